@@ -11,10 +11,16 @@ from config.embedded.servers import EmbeddedServers
 
 
 @contextmanager
-def run_embedded_servers(name: str, *, report: Report, **environment: str) -> Iterator[EmbeddedServers]:
-    """Run both servers and set the environment variables of Django's settings, and others, for this process."""
+def run_embedded_servers(
+    name: str, *, report: Report, folder: Path | None = None, **environment: str
+) -> Iterator[EmbeddedServers]:
+    """Run both servers and set the environment variables of Django's settings, and others, for this process.
+
+    folder: keeps their data; by default a temporary one.
+    """
     with tempfile.TemporaryDirectory(prefix=f"perennial-{name}-") as path:
-        folder = Path(path)
+        folder = folder or Path(path)
+        folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o711)  # PostgreSQL's own user has to enter it
         servers = EmbeddedServers(folder / "var", report=report)
         try:

@@ -1,11 +1,13 @@
 """Server time of every page in the menu of the back office, and the weight of the first load of Home.
 
-    python -m benchmarks.pages [--customers N] [--runs N]
+    python -m benchmarks.pages [--customers N] [--runs N] [--folder F] [--only TEXT]
 
-Without --customers the shop is that of `make demo`; with it, a simulated shop of N customers with two years of orders and refreshed
-profiles. Each page is requested as an administrator in this process, through all of Django's middleware, --runs times after one request
-that fills the caches. p95_ms: wall time; cpu_ms: the median of the process's CPU time, which other programs do not change. home_kb: the
-compressed page with all scripts, styles and fonts that it refers to, without headers; Plotly counts if the page has a chart of it.
+The shop is that of `make demo`; with --customers, its customers are copied in the database until there are N. Each page, and some pages
+below the menu, is requested as an administrator in this process, through all of Django's middleware, --runs times after one request that
+fills the caches. p95_ms: wall time; cpu_ms: the median of the process's CPU time, which other programs do not change. queries: database
+queries of the first request, which fills the caches. home_kb: the compressed page with all scripts, styles and fonts that it refers to,
+without headers; Plotly counts if the page has a chart of it. --folder keeps the shop and reuses it; --only measures the pages whose URL
+contains the text. slow: the pages above a second.
 """
 
 import argparse
@@ -23,8 +25,10 @@ import numpy as np
 
 from benchmarks.embedded_servers import run_embedded_servers
 from benchmarks.neighbours import log
+from benchmarks.pages_shop import multiply_customers
 
 RUNS = 20
+SLOW_MS = 1000
 REFERENCE = re.compile(r'(?:src|href|data-plotly)="/static/([^"?]+)"')
 CSS_REFERENCE = re.compile(r"url\([\"']?([^\"')]+)[\"']?\)")
 FIRST_FONT = ".woff2"
@@ -33,57 +37,54 @@ HASH = re.compile(r"\.[0-9a-f]{12}(?=\.\w+$)")  # in the names of collected stat
 
 def main() -> None:
     arguments = parse_arguments()
-    demo = "false" if arguments.customers else "true"
-    with run_embedded_servers("pages", report=log, DEMO=demo, TWO_FACTOR_REQUIRED="false"):
+    with run_embedded_servers("pages", report=log, folder=arguments.folder, DEMO="true", TWO_FACTOR_REQUIRED="false"):
         import django
 
         django.setup()
         with redirect_stdout(sys.stderr):  # the steps of the demo print what they do
             fill(arguments.customers)
-        print(json.dumps(measure(runs=arguments.runs)))
+        print(json.dumps(measure(runs=arguments.runs, only=arguments.only)))
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--customers", type=int, default=0, metavar="N", help="default: the shop of `make demo`")
     parser.add_argument("--runs", type=int, default=RUNS)
+    parser.add_argument("--folder", type=Path, help="keep the shop here, and reuse it")
+    parser.add_argument("--only", default="", metavar="TEXT", help="only pages whose URL contains the text")
     return parser.parse_args()
 
 
 def fill(customers: int) -> None:
-    """Load the demo shop, or simulate a shop with so many customers."""
+    """Load the demo shop, unless the folder has it, and copy its customers until there are so many."""
     from django.core.management import call_command
 
-    started = time.monotonic()
-    if not customers:
-        call_command("demo", no_serve=True)
-    else:
-        from benchmarks.lifecycle_shop import AS_OF, fill_shop
-        from customers.lifecycle.refresh.nightly import refresh_profiles
-        from customers.warehouse.export import export_warehouse
+    from customers.identity.models import Customer
 
-        call_command("migrate", verbosity=0)
-        fill_shop(customers)
-        export_warehouse(started_at=AS_OF)
-        refresh_profiles(as_of=AS_OF, started_at=AS_OF)
+    started = time.monotonic()
+    call_command("migrate", verbosity=0)
+    if not Customer.objects.exists():
+        call_command("demo", no_serve=True)
+    multiply_customers(customers)
     log(f"The shop is ready after {time.monotonic() - started:.0f} s.")
 
 
-def measure(*, runs: int) -> dict[str, Any]:
-    """Return the figures of all pages that an administrator may open."""
+def measure(*, runs: int, only: str = "") -> dict[str, Any]:
+    """Return the figures of the pages that an administrator may open. only: a part of their URLs."""
     from django.contrib.auth.models import User
     from django.db import connection
     from django.test import Client
     from django.test.utils import CaptureQueriesContext
 
-    user = User.objects.create_superuser("benchmark")
+    user, _created = User.objects.get_or_create(username="benchmark", defaults={"is_superuser": True, "is_staff": True})
     client = Client(SERVER_NAME="localhost")
     client.force_login(user)
     pages: dict[str, dict[str, Any]] = {}
     home_kb = None
-    for url in list_urls(user):
+    for url in filter(lambda url: only in url, [*list_urls(user), *list_detail_urls()]):
         with CaptureQueriesContext(connection) as queries:
             response = client.get(url)
+        n_queries = len(queries)  # the next request empties the log
         if response.status_code != 200:
             pages[url] = {"p95_ms": None, "notes": f"status {response.status_code}"}
             continue
@@ -94,13 +95,20 @@ def measure(*, runs: int) -> dict[str, Any]:
             "p95_ms": round(float(np.percentile(wall, 95)), 1),
             "p50_ms": round(statistics.median(wall), 1),
             "cpu_ms": round(statistics.median(cpu), 1),
-            "queries": len(queries),
+            "queries": n_queries,
             "kb": round(len(response.content) / 1000, 1),
         }
         log(f"{pages[url]['p95_ms']:8.1f} ms  {url}")
     timed = {url: page["p95_ms"] for url, page in pages.items() if page["p95_ms"] is not None}
     worst = max(timed, key=lambda url: timed[url])
-    return {"worst_p95_ms": timed[worst], "worst_page": worst, "home_kb": home_kb, "runs": runs, "pages": pages}
+    return {
+        "worst_p95_ms": timed[worst],
+        "worst_page": worst,
+        "slow": {url: ms for url, ms in timed.items() if ms > SLOW_MS},
+        "home_kb": home_kb,
+        "runs": runs,
+        "pages": pages,
+    }
 
 
 def list_urls(user: Any) -> list[str]:
@@ -112,6 +120,34 @@ def list_urls(user: Any) -> list[str]:
     request = RequestFactory().get("/admin/")
     request.user = user
     return [page.url for area in build_navigation(request) for tab in area.tabs for page in tab.pages]
+
+
+def list_detail_urls() -> list[str]:
+    """Return the URLs of some pages below the menu, each of the first object."""
+    from django.urls import reverse
+
+    from catalog.models import Product
+    from customers.identity.models import Customer
+    from customers.orders.models import Order
+    from customers.segments.models import Segment
+    from recommendations.merchandising.models import Rule
+
+    customer = Customer.objects.order_by("pk").values_list("pk", flat=True).first()
+    page = reverse("admin:lifecycle_customer", args=[customer])
+    tabs = ("overview", "timeline", "profile", "predictions", "recommendations", "messages", "privacy")
+    urls = [f"{page}?tab={tab}" for tab in tabs]
+    filters = ("stage=at_risk", "churn=high&customers_sort=-value", "last_order=30d&customers_sort=last_order")
+    urls += [f"{reverse('customer_list:list')}?{query}" for query in filters]
+    urls += [f"{reverse('admin:serving_performanceday_changelist')}?scenario={name}" for name in ("for-you", "similar")]
+    for view, model in (
+        ("admin:segments_segment_overview", Segment),
+        ("admin:orders_order_change", Order),
+        ("admin:catalog_product_change", Product),
+        ("admin:merchandising_rule_change", Rule),
+    ):
+        if (pk := model._default_manager.order_by("pk").values_list("pk", flat=True).first()) is not None:
+            urls.append(reverse(view, args=[pk]))
+    return urls
 
 
 def time_requests(client: Any, url: str, runs: int) -> tuple[list[float], list[float]]:

@@ -47,7 +47,7 @@ from recommendations.engine.tuning.parameter_search import search_parameters
 N = 10
 NS = (5, N)
 FIGURES = tuple(f"{metric}@{n}" for n in NS for metric in ("hr", "ndcg"))
-BLEND_PEOPLE = 3_000
+BLEND_PEOPLE = 5_000
 HALF_LIVES = (1.0, 2.0, 4.0, 8.0, 20.0, 50.0, 120.0, None)
 SPACES: dict[str, dict[str, Sequence[Any]]] = {
     "transitions": {
@@ -79,6 +79,36 @@ SPACES: dict[str, dict[str, Sequence[Any]]] = {
         "shrinkage": (0.0, 1.0, 5.0),
         "weighting": ("raw", "log"),
     },
+    "session-knn": {
+        "trend": (0.0, 0.3, 0.6, 0.9, 1.3),
+        "damping": (0.0, 0.1, 0.2, 0.3, 0.4),
+        "match_damping": (0.0, 0.25, 0.5, 0.75, 1.0),
+        "decay": (0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 1.0),
+        "reach": (0.3, 0.5, 0.7, 0.8, 0.9, 1.0),
+        "length_damping": (0.0, 0.3, 0.5, 0.7, 1.0),
+        "back": (0.0, 0.2, 0.5, 0.8, 1.0),
+        "k": (100, 200, 500, 1000, 2000),
+        "newest": (250, 1000, 5000),
+        "trend_half_life_days": (1.0, 3.0, 10.0, 30.0, 90.0),
+    },
+    "transition-walk": {
+        "recency": (0.2, 0.4, 0.6, 0.7, 0.8, 0.9),
+        "branches": (10, 30, 100, 200),
+        "reach": (1, 2, 5, 10, 20, 40),
+        "backward": (0.1, 0.3, 0.5, 0.7, 1.0),
+        "source_damping": (0.0, 0.3, 0.5, 0.7),
+        "target_damping": (0.0, 0.1, 0.2, 0.3, 0.5),
+        "decay": (0.6, 0.7, 0.8, 0.9, 1.0),
+        "smoothing": (3.0, 10.0, 30.0),
+    },
+    "graph-filter": {
+        "half_life_days": HALF_LIVES,
+        "power": (0.6, 0.8, 1.0, 1.2, 1.4),
+        "item_exponent": (0.2, 0.3, 0.4, 0.5, 0.6),
+        "user_exponent": (0.2, 0.3, 0.5, 0.7, 0.9),
+        "target_exponent": (-0.2, -0.1, 0.0, 0.1, 0.2),
+        "k": (100, 300, 1000),
+    },
     "content": {"half_life_days": HALF_LIVES, "max_share": (0.1, 0.3, 1.0), "history_weighting": ("raw", "log")},
     "popularity": {"half_life_days": HALF_LIVES},
     "repeat": {"half_life_days": HALF_LIVES},
@@ -98,6 +128,17 @@ STARTS: dict[str, dict[str, Any]] = {
     },
     "item-knn": {"history_half_life_days": None, "weighting": "bm25", "k": 200, "shrinkage": 0.0},
     "user-knn": {"half_life_days": None, "idf": True, "k": 200, "shrinkage": 0.0, "weighting": "log"},
+    "session-knn": {
+        "k": 500, "decay": 0.5, "back": 0.5, "reach": 0.8, "damping": 0.1, "length_damping": 0.3, "match_damping": 0.25, "newest": 1000,
+        "trend": 0.3, "trend_half_life_days": 3.0,
+    },
+    "transition-walk": {
+        "recency": 0.6, "branches": 30, "reach": 20, "backward": 0.5, "source_damping": 0.5, "target_damping": 0.3, "decay": 0.8,
+        "smoothing": 10.0,
+    },
+    "graph-filter": {
+        "half_life_days": 4.0, "power": 1.0, "item_exponent": 0.5, "user_exponent": 0.5, "target_exponent": 0.0, "k": 300,
+    },
     "content": {"half_life_days": None, "max_share": 0.3, "history_weighting": "log"},
     "popularity": {"half_life_days": None},
     "repeat": {"half_life_days": None},
@@ -111,15 +152,17 @@ PEERS: dict[str, type] = {
     "implicit-als": AlternatingLeastSquares,
 }
 SHARE_OF_BUDGET = {
-    "transitions": 0.6,
-    "item-knn": 0.1,
-    "user-knn": 0.1,
-    "content": 0.05,
-    "popularity": 0.02,
-    "repeat": 0.05,
+    "transitions": 0.4,
+    "session-knn": 0.3,
+    "item-knn": 0.06,
+    "user-knn": 0.06,
+    "transition-walk": 0.06,
+    "graph-filter": 0.05,
+    "content": 0.04,
+    "popularity": 0.01,
+    "repeat": 0.02,
 }
 CONTENT_PARAMETERS = ("similarity_weight", "substitutes", "max_share")  # of transitions
-PEER_SHARE = sum(SHARE_OF_BUDGET.values()) / len(PEERS)
 VARIANT_PARAMETERS: dict[str, dict[str, Any]] = {
     "transitions without similarity": {"similarity_weight": 0.0},
     "transitions without substitutes": {"substitutes": 0.0},
@@ -223,7 +266,7 @@ class Comparison:
             else PerennialModel(ALGORITHMS[name](**parameters), self.products)
         )
 
-    def tune(self, name: str) -> dict[str, Any]:
+    def tune(self, name: str, budget_s: float) -> dict[str, Any]:
         """Search the parameters of one algorithm, and evaluate them on the whole validation data."""
 
         def evaluate(parameters: dict[str, Any]) -> float:
@@ -231,11 +274,10 @@ class Comparison:
             model.fit(self.search_task.train)
             return self.search_task.compute_value(model.recommend_items(self.search_task))
 
-        budget = self.arguments.budget * SHARE_OF_BUDGET.get(name, PEER_SHARE)
         search = search_parameters(
             space=self.get_space(name),
             evaluate=evaluate,
-            budget_s=budget,
+            budget_s=budget_s,
             seed=self.arguments.seed,
             start=STARTS.get(name),
         )
@@ -255,8 +297,18 @@ class Comparison:
 
     def tune_own(self) -> dict[str, dict[str, Any]]:
         """Tune all our algorithms, then the blend of them."""
-        tuned = {name: self.tune(name) for name in self.list_own_algorithms()}
+        budget_s = self.arguments.budget
+        tuned = {name: self.tune(name, budget_s * SHARE_OF_BUDGET[name]) for name in self.list_own_algorithms()}
         return tuned | {"blend": self.tune_blend(tuned)}
+
+    def tune_peers(self, budget_s: float) -> dict[str, dict[str, Any]]:
+        """Tune implicit's models within as many seconds as ours took; what one does not need is left to the later ones."""
+        tuned: dict[str, dict[str, Any]] = {}
+        names = sorted(PEERS, key=lambda name: len(SPACES[name]))  # those of a single parameter end early
+        for index, name in enumerate(names):
+            left_s = max(budget_s - sum_tune_seconds(tuned), 0.0)
+            tuned[name] = self.tune(name, left_s / (len(names) - index))
+        return tuned
 
     def tune_blend(self, tuned: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
         """Tune the weights of all our algorithms together, and leave out those with the weight 0."""
@@ -339,7 +391,7 @@ def main() -> None:
     compile_kernels(sequences.products is not None)
     comparison = Comparison(sequences, sequences.products, arguments)
     own = comparison.tune_own()
-    tuned = own | {name: comparison.tune(name) for name in PEERS}
+    tuned = own | comparison.tune_peers(sum_tune_seconds(own))
     best = find_best(own)
     lines = {name: comparison.evaluate_on_test(name, tuned[name]) for name in tuned}
     not_refitted = comparison.score_without_refit(best, own[best])

@@ -10,6 +10,7 @@ from typing import Any
 
 from celery import Celery, Task
 from celery.signals import beat_init, celeryd_init
+from django.utils import timezone
 
 from config.foundation.files.private_files import keep_new_files_private
 
@@ -25,6 +26,12 @@ class ExclusiveTask(Task):
     quiet = False
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        from config.foundation.shop.profile import get_time_zone  # this module is imported before the apps are loaded
+
+        with timezone.override(get_time_zone()):
+            return self._run_in_time_zone(*args, **kwargs)
+
+    def _run_in_time_zone(self, *args: Any, **kwargs: Any) -> Any:
         if not self.exclusive:
             return super().__call__(*args, **kwargs)
         from config.foundation.database.advisory_locks import (  # this module is imported before the apps are loaded

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask, PeriodicTasks
 
 from config.celery import app
+from config.foundation.shop.profile import get_time_zone_name
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,9 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         task="customers.segments.tasks.recount_changed_orders",
         cron="* * * * *",
         title=_("Count changed orders"),
-        description=_("Counts orders again that an import or an edit has changed, for conditions of segments."),
+        description=_(
+            "Counts orders again that an import or an edit has changed, and events after a change of the time zone."
+        ),
     ),
     ScheduledJob(
         task="customers.segments.tasks.recount_moved_products",
@@ -218,18 +221,19 @@ def find_job(task_name: str) -> ScheduledJob | None:
 def sync_schedule(*, jobs: tuple[ScheduledJob, ...] = SCHEDULE) -> None:
     """Create jobs whose task is not scheduled yet and delete those whose task no longer exists; edited jobs stay."""
     app.loader.import_default_modules()
+    time_zone = get_time_zone_name()
     with transaction.atomic():
         obsolete = PeriodicTask.objects.exclude(task__in=list(app.tasks))
         removed, _counts = obsolete.delete()
         scheduled = set(PeriodicTask.objects.values_list("task", flat=True))
         missing = [job for job in jobs if job.task not in scheduled]
         for job in missing:
-            _create(job)
+            _create(job, time_zone=time_zone)
         if removed or missing:
             PeriodicTasks.update_changed()
 
 
-def _create(job: ScheduledJob) -> None:
+def _create(job: ScheduledJob, *, time_zone: str) -> None:
     if job.seconds:
         interval, _created = IntervalSchedule.objects.get_or_create(every=job.seconds, period=IntervalSchedule.SECONDS)
         PeriodicTask.objects.create(name=job.name, task=job.task, interval=interval, expire_seconds=job.seconds)
@@ -241,7 +245,7 @@ def _create(job: ScheduledJob) -> None:
         day_of_month=day_of_month,
         month_of_year=month_of_year,
         day_of_week=day_of_week,
-        timezone=settings.TIME_ZONE,
+        timezone=time_zone,
     )
     PeriodicTask.objects.create(name=job.name, task=job.task, crontab=crontab)
 

@@ -250,6 +250,7 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "django.middleware.locale.LocaleMiddleware",
+    "config.http.time_zone.ShopTimeZoneMiddleware",
     "django.middleware.common.CommonMiddleware",
     "config.foundation.admin.query_limits.limit_query_lengths",
     "django.middleware.csrf.CsrfViewMiddleware",

@@ -56,6 +56,18 @@ SKIPPED = (
     "unfold/contrib/simple_history/",
     "unfold/contrib/waffle/",
 )
+# Texts that a package has translated, but word by word; the catalog has its own translation.
+REPLACED_TEXTS = frozenset(
+    {
+        " By %(filter_title)s ",
+        "%(total_count)s selected",
+        "0 of %(cnt)s selected",
+        "Add %(name)s",
+        "Delete selected %(verbose_name_plural)s",
+        "Past 7 days",
+        "Select all %(total_count)s %(module_name)s",
+    }
+)
 DJANGO_PARTS = ("conf", "contrib/admin", "contrib/auth", "contrib/contenttypes", "contrib/postgres")
 # Function → the positions of its arguments for context, text and plural.
 CALLS: dict[str, tuple[int | None, int, int | None]] = {
@@ -205,7 +217,7 @@ def read_package_translations() -> set[Key]:
         for entry, translated in translations._catalog.items():  # type: ignore[attr-defined]
             text = entry[0] if isinstance(entry, tuple) else entry
             context, _, text = text.rpartition("\x04")
-            if text and translated:
+            if text and translated and text not in REPLACED_TEXTS:
                 translated_keys.add((text, context or None))
     return translated_keys
 

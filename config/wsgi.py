@@ -18,6 +18,7 @@ from config.fast_path import add_fast_path  # noqa: E402 — needs configured se
 from config.foundation.database.wait_limits import limit_waits  # noqa: E402
 from config.http.transport import SecureTransport  # noqa: E402
 from customers.events.collector.fast_path import route_collector_calls  # noqa: E402
+from recommendations.serving.search.index.builder import IndexBuilder  # noqa: E402
 from recommendations.serving.search.searcher import searcher  # noqa: E402
 from recommendations.serving.state.loader import loader  # noqa: E402
 
@@ -26,12 +27,14 @@ application = SecureTransport(route_collector_calls(add_fast_path(limit_waits(dj
 
 
 def preload() -> None:
-    """Load the catalog and the model before the workers are forked."""
+    """Load the catalog, the model and the search index before the workers are forked."""
     loader.preload(now=timezone.now())
+    searcher.preload(now=timezone.now())
 
 
 def start_worker() -> None:
     """Start the threads of a worker, and wait a little until it can answer from a whole state."""
     Thread(target=loader.refresh_forever, name="watch-model", daemon=True).start()
+    searcher.builder = IndexBuilder()
     searcher.start()
     loader.ready.wait(MAX_WAIT_SECONDS)  # without this wait, the first answers after a restart would be fallbacks

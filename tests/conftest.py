@@ -1,5 +1,6 @@
 """Start PostgreSQL and Valkey for every test run, unless DATABASE_URL and VALKEY_URL are set."""
 
+import math
 import os
 import shutil
 import sys
@@ -194,6 +195,14 @@ def shop_of_environment(request: pytest.FixtureRequest, monkeypatch: pytest.Monk
         profile.forget_shop()
     else:
         monkeypatch.setattr(profile, "_cache", SimpleNamespace(get=lambda key: None, forget=lambda: None))
+
+
+@pytest.fixture(autouse=True)
+def figures_counted_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep no figures, however slow the machine: the next test has other rows."""
+    from config.foundation import slow_figures
+
+    monkeypatch.setattr(slow_figures, "SLOW_SECONDS", math.inf)
 
 
 @pytest.fixture

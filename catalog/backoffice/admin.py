@@ -29,7 +29,7 @@ from catalog.product_picker.fields import SingleProductPicker
 from catalog.product_picker.views import show_picker
 from config.foundation.admin.file_imports import FileImportAdmin, redirect_to_wizard, render_download_link, render_table
 from config.foundation.admin.table_formats import TABLE_FORMATS
-from config.foundation.number_formats import NO_VALUE, format_amount
+from config.foundation.number_formats import NO_VALUE, format_money
 
 
 @admin.register(Category)
@@ -148,7 +148,7 @@ class ProductAdmin(ExportMixin, ModelAdmin):
 
     @display(description=_("price"), ordering="price")
     def formatted_price(self, product: Product) -> str:
-        return format_amount(product.price, product.currency)
+        return format_money(product.price, product.currency)
 
     @display(description=_("similar products"))
     def similar_products(self, product: Product) -> str | SafeString:

@@ -9,7 +9,7 @@ register_pages(
     MenuList(tab="settings.jobs", model="django_celery_beat.PeriodicTask", label=_("Schedule"), order=10),
     MenuPage(
         tab="settings.brand",
-        label=_("Brand and e-mail"),
+        label=_("Brand and email"),
         url_name="settings:shop",
         permission="shop.change_shopsettings",
         order=10,

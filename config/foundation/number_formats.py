@@ -22,6 +22,14 @@ def format_count(value: Number | None) -> str:
     return NO_VALUE if value is None else numbers.format_decimal(value, format="#,##0", locale=get_reader_locale())
 
 
+def format_short_number(value: Number) -> str:
+    """Return a number as the axis of a chart shows it: 1.5K, 20M; in Chinese 1,500, 1.5万."""
+    locale = get_reader_locale()
+    if abs(float(value)) < (10_000 if locale.startswith("zh") else 1_000):
+        return numbers.format_decimal(value, format="#,##0.###", locale=locale)
+    return numbers.format_compact_decimal(value, locale=locale, fraction_digits=2)
+
+
 def format_whole_money(value: Number | None, currency: str) -> str:
     """Return an amount in whole units, for overviews."""
     if value is None:

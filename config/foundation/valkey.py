@@ -3,21 +3,26 @@
 import hashlib
 import logging
 import os
+import socket
+import ssl
+import struct
 import threading
 import time
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+import hiredis
 import redis
 from django.conf import settings
 from redis.backoff import NoBackoff
-from redis.connection import ConnectionInterface
 from redis.retry import Retry
 
 logger = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 0.5
+READ_BYTES = 65_536
+_INCOMPLETE = object()
 PAUSE_TIMEOUTS = 2  # after a failure, no call waits for Valkey during this number of timeouts
 
 
@@ -34,9 +39,10 @@ class LuaScript:
 
 
 class _ThreadConnection(threading.local):
-    """This thread's connection and the process that opened it."""
+    """This thread's connection, the reader of its replies, and the process that opened it."""
 
-    connection: ConnectionInterface | None = None
+    connection: Any = None  # redis.Connection, whose socket has no public name
+    reader: Any = None
     process = 0
 
 
@@ -51,6 +57,7 @@ class ValkeyClient:
             retry=Retry(NoBackoff(), 1),  # a pooled connection may date from before a restart of the server
         )
         self._thread_connection = _ThreadConnection()
+        self._timeout = timeout
         self._pause = PAUSE_TIMEOUTS * timeout
         self._down_until = 0.0
 
@@ -83,24 +90,62 @@ class ValkeyClient:
 
         A connection that was open before may date from before a restart of the server: then a new one is opened.
         """
-        local, connection = self._thread_connection, self._thread_connection.connection
-        if connection is None or local.process != os.getpid():
-            # Not from the pool: it counts its connections and does not notice when a thread ends with one of them.
-            pool = self._client.connection_pool
-            connection = pool.connection_class(**pool.connection_kwargs)
-            local.connection, local.process = connection, os.getpid()
-        opened = connection.is_connected
+        local = self._thread_connection
+        opened = local.process == os.getpid() and local.connection is not None and local.connection.is_connected
         try:
-            connection.send_command(*command, check_health=False)
-            return connection.read_response()
+            sock, reader = self._open_on_thread()
+            try:
+                sock.sendall(hiredis.pack_command(command))  # type: ignore[arg-type]  # the stub allows one argument only
+                while (reply := reader.gets()) is _INCOMPLETE:
+                    received = sock.recv(READ_BYTES)
+                    if not received:
+                        raise redis.ConnectionError("Valkey closed the connection")
+                    reader.feed(received)
+            except (BlockingIOError, ssl.SSLWantReadError) as error:
+                # how the system reports the end of the socket's own time limit
+                raise redis.TimeoutError("Timeout reading from socket") from error
+            except OSError as error:
+                raise redis.ConnectionError(str(error)) from error
         except redis.ConnectionError:
-            connection.disconnect()
+            self._close_on_thread()
             if not opened:
                 raise
             return self._execute_on_thread(*command)
-        except redis.TimeoutError:
-            connection.disconnect()  # a late reply must not be read as the reply to the next command
+        except BaseException:
+            self._close_on_thread()  # a late reply must not be read as the reply to the next command
             raise
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    def _open_on_thread(self) -> tuple[socket.socket, Any]:
+        """Return this thread's socket and reader.
+
+        The client opens it and logs in. The system enforces the time limit: Python would wait for the socket before every call, which
+        takes a second system call and hands the GIL to another thread once more.
+        """
+        local = self._thread_connection
+        connection = local.connection
+        if connection is None or local.process != os.getpid():
+            # Not from the pool: it counts its connections and does not notice when a thread ends with one of them.
+            pool = self._client.connection_pool
+            connection = local.connection = pool.connection_class(**pool.connection_kwargs)
+            local.process = os.getpid()
+        if not connection.is_connected:
+            connection.connect()
+            sock: socket.socket = connection._sock
+            limit = struct.pack("ll", int(self._timeout), int(self._timeout % 1 * 1e6))
+            for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+                sock.setsockopt(socket.SOL_SOCKET, option, limit)
+            sock.settimeout(None)
+            local.reader = hiredis.Reader(
+                protocolError=redis.InvalidResponse, replyError=_make_reply_error, notEnoughData=_INCOMPLETE
+            )
+        return connection._sock, local.reader
+
+    def _close_on_thread(self) -> None:
+        if self._thread_connection.connection is not None:
+            self._thread_connection.connection.disconnect()
 
     def _guard[T](self, execute: Callable[..., T], *arguments: Any) -> T:
         if time.monotonic() < self._down_until:
@@ -111,6 +156,11 @@ class ValkeyClient:
             self._down_until = time.monotonic() + self._pause
             logger.warning("Valkey does not respond (%s); continuing without it for %.1f s", error, self._pause)
             raise ValkeyDownError(str(error)) from error
+
+
+def _make_reply_error(text: str) -> redis.ResponseError:
+    """Return the exception of an error that Valkey replied with."""
+    return redis.exceptions.NoScriptError(text) if text.startswith("NOSCRIPT") else redis.ResponseError(text)
 
 
 @lru_cache(maxsize=8)

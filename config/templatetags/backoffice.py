@@ -5,11 +5,13 @@ from typing import Any
 
 from django.template import Context, Library
 from django.templatetags.static import static
+from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.html import format_html, json_script
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
+from django_celery_beat.models import PeriodicTask
 
 from config.foundation import number_formats
 from config.foundation.backoffice.date_range import COMPARISONS, CUSTOM, PRESETS, DateChoice
@@ -39,6 +41,16 @@ def page_title(context: Context, where: dict[str, Any]) -> str | Promise:
     has_object = original is not None and not isinstance(original, str)
     title: str | Promise = (str(original) if has_object else "") or context.get("title") or ""
     return title
+
+
+@register.simple_tag(takes_context=True)
+def job_start_url(context: Context, task: str) -> str:
+    """Return the URL that starts a scheduled job; "" if the user may not, or if it is not scheduled."""
+    request = context.get("request")
+    if request is None or not request.user.has_perm("django_celery_beat.change_periodictask"):
+        return ""
+    job = PeriodicTask.objects.filter(task=task).values_list("pk", flat=True).first()
+    return reverse("jobs:start", args=[job]) if job else ""
 
 
 @register.filter

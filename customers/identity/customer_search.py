@@ -1,4 +1,4 @@
-"""Finds customers by a complete user ID, e-mail address, phone number or customer number; names are encrypted and cannot be searched."""
+"""Finds customers by a complete user ID, email address, phone number or customer number; names are encrypted and cannot be searched."""
 
 from django.db.models import Q
 

@@ -53,7 +53,7 @@ class CustomerGoneError(Exception):
 class CustomerChange:
     """The changes to one customer: a field that is not listed keeps its value, an empty text clears it.
 
-    Traits are merged by key; the value None removes a key. Without a user ID, the e-mail address identifies the customer.
+    Traits are merged by key; the value None removes a key. Without a user ID, the email address identifies the customer.
     """
 
     user_id: str
@@ -75,7 +75,7 @@ def upsert_customers(
 ) -> BulkResult:
     """Create or update customers by user id in one transaction; the result lists the outcome of each item.
 
-    An item is rejected if its user id appears earlier in the list, or if its e-mail address or phone number belongs to another
+    An item is rejected if its user id appears earlier in the list, or if its email address or phone number belongs to another
     customer: a bulk update never merges customers.
 
     Args:

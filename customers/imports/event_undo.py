@@ -31,10 +31,10 @@ from customers.orders.order_events.removal import remove_order_events
 MAX_ATTEMPTS = 5
 DEADLOCK = "40P01"
 RECOUNTED_CUSTOMERS = 100  # while a group is counted, no events are processed
-# Nobody but their events has made these customers known: they have no ID of the shop, no address, and nothing of their own.
+# Only these events have made the customers known: they are newer, and have no ID of the shop, no address and nothing of their own.
 FIND_EMPTY_VISITORS = """
 SELECT c.id FROM identity_customer c
-WHERE c.id = ANY(%s) AND c.erased_at IS NULL AND c.name = '' AND c.email = '' AND c.phone = ''
+WHERE c.id = ANY(%s) AND c.created_at >= %s AND c.erased_at IS NULL AND c.name = '' AND c.email = '' AND c.phone = ''
   AND NOT EXISTS (
       SELECT FROM identity_identifier i
       WHERE i.customer_id = c.id AND (
@@ -88,9 +88,10 @@ def undo_events(*, run: ImportRun, at: datetime, progress: Progress) -> None:
     for number, pk in enumerate(waiting, start=len(ids) - len(waiting) + 1):
         repeat_after_deadlock(remove_batch, pk, source=source_key, at=at)
         progress(number, 2 * len(ids))
+    since = min(batches.values_list("received_at", flat=True), default=at)
     customers = sorted({customer for found in batches.values_list("customer_ids", flat=True) for customer in found})
     for number, group in enumerate(batched(customers, RECOUNTED_CUSTOMERS), start=1):
-        repeat_after_deadlock(recount_customers, group, at=at)
+        repeat_after_deadlock(recount_customers, group, since=since, at=at)
         progress(len(customers) + min(number * RECOUNTED_CUSTOMERS, len(customers)), 2 * max(1, len(customers)))
 
 
@@ -122,13 +123,16 @@ def remove_batch(pk: int, *, source: str, at: datetime) -> None:
         batch.save(update_fields=["customer_ids", "is_removed"])
 
 
-def recount_customers(customer_ids: Sequence[int], *, at: datetime) -> None:
-    """Have everything counted again that other apps have counted of these customers, and delete visitors of whom nothing is left."""
+def recount_customers(customer_ids: Sequence[int], *, since: datetime, at: datetime) -> None:
+    """Have everything counted again that other apps have counted of these customers, and delete visitors of whom nothing is left.
+
+    since: when the import began; visitors who were known before stay.
+    """
     with transaction.atomic():
         lock_identities()  # no identifier of these customers goes to others meanwhile
         events_removed.send(sender=ImportRun, customer_ids=list(customer_ids), at=at)
         with connection.cursor() as cursor:
-            cursor.execute(FIND_EMPTY_VISITORS, [list(customer_ids)])
+            cursor.execute(FIND_EMPTY_VISITORS, [list(customer_ids), since])
             empty = [customer_id for (customer_id,) in cursor.fetchall()]
             if empty:
                 customers_deleted.send(sender=ImportRun, customer_ids=empty)

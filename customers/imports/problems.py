@@ -6,11 +6,24 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
 from config.foundation.csv_cells import unescape_text
 from customers.imports.kinds.base import ImportKind, Text
 
 MAX_SHOWN = 50
 MAX_EDITABLE = 200  # rejected rows; with more, the file has to be corrected with other means
+
+GROUP_LABELS: dict[str, Promise] = {
+    "required": gettext_lazy("missing"),
+    "duplicate": gettext_lazy("occurs more than once"),
+    "taken": gettext_lazy("belongs to another customer"),
+    "unknown_product": gettext_lazy("not in the catalog"),
+    "too_long": gettext_lazy("too long"),
+}
+INVALID_LABEL = gettext_lazy("not valid")
 
 
 @dataclass(frozen=True)
@@ -60,8 +73,26 @@ def iterate_problems(
                 field=name,
                 column=column,
                 value=unescape_text(row.get("value") or ""),
-                reason=row.get("reason") or kind.get_reason(code),
+                reason=choose_reason(kind, code, row.get("reason") or ""),
             )
+
+
+def choose_reason(kind: ImportKind, code: str, stored: str) -> Text:
+    """Return the reason in the reader's language, if there is one."""
+    text = kind.get_reason(code)
+    return text if not stored or (kind.explains_codes and text != code) else stored
+
+
+def describe_problem_group(kind: ImportKind, code: str) -> Text:
+    """Return what the rows with the same problem have in common: the text of a code, or the field and what is wrong with it."""
+    text = kind.get_reason(code)
+    name, colon, problem = code.partition(": ")
+    if text != code or not colon or name not in kind.fields:
+        return text
+    return _("%(field)s: %(problem)s") % {
+        "field": kind.fields[name].label,
+        "problem": GROUP_LABELS.get(problem, INVALID_LABEL),
+    }
 
 
 def find_column(name: str, mapping: Mapping[str, Sequence[str]], columns: Sequence[str]) -> str:

@@ -5,9 +5,10 @@ from typing import Any
 
 from django.db.models import Count, Sum
 
+from customers.lifecycle.clv.queries import query_value_deciles, query_value_histogram
 from customers.lifecycle.models import CustomerProfile, LifecycleRun, RfmGroup, ScoreModel, Stage
 from customers.lifecycle.refresh.score_models import load_latest_score_models
-from customers.lifecycle.rfm.queries import BASES, get_profiles_run, get_window_days, query_rfm_groups
+from customers.lifecycle.rfm.queries import BASES, get_profiles_run, get_window_days, query_rfm_cells, query_rfm_groups
 from customers.lifecycle.stages.flows import count_stage_flows, sum_flows_by_stage
 
 
@@ -40,6 +41,15 @@ def summarize_lifecycle(*, since: datetime, until: datetime) -> dict[str, Any]:
             "reason_name": str(score_model.get_reason_display()) if score_model else "",
         },
     }
+
+
+def count_figures(*, as_of: datetime) -> None:
+    """Count the figures that pages show of all customers, so that those which take long are kept for the first reader."""
+    for basis in BASES.values():
+        query_rfm_cells(basis=basis)
+        query_rfm_groups(basis=basis, as_of=as_of)
+    query_value_deciles()
+    query_value_histogram()
 
 
 def summarize_rfm_groups() -> dict[str, Any]:

@@ -4,13 +4,15 @@ from celery import shared_task
 from django.utils import timezone
 
 from customers.lifecycle.refresh import nightly
+from customers.lifecycle.summary import count_figures
 
 
 @shared_task(exclusive=True)
 def refresh_profiles() -> None:
-    """Refresh all profiles, every night."""
+    """Refresh all profiles, every night, and count the figures of the Lifecycle pages for the first reader."""
     now = timezone.now()
     nightly.refresh_profiles(as_of=now, started_at=now)
+    count_figures(as_of=now)
 
 
 @shared_task(exclusive=True)

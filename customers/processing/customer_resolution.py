@@ -77,7 +77,7 @@ def build_identity_event(event: OutboxEvent) -> IdentityEvent:
 
 
 def read_named_addresses(event: OutboxEvent) -> dict[str, Any]:
-    """Return the properties of an event that may name an e-mail address or phone number, decrypted."""
+    """Return the properties of an event that may name an email address or phone number, decrypted."""
     names_none = not any(name in (event.properties or "") for name in ADDRESS_MARKS)
     return {} if names_none else unseal_properties(event.parsed_properties)
 

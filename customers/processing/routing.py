@@ -82,7 +82,7 @@ def build_review_messages(events: Sequence[OutboxEvent], customer_ids: Sequence[
 
 
 def hash_event_email(properties: dict[str, Any]) -> str:
-    """Return the keyed hash of the e-mail address in an event's properties.
+    """Return the keyed hash of the email address in an event's properties.
 
     Empty without a usable one.
     """

@@ -12,7 +12,7 @@ from customers.processing.routing import hash_event_email, select_events_with_me
 def record_unsubscribes(events: Sequence[OutboxEvent], customer_ids: Sequence[int | None]) -> int:
     """Withdraw the e-mail consent of customers who unsubscribed.
 
-    The IDs of the event identify the customer, or else its e-mail address.
+    The IDs of the event identify the customer, or else its email address.
 
     Only a trusted source may withdraw the consent of others; a browser with a user token withdraws that of its own customer.
     A consent that is already withdrawn gets no second entry. Runs in the caller's transaction.

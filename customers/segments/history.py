@@ -9,6 +9,7 @@ from django.db import connection
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
+from config.foundation.shop.profile import get_time_zone
 from customers.identity.models import Customer, Identifier
 from customers.segments.models import Segment, SegmentDay, SegmentStay
 
@@ -65,7 +66,7 @@ def record_members(*, segment: Segment, members: QuerySet[Customer], as_of: date
         Segment.objects.filter(pk=segment.pk).update(tracked_condition=segment.condition)
         arrived = departed = 0
     with connection.cursor() as cursor:
-        cursor.execute(WRITE_DAY, [segment.pk, timezone.localdate(as_of), size, arrived, departed])
+        cursor.execute(WRITE_DAY, [segment.pk, timezone.localdate(as_of, get_time_zone()), size, arrived, departed])
     return size
 
 

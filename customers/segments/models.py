@@ -127,6 +127,20 @@ class PendingOrderCount(models.Model):
         return f"#{self.customer_id}"
 
 
+class PendingEventCount(models.Model):
+    """A customer whose events have to be counted again, after a change of the shop's time zone."""
+
+    customer_id = models.BigIntegerField(primary_key=True)
+
+    class Meta:
+        default_permissions = ()
+        verbose_name = _("customer with events to count again")
+        verbose_name_plural = _("customers with events to count again")
+
+    def __str__(self) -> str:
+        return f"#{self.customer_id}"
+
+
 class SegmentStay(models.Model):
     """The time that a customer was in a segment, as seen by its evaluations; deleted with the customer, and when it is merged.
 

@@ -69,7 +69,7 @@ STARTERS: tuple[tuple[str, Text, Text, Tree], ...] = (
     (
         "prospects",
         _("Known, no order yet"),
-        _("Known by user ID or e-mail address, no order yet."),
+        _("Known by user ID or email address, no order yet."),
         {"all": [build_comparison("identified", "eq", True), {"not": build_comparison("bought.any", "at_least")}]},
     ),
 )

@@ -14,7 +14,7 @@ def evaluate_segments() -> int:
 
 @shared_task(exclusive=True)
 def recount_changed_orders() -> int:
-    return counting.recount_pending_orders()
+    return counting.recount_pending_orders() + counting.recount_pending_events()
 
 
 @shared_task(exclusive=True)

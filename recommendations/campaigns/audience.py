@@ -170,7 +170,7 @@ def stream_audience(*, campaign: Campaign, as_of: datetime, by: str, with_person
     """Yield the audience as blocks of CSV lines, and record the export.
 
     The record is created before the first line, so that an interrupted export is visible too, with the rows it wrote. The
-    rows come from one statement, so they and the counts are consistent. Without ``with_personal``, user IDs that are e-mail addresses
+    rows come from one statement, so they and the counts are consistent. Without ``with_personal``, user IDs that are email addresses
     or phone numbers are masked.
 
     Raises:

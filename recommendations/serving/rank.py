@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 
 import numpy as np
 from django.utils.translation import gettext as _
@@ -95,7 +96,9 @@ def rank_products(
     with WorkspacePool(state) as workspaces:
         context = _build_rank_context(request, state, workspaces, now=now, depth=len(rows), activity=activity)
         left_out = _find_excluded_products(context, rows, request.filter)
-        positions: AnyInts = np.delete(np.arange(len(rows)), list(left_out))
+        positions: AnyInts = np.arange(len(rows))
+        if left_out:
+            positions = np.delete(positions, list(left_out))
         scored, problem = _score_visitor(context)
         positions, scores = _sort_positions(rows, positions, scored, context.factors)
         ranked_rows = rows[positions]
@@ -103,22 +106,21 @@ def rank_products(
         if request.explain and scored is not None:
             candidates = Candidates(RANK, ranked_rows, scores, scored, placement=FOR_YOU)
             reasons = explain(context, candidates, ranked_rows[scores > 0].tolist())
+        row_list = ranked_rows.tolist()
+        boosts = list_item_boosts(row_list, request.boost if request.explain else (), state.products, now)
         cards = state.products.cards
-        boosts = list_item_boosts(ranked_rows.tolist(), request.boost if request.explain else (), state.products, now)
-        items = [
-            RecommendedItem(
-                product_ids[position],
-                rank,
-                score,
-                cards[row] if row >= 0 else None,
-                reasons.get(row),
-                row,
-                boosts.get(row),
+        items = list(
+            map(
+                RecommendedItem,
+                map(product_ids.__getitem__, positions.tolist()),
+                count(1),
+                scores.tolist(),
+                [cards[row] if row >= 0 else None for row in row_list],
+                map(reasons.get, row_list),
+                row_list,
+                map(boosts.get, row_list),
             )
-            for rank, (position, row, score) in enumerate(
-                zip(positions.tolist(), ranked_rows.tolist(), scores.tolist(), strict=True), start=1
-            )
-        ]
+        )
     return RecommendationResponse(
         recommendation_id=make_recommendation_id(now),
         scenario=RANK,

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from benchmarks import topn, topn_files
+from benchmarks import topn, topn_files, topn_tuning
 from benchmarks.topn_files import read_lists
 
 
@@ -91,13 +91,13 @@ def test_repeat_buyers_are_best_served_by_their_most_frequent_products(monkeypat
     assert read_lists(inner[1])[1].count("own-3-1") == 4
     assert read_pairs(inner[1]) < read_pairs(train)
     names = ("popularity", "repeat", "item-knn", "implicit-cosine")
-    run(monkeypatch, topn, train, test, "--repeats", *inner, "--budget", 60, "--algorithms", *names)
+    run(monkeypatch, topn, train, test, "--repeats", *inner, "--budget", 4, "--algorithms", *names)
     algorithms = json.loads(capsys.readouterr().out.splitlines()[-1])["algorithms"]
     assert set(algorithms) == {*names, "blend"}
     # five of the eight products that a user buys later are repeat purchases; nobody has bought the three new ones before
     assert algorithms["repeat"]["recall@20"] == 0.625
     assert algorithms["popularity"]["recall@20"] < 0.3
-    run(monkeypatch, topn, train, test, "--budget", 60, "--algorithms", "popularity", "repeat")
+    run(monkeypatch, topn, train, test, "--budget", 4, "--algorithms", "popularity", "repeat")
     assert "repeat" not in json.loads(capsys.readouterr().out.splitlines()[-1])["algorithms"]
 
 
@@ -114,7 +114,7 @@ def test_customers_with_few_tastes_are_served_better_than_by_popularity(monkeypa
     assert len(read_pairs(train) | read_pairs(test)) == 6000
     names = ("popularity", "item-knn", "graph-filter", "implicit-cosine")
     capsys.readouterr()
-    run(monkeypatch, topn, train, test, "--budget", 60, "--algorithms", *names)
+    run(monkeypatch, topn, train, test, "--budget", 4, "--algorithms", *names)
     line = json.loads(capsys.readouterr().out.splitlines()[-1])
     algorithms = line["algorithms"]
     assert set(algorithms) == {*names, "blend"}
@@ -125,6 +125,31 @@ def test_customers_with_few_tastes_are_served_better_than_by_popularity(monkeypa
     own = [name for name in algorithms if name != "implicit-cosine"]
     assert line["validation_ndcg@20"] == max(algorithms[name]["validation_ndcg@20"] for name in own)
     assert {"fit_s", "peak_mb", "parameters"} <= set(line)
+
+
+def test_an_algorithm_that_is_too_slow_is_not_tried_on_all_users(monkeypatch, tmp_path, capsys):
+    train, test = tmp_path / "train.txt", tmp_path / "test.txt"
+    run(monkeypatch, topn_files, "generated", train, test, "--people", 200, "--items", 800, "--interactions", 3000)
+    slow = topn_tuning.Probe(value=0.9, seconds=1e9)
+    monkeypatch.setattr(
+        topn_tuning, "probe", lambda name, *_: slow if name == "clusters" else topn_tuning.Probe(0.1, 0.0)
+    )
+    capsys.readouterr()
+    names = ("popularity", "clusters", "graph-filter", "rp3beta")
+    run(monkeypatch, topn, train, test, "--budget", 4, "--algorithms", *names)
+    assert set(json.loads(capsys.readouterr().out.splitlines()[-1])["algorithms"]) == {*names, "blend"} - {"clusters"}
+
+
+def test_without_time_every_algorithm_keeps_its_start_parameters(monkeypatch, tmp_path, capsys):
+    train, test = tmp_path / "train.txt", tmp_path / "test.txt"
+    run(monkeypatch, topn_files, "generated", train, test, "--people", 200, "--items", 800, "--interactions", 3000)
+    capsys.readouterr()
+    run(monkeypatch, topn, train, test, "--budget", 0, "--algorithms", "popularity", "graph-filter", "item-knn")
+    algorithms = json.loads(capsys.readouterr().out.splitlines()[-1])["algorithms"]
+    assert {name: figures["tried"] for name, figures in algorithms.items() if name != "blend"} == dict.fromkeys(
+        ("popularity", "graph-filter", "item-knn"), 1
+    )
+    assert algorithms["graph-filter"]["parameters"] == topn_tuning.STARTS["graph-filter"]
 
 
 def test_the_minimum_share_leaves_every_customer_training_data(monkeypatch, tmp_path):

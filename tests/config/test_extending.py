@@ -44,7 +44,7 @@ assert any("returned_units" in repr(column) for column, _value in make_insert_co
 """,
     "An import preset": """
 from customers.orders.imports.presets.registry import PRESETS
-assert PRESETS["magento"].columns["order_id"] == ("Order #",)
+assert PRESETS["prestashop"].columns["order_id"] == ("reference",)
 """,
     "A chart": """
 from config.foundation.charts import CHART_TYPES

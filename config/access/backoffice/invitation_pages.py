@@ -41,7 +41,7 @@ class InvitationForm(forms.Form):
     """Whom to invite, and their role."""
 
     email = forms.EmailField(
-        label=gettext_lazy("e-mail address"),
+        label=gettext_lazy("email address"),
         max_length=150,  # of a user name
         widget=UnfoldAdminEmailInputWidget(attrs={"autocomplete": "off", "autofocus": True}),
     )

@@ -48,7 +48,7 @@ class AnonymousPage:
 
 
 class EmailForm(forms.Form):
-    """The e-mail address of an account."""
+    """The email address of an account."""
 
     email = forms.EmailField(
         label=gettext_lazy("Email address"),

@@ -9,22 +9,27 @@ from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
+from django_celery_beat.models import PeriodicTask
 
 from catalog.models import Product
 from config.foundation.number_formats import format_count
 from customers.events.models import Source
 from customers.lifecycle.models import LifecycleRun
+from customers.lifecycle.scoring.clusters.model_selection import MIN_CUSTOMERS_PER_CLUSTER, MIN_K
 from customers.lifecycle.scoring.clv.fitting import MIN_REPEAT_BUYERS
 from customers.lifecycle.scoring.propensity.training import MIN_CUSTOMERS
 from customers.orders.models import Order
 from recommendations.campaigns.models import Campaign
-from recommendations.serving.models import PlacementSettings
+from recommendations.serving.impressions.models import Impression
 from recommendations.training.models import ModelVersion
+
+MIN_CLUSTERED = MIN_K * MIN_CUSTOMERS_PER_CLUSTER
+START_PERMISSION = "django_celery_beat.change_periodictask"
 
 
 @dataclass(frozen=True, slots=True)
 class OnboardingStep:
-    """A step. It is done when ``find`` finds something."""
+    """A step. It is done when ``find`` finds something. task: the job that does it, which the page can start."""
 
     title: str | Promise
     advice: str | Promise
@@ -32,7 +37,7 @@ class OnboardingStep:
     url_name: str
     action: str | Promise
     permission: str
-    command: str = ""
+    task: str = ""
 
 
 STEPS = (
@@ -51,7 +56,6 @@ STEPS = (
         "imports:list",
         _("Import products"),
         "imports.view_importrun",
-        "python manage.py import_products FILE",
     ),
     OnboardingStep(
         _("Import past orders"),
@@ -60,39 +64,42 @@ STEPS = (
         "imports:list",
         _("Import orders"),
         "imports.view_importrun",
-        "python manage.py import_orders FILE",
     ),
     OnboardingStep(
         _("Compute profiles"),
-        _("Stages, values and predictions of every customer. After the first time, they are computed every night."),
+        _("Stages, values and predictions of every customer are computed from the orders, every night or now."),
         lambda: LifecycleRun.objects.filter(status=LifecycleRun.Status.DONE),
         "admin:lifecycle_lifecyclerun_changelist",
         _("See runs"),
         "lifecycle.view_lifecyclerun",
-        "python manage.py refresh_profiles",
+        "customers.lifecycle.tasks.refresh_profiles",
     ),
     OnboardingStep(
         _("Train recommendations"),
-        _("Several algorithms are tried on your own data, and the best one serves."),
+        _("Several algorithms are tried on your own orders and clicks, every night or now, and the best one is used."),
         lambda: ModelVersion.objects.filter(status=ModelVersion.Status.ACTIVE),
         "admin:training_modelversion_changelist",
         _("See models"),
         "training.view_modelversion",
-        "python manage.py train",
+        "recommendations.training.tasks.train_nightly",
     ),
     OnboardingStep(
         _("Show a placement"),
         _(
-            "A placement is a row of products on a page of the shop. Check it in the preview, then call it from the shop."
+            "A placement is a row of products on a page of the shop. Check it in the preview, then let the shop request it; the step is "
+            "done with the first products shown."
         ),
-        PlacementSettings.objects.all,
+        Impression.objects.all,
         "admin:serving_placementsettings_changelist",
         _("See placements"),
         "serving.view_placementsettings",
     ),
     OnboardingStep(
         _("Create a campaign"),
-        _("Choose a segment and a message. A holdout group shows whether the campaign caused orders."),
+        _(
+            "Choose a segment and the size of the holdout group, then download the audience for your email tool. Perennial does not send "
+            "messages itself yet."
+        ),
         Campaign.objects.all,
         "admin:campaigns_campaign_add",
         _("Create a campaign"),
@@ -109,6 +116,7 @@ class StepStatus:
     is_done: bool
     is_next: bool
     url: str
+    start_url: str
 
 
 def list_steps(user: Any) -> list[StepStatus]:
@@ -117,15 +125,23 @@ def list_steps(user: Any) -> list[StepStatus]:
     if all(done):
         return []
     first_open = done.index(False)
+    jobs = list_jobs() if user.has_perm(START_PERMISSION) else {}
     return [
         StepStatus(
             step=step,
             is_done=is_done,
             is_next=number == first_open,
             url=reverse(step.url_name) if user.has_perm(step.permission) else "",
+            start_url=reverse("jobs:start", args=[jobs[step.task]]) if step.task in jobs else "",
         )
         for number, (step, is_done) in enumerate(zip(STEPS, done, strict=True))
     ]
+
+
+def list_jobs() -> dict[str, int]:
+    """Return the numbers of the jobs that the steps can start, by task."""
+    jobs = PeriodicTask.objects.filter(task__in=[step.task for step in STEPS if step.task])
+    return dict(jobs.values_list("task", "pk"))
 
 
 def find_done_steps() -> list[bool]:
@@ -160,5 +176,14 @@ def list_missing_data() -> list[str]:
                 buyers,
             )
             % {"needed": format_count(MIN_CUSTOMERS), "count": format_count(buyers)}
+        )
+    if buyers < MIN_CLUSTERED:
+        missing.append(
+            ngettext(
+                "Clusters need %(needed)s customers with an order; you have %(count)s.",
+                "Clusters need %(needed)s customers with an order; you have %(count)s.",
+                buyers,
+            )
+            % {"needed": format_count(MIN_CLUSTERED), "count": format_count(buyers)}
         )
     return missing

@@ -7,10 +7,14 @@ from typing import Any
 
 from django.db.models import Count, F, Q, QuerySet, Sum
 
+from catalog.models import Product
 from config.foundation.backoffice.date_range import DateChoice, DayRange
+from config.foundation.shop.profile import get_shop
+from config.foundation.slow_figures import get_figures
 from customers.orders.models import Order, OrderLine
 
 BEST_SELLERS = 8
+CANDIDATES = 4  # times as many products are read, because inactive ones are left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,10 @@ class SalesTotals:
 
 @dataclass(frozen=True, slots=True)
 class SalesComparison:
-    """Totals of a range and of the compared one, in the currency of most orders; others are only counted."""
+    """Totals of a range and of the compared one, in the shop's currency; orders in others are only counted.
+
+    If no order has the shop's currency, it is that of most orders.
+    """
 
     currency: str
     now: SalesTotals
@@ -43,6 +50,17 @@ class SalesComparison:
 
 def query_sales(choice: DateChoice) -> SalesComparison:
     """Return the sales of the chosen days and of the compared ones, in one query."""
+    shop = get_shop().currency
+    return get_figures(f"sales:{name_days(choice)}:{shop}", SalesComparison, lambda: _count_sales(choice, shop))
+
+
+def name_days(choice: DateChoice) -> str:
+    """Return a text that names the days and when they start, for kept figures."""
+    ranges = (choice.range, choice.compared)
+    return "|".join(f"{days.start.isoformat()}–{days.end.isoformat()}" for days in ranges if days)
+
+
+def _count_sales(choice: DateChoice, shop: str) -> SalesComparison:
     conditions = {"now": in_range(choice.range)}
     if choice.compared:
         conditions["before"] = in_range(choice.compared)
@@ -61,7 +79,7 @@ def query_sales(choice: DateChoice) -> SalesComparison:
         .annotate(**totals)
         .order_by()  # type: ignore[arg-type]  # the annotations are only known at run time
     )
-    main = max(rows, key=lambda row: (row["orders_now"], row["currency"]), default=None)
+    main = max(rows, key=lambda row: (row["currency"] == shop, row["orders_now"], row["currency"]), default=None)
     if main is None:
         return SalesComparison("", SalesTotals(), SalesTotals() if choice.compared else None, 0)
     return SalesComparison(
@@ -102,13 +120,23 @@ class BestSeller:
 
 
 def query_best_sellers(choice: DateChoice, *, currency: str, limit: int = BEST_SELLERS) -> list[BestSeller]:
-    """Return the active products with the highest revenue in the range, in two queries."""
-    rows = list(
+    """Return the active products with the highest revenue in the range, in three queries."""
+    key = f"best-sellers:{name_days(choice)}:{currency}:{limit}"
+    return get_figures(key, list[BestSeller], lambda: _count_best_sellers(choice, currency, limit))
+
+
+def _count_best_sellers(choice: DateChoice, currency: str, limit: int) -> list[BestSeller]:
+    # The titles are read afterwards: grouping by them takes much longer than grouping by numbers.
+    best = list(
         query_lines(choice.range, currency)
-        .values("product_id", "product__product_id", "product__title", "product__category__path", "product__image_url")
+        .values("product_id")
         .annotate(revenue=Sum("total"), orders=Count("order", distinct=True))
-        .order_by("-revenue", "product_id")[:limit]
+        .order_by("-revenue", "product_id")[: CANDIDATES * limit]
     )
+    products = (
+        Product.objects.filter(is_active=True).select_related("category").in_bulk([row["product_id"] for row in best])
+    )
+    rows = [row for row in best if row["product_id"] in products][:limit]
     before: dict[int, Decimal] = {}
     if choice.compared and rows:
         before = dict(
@@ -121,21 +149,22 @@ def query_best_sellers(choice: DateChoice, *, currency: str, limit: int = BEST_S
     return [
         BestSeller(
             pk=row["product_id"],
-            product_id=row["product__product_id"],
-            title=row["product__title"],
-            category=row["product__category__path"] or "",
-            image_url=row["product__image_url"],
+            product_id=product.product_id,
+            title=product.title,
+            category=product.category.path if product.category else "",
+            image_url=product.image_url,
             orders=row["orders"],
             revenue=row["revenue"],
             revenue_before=before.get(row["product_id"], Decimal(0)) if choice.compared else None,
         )
         for row in rows
+        for product in (products[row["product_id"]],)
     ]
 
 
 def query_lines(days: DayRange, currency: str) -> QuerySet[OrderLine]:
     return OrderLine.objects.filter(
-        in_range(days, "order__"), order__kind=Order.Kind.SALE, order__currency=currency, product__is_active=True
+        in_range(days, "order__"), order__kind=Order.Kind.SALE, order__currency=currency
     ).exclude(order__status=Order.Status.CANCELLED)
 
 

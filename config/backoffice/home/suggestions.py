@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
 from config.foundation.number_formats import format_count
+from config.foundation.slow_figures import get_figures
 from customers.segments.membership import query_matching
 from customers.segments.models import Segment
 from customers.segments.starter_segments import STARTERS
@@ -121,7 +122,11 @@ def count_customers(key: str, segment: Segment | None, *, as_of: datetime) -> in
     if segment is not None and segment.size is not None:
         return segment.size
     condition = segment.condition if segment is not None else CONDITIONS[key]
-    return query_matching(condition=condition, as_of=as_of, within=(key,)).count()
+    return get_figures(
+        f"suggestion:{key}:{segment.pk if segment else ''}",
+        int,
+        lambda: query_matching(condition=condition, as_of=as_of, within=(key,)).count(),
+    )
 
 
 def create_draft(suggestion: Suggestion) -> tuple[Campaign, bool]:

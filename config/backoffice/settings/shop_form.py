@@ -6,6 +6,7 @@ from babel.numbers import get_currency_name
 from django import forms
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
+from django.utils.timezone import now
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import (
@@ -17,7 +18,8 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
-from config.foundation.currencies import get_known_currencies
+from config.backoffice.settings.time_zone import list_time_zones, save_time_zone
+from config.foundation.currencies import get_current_currencies
 from config.foundation.number_formats import format_count, get_reader_locale
 from config.foundation.shop.models import ShopSettings
 from config.foundation.shop.profile import get_shop
@@ -33,13 +35,30 @@ class ShopForm(forms.ModelForm):
         label=gettext_lazy("currency"),
         widget=UnfoldAdminSelectWidget,
         help_text=gettext_lazy(
-            "Of prices and orders that come without a currency. Stored amounts keep their currency and are not converted."
+            "Used for prices and orders that come without a currency, and for all revenue figures. Stored amounts are not converted; orders"
+            " in other currencies are left out of revenue and named where they are."
         ),
     )
     language = forms.ChoiceField(
         label=gettext_lazy("language of the shop"),
         widget=UnfoldAdminSelectWidget,
-        help_text=gettext_lazy("Of e-mails to customers and of invitations. Users choose the language of their pages."),
+        help_text=gettext_lazy(
+            "Used in emails to customers and in invitations. Users choose the language of their own pages."
+        ),
+    )
+    time_zone = forms.CharField(
+        label=gettext_lazy("time zone"),
+        max_length=64,
+        widget=UnfoldAdminTextInputWidget(attrs={"list": "time-zones", "autocomplete": "off"}),
+        help_text=gettext_lazy(
+            "Type a city or an offset to search. Days, charts, schedules and rules with weekdays follow it. After a change, figures by day "
+            "are counted again, so that they can differ from reports that you have saved."
+        ),
+    )
+    confirm_time_zone = forms.BooleanField(
+        label=gettext_lazy("count all figures by day again in the new time zone"),
+        required=False,
+        widget=UnfoldBooleanWidget,
     )
     color = forms.RegexField(
         r"^#[0-9a-fA-F]{6}$",
@@ -47,20 +66,22 @@ class ShopForm(forms.ModelForm):
         required=False,
         widget=UnfoldAdminTextInputWidget(attrs={"placeholder": "#117d5c"}),
         error_messages={"invalid": gettext_lazy("Enter a color as # and six digits, such as #117d5c.")},
-        help_text=gettext_lazy("Of links and buttons. Tints are adjusted so that text stays readable. Empty: green."),
+        help_text=gettext_lazy(
+            "Used for links and buttons. Tints are adjusted so that text stays readable. Leave empty for green."
+        ),
     )
     logo_file = forms.FileField(
         label=gettext_lazy("logo"),
         required=False,
         widget=UnfoldAdminFileFieldWidget(attrs={"accept": ".png,.jpg,.jpeg,.webp"}),
-        help_text=gettext_lazy("Square, PNG, JPEG or WebP, up to 200 kB. Shown in the menu and on the log-in page."),
+        help_text=gettext_lazy("Square, PNG, JPEG or WebP, up to 200 kB. Shown in the menu and on the login page."),
     )
     remove_logo = forms.BooleanField(label=gettext_lazy("remove the logo"), required=False, widget=UnfoldBooleanWidget)
 
     class Meta:
         model = ShopSettings
         fields = [
-            *("name", "currency", "language", "color", "logo_file", "remove_logo"),
+            *("name", "currency", "language", "time_zone", "confirm_time_zone", "color", "logo_file", "remove_logo"),
             *("sender_name", "sender_address", "reply_to", "postal_address"),
         ]
         widgets = {
@@ -71,18 +92,20 @@ class ShopForm(forms.ModelForm):
             "postal_address": UnfoldAdminTextareaWidget(attrs={"rows": 3}),
         }
         help_texts = {
-            "name": gettext_lazy("In the menu, on the log-in page and in e-mails."),
-            "sender_name": gettext_lazy("Who e-mails come from. Empty: the shop name."),
+            "name": gettext_lazy("Shown in the menu, on the login page and in emails."),
+            "sender_name": gettext_lazy("The name that emails come from. Leave empty to use the shop name."),
             "sender_address": gettext_lazy("Your mail server must be allowed to send for this address."),
-            "reply_to": gettext_lazy("Where answers go. Empty: to the sender address."),
-            "postal_address": gettext_lazy("Below every e-mail. Many countries require it in marketing e-mails."),
+            "reply_to": gettext_lazy("Where replies go. Leave empty to use the sender address."),
+            "postal_address": gettext_lazy("Shown below every email. Many countries require it in marketing emails."),
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         shop = get_shop()
-        self.set_choices("currency", list_currencies(), shop.currency)
+        self.set_choices("currency", list_currencies(shop.currency), shop.currency)
         self.set_choices("language", [(code, str(label)) for code, label in settings.LANGUAGES], shop.language)
+        self.time_zone_before = shop.time_zone
+        self.initial["time_zone"] = shop.time_zone
         for name in ("name", "sender_name", "sender_address"):
             self.fields[name].widget.attrs["placeholder"] = getattr(shop, name)
         if not self.instance.logo:
@@ -93,6 +116,31 @@ class ShopForm(forms.ModelForm):
         assert isinstance(field, forms.ChoiceField)
         field.choices = choices
         self.initial[name] = current
+
+    @property
+    def changes_time_zone(self) -> bool:
+        return bool(self.cleaned_data.get("time_zone", self.time_zone_before) != self.time_zone_before)
+
+    def clean_time_zone(self) -> str:
+        name = str(self.cleaned_data["time_zone"]).strip()
+        if name not in list_time_zones():
+            raise forms.ValidationError(
+                _("“%(name)s” is not a known time zone. Choose one from the list, such as Europe/Berlin.")
+                % {"name": name}
+            )
+        return name
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if self.changes_time_zone and not cleaned.get("confirm_time_zone"):
+            self.add_error(
+                "confirm_time_zone",
+                _(
+                    "Tick the box to change the time zone. Orders and clicks around midnight then belong to another day, and all figures "
+                    "by day are counted again."
+                ),
+            )
+        return cleaned
 
     def clean_color(self) -> str:
         return str(self.cleaned_data["color"]).lower()
@@ -118,7 +166,11 @@ class ShopForm(forms.ModelForm):
             self.instance.logo_type = find_image_type(self.instance.logo)
         elif self.cleaned_data.get("remove_logo"):
             self.instance.logo, self.instance.logo_type = b"", ""
-        shop: ShopSettings = super().save(commit)
+        if not self.changes_time_zone:
+            shop: ShopSettings = super().save(commit)
+            return shop
+        shop = super().save(commit=False)
+        save_time_zone(shop, before=self.time_zone_before, at=now())
         return shop
 
 
@@ -130,7 +182,8 @@ def find_image_type(content: bytes) -> str:
     return ""
 
 
-def list_currencies() -> list[tuple[str, str]]:
-    """Return the currencies by code with their names in the reader's language."""
+def list_currencies(current: str) -> list[tuple[str, str]]:
+    """Return the currencies in use, and the current one, by code with their names in the reader's language."""
     locale = get_reader_locale()
-    return [(code, f"{code} – {get_currency_name(code, locale=locale)}") for code in sorted(get_known_currencies())]
+    codes = sorted(get_current_currencies() | {current})
+    return [(code, f"{code} – {get_currency_name(code, locale=locale)}") for code in codes]

@@ -3,29 +3,30 @@
 import logging
 from smtplib import SMTPException
 
-from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils.timezone import localtime, now
+from django.utils.timezone import now
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
 from config.access.passwords.mail import is_mail_configured
 from config.backoffice.settings.shop_form import ShopForm
+from config.backoffice.settings.time_zone import describe_time_zones, start_recounts
 from config.foundation.audit_log import record_action
 from config.foundation.backoffice.pages import render_page
 from config.foundation.number_formats import format_moment
 from config.foundation.shop.mail import send_shop_mail
 from config.foundation.shop.models import load_shop_settings
 from config.foundation.shop.profile import forget_shop, get_shop
+from customers.segments.event_counts.recounting import count_waiting_customers
 
 logger = logging.getLogger(__name__)
 
 PERMISSION = "shop.change_shopsettings"
 SECTIONS = (
-    ("shop", ("name", "currency", "language")),
+    ("shop", ("name", "currency", "language", "time_zone", "confirm_time_zone")),
     ("brand", ("color", "logo_file", "remove_logo")),
     ("mail", ("sender_name", "sender_address", "reply_to", "postal_address")),
 )
@@ -45,34 +46,52 @@ def show_shop_settings(request: HttpRequest) -> HttpResponse:
             form.save()
             forget_shop()
             record_action("shop.settings_changed", instance=stored, details={"fields": sorted(form.changed_data)})
+            if form.changes_time_zone:
+                report_recounts(request)
             messages.success(request, _("The settings were saved. All pages use them within a few seconds."))
             return HttpResponseRedirect(reverse("settings:shop"))
     shop = get_shop()
     return render_page(
         request,
         "backoffice/settings/shop.html",
-        title=_("Brand and e-mail"),
+        title=_("Brand and email"),
         form=form,
         sections={key: [form[name] for name in names if name in form.fields] for key, names in SECTIONS},
         shop=shop,
-        time_zone=settings.TIME_ZONE,
         local_time=format_moment(now()),
-        utc_offset=f"{localtime():%z}",
+        time_zones=describe_time_zones(at=now()),
+        waiting=count_waiting_customers(),
         mail_is_configured=is_mail_configured(),
         status=422 if form.errors else None,
     )
+
+
+def report_recounts(request: HttpRequest) -> None:
+    """Start the jobs that count again, and say what happens."""
+    if start_recounts(started_by=request.user.get_username()):
+        messages.info(
+            request,
+            _("Figures by day are being counted again in the new time zone. Settings › Jobs shows the progress."),
+        )
+    else:
+        messages.warning(
+            request,
+            _(
+                "The jobs that count again could not be started, because the queue did not answer. They run as scheduled."
+            ),
+        )
 
 
 def send_test_message(request: HttpRequest) -> None:
     """Send a message to the user's own address, and report on the page whether the mail server took it."""
     recipient = request.user.email if request.user.is_authenticated else ""
     if not recipient:
-        messages.error(request, _("Your account has no e-mail address. Add one on your user page, then try again."))
+        messages.error(request, _("Your account has no email address. Add one on your user page, then try again."))
         return
     shop = get_shop()
     with override(shop.language):
         subject = _("Test message of %(shop)s") % {"shop": shop.name}
-        text = _("This is a test message. If you can read it, the e-mail settings of %(shop)s work.") % {
+        text = _("This is a test message. If you can read it, the email settings of %(shop)s work.") % {
             "shop": shop.name
         }
     try:

@@ -16,3 +16,8 @@ class CappedPaginator(Paginator):
     def count(self) -> int:
         rows = cast(QuerySet, self.object_list)
         return rows.order_by()[:MAX_COUNTED_ROWS].count()
+
+    @property
+    def is_capped(self) -> bool:
+        """Return whether there may be more rows, so that pages do not state the limit as their number."""
+        return self.count == MAX_COUNTED_ROWS

@@ -108,7 +108,7 @@ AREAS: tuple[Area, ...] = (
             Tab("team", _("Team and roles")),
             Tab("stages", _("Stage rules")),
             Tab("privacy", _("Privacy")),
-            Tab("brand", _("Brand and e-mail")),
+            Tab("brand", _("Brand and email")),
             Tab("audit", _("Audit log")),
             Tab("tables", _("Tables")),
         ),

@@ -12,7 +12,7 @@ from config.foundation.charts.spec import (
     ChartSpec,
     build_category_axis,
     build_chart_table,
-    build_number_axis,
+    build_value_axis,
     format_chart_number,
     summarize_values,
 )
@@ -47,7 +47,6 @@ def build_bar_chart(
     colors: Sequence[str] = (),
     x_title: str = "",
     y_title: str = "",
-    tick_format: str = "~s",
     horizontal: bool = False,
     brush: ChartBrush | None = None,
 ) -> ChartSpec:
@@ -56,7 +55,6 @@ def build_bar_chart(
     Args:
         links: the address that a click on a bar opens.
         colors: the color of each bar; otherwise all have the main color.
-        tick_format: the d3 format of the number axis.
         brush: what dragging over several bars opens.
     """
     trace: dict[str, Any] = {
@@ -66,7 +64,7 @@ def build_bar_chart(
         "cliponaxis": False,
         "marker": {"color": list(colors) or "theme:main"},
     }
-    numbers = build_number_axis(x_title if horizontal else y_title, ticks=5, tickformat=tick_format)
+    numbers = build_value_axis(x_title if horizontal else y_title, values)
     if horizontal:
         trace |= {"orientation": "h", "x": list(values), "y": list(labels), "textposition": "auto"}
         trace |= {"hovertemplate": "%{y}: %{text}<extra></extra>", "constraintext": "none", "textangle": 0}
@@ -114,7 +112,7 @@ def build_period_chart(*, labels: Sequence[str], links: Sequence[str], now: Seri
         "hovertemplate": "%{text}<extra>%{fullData.name}</extra>",
         "line": {"color": "theme:before", "width": 2, "dash": "dot"},
     }
-    axes = {"xaxis": build_category_axis(nticks=7), "yaxis": build_number_axis(ticks=5, tickformat="~s")}
+    axes = {"xaxis": build_category_axis(nticks=7), "yaxis": build_value_axis("", [*now.values, *before.values])}
     rows = zip(labels, Series(now.name, now.values, now.texts, links).cells, before.cells, strict=True)
     return {
         "traces": [bars, line],
@@ -141,7 +139,7 @@ def build_comparison_chart(
         traces.append(trace | ({"mode": "lines", "line": {"color": color, "width": 2, "dash": dash}} if lines else {}))
     axes = {
         "xaxis": build_category_axis(x_title, nticks=8),
-        "yaxis": build_number_axis(y_title, ticks=5, tickformat="~s"),
+        "yaxis": build_value_axis(y_title, [*actual.values, *predicted.values]),
     }
     rows = zip(labels, actual.cells, predicted.cells, strict=True)
     return {
@@ -177,10 +175,7 @@ def build_stacked_chart(
             }
         )
     totals = [sum(values) for values in zip(*(line.values for line in series), strict=True)]
-    numbers = build_number_axis(ticks=5, tickformat="~s")
-    if max(totals, default=0) < 5:
-        numbers["dtick"] = 1  # whole events
-    axes = {"xaxis": build_category_axis(x_title, nticks=ticks, tickangle=0), "yaxis": numbers}
+    axes = {"xaxis": build_category_axis(x_title, nticks=ticks, tickangle=0), "yaxis": build_value_axis("", totals)}
     return {
         "traces": traces,
         "layout": {"barmode": "stack", "bargap": 0.1} | TOP_LEGEND | axes,

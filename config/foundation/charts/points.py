@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from config.foundation.charts.spec import (
     PHONE_WIDTH,
@@ -14,6 +15,7 @@ from config.foundation.charts.spec import (
     break_labels,
     build_chart_table,
     build_number_axis,
+    build_value_axis,
     format_chart_number,
     summarize_values,
 )
@@ -52,14 +54,17 @@ def build_interval_chart(
         "error_x": error | {"color": "theme:faint", "thickness": 2, "width": 6},
         "marker": {"size": 12, "color": color_points(highlighted)},
     }
-    layout = {"xaxis": build_number_axis(x_title), "yaxis": {"autorange": "reversed", "type": "category"}}
+    layout = {
+        "xaxis": build_value_axis(x_title, [*values, *filter(None, high)]),
+        "yaxis": {"autorange": "reversed", "type": "category"},
+    }
     narrow: list[NarrowVariant] = [{"below": PHONE_WIDTH, "traces": [{"y": break_labels(labels)}]}]
     return {
         "traces": [trace],
         "layout": layout,
         "narrow": narrow,
         "table": build_chart_table(
-            [_("Name"), x_title, _("Interval")],
+            [pgettext("thing", "Name"), x_title, _("Interval")],
             [
                 [label, text, "–" if start is None else f"{format_chart_number(start)} – {format_chart_number(end)}"]
                 for label, text, start, end in zip(labels, texts, low, high, strict=True)
@@ -96,14 +101,14 @@ def build_point_chart(
     }
     layout = {
         "margin": {"l": 8, "r": 24, "t": 24, "b": 8},
-        "xaxis": build_number_axis(x_title),
-        "yaxis": build_number_axis(y_title),
+        "xaxis": build_value_axis(x_title, x),
+        "yaxis": build_value_axis(y_title, y),
     }
     rows = zip(labels, map(format_chart_number, x), map(format_chart_number, y), strict=True)
     spec: ChartSpec = {
         "traces": [trace],
         "layout": layout,
-        "table": build_chart_table([_("Name"), x_title, y_title], [list(row) for row in rows]),
+        "table": build_chart_table([pgettext("thing", "Name"), x_title, y_title], [list(row) for row in rows]),
         "summary": summarize_values(labels, y, [format_chart_number(value) for value in y]),
     }
     if show_names:

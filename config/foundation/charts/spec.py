@@ -4,6 +4,7 @@ A color is a hexadecimal one, ``theme:NAME`` (main, other, before, ink, faint, s
 the opacity NAME of the theme (cell, flow). The names are defined in charts.js, for the light and the dark theme.
 """
 
+import math
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any, NotRequired, TypedDict
@@ -11,7 +12,7 @@ from typing import Any, NotRequired, TypedDict
 from babel import numbers
 from django.utils.translation import gettext as _
 
-from config.foundation.number_formats import format_count, format_full_day, get_reader_locale
+from config.foundation.number_formats import format_count, format_full_day, format_short_number, get_reader_locale
 
 type Trace = dict[str, Any]
 type Layout = dict[str, Any]
@@ -125,6 +126,25 @@ def build_number_axis(title: str = "", *, ticks: int = 6, **options: Any) -> dic
     """Return an axis of numbers that starts at zero."""
     axis: dict[str, Any] = {"rangemode": "tozero", "nticks": ticks, **options}
     return axis | ({"title": build_axis_title(title)} if title else {})
+
+
+def build_value_axis(title: str, values: Sequence[float], *, ticks: int = 5) -> dict[str, Any]:
+    """Return an axis of numbers that starts at zero, with round ticks in the reader's language: 1.5K, 1.5万."""
+    low, high = min([*values, 0]), max([*values, 0])
+    step = choose_tick_step((high - low) / ticks)
+    if all(float(value).is_integer() for value in values):
+        step = max(step, 1)
+    positions = [position * step for position in range(math.floor(low / step), math.ceil(high / step) + 1)]
+    texts = [format_short_number(float(f"{position:.12g}")) for position in positions]
+    return build_number_axis(title, tickmode="array", tickvals=positions, ticktext=texts)
+
+
+def choose_tick_step(step: float) -> float:
+    """Return the next of 1, 2 and 5 times a power of ten."""
+    if step <= 0:
+        return 1
+    power: float = 10.0 ** math.floor(math.log10(step))
+    return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= step * (1 - 1e-9))
 
 
 def build_category_axis(title: str = "", **options: Any) -> dict[str, Any]:

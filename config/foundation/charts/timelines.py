@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from config.foundation.charts.spec import (
     TOP_LEGEND,
@@ -12,7 +13,7 @@ from config.foundation.charts.spec import (
     Trace,
     build_chart_table,
     build_day_axis,
-    build_number_axis,
+    build_value_axis,
     format_chart_number,
     format_chart_time,
     get_hover_day_format,
@@ -38,7 +39,7 @@ def build_line_chart(*, days: Sequence[str], values: Sequence[float], name: str)
     layout = {
         "margin": {"l": 8, "r": 12, "t": 12, "b": 8},
         "xaxis": build_day_axis(tick0=days[0] if days else None, dtick=tick_days * DAY_MS),
-        "yaxis": build_number_axis(name, ticks=5, rangemode="tozero", tickformat="~s"),
+        "yaxis": build_value_axis(name, values),
     }
     labels, texts = [format_chart_time(day) for day in days], [format_chart_number(value) for value in values]
     return {
@@ -113,7 +114,7 @@ def build_state_history(
     return {
         "traces": [steps, build_marks(marks, marks_name)],
         "layout": build_history_layout(axis),
-        "table": build_chart_table([_("Time"), name, _("Reason")], rows[::-1]),
+        "table": build_chart_table([_("Time"), name, pgettext("stage", "Reason")], rows[::-1]),
         "summary": _("%(count)s changes. Since %(time)s: %(state)s.")
         % {"count": format_chart_number(len(values)), "time": labels[-1], "state": values[-1]},
     }

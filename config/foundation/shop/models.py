@@ -16,6 +16,8 @@ class ShopSettings(models.Model):
     name = models.CharField(_("shop name"), max_length=100, blank=True)
     currency = models.CharField(_("currency"), max_length=3, blank=True)
     language = models.CharField(_("language of the shop"), max_length=10, blank=True)
+    time_zone = models.CharField(_("time zone"), max_length=64, blank=True)
+    time_zone_changed_at = models.DateTimeField(_("time zone changed at"), null=True, blank=True, editable=False)
     color = models.CharField(
         _("brand color"),
         max_length=7,

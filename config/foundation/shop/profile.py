@@ -2,12 +2,14 @@
 
 import logging
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 
-from config.foundation.shop.models import ShopSettings, load_shop_settings
+from config.foundation.shop.models import SINGLETON_ID, ShopSettings, load_shop_settings
 from config.foundation.ttl_cache import TtlCache
 
 logger = logging.getLogger(__name__)
@@ -20,6 +22,7 @@ class ShopProfile:
     name: str
     currency: str
     language: str
+    time_zone: str
     color: str
     logo_version: str
     sender_name: str
@@ -35,6 +38,7 @@ def build_shop_profile(stored: ShopSettings) -> ShopProfile:
         name=name,
         currency=stored.currency or settings.SHOP_CURRENCY,
         language=stored.language or settings.LANGUAGE_CODE,
+        time_zone=stored.time_zone or settings.TIME_ZONE,
         color=stored.color,
         logo_version=sha256(bytes(stored.logo)).hexdigest()[:12] if stored.logo else "",
         sender_name=stored.sender_name or name,
@@ -53,12 +57,35 @@ _cache: TtlCache[ShopSettings] = TtlCache(_load_profile)
 
 def get_shop() -> ShopProfile:
     """Return the shop; without a database, or before its migration, the values of the environment."""
+    return build_shop_profile(_get_stored())
+
+
+def get_time_zone_name() -> str:
+    """Return the shop's time zone, such as Europe/Berlin. Days, charts, schedules and counts by day follow it."""
+    return _get_stored().time_zone or settings.TIME_ZONE
+
+
+def get_time_zone() -> ZoneInfo:
+    return ZoneInfo(get_time_zone_name())
+
+
+def get_time_zone_change() -> datetime | None:
+    """Return when the time zone was changed last; None if it never was."""
+    return _get_stored().time_zone_changed_at
+
+
+def read_time_zone_name() -> str:
+    """Return the stored time zone without the cache, for counts by day, which would keep a wrong day."""
+    stored = ShopSettings.objects.filter(pk=SINGLETON_ID).values_list("time_zone", flat=True).first()
+    return stored or settings.TIME_ZONE
+
+
+def _get_stored() -> ShopSettings:
     try:
-        stored = _cache.get("")
+        return _cache.get("") or ShopSettings()
     except (DatabaseError, InterfaceError):
         logger.warning("The shop settings cannot be read; the environment is used.", exc_info=True)
-        stored = None
-    return build_shop_profile(stored or ShopSettings())
+        return ShopSettings()
 
 
 def forget_shop() -> None:

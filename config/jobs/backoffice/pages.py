@@ -130,7 +130,12 @@ def check_permission(request: HttpRequest, permission: str) -> None:
 
 
 def find_way_back(request: HttpRequest, job_id: int) -> str:
-    return reverse("jobs:job", args=[job_id]) if request.POST.get("page") == "job" else reverse("jobs:list")
+    match request.POST.get("page"):
+        case "job":
+            return reverse("jobs:job", args=[job_id])
+        case "home":
+            return reverse("admin:index")
+    return reverse("jobs:list")
 
 
 def describe_jobs(states: list[JobState]) -> str:

@@ -53,6 +53,7 @@ class MaskedTextsAdmin(AuditedReads, ModelAdmin):
 
 @admin.register(Review)
 class ReviewAdmin(MaskedTextsAdmin):
+    list_per_page = 50
     text_fields = ("title", "body")
     list_display = (
         "written_at",

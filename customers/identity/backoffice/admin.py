@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 from unfold.admin import ModelAdmin
 
+from config.foundation.admin.paginators import CappedPaginator
 from config.foundation.admin.read_only import ChangeDisabled, DeleteDisabled, ReadOnlyAdmin, ReadOnlyInline
 from customers.identity.backoffice import transfer_admin  # noqa: F401 — registers its model
 from customers.identity.backoffice.audited_reads import AuditedReads
@@ -77,6 +78,7 @@ class CustomerAdmin(AuditedReads, ModelAdmin):
     """Personal fields are shown and edited only with the permission identity.view_personal."""
 
     form = CustomerForm
+    paginator = CappedPaginator
     inlines = [IdentifierInline, ConsentInline]
     list_display = [
         "number",
@@ -224,6 +226,7 @@ def format_traits(customer_id: int, traits: Any) -> str:
 
 @admin.register(Identifier)
 class IdentifierAdmin(AuditedReads, MaskedValues, ReadOnlyAdmin):
+    paginator = CappedPaginator
     list_filter = ["kind"]
     list_display_links = ["kind"]
     list_select_related = False
@@ -327,6 +330,7 @@ def format_customer_link(customer_id: int) -> str:
 
 @admin.register(Consent)
 class ConsentAdmin(ChangeDisabled, DeleteDisabled, ModelAdmin):
+    paginator = CappedPaginator
     """The consent ledger: entries can be added but not changed."""
 
     list_display = ["recorded_at", "customer", "purpose", "status", "policy_version", "source"]

@@ -15,7 +15,7 @@ TYPE_LABELS = dict(Identifier.Kind.choices)
 
 
 def mask_identifier(kind: str, value: str, *, with_personal: bool) -> str:
-    """Return an identifier as a user may see it: a user id can be an e-mail address, and a full hash can be compared."""
+    """Return an identifier as a user may see it: a user id can be an email address, and a full hash can be compared."""
     mask = mask_hash if kind in HASHED_TYPES else mask_id
     return mask(value, with_personal=with_personal)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from django import forms
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from config.foundation.json_nesting import load_json
 from customers.identity.models import Customer
@@ -86,7 +86,7 @@ def parse_number(text: str) -> int | float:
 class TraitForm(forms.Form):
     """One trait. old: its value when the form was shown, as JSON; only what the user has changed since is written."""
 
-    name = forms.CharField(label=gettext_lazy("Name"), max_length=MAX_TRAIT_NAME)
+    name = forms.CharField(label=pgettext_lazy("thing", "Name"), max_length=MAX_TRAIT_NAME)
     kind = forms.ChoiceField(label=gettext_lazy("Type"), choices=KINDS, initial=TEXT)
     value = forms.CharField(label=gettext_lazy("Value"), required=False, strip=False)
     old = forms.CharField(widget=forms.HiddenInput, required=False)

@@ -170,7 +170,7 @@ def announce_transfer(customer_ids: Iterable[int], at: datetime) -> None:
 
 
 def clear_addresses(moved: Sequence[IdentifierTransfer]) -> None:
-    """Empty the e-mail address or phone number of those who have lost its identifier, and remember it in the transfer."""
+    """Empty the email address or phone number of those who have lost its identifier, and remember it in the transfer."""
     for transfer in sorted(moved, key=lambda transfer: transfer.from_id):
         name, digest = ADDRESS_FIELDS[Identifier.Kind(transfer.identifier.kind)]
         sealed, set_at = lock_field(transfer.from_id, name)

@@ -1,4 +1,4 @@
-"""Keyed hashes that make e-mail addresses and phone numbers searchable without storing them in plain text."""
+"""Keyed hashes that make email addresses and phone numbers searchable without storing them in plain text."""
 
 import hmac
 import re

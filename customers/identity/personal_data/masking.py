@@ -45,7 +45,7 @@ def may_see_personal(caller: Any) -> bool:
 
 
 def is_personal_id(value: str) -> bool:
-    """Return whether the ID of a person is, or contains, an e-mail address or a phone number."""
+    """Return whether the ID of a person is, or contains, an email address or a phone number."""
     return EMAIL.search(value) is not None or PHONE.search(value) is not None or is_personal_text(value)
 
 
@@ -55,7 +55,7 @@ def is_hidden_trait(name: str, value: Any) -> bool:
 
 
 def mask_id(value: str, *, with_personal: bool = False, mask: str = MASK) -> str:
-    """Return the ID of a person, or the mask if it is an e-mail address or a phone number that the reader may not see."""
+    """Return the ID of a person, or the mask if it is an email address or a phone number that the reader may not see."""
     if not is_personal_id(value):
         return value
     if with_personal:
@@ -65,7 +65,7 @@ def mask_id(value: str, *, with_personal: bool = False, mask: str = MASK) -> str
 
 
 def mask_text(text: str, *, with_personal: bool = False) -> str:
-    """Return a text with the e-mail addresses and phone numbers in it masked; all of it if it has other personal numbers."""
+    """Return a text with the email addresses and phone numbers in it masked; all of it if it has other personal numbers."""
     if not text:
         return text
     if with_personal:

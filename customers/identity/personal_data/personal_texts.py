@@ -1,4 +1,4 @@
-"""Recognizes personal data by its look: e-mail addresses, phone numbers, identity cards, bank accounts and payment cards.
+"""Recognizes personal data by its look: email addresses, phone numbers, identity cards, bank accounts and payment cards.
 
 Numbers must have the form of their kind, and a valid check digit where there is one, so that product IDs, barcodes, timestamps and
 amounts are not mistaken for them. A phone number needs its country code or the form of China or North America. All checks take linear

@@ -66,7 +66,7 @@ _PHONE = re.compile(r"\+?[\d\s()./-]{9,20}")
 def is_personal_trait(name: str, value: Any) -> bool:
     """Return whether a trait identifies, contacts or locates a person.
 
-    Its name decides ("partnerName", "home_city", "address.street", 手机号), or its text, if that is an e-mail address or a phone
+    Its name decides ("partnerName", "home_city", "address.street", 手机号), or its text, if that is an email address or a phone
     number.
     """
     if name in PERSONAL_TRAITS or any(substring in name for substring in _PERSONAL_SUBSTRINGS):

@@ -335,7 +335,7 @@ def build_trait_updates(
 ) -> list[TraitUpdate]:
     """Return the traits of identify calls by customer.
 
-    An e-mail address or phone number is included only if it belongs to that customer; of an event that is not trusted, no
+    An email address or phone number is included only if it belongs to that customer; of an event that is not trusted, no
     personal field is.
     """
     updates = []

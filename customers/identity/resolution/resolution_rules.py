@@ -32,7 +32,7 @@ class IdentityEvent(msgspec.Struct, frozen=True):
     """What one event says about identity; a missing identifier is empty.
 
     An event of a browser or app is not trusted: it joins no two customers and changes no trait that the shop has set. Its
-    e-mail address and phone number are empty, because anyone can type those of somebody else; what it claims is in
+    email address and phone number are empty, because anyone can type those of somebody else; what it claims is in
     `claimed_email` and `claimed_phone`. A trusted event that is no identify call, such as an order, confirms such claims by
     what it names in these fields.
     """
@@ -140,7 +140,7 @@ def follow_merges(person: ResolvedPerson) -> ResolvedPerson:
 
 
 class IdentifierHasher:
-    """Keyed hashes of e-mail addresses and phone numbers, each computed once; empty for placeholders."""
+    """Keyed hashes of email addresses and phone numbers, each computed once; empty for placeholders."""
 
     def __init__(self) -> None:
         self._hashes: dict[Key, str] = {}

@@ -119,5 +119,5 @@ def find_customers_by_user_id(*, user_ids: list[str]) -> dict[str, int]:
 
 
 def find_customer(kind: str, value: str) -> Customer | None:
-    """Return the customer of an identifier; e-mail addresses and phone numbers are looked up by their hash."""
+    """Return the customer of an identifier; email addresses and phone numbers are looked up by their hash."""
     return Customer.objects.filter(identifiers__kind=kind, identifiers__value=value).first()

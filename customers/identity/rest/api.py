@@ -40,7 +40,7 @@ from customers.identity.rest.serializers import (
 
 
 class CustomerFilter(django_filters.FilterSet):
-    email = django_filters.CharFilter(method="filter_by_email", help_text="A complete e-mail address.")
+    email = django_filters.CharFilter(method="filter_by_email", help_text="A complete email address.")
     phone = django_filters.CharFilter(method="filter_by_phone", help_text="A complete phone number.")
     seen_since = MomentFilter("last_seen_at", "gte", help_text="Last seen at this time or later.")
 

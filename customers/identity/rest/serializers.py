@@ -51,7 +51,7 @@ class CustomerSerializer(serializers.ModelSerializer):
     """A customer.
 
     `name`, `email`, `phone`, `birthday` and personal traits require the scope `customers:personal`. Without it, a `user_id` or an
-    identifier that is an e-mail address or a phone number is `•••`; use `id` instead.
+    identifier that is an email address or a phone number is `•••`; use `id` instead.
     """
 
     user_id = serializers.SerializerMethodField(

@@ -26,7 +26,13 @@ from customers.imports.backoffice.steps import build_steps
 from customers.imports.corrections import correct_rows
 from customers.imports.kinds.base import ImportFileError, ImportKind
 from customers.imports.models import ImportRun, ImportState
-from customers.imports.problems import MAX_EDITABLE, MAX_SHOWN, RowProblem, read_problems
+from customers.imports.problems import (
+    MAX_EDITABLE,
+    MAX_SHOWN,
+    RowProblem,
+    describe_problem_group,
+    read_problems,
+)
 
 STEP_OF_STATE = {ImportState.UPLOADED: "columns", ImportState.CHECKING: "check", ImportState.CHECKED: "check"}
 
@@ -75,10 +81,11 @@ def build_context(request: HttpRequest, run: ImportRun, kind: ImportKind, *, has
         "percent": runs.read_progress(run) if run.is_running else None,
         "can_import": can_import,
         "has_file": has_file,
+        "has_columns": bool(kind.fields or kind.options_form),
         "is_result": is_result,
         "figures": build_figures(run, kind) if is_result or run.state == ImportState.UNDONE else [],
         "further": [(kind.count_labels[name], n) for name, n in run.counts.items() if name in kind.count_labels],
-        "reasons": [(kind.get_reason(code), n) for code, n in run.problems.items()],
+        "reasons": [(describe_problem_group(kind, code), n) for code, n in run.problems.items()],
         "problems": problems,
         "can_edit": can_edit,
         "max_shown": MAX_SHOWN,
@@ -94,12 +101,13 @@ def can_undo(run: ImportRun) -> bool:
 
 
 def build_figures(run: ImportRun, kind: ImportKind) -> list[tuple[Any, str]]:
-    return [
-        (kind.created_label, format_count(run.created)),
-        (kind.updated_label, format_count(run.updated)),
-        (kind.unchanged_label, format_count(run.unchanged)),
-        (_("Rejected rows"), format_count(run.rejected)),
+    figures = [
+        (kind.created_label, run.created),
+        (kind.updated_label, run.updated),
+        (kind.unchanged_label, run.unchanged),
+        (_("Rejected rows"), run.rejected),
     ]
+    return [(label, format_count(number)) for label, number in figures if label]
 
 
 def build_verdict(run: ImportRun, kind: ImportKind) -> str:
@@ -229,7 +237,7 @@ def undo(request: HttpRequest, run_id: int) -> HttpResponse:
             title=_("Undo the import of %(file)s?") % {"file": run.file_name},
             run=run,
             kind=kind,
-            figures=build_figures(run, kind)[:2],
+            figures=build_figures(run, kind)[: 2 if run.updated else 1],
         )
     return redirect_to_run(run)
 

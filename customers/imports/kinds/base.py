@@ -105,7 +105,8 @@ class ImportKind:
     """A kind of data.
 
     Attributes:
-        label, row_label: what is imported, such as Orders, and what one row of the file is.
+        label: what is imported, such as Orders.
+        updated_label: empty if the import changes nothing that exists.
         permissions: what a user needs to import; viewing needs ``imports.view_importrun``.
         fields: the fields that columns fill; empty if the file format names its fields itself.
         required_any: sets of fields of which one is required.
@@ -116,7 +117,8 @@ class ImportKind:
         counts_changes: whether new and updated objects are counted in what the import recorded, because it writes in several transactions.
         undo_steps: undoes what is not recorded as changes of rows, in steps that can be repeated.
         undo_removes, undo_keeps: what an undo takes back, and what it leaves.
-        get_reason: returns the text of a problem code.
+        get_reason: returns the text of a problem code; the code itself if it has none.
+        explains_codes: whether that text replaces the reason in the error file, which is in English.
         import_file: imports a file, or checks it. Raises ImportFileError and ImportCancelledError.
     """
 
@@ -143,6 +145,12 @@ class ImportKind:
     undo_removes: tuple[Text, ...] = ()
     undo_keeps: tuple[Text, ...] = ()
     get_reason: Callable[[str], Text] = str
+    explains_codes: bool = False
+
+    @property
+    def undoes_in_steps(self) -> bool:
+        """Whether an undo works whatever came later; otherwise later data can prevent it."""
+        return self.undo_steps is not None
 
     def keeps_other_columns(self, preset: str) -> bool:
         return preset in self.presets and self.presets[preset].keeps_other_columns

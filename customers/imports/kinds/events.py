@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from config.foundation.progress import Progress
+from customers.events.dead_letters.rejection_reasons import describe_reason
 from customers.events.imports.file_import import (
     EventImportResult,
     import_events,
@@ -78,13 +79,15 @@ EVENTS = ImportKind(
     description=gettext_lazy("What visitors did before the tracking was installed, from an export or a server log."),
     file_help=gettext_lazy("JSON Lines with one event per line, or an access log of nginx or Apache, also compressed."),
     created_label=gettext_lazy("New events"),
-    updated_label=gettext_lazy("Changed events"),
+    updated_label="",
     unchanged_label=gettext_lazy("Known events"),
     permissions=("events.add_event", "events.view_event"),
     import_file=import_event_file,
     main_table="events_event",
     count_labels={"skipped": gettext_lazy("lines without an event")},
     describes_people=True,
+    get_reason=describe_reason,
+    explains_codes=True,
     undo_steps=undo_event_import,
     undo_removes=(
         gettext_lazy("The events that this import added. Events that were known before stay."),

@@ -1,7 +1,9 @@
 """Admin of profiles, stage changes and runs; URLs of the lifecycle pages."""
 
+from typing import Any
+
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Value
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -9,7 +11,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
+from config.foundation.admin.paginators import CappedPaginator
 from config.foundation.admin.read_only import ReadOnlyAdmin
+from config.foundation.number_formats import format_money
 from customers.identity.models import Identifier
 from customers.identity.personal_data.masking import may_see_personal
 from customers.lifecycle.backoffice import (
@@ -21,6 +25,7 @@ from customers.lifecycle.backoffice import (
 )
 from customers.lifecycle.backoffice.customer_names import PERSONAL_LOOKUPS, get_customer_name
 from customers.lifecycle.backoffice.stage_rules_admin import StageRulesAdmin
+from customers.lifecycle.facts.amounts import get_amount_currency
 from customers.lifecycle.models import CustomerProfile, LifecycleRun, StageTransition
 
 __all__ = ["StageRulesAdmin"]  # registered by its module
@@ -38,6 +43,7 @@ STAGE_BADGES = {
 
 @admin.register(CustomerProfile)
 class CustomerProfileAdmin(ReadOnlyAdmin):
+    paginator = CappedPaginator
     list_display_links = None  # the first column links to the page of the customer
     list_display = [
         "masked_customer_link",
@@ -48,8 +54,8 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
         "f",
         "m",
         "orders",
-        "revenue",
-        "value",
+        "formatted_revenue",
+        "formatted_value",
         "last_order_at",
         "next_stage_change_at",
     ]
@@ -59,7 +65,8 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
     search_help_text = gettext_lazy("Enter a complete user ID or a customer number.")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CustomerProfile]:
-        return super().get_queryset(request).prefetch_related("customer__identifiers").defer(*PERSONAL_LOOKUPS)
+        profiles = super().get_queryset(request).annotate(amount_currency=Value(get_amount_currency()))
+        return profiles.prefetch_related("customer__identifiers").defer(*PERSONAL_LOOKUPS)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[CustomerProfile], search_term: str
@@ -84,6 +91,14 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
             path("customers/", view(self.drilldown_view), name="lifecycle_drilldown"),
             *super().get_urls(),
         ]
+
+    @display(description=gettext_lazy("revenue"), ordering="revenue")
+    def formatted_revenue(self, profile: Any) -> str:
+        return format_money(profile.revenue, profile.amount_currency)
+
+    @display(description=gettext_lazy("predicted value"), ordering="value")
+    def formatted_value(self, profile: Any) -> str:
+        return format_money(profile.value, profile.amount_currency)
 
     def overview_view(self, request: HttpRequest) -> HttpResponse:
         return overview.render_overview_page(request, model_admin=self)
@@ -138,6 +153,7 @@ def format_profile_link(profile: CustomerProfile, *, with_personal: bool) -> Saf
 
 @admin.register(StageTransition)
 class StageTransitionAdmin(ReadOnlyAdmin):
+    paginator = CappedPaginator
     list_display = ["at", "customer_link", "from_stage", "to_stage", "reason", "rules"]
     list_filter = ["to_stage", "from_stage", "reason"]
     list_select_related = ["customer", "rules"]

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from config.foundation.audit_log import record_access
 from config.foundation.backoffice.pages import render_page
-from config.foundation.number_formats import NO_VALUE, format_count, format_full_day, format_whole_percent
+from config.foundation.number_formats import NO_VALUE, format_full_day, format_whole_money, format_whole_percent
 from customers.identity.consent.ledger import read_latest_consents
 from customers.identity.customer_upsert import PERSONAL_FIELDS
 from customers.identity.models import Consent, Customer, Identifier
@@ -125,8 +125,8 @@ def make_figures(profile: Mapping[str, Any]) -> list[Figure]:
         Figure(_("stage"), stage["name"], stage["reason_name"], "?tab=overview"),
         Figure(
             _("predicted value, next 12 months"),
-            format_count(value["value"]),
-            describe_spend_interval(value) or value["reason_name"],
+            format_whole_money(value["value"], profile["currency"]),
+            describe_spend_interval(value, profile["currency"]) or value["reason_name"],
             "?tab=predictions",
         ),
         Figure(
@@ -146,12 +146,12 @@ def make_figures(profile: Mapping[str, Any]) -> list[Figure]:
     ]
 
 
-def describe_spend_interval(value: Mapping[str, Any]) -> str:
+def describe_spend_interval(value: Mapping[str, Any], currency: str) -> str:
     if value["spend_high"] is None:
         return ""
     return _("spend, 80%% interval: %(low)s to %(high)s") % {
-        "low": format_count(value["spend_low"]),
-        "high": format_count(value["spend_high"]),
+        "low": format_whole_money(value["spend_low"], currency),
+        "high": format_whole_money(value["spend_high"], currency),
     }
 
 

@@ -14,16 +14,22 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from config.foundation.charts import ChartSpec, build_probability_history, build_state_history
+from config.foundation.number_formats import format_money
 from customers.identity.backoffice.identity_graph import build_identity_graph
 from customers.identity.backoffice.trait_forms import make_trait_forms
 from customers.identity.models import Consent, Customer, Identifier
+from customers.lifecycle.backoffice.labels.amount_labels import describe_left_out
 from customers.lifecycle.backoffice.labels.clv_labels import describe_value
 from customers.lifecycle.backoffice.panels.predictions_panel import build_predictions_panel
 from customers.lifecycle.backoffice.panels.registry import build_customer_panels, list_visible_panels
 from customers.lifecycle.clv.active_history import ActiveHistory, compute_active_history
 from customers.lifecycle.models import Stage
 from customers.lifecycle.portrait import build_portrait
-from customers.lifecycle.portrait.customer_profile import list_latest_orders, list_stage_changes
+from customers.lifecycle.portrait.customer_profile import (
+    count_orders_in_other_currencies,
+    list_latest_orders,
+    list_stage_changes,
+)
 from customers.lifecycle.portrait.portrait import CustomerPortrait
 from customers.lifecycle.portrait.preferences import ACTION_WEIGHTS, HALF_LIFE_DAYS
 from customers.lifecycle.portrait.queries import MAX_EVENTS, MAX_ORDERS
@@ -94,6 +100,12 @@ def build_overview(view: CustomerView) -> Context:
         "stage_changes": changes,
         "max_stage_changes": MAX_STAGE_CHANGES,
         "orders": list_latest_orders(customer_id=view.customer.pk),
+        "left_out": describe_left_out(
+            count_orders_in_other_currencies(customer_id=view.customer.pk, currency=view.profile["currency"]),
+            view.profile["currency"],
+        )
+        if view.profile
+        else "",
         "chart": make_stage_chart(
             changes, view.order_times, end=view.profile["computed_at"] if view.profile else view.as_of
         ),
@@ -126,7 +138,7 @@ def build_profile_tab(view: CustomerView) -> Context:
         "weights": ACTION_WEIGHTS,
         "max_orders": MAX_ORDERS,
         "max_events": MAX_EVENTS,
-        "profile_lines": make_profile_lines(view.profile["counters"]) if view.profile else [],
+        "profile_lines": make_profile_lines(view.profile["counters"], view.profile["currency"]) if view.profile else [],
         "panels": build_panels(view, "profile"),
     }
 
@@ -208,12 +220,12 @@ TABS = (
 )
 
 
-def make_profile_lines(counters: Mapping[str, Any]) -> list[dict[str, Any]]:
+def make_profile_lines(counters: Mapping[str, Any], currency: str) -> list[dict[str, Any]]:
     """Return the lines of the profile table that `PROFILE_COLUMNS` declares."""
     return [
         {
             "name": column.field.verbose_name,
-            "value": LINE_FORMATS[column.line.format](counters[column.name]),
+            "value": LINE_FORMATS[column.line.format](counters[column.name], currency),
             "source": column.line.source,
             "newest": counters[column.line.newest] if column.line.newest else None,
         }
@@ -222,11 +234,11 @@ def make_profile_lines(counters: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-LINE_FORMATS: Mapping[LineFormat, Callable[[Any], str]] = {
-    "integer": lambda value: number_format(value, force_grouping=True),
-    "quantity": lambda value: floatformat(value, "-3g"),
-    "money": lambda value: floatformat(value, "2g") or "–",
-    "date": lambda value: date_format(localtime(value), "DATE_FORMAT") if value else "–",
+LINE_FORMATS: Mapping[LineFormat, Callable[[Any, str], str]] = {
+    "integer": lambda value, _currency: number_format(value, force_grouping=True),
+    "quantity": lambda value, _currency: floatformat(value, "-3g"),
+    "money": format_money,
+    "date": lambda value, _currency: date_format(localtime(value), "DATE_FORMAT") if value else "–",
 }
 
 

@@ -16,10 +16,12 @@ from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from config.foundation.number_formats import format_money
 from customers.identity.personal_data.masking import may_see_personal
 from customers.lifecycle.backoffice.customer_names import PERSONAL_LOOKUPS, get_customer_name
 from customers.lifecycle.backoffice.drilldowns import DrilldownError, parse_drilldown
 from customers.lifecycle.backoffice.drilldowns.drilldown import make_customers_url
+from customers.lifecycle.facts.amounts import get_amount_currency
 from customers.lifecycle.models import CustomerProfile
 
 PER_PAGE = 50
@@ -72,6 +74,7 @@ def list_customers(ids: Sequence[int], *, with_personal: bool) -> list[dict[str,
         .defer(*PERSONAL_LOOKUPS)
         .order_by("pk")
     )
+    currency = get_amount_currency()
     return [
         {
             "name": get_customer_name(
@@ -82,7 +85,7 @@ def list_customers(ids: Sequence[int], *, with_personal: bool) -> list[dict[str,
             "since": date_format(profile.stage_since, "DATE_FORMAT") if profile.stage_since else "–",
             "rfm": str(profile.get_rfm_group_display()) or "–",
             "orders": profile.orders,
-            "revenue": profile.revenue,
+            "revenue": format_money(profile.revenue, currency),
             "last_order_at": profile.last_order_at,
         }
         for profile in profiles

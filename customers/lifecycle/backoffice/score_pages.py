@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from config.foundation.backoffice.pages import render_page
+from customers.lifecycle.backoffice.labels.amount_labels import describe_other_currencies
 from customers.lifecycle.backoffice.panels.clusters_panel import build_clusters_panel
 from customers.lifecycle.backoffice.panels.clv_panel import build_clv_panel
 from customers.lifecycle.backoffice.panels.propensity_panel import build_propensity_panel
@@ -67,7 +68,12 @@ def render_score_page(
         raise PermissionDenied
     run = get_profiles_run()
     panel = build() if run else {}
-    context: dict[str, Any] = {"run": run, name: panel}
+    context: dict[str, Any] = {
+        "run": run,
+        "currency": run.currency if run else "",
+        "left_out": describe_other_currencies(run) if run else "",
+        name: panel,
+    }
     return render_page(
         request,
         f"admin/lifecycle/{name}.html",

@@ -1,4 +1,4 @@
-"""Customers in the search of the back office: by a complete user ID, e-mail address, phone number or customer number."""
+"""Customers in the search of the back office: by a complete user ID, email address, phone number or customer number."""
 
 from django.http import HttpRequest
 from django.urls import reverse

@@ -1,11 +1,12 @@
 """Distribution of the predicted value over customers, as plain values."""
 
 from decimal import Decimal
-from typing import Any
+from typing import TypedDict
 
 from django.db import connection
 from django.db.models import Max
 
+from config.foundation.slow_figures import get_figures
 from customers.lifecycle.models import CustomerProfile
 
 EDGE_FACTORS = (1, 2, 5)  # times a power of ten
@@ -25,11 +26,36 @@ HISTOGRAM = """
 """
 
 
-def query_value_deciles() -> list[dict[str, Any]]:
+class ValueDecile(TypedDict):
+    """A tenth of the customers by predicted value; share: of the total value."""
+
+    decile: int
+    customers: int
+    low: Decimal
+    high: Decimal
+    value: Decimal
+    share: float
+    revenue: Decimal
+
+
+class ValueBin(TypedDict):
+    """A bar of the value histogram; low is included and high is not, None is an open end."""
+
+    low: Decimal | None
+    high: Decimal | None
+    customers: int
+    value: Decimal
+
+
+def query_value_deciles() -> list[ValueDecile]:
     """Return the deciles of customers by predicted value, highest first.
 
     There are fewer with fewer than ten customers.
     """
+    return get_figures("value-deciles", list[ValueDecile], _count_deciles)
+
+
+def _count_deciles() -> list[ValueDecile]:
     with connection.cursor() as cursor:
         cursor.execute(DECILES)
         rows = cursor.fetchall()
@@ -48,11 +74,15 @@ def query_value_deciles() -> list[dict[str, Any]]:
     ]
 
 
-def query_value_histogram() -> list[dict[str, Any]]:
+def query_value_histogram() -> list[ValueBin]:
     """Return the bins of the value histogram between 0, 1, 2, 5, 10, 20, 50 …
 
     low is inclusive and high exclusive; None is an open end. The first bin, below 0, and the last one are left out when empty.
     """
+    return get_figures("value-histogram", list[ValueBin], _count_histogram)
+
+
+def _count_histogram() -> list[ValueBin]:
     max_value = CustomerProfile.objects.aggregate(max_value=Max("value"))["max_value"]
     if max_value is None:
         return []

@@ -16,6 +16,7 @@ from psycopg import sql
 
 from config.foundation.array_types import Floats, Ints
 from customers.lifecycle.clv.backtest import backtest_purchase_models
+from customers.lifecycle.facts.amounts import build_amount_currency
 from customers.lifecycle.facts.histories import select_purchases, to_microseconds
 from customers.lifecycle.models import VALUE_COLUMNS, LifecycleRun, ScoreModel
 from customers.lifecycle.refresh.score_columns import ProfileScores
@@ -42,15 +43,11 @@ from customers.lifecycle.scoring.stages.derivation import OrderHistories
 
 FALLBACK_MODEL = "mbg_nbd"  # without a test period; unlike in BG/NBD, one-time buyers can be inactive in it
 
-# Customers with an order in another currency than the shop's most frequent one. There are no exchange rates, so their amounts cannot
-# be added up. The main currency is that of all orders, even where only some customers are selected.
+# Customers with an order in another currency than that of amounts. There are no exchange rates, so what they spend is not known.
 OTHER_CURRENCIES = sql.SQL("""
     SELECT DISTINCT customer_id FROM orders_order
-    WHERE customer_id IS NOT NULL AND status <> 'cancelled' AND placed_at < {as_of}{customer_filter} AND currency <> (
-        SELECT currency FROM orders_order
-        WHERE customer_id IS NOT NULL AND status <> 'cancelled' AND placed_at < {as_of}
-        GROUP BY currency ORDER BY count(*) DESC, currency LIMIT 1
-    )
+    WHERE customer_id IS NOT NULL AND status <> 'cancelled' AND placed_at < {as_of}{customer_filter}
+      AND currency <> {currency}
 """)
 
 
@@ -149,7 +146,7 @@ def compute_value_columns(
 
 
 def find_multi_currency_customers(as_of: datetime, customer_ids: Sequence[int] | None = None) -> Ints:
-    """Return the IDs of customers with an order not in the shop's main currency.
+    """Return the IDs of customers with an order not in the currency of amounts.
 
     Optionally, only some customers are considered.
     """
@@ -157,7 +154,11 @@ def find_multi_currency_customers(as_of: datetime, customer_ids: Sequence[int] |
     if customer_ids is not None:
         customer_filter = sql.SQL(" AND customer_id = ANY({}::bigint[])").format(sql.Literal(list(customer_ids)))
     with connection.cursor() as cursor:
-        cursor.execute(OTHER_CURRENCIES.format(as_of=sql.Literal(as_of), customer_filter=customer_filter))
+        cursor.execute(
+            OTHER_CURRENCIES.format(
+                as_of=sql.Literal(as_of), customer_filter=customer_filter, currency=build_amount_currency()
+            )
+        )
         return np.array([customer for (customer,) in cursor.fetchall()], np.int64)
 
 

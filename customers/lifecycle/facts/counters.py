@@ -9,7 +9,6 @@ from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
-from django.conf import settings
 from psycopg import sql
 
 from config.foundation.array_types import NEVER, Ints
@@ -20,7 +19,9 @@ from config.foundation.database.temporary_tables import (
     load_temporary_blocks,
     load_temporary_table,
 )
-from customers.lifecycle.facts.histories import NET_AMOUNT, sum_revenue
+from config.foundation.shop.profile import read_time_zone_name
+from customers.lifecycle.facts.amounts import build_amount_currency, build_net_amount
+from customers.lifecycle.facts.histories import sum_revenue
 from customers.lifecycle.facts.order_facts import OrderFacts
 from customers.lifecycle.scoring.interests.favorites import Favorites, encode_copy_rows, merge_favorites, rank_favorites
 
@@ -32,7 +33,7 @@ PURCHASED_LINES = sql.SQL("""
     SELECT o.customer_id, p.category_id, p.brand,
            count(*) FILTER (WHERE o.kind = 'sale' AND l.quantity > 0) AS lines,
            sum(l.quantity) AS units,
-           sum(l.discount) FILTER (WHERE o.kind = 'sale') AS discounts
+           sum(l.discount) FILTER (WHERE o.kind = 'sale' AND o.currency = {currency}) AS discounts
     FROM orders_order o
     JOIN orders_orderline l ON l.order_id = o.id
     JOIN catalog_product p ON p.id = l.product_id
@@ -51,8 +52,9 @@ ORDER_COUNTERS = sql.SQL("""
                count(*) FILTER (WHERE o.kind = 'sale') AS orders,
                count(*) FILTER (WHERE o.kind = 'return') AS returns,
                sum({net}) AS revenue,
-               sum(o.total) FILTER (WHERE o.kind = 'sale') AS sales,
-               sum(o.discount) FILTER (WHERE o.kind = 'sale') AS discounts
+               count(*) FILTER (WHERE o.kind = 'sale' AND o.currency = {currency}) AS priced,
+               sum(o.total) FILTER (WHERE o.kind = 'sale' AND o.currency = {currency}) AS sales,
+               sum(o.discount) FILTER (WHERE o.kind = 'sale' AND o.currency = {currency}) AS discounts
         FROM orders_order o
         WHERE o.customer_id IS NOT NULL AND o.status <> 'cancelled' AND o.placed_at < {as_of}
       AND o.customer_id = ANY({ids}::bigint[])
@@ -65,7 +67,7 @@ ORDER_COUNTERS = sql.SQL("""
     SELECT c.id AS customer_id, d.first_order_at, d.last_order_at, COALESCE(d.orders, 0) AS orders,
            COALESCE(d.returns, 0) AS returns, COALESCE(l.units, 0) AS units, COALESCE(d.revenue, 0) AS revenue,
            COALESCE(d.discounts, 0) + COALESCE(l.discounts, 0) AS discounts,
-           round(d.sales / NULLIF(d.orders, 0), 2) AS average_order_value,
+           round(d.sales / NULLIF(d.priced, 0), 2) AS average_order_value,
            {average_gap} AS average_gap_days
     FROM identity_customer c
     LEFT JOIN documents d ON d.customer_id = c.id
@@ -89,7 +91,7 @@ ACTIVITY = sql.SQL("""
 COUNTERS = sql.SQL("""
     WITH order_totals AS (
         SELECT customer_id, orders, returns, units * 0.001 AS units, revenue * 0.01 AS revenue, discounts * 0.01 AS discounts,
-               round(sales * 0.01 / NULLIF(orders, 0), 2) AS average_order_value,
+               round(sales * 0.01 / NULLIF(priced, 0), 2) AS average_order_value,
                {first_order} AS first_order_at, {last_order} AS last_order_at
         FROM lifecycle_order_counters
     ), activity AS (
@@ -169,15 +171,15 @@ def build_order_counter_queries(*, as_of: datetime, customer_ids: Sequence[int])
     The keys are the names under which the queries refer to each other.
     """
     ids = sql.Literal(list(customer_ids))
-    parts = {"as_of": sql.Literal(as_of), "ids": ids}
+    parts = {"as_of": sql.Literal(as_of), "ids": ids, "currency": build_amount_currency()}
     limit = sql.Literal(MAX_FAVORITES)
     return {
         "lifecycle_purchased_lines": PURCHASED_LINES.format(**parts),
-        "lifecycle_order_counters": ORDER_COUNTERS.format(net=NET_AMOUNT, average_gap=AVERAGE_GAP, **parts),
+        "lifecycle_order_counters": ORDER_COUNTERS.format(net=build_net_amount(), average_gap=AVERAGE_GAP, **parts),
         "lifecycle_categories": FAVORITES_BY_LINES.format(lines=LINES_BY_CATEGORY, limit=limit),
         "lifecycle_brands": FAVORITES_BY_LINES.format(lines=LINES_BY_BRAND, limit=limit),
         "lifecycle_hours": FAVORITE_HOURS.format(
-            limit=sql.Literal(MAX_FAVORITE_HOURS), zone=sql.Literal(settings.TIME_ZONE), **parts
+            limit=sql.Literal(MAX_FAVORITE_HOURS), zone=sql.Literal(read_time_zone_name()), **parts
         ),
     }
 
@@ -208,14 +210,16 @@ def sum_orders(facts: OrderFacts) -> IntegerColumns:
     ends = np.cumsum(orders)[has_orders]
     first, last = np.full(len(orders), NEVER), np.full(len(orders), NEVER)
     first[has_orders], last[has_orders] = at[ends - orders[has_orders]], at[ends - 1]
-    discount = np.where(histories.is_order, facts.discount, 0)
+    is_priced = histories.is_order & facts.is_priced
+    discount = np.where(is_priced, facts.discount, 0)
     return {
         "customer_id": histories.customer,
         "orders": orders,
         "returns": np.diff(histories.start) - orders,
         "units": sum_by_customer(lines.thousandths, lines.start),
         "revenue": sum_revenue(histories),
-        "sales": sum_by_customer(np.where(histories.is_order, facts.total, 0), histories.start),
+        "priced": sum_by_customer(is_priced, histories.start),
+        "sales": sum_by_customer(np.where(is_priced, facts.total, 0), histories.start),
         "discounts": sum_by_customer(discount, histories.start) + sum_by_customer(lines.discount, lines.start),
         "first_order": first,
         "last_order": last,

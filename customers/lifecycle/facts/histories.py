@@ -12,15 +12,10 @@ from psycopg import sql
 
 from catalog.models import Category
 from config.foundation.database.binary_copy import IntegerColumns, read_integers
+from customers.lifecycle.facts.amounts import build_net_amount
 from customers.lifecycle.scoring.stages.derivation import OrderHistories
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-# The amount that a document adds to revenue. Shops send returns with either sign, hence abs(); a refunded order counts 0 even if the
-# refunded amount was not recorded.
-NET_AMOUNT = sql.SQL(
-    "CASE WHEN o.kind = 'return' THEN -abs(o.total) WHEN o.status = 'refunded' THEN 0 ELSE o.total - o.refunded END"
-)
 
 # A customer is known from their earliest trace: an import can add orders from before the customer was created.
 CUSTOMERS = sql.SQL("""
@@ -96,7 +91,11 @@ def read_histories(*, as_of: datetime, customer_ids: Sequence[int]) -> OrderHist
     `read_order_facts` does so for all customers.
     """
     names = list_top_categories()
-    parts = {"as_of": sql.Literal(as_of), "net": NET_AMOUNT, "ids": sql.Literal(list(customer_ids))}
+    parts = {
+        "as_of": sql.Literal(as_of),
+        "net": build_net_amount(),
+        "ids": sql.Literal(list(customer_ids)),
+    }
     main = MAIN_CATEGORIES.format(names=sql.Literal(names), **parts) if names else NO_CATEGORIES
     customers = read_customers(as_of=as_of, customer_ids=customer_ids)
     columns = ["customer_id", "at", "amount", "is_order", "category"]

@@ -8,20 +8,22 @@ from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
-from django.conf import settings
 from psycopg import sql
 
 from catalog.models import Category, Product
 from config.foundation.array_types import Ints
 from config.foundation.database.binary_copy import IntegerColumns, read_integers
-from customers.lifecycle.facts.histories import NET_AMOUNT, read_customers
+from config.foundation.shop.profile import read_time_zone_name
+from customers.lifecycle.facts.amounts import build_amount_currency, build_net_amount
+from customers.lifecycle.facts.histories import read_customers
 from customers.lifecycle.facts.id_positions import find_positions
 from customers.lifecycle.scoring.interests.favorite_kernels import find_top_codes, group_by_customer
 from customers.lifecycle.scoring.stages.derivation import OrderHistories
 
 DOCUMENTS = sql.SQL("""
     SELECT o.id, o.customer_id, o.placed_at AS at, (({net}) * 100)::bigint AS amount,
-           (o.kind = 'sale')::int::bigint AS is_order, (o.total * 100)::bigint AS total, (o.discount * 100)::bigint AS discount,
+           (o.kind = 'sale')::int::bigint AS is_order, (o.currency = {currency})::int::bigint AS is_priced,
+           (o.total * 100)::bigint AS total, (o.discount * 100)::bigint AS discount,
            date_part('hour', o.placed_at AT TIME ZONE {zone})::bigint AS hour
     FROM orders_order o
     WHERE o.customer_id IS NOT NULL AND o.status <> 'cancelled' AND o.placed_at < {as_of}
@@ -54,7 +56,7 @@ class LineFacts:
     """The order lines by customer: customer i has the lines start[i] to start[i + 1].
 
     product: row in `ProductAttributes`. thousandths: quantity in thousandths of a unit. discount: in minor
-    units, 0 for returns. is_purchase: whether the line sold something.
+    units, 0 for returns and in other currencies. is_purchase: whether the line sold something.
     """
 
     start: Ints
@@ -68,10 +70,12 @@ class LineFacts:
 class OrderFacts:
     """All orders and order lines before a time.
 
-    total, discount (minor units) and hour (in the shop's time zone) belong to the facts in `histories`, in their order.
+    is_priced (whether it has the currency of amounts), total, discount (minor units) and hour (in the shop's time zone) belong to the
+    facts in `histories`, in their order.
     """
 
     histories: OrderHistories
+    is_priced: npt.NDArray[np.bool_]
     total: Ints
     discount: Ints
     hour: Ints
@@ -83,8 +87,13 @@ def read_order_facts(*, as_of: datetime) -> OrderFacts:
     """Return the facts before ``as_of`` of all customers known before it and not erased."""
     customers = read_customers(as_of=as_of)
     ids = customers["id"]
-    parts = {"as_of": sql.Literal(as_of), "net": NET_AMOUNT, "zone": sql.Literal(settings.TIME_ZONE)}
-    columns = ["id", "customer_id", "at", "amount", "is_order", "total", "discount", "hour"]
+    parts = {
+        "as_of": sql.Literal(as_of),
+        "net": build_net_amount(),
+        "currency": build_amount_currency(),
+        "zone": sql.Literal(read_time_zone_name()),
+    }
+    columns = ["id", "customer_id", "at", "amount", "is_order", "is_priced", "total", "discount", "hour"]
     documents = read_integers(DOCUMENTS.format(**parts), columns, moments=["at"])
     order = np.lexsort((documents["id"], documents["at"], documents["customer_id"]))
     documents = {name: values[order] for name, values in documents.items()}
@@ -106,7 +115,10 @@ def read_order_facts(*, as_of: datetime) -> OrderFacts:
         category=np.append(np.searchsorted(tops, products.category_names), -1)[category] if tops else category,
         categories=tops,
     )
-    return OrderFacts(histories, documents["total"], documents["discount"], documents["hour"], lines, products)
+    is_priced = documents["is_priced"].astype(bool)
+    return OrderFacts(
+        histories, is_priced, documents["total"], documents["discount"], documents["hour"], lines, products
+    )
 
 
 def read_lines(documents: IntegerColumns, row: Ints, n: int, products: ProductAttributes) -> tuple[LineFacts, Ints]:
@@ -123,12 +135,13 @@ def read_lines(documents: IntegerColumns, row: Ints, n: int, products: ProductAt
     main_category = find_top_codes(fact, products.top[product_row], columns["total"], len(row))
     start, order = group_by_customer(np.append(row, -1)[fact], n)
     is_sale = documents["is_order"][fact[order]].astype(bool)
+    is_priced = documents["is_priced"][fact[order]].astype(bool)
     thousandths = columns["thousandths"][order]
     lines = LineFacts(
         start=start,
         product=product_row[order],
         thousandths=thousandths,
-        discount=np.where(is_sale, columns["discount"][order], 0),
+        discount=np.where(is_sale & is_priced, columns["discount"][order], 0),
         is_purchase=is_sale & (thousandths > 0),
     )
     return lines, main_category

@@ -83,7 +83,7 @@ class Migration(migrations.Migration):
             field=models.FloatField(
                 default=0.9,
                 help_text="Only if the churn risk is also low. If 1, only gaps count.",
-                verbose_name="neither dormant nor churned from probability active",
+                verbose_name="not dormant or churned while the probability active is at least",
             ),
         ),
         migrations.AddField(
@@ -92,7 +92,7 @@ class Migration(migrations.Migration):
             field=models.FloatField(
                 default=0.1,
                 help_text="Probability of no order within the dormant gap, by the purchase model of these rules.",
-                verbose_name="neither dormant nor churned up to churn risk",
+                verbose_name="not dormant or churned while the churn risk is at most",
             ),
         ),
         migrations.AddField(
@@ -157,7 +157,7 @@ class Migration(migrations.Migration):
                     ("orders_changed", "orders were cancelled or corrected"),
                     ("alive_low", "the probability active is low"),
                     ("gap_rare", "so long without an order is rare for this customer"),
-                    ("guard_ended", "another order soon is no longer almost certain"),
+                    ("guard_ended", "an order in the near future has become less certain"),
                 ],
                 max_length=20,
                 verbose_name="reason",

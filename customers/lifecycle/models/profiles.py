@@ -189,10 +189,10 @@ class CustomerProfile(models.Model):
             models.Index(fields=["stage"], name="lifecycle_profile_stage"),
             models.Index(fields=["next_stage_change_at"], name="lifecycle_profile_flip"),
             models.Index(fields=["r", "f"], name="lifecycle_profile_rf"),
-            models.Index(fields=["value"], name="lifecycle_profile_value"),
+            models.Index(fields=["value", "churn", "stage", "last_order_at"], name="lifecycle_profile_value"),
             models.Index(fields=["cluster"], name="lifecycle_profile_cluster"),
-            models.Index(fields=["churn"], name="lifecycle_profile_churn"),
-            models.Index(fields=["last_order_at"], name="lifecycle_profile_last_order"),
+            models.Index(fields=["churn", "stage", "last_order_at"], name="lifecycle_profile_churn"),
+            models.Index(fields=["last_order_at", "churn", "stage"], name="lifecycle_profile_last_order"),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(stage__in=Stage.values), name="lifecycle_profile_stage_known"),

@@ -14,6 +14,7 @@ class LifecycleRun(JobRun):
     rules = models.ForeignKey(
         StageRules, models.PROTECT, null=True, blank=True, related_name="runs", verbose_name=_("stage rules")
     )
+    currency = models.CharField(_("currency of amounts"), max_length=3, blank=True, default="")
     customers = models.PositiveBigIntegerField(_("customers"), default=0)
     transitions = models.PositiveBigIntegerField(_("stage changes"), default=0)
     counts = models.JSONField(_("customers per stage"), default=dict, blank=True)

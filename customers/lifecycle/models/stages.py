@@ -78,12 +78,12 @@ class StageRules(models.Model):
     dormant_days = models.FloatField(_("dormant: days without an order, at least"), default=14.0)
     churned_days = models.FloatField(_("churned: days without an order, at least"), default=30.0)
     guard_alive = models.FloatField(
-        _("neither dormant nor churned from probability active"),
+        _("not dormant or churned while the probability active is at least"),
         default=0.9,
         help_text=_("Only if the churn risk is also low. If 1, only gaps count."),
     )
     guard_churn = models.FloatField(
-        _("neither dormant nor churned up to churn risk"),
+        _("not dormant or churned while the churn risk is at most"),
         default=0.1,
         help_text=_("Probability of no order within the dormant gap, by the purchase model of these rules."),
     )
@@ -230,7 +230,7 @@ class StageTransition(models.Model):
         ORDERS_CHANGED = "orders_changed", _("orders were cancelled or corrected")
         ALIVE_LOW = "alive_low", _("the probability active is low")
         GAP_RARE = "gap_rare", _("so long without an order is rare for this customer")
-        GUARD_ENDED = "guard_ended", _("another order soon is no longer almost certain")
+        GUARD_ENDED = "guard_ended", _("an order in the near future has become less certain")
 
     customer = models.ForeignKey(
         Customer, models.CASCADE, related_name="stage_transitions", verbose_name=_("customer"), db_index=False

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import Count
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -16,6 +17,7 @@ from customers.lifecycle.backoffice.labels.stage_labels import (
     describe_quantile_rules,
 )
 from customers.lifecycle.clv.held_coverage import get_held_coverage
+from customers.lifecycle.facts.amounts import get_amount_currency
 from customers.lifecycle.facts.histories import read_histories, to_microseconds
 from customers.lifecycle.models import CustomerProfile, ScoreModel, Stage, StageTransition
 from customers.lifecycle.propensity.explanations import PropensityReason, explain_propensities
@@ -66,7 +68,7 @@ def build_customer_profile(
         if text
     )
     stage_guard = describe_guard(gaps) if gaps and profile.stage == Stage.AT_RISK else ""
-    churn_model = score_models.get(ScoreModel.Kind.CHURN)
+    churn_model, currency = score_models.get(ScoreModel.Kind.CHURN), get_amount_currency()
     return {
         "customer_id": customer_id,
         "computed_at": profile.computed_at,
@@ -80,8 +82,9 @@ def build_customer_profile(
         "rfm": _build_rfm(profile),
         "rfm_window": _build_rfm_window(profile, score_models),
         "value": _build_value(profile, score_models),
+        "currency": currency,
         "next_order": _build_next_order(profile),
-        "propensities": _build_propensities(profile, score_models, with_reasons=with_reasons),
+        "propensities": _build_propensities(profile, score_models, with_reasons=with_reasons, currency=currency),
         "next_category": _build_next_category(profile, score_models),
         "cluster": _build_cluster(profile, score_models),
         "counters": {name: getattr(profile, name) for name in COUNTERS},
@@ -117,6 +120,12 @@ def list_latest_orders(*, customer_id: int, limit: int = 20) -> list[Order]:
     return list(
         Order.objects.filter(customer_id=customer_id).select_related("source").order_by("-placed_at", "-id")[:limit]
     )
+
+
+def count_orders_in_other_currencies(*, customer_id: int, currency: str) -> dict[str, int]:
+    """Return the number of orders by currency that amounts leave out."""
+    orders = Order.objects.filter(customer_id=customer_id, kind=Order.Kind.SALE).exclude(status=Order.Status.CANCELLED)
+    return dict(orders.exclude(currency=currency).order_by().values_list("currency").annotate(Count("id")))
 
 
 def list_order_times(*, customer_id: int, limit: int = 2000) -> list[datetime]:
@@ -243,7 +252,7 @@ def _build_next_order(profile: CustomerProfile) -> dict[str, Any]:
 
 
 def _build_propensities(
-    profile: CustomerProfile, score_models: dict[str, ScoreModel], *, with_reasons: bool
+    profile: CustomerProfile, score_models: dict[str, ScoreModel], *, with_reasons: bool, currency: str
 ) -> list[dict[str, Any]]:
     """Return one entry per target.
 
@@ -260,7 +269,7 @@ def _build_propensities(
     }
     intervals = bound_propensities(probabilities, score_models)
     return [
-        _build_propensity(kind, profile, score_models.get(kind), intervals.get(kind), reasons.get(kind, ()))
+        _build_propensity(kind, profile, score_models.get(kind), intervals.get(kind), reasons.get(kind, ()), currency)
         for kind in PROPENSITY_KINDS
     ]
 
@@ -271,6 +280,7 @@ def _build_propensity(
     score_model: ScoreModel | None,
     interval: tuple[float, float] | None,
     propensity_reasons: tuple[PropensityReason, ...],
+    currency: str,
 ) -> dict[str, Any]:
     reason, probability = _get_reason(score_model), getattr(profile, kind)
     if probability is None:
@@ -288,7 +298,7 @@ def _build_propensity(
             {
                 "feature": propensity_reason.feature,
                 "family": str(FAMILY_LABELS.get(propensity_reason.family, propensity_reason.family)),
-                "text": format_reason(propensity_reason),
+                "text": format_reason(propensity_reason, currency=currency),
                 "direction": "raises" if propensity_reason.raises else "lowers",
             }
             for propensity_reason in propensity_reasons

@@ -11,10 +11,10 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import numpy as np
-from django.conf import settings
 from django.db import connection
 
 from config.foundation.array_types import Flags, Floats, Ints
+from config.foundation.shop.profile import get_time_zone_name
 from customers.lifecycle.facts.histories import to_microseconds
 from customers.lifecycle.scoring.stages.order_gaps import DAY
 
@@ -188,7 +188,7 @@ class ShopRates(NamedTuple):
 
 def read_orders(*, customer_id: int, as_of: datetime) -> tuple[OrderDocuments, PurchasedProducts]:
     """Return the latest documents and the lines that sold something, in one query."""
-    rows = _fetch_rows(ORDERS, customer=customer_id, as_of=as_of, zone=settings.TIME_ZONE)
+    rows = _fetch_rows(ORDERS, customer=customer_id, as_of=as_of, zone=get_time_zone_name())
     columns = list(zip(*rows, strict=True)) if rows else [()] * 10
     order = np.array(columns[0], np.int64)
     at, is_sale, is_refunded, has_discount, hour, weekday = (
@@ -218,7 +218,7 @@ def read_orders(*, customer_id: int, as_of: datetime) -> tuple[OrderDocuments, P
 
 def read_events(*, customer_id: int, as_of: datetime) -> list[CustomerEvent]:
     """Return the latest events, latest first."""
-    rows = _fetch_rows(EVENTS, customer=customer_id, as_of=as_of, zone=settings.TIME_ZONE)
+    rows = _fetch_rows(EVENTS, customer=customer_id, as_of=as_of, zone=get_time_zone_name())
     return [CustomerEvent(*row) for row in rows]
 
 

@@ -16,6 +16,7 @@ from config.foundation.job_runs import fail_interrupted_runs
 from config.foundation.progress import Progress, ignore_progress
 from customers.lifecycle.clusters.scoring import score_clusters
 from customers.lifecycle.clv.scoring import score_clv
+from customers.lifecycle.facts.amounts import choose_amount_currency
 from customers.lifecycle.facts.counters import compute_counters
 from customers.lifecycle.facts.histories import read_histories, to_microseconds
 from customers.lifecycle.facts.order_facts import read_order_facts
@@ -132,6 +133,9 @@ def refresh_stages(*, customer_ids: Sequence[int], as_of: datetime) -> int:
 def _run_refresh(run: LifecycleRun, *, measure: bool, progress: Progress) -> None:
     as_of, timer = run.as_of, StepTimer()
     progress(0, N_STEPS)
+    amounts = choose_amount_currency(as_of=as_of)
+    run.currency = amounts.currency
+    run.save(update_fields=["currency"])  # the functions that read amounts look it up
     facts = read_order_facts(as_of=as_of)
     histories = facts.histories
     timer.record("read")
@@ -180,7 +184,7 @@ def _run_refresh(run: LifecycleRun, *, measure: bool, progress: Progress) -> Non
     quality = _measure_data_quality(histories) | {"customers_with_orders": len(scores.customer)}
     timer.record("counts")
     quality |= {"transitions_removed": removed, "rfm_window_days": settings.RFM_WINDOW_DAYS}
-    run.quality = quality | {"seconds": timer}
+    run.quality = quality | {"orders_in_other_currencies": amounts.other_orders, "seconds": timer}
     progress(N_STEPS, N_STEPS)
 
 

@@ -310,6 +310,9 @@ class ProfileSerializer(serializers.Serializer):
     propensities = PropensitySerializer(many=True, help_text="Empty after a withdrawn consent.")
     next_category = NextCategorySerializer()
     cluster = ClusterSerializer(allow_null=True)
+    currency = serializers.CharField(
+        help_text="The currency of all amounts; orders in other currencies add nothing to them."
+    )
     counters = CountersSerializer()
     discount_share = serializers.FloatField(
         allow_null=True, help_text="Discounts as a share of the undiscounted order total."

@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
-from django.conf import settings
 
+from config.foundation.shop.profile import get_time_zone
 from customers.lifecycle.scoring.rfm.rfm_scores import RfmValues
 
 BITS_PER_MONTH = 5  # 25 cells, and 0 for none
@@ -17,7 +16,7 @@ MONTH = timedelta(days=30.4375)
 
 def list_month_ends(*, as_of: datetime) -> list[datetime]:
     """Return the last twelve month ends up to as_of in the shop's time zone, ascending."""
-    zone = ZoneInfo(settings.TIME_ZONE)
+    zone = get_time_zone()
     local = as_of.astimezone(zone)
     newest = 12 * local.year + local.month - 1
     return [

@@ -7,11 +7,13 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from decimal import Decimal
+from typing import Any, TypedDict
 
 from django.db.models import Avg, Count, F, Sum
 from django.db.models.expressions import CombinedExpression
 
+from config.foundation.slow_figures import get_figures
 from customers.lifecycle.models import CustomerProfile, LifecycleRun
 from customers.lifecycle.rfm.months import BITS_PER_MONTH
 from customers.lifecycle.scoring.rfm.rfm_scores import BINS, RFM_GROUPS, find_rfm_group
@@ -49,11 +51,35 @@ def get_window_days(run: LifecycleRun) -> int | None:
     return run.quality.get("rfm_window_days")
 
 
-def query_rfm_cells(*, basis: RfmBasis = ALL_TIME) -> list[dict[str, Any]]:
+class RfmCellFigures(TypedDict):
+    """The customers of one cell of recency and frequency."""
+
+    r: int
+    f: int
+    group: str
+    customers: int
+    total_revenue: Decimal
+
+
+class RfmGroupFigures(TypedDict):
+    """The customers of one RFM group; means are None without customers."""
+
+    customers: int
+    revenue: Decimal
+    recency_days: float | None
+    orders: float | None
+    value: Decimal | None
+
+
+def query_rfm_cells(*, basis: RfmBasis = ALL_TIME) -> list[RfmCellFigures]:
     """Return the cells of recency and frequency that have customers.
 
     Each has their number, revenue and group.
     """
+    return get_figures(f"rfm-cells:{basis.key}", list[RfmCellFigures], lambda: _count_cells(basis))
+
+
+def _count_cells(basis: RfmBasis) -> list[RfmCellFigures]:
     cells = (
         CustomerProfile.objects.filter(**{f"{basis.r}__isnull": False})
         .values(cell_r=F(basis.r), cell_f=F(basis.f), cell_group=F(basis.group))
@@ -72,11 +98,16 @@ def query_rfm_cells(*, basis: RfmBasis = ALL_TIME) -> list[dict[str, Any]]:
     ]
 
 
-def query_rfm_groups(*, basis: RfmBasis, as_of: datetime) -> dict[str, dict[str, Any]]:
+def query_rfm_groups(*, basis: RfmBasis, as_of: datetime) -> dict[str, RfmGroupFigures]:
     """Return customers, revenue and means of each group.
 
     Means are of days since the last order, orders and revenue. The averages of a group without customers are None.
     """
+    key = f"rfm-groups:{basis.key}:{as_of.isoformat()}"
+    return get_figures(key, dict[str, RfmGroupFigures], lambda: _count_groups(basis, as_of))
+
+
+def _count_groups(basis: RfmBasis, as_of: datetime) -> dict[str, RfmGroupFigures]:
     rows = (
         CustomerProfile.objects.filter(**{f"{basis.r}__isnull": False})
         .values(key=F(basis.group))
@@ -90,11 +121,17 @@ def query_rfm_groups(*, basis: RfmBasis, as_of: datetime) -> dict[str, dict[str,
         .order_by()
     )
     rows_by_group = {row["key"]: row for row in rows}
-    empty = {"customers": 0, "total_revenue": 0, "mean_recency": None, "mean_orders": None, "mean_revenue": None}
+    empty = {
+        "customers": 0,
+        "total_revenue": Decimal(0),
+        "mean_recency": None,
+        "mean_orders": None,
+        "mean_revenue": None,
+    }
     return {group: to_group_figures(rows_by_group.get(group, empty)) for group in RFM_GROUPS}
 
 
-def to_group_figures(row: Mapping[str, Any]) -> dict[str, Any]:
+def to_group_figures(row: Mapping[str, Any]) -> RfmGroupFigures:
     return {
         "customers": row["customers"],
         "revenue": row["total_revenue"],
@@ -118,6 +155,11 @@ def count_group_flows(*, basis: RfmBasis, since: int, until: int) -> list[dict[s
     since, until: number of month ends before the last one. The group is "" for customers without one; customers without a group at
     both month ends are left out.
     """
+    key = f"rfm-flows:{basis.key}:{since}:{until}"
+    return get_figures(key, list[dict[str, Any]], lambda: _count_flows(basis, since, until))
+
+
+def _count_flows(basis: RfmBasis, since: int, until: int) -> list[dict[str, Any]]:
     rows = (
         CustomerProfile.objects.annotate(
             cell_before=make_cell_expression(basis=basis, months_back=since),

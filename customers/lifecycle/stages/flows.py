@@ -8,6 +8,7 @@ from django.db import connection
 from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
 
+from config.foundation.slow_figures import get_figures
 from customers.lifecycle.models import CustomerProfile, Stage, StageTransition
 
 # The stage at a time is the one that the first change after it left, or the current one without such a change: so only the changes
@@ -44,11 +45,15 @@ def count_stage_flows(*, since: datetime, until: datetime) -> list[dict[str, Any
     Errors: ValueError when ``until`` is before ``since``.
     """
     validate_range(since, until)
-    with connection.cursor() as cursor:
-        cursor.execute(COUNT_FLOWS, [until, since])
-        rows = cursor.fetchall()
-    rows.sort(key=lambda row: (STAGE_ORDER[row[0]], STAGE_ORDER[row[1]]))
-    return [{"from_stage": old, "to_stage": new, "customers": customers} for old, new, customers in rows]
+
+    def count() -> list[dict[str, Any]]:
+        with connection.cursor() as cursor:
+            cursor.execute(COUNT_FLOWS, [until, since])
+            rows = cursor.fetchall()
+        rows.sort(key=lambda row: (STAGE_ORDER[row[0]], STAGE_ORDER[row[1]]))
+        return [{"from_stage": old, "to_stage": new, "customers": customers} for old, new, customers in rows]
+
+    return get_figures(f"stage-flows:{since.isoformat()}:{until.isoformat()}", list[dict[str, Any]], count)
 
 
 def find_customers_in_flow(

@@ -15,8 +15,9 @@ from unfold.contrib.filters.admin import RangeDateTimeFilter, RangeNumericFilter
 from unfold.decorators import display
 
 from config.foundation.admin.file_imports import FileImportAdmin, render_download_link, render_table
+from config.foundation.admin.paginators import CappedPaginator
 from config.foundation.admin.read_only import ReadOnlyInline, ReadOnlyPermissions
-from config.foundation.number_formats import NO_VALUE, format_amount
+from config.foundation.number_formats import NO_VALUE, format_money
 from customers.identity.backoffice.audited_reads import AuditedReads
 from customers.identity.models import Identifier
 from customers.identity.personal_data.masking import is_personal_id, may_see_personal
@@ -38,6 +39,7 @@ class OrderLineInline(ReadOnlyInline):
 
 @admin.register(Order)
 class OrderAdmin(AuditedReads, ReadOnlyPermissions, ModelAdmin):
+    paginator = CappedPaginator
     list_display = ("order_id", "source", "placed_at", "user_id", "kind", "status", "formatted_total", "channel")
     list_filter = (
         "kind",
@@ -115,7 +117,7 @@ class OrderAdmin(AuditedReads, ReadOnlyPermissions, ModelAdmin):
 
     @display(description=_("total"), ordering="total")
     def formatted_total(self, order: Order) -> str:
-        return format_amount(order.total, order.currency)
+        return format_money(order.total, order.currency)
 
 
 def choose_masked_columns(names: Iterable[str], request: HttpRequest) -> list[str]:

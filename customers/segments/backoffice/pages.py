@@ -134,7 +134,7 @@ def fetch_page(customers: QuerySet[Customer], after: int) -> list[Customer]:
 def download_members(request: HttpRequest, *, model_admin: ModelAdmin, segment_id: int) -> HttpResponseBase:
     """Download all members.
 
-    Names, e-mail addresses and phone numbers only on request and with permission; user IDs that are addresses or phone numbers
+    Names, email addresses and phone numbers only on request and with permission; user IDs that are addresses or phone numbers
     only with permission.
     """
     segment = get_visible_segment(request, model_admin, segment_id)

@@ -13,8 +13,8 @@ from typing import Any
 
 from django.db.models import BooleanField, Exists, F, Func, Q
 from django.db.models.sql.compiler import SQLCompiler
-from django.utils import timezone
 
+from config.foundation.shop.profile import get_time_zone, get_time_zone_name
 from customers.segments.conditions.condition_tree import Comparison, EventSequence
 from customers.segments.conditions.fields import FieldType
 from customers.segments.event_counts.meanings import BOUGHT
@@ -153,7 +153,7 @@ def find_days(condition: Comparison | EventSequence, as_of: datetime) -> tuple[i
 
 
 def convert_to_day(moment: datetime) -> int:
-    return (moment.astimezone(timezone.get_default_timezone()).date() - EPOCH).days
+    return (moment.astimezone(get_time_zone()).date() - EPOCH).days
 
 
 def select_by_count(
@@ -233,7 +233,7 @@ def match_orders(
 
 def convert_to_moment(day: int) -> datetime:
     """Return the start of a day in the shop's time zone."""
-    return datetime.combine(EPOCH + timedelta(days=day), time(), timezone.get_default_timezone())
+    return datetime.combine(EPOCH + timedelta(days=day), time(), get_time_zone())
 
 
 def compile_sequence(sequence: EventSequence, *, as_of: datetime, series: SeriesIds) -> Q:
@@ -267,7 +267,7 @@ def select_days(comparison: Comparison, series: SeriesIds, *, low: int | None, h
     if comparison.field.meaning != BOUGHT or not series.has_pending:
         return statement, []
     where, params = match_orders(comparison, list_names(comparison), low=low, high=high, only_pending=True)
-    zone = timezone.get_default_timezone_name()
+    zone = get_time_zone_name()
     pending = f"""
         SELECT customer_id, array_agg(day ORDER BY day), array_agg(ARRAY[0, first, last] ORDER BY day)
         FROM (

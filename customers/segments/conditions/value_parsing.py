@@ -8,10 +8,10 @@ from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any
 
-from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext as _
 
+from config.foundation.shop.profile import get_time_zone
 from config.foundation.text_encoding import make_encodable
 from customers.segments.conditions.condition_tree import ConditionProblem, Period
 from customers.segments.conditions.fields import OPERATORS, ConditionField, FieldType, Operand
@@ -221,7 +221,7 @@ def is_encodable(text: str) -> bool:
 
 def parse_period(raw: str) -> Period | None:
     """Parse a date, which is the whole day, or a time; both in the shop's time zone by default."""
-    zone = timezone.get_default_timezone()
+    zone = get_time_zone()
     try:
         day = parse_date(raw)
         if day is not None:

@@ -105,7 +105,7 @@ def parse_list_filter(parameters: Mapping[str, str]) -> ListFilter:
 
 
 def drop_search(list_filter: ListFilter) -> ListFilter:
-    """Return the filter without its search text, which can be an e-mail address and must not be stored."""
+    """Return the filter without its search text, which can be an email address and must not be stored."""
     return replace(list_filter, search="")
 
 

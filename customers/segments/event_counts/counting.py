@@ -4,18 +4,18 @@ The counts of a batch of events are written in the transaction that takes the ba
 events that wait in the outbox: they are counted when their turn comes.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from django.conf import settings
 from django.db import connection, transaction
 from psycopg import sql
 
 from config.foundation.database.advisory_locks import compute_lock_key
 from config.foundation.database.array_parameters import format_bigint_list, format_text_list
+from config.foundation.shop.profile import read_time_zone_name
 from customers.segments.event_counts.meanings import BOUGHT, COUNTED_NAMES, PRODUCT_MEANINGS
-from customers.segments.models import PendingOrderCount
+from customers.segments.models import PendingEventCount, PendingOrderCount
 from customers.warehouse.index_lookup import prefer_index_scans
 
 LOCK_KEY = compute_lock_key("segments.event_counts")
@@ -128,14 +128,15 @@ WHERE id = ANY(%(ids)s::bigint[]) AND received_at BETWEEN %(low)s AND %(high)s A
 """
 # SKIP LOCKED: a customer whose orders are being changed is counted after the change
 TAKE_PENDING = """
-DELETE FROM segments_pendingordercount WHERE customer_id IN (
-    SELECT customer_id FROM segments_pendingordercount ORDER BY customer_id LIMIT %s FOR UPDATE SKIP LOCKED
+DELETE FROM {table} WHERE customer_id IN (
+    SELECT customer_id FROM {table} ORDER BY customer_id LIMIT %s FOR UPDATE SKIP LOCKED
 ) RETURNING customer_id
 """
 FORGET_CUSTOMERS = """
 WITH customer AS MATERIALIZED (SELECT unnest(%s::bigint[]) AS id),
 counts AS (DELETE FROM segments_eventcount WHERE customer_id IN (SELECT id FROM customer)),
-orders AS (DELETE FROM segments_pendingordercount WHERE customer_id IN (SELECT id FROM customer))
+orders AS (DELETE FROM segments_pendingordercount WHERE customer_id IN (SELECT id FROM customer)),
+events AS (DELETE FROM segments_pendingeventcount WHERE customer_id IN (SELECT id FROM customer))
 DELETE FROM segments_segmentstay WHERE customer_id IN (SELECT id FROM customer)
 """
 NAMES = sql.SQL(", ").join(
@@ -186,7 +187,7 @@ def add_facts(facts: Sequence[tuple[int, int, str, datetime, Sequence[str]]]) ->
         "times": times,
         "products": [format_text_list(product_ids) for product_ids in products],
     }
-    facts_query = FACTS.format(zone=sql.Literal(settings.TIME_ZONE))
+    facts_query = FACTS.format(zone=sql.Literal(read_time_zone_name()))
     with connection.cursor() as cursor:
         cursor.execute(ADD_FACTS.format(facts=facts_query).as_string(None), parameters)
 
@@ -237,12 +238,24 @@ def count_changed_orders(customer_ids: Iterable[int]) -> None:
 
 def recount_pending_orders() -> int:
     """Count the orders of the customers whose orders have changed, in batches; return their number."""
+    return recount_pending(PendingOrderCount, recount_orders)
+
+
+def recount_pending_events() -> int:
+    """Count the events of the customers that wait for it, in batches; return their number."""
+    return recount_pending(PendingEventCount, recount_events)
+
+
+def recount_pending(
+    model: type[PendingOrderCount | PendingEventCount], recount_customers: Callable[[Iterable[int]], None]
+) -> int:
+    take = TAKE_PENDING.format(table=model._meta.db_table)
     done = 0
     while True:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(TAKE_PENDING, [RECOUNT_BATCH_SIZE])
+            cursor.execute(take, [RECOUNT_BATCH_SIZE])
             ids = [customer_id for (customer_id,) in cursor.fetchall()]
-            recount_orders(ids)
+            recount_customers(ids)
         done += len(ids)
         if len(ids) < RECOUNT_BATCH_SIZE:
             return done

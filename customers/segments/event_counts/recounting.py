@@ -7,7 +7,7 @@ from django.db import connection, transaction
 
 from customers.identity.models import Customer
 from customers.segments.event_counts.counting import RECOUNT_BATCH_SIZE, recount_events, recount_orders
-from customers.segments.models import EventCount, EventSeries
+from customers.segments.models import EventCount, EventSeries, PendingEventCount, PendingOrderCount
 
 FIND_MOVED_PRODUCTS = """
 SELECT s.id, COALESCE(c.path || E'\\n' || p.brand, p.brand)
@@ -17,10 +17,24 @@ LEFT JOIN catalog_category c ON c.id = p.category_id
 WHERE s.about = 'product' AND s.counted_as <> COALESCE(c.path || E'\\n' || p.brand, p.brand)
 """
 
+REQUEST_RECOUNT = "INSERT INTO {table} (customer_id) SELECT id FROM identity_customer ON CONFLICT DO NOTHING"
+
 
 def recount_all() -> int:
     """Count the events and orders of all customers again; return the number of customers."""
     return recount_in_batches(Customer.objects.order_by("pk").values_list("pk", flat=True).iterator())
+
+
+def request_recount() -> None:
+    """Let the events and orders of all customers be counted again by the scheduled job, which goes on after an interruption."""
+    with connection.cursor() as cursor:
+        for table in (PendingEventCount._meta.db_table, PendingOrderCount._meta.db_table):
+            cursor.execute(REQUEST_RECOUNT.format(table=table))
+
+
+def count_waiting_customers() -> int:
+    """Return how many customers wait until their events are counted again."""
+    return PendingEventCount.objects.count()
 
 
 def recount_moved_products() -> int:

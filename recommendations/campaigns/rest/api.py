@@ -94,7 +94,7 @@ class CampaignPreview(CampaignView):
 class CampaignAudience(CampaignView):
     """The current audience as CSV, without the holdout group. Every call is recorded.
 
-    A user ID that is an e-mail address or a phone number is `•••` if the key lacks the scope `customers:personal`.
+    A user ID that is an email address or a phone number is `•••` if the key lacks the scope `customers:personal`.
     """
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "campaigns:write"}

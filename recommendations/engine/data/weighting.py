@@ -23,6 +23,27 @@ def decay_weights(
     return (weight * np.exp2(-age_days / half_life_days)).astype(np.float32)
 
 
+def compute_trend(
+    item: npt.NDArray[np.integer],
+    weight: npt.NDArray[np.floating],
+    order: npt.NDArray[np.float64],
+    *,
+    counts: npt.NDArray[np.floating],
+    smoothing: float,
+    half_life_days: float,
+) -> npt.NDArray[np.float64]:
+    """Return the recent share of each item relative to the mean: (l + s m) / (c + s) / m, above 1 for items that sell more than before.
+
+    item, weight, order: of each interaction. counts: c, the summed weight of each item, (items,). l is the weight under the half-life,
+    counted from the newest interaction, s `smoothing`, m = Σl / Σc.
+    """
+    newest = float(order.max())  # only ratios count, and they do not underflow
+    recent = np.bincount(item, decay_weights(weight, order, newest, half_life_days), len(counts))
+    mean = recent.sum() / counts.sum()
+    trend: npt.NDArray[np.float64] = (recent + smoothing * mean) / (counts + smoothing) / mean
+    return trend
+
+
 def weight_entries(matrix: csr_array, weighting: str) -> csr_array:
     """Apply the raw, binary or log weighting, which depend on one entry only: a history has the same weights in any batch."""
     if weighting not in ENTRYWISE:

@@ -17,6 +17,13 @@ from recommendations.engine.algorithms.base import VISIT_PREFIX, Contribution
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import RANK_DEPTH, TINY, WeightedEnsemble
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.linear_algebra.set_kernels import are_members
+from recommendations.engine.online.cause_kernels import (
+    find_largest_contributions,
+    find_least_contributions,
+    find_specific_slots,
+    replace_causes,
+    scale_contributions,
+)
 from recommendations.engine.online.context import (
     ComponentScores,
     HistoryContext,
@@ -30,9 +37,6 @@ from recommendations.engine.online.kernels import (
     add_normalized,
     add_scaled,
     assign_slots,
-    find_largest_contributions,
-    find_specific_slots,
-    scale_contributions,
     select_top_among,
     select_top_online,
 )
@@ -171,29 +175,18 @@ class ScoredHistory:
     ) -> None:
         """Replace the slots, sources and shares of causes by those of more specific pairs; see `find_main_causes`."""
         slots, sources, shares = causes
-        columns = np.arange(len(rows))
+        has_pairs = np.array([name in supports for name in names], np.bool_)
+        least = find_least_contributions(parts, slots, sources, items, rows, has_pairs, MIN_CAUSE_SHARE)
         best_lift = np.full(len(rows), SPECIFIC_LIFT, np.float32)
-        chosen_slot, chosen_source = slots.copy(), sources.copy()
-        # What a visit or the row itself causes, or a source without pairs, stays.
-        is_open = np.isin(sources, [index for index, name in enumerate(names) if name in supports])
-        is_open &= (slots >= 0) & (slots < len(items) - 1) & (items[slots] != rows)
-        least = np.where(is_open, MIN_CAUSE_SHARE * parts[sources, slots, columns], np.inf).astype(np.float32)
+        chosen_slots, chosen_sources = np.full(len(rows), -1, np.int32), np.full(len(rows), -1, np.int32)
         for index, name in enumerate(names):
             support = supports.get(name)
-            if support is None:
-                continue
-            found = np.full(len(rows), -1, np.int32)
-            find_specific_slots(
-                parts[index], least, items, rows, support.indptr, support.indices, support.people, support.lift,
-                MIN_PEOPLE, best_lift, found,
-            )  # fmt: skip
-            chosen_slot = np.where(found >= 0, found, chosen_slot)
-            chosen_source = np.where(found >= 0, index, chosen_source)
-        largest = parts[:, slots, columns].sum(axis=0)
-        smaller = np.divide(
-            parts[:, chosen_slot, columns].sum(axis=0), largest, out=np.ones(len(rows), np.float32), where=largest > 0
-        )
-        slots[:], sources[:], shares[:] = chosen_slot, chosen_source, shares * smaller
+            if support is not None:
+                find_specific_slots(
+                    parts[index], least, items, rows, support.indptr, support.indices, support.people, support.lift,
+                    MIN_PEOPLE, index, best_lift, chosen_slots, chosen_sources,
+                )  # fmt: skip
+        replace_causes(parts, chosen_slots, chosen_sources, slots, sources, shares)
 
     def list_contributions(self, rows: Rows) -> list[list[Contribution]]:
         """Return the contributions to the score of each row, largest first; the values sum to the score."""

@@ -153,86 +153,6 @@ def assign_slots(items: AnyInts, slots: AnyInts) -> npt.NDArray[np.int32]:
 
 
 @compiled_with_gil
-def scale_contributions(rows: AnyInts, values: AnyFloats, factor: float, positions: AnyInts, out: AnyFloats) -> None:
-    """Scale each column of out to sum to factor · value of its row if that is positive, and 0 where nothing contributes."""
-    targets = np.zeros(out.shape[1], np.float32)
-    for index in range(rows.shape[0]):
-        position = positions[rows[index]]
-        if position >= 0:
-            targets[position] = np.float32(factor) * max(values[index], np.float32(0))
-    for column in range(out.shape[1]):
-        total = np.float32(0)
-        for slot in range(out.shape[0]):
-            total += out[slot, column]
-        share = targets[column] / total if total > 0 else np.float32(0)
-        for slot in range(out.shape[0]):
-            out[slot, column] *= share
-
-
-@compiled_with_gil
-def find_largest_contributions(
-    parts: AnyFloats,
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-    """Return per column of (sources, slots, columns) the slot with the largest sum over sources, its main source, and its share.
-
-    The slot is -1 where nothing is positive.
-    """
-    n_sources, n_slots, n_columns = parts.shape
-    slots, sources = np.empty(n_columns, np.int32), np.empty(n_columns, np.int32)
-    shares = np.zeros(n_columns, np.float32)
-    for column in range(n_columns):
-        best, largest, column_total = -1, np.float32(0), np.float32(0)
-        for slot in range(n_slots):
-            slot_total = np.float32(0)
-            for source in range(n_sources):
-                slot_total += parts[source, slot, column]
-            column_total += slot_total
-            if slot_total > largest:
-                best, largest = slot, slot_total
-        source = 0
-        for other in range(1, n_sources):
-            if parts[other, best, column] > parts[source, best, column]:
-                source = other
-        slots[column], sources[column] = best, source
-        if column_total > 0:
-            shares[column] = largest / column_total
-    return slots, sources, shares
-
-
-@compiled_with_gil
-def find_specific_slots(
-    parts: AnyFloats,
-    least: AnyFloats,
-    items: AnyInts,
-    rows: AnyInts,
-    indptr: AnyInts,
-    indices: AnyInts,
-    people: AnyInts,
-    lift: AnyFloats,
-    min_people: int,
-    best_lift: AnyFloats,
-    best_slot: AnyInts,
-) -> None:
-    """Raise best_lift of each column to the largest lift of the pairs that contributed to it, and set the slot of that pair.
-
-    parts: contributions (slots, columns) of one source, whose pairs are stored as CSR with their people and lifts. least: the smallest
-    contribution per column that counts. items: of the slots, -1 for none. rows: the items of the columns.
-    """
-    for column in range(parts.shape[1]):
-        row = rows[column]
-        for slot in range(items.shape[0]):
-            item = items[slot]
-            value = parts[slot, column]
-            if item < 0 or item == row or item >= indptr.shape[0] - 1 or not value > 0 or value < least[column]:
-                continue
-            for entry in range(indptr[item], indptr[item + 1]):
-                if indices[entry] == row:
-                    if people[entry] >= min_people and lift[entry] > best_lift[column]:
-                        best_lift[column], best_slot[column] = lift[entry], slot
-                    break
-
-
-@compiled_with_gil
 def select_top_online(
     total: AnyFloats,
     touched: Flags,
@@ -435,12 +355,3 @@ def add_neighbor_contributions(
                     common = unit_data[p] * history_values[unit_indices[p]]
                     if common != 0:
                         out[slots[unit_indices[p]], position] += share * common
-
-
-@compiled_with_gil
-def find_last_kind(items: AnyInts, kinds: AnyInts, item: int) -> int:
-    """Return the kind of the newest interaction with an item, from columns that are oldest first; -1 without one."""
-    for position in range(items.shape[0] - 1, -1, -1):
-        if items[position] == item:
-            return kinds[position]
-    return -1

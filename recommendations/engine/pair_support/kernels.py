@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from config.foundation.array_types import AnyFloats, AnyInts
+from config.foundation.array_types import AnyFloats, AnyInts, Flags
 from recommendations.engine.linear_algebra.formula_kernels import limit_single_share
 from recommendations.engine.linear_algebra.heap_kernels import drain_heap, push_entry, ranks_before
 from recommendations.engine.linear_algebra.jit import compiled, compiled_with_gil
@@ -157,3 +157,41 @@ def grade_counts(
             has_enough = orders[pair] >= minimum or people[pair] >= minimum
             levels[pair] = 2 if has_enough and lift[pair] > 1.0 else 1
     return levels
+
+
+@compiled_with_gil
+def grade_pairs(
+    indptr: AnyInts,
+    indices: AnyInts,
+    orders: AnyInts,
+    people: AnyInts,
+    lift: AnyFloats,
+    firsts: AnyInts,
+    seconds: AnyInts,
+    sources: AnyInts,
+    source: int,
+    minimum: int,
+    min_people: int,
+    specific_lift: float,
+    levels: AnyInts,
+    is_general: Flags,
+) -> None:
+    """Write the level of each pair of a source as `grade_counts` does, and whether enough people have it with a lift below the specific one.
+
+    A pair needs two different items. sources: of the pairs.
+    """
+    for pair in range(firsts.shape[0]):
+        first = firsts[pair]
+        if sources[pair] != source or first < 0 or first == seconds[pair]:
+            continue
+        found_orders, found_people, found_lift = np.int32(0), np.int32(0), np.float32(0)
+        if first < indptr.shape[0] - 1:
+            for entry in range(indptr[first], indptr[first + 1]):
+                if indices[entry] == seconds[pair]:
+                    found_orders, found_people, found_lift = orders[entry], people[entry], lift[entry]
+                    break
+        levels[pair] = 0
+        if found_people >= min_people:
+            has_enough = found_orders >= minimum or found_people >= minimum
+            levels[pair] = 2 if has_enough and found_lift > 1.0 else 1
+        is_general[pair] = found_people >= minimum and found_lift < specific_lift

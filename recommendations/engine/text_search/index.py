@@ -22,6 +22,7 @@ from recommendations.engine.text_search.vocabulary import freeze
 MAX_SEGMENTS = 5  # small segments are merged beyond this number
 MAX_CHANGED_SHARE = 0.1  # of all documents; more changes are merged into the main segment
 MAX_COMPLETIONS = 20
+MAX_KEPT_PREFIXES = 5_000
 NO_SYNONYMS = Synonyms()
 EVERYTHING = np.empty(0, np.bool_)
 
@@ -65,10 +66,13 @@ class TextIndex:
         """Return the number of documents outside the first segment."""
         return int((self.owner > 0).sum())
 
-    def with_changes(self, rows: Sequence[int] | Rows, documents: Documents) -> "TextIndex":
+    def with_changes(
+        self, rows: Sequence[int] | Rows, documents: Documents, *, pause: Callable[[], None] = lambda: None
+    ) -> "TextIndex":
         """Return the index with these documents at their rows; rows after the last one are new.
 
-        Field lengths stay relative to the mean lengths of the first documents that had each field.
+        Field lengths stay relative to the mean lengths of the first documents that had each field. pause: called after every few
+        milliseconds of work.
 
         Raises ValueError if rows are not distinct, not negative and as many as documents.
         """
@@ -80,7 +84,7 @@ class TextIndex:
         if not len(new_rows):
             return self
         n = max(len(self), int(new_rows.max()) + 1)
-        segment, pivots = build_segment(documents, new_rows, n=n, pivots=self.pivots)
+        segment, pivots = build_segment(documents, new_rows, n=n, pivots=self.pivots, pause=pause)
         owner = np.full(n, -1, np.int8)
         owner[: len(self)] = self.owner
         # The old texts stay in their segments; kernels skip them, because their segment owns the row no more.
@@ -133,6 +137,11 @@ class TextIndex:
                 )
             ]
         return assemble_segment(parts, keys=keys)
+
+    def warm_up(self, pause: Callable[[], None] = lambda: None) -> None:
+        """Compute what searches would otherwise compute first; pause: called after every few milliseconds of work."""
+        for segment in self.segments:
+            segment.warm_up(pause)
 
     def to_arrays(self) -> tuple[dict[str, npt.NDArray], dict[str, Any]]:
         """Return the index as arrays by name and JSON."""
@@ -213,8 +222,17 @@ class TextIndex:
         return ScoredQuery(self, text, synonyms, WordChoice(weights, count_people, corrects=corrects))
 
     def complete(self, prefix: str, *, n: int) -> list[str]:
-        """Return the words with this prefix that occur in most documents, most frequent first."""
-        return [text for _count, text in self.count_completions(prefix)[:n]]
+        """Return the words with this prefix that occur in most documents, most frequent first; kept for the next search."""
+        completions = self._completions.get(prefix)
+        if completions is None:
+            if len(self._completions) >= MAX_KEPT_PREFIXES:
+                self._completions.clear()
+            completions = self._completions[prefix] = [text for _count, text in self.count_completions(prefix)]
+        return completions[:n]
+
+    @cached_property
+    def _completions(self) -> dict[str, list[str]]:
+        return {}
 
     def count_completions(self, prefix: str, *, among: Flags | None = None) -> list[tuple[int, str]]:
         """Return (documents, word) of the MAX_COMPLETIONS words with this prefix in most documents, most frequent first.

@@ -1,4 +1,4 @@
-"""Numba kernels over postings and the vocabulary; single-threaded, without the GIL, on read-only arrays.
+"""Numba kernels over postings and the vocabulary; single-threaded, on read-only arrays; those that scan a whole index without the GIL.
 
 A posting is a document that contains a term: its row and its impact, 1 to 65,535 for 0…1. Sums over a query's words use arrays with an
 entry per document, so postings never need sorting.
@@ -10,6 +10,8 @@ from config.foundation.array_types import AnyFloats, AnyInts, Flags
 from config.foundation.kernels.compilation import make_jit
 
 compiled = make_jit(nogil=True)
+# For what every search does: the kernel takes microseconds, less than handing the GIL to another thread of the web worker and back.
+compiled_with_gil = make_jit()
 inlined = make_jit(nogil=True, inline="always")
 
 IMPACT_UNIT = np.float32(1 / 65_535)
@@ -27,7 +29,7 @@ def _compare(letters: AnyInts, start: int, end: int, word: AnyInts, only_prefix:
     return 0 if only_prefix or end - start == word.shape[0] else 1
 
 
-@compiled
+@compiled_with_gil
 def find_term_range(letters: AnyInts, offsets: AnyInts, word: AnyInts, prefix: bool) -> tuple[int, int]:
     """Return the first term equal to the word (or with that prefix) and the one after the last; terms are sorted."""
     low, high = 0, offsets.shape[0] - 1
@@ -228,7 +230,7 @@ def raise_best_of_all(
     return new, count
 
 
-@compiled
+@compiled_with_gil
 def count_live(docs: AnyInts, start: int, end: int, owner: AnyInts, segment: int) -> int:
     """Return how many postings belong to documents that the segment still owns."""
     count = 0
@@ -305,7 +307,7 @@ def move_scores(docs: AnyInts, start: int, end: int, source: AnyFloats, target: 
         source[doc] = 0  # also keeps a document in two ranges from counting twice
 
 
-@compiled
+@compiled_with_gil
 def select_matches(
     rows: AnyInts,
     covered_terms: AnyInts,
@@ -337,7 +339,7 @@ def select_matches(
     return count, most
 
 
-@compiled
+@compiled_with_gil
 def find_top_positions(keys: AnyFloats, ties: AnyInts, k: int) -> AnyInts:
     """Return the positions of the k largest keys, largest first; for equal keys the smaller tie first."""
     size = 0
@@ -386,7 +388,7 @@ def _sift_down(keys: AnyFloats, ties: AnyInts, heap: AnyInts, size: int, positio
     heap[hole] = position
 
 
-@compiled
+@compiled_with_gil
 def count_codes(rows: AnyInts, starts: AnyInts, lengths: AnyInts, pool: AnyInts, counts: AnyInts) -> None:
     """Add 1 to the count of each code of each row; the codes of a row are pool[start…start + length]."""
     for row in rows:
@@ -394,7 +396,7 @@ def count_codes(rows: AnyInts, starts: AnyInts, lengths: AnyInts, pool: AnyInts,
             counts[pool[position]] += 1
 
 
-@compiled
+@compiled_with_gil
 def find_rows_with_code(rows: AnyInts, starts: AnyInts, lengths: AnyInts, pool: AnyInts, code: int, out: Flags) -> None:
     """Write which of the rows have the code."""
     for index in range(rows.shape[0]):

@@ -82,10 +82,27 @@ class ScoredQuery:
     def find_matches(self, allowed: Flags | None = None) -> Matches:
         """Return the matches as `TextIndex.search` does."""
         allowed = np.ones(len(self.index), np.bool_) if allowed is None else np.ascontiguousarray(allowed)
-        exact = self.exact[allowed[self.exact]] if len(self.exact) else self.exact
+        exact = self._find_exact(allowed)
         if not self.query.terms:
             ones = np.ones(len(exact), np.int64)
             return Matches(exact, np.ones(len(exact), np.float32), ones, 1, exact, levels=ones, full_level=1)
+        documents, last_run = self._find_documents(allowed)
+        return documents.build_matches(exact, last_run)
+
+    def find_rows(self, allowed: Flags) -> Rows:
+        """Return the rows of `find_matches` without their scores."""
+        exact = self._find_exact(allowed)
+        if not self.query.terms:
+            return exact
+        documents, _last_run = self._find_documents(allowed)
+        rows = documents.run.rows[documents.positions]
+        return np.union1d(rows, exact).astype(np.int32) if len(exact) else rows
+
+    def _find_exact(self, allowed: Flags) -> Rows:
+        return self.exact[allowed[self.exact]] if len(self.exact) else self.exact
+
+    def _find_documents(self, allowed: Flags) -> "tuple[MatchingDocuments, QueryRun]":
+        """Return the allowed documents of the run that matches more words, and the run whose corrections the visitor sees."""
         run = self._run(relaxed=False)
         documents = run.find_documents(allowed)
         if documents.max_covered < run.n_required:
@@ -93,7 +110,7 @@ class ScoredQuery:
             run = self._run(relaxed=True)
             relaxed = run.find_documents(allowed)
             documents = relaxed if relaxed.max_covered > documents.max_covered else documents
-        return documents.build_matches(exact, run)
+        return documents, run
 
     def _run(self, *, relaxed: bool) -> "QueryRun":
         with self._lock:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import batched
 from typing import ClassVar
 
 import numpy as np
@@ -20,6 +21,7 @@ K1 = 1.2  # term frequency saturation
 NORMALIZE_BATCH = 2000  # documents normalized together
 POSTINGS_BATCH = 20_000  # documents that get their postings together
 MAX_KEPT_TERMS = 20_000
+TERMS_PER_PAUSE = 2_000
 MAX_CHARACTERS = 2000  # per text; later text rarely describes the product
 
 type Pivots = Mapping[str, float]
@@ -69,14 +71,21 @@ class IndexSegment:
     @cached_property
     def terms_by_stem(self) -> Mapping[str, Sequence[int]]:
         """Return the numbers of the terms of each stem; without stems that are their only term."""
+        return self._group_by_stem()
+
+    def _group_by_stem(self, pause: Callable[[], None] = lambda: None) -> Mapping[str, Sequence[int]]:
+        terms = self.vocabulary.list_terms()
         by_stem: dict[str, list[int]] = {}
-        for number, term in enumerate(self.vocabulary.list_terms()):
-            by_stem.setdefault(stem_word(term), []).append(number)
-        return {
-            stem: numbers
-            for stem, numbers in by_stem.items()
-            if len(numbers) > 1 or self.vocabulary.get_term(numbers[0]) != stem
-        }
+        for some in batched(enumerate(terms), TERMS_PER_PAUSE):
+            for number, term in some:
+                by_stem.setdefault(stem_word(term), []).append(number)
+            pause()
+        return {stem: numbers for stem, numbers in by_stem.items() if len(numbers) > 1 or terms[numbers[0]] != stem}
+
+    def warm_up(self, pause: Callable[[], None]) -> None:
+        """Compute `terms_by_stem`; pause: called after every few milliseconds of work."""
+        if "terms_by_stem" not in self.__dict__:
+            self.__dict__["terms_by_stem"] = self._group_by_stem(pause)
 
     def find_terms_with_stem(self, stem: str) -> Sequence[int]:
         """Return the numbers of the terms with a stem."""

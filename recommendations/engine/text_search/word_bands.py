@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from config.foundation.array_types import AnyFloats, AnyInts
-from recommendations.engine.text_search.kernels import compiled
+from recommendations.engine.text_search.kernels import compiled_with_gil
 
 BAND_RATIO = 0.5  # a product with less than this share of the best word score is in the next band
 MAX_BANDS = 8
@@ -21,7 +21,7 @@ def compute_word_bands(text: npt.NDArray[np.float32], tier: npt.NDArray[np.int64
     return bands
 
 
-@compiled
+@compiled_with_gil
 def _write_word_bands(text: AnyFloats, tier: AnyInts, bands: AnyInts) -> None:
     # one pass instead of a dozen over all candidates: this runs for every search
     largest = np.zeros(tier.max() + 1, np.float32)

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from django.db import connection
 from django.db.models.fields.json import KeyTransform
 
-from catalog.models import Availability, Product
+from catalog.models import Product
 from config.foundation.array_types import Rows
 
 type Mask = npt.NDArray[np.bool_]
@@ -87,36 +88,34 @@ def find_products_with_attribute(name: str, value: str) -> list[str]:
     ]
 
 
-PRODUCT_FIELDS = (
-    "product_id",
-    "price",
-    "cost",
-    "stock",
-    "brand",
-    "category__path",
-    "availability",
-    "is_active",
-    "published_at",
-)
+# Numbers as floats: loading decimals and times as Python objects takes twice as long as the query.
+READ_PRODUCTS = """
+    SELECT p.product_id, p.price::float8, p.cost::float8, p.stock::float8, p.brand, COALESCE(c.path, ''),
+           p.availability = 'out_of_stock', p.is_active, extract(epoch FROM p.published_at)::float8
+    FROM catalog_product p LEFT JOIN catalog_category c ON c.id = p.category_id
+    ORDER BY p.id
+"""
+N_COLUMNS = 9
 
 
 def read_product_columns(*, now: datetime, product_ids: Sequence[str] | None = None) -> RuleProductColumns:
     """Read the columns of the whole catalog, or of these products in their order."""
-    records = list(Product.objects.order_by("id").values_list(*PRODUCT_FIELDS))
+    with connection.cursor() as cursor:
+        cursor.execute(READ_PRODUCTS)
+        records = cursor.fetchall()
     if product_ids is not None:
         record_of_id = {record[0]: record for record in records}
         records = [record_of_id.get(product_id) or make_missing_product(product_id) for product_id in product_ids]
-    columns = tuple(zip(*records, strict=True)) or ((),) * len(PRODUCT_FIELDS)
-    ids, prices, costs, stocks, brand_names, paths, availabilities, active, published = columns
-    price, cost, stock = to_floats(prices), to_floats(costs), to_floats(stocks)
-    published_at = to_floats([None if moment is None else moment.timestamp() for moment in published])
+    columns = tuple(zip(*records, strict=True)) or ((),) * N_COLUMNS
+    ids, prices, costs, stocks, brand_names, paths, sold_out, active, published = columns
+    price, cost, stock, published_at = (to_floats(values) for values in (prices, costs, stocks, published))
     brand, brands = encode_names(brand_names)
     category, categories = encode_names(paths)
-    sold_out = np.fromiter((value == Availability.OUT_OF_STOCK for value in availabilities), np.bool_, len(ids))
-    row_of_id = {product_id: row for row, product_id in enumerate(ids)}
+    row_of_id = dict(zip(ids, range(len(ids)), strict=True))
     return RuleProductColumns(
-        visible=np.fromiter(active, np.bool_, len(ids)) & ~(published_at > now.timestamp()),
-        in_stock=~sold_out & ~(stock <= 0),  # NaN is not <= 0: products without stock tracking are in stock
+        visible=np.array(active, np.bool_) & ~(published_at > now.timestamp()),
+        in_stock=~np.array(sold_out, np.bool_)
+        & ~(stock <= 0),  # NaN is not <= 0: products without stock tracking are in stock
         price=price,
         margin=compute_margin(price=price, cost=cost),
         stock=stock,
@@ -131,7 +130,7 @@ def read_product_columns(*, now: datetime, product_ids: Sequence[str] | None = N
 
 def make_missing_product(product_id: str) -> tuple[Any, ...]:
     """Return the row of a deleted product, which is never shown."""
-    return (product_id, None, None, None, "", None, Availability.OUT_OF_STOCK, False, None)
+    return (product_id, None, None, None, "", "", True, False, None)
 
 
 def compute_margin(*, price: npt.NDArray[np.float64], cost: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
@@ -141,7 +140,7 @@ def compute_margin(*, price: npt.NDArray[np.float64], cost: npt.NDArray[np.float
 
 
 def to_floats(values: Sequence[Any]) -> npt.NDArray[np.float64]:
-    return np.fromiter((np.nan if value is None else float(value) for value in values), np.float64, len(values))
+    return np.array(values, np.float64)  # None becomes NaN
 
 
 def encode_names(names: Sequence[str | None]) -> tuple[Rows, dict[str, int]]:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from django.utils import timezone
 
+from config.foundation.shop.profile import get_time_zone
+
 if TYPE_CHECKING:
     from recommendations.merchandising.models import Rule
 
@@ -19,7 +21,7 @@ def is_rule_open(rule: "Rule", *, now: datetime) -> bool:
         return False
     if rule.ends_at is not None and now >= rule.ends_at:
         return False
-    return not rule.weekdays or timezone.localtime(now, timezone.get_default_timezone()).isoweekday() in rule.weekdays
+    return not rule.weekdays or timezone.localtime(now, get_time_zone()).isoweekday() in rule.weekdays
 
 
 def find_next_change(rules: Sequence["Rule"], *, now: datetime) -> datetime | None:
@@ -35,7 +37,7 @@ def find_next_change(rules: Sequence["Rule"], *, now: datetime) -> datetime | No
 
 def find_next_midnight(*, now: datetime) -> datetime:
     """Return the next midnight in the shop's time zone."""
-    local = timezone.localtime(now, timezone.get_default_timezone())
+    local = timezone.localtime(now, get_time_zone())
     tomorrow = (local + timedelta(days=1)).date()
     # From the date, not by adding a day to the time: days of a clock change have 23 or 25 hours.
     return datetime(tomorrow.year, tomorrow.month, tomorrow.day, tzinfo=local.tzinfo)

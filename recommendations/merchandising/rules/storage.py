@@ -2,9 +2,9 @@
 
 from datetime import datetime
 
-from django.conf import settings
 from django.db import connection
 
+from config.foundation.shop.profile import get_time_zone_name
 from recommendations.merchandising.models import Rule
 
 # A rule on the age of products matches other products every hour, a rule with weekdays applies by the day. Computed by the
@@ -32,5 +32,5 @@ def read_rules_fingerprint(*, now: datetime | None = None) -> str:
     clock of the database.
     """
     with connection.cursor() as cursor:
-        cursor.execute(FINGERPRINT_SQL, {"now": now, "zone": settings.TIME_ZONE})
+        cursor.execute(FINGERPRINT_SQL, {"now": now, "zone": get_time_zone_name()})
         return str(cursor.fetchone()[0])

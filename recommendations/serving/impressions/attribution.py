@@ -17,11 +17,12 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Max, Min
+from django.db.models import Max, Min, QuerySet
 from django.utils.timezone import localdate
 
 from config.foundation.database.advisory_locks import exclusive_lock
 from config.foundation.job_runs import JobStatus, record_run
+from config.foundation.shop.profile import forget_shop, get_time_zone_change, get_time_zone_name
 from customers.events.event_taxonomy import EVENT_NAMES, Meaning
 from recommendations.serving.impressions.merge_receivers import update_impression_customers
 from recommendations.serving.impressions.models import (
@@ -145,12 +146,12 @@ def get_attribution_window() -> timedelta:
 
 def get_day_start(day: date) -> datetime:
     """Return when a day begins in the shop's time zone."""
-    return datetime.combine(day, clock.min, tzinfo=ZoneInfo(settings.TIME_ZONE))
+    return datetime.combine(day, clock.min, tzinfo=ZoneInfo(get_time_zone_name()))
 
 
 def get_first_open_day(*, at: datetime) -> date:
     """Return the oldest day whose figures may still change."""
-    return localdate(at, ZoneInfo(settings.TIME_ZONE)) - (get_attribution_window() + LATE_DATA_WAIT)
+    return localdate(at, ZoneInfo(get_time_zone_name())) - (get_attribution_window() + LATE_DATA_WAIT)
 
 
 def count_performance(*, at: datetime) -> AttributionResult:
@@ -158,12 +159,13 @@ def count_performance(*, at: datetime) -> AttributionResult:
 
     Raises AlreadyRunningError; after a database error the figures stay unchanged.
     """
+    forget_shop()  # a time zone from before its change would be counted as done
     with exclusive_lock(ATTRIBUTION_LOCK):
         first = find_first_day_to_count(at=at)
         with record_run(PerformanceRun(started_at=at)) as run:
             if first is None:
                 return AttributionResult(None, None)
-            run.first_day, run.last_day = first, localdate(at, ZoneInfo(settings.TIME_ZONE))
+            run.first_day, run.last_day = first, localdate(at, ZoneInfo(get_time_zone_name()))
             result = count_days(first=first, last=run.last_day, at=at)
             run.counts = {"rows": result.rows, "looked_up": result.looked_up}
             if (days := find_product_days(at=at)) is not None:
@@ -172,13 +174,23 @@ def count_performance(*, at: datetime) -> AttributionResult:
 
 
 def find_first_day_to_count(*, at: datetime) -> date | None:
-    """Return the oldest day that is open or was open at the last run; None without impressions."""
-    finished_runs = PerformanceRun.objects.filter(status=JobStatus.DONE, first_day__isnull=False)
+    """Return the oldest day that is open or was open at the last run; None without impressions.
+
+    After a change of the time zone, all days since the oldest impression are counted again.
+    """
+    finished_runs = filter_current_runs().filter(first_day__isnull=False)
     last = finished_runs.aggregate(at=Max("started_at"))["at"]
     if last is not None:
         return get_first_open_day(at=min(last, at))
     oldest = Impression.objects.aggregate(at=Min("served_at"))["at"]
-    return localdate(oldest, ZoneInfo(settings.TIME_ZONE)) if oldest else None
+    return localdate(oldest, ZoneInfo(get_time_zone_name())) if oldest else None
+
+
+def filter_current_runs() -> QuerySet[PerformanceRun]:
+    """Return the finished runs in the present time zone."""
+    runs = PerformanceRun.objects.filter(status=JobStatus.DONE)
+    changed_at = get_time_zone_change()
+    return runs.filter(started_at__gt=changed_at) if changed_at else runs
 
 
 def build_click_parameters(*, every: int = 1) -> dict[str, Any]:
@@ -201,7 +213,7 @@ def build_count_parameters(*, first: date, last: date, at: datetime) -> dict[str
         "since": get_day_start(first),
         "until": get_day_start(last + timedelta(days=1)),
         "now": at,
-        "zone": settings.TIME_ZONE,
+        "zone": get_time_zone_name(),
         **build_click_parameters(),
     }
 
@@ -230,10 +242,10 @@ def find_product_days(*, at: datetime) -> tuple[date, date] | None:
 
     Products are counted until yesterday: there are far more of them than positions, and pages show whole days.
     """
-    today = localdate(at, ZoneInfo(settings.TIME_ZONE))
-    runs = PerformanceRun.objects.filter(status=JobStatus.DONE, counts__has_key="product_rows")
+    today = localdate(at, ZoneInfo(get_time_zone_name()))
+    runs = filter_current_runs().filter(counts__has_key="product_rows")
     newest = runs.aggregate(at=Max("started_at"))["at"]
-    if newest is not None and localdate(newest, ZoneInfo(settings.TIME_ZONE)) >= today:
+    if newest is not None and localdate(newest, ZoneInfo(get_time_zone_name())) >= today:
         return None
     if newest is not None:
         return get_first_open_day(at=min(newest, at)), today - timedelta(days=1)

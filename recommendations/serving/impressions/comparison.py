@@ -25,7 +25,7 @@ class FiguresComparison:
 
     @property
     def currency(self) -> str:
-        """The currency with the most revenue; "" without revenue."""
+        """The currency of revenue; "" without revenue."""
         return choose_currency([self.now, *([self.before] if self.before else [])])
 
     @property

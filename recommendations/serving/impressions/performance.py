@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db.models import QuerySet, Sum
 from django.utils.timezone import localdate
 
 from config.foundation.job_runs import JobStatus
+from config.foundation.shop.profile import get_time_zone
 from config.foundation.statistics import compute_wilson_interval
 from recommendations.engine.evaluation import ConfidenceInterval
 from recommendations.serving.impressions.attribution import get_first_open_day
@@ -126,7 +126,7 @@ def get_performance(
 
     Both days are included and in the time zone of the shop. At most six queries. Raises InvalidPeriodError.
     """
-    today = localdate(as_of, ZoneInfo(settings.TIME_ZONE))
+    today = localdate(as_of, get_time_zone())
     until = until or today
     since = since or until - timedelta(days=DEFAULT_DAYS - 1)
     if since > until:

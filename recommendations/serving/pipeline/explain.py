@@ -3,15 +3,16 @@
 from collections.abc import Collection, Sequence
 
 import numpy as np
+from django.utils.translation import get_language
 
 from recommendations.engine import Contribution
+from recommendations.engine.online.cause_kernels import group_causes
 from recommendations.engine.online.ensemble_scorer import MainCause
-from recommendations.engine.pair_support.support import SupportLevel
 from recommendations.engine.placements import NEW, RECENTLY_VIEWED
 from recommendations.serving.pipeline import reasons
 from recommendations.serving.pipeline.context import COLD_START, LAST_RESORT, Candidates, RecommendationContext
 from recommendations.serving.pipeline.reasons import RELATED_PLACEMENTS, ItemReason
-from recommendations.serving.state.reason_support import CauseSupport
+from recommendations.serving.state.reason_support import CAUSE_SUPPORTS
 
 MIN_WHOLE_SHARE = 0.5  # of a score; a product that caused so much is its reason, however often it is bought
 
@@ -85,34 +86,27 @@ def _explain_scores(
     row_array = np.array(rows, np.int32)
     is_related = candidates.placement in RELATED_PLACEMENTS
     causes = scored.attribute_main_causes(row_array, None if is_related else support.claimed_supports)
-    grades = support.grade_causes(causes, row_array)
-    is_popular = support.are_popular(row_array).tolist()
-    by_cause: dict[tuple[int, int, CauseSupport, int], ItemReason] = {}
-    by_row = {}
+    levels, is_general = support.grade_cause_columns(causes, row_array)
+    is_general &= causes.shares < MIN_WHOLE_SHARE  # if no other product explains a row, its cause does
     # the reason of a score that no product of the history explains depends only on the popularity of the row
-    columns = zip(rows, *(column.tolist() for column in causes[:3]), grades, is_popular, strict=True)
-    for row, item, source, share, grade, popular in columns:
-        if grade.is_general and share >= MIN_WHOLE_SHARE:
-            # no other product explains it, so this one does
-            grade = grade._replace(is_general=False)
-        if item == row or (is_related and item >= 0 and grade.level == SupportLevel.NONE):
-            own = row
-        else:
-            own = int(popular) - 3 if item < 0 or grade.is_general else -1
-        key = (item, source, grade, own)
-        reason = by_cause.get(key)
-        if reason is None:
-            reason = by_cause[key] = reasons.choose_reason(
-                row=row,
-                cause=MainCause(item, causes.names[source], share),
-                grade=grade,
-                history=history,
-                products=context.state.products,
-                placement=candidates.placement,
-                support=support,
-            )
-        by_row[row] = reason
-    return by_row
+    first, numbers = group_causes(
+        row_array, causes.items, causes.sources, levels, is_general, support.are_popular(row_array), is_related
+    )
+    language = get_language()
+    distinct = [
+        reasons.choose_reason(
+            row=rows[position],
+            cause=MainCause(int(causes.items[position]), causes.names[causes.sources[position]], 0.0),
+            grade=CAUSE_SUPPORTS[int(levels[position]), bool(is_general[position])],
+            history=history,
+            products=context.state.products,
+            placement=candidates.placement,
+            support=support,
+            language=language,
+        )
+        for position in first.tolist()
+    ]
+    return dict(zip(rows, map(distinct.__getitem__, numbers.tolist()), strict=True))
 
 
 def _explain_arrival(

@@ -70,25 +70,27 @@ def merge_new_products(
 
     The score of a new product is None. keys: by row, equal for products of which one is shown.
     """
+    get_key = (lambda row: row) if keys is None else keys.item
     shown: set[int] = set()
-
-    def get_key(row: int) -> int:
-        return row if keys is None else int(keys[row])
-
     remaining, new_rows = iter(ranked), iter(new)
     position = 0
     while True:
         position += 1
-        row = next((row for row in new_rows if get_key(row) not in shown), None) if position % every == 0 else None
-        pair = (
-            (row, None)
-            if row is not None
-            else next((pair for pair in remaining if get_key(pair[0]) not in shown), None)
-        )
-        if pair is None:
+        chosen: tuple[int, float | None] | None = None
+        if position % every == 0:
+            for row in new_rows:
+                if (key := get_key(row)) not in shown:
+                    chosen = row, None
+                    break
+        if chosen is None:
+            for pair in remaining:
+                if (key := get_key(pair[0])) not in shown:
+                    chosen = pair
+                    break
+        if chosen is None:
             return
-        shown.add(get_key(pair[0]))
-        yield pair
+        shown.add(key)
+        yield chosen
 
 
 @dataclass(frozen=True, eq=False)

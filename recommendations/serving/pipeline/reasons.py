@@ -13,8 +13,8 @@ from recommendations.engine import KIND_CODES, Contribution, Histories
 from recommendations.engine.algorithms.base import get_reason
 from recommendations.engine.algorithms.spec import ExplanationReason
 from recommendations.engine.cold_start import LANDING, POPULARITY
+from recommendations.engine.online.cause_kernels import find_last_kind
 from recommendations.engine.online.ensemble_scorer import MainCause
-from recommendations.engine.online.kernels import find_last_kind
 from recommendations.engine.pair_support.support import SupportLevel
 from recommendations.engine.placements import BOUGHT_TOGETHER, BUY_AGAIN, CART, SIMILAR
 from recommendations.serving.reason_claims import MIN_MILD_COUNT, PAIR_CLAIMS
@@ -24,23 +24,24 @@ from recommendations.serving.state.reason_support import CauseSupport, ReasonSup
 VIEWED_KINDS = {KIND_CODES[kind] for kind in ("view", "click", "wishlist", "cart")}
 PURCHASE = KIND_CODES["purchase"]
 MAX_CACHED_REASONS = 8192
+MAX_CACHED_WORDINGS = 256
 RELATED_PLACEMENTS = (SIMILAR, BOUGHT_TOGETHER, CART)
 # Beside the visitor's own history, other algorithms name the visitor's interaction instead of other customers.
 HISTORY_CLAIMS = (ExplanationReason.SIMILAR_CUSTOMERS, ExplanationReason.BOUGHT_TOGETHER)
 
 
-@dataclass(frozen=True)
+@dataclass
 class ItemReason:
-    """Why an item is shown: a code for programs, a text for visitors, and the products it names."""
+    """Why an item is shown: a code for programs, a text for visitors, and the products it names. Shared, never change one."""
 
     code: str
     text: str
     product_ids: list[str] = field(default_factory=list)
 
     @cached_property
-    def json(self) -> msgspec.Raw:
-        """The reason as JSON, encoded once: responses share reasons."""
-        return msgspec.Raw(msgspec.json.encode(self))
+    def json(self) -> bytes:
+        """The reason as JSON, encoded once: items share reasons."""
+        return msgspec.json.encode(self)
 
 
 def cache_by_language[F: Callable[..., ItemReason]](make: F) -> F:
@@ -69,8 +70,12 @@ def choose_reason(
     products: ProductIndex,
     placement: str,
     support: ReasonSupport,
+    language: str | None = None,
 ) -> ItemReason:
-    """Return the reason for the cause of a score. grade: how well the cause supports a claim about other customers."""
+    """Return the reason for the cause of a score.
+
+    grade: how well the cause supports a claim about other customers. language: the active one, if the caller has looked it up.
+    """
     reason, level = get_reason(cause.source), grade.level
     if cause.item < 0:
         return make_trending_reason() if reason == ExplanationReason.TRENDING else choose_popular_reason(row, support)
@@ -84,12 +89,12 @@ def choose_reason(
         # Gasoline is bought with everything: it is no reason to show eggs.
         if grade.is_general and not was_viewed and support.is_popular(row):
             return make_similar_customers_reason()
-        return _make_history_reason(title, product_id, reason, level, was_viewed)
+        wording = _get_history_wording(language or get_language(), reason, level, was_viewed)
+        return _make_titled_reason(wording, title, product_id)
     if reason in PAIR_CLAIMS and level == SupportLevel.NONE:
         return _choose_softer_reason(row, cause.item, title, products=products, support=support)
-    if placement == CART:
-        return _make_cart_reason(title, product_id, reason, level)
-    return _make_related_reason(title, product_id, reason, level)
+    get_wording = _get_cart_wording if placement == CART else _get_related_wording
+    return _make_titled_reason(get_wording(language or get_language(), reason, level), title, product_id)
 
 
 def choose_popular_reason(row: int, support: ReasonSupport) -> ItemReason:
@@ -210,48 +215,52 @@ def _make_repeat_reason(*, row: int, history: Histories, products: ProductIndex,
     return ItemReason("bought_often", _("You bought it %(times)d times") % {"times": times}, [product_id])
 
 
-@cache_by_language
-def _make_history_reason(
-    title: str, product_id: str, reason: ExplanationReason, level: SupportLevel, was_viewed: bool
-) -> ItemReason:
+@lru_cache(MAX_CACHED_WORDINGS)
+def _get_history_wording(
+    language: str | None, reason: ExplanationReason, level: SupportLevel, was_viewed: bool
+) -> tuple[str, str]:
+    """Return the code of a reason and its text with a place for the title; language: the active one."""
     if reason == ExplanationReason.SIMILAR_PRODUCT:
-        text = (
-            _("Similar to %(title)s, which you viewed") if was_viewed else _("Similar to %(title)s, which you bought")
-        )
-        code = "similar_to_viewed" if was_viewed else "similar_to_bought"
-        return ItemReason(code, text % {"title": title}, [product_id])
+        if was_viewed:
+            return "similar_to_viewed", _("Similar to %(title)s, which you viewed")
+        return "similar_to_bought", _("Similar to %(title)s, which you bought")
     if reason in HISTORY_CLAIMS and level != SupportLevel.NONE:
-        return _make_pair_reason(title, product_id, reason, level)
-    text = _("Because you viewed %(title)s") if was_viewed else _("Because you bought %(title)s")
-    code = "because_you_viewed" if was_viewed else "because_you_bought"
-    return ItemReason(code, text % {"title": title}, [product_id])
+        return _get_pair_wording(reason, level)
+    if was_viewed:
+        return "because_you_viewed", _("Because you viewed %(title)s")
+    return "because_you_bought", _("Because you bought %(title)s")
 
 
-@cache_by_language
-def _make_related_reason(title: str, product_id: str, reason: ExplanationReason, level: SupportLevel) -> ItemReason:
-    if reason in PAIR_CLAIMS:
-        return _make_pair_reason(title, product_id, reason, level)
-    return _make_similar_reason(title, product_id)
+@lru_cache(MAX_CACHED_WORDINGS)
+def _get_related_wording(language: str | None, reason: ExplanationReason, level: SupportLevel) -> tuple[str, str]:
+    """Return code and text as `_get_history_wording` does, for similar products and those bought together."""
+    return _get_pair_wording(reason, level) if reason in PAIR_CLAIMS else _get_similar_wording()
 
 
-@cache_by_language
-def _make_cart_reason(title: str, product_id: str, reason: ExplanationReason, level: SupportLevel) -> ItemReason:
+@lru_cache(MAX_CACHED_WORDINGS)
+def _get_cart_wording(language: str | None, reason: ExplanationReason, level: SupportLevel) -> tuple[str, str]:
+    """Return code and text as `_get_history_wording` does, for a cart."""
     if reason == ExplanationReason.BOUGHT_TOGETHER:
-        return _make_pair_reason(title, product_id, reason, level)
+        return _get_pair_wording(reason, level)
     if reason == ExplanationReason.SIMILAR_PRODUCT:
-        return _make_similar_reason(title, product_id)
-    return ItemReason("goes_with_basket", _("Goes with %(title)s in your cart") % {"title": title}, [product_id])
+        return _get_similar_wording()
+    return "goes_with_basket", _("Goes with %(title)s in your cart")
 
 
-@cache_by_language
-def _make_similar_reason(title: str, product_id: str) -> ItemReason:
-    return ItemReason("similar_product", _("Similar to %(title)s") % {"title": title}, [product_id])
-
-
-def _make_pair_reason(title: str, product_id: str, reason: ExplanationReason, level: SupportLevel) -> ItemReason:
+def _get_pair_wording(reason: ExplanationReason, level: SupportLevel) -> tuple[str, str]:
     """Return the claim about the customers of two products, in the words that the level allows."""
     wording = PAIR_CLAIMS[reason].choose(level)
-    return ItemReason(wording.code, str(wording.text) % {"title": title}, [product_id])
+    return wording.code, str(wording.text)
+
+
+def _get_similar_wording() -> tuple[str, str]:
+    return "similar_product", _("Similar to %(title)s")
+
+
+def _make_titled_reason(wording: tuple[str, str], title: str, product_id: str) -> ItemReason:
+    """Return the reason that names a product."""
+    code, text = wording
+    return ItemReason(code, text % {"title": title}, [product_id])
 
 
 def _choose_softer_reason(
@@ -259,7 +268,7 @@ def _choose_softer_reason(
 ) -> ItemReason:
     """Return a true reason for a product that too few people chose with the other one."""
     if support.is_similar(other, row):
-        return _make_similar_reason(title, products.product_ids[other])
+        return _make_titled_reason(_get_similar_wording(), title, products.product_ids[other])
     card = products.cards[row]
     if card is not None and card.category and support.is_popular_in_category(row, products.category):
         return make_popular_in_category_reason(card.category.rpartition(" > ")[2])

@@ -1,16 +1,18 @@
 """Encode responses as JSON in one pass, for the REST views and the fast path."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from recommendations.serving.pipeline.fallback import EmptyListReason
-from recommendations.serving.pipeline.reasons import ItemReason
 from recommendations.serving.response import RecommendationResponse, RecommendedCategory, RecommendedItem
-from recommendations.serving.state.product_index import ProductIndex
+from recommendations.serving.state.product_index import ItemParts, ProductIndex
 from recommendations.serving.visitor_claims import UNVERIFIED
 
-NULL = msgspec.Raw(b"null")
+# the pieces between the parts of an item
+SCORE, REASON, END = b',"score":', b',"reason":', b"},"
 
 
 class ReasonJSON(msgspec.Struct):
@@ -23,15 +25,6 @@ class EmptyReasonJSON(msgspec.Struct):
     code: str
     text: str
     filters: list[str]
-
-
-class ItemJSON(msgspec.Struct):
-    product_id: str
-    rank: int
-    score: float
-    reason: ReasonJSON | msgspec.Raw | None
-    product: msgspec.Raw
-    boost: float | msgspec.UnsetType = msgspec.UNSET
 
 
 class CategoryJSON(msgspec.Struct):
@@ -52,7 +45,7 @@ class ResponseJSON(msgspec.Struct):
     model_version: str
     stale: bool
     took_ms: float
-    items: list[ItemJSON]
+    items: msgspec.Raw
     next_cursor: str | None
     categories: list[CategoryJSON] | msgspec.UnsetType = msgspec.UNSET
     left_out: list[dict[str, Any]] | msgspec.UnsetType = msgspec.UNSET
@@ -78,7 +71,7 @@ def encode_response(response: RecommendationResponse, *, is_unverified: bool = F
             response.model_version,
             response.stale,
             response.took_ms,
-            [_encode_item(item, products) for item in response.items],
+            encode_items(response.items, products),
             response.next_cursor,
             msgspec.UNSET if categories is None else [_encode_category(category) for category in categories],
             msgspec.UNSET if left_out is None else [{"product_id": id_, "why": why} for id_, why in left_out],
@@ -93,16 +86,47 @@ def encode_empty_reason(reason: EmptyListReason | None) -> EmptyReasonJSON | Non
     return None if reason is None else EmptyReasonJSON(reason.code, reason.text, list(reason.filters))
 
 
-def _encode_item(item: RecommendedItem, products: ProductIndex | None) -> ItemJSON:
-    product = products.get_json(item.row) if products is not None and item.row >= 0 else NULL
-    boost = msgspec.UNSET if item.boost is None else round(item.boost, 4)
-    return ItemJSON(item.product_id, item.rank, round(item.score, 6), _encode_reason(item.reason), product, boost)
+def encode_items(items: Sequence[RecommendedItem], products: ProductIndex | None) -> msgspec.Raw:
+    """Return the JSON of a list, joined from the parts that all responses share."""
+    scores = encode_numbers([item.score for item in items], decimals=6)
+    rows = [item.row for item in items]
+    all_parts = [None] * len(rows) if products is None else products.list_json(rows)
+    pieces: list[bytes] = []
+    for (product_id, rank, _score, _card, reason, _row, boost), score, parts in zip(
+        items, scores, all_parts, strict=True
+    ):
+        if parts is None:
+            parts = ItemParts.encode(product_id, None)
+        card, known_id, head, tail = parts
+        if known_id != product_id:  # a request may name a product by its SKU
+            _card, _id, head, tail = ItemParts.encode(product_id, card)
+        pieces += (head, b"%d" % rank, SCORE, score, REASON, b"null" if reason is None else reason.json, tail)
+        if boost is not None:
+            pieces.append(encode_boost(boost))
+        pieces.append(END)
+    return join_items(pieces)
+
+
+def encode_boost(boost: float) -> bytes:
+    """Return the JSON of the field of a boost, after a comma."""
+    return b',"boost":%b' % _encoder.encode(round(boost, 4))
+
+
+def join_items(pieces: list[bytes]) -> msgspec.Raw:
+    """Return the JSON array of items, of which each ends with END."""
+    if not pieces:
+        return msgspec.Raw(b"[]")
+    pieces[-1] = b"}]"
+    return msgspec.Raw(b"[" + b"".join(pieces))
+
+
+def encode_numbers(values: Sequence[float], *, decimals: int) -> list[bytes]:
+    """Return the JSON of float32 numbers, rounded; for these, the rounding of NumPy is that of Python."""
+    if not values:
+        return []
+    return _encoder.encode(np.array(values, np.float64).round(decimals).tolist())[1:-1].split(b",")
 
 
 def _encode_category(category: RecommendedCategory) -> CategoryJSON:
-    reason = _encode_reason(category.reason)
+    reason = None if category.reason is None else msgspec.Raw(category.reason.json)
     return CategoryJSON(category.category, category.rank, round(category.score, 6), reason, category.product_ids)
-
-
-def _encode_reason(reason: ItemReason | None) -> msgspec.Raw | None:
-    return None if reason is None else reason.json

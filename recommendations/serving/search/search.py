@@ -181,7 +181,7 @@ def find_candidates(scored: ScoredQuery | None, allowed: Flags) -> tuple[SearchC
 
 def find_unfiltered_rows(scored: ScoredQuery | None, visible: Flags) -> Rows:
     """Return the rows that match the words without the filters."""
-    return get_all_candidates(visible, visible).rows if scored is None else scored.find_matches(visible).rows
+    return get_all_candidates(visible, visible).rows if scored is None else scored.find_rows(visible)
 
 
 def get_all_candidates(visible: Flags, allowed: Flags) -> SearchCandidates:

@@ -1,7 +1,8 @@
 """The search snapshot of a worker, which a thread refreshes every second.
 
 No request waits for the database. One process builds the whole index and saves it below MODELS_DIR; the others map its
-arrays, and each reads later changes itself.
+arrays, and each reads later changes itself. The web server opens it before it forks its workers, whose threads build nothing:
+a process of its own does, so that its work delays no request.
 """
 
 import logging
@@ -14,6 +15,8 @@ from django.db import DatabaseError, close_old_connections, connection
 
 from catalog.models import Product
 from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock
+from config.foundation.database.wait_limits import limit_database_wait, stop_limiter
+from recommendations.serving.search.index.builder import INDEX_LOCK, IndexBuilder
 from recommendations.serving.search.index.product_reader import count_recent_changes, read_changes, read_products
 from recommendations.serving.search.index.product_texts import ProductTexts
 from recommendations.serving.search.index.storage import open_product_texts, read_pointer, save_product_texts
@@ -31,7 +34,7 @@ from recommendations.serving.state.pauses import pause_for_requests
 REFRESH_INTERVAL_S = 1.0
 COUNT_INTERVAL_S = 30.0
 MAX_WAIT_S = 5.0  # limit for the first request of a process, while the products are read
-INDEX_LOCK = "search index"
+MAX_PRELOADED = 20_000  # products whose index is built before the fork in less than two seconds
 logger = logging.getLogger(__name__)
 
 
@@ -46,12 +49,17 @@ class Searcher:
     """Holds the search snapshot of this process. Threads share it; it is replaced as a whole.
 
     source: holds the catalog whose rows the results use. background: if False, the calling thread refreshes after REFRESH_INTERVAL_S.
+    builder: builds the index in another process; without one, this process does.
     """
 
-    def __init__(self, *, source: StateLoader = loader, background: bool = True) -> None:
+    def __init__(
+        self, *, source: StateLoader = loader, background: bool = True, builder: IndexBuilder | None = None
+    ) -> None:
         self.source = source
         self.background = background
+        self.builder = builder
         self.snapshot: SearchSnapshot | None = None
+        self.prepared: SearchSnapshot | None = None  # loaded before the fork, until the first refresh
         self.ready = threading.Event()
         self.lock = threading.Lock()
         self.thread: threading.Thread | None = None
@@ -72,6 +80,36 @@ class Searcher:
         if self.snapshot is None:
             raise SearchNotReadyError
         return self.snapshot
+
+    def preload(self, *, now: datetime) -> None:
+        """Open the saved index, or build that of a small catalog, in the process from which the workers are forked.
+
+        `StateLoader.preload` comes first.
+        """
+        try:
+            with self.lock, limit_database_wait():
+                self.prepared = self._prepare(now)
+        except Exception:
+            logger.exception("The search index could not be loaded before the start; each worker loads it")
+        finally:
+            # as after `StateLoader.preload`
+            stop_limiter()
+            connection.close()
+            connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's own
+
+    def _prepare(self, now: datetime) -> SearchSnapshot | None:
+        """Return the first snapshot, None if a worker has to start the build of a large catalog."""
+        saved, state = read_pointer(), self.source.prepared
+        is_saved = saved is not None and open_product_texts(saved) is not None
+        if state is None or not (is_saved or Product.objects.count() <= MAX_PRELOADED):
+            return None
+        texts = self.refresh_texts(None)
+        if texts is None:
+            return None
+        texts.index.warm_up()
+        return SearchSnapshot.build(
+            texts, state, load_synonyms(), shop_queries=load_shop_queries(), order=load_order_weights()
+        )
 
     def start(self) -> None:
         """Start the refresh thread unless it runs.
@@ -108,19 +146,27 @@ class Searcher:
     def refresh(self, *, now: datetime) -> None:
         """Read changes of products, synonyms, queries, weights and catalog, and replace the snapshot if there are any."""
         self.refreshed_at = time.monotonic()
-        before = self.snapshot
+        before = self.snapshot or self.prepared
         texts = self.refresh_texts(before.texts if before is not None else None)
         if texts is None:
             return
+        if before is None or before.texts.index is not texts.index:
+            texts.index.warm_up(pause_for_requests)
         synonyms = self.refresh_synonyms(before.synonyms if before is not None else None)
         queries = self.refresh_queries(before.shop_queries if before is not None else None)
         state = self.source.get_state(now=now)
         snapshot = SearchSnapshot.build(
-            texts, state, synonyms, before=before, shop_queries=queries, order=load_order_weights()
+            texts,
+            state,
+            synonyms,
+            before=before,
+            shop_queries=queries,
+            order=load_order_weights(),
+            pause=pause_for_requests,
         )
-        if before is None:
+        if self.snapshot is None:
             warm_up_search(snapshot)
-        self.snapshot = snapshot
+        self.snapshot, self.prepared = snapshot, None
         self.ready.set()
 
     def refresh_synonyms(self, present: SynonymTable | None) -> SynonymTable:
@@ -136,7 +182,7 @@ class Searcher:
         return load_shop_queries()
 
     def refresh_texts(self, present: ProductTexts | None) -> ProductTexts | None:
-        """Return the product texts with all changes.
+        """Return the product texts with all changes, as far as another process does not build them.
 
         None while another process builds them for the first time.
         """
@@ -148,20 +194,53 @@ class Searcher:
             opened = open_product_texts(saved)
             if opened is not None and is_up_to_date(opened, present):
                 present, self.known_changes = opened, (-1, None)
+        builder = self.get_builder()
+        if builder is not None and builder.is_running:
+            return present  # the saved index will have the changes
         if present is None:
-            return self.build_texts()
-        # the last minute is read again only if something in it has changed: one cheap query per second
-        changes = count_recent_changes(present.changed_until)
-        if changes != self.known_changes:
-            for batch in read_changes(since=present.changed_until, known=present.find_known):
-                present = present.with_batch(batch)
-            self.known_changes = count_recent_changes(present.changed_until)
+            if builder is None:
+                return self.build_texts()
+            builder.start()
+            return None
+        updated = self.read_changed_texts(present, builder)
+        needs_rebuild = False
         if time.monotonic() - self.counted_at > COUNT_INTERVAL_S:
             self.counted_at = time.monotonic()
             # a restored backup, for example, adds products with an old change time
-            if present.needs_rebuild or Product.objects.count() > len(present):
-                return self.build_texts() or present
-        return (self.save_merged_texts(present.merge()) or present) if present.needs_merge else present
+            needs_rebuild = updated is not None and (updated.needs_rebuild or Product.objects.count() > len(updated))
+        if updated is None or ((needs_rebuild or updated.needs_merge) and builder is not None):
+            assert builder is not None
+            builder.start()
+            return updated or present
+        if needs_rebuild:
+            return self.build_texts() or updated
+        return (self.save_merged_texts(updated) or updated) if updated.needs_merge else updated
+
+    def get_builder(self) -> IndexBuilder | None:
+        """Return what builds the index in another process; None if this one does."""
+        return self.builder if self.builder is not None and self.builder.is_available else None
+
+    def read_changed_texts(self, present: ProductTexts, builder: IndexBuilder | None) -> ProductTexts | None:
+        """Return the texts with all changes; None if so many words changed that the builder should read them."""
+        # the last minute is read again only if something in it has changed: one cheap query per second
+        changes = count_recent_changes(present.changed_until)
+        if changes == self.known_changes:
+            return present
+        updated, n_new = present, 0
+        for batch in read_changes(since=present.changed_until, known=present.find_known, pause=pause_for_requests):
+            n_new += present.count_new_words(batch)
+            if builder is not None and n_new > present.max_changed:
+                return None
+            updated = updated.with_batch(batch, pause=pause_for_requests)
+        self.known_changes = count_recent_changes(updated.changed_until)
+        return updated
+
+    def build_index(self) -> ProductTexts | None:
+        """Save an index of all products in one segment; None while another process saves one."""
+        texts = self.refresh_texts(None)
+        if texts is None or len(texts.index.segments) == 1:
+            return texts
+        return self.save_merged_texts(texts)
 
     def build_texts(self) -> ProductTexts | None:
         """Read all products and save the index; None while another process does so."""
@@ -170,7 +249,7 @@ class Searcher:
             with exclusive_lock(INDEX_LOCK):
                 self.counted_at = time.monotonic()
                 texts = ProductTexts.create_empty()
-                for batch in read_products():
+                for batch in read_products(pause=pause_for_requests):
                     texts = texts.with_batch(batch, pause=pause_for_requests)
                 texts = replace(texts.merge(), measured_products=len(texts))
                 self.known_changes = count_recent_changes(texts.changed_until)
@@ -179,10 +258,10 @@ class Searcher:
             return None
 
     def save_merged_texts(self, texts: ProductTexts) -> ProductTexts | None:
-        """Save the texts for all processes; None while another process saves."""
+        """Merge the texts and save them for all processes; None while another process saves."""
         try:
             with exclusive_lock(INDEX_LOCK):
-                return self.write_texts(texts)
+                return self.write_texts(texts.merge())
         except AlreadyRunningError:
             return None
 

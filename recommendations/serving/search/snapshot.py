@@ -1,6 +1,6 @@
 """The search snapshot: everything the searches of one moment read, replaced as a whole."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,6 +21,7 @@ from recommendations.serving.state.loader import ServingState
 from recommendations.serving.state.product_index import ProductIndex
 
 MAX_CACHED_MASKS = 64
+ROWS_PER_PAUSE = 5_000
 NO_QUERIES = ShopQueries()
 
 
@@ -54,8 +55,9 @@ class SearchSnapshot:
         before: "SearchSnapshot | None" = None,
         shop_queries: ShopQueries = NO_QUERIES,
         order: OrderWeights = DEFAULT_ORDER,
+        pause: Callable[[], None] = lambda: None,
     ) -> "SearchSnapshot":
-        """Build the snapshot; mappings of the previous one (`before`) are reused."""
+        """Build the snapshot; mappings of the previous one (`before`) are reused. pause: called after every few milliseconds of work."""
         catalog = state.products
         n, ids = len(texts), list(catalog.product_ids)
         levels = before.levels if before is not None else CategoryLevels([], [])
@@ -88,7 +90,10 @@ class SearchSnapshot:
             missing = np.flatnonzero(text_rows < 0)
         else:
             missing = np.arange(len(ids))
-        text_rows[missing] = texts.product_ids.find_numbers([ids[row] for row in missing.tolist()])
+        for start in range(0, len(missing), ROWS_PER_PAUSE):
+            some = missing[start : start + ROWS_PER_PAUSE]
+            text_rows[some] = texts.product_ids.find_numbers([ids[row] for row in some.tolist()])
+            pause()
         known = missing[text_rows[missing] >= 0]
         catalog_rows[text_rows[known]] = known
         return cls(texts, state, catalog_rows, text_rows, levels, synonyms, brands, shop_queries, order)

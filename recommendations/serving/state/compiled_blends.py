@@ -9,10 +9,10 @@ from recommendations.engine import Histories
 from recommendations.engine.algorithms.content.content import Content
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 from recommendations.engine.data.visits import DEFAULT_DECAY, find_visit_factor
+from recommendations.engine.online.cause_kernels import find_last_kind, group_causes
 from recommendations.engine.online.content_scorer import find_content_width
 from recommendations.engine.online.context import Workspace
 from recommendations.engine.online.ensemble_scorer import OnlineEnsemble, find_max_width
-from recommendations.engine.online.kernels import find_last_kind
 from recommendations.engine.pair_support.support import PairSupport
 from recommendations.engine.placements import FOR_YOU, PLACEMENTS, VISIT_WEIGHTS, PlacementInput
 from recommendations.serving.state.model import NO_ROWS, ServingModel
@@ -76,9 +76,14 @@ class CompiledBlends:
         users = [0] if len(model.history_indptr) > 1 else []
         history = model.build_history(users=users, recent=[])
         histories = (history, model.build_product_history(history.item[:1]))
+        no_levels, no_flags = np.empty(0, np.int8), np.empty(0, np.bool_)
         for component in model.blend.components_.values():
             if component.support_ is not None:
                 component.support_.find(NO_ROWS, NO_ROWS).grade(1)
+                component.support_.grade_pairs(
+                    NO_ROWS, NO_ROWS, NO_ROWS, 0, minimum=1, specific_lift=1.0, out=(no_levels, no_flags)
+                )
+        group_causes(NO_ROWS, NO_ROWS, NO_ROWS, no_levels, no_flags, no_flags, is_related=False)
         no_scores = np.empty(0, np.float32)
         find_visit_factor(no_scores, no_scores, no_scores, no_scores, 0)
         components = model.blend.components_.items()

@@ -93,6 +93,27 @@ class ProductJSON(msgspec.Struct):
     category: str
 
 
+class ItemParts(NamedTuple):
+    """The JSON of an item before its rank (head), and the field of its product after a comma (tail)."""
+
+    card: ProductCard | None
+    product_id: str
+    head: bytes
+    tail: bytes
+
+    @classmethod
+    def encode(cls, product_id: str, card: ProductCard | None) -> "ItemParts":
+        """Return the parts of a product, null for one that the catalog does not know."""
+        product = b"null"
+        if card is not None:
+            price = None if card.price is None else str(card.price)
+            product = msgspec.json.encode(
+                ProductJSON(card.title, price, card.currency, card.image_url, card.url, card.brand, card.category)
+            )
+        head = b'{"product_id":%b,"rank":' % msgspec.json.encode(product_id)
+        return cls(card, product_id, head, b',"product":' + product)
+
+
 class ProductFilters(NamedTuple):
     """Which products may be shown. category: a path, which includes the categories below it.
 
@@ -156,7 +177,7 @@ class ProductIndex:
         self.known_recent_changes: tuple[int, datetime | None] = (0, None)
         self.generation = 0
         self.is_full = False  # if no row is left for a product, the loader replaces this index with a larger one
-        self._json: dict[int, msgspec.Raw] = {}
+        self._json: dict[int, ItemParts] = {}
         self._masks: dict[ProductFilters, npt.NDArray[np.bool_]] = {}
         self._unpriced: dict[ProductFilters, npt.NDArray[np.bool_]] = {}
         self._between: dict[tuple[float, float], npt.NDArray[np.bool_]] = {}
@@ -337,7 +358,6 @@ class ProductIndex:
         self.cards[number] = (
             None if is_draft else ProductCard(product_id, title, price, currency, image_url, url, brand, category or "")
         )
-        self._json.pop(number, None)
         if sku != self.skus[number]:
             self.skus[number] = sku
             self._has_new_skus = True
@@ -366,17 +386,25 @@ class ProductIndex:
                 rows[sku] = -1 if sku in rows else row
         self.row_by_sku, self._has_new_skus = rows, False
 
-    def get_json(self, row: int) -> msgspec.Raw:
-        """Return the product card as JSON, encoded once."""
+    def get_json(self, row: int) -> "ItemParts":
+        """Return the parts of the JSON of an item that are the same in all responses, encoded once per card."""
+        card = self.cards[row]
         encoded = self._json.get(row)
-        if encoded is None:
-            card = self.cards[row]
-            if card is None:
-                return msgspec.Raw(b"null")
-            price = None if card.price is None else str(card.price)
-            product = ProductJSON(card.title, price, card.currency, card.image_url, card.url, card.brand, card.category)
-            encoded = self._json[row] = msgspec.Raw(msgspec.json.encode(product))
+        # a refresh may replace the card while another thread encodes it
+        if encoded is None or encoded.card is not card:
+            encoded = self._json[row] = ItemParts.encode(self.product_ids[row], card)
         return encoded
+
+    def list_json(self, rows: Sequence[int]) -> "list[ItemParts | None]":
+        """Return `get_json` of each row, None for rows of -1."""
+        get, cards = self._json.get, self.cards
+        listed: list[ItemParts | None] = []
+        for row in rows:
+            parts = get(row)
+            if parts is None or parts[0] is not cards[row]:
+                parts = self.get_json(row) if row >= 0 else None
+            listed.append(parts)
+        return listed
 
     def find_parents(self) -> npt.NDArray[np.int32]:
         """Return the number of each row's product group, -1 without one; a product whose ID names a group belongs to it."""

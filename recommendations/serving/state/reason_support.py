@@ -62,19 +62,22 @@ class ReasonSupport:
 
     def grade_causes(self, causes: MainCauses, rows: Rows) -> list[CauseSupport]:
         """Return how well each row's cause supports a claim about other customers; level NONE for causes that make none."""
-        levels, is_general = np.full(len(rows), SupportLevel.NONE, np.int8), np.zeros(len(rows), np.bool_)
-        is_pair = (causes.items >= 0) & (causes.items != rows)
-        for number, source in enumerate(causes.names):
-            support = self._find_claimed_support(source)
-            if support is not None:
-                positions = (is_pair & (causes.sources == number)).nonzero()[0]
-                if len(positions):
-                    counts = support.find(causes.items[positions], rows[positions])
-                    levels[positions] = counts.grade(self.minimum)
-                    is_general[positions] = (counts.people >= self.minimum) & (counts.lift < SPECIFIC_LIFT)
+        levels, is_general = self.grade_cause_columns(causes, rows)
         return [
             CAUSE_SUPPORTS[level, general] for level, general in zip(levels.tolist(), is_general.tolist(), strict=True)
         ]
+
+    def grade_cause_columns(self, causes: MainCauses, rows: Rows) -> tuple[npt.NDArray[np.int8], Flags]:
+        """Return `grade_causes` as columns: the levels, and which causes are general."""
+        levels, is_general = np.zeros(len(rows), np.int8), np.zeros(len(rows), np.bool_)
+        for number, source in enumerate(causes.names):
+            support = self._find_claimed_support(source)
+            if support is not None:
+                support.grade_pairs(
+                    causes.items, rows, causes.sources, number,
+                    minimum=self.minimum, specific_lift=SPECIFIC_LIFT, out=(levels, is_general),
+                )  # fmt: skip
+        return levels, is_general
 
     @cached_property
     def claimed_supports(self) -> dict[str, PairSupport]:
@@ -92,10 +95,9 @@ class ReasonSupport:
     def are_popular(self, rows: Rows) -> Flags:
         """Return for each row what `is_popular` does."""
         people = self._people
-        flags = np.zeros(len(rows), np.bool_)
-        is_known = (rows >= 0) & (rows < len(people))
-        flags[is_known] = people[rows[is_known]] >= self.minimum
-        return flags
+        if not len(people):
+            return np.zeros(len(rows), np.bool_)
+        return (people.take(rows, mode="clip") >= self.minimum) & (rows >= 0) & (rows < len(people))
 
     def select_partners(self, rows: Rows, n: int) -> Flags:
         """Return which of n rows at least two people chose together with any of the given ones."""
@@ -133,13 +135,18 @@ class ReasonSupport:
         return int(people[row]) if 0 <= row < len(people) else 0
 
     def find_chosen_by_several(self, n: int) -> Flags:
-        """Return which of n rows more than one person viewed or bought; all rows that the model does not know."""
-        flags = self._chosen_by_several
-        return flags[:n] if len(flags) >= n else np.append(flags, np.ones(n - len(flags), np.bool_))
+        """Return which of n rows more than one person viewed or bought; all rows that the model does not know. Never write to it."""
+        flags = self._chosen_by_several.get(n)
+        if flags is None:
+            known = self._people[:n] >= MIN_PEOPLE
+            # one number of rows at a time: that of the catalog
+            self._chosen_by_several.clear()
+            flags = self._chosen_by_several[n] = np.append(known, np.ones(n - len(known), np.bool_))
+        return flags
 
     @cached_property
-    def _chosen_by_several(self) -> Flags:
-        return self._people >= MIN_PEOPLE
+    def _chosen_by_several(self) -> dict[int, Flags]:
+        return {}
 
     def is_popular_in_category(self, row: int, category: Rows) -> bool:
         """Return whether the product is among the most popular fifth of its category. category: code of each row, -1 for none."""

@@ -9,6 +9,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 from django.utils import translation
+from django_celery_beat.models import PeriodicTask
 from pytest_django import DjangoAssertNumQueries
 
 from catalog.models import Product
@@ -19,12 +20,13 @@ from config.backoffice.home.sales import SalesTotals, query_best_sellers, query_
 from config.backoffice.home.suggestions import list_suggestions
 from config.foundation import number_formats
 from config.foundation.backoffice.date_range import DateChoice, parse_date_choice
+from config.schedule import sync_schedule
 from customers.events.models import Source
 from customers.lifecycle.models import LifecycleRun, ScoreModel, Stage, StageRules, StageTransition
 from customers.orders.models import Order, OrderLine
 from customers.segments.models import Segment
 from recommendations.campaigns.models import Campaign
-from recommendations.serving.models import PlacementSettings
+from recommendations.serving.impressions.models import Impression
 from recommendations.training.models import EvaluationRun, ModelVersion
 from tests.makers import make_customer, make_order, make_profile
 
@@ -179,10 +181,29 @@ def test_the_first_steps_vanish_when_all_are_done() -> None:
     ModelVersion.objects.create(
         version="v", algorithm="blend", as_of=NOON, created_at=NOON, status=ModelVersion.Status.ACTIVE
     )
-    PlacementSettings.objects.get_or_create(placement="for-you")
+    Impression.objects.create(
+        recommendation_id="r", scenario="for-you", model_version="v", strategy="blend", served_at=NOON
+    )
     segment = Segment.objects.create(key="all", name="All", condition={"all": []})
     Campaign.objects.create(key="c", name="C", segment=segment)
     assert list_steps(user) == []
+
+
+def test_a_user_who_may_run_jobs_starts_the_step_that_computes_from_home(client: Client) -> None:
+    sync_schedule()
+    client.force_login(make_user(superuser=True))
+    Source.objects.create(key="web", name="Web", kind=Source.Kind.BROWSER)
+    Product.objects.create(product_id="1", title="Tea")
+    make_home_order(make_customer(), days_ago=1, total="3")
+    job = PeriodicTask.objects.get(task="customers.lifecycle.tasks.refresh_profiles")
+    assert f'action="{reverse("jobs:start", args=[job.pk])}"' in client.get(reverse("admin:index")).text
+    assert {status.start_url for status in list_steps(make_visitor_of_runs())} == {""}
+
+
+def make_visitor_of_runs() -> User:
+    user = User.objects.create_user("reader", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_lifecyclerun"))
+    return user
 
 
 def test_missing_data_is_counted_for_each_prediction() -> None:
@@ -190,9 +211,10 @@ def test_missing_data_is_counted_for_each_prediction() -> None:
         customer = make_customer()
         make_home_order(customer, days_ago=1, total="3")
         make_home_order(customer, days_ago=2, total="3")
-    first, second = list_missing_data()
+    first, second, third = list_missing_data()
     assert "Value predictions need 30 customers with two orders; you have 3." in first
     assert second.endswith("you have 3 customers with an order.")
+    assert third == "Clusters need 30 customers with an order; you have 3."
 
 
 def make_user(*permissions: str, superuser: bool = False) -> User:
@@ -208,7 +230,7 @@ def test_the_home_page_opens_without_data(client: Client, language: str) -> None
     client.force_login(make_user(superuser=True))
     response = client.get(reverse("admin:index"), headers={"accept-language": language})
     assert response.status_code == 200
-    assert "import_orders" in response.text
+    assert reverse("imports:list") in response.text
 
 
 @pytest.mark.parametrize("demo", [True, False])

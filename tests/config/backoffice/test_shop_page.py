@@ -2,6 +2,7 @@
 
 import smtplib
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from auditlog.models import LogEntry
@@ -10,14 +11,29 @@ from django.core import mail
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django_celery_beat.models import CrontabSchedule
 
 from config.foundation.shop.models import ShopSettings
+from config.foundation.shop.profile import get_time_zone_name, read_time_zone_name
+from config.schedule import sync_schedule
+from customers.segments.event_counts.counting import recount_pending_events
+from customers.segments.models import PendingEventCount
 from tests.customers.events.makers import log_in_as
+from tests.makers import make_customer
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("stored_shop")]
 PAGE = reverse("settings:shop")
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
-VALUES = {"name": "Kettle House", "currency": "CNY", "language": "zh-hans", "color": "#AA3377", "action": "save"}
+VALUES: dict[str, Any] = {
+    "name": "Kettle House",
+    "currency": "CNY",
+    "language": "zh-hans",
+    "time_zone": "UTC",
+    "color": "#AA3377",
+    "action": "save",
+}
 
 
 def test_saved_settings_are_used_at_once_and_recorded(admin_client: Client) -> None:
@@ -51,6 +67,7 @@ def test_the_logo_can_be_removed(admin_client: Client) -> None:
     [
         ({"color": "green"}, "Enter a color as # and six digits"),
         ({"currency": "XYZ"}, "Select a valid choice"),
+        ({"time_zone": "Mars/Base"}, "“Mars/Base” is not a known time zone."),
         ({"reply_to": "nobody"}, "Enter a valid email address"),
         ({"logo_file": SimpleUploadedFile("logo.svg", b"<svg onload='alert(1)'/>")}, "not a PNG, JPEG or WebP image"),
         ({"logo_file": SimpleUploadedFile("logo.png", PNG + bytes(200_000))}, "Upload one of at most 200 kB"),
@@ -89,10 +106,35 @@ def test_a_mail_server_that_refuses_is_reported(admin_client: Client, monkeypatc
 
 def test_an_account_without_an_address_sees_what_to_do(admin_client: Client, admin_user: User) -> None:
     User.objects.update(email="")
-    assert "has no e-mail address" in admin_client.post(PAGE, {"action": "test"}, follow=True).text
+    assert "has no email address" in admin_client.post(PAGE, {"action": "test"}, follow=True).text
     assert mail.outbox == []
 
 
 def test_only_who_may_change_the_settings_opens_the_page() -> None:
     assert log_in_as("Marketer").get(PAGE).status_code == 403
     assert log_in_as("Operator").get(PAGE).status_code == 200
+
+
+def test_a_new_time_zone_is_confirmed_and_everything_by_day_is_counted_again(admin_client: Client) -> None:
+    sync_schedule()
+    customer = make_customer("anna")
+    changed = VALUES | {"time_zone": "Asia/Shanghai"}
+    page = admin_client.post(PAGE, changed)
+    assert page.status_code == 422
+    assert "Tick the box to change the time zone." in page.text
+    assert not ShopSettings.objects.exists()
+    page = admin_client.post(PAGE, changed | {"confirm_time_zone": "on"}, follow=True)
+    assert "still to be counted again in the new time zone" in page.text
+    assert get_time_zone_name() == read_time_zone_name() == "Asia/Shanghai"
+    assert set(PendingEventCount.objects.values_list("pk", flat=True)) == {customer.pk}
+    assert set(CrontabSchedule.objects.values_list("timezone", flat=True).distinct()) == {ZoneInfo("Asia/Shanghai")}
+    local = timezone.localtime(timezone.now(), ZoneInfo("Asia/Shanghai"))
+    assert page.context["local_time"] == date_format(local, "DATETIME_FORMAT")
+    assert recount_pending_events() == 1
+    assert "still to be counted again" not in admin_client.get(PAGE).text
+
+
+def test_the_same_time_zone_counts_nothing_again(admin_client: Client) -> None:
+    make_customer("anna")
+    assert admin_client.post(PAGE, VALUES).status_code == 302
+    assert not PendingEventCount.objects.exists()

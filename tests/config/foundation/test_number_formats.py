@@ -42,6 +42,18 @@ def test_money_follows_the_locale_and_the_currency() -> None:
         assert number_formats.format_money(None, "USD") == "–"
 
 
+def test_axis_numbers_are_short_in_the_way_of_the_language() -> None:
+    numbers = (0.5, 999, 1500, 9999, 15000, 2e8)
+    with override("en"):
+        assert [number_formats.format_short_number(number) for number in numbers] == [
+            *("0.5", "999", "1.5K", "10K", "15K", "200M"),
+        ]
+    with override("zh-hans"):
+        assert [number_formats.format_short_number(number) for number in numbers] == [
+            *("0.5", "999", "1,500", "9,999", "1.5万", "2亿"),
+        ]
+
+
 def test_days_ages_and_durations_are_words() -> None:
     with override("en"):
         assert number_formats.format_day(date(2026, 11, 24)) == "Nov 24"

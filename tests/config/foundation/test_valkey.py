@@ -6,7 +6,7 @@ import pytest
 import redis
 from django.conf import settings
 
-from config.foundation.valkey import LuaScript, ValkeyClient
+from config.foundation.valkey import LuaScript, ValkeyClient, ValkeyDownError
 from tests.waiting import wait_until
 
 ONE = LuaScript("return 1")
@@ -30,3 +30,41 @@ def test_short_lived_threads_do_not_exhaust_the_connections(client: ValkeyClient
         within=10,
         what="the connections of threads that have ended to be closed",
     )
+
+
+def test_a_script_that_the_server_does_not_have_is_sent(client: ValkeyClient, valkey: redis.Redis) -> None:
+    echo = LuaScript("return {ARGV[1], #ARGV}")
+    valkey.script_flush()
+    assert client.run_script(echo, "é" * 70_000, 2) == [("é" * 70_000).encode(), 2]
+    assert client.run_script(echo, b"again") == [b"again", 1]
+
+
+def test_an_error_of_a_script_says_what_the_server_replied(client: ValkeyClient) -> None:
+    with pytest.raises(ValkeyDownError, match="broken"):
+        client.run_script(LuaScript("return redis.error_reply('broken')"))
+
+
+def test_a_connection_that_the_server_closed_is_opened_again(client: ValkeyClient, valkey: redis.Redis) -> None:
+    assert client.run_script(ONE) == 1
+    valkey.client_kill_filter(_type="normal", skipme=True)
+    assert client.run_script(ONE) == 1
+
+
+def test_a_late_reply_is_not_read_as_the_next_one(valkey: redis.Redis) -> None:
+    client = ValkeyClient(settings.VALKEY_URL, 0.05)
+    wait = LuaScript("""
+        local now = redis.call('TIME')
+        local until_at = now[1] * 1000000 + now[2] + 200000
+        repeat now = redis.call('TIME') until now[1] * 1000000 + now[2] > until_at
+        return 2
+    """)
+    with pytest.raises(ValkeyDownError, match="Timeout"):
+        client.run_script(wait)
+
+    def is_answered() -> bool:
+        try:
+            return bool(client.run_script(ONE) == 1)
+        except ValkeyDownError:  # calls are paused after a failure
+            return False
+
+    wait_until(is_answered, within=10, what="an answer of the server")

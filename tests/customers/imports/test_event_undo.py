@@ -23,7 +23,7 @@ from customers.segments.event_counts.counting import recount_pending_orders
 from customers.segments.models import EventCount
 from tests.customers.imports.wizard_pages import Upload, post, show
 from tests.customers.processing.event_makers import order, product, send, track
-from tests.makers import make_product
+from tests.makers import make_customer, make_identifier, make_product
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -118,6 +118,7 @@ def test_undo_removes_exactly_what_the_import_added(
     page = boss.get(reverse("imports:undo", args=[run.pk])).content.decode()
     assert "What stays" in page
     assert "Unsubscriptions" in page
+    assert "nothing is undone" not in page
     run = post(boss, "undo", run)
     assert (run.state, run.error) == ("undone", "")
     assert take_snapshot() == before
@@ -127,25 +128,42 @@ def test_undo_removes_exactly_what_the_import_added(
     assert import_added(boss, upload).state == "imported"
 
 
+def test_visitor_who_was_known_before_the_import_stays(boss: Client, upload: Upload, source: Source) -> None:
+    visitor = make_customer(None)
+    make_identifier(visitor, "v1", kind=Identifier.Kind.ANONYMOUS_ID)  # without events, as after their retention
+    run = post(boss, "start", upload("events", write_file(ADDED), name="events.jsonl"))
+    process_events(at=timezone.now())
+    assert post(boss, "undo", run).state == "undone"
+    assert Customer.objects.filter(pk=visitor.pk).exists()
+
+
 class KilledError(BaseException):
     """Stands for the end of the process."""
 
 
-@pytest.mark.parametrize("name", ["remove_batch", "recount_customers"])
-@pytest.mark.parametrize("survived", [0, 1])
+@pytest.mark.parametrize(
+    ("name", "survived"),
+    [
+        ("remove_batch", 1),
+        ("remove_order_events", 0),
+        ("remove_reviews", 1),
+        ("recount_customers", 0),
+        ("recount_customers", 1),
+    ],
+)
 def test_killed_undo_is_completed(
     boss: Client, upload: Upload, before: dict[str, Any], monkeypatch: pytest.MonkeyPatch, name: str, survived: int
 ) -> None:
     run = import_added(boss, upload)
     process_events(at=timezone.now())
-    step: Callable[..., None] = getattr(event_undo, name)
+    step: Callable[..., Any] = getattr(event_undo, name)
     calls = []
 
-    def die(*args: Any, **kwargs: Any) -> None:
+    def die(*args: Any, **kwargs: Any) -> Any:
         calls.append(args)
         if len(calls) > survived:
             raise KilledError
-        step(*args, **kwargs)
+        return step(*args, **kwargs)
 
     with monkeypatch.context() as patch:
         patch.setattr(event_undo, name, die)

@@ -166,6 +166,7 @@ def test_second_start_of_a_finished_import_does_nothing(boss: Client, upload: Up
     again = runs.import_run(run_id=run.pk, at=run.started_at)
     assert (again.state, again.created) == ("imported", 1)
     assert Order.objects.count() == 1
+    assert "nothing is undone" in boss.get(reverse("imports:undo", args=[run.pk])).content.decode()
     assert post(boss, "undo", again).state == "undone"
     assert not Order.objects.exists()
 
@@ -266,3 +267,21 @@ def test_every_page_answers_in_both_languages(boss: Client, upload: Upload, lang
     ):
         assert boss.get(address).status_code == 200
     show(boss, run)
+
+
+@pytest.mark.parametrize(("language", "text"), [("en", "Price: not valid"), ("zh-hans", "价格：无效")])
+def test_problems_are_summed_up_by_field_in_words(boss: Client, upload: Upload, language: str, text: str) -> None:
+    run = upload("products", "id,title,price\npot,Pot,cheap\n")
+    boss.cookies["django_language"] = language
+    page = show(boss, run)
+    assert text in page
+    assert "bad_price" not in page
+
+
+def test_problems_of_events_are_explained_in_the_language_of_the_reader(boss: Client, upload: Upload) -> None:
+    run = upload("events", '{"type": "track", "event": "Product Viewed"}\n', name="events.jsonl")
+    boss.cookies["django_language"] = "zh-hans"
+    page = show(boss, run)
+    assert "missing_identity" not in page
+    assert "send at least one" not in page
+    assert reverse("imports:columns", args=[run.pk]) not in page

@@ -2,13 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from decimal import Decimal
 
-from django.utils.formats import number_format
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from config.foundation.number_formats import format_exact_percent
+from config.foundation.number_formats import format_exact_percent, format_money
 from customers.lifecycle.backoffice.drilldowns.drilldown import (
     MAX_AMOUNT,
     Drilldown,
@@ -19,6 +17,7 @@ from customers.lifecycle.backoffice.drilldowns.drilldown import (
     parse_amounts,
 )
 from customers.lifecycle.backoffice.labels.cluster_labels import get_cluster_names
+from customers.lifecycle.facts.amounts import get_amount_currency
 from customers.lifecycle.models import CustomerProfile, ScoreModel
 from customers.lifecycle.propensity.models import PROPENSITY_KINDS
 from customers.lifecycle.refresh.score_models import load_latest_score_models
@@ -29,17 +28,14 @@ def parse_value_range(parameters: Mapping[str, str]) -> Drilldown:
     amounts = parse_amounts(parameters)
     if not amounts or not all(abs(amount) < MAX_AMOUNT for amount in amounts.values()):
         raise DrilldownError([_("Amounts must be numbers, such as 12.50.")])
+    currency = get_amount_currency()
     return make_range_drilldown(
         "value",
         amounts,
         parameters={"figure": "value"},
         title=_("Predicted value, next 12 months"),
-        format_bound=format_amount,
+        format_bound=lambda amount: format_money(amount, currency),
     )
-
-
-def format_amount(amount: Decimal) -> str:
-    return number_format(amount, force_grouping=True)
 
 
 def parse_probability_range(parameters: Mapping[str, str]) -> Drilldown:

@@ -45,12 +45,12 @@ def describe_accuracy(score_model: ScoreModel) -> str:
     held_out = score_model.figures.get("held_out", {}).get(score_model.algorithm)
     if held_out is None:
         return _("The accuracy is unknown because the order history is too short to hold out a test period.")
-    if held_out["total_ratio"] is None:
+    if not held_out["total_ratio"]:
         return _("The accuracy is unknown because no customer ordered in the test period.")
-    return _("In a test on the last %(days)s days, %(name)s predicted %(ratio)s of the actual orders.") % {
+    return _("In a test on the last %(days)s days, actual orders were %(ratio)s of those that %(name)s predicted.") % {
         "days": number_format(score_model.figures["days"], force_grouping=True),
         "name": PURCHASE_MODEL_LABELS.get(score_model.algorithm, score_model.algorithm),
-        "ratio": format_whole_percent(held_out["total_ratio"]),
+        "ratio": format_whole_percent(1 / held_out["total_ratio"]),
     }
 
 

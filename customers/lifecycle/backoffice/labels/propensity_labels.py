@@ -10,7 +10,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
-from config.foundation.number_formats import format_whole_percent
+from config.foundation.number_formats import format_money, format_whole_percent
 from customers.lifecycle.models import ScoreModel
 from customers.lifecycle.propensity.explanations import PropensityReason
 from customers.lifecycle.propensity.levels import PropensityLevel
@@ -84,6 +84,7 @@ DRIFT_LABELS: dict[str, str | Promise] = {
     "large": pgettext_lazy("drift", "significant"),
 }
 SHARE_FEATURES = ("weekday_regularity", "hour_regularity", "return_share", "favorite_share", "purchase_probability")
+MONEY_FEATURES = ("spend", "order_value", "last_value", "spend_30", "spend_90", "spend_180", "spend_365")
 TREND_FEATURES = ("orders_trend", "spend_trend")  # logarithms of ratios
 TWO_DECIMAL_FEATURES = (
     "overdue",
@@ -99,24 +100,26 @@ def get_feature_label(feature: str) -> str:
     return str(FEATURE_LABELS.get(feature, feature))
 
 
-def format_reason(reason: PropensityReason) -> str:
+def format_reason(reason: PropensityReason, *, currency: str) -> str:
     """Return a reason as text, such as "days since the last order: 14"."""
     return _("%(feature)s: %(value)s") % {
         "feature": get_feature_label(reason.feature),
-        "value": format_feature_value(reason.feature, reason.value),
+        "value": format_feature_value(reason.feature, reason.value, currency=currency),
     }
 
 
-def format_condition(condition: Mapping[str, Any]) -> str:
+def format_condition(condition: Mapping[str, Any], *, currency: str) -> str:
     """Return a rule's condition as text, such as "days since the last order ≤ 14"."""
     return _("%(feature)s %(operator)s %(value)s") % {
         "feature": get_feature_label(condition["feature"]),
         "operator": {"<=": "≤", ">": ">"}[condition["operator"]],
-        "value": format_feature_value(condition["feature"], condition["value"]),
+        "value": format_feature_value(condition["feature"], condition["value"], currency=currency),
     }
 
 
-def format_feature_value(feature: str, value: float) -> str:
+def format_feature_value(feature: str, value: float, *, currency: str) -> str:
+    if feature in MONEY_FEATURES:
+        return format_money(value, currency)
     if feature in SHARE_FEATURES:
         return format_whole_percent(value)
     if feature in TREND_FEATURES:
@@ -201,7 +204,9 @@ def describe_choice(score_model: ScoreModel) -> str:
 
 
 def describe_interval(low: float, high: float) -> str:
-    """Return the interval of a probability."""
+    """Return the interval of a probability; "" if both ends are the same whole percentage."""
+    if format_whole_percent(low) == format_whole_percent(high):
+        return ""
     return _("80%% interval: %(low)s to %(high)s") % {
         "low": format_whole_percent(low),
         "high": format_whole_percent(high),

@@ -180,22 +180,45 @@ def describe_prediction(score_model: ScoreModel, *, random_gap: float | None = N
     quality = score_model.figures.get("quality")
     if not quality or not len(quality["curve"]["predicted"]):
         return _("%(name)s: predictions are not tested yet.") % name
-    low_auc = quality["auc"] is not None and quality["customers"] >= MIN_CUSTOMERS_FOR_AUC and quality["auc"] < MIN_AUC
-    if low_auc or any(map(has_low_auc, backtests)):
+    if is_hardly_better_than_random(score_model):
         return _("%(name)s: predictions are hardly better than random, so don't choose customers by them.") % name
-    curve = quality["curve"]
-    pairs = list(zip(curve["predicted"], curve["actual"], strict=True))
-    predicted, actual = max(pairs, key=lambda pair: abs(pair[0] - pair[1]))
-    gap = abs(predicted - actual)
+    predicted, actual = find_largest_gap(quality)
     return get_prediction_text(
-        is_churn=score_model.kind == ScoreModel.Kind.CHURN,
-        is_off=gap > MAX_CALIBRATION_ERROR and (random_gap is None or gap > random_gap),
+        is_churn=score_model.kind == ScoreModel.Kind.CHURN, is_off=has_gap(quality, random_gap=random_gap)
     ) % {
         **name,
         "predicted": format_whole_percent(predicted),
         "actual": format_whole_percent(actual),
-        "groups": format_count(len(pairs)),
+        "groups": format_count(len(quality["curve"]["predicted"])),
     }
+
+
+def is_unreliable(score_model: ScoreModel, *, random_gap: float | None = None) -> bool:
+    """Return whether `describe_prediction` says that predictions are not reliable, or hardly better than random."""
+    quality = score_model.figures.get("quality")
+    if score_model.reason or not quality or not len(quality["curve"]["predicted"]):
+        return False
+    is_off = any(map(is_miscalibrated, get_backtests(score_model)))
+    return is_off or is_hardly_better_than_random(score_model) or has_gap(quality, random_gap=random_gap)
+
+
+def is_hardly_better_than_random(score_model: ScoreModel) -> bool:
+    quality = score_model.figures["quality"]
+    low_auc = quality["auc"] is not None and quality["customers"] >= MIN_CUSTOMERS_FOR_AUC and quality["auc"] < MIN_AUC
+    return bool(low_auc) or any(map(has_low_auc, get_backtests(score_model)))
+
+
+def find_largest_gap(quality: Mapping[str, Any]) -> tuple[float, float]:
+    """Return the predicted and the actual rate of the group in which they differ most."""
+    pairs = zip(quality["curve"]["predicted"], quality["curve"]["actual"], strict=True)
+    return max(pairs, key=lambda pair: abs(pair[0] - pair[1]))
+
+
+def has_gap(quality: Mapping[str, Any], *, random_gap: float | None) -> bool:
+    """Return whether a group differs by more than alerts allow and by more than chance explains."""
+    predicted, actual = find_largest_gap(quality)
+    gap = abs(predicted - actual)
+    return gap > MAX_CALIBRATION_ERROR and (random_gap is None or gap > random_gap)
 
 
 def get_prediction_text(*, is_churn: bool, is_off: bool) -> str:

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from config.foundation.charts import build_radar_chart
 from config.foundation.charts.bars import Series
-from config.foundation.number_formats import format_percent, join_list
+from config.foundation.number_formats import format_money, format_percent, join_list
 from customers.lifecycle.backoffice.drilldowns import make_drilldown_url
 from customers.lifecycle.backoffice.labels.cluster_labels import (
     CLUSTER_FEATURE_LABELS,
@@ -16,6 +16,7 @@ from customers.lifecycle.backoffice.labels.cluster_labels import (
     get_trait_phrase,
 )
 from customers.lifecycle.backoffice.labels.verdicts import describe_clusters
+from customers.lifecycle.facts.amounts import get_amount_currency
 from customers.lifecycle.models import ScoreModel
 from customers.lifecycle.refresh.score_models import load_latest_score_models
 
@@ -30,7 +31,7 @@ def build_clusters_panel() -> dict[str, Any]:
         return {"empty": True, "reason": score_model.get_reason_display() if score_model else ""}
     metadata = score_model.parameters["words"]
     names = get_cluster_names(score_model)
-    features = metadata["features"]
+    features, currency = metadata["features"], get_amount_currency()
     return {
         "empty": False,
         "verdict": describe_clusters(score_model),
@@ -44,7 +45,7 @@ def build_clusters_panel() -> dict[str, Any]:
                 "name": capfirst(names[cluster["id"]]),
                 "customers": cluster["customers"],
                 "share": format_percent(cluster["share"]),
-                "medians": [format_median(feature, cluster["medians"].get(feature)) for feature in features],
+                "medians": [format_median(feature, cluster["medians"].get(feature), currency) for feature in features],
                 "description": describe_cluster(cluster),
                 "url": make_drilldown_url("cluster", cluster=cluster["id"]),
                 "new": cluster["shift"] is None,
@@ -65,11 +66,13 @@ def build_clusters_panel() -> dict[str, Any]:
     }
 
 
-def format_median(feature: str, value: float | None) -> str:
+def format_median(feature: str, value: float | None, currency: str) -> str:
     if value is None:
         return "–"
     if feature in SHARE_FEATURES:
         return format_percent(value)
+    if feature == "order_value":
+        return format_money(value, currency)
     return number_format(round(value, 1 if abs(value) < 100 else 0), force_grouping=True)
 
 

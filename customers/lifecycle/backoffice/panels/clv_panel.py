@@ -8,13 +8,14 @@ from django.utils.translation import gettext as _
 
 from config.foundation.charts import ChartSpec, build_bar_chart, build_comparison_chart
 from config.foundation.charts.bars import Series
-from config.foundation.number_formats import format_whole_percent
+from config.foundation.number_formats import format_money, format_whole_money, format_whole_percent
 from customers.lifecycle.backoffice.drilldowns import make_drilldown_url
 from customers.lifecycle.backoffice.labels.clv_labels import PURCHASE_MODEL_LABELS, describe_accuracy, describe_held
 from customers.lifecycle.backoffice.labels.verdicts import describe_value
 from customers.lifecycle.clv.backtest import is_forecast_off
 from customers.lifecycle.clv.held_coverage import get_held_coverage, is_coverage_off, list_held_coverage
-from customers.lifecycle.clv.queries import query_value_deciles, query_value_histogram
+from customers.lifecycle.clv.queries import ValueBin, query_value_deciles, query_value_histogram
+from customers.lifecycle.facts.amounts import get_amount_currency
 from customers.lifecycle.models import ScoreModel
 from customers.lifecycle.refresh.score_models import load_latest_score_models
 from customers.lifecycle.scoring.clv.models.gamma_gamma import FREQUENCY_CORRELATES, HEAVY_TAILED
@@ -64,7 +65,7 @@ def format_models(score_model: ScoreModel) -> list[dict[str, Any]]:
             "log_likelihood": number_format(round(row["log_likelihood"], 1), use_l10n=True, force_grouping=True),
             "mae": number_format(round(row["mae"], 3), force_grouping=True),
             "correlation": "–" if row["correlation"] is None else number_format(round(row["correlation"], 3)),
-            "ratio": format_whole_percent(row["total_ratio"]) or "–",
+            "ratio": format_whole_percent(1 / row["total_ratio"]) if row["total_ratio"] else "–",
             "coverage": format_whole_percent(row["coverage"]),
         }
         for name, row in score_model.figures.get("held_out", {}).items()
@@ -137,9 +138,9 @@ def make_value_url(low: Any, high: Any, *, is_closed: bool = False) -> str:
 
 
 def make_histogram_chart() -> ChartSpec:
-    bars = query_value_histogram()
+    bars, currency = query_value_histogram(), get_amount_currency()
     return build_bar_chart(
-        labels=[format_bin(bar) for bar in bars],
+        labels=[format_bin(bar, currency) for bar in bars],
         values=[bar["customers"] for bar in bars],
         texts=[number_format(bar["customers"], force_grouping=True) for bar in bars],
         links=[make_value_url(bar["low"], bar["high"]) for bar in bars],
@@ -153,15 +154,15 @@ def make_histogram_chart() -> ChartSpec:
     )
 
 
-def format_bin(bar: dict[str, Any]) -> str:
+def format_bin(bar: ValueBin, currency: str) -> str:
     if bar["low"] is None:
-        return f"< {format_bin_edge(bar['high'])}"
-    low = format_bin_edge(bar["low"])
-    return f"≥ {low}" if bar["high"] is None else f"{low} – {format_bin_edge(bar['high'])}"
+        return f"< {format_bin_edge(bar['high'], currency)}"
+    low = format_bin_edge(bar["low"], currency)
+    return f"≥ {low}" if bar["high"] is None else f"{low} – {format_bin_edge(bar['high'], currency)}"
 
 
-def format_bin_edge(value: Any) -> str:
-    return number_format(float(value) if value % 1 else int(value), force_grouping=True)
+def format_bin_edge(value: Any, currency: str) -> str:
+    return format_money(value, currency) if value % 1 else format_whole_money(value, currency)
 
 
 def make_frequency_chart(score_model: ScoreModel) -> dict[str, Any] | None:

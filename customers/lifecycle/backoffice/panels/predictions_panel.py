@@ -12,6 +12,8 @@ from customers.lifecycle.backoffice.labels.propensity_labels import (
     describe_interval,
     describe_propensity_accuracy,
 )
+from customers.lifecycle.backoffice.labels.verdicts import is_unreliable
+from customers.lifecycle.backoffice.panels.propensity_panel import compute_random_gap
 from customers.lifecycle.models import ScoreModel
 from customers.lifecycle.refresh.score_models import ScoreModelsByKind
 
@@ -23,12 +25,15 @@ def build_predictions_panel(profile: dict[str, Any], score_models: ScoreModelsBy
     """
     rows = [
         {
+            "key": propensity["key"],
             "name": propensity["name"],
             "share": format_whole_percent(propensity["probability"]) or "–",
             "meaning": describe_target(propensity["key"], propensity["horizon_days"]),
             "interval": describe_interval(propensity["low"], propensity["high"])
             if propensity["low"] is not None
             else "",
+            "is_unreliable": propensity["probability"] is not None
+            and is_prediction_unreliable(score_models[propensity["key"]]),
             "level": propensity["level"]["reason_name"] if propensity["level"] else "",
             "reasons": propensity["reasons"],
             "accuracy": describe_propensity_accuracy(score_models[propensity["key"]])
@@ -45,6 +50,7 @@ def build_predictions_panel(profile: dict[str, Any], score_models: ScoreModelsBy
             "share": format_whole_percent(category["probability"]) or "–",
             "meaning": category["name"],
             "interval": "",
+            "is_unreliable": False,
             "level": "",
             "reasons": [],
             "accuracy": describe_category_accuracy(score_model)
@@ -53,6 +59,12 @@ def build_predictions_panel(profile: dict[str, Any], score_models: ScoreModelsBy
         }
     )
     return rows
+
+
+def is_prediction_unreliable(score_model: ScoreModel) -> bool:
+    """Return whether the Predictions page says that predictions of this kind are not reliable."""
+    quality = score_model.figures.get("quality")
+    return is_unreliable(score_model, random_gap=compute_random_gap(quality) if quality else None)
 
 
 def describe_target(key: str, days: int | None) -> str:

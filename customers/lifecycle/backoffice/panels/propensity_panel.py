@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from config.foundation.charts import build_bar_chart, build_calibration_chart
 from config.foundation.number_formats import format_whole_percent
+from config.foundation.slow_figures import get_figures
 from customers.lifecycle.alerts import is_miscalibrated
 from customers.lifecycle.backoffice.drilldowns import make_drilldown_url
 from customers.lifecycle.backoffice.labels.propensity_labels import (
@@ -66,6 +67,10 @@ def build_propensity_panel() -> dict[str, Any]:
 
 def count_by_probability() -> dict[str, list[int]]:
     """Return the number of customers per probability bin, by target."""
+    return get_figures("probabilities", dict[str, list[int]], _count_bins)
+
+
+def _count_bins() -> dict[str, list[int]]:
     counts: dict[str, list[int]] = {}
     with connection.cursor() as cursor:
         cursor.execute(COUNT_BY_PROBABILITY, {"bars": N_BINS})
@@ -75,7 +80,7 @@ def count_by_probability() -> dict[str, list[int]]:
 
 
 def format_target(score_model: ScoreModel, counts: list[int]) -> dict[str, Any]:
-    figures = score_model.figures
+    figures, currency = score_model.figures, score_model.run.currency
     quality = figures.get("quality")
     return {
         "key": score_model.kind,
@@ -99,7 +104,9 @@ def format_target(score_model: ScoreModel, counts: list[int]) -> dict[str, Any]:
         "lift": make_lift_chart(score_model.kind, quality) if quality and quality["lift"] else None,
         "rules": [
             {
-                "text": _(" and ").join(format_condition(condition) for condition in rule["conditions"]),
+                "text": _(" and ").join(
+                    format_condition(condition, currency=currency) for condition in rule["conditions"]
+                ),
                 "share": format_whole_percent(rule["share"]),
                 "probability": format_whole_percent(rule["probability"]),
             }
@@ -260,7 +267,6 @@ def make_lift_chart(kind: str, quality: dict[str, Any]) -> dict[str, Any]:
         texts=[format_decimals(value, 2) for value in lift],
         x_title=_("Decile, highest probabilities first"),
         y_title=_("Lift"),
-        tick_format=".1f",
     )
     return {"id": f"{kind}-lift", **chart}
 

@@ -31,6 +31,8 @@ from customers.lifecycle.rfm.queries import (
     BASES,
     WINDOW,
     RfmBasis,
+    RfmCellFigures,
+    RfmGroupFigures,
     count_group_flows,
     count_groups_at,
     get_profiles_run,
@@ -46,7 +48,7 @@ SCORES = range(1, BINS + 1)
 class RfmForm(forms.Form):
     """The period of the scores, and the month ends between which changes are counted."""
 
-    rfm = forms.ChoiceField(label=gettext_lazy("period"))
+    rfm = forms.ChoiceField(label=gettext_lazy("orders of"))
     rfm_since = forms.ChoiceField(label=gettext_lazy("Changes from"))
     rfm_until = forms.ChoiceField(label=gettext_lazy("to"))
 
@@ -116,7 +118,7 @@ def format_basis(basis: RfmBasis, run: LifecycleRun, before: MonthEnd | None) ->
 
 
 def format_map(
-    basis: RfmBasis, cells_by_score: dict[tuple[int, int], dict[str, Any]], total: Decimal
+    basis: RfmBasis, cells_by_score: dict[tuple[int, int], RfmCellFigures], total: Decimal
 ) -> list[dict[str, Any]]:
     """Return a row per F from 5 down, with a cell per R from 1 to 5."""
     return [
@@ -125,7 +127,7 @@ def format_map(
     ]
 
 
-def format_cell(basis: RfmBasis, r: int, f: int, cell: dict[str, Any] | None, total: Decimal) -> dict[str, Any]:
+def format_cell(basis: RfmBasis, r: int, f: int, cell: RfmCellFigures | None, total: Decimal) -> dict[str, Any]:
     revenue = cell["total_revenue"] if cell else Decimal(0)
     return {
         "group": RFM_CELLS[r - 1][f - 1],
@@ -136,7 +138,7 @@ def format_cell(basis: RfmBasis, r: int, f: int, cell: dict[str, Any] | None, to
     }
 
 
-def make_map_chart(basis: RfmBasis, cells_by_score: dict[tuple[int, int], dict[str, Any]], total: Decimal) -> ChartSpec:
+def make_map_chart(basis: RfmBasis, cells_by_score: dict[tuple[int, int], RfmCellFigures], total: Decimal) -> ChartSpec:
     """Return the heatmap of all 25 cells, in the colors of their groups."""
     rows = [[format_cell(basis, r, f, cells_by_score.get((r, f)), total) for r in SCORES] for f in SCORES]
     return build_heatmap(
@@ -156,7 +158,7 @@ def make_map_chart(basis: RfmBasis, cells_by_score: dict[tuple[int, int], dict[s
 
 
 def format_groups(
-    basis: RfmBasis, groups: dict[str, dict[str, Any]], before: MonthEnd | None, customers: int, total: Decimal
+    basis: RfmBasis, groups: Mapping[str, RfmGroupFigures], before: MonthEnd | None, customers: int, total: Decimal
 ) -> list[dict[str, Any]]:
     counts_before = count_groups_at(basis=basis, months_back=before.months_back) if before else {}
     return [

@@ -157,7 +157,7 @@ def claim_addresses(cursor: CursorWrapper, *, at: datetime) -> None:
 
 
 def encrypt_emails(cursor: CursorWrapper, staging: Staging) -> None:
-    """Set the encrypted e-mail address of each new customer."""
+    """Set the encrypted email address of each new customer."""
     cursor.execute("SELECT key FROM imported_customer WHERE is_new AND email_hash IS NOT NULL")
     keys = pa.table({"key": build_integer_array([key for (key,) in cursor.fetchall()])})
     if not keys.num_rows:
@@ -171,7 +171,7 @@ def encrypt_emails(cursor: CursorWrapper, staging: Staging) -> None:
 
 
 def add_email_identifiers(cursor: CursorWrapper, *, at: datetime) -> None:
-    """Add the e-mail address as an identifier of customers with a user ID.
+    """Add the email address as an identifier of customers with a user ID.
 
     An address that already belongs to another customer stays with that customer: an import does not merge customers.
     """

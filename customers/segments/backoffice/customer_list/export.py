@@ -27,7 +27,7 @@ PREDICTIONS = ("value", "churn")
 
 @require_GET
 def download_customers(request: HttpRequest) -> HttpResponseBase:
-    """Stream the customers of the filter; names, e-mail addresses and phone numbers only on request and with permission."""
+    """Stream the customers of the filter; names, email addresses and phone numbers only on request and with permission."""
     check_permissions(request, EXPORT_PERMISSION)
     with_ids, with_personal, as_of = may_see_personal(request), "personal" in request.GET, timezone.now()
     if with_personal and not with_ids:

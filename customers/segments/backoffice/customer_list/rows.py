@@ -8,11 +8,18 @@ from django.urls import reverse
 from django.utils.timezone import localtime
 
 from config.foundation.audit_log import record_access
-from config.foundation.number_formats import NO_VALUE, format_age, format_count, format_full_day, format_whole_percent
+from config.foundation.number_formats import (
+    NO_VALUE,
+    format_age,
+    format_full_day,
+    format_whole_money,
+    format_whole_percent,
+)
 from customers.identity.consent.ledger import find_customers_without_profiling
 from customers.identity.models import Customer
 from customers.identity.personal_data.encrypted_field import UnreadableFieldError
 from customers.lifecycle.backoffice.customer_names import PERSONAL_LOOKUPS, get_customer_name
+from customers.lifecycle.facts.amounts import get_amount_currency
 from customers.lifecycle.models import CustomerProfile, Stage
 from customers.segments.membership import find_segments_of_customers
 from customers.segments.models import Segment
@@ -58,6 +65,7 @@ def make_rows(ids: Sequence[int], *, as_of: datetime, with_personal: bool, with_
     )
     names = read_names(ids) if with_personal else {}
     segments = find_segments_of_customers(customer_ids=ids, as_of=as_of) if with_segments else {}
+    currency = get_amount_currency()
     withheld = find_customers_without_profiling(customer_ids=ids)
     return [
         make_row(
@@ -65,6 +73,7 @@ def make_rows(ids: Sequence[int], *, as_of: datetime, with_personal: bool, with_
             name=names.get(pk, ""),
             segments=segments.get(pk, []),
             is_withheld=pk in withheld,
+            currency=currency,
             as_of=as_of,
             with_personal=with_personal,
         )
@@ -89,6 +98,7 @@ def make_row(
     name: str,
     segments: Sequence[Segment],
     is_withheld: bool,
+    currency: str,
     as_of: datetime,
     with_personal: bool,
 ) -> CustomerRow:
@@ -101,7 +111,7 @@ def make_row(
         url=reverse("admin:lifecycle_customer", args=[profile.pk]),
         stage=profile.get_stage_display(),
         badge=BADGES.get(profile.stage, "neutral"),
-        value=NO_VALUE if is_withheld else format_count(profile.value),
+        value=NO_VALUE if is_withheld else format_whole_money(profile.value, currency),
         last_order=format_age(ordered, as_of=as_of),
         last_order_day=format_full_day(localtime(ordered).date()) if ordered else "",
         churn=NO_VALUE if is_withheld else format_whole_percent(profile.churn) or NO_VALUE,

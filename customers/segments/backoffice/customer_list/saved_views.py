@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 from django.views.decorators.http import require_POST
 
 from customers.segments.backoffice.customer_list.access import check_permissions, make_list_url, parse_query
@@ -25,7 +25,7 @@ DELETE_PERMISSION = "segments.delete_customerlistview"
 
 
 class SaveViewForm(forms.Form):
-    name = forms.CharField(label=gettext_lazy("Name"), max_length=100)
+    name = forms.CharField(label=pgettext_lazy("thing", "Name"), max_length=100)
     is_shared = forms.BooleanField(label=gettext_lazy("Share with the team"), required=False)
 
 

@@ -23,28 +23,29 @@ from recommendations.engine.algorithms.spec import AlgorithmSpec, ExplanationRea
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
-from recommendations.engine.data.weighting import decay_weights
+from recommendations.engine.data.weighting import compute_trend, decay_weights
 from recommendations.engine.linear_algebra.parallel import map_blocks
 from recommendations.engine.linear_algebra.sparse import make_csr
 from recommendations.engine.online.context import OnlineScorer
 from recommendations.engine.online.session_scorer import SessionScorer
 
+TREND_SMOOTHING = 10.0  # pseudo-interactions with the mean trend
 MAX_POWERS = 128  # powers in the table; longer distances compute the power
 
 
 @register
 class SessionKNN(Algorithm):
-    """score(u, i) = (n_i + 1)^−e · Σ_s v_s · Σ_p w_sp [item p of s is i] · ρ(p − a_s) over the k sessions s with the largest v_s.
+    """score(u, i) = t_i^τ (n_i + 1)^−e · Σ_s v_s · Σ_p w_sp [item p of s is i] · ρ(p − a_s) over the k sessions s with the largest v_s.
 
     v_s = 2^(−age_s / half-life) · |s|^−ℓ · Σ_j π_j (n_j + 1)^−m over the items j that session and history share, each history
     item counted once, at its newest position: π_j = weight · decay^(positions back) · 2^(−age_j / history half-life). n_i sessions
-    contain i. Only the `newest` sessions of each j are searched. a_s is the position in s of the newest shared item, and
-    ρ(d) = reach^(d−1) after it, back · reach^(−d−1) before it, `own` on it. A session is the whole history of a user (a user may be
-    a session), or with `gap_s` the part between two longer pauses; a user's own sessions are left out. e is `damping`, ℓ
-    `length_damping`, m `match_damping`; only the last `longest` positions of a history count.
+    contain i, t_i is its trend by `compute_trend`. Only the `newest` sessions of each j are searched. a_s is the position in s of the
+    newest shared item, and ρ(d) = reach^(d−1) after it, back · reach^(−d−1) before it, `own` on it. A session is the whole history of a
+    user (a user may be a session), or with `gap_s` the part between two longer pauses; a user's own sessions are left out. e is
+    `damping`, ℓ `length_damping`, m `match_damping`, τ `trend`; only the last `longest` positions of a history count.
 
     Sources: VMIS-kNN, Kersbergen, Sprangers & Schelter, "Serenade", SIGMOD 2022 (inverted index, newest sessions, idf); distances
-    within the neighbor: STAN, Garg et al., SIGIR 2019.
+    within the neighbor: STAN, Garg et al., SIGIR 2019. The factor of the trend is our own.
     """
 
     name = "session-knn"
@@ -94,6 +95,8 @@ class SessionKNN(Algorithm):
         history_half_life_days: float | None = None,
         gap_s: float | None = None,
         longest: int = 100,
+        trend: float = 0.0,
+        trend_half_life_days: float = 30.0,
     ):
         self.k = k
         self.newest = newest
@@ -108,6 +111,8 @@ class SessionKNN(Algorithm):
         self.history_half_life_days = history_half_life_days
         self.gap_s = gap_s
         self.longest = longest
+        self.trend = trend
+        self.trend_half_life_days = trend_half_life_days
 
     def fit(self, interactions: Interactions, products: Products | None = None) -> Self:
         require_weight(interactions)
@@ -125,7 +130,7 @@ class SessionKNN(Algorithm):
         length_factors = (lengths.astype(np.float64) ** -self.length_damping).astype(np.float32)
         self.session_factors_ = decay_weights(length_factors, ends, interactions.as_of, self.half_life_days)
         counts = self._build_index(session, lines.item, n_sessions, interactions.n_items)
-        self.item_factors_ = ((counts + 1.0) ** -self.damping).astype(np.float32)
+        self.item_factors_ = ((counts + 1.0) ** -self.damping * self._compute_trend(lines)).astype(np.float32)
         self.match_factors_ = ((counts + 1.0) ** -self.match_damping).astype(np.float32)
         return self
 
@@ -211,6 +216,21 @@ class SessionKNN(Algorithm):
 
     def _get_distance_arguments(self) -> tuple[Any, ...]:
         return _list_powers(float(self.reach)), float(self.reach), float(self.back), float(self.own)
+
+    def _compute_trend(self, lines: Interactions) -> npt.NDArray[np.float64]:
+        """Return t^τ of each item."""
+        counts = np.bincount(lines.item, lines.weight, lines.n_items)
+        if not self.trend:
+            return np.ones(len(counts))
+        trend = compute_trend(
+            lines.item,
+            lines.weight,
+            lines.order,
+            counts=counts,
+            smoothing=TREND_SMOOTHING,
+            half_life_days=self.trend_half_life_days,
+        )
+        return trend**self.trend
 
     def _build_index(
         self, session: npt.NDArray[np.int32], item: npt.NDArray[np.int32], n_sessions: int, n_items: int

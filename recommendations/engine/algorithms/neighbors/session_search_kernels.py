@@ -4,13 +4,13 @@ import numpy as np
 import numpy.typing as npt
 
 from config.foundation.array_types import AnyFloats, AnyInts
-from recommendations.engine.linear_algebra.jit import compiled, inlined
+from recommendations.engine.linear_algebra.jit import compiled, compiled_with_gil, inlined
 
 ROUNDING_MARGIN = 1.0001  # float32 sums may exceed their exact value by this factor
 SHORT_HISTORY = 128  # up to this length, a linear search for repeated items is faster than an array over all items
 
 
-@compiled
+@compiled_with_gil
 def compute_session_strengths(
     indptr: AnyInts, items: AnyInts, weights: AnyFloats, factors: AnyFloats, decay: float, longest: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.float32]]:

@@ -21,7 +21,7 @@ from recommendations.engine.algorithms.spec import (
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
-from recommendations.engine.data.weighting import decay_weights
+from recommendations.engine.data.weighting import compute_trend, decay_weights
 from recommendations.engine.linear_algebra.parallel import map_blocks
 from recommendations.engine.linear_algebra.sparse import (
     get_row_entries,
@@ -204,12 +204,15 @@ class Transitions(Algorithm):
         self, past: Histories, weight: npt.NDArray[np.float32], counts: npt.NDArray[np.float64]
     ) -> npt.NDArray[np.float64]:
         """Return t^τ of each item."""
-        newest = float(past.order.max())  # only ratios count, and they do not underflow
-        recent = np.bincount(
-            past.item, decay_weights(weight, past.order, newest, self.trend_half_life_days), len(counts)
+        trend = compute_trend(
+            past.item,
+            weight,
+            past.order,
+            counts=counts,
+            smoothing=self.smoothing,
+            half_life_days=self.trend_half_life_days,
         )
-        mean = recent.sum() / counts.sum()
-        return ((recent + self.smoothing * mean) / (counts + self.smoothing) / mean) ** self.trend
+        return trend**self.trend
 
     def _compare_content(
         self, products: Products | None, counts: npt.NDArray[np.float64]

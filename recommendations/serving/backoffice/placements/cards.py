@@ -84,6 +84,11 @@ def describe_state(state: PlacementState, sample: PlacementSample) -> str:
         return _("No model is trained yet, so the newest products are shown.")
     if state.cause == FallbackCause.LOADING:
         return _("The web server has just started and is loading the model. Reload this page in a minute.")
+    if state.cause == FallbackCause.NOT_BETTER and was_skipped(state):
+        return (
+            _("“%(fallback)s” is shown instead: the last training had no time to evaluate this placement. Train again.")
+            % values
+        )
     if state.cause == FallbackCause.NOT_BETTER:
         return _("“%(fallback)s” is shown instead: this placement was not better in the evaluation.") % values
     if sample.fallback:
@@ -92,6 +97,12 @@ def describe_state(state: PlacementState, sample: PlacementSample) -> str:
             return _("Too little is known about this customer, so “%(fallback)s” is shown.") % values
         return _("It has nothing to show at the moment, so “%(fallback)s” is shown.") % values
     return ""
+
+
+def was_skipped(state: PlacementState) -> bool:
+    """Return whether the training that made the active model had no time left for the placement."""
+    reason = (state.evaluation or {}).get("why") or {}
+    return reason.get("code") == "place_no_time"
 
 
 def describe_result(comparison: FiguresComparison | None) -> str:

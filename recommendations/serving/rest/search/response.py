@@ -9,7 +9,17 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from recommendations.serving.pipeline.fallback import END_OF_LIST, FILTERS, EmptyListReason
-from recommendations.serving.rest.response import EmptyReasonJSON, ItemJSON, ReasonJSON, encode_empty_reason
+from recommendations.serving.rest.response import (
+    END,
+    REASON,
+    SCORE,
+    EmptyReasonJSON,
+    ReasonJSON,
+    encode_boost,
+    encode_empty_reason,
+    encode_numbers,
+    join_items,
+)
 from recommendations.serving.search.facets import Facets, FacetValue
 from recommendations.serving.search.search import SearchPage
 from recommendations.serving.search.visitor_search import SCENARIO
@@ -37,12 +47,6 @@ class SuggestionJSON(msgspec.Struct):
     value: str
 
 
-class SearchItemJSON(ItemJSON):
-    """highlight: the title in pieces, each with whether it matches the query; only if the request asks for it."""
-
-    highlight: list[tuple[str, bool]] | msgspec.UnsetType = msgspec.UNSET
-
-
 class QueryFiltersJSON(msgspec.Struct):
     """The prices that a query names."""
 
@@ -67,7 +71,7 @@ class SearchResponseJSON(msgspec.Struct):
     fallback: str | None
     empty_reason: EmptyReasonJSON | None
     total: int
-    items: list[SearchItemJSON]
+    items: msgspec.Raw
     facets: FacetsJSON | None
     suggestions: list[SuggestionJSON]
     model_version: str
@@ -86,20 +90,7 @@ def encode_response(response: msgspec.Struct) -> bytes:
 
 def build_response(page: SearchPage, *, recommendation_id: str) -> SearchResponseJSON:
     """Return the response of a page."""
-    request, catalog = page.request, page.snapshot.catalog
-    language = get_language() or ""
-    items = [
-        SearchItemJSON(
-            catalog.product_ids[hit.row],
-            hit.rank,
-            round(hit.score, 6),
-            get_reason(hit.match_type, language) if request.explain else None,
-            catalog.get_json(hit.row),
-            boost=round(hit.boost, 4) if request.boost and request.explain else msgspec.UNSET,
-            highlight=highlight_title(page, hit.row) if request.highlight else msgspec.UNSET,
-        )
-        for hit in page.hits
-    ]
+    request = page.request
     return SearchResponseJSON(
         recommendation_id=recommendation_id,
         scenario=SCENARIO,
@@ -108,9 +99,9 @@ def build_response(page: SearchPage, *, recommendation_id: str) -> SearchRespons
         search_instead=TypedQueryJSON(request.q) if page.corrected else None,
         query_filters=build_query_filters(page),
         fallback=page.fallback,
-        empty_reason=None if items else encode_empty_reason(describe_empty_page(page)),
+        empty_reason=None if page.hits else encode_empty_reason(describe_empty_page(page)),
         total=page.total,
-        items=items,
+        items=encode_hits(page),
         facets=build_facets(page.facets) if request.facets else None,
         suggestions=[SuggestionJSON(entry.kind, entry.text, entry.value) for entry in page.suggestions],
         model_version=page.snapshot.state.version,
@@ -118,6 +109,26 @@ def build_response(page: SearchPage, *, recommendation_id: str) -> SearchRespons
         next_cursor=page.next_cursor,
         identity=UNVERIFIED if request.is_unverified else msgspec.UNSET,
     )
+
+
+def encode_hits(page: SearchPage) -> msgspec.Raw:
+    """Return the JSON of the products of a page.
+
+    With the title in pieces, each with whether it matches the query, if the request asks for it.
+    """
+    request, catalog = page.request, page.snapshot.catalog
+    language = get_language() or ""
+    pieces: list[bytes] = []
+    for hit, score in zip(page.hits, encode_numbers([hit.score for hit in page.hits], decimals=6), strict=True):
+        parts = catalog.get_json(hit.row)
+        reason = get_reason_json(hit.match_type, language) if request.explain else b"null"
+        pieces += (parts.head, b"%d" % hit.rank, SCORE, score, REASON, reason, parts.tail)
+        if request.boost and request.explain:
+            pieces.append(encode_boost(hit.boost))
+        if request.highlight:
+            pieces.append(b',"highlight":%b' % _encoder.encode(highlight_title(page, hit.row)))
+        pieces.append(END)
+    return join_items(pieces)
 
 
 def highlight_title(page: SearchPage, row: int) -> list[tuple[str, bool]]:
@@ -166,8 +177,8 @@ def format_price(value: float | Decimal | None) -> str | None:
 
 
 @lru_cache(maxsize=64)
-def get_reason(match_type: str, language: str) -> ReasonJSON:
-    """Return why a product is on the page; language: the active one, as part of the cache key."""
+def get_reason_json(match_type: str, language: str) -> bytes:
+    """Return the JSON of why a product is on the page; language: the active one, as part of the cache key."""
     texts = {
         "exact": _("Matches the product ID"),
         "all_words": _("Matches all search words"),
@@ -175,4 +186,4 @@ def get_reason(match_type: str, language: str) -> ReasonJSON:
         "everything": _("Available now"),
         "popular": _("Popular right now"),
     }
-    return ReasonJSON(f"search_{match_type}", texts[match_type], [])
+    return _encoder.encode(ReasonJSON(f"search_{match_type}", texts[match_type], []))

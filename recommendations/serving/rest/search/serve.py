@@ -45,9 +45,9 @@ def _record_page(page: SearchPage, response: SearchResponseJSON, *, has_opted_ou
 
     Without identifiers for a visitor who refused personalization.
     """
-    if not response.items:
+    if not page.hits:
         return
-    request = page.request
+    request, ids = page.request, page.snapshot.catalog.product_ids
     is_identifiable = not has_opted_out and not page.snapshot.state.suppressions.contains_any(request.identifier_names)
     record_impression(
         ServedEntry(
@@ -60,8 +60,8 @@ def _record_page(page: SearchPage, response: SearchResponseJSON, *, has_opted_ou
             arm=None,
             fallback=page.fallback,
             served_at=now,
-            first_rank=response.items[0].rank,
-            product_ids=[item.product_id for item in response.items],
+            first_rank=page.hits[0].rank,
+            product_ids=[ids[hit.row] for hit in page.hits],
             order_features=list_order_features(page),
         )
     )

@@ -19,6 +19,7 @@ from recommendations.training.data.product_texts import iterate_attribute_values
 
 BATCH_SIZE = 20_000
 CHUNK = 2_000
+ROWS_PER_PAUSE = 250  # about 5 ms of work
 MAX_ATTRIBUTES = 50  # per product
 COLUMNS = (
     "product_id", "sku", "title", "brand", "category__path", "tags", "attributes", "description", "updated_at",
@@ -81,32 +82,65 @@ class ProductBatch:
             self.newest,
         )
 
+    @classmethod
+    def join(cls, batches: Sequence["ProductBatch"]) -> "ProductBatch":
+        """Return the products of several batches, at least one, as one."""
+        return cls(
+            [product_id for batch in batches for product_id in batch.product_ids],
+            Documents(
+                [keys for batch in batches for keys in batch.documents.keys],
+                {
+                    name: [text for batch in batches for text in batch.documents.texts[name]]
+                    for name in batches[0].documents.texts
+                },
+            ),
+            [values for batch in batches for values in batch.values],
+            np.concatenate([batch.hashes for batch in batches]),
+            np.concatenate([batch.changed_at for batch in batches]),
+            max(batch.newest for batch in batches),
+        )
 
-def read_products() -> Iterator[ProductBatch]:
-    """Yield all products in batches, ordered by database id."""
-    yield from read_batches(Product.objects.order_by("id"))
+
+def read_products(*, pause: Callable[[], None] = lambda: None) -> Iterator[ProductBatch]:
+    """Yield all products in batches, ordered by database id. pause: called after every few milliseconds of work."""
+    yield from read_batches(Product.objects.order_by("id"), pause=pause)
 
 
-def read_changes(*, since: datetime | None, known: Callable[[Sequence[str], Moments], Flags]) -> Iterator[ProductBatch]:
+def read_changes(
+    *,
+    since: datetime | None,
+    known: Callable[[Sequence[str], Moments], Flags],
+    pause: Callable[[], None] = lambda: None,
+) -> Iterator[ProductBatch]:
     """Yield products that changed since one minute before ``since`` and are not known yet.
 
     known: returns which products are known, by id and change time. Ids are compared first, because an import may have changed
-    a hundred thousand products within that minute.
+    a hundred thousand products within that minute. pause: called after every few milliseconds of work.
     """
+    for ids in batched(find_changed_ids(since=since, known=known, pause=pause), BATCH_SIZE):
+        yield from read_batches(Product.objects.filter(id__in=ids).order_by("id"), pause=pause)
+
+
+def find_changed_ids(
+    *, since: datetime | None, known: Callable[[Sequence[str], Moments], Flags], pause: Callable[[], None]
+) -> Iterator[int]:
+    """Yield the database ids of the products of `read_changes`."""
     changed = Product.objects.filter(updated_at__gt=get_reading_start(since)).order_by("id")
-    id_rows = changed.values_list("id", "product_id", "updated_at").iterator(chunk_size=BATCH_SIZE)
-    for rows in batched(id_rows, BATCH_SIZE):
+    for rows in batched(changed.values_list("id", "product_id", "updated_at").iterator(chunk_size=CHUNK), CHUNK):
         is_new = ~known([row[1] for row in rows], np.array([row[2].timestamp() for row in rows]))
-        if is_new.any():
-            new_ids = [row[0] for row, new in zip(rows, is_new.tolist(), strict=True) if new]
-            yield from read_batches(Product.objects.filter(id__in=new_ids).order_by("id"))
+        yield from [row[0] for row, new in zip(rows, is_new.tolist(), strict=True) if new]
+        pause()
 
 
-def read_batches(products: QuerySet[Product]) -> Iterator[ProductBatch]:
+def read_batches(products: QuerySet[Product], *, pause: Callable[[], None] = lambda: None) -> Iterator[ProductBatch]:
     """Yield products in batches, without loading all of them."""
     rows = map(ProductRow._make, products.values_list(*COLUMNS).iterator(chunk_size=CHUNK))
     for batch_rows in batched(rows, BATCH_SIZE):
-        yield build_batch(batch_rows)
+        parts = []
+        for some in batched(batch_rows, ROWS_PER_PAUSE):
+            parts.append(build_batch(some))
+            pause()
+        yield ProductBatch.join(parts)
 
 
 def build_batch(rows: Sequence[ProductRow]) -> ProductBatch:

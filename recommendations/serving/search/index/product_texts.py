@@ -50,10 +50,11 @@ class ProductTexts:
     def with_batch(self, batch: ProductBatch, *, pause: Callable[[], None] = lambda: None) -> "ProductTexts":
         """Return the texts with a batch of products; unchanged words cost nothing.
 
-        pause: called between the steps of a build.
+        pause: called after every few milliseconds of work.
         """
         newest = max(self.changed_until or batch.newest, batch.newest)
         product_ids, rows = self.product_ids.with_new(batch.product_ids)
+        pause()
         hashes, changed_at = np.zeros(len(product_ids), np.uint64), np.zeros(len(product_ids))
         hashes[: len(self.hashes)], changed_at[: len(self.changed_at)] = self.hashes, self.changed_at
         changed_at[rows] = batch.changed_at
@@ -67,7 +68,7 @@ class ProductTexts:
         if not len(self):
             index = TextIndex.of(changed.documents, pause=pause)
         else:
-            index = self.index.with_changes(rows, changed.documents)
+            index = self.index.with_changes(rows, changed.documents, pause=pause)
         attributes = self.attributes.with_changes(rows, changed.values)
         return ProductTexts(index, product_ids, attributes, hashes, changed_at, newest, measured)
 
@@ -78,10 +79,21 @@ class ProductTexts:
         is_known[is_known] = self.changed_at[rows[is_known]] == changed_at[is_known]
         return is_known
 
+    def count_new_words(self, batch: ProductBatch) -> int:
+        """Return how many products of a batch are new or have other words."""
+        rows = self.product_ids.find_numbers(batch.product_ids)
+        is_known = rows >= 0
+        return len(rows) - int((self.hashes[rows[is_known]] == batch.hashes[is_known]).sum())
+
     @property
     def needs_merge(self) -> bool:
         """Whether so much changed since the last merge that a new one pays off."""
-        return self.index.n_changed > max(MIN_CHANGED, MAX_CHANGED_SHARE * len(self))
+        return self.index.n_changed > self.max_changed
+
+    @property
+    def max_changed(self) -> int:
+        """How many products may have changed since the last merge."""
+        return max(MIN_CHANGED, int(MAX_CHANGED_SHARE * len(self)))
 
     @property
     def needs_rebuild(self) -> bool:

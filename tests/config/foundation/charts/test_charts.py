@@ -29,7 +29,7 @@ from config.foundation.charts import (
     build_state_history,
 )
 from config.foundation.charts.bars import STACK_COLORS, STACK_PATTERNS, Series
-from config.foundation.charts.spec import break_label
+from config.foundation.charts.spec import break_label, build_value_axis
 
 TITLES = {"x_title": "Across", "y_title": "Up"}
 EXAMPLES: dict[str, ChartSpec] = {
@@ -234,3 +234,18 @@ def test_a_radar_line_is_closed() -> None:
 def test_a_long_label_breaks_at_its_spaces() -> None:
     assert break_label("Customers without a history") == "Customers<br>without a<br>history"
     assert break_label("popularity") == "popularity"
+
+
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ([3], ["0", "1", "2", "3"]),
+        ([0.3, 0.7], ["0", "0.2", "0.4", "0.6", "0.8"]),
+        ([12_000, 34_000], ["0", "1万", "2万", "3万", "4万"]),
+        ([-20, 30], ["-20", "-10", "0", "10", "20", "30"]),
+        ([], ["0"]),
+    ],
+)
+def test_a_value_axis_has_round_ticks_in_the_language_of_the_reader(values: list[float], texts: list[str]) -> None:
+    with override("zh-hans"):
+        assert build_value_axis("", values)["ticktext"] == texts

@@ -57,7 +57,7 @@ def test_only_pages_with_charts_load_the_script_of_charts(admin_client: Client, 
 
 @pytest.mark.parametrize("path", PAGES)
 def test_before_the_first_refresh_a_page_explains_what_to_do(admin_client: Client, path: str) -> None:
-    assert "refresh_profiles" in admin_client.get(path).content.decode()
+    assert "No customer has a profile yet" in admin_client.get(path).text
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -388,12 +388,12 @@ def test_customers_with_orders_in_two_currencies_have_propensities(trained: Any)
         ("overdue", 1.239, "time since the last order ÷ usual gap: 1.24"),
         ("return_share", 0.125, "return rate: 12%"),
         ("orders_trend", 0.6931, "orders, last 90 days vs. previous 90: × 2"),
-        ("spend", 1234.56, "total spend: 1,234.6"),
+        ("spend", 1234.56, "total spend: €1,234.56"),
         ("purchase_probability", 0.991, "probability from the purchase model: 99%"),
     ],
 )
 def test_a_reason_has_the_feature_and_its_value(feature: str, value: float, expected: str) -> None:
-    assert format_reason(PropensityReason(feature, "recency", value, raises=True)) == expected
+    assert format_reason(PropensityReason(feature, "recency", value, raises=True), currency="EUR") == expected
 
 
 def test_every_feature_and_family_of_the_models_has_a_label(trained: Any) -> None:

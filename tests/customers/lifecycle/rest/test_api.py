@@ -162,9 +162,9 @@ def test_the_number_of_queries_of_the_profile_is_constant(client: APIClient, ann
         connection,
     ) as queries:
         client.get("/api/v1/customers/anna/profile/")
-    # customer, profile, latest stage change, score models, five for the explanation of the stage (rules, customer, categories, orders, the
-    # shop's latest order), and nine for the portrait
-    assert len(queries) == 4 + 5 + 9
+    # customer, profile, latest stage change, score models, currency of amounts; five for the explanation of the stage (rules, customer,
+    # categories, orders, the shop's latest order); nine for the portrait
+    assert len(queries) == 5 + 5 + 9
 
 
 def test_a_customer_before_the_first_refresh_has_no_profile(client: APIClient) -> None:

@@ -197,3 +197,21 @@ def test_only_words_of_letters_are_corrected() -> None:
         0,
     ]
     assert not is_correctable("mp3")
+
+
+@lenient
+@given(st.lists(titles, min_size=1, max_size=12), queries, st.integers(0))
+def test_rows_without_scores_are_those_of_the_matches(texts: list[str], query: str, seed: int) -> None:
+    scored = TextIndex.of(make_documents(texts)).score(query)
+    allowed = np.random.default_rng(seed).random(len(texts)) < 0.7
+    assert scored.find_rows(allowed).tolist() == scored.find_matches(allowed).rows.tolist()
+
+
+@lenient
+@given(st.lists(titles, min_size=1, max_size=12), st.sampled_from(["k", "ke", "te", "茶", "x"]))
+def test_kept_completions_are_those_of_a_fresh_index(texts: list[str], prefix: str) -> None:
+    index = TextIndex.of(make_documents(texts))
+    first = index.complete(prefix, n=5)
+    assert index.complete(prefix, n=5) == first == [word for _count, word in index.count_completions(prefix)[:5]]
+    changed = index.with_changes([0], make_documents(["ketchup teak 茶馆"]))
+    assert changed.complete(prefix, n=5) == [word for _count, word in changed.count_completions(prefix)[:5]]

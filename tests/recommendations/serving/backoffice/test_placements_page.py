@@ -14,7 +14,12 @@ from recommendations.engine.placements import PLACEMENTS
 from recommendations.serving.backoffice.pages import describe_response
 from recommendations.serving.backoffice.placements.cards import describe_state
 from recommendations.serving.backoffice.placements.samples import PlacementSample, build_samples
-from recommendations.serving.backoffice.placements.states import FallbackCause, ServedBy, find_placement_states
+from recommendations.serving.backoffice.placements.states import (
+    FallbackCause,
+    PlacementState,
+    ServedBy,
+    find_placement_states,
+)
 from recommendations.serving.models import PerformanceDay, PlacementSettings
 from recommendations.serving.pipeline.candidates import NO_MODEL
 from recommendations.serving.pipeline.context import LAST_RESORT
@@ -99,6 +104,20 @@ def test_a_model_that_is_being_loaded_is_no_missing_model(db: None, loader: Stat
     card = find_placement_states(state)["for-you"]
     assert (card.served_by, card.cause) == (ServedBy.FALLBACK, FallbackCause.LOADING)
     assert "is loading the model" in describe_state(card, PlacementSample([]))
+
+
+def test_a_placement_without_an_evaluation_is_not_called_worse() -> None:
+    state = PlacementState(
+        "similar",
+        ServedBy.FALLBACK,
+        "popular",
+        None,
+        "v1",
+        FallbackCause.NOT_BETTER,
+        evaluation={"why": {"code": "place_no_time"}},
+    )
+    assert "had no time to evaluate" in describe_state(state, PlacementSample([]))
+    assert "was not better" in describe_state(replace(state, evaluation=None), PlacementSample([]))
 
 
 def test_the_preview_tells_a_model_that_is_being_loaded_from_a_missing_one(db: None) -> None:

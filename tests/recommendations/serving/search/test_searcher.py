@@ -13,11 +13,12 @@ from catalog.models import Product
 from config.foundation.database.advisory_locks import exclusive_lock
 from recommendations.serving.search import searcher
 from recommendations.serving.search.index import product_texts
+from recommendations.serving.search.index.builder import INDEX_LOCK
 from recommendations.serving.search.index.storage import get_index_folder, read_pointer
 from recommendations.serving.search.models import Synonym
 from recommendations.serving.search.request import SearchRequest
 from recommendations.serving.search.search import search
-from recommendations.serving.search.searcher import INDEX_LOCK, Searcher, SearchNotReadyError
+from recommendations.serving.search.searcher import Searcher, SearchNotReadyError
 from recommendations.serving.state.loader import StateLoader
 from tests.makers import NOON, make_product
 

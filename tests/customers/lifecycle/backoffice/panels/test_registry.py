@@ -53,7 +53,7 @@ def test_a_customer_without_data_sees_what_to_do(admin_client: Client) -> None:
     for text in (
         "This customer is not in any segment.",
         "No campaign targets a segment",
-        "Train a model first",
+        "because no model is trained",
         "No activity yet",
         "No consent has been recorded",
     ):

@@ -48,6 +48,15 @@ def test_older_visits_count_less_and_only_the_newest_are_searched():
     assert set(score_visit(SessionKNN(k=1, own=0.0, **aged).fit(visits), visits, "a")) == {"d"}
 
 
+def test_trending_products_count_more():
+    visits = make_visits("ab", "ac", order=np.array([0, 0, 0, 2]) * 86_400.0)
+    model = SessionKNN(own=0.0, trend=0.5, trend_half_life_days=1.0, **PLAIN).fit(visits)
+    # ¼ of b and all of c is recent, of all four interactions 1.75: with ten pseudo-interactions of the mean m, c rises and b falls
+    mean = 1.75 / 4
+    expected = {"b": ((0.25 + 10 * mean) / 11 / mean) ** 0.5, "c": ((1 + 10 * mean) / 11 / mean) ** 0.5}
+    assert score_visit(model, visits, "a") == pytest.approx(expected)
+
+
 def test_user_is_not_their_own_neighbor():
     visits = make_visits("ab", "ac")
     model = SessionKNN(own=0.0, **PLAIN).fit(visits)

@@ -1,0 +1,71 @@
+"""Figures of millions of rows, kept for some minutes: what takes long to count is counted in the background and shown at once.
+
+Small shops are counted anew on every page. The page says as of when its figures are.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, cast
+
+import msgspec
+from django.core.cache import cache
+
+from config.foundation.ttl_cache import run_in_background
+
+logger = logging.getLogger(__name__)
+
+SLOW_SECONDS = 0.2  # what is counted faster is not kept
+FRESH_SECONDS = 120.0  # older figures are shown once more, and counted again meanwhile
+KEPT_SECONDS = 86_400
+
+
+class KeptFigures(msgspec.Struct):
+    """Figures as JSON, and when they were counted."""
+
+    counted_at: float
+    content: msgspec.Raw
+
+
+def get_figures[T](key: str, kind: Any, count: Callable[[], T]) -> T:
+    """Return the figures of ``key``; they are counted now unless they took long before.
+
+    Args:
+        key: names the figures with all that they depend on. kind: their type, into which msgspec decodes them. count: counts them.
+    """
+    kept = _read(key)
+    if kept is None:
+        return _count(key, count)
+    if time.time() - kept.counted_at > FRESH_SECONDS and _claim(key):
+        run_in_background(lambda: _count(key, count))
+    return cast(T, msgspec.json.decode(kept.content, type=kind))
+
+
+def _count[T](key: str, count: Callable[[], T]) -> T:
+    started = time.monotonic()
+    figures = count()
+    if time.monotonic() - started >= SLOW_SECONDS:
+        kept = KeptFigures(time.time(), msgspec.Raw(msgspec.json.encode(figures)))
+        try:
+            cache.set(_name(key), msgspec.json.encode(kept), KEPT_SECONDS)
+        except Exception:
+            logger.warning("Figures cannot be kept, because Valkey does not answer.", exc_info=True)
+    return figures
+
+
+def _read(key: str) -> KeptFigures | None:
+    try:
+        content = cache.get(_name(key))
+        return None if content is None else msgspec.json.decode(content, type=KeptFigures)
+    except Exception:
+        logger.warning("Kept figures cannot be read; they are counted.", exc_info=True)
+        return None
+
+
+def _claim(key: str) -> bool:
+    """Return whether this process is to count again; others show the kept figures meanwhile."""
+    return bool(cache.add(f"{_name(key)}:counting", 1, FRESH_SECONDS))
+
+
+def _name(key: str) -> str:
+    return f"figures:{key}"
