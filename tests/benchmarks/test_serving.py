@@ -60,7 +60,7 @@ def test_a_small_shop_is_simulated_served_and_measured(tmp_path: Path):
     command += ["--seconds", "0.3", "--rounds", "1", "--folder", str(tmp_path)]
     environment = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "VALKEY_URL")}
     process = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900, check=False
     )
     assert process.returncode == 0, process.stderr
     [line] = process.stdout.splitlines()
