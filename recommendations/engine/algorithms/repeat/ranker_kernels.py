@@ -31,32 +31,6 @@ FEATURES = (
     "customer_since",  # days since the customer's last order
     "customer_basket",  # products per order
     "customer_items",  # distinct products
-    "order_share_long",  # frequency_long over all orders of the customer, aged alike
-    "order_share_short",
-    "frequency_week",  # aged by a half-life of a week
-    "order_share_week",
-    "frequency_year",  # aged by a half-life of a year
-    "customer_orders_long",  # all orders of the customer, aged by the half-life
-    "customer_orders_short",
-    *(
-        f"{name}_{days}_days"  # orders with the product, their share of all orders, and all orders in so many days
-        for days in (14, 28, 56, 112)
-        for name in ("orders", "order_share", "customer_orders")
-    ),
-    "periods_half_year",  # of 28 days with an order with the product, of the last 6
-    "periods_year",  # of the last 12
-    "periods_aged",  # each period back counts 1/√2 of the one before
-    "rank_long",  # place of frequency_long among the customer's products, from 0
-    "relative_long",  # to the largest of the customer
-    "rank_short",
-    "relative_short",
-    "customer_repeat_share",  # of the products bought in the last 28 days, those bought before
-    "customer_repeat_rate",  # of the products bought before the last 28 days, those bought again in them
-    "customer_recent_items",  # products bought in the last 28 days
-    "product_rebuy",  # share of the product's earlier customers who bought it again in the last 28 days
-    "product_rebuy_ratio",  # logarithm of their number over what their own frequencies suggest
-    "product_week",  # logarithm of the product's customers in the last 7 days
-    "product_month",  # in the last 28 days
 )
 RECENT_ORDERS = 5
 ORDERS_HALF_LIFE = 5.0
@@ -64,13 +38,6 @@ SHORT_SHARE = 0.25  # of the half-life
 GAP_SHRINKAGE = 1.0
 MIN_GAP_DAYS = 1.0
 MIN_SINCE_DAYS = 0.1
-RANKS = FEATURES.index("rank_long")
-TINY = 1e-9
-WEEK_DAYS, YEAR_DAYS = 7.0, 365.0
-PERIOD_DAYS, MAX_PERIODS = 28.0, 15
-WINDOWS_DAYS = (14.0, 28.0, 56.0, 112.0)
-PERIOD_WEIGHT = 0.5**0.5
-ORDER_SMOOTHING = 0.5  # orders, so that the share of a single recent one is not 1
 NO_GAP = 9.0  # since_to_last_gap of products ordered once; larger than any ratio that occurs
 
 
@@ -91,8 +58,8 @@ def measure_products(
     """Write the products of each history and their features; return the number of rows written.
 
     indptr, item, day: purchases, oldest first; equal days are one order. as_of: day from which ages count; NaN: each history's last
-    order. limit: only the products with the largest frequency_long, in order of their first purchase. product_features: (n_items, 9),
-    see `measure_product_features`. slots: (n_items,), -1 before and after. counts: rows of each
+    order. limit: only the products with the largest frequency_long, in order of their first purchase. product_features: (n_items, 5),
+    mean and variance of log gaps, share bought again, popularity, trend. slots: (n_items,), -1 before and after. counts: rows of each
     history. items, matrix: of capacity min(limit, purchases) per history.
     """
     written = 0
@@ -104,16 +71,16 @@ def measure_products(
         own_items, sums, numbers, order_days = _sum_purchases(item, day, start, stop, as_of, half_life_days, slots)
         chosen = _choose_products(sums[:, 0], limit)
         now = order_days[-1] if np.isnan(as_of) else as_of
-        customer = _summarize_customer(sums, numbers, order_days, now, half_life_days)
-        rank_long, rank_short = _rank_descending(sums[:, 0]), _rank_descending(sums[:, 1])
+        n_lines = 0
+        for index in range(numbers.shape[0]):
+            n_lines += numbers[index, 0]
         for index in chosen:
             product = own_items[index]
             items[written] = product
             _write_features(
-                sums[index], numbers[index], order_days, now, customer, product_features[product], matrix[written]
-            )
-            matrix[written, RANKS] = rank_long[index]
-            matrix[written, RANKS + 2] = rank_short[index]
+                sums[index], numbers[index], order_days, now, n_lines, len(own_items), product_features[product],
+                matrix[written],
+            )  # fmt: skip
             written += 1
         counts[history] = len(chosen)
     return written
@@ -125,9 +92,8 @@ def _sum_purchases(
 ) -> tuple[Rows, Floats, Ints, Floats]:
     """Return the distinct items of one history, their sums and numbers, and the days of its orders.
 
-    sums: frequencies long, short and by order; Σ and Σ² of log gaps, and the last one; frequencies of a week and a year, and periods_aged.
-    numbers: orders with the item, gaps, first and last order, and those among the last orders; those in each of WINDOWS_DAYS; periods of
-    the last 6 and 12 with one; the last period counted.
+    sums: frequencies long, short and by order; Σ and Σ² of log gaps, and the last one. numbers: orders with the item, gaps, first and
+    last order, and those among the last orders.
     """
     order_days = np.empty(stop - start)
     n_orders = 0
@@ -139,11 +105,9 @@ def _sum_purchases(
     now = order_days[n_orders - 1] if np.isnan(as_of) else as_of
     long_weights = np.exp2(-np.maximum(now - order_days, 0.0) / half_life_days)
     short_weights = np.exp2(-np.maximum(now - order_days, 0.0) / (half_life_days * SHORT_SHARE))
-    week_weights = np.exp2(-np.maximum(now - order_days, 0.0) / WEEK_DAYS)
-    year_weights = np.exp2(-np.maximum(now - order_days, 0.0) / YEAR_DAYS)
     own_items = np.empty(stop - start, np.int32)
-    sums = np.zeros((stop - start, 9))
-    numbers = np.zeros((stop - start, 12), np.int64)
+    sums = np.zeros((stop - start, 6))
+    numbers = np.zeros((stop - start, 5), np.int64)
     n_items, order = 0, -1
     for entry in range(start, stop):
         if order < 0 or day[entry] != order_days[order]:
@@ -153,7 +117,7 @@ def _sum_purchases(
             slot = n_items
             slots[item[entry]] = slot
             own_items[slot] = item[entry]
-            numbers[slot, 2], numbers[slot, 3], numbers[slot, 11] = order, -1, -1
+            numbers[slot, 2], numbers[slot, 3] = order, -1
             n_items += 1
         last = numbers[slot, 3]
         if last == order:  # another line of the same order
@@ -171,17 +135,6 @@ def _sum_purchases(
         sums[slot, 0] += long_weights[order]
         sums[slot, 1] += short_weights[order]
         sums[slot, 2] += 2.0 ** (-(n_orders - 1 - order) / ORDERS_HALF_LIFE)
-        sums[slot, 6] += week_weights[order]
-        sums[slot, 7] += year_weights[order]
-        age = max(now - order_days[order], 0.0)
-        for window in range(len(WINDOWS_DAYS)):
-            numbers[slot, 5 + window] += age < WINDOWS_DAYS[window]
-        period = min(int(age / PERIOD_DAYS), MAX_PERIODS)
-        if period != numbers[slot, 11]:
-            numbers[slot, 11] = period
-            numbers[slot, 9] += period < 6
-            numbers[slot, 10] += period < 12
-            sums[slot, 8] += PERIOD_WEIGHT**period
     for slot in range(n_items):
         slots[own_items[slot]] = -1
     return own_items[:n_items], sums[:n_items], numbers[:n_items], order_days
@@ -197,46 +150,17 @@ def _choose_products(frequency: Floats, limit: int) -> Ints:
 
 
 @compiled
-def _rank_descending(values: Floats) -> Ints:
-    """Return the place of each value, from 0 for the largest; of equal ones the earlier first."""
-    ranks = np.empty(len(values), np.int64)
-    ranks[np.argsort(-values, kind="mergesort")] = np.arange(len(values))
-    return ranks
-
-
-@compiled
-def _summarize_customer(sums: Floats, numbers: Ints, order_days: Floats, now: float, half_life_days: float) -> Floats:
-    """Return what the features of all products of one customer share.
-
-    Lines and distinct products; orders aged long, short and by a week; orders in each of WINDOWS_DAYS; the largest frequency_long and
-    frequency_short; repeat share, repeat rate and products of the last 28 days.
-    """
-    out = np.zeros(14)
-    for slot in range(len(numbers)):
-        is_recent, is_old = numbers[slot, 6] > 0, numbers[slot, 0] > numbers[slot, 6]
-        out[0] += numbers[slot, 0]
-        out[9], out[10] = max(out[9], sums[slot, 0]), max(out[10], sums[slot, 1])
-        out[11] += is_recent and is_old
-        out[12] += is_old
-        out[13] += is_recent
-    out[1] = len(numbers)
-    for order in range(len(order_days)):
-        age = max(now - order_days[order], 0.0)
-        out[2] += 2.0 ** (-age / half_life_days)
-        out[3] += 2.0 ** (-age / (half_life_days * SHORT_SHARE))
-        out[4] += 2.0 ** (-age / WEEK_DAYS)
-        for window in range(len(WINDOWS_DAYS)):
-            out[5 + window] += age < WINDOWS_DAYS[window]
-    repeats = out[11]
-    out[11], out[12] = (repeats + 1.0) / (out[13] + 3.0), (repeats + 1.0) / (out[12] + 10.0)
-    return out
-
-
-@compiled
 def _write_features(
-    sums: Floats, numbers: Ints, order_days: Floats, now: float, customer: Floats, product: Floats, out: Matrix
+    sums: Floats,
+    numbers: Ints,
+    order_days: Floats,
+    now: float,
+    n_lines: int,
+    n_items: int,
+    product: Floats,
+    out: Matrix,
 ) -> None:
-    """Write one row of FEATURES but the ranks."""
+    """Write one row of FEATURES."""
     n_orders = len(order_days)
     n, n_gaps, first, last = numbers[0], numbers[1], numbers[2], numbers[3]
     mean, variance, again, popularity, trend = product[0], product[1], product[2], product[3], product[4]
@@ -257,15 +181,4 @@ def _write_features(
     out[19] = n_orders
     out[20] = (order_days[-1] - order_days[0]) / max(n_orders - 1, 1)
     out[21] = max(now - order_days[-1], 0.0)
-    out[22], out[23] = customer[0] / n_orders, customer[1]
-    out[24], out[25] = sums[0] / (customer[2] + ORDER_SMOOTHING), sums[1] / (customer[3] + ORDER_SMOOTHING)
-    out[26], out[27], out[28] = sums[6], sums[6] / (customer[4] + ORDER_SMOOTHING), sums[7]
-    out[29], out[30] = customer[2], customer[3]
-    for window in range(len(WINDOWS_DAYS)):
-        own, of_customer = numbers[5 + window], customer[5 + window]
-        out[31 + 3 * window], out[33 + 3 * window] = own, of_customer
-        out[32 + 3 * window] = own / (of_customer + 1.0)
-    out[43], out[44], out[45] = numbers[9], numbers[10], sums[8]
-    out[47], out[49] = sums[0] / max(customer[9], TINY), sums[1] / max(customer[10], TINY)
-    out[50], out[51], out[52] = customer[11], customer[12], customer[13]
-    out[53], out[54], out[55], out[56] = product[5], product[6], product[7], product[8]
+    out[22], out[23] = n_lines / n_orders, n_items

@@ -10,22 +10,13 @@ from config.foundation.array_types import Flags, Floats, Ints, Rows
 from config.foundation.random_numbers.splitmix64 import GOLDEN, mix_bits, scale_to_unit
 from customers.lifecycle.scoring.next_order.repurchase import fit_product_rhythms, measure_rhythms
 from recommendations.engine.algorithms.repeat.boosted_trees import Matrix
-from recommendations.engine.algorithms.repeat.ranker_kernels import (
-    FEATURES,
-    PERIOD_DAYS,
-    SHORT_SHARE,
-    WEEK_DAYS,
-    measure_products,
-)
+from recommendations.engine.algorithms.repeat.ranker_kernels import FEATURES, SHORT_SHARE, measure_products
 from recommendations.engine.data.histories import Histories
 from recommendations.engine.data.weighting import DAY
 from recommendations.engine.linear_algebra.parallel import map_blocks
 
-PRODUCT_SHRINKAGE, REBUY_SHRINKAGE = 5.0, 10.0
-N_PRODUCT_FEATURES = 9  # of `measure_product_features`
-FREQUENCY_CLASSES = (0.05, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 8.0)
+PRODUCT_SHRINKAGE = 5.0
 MAX_NEGATIVES = 3.0  # per positive row
-TRAINED_PRODUCTS = 32  # per customer and cut
 MAX_MEASURED = 500_000  # products of customers per cut; in larger shops a sample of customers is enough
 BLOCK_ROWS = 64
 
@@ -62,27 +53,15 @@ def list_cuts(purchases: Histories, *, horizon_days: float | None, cuts: int) ->
         yield past, purchases.select_entries(is_later)
 
 
-class Samples(NamedTuple):
-    """Training rows of the trees.
-
-    matrix: (n, k) of FEATURES. label: (n,) whether the product was bought. kept_share: of the rows that were not bought.
-    """
-
-    matrix: Matrix
-    label: Flags
-    kept_share: float
-
-
 def collect_samples(
     cuts: Iterator[Cut], *, half_life_days: float, limit: int, uses_last_order: bool, max_rows: int
-) -> Samples:
-    """Return the products that customers with a later purchase had bought before the cut.
+) -> tuple[Matrix, Flags, float]:
+    """Return features (n, k), whether the product was bought (n,), and the share of the other rows that was kept.
 
-    Only the TRAINED_PRODUCTS most frequent ones of a customer: the first ten are among them, and the others would decide most of the
-    splits. At most MAX_NEGATIVES rows that were not bought are kept for each that was, and at most about `max_rows` in all, chosen by a
-    hash of customer, product and cut; a large shop is represented by a sample of its customers.
+    Rows are the products that customers with a later purchase had bought before the cut. At most MAX_NEGATIVES rows that were not
+    bought are kept for each that was, and at most about `max_rows` in all, chosen by a hash of customer, product and cut; a large shop
+    is represented by a sample of its customers.
     """
-    limit = min(limit, TRAINED_PRODUCTS)
     matrices, labels, draws = [np.empty((0, len(FEATURES)), np.float32)], [np.empty(0, np.bool_)], [np.empty(0)]
     for number, (past, later) in enumerate(cuts):
         is_known = (np.diff(past.indptr) > 0) & (np.diff(later.indptr) > 0)
@@ -107,11 +86,11 @@ def collect_samples(
     kept_share = min(1.0, MAX_NEGATIVES * n_positive / max(len(label) - n_positive, 1))
     share = min(1.0, max_rows / max(n_positive + kept_share * (len(label) - n_positive), 1.0))
     is_kept = draw < np.where(label, share, share * kept_share)
-    return Samples(np.concatenate(matrices)[is_kept], label[is_kept], kept_share)
+    return np.concatenate(matrices)[is_kept], label[is_kept], kept_share
 
 
 def measure_product_features(purchases: Histories, half_life_days: float) -> Floats:
-    """Return (n_items, 9): mean and variance of log gaps, share bought again, popularity, trend, and `measure_rebuying` of each product.
+    """Return (n_items, 5): mean and variance of log gaps, share bought again, popularity and trend of each product.
 
     popularity: ln(1 + f), f the purchases aged by the half-life. trend: ln((s / SHORT_SHARE + 1) / (f + 1)), s with SHORT_SHARE of the
     half-life: above 0 for products that sell more than before.
@@ -129,41 +108,7 @@ def measure_product_features(purchases: Histories, half_life_days: float) -> Flo
         for half_life in (half_life_days, half_life_days * SHORT_SHARE)
     )
     trend = np.log((short / SHORT_SHARE + 1.0) / (long + 1.0))
-    rebuying = measure_rebuying(row * n_items + purchases.item, age, n_items, half_life_days)
-    return np.column_stack([usual.mean, usual.variance, usual.again, np.log1p(long), trend, rebuying])
-
-
-def measure_rebuying(pair: Ints, age: Floats, n_items: int, half_life_days: float) -> Floats:
-    """Return (n_items, 4): rebuy rate, log of actual over expected rebuys, and log of the customers of the last 7 and 28 days.
-
-    pair: of each purchase, customer · n_items + product; age: in days. A rebuy is a purchase in the last PERIOD_DAYS of a product that the
-    customer had bought before them. Expected are as many as of all pairs with a similar aged frequency until then.
-    """
-    pairs, number = np.unique(pair, return_inverse=True)
-    product = pairs % n_items
-    is_recent = age < PERIOD_DAYS
-    is_bought_now = np.bincount(number, is_recent, len(pairs)) > 0
-    known = np.bincount(number, ~is_recent, len(pairs)) > 0
-    frequency = np.bincount(number, np.exp2(-(age - PERIOD_DAYS) / half_life_days) * ~is_recent, len(pairs))
-    frequency_class = np.digitize(frequency, FREQUENCY_CLASSES)
-    rebuys = np.bincount(frequency_class[known], is_bought_now[known], len(FREQUENCY_CLASSES) + 1)
-    share = rebuys / np.maximum(np.bincount(frequency_class[known], minlength=len(FREQUENCY_CLASSES) + 1), 1)
-
-    def count(mask: Flags, weight: Floats | None = None) -> Floats:
-        return np.bincount(product[mask], None if weight is None else weight[mask], n_items).astype(np.float64)
-
-    customers, actual = count(known), count(known & is_bought_now)
-    overall = actual.sum() / max(customers.sum(), 1.0)
-    expected = count(known, share[frequency_class])
-    bought_this_week = np.bincount(number, age < WEEK_DAYS, len(pairs)) > 0
-    return np.column_stack(
-        [
-            (actual + REBUY_SHRINKAGE * overall) / (customers + REBUY_SHRINKAGE),
-            np.log((actual + PRODUCT_SHRINKAGE) / (expected + PRODUCT_SHRINKAGE)),
-            np.log1p(count(bought_this_week)),
-            np.log1p(count(is_bought_now)),
-        ]
-    )
+    return np.column_stack([usual.mean, usual.variance, usual.again, np.log1p(long), trend])
 
 
 def measure_histories(

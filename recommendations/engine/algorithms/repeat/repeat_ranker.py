@@ -1,6 +1,6 @@
 """Products a customer will buy again, ranked by boosted trees that are trained on past orders."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -9,12 +9,11 @@ from scipy.sparse import csr_array
 from scipy.special import expit
 
 from config.foundation.translatable import translatable
-from recommendations.engine.algorithms.base import Array, register, require_purchases, select_purchases
+from recommendations.engine.algorithms.base import register, require_purchases, select_purchases
 from recommendations.engine.algorithms.repeat.boosted_trees import Matrix, compute_log_odds, fit_boosted_trees
 from recommendations.engine.algorithms.repeat.own_items import OwnItemsAlgorithm
 from recommendations.engine.algorithms.repeat.ranker_kernels import FEATURES
 from recommendations.engine.algorithms.repeat.ranker_samples import (
-    N_PRODUCT_FEATURES,
     collect_samples,
     list_cuts,
     measure_few,
@@ -103,15 +102,6 @@ class RepeatRanker(OwnItemsAlgorithm):
         # Rows that were not bought are fewer in training than in the shop.
         self.tree_base_ = fitted.base + np.log(max(kept_share, 1e-9))
         return self
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Array], saved: Mapping[str, Any]) -> Self:
-        """Return the saved model; the trees of earlier releases use none of the features of products that theirs lack."""
-        model = super().from_arrays(arrays, saved)
-        missing = N_PRODUCT_FEATURES - model.product_features_.shape[1]
-        if missing > 0:
-            model.product_features_ = np.pad(model.product_features_, ((0, 0), (0, missing)))
-        return model
 
     def score(self, histories: Histories) -> csr_array:
         self.require_fit()
