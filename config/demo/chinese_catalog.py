@@ -45,7 +45,9 @@ QUALIFIERS = frozenset(
     }
 )  # fmt: skip
 
-_SIZE = re.compile(r"(?:(\d+) )?((?:\d+/)?\d*\.?\d+)[ -]*([A-Z]+)\b")
+_SIZE = re.compile(
+    r"(?<![\d.])(?:(\d{1,9}) )?((?:\d{1,9}/)?(?:\d{1,9}(?:\.\d{1,9})?|\.\d{1,9}))[ -]{0,9}([A-Z]{1,20})\b"
+)
 _BARE_UNIT = re.compile(r"(?:[A-Z]+ +)*(PT|QT|GAL|LB|L|DZ)")
 
 

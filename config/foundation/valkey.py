@@ -9,6 +9,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -38,10 +39,22 @@ class LuaScript:
         self.sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
+class _ConnectionOwner:
+    """Closes a connection as soon as its thread has ended: the garbage collector may finalize the socket before the connection."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def __del__(self) -> None:
+        with suppress(Exception):  # at the end of the process
+            self._connection.disconnect()
+
+
 class _ThreadConnection(threading.local):
     """This thread's connection, the reader of its replies, and the process that opened it."""
 
     connection: Any = None  # redis.Connection, whose socket has no public name
+    owner: _ConnectionOwner | None = None
     reader: Any = None
     process = 0
 
@@ -130,7 +143,7 @@ class ValkeyClient:
             # Not from the pool: it counts its connections and does not notice when a thread ends with one of them.
             pool = self._client.connection_pool
             connection = local.connection = pool.connection_class(**pool.connection_kwargs)
-            local.process = os.getpid()
+            local.owner, local.process = _ConnectionOwner(connection), os.getpid()
         if not connection.is_connected:
             connection.connect()
             sock: socket.socket = connection._sock

@@ -7,7 +7,6 @@ from django.db import connection
 from psycopg import sql
 
 from config.foundation.shop.profile import get_shop
-from customers.lifecycle.models import LifecycleRun
 
 COUNT_BY_CURRENCY = """
     SELECT currency, count(*) FROM orders_order
@@ -22,8 +21,10 @@ NET_AMOUNT = sql.SQL(
     "ELSE o.total - o.refunded END"
 )
 
+# Before the first refresh, the first order decides: a shop that has not set its currency yet would have amounts of 0.
 AMOUNT_CURRENCY = sql.SQL(
-    "COALESCE((SELECT currency FROM lifecycle_lifecyclerun WHERE currency <> '' ORDER BY id DESC LIMIT 1), {shop})"
+    "COALESCE((SELECT currency FROM lifecycle_lifecyclerun WHERE currency <> '' ORDER BY id DESC LIMIT 1), "
+    "(SELECT currency FROM orders_order ORDER BY id LIMIT 1), {shop})"
 )
 
 
@@ -46,12 +47,14 @@ def choose_amount_currency(*, as_of: datetime) -> AmountCurrency:
 
 
 def get_amount_currency() -> str:
-    """Return the currency in which the latest refresh counted; before the first one, that of the shop.
+    """Return the currency in which the latest refresh counted; before the first one, that of the first order, or else of the shop.
 
     Within the transaction of a refresh it is the currency of that refresh.
     """
-    counted = LifecycleRun.objects.exclude(currency="").order_by("-id").values_list("currency", flat=True).first()
-    return counted or get_shop().currency
+    with connection.cursor() as cursor:
+        cursor.execute(sql.SQL("SELECT {currency}").format(currency=build_amount_currency()))
+        (currency,) = cursor.fetchone()
+    return str(currency)
 
 
 def build_amount_currency() -> sql.Composable:

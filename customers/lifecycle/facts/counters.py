@@ -19,7 +19,7 @@ from config.foundation.database.temporary_tables import (
     load_temporary_blocks,
     load_temporary_table,
 )
-from config.foundation.shop.profile import read_time_zone_name
+from config.foundation.shop.profile import build_time_zone
 from customers.lifecycle.facts.amounts import build_amount_currency, build_net_amount
 from customers.lifecycle.facts.histories import sum_revenue
 from customers.lifecycle.facts.order_facts import OrderFacts
@@ -179,7 +179,7 @@ def build_order_counter_queries(*, as_of: datetime, customer_ids: Sequence[int])
         "lifecycle_categories": FAVORITES_BY_LINES.format(lines=LINES_BY_CATEGORY, limit=limit),
         "lifecycle_brands": FAVORITES_BY_LINES.format(lines=LINES_BY_BRAND, limit=limit),
         "lifecycle_hours": FAVORITE_HOURS.format(
-            limit=sql.Literal(MAX_FAVORITE_HOURS), zone=sql.Literal(read_time_zone_name()), **parts
+            limit=sql.Literal(MAX_FAVORITE_HOURS), zone=build_time_zone(), **parts
         ),
     }
 
