@@ -9,7 +9,6 @@ import struct
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -46,8 +45,11 @@ class _ConnectionOwner:
         self._connection = connection
 
     def __del__(self) -> None:
-        with suppress(Exception):  # at the end of the process
+        # at the end of the process, when modules are gone already, contextlib is too
+        try:  # noqa: SIM105
             self._connection.disconnect()
+        except Exception:  # noqa: BLE001, S110
+            pass
 
 
 class _ThreadConnection(threading.local):
