@@ -16,6 +16,7 @@ import django
 import pytest
 import redis
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
+from hypothesis import settings as hypothesis_settings
 
 from config.embedded.servers import EmbeddedServers, check_address
 from config.translations import compile_catalog
@@ -49,6 +50,9 @@ def pytest_configure(config: pytest.Config) -> None:
     django.setup()
     # Hashing a password slowly is a quarter of a second in each test that makes a user.
     PBKDF2PasswordHasher.iterations = 1000
+    # The first example may have to wait until a kernel is compiled, or until a busy machine gets to it.
+    hypothesis_settings.register_profile("perennial", deadline=None)
+    hypothesis_settings.load_profile("perennial")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
