@@ -18,29 +18,23 @@ import argparse
 import json
 import os
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from implicit.als import AlternatingLeastSquares
-from implicit.nearest_neighbours import BM25Recommender, CosineRecommender, TFIDFRecommender
-from scipy.sparse import csr_array, csr_matrix
-from threadpoolctl import threadpool_limits
 
 from benchmarks.neighbours import get_peak_mb, log
+from benchmarks.ranking_models import IMPLICIT_MODELS, ImplicitModel, PerennialModel, RankingTask
 from benchmarks.sequence_files import Sequences, read_sequences
-from recommendations.engine import ALGORITHMS, Algorithm, Histories, Interactions, Products, recommend
+from recommendations.engine import ALGORITHMS, Interactions, Products, recommend
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
-from recommendations.engine.evaluation import Split, estimate_intervals, leave_last_out
+from recommendations.engine.evaluation import estimate_intervals, leave_last_out
 from recommendations.engine.evaluation.bootstrap import UNIT
 from recommendations.engine.evaluation.ranking_metrics.hit_rate import hit_rate
 from recommendations.engine.evaluation.ranking_metrics.hits import find_hits
 from recommendations.engine.evaluation.ranking_metrics.ndcg import ndcg
-from recommendations.engine.evaluation.runner import find_relevant_items
 from recommendations.engine.tuning.ensemble_weights import choose_weights
 from recommendations.engine.tuning.parameter_search import search_parameters
 
@@ -145,12 +139,7 @@ STARTS: dict[str, dict[str, Any]] = {
     "implicit-bm25": {"K": 100, "B": 0.2, "K1": 1.2},
     "implicit-als": {"alpha": 3.0, "regularization": 0.1, "factors": 128},
 }  # fmt: skip
-PEERS: dict[str, type] = {
-    "implicit-bm25": BM25Recommender,
-    "implicit-tfidf": TFIDFRecommender,
-    "implicit-cosine": CosineRecommender,
-    "implicit-als": AlternatingLeastSquares,
-}
+PEERS = tuple(IMPLICIT_MODELS)
 SHARE_OF_BUDGET = {
     "transitions": 0.4,
     "session-knn": 0.3,
@@ -173,22 +162,8 @@ VARIANT_PARAMETERS: dict[str, dict[str, Any]] = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class Task:
+class Task(RankingTask):
     """The training data, the histories to recommend for, and the relevant items that came next."""
-
-    train: Interactions
-    histories: Histories
-    relevant: csr_array
-    exclude_seen: bool
-
-    @classmethod
-    def of_split(cls, split: Split, *, exclude_seen: bool, max_users: int | None = None, seed: int = 0) -> "Task":
-        users = np.unique(split.test.user)
-        if max_users is not None and len(users) > max_users:
-            users = np.sort(np.random.default_rng(seed).choice(users, max_users, replace=False))
-        relevant = find_relevant_items(split.test, split.train, users, exclude_seen=exclude_seen)
-        return cls(split.train, split.train.build_histories(users), relevant, exclude_seen)
 
     def compute_figures(self, items: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
         """Return the metrics named in FIGURES, 0 for users without a relevant item; shape (users, 4)."""
@@ -202,35 +177,6 @@ class Task:
 
     def count_users_without_relevant_item(self) -> int:
         return int((np.diff(self.relevant.indptr) == 0).sum())
-
-
-class PerennialModel:
-    def __init__(self, model: Algorithm, products: Products | None) -> None:
-        self.model, self.products = model, products
-
-    def fit(self, train: Interactions) -> None:
-        self.model.fit(train, self.products)
-
-    def recommend_items(self, task: Task) -> npt.NDArray[np.int32]:
-        return recommend(self.model, task.histories, N, exclude_seen=task.exclude_seen, tie_seed=0).items
-
-
-class ImplicitModel:
-    def __init__(self, name: str, parameters: Mapping[str, Any]) -> None:
-        seed = {"random_state": 0} if name == "implicit-als" else {}
-        self.make_model = lambda: PEERS[name](**parameters, **seed)
-
-    def fit(self, train: Interactions) -> None:
-        # implicit recommends one BLAS thread, because it has its own threads
-        with warnings.catch_warnings(), threadpool_limits(1, "blas"):
-            warnings.simplefilter("ignore")
-            self.model = self.make_model()
-            self.model.fit(csr_matrix(train.build_user_items()), show_progress=False)
-
-    def recommend_items(self, task: Task) -> npt.NDArray[np.int32]:
-        users, own = task.histories.user, csr_matrix(task.histories.build_matrix())
-        items, scores = self.model.recommend(users, own, N=N, filter_already_liked_items=task.exclude_seen)
-        return np.where(np.isfinite(scores) & (scores > -1e38), items, -1).astype(np.int32)
 
 
 type Model = PerennialModel | ImplicitModel
@@ -261,9 +207,9 @@ class Comparison:
 
     def make_model(self, name: str, parameters: Mapping[str, Any]) -> Model:
         return (
-            ImplicitModel(name, parameters)
+            ImplicitModel(name, parameters, n=N)
             if name in PEERS
-            else PerennialModel(ALGORITHMS[name](**parameters), self.products)
+            else PerennialModel(ALGORITHMS[name](**parameters), self.products, n=N)
         )
 
     def tune(self, name: str, budget_s: float) -> dict[str, Any]:
@@ -333,7 +279,7 @@ class Comparison:
         weights = {name: weight for name, weight in tuned_weights.weights.items() if weight > 0}
         parameters: dict[str, Any] = {"components": {name: described[name] for name in weights}, "weights": weights}
         seconds = time.perf_counter() - started
-        validation = self.evaluate_on_validation(PerennialModel(WeightedEnsemble(**parameters), self.products))
+        validation = self.evaluate_on_validation(PerennialModel(WeightedEnsemble(**parameters), self.products, n=N))
         log(f"blend: {validation} on validation, weights in {seconds:.0f} s, {weights}")
         return {
             "parameters": parameters,
@@ -372,7 +318,7 @@ class Comparison:
             }
             if rest["weights"]:
                 scores[f"blend without {left_out}"] = self.evaluate_on_validation(
-                    PerennialModel(WeightedEnsemble(**rest), self.products)
+                    PerennialModel(WeightedEnsemble(**rest), self.products, n=N)
                 )
         for variant, changed in VARIANT_PARAMETERS.items():
             if self.products is None and set(changed) & set(CONTENT_PARAMETERS):

@@ -23,16 +23,15 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.neighbours import get_peak_mb, log
+from benchmarks.ranking_models import ImplicitModel, PerennialModel
 from benchmarks.topn_files import hold_out_newest, read_interactions
 from benchmarks.topn_tuning import (
     BLEND_SHARE,
     PEERS,
     SPACES,
     Deadline,
-    ImplicitModel,
     N,
     ParameterSearch,
-    PerennialModel,
     Task,
     TunedBlend,
     compile_kernels,
@@ -78,7 +77,7 @@ def main() -> None:
             models[name] = model.model
     if blend is not None:
         lines["blend"] = measure_blend(blend, lines, models, test)
-    best = max(lines.keys() - PEERS.keys(), key=lambda name: lines[name][f"validation_ndcg@{N}"])
+    best = max(lines.keys() - set(PEERS), key=lambda name: lines[name][f"validation_ndcg@{N}"])
     seconds = {"own_tune_s": round(own_tune_s, 1), "peers_tune_s": round(peers_tune_s, 1)}
     run = {**seconds, **describe_run(split, arguments)}
     print(json.dumps({**lines[best], "algorithm": best, **run, "algorithms": lines}))
@@ -130,7 +129,7 @@ def describe_run(split: Split, arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def measure(name: str, tuned: ParameterSearch, test: Task) -> tuple[dict[str, Any], "PerennialModel | ImplicitModel"]:
+def measure(name: str, tuned: ParameterSearch, test: Task) -> tuple[dict[str, Any], PerennialModel | ImplicitModel]:
     """Fit on all of TRAIN and evaluate on TEST."""
     parameters = {**tuned.best_parameters, **tuned.fixed_parameters}
     model = make_model(name, parameters)

@@ -8,25 +8,20 @@ is left out (successive halving).
 import argparse
 import json
 import time
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from implicit.als import AlternatingLeastSquares
-from implicit.nearest_neighbours import BM25Recommender, CosineRecommender
-from scipy.sparse import csr_array, csr_matrix
-from threadpoolctl import threadpool_limits
+from scipy.sparse import csr_array
 
 from benchmarks.neighbours import log
-from recommendations.engine import ALGORITHMS, Algorithm, Histories, Interactions, recommend
-from recommendations.engine.evaluation import Split
+from benchmarks.ranking_models import ImplicitModel, PerennialModel, RankingTask
+from recommendations.engine import ALGORITHMS, Algorithm, Interactions, recommend
 from recommendations.engine.evaluation.ranking_metrics.hits import find_hits
 from recommendations.engine.evaluation.ranking_metrics.ndcg import ndcg
 from recommendations.engine.evaluation.ranking_metrics.recall import recall
-from recommendations.engine.evaluation.runner import find_relevant_items
 from recommendations.engine.tuning.ensemble_weights import evaluate_without_each, tune_ensemble_weights
 from recommendations.engine.tuning.parameter_search import search_parameters
 
@@ -101,31 +96,11 @@ STARTS: dict[str, dict[str, Any]] = {
     "implicit-bm25": {"K": 100, "B": 0.2, "K1": 1.2},
     "implicit-als": {"alpha": 3.0, "regularization": 0.1, "factors": 64, "iterations": 8},
 }  # fmt: skip
-PEERS: dict[str, type] = {
-    "implicit-cosine": CosineRecommender,
-    "implicit-bm25": BM25Recommender,
-    "implicit-als": AlternatingLeastSquares,
-}
+PEERS = ("implicit-cosine", "implicit-bm25", "implicit-als")
 
 
-@dataclass(frozen=True, eq=False)
-class Task:
+class Task(RankingTask):
     """The training data, the users to evaluate, and their relevant items."""
-
-    train: Interactions
-    histories: Histories
-    relevant: csr_array
-    exclude_seen: bool
-
-    @classmethod
-    def of_split(
-        cls, split: Split, *, exclude_seen: bool = True, max_users: int | None = None, seed: int = 0
-    ) -> "Task":
-        users = np.unique(split.test.user)
-        if max_users is not None and len(users) > max_users:
-            users = np.sort(np.random.default_rng(seed).choice(users, max_users, replace=False))
-        relevant = find_relevant_items(split.test, split.train, users, exclude_seen=exclude_seen)
-        return cls(split.train, split.train.build_histories(users), relevant, exclude_seen)
 
     def select_users(self, divisor: int) -> "Task":
         """Return the task with one of so many users only, in the training data too."""
@@ -142,35 +117,6 @@ class Task:
         """Return recall@20 and NDCG@20; shape (users, 2)."""
         hits, counts = find_hits(items, self.relevant), np.diff(self.relevant.indptr)
         return np.column_stack([recall(hits, counts), ndcg(hits, counts)])
-
-
-class PerennialModel:
-    def __init__(self, name: str, parameters: Mapping[str, Any]) -> None:
-        self.model: Algorithm = ALGORITHMS[name](**parameters)
-
-    def fit(self, train: Interactions) -> None:
-        self.model.fit(train)
-
-    def recommend_items(self, task: Task) -> npt.NDArray[np.int32]:
-        return recommend(self.model, task.histories, N, exclude_seen=task.exclude_seen, tie_seed=0).items
-
-
-class ImplicitModel:
-    def __init__(self, name: str, parameters: Mapping[str, Any]) -> None:
-        seed = {"random_state": 0} if name == "implicit-als" else {}
-        self.make = lambda: PEERS[name](**parameters, **seed)
-
-    def fit(self, train: Interactions) -> None:
-        # implicit recommends one BLAS thread, because it has its own threads
-        with warnings.catch_warnings(), threadpool_limits(1, "blas"):
-            warnings.simplefilter("ignore")
-            self.model = self.make()
-            self.model.fit(csr_matrix(train.build_user_items()), show_progress=False)
-
-    def recommend_items(self, task: Task) -> npt.NDArray[np.int32]:
-        users, own = task.histories.user, csr_matrix(task.histories.build_matrix())
-        items, scores = self.model.recommend(users, own, N=N, filter_already_liked_items=task.exclude_seen)
-        return np.where(np.isfinite(scores) & (scores > -1e38), items, -1).astype(np.int32)
 
 
 @dataclass(frozen=True)
@@ -257,7 +203,7 @@ def probe(name: str, part: Task, arguments: argparse.Namespace) -> Probe:
     return result
 
 
-def evaluate_model(model: "PerennialModel | ImplicitModel", task: Task) -> float:
+def evaluate_model(model: PerennialModel | ImplicitModel, task: Task) -> float:
     """Fit the model and return NDCG@20."""
     model.fit(task.train)
     return float(np.nanmean(task.compute_figures(model.recommend_items(task))[:, 1]))
@@ -292,8 +238,10 @@ def tune_within_budget(
     return tried
 
 
-def make_model(name: str, parameters: Mapping[str, Any]) -> "PerennialModel | ImplicitModel":
-    return (ImplicitModel if name in PEERS else PerennialModel)(name, parameters)
+def make_model(name: str, parameters: Mapping[str, Any]) -> PerennialModel | ImplicitModel:
+    if name in PEERS:
+        return ImplicitModel(name, parameters, n=N)
+    return PerennialModel(ALGORITHMS[name](**parameters), n=N)
 
 
 @dataclass(frozen=True)

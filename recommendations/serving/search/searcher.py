@@ -34,7 +34,7 @@ from recommendations.serving.state.pauses import pause_for_requests
 REFRESH_INTERVAL_S = 1.0
 COUNT_INTERVAL_S = 30.0
 MAX_WAIT_S = 5.0  # limit for the first request of a process, while the products are read
-MAX_PRELOADED = 20_000  # products whose index is built before the fork in less than two seconds
+MAX_PRELOADED = 20_000  # products whose index is built before the fork, which delays the start
 logger = logging.getLogger(__name__)
 
 
