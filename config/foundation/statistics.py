@@ -62,7 +62,8 @@ def compute_newcombe_bounds(
     Δ − √((p₁ − l₁)² + (u₂ − p₂)²) … Δ + √((u₁ − p₁)² + (p₂ − l₂)²), with Wilson's bounds l and u of both shares. Source: Newcombe,
     Statistics in Medicine 1998, method 10. It holds for small groups and rare events. Trials must be above 0.
     """
-    share, other = np.asarray(hits, np.float64) / trials, np.asarray(other_hits, np.float64) / other_trials
+    share = np.asarray(hits, np.float64) / np.asarray(trials, np.float64)
+    other = np.asarray(other_hits, np.float64) / np.asarray(other_trials, np.float64)
     low, high = compute_wilson_bounds(hits, trials, level=level)
     other_low, other_high = compute_wilson_bounds(other_hits, other_trials, level=level)
     difference = share - other
