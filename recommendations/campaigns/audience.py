@@ -119,6 +119,30 @@ def query_steps(campaign: Campaign, as_of: datetime) -> QuerySet[Customer]:
     )
 
 
+def query_reasons(campaign: Campaign, as_of: datetime) -> QuerySet[Customer]:
+    """Return the segment's customers with ``reason``, why they do not get the message or "", and ``is_held_out``.
+
+    Raises:
+        ConditionError: a segment is not valid.
+    """
+    settings = load_sending_settings()
+    salt, share = settings.global_holdout_salt, settings.global_holdout_share
+    global_buckets = 0 if campaign.is_transactional else count_holdout_buckets(Decimal(share))
+    return (
+        query_steps(campaign, as_of)
+        .annotate(global_bucket=build_bucket_expression(salt=salt))
+        .annotate(
+            reason=Case(
+                When(is_excluded=True, then=Value("excluded")),
+                When(is_reachable=False, then=Value("not_reachable")),
+                When(has_consented=False, then=Value("no_consent")),
+                When(global_bucket__lt=global_buckets, then=Value("global_holdout")),
+                default=Value(""),
+            )
+        )
+    )
+
+
 def preview_audience(*, campaign: Campaign, as_of: datetime) -> AudiencePreview:
     """Count the customers of each step in one query.
 
