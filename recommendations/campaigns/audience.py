@@ -16,7 +16,7 @@ from customers.identity.personal_data.masking import mask_id
 from customers.orders.models import Order
 from customers.segments.conditions.comparisons import compile_latest_consent
 from customers.segments.membership import annotate_user_id, query_members
-from recommendations.campaigns.assignment import build_bucket_expression, count_holdout_buckets
+from recommendations.sending.holdout import build_bucket_expression, count_holdout_buckets
 from recommendations.campaigns.effect_size import ALPHA, POWER, compute_minimum_detectable_effect
 from recommendations.campaigns.models import AudienceExport, Campaign
 

@@ -14,7 +14,7 @@ from customers.identity.models import Customer, Identifier
 from customers.segments.conditions.condition_tree import ConditionError
 from customers.segments.models import Segment
 from recommendations.campaigns import audience
-from recommendations.campaigns.assignment import compute_bucket
+from recommendations.sending.holdout import compute_bucket
 from recommendations.campaigns.audience import export_audience, preview_audience, stream_audience
 from recommendations.campaigns.backoffice.audience_waterfall import build_waterfall, describe_effect, is_too_small
 from recommendations.campaigns.models import AudienceExport, Campaign

@@ -6,7 +6,7 @@ from django.test import Client
 from django.urls import reverse
 
 from customers.identity.models import Consent, Customer, Identifier
-from recommendations.campaigns.assignment import is_held_out
+from recommendations.sending.holdout import is_held_out
 from recommendations.campaigns.backoffice.customer_panel import CampaignOutcome, list_campaign_outcomes
 from recommendations.campaigns.models import Campaign
 from tests.customers.events.makers import make_event
