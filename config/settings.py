@@ -532,7 +532,9 @@ EMAIL_BACKEND = read_variable(
 )
 
 # The address under which customers reach this server, for the links in messages; and how many connections send messages at once.
-PUBLIC_URL = read_variable("PUBLIC_URL", "http://127.0.0.1:8000", str, "an address such as https://mail.shop.example").rstrip("/")
+PUBLIC_URL = read_variable(
+    "PUBLIC_URL", "http://127.0.0.1:8000", str, "an address such as https://mail.shop.example"
+).rstrip("/")
 SENDING_CONNECTIONS = read_int("SENDING_CONNECTIONS", 4, low=1, high=64)
 
 LOG_LEVEL = read_choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
