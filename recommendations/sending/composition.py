@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from recommendations.sending.channels.base import OutgoingMessage
-from recommendations.sending.checks.candidates import Candidate
+from recommendations.sending.checks.candidates import DueDelivery
 from recommendations.sending.tracking.links import DeliveryLinks
 
 
@@ -26,7 +26,7 @@ def get_rendering() -> Any:
     return import_module("recommendations.messaging.rendering")
 
 
-def compose(candidates: Sequence[Candidate], *, now: datetime) -> Composition:
+def compose(candidates: Sequence[DueDelivery], *, now: datetime) -> Composition:
     """Compose the messages of candidates that are to be sent."""
     composition = Composition()
     for version_id, group in group_by_template(candidates):
@@ -34,9 +34,9 @@ def compose(candidates: Sequence[Candidate], *, now: datetime) -> Composition:
     return composition
 
 
-def group_by_template(candidates: Sequence[Candidate]) -> Iterator[tuple[int, list[Candidate]]]:
+def group_by_template(candidates: Sequence[DueDelivery]) -> Iterator[tuple[int, list[DueDelivery]]]:
     """Yield the candidates by template version, in groups in which a customer occurs once."""
-    groups: dict[tuple[int, int], list[Candidate]] = defaultdict(list)
+    groups: dict[tuple[int, int], list[DueDelivery]] = defaultdict(list)
     occurrences: dict[tuple[int, int], int] = defaultdict(int)
     for candidate in candidates:
         key = (candidate.template_version_id, candidate.customer_id)
@@ -46,7 +46,9 @@ def group_by_template(candidates: Sequence[Candidate]) -> Iterator[tuple[int, li
         yield version_id, group
 
 
-def compose_group(candidates: Sequence[Candidate], *, version_id: int, composition: Composition, now: datetime) -> None:
+def compose_group(
+    candidates: Sequence[DueDelivery], *, version_id: int, composition: Composition, now: datetime
+) -> None:
     """Compose the messages of one template version; each customer occurs once."""
     rendering = get_rendering()
     compiled = rendering.get_compiled(version_id)

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import connection
 
-from recommendations.sending.checks.candidates import Candidate
+from recommendations.sending.checks.candidates import DueDelivery
 from recommendations.sending.transport.journal import SendResult
 
 RETRY_MINUTES = (1, 5, 15, 60, 240)  # after temporary errors; then a delivery fails
@@ -45,7 +45,7 @@ WHERE d.id = row.id AND d.status = 'sending' AND d.attempts = row.attempt
 type ResultRow = tuple[int, int, str, str, str, str, datetime | None, int]
 
 
-def write_decisions(candidates: Sequence[Candidate], *, claim: str, now: datetime) -> None:
+def write_decisions(candidates: Sequence[DueDelivery], *, claim: str, now: datetime) -> None:
     """Write the decisions; deliveries to be sent are claimed by the journal ``claim``."""
     columns = [
         [candidate.id for candidate in candidates],

@@ -14,7 +14,7 @@ from django.db import connection, transaction
 
 from recommendations.sending.channels.base import OutgoingMessage
 from recommendations.sending.channels.registry import CHANNELS
-from recommendations.sending.checks.candidates import Candidate, load_customers, lock_due_deliveries
+from recommendations.sending.checks.candidates import DueDelivery, load_customers, lock_due_deliveries
 from recommendations.sending.checks.eligibility import decide
 from recommendations.sending.composition import compose
 from recommendations.sending.outbox import store_in_outbox
@@ -93,7 +93,7 @@ class SendingWorker:
                 self.send_part(reachable)
         return bool(candidates)
 
-    def decide_chunk(self, rows: int) -> list[Candidate]:
+    def decide_chunk(self, rows: int) -> list[DueDelivery]:
         """Lock, decide and claim the next due deliveries, in one transaction."""
         now = self.now
         with transaction.atomic():
@@ -106,7 +106,7 @@ class SendingWorker:
         self.run.postponed += sum(candidate.status == "pending" for candidate in candidates)
         return candidates
 
-    def send_part(self, candidates: Sequence[Candidate]) -> None:
+    def send_part(self, candidates: Sequence[DueDelivery]) -> None:
         """Compose a few messages, look once more whether they may be sent, and hand them over."""
         composition = compose(candidates, now=self.now)
         attempts = {candidate.id: candidate.attempts + 1 for candidate in candidates}
@@ -157,7 +157,7 @@ class SendingWorker:
         self._client.abandon()
 
 
-def find_stopped(candidates: Sequence[Candidate]) -> dict[int, ResultRow]:
+def find_stopped(candidates: Sequence[DueDelivery]) -> dict[int, ResultRow]:
     """Return the rows of claimed deliveries that must not be sent any more: paused, canceled, consent withdrawn, erased or merged."""
     with connection.cursor() as cursor:
         cursor.execute(FIND_STOPPED, [[candidate.id for candidate in candidates]])

@@ -58,7 +58,7 @@ class CustomerState:
 
 
 @dataclass(slots=True)
-class Candidate:
+class DueDelivery:
     """A due delivery that is being decided.
 
     status, skip_reason, postponed_to: the decision; "sending" until a check decides otherwise.
@@ -97,7 +97,7 @@ class Candidate:
             self.status, self.postponed_to = "pending", until
 
 
-def lock_due_deliveries(*, now: datetime, limit: int) -> list[Candidate]:
+def lock_due_deliveries(*, now: datetime, limit: int) -> list[DueDelivery]:
     """Lock due deliveries until the transaction ends, highest priority first; those that another worker has locked are left out."""
     with connection.cursor() as cursor:
         cursor.execute(LIST_PRIORITIES)
@@ -108,10 +108,10 @@ def lock_due_deliveries(*, now: datetime, limit: int) -> list[Candidate]:
             rows += cursor.fetchall()
             if len(rows) >= limit:
                 break
-    return [Candidate(*row[:-1], event=_decode(row[-1])) for row in rows]
+    return [DueDelivery(*row[:-1], event=_decode(row[-1])) for row in rows]
 
 
-def load_customers(candidates: Sequence[Candidate]) -> None:
+def load_customers(candidates: Sequence[DueDelivery]) -> None:
     """Load the state of each candidate's customer; it stays None for one who no longer exists."""
     purposes = sorted({CHANNELS[channel].purpose for channel in {c.channel for c in candidates} if channel in CHANNELS})
     states = read_customer_states(

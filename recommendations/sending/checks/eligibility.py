@@ -8,7 +8,7 @@ from django.db import connection
 from config.foundation.shop.profile import get_time_zone
 from customers.identity.personal_data.hashing import hash_email, hash_phone
 from recommendations.sending.channels.registry import CHANNELS
-from recommendations.sending.checks.candidates import Candidate, load_customers, read_address
+from recommendations.sending.checks.candidates import DueDelivery, load_customers, read_address
 from recommendations.sending.checks.frequency import check_frequency, read_caps
 from recommendations.sending.checks.quiet_hours import choose_time_zone, find_quiet_end
 from recommendations.sending.email_format import normalize_address
@@ -19,7 +19,7 @@ from recommendations.sending.settings_model import SendingSettings
 FIND_SUPPRESSED = "SELECT value_hash FROM sending_suppression WHERE kind = %s AND value_hash = ANY(%s)"
 
 
-def decide(candidates: Sequence[Candidate], *, settings: SendingSettings, now: datetime) -> None:
+def decide(candidates: Sequence[DueDelivery], *, settings: SendingSettings, now: datetime) -> None:
     """Decide about every candidate; those that stay open are to be sent now. Runs in the transaction that has locked them."""
     load_customers(candidates)
     for candidate in candidates:
@@ -30,7 +30,7 @@ def decide(candidates: Sequence[Candidate], *, settings: SendingSettings, now: d
     check_frequency(candidates, caps=read_caps(settings.caps), now=now)
 
 
-def check_customer(candidate: Candidate, *, now: datetime) -> None:
+def check_customer(candidate: DueDelivery, *, now: datetime) -> None:
     """Check that the customer exists, can be reached on the channel, and has granted the consent that it needs."""
     channel = CHANNELS.get(candidate.channel)
     customer = candidate.customer
@@ -49,7 +49,7 @@ def check_customer(candidate: Candidate, *, now: datetime) -> None:
             candidate.skip(SkipReason.NOT_REACHABLE)
 
 
-def check_suppressions(candidates: Sequence[Candidate]) -> None:
+def check_suppressions(candidates: Sequence[DueDelivery]) -> None:
     """Skip those whose address is on the suppression list."""
     for kind, compute in ((Suppression.Kind.EMAIL, hash_email), (Suppression.Kind.PHONE, hash_phone)):
         hashes = {
@@ -67,7 +67,7 @@ def check_suppressions(candidates: Sequence[Candidate]) -> None:
                 candidate.skip(SkipReason.SUPPRESSED)
 
 
-def check_global_holdout(candidates: Sequence[Candidate], *, settings: SendingSettings) -> None:
+def check_global_holdout(candidates: Sequence[DueDelivery], *, settings: SendingSettings) -> None:
     """Skip marketing messages to the customers who get none, against whom all marketing is measured."""
     if not settings.global_holdout_share:
         return
@@ -78,7 +78,7 @@ def check_global_holdout(candidates: Sequence[Candidate], *, settings: SendingSe
             candidate.skip(SkipReason.GLOBAL_HOLDOUT)
 
 
-def check_quiet_hours(candidates: Sequence[Candidate], *, settings: SendingSettings, now: datetime) -> None:
+def check_quiet_hours(candidates: Sequence[DueDelivery], *, settings: SendingSettings, now: datetime) -> None:
     """Postpone messages that would arrive in the customer's quiet hours to their end."""
     if settings.quiet_from is None or settings.quiet_until is None:
         return

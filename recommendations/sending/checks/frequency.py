@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import connection
 
-from recommendations.sending.checks.candidates import Candidate
+from recommendations.sending.checks.candidates import DueDelivery
 
 LOCK_CLASS = 0x53454E44  # "SEND", so that other advisory locks differ
 
@@ -40,7 +40,7 @@ def read_caps(stored: Sequence[Mapping[str, Any]]) -> list[FrequencyCap]:
     return [FrequencyCap(str(cap["channel"]), int(cap["messages"]), int(cap["days"])) for cap in stored]
 
 
-def check_frequency(candidates: Sequence[Candidate], *, caps: Sequence[FrequencyCap], now: datetime) -> None:
+def check_frequency(candidates: Sequence[DueDelivery], *, caps: Sequence[FrequencyCap], now: datetime) -> None:
     """Skip candidates beyond a cap. Transactional messages are exempt and do not count.
 
     The locks last until the transaction ends, in which the caller writes the decisions: until then no other worker counts these customers.
