@@ -7,7 +7,7 @@ from decimal import Decimal
 from itertools import batched
 from typing import Any, TextIO
 
-from django.db.models import BooleanField, Count, Exists, ExpressionWrapper, OuterRef, Q, QuerySet
+from django.db.models import BooleanField, Case, Count, Exists, ExpressionWrapper, OuterRef, Q, QuerySet, Value, When
 
 from config.foundation.audit_log import record_export
 from config.foundation.csv_cells import format_csv
@@ -21,6 +21,7 @@ from customers.segments.models import Segment
 from recommendations.campaigns.effect_size import ALPHA, POWER, compute_minimum_detectable_effect
 from recommendations.campaigns.models import AudienceExport, Campaign
 from recommendations.sending.holdout import build_bucket_expression, count_holdout_buckets
+from recommendations.sending.settings_model import load_sending_settings
 
 CHUNK_ROWS = 5000
 FLAGS = ("is_excluded", "is_reachable", "has_consented", "is_held_out")

@@ -37,6 +37,13 @@ EVENTS: dict[str, str | Promise] = {
     "shop.settings_changed": _("Shop settings changed"),
     "job.started": _("Job started by hand"),
     "job.cancelled": _("Job cancelled"),
+    "campaign.submitted": _("Campaign submitted for approval"),
+    "campaign.approved": _("Campaign approved"),
+    "campaign.launched": _("Campaign launched"),
+    "campaign.returned": _("Campaign returned to draft"),
+    "campaign.paused": _("Campaign paused"),
+    "campaign.resumed": _("Campaign resumed"),
+    "campaign.canceled": _("Campaign canceled"),
     "session.ended": _("Session ended"),
     "audit_log.purged": _("Old entries of the audit log deleted"),
 }

@@ -91,24 +91,36 @@ def describe_results(campaign: Campaign, results: CampaignResults, currency: str
             "decided who got the message, so the difference says nothing about it."
         )
     if results.verdict == "preliminary":
-        return _(
-            "Not final before %(final_at)s. So far the goal (%(goal)s) was reached by %(rate)s of the recipients and %(holdout_rate)s of "
-            "the holdout group."
-        ) % values
+        return (
+            _(
+                "Not final before %(final_at)s. So far the goal (%(goal)s) was reached by %(rate)s of the recipients and %(holdout_rate)s of "
+                "the holdout group."
+            )
+            % values
+        )
     if results.verdict == "increase":
-        return _(
-            "The message worked: the goal (%(goal)s) was reached by %(rate)s of the recipients and %(holdout_rate)s of the holdout group, "
-            "%(points)s percentage points (95%% interval %(interval)s). That is about %(orders)s more customers."
-        ) % values
+        return (
+            _(
+                "The message worked: the goal (%(goal)s) was reached by %(rate)s of the recipients and %(holdout_rate)s of the holdout group, "
+                "%(points)s percentage points (95%% interval %(interval)s). That is about %(orders)s more customers."
+            )
+            % values
+        )
     if results.verdict == "decrease":
-        return _(
-            "The message did harm: the goal (%(goal)s) was reached by %(rate)s of the recipients and %(holdout_rate)s of the holdout "
-            "group, %(points)s percentage points (95%% interval %(interval)s)."
-        ) % values
-    return _(
-        "No effect shown: the goal (%(goal)s) was reached by %(rate)s of the recipients and %(holdout_rate)s of the holdout group. "
-        "The true difference lies between these percentage points with 95%% confidence: %(interval)s."
-    ) % values
+        return (
+            _(
+                "The message did harm: the goal (%(goal)s) was reached by %(rate)s of the recipients and %(holdout_rate)s of the holdout "
+                "group, %(points)s percentage points (95%% interval %(interval)s)."
+            )
+            % values
+        )
+    return (
+        _(
+            "No effect shown: the goal (%(goal)s) was reached by %(rate)s of the recipients and %(holdout_rate)s of the holdout group. "
+            "The true difference lies between these percentage points with 95%% confidence: %(interval)s."
+        )
+        % values
+    )
 
 
 def format_day_of(results: CampaignResults) -> str:

@@ -94,12 +94,10 @@ def freeze_audience(campaign: Campaign, *, as_of: datetime) -> AudienceCounts:
         return AudienceCounts(*counts, buyers=cursor.fetchone()[0])
 
 
-def split_by_due_time(
-    campaign: Campaign, *, scheduled_for: datetime
-) -> Iterator[tuple[datetime, QuerySet[Customer]]]:
+def split_by_due_time(campaign: Campaign, *, scheduled_for: datetime) -> Iterator[tuple[datetime, QuerySet[Customer]]]:
     """Yield the eligible customers with the time at which their messages are due; several times if local times are used."""
     if not campaign.uses_customer_time:
-        yield scheduled_for, Customer.objects.filter(pk__in=RawSQL(ELIGIBLE, []))
+        yield scheduled_for, Customer.objects.filter(pk__in=RawSQL(ELIGIBLE, []))  # noqa: S611 — a constant
         return
     shop_zone = get_time_zone()
     with connection.cursor() as cursor:
@@ -110,7 +108,7 @@ def split_by_due_time(
         by_due[find_due_time(scheduled_for, trait, country, shop_zone)].append((trait, country))
     for due_at, group in sorted(by_due.items()):
         traits, countries = map(list, zip(*group, strict=True))
-        yield due_at, Customer.objects.filter(pk__in=RawSQL(ELIGIBLE_IN_ZONES, [traits, countries]))
+        yield due_at, Customer.objects.filter(pk__in=RawSQL(ELIGIBLE_IN_ZONES, [traits, countries]))  # noqa: S611 — a constant
 
 
 def find_due_time(scheduled_for: datetime, trait: str, country: str, shop_zone: ZoneInfo) -> datetime:

@@ -17,8 +17,8 @@ from recommendations.campaigns.launch.readiness import (
 )
 from recommendations.campaigns.launch.runs import (
     ORIGIN,
-    plan_next_run,
     is_approval_required,
+    plan_next_run,
     start_due_run,
 )
 from recommendations.campaigns.models import Campaign, CampaignRun

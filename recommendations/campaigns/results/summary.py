@@ -54,7 +54,9 @@ class CampaignResults:
     audience: dict[str, int]
 
 
-def compute_results(campaign: Campaign, *, as_of: datetime, runs: Sequence[CampaignRun] | None = None) -> CampaignResults:
+def compute_results(
+    campaign: Campaign, *, as_of: datetime, runs: Sequence[CampaignRun] | None = None
+) -> CampaignResults:
     """Return the results of all runs, or of these."""
     runs = list(campaign.runs.all()) if runs is None else runs
     if not runs:
@@ -92,9 +94,7 @@ def compute_effect(recipients: GroupOutcome, holdout: GroupOutcome) -> Effect | 
         recipients.converted, recipients.customers, holdout.converted, holdout.customers, level=LEVEL
     )
     revenue = compare_means(recipients.revenue_sample, holdout.revenue_sample, level=LEVEL)
-    return Effect(
-        conversion, scale(conversion, recipients.customers), revenue, scale(revenue, recipients.customers)
-    )
+    return Effect(conversion, scale(conversion, recipients.customers), revenue, scale(revenue, recipients.customers))
 
 
 def scale(interval: ConfidenceInterval, factor: float) -> ConfidenceInterval:
