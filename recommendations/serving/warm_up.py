@@ -40,11 +40,11 @@ def warm_up_requests(state: ServingState, now: datetime) -> None:
     ]
     name = state.model.identifiers.get_id(0) if len(state.model.identifiers) else ""
     customer = name.removeprefix("user_id:") if name.startswith("user_id:") else "warm-up"
-    with_rules = {"filter": parse_filter("price > 0"), "boost": parse_boosts("price > 1 ^ 1.5")}
+    expression, boosts = parse_filter("price > 0"), parse_boosts("price > 1 ^ 1.5")
     for activity in (RecentActivity(viewed, names=[f"user_id:{customer}"]), RecentActivity(viewed, {product_ids[-1]})):
         for placement in PLACEMENTS:
             request = RecommendationRequest(placement, user_id=customer, product_ids=product_ids[:2], n=20)
-            for variant in (request, replace(request, diversity=0.3, **with_rules)):
+            for variant in (request, replace(request, diversity=0.3, filter=expression, boost=boosts)):
                 response = recommend(request=variant, now=now, source=source, activity=activity, has_deadline=False)
                 encode_response(response)
         ranking = RankRequest(product_ids, user_id=customer)
