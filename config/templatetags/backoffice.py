@@ -30,7 +30,8 @@ def location(context: Context) -> dict[str, Any]:
 @register.simple_tag(takes_context=True)
 def empty_list(context: Context) -> dict[str, Any]:
     """Return what to do while the list of the page has no rows: text, label and URL of the next step."""
-    request = getattr(context, "request", None)  # not a variable: an inclusion tag of the list has rendered this template
+    # The inclusion tag of the list renders this template without the variable `request`.
+    request = getattr(context, "request", None)
     return describe_empty_list(request, context["cl"].opts.label) if request is not None else {}
 
 
