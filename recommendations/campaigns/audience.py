@@ -120,7 +120,7 @@ def query_steps(campaign: Campaign, as_of: datetime) -> QuerySet[Customer]:
     )
 
 
-def query_reasons(campaign: Campaign, as_of: datetime) -> QuerySet[Customer]:
+def query_reasons(campaign: Campaign, as_of: datetime) -> QuerySet[Any, Any]:
     """Return the segment's customers with ``reason``, why they do not get the message or "", and ``is_held_out``.
 
     Raises:

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.core.exceptions import EmptyResultSet
@@ -76,7 +77,8 @@ def freeze_audience(campaign: Campaign, *, as_of: datetime) -> AudienceCounts:
     Raises:
         ConditionError: a segment is not valid.
     """
-    rows = query_reasons(campaign, as_of).order_by().values_list("pk", "reason", "is_held_out")
+    rows: QuerySet[Any, Any] = query_reasons(campaign, as_of).order_by()
+    rows = rows.values_list("pk", "reason", "is_held_out")
     try:
         statement, parameters = rows.query.sql_with_params()
     except EmptyResultSet:  # a condition that nobody can match
@@ -91,7 +93,7 @@ def freeze_audience(campaign: Campaign, *, as_of: datetime) -> AudienceCounts:
         cursor.execute(COUNT_AUDIENCE)
         counts = cursor.fetchone()
         cursor.execute(COUNT_BUYERS, [as_of - timedelta(days=campaign.attribution_days), as_of])
-        return AudienceCounts(*counts, buyers=cursor.fetchone()[0])
+        return AudienceCounts(*counts, *cursor.fetchone())
 
 
 def split_by_due_time(campaign: Campaign, *, scheduled_for: datetime) -> Iterator[tuple[datetime, QuerySet[Customer]]]:

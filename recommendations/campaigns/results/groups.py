@@ -7,6 +7,7 @@ whether or not it was sent, delivered or opened: the chance that decided about t
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from django.db import connection
 from psycopg import sql
@@ -18,6 +19,13 @@ from customers.segments.conditions.compiler import compile_condition
 from recommendations.campaigns.models import Campaign, CampaignRun
 
 LAUNCH_CLAIM = "launch"  # of the deliveries that were skipped when the run started
+GOAL_FIELDS = {
+    Campaign.Goal.ORDER: "bought.any",
+    Campaign.Goal.CHECKOUT: "started_checkout",
+    Campaign.Goal.CART: "added.any",
+    Campaign.Goal.VIEW: "viewed.any",
+    Campaign.Goal.REVIEW: "reviewed",
+}
 # a customer's window is from the start of the first run to the end of the attribution window of the last one
 MEMBERS = """
 SELECT d.customer_id, bool_or(d.skip_reason = 'holdout') AS is_held_out, min(r.started_at) AS since,
@@ -85,7 +93,12 @@ def count_outcomes(campaign: Campaign, runs: Sequence[CampaignRun], *, as_of: da
     """Return the outcome of the recipients (False) and of the holdout group (True) of these runs."""
     window = timedelta(days=campaign.attribution_days)
     first, last = min(run.started_at for run in runs), max(run.started_at for run in runs) + window
-    values = {"runs": [run.pk for run in runs], "window": window, "first": first, "last": min(last, as_of)}
+    values: dict[str, Any] = {
+        "runs": [run.pk for run in runs],
+        "window": window,
+        "first": first,
+        "last": min(last, as_of),
+    }
     amount = build_net_amount()
     statement = sql.SQL(COUNT_OUTCOMES).format(members=sql.SQL(MEMBERS), amount=amount)
     with connection.cursor() as cursor:
@@ -111,14 +124,10 @@ def count_outcomes(campaign: Campaign, runs: Sequence[CampaignRun], *, as_of: da
     return groups
 
 
-def count_goal(campaign: Campaign, values: dict[str, object], *, as_of: datetime) -> dict[bool, int]:
+def count_goal(campaign: Campaign, values: dict[str, Any], *, as_of: datetime) -> dict[bool, int]:
     """Return how many of each group had the event of the goal on a day of the attribution window, as segments count events."""
-    first, last = values["first"], values["last"]
-    assert isinstance(first, datetime)
-    assert isinstance(last, datetime)
-    reached = Customer.objects.filter(
-        compile_condition(build_goal_condition(campaign.goal, first.date(), last.date()), as_of=as_of)
-    )
+    condition = build_goal_condition(campaign.goal, values["first"].date(), values["last"].date())
+    reached = Customer.objects.filter(compile_condition(condition, as_of=as_of))
     statement, parameters = reached.order_by().values("pk").query.sql_with_params()
     names = {f"goal_{number}": value for number, value in enumerate(parameters)}
     filled = statement % tuple(f"%({name})s" for name in names)
@@ -129,13 +138,5 @@ def count_goal(campaign: Campaign, values: dict[str, object], *, as_of: datetime
 
 def build_goal_condition(goal: str, first: date, last: date) -> dict[str, object]:
     """Return the segment condition of customers who reached the goal."""
-    field = "bought.any" if goal == Campaign.Goal.ORDER else GOAL_FIELDS[goal]
+    field = GOAL_FIELDS[Campaign.Goal(goal)]
     return {"field": field, "op": "at_least", "between": [first.isoformat(), last.isoformat()]}
-
-
-GOAL_FIELDS = {
-    Campaign.Goal.CHECKOUT: "started_checkout",
-    Campaign.Goal.CART: "added.any",
-    Campaign.Goal.VIEW: "viewed.any",
-    Campaign.Goal.REVIEW: "reviewed",
-}
