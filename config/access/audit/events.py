@@ -44,6 +44,7 @@ EVENTS: dict[str, str | Promise] = {
     "campaign.paused": _("Campaign paused"),
     "campaign.resumed": _("Campaign resumed"),
     "campaign.canceled": _("Campaign canceled"),
+    "campaign.settings_changed": _("Rules for all campaigns changed"),
     "session.ended": _("Session ended"),
     "audit_log.purged": _("Old entries of the audit log deleted"),
 }

@@ -1,7 +1,6 @@
 """Texts of campaigns: schedules, results and the reasons of skips."""
 
 from collections.abc import Callable
-from math import isnan
 
 from django.utils.formats import date_format, number_format, time_format
 from django.utils.timezone import localtime
@@ -70,7 +69,7 @@ def format_signed_money(value: float, currency: str) -> str:
     return f"+{text}" if value > 0 else f"−{text}" if value < 0 else text
 
 
-def describe_results(campaign: Campaign, results: CampaignResults, currency: str) -> str:
+def describe_results(campaign: Campaign, results: CampaignResults) -> str:
     """Return what the campaign caused, in one or two sentences."""
     if results.verdict == "no_runs":
         return _("Nothing has been sent yet.")
@@ -129,7 +128,7 @@ def format_day_of(results: CampaignResults) -> str:
 
 def describe_revenue(results: CampaignResults, currency: str) -> str:
     """Return the additional revenue with its interval; empty without a holdout group."""
-    if results.effect is None or isnan(results.effect.revenue.low):
+    if results.effect is None or results.effect.revenue is None:
         return ""
     revenue = results.effect.revenue
     text = _("Additional revenue: %(value)s (95%% interval %(interval)s).") % {

@@ -157,6 +157,18 @@ def cancel(campaign: Campaign, *, now: datetime) -> None:
         record_action("campaign.canceled", instance=locked, label=locked.name)
 
 
+def plan_after_edit(campaign: Campaign, *, now: datetime) -> None:
+    """Plan the next run of a recurring campaign anew, whose schedule may have been edited."""
+    if campaign.kind != Campaign.Kind.RECURRING or campaign.status not in (
+        Status.SCHEDULED,
+        Status.RUNNING,
+        Status.PAUSED,
+    ):
+        return
+    plan_next_run(campaign, after=now)
+    campaign.save(update_fields=["next_run_at", "next_scheduled_for"])
+
+
 def clear_plan(campaign: Campaign, *, status: Status) -> None:
     campaign.status, campaign.problem = status, ""
     campaign.next_run_at = campaign.next_scheduled_for = None

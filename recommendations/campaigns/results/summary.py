@@ -26,13 +26,13 @@ class Effect:
 
     Attributes:
         conversion: in shares, 0.01 is one percentage point. orders: additional customers who reached the goal.
-        revenue_per_customer, revenue: additional revenue, net of returns.
+        revenue_per_customer, revenue: additional revenue, net of returns; None for a group of one customer.
     """
 
     conversion: ConfidenceInterval
     orders: ConfidenceInterval
-    revenue_per_customer: ConfidenceInterval
-    revenue: ConfidenceInterval
+    revenue_per_customer: ConfidenceInterval | None
+    revenue: ConfidenceInterval | None
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def make_reachable(number: int, *, start: int = 10**12) -> list[Customer]:
         customer = make_customer(email=f"u{index}@shop.example", pk=start + index)
         make_identifier(customer, f"u{index}")
         make_profile(customer, stage="loyal")
-        make_consent(customer, recorded_at=NOON - timedelta(days=5))
+        make_consent(customer, recorded_at=NOON - timedelta(days=50))
         customers.append(customer)
     return customers
 
