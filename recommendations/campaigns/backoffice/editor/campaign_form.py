@@ -114,8 +114,8 @@ class CampaignForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        share = Decimal(self.instance.holdout_share)
-        self.fields["holdout_percent"].initial = (share * 100).normalize()
+        share = Decimal(str(self.instance.holdout_share)) * 100
+        self.fields["holdout_percent"].initial = f"{share.normalize():f}"
         self.locked = get_locked_fields(self.instance) if self.instance.pk else ()
         for name in self.locked:
             field = self.fields.get("holdout_percent" if name == "holdout_share" else name)
