@@ -235,6 +235,7 @@ INSTALLED_APPS = [
     "recommendations.campaigns",
     "config.access",
     "config.jobs",
+    "config.onsite",
     "config.storefront",
     "config",
 ]
