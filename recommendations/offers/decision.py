@@ -96,7 +96,9 @@ def decide_offer(*, request: OfferRequest, now: datetime, is_recorded: bool = Tr
         if outcome is Outcome.SHOWN and decision.offer is not None:
             outcome = Outcome.OTHER_SHOWN
         decision.outcomes.append((offer, outcome))
-        if outcome not in (Outcome.SHOWN, Outcome.HELD_OUT) or (outcome is Outcome.HELD_OUT and decision.offer is not None):
+        if outcome not in (Outcome.SHOWN, Outcome.HELD_OUT) or (
+            outcome is Outcome.HELD_OUT and decision.offer is not None
+        ):
             continue
         exposure = OfferExposure(
             exposure_id=uuid.uuid4(),
@@ -109,7 +111,9 @@ def decide_offer(*, request: OfferRequest, now: datetime, is_recorded: bool = Tr
         )
         exposures.append(exposure)
         if outcome is Outcome.SHOWN and content is not None:
-            fields = {name: getattr(content, name) for name in ("title", "text", "button", "url", "image_url", "language")}
+            fields = {
+                name: getattr(content, name) for name in ("title", "text", "button", "url", "image_url", "language")
+            }
             decision.offer = ShownOffer(offer.key, offer.name, exposure.exposure_id, **fields)
     if is_recorded and exposures:
         OfferExposure.objects.bulk_create(exposures)

@@ -1,6 +1,7 @@
 """Offers with their texts, individual offers that a flow has queued, and what was decided for whom."""
 
 import secrets
+from decimal import Decimal
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -10,6 +11,8 @@ from django.utils.translation import gettext_lazy as _
 
 from customers.identity.models import Customer
 from customers.segments.models import Segment
+
+MAX_HOLDOUT_SHARE = Decimal("0.9")
 
 
 def make_salt() -> str:
@@ -57,8 +60,8 @@ class Offer(models.Model):
         _("holdout share"),
         max_digits=5,
         decimal_places=4,
-        default=0.1,
-        validators=[MinValueValidator(0), MaxValueValidator(0.9)],
+        default=Decimal("0.1"),
+        validators=[MinValueValidator(Decimal(0)), MaxValueValidator(MAX_HOLDOUT_SHARE)],
         help_text=_("0.1 shows the offer to nine in ten people, and compares them with the others."),
     )
     salt = models.CharField(max_length=32, default=make_salt, editable=False)
@@ -77,7 +80,8 @@ class Offer(models.Model):
         ordering = ["-priority", "-id"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(holdout_share__gte=0, holdout_share__lte=0.9), name="offers_holdout_share_range"
+                condition=Q(holdout_share__gte=0, holdout_share__lte=MAX_HOLDOUT_SHARE),
+                name="offers_holdout_share_range",
             ),
             models.CheckConstraint(
                 condition=Q(starts_at=None) | Q(ends_at=None) | Q(starts_at__lt=F("ends_at")), name="offers_period"
@@ -167,8 +171,12 @@ class OfferExposure(models.Model):
         verbose_name_plural = _("offer exposures")
         ordering = ["-decided_at", "-id"]
         indexes = [
-            models.Index(fields=["customer", "decided_at"], name="offers_exposure_of", condition=Q(customer__isnull=False)),
-            models.Index(fields=["anonymous_id", "decided_at"], name="offers_exposure_seen", condition=~Q(anonymous_id="")),
+            models.Index(
+                fields=["customer", "decided_at"], name="offers_exposure_of", condition=Q(customer__isnull=False)
+            ),
+            models.Index(
+                fields=["anonymous_id", "decided_at"], name="offers_exposure_seen", condition=~Q(anonymous_id="")
+            ),
             models.Index(fields=["offer", "decided_at"], name="offers_exposure_by"),
         ]
 

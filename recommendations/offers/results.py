@@ -1,19 +1,16 @@
 """Results of an offer: shows, clicks, and the orders of those who saw it compared with the holdout group.
 
-Intent to treat: a person counts from the first exposure, in the group of that exposure, whether it was seen or not. The interval of the
-difference of two shares is Newcombe's (method 10, Statistics in Medicine 1998): √((p₁−l₁)² + (u₂−p₂)²) below, √((u₁−p₁)² + (p₂−l₂)²)
-above, with Wilson's intervals (l, u) of each share; it holds for small counts.
+Intent to treat: a person counts from the first exposure, in the group of that exposure, whether it was seen or not.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from math import sqrt
 from typing import Any
 
 from django.db import connection
 from django.db.models import Count
 
-from config.foundation.statistics import compute_wilson_interval
+from config.foundation.statistics import compute_newcombe_bounds
 from recommendations.offers.models import Offer, OfferExposure
 
 WINDOW = timedelta(days=7)
@@ -75,9 +72,14 @@ def measure_offer(*, offer: Offer, as_of: datetime) -> OfferResults:
     """Return the results until a moment, by two queries."""
     shown = OfferExposure.objects.filter(offer=offer, arm=OfferExposure.Arm.SHOWN, decided_at__lte=as_of)
     counts: dict[str, Any] = shown.aggregate(
-        shows=Count("pk"), clicks=Count("clicked_at"), closes=Count("closed_at"), people=Count("customer", distinct=True)
+        shows=Count("pk"),
+        clicks=Count("clicked_at"),
+        closes=Count("closed_at"),
+        people=Count("customer", distinct=True),
     )
-    unknown = shown.filter(customer=None).exclude(anonymous_id="").aggregate(devices=Count("anonymous_id", distinct=True))
+    unknown = (
+        shown.filter(customer=None).exclude(anonymous_id="").aggregate(devices=Count("anonymous_id", distinct=True))
+    )
     with connection.cursor() as cursor:
         cursor.execute(GROUPS, {"offer": offer.pk, "as_of": as_of, "window": WINDOW})
         groups = {arm: OfferGroup(people, buyers, int(orders)) for arm, people, buyers, orders in cursor.fetchall()}
@@ -103,9 +105,5 @@ def compare_shares(treated: OfferGroup, held_out: OfferGroup) -> tuple[float | N
     """Return the difference of the conversion rates with its interval; None if a group is empty."""
     if not treated.people or not held_out.people:
         return None, None, None
-    first = compute_wilson_interval(treated.buyers, treated.people)
-    second = compute_wilson_interval(held_out.buyers, held_out.people)
-    difference = first.value - second.value
-    low = difference - sqrt((first.value - first.low) ** 2 + (second.high - second.value) ** 2)
-    high = difference + sqrt((first.high - first.value) ** 2 + (second.value - second.low) ** 2)
-    return difference, low, high
+    low, high = compute_newcombe_bounds(treated.buyers, treated.people, held_out.buyers, held_out.people)
+    return treated.buyers / treated.people - held_out.buyers / held_out.people, float(low), float(high)

@@ -20,7 +20,6 @@ from recommendations.offers.decision import OfferDecision, OfferRequest, clear_o
 from recommendations.offers.editing import OfferNotReadyError, pause_offer, start_offer
 from recommendations.offers.models import Offer
 from recommendations.offers.reporting import Reaction, record_reaction
-from recommendations.offers.results import measure_offer
 from recommendations.offers.rest.serializers import (
     MAX_ID_LENGTH,
     OfferDecisionSerializer,
@@ -30,6 +29,7 @@ from recommendations.offers.rest.serializers import (
     ReactionSerializer,
     VisitorOfferQuerySerializer,
 )
+from recommendations.offers.results import measure_offer
 from recommendations.serving.visitor_claims import UNVERIFIED, read_caller
 
 
@@ -116,9 +116,7 @@ class OfferReactionView(APIView):
     required_scopes: ClassVar[dict[str, str]] = {"POST": "campaigns:write"}
     publishable = True
 
-    @extend_schema(
-        operation_id="offer_reaction", request=ReactionSerializer, responses={204: None}, tags=["offers"]
-    )
+    @extend_schema(operation_id="offer_reaction", request=ReactionSerializer, responses={204: None}, tags=["offers"])
     def post(self, request: Request, exposure_id: UUID) -> Response:
         body = ReactionSerializer(data=request.data)
         body.is_valid(raise_exception=True)

@@ -147,6 +147,8 @@ class OfferResultsSerializer(serializers.Serializer[Any]):
     click_through_rate = serializers.FloatField(allow_null=True)
     shown = OfferGroupSerializer()
     held_out = OfferGroupSerializer()
-    difference = serializers.FloatField(allow_null=True, help_text=_("Conversion rate of those who saw it, less holdout."))
+    difference = serializers.FloatField(
+        allow_null=True, help_text=_("Conversion rate of those who saw it, less holdout.")
+    )
     low = serializers.FloatField(allow_null=True, help_text=_("Lower end of the 95% interval of the difference."))
     high = serializers.FloatField(allow_null=True, help_text=_("Upper end of the 95% interval of the difference."))
