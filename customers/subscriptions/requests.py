@@ -11,7 +11,7 @@ LIFETIME = timedelta(days=7)
 MAX_TOKEN_LENGTH = 3000
 
 
-class InvalidTokenError(Exception):
+class InvalidLinkError(Exception):
     """The link is damaged or too old."""
 
 
@@ -40,14 +40,14 @@ def read_token(token: str, *, now: datetime) -> SubscriptionRequest:
     """Return the request of a token.
 
     Raises:
-        InvalidTokenError: the token is damaged or has expired.
+        InvalidLinkError: the token is damaged or has expired.
     """
     if len(token) > MAX_TOKEN_LENGTH:
-        raise InvalidTokenError
+        raise InvalidLinkError
     try:
         request = decode_request(token)
     except (UnreadableFieldError, msgspec.DecodeError, ValueError) as error:
-        raise InvalidTokenError from error
+        raise InvalidLinkError from error
     if not now - LIFETIME <= request.requested_at.astimezone(UTC) <= now + timedelta(minutes=1):
-        raise InvalidTokenError
+        raise InvalidLinkError
     return request

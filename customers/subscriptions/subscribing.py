@@ -14,7 +14,7 @@ from customers.identity.personal_data.hashing import hash_email
 from customers.identity.resolution.blocklist import is_blocked_email
 from customers.identity.resolution.user_ids import find_customer
 from customers.subscriptions.limits import is_email_limited
-from customers.subscriptions.requests import InvalidTokenError, SubscriptionRequest, make_token, read_token
+from customers.subscriptions.requests import InvalidLinkError, SubscriptionRequest, make_token, read_token
 from customers.subscriptions.tasks import send_confirmation
 
 SOURCE_KEY = "forms"
@@ -38,7 +38,7 @@ def confirm_subscription(*, token: str, now: datetime) -> Customer:
     The browser that sent the form is not linked to the customer: it may be that of somebody else, who entered this address.
 
     Raises:
-        InvalidTokenError: the link is damaged or too old, or the customer has unsubscribed since.
+        InvalidLinkError: the link is damaged or too old, or the customer has unsubscribed since.
     """
     request = read_token(token, now=now)
     with transaction.atomic():
@@ -47,7 +47,7 @@ def confirm_subscription(*, token: str, now: datetime) -> Customer:
         latest = customer.consents.filter(purpose=Consent.Purpose.EMAIL).first()
         if latest is not None and latest.recorded_at >= request.requested_at:
             if latest.status == Consent.Status.WITHDRAWN:
-                raise InvalidTokenError
+                raise InvalidLinkError
             return customer
         record_consent(
             customer=customer,

@@ -7,7 +7,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from config.foundation.shop.profile import get_shop
-from customers.subscriptions.requests import InvalidTokenError, read_token
+from customers.subscriptions.requests import InvalidLinkError, read_token
 from customers.subscriptions.subscribing import confirm_subscription
 
 
@@ -23,7 +23,7 @@ def show_confirmation(request: HttpRequest, token: str) -> HttpResponse:
         else:
             read_token(token, now=now)
             state = "asked"
-    except InvalidTokenError:
+    except InvalidLinkError:
         state = "invalid"
     context = {"state": state, "shop_name": get_shop().name}
     response = render(request, "subscriptions/confirm.html", context, status=410 if state == "invalid" else 200)

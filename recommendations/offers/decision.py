@@ -15,9 +15,9 @@ from django.db.models import Count, Exists, OuterRef, Q
 from config.foundation.ttl_cache import TtlCache
 from customers.identity.models import ConsentDenial, Identifier
 from customers.segments.membership import find_matching_segments
-from recommendations.offers.assignment import is_held_out
 from recommendations.offers.models import Offer, OfferContent, OfferExposure, QueuedOffer
 from recommendations.offers.outcomes import Outcome
+from recommendations.sending.holdout import is_held_out
 
 FREQUENCY_WINDOW = timedelta(days=1)
 FALLBACK_LANGUAGE = "en"
@@ -132,7 +132,9 @@ def evaluate_offer(offer: Offer, visitor: OfferVisitor, state: VisitorState) -> 
             return Outcome.NOT_IN_SEGMENT
     if offer.max_shows_per_day and state.shows[offer.pk] >= offer.max_shows_per_day:
         return Outcome.SHOWN_OFTEN
-    if visitor.subject and is_held_out(salt=offer.salt, subject=visitor.subject, share=Decimal(offer.holdout_share)):
+    if visitor.subject and is_held_out(
+        salt=offer.salt, customer_id=visitor.subject, share=Decimal(offer.holdout_share)
+    ):
         return Outcome.HELD_OUT
     return Outcome.SHOWN
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import generics
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -165,15 +165,22 @@ class OfferActionView(APIView):
         return Response(OfferSerializer(offer, context={"request": self.request}).data)
 
 
+class OfferNotReady(APIException):
+    status_code = 409
+    default_code = "not_ready"
+
+
 class OfferStart(OfferActionView):
     """Show the offer from now on, within its period."""
+
+    conflicts = ("POST",)
 
     @extend_schema(operation_id="offers_start", request=None, responses=OfferSerializer)
     def post(self, request: Request, key: str) -> Response:
         try:
             start_offer(offer=get_object_or_404(Offer, key=key), now=timezone.now())
         except OfferNotReadyError as error:
-            raise ValidationError({"status": str(error)}) from error
+            raise OfferNotReady(str(error)) from error
         return self.respond(key)
 
 

@@ -16,7 +16,7 @@ from customers.identity.consent.ledger import record_consent
 from customers.identity.models import Consent, Customer, Identifier
 from customers.identity.personal_data.hashing import hash_email
 from customers.subscriptions.limits import MAX_PER_CLIENT, MAX_PER_EMAIL
-from customers.subscriptions.requests import InvalidTokenError, SubscriptionRequest, make_token, read_token
+from customers.subscriptions.requests import InvalidLinkError, SubscriptionRequest, make_token, read_token
 from tests.config.access.callers import make_client
 from tests.makers import NOON, make_customer, make_identifier
 
@@ -120,7 +120,7 @@ def test_links_are_valid_for_seven_days_and_cannot_be_changed() -> None:
         ("", NOON),
         ("x" * 5000, NOON),
     ):
-        with pytest.raises(InvalidTokenError):
+        with pytest.raises(InvalidLinkError):
             read_token(damaged, now=now)
 
 

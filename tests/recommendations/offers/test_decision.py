@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -11,11 +12,11 @@ from django.test.utils import CaptureQueriesContext
 from customers.identity.consent.ledger import record_consent
 from customers.identity.models import Consent, Identifier
 from customers.segments.models import SegmentMember
-from recommendations.offers.assignment import is_held_out
 from recommendations.offers.decision import OfferRequest, clear_offer_cache, decide_offer
 from recommendations.offers.models import Offer, OfferExposure
 from recommendations.offers.outcomes import Outcome
 from recommendations.offers.queueing import show_offer
+from recommendations.sending.holdout import is_held_out
 from tests.makers import NOON, make_customer, make_identifier, make_segment
 from tests.recommendations.offers.makers import make_offer
 
@@ -85,7 +86,11 @@ def test_the_holdout_group_sees_the_next_offer_and_is_recorded() -> None:
     offer = make_offer("tested", priority=5, holdout_share="0.5")
     make_offer("other", priority=1)
     customers = [make_customer(f"user-{number}") for number in range(40)]
-    held_out = [customer for customer in customers if is_held_out(salt=offer.salt, subject=str(customer.pk), share=0.5)]  # type: ignore[arg-type]
+    held_out = [
+        customer
+        for customer in customers
+        if is_held_out(salt=offer.salt, customer_id=customer.pk, share=Decimal("0.5"))
+    ]
     assert 5 < len(held_out) < 35
     for number, customer in enumerate(customers):
         assert decide(user_id=f"user-{number}")[0] == ("other" if customer in held_out else "tested")

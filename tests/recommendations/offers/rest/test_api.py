@@ -99,11 +99,11 @@ def test_an_offer_can_be_made_started_and_paused(offer: Offer) -> None:
     created = client.post("/api/v1/offers/", body, content_type="application/json")
     assert created.status_code == 201, created.content
     assert created.json()["status"] == "draft"
-    assert client.post("/api/v1/offers/sale/start/").json()["status"] == "running"
+    assert client.post("/api/v1/offers/sale/start/", content_type="application/json").json()["status"] == "running"
     assert get_offer(client, "visitors/device-1/offers/")["offer"] is None, "another placement"
     shown = client.get("/api/v1/visitors/device-1/offers/?placement=cart").json()
     assert shown["offer"]["title"] == "Sale"
-    assert client.post("/api/v1/offers/sale/pause/").json()["status"] == "paused"
+    assert client.post("/api/v1/offers/sale/pause/", content_type="application/json").json()["status"] == "paused"
     results = client.get("/api/v1/offers/sale/results/").json()
     assert (results["shows"], results["clicks"], results["difference"]) == (1, 0, None)
     wrong = client.patch(
@@ -114,9 +114,9 @@ def test_an_offer_can_be_made_started_and_paused(offer: Offer) -> None:
         "/api/v1/offers/", {"key": "empty", "name": "Empty", "contents": []}, content_type="application/json"
     )
     assert empty.status_code == 201
-    refused = client.post("/api/v1/offers/empty/start/")
-    assert refused.status_code == 400
-    assert "content" in refused.json()["errors"][0]["message"]
+    refused = client.post("/api/v1/offers/empty/start/", content_type="application/json")
+    assert refused.status_code == 409
+    assert "content" in refused.json()["detail"]
 
 
 def test_a_publishable_key_cannot_list_offers(offer: Offer) -> None:
