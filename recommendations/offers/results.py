@@ -28,7 +28,7 @@ FROM person
 CROSS JOIN LATERAL (
     SELECT count(*) AS orders FROM orders_order o
     WHERE o.customer_id = person.customer_id AND o.kind = 'sale' AND o.status <> 'cancelled'
-      AND o.placed_at >= person.decided_at AND o.placed_at < least(person.decided_at + %(window)s, %(as_of)s)
+      AND o.placed_at >= person.decided_at AND o.placed_at < least(person.decided_at + make_interval(days => %(days)s), %(as_of)s)
 ) bought
 GROUP BY person.arm
 """
@@ -81,7 +81,7 @@ def measure_offer(*, offer: Offer, as_of: datetime) -> OfferResults:
         shown.filter(customer=None).exclude(anonymous_id="").aggregate(devices=Count("anonymous_id", distinct=True))
     )
     with connection.cursor() as cursor:
-        cursor.execute(GROUPS, {"offer": offer.pk, "as_of": as_of, "window": WINDOW})
+        cursor.execute(GROUPS, {"offer": offer.pk, "as_of": as_of, "days": WINDOW.days})
         groups = {arm: OfferGroup(people, buyers, int(orders)) for arm, people, buyers, orders in cursor.fetchall()}
     treated = groups.get(OfferExposure.Arm.SHOWN, OfferGroup())
     held_out = groups.get(OfferExposure.Arm.HELD_OUT, OfferGroup())

@@ -41,7 +41,7 @@ class ShownOfferSerializer(serializers.Serializer[Any]):
 
 class OfferReasonSerializer(serializers.Serializer[Any]):
     offer = serializers.CharField(help_text=_("The key of the offer."))
-    outcome = serializers.ChoiceField(choices=Outcome)
+    outcome = serializers.ChoiceField(choices=Outcome.choices)
     text = serializers.CharField()
 
 
@@ -57,7 +57,7 @@ class OfferDecisionSerializer(serializers.Serializer[Any]):
 
 
 class ReactionSerializer(KnownFieldsMixin, serializers.Serializer[Any]):
-    reaction = serializers.ChoiceField(choices=Reaction)
+    reaction = serializers.ChoiceField(choices=Reaction.choices)
 
 
 class OfferContentSerializer(StrictTypesMixin, serializers.ModelSerializer[OfferContent]):
@@ -110,7 +110,7 @@ class OfferSerializer(StrictTypesMixin, serializers.ModelSerializer[Offer]):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         values = {name: attrs.get(name, getattr(self.instance, name, None)) for name in ("starts_at", "ends_at")}
         if problem := find_period_problem(**values):
-            raise serializers.ValidationError({"ends_at": problem}, code="invalid")
+            raise serializers.ValidationError({"ends_at": str(problem)}, code="invalid")
         return attrs
 
     @transaction.atomic
