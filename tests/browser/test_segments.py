@@ -66,8 +66,6 @@ def choose(walk: ClickCounter, text: str, option: str) -> None:
     ("language", "width", "options"),
     [
         ("en", 1440, ("stage: loyal", "Coffee, but not in the last 30 days")),
-        ("en", 390, ("stage: loyal", "Coffee, but not in the last 30 days")),
-        ("zh-hans", 1440, ("忠诚", "Coffee，但最近 30 天没有")),
         ("zh-hans", 390, ("忠诚", "Coffee，但最近 30 天没有")),
     ],
 )  # fmt: skip
