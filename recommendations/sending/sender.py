@@ -100,7 +100,8 @@ class SendingWorker:
             candidates = lock_due_deliveries(now=now, limit=rows)
             if candidates:
                 decide(candidates, settings=self._settings, now=now)
-                write_decisions(candidates, claim=self._client.claim, now=now)
+                is_sending = any(candidate.is_open for candidate in candidates)
+                write_decisions(candidates, claim=self._client.claim if is_sending else "", now=now)
         self.run.decided += len(candidates)
         self.run.skipped += sum(candidate.status == "skipped" for candidate in candidates)
         self.run.postponed += sum(candidate.status == "pending" for candidate in candidates)

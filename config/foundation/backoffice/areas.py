@@ -50,6 +50,7 @@ AREAS: tuple[Area, ...] = (
             Tab("calendar", _("Calendar")),
             Tab("results", _("Results")),
             Tab("suppressions", _("Suppressions")),
+            Tab("outbox", _("Outbox")),
         ),
     ),
     Area(
