@@ -79,6 +79,7 @@ def compose_group(
                 html=rendered.html,
                 text=rendered.text,
                 is_transactional=candidate.is_transactional,
-                links={"unsubscribe": links.unsubscribe()},
+                links={"unsubscribe": links.unsubscribe(), "open": links.view_in_browser()},
+                fields={"user_id": recipient.user_id},
             )
         )

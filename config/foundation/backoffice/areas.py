@@ -108,6 +108,7 @@ AREAS: tuple[Area, ...] = (
             Tab("keys", _("API keys")),
             Tab("team", _("Team and roles")),
             Tab("stages", _("Stage rules")),
+            Tab("sending", _("Sending")),
             Tab("privacy", _("Privacy")),
             Tab("brand", _("Brand and email")),
             Tab("audit", _("Audit log")),

@@ -26,6 +26,16 @@ def fake_rendering(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     return rendering
 
 
+@pytest.fixture(autouse=True)
+def own_accounts() -> Iterator[None]:
+    """Read the accounts of channels anew in each test."""
+    from recommendations.sending.channels.accounts import forget_accounts
+
+    forget_accounts()
+    yield
+    forget_accounts()
+
+
 @pytest.fixture
 def smtp_sink(settings: Any) -> Iterator[SmtpSink]:
     """Run a mail server that the settings name."""
