@@ -81,10 +81,10 @@ def test_caps_are_rolling_windows_and_exempt_transactional_messages(smtp_sink: S
     SendingSettings(caps=[{"channel": "email", "messages": 2, "days": 7}]).save()
     make_subscriber("a@shop.example")
     for origin_id, day in ((1, 0), (2, 1), (3, 6), (4, 7), (5, 7)):
-        queue_all(origin_id, due_at=NOON + timedelta(days=day, minutes=1))
-        send_due(now=NOON + timedelta(days=day, minutes=1))
+        queue_all(origin_id, due_at=NOON + timedelta(days=day, minutes=day))
+        send_due(now=NOON + timedelta(days=day, minutes=day))
     queue_all(6, is_transactional=True)
-    send_due(now=NOON + timedelta(days=7, minutes=2))
+    send_due(now=NOON + timedelta(days=7, minutes=9))
     skipped = set(Delivery.objects.filter(skip_reason="frequency_cap").values_list("origin_id", flat=True))
     assert skipped == {3, 5}
 
