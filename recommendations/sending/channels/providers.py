@@ -26,10 +26,17 @@ class Provider(Protocol):
     options, secrets: the fields of its account. is_idempotent: whether a repeated request with the same key sends once.
     """
 
-    key: str
-    options: tuple[str, ...]
-    secrets: tuple[str, ...]
-    is_idempotent: bool
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def options(self) -> tuple[str, ...]: ...
+
+    @property
+    def secrets(self) -> tuple[str, ...]: ...
+
+    @property
+    def is_idempotent(self) -> bool: ...
 
     def build_request(self, message: OutgoingMessage, account: Account) -> ProviderRequest: ...
 

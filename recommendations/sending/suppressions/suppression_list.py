@@ -94,7 +94,7 @@ def import_suppressions(
     new = known = 0
     problems: list[tuple[int, str]] = []
     for batch in batched(read_addresses(lines), BATCH):
-        parsed = {}
+        parsed: dict[ParsedAddress, None] = {}
         for number, text in batch:
             address = parse_line(text)
             if address is None:
