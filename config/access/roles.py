@@ -26,6 +26,7 @@ VIEW_PERMISSIONS = (
     "serving.view_*",
     "merchandising.view_*",
     "campaigns.view_*",
+    "offers.view_*",
     "messaging.view_*",
     "sending.view_*",
 )
@@ -33,7 +34,7 @@ SENDING_PERMISSIONS = ("sending.*_suppression", "sending.change_sendingsettings"
 # Role → patterns of the permissions it starts with. Unmasked personal data requires identity.view_personal.
 ROLES: dict[str, tuple[str, ...]] = {
     "Analyst": VIEW_PERMISSIONS,
-    "Marketer": (*VIEW_PERMISSIONS, "segments.*", "campaigns.*", "messaging.*", *SENDING_PERMISSIONS),
+    "Marketer": (*VIEW_PERMISSIONS, "segments.*", "campaigns.*", "messaging.*", "offers.*", *SENDING_PERMISSIONS),
     "Merchandiser": (
         "catalog.*",
         "orders.view_*",

@@ -33,6 +33,7 @@ FRAME_POLICY = {
     "frame-ancestors": ["'self'"],
     "sandbox": ["allow-popups", "allow-popups-to-escape-sandbox"],
 }
+protect: Any = csp_replace(FRAME_POLICY)  # typed for views without arguments from the URL
 COLUMNS = (
     Column(key="subject", label=gettext_lazy("Message"), align="text"),
     Column(key="recipient", label=gettext_lazy("Recipient"), align="text"),
@@ -100,13 +101,13 @@ def show_outbox_message(request: HttpRequest, message_id: int) -> HttpResponse:
 @require_safe
 @permission_required(PERMISSION, raise_exception=True)
 @xframe_options_sameorigin
-@csp_replace(FRAME_POLICY)
+@protect
 def show_outbox_html(request: HttpRequest, message_id: int) -> HttpResponse:
     """Return the HTML part for the frame; without the permission for personal data, of a recipient without name and address."""
     message = get_object_or_404(OutboxMessage, pk=message_id)
     if may_see_personal(request):
         return HttpResponse(message.html or f"<pre>{escape(message.text)}</pre>")
-    delivery = Delivery.objects.filter(pk=message.delivery_id).first()
+    delivery = Delivery.objects.filter(pk=message.delivery_id or 0).first()
     if delivery is None:
         raise Http404
     return HttpResponse(render_in_browser(delivery, now=timezone.now(), change_recipient=mask_recipient))
