@@ -37,8 +37,9 @@ class SmtpSink:
                 if name == "EHLO":
                     reply = reply or "250-sink\r\n250 PIPELINING"
                 elif name == "MAIL":
-                    sender = command.partition("<")[2].partition(">")[0]
+                    sender = "" if reply else command.partition("<")[2].partition(">")[0]
                 elif name == "RCPT":
+                    reply = reply or ("" if sender else "503 send MAIL first")
                     recipient = "" if reply else command.partition("<")[2].partition(">")[0]
                 elif name == "DATA" and not reply:
                     writer.write(b"354 go\r\n")
