@@ -28,11 +28,13 @@ VIEW_PERMISSIONS = (
     "campaigns.view_*",
     "offers.view_*",
     "messaging.view_*",
+    "sending.view_*",
 )
+SENDING_PERMISSIONS = ("sending.*_suppression", "sending.change_sendingsettings", "sending.change_delivery")
 # Role → patterns of the permissions it starts with. Unmasked personal data requires identity.view_personal.
 ROLES: dict[str, tuple[str, ...]] = {
     "Analyst": VIEW_PERMISSIONS,
-    "Marketer": (*VIEW_PERMISSIONS, "segments.*", "campaigns.*", "messaging.*", "offers.*"),
+    "Marketer": (*VIEW_PERMISSIONS, "segments.*", "campaigns.*", "messaging.*", "offers.*", *SENDING_PERMISSIONS),
     "Merchandiser": (
         "catalog.*",
         "orders.view_*",
@@ -65,6 +67,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "orders.add_order",  # with change_order: the import of past orders
         "orders.change_order",
         "processing.view_*",
+        "sending.*",
         "shop.*",
         "training.*",
         "warehouse.*",

@@ -38,6 +38,9 @@ class DeliveryLinks:
     def product_image(self, row: str, index: int) -> str:
         return self._build("i", tokens.make_token(tokens.IMAGE, self.delivery_id, f"{row}:{index}"))
 
+    def absolute(self, path: str) -> str:
+        return f"{settings.PUBLIC_URL}{path}"
+
     def _build(self, page: str, token: str) -> str:
         return f"{settings.PUBLIC_URL}/m/{page}/{token}"
 
