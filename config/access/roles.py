@@ -71,6 +71,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "shop.*",
         "training.*",
         "warehouse.*",
+        "webhooks.*",
     ),
     "Administrator": ("*",),
 }

@@ -37,6 +37,8 @@ EVENTS: dict[str, str | Promise] = {
     "shop.settings_changed": _("Shop settings changed"),
     "job.started": _("Job started by hand"),
     "job.cancelled": _("Job cancelled"),
+    "webhook.added": _("Webhook endpoint added"),
+    "webhook.deleted": _("Webhook endpoint deleted"),
     "campaign.submitted": _("Campaign submitted for approval"),
     "campaign.approved": _("Campaign approved"),
     "campaign.launched": _("Campaign launched"),
