@@ -233,6 +233,7 @@ INSTALLED_APPS = [
     "recommendations.merchandising",
     "recommendations.serving",
     "recommendations.campaigns",
+    "recommendations.flows",
     "config.access",
     "config.jobs",
     "config.storefront",
