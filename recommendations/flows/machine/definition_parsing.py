@@ -1,8 +1,8 @@
 """Checks a flow definition and reports every problem with its step, its field and a code; the texts are made elsewhere."""
 
+import dataclasses
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from recommendations.flows.machine.definition_schema import (
@@ -31,7 +31,7 @@ HOUR = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
 TOP_LEVEL = frozenset({"schema", "trigger", "filter", "reentry", "goal", "exits", "steps"})
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class DefinitionProblem:
     """Why a definition is not valid.
 
@@ -45,7 +45,7 @@ class DefinitionProblem:
     part: str
     field: str
     code: str
-    values: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 def list_problems(definition: object) -> list[DefinitionProblem]:
