@@ -38,9 +38,7 @@ def list_reference_problems(definition: Mapping[str, Any], *, as_of: datetime) -
     segments = dict(Segment.objects.values_list("key", "kind"))
     trigger = graph.trigger
     if trigger["kind"] == "segment" and trigger["segment"] not in segments:
-        problems.append(
-            DefinitionProblem("trigger", "segment", "unknown_segment", {"value": trigger["segment"]})
-        )
+        problems.append(DefinitionProblem("trigger", "segment", "unknown_segment", {"value": trigger["segment"]}))
     for part, condition in list_conditions(definition):
         problems += check_part_condition(part, condition, as_of=as_of)
     keys = {step.settings["template"] for step in graph.steps.values() if step.kind in MESSAGE_STEPS}
@@ -57,9 +55,7 @@ def list_reference_problems(definition: Mapping[str, Any], *, as_of: datetime) -
             if segments.get(key) != Segment.Kind.STATIC:
                 problems.append(DefinitionProblem(step.key, "segment", code, {"value": key}))
         elif step.kind == "set_trait" and classify_name(step.settings["trait"]) & (PERSONAL | PERSONAL_TRAIT):
-            problems.append(
-                DefinitionProblem(step.key, "trait", "reserved_trait", {"value": step.settings["trait"]})
-            )
+            problems.append(DefinitionProblem(step.key, "trait", "reserved_trait", {"value": step.settings["trait"]}))
     return problems
 
 

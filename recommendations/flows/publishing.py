@@ -54,7 +54,9 @@ def create_flow(
     with transaction.atomic():
         if key and Flow.objects.filter(key=key).exists():
             raise FlowKeyTakenError(_("A flow with the key %(key)s already exists; choose another one.") % {"key": key})
-        flow = Flow.objects.create(key=key or find_free_key(name), name=name[:200], description=description, recipe=recipe)
+        flow = Flow.objects.create(
+            key=key or find_free_key(name), name=name[:200], description=description, recipe=recipe
+        )
         FlowVersion.objects.create(flow=flow, number=1, definition=definition or STARTING_DEFINITION, created_by=by)
     return flow
 

@@ -1,5 +1,7 @@
 """Scheduled tasks of flows."""
 
+from contextlib import suppress
+
 from celery import shared_task
 from django.utils import timezone
 
@@ -19,10 +21,8 @@ MAX_RUN_SECONDS = 20.0
 @shared_task(exclusive=True, quiet=True)
 def run_flows() -> None:
     """React to signals and execute due steps; runs every two seconds."""
-    try:
+    with suppress(AlreadyRunningError):  # a command processes the signals
         process_signals(now=timezone.now(), seconds=MAX_RUN_SECONDS / 2)
-    except AlreadyRunningError:
-        pass  # a command or test processes the signals
     run_due_steps(now=timezone.now(), seconds=MAX_RUN_SECONDS / 2)
 
 

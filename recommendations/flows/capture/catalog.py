@@ -1,7 +1,7 @@
 """Finds who is interested in products that changed, in one statement per flow: who viewed or wanted them, or bought in the category."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from django.db import connection
 
@@ -11,7 +11,7 @@ from recommendations.flows.machine.graph import FlowGraph
 from recommendations.flows.models import FlowSignal, FlowVersion
 
 MEANINGS = {"viewed": Meaning.VIEW, "added": Meaning.CART, "wishlisted": Meaning.WISHLIST, "bought": Meaning.PURCHASE}
-EPOCH_DAY = datetime(1970, 1, 1).date()
+EPOCH_DAY = date(1970, 1, 1)
 
 # Whoever bought the product after showing interest is left out. Of several products of one customer, the newest interest counts, so
 # that a sale of a whole category sends one message.

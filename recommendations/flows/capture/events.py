@@ -48,7 +48,9 @@ def capture_events(
     if not awaited:
         return
     details = read_properties([event.id for event, _customer_id, _name in awaited], received)
-    rows = [build_row(event, customer_id, name, *details.get(event.id, (None, []))) for event, customer_id, name in awaited]
+    rows = [
+        build_row(event, customer_id, name, *details.get(event.id, (None, []))) for event, customer_id, name in awaited
+    ]
     with connection.cursor() as cursor:
         cursor.execute(INSERT_SIGNALS, list(map(list, zip(*rows, strict=True))))
 
@@ -68,9 +70,7 @@ def build_row(
     return name, customer_id, product_id, f"event:{event.id}", event.occurred_at, msgspec.json.encode(data).decode()
 
 
-def read_properties(
-    ids: Sequence[int], received: tuple[datetime, datetime]
-) -> dict[int, tuple[str | None, list[str]]]:
+def read_properties(ids: Sequence[int], received: tuple[datetime, datetime]) -> dict[int, tuple[str | None, list[str]]]:
     """Return the properties, as a JSON text, and the product IDs of events."""
     low, high = received
     parameters = {"ids": format_bigint_list(ids), "low": low, "high": high, "limit": MAX_PROPERTIES}

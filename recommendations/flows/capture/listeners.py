@@ -31,8 +31,7 @@ def sync_listeners(*, flow: Flow) -> None:
 
 def build_listeners(version: FlowVersion, graph: FlowGraph, *, takes_entries: bool) -> list[FlowListener]:
     listeners = [
-        FlowListener(version=version, kind="event", name=normalize_event(name))
-        for name in graph.list_awaited_events()
+        FlowListener(version=version, kind="event", name=normalize_event(name)) for name in graph.list_awaited_events()
     ]
     if takes_entries:
         listeners += [

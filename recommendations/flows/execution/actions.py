@@ -24,7 +24,9 @@ ORIGIN_KIND = "flow"
 TAGS = "tags"  # the trait with the tags of a customer
 DONE, FAILED = "done", "failed"
 
-READ_TAGS = "SELECT id, traits -> 'tags' FROM identity_customer WHERE id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE"
+READ_TAGS = (
+    "SELECT id, traits -> 'tags' FROM identity_customer WHERE id = ANY(%s::bigint[]) ORDER BY id FOR NO KEY UPDATE"
+)
 
 
 def run_action(step: FlowStep, stays: Sequence[Stay], *, now: datetime) -> tuple[bool, str]:

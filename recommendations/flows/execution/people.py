@@ -67,4 +67,3 @@ def select_matching(condition: Mapping[str, Any], customer_ids: Sequence[int], *
         logger.warning("A condition of a flow is not valid, so nobody matches it: %s", error)
         return set()
     return set(Customer.objects.filter(matches, pk__in=customer_ids).order_by().values_list("pk", flat=True))
-

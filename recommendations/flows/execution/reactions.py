@@ -20,7 +20,15 @@ from recommendations.flows.execution.history import StayHistory, read_history
 from recommendations.flows.execution.people import select_matching
 from recommendations.flows.execution.published_graphs import load_graphs
 from recommendations.flows.execution.signal_events import build_entry_events, read_properties_of
-from recommendations.flows.execution.stays import COLUMNS, Stay, StepCounts, add_counts, insert_stays, read_stays, update_stays
+from recommendations.flows.execution.stays import (
+    COLUMNS,
+    Stay,
+    StepCounts,
+    add_counts,
+    insert_stays,
+    read_stays,
+    update_stays,
+)
 from recommendations.flows.machine.decisions import matches_filters, may_enter
 from recommendations.flows.machine.graph import FlowGraph
 from recommendations.flows.models import Flow, FlowListener, FlowSignal, FlowVersion
@@ -36,12 +44,16 @@ SELECT id, kind, name, customer_id, product_id, occurrence, at, data FROM flows_
 ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
 """
 # FOR SHARE lets a merge that has begun finish first; the IDs of merged customers then lead to those that are kept
-LOCK_CUSTOMERS = "SELECT id FROM identity_customer WHERE id = ANY(%s::bigint[]) AND erased_at IS NULL ORDER BY id FOR SHARE"
+LOCK_CUSTOMERS = (
+    "SELECT id FROM identity_customer WHERE id = ANY(%s::bigint[]) AND erased_at IS NULL ORDER BY id FOR SHARE"
+)
 FIND_KEPT = """
 SELECT DISTINCT ON (merged_id) merged_id, kept_id FROM identity_identitymerge
 WHERE merged_id = ANY(%s::bigint[]) AND reverted_at IS NULL ORDER BY merged_id, id DESC
 """
-READ_ACTIVE = f"SELECT {COLUMNS} FROM flows_flowentry WHERE customer_id = ANY(%(ids)s::bigint[]) AND status = 'active' ORDER BY id FOR UPDATE"
+READ_ACTIVE = "SELECT {columns} FROM flows_flowentry WHERE customer_id = ANY(%(ids)s::bigint[]) AND status = 'active' ORDER BY id FOR UPDATE".replace(
+    "{columns}", COLUMNS
+)
 
 
 @dataclass
@@ -274,10 +286,14 @@ class Reaction:
                 self.note_change(stay)
                 return
         step = graph.steps[stay.step_key]
-        if step.kind == "wait_event" and not stay.outcome and normalize_event(step.settings["event"]) == signal.name:
-            if matches_filters(properties, step.settings.get("where", [])):
-                stay.outcome, stay.due_at = "event", self.now
-                self.note_change(stay)
+        if (
+            step.kind == "wait_event"
+            and not stay.outcome
+            and normalize_event(step.settings["event"]) == signal.name
+            and matches_filters(properties, step.settings.get("where", []))
+        ):
+            stay.outcome, stay.due_at = "event", self.now
+            self.note_change(stay)
 
     def note_change(self, stay: Stay) -> None:
         if stay.id:  # a stay of this chunk is inserted as it is at the end

@@ -11,7 +11,8 @@ MAX_STORED_TEXT = 500
 
 def read_properties_of(signal: FlowSignal) -> Mapping[str, Any]:
     """Return the properties of an event, or the data of another signal."""
-    return signal.data["properties"] if "properties" in signal.data else signal.data
+    properties: Mapping[str, Any] = signal.data.get("properties", signal.data)
+    return properties
 
 
 def build_entry_events(signals: Sequence[FlowSignal]) -> dict[int, dict[str, Any]]:

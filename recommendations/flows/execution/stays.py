@@ -89,7 +89,18 @@ def read_stays(statement: str, parameters: dict[str, Any]) -> list[Stay]:
 def insert_stays(stays: Sequence[Stay], *, now: datetime) -> None:
     if not stays:
         return
-    names = ("flow_id", "version_id", "customer_id", "occurrence", "triggered_at", "status", "step_key", "outcome", "due_at", "finished_at")
+    names = (
+        "flow_id",
+        "version_id",
+        "customer_id",
+        "occurrence",
+        "triggered_at",
+        "status",
+        "step_key",
+        "outcome",
+        "due_at",
+        "finished_at",
+    )
     columns: dict[str, Any] = {name: [getattr(stay, name) for stay in stays] for name in names}
     columns["event"] = [msgspec.json.encode(stay.event).decode() for stay in stays]
     with connection.cursor() as cursor:

@@ -47,11 +47,11 @@ WHERE EXISTS (
     WHERE e.version_id = row.version_id AND e.step_key = row.step_key AND e.status = 'active' AND e.due_at <= %(now)s
 )
 """
-CLAIM_DUE = f"""
-SELECT {COLUMNS} FROM flows_flowentry
+CLAIM_DUE = """
+SELECT {columns} FROM flows_flowentry
 WHERE version_id = %(version)s AND step_key = %(step)s AND status = 'active' AND due_at <= %(now)s
 ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-"""
+""".replace("{columns}", COLUMNS)
 # a change of the flow waits until the chunk is done, so that a pause holds from the moment it is confirmed
 LOCK_FLOW = "SELECT status IN ('live', 'ending') FROM flows_flow WHERE id = %s FOR SHARE"
 TRANSIENT_STATES = ("40001", "40P01", "55P03")
@@ -102,7 +102,9 @@ def find_due_steps(*, now: datetime) -> list[tuple[int, int, str]]:
         return [(version_id, flows[version_id], step_key) for version_id, step_key in cursor.fetchall()]
 
 
-def run_chunk(*, version_id: int, flow_id: int, step_key: str, now: datetime, limit: int = CHUNK_SIZE) -> SteppingResult:
+def run_chunk(
+    *, version_id: int, flow_id: int, step_key: str, now: datetime, limit: int = CHUNK_SIZE
+) -> SteppingResult:
     """Execute the steps of some people who are due at a step, in one transaction."""
     try:
         with transaction.atomic():
