@@ -232,6 +232,7 @@ INSTALLED_APPS = [
     "recommendations.training",
     "recommendations.merchandising",
     "recommendations.serving",
+    "recommendations.messaging",
     "recommendations.sending",
     "recommendations.campaigns",
     "recommendations.flows",
