@@ -120,7 +120,7 @@ def queue_messages(messages: Sequence[QueuedMessage]) -> int:
     """Queue messages in one statement, in the caller's transaction; return how many are new."""
     if not messages:
         return 0
-    columns = [
+    columns: list[Any] = [
         [message.origin_kind for message in messages],
         [message.origin_id for message in messages],
         [message.customer_id for message in messages],
@@ -167,7 +167,7 @@ def set_origin_state(origin_kind: str, origin_id: int, state: str) -> None:
 def apply_origin_state(origin: OriginState) -> bool:
     """Update up to ``UPDATE_ROWS`` deliveries; return whether all are up to date, which is recorded."""
     changes, condition = CHANGES[State(origin.state)]
-    values = {"kind": origin.origin_kind, "id": origin.origin_id, "rows": UPDATE_ROWS}
+    values: dict[str, Any] = {"kind": origin.origin_kind, "id": origin.origin_id, "rows": UPDATE_ROWS}
     with connection.cursor() as cursor:
         cursor.execute(UPDATE_ORIGIN.format(changes=changes, condition=condition), values)
         is_applied = int(cursor.rowcount) < UPDATE_ROWS

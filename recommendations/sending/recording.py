@@ -47,7 +47,7 @@ type ResultRow = tuple[int, int, str, str, str, str, datetime | None, int]
 
 def write_decisions(candidates: Sequence[DueDelivery], *, claim: str, now: datetime) -> None:
     """Write the decisions; deliveries to be sent are claimed by the journal ``claim``."""
-    columns = [
+    columns: list[Any] = [
         [candidate.id for candidate in candidates],
         [candidate.status for candidate in candidates],
         [candidate.skip_reason for candidate in candidates],
@@ -62,7 +62,7 @@ def write_choices(choices: Mapping[int, Mapping[str, Any]]) -> None:
     """Store what was chosen for each delivery before it is sent, so that its page in the browser shows the same."""
     if not choices:
         return
-    columns = [
+    columns: list[Any] = [
         list(choices),
         [str(chosen["language"]) for chosen in choices.values()],
         [

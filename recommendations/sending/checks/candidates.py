@@ -1,5 +1,6 @@
 """Claims due deliveries, and loads what the checks need of their customers: two statements for any number."""
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -108,7 +109,7 @@ def lock_due_deliveries(*, now: datetime, limit: int) -> list[DueDelivery]:
             rows += cursor.fetchall()
             if len(rows) >= limit:
                 break
-    return [DueDelivery(*row[:-1], event=_decode(row[-1])) for row in rows]
+    return [DueDelivery(*(*row[:11], _decode(row[11]))) for row in rows]
 
 
 def load_customers(candidates: Sequence[DueDelivery]) -> None:
@@ -126,7 +127,7 @@ def read_customer_states(customer_ids: Iterable[int], *, purposes: Sequence[str]
     with connection.cursor() as cursor:
         cursor.execute(SELECT_CUSTOMERS, [list(purposes), sorted(set(customer_ids))])
         rows = cursor.fetchall()
-    return {row[0]: CustomerState(*row[1:6], granted=frozenset(row[6])) for row in rows}
+    return {row[0]: CustomerState(*(*row[1:6], frozenset(row[6]))) for row in rows}
 
 
 def read_address(customer: CustomerState, field_name: str) -> str:
@@ -136,6 +137,5 @@ def read_address(customer: CustomerState, field_name: str) -> str:
 
 
 def _decode(value: Any) -> dict[str, Any]:
-    import json
-
-    return json.loads(value) if isinstance(value, str) else value
+    decoded: dict[str, Any] = json.loads(value) if isinstance(value, str) else value
+    return decoded

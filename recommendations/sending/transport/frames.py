@@ -2,19 +2,19 @@
 
 import json
 import struct
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 LENGTHS = struct.Struct(">II")
 MAX_BYTES = 64 * 1024 * 1024
 
 
-def write_frame(stream: BinaryIO, header: dict[str, Any], body: bytes = b"") -> None:
+def write_frame(stream: IO[bytes], header: dict[str, Any], body: bytes = b"") -> None:
     encoded = json.dumps(header).encode()
     stream.write(LENGTHS.pack(len(encoded), len(body)) + encoded + body)
     stream.flush()
 
 
-def read_frame(stream: BinaryIO) -> tuple[dict[str, Any], bytes] | None:
+def read_frame(stream: IO[bytes]) -> tuple[dict[str, Any], bytes] | None:
     """Return the next frame; None at the end of the stream, also within a frame."""
     lengths = stream.read(LENGTHS.size)
     if len(lengths) < LENGTHS.size:
