@@ -93,7 +93,8 @@ def test_an_order_ends_a_stay_whatever_wrote_it(now: datetime) -> None:
 
 def test_a_stage_change_starts_a_flow_once_even_if_it_is_derived_again(now: datetime) -> None:
     customer = make_customer()
-    rules = StageRules.objects.create(version=999, measured_at=NOON, **gaps)
+    gaps = {"second_gap_days": 40, "median_gap_days": 20, "active_gap_days": 30, "dormant_gap_days": 60}
+    rules = StageRules.objects.create(version=999, measured_at=now, **gaps)
     make_live_flow(STEPS, trigger={"kind": "stage", "to": ["dormant"], "from": ["at_risk"]}, reentry={"rule": "always"})
 
     def change(from_stage: str, at: datetime) -> None:
