@@ -65,8 +65,6 @@ def choose(walk: ClickCounter, text: str, option: str) -> None:
     ("language", "width", "options"),
     [
         ("en", 1440, ("stage: loyal", "bought category: Grocery › Coffee[0-9]", "Coffee – not in the last 30 days")),
-        ("en", 390, ("stage: loyal", "bought category: Grocery › Coffee[0-9]", "Coffee – not in the last 30 days")),
-        ("zh-hans", 1440, ("忠诚", "分类.*Grocery › Coffee[0-9]", "Coffee – 最近 30 天没有")),
         ("zh-hans", 390, ("忠诚", "分类.*Grocery › Coffee[0-9]", "Coffee – 最近 30 天没有")),
     ],
 )  # fmt: skip

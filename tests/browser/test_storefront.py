@@ -128,8 +128,7 @@ def wait_for_event(site: SimpleNamespace, name: str) -> dict[str, Any]:
     return list_matching()[-1]
 
 
-@pytest.mark.parametrize("language", ["en", "zh-hans"])
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize(("language", "width"), [("en", 1280), ("zh-hans", 390)])
 def test_home_page_recommends_and_explains_products_after_a_guest_views_kettles(
     site: SimpleNamespace, device: Any, width: int, language: str
 ) -> None:
@@ -407,8 +406,7 @@ def test_switching_the_language_keeps_the_page(site: SimpleNamespace, device: An
     assert all(re.search("[\u4e00-\u9fff]", reason) for reason in reasons), reasons
 
 
-@pytest.mark.parametrize("language", ["en", "zh-hans"])
-@pytest.mark.parametrize(("width", "dark"), [(1280, False), (390, True)])
+@pytest.mark.parametrize(("language", "width", "dark"), [("en", 390, True), ("zh-hans", 1280, False)])
 def test_pages_open_without_browser_errors_and_fit_the_screen(
     site: SimpleNamespace, device: Any, width: int, dark: bool, language: str
 ) -> None:
@@ -429,7 +427,7 @@ UNNAMED = """() => [...document.querySelectorAll("a, button, input:not([type=hid
   .map((element) => element.outerHTML.slice(0, 120))"""
 
 
-@pytest.mark.parametrize("language", ["en", "zh-hans"])
+@pytest.mark.parametrize("language", ["zh-hans"])
 def test_pin_and_hide_rules_take_effect_in_the_shop_within_two_seconds(
     site: SimpleNamespace, device: Any, language: str
 ) -> None:
