@@ -5,7 +5,7 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 
-from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
@@ -44,7 +44,7 @@ def create_flow(
     key: str = "",
     definition: Mapping[str, Any] | None = None,
     recipe: str = "",
-    by: AbstractBaseUser | None = None,
+    by: User | None = None,
 ) -> Flow:
     """Create a flow with a draft. Without a key, one is made from the name.
 
@@ -76,7 +76,7 @@ def get_current(flow: Flow) -> FlowVersion | None:
     return flow.versions.filter(is_current=True).first()
 
 
-def get_or_create_draft(*, flow: Flow, by: AbstractBaseUser | None) -> FlowVersion:
+def get_or_create_draft(*, flow: Flow, by: User | None) -> FlowVersion:
     """Return the draft; a new one is a copy of the newest version. In the caller's transaction."""
     if flow.status in (Flow.Status.ENDING, Flow.Status.ENDED):
         raise FlowStateError(_("The flow has ended. Duplicate it to change it."))
@@ -89,7 +89,7 @@ def get_or_create_draft(*, flow: Flow, by: AbstractBaseUser | None) -> FlowVersi
     return draft
 
 
-def save_draft(*, flow: Flow, definition: Mapping[str, Any], by: AbstractBaseUser | None) -> FlowVersion:
+def save_draft(*, flow: Flow, definition: Mapping[str, Any], by: User | None) -> FlowVersion:
     """Store a definition as the draft. It may be incomplete; publishing checks it."""
     with transaction.atomic():
         lock_flow(flow)
@@ -191,7 +191,7 @@ def lock_flow(flow: Flow) -> None:
     flow.refresh_from_db(fields=["status", "published_at", "ended_at", "matched_at"])
 
 
-def duplicate_flow(*, flow: Flow, name: str, by: AbstractBaseUser | None) -> Flow:
+def duplicate_flow(*, flow: Flow, name: str, by: User | None) -> Flow:
     """Create a flow with the newest definition of another one."""
     newest = flow.versions.order_by("-number").first()
     definition = newest.definition if newest and not list_problems(newest.definition) else None

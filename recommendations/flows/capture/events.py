@@ -73,7 +73,7 @@ def build_row(
 def read_properties(ids: Sequence[int], received: tuple[datetime, datetime]) -> dict[int, tuple[str | None, list[str]]]:
     """Return the properties, as a JSON text, and the product IDs of events."""
     low, high = received
-    parameters = {"ids": format_bigint_list(ids), "low": low, "high": high, "limit": MAX_PROPERTIES}
+    parameters: dict[str, Any] = {"ids": format_bigint_list(ids), "low": low, "high": high, "limit": MAX_PROPERTIES}
     with prefer_index_scans(), connection.cursor() as cursor:
         cursor.execute(READ_PROPERTIES, parameters)
         return {event_id: (properties, product_ids) for event_id, properties, product_ids in cursor.fetchall()}

@@ -156,13 +156,13 @@ def read_listening(signals: Sequence[FlowSignal], statuses: dict[int, str]) -> L
 def resolve_customers(signals: Sequence[FlowSignal]) -> list[FlowSignal]:
     """Return the signals of customers who exist; those of merged customers belong to the customers that were kept."""
     known = lock_customers({signal.customer_id for signal in signals})
-    missing = {signal.customer_id for signal in signals} - known
+    missing = {signal.customer_id for signal in signals if signal.customer_id is not None} - known
     if missing:
         with connection.cursor() as cursor:
             cursor.execute(FIND_KEPT, [format_bigint_list(missing)])
             kept = dict(cursor.fetchall())
         for signal in signals:
-            signal.customer_id = kept.get(signal.customer_id, signal.customer_id)
+            signal.customer_id = kept.get(signal.customer_id or 0, signal.customer_id)
         known |= lock_customers(set(kept.values()))
     return [signal for signal in signals if signal.customer_id in known]
 

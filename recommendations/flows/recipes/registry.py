@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils.translation import gettext as _
 
@@ -50,7 +50,7 @@ class RecipeError(ValueError):
 
 
 def create_flow_from_recipe(
-    *, key: str, answers: Mapping[str, int] | None = None, now: datetime, by: AbstractBaseUser | None
+    *, key: str, answers: Mapping[str, int] | None = None, now: datetime, by: User | None
 ) -> Flow:
     """Create a draft flow and the templates that it sends; templates that exist stay as they are.
 
