@@ -83,7 +83,24 @@ def read_stays(statement: str, parameters: dict[str, Any]) -> list[Stay]:
     """Return the stays of a statement that selects ``COLUMNS``."""
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
-        return [Stay(*row[:5], msgspec.json.decode(row[5]), *row[6:]) for row in cursor.fetchall()]
+        return [build_stay(*row) for row in cursor.fetchall()]
+
+
+def build_stay(
+    pk: int,
+    flow_id: int,
+    version_id: int,
+    customer_id: int,
+    triggered_at: datetime,
+    event: str,
+    step_key: str,
+    is_waiting: bool,
+    outcome: str,
+    due_at: datetime,
+) -> Stay:
+    """Return the stay of a row with ``COLUMNS``."""
+    parsed = msgspec.json.decode(event)
+    return Stay(pk, flow_id, version_id, customer_id, triggered_at, parsed, step_key, is_waiting, outcome, due_at)
 
 
 def insert_stays(stays: Sequence[Stay], *, now: datetime) -> None:
