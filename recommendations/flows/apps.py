@@ -11,8 +11,10 @@ class FlowsConfig(AppConfig):
         from auditlog.registry import auditlog
 
         from customers.identity.signals import customer_erased, customers_deleted, customers_merged, merge_reverted
+        from customers.lifecycle.backoffice.panels.registry import CustomerPanel, register_panel
         from customers.processing.signals import events_processed
         from recommendations.flows import merge_receivers
+        from recommendations.flows.backoffice.customer_panel import list_customer_flows
         from recommendations.flows.capture.events import capture_events
         from recommendations.flows.models import Flow, FlowVersion
 
@@ -23,3 +25,14 @@ class FlowsConfig(AppConfig):
         merge_reverted.connect(merge_receivers.restore_stays, dispatch_uid="flows.revert")
         customer_erased.connect(merge_receivers.end_erased_stays, dispatch_uid="flows.erase")
         customers_deleted.connect(merge_receivers.end_deleted_stays, dispatch_uid="flows.delete")
+        register_panel(
+            CustomerPanel(
+                "flows",
+                30,
+                _("Flows"),
+                "admin/flows/of_customer.html",
+                "flows.view_flow",
+                list_customer_flows,
+                tab="messages",
+            )
+        )

@@ -50,7 +50,9 @@ def run_dry(*, flow: Flow, definition: Mapping[str, Any], customer_id: int, now:
     last = read_history({flow.pk: {customer_id}}).last_triggered_at.get((flow.pk, customer_id))
     if not may_enter(graph.reentry, last_triggered_at=last, is_inside=is_inside, at=now):
         result.refusals.append(
-            _("The customer is in the flow already.") if is_inside else _("The re-entry rule does not allow another entry.")
+            _("The customer is in the flow already.")
+            if is_inside
+            else _("The re-entry rule does not allow another entry.")
         )
     key: str | None = graph.first if graph.steps else None
     at = now

@@ -48,7 +48,9 @@ def make_key(definition: Mapping[str, Any], kind: str) -> str:
     return next(key for key in (kind, *(f"{kind}-{number}" for number in range(2, 1000))) if key not in taken)
 
 
-def add_step(definition: Mapping[str, Any], step: Step, *, after: str = "", into: str = "", branch: str = "") -> dict[str, Any]:
+def add_step(
+    definition: Mapping[str, Any], step: Step, *, after: str = "", into: str = "", branch: str = ""
+) -> dict[str, Any]:
     """Add a step after another one, or as the first of a branch of ``into``, or as the first of all."""
     changed = deepcopy(dict(definition))
     if after:
