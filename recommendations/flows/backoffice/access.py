@@ -25,4 +25,4 @@ def check_flow_permissions(request: HttpRequest, *permissions: str) -> None:
 
 
 def get_user(request: HttpRequest) -> User | None:
-    return User.objects.filter(pk=request.user.pk).first()
+    return User.objects.filter(pk=request.user.pk or 0).first()

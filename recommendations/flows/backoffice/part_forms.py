@@ -104,8 +104,8 @@ def build_plain_field(known: DefinitionField, label: str, value: Any, *, require
         case FieldKind.HOUR:
             return forms.CharField(label=label, initial=value or "09:00", help_text=HOUR_HELP)
     if known.name == "event":
-        widget = forms.TextInput(attrs={"list": "event-names", "autocomplete": "off"})
-        return forms.CharField(label=label, initial=value, widget=widget, help_text=EVENT_HELP)
+        suggestions = forms.TextInput(attrs={"list": "event-names", "autocomplete": "off"})
+        return forms.CharField(label=label, initial=value, widget=suggestions, help_text=EVENT_HELP)
     return forms.CharField(label=label, required=required, initial=value, max_length=200)
 
 

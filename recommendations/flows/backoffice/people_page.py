@@ -135,6 +135,7 @@ def save_people(request: HttpRequest, flow_id: int) -> HttpResponse:
         return HttpResponseRedirect(
             f"{reverse('flows:people', args=[flow.pk])}?version={version.number}&step={step}&state={state}"
         )
+    ids: QuerySet[Any, Any]
     if state in ("waiting", "left"):
         ids = select_entries(version, step, state).values("customer_id")
     else:
