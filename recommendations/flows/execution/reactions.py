@@ -105,7 +105,7 @@ def react_to_chunk(*, now: datetime) -> ReactionResult:
         for version in listening.triggers["catalog", signal_group[0].name]:
             signal_interested(version=version, graph=listening.graphs[version.pk], signals=signal_group, now=now)
     personal = resolve_customers([signal for signal in signals if signal.customer_id is not None])
-    reaction = Reaction(now=now, listening=listening)
+    reaction = SignalReaction(now=now, listening=listening)
     reaction.react(personal)
     with connection.cursor() as cursor:
         ids = format_bigint_list(signal.pk for signal in signals)
@@ -175,7 +175,7 @@ def lock_customers(customer_ids: set[Any]) -> set[int]:
         return {customer_id for (customer_id,) in cursor.fetchall()}
 
 
-class Reaction:
+class SignalReaction:
     """Applies the signals of one chunk, one after the other, to the stays of their customers."""
 
     def __init__(self, *, now: datetime, listening: ListeningVersions) -> None:
