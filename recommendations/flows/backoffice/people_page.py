@@ -135,7 +135,7 @@ def save_people(request: HttpRequest, flow_id: int) -> HttpResponse:
         return HttpResponseRedirect(
             f"{reverse('flows:people', args=[flow.pk])}?version={version.number}&step={step}&state={state}"
         )
-    ids: QuerySet[Any, Any]
+    ids: Any  # a query set of either model
     if state in ("waiting", "left"):
         ids = select_entries(version, step, state).values("customer_id")
     else:
