@@ -198,7 +198,7 @@ def show_entries(request: HttpRequest, entries: list[LogEntry]) -> list[LogEntry
     for entry in entries:
         model = entry.content_type.model_class()
         may_open = model is not None and request.user.has_perm(f"{model._meta.app_label}.view_{model._meta.model_name}")
-        entry.may_open_object = may_open  # type: ignore[attr-defined]
+        entry.may_open_object = may_open
     masked = [mask_entry(entry) for entry in entries]
     if not may_see_personal(request):
         return masked
