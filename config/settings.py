@@ -238,6 +238,7 @@ INSTALLED_APPS = [
     "recommendations.webhooks",
     "recommendations.offers",
     "recommendations.campaigns",
+    "recommendations.flows",
     "config.access",
     "config.jobs",
     "config.onsite",
