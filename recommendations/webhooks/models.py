@@ -1,4 +1,4 @@
-"""Endpoints of the shop that are told about changes, and the notifications to them."""
+"""Endpoints of the shop that are notified of changes, and the notifications to them."""
 
 import secrets
 
