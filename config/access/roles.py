@@ -28,13 +28,22 @@ VIEW_PERMISSIONS = (
     "campaigns.view_*",
     "offers.view_*",
     "messaging.view_*",
+    "flows.view_*",
     "sending.view_*",
 )
 SENDING_PERMISSIONS = ("sending.*_suppression", "sending.change_sendingsettings", "sending.change_delivery")
 # Role → patterns of the permissions it starts with. Unmasked personal data requires identity.view_personal.
 ROLES: dict[str, tuple[str, ...]] = {
     "Analyst": VIEW_PERMISSIONS,
-    "Marketer": (*VIEW_PERMISSIONS, "segments.*", "campaigns.*", "messaging.*", "offers.*", *SENDING_PERMISSIONS),
+    "Marketer": (
+        *VIEW_PERMISSIONS,
+        "segments.*",
+        "campaigns.*",
+        "messaging.*",
+        "flows.*",
+        "offers.*",
+        *SENDING_PERMISSIONS,
+    ),
     "Merchandiser": (
         "catalog.*",
         "orders.view_*",
