@@ -7,7 +7,6 @@ from django.conf import settings
 
 from recommendations.sending.tracking import tokens
 
-
 MAX_TOKEN = 1900
 
 
