@@ -51,6 +51,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/customers/", include("customers.segments.backoffice.customer_list.urls")),
     path("admin/campaigns/suppressions/", include("recommendations.sending.backoffice.suppression_urls")),
     path("admin/campaigns/outbox/", include("recommendations.sending.backoffice.outbox_urls")),
+    path("admin/campaigns/offers/", include("recommendations.offers.backoffice.urls")),
     path("", include("config.onsite.urls")),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
