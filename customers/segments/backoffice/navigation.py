@@ -17,6 +17,10 @@ register_pages(
         tab="segments.all",
         model="segments.Segment",
         order=10,
-        details=("admin:segments_segment_overview", "admin:segments_segment_members"),
+        details=(
+            "admin:segments_segment_overview",
+            "admin:segments_segment_members",
+            "admin:segments_segment_explanation",
+        ),
     ),
 )
