@@ -1,14 +1,15 @@
 """Benchmark: relevance of the product search on the demo catalog, compared with tantivy on the same queries in the same run.
 
 FILE has one JSON object per line: query, and what is relevant: `relevant` (product IDs), or a predicate of which all given parts must hold:
-title, category and brand (regular expressions, case is ignored), title_not (a title that matches it is not relevant), price_min and
-price_max. kind groups the queries; half is validation or held_out. `benchmarks/search_queries.jsonl` has 200 queries for the Complete
-Journey; the search was tuned on their validation half only. Its predicates say what a shopper means, by title and category, and were
-written without looking at results: apple juice is no apple.
+match (a regular expression over "category > title"), title, category and brand (regular expressions; case is ignored), title_not (a title
+that matches it is not relevant), price_min and price_max. kind groups the queries; half, which is optional, is validation or held_out.
+`benchmarks/search_queries.jsonl` has 200 queries for the Complete Journey; the search was tuned on their validation half only. Its
+predicates say what a shopper means, by title and category, and were written without looking at results: apple juice is no apple.
 
 success@5: queries with a relevant product among the first five; precision@5: relevant ones among the first five, or among all relevant if
-these are fewer; ndcg@10: binary gains; empty: share of queries without any match. Popularity is the number of sales, as in a fresh shop.
+these are fewer; ndcg@10: binary gains; empty_share: share of queries without any match. Popularity is the number of sales, as in a fresh shop.
 tantivy: BM25 with English stems and the same field weights, all words first, then any, then one edit; it is null when not installed.
+The figures are of all queries, and below the name of each half of its own queries.
 Misspellings: one random edit in a word of a product that sells; a hit is a product with the original word in its title or category.
 """
 
@@ -39,7 +40,8 @@ except ImportError:
     tantivy = None
 
 PEER_WEIGHTS = {"title": 3.0, "brand": 2.0, "category": 1.2, "attributes": 0.8}
-MISSPELLINGS = 300  # per half
+PEER_METRICS = ("success@5", "precision@5", "ndcg@10", "empty_share")
+MISSPELLINGS = 300
 KEYBOARD = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 TIMED_ROUNDS = 5
 
@@ -116,20 +118,24 @@ def measure_quality(arguments: argparse.Namespace) -> dict[str, Any]:
     search_ids, time_query, catalog = prepare_own_search()
     cases = read_cases(arguments.file, catalog, half=arguments.half)
     peer = build_peer(catalog) if tantivy is not None else None
-    line: dict[str, Any] = {}
-    halves = sorted({case.half for case in cases})
-    for half in halves:
+    if not cases:
+        raise SystemExit(f"{arguments.file} has no query with a relevant product in this catalog.")
+    line = measure_cases(cases, search_ids, catalog, show=arguments.show)
+    peer_line = measure_cases(cases, peer, catalog) if peer is not None else {}
+    for half in sorted({case.half for case in cases if case.half}):
         chosen = [case for case in cases if case.half == half]
-        typed = make_misspellings(catalog, seed=1 if half == "validation" else 2)
-        line[half] = measure_cases(chosen, search_ids, catalog, show=arguments.show)
-        line[half] |= measure_misspellings(typed, search_ids, catalog, show=arguments.show)
-        line[half]["tantivy"] = None
-        if peer is not None:
-            line[half]["tantivy"] = measure_cases(chosen, peer, catalog) | measure_misspellings(typed, peer, catalog)
+        line[half] = measure_cases(chosen, search_ids, catalog)
+        line[half]["tantivy"] = measure_cases(chosen, peer, catalog) if peer is not None else None
+    misspelled = make_misspellings(catalog, seed=1 if arguments.half == "validation" else 2)
+    line |= measure_misspellings(misspelled, search_ids, catalog, show=arguments.show)
+    if peer is not None:
+        peer_line |= measure_misspellings(misspelled, peer, catalog)
     return {
-        **line,
-        **measure_times([case.query for case in cases], time_query),
         "queries": len(cases),
+        **line,
+        **{f"tantivy_{name}": peer_line.get(name) for name in PEER_METRICS},
+        "tantivy": peer_line or None,
+        **measure_times([case.query for case in cases], time_query),
         "products": len(catalog.ids),
         "processors": os.cpu_count(),
         "load_average": round(os.getloadavg()[0], 2),
@@ -234,9 +240,7 @@ def read_cases(path: Path, catalog: CatalogTable, *, half: str | None) -> list[Q
         if not relevant.any():
             log(f"{path}:{number}: {fields['query']!r} has no relevant product and is left out")
             continue
-        cases.append(
-            QueryCase(fields["query"], fields.get("kind", "all"), fields.get("half", half or "held_out"), relevant)
-        )
+        cases.append(QueryCase(fields["query"], fields.get("kind", "all"), fields.get("half", half or ""), relevant))
     return cases
 
 
@@ -247,6 +251,14 @@ def find_relevant(fields: dict[str, Any], catalog: CatalogTable) -> npt.NDArray[
         return np.array([product_id in wanted for product_id in catalog.ids], np.bool_)
     relevant = np.ones(len(catalog.ids), np.bool_)
     columns = {"title": catalog.titles, "category": catalog.categories, "brand": catalog.brands}
+    if "match" in fields:
+        columns["match"] = [
+            f"{category} > {title}" for category, title in zip(catalog.categories, catalog.titles, strict=True)
+        ]
+    if not fields.keys() & {*columns, "title_not", "price_min", "price_max"}:
+        raise SystemExit(
+            f"The query {fields.get('query')!r} does not say what is relevant: give match, relevant, title or category."
+        )
     for name, column in columns.items():
         if pattern := fields.get(name):
             matches = re.compile(pattern, re.IGNORECASE).search
@@ -287,7 +299,7 @@ def measure_cases(
     def average(values: list[tuple[float, float, float, float]]) -> dict[str, float]:
         return dict(
             zip(
-                ("success@5", "precision@5", "ndcg@10", "empty"),
+                PEER_METRICS,
                 np.mean(values, axis=0).round(4).tolist(),
                 strict=True,
             )

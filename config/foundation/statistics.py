@@ -1,4 +1,4 @@
-"""Confidence intervals of proportions, and relative changes."""
+"""Confidence intervals of shares, means and their differences, and relative changes."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -6,6 +6,7 @@ from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import chdtrc, stdtrit
 
 from config.foundation.array_types import Floats
 
@@ -46,6 +47,85 @@ def compute_wilson_interval(hits: int, trials: int, *, level: float = 0.95) -> C
         return ConfidenceInterval(float("nan"), float("nan"), float("nan"))
     low, high = compute_wilson_bounds(hits, trials, level=level)
     return ConfidenceInterval(hits / trials, float(low), float(high))
+
+
+def compute_newcombe_bounds(
+    hits: npt.ArrayLike,
+    trials: npt.ArrayLike,
+    other_hits: npt.ArrayLike,
+    other_trials: npt.ArrayLike,
+    *,
+    level: float = 0.95,
+) -> tuple[Floats, Floats]:
+    """Return the bounds of Newcombe's interval of the difference of two shares, hits / trials − other_hits / other_trials, elementwise.
+
+    Δ − √((p₁ − l₁)² + (u₂ − p₂)²) … Δ + √((u₁ − p₁)² + (p₂ − l₂)²), with Wilson's bounds l and u of both shares. Source: Newcombe,
+    Statistics in Medicine 1998, method 10. It holds for small groups and rare events. Trials must be above 0.
+    """
+    share = np.asarray(hits, np.float64) / np.asarray(trials, np.float64)
+    other = np.asarray(other_hits, np.float64) / np.asarray(other_trials, np.float64)
+    low, high = compute_wilson_bounds(hits, trials, level=level)
+    other_low, other_high = compute_wilson_bounds(other_hits, other_trials, level=level)
+    difference = share - other
+    return (
+        difference - np.sqrt((share - low) ** 2 + (other_high - other) ** 2),
+        difference + np.sqrt((high - share) ** 2 + (other - other_low) ** 2),
+    )
+
+
+def compare_shares(
+    hits: int, trials: int, other_hits: int, other_trials: int, *, level: float = 0.95
+) -> ConfidenceInterval:
+    """Return the difference of two shares with Newcombe's interval; NaN if a group is empty."""
+    if not trials or not other_trials:
+        return ConfidenceInterval(float("nan"), float("nan"), float("nan"))
+    low, high = compute_newcombe_bounds(hits, trials, other_hits, other_trials, level=level)
+    return ConfidenceInterval(hits / trials - other_hits / other_trials, float(low), float(high))
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The size, sum and sum of squares of a group's values."""
+
+    n: int
+    total: float
+    squares: float
+
+    @property
+    def mean(self) -> float:
+        return self.total / self.n if self.n else float("nan")
+
+    @property
+    def variance(self) -> float:
+        """The variance, with n − 1; NaN with fewer than two values."""
+        return max(self.squares - self.total**2 / self.n, 0.0) / (self.n - 1) if self.n > 1 else float("nan")
+
+
+def compare_means(sample: Sample, other: Sample, *, level: float = 0.95) -> ConfidenceInterval:
+    """Return the difference of two means with Welch's t interval; NaN if a group has fewer than two values.
+
+    s₁²/n₁ and s₂²/n₂ are the variances of the means; degrees of freedom by Welch and Satterthwaite (Biometrika 1947).
+    """
+    difference = sample.mean - other.mean
+    if sample.n < 2 or other.n < 2:
+        return ConfidenceInterval(difference, float("nan"), float("nan"))
+    first, second = sample.variance / sample.n, other.variance / other.n
+    spread = first + second
+    if spread == 0:
+        return ConfidenceInterval(difference, difference, difference)
+    freedom = spread**2 / (first**2 / (sample.n - 1) + second**2 / (other.n - 1))
+    margin = float(stdtrit(freedom, (1 + level) / 2)) * spread**0.5
+    return ConfidenceInterval(difference, difference - margin, difference + margin)
+
+
+def compute_sample_ratio_p(counts: tuple[int, int], share: float) -> float:
+    """Return the p-value of Pearson's χ² test that the second group has this share of both; 1 without customers or without a share."""
+    total = sum(counts)
+    if not total or not 0 < share < 1:
+        return 1.0
+    expected = (total * (1 - share), total * share)
+    statistic = sum((count - mean) ** 2 / mean for count, mean in zip(counts, expected, strict=True))
+    return float(chdtrc(1, statistic))
 
 
 def compute_change(now: Decimal | float | None, before: Decimal | float | None) -> float | None:

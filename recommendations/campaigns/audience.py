@@ -15,14 +15,15 @@ from customers.identity.models import Consent, Customer, Identifier
 from customers.identity.personal_data.masking import mask_id
 from customers.orders.models import Order
 from customers.segments.conditions.comparisons import compile_latest_consent
+from customers.segments.conditions.compiler import compile_condition
 from customers.segments.membership import annotate_user_id, query_members
+from customers.segments.models import Segment
 from recommendations.campaigns.assignment import build_bucket_expression, count_holdout_buckets
 from recommendations.campaigns.effect_size import ALPHA, POWER, compute_minimum_detectable_effect
 from recommendations.campaigns.models import AudienceExport, Campaign
 
-RATE_DAYS = 30
 CHUNK_ROWS = 5000
-FLAGS = ("is_reachable", "has_consented", "is_held_out")
+FLAGS = ("is_excluded", "is_reachable", "has_consented", "is_held_out")
 COLUMNS = ("user_id", "stage", "rfm_group", "r", "f", "m", "orders", "revenue", "last_order_at")
 LOOKUPS = ("user_id", *(f"profile__{column}" for column in COLUMNS[1:]))
 
@@ -31,14 +32,15 @@ LOOKUPS = ("user_id", *(f"profile__{column}" for column in COLUMNS[1:]))
 class AudiencePreview:
     """The number of customers after each step, and the effect that a test on them can detect.
 
-    ``rate`` is the share of the segment that bought in the ``rate_days`` before ``as_of``; ``mde`` is the minimum
-    detectable difference of that share, or None with the reason in ``mde_missing``.
+    ``rate`` is the share of the reachable and consented customers that bought in the ``rate_days`` before ``as_of``; ``mde`` is the
+    minimum detectable increase of that share, or None with the reason in ``mde_missing``.
     """
 
     as_of: datetime
     channel: str
     consent: list[str]
     segment: int
+    included: int
     reachable: int
     consented: int
     held_out: int
@@ -74,6 +76,18 @@ def build_reachable_condition(campaign: Campaign) -> Q:
     return Q(Exists(Identifier.objects.filter(customer=OuterRef("pk"), kind__in=kinds)))
 
 
+def build_exclusion_condition(campaign: Campaign, as_of: datetime) -> Q:
+    """Return the condition for being in a segment that the campaign excludes; without any, it is true for nobody.
+
+    Raises:
+        ConditionError: an excluded segment is not valid.
+    """
+    keys = sorted(segment.key for segment in campaign.excluded_segments.all()) if campaign.pk else []
+    if not keys:
+        return Q(pk__isnull=True)
+    return compile_condition({"field": "segment", "op": "in", "value": keys}, as_of=as_of)
+
+
 def build_consent_condition(campaign: Campaign, as_of: datetime) -> Q:
     """Return the condition that all required consents are granted.
 
@@ -96,6 +110,7 @@ def query_steps(campaign: Campaign, as_of: datetime) -> QuerySet[Customer]:
     return (
         query_members(segment=campaign.segment, as_of=as_of)
         .annotate(
+            is_excluded=ExpressionWrapper(build_exclusion_condition(campaign, as_of), BooleanField()),
             is_reachable=ExpressionWrapper(build_reachable_condition(campaign), BooleanField()),
             has_consented=ExpressionWrapper(build_consent_condition(campaign, as_of), BooleanField()),
             bucket=build_bucket_expression(salt=campaign.salt),
@@ -107,41 +122,53 @@ def query_steps(campaign: Campaign, as_of: datetime) -> QuerySet[Customer]:
 def preview_audience(*, campaign: Campaign, as_of: datetime) -> AudiencePreview:
     """Count the customers of each step in one query.
 
-    The steps are segment → reachable → consent → holdout → audience.
+    The steps are segment → exclusions → reachable → consent → holdout → audience.
 
     Raises:
         ConditionError: the segment is not valid.
     """
-    since = as_of - timedelta(days=RATE_DAYS)
+    since = as_of - timedelta(days=campaign.attribution_days)
     # Exists, because a join would count a customer once per order.
     sales = Order.objects.sales().before(as_of).filter(placed_at__gte=since, customer=OuterRef("pk"))
-    reachable, eligible = Q(is_reachable=True), Q(is_reachable=True, has_consented=True)
+    included = Q(is_excluded=False)
+    reachable = included & Q(is_reachable=True)
+    eligible = reachable & Q(has_consented=True)
     counts = (
         query_steps(campaign, as_of)
         .annotate(bought=Exists(sales))
         .aggregate(
             segment=Count("pk"),
+            included=Count("pk", filter=included),
             reachable=Count("pk", filter=reachable),
             consented=Count("pk", filter=eligible),
             held_out=Count("pk", filter=eligible & Q(is_held_out=True)),
-            buyers=Count("pk", filter=Q(bought=True)),
+            buyers=Count("pk", filter=eligible & Q(bought=True)),
         )
     )
     return build_preview(campaign, as_of, **counts)
 
 
 def build_preview(
-    campaign: Campaign, as_of: datetime, *, segment: int, reachable: int, consented: int, held_out: int, buyers: int
+    campaign: Campaign,
+    as_of: datetime,
+    *,
+    segment: int,
+    included: int,
+    reachable: int,
+    consented: int,
+    held_out: int,
+    buyers: int,
 ) -> AudiencePreview:
     """Return the preview of an audience with these counts."""
     audience = consented - held_out
-    rate = buyers / segment if segment else None
+    rate = buyers / consented if consented else None
     mde = None if rate is None else compute_minimum_detectable_effect(rate=rate, treated=audience, held_out=held_out)
     return AudiencePreview(
         as_of=as_of,
         channel=campaign.channel,
         consent=list_required_consents(campaign),
         segment=segment,
+        included=included,
         reachable=reachable,
         consented=consented,
         held_out=held_out,
@@ -149,21 +176,23 @@ def build_preview(
         holdout_share=float(campaign.holdout_share),
         buyers=buyers,
         rate=rate,
-        rate_days=RATE_DAYS,
+        rate_days=campaign.attribution_days,
         alpha=ALPHA,
         power=POWER,
         mde=mde,
-        mde_missing="" if mde is not None else explain_missing_effect(audience, held_out, buyers),
+        mde_missing="" if mde is not None else explain_missing_effect(audience, held_out, buyers, consented),
     )
 
 
-def explain_missing_effect(audience: int, held_out: int, buyers: int) -> str:
+def explain_missing_effect(audience: int, held_out: int, buyers: int, consented: int) -> str:
     """Return the code of the reason why there is no minimum detectable effect."""
     if not audience:
         return "no_audience"
     if not held_out:
         return "no_holdout"
-    return "no_buyers" if not buyers else "all_bought"
+    if not buyers:
+        return "no_buyers"
+    return "all_bought" if buyers == consented else "too_small"
 
 
 def stream_audience(*, campaign: Campaign, as_of: datetime, by: str, with_personal: bool) -> Iterator[str]:
@@ -183,7 +212,13 @@ def start_export(campaign: Campaign, as_of: datetime, by: str) -> tuple[QuerySet
     """Return the rows to export and the record of the export, which has no rows yet."""
     rows = annotate_user_id(query_steps(campaign, as_of)).order_by("pk").values_list(*FLAGS, *LOOKUPS)
     export = AudienceExport.objects.create(
-        campaign=campaign, exported_at=as_of, exported_by=by[:150], segment_size=0, held_out=0, rows=0
+        campaign=campaign,
+        exported_at=as_of,
+        exported_by=by[:150],
+        segment_size=0,
+        held_out=0,
+        rows=0,
+        segment_condition=campaign.segment.condition if campaign.segment.kind == Segment.Kind.DYNAMIC else None,
     )
     record_export(model=AudienceExport, pks=[export.pk], details={"campaign": campaign.key})
     return rows, export
@@ -195,11 +230,12 @@ def stream_rows(rows: QuerySet[Customer, Any], export: AudienceExport, *, with_p
         yield format_csv([COLUMNS])
         for block in batched(rows.iterator(chunk_size=CHUNK_ROWS), CHUNK_ROWS):
             audience = []
-            for is_reachable, has_consented, is_held_out, user_id, *values in block:
+            for is_excluded, is_reachable, has_consented, is_held_out, user_id, *values in block:
                 export.segment_size += 1
-                if is_reachable and has_consented and is_held_out:
+                is_eligible = not is_excluded and is_reachable and has_consented
+                if is_eligible and is_held_out:
                     export.held_out += 1
-                elif is_reachable and has_consented:
+                elif is_eligible:
                     audience.append((mask_id(user_id or "", with_personal=with_personal), *values))
             export.rows += len(audience)
             yield format_csv(audience)

@@ -5,12 +5,34 @@ from django.utils.translation import gettext as _
 from recommendations.campaigns.models import Campaign
 
 # a change of the holdout group or the recipients after the launch would make the result meaningless
-LOCKED_AT_LAUNCH = ("channel", "segment", "holdout_share", "required_consent")
+AUDIENCE_FIELDS = ("channel", "segment", "excluded_segments", "holdout_share", "required_consent")
+MEASUREMENT_FIELDS = ("goal", "attribution_days")
+MESSAGE_FIELDS = ("template", "is_transactional", "priority")
+SCHEDULE_FIELDS = (
+    "kind",
+    "starts_at",
+    "frequency",
+    "weekdays",
+    "month_day",
+    "send_time",
+    "uses_customer_time",
+    "ends_on",
+)
+# what may change while the campaign runs applies to its next run; name and description may always change
+EDITABLE_WHILE_RECURRING = (*SCHEDULE_FIELDS, "priority")
+OPEN_STATUSES = (Campaign.Status.DRAFT, Campaign.Status.WAITING)
 
 
 def get_locked_fields(campaign: Campaign) -> tuple[str, ...]:
     """Return the fields that can no longer be changed."""
-    return () if campaign.status == Campaign.Status.DRAFT else LOCKED_AT_LAUNCH
+    if campaign.status in OPEN_STATUSES:
+        return ()
+    fields = (*AUDIENCE_FIELDS, *MEASUREMENT_FIELDS, *MESSAGE_FIELDS, *SCHEDULE_FIELDS)
+    if campaign.status in (Campaign.Status.ENDED, Campaign.Status.CANCELED):
+        return fields
+    if campaign.kind == Campaign.Kind.RECURRING:
+        return tuple(field for field in fields if field not in EDITABLE_WHILE_RECURRING or field == "kind")
+    return fields
 
 
 def get_locked_message() -> str:

@@ -1,7 +1,11 @@
-"""Campaigns and the exports of their audiences."""
+"""Campaigns, their runs, and the exports of their audiences."""
 
 import secrets
+from datetime import time
 
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -21,20 +25,54 @@ class Campaign(models.Model):
     class Channel(models.TextChoices):
         EXPORT = "export", _("CSV export")
         EMAIL = "email", _("email")
+        SMS = "sms", _("SMS")
+        WHATSAPP = "whatsapp", _("WhatsApp")
+        WECOM = "wecom", _("WeCom")
+        PUSH = "push", _("push")
         WEBHOOK = "webhook", _("webhook")
         ON_SITE = "on_site", _("on-site offer")
 
     class Status(models.TextChoices):
         DRAFT = "draft", _("draft")
-        LAUNCHED = "launched", _("launched")
+        WAITING = "waiting_for_approval", _("waiting for approval")
+        SCHEDULED = "scheduled", _("scheduled")
+        RUNNING = "running", _("running")
         PAUSED = "paused", _("paused")
         ENDED = "ended", _("ended")
+        CANCELED = "canceled", _("canceled")
+
+    class Kind(models.TextChoices):
+        ONCE = "once", _("once")
+        RECURRING = "recurring", _("recurring")
+
+    class Frequency(models.TextChoices):
+        WEEKLY = "weekly", _("weekly")
+        MONTHLY = "monthly", _("monthly")
+
+    class Goal(models.TextChoices):
+        ORDER = "order", _("an order")
+        CHECKOUT = "started_checkout", _("a started checkout")
+        CART = "added", _("a product added to the cart")
+        VIEW = "viewed", _("a viewed product")
+        REVIEW = "reviewed", _("a review")
+
+    class Priority(models.IntegerChoices):
+        LOW = -1, _("low")
+        NORMAL = 0, _("normal")
+        HIGH = 1, _("high")
 
     key = models.SlugField(_("key"), max_length=100, unique=True)
     name = models.CharField(_("name"), max_length=200)
     description = models.TextField(_("description"), blank=True)
     channel = models.CharField(_("channel"), max_length=20, choices=Channel, default=Channel.EXPORT)
     segment = models.ForeignKey(Segment, models.PROTECT, related_name="campaigns", verbose_name=_("segment"))
+    excluded_segments = models.ManyToManyField(
+        Segment,
+        related_name="excluding_campaigns",
+        verbose_name=_("excluded segments"),
+        blank=True,
+        help_text=_("Customers of these segments do not get the message."),
+    )
     holdout_share = models.DecimalField(
         _("holdout share"),
         max_digits=5,
@@ -59,21 +97,150 @@ class Campaign(models.Model):
         editable=False,
         help_text=_("Determines the holdout group; never changes."),
     )
-    status = models.CharField(_("status"), max_length=20, choices=Status, default=Status.DRAFT)
+    kind = models.CharField(_("type"), max_length=10, choices=Kind, default=Kind.ONCE)
+    starts_at = models.DateTimeField(
+        _("start"), null=True, blank=True, help_text=_("Leave empty to send as soon as the campaign is launched.")
+    )
+    frequency = models.CharField(_("frequency"), max_length=10, choices=Frequency, default=Frequency.WEEKLY)
+    weekdays = ArrayField(
+        models.PositiveSmallIntegerField(validators=[MinValueValidator(1), MaxValueValidator(7)]),
+        verbose_name=_("days of the week"),
+        default=list,
+        blank=True,
+        help_text=_("1 is Monday, 7 is Sunday."),
+    )
+    month_day = models.PositiveSmallIntegerField(
+        _("day of the month"),
+        default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(31)],
+        help_text=_("In a shorter month, its last day."),
+    )
+    send_time = models.TimeField(_("time of day"), default=time(10))
+    uses_customer_time = models.BooleanField(
+        _("at the customer's local time"),
+        default=False,
+        help_text=_("Customers whose time zone is unknown get the message at the shop's time."),
+    )
+    ends_on = models.DateField(_("last day"), null=True, blank=True)
+    goal = models.CharField(_("goal"), max_length=30, choices=Goal, default=Goal.ORDER)
+    attribution_days = models.PositiveSmallIntegerField(
+        _("attribution window in days"),
+        default=7,
+        validators=[MinValueValidator(1), MaxValueValidator(90)],
+        help_text=_("What customers do within so many days after the start of a run counts as its result."),
+    )
+    is_transactional = models.BooleanField(
+        _("transactional"),
+        default=False,
+        help_text=_(
+            "For messages that customers need, such as a recall. Frequency caps and quiet hours do not apply. "
+            "Never for advertising."
+        ),
+    )
+    priority = models.SmallIntegerField(
+        _("priority"),
+        choices=Priority,
+        default=Priority.NORMAL,
+        help_text=_("Messages of high priority are sent first."),
+    )
+    status = models.CharField(_("status"), max_length=30, choices=Status, default=Status.DRAFT)
+    next_run_at = models.DateTimeField(_("next run"), null=True, blank=True, editable=False)
+    next_scheduled_for = models.DateTimeField(null=True, blank=True, editable=False)
+    problem = models.TextField(_("problem"), blank=True, editable=False)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        editable=False,
+        verbose_name=_("created by"),
+    )
+    submitted_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        editable=False,
+        verbose_name=_("submitted by"),
+    )
+    approved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        editable=False,
+        verbose_name=_("approved by"),
+    )
+    approved_at = models.DateTimeField(_("approved at"), null=True, blank=True, editable=False)
+    is_simulated = models.BooleanField(
+        _("simulated"), default=False, editable=False, help_text=_("The deliveries are generated by a program.")
+    )
 
     class Meta:
         verbose_name = _("campaign")
         verbose_name_plural = _("campaigns")
         ordering = ["-created_at", "-id"]
+        permissions = [("approve_campaign", "Can approve campaigns of others")]
         constraints = [
             models.CheckConstraint(
                 condition=Q(holdout_share__gte=0, holdout_share__lt=1), name="campaigns_holdout_share_range"
             )
         ]
+        indexes = [
+            models.Index(fields=["next_run_at"], name="campaigns_next_run", condition=Q(next_run_at__isnull=False))
+        ]
 
     def __str__(self) -> str:
         return self.name
+
+
+class CampaignRun(models.Model):
+    """One sending of a campaign: its message, its audience and its holdout group as they were at the start.
+
+    Attributes:
+        scheduled_for: the time of the schedule; a campaign has one run for it. With customers' local times, the shop's time.
+        segment_condition: the condition of the segment; null for a static one. exclusions: key, name and condition of each.
+        counts: the customers at each step, see `recommendations/campaigns/audience.py`.
+    """
+
+    class Status(models.TextChoices):
+        SENDING = "sending", _("sending")
+        PAUSED = "paused", _("paused")
+        FINISHED = "finished", _("finished")
+        CANCELED = "canceled", _("canceled")
+
+    campaign = models.ForeignKey(Campaign, models.PROTECT, related_name="runs", verbose_name=_("campaign"))
+    number = models.PositiveIntegerField(_("number"))
+    status = models.CharField(_("status"), max_length=20, choices=Status, default=Status.SENDING)
+    scheduled_for = models.DateTimeField(_("scheduled for"))
+    started_at = models.DateTimeField(_("started at"))
+    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
+    segment_key = models.CharField(_("segment"), max_length=100)
+    segment_condition = models.JSONField(_("condition"), null=True)
+    exclusions = models.JSONField(_("exclusions"), default=list)
+    holdout_share = models.DecimalField(_("holdout share"), max_digits=5, decimal_places=4)
+    counts = models.JSONField(_("audience"), default=dict)
+
+    class Meta:
+        verbose_name = _("campaign run")
+        verbose_name_plural = _("campaign runs")
+        ordering = ["-started_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["campaign", "number"], name="campaigns_run_number_unique"),
+            models.UniqueConstraint(fields=["campaign", "scheduled_for"], name="campaigns_run_time_unique"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["status"], name="campaigns_run_unfinished", condition=Q(status__in=["sending", "paused"])
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.campaign_id} #{self.number}"
 
 
 class AudienceExport(models.Model):
@@ -85,6 +252,7 @@ class AudienceExport(models.Model):
     segment_size = models.PositiveBigIntegerField(_("segment size"))
     held_out = models.PositiveBigIntegerField(_("holdout group"))
     rows = models.PositiveBigIntegerField(_("rows"))
+    segment_condition = models.JSONField(_("condition"), null=True)
 
     class Meta:
         verbose_name = _("audience export")
@@ -93,3 +261,20 @@ class AudienceExport(models.Model):
 
     def __str__(self) -> str:
         return f"{self.campaign_id} ({self.exported_at:%Y-%m-%d %H:%M})"
+
+
+class CampaignSettings(models.Model):
+    """The rules of the shop for all campaigns; one row."""
+
+    requires_approval = models.BooleanField(
+        _("second person approves"),
+        default=False,
+        help_text=_("A campaign is sent after somebody else than its author has approved it."),
+    )
+
+    class Meta:
+        verbose_name = _("campaign settings")
+        verbose_name_plural = _("campaign settings")
+
+    def __str__(self) -> str:
+        return str(self._meta.verbose_name)

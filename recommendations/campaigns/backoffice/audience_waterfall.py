@@ -25,6 +25,7 @@ def build_waterfall(preview: AudiencePreview) -> list[WaterfallStep]:
     """Return each step with its customers, the number lost, and the reason."""
     steps = (
         (_("Segment"), preview.segment, _("All customers in the segment.")),
+        (_("Exclusions"), preview.included, _("Not in an excluded segment.")),
         (_("Reachable"), preview.reachable, describe_reach(preview.channel)),
         (_("Consent"), preview.consented, describe_consent(preview.consent)),
         (_("Audience"), preview.audience, describe_holdout(preview)),
@@ -71,15 +72,15 @@ def describe_effect(preview: AudiencePreview) -> str:
     if preview.mde is None or preview.rate is None:
         return describe_missing_effect(preview)
     return _(
-        "%(rate)s%% of this segment bought in the last %(days)d days. With %(audience)s recipients and "
+        "%(rate)s%% of the reachable customers bought in the last %(days)d days. With %(audience)s recipients and "
         "%(held_out)s customers in the holdout group, a difference of %(mde)s percentage points or more is "
         "detected with %(power)d%% probability. A smaller effect may not be detected."
     ) % {
-        "rate": number_format(preview.rate * 100, 2),
+        "rate": number_format(round(preview.rate * 100, 2), 2),
         "days": preview.rate_days,
         "audience": format_count(preview.audience),
         "held_out": format_count(preview.held_out),
-        "mde": number_format(preview.mde * 100, 2),
+        "mde": number_format(round(preview.mde * 100, 2), 2),
         "power": round(preview.power * 100),
     }
 
@@ -90,13 +91,25 @@ def describe_missing_effect(preview: AudiencePreview) -> str:
         "no_audience": _("The audience is empty, so no effect can be measured."),
         "no_holdout": _("There is no holdout group, so the effect cannot be measured. Set a holdout share."),
         "no_buyers": _(
-            "No customer in this segment bought in the last %(days)d days, so the minimum detectable effect cannot be computed."
+            "No reachable customer bought in the last %(days)d days, so the minimum detectable effect cannot be computed."
         )
         % days,
         "all_bought": _(
-            "All customers in this segment bought in the last %(days)d days, so the conversion rate cannot increase."
+            "All reachable customers bought in the last %(days)d days, so the conversion rate cannot increase."
         )
         % days,
+        "too_small": _(
+            "%(rate)s%% of the reachable customers bought in the last %(days)d days. With %(audience)s recipients and "
+            "%(held_out)s customers in the holdout group, no possible increase would be detected with %(power)d%% "
+            "probability: the rate cannot exceed 100%%. Use a larger segment or a larger holdout group."
+        )
+        % {
+            "rate": number_format(round((preview.rate or 0) * 100, 2), 2),
+            "audience": format_count(preview.audience),
+            "held_out": format_count(preview.held_out),
+            "power": round(preview.power * 100),
+            **days,
+        },
     }[preview.mde_missing]
 
 

@@ -59,23 +59,26 @@ class CampaignSerializer(StrictTypesMixin, serializers.ModelSerializer[Campaign]
 
 
 class AudiencePreviewSerializer(serializers.Serializer[Any]):
-    """The number of customers at each step: segment → reachable → consented → held out → audience."""
+    """The number of customers at each step: segment → included → reachable → consented → held out → audience."""
 
     as_of = serializers.DateTimeField()
     channel = serializers.CharField()
     consent = serializers.ListField(child=serializers.CharField(), help_text=_("Required consents."))
     segment = serializers.IntegerField()
+    included = serializers.IntegerField(help_text=_("Customers of the segment who are in no excluded segment."))
     reachable = serializers.IntegerField()
     consented = serializers.IntegerField()
     held_out = serializers.IntegerField()
     audience = serializers.IntegerField()
     holdout_share = serializers.FloatField()
-    buyers = serializers.IntegerField(help_text=_("Customers of the segment who bought in the last rate_days days."))
+    buyers = serializers.IntegerField(
+        help_text=_("Reachable and consented customers who bought in the last rate_days days.")
+    )
     rate = serializers.FloatField(allow_null=True)
     rate_days = serializers.IntegerField()
     alpha = serializers.FloatField()
     power = serializers.FloatField()
     mde = serializers.FloatField(allow_null=True, help_text=_("Minimum detectable difference of the conversion rate."))
     mde_missing = serializers.CharField(
-        help_text=_("Why mde is null: no_audience, no_holdout, no_buyers or all_bought.")
+        help_text=_("Why mde is null: no_audience, no_holdout, no_buyers, all_bought or too_small.")
     )

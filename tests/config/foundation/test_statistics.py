@@ -1,8 +1,16 @@
 import math
 
+import numpy as np
 import pytest
+from scipy.stats import chisquare, ttest_ind
 
-from config.foundation.statistics import compute_wilson_interval
+from config.foundation.statistics import (
+    Sample,
+    compare_means,
+    compare_shares,
+    compute_sample_ratio_p,
+    compute_wilson_interval,
+)
 
 
 def test_intervals_match_the_published_table() -> None:
@@ -25,3 +33,25 @@ def test_an_interval_without_trials_is_nan() -> None:
 def test_more_hits_than_trials_are_rejected() -> None:
     with pytest.raises(ValueError, match="hits must be"):
         compute_wilson_interval(4, 3)
+
+
+def test_differences_of_shares_match_the_published_table() -> None:
+    """Newcombe, Statistics in Medicine 1998, table II, method 10: 56/70 − 48/80 and 9/10 − 3/10."""
+    for counts, low, high in (((56, 70, 48, 80), 0.0524, 0.3339), ((9, 10, 3, 10), 0.1705, 0.8090)):
+        interval = compare_shares(*counts)
+        assert (interval.low, interval.high) == (pytest.approx(low, abs=5e-5), pytest.approx(high, abs=5e-5))
+    assert math.isnan(compare_shares(0, 0, 1, 2).value)
+
+
+def test_differences_of_means_are_those_of_scipy() -> None:
+    rng = np.random.default_rng(5)
+    first, second = rng.gamma(1, 20, 300), rng.gamma(1, 18, 40)
+    interval = compare_means(*(Sample(len(group), group.sum(), (group**2).sum()) for group in (first, second)))
+    expected = ttest_ind(first, second, equal_var=False).confidence_interval()
+    assert (interval.low, interval.high) == (pytest.approx(expected.low), pytest.approx(expected.high))
+    assert math.isnan(compare_means(Sample(5, 10, 30), Sample(1, 2, 4)).low)
+
+
+def test_the_sample_ratio_is_tested_by_chi_square() -> None:
+    assert compute_sample_ratio_p((9000, 1100), 0.1) == pytest.approx(chisquare([9000, 1100], [9090, 1010]).pvalue)
+    assert compute_sample_ratio_p((0, 0), 0.1) == compute_sample_ratio_p((5, 0), 0) == 1

@@ -15,8 +15,9 @@ from customers.segments.conditions.condition_tree import ConditionError
 from customers.segments.models import Segment
 from recommendations.campaigns import audience
 from recommendations.campaigns.assignment import compute_bucket
-from recommendations.campaigns.audience import export_audience, preview_audience, stream_audience
-from recommendations.campaigns.backoffice.audience_waterfall import build_waterfall, describe_effect, is_too_small
+from recommendations.campaigns.audience import build_preview, export_audience, preview_audience, stream_audience
+from recommendations.campaigns.backoffice.audience_waterfall import build_waterfall, describe_effect
+from recommendations.campaigns.effect_size import compute_minimum_detectable_effect
 from recommendations.campaigns.models import AudienceExport, Campaign
 from tests.makers import NOON, make_consent, make_customer, make_identifier, make_order, make_profile, make_segment
 
@@ -24,7 +25,14 @@ pytestmark = pytest.mark.django_db
 
 
 def make_campaign(segment: Segment, **fields: Any) -> Campaign:
-    fields = {"key": "spring", "name": "Spring", "holdout_share": Decimal("0.5"), "salt": "salt", **fields}
+    fields = {
+        "key": "spring",
+        "name": "Spring",
+        "holdout_share": Decimal("0.5"),
+        "salt": "salt",
+        "attribution_days": 30,
+        **fields,
+    }
     return Campaign.objects.create(segment=segment, **fields)
 
 
@@ -72,7 +80,7 @@ def test_export_audience_counts_all_customers_with_a_user_id(loyal: Segment) -> 
     n_held_out = len(find_held_out([f"u{number}" for number in range(10)]))
     assert (preview.segment, preview.reachable, preview.consented) == (11, 10, 10)
     assert (preview.held_out, preview.audience) == (n_held_out, 10 - n_held_out)
-    assert (preview.buyers, preview.rate, preview.consent) == (4, 4 / 11, [])
+    assert (preview.buyers, preview.rate, preview.consent) == (4, 4 / 10, [])
 
 
 def test_email_audience_requires_address_and_consent(loyal: Segment) -> None:
@@ -94,19 +102,32 @@ def test_on_site_audience_includes_known_browsers(loyal: Segment) -> None:
     assert preview_audience(campaign=make_campaign(loyal, channel="on_site"), as_of=NOON).reachable == 11
 
 
-def test_preview_is_one_query(loyal: Segment) -> None:
+def test_preview_is_two_queries(loyal: Segment) -> None:
     campaign = make_campaign(loyal, channel="email")
     with CaptureQueriesContext(connection) as queries:
         preview_audience(campaign=campaign, as_of=NOON)
-    assert len(queries) == 1
+    assert len(queries) == 2  # the excluded segments, and all counts at once
 
 
-def test_effect_follows_the_formula_or_has_a_reason(loyal: Segment) -> None:
+def test_the_rate_is_that_of_the_customers_who_can_be_reached(loyal: Segment) -> None:
+    preview = preview_audience(campaign=make_campaign(loyal, channel="email"), as_of=NOON)
+    assert (preview.consented, preview.buyers, preview.rate) == (5, 4, 4 / 5)
+    short = preview_audience(campaign=make_campaign(loyal, key="short", attribution_days=7), as_of=NOON)
+    assert (short.buyers, short.rate_days, short.mde_missing) == (0, 7, "no_buyers")
+
+
+def test_an_effect_is_stated_or_has_a_reason(loyal: Segment) -> None:
+    for number in range(100, 500):
+        customer = make_customer(f"u{number}")
+        make_profile(customer, stage="loyal")
+        if number < 200:
+            make_order(customer, placed_at=NOON - timedelta(days=3))
     preview = preview_audience(campaign=make_campaign(loyal), as_of=NOON)
-    p, treated, control = 4 / 11, preview.audience, preview.held_out
-    assert preview.mde == pytest.approx(2.8015852 * (p * (1 - p) * (1 / treated + 1 / control)) ** 0.5)
-    assert is_too_small(preview)
-    assert "36.36%" in describe_effect(preview)
+    assert preview.rate == pytest.approx(104 / 410)
+    assert preview.mde == pytest.approx(
+        compute_minimum_detectable_effect(rate=104 / 410, treated=preview.audience, held_out=preview.held_out)
+    )
+    assert "25.37%" in describe_effect(preview)
     without = preview_audience(campaign=make_campaign(loyal, key="all", holdout_share=0), as_of=NOON)
     assert (without.held_out, without.mde, without.mde_missing) == (0, None, "no_holdout")
     assert "Set a holdout share" in describe_effect(without)
@@ -115,19 +136,45 @@ def test_effect_follows_the_formula_or_has_a_reason(loyal: Segment) -> None:
     assert "30 days" in describe_effect(later)
 
 
+def test_an_impossible_effect_is_refused_with_a_sentence() -> None:
+    preview = build_preview(
+        Campaign(holdout_share=Decimal("0.1")),
+        NOON,
+        segment=400,
+        included=400,
+        reachable=400,
+        consented=393,
+        held_out=41,
+        buyers=384,
+    )
+    assert (preview.mde, preview.mde_missing) == (None, "too_small")
+    assert "the rate cannot exceed 100%" in describe_effect(preview)
+
+
+def test_excluded_segments_are_a_step_of_their_own(loyal: Segment) -> None:
+    campaign = make_campaign(loyal)
+    campaign.excluded_segments.add(
+        make_segment("many-orders", {"field": "orders", "op": "gte", "value": 8}),
+        make_segment("rfm", {"field": "orders", "op": "eq", "value": 3}),
+    )
+    preview = preview_audience(campaign=campaign, as_of=NOON)
+    assert (preview.segment, preview.included, preview.reachable) == (11, 8, 7)
+    assert {row["user_id"] for row in export(campaign)[0]} <= {"u0", "u1", "u2", "u4", "u5", "u6", "u7"}
+
+
 def test_empty_segment_has_an_empty_audience() -> None:
     empty = make_segment("empty", {"not": {"all": []}})
     preview = preview_audience(campaign=make_campaign(empty), as_of=NOON)
     assert (preview.segment, preview.audience, preview.rate, preview.mde_missing) == (0, 0, None, "no_audience")
-    assert [step["customers"] for step in build_waterfall(preview)] == [0, 0, 0, 0]
+    assert [step["customers"] for step in build_waterfall(preview)] == [0, 0, 0, 0, 0]
     assert describe_effect(preview)
 
 
 def test_steps_report_the_customers_lost(loyal: Segment) -> None:
     preview = preview_audience(campaign=make_campaign(loyal, channel="email"), as_of=NOON)
     steps = build_waterfall(preview)
-    assert [step["customers"] for step in steps] == [11, 8, 5, preview.audience]
-    assert [step["lost"] for step in steps] == [0, 3, 3, preview.held_out]
+    assert [step["customers"] for step in steps] == [11, 11, 8, 5, preview.audience]
+    assert [step["lost"] for step in steps] == [0, 0, 3, 3, preview.held_out]
 
 
 def test_csv_contains_the_audience_without_the_holdout_group(loyal: Segment) -> None:
