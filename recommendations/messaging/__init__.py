@@ -1,0 +1,1 @@
+"""Messages: templates in MJML, their rendering for one recipient, product rows and coupons."""

@@ -1,0 +1,1 @@
+"""Compiles a source for one language into fragments that a recipient's values are put into."""

@@ -1,0 +1,1 @@
+"""Coupon codes: import, generation and claims."""

@@ -1,0 +1,54 @@
+"""Claims coupon codes: each code is given to one delivery, also by several workers at once."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+
+CLAIM_SQL = """
+WITH wanted AS (
+    SELECT delivery_id, customer_id, row_number() OVER (ORDER BY delivery_id) AS position
+    FROM unnest(%(deliveries)s::bigint[], %(customers)s::bigint[]) AS given (delivery_id, customer_id)
+    WHERE NOT EXISTS (
+        SELECT FROM messaging_couponcode taken JOIN messaging_couponpool p ON p.id = taken.pool_id
+        WHERE taken.delivery_id = given.delivery_id AND p.key = %(pool)s
+    )
+), free AS (
+    SELECT code.id, row_number() OVER () AS position
+    FROM (
+        SELECT c.id FROM messaging_couponcode c JOIN messaging_couponpool p ON p.id = c.pool_id
+        WHERE p.key = %(pool)s AND c.claimed_at IS NULL AND (p.expires_at IS NULL OR p.expires_at > %(now)s)
+        ORDER BY c.id LIMIT (SELECT count(*) FROM wanted)
+        FOR UPDATE OF c SKIP LOCKED
+    ) code
+)
+UPDATE messaging_couponcode c
+SET claimed_at = %(now)s, delivery_id = wanted.delivery_id, customer_id = wanted.customer_id
+FROM free JOIN wanted USING (position)
+WHERE c.id = free.id
+"""
+READ_SQL = """
+SELECT c.delivery_id, c.code FROM messaging_couponcode c JOIN messaging_couponpool p ON p.id = c.pool_id
+WHERE p.key = %(pool)s AND c.delivery_id = ANY(%(deliveries)s)
+"""
+
+
+def claim_codes(*, pool_key: str, deliveries: Mapping[int, int], now: datetime) -> dict[int, str]:
+    """Claim one code of a pool per delivery; return the codes by delivery ID.
+
+    deliveries: delivery ID → customer ID. A delivery that has a code keeps it. Deliveries are missing from the result if the pool is used
+    up, expired or unknown.
+    """
+    if not deliveries:
+        return {}
+    parameters: dict[str, Any] = {
+        "pool": pool_key,
+        "deliveries": list(deliveries),
+        "customers": list(deliveries.values()),
+        "now": now,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(CLAIM_SQL, parameters)
+        cursor.execute(READ_SQL, parameters)
+        return dict(cursor.fetchall())

@@ -1,0 +1,63 @@
+"""The layout of the ready-made templates: one column on a card in the colors of the shop."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+
+HEAD = """<mjml>
+  <mj-head>
+    <mj-attributes>
+      <mj-all font-family="-apple-system, 'Segoe UI', Roboto, 'PingFang SC', 'Microsoft YaHei', Arial, sans-serif" />
+      <mj-text css-class="msg-text" color="#1f2937" font-size="16px" line-height="1.6" />
+      <mj-button background-color="{{ shop.color }}" border-radius="8px" font-size="16px" font-weight="600" inner-padding="14px 28px" />
+    </mj-attributes>
+  </mj-head>
+  <mj-body background-color="#f3f4f6" css-class="msg-canvas">
+    <mj-section padding="24px 0 12px">
+      <mj-column>
+        <mj-text css-class="msg-muted" align="center" font-size="18px" font-weight="700" color="{{ shop.color }}">{{ shop.name }}</mj-text>
+      </mj-column>
+    </mj-section>
+"""
+END = """    <mj-footer>%s</mj-footer>
+  </mj-body>
+</mjml>
+"""
+
+
+@dataclass(frozen=True)
+class StarterText:
+    """The text of a ready-made template in one language.
+
+    paragraphs: with variables; written as HTML. button: label and target; none without a label. image: target of a picture, such as a
+    variable of the event. products: attributes of an `<mj-products>` block, or "". coupon: the key of a pool, or "".
+    """
+
+    subject: str
+    preheader: str
+    heading: str
+    paragraphs: Sequence[str]
+    button: tuple[str, str] = ("", "")
+    image: tuple[str, str] = ("", "")
+    products: str = ""
+    coupon: str = ""
+    reason: str = ""
+
+
+def build_source(text: StarterText) -> str:
+    """Return the MJML of a ready-made template."""
+    parts = [f'        <mj-text font-size="24px" line-height="1.3" font-weight="700">{text.heading}</mj-text>\n']
+    if text.image[0]:
+        source, alternative = text.image
+        parts.append(
+            f'        <mj-image src="{escape(source)}" alt="{escape(alternative)}" border-radius="8px" width="280px" />\n'
+        )
+    parts += [f"        <mj-text>{paragraph}</mj-text>\n" for paragraph in text.paragraphs]
+    if text.coupon:
+        parts.append(f'        <mj-coupon pool="{text.coupon}" />\n')
+    if text.button[0]:
+        label, target = text.button
+        parts.append(f'        <mj-button href="{escape(target)}">{label}</mj-button>\n')
+    card = '    <mj-section background-color="#ffffff" border-radius="12px" css-class="msg-card" padding="24px 8px">\n      <mj-column>\n'
+    products = f'    <mj-products {text.products} background-color="#ffffff" />\n' if text.products else ""
+    return f"{HEAD}{card}{''.join(parts)}      </mj-column>\n    </mj-section>\n{products}{END % text.reason}"

@@ -1,0 +1,1 @@
+"""Puts the values of one recipient into a compiled message."""

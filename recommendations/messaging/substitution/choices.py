@@ -1,0 +1,41 @@
+"""What was chosen for one recipient: products and coupon codes. Stored with the delivery, so that it is shown again unchanged."""
+
+from dataclasses import asdict, dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from recommendations.serving.state.product_index import ProductCard
+
+NO_CONTENT, COUPONS_USED_UP = "no_content", "coupons_used_up"
+
+
+@dataclass
+class MessageChoices:
+    """The products of each row and the coupon code of each pool.
+
+    skip_reason: why the message must not be sent: "no_content" (a required row has no products) or "coupons_used_up"; "" if it may.
+    """
+
+    products: dict[str, list[ProductCard]] = field(default_factory=dict)
+    coupons: dict[str, str] = field(default_factory=dict)
+    skip_reason: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the choices as JSON for `Delivery.choices`."""
+        rows = {
+            row: [{**asdict(card), "price": None if card.price is None else str(card.price)} for card in cards]
+            for row, cards in self.products.items()
+        }
+        return {"products": rows, "coupons": dict(self.coupons), "skip_reason": self.skip_reason}
+
+    @classmethod
+    def from_json(cls, stored: dict[str, Any]) -> "MessageChoices":
+        """Return the choices that `to_json` wrote; of an empty object, no choices."""
+        products = {
+            row: [
+                ProductCard(**{**card, "price": None if card["price"] is None else Decimal(card["price"])})
+                for card in cards
+            ]
+            for row, cards in stored.get("products", {}).items()
+        }
+        return cls(products, dict(stored.get("coupons", {})), stored.get("skip_reason", ""))

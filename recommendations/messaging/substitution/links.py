@@ -1,0 +1,53 @@
+"""The links of a message, which the sending room signs."""
+
+from typing import Protocol
+
+
+class LinkBuilder(Protocol):
+    """Builds the URLs of one delivery."""
+
+    def click(self, url: str, label: str) -> str:
+        """Return the URL that counts a click and leads to `url`."""
+
+    def open_pixel(self) -> str:
+        """Return the URL of the image that counts an open; "" for none."""
+
+    def unsubscribe(self) -> str: ...
+
+    def preferences(self) -> str: ...
+
+    def view_in_browser(self) -> str: ...
+
+    def product_image(self, row: str, index: int) -> str:
+        """Return the URL of the image of a product that is chosen when the message is opened."""
+
+    def absolute(self, path: str) -> str:
+        """Return the public URL of a path of this server, such as that of the logo."""
+
+
+class PreviewLinks:
+    """Links of a preview: real targets, and nothing is counted."""
+
+    def __init__(self, base_url: str = "") -> None:
+        self.base_url = base_url.rstrip("/")
+
+    def click(self, url: str, label: str) -> str:
+        return url
+
+    def open_pixel(self) -> str:
+        return ""
+
+    def unsubscribe(self) -> str:
+        return "#unsubscribe"
+
+    def preferences(self) -> str:
+        return "#preferences"
+
+    def view_in_browser(self) -> str:
+        return "#view-in-browser"
+
+    def product_image(self, row: str, index: int) -> str:
+        return ""
+
+    def absolute(self, path: str) -> str:
+        return f"{self.base_url}{path}"

@@ -1,0 +1,200 @@
+"""Variables of messages: `{{ customer.name|default:"there" }}`. They are looked up and formatted, never executed."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from difflib import get_close_matches
+from html import unescape
+from typing import Any
+
+from babel import dates, numbers
+from django.utils.translation import gettext as _
+
+from recommendations.messaging.substitution.context import RenderContext
+from recommendations.messaging.substitution.recipients import PERSONAL_FIELDS, PROFILE_FIELDS
+
+VARIABLE = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+EXPRESSION = re.compile(r"\s*([\w][\w.\-]*)\s*((?:\|\s*\w+\s*(?::\s*(?:\"[^\"]*\"|'[^']*'|-?\d+))?\s*)*)")
+FILTER = re.compile(r"\|\s*(\w+)\s*(?::\s*(?:\"([^\"]*)\"|'([^']*)'|(-?\d+)))?\s*")
+CUSTOMER_NAMES = ("name", "first_name", "user_id", "email", "phone", "birthday", "language", "country", *PROFILE_FIELDS)
+SHOP_NAMES = ("name", "color", "postal_address", "reply_to", "currency", "logo_url")
+LINK_NAMES = ("unsubscribe", "preferences", "view_in_browser")
+ROOTS = ("customer", "event", "shop", "coupon", "links")
+
+
+class VariableError(ValueError):
+    """A variable that is unknown or not well formed; the message names the fix."""
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A path such as ("customer", "name") and its filters with their arguments."""
+
+    path: tuple[str, ...]
+    filters: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def name(self) -> str:
+        return ".".join(self.path)
+
+    @property
+    def has_default(self) -> bool:
+        return any(name == "default" for name, _argument in self.filters)
+
+    @property
+    def field(self) -> str:
+        """The field of the recipient that it needs, or ""."""
+        if self.path[0] != "customer":
+            return ""
+        return "name" if self.path[1] == "first_name" else self.path[1]
+
+
+def parse_variable(text: str) -> Variable:
+    """Return the variable between the braces. Errors: VariableError."""
+    match = EXPRESSION.fullmatch(unescape(text))  # in attributes, quotes are written &quot;
+    if match is None:
+        raise VariableError(
+            _('“{{%(text)s}}” is not a variable. Write it like {{ customer.name|default:"there" }}.') % {"text": text}
+        )
+    filters = tuple(
+        (name, double or single or number or "") for name, double, single, number in FILTER.findall(match[2])
+    )
+    variable = Variable(tuple(match[1].split(".")), filters)
+    check_path(variable)
+    for name, _argument in filters:
+        if name not in FILTERS:
+            raise VariableError(
+                _("Unknown filter “%(name)s”; valid: %(valid)s.") % {"name": name, "valid": ", ".join(sorted(FILTERS))}
+            )
+    return variable
+
+
+def check_path(variable: Variable) -> None:
+    """Raise VariableError for a path that no message has."""
+    root, names = variable.path[0], variable.path[1:]
+    known = {"customer": (*CUSTOMER_NAMES, "traits"), "shop": SHOP_NAMES, "links": LINK_NAMES}.get(root)
+    if root not in ROOTS or not all(variable.path):
+        raise VariableError(_describe_unknown(variable.name, [f"{name}." for name in ROOTS]))
+    if not names or (root == "coupon" and len(names) > 1):
+        raise VariableError(
+            _("“%(name)s” is not complete. Write for example %(example)s.")
+            % {"name": variable.name, "example": f"{root}.name"}
+        )
+    if known is not None and names[0] not in known:
+        raise VariableError(_describe_unknown(variable.name, [f"{root}.{name}" for name in known]))
+    if root == "customer" and names[0] == "traits" and len(names) < 2:
+        raise VariableError(_("“customer.traits” needs the name of a trait, such as customer.traits.size."))
+
+
+def _describe_unknown(name: str, valid: list[str]) -> str:
+    close = get_close_matches(name, valid, n=1)
+    if close:
+        return _("Unknown variable “%(name)s”. Did you mean “%(close)s”?") % {"name": name, "close": close[0]}
+    return _("Unknown variable “%(name)s”; valid: %(valid)s.") % {"name": name, "valid": ", ".join(valid)}
+
+
+def build_getter(variable: Variable) -> Callable[[RenderContext], str]:
+    """Return the function that returns the variable's text for a recipient."""
+    read = _build_reader(variable.path)
+    filters = [(FILTERS[name], argument) for name, argument in variable.filters]
+
+    def get_text(context: RenderContext) -> str:
+        value = read(context)
+        for apply, argument in filters:
+            value = apply(value, argument, context)
+        return format_value(value, context)
+
+    return get_text
+
+
+def _build_reader(path: tuple[str, ...]) -> Callable[[RenderContext], Any]:
+    root, names = path[0], path[1:]
+    if root == "event":
+        return lambda context: read_path(context.recipient.event, names)
+    if root == "coupon":
+        return lambda context: context.choices.coupons.get(names[0], "")
+    if root == "shop":
+        return lambda context: context.shop_values[names[0]]
+    if root == "links":
+        return lambda context: getattr(context.links, names[0])()
+    if names[0] == "first_name":
+        return lambda context: get_first_name(context.recipient.name)
+    if names[0] == "traits":
+        return lambda context: read_path(context.recipient.traits, names[1:])
+    if names[0] in PROFILE_FIELDS or (names[0] in PERSONAL_FIELDS and names[0] == "birthday"):
+        return lambda context: context.recipient.fields.get(names[0])
+    return lambda context: getattr(context.recipient, names[0])
+
+
+def read_path(value: Any, names: tuple[str, ...]) -> Any:
+    """Return the value below the keys or list positions; None if it is missing."""
+    for name in names:
+        if isinstance(value, dict):
+            value = value.get(name)
+        elif isinstance(value, list) and name.isdigit() and int(name) < len(value):
+            value = value[int(name)]
+        else:
+            return None
+    return value
+
+
+def get_first_name(name: str) -> str:
+    """Return the first word of a name; Chinese names, which have no spaces, as a whole."""
+    return name.split()[0] if name.split() else ""
+
+
+def format_value(value: Any, context: RenderContext) -> str:
+    """Return a value as a text: lists by their elements, times as days, nothing for a missing one."""
+    if value is None or value is False:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, date):
+        return dates.format_date(value, format="long", locale=context.locale)
+    if isinstance(value, float | Decimal):
+        return numbers.format_decimal(value, locale=context.locale)
+    if isinstance(value, list):
+        return ", ".join(
+            format_value(element, context) for element in value[:10] if not isinstance(element, dict | list)
+        )
+    return "" if isinstance(value, dict) else str(value)
+
+
+def _apply_default(value: Any, argument: str, context: RenderContext) -> Any:
+    return value if format_value(value, context).strip() else argument
+
+
+def _format_date(value: Any, argument: str, context: RenderContext) -> str:
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value) if "T" in value or " " in value else date.fromisoformat(value)
+        except ValueError:
+            return value
+    if not isinstance(value, date):
+        return format_value(value, context)
+    return dates.format_date(value, format=argument or "long", locale=context.locale)
+
+
+def _format_money(value: Any, argument: str, context: RenderContext) -> str:
+    try:
+        amount = Decimal(str(value))
+    except InvalidOperation:
+        return format_value(value, context)
+    return numbers.format_currency(amount, argument or context.shop.currency, locale=context.locale)
+
+
+FILTERS: dict[str, Callable[[Any, str, RenderContext], Any]] = {
+    "default": _apply_default,
+    "date": _format_date,
+    "money": _format_money,
+    "upper": lambda value, _argument, context: format_value(value, context).upper(),
+    "lower": lambda value, _argument, context: format_value(value, context).lower(),
+    "capitalize": lambda value, _argument, context: format_value(value, context).capitalize(),
+    "truncate": lambda value, argument, context: truncate_text(format_value(value, context), int(argument or 80)),
+}
+
+
+def truncate_text(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: max(length - 1, 0)].rstrip()}…"
