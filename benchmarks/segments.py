@@ -6,7 +6,7 @@ count. worst_p95_s: of all conditions and operations. load: the system's load av
 count of the rows that the broadest condition reads, in the same run. entry_seen_s: from an event's arrival until the live segment contains
 its customer, with the two seconds of the schedule. The counts are generated: per customer about 80 views on 20 days, 15 additions to the
 cart and 5 orders, in series of anything, categories, brands and products; --other-rows are counts of further products that lie between
-them. --growth repeats it with a tenth of the customers.
+them. --growth repeats it with a tenth of the customers, --folder keeps them.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import psutil
@@ -153,12 +154,13 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--customers", type=int, default=1_000_000)
     parser.add_argument("--other-rows", type=int, default=10, help="counts of other products per customer")
     parser.add_argument("--repeats", type=int, default=11)
+    parser.add_argument("--folder", type=Path, help="keep the customers here, and reuse them")
     parser.add_argument("--growth", action="store_true", help="also measure a tenth of the customers")
     return parser.parse_args()
 
 
 def measure(arguments: argparse.Namespace, customers: int) -> dict[str, Any]:
-    with run_embedded_servers("segments", report=lambda _message: None):
+    with run_embedded_servers("segments", report=lambda _message: None, folder=arguments.folder):
         import django
 
         django.setup()
@@ -167,7 +169,7 @@ def measure(arguments: argparse.Namespace, customers: int) -> dict[str, Any]:
 
         call_command("migrate", verbosity=0)
         started = time.perf_counter()
-        series = make_shop(customers, arguments.other_rows)
+        series = find_broadest_series() or make_shop(customers, arguments.other_rows)
         made = time.perf_counter() - started
         load = os.getloadavg()[0]
         line = {
@@ -189,6 +191,13 @@ def run(statement: str, parameters: Any = None) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         return cursor.fetchall() if cursor.description else []
+
+
+def find_broadest_series() -> int | None:
+    """Return the number of the broadest series of a folder that has the customers already."""
+    from customers.segments.models import EventSeries
+
+    return EventSeries.objects.filter(meaning="view", about="any").values_list("pk", flat=True).first()
 
 
 def make_shop(customers: int, other_rows: int) -> int:
