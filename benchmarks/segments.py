@@ -268,7 +268,8 @@ def measure_conditions(repeats: int) -> dict[str, Any]:
     backend = psutil.Process(run("SELECT pg_backend_pid()")[0][0])
     results = {}
     for name, condition in CONDITIONS.items():
-        cpu, count = [], 0
+        cpu: list[float] = []
+        count = 0
 
         def count_customers(condition: Any = condition, cpu: list[float] = cpu) -> None:
             nonlocal count
@@ -301,7 +302,7 @@ def make_operations(condition: Any) -> dict[str, Callable[[], object]]:
     from customers.segments.membership import count_members, query_matching
     from customers.segments.models import Segment
 
-    member = query_matching(condition=condition, as_of=NOW).order_by("pk").first()
+    member = query_matching(condition=condition, as_of=NOW).order_by("pk")[0]
 
     def show_page() -> None:
         cut_page(query_listed(ListFilter(condition=condition), as_of=NOW), sort="-value", number=1)

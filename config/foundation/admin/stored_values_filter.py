@@ -23,7 +23,7 @@ MAX_VALUES = 300
 
 def list_stored_values(model: type[Model], field: "Field[Any, Any]") -> list[Any]:
     """Return the values of an indexed column in order, without null, at most `MAX_VALUES`."""
-    names = {"table": sql.Identifier(model._meta.db_table), "column": sql.Identifier(field.column)}
+    names = {"table": sql.Identifier(model._meta.db_table), "column": sql.Identifier(str(field.column))}
     with connection.cursor() as cursor:
         cursor.execute(SELECT_VALUES.format(**names), [MAX_VALUES])
         return [value for (value,) in cursor.fetchall()]
