@@ -302,7 +302,7 @@ def make_operations(condition: Any) -> dict[str, Callable[[], object]]:
     from customers.segments.membership import count_members, query_matching
     from customers.segments.models import Segment
 
-    member = query_matching(condition=condition, as_of=NOW).order_by("pk")[0]
+    member: Any = query_matching(condition=condition, as_of=NOW).order_by("pk").first()
 
     def show_page() -> None:
         cut_page(query_listed(ListFilter(condition=condition), as_of=NOW), sort="-value", number=1)
