@@ -266,7 +266,7 @@ def measure_conditions(repeats: int) -> dict[str, Any]:
     from customers.segments.membership import query_matching
 
     backend = psutil.Process(run("SELECT pg_backend_pid()")[0][0])
-    results = {}
+    results: dict[str, Any] = {}
     for name, condition in CONDITIONS.items():
         cpu: list[float] = []
         count = 0

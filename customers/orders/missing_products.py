@@ -93,23 +93,23 @@ def find_missing_products(*, since: datetime, limit: int = DEFAULT_LIMIT) -> lis
 
 
 @dataclass(frozen=True)
-class MissingProducts:
+class MissingProductsReport:
     """The missing products of a period, and when their events and orders were counted."""
 
     as_of: datetime
     products: list[MissingProduct]
 
 
-def list_missing_products(*, days: int, as_of: datetime) -> MissingProducts:
+def list_missing_products(*, days: int, as_of: datetime) -> MissingProductsReport:
     """Return the missing products of the last days for a page: counted some minutes ago if that takes long.
 
     What the catalog knows by now is left out.
     """
 
-    def count() -> MissingProducts:
-        return MissingProducts(as_of, find_missing_products(since=as_of - timedelta(days=days), limit=MAX_LIMIT))
+    def count() -> MissingProductsReport:
+        return MissingProductsReport(as_of, find_missing_products(since=as_of - timedelta(days=days), limit=MAX_LIMIT))
 
-    counted = get_figures(f"missing-products:{days}", MissingProducts, count)
+    counted = get_figures(f"missing-products:{days}", MissingProductsReport, count)
     references = [product.product_id for product in counted.products]
     with connection.cursor() as cursor:
         cursor.execute(SELECT_KNOWN, {"references": references})
@@ -121,7 +121,7 @@ def list_missing_products(*, days: int, as_of: datetime) -> MissingProducts:
         for product in counted.products
         if product.product_id in drafts
     )
-    return MissingProducts(counted.as_of, list(islice(current, DEFAULT_LIMIT)))
+    return MissingProductsReport(counted.as_of, list(islice(current, DEFAULT_LIMIT)))
 
 
 def read_examples(event_ids: Sequence[int], *, since: datetime) -> dict[int, Any]:
