@@ -7,8 +7,7 @@ below the menu, is requested as an administrator in this process, through all of
 fills the caches. p95_ms: wall time; cpu_ms: the median of the process's CPU time, which other programs do not change. queries: database
 queries of the first request, which fills the caches. home_kb: the compressed page with all scripts, styles and fonts that it refers to,
 without headers; Plotly counts if the page has a chart of it. --folder keeps the shop and reuses it; --only measures the pages whose URL
-contains the text. slow: the pages above a second. load: the
-system's load average at the end.
+contains the text. slow: the pages above a second. load: the system's load average at the end.
 """
 
 import argparse
