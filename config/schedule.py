@@ -92,6 +92,12 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         description=_("Creates the tables for the events of the coming months."),
     ),
     ScheduledJob(
+        task="customers.events.tasks.count_minutes",
+        cron="*/10 * * * *",
+        title=_("Count events by minute"),
+        description=_("Counts the events of each source by minute, for the pages of sources and events."),
+    ),
+    ScheduledJob(
         task="customers.events.tasks.purge_receipts",
         cron="20 0 * * *",
         title=_("Purge event receipts"),
@@ -158,6 +164,26 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         description=_("Recomputes the counters, RFM scores, stage and predictions of every customer."),
     ),
     ScheduledJob(
+        task="recommendations.flows.tasks.run_flows",
+        seconds=2,
+        title=_("Run flows"),
+        description=_("Reacts to events and changes that flows wait for, and executes the steps that are due."),
+    ),
+    ScheduledJob(
+        task="recommendations.flows.tasks.find_flow_dates",
+        cron="* * * * *",
+        title=_("Find dates for flows"),
+        description=_(
+            "Finds birthdays, and customers who have crossed the line of a date or score that starts a flow."
+        ),
+    ),
+    ScheduledJob(
+        task="recommendations.flows.tasks.tidy_flows",
+        cron="15 * * * *",
+        title=_("Tidy flows"),
+        description=_("Stops listening for versions of flows that nobody is in any more."),
+    ),
+    ScheduledJob(
         task="recommendations.serving.tasks.store_impressions",
         seconds=2,
         title=_("Store impressions"),
@@ -196,6 +222,12 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         cron="50 0 * * *",
         title=_("Maintain impressions"),
         description=_("Creates the tables for the impressions of the coming months and deletes old impressions."),
+    ),
+    ScheduledJob(
+        task="recommendations.campaigns.tasks.run_campaigns",
+        seconds=10,
+        title=_("Run campaigns"),
+        description=_("Starts the campaigns that are due, and ends those whose messages are sent."),
     ),
     ScheduledJob(
         task="recommendations.sending.tasks.send_due_messages",
@@ -270,6 +302,9 @@ def _describe_crontab(crontab: CrontabSchedule) -> str:
         str(part).replace(" ", "")
         for part in (crontab.minute, crontab.hour, crontab.day_of_month, crontab.month_of_year, crontab.day_of_week)
     )
+    if crontab.minute.isdecimal() and crontab.hour.isdecimal() and expression.endswith(" * * *"):
+        time = f"{int(crontab.hour):02}:{int(crontab.minute):02}"
+        return _("Every day at %(time)s (%(zone)s)") % {"time": time, "zone": crontab.timezone}
     options = Options()
     options.use_24hour_time_format = True
     options.locale_code = "zh_CN" if (get_language() or "").startswith("zh") else "en_US"

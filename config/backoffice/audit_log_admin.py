@@ -38,6 +38,15 @@ ACTOR_KINDS = {
     "anonymous": gettext_lazy("unknown"),
 }
 
+DETAIL_LABELS = {
+    "added": gettext_lazy("added"),
+    "removed": gettext_lazy("removed"),
+    "count": gettext_lazy("count"),
+    "fields": gettext_lazy("fields"),
+    "file": gettext_lazy("file"),
+    "role": gettext_lazy("role"),
+}
+
 
 class ActionFilter(admin.SimpleListFilter):
     """Filters by what was done: a named event, or a plain change of an object."""
@@ -153,7 +162,7 @@ class AuditLogAdmin(ReadOnlyAdmin):
         model = obj.content_type.model_class()
         name = capfirst(model._meta.verbose_name) if model else obj.content_type.model
         text = f"{name} {obj.object_repr}".strip()
-        if not obj.object_pk:
+        if not obj.object_pk or not getattr(obj, "may_open_object", False):
             return text
         meta = obj.content_type
         try:
@@ -164,7 +173,7 @@ class AuditLogAdmin(ReadOnlyAdmin):
 
     @admin.display(description=pgettext_lazy("audit log", "details"))
     def summary(self, obj: LogEntry) -> str:
-        parts = [f"{name}: {shorten(value)}" for name, value in get_details(obj).items()]
+        parts = [f"{DETAIL_LABELS.get(name, name)}: {shorten(value)}" for name, value in get_details(obj).items()]
         if obj.changes:
             parts.append(_("Fields: %(names)s") % {"names": ", ".join(obj.changes)})
         text = "; ".join(parts)
@@ -186,6 +195,10 @@ def show_entries(request: HttpRequest, entries: list[LogEntry]) -> list[LogEntry
 
     Entries of earlier versions contain traits and identifiers in plain text, so showing them is itself recorded.
     """
+    for entry in entries:
+        model = entry.content_type.model_class()
+        may_open = model is not None and request.user.has_perm(f"{model._meta.app_label}.view_{model._meta.model_name}")
+        entry.may_open_object = may_open
     masked = [mask_entry(entry) for entry in entries]
     if not may_see_personal(request):
         return masked

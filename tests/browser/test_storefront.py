@@ -5,7 +5,6 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,8 +21,7 @@ from psycopg.rows import dict_row
 from pytest_django.live_server_helper import LiveServer
 
 from tests.browser.conftest import MonitoredPage, open_monitored_page
-from tests.browser.kettle_shop import TITLES_BY_CATEGORY, make_kettle_shop
-from tests.child_processes import get_test_database_url
+from tests.browser.kettle_shop import TITLES_BY_CATEGORY, run_kettle_shop
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.acceptance
@@ -46,21 +44,8 @@ PAGES = (
 @pytest.fixture
 def site(operator: User, valkey: redis.Redis, settings: Any, tmp_path: Path) -> Iterator[SimpleNamespace]:
     """Set up the kettle shop in demo mode with its storefront keys. (`chromium` waits for a fixture of this name.)"""
-    from config.storefront.keys import ensure_storefront_keys
-    from recommendations.serving.search.searcher import searcher
-    from recommendations.serving.state.loader import loader
-
-    settings.DEMO, settings.VAR_DIR, settings.TRAINING_SECONDS = True, tmp_path, 2
-    settings.RECOMMEND_DEADLINE_MS = 10_000.0  # a browser and a trained model share the machine with other tests
-    settings.WAREHOUSE_URL, settings.MODELS_DIR = str(tmp_path / "warehouse"), tmp_path / "models"
-    loader.state = None
-    now = datetime.now(UTC)
-    products = make_kettle_shop(now)
-    ensure_storefront_keys(now=now)
-    if searcher.snapshot is None:
-        searcher.refresh(now=now)  # compiles for longer than the first page waits
-    yield SimpleNamespace(products=products, database=get_test_database_url())
-    loader.state = None
+    with run_kettle_shop(settings, tmp_path) as site:
+        yield site
 
 
 @pytest.fixture
@@ -251,7 +236,7 @@ def test_a_click_updates_the_row_when_the_visitor_returns(site: SimpleNamespace,
 
 def count_pending_events(page: Page) -> int:
     """Return the number of events this browser has not sent yet."""
-    return page.evaluate("Object.keys(localStorage).filter((name) => name.startsWith('perennial-shop:event:')).length")
+    return page.evaluate("Object.keys(localStorage).filter((name) => name.startsWith('perennial:event:')).length")
 
 
 def test_events_arrive_exactly_once_despite_failures_and_offline_periods(site: SimpleNamespace, device: Any) -> None:

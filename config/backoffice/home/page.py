@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin.views.decorators import staff_member_required
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -25,6 +26,7 @@ from customers.lifecycle.backoffice.drilldowns.stages import OTHER_STAGE, UNKNOW
 from customers.lifecycle.models import LifecycleRun, Stage
 from customers.lifecycle.stages.flows import count_stage_flows
 from customers.lifecycle.stages.freshness import find_missing_data_since
+from customers.orders.models import Order
 
 FLOW_DAYS = 28
 FLOW_ROWS = 6
@@ -53,7 +55,7 @@ def fill_home_page(request: HttpRequest, context: Context) -> Context:
             "total": len(steps),
         }
     sentences = []
-    if may("orders.view_order"):
+    if may("orders.view_order") and Order.objects.exists():
         totals = sales.query_sales(choice)
         context["sales"] = format_sales(totals)
         context["best_sellers"] = [
@@ -68,7 +70,7 @@ def fill_home_page(request: HttpRequest, context: Context) -> Context:
         context["suggestions"] = suggestions.list_suggestions(as_of=as_of)
     if context["steps"] and may("orders.view_order"):
         context["missing_data"] = onboarding.list_missing_data()
-    context["verdict"] = " ".join(filter(None, sentences))
+    context["verdict"] = number_formats.join_sentences(sentences)
     return context
 
 
@@ -119,6 +121,9 @@ def describe_sales(totals: sales.SalesComparison, choice: DateChoice) -> str:
     values["change"] = number_formats.format_percent(abs(change))
     if round(abs(change), 3) == 0:
         return _("Revenue was %(revenue)s in %(days)s, as much as in the compared period.") % values
+    if change >= number_formats.MIN_FACTOR - 1:
+        values["factor"] = number_formats.format_factor(change)
+        return _("Revenue was %(revenue)s in %(days)s, %(factor)s times as much as in the compared period.") % values
     if change > 0:
         return _("Revenue was %(revenue)s in %(days)s, %(change)s more than in the compared period.") % values
     return _("Revenue was %(revenue)s in %(days)s, %(change)s less than in the compared period.") % values
@@ -210,11 +215,13 @@ def draft_campaign(request: HttpRequest, key: str) -> HttpResponse:
     suggestion = suggestions.SUGGESTIONS_BY_KEY.get(key)
     if suggestion is None:
         raise Http404(f"Unknown suggestion {key!r}.")
-    campaign, is_new = suggestions.create_draft(suggestion)
+    user = request.user if isinstance(request.user, User) else None
+    campaign, is_new = suggestions.create_draft(suggestion, by=user)
     messages.info(
         request,
         _("Draft created. Nothing is sent before you launch it.")
         if is_new
         else _("There is a campaign for these customers already."),
     )
-    return HttpResponseRedirect(reverse("admin:campaigns_campaign_change", args=[campaign.pk]))
+    page = "edit" if is_new and request.user.has_perm("campaigns.change_campaign") else "change"
+    return HttpResponseRedirect(reverse(f"admin:campaigns_campaign_{page}", args=[campaign.pk]))
