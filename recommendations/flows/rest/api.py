@@ -190,7 +190,7 @@ class FlowEntries(generics.ListAPIView[FlowEntry]):
         page = super().paginate_queryset(queryset)
         with_personal = may_see_personal(self.request)
         for entry in page or ():
-            entry.user_id = mask_id(entry.user_id, with_personal=with_personal) if entry.user_id else None  # type: ignore[attr-defined]
+            entry.user_id = mask_id(entry.user_id, with_personal=with_personal) if entry.user_id else None
         return page
 
 

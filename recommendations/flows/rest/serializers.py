@@ -80,8 +80,8 @@ class RecipeRequestSerializer(StrictTypesMixin, serializers.Serializer[Any]):
 
 class RecipeQuestionSerializer(serializers.Serializer[Any]):
     name = serializers.CharField()
-    label = serializers.CharField()
-    initial = serializers.IntegerField()  # type: ignore[assignment]
+    label = serializers.CharField()  # type: ignore[assignment]
+    initial = serializers.IntegerField()
     low = serializers.IntegerField()
     high = serializers.IntegerField()
 
