@@ -29,6 +29,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include("customers.segments.rest.urls")),
     path("", include("recommendations.offers.rest.urls")),
     path("", include("recommendations.campaigns.rest.urls")),
+    path("", include("recommendations.flows.rest.urls")),
     path("", include("recommendations.training.rest.urls")),
     path("", include("recommendations.merchandising.rest.urls")),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
