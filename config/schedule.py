@@ -92,6 +92,12 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         description=_("Creates the tables for the events of the coming months."),
     ),
     ScheduledJob(
+        task="customers.events.tasks.count_minutes",
+        cron="*/10 * * * *",
+        title=_("Count events by minute"),
+        description=_("Counts the events of each source by minute, for the pages of sources and events."),
+    ),
+    ScheduledJob(
         task="customers.events.tasks.purge_receipts",
         cron="20 0 * * *",
         title=_("Purge event receipts"),

@@ -36,7 +36,12 @@ SENDING_PERMISSIONS = ("sending.*_suppression", "sending.change_sendingsettings"
 ROLES: dict[str, tuple[str, ...]] = {
     "Analyst": VIEW_PERMISSIONS,
     "Marketer": (
-        *(*VIEW_PERMISSIONS, "segments.*", "campaigns.*", "messaging.*", "flows.*", "offers.*"),
+        *VIEW_PERMISSIONS,
+        "segments.*",
+        "campaigns.*",
+        "messaging.*",
+        "flows.*",
+        "offers.*",
         *SENDING_PERMISSIONS,
     ),
     "Merchandiser": (

@@ -27,4 +27,12 @@ register_pages(
         order=10,
         details=("outbox:message",),
     ),
+    MenuPage(
+        tab="campaigns.outbox",
+        label=_("Not sent"),
+        url_name="outbox:problems",
+        permission="sending.view_delivery",
+        order=20,
+        details=("outbox:problem",),
+    ),
 )

@@ -5,7 +5,7 @@ from django.contrib.auth.models import Permission, User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from recommendations.sending.models import OutboxMessage, SendingSettings, Suppression
+from recommendations.sending.models import Delivery, OutboxMessage, SendingSettings, Suppression
 from tests.makers import NOON, make_customer
 
 pytestmark = pytest.mark.django_db
@@ -118,3 +118,25 @@ def test_settings_are_saved_and_wrong_lines_are_named(client: Client) -> None:
     stored = SendingSettings.objects.get()
     assert stored.caps[1] == {"channel": "", "messages": 5, "days": 30}
     assert stored.domain_rates == {"gmail.com": 600}
+
+
+def test_failed_message_is_shown_with_its_error_and_sent_again(client: Client) -> None:
+    log_in(client, "view_delivery", "change_delivery")
+    delivery = Delivery.objects.create(
+        origin_kind="campaign",
+        origin_id=1,
+        customer_id=make_customer().pk,
+        template_version_id=1,
+        channel="webhook",
+        status="failed",
+        error="410 gone, ann@shop.example",
+        due_at=NOON,
+        attempts=6,
+    )
+    page = client.get("/admin/campaigns/outbox/not-sent/").content.decode()
+    assert "410 gone" in page
+    assert "ann@shop.example" not in page
+    assert "Send again" in client.get(f"/admin/campaigns/outbox/not-sent/{delivery.pk}/").content.decode()
+    client.post(f"/admin/campaigns/outbox/not-sent/{delivery.pk}/again/")
+    delivery.refresh_from_db()
+    assert (delivery.status, delivery.attempts) == ("pending", 0)

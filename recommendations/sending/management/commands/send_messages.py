@@ -11,6 +11,7 @@ from recommendations.sending.sender import send_due
 
 class Command(BaseCommand):
     help = "Sends the messages that are due."
+    requires_system_checks = ()  # they import every page, which takes longer than sending a few messages
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--seconds", type=float, default=3600.0, help="Stop after this time.")
