@@ -10,7 +10,8 @@ from config.foundation.shop.profile import get_shop
 from recommendations.messaging.compilation.compiler import ContentSource
 from recommendations.messaging.models import MessageTemplate
 from recommendations.messaging.starters.layout import build_source
-from recommendations.messaging.starters.texts import STARTERS, Starter
+from recommendations.messaging.starters.starter import Starter
+from recommendations.messaging.starters.texts import STARTERS
 from recommendations.messaging.versions import create_template, publish_draft
 
 BY = "Perennial"
