@@ -264,7 +264,7 @@ def measure_changes(shop: ShopServer) -> dict[str, float]:
         lambda: change_prices(BULK_CHANGES),
         lambda: promote(get_next_version()),
     ]
-    seconds = CHANGE_EVERY * (len(changes) + 1)
+    seconds = CHANGE_EVERY * (len(changes) + 1) + PROMOTION_SECONDS  # the promoted model must be loaded under load too
     load = run_load(shop, "for-you:1", seconds=seconds, rate=CHANGE_RATE, seed=60, background=True)
     for change in changes:
         time.sleep(CHANGE_EVERY)
@@ -440,13 +440,14 @@ def get_next_version() -> str:
 
 
 def promote(version: str) -> dict[str, Any]:
-    """Promote a version in its own process, as a training does; return the moments and the previously active version."""
+    """Promote a version in its own process, with the priority of the worker that trains; return the moments and the previously active version."""
     with psycopg.connect(os.environ["DATABASE_URL"]) as connection:
         row = connection.execute("SELECT version FROM training_modelversion WHERE status = 'active'").fetchone()
     assert row is not None
-    promotion = run_json_program(
-        [sys.executable, "-m", "benchmarks.serving_shop", "--folder", ".", "--promote", version]
-    )
+    from config.management.commands.up import BACKGROUND_NICENESS
+
+    command = [sys.executable, "-m", "benchmarks.serving_shop", "--folder", ".", "--promote", version]
+    promotion = run_json_program(["nice", "-n", str(BACKGROUND_NICENESS), *command])
     log(f"promoted {version} in {promotion['promoted'] - promotion['began']:.1f} s")
     return promotion | {"before": row[0]}
 

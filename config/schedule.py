@@ -198,6 +198,12 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         description=_("Creates the tables for the impressions of the coming months and deletes old impressions."),
     ),
     ScheduledJob(
+        task="recommendations.sending.tasks.send_due_messages",
+        seconds=2,
+        title=_("Send messages"),
+        description=_("Sends the messages of campaigns and flows that are due."),
+    ),
+    ScheduledJob(
         task="recommendations.training.tasks.refresh_model",
         cron="*/15 * * * *",
         title=_("Update recommendations"),

@@ -233,6 +233,7 @@ INSTALLED_APPS = [
     "recommendations.merchandising",
     "recommendations.serving",
     "recommendations.messaging",
+    "recommendations.sending",
     "recommendations.campaigns",
     "config.access",
     "config.jobs",
@@ -530,6 +531,12 @@ EMAIL_BACKEND = read_variable(
     str,
     "a Django e-mail backend",
 )
+
+# The address under which customers reach this server, for the links in messages; and how many connections send messages at once.
+PUBLIC_URL = read_variable(
+    "PUBLIC_URL", "http://127.0.0.1:8000", str, "an address such as https://mail.shop.example"
+).rstrip("/")
+SENDING_CONNECTIONS = read_int("SENDING_CONNECTIONS", 4, low=1, high=64)
 
 LOG_LEVEL = read_choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
 LOGGING = {

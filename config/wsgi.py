@@ -21,6 +21,7 @@ from customers.events.collector.fast_path import route_collector_calls  # noqa: 
 from recommendations.serving.search.index.builder import IndexBuilder  # noqa: E402
 from recommendations.serving.search.searcher import searcher  # noqa: E402
 from recommendations.serving.state.loader import loader  # noqa: E402
+from recommendations.serving.warm_up import try_warm_up  # noqa: E402
 
 MAX_WAIT_SECONDS = 1.0
 application = SecureTransport(route_collector_calls(add_fast_path(limit_waits(django_application))))
@@ -34,6 +35,7 @@ def preload() -> None:
 
 def start_worker() -> None:
     """Start the threads of a worker, and wait a little until it can answer from a whole state."""
+    loader.warm_up = try_warm_up
     Thread(target=loader.refresh_forever, name="watch-model", daemon=True).start()
     searcher.builder = IndexBuilder()
     searcher.start()

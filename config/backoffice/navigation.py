@@ -16,7 +16,22 @@ register_pages(
     ),
     MenuList(tab="settings.team", model="auth.User", order=10),
     MenuList(tab="settings.team", model="auth.Group", label=_("Roles"), order=20),
-    MenuList(tab="settings.audit", model="auditlog.LogEntry", order=10),
-    MenuList(tab="settings.audit", model="axes.AccessAttempt", order=20),
-    MenuList(tab="settings.audit", model="axes.AccessLog", order=30),
+    MenuList(
+        tab="settings.audit",
+        model="auditlog.LogEntry",
+        order=10,
+        empty=_("Changes, exports and reads of personal data are recorded here."),
+    ),
+    MenuList(
+        tab="settings.audit",
+        model="axes.AccessAttempt",
+        order=20,
+        empty=_("No failed login. Accounts are locked after several wrong passwords."),
+    ),
+    MenuList(
+        tab="settings.audit",
+        model="axes.AccessLog",
+        order=30,
+        empty=_("Logins and logouts are recorded here."),
+    ),
 )

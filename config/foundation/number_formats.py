@@ -10,6 +10,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import get_language, pgettext
 
 NO_VALUE = "–"
+MIN_FACTOR = 3  # a change of +1293% is harder to read than 14×
 Number = int | float | Decimal
 
 
@@ -75,9 +76,15 @@ def round_for_reading(value: float) -> float:
 
 
 def format_change(value: float | None) -> str:
-    """Return a relative change with its sign: +4.2%."""
+    """Return a relative change with its sign: +4.2%; from three times as much on the factor: 14×."""
     if value is None:
         return NO_VALUE
+    if value >= MIN_FACTOR - 1:
+        factor = value + 1
+        number = numbers.format_decimal(
+            factor, format="#,##0" if factor >= 10 else "#,##0.#", locale=get_reader_locale()
+        )
+        return pgettext("change", "%(factor)s×") % {"factor": number}
     return numbers.format_percent(value, format="+0.0%;−0.0%", locale=get_reader_locale())
 
 

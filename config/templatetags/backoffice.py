@@ -15,7 +15,7 @@ from django_celery_beat.models import PeriodicTask
 
 from config.foundation import number_formats
 from config.foundation.backoffice.date_range import COMPARISONS, CUSTOM, PRESETS, DateChoice
-from config.foundation.backoffice.navigation import describe_location
+from config.foundation.backoffice.navigation import describe_empty_list, describe_location
 from config.foundation.charts import ChartSpec
 
 register = Library()
@@ -25,6 +25,14 @@ register = Library()
 def location(context: Context) -> dict[str, Any]:
     """Return where the page is: area, tabs, pages."""
     return describe_location(context["request"]) if "request" in context else {}
+
+
+@register.simple_tag(takes_context=True)
+def empty_list(context: Context) -> dict[str, Any]:
+    """Return what to do while the list of the page has no rows: text, label and URL of the next step."""
+    # The inclusion tag of the list renders this template without the variable `request`.
+    request = getattr(context, "request", None)
+    return describe_empty_list(request, context["cl"].opts.label) if request is not None else {}
 
 
 @register.simple_tag(takes_context=True)

@@ -18,9 +18,9 @@ from customers.segments.conditions.comparisons import compile_latest_consent
 from customers.segments.conditions.compiler import compile_condition
 from customers.segments.membership import annotate_user_id, query_members
 from customers.segments.models import Segment
-from recommendations.campaigns.assignment import build_bucket_expression, count_holdout_buckets
 from recommendations.campaigns.effect_size import ALPHA, POWER, compute_minimum_detectable_effect
 from recommendations.campaigns.models import AudienceExport, Campaign
+from recommendations.sending.holdout import build_bucket_expression, count_holdout_buckets
 
 CHUNK_ROWS = 5000
 FLAGS = ("is_excluded", "is_reachable", "has_consented", "is_held_out")

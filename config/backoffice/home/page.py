@@ -21,7 +21,7 @@ from config.foundation import number_formats
 from config.foundation.backoffice.date_range import DateChoice, DayRange, parse_date_choice
 from config.foundation.statistics import compute_change
 from customers.lifecycle.backoffice.drilldowns.drilldown import make_drilldown_url
-from customers.lifecycle.backoffice.drilldowns.stages import UNKNOWN_STAGE, get_stage_label
+from customers.lifecycle.backoffice.drilldowns.stages import OTHER_STAGE, UNKNOWN_STAGE, get_stage_label
 from customers.lifecycle.models import LifecycleRun, Stage
 from customers.lifecycle.stages.flows import count_stage_flows
 from customers.lifecycle.stages.freshness import find_missing_data_since
@@ -159,7 +159,9 @@ def build_flow(as_of: datetime) -> Context:
                 "customers": number_formats.format_count(customers),
                 "share": number_formats.format_percent(customers / total if total else None),
                 "entered": number_formats.format_count(count_moves(flows, "to_stage", stage)),
+                "entered_url": make_drilldown_url("stage-flow", **{"from": OTHER_STAGE, "to": stage, **period}),
                 "left": number_formats.format_count(count_moves(flows, "from_stage", stage)),
+                "left_url": make_drilldown_url("stage-flow", **{"from": stage, "to": OTHER_STAGE, **period}),
             }
         )
     moves = sorted(

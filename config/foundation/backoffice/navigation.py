@@ -51,6 +51,7 @@ class MenuList:
     """The list of a model in the menu, for users who may view the model. Without a label, it has the plural of the model's name.
 
     menu_permission: users without it do not have the list in their menu; those who may view the model open it from other pages.
+    empty: what to do while the list has no rows. empty_action: label and URL name of the page of the menu to do it on.
     """
 
     tab: str
@@ -59,6 +60,8 @@ class MenuList:
     order: int = 100
     details: tuple[str, ...] = ()
     menu_permission: str | None = None
+    empty: str | Promise = ""
+    empty_action: tuple[str | Promise, str] | None = None
 
     def __post_init__(self) -> None:
         find_tab(self.tab)
@@ -188,6 +191,20 @@ def mark_current_page(pages: list[NavigationPage], request: HttpRequest) -> None
     current = owners[0] if owners else max(below, key=lambda page: len(page.url), default=None)
     if current is not None:
         current.is_current = True
+
+
+def describe_empty_list(request: HttpRequest, model: str) -> dict[str, Any]:
+    """Return what to do while the list of a model such as "catalog.Product" is empty; the URL is empty for users without the page."""
+    entry = next((entry for entry in _entries if get_key(entry) == model.lower()), None)
+    if not isinstance(entry, MenuList):
+        return {}
+    text: dict[str, Any] = {"text": entry.empty}
+    if entry.empty_action is not None:
+        label, url_name = entry.empty_action
+        url = reverse(url_name)
+        pages = [page for area in get_navigation(request) for tab in area.tabs for page in tab.pages]
+        text |= {"label": label, "url": url if any(page.url == url for page in pages) else ""}
+    return text
 
 
 def get_home_url() -> str:

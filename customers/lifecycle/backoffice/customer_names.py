@@ -1,11 +1,12 @@
 """The names of customers in lists and titles: a user ID, or the customer number."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from config.foundation.audit_log import record_access
 from customers.identity.customer_upsert import PERSONAL_FIELDS
 from customers.identity.models import Customer, Identifier
+from customers.identity.personal_data.encrypted_field import UnreadableFieldError
 from customers.identity.personal_data.masking import MASK, is_personal_id
 
 PERSONAL_LOOKUPS = tuple(f"customer__{name}" for name in PERSONAL_FIELDS)
@@ -30,3 +31,13 @@ def get_customer_name(customer: Customer, identifiers: Iterable[NamedIdentifier]
     if is_personal_id(name):
         record_access(model=Customer, pks=[customer.pk])
     return name
+
+
+def read_names(ids: Sequence[int]) -> dict[int, str]:
+    """Return the names of customers and record that they are shown; none if the key that encrypted one is missing."""
+    try:
+        names = {pk: name for pk, name in Customer.objects.filter(pk__in=ids).values_list("pk", "name") if name}
+    except UnreadableFieldError:
+        return {}
+    record_access(model=Customer, pks=names)
+    return names

@@ -31,17 +31,27 @@ register_pages(
         )
         for number, (name, label) in enumerate(LIFECYCLE_PAGES.items(), start=1)
     ),
-    MenuList(tab="settings.stages", model="lifecycle.StageRules", order=10),
+    MenuList(
+        tab="settings.stages",
+        model="lifecycle.StageRules",
+        order=10,
+        empty=_("Stage rules are measured from the orders at the first refresh."),
+        empty_action=(_("Jobs"), "jobs:list"),
+    ),
     MenuList(
         tab="settings.jobs",
         model="lifecycle.LifecycleRun",
         order=20,
         menu_permission="django_celery_beat.view_periodictask",
+        empty=_("Profiles are refreshed every night. The first run appears here."),
+        empty_action=(_("Jobs"), "jobs:list"),
     ),
     MenuList(
         tab="settings.tables",
         model="lifecycle.CustomerProfile",
         order=10,
         menu_permission="django_celery_beat.view_periodictask",
+        empty=_("Profiles are computed every night from the orders. Import orders, then run the refresh."),
+        empty_action=(_("Jobs"), "jobs:list"),
     ),
 )

@@ -1,5 +1,6 @@
 """Preview of the stage changes that the thresholds in a form would cause."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib.admin import ModelAdmin
@@ -29,8 +30,9 @@ def render_rules_preview(request: HttpRequest, *, model_admin: ModelAdmin) -> Ht
     form: ModelForm = model_admin.get_form(request)(request.POST)
     context: dict[str, Any] = {"problems": list_form_errors(form)}
     if form.is_valid():
-        preview = preview_rules(values=form.cleaned_data, as_of=timezone.now())
-        context |= format_preview(preview, with_personal=may_see_personal(request))
+        as_of = timezone.now()
+        preview = preview_rules(values=form.cleaned_data, as_of=as_of)
+        context |= format_preview(preview, with_personal=may_see_personal(request), as_of=as_of)
     return TemplateResponse(
         request,
         "admin/lifecycle/rules_preview.html",
@@ -52,7 +54,7 @@ def list_form_errors(form: ModelForm) -> list[tuple[str, str]]:
     ]
 
 
-def format_preview(preview: RulesPreview, *, with_personal: bool) -> dict[str, Any]:
+def format_preview(preview: RulesPreview, *, with_personal: bool, as_of: datetime) -> dict[str, Any]:
     return {
         "moved": len(preview.customer),
         "customers": preview.customers,
@@ -70,6 +72,8 @@ def format_preview(preview: RulesPreview, *, with_personal: bool) -> dict[str, A
                 STAGES, preview.current_counts.tolist(), preview.proposed_counts.tolist(), strict=True
             )
         ],
-        "changed_customers": list_customers(preview.customer[:MAX_CUSTOMERS].tolist(), with_personal=with_personal),
+        "changed_customers": list_customers(
+            preview.customer[:MAX_CUSTOMERS].tolist(), with_personal=with_personal, as_of=as_of
+        ),
         "max_customers": MAX_CUSTOMERS,
     }

@@ -18,16 +18,16 @@ from customers.lifecycle.backoffice.labels.stage_labels import (
 )
 from customers.lifecycle.clv.held_coverage import get_held_coverage
 from customers.lifecycle.facts.amounts import get_amount_currency
-from customers.lifecycle.facts.histories import read_histories, to_microseconds
 from customers.lifecycle.models import CustomerProfile, ScoreModel, Stage, StageTransition
+from customers.lifecycle.portrait.gap_summaries import summarize_customer_gaps
 from customers.lifecycle.propensity.explanations import PropensityReason, explain_propensities
 from customers.lifecycle.propensity.levels import bound_propensities, read_level
 from customers.lifecycle.propensity.models import PROPENSITY_KINDS
 from customers.lifecycle.refresh.columns import COUNTERS
 from customers.lifecycle.refresh.score_models import ScoreModelsByKind, load_latest_score_models
-from customers.lifecycle.scoring.stages.gap_summary import GapSummary, summarize_gaps
+from customers.lifecycle.scoring.stages.gap_summary import GapSummary
 from customers.lifecycle.stages.freshness import find_missing_data_since
-from customers.lifecycle.stages.rules import get_active_rules, to_thresholds
+from customers.lifecycle.stages.rules import get_active_rules
 from customers.orders.models import Order
 
 NO_ORDER, NOT_YET, SEVERAL_CURRENCIES = "no_order", "not_yet", "several_currencies"
@@ -167,13 +167,10 @@ def _summarize_gaps(profile: CustomerProfile, as_of: datetime) -> tuple[GapSumma
 
     Both are None for a customer without an order, the former also with rules of quantiles.
     """
-    rules = get_active_rules()
-    if rules is None or not profile.orders:
+    if get_active_rules() is None or not profile.orders:
         return None, None
-    missing_since = find_missing_data_since(as_of=as_of)
-    histories = read_histories(as_of=as_of, customer_ids=[profile.pk])
-    gaps = summarize_gaps(histories=histories, thresholds=to_thresholds(rules), as_of=to_microseconds(as_of))
-    return gaps, missing_since
+    gaps = summarize_customer_gaps(customer_ids=[profile.pk], as_of=as_of).get(profile.pk)
+    return gaps, find_missing_data_since(as_of=as_of)
 
 
 def _build_rfm(profile: CustomerProfile) -> dict[str, Any] | None:

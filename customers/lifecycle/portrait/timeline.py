@@ -9,6 +9,7 @@ from typing import Literal
 from django.db.models import Q
 
 from catalog.models import Product
+from customers.events.event_labels import get_event_label
 from customers.events.models import Event
 from customers.identity.models import Identifier
 from customers.identity.personal_data.masking import mask_text
@@ -24,7 +25,7 @@ MAX_PRODUCTS = 3
 class TimelineEntry:
     """One entry.
 
-    kind: the type of the record `id`. name: event name or order ID. titles: the first products of an event.
+    kind: the type of the record `id`. name: event name or order ID. event_type: of an event. titles: the first products of an event.
     amount: of an order, a return or an event with a value, in `currency`.
     """
 
@@ -36,6 +37,12 @@ class TimelineEntry:
     amount: object = None
     currency: str = ""
     stage_change: StageTransition | None = None
+    event_type: str = ""
+
+    @property
+    def label(self) -> str:
+        """The name of an event in the reader's language, or the order ID."""
+        return get_event_label(self.name, self.event_type) if self.kind == "event" else self.name
 
 
 @dataclass(frozen=True)
@@ -86,10 +93,11 @@ def _list_events(customer_id: int, as_of: datetime, limit: int) -> Iterable[Time
             "event",
             event.pk,
             event.occurred_at,
-            event.name or event.type,
+            event.name,
             tuple(event.product_ids[:MAX_PRODUCTS]),
             event.value,
             event.currency,
+            event_type=event.type,
         )
         for event in events.order_by("-occurred_at", "-id")[:limit]
     ]

@@ -5,7 +5,15 @@ from django.utils.translation import gettext_lazy as _
 from config.foundation.backoffice.navigation import MenuList, MenuPage, register_pages
 
 register_pages(
-    MenuList(tab="customers.orders", model="orders.Order", order=10),
+    MenuList(
+        tab="customers.orders",
+        model="orders.Order",
+        order=10,
+        empty=_(
+            "Import past orders, or send “Order Completed” events from your shop. Everything else is computed from orders."
+        ),
+        empty_action=(_("Import orders"), "imports:list"),
+    ),
     MenuPage(
         tab="catalog.products",
         label=_("Missing products"),
@@ -13,5 +21,11 @@ register_pages(
         permission="catalog.view_product",
         order=20,
     ),
-    MenuList(tab="data.imports", model="orders.OrderImport", order=20),
+    MenuList(
+        tab="data.imports",
+        model="orders.OrderImport",
+        order=20,
+        empty=_("Orders that were imported by the command line are listed here. Start a new import in the wizard."),
+        empty_action=(_("Import orders"), "imports:list"),
+    ),
 )

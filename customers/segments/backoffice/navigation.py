@@ -18,5 +18,8 @@ register_pages(
         model="segments.Segment",
         order=10,
         details=("admin:segments_segment_overview", "admin:segments_segment_members"),
+        empty=_(
+            "A segment is a group of customers who fit a condition, such as loyal customers without an order in the last 30 days."
+        ),
     ),
 )

@@ -9,9 +9,9 @@ from django.utils.translation import gettext_lazy as _
 
 from customers.identity.models import Customer
 from customers.segments.membership import find_segments
-from recommendations.campaigns.assignment import is_held_out
 from recommendations.campaigns.audience import build_consent_condition, build_reachable_condition
 from recommendations.campaigns.models import Campaign
+from recommendations.sending.holdout import is_held_out
 
 MAX_CAMPAIGNS = 20
 

@@ -10,7 +10,9 @@ import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 
+import numpy as np
 from django.db import DatabaseError, close_old_connections, connection
 
 from catalog.models import Product
@@ -20,12 +22,15 @@ from recommendations.serving.search.index.builder import INDEX_LOCK, IndexBuilde
 from recommendations.serving.search.index.product_reader import count_recent_changes, read_changes, read_products
 from recommendations.serving.search.index.product_texts import ProductTexts
 from recommendations.serving.search.index.storage import open_product_texts, read_pointer, save_product_texts
+from recommendations.serving.search.index.warm_up import warm_up_kernels
 from recommendations.serving.search.order.weights import load_order_weights
 from recommendations.serving.search.queries.shop_queries import (
     ShopQueries,
     load_shop_queries,
     read_query_fingerprint,
 )
+from recommendations.serving.search.request import SearchRequest
+from recommendations.serving.search.search import search
 from recommendations.serving.search.snapshot import SearchSnapshot
 from recommendations.serving.search.synonym_table import SynonymTable, load_synonyms, read_fingerprint
 from recommendations.serving.state.loader import StateLoader, loader
@@ -287,8 +292,16 @@ def is_up_to_date(opened: ProductTexts, present: ProductTexts | None) -> bool:
 
 
 def warm_up_search(snapshot: SearchSnapshot) -> None:
-    """Search once, so that code is compiled and memory is mapped before the first visitor."""
-    snapshot.texts.index.search("a warm kettel 热水")
+    """Search a few times, so that code is compiled and memory is mapped before the first visitor."""
+    warm_up_kernels()
+    catalog = snapshot.catalog
+    title = next((card.title for card in catalog.cards if card is not None), "")
+    equal_scores = np.ones(catalog.n, np.float32)
+    for query in ("a warm kettel 热水", title, title[:-1], ""):
+        request = SearchRequest(query, price_min=Decimal(0), language="en")
+        search(
+            request, snapshot=snapshot, personal_scores=equal_scores.__getitem__, popularity=equal_scores.__getitem__
+        )
     snapshot.texts.index.count_completions("a")
 
 

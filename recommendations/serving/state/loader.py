@@ -10,6 +10,7 @@ import gc
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
@@ -53,6 +54,8 @@ DAMAGED_RETRY_SECONDS = 60.0
 FULL_CHECK_INTERVAL = 10  # every nth refresh also checks whether products were deleted
 logger = logging.getLogger(__name__)
 _state_numbers = count(1)
+
+type WarmUp = Callable[[ServingState, datetime], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,11 +113,13 @@ class GroupSources(NamedTuple):
 class StateLoader:
     """Holds the serving state of this process.
 
-    Threads share it, and one of them refreshes it at a time.
+    Threads share it, and one of them refreshes it at a time. warm_up: called with the first state that has a model, before requests
+    are answered from it.
     """
 
     def __init__(self, scenario: str = "for-you") -> None:
         self.scenario = scenario
+        self.warm_up: WarmUp | None = None
         self.state: ServingState | None = None
         self.prepared: ServingState | None = None  # the first state as it was loaded, until its kernels are compiled
         self.refreshed_at = float("-inf")
@@ -248,6 +253,9 @@ class StateLoader:
             blends = CompiledBlends.compile(model=state.model, placements=state.placements, n=state.products.n)
             blends.warm_up(state.model)
             state = replace(state, blends=blends)
+        if self.warm_up is not None and state.model is not None:
+            self.warm_up(state, now)
+            self.warm_up = None
         is_other = self.prepared is not None or self.state is None or state.number != before.number
         self.state, self.prepared = state, None
         if is_other:

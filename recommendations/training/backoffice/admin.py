@@ -12,6 +12,7 @@ from unfold.decorators import display
 
 from config.foundation.admin.read_only import AddDisabled, DeleteDisabled
 from recommendations.training.backoffice import pages
+from recommendations.training.backoffice.labels.verdict import describe_active_model
 from recommendations.training.backoffice.model_card import build_model_card
 from recommendations.training.backoffice.model_card_tables import TRIAL_ORDERS
 from recommendations.training.evaluation.promotion_criteria import make_reason
@@ -95,7 +96,11 @@ class ModelVersionAdmin(AddDisabled, DeleteDisabled, ModelAdmin):
         ]
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        context = {"running": get_running_training(), "may_train": self.has_change_permission(request)}
+        context = {
+            "running": get_running_training(),
+            "may_train": self.has_change_permission(request),
+            "verdict": describe_active_model(),
+        }
         return super().changelist_view(request, {**(extra_context or {}), **context})
 
     def start_training(self, request: HttpRequest) -> HttpResponse:

@@ -18,6 +18,15 @@ def test_percentages_have_no_space_and_the_given_digits() -> None:
             assert number_formats.format_percent(None) == "–"
 
 
+def test_large_changes_are_factors() -> None:
+    assert number_formats.format_change(0.042) == "+4.2%"
+    assert number_formats.format_change(-0.5) == "−50.0%"
+    assert number_formats.format_change(2.43) == "3.4×"
+    assert number_formats.format_change(12.93) == "14×"
+    with override("zh-hans"):
+        assert number_formats.format_change(12.93) == "14 倍"
+
+
 def test_whole_and_exact_percentages() -> None:
     for language in ("en", "zh-hans"):
         with override(language):

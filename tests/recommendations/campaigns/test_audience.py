@@ -14,11 +14,11 @@ from customers.identity.models import Customer, Identifier
 from customers.segments.conditions.condition_tree import ConditionError
 from customers.segments.models import Segment
 from recommendations.campaigns import audience
-from recommendations.campaigns.assignment import compute_bucket
 from recommendations.campaigns.audience import build_preview, export_audience, preview_audience, stream_audience
 from recommendations.campaigns.backoffice.audience_waterfall import build_waterfall, describe_effect
 from recommendations.campaigns.effect_size import compute_minimum_detectable_effect
 from recommendations.campaigns.models import AudienceExport, Campaign
+from recommendations.sending.holdout import compute_bucket
 from tests.makers import NOON, make_consent, make_customer, make_identifier, make_order, make_profile, make_segment
 
 pytestmark = pytest.mark.django_db

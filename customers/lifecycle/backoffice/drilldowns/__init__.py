@@ -19,6 +19,7 @@ from customers.lifecycle.backoffice.drilldowns.rfm import (
 from customers.lifecycle.backoffice.drilldowns.scores import parse_cluster, parse_probability_range, parse_value_range
 from customers.lifecycle.backoffice.drilldowns.stages import (
     ANY_STAGE,
+    OTHER_STAGE,
     UNKNOWN_STAGE,
     get_stage_label,
     parse_stage,
@@ -30,6 +31,7 @@ __all__ = [
     "ANY_STAGE",
     "DRILLDOWN_PARSERS",
     "NO_GROUP",
+    "OTHER_STAGE",
     "UNKNOWN_STAGE",
     "Drilldown",
     "DrilldownError",

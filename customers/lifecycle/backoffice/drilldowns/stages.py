@@ -1,6 +1,7 @@
 """Customers of a stage, and customers who changed stage."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from django.utils.formats import date_format
 from django.utils.text import capfirst
@@ -21,6 +22,7 @@ from customers.lifecycle.stages.flows import find_customers_in_flow, has_changes
 
 UNKNOWN_STAGE = "unknown"  # URL value for customers who were not known yet
 ANY_STAGE = "any"  # URL value for customers of all stages before, or after
+OTHER_STAGE = "other"  # URL value for customers of all other stages before, or after: who entered or left
 
 UNKNOWN_STAGE_LABEL = pgettext_lazy("stage", "not yet known")
 
@@ -36,9 +38,14 @@ def parse_stage_flow(parameters: Mapping[str, str]) -> Drilldown:
     """
     old, new = parameters.get("from", ""), parameters.get("to", "")
     is_any = (old == ANY_STAGE, new == ANY_STAGE)
-    if old not in {UNKNOWN_STAGE, ANY_STAGE, *Stage.values} or new not in {ANY_STAGE, *Stage.values} or all(is_any):
+    is_other = (old == OTHER_STAGE, new == OTHER_STAGE)
+    if (
+        old not in {UNKNOWN_STAGE, ANY_STAGE, OTHER_STAGE, *Stage.values}
+        or new not in {ANY_STAGE, OTHER_STAGE, *Stage.values}
+        or {old, new} <= {ANY_STAGE, OTHER_STAGE}
+    ):
         raise DrilldownError([_("The link has no valid stages. Choose a number on the Lifecycle page.")])
-    choice = parse_date_choice(parameters, today=localdate(), comparison="none")
+    choice = parse_date_choice(parameters, today=localdate() + timedelta(days=1), comparison="none")
     if choice.errors:
         raise DrilldownError(list(choice.errors))
     days, stage = choice.range, "" if old == UNKNOWN_STAGE else old
@@ -46,7 +53,11 @@ def parse_stage_flow(parameters: Mapping[str, str]) -> Drilldown:
     period = {"since": days.first.isoformat(), "until": days.last.isoformat()}
     condition: ConditionTree | None = None
     now: dict[str, str] = {}
-    if is_any[0]:
+    if is_other[0]:
+        title, note = _("Entered “%(stage)s”") % {"stage": get_stage_label(new)}, f"{first_day} – {last_day}"
+    elif is_other[1]:
+        title, note = _("Left “%(stage)s”") % {"stage": get_stage_label(stage)}, f"{first_day} – {last_day}"
+    elif is_any[0]:
         title, note = capfirst(get_stage_label(new)), _("at the end of %(day)s") % {"day": last_day}
         now = {"figure": "stage", "stage": new}
         if not has_changes_since(days.end):
@@ -61,8 +72,9 @@ def parse_stage_flow(parameters: Mapping[str, str]) -> Drilldown:
         customers=find_customers_in_flow(
             since=days.start,
             until=days.end,
-            from_stage=None if is_any[0] else stage,
-            to_stage=None if is_any[1] else new,
+            from_stage=None if is_any[0] or is_other[0] else stage,
+            to_stage=None if is_any[1] or is_other[1] else new,
+            only_changes=any(is_other),
         ),
         parameters={"figure": "stage-flow", "from": old, "to": new, **period},
         condition=condition,

@@ -7,7 +7,6 @@ from datetime import datetime
 from django.urls import reverse
 from django.utils.timezone import localtime
 
-from config.foundation.audit_log import record_access
 from config.foundation.number_formats import (
     NO_VALUE,
     format_age,
@@ -16,9 +15,7 @@ from config.foundation.number_formats import (
     format_whole_percent,
 )
 from customers.identity.consent.ledger import find_customers_without_profiling
-from customers.identity.models import Customer
-from customers.identity.personal_data.encrypted_field import UnreadableFieldError
-from customers.lifecycle.backoffice.customer_names import PERSONAL_LOOKUPS, get_customer_name
+from customers.lifecycle.backoffice.customer_names import PERSONAL_LOOKUPS, get_customer_name, read_names
 from customers.lifecycle.facts.amounts import get_amount_currency
 from customers.lifecycle.models import CustomerProfile, Stage
 from customers.segments.membership import find_segments_of_customers
@@ -80,16 +77,6 @@ def make_rows(ids: Sequence[int], *, as_of: datetime, with_personal: bool, with_
         for pk in ids
         if pk in profiles
     ]
-
-
-def read_names(ids: Sequence[int]) -> dict[int, str]:
-    """Return the names of customers and record that they are shown; none if the key that encrypted one is missing."""
-    try:
-        names = {pk: name for pk, name in Customer.objects.filter(pk__in=ids).values_list("pk", "name") if name}
-    except UnreadableFieldError:
-        return {}
-    record_access(model=Customer, pks=names)
-    return names
 
 
 def make_row(

@@ -11,18 +11,22 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 
 from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock
+from recommendations.serving.search.index.child_process import run_dependent
 from recommendations.serving.search.index.storage import read_pointer
 
 INDEX_LOCK = "search index"  # held by the process that builds or merges the index
 BUILDER_LOCK = "search index builder"
 WAIT_SECONDS = 1.0  # for the builder of another process
 RETRY_SECONDS = 300.0
-BUILD_COMMAND = (sys.executable, "manage.py", "build_search_index")
+BUILD_COMMAND = (sys.executable, "manage.py", "build_search_index", "--end-with-starter")
 logger = logging.getLogger(__name__)
 
 
 class IndexBuilder:
-    """Starts the command that builds and saves the index: in a thread, its Python code would delay every request of the process."""
+    """Starts the command that builds and saves the index: in a thread, its Python code would delay every request of the process.
+
+    The command ends with this process.
+    """
 
     def __init__(self, command: Sequence[str] = BUILD_COMMAND) -> None:
         self.command = command
@@ -58,7 +62,7 @@ class IndexBuilder:
                     with exclusive_lock(BUILDER_LOCK):
                         with exclusive_lock(INDEX_LOCK):
                             pass  # nobody is building, not even a command whose starter has ended
-                        subprocess.run(self.command, cwd=settings.BASE_DIR, stdin=subprocess.DEVNULL, check=True)
+                        run_dependent(self.command, folder=settings.BASE_DIR)
                     return
                 except AlreadyRunningError:
                     time.sleep(WAIT_SECONDS)

@@ -9,6 +9,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.timezone import localdate, now
 
+from config.backoffice.home.page import build_flow
 from customers.lifecycle.models import CustomerProfile, StageRules, StageTransition
 from customers.lifecycle.refresh.nightly import refresh_profiles
 from customers.lifecycle.stages.rules import get_active_rules
@@ -88,6 +89,17 @@ def test_the_days_can_be_chosen_and_invalid_ones_are_reported(
             == 200
         )
     assert "“from” is not a valid date: yesterday." in admin_client.get(PAGE, {"since": "yesterday"}).content.decode()
+
+
+def test_who_entered_a_stage_is_listed_with_the_reason(admin_client: Client, three_customers: dict[str, int]) -> None:
+    flow = build_flow(now())["stages"]
+    at_risk = next(row for row in flow if row["name"] == "At risk")
+    assert (at_risk["entered"], at_risk["left"]) == ("1", "0")
+    page = admin_client.get(at_risk["entered_url"])
+    assert [row["name"] for row in page.context["customers"]] == ["bob"]
+    assert "since the last order" in page.context["customers"][0]["why"]
+    assert "Entered “at risk”" in page.text
+    assert admin_client.get(at_risk["left_url"]).context["customers"] == []
 
 
 def test_before_the_first_refresh_the_page_explains_what_to_do(admin_client: Client) -> None:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.utils import translation
 from pytest_django import DjangoAssertNumQueries
 
 from customers.identity.models import Customer, Identifier
@@ -48,6 +49,8 @@ def test_all_entries_before_as_of_are_listed_latest_first(anna: Customer) -> Non
         ("event", "Product Viewed"),
     ]
     assert timeline.entries[-1].titles == ("Tea kettle", "gone")
+    with translation.override("zh-hans"):
+        assert [entry.label for entry in timeline.entries[-2:]] == ["Signed In", "浏览商品"]
     assert (timeline.page, timeline.more) == (1, False)
 
 

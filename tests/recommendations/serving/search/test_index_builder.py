@@ -1,13 +1,18 @@
 """Workers share an index that is opened before they are forked, and another process builds it."""
 
+import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from typing import cast
 
+import psutil
 import pytest
 import redis
+from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 from django.utils import timezone
@@ -134,6 +139,30 @@ def test_a_worker_builds_the_index_itself_if_the_builder_fails(
     builder.wait()
     assert "another one could not" in caplog.text
     assert find_ids(worker, "kettle") == ["k1", "k2", "k3"]
+
+
+def test_the_build_ends_when_its_worker_is_killed(tmp_path: Path) -> None:
+    file = tmp_path / "pid"
+    build = (
+        "import os, pathlib, time; from recommendations.serving.search.index.child_process import end_with_starter; end_with_starter();"
+        f"pathlib.Path({str(file)!r}).write_text(str(os.getpid())); time.sleep(60)"
+    )
+    worker = (
+        "import sys; from pathlib import Path; from recommendations.serving.search.index.child_process import run_dependent;"
+        f"run_dependent([sys.executable, '-c', {build!r}], folder=Path.cwd())"
+    )
+    with subprocess.Popen([sys.executable, "-c", worker], cwd=settings.BASE_DIR) as process:
+        wait_until(lambda: file.exists() and bool(file.read_text()))
+        child = psutil.Process(int(file.read_text()))
+        process.kill()
+    wait_until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+
+
+def wait_until(is_met: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not is_met():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_the_builder_runs_its_command_once_for_all_processes(shop_of_twelve: None, tmp_path: Path) -> None:

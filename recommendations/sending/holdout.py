@@ -1,4 +1,4 @@
-"""Assigns customers to the holdout group by a hash of the campaign's salt and the customer ID.
+"""Assigns customers to a holdout group by a hash of a salt and the customer ID.
 
 Python and PostgreSQL compute the same hash, and it never changes.
 """

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import chisquare
 
 from customers.identity.models import Customer
-from recommendations.campaigns.assignment import (
+from recommendations.sending.holdout import (
     BUCKETS,
     build_bucket_expression,
     compute_bucket,

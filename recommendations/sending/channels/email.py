@@ -1,0 +1,51 @@
+"""Email: by SMTP, by a provider's Django backend, or into the outbox."""
+
+from typing import Any
+
+from django.conf import settings
+
+from config.foundation.shop.profile import get_shop
+from customers.identity.models import Consent
+from recommendations.sending.channels.base import OutgoingMessage, SendJob
+from recommendations.sending.email_format import build_email
+from recommendations.sending.transport.journal import SendResult
+
+SMTP_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+LOCAL_BACKENDS = (
+    "django.core.mail.backends.console.EmailBackend",
+    "django.core.mail.backends.locmem.EmailBackend",
+    "django.core.mail.backends.dummy.EmailBackend",
+)
+
+
+class EmailChannel:
+    """Sends emails with the sender of the shop settings."""
+
+    key = "email"
+    purpose = Consent.Purpose.EMAIL.value
+    address = "email"
+    has_quiet_hours = True
+    is_idempotent = False
+
+    def uses_outbox(self) -> bool:
+        return settings.DEMO or settings.EMAIL_BACKEND in LOCAL_BACKENDS
+
+    def get_process_options(self) -> dict[str, Any]:
+        tls = "starttls" if settings.EMAIL_USE_TLS else "tls" if settings.EMAIL_USE_SSL else "off"
+        return {
+            "smtp": {
+                "host": settings.EMAIL_HOST,
+                "port": settings.EMAIL_PORT,
+                "tls": tls,
+                "user": settings.EMAIL_HOST_USER,
+                "password": settings.EMAIL_HOST_PASSWORD,
+            },
+            "connections": settings.SENDING_CONNECTIONS,
+        }
+
+    def build_job(self, message: OutgoingMessage) -> SendJob:
+        email = build_email(message, shop=get_shop())
+        return SendJob({"kind": "smtp", "sender": email.sender, "recipient": email.recipient}, email.data)
+
+    def read_result(self, result: SendResult) -> SendResult:
+        return result

@@ -1,0 +1,95 @@
+"""Decides about due deliveries: send, skip with a reason, or wait."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import connection
+
+from config.foundation.shop.profile import get_time_zone
+from customers.identity.personal_data.hashing import hash_email, hash_phone
+from recommendations.sending.channels.registry import CHANNELS
+from recommendations.sending.checks.candidates import DueDelivery, load_customers, read_address
+from recommendations.sending.checks.frequency import check_frequency, read_caps
+from recommendations.sending.checks.quiet_hours import choose_time_zone, find_quiet_end
+from recommendations.sending.email_format import normalize_address
+from recommendations.sending.holdout import is_held_out
+from recommendations.sending.models import SkipReason, Suppression
+from recommendations.sending.settings_model import SendingSettings
+
+FIND_SUPPRESSED = "SELECT value_hash FROM sending_suppression WHERE kind = %s AND value_hash = ANY(%s)"
+
+
+def decide(candidates: Sequence[DueDelivery], *, settings: SendingSettings, now: datetime) -> None:
+    """Decide about every candidate; those that stay open are to be sent now. Runs in the transaction that has locked them."""
+    load_customers(candidates)
+    for candidate in candidates:
+        check_customer(candidate, now=now)
+    check_suppressions(candidates)
+    check_global_holdout(candidates, settings=settings)
+    check_quiet_hours(candidates, settings=settings, now=now)
+    check_frequency(candidates, caps=read_caps(settings.caps), now=now)
+
+
+def check_customer(candidate: DueDelivery, *, now: datetime) -> None:
+    """Check that the customer exists, can be reached on the channel, and has granted the consent that it needs."""
+    channel = CHANNELS.get(candidate.channel)
+    customer = candidate.customer
+    if customer is None or customer.is_erased:
+        candidate.skip(SkipReason.ERASED)
+    elif candidate.expires_at is not None and candidate.expires_at <= now:
+        candidate.skip(SkipReason.EXPIRED)
+    elif channel is None:
+        candidate.skip(SkipReason.NOT_REACHABLE)
+    elif channel.purpose and not candidate.is_transactional and channel.purpose not in customer.granted:
+        candidate.skip(SkipReason.NO_CONSENT)
+    elif channel.address:
+        address = read_address(customer, channel.address)
+        candidate.address = normalize_address(address) if channel.address == "email" else address
+        if not candidate.address:
+            candidate.skip(SkipReason.NOT_REACHABLE)
+
+
+def check_suppressions(candidates: Sequence[DueDelivery]) -> None:
+    """Skip those whose address is on the suppression list."""
+    for kind, compute in ((Suppression.Kind.EMAIL, hash_email), (Suppression.Kind.PHONE, hash_phone)):
+        hashes = {
+            candidate.id: compute(candidate.address)
+            for candidate in candidates
+            if candidate.is_open and candidate.address and CHANNELS[candidate.channel].address == kind
+        }
+        if not hashes:
+            continue
+        with connection.cursor() as cursor:
+            cursor.execute(FIND_SUPPRESSED, [kind, sorted(set(hashes.values()))])
+            suppressed = {row[0] for row in cursor.fetchall()}
+        for candidate in candidates:
+            if hashes.get(candidate.id) in suppressed:
+                candidate.skip(SkipReason.SUPPRESSED)
+
+
+def check_global_holdout(candidates: Sequence[DueDelivery], *, settings: SendingSettings) -> None:
+    """Skip marketing messages to the customers who get none, against whom all marketing is measured."""
+    if not settings.global_holdout_share:
+        return
+    share, salt = settings.global_holdout_share, settings.global_holdout_salt
+    for candidate in candidates:
+        is_marketing = candidate.is_open and not candidate.is_transactional
+        if is_marketing and is_held_out(salt=salt, customer_id=candidate.customer_id, share=share):
+            candidate.skip(SkipReason.GLOBAL_HOLDOUT)
+
+
+def check_quiet_hours(candidates: Sequence[DueDelivery], *, settings: SendingSettings, now: datetime) -> None:
+    """Postpone messages that would arrive in the customer's quiet hours to their end."""
+    if settings.quiet_from is None or settings.quiet_until is None:
+        return
+    shop_zone = get_time_zone()
+    for candidate in candidates:
+        if not candidate.is_open or candidate.is_transactional or not CHANNELS[candidate.channel].has_quiet_hours:
+            continue
+        assert candidate.customer is not None
+        zone = choose_time_zone(
+            trait=candidate.customer.time_zone, country=candidate.customer.country, shop_zone=shop_zone
+        )
+        end = find_quiet_end(at=now, start=settings.quiet_from, end=settings.quiet_until, zone=zone)
+        if end is not None:
+            candidate.postpone(end)

@@ -1,0 +1,90 @@
+"""Turns decided deliveries into messages: chooses products and coupons, and renders the template for each customer."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib import import_module
+from typing import Any
+
+from recommendations.sending.channels.base import OutgoingMessage
+from recommendations.sending.checks.candidates import DueDelivery
+from recommendations.sending.tracking.links import DeliveryLinks
+
+
+@dataclass
+class Composition:
+    """The messages of a chunk, what was chosen for each, and the deliveries without a message: id to (status, reason, error)."""
+
+    messages: list[OutgoingMessage] = field(default_factory=list)
+    choices: dict[int, dict[str, Any]] = field(default_factory=dict)
+    problems: dict[int, tuple[str, str, str]] = field(default_factory=dict)
+
+
+def get_rendering() -> Any:
+    """Return the module that renders templates."""
+    return import_module("recommendations.messaging.rendering")
+
+
+def compose(candidates: Sequence[DueDelivery], *, now: datetime) -> Composition:
+    """Compose the messages of candidates that are to be sent."""
+    composition = Composition()
+    for version_id, group in group_by_template(candidates):
+        compose_group(group, version_id=version_id, composition=composition, now=now)
+    return composition
+
+
+def group_by_template(candidates: Sequence[DueDelivery]) -> Iterator[tuple[int, list[DueDelivery]]]:
+    """Yield the candidates by template version, in groups in which a customer occurs once."""
+    groups: dict[tuple[int, int], list[DueDelivery]] = defaultdict(list)
+    occurrences: dict[tuple[int, int], int] = defaultdict(int)
+    for candidate in candidates:
+        key = (candidate.template_version_id, candidate.customer_id)
+        groups[candidate.template_version_id, occurrences[key]].append(candidate)
+        occurrences[key] += 1
+    for (version_id, _occurrence), group in groups.items():
+        yield version_id, group
+
+
+def compose_group(
+    candidates: Sequence[DueDelivery], *, version_id: int, composition: Composition, now: datetime
+) -> None:
+    """Compose the messages of one template version; each customer occurs once."""
+    rendering = get_rendering()
+    compiled = rendering.get_compiled(version_id)
+    recipients = rendering.load_recipients(
+        [candidate.customer_id for candidate in candidates],
+        fields=compiled.fields,
+        events={candidate.customer_id: candidate.event for candidate in candidates},
+        as_of=now,
+    )
+    deliveries = {candidate.customer_id: candidate.id for candidate in candidates}
+    choices = rendering.choose(compiled, recipients, now=now, deliveries=deliveries)
+    for candidate in candidates:
+        recipient = recipients.get(candidate.customer_id)
+        chosen = choices.get(candidate.customer_id)
+        if recipient is None or chosen is None or chosen.skip_reason:
+            reason = chosen.skip_reason if recipient is not None and chosen is not None else "no_content"
+            composition.problems[candidate.id] = ("skipped", reason, "")
+            continue
+        links = DeliveryLinks(candidate.id, candidate.channel, getattr(compiled, "key", "") or f"template-{version_id}")
+        language = compiled.choose_language(recipient.language)
+        rendered = compiled.render(recipient=recipient, choices=chosen, links=links, language=language)
+        composition.choices[candidate.id] = {"language": language, **chosen.to_json()}
+        composition.messages.append(
+            OutgoingMessage(
+                delivery_id=candidate.id,
+                attempt=candidate.attempts + 1,
+                customer_id=candidate.customer_id,
+                origin_kind=candidate.origin_kind,
+                origin_id=candidate.origin_id,
+                channel=candidate.channel,
+                recipient=candidate.address,
+                language=language,
+                subject=rendered.subject,
+                html=rendered.html,
+                text=rendered.text,
+                is_transactional=candidate.is_transactional,
+                links={"unsubscribe": links.unsubscribe()},
+            )
+        )

@@ -1,0 +1,309 @@
+"""Deliveries and what happened to them, suppressions, settings of sending, and the outbox."""
+
+from typing import Any
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from customers.identity.personal_data.encrypted_field import EncryptedTextField
+from recommendations.sending.settings_model import SendingSettings
+
+__all__ = [
+    "ChannelAccount",
+    "Delivery",
+    "DeliveryEvent",
+    "OriginState",
+    "OutboxMessage",
+    "PushSubscription",
+    "RateSlot",
+    "SendingSettings",
+    "Suppression",
+    "WarmUpDay",
+]
+
+
+class OriginKind(models.TextChoices):
+    CAMPAIGN = "campaign", _("campaign")
+    FLOW = "flow", _("flow")
+    TEST = "test", _("test")
+    API = "api", _("API")
+
+
+class DeliveryStatus(models.TextChoices):
+    PENDING = "pending", _("pending")
+    SENDING = "sending", _("being sent")
+    SENT = "sent", _("sent")
+    DELIVERED = "delivered", _("delivered")
+    SKIPPED = "skipped", _("skipped")
+    FAILED = "failed", _("failed")
+    BOUNCED = "bounced", _("bounced")
+    CANCELED = "canceled", _("canceled")
+    UNCERTAIN = "uncertain", _("uncertain")
+
+
+class SkipReason(models.TextChoices):
+    NOT_REACHABLE = "not_reachable", _("no address for the channel")
+    NO_CONSENT = "no_consent", _("no consent")
+    SUPPRESSED = "suppressed", _("on the suppression list")
+    FREQUENCY_CAP = "frequency_cap", _("frequency cap reached")
+    QUIET_HOURS = "quiet_hours", _("quiet hours until the message expires")
+    HOLDOUT = "holdout", _("in the holdout group")
+    GLOBAL_HOLDOUT = "global_holdout", _("in the global holdout group")
+    ERASED = "erased", _("erased or deleted customer")
+    NO_CONTENT = "no_content", _("no content for the message")
+    COUPONS_USED_UP = "coupons_used_up", _("no coupon codes left")
+    CANCELED = "canceled", _("canceled")
+    EXPIRED = "expired", _("expired")
+    MERGED = "merged", _("merged customer has the message already")
+
+
+class Delivery(models.Model):
+    """One message of one origin to one customer: at most one exists, so that nobody gets a message twice.
+
+    ``claimed_at`` is set from the decision to send on, and counts towards frequency caps; ``claim`` names the worker whose journal knows
+    what happened. ``reserved`` has the limits in which the delivery already has its slot, see `RateSlot`.
+    """
+
+    Kind = OriginKind
+    Status = DeliveryStatus
+    SkipReason = SkipReason
+
+    WARM_UP_RESERVED = 1
+    DOMAIN_RESERVED = 2
+
+    origin_kind = models.CharField(_("origin"), max_length=10, choices=OriginKind)
+    origin_id = models.BigIntegerField(_("origin ID"))
+    customer_id = models.BigIntegerField(_("customer"))
+    template_version_id = models.BigIntegerField(_("template version"))
+    channel = models.CharField(_("channel"), max_length=20)
+    language = models.CharField(_("language"), max_length=20, blank=True, db_default="")
+    priority = models.SmallIntegerField(_("priority"), default=0, db_default=0)
+    is_transactional = models.BooleanField(_("transactional"), default=False, db_default=False)
+    status = models.CharField(
+        _("status"), max_length=10, choices=DeliveryStatus, default=DeliveryStatus.PENDING, db_default="pending"
+    )
+    skip_reason = models.CharField(
+        _("reason for skipping"), max_length=20, choices=SkipReason, blank=True, db_default=""
+    )
+    queued_at = models.DateTimeField(_("queued at"), db_default=Now())
+    due_at = models.DateTimeField(_("due at"))
+    expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
+    is_paused = models.BooleanField(_("paused"), default=False, db_default=False)
+    claimed_at = models.DateTimeField(_("claimed at"), null=True, blank=True)
+    claim = models.CharField(_("claim"), max_length=64, blank=True, db_default="")
+    reserved = models.SmallIntegerField(_("reserved slots"), default=0, db_default=0)
+    sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
+    attempts = models.SmallIntegerField(_("attempts"), default=0, db_default=0)
+    error = models.TextField(_("error"), blank=True, db_default="")
+    provider_id = models.CharField(_("ID at the provider"), max_length=255, blank=True, db_default="")
+    choices = models.JSONField(_("chosen products and coupons"), default=dict, db_default={}, blank=True)
+    event = models.JSONField(_("triggering event"), default=dict, db_default={}, blank=True)
+    delivered_at = models.DateTimeField(_("delivered at"), null=True, blank=True)
+    opened_at = models.DateTimeField(_("opened at"), null=True, blank=True)
+    machine_opened_at = models.DateTimeField(_("opened by a machine at"), null=True, blank=True)
+    clicked_at = models.DateTimeField(_("clicked at"), null=True, blank=True)
+    bounced_at = models.DateTimeField(_("bounced at"), null=True, blank=True)
+    complained_at = models.DateTimeField(_("complained at"), null=True, blank=True)
+    unsubscribed_at = models.DateTimeField(_("unsubscribed at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("delivery")
+        verbose_name_plural = _("deliveries")
+        constraints = [
+            models.UniqueConstraint(fields=["origin_kind", "origin_id", "customer_id"], name="sending_delivery_once"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["priority", "due_at", "id"],
+                name="sending_delivery_due",
+                condition=Q(status="pending", is_paused=False),
+            ),
+            models.Index(fields=["claim"], name="sending_delivery_claims", condition=Q(status="sending")),
+            models.Index(
+                fields=["customer_id", "claimed_at"],
+                name="sending_delivery_cap",
+                condition=Q(claimed_at__isnull=False, is_transactional=False),
+            ),
+            models.Index(fields=["customer_id", "-id"], name="sending_delivery_customer"),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.pk}"
+
+
+class OriginState(models.Model):
+    """An origin that is paused or canceled: effective at once, while its deliveries are updated in portions."""
+
+    class State(models.TextChoices):
+        PAUSED = "paused", _("paused")
+        CANCELED = "canceled", _("canceled")
+        RESUMING = "resuming", _("resuming")
+
+    origin_kind = models.CharField(max_length=10, choices=OriginKind)
+    origin_id = models.BigIntegerField()
+    state = models.CharField(max_length=10, choices=State)
+    is_applied = models.BooleanField(default=False)
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("state of an origin")
+        verbose_name_plural = _("states of origins")
+        constraints = [
+            models.UniqueConstraint(fields=["origin_kind", "origin_id"], name="sending_originstate_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.origin_kind} {self.origin_id}: {self.state}"
+
+
+class RateSlot(models.Model):
+    """The next free moment of a rate limit, such as that of an email domain."""
+
+    scope = models.CharField(max_length=255, unique=True)
+    next_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("rate slot")
+        verbose_name_plural = _("rate slots")
+
+    def __str__(self) -> str:
+        return self.scope
+
+
+class WarmUpDay(models.Model):
+    """How many emails of the warm-up plan belong to a day."""
+
+    day = models.DateField(unique=True)
+    reserved = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        verbose_name = _("warm-up day")
+        verbose_name_plural = _("warm-up days")
+
+    def __str__(self) -> str:
+        return self.day.isoformat()
+
+
+class DeliveryEvent(models.Model):
+    """An open, click, bounce or other feedback about a delivery; the key makes repeated reports count once."""
+
+    class Kind(models.TextChoices):
+        DELIVERED = "delivered", _("delivered")
+        OPEN = "open", _("open")
+        CLICK = "click", _("click")
+        UNSUBSCRIBE = "unsubscribe", _("unsubscribe")
+        COMPLAINT = "complaint", _("complaint")
+        HARD_BOUNCE = "hard_bounce", _("hard bounce")
+        SOFT_BOUNCE = "soft_bounce", _("soft bounce")
+
+    key = models.CharField(max_length=100, unique=True)
+    delivery_id = models.BigIntegerField(_("delivery"), db_index=True)
+    kind = models.CharField(_("kind"), max_length=12, choices=Kind)
+    at = models.DateTimeField(_("at"))
+    is_machine = models.BooleanField(_("by a machine"), default=False)
+    url = models.TextField(_("URL"), blank=True)
+    detail = models.CharField(_("detail"), max_length=255, blank=True)
+
+    class Meta:
+        verbose_name = _("delivery event")
+        verbose_name_plural = _("delivery events")
+
+    def __str__(self) -> str:
+        return f"{self.kind} #{self.delivery_id}"
+
+
+class Suppression(models.Model):
+    """An address or number that gets no messages, as a keyed hash."""
+
+    class Kind(models.TextChoices):
+        EMAIL = "email", _("email address")
+        PHONE = "phone", _("phone number")
+
+    class Reason(models.TextChoices):
+        HARD_BOUNCE = "hard_bounce", _("hard bounce")
+        SOFT_BOUNCES = "soft_bounces", _("several soft bounces")
+        COMPLAINT = "complaint", _("complaint")
+        UNSUBSCRIBED = "unsubscribed", _("unsubscribed")
+        MANUAL = "manual", _("added by hand")
+        IMPORT = "import", _("imported")
+
+    kind = models.CharField(_("kind"), max_length=5, choices=Kind, default=Kind.EMAIL)
+    value_hash = models.CharField(_("keyed hash"), max_length=64)
+    reason = models.CharField(_("reason"), max_length=20, choices=Reason)
+    source = models.CharField(_("source"), max_length=150, blank=True)
+    added_at = models.DateTimeField(_("added at"))
+
+    class Meta:
+        verbose_name = _("suppression")
+        verbose_name_plural = _("suppressions")
+        ordering = ["-added_at", "-id"]
+        constraints = [models.UniqueConstraint(fields=["kind", "value_hash"], name="sending_suppression_once")]
+        indexes = [models.Index(fields=["-added_at", "-id"], name="sending_suppression_latest")]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} #{self.pk}"
+
+
+class OutboxMessage(models.Model):
+    """A message that was written here instead of being sent: in demo mode, and without a mail server or provider."""
+
+    delivery_id = models.BigIntegerField(_("delivery"), null=True, unique=True)
+    customer_id = models.BigIntegerField(_("customer"), null=True, db_index=True)
+    channel = models.CharField(_("channel"), max_length=20)
+    recipient = EncryptedTextField(_("recipient"))
+    subject = EncryptedTextField(_("subject"), blank=True)
+    headers = models.JSONField(_("headers"), default=dict)
+    html = EncryptedTextField(_("HTML part"), blank=True)
+    text = EncryptedTextField(_("text part"), blank=True)
+    created_at = models.DateTimeField(_("created at"))
+
+    class Meta:
+        verbose_name = _("outbox message")
+        verbose_name_plural = _("outbox messages")
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"#{self.pk}"
+
+
+class PushSubscription(models.Model):
+    """A browser that a customer allowed to receive push notifications (RFC 8291)."""
+
+    customer_id = models.BigIntegerField(_("customer"), db_index=True)
+    endpoint = EncryptedTextField(_("endpoint"))
+    endpoint_hash = models.CharField(max_length=64, unique=True)
+    public_key = models.CharField(max_length=120)
+    auth_secret = EncryptedTextField()
+    created_at = models.DateTimeField(_("created at"))
+
+    class Meta:
+        verbose_name = _("push subscription")
+        verbose_name_plural = _("push subscriptions")
+
+    def __str__(self) -> str:
+        return f"#{self.pk}"
+
+
+class ChannelAccount(models.Model):
+    """The provider of a channel and how to reach it; secrets are encrypted."""
+
+    channel = models.CharField(_("channel"), max_length=20, unique=True)
+    provider = models.CharField(_("provider"), max_length=40)
+    options = models.JSONField(_("options"), default=dict, blank=True)
+    secrets = EncryptedTextField(_("secrets"), blank=True, default="", help_text="JSON")
+    updated_at = models.DateTimeField(_("updated at"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("channel account")
+        verbose_name_plural = _("channel accounts")
+
+    def __str__(self) -> str:
+        return f"{self.channel}: {self.provider}"
+
+    def update_secrets(self, values: dict[str, Any]) -> None:
+        """Replace the secrets that are given; the others stay."""
+        from json import dumps, loads
+
+        self.secrets = dumps({**(loads(self.secrets) if self.secrets else {}), **values})

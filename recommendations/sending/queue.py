@@ -1,0 +1,226 @@
+"""The queue of messages: adds deliveries in one statement, and pauses, resumes, cancels and counts them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+from django.core.exceptions import EmptyResultSet
+from django.db import connection, transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from customers.identity.models import Customer
+from recommendations.sending.holdout import build_bucket_expression, count_holdout_buckets
+from recommendations.sending.models import Delivery, OriginState
+
+State = OriginState.State
+UPDATE_ROWS = 20_000  # deliveries that change with their origin's state in one statement
+
+INSERT_AUDIENCE = """
+INSERT INTO sending_delivery
+    (origin_kind, origin_id, customer_id, template_version_id, channel, due_at, expires_at, priority, is_transactional,
+     status, skip_reason, is_paused)
+SELECT %s, %s, audience.id, %s, %s, %s, %s, %s, %s,
+       CASE WHEN audience.bucket < %s THEN 'skipped' ELSE 'pending' END,
+       CASE WHEN audience.bucket < %s THEN 'holdout' ELSE '' END,
+       {is_paused}
+FROM ({audience}) AS audience (id, bucket)
+ON CONFLICT (origin_kind, origin_id, customer_id) DO NOTHING
+"""
+INSERT_MESSAGES = """
+INSERT INTO sending_delivery
+    (origin_kind, origin_id, customer_id, template_version_id, channel, due_at, expires_at, priority, is_transactional, event)
+SELECT row.* FROM unnest(
+    %s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::smallint[],
+    %s::boolean[], %s::jsonb[]
+) AS row
+ON CONFLICT (origin_kind, origin_id, customer_id) DO NOTHING
+"""
+UPDATE_ORIGIN = """
+UPDATE sending_delivery SET {changes}
+WHERE id IN (
+    SELECT id FROM sending_delivery
+    WHERE origin_kind = %(kind)s AND origin_id = %(id)s AND status = 'pending' AND {condition}
+    LIMIT %(rows)s
+)
+"""
+CHANGES = {
+    State.PAUSED: ("is_paused = true", "NOT is_paused"),
+    State.RESUMING: ("is_paused = false", "is_paused"),
+    State.CANCELED: ("status = 'canceled', skip_reason = 'canceled'", "true"),
+}
+COUNT_DELIVERIES = """
+SELECT origin_id, status, skip_reason, count(*), count(opened_at), count(machine_opened_at), count(clicked_at),
+       count(unsubscribed_at), count(complained_at), count(sent_at), count(delivered_at)
+FROM sending_delivery WHERE origin_kind = %s AND origin_id = ANY(%s)
+GROUP BY origin_id, status, skip_reason
+"""
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """The holdout group of an audience: customers whose bucket for the salt is below the share."""
+
+    salt: str
+    share: Decimal
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueuedMessage:
+    """One message to one customer. event: the event that triggered it, for the variables of the template."""
+
+    origin_kind: str
+    origin_id: int
+    customer_id: int
+    template_version_id: int
+    channel: str
+    due_at: datetime
+    expires_at: datetime | None = None
+    priority: int = 0
+    is_transactional: bool = False
+    event: dict[str, Any] = field(default_factory=dict)
+
+
+def queue_audience(
+    *,
+    origin_kind: str,
+    origin_id: int,
+    customers: QuerySet[Customer],
+    template_version_id: int,
+    channel: str,
+    due_at: datetime,
+    expires_at: datetime | None = None,
+    priority: int = 0,
+    is_transactional: bool = False,
+    holdout: Holdout | None = None,
+) -> int:
+    """Queue a message to every customer of a query set, in one statement; return how many deliveries are new.
+
+    Customers of the holdout group get a skipped delivery. A customer who has a delivery of the origin gets no second one, so that an
+    interrupted call can be repeated.
+    """
+    audience = customers.order_by().annotate(bucket=build_bucket_expression(salt=holdout.salt if holdout else ""))
+    try:
+        sql, parameters = audience.values_list("pk", "bucket").query.sql_with_params()
+    except EmptyResultSet:
+        return 0
+    buckets = count_holdout_buckets(holdout.share) if holdout else 0
+    values = (origin_kind, origin_id, template_version_id, channel, due_at, expires_at, priority, is_transactional)
+    is_paused = OriginState.objects.filter(origin_kind=origin_kind, origin_id=origin_id, state=State.PAUSED).exists()
+    statement = INSERT_AUDIENCE.format(audience=sql, is_paused="true" if is_paused else "false")
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [*values, buckets, buckets, *parameters])
+        return int(cursor.rowcount)
+
+
+def queue_messages(messages: Sequence[QueuedMessage]) -> int:
+    """Queue messages in one statement, in the caller's transaction; return how many are new."""
+    if not messages:
+        return 0
+    columns: list[Any] = [
+        [message.origin_kind for message in messages],
+        [message.origin_id for message in messages],
+        [message.customer_id for message in messages],
+        [message.template_version_id for message in messages],
+        [message.channel for message in messages],
+        [message.due_at for message in messages],
+        [message.expires_at for message in messages],
+        [message.priority for message in messages],
+        [message.is_transactional for message in messages],
+        [msgspec.json.encode(message.event).decode() for message in messages],
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(INSERT_MESSAGES, columns)
+        return int(cursor.rowcount)
+
+
+def pause(origin_kind: str, origin_id: int) -> None:
+    """Stop sending for an origin at once; what is pending waits for `resume`."""
+    set_origin_state(origin_kind, origin_id, State.PAUSED)
+
+
+def resume(origin_kind: str, origin_id: int) -> None:
+    """Continue to send for a paused origin."""
+    set_origin_state(origin_kind, origin_id, State.RESUMING)
+
+
+def cancel(origin_kind: str, origin_id: int) -> None:
+    """Stop sending for an origin at once and for good."""
+    set_origin_state(origin_kind, origin_id, State.CANCELED)
+
+
+def set_origin_state(origin_kind: str, origin_id: int, state: str) -> None:
+    """Record the state, which the sender obeys at once, and update the first deliveries; the sender updates the rest."""
+    with transaction.atomic():
+        origin = OriginState.objects.select_for_update().filter(origin_kind=origin_kind, origin_id=origin_id).first()
+        origin = origin or OriginState(origin_kind=origin_kind, origin_id=origin_id)
+        if origin.state == State.CANCELED:
+            return
+        origin.state, origin.is_applied, origin.changed_at = state, False, timezone.now()
+        origin.save()
+    apply_origin_state(origin)
+
+
+def apply_origin_state(origin: OriginState) -> bool:
+    """Update up to ``UPDATE_ROWS`` deliveries; return whether all are up to date, which is recorded."""
+    changes, condition = CHANGES[State(origin.state)]
+    values: dict[str, Any] = {"kind": origin.origin_kind, "id": origin.origin_id, "rows": UPDATE_ROWS}
+    with connection.cursor() as cursor:
+        cursor.execute(UPDATE_ORIGIN.format(changes=changes, condition=condition), values)
+        is_applied = int(cursor.rowcount) < UPDATE_ROWS
+    if is_applied:
+        unchanged = OriginState.objects.filter(pk=origin.pk, state=origin.state, changed_at=origin.changed_at)
+        if origin.state == State.RESUMING:
+            unchanged.delete()
+        else:
+            unchanged.update(is_applied=True)
+    return is_applied
+
+
+def apply_origin_states() -> None:
+    """Continue with the deliveries of origins whose state changed."""
+    for origin in OriginState.objects.filter(is_applied=False):
+        while not apply_origin_state(origin):
+            pass
+
+
+@dataclass
+class DeliveryCounts:
+    """The deliveries of an origin: by status, skips by reason, and how many had which feedback."""
+
+    by_status: dict[str, int] = field(default_factory=dict)
+    by_skip_reason: dict[str, int] = field(default_factory=dict)
+    total: int = 0
+    sent: int = 0
+    delivered: int = 0
+    opened: int = 0
+    machine_opened: int = 0
+    clicked: int = 0
+    unsubscribed: int = 0
+    complained: int = 0
+
+    @property
+    def waiting(self) -> int:
+        """Return how many are pending or being sent."""
+        return self.by_status.get(Delivery.Status.PENDING, 0) + self.by_status.get(Delivery.Status.SENDING, 0)
+
+
+def count_deliveries(origin_kind: str, origin_ids: Sequence[int]) -> dict[int, DeliveryCounts]:
+    """Return the counts of each origin; one without deliveries has zeros."""
+    counts = {origin_id: DeliveryCounts() for origin_id in origin_ids}
+    with connection.cursor() as cursor:
+        cursor.execute(COUNT_DELIVERIES, [origin_kind, list(origin_ids)])
+        rows = cursor.fetchall()
+    for origin_id, status, reason, number, *feedback in rows:
+        entry = counts[origin_id]
+        entry.total += number
+        entry.by_status[status] = entry.by_status.get(status, 0) + number
+        if status == Delivery.Status.SKIPPED:
+            entry.by_skip_reason[reason] = entry.by_skip_reason.get(reason, 0) + number
+        names = ("opened", "machine_opened", "clicked", "unsubscribed", "complained", "sent", "delivered")
+        for name, value in zip(names, feedback, strict=True):
+            setattr(entry, name, getattr(entry, name) + value)
+    return counts

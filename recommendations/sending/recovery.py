@@ -1,0 +1,59 @@
+"""After a worker was killed: records what its journal says, and returns what was never handed over to the queue."""
+
+import logging
+from datetime import datetime, timedelta
+
+from django.db import connection
+
+from recommendations.sending.models import Delivery
+from recommendations.sending.recording import write_results
+from recommendations.sending.transport.client import get_journal_folder
+from recommendations.sending.transport.journal import SUFFIX, Journal, SendResult, read_abandoned_journals
+
+logger = logging.getLogger(__name__)
+
+# A claim of another machine, whose journal cannot be read here: after this time its worker is considered dead.
+FOREIGN_CLAIM_AGE = timedelta(minutes=30)
+
+RETURN_TO_QUEUE = """
+UPDATE sending_delivery SET status = 'pending', claim = '', claimed_at = NULL, attempts = attempts - 1
+WHERE id = ANY(%s) AND status = 'sending' AND claim = %s
+"""
+
+
+def recover_interrupted(*, now: datetime) -> int:
+    """Settle the deliveries of workers that have ended; return how many."""
+    settled = 0
+    for claim, journal in read_abandoned_journals(get_journal_folder()):
+        settled += settle_claim(claim, journal, now=now)
+    return settled + settle_foreign_claims(now=now)
+
+
+def settle_claim(claim: str, journal: Journal, *, now: datetime) -> int:
+    """Settle the deliveries of one claim by its journal."""
+    claimed = list(Delivery.objects.filter(status=Delivery.Status.SENDING, claim=claim).values_list("pk", "attempts"))
+    results = [journal.find_result(delivery_id, attempt) for delivery_id, attempt in claimed]
+    known = [result for result in results if result is not None]
+    unsent = [pk for (pk, _attempt), result in zip(claimed, results, strict=True) if result is None]
+    write_results(known, now=now)
+    with connection.cursor() as cursor:
+        cursor.execute(RETURN_TO_QUEUE, [unsent, claim])
+    if claimed:
+        logger.warning(
+            "A worker ended while it was sending: %d deliveries were settled by its journal, %d return to the queue.",
+            len(known),
+            len(unsent),
+        )
+    return len(claimed)
+
+
+def settle_foreign_claims(*, now: datetime) -> int:
+    """Settle old claims without a journal on this machine: whether they were sent is uncertain."""
+    old = Delivery.objects.filter(status=Delivery.Status.SENDING, claimed_at__lt=now - FOREIGN_CLAIM_AGE)
+    rows = [row for row in old.values_list("pk", "attempts", "claim") if not _has_journal(row[2])]
+    text = "The worker ended, and its journal is missing."
+    return write_results([SendResult(pk, attempt, "uncertain", text=text) for pk, attempt, _claim in rows], now=now)
+
+
+def _has_journal(claim: str) -> bool:
+    return (get_journal_folder() / f"{claim}{SUFFIX}").exists()

@@ -1,0 +1,187 @@
+"""Sends due messages: claim and decide in one transaction, compose, hand over to the delivery process, record.
+
+A delivery is claimed under the name of the worker's journal before it is sent. Whatever is killed at whatever moment, the journal says which
+messages were handed over: these are recorded, the others return to the queue, and only a message whose answer is missing becomes uncertain.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import batched
+
+from django.db import connection, transaction
+
+from recommendations.sending.channels.base import OutgoingMessage
+from recommendations.sending.channels.registry import CHANNELS
+from recommendations.sending.checks.candidates import DueDelivery, load_customers, lock_due_deliveries
+from recommendations.sending.checks.eligibility import decide
+from recommendations.sending.composition import compose
+from recommendations.sending.outbox import store_in_outbox
+from recommendations.sending.queue import apply_origin_states
+from recommendations.sending.recording import ResultRow, write_choices, write_decisions, write_results, write_rows
+from recommendations.sending.recovery import recover_interrupted
+from recommendations.sending.settings_model import load_sending_settings
+from recommendations.sending.transport.client import DeliveryClient
+from recommendations.sending.transport.journal import SendResult
+
+CHUNK_ROWS = 500
+HANDOVER_ROWS = 50  # messages between two looks at pauses, consents and erasures
+
+FIND_STOPPED = """
+SELECT d.id, s.state FROM sending_delivery d
+JOIN sending_originstate s ON s.origin_kind = d.origin_kind AND s.origin_id = d.origin_id AND s.state <> 'resuming'
+WHERE d.id = ANY(%s)
+"""
+
+
+@dataclass
+class SendingRun:
+    """What one run did, by outcome."""
+
+    decided: int = 0
+    skipped: int = 0
+    postponed: int = 0
+    outcomes: dict[str, int] = field(default_factory=dict)
+
+    def count(self, outcome: str, number: int = 1) -> None:
+        self.outcomes[outcome] = self.outcomes.get(outcome, 0) + number
+
+
+def send_due(*, now: datetime, seconds: float = 50.0, chunk_rows: int = CHUNK_ROWS) -> SendingRun:
+    """Send what is due until nothing is, or for ``seconds``; first settle what killed workers left."""
+    recover_interrupted(now=now)
+    apply_origin_states()
+    worker = SendingWorker(now=now)
+    try:
+        while worker.elapsed < seconds and worker.send_chunk(chunk_rows):
+            pass
+        worker.finish()
+    except BaseException:
+        worker.abandon()
+        raise
+    return worker.run
+
+
+class SendingWorker:
+    """One run: its time, its delivery process, and what it counted."""
+
+    def __init__(self, *, now: datetime) -> None:
+        self._started_at, self._started = now, time.monotonic()
+        self.run = SendingRun()
+        self._settings = load_sending_settings()
+        self._client = DeliveryClient({})
+        self._open: dict[int, str] = {}  # delivery → channel, of messages without a result
+        self._unreachable: set[str] = set()  # channels whose server could not be reached: they wait for the next run
+
+    @property
+    def elapsed(self) -> float:
+        return time.monotonic() - self._started
+
+    @property
+    def now(self) -> datetime:
+        return self._started_at + timedelta(seconds=self.elapsed)
+
+    def send_chunk(self, rows: int) -> bool:
+        """Decide about and send the next due deliveries; return whether there may be more."""
+        candidates = self.decide_chunk(rows)
+        open_candidates = [candidate for candidate in candidates if candidate.is_open]
+        for part in batched(open_candidates, HANDOVER_ROWS):
+            waiting = [candidate for candidate in part if candidate.channel in self._unreachable]
+            self.record([make_unreachable(candidate.id, candidate.attempts + 1) for candidate in waiting])
+            if reachable := [candidate for candidate in part if candidate.channel not in self._unreachable]:
+                self.send_part(reachable)
+        return bool(candidates)
+
+    def decide_chunk(self, rows: int) -> list[DueDelivery]:
+        """Lock, decide and claim the next due deliveries, in one transaction."""
+        now = self.now
+        with transaction.atomic():
+            candidates = lock_due_deliveries(now=now, limit=rows)
+            if candidates:
+                decide(candidates, settings=self._settings, now=now)
+                write_decisions(candidates, claim=self._client.claim, now=now)
+        self.run.decided += len(candidates)
+        self.run.skipped += sum(candidate.status == "skipped" for candidate in candidates)
+        self.run.postponed += sum(candidate.status == "pending" for candidate in candidates)
+        return candidates
+
+    def send_part(self, candidates: Sequence[DueDelivery]) -> None:
+        """Compose a few messages, look once more whether they may be sent, and hand them over."""
+        composition = compose(candidates, now=self.now)
+        attempts = {candidate.id: candidate.attempts + 1 for candidate in candidates}
+        write_choices(composition.choices)
+        problems = [
+            make_row(delivery_id, attempts[delivery_id], status, reason, error)
+            for delivery_id, (status, reason, error) in composition.problems.items()
+        ]
+        stopped = find_stopped(candidates)
+        write_rows([*problems, *stopped.values()], now=self.now)
+        self.run.skipped += len(problems)
+        messages = [message for message in composition.messages if message.delivery_id not in stopped]
+        self.hand_over(messages)
+        self.record(self._client.collect(wait=False))
+
+    def hand_over(self, messages: Sequence[OutgoingMessage]) -> None:
+        """Give messages to the delivery process, or to the outbox."""
+        stored = [message for message in messages if CHANNELS[message.channel].uses_outbox()]
+        if stored:
+            store_in_outbox(stored, now=self.now)
+            self.run.count("sent", len(stored))
+        for message in messages:
+            channel = CHANNELS[message.channel]
+            if channel.uses_outbox():
+                continue
+            self._client.configure(channel.get_process_options())
+            self._open[message.delivery_id] = message.channel
+            job = channel.build_job(message)
+            self._client.submit({**job.header, "id": message.delivery_id, "attempt": message.attempt}, job.body)
+
+    def record(self, results: Sequence[SendResult]) -> None:
+        if results:
+            write_results(results, now=self.now)
+            for result in results:
+                self.run.count(result.outcome)
+                channel = self._open.pop(result.delivery_id, "")
+                if channel and result.outcome == "unreachable":
+                    self._unreachable.add(channel)
+
+    def finish(self) -> None:
+        """Wait for the messages in flight, record them and end the process."""
+        while self._client.open_count:
+            self.record(self._client.collect(wait=True))
+        self._client.close()
+
+    def abandon(self) -> None:
+        """After an error: leave what is claimed to the journal, which the next run reads."""
+        self._client.abandon()
+
+
+def find_stopped(candidates: Sequence[DueDelivery]) -> dict[int, ResultRow]:
+    """Return the rows of claimed deliveries that must not be sent any more: paused, canceled, consent withdrawn, erased or merged."""
+    with connection.cursor() as cursor:
+        cursor.execute(FIND_STOPPED, [[candidate.id for candidate in candidates]])
+        states = dict(cursor.fetchall())
+    load_customers(candidates)
+    stopped: dict[int, ResultRow] = {}
+    for candidate in candidates:
+        attempt, channel, customer = candidate.attempts + 1, CHANNELS[candidate.channel], candidate.customer
+        if states.get(candidate.id) == "canceled":
+            stopped[candidate.id] = make_row(candidate.id, attempt, "canceled", "canceled")
+        elif states.get(candidate.id) == "paused":
+            stopped[candidate.id] = (*make_row(candidate.id, attempt, "pending", "")[:7], 1)
+        elif customer is None:
+            stopped[candidate.id] = (*make_row(candidate.id, attempt, "pending", "")[:7], 1)  # merged: decided again
+        elif customer.is_erased:
+            stopped[candidate.id] = make_row(candidate.id, attempt, "skipped", "erased")
+        elif channel.purpose and not candidate.is_transactional and channel.purpose not in customer.granted:
+            stopped[candidate.id] = make_row(candidate.id, attempt, "skipped", "no_consent")
+    return stopped
+
+
+def make_unreachable(delivery_id: int, attempt: int) -> SendResult:
+    return SendResult(delivery_id, attempt, "unreachable", text="The server of this channel cannot be reached.")
+
+
+def make_row(delivery_id: int, attempt: int, status: str, reason: str, error: str = "") -> ResultRow:
+    return (delivery_id, attempt, status, reason, error, "", None, 0)

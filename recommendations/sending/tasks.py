@@ -1,0 +1,12 @@
+"""Background tasks of sending."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from recommendations.sending import sender
+
+
+@shared_task(exclusive=True, quiet=True)
+def send_due_messages() -> int:
+    """Send the messages that are due; return how many were decided about."""
+    return sender.send_due(now=timezone.now()).decided

@@ -1,0 +1,52 @@
+"""The links that a message contains: signed, and with the parameters by which the shop recognizes a click."""
+
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from django.conf import settings
+
+from recommendations.sending.tracking import tokens
+
+
+@dataclass(frozen=True)
+class DeliveryLinks:
+    """Builds the links of one delivery; `LinkBuilder` of messaging. campaign: the value of utm_campaign."""
+
+    delivery_id: int
+    channel: str
+    campaign: str
+
+    def click(self, url: str, label: str) -> str:
+        """Return the link that counts the click and leads to the URL; other than http(s), it is returned unchanged."""
+        if not url.startswith(("http://", "https://")):
+            return url
+        target = add_campaign_parameters(url, medium=self.channel, campaign=self.campaign, content=label)
+        return self._build("c", tokens.make_token(tokens.CLICK, self.delivery_id, target))
+
+    def open_pixel(self) -> str:
+        return f"{self._build('o', tokens.make_token(tokens.OPEN, self.delivery_id))}.gif"
+
+    def unsubscribe(self) -> str:
+        return self._build("u", tokens.make_token(tokens.UNSUBSCRIBE, self.delivery_id))
+
+    def preferences(self) -> str:
+        return self._build("p", tokens.make_token(tokens.PREFERENCES, self.delivery_id))
+
+    def view_in_browser(self) -> str:
+        return self._build("v", tokens.make_token(tokens.VIEW, self.delivery_id))
+
+    def product_image(self, row: str, index: int) -> str:
+        return self._build("i", tokens.make_token(tokens.IMAGE, self.delivery_id, f"{row}:{index}"))
+
+    def _build(self, page: str, token: str) -> str:
+        return f"{settings.PUBLIC_URL}/m/{page}/{token}"
+
+
+def add_campaign_parameters(url: str, *, medium: str, campaign: str, content: str) -> str:
+    """Return the URL with utm parameters, unless it has its own; they name the message and the link, never the person."""
+    parts = urlsplit(url)
+    present = {name for name, _value in parse_qsl(parts.query, keep_blank_values=True)}
+    wanted = {"utm_source": "perennial", "utm_medium": medium, "utm_campaign": campaign, "utm_content": content[:100]}
+    added = urlencode({name: value for name, value in wanted.items() if value and name not in present})
+    query = f"{parts.query}&{added}" if parts.query and added else parts.query or added
+    return urlunsplit(parts._replace(query=query))

@@ -1,0 +1,116 @@
+"""The delivery process: the child of a worker that owns the connections to servers.
+
+It is a process of its own, so that a message in flight is finished, and its result is in the journal, when the worker is killed. It reads
+jobs from standard input, writes results to standard output, and ends with its input; jobs that were not begun are then dropped.
+Standard library only, so that it starts quickly.
+"""
+
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
+from typing import Any, BinaryIO
+
+from recommendations.sending.transport.frames import read_frame, write_frame
+from recommendations.sending.transport.journal import JournalWriter, SendResult
+from recommendations.sending.transport.smtp import MailServerDownError, SmtpConnection, SmtpOptions
+
+Job = tuple[dict[str, Any], bytes]
+
+
+class JobSender:
+    """What one thread sends with: a connection of its own per server."""
+
+    def __init__(self, options: dict[str, Any], journal: JournalWriter) -> None:
+        self._journal = journal
+        self._smtp = SmtpConnection(SmtpOptions(**options["smtp"])) if options.get("smtp") else None
+
+    def send(self, header: dict[str, Any], body: bytes) -> SendResult:
+        """Send one message and record it in the journal."""
+        delivery_id, attempt = header["id"], header["attempt"]
+
+        is_begun = False
+
+        def begin() -> None:
+            nonlocal is_begun
+            self._journal.begin(delivery_id, attempt)
+            is_begun = True
+
+        try:
+            result = self._hand_over(header, body, begin)
+        except MailServerDownError as error:
+            result = SendResult(delivery_id, attempt, "unreachable", text=str(error)[:500])
+        except Exception as error:  # noqa: BLE001 — whatever went wrong, the worker needs a result
+            text = f"{type(error).__name__}: {error}"[:500]
+            result = SendResult(delivery_id, attempt, "uncertain" if is_begun else "temporary", text=text)
+        self._journal.end(result)
+        return result
+
+    def _hand_over(self, header: dict[str, Any], body: bytes, begin: Callable[[], None]) -> SendResult:
+        if self._smtp is None:
+            raise MailServerDownError("No mail server is set.")
+        return self._smtp.send(
+            delivery_id=header["id"],
+            attempt=header["attempt"],
+            sender=header["sender"],
+            recipient=header["recipient"],
+            data=body,
+            begin=begin,
+        )
+
+    def close(self) -> None:
+        if self._smtp is not None:
+            self._smtp.quit()
+
+
+class DeliveryProcess:
+    """Distributes jobs to threads, and their results to the worker."""
+
+    def __init__(self, options: dict[str, Any], output: BinaryIO) -> None:
+        self._options = options
+        self._output = output
+        self._output_lock = threading.Lock()
+        self._journal = JournalWriter(options["journal"])
+        # short, so that a message is not sent long after the worker last checked that it may be
+        self._jobs: queue.Queue[Job | None] = queue.Queue(maxsize=options["connections"])
+        self._is_ending = threading.Event()
+
+    def run(self, source: BinaryIO) -> None:
+        threads = [threading.Thread(target=self._work) for _connection in range(self._options["connections"])]
+        for thread in threads:
+            thread.start()
+        while (job := read_frame(source)) is not None:
+            self._jobs.put(job)
+        self._is_ending.set()
+        for _thread in threads:
+            self._jobs.put(None)
+        for thread in threads:
+            thread.join()
+
+    def _work(self) -> None:
+        sender = JobSender(self._options, self._journal)
+        try:
+            while (job := self._jobs.get()) is not None:
+                if not self._is_ending.is_set():
+                    self._report(sender.send(*job))
+        finally:
+            sender.close()
+
+    def _report(self, result: SendResult) -> None:
+        with self._output_lock, suppress(BrokenPipeError):  # the worker is gone; the journal has the result
+            write_frame(self._output, asdict(result))
+
+
+def main() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # the worker decides when to stop, by closing the input
+    first = read_frame(sys.stdin.buffer)
+    if first is not None:
+        DeliveryProcess(first[0], sys.stdout.buffer).run(sys.stdin.buffer)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""One connection to the mail server that many emails use. Standard library only."""
+
+import smtplib
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from recommendations.sending.transport.journal import SendResult
+
+TEMPORARY = range(400, 500)
+MAX_MESSAGES = 1000  # many servers close a connection after some number of messages
+
+
+class MailServerDownError(Exception):
+    """The server cannot be reached, or refuses the log-in."""
+
+
+@dataclass(frozen=True)
+class SmtpOptions:
+    """The mail server. tls: "starttls", "tls" or "off"."""
+
+    host: str
+    port: int
+    tls: str = "off"
+    user: str = ""
+    password: str = ""
+    timeout: float = 30.0
+    local_hostname: str = ""
+
+
+class SmtpConnection:
+    """Sends emails over one connection, which is opened when it is needed and opened again when the server has closed it."""
+
+    def __init__(self, options: SmtpOptions) -> None:
+        self.options = options
+        self._server: smtplib.SMTP | None = None
+        self._sent = 0
+
+    def send(
+        self, *, delivery_id: int, attempt: int, sender: str, recipient: str, data: bytes, begin: Callable[[], None]
+    ) -> SendResult:
+        """Send an email; ``begin`` is called when everything but the email itself was accepted.
+
+        Raises:
+            MailServerDownError
+        """
+
+        def make(outcome: str, code: int, text: bytes | str) -> SendResult:
+            shown = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+            return SendResult(delivery_id, attempt, outcome, code, shown[:500])
+
+        try:
+            refused = self._start_message(sender, recipient)
+        except (OSError, smtplib.SMTPException):
+            # An idle connection that the server has closed: nothing was handed over, so a new one repeats it.
+            self.close()
+            try:
+                refused = self._start_message(sender, recipient)
+            except (OSError, smtplib.SMTPException) as error:
+                self.close()
+                raise MailServerDownError(str(error) or type(error).__name__) from error
+        if refused is not None:
+            code, text = refused
+            self._reset(code)
+            return make("temporary" if code in TEMPORARY else "permanent", code, text)
+        begin()
+        assert self._server is not None
+        try:
+            self._server.send(data.replace(b"\r\n.", b"\r\n..") + b".\r\n")
+            code, answer = self._server.getreply()
+        except (OSError, smtplib.SMTPException) as error:
+            self.close()
+            return make("uncertain", 0, f"The connection ended before the answer: {error}")
+        self._sent += 1
+        if code == 421 or self._sent >= MAX_MESSAGES:
+            self.close()
+        if code == 250:
+            return make("sent", code, answer)
+        return make("temporary" if code in TEMPORARY else "permanent", code, answer)
+
+    def _start_message(self, sender: str, recipient: str) -> tuple[int, bytes] | None:
+        """Send the envelope and DATA; return the answer that refuses it, or None."""
+        server = self._open()
+        if not server.has_extn("pipelining"):
+            for command, accepted in (("MAIL", (250,)), ("RCPT", (250, 251)), ("DATA", (354,))):
+                code, text = server.docmd(*_build_command(command, sender, recipient))
+                if code not in accepted:
+                    return code, text
+            return None
+        commands = [" ".join(_build_command(name, sender, recipient)).strip() for name in ("MAIL", "RCPT", "DATA")]
+        server.send("".join(f"{command}\r\n" for command in commands))
+        answers = [server.getreply() for _command in commands]
+        refused = next((answer for answer in answers[:2] if answer[0] not in (250, 251)), None)
+        if refused is not None and answers[2][0] == 354:
+            server.send(
+                ".\r\n"
+            )  # a server that accepts DATA without a recipient waits for the end of the email (RFC 2920)
+            server.getreply()
+        if refused is None and answers[2][0] != 354:
+            refused = answers[2]
+        return refused
+
+    def _open(self) -> smtplib.SMTP:
+        if self._server is not None:
+            return self._server
+        options = self.options
+        context = ssl.create_default_context()
+        hostname = options.local_hostname or None
+        if options.tls == "tls":
+            server: smtplib.SMTP = smtplib.SMTP_SSL(
+                options.host, options.port, hostname, timeout=options.timeout, context=context
+            )
+        else:
+            server = smtplib.SMTP(options.host, options.port, hostname, timeout=options.timeout)
+        try:
+            if options.tls == "starttls":
+                server.starttls(context=context)
+            server.ehlo_or_helo_if_needed()
+            if options.user:
+                server.login(options.user, options.password)
+        except BaseException:
+            server.close()
+            raise
+        self._server, self._sent = server, 0
+        return server
+
+    def _reset(self, code: int) -> None:
+        """Make the connection ready for the next email after a refusal."""
+        if self._server is None:
+            return
+        try:
+            if code == 421 or self._server.rset()[0] != 250:
+                self.close()
+        except (OSError, smtplib.SMTPException):
+            self.close()
+
+    def close(self) -> None:
+        server, self._server = self._server, None
+        if server is not None:
+            with suppress(OSError, smtplib.SMTPException):
+                server.close()
+
+    def quit(self) -> None:
+        """Say goodbye to the server."""
+        server, self._server = self._server, None
+        if server is not None:
+            with suppress(OSError, smtplib.SMTPException):
+                server.quit()
+
+
+def _build_command(name: str, sender: str, recipient: str) -> tuple[str, str]:
+    if name == "MAIL":
+        return "MAIL", f"FROM:<{sender}>"
+    return ("RCPT", f"TO:<{recipient}>") if name == "RCPT" else ("DATA", "")
