@@ -44,6 +44,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("shop-logo", show_logo, name="shop_logo"),
     path("admin/imports/", include("customers.imports.backoffice.urls")),
     path("admin/customers/", include("customers.segments.backoffice.customer_list.urls")),
+    path("admin/templates/", include("recommendations.messaging.backoffice.urls")),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
     path("api/v1/", include(api)),

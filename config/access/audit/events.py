@@ -35,6 +35,7 @@ EVENTS: dict[str, str | Promise] = {
     "two_factor.recovery_code_used": _("Recovery code used"),
     "user.invited": _("User invited"),
     "shop.settings_changed": _("Shop settings changed"),
+    "coupons.added": _("Coupon codes added"),
     "job.started": _("Job started by hand"),
     "job.cancelled": _("Job cancelled"),
     "session.ended": _("Session ended"),
