@@ -26,6 +26,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include("customers.feedback.rest.urls")),
     path("", include("customers.lifecycle.rest.urls")),
     path("", include("customers.segments.rest.urls")),
+    path("", include("recommendations.messaging.rest.urls")),
     path("", include("recommendations.campaigns.rest.urls")),
     path("", include("recommendations.training.rest.urls")),
     path("", include("recommendations.merchandising.rest.urls")),

@@ -124,6 +124,8 @@ def _check_subject(content: TemplateContent, channel: str) -> Iterator[SourcePro
 
 def _check_elements(tree: SourceTree) -> Iterator[SourceProblem]:
     for element in tree.walk():
+        if element.parent is not None and element.parent.tag == "mj-attributes":
+            continue
         if element.tag in ("mj-image", "img"):
             if element.find_attribute("alt") is None or not element.get("alt").strip():
                 yield make_problem(

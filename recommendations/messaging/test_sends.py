@@ -1,18 +1,26 @@
 """The registry of who sends test messages: the sending room, which this one does not import."""
 
+from dataclasses import dataclass
 from typing import Protocol
 
-from django.http import HttpRequest
+from recommendations.messaging.rendering import RenderedMessage
 
-from recommendations.messaging.models import TemplateVersion
+
+@dataclass(frozen=True)
+class TestMessage:
+    """A rendered message to an address that the user entered. customer_id: whom it was rendered for."""
+
+    channel: str
+    address: str
+    language: str
+    rendered: RenderedMessage
+    customer_id: int | None = None
 
 
 class TestMessageSender(Protocol):
-    """Sends a version to an address, as a customer would get it; returns the problem, or ""."""
+    """Sends a test message at once; returns the problem, or ""."""
 
-    def __call__(
-        self, *, request: HttpRequest, version: TemplateVersion, language: str, customer_id: int | None, address: str
-    ) -> str: ...
+    def __call__(self, message: TestMessage, /) -> str: ...
 
 
 _senders: list[TestMessageSender] = []

@@ -36,6 +36,7 @@ EVENTS: dict[str, str | Promise] = {
     "user.invited": _("User invited"),
     "shop.settings_changed": _("Shop settings changed"),
     "coupons.added": _("Coupon codes added"),
+    "template.test_sent": _("Test message sent"),
     "job.started": _("Job started by hand"),
     "job.cancelled": _("Job cancelled"),
     "session.ended": _("Session ended"),

@@ -93,7 +93,9 @@ def show_pool(request: HttpRequest, pool_id: int) -> HttpResponse:
     if action == "generate" and generate_form.is_valid():
         values = generate_form.cleaned_data
         report_added(
-            request, pool, add_codes(pool=pool, codes=generate_codes(count=values["count"], prefix=values["prefix"]))
+            request,
+            pool,
+            add_codes(pool=pool, codes=generate_codes(count=values["count"], prefix=values["code_prefix"])),
         )
         return HttpResponseRedirect(request.path)
     state, kind = describe_state(pool, now=timezone.now())

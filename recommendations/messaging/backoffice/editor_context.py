@@ -5,6 +5,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from customers.lifecycle.models import Stage
 from recommendations.messaging.channels import Channel
@@ -23,7 +24,7 @@ def describe_editor(
     """Return what all pages of one template show: languages, tabs and state."""
     written = {stored.language for stored in version.contents.all()} if version else set()
     return {
-        "template": template,
+        "message_template": template,
         "version": version,
         "content": content,
         "language": content.language,
@@ -46,7 +47,7 @@ def list_steps(request: HttpRequest, template: MessageTemplate) -> list[Any]:
     current = request.resolver_match.url_name if request.resolver_match else ""
     labels = {
         "editor": _("Editor"),
-        "source": _("Source"),
+        "source": pgettext("template", "Source"),
         "checks": _("Checks"),
         "versions": _("Versions"),
         "settings": _("Settings"),

@@ -30,6 +30,7 @@ from recommendations.messaging.editor.operations import (
     edit_block,
     insert_source,
     move_block,
+    parse_path,
     remove_block,
 )
 from recommendations.messaging.mjml.edits import EditError
@@ -38,6 +39,7 @@ from recommendations.messaging.versions import get_or_create_draft, save_content
 
 FIELD_PREFIX = "field-"
 MAX_SOURCE = 500_000
+MAX_LINE = 300  # of subject and preview text
 
 
 def hash_source(source: str) -> str:
@@ -68,11 +70,11 @@ def edit(request: HttpRequest, template_id: int) -> HttpResponse:
     """Apply one operation, such as "up 0.1", to the draft, and return the list of blocks."""
     template = load_template(request, template_id, CHANGE)
     operation, _space, path = request.POST.get("op", "").partition(" ")
-    context: dict[str, Any] = {"may_change": True, "template": template, "open": ""}
+    context: dict[str, Any] = {"may_change": True, "message_template": template, "open": ""}
     with transaction.atomic():
         draft = get_or_create_draft(template=template, by=request.user.get_username())
         content = load_content(draft, parse_language(request, draft))
-        if operation == "open" and FIELD_PREFIX not in "".join(request.POST):
+        if operation == "open" and "open-path" not in request.POST:
             return draw_blocks(request, content, context | {"open": path})
         if request.POST.get("base") != hash_source(content.source):
             problem = _("The template was changed in another window. Your change was not saved; reload the page.")
@@ -92,7 +94,7 @@ def edit(request: HttpRequest, template_id: int) -> HttpResponse:
             "moved": result.path,
             "operation": operation,
         }
-        context["open"] = result.path if operation == "add" else ""
+        context["open"] = result.path if operation in ("add", "open") else ""
         response = draw_blocks(request, content, context)
     response["HX-Trigger"] = "preview-changed"
     return response
@@ -102,22 +104,24 @@ def apply_open_fields(request: HttpRequest, source: str) -> str:
     """Return the source with the fields of the open block, which every operation sends. Errors: EditError."""
     path = request.POST.get("open-path", "")
     values = {
-        name.removeprefix(FIELD_PREFIX): value for name, value in request.POST.items() if name.startswith(FIELD_PREFIX)
+        name.removeprefix(FIELD_PREFIX): str(value)
+        for name, value in request.POST.items()
+        if name.startswith(FIELD_PREFIX)
     }
     return check_size(edit_block(source, path, values)).source if path and values else source
 
 
 def apply_operation(operation: str, path: str, source: str, *, new: Mapping[str, str]) -> EditResult:
     """Return the source after an operation. new: the kind of block that is added, by place. Errors: EditError."""
-    if operation in ("save", "done"):
+    if operation in ("save", "done", "open"):
         return EditResult(source, path)
     if operation == "add":
         pool = CouponPool.objects.order_by("name").values_list("key", flat=True).first() or ""
         return add_block(source, path, new.get(f"new-{path}", ""), pool=pool)
     if operation in ("up", "down"):
-        parent, _point, position = path.rpartition(".")
-        target = int(position or 0) + (1 if operation == "down" else -1)
-        return move_block(source, path, f"{parent}.{target}" if parent else str(target))
+        *parents, position = parse_path(path) or [0]
+        place = max(0, position + (1 if operation == "down" else -1))
+        return move_block(source, path, ".".join(map(str, [*parents, place])))
     if operation == "move":
         start, _space, target = path.partition(" ")
         return move_block(source, start, target)
@@ -155,13 +159,10 @@ def save_texts(request: HttpRequest, template_id: int) -> HttpResponse:
     """Store subject, preview text and plain text of a language."""
     template = load_template(request, template_id, CHANGE)
     values = {name: request.POST.get(name, "").strip() for name in ("subject", "preheader", "text")}
-    limits = {name: TemplateContent._meta.get_field(name).max_length for name in ("subject", "preheader")}
-    for name, limit in limits.items():
-        if limit and len(values[name]) > limit:
-            label = TemplateContent._meta.get_field(name).verbose_name
-            return draw_status(
-                request, _("%(field)s: at most %(max)d characters.") % {"field": label, "max": limit}, status=400
-            )
+    for name, label in (("subject", _("Subject")), ("preheader", _("Preview text"))):
+        if len(values[name]) > MAX_LINE:
+            problem = _("%(field)s: at most %(max)d characters.") % {"field": label, "max": MAX_LINE}
+            return draw_status(request, problem, status=400)
     with transaction.atomic():
         draft = get_or_create_draft(template=template, by=request.user.get_username())
         source = to_source(load_content(draft, parse_language(request, draft)))

@@ -26,7 +26,7 @@ def make_unique_key(name: str, model: type[MessageTemplate] | type[CouponPool]) 
     return key
 
 
-class TemplateForm(forms.ModelForm):  # type: ignore[type-arg]
+class TemplateForm(forms.ModelForm):
     """Name and description of a template."""
 
     class Meta:
@@ -51,7 +51,7 @@ class NewTemplateForm(TemplateForm):
         start.help_text = _("Ready-made emails in English and Chinese, in the colors of your shop.")
 
 
-class PoolForm(forms.ModelForm):  # type: ignore[type-arg]
+class PoolForm(forms.ModelForm):
     """A coupon pool."""
 
     class Meta:
@@ -83,4 +83,4 @@ class GenerateCodesForm(forms.Form):
     count = forms.IntegerField(
         label=gettext_lazy("Number of codes"), min_value=1, max_value=MAX_GENERATED, initial=1000
     )
-    prefix = forms.CharField(label=gettext_lazy("Prefix"), max_length=20, required=False)
+    code_prefix = forms.CharField(label=gettext_lazy("Prefix"), max_length=20, required=False)

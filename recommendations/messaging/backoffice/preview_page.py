@@ -65,7 +65,9 @@ def draw_preview(request: HttpRequest, template: MessageTemplate, version: Templ
     return HttpResponse(html)
 
 
-def render_message(request: HttpRequest, template: MessageTemplate, version: TemplateVersion | None) -> RenderedMessage:
+def render_message(
+    request: HttpRequest, template: MessageTemplate, version: TemplateVersion | None, *, base_url: str = ""
+) -> RenderedMessage:
     """Render for the customer of the request. Reads of personal data are recorded. Errors: SourceError."""
     content = load_content(version, parse_language(request, version))
     customer = find_customer(request)
@@ -77,14 +79,14 @@ def render_message(request: HttpRequest, template: MessageTemplate, version: Tem
         content=content,
         customer=customer,
         now=timezone.now(),
-        base_url=request.build_absolute_uri("/").rstrip("/"),
+        base_url=base_url or request.build_absolute_uri("/").rstrip("/"),
         with_personal=with_personal,
     )
 
 
 def find_customer(request: HttpRequest) -> Customer | None:
     """Return the customer to preview as, if the user may view customers."""
-    number = request.GET.get("customer", "")
+    number = request.POST.get("customer") or request.GET.get("customer", "")
     if not (
         number.isascii() and number.isdigit() and len(number) < 19 and request.user.has_perm("identity.view_customer")
     ):

@@ -1,6 +1,11 @@
 """Checks, versions, publishing and test sends of a template."""
 
+from dataclasses import replace
+
+from django.conf import settings
 from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -8,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from config.foundation.audit_log import record_action
 from config.foundation.backoffice.pages import render_page
 from recommendations.messaging.backoffice.access import (
     CHANGE,
@@ -18,9 +24,12 @@ from recommendations.messaging.backoffice.access import (
 )
 from recommendations.messaging.backoffice.editor_context import describe_editor
 from recommendations.messaging.backoffice.editor_page import redirect_to_editor
+from recommendations.messaging.backoffice.preview_page import find_customer, render_message
+from recommendations.messaging.channels import Channel
 from recommendations.messaging.checks import check_version
-from recommendations.messaging.models import LANGUAGES
-from recommendations.messaging.test_sends import get_test_sender
+from recommendations.messaging.mjml.problems import SourceError
+from recommendations.messaging.models import LANGUAGES, MessageTemplate, TemplateVersion
+from recommendations.messaging.test_sends import TestMessage, get_test_sender
 from recommendations.messaging.versions import PublishError, discard_draft, publish_draft, restore_version
 
 
@@ -101,28 +110,45 @@ def restore(request: HttpRequest, template_id: int, number: int) -> HttpResponse
 
 @require_POST
 def send_test(request: HttpRequest, template_id: int) -> HttpResponse:
-    """Send the shown version to an address of the user's choice."""
+    """Send the shown version to an address of the user's choice, rendered for a customer as in the preview."""
     template = load_template(request, template_id, CHANGE)
     version = choose_shown_version(template)
-    language = request.POST.get("language", "")
-    sender = get_test_sender()
-    if version is None or sender is None:
-        messages.error(request, _("Test messages cannot be sent: there is no content yet."))
-        return redirect_to_editor(template)
-    number = request.POST.get("customer", "")
-    customer_id = int(number) if number.isascii() and number.isdigit() and len(number) < 19 else None
-    problem = sender(
-        request=request,
-        version=version,
-        language=language,
-        customer_id=customer_id,
-        address=request.POST.get("address", "").strip(),
-    )
+    language = parse_language(request, version)
+    address = request.POST.get("address", "").strip()
+    problem = ""
+    try:
+        if template.channel == Channel.EMAIL:
+            validate_email(address)
+        problem = send_test_message(request, template, version, language=language, address=address)
+    except ValidationError:
+        problem = _("“%(address)s” is not an email address. Correct it.") % {"address": address[:100]}
+    except SourceError as error:
+        first = error.problems[0]
+        problem = _("line %(line)d: %(message)s") % {"line": first.line, "message": first.message}
     if problem:
         messages.error(request, problem)
     else:
-        messages.success(
-            request,
-            _("The test message was sent to %(address)s.") % {"address": request.POST.get("address", "").strip()},
-        )
+        messages.success(request, _("The test message was sent to %(address)s.") % {"address": address})
     return redirect_to_editor(template, language=language)
+
+
+def send_test_message(
+    request: HttpRequest, template: MessageTemplate, version: TemplateVersion | None, *, language: str, address: str
+) -> str:
+    """Render and send; return the problem, or "". Errors: SourceError."""
+    sender = get_test_sender()
+    if version is None or sender is None:
+        return _("Test messages cannot be sent: there is no content yet.")
+    rendered = render_message(request, template, version, base_url=settings.PUBLIC_URL)
+    subject = _("Test: %(subject)s") % {"subject": rendered.subject}
+    customer = find_customer(request)
+    record_action("template.test_sent", instance=template, details={"version": version.number, "language": language})
+    return sender(
+        TestMessage(
+            channel=template.channel,
+            address=address,
+            language=language,
+            rendered=replace(rendered, subject=subject),
+            customer_id=customer.pk if customer else None,
+        )
+    )

@@ -5,7 +5,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html import unescape
 
-from recommendations.messaging.editor.fields import CONTENT, CUSTOM, BlockField, BlockKind, FieldKind, get_kind
+from recommendations.messaging.editor.fields import (
+    CONTENT,
+    CUSTOM,
+    PLACEMENT_CHOICES,
+    BlockField,
+    BlockKind,
+    FieldKind,
+    get_kind,
+)
 from recommendations.messaging.mjml.edits import find_body, get_source
 from recommendations.messaging.mjml.tree import Element, SourceTree
 
@@ -85,14 +93,17 @@ def is_editable(element: Element) -> bool:
     return True
 
 
+def describe_placement(element: Element) -> str:
+    placement = element.get("placement", "for-you")
+    return str(dict(PLACEMENT_CHOICES).get(placement, placement))
+
+
 def summarize(tree: SourceTree, element: Element) -> str:
     """Return a short text that tells one block from another."""
     if element.tag == "mj-image":
         text = element.get("alt") or element.get("src")
     elif element.tag == "mj-products":
-        text = " · ".join(
-            filter(None, [element.get("title"), element.get("placement", "for-you"), element.get("n", "3")])
-        )
+        text = " · ".join(filter(None, [element.get("title"), describe_placement(element), element.get("n", "3")]))
     elif element.tag == "mj-coupon":
         text = element.get("pool")
     elif element.tag in CONTAINERS:

@@ -58,11 +58,11 @@ COLOR = BlockField("color", _("Text color"), FieldKind.COLOR)
 BACKGROUND = BlockField("background-color", _("Background color"), FieldKind.COLOR)
 SIZE = BlockField("font-size", _("Font size"), help=_("Such as 16px."))
 WIDTH = BlockField("width", _("Width"), help=_("Such as 300px; empty for the whole width."))
-PLACEMENT_CHOICES = (
+PLACEMENT_CHOICES: tuple[tuple[str, str | Promise], ...] = (
     (EVENT, _("The product that triggered the message")),
     *((name, name) for name in PLACEMENTS if name != CATEGORIES),
 )
-FALLBACK_LABELS = {
+FALLBACK_LABELS: dict[str, str | Promise] = {
     "popular": _("Show popular products"),
     "hide": _("Leave the row out"),
     "skip": _("Do not send the message"),
@@ -123,7 +123,7 @@ KINDS: tuple[BlockKind, ...] = (
                 "fallback",
                 _("Without products"),
                 FieldKind.CHOICE,
-                choices=tuple((name, FALLBACK_LABELS[name]) for name in FALLBACKS),
+                choices=[(name, FALLBACK_LABELS[name]) for name in FALLBACKS],
                 default="popular",
             ),
             BlockField(

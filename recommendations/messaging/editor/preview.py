@@ -115,10 +115,21 @@ def make_sample_event(recipient: Recipient, *, now: datetime) -> dict[str, Any]:
 
 def mask_recipient(recipient: Recipient) -> Recipient:
     """Return a recipient whose personal data is hidden."""
-    hidden = {name: MASK if getattr(recipient, name) else "" for name in ("name", "email", "phone")}
     fields = {name: MASK if name == "birthday" and value else value for name, value in recipient.fields.items()}
     traits = mask_json(recipient.traits, among_traits=True)
-    return replace(recipient, user_id=mask_id(recipient.user_id), fields=fields, traits=traits, **hidden)
+    return replace(
+        recipient,
+        user_id=mask_id(recipient.user_id),
+        name=mask_value(recipient.name),
+        email=mask_value(recipient.email),
+        phone=mask_value(recipient.phone),
+        traits=traits,
+        fields=fields,
+    )
+
+
+def mask_value(value: str) -> str:
+    return MASK if value else ""
 
 
 def is_email(template: MessageTemplate) -> bool:

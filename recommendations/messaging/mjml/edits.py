@@ -163,8 +163,8 @@ def _match_lines(written: str, previous: str) -> str:
     endings = [line[len(bare) :] for line, bare in zip(old, old_bare, strict=True)]
     usual = max(("\n", "\r\n", "\r"), key=endings.count)
     result = [usual] * len(new)
-    for match in SequenceMatcher(None, old_bare, new, autojunk=False).get_matching_blocks():
-        for offset in range(match.size):
-            result[match.b + offset] = endings[match.a + offset] or usual
+    for _kind, start, end, first, last in SequenceMatcher(None, old_bare, new, autojunk=False).get_opcodes():
+        for offset in range(min(end - start, last - first)):  # a changed line keeps the ending of the one it replaces
+            result[first + offset] = endings[start + offset] or usual
     lines = [line + ending for line, ending in zip(new[:-1], result, strict=False)]
     return "".join([*lines, new[-1]])
