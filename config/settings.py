@@ -224,6 +224,7 @@ INSTALLED_APPS = [
     "customers.events",
     "customers.orders",
     "customers.feedback",
+    "customers.subscriptions",
     "customers.imports",
     "customers.warehouse",
     "customers.lifecycle",
@@ -234,9 +235,11 @@ INSTALLED_APPS = [
     "recommendations.serving",
     "recommendations.messaging",
     "recommendations.sending",
+    "recommendations.offers",
     "recommendations.campaigns",
     "config.access",
     "config.jobs",
+    "config.onsite",
     "config.storefront",
     "config",
 ]
@@ -389,7 +392,9 @@ CONTENT_SECURITY_POLICY = {
         "form-action": ["'self'"],
     }
 }
-CORS_URLS_REGEX = r"^/api/v1/(recommendations|rank|search)/.*$"
+CORS_URLS_REGEX = (
+    r"^/api/v1/(recommendations|rank|search|forms|offers/exposures|visitors/[^/]+/offers|customers/[^/]+/offers)/.*$"
+)
 CORS_ALLOW_HEADERS = (*default_headers, "x-user-token")
 CORS_ALLOWED_ORIGINS = read_list("CORS_ALLOWED_ORIGINS", [])
 

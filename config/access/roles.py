@@ -26,12 +26,13 @@ VIEW_PERMISSIONS = (
     "serving.view_*",
     "merchandising.view_*",
     "campaigns.view_*",
+    "offers.view_*",
     "messaging.view_*",
 )
 # Role → patterns of the permissions it starts with. Unmasked personal data requires identity.view_personal.
 ROLES: dict[str, tuple[str, ...]] = {
     "Analyst": VIEW_PERMISSIONS,
-    "Marketer": (*VIEW_PERMISSIONS, "segments.*", "campaigns.*", "messaging.*"),
+    "Marketer": (*VIEW_PERMISSIONS, "segments.*", "campaigns.*", "messaging.*", "offers.*"),
     "Merchandiser": (
         "catalog.*",
         "orders.view_*",

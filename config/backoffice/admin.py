@@ -33,7 +33,7 @@ from config.access.privileges import GrantLimits
 from config.access.roles import ROLE_DESCRIPTIONS, get_role_label
 from config.backoffice.audit_log_admin import AuditLogAdmin
 from config.foundation.admin.read_only import ChangeDisabled, DeleteDisabled
-from config.foundation.number_formats import format_count
+from config.foundation.number_formats import format_count, format_moment
 from config.schedule import describe_schedule, find_job
 
 for model in (
@@ -114,6 +114,9 @@ class PeriodicTaskForm(PlainPeriodicTaskForm):
         self.fields["regtask"].widget = TaskSelect()
 
 
+RESULTS_CLEANUP = "celery.backend_cleanup"  # a job of Celery itself
+
+
 @admin.register(PeriodicTask)
 class PeriodicTaskAdmin(PlainPeriodicTaskAdmin, ModelAdmin):
     """Scheduled jobs, which can be changed, paused or run immediately."""
@@ -121,7 +124,7 @@ class PeriodicTaskAdmin(PlainPeriodicTaskAdmin, ModelAdmin):
     form = PeriodicTaskForm
     change_form_template = "admin/change_form.html"
     change_list_template = "admin/change_list.html"
-    list_display: Sequence[str] = ("display_name", "job_description", "schedule_description", "enabled", "last_run_at")
+    list_display: Sequence[str] = ("display_name", "job_description", "schedule_description", "enabled", "last_run")
     list_filter = ("enabled",)
     date_hierarchy = None
     fieldsets = (
@@ -152,13 +155,21 @@ class PeriodicTaskAdmin(PlainPeriodicTaskAdmin, ModelAdmin):
     def display_name(self, task: PeriodicTask) -> str:
         """Return the name that an operator gave the job, or ours in the reader's language."""
         job = find_job(task.task)
-        return str(job.title) if job and job.name == task.name else task.name
+        if job and job.name == task.name:
+            return str(job.title)
+        return str(_("Delete old results of jobs")) if task.task == RESULTS_CLEANUP else task.name
 
     @admin.display(description=_("purpose"))
     def job_description(self, task: PeriodicTask) -> str:
         """Return the operator's description of the job, or ours in the reader's language."""
         job = find_job(task.task)
+        if not task.description and task.task == RESULTS_CLEANUP:
+            return str(_("Deletes results of jobs that are older than a day."))
         return task.description or (str(job.description) if job else "")
+
+    @admin.display(description=_("last run"), ordering="last_run_at")
+    def last_run(self, task: PeriodicTask) -> str:
+        return format_moment(task.last_run_at)
 
     @admin.display(description=_("runs"))
     def schedule_description(self, task: PeriodicTask) -> str:

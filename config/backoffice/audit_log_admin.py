@@ -38,6 +38,15 @@ ACTOR_KINDS = {
     "anonymous": gettext_lazy("unknown"),
 }
 
+DETAIL_LABELS = {
+    "added": gettext_lazy("added"),
+    "removed": gettext_lazy("removed"),
+    "count": gettext_lazy("count"),
+    "fields": gettext_lazy("fields"),
+    "file": gettext_lazy("file"),
+    "role": gettext_lazy("role"),
+}
+
 
 class ActionFilter(admin.SimpleListFilter):
     """Filters by what was done: a named event, or a plain change of an object."""
@@ -164,7 +173,7 @@ class AuditLogAdmin(ReadOnlyAdmin):
 
     @admin.display(description=pgettext_lazy("audit log", "details"))
     def summary(self, obj: LogEntry) -> str:
-        parts = [f"{name}: {shorten(value)}" for name, value in get_details(obj).items()]
+        parts = [f"{DETAIL_LABELS.get(name, name)}: {shorten(value)}" for name, value in get_details(obj).items()]
         if obj.changes:
             parts.append(_("Fields: %(names)s") % {"names": ", ".join(obj.changes)})
         text = "; ".join(parts)

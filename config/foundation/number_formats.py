@@ -35,8 +35,10 @@ def format_whole_money(value: Number | None, currency: str) -> str:
     """Return an amount in whole units, for overviews."""
     if value is None:
         return NO_VALUE
+    if not currency:  # before the first order; the sign ¤ means nothing to readers
+        return format_count(round(value))
     return numbers.format_currency(
-        round(value), currency or "XXX", format="¤#,##0", locale=get_reader_locale(), currency_digits=False
+        round(value), currency, format="¤#,##0", locale=get_reader_locale(), currency_digits=False
     )
 
 

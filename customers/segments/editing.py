@@ -153,6 +153,11 @@ def create_static_segment(*, name: str, description: str, customer_ids: Sequence
     return segment
 
 
+def make_segment_key(name: str) -> str:
+    """Return the key that follows from a name; of a name without Latin letters and digits, from a hash of it."""
+    return slugify(name)[:100] or f"list-{blake2b(name.encode(), digest_size=4).hexdigest()}"
+
+
 def create_segment(*, name: str, description: str, **fields: Any) -> Segment:
     """Create a segment with a key derived from its name.
 
@@ -161,7 +166,7 @@ def create_segment(*, name: str, description: str, **fields: Any) -> Segment:
     Raises:
         NameTakenError: a segment with this key already exists.
     """
-    key = slugify(name)[:100] or f"list-{blake2b(name.encode(), digest_size=4).hexdigest()}"
+    key = make_segment_key(name)
     if key in RESERVED_KEYS:
         raise NameTakenError(_("This key is reserved by the REST API."))
     segment, created = Segment.objects.get_or_create(

@@ -155,6 +155,26 @@ def find_segments_of_customers(*, customer_ids: Sequence[int], as_of: datetime) 
     return {customer_id: found for customer_id, found in memberships.items() if found}
 
 
+def find_matching_segments(*, customer_id: int, segments: Sequence[Segment], as_of: datetime) -> frozenset[int]:
+    """Return the IDs of those of a few segments that a customer is in, by one query after compiling their conditions.
+
+    A segment with an invalid condition has no members.
+    """
+    flags = {}
+    for segment in segments:
+        try:
+            flags[f"in_{segment.pk}"] = ExpressionWrapper(
+                compile_static_members(segment.pk)
+                if segment.kind == Segment.Kind.STATIC
+                else compile_condition(segment.condition, as_of=as_of, within=(segment.key,)),
+                output_field=BooleanField(),
+            )
+        except ConditionError as error:
+            logger.warning("Segment %s is skipped: %s", segment.key, error)
+    row = query_customers().filter(pk=customer_id).annotate(**flags).values(*flags).first() if flags else None
+    return frozenset(segment.pk for segment in segments if row and row.get(f"in_{segment.pk}"))
+
+
 def compile_segments(segments: list[Segment], *, as_of: datetime) -> dict[str, Q]:
     """Return the filter of each segment by key; segments with an invalid condition are omitted."""
     known = {segment.key: segment for segment in segments}

@@ -16,11 +16,11 @@ BUCKET_SQL = (
 )
 
 
-def compute_bucket(*, salt: str, customer_id: int) -> int:
+def compute_bucket(*, salt: str, customer_id: int | str) -> int:
     """Return the customer's bucket, 0 to 9,999, uniformly distributed.
 
     It is the first 15 hexadecimal digits (60 bits) of SHA-256 over ``salt:customer``, modulo 10,000; the modulo favors no
-    bucket by more than one part in 10¹⁴.
+    bucket by more than one part in 10¹⁴. For a visitor who is no customer yet, customer_id is a name of the device.
     """
     return int(sha256(f"{salt}:{customer_id}".encode()).hexdigest()[:15], 16) % BUCKETS
 
@@ -33,7 +33,7 @@ def count_holdout_buckets(share: Decimal) -> int:
     return int(share * BUCKETS)
 
 
-def is_held_out(*, salt: str, customer_id: int, share: Decimal) -> bool:
+def is_held_out(*, salt: str, customer_id: int | str, share: Decimal) -> bool:
     """Return whether the customer belongs to the holdout group."""
     return compute_bucket(salt=salt, customer_id=customer_id) < count_holdout_buckets(share)
 

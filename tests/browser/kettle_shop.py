@@ -2,14 +2,19 @@
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 from catalog.models import Product
 from customers.identity.models import Customer, Identifier
 from customers.orders.models import Order, OrderLine
 from customers.warehouse.export import export_warehouse
 from recommendations.training.train import train
+from tests.child_processes import get_test_database_url
 from tests.makers import make_product, make_source
 
 WEEKS = 20
@@ -33,6 +38,26 @@ TITLES_BY_CATEGORY = {
     "Garden > Tools": ["Spade", "Rake", "Watering can", "Pruning shears", "Hand trowel", "Wheelbarrow"],
 }
 BRANDS = {"Kitchen": "Northwind", "Books": "Harbour Press", "Garden": "Greenfield"}
+
+
+@contextmanager
+def run_kettle_shop(settings: Any, folder: Path) -> Iterator[SimpleNamespace]:
+    """Make the shop in demo mode with its storefront keys and a model that is ready to serve; yield its products by title."""
+    from config.storefront.keys import ensure_storefront_keys
+    from recommendations.serving.search.searcher import searcher
+    from recommendations.serving.state.loader import loader
+
+    settings.DEMO, settings.VAR_DIR, settings.TRAINING_SECONDS = True, folder, 2
+    settings.RECOMMEND_DEADLINE_MS = 10_000.0  # a browser and a trained model share the machine with other tests
+    settings.WAREHOUSE_URL, settings.MODELS_DIR = str(folder / "warehouse"), folder / "models"
+    loader.state = None
+    now = datetime.now(UTC)
+    products = make_kettle_shop(now)
+    ensure_storefront_keys(now=now)
+    if searcher.snapshot is None:
+        searcher.refresh(now=now)  # compiles for longer than the first page waits
+    yield SimpleNamespace(products=products, database=get_test_database_url())
+    loader.state = None
 
 
 def make_kettle_shop(

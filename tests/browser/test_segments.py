@@ -26,7 +26,7 @@ LOYAL = {"field": "stage", "op": "in", "value": ["loyal"]}
 
 
 class ClickCounter:
-    """Counts the clicks of a walk; typing is free."""
+    """Counts the clicks of a walk; typing into a field counts as one."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -56,6 +56,7 @@ def coffee_shop(operator: User, valkey: redis.Redis) -> None:
 
 def choose(walk: ClickCounter, text: str, option: str) -> None:
     """Type into the search box, which has the focus, and click an option."""
+    walk.clicks += 1
     search = walk.page.locator(".cb-search").first
     search.press_sequentially(text, delay=10)
     walk.click(walk.page.get_by_role("option").filter(has_text=re.compile(option)).first)
@@ -64,10 +65,8 @@ def choose(walk: ClickCounter, text: str, option: str) -> None:
 @pytest.mark.parametrize(
     ("language", "width", "options"),
     [
-        ("en", 1440, ("stage: loyal", "bought category: Grocery › Coffee[0-9]", "Coffee – not in the last 30 days")),
-        ("en", 390, ("stage: loyal", "bought category: Grocery › Coffee[0-9]", "Coffee – not in the last 30 days")),
-        ("zh-hans", 1440, ("忠诚", "分类.*Grocery › Coffee[0-9]", "Coffee – 最近 30 天没有")),
-        ("zh-hans", 390, ("忠诚", "分类.*Grocery › Coffee[0-9]", "Coffee – 最近 30 天没有")),
+        ("en", 1440, ("stage: loyal", "Coffee, but not in the last 30 days")),
+        ("zh-hans", 390, ("忠诚", "Coffee，但最近 30 天没有")),
     ],
 )  # fmt: skip
 def test_segment_of_lapsed_coffee_drinkers_takes_at_most_eight_clicks(
@@ -76,30 +75,27 @@ def test_segment_of_lapsed_coffee_drinkers_takes_at_most_eight_clicks(
     chromium: Browser,
     language: str,
     width: int,
-    options: tuple[str, str, str],
+    options: tuple[str, str],
 ) -> None:
     monitored = open_monitored_page(chromium, live_server.url, width=width, language=language)
     monitored.log_in()
-    monitored.open(reverse("admin:segments_segment_changelist"))
     page = monitored.page
     walk = ClickCounter(page)
+    if width < 1000:
+        walk.click(page.locator("button[aria-controls=nav-sidebar]"))
+    walk.click(page.locator(f"a[href='{reverse('admin:segments_segment_changelist')}']:visible").first)
     walk.click(page.locator(f"a[href*='{reverse('admin:segments_segment_add')}']").first)
-    page.fill("input[name=name]", "Lapsed coffee drinkers")
     page.locator(".cb-search").first.focus()
     choose(walk, "忠诚" if language == "zh-hans" else "loyal", options[0])
     choose(walk, "coffee", options[1])
-    page.locator(".cb-search").first.press_sequentially("coffee", delay=10)
-    expect(page.get_by_role("option").filter(has_text=options[2]).first).to_be_visible()
-    monitored.save(f"segment-search-{language}-{width}")
-    page.locator(".cb-search").first.fill("")
-    choose(walk, "coffee", options[2])
+    expect(page.locator("input[name=name]")).to_have_value(re.compile(f"Grocery › {options[1]}"))
     expect(page.locator("[data-cb-count]")).to_contain_text(re.compile(r"^1 "))
     monitored.save(f"segment-builder-{language}-{width}")
     assert not monitored.scrolls_sideways()
     walk.click(page.locator("[name=_save]").last)
     page.wait_for_load_state("networkidle")
     assert walk.clicks <= MAX_CLICKS
-    monitored.open(reverse("admin:segments_segment_changelist") + "?q=lapsed-coffee")
+    monitored.open(reverse("admin:segments_segment_changelist") + "?q=Coffee")
     expect(page.locator("a[href$='/members/']").first).to_have_text("1")
     assert not monitored.browser_errors
 

@@ -25,6 +25,7 @@ from customers.lifecycle.backoffice.drilldowns.stages import OTHER_STAGE, UNKNOW
 from customers.lifecycle.models import LifecycleRun, Stage
 from customers.lifecycle.stages.flows import count_stage_flows
 from customers.lifecycle.stages.freshness import find_missing_data_since
+from customers.orders.models import Order
 
 FLOW_DAYS = 28
 FLOW_ROWS = 6
@@ -53,7 +54,7 @@ def fill_home_page(request: HttpRequest, context: Context) -> Context:
             "total": len(steps),
         }
     sentences = []
-    if may("orders.view_order"):
+    if may("orders.view_order") and Order.objects.exists():
         totals = sales.query_sales(choice)
         context["sales"] = format_sales(totals)
         context["best_sellers"] = [

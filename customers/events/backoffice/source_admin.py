@@ -178,8 +178,8 @@ class SourceAdmin(KeyPages, ModelAdmin):
         return format_html('<time datetime="{}">{}</time>', at.isoformat(), age)
 
     @admin.display(description=gettext_lazy("events in 24 hours"))
-    def events_in_24_hours(self, obj: Source) -> int:
-        return get_activity(obj).events
+    def events_in_24_hours(self, obj: Source) -> str:
+        return format_count(get_activity(obj).events)
 
     @admin.display(description=gettext_lazy("rejected in 24 hours"))
     def rejected_in_24_hours(self, obj: Source) -> SafeString | int:

@@ -13,7 +13,13 @@ from config.foundation.text_encoding import make_encodable
 from customers.segments.conditions.catalog_names import list_traits
 from customers.segments.conditions.condition_tree import ConditionError
 from customers.segments.conditions.fields import describe_fields
-from customers.segments.editing import RESERVED_KEYS, MemberFileError, check_condition, read_user_ids
+from customers.segments.editing import (
+    RESERVED_KEYS,
+    MemberFileError,
+    check_condition,
+    make_segment_key,
+    read_user_ids,
+)
 from customers.segments.models import Segment
 
 MAX_LIST_BYTES = 50 * 1024 * 1024
@@ -75,7 +81,7 @@ def get_builder_texts() -> dict[str, str]:
         "then": _("then"),
         "gap": _("at most"),
         "gapDays": _("days later"),
-        "neverLately": _("not in the last 30 days"),
+        "butNotLately": _("%(name)s, but not in the last 30 days"),
         "customersOf": _("%(count)s customers"),
         "incomplete": _("Complete the conditions to see how many customers match."),
         "yes": _("yes"),
@@ -121,11 +127,17 @@ class SegmentForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         if "condition" in self.fields and isinstance(widget := self.fields["condition"].widget, ConditionWidget):
             widget.segment_key = self.instance.key
+        if "key" in self.fields:
+            self.fields["key"].required = False
+            self.fields["key"].help_text = _(
+                "The name in the API. If it is empty, it follows from the name of the segment."
+            )
         if "description" in self.fields:
             self.fields["description"].widget.attrs["rows"] = 2
 
     def clean_key(self) -> str:
-        key: str = self.cleaned_data["key"]
+        """Return the key; an empty one, as with a Chinese name, follows from the name."""
+        key: str = self.cleaned_data["key"] or make_segment_key(self.data.get("name", ""))
         if key in RESERVED_KEYS:
             raise forms.ValidationError(_("This key is reserved by the REST API."))
         return key

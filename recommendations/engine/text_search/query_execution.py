@@ -2,7 +2,8 @@
 
 import math
 import threading
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -71,13 +72,14 @@ class ScoredQuery:
         self.exact = index.find_key(text)
         self._runs: dict[bool, QueryRun] = {}
         self._lock = threading.Lock()
+        self._rows: tuple[Callable[[], Flags | None], Rows] = (lambda: None, self.exact)
         if self.query.terms:
             self._run(relaxed=False)
 
     @property
     def size(self) -> int:
-        """Return the number of scored documents so far, each of which takes 16 bytes of memory."""
-        return sum(len(run.rows) for run in list(self._runs.values()))
+        """Return the number of scored documents so far, each of which takes 16 bytes of memory, and a quarter of the kept rows."""
+        return sum(len(run.rows) for run in list(self._runs.values())) + len(self._rows[1]) // 4
 
     def find_matches(self, allowed: Flags | None = None) -> Matches:
         """Return the matches as `TextIndex.search` does."""
@@ -90,7 +92,16 @@ class ScoredQuery:
         return documents.build_matches(exact, last_run)
 
     def find_rows(self, allowed: Flags) -> Rows:
-        """Return the rows of `find_matches` without their scores."""
+        """Return the rows of `find_matches` without their scores; kept for the same array of allowed rows, never write to them."""
+        allowed_before, known = self._rows
+        if allowed_before() is allowed:
+            return known
+        rows = self._find_rows(allowed)
+        # not the array itself: the arrays of each moment would stay in memory as long as the queries
+        self._rows = weakref.ref(allowed), rows
+        return rows
+
+    def _find_rows(self, allowed: Flags) -> Rows:
         exact = self._find_exact(allowed)
         if not self.query.terms:
             return exact

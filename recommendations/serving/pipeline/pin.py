@@ -17,19 +17,22 @@ def pin_products(context: RecommendationContext, ranked: Sequence[tuple[int, flo
     pins = context.rule_effects.pins if context.rule_effects is not None else ()
     if context.request.scenario == RECENTLY_VIEWED and not ranked:
         pins = ()  # a visitor who has viewed nothing has no such row, and another row of the page may show the product
-    excluded: frozenset[int] = frozenset()
-    if pins:
-        rows = context.get_excluded_rows(context.request.scenario, context.get_start_rows())
-        excluded = frozenset(rows.tolist())
-        ranked = _leave_out_variants(context, ranked, [row for _position, row in pins if row not in excluded])
+    n, offset = context.request.n, context.offset
+    if not pins:
+        page = ranked[offset : offset + n]
+        rows, scores = [row for row, _score in page], [score for _row, score in page]
+        return RankedPage(rows, scores, has_more=len(ranked) > offset + n)
+    hidden = context.get_excluded_rows(context.request.scenario, context.get_start_rows())
+    excluded = frozenset(hidden.tolist())
+    ranked = _leave_out_variants(context, ranked, [row for _position, row in pins if row not in excluded])
     return apply_to_ranking(
         rows=[row for row, _score in ranked],
         scores=[score for _row, score in ranked],
         pins=pins,
-        allowed=context.allowed if pins else None,
+        allowed=context.allowed,
         excluded=excluded,
-        n=context.request.n,
-        offset=context.offset,
+        n=n,
+        offset=offset,
     )
 
 

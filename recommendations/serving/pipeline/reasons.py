@@ -43,6 +43,11 @@ class ItemReason:
         """The reason as JSON, encoded once: items share reasons."""
         return msgspec.json.encode(self)
 
+    @cached_property
+    def json_field(self) -> bytes:
+        """The field of the reason in the JSON of an item, after a comma."""
+        return b',"reason":' + self.json
+
 
 def cache_by_language[F: Callable[..., ItemReason]](make: F) -> F:
     """Cache the reasons of a function by language.

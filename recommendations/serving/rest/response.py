@@ -1,18 +1,23 @@
 """Encode responses as JSON in one pass, for the REST views and the fast path."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from operator import itemgetter
 from typing import Any
 
 import msgspec
 import numpy as np
 
 from recommendations.serving.pipeline.fallback import EmptyListReason
+from recommendations.serving.rank import MAX_RANKED_PRODUCTS
 from recommendations.serving.response import RecommendationResponse, RecommendedCategory, RecommendedItem
-from recommendations.serving.state.product_index import ItemParts, ProductIndex
+from recommendations.serving.state.product_index import END_OF_ITEM, ItemParts, ProductIndex
 from recommendations.serving.visitor_claims import UNVERIFIED
 
-# the pieces between the parts of an item
-SCORE, REASON, END = b',"score":', b',"reason":', b"},"
+RANK = b'%d,"score":'
+RANKS = tuple(RANK % rank for rank in range(MAX_RANKED_PRODUCTS + 1))
+NO_REASON = b',"reason":null'
+NO_ITEMS = msgspec.Raw(b"[]")
 
 
 class ReasonJSON(msgspec.Struct):
@@ -88,23 +93,37 @@ def encode_empty_reason(reason: EmptyListReason | None) -> EmptyReasonJSON | Non
 
 def encode_items(items: Sequence[RecommendedItem], products: ProductIndex | None) -> msgspec.Raw:
     """Return the JSON of a list, joined from the parts that all responses share."""
-    scores = encode_numbers([item.score for item in items], decimals=6)
-    rows = [item.row for item in items]
-    all_parts = [None] * len(rows) if products is None else products.list_json(rows)
-    pieces: list[bytes] = []
-    for (product_id, rank, _score, _card, reason, _row, boost), score, parts in zip(
-        items, scores, all_parts, strict=True
-    ):
-        if parts is None:
-            parts = ItemParts.encode(product_id, None)
-        card, known_id, head, tail = parts
-        if known_id != product_id:  # a request may name a product by its SKU
-            _card, _id, head, tail = ItemParts.encode(product_id, card)
-        pieces += (head, b"%d" % rank, SCORE, score, REASON, b"null" if reason is None else reason.json, tail)
-        if boost is not None:
-            pieces.append(encode_boost(boost))
-        pieces.append(END)
-    return join_items(pieces)
+    if not items:
+        return NO_ITEMS
+    ids, ranks, scores, _cards, reasons, rows, boosts = zip(*items, strict=True)
+    known_parts = [None] * len(rows) if products is None else products.list_json(rows)
+    parts = [
+        known if known is not None and known[1] == product_id else rename_parts(known, product_id)
+        for known, product_id in zip(known_parts, ids, strict=True)
+    ]
+    tails = map(itemgetter(3), parts)
+    if boosts.count(None) < len(boosts):
+        fields = [b"" if boost is None else encode_boost(boost) for boost in boosts]
+        tails = map(insert_fields, tails, fields)
+    return join_items(
+        map(itemgetter(2), parts),
+        encode_ranks(ranks),
+        encode_numbers(scores, decimals=6),
+        [NO_REASON if reason is None else reason.json_field for reason in reasons],
+        tails,
+    )
+
+
+def rename_parts(known: ItemParts | None, product_id: str) -> ItemParts:
+    """Return the parts of a product that the catalog does not know, or that a request names by its SKU."""
+    return ItemParts.encode(product_id, None if known is None else known.card)
+
+
+def encode_ranks(ranks: Sequence[int]) -> Iterable[bytes]:
+    """Return the rest of the field of each rank, and the name of the next field, the score."""
+    if max(ranks) < len(RANKS):
+        return map(RANKS.__getitem__, ranks)
+    return [RANK % rank for rank in ranks]
 
 
 def encode_boost(boost: float) -> bytes:
@@ -112,12 +131,17 @@ def encode_boost(boost: float) -> bytes:
     return b',"boost":%b' % _encoder.encode(round(boost, 4))
 
 
-def join_items(pieces: list[bytes]) -> msgspec.Raw:
-    """Return the JSON array of items, of which each ends with END."""
-    if not pieces:
-        return msgspec.Raw(b"[]")
-    pieces[-1] = b"}]"
-    return msgspec.Raw(b"[" + b"".join(pieces))
+def insert_fields(tail: bytes, fields: bytes) -> bytes:
+    """Return the end of an item with more fields."""
+    return tail[: -len(END_OF_ITEM)] + fields + END_OF_ITEM
+
+
+def join_items(*columns: Iterable[bytes]) -> msgspec.Raw:
+    """Return the JSON array of items, of which each consists of an entry of every column and ends with END_OF_ITEM."""
+    pieces = [b"[", *chain.from_iterable(zip(*columns, strict=True))]
+    pieces[-1] = pieces[-1].removesuffix(b",")
+    pieces.append(b"]")
+    return msgspec.Raw(b"".join(pieces))
 
 
 def encode_numbers(values: Sequence[float], *, decimals: int) -> list[bytes]:

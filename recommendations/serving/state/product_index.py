@@ -93,8 +93,11 @@ class ProductJSON(msgspec.Struct):
     category: str
 
 
+END_OF_ITEM = b"},"
+
+
 class ItemParts(NamedTuple):
-    """The JSON of an item before its rank (head), and the field of its product after a comma (tail)."""
+    """The JSON of an item before its rank (head), and from the field of its product to the comma after the item (tail)."""
 
     card: ProductCard | None
     product_id: str
@@ -111,7 +114,7 @@ class ItemParts(NamedTuple):
                 ProductJSON(card.title, price, card.currency, card.image_url, card.url, card.brand, card.category)
             )
         head = b'{"product_id":%b,"rank":' % msgspec.json.encode(product_id)
-        return cls(card, product_id, head, b',"product":' + product)
+        return cls(card, product_id, head, b',"product":%b%b' % (product, END_OF_ITEM))
 
 
 class ProductFilters(NamedTuple):
@@ -397,14 +400,11 @@ class ProductIndex:
 
     def list_json(self, rows: Sequence[int]) -> "list[ItemParts | None]":
         """Return `get_json` of each row, None for rows of -1."""
-        get, cards = self._json.get, self.cards
-        listed: list[ItemParts | None] = []
-        for row in rows:
-            parts = get(row)
-            if parts is None or parts[0] is not cards[row]:
-                parts = self.get_json(row) if row >= 0 else None
-            listed.append(parts)
-        return listed
+        cards = self.cards
+        return [
+            parts if parts is not None and parts[0] is cards[row] else self.get_json(row) if row >= 0 else None
+            for row, parts in zip(rows, map(self._json.get, rows), strict=True)
+        ]
 
     def find_parents(self) -> npt.NDArray[np.int32]:
         """Return the number of each row's product group, -1 without one; a product whose ID names a group belongs to it."""

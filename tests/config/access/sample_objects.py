@@ -4,6 +4,7 @@ from customers.feedback.models import Review
 from recommendations.campaigns.models import Campaign
 from recommendations.merchandising.choices import RuleAction
 from recommendations.merchandising.models import Rule
+from recommendations.offers.models import Offer, OfferExposure
 from tests.makers import NOON, make_consent, make_customer, make_order, make_product, make_profile, make_segment
 
 SAMPLE_IDS = {
@@ -14,12 +15,14 @@ SAMPLE_IDS = {
     "review_id": "review-1",
     "scenario": "popular",
     "version": "none",
+    "anonymous_id": "device-1",
+    "exposure_id": "00000000-0000-4000-8000-000000000001",
     "id": "1",
 }
 
 
 def make_sample_objects() -> None:
-    """Make a product, a customer with an order, a review, a segment, a campaign and a rule, whose IDs are SAMPLE_IDS."""
+    """Make a product, a customer with an order, a review, a segment, a campaign, an offer and a rule, whose IDs are SAMPLE_IDS."""
     product = make_product(SAMPLE_IDS["product_id"])
     customer = make_customer(SAMPLE_IDS["user_id"])
     make_profile(customer)
@@ -28,4 +31,12 @@ def make_sample_objects() -> None:
     Review.objects.create(review_id=SAMPLE_IDS["review_id"], product=product, rating=5, written_at=NOON)
     segment = make_segment(SAMPLE_IDS["key"])
     Campaign.objects.create(key=SAMPLE_IDS["key"], name="Spring", segment=segment)
+    offer = Offer.objects.create(key=SAMPLE_IDS["key"], name="Spring offer", segment=segment)
+    OfferExposure.objects.create(
+        exposure_id=SAMPLE_IDS["exposure_id"],
+        offer=offer,
+        arm=OfferExposure.Arm.SHOWN,
+        customer=customer,
+        decided_at=NOON,
+    )
     Rule.objects.create(id=SAMPLE_IDS["id"], name="Boost", action=RuleAction.BOOST, factor=2, brand="Acme")

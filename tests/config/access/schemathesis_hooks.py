@@ -23,6 +23,11 @@ ALLOWED_CODES: dict[str, frozenset[str]] = {
     "POST /api/v1/campaigns/": DIGITS | {"does_not_exist", "unique"},
     # the type of a campaign or segment cannot change, and only the stored object has it
     "PATCH /api/v1/campaigns/{key}/": DIGITS | {"does_not_exist", "unique", "immutable"},
+    # the end must be after the start, each language has one content
+    "POST /api/v1/offers/": DIGITS | {"does_not_exist", "unique", "invalid"},
+    "PATCH /api/v1/offers/{key}/": DIGITS | {"does_not_exist", "unique", "immutable", "invalid"},
+    # an address that a mail server could accept is more than its format
+    "POST /api/v1/forms/newsletter/": frozenset({"invalid"}),
     "POST /api/v1/segments/": CONDITION | {"unique"},
     "PUT /api/v1/segments/{key}/": CONDITION | {"unique", "immutable", "other_type"},
     "PATCH /api/v1/segments/{key}/": CONDITION | {"unique", "immutable", "other_type"},

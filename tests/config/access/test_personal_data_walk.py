@@ -23,6 +23,7 @@ from recommendations.serving.batch.audience import Audience, AudienceMember
 from recommendations.serving.rest import audience_api
 from tests.config.access.callers import make_client
 from tests.config.access.planted_data import (
+    ANONYMOUS_ID,
     BIRTHDAY,
     EMAIL,
     NAME,
@@ -41,7 +42,11 @@ ALL_BUT_PERSONAL = "everything but personal data"
 # opens one row of other models, and some by the roles
 PLANTED_APPS = frozenset({"identity", "events", "orders", "feedback", "auditlog"})
 PLANTED_ROWS, PLANTED_ROWS_OF_ROLES = 8, 2
-REQUIRED_QUERIES = {"segment-overlap": "?other=handpicked"}
+REQUIRED_QUERIES = {
+    "customer-offer": "?placement=top",
+    "visitor-offer": "?placement=top",
+    "segment-overlap": "?other=handpicked",
+}
 SEARCH = "/api/v1/search/"  # 503 until a thread has read the products, like autocomplete below it
 DRILLDOWN = "figure=rfm-cell&basis=all&r=5&f=1"
 # pages that are not walked, each with the reason
@@ -207,6 +212,7 @@ def list_api_addresses(shop: SimpleNamespace) -> Iterator[str]:
     values: dict[str, list[Any]] = {
         "product_id": ["tea"],
         "user_id": [USER_ID, PHONE_USER_ID],
+        "anonymous_id": [ANONYMOUS_ID],
         "scenario": ["for-you"],
         "order_id": ["order-1", "order-2"],
         "version": ["v1"],

@@ -113,6 +113,15 @@
       return true;
     }
 
+    // Name a new segment after its conditions until the user types a name.
+    suggestName() {
+      const input = document.getElementById("id_name");
+      if (!input || (input.value && input.value !== this.suggestedName)) return;
+      const text = everyNode(this.tree).map((node) => node.label).filter(Boolean).join(", ").slice(0, 200);
+      input.value = this.suggestedName = text.charAt(0).toUpperCase() + text.slice(1);
+      input.dispatchEvent(new Event("change", { bubbles: true })); // the key follows the name
+    }
+
     // Write a change of the form to the text area.
     changed({ redraw = false } = {}) {
       this.raw = toJson(this.tree);
@@ -206,8 +215,8 @@
           const make = () => ({ ...this.newComparison(field.name), value: [found.value] });
           options.push({ group: found.label, label: `${field.label}: ${found.label}`, note, make });
           if (!field.name.startsWith("bought.")) continue;
-          options.push({ group: found.label, label: `${field.label}: ${found.label} – ${this.texts.neverLately}`, note: "",
-            make: () => ({ ...this.newComparison(field.name), op: "never", times: undefined, value: [found.value], within_days: 30 }) });
+          const notLately = () => ({ ...this.newComparison(field.name), op: "never", times: undefined, value: [found.value], within_days: 30 });
+          options.push({ group: found.label, label: this.texts.butNotLately.replace("%(name)s", `${field.label}: ${found.label}`), note: "", make: () => [make(), notLately()] });
         }
       }
       this.showOptions(state, [...this.matchFields(text), ...options]);
@@ -260,7 +269,12 @@
     }
 
     takeOption(state, i) {
-      this.add(state.node, state.options[i].make());
+      const option = state.options[i];
+      const [first, ...rest] = [option.make()].flat();
+      first.label = option.label;
+      state.node.children.push(first, ...rest);
+      this.suggestName();
+      this.changed({ redraw: true });
       const boxes = state.node.element.querySelectorAll(":scope > .cb-search-box .cb-search");
       if (boxes.length) boxes[boxes.length - 1].focus();
     }
@@ -565,6 +579,7 @@
       const made = element("button", { type: "button", className: "cb-remove", title: this.texts.remove, "aria-label": this.texts.remove }, "×");
       made.addEventListener("click", () => {
         parent.children.splice(parent.children.indexOf(node), 1);
+        this.suggestName();
         this.changed({ redraw: true });
       });
       return made;

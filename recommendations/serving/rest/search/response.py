@@ -10,14 +10,15 @@ from django.utils.translation import gettext as _
 
 from recommendations.serving.pipeline.fallback import END_OF_LIST, FILTERS, EmptyListReason
 from recommendations.serving.rest.response import (
-    END,
-    REASON,
-    SCORE,
+    NO_ITEMS,
+    NO_REASON,
     EmptyReasonJSON,
     ReasonJSON,
     encode_boost,
     encode_empty_reason,
     encode_numbers,
+    encode_ranks,
+    insert_fields,
     join_items,
 )
 from recommendations.serving.search.facets import Facets, FacetValue
@@ -116,19 +117,24 @@ def encode_hits(page: SearchPage) -> msgspec.Raw:
 
     With the title in pieces, each with whether it matches the query, if the request asks for it.
     """
+    if not page.hits:
+        return NO_ITEMS
     request, catalog = page.request, page.snapshot.catalog
     language = get_language() or ""
-    pieces: list[bytes] = []
-    for hit, score in zip(page.hits, encode_numbers([hit.score for hit in page.hits], decimals=6), strict=True):
-        parts = catalog.get_json(hit.row)
-        reason = get_reason_json(hit.match_type, language) if request.explain else b"null"
-        pieces += (parts.head, b"%d" % hit.rank, SCORE, score, REASON, reason, parts.tail)
-        if request.boost and request.explain:
-            pieces.append(encode_boost(hit.boost))
-        if request.highlight:
-            pieces.append(b',"highlight":%b' % _encoder.encode(highlight_title(page, hit.row)))
-        pieces.append(END)
-    return join_items(pieces)
+    parts = [catalog.get_json(hit.row) for hit in page.hits]
+    tails = [item.tail for item in parts]
+    if request.boost and request.explain:
+        tails = [insert_fields(tail, encode_boost(hit.boost)) for tail, hit in zip(tails, page.hits, strict=True)]
+    if request.highlight:
+        titles = [b',"highlight":%b' % _encoder.encode(highlight_title(page, hit.row)) for hit in page.hits]
+        tails = list(map(insert_fields, tails, titles))
+    return join_items(
+        [item.head for item in parts],
+        encode_ranks([hit.rank for hit in page.hits]),
+        encode_numbers([hit.score for hit in page.hits], decimals=6),
+        [get_reason_field(hit.match_type, language) if request.explain else NO_REASON for hit in page.hits],
+        tails,
+    )
 
 
 def highlight_title(page: SearchPage, row: int) -> list[tuple[str, bool]]:
@@ -177,8 +183,8 @@ def format_price(value: float | Decimal | None) -> str | None:
 
 
 @lru_cache(maxsize=64)
-def get_reason_json(match_type: str, language: str) -> bytes:
-    """Return the JSON of why a product is on the page; language: the active one, as part of the cache key."""
+def get_reason_field(match_type: str, language: str) -> bytes:
+    """Return the field of why a product is on the page, after a comma; language: the active one, as part of the cache key."""
     texts = {
         "exact": _("Matches the product ID"),
         "all_words": _("Matches all search words"),
@@ -186,4 +192,4 @@ def get_reason_json(match_type: str, language: str) -> bytes:
         "everything": _("Available now"),
         "popular": _("Popular right now"),
     }
-    return _encoder.encode(ReasonJSON(f"search_{match_type}", texts[match_type], []))
+    return b',"reason":' + _encoder.encode(ReasonJSON(f"search_{match_type}", texts[match_type], []))

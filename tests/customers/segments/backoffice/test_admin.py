@@ -57,6 +57,14 @@ def preview(client: Client, condition: Any, key: str = "") -> Any:
     return client.post(reverse("admin:segments_segment_preview"), data, content_type="application/json")
 
 
+def test_without_a_key_it_follows_from_the_name_also_of_a_chinese_one(marketer: Client) -> None:
+    for name in ("Lapsed coffee drinkers", "忠诚客户"):
+        marketer.post(reverse("admin:segments_segment_add"), form(name=name, key=""))
+    keys = dict(Segment.objects.values_list("name", "key"))
+    assert keys["Lapsed coffee drinkers"] == "lapsed-coffee-drinkers"
+    assert keys["忠诚客户"].startswith("list-")
+
+
 def test_list_shows_sizes_and_errors_without_a_query_per_row(marketer: Client) -> None:
     make_segment("loyal", LOYAL, size=1234, duration_ms=5.5)
     make_segment("broken", {}, error="$: not valid")

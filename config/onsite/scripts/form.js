@@ -1,0 +1,60 @@
+// Forms: data-perennial-form="newsletter" registers an address with double opt-in, "quiz" writes what visitors say about themselves.
+
+const { h, request, identify, track, emit } = core
+
+function scan(root) {
+  for (const form of root.querySelectorAll("form[data-perennial-form]:not([data-ready])")) {
+    form.dataset.ready = ""
+    if (form.dataset.perennialForm === "newsletter") form.append(makeTrap())
+    form.addEventListener("submit", (event) => {
+      event.preventDefault()
+      if (form.dataset.perennialForm === "newsletter") subscribe(form)
+      else answer(form)
+    })
+  }
+}
+
+/** Returns a field that people do not see and programs fill in. */
+function makeTrap() {
+  return h("div", { hidden: true, "aria-hidden": "true" }, h("input", { name: "website", tabindex: "-1", autocomplete: "off" }))
+}
+
+/** Sends the address. Whether it is known already or not, the answer is the same: see the mail. */
+async function subscribe(form) {
+  const values = Object.fromEntries(new FormData(form))
+  const button = form.querySelector("button, [type=submit]")
+  if (button) button.disabled = true
+  try {
+    await request("forms/newsletter/", {
+      body: { email: values.email, form: form.dataset.name || "newsletter", policy_version: form.dataset.policyVersion ?? "", website: values.website ?? "" },
+      retries: false,
+    })
+    track("Newsletter Requested", { form: form.dataset.name || "newsletter" })
+    say(form, t("check_mail"), "sent")
+  } catch (error) {
+    say(form, error.status === 429 ? t("too_many") : error.status === 400 ? t("invalid_address") : t("failed"), "failed")
+  } finally {
+    if (button) button.disabled = false
+  }
+}
+
+/** Writes the answers as traits of the visitor and as one event; a field with several answers becomes a list. */
+function answer(form) {
+  const given = new FormData(form)
+  const traits = {}
+  for (const name of new Set(given.keys())) {
+    const values = given.getAll(name).filter((value) => typeof value === "string" && value !== "")
+    if (values.length) traits[name] = form.querySelectorAll(`[type=checkbox][name="${CSS.escape(name)}"]`).length > 1 ? values : values[0]
+  }
+  identify(traits)
+  track("Preferences Submitted", { form: form.dataset.name || "quiz", ...traits })
+  say(form, form.dataset.thanks || t("thanks"), "sent")
+}
+
+function say(form, text, kind) {
+  form.querySelector("[role=status]")?.remove()
+  const message = h("p", { role: "status", tabindex: "-1", class: `perennial-message perennial-${kind}` }, text)
+  form.append(message)
+  message.focus()
+  emit(`form-${kind}`, { form }, form)
+}

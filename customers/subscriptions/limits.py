@@ -1,0 +1,27 @@
+"""How many confirmation mails one browser can cause and one address can get; counted in Valkey, without it in this process."""
+
+from config.foundation.rate_limiter import count_locally
+from config.foundation.valkey import ValkeyDownError, run_pipeline
+
+WINDOW_SECONDS = 3600
+MAX_PER_CLIENT = 20
+MAX_PER_EMAIL = 2
+
+
+def count_request(subject: str, *, window: int) -> int:
+    """Count a request of a subject in an hour of the clock; return how many there were, this one included."""
+    key = f"subscriptions:{subject}:{window}"
+    try:
+        return int(run_pipeline(lambda pipe: pipe.incrby(key, 1).expire(key, 2 * WINDOW_SECONDS))[0])
+    except ValkeyDownError:
+        return MAX_PER_CLIENT + 1 if count_locally(key, max_requests=MAX_PER_CLIENT) else 1
+
+
+def is_client_limited(address: str, *, seconds: float) -> bool:
+    """Count a request of a browser; return whether it has made too many, which its visitor may know."""
+    return count_request(f"client:{address}", window=int(seconds // WINDOW_SECONDS)) > MAX_PER_CLIENT
+
+
+def is_email_limited(email_hash: str, *, seconds: float) -> bool:
+    """Count a mail to an address; return whether it has got too many, which nobody is shown."""
+    return count_request(f"email:{email_hash}", window=int(seconds // WINDOW_SECONDS)) > MAX_PER_EMAIL

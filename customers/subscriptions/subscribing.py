@@ -1,0 +1,105 @@
+"""Takes sign-ups and confirms them: an entry of the consent ledger and an event that starts flows."""
+
+from datetime import datetime
+
+import msgspec
+from django.db import transaction
+
+from customers.events.collector.ingest import ingest_items
+from customers.events.models import Source
+from customers.identity.consent.ledger import record_consent
+from customers.identity.locking import lock_identities
+from customers.identity.models import Consent, Customer, Identifier
+from customers.identity.personal_data.hashing import hash_email
+from customers.identity.resolution.blocklist import is_blocked_email
+from customers.identity.resolution.user_ids import find_customer
+from customers.subscriptions.limits import is_email_limited
+from customers.subscriptions.requests import InvalidLinkError, SubscriptionRequest, make_token, read_token
+from customers.subscriptions.tasks import send_confirmation
+
+SOURCE_KEY = "forms"
+CONFIRMED_EVENT = "Newsletter Subscribed"
+
+
+def request_subscription(*, request: SubscriptionRequest, origin: str) -> None:
+    """Send a confirmation mail, unless the address is a placeholder or has got too many.
+
+    It depends on nothing that is known about the address, so an answer cannot reveal whether it belongs to a customer.
+    """
+    seconds = request.requested_at.timestamp()
+    if is_blocked_email(request.email) or is_email_limited(hash_email(request.email), seconds=seconds):
+        return
+    send_confirmation.delay(make_token(request), origin)
+
+
+def confirm_subscription(*, token: str, now: datetime) -> Customer:
+    """Record the consent to email of the owner of the address, who becomes a customer if unknown; a repetition changes nothing.
+
+    The browser that sent the form is not linked to the customer: it may be that of somebody else, who entered this address.
+
+    Raises:
+        InvalidLinkError: the link is damaged or too old, or the customer has unsubscribed since.
+    """
+    request = read_token(token, now=now)
+    with transaction.atomic():
+        lock_identities()
+        customer = find_or_create_customer(request, now=now)
+        latest = customer.consents.filter(purpose=Consent.Purpose.EMAIL).first()
+        if latest is not None and latest.recorded_at >= request.requested_at:
+            if latest.status == Consent.Status.WITHDRAWN:
+                raise InvalidLinkError
+            return customer
+        record_consent(
+            customer=customer,
+            purpose=Consent.Purpose.EMAIL,
+            status=Consent.Status.GRANTED,
+            recorded_at=now,
+            policy_version=request.policy_version,
+            source=f"form:{request.form}"[:100],
+        )
+        record_event(request, now=now)
+    return customer
+
+
+def find_or_create_customer(request: SubscriptionRequest, *, now: datetime) -> Customer:
+    """Return the customer of the address, with an ID for the event; the caller holds the identity lock."""
+    email_hash = hash_email(request.email)
+    customer = find_customer(Identifier.Kind.EMAIL_HASH, email_hash)
+    if customer is None:
+        customer = Customer.objects.create(
+            email=request.email, language=request.language, first_seen_at=now, last_seen_at=now
+        )
+        Identifier.objects.create(
+            kind=Identifier.Kind.EMAIL_HASH, value=email_hash, customer=customer, linked_by=f"form:{request.form}"[:100]
+        )
+    elif not customer.email:
+        customer.email = request.email
+        customer.save(update_fields=["email"])
+    Identifier.objects.get_or_create(
+        kind=Identifier.Kind.ANONYMOUS_ID,
+        value=build_event_id(email_hash),
+        defaults={"customer": customer, "linked_by": f"form:{request.form}"[:100]},
+    )
+    return customer
+
+
+def build_event_id(email_hash: str) -> str:
+    """Return the anonymous ID of the events of an address; nobody can guess it, because the hash is keyed."""
+    return f"form-{email_hash[:40]}"
+
+
+def record_event(request: SubscriptionRequest, *, now: datetime) -> None:
+    """Store the event of a confirmed sign-up, which can start a flow."""
+    source, _created = Source.objects.get_or_create(
+        key=SOURCE_KEY, defaults={"name": "Forms", "kind": Source.Kind.SERVER}
+    )
+    email_hash = hash_email(request.email)
+    event = {
+        "type": "track",
+        "event": CONFIRMED_EVENT,
+        "anonymousId": build_event_id(email_hash),
+        "messageId": f"form-{email_hash[:24]}-{int(request.requested_at.timestamp())}",
+        "timestamp": now.isoformat(),
+        "properties": {"form": request.form, "policy_version": request.policy_version},
+    }
+    ingest_items(source=source, items=[msgspec.json.encode(event)], call_type=None, sent_at=None, received_at=now)

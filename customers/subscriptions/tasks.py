@@ -1,0 +1,16 @@
+"""Sends confirmation mails in the background, so that no form waits for a mail server and all answers take equally long."""
+
+from celery import shared_task
+
+from customers.subscriptions.mail import mail_confirmation
+from customers.subscriptions.requests import SubscriptionRequest, decode_request
+
+
+@shared_task(name="customers.subscriptions.tasks.send_confirmation", max_retries=5, default_retry_delay=60, bind=True)
+def send_confirmation(self: object, sealed: str, origin: str) -> None:
+    """Send the mail of an encrypted request, again later if the mail server does not accept it."""
+    request: SubscriptionRequest = decode_request(sealed)
+    try:
+        mail_confirmation(request=request, origin=origin)
+    except OSError as error:  # also all errors of smtplib
+        raise self.retry(exc=error) from error  # type: ignore[attr-defined]

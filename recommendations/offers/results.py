@@ -1,0 +1,109 @@
+"""Results of an offer: shows, clicks, and the orders of those who saw it compared with the holdout group.
+
+Intent to treat: a person counts from the first exposure, in the group of that exposure, whether it was seen or not.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection
+from django.db.models import Count
+
+from config.foundation.statistics import compute_newcombe_bounds
+from recommendations.offers.models import Offer, OfferExposure
+
+WINDOW = timedelta(days=7)
+
+# each person once: the group and the time of the first exposure, and the orders within the window after it
+GROUPS = """
+WITH person AS (
+    SELECT DISTINCT ON (customer_id) customer_id, arm, decided_at
+    FROM offers_offerexposure
+    WHERE offer_id = %(offer)s AND customer_id IS NOT NULL AND decided_at <= %(as_of)s
+    ORDER BY customer_id, decided_at, id
+)
+SELECT person.arm, count(*), count(*) FILTER (WHERE bought.orders > 0), coalesce(sum(bought.orders), 0)
+FROM person
+CROSS JOIN LATERAL (
+    SELECT count(*) AS orders FROM orders_order o
+    WHERE o.customer_id = person.customer_id AND o.kind = 'sale' AND o.status <> 'cancelled'
+      AND o.placed_at >= person.decided_at AND o.placed_at < least(person.decided_at + make_interval(days => %(days)s), %(as_of)s)
+) bought
+GROUP BY person.arm
+"""
+
+
+@dataclass(frozen=True)
+class OfferGroup:
+    """People of one group. buyers: those with an order within the window."""
+
+    people: int = 0
+    buyers: int = 0
+    orders: int = 0
+
+    @property
+    def conversion_rate(self) -> float | None:
+        return self.buyers / self.people if self.people else None
+
+
+@dataclass(frozen=True)
+class OfferResults:
+    """The counts of an offer, and the difference of the conversion rates with its 95% interval; None without both groups."""
+
+    as_of: datetime
+    window_days: int
+    shows: int
+    visitors: int
+    clicks: int
+    closes: int
+    shown: OfferGroup
+    held_out: OfferGroup
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def click_through_rate(self) -> float | None:
+        return self.clicks / self.shows if self.shows else None
+
+
+def measure_offer(*, offer: Offer, as_of: datetime) -> OfferResults:
+    """Return the results until a moment, by two queries."""
+    shown = OfferExposure.objects.filter(offer=offer, arm=OfferExposure.Arm.SHOWN, decided_at__lte=as_of)
+    counts: dict[str, Any] = shown.aggregate(
+        shows=Count("pk"),
+        clicks=Count("clicked_at"),
+        closes=Count("closed_at"),
+        people=Count("customer", distinct=True),
+    )
+    unknown = (
+        shown.filter(customer=None).exclude(anonymous_id="").aggregate(devices=Count("anonymous_id", distinct=True))
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(GROUPS, {"offer": offer.pk, "as_of": as_of, "days": WINDOW.days})
+        groups = {arm: OfferGroup(people, buyers, int(orders)) for arm, people, buyers, orders in cursor.fetchall()}
+    treated = groups.get(OfferExposure.Arm.SHOWN, OfferGroup())
+    held_out = groups.get(OfferExposure.Arm.HELD_OUT, OfferGroup())
+    difference, low, high = compare_shares(treated, held_out)
+    return OfferResults(
+        as_of=as_of,
+        window_days=WINDOW.days,
+        shows=counts["shows"],
+        visitors=counts["people"] + unknown["devices"],
+        clicks=counts["clicks"],
+        closes=counts["closes"],
+        shown=treated,
+        held_out=held_out,
+        difference=difference,
+        low=low,
+        high=high,
+    )
+
+
+def compare_shares(treated: OfferGroup, held_out: OfferGroup) -> tuple[float | None, float | None, float | None]:
+    """Return the difference of the conversion rates with its interval; None if a group is empty."""
+    if not treated.people or not held_out.people:
+        return None, None, None
+    low, high = compute_newcombe_bounds(treated.buyers, treated.people, held_out.buyers, held_out.people)
+    return treated.buyers / treated.people - held_out.buyers / held_out.people, float(low), float(high)

@@ -1,0 +1,88 @@
+"""`perennial.js` in a plain HTML page of another origin with a strict content security policy and Trusted Types."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import psycopg
+import pytest
+import redis
+from django.contrib.auth.models import User
+from playwright.sync_api import Browser, expect
+from psycopg.rows import dict_row
+from pytest_django.live_server_helper import LiveServer
+
+from tests.browser.conftest import open_monitored_page
+from tests.browser.kettle_shop import run_kettle_shop
+from tests.browser.plain_shop import PAGE, run_plain_shop
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.acceptance
+
+
+@pytest.fixture
+def site(
+    operator: User, valkey: redis.Redis, settings: Any, tmp_path: Path, live_server: LiveServer
+) -> Iterator[SimpleNamespace]:
+    """Set up the kettle shop, and a plain page elsewhere that names its keys and the current version of the script."""
+    from config.access.models import ApiKey
+    from config.onsite.bundle import build_bundle, get_bundle
+    from config.storefront.keys import read_storefront_keys
+
+    with run_kettle_shop(settings, tmp_path) as site, run_plain_shop() as shop:
+        build_bundle.cache_clear()
+        keys, core = read_storefront_keys(), get_bundle().core
+        assert keys is not None
+        ApiKey.objects.update(allowed_origins=[shop.origin])
+        values = {
+            "write_key": keys.write_key,
+            "publishable_key": keys.publishable_key,
+            "core": core.name,
+            "integrity": core.integrity,
+        }
+        shop.host = live_server.url
+        shop.page = PAGE.read_text(encoding="utf-8")
+        for name, value in {**values, "host": live_server.url}.items():
+            shop.page = shop.page.replace(f"{{{name}}}", value)
+        site.origin = shop.origin
+        yield site
+
+
+def read_events(site: SimpleNamespace) -> dict[str, dict[str, Any]]:
+    """Return the newest stored event of each name; with psycopg, because Django's ORM cannot run inside Playwright's event loop."""
+    query = "SELECT name, anonymous_id, recommendation_id, properties, context FROM events_event ORDER BY id"
+    with psycopg.connect(site.database, row_factory=dict_row) as connection:
+        return {event["name"]: event for event in connection.execute(query)}
+
+
+def wait_for_events(site: SimpleNamespace, *names: str) -> dict[str, dict[str, Any]]:
+    wait_until(lambda: set(names) <= read_events(site).keys(), within=15, what=f"the events {names}")
+    return read_events(site)
+
+
+def test_a_plain_page_shows_recommendations_and_sends_events_after_consent(
+    site: SimpleNamespace, chromium: Browser
+) -> None:
+    monitored = open_monitored_page(chromium, site.origin, width=1280)
+    page = monitored.page
+    requested: list[str] = []
+    page.on("request", lambda request: requested.append(request.url))
+    monitored.open("/")
+    row = page.locator("[data-perennial-placement=for-you]")
+    expect(row.get_by_role("heading")).to_have_text("Popular now")
+    expect(row.locator("[data-product]")).to_have_count(4)
+    assert not any("/v1/batch" in url for url in requested), "nothing is sent before the visitor agrees"
+    assert page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]") == [0, 0, ""]
+
+    page.get_by_role("button", name="Accept").click()
+    events = wait_for_events(site, "A shop of its own", "Recommendation Viewed", "Consent Preference Updated")
+    shown = events["Recommendation Viewed"]
+    assert shown["anonymous_id"] == events["A shop of its own"]["anonymous_id"] != ""
+    assert shown["context"]["consent"]["categoryPreferences"] == {"analytics": True, "personalisation": True}
+    row.locator("a").first.click()
+    clicked = wait_for_events(site, "Recommendation Clicked")["Recommendation Clicked"]
+    assert clicked["recommendation_id"]
+    assert clicked["properties"]["position"] == 1
+    monitored.save("onsite-plain-page")
+    assert monitored.browser_errors == []

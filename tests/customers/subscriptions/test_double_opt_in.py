@@ -1,0 +1,130 @@
+"""Newsletter sign-ups: consent only after the owner of the address has confirmed, and answers that reveal nothing."""
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.test import Client
+from django.utils import timezone
+
+from config.celery import app
+from customers.events.models import Event
+from customers.identity.consent.ledger import record_consent
+from customers.identity.models import Consent, Customer, Identifier
+from customers.identity.personal_data.hashing import hash_email
+from customers.subscriptions.limits import MAX_PER_CLIENT, MAX_PER_EMAIL
+from customers.subscriptions.requests import InvalidLinkError, SubscriptionRequest, make_token, read_token
+from tests.config.access.callers import make_client
+from tests.makers import NOON, make_customer, make_identifier
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def eager_tasks(valkey: Any) -> Iterator[None]:
+    app.conf.task_always_eager = True
+    yield
+    app.conf.task_always_eager = False
+
+
+@pytest.fixture
+def browser() -> Client:
+    return make_client(kind="publishable")
+
+
+def sign_up(client: Client, email: str = "Mei@shop.example", *, language: str = "en", **fields: str) -> Any:
+    body = {"email": email, "policy_version": "2026-11", **fields}
+    return client.post(
+        "/api/v1/forms/newsletter/", body, content_type="application/json", headers={"Accept-Language": language}
+    )
+
+
+def read_link() -> str:
+    [link] = re.findall(r"http://testserver(/newsletter/confirm/\S+)", mail.outbox[-1].body)
+    return link
+
+
+def test_nobody_is_subscribed_before_the_button_behind_the_link(browser: Client) -> None:
+    assert sign_up(browser).status_code == 202
+    assert not Customer.objects.exists()
+    assert mail.outbox[0].to == ["mei@shop.example"]
+    link = read_link()
+    assert "mei" not in link
+    assert Client().get(link).status_code == 200
+    assert not Consent.objects.exists(), "mail programs open links by themselves"
+    assert Client().post(link).status_code == 200
+    consent = Consent.objects.get()
+    assert (consent.purpose, consent.status, consent.source) == ("email", "granted", "form:newsletter")
+    assert consent.policy_version == "2026-11"
+    assert consent.customer.email == "mei@shop.example"
+    Client().post(link)
+    assert Consent.objects.count() == Customer.objects.count() == 1, "a second click changes nothing"
+    event = Event.objects.get()
+    assert (event.name, event.properties["form"]) == ("Newsletter Subscribed", "newsletter")
+    assert Identifier.objects.get(value=event.anonymous_id).customer == consent.customer
+
+
+def test_the_answer_does_not_reveal_whether_an_address_is_known(browser: Client) -> None:
+    customer = make_customer("mei", email="mei@shop.example")
+    make_identifier(customer, hash_email("mei@shop.example"), kind=Identifier.Kind.EMAIL_HASH)
+    record_consent(customer=customer, purpose="email", status="granted", recorded_at=NOON)
+    known, unknown = sign_up(browser), sign_up(browser, "new@shop.example")
+    assert (known.status_code, known.content) == (unknown.status_code, unknown.content)
+    assert len(mail.outbox) == 2
+    Client().post(re.findall(r"http://testserver(/newsletter/\S+)", mail.outbox[0].body)[0])
+    assert customer.consents.count() == 2
+    assert Customer.objects.count() == 1
+
+
+def test_mail_and_page_are_in_the_language_of_the_form(browser: Client) -> None:
+    sign_up(browser, language="zh-hans")
+    assert "订阅" in mail.outbox[0].subject
+    assert "订阅" in mail.outbox[0].body
+    page = Client().get(read_link(), headers={"Accept-Language": "zh-hans"}).content.decode()
+    assert 'lang="zh-Hans"' in page
+
+
+def test_a_program_that_fills_in_the_hidden_field_gets_the_same_answer_and_no_mail(browser: Client) -> None:
+    assert sign_up(browser, website="https://spam.example").content == sign_up(browser, "b@shop.example").content
+    assert [message.to for message in mail.outbox] == [["b@shop.example"]]
+
+
+def test_an_address_gets_few_mails_and_a_browser_is_limited(browser: Client) -> None:
+    for _ in range(MAX_PER_EMAIL + 2):
+        assert sign_up(browser).status_code == 202
+    assert len(mail.outbox) == MAX_PER_EMAIL
+    statuses = [sign_up(browser, f"user-{number}@shop.example").status_code for number in range(MAX_PER_CLIENT)]
+    assert statuses[-1] == 429
+    assert set(statuses) == {202, 429}
+
+
+def test_an_old_link_does_not_subscribe_again_after_a_withdrawal(browser: Client) -> None:
+    sign_up(browser)
+    link = read_link()
+    Client().post(link)
+    record_consent(customer=Customer.objects.get(), purpose="email", status="withdrawn", recorded_at=timezone.now())
+    assert Client().post(link).status_code == 410
+    assert Consent.objects.order_by("-id")[0].status == "withdrawn"
+
+
+def test_links_are_valid_for_seven_days_and_cannot_be_changed() -> None:
+    request = SubscriptionRequest("mei@shop.example", "newsletter", "1", "en", NOON)
+    token = make_token(request)
+    assert read_token(token, now=NOON + timedelta(days=7)) == request
+    for damaged, now in (
+        (token, NOON + timedelta(days=7, seconds=1)),
+        (token[:-4] + "AAAA", NOON),
+        ("", NOON),
+        ("x" * 5000, NOON),
+    ):
+        with pytest.raises(InvalidLinkError):
+            read_token(damaged, now=now)
+
+
+def test_an_invalid_address_is_named(browser: Client) -> None:
+    response = sign_up(browser, "not an address")
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["field"] == "email"

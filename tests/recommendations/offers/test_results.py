@@ -1,0 +1,65 @@
+"""Results of an offer: each person once, in the group of the first exposure, with the orders of the week after it."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from customers.identity.merging.merge import merge_customers
+from customers.identity.models import Customer
+from recommendations.offers.models import Offer, OfferExposure
+from recommendations.offers.reporting import Reaction, record_reaction
+from recommendations.offers.results import measure_offer
+from tests.makers import NOON, make_customer, make_order
+from tests.recommendations.offers.makers import make_offer
+
+pytestmark = pytest.mark.django_db
+
+
+def make_exposure(offer: Offer, customer: Customer | None, *, arm: str = "shown", **fields: Any) -> OfferExposure:
+    fields = {"decided_at": NOON, "anonymous_id": "", **fields}
+    return OfferExposure.objects.create(exposure_id=uuid4(), offer=offer, customer=customer, arm=arm, **fields)
+
+
+def test_orders_after_the_first_exposure_are_compared_with_the_holdout_group() -> None:
+    offer = make_offer()
+    buyer, looker, early, held_out = (make_customer() for _ in range(4))
+    for _ in range(2):
+        make_exposure(offer, buyer)
+    for customer in (looker, early):
+        make_exposure(offer, customer)
+    make_exposure(offer, held_out, arm="held_out")
+    make_exposure(offer, held_out, decided_at=NOON + timedelta(hours=1))  # after a merge: the first group counts
+    make_exposure(offer, None, anonymous_id="device-1")
+    make_order(buyer, placed_at=NOON + timedelta(days=1))
+    make_order(buyer, placed_at=NOON + timedelta(days=2))
+    make_order(early, placed_at=NOON - timedelta(hours=1))
+    make_order(looker, placed_at=NOON + timedelta(days=8))
+    results = measure_offer(offer=offer, as_of=NOON + timedelta(days=30))
+    assert (results.shown.people, results.shown.buyers, results.shown.orders) == (3, 1, 2)
+    assert (results.held_out.people, results.held_out.buyers) == (1, 0)
+    assert (results.shows, results.visitors) == (6, 5)
+    assert results.difference == pytest.approx(1 / 3)
+    assert results.low is not None
+    assert results.high is not None
+    assert results.low < 0 < results.high
+
+
+def test_clicks_are_counted_once_and_only_for_shown_offers() -> None:
+    offer = make_offer()
+    shown, held_out = make_exposure(offer, make_customer()), make_exposure(offer, make_customer(), arm="held_out")
+    for _ in range(2):
+        assert record_reaction(exposure_id=shown.exposure_id, reaction=Reaction.CLICKED, now=NOON)
+    assert not record_reaction(exposure_id=held_out.exposure_id, reaction=Reaction.CLICKED, now=NOON)
+    assert not record_reaction(exposure_id=uuid4(), reaction=Reaction.CLICKED, now=NOON)
+    results = measure_offer(offer=offer, as_of=NOON)
+    assert (results.clicks, results.click_through_rate) == (1, 1.0)
+    assert results.difference is not None
+
+
+def test_exposures_follow_a_merged_customer() -> None:
+    offer, kept, merged = make_offer(), make_customer("kept"), make_customer()
+    make_exposure(offer, merged)
+    merge_customers(pairs=[(kept.pk, merged.pk)], at=NOON, causes=["test"])
+    assert OfferExposure.objects.get().customer_id == kept.pk
