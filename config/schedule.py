@@ -198,6 +198,12 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         description=_("Creates the tables for the impressions of the coming months and deletes old impressions."),
     ),
     ScheduledJob(
+        task="recommendations.campaigns.tasks.run_campaigns",
+        seconds=10,
+        title=_("Run campaigns"),
+        description=_("Starts the campaigns that are due, and ends those whose messages are sent."),
+    ),
+    ScheduledJob(
         task="recommendations.sending.tasks.send_due_messages",
         seconds=2,
         title=_("Send messages"),

@@ -1,38 +1,36 @@
 """The audience of a campaign: the steps from the segment to the recipients, with the number of customers at each."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
-from itertools import batched
-from typing import Any, TextIO
+from typing import Any
 
-from django.db.models import BooleanField, Count, Exists, ExpressionWrapper, OuterRef, Q, QuerySet
+from django.db.models import BooleanField, Case, Count, Exists, ExpressionWrapper, OuterRef, Q, QuerySet, Value, When
 
-from config.foundation.audit_log import record_export
-from config.foundation.csv_cells import format_csv
 from customers.identity.models import Consent, Customer, Identifier
-from customers.identity.personal_data.masking import mask_id
 from customers.orders.models import Order
 from customers.segments.conditions.comparisons import compile_latest_consent
 from customers.segments.conditions.compiler import compile_condition
-from customers.segments.membership import annotate_user_id, query_members
+from customers.segments.membership import query_members
 from customers.segments.models import Segment
 from recommendations.campaigns.effect_size import ALPHA, POWER, compute_minimum_detectable_effect
-from recommendations.campaigns.models import AudienceExport, Campaign
+from recommendations.campaigns.limits import (
+    build_cap_condition,
+    build_global_holdout_condition,
+    build_suppression_condition,
+)
+from recommendations.campaigns.models import Campaign
+from recommendations.sending.channels.registry import CHANNELS
 from recommendations.sending.holdout import build_bucket_expression, count_holdout_buckets
-
-CHUNK_ROWS = 5000
-FLAGS = ("is_excluded", "is_reachable", "has_consented", "is_held_out")
-COLUMNS = ("user_id", "stage", "rfm_group", "r", "f", "m", "orders", "revenue", "last_order_at")
-LOOKUPS = ("user_id", *(f"profile__{column}" for column in COLUMNS[1:]))
+from recommendations.sending.settings_model import load_sending_settings
 
 
 @dataclass(frozen=True)
 class AudiencePreview:
     """The number of customers after each step, and the effect that a test on them can detect.
 
-    ``rate`` is the share of the reachable and consented customers that bought in the ``rate_days`` before ``as_of``; ``mde`` is the
+    ``rate`` is the share of the customers who can get the message that bought in the ``rate_days`` before ``as_of``; ``mde`` is the
     minimum detectable increase of that share, or None with the reason in ``mde_missing``.
     """
 
@@ -43,6 +41,9 @@ class AudiencePreview:
     included: int
     reachable: int
     consented: int
+    suppressed: int
+    capped: int
+    global_holdout: int
     held_out: int
     audience: int
     holdout_share: float
@@ -56,8 +57,9 @@ class AudiencePreview:
 
 
 def list_required_consents(campaign: Campaign) -> list[str]:
-    """Return the required consents: e-mail for the e-mail channel, and the campaign's own."""
-    purposes = {Consent.Purpose.EMAIL.value} if campaign.channel == Campaign.Channel.EMAIL else set()
+    """Return the required consents: that of the channel, unless the message is transactional, and the campaign's own."""
+    channel = CHANNELS.get(campaign.channel)
+    purposes = {channel.purpose} if channel and channel.purpose and not campaign.is_transactional else set()
     if campaign.required_consent:
         purposes.add(campaign.required_consent)
     return sorted(purposes)
@@ -66,23 +68,28 @@ def list_required_consents(campaign: Campaign) -> list[str]:
 def build_reachable_condition(campaign: Campaign) -> Q:
     """Return the condition for being reachable on the channel.
 
-    E-mail requires an address, an on-site offer a browser or a user ID, an export or webhook a user ID.
+    A channel with an address requires that address, an on-site offer a browser or a user ID, everything else a user ID.
     """
-    if campaign.channel == Campaign.Channel.EMAIL:
-        return ~Q(email="")
+    channel = CHANNELS.get(campaign.channel)
+    if channel is not None and channel.address in ("email", "phone"):
+        return ~Q(**{channel.address: ""})
     kinds = [Identifier.Kind.USER_ID]
     if campaign.channel == Campaign.Channel.ON_SITE:
         kinds.append(Identifier.Kind.ANONYMOUS_ID)
     return Q(Exists(Identifier.objects.filter(customer=OuterRef("pk"), kind__in=kinds)))
 
 
-def build_exclusion_condition(campaign: Campaign, as_of: datetime) -> Q:
+def build_exclusion_condition(campaign: Campaign, as_of: datetime, excluded: Sequence[Segment] | None = None) -> Q:
     """Return the condition for being in a segment that the campaign excludes; without any, it is true for nobody.
+
+    excluded: instead of the segments that are stored.
 
     Raises:
         ConditionError: an excluded segment is not valid.
     """
-    keys = sorted(segment.key for segment in campaign.excluded_segments.all()) if campaign.pk else []
+    if excluded is None:
+        excluded = list(campaign.excluded_segments.all()) if campaign.pk else []
+    keys = sorted(segment.key for segment in excluded)
     if not keys:
         return Q(pk__isnull=True)
     return compile_condition({"field": "segment", "op": "in", "value": keys}, as_of=as_of)
@@ -99,7 +106,7 @@ def build_consent_condition(campaign: Campaign, as_of: datetime) -> Q:
     return condition
 
 
-def query_steps(campaign: Campaign, as_of: datetime) -> QuerySet[Customer]:
+def query_steps(campaign: Campaign, as_of: datetime, excluded: Sequence[Segment] | None = None) -> QuerySet[Customer]:
     """Return the segment's customers with the flags of FLAGS.
 
     Raises:
@@ -110,7 +117,7 @@ def query_steps(campaign: Campaign, as_of: datetime) -> QuerySet[Customer]:
     return (
         query_members(segment=campaign.segment, as_of=as_of)
         .annotate(
-            is_excluded=ExpressionWrapper(build_exclusion_condition(campaign, as_of), BooleanField()),
+            is_excluded=ExpressionWrapper(build_exclusion_condition(campaign, as_of, excluded), BooleanField()),
             is_reachable=ExpressionWrapper(build_reachable_condition(campaign), BooleanField()),
             has_consented=ExpressionWrapper(build_consent_condition(campaign, as_of), BooleanField()),
             bucket=build_bucket_expression(salt=campaign.salt),
@@ -119,28 +126,68 @@ def query_steps(campaign: Campaign, as_of: datetime) -> QuerySet[Customer]:
     )
 
 
-def preview_audience(*, campaign: Campaign, as_of: datetime) -> AudiencePreview:
-    """Count the customers of each step in one query.
-
-    The steps are segment → exclusions → reachable → consent → holdout → audience.
+def query_reasons(campaign: Campaign, as_of: datetime) -> QuerySet[Any, Any]:
+    """Return the segment's customers with ``reason``, why they do not get the message or "", and ``is_held_out``.
 
     Raises:
-        ConditionError: the segment is not valid.
+        ConditionError: a segment is not valid.
+    """
+    settings = load_sending_settings()
+    return (
+        query_steps(campaign, as_of)
+        .annotate(is_global_holdout=build_global_holdout_condition(campaign, settings=settings))
+        .annotate(
+            reason=Case(
+                When(is_excluded=True, then=Value("excluded")),
+                When(is_reachable=False, then=Value("not_reachable")),
+                When(has_consented=False, then=Value("no_consent")),
+                When(is_global_holdout=True, then=Value("global_holdout")),
+                default=Value(""),
+            )
+        )
+    )
+
+
+def preview_audience(
+    *, campaign: Campaign, as_of: datetime, excluded: Sequence[Segment] | None = None
+) -> AudiencePreview:
+    """Count the customers of each step in one query.
+
+    The steps are segment → exclusions → reachable → consent → suppression → frequency cap → global holdout → holdout → audience.
+    Suppressions, caps and quiet hours are checked again when a message is sent.
+
+    Args:
+        excluded: instead of the excluded segments that are stored.
+
+    Raises:
+        ConditionError: a segment is not valid.
     """
     since = as_of - timedelta(days=campaign.attribution_days)
     # Exists, because a join would count a customer once per order.
     sales = Order.objects.sales().before(as_of).filter(placed_at__gte=since, customer=OuterRef("pk"))
+    settings = load_sending_settings()
     included = Q(is_excluded=False)
     reachable = included & Q(is_reachable=True)
-    eligible = reachable & Q(has_consented=True)
+    consented = reachable & Q(has_consented=True)
+    allowed = consented & Q(is_suppressed=False)
+    uncapped = allowed & Q(is_capped=False)
+    eligible = uncapped & Q(is_global_holdout=False)
     counts = (
-        query_steps(campaign, as_of)
-        .annotate(bought=Exists(sales))
+        query_steps(campaign, as_of, excluded)
+        .annotate(
+            bought=Exists(sales),
+            is_suppressed=build_suppression_condition(campaign),
+            is_capped=build_cap_condition(campaign, settings=settings, as_of=as_of),
+            is_global_holdout=build_global_holdout_condition(campaign, settings=settings),
+        )
         .aggregate(
             segment=Count("pk"),
             included=Count("pk", filter=included),
             reachable=Count("pk", filter=reachable),
-            consented=Count("pk", filter=eligible),
+            consented=Count("pk", filter=consented),
+            allowed=Count("pk", filter=allowed),
+            uncapped=Count("pk", filter=uncapped),
+            eligible=Count("pk", filter=eligible),
             held_out=Count("pk", filter=eligible & Q(is_held_out=True)),
             buyers=Count("pk", filter=eligible & Q(bought=True)),
         )
@@ -156,12 +203,15 @@ def build_preview(
     included: int,
     reachable: int,
     consented: int,
+    allowed: int,
+    uncapped: int,
+    eligible: int,
     held_out: int,
     buyers: int,
 ) -> AudiencePreview:
     """Return the preview of an audience with these counts."""
-    audience = consented - held_out
-    rate = buyers / consented if consented else None
+    audience = eligible - held_out
+    rate = buyers / eligible if eligible else None
     mde = None if rate is None else compute_minimum_detectable_effect(rate=rate, treated=audience, held_out=held_out)
     return AudiencePreview(
         as_of=as_of,
@@ -171,6 +221,9 @@ def build_preview(
         included=included,
         reachable=reachable,
         consented=consented,
+        suppressed=consented - allowed,
+        capped=allowed - uncapped,
+        global_holdout=uncapped - eligible,
         held_out=held_out,
         audience=audience,
         holdout_share=float(campaign.holdout_share),
@@ -180,7 +233,7 @@ def build_preview(
         alpha=ALPHA,
         power=POWER,
         mde=mde,
-        mde_missing="" if mde is not None else explain_missing_effect(audience, held_out, buyers, consented),
+        mde_missing="" if mde is not None else explain_missing_effect(audience, held_out, buyers, eligible),
     )
 
 
@@ -193,62 +246,3 @@ def explain_missing_effect(audience: int, held_out: int, buyers: int, consented:
     if not buyers:
         return "no_buyers"
     return "all_bought" if buyers == consented else "too_small"
-
-
-def stream_audience(*, campaign: Campaign, as_of: datetime, by: str, with_personal: bool) -> Iterator[str]:
-    """Yield the audience as blocks of CSV lines, and record the export.
-
-    The record is created before the first line, so that an interrupted export is visible too, with the rows it wrote. The
-    rows come from one statement, so they and the counts are consistent. Without ``with_personal``, user IDs that are email addresses
-    or phone numbers are masked.
-
-    Raises:
-        ConditionError: the segment is not valid; nothing is recorded.
-    """
-    return stream_rows(*start_export(campaign, as_of, by), with_personal=with_personal)
-
-
-def start_export(campaign: Campaign, as_of: datetime, by: str) -> tuple[QuerySet[Customer, Any], AudienceExport]:
-    """Return the rows to export and the record of the export, which has no rows yet."""
-    rows = annotate_user_id(query_steps(campaign, as_of)).order_by("pk").values_list(*FLAGS, *LOOKUPS)
-    export = AudienceExport.objects.create(
-        campaign=campaign,
-        exported_at=as_of,
-        exported_by=by[:150],
-        segment_size=0,
-        held_out=0,
-        rows=0,
-        segment_condition=campaign.segment.condition if campaign.segment.kind == Segment.Kind.DYNAMIC else None,
-    )
-    record_export(model=AudienceExport, pks=[export.pk], details={"campaign": campaign.key})
-    return rows, export
-
-
-def stream_rows(rows: QuerySet[Customer, Any], export: AudienceExport, *, with_personal: bool) -> Iterator[str]:
-    """Yield the audience as blocks of CSV lines and count the rows in the record."""
-    try:
-        yield format_csv([COLUMNS])
-        for block in batched(rows.iterator(chunk_size=CHUNK_ROWS), CHUNK_ROWS):
-            audience = []
-            for is_excluded, is_reachable, has_consented, is_held_out, user_id, *values in block:
-                export.segment_size += 1
-                is_eligible = not is_excluded and is_reachable and has_consented
-                if is_eligible and is_held_out:
-                    export.held_out += 1
-                elif is_eligible:
-                    audience.append((mask_id(user_id or "", with_personal=with_personal), *values))
-            export.rows += len(audience)
-            yield format_csv(audience)
-    finally:  # also runs if the client closes the connection
-        export.save(update_fields=["segment_size", "held_out", "rows"])
-
-
-def export_audience(*, campaign: Campaign, as_of: datetime, by: str, stream: TextIO) -> AudienceExport:
-    """Write the audience as CSV to a stream, with all user IDs, and return its record.
-
-    Raises:
-        ConditionError: the segment is not valid; nothing is written or recorded.
-    """
-    rows, export = start_export(campaign, as_of, by)
-    stream.writelines(stream_rows(rows, export, with_personal=True))
-    return export

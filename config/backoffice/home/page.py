@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin.views.decorators import staff_member_required
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -211,11 +212,13 @@ def draft_campaign(request: HttpRequest, key: str) -> HttpResponse:
     suggestion = suggestions.SUGGESTIONS_BY_KEY.get(key)
     if suggestion is None:
         raise Http404(f"Unknown suggestion {key!r}.")
-    campaign, is_new = suggestions.create_draft(suggestion)
+    user = request.user if isinstance(request.user, User) else None
+    campaign, is_new = suggestions.create_draft(suggestion, by=user)
     messages.info(
         request,
         _("Draft created. Nothing is sent before you launch it.")
         if is_new
         else _("There is a campaign for these customers already."),
     )
-    return HttpResponseRedirect(reverse("admin:campaigns_campaign_change", args=[campaign.pk]))
+    page = "edit" if is_new and request.user.has_perm("campaigns.change_campaign") else "change"
+    return HttpResponseRedirect(reverse(f"admin:campaigns_campaign_{page}", args=[campaign.pk]))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Q
 from django.urls import reverse
@@ -17,7 +18,11 @@ from config.foundation.slow_figures import get_figures
 from customers.segments.membership import query_matching
 from customers.segments.models import Segment
 from customers.segments.starter_segments import STARTERS
+from recommendations.campaigns.keys import find_free_key
 from recommendations.campaigns.models import Campaign
+from recommendations.messaging.models import MessageTemplate
+from recommendations.messaging.starters.installation import ensure_starter_templates
+from recommendations.messaging.starters.texts import STARTERS as STARTER_TEMPLATES
 
 PERMISSIONS = ("segments.add_segment", "campaigns.add_campaign")
 
@@ -30,6 +35,7 @@ class Suggestion:
     headline: Any  # a plural of ngettext_lazy with %(count)s
     advice: str | Promise
     campaign_name: str | Promise
+    template_key: str  # a ready-made message
 
 
 SUGGESTIONS = (
@@ -40,6 +46,7 @@ SUGGESTIONS = (
         ),
         _("They have been away for longer than usual. A reminder works best before they get used to another shop."),
         _("Reminder for customers at risk"),
+        "win-back",
     ),
     Suggestion(
         "dormant-loyal",
@@ -50,6 +57,7 @@ SUGGESTIONS = (
         ),
         _("Each of them ordered five times or more. Ask what happened, and offer a reason to come back."),
         _("Win back formerly loyal customers"),
+        "win-back",
     ),
     Suggestion(
         "new-customers",
@@ -60,6 +68,7 @@ SUGGESTIONS = (
         ),
         _("Encourage a second order: show what goes with the first one."),
         _("Second order of new customers"),
+        "first-to-second-order",
     ),
     Suggestion(
         "champions",
@@ -70,9 +79,11 @@ SUGGESTIONS = (
         ),
         _("Thank them, and show them new products first."),
         _("Thank the best customers"),
+        "vip",
     ),
 )
 SUGGESTIONS_BY_KEY = {suggestion.segment_key: suggestion for suggestion in SUGGESTIONS}
+CLOSED = (Campaign.Status.ENDED, Campaign.Status.CANCELED)
 CONDITIONS = {key: condition for key, _name, _description, condition in STARTERS}
 
 
@@ -94,7 +105,7 @@ def list_suggestions(*, as_of: datetime) -> list[SuggestionCard]:
     campaigns = {
         campaign.segment_id: campaign
         for campaign in Campaign.objects.filter(segment__in=segments.values())
-        .exclude(status=Campaign.Status.ENDED)
+        .exclude(status__in=CLOSED)
         .order_by("created_at")
     }
     cards = []
@@ -129,12 +140,12 @@ def count_customers(key: str, segment: Segment | None, *, as_of: datetime) -> in
     )
 
 
-def create_draft(suggestion: Suggestion) -> tuple[Campaign, bool]:
+def create_draft(suggestion: Suggestion, *, by: User | None = None) -> tuple[Campaign, bool]:
     """Return the draft for a suggestion, and whether it is new: a second click finds the first one's draft."""
     with transaction.atomic():
         segment = ensure_segment(suggestion.segment_key)
         Segment.objects.select_for_update().get(pk=segment.pk)  # a double click waits here
-        existing = Campaign.objects.filter(Q(segment=segment) & ~Q(status=Campaign.Status.ENDED)).first()
+        existing = Campaign.objects.filter(Q(segment=segment) & ~Q(status__in=CLOSED)).first()
         if existing:
             return existing, False
         name = str(suggestion.campaign_name)
@@ -143,6 +154,9 @@ def create_draft(suggestion: Suggestion) -> tuple[Campaign, bool]:
             name=name,
             description=str(suggestion.advice),
             segment=segment,
+            channel=Campaign.Channel.EMAIL,
+            template=find_template(suggestion.template_key),
+            created_by=by,
         )
         return campaign, True
 
@@ -154,6 +168,8 @@ def ensure_segment(key: str) -> Segment:
     )[0]
 
 
-def find_free_key(base: str) -> str:
-    taken = set(Campaign.objects.filter(key__startswith=base).values_list("key", flat=True))
-    return next(key for key in (base, *(f"{base}-{number}" for number in range(2, len(taken) + 3))) if key not in taken)
+def find_template(key: str) -> MessageTemplate | None:
+    """Return the ready-made message with this key, created if it is missing; None if there is no such message."""
+    if key not in {starter.key for starter in STARTER_TEMPLATES}:
+        return None
+    return ensure_starter_templates([key])[key]

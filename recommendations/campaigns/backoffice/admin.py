@@ -1,76 +1,66 @@
-"""Admin pages of campaigns and audience exports."""
+"""The pages of campaigns in the admin, and the list of audience exports."""
 
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
-from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.urls import URLPattern, path
 from unfold.admin import ModelAdmin
-from unfold.decorators import action, display
 
 from config.foundation.admin.read_only import ReadOnlyPermissions
-from recommendations.campaigns.backoffice import pages
-from recommendations.campaigns.locked_fields import get_locked_fields
+from recommendations.campaigns.backoffice import actions, calendar_page, list_page, pages, results_page
+from recommendations.campaigns.backoffice.campaign import campaign_page, people_page
+from recommendations.campaigns.backoffice.editor import wizard_page
 from recommendations.campaigns.models import AudienceExport, Campaign
 
 
 @admin.register(Campaign)
 class CampaignAdmin(ModelAdmin):
-    list_display = ("name", "channel", "segment", "holdout_share", "status", "preview_link", "created_at")
-    list_filter = ("status", "channel")
-    list_select_related = ("segment",)
+    """Routes to the pages; the admin's own list and forms are replaced."""
+
     search_fields = ("key", "name", "description")
-    autocomplete_fields = ("segment",)
-    show_full_result_count = False
-    fields = (
-        "name",
-        "key",
-        "description",
-        "channel",
-        "segment",
-        "holdout_share",
-        "required_consent",
-        "status",
-        "created_at",
-    )
-    actions_detail = ("show_preview",)
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Campaign | None = None) -> tuple[str, ...]:
-        if obj is None:
-            return ("status", "created_at")
-        return ("status", "created_at", "key", *get_locked_fields(obj))
-
-    def get_prepopulated_fields(self, request: HttpRequest, obj: Campaign | None = None) -> dict[str, Any]:
-        return {} if obj else {"key": ("name",)}
 
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
         return [
+            path("calendar/", wrap(calendar_page.show_calendar), name="campaigns_calendar"),
+            path("results/", wrap(results_page.show_results), name="campaigns_results"),
+            path("settings/", wrap(actions.save_settings), name="campaigns_settings"),
+            path("estimate/", wrap(wizard_page.estimate), name="campaigns_campaign_estimate"),
+            path("<int:campaign_id>/edit/", wrap(wizard_page.edit_campaign), name="campaigns_campaign_edit"),
+            path("<int:campaign_id>/do/<slug:action>/", wrap(actions.change_state), name="campaigns_campaign_do"),
+            path("<int:campaign_id>/progress/", wrap(campaign_page.show_progress), name="campaigns_campaign_progress"),
+            path(
+                "<int:campaign_id>/people/<slug:group>/",
+                wrap(people_page.show_people),
+                name="campaigns_campaign_people",
+            ),
             path("<int:campaign_id>/preview/", wrap(self.preview_audience), name="campaigns_campaign_preview"),
             path("<int:campaign_id>/audience.csv", wrap(self.download_audience), name="campaigns_campaign_audience"),
             *super().get_urls(),
         ]
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        return list_page.show_list(request)
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        return wizard_page.create_campaign(request)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        return campaign_page.show_campaign(request, campaign_id=object_id)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Campaign | None = None) -> bool:
+        """Only drafts can be deleted: what was sent stays known."""
+        is_open = obj is None or (obj.status == Campaign.Status.DRAFT and not obj.runs.exists())
+        return is_open and super().has_delete_permission(request, obj)
 
     def preview_audience(self, request: HttpRequest, campaign_id: int) -> HttpResponse:
         return pages.show_preview(request, model_admin=self, campaign_id=campaign_id)
 
     def download_audience(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
         return pages.download_audience(request, model_admin=self, campaign_id=campaign_id)
-
-    @action(
-        description=gettext_lazy("Audience preview"), url_path="show-preview", permissions=["view"], icon="filter_alt"
-    )
-    def show_preview(self, request: HttpRequest, object_id: int) -> HttpResponseRedirect:
-        return HttpResponseRedirect(reverse("admin:campaigns_campaign_preview", args=[object_id]))
-
-    @display(description=gettext_lazy("audience"))
-    def preview_link(self, campaign: Campaign) -> SafeString:
-        address = reverse("admin:campaigns_campaign_preview", args=[campaign.pk])
-        return format_html('<a href="{}">{}</a>', address, _("preview"))
 
 
 @admin.register(AudienceExport)

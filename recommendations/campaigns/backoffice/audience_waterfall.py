@@ -28,7 +28,27 @@ def build_waterfall(preview: AudiencePreview) -> list[WaterfallStep]:
         (_("Exclusions"), preview.included, _("Not in an excluded segment.")),
         (_("Reachable"), preview.reachable, describe_reach(preview.channel)),
         (_("Consent"), preview.consented, describe_consent(preview.consent)),
-        (_("Audience"), preview.audience, describe_holdout(preview)),
+        (
+            _("Suppression list"),
+            preview.consented - preview.suppressed,
+            _("Address not on the suppression list."),
+        ),
+        (
+            _("Frequency cap"),
+            preview.consented - preview.suppressed - preview.capped,
+            _("Fewer messages than the caps allow. The cap is checked again when a message is sent."),
+        ),
+        (
+            _("Quiet hours"),
+            preview.consented - preview.suppressed - preview.capped,
+            _("Nobody is left out: messages that fall into a customer's quiet hours wait until they end."),
+        ),
+        (
+            _("Global holdout group"),
+            preview.audience + preview.held_out,
+            _("Not among the customers who get no marketing at all."),
+        ),
+        (_("To be sent"), preview.audience, describe_holdout(preview)),
     )
     earlier_counts = (steps[0][1], *(customers for _name, customers, _description in steps[:-1]))
     return [

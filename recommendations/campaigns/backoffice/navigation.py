@@ -1,8 +1,33 @@
 """The pages of this package in the menu of the back office."""
 
-from config.foundation.backoffice.navigation import MenuList, register_pages
+from django.utils.translation import gettext_lazy as _
+
+from config.foundation.backoffice.navigation import MenuList, MenuPage, register_pages
 
 register_pages(
-    MenuList(tab="campaigns.campaigns", model="campaigns.Campaign", order=10),
+    MenuList(
+        tab="campaigns.campaigns",
+        model="campaigns.Campaign",
+        order=10,
+        details=(
+            "admin:campaigns_campaign_add",
+            "admin:campaigns_campaign_change",
+            "admin:campaigns_campaign_edit",
+            "admin:campaigns_campaign_people",
+            "admin:campaigns_campaign_preview",
+        ),
+    ),
     MenuList(tab="campaigns.campaigns", model="campaigns.AudienceExport", order=20),
+    MenuPage(
+        tab="campaigns.calendar",
+        label=_("Calendar"),
+        url_name="admin:campaigns_calendar",
+        permission="campaigns.view_campaign",
+    ),
+    MenuPage(
+        tab="campaigns.results",
+        label=_("Results"),
+        url_name="admin:campaigns_results",
+        permission="campaigns.view_campaign",
+    ),
 )

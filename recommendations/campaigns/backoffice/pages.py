@@ -11,8 +11,9 @@ from django.utils.translation import gettext as _
 from config.foundation.charts import build_funnel_chart
 from customers.identity.personal_data.masking import may_see_personal
 from customers.segments.conditions.condition_tree import ConditionError
-from recommendations.campaigns.audience import preview_audience, stream_audience
+from recommendations.campaigns.audience import preview_audience
 from recommendations.campaigns.backoffice.audience_waterfall import build_waterfall, describe_effect, is_too_small
+from recommendations.campaigns.exports import stream_audience
 from recommendations.campaigns.models import Campaign
 
 EXPORT_PERMISSION = "campaigns.add_audienceexport"

@@ -19,7 +19,8 @@ from rest_framework.views import APIView
 
 from customers.identity.personal_data.masking import may_see_personal
 from customers.segments.conditions.condition_tree import ConditionError
-from recommendations.campaigns.audience import preview_audience, stream_audience
+from recommendations.campaigns.audience import preview_audience
+from recommendations.campaigns.exports import stream_audience
 from recommendations.campaigns.models import Campaign
 from recommendations.campaigns.rest.serializers import AudiencePreviewSerializer, CampaignSerializer
 
@@ -49,7 +50,7 @@ class CampaignList(generics.ListCreateAPIView[Campaign]):
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "campaigns:read", "POST": "campaigns:write"}
     idempotent = True
-    queryset = Campaign.objects.select_related("segment")
+    queryset = Campaign.objects.select_related("segment", "template").prefetch_related("excluded_segments")
     serializer_class = CampaignSerializer
     ordering = "key"
 
@@ -61,7 +62,7 @@ class CampaignDetail(generics.RetrieveUpdateAPIView[Campaign]):
     """One campaign. Channel, segment, holdout share and consent cannot be changed after its launch."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "campaigns:read", "PATCH": "campaigns:write"}
-    queryset = Campaign.objects.select_related("segment")
+    queryset = Campaign.objects.select_related("segment", "template").prefetch_related("excluded_segments")
     serializer_class = CampaignSerializer
     lookup_field = "key"
     http_method_names = ("get", "patch", "head", "options")
@@ -72,7 +73,7 @@ class CampaignView(APIView):
 
     @cached_property
     def campaign(self) -> Campaign:
-        return get_object_or_404(Campaign.objects.select_related("segment"), key=self.kwargs["key"])
+        return get_object_or_404(Campaign.objects.select_related("segment", "template"), key=self.kwargs["key"])
 
 
 class CampaignPreview(CampaignView):

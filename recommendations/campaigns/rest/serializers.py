@@ -7,14 +7,31 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from config.foundation.rest.strict_types import StrictTypesMixin
+from customers.identity.personal_data.masking import mask_id, may_see_personal
 from customers.segments.models import Segment
 from recommendations.campaigns.locked_fields import get_locked_fields, get_locked_message
-from recommendations.campaigns.models import Campaign
+from recommendations.campaigns.models import Campaign, CampaignRun
+from recommendations.messaging.models import MessageTemplate
+from recommendations.sending.models import Delivery
 
 
 class CampaignSerializer(StrictTypesMixin, serializers.ModelSerializer[Campaign]):
     segment = serializers.SlugRelatedField(
         slug_field="key", queryset=Segment.objects.all(), help_text=_("The key of the segment.")
+    )
+    excluded_segments = serializers.SlugRelatedField(
+        slug_field="key",
+        queryset=Segment.objects.all(),
+        many=True,
+        required=False,
+        help_text=_("Keys of segments whose customers do not get the message."),
+    )
+    template = serializers.SlugRelatedField(
+        slug_field="key",
+        queryset=MessageTemplate.objects.all(),
+        required=False,
+        allow_null=True,
+        help_text=_("The key of the message template; each run sends the version that is published when it starts."),
     )
     holdout_share = serializers.DecimalField(
         max_digits=5,
@@ -28,17 +45,12 @@ class CampaignSerializer(StrictTypesMixin, serializers.ModelSerializer[Campaign]
     class Meta:
         model = Campaign
         fields = [
-            "key",
-            "name",
-            "description",
-            "channel",
-            "segment",
-            "holdout_share",
-            "required_consent",
-            "status",
-            "created_at",
+            *("key", "name", "description", "channel", "segment", "excluded_segments", "template", "holdout_share"),
+            *("required_consent", "is_transactional", "priority", "kind", "starts_at", "frequency", "weekdays"),
+            *("month_day", "send_time", "uses_customer_time", "ends_on", "goal", "attribution_days", "status"),
+            *("next_run_at", "problem", "created_at"),
         ]
-        read_only_fields = ["status", "created_at"]
+        read_only_fields = ["status", "next_run_at", "problem", "created_at"]
         extra_kwargs: ClassVar[dict[str, Any]] = {"description": {"max_length": 10_000}}
 
     def validate_key(self, key: str) -> str:
@@ -51,11 +63,20 @@ class CampaignSerializer(StrictTypesMixin, serializers.ModelSerializer[Campaign]
             changed = [
                 name
                 for name in get_locked_fields(self.instance)
-                if name in attrs and attrs[name] != getattr(self.instance, name)
+                if name in attrs and attrs[name] != get_current_value(self.instance, name)
             ]
             if changed:
                 raise serializers.ValidationError({name: get_locked_message() for name in changed}, code="immutable")
+        segment = attrs.get("segment") or (self.instance.segment if self.instance else None)
+        if segment is not None and segment in attrs.get("excluded_segments", []):
+            raise serializers.ValidationError(
+                {"excluded_segments": _("The segment of the campaign cannot be excluded.")}
+            )
         return attrs
+
+
+def get_current_value(campaign: Campaign, name: str) -> Any:
+    return list(campaign.excluded_segments.all()) if name == "excluded_segments" else getattr(campaign, name)
 
 
 class AudiencePreviewSerializer(serializers.Serializer[Any]):
@@ -68,6 +89,9 @@ class AudiencePreviewSerializer(serializers.Serializer[Any]):
     included = serializers.IntegerField(help_text=_("Customers of the segment who are in no excluded segment."))
     reachable = serializers.IntegerField()
     consented = serializers.IntegerField()
+    suppressed = serializers.IntegerField(help_text=_("Consented customers whose address is on the suppression list."))
+    capped = serializers.IntegerField(help_text=_("Customers who have reached a frequency cap now."))
+    global_holdout = serializers.IntegerField(help_text=_("Customers of the global holdout group."))
     held_out = serializers.IntegerField()
     audience = serializers.IntegerField()
     holdout_share = serializers.FloatField()
@@ -82,3 +106,102 @@ class AudiencePreviewSerializer(serializers.Serializer[Any]):
     mde_missing = serializers.CharField(
         help_text=_("Why mde is null: no_audience, no_holdout, no_buyers, all_bought or too_small.")
     )
+
+
+class CampaignRunSerializer(serializers.ModelSerializer[CampaignRun]):
+    """A run: what was sent when, to which segment, with the customers at each step."""
+
+    version = serializers.IntegerField(source="template_version.number", help_text=_("The version of the template."))
+
+    class Meta:
+        model = CampaignRun
+        fields = [
+            *("number", "status", "scheduled_for", "started_at", "finished_at", "version", "segment_key"),
+            *("segment_condition", "exclusions", "holdout_share", "counts"),
+        ]
+        read_only_fields = fields
+
+
+class IntervalSerializer(serializers.Serializer[Any]):
+    """An estimate with its 95% interval."""
+
+    value = serializers.FloatField()
+    low = serializers.FloatField()
+    high = serializers.FloatField()
+
+
+class GroupOutcomeSerializer(serializers.Serializer[Any]):
+    """What a group did in the attribution window; revenue is net of returns."""
+
+    customers = serializers.IntegerField()
+    converted = serializers.IntegerField(help_text=_("Customers who reached the goal."))
+    conversion_rate = serializers.FloatField(allow_null=True)
+    orders = serializers.IntegerField()
+    revenue = serializers.FloatField()
+    orders_after_click = serializers.IntegerField()
+    revenue_after_click = serializers.FloatField()
+
+
+class EffectSerializer(serializers.Serializer[Any]):
+    """Differences between recipients and holdout group."""
+
+    conversion = IntervalSerializer()
+    orders = IntervalSerializer(help_text=_("Additional customers who reached the goal."))
+    revenue_per_customer = IntervalSerializer(allow_null=True)
+    revenue = IntervalSerializer(allow_null=True)
+
+
+class DeliveryCountsSerializer(serializers.Serializer[Any]):
+    """What happened to the messages. opened: by people; machine_opened: by programs of mail providers."""
+
+    total = serializers.IntegerField()
+    sent = serializers.IntegerField()
+    delivered = serializers.IntegerField()
+    opened = serializers.IntegerField()
+    machine_opened = serializers.IntegerField()
+    clicked = serializers.IntegerField()
+    unsubscribed = serializers.IntegerField()
+    complained = serializers.IntegerField()
+    by_status = serializers.DictField(child=serializers.IntegerField())
+    by_skip_reason = serializers.DictField(child=serializers.IntegerField())
+
+
+class CampaignResultsSerializer(serializers.Serializer[Any]):
+    """The result of all runs, by intent to treat.
+
+    `verdict`: no_runs, no_holdout, uneven_groups, preliminary, increase, decrease or no_effect.
+    """
+
+    as_of = serializers.DateTimeField()
+    runs = serializers.IntegerField()
+    currency = serializers.CharField()
+    verdict = serializers.CharField()
+    final_at = serializers.DateTimeField(allow_null=True)
+    sample_ratio_p = serializers.FloatField(help_text=_("Below 0.001, something else than chance formed the groups."))
+    recipients = GroupOutcomeSerializer()
+    holdout = GroupOutcomeSerializer()
+    effect = EffectSerializer(allow_null=True)
+    deliveries = DeliveryCountsSerializer()
+    audience = serializers.DictField(child=serializers.IntegerField())
+
+
+class CampaignDeliverySerializer(serializers.ModelSerializer[Delivery]):
+    """One message, or why a customer did not get it. A user ID that is an address is masked without `customers:personal`."""
+
+    user_id = serializers.SerializerMethodField()
+    run = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Delivery
+        fields = [
+            *("id", "run", "user_id", "status", "skip_reason", "due_at", "sent_at", "delivered_at", "opened_at"),
+            *("machine_opened_at", "clicked_at", "bounced_at", "complained_at", "unsubscribed_at"),
+        ]
+        read_only_fields = fields
+
+    def get_user_id(self, delivery: Any) -> str | None:
+        user_id: str | None = delivery.user_id
+        return user_id and mask_id(user_id, with_personal=may_see_personal(self.context["request"]))
+
+    def get_run(self, delivery: Delivery) -> int:
+        return int(self.context["view"].run_numbers[delivery.origin_id])

@@ -158,6 +158,9 @@ def list_admin_arguments(shop: SimpleNamespace, path: str, names: list[str], pla
         return [{"app_label": label} for label in sorted({model._meta.app_label for model in admin.site._registry})]
     if not names:
         return [{}]
+    if names in (["campaign_id", "action"], ["campaign_id", "group"]):
+        values = ["pause"] if "action" in names else ["recipients", "sent"]
+        return [{names[0]: shop.campaign.pk, names[1]: value} for value in values]
     [name] = names
     known = {
         "customer_id": [shop.customer.pk, shop.other.pk],

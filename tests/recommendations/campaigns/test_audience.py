@@ -13,10 +13,11 @@ from django.test.utils import CaptureQueriesContext
 from customers.identity.models import Customer, Identifier
 from customers.segments.conditions.condition_tree import ConditionError
 from customers.segments.models import Segment
-from recommendations.campaigns import audience
-from recommendations.campaigns.audience import build_preview, export_audience, preview_audience, stream_audience
+from recommendations.campaigns import exports
+from recommendations.campaigns.audience import build_preview, preview_audience
 from recommendations.campaigns.backoffice.audience_waterfall import build_waterfall, describe_effect
 from recommendations.campaigns.effect_size import compute_minimum_detectable_effect
+from recommendations.campaigns.exports import export_audience, stream_audience
 from recommendations.campaigns.models import AudienceExport, Campaign
 from recommendations.sending.holdout import compute_bucket
 from tests.makers import NOON, make_consent, make_customer, make_identifier, make_order, make_profile, make_segment
@@ -106,7 +107,7 @@ def test_preview_is_two_queries(loyal: Segment) -> None:
     campaign = make_campaign(loyal, channel="email")
     with CaptureQueriesContext(connection) as queries:
         preview_audience(campaign=campaign, as_of=NOON)
-    assert len(queries) == 2  # the excluded segments, and all counts at once
+    assert len(queries) == 3  # the settings of sending, the excluded segments, and all counts at once
 
 
 def test_the_rate_is_that_of_the_customers_who_can_be_reached(loyal: Segment) -> None:
@@ -144,6 +145,9 @@ def test_an_impossible_effect_is_refused_with_a_sentence() -> None:
         included=400,
         reachable=400,
         consented=393,
+        allowed=393,
+        uncapped=393,
+        eligible=393,
         held_out=41,
         buyers=384,
     )
@@ -166,15 +170,15 @@ def test_empty_segment_has_an_empty_audience() -> None:
     empty = make_segment("empty", {"not": {"all": []}})
     preview = preview_audience(campaign=make_campaign(empty), as_of=NOON)
     assert (preview.segment, preview.audience, preview.rate, preview.mde_missing) == (0, 0, None, "no_audience")
-    assert [step["customers"] for step in build_waterfall(preview)] == [0, 0, 0, 0, 0]
+    assert [step["customers"] for step in build_waterfall(preview)] == [0] * 9
     assert describe_effect(preview)
 
 
 def test_steps_report_the_customers_lost(loyal: Segment) -> None:
     preview = preview_audience(campaign=make_campaign(loyal, channel="email"), as_of=NOON)
     steps = build_waterfall(preview)
-    assert [step["customers"] for step in steps] == [11, 11, 8, 5, preview.audience]
-    assert [step["lost"] for step in steps] == [0, 0, 3, 3, preview.held_out]
+    assert [step["customers"] for step in steps] == [11, 11, 8, 5, 5, 5, 5, 5, preview.audience]
+    assert [step["lost"] for step in steps] == [0, 0, 3, 3, 0, 0, 0, 0, preview.held_out]
 
 
 def test_csv_contains_the_audience_without_the_holdout_group(loyal: Segment) -> None:
@@ -227,7 +231,7 @@ def test_a_user_id_is_never_a_formula(evil: str) -> None:
 
 
 def test_interrupted_export_records_the_rows_written(loyal: Segment, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audience, "CHUNK_ROWS", 3)
+    monkeypatch.setattr(exports, "CHUNK_ROWS", 3)
     lines = stream_audience(campaign=make_campaign(loyal, holdout_share=0), as_of=NOON, by="mia", with_personal=True)
     assert AudienceExport.objects.get().rows == 0
     text = next(lines) + next(lines)

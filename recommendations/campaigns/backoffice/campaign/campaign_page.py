@@ -1,0 +1,188 @@
+"""The page of one campaign: its state with the next action, progress, results and settings."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+
+from config.foundation.backoffice.pages import render_page
+from config.foundation.number_formats import format_count, format_moment, format_percent, join_list
+from config.foundation.slow_figures import get_figures
+from customers.lifecycle.facts.amounts import get_amount_currency
+from customers.segments.conditions.condition_tree import ConditionError
+from recommendations.campaigns.audience import preview_audience
+from recommendations.campaigns.backoffice.access import (
+    ADD,
+    APPROVE,
+    CHANGE,
+    EXPORT,
+    VIEW,
+    check_permission,
+    get_campaign,
+)
+from recommendations.campaigns.backoffice.audience_waterfall import build_waterfall, describe_effect, is_too_small
+from recommendations.campaigns.backoffice.campaign.result_panels import (
+    build_comparison,
+    build_figures,
+    build_path,
+    build_runs_table,
+    build_skips,
+)
+from recommendations.campaigns.backoffice.labels import (
+    STATUS_KINDS,
+    describe_results,
+    describe_revenue,
+    describe_schedule,
+)
+from recommendations.campaigns.launch.readiness import find_launch_problems
+from recommendations.campaigns.models import Campaign, CampaignRun
+from recommendations.campaigns.results.summary import CampaignResults, compute_results
+from recommendations.sending.queue import count_deliveries
+
+Status = Campaign.Status
+LIVE_STATUSES = (Status.SCHEDULED, Status.RUNNING)
+
+
+def show_campaign(request: HttpRequest, *, campaign_id: int | str) -> HttpResponse:
+    """Show a campaign: a draft with what it lacks, a launched one with its results."""
+    check_permission(request, VIEW)
+    campaign = get_campaign(campaign_id)
+    now = timezone.now()
+    currency = get_amount_currency()
+    results = get_figures(
+        f"campaign:{campaign.pk}:{campaign.status}:{campaign.runs.count()}",
+        CampaignResults,
+        lambda: compute_results(campaign, as_of=now),
+    )
+    context: dict[str, Any] = {
+        "campaign": campaign,
+        "status_kind": STATUS_KINDS[Status(campaign.status)],
+        "status_label": capfirst(campaign.get_status_display()),
+        "settings": list_settings(campaign),
+        "actions": list_actions(request, campaign),
+        "can_change": request.user.has_perm(CHANGE),
+        "can_copy": request.user.has_perm(ADD),
+        "can_export": request.user.has_perm(EXPORT) and campaign.channel == Campaign.Channel.EXPORT,
+        "progress": build_progress(campaign),
+        "results": results if results.runs else None,
+    }
+    if results.runs:
+        context |= {
+            "figures": build_figures(campaign, results),
+            "comparison": build_comparison(results, currency),
+            "revenue_text": describe_revenue(results, currency),
+            "path": build_path(campaign, results),
+            "skips": build_skips(campaign, results),
+            "runs": build_runs_table(request, campaign),
+        }
+    else:
+        context |= build_draft(campaign, now=now)
+    return render_page(
+        request,
+        "admin/campaigns/campaign.html",
+        title=campaign.name,
+        verdict=describe_results(campaign, results) if results.runs else "",
+        as_of=results.as_of if results.runs else None,
+        **context,
+    )
+
+
+def show_progress(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    """Return the progress of the runs that are being sent, which the page asks for every two seconds."""
+    check_permission(request, VIEW)
+    campaign = get_campaign(campaign_id)
+    return render_page(
+        request,
+        "admin/campaigns/progress.html",
+        title=campaign.name,
+        partial="admin/campaigns/progress.html",
+        campaign=campaign,
+        progress=build_progress(campaign),
+    )
+
+
+def build_progress(campaign: Campaign) -> dict[str, Any] | None:
+    """Return how many messages of unfinished runs are settled; None if nothing is being sent."""
+    runs = list(campaign.runs.filter(status__in=[CampaignRun.Status.SENDING, CampaignRun.Status.PAUSED]))
+    if not runs:
+        return None
+    counts = count_deliveries("campaign", [run.pk for run in runs]).values()
+    total, waiting = sum(entry.total for entry in counts), sum(entry.waiting for entry in counts)
+    values = {"done": format_count(total - waiting), "total": format_count(total)}
+    return {
+        "value": total - waiting,
+        "max": total or 1,
+        "text": _("%(done)s of %(total)s customers settled") % values,
+        "is_paused": campaign.status == Status.PAUSED,
+    }
+
+
+def list_actions(request: HttpRequest, campaign: Campaign) -> list[dict[str, str]]:
+    """Return the buttons that the user may press now: key, label and kind."""
+    may_change = request.user.has_perm(CHANGE)
+    own = request.user.pk in (campaign.created_by_id, campaign.submitted_by_id)
+    buttons = {
+        Status.DRAFT: [("launch", _("Launch"), "primary")] if campaign.channel != Campaign.Channel.EXPORT else [],
+        Status.WAITING: [("draft", _("Return to draft"), "plain"), ("cancel", _("Cancel campaign"), "danger")],
+        Status.SCHEDULED: [
+            ("pause", _("Pause"), "plain"),
+            *([] if campaign.runs.exists() else [("draft", _("Return to draft"), "plain")]),
+            ("cancel", _("Cancel campaign"), "danger"),
+        ],
+        Status.RUNNING: [("pause", _("Pause"), "plain"), ("cancel", _("Cancel campaign"), "danger")],
+        Status.PAUSED: [("resume", _("Resume"), "primary"), ("cancel", _("Cancel campaign"), "danger")],
+    }.get(Status(campaign.status), [])
+    listed = [{"key": key, "label": label, "kind": kind} for key, label, kind in buttons] if may_change else []
+    if campaign.status == Status.WAITING and request.user.has_perm(APPROVE) and not own:
+        listed.insert(0, {"key": "approve", "label": _("Approve and launch"), "kind": "primary"})
+    return listed
+
+
+def list_settings(campaign: Campaign) -> list[tuple[str, str, str]]:
+    """Return the settings of a campaign: label, value and link."""
+    excluded = join_list(segment.name for segment in campaign.excluded_segments.all())
+    template = campaign.template
+    rows = [
+        (_("Segment"), campaign.segment.name, reverse("admin:segments_segment_overview", args=[campaign.segment_id])),
+        (_("Exclusions"), excluded or _("none"), ""),
+        (_("Channel"), capfirst(campaign.get_channel_display()), ""),
+        (_("Message"), template.name if template else _("none"), get_template_url(campaign)),
+        (_("Schedule"), describe_schedule(campaign), ""),
+        (_("Next run"), format_moment(campaign.next_run_at), ""),
+        (_("Holdout group"), format_percent(float(campaign.holdout_share)), ""),
+        (
+            _("Goal"),
+            _("%(goal)s within %(days)d days")
+            % {"goal": campaign.get_goal_display(), "days": campaign.attribution_days},
+            "",
+        ),
+        (_("Created by"), str(campaign.created_by or "–"), ""),
+    ]
+    if campaign.approved_by:
+        rows.append((_("Approved by"), f"{campaign.approved_by}, {format_moment(campaign.approved_at)}", ""))
+    return rows
+
+
+def get_template_url(campaign: Campaign) -> str:
+    try:
+        return reverse("admin:messaging_messagetemplate_change", args=[campaign.template_id])
+    except NoReverseMatch:
+        return ""
+
+
+def build_draft(campaign: Campaign, *, now: Any) -> dict[str, Any]:
+    """Return the audience as it is now, and what the campaign lacks."""
+    problems = [] if campaign.channel == Campaign.Channel.EXPORT else find_launch_problems(campaign, now=now)
+    try:
+        preview = preview_audience(campaign=campaign, as_of=now)
+    except ConditionError as error:
+        return {"problems": [problem.message for problem in problems], "segment_problem": str(error)}
+    return {
+        "problems": [problem.message for problem in problems] if campaign.status == Status.DRAFT else [],
+        "steps": build_waterfall(preview),
+        "effect": describe_effect(preview),
+        "too_small": is_too_small(preview),
+    }

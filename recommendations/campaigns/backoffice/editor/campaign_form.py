@@ -1,0 +1,153 @@
+"""The form of a campaign: audience, message, schedule and measurement."""
+
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.widgets import (
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanWidget,
+)
+
+from customers.segments.models import Segment
+from recommendations.campaigns.backoffice.labels import WEEKDAYS
+from recommendations.campaigns.keys import find_free_key
+from recommendations.campaigns.locked_fields import get_locked_fields
+from recommendations.campaigns.models import Campaign
+from recommendations.messaging.models import MessageTemplate
+
+SECTIONS = {
+    "audience": ("segment", "excluded_segments", "required_consent"),
+    "message": ("channel", "template", "is_transactional", "priority"),
+    "schedule": (
+        *("kind", "starts_at", "frequency", "weekdays", "month_day", "send_time", "ends_on", "uses_customer_time"),
+    ),
+    "measurement": ("holdout_percent", "goal", "attribution_days"),
+}
+DATE_TIME_FORMAT = "%Y-%m-%dT%H:%M"  # of <input type="datetime-local">
+
+
+class CampaignForm(forms.ModelForm):
+    """A campaign in the back office; times are those of the shop's time zone."""
+
+    name = forms.CharField(label=gettext_lazy("name"), max_length=200, widget=UnfoldAdminTextInputWidget)
+    segment = forms.ModelChoiceField(
+        label=gettext_lazy("segment"),
+        queryset=Segment.objects.order_by("name"),
+        widget=UnfoldAdminSelectWidget,
+        help_text=gettext_lazy("Who gets the message."),
+    )
+    excluded_segments = forms.ModelMultipleChoiceField(
+        label=gettext_lazy("excluded segments"),
+        queryset=Segment.objects.order_by("name"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+    template = forms.ModelChoiceField(
+        label=gettext_lazy("message"),
+        queryset=MessageTemplate.objects.filter(archived_at__isnull=True).order_by("name"),
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+        help_text=gettext_lazy("Each run sends the version that is published when the run starts."),
+    )
+    kind = forms.ChoiceField(label=gettext_lazy("type"), choices=Campaign.Kind, widget=forms.RadioSelect)
+    starts_at = forms.DateTimeField(
+        label=gettext_lazy("start"),
+        required=False,
+        input_formats=[DATE_TIME_FORMAT, "%Y-%m-%dT%H:%M:%S"],
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format=DATE_TIME_FORMAT),
+        help_text=gettext_lazy("Leave empty to send as soon as the campaign is launched."),
+    )
+    weekdays = forms.TypedMultipleChoiceField(
+        label=gettext_lazy("days of the week"),
+        choices=list(enumerate(WEEKDAYS, start=1)),
+        coerce=int,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+    send_time = forms.TimeField(
+        label=gettext_lazy("time of day"), widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
+    )
+    ends_on = forms.DateField(
+        label=gettext_lazy("last day"),
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        help_text=gettext_lazy("Leave empty to send until the campaign is canceled."),
+    )
+    holdout_percent = forms.DecimalField(
+        label=gettext_lazy("holdout group in percent"),
+        min_value=Decimal(0),
+        max_value=Decimal(90),
+        max_digits=4,
+        decimal_places=2,
+        widget=UnfoldAdminIntegerFieldWidget(attrs={"step": "any"}),
+        help_text=gettext_lazy(
+            "So many customers, chosen by chance, do not get the message. Only the comparison with them shows what it caused."
+        ),
+    )
+
+    class Meta:
+        model = Campaign
+        fields = [
+            *("name", "description", "segment", "excluded_segments", "required_consent", "channel", "template"),
+            *("is_transactional", "priority", "kind", "starts_at", "frequency", "weekdays", "month_day", "send_time"),
+            *("ends_on", "uses_customer_time", "goal", "attribution_days"),
+        ]
+        widgets = {
+            "description": UnfoldAdminTextareaWidget(attrs={"rows": 2}),
+            "required_consent": UnfoldAdminSelectWidget,
+            "channel": UnfoldAdminSelectWidget,
+            "is_transactional": UnfoldBooleanWidget,
+            "priority": UnfoldAdminSelectWidget,
+            "frequency": UnfoldAdminSelectWidget,
+            "month_day": UnfoldAdminIntegerFieldWidget,
+            "uses_customer_time": UnfoldBooleanWidget,
+            "goal": UnfoldAdminSelectWidget,
+            "attribution_days": UnfoldAdminIntegerFieldWidget,
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        share = Decimal(str(self.instance.holdout_share)) * 100
+        self.fields["holdout_percent"].initial = f"{share.normalize():f}"
+        self.locked = get_locked_fields(self.instance) if self.instance.pk else ()
+        for name in self.locked:
+            field = self.fields.get("holdout_percent" if name == "holdout_share" else name)
+            if field is not None:
+                field.disabled = True
+
+    def clean_kind(self) -> str:
+        return str(self.cleaned_data["kind"])
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        segment, excluded = cleaned.get("segment"), cleaned.get("excluded_segments")
+        if segment is not None and excluded is not None and segment in excluded:
+            self.add_error("excluded_segments", _("The segment of the campaign cannot be excluded."))
+        if (
+            cleaned.get("kind") == Campaign.Kind.RECURRING
+            and cleaned.get("frequency") == Campaign.Frequency.WEEKLY
+            and "weekdays" in cleaned
+            and not cleaned["weekdays"]
+        ):
+            self.add_error("weekdays", _("Choose at least one day of the week."))
+        return cleaned
+
+    def save(self, commit: bool = True) -> Campaign:
+        campaign: Campaign = super().save(commit=False)
+        campaign.holdout_share = self.cleaned_data["holdout_percent"] / 100
+        if not campaign.key:
+            campaign.key = find_free_key(slugify(campaign.name)[:90] or "campaign")
+        if commit:
+            campaign.save()
+            self.save_m2m()
+        return campaign
+
+    def get_sections(self) -> dict[str, list[forms.BoundField]]:
+        return {section: [self[name] for name in names] for section, names in SECTIONS.items()}

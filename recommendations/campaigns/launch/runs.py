@@ -1,0 +1,150 @@
+"""Starts the runs that are due, and ends those whose messages are settled.
+
+A run, its audience and the time of the next run are written in one transaction: whenever the process is killed, either all of it
+happened or nothing did, and the next start of the job finds the campaign still due.
+"""
+
+import logging
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Max
+from django.utils.translation import gettext as _
+
+from customers.segments.conditions.condition_tree import ConditionError
+from customers.segments.models import Segment
+from recommendations.campaigns.launch.frozen_audience import freeze_audience, insert_skips, split_by_due_time
+from recommendations.campaigns.launch.readiness import find_message_problems, find_published_version
+from recommendations.campaigns.models import Campaign, CampaignRun, CampaignSettings
+from recommendations.campaigns.schedule import build_schedule, find_next_run
+from recommendations.sending.queue import Holdout, count_deliveries, queue_audience
+
+logger = logging.getLogger(__name__)
+ORIGIN = "campaign"
+ACTIVE_STATUSES = (Campaign.Status.SCHEDULED, Campaign.Status.RUNNING)
+
+
+class RunError(Exception):
+    """A run cannot start until somebody changes the campaign."""
+
+
+def start_due_runs(*, now: datetime) -> int:
+    """Start every run whose time has come; return their number. A campaign that cannot run is paused with the reason."""
+    due = list(
+        Campaign.objects.filter(next_run_at__lte=now, status__in=ACTIVE_STATUSES)
+        .order_by("-priority", "next_run_at")
+        .values_list("pk", flat=True)
+    )
+    return sum(start_due_run(pk, now=now) for pk in due)
+
+
+def start_due_run(campaign_id: int, *, now: datetime) -> bool:
+    """Start the run of one campaign; False if another process has it, or it cannot run."""
+    with transaction.atomic():
+        campaign = (
+            Campaign.objects.select_for_update(skip_locked=True, of=("self",))
+            .select_related("segment", "template")
+            .filter(pk=campaign_id, next_run_at__lte=now, status__in=ACTIVE_STATUSES)
+            .first()
+        )
+        if campaign is None or campaign.next_scheduled_for is None:
+            return False
+        try:
+            with transaction.atomic():  # a savepoint: a failure leaves nothing of the run
+                start_run(campaign, scheduled_for=campaign.next_scheduled_for, now=now)
+        except (RunError, ConditionError) as error:
+            logger.warning("Campaign %s cannot run: %s", campaign.key, error)
+            campaign.status, campaign.problem = Campaign.Status.PAUSED, str(error)
+            campaign.save(update_fields=["status", "problem"])
+            return False
+        return True
+
+
+def start_run(campaign: Campaign, *, scheduled_for: datetime, now: datetime) -> CampaignRun:
+    """Create a run, queue its messages and plan the next one. In the transaction that has locked the campaign.
+
+    Raises:
+        RunError: the message cannot be sent. ConditionError: a segment is not valid.
+    """
+    if problems := find_message_problems(campaign):
+        raise RunError(" ".join(problem.message for problem in problems))
+    version = find_published_version(campaign)
+    assert version is not None
+    if campaign.approved_version_id not in (None, version.pk) and is_approval_required():
+        raise RunError(_("The message has changed since it was approved. Ask for approval again."))
+    counts = freeze_audience(campaign, as_of=now)
+    run = CampaignRun.objects.create(
+        campaign=campaign,
+        number=(campaign.runs.aggregate(last=Max("number"))["last"] or 0) + 1,
+        template_version=version,
+        scheduled_for=scheduled_for,
+        started_at=now,
+        segment_key=campaign.segment.key,
+        segment_condition=get_condition(campaign.segment),
+        exclusions=[
+            {"key": segment.key, "name": segment.name, "condition": get_condition(segment)}
+            for segment in campaign.excluded_segments.order_by("key")
+        ],
+        holdout_share=campaign.holdout_share,
+        counts=counts.to_json(),
+    )
+    for due_at, customers in split_by_due_time(campaign, scheduled_for=scheduled_for):
+        queue_audience(
+            origin_kind=ORIGIN,
+            origin_id=run.pk,
+            customers=customers,
+            template_version_id=version.pk,
+            channel=campaign.channel,
+            due_at=due_at,
+            priority=campaign.priority,
+            is_transactional=campaign.is_transactional,
+            holdout=Holdout(campaign.salt, campaign.holdout_share),
+        )
+    insert_skips(run_id=run.pk, template_version_id=version.pk, campaign=campaign, due_at=scheduled_for)
+    campaign.status, campaign.problem = Campaign.Status.RUNNING, ""
+    plan_next_run(campaign, after=max(scheduled_for, now))
+    campaign.save(update_fields=["status", "problem", "next_run_at", "next_scheduled_for"])
+    return run
+
+
+def get_condition(segment: Segment) -> object:
+    return segment.condition if segment.kind == Segment.Kind.DYNAMIC else None
+
+
+def is_approval_required() -> bool:
+    return CampaignSettings.objects.filter(requires_approval=True).exists()
+
+
+def plan_next_run(campaign: Campaign, *, after: datetime) -> None:
+    """Set the time of the first run later than ``after``; a campaign that is sent once has none after its run."""
+    planned = (
+        find_next_run(build_schedule(campaign), after=after, launched_at=after)
+        if campaign.kind == Campaign.Kind.RECURRING
+        else None
+    )
+    campaign.next_run_at = planned.prepared_at if planned else None
+    campaign.next_scheduled_for = planned.scheduled_for if planned else None
+
+
+def finish_runs(*, now: datetime) -> int:
+    """End the runs without waiting messages, and the campaigns without a further run; return how many runs ended."""
+    runs = list(CampaignRun.objects.filter(status=CampaignRun.Status.SENDING).select_related("campaign"))
+    counts = count_deliveries(ORIGIN, [run.pk for run in runs])
+    finished = [run for run in runs if not counts[run.pk].waiting]
+    for run in finished:
+        finish_run(run, now=now)
+    return len(finished)
+
+
+def finish_run(run: CampaignRun, *, now: datetime) -> None:
+    with transaction.atomic():
+        changed = CampaignRun.objects.filter(pk=run.pk, status=CampaignRun.Status.SENDING).update(
+            status=CampaignRun.Status.FINISHED, finished_at=now
+        )
+        if not changed:
+            return
+        campaign = Campaign.objects.select_for_update().get(pk=run.campaign_id)
+        is_last = campaign.status == Campaign.Status.RUNNING and campaign.next_run_at is None
+        if is_last and not campaign.runs.filter(status=CampaignRun.Status.SENDING).exists():
+            campaign.status = Campaign.Status.ENDED
+            campaign.save(update_fields=["status"])

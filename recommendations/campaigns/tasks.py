@@ -1,0 +1,15 @@
+"""Background tasks of campaigns."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from recommendations.campaigns.launch import runs
+
+
+@shared_task(exclusive=True, quiet=True)
+def run_campaigns() -> int:
+    """Start the runs that are due and end those that are sent; return how many started."""
+    now = timezone.now()
+    started = runs.start_due_runs(now=now)
+    runs.finish_runs(now=now)
+    return started

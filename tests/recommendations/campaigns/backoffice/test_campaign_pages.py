@@ -1,0 +1,211 @@
+"""The pages of campaigns: from a draft over the launch to the results and the people behind them."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from customers.segments.models import Segment
+from recommendations.campaigns.launch.transitions import launch
+from recommendations.campaigns.models import Campaign, CampaignRun, CampaignSettings
+from recommendations.sending.models import Delivery
+from tests.makers import make_segment
+from tests.recommendations.campaigns.makers import make_campaign, make_reachable, make_template, update_deliveries
+
+pytestmark = pytest.mark.django_db
+
+MARKETER = (
+    *("view_campaign", "add_campaign", "change_campaign", "view_segment", "add_segment", "view_customerprofile"),
+    *("view_messagetemplate", "change_campaignsettings", "approve_campaign"),
+)
+
+
+def login(*permissions: str) -> Client:
+    user = User.objects.create(username=f"user-{User.objects.count()}", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    client = Client()
+    client.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return client
+
+
+@pytest.fixture
+def marketer() -> Client:
+    return login(*MARKETER)
+
+
+def build_form(segment: Segment, **fields: Any) -> dict[str, Any]:
+    return {
+        "name": "Spring",
+        "description": "",
+        "segment": segment.pk,
+        "required_consent": "",
+        "channel": "email",
+        "template": make_template().pk,
+        "priority": "0",
+        "kind": "once",
+        "starts_at": "",
+        "frequency": "weekly",
+        "month_day": "1",
+        "send_time": "10:00",
+        "ends_on": "",
+        "holdout_percent": "20",
+        "goal": "order",
+        "attribution_days": "7",
+        "action": "save",
+        **fields,
+    }
+
+
+def change_url(campaign: Campaign) -> str:
+    return reverse("admin:campaigns_campaign_change", args=[campaign.pk])
+
+
+def test_a_draft_is_saved_and_launched_and_its_page_shows_what_happens(marketer: Client) -> None:
+    make_reachable(10)
+    segment = make_segment("everybody")
+    page = marketer.get(f"{reverse('admin:campaigns_campaign_add')}?segment={segment.pk}").content.decode()
+    assert f'<option value="{segment.pk}" selected' in page
+    response = marketer.post(reverse("admin:campaigns_campaign_add"), build_form(segment))
+    campaign = Campaign.objects.get()
+    assert (response.status_code, response.headers["Location"]) == (302, change_url(campaign))
+    assert (campaign.key, campaign.status, campaign.created_by is not None) == ("spring", "draft", True)
+    assert "Launch" in marketer.get(change_url(campaign)).content.decode()
+    launched = marketer.post(reverse("admin:campaigns_campaign_do", args=[campaign.pk, "launch"]), follow=True)
+    assert "The campaign is running." in launched.content.decode()
+    text = marketer.get(
+        reverse("admin:campaigns_campaign_progress", args=[campaign.pk]), headers={"HX-Request": "true"}
+    )
+    assert "of 10 customers settled" in text.content.decode()
+    assert "every 2s" in text.content.decode()
+
+
+def test_a_launch_without_a_message_names_the_field_and_keeps_the_draft(marketer: Client) -> None:
+    form = build_form(make_segment("everybody"), template="", action="launch")
+    response = marketer.post(reverse("admin:campaigns_campaign_add"), form)
+    assert response.status_code == 422
+    assert "Choose a message." in response.content.decode()
+    assert Campaign.objects.get().status == "draft"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"kind": "recurring"}, "Choose at least one day of the week."),
+        ({"holdout_percent": "95"}, "less than or equal to 90"),
+        ({"name": ""}, "required"),
+    ],
+)
+def test_wrong_input_is_marked_and_nothing_is_saved(marketer: Client, change: dict[str, str], message: str) -> None:
+    response = marketer.post(reverse("admin:campaigns_campaign_add"), build_form(make_segment("everybody"), **change))
+    assert response.status_code == 422
+    assert message in response.content.decode()
+    assert not Campaign.objects.exists()
+
+
+def test_the_live_estimate_counts_the_form_without_saving_it(marketer: Client) -> None:
+    make_reachable(8)
+    excluded = make_segment("excluded", kind=Segment.Kind.STATIC)
+    excluded.members.create(customer_id=10**12)
+    form = build_form(make_segment("everybody"), excluded_segments=[excluded.pk], holdout_percent="0")
+    text = marketer.post(
+        reverse("admin:campaigns_campaign_estimate"), form, headers={"HX-Request": "true"}
+    ).content.decode()
+    assert "Set a holdout share" in text
+    assert text.count("<td>7</td>") == 8
+    assert not Campaign.objects.exists()
+
+
+def finish(campaign: Campaign) -> None:
+    started = timezone.now() - timedelta(days=10)
+    launch(campaign, by=None, now=started)
+    update_deliveries("status = 'sent', sent_at = %s WHERE status = 'pending'", started)
+    first = Delivery.objects.filter(status="sent").order_by("pk").values_list("customer_id", flat=True)[0]
+    update_deliveries("opened_at = now(), clicked_at = now() WHERE customer_id = %s", first)
+    CampaignRun.objects.update(status="finished")
+    Campaign.objects.update(status="ended")
+
+
+def test_the_people_behind_a_number_are_saved_as_a_segment(marketer: Client) -> None:
+    make_reachable(10)
+    campaign = make_campaign()
+    finish(campaign)
+    page = marketer.get(change_url(campaign)).content.decode()
+    people = reverse("admin:campaigns_campaign_people", args=[campaign.pk, "clicked"])
+    assert people in page
+    assert reverse("admin:campaigns_campaign_people", args=[campaign.pk, "skipped_holdout"]) in page
+    assert "1 customer" in marketer.get(people).content.decode()
+    assert marketer.post(people, {"name": "Clickers"}).status_code == 302
+    segment = Segment.objects.get(key="clickers")
+    assert (segment.kind, segment.members.count()) == (Segment.Kind.STATIC, 1)
+    taken = marketer.post(people, {"name": "Clickers"})
+    assert "already exists" in taken.content.decode()
+
+
+def test_an_analyst_reads_results_without_buttons_and_without_user_ids_that_are_addresses() -> None:
+    customers = make_reachable(10)
+    customers[0].identifiers.update(value="mia@shop.example")
+    campaign = make_campaign(holdout_share=0)
+    finish(campaign)
+    analyst = login("view_campaign", "view_customerprofile")
+    page = analyst.get(change_url(campaign)).content.decode()
+    assert "What it caused" in page
+    assert "/do/" not in page
+    people = analyst.get(reverse("admin:campaigns_campaign_people", args=[campaign.pk, "sent"])).content.decode()
+    assert "mia@shop.example" not in people
+    assert "u1" in people
+
+
+def test_a_running_recurring_campaign_changes_its_schedule_but_not_its_audience(marketer: Client) -> None:
+    make_reachable(4)
+    campaign = make_campaign(kind="recurring", weekdays=[1], template=make_template())
+    launch(campaign, by=None, now=timezone.now())
+    form = build_form(
+        make_segment("other"),
+        kind="recurring",
+        weekdays=["2", "3"],
+        holdout_percent="50",
+        template=campaign.template_id,
+    )
+    assert marketer.post(reverse("admin:campaigns_campaign_edit", args=[campaign.pk]), form).status_code == 302
+    before, campaign = campaign, Campaign.objects.get()
+    assert (campaign.weekdays, campaign.segment_id) == ([2, 3], before.segment_id)
+    assert campaign.next_run_at is not None
+    assert campaign.next_run_at.isoweekday() in (2, 3)
+
+
+def test_a_second_person_approves_by_a_button(marketer: Client) -> None:
+    make_reachable(3)
+    assert marketer.post(reverse("admin:campaigns_settings"), {"requires_approval": "on"}).status_code == 302
+    assert CampaignSettings.objects.get().requires_approval
+    marketer.post(reverse("admin:campaigns_campaign_add"), build_form(make_segment("everybody"), action="launch"))
+    campaign = Campaign.objects.get()
+    approve = reverse("admin:campaigns_campaign_do", args=[campaign.pk, "approve"])
+    assert campaign.status == "waiting_for_approval"
+    assert approve not in marketer.get(change_url(campaign)).content.decode()
+    second = login(*MARKETER)
+    assert approve in second.get(change_url(campaign)).content.decode()
+    second.post(approve)
+    campaign.refresh_from_db()
+    assert campaign.status == "running"
+
+
+def test_list_calendar_and_results_show_the_campaign(marketer: Client) -> None:
+    for name in ("changelist",):
+        assert "Create the first campaign" in marketer.get(reverse(f"admin:campaigns_campaign_{name}")).content.decode()
+    assert "No results yet" in marketer.get(reverse("admin:campaigns_results")).content.decode()
+    make_reachable(10)
+    finish(make_campaign(name="Autumn"))
+    planned = make_campaign(name="Winter", starts_at=timezone.now() + timedelta(minutes=1))
+    launch(planned, by=None, now=timezone.now())
+    for url in (
+        reverse("admin:campaigns_campaign_changelist"),
+        reverse("admin:campaigns_results"),
+        f"{reverse('admin:campaigns_calendar')}?month={timezone.localdate() - timedelta(days=10):%Y-%m}",
+    ):
+        assert "Autumn" in marketer.get(url).content.decode()
+    month = f"{timezone.localdate(planned.next_run_at):%Y-%m}"
+    assert "planned" in marketer.get(f"{reverse('admin:campaigns_calendar')}?month={month}").content.decode()
