@@ -158,6 +158,26 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         description=_("Recomputes the counters, RFM scores, stage and predictions of every customer."),
     ),
     ScheduledJob(
+        task="recommendations.flows.tasks.run_flows",
+        seconds=2,
+        title=_("Run flows"),
+        description=_("Reacts to events and changes that flows wait for, and executes the steps that are due."),
+    ),
+    ScheduledJob(
+        task="recommendations.flows.tasks.find_flow_dates",
+        cron="* * * * *",
+        title=_("Find dates for flows"),
+        description=_(
+            "Finds birthdays, and customers who have crossed the line of a date or score that starts a flow."
+        ),
+    ),
+    ScheduledJob(
+        task="recommendations.flows.tasks.tidy_flows",
+        cron="15 * * * *",
+        title=_("Tidy flows"),
+        description=_("Stops listening for versions of flows that nobody is in any more."),
+    ),
+    ScheduledJob(
         task="recommendations.serving.tasks.store_impressions",
         seconds=2,
         title=_("Store impressions"),

@@ -237,6 +237,7 @@ INSTALLED_APPS = [
     "recommendations.sending",
     "recommendations.offers",
     "recommendations.campaigns",
+    "recommendations.flows",
     "config.access",
     "config.jobs",
     "config.onsite",

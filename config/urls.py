@@ -46,6 +46,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/settings/", include("config.backoffice.settings.urls")),
     path("shop-logo", show_logo, name="shop_logo"),
     path("admin/imports/", include("customers.imports.backoffice.urls")),
+    path("admin/flows/", include("recommendations.flows.backoffice.urls")),
     path("admin/customers/", include("customers.segments.backoffice.customer_list.urls")),
     path("admin/templates/", include("recommendations.messaging.backoffice.urls")),
     path("", include("config.onsite.urls")),

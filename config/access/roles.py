@@ -28,11 +28,12 @@ VIEW_PERMISSIONS = (
     "campaigns.view_*",
     "offers.view_*",
     "messaging.view_*",
+    "flows.view_*",
 )
 # Role → patterns of the permissions it starts with. Unmasked personal data requires identity.view_personal.
 ROLES: dict[str, tuple[str, ...]] = {
     "Analyst": VIEW_PERMISSIONS,
-    "Marketer": (*VIEW_PERMISSIONS, "segments.*", "campaigns.*", "messaging.*", "offers.*"),
+    "Marketer": (*VIEW_PERMISSIONS, "segments.*", "campaigns.*", "messaging.*", "flows.*", "offers.*"),
     "Merchandiser": (
         "catalog.*",
         "orders.view_*",

@@ -21,6 +21,7 @@ from customers.processing.routing import (
     select_counted_events,
     summarize_activity,
 )
+from customers.processing.signals import events_processed
 from customers.processing.unsubscribes import record_unsubscribes
 from customers.segments.event_counts.counting import count_changed_orders, count_events
 from customers.warehouse.append import MIN_FILES_TO_JOIN, AppendDraft, draft_events, join_appended, publish_draft
@@ -110,6 +111,13 @@ def process_batch(claim: OutboxClaim, result: ProcessingResult, *, at: datetime)
     with result.time_stage("counts"):
         count_changed_orders(orders.customer_ids)
         counted = count_events(select_counted_events(events, customers.customer_ids), received=(claim.low, claim.high))
+    with result.time_stage("signals"):
+        events_processed.send(
+            sender=ProcessingResult,
+            events=events,
+            customer_ids=customers.customer_ids,
+            received=(claim.low, claim.high),
+        )
     with result.time_stage("rejected"):
         rejected = reject_events(
             ProcessingRejection(events[position].id, code, reason)

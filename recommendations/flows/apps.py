@@ -1,0 +1,38 @@
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class FlowsConfig(AppConfig):
+    name = "recommendations.flows"
+    label = "flows"
+    verbose_name = _("Flows")
+
+    def ready(self) -> None:
+        from auditlog.registry import auditlog
+
+        from customers.identity.signals import customer_erased, customers_deleted, customers_merged, merge_reverted
+        from customers.lifecycle.backoffice.panels.registry import CustomerPanel, register_panel
+        from customers.processing.signals import events_processed
+        from recommendations.flows import merge_receivers
+        from recommendations.flows.backoffice.customer_panel import list_customer_flows
+        from recommendations.flows.capture.events import capture_events
+        from recommendations.flows.models import Flow, FlowVersion
+
+        auditlog.register(Flow, exclude_fields=["matched_at"])
+        auditlog.register(FlowVersion)
+        events_processed.connect(capture_events, dispatch_uid="flows.events")
+        customers_merged.connect(merge_receivers.move_stays, dispatch_uid="flows.merge")
+        merge_reverted.connect(merge_receivers.restore_stays, dispatch_uid="flows.revert")
+        customer_erased.connect(merge_receivers.end_erased_stays, dispatch_uid="flows.erase")
+        customers_deleted.connect(merge_receivers.end_deleted_stays, dispatch_uid="flows.delete")
+        register_panel(
+            CustomerPanel(
+                "flows",
+                30,
+                _("Flows"),
+                "admin/flows/of_customer.html",
+                "flows.view_flow",
+                list_customer_flows,
+                tab="messages",
+            )
+        )

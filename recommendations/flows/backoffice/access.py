@@ -1,0 +1,28 @@
+"""Who may do what with flows."""
+
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+
+from recommendations.flows.models import Flow
+
+VIEW = "flows.view_flow"
+CHANGE = "flows.change_flow"
+ADD = "flows.add_flow"
+VIEW_PEOPLE = "lifecycle.view_customerprofile"
+
+
+def get_flow(request: HttpRequest, flow_id: int, *permissions: str) -> Flow:
+    """Return a flow that the user may view; Errors: PermissionDenied without one of the permissions."""
+    check_flow_permissions(request, *permissions)
+    return get_object_or_404(Flow, pk=flow_id)
+
+
+def check_flow_permissions(request: HttpRequest, *permissions: str) -> None:
+    if not request.user.has_perms([VIEW, *permissions]):
+        raise PermissionDenied
+
+
+def get_user(request: HttpRequest) -> User | None:
+    return User.objects.filter(pk=request.user.pk or 0).first()

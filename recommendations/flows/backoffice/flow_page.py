@@ -1,0 +1,220 @@
+"""The page of one flow: its state, its steps as a list with the people at each of them, its versions, and a dry run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format, number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from config.foundation.backoffice.pages import render_page
+from config.foundation.slow_figures import get_figures
+from customers.identity.models import Identifier
+from recommendations.flows.backoffice.access import CHANGE, VIEW_PEOPLE, get_flow
+from recommendations.flows.backoffice.flow_labels import (
+    STEP_LABELS,
+    describe_condition,
+    describe_reentry,
+    describe_step,
+    describe_stop,
+    describe_trigger,
+    label_outcome,
+)
+from recommendations.flows.definition_checks import check_definition
+from recommendations.flows.dry_run import run_dry
+from recommendations.flows.machine.definition_parsing import DefinitionProblem, list_problems
+from recommendations.flows.machine.graph import list_branches
+from recommendations.flows.models import Flow, FlowVersion
+from recommendations.flows.problem_messages import describe_fix, describe_problem
+from recommendations.flows.publishing import get_current, get_draft
+from recommendations.flows.statistics import MessageFigures, StepFigures, read_message_figures, read_step_figures
+
+NO_FIGURES = StepFigures()
+
+
+@dataclass
+class ShownStep:
+    """A step as the page shows it, with its branches."""
+
+    key: str
+    kind: str
+    text: str
+    figures: StepFigures
+    messages: MessageFigures | None
+    problems: list[str]
+    is_first: bool
+    is_last: bool
+    people_url: str
+    branches: list["ShownBranch"] = field(default_factory=list)
+
+
+@dataclass
+class ShownBranch:
+    name: str
+    label: str
+    count: str
+    steps: list[ShownStep]
+
+
+def show_flow(request: HttpRequest, flow_id: int) -> HttpResponse:
+    """Show a flow. ``?version=`` chooses one; without it the draft is shown, or else the current version."""
+    flow = get_flow(request, flow_id)
+    version = choose_version(request, flow)
+    may_change = request.user.has_perm(CHANGE) and flow.status not in (Flow.Status.ENDING, Flow.Status.ENDED)
+    is_draft = version.published_at is None
+    problems = check_definition(version.definition, as_of=timezone.now())
+    steps = ListBuilder(flow, version, problems).build(version.definition.get("steps", []))
+    return render_page(
+        request,
+        "admin/flows/flow.html",
+        title=flow.name,
+        verdict=describe_state(flow),
+        as_of=timezone.now(),
+        flow=flow,
+        version=version,
+        is_draft=is_draft,
+        has_draft=get_draft(flow) is not None,
+        may_edit=may_change and (is_draft or get_draft(flow) is None),
+        may_change=may_change,
+        may_end=request.user.has_perm(CHANGE) and flow.status in (Flow.Status.LIVE, Flow.Status.PAUSED),
+        may_test=request.user.has_perm(VIEW_PEOPLE),
+        steps=steps,
+        parts=build_parts(version.definition, problems),
+        problems=[describe_problem(problem) for problem in problems],
+        versions=list(flow.versions.all()[:20]),
+        step_kinds=list(STEP_LABELS.items()),
+    )
+
+
+def choose_version(request: HttpRequest, flow: Flow) -> FlowVersion:
+    number = request.GET.get("version", "")
+    if number.isdecimal() and len(number) < 9 and (chosen := flow.versions.filter(number=number).first()):
+        return chosen
+    version = get_draft(flow) or get_current(flow) or flow.versions.first()
+    assert version is not None  # a flow is created with its first version
+    return version
+
+
+def describe_state(flow: Flow) -> str:
+    """Return one sentence on the state of a flow."""
+    inside = flow.entries.filter(status="active").count() if flow.published_at else 0
+    people = ngettext("%(count)s person is inside.", "%(count)s people are inside.", inside) % {
+        "count": number_format(inside, force_grouping=True)
+    }
+    match flow.status:
+        case Flow.Status.DRAFT:
+            return _("A draft: nobody enters it before it is published.")
+        case Flow.Status.LIVE:
+            return _("Live. %(people)s") % {"people": people}
+        case Flow.Status.PAUSED:
+            return _("Paused: nobody enters, and nothing is sent. %(people)s") % {"people": people}
+        case Flow.Status.ENDING:
+            return _("Ending: nobody enters any more. %(people)s") % {"people": people}
+    return _("Ended.")
+
+
+def build_parts(definition: Mapping[str, Any], problems: list[DefinitionProblem]) -> list[dict[str, Any]]:
+    """Return the parts above the steps: the trigger, the filter, the re-entry rule, the goal and the exits."""
+    broken = {problem.part for problem in list_problems(definition)}
+    texts = {
+        "trigger": (_("Starts when"), lambda: describe_trigger(definition["trigger"])),
+        "filter": (_("For"), lambda: describe_condition(definition.get("filter"))),
+        "reentry": (_("May enter"), lambda: describe_reentry(definition["reentry"])),
+        "goal": (_("Goal"), lambda: describe_stop(definition.get("goal"))),
+        "exits": (
+            _("Leaves early if"),
+            lambda: "; ".join(map(describe_stop, definition.get("exits", []))) or _("never"),
+        ),
+    }
+    return [
+        {
+            "key": key,
+            "label": label,
+            "text": _("not valid") if key in broken else describe(),
+            "problems": [describe_fix(problem) for problem in problems if problem.part == key],
+        }
+        for key, (label, describe) in texts.items()
+    ]
+
+
+class ListBuilder:
+    """Builds the list of steps with their figures."""
+
+    def __init__(self, flow: Flow, version: FlowVersion, problems: list[DefinitionProblem]) -> None:
+        self.people_url = reverse("flows:people", args=[flow.pk])
+        self.version = version
+        self.problems = problems
+        is_published = version.published_at is not None
+        self.figures = read_step_figures(version.pk) if is_published else {}
+        self.messages: dict[str, MessageFigures] = {}
+        if is_published:
+            name = f"flows.messages.{version.pk}"
+            self.messages = get_figures(name, dict[str, MessageFigures], lambda: read_message_figures(version.pk))
+
+    def build(self, steps: list[dict[str, Any]]) -> list[ShownStep]:
+        return [self.build_step(step, index, len(steps)) for index, step in enumerate(steps)]
+
+    def build_step(self, step: dict[str, Any], index: int, total: int) -> ShownStep:
+        problems = [problem for problem in self.problems if problem.part == step["key"]]
+        figures = self.figures.get(step["key"], NO_FIGURES)
+        # what a step with a problem lacks cannot be described
+        text = str(STEP_LABELS.get(step["kind"], step["kind"])) if problems else describe_step(step)
+        query = urlencode({"version": self.version.number, "step": step["key"]})
+        return ShownStep(
+            key=step["key"],
+            kind=step["kind"],
+            text=text,
+            figures=figures,
+            messages=self.messages.get(step["key"]),
+            problems=[describe_fix(problem) for problem in problems],
+            is_first=index == 0,
+            is_last=index == total - 1,
+            people_url=f"{self.people_url}?{query}",
+            branches=[self.build_branch(step, name, figures) for name in list_branches(step)],
+        )
+
+    def build_branch(self, step: dict[str, Any], name: str, figures: StepFigures) -> ShownBranch:
+        count = number_format(figures.outcomes.get(name, 0), force_grouping=True)
+        return ShownBranch(name, label_outcome(name), count, self.build(step.get("branches", {}).get(name, [])))
+
+
+def show_dry_run(request: HttpRequest, flow_id: int) -> HttpResponse:
+    """Show what the flow would do for one customer; ``?user_id=`` chooses the customer."""
+    flow = get_flow(request, flow_id, VIEW_PEOPLE)
+    version = choose_version(request, flow)
+    user_id = request.GET.get("user_id", "").strip()[:255]
+    problem, result, lines = "", None, []
+    if user_id:
+        identifier = Identifier.objects.filter(kind=Identifier.Kind.USER_ID, value=user_id).first()
+        if list_problems(version.definition):
+            problem = _("The flow has problems. Fix them first; the page of the flow lists them.")
+        elif identifier is None:
+            problem = _("No customer has this user ID. Check it on the page of the customer.")
+        else:
+            now = timezone.now()
+            result = run_dry(flow=flow, definition=version.definition, customer_id=identifier.customer_id, now=now)
+            lines = [
+                {
+                    "at": date_format(timezone.localtime(line.at), "DATETIME_FORMAT"),
+                    "text": describe_step(line.step.settings),
+                    "outcome": label_outcome(line.outcome),
+                    "depth": line.step.depth,
+                }
+                for line in result.lines
+            ]
+    return render_page(
+        request,
+        "admin/flows/dry_run.html",
+        title=_("Test run: %(name)s") % {"name": flow.name},
+        verdict=_("What would happen to a customer who starts the flow now. Nothing is sent or changed."),
+        flow=flow,
+        user_id=user_id,
+        problem=problem,
+        result=result,
+        lines=lines,
+    )

@@ -1,0 +1,64 @@
+"""Changes of a flow's state: publish, pause, resume, end, duplicate, and discard the draft."""
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from recommendations.flows.backoffice.access import ADD, CHANGE, get_flow, get_user
+from recommendations.flows.definition_checks import DefinitionError
+from recommendations.flows.models import Flow
+from recommendations.flows.problem_messages import describe_problem
+from recommendations.flows.publishing import (
+    FlowStateError,
+    discard_draft,
+    duplicate_flow,
+    end_flow,
+    pause_flow,
+    publish_flow,
+    resume_flow,
+)
+
+
+@require_POST
+def change_state(request: HttpRequest, flow_id: int) -> HttpResponse:
+    """Do what ``action`` says, and return to the flow with a message."""
+    action = request.POST.get("action", "")
+    flow = get_flow(request, flow_id, ADD if action == "duplicate" else CHANGE)
+    now = timezone.now()
+    try:
+        match action:
+            case "publish":
+                version = publish_flow(flow=flow, now=now)
+                text = _("Version %(number)d is live. People who are inside finish on theirs.")
+                messages.success(request, text % {"number": version.number})
+            case "pause":
+                pause_flow(flow=flow)
+                messages.success(request, _("The flow is paused. Messages that are queued already are still sent."))
+            case "resume":
+                resume_flow(flow=flow)
+                messages.success(request, _("The flow is live again."))
+            case "end" | "end-now":
+                end_flow(flow=flow, now=now, removes_people=action == "end-now")
+                messages.success(request, describe_end(flow))
+            case "discard":
+                discard_draft(flow=flow)
+                messages.success(request, _("The draft was discarded."))
+            case "duplicate":
+                flow = duplicate_flow(flow=flow, name=_("Copy of %(name)s") % {"name": flow.name}, by=get_user(request))
+            case _:
+                raise Http404
+    except FlowStateError as error:
+        messages.error(request, str(error))
+    except DefinitionError as error:
+        for problem in error.problems:
+            messages.error(request, describe_problem(problem))
+    return HttpResponseRedirect(reverse("flows:flow", args=[flow.pk]))
+
+
+def describe_end(flow: Flow) -> str:
+    if flow.status == Flow.Status.ENDED:
+        return _("The flow has ended.")
+    return _("Nobody enters any more. The flow ends when the people inside have finished.")

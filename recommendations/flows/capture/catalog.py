@@ -1,0 +1,76 @@
+"""Finds who is interested in products that changed, in one statement per flow: who viewed or wanted them, or bought in the category."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+from django.db import connection
+
+from config.foundation.shop.profile import get_time_zone
+from customers.events.event_taxonomy import Meaning
+from recommendations.flows.machine.graph import FlowGraph
+from recommendations.flows.models import FlowSignal, FlowVersion
+
+MEANINGS = {"viewed": Meaning.VIEW, "added": Meaning.CART, "wishlisted": Meaning.WISHLIST, "bought": Meaning.PURCHASE}
+EPOCH_DAY = date(1970, 1, 1)
+
+# Whoever bought the product after showing interest is left out. Of several products of one customer, the newest interest counts, so
+# that a sale of a whole category sends one message.
+SIGNAL_INTERESTED = """
+WITH changed AS MATERIALIZED (
+    SELECT DISTINCT ON (row.product_id) row.product_id, row.occurrence, row.at, row.old_price, p.title, p.url, p.image_url,
+           p.price, p.currency, c.path
+    FROM unnest(%(products)s::text[], %(occurrences)s::text[], %(times)s::timestamptz[], %(old_prices)s::text[])
+         WITH ORDINALITY AS row (product_id, occurrence, at, old_price, position)
+    JOIN catalog_product p ON p.product_id = row.product_id AND p.is_active
+    LEFT JOIN catalog_category c ON c.id = p.category_id
+    ORDER BY row.product_id, row.position DESC
+), series AS MATERIALIZED (
+    SELECT s.id, changed.product_id
+    FROM changed JOIN segments_eventseries s ON s.meaning = ANY(%(meanings)s) AND s.about = %(about)s
+         AND s.name = CASE WHEN %(about)s = 'category' THEN changed.path ELSE changed.product_id END
+), interested AS (
+    SELECT DISTINCT ON (n.customer_id) n.customer_id, series.product_id
+    FROM series JOIN segments_eventcount n ON n.series_id = series.id
+    WHERE n.days[cardinality(n.days)] >= %(since)s AND NOT EXISTS (
+        SELECT FROM segments_eventseries bs JOIN segments_eventcount b ON b.series_id = bs.id AND b.customer_id = n.customer_id
+        WHERE bs.meaning = 'purchase' AND bs.about = 'product' AND bs.name = series.product_id AND %(leave_out_buyers)s
+          AND b.days[cardinality(b.days)] >= n.days[cardinality(n.days)]
+    )
+    ORDER BY n.customer_id, n.days[cardinality(n.days)] DESC, series.product_id
+)
+INSERT INTO flows_flowsignal (kind, name, customer_id, product_id, occurrence, at, data)
+SELECT 'match', %(flow)s, i.customer_id, i.product_id, changed.occurrence, changed.at, jsonb_build_object(
+    'product', jsonb_strip_nulls(jsonb_build_object(
+        'product_id', i.product_id, 'title', changed.title, 'url', changed.url, 'image_url', changed.image_url,
+        'price', changed.price::text, 'currency', changed.currency, 'old_price', changed.old_price, 'category', changed.path
+    ))
+)
+FROM interested i JOIN changed USING (product_id)
+ORDER BY i.customer_id
+"""
+
+
+def signal_interested(*, version: FlowVersion, graph: FlowGraph, signals: Sequence[FlowSignal], now: datetime) -> int:
+    """Write a signal for each customer who is interested in one of the changed products; return their number.
+
+    In the caller's transaction, which deletes the signals of the products.
+    """
+    trigger = graph.trigger
+    chosen = [signal for signal in signals if signal.data.get("percent", 100) >= trigger.get("percent", 0)]
+    if not chosen:
+        return 0
+    today = now.astimezone(get_time_zone()).date()
+    parameters = {
+        "products": [signal.product_id for signal in chosen],
+        "occurrences": [signal.occurrence for signal in chosen],
+        "times": [signal.at for signal in chosen],
+        "old_prices": [str(signal.data["old_price"]) if "old_price" in signal.data else None for signal in chosen],
+        "meanings": [str(MEANINGS[name]) for name in trigger["interest"]],
+        "about": "category" if trigger["change"] == "new_product" else "product",
+        "leave_out_buyers": "bought" not in trigger["interest"],
+        "since": (today - EPOCH_DAY).days - trigger["within_days"],
+        "flow": str(version.flow_id),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(SIGNAL_INTERESTED, parameters)
+        return int(cursor.rowcount)

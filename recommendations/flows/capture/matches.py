@@ -1,0 +1,74 @@
+"""Finds who has crossed the line of a date or score trigger, by comparing who matches now with who matched the last time."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from psycopg import sql
+
+from config.foundation.shop.profile import get_time_zone
+from recommendations.flows.models import Flow, FlowVersion
+
+COMPARE_EVERY = timedelta(minutes=10)
+
+# One statement compares all customers, whatever their number, and writes only the changes. At the first comparison nobody has crossed the line.
+COMPARE = sql.SQL("""
+WITH member AS MATERIALIZED (
+    SELECT p.customer_id FROM lifecycle_customerprofile p WHERE {condition}
+), gone AS (
+    DELETE FROM flows_flowmatch m
+    WHERE m.flow_id = %(flow)s AND NOT EXISTS (SELECT FROM member WHERE member.customer_id = m.customer_id)
+), crossed AS (
+    INSERT INTO flows_flowmatch (flow_id, customer_id)
+    SELECT %(flow)s, member.customer_id FROM member
+    WHERE NOT EXISTS (SELECT FROM flows_flowmatch m WHERE m.flow_id = %(flow)s AND m.customer_id = member.customer_id)
+    RETURNING customer_id
+)
+INSERT INTO flows_flowsignal (kind, name, customer_id, product_id, occurrence, at, data)
+SELECT 'match', %(flow)s::text, customer_id, '', '', %(now)s, '{{}}' FROM crossed WHERE %(is_observed)s ORDER BY customer_id
+""")
+
+
+def compare_due_matches(*, now: datetime) -> int:
+    """Compare the customers of every flow whose last comparison is ten minutes ago; return the number of signals."""
+    signals = 0
+    current = FlowVersion.objects.filter(is_current=True, flow__status=Flow.Status.LIVE).select_related("flow")
+    for version in current:
+        trigger = version.definition["trigger"]
+        is_due = version.flow.matched_at is None or version.flow.matched_at <= now - COMPARE_EVERY
+        if is_due and is_matched_trigger(trigger):
+            signals += compare_matches(flow_id=version.flow_id, trigger=trigger, now=now)
+    return signals
+
+
+def is_matched_trigger(trigger: Mapping[str, Any]) -> bool:
+    """Return whether a trigger is found by comparing customers."""
+    return trigger["kind"] == "score" or (trigger["kind"] == "date" and trigger["date"] != "birthday")
+
+
+def compare_matches(*, flow_id: int, trigger: Mapping[str, Any], now: datetime) -> int:
+    """Write a signal for each customer who has crossed the line since the last comparison; return their number."""
+    with transaction.atomic():
+        flow = Flow.objects.select_for_update().get(pk=flow_id)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                COMPARE.format(condition=build_line_condition(trigger, now)).as_string(None),
+                {"flow": flow_id, "now": now, "is_observed": flow.matched_at is not None},
+            )
+            crossed = int(cursor.rowcount)
+        flow.matched_at = now
+        flow.save(update_fields=["matched_at"])
+    return crossed
+
+
+def build_line_condition(trigger: Mapping[str, Any], now: datetime) -> sql.Composable:
+    """Return the SQL condition of the customers beyond the line."""
+    if trigger["kind"] == "score":
+        operator = sql.SQL(">") if trigger["direction"] == "above" else sql.SQL("<")
+        return sql.SQL("p.{} {} {}").format(sql.Identifier(trigger["score"]), operator, sql.Literal(trigger["value"]))
+    if trigger["date"] == "last_order":
+        limit = now - timedelta(days=trigger["days"])
+        return sql.SQL("p.last_order_at <= {}").format(sql.Literal(limit))
+    day = now.astimezone(get_time_zone()).date() - timedelta(days=trigger["days"])
+    return sql.SQL("p.next_order_likely <= {}").format(sql.Literal(day))

@@ -1,0 +1,300 @@
+"""Reacts to signals in the order in which they were written: customers enter flows, waits end, goals are reached, people leave.
+
+A signal is deleted in the transaction that reacts to it. One process at a time does this, so that what one customer does counts in order.
+"""
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+
+from config.foundation.database.advisory_locks import exclusive_lock
+from config.foundation.database.array_parameters import format_bigint_list
+from recommendations.flows.capture.catalog import signal_interested
+from recommendations.flows.capture.event_names import normalize_event
+from recommendations.flows.execution.history import StayHistory, read_history
+from recommendations.flows.execution.people import select_matching
+from recommendations.flows.execution.published_graphs import load_graphs
+from recommendations.flows.execution.signal_events import build_entry_events, read_properties_of
+from recommendations.flows.execution.stays import (
+    COLUMNS,
+    Stay,
+    StepCounts,
+    add_counts,
+    insert_stays,
+    read_stays,
+    update_stays,
+)
+from recommendations.flows.machine.decisions import matches_filters, may_enter
+from recommendations.flows.machine.graph import FlowGraph
+from recommendations.flows.models import Flow, FlowListener, FlowSignal, FlowVersion
+
+LOCK_NAME = "flows.signals"
+CHUNK_SIZE = 2_000
+# an event that is uploaded later than this starts nothing: nobody wants a basket reminder for last week's basket
+MAX_TRIGGER_AGE = timedelta(days=1)
+
+LOCK_FLOWS = "SELECT id, status FROM flows_flow WHERE status IN ('live', 'paused', 'ending') ORDER BY id FOR SHARE"
+TAKE_SIGNALS = """
+SELECT id, kind, name, customer_id, product_id, occurrence, at, data FROM flows_flowsignal
+ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
+"""
+# FOR SHARE lets a merge that has begun finish first; the IDs of merged customers then lead to those that are kept
+LOCK_CUSTOMERS = (
+    "SELECT id FROM identity_customer WHERE id = ANY(%s::bigint[]) AND erased_at IS NULL ORDER BY id FOR SHARE"
+)
+FIND_KEPT = """
+SELECT DISTINCT ON (merged_id) merged_id, kept_id FROM identity_identitymerge
+WHERE merged_id = ANY(%s::bigint[]) AND reverted_at IS NULL ORDER BY merged_id, id DESC
+"""
+READ_ACTIVE = "SELECT {columns} FROM flows_flowentry WHERE customer_id = ANY(%(ids)s::bigint[]) AND status = 'active' ORDER BY id FOR UPDATE".replace(
+    "{columns}", COLUMNS
+)
+
+
+@dataclass
+class ReactionResult:
+    """What a run over the signals did."""
+
+    signals: int = 0
+    entered: int = 0
+    changed: int = 0
+
+
+@dataclass
+class ListeningVersions:
+    """The versions that listen, by the kind and name of signals."""
+
+    triggers: dict[tuple[str, str], list[FlowVersion]] = field(default_factory=lambda: defaultdict(list))
+    awaiting: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
+    graphs: dict[int, FlowGraph] = field(default_factory=dict)
+
+
+def process_signals(*, now: datetime, seconds: float | None = None) -> ReactionResult:
+    """React to the waiting signals, oldest first, for about ``seconds``.
+
+    Raises:
+        AlreadyRunningError: another process does so.
+    """
+    deadline = None if seconds is None else time.monotonic() + seconds
+    total = ReactionResult()
+    with exclusive_lock(LOCK_NAME):
+        while deadline is None or time.monotonic() < deadline:
+            with transaction.atomic():
+                result = react_to_chunk(now=now)
+            total.signals += result.signals
+            total.entered += result.entered
+            total.changed += result.changed
+            if not result.signals:
+                break
+    return total
+
+
+def react_to_chunk(*, now: datetime) -> ReactionResult:
+    """React to the next signals, in the caller's transaction."""
+    statuses = lock_flows()
+    signals = take_signals()
+    if not signals:
+        return ReactionResult()
+    listening = read_listening(signals, statuses)
+    for signal_group in group_catalog_signals(signals):
+        for version in listening.triggers["catalog", signal_group[0].name]:
+            signal_interested(version=version, graph=listening.graphs[version.pk], signals=signal_group, now=now)
+    personal = resolve_customers([signal for signal in signals if signal.customer_id is not None])
+    reaction = SignalReaction(now=now, listening=listening)
+    reaction.react(personal)
+    with connection.cursor() as cursor:
+        ids = format_bigint_list(signal.pk for signal in signals)
+        cursor.execute("DELETE FROM flows_flowsignal WHERE id = ANY(%s::bigint[])", [ids])
+    add_counts(reaction.counts)
+    return ReactionResult(len(signals), len(reaction.entered), len(reaction.changed))
+
+
+def lock_flows() -> dict[int, str]:
+    """Return the status of each flow that reacts; a change of a flow waits until the chunk is done, and the other way round."""
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK_FLOWS)
+        return dict(cursor.fetchall())
+
+
+def take_signals() -> list[FlowSignal]:
+    return list(FlowSignal.objects.raw(TAKE_SIGNALS, [CHUNK_SIZE]))
+
+
+def group_catalog_signals(signals: Sequence[FlowSignal]) -> list[list[FlowSignal]]:
+    """Return the changes of products, one list per type of change."""
+    groups: dict[str, list[FlowSignal]] = defaultdict(list)
+    for signal in signals:
+        if signal.kind == "catalog":
+            groups[signal.name].append(signal)
+    return list(groups.values())
+
+
+def read_listening(signals: Sequence[FlowSignal], statuses: dict[int, str]) -> ListeningVersions:
+    """Return the versions that listen for the signals; only live flows are triggered."""
+    listening = ListeningVersions()
+    names = {signal.name for signal in signals}
+    rows = FlowListener.objects.filter(name__in=names, version__flow__in=list(statuses)).select_related("version")
+    for listener in rows.order_by("version_id"):
+        if not listener.is_trigger:
+            listening.awaiting[listener.name].add(listener.version_id)
+        elif statuses[listener.version.flow_id] == Flow.Status.LIVE and listener.version.is_current:
+            listening.triggers[listener.kind, listener.name].append(listener.version)
+    matched = {signal.name for signal in signals if signal.kind == "match"}
+    live = [flow_id for flow_id, status in statuses.items() if status == Flow.Status.LIVE and str(flow_id) in matched]
+    for version in FlowVersion.objects.filter(flow__in=live, is_current=True):
+        listening.triggers["match", str(version.flow_id)].append(version)
+    triggered = {version.pk for versions in listening.triggers.values() for version in versions}
+    listening.graphs = load_graphs(triggered.union(*listening.awaiting.values()))
+    return listening
+
+
+def resolve_customers(signals: Sequence[FlowSignal]) -> list[FlowSignal]:
+    """Return the signals of customers who exist; those of merged customers belong to the customers that were kept."""
+    known = lock_customers({signal.customer_id for signal in signals})
+    missing = {signal.customer_id for signal in signals if signal.customer_id is not None} - known
+    if missing:
+        with connection.cursor() as cursor:
+            cursor.execute(FIND_KEPT, [format_bigint_list(missing)])
+            kept = dict(cursor.fetchall())
+        for signal in signals:
+            signal.customer_id = kept.get(signal.customer_id or 0, signal.customer_id)
+        known |= lock_customers(set(kept.values()))
+    return [signal for signal in signals if signal.customer_id in known]
+
+
+def lock_customers(customer_ids: set[Any]) -> set[int]:
+    if not customer_ids:
+        return set()
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK_CUSTOMERS, [format_bigint_list(sorted(customer_ids))])
+        return {customer_id for (customer_id,) in cursor.fetchall()}
+
+
+class SignalReaction:
+    """Applies the signals of one chunk, one after the other, to the stays of their customers."""
+
+    def __init__(self, *, now: datetime, listening: ListeningVersions) -> None:
+        self.now = now
+        self.listening = listening
+        self.counts: StepCounts = Counter()
+        self.active: dict[int, dict[int, Stay]] = defaultdict(dict)  # customer → flow → stay
+        self.entered: list[Stay] = []
+        self.changed: dict[int, Stay] = {}
+        self.history = StayHistory()
+        self.eligible: dict[int, set[int]] = {}  # version → customers who match its filter
+        self.events: dict[int, dict[str, Any]] = {}  # signal → what templates get as event
+
+    def react(self, signals: Sequence[FlowSignal]) -> None:
+        signals = [signal for signal in signals if self.is_awaited(signal)]
+        if not signals:
+            return
+        ids = format_bigint_list({signal.customer_id for signal in signals if signal.customer_id is not None})
+        for stay in read_stays(READ_ACTIVE, {"ids": ids}):
+            self.active[stay.customer_id][stay.flow_id] = stay
+        self.load_candidates(signals)
+        for signal in signals:
+            for stay in list(self.active[signal.customer_id or 0].values()):
+                if stay.version_id in self.listening.awaiting.get(signal.name, ()):
+                    self.advance(stay, signal)
+            for version in self.listening.triggers.get((signal.kind, signal.name), ()):
+                self.enter(version, signal)
+        insert_stays(self.entered, now=self.now)
+        update_stays(sorted(self.changed.values(), key=lambda stay: stay.id))
+
+    def is_awaited(self, signal: FlowSignal) -> bool:
+        is_inside = signal.kind == "event" and signal.name in self.listening.awaiting
+        return is_inside or (signal.kind, signal.name) in self.listening.triggers
+
+    def load_candidates(self, signals: Sequence[FlowSignal]) -> None:
+        """Read once what decides whether customers enter: earlier stays, filters, and the products of events."""
+        candidates: dict[int, set[int]] = defaultdict(set)
+        by_version: dict[int, FlowVersion] = {}
+        triggering = []
+        for signal in signals:
+            for version in self.listening.triggers.get((signal.kind, signal.name), ()):
+                if signal.customer_id is not None and self.is_trigger(version, signal):
+                    candidates[version.pk].add(signal.customer_id)
+                    by_version[version.pk] = version
+                    triggering.append(signal)
+        self.events = build_entry_events(triggering)
+        self.history = read_history({by_version[pk].flow_id: customers for pk, customers in candidates.items()})
+        for pk, customers in candidates.items():
+            condition = self.listening.graphs[pk].condition
+            self.eligible[pk] = select_matching(condition or {"all": []}, sorted(customers), as_of=self.now)
+
+    def is_trigger(self, version: FlowVersion, signal: FlowSignal) -> bool:
+        """Return whether a signal meets the trigger of a version."""
+        trigger = self.listening.graphs[version.pk].trigger
+        if signal.at < self.now - MAX_TRIGGER_AGE:
+            return False
+        if signal.kind == "event":
+            return matches_filters(read_properties_of(signal), trigger.get("where", []))
+        if signal.kind == "stage":
+            return not trigger.get("from") or signal.data.get("from") in trigger["from"]
+        if signal.kind == "segment":
+            return signal.data.get("direction") == trigger["direction"]
+        return True
+
+    def enter(self, version: FlowVersion, signal: FlowSignal) -> None:
+        """Let a customer enter, if the trigger, the filter and the re-entry rule allow it."""
+        customer_id = signal.customer_id
+        if customer_id not in self.eligible.get(version.pk, ()) or not self.is_trigger(version, signal):
+            return
+        assert customer_id is not None
+        graph = self.listening.graphs[version.pk]
+        key = (version.flow_id, customer_id)
+        is_inside = version.flow_id in self.active[customer_id]
+        last = self.history.last_triggered_at.get(key)
+        if self.history.knows(key, signal.occurrence) or not may_enter(
+            graph.reentry, last_triggered_at=last, is_inside=is_inside, at=signal.at
+        ):
+            return
+        stay = Stay(
+            id=0,
+            flow_id=version.flow_id,
+            version_id=version.pk,
+            customer_id=customer_id,
+            triggered_at=signal.at,
+            event=self.events.get(signal.pk, {}),
+            step_key=graph.first,
+            is_waiting=False,
+            outcome="",
+            due_at=self.now,
+            occurrence=signal.occurrence,
+        )
+        self.active[customer_id][version.flow_id] = stay
+        self.history.add(key, signal.occurrence, signal.at)
+        self.entered.append(stay)
+        self.counts[version.pk, "", "entered"] += 1
+        self.counts[version.pk, graph.first, "arrived"] += 1
+
+    def advance(self, stay: Stay, signal: FlowSignal) -> None:
+        """End a stay, or the wait at its step, if that is what the event does."""
+        if signal.at < stay.triggered_at:
+            return  # a late event from before the trigger
+        graph = self.listening.graphs[stay.version_id]
+        properties = read_properties_of(signal)
+        for status, part in graph.list_stop_events():
+            if normalize_event(part["event"]) == signal.name and matches_filters(properties, part.get("where", [])):
+                stay.finish(status, at=self.now, counts=self.counts)
+                del self.active[stay.customer_id][stay.flow_id]
+                self.note_change(stay)
+                return
+        step = graph.steps[stay.step_key]
+        if (
+            step.kind == "wait_event"
+            and not stay.outcome
+            and normalize_event(step.settings["event"]) == signal.name
+            and matches_filters(properties, step.settings.get("where", []))
+        ):
+            stay.outcome, stay.due_at = "event", self.now
+            self.note_change(stay)
+
+    def note_change(self, stay: Stay) -> None:
+        if stay.id:  # a stay of this chunk is inserted as it is at the end
+            self.changed[stay.id] = stay

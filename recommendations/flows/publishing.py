@@ -1,0 +1,198 @@
+"""Creates, edits, publishes, pauses, resumes and ends flows. People who are inside finish on the version that they entered."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from hashlib import blake2b
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db import connection, transaction
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+
+from recommendations.flows.capture.listeners import sync_listeners
+from recommendations.flows.capture.matches import is_matched_trigger
+from recommendations.flows.definition_checks import DefinitionError, check_definition
+from recommendations.flows.execution.stays import add_counts
+from recommendations.flows.machine.definition_parsing import list_problems
+from recommendations.flows.models import Flow, FlowMatch, FlowVersion
+from recommendations.flows.removal import end_stays_of
+
+STARTING_DEFINITION: Mapping[str, Any] = {
+    "schema": 1,
+    "trigger": {"kind": "event", "event": "Product Added"},
+    "filter": {"all": []},
+    "reentry": {"rule": "after", "days": 30},
+    "goal": {"kind": "event", "event": "order_placed"},
+    "exits": [],
+    "steps": [],
+}
+
+
+class FlowStateError(ValueError):
+    """A change that the state of the flow does not allow; the message says what to do."""
+
+
+class FlowKeyTakenError(ValueError):
+    """Another flow has the key."""
+
+
+def create_flow(
+    *,
+    name: str,
+    description: str = "",
+    key: str = "",
+    definition: Mapping[str, Any] | None = None,
+    recipe: str = "",
+    by: User | None = None,
+) -> Flow:
+    """Create a flow with a draft. Without a key, one is made from the name.
+
+    Raises:
+        FlowKeyTakenError: another flow has the key.
+    """
+    with transaction.atomic():
+        if key and Flow.objects.filter(key=key).exists():
+            raise FlowKeyTakenError(_("A flow with the key %(key)s already exists; choose another one.") % {"key": key})
+        flow = Flow.objects.create(
+            key=key or find_free_key(name), name=name[:200], description=description, recipe=recipe
+        )
+        FlowVersion.objects.create(flow=flow, number=1, definition=definition or STARTING_DEFINITION, created_by=by)
+    return flow
+
+
+def find_free_key(name: str) -> str:
+    base = slugify(name)[:90] or f"flow-{blake2b(name.encode(), digest_size=4).hexdigest()}"
+    taken = set(Flow.objects.filter(key__startswith=base).values_list("key", flat=True))
+    return next(key for key in (base, *(f"{base}-{number}" for number in range(2, 10_000))) if key not in taken)
+
+
+def get_draft(flow: Flow) -> FlowVersion | None:
+    return flow.versions.filter(published_at=None).first()
+
+
+def get_current(flow: Flow) -> FlowVersion | None:
+    """Return the version that new people enter."""
+    return flow.versions.filter(is_current=True).first()
+
+
+def get_or_create_draft(*, flow: Flow, by: User | None) -> FlowVersion:
+    """Return the draft; a new one is a copy of the newest version. In the caller's transaction."""
+    if flow.status in (Flow.Status.ENDING, Flow.Status.ENDED):
+        raise FlowStateError(_("The flow has ended. Duplicate it to change it."))
+    draft = FlowVersion.objects.select_for_update().filter(flow=flow, published_at=None).first()
+    if draft is None:
+        newest = flow.versions.order_by("-number").first()
+        definition = newest.definition if newest else dict(STARTING_DEFINITION)
+        number = newest.number + 1 if newest else 1
+        draft = FlowVersion.objects.create(flow=flow, number=number, definition=definition, created_by=by)
+    return draft
+
+
+def save_draft(*, flow: Flow, definition: Mapping[str, Any], by: User | None) -> FlowVersion:
+    """Store a definition as the draft. It may be incomplete; publishing checks it."""
+    with transaction.atomic():
+        lock_flow(flow)
+        draft = get_or_create_draft(flow=flow, by=by)
+        draft.definition = definition
+        draft.save(update_fields=["definition", "updated_at"])
+    return draft
+
+
+def discard_draft(*, flow: Flow) -> None:
+    """Delete the draft of a flow that has a published version."""
+    with transaction.atomic():
+        lock_flow(flow)
+        if not flow.versions.filter(published_at__isnull=False).exists():
+            raise FlowStateError(_("This is the only version of the flow; delete the flow instead."))
+        flow.versions.filter(published_at=None).delete()
+
+
+def publish_flow(*, flow: Flow, now: datetime) -> FlowVersion:
+    """Publish the draft and start the flow, or start a paused flow with it. People inside finish on their version.
+
+    Raises:
+        DefinitionError: the definition has problems.
+        FlowStateError: there is no draft, or the flow has ended.
+    """
+    with transaction.atomic():
+        lock_flow(flow)
+        draft = get_draft(flow)
+        if draft is None:
+            raise FlowStateError(_("There is nothing to publish: the flow has no draft."))
+        if problems := check_definition(draft.definition, as_of=now):
+            raise DefinitionError(problems)
+        before = get_current(flow)
+        flow.versions.filter(is_current=True).update(is_current=False)
+        draft.is_current, draft.published_at = True, now
+        draft.save(update_fields=["is_current", "published_at"])
+        if before is None or before.definition["trigger"] != draft.definition["trigger"]:
+            start_matching_anew(flow, draft)
+        flow.status, flow.published_at = Flow.Status.LIVE, now
+        flow.save(update_fields=["status", "published_at", "matched_at"])
+        sync_listeners(flow=flow)
+    return draft
+
+
+def start_matching_anew(flow: Flow, version: FlowVersion) -> None:
+    """Forget who matched the trigger before; who matches now has not crossed the line."""
+    FlowMatch.objects.filter(flow=flow).delete()
+    flow.days.all().delete()
+    flow.matched_at = None
+    if is_matched_trigger(version.definition["trigger"]):
+        return  # the next comparison writes who matches
+
+
+def pause_flow(*, flow: Flow) -> None:
+    """Stop a flow at once: nobody enters, and those inside stay where they are. Goals and exits are still recognized."""
+    change_status(flow, to=Flow.Status.PAUSED, allowed=(Flow.Status.LIVE,))
+
+
+def resume_flow(*, flow: Flow) -> None:
+    """Continue a paused flow. Waits that ended in the meantime are over at once."""
+    change_status(flow, to=Flow.Status.LIVE, allowed=(Flow.Status.PAUSED,))
+
+
+def end_flow(*, flow: Flow, now: datetime, removes_people: bool) -> None:
+    """End a flow: nobody enters any more, and those inside finish, or are removed at once."""
+    with transaction.atomic():
+        change_status(flow, to=Flow.Status.ENDING, allowed=(Flow.Status.LIVE, Flow.Status.PAUSED))
+        if removes_people:
+            add_counts(end_stays_of(flow_id=flow.pk, now=now))
+        finish_ending(flow=flow, now=now)
+
+
+def finish_ending(*, flow: Flow, now: datetime) -> bool:
+    """Mark a flow that is ending as ended when nobody is inside; return whether it has ended."""
+    if flow.status != Flow.Status.ENDING or flow.entries.filter(status="active").exists():
+        return False
+    flow.status, flow.ended_at = Flow.Status.ENDED, now
+    flow.save(update_fields=["status", "ended_at"])
+    sync_listeners(flow=flow)
+    return True
+
+
+def change_status(flow: Flow, *, to: Flow.Status, allowed: tuple[Flow.Status, ...]) -> None:
+    with transaction.atomic():
+        lock_flow(flow)
+        if flow.status not in allowed:
+            raise FlowStateError(
+                _("This is not possible while the flow is %(status)s.") % {"status": flow.get_status_display()}
+            )
+        flow.status = to
+        flow.save(update_fields=["status"])
+        sync_listeners(flow=flow)
+
+
+def lock_flow(flow: Flow) -> None:
+    """Lock a flow until the transaction ends, and read its state; chunks that are being executed are finished first."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT FROM flows_flow WHERE id = %s FOR UPDATE", [flow.pk])
+    flow.refresh_from_db(fields=["status", "published_at", "ended_at", "matched_at"])
+
+
+def duplicate_flow(*, flow: Flow, name: str, by: User | None) -> Flow:
+    """Create a flow with the newest definition of another one."""
+    newest = flow.versions.order_by("-number").first()
+    definition = newest.definition if newest and not list_problems(newest.definition) else None
+    return create_flow(name=name, description=flow.description, definition=definition, recipe=flow.recipe, by=by)

@@ -1,0 +1,32 @@
+"""The recipe “From the first to the second order”."""
+
+from django.utils.translation import gettext_lazy as _
+
+from recommendations.flows.recipes.recipe import (
+    FlowRecipe,
+    RecipeQuestion,
+    compare,
+    make_definition,
+    message,
+    wait,
+    wait_for_result,
+)
+
+RECIPE = FlowRecipe(
+    key="first-to-second-order",
+    name=_("From the first to the second order"),
+    description=_("Shows new customers what goes with their first order, because most customers who order twice stay."),
+    templates=("first-to-second-order",),
+    questions=(RecipeQuestion("days", _("Days to wait"), _("After the first order."), 10, 1, 120),),
+    build=lambda answers: make_definition(
+        {"kind": "event", "event": "order_placed", "where": []},
+        [
+            wait("pause", days=answers["days"]),
+            {"key": "hour", "kind": "wait_until", "hour": "best"},
+            message("idea", "first-to-second-order"),
+            wait_for_result(30),
+        ],
+        filter=compare("orders", "lte", 1),
+        reentry={"rule": "never"},
+    ),
+)

@@ -1,0 +1,34 @@
+"""The recipe “Price drop”."""
+
+from django.utils.translation import gettext_lazy as _
+
+from recommendations.flows.recipes.recipe import (
+    CATALOG_INTERESTS,
+    FlowRecipe,
+    RecipeQuestion,
+    make_definition,
+    message,
+    wait_for_result,
+)
+
+RECIPE = FlowRecipe(
+    key="price-drop",
+    name=_("Price drop"),
+    description=_("Tells people that a product that they viewed or wanted has become cheaper."),
+    templates=("price-drop",),
+    questions=(
+        RecipeQuestion("percent", _("Smallest price drop in percent"), _("Smaller ones start nothing."), 10, 1, 90),
+        RecipeQuestion("days", _("Days since the interest"), _("How long ago people may have viewed it."), 30, 1, 365),
+    ),
+    build=lambda answers: make_definition(
+        {
+            "kind": "catalog",
+            "change": "price_drop",
+            "percent": answers["percent"],
+            "interest": CATALOG_INTERESTS,
+            "within_days": answers["days"],
+        },
+        [message("news", "price-drop"), wait_for_result(3)],
+        reentry={"rule": "after", "days": 3},
+    ),
+)

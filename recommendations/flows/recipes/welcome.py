@@ -1,0 +1,17 @@
+"""The recipe “Welcome”."""
+
+from django.utils.translation import gettext_lazy as _
+
+from recommendations.flows.recipes.recipe import FlowRecipe, make_definition, message, wait_for_result
+
+RECIPE = FlowRecipe(
+    key="welcome",
+    name=_("Welcome"),
+    description=_("Greets people as soon as they sign up or order for the first time, and shows what others like."),
+    templates=("welcome",),
+    build=lambda _answers: make_definition(
+        {"kind": "stage", "to": ["prospect", "new"], "from": []},
+        [message("welcome", "welcome"), wait_for_result(14)],
+        reentry={"rule": "never"},
+    ),
+)

@@ -1,0 +1,41 @@
+"""Scheduled tasks of flows."""
+
+from contextlib import suppress
+
+from celery import shared_task
+from django.utils import timezone
+
+from config.foundation.database.advisory_locks import AlreadyRunningError
+from recommendations.flows.capture.birthdays import find_birthdays
+from recommendations.flows.capture.listeners import remove_unused_listeners
+from recommendations.flows.capture.matches import compare_due_matches
+from recommendations.flows.execution.reactions import process_signals
+from recommendations.flows.execution.stepping import run_due_steps
+from recommendations.flows.maintenance import finish_ending_flows
+
+# a run frees the worker after this time; the next one continues
+MAX_RUN_SECONDS = 20.0
+
+
+# quiet: while a long run is in progress, the lock is regularly held when the next run is due
+@shared_task(exclusive=True, quiet=True)
+def run_flows() -> None:
+    """React to signals and execute due steps; runs every two seconds."""
+    with suppress(AlreadyRunningError):  # a command processes the signals
+        process_signals(now=timezone.now(), seconds=MAX_RUN_SECONDS / 2)
+    run_due_steps(now=timezone.now(), seconds=MAX_RUN_SECONDS / 2)
+
+
+@shared_task(exclusive=True, quiet=True)
+def find_flow_dates() -> None:
+    """Find customers who crossed the line of a date or score trigger, and today's birthdays."""
+    now = timezone.now()
+    compare_due_matches(now=now)
+    find_birthdays(now=now, seconds=MAX_RUN_SECONDS)
+    finish_ending_flows(now=now)
+
+
+@shared_task(exclusive=True)
+def tidy_flows() -> None:
+    """Stop listening for versions that nobody is in any more."""
+    remove_unused_listeners()

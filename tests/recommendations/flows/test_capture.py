@@ -1,0 +1,250 @@
+"""What flows wait for is captured where it happens: events, orders, stages, segments, products, scores and dates."""
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from catalog.upsert import upsert_products
+from customers.identity.personal_data.encrypted_field import encrypt
+from customers.lifecycle.models import CustomerProfile, StageRules, StageTransition
+from customers.segments.event_counts.counting import add_facts
+from customers.segments.history import record_members
+from customers.segments.membership import query_members
+from recommendations.flows.capture.birthdays import find_birthdays, is_birthday
+from recommendations.flows.capture.matches import compare_due_matches
+from recommendations.flows.execution.reactions import process_signals
+from recommendations.flows.models import FlowEntry, FlowSignal
+from recommendations.flows.publishing import create_flow
+from tests.customers.processing.event_makers import process, product, send, track
+from tests.makers import make_customer, make_order, make_product, make_profile, make_segment
+from tests.recommendations.flows.makers import make_definition, make_live_flow, make_template, message, wait
+
+pytestmark = pytest.mark.django_db
+DAY = timedelta(days=1)
+STEPS = [wait("pause", days=30)]
+
+
+@pytest.fixture
+def now() -> datetime:
+    """The database compares with its own clock what is too old to start a flow."""
+    return datetime.now(UTC)
+
+
+@pytest.fixture(autouse=True)
+def root(settings: Any, tmp_path: Path) -> None:
+    settings.WAREHOUSE_URL = str(tmp_path / "warehouse")
+
+
+def list_entered(now: datetime) -> list[int]:
+    """Return the customers inside flows after all signals were processed."""
+    process_signals(now=now)
+    return list(FlowEntry.objects.filter(status="active").order_by("customer_id").values_list("customer_id", flat=True))
+
+
+def test_an_event_of_an_sdk_starts_a_flow_with_its_product_from_the_catalog(now: datetime) -> None:
+    make_product("tea", title="Green tea")
+    make_live_flow(
+        STEPS,
+        trigger={
+            "kind": "event",
+            "event": "add_to_cart",
+            "where": [{"property": "price", "op": "at_least", "value": 10}],
+        },
+    )
+    send(
+        track("Product Added", product("tea", price="12.00"), userId="ada"),
+        track("Product Added", product("tea", price="9.00"), userId="bob"),
+        track("Product Viewed", product("tea", price="12.00"), userId="cy"),
+        at=now,
+    )
+    process(at=now)
+    assert FlowSignal.objects.count() == 2
+    process_signals(now=now)
+    entry = FlowEntry.objects.get()
+    assert entry.event["product"]["title"] == "Green tea"
+    assert entry.event["price"] == "12.00"
+
+
+def test_without_a_live_flow_nothing_is_captured(now: datetime) -> None:
+    create_flow(name="Draft", definition=make_definition(STEPS))
+    customer = make_customer("ada")
+    send(track("Product Added", product("tea")), at=now)
+    process(at=now)
+    make_order(customer, placed_at=now)
+    make_product("new")
+    assert not FlowSignal.objects.exists()
+
+
+def test_an_order_ends_a_stay_whatever_wrote_it(now: datetime) -> None:
+    customer, other = make_customer("ada"), make_customer("bob")
+    make_live_flow(STEPS, goal={"kind": "event", "event": "order_placed"})
+    send(
+        track("Product Added", product("tea"), userId="ada"),
+        track("Product Added", product("tea"), userId="bob"),
+        at=now,
+    )
+    process(at=now)
+    assert list_entered(now) == [customer.pk, other.pk]
+    make_order(customer, placed_at=now + timedelta(seconds=1))
+    assert list_entered(now) == [other.pk]
+
+
+def test_a_stage_change_starts_a_flow_once_even_if_it_is_derived_again(now: datetime) -> None:
+    customer = make_customer()
+    gaps = {"second_gap_days": 40, "median_gap_days": 20, "active_gap_days": 30, "dormant_gap_days": 60}
+    rules = StageRules.objects.create(version=999, measured_at=now, **gaps)
+    make_live_flow(STEPS, trigger={"kind": "stage", "to": ["dormant"], "from": ["at_risk"]}, reentry={"rule": "always"})
+
+    def change(from_stage: str, at: datetime) -> None:
+        StageTransition.objects.create(
+            customer=customer, from_stage=from_stage, to_stage="dormant", at=at, reason="gap_dormant", rules=rules
+        )
+
+    change("active", now - timedelta(hours=2))
+    assert list_entered(now) == []
+    change("at_risk", now)
+    assert list_entered(now) == [customer.pk]
+    FlowEntry.objects.update(status="completed", triggered_at=now - DAY)
+    StageTransition.objects.all().delete()
+    change("at_risk", now)
+    assert list_entered(now) == []
+
+
+def test_entering_and_leaving_a_segment_start_flows(now: datetime) -> None:
+    segment = make_segment("loyal", {"field": "stage", "op": "in", "value": ["loyal"]})
+    stays, comes = make_customer(), make_customer()
+    make_profile(stays, stage="loyal")
+    make_profile(comes, stage="new")
+    entered = make_live_flow(STEPS, name="In", trigger={"kind": "segment", "segment": "loyal", "direction": "entered"})
+    left = make_live_flow(STEPS, name="Out", trigger={"kind": "segment", "segment": "loyal", "direction": "left"})
+
+    def evaluate() -> None:
+        record_members(segment=segment, members=query_members(segment=segment, as_of=now), as_of=now)
+        process_signals(now=now)
+
+    evaluate()
+    assert not FlowEntry.objects.exists()  # who is in it at the first evaluation has not entered
+    CustomerProfile.objects.filter(pk=comes.pk).update(stage="loyal")
+    evaluate()
+    CustomerProfile.objects.filter(pk=comes.pk).update(stage="new")
+    evaluate()
+    assert list(entered.entries.values_list("customer_id", flat=True)) == [comes.pk]
+    assert list(left.entries.values_list("customer_id", flat=True)) == [comes.pk]
+
+
+def view(customer_id: int, product_id: str, at: datetime, meaning: str = "view") -> None:
+    add_facts([(1, customer_id, meaning, at, [product_id])])
+
+
+def test_a_price_drop_starts_the_flow_of_those_who_viewed_the_product_and_did_not_buy_it(now: datetime) -> None:
+    make_product("tea", title="Green tea", price=10, category="Drinks > Tea")
+    make_product("cup", price=10)
+    viewer, buyer, old, other = (make_customer() for _number in range(4))
+    view(viewer.pk, "tea", now - DAY)
+    view(buyer.pk, "tea", now - 2 * DAY)
+    view(buyer.pk, "tea", now - DAY, "purchase")
+    view(old.pk, "tea", now - 90 * DAY)
+    view(other.pk, "cup", now - DAY)
+    trigger = {
+        "kind": "catalog",
+        "change": "price_drop",
+        "percent": 10,
+        "interest": ["viewed", "wishlisted"],
+        "within_days": 30,
+    }
+    make_live_flow(STEPS, trigger=trigger)
+    upsert_products(
+        items=[{"product_id": "tea", "price": "9.50"}, {"product_id": "cup", "price": "12"}], at=now, currency="EUR"
+    )
+    assert list_entered(now) == []  # five percent are too little
+    upsert_products(items=[{"product_id": "tea", "price": "8.00"}], at=now, currency="EUR")
+    assert list_entered(now) == [viewer.pk]
+    event = FlowEntry.objects.get().event
+    assert (event["product"]["title"], event["product"]["price"], event["product"]["old_price"]) == (
+        "Green tea",
+        "8.00",
+        "9.5",
+    )
+
+
+def test_back_in_stock_and_new_products_start_flows(now: datetime) -> None:
+    make_product("tea", category="Drinks > Tea", availability="out_of_stock")
+    waiting, fan = make_customer(), make_customer()
+    view(waiting.pk, "tea", now, "wishlist")
+    view(fan.pk, "tea", now, "purchase")
+    stock = {"kind": "catalog", "change": "back_in_stock", "interest": ["wishlisted"], "within_days": 30}
+    fresh = {"kind": "catalog", "change": "new_product", "interest": ["bought"], "within_days": 365}
+    back = make_live_flow(STEPS, name="Back", trigger=stock)
+    new = make_live_flow(STEPS, name="New", trigger=fresh)
+    upsert_products(items=[{"product_id": "tea", "availability": "in_stock"}], at=now, currency="EUR")
+    upsert_products(
+        items=[{"product_id": "oolong", "title": "Oolong", "category": "Drinks > Tea"}], at=now, currency="EUR"
+    )
+    process_signals(now=now)
+    assert list(back.entries.values_list("customer_id", flat=True)) == [waiting.pk]
+    assert list(new.entries.values_list("customer_id", flat=True)) == [fan.pk]
+    assert new.entries.get().event["product"]["title"] == "Oolong"
+
+
+@pytest.mark.parametrize(
+    ("trigger", "before", "after"),
+    [
+        ({"kind": "score", "score": "churn", "direction": "above", "value": 0.7}, {"churn": 0.5}, {"churn": 0.8}),
+        ({"kind": "score", "score": "value", "direction": "below", "value": 100}, {"value": 150}, {"value": 50}),
+        ({"kind": "date", "date": "last_order", "days": 60}, {"last_order_at": 10}, {"last_order_at": 61}),
+    ],
+)
+def test_crossing_a_line_starts_a_flow_and_being_beyond_it_does_not(
+    trigger: dict[str, Any], before: dict[str, Any], after: dict[str, Any], now: datetime
+) -> None:
+    def resolve(values: dict[str, Any]) -> dict[str, Any]:
+        return {name: now - value * DAY if name.endswith("_at") else value for name, value in values.items()}
+
+    crosses, beyond = make_customer(), make_customer()
+    make_profile(crosses, **resolve(before))
+    make_profile(beyond, **resolve(after))
+    make_live_flow(STEPS, trigger=trigger)
+    assert compare_due_matches(now=now) == 0
+    CustomerProfile.objects.filter(pk=crosses.pk).update(**resolve(after))
+    assert compare_due_matches(now=now) == 0  # compared just now
+    later = now + timedelta(minutes=10)
+    assert compare_due_matches(now=later) == 1
+    assert compare_due_matches(now=later + timedelta(minutes=10)) == 0
+    assert list_entered(later) == [crosses.pk]
+
+
+def test_birthdays_are_found_once_a_day_and_the_search_can_be_interrupted(
+    now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("recommendations.flows.capture.birthdays.BLOCK_SIZE", 2)
+    today = now.date()
+    children = [make_customer(birthday=f"1990-{today:%m-%d}") for _number in range(3)]
+    make_customer(birthday=f"1990-{today + 40 * DAY:%m-%d}")
+    make_customer()
+    make_live_flow(STEPS, trigger={"kind": "date", "date": "birthday", "days": 0})
+    assert find_birthdays(now=now, seconds=0) == 0
+    assert find_birthdays(now=now, seconds=60) == 3
+    assert find_birthdays(now=now, seconds=60) == 0
+    assert list_entered(now) == [child.pk for child in children]
+
+
+@pytest.mark.parametrize(("day", "expected"), [("2027-02-28", True), ("2028-02-28", False), ("2028-02-29", True)])
+def test_a_birthday_on_29_february_is_celebrated_every_year(day: str, expected: bool) -> None:
+    assert is_birthday(encrypt("2000-02-29"), date.fromisoformat(day)) is expected
+
+
+def test_the_filter_of_a_flow_is_checked_when_somebody_enters(now: datetime) -> None:
+    make_template()
+    loyal, new = make_customer("ada"), make_customer("bob")
+    make_profile(loyal, stage="loyal")
+    make_profile(new, stage="new")
+    make_live_flow([message("hello"), *STEPS], filter={"field": "stage", "op": "in", "value": ["loyal"]})
+    send(
+        track("Product Added", product("tea"), userId="ada"),
+        track("Product Added", product("tea"), userId="bob"),
+        at=now,
+    )
+    process(at=now)
+    assert list_entered(now) == [loyal.pk]

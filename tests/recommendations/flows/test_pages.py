@@ -1,0 +1,157 @@
+"""The pages of flows: a marketer makes a flow from a recipe, edits its steps, publishes it and sees who is inside."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from customers.segments.models import Segment
+from recommendations.flows.models import Flow
+from recommendations.flows.publishing import create_flow, get_draft, publish_flow
+from tests.makers import make_customer, make_profile, make_segment
+from tests.recommendations.flows.makers import make_definition, make_template, message, run, signal, wait
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def marketer(client: Client) -> Client:
+    user = User.objects.create_user("mia", "mia@example.org", "demo-pass-123", is_staff=True)
+    user.groups.add(Group.objects.get(name="Marketer"))
+    client.force_login(user)
+    return client
+
+
+def read(client: Client, url: str) -> str:
+    response = client.get(url)
+    assert response.status_code == 200, url
+    return response.content.decode()
+
+
+def make_draft(*steps: dict[str, Any]) -> Flow:
+    return create_flow(name="Basket", definition=make_definition(steps, filter={"all": []}, exits=[]))
+
+
+def test_a_recipe_becomes_a_live_flow(marketer: Client) -> None:
+    assert "Basket abandonment" in read(marketer, reverse("flows:recipes"))
+    response = marketer.post(reverse("flows:recipe", args=["welcome"]), {}, follow=True)
+    flow = Flow.objects.get()
+    assert "The draft is ready" in response.content.decode()
+    marketer.post(reverse("flows:state", args=[flow.pk]), {"action": "publish"})
+    flow.refresh_from_db()
+    assert flow.status == "live"
+    assert "Welcome" in read(marketer, reverse("flows:list"))
+
+
+def test_steps_are_added_edited_moved_and_deleted(marketer: Client) -> None:
+    make_template()
+    make_segment("loyal")
+    flow = make_draft(wait("pause", days=1))
+    page = reverse("flows:flow", args=[flow.pk])
+    add = reverse("flows:add-step", args=[flow.pk])
+    assert "days" in read(marketer, f"{add}?kind=wait")
+    marketer.post(f"{add}?kind=message&after=pause", {"template": "hello"})
+    condition = {"condition_side": "in", "condition_segment": "loyal"}
+    marketer.post(f"{add}?kind=branch&after=message", condition)
+    marketer.post(f"{add}?kind=add_tag&into=branch&branch=yes", {"tag": "vip"})
+    marketer.get(f"{add}?kind=exit&into=branch&branch=no")
+    marketer.post(
+        reverse("flows:step", args=[flow.pk, "pause"]), {"for_days": "0", "for_hours": "3", "for_minutes": ""}
+    )
+    response = marketer.post(reverse("flows:move-step", args=[flow.pk, "message"]), {"direction": "up"}, follow=True)
+    text = response.content.decode()
+    assert text.index("Send a message: hello") < text.index("Wait 3 hours") < text.index("in the segment loyal")
+    draft = get_draft(flow)
+    assert draft is not None
+    branch = draft.definition["steps"][2]
+    assert branch["condition"] == {"field": "segment", "op": "in", "value": ["loyal"]}
+    assert [branch["branches"][name][0]["kind"] for name in ("yes", "no")] == ["add_tag", "exit"]
+    marketer.post(reverse("flows:delete-step", args=[flow.pk, "branch"]))
+    assert "in the segment loyal" not in read(marketer, page)
+
+
+def test_a_form_reports_what_is_wrong_and_keeps_the_draft(marketer: Client) -> None:
+    flow = make_draft(wait("pause", days=1))
+    url = reverse("flows:step", args=[flow.pk, "pause"])
+    response = marketer.post(url, {"for_days": "0", "for_hours": "0", "for_minutes": "0"})
+    assert "whole days, hours and minutes" in response.content.decode()
+    draft = get_draft(flow)
+    assert draft is not None
+    assert draft.definition["steps"] == [wait("pause", days=1)]
+
+
+def test_trigger_goal_and_reentry_are_edited(marketer: Client) -> None:
+    flow = make_draft(wait("pause", days=1))
+    part = reverse("flows:part", args=[flow.pk, "trigger"])
+    read(marketer, f"{part}?kind=catalog")
+    values = {"change": "price_drop", "percent": "15", "interest": ["viewed"], "within_days": "30"}
+    marketer.post(f"{part}?kind=catalog", values)
+    marketer.post(
+        reverse("flows:part", args=[flow.pk, "goal"]) + "?kind=event",
+        {"event": "order_placed", "where": "total at_least 20"},
+    )
+    marketer.post(reverse("flows:part", args=[flow.pk, "reentry"]), {"rule": "after", "days": "30"})
+    text = read(marketer, reverse("flows:flow", args=[flow.pk]))
+    assert "Price drop of at least 15" in text
+    assert "Order placed (total at_least 20)" in text
+    assert "again after 30 days" in text
+
+
+def test_publishing_a_broken_draft_names_the_step_and_the_fix(marketer: Client) -> None:
+    flow = make_draft(message("hello", "missing"))
+    response = marketer.post(reverse("flows:state", args=[flow.pk]), {"action": "publish"}, follow=True)
+    assert "Step hello, template: There is no template with the key missing" in response.content.decode()
+
+
+def test_the_page_shows_who_is_at_each_step_and_saves_them_as_a_segment(marketer: Client) -> None:
+    now = timezone.now()
+    make_template()
+    flow = make_draft(message("hello"), wait("pause", days=1))
+    publish_flow(flow=flow, now=now)
+    customers = [make_customer(f"user-{number}") for number in range(3)]
+    for customer in customers:
+        make_profile(customer)
+        signal(customer.pk, at=now)
+    run(now)
+    text = read(marketer, reverse("flows:flow", args=[flow.pk]))
+    assert "3 waiting" in text
+    assert "3 passed" in text
+    people = reverse("flows:people", args=[flow.pk])
+    assert "user-1" in read(marketer, f"{people}?version=1&step=pause")
+    assert "user-1" in read(marketer, f"{people}?version=1&step=hello&state=passed")
+    marketer.post(
+        reverse("flows:save-people", args=[flow.pk]),
+        {"version": 1, "step": "pause", "state": "waiting", "name": "Waiting"},
+    )
+    assert Segment.objects.get(name="Waiting").size == 3
+    panel = read(marketer, reverse("admin:lifecycle_customer", args=[customers[0].pk]) + "?tab=messages")
+    assert "Basket" in panel
+
+
+def test_a_test_run_shows_what_would_happen_with_dates(marketer: Client) -> None:
+    make_template()
+    make_customer("ada")
+    flow = make_draft(wait("pause", days=2), message("hello"))
+    url = reverse("flows:dry-run", args=[flow.pk])
+    text = read(marketer, f"{url}?user_id=ada")
+    assert str((timezone.localtime() + timedelta(days=2)).day) in text
+    assert "Send a message: hello" in text
+    assert "No customer has this user ID" in read(marketer, f"{url}?user_id=bob")
+    assert flow.entries.count() == 0
+
+
+def test_an_analyst_reads_flows_and_changes_nothing(client: Client) -> None:
+    user = User.objects.create_user("ana", "ana@example.org", "demo-pass-123", is_staff=True)
+    user.groups.add(Group.objects.get(name="Analyst"))
+    client.force_login(user)
+    flow = make_draft(wait("pause", days=1))
+    text = read(client, reverse("flows:flow", args=[flow.pk]))
+    assert "Publish" not in text
+    assert "Add a step" not in text
+    assert client.post(reverse("flows:state", args=[flow.pk]), {"action": "publish"}).status_code == 403
+    assert client.get(reverse("flows:step", args=[flow.pk, "pause"])).status_code == 403
+    assert client.get(reverse("flows:recipes")).status_code == 403
