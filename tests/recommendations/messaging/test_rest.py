@@ -22,7 +22,7 @@ def call(client: Client) -> Call:
     _key, plain = make_key("campaigns:read", "campaigns:write")
 
     def send(method: str, path: str, body: Any = None, **headers: str) -> Any:
-        data = {} if body is None else {"data": json.dumps(body), "content_type": "application/json"}
+        data = {} if method == "get" else {"data": json.dumps(body or {}), "content_type": "application/json"}
         headers = {"authorization": f"Bearer {plain}", **headers}
         return getattr(client, method)(f"/api/v1/message-templates/{path}", **data, headers=headers)
 
@@ -36,6 +36,7 @@ def test_a_template_is_created_once_and_published(call: Call) -> None:
     assert call("post", "", BODY, **{"Idempotency-Key": "k1"}).json() == created.json()
     assert MessageTemplate.objects.count() == 1
     published = call("post", "spring/publish/")
+    assert published.status_code == 200, published.text
     assert published.json()["published_version"] == 1
     assert call("post", "spring/publish/").status_code == 409
     assert [each["key"] for each in call("get", "").json()["results"]] == ["spring"]
