@@ -7,11 +7,12 @@ below the menu, is requested as an administrator in this process, through all of
 fills the caches. p95_ms: wall time; cpu_ms: the median of the process's CPU time, which other programs do not change. queries: database
 queries of the first request, which fills the caches. home_kb: the compressed page with all scripts, styles and fonts that it refers to,
 without headers; Plotly counts if the page has a chart of it. --folder keeps the shop and reuses it; --only measures the pages whose URL
-contains the text. slow: the pages above a second.
+contains the text. slow: the pages above a second. load: the system's load average at the end.
 """
 
 import argparse
 import json
+import os
 import re
 import statistics
 import sys
@@ -43,6 +44,7 @@ def main() -> None:
         django.setup()
         with redirect_stdout(sys.stderr):  # the steps of the demo print what they do
             fill(arguments.customers)
+        load_state()
         print(json.dumps(measure(runs=arguments.runs, only=arguments.only)))
 
 
@@ -67,6 +69,13 @@ def fill(customers: int) -> None:
         call_command("demo", no_serve=True)
     multiply_customers(customers)
     log(f"The shop is ready after {time.monotonic() - started:.0f} s.")
+
+
+def load_state() -> None:
+    """Load the catalog, the model and the search index, as the web server does before its first request."""
+    from config.wsgi import preload
+
+    preload()
 
 
 def measure(*, runs: int, only: str = "") -> dict[str, Any]:
@@ -107,6 +116,7 @@ def measure(*, runs: int, only: str = "") -> dict[str, Any]:
         "slow": {url: ms for url, ms in timed.items() if ms > SLOW_MS},
         "home_kb": home_kb,
         "runs": runs,
+        "load": round(os.getloadavg()[0], 1),
         "pages": pages,
     }
 

@@ -1,25 +1,30 @@
 """Conditions on events over customers whose events are kept as daily counts, on an embedded PostgreSQL in a temporary folder.
 
-Per condition: p50_s and p95_s of counting its customers, cpu_s of the database connection (median), and the count. worst_p95_s: of all
-conditions. floor_scan_s: a bare sequential count of the rows that the broadest condition reads, in the same run. entry_seen_s: from an
-event's arrival until the live segment contains its customer, with the two seconds of the schedule. The counts are generated: per
+Per condition: p50_s and p95_s of counting its customers, of the first page of the customers list (by predicted value), of the explanation
+why one member is in it, and of saving it as a segment, which counts it; cpu_s of the database while counting, with parallel workers
+(median), which other programs change less, and the count. worst_p95_s: of all conditions and operations. load: the system's load average
+before and after. floor_scan_s: a bare sequential count of the rows that the broadest condition reads, in the same run. entry_seen_s: from
+an event's arrival until the live segment contains its customer, with the two seconds of the schedule. The counts are generated: per
 customer about 80 views on 20 days, 15 additions to the cart and 5 orders, in series of anything, categories, brands and products;
---other-rows are counts of further products that lie between them. --growth repeats it with a tenth of the customers.
+--other-rows are counts of further products that lie between them. --growth repeats it with a tenth of the customers, --folder keeps them.
 """
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import psutil
 
 from benchmarks.embedded_servers import run_embedded_servers
+from benchmarks.neighbours import log
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 TODAY = (NOW.date() - datetime(1970, 1, 1, tzinfo=UTC).date()).days
@@ -149,12 +154,13 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--customers", type=int, default=1_000_000)
     parser.add_argument("--other-rows", type=int, default=10, help="counts of other products per customer")
     parser.add_argument("--repeats", type=int, default=11)
+    parser.add_argument("--folder", type=Path, help="keep the customers here, and reuse them")
     parser.add_argument("--growth", action="store_true", help="also measure a tenth of the customers")
     return parser.parse_args()
 
 
 def measure(arguments: argparse.Namespace, customers: int) -> dict[str, Any]:
-    with run_embedded_servers("segments", report=lambda _message: None):
+    with run_embedded_servers("segments", report=lambda _message: None, folder=arguments.folder):
         import django
 
         django.setup()
@@ -163,8 +169,9 @@ def measure(arguments: argparse.Namespace, customers: int) -> dict[str, Any]:
 
         call_command("migrate", verbosity=0)
         started = time.perf_counter()
-        series = make_shop(customers, arguments.other_rows)
+        series = find_broadest_series() or make_shop(customers, arguments.other_rows)
         made = time.perf_counter() - started
+        load = os.getloadavg()[0]
         line = {
             "customers": customers,
             **measure_size(),
@@ -172,6 +179,7 @@ def measure(arguments: argparse.Namespace, customers: int) -> dict[str, Any]:
             **measure_conditions(arguments.repeats),
             "floor_scan_s": measure_floor(series, arguments.repeats),
             "entry_seen_s": measure_entry(),
+            "load": [round(load, 1), round(os.getloadavg()[0], 1)],
         }
         connection.close()
     return line
@@ -183,6 +191,13 @@ def run(statement: str, parameters: Any = None) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         return cursor.fetchall() if cursor.description else []
+
+
+def find_broadest_series() -> int | None:
+    """Return the number of the broadest series of a folder that has the customers already."""
+    from customers.segments.models import EventSeries
+
+    return EventSeries.objects.filter(meaning="view", about="any").values_list("pk", flat=True).first()
 
 
 def make_shop(customers: int, other_rows: int) -> int:
@@ -201,7 +216,13 @@ def make_shop(customers: int, other_rows: int) -> int:
         f"INSERT INTO identity_customer ({names}) SELECT {names} FROM identity_customer, generate_series(2, %s)",
         [customers],
     )
-    defaults = {**dict(make_default_columns()), "stage": "(ARRAY['new', 'active', 'loyal', 'dormant'])[1 + c.id %% 4]"}
+    defaults = {
+        **dict(make_default_columns()),
+        "stage": "(ARRAY['new', 'active', 'loyal', 'dormant'])[1 + c.id %% 4]",
+        "value": "(1000 * random() ^ 4)::numeric(14, 2)",
+        "churn": "random()",
+        "last_order_at": "now() - 700 * random() * interval '1 day'",
+    }
     run(
         f"INSERT INTO lifecycle_customerprofile (customer_id, {', '.join(defaults)}) SELECT c.id, {', '.join(defaults.values())}"
         " FROM identity_customer c",
@@ -245,16 +266,76 @@ def measure_conditions(repeats: int) -> dict[str, Any]:
     from customers.segments.membership import query_matching
 
     backend = psutil.Process(run("SELECT pg_backend_pid()")[0][0])
-    results = {}
+    server = backend.parent()
+
+    def read_cpu() -> float:
+        """Return the CPU seconds of the connection and of all parallel workers that have ended."""
+        return float(sum(backend.cpu_times()[:2]) + sum(server.cpu_times()[2:4] if server else ()))
+
+    results: dict[str, Any] = {}
     for name, condition in CONDITIONS.items():
-        seconds, cpu, count = [], [], 0
-        for _ in range(repeats):
-            began, cpu_before = time.perf_counter(), sum(backend.cpu_times()[:2])
+        cpu: list[float] = []
+        count = 0
+
+        def count_customers(condition: Any = condition, cpu: list[float] = cpu) -> None:
+            nonlocal count
+            cpu_before = read_cpu()
             count = query_matching(condition=condition, as_of=NOW).count()
-            seconds.append(time.perf_counter() - began)
-            cpu.append(sum(backend.cpu_times()[:2]) - cpu_before)
-        results[name] = {**summarize(seconds), "cpu_s": round(statistics.median(cpu), 3), "count": count}
-    return {"conditions": results, "worst_p95_s": max(result["p95_s"] for result in results.values())}
+            cpu.append(read_cpu() - cpu_before)
+
+        timed = summarize(measure_times(count_customers, repeats))
+        operations = {
+            operation: summarize(measure_times(action, repeats))
+            for operation, action in make_operations(condition).items()
+        }
+        results[name] = {**timed, **operations, "cpu_s": round(statistics.median(cpu), 3), "count": count}
+        log(f"{name}: {results[name]}")
+    worst = max(
+        timed["p95_s"] for result in results.values() for timed in (result, *(result[key] for key in OPERATIONS))
+    )
+    return {"conditions": results, "worst_p95_s": worst}
+
+
+OPERATIONS = ("list", "explain", "save")
+
+
+def make_operations(condition: Any) -> dict[str, Callable[[], object]]:
+    """Return what else is done with a condition, by its key in the results."""
+    from customers.segments.customer_list.list_filter import ListFilter, query_listed
+    from customers.segments.customer_list.pages import cut_page
+    from customers.segments.editing import create_segment
+    from customers.segments.explanation.membership_explanation import explain_segments
+    from customers.segments.membership import count_members, query_matching
+    from customers.segments.models import Segment
+
+    member: Any = query_matching(condition=condition, as_of=NOW).order_by("pk").first()
+
+    def show_page() -> None:
+        cut_page(query_listed(ListFilter(condition=condition), as_of=NOW), sort="-value", number=1)
+
+    def explain() -> None:
+        segment = Segment(key="explained", condition=condition)
+        [explanation] = explain_segments(customer=member, segments=[segment], as_of=NOW, with_personal=False)
+        if not explanation.is_member:
+            raise RuntimeError(f"the explanation does not agree with the membership: {explanation}")
+
+    def save() -> None:
+        segment = create_segment(name="Saved", description="", condition=condition)
+        if count_members(segment=segment, as_of=NOW).error:
+            raise RuntimeError(segment.error)
+        segment.delete()
+
+    return dict(zip(OPERATIONS, (show_page, explain, save), strict=True))
+
+
+def measure_times(action: Callable[[], object], repeats: int) -> list[float]:
+    """Return the seconds of each run."""
+    seconds = []
+    for _run in range(repeats):
+        began = time.perf_counter()
+        action()
+        seconds.append(time.perf_counter() - began)
+    return seconds
 
 
 def summarize(seconds: Sequence[float]) -> dict[str, float]:

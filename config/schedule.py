@@ -92,6 +92,12 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         description=_("Creates the tables for the events of the coming months."),
     ),
     ScheduledJob(
+        task="customers.events.tasks.count_minutes",
+        cron="*/10 * * * *",
+        title=_("Count events by minute"),
+        description=_("Counts the events of each source by minute, for the pages of sources and events."),
+    ),
+    ScheduledJob(
         task="customers.events.tasks.purge_receipts",
         cron="20 0 * * *",
         title=_("Purge event receipts"),
@@ -296,6 +302,9 @@ def _describe_crontab(crontab: CrontabSchedule) -> str:
         str(part).replace(" ", "")
         for part in (crontab.minute, crontab.hour, crontab.day_of_month, crontab.month_of_year, crontab.day_of_week)
     )
+    if crontab.minute.isdecimal() and crontab.hour.isdecimal() and expression.endswith(" * * *"):
+        time = f"{int(crontab.hour):02}:{int(crontab.minute):02}"
+        return _("Every day at %(time)s (%(zone)s)") % {"time": time, "zone": crontab.timezone}
     options = Options()
     options.use_24hour_time_format = True
     options.locale_code = "zh_CN" if (get_language() or "").startswith("zh") else "en_US"

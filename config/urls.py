@@ -49,6 +49,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/flows/", include("recommendations.flows.backoffice.urls")),
     path("admin/customers/", include("customers.segments.backoffice.customer_list.urls")),
     path("admin/templates/", include("recommendations.messaging.backoffice.urls")),
+    path("admin/campaigns/offers/", include("recommendations.offers.backoffice.urls")),
     path("", include("config.onsite.urls")),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),

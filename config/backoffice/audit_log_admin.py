@@ -162,7 +162,7 @@ class AuditLogAdmin(ReadOnlyAdmin):
         model = obj.content_type.model_class()
         name = capfirst(model._meta.verbose_name) if model else obj.content_type.model
         text = f"{name} {obj.object_repr}".strip()
-        if not obj.object_pk:
+        if not obj.object_pk or not getattr(obj, "may_open_object", False):
             return text
         meta = obj.content_type
         try:
@@ -195,6 +195,10 @@ def show_entries(request: HttpRequest, entries: list[LogEntry]) -> list[LogEntry
 
     Entries of earlier versions contain traits and identifiers in plain text, so showing them is itself recorded.
     """
+    for entry in entries:
+        model = entry.content_type.model_class()
+        may_open = model is not None and request.user.has_perm(f"{model._meta.app_label}.view_{model._meta.model_name}")
+        entry.may_open_object = may_open
     masked = [mask_entry(entry) for entry in entries]
     if not may_see_personal(request):
         return masked

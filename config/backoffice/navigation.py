@@ -19,6 +19,7 @@ register_pages(
     MenuList(
         tab="settings.audit",
         model="auditlog.LogEntry",
+        label=_("Audit log"),
         order=10,
         empty=_("Changes, exports and reads of personal data are recorded here."),
     ),

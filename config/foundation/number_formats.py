@@ -82,12 +82,14 @@ def format_change(value: float | None) -> str:
     if value is None:
         return NO_VALUE
     if value >= MIN_FACTOR - 1:
-        factor = value + 1
-        number = numbers.format_decimal(
-            factor, format="#,##0" if factor >= 10 else "#,##0.#", locale=get_reader_locale()
-        )
-        return pgettext("change", "%(factor)s×") % {"factor": number}
+        return pgettext("change", "%(factor)s×") % {"factor": format_factor(value)}
     return numbers.format_percent(value, format="+0.0%;−0.0%", locale=get_reader_locale())
+
+
+def format_factor(change: float) -> str:
+    """Return a relative change as a factor: 2.43 is 3.4."""
+    factor = change + 1
+    return numbers.format_decimal(factor, format="#,##0" if factor >= 10 else "#,##0.#", locale=get_reader_locale())
 
 
 def format_day(value: date | None) -> str:
@@ -103,6 +105,11 @@ def format_moment(value: datetime | None) -> str:
 def join_list(names: Iterable[object]) -> str:
     """Return names as a list in a sentence: many orders, order often; 订单多、下单频繁."""
     return pgettext("between names", ", ").join(map(str, names))
+
+
+def join_sentences(sentences: Iterable[str]) -> str:
+    """Return sentences as one text; Chinese has no spaces between them."""
+    return ("" if get_reader_locale().startswith("zh") else " ").join(filter(None, sentences))
 
 
 def format_age(value: datetime | None, *, as_of: datetime) -> str:

@@ -46,6 +46,8 @@ def page_title(context: Context, where: dict[str, Any]) -> str | Promise:
             label: str | Promise = page.label if where["pages"] or not tab_label else tab_label
             return label
         return str(capfirst(str(context["cl"].opts.verbose_name_plural)))
+    if context.get("add") and context.get("opts") is not None:
+        return _("Add %(name)s") % {"name": context["opts"].verbose_name}  # Django's Chinese text has a space
     has_object = original is not None and not isinstance(original, str)
     title: str | Promise = (str(original) if has_object else "") or context.get("title") or ""
     return title

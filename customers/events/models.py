@@ -120,6 +120,25 @@ class Event(models.Model):
         return f"{mask_text(self.name) or self.type} ({self.occurred_at:%Y-%m-%d %H:%M})"
 
 
+class EventMinute(models.Model):
+    """How many events each source sent in one minute; a copy of what the events say, kept for a day.
+
+    Attributes:
+        events: by source ID, the number of events and the Unix time of the last one.
+    """
+
+    minute = models.DateTimeField(primary_key=True)
+    events = models.JSONField(default=dict)
+
+    class Meta:
+        default_permissions = ()
+        verbose_name = _("events of a minute")
+        verbose_name_plural = _("events of minutes")
+
+    def __str__(self) -> str:
+        return f"{self.minute:%Y-%m-%d %H:%M}"
+
+
 class EventReceipt(models.Model):
     """Marks a message of a source as stored, so that a retry changes nothing."""
 

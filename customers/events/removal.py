@@ -10,6 +10,7 @@ from django.db import connection
 
 from config.foundation.database.array_parameters import format_bigint_list
 from customers.events.event_taxonomy import EVENT_NAMES, Meaning, lookup_meaning
+from customers.events.minute_counts import forget_minute
 from customers.events.recent.correction import RemovedInteraction, forget_interactions
 from customers.identity.models import Identifier
 
@@ -101,5 +102,6 @@ def remove_events(*, event_ids: Sequence[int], received_at: datetime) -> Removed
             },
         )
         removed.customer_ids = [customer_id for (customer_id,) in cursor.fetchall()]
+    forget_minute(received_at)
     forget_interactions(interactions)
     return removed

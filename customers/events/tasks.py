@@ -5,10 +5,15 @@ from datetime import UTC, datetime, timedelta
 from celery import shared_task
 
 from config.foundation.database import partitions
-from customers.events import retention
+from customers.events import minute_counts, retention
 
 RECEIPT_DAYS = 30
 REJECTED_DAYS = 90
+
+
+@shared_task(exclusive=True)
+def count_minutes() -> None:
+    minute_counts.count_day(as_of=datetime.now(UTC))
 
 
 @shared_task(exclusive=True)

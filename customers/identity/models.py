@@ -39,6 +39,10 @@ class Customer(models.Model):
         verbose_name = _("customer")
         verbose_name_plural = _("customers")
         ordering = ["id"]
+        indexes = [
+            models.Index(fields=["language"], name="identity_customer_language"),
+            models.Index(fields=["country"], name="identity_customer_country"),
+        ]
         permissions = [("view_personal", "Can view names, email addresses, phone numbers and birthdays")]
 
     def __str__(self) -> str:
@@ -189,7 +193,10 @@ class Consent(models.Model):
         verbose_name = _("consent")
         verbose_name_plural = _("consents")
         ordering = ["-recorded_at", "-id"]
-        indexes = [models.Index(fields=["customer", "purpose", "-recorded_at"], name="identity_consent_latest")]
+        indexes = [
+            models.Index(fields=["customer", "purpose", "-recorded_at"], name="identity_consent_latest"),
+            models.Index(fields=["-recorded_at", "-id"], name="identity_consent_newest"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_purpose_display()}: {self.get_status_display()}"

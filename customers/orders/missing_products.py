@@ -1,8 +1,9 @@
 """Products that events or orders name and the catalog lacks: nothing can recommend them, and their views count for nothing."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,6 +11,7 @@ from django.db import connection
 
 from catalog.field_cleaning import shorten_value
 from catalog.models import Product
+from config.foundation.slow_figures import get_figures
 from customers.events.models import Event
 
 DEFAULT_DAYS, MAX_DAYS = 7, 90
@@ -46,6 +48,13 @@ LEFT JOIN catalog_product p ON p.product_id = COALESCE(n.reference, s.reference)
 ORDER BY COALESCE(n.events, 0) + COALESCE(s.orders, 0) DESC, 1
 LIMIT %(limit)s
 """
+SELECT_KNOWN = """
+SELECT r.reference, d.title,
+       EXISTS (SELECT FROM catalog_product p WHERE p.product_id = r.reference AND NOT p.is_draft)
+       OR (SELECT count(*) FROM catalog_product p WHERE p.sku = r.reference AND p.sku <> '') = 1
+FROM unnest(%(references)s::text[]) AS r (reference)
+LEFT JOIN catalog_product d ON d.product_id = r.reference AND d.is_draft
+"""
 
 
 @dataclass(frozen=True)
@@ -81,6 +90,38 @@ def find_missing_products(*, since: datetime, limit: int = DEFAULT_LIMIT) -> lis
         )
         for reference, events, orders, last_seen_at, example, title in rows
     ]
+
+
+@dataclass(frozen=True)
+class MissingProductsReport:
+    """The missing products of a period, and when their events and orders were counted."""
+
+    as_of: datetime
+    products: list[MissingProduct]
+
+
+def list_missing_products(*, days: int, as_of: datetime) -> MissingProductsReport:
+    """Return the missing products of the last days for a page: counted some minutes ago if that takes long.
+
+    What the catalog knows by now is left out.
+    """
+
+    def count() -> MissingProductsReport:
+        return MissingProductsReport(as_of, find_missing_products(since=as_of - timedelta(days=days), limit=MAX_LIMIT))
+
+    counted = get_figures(f"missing-products:{days}", MissingProductsReport, count)
+    references = [product.product_id for product in counted.products]
+    with connection.cursor() as cursor:
+        cursor.execute(SELECT_KNOWN, {"references": references})
+        drafts = {reference: title for reference, title, is_known in cursor.fetchall() if not is_known}
+    current = (
+        replace(
+            product, name=drafts[product.product_id] or product.name, is_draft=drafts[product.product_id] is not None
+        )
+        for product in counted.products
+        if product.product_id in drafts
+    )
+    return MissingProductsReport(counted.as_of, list(islice(current, DEFAULT_LIMIT)))
 
 
 def read_examples(event_ids: Sequence[int], *, since: datetime) -> dict[int, Any]:

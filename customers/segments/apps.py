@@ -20,7 +20,7 @@ class SegmentsConfig(AppConfig):
         )
         from customers.lifecycle.backoffice.panels.registry import CustomerPanel, register_panel
         from customers.segments import merge_receivers
-        from customers.segments.backoffice.customer_panel import list_customer_segments
+        from customers.segments.backoffice.customer_panel import build_segments_panel
         from customers.segments.models import CustomerListView, Segment, SegmentAddition
 
         auditlog.register(
@@ -43,6 +43,6 @@ class SegmentsConfig(AppConfig):
                 _("Segments"),
                 "admin/segments/of_customer.html",
                 "segments.view_segment",
-                list_customer_segments,
+                build_segments_panel,
             )
         )

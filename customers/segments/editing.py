@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -154,8 +155,9 @@ def create_static_segment(*, name: str, description: str, customer_ids: Sequence
 
 
 def make_segment_key(name: str) -> str:
-    """Return the key that follows from a name; of a name without Latin letters and digits, from a hash of it."""
-    return slugify(name)[:100] or f"list-{blake2b(name.encode(), digest_size=4).hexdigest()}"
+    """Return the key that follows from a name; of a name without Latin letters, as in Chinese, from a hash of it."""
+    key = slugify(name)[:100]
+    return key if re.search("[a-z]", key) else f"list-{blake2b(name.encode(), digest_size=4).hexdigest()}"
 
 
 def create_segment(*, name: str, description: str, **fields: Any) -> Segment:

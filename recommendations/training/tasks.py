@@ -5,7 +5,9 @@ import logging
 from celery import shared_task
 from django.utils import timezone
 
+from customers.warehouse.export import export_warehouse
 from recommendations.training.data.extract import NoTrainingDataError
+from recommendations.training.models import ModelVersion
 from recommendations.training.registry.incremental_update import NothingToRefreshError, refresh_active_version
 from recommendations.training.runs import TrainingCancelledError
 from recommendations.training.train import train
@@ -17,9 +19,12 @@ logger = logging.getLogger(__name__)
 def train_nightly() -> str:
     """Train a new version.
 
-    A cancelled training is not an error: its run records the cancellation.
+    A cancelled training is not an error: its run records the cancellation. The first training exports the warehouse first: a new
+    shop trains right after its import, not after the next nightly export.
     """
     now = timezone.now()
+    if not ModelVersion.objects.exists():
+        export_warehouse(started_at=now)
     try:
         return train(as_of=now, started_at=now).version
     except TrainingCancelledError as cancelled:

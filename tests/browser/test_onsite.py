@@ -29,8 +29,10 @@ def site(
     from config.access.models import ApiKey
     from config.onsite.bundle import build_bundle, get_bundle
     from config.storefront.keys import read_storefront_keys
+    from tests.recommendations.offers.makers import make_offer
 
     with run_kettle_shop(settings, tmp_path) as site, run_plain_shop() as shop:
+        make_offer("spring", titles={"en": "Free delivery <b>today</b>"}, placement="top")
         build_bundle.cache_clear()
         keys, core = read_storefront_keys(), get_bundle().core
         assert keys is not None
@@ -73,6 +75,8 @@ def test_a_plain_page_shows_recommendations_and_sends_events_after_consent(
     expect(row.get_by_role("heading")).to_have_text("Popular now")
     expect(row.locator("[data-product]")).to_have_count(4)
     assert not any("/v1/batch" in url for url in requested), "nothing is sent before the visitor agrees"
+    offer = page.locator("[data-perennial-offer=top]")
+    expect(offer).to_be_hidden()
     assert page.evaluate("[localStorage.length, sessionStorage.length, document.cookie]") == [0, 0, ""]
 
     page.get_by_role("button", name="Accept").click()
@@ -80,9 +84,21 @@ def test_a_plain_page_shows_recommendations_and_sends_events_after_consent(
     shown = events["Recommendation Viewed"]
     assert shown["anonymous_id"] == events["A shop of its own"]["anonymous_id"] != ""
     assert shown["context"]["consent"]["categoryPreferences"] == {"analytics": True, "personalisation": True}
+    expect(offer.get_by_text("Free delivery <b>today</b>")).to_be_visible()
+    offer.get_by_role("button", name="Close").click()
+    expect(offer).to_be_hidden()
     row.locator("a").first.click()
     clicked = wait_for_events(site, "Recommendation Clicked")["Recommendation Clicked"]
     assert clicked["recommendation_id"]
+    assert read_events(site)["Promotion Viewed"]["properties"]["promotion_id"] == "spring"
+    box = page.get_by_role("combobox")
+    box.press_sequentially("kettl")
+    expect(page.get_by_role("option").first).to_be_visible()
+    box.press("ArrowDown")
+    expect(page.get_by_role("option").first).to_have_attribute("aria-selected", "true")
+    page.get_by_role("textbox", name="Email").fill("mei@shop.example")
+    page.get_by_role("button", name="Subscribe").click()
+    expect(page.get_by_role("status")).to_contain_text("confirm your address")
     assert clicked["properties"]["position"] == 1
     monitored.save("onsite-plain-page")
     assert monitored.browser_errors == []

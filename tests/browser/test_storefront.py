@@ -236,7 +236,7 @@ def test_a_click_updates_the_row_when_the_visitor_returns(site: SimpleNamespace,
 
 def count_pending_events(page: Page) -> int:
     """Return the number of events this browser has not sent yet."""
-    return page.evaluate("Object.keys(localStorage).filter((name) => name.startsWith('perennial-shop:event:')).length")
+    return page.evaluate("Object.keys(localStorage).filter((name) => name.startsWith('perennial:event:')).length")
 
 
 def test_events_arrive_exactly_once_despite_failures_and_offline_periods(site: SimpleNamespace, device: Any) -> None:

@@ -89,7 +89,7 @@ def test_a_second_sync_changes_nothing() -> None:
     assert list(PeriodicTask.objects.order_by("pk").values()) == before
 
 
-@pytest.mark.parametrize(("language", "description"), [("en", "At 04:15"), ("zh-hans", "04:15")])
+@pytest.mark.parametrize(("language", "description"), [("en", "Every day at 04:15"), ("zh-hans", "每天 04:15")])
 def test_a_crontab_is_described_in_words(language: str, description: str) -> None:
     crontab = CrontabSchedule(minute="15", hour="4", timezone="UTC")
     with translation.override(language):

@@ -4,26 +4,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, IntegerField, QuerySet, Value
+from django.db.models import IntegerField, QuerySet, Value
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 from django_celery_beat.models import PeriodicTask
 
 from catalog.models import Product
-from config.foundation.number_formats import format_count
 from customers.events.models import Source
+from customers.lifecycle.backoffice.labels.missing_data import (
+    describe_missing_cluster_data,
+    describe_missing_propensity_data,
+    describe_missing_value_data,
+)
 from customers.lifecycle.models import LifecycleRun
-from customers.lifecycle.scoring.clusters.model_selection import MIN_CUSTOMERS_PER_CLUSTER, MIN_K
-from customers.lifecycle.scoring.clv.fitting import MIN_REPEAT_BUYERS
-from customers.lifecycle.scoring.propensity.training import MIN_CUSTOMERS
 from customers.orders.models import Order
 from recommendations.campaigns.models import Campaign
 from recommendations.serving.impressions.models import Impression
 from recommendations.training.models import ModelVersion
 
-MIN_CLUSTERED = MIN_K * MIN_CUSTOMERS_PER_CLUSTER
 START_PERMISSION = "django_celery_beat.change_periodictask"
 
 
@@ -152,38 +151,9 @@ def find_done_steps() -> list[bool]:
 
 
 def list_missing_data() -> list[str]:
-    """Return what each prediction still needs, such as “needs 30 buyers with two orders; you have 12”."""
-    orders = Order.objects.sales().known().values("customer").annotate(n=Count("id")).order_by()
-    repeat_buyers = len(orders.filter(n__gte=2).values_list("customer")[:MIN_REPEAT_BUYERS])
-    buyers = len(orders.values_list("customer")[: 2 * MIN_CUSTOMERS])
-    missing = []
-    if repeat_buyers < MIN_REPEAT_BUYERS:
-        missing.append(
-            ngettext(
-                "Value predictions need %(needed)s customers with two orders; you have %(count)s.",
-                "Value predictions need %(needed)s customers with two orders; you have %(count)s.",
-                repeat_buyers,
-            )
-            % {"needed": format_count(MIN_REPEAT_BUYERS), "count": format_count(repeat_buyers)}
-        )
-    if buyers < 2 * MIN_CUSTOMERS:
-        missing.append(
-            ngettext(
-                "Churn and purchase predictions need %(needed)s customers who ordered again and %(needed)s who did not; "
-                "you have %(count)s customer with an order.",
-                "Churn and purchase predictions need %(needed)s customers who ordered again and %(needed)s who did not; "
-                "you have %(count)s customers with an order.",
-                buyers,
-            )
-            % {"needed": format_count(MIN_CUSTOMERS), "count": format_count(buyers)}
-        )
-    if buyers < MIN_CLUSTERED:
-        missing.append(
-            ngettext(
-                "Clusters need %(needed)s customers with an order; you have %(count)s.",
-                "Clusters need %(needed)s customers with an order; you have %(count)s.",
-                buyers,
-            )
-            % {"needed": format_count(MIN_CLUSTERED), "count": format_count(buyers)}
-        )
-    return missing
+    """Return what each prediction still needs, such as “needs 30 customers with two orders; you have 12”."""
+    return [
+        text
+        for describe in (describe_missing_value_data, describe_missing_propensity_data, describe_missing_cluster_data)
+        if (text := describe())
+    ]

@@ -70,7 +70,7 @@ def fill_home_page(request: HttpRequest, context: Context) -> Context:
         context["suggestions"] = suggestions.list_suggestions(as_of=as_of)
     if context["steps"] and may("orders.view_order"):
         context["missing_data"] = onboarding.list_missing_data()
-    context["verdict"] = " ".join(filter(None, sentences))
+    context["verdict"] = number_formats.join_sentences(sentences)
     return context
 
 
@@ -121,6 +121,9 @@ def describe_sales(totals: sales.SalesComparison, choice: DateChoice) -> str:
     values["change"] = number_formats.format_percent(abs(change))
     if round(abs(change), 3) == 0:
         return _("Revenue was %(revenue)s in %(days)s, as much as in the compared period.") % values
+    if change >= number_formats.MIN_FACTOR - 1:
+        values["factor"] = number_formats.format_factor(change)
+        return _("Revenue was %(revenue)s in %(days)s, %(factor)s times as much as in the compared period.") % values
     if change > 0:
         return _("Revenue was %(revenue)s in %(days)s, %(change)s more than in the compared period.") % values
     return _("Revenue was %(revenue)s in %(days)s, %(change)s less than in the compared period.") % values

@@ -21,6 +21,7 @@ from config.access.scopes import KNOWN_SCOPES
 from config.demo.complete_journey import has_clickstream, load_clickstream, load_complete_journey, load_due_sales
 from config.demo.customers import load_customers
 from config.demo.editions import EDITIONS, ENGLISH
+from config.demo.offers import ensure_demo_offer
 from config.demo.products import read_language
 from config.demo.recommendations import load_recommendations
 from config.demo.reviews import load_reviews
@@ -124,6 +125,7 @@ class Command(up.Command):
         self.ensure_keys(now=now)
         with override(language):
             ensure_storefront_keys(now=now)
+            ensure_demo_offer(now=now)
         return clicked
 
     def run_step(self, name: str, work: Callable[[], Any]) -> None:

@@ -71,6 +71,8 @@ function react({ exposure_id: exposureId }, reaction) {
 }
 
 // after a log-in, a log-out or another answer to the consent question, another offer may apply
-document.addEventListener("perennial:consent", () => {
-  for (const element of seen.keys()) loadOffer(element)
-})
+for (const name of ["consent", "visitor"]) {
+  document.addEventListener(`perennial:${name}`, () => {
+    for (const element of seen.keys()) loadOffer(element)
+  })
+}

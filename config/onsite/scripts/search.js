@@ -1,6 +1,6 @@
 // The search box: suggestions while the visitor types, by the ARIA pattern "combobox with list". Without the script, the form searches.
 
-const { h, request, cleanUrl, formatMoney, addStyles, track } = core
+const { h, request, linkOf, formatMoney, addStyles, track } = core
 const PAUSE = 120 // milliseconds without a key before suggestions are asked for
 const MOST = 6
 let numbered = 0
@@ -33,7 +33,7 @@ class SearchBox {
     this.input.addEventListener("input", () => this.wait())
     this.input.addEventListener("keydown", (event) => this.press(event))
     this.input.addEventListener("blur", () => setTimeout(() => this.close(), 150))
-    form.addEventListener("submit", () => track("Products Searched", { query: this.input.value.trim() }))
+    if (form.dataset.track !== "off") form.addEventListener("submit", () => track("Products Searched", { query: this.input.value.trim() }))
   }
 
   wait() {
@@ -59,7 +59,7 @@ class SearchBox {
     const items = products.map((product) =>
       this.option(product.title, formatMoney(product.price, product.currency), () => {
         track("Product Clicked", { product_id: product.product_id, name: product.title })
-        const url = cleanUrl(product.url)
+        const url = linkOf(product.product_id, product)
         if (url) location.assign(url)
         else this.search(product.title)
       }),

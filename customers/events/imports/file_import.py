@@ -29,6 +29,7 @@ from customers.events.imports.access_log import AccessLogReader, LogLineError
 from customers.events.imports.json_lines import MAX_LINE, LineError, iterate_line_items
 from customers.events.imports.line_reader import LineFile, UnreadableEventFileError, open_lines
 from customers.events.imports.url_mapping import UrlMapping, UrlMappingError, load_builtin_mapping, read_mapping
+from customers.events.minute_counts import OPEN, forget_minute
 from customers.events.models import EventReceipt, Source
 
 Format = Literal["auto", "jsonl", "nginx"]
@@ -255,6 +256,12 @@ def store_batches(
                 record(result.rows)
         return result
 
+    def finish(future: Future[StoreResult]) -> StoreResult:
+        result = future.result()
+        if not dry_run and time.monotonic() - began > OPEN.total_seconds() / 2:
+            forget_minute(received_at)  # the events of an import have the time of its start
+        return result
+
     began = time.monotonic()
     pending: deque[tuple[ImportBatch, Future[StoreResult]]] = deque()
     with WriterPool() as writers:
@@ -262,10 +269,10 @@ def store_batches(
             pending.append((batch, writers.pool.submit(store, batch)))
             if len(pending) >= 2 * WRITERS:
                 stored_batch, future = pending.popleft()
-                yield stored_batch, future.result()
+                yield stored_batch, finish(future)
         while pending:
             stored_batch, future = pending.popleft()
-            yield stored_batch, future.result()
+            yield stored_batch, finish(future)
 
 
 def check_batch(*, source: Source, items: Sequence[bytes], received_at: datetime) -> StoreResult:

@@ -16,6 +16,7 @@ from unfold.admin import ModelAdmin
 
 from config.foundation.admin.paginators import CappedPaginator
 from config.foundation.admin.read_only import ChangeDisabled, DeleteDisabled, ReadOnlyAdmin, ReadOnlyInline
+from config.foundation.admin.stored_values_filter import StoredValuesFilter
 from customers.identity.backoffice import transfer_admin  # noqa: F401 — registers its model
 from customers.identity.backoffice.audited_reads import AuditedReads
 from customers.identity.backoffice.conflict_page import render_conflict
@@ -90,7 +91,7 @@ class CustomerAdmin(AuditedReads, ModelAdmin):
         "last_seen_at",
         "portrait",
     ]
-    list_filter = ["language", "country"]
+    list_filter = [("language", StoredValuesFilter), ("country", StoredValuesFilter)]
     search_fields = ["pk"]
     search_help_text = _("Enter a complete user ID, email address or phone number.")
     show_full_result_count = False
@@ -341,6 +342,10 @@ class ConsentAdmin(ChangeDisabled, DeleteDisabled, ModelAdmin):
     fields = ["customer", "purpose", "status", "policy_version", "source"]
     show_full_result_count = False
     list_per_page = 50
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Consent]:
+        # the list shows the number of the customer only, so the fields need not be decrypted
+        return super().get_queryset(request).defer(*(f"customer__{name}" for name in (*PERSONAL_FIELDS, "traits")))
 
     def save_model(self, request: HttpRequest, obj: Consent, form: Any, change: bool) -> None:
         obj.recorded_at = datetime.now(UTC)

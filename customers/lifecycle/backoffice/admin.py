@@ -41,6 +41,14 @@ STAGE_BADGES = {
 }
 
 
+class ScoreFilter(admin.AllValuesFieldListFilter):
+    """Offers the scores, instead of reading which of them occur in all profiles."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.lookup_choices = [*range(1, 6), None]  # type: ignore[assignment]
+
+
 @admin.register(CustomerProfile)
 class CustomerProfileAdmin(ReadOnlyAdmin):
     paginator = CappedPaginator
@@ -59,7 +67,7 @@ class CustomerProfileAdmin(ReadOnlyAdmin):
         "last_order_at",
         "next_stage_change_at",
     ]
-    list_filter = ["stage", "rfm_group", "r", "f", "m"]
+    list_filter = ["stage", "rfm_group", ("r", ScoreFilter), ("f", ScoreFilter), ("m", ScoreFilter)]
     list_select_related = ["customer"]
     search_fields = ["=customer__id"]
     search_help_text = gettext_lazy("Enter a complete user ID or a customer number.")

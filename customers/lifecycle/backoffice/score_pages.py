@@ -12,6 +12,11 @@ from django.utils.translation import pgettext
 
 from config.foundation.backoffice.pages import render_page
 from customers.lifecycle.backoffice.labels.amount_labels import describe_other_currencies
+from customers.lifecycle.backoffice.labels.missing_data import (
+    describe_missing_cluster_data,
+    describe_missing_propensity_data,
+    describe_missing_value_data,
+)
 from customers.lifecycle.backoffice.panels.clusters_panel import build_clusters_panel
 from customers.lifecycle.backoffice.panels.clv_panel import build_clv_panel
 from customers.lifecycle.backoffice.panels.propensity_panel import build_propensity_panel
@@ -32,7 +37,12 @@ def render_rfm_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpRes
 def render_value_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
     """Render the distribution of the predicted value and the accuracy of its model."""
     return render_score_page(
-        request, model_admin, name="value", title=pgettext("lifecycle", "Value"), build=build_clv_panel
+        request,
+        model_admin,
+        name="value",
+        title=pgettext("lifecycle", "Value"),
+        build=build_clv_panel,
+        describe_missing=describe_missing_value_data,
     )
 
 
@@ -44,12 +54,20 @@ def render_predictions_page(request: HttpRequest, *, model_admin: ModelAdmin) ->
         name="propensities",
         title=_("Predictions"),
         build=lambda: choose_prediction(build_propensity_panel(), request.GET.get(PREDICTION, "")),
+        describe_missing=describe_missing_propensity_data,
     )
 
 
 def render_clusters_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
     """Render the clusters of similar customers."""
-    return render_score_page(request, model_admin, name="clusters", title=_("Clusters"), build=build_clusters_panel)
+    return render_score_page(
+        request,
+        model_admin,
+        name="clusters",
+        title=_("Clusters"),
+        build=build_clusters_panel,
+        describe_missing=describe_missing_cluster_data,
+    )
 
 
 def render_score_page(
@@ -59,10 +77,11 @@ def render_score_page(
     name: str,
     title: str,
     build: Callable[[], dict[str, Any]],
+    describe_missing: Callable[[], str] | None = None,
 ) -> HttpResponse:
     """Render the page of one panel; without a refresh, what to do first.
 
-    name: of the panel in the template, which is admin/lifecycle/NAME.html.
+    name: of the panel in the template, which is admin/lifecycle/NAME.html. describe_missing: what its model still needs.
     """
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
@@ -72,6 +91,7 @@ def render_score_page(
         "run": run,
         "currency": run.currency if run else "",
         "left_out": describe_other_currencies(run) if run else "",
+        "missing": describe_missing() if run and describe_missing is not None else "",
         name: panel,
     }
     return render_page(

@@ -1,6 +1,5 @@
 """The page of products that events name and the catalog lacks, with the action that creates drafts."""
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from django.contrib import messages
@@ -12,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from customers.orders.missing_products import DEFAULT_DAYS, DEFAULT_LIMIT, create_drafts, find_missing_products
+from customers.orders.missing_products import DEFAULT_DAYS, DEFAULT_LIMIT, create_drafts, list_missing_products
 
 if TYPE_CHECKING:
     from django.contrib.admin import ModelAdmin
@@ -28,12 +27,14 @@ def show_missing_products(request: HttpRequest, *, model_admin: "ModelAdmin") ->
     days = read_days(request.GET.get("days", ""))
     if request.method == "POST":
         return create_selected_drafts(request, days=days)
+    missing = list_missing_products(days=days, as_of=timezone.now())
     context = {
         **model_admin.admin_site.each_context(request),
         "title": _("Missing products"),
         "days": days,
         "periods": PERIODS,
-        "products": find_missing_products(since=timezone.now() - timedelta(days=days)),
+        "products": missing.products,
+        "as_of": missing.as_of,
         "limit": DEFAULT_LIMIT,
         "may_create": request.user.has_perm("catalog.add_product"),
     }

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
-from customers.segments.backoffice import pages, save_customers_page, segment_page
+from customers.segments.backoffice import explanation_page, pages, save_customers_page, segment_page
 from customers.segments.backoffice.forms import SegmentForm
 from customers.segments.editing import MemberListResult, find_referring_keys, replace_members
 from customers.segments.membership import count_members
@@ -82,6 +82,7 @@ class SegmentAdmin(ModelAdmin):
             path("preview/", wrap(self.preview), name="segments_segment_preview"),
             path("save-people/", wrap(self.save_people), name="segments_segment_save_people"),
             path("suggest/", wrap(self.suggest), name="segments_segment_suggest"),
+            path("explanation/<int:customer_id>/", wrap(self.explanation), name="segments_segment_explanation"),
             path("<int:segment_id>/overview/", wrap(self.overview), name="segments_segment_overview"),
             path("<int:segment_id>/members/", wrap(self.members), name="segments_segment_members"),
             path("<int:segment_id>/members.csv", wrap(self.members_csv), name="segments_segment_members_csv"),
@@ -96,6 +97,9 @@ class SegmentAdmin(ModelAdmin):
 
     def suggest(self, request: HttpRequest) -> HttpResponse:
         return pages.show_suggestions(request, model_admin=self)
+
+    def explanation(self, request: HttpRequest, customer_id: int) -> HttpResponse:
+        return explanation_page.show_explanation(request, model_admin=self, customer_id=customer_id)
 
     def overview(self, request: HttpRequest, segment_id: int) -> HttpResponse:
         return segment_page.show_segment(request, model_admin=self, segment_id=segment_id)

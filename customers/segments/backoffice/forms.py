@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -136,8 +137,10 @@ class SegmentForm(forms.ModelForm):
             self.fields["description"].widget.attrs["rows"] = 2
 
     def clean_key(self) -> str:
-        """Return the key; an empty one, as with a Chinese name, follows from the name."""
-        key: str = self.cleaned_data["key"] or make_segment_key(self.data.get("name", ""))
+        """Return the key; an empty one follows from the name, and so does one that has only the digits of a Chinese name."""
+        key, name = str(self.cleaned_data["key"]), self.data.get("name", "")
+        if not key or (key == slugify(name) and not name.isascii()):
+            key = make_segment_key(name)
         if key in RESERVED_KEYS:
             raise forms.ValidationError(_("This key is reserved by the REST API."))
         return key

@@ -17,7 +17,11 @@ register_pages(
         tab="segments.all",
         model="segments.Segment",
         order=10,
-        details=("admin:segments_segment_overview", "admin:segments_segment_members"),
+        details=(
+            "admin:segments_segment_overview",
+            "admin:segments_segment_members",
+            "admin:segments_segment_explanation",
+        ),
         empty=_(
             "A segment is a group of customers who fit a condition, such as loyal customers without an order in the last 30 days."
         ),

@@ -26,6 +26,7 @@ type Statement = tuple[str, list[Any]]  # SQL that selects customer_id, and its 
 EPOCH = date(1970, 1, 1)
 FIRST_DAY = -32_768  # smallint
 PENDING = "segments_pendingordercount"
+MAX_JOINED = 4  # series
 ABOUT_ORDERS = {
     EventSeries.About.ANY: "true",
     EventSeries.About.PRODUCT: "p.product_id = ANY(%s)",
@@ -36,22 +37,21 @@ ABOUT_ORDERS = {
     ),
 }
 # a: the row of the first event, b: that of the second. The cheap tests come first; only if the last second event does not follow a first
-# one, all days of the first are tried.
-FOLLOWS = """
-a.days[width_bucket({before}, a.days) + 1] <= b.days[width_bucket({high}, b.days)]
+# one, all days of the second are tried. The days are joined instead of tested in a subquery, because PostgreSQL runs no statement with
+# such a subquery in parallel.
+SELECT_SEQUENCE = """
+SELECT a.customer_id FROM ({first}) AS a JOIN ({second}) AS b USING (customer_id)
+CROSS JOIN LATERAL unnest(
+    CASE WHEN a.days[{i}] >= {since}
+         AND (a.days[{i}] < {y} OR a.counts[{i}][2] < b.counts[{j}][3] OR COALESCE(a.days[{i} - 1] >= {since}, false))
+    THEN '{{NULL}}'::smallint[] ELSE b.days END
+) WITH ORDINALITY AS y (day, j)
+WHERE a.days[width_bucket({before}, a.days) + 1] <= {y}
 AND (
-    CASE WHEN a.days[{i}] >= {since} THEN
-        a.days[{i}] < {y} OR a.counts[{i}][2] < b.counts[{j}][3] OR COALESCE(a.days[{i} - 1] >= {since}, false)
-    ELSE false END
-    OR EXISTS (
-        SELECT FROM unnest(a.days) WITH ORDINALITY AS x (day, i)
-        WHERE x.day BETWEEN {low} AND {high} AND (
-            width_bucket(LEAST(x.day + {gap}, {high})::smallint, b.days) > width_bucket(x.day, b.days)
-            OR (
-                b.days[width_bucket(x.day, b.days)] = x.day
-                AND a.counts[x.i][2] < b.counts[width_bucket(x.day, b.days)][3]
-            )
-        )
+    y.day IS NULL
+    OR y.day BETWEEN {low} AND {high} AND (
+        a.days[width_bucket((y.day - 1)::smallint, a.days)] >= GREATEST({low}, y.day - {gap})
+        OR (a.days[width_bucket(y.day, a.days)] = y.day AND a.counts[width_bucket(y.day, a.days)][2] < b.counts[y.j][3])
     )
 )
 """
@@ -167,16 +167,31 @@ def select_by_count(
         return select_by_orders(comparison, names, test, low=low, high=high, only_pending=False)
     ids = series.find(comparison)
     events = build_count(low=low, high=high)
-    if len(ids) > 1 and by_sum:
-        statement = f"SELECT e.customer_id FROM segments_eventcount e WHERE {match_series(ids)} AND {events} > 0"  # noqa: S608 — numbers
-        tail = f" GROUP BY e.customer_id HAVING sum({events}) {test}"
+    skip_pending = SKIP_PENDING if is_bought and series.has_pending else ""
+    if 1 < len(ids) <= MAX_JOINED and by_sum:
+        statement = select_by_sum(ids, events, test)
+    elif len(ids) > 1 and by_sum:
+        statement = (
+            f"SELECT e.customer_id FROM segments_eventcount e WHERE {match_series(ids)} AND {events} > 0"  # noqa: S608 — numbers
+            f" GROUP BY e.customer_id HAVING sum({events}) {test}"
+        )
     else:
-        statement = f"SELECT e.customer_id FROM segments_eventcount e WHERE {match_series(ids)} AND {events} {test}"  # noqa: S608
-        tail = ""
-    if not (is_bought and series.has_pending):
-        return statement + tail, []
+        statement = f"SELECT e.customer_id FROM segments_eventcount e WHERE {match_series(ids)} AND {events} {test}{skip_pending}"  # noqa: S608
+    if not skip_pending:
+        return statement, []
     sql, params = select_by_orders(comparison, names, test, low=low, high=high, only_pending=True)
-    return f"{statement}{SKIP_PENDING}{tail} UNION ALL {sql}", params
+    return f"{statement} UNION ALL {sql}", params
+
+
+def select_by_sum(ids: list[int], events: str, test: str) -> str:
+    """Return the statement that adds the events of several series, which PostgreSQL can run in parallel, unlike groups of a million."""
+    joined = "".join(
+        f" LEFT JOIN (SELECT e.customer_id, {events} AS events FROM segments_eventcount e WHERE {match_series([pk])}) AS s{pk:d}"  # noqa: S608
+        f" ON s{pk:d}.customer_id = o.id"
+        for pk in ids
+    )
+    total = " + ".join(f"COALESCE(s{pk:d}.events, 0)" for pk in ids)
+    return f"SELECT o.id AS customer_id FROM identity_customer o{joined} WHERE {total} {test}"  # noqa: S608
 
 
 SKIP_PENDING = f" AND NOT EXISTS (SELECT FROM {PENDING} w WHERE w.customer_id = e.customer_id)"
@@ -244,7 +259,9 @@ def compile_sequence(sequence: EventSequence, *, as_of: datetime, series: Series
     lowest = FIRST_DAY + 1 if low is None else low
     last_of_b = f"width_bucket({format_day(high)}, b.days)"
     day_of_b = f"b.days[{last_of_b}]"
-    follows = FOLLOWS.format(
+    statement = SELECT_SEQUENCE.format(
+        first=first[0],
+        second=second[0],
         before=format_day(lowest - 1),
         low=format_day(lowest),
         high=format_day(high),
@@ -253,9 +270,6 @@ def compile_sequence(sequence: EventSequence, *, as_of: datetime, series: Series
         y=day_of_b,
         i=f"width_bucket({day_of_b}, a.days)",
         j=last_of_b,
-    )
-    statement = (
-        f"SELECT a.customer_id FROM ({first[0]}) AS a JOIN ({second[0]}) AS b USING (customer_id) WHERE {follows}"  # noqa: S608
     )
     return build_filter((statement, [*first[1], *second[1]]))
 

@@ -3,12 +3,14 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from django.db.models import F, QuerySet
+from django.db.models import F, Func, QuerySet
 
 from customers.identity.models import Customer
+from customers.lifecycle.models import CustomerProfile
 
 MAX_PAGED = 10_000  # users find later rows with filters, not by paging
 PAGE_SIZE = 25
+WINDOWS = (500, 5_000, 50_000)
 # keys of the URL and the field that orders the rows
 SORT_FIELDS = {
     "customer": "pk",
@@ -68,12 +70,27 @@ def cut_page(
 
 
 def read_ids(customers: QuerySet[Customer], column: str, *, is_descending: bool, start: int, end: int) -> list[int]:
-    """Return the IDs of a page from the database: first those with a value, in the order of its index, then those without."""
-    order = f"{'-' if is_descending else ''}{column}"
-    known = customers.filter(**{f"{column}__isnull": False}).order_by(order, "pk")
-    ids = list(known.values_list("pk", flat=True)[start:end])
-    if len(ids) == end - start:
-        return ids
-    n_known = start + len(ids) if ids else known[:start].count()
-    unknown = customers.filter(**{f"{column}__isnull": True}).order_by("pk").values_list("pk", flat=True)
-    return ids + list(unknown[max(start - n_known, 0) : end - n_known])
+    """Return the IDs of a page of a filter that matches many: first those with a value, in its order, then those without.
+
+    The first customers in the order of the column's index are tested in growing numbers, until the page is full. The database would do so
+    one by one, also if the condition is expensive and only few match; it sorts all that match if the last window is not enough.
+    """
+    for size in WINDOWS:
+        window = query_first(column, is_descending=is_descending, size=size)
+        matching = set(customers.order_by().filter(pk__in=window.values("pk")).values_list("pk", flat=True))
+        first = list(window.values_list("pk", flat=True))
+        ids = [pk for pk in first if pk in matching]
+        if len(ids) >= end:
+            return ids[start:end]
+        if len(first) < size:  # further customers have no value
+            break
+    value = Func(F(column), function="GREATEST")  # the value itself, in an order that no index has
+    order = value.desc(nulls_last=True) if is_descending else value.asc(nulls_last=True)
+    return list(customers.order_by(order, "pk").values_list("pk", flat=True)[start:end])
+
+
+def query_first(column: str, *, is_descending: bool, size: int) -> QuerySet[CustomerProfile]:
+    """Return the first customers with a value in the order of a column, whether they match or not."""
+    name = column.removeprefix("profile__")
+    profiles = CustomerProfile.objects.filter(**{f"{name}__isnull": False})
+    return profiles.order_by(f"{'-' if is_descending else ''}{name}", "pk")[:size]

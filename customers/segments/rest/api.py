@@ -17,18 +17,23 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from config.foundation.audit_log import record_access
 from customers.identity.models import Customer, Identifier
+from customers.identity.personal_data.masking import may_see_personal
 from customers.segments.conditions.catalog_names import list_traits
 from customers.segments.conditions.condition_tree import ConditionError
 from customers.segments.conditions.fields import describe_fields
 from customers.segments.editing import SegmentInUseError, check_not_in_use, replace_members
+from customers.segments.explanation.membership_explanation import MembershipExplanation, explain_segments, flatten
 from customers.segments.history import count_overlap, list_days, query_entries, query_exits
 from customers.segments.membership import annotate_list_columns, find_segments, preview_condition, query_members
 from customers.segments.models import Segment, SegmentStay
 from customers.segments.rest.serializers import (
     ConditionFieldSerializer,
+    ExplainQuerySerializer,
     HistoryQuerySerializer,
     MemberSerializer,
+    MembershipExplanationSerializer,
     MembershipSerializer,
     OverlapQuerySerializer,
     OverlapSerializer,
@@ -256,16 +261,57 @@ class SegmentFields(APIView):
 
 
 class CustomerSegments(APIView):
-    """The segments that a customer is currently in."""
+    """The segments that a customer is currently in; with `explain=true` also why."""
+
+    required_scopes: ClassVar[dict[str, str]] = {"GET": "segments:read"}
+    checks_parameters = True
+
+    @extend_schema(
+        operation_id="customer_segments", parameters=[ExplainQuerySerializer], responses=MembershipSerializer
+    )
+    def get(self, request: Request, user_id: str) -> Response:
+        query = ExplainQuerySerializer(data=request.query_params)
+        query.is_valid(raise_exception=True)
+        customer = get_customer(user_id)
+        as_of = timezone.now()
+        segments = find_segments(customer=customer, as_of=as_of)
+        if query.validated_data["explain"]:
+            for explanation in explain(request, customer, segments, as_of):
+                explanation.segment.because = list(flatten(explanation.parts))  # type: ignore[attr-defined]
+        membership = {"user_id": user_id, "as_of": as_of, "segments": segments}
+        return Response(MembershipSerializer(membership, context={"request": request}).data)
+
+
+class CustomerSegmentExplanation(APIView):
+    """Whether a customer is in one segment, and why: each part of its condition with what the customer has."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "segments:read"}
 
-    @extend_schema(operation_id="customer_segments", responses=MembershipSerializer)
-    def get(self, request: Request, user_id: str) -> Response:
-        identifier = get_object_or_404(
-            Identifier.objects.select_related("customer"), kind=Identifier.Kind.USER_ID, value=user_id
-        )
+    @extend_schema(operation_id="customer_segment_explanation", responses=MembershipExplanationSerializer)
+    def get(self, request: Request, user_id: str, key: str) -> Response:
+        customer, segment = get_customer(user_id), get_object_or_404(Segment, key=key)
         as_of = timezone.now()
-        segments = find_segments(customer=identifier.customer, as_of=as_of)
-        membership = {"user_id": user_id, "as_of": as_of, "segments": segments}
-        return Response(MembershipSerializer(membership, context={"request": request}).data)
+        [explanation] = explain(request, customer, [segment], as_of)
+        values = {
+            "user_id": user_id,
+            "as_of": as_of,
+            "explanation": explanation,
+            "because": list(flatten(explanation.parts)),
+        }
+        return Response(MembershipExplanationSerializer(values, context={"request": request}).data)
+
+
+def get_customer(user_id: str) -> Customer:
+    """Return the customer with a user ID; Errors: Http404."""
+    identifiers = Identifier.objects.select_related("customer")
+    return get_object_or_404(identifiers, kind=Identifier.Kind.USER_ID, value=user_id).customer
+
+
+def explain(
+    request: Request, customer: Customer, segments: list[Segment], as_of: datetime
+) -> list[MembershipExplanation]:
+    """Return the explanations that the caller may see; personal traits that are shown are recorded in the audit log."""
+    with_personal = may_see_personal(request)
+    if with_personal:
+        record_access(model=Customer, pks=[customer.pk])
+    return explain_segments(customer=customer, segments=segments, as_of=as_of, with_personal=with_personal)

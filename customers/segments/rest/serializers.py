@@ -173,10 +173,49 @@ class SegmentNameSerializer(serializers.ModelSerializer[Segment]):
         fields = ["key", "name", "kind"]
 
 
+class ConditionResultSerializer(serializers.Serializer[Any]):
+    """A part of a condition, and what the customer has; the parts of a group follow it."""
+
+    path = serializers.CharField(help_text=_("Of the part in the condition, such as $.all[1]."))
+    condition = serializers.CharField(source="text", help_text=_("In the language of Accept-Language."))
+    met = serializers.BooleanField(source="is_met")
+    value = serializers.CharField(
+        help_text=_(
+            "What the customer has, in words; empty for a group. Personal traits are ••• without the scope customers:personal."
+        )
+    )
+
+
+class ExplainQuerySerializer(KnownFieldsMixin, serializers.Serializer[Any]):
+    explain = serializers.BooleanField(default=False, help_text=_("Also return why the customer is in each segment."))
+
+
+class CustomerSegmentSerializer(SegmentNameSerializer):
+    because = ConditionResultSerializer(many=True, required=False, help_text=_("Only with explain=true."))
+
+    class Meta(SegmentNameSerializer.Meta):
+        fields = [*SegmentNameSerializer.Meta.fields, "because"]
+
+
 class MembershipSerializer(serializers.Serializer[Any]):
     user_id = MaskedIdField()
     as_of = serializers.DateTimeField()
-    segments = SegmentNameSerializer(many=True)
+    segments = CustomerSegmentSerializer(many=True)
+
+
+class MembershipExplanationSerializer(serializers.Serializer[Any]):
+    """Whether a customer is in one segment, and why."""
+
+    user_id = MaskedIdField()
+    as_of = serializers.DateTimeField()
+    key = serializers.CharField(source="explanation.segment.key")
+    name = serializers.CharField(source="explanation.segment.name")
+    is_member = serializers.BooleanField(source="explanation.is_member")
+    because = ConditionResultSerializer(many=True)
+    problem = serializers.CharField(
+        source="explanation.problem",
+        help_text=_("Why the segment cannot be evaluated, such as a condition that is not valid; usually empty."),
+    )
 
 
 class OverlapQuerySerializer(KnownFieldsMixin, serializers.Serializer[Any]):

@@ -12,6 +12,7 @@ from unfold.decorators import display
 
 from config.foundation.admin.read_only import AddDisabled, DeleteDisabled
 from config.foundation.number_formats import format_count
+from recommendations.placement_labels import get_placement_label
 from recommendations.training.backoffice import pages
 from recommendations.training.backoffice.labels.verdict import describe_active_model
 from recommendations.training.backoffice.model_card import build_model_card
@@ -25,7 +26,7 @@ from recommendations.training.runs import get_running_training
 
 @admin.register(ModelVersion)
 class ModelVersionAdmin(AddDisabled, DeleteDisabled, ModelAdmin):
-    list_display = ("version", "scenario", "status_badge", "quality", "interaction_count", "as_of", "activated_at")
+    list_display = ("version", "placement", "status_badge", "quality", "interaction_count", "as_of", "activated_at")
     list_filter = ("status", "scenario", "algorithm")
     search_fields = ("version",)
     fields = readonly_fields = [
@@ -51,6 +52,10 @@ class ModelVersionAdmin(AddDisabled, DeleteDisabled, ModelAdmin):
     def quality(self, version: ModelVersion) -> str:
         figure = version.metrics.get("ndcg@10")
         return f"{figure['value']:.4f} ({figure['low']:.4f} – {figure['high']:.4f})" if figure else "–"
+
+    @display(description=gettext_lazy("placement"), ordering="scenario")
+    def placement(self, version: ModelVersion) -> str:
+        return str(get_placement_label(version.scenario))
 
     @display(description=gettext_lazy("interactions"), ordering="interactions")
     def interaction_count(self, version: ModelVersion) -> str:

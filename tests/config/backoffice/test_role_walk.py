@@ -1,5 +1,6 @@
 """A walk per role over all registered pages: the menu shows what a role may open, and everything else answers 403."""
 
+import re
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from customers.imports.kinds.registry import KINDS
 
 pytestmark = pytest.mark.django_db
 
+LINK = re.compile(r'<a\b[^>]*\bhref="(/admin/[^"?#]*)')
 # What each role works with: areas of the menu that it must have.
 AREAS = {
     "Analyst": {
@@ -87,6 +89,11 @@ def test_a_role_opens_every_page_of_its_menu_and_no_other(client: Client, person
     assert {url: answer.status_code for url, answer in answers.items()} == expected
     for url in set(answers) - visible - opened:
         assert "Ask an administrator" in answers[url].text, url
+    if person.username != "Administrator":  # who may open everything
+        texts = [answer.text for answer in answers.values() if answer.status_code == 200]
+        links = {link for text in texts for link in LINK.findall(text)}
+        refused = {link for link in links - set(answers) if client.get(link).status_code == 403}
+        assert refused == set(), "links of the pages that the role may not open"
     assert set(areas) == AREAS[person.username]
     assert {tab.tab.key for tab in areas["settings"].tabs} == SETTINGS[person.username]
 

@@ -9,6 +9,8 @@ from django.test import Client
 from django.utils import timezone
 
 from catalog.models import Product
+from customers.orders import missing_products
+from customers.orders.missing_products import list_missing_products
 from tests.config.access.callers import make_client
 from tests.customers.processing.event_makers import order, process, product, send, track
 from tests.makers import make_product
@@ -77,3 +79,23 @@ def test_the_page_and_its_action_require_permissions(client: Client) -> None:
     client.force_login(get_user_model().objects.create_user("clerk", password="x", is_staff=True))
     assert client.get(PAGE).status_code == 403
     assert make_client("orders:read").get(REPORT).status_code == 403
+
+
+def test_products_counted_earlier_are_left_out_once_the_catalog_knows_them(
+    reader: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = timezone.now()
+    kept: dict[str, Any] = {}
+    monkeypatch.setattr(missing_products, "get_figures", lambda key, _kind, count: kept.setdefault(key, count()))
+    assert [product.product_id for product in list_missing_products(days=7, as_of=now).products] == [
+        "mug",
+        "spoon",
+        "bowl",
+    ]
+    make_product("mug")
+    Product.objects.create(product_id="bowl", title="A bowl", is_draft=True, is_active=False)
+    shown = list_missing_products(days=7, as_of=now + timedelta(minutes=2))
+    assert [(product.product_id, product.name, product.is_draft) for product in shown.products] == [
+        ("spoon", "Spoon", True), ("bowl", "A bowl", True),
+    ]  # fmt: skip
+    assert shown.as_of == now

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from customers.identity.models import Customer
 from customers.lifecycle.models import CustomerProfile
+from customers.segments.explanation.membership_explanation import explain_segments
 from customers.segments.membership import query_matching
+from customers.segments.models import Segment
 from tests.makers import NOON, make_consent, make_customer, make_order, make_product, make_profile
 
 STAGES = ["new", "loyal", "dormant"]
@@ -147,3 +149,15 @@ def operate(op: str, actual: Any, value: Any) -> bool:
 def test_database_agrees_with_plain_evaluation(forty_customers: list[Customer], tree: dict[str, Any]) -> None:
     expected = {customer.pk for customer in forty_customers if matches(tree, customer)}
     assert set(query_matching(condition=tree, as_of=NOON).values_list("pk", flat=True)) == expected
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(tree=trees, position=st.integers(0, 39))
+def test_explanation_agrees_with_plain_evaluation(
+    forty_customers: list[Customer], tree: dict[str, Any], position: int
+) -> None:
+    customer = forty_customers[position]
+    [explanation] = explain_segments(
+        customer=customer, segments=[Segment(key="random", condition=tree)], as_of=NOON, with_personal=False
+    )
+    assert explanation.is_member == matches(tree, customer)

@@ -25,8 +25,7 @@ function page(name, properties = {}) {
 }
 
 function track(event, properties = {}) {
-  const origin = ofThisTab.read("came-from", {})[properties.product_id]
-  record({ type: "track", event, properties: { ...origin, ...properties } })
+  record({ type: "track", event, properties: { ...originOf(properties.product_id), ...properties } })
 }
 
 /** `identify("customer-42", { plan: "gold" }, { userToken })`, or only traits. */
@@ -34,12 +33,14 @@ function identify(userId, traits = {}, options = {}) {
   if (typeof userId === "object") return record({ type: "identify", traits: userId ?? {} })
   setUser(String(userId), options.userToken)
   record({ type: "identify", traits })
+  emit("visitor", { userId })
 }
 
 /** Sends what is pending, then makes the next visitor of this browser unknown. */
 async function reset() {
   await settle(3000)
   forgetVisitor()
+  emit("visitor", { userId: "" })
   reloadRows()
 }
 

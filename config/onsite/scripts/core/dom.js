@@ -23,6 +23,11 @@ function cleanUrl(url) {
   }
 }
 
+/** Returns the link of a product: the shop's own if it has a function for it, else the one of the catalog. */
+function linkOf(productId, product) {
+  return cleanUrl(config.productUrl?.(productId, product) ?? product.url)
+}
+
 function formatMoney(amount, currency) {
   if (amount === null || amount === undefined || amount === "") return ""
   if (!currency) return String(amount)

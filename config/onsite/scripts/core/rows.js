@@ -105,7 +105,7 @@ function buildCard({ product_id: id, product, reason }) {
     { class: "perennial-card", "data-product": id },
     h(
       "a",
-      { class: "perennial-link", href: cleanUrl(product.url) },
+      { class: "perennial-link", href: linkOf(id, product) },
       h("img", { class: "perennial-image", src: cleanUrl(product.image_url), alt: "", loading: "lazy" }),
       h("span", { class: "perennial-title" }, product.title || id),
     ),
@@ -121,7 +121,7 @@ function fillTemplate(template, { product_id: id, product, reason }) {
   for (const part of [card, ...card.querySelectorAll("[data-field]")]) {
     const name = part.dataset.field
     if (!name) continue
-    if (name === "url") part.setAttribute("href", cleanUrl(product.url) ?? "#")
+    if (name === "url") part.setAttribute("href", linkOf(id, product) ?? "#")
     else if (name === "image") {
       part.setAttribute("src", cleanUrl(product.image_url) ?? "")
       part.setAttribute("alt", "")
@@ -157,6 +157,11 @@ function reportClick(item, { recommendation_id, scenario }) {
   const store = storeOf(ofThisTab)
   store.write("came-from", { ...store.read("came-from", {}), [item.product_id]: origin })
   track("Recommendation Clicked", { product_id: item.product_id, ...origin })
+}
+
+/** Returns the recommendation in which a product was clicked in this tab; empty if there was none. */
+function originOf(productId) {
+  return ofThisTab.read("came-from", {})[productId] ?? {}
 }
 
 addEventListener("pageshow", (event) => {

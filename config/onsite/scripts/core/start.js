@@ -31,7 +31,7 @@ function trustUrl(url) {
 
 /** Called by a part: `setUp` gets the functions of the core and returns the part's own. */
 function define(name, setUp) {
-  const functions = { h, makeTexts, cleanUrl, formatMoney, addStyles, emit, track, identify, settle, request, isAllowed, storeOf, randomId }
+  const functions = { h, makeTexts, cleanUrl, linkOf, formatMoney, addStyles, emit, track, identify, settle, request, isAllowed, storeOf, randomId }
   parts.set(name, setUp({ config, visitor, lasting, ofThisTab, reportClick, reportWhenVisible, ...functions }))
 }
 
@@ -44,7 +44,7 @@ function scan(root = document) {
   }
 }
 
-/** Starts with `{ host, writeKey, publishableKey, consent, language, user, autoPage, styles, card }`. */
+/** Starts with `{ host, writeKey, publishableKey, consent, language, userId, userToken, autoPage, styles, card, productUrl }`. */
 function init(options) {
   if (config !== null) return
   const language = document.documentElement.lang || navigator.language || "en"
@@ -84,6 +84,7 @@ const perennial = {
   reportWhenVisible,
   reportImpression,
   reportClick,
+  originOf,
   /** Calls of the time before this script was loaded: `perennial.push(["track", "Product Viewed", {…}])`. */
   push(...calls) {
     for (const [name, ...values] of calls) perennial[name]?.(...values)

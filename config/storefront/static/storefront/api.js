@@ -1,68 +1,17 @@
-// Calls the public API for the current visitor in the page's language, and caches the cards of products in its answers.
+// Requests recommendations and products by perennial.js, and caches the cards of products in its answers.
 
 import { settled } from "./events.js"
+import { perennial } from "./onsite.js"
 import { person } from "./person.js"
-import { shop } from "./shop.js"
 import { ofThisTab } from "./storage.js"
 
-const TIMEOUT = 8000
-const PAUSES = [1000, 2000] // before a second and a third try
-const NO_ANSWER = 0
-const WORTH_A_WAIT = new Set([NO_ANSWER, 502, 503, 504])
 const MOST_CARDS = 400
-const BATCH_PATH = "recommendations/batch/"
 const NOT_THERE = new Set([400, 404, 501]) // of a place that this server does not know
 
-export class ApiError extends Error {
-  constructor(status, message) {
-    super(message)
-    this.status = status
-  }
-}
-
-/** Fetches an answer, with retries while the server is unavailable. */
 async function get(path, parameters, signal) {
-  const query = new URLSearchParams()
-  for (const [name, value] of Object.entries(parameters)) {
-    if (value !== undefined && value !== null && value !== "") query.set(name, Array.isArray(value) ? value.join(",") : value)
-  }
-  const content = await retry(`/api/v1/${path}?${query}`, { signal })
+  const content = await perennial.request(path, { query: parameters, signal })
   rememberCards(content.items ?? [])
   return content
-}
-
-async function retry(address, options) {
-  for (const pause of [...PAUSES, null]) {
-    try {
-      return await fetchOnce(address, options)
-    } catch (error) {
-      if (pause === null || options.signal?.aborted || !WORTH_A_WAIT.has(error.status)) throw error
-    }
-    await new Promise((resolve) => setTimeout(resolve, pause))
-  }
-}
-
-async function fetchOnce(address, { signal, body }) {
-  const timeout = AbortSignal.timeout(TIMEOUT)
-  let answer
-  try {
-    answer = await fetch(address, {
-      ...(body ? { method: "POST", body: JSON.stringify(body) } : {}),
-      headers: {
-        ...(body ? { "Content-Type": "application/json" } : {}),
-        Authorization: `Bearer ${shop.publishable_key}`,
-        "Accept-Language": shop.language,
-        ...(person.userToken ? { "X-User-Token": person.userToken } : {}),
-      },
-      credentials: "omit", // as the pages of a shop on another host
-      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
-    })
-  } catch (error) {
-    if (signal?.aborted) throw error
-    throw new ApiError(NO_ANSWER, String(error))
-  }
-  if (!answer.ok) throw new ApiError(answer.status, await answer.text())
-  return answer.json()
 }
 
 /** Fetches recommendations for a placement; null if the server does not have that placement. */
@@ -78,9 +27,8 @@ export async function recommend(scenario, parameters = {}) {
 
 /** Fetches the answers of several placements, no product in two of them; null if the server does not have one of them. */
 export async function recommendTogether(placements) {
-  await settled()
   try {
-    const { placements: answers } = await retry(`/api/v1/${BATCH_PATH}`, { body: { ...person.identity, placements } })
+    const answers = await perennial.recommend(placements)
     rememberCards(answers.flatMap((answer) => answer.items ?? []))
     return answers
   } catch (error) {
@@ -88,7 +36,6 @@ export async function recommendTogether(placements) {
     throw error
   }
 }
-
 /** Fetches products for a query or filters; null if search is not available. */
 export async function search(parameters, { signal } = {}) {
   try {

@@ -1,58 +1,47 @@
-// The current visitor: the anonymous id of this browser, the user id after log-in, and the consent.
+// The current visitor, as perennial.js knows them: the IDs and the consent to personalization.
 
-import { randomId } from "./shop.js"
-import { lasting, ofThisTab } from "./storage.js"
+import { perennial } from "./onsite.js"
+
+const { visitor } = perennial
 
 export const person = {
   get anonymousId() {
-    const known = lasting.read("anonymous-id")
-    if (known) return known
-    const made = `visitor-${randomId()}`
-    lasting.write("anonymous-id", made)
-    return made
+    return visitor.anonymousId
   },
 
   get userId() {
-    return lasting.read("user-id", "")
+    return visitor.userId
   },
 
-  /** Proof from the shop's server that this browser may speak for the customer. */
   get userToken() {
-    return lasting.read("user-token", "")
+    return visitor.userToken
+  },
+
+  get sessionId() {
+    return visitor.sessionId
   },
 
   /** true, false, or null while the visitor has not answered. */
   get personalisation() {
-    return lasting.read("personalisation", null)
+    return visitor.consent?.personalisation ?? null
   },
 
   set personalisation(given) {
-    lasting.write("personalisation", given)
-  },
-
-  get sessionId() {
-    const known = ofThisTab.read("session-id")
-    if (known) return known
-    const made = randomId()
-    ofThisTab.write("session-id", made)
-    return made
+    perennial.consent({ analytics: true, personalisation: given })
   },
 
   /** Returns the ids for recommendation requests; none if personalization is off. */
   get identity() {
-    if (this.personalisation === false) return {}
-    if (!this.userId) return { anonymous_id: this.anonymousId }
-    return { user_id: this.userId, anonymous_id: this.anonymousId }
+    return visitor.identity
   },
 
+  /** Logs a customer in with the token of the shop's server. */
   become(userId, userToken) {
-    lasting.write("user-id", userId)
-    lasting.write("user-token", userToken)
+    perennial.identify(userId, {}, { userToken })
   },
 
   /** Resets the ids, so that the next visitor of this browser is unknown. */
   leave() {
-    for (const name of ["user-id", "user-token", "anonymous-id"]) lasting.remove(name)
-    for (const name of ["session-id", "came-from"]) ofThisTab.remove(name)
+    return perennial.reset()
   },
 }

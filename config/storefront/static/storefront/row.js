@@ -3,9 +3,10 @@
 import { recommend } from "./api.js"
 import { card, skeletons, trouble } from "./card.js"
 import { announce, h } from "./dom.js"
+import { perennial } from "./onsite.js"
 import { t } from "./shop.js"
 import { lasting } from "./storage.js"
-import { productDismissed, recommendationViewed } from "./tracking.js"
+import { productDismissed } from "./tracking.js"
 
 const SPARE = 6 // asked for beyond what is shown, to take the place of what is dismissed
 const PAUSE = 700 // milliseconds
@@ -134,7 +135,7 @@ export class Row {
     const next = this.cardOf(item, answer)
     this.items.push(item)
     old.replaceWith(next)
-    recommendationViewed(answer, [item])
+    perennial.reportImpression(answer, [item])
     return next
   }
 
@@ -176,19 +177,10 @@ export class Row {
     if (element) this.list.before(element)
   }
 
-  /** Reports one impression per answer, when half of the row has come into view. */
+  /** Reports one impression per answer, when a part of the row has come into view. */
   noteWhenSeen() {
     this.observer?.disconnect()
-    const { answer, items } = this
-    this.observer = new IntersectionObserver(
-      (entries, observer) => {
-        if (!entries.some((entry) => entry.isIntersecting)) return
-        observer.disconnect()
-        recommendationViewed(answer, items)
-      },
-      { threshold: 0.3 },
-    )
-    this.observer.observe(this.list)
+    this.observer = perennial.reportWhenVisible(this.list, this.answer, this.items)
   }
 }
 

@@ -2,8 +2,6 @@
 
 import { recommendTogether } from "./api.js"
 
-const PAUSE = 700 // milliseconds
-
 export class RowGroup {
   /** `rows`: from the top of the page to its end; a product is shown in the first row that has it. */
   constructor(rows) {
@@ -27,20 +25,12 @@ export class RowGroup {
     const rows = this.rows.filter((row) => row.begin())
     if (!rows.length) return
     try {
-      const answers = await this.ask(rows.map((row) => row.placement()))
+      const answers = await recommendTogether(rows.map((row) => row.placement()))
       if (asked !== this.asked) return
       for (const [number, row] of rows.entries()) row.show(answers?.[number])
     } catch (error) {
       if (asked !== this.asked) return
       for (const row of rows) row.fail(error)
     }
-  }
-
-  /** Fetches the answers; retries once if the server was too busy for a right one. */
-  async ask(placements) {
-    const answers = await recommendTogether(placements)
-    if (!answers?.some((answer) => answer.fallback_reason === "late")) return answers
-    await new Promise((resolve) => setTimeout(resolve, PAUSE))
-    return recommendTogether(placements)
   }
 }

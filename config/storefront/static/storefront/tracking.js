@@ -1,23 +1,19 @@
 // The shop's events with the properties from docs/tracking.md; purchases can be attributed to recommendations.
 
 import { track, trackProduct } from "./events.js"
+import { perennial } from "./onsite.js"
 import { randomId } from "./shop.js"
-import { lasting, ofThisTab } from "./storage.js"
+import { lasting } from "./storage.js"
 
 /** Returns the event properties of a product, with recommendation_id and position if it was clicked in a row. */
 function described(productId, product, more = {}) {
   const { title, category, brand, price, currency } = product
-  const origin = ofThisTab.read("came-from", {})[productId]
   const about = { product_id: productId, name: title, category, brand, price: price === null ? undefined : Number(price), currency }
-  return { ...about, ...origin, ...more }
+  return { ...about, ...perennial.originOf(productId), ...more }
 }
 
 export function productClicked(item, shown) {
-  const origin = { recommendation_id: shown.recommendation_id, position: item.rank, scenario: shown.scenario }
-  if (origin.recommendation_id) {
-    ofThisTab.write("came-from", { ...ofThisTab.read("came-from", {}), [item.product_id]: origin })
-    track("Recommendation Clicked", { product_id: item.product_id, ...origin })
-  }
+  perennial.reportClick(item, shown)
   trackProduct("Product Clicked", described(item.product_id, item.product, { position: item.rank }))
 }
 
@@ -40,12 +36,6 @@ export function productDismissed(item, shown) {
 
 export function productReviewed(productId, review) {
   track("Product Reviewed", { product_id: productId, ...review })
-}
-
-export function recommendationViewed(shown, items) {
-  const { recommendation_id, scenario, model_version } = shown
-  const products = items.map((item) => ({ product_id: item.product_id, position: item.rank }))
-  track("Recommendation Viewed", { recommendation_id, scenario, model_version, products })
 }
 
 export function listViewed(list, items) {
@@ -72,7 +62,7 @@ export function orderPlaced() {
 
 /** Returns the recommendation that a product was clicked in; empty if there was none. */
 export function recommendationOf(productId) {
-  return ofThisTab.read("came-from", {})[productId]?.recommendation_id ?? ""
+  return perennial.originOf(productId).recommendation_id ?? ""
 }
 
 export function linesOf(cart) {

@@ -137,7 +137,9 @@ def describe_fallback(score_model: ScoreModel) -> str:
     """Return why there is no trained model; "" if there is one."""
     if not score_model.reason:
         return ""
-    reason = score_model.get_reason_display()
+    reason = str(score_model.get_reason_display())
+    if score_model.reason in (ScoreModel.Reason.FEW_POSITIVES, ScoreModel.Reason.FEW_NEGATIVES):
+        reason = _("it needs at least 50 customers who ordered again and 50 who did not")
     if score_model.algorithm:
         return _("Not enough data to train a model: %(reason)s. The purchase model is used as a fallback.") % {
             "reason": reason

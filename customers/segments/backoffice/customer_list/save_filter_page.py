@@ -11,9 +11,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from config.foundation.backoffice.pages import render_page
-from customers.segments.backoffice.condition_labels import describe_condition
 from customers.segments.backoffice.customer_list.access import ADD_SEGMENT_PERMISSION, check_permissions, make_list_url
 from customers.segments.backoffice.save_customers_page import SaveSegmentForm
+from customers.segments.conditions.condition_labels import describe_condition
 from customers.segments.conditions.condition_tree import ConditionError
 from customers.segments.customer_list.list_filter import ListFilter, ListFilterError, parse_list_filter
 from customers.segments.customer_list.quick_filters import QUICK_FILTERS

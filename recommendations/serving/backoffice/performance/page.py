@@ -14,7 +14,14 @@ from django.utils.translation import ngettext
 from config.foundation.backoffice.date_range import DateChoice, parse_date_choice
 from config.foundation.backoffice.pages import render_page
 from config.foundation.charts.light import ColumnChart, build_columns
-from config.foundation.number_formats import format_count, format_full_day, format_percent, format_whole_money
+from config.foundation.number_formats import (
+    MIN_FACTOR,
+    format_count,
+    format_factor,
+    format_full_day,
+    format_percent,
+    format_whole_money,
+)
 from config.foundation.statistics import compute_change
 from recommendations.placement_labels import PLACEMENT_LABELS, get_placement_label
 from recommendations.serving.backoffice.performance.details import format_placement, format_version
@@ -159,6 +166,11 @@ def write_verdict(comparison: FiguresComparison, choice: DateChoice, label: str 
     change = compute_change(comparison.revenue, comparison.revenue_before)
     if change is None or round(abs(change), 3) == 0:
         return _("%(sentence)s.") % {"sentence": text}
+    if change >= MIN_FACTOR - 1:
+        return _("%(sentence)s, %(factor)s times as much as in the compared period.") % {
+            "sentence": text,
+            "factor": format_factor(change),
+        }
     share = format_percent(abs(change))
     if change > 0:
         return _("%(sentence)s, %(share)s more than in the compared period.") % {"sentence": text, "share": share}

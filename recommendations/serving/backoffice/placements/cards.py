@@ -14,6 +14,7 @@ from config.foundation.number_formats import (
     format_full_day,
     format_percent,
     format_whole_money,
+    join_sentences,
 )
 from config.foundation.statistics import compute_change
 from recommendations.placement_labels import get_placement_label
@@ -53,7 +54,7 @@ def build_card(state: PlacementState, comparison: FiguresComparison | None, samp
         state_label=label,
         state_kind=kind,
         since=describe_since(state),
-        sentence=" ".join(filter(None, (describe_state(state, sample), describe_result(comparison)))),
+        sentence=join_sentences((describe_state(state, sample), describe_result(comparison))),
         figures=format_figures(comparison) if comparison is not None else [],
         sample=sample,
         sample_label=describe_sample(sample),

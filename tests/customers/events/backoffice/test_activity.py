@@ -6,6 +6,9 @@ import pytest
 from pytest_django import DjangoAssertNumQueries
 
 from customers.events.backoffice.activity import SourceActivity, count_events_by_minute, measure_source_activity
+from customers.events.minute_counts import OPEN, count_day
+from customers.events.models import Event, EventMinute
+from customers.events.removal import remove_events
 from tests.customers.events.makers import make_event, make_rejected_event
 from tests.makers import NOON, make_source
 
@@ -33,13 +36,14 @@ def test_activity_counts_one_day_and_finds_the_last_event_of_one_month() -> None
 
 
 @pytest.mark.parametrize("sources", [2, 20])
-def test_activity_of_any_number_of_sources_takes_two_queries(
+def test_activity_of_any_number_of_sources_takes_five_queries(
     django_assert_num_queries: DjangoAssertNumQueries, sources: int
 ) -> None:
     all_sources = [make_source(f"source-{number}") for number in range(sources)]
     for source in all_sources[::2]:
         make_event(source)
-    with django_assert_num_queries(2):
+    count_day(as_of=NOON)
+    with django_assert_num_queries(5):
         measure_source_activity(source_ids=[source.pk for source in all_sources], as_of=NOON)
 
 
@@ -60,8 +64,29 @@ def test_events_per_minute_are_counted_by_source_up_to_the_current_minute() -> N
     assert (minutes.sources[1].counts[29], minutes.rejected[29], sum(minutes.rejected)) == (1, 1, 1)
 
 
-def test_events_per_minute_take_three_queries(django_assert_num_queries: DjangoAssertNumQueries) -> None:
+def test_events_per_minute_take_four_queries(django_assert_num_queries: DjangoAssertNumQueries) -> None:
     for number in range(12):
         make_event(make_source(f"source-{number}"))
-    with django_assert_num_queries(3):
+    count_day(as_of=NOON)
+    with django_assert_num_queries(4):
         assert len(count_events_by_minute(as_of=NOON).sources) == 12
+
+
+def test_a_minute_that_is_over_is_counted_once_and_again_if_its_events_are_removed() -> None:
+    source, at = make_source("web"), NOON - 2 * HOUR - timedelta(seconds=5)
+    for age in (2 * HOUR, MINUTE):
+        make_event(source, at=NOON - age)
+    first = make_event(source, at=at)
+
+    def count_events() -> int:
+        return measure_source_activity(source_ids=[source.pk], as_of=NOON)[source.pk].events
+
+    assert count_events() == 3
+    last = Event.objects.filter(received_at=NOON - MINUTE)
+    last.delete()
+    assert count_events() == 2  # the latest minutes are counted every time
+    assert EventMinute.objects.count() == (DAY - OPEN) // MINUTE - 1  # the first minute is incomplete
+    remove_events(event_ids=[first.pk], received_at=at)
+    assert count_events() == 1
+    count_day(as_of=NOON + 2 * DAY)
+    assert EventMinute.objects.filter(minute__lt=NOON).count() == 0

@@ -63,6 +63,8 @@ def test_without_a_key_it_follows_from_the_name_also_of_a_chinese_one(marketer: 
     keys = dict(Segment.objects.values_list("name", "key"))
     assert keys["Lapsed coffee drinkers"] == "lapsed-coffee-drinkers"
     assert keys["忠诚客户"].startswith("list-")
+    marketer.post(reverse("admin:segments_segment_add"), form(name="近 30 天有购买", key="30"))
+    assert Segment.objects.get(name="近 30 天有购买").key.startswith("list-"), "30 is what the page suggests"
 
 
 def test_list_shows_sizes_and_errors_without_a_query_per_row(marketer: Client) -> None:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.db.models import F
 
 from customers.segments.customer_list.list_filter import ListFilter, ListFilterError, parse_list_filter, query_listed
 from customers.segments.customer_list.pages import MAX_PAGED, cut_page, read_ids
@@ -124,3 +125,19 @@ def test_a_page_beyond_the_last_is_the_last(customers: None) -> None:
     page: Any = cut_page(query_listed(ListFilter(), as_of=NOW), sort="customer", number=99, page_size=3)
     assert (page.number, len(page.ids)) == (2, 1)
     assert page.total < MAX_PAGED
+
+
+@pytest.mark.parametrize("windows", [(), (1, 2), (1, 10)])
+@pytest.mark.parametrize("sort", ["profile__churn", "profile__value", "pk"])
+@pytest.mark.parametrize("is_descending", [True, False])
+def test_windows_of_the_order_do_not_change_the_page(
+    customers: None, monkeypatch: pytest.MonkeyPatch, windows: tuple[int, ...], sort: str, is_descending: bool
+) -> None:
+    monkeypatch.setattr("customers.segments.customer_list.pages.WINDOWS", windows)
+    for condition in (None, {"field": "stage", "op": "ne", "value": "loyal"}):
+        found = query_listed(ListFilter(condition=condition), as_of=NOW)
+        value = F(sort).desc(nulls_last=True) if is_descending else F(sort).asc(nulls_last=True)
+        expected = list(found.order_by(value, "pk").values_list("pk", flat=True))
+        for start in range(len(expected)):
+            ids = read_ids(found, sort, is_descending=is_descending, start=start, end=start + 2)
+            assert ids == expected[start : start + 2]

@@ -149,6 +149,23 @@ def test_segments_of_a_customer_change_with_an_order(client: APIClient) -> None:
     assert client.get("/api/v1/customers/nobody/segments/").status_code == 404
 
 
+def test_membership_is_explained(client: APIClient) -> None:
+    customer = make_customer("anna")
+    make_profile(customer, stage="loyal")
+    make_segment("loyal", LOYAL)
+    make_segment("new", {"field": "stage", "op": "in", "value": ["new"]})
+    because = [{"path": "$", "condition": "Stage is loyal", "met": True, "value": "loyal"}]
+    [segment] = client.get("/api/v1/customers/anna/segments/?explain=true").json()["segments"]
+    assert (segment["key"], segment["because"]) == ("loyal", because)
+    other = client.get("/api/v1/customers/anna/segments/new/").json()
+    assert other["is_member"] is False
+    assert other["because"] == [{**because[0], "condition": "Stage is new", "met": False}]
+    assert client.get("/api/v1/customers/anna/segments/none/").status_code == 404
+    assert client.get("/api/v1/customers/anna/segments/?explain=maybe").status_code == 400
+    chinese = client.get("/api/v1/customers/anna/segments/loyal/", HTTP_ACCEPT_LANGUAGE="zh-hans").json()
+    assert chinese["because"][0]["value"] != "loyal"
+
+
 def test_fields_are_described_in_the_requested_language(client: APIClient) -> None:
     make_customer("a", traits={"household_size": 2})
     fields = {item["name"]: item for item in client.get("/api/v1/segments/fields/").json()}

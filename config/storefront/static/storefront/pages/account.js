@@ -1,6 +1,6 @@
 // Logging in is typing a customer's id: that is how a second device of theirs comes to know them.
 
-import { identify, page, settled } from "../events.js"
+import { page, settled } from "../events.js"
 import { setPersonalisation } from "../header.js"
 import { person } from "../person.js"
 import { logIn as logInAt } from "../server.js"
@@ -24,15 +24,13 @@ logIn.addEventListener("submit", async (event) => {
   if (!userId) return
   const customer = await logInAt(userId)
   person.become(customer.user_id, customer.user_token)
-  identify()
   await settled(3000)
   window.location.assign(pageAddress("home"))
 })
 
 logOut.addEventListener("submit", async (event) => {
   event.preventDefault()
-  await settled(3000)
-  person.leave()
+  await person.leave()
   window.location.assign(pageAddress("home"))
 })
 

@@ -25,15 +25,16 @@ def describe_condition(condition: object) -> list[str]:
     """
     node = parse_condition(condition)
     parts = node.children if isinstance(node, Group) and node.every else (node,)
-    return [capfirst(_describe_node(part)) for part in parts]
+    return [capfirst(describe_node(part)) for part in parts]
 
 
-def _describe_node(node: Node) -> str:
+def describe_node(node: Node) -> str:
+    """Return one part of a condition in words."""
     if isinstance(node, Negation):
-        return pgettext("condition", "not: %(condition)s") % {"condition": _describe_node(node.child)}
+        return pgettext("condition", "not: %(condition)s") % {"condition": describe_node(node.child)}
     if isinstance(node, Group):
         word = pgettext("condition", " and ") if node.every else pgettext("condition", " or ")
-        return f"({word.join(_describe_node(child) for child in node.children)})" if node.children else _("everybody")
+        return f"({word.join(describe_node(child) for child in node.children)})" if node.children else _("everybody")
     if isinstance(node, EventSequence):
         text = _("%(first)s, then at most %(days)s days later %(second)s") % {
             "first": _describe_event(node.steps[0]),

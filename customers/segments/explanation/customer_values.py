@@ -1,0 +1,118 @@
+"""What one customer has in the fields of conditions, and which conditions it meets, read for all conditions at once."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import batched
+from typing import Any
+
+from django.db.models import BooleanField, ExpressionWrapper, F, Func, JSONField, Q, Value
+
+from customers.identity.models import Consent, Customer
+from customers.segments.conditions.condition_tree import Comparison, EventSequence, Group, Negation, Node
+from customers.segments.conditions.event_conditions import SeriesIds
+from customers.segments.conditions.fields import CONSENT_NONE, CONSENT_PREFIX, TRAIT_PREFIX, FieldType
+from customers.segments.explanation.event_values import EventValue, list_periods, read_event_values
+
+MAX_COLUMNS = 500  # of one query; PostgreSQL has at most 1,664
+
+type Leaf = Comparison | EventSequence
+
+
+def iterate_leaves(node: Node) -> Iterator[Leaf]:
+    """Yield the comparisons and sequences of a tree, from left to right."""
+    if isinstance(node, Negation):
+        yield from iterate_leaves(node.child)
+    elif isinstance(node, Group):
+        for child in node.children:
+            yield from iterate_leaves(child)
+    else:
+        yield node
+
+
+def is_event(leaf: Leaf) -> bool:
+    return isinstance(leaf, EventSequence) or leaf.field.kind == FieldType.EVENT
+
+
+@dataclass
+class CustomerFieldValues:
+    """What one customer has.
+
+    Attributes:
+        columns: by lookup from ``Customer``. traits: by field name. consents: the latest status by field name.
+        events: of each event condition, by its identity.
+    """
+
+    columns: Mapping[str, Any] = field(default_factory=dict)
+    traits: Mapping[str, Any] = field(default_factory=dict)
+    consents: Mapping[str, str] = field(default_factory=dict)
+    events: Mapping[int, list[EventValue]] = field(default_factory=dict)
+
+    def find(self, comparison: Comparison) -> Any:
+        """Return the value that a comparison compares; None if it is unknown."""
+        name = comparison.field.name
+        if name.startswith(CONSENT_PREFIX):
+            return self.consents.get(name, CONSENT_NONE)
+        if comparison.field.kind == FieldType.TRAIT:
+            return self.traits.get(name)
+        return self.columns.get(comparison.field.lookup)
+
+
+def match_filters(filters: Mapping[str, Q], *, customer_id: int) -> dict[str, bool]:
+    """Return which of the filters, by name, match a customer who is not erased; {} for an erased one."""
+    met: dict[str, bool] = {}
+    customers = Customer.objects.filter(pk=customer_id, erased_at__isnull=True)
+    for names in batched(filters, MAX_COLUMNS):
+        flags = {f"met_{number}": ExpressionWrapper(filters[name], BooleanField()) for number, name in enumerate(names)}
+        for row in customers.annotate(**flags).values(*flags):
+            met |= {name: bool(row[f"met_{number}"]) for number, name in enumerate(names)}
+    return met
+
+
+def read_customer_values(
+    leaves: Sequence[Leaf], *, customer_id: int, series: SeriesIds, as_of: datetime
+) -> CustomerFieldValues:
+    """Return what the conditions compare, in at most five queries."""
+    compared = [leaf for leaf in leaves if isinstance(leaf, Comparison)]
+    traits = sorted({leaf.field.name for leaf in compared if leaf.field.kind == FieldType.TRAIT})
+    lookups = sorted({leaf.field.lookup for leaf in compared if leaf.field.lookup})
+    row = read_columns(lookups, traits, customer_id) if lookups or traits else {}
+    purposes = {leaf.field.name for leaf in compared if leaf.field.name.startswith(CONSENT_PREFIX)}
+    events = [leaf for leaf in leaves if is_event(leaf)]
+    periods = [list_periods(leaf, as_of) for leaf in events]
+    values = iter(
+        read_event_values([each for pair in periods for each in pair], customer_id=customer_id, series=series)
+        if events
+        else []
+    )
+    return CustomerFieldValues(
+        columns={lookup: row.get(lookup) for lookup in lookups},
+        traits={name: row.get(f"trait_{number}") for number, name in enumerate(traits)},
+        consents=read_consents(customer_id, as_of) if purposes else {},
+        events={id(leaf): [next(values) for _period in pair] for leaf, pair in zip(events, periods, strict=True)},
+    )
+
+
+def read_columns(lookups: Sequence[str], traits: Sequence[str], customer_id: int) -> dict[str, Any]:
+    """Return columns by lookup, and traits as ``trait_0`` and so on; encrypted traits stay encrypted."""
+    annotations = {
+        f"trait_{number}": Func(
+            F("traits"),
+            Value(name.removeprefix(TRAIT_PREFIX)),
+            function="jsonb_extract_path",
+            output_field=JSONField(),
+        )
+        for number, name in enumerate(traits)
+    }
+    customers = Customer.objects.filter(pk=customer_id).annotate(**annotations)
+    return customers.values(*lookups, *annotations).first() or {}
+
+
+def read_consents(customer_id: int, as_of: datetime) -> dict[str, str]:
+    latest = (
+        Consent.objects.filter(customer_id=customer_id, recorded_at__lte=as_of)
+        .order_by("purpose", "-recorded_at", "-id")
+        .distinct("purpose")
+        .values_list("purpose", "status")
+    )
+    return {f"{CONSENT_PREFIX}{purpose}": status for purpose, status in latest}

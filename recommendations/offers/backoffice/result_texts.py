@@ -1,0 +1,39 @@
+"""The sentence about the results of an offer."""
+
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+
+from config.foundation.number_formats import format_count
+from recommendations.offers.models import Offer
+from recommendations.offers.results import OfferResults
+
+
+def describe_results(offer: Offer, results: OfferResults) -> str:
+    """Say whether more people bought because of the offer, or why that cannot be said yet."""
+    if offer.status == Offer.Status.DRAFT:
+        return _("A draft: start it to show it to visitors.")
+    if not results.shows:
+        return _("Nobody has seen this offer yet.")
+    if results.difference is None or results.low is None or results.high is None:
+        return _("It was shown %(shows)s times. Without a holdout group, its effect on orders cannot be measured.") % {
+            "shows": format_count(results.shows)
+        }
+    interval = {
+        "difference": number_format(results.difference * 100, 1),
+        "low": number_format(results.low * 100, 1),
+        "high": number_format(results.high * 100, 1),
+        "days": results.window_days,
+    }
+    if results.low > 0:
+        text = _(
+            "The offer brought more buyers within %(days)d days: %(difference)s percentage points (95%% interval %(low)s to %(high)s)."
+        )
+    elif results.high < 0:
+        text = _(
+            "The offer brought fewer buyers within %(days)d days: %(difference)s percentage points (95%% interval %(low)s to %(high)s)."
+        )
+    else:
+        text = _(
+            "No effect on buyers shown yet: %(difference)s percentage points within %(days)d days (95%% interval %(low)s to %(high)s)."
+        )
+    return text % interval

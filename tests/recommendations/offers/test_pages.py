@@ -1,0 +1,112 @@
+"""Campaigns › On-site offers: the list, the page of an offer, start and pause, and who may use them."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from config.demo.offers import ensure_demo_offer
+from recommendations.offers.decision import clear_offer_cache
+from recommendations.offers.models import Offer, OfferExposure
+from tests.makers import make_customer
+from tests.recommendations.offers.makers import make_offer
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def fresh_offers() -> Iterator[None]:
+    clear_offer_cache()
+    yield
+    clear_offer_cache()
+
+
+@pytest.fixture
+def marketer(client: Client, admin_user: User) -> Client:
+    client.force_login(admin_user)
+    return client
+
+
+def test_the_list_links_to_each_offer_and_says_what_to_do_without_one(marketer: Client) -> None:
+    assert "There is no offer yet" in marketer.get(reverse("onsite_offers:list")).content.decode()
+    offer = make_offer("sale")
+    page = marketer.get(reverse("onsite_offers:list")).content.decode()
+    assert reverse("onsite_offers:offer", args=[offer.pk]) in page
+    assert "1 offer is running." in page
+
+
+def test_an_offer_is_started_and_paused_and_needs_a_content(marketer: Client) -> None:
+    offer = make_offer("sale", status=Offer.Status.DRAFT)
+    start, pause = (reverse(f"onsite_offers:{name}", args=[offer.pk]) for name in ("start", "pause"))
+    assert "The offer is running" in marketer.post(start, follow=True).content.decode()
+    offer.refresh_from_db()
+    assert offer.status == Offer.Status.RUNNING
+    marketer.post(pause)
+    offer.refresh_from_db()
+    assert offer.status == Offer.Status.PAUSED
+    offer.contents.all().delete()
+    assert "Add a content" in marketer.post(start, follow=True).content.decode()
+    make_offer("over", ends_at=timezone.now() - timedelta(days=1))
+    over = reverse("onsite_offers:start", args=[Offer.objects.get(key="over").pk])
+    assert "in the past" in marketer.post(over, follow=True).content.decode()
+
+
+def test_a_customer_can_be_tried_without_counting(marketer: Client) -> None:
+    make_customer("mei")
+    offer = make_offer("sale", is_individual=True)
+    page = marketer.get(reverse("onsite_offers:offer", args=[offer.pk]), {"user_id": "mei"}).content.decode()
+    assert "nobody has queued this offer" in page
+    assert not OfferExposure.objects.exists()
+
+
+def test_an_offer_is_made_with_both_languages(marketer: Client) -> None:
+    data = {
+        **{
+            "name": "Sale",
+            "key": "sale",
+            "placement": "top",
+            "priority": "0",
+            "max_shows_per_day": "3",
+            "holdout_share": "0.1",
+        },
+        **{
+            "contents-TOTAL_FORMS": "2",
+            "contents-INITIAL_FORMS": "0",
+            "contents-MIN_NUM_FORMS": "0",
+            "contents-MAX_NUM_FORMS": "2",
+        },
+        **{
+            "contents-0-language": "en",
+            "contents-0-title": "Sale",
+            "contents-1-language": "zh-hans",
+            "contents-1-title": "大促",
+        },
+    }
+    response = marketer.post(reverse("admin:offers_offer_add"), {**data, "_save": "Save"})
+    offer = Offer.objects.get()
+    assert response["Location"] == reverse("onsite_offers:offer", args=[offer.pk])
+    assert {content.title for content in offer.contents.all()} == {"Sale", "大促"}
+    assert offer.status == Offer.Status.DRAFT
+
+
+def test_readers_may_look_but_not_start(client: Client) -> None:
+    offer = make_offer("sale")
+    viewer = User.objects.create_user("viewer", is_staff=True)
+    viewer.user_permissions.add(Permission.objects.get(codename="view_offer"))
+    client.force_login(viewer)
+    page = client.get(reverse("onsite_offers:offer", args=[offer.pk]))
+    assert page.status_code == 200
+    assert reverse("onsite_offers:pause", args=[offer.pk]) not in page.content.decode()
+    assert client.post(reverse("onsite_offers:pause", args=[offer.pk])).status_code == 403
+    client.force_login(User.objects.create_user("nobody", is_staff=True))
+    assert client.get(reverse("onsite_offers:list")).status_code == 403
+
+
+def test_the_demo_has_an_offer_in_both_languages() -> None:
+    assert ensure_demo_offer(now=timezone.now())
+    assert not ensure_demo_offer(now=timezone.now())
+    assert {content.language for content in Offer.objects.get().contents.all()} == {"en", "zh-hans"}
