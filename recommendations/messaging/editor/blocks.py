@@ -10,8 +10,8 @@ from recommendations.messaging.editor.fields import (
     CUSTOM,
     PLACEMENT_CHOICES,
     BlockField,
+    BlockFieldKind,
     BlockKind,
-    FieldKind,
     get_kind,
 )
 from recommendations.messaging.mjml.edits import find_body, get_source
@@ -127,7 +127,7 @@ def read_value(tree: SourceTree, element: Element, item: BlockField) -> str:
     if item.name != CONTENT:
         return element.get(item.name) or item.default
     content = tree.get_content(element).strip()
-    return to_plain(content) if item.kind == FieldKind.LONG_TEXT and is_plain(content) else content
+    return to_plain(content) if item.kind == BlockFieldKind.LONG_TEXT and is_plain(content) else content
 
 
 def is_plain(content: str) -> bool:

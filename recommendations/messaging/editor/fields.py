@@ -14,7 +14,7 @@ from recommendations.messaging.mjml.tree import Element
 CONTENT = "content"  # the name of the field for what is between the tags
 
 
-class FieldKind(StrEnum):
+class BlockFieldKind(StrEnum):
     """How a field is edited."""
 
     TEXT = "text"
@@ -32,7 +32,7 @@ class BlockField:
 
     name: str
     label: str | Promise
-    kind: FieldKind = FieldKind.TEXT
+    kind: BlockFieldKind = BlockFieldKind.TEXT
     help: str | Promise = ""
     choices: Sequence[tuple[str, str | Promise]] = ()
     default: str = ""
@@ -51,11 +51,11 @@ class BlockKind:
 ALIGN = BlockField(
     "align",
     _("Alignment"),
-    FieldKind.CHOICE,
+    BlockFieldKind.CHOICE,
     choices=(("left", _("left")), ("center", _("center")), ("right", _("right"))),
 )
-COLOR = BlockField("color", _("Text color"), FieldKind.COLOR)
-BACKGROUND = BlockField("background-color", _("Background color"), FieldKind.COLOR)
+COLOR = BlockField("color", _("Text color"), BlockFieldKind.COLOR)
+BACKGROUND = BlockField("background-color", _("Background color"), BlockFieldKind.COLOR)
 SIZE = BlockField("font-size", _("Font size"), help=_("Such as 16px."))
 WIDTH = BlockField("width", _("Width"), help=_("Such as 300px; empty for the whole width."))
 PLACEMENT_CHOICES: tuple[tuple[str, str | Promise], ...] = (
@@ -76,7 +76,7 @@ KINDS: tuple[BlockKind, ...] = (
             BlockField(
                 CONTENT,
                 _("Text"),
-                FieldKind.LONG_TEXT,
+                BlockFieldKind.LONG_TEXT,
                 help=_('Variables such as {{ customer.first_name|default:"there" }}; HTML such as <b>bold</b>.'),
             ),
             SIZE,
@@ -89,9 +89,11 @@ KINDS: tuple[BlockKind, ...] = (
         _("Image"),
         "image",
         (
-            BlockField("src", _("Image address"), FieldKind.URL, help=_("A public address that starts with https://.")),
+            BlockField(
+                "src", _("Image address"), BlockFieldKind.URL, help=_("A public address that starts with https://.")
+            ),
             BlockField("alt", _("Alternative text"), help=_("Shown if images are off, and read aloud.")),
-            BlockField("href", _("Link"), FieldKind.URL),
+            BlockField("href", _("Link"), BlockFieldKind.URL),
             WIDTH,
             ALIGN,
         ),
@@ -102,7 +104,7 @@ KINDS: tuple[BlockKind, ...] = (
         "smart_button",
         (
             BlockField(CONTENT, _("Label")),
-            BlockField("href", _("Link"), FieldKind.URL),
+            BlockField("href", _("Link"), BlockFieldKind.URL),
             BACKGROUND,
             COLOR,
             ALIGN,
@@ -114,22 +116,22 @@ KINDS: tuple[BlockKind, ...] = (
         "shopping_bag",
         (
             BlockField("title", _("Heading")),
-            BlockField("placement", _("Products"), FieldKind.CHOICE, choices=PLACEMENT_CHOICES, default="for-you"),
-            BlockField("n", _("Number of products"), FieldKind.NUMBER, default="3"),
-            BlockField("columns", _("Columns"), FieldKind.NUMBER, default="3"),
+            BlockField("placement", _("Products"), BlockFieldKind.CHOICE, choices=PLACEMENT_CHOICES, default="for-you"),
+            BlockField("n", _("Number of products"), BlockFieldKind.NUMBER, default="3"),
+            BlockField("columns", _("Columns"), BlockFieldKind.NUMBER, default="3"),
             BlockField("filter", _("Filter"), help=_("Such as price < 20.")),
             BlockField("button", _("Button label"), help=_("Empty: no button.")),
             BlockField(
                 "fallback",
                 _("Without products"),
-                FieldKind.CHOICE,
+                BlockFieldKind.CHOICE,
                 choices=[(name, FALLBACK_LABELS[name]) for name in FALLBACKS],
                 default="popular",
             ),
             BlockField(
                 "choose",
                 _("Chosen"),
-                FieldKind.CHOICE,
+                BlockFieldKind.CHOICE,
                 choices=((AT_SEND, _("when the message is sent")), (AT_OPEN, _("when it is opened, as images"))),
                 default=AT_SEND,
             ),
@@ -138,7 +140,10 @@ KINDS: tuple[BlockKind, ...] = (
         ),
     ),
     BlockKind(
-        "mj-coupon", _("Coupon"), "confirmation_number", (BlockField("pool", _("Coupon pool"), FieldKind.POOL), ALIGN)
+        "mj-coupon",
+        _("Coupon"),
+        "confirmation_number",
+        (BlockField("pool", _("Coupon pool"), BlockFieldKind.POOL), ALIGN),
     ),
     BlockKind(
         "mj-footer",
@@ -148,20 +153,20 @@ KINDS: tuple[BlockKind, ...] = (
             BlockField(
                 CONTENT,
                 _("Text"),
-                FieldKind.LONG_TEXT,
+                BlockFieldKind.LONG_TEXT,
                 help=_("The postal address and the unsubscribe link are added below it."),
             ),
             COLOR,
         ),
     ),
     BlockKind(
-        "mj-divider", _("Divider"), "horizontal_rule", (BlockField("border-color", _("Color"), FieldKind.COLOR),)
+        "mj-divider", _("Divider"), "horizontal_rule", (BlockField("border-color", _("Color"), BlockFieldKind.COLOR),)
     ),
     BlockKind("mj-spacer", _("Space"), "height", (BlockField("height", _("Height"), help=_("Such as 24px.")),)),
     BlockKind("mj-section", _("Section"), "view_agenda", (BACKGROUND, BlockField("padding", _("Padding")))),
     BlockKind("mj-column", _("Column"), "view_column", (WIDTH, BACKGROUND)),
 )
-CUSTOM = BlockKind("", _("Custom"), "code", (BlockField(CONTENT, _("MJML"), FieldKind.LONG_TEXT),))
+CUSTOM = BlockKind("", _("Custom"), "code", (BlockField(CONTENT, _("MJML"), BlockFieldKind.LONG_TEXT),))
 _BY_TAG = {kind.tag: kind for kind in KINDS}
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 
 from recommendations.messaging.editor.blocks import is_editable, read_fields, to_markup
-from recommendations.messaging.editor.fields import CONTENT, FieldKind
+from recommendations.messaging.editor.fields import CONTENT, BlockFieldKind
 from recommendations.messaging.editor.new_blocks import write_block
 from recommendations.messaging.mjml.edits import (
     EditError,
@@ -54,7 +54,7 @@ def edit_block(source: str, path: str, values: Mapping[str, str]) -> EditResult:
         return EditResult(replace_element(tree, element, changed[CONTENT]) if changed else source, path)
     content = changed.pop(CONTENT, None)
     if content is not None:
-        is_long = shown[CONTENT].field.kind == FieldKind.LONG_TEXT
+        is_long = shown[CONTENT].field.kind == BlockFieldKind.LONG_TEXT
         source = set_content(tree, element, to_markup(content) if is_long else content)
         tree = parse_source(source)
         element = find_element(tree, parse_path(path))
