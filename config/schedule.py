@@ -236,6 +236,12 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         description=_("Sends the messages of campaigns and flows that are due."),
     ),
     ScheduledJob(
+        task="recommendations.sending.tasks.store_message_opens",
+        seconds=2,
+        title=_("Store opens and clicks"),
+        description=_("Moves recorded opens and clicks of messages from Valkey to the database."),
+    ),
+    ScheduledJob(
         task="recommendations.training.tasks.refresh_model",
         cron="*/15 * * * *",
         title=_("Update recommendations"),

@@ -542,7 +542,14 @@ EMAIL_BACKEND = read_variable(
 PUBLIC_URL = read_variable(
     "PUBLIC_URL", "http://127.0.0.1:8000", str, "an address such as https://mail.shop.example"
 ).rstrip("/")
+# Host names of webhooks and providers that may have private addresses, for which plain http is allowed too.
+WEBHOOK_PRIVATE_HOSTS = read_list("WEBHOOK_PRIVATE_HOSTS", [])
 SENDING_CONNECTIONS = read_int("SENDING_CONNECTIONS", 4, low=1, high=64)
+
+# The keys of providers for django-anymail, such as ANYMAIL_POSTMARK_SERVER_TOKEN; ANYMAIL_WEBHOOK_SECRET is "user:password" of its webhooks.
+ANYMAIL = {
+    name.removeprefix("ANYMAIL_"): value for name, value in os.environ.items() if name.startswith("ANYMAIL_") and value
+}
 
 LOG_LEVEL = read_choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
 LOGGING = {

@@ -1,5 +1,6 @@
 """All URLs of the project."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
@@ -27,8 +28,10 @@ api: list[URLPattern | URLResolver] = [
     path("", include("customers.subscriptions.rest.urls")),
     path("", include("customers.lifecycle.rest.urls")),
     path("", include("customers.segments.rest.urls")),
+    path("", include("recommendations.messaging.rest.urls")),
     path("", include("recommendations.offers.rest.urls")),
     path("", include("recommendations.campaigns.rest.urls")),
+    path("", include("recommendations.flows.rest.urls")),
     path("", include("recommendations.training.rest.urls")),
     path("", include("recommendations.merchandising.rest.urls")),
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
@@ -42,17 +45,24 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/search/", show_search_results, name="backoffice_search"),
     path("admin/home/", include("config.backoffice.home.urls")),
     path("admin/settings/jobs/", include("config.jobs.backoffice.urls")),
+    path("admin/settings/sending/", include("recommendations.sending.backoffice.settings_urls")),
     path("admin/settings/", include("config.backoffice.settings.urls")),
     path("shop-logo", show_logo, name="shop_logo"),
     path("admin/imports/", include("customers.imports.backoffice.urls")),
     path("admin/flows/", include("recommendations.flows.backoffice.urls")),
     path("admin/customers/", include("customers.segments.backoffice.customer_list.urls")),
+    path("admin/templates/", include("recommendations.messaging.backoffice.urls")),
+    path("admin/campaigns/suppressions/", include("recommendations.sending.backoffice.suppression_urls")),
+    path("admin/campaigns/outbox/", include("recommendations.sending.backoffice.outbox_urls")),
     path("admin/campaigns/offers/", include("recommendations.offers.backoffice.urls")),
     path("", include("config.onsite.urls")),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
     path("api/v1/", include(api)),
     *collector_urlpatterns,
+    # Anybody could report bounces without the secret.
+    *([path("anymail/", include("anymail.urls"))] if settings.ANYMAIL.get("WEBHOOK_SECRET") else []),
+    path("m/", include("recommendations.sending.tracking.urls")),
     path("", include("customers.subscriptions.urls")),
     path("shop/", include("config.storefront.urls")),
     path("product-image.svg", show_placeholder_image, name="catalog-placeholder-image"),

@@ -37,13 +37,14 @@ class SmtpSink:
                 if name == "EHLO":
                     reply = reply or "250-sink\r\n250 PIPELINING"
                 elif name == "MAIL":
-                    sender = command.partition("<")[2].partition(">")[0]
+                    sender = "" if reply else command.partition("<")[2].partition(">")[0]
                 elif name == "RCPT":
-                    recipient = command.partition("<")[2].partition(">")[0]
+                    reply = reply or ("" if sender else "503 send MAIL first")
+                    recipient = "" if reply else command.partition("<")[2].partition(">")[0]
                 elif name == "DATA" and not reply:
                     writer.write(b"354 go\r\n")
-                    data = (await reader.readuntil(b"\r\n.\r\n"))[:-3]
-                    reply = self.answer(".")
+                    data = await read_data(reader)
+                    reply = self.answer(".") if recipient else "554 no valid recipients"
                     if not reply or reply.startswith("250"):
                         self.mails.append(SinkMail(sender, recipient, data.replace(b"\r\n..", b"\r\n.")))
                 elif name == "QUIT":
@@ -57,6 +58,14 @@ class SmtpSink:
             pass
         finally:
             writer.close()
+
+
+async def read_data(reader: asyncio.StreamReader) -> bytes:
+    """Return an email up to the line with the dot, which may be its first line."""
+    lines = []
+    while (line := await reader.readline()) not in (b".\r\n", b""):
+        lines.append(line)
+    return b"".join(lines)
 
 
 @contextmanager

@@ -29,11 +29,21 @@ VIEW_PERMISSIONS = (
     "offers.view_*",
     "messaging.view_*",
     "flows.view_*",
+    "sending.view_*",
 )
+SENDING_PERMISSIONS = ("sending.*_suppression", "sending.change_sendingsettings", "sending.change_delivery")
 # Role → patterns of the permissions it starts with. Unmasked personal data requires identity.view_personal.
 ROLES: dict[str, tuple[str, ...]] = {
     "Analyst": VIEW_PERMISSIONS,
-    "Marketer": (*VIEW_PERMISSIONS, "segments.*", "campaigns.*", "messaging.*", "flows.*", "offers.*"),
+    "Marketer": (
+        *VIEW_PERMISSIONS,
+        "segments.*",
+        "campaigns.*",
+        "messaging.*",
+        "flows.*",
+        "offers.*",
+        *SENDING_PERMISSIONS,
+    ),
     "Merchandiser": (
         "catalog.*",
         "orders.view_*",
@@ -66,6 +76,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "orders.add_order",  # with change_order: the import of past orders
         "orders.change_order",
         "processing.view_*",
+        "sending.*",
         "shop.*",
         "training.*",
         "warehouse.*",

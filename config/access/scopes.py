@@ -22,6 +22,8 @@ KNOWN_SCOPES = {
     "segments:write": (_("change segments"), "segments.change_segment"),
     "campaigns:read": (_("read campaigns"), "campaigns.view_campaign"),
     "campaigns:write": (_("change and launch campaigns"), "campaigns.change_campaign"),
+    "flows:read": (_("read flows and their entries"), "flows.view_flow"),
+    "flows:write": (_("change and publish flows"), "flows.change_flow"),
     "models:read": (_("read model versions and their metrics"), "training.view_modelversion"),
     "models:write": (_("promote and roll back models"), "training.change_modelversion"),
     "recommendations:read": (_("request recommendations"), "training.view_modelversion"),

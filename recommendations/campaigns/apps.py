@@ -10,7 +10,19 @@ class CampaignsConfig(AppConfig):
     def ready(self) -> None:
         from customers.lifecycle.backoffice.panels.registry import CustomerPanel, register_panel
         from recommendations.campaigns.backoffice.customer_panel import list_campaign_outcomes
+        from recommendations.campaigns.backoffice.delivery_panel import list_deliveries
 
+        register_panel(
+            CustomerPanel(
+                "deliveries",
+                10,
+                _("Messages"),
+                "admin/campaigns/deliveries.html",
+                "campaigns.view_campaign",
+                list_deliveries,
+                tab="messages",
+            )
+        )
         register_panel(
             CustomerPanel(
                 "campaigns",

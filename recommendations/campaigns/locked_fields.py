@@ -20,7 +20,7 @@ SCHEDULE_FIELDS = (
 )
 # what may change while the campaign runs applies to its next run; name and description may always change
 EDITABLE_WHILE_RECURRING = (*SCHEDULE_FIELDS, "priority")
-OPEN_STATUSES = (Campaign.Status.DRAFT, Campaign.Status.WAITING)
+OPEN_STATUSES = (Campaign.Status.DRAFT,)  # one that waits for approval is returned to draft before it is edited
 
 
 def get_locked_fields(campaign: Campaign) -> tuple[str, ...]:

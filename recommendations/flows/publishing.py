@@ -108,6 +108,15 @@ def discard_draft(*, flow: Flow) -> None:
         flow.versions.filter(published_at=None).delete()
 
 
+def delete_draft_flow(*, flow: Flow) -> None:
+    """Delete a flow that was never published; Errors: FlowStateError for others, whose history stays."""
+    with transaction.atomic():
+        lock_flow(flow)
+        if flow.published_at is not None:
+            raise FlowStateError(_("A flow that was published keeps its history. End it instead."))
+        flow.delete()
+
+
 def publish_flow(*, flow: Flow, now: datetime) -> FlowVersion:
     """Publish the draft and start the flow, or start a paused flow with it. People inside finish on their version.
 

@@ -6,3 +6,13 @@ class MessagingConfig(AppConfig):
     name = "recommendations.messaging"
     label = "messaging"
     verbose_name = _("Messages")
+
+    def ready(self) -> None:
+        from auditlog.registry import auditlog
+
+        from recommendations.messaging.models import CouponPool, MessageTemplate, TemplateContent, TemplateVersion
+
+        auditlog.register(MessageTemplate)
+        auditlog.register(TemplateVersion)
+        auditlog.register(TemplateContent, include_fields=["version", "language", "subject"])
+        auditlog.register(CouponPool)

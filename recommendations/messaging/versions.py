@@ -8,7 +8,7 @@ from django.db.models import Max
 from django.utils.translation import gettext as _
 
 from recommendations.messaging.channels import Channel
-from recommendations.messaging.compilation.compiler import ContentSource, compile_content
+from recommendations.messaging.compilation.compiler import ContentSource, find_content_problems
 from recommendations.messaging.mjml.problems import SourceError, SourceProblem
 from recommendations.messaging.models import MessageTemplate, TemplateContent, TemplateVersion
 
@@ -121,11 +121,7 @@ def _find_content_problems(template: MessageTemplate, content: TemplateContent) 
     if template.channel == Channel.EMAIL and not content.subject.strip():
         return [SourceProblem(1, 1, _("The subject is empty. Write one."))]
     source = ContentSource(content.language, content.source, content.subject, content.preheader, content.text)
-    try:
-        compile_content(source, channel=template.channel, is_transactional=template.is_transactional)
-    except SourceError as error:
-        return error.problems
-    return []
+    return find_content_problems(source, channel=template.channel, is_transactional=template.is_transactional)
 
 
 def get_published_version(template: MessageTemplate) -> TemplateVersion | None:
@@ -142,3 +138,10 @@ def restore_version(*, version: TemplateVersion, by: str) -> TemplateVersion:
         if version.published_at is None:
             return version
         return _copy_version(template, version, by)
+
+
+def discard_draft(template: MessageTemplate) -> bool:
+    """Delete the draft; return whether there was one. A template that was never published keeps its draft."""
+    if not template.versions.filter(published_at__isnull=False).exists():
+        return False
+    return bool(template.versions.filter(published_at__isnull=True).delete()[0])

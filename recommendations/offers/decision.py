@@ -4,13 +4,13 @@ The rules of the cache: offers that have started or been paused are seen by ever
 """
 
 import uuid
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import NamedTuple
 
-from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models import Count, Exists, Min, OuterRef, Q
 
 from config.foundation.ttl_cache import TtlCache
 from customers.identity.models import ConsentDenial, Identifier
@@ -70,13 +70,20 @@ class OfferVisitor:
         return f"visitor:{self.anonymous_id}" if self.anonymous_id else ""
 
 
+class OfferHistory(NamedTuple):
+    """The decisions for a visitor about one offer: how many in the last day, and whether the first was for the holdout group."""
+
+    shows: int
+    is_held_out: bool
+
+
 @dataclass(frozen=True)
 class VisitorState:
-    """What is known about a visitor for the candidates: segments, queued offers, and how often each offer was shown in a day."""
+    """What is known about a visitor for the candidates: segments, queued offers and earlier decisions, by IDs."""
 
     segments: frozenset[int] = frozenset()
     queued: frozenset[int] = frozenset()
-    shows: Counter[int] = field(default_factory=Counter)
+    history: Mapping[int, OfferHistory] = field(default_factory=dict)
 
 
 def decide_offer(*, request: OfferRequest, now: datetime, is_recorded: bool = True) -> OfferDecision:
@@ -130,13 +137,19 @@ def evaluate_offer(offer: Offer, visitor: OfferVisitor, state: VisitorState) -> 
             return Outcome.UNKNOWN_VISITOR
         if offer.segment_id not in state.segments:
             return Outcome.NOT_IN_SEGMENT
-    if offer.max_shows_per_day and state.shows[offer.pk] >= offer.max_shows_per_day:
+    history = state.history.get(offer.pk)
+    if offer.max_shows_per_day and history is not None and history.shows >= offer.max_shows_per_day:
         return Outcome.SHOWN_OFTEN
-    if visitor.subject and is_held_out(
+    return Outcome.HELD_OUT if is_in_holdout(offer, visitor, history) else Outcome.SHOWN
+
+
+def is_in_holdout(offer: Offer, visitor: OfferVisitor, history: OfferHistory | None) -> bool:
+    """Return the group of the visitor; the first one stays, also when a device turns out to be a customer's."""
+    if history is not None:
+        return history.is_held_out
+    return bool(visitor.subject) and is_held_out(
         salt=offer.salt, customer_id=visitor.subject, share=Decimal(offer.holdout_share)
-    ):
-        return Outcome.HELD_OUT
-    return Outcome.SHOWN
+    )
 
 
 def identify_visitor(request: OfferRequest) -> OfferVisitor:
@@ -163,27 +176,36 @@ def identify_visitor(request: OfferRequest) -> OfferVisitor:
 
 def load_state(visitor: OfferVisitor, offers: Sequence[Offer], now: datetime) -> VisitorState:
     """Read what decides about the offers, by one query for each kind of it."""
-    shows = count_shows(visitor, offers, now)
+    history = read_history(visitor, offers, now)
     if visitor.customer_id is None:
-        return VisitorState(shows=shows)
+        return VisitorState(history=history)
     segments = {offer.segment_id: offer.segment for offer in offers if offer.segment is not None}
     queued = QueuedOffer.objects.filter(customer_id=visitor.customer_id, expires_at__gt=now, offer__in=offers)
     return VisitorState(
         find_matching_segments(customer_id=visitor.customer_id, segments=list(segments.values()), as_of=now),
         frozenset(queued.values_list("offer_id", flat=True)),
-        shows,
+        history,
     )
 
 
-def count_shows(visitor: OfferVisitor, offers: Sequence[Offer], now: datetime) -> Counter[int]:
-    """Return how often each offer was shown to the visitor within the window, to the customer or on this device."""
+def read_history(visitor: OfferVisitor, offers: Sequence[Offer], now: datetime) -> dict[int, OfferHistory]:
+    """Return the earlier decisions for the visitor, for the customer or on this device."""
     condition = Q(customer_id=visitor.customer_id) if visitor.customer_id is not None else Q()
     if visitor.anonymous_id:
         condition |= Q(anonymous_id=visitor.anonymous_id)
-    if not condition or not any(offer.max_shows_per_day for offer in offers):
-        return Counter()
-    recent = OfferExposure.objects.filter(condition, decided_at__gt=now - FREQUENCY_WINDOW, decided_at__lte=now)
-    return Counter(dict(recent.order_by().values_list("offer_id").annotate(Count("pk"))))
+    if not condition:
+        return {}
+    rows = (
+        OfferExposure.objects.filter(condition, offer__in=offers, decided_at__lte=now)
+        .order_by()
+        .values_list("offer_id")
+        .annotate(
+            shows=Count("pk", filter=Q(decided_at__gt=now - FREQUENCY_WINDOW)),
+            first_at=Min("decided_at"),
+            held_out_at=Min("decided_at", filter=Q(arm=OfferExposure.Arm.HELD_OUT)),
+        )
+    )
+    return {offer_id: OfferHistory(shows, held_out_at == first_at) for offer_id, shows, first_at, held_out_at in rows}
 
 
 def is_within_period(offer: Offer, now: datetime) -> bool:

@@ -4,12 +4,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from importlib import import_module
 from typing import Any
 
+from recommendations.messaging import rendering
 from recommendations.sending.channels.base import OutgoingMessage
 from recommendations.sending.checks.candidates import DueDelivery
-from recommendations.sending.tracking.links import DeliveryLinks
+from recommendations.sending.tracking.browser_view import build_links
 
 
 @dataclass
@@ -19,11 +19,6 @@ class Composition:
     messages: list[OutgoingMessage] = field(default_factory=list)
     choices: dict[int, dict[str, Any]] = field(default_factory=dict)
     problems: dict[int, tuple[str, str, str]] = field(default_factory=dict)
-
-
-def get_rendering() -> Any:
-    """Return the module that renders templates."""
-    return import_module("recommendations.messaging.rendering")
 
 
 def compose(candidates: Sequence[DueDelivery], *, now: datetime) -> Composition:
@@ -50,7 +45,6 @@ def compose_group(
     candidates: Sequence[DueDelivery], *, version_id: int, composition: Composition, now: datetime
 ) -> None:
     """Compose the messages of one template version; each customer occurs once."""
-    rendering = get_rendering()
     compiled = rendering.get_compiled(version_id)
     recipients = rendering.load_recipients(
         [candidate.customer_id for candidate in candidates],
@@ -67,7 +61,7 @@ def compose_group(
             reason = chosen.skip_reason if recipient is not None and chosen is not None else "no_content"
             composition.problems[candidate.id] = ("skipped", reason, "")
             continue
-        links = DeliveryLinks(candidate.id, candidate.channel, getattr(compiled, "key", "") or f"template-{version_id}")
+        links = build_links(candidate.id, candidate.channel, version_id)
         language = compiled.choose_language(recipient.language)
         rendered = compiled.render(recipient=recipient, choices=chosen, links=links, language=language)
         composition.choices[candidate.id] = {"language": language, **chosen.to_json()}
@@ -85,6 +79,7 @@ def compose_group(
                 html=rendered.html,
                 text=rendered.text,
                 is_transactional=candidate.is_transactional,
-                links={"unsubscribe": links.unsubscribe()},
+                links={"unsubscribe": links.unsubscribe(), "open": links.view_in_browser()},
+                fields={"user_id": recipient.user_id},
             )
         )

@@ -127,6 +127,9 @@ class Delivery(models.Model):
                 condition=Q(claimed_at__isnull=False, is_transactional=False),
             ),
             models.Index(fields=["customer_id", "-id"], name="sending_delivery_customer"),
+            models.Index(
+                fields=["-id"], name="sending_delivery_problems", condition=Q(status__in=("failed", "uncertain"))
+            ),
         ]
 
     def __str__(self) -> str:

@@ -187,6 +187,12 @@ def apply_origin_states() -> None:
             pass
 
 
+def send_again(delivery_id: int, *, now: datetime) -> bool:
+    """Queue a failed or uncertain delivery again, because a user asks for it; return whether it was one."""
+    problems = Delivery.objects.filter(pk=delivery_id, status__in=(Delivery.Status.FAILED, Delivery.Status.UNCERTAIN))
+    return bool(problems.update(status=Delivery.Status.PENDING, due_at=now, attempts=0, error="", claimed_at=None))
+
+
 @dataclass
 class DeliveryCounts:
     """The deliveries of an origin: by status, skips by reason, and how many had which feedback."""

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from django.db import connection
 
+from recommendations.sending.channels.registry import CHANNELS, understand
 from recommendations.sending.models import Delivery
 from recommendations.sending.recording import write_results
 from recommendations.sending.transport.client import get_journal_folder
@@ -31,10 +32,11 @@ def recover_interrupted(*, now: datetime) -> int:
 
 def settle_claim(claim: str, journal: Journal, *, now: datetime) -> int:
     """Settle the deliveries of one claim by its journal."""
-    claimed = list(Delivery.objects.filter(status=Delivery.Status.SENDING, claim=claim).values_list("pk", "attempts"))
-    results = [journal.find_result(delivery_id, attempt) for delivery_id, attempt in claimed]
+    rows = Delivery.objects.filter(status=Delivery.Status.SENDING, claim=claim)
+    claimed = list(rows.values_list("pk", "attempts", "channel"))
+    results = [find_result(journal, *row) for row in claimed]
     known = [result for result in results if result is not None]
-    unsent = [pk for (pk, _attempt), result in zip(claimed, results, strict=True) if result is None]
+    unsent = [pk for (pk, _attempt, _channel), result in zip(claimed, results, strict=True) if result is None]
     write_results(known, now=now)
     with connection.cursor() as cursor:
         cursor.execute(RETURN_TO_QUEUE, [unsent, claim])
@@ -45,6 +47,11 @@ def settle_claim(claim: str, journal: Journal, *, now: datetime) -> int:
             len(unsent),
         )
     return len(claimed)
+
+
+def find_result(journal: Journal, delivery_id: int, attempt: int, channel: str) -> SendResult | None:
+    result = journal.find_result(delivery_id, attempt)
+    return understand(result, CHANNELS[channel]) if result is not None and channel in CHANNELS else result
 
 
 def settle_foreign_claims(*, now: datetime) -> int:

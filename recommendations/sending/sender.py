@@ -13,7 +13,7 @@ from itertools import batched
 from django.db import connection, transaction
 
 from recommendations.sending.channels.base import OutgoingMessage
-from recommendations.sending.channels.registry import CHANNELS
+from recommendations.sending.channels.registry import CHANNELS, understand
 from recommendations.sending.checks.candidates import DueDelivery, load_customers, lock_due_deliveries
 from recommendations.sending.checks.eligibility import decide
 from recommendations.sending.composition import compose
@@ -100,7 +100,8 @@ class SendingWorker:
             candidates = lock_due_deliveries(now=now, limit=rows)
             if candidates:
                 decide(candidates, settings=self._settings, now=now)
-                write_decisions(candidates, claim=self._client.claim, now=now)
+                is_sending = any(candidate.is_open for candidate in candidates)
+                write_decisions(candidates, claim=self._client.claim if is_sending else "", now=now)
         self.run.decided += len(candidates)
         self.run.skipped += sum(candidate.status == "skipped" for candidate in candidates)
         self.run.postponed += sum(candidate.status == "pending" for candidate in candidates)
@@ -134,17 +135,26 @@ class SendingWorker:
                 continue
             self._client.configure(channel.get_process_options())
             self._open[message.delivery_id] = message.channel
-            job = channel.build_job(message)
+            try:
+                job = channel.build_job(message)
+            except (OSError, LookupError, ValueError) as error:  # an account that is incomplete, or refused
+                self.record(
+                    [make_unreachable(message.delivery_id, message.attempt, f"{type(error).__name__}: {error}")]
+                )
+                continue
             self._client.submit({**job.header, "id": message.delivery_id, "attempt": message.attempt}, job.body)
 
     def record(self, results: Sequence[SendResult]) -> None:
-        if results:
-            write_results(results, now=self.now)
-            for result in results:
-                self.run.count(result.outcome)
-                channel = self._open.pop(result.delivery_id, "")
-                if channel and result.outcome == "unreachable":
-                    self._unreachable.add(channel)
+        if not results:
+            return
+        understood = []
+        for result in results:
+            key = self._open.pop(result.delivery_id, "")
+            understood.append(understand(result, CHANNELS[key]) if key else result)
+            self.run.count(understood[-1].outcome)
+            if key and result.outcome == "unreachable":
+                self._unreachable.add(key)
+        write_results(understood, now=self.now)
 
     def finish(self) -> None:
         """Wait for the messages in flight, record them and end the process."""
@@ -179,8 +189,8 @@ def find_stopped(candidates: Sequence[DueDelivery]) -> dict[int, ResultRow]:
     return stopped
 
 
-def make_unreachable(delivery_id: int, attempt: int) -> SendResult:
-    return SendResult(delivery_id, attempt, "unreachable", text="The server of this channel cannot be reached.")
+def make_unreachable(delivery_id: int, attempt: int, text: str = "The channel cannot be reached.") -> SendResult:
+    return SendResult(delivery_id, attempt, "unreachable", text=text)
 
 
 def make_row(delivery_id: int, attempt: int, status: str, reason: str, error: str = "") -> ResultRow:

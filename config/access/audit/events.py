@@ -35,6 +35,8 @@ EVENTS: dict[str, str | Promise] = {
     "two_factor.recovery_code_used": _("Recovery code used"),
     "user.invited": _("User invited"),
     "shop.settings_changed": _("Shop settings changed"),
+    "coupons.added": _("Coupon codes added"),
+    "template.test_sent": _("Test message sent"),
     "job.started": _("Job started by hand"),
     "job.cancelled": _("Job cancelled"),
     "campaign.submitted": _("Campaign submitted for approval"),

@@ -50,6 +50,7 @@ AREAS: tuple[Area, ...] = (
             Tab("calendar", _("Calendar")),
             Tab("results", _("Results")),
             Tab("suppressions", _("Suppressions")),
+            Tab("outbox", _("Outbox")),
         ),
     ),
     Area(
@@ -107,6 +108,7 @@ AREAS: tuple[Area, ...] = (
             Tab("keys", _("API keys")),
             Tab("team", _("Team and roles")),
             Tab("stages", _("Stage rules")),
+            Tab("sending", _("Sending")),
             Tab("privacy", _("Privacy")),
             Tab("brand", _("Brand and email")),
             Tab("audit", _("Audit log")),

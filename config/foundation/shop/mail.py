@@ -4,7 +4,7 @@ from email.utils import formataddr
 
 from django.core.mail import EmailMessage
 
-from config.foundation.shop.profile import get_shop
+from config.foundation.shop.profile import ShopProfile, get_shop
 
 
 def send_shop_mail(*, subject: str, text: str, recipient: str) -> None:
@@ -14,7 +14,12 @@ def send_shop_mail(*, subject: str, text: str, recipient: str) -> None:
     EmailMessage(
         subject=" ".join(subject.split()),
         body=f"{text.rstrip()}\n{footer}",
-        from_email=formataddr((shop.sender_name, shop.sender_address)),
+        from_email=build_sender(shop),
         to=[recipient],
         reply_to=[shop.reply_to] if shop.reply_to else None,
     ).send()
+
+
+def build_sender(shop: ShopProfile) -> str:
+    """Return the sender of the shop's emails, with its name."""
+    return formataddr((shop.sender_name, shop.sender_address))

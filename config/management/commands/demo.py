@@ -18,6 +18,7 @@ from django.utils.translation import override
 from config.access.keys import create_api_key
 from config.access.models import ApiKey
 from config.access.scopes import KNOWN_SCOPES
+from config.demo.campaigns import load_campaigns
 from config.demo.complete_journey import has_clickstream, load_clickstream, load_complete_journey, load_due_sales
 from config.demo.customers import load_customers
 from config.demo.editions import EDITIONS, ENGLISH
@@ -105,6 +106,9 @@ class Command(up.Command):
                 lambda: load_clickstream(loaded_at=now, language=language, progress=ProgressBar("Clicks")),
             )
             self.run_step("Processing", lambda: process_events(at=now, progress=ProgressBar("Processing")))
+        with override(language):
+            if load_campaigns(loaded_at=now, language=language):
+                self.stdout.write("Campaigns: two finished ones, simulated")
         if clicked or not LifecycleRun.objects.filter(status=LifecycleRun.Status.DONE).exists():
             self.run_step(
                 "Profiles", lambda: refresh_profiles(as_of=now, started_at=now, progress=ProgressBar("Profiles"))

@@ -55,7 +55,7 @@ class SearchBox {
 
   show({ queries, categories, products }) {
     const texts = queries.slice(0, 4).map((query) => this.option(query, "", () => this.search(query)))
-    const places = categories.slice(0, 2).map((path) => this.option(path.split(" > ").at(-1), t("category"), () => this.search(path.split(" > ").at(-1))))
+    const places = categories.slice(0, 2).map((path) => this.option(path.split(" > ").at(-1), t("category"), () => this.openCategory(path)))
     const items = products.map((product) =>
       this.option(product.title, formatMoney(product.price, product.currency), () => {
         track("Product Clicked", { product_id: product.product_id, name: product.title })
@@ -75,6 +75,11 @@ class SearchBox {
 
   option(text, note, open) {
     return h("li", { role: "option", "aria-selected": "false", onmousedown: open, onopen: open }, h("span", {}, text), note ? h("span", { class: "perennial-note" }, note) : null)
+  }
+
+  openCategory(path) {
+    if (core.config.categoryUrl) location.assign(core.config.categoryUrl(path))
+    else this.search(path.split(" > ").at(-1))
   }
 
   search(query) {

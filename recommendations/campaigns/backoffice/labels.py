@@ -7,7 +7,14 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from config.foundation.number_formats import format_count, format_moment, format_percent, format_whole_money, join_list
+from config.foundation.number_formats import (
+    format_count,
+    format_moment,
+    format_money,
+    format_percent,
+    format_whole_money,
+    join_list,
+)
 from config.foundation.statistics import ConfidenceInterval
 from recommendations.campaigns.models import Campaign
 from recommendations.campaigns.results.summary import CampaignResults
@@ -64,8 +71,9 @@ def format_interval(interval: ConfidenceInterval, form: Callable[[float], str]) 
     return _("%(low)s to %(high)s") % {"low": form(interval.low), "high": form(interval.high)}
 
 
-def format_signed_money(value: float, currency: str) -> str:
-    text = format_whole_money(abs(value), currency)
+def format_signed_money(value: float, currency: str, *, exact: bool = False) -> str:
+    """Return an amount with its sign, in whole units unless it is to be exact."""
+    text = (format_money if exact else format_whole_money)(abs(value), currency)
     return f"+{text}" if value > 0 else f"−{text}" if value < 0 else text
 
 

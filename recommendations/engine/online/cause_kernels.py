@@ -181,9 +181,12 @@ def group_causes(
 
 
 @compiled_with_gil
-def find_last_kind(items: AnyInts, kinds: AnyInts, item: int) -> int:
-    """Return the kind of the newest interaction with an item, from columns that are oldest first; -1 without one."""
-    for position in range(items.shape[0] - 1, -1, -1):
-        if items[position] == item:
-            return kinds[position]
-    return -1
+def find_last_kinds(items: AnyInts, kinds: AnyInts, wanted: AnyInts) -> npt.NDArray[np.int8]:
+    """Return the kind of the newest interaction with each wanted item, from columns that are oldest first; -1 without one."""
+    found = np.full(wanted.shape[0], -1, np.int8)
+    for index in range(wanted.shape[0]):
+        for position in range(items.shape[0] - 1, -1, -1):
+            if items[position] == wanted[index]:
+                found[index] = kinds[position]
+                break
+    return found

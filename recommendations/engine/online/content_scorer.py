@@ -1,5 +1,6 @@
 """Online scorer of the content algorithm, and content scores of a few rows only."""
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -52,7 +53,9 @@ def build_profile(component: "Content", context: HistoryContext) -> ContentProfi
     items, weights = context.sum_weights(component.half_life_days, component.history_weighting)
     documents = component.document_[items]
     terms, profile = context.work.multiply(documents, weights, component.vectors_)
-    length = float(np.sqrt(np.square(profile, dtype=np.float64).sum()))
+    squares = profile.astype(np.float64)
+    squares *= squares
+    length = math.sqrt(squares.sum())
     if not length:
         return None
     return ContentProfile(terms, profile / np.float32(length), items, documents, (weights / length).astype(np.float32))

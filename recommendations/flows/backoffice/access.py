@@ -10,6 +10,7 @@ from recommendations.flows.models import Flow
 VIEW = "flows.view_flow"
 CHANGE = "flows.change_flow"
 ADD = "flows.add_flow"
+DELETE = "flows.delete_flow"
 VIEW_PEOPLE = "lifecycle.view_customerprofile"
 
 

@@ -128,7 +128,7 @@ def build_parts(definition: Mapping[str, Any], problems: list[DefinitionProblem]
         "goal": (_("Goal"), lambda: describe_stop(definition.get("goal"))),
         "exits": (
             _("Leaves early if"),
-            lambda: "; ".join(map(describe_stop, definition.get("exits", []))) or _("never"),
+            lambda: "; ".join(map(describe_stop, definition.get("exits", []))) or _("none"),
         ),
     }
     return [

@@ -1,4 +1,4 @@
-"""Changes of a flow's state: publish, pause, resume, end, duplicate, and discard the draft."""
+"""Changes of a flow's state: publish, pause, resume, end, duplicate, delete, and discard the draft."""
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -7,12 +7,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from recommendations.flows.backoffice.access import ADD, CHANGE, get_flow, get_user
+from recommendations.flows.backoffice.access import ADD, CHANGE, DELETE, get_flow, get_user
 from recommendations.flows.definition_checks import DefinitionError
 from recommendations.flows.models import Flow
 from recommendations.flows.problem_messages import describe_problem
 from recommendations.flows.publishing import (
     FlowStateError,
+    delete_draft_flow,
     discard_draft,
     duplicate_flow,
     end_flow,
@@ -26,7 +27,7 @@ from recommendations.flows.publishing import (
 def change_state(request: HttpRequest, flow_id: int) -> HttpResponse:
     """Do what ``action`` says, and return to the flow with a message."""
     action = request.POST.get("action", "")
-    flow = get_flow(request, flow_id, ADD if action == "duplicate" else CHANGE)
+    flow = get_flow(request, flow_id, {"duplicate": ADD, "delete": DELETE}.get(action, CHANGE))
     now = timezone.now()
     try:
         match action:
@@ -46,6 +47,10 @@ def change_state(request: HttpRequest, flow_id: int) -> HttpResponse:
             case "discard":
                 discard_draft(flow=flow)
                 messages.success(request, _("The draft was discarded."))
+            case "delete":
+                delete_draft_flow(flow=flow)
+                messages.success(request, _("The flow was deleted."))
+                return HttpResponseRedirect(reverse("flows:list"))
             case "duplicate":
                 flow = duplicate_flow(flow=flow, name=_("Copy of %(name)s") % {"name": flow.name}, by=get_user(request))
             case _:

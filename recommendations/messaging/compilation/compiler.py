@@ -55,11 +55,17 @@ class ContentSource:
     text: str = ""
 
 
-def compile_content(content: ContentSource, *, channel: str, is_transactional: bool = False) -> CompiledContent:
-    """Compile a content. Errors: SourceError with all problems, each with its line."""
+def compile_content(
+    content: ContentSource, *, channel: str, is_transactional: bool = False, needs_footer: bool | None = None
+) -> CompiledContent:
+    """Compile a content. Errors: SourceError with all problems, each with its line.
+
+    needs_footer: whether a missing footer is an error; None: in marketing messages. Previews show such a message.
+    """
     with override(content.language):
         if channel == Channel.EMAIL:
-            return _compile_email(content, is_transactional=is_transactional)
+            needs_footer = not is_transactional if needs_footer is None else needs_footer
+            return _compile_email(content, is_transactional=is_transactional, needs_footer=needs_footer)
         return _compile_text_message(content, is_json=channel in JSON_CHANNELS)
 
 
@@ -102,10 +108,10 @@ def check_footer(tree: SourceTree) -> list[SourceProblem]:
     return [make_problem(tree.source, max(end, 0), message % {"missing": ", ".join(missing)})]
 
 
-def _compile_email(content: ContentSource, *, is_transactional: bool) -> CompiledContent:
+def _compile_email(content: ContentSource, *, is_transactional: bool, needs_footer: bool) -> CompiledContent:
     tree = parse_source(content.source)
     problems = check_source(tree)
-    if not is_transactional:
+    if needs_footer:
         problems += check_footer(tree)
     if problems:
         raise SourceError(problems)
@@ -197,3 +203,12 @@ def _compile_text_message(content: ContentSource, *, is_json: bool) -> CompiledC
 
 def _escape_json(getter: Getter) -> Getter:
     return lambda context: json.dumps(getter(context), ensure_ascii=False)[1:-1]
+
+
+def find_content_problems(content: ContentSource, *, channel: str, is_transactional: bool) -> list[SourceProblem]:
+    """Return the problems that prevent a content from being sent."""
+    try:
+        compile_content(content, channel=channel, is_transactional=is_transactional)
+    except SourceError as error:
+        return error.problems
+    return []

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from recommendations.engine.placements import PLACEMENTS, PlacementInput
+from recommendations.engine.placements import CATEGORIES, PLACEMENTS
 from recommendations.messaging.mjml.problems import SourceProblem, make_problem
 from recommendations.messaging.mjml.tree import Element, SourceTree
 from recommendations.serving.expressions.expression import ExpressionError
@@ -12,6 +12,7 @@ from recommendations.serving.expressions.parsing import parse_filter
 
 MAX_PRODUCTS = 12
 MAX_COLUMNS = 4
+EVENT = "event"  # the product that triggered the message
 AT_SEND, AT_OPEN = "send", "open"
 FALLBACKS = ("popular", "hide", "skip")
 
@@ -20,8 +21,10 @@ FALLBACKS = ("popular", "hide", "skip")
 class MessageProductRow:
     """A row of recommended products.
 
-    key: names the row in `MessageChoices.products`. filter: an expression over products, or "". choose: "send" or "open".
-    fallback: without products, "popular" shows popular ones without the filter, "hide" leaves the row out, and "skip" sends no message.
+    placement: one of recommendations, or "event" for the product that triggered the message, from which those that start from products,
+    such as "similar", start too. key: names the row in `MessageChoices.products`. filter: an expression over products, or "".
+    choose: "send" or "open". fallback: without products, "popular" shows popular ones without the filter, "hide" leaves the row out,
+    and "skip" sends no message.
     """
 
     key: str
@@ -61,7 +64,7 @@ def _read_number(element: Element, name: str, default: int, most: int) -> int:
 def check_row(tree: SourceTree, element: Element) -> list[SourceProblem]:
     """Return the problems of the settings of a block."""
     problems = []
-    placements = [name for name, placement in PLACEMENTS.items() if placement.start != PlacementInput.PRODUCTS]
+    placements = [EVENT, *(name for name in PLACEMENTS if name != CATEGORIES)]
     valid = {"placement": placements, "choose": [AT_SEND, AT_OPEN], "fallback": FALLBACKS, "price": ["true", "false"]}
     for attribute in element.attributes:
         options = valid.get(attribute.name)

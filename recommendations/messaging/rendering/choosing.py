@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
 
-from recommendations.messaging.compilation.product_rows import MessageProductRow
+from recommendations.engine.placements import PLACEMENTS, PlacementInput
+from recommendations.messaging.compilation.product_rows import EVENT, MessageProductRow
 from recommendations.messaging.coupons.claims import claim_codes
 from recommendations.messaging.rendering.compiled_template import CompiledTemplate
 from recommendations.messaging.substitution.choices import COUPONS_USED_UP, NO_CONTENT, MessageChoices
@@ -56,9 +59,13 @@ def choose_products(
     row: MessageProductRow, recipient: Recipient, *, now: datetime, exclude: list[str] | None = None
 ) -> list[ProductCard]:
     """Return the products of a row for one recipient; none of `exclude`, so that rows do not repeat each other."""
-    cards = _recommend(row.placement, row, recipient, now=now, exclude=exclude or [], is_filtered=True)
+    about = read_event_products(recipient.event)
+    if row.placement == EVENT:
+        return about[: row.n]
+    hidden = [*(exclude or []), *(card.product_id for card in about)]
+    cards = _recommend(row.placement, row, recipient, now=now, exclude=hidden, is_filtered=True)
     if not cards and row.fallback == POPULAR:
-        cards = _recommend(POPULAR, row, recipient, now=now, exclude=exclude or [], is_filtered=False)
+        cards = _recommend(POPULAR, row, recipient, now=now, exclude=hidden, is_filtered=False)
     return cards
 
 
@@ -71,13 +78,40 @@ def _recommend(
     exclude: list[str],
     is_filtered: bool,
 ) -> list[ProductCard]:
+    product_ids = [card.product_id for card in read_event_products(recipient.event)]
+    if PLACEMENTS[placement].start == PlacementInput.PRODUCTS and not product_ids:
+        return []
     request = RecommendationRequest(
         scenario=placement,
         user_id=recipient.user_id,
         n=row.n,
+        product_ids=product_ids,
         filter=parse_filter(row.filter) if row.filter and is_filtered else None,
         exclude=exclude,
         explain=False,
     )
     response = recommend(request=request, now=now, has_deadline=False)
     return [item.card for item in response.items if item.card is not None]
+
+
+def read_event_products(event: Mapping[str, Any]) -> list[ProductCard]:
+    """Return the products of an event: `products`, or `product`, as flows describe them."""
+    described = event.get("products") or [event.get("product")]
+    if not isinstance(described, list):
+        return []
+    return [read_card(product) for product in described if isinstance(product, dict) and product.get("product_id")]
+
+
+def read_card(product: Mapping[str, Any]) -> ProductCard:
+    """Return the card of a product of an event; what is missing is empty."""
+    texts = {
+        name: str(product.get(name) or "") for name in ("title", "currency", "image_url", "url", "brand", "category")
+    }
+    return ProductCard(product_id=str(product["product_id"]), price=read_price(product.get("price")), **texts)
+
+
+def read_price(value: Any) -> Decimal | None:
+    try:
+        return Decimal(str(value)) if value not in (None, "") else None
+    except InvalidOperation:
+        return None

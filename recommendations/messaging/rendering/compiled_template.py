@@ -40,6 +40,7 @@ class CompiledTemplate:
     channel: str
     is_transactional: bool = False
     contents: dict[str, CompiledContent] = field(default_factory=dict)
+    key: str = ""
 
     @cached_property
     def product_rows(self) -> list[MessageProductRow]:
@@ -95,7 +96,7 @@ def match_language(wanted: str, languages: "dict[str, CompiledContent]") -> str:
 def compile_version(version: TemplateVersion) -> CompiledTemplate:
     """Compile all languages of a version. Errors: SourceError."""
     template = version.template
-    compiled = CompiledTemplate(version.pk, template.channel, template.is_transactional)
+    compiled = CompiledTemplate(version.pk, template.channel, template.is_transactional, key=template.key)
     for stored in version.contents.all():
         source = ContentSource(stored.language, stored.source, stored.subject, stored.preheader, stored.text)
         compiled.contents[stored.language] = compile_content(

@@ -19,6 +19,7 @@ HEAD = """<mjml>
       </mj-column>
     </mj-section>
 """
+EVENT_PRODUCT = 'placement="event" n="1" columns="1" button="{button}" fallback="hide"'
 END = """    <mj-footer>%s</mj-footer>
   </mj-body>
 </mjml>
@@ -29,8 +30,8 @@ END = """    <mj-footer>%s</mj-footer>
 class StarterText:
     """The text of a ready-made template in one language.
 
-    paragraphs: with variables; written as HTML. button: label and target; none without a label. image: target of a picture, such as a
-    variable of the event. products: attributes of an `<mj-products>` block, or "". coupon: the key of a pool, or "".
+    paragraphs: with variables; written as HTML. button: label and target; none without a label. before, products: attributes of
+    `<mj-products>` blocks, or ""; `before` is the product that the message is about.
     """
 
     subject: str
@@ -38,26 +39,22 @@ class StarterText:
     heading: str
     paragraphs: Sequence[str]
     button: tuple[str, str] = ("", "")
-    image: tuple[str, str] = ("", "")
+    before: str = ""
     products: str = ""
-    coupon: str = ""
     reason: str = ""
 
 
 def build_source(text: StarterText) -> str:
     """Return the MJML of a ready-made template."""
     parts = [f'        <mj-text font-size="24px" line-height="1.3" font-weight="700">{text.heading}</mj-text>\n']
-    if text.image[0]:
-        source, alternative = text.image
-        parts.append(
-            f'        <mj-image src="{escape(source)}" alt="{escape(alternative)}" border-radius="8px" width="280px" />\n'
-        )
     parts += [f"        <mj-text>{paragraph}</mj-text>\n" for paragraph in text.paragraphs]
-    if text.coupon:
-        parts.append(f'        <mj-coupon pool="{text.coupon}" />\n')
     if text.button[0]:
         label, target = text.button
         parts.append(f'        <mj-button href="{escape(target)}">{label}</mj-button>\n')
     card = '    <mj-section background-color="#ffffff" border-radius="12px" css-class="msg-card" padding="24px 8px">\n      <mj-column>\n'
-    products = f'    <mj-products {text.products} background-color="#ffffff" />\n' if text.products else ""
-    return f"{HEAD}{card}{''.join(parts)}      </mj-column>\n    </mj-section>\n{products}{END % text.reason}"
+    rows = "".join(
+        f'    <mj-products {attributes} background-color="#ffffff" />\n'
+        for attributes in (text.before, text.products)
+        if attributes
+    )
+    return f"{HEAD}{card}{''.join(parts)}      </mj-column>\n    </mj-section>\n{rows}{END % text.reason}"

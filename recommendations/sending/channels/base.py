@@ -43,14 +43,27 @@ class ChannelAdapter(Protocol):
 
     key: a channel of messaging. purpose: the consent that a message needs, or "". address: the field of the customer that it is sent
     to, or "". has_quiet_hours: whether a message can disturb somebody. is_idempotent: whether the provider sends a message once, however
-    often it gets it with the same key, so that one whose answer is missing can be repeated.
+    often it gets it with the same key, so that one whose answer is missing can be repeated. monthly_limit: messages to a customer in a
+    calendar month that the provider allows; 0 for no limit.
     """
 
-    key: str
-    purpose: str
-    address: str
-    has_quiet_hours: bool
-    is_idempotent: bool
+    @property
+    def key(self) -> str: ...
+
+    @property
+    def purpose(self) -> str: ...
+
+    @property
+    def address(self) -> str: ...
+
+    @property
+    def has_quiet_hours(self) -> bool: ...
+
+    @property
+    def is_idempotent(self) -> bool: ...
+
+    @property
+    def monthly_limit(self) -> int: ...
 
     def uses_outbox(self) -> bool:
         """Return whether messages go to the outbox: in demo mode, and without a provider."""

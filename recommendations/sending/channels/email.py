@@ -8,6 +8,7 @@ from config.foundation.shop.profile import get_shop
 from customers.identity.models import Consent
 from recommendations.sending.channels.base import OutgoingMessage, SendJob
 from recommendations.sending.email_format import build_email
+from recommendations.sending.tracking.tokens import MESSAGE, make_token
 from recommendations.sending.transport.journal import SendResult
 
 SMTP_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
@@ -26,11 +27,14 @@ class EmailChannel:
     address = "email"
     has_quiet_hours = True
     is_idempotent = False
+    monthly_limit = 0
 
     def uses_outbox(self) -> bool:
         return settings.DEMO or settings.EMAIL_BACKEND in LOCAL_BACKENDS
 
     def get_process_options(self) -> dict[str, Any]:
+        if settings.EMAIL_BACKEND != SMTP_BACKEND:
+            return {"connections": settings.SENDING_CONNECTIONS}
         tls = "starttls" if settings.EMAIL_USE_TLS else "tls" if settings.EMAIL_USE_SSL else "off"
         return {
             "smtp": {
@@ -45,6 +49,9 @@ class EmailChannel:
 
     def build_job(self, message: OutgoingMessage) -> SendJob:
         email = build_email(message, shop=get_shop())
+        if settings.EMAIL_BACKEND != SMTP_BACKEND:
+            token = make_token(MESSAGE, message.delivery_id)
+            return SendJob({"kind": "backend", "recipient": email.recipient, "token": token}, email.data)
         return SendJob({"kind": "smtp", "sender": email.sender, "recipient": email.recipient}, email.data)
 
     def read_result(self, result: SendResult) -> SendResult:

@@ -34,6 +34,11 @@ ORDER BY d.due_at, d.id LIMIT %s FOR UPDATE OF d SKIP LOCKED
 """
 SELECT_CUSTOMERS = """
 SELECT c.id, c.email, c.phone, c.country, coalesce(c.traits ->> 'time_zone', c.traits ->> 'timezone', ''),
+       coalesce(c.traits ->> 'wecom_external_userid', ''),
+       coalesce((
+           SELECT jsonb_build_array(p.endpoint, p.public_key, p.auth_secret)::text FROM sending_pushsubscription p
+           WHERE p.customer_id = c.id ORDER BY p.id DESC LIMIT 1
+       ), ''),
        c.erased_at IS NOT NULL,
        ARRAY(
            SELECT purpose FROM unnest(%s::text[]) AS wanted (purpose)
@@ -54,6 +59,8 @@ class CustomerState:
     phone: str
     country: str
     time_zone: str
+    wecom: str
+    push: str
     is_erased: bool
     granted: frozenset[str]
 
@@ -127,11 +134,16 @@ def read_customer_states(customer_ids: Iterable[int], *, purposes: Sequence[str]
     with connection.cursor() as cursor:
         cursor.execute(SELECT_CUSTOMERS, [list(purposes), sorted(set(customer_ids))])
         rows = cursor.fetchall()
-    return {row[0]: CustomerState(*(*row[1:6], frozenset(row[6]))) for row in rows}
+    return {row[0]: CustomerState(*(*row[1:8], frozenset(row[8]))) for row in rows}
 
 
 def read_address(customer: CustomerState, field_name: str) -> str:
     """Return the decrypted address of a channel; empty if there is none."""
+    if field_name == "push" and customer.push:
+        endpoint, public_key, auth_secret = json.loads(customer.push)
+        return json.dumps([decrypt(endpoint), public_key, decrypt(auth_secret)])
+    if field_name == "wecom":
+        return customer.wecom
     encrypted = {"email": customer.email, "phone": customer.phone}.get(field_name, "")
     return decrypt(encrypted) if encrypted else ""
 

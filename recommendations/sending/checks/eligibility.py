@@ -10,7 +10,9 @@ from customers.identity.personal_data.hashing import hash_email, hash_phone
 from recommendations.sending.channels.registry import CHANNELS
 from recommendations.sending.checks.candidates import DueDelivery, load_customers, read_address
 from recommendations.sending.checks.frequency import check_frequency, read_caps
+from recommendations.sending.checks.merged_customers import follow_merges
 from recommendations.sending.checks.quiet_hours import choose_time_zone, find_quiet_end
+from recommendations.sending.checks.rate_limits import check_rate_limits
 from recommendations.sending.email_format import normalize_address
 from recommendations.sending.holdout import is_held_out
 from recommendations.sending.models import SkipReason, Suppression
@@ -22,12 +24,17 @@ FIND_SUPPRESSED = "SELECT value_hash FROM sending_suppression WHERE kind = %s AN
 def decide(candidates: Sequence[DueDelivery], *, settings: SendingSettings, now: datetime) -> None:
     """Decide about every candidate; those that stay open are to be sent now. Runs in the transaction that has locked them."""
     load_customers(candidates)
+    follow_merges(candidates)
     for candidate in candidates:
-        check_customer(candidate, now=now)
+        if candidate.is_open:
+            check_customer(candidate, now=now)
     check_suppressions(candidates)
     check_global_holdout(candidates, settings=settings)
     check_quiet_hours(candidates, settings=settings, now=now)
-    check_frequency(candidates, caps=read_caps(settings.caps), now=now)
+    zone = get_time_zone()
+    month_start = now.astimezone(zone).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    check_frequency(candidates, caps=read_caps(settings.caps), now=now, month_start=month_start)
+    check_rate_limits(candidates, settings=settings, now=now, zone=zone)
 
 
 def check_customer(candidate: DueDelivery, *, now: datetime) -> None:

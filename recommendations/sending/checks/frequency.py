@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import connection
 
+from recommendations.sending.channels.registry import CHANNELS
 from recommendations.sending.checks.candidates import DueDelivery
 
 LOCK_CLASS = 0x53454E44  # "SEND", so that other advisory locks differ
@@ -40,16 +41,19 @@ def read_caps(stored: Sequence[Mapping[str, Any]]) -> list[FrequencyCap]:
     return [FrequencyCap(str(cap["channel"]), int(cap["messages"]), int(cap["days"])) for cap in stored]
 
 
-def check_frequency(candidates: Sequence[DueDelivery], *, caps: Sequence[FrequencyCap], now: datetime) -> None:
+def check_frequency(
+    candidates: Sequence[DueDelivery], *, caps: Sequence[FrequencyCap], now: datetime, month_start: datetime
+) -> None:
     """Skip candidates beyond a cap. Transactional messages are exempt and do not count.
 
     The locks last until the transaction ends, in which the caller writes the decisions: until then no other worker counts these customers.
     """
     affected = [candidate for candidate in candidates if candidate.is_open and not candidate.is_transactional]
-    if not caps or not affected:
+    monthly = {key: channel.monthly_limit for key, channel in CHANNELS.items() if channel.monthly_limit}
+    if not affected or not (caps or any(candidate.channel in monthly for candidate in affected)):
         return
     customer_ids = sorted({candidate.customer_id for candidate in affected})
-    since = now - max(cap.window for cap in caps)
+    since = min([now - cap.window for cap in caps] + [month_start])
     sent: dict[int, list[tuple[str, datetime]]] = defaultdict(list)
     with connection.cursor() as cursor:
         cursor.execute(LOCK_CUSTOMERS, [LOCK_CLASS, customer_ids])
@@ -58,7 +62,9 @@ def check_frequency(candidates: Sequence[DueDelivery], *, caps: Sequence[Frequen
             sent[customer_id].append((channel, at))
     for candidate in affected:
         messages = sent[candidate.customer_id]
-        if any(is_reached(cap, candidate.channel, messages, now) for cap in caps):
+        of_month = sum(1 for channel, at in messages if channel == candidate.channel and at >= month_start)
+        is_month_full = candidate.channel in monthly and of_month >= monthly[candidate.channel]
+        if is_month_full or any(is_reached(cap, candidate.channel, messages, now) for cap in caps):
             candidate.skip("frequency_cap")
         else:
             messages.append((candidate.channel, now))

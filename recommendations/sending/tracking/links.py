@@ -7,6 +7,8 @@ from django.conf import settings
 
 from recommendations.sending.tracking import tokens
 
+MAX_TOKEN = 1900
+
 
 @dataclass(frozen=True)
 class DeliveryLinks:
@@ -17,11 +19,15 @@ class DeliveryLinks:
     campaign: str
 
     def click(self, url: str, label: str) -> str:
-        """Return the link that counts the click and leads to the URL; other than http(s), it is returned unchanged."""
+        """Return the link that counts the click and leads to the URL.
+
+        A URL that is not http(s) is returned unchanged; a very long one is not counted, because mail programs break such links.
+        """
         if not url.startswith(("http://", "https://")):
             return url
         target = add_campaign_parameters(url, medium=self.channel, campaign=self.campaign, content=label)
-        return self._build("c", tokens.make_token(tokens.CLICK, self.delivery_id, target))
+        token = tokens.make_token(tokens.CLICK, self.delivery_id, target)
+        return self._build("c", token) if len(token) <= MAX_TOKEN else target
 
     def open_pixel(self) -> str:
         return f"{self._build('o', tokens.make_token(tokens.OPEN, self.delivery_id))}.gif"
@@ -37,6 +43,9 @@ class DeliveryLinks:
 
     def product_image(self, row: str, index: int) -> str:
         return self._build("i", tokens.make_token(tokens.IMAGE, self.delivery_id, f"{row}:{index}"))
+
+    def absolute(self, path: str) -> str:
+        return f"{settings.PUBLIC_URL}{path}"
 
     def _build(self, page: str, token: str) -> str:
         return f"{settings.PUBLIC_URL}/m/{page}/{token}"

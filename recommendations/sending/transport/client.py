@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.db import connection
 
 from recommendations.sending.transport.frames import read_frame, write_frame
 from recommendations.sending.transport.journal import (
@@ -25,23 +26,33 @@ END_SECONDS = 60.0  # for goodbyes to the servers
 
 
 def get_journal_folder() -> Path:
-    return Path(settings.VAR_DIR) / "sending"
+    """Return the folder of the journals of this database."""
+    return Path(settings.VAR_DIR) / "sending" / str(connection.settings_dict["NAME"])
 
 
 class DeliveryClient:
     """One delivery process and its journal.
 
-    ``claim`` names the journal: deliveries are claimed with it. The process starts with the first message.
+    The journal is created when its name is first needed, the process starts with the first message.
     """
 
     def __init__(self, options: dict[str, Any], *, module: str = PROCESS_MODULE) -> None:
-        self.claim = f"{uuid.uuid4().hex}"
         self._module = module
-        self._descriptor = create_journal(get_journal_folder(), self.claim)
-        self._options = {**options, "journal": self._descriptor}
+        self._claim = ""
+        self._descriptor = -1
+        self._options = {"connections": 1, **options}
         self._process: subprocess.Popen[bytes] | None = None
         self._results: queue.SimpleQueue[SendResult | None] = queue.SimpleQueue()
         self._open: dict[int, int] = {}  # delivery → attempt, of messages without a result
+
+    @property
+    def claim(self) -> str:
+        """Return the name of the journal, with which deliveries are claimed."""
+        if not self._claim:
+            name = uuid.uuid4().hex
+            self._descriptor = create_journal(get_journal_folder(), name)
+            self._claim = name
+        return self._claim
 
     @property
     def open_count(self) -> int:
@@ -78,22 +89,22 @@ class DeliveryClient:
             assert process.stdin is not None
             with suppress(BrokenPipeError):
                 process.stdin.close()
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(END_SECONDS)
-            assert process.stdout is not None
             self._reader.join(END_SECONDS)
-            process.stdout.close()
-        os.close(self._descriptor)
-        (get_journal_folder() / f"{self.claim}{SUFFIX}").unlink(missing_ok=True)
+        if self._claim:
+            os.close(self._descriptor)
+            (get_journal_folder() / f"{self._claim}{SUFFIX}").unlink(missing_ok=True)
 
     def abandon(self) -> None:
         """End the process after the messages in flight, and leave the journal to the next worker."""
         if self._process is not None and self._process.stdin is not None:
             with suppress(BrokenPipeError):
                 self._process.stdin.close()
-        os.close(self._descriptor)
+        if self._claim:
+            os.close(self._descriptor)
 
     def _start(self) -> subprocess.Popen[bytes]:
+        assert self.claim
+        options = {**self._options, "journal": self._descriptor}
         process = subprocess.Popen(
             [sys.executable, "-m", self._module],
             stdin=subprocess.PIPE,
@@ -107,20 +118,23 @@ class DeliveryClient:
         self._reader = threading.Thread(target=self._read_results, args=(process,), daemon=True)
         self._reader.start()
         with suppress(BrokenPipeError):
-            write_frame(process.stdin, self._options)
+            write_frame(process.stdin, options)
         return process
 
     def _read_results(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None
-        while (frame := read_frame(process.stdout)) is not None:
-            self._results.put(SendResult(**frame[0]))
+        with process.stdout as stream:
+            while (frame := read_frame(stream)) is not None:
+                self._results.put(SendResult(**frame[0]))
+        process.wait()
         self._results.put(None)
 
     def _read_open_results(self) -> list[SendResult]:
         """Return the results of the open messages from the journal, after the process ended by itself."""
-        if self._process is not None:
-            self._process.wait(END_SECONDS)
-            self._process = None
+        if self._process is not None and self._process.stdin is not None:
+            with suppress(BrokenPipeError):
+                self._process.stdin.close()
+        self._process = None
         journal = parse_journal((get_journal_folder() / f"{self.claim}{SUFFIX}").read_text())
         unsent = "The sending process ended before this message."
         results = [

@@ -2,7 +2,7 @@
 
 It is a process of its own, so that a message in flight is finished, and its result is in the journal, when the worker is killed. It reads
 jobs from standard input, writes results to standard output, and ends with its input; jobs that were not begun are then dropped.
-Standard library only, so that it starts quickly.
+Standard library only for SMTP, so that it starts quickly.
 """
 
 import queue
@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 from recommendations.sending.transport.frames import read_frame, write_frame
 from recommendations.sending.transport.journal import JournalWriter, SendResult
@@ -21,38 +21,14 @@ from recommendations.sending.transport.smtp import MailServerDownError, SmtpConn
 Job = tuple[dict[str, Any], bytes]
 
 
-class JobSender:
-    """What one thread sends with: a connection of its own per server."""
+class SmtpSender:
+    """Sends the jobs of kind "smtp"."""
 
-    def __init__(self, options: dict[str, Any], journal: JournalWriter) -> None:
-        self._journal = journal
-        self._smtp = SmtpConnection(SmtpOptions(**options["smtp"])) if options.get("smtp") else None
+    def __init__(self, options: dict[str, Any]) -> None:
+        self._connection = SmtpConnection(SmtpOptions(**options))
 
-    def send(self, header: dict[str, Any], body: bytes) -> SendResult:
-        """Send one message and record it in the journal."""
-        delivery_id, attempt = header["id"], header["attempt"]
-
-        is_begun = False
-
-        def begin() -> None:
-            nonlocal is_begun
-            self._journal.begin(delivery_id, attempt)
-            is_begun = True
-
-        try:
-            result = self._hand_over(header, body, begin)
-        except MailServerDownError as error:
-            result = SendResult(delivery_id, attempt, "unreachable", text=str(error)[:500])
-        except Exception as error:  # noqa: BLE001 — whatever went wrong, the worker needs a result
-            text = f"{type(error).__name__}: {error}"[:500]
-            result = SendResult(delivery_id, attempt, "uncertain" if is_begun else "temporary", text=text)
-        self._journal.end(result)
-        return result
-
-    def _hand_over(self, header: dict[str, Any], body: bytes, begin: Callable[[], None]) -> SendResult:
-        if self._smtp is None:
-            raise MailServerDownError("No mail server is set.")
-        return self._smtp.send(
+    def send(self, header: dict[str, Any], body: bytes, begin: Callable[[], None]) -> SendResult:
+        return self._connection.send(
             delivery_id=header["id"],
             attempt=header["attempt"],
             sender=header["sender"],
@@ -62,14 +38,64 @@ class JobSender:
         )
 
     def close(self) -> None:
-        if self._smtp is not None:
-            self._smtp.quit()
+        self._connection.quit()
+
+
+class JobSender:
+    """What one thread sends with: a connection of its own per server."""
+
+    def __init__(self, options: dict[str, Any], journal: JournalWriter) -> None:
+        self._options = options
+        self._journal = journal
+        self._senders: dict[str, Any] = {}
+
+    def send(self, header: dict[str, Any], body: bytes) -> SendResult:
+        """Send one message and record it in the journal."""
+        delivery_id, attempt = header["id"], header["attempt"]
+        is_begun = False
+
+        def begin() -> None:
+            nonlocal is_begun
+            self._journal.begin(delivery_id, attempt)
+            is_begun = True
+
+        try:
+            result: SendResult = self._get_sender(header["kind"]).send(header, body, begin)
+        except MailServerDownError as error:
+            result = SendResult(delivery_id, attempt, "unreachable", text=str(error)[:500])
+        except Exception as error:  # noqa: BLE001 — whatever went wrong, the worker needs a result
+            text = f"{type(error).__name__}: {error}"[:500]
+            result = SendResult(delivery_id, attempt, "uncertain" if is_begun else "temporary", text=text)
+        self._journal.end(result)
+        return result
+
+    def _get_sender(self, kind: str) -> Any:
+        if kind not in self._senders:
+            self._senders[kind] = create_sender(kind, self._options.get(kind, {}))
+        return self._senders[kind]
+
+    def close(self) -> None:
+        for sender in self._senders.values():
+            sender.close()
+
+
+def create_sender(kind: str, options: dict[str, Any]) -> Any:
+    """Return what sends jobs of a kind; the modules of other kinds than SMTP take time to import."""
+    if kind == "http":
+        from recommendations.sending.transport.http import HttpSender
+
+        return HttpSender(options)
+    if kind == "backend":
+        from recommendations.sending.transport.mail_backend import BackendSender
+
+        return BackendSender()
+    return SmtpSender(options)
 
 
 class DeliveryProcess:
     """Distributes jobs to threads, and their results to the worker."""
 
-    def __init__(self, options: dict[str, Any], output: BinaryIO) -> None:
+    def __init__(self, options: dict[str, Any], output: IO[bytes]) -> None:
         self._options = options
         self._output = output
         self._output_lock = threading.Lock()
@@ -78,7 +104,7 @@ class DeliveryProcess:
         self._jobs: queue.Queue[Job | None] = queue.Queue(maxsize=options["connections"])
         self._is_ending = threading.Event()
 
-    def run(self, source: BinaryIO) -> None:
+    def run(self, source: IO[bytes]) -> None:
         threads = [threading.Thread(target=self._work) for _connection in range(self._options["connections"])]
         for thread in threads:
             thread.start()

@@ -6,7 +6,7 @@ import numpy as np
 from django.utils.translation import get_language
 
 from recommendations.engine import Contribution
-from recommendations.engine.online.cause_kernels import group_causes
+from recommendations.engine.online.cause_kernels import find_last_kinds, group_causes
 from recommendations.engine.online.ensemble_scorer import MainCause
 from recommendations.engine.placements import NEW, RECENTLY_VIEWED
 from recommendations.serving.pipeline import reasons
@@ -93,18 +93,29 @@ def _explain_scores(
         row_array, causes.items, causes.sources, levels, is_general, support.are_popular(row_array), is_related
     )
     language = get_language()
+    items = causes.items[first]
+    columns = zip(
+        row_array[first].tolist(),
+        items.tolist(),
+        causes.sources[first].tolist(),
+        levels[first].tolist(),
+        is_general[first].tolist(),
+        find_last_kinds(history.item, history.kind, items).tolist(),
+        strict=True,
+    )
     distinct = [
         reasons.choose_reason(
-            row=rows[position],
-            cause=MainCause(int(causes.items[position]), causes.names[causes.sources[position]], 0.0),
-            grade=CAUSE_SUPPORTS[int(levels[position]), bool(is_general[position])],
+            row=row,
+            cause=MainCause(item, causes.names[source], 0.0),
+            grade=CAUSE_SUPPORTS[level, general],
             history=history,
             products=context.state.products,
             placement=candidates.placement,
             support=support,
+            last_kind=last_kind,
             language=language,
         )
-        for position in first.tolist()
+        for row, item, source, level, general, last_kind in columns
     ]
     return dict(zip(rows, map(distinct.__getitem__, numbers.tolist()), strict=True))
 

@@ -13,7 +13,6 @@ from recommendations.engine import KIND_CODES, Contribution, Histories
 from recommendations.engine.algorithms.base import get_reason
 from recommendations.engine.algorithms.spec import ExplanationReason
 from recommendations.engine.cold_start import LANDING, POPULARITY
-from recommendations.engine.online.cause_kernels import find_last_kind
 from recommendations.engine.online.ensemble_scorer import MainCause
 from recommendations.engine.pair_support.support import SupportLevel
 from recommendations.engine.placements import BOUGHT_TOGETHER, BUY_AGAIN, CART, SIMILAR
@@ -75,11 +74,13 @@ def choose_reason(
     products: ProductIndex,
     placement: str,
     support: ReasonSupport,
+    last_kind: int,
     language: str | None = None,
 ) -> ItemReason:
     """Return the reason for the cause of a score.
 
-    grade: how well the cause supports a claim about other customers. language: the active one, if the caller has looked it up.
+    last_kind: of the visitor's newest interaction with the product that is the cause. grade: how well the cause supports a claim
+    about other customers. language: the active one, if the caller has looked it up.
     """
     reason, level = get_reason(cause.source), grade.level
     if cause.item < 0:
@@ -90,7 +91,7 @@ def choose_reason(
     card = products.cards[cause.item]
     title = card.title if card is not None else product_id
     if placement not in RELATED_PLACEMENTS:
-        was_viewed = _find_last_kind(history, cause.item) in VIEWED_KINDS
+        was_viewed = last_kind in VIEWED_KINDS
         # Gasoline is bought with everything: it is no reason to show eggs.
         if grade.is_general and not was_viewed and support.is_popular(row):
             return make_similar_customers_reason()
@@ -195,11 +196,6 @@ def make_category_reason(category: str, level: SupportLevel) -> ItemReason:
     if level == SupportLevel.SOME:
         return ItemReason("chosen_category", _("You have chosen from %(category)s before") % {"category": category})
     return ItemReason("your_activity", _("Based on what you viewed and bought"))
-
-
-def _find_last_kind(history: Histories, item: int) -> int:
-    """Return the kind of the newest interaction with an item of a single history."""
-    return int(find_last_kind(history.item, history.kind, item))
 
 
 def _make_repeat_reason(*, row: int, history: Histories, products: ProductIndex, is_due: bool) -> ItemReason:

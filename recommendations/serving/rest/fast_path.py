@@ -6,6 +6,9 @@ rate limit and reads the visitor's activity.
 """
 
 import logging
+import operator
+import re
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
@@ -16,7 +19,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, connection, connections
 from django.http.cookie import parse_cookie
 from django.utils import timezone, translation
 from django.utils.translation.trans_real import get_supported_language_variant, parse_accept_lang_header
@@ -44,6 +47,9 @@ logger = logging.getLogger(__name__)
 RECOMMENDATIONS_PATH, RANK_PATH, SEARCH_PATH = "/api/v1/recommendations/", "/api/v1/rank/", "/api/v1/search/"
 AUTOCOMPLETE_PATH = "/api/v1/search/autocomplete/"
 MAX_BODY_BYTES = 1_000_000
+ENCODED = re.compile(r"[%+]|[^\x00-\x7f]")  # a query without these needs no decoding
+_thread = threading.local()
+split_parameter = operator.methodcaller("partition", "=")
 
 type Environ = dict[str, Any]
 type StartResponse = Callable[..., Any]
@@ -90,12 +96,21 @@ def serve_recommendations_first(application: Application, *, authorize: Authoriz
             logger.exception("%s %s", environ["REQUEST_METHOD"], path)
             return application(environ, start_response)
         finally:
-            if connection.connection is not None and not connection.in_atomic_block:
+            if has_connection() and not connection.in_atomic_block:
                 connection.close()  # after looking up a key, return the connection to the pool
         start_response("200 OK", _make_headers(permit, len(body)))
         return [body]
 
     return serve
+
+
+def has_connection() -> bool:
+    """Return whether this thread has a connection to the database open; Django's own look-up takes ten times as long."""
+    try:
+        wrapper = _thread.wrapper
+    except AttributeError:
+        wrapper = _thread.wrapper = connections[DEFAULT_DB_ALIAS]
+    return wrapper.connection is not None
 
 
 def _serve(environ: Environ, path: str, authorize: Authorize) -> tuple[bytes, Permit]:
@@ -180,6 +195,10 @@ def _read_request(environ: Environ, path: str, language: str) -> ServingRequest:
 
 def _parse_query(query: str) -> list[tuple[str, str]]:
     """Return the decoded parameters in their order. Errors: NotPlainError."""
+    if query and not ENCODED.search(query):
+        pairs = [(name, value) for name, is_pair, value in map(split_parameter, query.split("&")) if is_pair]
+        if len(pairs) == query.count("&") + 1:
+            return pairs
     try:
         return parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query), errors="strict")
     except ValueError as error:

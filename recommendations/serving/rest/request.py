@@ -143,9 +143,8 @@ def parse_plain_body(body: bytes) -> RankRequest:
         parsed = msgspec.json.decode(body, type=RankBody)
     except msgspec.DecodeError as error:
         raise NotPlainError from error
-    if any(
-        text != text.strip() or "\x00" in text for text in (*parsed.product_ids, parsed.user_id, parsed.anonymous_id)
-    ):
+    texts = [*parsed.product_ids, parsed.user_id, parsed.anonymous_id]
+    if list(map(str.strip, texts)) != texts or "\x00" in "".join(texts):
         raise NotPlainError
     return RankRequest(
         parsed.product_ids,

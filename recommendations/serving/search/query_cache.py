@@ -1,10 +1,12 @@
 """The scored words of recent queries, because a few queries make up most searches."""
 
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import NamedTuple
 
+from config.foundation.array_types import Rows
 from recommendations.engine.text_search import ScoredQuery
 from recommendations.serving.search.personalization import Scores
 
@@ -14,6 +16,28 @@ MAX_DOCUMENTS = 2_000_000  # of all queries together; 16 bytes each
 type QueryKey = tuple[
     str | bool, ...
 ]  # the words, the base language of the synonyms, and whether words may be misspelled
+
+
+class ValuesOfRows[T]:
+    """Values computed from arrays of rows that are never written to, while these arrays exist; threads share them.
+
+    A search keeps its rows without filters while no product changes, see `ScoredQuery.find_rows`.
+    """
+
+    def __init__(self, *, max_values: int = MAX_QUERIES) -> None:
+        self.max_values = max_values
+        self._kept: dict[int, tuple[weakref.ref[Rows], T]] = {}
+
+    def get_or_compute(self, rows: Rows, compute: Callable[[Rows], T]) -> T:
+        """Return the value of an array."""
+        kept = self._kept.get(id(rows))
+        if kept is not None and kept[0]() is rows:  # an id may be reused after its array is gone
+            return kept[1]
+        if len(self._kept) >= self.max_values:
+            self._kept.clear()
+        value = compute(rows)
+        self._kept[id(rows)] = weakref.ref(rows), value
+        return value
 
 
 class CachedQuery(NamedTuple):

@@ -220,7 +220,10 @@ def count_facets(
 
     category_rows = snapshot.catalog_rows[select_rows("category")]
     brand_rows = snapshot.catalog_rows[select_rows("brand")]
-    price_rows = snapshot.catalog_rows[select_rows("price")]
+    # rows without a filter may be the same array for many requests, of which each has other prices
+    price_ranges = snapshot.price_ranges.get_or_compute(
+        select_rows("price"), lambda rows: build_price_ranges(catalog.price[snapshot.catalog_rows[rows]])
+    )
     attributes = count_attributes(snapshot, candidates.rows, is_browser=request.is_browser)
     for name in request.attributes:
         rows = select_rows(f"{CATALOG_PREFIX}{name}")
@@ -229,6 +232,6 @@ def count_facets(
     return Facets(
         count_categories(snapshot.levels, catalog.category[category_rows], below=request.category),
         count_brands(snapshot.brands, catalog.brand[brand_rows]),
-        build_price_ranges(catalog.price[price_rows]),
+        price_ranges,
         attributes,
     )

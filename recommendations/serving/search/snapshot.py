@@ -1,7 +1,8 @@
 """The search snapshot: everything the searches of one moment read, replaced as a whole."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,7 @@ from recommendations.serving.search.index.product_texts import ProductTexts
 from recommendations.serving.search.order.weights import DEFAULT_ORDER, OrderWeights
 from recommendations.serving.search.personalization import Scores
 from recommendations.serving.search.queries.shop_queries import ShopQueries
-from recommendations.serving.search.query_cache import QueryCache
+from recommendations.serving.search.query_cache import QueryCache, ValuesOfRows
 from recommendations.serving.search.request import SearchRequest
 from recommendations.serving.search.synonym_table import SynonymTable, get_base_language
 from recommendations.serving.state.loader import ServingState
@@ -44,6 +45,7 @@ class SearchSnapshot:
     order: OrderWeights = DEFAULT_ORDER
     queries: QueryCache = field(default_factory=QueryCache)
     _passing: dict[int, tuple[Flags, Flags]] = field(default_factory=dict)
+    price_ranges: ValuesOfRows[Any] = field(default_factory=ValuesOfRows)
 
     @classmethod
     def build(
@@ -80,7 +82,8 @@ class SearchSnapshot:
             )
             queries = before.queries if has_same_words else QueryCache()
             rows = before.catalog_rows, before.text_rows
-            return cls(texts, state, *rows, levels, synonyms, brands, shop_queries, order, queries, before._passing)
+            base = cls(texts, state, *rows, levels, synonyms, brands, shop_queries, order, queries)
+            return replace(base, _passing=before._passing, price_ranges=before.price_ranges)
         catalog_rows, text_rows = np.full(n, -1, np.int32), np.full(len(ids), -1, np.int32)
         if before is not None and same:
             catalog_rows[: len(before.catalog_rows)], text_rows[: len(before.text_rows)] = (

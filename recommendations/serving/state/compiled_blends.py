@@ -9,7 +9,7 @@ from recommendations.engine import Histories
 from recommendations.engine.algorithms.content.content import Content
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 from recommendations.engine.data.visits import DEFAULT_DECAY, find_visit_factor
-from recommendations.engine.online.cause_kernels import find_last_kind, group_causes
+from recommendations.engine.online.cause_kernels import find_last_kinds, group_causes
 from recommendations.engine.online.content_scorer import find_content_width
 from recommendations.engine.online.context import Workspace
 from recommendations.engine.online.ensemble_scorer import OnlineEnsemble, find_max_width
@@ -117,7 +117,7 @@ def _explain_once(
     rows, _scores = scored.select_top(3, allowed=np.ones(blend.n, np.bool_), excluded=NO_ROWS)
     scored.select_among(rows, 3, allowed=np.ones(blend.n, np.bool_), excluded=NO_ROWS)
     scored.find_main_causes(rows, supports)
-    find_last_kind(history.item, history.kind, 0)
+    find_last_kinds(history.item, history.kind, NO_ROWS)
     workspace.clear()
 
 

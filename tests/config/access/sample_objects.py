@@ -2,6 +2,7 @@
 
 from customers.feedback.models import Review
 from recommendations.campaigns.models import Campaign
+from recommendations.flows.publishing import create_flow
 from recommendations.merchandising.choices import RuleAction
 from recommendations.merchandising.models import Rule
 from recommendations.offers.models import Offer, OfferExposure
@@ -18,11 +19,12 @@ SAMPLE_IDS = {
     "anonymous_id": "device-1",
     "exposure_id": "00000000-0000-4000-8000-000000000001",
     "id": "1",
+    "recipe": "welcome",
 }
 
 
 def make_sample_objects() -> None:
-    """Make a product, a customer with an order, a review, a segment, a campaign, an offer and a rule, whose IDs are SAMPLE_IDS."""
+    """Make a product, a customer with an order, a review, a segment, a campaign, a flow, an offer and a rule, whose IDs are SAMPLE_IDS."""
     product = make_product(SAMPLE_IDS["product_id"])
     customer = make_customer(SAMPLE_IDS["user_id"])
     make_profile(customer)
@@ -31,6 +33,7 @@ def make_sample_objects() -> None:
     Review.objects.create(review_id=SAMPLE_IDS["review_id"], product=product, rating=5, written_at=NOON)
     segment = make_segment(SAMPLE_IDS["key"])
     Campaign.objects.create(key=SAMPLE_IDS["key"], name="Spring", segment=segment)
+    create_flow(key=SAMPLE_IDS["key"], name="Basket")
     offer = Offer.objects.create(key=SAMPLE_IDS["key"], name="Spring offer", segment=segment)
     OfferExposure.objects.create(
         exposure_id=SAMPLE_IDS["exposure_id"],

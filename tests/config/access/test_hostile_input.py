@@ -17,7 +17,7 @@ from tests.config.access.sample_objects import SAMPLE_IDS, make_sample_objects
 pytestmark = pytest.mark.django_db
 LONG = "x" * 6000
 LISTS = ("exclude", "product_ids")  # of up to 50,000 characters
-REFERENCES = ("segment",)  # keys of other objects, which are looked up by an index
+REFERENCES = ("segment", "template")  # keys of other objects, which are looked up by an index
 TEXTS = [
     "%00",
     "%ED%A0%80",

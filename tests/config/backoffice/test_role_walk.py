@@ -33,7 +33,7 @@ AREAS = {
         *("home", "customers", "segments", "recommendations", "analytics", "catalog", "data", "settings"),
     },
     "Privacy officer": {"home", "customers", "analytics", "data", "settings"},
-    "Operator": {"home", "customers", "recommendations", "data", "settings"},
+    "Operator": {"home", "customers", "campaigns", "recommendations", "data", "settings"},
     "Administrator": {
         *("home", "customers", "segments", "campaigns", "recommendations"),
         *("analytics", "catalog", "data", "settings"),
@@ -42,11 +42,11 @@ AREAS = {
 # The tabs of the settings by role: what is behind them concerns operation, privacy and users.
 SETTINGS = {
     "Analyst": {"stages"},
-    "Marketer": {"stages"},
+    "Marketer": {"sending", "stages"},
     "Merchandiser": {"stages"},
     "Privacy officer": {"privacy", "audit"},
-    "Operator": {"jobs", "keys", "stages", "brand", "audit", "tables"},
-    "Administrator": {"jobs", "keys", "team", "stages", "privacy", "brand", "audit", "tables"},
+    "Operator": {"jobs", "keys", "sending", "stages", "brand", "audit", "tables"},
+    "Administrator": {"jobs", "keys", "team", "sending", "stages", "privacy", "brand", "audit", "tables"},
 }
 # What each role may import. Customers have personal data, which only administrators and privacy officers see.
 IMPORTS = {

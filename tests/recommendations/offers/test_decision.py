@@ -98,6 +98,16 @@ def test_the_holdout_group_sees_the_next_offer_and_is_recorded() -> None:
     assert set(arms) == {customer.pk for customer in held_out}
 
 
+def test_a_device_keeps_its_group_when_it_becomes_known_as_a_customer() -> None:
+    make_offer("tested", holdout_share="0.5")
+    first = {name: decide(anonymous_id=name)[0] for name in (f"device-{number}" for number in range(12))}
+    assert set(first.values()) == {"tested", ""}
+    for name in first:
+        make_identifier(make_customer(), name, kind=Identifier.Kind.ANONYMOUS_ID)
+    later = {name: decide(anonymous_id=name, now=NOON + timedelta(days=30))[0] for name in first}
+    assert later == first
+
+
 def test_an_individual_offer_needs_to_be_queued_and_expires() -> None:
     customer = make_customer("mei")
     offer = make_offer("personal", is_individual=True)

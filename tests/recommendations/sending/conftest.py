@@ -13,6 +13,7 @@ from tests.smtp_sink import SmtpSink, run_smtp_sink
 def fake_rendering(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """Render without templates; a test can replace the parts."""
     from recommendations.sending import composition
+    from recommendations.sending.tracking.links import DeliveryLinks
     from tests.recommendations.sending.fakes import FakeChoices, FakeTemplate, load_fake_recipients
 
     rendering = SimpleNamespace(
@@ -20,8 +21,19 @@ def fake_rendering(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
         load_recipients=load_fake_recipients,
         choose=lambda compiled, recipients, *, now, deliveries: {key: FakeChoices() for key in recipients},
     )
-    monkeypatch.setattr(composition, "get_rendering", lambda: rendering)
+    monkeypatch.setattr(composition, "rendering", rendering)
+    monkeypatch.setattr(composition, "build_links", lambda *names: DeliveryLinks(*names[:2], "welcome"))
     return rendering
+
+
+@pytest.fixture(autouse=True)
+def own_accounts() -> Iterator[None]:
+    """Read the accounts of channels anew in each test."""
+    from recommendations.sending.channels.accounts import forget_accounts
+
+    forget_accounts()
+    yield
+    forget_accounts()
 
 
 @pytest.fixture

@@ -40,7 +40,10 @@ class FakeTemplate:
 def load_fake_recipients(
     customer_ids: Sequence[int], *, fields: Any, events: Mapping[int, Any], as_of: Any
 ) -> dict[int, Customer]:
-    return {customer.pk: customer for customer in Customer.objects.filter(pk__in=customer_ids)}
+    customers = {customer.pk: customer for customer in Customer.objects.filter(pk__in=customer_ids)}
+    for customer in customers.values():
+        customer.user_id = f"u{customer.pk}"  # type: ignore[attr-defined]
+    return customers
 
 
 def make_subscriber(email: str, **fields: Any) -> Customer:

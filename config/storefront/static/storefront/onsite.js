@@ -9,6 +9,7 @@ perennial.init({
   language: shop.language,
   autoPage: false, // each page reports itself, with its own name
   productUrl: (productId) => pageAddress("product", { id: productId }), // the catalog of the demo has no links
+  categoryUrl: (category) => pageAddress("search", { category }),
 })
 
 export { perennial }

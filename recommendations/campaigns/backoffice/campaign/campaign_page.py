@@ -168,7 +168,7 @@ def list_settings(campaign: Campaign) -> list[tuple[str, str, str]]:
 
 def get_template_url(campaign: Campaign) -> str:
     try:
-        return reverse("admin:messaging_messagetemplate_change", args=[campaign.template_id])
+        return reverse("message_templates:editor", args=[campaign.template_id]) if campaign.template_id else ""
     except NoReverseMatch:
         return ""
 

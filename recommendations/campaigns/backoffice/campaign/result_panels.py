@@ -10,7 +10,13 @@ from django.utils.translation import gettext_lazy
 
 from config.foundation.backoffice.tables import Cell, Column, Table, build_table
 from config.foundation.charts.light import BarList, build_bar_list
-from config.foundation.number_formats import format_count, format_moment, format_percent, format_whole_money
+from config.foundation.number_formats import (
+    format_count,
+    format_moment,
+    format_money,
+    format_percent,
+    format_whole_money,
+)
 from recommendations.campaigns.backoffice.campaign.people_groups import GROUPS
 from recommendations.campaigns.backoffice.labels import format_interval, format_points, format_signed_money
 from recommendations.campaigns.models import Campaign
@@ -55,7 +61,7 @@ def build_comparison(results: CampaignResults, currency: str) -> list[dict[str, 
     groups = (results.recipients, results.holdout)
     effect = results.effect
     per_customer = effect.revenue_per_customer if effect else None
-    money = lambda value: format_signed_money(value, currency)  # noqa: E731 — a format
+    money = lambda value: format_signed_money(value, currency, exact=True)  # noqa: E731 — a format
     rows = [
         make_row(_("Customers"), [format_count(group.customers) for group in groups]),
         make_row(_("Reached the goal"), [format_count(group.converted) for group in groups]),
@@ -69,7 +75,7 @@ def build_comparison(results: CampaignResults, currency: str) -> list[dict[str, 
         make_row(_("Revenue"), [format_whole_money(group.revenue, currency) for group in groups]),
         make_row(
             _("Revenue per customer"),
-            [format_whole_money(group.revenue_per_customer, currency) for group in groups],
+            [format_money(group.revenue_per_customer, currency) for group in groups],
             money(per_customer.value) if per_customer else "",
             format_interval(per_customer, money) if per_customer else "",
         ),

@@ -122,9 +122,6 @@ class CampaignForm(forms.ModelForm):
             if field is not None:
                 field.disabled = True
 
-    def clean_kind(self) -> str:
-        return str(self.cleaned_data["kind"])
-
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         segment, excluded = cleaned.get("segment"), cleaned.get("excluded_segments")

@@ -1,5 +1,6 @@
 """The page that creates or edits a campaign in five steps: audience, message, schedule, measurement, review and launch."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
@@ -13,6 +14,7 @@ from django.utils.translation import gettext as _
 from config.foundation.backoffice.pages import render_page
 from config.foundation.database.statement_timeouts import is_statement_timeout
 from customers.segments.conditions.condition_tree import ConditionError
+from customers.segments.membership import query_members
 from customers.segments.models import Segment
 from recommendations.campaigns.audience import preview_audience
 from recommendations.campaigns.backoffice.access import ADD, CHANGE, VIEW, check_permission, get_campaign
@@ -133,7 +135,7 @@ def show_form(request: HttpRequest, campaign: Campaign, form: CampaignForm, *, s
 
 def find_templates_url() -> str:
     try:
-        return reverse("admin:messaging_messagetemplate_changelist")
+        return reverse("message_templates:list")
     except NoReverseMatch:
         return ""
 
@@ -172,7 +174,7 @@ def build_estimate(form: CampaignForm) -> dict[str, Any]:
         "problems": [problem.message for problem in find_launch_problems(campaign, now=now)]
         if campaign.status == Campaign.Status.DRAFT
         else [],
-        "previews": list_previews(campaign),
+        "previews": list_previews(campaign, now=now),
     }
     try:
         preview = preview_audience(campaign=campaign, as_of=now, excluded=excluded)
@@ -190,6 +192,20 @@ def build_estimate(form: CampaignForm) -> dict[str, Any]:
     }
 
 
-def list_previews(campaign: Campaign) -> list[str]:
-    """Return the addresses of the message as three customers of the segment get it."""
-    return []
+def list_previews(campaign: Campaign, *, now: datetime) -> list[dict[str, str]]:
+    """Return the message as three customers of the segment get it: their names and the addresses of the documents."""
+    if campaign.template_id is None:
+        return []
+    try:
+        url = reverse("message_templates:preview", args=[campaign.template_id])
+        customers = list(
+            query_members(segment=campaign.segment, as_of=now)
+            .filter(profile__isnull=False)
+            .order_by("pk")
+            .values_list("pk", flat=True)[:PREVIEWS]
+        )
+    except (NoReverseMatch, ConditionError):
+        return []
+    return [
+        {"url": f"{url}?customer={pk}", "title": _("Customer %(number)s") % {"number": f"#{pk}"}} for pk in customers
+    ]

@@ -31,6 +31,7 @@ def get_text(row: int, *, source: str, placement: str = FOR_YOU) -> str:
             products=PRODUCTS,
             placement=placement,
             support=ReasonSupport(None, 5),
+            last_kind=VIEW if row else PURCHASE,
         )
     assert reason.product_ids == [PRODUCTS.product_ids[row]]
     return reason.text
@@ -72,6 +73,7 @@ def test_what_is_bought_with_everything_is_no_reason(is_general: bool, kind: int
             products=products,
             placement=FOR_YOU,
             support=ReasonSupport(model, 5),
+            last_kind=kind,
         )
     assert reason.text == text
 

@@ -7,11 +7,14 @@ from io import BytesIO
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
+from urllib.parse import parse_qsl
 
 import pytest
 import redis
 from django.core.handlers.wsgi import WSGIHandler
 from django.db import connections
+from hypothesis import given
+from hypothesis import strategies as st
 from pytest_django.fixtures import DjangoAssertNumQueries
 
 from config import fast_path
@@ -25,7 +28,14 @@ from config.foundation.rate_limiter import RateLimiter
 from customers.events.models import Source
 from customers.events.sources.user_tokens import clear_token_key_cache, create_user_token, read_token_key
 from recommendations.engine.placements import PLACEMENTS
-from recommendations.serving.rest.fast_path import AUTOCOMPLETE_PATH, RANK_PATH, RECOMMENDATIONS_PATH, SEARCH_PATH
+from recommendations.serving.rest.fast_path import (
+    AUTOCOMPLETE_PATH,
+    RANK_PATH,
+    RECOMMENDATIONS_PATH,
+    SEARCH_PATH,
+    _parse_query,
+)
+from recommendations.serving.rest.request import NotPlainError
 from recommendations.serving.rest.search.autocomplete import serve_autocomplete
 from recommendations.serving.rest.search.serve import serve_search
 from recommendations.serving.search.searcher import Searcher
@@ -116,6 +126,17 @@ def test_the_fast_path_returns_the_response_of_the_view(key: str, client: Any, s
         assert (status, call.reached) == (200, 0)
         assert headers["Content-Type"] == view["Content-Type"] == "application/json"
         assert normalize(fast) == normalize(view.json())
+
+
+@given(st.text("ab=&%+é2 ;", max_size=20))
+def test_a_query_is_decoded_as_the_standard_library_decodes_it(query: str) -> None:
+    try:
+        expected = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query), errors="strict")
+    except ValueError:
+        with pytest.raises(NotPlainError):
+            _parse_query(query)
+    else:
+        assert _parse_query(query) == expected
 
 
 def test_the_fast_path_returns_the_ranking_of_the_view(key: str, client: Any) -> None:

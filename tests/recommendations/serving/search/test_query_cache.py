@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from recommendations.engine.text_search import Documents, ScoredQuery, TextIndex
-from recommendations.serving.search.query_cache import QueryCache
+from recommendations.serving.search.query_cache import QueryCache, ValuesOfRows
 
 
 def make_index() -> TextIndex:
@@ -64,3 +64,27 @@ def test_a_kept_query_gives_the_same_matches_whatever_was_asked_before() -> None
             kept, fresh = query.find_matches(allowed), index.score("red kettle").find_matches(allowed)
             assert (kept.rows.tolist(), kept.scores.tolist()) == (fresh.rows.tolist(), fresh.scores.tolist())
             assert (kept.corrected, kept.n_covered.tolist()) == (fresh.corrected, fresh.n_covered.tolist())
+
+
+def test_the_rows_of_a_query_are_kept_for_the_same_allowed_rows_only() -> None:
+    query, allowed = make_index().score("kettle"), np.ones(4, np.bool_)
+    first = query.find_rows(allowed)
+    assert first.tolist() == [0, 1]
+    assert query.find_rows(allowed) is first
+    other = np.array([False, True, True, True])
+    assert query.find_rows(other).tolist() == [1]
+    assert query.find_rows(allowed).tolist() == [0, 1]
+
+
+def test_values_belong_to_an_array_and_end_with_it() -> None:
+    values, computed = ValuesOfRows[int](max_values=3), []
+
+    def add_up(rows: Any) -> int:
+        computed.append(rows.tolist())
+        return int(rows.sum())
+
+    rows = np.array([1, 2], np.int32)
+    assert [values.get_or_compute(rows, add_up) for _number in range(2)] == [3, 3]
+    assert len(computed) == 1
+    for number in range(20):  # each array is gone before the next one is made, which may get its address
+        assert values.get_or_compute(np.array([number, 5], np.int32), add_up) == number + 5

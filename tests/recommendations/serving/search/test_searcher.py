@@ -3,6 +3,7 @@
 import mmap
 import time
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,20 @@ def test_a_new_product_is_found_until_it_becomes_inactive(shop_of_twelve: None, 
     assert attributes.count_values(np.arange(13, dtype=np.int32))["slots"] == [("2", 1)]
     Product.objects.filter(product_id="o1").update(is_active=False, updated_at=timezone.now())
     assert find_ids(fresh_searcher, "toaster") == []
+
+
+def test_the_price_ranges_follow_a_new_price(shop_of_twelve: None, fresh_searcher: Searcher) -> None:
+    def list_ends() -> list[float | None]:
+        request = SearchRequest("kettle", price_min=Decimal(10), language="en")
+        # asked twice: the second answer may use what the first one has kept
+        pages = [search(request, snapshot=fresh_searcher.get_snapshot(now=NOON)) for _number in range(2)]
+        assert pages[0].facets.price == pages[1].facets.price
+        return [entry.low for entry in pages[1].facets.price]
+
+    before = list_ends()
+    assert max(end or 0 for end in before) < 50
+    Product.objects.filter(product_id="k1").update(price=Decimal("90.00"), updated_at=timezone.now())
+    assert max(end or 0 for end in list_ends()) > max(end or 0 for end in before)
 
 
 def test_products_restored_from_a_backup_are_found_at_the_next_count(

@@ -1,0 +1,154 @@
+"""Checks, versions, publishing and test sends of a template."""
+
+from dataclasses import replace
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from config.foundation.audit_log import record_action
+from config.foundation.backoffice.pages import render_page
+from recommendations.messaging.backoffice.access import (
+    CHANGE,
+    choose_shown_version,
+    load_content,
+    load_template,
+    parse_language,
+)
+from recommendations.messaging.backoffice.editor_context import describe_editor
+from recommendations.messaging.backoffice.editor_page import redirect_to_editor
+from recommendations.messaging.backoffice.preview_page import find_customer, render_message
+from recommendations.messaging.channels import Channel
+from recommendations.messaging.checks import check_version
+from recommendations.messaging.mjml.problems import SourceError
+from recommendations.messaging.models import LANGUAGES, MessageTemplate, TemplateVersion
+from recommendations.messaging.test_sends import TestMessage, get_test_sender
+from recommendations.messaging.versions import PublishError, discard_draft, publish_draft, restore_version
+
+
+@require_safe
+def show_checks(request: HttpRequest, template_id: int) -> HttpResponse:
+    """Show what should be fixed before the template is sent."""
+    template = load_template(request, template_id)
+    version = choose_shown_version(template)
+    content = load_content(version, parse_language(request, version))
+    results = check_version(version, now=timezone.now()) if version else []
+    errors = sum(1 for result in results if result.is_error)
+    return render_page(
+        request,
+        "admin/messaging/checks.html",
+        title=template.name,
+        **describe_editor(request, template, version, content),
+        results=results,
+        errors=errors,
+        warnings=len(results) - errors,
+        may_change=request.user.has_perm(CHANGE),
+    )
+
+
+@require_safe
+def show_versions(request: HttpRequest, template_id: int) -> HttpResponse:
+    template = load_template(request, template_id)
+    version = choose_shown_version(template)
+    content = load_content(version, parse_language(request, version))
+    return render_page(
+        request,
+        "admin/messaging/versions.html",
+        title=template.name,
+        **describe_editor(request, template, version, content),
+        versions=template.versions.prefetch_related("contents")[:100],
+        may_change=request.user.has_perm(CHANGE),
+    )
+
+
+@require_POST
+def publish(request: HttpRequest, template_id: int) -> HttpResponse:
+    """Publish the draft; with errors, show them."""
+    template = load_template(request, template_id, CHANGE)
+    try:
+        version = publish_draft(template=template, now=timezone.now())
+    except PublishError as error:
+        labels = dict(LANGUAGES)
+        for language, problems in error.problems.items():
+            first = problems[0]
+            prefix = f"{labels[language]}: " if language in labels else ""
+            messages.error(
+                request, prefix + _("line %(line)d: %(message)s") % {"line": first.line, "message": first.message}
+            )
+        return HttpResponseRedirect(reverse("message_templates:checks", args=[template.pk]))
+    messages.success(request, _("Version %(number)d is published. New sends use it.") % {"number": version.number})
+    return redirect_to_editor(template, language=request.POST.get("language", ""))
+
+
+@require_POST
+def discard(request: HttpRequest, template_id: int) -> HttpResponse:
+    """Delete the draft."""
+    template = load_template(request, template_id, CHANGE)
+    if discard_draft(template):
+        messages.success(request, _("The draft was discarded. The published version is shown again."))
+    else:
+        messages.error(request, _("There is no published version to return to."))
+    return redirect_to_editor(template)
+
+
+@require_POST
+def restore(request: HttpRequest, template_id: int, number: int) -> HttpResponse:
+    """Make an earlier version the draft."""
+    template = load_template(request, template_id, CHANGE)
+    version = get_object_or_404(template.versions, number=number)
+    restore_version(version=version, by=request.user.get_username())
+    messages.success(request, _("Version %(number)d is the draft now. Publish it to send it.") % {"number": number})
+    return redirect_to_editor(template)
+
+
+@require_POST
+def send_test(request: HttpRequest, template_id: int) -> HttpResponse:
+    """Send the shown version to an address of the user's choice, rendered for a customer as in the preview."""
+    template = load_template(request, template_id, CHANGE)
+    version = choose_shown_version(template)
+    language = parse_language(request, version)
+    address = request.POST.get("address", "").strip()
+    problem = ""
+    try:
+        if template.channel == Channel.EMAIL:
+            validate_email(address)
+        problem = send_test_message(request, template, version, language=language, address=address)
+    except ValidationError:
+        problem = _("“%(address)s” is not an email address. Correct it.") % {"address": address[:100]}
+    except SourceError as error:
+        first = error.problems[0]
+        problem = _("line %(line)d: %(message)s") % {"line": first.line, "message": first.message}
+    if problem:
+        messages.error(request, problem)
+    else:
+        messages.success(request, _("The test message was sent to %(address)s.") % {"address": address})
+    return redirect_to_editor(template, language=language)
+
+
+def send_test_message(
+    request: HttpRequest, template: MessageTemplate, version: TemplateVersion | None, *, language: str, address: str
+) -> str:
+    """Render and send; return the problem, or "". Errors: SourceError."""
+    sender = get_test_sender()
+    if version is None or sender is None:
+        return _("Test messages cannot be sent: there is no content yet.")
+    rendered = render_message(request, template, version, base_url=settings.PUBLIC_URL)
+    subject = _("Test: %(subject)s") % {"subject": rendered.subject}
+    customer = find_customer(request)
+    record_action("template.test_sent", instance=template, details={"version": version.number, "language": language})
+    return sender(
+        TestMessage(
+            channel=template.channel,
+            address=address,
+            language=language,
+            rendered=replace(rendered, subject=subject),
+            customer_id=customer.pk if customer else None,
+        )
+    )

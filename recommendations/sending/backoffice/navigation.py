@@ -1,0 +1,38 @@
+"""The pages of this package in the menu of the back office."""
+
+from django.utils.translation import gettext_lazy as _
+
+from config.foundation.backoffice.navigation import MenuPage, register_pages
+
+register_pages(
+    MenuPage(
+        tab="campaigns.suppressions",
+        label=_("Suppressions"),
+        url_name="suppressions:list",
+        permission="sending.view_suppression",
+        order=10,
+    ),
+    MenuPage(
+        tab="settings.sending",
+        label=_("Sending"),
+        url_name="sending_settings:show",
+        permission="sending.change_sendingsettings",
+        order=10,
+    ),
+    MenuPage(
+        tab="campaigns.outbox",
+        label=_("Outbox"),
+        url_name="outbox:list",
+        permission="sending.view_outboxmessage",
+        order=10,
+        details=("outbox:message",),
+    ),
+    MenuPage(
+        tab="campaigns.outbox",
+        label=_("Not sent"),
+        url_name="outbox:problems",
+        permission="sending.view_delivery",
+        order=20,
+        details=("outbox:problem",),
+    ),
+)

@@ -1,0 +1,158 @@
+"""The settings of sending in the back office: caps, quiet hours, warm-up, domains, global holdout."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.decorators import permission_required
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from config.foundation.backoffice.pages import render_page
+from recommendations.sending.channels.registry import CHANNELS
+from recommendations.sending.email_format import ADDRESS
+from recommendations.sending.models import SendingSettings
+from recommendations.sending.settings_model import load_sending_settings
+
+PERMISSION = "sending.change_sendingsettings"
+SECTIONS = (
+    ("caps", gettext_lazy("Frequency caps"), ("cap_lines",)),
+    ("quiet", gettext_lazy("Quiet hours"), ("quiet_from", "quiet_until")),
+    ("holdout", gettext_lazy("Global holdout group"), ("global_holdout_share",)),
+    ("speed", gettext_lazy("Speed of emails"), ("domain_lines",)),
+    (
+        "warm_up",
+        gettext_lazy("Warm-up of a new sender"),
+        ("warm_up_from", "warm_up_first_day", "warm_up_growth", "warm_up_days"),
+    ),
+    ("bounces", gettext_lazy("Bounces"), ("soft_bounce_limit",)),
+)
+
+
+class SendingSettingsForm(forms.ModelForm):
+    """Caps and domains are texts, one per line."""
+
+    cap_lines = forms.CharField(
+        label=gettext_lazy("Caps"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 4}),
+        help_text=gettext_lazy(
+            "One per line: channel, messages, days. “email 3 7” allows three emails within any 7 days; “all 5 7” counts every "
+            "channel. Transactional messages are not counted."
+        ),
+    )
+    domain_lines = forms.CharField(
+        label=gettext_lazy("Emails per minute by domain"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 4}),
+        help_text=gettext_lazy("One per line: domain, emails per minute. “* 600” is the limit of each other domain."),
+    )
+
+    class Meta:
+        model = SendingSettings
+        fields = (
+            "quiet_from",
+            "quiet_until",
+            "global_holdout_share",
+            "warm_up_from",
+            "warm_up_first_day",
+            "warm_up_growth",
+            "warm_up_days",
+            "soft_bounce_limit",
+        )
+        widgets = {
+            "quiet_from": forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
+            "quiet_until": forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
+            "warm_up_from": forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+        }
+        help_texts = {
+            "quiet_until": gettext_lazy(
+                "In the time zone of each customer: the trait time_zone, else that of the country, else the shop's. "
+                "Messages wait until the quiet hours end. Leave both empty for none."
+            ),
+            "global_holdout_share": gettext_lazy(
+                "0.05 keeps one customer in twenty out of all marketing, to measure its whole effect. At most 0.5."
+            ),
+            "warm_up_from": gettext_lazy(
+                "Leave empty without a plan. Emails beyond a day's limit wait for the next day."
+            ),
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["cap_lines"] = "\n".join(
+            f"{cap['channel'] or 'all'} {cap['messages']} {cap['days']}" for cap in self.instance.caps
+        )
+        self.initial["domain_lines"] = "\n".join(
+            f"{domain} {rate}" for domain, rate in self.instance.domain_rates.items()
+        )
+
+    def clean_cap_lines(self) -> list[dict[str, Any]]:
+        caps = []
+        for number, line in enumerate(self.cleaned_data["cap_lines"].splitlines(), start=1):
+            if not line.strip():
+                continue
+            match line.replace(",", " ").split():
+                case [channel, count, days] if channel in ("all", *CHANNELS) and is_number(count) and is_number(days):
+                    caps.append(
+                        {"channel": "" if channel == "all" else channel, "messages": int(count), "days": int(days)}
+                    )
+                case _parts:
+                    raise forms.ValidationError(
+                        _(
+                            "Line %(number)d: “%(line)s” is not a cap. Write it like “email 3 7”; channels: all, %(channels)s."
+                        )
+                        % {"number": number, "line": line, "channels": ", ".join(CHANNELS)}
+                    )
+        return caps
+
+    def clean_domain_lines(self) -> dict[str, int]:
+        rates = {}
+        for number, line in enumerate(self.cleaned_data["domain_lines"].splitlines(), start=1):
+            if not line.strip():
+                continue
+            match line.replace(",", " ").lower().split():
+                case [domain, rate] if (domain == "*" or ADDRESS.fullmatch(f"a@{domain}")) and is_number(rate):
+                    rates[domain] = int(rate)
+                case _parts:
+                    raise forms.ValidationError(
+                        _("Line %(number)d: “%(line)s” is not a limit. Write it like “gmail.com 600”.")
+                        % {"number": number, "line": line}
+                    )
+        return rates
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        if (values.get("quiet_from") is None) != (values.get("quiet_until") is None):
+            self.add_error("quiet_until", _("Enter both the beginning and the end of the quiet hours, or neither."))
+        return values
+
+    def save(self, commit: bool = True) -> SendingSettings:
+        self.instance.caps = self.cleaned_data["cap_lines"]
+        self.instance.domain_rates = self.cleaned_data["domain_lines"]
+        saved: SendingSettings = super().save(commit)
+        return saved
+
+
+def is_number(text: str) -> bool:
+    return text.isdecimal() and 1 <= int(text) <= 100_000
+
+
+@permission_required(PERMISSION, raise_exception=True)
+def show_sending_settings(request: HttpRequest) -> HttpResponse:
+    """Show the settings; a POST saves them."""
+    form = SendingSettingsForm(request.POST or None, instance=load_sending_settings())
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        messages.success(request, _("The settings were saved. They apply to every message that is sent from now on."))
+        return HttpResponseRedirect(reverse("sending_settings:show"))
+    return render_page(
+        request,
+        "admin/sending/settings.html",
+        title=_("Sending"),
+        form=form,
+        sections=[(label, [form[name] for name in names]) for _key, label, names in SECTIONS],
+        status=422 if form.errors else None,
+    )

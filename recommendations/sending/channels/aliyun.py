@@ -1,0 +1,78 @@
+"""SMS by Aliyun: SendSms of Dysmsapi 2017-05-25, signed with ACS3-HMAC-SHA256.
+
+https://help.aliyun.com/zh/sms/developer-reference/api-dysmsapi-2017-05-25-sendsms
+https://help.aliyun.com/zh/sdk/product-overview/v3-request-structure-and-signature
+"""
+
+import hashlib
+import hmac
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from urllib.parse import quote
+
+from recommendations.sending.channels.accounts import Account
+from recommendations.sending.channels.base import OutgoingMessage
+from recommendations.sending.channels.providers import ProviderRequest
+from recommendations.sending.channels.twilio import read_object
+from recommendations.sending.transport.journal import SendResult
+
+HOST = "dysmsapi.aliyuncs.com"
+TEMPORARY_CODES = ("isv.BUSINESS_LIMIT_CONTROL", "isp.SYSTEM_ERROR", "isp.RAM_PERMISSION_DENY", "Throttling")
+
+
+class AliyunProvider:
+    """Sends a registered template, whose parameters are the JSON of the message; a plain text is the parameter "content"."""
+
+    key = "aliyun"
+    options = ("access_key_id", "sign_name", "template_code", "base_url")
+    secrets = ("access_key_secret",)
+    is_idempotent = False
+
+    def build_request(self, message: OutgoingMessage, account: Account) -> ProviderRequest:
+        query = {
+            "OutId": str(message.delivery_id),
+            "PhoneNumbers": message.recipient.removeprefix("+86"),
+            "SignName": account.options["sign_name"],
+            "TemplateCode": account.options["template_code"],
+            "TemplateParam": json.dumps(build_template_parameters(message.text), ensure_ascii=False),
+        }
+        text = "&".join(f"{quote(name, safe='~')}={quote(value, safe='~')}" for name, value in sorted(query.items()))
+        moment = datetime.now(UTC)
+        nonce = hashlib.sha256(f"{message.delivery_id}:{message.attempt}".encode()).hexdigest()[:32]
+        headers = sign_aliyun(text, account, moment=moment, nonce=nonce)
+        return ProviderRequest(f"{account.options.get('base_url') or f'https://{HOST}'}/?{text}", headers, b"")
+
+    def read_answer(self, result: SendResult) -> SendResult:
+        answer = read_object(result.text)
+        code = str(answer.get("Code", ""))
+        if result.outcome == "sent" and code == "OK":
+            return replace(result, provider_id=str(answer.get("BizId", "")))
+        outcome = "temporary" if code.startswith(TEMPORARY_CODES) else "permanent" if code else result.outcome
+        return replace(result, outcome=outcome, text=f"{code} {answer.get('Message', '')}".strip() or result.text)
+
+
+def build_template_parameters(text: str) -> dict[str, object]:
+    """Return the parameters of a registered template: the JSON object of the message, or its text as "content"."""
+    return read_object(text) or {"content": text.strip()}
+
+
+def sign_aliyun(query: str, account: Account, *, moment: datetime, nonce: str) -> dict[str, str]:
+    """Return the headers of a request without a body."""
+    digest = hashlib.sha256(b"").hexdigest()
+    signed = {
+        "host": HOST,
+        "x-acs-action": "SendSms",
+        "x-acs-content-sha256": digest,
+        "x-acs-date": f"{moment:%Y-%m-%dT%H:%M:%SZ}",
+        "x-acs-signature-nonce": nonce,
+        "x-acs-version": "2017-05-25",
+    }
+    names = ";".join(signed)
+    canonical = "\n".join(
+        ["POST", "/", query, "".join(f"{name}:{value}\n" for name, value in signed.items()), names, digest]
+    )
+    to_sign = f"ACS3-HMAC-SHA256\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+    signature = hmac.new(account.secrets["access_key_secret"].encode(), to_sign.encode(), hashlib.sha256).hexdigest()
+    credential = f"Credential={account.options['access_key_id']},SignedHeaders={names},Signature={signature}"
+    return {**signed, "Authorization": f"ACS3-HMAC-SHA256 {credential}"}

@@ -1,0 +1,95 @@
+"""Keeps deliveries with their customer when customers are merged or split, and forgets what is personal when one is erased."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db import connection
+
+from customers.identity.merging.row_moves import MovedRows, move_rows, restore_rows
+from recommendations.sending.models import Delivery, OutboxMessage, PushSubscription
+
+LABEL = Delivery._meta.label_lower
+REPLACED = "sending.replaced"  # deliveries of the kept customer whose place that of the merged one took
+MODELS = (OutboxMessage, PushSubscription)
+
+# Of two deliveries of one origin, the one that is further: the other must not be sent as well.
+RANK_DOUBLES = """
+WITH pair AS (
+    SELECT * FROM unnest(%(kept)s::bigint[], %(merged)s::bigint[]) AS row (kept, merged)
+), owned AS (
+    SELECT d.id, d.origin_kind, d.origin_id, d.status, d.customer_id, p.kept, p.merged FROM sending_delivery d
+    JOIN pair p ON p.merged = d.customer_id
+    UNION ALL
+    SELECT d.id, d.origin_kind, d.origin_id, d.status, d.customer_id, p.kept, 0 FROM sending_delivery d
+    JOIN (SELECT DISTINCT kept FROM pair) p ON p.kept = d.customer_id
+), ranked AS (
+    SELECT id, customer_id, kept, merged,
+           row_number() OVER same AS position, first_value(id) OVER same AS winner,
+           first_value(customer_id) OVER same AS winner_customer
+    FROM owned
+    WINDOW same AS (
+        PARTITION BY origin_kind, origin_id, kept
+        ORDER BY array_position(ARRAY['delivered', 'bounced', 'sent', 'uncertain', 'sending', 'failed', 'pending'], status::text)
+                 NULLS LAST, merged, id
+    )
+)
+SELECT id, customer_id, kept, winner, winner_customer FROM ranked WHERE position > 1
+"""
+SKIP_PENDING = """
+UPDATE sending_delivery SET status = 'skipped', skip_reason = 'merged' WHERE id = ANY(%s) AND status = 'pending'
+"""
+SET_CUSTOMERS = """
+UPDATE sending_delivery d SET customer_id = row.customer_id
+FROM unnest(%s::bigint[], %s::bigint[]) AS row (id, customer_id) WHERE d.id = row.id
+"""
+MOVE_DELIVERIES = """
+UPDATE sending_delivery d SET customer_id = pair.kept
+FROM unnest(%(kept)s::bigint[], %(merged)s::bigint[]) AS pair (kept, merged)
+WHERE d.customer_id = pair.merged AND d.id <> ALL(%(losers)s)
+RETURNING pair.merged, d.id
+"""
+
+
+def move_deliveries(*, pairs: Sequence[tuple[int, int]], **_kwargs: Any) -> MovedRows:
+    """Move the deliveries of merged customers; of two deliveries of one origin, only one is sent.
+
+    The other one keeps, or gets, the number of the merged customer, under which a revert finds it.
+    """
+    columns: dict[str, Any] = {"kept": [kept for kept, _m in pairs], "merged": [merged for _k, merged in pairs]}
+    moved: dict[int, dict[str, list[Any]]] = move_rows(models=MODELS, pairs=pairs)
+    with connection.cursor() as cursor:
+        cursor.execute(RANK_DOUBLES, columns)
+        losers = cursor.fetchall()
+        cursor.execute(SKIP_PENDING, [[row[0] for row in losers]])
+        replaced = [
+            (loser, winner_customer) for loser, owner, kept, _winner, winner_customer in losers if owner == kept
+        ]
+        # through negative numbers, because two deliveries of an origin cannot have one customer even for a moment
+        cursor.execute(SET_CUSTOMERS, [[loser for loser, _c in replaced], [-loser for loser, _c in replaced]])
+        cursor.execute(MOVE_DELIVERIES, {**columns, "losers": [row[0] for row in losers]})
+        for merged, delivery_id in cursor.fetchall():
+            moved.setdefault(merged, {}).setdefault(LABEL, []).append(delivery_id)
+        cursor.execute(SET_CUSTOMERS, [[loser for loser, _c in replaced], [customer for _l, customer in replaced]])
+    for loser, customer in replaced:
+        moved.setdefault(customer, {}).setdefault(REPLACED, []).append(loser)
+    return moved
+
+
+def restore_deliveries(*, merges: Sequence[tuple[int, int, Mapping[str, Any]]], **_kwargs: Any) -> None:
+    """Move back what `move_deliveries` moved."""
+    replaced = [(loser, kept) for kept, _merged, rows in merges for loser in rows.get(REPLACED, ())]
+    with connection.cursor() as cursor:
+        cursor.execute(SET_CUSTOMERS, [[loser for loser, _k in replaced], [-loser for loser, _k in replaced]])
+        restore_rows(models=(Delivery, *MODELS), merges=merges)
+        cursor.execute(SET_CUSTOMERS, [[loser for loser, _k in replaced], [kept for _l, kept in replaced]])
+
+
+def forget_erased_customer(*, customer_id: int, **_kwargs: Any) -> None:
+    """Delete the content of the customer's messages; the deliveries stay as numbers, and pending ones are skipped."""
+    forget_deleted_customers(customer_ids=[customer_id])
+
+
+def forget_deleted_customers(*, customer_ids: Sequence[int], **_kwargs: Any) -> None:
+    for model in MODELS:
+        model.objects.filter(customer_id__in=customer_ids).delete()
+    Delivery.objects.filter(customer_id__in=customer_ids).update(event={}, choices={})

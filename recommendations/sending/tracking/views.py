@@ -1,0 +1,158 @@
+"""The public pages of links in messages: no log-in, no cookies; the signed token says who may do what."""
+
+from base64 import b64decode
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from csp.decorators import csp_replace
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.utils import timezone, translation
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_http_methods, require_safe
+
+from config.foundation.http.client_address import get_client_address
+from config.foundation.rate_limiter import count_locally
+from config.foundation.shop.profile import get_shop
+from customers.identity.models import Customer
+from recommendations.sending.models import Delivery
+from recommendations.sending.tracking import tokens
+from recommendations.sending.tracking.browser_view import find_product_image, render_in_browser
+from recommendations.sending.tracking.entries import MAX_AGENT, TrackedEntry, compute_source
+from recommendations.sending.tracking.storing import record_entry
+from recommendations.sending.tracking.subscriptions import (
+    PREFERENCES,
+    read_preferences,
+    save_preferences,
+    unsubscribe,
+)
+
+PIXEL = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
+PAGES_PER_MINUTE = 120  # of one address; opens and clicks are not limited, because proxies open for many people
+EMAIL_POLICY = {
+    "default-src": ["'none'"],
+    "img-src": ["https:", "http:", "data:"],
+    "style-src": ["'unsafe-inline'"],
+    "font-src": ["https:"],
+    "frame-ancestors": ["'none'"],
+    "sandbox": ["allow-popups", "allow-popups-to-escape-sandbox", "allow-top-navigation-by-user-activation"],
+}
+protect: Any = csp_replace(EMAIL_POLICY)  # typed for views without arguments from the URL
+type View = Callable[..., HttpResponse]
+
+
+def read_token(purpose: bytes, token: str) -> tuple[int, str]:
+    try:
+        return tokens.read_token(purpose, token)
+    except tokens.InvalidTokenError as error:
+        raise Http404(str(error)) from error
+
+
+def get_delivery(purpose: bytes, token: str) -> Delivery:
+    """Return the delivery of a link, and use its language. Raises Http404."""
+    delivery = Delivery.objects.filter(pk=read_token(purpose, token)[0]).first()
+    if delivery is None:
+        raise Http404("The message no longer exists.")
+    if delivery.language:
+        translation.activate(delivery.language)
+    return delivery
+
+
+def limit_pages(view: View) -> View:
+    """Answer 429 to an address that requests too many pages."""
+
+    def limited(request: HttpRequest, token: str) -> HttpResponse:
+        wait = count_locally(f"message-page:{get_client_address(request.META)}", max_requests=PAGES_PER_MINUTE)
+        if wait:
+            return HttpResponse("Too many requests.", status=429, headers={"Retry-After": str(wait)})
+        return view(request, token)
+
+    return limited
+
+
+def record(request: HttpRequest, kind: str, delivery_id: int, url: str = "") -> None:
+    """Record an open or click; a HEAD request, which link checkers send, counts as neither."""
+    if request.method == "GET":
+        agent = request.headers.get("User-Agent", "")[:MAX_AGENT]
+        source = compute_source(get_client_address(request.META), agent)
+        record_entry(TrackedEntry(kind, delivery_id, timezone.now(), url, agent, source))
+
+
+@require_safe
+def open_link(request: HttpRequest, token: str) -> HttpResponse:
+    """Count a click and lead to the URL, which only the shop could put into the token."""
+    delivery_id, url = read_token(tokens.CLICK, token)
+    record(request, "click", delivery_id, url)
+    response = HttpResponseRedirect(url)
+    response["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+@require_safe
+def show_open_pixel(request: HttpRequest, token: str) -> HttpResponse:
+    """Count an open; the answer is a transparent image, also for an unknown token."""
+    with suppress(tokens.InvalidTokenError):
+        record(request, "open", tokens.read_token(tokens.OPEN, token)[0])
+    return HttpResponse(PIXEL, content_type="image/gif", headers={"Cache-Control": "no-store, private"})
+
+
+@csrf_exempt
+@require_http_methods(["GET", "HEAD", "POST"])
+@limit_pages
+def show_unsubscribe_page(request: HttpRequest, token: str) -> HttpResponse:
+    """Ask for a confirmation (GET), or unsubscribe (POST: the button, or one click in a mail program, RFC 8058).
+
+    A GET request changes nothing, because security scanners follow every link of an email.
+    """
+    delivery = get_delivery(tokens.UNSUBSCRIBE, token)
+    if request.method == "POST":
+        is_one_click = request.POST.get("List-Unsubscribe") == "One-Click"
+        source = "one-click unsubscribe" if is_one_click else "unsubscribe page"
+        unsubscribe(delivery, at=timezone.now(), source=source)
+        if is_one_click:
+            return HttpResponse(status=200)
+    preferences = tokens.make_token(tokens.PREFERENCES, delivery.pk)
+    return render_page(request, "unsubscribe", is_done=request.method == "POST", preferences_token=preferences)
+
+
+@csrf_exempt
+@require_http_methods(["GET", "HEAD", "POST"])
+@limit_pages
+def show_preferences_page(request: HttpRequest, token: str) -> HttpResponse:
+    """Show and save which messages the customer wants."""
+    delivery = get_delivery(tokens.PREFERENCES, token)
+    customer = Customer.objects.filter(pk=delivery.customer_id, erased_at__isnull=True).first()
+    if customer is None:
+        return render_page(request, "gone", status=410)
+    if request.method == "POST":
+        save_preferences(customer, {purpose: purpose in request.POST for purpose in PREFERENCES}, at=timezone.now())
+    granted = read_preferences(customer)
+    choices = [(purpose, label, granted[purpose]) for purpose, label in PREFERENCES.items()]
+    return render_page(request, "preferences", choices=choices, is_saved=request.method == "POST")
+
+
+@require_safe
+@limit_pages
+@protect
+def show_message(request: HttpRequest, token: str) -> HttpResponse:
+    """Show the message as it was sent, without scripts."""
+    html = render_in_browser(get_delivery(tokens.VIEW, token), now=timezone.now())
+    return HttpResponse(html) if html else render_page(request, "gone", status=410)
+
+
+@require_safe
+def show_product_image(request: HttpRequest, token: str) -> HttpResponse:
+    """Lead to the image of a product that is chosen now; without one, to a transparent image."""
+    delivery_id, place = read_token(tokens.IMAGE, token)
+    url = find_product_image(delivery_id, place, now=timezone.now())
+    if url:
+        return HttpResponseRedirect(url, headers={"Cache-Control": "no-store, private"})
+    return HttpResponse(PIXEL, content_type="image/gif", headers={"Cache-Control": "no-store, private"})
+
+
+def render_page(request: HttpRequest, name: str, *, status: int = 200, **context: Any) -> HttpResponse:
+    response = render(request, f"sending/{name}.html", {"shop": get_shop(), **context}, status=status)
+    response["X-Robots-Tag"] = "noindex"
+    response["Referrer-Policy"] = "no-referrer"
+    return response

@@ -1,0 +1,118 @@
+"""HTTP requests to providers and webhooks: only to public addresses, over connections that many requests use.
+
+The name is resolved once per connection and the connection goes to a checked address, as in `config/foundation/files/safe_download.py`.
+"""
+
+import http.client
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from recommendations.sending.transport.journal import SendResult
+
+MAX_ANSWER = 20_000
+MAX_IDLE_SECONDS = 20.0
+
+
+class ForbiddenAddressError(Exception):
+    """The URL is not https, or leads to an address that is not public."""
+
+
+class HttpSender:
+    """Sends requests with one connection per host.
+
+    private_hosts: names that may have private addresses and plain http, as an operator has set.
+    """
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self._private_hosts = frozenset(options.get("private_hosts", ()))
+        self._timeout = float(options.get("timeout", 15.0))
+        self._connections: dict[tuple[str, str, int], tuple[http.client.HTTPConnection, float]] = {}
+
+    def send(self, header: dict[str, Any], body: bytes, begin: Callable[[], None]) -> SendResult:
+        """Send one request; the result has the status and the beginning of the answer, which the channel understands."""
+        delivery_id, attempt = header["id"], header["attempt"]
+        try:
+            connection = self._open(header["url"])
+        except ForbiddenAddressError as error:
+            return SendResult(delivery_id, attempt, "permanent", text=str(error))
+        except OSError as error:
+            return SendResult(delivery_id, attempt, "temporary", text=f"{type(error).__name__}: {error}"[:500])
+        begin()
+        parts = urlsplit(header["url"])
+        target = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
+        try:
+            connection.request(header.get("method", "POST"), target, body=body, headers=header["headers"])
+            response = connection.getresponse()
+            answer = response.read(MAX_ANSWER)
+        except (OSError, http.client.HTTPException) as error:
+            self._close(header["url"])
+            text = f"The server did not answer: {type(error).__name__} {error}"[:500]
+            return SendResult(delivery_id, attempt, "temporary" if header["is_idempotent"] else "uncertain", text=text)
+        if response.will_close or not response.isclosed():
+            self._close(header["url"])
+        outcome = classify_status(response.status, is_idempotent=header["is_idempotent"])
+        return SendResult(delivery_id, attempt, outcome, response.status, answer.decode("utf-8", "replace"))
+
+    def close(self) -> None:
+        for connection, _used in self._connections.values():
+            connection.close()
+        self._connections.clear()
+
+    def _open(self, url: str) -> http.client.HTTPConnection:
+        key = build_key(urlsplit(url))
+        connection, used_at = self._connections.get(key, (None, 0.0))
+        if connection is None or time.monotonic() - used_at > MAX_IDLE_SECONDS:
+            self._close(url)
+            connection = connect(urlsplit(url), private_hosts=self._private_hosts, timeout=self._timeout)
+        self._connections[key] = (connection, time.monotonic())
+        return connection
+
+    def _close(self, url: str) -> None:
+        connection, _used = self._connections.pop(build_key(urlsplit(url)), (None, 0.0))
+        if connection is not None:
+            with suppress(OSError):
+                connection.close()
+
+
+def build_key(parts: SplitResult) -> tuple[str, str, int]:
+    return parts.scheme, parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def classify_status(status: int, *, is_idempotent: bool) -> str:
+    """Return the outcome of a status.
+
+    After a server error the message may have been sent: it is repeated only if the provider knows the repetition by its key.
+    """
+    if 200 <= status < 300:
+        return "sent"
+    if status in (408, 425, 429, 503):
+        return "temporary"
+    if status >= 500:
+        return "temporary" if is_idempotent else "uncertain"
+    return "permanent"
+
+
+def connect(parts: SplitResult, *, private_hosts: frozenset[str], timeout: float) -> http.client.HTTPConnection:
+    """Open a connection to a checked address. Raises ForbiddenAddressError, OSError."""
+    from django.conf import settings
+
+    if not settings.configured:  # the texts of errors need no translation here
+        settings.configure(USE_I18N=False)
+    from config.foundation.files.safe_download import DownloadError, PinnedConnection, check_url, find_address
+
+    host = parts.hostname or ""
+    if parts.scheme == "http" and host in private_hosts:
+        plain = http.client.HTTPConnection(host, parts.port or 80, timeout=timeout)
+        plain.connect()
+        return plain
+    try:
+        check_url(parts.geturl())
+        connection = PinnedConnection(parts, address=find_address(parts, private_hosts))
+    except DownloadError as error:
+        raise ForbiddenAddressError(str(error)) from error
+    connection.timeout = timeout
+    connection.connect()
+    return connection

@@ -1,0 +1,48 @@
+"""The finished campaigns of the demo: their results show what is known to be true."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from config.demo.campaigns import load_campaigns
+from customers.identity.models import Consent, Customer
+from customers.orders.models import Order
+from recommendations.campaigns.models import Campaign
+from recommendations.campaigns.results.summary import compute_results
+from recommendations.sending.models import Delivery
+from tests.makers import make_order, make_product
+
+NOW = datetime(2026, 11, 24, 15, tzinfo=UTC)
+
+
+@pytest.mark.django_db
+def test_the_win_back_shows_its_effect_and_the_newsletter_shows_none() -> None:
+    customers = Customer.objects.bulk_create(
+        Customer(pk=10_000 + number, email=f"c{number}@shop.example") for number in range(400)
+    )
+    Consent.objects.bulk_create(
+        Consent(customer=customer, purpose="email", status="granted", recorded_at=NOW - timedelta(days=300))
+        for customer in customers
+    )
+    product = make_product()
+    make_order(customers[0], placed_at=NOW - timedelta(days=90), products=[product])
+    order = Order.objects.get()
+    for number, customer in enumerate(customers[1:], start=1):
+        order.pk, order.order_id, order.customer = None, f"old-{number}", customer
+        order.placed_at = NOW - timedelta(days=60 if number % 10 else 34)
+        order.save()
+    before = Order.objects.count()
+    assert load_campaigns(loaded_at=NOW) == 2
+    assert load_campaigns(loaded_at=NOW) == 0
+    campaigns = {campaign.key: campaign for campaign in Campaign.objects.all()}
+    win_back = compute_results(campaigns["demo-win-back"], as_of=NOW)
+    newsletter = compute_results(campaigns["demo-newsletter"], as_of=NOW)
+    additional = Order.objects.count() - before
+    assert (win_back.verdict, newsletter.verdict) == ("increase", "no_effect")
+    assert win_back.effect is not None
+    truth = additional / win_back.recipients.customers
+    assert win_back.effect.conversion.low < truth < win_back.effect.conversion.high
+    assert 0.1 < truth < 0.35
+    assert win_back.deliveries.clicked < win_back.deliveries.opened < win_back.deliveries.sent
+    assert all(campaign.is_simulated and campaign.status == "ended" for campaign in campaigns.values())
+    assert not Delivery.objects.filter(status="pending").exists()

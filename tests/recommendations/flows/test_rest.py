@@ -1,0 +1,66 @@
+"""The REST API of flows: create, publish, pause, end, entries, recipes, and errors that name the step and the fix."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from recommendations.flows.models import Flow
+from tests.makers import make_customer
+from tests.recommendations.flows.makers import NOON, make_definition, make_template, message, run, signal, wait
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def api(client: Client) -> Client:
+    client.force_login(User.objects.create_superuser("root", "root@example.org", "demo-pass-123"))
+    return client
+
+
+def post(api: Client, path: str, body: Any = None, **headers: str) -> Any:
+    return api.post(f"/api/v1/flows/{path}", body or {}, content_type="application/json", headers=headers)
+
+
+def test_a_flow_is_created_published_paused_resumed_and_ended(api: Client) -> None:
+    make_template()
+    body = {"key": "basket", "name": "Basket", "definition": make_definition([message("hello"), wait("pause", days=1)])}
+    first = post(api, "", body, **{"Idempotency-Key": "k1"})
+    again = post(api, "", body, **{"Idempotency-Key": "k1"})
+    assert (first.status_code, again.status_code, Flow.objects.count()) == (201, 201, 1)
+    assert first.json()["draft"]["steps"][0]["key"] == "hello"
+    published = post(api, "basket/publish/").json()
+    assert (published["status"], published["version"], published["draft"]) == ("live", 1, None)
+    signal(make_customer("ada").pk)
+    run(NOON)
+    entries = api.get("/api/v1/flows/basket/entries/").json()
+    rows = entries.get("results", entries.get("items"))
+    assert [(row["user_id"], row["status"], row["step_key"]) for row in rows] == [("ada", "active", "pause")]
+    assert post(api, "basket/pause/").json()["status"] == "paused"
+    assert post(api, "basket/pause/").status_code == 409
+    assert post(api, "basket/resume/").json()["status"] == "live"
+    assert post(api, "basket/end/", {"people": "remove"}).json()["status"] == "ended"
+
+
+def test_publishing_a_broken_definition_names_the_step_and_the_fix(api: Client) -> None:
+    definition = make_definition([message("hello", "missing"), {"key": "w", "kind": "wait_until", "hour": "9"}])
+    post(api, "", {"key": "broken", "name": "Broken", "definition": definition})
+    response = post(api, "broken/publish/")
+    assert response.status_code == 400
+    assert (
+        "Step w, hour: '9'" in response.content.decode() or "Step w, hour: 9 is not a time" in response.content.decode()
+    )
+    changed = make_definition([message("hello", "missing")])
+    api.patch("/api/v1/flows/broken/", {"definition": changed}, content_type="application/json")
+    assert "no template with the key missing" in post(api, "broken/publish/").content.decode()
+
+
+def test_recipes_are_listed_and_used(api: Client) -> None:
+    recipes = {recipe["key"]: recipe for recipe in api.get("/api/v1/flows/recipes/").json()}
+    assert recipes["price-drop"]["questions"][0]["name"] == "percent"
+    assert post(api, "recipes/welcome/").status_code == 201
+    assert Flow.objects.get().recipe == "welcome"
+    wrong = post(api, "recipes/price-drop/", {"answers": {"percent": 0}})
+    assert (wrong.status_code, "enter a number from 1 to 90" in wrong.content.decode()) == (400, True)
+    assert post(api, "recipes/unknown/").status_code == 404

@@ -1,0 +1,113 @@
+"""Products and coupon codes of a chunk of recipients."""
+
+import threading
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from recommendations.messaging.coupons.claims import claim_codes
+from recommendations.messaging.models import CouponCode, CouponPool
+from recommendations.messaging.rendering import Recipient, choose, get_compiled, load_recipients
+from tests.makers import NOON, make_customer, make_product, make_profile
+from tests.recommendations.messaging.makers import get_version, make_source, make_template
+
+EVENT = {
+    "product": {
+        "product_id": "kettle",
+        "title": "Kettle",
+        "price": "19.90",
+        "currency": "EUR",
+        "url": "https://s.example/k",
+    }
+}
+
+
+def make_pool(*codes: str, **fields: Any) -> CouponPool:
+    pool = CouponPool.objects.create(key="welcome", name="Welcome", **fields)
+    CouponCode.objects.bulk_create(CouponCode(pool=pool, code=code) for code in codes)
+    return pool
+
+
+@pytest.mark.django_db
+def test_the_product_that_triggered_the_message_is_shown() -> None:
+    template = make_template(make_source("", sections='<mj-products placement="event" n="1"/>'))
+    compiled = get_compiled(get_version(template).pk)
+    chosen = choose(compiled, {1: Recipient(1, event=EVENT)}, now=NOON, deliveries={})[1]
+    assert [(card.title, str(card.price)) for card in chosen.products["row-1"]] == [("Kettle", "19.90")]
+
+
+@pytest.mark.django_db
+def test_a_row_that_must_have_products_stops_the_message_without_them() -> None:
+    template = make_template(make_source("", sections='<mj-products placement="event" fallback="skip"/>'))
+    chosen = choose(get_compiled(get_version(template).pk), {1: Recipient(1)}, now=NOON, deliveries={})
+    assert chosen[1].skip_reason == "no_content"
+
+
+@pytest.mark.django_db
+def test_rows_show_popular_products_when_their_filter_matches_none() -> None:
+    make_product("kettle", price=20)
+    row = '<mj-products placement="popular" filter="price &lt; 5" fallback="{0}" n="2"/>'
+    for fallback, expected in (("popular", ["kettle"]), ("hide", [])):
+        template = make_template(make_source("", sections=row.format(fallback)), key=f"t-{fallback}")
+        chosen = choose(get_compiled(get_version(template).pk), {1: Recipient(1)}, now=NOON, deliveries={})
+        assert [card.product_id for card in chosen[1].products["row-1"]] == expected
+
+
+@pytest.mark.django_db
+def test_a_delivery_keeps_its_code_and_a_used_up_pool_stops_messages() -> None:
+    make_pool("A-1")
+    compiled = get_compiled(get_version(make_template(make_source('<mj-coupon pool="welcome"/>'))).pk)
+    recipients = {1: Recipient(1), 2: Recipient(2)}
+    first = choose(compiled, recipients, now=NOON, deliveries={1: 11, 2: 12})
+    assert (first[1].coupons, first[2].skip_reason) == ({"welcome": "A-1"}, "coupons_used_up")
+    again = choose(compiled, {1: Recipient(1)}, now=NOON, deliveries={1: 11})
+    assert again[1].coupons == {"welcome": "A-1"}
+    assert CouponCode.objects.get().customer_id == 1
+
+
+@pytest.mark.django_db
+def test_codes_of_an_expired_pool_are_not_given() -> None:
+    make_pool("A-1", expires_at=NOON)
+    assert claim_codes(pool_key="welcome", deliveries={1: 1}, now=NOON) == {}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_workers_at_once_give_every_code_to_one_delivery() -> None:
+    make_pool(*(f"C-{number}" for number in range(60)))
+    results: list[dict[int, str]] = []
+
+    def claim(worker: int) -> None:
+        try:
+            for chunk in range(4):
+                start = worker * 100 + chunk * 5
+                results.append(
+                    claim_codes(pool_key="welcome", deliveries={start + each: each for each in range(5)}, now=NOON)
+                )
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=claim, args=(worker,)) for worker in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    given = [code for result in results for code in result.values()]
+    assert len(given) == len(set(given)) == 60
+    assert CouponCode.objects.filter(claimed_at__isnull=True).count() == 0
+
+
+@pytest.mark.django_db
+def test_recipients_are_loaded_with_one_query_and_only_what_is_needed(django_assert_num_queries: Any) -> None:
+    customer = make_customer("u1", name="Ann Lee", email="ann@shop.example", language="zh-CN", traits={"size": "M"})
+    make_profile(customer, orders=3, stage="loyal")
+    with django_assert_num_queries(1):
+        recipients = load_recipients([customer.pk, 999], fields={"name", "traits", "orders"}, as_of=NOON)
+    assert list(recipients) == [customer.pk]
+    recipient = recipients[customer.pk]
+    assert (recipient.user_id, recipient.name, recipient.email, recipient.fields) == (
+        "u1",
+        "Ann Lee",
+        "",
+        {"orders": 3},
+    )

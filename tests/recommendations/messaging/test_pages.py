@@ -1,0 +1,200 @@
+"""The pages of templates, as a marketer and an analyst use them."""
+
+import re
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.mail.backends.base import BaseEmailBackend
+from django.db.models import F
+from django.test import Client
+from django.urls import reverse
+
+from recommendations.messaging.backoffice.editor_page import hash_source
+from recommendations.messaging.models import CouponCode, CouponPool, MessageTemplate
+from recommendations.messaging.starters import ensure_starter_templates
+from recommendations.sending.models import OutboxMessage
+from tests.makers import NOON, make_customer
+from tests.recommendations.messaging.makers import make_source, make_template
+
+pytestmark = pytest.mark.django_db
+
+
+def log_in(client: Client, settings: Any, role: str) -> None:
+    settings.TWO_FACTOR_REQUIRED = False
+    user = User.objects.create_user(role, password="x", is_staff=True, email="mia@shop.example")
+    user.groups.add(Group.objects.get(name=role))
+    client.force_login(user)
+
+
+@pytest.fixture
+def marketer(client: Client, settings: Any) -> Client:
+    log_in(client, settings, "Marketer")
+    return client
+
+
+def get_url(name: str, template: MessageTemplate, *values: int) -> str:
+    return reverse(f"message_templates:{name}", args=[template.pk, *values])
+
+
+def post_edit(client: Client, template: MessageTemplate, op: str, **values: str) -> Any:
+    source = template.versions.first().contents.get(language="en").source  # type: ignore[union-attr]
+    return client.post(get_url("edit", template), {"op": op, "language": "en", "base": hash_source(source), **values})
+
+
+def get_draft_source(template: MessageTemplate) -> str:
+    return str(template.versions.get(published_at__isnull=True).contents.get(language="en").source)
+
+
+def test_a_marketer_edits_blocks_and_publishes(marketer: Client) -> None:
+    template = make_template(make_source("<mj-text>Hello</mj-text>"))
+    page = marketer.get(get_url("editor", template))
+    assert "Hello" in page.text
+    opened = post_edit(marketer, template, "open 0.0.0")
+    assert 'name="field-content"' in opened.text
+    saved = post_edit(marketer, template, "save 0.0.0", **{"open-path": "0.0.0", "field-content": "Bye"})
+    assert saved.headers["HX-Trigger"] == "preview-changed"
+    assert get_draft_source(template) == make_source("<mj-text>Bye</mj-text>")
+    post_edit(marketer, template, "add 0.0.1", **{"new-0.0.1": "mj-button"})
+    post_edit(marketer, template, "up 0.0.1")
+    assert get_draft_source(template).index("mj-button") < get_draft_source(template).index("Bye")
+    removed = post_edit(marketer, template, "remove 0.0.1")
+    match = re.search(r"<textarea name=\"removed\" hidden>\n(.*?)</textarea>", removed.text, re.DOTALL)
+    assert match is not None
+    assert "Bye" not in get_draft_source(template)
+    marketer.post(get_url("publish", template))
+    assert template.versions.get(number=2).published_at is not None
+
+
+def test_an_edit_of_a_source_that_changed_meanwhile_is_refused(marketer: Client) -> None:
+    template = make_template()
+    answer = post_edit(marketer, template, "remove 0", base="old")
+    assert answer.status_code == 409
+    assert "another window" in answer.text
+
+
+def test_the_source_comes_back_byte_for_byte(marketer: Client) -> None:
+    source = "\n" + make_source("<mj-text>\tA &amp; B\r\n</mj-text>") + "\n\n"
+    template = make_template(source)
+    page = marketer.get(get_url("source", template))
+    shown = re.search(r"<textarea id=\"source\"[^>]*>\n(.*?)</textarea>", page.text, re.DOTALL)
+    assert shown is not None
+    posted = source.replace("\r\n", "\n").replace("\n", "\r\n").replace("A &amp;", "Ä &amp;")
+    marketer.post(get_url("source", template), {"source": posted, "base": hash_source(source), "language": "en"})
+    assert get_draft_source(template) == source.replace("A &amp;", "Ä &amp;")
+
+
+def test_a_source_with_errors_is_kept_and_its_lines_are_named(marketer: Client) -> None:
+    template = make_template()
+    base = hash_source(make_source("<mj-text>Hello</mj-text>"))
+    answer = marketer.post(
+        get_url("source", template),
+        {"source": "<mjml>\r\n<mj-bdy/></mjml>", "base": base, "language": "en"},
+        follow=True,
+    )
+    assert "Line 2: Unknown tag &lt;mj-bdy&gt;. Did you mean &lt;mj-body&gt;?" in answer.text
+    assert get_draft_source(template) == "<mjml>\n<mj-bdy/></mjml>"
+    refused = marketer.post(get_url("publish", template), follow=True)
+    assert "line 2" in refused.text
+    assert "The source has errors" not in marketer.get(get_url("versions", template)).text
+
+
+def test_previews_mask_personal_data_and_run_nothing(marketer: Client) -> None:
+    customer = make_customer("u1", name="Ann Lee", email="ann@shop.example")
+    template = make_template(make_source("<mj-text>Hi {{ customer.name }}, {{ customer.email }}</mj-text>"))
+    answer = marketer.get(get_url("preview", template), {"customer": customer.pk})
+    assert "Hi •••, •••" in answer.text
+    assert answer.headers["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
+    assert answer.headers["X-Frame-Options"] == "SAMEORIGIN"
+    assert "@media all{" in marketer.get(get_url("preview", template), {"dark": "1"}).text
+    assert (
+        f'data-customer="{customer.pk}"' in marketer.get(get_url("customers", template), {"customer_search": "u1"}).text
+    )
+
+
+def test_whoever_may_see_personal_data_sees_it_in_previews(admin_client: Client, settings: Any) -> None:
+    settings.TWO_FACTOR_REQUIRED = False
+    customer = make_customer("u1", name="Ann Lee")
+    template = make_template(make_source("<mj-text>Hi {{ customer.name }}</mj-text>"))
+    assert "Hi Ann Lee" in admin_client.get(get_url("preview", template), {"customer": customer.pk}).text
+
+
+def test_checks_name_what_to_correct(marketer: Client) -> None:
+    source = make_source('<mj-image src="http://a.example/x.png"/><mj-button href="https://">Click here</mj-button>')
+    page = marketer.get(get_url("checks", make_template(source))).text
+    for text in (
+        "no alternative text",
+        "not loaded by https",
+        "leads nowhere",
+        "click here",
+        "no content in Simplified Chinese",
+    ):
+        assert text in page
+
+
+def test_versions_are_restored_and_drafts_discarded(marketer: Client) -> None:
+    template = make_template(make_source("<mj-text>First</mj-text>"))
+    post_edit(marketer, template, "remove 0")
+    marketer.post(get_url("discard", template))
+    assert template.versions.count() == 1
+    marketer.post(get_url("restore", template, 1))
+    assert get_draft_source(template) == make_source("<mj-text>First</mj-text>")
+    assert "Restore" in marketer.get(get_url("versions", template)).text
+
+
+def test_a_new_template_starts_from_a_ready_made_one(marketer: Client) -> None:
+    marketer.post(reverse("message_templates:new"), {"name": "Spring", "channel": "email", "start": "win-back"})
+    template = MessageTemplate.objects.get(key="spring")
+    assert "we miss you" in template.versions.get().contents.get(language="en").subject
+    assert "Spring" in marketer.get(reverse("message_templates:list")).text
+
+
+def test_a_test_message_goes_to_the_given_address_only(marketer: Client, settings: Any) -> None:
+    customer = make_customer("u1", name="Ann Lee", email="ann@shop.example")
+    template = ensure_starter_templates(["sunset"], now=NOON)["sunset"]
+    values = {"address": "mia@shop.example", "customer": customer.pk, "language": "zh-hans"}
+    marketer.post(get_url("test", template), values)
+    message = OutboxMessage.objects.get()
+    assert (message.recipient, message.delivery_id) == ("mia@shop.example", None)
+    assert "您还愿意收到我们的消息吗" in message.subject
+    settings.EMAIL_BACKEND = "tests.recommendations.messaging.test_pages.RecordingBackend"
+    marketer.post(get_url("test", template), values)
+    assert [email.to for email in RecordingBackend.sent] == [["mia@shop.example"]]
+    assert "not an email address" in marketer.post(get_url("test", template), {"address": "x"}, follow=True).text
+
+
+class RecordingBackend(BaseEmailBackend):
+    """Keeps what is sent; unlike Django's own backend for tests, it counts as a provider."""
+
+    sent: list[Any] = []
+
+    def send_messages(self, messages: Any) -> int:
+        self.sent += messages
+        return len(messages)
+
+
+def test_an_analyst_reads_and_changes_nothing(client: Client, settings: Any) -> None:
+    log_in(client, settings, "Analyst")
+    template = make_template()
+    assert client.get(get_url("editor", template)).status_code == 200
+    assert "block-actions" not in client.get(get_url("editor", template)).text
+    for name in ("edit", "texts", "source", "publish", "discard", "archive", "test", "settings"):
+        assert client.post(get_url(name, template), {"op": "remove 0"}).status_code == 403, name
+    assert client.get(reverse("message_templates:new")).status_code == 403
+
+
+def test_coupon_codes_are_imported_once_and_generated(marketer: Client) -> None:
+    marketer.post(reverse("message_templates:new-pool"), {"name": "Welcome", "key": "welcome"})
+    pool = CouponPool.objects.get()
+    url = reverse("message_templates:coupon-pool", args=[pool.pk])
+    file = SimpleUploadedFile("codes.csv", b"\xef\xbb\xbfcode,note\nA-1,x\nA-2,\nA-1,\n")
+    page = marketer.post(url, {"action": "import", "file": file}, follow=True)
+    assert "2 codes were added. 1 were there already." in page.text
+    marketer.post(url, {"action": "generate", "count": 5, "code_prefix": "SPRING-"})
+    assert CouponCode.objects.filter(code__startswith="SPRING-").count() == 5
+    empty = marketer.post(url, {"action": "import", "file": SimpleUploadedFile("codes.csv", b"\n")})
+    assert empty.status_code == 400
+    assert "used up" not in marketer.get(reverse("message_templates:coupons")).text
+    CouponCode.objects.update(claimed_at=NOON, delivery_id=F("id"))
+    assert "used up" in marketer.get(reverse("message_templates:coupons")).text

@@ -1,0 +1,249 @@
+"""Each channel against a sandbox of its provider: what is sent, and what is made of the answers."""
+
+import json
+from base64 import b64decode
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from customers.identity.models import Consent, Customer
+from recommendations.sending.channels import web_push
+from recommendations.sending.channels.accounts import Account, save_account
+from recommendations.sending.channels.aliyun import sign_aliyun
+from recommendations.sending.channels.tencent import sign_tencent
+from recommendations.sending.channels.webhook import sign_webhook
+from recommendations.sending.models import Delivery, PushSubscription
+from recommendations.sending.queue import queue_audience
+from recommendations.sending.sender import send_due
+from tests.makers import NOON, make_consent, make_customer
+
+pytestmark = pytest.mark.django_db
+
+
+@dataclass
+class Sandbox:
+    """A provider: answers with status and body, and keeps the requests."""
+
+    answer: Callable[[str], tuple[int, Any]] = lambda path: (200, {})
+    requests: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+    url: str = ""
+
+
+@pytest.fixture
+def sandbox(settings: Any) -> Iterator[Sandbox]:
+    provider = Sandbox()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            provider.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+            status, answer = provider.answer(self.path)
+            data = json.dumps(answer).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def do_GET(self) -> None:
+            self.do_POST()
+
+        def log_message(self, *args: Any) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    provider.url = f"http://127.0.0.1:{server.server_port}"
+    settings.DEMO, settings.WEBHOOK_PRIVATE_HOSTS = False, ["127.0.0.1"]
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread.start()
+    yield provider
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def send(channel: str, *, now: datetime = NOON, origin_id: int = 1) -> Delivery:
+    queue_audience(
+        origin_kind="campaign",
+        origin_id=origin_id,
+        customers=Customer.objects.all(),
+        template_version_id=1,
+        channel=channel,
+        due_at=NOON,
+    )
+    send_due(now=now)
+    return Delivery.objects.get(origin_id=origin_id)
+
+
+def make_phone_customer() -> Customer:
+    customer = make_customer(phone="+8613800138000", name="Ann")
+    make_consent(customer, Consent.Purpose.SMS)
+    return customer
+
+
+def test_webhook_is_signed_retried_with_the_same_key_and_ends_as_a_dead_letter(sandbox: Sandbox) -> None:
+    customer = make_customer()
+    save_account("webhook", provider="webhook", options={"url": f"{sandbox.url}/hook"}, secrets={"secret": "s"})
+    sandbox.answer = lambda path: (500, {})
+    delivery = send("webhook")
+    assert (delivery.status, delivery.attempts) == ("pending", 1)
+    sandbox.answer = lambda path: (200, {})
+    send_due(now=delivery.due_at + timedelta(seconds=1))
+    delivery.refresh_from_db()
+    assert delivery.status == "sent"
+    (_path, first, body), (_again, second, _body) = sandbox.requests
+    assert first["idempotency-key"] == second["idempotency-key"] == first["webhook-id"]
+    assert first["webhook-signature"] == sign_webhook("s", first["webhook-id"], first["webhook-timestamp"], body)
+    assert json.loads(body)["customer"] == {"id": customer.pk, "user_id": f"u{customer.pk}"}
+    sandbox.answer = lambda path: (410, {})
+    assert send("webhook", origin_id=2).status == "failed"
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:1/", "https://127.0.0.1/", "https://10.0.0.1/", "ftp://shop.example/"]
+)
+def test_webhooks_reach_public_https_addresses_only(url: str, settings: Any) -> None:
+    settings.DEMO, settings.WEBHOOK_PRIVATE_HOSTS = False, []
+    make_customer()
+    save_account("webhook", provider="webhook", options={"url": url}, secrets={"secret": "s"})
+    assert send("webhook").status == "failed"
+
+
+def test_twilio(sandbox: Sandbox) -> None:
+    make_phone_customer()
+    options = {"account_sid": "AC1", "from": "+15550100", "base_url": sandbox.url}
+    save_account("sms", provider="twilio", options=options, secrets={"auth_token": "t"})
+    sandbox.answer = lambda path: (201, {"sid": "SM1"})
+    assert (send("sms").status, Delivery.objects.get().provider_id) == ("sent", "SM1")
+    path, headers, body = sandbox.requests[0]
+    assert path == "/2010-04-01/Accounts/AC1/Messages.json"
+    assert b64decode(headers["authorization"].removeprefix("Basic ")) == b"AC1:t"
+    values = parse_qs(body.decode())
+    assert (values["To"], values["From"]) == (["+8613800138000"], ["+15550100"])
+    sandbox.answer = lambda path: (400, {"code": 21211, "message": "Invalid 'To' number"})
+    assert send("sms", origin_id=2).error == "400 21211 Invalid 'To' number"
+    sandbox.answer = lambda path: (500, {})
+    assert (
+        send("sms", origin_id=3).status == "uncertain"
+    )  # it may have been sent, and a repetition would be a second message
+
+
+def test_whatsapp_uses_the_addresses_of_whatsapp(sandbox: Sandbox) -> None:
+    make_phone_customer()
+    options = {"account_sid": "AC1", "from": "+15550100", "base_url": sandbox.url}
+    save_account("whatsapp", provider="twilio", options=options, secrets={"auth_token": "t"})
+    send("whatsapp")
+    assert parse_qs(sandbox.requests[0][2].decode())["To"] == ["whatsapp:+8613800138000"]
+
+
+def test_aliyun(sandbox: Sandbox) -> None:
+    make_phone_customer()
+    options = {"access_key_id": "k", "sign_name": "商店", "template_code": "SMS_1", "base_url": sandbox.url}
+    save_account("sms", provider="aliyun", options=options, secrets={"access_key_secret": "s"})
+    sandbox.answer = lambda path: (200, {"Code": "OK", "BizId": "b1"})
+    assert send("sms").provider_id == "b1"
+    query = parse_qs(urlsplit(sandbox.requests[0][0]).query)
+    assert (query["PhoneNumbers"], query["SignName"]) == (["13800138000"], ["商店"])
+    assert sandbox.requests[0][1]["authorization"].startswith(
+        "ACS3-HMAC-SHA256 Credential=k,SignedHeaders=host;x-acs-action;"
+    )
+    sandbox.answer = lambda path: (200, {"Code": "isv.BUSINESS_LIMIT_CONTROL", "Message": "limit"})
+    assert send("sms", origin_id=2).status == "pending"
+    sandbox.answer = lambda path: (200, {"Code": "isv.MOBILE_NUMBER_ILLEGAL", "Message": "number"})
+    assert send("sms", origin_id=3).status == "failed"
+
+
+def test_signature_of_aliyun_depends_on_every_part() -> None:
+    account = Account("sms", "aliyun", {"access_key_id": "k"}, {"access_key_secret": "s"})
+    moment = datetime(2026, 11, 24, 12, tzinfo=UTC)
+    first = sign_aliyun("A=1", account, moment=moment, nonce="n")
+    assert first == sign_aliyun("A=1", account, moment=moment, nonce="n")
+    assert first["Authorization"] != sign_aliyun("A=2", account, moment=moment, nonce="n")["Authorization"]
+    assert first["x-acs-date"] == "2026-11-24T12:00:00Z"
+
+
+def test_tencent(sandbox: Sandbox) -> None:
+    make_phone_customer()
+    options = {"secret_id": "i", "app_id": "14", "sign_name": "商店", "template_id": "1", "base_url": sandbox.url}
+    save_account("sms", provider="tencent", options=options, secrets={"secret_key": "s"})
+    sandbox.answer = lambda path: (200, {"Response": {"SendStatusSet": [{"Code": "Ok", "SerialNo": "n1"}]}})
+    assert send("sms").provider_id == "n1"
+    _path, headers, body = sandbox.requests[0]
+    assert json.loads(body)["PhoneNumberSet"] == ["+8613800138000"]
+    assert headers["x-tc-action"] == "SendSms"
+    assert "/sms/tc3_request, SignedHeaders=content-type;host;x-tc-action, Signature=" in headers["authorization"]
+    sandbox.answer = lambda path: (200, {"Response": {"Error": {"Code": "AuthFailure", "Message": "no"}}})
+    assert send("sms", origin_id=2).error == "200 AuthFailure no"
+
+
+def test_signature_of_tencent_is_stable() -> None:
+    account = Account("sms", "tencent", {"secret_id": "i"}, {"secret_key": "k"})
+    headers = sign_tencent(b"{}", account, moment=datetime(2026, 11, 24, 12, tzinfo=UTC))
+    assert headers["X-TC-Timestamp"] == "1795521600"
+    assert "Credential=i/2026-11-24/sms/tc3_request" in headers["Authorization"]
+
+
+def test_wecom_sends_to_the_contact_at_most_four_times_a_month(sandbox: Sandbox) -> None:
+    customer = make_customer(traits={"wecom_external_userid": "wm1"})
+    make_consent(customer, Consent.Purpose.PUSH)
+    options = {"corp_id": "c", "sender": "zhang", "base_url": sandbox.url}
+    save_account("wecom", provider="wecom", options=options, secrets={"corp_secret": "s"})
+    sandbox.answer = lambda path: (200, {"access_token": "t", "errcode": 0, "msgid": "m1"})
+    statuses = [send("wecom", origin_id=number, now=NOON + timedelta(minutes=number)).status for number in range(1, 6)]
+    assert statuses == ["sent"] * 4 + ["skipped"]
+    path, _headers, body = sandbox.requests[1]
+    assert path == "/cgi-bin/externalcontact/add_msg_template?access_token=t"
+    assert json.loads(body)["external_userid"] == ["wm1"]
+
+
+def test_push_is_encrypted_for_the_browser_and_signed(sandbox: Sandbox) -> None:
+    customer = make_customer()
+    make_consent(customer, Consent.Purpose.PUSH)
+    browser = ec.generate_private_key(ec.SECP256R1())
+    public = web_push.encode_base64(web_push.encode_point(browser.public_key()))
+    PushSubscription.objects.create(
+        customer_id=customer.pk,
+        endpoint=f"{sandbox.url}/push/1",
+        endpoint_hash="h",
+        public_key=public,
+        auth_secret=web_push.encode_base64(b"0" * 16),
+        created_at=NOON,
+    )
+    key = web_push.encode_base64(b"\x01" * 32)
+    save_account("push", provider="vapid", options={"subject": "mailto:a@shop.example"}, secrets={"private_key": key})
+    sandbox.answer = lambda path: (201, {})
+    assert send("push").status == "sent"
+    _path, headers, body = sandbox.requests[0]
+    assert (headers["content-encoding"], headers["ttl"]) == ("aes128gcm", "86400")
+    assert headers["authorization"].startswith("vapid t=")
+    assert b"Hello" not in body
+
+
+def test_push_encryption_matches_the_example_of_rfc_8291() -> None:
+    decode = web_push.decode_base64
+    encrypted = web_push.encrypt_push(
+        b"When I grow up, I want to be a watermelon",
+        public_key=decode("BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4"),
+        auth_secret=decode("BTBZMqHH6r4Tts7J_aSIgg"),
+        private_key=web_push.load_private_key("yfWPiYE-n46HLnH0KqZOF1fJJU3MYrct3AELtAQ-oRw"),
+        salt=decode("DGv6ra1nlYgDCS1FRnbzlw"),
+    )
+    assert web_push.encode_base64(encrypted) == (
+        "DGv6ra1nlYgDCS1FRnbzlwAAEABBBP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3jl7A_"
+        "yl95bQpu6cVPTpK4Mqgkf1CXztLVBSt2Ks3oZwbuwXPXLWyouBWLVWGNWQexSgSxsj_Qulcy4a-fN"
+    )
+
+
+def test_without_an_account_messages_go_to_the_outbox(settings: Any) -> None:
+    from recommendations.sending.models import OutboxMessage
+
+    make_phone_customer()
+    assert send("sms").status == "sent"
+    assert OutboxMessage.objects.get().channel == "sms"

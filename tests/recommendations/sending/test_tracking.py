@@ -1,0 +1,124 @@
+"""Links in messages: clicks, opens, unsubscribing and preferences."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from customers.identity.models import Consent, Customer
+from recommendations.sending.models import Delivery, DeliveryEvent, OutboxMessage
+from recommendations.sending.queue import queue_audience
+from recommendations.sending.sender import send_due
+from recommendations.sending.tracking import tokens
+from recommendations.sending.tracking.entries import TrackedEntry
+from recommendations.sending.tracking.links import add_campaign_parameters
+from recommendations.sending.tracking.storing import store_entries, store_waiting_entries
+from tests.makers import NOON
+from tests.recommendations.sending.fakes import make_subscriber
+
+pytestmark = pytest.mark.django_db
+PHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X)"
+
+
+@pytest.fixture
+def sent(valkey: Any) -> Delivery:
+    """Send one message to the outbox, a minute before noon."""
+    make_subscriber("a@shop.example", name="Ann")
+    customers = Customer.objects.all()
+    at = NOON - timedelta(minutes=1)
+    queue_audience(
+        origin_kind="campaign", origin_id=1, customers=customers, template_version_id=1, channel="email", due_at=at
+    )
+    send_due(now=at)
+    return Delivery.objects.get()
+
+
+def find_link(page: str) -> str:
+    html = OutboxMessage.objects.get().html
+    match = re.search(rf"http://[^/]+(/m/{page}/[^\"]+)", html)
+    assert match
+    return match[1]
+
+
+def test_click_leads_to_the_shop_and_counts_once_a_minute(sent: Delivery, client: Client) -> None:
+    for _time in range(2):
+        response = client.get(find_link("c"), headers={"user-agent": PHONE})
+        assert response.status_code == 302
+        assert response["Location"] == (
+            "https://shop.example/products/1?a=b&utm_source=perennial&utm_medium=email&utm_campaign=welcome&utm_content=button"
+        )
+        assert not response.cookies
+    store_waiting_entries()
+    sent.refresh_from_db()
+    assert sent.clicked_at is not None
+    assert sent.opened_at == sent.clicked_at
+    assert DeliveryEvent.objects.count() == 1
+
+
+def test_changed_or_foreign_tokens_lead_nowhere(sent: Delivery, client: Client) -> None:
+    token = find_link("c").rpartition("/")[2]
+    changed = token[:-6] + ("AAAAAA" if not token.endswith("AAAAAA") else "BBBBBB")
+    assert client.get(f"/m/c/{changed}").status_code == 404
+    assert client.get(f"/m/u/{token}").status_code == 404
+    assert client.get("/m/c/https:%2F%2Fevil.example").status_code == 404
+    assert "shop.example" not in token
+
+
+def test_open_of_a_person_and_of_apple_are_told_apart(sent: Delivery, client: Client) -> None:
+    client.get(find_link("o"), headers={"user-agent": "Mozilla/5.0"})
+    store_waiting_entries()
+    sent.refresh_from_db()
+    assert (sent.opened_at, sent.machine_opened_at is not None) == (None, True)
+    client.get(find_link("o"), headers={"user-agent": "Mozilla/5.0 (via ggpht.com GoogleImageProxy)"})
+    store_waiting_entries()
+    sent.refresh_from_db()
+    assert sent.opened_at is not None
+
+
+def test_opens_within_seconds_and_many_at_once_are_machines(sent: Delivery) -> None:
+    assert sent.sent_at is not None
+    store_entries([TrackedEntry("open", sent.pk, sent.sent_at + timedelta(seconds=2), "", PHONE, "s")])
+    links = [f"https://shop.example/{number}" for number in range(3)]
+    store_entries([TrackedEntry("click", sent.pk, NOON, link, PHONE, "s") for link in links])
+    sent.refresh_from_db()
+    assert (sent.opened_at, sent.clicked_at) == (None, None)
+    assert DeliveryEvent.objects.filter(is_machine=True).count() == 4
+
+
+def test_one_click_unsubscribes_and_get_only_asks(sent: Delivery, client: Client) -> None:
+    url = f"/m/u/{tokens.make_token(tokens.UNSUBSCRIBE, sent.pk)}"
+    page = client.get(url)
+    assert page.status_code == 200
+    assert "Unsubscribe from these messages?" in page.content.decode()
+    assert Consent.objects.latest("id").status == "granted"
+    strict = Client(enforce_csrf_checks=True)
+    assert strict.post(url, {"List-Unsubscribe": "One-Click"}).status_code == 200
+    strict.post(url)
+    consent = Consent.objects.get(status="withdrawn")
+    assert (consent.purpose, consent.source) == ("email", "one-click unsubscribe")
+    sent.refresh_from_db()
+    assert sent.unsubscribed_at is not None
+
+
+def test_preference_page_writes_the_ledger_in_the_language_of_the_message(sent: Delivery, client: Client) -> None:
+    Delivery.objects.update(language="zh-hans")
+    url = f"/m/p/{tokens.make_token(tokens.PREFERENCES, sent.pk)}"
+    assert "您想接收哪些消息" in client.get(url).content.decode()
+    client.post(url, {"sms": "on"})
+    latest = dict(Consent.objects.order_by("id").values_list("purpose", "status"))
+    assert latest == {"email": "withdrawn", "sms": "granted"}
+
+
+def test_links_of_an_erased_customer_answer_without_error(sent: Delivery, client: Client) -> None:
+    Customer.objects.update(erased_at=datetime(2026, 11, 25, tzinfo=UTC))
+    assert client.get(f"/m/p/{tokens.make_token(tokens.PREFERENCES, sent.pk)}").status_code == 410
+    assert client.post(f"/m/u/{tokens.make_token(tokens.UNSUBSCRIBE, sent.pk)}").status_code == 200
+
+
+def test_campaign_parameters_do_not_replace_those_of_the_shop() -> None:
+    url = add_campaign_parameters(
+        "https://shop.example/?utm_source=own#top", medium="email", campaign="spring", content=""
+    )
+    assert url == "https://shop.example/?utm_source=own&utm_medium=email&utm_campaign=spring#top"
