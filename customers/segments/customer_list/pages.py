@@ -72,9 +72,12 @@ def cut_page(
 def read_ids(customers: QuerySet[Customer], column: str, *, is_descending: bool, start: int, end: int) -> list[int]:
     """Return the IDs of a page of a filter that matches many: first those with a value, in its order, then those without.
 
-    The first customers in the order of the column's index are tested in growing numbers, until the page is full. The database would do so
-    one by one, also if the condition is expensive and only few match; it sorts all that match if the last window is not enough.
+    A filter of customers and profiles follows the index of the column, which has the columns of the quick filters. For others, the first
+    customers in the order are tested in growing numbers, until the page is full: the database would test an expensive condition one by
+    one, also if only few match. It sorts all that match if the last window is not enough.
     """
+    if not reads_other_tables(customers):
+        return read_in_order(customers, column, is_descending=is_descending, start=start, end=end)
     for size in WINDOWS:
         window = query_first(column, is_descending=is_descending, size=size)
         matching = set(customers.order_by().filter(pk__in=window.values("pk")).values_list("pk", flat=True))
@@ -87,6 +90,25 @@ def read_ids(customers: QuerySet[Customer], column: str, *, is_descending: bool,
     value = Func(F(column), function="GREATEST")  # the value itself, in an order that no index has
     order = value.desc(nulls_last=True) if is_descending else value.asc(nulls_last=True)
     return list(customers.order_by(order, "pk").values_list("pk", flat=True)[start:end])
+
+
+def reads_other_tables(customers: QuerySet[Customer]) -> bool:
+    """Return whether the filter reads more than customers and profiles, whose indexes have the columns of the quick filters."""
+    return "EXISTS" in str(customers.query)
+
+
+def read_in_order(
+    customers: QuerySet[Customer], column: str, *, is_descending: bool, start: int, end: int
+) -> list[int]:
+    """Return the IDs of a page in the order of the column's index: first those with a value, then those without."""
+    order = f"{'-' if is_descending else ''}{column}"
+    known = customers.filter(**{f"{column}__isnull": False}).order_by(order, "pk")
+    ids = list(known.values_list("pk", flat=True)[start:end])
+    if len(ids) == end - start:
+        return ids
+    n_known = start + len(ids) if ids else known[:start].count()
+    unknown = customers.filter(**{f"{column}__isnull": True}).order_by("pk").values_list("pk", flat=True)
+    return ids + list(unknown[max(start - n_known, 0) : end - n_known])
 
 
 def query_first(column: str, *, is_descending: bool, size: int) -> QuerySet[CustomerProfile]:

@@ -68,15 +68,24 @@ class SteppingResult:
 
 
 def run_due_steps(*, now: datetime, seconds: float | None = None, chunk_size: int = CHUNK_SIZE) -> SteppingResult:
-    """Execute the due steps of all flows in turn, for about ``seconds``."""
+    """Execute the due steps of all flows in turn, for about ``seconds``.
+
+    A step that fails does not stop the others; its error is raised when they are done, and the people at it stay due.
+    """
     deadline = None if seconds is None else time.monotonic() + seconds
     total = SteppingResult()
-    while due := find_due_steps(now=now):
+    errors: dict[tuple[int, str], Exception] = {}
+    while due := [row for row in find_due_steps(now=now) if (row[0], row[2]) not in errors]:
         claimed = 0
         for version_id, flow_id, step_key in due:
             if deadline is not None and time.monotonic() >= deadline:
                 return total
-            result = run_chunk(version_id=version_id, flow_id=flow_id, step_key=step_key, now=now, limit=chunk_size)
+            try:
+                result = run_chunk(version_id=version_id, flow_id=flow_id, step_key=step_key, now=now, limit=chunk_size)
+            except Exception as error:
+                logger.exception("Step %s of flow version %s failed", step_key, version_id)
+                errors[version_id, step_key] = error
+                continue
             claimed += result.stays
             total.stays += result.stays
             total.passed += result.passed
@@ -84,6 +93,8 @@ def run_due_steps(*, now: datetime, seconds: float | None = None, chunk_size: in
             total.lag_seconds = max(total.lag_seconds, result.lag_seconds)
         if not claimed:  # other processes hold what is due, or a transaction failed; the next run continues
             break
+    if errors:
+        raise next(iter(errors.values()))
     return total
 
 

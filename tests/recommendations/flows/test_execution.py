@@ -11,6 +11,7 @@ from customers.identity.merging.merge import merge_customers
 from customers.identity.models import Customer
 from customers.identity.signals import customer_erased
 from customers.segments.models import Segment
+from recommendations.flows.execution.actions import ACTIONS
 from recommendations.flows.models import Flow, FlowEntry, FlowListener, FlowSignal, FlowStepCount, FlowStepRun
 from recommendations.flows.publishing import end_flow, pause_flow, publish_flow, resume_flow, save_draft
 from recommendations.sending.models import Delivery
@@ -316,3 +317,19 @@ def test_old_events_start_nothing() -> None:
     signal(make_customer().pk, at=NOON - timedelta(days=2))
     run(NOON)
     assert list_statuses(flow) == []
+
+
+def test_a_step_that_fails_does_not_stop_other_flows(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_template()
+    customer = make_customer()
+    broken = make_live_flow([{"key": "tag", "kind": "add_tag", "tag": "x"}], name="Broken")
+    sound = make_live_flow([message("hello")], name="Sound")
+
+    def fail(*_arguments: object) -> str:
+        raise RuntimeError("broken")
+
+    monkeypatch.setitem(ACTIONS, "add_tag", fail)
+    signal(customer.pk)
+    with pytest.raises(RuntimeError, match="broken"):
+        run(NOON)
+    assert (list_statuses(broken), list_statuses(sound)) == (["active"], ["completed"])
