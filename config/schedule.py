@@ -230,6 +230,12 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         description=_("Starts the campaigns that are due, and ends those whose messages are sent."),
     ),
     ScheduledJob(
+        task="recommendations.webhooks.tasks.deliver_webhooks",
+        seconds=10,
+        title=_("Deliver webhooks"),
+        description=_("Tells the endpoints of the shop what happened to campaigns and messages."),
+    ),
+    ScheduledJob(
         task="recommendations.sending.tasks.send_due_messages",
         seconds=2,
         title=_("Send messages"),

@@ -235,6 +235,7 @@ INSTALLED_APPS = [
     "recommendations.serving",
     "recommendations.messaging",
     "recommendations.sending",
+    "recommendations.webhooks",
     "recommendations.offers",
     "recommendations.campaigns",
     "recommendations.flows",

@@ -56,6 +56,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/campaigns/outbox/", include("recommendations.sending.backoffice.outbox_urls")),
     path("admin/campaigns/offers/", include("recommendations.offers.backoffice.urls")),
     path("", include("config.onsite.urls")),
+    path("admin/settings/webhooks/", include("recommendations.webhooks.backoffice.urls")),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),
     path("api/v1/", include(api)),

@@ -80,6 +80,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "shop.*",
         "training.*",
         "warehouse.*",
+        "webhooks.*",
     ),
     "Administrator": ("*",),
 }

@@ -39,6 +39,8 @@ EVENTS: dict[str, str | Promise] = {
     "template.test_sent": _("Test message sent"),
     "job.started": _("Job started by hand"),
     "job.cancelled": _("Job cancelled"),
+    "webhook.added": _("Webhook endpoint added"),
+    "webhook.deleted": _("Webhook endpoint deleted"),
     "campaign.submitted": _("Campaign submitted for approval"),
     "campaign.approved": _("Campaign approved"),
     "campaign.launched": _("Campaign launched"),

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from customers.segments.conditions.condition_tree import ConditionError
 from customers.segments.models import Segment
 from recommendations.campaigns.launch.frozen_audience import freeze_audience, insert_skips, split_by_due_time
+from recommendations.campaigns.launch.notifications import publish_campaign_event
 from recommendations.campaigns.launch.readiness import find_message_problems, find_published_version
 from recommendations.campaigns.models import Campaign, CampaignRun, CampaignSettings
 from recommendations.campaigns.schedule import build_schedule, find_next_run
@@ -56,6 +57,7 @@ def start_due_run(campaign_id: int, *, now: datetime) -> bool:
             logger.warning("Campaign %s cannot run: %s", campaign.key, error)
             campaign.status, campaign.problem = Campaign.Status.PAUSED, str(error)
             campaign.save(update_fields=["status", "problem"])
+            publish_campaign_event("campaign.paused", campaign)
             return False
         return True
 
@@ -104,6 +106,7 @@ def start_run(campaign: Campaign, *, scheduled_for: datetime, now: datetime) -> 
     campaign.status, campaign.problem = Campaign.Status.RUNNING, ""
     plan_next_run(campaign, after=max(scheduled_for, now))
     campaign.save(update_fields=["status", "problem", "next_run_at", "next_scheduled_for"])
+    publish_campaign_event("campaign.run_started", campaign, run)
     return run
 
 
@@ -144,7 +147,9 @@ def finish_run(run: CampaignRun, *, now: datetime) -> None:
         if not changed:
             return
         campaign = Campaign.objects.select_for_update().get(pk=run.campaign_id)
+        publish_campaign_event("campaign.run_finished", campaign, run)
         is_last = campaign.status == Campaign.Status.RUNNING and campaign.next_run_at is None
         if is_last and not campaign.runs.filter(status=CampaignRun.Status.SENDING).exists():
             campaign.status = Campaign.Status.ENDED
             campaign.save(update_fields=["status"])
+            publish_campaign_event("campaign.ended", campaign)

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from config.foundation.audit_log import record_action
+from recommendations.campaigns.launch.notifications import publish_campaign_event
 from recommendations.campaigns.launch.readiness import (
     LaunchError,
     LaunchProblem,
@@ -60,10 +61,10 @@ def launch(campaign: Campaign, *, by: User | None, now: datetime) -> None:
             locked.status, locked.submitted_by = Status.WAITING, by
             locked.approved_version = find_published_version(locked)
             locked.save(update_fields=["status", "submitted_by", "approved_version"])
-            record_action("campaign.submitted", instance=locked, label=locked.name)
+            record_transition("campaign.submitted", locked)
             return
         schedule(locked, now=now)
-        record_action("campaign.launched", instance=locked, label=locked.name)
+        record_transition("campaign.launched", locked)
     start_due_run(campaign.pk, now=now)
     campaign.refresh_from_db()
 
@@ -95,7 +96,7 @@ def approve(campaign: Campaign, *, by: User, now: datetime) -> None:
         locked.approved_by, locked.approved_at = by, now
         locked.save(update_fields=["approved_by", "approved_at"])
         schedule(locked, now=now)
-        record_action("campaign.approved", instance=locked, label=locked.name)
+        record_transition("campaign.approved", locked)
     start_due_run(campaign.pk, now=now)
     campaign.refresh_from_db()
 
@@ -109,7 +110,7 @@ def return_to_draft(campaign: Campaign) -> None:
         clear_plan(locked, status=Status.DRAFT)
         locked.approved_by = locked.approved_at = locked.approved_version = locked.submitted_by = None
         locked.save(update_fields=["approved_by", "approved_at", "approved_version", "submitted_by"])
-        record_action("campaign.returned", instance=locked, label=locked.name)
+        record_transition("campaign.returned", locked)
 
 
 def pause(campaign: Campaign) -> None:
@@ -121,7 +122,7 @@ def pause(campaign: Campaign) -> None:
         for run in locked.runs.filter(status=CampaignRun.Status.SENDING):
             queue.pause(ORIGIN, run.pk)
         locked.runs.filter(status=CampaignRun.Status.SENDING).update(status=CampaignRun.Status.PAUSED)
-        record_action("campaign.paused", instance=locked, label=locked.name)
+        record_transition("campaign.paused", locked)
 
 
 def resume(campaign: Campaign, *, now: datetime) -> None:
@@ -140,7 +141,7 @@ def resume(campaign: Campaign, *, now: datetime) -> None:
         for run in locked.runs.filter(status=CampaignRun.Status.PAUSED):
             queue.resume(ORIGIN, run.pk)
         locked.runs.filter(status=CampaignRun.Status.PAUSED).update(status=CampaignRun.Status.SENDING)
-        record_action("campaign.resumed", instance=locked, label=locked.name)
+        record_transition("campaign.resumed", locked)
     start_due_run(campaign.pk, now=now)
     campaign.refresh_from_db()
 
@@ -154,7 +155,7 @@ def cancel(campaign: Campaign, *, now: datetime) -> None:
         for run in locked.runs.filter(status__in=UNFINISHED):
             queue.cancel(ORIGIN, run.pk)
         locked.runs.filter(status__in=UNFINISHED).update(status=CampaignRun.Status.CANCELED, finished_at=now)
-        record_action("campaign.canceled", instance=locked, label=locked.name)
+        record_transition("campaign.canceled", locked)
 
 
 def plan_after_edit(campaign: Campaign, *, now: datetime) -> None:
@@ -167,6 +168,12 @@ def plan_after_edit(campaign: Campaign, *, now: datetime) -> None:
         return
     plan_next_run(campaign, after=now)
     campaign.save(update_fields=["next_run_at", "next_scheduled_for"])
+
+
+def record_transition(event: str, campaign: Campaign) -> None:
+    """Record a change in the audit log, and tell the endpoints that subscribe to it."""
+    record_action(event, instance=campaign, label=campaign.name)
+    publish_campaign_event("campaign.launched" if event == "campaign.approved" else event, campaign)
 
 
 def clear_plan(campaign: Campaign, *, status: Status) -> None:

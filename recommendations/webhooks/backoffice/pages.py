@@ -1,0 +1,133 @@
+"""The settings page of webhooks: endpoints, their secrets, and the notifications that were given up."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, Q
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from config.foundation.audit_log import record_action
+from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.tables import Cell, Column, build_table
+from config.foundation.files.safe_download import DownloadError, check_url
+from config.foundation.number_formats import format_moment
+from recommendations.webhooks.delivering import retry_dead
+from recommendations.webhooks.event_types import EVENT_TYPES
+from recommendations.webhooks.models import WebhookEndpoint, WebhookNotification
+
+VIEW = "webhooks.view_webhookendpoint"
+CHANGE = "webhooks.change_webhookendpoint"
+Status = WebhookNotification.Status
+
+
+class EndpointForm(forms.ModelForm):
+    """A new endpoint."""
+
+    url = forms.CharField(
+        label=gettext_lazy("URL"),
+        max_length=1000,
+        widget=UnfoldAdminTextInputWidget,
+        help_text=gettext_lazy("Begins with https://."),
+    )
+    event_types = forms.MultipleChoiceField(
+        label=gettext_lazy("events"), choices=list(EVENT_TYPES.items()), widget=forms.CheckboxSelectMultiple
+    )
+
+    class Meta:
+        model = WebhookEndpoint
+        fields = ["name", "url", "event_types"]
+        widgets = {"name": UnfoldAdminTextInputWidget}
+
+    def clean_url(self) -> str:
+        url = str(self.cleaned_data["url"])
+        try:
+            check_url(url)
+        except DownloadError as error:
+            raise forms.ValidationError(str(error)) from error
+        return url
+
+
+def show_endpoints(request: HttpRequest) -> HttpResponse:
+    """Show the endpoints; on POST, add one and show its secret once."""
+    if not request.user.has_perm(VIEW):
+        raise PermissionDenied
+    form = EndpointForm(request.POST or None)
+    if request.method == "POST":
+        if not request.user.has_perm("webhooks.add_webhookendpoint"):
+            raise PermissionDenied
+        if form.is_valid():
+            endpoint = form.save()
+            record_action("webhook.added", instance=endpoint, label=endpoint.name)
+            text = _("The endpoint is added. Its secret, shown once: %(secret)s") % {"secret": endpoint.secret}
+            messages.success(request, text)
+            return HttpResponseRedirect(reverse("webhooks:endpoints"))
+    endpoints = WebhookEndpoint.objects.annotate(
+        waiting=Count("notifications", filter=Q(notifications__status=Status.PENDING)),
+        delivered=Count("notifications", filter=Q(notifications__status=Status.DELIVERED)),
+        dead=Count("notifications", filter=Q(notifications__status=Status.DEAD)),
+    )
+    return render_page(
+        request,
+        "admin/webhooks/endpoints.html",
+        title=_("Webhooks"),
+        endpoints=endpoints,
+        form=form,
+        can_add=request.user.has_perm("webhooks.add_webhookendpoint"),
+        can_change=request.user.has_perm(CHANGE),
+        table=build_table(
+            request,
+            WebhookNotification.objects.select_related("endpoint"),
+            id="notifications",
+            label=gettext_lazy("Notifications"),
+            columns=[
+                Column(key="created", label=gettext_lazy("Time"), align="text"),
+                Column(key="endpoint", label=gettext_lazy("Endpoint"), align="text"),
+                Column(key="type", label=gettext_lazy("Event"), align="text"),
+                Column(key="status", label=gettext_lazy("Status"), align="text"),
+                Column(key="attempts", label=gettext_lazy("Attempts")),
+                Column(key="error", label=gettext_lazy("Error"), align="text"),
+            ],
+            format_row=format_notification,
+            page_size=20,
+        ),
+    )
+
+
+def format_notification(notification: WebhookNotification) -> dict[str, Any]:
+    return {
+        "created": format_moment(notification.created_at),
+        "endpoint": notification.endpoint.name,
+        "type": Cell(notification.type),
+        "status": notification.get_status_display(),
+        "attempts": notification.attempts,
+        "error": notification.error,
+    }
+
+
+def change_endpoint(request: HttpRequest, endpoint_id: int, action: str) -> HttpResponse:
+    """Switch an endpoint on or off, delete it, or retry what was given up."""
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    if not request.user.has_perm(CHANGE):
+        raise PermissionDenied
+    endpoint = get_object_or_404(WebhookEndpoint, pk=endpoint_id)
+    if action == "switch":
+        endpoint.is_active = not endpoint.is_active
+        endpoint.save(update_fields=["is_active"])
+    elif action == "retry":
+        retry_dead(endpoint_id=endpoint.pk, now=timezone.now())
+    elif action == "delete" and request.user.has_perm("webhooks.delete_webhookendpoint"):
+        record_action("webhook.deleted", model=WebhookEndpoint, label=endpoint.name)
+        endpoint.delete()
+    else:
+        raise Http404(f"Unknown action {action!r}.")
+    messages.success(request, _("Saved."))
+    return HttpResponseRedirect(reverse("webhooks:endpoints"))

@@ -1,0 +1,91 @@
+"""Delivers notifications: signed, to checked addresses only, repeated with growing pauses, given up after ten attempts."""
+
+import http.client
+import json
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.db.models import F
+
+from recommendations.sending.channels.webhook import sign_webhook
+from recommendations.sending.transport.http import ForbiddenAddressError, connect
+from recommendations.webhooks.models import WebhookNotification
+
+Status = WebhookNotification.Status
+# pauses after each failed attempt; the last one is followed by giving up
+PAUSES = (5, 30, 120, 600, 1800, 3600, 6 * 3600, 12 * 3600, 24 * 3600)
+TIMEOUT_SECONDS = 5.0
+CHUNK = 200
+OK_STATUSES = range(200, 300)
+
+
+def deliver_due(*, now: datetime, limit: int = CHUNK) -> int:
+    """Deliver the notifications that are due; return how many were accepted. Several attempts are possible, so receivers use the ID."""
+    due = WebhookNotification.objects.filter(
+        status=Status.PENDING, next_attempt_at__lte=now, endpoint__is_active=True
+    ).select_related("endpoint")
+    failed_endpoints: set[int] = set()  # one that does not answer must not keep the others waiting
+    delivered = 0
+    for notification in due.order_by("next_attempt_at", "id")[:limit]:
+        if notification.endpoint_id in failed_endpoints:
+            continue
+        error = post(notification, now=now)
+        if error:
+            failed_endpoints.add(notification.endpoint_id)
+        record_attempt(notification, error=error, now=now)
+        delivered += not error
+    return delivered
+
+
+def post(notification: WebhookNotification, *, now: datetime) -> str:
+    """Send one notification; return the error, or "" if the endpoint accepted it."""
+    endpoint, identifier = notification.endpoint, f"evt_{notification.pk}"
+    body = json.dumps(
+        {
+            "id": identifier,
+            "type": notification.type,
+            "created_at": notification.created_at.isoformat(),
+            "data": notification.payload,
+        },
+        ensure_ascii=False,
+    ).encode()
+    timestamp = str(int(now.timestamp()))
+    headers = {
+        "Content-Type": "application/json",
+        "User-Agent": "Perennial",
+        "webhook-id": identifier,
+        "webhook-timestamp": timestamp,
+        "webhook-signature": sign_webhook(endpoint.secret, identifier, timestamp, body),
+    }
+    parts = urlsplit(endpoint.url)
+    try:
+        link = connect(parts, private_hosts=frozenset(settings.WEBHOOK_PRIVATE_HOSTS), timeout=TIMEOUT_SECONDS)
+        try:
+            target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
+            link.request("POST", target, body=body, headers=headers)
+            status = link.getresponse().status
+        finally:
+            link.close()
+    except (ForbiddenAddressError, OSError, http.client.HTTPException, ValueError) as error:
+        return str(error)[:300] or type(error).__name__
+    return "" if status in OK_STATUSES else f"HTTP {status}"
+
+
+def record_attempt(notification: WebhookNotification, *, error: str, now: datetime) -> None:
+    notification.attempts += 1
+    notification.error = error
+    if not error:
+        notification.status, notification.delivered_at = Status.DELIVERED, now
+    elif notification.attempts > len(PAUSES):
+        notification.status = Status.DEAD
+    else:
+        notification.next_attempt_at = now + timedelta(seconds=PAUSES[notification.attempts - 1])
+    notification.save(update_fields=["attempts", "error", "status", "delivered_at", "next_attempt_at"])
+
+
+def retry_dead(*, endpoint_id: int, now: datetime) -> int:
+    """Give the notifications of an endpoint that were given up another series of attempts; return their number."""
+    return WebhookNotification.objects.filter(endpoint=endpoint_id, status=Status.DEAD).update(
+        status=Status.PENDING, attempts=0, next_attempt_at=now, error=F("error")
+    )

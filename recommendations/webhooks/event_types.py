@@ -1,0 +1,32 @@
+"""The events that endpoints can subscribe to."""
+
+from collections.abc import Mapping
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+EVENT_TYPES: Mapping[str, str | Promise] = {
+    "campaign.launched": _("a campaign is launched"),
+    "campaign.run_started": _("a run of a campaign starts"),
+    "campaign.run_finished": _("a run of a campaign is finished"),
+    "campaign.paused": _("a campaign is paused"),
+    "campaign.resumed": _("a campaign is resumed"),
+    "campaign.canceled": _("a campaign is canceled"),
+    "campaign.ended": _("a campaign has ended"),
+    "message.delivered": _("a message is delivered"),
+    "message.opened": _("a message is opened by a person"),
+    "message.clicked": _("a link is clicked"),
+    "message.unsubscribed": _("a customer unsubscribes"),
+    "message.complained": _("a customer complains"),
+    "message.bounced": _("a message bounces"),
+}
+# kind of a DeliveryEvent → type
+MESSAGE_TYPES = {
+    "delivered": "message.delivered",
+    "open": "message.opened",
+    "click": "message.clicked",
+    "unsubscribe": "message.unsubscribed",
+    "complaint": "message.complained",
+    "hard_bounce": "message.bounced",
+    "soft_bounce": "message.bounced",
+}

@@ -1,0 +1,138 @@
+"""Notifications: created once, signed, repeated, given up, and never sent to private addresses."""
+
+import base64
+import hashlib
+import hmac
+import json
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from recommendations.campaigns.launch.transitions import launch, pause
+from recommendations.sending.models import Delivery, DeliveryEvent
+from recommendations.webhooks.delivering import PAUSES, deliver_due, retry_dead
+from recommendations.webhooks.models import WebhookEndpoint, WebhookNotification
+from recommendations.webhooks.publishing import collect_message_events, publish
+from tests.makers import NOON
+from tests.recommendations.campaigns.makers import make_campaign, make_reachable
+
+pytestmark = pytest.mark.django_db
+
+
+class Receiver(BaseHTTPRequestHandler):
+    """Stores requests, and answers with the status of its server."""
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.requests.append((dict(self.headers), body))  # type: ignore[attr-defined]
+        self.send_response(self.server.status)  # type: ignore[attr-defined]
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def receiver(settings: Any) -> Iterator[Any]:
+    server = HTTPServer(("127.0.0.1", 0), Receiver)
+    server.requests, server.status = [], 204  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    settings.WEBHOOK_PRIVATE_HOSTS = ["127.0.0.1"]
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def make_endpoint(
+    server: Any = None, *, types: tuple[str, ...] = ("campaign.launched",), **fields: Any
+) -> WebhookEndpoint:
+    url = f"http://127.0.0.1:{server.server_port}/hook?a=1" if server else "http://127.0.0.1:9/hook"
+    return WebhookEndpoint.objects.create(**{"name": "shop", "url": url, "event_types": list(types), **fields})
+
+
+def test_a_launch_is_signed_and_delivered_once(receiver: Any) -> None:
+    make_reachable(2)
+    endpoint = make_endpoint(receiver, types=("campaign.launched", "campaign.run_started"))
+    make_endpoint(receiver, name="other", types=("campaign.canceled",))
+    campaign = make_campaign(key="spring")
+    launch(campaign, by=None, now=NOON)
+    pause(campaign)
+    now = timezone.now()
+    assert (deliver_due(now=now), deliver_due(now=now)) == (2, 0)
+    bodies = [json.loads(body) for _headers, body in receiver.requests]
+    assert [body["type"] for body in bodies] == ["campaign.launched", "campaign.run_started"]
+    assert bodies[1]["data"]["campaign"] == "spring"
+    headers, body = receiver.requests[0]
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    digest = hmac.new(endpoint.secret.encode(), signed, hashlib.sha256).digest()
+    assert headers["webhook-signature"] == f"v1,{base64.b64encode(digest).decode()}"
+
+
+def test_a_failing_endpoint_is_repeated_with_pauses_and_then_given_up(receiver: Any) -> None:
+    receiver.status = 500
+    endpoint = make_endpoint(receiver)
+    publish("campaign.launched", key="a", data={}, at=NOON)
+    publish("campaign.launched", key="a", data={}, at=NOON)
+    now = NOON
+    assert deliver_due(now=now) == deliver_due(now=now) == 0
+    assert len(receiver.requests) == 1
+    for seconds in PAUSES:
+        now += timedelta(seconds=seconds)
+        deliver_due(now=now)
+    notification = WebhookNotification.objects.get()
+    assert (notification.status, notification.attempts, notification.error) == ("dead", len(PAUSES) + 1, "HTTP 500")
+    receiver.status = 200
+    assert (retry_dead(endpoint_id=endpoint.pk, now=now), deliver_due(now=now)) == (1, 1)
+
+
+def test_private_addresses_are_never_reached(receiver: Any, settings: Any) -> None:
+    settings.WEBHOOK_PRIVATE_HOSTS = []
+    make_endpoint(receiver)
+    publish("campaign.launched", key="a", data={}, at=NOON)
+    assert deliver_due(now=NOON) == 0
+    assert not receiver.requests
+    assert WebhookNotification.objects.get().error
+
+
+def test_what_happens_to_messages_is_collected_once_without_machine_opens() -> None:
+    make_endpoint(types=("message.opened", "message.clicked"))
+    now = timezone.now() + timedelta(minutes=1)
+    make_reachable(1)
+    delivery = Delivery.objects.create(
+        origin_kind="campaign", origin_id=1, customer_id=10**12, template_version_id=1, channel="email", due_at=now
+    )
+    for number, (kind, is_machine) in enumerate(
+        (("open", True), ("open", False), ("click", False), ("complaint", False))
+    ):
+        DeliveryEvent.objects.create(key=str(number), delivery_id=delivery.pk, kind=kind, at=now, is_machine=is_machine)
+    assert (collect_message_events(now=now), collect_message_events(now=now)) == (2, 0)
+    payloads = {row.type: row.payload for row in WebhookNotification.objects.all()}
+    assert set(payloads) == {"message.opened", "message.clicked"}
+    assert payloads["message.clicked"]["user_id"] == "u0"
+
+
+def test_an_endpoint_is_added_with_a_secret_that_is_shown_once() -> None:
+    client = Client()
+    client.force_login(User.objects.create_superuser("root"), backend="django.contrib.auth.backends.ModelBackend")
+    url = reverse("webhooks:endpoints")
+    assert "No endpoint yet" in client.get(url).content.decode()
+    insecure = client.post(url, {"name": "shop", "url": "http://shop.example/hook", "event_types": ["campaign.ended"]})
+    assert "https://" in insecure.content.decode()
+    form = {"name": "shop", "url": "https://shop.example/hook", "event_types": ["campaign.ended"]}
+    added = client.post(url, form, follow=True).content.decode()
+    endpoint = WebhookEndpoint.objects.get()
+    assert endpoint.secret in added
+    assert endpoint.secret not in client.get(url).content.decode()
+    client.post(reverse("webhooks:change", args=[endpoint.pk, "switch"]))
+    endpoint.refresh_from_db()
+    assert not endpoint.is_active
