@@ -543,6 +543,13 @@ EMAIL_BACKEND = read_variable(
 PUBLIC_URL = read_variable(
     "PUBLIC_URL", "http://127.0.0.1:8000", str, "an address such as https://mail.shop.example"
 ).rstrip("/")
+# The page of a product in the shop, for products whose catalog entry has no link; {product_id} is replaced.
+PRODUCT_URL = read_variable(
+    "PRODUCT_URL",
+    f"{PUBLIC_URL}/shop/product/?id={{product_id}}" if DEMO else "",
+    str,
+    "an address such as https://shop.example/products/{product_id}",
+)
 # Host names of webhooks and providers that may have private addresses, for which plain http is allowed too.
 WEBHOOK_PRIVATE_HOSTS = read_list("WEBHOOK_PRIVATE_HOSTS", [])
 SENDING_CONNECTIONS = read_int("SENDING_CONNECTIONS", 4, low=1, high=64)

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from argparse import ArgumentParser
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings
@@ -65,6 +66,9 @@ class Command(BaseCommand):
             raise CommandError("Nothing to run. Remove one of --no-web, --no-worker, --no-beat.")
         if "valkey" in list_server_logs() and not options["no_worker"] and (tasks := return_interrupted_tasks()):
             self.stderr.write(f"Interrupted tasks that will run again: {tasks}")
+        if port and not os.environ.get("PUBLIC_URL"):
+            address = {"PUBLIC_URL": f"http://{format_local_host(options['host'])}:{port}"}
+            programs = [replace(program, environment={**address, **program.environment}) for program in programs]
         supervisor = Supervisor(
             programs,
             grace=options["grace"],
@@ -83,7 +87,7 @@ class WelcomeMessage:
     """Prints the URLs once, when the web server responds."""
 
     def __init__(self, host: str, port: int) -> None:
-        self.host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 — compared, not bound
+        self.host = get_local_host(host)
         self.port = port
         self.is_done = False
         self.next_warning = time.monotonic() + 60
@@ -91,7 +95,7 @@ class WelcomeMessage:
     def __call__(self, supervisor: Supervisor) -> None:
         if self.is_done:
             return
-        url_host = f"[{self.host}]" if ":" in self.host else self.host
+        url_host = format_local_host(self.host)
         if self._is_answering():
             self.is_done = True
             supervisor.report(f"Perennial is running at http://{url_host}:{self.port}/")
@@ -112,6 +116,17 @@ class WelcomeMessage:
             return False
         finally:
             client.close()
+
+
+def get_local_host(host: str) -> str:
+    """Return the address by which this machine reaches a server that listens on the host."""
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 — compared, not bound
+
+
+def format_local_host(host: str) -> str:
+    """Return the address of `get_local_host` as it is written in a URL."""
+    local = get_local_host(host)
+    return f"[{local}]" if ":" in local else local
 
 
 def check_migrations(*, migrate: bool) -> None:

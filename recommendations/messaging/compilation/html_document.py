@@ -18,7 +18,7 @@ from recommendations.messaging.substitution.fragments import (
 LINK = re.compile(r"(<a\b[^>]*?\shref=\")([^\"]*)(\"[^>]*>)(.*?)</a>", re.DOTALL | re.IGNORECASE)
 SOURCE = re.compile(r"(<(?:img|td|table|div)\b[^>]*?\s(?:src|background)=\")([^\"]*)(\")", re.IGNORECASE)
 IMAGE_TEXT = re.compile(r"<img\b[^>]*?\salt=\"([^\"]*)\"", re.IGNORECASE)
-TAGS = re.compile(r"<[^>]*>")
+TAGS = re.compile(r"<[^<>]*>")
 MAX_LABEL = 60
 DARK_MODE = (
     '<meta name="color-scheme" content="light dark"><meta name="supported-color-schemes" content="light dark">'

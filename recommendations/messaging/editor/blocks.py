@@ -18,7 +18,7 @@ from recommendations.messaging.mjml.edits import find_body, get_source
 from recommendations.messaging.mjml.tree import Element, SourceTree
 
 BREAK = re.compile(r"<br\s*/?>\n?", re.IGNORECASE)
-TAG = re.compile(r"<[^>]*>")
+TAG = re.compile(r"<[^<>]*>")
 MAX_SUMMARY = 90
 CONTAINERS = ("mj-section", "mj-column")
 

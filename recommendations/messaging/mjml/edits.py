@@ -6,7 +6,6 @@ from difflib import SequenceMatcher
 
 from recommendations.messaging.mjml.tree import Attribute, Element, SourceTree
 
-SPACE_BEFORE = re.compile(r"\s*\Z")
 NO_TAG = re.compile(r"<(?![a-zA-Z/!])")
 
 
@@ -103,8 +102,8 @@ def cut_element(tree: SourceTree, element: Element) -> tuple[str, str]:
 
 
 def get_space_before(source: str, offset: int) -> str:
-    match = SPACE_BEFORE.search(source, 0, offset)
-    return match[0] if match else ""
+    before = source[:offset]
+    return before[len(before.rstrip()) :]
 
 
 def insert_child(tree: SourceTree, parent: Element, position: int, written: str) -> str:

@@ -13,6 +13,7 @@ from django.utils.translation import override
 from catalog.placeholder_images.drawing import choose_image_url
 from config.foundation.number_formats import format_money
 from recommendations.messaging.substitution.context import RenderContext
+from recommendations.messaging.substitution.product_links import build_product_url
 from recommendations.serving.state.product_index import ProductCard
 
 type Getter = Callable[[RenderContext], str]
@@ -102,7 +103,8 @@ class CellGetter:
                 return url
             return get_image_url(card, context)
         if self.name == "link":
-            return context.get_click(card.url, f"{self.row}:{card.product_id}") if card.url else ""
+            url = build_product_url(card)
+            return context.get_click(url, f"{self.row}:{card.product_id}") if url else ""
         if self.name == "price":
             return format_price(card, context)
         return card.title

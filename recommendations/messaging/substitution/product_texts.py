@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from recommendations.messaging.substitution.context import RenderContext
 from recommendations.messaging.substitution.fragments import Fragment, format_price
+from recommendations.messaging.substitution.product_links import build_product_url
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,7 +18,8 @@ class ProductTextGetter:
         lines = []
         for card in context.choices.products.get(self.row, ()):
             price = "" if card.price is None else f": {format_price(card, context)}"
-            link = f"\n  {context.get_click(card.url, f'{self.row}:{card.product_id}')}" if card.url else ""
+            url = build_product_url(card)
+            link = f"\n  {context.get_click(url, f'{self.row}:{card.product_id}')}" if url else ""
             lines.append(f"- {card.title}{price}{link}")
         if not lines:
             return ""

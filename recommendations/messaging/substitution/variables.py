@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from recommendations.messaging.substitution.context import RenderContext
 from recommendations.messaging.substitution.recipients import PERSONAL_FIELDS, PROFILE_FIELDS
 
-VARIABLE = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+VARIABLE = re.compile(r"\{\{((?:[^{}]|\{(?!\{)|\}(?!\}))*+)\}\}")
 EXPRESSION = re.compile(r"\s*([\w][\w.\-]*)\s*((?:\|\s*\w+\s*(?::\s*(?:\"[^\"]*\"|'[^']*'|-?\d+))?\s*)*)")
 FILTER = re.compile(r"\|\s*(\w+)\s*(?::\s*(?:\"([^\"]*)\"|'([^']*)'|(-?\d+)))?\s*")
 CUSTOMER_NAMES = ("name", "first_name", "user_id", "email", "phone", "birthday", "language", "country", *PROFILE_FIELDS)

@@ -1,5 +1,7 @@
 """Messages as one recipient gets them."""
 
+from typing import Any
+
 import pytest
 
 from config.foundation.shop.models import ShopSettings
@@ -112,6 +114,14 @@ def test_product_rows_show_as_many_products_as_were_chosen() -> None:
     assert {label for _url, label in links.clicks} == {"row-1:p0", "row-1:p1", "row-1:p2", "row-1:p3"}
     empty = render(source)
     assert "For you" not in empty.html + empty.text
+
+
+def test_a_product_without_a_link_leads_to_the_page_of_the_shop_setting(settings: Any) -> None:
+    source = make_source("", sections='<mj-products n="1"/>')
+    choices, links = MessageChoices({"row-1": [make_card(7, product_id="p/7", url="")]}), CountingLinks()
+    settings.PRODUCT_URL = "https://shop.example/products/{product_id}"
+    render(source, choices=choices, links=links)
+    assert {url for url, _label in links.clicks} == {"https://shop.example/products/p%2F7"}
 
 
 def test_products_chosen_at_opening_are_images_of_the_server() -> None:

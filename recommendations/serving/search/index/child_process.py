@@ -3,10 +3,11 @@
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+
+STANDARD_INPUT = 0
 
 
 def run_dependent(command: Sequence[str | Path], *, folder: Path) -> None:
@@ -24,7 +25,8 @@ def end_with_starter() -> None:
     """End this process when the pipe on its standard input closes, because the process that started it has ended."""
 
     def wait() -> None:
-        while sys.stdin.buffer.read(1):
+        # not sys.stdin, whose lock this thread would hold when the interpreter ends: a fatal error
+        while os.read(STANDARD_INPUT, 1):
             pass
         os.kill(os.getpid(), signal.SIGTERM)
 

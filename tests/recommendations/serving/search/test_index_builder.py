@@ -21,6 +21,7 @@ from catalog.models import Product
 from recommendations.serving.search import searcher
 from recommendations.serving.search.index import product_texts
 from recommendations.serving.search.index.builder import IndexBuilder
+from recommendations.serving.search.index.child_process import run_dependent
 from recommendations.serving.search.index.storage import read_pointer
 from recommendations.serving.search.searcher import Searcher, SearchNotReadyError
 from recommendations.serving.state.loader import StateLoader
@@ -156,6 +157,12 @@ def test_the_build_ends_when_its_worker_is_killed(tmp_path: Path) -> None:
         child = psutil.Process(int(file.read_text()))
         process.kill()
     wait_until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+
+
+def test_a_build_that_is_done_ends_without_an_error() -> None:
+    build = "from recommendations.serving.search.index.child_process import end_with_starter; end_with_starter(); import time; time.sleep(.1)"
+    for _run in range(3):
+        run_dependent([sys.executable, "-c", build], folder=settings.BASE_DIR)
 
 
 def wait_until(is_met: Callable[[], bool]) -> None:
