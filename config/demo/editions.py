@@ -24,6 +24,7 @@ class DemoEdition:
         price_factor: the price of the shop for each dollar of the package.
         brands: brand of the package → brand of the shop.
         shop_name: empty for that of the environment.
+        postal_address: of the shop, which marketing email has to name.
         unlisted: the title of a product that was sold but is not listed, with ``{id}``.
         separator: between a title and the name of the brand.
         manufacturer, package_size: names of these attributes of products.
@@ -50,6 +51,7 @@ class DemoEdition:
     store: str
     trait_values: Mapping[str, str] = field(default_factory=dict)
     shop_name: str = ""
+    postal_address: str = "1 Market Street, Springfield (demo)"
 
 
 TRAIT_VALUES_IN_CHINESE = {
@@ -120,5 +122,6 @@ EDITIONS = {
         store="门店",
         trait_values=TRAIT_VALUES_IN_CHINESE,
         shop_name="四季鲜超市",
+        postal_address="示例市集市路 1 号（演示）",
     ),
 }

@@ -164,11 +164,12 @@ class Command(up.Command):
 
 
 def ensure_shop_settings(*, language: str) -> None:
-    """Store the currency and the language of the demo, unless the shop has settings."""
+    """Store currency, language and postal address of the demo, unless the shop has settings."""
     shop, edition = load_shop_settings(), EDITIONS[language]
     if shop.name or shop.currency or shop.language:
         return
     shop.name, shop.currency, shop.language = edition.shop_name, edition.currency, edition.language
+    shop.postal_address = shop.postal_address or edition.postal_address
     shop.save()
     forget_shop()
 

@@ -35,6 +35,9 @@ from tests.makers import (
     make_segment,
     make_source,
 )
+from tests.recommendations.flows.makers import make_live_flow, wait
+from tests.recommendations.messaging.makers import make_template
+from tests.recommendations.offers.makers import make_offer
 
 MARK = "leakplant"  # in each planted text; no encoding of HTML, URLs or JSON changes it
 USER_ID = "leakplant.id@shop.example"
@@ -182,6 +185,9 @@ def plant_sales(customer: Customer, other: Customer, product: Any, exports: Path
     SegmentMember.objects.create(segment=static, customer=customer)
     addition = SegmentAddition.objects.create(segment=static, added_at=NOON, count=1)
     campaign = Campaign.objects.create(key="spring", name="Spring", segment=segment, holdout_share=0)
+    make_template(key="spring")
+    make_offer("spring")
+    make_live_flow([wait("pause", days=1)], name="Spring")
     return SimpleNamespace(
         order=order,
         order_import=order_import,
