@@ -96,8 +96,8 @@ STEPS = (
     OnboardingStep(
         _("Create a campaign"),
         _(
-            "Choose a segment and the size of the holdout group, then download the audience for your email tool. Perennial does not send "
-            "messages itself yet."
+            "Choose a segment, a message and the size of the holdout group. Before the launch you see who gets the message, and "
+            "afterwards what it caused."
         ),
         Campaign.objects.all,
         "admin:campaigns_campaign_add",
