@@ -13,14 +13,14 @@ from recommendations.flows.publishing import get_current, get_draft
 
 
 @extend_schema_field(OpenApiTypes.OBJECT)
-class DefinitionField(serializers.JSONField):
+class FlowDefinitionField(serializers.JSONField):
     """The definition of a flow: a JSON object."""
 
 
 class FlowSerializer(StrictTypesMixin, serializers.ModelSerializer[Flow]):
     """A flow with its draft and its current version."""
 
-    definition = DefinitionField(
+    definition = FlowDefinitionField(
         write_only=True, required=False, help_text=_("The draft: trigger, filter, reentry, goal, exits and steps.")
     )
     draft = serializers.SerializerMethodField(help_text=_("The definition that is being edited; null without one."))
