@@ -179,6 +179,8 @@ class PinnedConnection(http.client.HTTPSConnection):
 
     def connect(self) -> None:
         plain = socket.create_connection((self.address, self.port), self.timeout)
+        # as http.client does: the body follows the headers at once instead of after their acknowledgment
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # the handshake follows separately, so that `shut_down` can end it as well
         self.sock = self._context.wrap_socket(  # type: ignore[attr-defined]
             plain, server_hostname=self.host, do_handshake_on_connect=False

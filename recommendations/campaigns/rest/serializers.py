@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from config.foundation.rest.strict_types import StrictTypesMixin
@@ -13,6 +14,11 @@ from recommendations.campaigns.locked_fields import get_locked_fields, get_locke
 from recommendations.campaigns.models import Campaign, CampaignRun
 from recommendations.messaging.models import MessageTemplate
 from recommendations.sending.models import Delivery
+
+
+@extend_schema_field({"type": "string", "pattern": r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$"})
+class TimeOfDayField(serializers.TimeField):
+    """A time without a time zone, which the format "time" of OpenAPI would require."""
 
 
 class CampaignSerializer(StrictTypesMixin, serializers.ModelSerializer[Campaign]):
@@ -41,6 +47,8 @@ class CampaignSerializer(StrictTypesMixin, serializers.ModelSerializer[Campaign]
         default=Decimal("0.1"),
         help_text=_("0.1 puts one customer in ten in the holdout group."),
     )
+
+    send_time = TimeOfDayField(required=False, help_text=_("The time of day of recurring runs, such as 10:00:00."))
 
     class Meta:
         model = Campaign

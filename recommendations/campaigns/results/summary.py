@@ -94,7 +94,10 @@ def compute_effect(recipients: GroupOutcome, holdout: GroupOutcome) -> Effect | 
         recipients.converted, recipients.customers, holdout.converted, holdout.customers, level=LEVEL
     )
     revenue = compare_means(recipients.revenue_sample, holdout.revenue_sample, level=LEVEL)
-    return Effect(conversion, scale(conversion, recipients.customers), revenue, scale(revenue, recipients.customers))
+    additional = scale(conversion, recipients.customers)
+    if isnan(revenue.low):
+        return Effect(conversion, additional, None, None)
+    return Effect(conversion, additional, revenue, scale(revenue, recipients.customers))
 
 
 def scale(interval: ConfidenceInterval, factor: float) -> ConfidenceInterval:

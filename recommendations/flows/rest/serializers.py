@@ -3,6 +3,8 @@
 from typing import Any, ClassVar
 
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from config.foundation.rest.strict_types import StrictTypesMixin
@@ -10,10 +12,15 @@ from recommendations.flows.models import Flow, FlowEntry
 from recommendations.flows.publishing import get_current, get_draft
 
 
+@extend_schema_field(OpenApiTypes.OBJECT)
+class FlowDefinitionField(serializers.JSONField):
+    """The definition of a flow: a JSON object."""
+
+
 class FlowSerializer(StrictTypesMixin, serializers.ModelSerializer[Flow]):
     """A flow with its draft and its current version."""
 
-    definition = serializers.JSONField(
+    definition = FlowDefinitionField(
         write_only=True, required=False, help_text=_("The draft: trigger, filter, reentry, goal, exits and steps.")
     )
     draft = serializers.SerializerMethodField(help_text=_("The definition that is being edited; null without one."))

@@ -11,6 +11,11 @@ register_pages(
         url_name="onsite_offers:list",
         permission="offers.view_offer",
         order=40,
-        details=("onsite_offers:offer", "admin:offers_offer_add", "admin:offers_offer_change"),
+        details=(
+            "onsite_offers:offer",
+            "admin:offers_offer_changelist",
+            "admin:offers_offer_add",
+            "admin:offers_offer_change",
+        ),
     ),
 )

@@ -102,6 +102,8 @@ class OfferSerializer(StrictTypesMixin, serializers.ModelSerializer[Offer]):
         return key
 
     def validate_contents(self, contents: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        if not all("language" in content for content in contents):  # a change is partial, but its contents are not
+            raise serializers.ValidationError(_("Each content needs a language."), code="required")
         languages = [content["language"] for content in contents]
         if len(set(languages)) < len(languages):
             raise serializers.ValidationError(_("Each language can have only one content."), code="unique")

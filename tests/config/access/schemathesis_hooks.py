@@ -25,7 +25,17 @@ ALLOWED_CODES: dict[str, frozenset[str]] = {
     "PATCH /api/v1/campaigns/{key}/": DIGITS | {"does_not_exist", "unique", "immutable"},
     # the end must be after the start, each language has one content
     "POST /api/v1/offers/": DIGITS | {"does_not_exist", "unique", "invalid"},
-    "PATCH /api/v1/offers/{key}/": DIGITS | {"does_not_exist", "unique", "immutable", "invalid"},
+    "PATCH /api/v1/offers/{key}/": DIGITS | {"does_not_exist", "unique", "immutable", "invalid", "required"},
+    # a draft of any state is stored; what it lacks is named when it is launched or published
+    "POST /api/v1/campaigns/{key}/launch/": frozenset({"invalid"}),
+    "POST /api/v1/flows/": frozenset({"unique", "invalid"}),
+    "PATCH /api/v1/flows/{key}/": frozenset({"unique", "immutable", "invalid"}),
+    "POST /api/v1/flows/{key}/publish/": frozenset({"invalid"}),
+    # the grammar of MJML
+    "POST /api/v1/message-templates/": frozenset({"unique", "invalid"}),
+    "PATCH /api/v1/message-templates/{key}/": frozenset({"unique", "immutable", "invalid"}),
+    "PUT /api/v1/message-templates/{key}/": frozenset({"unique", "immutable", "invalid"}),
+    "POST /api/v1/message-templates/{key}/publish/": frozenset({"invalid"}),
     # an address that a mail server could accept is more than its format
     "POST /api/v1/forms/newsletter/": frozenset({"invalid"}),
     "POST /api/v1/segments/": CONDITION | {"unique"},

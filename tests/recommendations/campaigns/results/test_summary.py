@@ -76,6 +76,13 @@ def test_verdicts_of_constructed_groups() -> None:
     assert choose_verdict(compute_effect(GroupOutcome(50, 4, 4), GroupOutcome()), 1.0, is_final=True) == "no_holdout"
 
 
+def test_a_holdout_group_of_one_customer_has_no_interval_of_revenue() -> None:
+    effect = compute_effect(GroupOutcome(9, 2, 2, 2, 40.0, 800.0), GroupOutcome(1))
+    assert effect is not None
+    assert (effect.revenue, effect.revenue_per_customer) == (None, None)
+    assert effect.conversion.low < 0 < effect.conversion.high
+
+
 def test_a_campaign_without_runs_has_no_results() -> None:
     campaign = make_campaign()
     results = compute_results(campaign, as_of=timezone.now())
