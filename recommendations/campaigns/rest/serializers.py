@@ -16,7 +16,7 @@ from recommendations.messaging.models import MessageTemplate
 from recommendations.sending.models import Delivery
 
 
-@extend_schema_field({"type": "string", "pattern": r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$"})
+@extend_schema_field({"type": "string", "maxLength": 8, "pattern": r"^([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?$"})
 class TimeOfDayField(serializers.TimeField):
     """A time without a time zone, which the format "time" of OpenAPI would require."""
 
