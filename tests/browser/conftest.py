@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Response
-from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from tests.chromium import CHROMIUM
 from tests.chromium import chromium as shared_chromium
@@ -75,12 +74,11 @@ class MonitoredPage:
     def scrolls_sideways_after_resize(self, width: int) -> bool:
         """Change the width and return whether the page is still wider after charts had time to follow."""
         self.resize(width)
-        fits = "document.documentElement.scrollWidth <= document.documentElement.clientWidth + 1"
-        try:
-            self.page.wait_for_function(fits, timeout=5000)
-        except PlaywrightTimeoutError:
-            return True
-        return False
+        for _attempt in range(100):  # not wait_for_function, which the content security policy forbids
+            if not self.scrolls_sideways():
+                return False
+            self.page.wait_for_timeout(50)
+        return True
 
     def save(self, name: str, *, full_page: bool = True) -> None:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
