@@ -233,7 +233,7 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         task="recommendations.webhooks.tasks.deliver_webhooks",
         seconds=10,
         title=_("Deliver webhooks"),
-        description=_("Tells the endpoints of the shop what happened to campaigns and messages."),
+        description=_("Notifies the endpoints of the shop of what happened to campaigns and messages."),
     ),
     ScheduledJob(
         task="recommendations.sending.tasks.send_due_messages",

@@ -14,7 +14,7 @@ from recommendations.flows.recipes.recipe import (
 RECIPE = FlowRecipe(
     key="back-in-stock",
     name=_("Back in stock"),
-    description=_("Tells people that a product that they viewed or wanted can be ordered again."),
+    description=_("Notifies people when a product that they viewed or wanted is back in stock."),
     templates=("back-in-stock",),
     questions=(
         RecipeQuestion("days", _("Days since the interest"), _("How long ago people may have viewed it."), 60, 1, 365),

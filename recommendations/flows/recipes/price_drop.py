@@ -14,7 +14,7 @@ from recommendations.flows.recipes.recipe import (
 RECIPE = FlowRecipe(
     key="price-drop",
     name=_("Price drop"),
-    description=_("Tells people that a product that they viewed or wanted has become cheaper."),
+    description=_("Notifies people when a product that they viewed or wanted becomes cheaper."),
     templates=("price-drop",),
     questions=(
         RecipeQuestion("percent", _("Smallest price drop in percent"), _("Smaller ones start nothing."), 10, 1, 90),
