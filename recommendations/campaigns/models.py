@@ -9,6 +9,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from customers.identity.models import Consent
 from customers.segments.models import Segment
@@ -25,7 +26,7 @@ class Campaign(models.Model):
 
     class Channel(models.TextChoices):
         EXPORT = "export", _("CSV export")
-        EMAIL = "email", _("email")
+        EMAIL = "email", pgettext_lazy("channel", "email")
         SMS = "sms", _("SMS")
         WHATSAPP = "whatsapp", _("WhatsApp")
         WECOM = "wecom", _("WeCom")

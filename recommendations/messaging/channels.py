@@ -2,12 +2,13 @@
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class Channel(models.TextChoices):
     """A way to reach a customer."""
 
-    EMAIL = "email", _("email")
+    EMAIL = "email", pgettext_lazy("channel", "email")
     SMS = "sms", _("SMS")
     WHATSAPP = "whatsapp", _("WhatsApp")
     WECOM = "wecom", _("WeCom")

@@ -1,9 +1,11 @@
 """The form of a campaign: audience, message, schedule and measurement."""
 
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.core import signing
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -30,6 +32,7 @@ SECTIONS = {
     ),
     "measurement": ("holdout_percent", "goal", "attribution_days"),
 }
+SIGNATURE_SALT = "campaigns.new_campaign"
 DATE_TIME_FORMAT = "%Y-%m-%dT%H:%M"  # of <input type="datetime-local">
 
 
@@ -92,6 +95,8 @@ class CampaignForm(forms.ModelForm):
         ),
     )
 
+    signed_salt = forms.CharField(required=False, widget=forms.HiddenInput)
+
     class Meta:
         model = Campaign
         fields = [
@@ -114,6 +119,8 @@ class CampaignForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if not self.instance.pk:
+            self._keep_salt()
         share = Decimal(str(self.instance.holdout_share)) * 100
         self.fields["holdout_percent"].initial = f"{share.normalize():f}"
         self.locked = get_locked_fields(self.instance) if self.instance.pk else ()
@@ -121,6 +128,12 @@ class CampaignForm(forms.ModelForm):
             field = self.fields.get("holdout_percent" if name == "holdout_share" else name)
             if field is not None:
                 field.disabled = True
+
+    def _keep_salt(self) -> None:
+        """Let a new campaign have the holdout group that its review has shown; only this shop can sign its salt."""
+        with suppress(signing.BadSignature):
+            self.instance.salt = signing.loads(self.data.get("signed_salt", ""), salt=SIGNATURE_SALT)
+        self.fields["signed_salt"].initial = signing.dumps(self.instance.salt, salt=SIGNATURE_SALT)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

@@ -5,11 +5,13 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.core import signing
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from customers.segments.models import Segment
+from recommendations.campaigns.backoffice.editor.campaign_form import SIGNATURE_SALT
 from recommendations.campaigns.launch.transitions import launch
 from recommendations.campaigns.models import Campaign, CampaignRun, CampaignSettings
 from recommendations.sending.models import Delivery
@@ -127,6 +129,17 @@ def finish(campaign: Campaign) -> None:
     update_deliveries("opened_at = now(), clicked_at = now() WHERE customer_id = %s", first)
     CampaignRun.objects.update(status="finished")
     Campaign.objects.update(status="ended")
+
+
+def test_a_new_campaign_holds_out_the_customers_that_its_review_has_counted(marketer: Client) -> None:
+    page = marketer.get(reverse("admin:campaigns_campaign_add"))
+    salt = page.context["form"]["signed_salt"].value()
+    reviewed = signing.loads(salt, salt=SIGNATURE_SALT)
+    marketer.post(reverse("admin:campaigns_campaign_add"), build_form(make_segment("everybody"), signed_salt=salt))
+    assert Campaign.objects.get().salt == reviewed
+    changed = build_form(make_segment("others"), template="", name="Forged", signed_salt=f"x{salt}")
+    marketer.post(reverse("admin:campaigns_campaign_add"), changed)
+    assert Campaign.objects.get(name="Forged").salt not in (reviewed, "")
 
 
 def test_the_people_behind_a_number_are_saved_as_a_segment(marketer: Client) -> None:
