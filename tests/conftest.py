@@ -93,11 +93,15 @@ VOLATILE_VARIABLES = ("PYTEST_CURRENT_TEST", "KMP_INIT_AT_FORK")
 
 
 def read_process_state() -> dict[str, object]:
-    """Return the state that each test must restore: environment, working directory and Django's settings."""
+    """Return the state that each test must restore: environment, working directory, Celery's application and settings."""
     state: dict[str, object] = {
         f"environment variable {name}": value for name, value in os.environ.items() if name not in VOLATILE_VARIABLES
     }
     state["working directory"] = Path.cwd()
+    if "config.celery" in sys.modules:
+        from celery import current_app
+
+        state["current Celery application"] = current_app.main
     if "django.conf" in sys.modules:
         from django.conf import settings
 
@@ -124,7 +128,7 @@ def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
-    """Fail a test that does not restore the environment, the settings or the working directory for the tests after it."""
+    """Fail a test that does not restore environment, settings, working directory and Celery's application."""
     result = yield
     before, after = item.stash[BEFORE], read_process_state()
     changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))

@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from celery import Celery
 from celery.contrib.testing.worker import start_worker
 from django.conf import settings as django_settings
 
+from config.celery import app as perennial
 from config.embedded.server_process import ServerError
 from config.embedded.servers import EmbeddedServers
 from config.embedded.valkey import MEMORY_VARIABLE, read_max_memory
@@ -74,6 +76,18 @@ def make_app(url: str, done: list[int]) -> Celery:
     return app
 
 
+@contextmanager
+def run_worker(app: Celery) -> Iterator[None]:
+    """Run a worker of the application, and restore the default application, which Celery's test worker replaces."""
+    try:
+        # the worker sets environment variables
+        with patch.dict(os.environ), start_worker(app, pool="solo", perform_ping_check=False, shutdown_timeout=30):
+            yield
+    finally:
+        perennial.set_current()
+        perennial.set_default()
+
+
 def flood(valkey: redis.Redis, *, visitors: int) -> None:
     """Send events of new visitors until the server has evicted some of their lists."""
     for start in range(0, visitors, 2000):
@@ -94,8 +108,7 @@ def test_a_flood_of_recent_activity_evicts_recents_and_no_tasks(full_valkey: red
     flood(full_valkey, visitors=500_000)
     assert full_valkey.info("memory")["used_memory"] <= LIMIT_MB * 1024**2 * 1.05
     app.send_task("append", [2])  # is sent to the full server
-    # the worker sets environment variables
-    with patch.dict(os.environ), start_worker(app, pool="solo", perform_ping_check=False, shutdown_timeout=30):
+    with run_worker(app):
         wait_until(lambda: len(done) == 2, what="both tasks")
     assert sorted(done) == [1, 2]
     # and the newest activity is there
