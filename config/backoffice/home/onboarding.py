@@ -28,7 +28,10 @@ START_PERMISSION = "django_celery_beat.change_periodictask"
 
 @dataclass(frozen=True, slots=True)
 class OnboardingStep:
-    """A step. It is done when ``find`` finds something. task: the job that does it, which the page can start."""
+    """A step, which is done when ``find`` finds something.
+
+    task: the job that does it, which the page can start when there are orders.
+    """
 
     title: str | Promise
     advice: str | Promise
@@ -36,8 +39,19 @@ class OnboardingStep:
     url_name: str
     action: str | Promise
     permission: str
+    url_arguments: tuple[str, ...] = ()
     task: str = ""
 
+
+IMPORT_ORDERS = OnboardingStep(
+    _("Import past orders"),
+    _("One to two years are best. Lifecycle stages and recommendations are computed from orders."),
+    Order.objects.all,
+    "imports:new",
+    _("Import orders"),
+    "orders.add_order",
+    ("orders",),
+)
 
 STEPS = (
     OnboardingStep(
@@ -52,18 +66,12 @@ STEPS = (
         _("Load the catalog"),
         _("Products with title, category and price: as a Google Merchant feed, CSV, JSON Lines or over the API."),
         lambda: Product.objects.filter(is_active=True),
-        "imports:list",
+        "imports:new",
         _("Import products"),
-        "imports.view_importrun",
+        "catalog.add_product",
+        ("products",),
     ),
-    OnboardingStep(
-        _("Import past orders"),
-        _("One to two years are best. Lifecycle stages and recommendations are computed from orders."),
-        Order.objects.all,
-        "imports:list",
-        _("Import orders"),
-        "imports.view_importrun",
-    ),
+    IMPORT_ORDERS,
     OnboardingStep(
         _("Compute profiles"),
         _("Stages, values and predictions of every customer are computed from the orders, every night or now."),
@@ -71,7 +79,7 @@ STEPS = (
         "admin:lifecycle_lifecyclerun_changelist",
         _("See runs"),
         "lifecycle.view_lifecyclerun",
-        "customers.lifecycle.tasks.refresh_profiles",
+        task="customers.lifecycle.tasks.refresh_profiles",
     ),
     OnboardingStep(
         _("Train recommendations"),
@@ -80,7 +88,7 @@ STEPS = (
         "admin:training_modelversion_changelist",
         _("See models"),
         "training.view_modelversion",
-        "recommendations.training.tasks.train_nightly",
+        task="recommendations.training.tasks.train_nightly",
     ),
     OnboardingStep(
         _("Show a placement"),
@@ -124,13 +132,13 @@ def list_steps(user: Any) -> list[StepStatus]:
     if all(done):
         return []
     first_open = done.index(False)
-    jobs = list_jobs() if user.has_perm(START_PERMISSION) else {}
+    jobs = list_jobs() if done[STEPS.index(IMPORT_ORDERS)] and user.has_perm(START_PERMISSION) else {}
     return [
         StepStatus(
             step=step,
             is_done=is_done,
             is_next=number == first_open,
-            url=reverse(step.url_name) if user.has_perm(step.permission) else "",
+            url=reverse(step.url_name, args=step.url_arguments) if user.has_perm(step.permission) else "",
             start_url=reverse("jobs:start", args=[jobs[step.task]]) if step.task in jobs else "",
         )
         for number, (step, is_done) in enumerate(zip(STEPS, done, strict=True))

@@ -230,7 +230,7 @@ def test_the_home_page_opens_without_data(client: Client, language: str) -> None
     client.force_login(make_user(superuser=True))
     response = client.get(reverse("admin:index"), headers={"accept-language": language})
     assert response.status_code == 200
-    assert reverse("imports:list") in response.text
+    assert reverse("imports:new", args=["orders"]) in response.text
 
 
 @pytest.mark.parametrize("demo", [True, False])
