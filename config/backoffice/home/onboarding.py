@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from django_celery_beat.models import PeriodicTask
 
 from catalog.models import Product
+from config.jobs.models import ScheduledRun
 from customers.events.models import Source
 from customers.lifecycle.backoffice.labels.missing_data import (
     describe_missing_cluster_data,
@@ -117,13 +118,14 @@ STEPS = (
 
 @dataclass(frozen=True, slots=True)
 class StepStatus:
-    """A step as the page shows it. Only the first step that is not done is open."""
+    """A step as the page shows it. is_next: the first step that is not done; is_running: its job runs now."""
 
     step: OnboardingStep
     is_done: bool
     is_next: bool
     url: str
     start_url: str
+    is_running: bool
 
 
 def list_steps(user: Any) -> list[StepStatus]:
@@ -133,6 +135,7 @@ def list_steps(user: Any) -> list[StepStatus]:
         return []
     first_open = done.index(False)
     jobs = list_jobs() if done[STEPS.index(IMPORT_ORDERS)] and user.has_perm(START_PERMISSION) else {}
+    running = find_running_jobs()
     return [
         StepStatus(
             step=step,
@@ -140,6 +143,7 @@ def list_steps(user: Any) -> list[StepStatus]:
             is_next=number == first_open,
             url=reverse(step.url_name, args=step.url_arguments) if user.has_perm(step.permission) else "",
             start_url=reverse("jobs:start", args=[jobs[step.task]]) if step.task in jobs else "",
+            is_running=step.task in running,
         )
         for number, (step, is_done) in enumerate(zip(STEPS, done, strict=True))
     ]
@@ -149,6 +153,12 @@ def list_jobs() -> dict[str, int]:
     """Return the numbers of the jobs that the steps can start, by task."""
     jobs = PeriodicTask.objects.filter(task__in=[step.task for step in STEPS if step.task])
     return dict(jobs.values_list("task", "pk"))
+
+
+def find_running_jobs() -> set[str]:
+    tasks = [step.task for step in STEPS if step.task]
+    runs = ScheduledRun.objects.filter(task__in=tasks, status=ScheduledRun.Status.RUNNING)
+    return set(runs.values_list("task", flat=True))
 
 
 def find_done_steps() -> list[bool]:
