@@ -15,8 +15,10 @@ from corsheaders.defaults import default_headers
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
+from kombu import Exchange, Queue
 
 from config.backoffice.theme import UNFOLD  # noqa: F401 — a setting
+from config.foundation.worker import FREQUENT_QUEUE, LONG_QUEUE
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -510,6 +512,10 @@ PROMOTION_COLD_START_SHARE = read_float("PROMOTION_COLD_START_SHARE", 0.8, low=0
 PROMOTION_LATENCY_MS = read_float("PROMOTION_LATENCY_MS", 250.0, low=1.0, high=60_000.0)
 
 CELERY_BROKER_URL = VALKEY_URL
+# A worker that is not told which queue it serves serves both.
+CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in (LONG_QUEUE, FREQUENT_QUEUE)]
+CELERY_TASK_DEFAULT_QUEUE = LONG_QUEUE
+CELERY_TASK_ROUTES = ["config.schedule.choose_queue"]
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True

@@ -7,7 +7,8 @@ from django.utils import translation
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
 from config.celery import app
-from config.schedule import DEMO_JOBS, SCHEDULE, ScheduledJob, describe_schedule, sync_schedule
+from config.foundation.worker import FREQUENT_QUEUE, LONG_QUEUE
+from config.schedule import DEMO_JOBS, MAIL_TASKS, SCHEDULE, ScheduledJob, describe_schedule, sync_schedule
 
 ROOMS = ("catalog.", "customers.", "recommendations.", "config.")
 JOB = ScheduledJob(task="celery.backend_cleanup", cron="15 4 * * *", title="Clean up", description="Cleans up.")
@@ -27,6 +28,10 @@ def test_every_scheduled_task_exists() -> None:
     assert {job.task for job in (*SCHEDULE, *DEMO_JOBS)} - set(list_project_tasks()) == set()
 
 
+def test_every_mail_task_exists() -> None:
+    assert set(MAIL_TASKS) - set(list_project_tasks()) == set()
+
+
 def test_every_task_without_required_arguments_is_scheduled() -> None:
     without_arguments = {name for name, task in list_project_tasks().items() if runs_without_arguments(task)}
     assert without_arguments - {job.task for job in (*SCHEDULE, *DEMO_JOBS)} == set()
@@ -35,6 +40,22 @@ def test_every_task_without_required_arguments_is_scheduled() -> None:
 def test_every_scheduled_task_runs_one_at_a_time() -> None:
     tasks = list_project_tasks()
     assert [job.task for job in (*SCHEDULE, *DEMO_JOBS) if not tasks[job.task].exclusive] == []  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("task", "queue"),
+    [
+        ("recommendations.sending.tasks.send_due_messages", FREQUENT_QUEUE),
+        ("recommendations.flows.tasks.run_flows", FREQUENT_QUEUE),
+        ("customers.processing.tasks.process_events", FREQUENT_QUEUE),
+        *((task, FREQUENT_QUEUE) for task in MAIL_TASKS),
+        ("recommendations.training.tasks.train_nightly", LONG_QUEUE),
+        ("customers.lifecycle.tasks.refresh_profiles", LONG_QUEUE),
+        ("a.task.without.schedule", LONG_QUEUE),
+    ],
+)
+def test_imports_and_trainings_do_not_wait_in_the_queue_of_messages(task: str, queue: str) -> None:
+    assert app.amqp.router.route({}, task)["queue"].name == queue
 
 
 def test_titles_and_tasks_are_unique() -> None:
