@@ -15,7 +15,7 @@ from celery.signals import beat_init, celeryd_init, worker_shutting_down
 from django.utils import timezone
 
 from config.foundation.files.private_files import keep_new_files_private
-from config.foundation.worker import announce_stop
+from config.foundation.progress import announce_stop
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 logger = logging.getLogger(__name__)

@@ -15,7 +15,6 @@ from django_celery_beat.models import CrontabSchedule, IntervalSchedule, Periodi
 
 from config.celery import app
 from config.foundation.shop.profile import get_time_zone_name
-from config.foundation.worker import FREQUENT_QUEUE
 
 
 @dataclass(frozen=True)
@@ -275,7 +274,7 @@ def choose_queue(name: str, *_call: Any, **_options: Any) -> dict[str, str] | No
     """Return the route of a task, however it is started; None for the queue of long tasks."""
     job = find_job(name)
     is_frequent = name in MAIL_TASKS or (job is not None and bool(job.seconds))
-    return {"queue": FREQUENT_QUEUE} if is_frequent else None
+    return {"queue": settings.FREQUENT_QUEUE} if is_frequent else None
 
 
 def sync_schedule(*, jobs: tuple[ScheduledJob, ...] = SCHEDULE) -> None:

@@ -12,7 +12,7 @@ from itertools import batched
 
 from django.db import connection, transaction
 
-from config.foundation.worker import is_worker_stopping
+from config.foundation.progress import is_worker_stopping
 from recommendations.sending.channels.base import OutgoingMessage
 from recommendations.sending.channels.registry import CHANNELS, understand
 from recommendations.sending.checks.candidates import DueDelivery, load_customers, lock_due_deliveries

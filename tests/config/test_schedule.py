@@ -7,7 +7,6 @@ from django.utils import translation
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
 from config.celery import app
-from config.foundation.worker import FREQUENT_QUEUE, LONG_QUEUE
 from config.schedule import DEMO_JOBS, MAIL_TASKS, SCHEDULE, ScheduledJob, describe_schedule, sync_schedule
 
 ROOMS = ("catalog.", "customers.", "recommendations.", "config.")
@@ -45,13 +44,13 @@ def test_every_scheduled_task_runs_one_at_a_time() -> None:
 @pytest.mark.parametrize(
     ("task", "queue"),
     [
-        ("recommendations.sending.tasks.send_due_messages", FREQUENT_QUEUE),
-        ("recommendations.flows.tasks.run_flows", FREQUENT_QUEUE),
-        ("customers.processing.tasks.process_events", FREQUENT_QUEUE),
-        *((task, FREQUENT_QUEUE) for task in MAIL_TASKS),
-        ("recommendations.training.tasks.train_nightly", LONG_QUEUE),
-        ("customers.lifecycle.tasks.refresh_profiles", LONG_QUEUE),
-        ("a.task.without.schedule", LONG_QUEUE),
+        ("recommendations.sending.tasks.send_due_messages", "frequent"),
+        ("recommendations.flows.tasks.run_flows", "frequent"),
+        ("customers.processing.tasks.process_events", "frequent"),
+        *((task, "frequent") for task in MAIL_TASKS),
+        ("recommendations.training.tasks.train_nightly", "celery"),
+        ("customers.lifecycle.tasks.refresh_profiles", "celery"),
+        ("a.task.without.schedule", "celery"),
     ],
 )
 def test_imports_and_trainings_do_not_wait_in_the_queue_of_messages(task: str, queue: str) -> None:

@@ -22,7 +22,6 @@ from config.embedded.server_process import find_port_error
 from config.embedded.servers import list_ended_servers, list_server_logs, restart_servers
 from config.embedded.valkey_memory import find_memory_problem
 from config.foundation.files.private_files import make_tree_private
-from config.foundation.worker import FREQUENT_QUEUE, LONG_QUEUE
 from config.http.static_files import collect_static_files
 from config.supervisor.processes import Program, Supervisor
 
@@ -71,7 +70,7 @@ class Command(BaseCommand):
         if (
             "valkey" in list_server_logs()
             and not options["no_worker"]
-            and (tasks := return_interrupted_tasks((LONG_QUEUE, FREQUENT_QUEUE)))
+            and (tasks := return_interrupted_tasks((settings.LONG_QUEUE, settings.FREQUENT_QUEUE)))
         ):
             self.stderr.write(f"Interrupted tasks that will run again: {tasks}")
         if port and not os.environ.get("PUBLIC_URL"):
@@ -187,9 +186,11 @@ def build_programs(options: dict[str, Any], port: int) -> list[Program]:
         programs.append(Program("web", web, environment=WEB_ENVIRONMENT))
     if not options["no_worker"]:
         long, frequent = options["worker_concurrency"], FREQUENT_CONCURRENCY
-        programs.append(build_worker("worker", celery, LONG_QUEUE, concurrency=long, niceness=BACKGROUND_NICENESS))
         programs.append(
-            build_worker("frequent", celery, FREQUENT_QUEUE, concurrency=frequent, niceness=FREQUENT_NICENESS)
+            build_worker("worker", celery, settings.LONG_QUEUE, concurrency=long, niceness=BACKGROUND_NICENESS)
+        )
+        programs.append(
+            build_worker("frequent", celery, settings.FREQUENT_QUEUE, concurrency=frequent, niceness=FREQUENT_NICENESS)
         )
     if not options["no_beat"]:
         programs.append(Program("beat", [*celery, "beat", "--pidfile=", "--loglevel", "INFO"], BACKGROUND_NICENESS))
