@@ -193,7 +193,7 @@ def fill_messages() -> None:
 
 def insert(connection: psycopg.Connection, name: str, statement: str, values: dict[str, Any]) -> None:
     started = time.monotonic()
-    cursor = connection.execute(statement, values)  # type: ignore[arg-type]  # constants, not typed as such
+    cursor = connection.execute(statement, values)
     log(f"{cursor.rowcount:,} {name} in {time.monotonic() - started:.0f} s.")
 
 

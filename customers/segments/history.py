@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
@@ -98,7 +99,7 @@ def record_changes(
         return
     Segment.objects.filter(pk=segment.pk).update(size=Greatest(F("size") + (arrived - departed), 0))
     day = timezone.localdate(as_of, get_time_zone())
-    values = {"segment": segment.pk, "day": day, "arrived": arrived, "departed": departed}
+    values: dict[str, Any] = {"segment": segment.pk, "day": day, "arrived": arrived, "departed": departed}
     with connection.cursor() as cursor:
         cursor.execute(ADD_TO_DAY, values)
 
