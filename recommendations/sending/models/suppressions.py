@@ -1,6 +1,7 @@
 """Addresses that get no messages."""
 
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 
@@ -30,7 +31,10 @@ class Suppression(models.Model):
         verbose_name_plural = _("suppressions")
         ordering = ["-added_at", "-id"]
         constraints = [models.UniqueConstraint(fields=["kind", "value_hash"], name="sending_suppression_once")]
-        indexes = [models.Index(fields=["-added_at", "-id"], name="sending_suppression_latest")]
+        indexes = [
+            models.Index(fields=["-added_at", "-id"], name="sending_suppression_latest"),
+            models.Index(fields=["source"], name="sending_suppression_imports", condition=Q(reason="import")),
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} #{self.pk}"
