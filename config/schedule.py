@@ -66,6 +66,12 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         description=_("Counts the members of every segment, and records who has entered and left."),
     ),
     ScheduledJob(
+        task="customers.segments.tasks.record_segment_entries",
+        seconds=20,
+        title=_("Record segment entries"),
+        description=_("Records within seconds that customers who did something have entered or left a segment."),
+    ),
+    ScheduledJob(
         task="customers.segments.tasks.recount_changed_orders",
         cron="* * * * *",
         title=_("Count changed orders"),

@@ -243,7 +243,10 @@ class Suppression(models.Model):
         verbose_name_plural = _("suppressions")
         ordering = ["-added_at", "-id"]
         constraints = [models.UniqueConstraint(fields=["kind", "value_hash"], name="sending_suppression_once")]
-        indexes = [models.Index(fields=["-added_at", "-id"], name="sending_suppression_latest")]
+        indexes = [
+            models.Index(fields=["-added_at", "-id"], name="sending_suppression_latest"),
+            models.Index(fields=["source"], name="sending_suppression_imports", condition=Q(reason="import")),
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} #{self.pk}"

@@ -11,9 +11,9 @@ from django.utils.translation import gettext as _
 from config.foundation.charts import build_funnel_chart
 from customers.identity.personal_data.masking import may_see_personal
 from customers.segments.conditions.condition_tree import ConditionError
-from recommendations.campaigns.audience import preview_audience
 from recommendations.campaigns.backoffice.audience_waterfall import build_waterfall, describe_effect, is_too_small
 from recommendations.campaigns.exports import stream_audience, stream_holdout_group
+from recommendations.campaigns.kept_previews import get_preview
 from recommendations.campaigns.models import AudienceExport, Campaign
 
 EXPORT_PERMISSION = "campaigns.add_audienceexport"
@@ -42,7 +42,8 @@ def show_preview(request: HttpRequest, *, model_admin: ModelAdmin, campaign_id: 
         "can_export": request.user.has_perm(EXPORT_PERMISSION),
     }
     try:
-        preview = preview_audience(campaign=campaign, as_of=as_of)
+        preview = get_preview(campaign=campaign, as_of=as_of)
+        context["as_of"] = preview.as_of
     except ConditionError as error:
         return TemplateResponse(request, "admin/campaigns/preview.html", {**context, "problem": str(error)})
     steps = build_waterfall(preview)

@@ -18,12 +18,12 @@ from config.foundation.number_formats import format_count
 from customers.segments.conditions.condition_tree import ConditionError
 from customers.segments.membership import query_members
 from customers.segments.models import Segment
-from recommendations.campaigns.audience import preview_audience
 from recommendations.campaigns.backoffice.access import ADD, CHANGE, VIEW, check_permission, get_campaign
 from recommendations.campaigns.backoffice.actions import report_state
 from recommendations.campaigns.backoffice.audience_waterfall import build_waterfall, describe_effect, is_too_small
 from recommendations.campaigns.backoffice.editor.campaign_form import CampaignForm
 from recommendations.campaigns.backoffice.labels import describe_schedule
+from recommendations.campaigns.kept_previews import get_preview
 from recommendations.campaigns.launch import transitions
 from recommendations.campaigns.launch.readiness import LaunchError, find_launch_problems, find_published_version
 from recommendations.campaigns.locked_fields import get_locked_message
@@ -181,7 +181,7 @@ def build_estimate(form: CampaignForm) -> dict[str, Any]:
         "links": describe_links(campaign),
     }
     try:
-        preview = preview_audience(campaign=campaign, as_of=now, excluded=excluded)
+        preview = get_preview(campaign=campaign, as_of=now, excluded=excluded)
     except ConditionError as error:
         return {**context, "segment_problem": str(error)}
     except OperationalError as error:
