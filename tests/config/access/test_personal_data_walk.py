@@ -1,6 +1,7 @@
 """Every page, endpoint and export as every role and key without access to personal data: none shows any of the planted data."""
 
 import itertools
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +13,7 @@ from django.contrib.auth.models import Group, Permission, User
 from django.db.models import Model
 from django.http.response import HttpResponseBase
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.urls import URLPattern, URLResolver, get_resolver, resolve, reverse
 
 from config.access.roles import ROLES
 from config.access.scopes import KNOWN_SCOPES
@@ -34,6 +35,7 @@ from tests.config.access.planted_data import (
     find_secret,
     plant_everything,
 )
+from tests.config.backoffice.test_role_walk import LINK
 from tests.customers.lifecycle.customer_page import TABS
 from tests.customers.lifecycle.sample_shop import share_rows
 
@@ -101,15 +103,26 @@ def read_body(response: HttpResponseBase) -> str:
 
 
 class Walk:
-    """Opens addresses as one caller and collects those that show planted data."""
+    """Opens addresses as one caller and collects those that show planted data, and the links of the back office's pages."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
         self.leaks: dict[str, str] = {}
         self.statuses: dict[str, int] = {}
+        self.statuses_by_view: defaultdict[str, set[int]] = defaultdict(set)
+        self.links: set[str] = set()
 
     def open(self, address: str) -> None:
-        self.check(address, self.client.get(address))
+        response = self.client.get(address)
+        self.check(address, response)
+        if address.startswith("/admin/"):
+            self.statuses_by_view[resolve(address.partition("?")[0]).view_name].add(response.status_code)
+            if response.status_code == 200 and response.headers["Content-Type"].startswith("text/html"):
+                self.links |= set(LINK.findall(read_body(response)))
+
+    def list_refused_links(self) -> list[str]:
+        """Return the links to views that have refused this caller, on the pages that they have shown."""
+        return sorted(link for link in self.links if self.statuses_by_view[resolve(link).view_name] == {403})
 
     def post(self, address: str, **data: Any) -> None:
         self.check(f"{address} {data}", self.client.post(address, data))
@@ -269,6 +282,7 @@ def test_no_page_shows_personal_data_to_a_role_without_the_permission(shop: Simp
     walk = walk_as(role)
     walk_everything(walk, shop, planted_rows=PLANTED_ROWS if role == ALL_BUT_PERSONAL else PLANTED_ROWS_OF_ROLES)
     assert walk.leaks == {}
+    assert walk.list_refused_links() == []
     assert walk.count(200) >= OPENED[role]
 
 

@@ -89,7 +89,9 @@ def test_a_role_opens_every_page_of_its_menu_and_no_other(client: Client, person
     assert {url: answer.status_code for url, answer in answers.items()} == expected
     for url in set(answers) - visible - opened:
         assert "Ask an administrator" in answers[url].text, url
-    if person.username != "Administrator":  # who may open everything
+    if (
+        person.username == "Privacy officer"
+    ):  # the links of other roles are checked by the walk of test_personal_data_walk
         texts = [answer.text for answer in answers.values() if answer.status_code == 200]
         links = {link for text in texts for link in LINK.findall(text)}
         refused = {link for link in links - set(answers) if client.get(link).status_code == 403}
