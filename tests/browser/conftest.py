@@ -45,9 +45,9 @@ class MonitoredPage:
     pending: set[Request] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.page.on("request", self.pending.add)
-        self.page.on("requestfinished", self.pending.discard)
-        self.page.on("requestfailed", self.pending.discard)
+        self.page.on("request", lambda request: self.pending.add(request))
+        self.page.on("requestfinished", lambda request: self.pending.discard(request))
+        self.page.on("requestfailed", lambda request: self.pending.discard(request))
         self.page.on("console", self._note_console)
         self.page.on("pageerror", lambda error: self.browser_errors.append(str(error)))
         self.page.on("response", self._note_response)
