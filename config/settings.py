@@ -15,6 +15,7 @@ from corsheaders.defaults import default_headers
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
+from kombu import Exchange, Queue
 
 from config.backoffice.theme import UNFOLD  # noqa: F401 — a setting
 
@@ -510,6 +511,12 @@ PROMOTION_COLD_START_SHARE = read_float("PROMOTION_COLD_START_SHARE", 0.8, low=0
 PROMOTION_LATENCY_MS = read_float("PROMOTION_LATENCY_MS", 250.0, low=1.0, high=60_000.0)
 
 CELERY_BROKER_URL = VALKEY_URL
+# Imports, trainings and everything else that may take minutes must not delay what runs every few seconds, such as sending messages, nor
+# the other way round. A worker without --queues takes the tasks of both queues.
+LONG_QUEUE, FREQUENT_QUEUE = "celery", "frequent"
+CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in (LONG_QUEUE, FREQUENT_QUEUE)]
+CELERY_TASK_DEFAULT_QUEUE = LONG_QUEUE
+CELERY_TASK_ROUTES = ["config.schedule.choose_queue"]
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
