@@ -232,6 +232,18 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         description=_("Creates the tables for the impressions of the coming months and deletes old impressions."),
     ),
     ScheduledJob(
+        task="recommendations.offers.tasks.end_offers",
+        cron="*/5 * * * *",
+        title=_("End offers"),
+        description=_("Ends on-site offers whose time is over."),
+    ),
+    ScheduledJob(
+        task="recommendations.offers.tasks.purge_exposures",
+        cron="35 0 * * *",
+        title=_("Purge offer exposures"),
+        description=_("Deletes records of shown offers that are older than impressions are kept."),
+    ),
+    ScheduledJob(
         task="recommendations.campaigns.tasks.run_campaigns",
         seconds=10,
         title=_("Run campaigns"),

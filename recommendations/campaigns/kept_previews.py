@@ -31,7 +31,8 @@ def get_preview(*, campaign: Campaign, as_of: datetime, excluded: Sequence[Segme
         campaign.is_transactional,
         campaign.attribution_days,
         [[segment.pk, segment.kind, segment.condition] for segment in (campaign.segment, *excluded)],
-        [settings.caps, str(settings.global_holdout_share)],
+        [settings.caps, str(settings.global_holdout_share), str(settings.quiet_from), str(settings.quiet_until)],
+        [campaign.kind, str(campaign.starts_at), str(campaign.send_time), campaign.uses_customer_time],
     ]
     digest = blake2b(json.dumps(depends_on).encode(), digest_size=16).hexdigest()
     return get_figures(

@@ -27,6 +27,7 @@ from recommendations.messaging.backoffice.editor_page import redirect_to_editor
 from recommendations.messaging.backoffice.preview_page import find_customer, render_message
 from recommendations.messaging.channels import Channel
 from recommendations.messaging.checks import check_version
+from recommendations.messaging.link_checks import read_link_check
 from recommendations.messaging.mjml.problems import SourceError
 from recommendations.messaging.models import LANGUAGES, MessageTemplate, TemplateVersion
 from recommendations.messaging.proofs import Proof, get_proof_sender
@@ -48,6 +49,7 @@ def show_checks(request: HttpRequest, template_id: int) -> HttpResponse:
         **describe_editor(request, template, version, content),
         results=results,
         errors=errors,
+        link_check=read_link_check(version) if version and template.channel == Channel.EMAIL else None,
         warnings=len(results) - errors,
         may_change=request.user.has_perm(CHANGE),
     )
