@@ -94,15 +94,15 @@ def find_latest_problems() -> dict[str, str]:
 
 def describe_email() -> dict[str, str]:
     """Return how emails are sent, which environment variables decide."""
+    kind, state, provider = "neutral", _("Not set up: messages go to the outbox"), ""
     if settings.DEMO:
-        return {"kind": "neutral", "state": _("Demo: messages go to the outbox"), "provider": ""}
-    if settings.EMAIL_BACKEND in LOCAL_BACKENDS:
-        return {"kind": "neutral", "state": _("Not set up: messages go to the outbox"), "provider": ""}
-    if settings.EMAIL_BACKEND == SMTP_BACKEND:
-        provider = f"SMTP, {settings.EMAIL_HOST}:{settings.EMAIL_PORT}"
-    else:
+        state = _("Demo: messages go to the outbox")
+    elif settings.EMAIL_BACKEND not in LOCAL_BACKENDS:
+        kind, state = "good", _("Ready")
         provider = settings.EMAIL_BACKEND.split(".")[-2].replace("_", " ").capitalize()
-    return {"kind": "good", "state": _("Ready"), "provider": provider}
+        if settings.EMAIL_BACKEND == SMTP_BACKEND:
+            provider = f"SMTP, {settings.EMAIL_HOST}:{settings.EMAIL_PORT}"
+    return {"label": get_channel_label("email"), "kind": kind, "state": state, "provider": provider}
 
 
 def find_channel(key: str) -> ProviderChannel:

@@ -1,14 +1,14 @@
 """The calls of docs/sending.md work, and REST shows and changes what the pages do."""
 
 import json
-from datetime import timedelta
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from config.access.grants import Grant
-from customers.events.sources.user_tokens import create_user_token, generate_token_key
+from customers.events.sources.user_tokens import create_user_token, rotate_token_key
 from customers.identity.models import Identifier
 from recommendations.sending.channels import web_push
 from recommendations.sending.channels.accounts import save_account
@@ -84,9 +84,7 @@ def test_suppressions_are_added_once_and_removed_without_being_shown() -> None:
 
 
 def test_a_browser_subscribes_with_the_token_of_its_customer_only() -> None:
-    token = create_user_token(
-        key=generate_token_key(make_source()), user_id="42", now=NOON, lifetime=timedelta(days=9999)
-    )
+    token = create_user_token(key=rotate_token_key(source_id=make_source().pk), user_id="42", now=timezone.now())
     browser = make_client(publishable=True, requires_user_token=True)
     body = {"user_id": "42", **make_browser()}
     assert browser.post("/api/v1/push-subscriptions/", body, format="json").status_code == 403
