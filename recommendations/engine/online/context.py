@@ -79,6 +79,17 @@ class HistoryContext:
         return self._sums[key]
 
 
+class SummedWeights(NamedTuple):
+    """The weights of a history that a linear scorer multiplies: those of `HistoryContext.sum_weights` with these parameters."""
+
+    half_life_days: float | None
+    weighting: str
+    recency: float | None = None
+
+    def __call__(self, context: HistoryContext) -> SparseRow:
+        return context.sum_weights(*self)
+
+
 class ComponentScores(NamedTuple):
     """Rows and their scores by one component; `memo`: intermediate results for its own `attribute`."""
 

@@ -69,7 +69,7 @@ class RecommendationContext:
 
     def get_config(self, placement: str) -> PlacementConfig:
         """Return the settings of a placement."""
-        return self.state.placements[placement]
+        return self.state.placements.by_name[placement]
 
     def get_blend(self, placement: str) -> OnlineEnsemble | None:
         """Return the compiled weighted ensemble of a placement; None if the model has none for it."""
@@ -118,13 +118,6 @@ class RecommendationContext:
         return np.flatnonzero(flags).astype(np.int32)
 
     @cached_property
-    def is_purchased(self) -> Flags:
-        """Which rows are in `purchased_rows`, shape (products,)."""
-        flags = np.zeros(self.state.products.n, np.bool_)
-        flags[self.purchased_rows] = True
-        return flags
-
-    @cached_property
     def allowed_for_you(self) -> Flags:
         """The recommendable rows that for-you may show this visitor.
 
@@ -169,6 +162,9 @@ class Candidates:
 
     def reorder(self, order: Sequence[int] | AnyInts, size: int) -> None:
         """Put the first ``size`` candidates into another order."""
+        if size >= len(self.rows):
+            self.rows, self.scores = self.rows[order], self.scores[order]
+            return
         self.rows = np.concatenate([self.rows[:size][order], self.rows[size:]])
         self.scores = np.concatenate([self.scores[:size][order], self.scores[size:]])
 

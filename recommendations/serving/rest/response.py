@@ -9,6 +9,7 @@ import msgspec
 import numpy as np
 
 from recommendations.serving.pipeline.fallback import EmptyListReason
+from recommendations.serving.pipeline.reasons import ItemReason
 from recommendations.serving.rank import MAX_RANKED_PRODUCTS
 from recommendations.serving.response import RecommendationResponse, RecommendedCategory, RecommendedItem
 from recommendations.serving.state.product_index import END_OF_ITEM, ItemParts, ProductIndex
@@ -36,7 +37,7 @@ class CategoryJSON(msgspec.Struct):
     category: str
     rank: int
     score: float
-    reason: msgspec.Raw | None
+    reason: ItemReason | None
     product_ids: list[str]
 
 
@@ -152,5 +153,6 @@ def encode_numbers(values: Sequence[float], *, decimals: int) -> list[bytes]:
 
 
 def _encode_category(category: RecommendedCategory) -> CategoryJSON:
-    reason = None if category.reason is None else msgspec.Raw(category.reason.json)
-    return CategoryJSON(category.category, category.rank, round(category.score, 6), reason, category.product_ids)
+    return CategoryJSON(
+        category.category, category.rank, round(category.score, 6), category.reason, category.product_ids
+    )

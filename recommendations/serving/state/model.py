@@ -8,10 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from config.foundation.array_types import AnyFloats, AnyInts
 from customers.events.recent.interactions import RecentInteraction
 from recommendations.engine import KIND_CODES, Histories, IdMap, restore
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 from recommendations.engine.exploration import ExplorationTrials
+from recommendations.engine.linear_algebra.jit import compiled_with_gil
 from recommendations.serving.state.cold_start import ColdStartModel
 from recommendations.training.registry.artifacts import Artifact
 
@@ -50,6 +52,10 @@ class RefreshedHistories:
             IdMap.from_arrays(refresh.get_part("news-identifiers")),
             refresh.arrays["news_identifier_user"],
         )
+
+    def has_interactions(self, user: int) -> bool:
+        """Return whether a user has any."""
+        return user < len(self.indptr) - 1 and bool(self.indptr[user + 1] > self.indptr[user])
 
     def select(self, users: Sequence[int]) -> list[InteractionColumns]:
         """Return the interactions of each of these users."""
@@ -186,6 +192,10 @@ class ServingModel:
         find_row: the row of a product id, -1 for an unknown one, if the caller has a faster look-up than the model's own.
         """
         trained = [user for user in users if user < self.n_trained]
+        if len(trained) == len(users) == 1 and (
+            self.refreshed is None or not self.refreshed.has_interactions(users[0])
+        ):
+            return self._build_single_history(users[0], recent, find_row, now)
         parts = [
             InteractionColumns(
                 self.history_item[lines],
@@ -215,6 +225,29 @@ class ServingModel:
             weight=weight,
             kind=kind,
             user=np.array([trained[0] if len(trained) == 1 else -1], np.int32),
+            n_items=len(self.items),
+            as_of=max(self.as_of, now, float(order[-1]) if len(order) else 0.0),
+        )
+
+    def _build_single_history(
+        self, user: int, recent: Sequence[RecentInteraction], find_row: Callable[[str], int] | None, now: float
+    ) -> Histories:
+        """Return what `build_history` does for one user of the training without interactions in the refresh, most visitors."""
+        start, stop = int(self.history_indptr[user]), int(self.history_indptr[user + 1])
+        trained = InteractionColumns(
+            self.history_item[start:stop],
+            self.history_order[start:stop],
+            self.history_weight[start:stop],
+            self.history_kind[start:stop],
+        )
+        item, order, weight, kind = join_interactions(*trained, *self._select_recent(recent, find_row, [trained]))
+        return Histories(
+            indptr=np.array([0, len(item)], np.int64),
+            item=item,
+            order=order,
+            weight=weight,
+            kind=kind,
+            user=np.array([user], np.int32),
             n_items=len(self.items),
             as_of=max(self.as_of, now, float(order[-1]) if len(order) else 0.0),
         )
@@ -298,3 +331,27 @@ def list_interactions(parts: Sequence[InteractionColumns], *, since: float) -> s
                 zip(item[first:].tolist(), kind[first:].tolist(), map(int, order[first:].tolist()), strict=True)
             )
     return found
+
+
+@compiled_with_gil
+def join_interactions(
+    item: AnyInts,
+    order: AnyFloats,
+    weight: AnyFloats,
+    kind: AnyInts,
+    later_item: AnyInts,
+    later_order: AnyFloats,
+    later_weight: AnyFloats,
+    later_kind: AnyInts,
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64], npt.NDArray[np.float32], npt.NDArray[np.int8]]:
+    """Return the columns of two parts as one, oldest first; of equal moments, those of the first part come first."""
+    n, first = item.shape[0] + later_item.shape[0], item.shape[0]
+    items, orders = np.empty(n, np.int32), np.empty(n, np.float64)
+    weights, kinds = np.empty(n, np.float32), np.empty(n, np.int8)
+    items[:first], orders[:first], weights[:first], kinds[:first] = item, order, weight, kind
+    items[first:], orders[first:], weights[first:], kinds[first:] = later_item, later_order, later_weight, later_kind
+    for position in range(1, n):
+        if orders[position] < orders[position - 1]:  # mostly sorted already, and checking is cheaper than sorting
+            oldest_first = np.argsort(orders, kind="mergesort")
+            return items[oldest_first], orders[oldest_first], weights[oldest_first], kinds[oldest_first]
+    return items, orders, weights, kinds
