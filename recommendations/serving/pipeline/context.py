@@ -29,7 +29,7 @@ from recommendations.serving.request import (
     RecommendationRequest,
     read_cursor,
 )
-from recommendations.serving.state.compiled_rules import Factors
+from recommendations.serving.state.compiled_rules import AllowedRows, Factors
 from recommendations.serving.state.loader import ServingState
 from recommendations.serving.state.model import NO_ROWS
 from recommendations.serving.state.product_index import ProductFilters
@@ -126,7 +126,8 @@ class RecommendationContext:
         """
         if len(self.visitor.get_purchased_rows()):
             return self.recommendable
-        return self.recommendable & self.state.reason_support.find_chosen_by_several(len(self.recommendable))
+        chosen = self.state.reason_support.find_chosen_by_several(len(self.recommendable))
+        return self.state.rules.filter_rows(self.recommendable, AllowedRows(chosen))
 
     def get_start_rows(self) -> Rows:
         """Return the rows of the products that the request starts from, each once."""

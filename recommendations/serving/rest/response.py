@@ -1,24 +1,26 @@
 """Encode responses as JSON in one pass, for the REST views and the fast path."""
 
 from collections.abc import Iterable, Sequence
-from itertools import chain
+from itertools import chain, repeat
 from operator import itemgetter
 from typing import Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from recommendations.serving.pipeline.fallback import EmptyListReason
 from recommendations.serving.pipeline.reasons import ItemReason
 from recommendations.serving.rank import MAX_RANKED_PRODUCTS
-from recommendations.serving.response import RecommendationResponse, RecommendedCategory, RecommendedItem
-from recommendations.serving.state.product_index import END_OF_ITEM, ItemParts, ProductIndex
+from recommendations.serving.response import ItemColumns, RecommendationResponse, RecommendedCategory, RecommendedItem
+from recommendations.serving.state.product_index import END_OF_ITEM, UNKNOWN_PRODUCT, ItemParts, ProductIndex
 from recommendations.serving.visitor_claims import UNVERIFIED
 
 RANK = b'%d,"score":'
 RANKS = tuple(RANK % rank for rank in range(MAX_RANKED_PRODUCTS + 1))
 NO_REASON = b',"reason":null'
 NO_ITEMS = msgspec.Raw(b"[]")
+GET_PRODUCT_ID, GET_HEAD, GET_TAIL = itemgetter(1), itemgetter(2), itemgetter(3)  # of ItemParts
 
 
 class ReasonJSON(msgspec.Struct):
@@ -96,18 +98,23 @@ def encode_items(items: Sequence[RecommendedItem], products: ProductIndex | None
     """Return the JSON of a list, joined from the parts that all responses share."""
     if not items:
         return NO_ITEMS
-    ids, ranks, scores, _cards, reasons, rows, boosts = zip(*items, strict=True)
-    known_parts = [None] * len(rows) if products is None else products.list_json(rows)
-    parts = [
-        known if known is not None and known[1] == product_id else rename_parts(known, product_id)
-        for known, product_id in zip(known_parts, ids, strict=True)
-    ]
-    tails = map(itemgetter(3), parts)
-    if boosts.count(None) < len(boosts):
+    if isinstance(items, ItemColumns):
+        ids, scores, reasons, rows, boosts = items.product_ids, items.scores, items.reasons, items.rows, items.boosts
+        ranks: Sequence[int] = range(items.first_rank, items.first_rank + len(rows))
+    else:
+        ids, ranks, scores, _cards, reasons, rows, boosts = zip(*items, strict=True)
+    parts = () if products is None else products.list_json(rows)
+    if list(map(GET_PRODUCT_ID, parts)) != list(ids):
+        parts = [
+            known if known.product_id == product_id else rename_parts(known, product_id)
+            for known, product_id in zip(parts or repeat(UNKNOWN_PRODUCT), ids, strict=bool(parts))
+        ]
+    tails = map(GET_TAIL, parts)
+    if any(boost is not None for boost in boosts):
         fields = [b"" if boost is None else encode_boost(boost) for boost in boosts]
         tails = map(insert_fields, tails, fields)
     return join_items(
-        map(itemgetter(2), parts),
+        map(GET_HEAD, parts),
         encode_ranks(ranks),
         encode_numbers(scores, decimals=6),
         [NO_REASON if reason is None else reason.json_field for reason in reasons],
@@ -115,9 +122,9 @@ def encode_items(items: Sequence[RecommendedItem], products: ProductIndex | None
     )
 
 
-def rename_parts(known: ItemParts | None, product_id: str) -> ItemParts:
+def rename_parts(known: ItemParts, product_id: str) -> ItemParts:
     """Return the parts of a product that the catalog does not know, or that a request names by its SKU."""
-    return ItemParts.encode(product_id, None if known is None else known.card)
+    return ItemParts.encode(product_id, known.card)
 
 
 def encode_ranks(ranks: Sequence[int]) -> Iterable[bytes]:
@@ -145,9 +152,9 @@ def join_items(*columns: Iterable[bytes]) -> msgspec.Raw:
     return msgspec.Raw(b"".join(pieces))
 
 
-def encode_numbers(values: Sequence[float], *, decimals: int) -> list[bytes]:
+def encode_numbers(values: Sequence[float] | npt.NDArray[np.floating], *, decimals: int) -> list[bytes]:
     """Return the JSON of float32 numbers, rounded; for these, the rounding of NumPy is that of Python."""
-    if not values:
+    if not len(values):
         return []
     return _encoder.encode(np.array(values, np.float64).round(decimals).tolist())[1:-1].split(b",")
 
