@@ -4,7 +4,6 @@ A component is a line of two tables, made by `component_group.ComponentGroup`: a
 """
 
 import numpy as np
-import numpy.typing as npt
 
 from config.foundation.array_types import AnyFloats, AnyInts, Flags
 from recommendations.engine.algorithms.neighbors.session_kernels import attribute_to_sessions, score_one_history
@@ -57,6 +56,61 @@ def _weigh_linear(
 
 
 @compiled
+def _score_linear(
+    line: AnyInts,
+    numbers: AnyFloats,
+    items: AnyInts,
+    orders: AnyFloats,
+    weights: AnyFloats,
+    as_of: float,
+    part: AnyFloats,
+    part_touched: Flags,
+    part_order: AnyInts,
+) -> tuple[AnyInts, AnyFloats]:
+    """Return the columns and values of a linear component."""
+    _items, rows, sums = _weigh_linear(line, numbers, items, orders, weights, as_of, part, part_touched, part_order)
+    return multiply_row(
+        rows, sums, view_int64(line[INDPTR], line[N_ROWS] + 1), view_int32(line[INDICES], line[NNZ]),
+        view_float32(line[DATA], line[NNZ]), part, part_touched, part_order,
+    )  # fmt: skip
+
+
+@compiled
+def _score_sessions(
+    line: AnyInts,
+    numbers: AnyFloats,
+    items: AnyInts,
+    weights: AnyFloats,
+    user: int,
+    part: AnyFloats,
+    part_touched: Flags,
+    part_order: AnyInts,
+    table: AnyInts,
+    used: AnyInts,
+    matches: AnyFloats,
+) -> tuple[AnyInts, AnyFloats, AnyInts, AnyFloats]:
+    """Return the columns and values of a component of sessions, and the integers and numbers that their attribution needs."""
+    _indptr, shared, strengths = compute_session_strengths(
+        np.array([0, items.shape[0]]), items, weights, view_float32(line[MATCH_FACTORS], line[N_ITEMS]),
+        numbers[DECAY], line[LONGEST],
+    )  # fmt: skip
+    if shared.shape[0] == 0:
+        return np.empty(0, np.int32), np.empty(0, np.float32), np.empty(0, np.int32), np.empty(0, np.float32)
+    columns, scores, nearest, anchors, starts, near_items, near_weights = score_one_history(
+        shared, strengths, user, view_float32(line[ITEM_FACTORS], line[N_ITEMS]),
+        view_int64(line[SESSION_STARTS], line[N_SESSIONS] + 1), view_int32(line[SESSION_ITEMS], line[N_ENTRIES]),
+        view_float32(line[SESSION_WEIGHTS], line[N_ENTRIES]), view_float32(line[SESSION_FACTORS], line[N_SESSIONS]),
+        numbers[LARGEST], view_int32(line[SESSION_USERS], line[N_SESSIONS]),
+        view_int64(line[ITEM_STARTS], line[N_ITEMS] + 1), view_int32(line[ITEM_SESSIONS], line[N_INDEXED]),
+        line[NEIGHBORS], view_float64(line[POWERS], line[N_POWERS]), numbers[REACH], numbers[BACK],
+        numbers[OWN], table, used, matches, part, part_touched, part_order,
+    )  # fmt: skip
+    sizes = np.array([shared.shape[0], nearest.shape[0], near_items.shape[0]], np.int32)
+    integers = np.concatenate((sizes, shared, nearest, anchors, starts.astype(np.int32), near_items))
+    return columns, scores, integers, np.concatenate((strengths, near_weights))
+
+
+@compiled
 def _append(kept: AnyInts | AnyFloats, filled: int, new: AnyInts | AnyFloats) -> AnyInts | AnyFloats:
     """Return the kept array, or a larger copy of its filled part, with the new entries after that part."""
     if filled + new.shape[0] > kept.shape[0]:
@@ -87,15 +141,7 @@ def score_components(
     table: AnyInts,
     used: AnyInts,
     matches: AnyFloats,
-) -> tuple[
-    int,
-    npt.NDArray[np.float64],
-    npt.NDArray[np.int64],
-    npt.NDArray[np.int32],
-    npt.NDArray[np.float32],
-    npt.NDArray[np.int32],
-    npt.NDArray[np.float32],
-]:
+) -> tuple[int, AnyFloats, AnyInts, AnyInts, AnyFloats, AnyInts, AnyFloats]:
     """Add the normalized scores of the components to total, one after the other, as `add_normalized` does.
 
     Returns the new count; the factor of each component, 0 for one without a score; int64 (components + 1, 3): where the scores, and the
@@ -106,46 +152,27 @@ def score_components(
     rows, values = np.empty(2048, np.int32), np.empty(2048, np.float32)
     memo, memo_values = np.empty(2048, np.int32), np.empty(2048, np.float32)
     for index in range(n):
-        line, parameters = integers[index], numbers[index]
-        filled, memo_filled, values_filled = starts[index]
-        if line[KIND] == LINEAR:
-            _items, matrix_rows, sums = _weigh_linear(
-                line, parameters, items, orders, weights, as_of, part, part_touched, part_order
+        starts[index + 1] = starts[index]
+        if integers[index, KIND] == LINEAR:
+            columns, scores = _score_linear(
+                integers[index], numbers[index], items, orders, weights, as_of, part, part_touched, part_order
             )
-            columns, scores = multiply_row(
-                matrix_rows, sums, view_int64(line[INDPTR], line[N_ROWS] + 1), view_int32(line[INDICES], line[NNZ]),
-                view_float32(line[DATA], line[NNZ]), part, part_touched, part_order,
-            )  # fmt: skip
         else:
-            _indptr, shared, strengths = compute_session_strengths(
-                np.array([0, items.shape[0]]), items, weights, view_float32(line[MATCH_FACTORS], line[N_ITEMS]),
-                parameters[DECAY], line[LONGEST],
+            columns, scores, own_memo, own_values = _score_sessions(
+                integers[index], numbers[index], items, weights, users[0], part, part_touched, part_order, table, used, matches,
             )  # fmt: skip
-            columns, scores = np.empty(0, np.int32), np.empty(0, np.float32)
-            if shared.shape[0] > 0:
-                columns, scores, nearest, anchors, session_starts, near_items, near_weights = score_one_history(
-                    shared, strengths, users[0], view_float32(line[ITEM_FACTORS], line[N_ITEMS]),
-                    view_int64(line[SESSION_STARTS], line[N_SESSIONS] + 1), view_int32(line[SESSION_ITEMS], line[N_ENTRIES]),
-                    view_float32(line[SESSION_WEIGHTS], line[N_ENTRIES]), view_float32(line[SESSION_FACTORS], line[N_SESSIONS]),
-                    parameters[LARGEST], view_int32(line[SESSION_USERS], line[N_SESSIONS]),
-                    view_int64(line[ITEM_STARTS], line[N_ITEMS] + 1), view_int32(line[ITEM_SESSIONS], line[N_INDEXED]),
-                    line[NEIGHBORS], view_float64(line[POWERS], line[N_POWERS]), parameters[REACH], parameters[BACK],
-                    parameters[OWN], table, used, matches, part, part_touched, part_order,
-                )  # fmt: skip
-                sizes = np.array([shared.shape[0], nearest.shape[0], near_items.shape[0]], np.int32)
-                for piece in (sizes, shared, nearest, anchors, session_starts.astype(np.int32), near_items):
-                    memo = _append(memo, memo_filled, piece)
-                    memo_filled += piece.shape[0]
-                for numbers_piece in (strengths, near_weights):
-                    memo_values = _append(memo_values, values_filled, numbers_piece)
-                    values_filled += numbers_piece.shape[0]
+            memo, memo_values = (
+                _append(memo, starts[index, 1], own_memo),
+                _append(memo_values, starts[index, 2], own_values),
+            )
+            starts[index + 1, 1] += own_memo.shape[0]
+            starts[index + 1, 2] += own_values.shape[0]
         if columns.shape[0] > 0:
             count, factors[index] = add_normalized(
-                columns, scores, parameters[SHARE], smallest, total, touched, order, count
+                columns, scores, numbers[index, SHARE], smallest, total, touched, order, count
             )
-            rows, values = _append(rows, filled, columns), _append(values, filled, scores)
-            filled += columns.shape[0]
-        starts[index + 1] = filled, memo_filled, values_filled
+            rows, values = _append(rows, starts[index, 0], columns), _append(values, starts[index, 0], scores)
+            starts[index + 1, 0] += columns.shape[0]
     n_scores, n_memo, n_values = starts[n]
     return count, factors, starts, rows[:n_scores], values[:n_scores], memo[:n_memo], memo_values[:n_values]
 

@@ -1,4 +1,7 @@
-"""Compiled order of the matches of a search, in one pass instead of dozens over all candidates."""
+"""Order of the matches of a search, compiled: a pass or two instead of dozens over all candidates.
+
+Word scores are in bands: popularity and taste order products of one band and never lift one over a better band.
+"""
 
 import numpy as np
 import numpy.typing as npt
@@ -8,6 +11,17 @@ from recommendations.engine.text_search.kernels import compiled_with_gil
 
 BAND_RATIO = 0.5  # a product with less than this share of the best word score is in the next band
 MAX_BANDS = 8
+
+
+def compute_word_bands(text: npt.NDArray[np.float32], tier: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return the band of each product within its tier: 0 for the best word scores, at most MAX_BANDS - 1.
+
+    Band b holds the scores from BAND_RATIO^(b + 1) to BAND_RATIO^b of the largest of the tier.
+    """
+    bands = np.zeros(len(text), np.int64)
+    if len(text):
+        write_word_bands(text, tier, bands)
+    return bands
 
 
 @compiled_with_gil

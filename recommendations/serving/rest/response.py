@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from recommendations.serving.pipeline.fallback import EmptyListReason
 from recommendations.serving.pipeline.reasons import ItemReason
@@ -98,12 +97,8 @@ def encode_items(items: Sequence[RecommendedItem], products: ProductIndex | None
     """Return the JSON of a list, joined from the parts that all responses share."""
     if not items:
         return NO_ITEMS
-    if isinstance(items, ItemColumns):
-        ids, scores, reasons, rows, boosts = items.product_ids, items.scores, items.reasons, items.rows, items.boosts
-        ranks: Sequence[int] = range(items.first_rank, items.first_rank + len(rows))
-    else:
-        ids, ranks, scores, _cards, reasons, rows, boosts = zip(*items, strict=True)
-    parts = () if products is None else products.list_json(rows)
+    ids, ranks, scores, reasons, rows, boosts = list_columns(items)
+    parts: Sequence[ItemParts] = () if products is None else products.list_json(rows)
     if list(map(GET_PRODUCT_ID, parts)) != list(ids):
         parts = [
             known if known.product_id == product_id else rename_parts(known, product_id)
@@ -120,6 +115,15 @@ def encode_items(items: Sequence[RecommendedItem], products: ProductIndex | None
         [NO_REASON if reason is None else reason.json_field for reason in reasons],
         tails,
     )
+
+
+def list_columns(items: Sequence[RecommendedItem]) -> tuple[Sequence[Any], ...]:
+    """Return the product IDs, ranks, scores, reasons, rows and boosts of items."""
+    if isinstance(items, ItemColumns):
+        ranks = range(items.first_rank, items.first_rank + len(items))
+        return items.product_ids, ranks, items.scores.tolist(), items.reasons, items.rows, items.boosts
+    ids, all_ranks, scores, _cards, reasons, rows, boosts = zip(*items, strict=True)
+    return ids, all_ranks, scores, reasons, rows, boosts
 
 
 def rename_parts(known: ItemParts, product_id: str) -> ItemParts:
@@ -152,9 +156,9 @@ def join_items(*columns: Iterable[bytes]) -> msgspec.Raw:
     return msgspec.Raw(b"".join(pieces))
 
 
-def encode_numbers(values: Sequence[float] | npt.NDArray[np.floating], *, decimals: int) -> list[bytes]:
+def encode_numbers(values: Sequence[float], *, decimals: int) -> list[bytes]:
     """Return the JSON of float32 numbers, rounded; for these, the rounding of NumPy is that of Python."""
-    if not len(values):
+    if not values:
         return []
     return _encoder.encode(np.array(values, np.float64).round(decimals).tolist())[1:-1].split(b",")
 
