@@ -103,7 +103,7 @@ def _make_page(context: RecommendationContext, candidates: Candidates) -> tuple[
         page.rows, context.request.boost if context.request.explain else (), products, context.now
     )
     cards = list(map(products.cards.__getitem__, page.rows))
-    if None not in cards:
+    if all(cards):  # `None not in` would call the cards' own comparison
         ids = list(map(products.product_ids.__getitem__, page.rows))
         scores = np.array(page.scores, np.float64)
         columns = ItemColumns(ids, context.offset + 1, scores, cards, reasons, page.rows, boosts)

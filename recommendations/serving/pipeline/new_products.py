@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from typing import Self
 
 import numpy as np
@@ -79,9 +80,9 @@ def merge_new_products(
     new_rows = iter(zip(_list_keys(new, keys), new, strict=True))
     shown: set[int] = set()
     merged: list[tuple[int, float | None]] = []
-    while limit is None or len(merged) < limit:
+    for position in count(1) if limit is None else range(1, limit + 1):
         chosen: tuple[int, float | None] | None = None
-        if (len(merged) + 1) % every == 0:
+        if position % every == 0:
             for key, row in new_rows:
                 if key not in shown:
                     chosen = row, None

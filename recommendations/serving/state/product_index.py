@@ -201,7 +201,7 @@ class ProductIndex:
     def find_rows(self, product_ids: Iterable[str]) -> npt.NDArray[np.int32]:
         """Return the rows of products in their order; -1 for unknown ones."""
         ids = list(product_ids)
-        rows = [self.row_by_id.get(product_id) for product_id in ids]
+        rows = list(map(self.row_by_id.get, ids))
         # almost all requests name products by their ID, and a call of Python per product takes longer than all the rest
         return np.array(list(map(self.find_row, ids)) if None in rows else rows, np.int32)
 
