@@ -2,12 +2,13 @@
 
     python -m benchmarks.pages [--customers N] [--runs N] [--folder F] [--only TEXT]
 
-The shop is that of `make demo`; with --customers, its customers are copied in the database until there are N. Each page, and some pages
-below the menu, is requested as an administrator in this process, through all of Django's middleware, --runs times after one request that
-fills the caches. p95_ms: wall time; cpu_ms: the median of the process's CPU time, which other programs do not change. queries: database
-queries of the first request, which fills the caches. home_kb: the compressed page with all scripts, styles and fonts that it refers to,
-without headers; Plotly counts if the page has a chart of it. --folder keeps the shop and reuses it; --only measures the pages whose URL
-contains the text. slow: the pages above a second. load: the system's load average at the end.
+The shop is that of `make demo`; with --customers, its customers are copied in the database until there are N, and get campaigns, flows and
+two and a half million messages. Each page, and some pages below the menu, is requested as an administrator in this process, through all of
+Django's middleware, --runs times after one request that fills the caches. p95_ms: wall time; cpu_ms: the median of the process's CPU time,
+which other programs do not change. queries: database queries of the first request, which fills the caches; first_ms: its time. home_kb: the
+compressed page with all scripts, styles and fonts that it refers to, without headers; Plotly counts if the page has a chart of it. --folder
+keeps the shop and reuses it; --only measures the pages whose URL contains the text. slow: the pages above a second. load: the system's load
+average at the end.
 """
 
 import argparse
@@ -26,6 +27,7 @@ import numpy as np
 
 from benchmarks.embedded_servers import run_embedded_servers
 from benchmarks.neighbours import log
+from benchmarks.pages_messages import fill_messages, list_message_urls
 from benchmarks.pages_shop import multiply_customers
 
 RUNS = 20
@@ -45,7 +47,7 @@ def main() -> None:
         with redirect_stdout(sys.stderr):  # the steps of the demo print what they do
             fill(arguments.customers)
         load_state()
-        print(json.dumps(measure(runs=arguments.runs, only=arguments.only)))
+        print(json.dumps(measure(runs=arguments.runs, only=arguments.only)), flush=True)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -68,6 +70,8 @@ def fill(customers: int) -> None:
     if not Customer.objects.exists():
         call_command("demo", no_serve=True)
     multiply_customers(customers)
+    if customers:
+        fill_messages()
     log(f"The shop is ready after {time.monotonic() - started:.0f} s.")
 
 
@@ -90,9 +94,11 @@ def measure(*, runs: int, only: str = "") -> dict[str, Any]:
     client.force_login(user)
     pages: dict[str, dict[str, Any]] = {}
     home_kb = None
-    for url in filter(lambda url: only in url, [*list_urls(user), *list_detail_urls()]):
+    for url in filter(lambda url: only in url, [*list_urls(user), *list_detail_urls(), *list_message_urls()]):
+        started = time.perf_counter()
         with CaptureQueriesContext(connection) as queries:
             response = client.get(url)
+        first_ms = round(1000 * (time.perf_counter() - started), 1)
         n_queries = len(queries)  # the next request empties the log
         if response.status_code != 200:
             pages[url] = {"p95_ms": None, "notes": f"status {response.status_code}"}
@@ -104,10 +110,11 @@ def measure(*, runs: int, only: str = "") -> dict[str, Any]:
             "p95_ms": round(float(np.percentile(wall, 95)), 1),
             "p50_ms": round(statistics.median(wall), 1),
             "cpu_ms": round(statistics.median(cpu), 1),
+            "first_ms": first_ms,
             "queries": n_queries,
             "kb": round(len(response.content) / 1000, 1),
         }
-        log(f"{pages[url]['p95_ms']:8.1f} ms  {url}")
+        log(f"{pages[url]['p95_ms']:8.1f} ms, first {first_ms:8.1f} ms  {url}")
     timed = {url: page["p95_ms"] for url, page in pages.items() if page["p95_ms"] is not None}
     worst = max(timed, key=lambda url: timed[url])
     return {

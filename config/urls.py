@@ -6,7 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView
 
-from catalog.placeholder_images.views import show_placeholder_image
+from catalog.placeholder_images.views import show_placeholder_image, show_placeholder_png
 from config import health
 from config.access.protected_views import ApiDocsView, show_metrics
 from config.backoffice.search_page import show_search_results
@@ -67,6 +67,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("customers.subscriptions.urls")),
     path("shop/", include("config.storefront.urls")),
     path("product-image.svg", show_placeholder_image, name="catalog-placeholder-image"),
+    path("product-image.png", show_placeholder_png, name="catalog-placeholder-png"),
     re_path("^api/", respond_api_not_found),
     path("health/live", health.report_liveness),
     path("health/ready", health.report_readiness),

@@ -23,6 +23,7 @@ from customers.processing.routing import (
 )
 from customers.processing.signals import events_processed
 from customers.processing.unsubscribes import record_unsubscribes
+from customers.segments.changed_customers import note_changed_customers
 from customers.segments.event_counts.counting import count_changed_orders, count_events
 from customers.warehouse.append import MIN_FILES_TO_JOIN, AppendDraft, draft_events, join_appended, publish_draft
 from customers.warehouse.parquet_files import WarehouseWriteError
@@ -111,6 +112,7 @@ def process_batch(claim: OutboxClaim, result: ProcessingResult, *, at: datetime)
     with result.time_stage("counts"):
         count_changed_orders(orders.customer_ids)
         counted = count_events(select_counted_events(events, customers.customer_ids), received=(claim.low, claim.high))
+        note_changed_customers(customer_id for customer_id in customers.customer_ids if customer_id is not None)
     with result.time_stage("signals"):
         events_processed.send(
             sender=ProcessingResult,

@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Greatest
 from django.utils import timezone
 
+from config.foundation.database.array_parameters import format_bigint_list
 from config.foundation.shop.profile import get_time_zone
 from customers.identity.models import Customer, Identifier
 from customers.segments.models import Segment, SegmentDay, SegmentStay
@@ -17,7 +20,7 @@ from customers.segments.models import Segment, SegmentDay, SegmentStay
 WRITE_STAYS = """
 WITH member AS MATERIALIZED ({members}), departed AS (
     UPDATE segments_segmentstay s SET left_at = %(at)s, is_exit_observed = %(observed)s
-    WHERE s.segment_id = %(segment)s AND s.left_at IS NULL AND NOT EXISTS (SELECT FROM member m WHERE m.id = s.customer_id)
+    WHERE s.segment_id = %(segment)s AND s.left_at IS NULL {among} AND NOT EXISTS (SELECT FROM member m WHERE m.id = s.customer_id)
     RETURNING 1
 ), arrived AS (
     INSERT INTO segments_segmentstay (segment_id, customer_id, entered_at, is_entry_observed, is_exit_observed)
@@ -29,8 +32,16 @@ WITH member AS MATERIALIZED ({members}), departed AS (
 )
 SELECT (SELECT count(*) FROM member), (SELECT count(*) FROM arrived), (SELECT count(*) FROM departed)
 """
+AMONG = "AND s.customer_id = ANY(%(among)s::bigint[])"
 WRITE_DAY = """
 INSERT INTO segments_segmentday AS d (segment_id, day, size, entered, "left") VALUES (%s, %s, %s, %s, %s)
+ON CONFLICT (segment_id, day) DO UPDATE
+SET size = EXCLUDED.size, entered = d.entered + EXCLUDED.entered, "left" = d."left" + EXCLUDED."left"
+"""
+# the size changes by those who were seen since the last count
+ADD_TO_DAY = """
+INSERT INTO segments_segmentday AS d (segment_id, day, size, entered, "left")
+SELECT id, %(day)s, size, %(arrived)s, %(departed)s FROM segments_segment WHERE id = %(segment)s AND size IS NOT NULL
 ON CONFLICT (segment_id, day) DO UPDATE
 SET size = EXCLUDED.size, entered = d.entered + EXCLUDED.entered, "left" = d."left" + EXCLUDED."left"
 """
@@ -70,9 +81,40 @@ def record_members(*, segment: Segment, members: QuerySet[Customer], as_of: date
     return size
 
 
+def record_changes(
+    *, segment: Segment, members: QuerySet[Customer], customer_ids: Sequence[int], as_of: datetime
+) -> None:
+    """Record who of some customers has entered and left the segment since its last evaluation. In the caller's transaction.
+
+    After an edit of the condition nothing is recorded, until the segment is counted: nobody has entered because of what they did.
+
+    Args:
+        members: those of the customers who are in the segment.
+    """
+    locked = Segment.objects.select_for_update().only("tracked_condition").get(pk=segment.pk)
+    if locked.tracked_condition != segment.condition:
+        return
+    _members, arrived, departed = write_stays(segment, members, as_of, is_observed=True, among=customer_ids)
+    if not arrived and not departed:
+        return
+    Segment.objects.filter(pk=segment.pk).update(size=Greatest(F("size") + (arrived - departed), 0))
+    day = timezone.localdate(as_of, get_time_zone())
+    values: dict[str, Any] = {"segment": segment.pk, "day": day, "arrived": arrived, "departed": departed}
+    with connection.cursor() as cursor:
+        cursor.execute(ADD_TO_DAY, values)
+
+
 def write_stays(
-    segment: Segment, members: QuerySet[Customer], as_of: datetime, is_observed: bool
+    segment: Segment,
+    members: QuerySet[Customer],
+    as_of: datetime,
+    is_observed: bool,
+    among: Sequence[int] | None = None,
 ) -> tuple[int, int, int]:
+    """Write the changes; return the numbers of members, entries and exits.
+
+    among: the only customers who can have left.
+    """
     try:
         statement, values = members.order_by().values("id").query.sql_with_params()
     except EmptyResultSet:  # a condition that nobody can match
@@ -81,8 +123,16 @@ def write_stays(
     placeholders = tuple(f"%({name})s" for name in names)
     with connection.cursor() as cursor:
         cursor.execute(
-            WRITE_STAYS.replace("{members}", statement % placeholders),
-            {**names, "segment": segment.pk, "at": as_of, "observed": is_observed},
+            WRITE_STAYS.replace("{members}", statement % placeholders).replace(
+                "{among}", "" if among is None else AMONG
+            ),
+            {
+                **names,
+                "segment": segment.pk,
+                "at": as_of,
+                "observed": is_observed,
+                "among": format_bigint_list(among or ()),
+            },
         )
         size, arrived, departed = cursor.fetchone()
     return size, arrived, departed

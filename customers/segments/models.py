@@ -141,6 +141,20 @@ class PendingEventCount(models.Model):
         return f"#{self.customer_id}"
 
 
+class ChangedCustomer(models.Model):
+    """A note that a customer has changed and is to be compared with the segments; there can be several for one customer."""
+
+    customer_id = models.BigIntegerField()
+
+    class Meta:
+        default_permissions = ()
+        verbose_name = _("customer to compare with segments")
+        verbose_name_plural = _("customers to compare with segments")
+
+    def __str__(self) -> str:
+        return f"#{self.customer_id}"
+
+
 class SegmentStay(models.Model):
     """The time that a customer was in a segment, as seen by its evaluations; deleted with the customer, and when it is merged.
 

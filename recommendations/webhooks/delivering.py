@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.db.models import F
 
+from config.foundation.http.public_connection import ForbiddenAddressError, connect
 from recommendations.sending.channels.webhook import sign_webhook
-from recommendations.sending.transport.http import ForbiddenAddressError, connect
 from recommendations.webhooks.models import WebhookNotification
 
 Status = WebhookNotification.Status

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from django_celery_beat.models import PeriodicTask
 
 from catalog.models import Product
+from config.jobs.models import ScheduledRun
 from customers.events.models import Source
 from customers.lifecycle.backoffice.labels.missing_data import (
     describe_missing_cluster_data,
@@ -28,7 +29,10 @@ START_PERMISSION = "django_celery_beat.change_periodictask"
 
 @dataclass(frozen=True, slots=True)
 class OnboardingStep:
-    """A step. It is done when ``find`` finds something. task: the job that does it, which the page can start."""
+    """A step, which is done when ``find`` finds something.
+
+    task: the job that does it, which the page can start when there are orders.
+    """
 
     title: str | Promise
     advice: str | Promise
@@ -36,8 +40,19 @@ class OnboardingStep:
     url_name: str
     action: str | Promise
     permission: str
+    url_arguments: tuple[str, ...] = ()
     task: str = ""
 
+
+IMPORT_ORDERS = OnboardingStep(
+    _("Import past orders"),
+    _("One to two years are best. Lifecycle stages and recommendations are computed from orders."),
+    Order.objects.all,
+    "imports:new",
+    _("Import orders"),
+    "orders.add_order",
+    ("orders",),
+)
 
 STEPS = (
     OnboardingStep(
@@ -52,18 +67,12 @@ STEPS = (
         _("Load the catalog"),
         _("Products with title, category and price: as a Google Merchant feed, CSV, JSON Lines or over the API."),
         lambda: Product.objects.filter(is_active=True),
-        "imports:list",
+        "imports:new",
         _("Import products"),
-        "imports.view_importrun",
+        "catalog.add_product",
+        ("products",),
     ),
-    OnboardingStep(
-        _("Import past orders"),
-        _("One to two years are best. Lifecycle stages and recommendations are computed from orders."),
-        Order.objects.all,
-        "imports:list",
-        _("Import orders"),
-        "imports.view_importrun",
-    ),
+    IMPORT_ORDERS,
     OnboardingStep(
         _("Compute profiles"),
         _("Stages, values and predictions of every customer are computed from the orders, every night or now."),
@@ -71,7 +80,7 @@ STEPS = (
         "admin:lifecycle_lifecyclerun_changelist",
         _("See runs"),
         "lifecycle.view_lifecyclerun",
-        "customers.lifecycle.tasks.refresh_profiles",
+        task="customers.lifecycle.tasks.refresh_profiles",
     ),
     OnboardingStep(
         _("Train recommendations"),
@@ -80,7 +89,7 @@ STEPS = (
         "admin:training_modelversion_changelist",
         _("See models"),
         "training.view_modelversion",
-        "recommendations.training.tasks.train_nightly",
+        task="recommendations.training.tasks.train_nightly",
     ),
     OnboardingStep(
         _("Show a placement"),
@@ -109,13 +118,14 @@ STEPS = (
 
 @dataclass(frozen=True, slots=True)
 class StepStatus:
-    """A step as the page shows it. Only the first step that is not done is open."""
+    """A step as the page shows it. is_next: the first step that is not done; is_running: its job runs now."""
 
     step: OnboardingStep
     is_done: bool
     is_next: bool
     url: str
     start_url: str
+    is_running: bool
 
 
 def list_steps(user: Any) -> list[StepStatus]:
@@ -124,14 +134,16 @@ def list_steps(user: Any) -> list[StepStatus]:
     if all(done):
         return []
     first_open = done.index(False)
-    jobs = list_jobs() if user.has_perm(START_PERMISSION) else {}
+    jobs = list_jobs() if done[STEPS.index(IMPORT_ORDERS)] and user.has_perm(START_PERMISSION) else {}
+    running = find_running_jobs()
     return [
         StepStatus(
             step=step,
             is_done=is_done,
             is_next=number == first_open,
-            url=reverse(step.url_name) if user.has_perm(step.permission) else "",
+            url=reverse(step.url_name, args=step.url_arguments) if user.has_perm(step.permission) else "",
             start_url=reverse("jobs:start", args=[jobs[step.task]]) if step.task in jobs else "",
+            is_running=step.task in running,
         )
         for number, (step, is_done) in enumerate(zip(STEPS, done, strict=True))
     ]
@@ -141,6 +153,12 @@ def list_jobs() -> dict[str, int]:
     """Return the numbers of the jobs that the steps can start, by task."""
     jobs = PeriodicTask.objects.filter(task__in=[step.task for step in STEPS if step.task])
     return dict(jobs.values_list("task", "pk"))
+
+
+def find_running_jobs() -> set[str]:
+    tasks = [step.task for step in STEPS if step.task]
+    runs = ScheduledRun.objects.filter(task__in=tasks, status=ScheduledRun.Status.RUNNING)
+    return set(runs.values_list("task", flat=True))
 
 
 def find_done_steps() -> list[bool]:

@@ -102,7 +102,8 @@ def build_table(
 def sort_rows(rows: QuerySet[Any] | Sequence[Any], name: str, *, is_descending: bool) -> QuerySet[Any] | Sequence[Any]:
     """Return the rows in order; rows without a value come last."""
     if isinstance(rows, QuerySet):
-        expression = F(name).desc(nulls_last=True) if is_descending else F(name).asc(nulls_last=True)
+        nulls_last = True if may_be_null(rows, name) else None  # otherwise the order of an index
+        expression = F(name).desc(nulls_last=nulls_last) if is_descending else F(name).asc(nulls_last=nulls_last)
         return rows.order_by(expression, "pk")
 
     def read(row: Any) -> Any:
@@ -110,6 +111,12 @@ def sort_rows(rows: QuerySet[Any] | Sequence[Any], name: str, *, is_descending: 
 
     known = [row for row in rows if read(row) is not None]
     return sorted(known, key=read, reverse=is_descending) + [row for row in rows if read(row) is None]
+
+
+def may_be_null(rows: QuerySet[Any], name: str) -> bool:
+    """Return whether the values can be null: columns of the table say so, annotations and related tables do not."""
+    columns = {"pk": rows.model._meta.pk, **{field.name: field for field in rows.model._meta.concrete_fields}}
+    return name not in columns or name in rows.query.annotations or columns[name].null
 
 
 def build_column(column: Column, sort: str, url: "UrlBuilder") -> TableColumn:

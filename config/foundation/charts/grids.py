@@ -12,6 +12,7 @@ from config.foundation.charts.spec import (
     TABLET_WIDTH,
     ChartSpec,
     NarrowVariant,
+    break_labels,
     build_category_axis,
     build_chart_table,
     format_chart_number,
@@ -202,11 +203,17 @@ def build_radar_chart(*, labels: Sequence[str], series: Sequence[Series]) -> Cha
     layout = {
         "showlegend": True,
         "legend": {"orientation": "h", "x": 0, "y": -0.1, "yanchor": "top"},
-        "margin": {"l": 60, "r": 60, "t": 24, "b": 24},
+        "margin": {"l": 72, "r": 72, "t": 32, "b": 24},
         "polar": {
             "bgcolor": "rgba(0,0,0,0)",
             "radialaxis": {"range": [0, 100], "gridcolor": "theme:grid", "nticks": 5},
-            "angularaxis": {"gridcolor": "theme:grid"},
+            "angularaxis": {
+                "gridcolor": "theme:grid",
+                "tickfont": {"size": 11},
+                "tickmode": "array",
+                "tickvals": list(labels),
+                "ticktext": break_labels(labels),
+            },
         },
     }
     table = build_chart_table(

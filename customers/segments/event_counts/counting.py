@@ -15,7 +15,7 @@ from config.foundation.database.advisory_locks import compute_lock_key
 from config.foundation.database.array_parameters import format_bigint_list, format_text_list
 from config.foundation.shop.profile import read_time_zone_name
 from customers.segments.event_counts.meanings import BOUGHT, COUNTED_NAMES, PRODUCT_MEANINGS
-from customers.segments.models import PendingEventCount, PendingOrderCount
+from customers.segments.models import ChangedCustomer, PendingEventCount, PendingOrderCount
 from customers.warehouse.index_lookup import prefer_index_scans
 
 LOCK_KEY = compute_lock_key("segments.event_counts")
@@ -136,7 +136,8 @@ FORGET_CUSTOMERS = """
 WITH customer AS MATERIALIZED (SELECT unnest(%s::bigint[]) AS id),
 counts AS (DELETE FROM segments_eventcount WHERE customer_id IN (SELECT id FROM customer)),
 orders AS (DELETE FROM segments_pendingordercount WHERE customer_id IN (SELECT id FROM customer)),
-events AS (DELETE FROM segments_pendingeventcount WHERE customer_id IN (SELECT id FROM customer))
+events AS (DELETE FROM segments_pendingeventcount WHERE customer_id IN (SELECT id FROM customer)),
+changed AS (DELETE FROM segments_changedcustomer WHERE customer_id IN (SELECT id FROM customer))
 DELETE FROM segments_segmentstay WHERE customer_id IN (SELECT id FROM customer)
 """
 NAMES = sql.SQL(", ").join(
@@ -256,6 +257,7 @@ def recount_pending(
             cursor.execute(take, [RECOUNT_BATCH_SIZE])
             ids = [customer_id for (customer_id,) in cursor.fetchall()]
             recount_customers(ids)
+            ChangedCustomer.objects.bulk_create(ChangedCustomer(customer_id=customer_id) for customer_id in ids)
         done += len(ids)
         if len(ids) < RECOUNT_BATCH_SIZE:
             return done

@@ -38,7 +38,7 @@ COLUMNS = (
     Column(key="subject", label=gettext_lazy("Message"), align="text"),
     Column(key="recipient", label=gettext_lazy("Recipient"), align="text"),
     Column(key="channel", label=gettext_lazy("channel"), align="text"),
-    Column(key="created_at", label=gettext_lazy("Time"), sort="created_at", align="text"),
+    Column(key="created_at", label=gettext_lazy("Time"), sort="pk", align="text"),
 )
 
 

@@ -1,11 +1,12 @@
 """The settings page of webhooks: endpoints, their secrets, and the notifications that were given up."""
 
+from collections import defaultdict
 from typing import Any
 
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, Q
+from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -19,6 +20,7 @@ from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.tables import Cell, Column, build_table
 from config.foundation.files.safe_download import DownloadError, check_url
 from config.foundation.number_formats import format_moment
+from config.foundation.slow_figures import get_figures
 from recommendations.webhooks.delivering import retry_dead
 from recommendations.webhooks.event_types import EVENT_TYPES
 from recommendations.webhooks.models import WebhookEndpoint, WebhookNotification
@@ -69,11 +71,11 @@ def show_endpoints(request: HttpRequest) -> HttpResponse:
             text = _("The endpoint is added. Its secret, shown once: %(secret)s") % {"secret": endpoint.secret}
             messages.success(request, text)
             return HttpResponseRedirect(reverse("webhooks:endpoints"))
-    endpoints = WebhookEndpoint.objects.annotate(
-        waiting=Count("notifications", filter=Q(notifications__status=Status.PENDING)),
-        delivered=Count("notifications", filter=Q(notifications__status=Status.DELIVERED)),
-        dead=Count("notifications", filter=Q(notifications__status=Status.DEAD)),
-    )
+    counts = get_figures("webhooks.notifications", dict[int, dict[str, int]], count_notifications)
+    endpoints = [
+        {"endpoint": endpoint, **{status: counts.get(endpoint.pk, {}).get(status, 0) for status in Status.values}}
+        for endpoint in WebhookEndpoint.objects.all()
+    ]
     return render_page(
         request,
         "admin/webhooks/endpoints.html",
@@ -99,6 +101,15 @@ def show_endpoints(request: HttpRequest) -> HttpResponse:
             page_size=20,
         ),
     )
+
+
+def count_notifications() -> dict[int, dict[str, int]]:
+    """Return the notifications of each endpoint by status."""
+    counts: dict[int, dict[str, int]] = defaultdict(dict)
+    rows = WebhookNotification.objects.order_by().values_list("endpoint_id", "status").annotate(Count("pk"))
+    for endpoint_id, status, number in rows:
+        counts[endpoint_id][status] = number
+    return dict(counts)
 
 
 def format_notification(notification: WebhookNotification) -> dict[str, Any]:

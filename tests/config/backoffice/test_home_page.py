@@ -20,6 +20,7 @@ from config.backoffice.home.sales import SalesTotals, query_best_sellers, query_
 from config.backoffice.home.suggestions import list_suggestions
 from config.foundation import number_formats
 from config.foundation.backoffice.date_range import DateChoice, parse_date_choice
+from config.jobs.models import ScheduledRun
 from config.schedule import sync_schedule
 from customers.events.models import Source
 from customers.lifecycle.models import LifecycleRun, ScoreModel, Stage, StageRules, StageTransition
@@ -198,6 +199,8 @@ def test_a_user_who_may_run_jobs_starts_the_step_that_computes_from_home(client:
     job = PeriodicTask.objects.get(task="customers.lifecycle.tasks.refresh_profiles")
     assert f'action="{reverse("jobs:start", args=[job.pk])}"' in client.get(reverse("admin:index")).text
     assert {status.start_url for status in list_steps(make_visitor_of_runs())} == {""}
+    ScheduledRun.objects.create(task=job.task, status=ScheduledRun.Status.RUNNING, started_at=NOON)
+    assert f'action="{reverse("jobs:start", args=[job.pk])}"' not in client.get(reverse("admin:index")).text
 
 
 def make_visitor_of_runs() -> User:
@@ -230,7 +233,7 @@ def test_the_home_page_opens_without_data(client: Client, language: str) -> None
     client.force_login(make_user(superuser=True))
     response = client.get(reverse("admin:index"), headers={"accept-language": language})
     assert response.status_code == 200
-    assert reverse("imports:list") in response.text
+    assert reverse("imports:new", args=["orders"]) in response.text
 
 
 @pytest.mark.parametrize("demo", [True, False])

@@ -13,7 +13,6 @@ from config.foundation.number_formats import format_count, format_moment, format
 from config.foundation.slow_figures import get_figures
 from customers.lifecycle.facts.amounts import get_amount_currency
 from customers.segments.conditions.condition_tree import ConditionError
-from recommendations.campaigns.audience import preview_audience
 from recommendations.campaigns.backoffice.access import (
     ADD,
     APPROVE,
@@ -37,6 +36,7 @@ from recommendations.campaigns.backoffice.labels import (
     describe_revenue,
     describe_schedule,
 )
+from recommendations.campaigns.kept_previews import get_preview
 from recommendations.campaigns.launch.readiness import find_launch_problems
 from recommendations.campaigns.models import Campaign, CampaignRun
 from recommendations.campaigns.results.summary import CampaignResults, compute_results
@@ -177,7 +177,7 @@ def build_draft(campaign: Campaign, *, now: Any) -> dict[str, Any]:
     """Return the audience as it is now, and what the campaign lacks."""
     problems = [] if campaign.channel == Campaign.Channel.EXPORT else find_launch_problems(campaign, now=now)
     try:
-        preview = preview_audience(campaign=campaign, as_of=now)
+        preview = get_preview(campaign=campaign, as_of=now)
     except ConditionError as error:
         return {"problems": [problem.message for problem in problems], "segment_problem": str(error)}
     return {

@@ -58,27 +58,27 @@ def show_people(request: HttpRequest, campaign_id: int, group: str) -> HttpRespo
         else:
             messages.success(request, _("Segment saved."))
             return HttpResponseRedirect(reverse("admin:segments_segment_overview", args=[segment.pk]))
-    number = people.count()
     with_personal = may_see_personal(request)
+    table = build_table(
+        request,
+        annotate_list_columns(people).order_by("pk"),
+        id="people",
+        label=chosen.label,
+        columns=COLUMNS,
+        format_row=lambda customer: format_customer(customer, with_personal=with_personal),
+    )
     return render_page(
         request,
         "admin/campaigns/people.html",
         title=title,
-        verdict=describe_count(number),
+        verdict=describe_count(table.total),
         as_of=timezone.now(),
         campaign=campaign,
-        number=number,
+        number=table.total,
         suggested_name=request.POST.get("name") or title[:200],
         error=error,
-        can_save=bool(number) and request.user.has_perm(ADD_SEGMENT),
-        table=build_table(
-            request,
-            annotate_list_columns(people).order_by("pk"),
-            id="people",
-            label=chosen.label,
-            columns=COLUMNS,
-            format_row=lambda customer: format_customer(customer, with_personal=with_personal),
-        ),
+        can_save=bool(table.total) and request.user.has_perm(ADD_SEGMENT),
+        table=table,
     )
 
 

@@ -17,12 +17,13 @@ from config.foundation.number_formats import (
     format_percent,
     format_whole_money,
 )
+from config.foundation.slow_figures import get_figures
 from recommendations.campaigns.backoffice.campaign.people_groups import GROUPS
 from recommendations.campaigns.backoffice.labels import format_interval, format_points, format_signed_money
 from recommendations.campaigns.models import Campaign
 from recommendations.campaigns.results.summary import CampaignResults
 from recommendations.sending.models import Delivery, SkipReason
-from recommendations.sending.queue import count_deliveries
+from recommendations.sending.queue import DeliveryCounts, count_deliveries
 
 
 def build_figures(campaign: Campaign, results: CampaignResults) -> list[dict[str, str]]:
@@ -156,7 +157,12 @@ def build_skips(campaign: Campaign, results: CampaignResults) -> list[dict[str, 
 
 
 def build_runs_table(request: HttpRequest, campaign: Campaign) -> Table:
-    counts = count_deliveries("campaign", list(campaign.runs.values_list("pk", flat=True)))
+    run_ids = list(campaign.runs.values_list("pk", flat=True))
+    counts = get_figures(
+        f"campaign.runs:{campaign.pk}:{campaign.status}:{len(run_ids)}",
+        dict[int, DeliveryCounts],
+        lambda: count_deliveries("campaign", run_ids),
+    )
     return build_table(
         request,
         campaign.runs.select_related("template_version"),

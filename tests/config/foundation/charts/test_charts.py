@@ -231,6 +231,13 @@ def test_a_radar_line_is_closed() -> None:
     assert trace["theta"] == ["orders", "revenue", "orders"]
 
 
+def test_long_labels_of_a_radar_chart_break() -> None:
+    chart = build_radar_chart(labels=["orders", "days since the last order"], series=[Series("1", [10, 90])])
+    axis = chart["layout"]["polar"]["angularaxis"]
+    assert axis["tickvals"] == ["orders", "days since the last order"]
+    assert axis["ticktext"] == ["orders", "days since the<br>last order"]
+
+
 def test_a_long_label_breaks_at_its_spaces() -> None:
     assert break_label("Customers without a history") == "Customers<br>without a<br>history"
     assert break_label("popularity") == "popularity"
