@@ -21,12 +21,14 @@ def find_address(array: npt.NDArray[Any]) -> int:
     return int(array.ctypes.data)
 
 
-@intrinsic  # type: ignore[misc, untyped-decorator, unused-ignore]
-def _make_pointer(_typing_context: Any, _address: Any) -> Any:
+def _declare_pointer(_typing_context: Any, _address: Any) -> Any:
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         return builder.inttoptr(arguments[0], cgutils.voidptr_t)
 
     return types.voidptr(types.int64), generate
+
+
+_make_pointer: Any = intrinsic(_declare_pointer)
 
 
 @compiled

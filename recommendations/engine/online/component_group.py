@@ -149,7 +149,8 @@ class GroupScores:
     def attribute(self, context: HistoryContext, _rows: Rows, out: Values) -> None:
         """Write the contributions to the scores of rows to out[number of the name, slot of an item, column of a row]."""
         history, work = context.history, context.work
+        factors, starts, scored_rows, values, integers, numbers = self.columns
         kernels.attribute_components(
             self.group.integers, self.group.numbers, history.item, history.order, history.weight, history.as_of,
-            *self.columns, work.slots, work.columns, work.part, work.part_touched, work.part_order, out,
+            factors, starts, scored_rows, values, integers, numbers, work.slots, work.columns, work.part, work.part_touched, work.part_order, out,
         )  # fmt: skip

@@ -3,7 +3,10 @@
 A component is a line of two tables, made by `component_group.ComponentGroup`: addresses and lengths of its arrays, and its parameters.
 """
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from config.foundation.array_types import AnyFloats, AnyInts, Flags
 from recommendations.engine.algorithms.neighbors.session_kernels import attribute_to_sessions, score_one_history
@@ -111,7 +114,7 @@ def _score_sessions(
 
 
 @compiled
-def _append(kept: AnyInts | AnyFloats, filled: int, new: AnyInts | AnyFloats) -> AnyInts | AnyFloats:
+def _append(kept: AnyInts | AnyFloats, filled: int, new: AnyInts | AnyFloats) -> npt.NDArray[Any]:
     """Return the kept array, or a larger copy of its filled part, with the new entries after that part."""
     if filled + new.shape[0] > kept.shape[0]:
         grown = np.empty(2 * (filled + new.shape[0]), kept.dtype)

@@ -1,5 +1,6 @@
 """Input and output of every online scorer: the workspace of a thread, the context of one history, and component scores."""
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -79,7 +80,8 @@ class HistoryContext:
         return self._sums[key]
 
 
-class SummedWeights(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class SummedWeights:
     """The weights of a history that a linear scorer multiplies: those of `HistoryContext.sum_weights` with these parameters."""
 
     half_life_days: float | None
@@ -87,7 +89,7 @@ class SummedWeights(NamedTuple):
     recency: float | None = None
 
     def __call__(self, context: HistoryContext) -> SparseRow:
-        return context.sum_weights(*self)
+        return context.sum_weights(self.half_life_days, self.weighting, self.recency)
 
 
 class ComponentScores(NamedTuple):

@@ -1,5 +1,7 @@
 """Compiled selection of the candidates of one request: one product of each group, and a limited share of purchased ones."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -13,7 +15,7 @@ from recommendations.engine.variety.kernels import spread_purchased
 @compiled
 def _merge_best(
     rows: AnyInts, scores: AnyFloats, other_rows: AnyInts, other_scores: AnyFloats
-) -> tuple[AnyInts, AnyFloats, Flags]:
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any], Flags]:
     """Merge two lists, each by descending score (ties: lower row first), to one; the flags say which are of the second one."""
     n = rows.shape[0] + other_rows.shape[0]
     merged, merged_scores, is_other = np.empty(n, np.int32), np.empty(n, np.float32), np.zeros(n, np.bool_)
@@ -37,7 +39,9 @@ def _merge_best(
 
 
 @compiled
-def _keep_first_of_groups(rows: AnyInts, scores: AnyFloats, codes: AnyInts, n: int) -> tuple[AnyInts, AnyFloats]:
+def _keep_first_of_groups(
+    rows: AnyInts, scores: AnyFloats, codes: AnyInts, n: int
+) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     """Return the first row of each group and its score, at most n."""
     first = find_first_positions(codes[rows])[:n]
     return rows[first], scores[first]

@@ -1,8 +1,10 @@
 """The supports of several sources as one table for compiled code."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from recommendations.engine.linear_algebra.array_views import find_address
 from recommendations.engine.pair_support.support import PairSupport
@@ -15,11 +17,11 @@ class SupportTable:
 
     def __init__(self, supports: Sequence[PairSupport | None], prefers_specific: Sequence[bool]) -> None:
         self.rows = np.zeros((max(len(supports), 1), 7), np.int64)
-        self._arrays = []  # the table only has their addresses
+        self._arrays: list[tuple[npt.NDArray[Any], ...]] = []  # the table only has their addresses
         for row, support, is_replaceable in zip(self.rows, supports, prefers_specific, strict=False):
             if support is None:
                 continue
-            arrays = (
+            arrays: tuple[npt.NDArray[Any], ...] = (
                 np.ascontiguousarray(support.indptr, np.int64),
                 *(np.ascontiguousarray(part, np.int32) for part in (support.indices, support.orders, support.people)),
                 np.ascontiguousarray(support.lift, np.float32),

@@ -3,6 +3,8 @@
 Word scores are in bands: popularity and taste order products of one band and never lift one over a better band.
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -85,7 +87,7 @@ def compute_order(
     rule: AnyFloats,
     boost: AnyFloats,
     category: AnyFloats,
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
     """Return the score of each candidate, text² times its factors; the number of its group of equal matches; and the sort key of both.
 
     A factor without entries is 1. Steps between groups are larger than any score: no factor lifts a product over one that matches the
