@@ -163,7 +163,7 @@ def copy_customers(number: int) -> None:
     customer = Customer(name="Customer", country="DE", language="en", created_at=DUE)
     fields = [field for field in Customer._meta.concrete_fields if not field.primary_key]
     row = [field.get_db_prep_save(field.pre_save(customer, add=True), connection) for field in fields]
-    names = ", ".join(field.column for field in fields)
+    names = ", ".join(str(field.column) for field in fields)
     email = [field.name for field in fields].index("email")
     with connection.cursor() as cursor, cursor.copy(f"COPY identity_customer ({names}) FROM STDIN") as copy:
         for position in range(number):

@@ -40,8 +40,8 @@ class AccountForm(forms.Form):
     def _build_field(self, name: str, widget: forms.Widget) -> forms.CharField:
         described = ACCOUNT_FIELDS[name]
         return forms.CharField(
-            label=described.label,
-            help_text=described.help,
+            label=str(described.label),
+            help_text=str(described.help),
             required=described.is_required,
             max_length=MAX_LENGTH,
             widget=widget,

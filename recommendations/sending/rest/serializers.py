@@ -97,7 +97,7 @@ class SuppressionsWriteSerializer(AddressesSerializer):
         default=Suppression.Reason.MANUAL.value,
         help_text=_("An import can be undone in the back office."),
     )
-    source = serializers.CharField(
+    source = serializers.CharField(  # type: ignore[assignment]
         max_length=150,
         default="",
         allow_blank=True,

@@ -48,7 +48,7 @@ class BackendSender:
         self._connection.open()  # it stays open for the next emails
         key = header.get("idempotency_key", "")
         if key:
-            self._connection.session.headers["Idempotency-Key"] = key
+            self._connection.session.headers["Idempotency-Key"] = key  # type: ignore[attr-defined]  # of anymail
         begin()
         return self._send(message, delivery_id, attempt, is_idempotent=bool(key))
 
