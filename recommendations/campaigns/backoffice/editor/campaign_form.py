@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.core import signing
-from django.utils.text import slugify
+from django.utils.text import capfirst, slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import (
@@ -121,6 +121,9 @@ class CampaignForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         if not self.instance.pk:
             self._keep_salt()
+        for name in ("channel", "kind", "frequency", "goal", "required_consent"):
+            field = self.fields[name]
+            field.choices = [(value, capfirst(str(label))) for value, label in field.choices]  # type: ignore[attr-defined]
         share = Decimal(str(self.instance.holdout_share)) * 100
         self.fields["holdout_percent"].initial = f"{share.normalize():f}"
         self.locked = get_locked_fields(self.instance) if self.instance.pk else ()
