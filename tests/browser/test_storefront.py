@@ -470,7 +470,7 @@ def test_pin_and_hide_rules_take_effect_in_the_shop_within_two_seconds(
 
     def save() -> None:
         office.page.click("button[name=_save], input[name=_save]")
-        office.page.wait_for_load_state("networkidle")
+        office.settle()
 
     def wait_for_row(matches: Any) -> None:
         started = time.monotonic()
