@@ -122,8 +122,7 @@ class CampaignForm(forms.ModelForm):
         if not self.instance.pk:
             self._keep_salt()
         for name in ("channel", "kind", "frequency", "goal", "required_consent"):
-            field = self.fields[name]
-            field.choices = [(value, capfirst(str(label))) for value, label in field.choices]  # type: ignore[attr-defined]
+            self.capitalize_choices(name)
         share = Decimal(str(self.instance.holdout_share)) * 100
         self.fields["holdout_percent"].initial = f"{share.normalize():f}"
         self.locked = get_locked_fields(self.instance) if self.instance.pk else ()
@@ -131,6 +130,11 @@ class CampaignForm(forms.ModelForm):
             field = self.fields.get("holdout_percent" if name == "holdout_share" else name)
             if field is not None:
                 field.disabled = True
+
+    def capitalize_choices(self, name: str) -> None:
+        field = self.fields[name]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = [(value, capfirst(str(label))) for value, label in list(field.choices)]
 
     def _keep_salt(self) -> None:
         """Let a new campaign have the holdout group that its review has shown; only this shop can sign its salt."""
