@@ -132,9 +132,8 @@ class CampaignForm(forms.ModelForm):
                 field.disabled = True
 
     def capitalize_choices(self, name: str) -> None:
-        field = self.fields[name]
-        assert isinstance(field, forms.ChoiceField)
-        field.choices = [(value, capfirst(str(label))) for value, label in list(field.choices)]
+        field: Any = self.fields[name]
+        field.choices = [(value, capfirst(str(label))) for value, label in field.choices]
 
     def _keep_salt(self) -> None:
         """Let a new campaign have the holdout group that its review has shown; only this shop can sign its salt."""
