@@ -219,6 +219,8 @@ def list_previews(campaign: Campaign, *, now: datetime) -> list[dict[str, str]]:
     """Return the message as three customers of the segment get it: their names and the addresses of the documents."""
     if campaign.template_id is None:
         return []
+    version = find_published_version(campaign)
+    number = f"&version={version.number}" if version is not None else ""
     try:
         url = reverse("message_templates:preview", args=[campaign.template_id])
         customers = list(
@@ -230,5 +232,6 @@ def list_previews(campaign: Campaign, *, now: datetime) -> list[dict[str, str]]:
     except (NoReverseMatch, ConditionError):
         return []
     return [
-        {"url": f"{url}?customer={pk}", "title": _("Customer %(number)s") % {"number": f"#{pk}"}} for pk in customers
+        {"url": f"{url}?customer={pk}{number}", "title": _("Customer %(number)s") % {"number": f"#{pk}"}}
+        for pk in customers
     ]
