@@ -3,16 +3,19 @@
 A task declared with ``exclusive=True`` never runs twice at the same time. With ``quiet=True``, a second start is only logged for debugging.
 """
 
+import json
 import logging
 import os
+from collections.abc import Collection
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from celery import Celery, Task
-from celery.signals import beat_init, celeryd_init
+from celery.signals import beat_init, celeryd_init, worker_shutting_down
 from django.utils import timezone
 
 from config.foundation.files.private_files import keep_new_files_private
+from config.foundation.progress import announce_stop
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 logger = logging.getLogger(__name__)
@@ -63,19 +66,27 @@ def keep_files_private(**_details: Any) -> None:
     keep_new_files_private()
 
 
+@worker_shutting_down.connect
+def end_tasks_early(**_details: Any) -> None:
+    announce_stop()
+
+
 app = Celery("perennial", task_cls=ExclusiveTask)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 
 
-def return_interrupted_tasks() -> int:
-    """Put tasks that a worker reserved and did not finish back into their queues; return their number.
+def return_interrupted_tasks(queues: Collection[str]) -> int:
+    """Put tasks of queues that a worker reserved and did not finish back into their queues; return their number.
 
-    Call this only at a start when no other worker runs. Otherwise, the tasks return when the visibility timeout is over.
+    Call this only when no worker of these queues runs. Otherwise, the tasks return when the visibility timeout is over.
     """
     with app.connection_for_write() as connection, connection.channel() as channel:
         with channel.conn_or_acquire() as client:
-            tags = client.zrange(channel.unacked_index_key, 0, -1)
+            reserved = {
+                tag: client.hget(channel.unacked_key, tag) for tag in client.zrange(channel.unacked_index_key, 0, -1)
+            }
+        tags = [tag for tag, stored in reserved.items() if stored is None or json.loads(stored)[2] in queues]
         for tag in tags:
             channel.qos.restore_by_tag(tag)
     return len(tags)

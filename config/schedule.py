@@ -38,6 +38,8 @@ class ScheduledJob:
             return str(self.title)
 
 
+# not scheduled: emails that somebody waits for
+MAIL_TASKS = ("customers.subscriptions.tasks.send_confirmation", "config.access.tasks.mail_password_reset")
 DEMO_JOBS = (
     ScheduledJob(
         task="config.tasks.load_due_demo_orders",
@@ -230,6 +232,18 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         description=_("Creates the tables for the impressions of the coming months and deletes old impressions."),
     ),
     ScheduledJob(
+        task="recommendations.offers.tasks.end_offers",
+        cron="*/5 * * * *",
+        title=_("End offers"),
+        description=_("Ends on-site offers whose time is over."),
+    ),
+    ScheduledJob(
+        task="recommendations.offers.tasks.purge_exposures",
+        cron="35 0 * * *",
+        title=_("Purge offer exposures"),
+        description=_("Deletes records of shown offers that are older than impressions are kept."),
+    ),
+    ScheduledJob(
         task="recommendations.campaigns.tasks.run_campaigns",
         seconds=10,
         title=_("Run campaigns"),
@@ -272,6 +286,13 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
 def find_job(task_name: str) -> ScheduledJob | None:
     """Return the scheduled job of a task, or None for a task of another schedule."""
     return next((job for job in SCHEDULE if job.task == task_name), None)
+
+
+def choose_queue(name: str, *_call: Any, **_options: Any) -> dict[str, str] | None:
+    """Return the route of a task, however it is started; None for the queue of long tasks."""
+    job = find_job(name)
+    is_frequent = name in MAIL_TASKS or (job is not None and bool(job.seconds))
+    return {"queue": settings.FREQUENT_QUEUE} if is_frequent else None
 
 
 def sync_schedule(*, jobs: tuple[ScheduledJob, ...] = SCHEDULE) -> None:

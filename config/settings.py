@@ -15,6 +15,7 @@ from corsheaders.defaults import default_headers
 from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
+from kombu import Exchange, Queue
 
 from config.backoffice.theme import UNFOLD  # noqa: F401 — a setting
 
@@ -449,6 +450,8 @@ SPECTACULAR_SETTINGS = {
     ],
     # Names for choices that several serializers share, under one field name or several.
     "ENUM_NAME_OVERRIDES": {
+        "DeliveryStatusEnum": "recommendations.sending.models.Delivery.Status",
+        "AddressStatusEnum": ["added", "removed", "unchanged", "rejected"],
         "BulkStatusEnum": ["created", "updated", "unchanged", "rejected"],
         "OrderKindEnum": "customers.orders.models.Order.Kind",
         "OrderStatusEnum": "customers.orders.models.Order.Status",
@@ -501,7 +504,8 @@ RECOMMEND_NEW_DAYS = read_int("RECOMMEND_NEW_DAYS", 30, low=1, high=3650)
 RECOMMEND_MIN_SUPPORT = read_int("RECOMMEND_MIN_SUPPORT", 5, low=2, high=1_000_000)
 # The time limit of a response; if scores are not ready by then, the fallback is used.
 RECOMMEND_DEADLINE_MS = read_float("RECOMMEND_DEADLINE_MS", 50.0, low=20.0, high=10_000.0)
-# For how many days clicks and purchases are attributed to a recommendation, and for how long impressions are stored.
+# For how many days clicks and purchases are attributed to a recommendation, and for how long impressions and shown offers are
+# stored.
 RECOMMEND_ATTRIBUTION_DAYS = read_int("RECOMMEND_ATTRIBUTION_DAYS", 7, low=1, high=90)
 IMPRESSION_RETENTION_DAYS = read_int("IMPRESSION_RETENTION_DAYS", 400, low=1, high=3650)
 # Promotion criteria: minimum shares of the active model's coverage and of its accuracy for new customers, and the maximum latency.
@@ -510,6 +514,12 @@ PROMOTION_COLD_START_SHARE = read_float("PROMOTION_COLD_START_SHARE", 0.8, low=0
 PROMOTION_LATENCY_MS = read_float("PROMOTION_LATENCY_MS", 250.0, low=1.0, high=60_000.0)
 
 CELERY_BROKER_URL = VALKEY_URL
+# Imports, trainings and everything else that may take minutes must not delay what runs every few seconds, such as sending messages, nor
+# the other way round. A worker without --queues takes the tasks of both queues.
+LONG_QUEUE, FREQUENT_QUEUE = "celery", "frequent"
+CELERY_TASK_QUEUES = [Queue(name, Exchange(name), routing_key=name) for name in (LONG_QUEUE, FREQUENT_QUEUE)]
+CELERY_TASK_DEFAULT_QUEUE = LONG_QUEUE
+CELERY_TASK_ROUTES = ["config.schedule.choose_queue"]
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
@@ -552,6 +562,8 @@ PRODUCT_URL = read_variable(
 )
 # Host names of webhooks and providers that may have private addresses, for which plain http is allowed too.
 WEBHOOK_PRIVATE_HOSTS = read_list("WEBHOOK_PRIVATE_HOSTS", [])
+# A font file for the images of products in emails; default: Inter, and a Chinese font of the server if it has one.
+CARD_FONT = os.environ.get("CARD_FONT", "")
 SENDING_CONNECTIONS = read_int("SENDING_CONNECTIONS", 4, low=1, high=64)
 
 # The keys of providers for django-anymail, such as ANYMAIL_POSTMARK_SERVER_TOKEN; ANYMAIL_WEBHOOK_SECRET is "user:password" of its webhooks.

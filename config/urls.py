@@ -6,7 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView
 
-from catalog.placeholder_images.views import show_placeholder_image
+from catalog.placeholder_images.views import show_placeholder_image, show_placeholder_png
 from config import health
 from config.access.protected_views import ApiDocsView, show_metrics
 from config.backoffice.search_page import show_search_results
@@ -31,6 +31,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include("recommendations.messaging.rest.urls")),
     path("", include("recommendations.offers.rest.urls")),
     path("", include("recommendations.campaigns.rest.urls")),
+    path("", include("recommendations.sending.rest.urls")),
     path("", include("recommendations.flows.rest.urls")),
     path("", include("recommendations.training.rest.urls")),
     path("", include("recommendations.merchandising.rest.urls")),
@@ -46,6 +47,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/home/", include("config.backoffice.home.urls")),
     path("admin/settings/jobs/", include("config.jobs.backoffice.urls")),
     path("admin/settings/sending/", include("recommendations.sending.backoffice.settings_urls")),
+    path("admin/settings/sending/channels/", include("recommendations.sending.backoffice.channel_urls")),
     path("admin/settings/", include("config.backoffice.settings.urls")),
     path("shop-logo", show_logo, name="shop_logo"),
     path("admin/imports/", include("customers.imports.backoffice.urls")),
@@ -67,6 +69,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("customers.subscriptions.urls")),
     path("shop/", include("config.storefront.urls")),
     path("product-image.svg", show_placeholder_image, name="catalog-placeholder-image"),
+    path("product-image.png", show_placeholder_png, name="catalog-placeholder-png"),
     re_path("^api/", respond_api_not_found),
     path("health/live", health.report_liveness),
     path("health/ready", health.report_readiness),

@@ -1,5 +1,6 @@
-"""Progress of long work: the work calls a function, which draws a bar or publishes a percentage."""
+"""Progress of long work: the work calls a function, which draws a bar or publishes a percentage; and when it should end early."""
 
+import mmap
 import sys
 import time
 from collections.abc import Callable
@@ -11,6 +12,18 @@ from django.core.cache import cache
 Progress = Callable[[int, int], None]
 
 CACHE_SECONDS = 24 * 3600
+
+_stopping = mmap.mmap(-1, 1)  # shared with the processes that a worker forks
+
+
+def announce_stop() -> None:
+    """Record that this worker is about to stop, for the tasks of all its processes."""
+    _stopping[0] = 1
+
+
+def is_worker_stopping() -> bool:
+    """Return whether a task should end early, and leave the rest to its next run, so that the worker need not be killed."""
+    return bool(_stopping[0])
 
 
 def ignore_progress(done: int, total: int) -> None:

@@ -58,6 +58,8 @@ TEXTS = {
     "search_instead": _("Search for “{query}” instead"),
     "search_missing": _("Search is not available. Here are recommendations instead."),
     "show_all": _("Show all"),
+    "sold_out": _("Sold out"),
+    "tell_me": _("Tell me when it is back"),
     "total": _("Total"),
     "trouble": _("Could not load this content."),
     "try_again": _("Try again"),
@@ -71,6 +73,15 @@ TEXTS = {
     "why_strategy": _("Strategy"),
     "without": _("Remove filter {filter}"),
 }
+
+# The answers of the preference quiz; the values become the trait "interests".
+INTERESTS = (
+    ("fresh", _("Fruit, vegetables and fresh food")),
+    ("baking", _("Bread and baking")),
+    ("drinks", _("Drinks")),
+    ("household", _("Household and cleaning")),
+    ("care", _("Health and beauty")),
+)
 
 
 def build_texts() -> dict[str, str]:

@@ -13,7 +13,7 @@ from django.views.generic import TemplateView
 
 from config.foundation.shop.profile import get_shop
 from config.storefront.keys import read_storefront_keys
-from config.storefront.texts import build_texts
+from config.storefront.texts import INTERESTS, build_texts
 
 PAGES = ("home", "search", "product", "basket", "checkout", "orders", "account")
 HOUSEHOLDS = tuple(
@@ -58,5 +58,6 @@ class ShopPage(TemplateView):
             shop_name=get_shop().name,
             has_keys=keys is not None,
             households=HOUSEHOLDS,
+            interests=INTERESTS,
             **kwargs,
         )

@@ -18,6 +18,7 @@ LABELS_BY_MEANING: Mapping[Meaning, str | Promise] = {
     Meaning.CART_VIEW: pgettext_lazy("event", "Cart viewed"),
     Meaning.WISHLIST: pgettext_lazy("event", "Product added to wishlist"),
     Meaning.WISHLIST_REMOVAL: pgettext_lazy("event", "Product removed from wishlist"),
+    Meaning.STOCK_REQUEST: pgettext_lazy("event", "Back-in-stock notice requested"),
     Meaning.CHECKOUT: pgettext_lazy("event", "Checkout started"),
     Meaning.PURCHASE: pgettext_lazy("event", "Order completed"),
     Meaning.ORDER_UPDATE: pgettext_lazy("event", "Order updated"),

@@ -1,6 +1,7 @@
 """Maps event names to their meanings: Segment's (e-commerce v2 and v1, e-mail, mobile) and GA4's names.
 
-SMS events, which neither specification defines, use Customer.io's names. Events with other names are stored without a meaning.
+Neither specification defines SMS events, which use Customer.io's names, and requests to be notified when a product is back in stock, which
+use that of the on-site script and Klaviyo's. Events with other names are stored without a meaning.
 """
 
 from enum import StrEnum
@@ -15,6 +16,7 @@ class Meaning(StrEnum):
     CART_VIEW = "cart_view"
     WISHLIST = "wishlist"
     WISHLIST_REMOVAL = "wishlist_removal"
+    STOCK_REQUEST = "stock_request"
     CHECKOUT = "checkout"
     PURCHASE = "purchase"
     ORDER_UPDATE = "order_update"
@@ -66,6 +68,7 @@ EVENT_NAMES: dict[Meaning, tuple[str, ...]] = {
     Meaning.CART_VIEW: ("Cart Viewed", "view_cart"),
     Meaning.WISHLIST: ("Product Added to Wishlist", "add_to_wishlist"),
     Meaning.WISHLIST_REMOVAL: ("Product Removed from Wishlist", "remove_from_wishlist"),
+    Meaning.STOCK_REQUEST: ("Back In Stock Requested", "Subscribed to Back in Stock"),
     Meaning.CHECKOUT: (
         "Checkout Started",
         "Started Order",

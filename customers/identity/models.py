@@ -174,7 +174,7 @@ class Consent(models.Model):
     class Purpose(models.TextChoices):
         ANALYTICS = "analytics", _("analytics")
         PERSONALISATION = "personalisation", _("personalization")
-        EMAIL = "email", _("email")
+        EMAIL = "email", pgettext_lazy("channel", "email")
         SMS = "sms", _("SMS")
         PUSH = "push", _("push")
         SHARING = "sharing", _("sharing")

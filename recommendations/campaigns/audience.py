@@ -21,6 +21,7 @@ from recommendations.campaigns.limits import (
     build_suppression_condition,
 )
 from recommendations.campaigns.models import Campaign
+from recommendations.campaigns.quiet_hours import build_quiet_condition
 from recommendations.sending.channels.registry import CHANNELS
 from recommendations.sending.holdout import build_bucket_expression, count_holdout_buckets
 from recommendations.sending.settings_model import load_sending_settings
@@ -30,7 +31,8 @@ from recommendations.sending.settings_model import load_sending_settings
 class AudiencePreview:
     """The number of customers after each step, and the effect that a test on them can detect.
 
-    ``rate`` is the share of the customers who can get the message that bought in the ``rate_days`` before ``as_of``; ``mde`` is the
+    ``postponed`` of the audience get the message later, after their quiet hours. ``rate`` is the share of the customers who can get the
+    message that bought in the ``rate_days`` before ``as_of``; ``mde`` is the
     minimum detectable increase of that share, or None with the reason in ``mde_missing``.
     """
 
@@ -46,6 +48,7 @@ class AudiencePreview:
     global_holdout: int
     held_out: int
     audience: int
+    postponed: int
     holdout_share: float
     buyers: int
     rate: float | None
@@ -179,6 +182,7 @@ def preview_audience(
             is_suppressed=build_suppression_condition(campaign),
             is_capped=build_cap_condition(campaign, settings=settings, as_of=as_of),
             is_global_holdout=build_global_holdout_condition(campaign, settings=settings),
+            is_quiet=build_quiet_condition(campaign, settings=settings, as_of=as_of),
         )
         .aggregate(
             segment=Count("pk"),
@@ -189,6 +193,7 @@ def preview_audience(
             uncapped=Count("pk", filter=uncapped),
             eligible=Count("pk", filter=eligible),
             held_out=Count("pk", filter=eligible & Q(is_held_out=True)),
+            postponed=Count("pk", filter=eligible & Q(is_held_out=False, is_quiet=True)),
             buyers=Count("pk", filter=eligible & Q(bought=True)),
         )
     )
@@ -208,6 +213,7 @@ def build_preview(
     eligible: int,
     held_out: int,
     buyers: int,
+    postponed: int = 0,
 ) -> AudiencePreview:
     """Return the preview of an audience with these counts."""
     audience = eligible - held_out
@@ -226,6 +232,7 @@ def build_preview(
         global_holdout=uncapped - eligible,
         held_out=held_out,
         audience=audience,
+        postponed=postponed,
         holdout_share=float(campaign.holdout_share),
         buyers=buyers,
         rate=rate,

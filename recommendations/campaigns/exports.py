@@ -19,7 +19,7 @@ from recommendations.campaigns.models import AudienceExport, Campaign
 CHUNK_ROWS = 5000
 FLAGS = ("is_excluded", "is_reachable", "has_consented", "is_held_out")
 COLUMNS = ("user_id", "stage", "rfm_group", "r", "f", "m", "orders", "revenue", "last_order_at")
-LOOKUPS = ("user_id", *(f"profile__{column}" for column in COLUMNS[1:]))
+LOOKUPS = ("pk", "user_id", *(f"profile__{column}" for column in COLUMNS[1:]))
 
 
 def stream_audience(*, campaign: Campaign, as_of: datetime, by: str, with_personal: bool) -> Iterator[str]:
@@ -57,17 +57,28 @@ def stream_rows(rows: QuerySet[Customer, Any], export: AudienceExport, *, with_p
         yield format_csv([COLUMNS])
         for block in batched(rows.iterator(chunk_size=CHUNK_ROWS), CHUNK_ROWS):
             audience = []
-            for is_excluded, is_reachable, has_consented, is_held_out, user_id, *values in block:
+            for is_excluded, is_reachable, has_consented, is_held_out, pk, user_id, *values in block:
                 export.segment_size += 1
                 is_eligible = not is_excluded and is_reachable and has_consented
                 if is_eligible and is_held_out:
                     export.held_out += 1
+                    export.held_out_ids.append(pk)
                 elif is_eligible:
                     audience.append((mask_id(user_id or "", with_personal=with_personal), *values))
             export.rows += len(audience)
             yield format_csv(audience)
     finally:  # also runs if the client closes the connection
-        export.save(update_fields=["segment_size", "held_out", "rows"])
+        export.save(update_fields=["segment_size", "held_out", "held_out_ids", "rows"])
+
+
+def stream_holdout_group(*, export: AudienceExport, with_personal: bool) -> Iterator[str]:
+    """Yield the customers of an export's holdout group as blocks of CSV lines; erased ones are missing. The download is recorded."""
+    record_export(model=AudienceExport, pks=[export.pk], details={"campaign": export.campaign.key, "group": "holdout"})
+    customers = Customer.objects.filter(pk__in=export.held_out_ids, erased_at__isnull=True)
+    rows = annotate_user_id(customers).order_by("pk").values_list("user_id", *LOOKUPS[2:])
+    yield format_csv([COLUMNS])
+    for block in batched(rows.iterator(chunk_size=CHUNK_ROWS), CHUNK_ROWS):
+        yield format_csv((mask_id(user_id or "", with_personal=with_personal), *values) for user_id, *values in block)
 
 
 def export_audience(*, campaign: Campaign, as_of: datetime, by: str, stream: TextIO) -> AudienceExport:

@@ -59,6 +59,7 @@ def build_key(campaign: Campaign, excluded: Sequence[Segment]) -> str:
         campaign.is_transactional,
         campaign.attribution_days,
         [[segment.pk, segment.kind, segment.condition] for segment in (campaign.segment, *excluded)],
-        [settings.caps, str(settings.global_holdout_share)],
+        [settings.caps, str(settings.global_holdout_share), str(settings.quiet_from), str(settings.quiet_until)],
+        [campaign.kind, str(campaign.starts_at), str(campaign.send_time), campaign.uses_customer_time],
     ]
     return f"campaigns.audience:{blake2b(json.dumps(depends_on).encode(), digest_size=16).hexdigest()}"

@@ -261,13 +261,18 @@ class CampaignRun(models.Model):
 
 
 class AudienceExport(models.Model):
-    """One CSV export of a campaign's audience, with its size and that of the holdout group."""
+    """One CSV export of a campaign's audience, with its size, and who was held out.
+
+    Attributes:
+        held_out_ids: the customers of the holdout group, who are not in the file; with those of the file they make a comparison.
+    """
 
     campaign = models.ForeignKey(Campaign, models.CASCADE, related_name="exports", verbose_name=_("campaign"))
     exported_at = models.DateTimeField(_("exported at"))
     exported_by = models.CharField(_("exported by"), max_length=150, blank=True)
     segment_size = models.PositiveBigIntegerField(_("segment size"))
     held_out = models.PositiveBigIntegerField(_("holdout group"))
+    held_out_ids = ArrayField(models.BigIntegerField(), default=list, db_default=[], editable=False)
     rows = models.PositiveBigIntegerField(_("rows"))
     segment_condition = models.JSONField(_("condition"), null=True)
 

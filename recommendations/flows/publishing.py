@@ -16,6 +16,8 @@ from recommendations.flows.definition_checks import DefinitionError, check_defin
 from recommendations.flows.execution.stays import add_counts
 from recommendations.flows.machine.definition_parsing import list_problems
 from recommendations.flows.models import Flow, FlowMatch, FlowVersion
+from recommendations.flows.notifications import publish_flow_event
+from recommendations.flows.queued_messages import cancel_messages, hold_messages, release_messages
 from recommendations.flows.removal import end_stays_of
 
 STARTING_DEFINITION: Mapping[str, Any] = {
@@ -137,9 +139,13 @@ def publish_flow(*, flow: Flow, now: datetime) -> FlowVersion:
         draft.save(update_fields=["is_current", "published_at"])
         if before is None or before.definition["trigger"] != draft.definition["trigger"]:
             start_matching_anew(flow, draft)
+        was_paused = flow.status == Flow.Status.PAUSED
         flow.status, flow.published_at = Flow.Status.LIVE, now
         flow.save(update_fields=["status", "published_at", "matched_at"])
         sync_listeners(flow=flow)
+        if was_paused:
+            release_messages(flow)
+        publish_flow_event("flow.published", flow)
     return draft
 
 
@@ -152,23 +158,42 @@ def start_matching_anew(flow: Flow, version: FlowVersion) -> None:
         return  # the next comparison writes who matches
 
 
-def pause_flow(*, flow: Flow) -> None:
-    """Stop a flow at once: nobody enters, and those inside stay where they are. Goals and exits are still recognized."""
-    change_status(flow, to=Flow.Status.PAUSED, allowed=(Flow.Status.LIVE,))
+def pause_flow(*, flow: Flow) -> int:
+    """Stop a flow at once: nobody enters, those inside stay where they are, and queued messages are held; return the number of these.
+
+    Goals and exits are still recognized.
+    """
+    with transaction.atomic():
+        change_status(flow, to=Flow.Status.PAUSED, allowed=(Flow.Status.LIVE,))
+        publish_flow_event("flow.paused", flow)
+        return hold_messages(flow)
 
 
-def resume_flow(*, flow: Flow) -> None:
-    """Continue a paused flow. Waits that ended in the meantime are over at once."""
-    change_status(flow, to=Flow.Status.LIVE, allowed=(Flow.Status.PAUSED,))
+def resume_flow(*, flow: Flow) -> int:
+    """Continue a paused flow and release its messages; return their number. Waits that ended in the meantime are over at once."""
+    with transaction.atomic():
+        change_status(flow, to=Flow.Status.LIVE, allowed=(Flow.Status.PAUSED,))
+        publish_flow_event("flow.resumed", flow)
+        return release_messages(flow)
 
 
-def end_flow(*, flow: Flow, now: datetime, removes_people: bool) -> None:
-    """End a flow: nobody enters any more, and those inside finish, or are removed at once."""
+def end_flow(*, flow: Flow, now: datetime, removes_people: bool) -> int:
+    """End a flow: nobody enters any more, and those inside finish, or are removed at once.
+
+    With the people their queued messages are canceled; return the number of these.
+    """
     with transaction.atomic():
         change_status(flow, to=Flow.Status.ENDING, allowed=(Flow.Status.LIVE, Flow.Status.PAUSED))
+        canceled = 0
         if removes_people:
-            add_counts(end_stays_of(flow_id=flow.pk, now=now))
-        finish_ending(flow=flow, now=now)
+            counts = end_stays_of(flow_id=flow.pk, now=now)
+            canceled = cancel_messages(flow)
+            add_counts(counts)
+        else:
+            release_messages(flow)
+        if not finish_ending(flow=flow, now=now):
+            publish_flow_event("flow.ending", flow)
+    return canceled
 
 
 def finish_ending(*, flow: Flow, now: datetime) -> bool:
@@ -178,6 +203,7 @@ def finish_ending(*, flow: Flow, now: datetime) -> bool:
     flow.status, flow.ended_at = Flow.Status.ENDED, now
     flow.save(update_fields=["status", "ended_at"])
     sync_listeners(flow=flow)
+    publish_flow_event("flow.ended", flow)
     return True
 
 

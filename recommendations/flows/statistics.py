@@ -10,7 +10,7 @@ from recommendations.flows.models import FlowStepCount
 
 COUNT_MESSAGES = """
 SELECT r.step_key, count(*), count(d.sent_at), count(d.opened_at), count(d.clicked_at),
-       count(*) FILTER (WHERE d.status = 'skipped')
+       count(*) FILTER (WHERE d.status = 'skipped'), count(*) FILTER (WHERE d.status IN ('failed', 'uncertain'))
 FROM flows_flowsteprun r JOIN sending_delivery d ON d.origin_kind = 'flow' AND d.origin_id = r.id
 WHERE r.version_id = %s GROUP BY r.step_key
 """
@@ -100,6 +100,7 @@ class MessageFigures:
     opened: int
     clicked: int
     skipped: int
+    failed: int = 0
 
 
 def read_message_figures(version_id: int) -> dict[str, MessageFigures]:

@@ -12,6 +12,7 @@ from recommendations.flows.capture.matches import compare_due_matches
 from recommendations.flows.execution.reactions import process_signals
 from recommendations.flows.execution.stepping import run_due_steps
 from recommendations.flows.maintenance import finish_ending_flows
+from recommendations.flows.queued_messages import hold_returned_messages
 
 # a run frees the worker after this time; the next one continues
 MAX_RUN_SECONDS = 20.0
@@ -28,11 +29,12 @@ def run_flows() -> None:
 
 @shared_task(exclusive=True, quiet=True)
 def find_flow_dates() -> None:
-    """Find customers who crossed the line of a date or score trigger, and today's birthdays."""
+    """Find customers who crossed the line of a date or score trigger, and today's birthdays; end flows that are empty."""
     now = timezone.now()
     compare_due_matches(now=now)
     find_birthdays(now=now, seconds=MAX_RUN_SECONDS)
     finish_ending_flows(now=now)
+    hold_returned_messages()
 
 
 @shared_task(exclusive=True)

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import Count
 
-from config.foundation.statistics import compute_newcombe_bounds
+from config.foundation.statistics import Sample, compare_means, compute_newcombe_bounds
 from recommendations.offers.models import Offer, OfferExposure
 
 WINDOW = timedelta(days=7)
@@ -23,7 +23,8 @@ WITH person AS (
     WHERE offer_id = %(offer)s AND customer_id IS NOT NULL AND decided_at <= %(as_of)s
     ORDER BY customer_id, decided_at, id
 )
-SELECT person.arm, count(*), count(*) FILTER (WHERE bought.orders > 0), coalesce(sum(bought.orders), 0)
+SELECT person.arm, count(*), count(*) FILTER (WHERE bought.orders > 0), coalesce(sum(bought.orders), 0),
+       coalesce(sum(bought.orders ^ 2), 0)
 FROM person
 CROSS JOIN LATERAL (
     SELECT count(*) AS orders FROM orders_order o
@@ -41,6 +42,11 @@ class OfferGroup:
     people: int = 0
     buyers: int = 0
     orders: int = 0
+    squared_orders: int = 0  # the sum of the squares of each person's orders
+
+    @property
+    def orders_per_person(self) -> float | None:
+        return self.orders / self.people if self.people else None
 
     @property
     def conversion_rate(self) -> float | None:
@@ -49,7 +55,10 @@ class OfferGroup:
 
 @dataclass(frozen=True)
 class OfferResults:
-    """The counts of an offer, and the difference of the conversion rates with its 95% interval; None without both groups."""
+    """The counts of an offer, and the differences from the holdout group with their 95% intervals; None without both groups.
+
+    difference, low, high: of the conversion rates; order_difference, order_low, order_high: of the orders per person.
+    """
 
     as_of: datetime
     window_days: int
@@ -62,6 +71,9 @@ class OfferResults:
     difference: float | None = None
     low: float | None = None
     high: float | None = None
+    order_difference: float | None = None
+    order_low: float | None = None
+    order_high: float | None = None
 
     @property
     def click_through_rate(self) -> float | None:
@@ -82,10 +94,14 @@ def measure_offer(*, offer: Offer, as_of: datetime) -> OfferResults:
     )
     with connection.cursor() as cursor:
         cursor.execute(GROUPS, {"offer": offer.pk, "as_of": as_of, "days": WINDOW.days})
-        groups = {arm: OfferGroup(people, buyers, int(orders)) for arm, people, buyers, orders in cursor.fetchall()}
+        groups = {
+            arm: OfferGroup(people, buyers, int(orders), int(squares))
+            for arm, people, buyers, orders, squares in cursor.fetchall()
+        }
     treated = groups.get(OfferExposure.Arm.SHOWN, OfferGroup())
     held_out = groups.get(OfferExposure.Arm.HELD_OUT, OfferGroup())
     difference, low, high = compare_shares(treated, held_out)
+    order_difference, order_low, order_high = compare_orders(treated, held_out)
     return OfferResults(
         as_of=as_of,
         window_days=WINDOW.days,
@@ -98,6 +114,9 @@ def measure_offer(*, offer: Offer, as_of: datetime) -> OfferResults:
         difference=difference,
         low=low,
         high=high,
+        order_difference=order_difference,
+        order_low=order_low,
+        order_high=order_high,
     )
 
 
@@ -107,3 +126,15 @@ def compare_shares(treated: OfferGroup, held_out: OfferGroup) -> tuple[float | N
         return None, None, None
     low, high = compute_newcombe_bounds(treated.buyers, treated.people, held_out.buyers, held_out.people)
     return treated.buyers / treated.people - held_out.buyers / held_out.people, float(low), float(high)
+
+
+def compare_orders(treated: OfferGroup, held_out: OfferGroup) -> tuple[float | None, float | None, float | None]:
+    """Return the difference of the orders per person with Welch's interval; None if a group has fewer than two people."""
+    if treated.people < 2 or held_out.people < 2:
+        return None, None, None
+    compared = compare_means(*(build_sample(group) for group in (treated, held_out)))
+    return compared.value, compared.low, compared.high
+
+
+def build_sample(group: OfferGroup) -> Sample:
+    return Sample(group.people, group.orders, group.squared_orders)

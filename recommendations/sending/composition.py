@@ -10,6 +10,7 @@ from recommendations.messaging import rendering
 from recommendations.sending.channels.base import OutgoingMessage
 from recommendations.sending.checks.candidates import DueDelivery
 from recommendations.sending.tracking.browser_view import build_links
+from recommendations.sending.tracking.origin_keys import find_origin_keys
 
 
 @dataclass
@@ -54,6 +55,7 @@ def compose_group(
     )
     deliveries = {candidate.customer_id: candidate.id for candidate in candidates}
     choices = rendering.choose(compiled, recipients, now=now, deliveries=deliveries)
+    keys = find_origin_keys((candidate.origin_kind, candidate.origin_id) for candidate in candidates)
     for candidate in candidates:
         recipient = recipients.get(candidate.customer_id)
         chosen = choices.get(candidate.customer_id)
@@ -61,7 +63,8 @@ def compose_group(
             reason = chosen.skip_reason if recipient is not None and chosen is not None else "no_content"
             composition.problems[candidate.id] = ("skipped", reason, "")
             continue
-        links = build_links(candidate.id, candidate.channel, version_id)
+        key = keys.get((candidate.origin_kind, candidate.origin_id), "")
+        links = build_links(candidate.id, candidate.channel, version_id, key)
         language = compiled.choose_language(recipient.language)
         rendered = compiled.render(recipient=recipient, choices=chosen, links=links, language=language)
         composition.choices[candidate.id] = {"language": language, **chosen.to_json()}

@@ -12,6 +12,7 @@ from itertools import batched
 
 from django.db import connection, transaction
 
+from config.foundation.progress import is_worker_stopping
 from recommendations.sending.channels.base import OutgoingMessage
 from recommendations.sending.channels.registry import CHANNELS, understand
 from recommendations.sending.checks.candidates import DueDelivery, load_customers, lock_due_deliveries
@@ -26,7 +27,7 @@ from recommendations.sending.transport.client import DeliveryClient
 from recommendations.sending.transport.journal import SendResult
 
 CHUNK_ROWS = 500
-HANDOVER_ROWS = 50  # messages between two looks at pauses, consents and erasures
+HANDOVER_ROWS = 100  # messages between two looks at pauses, consents and erasures
 
 FIND_STOPPED = """
 SELECT d.id, s.state FROM sending_delivery d
@@ -54,7 +55,7 @@ def send_due(*, now: datetime, seconds: float = 50.0, chunk_rows: int = CHUNK_RO
     apply_origin_states()
     worker = SendingWorker(now=now)
     try:
-        while worker.elapsed < seconds and worker.send_chunk(chunk_rows):
+        while worker.elapsed < seconds and not is_worker_stopping() and worker.send_chunk(chunk_rows):
             pass
         worker.finish()
     except BaseException:
@@ -86,7 +87,10 @@ class SendingWorker:
         """Decide about and send the next due deliveries; return whether there may be more."""
         candidates = self.decide_chunk(rows)
         open_candidates = [candidate for candidate in candidates if candidate.is_open]
-        for part in batched(open_candidates, HANDOVER_ROWS):
+        for start, part in enumerate(batched(open_candidates, HANDOVER_ROWS)):
+            if is_worker_stopping():
+                self.put_back(open_candidates[start * HANDOVER_ROWS :])
+                break
             waiting = [candidate for candidate in part if candidate.channel in self._unreachable]
             self.record([make_unreachable(candidate.id, candidate.attempts + 1) for candidate in waiting])
             if reachable := [candidate for candidate in part if candidate.channel not in self._unreachable]:
@@ -122,6 +126,10 @@ class SendingWorker:
         messages = [message for message in composition.messages if message.delivery_id not in stopped]
         self.hand_over(messages)
         self.record(self._client.collect(wait=False))
+
+    def put_back(self, candidates: Sequence[DueDelivery]) -> None:
+        """Return claimed messages to the queue, because the worker is about to stop."""
+        write_rows([make_waiting_row(candidate.id, candidate.attempts + 1) for candidate in candidates], now=self.now)
 
     def hand_over(self, messages: Sequence[OutgoingMessage]) -> None:
         """Give messages to the delivery process, or to the outbox."""
@@ -179,9 +187,9 @@ def find_stopped(candidates: Sequence[DueDelivery]) -> dict[int, ResultRow]:
         if states.get(candidate.id) == "canceled":
             stopped[candidate.id] = make_row(candidate.id, attempt, "canceled", "canceled")
         elif states.get(candidate.id) == "paused":
-            stopped[candidate.id] = (*make_row(candidate.id, attempt, "pending", "")[:7], 1)
+            stopped[candidate.id] = make_waiting_row(candidate.id, attempt)
         elif customer is None:
-            stopped[candidate.id] = (*make_row(candidate.id, attempt, "pending", "")[:7], 1)  # merged: decided again
+            stopped[candidate.id] = make_waiting_row(candidate.id, attempt)  # merged: decided again
         elif customer.is_erased:
             stopped[candidate.id] = make_row(candidate.id, attempt, "skipped", "erased")
         elif channel.purpose and not candidate.is_transactional and channel.purpose not in customer.granted:
@@ -195,3 +203,8 @@ def make_unreachable(delivery_id: int, attempt: int, text: str = "The channel ca
 
 def make_row(delivery_id: int, attempt: int, status: str, reason: str, error: str = "") -> ResultRow:
     return (delivery_id, attempt, status, reason, error, "", None, 0)
+
+
+def make_waiting_row(delivery_id: int, attempt: int) -> ResultRow:
+    """Return the row of a delivery that was claimed and not tried: it waits again, and the attempt does not count."""
+    return (delivery_id, attempt, "pending", "", "", "", None, 1)

@@ -3,6 +3,8 @@
 Models are imported inside the fixtures: pytest reads this file before tests/conftest.py has set Django up.
 """
 
+import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -11,7 +13,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Response
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request, Response
 
 from tests.chromium import CHROMIUM
 from tests.chromium import chromium as shared_chromium
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 SCREENSHOTS = ROOT / "var" / "screenshots"
 PASSWORD = "a-long-password-for-tests"
+NEXT_FRAMES = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -39,8 +42,12 @@ class MonitoredPage:
     page: Page
     address: str
     browser_errors: list[str] = field(default_factory=list)
+    pending: set[Request] = field(default_factory=set)
 
     def __post_init__(self) -> None:
+        self.page.on("request", lambda request: self.pending.add(request))
+        self.page.on("requestfinished", lambda request: self.pending.discard(request))
+        self.page.on("requestfailed", lambda request: self.pending.discard(request))
         self.page.on("console", self._note_console)
         self.page.on("pageerror", lambda error: self.browser_errors.append(str(error)))
         self.page.on("response", self._note_response)
@@ -54,19 +61,39 @@ class MonitoredPage:
             self.browser_errors.append(f"{response.status} {response.url}")
 
     def open(self, path: str) -> None:
-        self.page.goto(self.address + path, wait_until="networkidle")
+        """Open a page; one of the demo shop sends events later, so that there nothing may be sent for half a second."""
+        if not path.startswith("/admin/"):
+            self.page.goto(self.address + path, wait_until="networkidle")
+            return
+        self.page.goto(self.address + path)
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until the page is loaded, drawn, and has the responses to all requests that it has sent meanwhile."""
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                self.page.wait_for_load_state()
+                self.page.evaluate(NEXT_FRAMES)
+            except Error as error:
+                if "navigation" not in str(error) or time.monotonic() > deadline:
+                    raise
+                continue  # the next page has replaced this one
+            if not self.pending or time.monotonic() > deadline:
+                return
+            self.page.wait_for_timeout(10)
 
     def resize(self, width: int) -> None:
         """Change the width of the window and wait until the page has drawn itself again."""
         self.page.set_viewport_size({"width": width, "height": 900})
-        self.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        self.page.evaluate(NEXT_FRAMES)
 
     def log_in(self, path: str = "/admin/") -> None:
         self.open(path)
         self.page.fill("input[name=username]", "operator")
         self.page.fill("input[name=password]", PASSWORD)
         self.page.click("#login-form button[type=submit]")
-        self.page.wait_for_load_state("networkidle")
+        self.settle()
 
     def scrolls_sideways(self) -> bool:
         return self.page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth + 1")
@@ -80,7 +107,10 @@ class MonitoredPage:
             self.page.wait_for_timeout(50)
         return True
 
-    def save(self, name: str, *, full_page: bool = True) -> None:
+    def save(self, name: str, *, full_page: bool = True, is_failure: bool = False) -> None:
+        """Save a screenshot of a failure; any other only if the variable SCREENSHOTS is set, because nobody looks at those of most runs."""
+        if not (is_failure or os.environ.get("SCREENSHOTS")):
+            return
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=SCREENSHOTS / f"{name}.png", full_page=full_page)
 

@@ -41,7 +41,7 @@ def check_page(monitored: MonitoredPage, name: str) -> None:
 
 def send(monitored: MonitoredPage, form: str) -> None:
     monitored.page.click(f"{form} button[type=submit]")
-    monitored.page.wait_for_load_state("networkidle")
+    monitored.settle()
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ def test_people_with_a_high_churn_risk_become_a_segment(
     expect(page.locator("#customers tbody tr")).to_have_count(25)
     page.select_option("select[name=churn]", "high")
     page.locator(".list-quick button").click()
-    page.wait_for_load_state("networkidle")
+    monitored.settle()
     expect(page.locator(".page-verdict")).to_contain_text("30")
     page.locator("#customers thead a[href*='sort=-churn']").click()
     expect(page.locator("#customers tbody tr").first).to_contain_text("98%")
@@ -42,7 +42,7 @@ def test_people_with_a_high_churn_risk_become_a_segment(
     page.locator("a[href*='save-as-segment']").click()
     page.fill("input[name=name]", name)
     page.locator(".list-form button").click()
-    page.wait_for_load_state("networkidle")
+    monitored.settle()
     expect(page.locator(".page-verdict")).to_contain_text("30")
     expect(page.locator(".page-title h1")).to_contain_text(name)
     assert not monitored.browser_errors

@@ -66,7 +66,7 @@ def test_every_page_of_the_menu_is_accessible_fits_and_has_no_console_message(
         found["console"] = list(monitored.browser_errors)
         if any(found.values()):
             problems[address] = {name: value for name, value in found.items() if value}
-            monitored.save(f"walk{address.replace('/', '-')}{language}", full_page=False)
+            monitored.save(f"walk{address.replace('/', '-')}{language}", full_page=False, is_failure=True)
         monitored.resize(width)
     assert not problems, json.dumps(problems, indent=1, ensure_ascii=False)
 

@@ -48,7 +48,7 @@ class CountedClicks:
     def click(self, locator: Locator) -> None:
         self.clicks += 1
         locator.click()
-        self.monitored.page.wait_for_load_state("networkidle")
+        self.monitored.settle()
 
 
 @pytest.mark.parametrize(("language", "width"), [("en", 1440), ("zh-hans", 390)])
@@ -111,5 +111,5 @@ def test_the_picker_works_by_keyboard(site: None, live_server: LiveServer, chrom
     expect(picker.locator(".picker-chosen")).to_contain_text("Not in the catalog")
     assert page.input_value("textarea[name=product_ids]") == "cake-2\nunknown-7"
     page.locator("button[name=_save], input[name=_save]").first.click()
-    page.wait_for_load_state("networkidle")
+    monitored.settle()
     assert not monitored.browser_errors

@@ -59,10 +59,10 @@ def test_the_preview_follows_the_form(
     assert not monitored.scrolls_sideways()
     monitored.save(f"rule-{language}-{width}")
     page.click("button[name=_save], input[name=_save]")
-    page.wait_for_load_state("networkidle")
+    monitored.settle()
     monitored.save(f"rules-{language}-{width}")
     expect(page.locator("#result_list, table").first).to_contain_text("coffee number 3")
     if width > 1000:
         page.locator("button.rule-switch").first.click()
-        page.wait_for_load_state("networkidle")
+        monitored.settle()
     assert not monitored.browser_errors

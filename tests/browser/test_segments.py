@@ -93,7 +93,7 @@ def test_segment_of_lapsed_coffee_drinkers_takes_at_most_eight_clicks(
     monitored.save(f"segment-builder-{language}-{width}")
     assert not monitored.scrolls_sideways()
     walk.click(page.locator("[name=_save]").last)
-    page.wait_for_load_state("networkidle")
+    monitored.settle()
     assert walk.clicks <= MAX_CLICKS
     monitored.open(reverse("admin:segments_segment_changelist") + "?q=Coffee")
     expect(page.locator("a[href$='/members/']").first).to_have_text("1")
@@ -128,14 +128,14 @@ def test_page_of_a_segment_shows_its_history_and_overlap(
     expect(page.locator("[data-chart=segment-size] svg").first).to_be_visible()
     page.select_option("select[name=other]", str(other))
     page.locator(".segment-overlap button").click()
-    page.wait_for_load_state("networkidle")
+    monitored.settle()
     expect(page.locator("#overlap")).to_contain_text("3")
     monitored.save(f"segment-page-{language}-{width}")
     assert not monitored.scrolls_sideways()
     assert not monitored.browser_errors
     campaign = page.locator(f"a[href$='?segment={segment}']")
     campaign.first.click()
-    page.wait_for_load_state("networkidle")
+    monitored.settle()
     expect(page.locator("select[name=segment] option[selected]")).to_contain_text("Loyal")
 
 
@@ -145,7 +145,7 @@ def test_a_problem_is_shown_after_the_field_was_left(
     monitored: MonitoredPage = open_monitored_page(chromium, live_server.url, width=1440, language="en")
     monitored.log_in()
     page = monitored.page
-    monitored.page.goto(live_server.url + reverse("admin:segments_segment_add"), wait_until="networkidle")
+    monitored.open(reverse("admin:segments_segment_add"))
     page.locator(".cb-search").first.press_sequentially("bought category", delay=10)
     page.get_by_role("option").filter(has_text="bought category").first.click()
     page.locator(".cb-row .cb-values input").focus()

@@ -345,6 +345,28 @@ def test_a_review_event_has_the_rating_and_the_text(site: SimpleNamespace, devic
     assert review["review_body"] == "Quick, but <b>loud</b>."
 
 
+def test_newsletter_quiz_and_back_in_stock_button_work(site: SimpleNamespace, device: Any) -> None:
+    guest = device()
+    guest.page.route("**/search/?**in_stock=true**", lambda route: route.fulfill(json={"items": [], "total": 0}))
+    view_product(guest, "Blue kettle")
+    guest.page.get_by_role("button", name="Tell me when it is back").click()
+    expect(guest.page.get_by_role("button", name="We will let you know")).to_be_visible()
+    expect(guest.page.get_by_role("button", name="Add to cart", exact=True)).to_have_count(0)
+    newsletter = guest.page.locator("footer form")
+    newsletter.get_by_label("Newsletter").fill("mei@shop.example")
+    newsletter.get_by_role("button").click()
+    expect(newsletter.get_by_role("status")).to_contain_text("confirm your address")
+    guest.open("/shop/account/")
+    quiz = guest.page.locator("form[data-name=interests]")
+    quiz.get_by_label("Drinks").check()
+    quiz.get_by_label("Bread and baking").check()
+    quiz.get_by_role("button").click()
+    expect(quiz.get_by_role("status")).to_have_text("Thank you. Your answers were saved.")
+    assert wait_for_event(site, "Preferences Submitted")["properties"]["interests"] == ["baking", "drinks"]
+    assert wait_for_event(site, "Back In Stock Requested")["properties"]["product_id"] == "blue-kettle"
+    assert wait_for_event(site, "Newsletter Requested")["properties"]["form"] == "footer"
+
+
 def test_search_suggests_sorts_and_filters_products(site: SimpleNamespace, device: Any) -> None:
     guest = device()
     page = guest.page
@@ -436,7 +458,7 @@ def test_pin_and_hide_rules_take_effect_in_the_shop_within_two_seconds(
 
     def save() -> None:
         office.page.click("button[name=_save], input[name=_save]")
-        office.page.wait_for_load_state("networkidle")
+        office.settle()
 
     def wait_for_row(matches: Any) -> None:
         started = time.monotonic()

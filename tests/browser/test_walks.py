@@ -9,11 +9,11 @@ from types import SimpleNamespace
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, expect
 from pytest_django.live_server_helper import LiveServer
 
 from customers.lifecycle.models import CustomerProfile, Stage, StageRules, StageTransition
-from tests.browser.conftest import open_monitored_page
+from tests.browser.conftest import MonitoredPage, open_monitored_page
 from tests.makers import make_identifier, make_order
 
 pytestmark = pytest.mark.acceptance
@@ -40,14 +40,14 @@ TEXTS = {
 class Clicks:
     """Counts the clicks and typed fields of a walk."""
 
-    def __init__(self, page: Page) -> None:
-        self.page = page
+    def __init__(self, monitored: MonitoredPage) -> None:
+        self.monitored = monitored
         self.count = 0
 
     def click(self, target: Locator) -> None:
         self.count += 1
         target.click()
-        self.page.wait_for_load_state("networkidle")
+        self.monitored.settle()
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_questions_of_a_colleague_take_three_clicks_at_most(
         monitored.log_in()
         page, texts = monitored.page, TEXTS[language]
 
-        walk = Clicks(page)
+        walk = Clicks(monitored)
         row = page.get_by_role("row").filter(has=page.get_by_role("link", name=texts["at_risk"], exact=True))
         walk.click(row.get_by_role("link").nth(1))
         expect(page.get_by_role("heading", name=texts["entered"])).to_be_visible()
@@ -87,7 +87,7 @@ def test_questions_of_a_colleague_take_three_clicks_at_most(
         assert not monitored.scrolls_sideways()
 
         monitored.open("/admin/")
-        walk = Clicks(page)
+        walk = Clicks(monitored)
         walk.click(page.get_by_role("link", name=texts["quality"]))
         expect(page.locator(".page-verdict")).to_contain_text(texts["verdict"])
         assert walk.count == 1

@@ -1,12 +1,15 @@
 """Placeholder images of products without an image."""
 
 import xml.etree.ElementTree as ElementTree
+from io import BytesIO
 
 import pytest
 from django.test import Client
+from PIL import Image
 
 from catalog.placeholder_images.drawing import build_placeholder_url, draw_placeholder
 from catalog.placeholder_images.icons import ICONS, choose_icon
+from catalog.placeholder_images.png import choose_mail_image_url
 
 
 @pytest.mark.parametrize(
@@ -39,3 +42,13 @@ def test_the_image_contains_nothing_from_its_arguments(client: Client) -> None:
     assert b"script" not in response.content
     assert "max-age" in response["Cache-Control"]
     assert draw_placeholder(category="a", title="b") == draw_placeholder(category="a", title="b")
+
+
+def test_emails_show_a_png_instead_of_an_svg_image(client: Client) -> None:
+    own = choose_mail_image_url(image_url="https://shop.example/a.jpg", category="Food", title="Gouda")
+    assert own == "https://shop.example/a.jpg"
+    for svg in ("", "https://shop.example/a.SVG?v=1"):
+        response = client.get(choose_mail_image_url(image_url=svg, category="Food > Cheese", title="Gouda"))
+        assert response["Content-Type"] == "image/png"
+        with Image.open(BytesIO(response.content)) as image:
+            assert image.size == (400, 400)

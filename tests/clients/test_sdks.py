@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from catalog.upsert import upsert_products
 from customers.events.models import Event, Outbox, RejectedEvent, Source
 from customers.identity.models import Customer
 from customers.identity.personal_data.hashing import hash_email
@@ -19,6 +20,8 @@ from customers.processing.pipeline import process_events
 from tests.clients.proxy import LoseResponse, Proxy, RespondWith, run_proxy
 from tests.clients.sdks import SDKS, Call, Sdk, SdkReport
 from tests.customers.events.client import make_keyed_source
+from tests.makers import make_product
+from tests.recommendations.flows.makers import list_messages, make_live_flow, make_template, message, run
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.django_db(transaction=True)]
 
@@ -163,3 +166,26 @@ def test_a_wrong_key_is_reported_as_an_error(sdk: Sdk, server: str) -> None:
     assert report.errors != []
     assert report.delivered == []
     assert not Event.objects.exists()
+
+
+def test_a_track_call_of_a_stock_sdk_starts_a_flow(server: str, settings: Any, tmp_path: Path) -> None:
+    settings.WAREHOUSE_URL = str(tmp_path / "warehouse")
+    make_product("lamp-1", title="Lamp", price=Decimal("30.00"))
+    make_template("hello")
+    trigger = {
+        "kind": "event",
+        "event": "Product Viewed",
+        "where": [{"property": "price", "op": "at_least", "value": 20}],
+    }
+    viewed = make_live_flow([message("hello")], now=datetime.now(UTC), name="Viewed", trigger=trigger)
+    catalog = {"kind": "catalog", "change": "price_drop", "percent": 10, "interest": ["viewed"], "within_days": 30}
+    cheaper = make_live_flow([message("hello")], now=datetime.now(UTC), name="Cheaper", trigger=catalog)
+    _source, key = make_keyed_source()
+    call = {"call": "track", "userId": "u-17", "event": "Product Viewed", "properties": VIEWED}
+    assert SDKS[0].send([call], host=server, write_key=key).errors == []
+    process_events(at=datetime.now(UTC))
+    upsert_products(items=[{"product_id": "lamp-1", "price": "20.00"}], at=datetime.now(UTC), currency="EUR")
+    run(datetime.now(UTC))
+    customer = Customer.objects.get(identifiers__value="u-17")
+    assert [customer_id for customer_id, _at in list_messages(viewed)] == [customer.pk]
+    assert [entry.event["product"]["price"] for entry in cheaper.entries.all()] == ["20.00"]

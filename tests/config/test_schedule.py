@@ -7,7 +7,7 @@ from django.utils import translation
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
 from config.celery import app
-from config.schedule import DEMO_JOBS, SCHEDULE, ScheduledJob, describe_schedule, sync_schedule
+from config.schedule import DEMO_JOBS, MAIL_TASKS, SCHEDULE, ScheduledJob, describe_schedule, sync_schedule
 
 ROOMS = ("catalog.", "customers.", "recommendations.", "config.")
 JOB = ScheduledJob(task="celery.backend_cleanup", cron="15 4 * * *", title="Clean up", description="Cleans up.")
@@ -27,6 +27,10 @@ def test_every_scheduled_task_exists() -> None:
     assert {job.task for job in (*SCHEDULE, *DEMO_JOBS)} - set(list_project_tasks()) == set()
 
 
+def test_every_mail_task_exists() -> None:
+    assert set(MAIL_TASKS) - set(list_project_tasks()) == set()
+
+
 def test_every_task_without_required_arguments_is_scheduled() -> None:
     without_arguments = {name for name, task in list_project_tasks().items() if runs_without_arguments(task)}
     assert without_arguments - {job.task for job in (*SCHEDULE, *DEMO_JOBS)} == set()
@@ -35,6 +39,22 @@ def test_every_task_without_required_arguments_is_scheduled() -> None:
 def test_every_scheduled_task_runs_one_at_a_time() -> None:
     tasks = list_project_tasks()
     assert [job.task for job in (*SCHEDULE, *DEMO_JOBS) if not tasks[job.task].exclusive] == []  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("task", "queue"),
+    [
+        ("recommendations.sending.tasks.send_due_messages", "frequent"),
+        ("recommendations.flows.tasks.run_flows", "frequent"),
+        ("customers.processing.tasks.process_events", "frequent"),
+        *((task, "frequent") for task in MAIL_TASKS),
+        ("recommendations.training.tasks.train_nightly", "celery"),
+        ("customers.lifecycle.tasks.refresh_profiles", "celery"),
+        ("a.task.without.schedule", "celery"),
+    ],
+)
+def test_imports_and_trainings_do_not_wait_in_the_queue_of_messages(task: str, queue: str) -> None:
+    assert app.amqp.router.route({}, task)["queue"].name == queue
 
 
 def test_titles_and_tasks_are_unique() -> None:

@@ -227,7 +227,7 @@ def test_up_serves_until_ctrl_c_and_leaves_no_process_behind(
     os.umask(before)
     [terminal] = terminals
     terminal.wait_for(f"Perennial is running at http://127.0.0.1:{port}/")
-    terminal.wait_for("beat: Starting|celery@.* ready", 2)
+    terminal.wait_for("beat: Starting|worker@.* ready|frequent@.* ready", 3)
     assert is_live(port)
     family = psutil.Process(terminal.process.pid).children(recursive=True)
     assert len(family) >= 5

@@ -1,12 +1,11 @@
-"""Trainings for tests: a shop that is the same in every test is trained once per test process, because it takes as long as ten tests."""
+"""Trainings for tests: a shop that is the same in every test is trained once per test run, because it takes as long as ten tests."""
 
-import atexit
-import copy
+import fcntl
+import os
+import pickle
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -43,18 +42,6 @@ from tests.makers import NOON
 
 FIRST_ID, NEXT_ID = 1_000_000, 2_000_000
 TABLES = (Category, Product, Customer, Identifier, Order, OrderLine, EvaluationRun, ModelVersion)
-
-
-@dataclass(frozen=True)
-class SavedTraining:
-    """The artifacts and records that a training left."""
-
-    folder: Path
-    runs: list[EvaluationRun]
-    versions: list[ModelVersion]
-
-
-_saved_trainings: dict[str, SavedTraining] = {}
 
 
 def restart_sequences(first: int) -> None:
@@ -113,30 +100,35 @@ def train_once(shop: str) -> ModelVersion:
 def train_series(shop: str, n: int) -> list[ModelVersion]:
     """Return n versions of a shop made within `use_fixed_ids`, trained an hour apart; the last one is active.
 
-    The first call trains; later calls restore the records and the folder.
+    The first call of all processes of the run trains; the others restore the records and the folder.
     """
-    key = f"{shop}, {n}"
-    if key in _saved_trainings:
-        restore_training(_saved_trainings[key])
-    else:
-        if n > 1:
-            train_series(shop, n - 1)
-        with use_fixed_ids(offset=n - 1):
-            train_reproducibly(started_at=NOON + timedelta(hours=n - 1))
-        _saved_trainings[key] = save_training()
+    folder = Path(os.environ["PERENNIAL_VAR"]) / f"{os.environ['TEST_TEMPLATE_DATABASE']}-trainings" / f"{shop}-{n}"
+    folder.parent.mkdir(exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if (folder / "records").exists():
+            restore_training(folder)
+        else:
+            if n > 1:
+                train_series(shop, n - 1)
+            with use_fixed_ids(offset=n - 1):
+                train_reproducibly(started_at=NOON + timedelta(hours=n - 1))
+            save_training(folder)
     return list(ModelVersion.objects.order_by("created_at"))
 
 
-def save_training() -> SavedTraining:
-    folder = Path(tempfile.mkdtemp(prefix="perennial-trained-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+def save_training(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(settings.MODELS_DIR, folder / "models")
-    return SavedTraining(folder / "models", list(EvaluationRun.objects.all()), list(ModelVersion.objects.all()))
+    (folder / "records").write_bytes(
+        pickle.dumps([list(ModelVersion.objects.all()), list(EvaluationRun.objects.all())])
+    )
 
 
-def restore_training(training: SavedTraining) -> None:
-    shutil.copytree(training.folder, settings.MODELS_DIR)
-    ModelVersion.objects.bulk_create(copy.deepcopy(training.versions))
-    EvaluationRun.objects.bulk_create(copy.deepcopy(training.runs))
+def restore_training(folder: Path) -> None:
+    shutil.copytree(folder / "models", settings.MODELS_DIR)
+    versions, runs = pickle.loads((folder / "records").read_bytes())
+    ModelVersion.objects.bulk_create(versions)
+    EvaluationRun.objects.bulk_create(runs)
     version = ModelVersion.objects.get(status=ModelVersion.Status.ACTIVE)
     announce_active_version(scenario=version.scenario, version=get_serving_name(version))

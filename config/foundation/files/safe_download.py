@@ -62,17 +62,19 @@ def download_file(
     etag: str = "",
     last_modified: str = "",
     private_hosts: Collection[str] = (),
+    seconds: float = TOTAL_SECONDS,
 ) -> Download:
     """Download a URL to a file, which appears only when it is complete.
 
     Args:
         etag, last_modified: the validators of the last download; the server may then answer that nothing has changed.
         private_hosts: host names that may have private addresses.
+        seconds: how long the whole download may take.
 
     Raises:
         DownloadError: the URL is not allowed, the server does not answer, or the file is too large.
     """
-    deadline = time.monotonic() + TOTAL_SECONDS
+    deadline = time.monotonic() + seconds
     headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
     headers |= {"If-None-Match": etag} if etag else {}
     headers |= {"If-Modified-Since": last_modified} if last_modified else {}
@@ -81,6 +83,7 @@ def download_file(
         parts = check_url(url)
         target = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
         connection = PinnedConnection(parts, address=find_address(parts, private_hosts))
+        connection.timeout = min(CONNECT_SECONDS, seconds)
         try:
             with close_at(deadline, connection):
                 connection.request("GET", target, headers=headers)
@@ -114,9 +117,7 @@ def close_at(deadline: float, connection: "PinnedConnection") -> Iterator[None]:
 def require_time(deadline: float, *, cause: Exception | None = None) -> None:
     """Raise DownloadError after the deadline."""
     if time.monotonic() >= deadline:
-        raise DownloadError(
-            _("The download takes longer than %(minutes)d minutes.") % {"minutes": TOTAL_SECONDS // 60}
-        ) from cause
+        raise DownloadError(_("The download takes too long.")) from cause
 
 
 def check_url(url: str) -> SplitResult:
@@ -147,8 +148,8 @@ def find_address(parts: SplitResult, private_hosts: Collection[str]) -> str:
     if host not in private_hosts and not all(map(is_public, addresses)):
         raise DownloadError(
             _(
-                "The host %(host)s has a private address. Feeds are fetched from public addresses only; an operator can allow "
-                "the host with FEED_PRIVATE_HOSTS."
+                "The host %(host)s has a private address. Only public addresses are used; an operator can allow the host with "
+                "FEED_PRIVATE_HOSTS for feeds, or with WEBHOOK_PRIVATE_HOSTS for webhooks and links."
             )
             % {"host": host}
         )

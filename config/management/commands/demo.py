@@ -22,6 +22,7 @@ from config.demo.campaigns import load_campaigns
 from config.demo.complete_journey import has_clickstream, load_clickstream, load_complete_journey, load_due_sales
 from config.demo.customers import load_customers
 from config.demo.editions import EDITIONS, ENGLISH
+from config.demo.flows import load_flows
 from config.demo.offers import ensure_demo_offer
 from config.demo.products import read_language
 from config.demo.recommendations import load_recommendations
@@ -113,6 +114,9 @@ class Command(up.Command):
             self.run_step(
                 "Profiles", lambda: refresh_profiles(as_of=now, started_at=now, progress=ProgressBar("Profiles"))
             )
+        with override(language):
+            if load_flows(loaded_at=now, language=language):
+                self.stdout.write("Flows: win-back and price drop, simulated")
         if trained:
             self.run_step("Warehouse", lambda: export_warehouse(started_at=now, progress=ProgressBar("Warehouse")))
             self.run_step(

@@ -7,6 +7,7 @@ import sys
 import time
 from argparse import ArgumentParser
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -35,6 +36,8 @@ WEB_ENVIRONMENT = {
     "MALLOC_ARENA_MAX": os.environ.get("MALLOC_ARENA_MAX", "2"),
 }
 BACKGROUND_NICENESS = 10  # page requests take precedence over background work such as training
+FREQUENT_NICENESS = 5  # and so do messages, which are late otherwise
+FREQUENT_CONCURRENCY = 2  # sending a large campaign keeps one of them busy, flows and events get the other
 
 
 class Command(BaseCommand):
@@ -44,9 +47,9 @@ class Command(BaseCommand):
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 for all addresses")
         parser.add_argument("--port", type=int, help=f"default: {DEFAULT_PORT}, or the next free one")
         parser.add_argument("--web-workers", type=int, default=2, help="number of web processes")
-        parser.add_argument("--worker-concurrency", type=int, default=2, help="number of concurrent tasks")
+        parser.add_argument("--worker-concurrency", type=int, default=2, help="number of concurrent long tasks")
         parser.add_argument("--no-web", action="store_true", help="run without the web server")
-        parser.add_argument("--no-worker", action="store_true", help="run without the Celery worker")
+        parser.add_argument("--no-worker", action="store_true", help="run without the Celery workers")
         parser.add_argument("--no-beat", action="store_true", help="run without the Celery beat")
         parser.add_argument("--migrate", action="store_true", help="apply pending migrations first")
         parser.add_argument(
@@ -64,7 +67,11 @@ class Command(BaseCommand):
         programs = build_programs(options, port)
         if not programs:
             raise CommandError("Nothing to run. Remove one of --no-web, --no-worker, --no-beat.")
-        if "valkey" in list_server_logs() and not options["no_worker"] and (tasks := return_interrupted_tasks()):
+        if (
+            "valkey" in list_server_logs()
+            and not options["no_worker"]
+            and (tasks := return_interrupted_tasks((settings.LONG_QUEUE, settings.FREQUENT_QUEUE)))
+        ):
             self.stderr.write(f"Interrupted tasks that will run again: {tasks}")
         if port and not os.environ.get("PUBLIC_URL"):
             address = {"PUBLIC_URL": f"http://{format_local_host(options['host'])}:{port}"}
@@ -178,17 +185,25 @@ def build_programs(options: dict[str, Any], port: int) -> list[Program]:
         web += ["--bodies-per-address", str(settings.WEB_BODIES_PER_ADDRESS), "config.wsgi:application"]
         programs.append(Program("web", web, environment=WEB_ENVIRONMENT))
     if not options["no_worker"]:
-        worker = [*celery, "worker", "--concurrency", str(options["worker_concurrency"]), "--loglevel", "INFO"]
-        # the tasks of a worker that was killed are still its own in Valkey; without this they would wait for an hour
-        is_embedded = "valkey" in list_server_logs()
+        long, frequent = options["worker_concurrency"], FREQUENT_CONCURRENCY
         programs.append(
-            Program(
-                "worker",
-                [*worker, "--without-gossip", "--without-mingle"],
-                BACKGROUND_NICENESS,
-                prepare_restart=return_interrupted_tasks if is_embedded else lambda: None,
-            )
+            build_worker("worker", celery, settings.LONG_QUEUE, concurrency=long, niceness=BACKGROUND_NICENESS)
+        )
+        programs.append(
+            build_worker("frequent", celery, settings.FREQUENT_QUEUE, concurrency=frequent, niceness=FREQUENT_NICENESS)
         )
     if not options["no_beat"]:
         programs.append(Program("beat", [*celery, "beat", "--pidfile=", "--loglevel", "INFO"], BACKGROUND_NICENESS))
     return programs
+
+
+def build_worker(name: str, celery: list[str], queue: str, *, concurrency: int, niceness: int) -> Program:
+    command = [*celery, "worker", "--hostname", f"{name}@%h", "--queues", queue, "--concurrency", str(concurrency)]
+    # the tasks of a worker that was killed are still its own in Valkey; without this they would wait for an hour
+    is_embedded = "valkey" in list_server_logs()
+    return Program(
+        name,
+        [*command, "--loglevel", "INFO", "--without-gossip", "--without-mingle"],
+        niceness,
+        prepare_restart=partial(return_interrupted_tasks, [queue]) if is_embedded else lambda: None,
+    )

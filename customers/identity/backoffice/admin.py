@@ -127,12 +127,13 @@ class CustomerAdmin(AuditedReads, ModelAdmin):
             "language",
             "country",
             "plain_traits" if with_personal else "masked_traits",
+            *(["traits_page"] if self.has_change_permission(request, obj) else []),
             *times,
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Customer | None = None) -> list[str]:
         masked = [] if may_see_personal(request) else [f"masked_{name}" for name in PERSONAL_FIELDS]
-        return [*self.readonly_fields, "plain_traits", "masked_traits", *masked]
+        return [*self.readonly_fields, "plain_traits", "masked_traits", "traits_page", *masked]
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Customer], search_term: str
@@ -195,11 +196,17 @@ class CustomerAdmin(AuditedReads, ModelAdmin):
 
     @admin.display(description=_("traits"))
     def plain_traits(self, obj: Customer) -> str:
-        return format_traits(obj.pk, obj.traits)
+        return format_traits(obj.traits)
 
     @admin.display(description=_("traits"))
     def masked_traits(self, obj: Customer) -> str:
-        return format_traits(obj.pk, mask_json(obj.traits, among_traits=True))
+        return format_traits(mask_json(obj.traits, among_traits=True))
+
+    @admin.display(description=_("Edit traits"))
+    def traits_page(self, obj: Customer) -> str:
+        """Return a link to the page with a field for each trait."""
+        address = reverse("admin:identity_customer_traits", args=[obj.pk])
+        return format_html('<a href="{}" class="text-primary-600 dark:text-primary-500">{}</a>', address, _("Open"))
 
     @admin.display(description=_("customer profile"))
     def portrait(self, obj: Customer) -> str:
@@ -211,17 +218,13 @@ class CustomerAdmin(AuditedReads, ModelAdmin):
         return format_html('<a href="{}" class="text-primary-600 dark:text-primary-500">{}</a>', address, _("Open"))
 
 
-def format_traits(customer_id: int, traits: Any) -> str:
-    """Return one line for each trait, and a link to the page with a field for each."""
+def format_traits(traits: Any) -> str:
+    """Return one line for each trait."""
     rows = sorted(traits.items()) if isinstance(traits, dict) else []
-    lines = format_html_join(
+    return format_html_join(
         "",
         "{}: {}<br>",
         ((name, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)) for name, value in rows),
-    )
-    address = reverse("admin:identity_customer_traits", args=[customer_id])
-    return format_html(
-        '{}<a href="{}" class="text-primary-600 dark:text-primary-500">{}</a>', lines, address, _("Edit traits")
     )
 
 

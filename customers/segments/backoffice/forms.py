@@ -102,7 +102,13 @@ def get_builder_texts() -> dict[str, str]:
 
 
 class ConditionFormField(forms.JSONField):
-    """A condition as JSON; what cannot be encoded is shown escaped."""
+    """A condition as JSON; what cannot be encoded is shown escaped, and what is nested too deeply is not valid."""
+
+    def to_python(self, value: Any) -> Any:
+        try:
+            return super().to_python(value)
+        except RecursionError:
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid", params={"value": "…"}) from None
 
     def prepare_value(self, value: Any) -> Any:
         return make_encodable(super().prepare_value(value))

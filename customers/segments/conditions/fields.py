@@ -249,6 +249,17 @@ EVENTS_ABOUT_PRODUCTS: tuple[tuple[str, str, Label, dict[str, Label]], ...] = (
             About.BRAND: _("added brand to the wishlist"),
         },
     ),
+    (
+        "requested",
+        Meaning.STOCK_REQUEST,
+        BEHAVIOR,
+        {
+            About.ANY: _("asked to be notified when any product is back in stock"),
+            About.PRODUCT: _("asked to be notified when product is back in stock"),
+            About.CATEGORY: _("asked to be notified when a product of category is back in stock"),
+            About.BRAND: _("asked to be notified when a product of brand is back in stock"),
+        },
+    ),
 )
 OTHER_EVENTS: tuple[tuple[str, Meaning, Label], ...] = (
     ("searched", Meaning.SEARCH, _("searched")),

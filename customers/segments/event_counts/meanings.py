@@ -4,7 +4,7 @@ from customers.events.event_taxonomy import EVENT_NAMES, Meaning
 
 # Purchases are counted from orders, which know cancellations and never exist twice.
 BOUGHT = str(Meaning.PURCHASE)
-PRODUCT_MEANINGS = (Meaning.VIEW, Meaning.CART, Meaning.CART_REMOVAL, Meaning.WISHLIST)
+PRODUCT_MEANINGS = (Meaning.VIEW, Meaning.CART, Meaning.CART_REMOVAL, Meaning.WISHLIST, Meaning.STOCK_REQUEST)
 OTHER_MEANINGS = (
     Meaning.SEARCH,
     Meaning.LIST_VIEW,

@@ -3,8 +3,11 @@
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
 from config.foundation.admin.read_only import ReadOnlyPermissions
@@ -65,8 +68,25 @@ class CampaignAdmin(ModelAdmin):
 
 @admin.register(AudienceExport)
 class AudienceExportAdmin(ReadOnlyPermissions, ModelAdmin):
-    list_display = ("campaign", "exported_at", "exported_by", "segment_size", "held_out", "rows")
+    list_display = ("campaign", "exported_at", "exported_by", "segment_size", "held_out", "rows", "holdout_file")
     list_filter = ("exported_at",)
     list_select_related = ("campaign",)
     search_fields = ("campaign__key", "campaign__name", "exported_by")
     show_full_result_count = False
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.download_holdout_group)
+        return [path("<int:export_id>/holdout.csv", view, name="campaigns_audienceexport_holdout"), *super().get_urls()]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AudienceExport]:
+        return super().get_queryset(request).defer("held_out_ids")  # up to some hundred thousand numbers
+
+    def download_holdout_group(self, request: HttpRequest, export_id: int) -> HttpResponseBase:
+        return pages.download_holdout_group(request, model_admin=self, export_id=export_id)
+
+    @admin.display(description=_("Who was held out"))
+    def holdout_file(self, export: AudienceExport) -> str:
+        if not export.held_out:
+            return "–"
+        url = reverse("admin:campaigns_audienceexport_holdout", args=[export.pk])
+        return format_html('<a href="{}">{}</a>', url, _("Download as CSV"))

@@ -53,7 +53,7 @@ def build_waterfall(preview: AudiencePreview) -> list[WaterfallStep]:
         (
             _("Quiet hours"),
             preview.consented - preview.suppressed - preview.capped,
-            _("Nobody is left out: messages that fall into a customer's quiet hours wait until they end."),
+            describe_quiet_hours(preview),
         ),
         (
             _("Global holdout group"),
@@ -89,6 +89,16 @@ def describe_consent(purposes: list[str]) -> str:
         return _("No consent required by the channel or the campaign.")
     labels = join_list(Consent.Purpose(purpose).label for purpose in purposes)
     return _("Consent granted: %(purposes)s.") % {"purposes": labels}
+
+
+def describe_quiet_hours(preview: AudiencePreview) -> str:
+    if not preview.postponed:
+        return _("Nobody is left out: messages that fall into a customer's quiet hours wait until they end.")
+    return ngettext(
+        "Nobody is left out: %(count)s message is sent later, after the customer's quiet hours.",
+        "Nobody is left out: %(count)s messages are sent later, after the customers' quiet hours.",
+        preview.postponed,
+    ) % {"count": format_count(preview.postponed)}
 
 
 def describe_holdout(preview: AudiencePreview) -> str:

@@ -16,8 +16,22 @@ register_pages(
             "admin:campaigns_campaign_people",
             "admin:campaigns_campaign_preview",
         ),
+        empty=_(
+            "A campaign sends a message to a segment, once or repeatedly, and measures what it caused. Choose a segment, a message and "
+            "a time."
+        ),
+        empty_action=(_("Show the segments"), "admin:segments_segment_changelist"),
     ),
-    MenuList(tab="campaigns.campaigns", model="campaigns.AudienceExport", order=20),
+    MenuList(
+        tab="campaigns.campaigns",
+        model="campaigns.AudienceExport",
+        order=20,
+        empty=_(
+            "Each download of a campaign's audience as CSV is listed here, with the number of customers in it and in the holdout group. "
+            "Open a campaign and download its audience."
+        ),
+        empty_action=(_("Show the campaigns"), "admin:campaigns_campaign_changelist"),
+    ),
     MenuPage(
         tab="campaigns.calendar",
         label=_("Calendar"),

@@ -12,9 +12,9 @@ from config.foundation.charts import build_funnel_chart
 from customers.identity.personal_data.masking import may_see_personal
 from customers.segments.conditions.condition_tree import ConditionError
 from recommendations.campaigns.backoffice.audience_waterfall import build_waterfall, describe_effect, is_too_small
-from recommendations.campaigns.exports import stream_audience
+from recommendations.campaigns.exports import stream_audience, stream_holdout_group
 from recommendations.campaigns.kept_previews import get_preview
-from recommendations.campaigns.models import Campaign
+from recommendations.campaigns.models import AudienceExport, Campaign
 
 EXPORT_PERMISSION = "campaigns.add_audienceexport"
 
@@ -77,4 +77,15 @@ def download_audience(request: HttpRequest, *, model_admin: ModelAdmin, campaign
         return HttpResponse(str(error), status=409, content_type="text/plain; charset=utf-8")
     response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="audience-{campaign.key}.csv"'
+    return response
+
+
+def download_holdout_group(request: HttpRequest, *, model_admin: ModelAdmin, export_id: int) -> HttpResponseBase:
+    """Download who was held out of an export, to compare them with its customers; every download is recorded."""
+    if not model_admin.has_view_permission(request) or not request.user.has_perm(EXPORT_PERMISSION):
+        raise PermissionDenied
+    export = get_object_or_404(AudienceExport.objects.select_related("campaign"), pk=export_id)
+    lines = stream_holdout_group(export=export, with_personal=may_see_personal(request))
+    response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="holdout-{export.campaign.key}-{export.pk}.csv"'
     return response

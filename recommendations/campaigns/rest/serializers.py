@@ -102,6 +102,9 @@ class AudiencePreviewSerializer(serializers.Serializer[Any]):
     global_holdout = serializers.IntegerField(help_text=_("Customers of the global holdout group."))
     held_out = serializers.IntegerField()
     audience = serializers.IntegerField()
+    postponed = serializers.IntegerField(
+        help_text=_("Of the audience, those who get the message after their quiet hours.")
+    )
     holdout_share = serializers.FloatField()
     buyers = serializers.IntegerField(
         help_text=_("Reachable and consented customers who bought in the last rate_days days.")

@@ -1,6 +1,6 @@
 """The pages that edit the draft of a flow: its trigger, filter, re-entry rule, goal, exits and steps."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django import forms
@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
@@ -16,6 +17,7 @@ from config.foundation.backoffice.pages import render_page
 from recommendations.flows.backoffice.access import CHANGE, get_flow, get_user
 from recommendations.flows.backoffice.flow_labels import STEP_LABELS, TRIGGER_LABELS
 from recommendations.flows.backoffice.part_forms import PartForm, list_event_names
+from recommendations.flows.definition_checks import check_part_condition
 from recommendations.flows.machine.definition_editing import (
     UnknownStepError,
     add_step,
@@ -45,7 +47,11 @@ REENTRY_FIELDS = (
     DefinitionField("rule", FieldKind.CHOICE, choices=REENTRY_RULES),
     DefinitionField("days", FieldKind.INTEGER, required=False),
 )
-STOP_LABELS = {"": gettext_lazy("None"), "event": gettext_lazy("Event"), "condition": gettext_lazy("Condition")}
+PLAIN_PARTS = {"filter": FILTER_FIELDS, "reentry": REENTRY_FIELDS}
+PART_KINDS = {"trigger": TRIGGERS, "goal": GOAL_KINDS, "exits": EXIT_KINDS}
+PART_NAMES = (*PART_KINDS, *PLAIN_PARTS)
+STOP_LABELS = {"event": gettext_lazy("Event"), "condition": gettext_lazy("Condition")}
+EXIT = gettext_lazy("Exit")
 type Change = Callable[[dict[str, Any]], dict[str, Any]]
 
 
@@ -76,63 +82,93 @@ def return_to(flow: Flow) -> HttpResponseRedirect:
 
 
 def edit_part(request: HttpRequest, flow_id: int, part: str) -> HttpResponse:
-    """Edit one part; ``?kind=`` chooses another kind of trigger, goal or exit."""
+    """Edit one part; ``?kind=`` chooses another kind of trigger, goal or exit, ``?exit=`` the exit, else a new one."""
     flow = get_flow(request, flow_id, CHANGE)
-    if part not in ("trigger", "filter", "reentry", "goal", "exits"):
+    if part not in PART_NAMES:
         raise Http404
     definition = read_definition(flow)
-    present = read_part(definition, part)
-    kinds = {"trigger": TRIGGERS, "goal": GOAL_KINDS, "exits": EXIT_KINDS}.get(part, {})
-    kind = request.GET.get("kind", present.get("kind", "") if present else "")
-    if kinds and kind not in kinds and not (kind == "" and part != "trigger"):
+    index = parse_index(request.GET.get("exit", ""))
+    present = read_part(definition, part, index)
+    kinds = PART_KINDS.get(part, {})
+    kind = request.GET.get("kind", present.get("kind", ""))
+    if kinds and kind not in kinds:
         kind = next(iter(kinds))
-    fields = kinds.get(kind, ()) if kinds else {"filter": FILTER_FIELDS, "reentry": REENTRY_FIELDS}[part]
-    values = present if present and (not kinds or present.get("kind") == kind) else {}
+    fields = kinds[kind] if kinds else PLAIN_PARTS[part]
+    values = present if not kinds or present.get("kind") == kind else {}
     form = PartForm(
         request.POST if request.method == "POST" else None, part_kind=kind, part_fields=fields, values=values
     )
     if request.method == "POST" and form.is_valid():
-        changed = write_part(definition, part, kind, form.read_settings())
-        if add_problems(form, changed, part) and change_draft(
-            request, flow, lambda draft: write_part(draft, part, kind, form.read_settings())
+        settings = form.read_settings()
+        value = build_part(part, kind, settings)
+        if add_problems(form, write_part(definition, part, value, index), part, settings) and change_draft(
+            request, flow, lambda draft: write_part(draft, part, value, index)
         ):
             return return_to(flow)
     labels = TRIGGER_LABELS if part == "trigger" else STOP_LABELS
-    return render_page(
+    return render_part_form(
         request,
-        "admin/flows/part_form.html",
-        title=PARTS[part],
-        flow=flow,
-        form=form,
+        flow,
+        form,
+        title=PARTS[part] if part != "exits" else EXIT,
         kind=kind,
-        kinds=[(name, labels[name]) for name in (*(() if part == "trigger" else ("",)), *kinds)] if kinds else [],
-        event_names=list_event_names(),
+        kinds=[(name, labels[name]) for name in kinds],
+        index=index,
     )
 
 
-def read_part(definition: Mapping[str, Any], part: str) -> dict[str, Any]:
+@require_POST
+def remove_part(request: HttpRequest, flow_id: int, part: str) -> HttpResponse:
+    """Remove the goal, or the exit ``exit``."""
+    flow = get_flow(request, flow_id, CHANGE)
+    if part not in ("goal", "exits"):
+        raise Http404
+    index = parse_index(request.POST.get("exit", ""))
+    change_draft(request, flow, lambda draft: write_part(draft, part, None, index))
+    return return_to(flow)
+
+
+def parse_index(text: str) -> int | None:
+    return int(text) if text.isdecimal() and len(text) < 3 else None
+
+
+def read_part(definition: Mapping[str, Any], part: str, index: int | None) -> dict[str, Any]:
+    """Return the present value of a part; empty for a new exit."""
     if part == "filter":
         return {"condition": definition.get("filter")}
     if part == "exits":
-        return (definition.get("exits") or [{}])[0]
+        exits = definition.get("exits") or []
+        return exits[index] if index is not None and index < len(exits) else {}
     return definition.get(part) or {}
 
 
-def write_part(definition: Mapping[str, Any], part: str, kind: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the definition with another part; further exits stay."""
-    value: Any = {"kind": kind, **settings} if kind else None
+def build_part(part: str, kind: str, settings: Mapping[str, Any]) -> Any:
+    """Return the value of a part in the definition."""
     if part == "filter":
-        value = settings.get("condition")
-    elif part == "reentry":
-        value = {name: item for name, item in settings.items() if name == "rule" or settings.get("rule") == "after"}
-    elif part == "exits":
-        value = [*([value] if value else []), *definition.get("exits", [])[1:]]
-    return {**definition, part: value}
+        return settings.get("condition")
+    if part == "reentry":
+        return {name: item for name, item in settings.items() if name == "rule" or settings.get("rule") == "after"}
+    return {"kind": kind, **settings}
 
 
-def add_problems(form: forms.Form, definition: Mapping[str, Any], part: str) -> bool:
-    """Add the problems of a part or step to the form; return whether there are none."""
+def write_part(definition: Mapping[str, Any], part: str, value: Any, index: int | None) -> dict[str, Any]:
+    """Return the definition with another part. Of the exits, the one at the index is replaced, or removed without a value."""
+    if part != "exits":
+        return {**definition, part: value}
+    exits = list(definition.get("exits") or [])
+    place = len(exits) if index is None else index
+    exits[place : place + 1] = [] if value is None else [value]
+    return {**definition, "exits": exits}
+
+
+def add_problems(
+    form: forms.Form, definition: Mapping[str, Any], part: str, settings: Mapping[str, Any] | None = None
+) -> bool:
+    """Add the problems of a part or step, and of its condition, to the form; return whether there are none."""
     problems = [problem for problem in list_problems(definition) if problem.part == part]
+    condition = (settings or {}).get("condition")
+    if condition and not problems:
+        problems = check_part_condition(part, condition, as_of=timezone.now())
     for problem in problems:
         names = [name for name in form.fields if name == problem.field or name.startswith(f"{problem.field}_")]
         form.add_error(names[0] if problem.field and names else None, describe_fix(problem))
@@ -160,11 +196,11 @@ def add_new_step(request: HttpRequest, flow_id: int) -> HttpResponse:
             changed = add_step(definition, step, **place)
         except UnknownStepError as error:
             raise Http404 from error
-        if add_problems(form, changed, key) and change_draft(
+        if add_problems(form, changed, key, settings) and change_draft(
             request, flow, lambda draft: add_step(draft, step, **place)
         ):
             return return_to(flow)
-    return render_step_form(request, flow, form, kind)
+    return render_part_form(request, flow, form, title=STEP_LABELS[kind], kind=kind)
 
 
 def edit_step(request: HttpRequest, flow_id: int, key: str) -> HttpResponse:
@@ -183,22 +219,32 @@ def edit_step(request: HttpRequest, flow_id: int, key: str) -> HttpResponse:
     )
     if request.method == "POST" and form.is_valid():
         settings = form.read_settings()
-        if add_problems(form, replace_step(definition, key, settings), key) and change_draft(
+        if add_problems(form, replace_step(definition, key, settings), key, settings) and change_draft(
             request, flow, lambda draft: replace_step(draft, key, settings)
         ):
             return return_to(flow)
-    return render_step_form(request, flow, form, step["kind"])
+    return render_part_form(request, flow, form, title=STEP_LABELS[step["kind"]], kind=step["kind"])
 
 
-def render_step_form(request: HttpRequest, flow: Flow, form: forms.Form, kind: str) -> HttpResponse:
+def render_part_form(
+    request: HttpRequest,
+    flow: Flow,
+    form: forms.Form,
+    *,
+    title: Any,
+    kind: str,
+    kinds: Sequence[tuple[str, Any]] = (),
+    index: int | None = None,
+) -> HttpResponse:
     return render_page(
         request,
         "admin/flows/part_form.html",
-        title=STEP_LABELS[kind],
+        title=title,
         flow=flow,
         form=form,
         kind=kind,
-        kinds=[],
+        kinds=kinds,
+        index=index,
         event_names=list_event_names(),
     )
 

@@ -9,6 +9,8 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
 from config.foundation.number_formats import join_list
 from customers.lifecycle.models import Stage
+from customers.segments.conditions.condition_labels import describe_condition as list_condition_lines
+from customers.segments.conditions.condition_tree import ConditionError
 from recommendations.flows.machine.definition_schema import BEST_HOUR, ORDER_PLACED
 
 type Text = str | Promise
@@ -84,6 +86,7 @@ CHOICE_LABELS: Mapping[str, Text] = {
     "viewed": gettext_lazy("viewed it"),
     "added": gettext_lazy("added it to the cart"),
     "wishlisted": gettext_lazy("added it to the wishlist"),
+    "requested": gettext_lazy("asked for a back-in-stock notice"),
     "bought": gettext_lazy("bought it"),
     "mon": gettext_lazy("Monday"),
     "tue": gettext_lazy("Tuesday"),
@@ -95,6 +98,15 @@ CHOICE_LABELS: Mapping[str, Text] = {
     "never": gettext_lazy("never again"),
     "after": gettext_lazy("again after some days"),
     "always": gettext_lazy("again at any time"),
+}
+FILTER_LABELS: Mapping[str, Text] = {
+    "equals": pgettext_lazy("comparison", "is"),
+    "not_equals": pgettext_lazy("comparison", "is not"),
+    "at_least": pgettext_lazy("comparison", "is at least"),
+    "at_most": pgettext_lazy("comparison", "is at most"),
+    "contains": pgettext_lazy("comparison", "contains"),
+    "is_set": pgettext_lazy("comparison", "is set"),
+    "is_not_set": pgettext_lazy("comparison", "is not set"),
 }
 # texts that are the same word for another thing elsewhere
 SCORE_VALUE = gettext_lazy("predicted value (CLV)")
@@ -130,24 +142,21 @@ def describe_duration(duration: Mapping[str, int]) -> str:
 
 def describe_event(part: Mapping[str, Any]) -> str:
     name = _("Order placed") if part["event"] == ORDER_PLACED else part["event"]
-    filters = [f"{item['property']} {item['op']} {item.get('value', '')}".strip() for item in part.get("where", [])]
+    filters = [
+        f"{item['property']} {FILTER_LABELS[item['op']]} {item.get('value', '')}".strip()
+        for item in part.get("where", [])
+    ]
     return f"{name} ({'; '.join(filters)})" if filters else str(name)
 
 
 def describe_condition(condition: Mapping[str, Any] | None) -> str:
-    """Return a condition in short: its segment, or that it has several parts."""
-    match condition:
-        case None | {"all": []}:
-            return _("everybody")
-        case {"field": "segment", "op": "in", "value": [*keys]}:
-            return _("in the segment %(name)s") % {"name": join_list(keys)}
-        case {"field": "segment", "op": "not_in", "value": [*keys]}:
-            return _("not in the segment %(name)s") % {"name": join_list(keys)}
-        case {"field": field, "op": op}:
-            value = condition.get("value", "")
-            text = join_list(map(str, value)) if isinstance(value, list) else str(value)
-            return f"{field} {op} {text}".strip()
-    return _("a condition with several parts")
+    """Return a condition in the words of segments."""
+    if condition in (None, {}, {"all": []}):
+        return _("everybody")
+    try:
+        return "; ".join(list_condition_lines(condition))
+    except ConditionError:
+        return _("a condition that is not valid")
 
 
 def describe_trigger(trigger: Mapping[str, Any]) -> str:

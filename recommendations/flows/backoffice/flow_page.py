@@ -1,6 +1,6 @@
 """The page of one flow: its state, its steps as a list with the people at each of them, its versions, and a dry run."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -28,11 +28,13 @@ from recommendations.flows.backoffice.flow_labels import (
 from recommendations.flows.definition_checks import check_definition
 from recommendations.flows.dry_run import run_dry
 from recommendations.flows.machine.definition_parsing import DefinitionProblem, list_problems
-from recommendations.flows.machine.graph import list_branches
+from recommendations.flows.machine.definition_schema import MAX_EXITS, MESSAGE_STEPS
+from recommendations.flows.machine.graph import build_graph, list_branches
 from recommendations.flows.models import Flow, FlowVersion
 from recommendations.flows.problem_messages import describe_fix, describe_problem
 from recommendations.flows.publishing import get_current, get_draft
 from recommendations.flows.statistics import MessageFigures, StepFigures, read_message_figures, read_step_figures
+from recommendations.messaging.models import MessageTemplate
 
 NO_FIGURES = StepFigures()
 
@@ -50,7 +52,13 @@ class ShownStep:
     is_first: bool
     is_last: bool
     people_url: str
+    message_url: str = ""  # the editor of the template
     branches: list["ShownBranch"] = field(default_factory=list)
+
+    @property
+    def failed(self) -> int:
+        """Return how many failed here, messages that could not be sent included."""
+        return self.figures.failed + (self.messages.failed if self.messages else 0)
 
 
 @dataclass
@@ -118,27 +126,58 @@ def describe_state(flow: Flow) -> str:
     return _("Ended.")
 
 
-def build_parts(definition: Mapping[str, Any], problems: list[DefinitionProblem]) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class ShownPart:
+    """A part above the steps: its lines, which are several for exits, and the problems."""
+
+    key: str
+    label: str
+    lines: list["ShownLine"]
+    problems: list[str]
+    add_label: str = ""  # of the link that adds a line; empty without one
+
+
+@dataclass(frozen=True)
+class ShownLine:
+    """One line of a part. query: chooses it in the form; is_removable: goals and exits can be removed."""
+
+    text: str
+    query: str = ""
+    index: int | None = None
+    is_removable: bool = False
+
+
+def build_parts(definition: Mapping[str, Any], problems: list[DefinitionProblem]) -> list[ShownPart]:
     """Return the parts above the steps: the trigger, the filter, the re-entry rule, the goal and the exits."""
     broken = {problem.part for problem in list_problems(definition)}
-    texts = {
-        "trigger": (_("Starts when"), lambda: describe_trigger(definition["trigger"])),
-        "filter": (_("For"), lambda: describe_condition(definition.get("filter"))),
-        "reentry": (_("May enter"), lambda: describe_reentry(definition["reentry"])),
-        "goal": (_("Goal"), lambda: describe_stop(definition.get("goal"))),
+    goal, exits = definition.get("goal"), definition.get("exits") or []
+    describers: dict[str, tuple[str, Callable[[], list[ShownLine]], str]] = {
+        "trigger": (_("Starts when"), lambda: [ShownLine(describe_trigger(definition["trigger"]))], ""),
+        "filter": (_("For"), lambda: [ShownLine(describe_condition(definition.get("filter")))], ""),
+        "reentry": (_("May enter"), lambda: [ShownLine(describe_reentry(definition["reentry"]))], ""),
+        "goal": (
+            _("Goal"),
+            lambda: [ShownLine(describe_stop(goal), is_removable=True)] if goal else [],
+            "" if goal else _("Add a goal"),
+        ),
         "exits": (
             _("Leaves early if"),
-            lambda: "; ".join(map(describe_stop, definition.get("exits", []))) or _("none"),
+            lambda: [
+                ShownLine(describe_stop(part), query=f"?exit={index}", index=index, is_removable=True)
+                for index, part in enumerate(exits)
+            ],
+            _("Add an exit") if len(exits) < MAX_EXITS else "",
         ),
     }
     return [
-        {
-            "key": key,
-            "label": label,
-            "text": _("not valid") if key in broken else describe(),
-            "problems": [describe_fix(problem) for problem in problems if problem.part == key],
-        }
-        for key, (label, describe) in texts.items()
+        ShownPart(
+            key,
+            label,
+            [ShownLine(_("not valid"))] if key in broken else describe(),
+            [describe_fix(problem) for problem in problems if problem.part == key],
+            add_label,
+        )
+        for key, (label, describe, add_label) in describers.items()
     ]
 
 
@@ -152,6 +191,7 @@ class ListBuilder:
         is_published = version.published_at is not None
         self.figures = read_step_figures(version.pk) if is_published else {}
         self.messages: dict[str, MessageFigures] = {}
+        self.templates = read_templates(version.definition)
         if is_published:
             name = f"flows.messages.{version.pk}"
             self.messages = get_figures(name, dict[str, MessageFigures], lambda: read_message_figures(version.pk))
@@ -163,7 +203,10 @@ class ListBuilder:
         problems = [problem for problem in self.problems if problem.part == step["key"]]
         figures = self.figures.get(step["key"], NO_FIGURES)
         # what a step with a problem lacks cannot be described
+        template = self.templates.get(step.get("template", "")) if step["kind"] in MESSAGE_STEPS else None
         text = str(STEP_LABELS.get(step["kind"], step["kind"])) if problems else describe_step(step)
+        if template is not None:
+            text = f"{STEP_LABELS[step['kind']]}: {template.name}"
         query = urlencode({"version": self.version.number, "step": step["key"]})
         return ShownStep(
             key=step["key"],
@@ -175,12 +218,22 @@ class ListBuilder:
             is_first=index == 0,
             is_last=index == total - 1,
             people_url=f"{self.people_url}?{query}",
+            message_url=reverse("message_templates:editor", args=[template.pk]) if template is not None else "",
             branches=[self.build_branch(step, name, figures) for name in list_branches(step)],
         )
 
     def build_branch(self, step: dict[str, Any], name: str, figures: StepFigures) -> ShownBranch:
         count = number_format(figures.outcomes.get(name, 0), force_grouping=True)
         return ShownBranch(name, label_outcome(name), count, self.build(step.get("branches", {}).get(name, [])))
+
+
+def read_templates(definition: Mapping[str, Any]) -> dict[str, MessageTemplate]:
+    """Return the templates that a definition sends, by key."""
+    if list_problems(definition):
+        return {}
+    steps = build_graph(definition).steps.values()
+    keys = {step.settings["template"] for step in steps if step.kind in MESSAGE_STEPS}
+    return {template.key: template for template in MessageTemplate.objects.filter(key__in=keys)}
 
 
 def show_dry_run(request: HttpRequest, flow_id: int) -> HttpResponse:

@@ -1,6 +1,5 @@
 """Forms of triggers, steps and goals, built from the fields of the definition schema."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,7 +8,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from customers.events.event_taxonomy import EVENT_NAMES
+from customers.segments.backoffice.forms import ConditionFormField, ConditionWidget
 from customers.segments.models import Segment
+from recommendations.flows.backoffice.filter_rows import FilterRowsField, parse_scalar
 from recommendations.flows.backoffice.flow_labels import FIELD_LABELS, label_choice
 from recommendations.flows.machine.definition_schema import DURATION_UNITS, ORDER_PLACED, DefinitionField, FieldKind
 from recommendations.messaging.channels import Channel
@@ -17,13 +18,12 @@ from recommendations.messaging.models import MessageTemplate
 
 CHANNELS = {"offer": [Channel.ON_SITE], "webhook": [Channel.WEBHOOK]}
 UNIT_LABELS = {"days": gettext_lazy("days"), "hours": gettext_lazy("hours"), "minutes": gettext_lazy("minutes")}
-FILTERS_HELP = gettext_lazy("One per line: property, comparison, value. Example: price at_least 20")
 HOUR_HELP = gettext_lazy(
     "HH:MM in the time zone of the customer, or best for the hour at which the customer orders most often."
 )
 WEIGHTS_HELP = gettext_lazy("One variant per line: name and share. Example: a 50")
 EVENT_HELP = gettext_lazy("The name as your shop sends it, or order_placed for every new order, from whatever source.")
-CONDITION_HELP = gettext_lazy("For a condition of several parts, save it as a segment first.")
+EVERYBODY: Mapping[str, Any] = {"all": []}
 
 
 class PartForm(forms.Form):
@@ -65,7 +65,7 @@ def build_fields(known: DefinitionField, kind: str, value: Any) -> dict[str, for
             for unit in DURATION_UNITS
         }
     if known.kind == FieldKind.CONDITION:
-        return build_condition_fields(value)
+        return {known.name: build_condition_field(value)}
     if known.name == "template":
         return {known.name: forms.ChoiceField(label=label, choices=list_templates(kind), initial=value)}
     if known.name == "segment":
@@ -93,9 +93,7 @@ def build_plain_field(known: DefinitionField, label: str, value: Any, *, require
                 label=label, choices=choices, required=required, initial=value, widget=widget
             )
         case FieldKind.FILTERS:
-            text = "\n".join(f"{item['property']} {item['op']} {item.get('value', '')}".strip() for item in value or [])
-            area = forms.Textarea(attrs={"rows": 2})
-            return forms.CharField(label=label, required=False, initial=text, widget=area, help_text=FILTERS_HELP)
+            return FilterRowsField(label=label, required=False, initial=value or [])
         case FieldKind.WEIGHTS:
             text = "\n".join(f"{name} {weight:g}" for name, weight in (value or {"a": 50, "b": 50}).items())
             return forms.CharField(
@@ -109,26 +107,10 @@ def build_plain_field(known: DefinitionField, label: str, value: Any, *, require
     return forms.CharField(label=label, required=required, initial=value, max_length=200)
 
 
-def build_condition_fields(value: Any) -> dict[str, forms.Field]:
-    """Return the choice of a segment; a condition of another form is shown as JSON and stays until a segment is chosen."""
-    match value:
-        case {"field": "segment", "op": ("in" | "not_in") as op, "value": [key]}:
-            segment, side, text = key, op, ""
-        case None | {"all": []}:
-            segment, side, text = "", "in", ""
-        case _:
-            segment, side, text = "", "in", json.dumps(value, ensure_ascii=False)
-    choices = [("", _("Everybody, or the condition below")), *Segment.objects.values_list("key", "name")]
-    sides = [("in", _("is in the segment")), ("not_in", _("is not in the segment"))]
-    return {
-        "condition_side": forms.ChoiceField(label=_("The customer"), choices=sides, initial=side),
-        "condition_segment": forms.ChoiceField(
-            label=_("Segment"), choices=choices, initial=segment, required=False, help_text=CONDITION_HELP
-        ),
-        "condition_json": forms.CharField(
-            label=_("Condition as JSON"), initial=text, required=False, widget=forms.Textarea(attrs={"rows": 2})
-        ),
-    }
+def build_condition_field(value: Any) -> forms.Field:
+    """Return the condition builder of segments."""
+    widget = ConditionWidget(attrs={"rows": 6, "cols": 80})
+    return ConditionFormField(label=_("Condition"), required=False, initial=value or EVERYBODY, widget=widget)
 
 
 def list_templates(kind: str) -> list[tuple[str, str]]:
@@ -150,37 +132,16 @@ def read_value(known: DefinitionField, cleaned: Mapping[str, Any]) -> Any:
     if known.kind == FieldKind.DURATION:
         amounts = {unit: cleaned.get(f"{known.name}_{unit}") or 0 for unit in DURATION_UNITS}
         return {unit: amount for unit, amount in amounts.items() if amount}
-    if known.kind == FieldKind.CONDITION:
-        return read_condition(cleaned)
     value = cleaned.get(known.name)
+    if known.kind == FieldKind.CONDITION:
+        return EVERYBODY if value in (None, "", {}) else value
     if known.kind == FieldKind.FILTERS:
-        return [parse_filter(line) for line in (value or "").splitlines() if line.strip()]
+        return value or None
     if known.kind == FieldKind.WEIGHTS:
         return parse_weights(value or "")
     if known.kind == FieldKind.VALUE:
         return parse_scalar(value or "")
     return None if value in (None, "", []) else value
-
-
-def read_condition(cleaned: Mapping[str, Any]) -> Any:
-    if cleaned.get("condition_segment"):
-        return {"field": "segment", "op": cleaned["condition_side"], "value": [cleaned["condition_segment"]]}
-    text = (cleaned.get("condition_json") or "").strip()
-    if not text:
-        return {"all": []}
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text  # the checks of the definition say that it is not a condition
-
-
-def parse_filter(line: str) -> dict[str, Any]:
-    name, _space, rest = line.strip().partition(" ")
-    operator, _space, value = rest.strip().partition(" ")
-    parsed: dict[str, Any] = {"property": name, "op": operator}
-    if value.strip():
-        parsed["value"] = parse_scalar(value.strip())
-    return parsed
 
 
 def parse_weights(text: str) -> dict[str, Any]:
@@ -189,12 +150,3 @@ def parse_weights(text: str) -> dict[str, Any]:
         name, _space, share = line.rpartition(" ")
         weights[name.strip()] = parse_scalar(share.strip().rstrip("%"))
     return weights
-
-
-def parse_scalar(text: str) -> Any:
-    """Return a number, true, false or the text."""
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-    return value if isinstance(value, bool | int | float) else text

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
@@ -24,6 +24,7 @@ from recommendations.flows.backoffice.access import VIEW_PEOPLE, get_flow
 from recommendations.flows.backoffice.flow_labels import describe_step, label_outcome
 from recommendations.flows.machine.graph import build_graph
 from recommendations.flows.models import Flow, FlowEntry, FlowStepRun, FlowVersion
+from recommendations.sending.models import Delivery
 
 PAGE_SIZE = 50
 STATES = {
@@ -31,12 +32,14 @@ STATES = {
     "passed": pgettext_lazy("people of a step", "Passed"),
     "left": pgettext_lazy("people of a step", "Left the flow here"),
     "failed": pgettext_lazy("people of a step", "Failed"),
+    "skipped": pgettext_lazy("people of a step", "Message skipped"),
 }
+FAILED_DELIVERIES = (Delivery.Status.FAILED, Delivery.Status.UNCERTAIN)
 LEFT = ("goal", "exited", "removed", "merged", "erased")
 
 
 def show_people(request: HttpRequest, flow_id: int) -> HttpResponse:
-    """Show the people of a step: ``?version=``, ``?step=`` and ``?state=`` waiting, passed, left or failed."""
+    """Show the people of a step: ``?version=``, ``?step=`` and ``?state=`` waiting, passed, left, failed or skipped."""
     flow = get_flow(request, flow_id, VIEW_PEOPLE)
     version, step, state = parse_choice(request, flow)
     cursor = request.GET.get("before", "")
@@ -93,8 +96,15 @@ def select_entries(version: FlowVersion, step: str, state: str) -> QuerySet[Flow
 
 
 def select_runs(version: FlowVersion, step: str, state: str) -> QuerySet[FlowStepRun]:
+    """Return the runs of a step that it passed or failed, or whose message failed or was skipped."""
     runs = FlowStepRun.objects.filter(version=version, step_key=step)
-    return runs.filter(outcome="failed") if state == "failed" else runs.exclude(outcome="failed")
+    if state == "passed":
+        return runs.exclude(outcome="failed")
+    if state == "skipped":
+        of_run = Delivery.objects.filter(origin_kind=Delivery.Kind.FLOW, origin_id=OuterRef("pk"))
+        return runs.filter(Exists(of_run.filter(status=Delivery.Status.SKIPPED)))
+    failed = Delivery.objects.filter(origin_kind=Delivery.Kind.FLOW, status__in=FAILED_DELIVERIES)  # a small index
+    return runs.filter(Q(outcome="failed") | Q(pk__in=failed.values("origin_id")))
 
 
 def select_page(version: FlowVersion, step: str, state: str, before: int | None) -> list[dict[str, Any]]:
@@ -113,10 +123,26 @@ def select_page(version: FlowVersion, step: str, state: str, before: int | None)
         ]
     runs = select_runs(version, step, state).select_related("entry").order_by("-pk")
     runs = runs.filter(pk__lt=before) if before else runs
+    shown = list(runs[: PAGE_SIZE + 1])
+    texts = describe_deliveries([run.pk for run in shown]) if state in ("failed", "skipped") else {}
     return [
-        {"cursor": run.pk, "customer": run.entry.customer_id, "at": run.at, "text": label_outcome(run.outcome)}
-        for run in runs[: PAGE_SIZE + 1]
+        {
+            "cursor": run.pk,
+            "customer": run.entry.customer_id,
+            "at": run.at,
+            "text": texts.get(run.pk) or label_outcome(run.outcome),
+        }
+        for run in shown
     ]
+
+
+def describe_deliveries(run_ids: list[int]) -> dict[int, str]:
+    """Return why the messages of step runs were skipped or failed."""
+    deliveries = Delivery.objects.filter(origin_kind=Delivery.Kind.FLOW, origin_id__in=run_ids)
+    return {
+        delivery.origin_id: str(delivery.get_skip_reason_display() or delivery.error or delivery.get_status_display())
+        for delivery in deliveries
+    }
 
 
 def read_user_ids(customer_ids: list[int]) -> dict[int, str]:

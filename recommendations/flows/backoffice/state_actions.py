@@ -4,7 +4,9 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from recommendations.flows.backoffice.access import ADD, CHANGE, DELETE, get_flow, get_user
@@ -36,14 +38,14 @@ def change_state(request: HttpRequest, flow_id: int) -> HttpResponse:
                 text = _("Version %(number)d is live. People who are inside finish on theirs.")
                 messages.success(request, text % {"number": version.number})
             case "pause":
-                pause_flow(flow=flow)
-                messages.success(request, _("The flow is paused. Messages that are queued already are still sent."))
+                held = pause_flow(flow=flow)
+                messages.success(request, " ".join([_("The flow is paused."), describe_held(held)]).strip())
             case "resume":
                 resume_flow(flow=flow)
                 messages.success(request, _("The flow is live again."))
             case "end" | "end-now":
-                end_flow(flow=flow, now=now, removes_people=action == "end-now")
-                messages.success(request, describe_end(flow))
+                canceled = end_flow(flow=flow, now=now, removes_people=action == "end-now")
+                messages.success(request, " ".join([describe_end(flow), describe_canceled(canceled)]).strip())
             case "discard":
                 discard_draft(flow=flow)
                 messages.success(request, _("The draft was discarded."))
@@ -61,6 +63,21 @@ def change_state(request: HttpRequest, flow_id: int) -> HttpResponse:
         for problem in error.problems:
             messages.error(request, describe_problem(problem))
     return HttpResponseRedirect(reverse("flows:flow", args=[flow.pk]))
+
+
+def describe_held(number: int) -> str:
+    """Return what happens to the queued messages of a paused flow; empty without any."""
+    text = ngettext(
+        "%(count)s queued message is held until you resume it.",
+        "%(count)s queued messages are held until you resume it.",
+        number,
+    )
+    return text % {"count": number_format(number, force_grouping=True)} if number else ""
+
+
+def describe_canceled(number: int) -> str:
+    text = ngettext("%(count)s queued message was canceled.", "%(count)s queued messages were canceled.", number)
+    return text % {"count": number_format(number, force_grouping=True)} if number else ""
 
 
 def describe_end(flow: Flow) -> str:

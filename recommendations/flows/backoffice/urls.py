@@ -18,6 +18,7 @@ urlpatterns = [
     path("<int:flow_id>/people/save/", wrap(people_page.save_people), name="save-people"),
     path("<int:flow_id>/test/", wrap(flow_page.show_dry_run), name="dry-run"),
     path("<int:flow_id>/parts/<slug:part>/", wrap(editor_pages.edit_part), name="part"),
+    path("<int:flow_id>/parts/<slug:part>/remove/", wrap(editor_pages.remove_part), name="remove-part"),
     path("<int:flow_id>/steps/add/", wrap(editor_pages.add_new_step), name="add-step"),
     path("<int:flow_id>/steps/<slug:key>/", wrap(editor_pages.edit_step), name="step"),
     path("<int:flow_id>/steps/<slug:key>/move/", wrap(editor_pages.move_existing_step), name="move-step"),

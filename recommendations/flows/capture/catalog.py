@@ -10,7 +10,13 @@ from customers.events.event_taxonomy import Meaning
 from recommendations.flows.machine.graph import FlowGraph
 from recommendations.flows.models import FlowSignal, FlowVersion
 
-MEANINGS = {"viewed": Meaning.VIEW, "added": Meaning.CART, "wishlisted": Meaning.WISHLIST, "bought": Meaning.PURCHASE}
+MEANINGS = {
+    "viewed": Meaning.VIEW,
+    "added": Meaning.CART,
+    "wishlisted": Meaning.WISHLIST,
+    "requested": Meaning.STOCK_REQUEST,
+    "bought": Meaning.PURCHASE,
+}
 EPOCH_DAY = date(1970, 1, 1)
 
 # Whoever bought the product after showing interest is left out. Of several products of one customer, the newest interest counts, so

@@ -95,6 +95,8 @@ class DefinitionParser:
             self.add(part, "kind", "unknown_kind", value=kind, valid=", ".join(kinds))
             return
         self.check_fields(part, raw, kinds[kind], extra={"kind"})
+        if part in ("goal", "exits") and raw.get("condition") == {"all": []}:
+            self.add(part, "condition", "everybody")
 
     def check_price_drop(self, trigger: object) -> None:
         if isinstance(trigger, Mapping) and trigger.get("change") == "price_drop" and "percent" not in trigger:

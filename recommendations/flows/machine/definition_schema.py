@@ -41,7 +41,7 @@ class DefinitionField:
 
 STAGES = ("visitor", "prospect", "new", "active", "loyal", "at_risk", "dormant", "churned", "reactivated")
 SCORES = ("churn", "value", "p_alive", "purchase_7", "purchase_30", "purchase_90")
-INTERESTS = ("viewed", "added", "wishlisted", "bought")
+INTERESTS = ("viewed", "added", "wishlisted", "requested", "bought")
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 BEST_HOUR = "best"
 

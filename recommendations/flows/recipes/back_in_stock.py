@@ -14,7 +14,7 @@ from recommendations.flows.recipes.recipe import (
 RECIPE = FlowRecipe(
     key="back-in-stock",
     name=_("Back in stock"),
-    description=_("Notifies people when a product that they viewed or wanted is back in stock."),
+    description=_("Notifies people who asked for it, or who viewed or wanted the product, when it is back in stock."),
     templates=("back-in-stock",),
     questions=(
         RecipeQuestion("days", _("Days since the interest"), _("How long ago people may have viewed it."), 60, 1, 365),

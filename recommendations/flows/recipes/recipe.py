@@ -44,7 +44,7 @@ class FlowRecipe:
 
 
 ORDERED = {"kind": "event", "event": "order_placed"}
-CATALOG_INTERESTS = ["viewed", "added", "wishlisted"]
+CATALOG_INTERESTS = ["viewed", "added", "wishlisted", "requested"]
 
 
 def make_definition(trigger: dict[str, Any], steps: list[dict[str, Any]], **parts: Any) -> dict[str, Any]:

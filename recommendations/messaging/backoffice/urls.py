@@ -6,6 +6,7 @@ from django.urls import path
 from recommendations.messaging.backoffice import (
     coupon_pages,
     editor_page,
+    link_check_page,
     list_page,
     preview_page,
     settings_page,
@@ -30,6 +31,7 @@ urlpatterns = [
     path("<int:template_id>/preview/text/", wrap(preview_page.show_text), name="preview-text"),
     path("<int:template_id>/customers/", wrap(preview_page.find_customers), name="customers"),
     path("<int:template_id>/checks/", wrap(version_pages.show_checks), name="checks"),
+    path("<int:template_id>/links/", wrap(link_check_page.check_all_links), name="check-links"),
     path("<int:template_id>/versions/", wrap(version_pages.show_versions), name="versions"),
     path("<int:template_id>/publish/", wrap(version_pages.publish), name="publish"),
     path("<int:template_id>/discard/", wrap(version_pages.discard), name="discard"),

@@ -27,9 +27,10 @@ from recommendations.messaging.backoffice.editor_page import redirect_to_editor
 from recommendations.messaging.backoffice.preview_page import find_customer, render_message
 from recommendations.messaging.channels import Channel
 from recommendations.messaging.checks import check_version
+from recommendations.messaging.link_checks import read_link_check
 from recommendations.messaging.mjml.problems import SourceError
 from recommendations.messaging.models import LANGUAGES, MessageTemplate, TemplateVersion
-from recommendations.messaging.test_sends import TestMessage, get_test_sender
+from recommendations.messaging.proofs import Proof, get_proof_sender
 from recommendations.messaging.versions import PublishError, discard_draft, publish_draft, restore_version
 
 
@@ -48,6 +49,7 @@ def show_checks(request: HttpRequest, template_id: int) -> HttpResponse:
         **describe_editor(request, template, version, content),
         results=results,
         errors=errors,
+        link_check=read_link_check(version) if version and template.channel == Channel.EMAIL else None,
         warnings=len(results) - errors,
         may_change=request.user.has_perm(CHANGE),
     )
@@ -119,7 +121,7 @@ def send_test(request: HttpRequest, template_id: int) -> HttpResponse:
     try:
         if template.channel == Channel.EMAIL:
             validate_email(address)
-        problem = send_test_message(request, template, version, language=language, address=address)
+        problem = send_proof(request, template, version, language=language, address=address)
     except ValidationError:
         problem = _("“%(address)s” is not an email address. Correct it.") % {"address": address[:100]}
     except SourceError as error:
@@ -132,11 +134,11 @@ def send_test(request: HttpRequest, template_id: int) -> HttpResponse:
     return redirect_to_editor(template, language=language)
 
 
-def send_test_message(
+def send_proof(
     request: HttpRequest, template: MessageTemplate, version: TemplateVersion | None, *, language: str, address: str
 ) -> str:
     """Render and send; return the problem, or "". Errors: SourceError."""
-    sender = get_test_sender()
+    sender = get_proof_sender()
     if version is None or sender is None:
         return _("Test messages cannot be sent: there is no content yet.")
     rendered = render_message(request, template, version, base_url=settings.PUBLIC_URL)
@@ -144,7 +146,7 @@ def send_test_message(
     customer = find_customer(request)
     record_action("template.test_sent", instance=template, details={"version": version.number, "language": language})
     return sender(
-        TestMessage(
+        Proof(
             channel=template.channel,
             address=address,
             language=language,

@@ -19,6 +19,8 @@ LINK = re.compile(r"(<a\b[^>]*?\shref=\")([^\"]*)(\"[^>]*>)(.*?)</a>", re.DOTALL
 SOURCE = re.compile(r"(<(?:img|td|table|div)\b[^>]*?\s(?:src|background)=\")([^\"]*)(\")", re.IGNORECASE)
 IMAGE_TEXT = re.compile(r"<img\b[^>]*?\salt=\"([^\"]*)\"", re.IGNORECASE)
 TAGS = re.compile(r"<[^<>]*>")
+IMAGE = re.compile(r"<img\b[^>]*>", re.IGNORECASE)
+FRACTION = re.compile(r"(\swidth=\"\d+)\.\d+\"")
 MAX_LABEL = 60
 DARK_MODE = (
     '<meta name="color-scheme" content="light dark"><meta name="supported-color-schemes" content="light dark">'
@@ -43,10 +45,16 @@ def complete_document(html: str, *, language: str, subject: str, preheader: str)
     html = html.replace("<title></title>", f"<title>{escape(subject)}</title>", 1)
     if 'name="color-scheme"' not in html:
         html = html.replace("</head>", f"{DARK_MODE}</head>", 1)
+    html = IMAGE.sub(lambda match: correct_image(match[0]), html)
     if preheader:
         preview = PREVIEW.format(text=escape(preheader))
         html = re.sub(r"<body[^>]*>", lambda match: match[0] + preview, html, count=1)
     return html
+
+
+def correct_image(tag: str) -> str:
+    """Return an image of the compiler with whole pixels as its width and without a height that is no number, as HTML demands."""
+    return FRACTION.sub(r'\1"', tag.replace(' height="auto"', ""))
 
 
 def replace_links(html: str, slots: SlotTable) -> str:

@@ -1,5 +1,6 @@
 """What was chosen for one recipient: products and coupon codes. Stored with the delivery, so that it is shown again unchanged."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -7,6 +8,16 @@ from typing import Any
 from recommendations.serving.state.product_index import ProductCard
 
 NO_CONTENT, COUPONS_USED_UP = "no_content", "coupons_used_up"
+
+
+def cards_to_json(cards: Iterable[ProductCard]) -> list[dict[str, Any]]:
+    return [{**asdict(card), "price": None if card.price is None else str(card.price)} for card in cards]
+
+
+def cards_from_json(stored: Iterable[dict[str, Any]]) -> list[ProductCard]:
+    return [
+        ProductCard(**{**card, "price": None if card["price"] is None else Decimal(card["price"])}) for card in stored
+    ]
 
 
 @dataclass
@@ -22,20 +33,11 @@ class MessageChoices:
 
     def to_json(self) -> dict[str, Any]:
         """Return the choices as JSON for `Delivery.choices`."""
-        rows = {
-            row: [{**asdict(card), "price": None if card.price is None else str(card.price)} for card in cards]
-            for row, cards in self.products.items()
-        }
+        rows = {row: cards_to_json(cards) for row, cards in self.products.items()}
         return {"products": rows, "coupons": dict(self.coupons), "skip_reason": self.skip_reason}
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> "MessageChoices":
         """Return the choices that `to_json` wrote; of an empty object, no choices."""
-        products = {
-            row: [
-                ProductCard(**{**card, "price": None if card["price"] is None else Decimal(card["price"])})
-                for card in cards
-            ]
-            for row, cards in stored.get("products", {}).items()
-        }
+        products = {row: cards_from_json(cards) for row, cards in stored.get("products", {}).items()}
         return cls(products, dict(stored.get("coupons", {})), stored.get("skip_reason", ""))

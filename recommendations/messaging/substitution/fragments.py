@@ -8,9 +8,10 @@ from functools import lru_cache
 from html import escape
 from urllib.parse import quote
 
+from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from catalog.placeholder_images.drawing import choose_image_url
+from catalog.placeholder_images.png import choose_mail_image_url
 from config.foundation.number_formats import format_money
 from recommendations.messaging.substitution.context import RenderContext
 from recommendations.messaging.substitution.product_links import build_product_url
@@ -104,24 +105,34 @@ class CellGetter:
             return get_image_url(card, context)
         if self.name == "link":
             url = build_product_url(card)
+            if self.is_chosen_at_open and (link := context.links.product_link(self.row, context.first + self.cell)):
+                return link
             return context.get_click(url, f"{self.row}:{card.product_id}") if url else ""
         if self.name == "price":
             return format_price(card, context)
+        if self.is_chosen_at_open:  # the alternative text of an image whose product is not known yet
+            return translate_open_text(context.language)
         return card.title
 
 
+@lru_cache(maxsize=16)
+def translate_open_text(language: str) -> str:
+    with override(language):
+        return _("A product picked for you")
+
+
 def format_price(card: ProductCard, context: RenderContext) -> str:
-    return _format_price(card.price, card.currency, context.language)
+    return format_price_text(card.price, card.currency, context.language)
 
 
 @lru_cache(maxsize=10_000)
-def _format_price(price: Decimal | None, currency: str, language: str) -> str:
+def format_price_text(price: Decimal | None, currency: str, language: str) -> str:
     with override(language):
         return "" if price is None else format_money(price, currency)
 
 
 def get_image_url(card: ProductCard, context: RenderContext) -> str:
-    url = choose_image_url(image_url=card.image_url, category=card.category, title=card.title)
+    url = choose_mail_image_url(image_url=card.image_url, category=card.category, title=card.title)
     return context.links.absolute(url) if url.startswith("/") else url
 
 

@@ -21,6 +21,9 @@ class LinkBuilder(Protocol):
     def product_image(self, row: str, index: int) -> str:
         """Return the URL of the image of a product that is chosen when the message is opened."""
 
+    def product_link(self, row: str, index: int) -> str:
+        """Return the URL that counts a click and leads to the product of that image; "" for that of the product chosen at send."""
+
     def absolute(self, path: str) -> str:
         """Return the public URL of a path of this server, such as that of the logo."""
 
@@ -47,6 +50,9 @@ class PreviewLinks:
         return "#view-in-browser"
 
     def product_image(self, row: str, index: int) -> str:
+        return ""
+
+    def product_link(self, row: str, index: int) -> str:
         return ""
 
     def absolute(self, path: str) -> str:

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
@@ -19,7 +20,7 @@ from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.tables import Cell, Column, build_table
 from config.foundation.number_formats import format_count, format_percent
 from config.foundation.slow_figures import get_figures
-from recommendations.offers.backoffice.result_texts import describe_results
+from recommendations.offers.backoffice.result_texts import describe_order_effect, describe_results
 from recommendations.offers.decision import OfferRequest, decide_offer
 from recommendations.offers.editing import OfferNotReadyError, pause_offer, start_offer
 from recommendations.offers.models import Offer, OfferExposure
@@ -109,6 +110,7 @@ def show_one_offer(request: HttpRequest, offer_id: int) -> HttpResponse:
         results=results,
         figures=build_figures(results),
         groups=build_groups(results),
+        order_effect=describe_order_effect(results),
         user_id=request.GET.get("user_id", ""),
         outcomes=try_customer(offer, request.GET.get("user_id", ""), now=now),
         may_change=request.user.has_perm(CHANGE),
@@ -134,6 +136,7 @@ def build_groups(results: OfferResults) -> list[dict[str, str]]:
             "people": format_count(group.people),
             "buyers": format_count(group.buyers),
             "orders": format_count(group.orders),
+            "per_person": "" if group.orders_per_person is None else number_format(group.orders_per_person, 2),
             "rate": format_percent(group.conversion_rate),
         }
         for name, group in ((_("Saw the offer"), results.shown), (_("Holdout"), results.held_out))

@@ -37,3 +37,12 @@ def describe_results(offer: Offer, results: OfferResults) -> str:
             "No effect on buyers shown yet: %(difference)s percentage points within %(days)d days (95%% interval %(low)s to %(high)s)."
         )
     return text % interval
+
+
+def describe_order_effect(results: OfferResults) -> str:
+    """Say how many more orders a person placed because of the offer; empty if both groups are too small."""
+    if results.order_difference is None or results.order_low is None or results.order_high is None:
+        return ""
+    text = _("Orders per customer: %(difference)s compared with the holdout group (95%% interval %(low)s to %(high)s).")
+    numbers = {"difference": results.order_difference, "low": results.order_low, "high": results.order_high}
+    return text % {name: f"{'+' if value > 0 else ''}{number_format(value, 2)}" for name, value in numbers.items()}

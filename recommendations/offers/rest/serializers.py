@@ -136,6 +136,7 @@ class OfferGroupSerializer(serializers.Serializer[Any]):
     people = serializers.IntegerField()
     buyers = serializers.IntegerField(help_text=_("People who ordered within the window after their first exposure."))
     orders = serializers.IntegerField()
+    orders_per_person = serializers.FloatField(allow_null=True)
     conversion_rate = serializers.FloatField(allow_null=True)
 
 
@@ -154,3 +155,8 @@ class OfferResultsSerializer(serializers.Serializer[Any]):
     )
     low = serializers.FloatField(allow_null=True, help_text=_("Lower end of the 95% interval of the difference."))
     high = serializers.FloatField(allow_null=True, help_text=_("Upper end of the 95% interval of the difference."))
+    order_difference = serializers.FloatField(
+        allow_null=True, help_text=_("Orders per person of those who saw it, less holdout.")
+    )
+    order_low = serializers.FloatField(allow_null=True, help_text=_("Lower end of its 95% interval."))
+    order_high = serializers.FloatField(allow_null=True, help_text=_("Upper end of its 95% interval."))

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpRespons
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from config.foundation.backoffice.pages import render_page
@@ -32,7 +32,7 @@ MAX_FILE_MB = 50
 COLUMNS = (
     Column(key="address", label=gettext_lazy("Keyed hash"), align="text"),
     Column(key="kind", label=gettext_lazy("Kind"), align="text"),
-    Column(key="reason", label=gettext_lazy("Reason"), sort="reason", align="text"),
+    Column(key="reason", label=pgettext_lazy("suppression", "Reason"), sort="reason", align="text"),
     Column(key="source", label=gettext_lazy("Source"), align="text"),
     Column(key="added_at", label=gettext_lazy("Added"), sort="added_at", align="text"),
 )

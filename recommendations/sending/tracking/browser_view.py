@@ -1,4 +1,4 @@
-"""A message as its page in the browser shows it, and product images that are chosen at that time."""
+"""A message as its page in the browser shows it."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -8,19 +8,27 @@ from django.utils.html import escape
 
 from recommendations.messaging.models import TemplateVersion
 from recommendations.messaging.rendering import MessageChoices, Recipient, get_compiled, load_recipients
-from recommendations.messaging.rendering.choosing import choose_products
 from recommendations.sending.models import Delivery
 from recommendations.sending.tracking.links import DeliveryLinks
+from recommendations.sending.tracking.origin_keys import find_origin_keys
 
 
 @lru_cache(maxsize=1024)
 def get_template_key(version_id: int) -> str:
-    """Return the key of a version's template, which is the campaign of its links; versions never change their template."""
+    """Return the key of a version's template; versions never change their template."""
     return TemplateVersion.objects.values_list("template__key", flat=True).get(pk=version_id)
 
 
-def build_links(delivery_id: int, channel: str, version_id: int) -> DeliveryLinks:
-    return DeliveryLinks(delivery_id, channel, get_template_key(version_id))
+def build_links(delivery_id: int, channel: str, version_id: int, key: str = "") -> DeliveryLinks:
+    """Return the links of a delivery. key: of its campaign or flow, for utm_campaign; "": that of the template."""
+    return DeliveryLinks(delivery_id, channel, key or get_template_key(version_id))
+
+
+def build_delivery_links(delivery: Delivery) -> DeliveryLinks:
+    """Return the links of a stored delivery."""
+    origin = delivery.origin_kind, delivery.origin_id
+    key = find_origin_keys([origin]).get(origin, "")
+    return build_links(delivery.pk, delivery.channel, delivery.template_version_id, key)
 
 
 def render_in_browser(
@@ -46,22 +54,7 @@ def render_in_browser(
     rendered = compiled.render(
         recipient=change_recipient(recipient),
         choices=MessageChoices.from_json(delivery.choices),
-        links=build_links(delivery.pk, delivery.channel, delivery.template_version_id),
+        links=build_delivery_links(delivery),
         language=delivery.language or compiled.choose_language(recipient.language),
     )
     return rendered.html or f"<!DOCTYPE html><meta charset=utf-8><pre>{escape(rendered.text)}</pre>"
-
-
-def find_product_image(delivery_id: int, place: str, *, now: datetime) -> str:
-    """Return the URL of the image of a product for the customer now; empty if there is none. place: "row:index"."""
-    key, _colon, index = place.rpartition(":")
-    delivery = Delivery.objects.filter(pk=delivery_id).first()
-    if delivery is None or not index.isdecimal():
-        return ""
-    compiled = get_compiled(delivery.template_version_id)
-    row = next((row for row in compiled.product_rows if row.key == key), None)
-    recipients = load_recipients([delivery.customer_id], fields=compiled.fields, as_of=now)
-    if row is None or delivery.customer_id not in recipients:
-        return ""
-    cards = choose_products(row, recipients[delivery.customer_id], now=now)
-    return (cards[int(index)].image_url or "") if int(index) < len(cards) else ""

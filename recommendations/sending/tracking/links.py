@@ -44,6 +44,9 @@ class DeliveryLinks:
     def product_image(self, row: str, index: int) -> str:
         return self._build("i", tokens.make_token(tokens.IMAGE, self.delivery_id, f"{row}:{index}"))
 
+    def product_link(self, row: str, index: int) -> str:
+        return self._build("r", tokens.make_token(tokens.PRODUCT, self.delivery_id, f"{row}:{index}"))
+
     def absolute(self, path: str) -> str:
         return f"{settings.PUBLIC_URL}{path}"
 

@@ -11,7 +11,7 @@ from django.conf import settings
 
 DELIVERY = struct.Struct(">q")
 MAX_LENGTH = 4000
-CLICK, OPEN, UNSUBSCRIBE, PREFERENCES, VIEW, IMAGE, MESSAGE = b"c", b"o", b"u", b"p", b"v", b"i", b"m"
+CLICK, OPEN, UNSUBSCRIBE, PREFERENCES, VIEW, IMAGE, MESSAGE, PRODUCT = b"c", b"o", b"u", b"p", b"v", b"i", b"m", b"r"
 
 
 class InvalidTokenError(ValueError):

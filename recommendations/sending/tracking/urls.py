@@ -12,4 +12,5 @@ urlpatterns = [
     path("p/<str:token>", views.show_preferences_page, name="preferences"),
     path("v/<str:token>", views.show_message, name="view"),
     path("i/<str:token>", views.show_product_image, name="image"),
+    path("r/<str:token>", views.open_product, name="product"),
 ]

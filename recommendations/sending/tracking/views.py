@@ -16,10 +16,12 @@ from config.foundation.http.client_address import get_client_address
 from config.foundation.rate_limiter import count_locally
 from config.foundation.shop.profile import get_shop
 from customers.identity.models import Customer
+from recommendations.messaging.cards.pictures import draw_product
 from recommendations.sending.models import Delivery
 from recommendations.sending.tracking import tokens
-from recommendations.sending.tracking.browser_view import find_product_image, render_in_browser
+from recommendations.sending.tracking.browser_view import render_in_browser
 from recommendations.sending.tracking.entries import MAX_AGENT, TrackedEntry, compute_source
+from recommendations.sending.tracking.opened_products import build_opened_link, choose_opened_product
 from recommendations.sending.tracking.storing import record_entry
 from recommendations.sending.tracking.subscriptions import (
     PREFERENCES,
@@ -30,6 +32,8 @@ from recommendations.sending.tracking.subscriptions import (
 
 PIXEL = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 PAGES_PER_MINUTE = 120  # of one address; opens and clicks are not limited, because proxies open for many people
+IMAGES_PER_MINUTE = 60  # of one message, which has at most 12 products in a row
+NOT_STORED = {"Cache-Control": "no-store, private"}
 EMAIL_POLICY = {
     "default-src": ["'none'"],
     "img-src": ["https:", "http:", "data:"],
@@ -94,7 +98,7 @@ def show_open_pixel(request: HttpRequest, token: str) -> HttpResponse:
     """Count an open; the answer is a transparent image, also for an unknown token."""
     with suppress(tokens.InvalidTokenError):
         record(request, "open", tokens.read_token(tokens.OPEN, token)[0])
-    return HttpResponse(PIXEL, content_type="image/gif", headers={"Cache-Control": "no-store, private"})
+    return HttpResponse(PIXEL, content_type="image/gif", headers=NOT_STORED)
 
 
 @csrf_exempt
@@ -143,12 +147,28 @@ def show_message(request: HttpRequest, token: str) -> HttpResponse:
 
 @require_safe
 def show_product_image(request: HttpRequest, token: str) -> HttpResponse:
-    """Lead to the image of a product that is chosen now; without one, to a transparent image."""
+    """Draw the card of a product that is chosen now; without one, a transparent image."""
     delivery_id, place = read_token(tokens.IMAGE, token)
-    url = find_product_image(delivery_id, place, now=timezone.now())
-    if url:
-        return HttpResponseRedirect(url, headers={"Cache-Control": "no-store, private"})
-    return HttpResponse(PIXEL, content_type="image/gif", headers={"Cache-Control": "no-store, private"})
+    wait = count_locally(f"message-image:{delivery_id}", max_requests=IMAGES_PER_MINUTE)
+    if wait:
+        return HttpResponse("Too many requests.", status=429, headers={"Retry-After": str(wait)})
+    shown = choose_opened_product(delivery_id, place, now=timezone.now())
+    if shown is None:
+        return HttpResponse(PIXEL, content_type="image/gif", headers=NOT_STORED)
+    return HttpResponse(draw_product(shown.card, language=shown.language), content_type="image/png", headers=NOT_STORED)
+
+
+@require_safe
+def open_product(request: HttpRequest, token: str) -> HttpResponse:
+    """Count a click on such a card and lead to the product that it showed."""
+    delivery_id, place = read_token(tokens.PRODUCT, token)
+    url = build_opened_link(delivery_id, place)
+    if not url:
+        raise Http404("The product has no page.")
+    record(request, "click", delivery_id, url)
+    response = HttpResponseRedirect(url)
+    response["Referrer-Policy"] = "no-referrer"
+    return response
 
 
 def render_page(request: HttpRequest, name: str, *, status: int = 200, **context: Any) -> HttpResponse:

@@ -1,7 +1,4 @@
-"""HTTP requests to providers and webhooks: only to public addresses, over connections that many requests use.
-
-The name is resolved once per connection and the connection goes to a checked address, as in `config/foundation/files/safe_download.py`.
-"""
+"""HTTP requests to providers and webhooks: only to public addresses, over connections that many requests use."""
 
 import http.client
 import time
@@ -10,14 +7,11 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from config.foundation.http.public_connection import ForbiddenAddressError, connect
 from recommendations.sending.transport.journal import SendResult
 
 MAX_ANSWER = 20_000
 MAX_IDLE_SECONDS = 20.0
-
-
-class ForbiddenAddressError(Exception):
-    """The URL is not https, or leads to an address that is not public."""
 
 
 class HttpSender:
@@ -93,26 +87,3 @@ def classify_status(status: int, *, is_idempotent: bool) -> str:
     if status >= 500:
         return "temporary" if is_idempotent else "uncertain"
     return "permanent"
-
-
-def connect(parts: SplitResult, *, private_hosts: frozenset[str], timeout: float) -> http.client.HTTPConnection:
-    """Open a connection to a checked address. Raises ForbiddenAddressError, OSError."""
-    from django.conf import settings
-
-    if not settings.configured:  # the texts of errors need no translation here
-        settings.configure(USE_I18N=False)
-    from config.foundation.files.safe_download import DownloadError, PinnedConnection, check_url, find_address
-
-    host = parts.hostname or ""
-    if parts.scheme == "http" and host in private_hosts:
-        plain = http.client.HTTPConnection(host, parts.port or 80, timeout=timeout)
-        plain.connect()
-        return plain
-    try:
-        check_url(parts.geturl())
-        connection = PinnedConnection(parts, address=find_address(parts, private_hosts))
-    except DownloadError as error:
-        raise ForbiddenAddressError(str(error)) from error
-    connection.timeout = timeout
-    connection.connect()
-    return connection

@@ -220,10 +220,10 @@ def list_api_addresses(shop: SimpleNamespace) -> Iterator[str]:
         "scenario": ["for-you"],
         "order_id": ["order-1", "order-2"],
         "version": ["v1"],
-        "pk": [shop.rule.pk],
     }
     for path, name, pattern in list_patterns(get_resolver().url_patterns):
         values["key"] = ["everyone", "handpicked"] if "segments/" in path else ["spring"]
+        values["pk"] = [shop.delivery.pk] if "deliveries/" in path else [shop.rule.pk]
         view = getattr(pattern.callback, "cls", None)
         if not path.startswith("api/v1/") or name in EXEMPT or view is None or not hasattr(view, "get"):
             continue

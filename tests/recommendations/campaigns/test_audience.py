@@ -2,7 +2,7 @@
 
 import csv
 import io
-from datetime import timedelta
+from datetime import time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +20,7 @@ from recommendations.campaigns.effect_size import compute_minimum_detectable_eff
 from recommendations.campaigns.exports import export_audience, stream_audience
 from recommendations.campaigns.models import AudienceExport, Campaign
 from recommendations.sending.holdout import compute_bucket
+from recommendations.sending.models import SendingSettings
 from tests.makers import NOON, make_consent, make_customer, make_identifier, make_order, make_profile, make_segment
 
 pytestmark = pytest.mark.django_db
@@ -256,3 +257,24 @@ def test_invalid_segment_is_reported_and_nothing_is_recorded() -> None:
 def test_an_erased_customer_is_in_no_audience(loyal: Segment) -> None:
     Customer.objects.update(erased_at=NOON)
     assert preview_audience(campaign=make_campaign(loyal), as_of=NOON).segment == 0
+
+
+def test_messages_that_wait_for_the_end_of_quiet_hours_are_counted(loyal: Segment, settings: Any) -> None:
+    """At noon UTC it is quiet from 20:00 to 08:00 in Shanghai and New York, and not in London; a trait says more than the country."""
+    SendingSettings(quiet_from=time(20), quiet_until=time(8)).save()
+    at_home = {"country": "GB"}
+    values = [
+        {"country": "CN"},
+        {"country": "US"},
+        at_home,
+        {"country": "CN", "traits": {"time_zone": "Europe/London"}},
+    ]
+    for number, fields in enumerate([*values, {"country": "GB", "traits": {"timezone": "Asia/Shanghai"}}]):
+        Customer.objects.filter(pk=10**12 + number).update(**fields)
+    preview = preview_audience(campaign=make_campaign(loyal, channel="email", holdout_share=0), as_of=NOON)
+    assert (preview.audience, preview.postponed) == (5, 3)
+    quiet = next(step for step in build_waterfall(preview) if step["name"] == "Quiet hours")
+    assert (quiet["lost"], quiet["description"].split(": ")[1][:10]) == (0, "3 messages")
+    local = make_campaign(loyal, key="local", channel="email", holdout_share=0, uses_customer_time=True)
+    local.kind, local.weekdays, local.send_time = Campaign.Kind.RECURRING, [1], time(21)
+    assert preview_audience(campaign=local, as_of=NOON).postponed == 5

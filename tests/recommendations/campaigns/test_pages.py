@@ -140,6 +140,14 @@ def test_marketer_downloads_the_audience_of_an_export(all_customers: Segment) ->
     assert export.rows == 4
     assert marketer.get(reverse("admin:campaigns_audienceexport_change", args=[export.pk])).status_code == 200
     assert marketer.get(reverse("admin:campaigns_audienceexport_add")).status_code == 403
+    Campaign.objects.update(holdout_share=Decimal("0.5"))
+    exported = set(read_body(marketer.get(address)).splitlines())
+    latest = AudienceExport.objects.latest("pk")
+    held_out = reverse("admin:campaigns_audienceexport_holdout", args=[latest.pk])
+    assert held_out in read_body(marketer.get(reverse("admin:campaigns_audienceexport_changelist")))
+    others = set(read_body(marketer.get(held_out)).splitlines())
+    assert (len(others) - 1, len(exported & others)) == (latest.held_out, 1), "the header, and nobody in both"
+    assert len(exported | others) == 5
 
 
 def test_analyst_sees_the_audience_but_cannot_download_it(all_customers: Segment) -> None:

@@ -16,10 +16,12 @@ from recommendations.flows.capture.birthdays import find_birthdays, is_birthday
 from recommendations.flows.capture.matches import compare_due_matches
 from recommendations.flows.execution.reactions import process_signals
 from recommendations.flows.models import FlowEntry, FlowSignal
-from recommendations.flows.publishing import create_flow
+from recommendations.flows.publishing import create_flow, publish_flow
+from recommendations.flows.recipes.registry import create_flow_from_recipe
+from recommendations.sending.models import Delivery
 from tests.customers.processing.event_makers import process, product, send, track
 from tests.makers import make_customer, make_order, make_product, make_profile, make_segment
-from tests.recommendations.flows.makers import make_definition, make_live_flow, make_template, message, wait
+from tests.recommendations.flows.makers import make_definition, make_live_flow, make_template, message, run, wait
 
 pytestmark = pytest.mark.django_db
 DAY = timedelta(days=1)
@@ -186,6 +188,27 @@ def test_back_in_stock_and_new_products_start_flows(now: datetime) -> None:
     assert list(back.entries.values_list("customer_id", flat=True)) == [waiting.pk]
     assert list(new.entries.values_list("customer_id", flat=True)) == [fan.pk]
     assert new.entries.get().event["product"]["title"] == "Oolong"
+
+
+def test_a_request_by_the_button_of_the_on_site_script_is_answered_when_the_product_is_back(now: datetime) -> None:
+    make_product("tea", title="Green tea", availability="out_of_stock")
+    make_template("back-in-stock")
+    asked, viewer = make_customer("ada"), make_customer("bob")
+    flow = create_flow_from_recipe(key="back-in-stock", now=now, by=None)
+    publish_flow(flow=flow, now=now)
+    only = {"kind": "catalog", "change": "back_in_stock", "interest": ["requested"], "within_days": 30}
+    narrow = make_live_flow(STEPS, name="Only who asked", trigger=only)
+    send(
+        track("Back In Stock Requested", {"product_id": "tea"}, userId="ada"),
+        track("Product Viewed", product("tea"), userId="bob"),
+        at=now,
+    )
+    process(at=now)
+    upsert_products(items=[{"product_id": "tea", "availability": "in_stock"}], at=now, currency="EUR")
+    run(now)
+    assert list(narrow.entries.values_list("customer_id", flat=True)) == [asked.pk]
+    assert sorted(flow.entries.values_list("customer_id", flat=True)) == [asked.pk, viewer.pk]
+    assert {delivery.event["product"]["title"] for delivery in Delivery.objects.all()} == {"Green tea"}
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,19 @@ from customers.identity.models import Customer
 from customers.identity.signals import customer_erased
 from customers.segments.models import Segment
 from recommendations.flows.execution.actions import ACTIONS
+from recommendations.flows.maintenance import finish_ending_flows
 from recommendations.flows.models import Flow, FlowEntry, FlowListener, FlowSignal, FlowStepCount, FlowStepRun
-from recommendations.flows.publishing import end_flow, pause_flow, publish_flow, resume_flow, save_draft
+from recommendations.flows.publishing import (
+    create_flow,
+    end_flow,
+    pause_flow,
+    publish_flow,
+    resume_flow,
+    save_draft,
+)
+from recommendations.flows.queued_messages import hold_returned_messages
 from recommendations.sending.models import Delivery
+from recommendations.webhooks.models import WebhookEndpoint, WebhookNotification
 from tests.makers import make_customer, make_product, make_profile
 from tests.recommendations.flows.makers import (
     NOON,
@@ -207,6 +217,48 @@ def test_ending_a_flow_removes_people_or_lets_them_finish(
     run(NOON + HOUR)
     assert len(list_messages(flow)) == (0 if removes_people else 1)
     assert FlowListener.objects.filter(is_trigger=True).count() == 0
+
+
+def test_a_pause_holds_queued_messages_and_the_end_of_the_flow_cancels_them() -> None:
+    make_template()
+    flow, other = (make_live_flow([message("hello"), wait("end", days=1)], name=name) for name in ("Flow", "Other"))
+    for _number in range(3):
+        signal(make_customer().pk)
+    run(NOON)
+    sent = Delivery.objects.filter(origin_id__in=FlowStepRun.objects.filter(version__flow=flow).values("pk"))
+    Delivery.objects.filter(pk=sent.earliest("pk").pk).update(status="sending")
+    assert pause_flow(flow=flow) == 2
+    assert sorted(sent.values_list("status", "is_paused")) == [("pending", True), ("pending", True), ("sending", False)]
+    sent.filter(status="sending").update(status="pending")  # it could not be handed over and is tried again
+    hold_returned_messages()
+    assert set(sent.values_list("is_paused", flat=True)) == {True}
+    assert resume_flow(flow=flow) == 3
+    assert set(Delivery.objects.values_list("status", "is_paused")) == {("pending", False)}
+    pause_flow(flow=flow)
+    assert end_flow(flow=flow, now=NOON, removes_people=True) == 3
+    assert set(sent.values_list("status", "skip_reason")) == {("canceled", "canceled")}
+    assert Delivery.objects.filter(status="pending", is_paused=False).count() == 3  # those of the other flow
+    pause_flow(flow=other)
+    end_flow(flow=other, now=NOON, removes_people=False)
+    assert Delivery.objects.filter(status="pending", is_paused=False).count() == 3
+
+
+def test_changes_of_the_state_are_published_to_the_endpoints_of_the_shop() -> None:
+    make_template()
+    flow = create_flow(name="Basket", definition=make_definition([wait("pause", hours=1), message("hello")]))
+    types = ["flow.published", "flow.paused", "flow.resumed", "flow.ending", "flow.ended"]
+    WebhookEndpoint.objects.create(name="shop", url="https://shop.example/hook", event_types=types)
+    publish_flow(flow=flow, now=NOON)
+    signal(make_customer().pk)
+    run(NOON)
+    pause_flow(flow=flow)
+    resume_flow(flow=flow)
+    end_flow(flow=flow, now=NOON, removes_people=False)
+    run(NOON + HOUR)
+    finish_ending_flows(now=NOON + HOUR)
+    notifications = WebhookNotification.objects.order_by("id")
+    assert list(notifications.values_list("type", flat=True)) == types
+    assert notifications[1].payload == {"flow": "basket", "name": "Basket", "status": "paused", "version": 1}
 
 
 def test_a_merge_of_two_people_inside_leaves_one_stay_and_one_message() -> None:

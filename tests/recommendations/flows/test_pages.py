@@ -1,5 +1,6 @@
 """The pages of flows: a marketer makes a flow from a recipe, edits its steps, publishes it and sees who is inside."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.utils import timezone
 from customers.segments.models import Segment
 from recommendations.flows.models import Flow
 from recommendations.flows.publishing import create_flow, get_draft, publish_flow
+from recommendations.sending.models import Delivery
 from tests.makers import make_customer, make_profile, make_segment
 from tests.recommendations.flows.makers import make_definition, make_template, message, run, signal, wait
 
@@ -55,8 +57,9 @@ def test_steps_are_added_edited_moved_and_deleted(marketer: Client) -> None:
     add = reverse("flows:add-step", args=[flow.pk])
     assert "days" in read(marketer, f"{add}?kind=wait")
     marketer.post(f"{add}?kind=message&after=pause", {"template": "hello"})
-    condition = {"condition_side": "in", "condition_segment": "loyal"}
-    marketer.post(f"{add}?kind=branch&after=message", condition)
+    assert "data-condition-builder" in read(marketer, f"{add}?kind=branch&after=message")
+    condition = {"field": "segment", "op": "in", "value": ["loyal"]}
+    marketer.post(f"{add}?kind=branch&after=message", {"condition": json.dumps(condition)})
     marketer.post(f"{add}?kind=add_tag&into=branch&branch=yes", {"tag": "vip"})
     marketer.get(f"{add}?kind=exit&into=branch&branch=no")
     marketer.post(
@@ -64,14 +67,14 @@ def test_steps_are_added_edited_moved_and_deleted(marketer: Client) -> None:
     )
     response = marketer.post(reverse("flows:move-step", args=[flow.pk, "message"]), {"direction": "up"}, follow=True)
     text = response.content.decode()
-    assert text.index("Send a message: hello") < text.index("Wait 3 hours") < text.index("in the segment loyal")
+    assert text.index("Send a message: hello") < text.index("Wait 3 hours") < text.index("egment is loyal")
     draft = get_draft(flow)
     assert draft is not None
     branch = draft.definition["steps"][2]
-    assert branch["condition"] == {"field": "segment", "op": "in", "value": ["loyal"]}
+    assert branch["condition"] == condition
     assert [branch["branches"][name][0]["kind"] for name in ("yes", "no")] == ["add_tag", "exit"]
     marketer.post(reverse("flows:delete-step", args=[flow.pk, "branch"]))
-    assert "in the segment loyal" not in read(marketer, page)
+    assert "egment is loyal" not in read(marketer, page)
 
 
 def test_a_form_reports_what_is_wrong_and_keeps_the_draft(marketer: Client) -> None:
@@ -92,13 +95,50 @@ def test_trigger_goal_and_reentry_are_edited(marketer: Client) -> None:
     marketer.post(f"{part}?kind=catalog", values)
     marketer.post(
         reverse("flows:part", args=[flow.pk, "goal"]) + "?kind=event",
-        {"event": "order_placed", "where": "total at_least 20"},
+        {
+            "event": "order_placed",
+            "where_property": ["total", ""],
+            "where_op": ["at_least", "equals"],
+            "where_value": ["20", ""],
+        },
     )
     marketer.post(reverse("flows:part", args=[flow.pk, "reentry"]), {"rule": "after", "days": "30"})
     text = read(marketer, reverse("flows:flow", args=[flow.pk]))
     assert "Price drop of at least 15" in text
-    assert "Order placed (total at_least 20)" in text
+    assert "Order placed (total is at least 20)" in text
     assert "again after 30 days" in text
+
+
+def read_draft(flow: Flow) -> dict[str, Any]:
+    draft = get_draft(flow)
+    assert draft is not None
+    return dict(draft.definition)
+
+
+def test_exits_and_the_goal_are_added_changed_and_removed_one_by_one(marketer: Client) -> None:
+    flow = make_draft(wait("pause", days=1))
+    exits, remove = (reverse(f"flows:{name}", args=[flow.pk, "exits"]) for name in ("part", "remove-part"))
+    loyal = {"field": "stage", "op": "in", "value": ["loyal"]}
+    marketer.post(f"{exits}?kind=event", {"event": "Product Added"})
+    marketer.post(f"{exits}?kind=condition", {"condition": json.dumps(loyal)})
+    wrong = marketer.post(f"{exits}?kind=condition", {"condition": json.dumps({**loyal, "field": "stag"})})
+    assert "stag" in wrong.content.decode()
+    nobody = marketer.post(f"{exits}?kind=condition", {"condition": ""})
+    assert "everybody would leave at once" in nobody.content.decode()
+    assert len(read_draft(flow)["exits"]) == 2
+    assert "loyal" in read(marketer, f"{exits}?exit=1")
+    marketer.post(f"{exits}?exit=0&kind=event", {"event": "Order Completed"})
+    assert read_draft(flow)["exits"] == [
+        {"kind": "event", "event": "Order Completed"},
+        {"kind": "condition", "condition": loyal},
+    ]
+    marketer.post(remove, {"exit": "0"})
+    marketer.post(reverse("flows:remove-part", args=[flow.pk, "goal"]))
+    draft = read_draft(flow)
+    assert (draft["exits"], draft["goal"]) == ([{"kind": "condition", "condition": loyal}], None)
+    text = read(marketer, reverse("flows:flow", args=[flow.pk]))
+    assert "Add a goal" in text
+    assert "Stage is loyal" in text
 
 
 def test_publishing_a_broken_draft_names_the_step_and_the_fix(marketer: Client) -> None:
@@ -123,6 +163,13 @@ def test_the_page_shows_who_is_at_each_step_and_saves_them_as_a_segment(marketer
     people = reverse("flows:people", args=[flow.pk])
     assert "user-1" in read(marketer, f"{people}?version=1&step=pause")
     assert "user-1" in read(marketer, f"{people}?version=1&step=hello&state=passed")
+    deliveries = list(Delivery.objects.order_by("customer_id"))
+    Delivery.objects.filter(pk=deliveries[0].pk).update(status="skipped", skip_reason="no_consent")
+    Delivery.objects.filter(pk=deliveries[1].pk).update(status="failed", error="The mailbox is full")
+    skipped = read(marketer, f"{people}?version=1&step=hello&state=skipped")
+    assert ("user-0" in skipped, "no consent" in skipped, "user-1" in skipped) == (True, True, False)
+    failed = read(marketer, f"{people}?version=1&step=hello&state=failed")
+    assert ("user-1" in failed, "The mailbox is full" in failed, "user-2" in failed) == (True, True, False)
     marketer.post(
         reverse("flows:save-people", args=[flow.pk]),
         {"version": 1, "step": "pause", "state": "waiting", "name": "Waiting"},

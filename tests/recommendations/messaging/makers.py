@@ -68,3 +68,6 @@ class CountingLinks(PreviewLinks):
 
     def product_image(self, row: str, index: int) -> str:
         return f"https://mail.example/i/{row}/{index}.png"
+
+    def product_link(self, row: str, index: int) -> str:
+        return f"https://mail.example/r/{row}/{index}"

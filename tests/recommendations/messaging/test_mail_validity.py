@@ -1,68 +1,97 @@
-"""The ready-made mails, judged by strict parsers: HTML whose elements are closed, and parts and headers by Python's email policy."""
+"""The ready-made mails in both languages with products, as they arrive at a mail server, judged by strict parsers."""
 
-from email import message_from_bytes, policy
-from email.message import EmailMessage
-from html.parser import HTMLParser
+from typing import Any
 
 import pytest
+from django.test import Client
 
-from recommendations.messaging.compilation.compiler import ContentSource, compile_content
-from recommendations.messaging.mjml.tree import VOID_TAGS, parse_source
+from config.foundation.shop.models import ShopSettings
+from config.foundation.shop.profile import forget_shop
+from recommendations.messaging.mjml.tree import parse_source
 from recommendations.messaging.mjml.validation import validate_tree
-from recommendations.messaging.rendering import CompiledTemplate, MessageChoices, Recipient
+from recommendations.messaging.starters.installation import ensure_starter_templates
 from recommendations.messaging.starters.layout import build_source
 from recommendations.messaging.starters.texts import STARTERS
-from tests.recommendations.messaging.makers import CountingLinks, make_card
+from recommendations.messaging.versions import get_published_version
+from recommendations.sending.channels.email import SMTP_BACKEND
+from recommendations.sending.queue import QueuedMessage, queue_messages
+from recommendations.sending.sender import send_due
+from tests.makers import NOON, make_consent, make_customer, make_product, make_profile
+from tests.recommendations.messaging.mail_judge import find_html_faults, find_mail_faults, read_mail
+from tests.smtp_sink import SinkMail, run_smtp_sink
 
-CASES = [(starter.key, language) for starter in STARTERS for language in starter.texts]
+CASES = [(starter, language) for starter in STARTERS for language in starter.texts]
 
 
-class StrictParser(HTMLParser):
-    """Fails on elements that are not closed or closed twice, attributes that occur twice, and images without alternative text."""
+@pytest.mark.parametrize(("starter", "language"), CASES, ids=lambda value: getattr(value, "key", value))
+def test_the_source_of_a_ready_made_mail_is_strict_mjml(starter: Any, language: str) -> None:
+    assert validate_tree(parse_source(build_source(starter.texts[language]))) == []
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        names = [name for name, _value in attrs]
-        assert len(names) == len(set(names)), f"<{tag}> repeats an attribute"
-        assert tag != "img" or "alt" in names
-        if tag not in VOID_TAGS:
-            self.open.append(tag)
+def test_the_judge_finds_html_that_is_not_well_formed() -> None:
+    html = '<!doctype html><html lang="en"><head><title>A</title></head><body>{}</body></html>'
+    assert list(find_html_faults(html.format("<table><tr><td><p>Fine</p></td></tr></table>"))) == []
+    for fault in ("<table><tr><td>", "<div>", '<a href="/x">x</a>', '<img src="https://a.example/a.svg" alt="">'):
+        assert list(find_html_faults(html.format(fault))), fault
 
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        assert tag in VOID_TAGS or not attrs, f"<{tag}/> is not a void element"
-        self.handle_starttag(tag, attrs)
 
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open, f"</{tag}> closes nothing"
-        assert self.open.pop() == tag, f"</{tag}>"
+def send_ready_made_mails(settings: Any) -> list[SinkMail]:
+    """Send every ready-made message in both languages, each to a customer of its own, to a real mail server."""
+    settings.EMAIL_BACKEND, settings.EMAIL_HOST = SMTP_BACKEND, "127.0.0.1"
+    settings.EMAIL_USE_TLS = settings.EMAIL_USE_SSL = settings.DEMO = False
+    settings.DEFAULT_FROM_EMAIL = "shop@shop.example"
+    settings.PUBLIC_URL = "https://mail.shop.example"
+    settings.PRODUCT_URL = "https://shop.example/p/{product_id}?a=1&b=2"
+    ShopSettings(
+        name="Müller & Söhne", sender_address="shop@shop.example", postal_address="1 High Street\nLondon"
+    ).save()
+    forget_shop()
+    image = "https://shop.example/i/kettle.jpg?a=1&b=2"
+    make_product("kettle", title='Kettle "Classic" <2 l> & lid', price=20, image_url=image, category="Kitchen")
+    for number in range(5):
+        make_product(f"tea-{number}", title=f"绿茶 Tea No. {number} & honey", price=3, category="Food > Tea")
+    event = {"name": "Product Viewed", "product": {"product_id": "kettle", "title": "Kettle & lid", "price": "19.90"}}
+    event["product"] |= {"currency": "EUR", "old_price": "25.00", "category": "Kitchen", "image_url": image}
+    templates = ensure_starter_templates(now=NOON)
+    messages = []
+    for number, (starter, language) in enumerate(CASES):
+        version = get_published_version(templates[starter.key])
+        assert version is not None
+        customer = make_customer(
+            f"u{number}", email=f"{starter.key}+{language}@shop.example", name="Ann <Lee> & 王", language=language
+        )
+        make_consent(customer)
+        make_profile(customer, orders=3, stage="loyal")
+        messages.append(
+            QueuedMessage(
+                origin_kind="flow",
+                origin_id=number + 1,
+                customer_id=customer.pk,
+                template_version_id=version.pk,
+                channel="email",
+                due_at=NOON,
+                event=event,
+            )
+        )
+    with run_smtp_sink() as sink:
+        settings.EMAIL_PORT = sink.port
+        queue_messages(messages)
+        send_due(now=NOON)
+        return sink.mails
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(("key", "language"), CASES)
-def test_a_ready_made_mail_is_valid(key: str, language: str) -> None:
-    text = next(starter for starter in STARTERS if starter.key == key).texts[language]
-    source = build_source(text)
-    assert validate_tree(parse_source(source)) == []
-    content = compile_content(ContentSource(language, source, text.subject, text.preheader), channel="email")
-    rows = {row.key: [make_card(number) for number in range(min(row.n, 5))] for row in content.product_rows}
-    message = CompiledTemplate(1, "email", False, {language: content}).render(
-        recipient=Recipient(1, name="Ann & Lee"), choices=MessageChoices(rows), links=CountingLinks(), language=language
-    )
-    parser = StrictParser()
-    parser.feed(message.html)
-    parser.close()
-    assert parser.open == []
-    assert "{{" not in message.html + message.text + message.subject
-    assert 'name="color-scheme"' in message.html
-    assert len(message.html.encode()) < 102 * 1024
-    mail = EmailMessage(policy.SMTP)
-    mail["Subject"] = message.subject
-    mail.set_content(message.text)
-    mail.add_alternative(message.html, subtype="html")
-    read = message_from_bytes(mail.as_bytes(), policy=policy.strict)
-    assert [part.get_content_type() for part in read.iter_parts()] == ["text/plain", "text/html"]
-    assert read["Subject"] == message.subject
-    assert "\n\n\n" not in message.text
+def test_ready_made_mails_arrive_without_faults(settings: Any, client: Client) -> None:
+    mails = send_ready_made_mails(settings)
+    faults = {mail.recipient: found for mail in mails if (found := find_mail_faults(mail.data))}
+    assert faults == {}
+    assert {mail.recipient for mail in mails} == {f"{starter.key}+{code}@shop.example" for starter, code in CASES}
+    read = read_mail(next(mail.data for mail in mails if mail.recipient.startswith("price-drop+en")))
+    html, text = read.get_body(("html",)), read.get_body(("plain",))
+    assert html is not None
+    assert text is not None
+    assert "Kettle &amp; lid" in html.get_content()
+    assert "Kettle & lid" in text.get_content()
+    assert html.get_content().count("绿茶 Tea No.") >= 3, "products that are recommended now"
+    placeholder = html.get_content().partition("https://mail.shop.example/product-image.png")[2].partition('"')[0]
+    assert client.get(f"/product-image.png{placeholder.replace('&amp;', '&')}")["Content-Type"] == "image/png"

@@ -8,9 +8,11 @@ import pytest
 
 from customers.identity.merging.merge import merge_customers
 from customers.identity.models import Customer
+from recommendations.offers.backoffice.result_texts import describe_order_effect
 from recommendations.offers.models import Offer, OfferExposure
 from recommendations.offers.reporting import Reaction, record_reaction
 from recommendations.offers.results import measure_offer
+from recommendations.offers.retention import end_offers, purge_exposures
 from tests.makers import NOON, make_customer, make_order
 from tests.recommendations.offers.makers import make_offer
 
@@ -41,6 +43,7 @@ def test_orders_after_the_first_exposure_are_compared_with_the_holdout_group() -
     assert (results.held_out.people, results.held_out.buyers) == (1, 0)
     assert (results.shows, results.visitors) == (6, 5)
     assert results.difference == pytest.approx(1 / 3)
+    assert (results.shown.orders_per_person, results.order_difference) == (pytest.approx(2 / 3), None)
     assert results.low is not None
     assert results.high is not None
     assert results.low < 0 < results.high
@@ -63,3 +66,32 @@ def test_exposures_follow_a_merged_customer() -> None:
     make_exposure(offer, merged)
     merge_customers(pairs=[(kept.pk, merged.pk)], at=NOON, causes=["test"])
     assert OfferExposure.objects.get().customer_id == kept.pk
+
+
+def test_orders_per_person_are_compared_with_the_holdout_group() -> None:
+    offer = make_offer()
+    for arm, orders in (("shown", (2, 1, 1, 0)), ("held_out", (1, 0, 0, 0))):
+        for number in orders:
+            customer = make_customer()
+            make_exposure(offer, customer, arm=arm)
+            for _order in range(number):
+                make_order(customer, placed_at=NOON + timedelta(days=1))
+    results = measure_offer(offer=offer, as_of=NOON + timedelta(days=8))
+    assert (results.shown.orders_per_person, results.held_out.orders_per_person) == (1.0, 0.25)
+    assert results.order_difference == 0.75
+    # Welch by hand: variances 2/3 and 1/4, 5 degrees of freedom
+    assert (results.order_low, results.order_high) == (pytest.approx(-0.48, abs=0.02), pytest.approx(1.98, abs=0.02))
+    assert describe_order_effect(results).startswith("Orders per customer: +0.75 compared")
+
+
+def test_old_exposures_are_deleted_and_offers_end_in_time() -> None:
+    offer = make_offer(ends_at=NOON)
+    later = make_offer(ends_at=NOON + timedelta(seconds=1))
+    draft = make_offer(ends_at=NOON, status=Offer.Status.DRAFT)
+    for days in (399, 401):
+        make_exposure(offer, make_customer(), decided_at=NOON - timedelta(days=days))
+    assert end_offers(now=NOON) == 1
+    statuses = [Offer.objects.get(pk=made.pk).status for made in (offer, later, draft)]
+    assert statuses == ["ended", "running", "draft"]
+    assert purge_exposures(before=NOON - timedelta(days=400)) == 1
+    assert OfferExposure.objects.get().decided_at == NOON - timedelta(days=399)

@@ -57,6 +57,17 @@ export async function cardsOf(productIds) {
   return productIds.filter((id) => known[id]).map((id) => ({ product_id: id, product: known[id] }))
 }
 
+/** Returns whether a product cannot be bought now; false if that is not known. */
+export async function isSoldOut(productId) {
+  try {
+    const found = await search({ product_ids: [productId], n: 1, facets: false, in_stock: true, explain: false })
+    return found?.items?.length === 0
+  } catch (error) {
+    console.warn(error.message)
+    return false
+  }
+}
+
 function rememberCards(items) {
   const known = ofThisTab.read("cards", {})
   for (const { product_id: id, product } of items) {

@@ -10,9 +10,11 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from config.foundation.backoffice.pages import render_page
 from config.foundation.database.statement_timeouts import is_statement_timeout
+from config.foundation.number_formats import format_count
 from customers.segments.conditions.condition_tree import ConditionError
 from customers.segments.membership import query_members
 from customers.segments.models import Segment
@@ -23,9 +25,10 @@ from recommendations.campaigns.backoffice.editor.campaign_form import CampaignFo
 from recommendations.campaigns.backoffice.labels import describe_schedule
 from recommendations.campaigns.kept_previews import get_preview_soon
 from recommendations.campaigns.launch import transitions
-from recommendations.campaigns.launch.readiness import LaunchError, find_launch_problems
+from recommendations.campaigns.launch.readiness import LaunchError, find_launch_problems, find_published_version
 from recommendations.campaigns.locked_fields import get_locked_message
 from recommendations.campaigns.models import Campaign
+from recommendations.messaging.link_checks import read_link_check
 from recommendations.messaging.models import MessageTemplate
 
 PREVIEWS = 3
@@ -176,6 +179,7 @@ def build_estimate(form: CampaignForm) -> dict[str, Any]:
         if campaign.status == Campaign.Status.DRAFT
         else [],
         "previews": list_previews(campaign, now=now),
+        "links": describe_links(campaign),
     }
     try:
         preview = get_preview_soon(campaign=campaign, as_of=now, excluded=excluded)
@@ -188,10 +192,31 @@ def build_estimate(form: CampaignForm) -> dict[str, Any]:
     return {**context, "is_counting": preview is None, **build_waterfall_context(preview)}
 
 
+def describe_links(campaign: Campaign) -> dict[str, str]:
+    """Return what the last check of the message's links found, and the page that shows them; nothing for other channels than email."""
+    version = find_published_version(campaign) if campaign.channel == Campaign.Channel.EMAIL else None
+    if version is None:
+        return {}
+    check = read_link_check(version)
+    if check is None:
+        text = _("The links of the message have not been checked yet.")
+    elif check.broken:
+        text = ngettext(
+            "%(count)s link of the message does not work.",
+            "%(count)s links of the message do not work.",
+            len(check.broken),
+        ) % {"count": format_count(len(check.broken))}
+    else:
+        text = _("All links of the message work.")
+    return {"text": text, "url": reverse("message_templates:checks", args=[version.template_id])}
+
+
 def list_previews(campaign: Campaign, *, now: datetime) -> list[dict[str, str]]:
     """Return the message as three customers of the segment get it: their names and the addresses of the documents."""
     if campaign.template_id is None:
         return []
+    version = find_published_version(campaign)
+    number = f"&version={version.number}" if version is not None else ""
     try:
         url = reverse("message_templates:preview", args=[campaign.template_id])
         customers = list(
@@ -203,5 +228,6 @@ def list_previews(campaign: Campaign, *, now: datetime) -> list[dict[str, str]]:
     except (NoReverseMatch, ConditionError):
         return []
     return [
-        {"url": f"{url}?customer={pk}", "title": _("Customer %(number)s") % {"number": f"#{pk}"}} for pk in customers
+        {"url": f"{url}?customer={pk}{number}", "title": _("Customer %(number)s") % {"number": f"#{pk}"}}
+        for pk in customers
     ]

@@ -15,6 +15,7 @@ from recommendations.campaigns.launch.transitions import cancel, launch, pause, 
 from recommendations.campaigns.models import Campaign, CampaignRun
 from recommendations.sending.holdout import compute_bucket
 from recommendations.sending.models import Delivery, SendingSettings
+from recommendations.sending.tracking.browser_view import build_delivery_links
 from tests.makers import NOON, make_consent, make_customer, make_segment
 from tests.recommendations.campaigns.makers import make_campaign, make_reachable, make_template, update_deliveries
 
@@ -58,6 +59,18 @@ def test_a_launch_queues_the_recipients_and_records_everybody_else_with_the_reas
         "everybody",
         {"all": []},
         campaign.template.versions.get(),
+    )
+
+
+def test_links_of_a_message_name_the_campaign(everybody: Segment) -> None:
+    campaign = make_campaign(everybody, holdout_share=0)
+    launch(campaign, by=None, now=NOON)
+    delivery = Delivery.objects.filter(status="pending").first()
+    assert delivery is not None
+    assert build_delivery_links(delivery).campaign == campaign.key
+    delivery.origin_id = 0
+    assert build_delivery_links(delivery).campaign == campaign.template.key, (
+        "without its campaign, that of the template"
     )
 
 

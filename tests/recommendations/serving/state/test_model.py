@@ -23,7 +23,7 @@ from recommendations.serving.state.settings import DEFAULT_CONFIGS, PlacementCon
 from recommendations.training.models import ModelVersion
 from recommendations.training.registry.incremental_update import refresh_active_version
 from tests.makers import NOON, make_source
-from tests.recommendations.trainings import train_reproducibly
+from tests.recommendations.trainings import train_once
 
 NAMES = {"view": "Product Viewed", "wishlist": "Product Added to Wishlist", "cart": "Product Added"}
 LATER = NOON + timedelta(hours=2)
@@ -50,7 +50,7 @@ def trained_with_events(shop: None) -> ModelVersion:
             events.append(make_event("wishlist", *pair, line.order.placed_at - timedelta(hours=2)))
     Event.objects.bulk_create(events)
     export_warehouse(started_at=NOON)
-    return train_reproducibly()
+    return train_once("events")
 
 
 def test_a_fresh_event_has_the_trained_weight_of_its_type(

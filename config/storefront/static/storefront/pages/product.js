@@ -1,12 +1,13 @@
 // A product: what it is, what is like it, what goes with it, and what people say of it when they have bought it.
 
-import { cardsOf } from "../api.js"
+import { cardsOf, isSoldOut } from "../api.js"
 import { picture } from "../art.js"
 import { basket } from "../basket.js"
 import { trouble } from "../card.js"
 import { announce, h, icon } from "../dom.js"
 import { page, trackProduct } from "../events.js"
 import "../header.js"
+import { perennial } from "../onsite.js"
 import { person } from "../person.js"
 import { Row } from "../row.js"
 import { formatMoney, pageAddress, randomId, shop, t } from "../shop.js"
@@ -34,6 +35,15 @@ async function show() {
   page()
   productViewed(productId, product)
   rows()
+  offerToWrite(product)
+}
+
+/** Replaces "Add to cart" of a product that is sold out by a button that requests a message when it is back. */
+async function offerToWrite(product) {
+  if (!(await isSoldOut(productId))) return
+  const button = h("button", { type: "button", class: "button", "data-perennial-back-in-stock": true, "data-product-id": productId, "data-name": product.title }, t("tell_me"))
+  place.querySelector(".product-add").replaceWith(h("p", { class: "note" }, t("sold_out")), h("p", {}, button))
+  perennial.scan(place)
 }
 
 function showMissing() {

@@ -7,7 +7,7 @@ from recommendations.messaging.rendering import RenderedMessage
 
 
 @dataclass(frozen=True)
-class TestMessage:
+class Proof:
     """A rendered message to an address that the user entered. customer_id: whom it was rendered for."""
 
     channel: str
@@ -17,19 +17,19 @@ class TestMessage:
     customer_id: int | None = None
 
 
-class TestMessageSender(Protocol):
+class ProofSender(Protocol):
     """Sends a test message at once; returns the problem, or ""."""
 
-    def __call__(self, message: TestMessage, /) -> str: ...
+    def __call__(self, proof: Proof, /) -> str: ...
 
 
-_senders: list[TestMessageSender] = []
+_senders: list[ProofSender] = []
 
 
-def register_test_sender(sender: TestMessageSender) -> None:
+def register_proof_sender(sender: ProofSender) -> None:
     _senders[:] = [sender]
 
 
-def get_test_sender() -> TestMessageSender | None:
+def get_proof_sender() -> ProofSender | None:
     """Return the registered sender; None without one."""
     return _senders[0] if _senders else None

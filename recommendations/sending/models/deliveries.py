@@ -1,27 +1,9 @@
-"""Deliveries and what happened to them, suppressions, settings of sending, and the outbox."""
-
-from typing import Any
+"""Deliveries, what happened to them, and the state of the campaigns and flows that they belong to."""
 
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
-
-from customers.identity.personal_data.encrypted_field import EncryptedTextField
-from recommendations.sending.settings_model import SendingSettings
-
-__all__ = [
-    "ChannelAccount",
-    "Delivery",
-    "DeliveryEvent",
-    "OriginState",
-    "OutboxMessage",
-    "PushSubscription",
-    "RateSlot",
-    "SendingSettings",
-    "Suppression",
-    "WarmUpDay",
-]
 
 
 class OriginKind(models.TextChoices):
@@ -161,34 +143,6 @@ class OriginState(models.Model):
         return f"{self.origin_kind} {self.origin_id}: {self.state}"
 
 
-class RateSlot(models.Model):
-    """The next free moment of a rate limit, such as that of an email domain."""
-
-    scope = models.CharField(max_length=255, unique=True)
-    next_at = models.DateTimeField()
-
-    class Meta:
-        verbose_name = _("rate slot")
-        verbose_name_plural = _("rate slots")
-
-    def __str__(self) -> str:
-        return self.scope
-
-
-class WarmUpDay(models.Model):
-    """How many emails of the warm-up plan belong to a day."""
-
-    day = models.DateField(unique=True)
-    reserved = models.PositiveIntegerField(default=0)
-
-    class Meta:
-        verbose_name = _("warm-up day")
-        verbose_name_plural = _("warm-up days")
-
-    def __str__(self) -> str:
-        return self.day.isoformat()
-
-
 class DeliveryEvent(models.Model):
     """An open, click, bounce or other feedback about a delivery; the key makes repeated reports count once."""
 
@@ -215,101 +169,3 @@ class DeliveryEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} #{self.delivery_id}"
-
-
-class Suppression(models.Model):
-    """An address or number that gets no messages, as a keyed hash."""
-
-    class Kind(models.TextChoices):
-        EMAIL = "email", _("email address")
-        PHONE = "phone", _("phone number")
-
-    class Reason(models.TextChoices):
-        HARD_BOUNCE = "hard_bounce", _("hard bounce")
-        SOFT_BOUNCES = "soft_bounces", _("several soft bounces")
-        COMPLAINT = "complaint", _("complaint")
-        UNSUBSCRIBED = "unsubscribed", _("unsubscribed")
-        MANUAL = "manual", _("added by hand")
-        IMPORT = "import", _("imported")
-
-    kind = models.CharField(_("kind"), max_length=5, choices=Kind, default=Kind.EMAIL)
-    value_hash = models.CharField(_("keyed hash"), max_length=64)
-    reason = models.CharField(_("reason"), max_length=20, choices=Reason)
-    source = models.CharField(_("source"), max_length=150, blank=True)
-    added_at = models.DateTimeField(_("added at"))
-
-    class Meta:
-        verbose_name = _("suppression")
-        verbose_name_plural = _("suppressions")
-        ordering = ["-added_at", "-id"]
-        constraints = [models.UniqueConstraint(fields=["kind", "value_hash"], name="sending_suppression_once")]
-        indexes = [
-            models.Index(fields=["-added_at", "-id"], name="sending_suppression_latest"),
-            models.Index(fields=["source"], name="sending_suppression_imports", condition=Q(reason="import")),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.get_kind_display()} #{self.pk}"
-
-
-class OutboxMessage(models.Model):
-    """A message that was written here instead of being sent: in demo mode, and without a mail server or provider."""
-
-    delivery_id = models.BigIntegerField(_("delivery"), null=True, unique=True)
-    customer_id = models.BigIntegerField(_("customer"), null=True, db_index=True)
-    channel = models.CharField(_("channel"), max_length=20)
-    recipient = EncryptedTextField(_("recipient"))
-    subject = EncryptedTextField(_("subject"), blank=True)
-    headers = models.JSONField(_("headers"), default=dict)
-    html = EncryptedTextField(_("HTML part"), blank=True)
-    text = EncryptedTextField(_("text part"), blank=True)
-    created_at = models.DateTimeField(_("created at"))
-
-    class Meta:
-        verbose_name = _("outbox message")
-        verbose_name_plural = _("outbox messages")
-        ordering = ["-id"]
-
-    def __str__(self) -> str:
-        return f"#{self.pk}"
-
-
-class PushSubscription(models.Model):
-    """A browser that a customer allowed to receive push notifications (RFC 8291)."""
-
-    customer_id = models.BigIntegerField(_("customer"), db_index=True)
-    endpoint = EncryptedTextField(_("endpoint"))
-    endpoint_hash = models.CharField(max_length=64, unique=True)
-    public_key = models.CharField(max_length=120)
-    auth_secret = EncryptedTextField()
-    created_at = models.DateTimeField(_("created at"))
-
-    class Meta:
-        verbose_name = _("push subscription")
-        verbose_name_plural = _("push subscriptions")
-
-    def __str__(self) -> str:
-        return f"#{self.pk}"
-
-
-class ChannelAccount(models.Model):
-    """The provider of a channel and how to reach it; secrets are encrypted."""
-
-    channel = models.CharField(_("channel"), max_length=20, unique=True)
-    provider = models.CharField(_("provider"), max_length=40)
-    options = models.JSONField(_("options"), default=dict, blank=True)
-    secrets = EncryptedTextField(_("secrets"), blank=True, default="", help_text="JSON")
-    updated_at = models.DateTimeField(_("updated at"), auto_now=True)
-
-    class Meta:
-        verbose_name = _("channel account")
-        verbose_name_plural = _("channel accounts")
-
-    def __str__(self) -> str:
-        return f"{self.channel}: {self.provider}"
-
-    def update_secrets(self, values: dict[str, Any]) -> None:
-        """Replace the secrets that are given; the others stay."""
-        from json import dumps, loads
-
-        self.secrets = dumps({**(loads(self.secrets) if self.secrets else {}), **values})

@@ -1,47 +1,49 @@
 """Sends test messages of templates at once: they have no delivery, so nothing about them is counted."""
 
+from anymail.exceptions import AnymailError
 from django.core.mail import EmailMultiAlternatives
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from config.foundation.shop.mail import build_sender
 from config.foundation.shop.profile import get_shop
-from recommendations.messaging.test_sends import TestMessage
+from recommendations.messaging.proofs import Proof
 from recommendations.sending.channels.registry import CHANNELS
+from recommendations.sending.channels.trials import send_trial
 from recommendations.sending.models import OutboxMessage
 
 
-def send_test_message(message: TestMessage) -> str:
+def send_proof(proof: Proof) -> str:
     """Send a test message, or store it in the outbox where others go there too; return the problem, or ""."""
-    channel = CHANNELS.get(message.channel)
+    channel = CHANNELS.get(proof.channel)
     if channel is None or channel.uses_outbox():
-        store_test_message(message)
+        store_proof(proof)
         return ""
-    if message.channel != "email":
-        return _("Test messages of this channel cannot be sent. Send a test of an email instead.")
-    rendered, shop = message.rendered, get_shop()
+    rendered, shop = proof.rendered, get_shop()
+    if proof.channel != "email":
+        return send_trial(proof.channel, recipient=proof.address, subject=rendered.subject, text=rendered.text)
     email = EmailMultiAlternatives(
         subject=rendered.subject,
         body=rendered.text,
         from_email=build_sender(shop),
-        to=[message.address],
+        to=[proof.address],
         reply_to=[shop.reply_to] if shop.reply_to else None,
     )
     email.attach_alternative(rendered.html, "text/html")
     try:
         email.send()
-    except OSError as error:  # the mail server is not reachable or rejects the message
+    except (OSError, AnymailError) as error:  # the mail server is not reachable, or rejects the message
         return _("The mail server did not take the message: %(error)s. Check the mail settings.") % {"error": error}
     return ""
 
 
-def store_test_message(message: TestMessage) -> None:
+def store_proof(proof: Proof) -> None:
     OutboxMessage.objects.create(
-        customer_id=message.customer_id,
-        channel=message.channel,
-        recipient=message.address,
-        subject=message.rendered.subject,
-        html=message.rendered.html,
-        text=message.rendered.text,
+        customer_id=proof.customer_id,
+        channel=proof.channel,
+        recipient=proof.address,
+        subject=proof.rendered.subject,
+        html=proof.rendered.html,
+        text=proof.rendered.text,
         created_at=timezone.now(),
     )

@@ -1,0 +1,1 @@
+"""Draws products as images, for rows whose products are chosen when a message is opened."""

@@ -1,0 +1,31 @@
+"""The tables of sending."""
+
+from recommendations.sending.models.channels import ChannelAccount, PushSubscription
+from recommendations.sending.models.deliveries import (
+    Delivery,
+    DeliveryEvent,
+    DeliveryStatus,
+    OriginKind,
+    OriginState,
+    SkipReason,
+)
+from recommendations.sending.models.limits import RateSlot, WarmUpDay
+from recommendations.sending.models.outbox import OutboxMessage
+from recommendations.sending.models.suppressions import Suppression
+from recommendations.sending.settings_model import SendingSettings
+
+__all__ = [
+    "ChannelAccount",
+    "Delivery",
+    "DeliveryEvent",
+    "DeliveryStatus",
+    "OriginKind",
+    "OriginState",
+    "OutboxMessage",
+    "PushSubscription",
+    "RateSlot",
+    "SendingSettings",
+    "SkipReason",
+    "Suppression",
+    "WarmUpDay",
+]
