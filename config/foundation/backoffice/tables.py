@@ -84,7 +84,7 @@ def build_table(
         rows = sort_rows(rows, sortable[sort.removeprefix("-")], is_descending=sort.startswith("-"))
     paginator = Paginator(rows, page_size)
     if total is not None:
-        paginator.count = total  # type: ignore[misc]  # a cached property
+        paginator.count = total  # a cached property
     page = paginator.get_page(request.GET.get(f"{id}_page"))
     url = UrlBuilder(request.GET, id)
     return Table(
