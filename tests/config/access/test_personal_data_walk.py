@@ -174,7 +174,9 @@ def list_admin_arguments(shop: SimpleNamespace, path: str, names: list[str], pla
     }
     if name in known:
         return [{name: value} for value in known[name]]
-    assert name in ("object_id", "record_id", "run_id", "id", "user_id", "pk"), f"No value for {name} of {path}."
+    assert name in ("object_id", "record_id", "run_id", "export_id", "id", "user_id", "pk"), (
+        f"No value for {name} of {path}."
+    )
     _admin, label, model_name, *_rest = path.split("/")
     model = next(model for model in admin.site._registry if model._meta.label_lower == f"{label}.{model_name}")
     return [{name: pk} for pk in list_rows(model, planted_rows)]
