@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import betaincinv
 
+from config.foundation.array_types import Flags
 from config.foundation.random_numbers.splitmix64 import GOLDEN
 from recommendations.engine.data.id_map import IdMap
 from recommendations.engine.data.interactions import Interactions
@@ -114,6 +115,26 @@ def draw_interest(
         row = quantiles[rows[number]]
         drawn[number] = row[left] + (position - left) * (row[left + 1] - row[left])
     return drawn
+
+
+@compiled_with_gil
+def draw_allowed(
+    quantiles: npt.NDArray[np.float32],
+    trial_rows: npt.NDArray[np.int32],
+    keys: npt.NDArray[np.uint64],
+    rows: npt.NDArray[np.int32],
+    allowed: Flags,
+    seed: np.uint64,
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+    """Return the allowed ones of some catalog rows, and a draw for each as `draw_interest` does. allowed: of all catalog rows."""
+    positions = np.empty(rows.shape[0], np.int64)
+    count = 0
+    for position in range(rows.shape[0]):
+        if allowed[rows[position]]:
+            positions[count] = position
+            count += 1
+    positions = positions[:count]
+    return rows[positions], draw_interest(quantiles, trial_rows[positions], keys[positions], seed)
 
 
 def count_people(interactions: Interactions) -> npt.NDArray[np.int32]:

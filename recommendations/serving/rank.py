@@ -4,8 +4,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
-from itertools import count, repeat
 
 import numpy as np
 from django.utils.translation import gettext as _
@@ -35,7 +33,7 @@ from recommendations.serving.request import (
     list_identifiers,
     make_recommendation_id,
 )
-from recommendations.serving.response import RecommendationResponse, RecommendedItem
+from recommendations.serving.response import ItemColumns, RecommendationResponse
 from recommendations.serving.state.compiled_rules import Factors
 from recommendations.serving.state.loader import ServingState, StateLoader, loader
 from recommendations.serving.state.product_index import ProductFilters
@@ -108,21 +106,16 @@ def rank_products(
             candidates = Candidates(RANK, ranked_rows, scores, scored, placement=FOR_YOU)
             reasons = explain(context, candidates, ranked_rows[scores > 0].tolist())
         row_list = ranked_rows.tolist()
-        boosts = list_item_boosts(row_list, request.boost if request.explain else (), state.products, now)
         cards = state.products.cards
-        # like RecommendedItem(…), without a call of Python for each of up to a thousand items
-        make_item = partial(tuple.__new__, RecommendedItem)
-        columns = zip(
-            map(product_ids.__getitem__, positions.tolist()),
-            count(1),
-            scores.tolist(),
+        items = ItemColumns(
+            list(map(product_ids.__getitem__, positions.tolist())),
+            1,
+            scores,
             [cards[row] if row >= 0 else None for row in row_list],
-            map(reasons.get, row_list),
+            reasons,
             row_list,
-            map(boosts.get, row_list) if boosts else repeat(None),
-            strict=False,
+            list_item_boosts(row_list, request.boost if request.explain else (), state.products, now),
         )
-        items = list(map(make_item, columns))
     return RecommendationResponse(
         recommendation_id=make_recommendation_id(now),
         scenario=RANK,

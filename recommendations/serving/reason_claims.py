@@ -43,7 +43,7 @@ class PairClaim:
     often: Wording
     some: Wording
 
-    def choose(self, level: SupportLevel) -> Wording:
+    def choose(self, level: int) -> Wording:
         """Return the words for a level of at least SOME."""
         return self.often if level == SupportLevel.OFTEN else self.some
 

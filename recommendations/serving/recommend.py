@@ -1,7 +1,10 @@
 """Recommend products for a placement: the pipeline from a request to a response."""
 
 import time
+from collections.abc import Sequence
 from datetime import datetime
+
+import numpy as np
 
 from customers.events.recent.interactions import RecentActivity
 from recommendations.engine.placements import CATEGORIES
@@ -22,7 +25,7 @@ from recommendations.serving.request import (
     validate_request,
     write_cursor,
 )
-from recommendations.serving.response import RecommendationResponse, RecommendedItem
+from recommendations.serving.response import ItemColumns, RecommendationResponse, RecommendedItem
 from recommendations.serving.state.loader import StateLoader, loader
 
 
@@ -63,7 +66,7 @@ def recommend(
         candidates = find_candidates(context, request.scenario)
         candidates = apply_fallback(context, candidates)
         candidates = rerank(context, candidates)
-        items: list[RecommendedItem] = []
+        items: Sequence[RecommendedItem] = ()
         categories, has_more = None, False
         if request.scenario == CATEGORIES:
             categories = rank_categories(context, candidates)
@@ -88,7 +91,7 @@ def recommend(
     )
 
 
-def _make_page(context: RecommendationContext, candidates: Candidates) -> tuple[list[RecommendedItem], bool]:
+def _make_page(context: RecommendationContext, candidates: Candidates) -> tuple[Sequence[RecommendedItem], bool]:
     """Return the items of the requested page, and whether another page follows."""
     ranked, new = explore(context, candidates)
     page = pin_products(context, ranked)
@@ -99,11 +102,17 @@ def _make_page(context: RecommendationContext, candidates: Candidates) -> tuple[
     boosts = list_item_boosts(
         page.rows, context.request.boost if context.request.explain else (), products, context.now
     )
+    cards = list(map(products.cards.__getitem__, page.rows))
+    if all(cards):  # `None not in` would call the cards' own comparison
+        ids = list(map(products.product_ids.__getitem__, page.rows))
+        scores = np.array(page.scores, np.float64)
+        columns = ItemColumns(ids, context.offset + 1, scores, cards, reasons, page.rows, boosts)
+        return columns, page.has_more
     items = [
         RecommendedItem(
             products.product_ids[row], context.offset + position, score, card, reasons.get(row), row, boosts.get(row)
         )
-        for position, (row, score) in enumerate(zip(page.rows, page.scores, strict=True), start=1)
-        if (card := products.cards[row]) is not None
+        for position, (row, score, card) in enumerate(zip(page.rows, page.scores, cards, strict=True), start=1)
+        if card is not None
     ]
     return items, page.has_more

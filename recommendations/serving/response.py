@@ -1,7 +1,13 @@
 """Responses of serving before they are encoded as JSON."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from functools import cached_property, partial
+from itertools import count, repeat
+from typing import NamedTuple, overload
+
+import numpy as np
+import numpy.typing as npt
 
 from recommendations.serving.pipeline.fallback import EmptyListReason
 from recommendations.serving.pipeline.reasons import ItemReason
@@ -22,6 +28,60 @@ class RecommendedItem(NamedTuple):
     reason: ItemReason | None
     row: int = -1
     boost: float | None = None
+
+
+make_item = partial(tuple.__new__, RecommendedItem)  # like RecommendedItem(…), without a call of Python
+
+
+class ItemColumns(Sequence[RecommendedItem]):
+    """Items with consecutive ranks as columns; each item is made when it is read, because most responses are only encoded.
+
+    scores: (n,). reasons, boosts: by row.
+    """
+
+    def __init__(
+        self,
+        product_ids: Sequence[str],
+        first_rank: int,
+        scores: npt.NDArray[np.floating],
+        cards: Sequence[ProductCard | None],
+        reasons: Mapping[int, ItemReason],
+        rows: Sequence[int],
+        boosts: Mapping[int, float],
+    ) -> None:
+        self.product_ids, self.first_rank, self.scores, self.cards = product_ids, first_rank, scores, cards
+        self.reasons: list[ItemReason | None] = list(map(reasons.get, rows))
+        self.rows = rows
+        self.boosts: list[float | None] = list(map(boosts.get, rows)) if boosts else []
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, index: int) -> RecommendedItem: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[RecommendedItem]: ...
+    def __getitem__(self, index: int | slice) -> RecommendedItem | Sequence[RecommendedItem]:
+        return self._items[index]
+
+    def __eq__(self, other: object) -> bool:
+        return self._items == (list(other) if isinstance(other, Sequence) else other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @cached_property
+    def _items(self) -> list[RecommendedItem]:
+        columns = zip(
+            self.product_ids,
+            count(self.first_rank),
+            self.scores.tolist(),
+            self.cards,
+            self.reasons,
+            self.rows,
+            self.boosts or repeat(None),
+            strict=False,
+        )
+        return list(map(make_item, columns))
 
 
 @dataclass(frozen=True)
@@ -51,7 +111,7 @@ class RecommendationResponse:
     fallback: str | None
     model_version: str
     took_ms: float
-    items: list[RecommendedItem] = field(default_factory=list)
+    items: Sequence[RecommendedItem] = ()
     next_cursor: str | None = None
     fallback_reason: str | None = None
     empty_reason: EmptyListReason | None = None

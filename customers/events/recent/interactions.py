@@ -286,13 +286,12 @@ def format_recent_key(kind: str, value: str) -> str:
 def parse_member(member: str) -> RecentInteraction:
     """Return the interaction that a list member encodes."""
     head, _colon, product_id = member.partition(":")
-    second, _tilde, delay = head[1:].partition("~")
-    kind, at = MEANING_BY_LETTER[head[0]], float(int(second, 36))
-    return (
-        RecentInteraction(product_id, kind, at, float(int(delay, 36)))
-        if delay
-        else RecentInteraction(product_id, kind, at)
-    )
+    kind, second = MEANING_BY_LETTER[head[0]], head[1:]
+    delay = 0.0
+    if "~" in second:
+        second, _tilde, later = second.partition("~")
+        delay = float(int(later, 36))
+    return RecentInteraction(product_id, kind, float(int(second, 36)), delay)
 
 
 @lru_cache(maxsize=4096)

@@ -135,8 +135,8 @@ def format_day_of(results: CampaignResults) -> str:
 
 
 def describe_revenue(results: CampaignResults, currency: str) -> str:
-    """Return the additional revenue with its interval; empty without a holdout group."""
-    if results.effect is None or results.effect.revenue is None:
+    """Return the additional revenue with its interval; empty without a holdout group, and before the result is final."""
+    if results.effect is None or results.effect.revenue is None or results.verdict == "preliminary":
         return ""
     revenue = results.effect.revenue
     text = _("Additional revenue: %(value)s (95%% interval %(interval)s).") % {

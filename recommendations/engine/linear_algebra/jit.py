@@ -23,6 +23,12 @@ SHARED_FILES = (
     "recommendations/engine/linear_algebra/cholesky_kernels.py",
     "recommendations/engine/linear_algebra/product_kernels.py",
     "recommendations/engine/linear_algebra/set_kernels.py",
+    "recommendations/engine/linear_algebra/array_views.py",
+    "recommendations/engine/online/kernels.py",
+    "recommendations/engine/variety/kernels.py",
+    "recommendations/engine/online/cause_kernels.py",
+    "recommendations/engine/algorithms/neighbors/session_kernels.py",
+    "recommendations/engine/pair_support/kernels.py",
     "recommendations/engine/algorithms/neighbors/session_search_kernels.py",
 )
 

@@ -4,7 +4,9 @@ import numpy as np
 import numpy.typing as npt
 
 from config.foundation.array_types import AnyFloats, AnyInts, Flags
+from recommendations.engine.linear_algebra.array_views import view_float32, view_int32, view_int64
 from recommendations.engine.linear_algebra.jit import compiled_with_gil
+from recommendations.engine.pair_support.kernels import grade_pairs
 
 
 @compiled_with_gil
@@ -190,3 +192,72 @@ def find_last_kinds(items: AnyInts, kinds: AnyInts, wanted: AnyInts) -> npt.NDAr
                 found[index] = kinds[position]
                 break
     return found
+
+
+@compiled_with_gil
+def find_reason_causes(
+    parts: AnyFloats,
+    items: AnyInts,
+    rows: AnyInts,
+    supports: AnyInts,
+    min_share: float,
+    specific_lift: float,
+    min_people: int,
+    minimum: int,
+    min_whole_share: float,
+    people: AnyInts,
+    history_items: AnyInts,
+    history_kinds: AnyInts,
+    is_related: bool,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return what the reasons of m rows are made of: int64 (groups, 6) one line for all rows with the same reason, and the line of each row.
+
+    A line has the first row, the item and the source that caused its score, the level and generality of their pair (see `grade_pairs`),
+    and the kind of the newest interaction with the item. parts, items: see `ScoredHistory`. supports: see `SupportTable`. people: of each
+    item. A cause of at least min_whole_share of the score is never called general.
+    """
+    n_rows, n_sources = rows.shape[0], parts.shape[0]
+    slots, sources, shares = find_largest_contributions(parts)
+    if not is_related:
+        has_pairs = supports[:n_sources, 0] != 0
+        least = find_least_contributions(parts, slots, sources, items, rows, has_pairs, min_share)
+        best_lift = np.full(n_rows, np.float32(specific_lift), np.float32)
+        chosen_slots, chosen_sources = np.full(n_rows, -1, np.int32), np.full(n_rows, -1, np.int32)
+        for source in range(n_sources):
+            if has_pairs[source]:
+                length, indptr = supports[source, 1], view_int64(supports[source, 2], supports[source, 1] + 1)
+                entries = indptr[length]
+                find_specific_slots(
+                    parts[source], least, items, rows, indptr, view_int32(supports[source, 3], entries),
+                    view_int32(supports[source, 5], entries), view_float32(supports[source, 6], entries), min_people,
+                    source, best_lift, chosen_slots, chosen_sources,
+                )  # fmt: skip
+        replace_causes(parts, chosen_slots, chosen_sources, slots, sources, shares)
+    causes = np.empty(n_rows, np.int32)
+    for position in range(n_rows):
+        causes[position] = items[slots[position]] if slots[position] >= 0 else -1
+    levels, is_general = np.zeros(n_rows, np.int8), np.zeros(n_rows, np.bool_)
+    for source in range(n_sources):
+        length = supports[source, 1]
+        if length > 0:
+            indptr = view_int64(supports[source, 2], length + 1)
+            entries = indptr[length]
+            grade_pairs(
+                indptr, view_int32(supports[source, 3], entries), view_int32(supports[source, 4], entries),
+                view_int32(supports[source, 5], entries), view_float32(supports[source, 6], entries), causes, rows,
+                sources, source, minimum, min_people, specific_lift, levels, is_general,
+            )  # fmt: skip
+    is_popular = np.zeros(n_rows, np.bool_)
+    for position in range(n_rows):
+        is_general[position] = is_general[position] and shares[position] < np.float32(min_whole_share)
+        row = rows[position]
+        is_popular[position] = 0 <= row < people.shape[0] and people[row] >= minimum
+    first, numbers = group_causes(rows, causes, sources, levels, is_general, is_popular, is_related)
+    last_kinds = find_last_kinds(history_items, history_kinds, causes[first])
+    lines = np.empty((first.shape[0], 6), np.int64)
+    for number in range(first.shape[0]):
+        position = first[number]
+        lines[number, 0], lines[number, 1] = rows[position], causes[position]
+        lines[number, 2], lines[number, 3] = sources[position], levels[position]
+        lines[number, 4], lines[number, 5] = np.int64(is_general[position]), last_kinds[number]
+    return lines, numbers

@@ -1,4 +1,4 @@
-"""Online scorer of the content algorithm, and content scores of a few rows only."""
+"""Online scorer of the content algorithm, and the order of a few new rows by their content."""
 
 import math
 from typing import TYPE_CHECKING, NamedTuple
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from config.foundation.array_types import Rows
+from recommendations.engine.online.content_kernels import rank_new_rows
 from recommendations.engine.online.context import NO_SCORES, ComponentScores, HistoryContext, Values
 from recommendations.engine.online.kernels import add_content_contributions, expand_documents
 
@@ -61,13 +62,16 @@ def build_profile(component: "Content", context: HistoryContext) -> ContentProfi
     return ContentProfile(terms, profile / np.float32(length), items, documents, (weights / length).astype(np.float32))
 
 
-def score_content(component: "Content", context: HistoryContext, rows: Rows) -> Values:
-    """Return the content scores of some rows without computing those of the whole catalog; 0 for rows without content."""
-    profile = build_profile(component, context)
-    out = np.zeros((1, len(rows)), np.float32)
-    if profile is not None:
-        _add_similarities(component, profile, rows, np.zeros(len(profile.items), np.int32), context.work.part, out)
-    return out[0]
+def rank_new_products(
+    component: "Content", context: HistoryContext, rows: Rows, thetas: Values, *, excluded: Rows, min_affinity: float
+) -> Rows:
+    """Return the rows that are neither in the history nor excluded, by descending θ · (min_affinity + content score from 0 to 1)."""
+    items, weights = context.sum_weights(component.half_life_days, component.history_weighting)
+    vectors, work = component.vectors_, context.work
+    return rank_new_rows(
+        rows, thetas, context.history.item, excluded, min_affinity, items, weights, component.document_,
+        vectors.indptr, vectors.indices, vectors.data, work.part, work.part_touched, work.part_order,
+    )  # fmt: skip
 
 
 def find_content_width(component: "Content") -> int:

@@ -1,5 +1,6 @@
 """Input and output of every online scorer: the workspace of a thread, the context of one history, and component scores."""
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -77,6 +78,18 @@ class HistoryContext:
                 work.part, work.part_touched, work.part_order,
             )  # fmt: skip
         return self._sums[key]
+
+
+@dataclass(frozen=True, slots=True)
+class SummedWeights:
+    """The weights of a history that a linear scorer multiplies: those of `HistoryContext.sum_weights` with these parameters."""
+
+    half_life_days: float | None
+    weighting: str
+    recency: float | None = None
+
+    def __call__(self, context: HistoryContext) -> SparseRow:
+        return context.sum_weights(self.half_life_days, self.weighting, self.recency)
 
 
 class ComponentScores(NamedTuple):

@@ -24,6 +24,12 @@ from recommendations.engine.online.cause_kernels import (
     replace_causes,
     scale_contributions,
 )
+from recommendations.engine.online.component_group import (
+    ComponentGroup,
+    ComponentLine,
+    GroupScores,
+    describe_component,
+)
 from recommendations.engine.online.context import (
     ComponentScores,
     HistoryContext,
@@ -40,9 +46,10 @@ from recommendations.engine.online.kernels import (
     select_top_among,
     select_top_online,
 )
+from recommendations.engine.online.selection_kernels import select_limited
 from recommendations.engine.pair_support.support import MIN_PEOPLE, PairSupport
 
-NO_FACTORS = np.empty(0, np.float32)
+NO_FACTORS, NO_CODES = np.empty(0, np.float32), np.empty(0, np.int32)
 # A cause is named if it contributed a quarter of the largest contribution, and explains a product if it is bought half as often again
 # by the customers of the cause.
 MIN_CAUSE_SHARE, SPECIFIC_LIFT = 0.25, 1.5
@@ -78,6 +85,16 @@ class _NormalizedScores(NamedTuple):
     factor: float
     rows: Rows
     values: Values
+    scorer: OnlineScorer
+
+    @property
+    def names(self) -> list[str]:
+        return [self.name]
+
+    def attribute(self, context: HistoryContext, rows: Rows, out: Values) -> None:
+        """Write the contributions to the scores of rows to out[0], as `GroupScores.attribute` does."""
+        self.scorer.attribute(context, self.scores, rows, out[0])
+        scale_contributions(self.rows, self.values, self.factor, context.work.columns, out[0])
 
 
 @dataclass
@@ -92,7 +109,7 @@ class ScoredHistory:
     context: HistoryContext
     work: Workspace
     is_personalized: bool = False
-    components: list[_NormalizedScores] = field(default_factory=list)
+    components: list[_NormalizedScores | GroupScores] = field(default_factory=list)
     visit: "ScoredHistory | None" = None
     visit_factor: float = 0.0
 
@@ -141,6 +158,29 @@ class ScoredHistory:
             NO_FACTORS if factors is None else factors, n,
         )  # fmt: skip
 
+    def select_limited(
+        self,
+        n: int,
+        *,
+        allowed: npt.NDArray[np.bool_],
+        excluded: Rows,
+        factors: Values | None,
+        purchased: Rows,
+        share: float,
+        codes: Rows | None,
+    ) -> tuple[Rows, Values]:
+        """Return the n best rows and their scores, with at most ``share`` of the positions for purchased rows.
+
+        purchased: different rows. codes: the group of each row, of which the best row is selected.
+        """
+        work = self.work
+        return select_limited(
+            work.total, work.touched, work.order, work.count, self.ensemble.static_scores, self.ensemble.static_order,
+            allowed, excluded, work.part_touched, NO_FACTORS if factors is None else factors,
+            1.0 if factors is None else self.ensemble.find_largest_factor(factors), purchased,
+            NO_CODES if codes is None else codes, share, n,
+        )  # fmt: skip
+
     def get_scores(self, rows: Rows) -> Values:
         """Return the scores of some rows, 0 for rows without one."""
         return self.work.total[rows] + self.ensemble.static_scores[rows]
@@ -158,7 +198,7 @@ class ScoredHistory:
 
     def attribute_main_causes(self, rows: Rows, supports: Mapping[str, PairSupport] | None = None) -> MainCauses:
         """Return `find_main_causes` as columns."""
-        parts, names, items = self._attribute(rows)
+        parts, names, items = self.attribute_rows(rows)
         slots, sources, shares = find_largest_contributions(parts)
         if supports:
             self._prefer_specific(parts, names, items, rows, supports, (slots, sources, shares))
@@ -190,7 +230,7 @@ class ScoredHistory:
 
     def list_contributions(self, rows: Rows) -> list[list[Contribution]]:
         """Return the contributions to the score of each row, largest first; the values sum to the score."""
-        parts, names, items = self._attribute(rows)
+        parts, names, items = self.attribute_rows(rows)
         contributions = []
         for column in range(len(rows)):
             sources, slots = np.nonzero(parts[:, :, column])
@@ -200,7 +240,7 @@ class ScoredHistory:
             contributions.append(sorted(listed, key=lambda part: -part.value))
         return contributions
 
-    def _attribute(self, rows: Rows) -> tuple[npt.NDArray[np.float32], list[str], Rows]:
+    def attribute_rows(self, rows: Rows) -> tuple[npt.NDArray[np.float32], list[str], Rows]:
         """Return contributions (components, history items + 1, rows), the components' names, and the items, -1 last.
 
         The last slot of the second axis holds the contributions that no single item causes.
@@ -222,15 +262,18 @@ class ScoredHistory:
         work = self.work
         items = assign_slots(self.history.item, work.slots)
         work.columns[rows] = np.arange(len(rows), dtype=np.int32)
-        names = [*(component.name for component in self.components), *self.ensemble.static_names]
+        names = [name for component in self.components for name in component.names]
+        n_personal = len(names)
+        names += self.ensemble.static_names
         parts = np.zeros((max(len(names), 1), len(items), len(rows)), np.float32)
         try:
-            for component, out in zip(self.components, parts, strict=False):
-                self.ensemble.scorers[component.name].attribute(self.context, component.scores, rows, out)
-                scale_contributions(component.rows, component.values, component.factor, work.columns, out)
+            first = 0
+            for component in self.components:
+                component.attribute(self.context, rows, parts[first : first + len(component.names)])
+                first += len(component.names)
         finally:
             work.columns[rows] = -1
-        for index, name in enumerate(self.ensemble.static_names, start=len(self.components)):
+        for index, name in enumerate(self.ensemble.static_names, start=n_personal):
             parts[index, -1] = self.ensemble.static_by_name[name][rows]
         return parts, names or [""], items
 
@@ -255,6 +298,7 @@ class OnlineEnsemble:
                 self.static_by_name[name] = _normalize_static(static, share, self.normalization, n)
             else:
                 self.scorers[name] = component.make_online_scorer(for_similar=for_similar)
+        self.steps = self._group_components()
         self.width = max((scorer.width for scorer in self.scorers.values()), default=0)
         self.static_names = list(self.static_by_name)
         self.static_scores = np.zeros(n, np.float32)
@@ -281,12 +325,38 @@ class OnlineEnsemble:
             DeadlineExceededError: `due` has passed; the workspace is clean again.
         """
         scored = ScoredHistory(self, HistoryContext(history, work), work)
-        for name, scorer in self.scorers.items():
+        for step in self.steps:
             if due is not None and time.perf_counter() > due:
                 work.clear()
                 raise DeadlineExceededError
-            self._add_component(scored, name, scorer.score(scored.context))
+            if isinstance(step, str):
+                self._add_component(scored, step, self.scorers[step].score(scored.context))
+            else:
+                scores = step.score(scored.context.history, work)
+                if scores.names:
+                    scored.is_personalized = True
+                    scored.components.append(scores)
         return scored
+
+    def _group_components(self) -> "list[str | ComponentGroup]":
+        """Return the names of the components in their order, those that compiled code knows as groups."""
+        steps: list[str | ComponentGroup] = []
+        lines: list[tuple[str, float, ComponentLine]] = []
+
+        def end_group() -> None:
+            if lines:
+                steps.append(ComponentGroup(lines, SMALLEST_DIVISOR))
+                lines.clear()
+
+        for name, scorer in self.scorers.items():
+            line = describe_component(scorer) if self.normalization != "rank" else None
+            if line is None:
+                end_group()
+                steps.append(name)
+            else:
+                lines.append((name, self.shares[name], line))
+        end_group()
+        return steps
 
     def _add_component(self, scored: ScoredHistory, name: str, scores: ComponentScores) -> None:
         """Add the normalized scores of a component, unless none is positive."""
@@ -303,7 +373,7 @@ class OnlineEnsemble:
             )
         if factor > 0:
             scored.is_personalized = True
-            scored.components.append(_NormalizedScores(name, scores, factor, rows, values))
+            scored.components.append(_NormalizedScores(name, scores, factor, rows, values, self.scorers[name]))
 
 
 def _find_slots(items: Rows, all_items: Rows) -> npt.NDArray[np.intp]:

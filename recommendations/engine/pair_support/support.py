@@ -19,7 +19,6 @@ from recommendations.engine.pair_support.kernels import (
     count_top_pairs,
     find_counts,
     grade_counts,
-    grade_pairs,
 )
 
 # A tenth of an order of prior evidence that a pair is as frequent as by chance, and the one-sided 95 % limit.
@@ -80,23 +79,6 @@ class PairSupport:
         """Return the counts of the pairs (firsts[i], seconds[i])."""
         counts = find_counts(self.indptr, self.indices, self.orders, self.people, self.lift, firsts, seconds)
         return PairCounts(*counts)
-
-    def grade_pairs(
-        self,
-        firsts: npt.NDArray[np.integer],
-        seconds: npt.NDArray[np.integer],
-        sources: npt.NDArray[np.integer],
-        source: int,
-        *,
-        minimum: int,
-        specific_lift: float,
-        out: tuple[npt.NDArray[np.int8], Flags],
-    ) -> None:
-        """Write the `SupportLevel` of the pairs of one source to out[0], and to out[1] which have many people but a lower lift."""
-        grade_pairs(
-            self.indptr, self.indices, self.orders, self.people, self.lift, firsts, seconds, sources, source,
-            minimum, MIN_PEOPLE, specific_lift, *out,
-        )  # fmt: skip
 
     def list_partners(self, rows: npt.NDArray[np.integer]) -> Rows:
         """Return the items that at least two people have together with any of these, possibly repeated."""

@@ -45,6 +45,7 @@ ONE_EDIT_FACTOR = 0.6
 TWO_EDITS_FACTOR = 0.35
 STEM_FACTOR = 0.8
 CHARACTER_FACTOR = 0.2
+MAX_KEPT_MATCHES = 4  # of one query, with different filters
 
 
 @dataclass(frozen=True)
@@ -72,17 +73,30 @@ class ScoredQuery:
         self.exact = index.find_key(text)
         self._runs: dict[bool, QueryRun] = {}
         self._lock = threading.Lock()
+        self._matches: dict[int, tuple[weakref.ref[Flags], Matches]] = {}  # by the id of the allowed rows
         self._rows: tuple[Callable[[], Flags | None], Rows] = (lambda: None, self.exact)
         if self.query.terms:
             self._run(relaxed=False)
 
     @property
     def size(self) -> int:
-        """Return the number of scored documents so far, each of which takes 16 bytes of memory, and a quarter of the kept rows."""
-        return sum(len(run.rows) for run in list(self._runs.values())) + len(self._rows[1]) // 4
+        """Return the number of scored documents so far, each of which takes 16 bytes of memory, with the kept rows and matches."""
+        n_kept = 2 * sum(len(matches.rows) for _allowed, matches in list(self._matches.values()))
+        return sum(len(run.rows) for run in list(self._runs.values())) + len(self._rows[1]) // 4 + n_kept
 
     def find_matches(self, allowed: Flags | None = None) -> Matches:
-        """Return the matches as `TextIndex.search` does."""
+        """Return the matches as `TextIndex.search` does; kept for the same arrays of allowed rows, never write to them."""
+        kept = self._matches.get(id(allowed))
+        if kept is not None and kept[0]() is allowed:  # an id may be reused after its array is gone
+            return kept[1]
+        matches = self._find_matches(allowed)
+        if allowed is not None:
+            if len(self._matches) >= MAX_KEPT_MATCHES:
+                self._matches.clear()
+            self._matches[id(allowed)] = weakref.ref(allowed), matches
+        return matches
+
+    def _find_matches(self, allowed: Flags | None) -> Matches:
         allowed = np.ones(len(self.index), np.bool_) if allowed is None else np.ascontiguousarray(allowed)
         exact = self._find_exact(allowed)
         if not self.query.terms:

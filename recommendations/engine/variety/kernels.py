@@ -7,6 +7,8 @@ from config.foundation.array_types import AnyFloats, AnyInts, Flags, Rows
 from recommendations.engine.linear_algebra.jit import compiled_with_gil
 from recommendations.engine.linear_algebra.set_kernels import FREE, fill_row_table, find_table_slot, make_row_table
 
+ROUNDING = 1e-9  # of a sum of shares
+
 
 @compiled_with_gil
 def collect_members(
@@ -81,3 +83,33 @@ def replace_by_own(
             if own != FREE:
                 replaced[position] = own
     return replaced
+
+
+@compiled_with_gil
+def spread_purchased(is_purchased: Flags, share: float) -> npt.NDArray[np.int64]:
+    """Return the order of `limit_purchased_share`."""
+    n = is_purchased.shape[0]
+    order = np.empty(n, np.int64)
+    purchased = np.flatnonzero(is_purchased)
+    if share >= 1 or not len(purchased):
+        for position in range(n):
+            order[position] = position
+        return order
+    filled, next_purchased, credit = 0, 0, 0.0
+    for other in range(n):
+        if is_purchased[other]:
+            continue
+        while next_purchased < len(purchased) and purchased[next_purchased] < other:
+            if credit + share < 1 - ROUNDING:
+                break
+            order[filled] = purchased[next_purchased]
+            filled += 1
+            next_purchased += 1
+            credit = max(credit + share - 1, 0.0)
+        order[filled] = other
+        filled += 1
+        credit = 1 - share if credit + share >= 1 - ROUNDING else credit + share
+    for position in range(next_purchased, len(purchased)):
+        order[filled] = purchased[position]
+        filled += 1
+    return order

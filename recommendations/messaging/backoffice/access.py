@@ -3,9 +3,12 @@
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
+from django.utils.translation import get_language
 
+from config.foundation.shop.profile import get_shop
 from recommendations.messaging.compilation.compiler import ContentSource
 from recommendations.messaging.models import LANGUAGES, MessageTemplate, TemplateContent, TemplateVersion
+from recommendations.messaging.rendering.compiled_template import match_language
 
 VIEW, CHANGE, ADD = (f"messaging.{action}_messagetemplate" for action in ("view", "change", "add"))
 VIEW_POOL, CHANGE_POOL, ADD_POOL = (f"messaging.{action}_couponpool" for action in ("view", "change", "add"))
@@ -28,14 +31,17 @@ def choose_shown_version(template: MessageTemplate) -> TemplateVersion | None:
     return template.versions.order_by("-number").first()
 
 
-def parse_language(request: HttpRequest, version: TemplateVersion | None) -> str:
-    """Return the language of the request's parameter, or the first one with content."""
+def parse_language(request: HttpRequest, version: TemplateVersion | None, *, preferred: str = "") -> str:
+    """Return the language of the request's parameter, the preferred one, the shop's, or the first one with content."""
     known = [language for language, _label in LANGUAGES]
     wanted = request.POST.get("language") or request.GET.get("language") or ""
     if wanted in known:
         return wanted
     written = {content.language for content in version.contents.all()} if version else set()
-    return next((language for language in known if language in written), known[0])
+    if preferred and (language := match_language(preferred, written) or match_language(get_shop().language, written)):
+        return language
+    own = get_language() or ""
+    return own if own in written else next((language for language in known if language in written), known[0])
 
 
 def load_content(version: TemplateVersion | None, language: str) -> TemplateContent:

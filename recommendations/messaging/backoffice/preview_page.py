@@ -68,9 +68,13 @@ def draw_preview(request: HttpRequest, template: MessageTemplate, version: Templ
 def render_message(
     request: HttpRequest, template: MessageTemplate, version: TemplateVersion | None, *, base_url: str = ""
 ) -> RenderedMessage:
-    """Render for the customer of the request. Reads of personal data are recorded. Errors: SourceError."""
-    content = load_content(version, parse_language(request, version))
+    """Render for the customer of the request, in their language unless the request names one; the read is recorded.
+
+    Errors: SourceError.
+    """
     customer = find_customer(request)
+    language = parse_language(request, version, preferred=customer.language if customer is not None else "")
+    content = load_content(version, language)
     with_personal = may_see_personal(request)
     if customer is not None:
         record_access(model=Customer, pks=[customer.pk], details={"personal": with_personal})
@@ -91,7 +95,7 @@ def find_customer(request: HttpRequest) -> Customer | None:
         number.isascii() and number.isdigit() and len(number) < 19 and request.user.has_perm("identity.view_customer")
     ):
         return None
-    return Customer.objects.filter(pk=int(number), erased_at__isnull=True).only("pk").first()
+    return Customer.objects.filter(pk=int(number), erased_at__isnull=True).only("pk", "language").first()
 
 
 @require_safe

@@ -2,6 +2,7 @@
 
 import threading
 from collections import OrderedDict
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -84,7 +85,7 @@ class CompiledTemplate:
         )
 
 
-def match_language(wanted: str, languages: "dict[str, CompiledContent]") -> str:
+def match_language(wanted: str, languages: Collection[str]) -> str:
     """Return the language that serves a wanted one such as zh-CN, or ""."""
     wanted = wanted.lower().replace("_", "-")
     if wanted in languages:

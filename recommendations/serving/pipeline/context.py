@@ -29,7 +29,7 @@ from recommendations.serving.request import (
     RecommendationRequest,
     read_cursor,
 )
-from recommendations.serving.state.compiled_rules import Factors
+from recommendations.serving.state.compiled_rules import AllowedRows, Factors
 from recommendations.serving.state.loader import ServingState
 from recommendations.serving.state.model import NO_ROWS
 from recommendations.serving.state.product_index import ProductFilters
@@ -69,7 +69,7 @@ class RecommendationContext:
 
     def get_config(self, placement: str) -> PlacementConfig:
         """Return the settings of a placement."""
-        return self.state.placements[placement]
+        return self.state.placements.by_name[placement]
 
     def get_blend(self, placement: str) -> OnlineEnsemble | None:
         """Return the compiled weighted ensemble of a placement; None if the model has none for it."""
@@ -118,13 +118,6 @@ class RecommendationContext:
         return np.flatnonzero(flags).astype(np.int32)
 
     @cached_property
-    def is_purchased(self) -> Flags:
-        """Which rows are in `purchased_rows`, shape (products,)."""
-        flags = np.zeros(self.state.products.n, np.bool_)
-        flags[self.purchased_rows] = True
-        return flags
-
-    @cached_property
     def allowed_for_you(self) -> Flags:
         """The recommendable rows that for-you may show this visitor.
 
@@ -133,7 +126,8 @@ class RecommendationContext:
         """
         if len(self.visitor.get_purchased_rows()):
             return self.recommendable
-        return self.recommendable & self.state.reason_support.find_chosen_by_several(len(self.recommendable))
+        chosen = self.state.reason_support.find_chosen_by_several(len(self.recommendable))
+        return self.state.rules.filter_rows(self.recommendable, AllowedRows(chosen))
 
     def get_start_rows(self) -> Rows:
         """Return the rows of the products that the request starts from, each once."""
@@ -169,6 +163,9 @@ class Candidates:
 
     def reorder(self, order: Sequence[int] | AnyInts, size: int) -> None:
         """Put the first ``size`` candidates into another order."""
+        if size >= len(self.rows):
+            self.rows, self.scores = self.rows[order], self.scores[order]
+            return
         self.rows = np.concatenate([self.rows[:size][order], self.rows[size:]])
         self.scores = np.concatenate([self.scores[:size][order], self.scores[size:]])
 

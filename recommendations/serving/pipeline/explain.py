@@ -6,15 +6,10 @@ import numpy as np
 from django.utils.translation import get_language
 
 from recommendations.engine import Contribution
-from recommendations.engine.online.cause_kernels import find_last_kinds, group_causes
-from recommendations.engine.online.ensemble_scorer import MainCause
 from recommendations.engine.placements import NEW, RECENTLY_VIEWED
 from recommendations.serving.pipeline import reasons
 from recommendations.serving.pipeline.context import COLD_START, LAST_RESORT, Candidates, RecommendationContext
 from recommendations.serving.pipeline.reasons import RELATED_PLACEMENTS, ItemReason
-from recommendations.serving.state.reason_support import CAUSE_SUPPORTS
-
-MIN_WHOLE_SHARE = 0.5  # of a score; a product that caused so much is its reason, however often it is bought
 
 
 def explain(
@@ -82,42 +77,28 @@ def _explain_scores(
         return {}
     scored = candidates.scored
     assert scored is not None
-    support, history = context.state.reason_support, scored.history
-    row_array = np.array(rows, np.int32)
-    is_related = candidates.placement in RELATED_PLACEMENTS
-    causes = scored.attribute_main_causes(row_array, None if is_related else support.claimed_supports)
-    levels, is_general = support.grade_cause_columns(causes, row_array)
-    is_general &= causes.shares < MIN_WHOLE_SHARE  # if no other product explains a row, its cause does
-    # the reason of a score that no product of the history explains depends only on the popularity of the row
-    first, numbers = group_causes(
-        row_array, causes.items, causes.sources, levels, is_general, support.are_popular(row_array), is_related
+    support, products = context.state.reason_support, context.state.products
+    causes = support.find_row_causes(
+        scored, np.array(rows, np.int32), is_related=candidates.placement in RELATED_PLACEMENTS
     )
-    language = get_language()
-    items = causes.items[first]
-    columns = zip(
-        row_array[first].tolist(),
-        items.tolist(),
-        causes.sources[first].tolist(),
-        levels[first].tolist(),
-        is_general[first].tolist(),
-        find_last_kinds(history.item, history.kind, items).tolist(),
-        strict=True,
-    )
+    history, language = scored.history, get_language()
     distinct = [
         reasons.choose_reason(
-            row=row,
-            cause=MainCause(item, causes.names[source], 0.0),
-            grade=CAUSE_SUPPORTS[level, general],
+            row,
+            item,
+            causes.reasons[source],
+            level,
+            bool(is_general),
+            last_kind,
             history=history,
-            products=context.state.products,
+            products=products,
             placement=candidates.placement,
             support=support,
-            last_kind=last_kind,
             language=language,
         )
-        for row, item, source, level, general, last_kind in columns
+        for row, item, source, level, is_general, last_kind in causes.lines
     ]
-    return dict(zip(rows, map(distinct.__getitem__, numbers.tolist()), strict=True))
+    return dict(zip(rows, map(distinct.__getitem__, causes.numbers), strict=True))
 
 
 def _explain_arrival(

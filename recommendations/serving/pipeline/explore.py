@@ -3,8 +3,6 @@
 Otherwise a product without interactions would never be shown, and a product that is never shown gets no interactions.
 """
 
-from itertools import islice
-
 import numpy as np
 
 from recommendations.engine.online.context import HistoryContext
@@ -46,7 +44,7 @@ def explore(context: RecommendationContext, candidates: Candidates) -> tuple[Ran
     if not new_rows:
         return ranked, set()
     keys = groups.codes if groups is not None else None
-    pairs = list(islice(merge_new_products(ranked, new_rows, every=interval, keys=keys), end))
+    pairs = merge_new_products(ranked, new_rows, every=interval, keys=keys, limit=end)
     new = {row for row, score in pairs if score is None}
     return [(row, 0.0 if score is None else score) for row, score in pairs], new
 

@@ -1,8 +1,9 @@
 """Choose new products for a visitor: Thompson sampling over products that were shown to few people."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from typing import Self
 
 import numpy as np
@@ -10,9 +11,9 @@ import numpy.typing as npt
 from django.conf import settings
 
 from config.foundation.array_types import Flags, Rows
-from recommendations.engine.exploration import ExplorationTrials, draw_interest, rank_for_exploration
+from recommendations.engine.exploration import MIN_AFFINITY, ExplorationTrials, draw_allowed, rank_for_exploration
 from recommendations.engine.linear_algebra.set_kernels import are_members
-from recommendations.engine.online.content_scorer import score_content
+from recommendations.engine.online.content_scorer import rank_new_products
 from recommendations.engine.online.context import HistoryContext
 from recommendations.serving.pipeline.ordering import make_seed
 from recommendations.serving.state.loader import ServingState
@@ -48,49 +49,58 @@ def choose_new_products(
     candidates = _get_candidates(state, now)
     if candidates is None or not len(candidates.rows):
         return []
-    positions = np.flatnonzero(allowed[candidates.rows])
-    thetas = candidates.draw(positions, seed)
-    if len(positions) > MAX_NEW_PRODUCTS:
+    rows, thetas = candidates.draw(allowed, seed)
+    if len(rows) > MAX_NEW_PRODUCTS:
         largest = np.argpartition(-thetas, MAX_NEW_PRODUCTS)[:MAX_NEW_PRODUCTS]
-        positions, thetas = positions[largest], thetas[largest]
-    rows = candidates.rows[positions]
-    if len(rows):
-        known = excluded if history is None else np.concatenate([history.history.item, excluded])
-        is_unknown = ~are_members(rows, known)
-        rows, thetas = rows[is_unknown], thetas[is_unknown]
-    if not len(rows):
-        return []
-    return rows[rank_for_exploration(thetas, _compute_affinity(state, history, rows))].tolist()
+        rows, thetas = rows[largest], thetas[largest]
+    content = state.blends.content if state.blends is not None else None
+    if content is not None and history is not None and len(history.history.item):
+        ranked = rank_new_products(content, history, rows, thetas, excluded=excluded, min_affinity=MIN_AFFINITY)
+        return ranked.tolist()
+    known = excluded if history is None else np.concatenate([history.history.item, excluded])
+    is_unknown = ~are_members(rows, known)
+    rows, thetas = rows[is_unknown], thetas[is_unknown]
+    return rows[rank_for_exploration(thetas, np.zeros(len(rows)))].tolist()
 
 
 def merge_new_products(
-    ranked: Sequence[tuple[int, float]], new: Sequence[int], *, every: int, keys: Rows | None = None
-) -> Iterator[tuple[int, float | None]]:
-    """Yield the ranked rows with a new one at every nth position, each row once.
+    ranked: Sequence[tuple[int, float]],
+    new: Sequence[int],
+    *,
+    every: int,
+    keys: Rows | None = None,
+    limit: int | None = None,
+) -> list[tuple[int, float | None]]:
+    """Return the ranked rows with a new one at every nth position, each row once, at most ``limit``.
 
     The score of a new product is None. keys: by row, equal for products of which one is shown.
     """
-    get_key = (lambda row: row) if keys is None else keys.item
+    ranked_rows = [row for row, _score in ranked]
+    remaining = iter(zip(_list_keys(ranked_rows, keys), ranked, strict=True))
+    new_rows = iter(zip(_list_keys(new, keys), new, strict=True))
     shown: set[int] = set()
-    remaining, new_rows = iter(ranked), iter(new)
-    position = 0
-    while True:
-        position += 1
+    merged: list[tuple[int, float | None]] = []
+    for position in count(1) if limit is None else range(1, limit + 1):
         chosen: tuple[int, float | None] | None = None
         if position % every == 0:
-            for row in new_rows:
-                if (key := get_key(row)) not in shown:
+            for key, row in new_rows:
+                if key not in shown:
                     chosen = row, None
                     break
         if chosen is None:
-            for pair in remaining:
-                if (key := get_key(pair[0])) not in shown:
+            for key, pair in remaining:
+                if key not in shown:
                     chosen = pair
                     break
         if chosen is None:
-            return
+            break
         shown.add(key)
-        yield chosen
+        merged.append(chosen)
+    return merged
+
+
+def _list_keys(rows: Sequence[int], keys: Rows | None) -> Sequence[int]:
+    return rows if keys is None else keys[np.array(rows, np.intp)].tolist()
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,9 +122,9 @@ class NewProducts:
         keys = np.array([make_seed(product_ids[row]) for row in rows.tolist()], np.uint64)
         return cls(since, trials, rows, trial_rows[needs_trials], keys)
 
-    def draw(self, positions: npt.NDArray[np.intp], seed: int) -> npt.NDArray[np.float32]:
-        """Return one draw for each of these products; other seeds give other draws."""
-        return draw_interest(self.trials.quantiles, self.trial_rows[positions], self.keys[positions], np.uint64(seed))
+    def draw(self, allowed: Flags, seed: int) -> tuple[Rows, npt.NDArray[np.float32]]:
+        """Return the rows that are allowed, and one draw for each; other seeds give other draws."""
+        return draw_allowed(self.trials.quantiles, self.trial_rows, self.keys, self.rows, allowed, np.uint64(seed))
 
 
 def _get_candidates(state: ServingState, now: datetime) -> NewProducts | None:
@@ -131,11 +141,3 @@ def _get_candidates(state: ServingState, now: datetime) -> NewProducts | None:
         candidates = NewProducts.from_trials(since, trials, state.products.product_ids)
         state.cache["new-products"] = candidates
     return candidates
-
-
-def _compute_affinity(state: ServingState, history: HistoryContext | None, rows: Rows) -> npt.NDArray[np.floating]:
-    """Return how similar each product is to the history by content, from 0 to 1."""
-    content = state.blends.content if state.blends is not None else None
-    if content is None or history is None or not len(history.history.item):
-        return np.zeros(len(rows))
-    return score_content(content, history, rows).clip(0.0, 1.0)

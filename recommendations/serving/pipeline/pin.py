@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from recommendations.engine.linear_algebra.set_kernels import are_members
 from recommendations.engine.placements import RECENTLY_VIEWED
 from recommendations.merchandising.rules.ranking import RankedPage, apply_to_ranking
 from recommendations.serving.pipeline.context import RecommendationContext
@@ -23,7 +24,8 @@ def pin_products(context: RecommendationContext, ranked: Sequence[tuple[int, flo
         rows, scores = [row for row, _score in page], [score for _row, score in page]
         return RankedPage(rows, scores, has_more=len(ranked) > offset + n)
     hidden = context.get_excluded_rows(context.request.scenario, context.get_start_rows())
-    excluded = frozenset(hidden.tolist())
+    pinned = np.array([row for _position, row in pins], np.int32)
+    excluded = frozenset(pinned[are_members(pinned, hidden)].tolist())
     ranked = _leave_out_variants(context, ranked, [row for _position, row in pins if row not in excluded])
     return apply_to_ranking(
         rows=[row for row, _score in ranked],

@@ -1,7 +1,6 @@
 """The reasons that visitors read, one function for each, in the language of the request."""
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, wraps
 from typing import cast
 
@@ -10,15 +9,13 @@ from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
 from recommendations.engine import KIND_CODES, Contribution, Histories
-from recommendations.engine.algorithms.base import get_reason
 from recommendations.engine.algorithms.spec import ExplanationReason
 from recommendations.engine.cold_start import LANDING, POPULARITY
-from recommendations.engine.online.ensemble_scorer import MainCause
 from recommendations.engine.pair_support.support import SupportLevel
 from recommendations.engine.placements import BOUGHT_TOGETHER, BUY_AGAIN, CART, SIMILAR
 from recommendations.serving.reason_claims import MIN_MILD_COUNT, PAIR_CLAIMS
 from recommendations.serving.state.product_index import ProductIndex
-from recommendations.serving.state.reason_support import CauseSupport, ReasonSupport
+from recommendations.serving.state.reason_support import ReasonSupport
 
 VIEWED_KINDS = {KIND_CODES[kind] for kind in ("view", "click", "wishlist", "cart")}
 PURCHASE = KIND_CODES["purchase"]
@@ -29,23 +26,20 @@ RELATED_PLACEMENTS = (SIMILAR, BOUGHT_TOGETHER, CART)
 HISTORY_CLAIMS = (ExplanationReason.SIMILAR_CUSTOMERS, ExplanationReason.BOUGHT_TOGETHER)
 
 
-@dataclass
-class ItemReason:
+class ItemReason(msgspec.Struct, dict=True):
     """Why an item is shown: a code for programs, a text for visitors, and the products it names. Shared, never change one."""
 
     code: str
     text: str
-    product_ids: list[str] = field(default_factory=list)
-
-    @cached_property
-    def json(self) -> bytes:
-        """The reason as JSON, encoded once: items share reasons."""
-        return msgspec.json.encode(self)
+    product_ids: list[str] = []
 
     @cached_property
     def json_field(self) -> bytes:
-        """The field of the reason in the JSON of an item, after a comma."""
-        return b',"reason":' + self.json
+        """The field of the reason in the JSON of an item, after a comma; encoded once, because items share reasons."""
+        return b',"reason":' + _encode(self)
+
+
+_encode = msgspec.json.Encoder().encode
 
 
 def cache_by_language[F: Callable[..., ItemReason]](make: F) -> F:
@@ -66,41 +60,43 @@ def cache_by_language[F: Callable[..., ItemReason]](make: F) -> F:
 
 
 def choose_reason(
-    *,
     row: int,
-    cause: MainCause,
-    grade: CauseSupport,
+    item: int,
+    reason: ExplanationReason,
+    level: int,
+    is_general: bool,
+    last_kind: int,
+    *,
     history: Histories,
     products: ProductIndex,
     placement: str,
     support: ReasonSupport,
-    last_kind: int,
-    language: str | None = None,
+    language: str | None,
 ) -> ItemReason:
-    """Return the reason for the cause of a score.
+    """Return the reason for the score of a row, from the item of the history that caused it, -1 for none, and the reason of the algorithm.
 
-    last_kind: of the visitor's newest interaction with the product that is the cause. grade: how well the cause supports a claim
-    about other customers. language: the active one, if the caller has looked it up.
+    level, is_general: how well both support a claim about other customers, see `ReasonSupport.find_row_causes`. last_kind: of the
+    visitor's newest interaction with the item. language: the active one.
     """
-    reason, level = get_reason(cause.source), grade.level
-    if cause.item < 0:
+    if item < 0:
         return make_trending_reason() if reason == ExplanationReason.TRENDING else choose_popular_reason(row, support)
-    if cause.item == row:
+    if item == row:
         return _make_repeat_reason(row=row, history=history, products=products, is_due=placement == BUY_AGAIN)
-    product_id = products.product_ids[cause.item]
-    card = products.cards[cause.item]
+    product_id, card = products.product_ids[item], products.cards[item]
     title = card.title if card is not None else product_id
     if placement not in RELATED_PLACEMENTS:
         was_viewed = last_kind in VIEWED_KINDS
         # Gasoline is bought with everything: it is no reason to show eggs.
-        if grade.is_general and not was_viewed and support.is_popular(row):
+        if is_general and not was_viewed and support.is_popular(row):
             return make_similar_customers_reason()
-        wording = _get_history_wording(language or get_language(), reason, level, was_viewed)
-        return _make_titled_reason(wording, title, product_id)
-    if reason in PAIR_CLAIMS and level == SupportLevel.NONE:
-        return _choose_softer_reason(row, cause.item, title, products=products, support=support)
-    get_wording = _get_cart_wording if placement == CART else _get_related_wording
-    return _make_titled_reason(get_wording(language or get_language(), reason, level), title, product_id)
+        code, text = _get_history_wording(language, reason, level, was_viewed)
+    elif level == SupportLevel.NONE and reason in PAIR_CLAIMS:
+        return _choose_softer_reason(row, item, title, products=products, support=support)
+    elif placement == CART:
+        code, text = _get_cart_wording(language, reason, level)
+    else:
+        code, text = _get_related_wording(language, reason, level)
+    return ItemReason(code, text % {"title": title}, [product_id])
 
 
 def choose_popular_reason(row: int, support: ReasonSupport) -> ItemReason:
@@ -218,7 +214,7 @@ def _make_repeat_reason(*, row: int, history: Histories, products: ProductIndex,
 
 @lru_cache(MAX_CACHED_WORDINGS)
 def _get_history_wording(
-    language: str | None, reason: ExplanationReason, level: SupportLevel, was_viewed: bool
+    language: str | None, reason: ExplanationReason, level: int, was_viewed: bool
 ) -> tuple[str, str]:
     """Return the code of a reason and its text with a place for the title; language: the active one."""
     if reason == ExplanationReason.SIMILAR_PRODUCT:
@@ -233,13 +229,13 @@ def _get_history_wording(
 
 
 @lru_cache(MAX_CACHED_WORDINGS)
-def _get_related_wording(language: str | None, reason: ExplanationReason, level: SupportLevel) -> tuple[str, str]:
+def _get_related_wording(language: str | None, reason: ExplanationReason, level: int) -> tuple[str, str]:
     """Return code and text as `_get_history_wording` does, for similar products and those bought together."""
     return _get_pair_wording(reason, level) if reason in PAIR_CLAIMS else _get_similar_wording()
 
 
 @lru_cache(MAX_CACHED_WORDINGS)
-def _get_cart_wording(language: str | None, reason: ExplanationReason, level: SupportLevel) -> tuple[str, str]:
+def _get_cart_wording(language: str | None, reason: ExplanationReason, level: int) -> tuple[str, str]:
     """Return code and text as `_get_history_wording` does, for a cart."""
     if reason == ExplanationReason.BOUGHT_TOGETHER:
         return _get_pair_wording(reason, level)
@@ -248,7 +244,7 @@ def _get_cart_wording(language: str | None, reason: ExplanationReason, level: Su
     return "goes_with_basket", _("Goes with %(title)s in your cart")
 
 
-def _get_pair_wording(reason: ExplanationReason, level: SupportLevel) -> tuple[str, str]:
+def _get_pair_wording(reason: ExplanationReason, level: int) -> tuple[str, str]:
     """Return the claim about the customers of two products, in the words that the level allows."""
     wording = PAIR_CLAIMS[reason].choose(level)
     return wording.code, str(wording.text)
@@ -258,18 +254,13 @@ def _get_similar_wording() -> tuple[str, str]:
     return "similar_product", _("Similar to %(title)s")
 
 
-def _make_titled_reason(wording: tuple[str, str], title: str, product_id: str) -> ItemReason:
-    """Return the reason that names a product."""
-    code, text = wording
-    return ItemReason(code, text % {"title": title}, [product_id])
-
-
 def _choose_softer_reason(
     row: int, other: int, title: str, *, products: ProductIndex, support: ReasonSupport
 ) -> ItemReason:
     """Return a true reason for a product that too few people chose with the other one."""
     if support.is_similar(other, row):
-        return _make_titled_reason(_get_similar_wording(), title, products.product_ids[other])
+        code, text = _get_similar_wording()
+        return ItemReason(code, text % {"title": title}, [products.product_ids[other]])
     card = products.cards[row]
     if card is not None and card.category and support.is_popular_in_category(row, products.category):
         return make_popular_in_category_reason(card.category.rpartition(" > ")[2])

@@ -4,7 +4,7 @@ import numpy as np
 
 from recommendations.engine.linear_algebra.set_kernels import are_members
 from recommendations.engine.placements import BUY_AGAIN, CART, CATEGORIES, FOR_YOU, POPULAR, RECENTLY_VIEWED
-from recommendations.engine.variety.purchased_share import limit_purchased_share
+from recommendations.engine.variety.kernels import spread_purchased
 from recommendations.serving.pipeline.candidates import find_candidates
 from recommendations.serving.pipeline.context import Candidates, RecommendationContext
 from recommendations.serving.pipeline.ordering import POOL_SIZE, compute_similarity, diversify, make_seed, rotate
@@ -76,7 +76,7 @@ def _count_usable(context: RecommendationContext, candidates: Candidates) -> int
     share = _get_max_purchased_share(context, candidates)
     if share >= 1:
         return len(candidates.rows)
-    purchased = int(context.is_purchased[candidates.rows].sum())
+    purchased = int(np.count_nonzero(are_members(candidates.rows, context.purchased_rows)))
     return len(candidates.rows) - purchased + min(purchased, int(share * context.depth))
 
 
@@ -84,9 +84,8 @@ def _limit_purchased(context: RecommendationContext, candidates: Candidates) -> 
     """Spread purchased products over the list, no more than the placement allows."""
     share = _get_max_purchased_share(context, candidates)
     if share < 1:
-        is_purchased = context.is_purchased[candidates.rows]
-        if is_purchased.any():
-            candidates.reorder(limit_purchased_share(is_purchased.tolist(), share), len(candidates.rows))
+        is_purchased = are_members(candidates.rows, context.purchased_rows)
+        candidates.reorder(spread_purchased(is_purchased, share), len(candidates.rows))
     return candidates
 
 

@@ -16,7 +16,7 @@ from datetime import datetime
 from functools import lru_cache
 from io import BytesIO
 from typing import Any, NamedTuple
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_plus
 
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, connection, connections
@@ -47,7 +47,7 @@ logger = logging.getLogger(__name__)
 RECOMMENDATIONS_PATH, RANK_PATH, SEARCH_PATH = "/api/v1/recommendations/", "/api/v1/rank/", "/api/v1/search/"
 AUTOCOMPLETE_PATH = "/api/v1/search/autocomplete/"
 MAX_BODY_BYTES = 1_000_000
-ENCODED = re.compile(r"[%+]|[^\x00-\x7f]")  # a query without these needs no decoding
+ENCODED = re.compile(r"[%+]")  # a text without these needs no decoding
 _thread = threading.local()
 split_parameter = operator.methodcaller("partition", "=")
 
@@ -195,12 +195,22 @@ def _read_request(environ: Environ, path: str, language: str) -> ServingRequest:
 
 def _parse_query(query: str) -> list[tuple[str, str]]:
     """Return the decoded parameters in their order. Errors: NotPlainError."""
-    if query and not ENCODED.search(query):
-        pairs = [(name, value) for name, is_pair, value in map(split_parameter, query.split("&")) if is_pair]
-        if len(pairs) == query.count("&") + 1:
-            return pairs
+    if not query:
+        return []
+    pairs = [(name, value) for name, is_pair, value in map(split_parameter, query.split("&")) if is_pair]
+    if len(pairs) < query.count("&") + 1:
+        raise NotPlainError
+    if not ENCODED.search(query):
+        return pairs
     try:
-        return parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query), errors="strict")
+        # most texts need no decoding, which costs more than to look for what does
+        return [
+            (
+                unquote_plus(name, errors="strict") if ENCODED.search(name) else name,
+                unquote_plus(value, errors="strict") if ENCODED.search(value) else value,
+            )
+            for name, value in pairs
+        ]
     except ValueError as error:
         raise NotPlainError from error
 

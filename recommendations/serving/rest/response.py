@@ -1,7 +1,7 @@
 """Encode responses as JSON in one pass, for the REST views and the fast path."""
 
 from collections.abc import Iterable, Sequence
-from itertools import chain
+from itertools import chain, repeat
 from operator import itemgetter
 from typing import Any
 
@@ -9,15 +9,17 @@ import msgspec
 import numpy as np
 
 from recommendations.serving.pipeline.fallback import EmptyListReason
+from recommendations.serving.pipeline.reasons import ItemReason
 from recommendations.serving.rank import MAX_RANKED_PRODUCTS
-from recommendations.serving.response import RecommendationResponse, RecommendedCategory, RecommendedItem
-from recommendations.serving.state.product_index import END_OF_ITEM, ItemParts, ProductIndex
+from recommendations.serving.response import ItemColumns, RecommendationResponse, RecommendedCategory, RecommendedItem
+from recommendations.serving.state.product_index import END_OF_ITEM, UNKNOWN_PRODUCT, ItemParts, ProductIndex
 from recommendations.serving.visitor_claims import UNVERIFIED
 
 RANK = b'%d,"score":'
 RANKS = tuple(RANK % rank for rank in range(MAX_RANKED_PRODUCTS + 1))
 NO_REASON = b',"reason":null'
 NO_ITEMS = msgspec.Raw(b"[]")
+GET_PRODUCT_ID, GET_HEAD, GET_TAIL = itemgetter(1), itemgetter(2), itemgetter(3)  # of ItemParts
 
 
 class ReasonJSON(msgspec.Struct):
@@ -36,7 +38,7 @@ class CategoryJSON(msgspec.Struct):
     category: str
     rank: int
     score: float
-    reason: msgspec.Raw | None
+    reason: ItemReason | None
     product_ids: list[str]
 
 
@@ -95,18 +97,19 @@ def encode_items(items: Sequence[RecommendedItem], products: ProductIndex | None
     """Return the JSON of a list, joined from the parts that all responses share."""
     if not items:
         return NO_ITEMS
-    ids, ranks, scores, _cards, reasons, rows, boosts = zip(*items, strict=True)
-    known_parts = [None] * len(rows) if products is None else products.list_json(rows)
-    parts = [
-        known if known is not None and known[1] == product_id else rename_parts(known, product_id)
-        for known, product_id in zip(known_parts, ids, strict=True)
-    ]
-    tails = map(itemgetter(3), parts)
-    if boosts.count(None) < len(boosts):
+    ids, ranks, scores, reasons, rows, boosts = list_columns(items)
+    parts: Sequence[ItemParts] = () if products is None else products.list_json(rows)
+    if list(map(GET_PRODUCT_ID, parts)) != list(ids):
+        parts = [
+            known if known.product_id == product_id else rename_parts(known, product_id)
+            for known, product_id in zip(parts or repeat(UNKNOWN_PRODUCT), ids, strict=bool(parts))
+        ]
+    tails = map(GET_TAIL, parts)
+    if any(boost is not None for boost in boosts):
         fields = [b"" if boost is None else encode_boost(boost) for boost in boosts]
         tails = map(insert_fields, tails, fields)
     return join_items(
-        map(itemgetter(2), parts),
+        map(GET_HEAD, parts),
         encode_ranks(ranks),
         encode_numbers(scores, decimals=6),
         [NO_REASON if reason is None else reason.json_field for reason in reasons],
@@ -114,9 +117,18 @@ def encode_items(items: Sequence[RecommendedItem], products: ProductIndex | None
     )
 
 
-def rename_parts(known: ItemParts | None, product_id: str) -> ItemParts:
+def list_columns(items: Sequence[RecommendedItem]) -> tuple[Sequence[Any], ...]:
+    """Return the product IDs, ranks, scores, reasons, rows and boosts of items."""
+    if isinstance(items, ItemColumns):
+        ranks = range(items.first_rank, items.first_rank + len(items))
+        return items.product_ids, ranks, items.scores.tolist(), items.reasons, items.rows, items.boosts
+    ids, all_ranks, scores, _cards, reasons, rows, boosts = zip(*items, strict=True)
+    return ids, all_ranks, scores, reasons, rows, boosts
+
+
+def rename_parts(known: ItemParts, product_id: str) -> ItemParts:
     """Return the parts of a product that the catalog does not know, or that a request names by its SKU."""
-    return ItemParts.encode(product_id, None if known is None else known.card)
+    return ItemParts.encode(product_id, known.card)
 
 
 def encode_ranks(ranks: Sequence[int]) -> Iterable[bytes]:
@@ -152,5 +164,6 @@ def encode_numbers(values: Sequence[float], *, decimals: int) -> list[bytes]:
 
 
 def _encode_category(category: RecommendedCategory) -> CategoryJSON:
-    reason = None if category.reason is None else msgspec.Raw(category.reason.json)
-    return CategoryJSON(category.category, category.rank, round(category.score, 6), reason, category.product_ids)
+    return CategoryJSON(
+        category.category, category.rank, round(category.score, 6), category.reason, category.product_ids
+    )

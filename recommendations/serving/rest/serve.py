@@ -1,5 +1,6 @@
 """From a request to the bytes of its response, for the REST views and the fast path."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from functools import cache
 
@@ -11,7 +12,7 @@ from recommendations.serving.impressions.writer import record_impression
 from recommendations.serving.rank import RankRequest, rank_products
 from recommendations.serving.recommend import recommend
 from recommendations.serving.request import RecommendationRequest
-from recommendations.serving.response import RecommendationResponse
+from recommendations.serving.response import ItemColumns, RecommendationResponse, RecommendedItem
 from recommendations.serving.rest.response import encode_response
 from recommendations.serving.state.loader import StateLoader, loader
 from recommendations.serving.visitor_claims import hide_purchase_counts
@@ -78,7 +79,8 @@ def record_response(response: RecommendationResponse, *, user_id: str, anonymous
     get_response_timer(response.scenario).observe(response.took_ms / 1000)
     if response.fallback is not None:
         FALLBACKS.labels(response.scenario, response.fallback_reason or "").inc()
-    if response.items:
+    items = response.items
+    if items:
         record_impression(
             ServedEntry(
                 recommendation_id=response.recommendation_id,
@@ -90,7 +92,12 @@ def record_response(response: RecommendationResponse, *, user_id: str, anonymous
                 arm=None,
                 fallback=response.fallback,
                 served_at=now,
-                first_rank=response.items[0].rank,
-                product_ids=[item.product_id for item in response.items],
+                first_rank=items.first_rank if isinstance(items, ItemColumns) else items[0].rank,
+                product_ids=list_product_ids(items),
             )
         )
+
+
+def list_product_ids(items: Sequence[RecommendedItem]) -> list[str]:
+    """Return the product IDs of items in their order."""
+    return list(items.product_ids) if isinstance(items, ItemColumns) else [item.product_id for item in items]

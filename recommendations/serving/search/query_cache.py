@@ -3,14 +3,14 @@
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
 from config.foundation.array_types import Rows
 from recommendations.engine.text_search import ScoredQuery
 from recommendations.serving.search.personalization import Scores
 
-MAX_QUERIES = 2_000
+MAX_QUERIES = 5_000
 MAX_DOCUMENTS = 2_000_000  # of all queries together; 16 bytes each
 
 type QueryKey = tuple[
@@ -26,17 +26,18 @@ class ValuesOfRows[T]:
 
     def __init__(self, *, max_values: int = MAX_QUERIES) -> None:
         self.max_values = max_values
-        self._kept: dict[int, tuple[weakref.ref[Rows], T]] = {}
+        self._kept: dict[tuple[int, Hashable], tuple[weakref.ref[Rows], T]] = {}
 
-    def get_or_compute(self, rows: Rows, compute: Callable[[Rows], T]) -> T:
-        """Return the value of an array."""
-        kept = self._kept.get(id(rows))
+    def get_or_compute(self, rows: Rows, compute: Callable[[Rows], T], *, variant: Hashable = None) -> T:
+        """Return the value of an array. variant: what else the value depends on."""
+        kept = self._kept.get((id(rows), variant))
         if kept is not None and kept[0]() is rows:  # an id may be reused after its array is gone
             return kept[1]
         if len(self._kept) >= self.max_values:
             self._kept.clear()
         value = compute(rows)
-        self._kept[id(rows)] = weakref.ref(rows), value
+        key = id(rows), variant
+        self._kept[key] = weakref.ref(rows, lambda _rows: self._kept.pop(key, None)), value
         return value
 
 

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from config.foundation.array_types import Flags, Rows
 from recommendations.engine.text_search import Matches, find_top_positions
+from recommendations.engine.text_search.order_kernels import compute_order, weigh_categories
 from recommendations.engine.text_search.vocabulary import freeze
-from recommendations.engine.text_search.word_bands import MAX_BANDS, compute_word_bands
 from recommendations.serving.search.cursor import MAX_OFFSET
 from recommendations.serving.search.personalization import Scores
 from recommendations.serving.search.request import SearchRequest, SearchSort
@@ -24,6 +24,8 @@ CATEGORY_BASE = 0.02  # popularity of a product without sales, for the shares of
 
 POPULAR = "popular"  # shown if nothing matches
 MATCHES_WORDS = "words"  # how each product matches depends on its tier
+FACTORS = ("personal", "popularity", "rule", "boost", "category")
+NO_FACTOR, NO_GAINS = np.empty(0, np.float32), np.empty(0, np.float64)
 
 
 class SearchHit(NamedTuple):
@@ -96,12 +98,14 @@ class HitRanker:
         if match_type == MATCHES_WORDS and self.request.sort == SearchSort.RELEVANCE and len(catalog_rows):
             query = matches.corrected if matches is not None and matches.corrected else self.request.q
             factors["category"] = self.compute_category_factor(candidates, catalog_rows, query)
-        score = candidates.text * candidates.text
-        for factor in factors.values():
-            score *= factor
+        if self.request.sort == SearchSort.RELEVANCE:
+            columns = [factors.get(name, NO_FACTOR) for name in FACTORS]
+            score, groups, order_keys = compute_order(candidates.text, candidates.tier, *columns)
+            keys = order_keys, freeze(candidates.rows)
+        else:
+            score, groups = candidates.text * candidates.text, candidates.tier
+            keys = self.compute_sort_keys(candidates, catalog_rows, score)
         # one candidate more than the page holds shows whether another page follows
-        groups = self.compute_match_groups(candidates)
-        keys = self.compute_sort_keys(candidates, catalog_rows, score, groups)
         top_candidates = self.find_top_candidates(*keys, catalog_rows, offset + n + 1)
         ranked = insert_pins(top_candidates.tolist(), pins, upto=offset + n + 1)
         page = ranked[offset : offset + n]
@@ -194,38 +198,23 @@ class HitRanker:
         """
         catalog = self.snapshot.catalog
         codes = catalog.category[catalog_rows]
-        squared = candidates.text * candidates.text
-        weight = squared * squared * (candidates.tier == candidates.tier.max())
-        if self.popularity is not None:
-            weight = weight * (np.float32(CATEGORY_BASE) + self.popularity(catalog_rows))
-        shares = np.bincount(codes + 1, weights=weight, minlength=len(catalog.categories) + 1)
-        shares[0] = 0.0  # products without a category
+        n_categories = max(len(catalog.categories), int(codes.max()) + 1)
         table, language = self.snapshot.synonyms, self.request.language
         named_key = query, language, table.fingerprint
+        gains = NO_GAINS
         for named in self.snapshot.levels.find_named(query, table.get_for_language(language), key=named_key):
-            shares[1 : len(named) + 1] *= np.where(named, NAMED_CATEGORY_GAIN, 1.0)
-        largest = shares.max(initial=0.0)
-        return (1 + np.float32(CATEGORY_WEIGHT) * (shares[codes + 1] / (largest or 1.0))).astype(np.float32)
-
-    def compute_match_groups(self, candidates: SearchCandidates) -> npt.NDArray[np.int64]:
-        """Return a number for each candidate, larger for better matches: the factors order products of one group only."""
-        if self.request.sort != SearchSort.RELEVANCE:
-            return candidates.tier
-        return candidates.tier * MAX_BANDS - compute_word_bands(candidates.text, candidates.tier)
+            gains = gains if len(gains) else np.ones(n_categories + 1)
+            gains[1 : len(named) + 1] *= np.where(named, NAMED_CATEGORY_GAIN, 1.0)
+        popularity = NO_FACTOR if self.popularity is None else self.popularity(catalog_rows)
+        return weigh_categories(
+            candidates.text, candidates.tier, codes, popularity, CATEGORY_BASE, gains, CATEGORY_WEIGHT, n_categories
+        )
 
     def compute_sort_keys(
-        self,
-        candidates: SearchCandidates,
-        catalog_rows: Rows,
-        score: npt.NDArray[np.float32],
-        groups: npt.NDArray[np.int64],
+        self, candidates: SearchCandidates, catalog_rows: Rows, score: npt.NDArray[np.float32]
     ) -> tuple[npt.NDArray[np.float64], Rows]:
-        """Return sort keys (larger first) and tie-breakers, which are the same on every page."""
+        """Return the keys of an order that is not by relevance (larger first) and tie-breakers, which are the same on every page."""
         catalog = self.snapshot.catalog
-        if self.request.sort == SearchSort.RELEVANCE:
-            # steps larger than any score: no factor lifts a product over one that matches the words better
-            step = float(score.max(initial=0.0)) + 1.0
-            return (groups * step + score).astype(np.float64, copy=False), freeze(candidates.rows)
         if self.request.sort == SearchSort.NEWEST:
             keys = catalog.published[catalog_rows]
         elif self.request.sort == SearchSort.BEST_SELLING:

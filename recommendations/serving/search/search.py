@@ -4,7 +4,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import reduce
 
 import numpy as np
 from django.utils import timezone
@@ -81,7 +80,7 @@ def search(
     understood = understand_query(request)
     visible = find_visible_rows(snapshot, request, rules)
     filters = build_filter_masks(snapshot, understood, now)
-    allowed = reduce(np.logical_and, filters.values(), visible)
+    allowed = snapshot.intersect([visible, *filters.values()])
     scored = score_words(snapshot, understood, popularity)
     candidates, matches = find_candidates(scored, allowed)
     total = snapshot.count_products(candidates.rows, understood)
@@ -98,7 +97,12 @@ def search(
     if request.facets and fallback is None:
         # without filters all candidates are the matches already: a second look-up would find the same
         unfiltered = find_unfiltered_rows(scored, visible) if filters else candidates.rows
-        facets = count_facets(snapshot, understood, candidates, unfiltered=unfiltered, filters=filters)
+        # the same rows are those of the same words and filters, as long as no product changes
+        facets = snapshot.facets.get_or_compute(
+            candidates.rows,
+            lambda _rows: count_facets(snapshot, understood, candidates, unfiltered=unfiltered, filters=filters),
+            variant=(request.is_browser, understood.category, *understood.attributes.items()),
+        )
     return SearchPage(
         request,
         snapshot,

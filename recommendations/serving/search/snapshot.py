@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -45,7 +47,9 @@ class SearchSnapshot:
     order: OrderWeights = DEFAULT_ORDER
     queries: QueryCache = field(default_factory=QueryCache)
     _passing: dict[int, tuple[Flags, Flags]] = field(default_factory=dict)
+    _intersections: dict[tuple[int, ...], tuple[Sequence[Flags], Flags]] = field(default_factory=dict)
     price_ranges: ValuesOfRows[Any] = field(default_factory=ValuesOfRows)
+    facets: ValuesOfRows[Any] = field(default_factory=ValuesOfRows)
 
     @classmethod
     def build(
@@ -83,7 +87,14 @@ class SearchSnapshot:
             queries = before.queries if has_same_words else QueryCache()
             rows = before.catalog_rows, before.text_rows
             base = cls(texts, state, *rows, levels, synonyms, brands, shop_queries, order, queries)
-            return replace(base, _passing=before._passing, price_ranges=before.price_ranges)
+            has_same_names = has_same_words and before.levels is levels and before.brands is brands
+            return replace(
+                base,
+                _passing=before._passing,
+                _intersections=before._intersections,
+                price_ranges=before.price_ranges,
+                facets=before.facets if has_same_names and before.texts is texts else ValuesOfRows(),
+            )
         catalog_rows, text_rows = np.full(n, -1, np.int32), np.full(len(ids), -1, np.int32)
         if before is not None and same:
             catalog_rows[: len(before.catalog_rows)], text_rows[: len(before.text_rows)] = (
@@ -150,6 +161,19 @@ class SearchSnapshot:
                 else np.zeros(len(self.catalog_rows), np.bool_)
             )
             cached = self._passing[id(mask)] = (mask, passing)
+        return cached[1]
+
+    def intersect(self, masks: Sequence[Flags]) -> Flags:
+        """Return the rows that all masks of text rows contain; cached per masks, read-only."""
+        if len(masks) == 1:
+            return masks[0]
+        key = tuple(map(id, masks))
+        cached = self._intersections.get(key)
+        # an id may be reused after its array is gone, hence the comparison of the arrays themselves
+        if cached is None or not all(map(is_, cached[0], masks)):
+            if len(self._intersections) >= MAX_CACHED_MASKS:
+                self._intersections.clear()
+            cached = self._intersections[key] = (masks, reduce(np.logical_and, masks))
         return cached[1]
 
     def get_catalog_rows(self, rows: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:

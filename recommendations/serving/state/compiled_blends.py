@@ -9,13 +9,12 @@ from recommendations.engine import Histories
 from recommendations.engine.algorithms.content.content import Content
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 from recommendations.engine.data.visits import DEFAULT_DECAY, find_visit_factor
-from recommendations.engine.online.cause_kernels import find_last_kinds, group_causes
 from recommendations.engine.online.content_scorer import find_content_width
 from recommendations.engine.online.context import Workspace
 from recommendations.engine.online.ensemble_scorer import OnlineEnsemble, find_max_width
-from recommendations.engine.pair_support.support import PairSupport
 from recommendations.engine.placements import FOR_YOU, PLACEMENTS, VISIT_WEIGHTS, PlacementInput
 from recommendations.serving.state.model import NO_ROWS, ServingModel
+from recommendations.serving.state.reason_support import ReasonSupport
 from recommendations.serving.state.settings import PlacementConfigs, Switch
 
 
@@ -76,22 +75,16 @@ class CompiledBlends:
         users = [0] if len(model.history_indptr) > 1 else []
         history = model.build_history(users=users, recent=[])
         histories = (history, model.build_product_history(history.item[:1]))
-        no_levels, no_flags = np.empty(0, np.int8), np.empty(0, np.bool_)
         for component in model.blend.components_.values():
             if component.support_ is not None:
                 component.support_.find(NO_ROWS, NO_ROWS).grade(1)
-                component.support_.grade_pairs(
-                    NO_ROWS, NO_ROWS, NO_ROWS, 0, minimum=1, specific_lift=1.0, out=(no_levels, no_flags)
-                )
-        group_causes(NO_ROWS, NO_ROWS, NO_ROWS, no_levels, no_flags, no_flags, is_related=False)
         no_scores = np.empty(0, np.float32)
         find_visit_factor(no_scores, no_scores, no_scores, no_scores, 0)
-        components = model.blend.components_.items()
-        supports = {name: part.support_ for name, part in components if part.support_ is not None}
+        support = ReasonSupport(model, 1)
         for blend in _list_blends(self.by_placement, self.visit, self.current_visit):
             workspace = Workspace(blend.n, blend.width)
             for start in histories:
-                _explain_once(blend, start, workspace, supports)
+                _explain_once(blend, start, workspace, support)
 
 
 def select_components(blend: WeightedEnsemble, weights: Mapping[str, float]) -> WeightedEnsemble | None:
@@ -110,14 +103,13 @@ def _list_blends(by_placement: Mapping[str, OnlineEnsemble], *visits: OnlineEnse
     return [*by_placement.values(), *(visit for visit in visits if visit is not None)]
 
 
-def _explain_once(
-    blend: OnlineEnsemble, history: Histories, workspace: Workspace, supports: Mapping[str, PairSupport]
-) -> None:
+def _explain_once(blend: OnlineEnsemble, history: Histories, workspace: Workspace, support: ReasonSupport) -> None:
     scored = blend.score(history, workspace)
-    rows, _scores = scored.select_top(3, allowed=np.ones(blend.n, np.bool_), excluded=NO_ROWS)
-    scored.select_among(rows, 3, allowed=np.ones(blend.n, np.bool_), excluded=NO_ROWS)
-    scored.find_main_causes(rows, supports)
-    find_last_kinds(history.item, history.kind, NO_ROWS)
+    allowed = np.ones(blend.n, np.bool_)
+    rows, _scores = scored.select_top(3, allowed=allowed, excluded=NO_ROWS)
+    scored.select_among(rows, 3, allowed=allowed, excluded=NO_ROWS)
+    scored.select_limited(3, allowed=allowed, excluded=NO_ROWS, factors=None, purchased=rows, share=0.5, codes=None)
+    support.find_row_causes(scored, rows, is_related=False)
     workspace.clear()
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,12 @@ class HasAllowedRows(Protocol):
 
     @property
     def allowed(self) -> Flags | None: ...
+
+
+class AllowedRows(NamedTuple):
+    """Rows that may be shown for another reason than rules."""
+
+    allowed: Flags | None
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,12 @@ from recommendations.engine import KIND_CODES, Histories, IdMap, restore
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 from recommendations.engine.exploration import ExplorationTrials
 from recommendations.serving.state.cold_start import ColdStartModel
+from recommendations.serving.state.interaction_columns import (
+    InteractionColumns,
+    RefreshedHistories,
+    join_interactions,
+    list_interactions,
+)
 from recommendations.training.registry.artifacts import Artifact
 
 # can score any visitor who has viewed a product
@@ -20,44 +26,6 @@ VISIT_ALGORITHMS = ("item-knn", "co-purchase", "content")
 PURCHASE = KIND_CODES["purchase"]
 MAX_RECENT_INTERACTIONS = 50
 NO_ROWS = np.empty(0, np.int32)
-
-
-class InteractionColumns(NamedTuple):
-    """Interactions as columns of one length, oldest first. order: seconds since 1970."""
-
-    item: npt.NDArray[np.int32]
-    order: npt.NDArray[np.float64]
-    weight: npt.NDArray[np.float32]
-    kind: npt.NDArray[np.int8]
-
-
-@dataclass(frozen=True, eq=False)
-class RefreshedHistories:
-    """The interactions between a training and its newest refresh, as CSR by user."""
-
-    indptr: npt.NDArray[np.int64]
-    columns: InteractionColumns
-    identifiers: IdMap
-    identifier_user: npt.NDArray[np.int32]
-
-    @classmethod
-    def from_artifact(cls, refresh: Artifact) -> "RefreshedHistories":
-        """Return the interactions that a refresh stores."""
-        arrays = refresh.get_part("news")
-        return cls(
-            arrays["indptr"],
-            InteractionColumns(arrays["item"], arrays["order"], arrays["weight"], arrays["kind"]),
-            IdMap.from_arrays(refresh.get_part("news-identifiers")),
-            refresh.arrays["news_identifier_user"],
-        )
-
-    def select(self, users: Sequence[int]) -> list[InteractionColumns]:
-        """Return the interactions of each of these users."""
-        slices = [
-            slice(int(self.indptr[user]), int(self.indptr[user + 1])) for user in users if user < len(self.indptr) - 1
-        ]
-        item, order, weight, kind = self.columns
-        return [InteractionColumns(item[lines], order[lines], weight[lines], kind[lines]) for lines in slices]
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,6 +154,10 @@ class ServingModel:
         find_row: the row of a product id, -1 for an unknown one, if the caller has a faster look-up than the model's own.
         """
         trained = [user for user in users if user < self.n_trained]
+        if len(trained) == len(users) == 1 and (
+            self.refreshed is None or not self.refreshed.has_interactions(users[0])
+        ):
+            return self._build_single_history(users[0], recent, find_row, now)
         parts = [
             InteractionColumns(
                 self.history_item[lines],
@@ -215,6 +187,29 @@ class ServingModel:
             weight=weight,
             kind=kind,
             user=np.array([trained[0] if len(trained) == 1 else -1], np.int32),
+            n_items=len(self.items),
+            as_of=max(self.as_of, now, float(order[-1]) if len(order) else 0.0),
+        )
+
+    def _build_single_history(
+        self, user: int, recent: Sequence[RecentInteraction], find_row: Callable[[str], int] | None, now: float
+    ) -> Histories:
+        """Return what `build_history` does for one user of the training without interactions in the refresh, most visitors."""
+        start, stop = int(self.history_indptr[user]), int(self.history_indptr[user + 1])
+        trained = InteractionColumns(
+            self.history_item[start:stop],
+            self.history_order[start:stop],
+            self.history_weight[start:stop],
+            self.history_kind[start:stop],
+        )
+        item, order, weight, kind = join_interactions(*trained, *self._select_recent(recent, find_row, [trained]))
+        return Histories(
+            indptr=np.array([0, len(item)], np.int64),
+            item=item,
+            order=order,
+            weight=weight,
+            kind=kind,
+            user=np.array([user], np.int32),
             n_items=len(self.items),
             as_of=max(self.as_of, now, float(order[-1]) if len(order) else 0.0),
         )
@@ -286,15 +281,3 @@ def _find_sold_items(artifact: Artifact, refreshed: RefreshedHistories | None, n
     if refreshed is not None:
         sold[refreshed.columns.item[refreshed.columns.kind == PURCHASE]] = True
     return sold
-
-
-def list_interactions(parts: Sequence[InteractionColumns], *, since: float) -> set[tuple[int, int, int]]:
-    """Return (row, kind, second) of the interactions of these parts, each sorted by time, since a second."""
-    found: set[tuple[int, int, int]] = set()
-    for item, order, _weight, kind in parts:
-        if len(order) and order[-1] >= since:
-            first = int(np.searchsorted(order, since))
-            found.update(
-                zip(item[first:].tolist(), kind[first:].tolist(), map(int, order[first:].tolist()), strict=True)
-            )
-    return found

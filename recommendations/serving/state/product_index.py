@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache, partial
 from itertools import batched, repeat
+from operator import is_, itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -117,6 +118,10 @@ class ItemParts(NamedTuple):
         return cls(card, product_id, head, b',"product":%b%b' % (product, END_OF_ITEM))
 
 
+UNKNOWN_PRODUCT = ItemParts(None, "", b"", b"")
+GET_CARD = itemgetter(0)  # of ItemParts
+
+
 class ProductFilters(NamedTuple):
     """Which products may be shown. category: a path, which includes the categories below it.
 
@@ -180,7 +185,7 @@ class ProductIndex:
         self.known_recent_changes: tuple[int, datetime | None] = (0, None)
         self.generation = 0
         self.is_full = False  # if no row is left for a product, the loader replaces this index with a larger one
-        self._json: dict[int, ItemParts] = {}
+        self._json: list[ItemParts] = [UNKNOWN_PRODUCT] * self.n
         self._masks: dict[ProductFilters, npt.NDArray[np.bool_]] = {}
         self._unpriced: dict[ProductFilters, npt.NDArray[np.bool_]] = {}
         self._between: dict[tuple[float, float], npt.NDArray[np.bool_]] = {}
@@ -196,7 +201,7 @@ class ProductIndex:
     def find_rows(self, product_ids: Iterable[str]) -> npt.NDArray[np.int32]:
         """Return the rows of products in their order; -1 for unknown ones."""
         ids = list(product_ids)
-        rows = [self.row_by_id.get(product_id) for product_id in ids]
+        rows = list(map(self.row_by_id.get, ids))
         # almost all requests name products by their ID, and a call of Python per product takes longer than all the rest
         return np.array(list(map(self.find_row, ids)) if None in rows else rows, np.int32)
 
@@ -391,20 +396,19 @@ class ProductIndex:
 
     def get_json(self, row: int) -> "ItemParts":
         """Return the parts of the JSON of an item that are the same in all responses, encoded once per card."""
-        card = self.cards[row]
-        encoded = self._json.get(row)
+        card, encoded = self.cards[row], self._json[row]
         # a refresh may replace the card while another thread encodes it
-        if encoded is None or encoded.card is not card:
+        if encoded.card is not card or encoded is UNKNOWN_PRODUCT:
             encoded = self._json[row] = ItemParts.encode(self.product_ids[row], card)
         return encoded
 
-    def list_json(self, rows: Sequence[int]) -> "list[ItemParts | None]":
-        """Return `get_json` of each row, None for rows of -1."""
-        cards = self.cards
-        return [
-            parts if parts is not None and parts[0] is cards[row] else self.get_json(row) if row >= 0 else None
-            for row, parts in zip(rows, map(self._json.get, rows), strict=True)
-        ]
+    def list_json(self, rows: Sequence[int]) -> "Sequence[ItemParts]":
+        """Return `get_json` of each row, UNKNOWN_PRODUCT for rows of -1."""
+        parts = list(map(self._json.__getitem__, rows))
+        is_current = map(is_, map(GET_CARD, parts), map(self.cards.__getitem__, rows))
+        if all(is_current) and -1 not in rows:
+            return parts
+        return [self.get_json(row) if row >= 0 else UNKNOWN_PRODUCT for row in rows]
 
     def find_parents(self) -> npt.NDArray[np.int32]:
         """Return the number of each row's product group, -1 without one; a product whose ID names a group belongs to it."""

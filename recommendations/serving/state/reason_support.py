@@ -1,5 +1,6 @@
 """The counts of the active model that reasons about other customers are checked against."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -10,8 +11,10 @@ import numpy.typing as npt
 from config.foundation.array_types import Flags, Rows
 from recommendations.engine.algorithms.base import VISIT_PREFIX, get_reason
 from recommendations.engine.algorithms.content.content import Content
+from recommendations.engine.algorithms.spec import ExplanationReason
 from recommendations.engine.linear_algebra.set_kernels import are_members
-from recommendations.engine.online.ensemble_scorer import SPECIFIC_LIFT, MainCauses
+from recommendations.engine.online.cause_kernels import find_reason_causes
+from recommendations.engine.online.ensemble_scorer import MIN_CAUSE_SHARE, SPECIFIC_LIFT, ScoredHistory
 from recommendations.engine.pair_support.support import (
     MIN_PEOPLE,
     PARTNER_COMPONENTS,
@@ -19,22 +22,21 @@ from recommendations.engine.pair_support.support import (
     SupportLevel,
     select_partners,
 )
+from recommendations.engine.pair_support.support_table import SupportTable
 from recommendations.serving.reason_claims import PAIR_CLAIMS
 from recommendations.serving.state.model import ServingModel
 
 MIN_COSINE = 0.3  # of the content of two products that may be called similar
 POPULAR_SHARE = 0.2  # the best-selling fifth of a category is popular in it
+MIN_WHOLE_SHARE = 0.5  # of a score; a product that caused so much is its reason, however often it is bought
 
 
-class CauseSupport(NamedTuple):
-    """level: what the cause's pair allows to say. is_general: enough people say that the cause is related to everything, not to this."""
+class RowCauses(NamedTuple):
+    """What the reasons of rows are made of: the lines of `find_reason_causes`, the line of each row, and the reason of each source."""
 
-    level: SupportLevel
-    is_general: bool = False
-
-
-NO_CLAIM = CauseSupport(SupportLevel.NONE)
-CAUSE_SUPPORTS = {(int(level), flag): CauseSupport(level, flag) for level in SupportLevel for flag in (False, True)}
+    lines: list[list[int]]
+    numbers: list[int]
+    reasons: Sequence[ExplanationReason]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,25 +62,6 @@ class ReasonSupport:
                 return components[name].support_
         return None
 
-    def grade_causes(self, causes: MainCauses, rows: Rows) -> list[CauseSupport]:
-        """Return how well each row's cause supports a claim about other customers; level NONE for causes that make none."""
-        levels, is_general = self.grade_cause_columns(causes, rows)
-        return [
-            CAUSE_SUPPORTS[level, general] for level, general in zip(levels.tolist(), is_general.tolist(), strict=True)
-        ]
-
-    def grade_cause_columns(self, causes: MainCauses, rows: Rows) -> tuple[npt.NDArray[np.int8], Flags]:
-        """Return `grade_causes` as columns: the levels, and which causes are general."""
-        levels, is_general = np.zeros(len(rows), np.int8), np.zeros(len(rows), np.bool_)
-        for number, source in enumerate(causes.names):
-            support = self._find_claimed_support(source)
-            if support is not None:
-                support.grade_pairs(
-                    causes.items, rows, causes.sources, number,
-                    minimum=self.minimum, specific_lift=SPECIFIC_LIFT, out=(levels, is_general),
-                )  # fmt: skip
-        return levels, is_general
-
     @cached_property
     def claimed_supports(self) -> dict[str, PairSupport]:
         """The counts of every component whose reason is a claim about other customers, if it has any."""
@@ -92,12 +75,24 @@ class ReasonSupport:
             self._claimed_supports[source] = self.find_support(source) if is_claim else None
         return self._claimed_supports[source]
 
-    def are_popular(self, rows: Rows) -> Flags:
-        """Return for each row what `is_popular` does."""
-        people = self._people
-        if not len(people):
-            return np.zeros(len(rows), np.bool_)
-        return (people.take(rows, mode="clip") >= self.minimum) & (rows >= 0) & (rows < len(people))
+    def find_row_causes(self, scored: ScoredHistory, rows: Rows, *, is_related: bool) -> RowCauses:
+        """Return the main causes of the scores of rows, graded; rows with the same reason share a line.
+
+        is_related: of products related to those of the request, whose causes are not replaced by more specific ones.
+        """
+        parts, names, items = scored.attribute_rows(rows)
+        key = tuple(names)
+        sources = self._sources.get(key)
+        if sources is None:
+            supports = [self._find_claimed_support(name) for name in names]
+            table = SupportTable(supports, [name in self.claimed_supports for name in names])
+            sources = self._sources[key] = table, [get_reason(name) for name in names]
+        history = scored.history
+        lines, numbers = find_reason_causes(
+            parts, items, rows, sources[0].rows, MIN_CAUSE_SHARE, SPECIFIC_LIFT, MIN_PEOPLE, self.minimum,
+            MIN_WHOLE_SHARE, self._people, history.item, history.kind, is_related,
+        )  # fmt: skip
+        return RowCauses(lines.tolist(), numbers.tolist(), sources[1])
 
     def select_partners(self, rows: Rows, n: int) -> Flags:
         """Return which of n rows at least two people chose together with any of the given ones."""
@@ -164,6 +159,10 @@ class ReasonSupport:
         rows = content.document_[[first, second]]
         pair = content.vectors_[rows, :]
         return float((pair[[0], :] @ pair[[1], :].T).sum()) >= MIN_COSINE
+
+    @cached_property
+    def _sources(self) -> dict[tuple[str, ...], tuple[SupportTable, list[ExplanationReason]]]:
+        return {}
 
     @cached_property
     def _claimed_supports(self) -> dict[str, PairSupport | None]:

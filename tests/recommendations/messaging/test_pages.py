@@ -16,7 +16,7 @@ from recommendations.messaging.models import CouponCode, CouponPool, MessageTemp
 from recommendations.messaging.starters import ensure_starter_templates
 from recommendations.sending.models import OutboxMessage
 from tests.makers import NOON, make_customer
-from tests.recommendations.messaging.makers import make_source, make_template
+from tests.recommendations.messaging.makers import get_version, make_source, make_template
 
 pytestmark = pytest.mark.django_db
 
@@ -111,6 +111,18 @@ def test_previews_mask_personal_data_and_run_nothing(marketer: Client) -> None:
     assert (
         f'data-customer="{customer.pk}"' in marketer.get(get_url("customers", template), {"customer_search": "u1"}).text
     )
+
+
+def test_a_preview_as_a_customer_is_in_their_language(marketer: Client) -> None:
+    template = make_template(make_source("<mj-text>Hello</mj-text>"))
+    get_version(template).contents.create(
+        language="zh-hans", subject="你好", source=make_source("<mj-text>您好</mj-text>")
+    )
+    customer = make_customer(language="zh-CN")
+    assert "您好" in marketer.get(get_url("preview", template), {"customer": customer.pk}).text
+    english = marketer.get(get_url("preview", template), {"customer": customer.pk, "language": "en"}).text
+    assert "Hello" in english
+    assert "Hello" in marketer.get(get_url("preview", template)).text
 
 
 def test_whoever_may_see_personal_data_sees_it_in_previews(admin_client: Client, settings: Any) -> None:

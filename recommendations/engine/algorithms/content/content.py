@@ -38,7 +38,7 @@ from recommendations.engine.linear_algebra.sparse import (
     transpose,
 )
 from recommendations.engine.online.content_scorer import ContentScorer
-from recommendations.engine.online.context import BINARY, OnlineScorer
+from recommendations.engine.online.context import BINARY, OnlineScorer, SummedWeights
 from recommendations.engine.online.linear_scorer import LinearScorer
 
 FREE_TEXT = ("title", "description")
@@ -193,7 +193,7 @@ class Content(Algorithm):
     def make_online_scorer(self, *, for_similar: bool) -> OnlineScorer:
         """Return the scorer: with `for_similar` the k products most similar to each, one per text; else all that share a term."""
         if for_similar:
-            return LinearScorer(self.neighbors_, lambda context: context.sum_weights(None, BINARY), self.document_)
+            return LinearScorer(self.neighbors_, SummedWeights(None, BINARY), self.document_)
         return ContentScorer(self)
 
     def find_similar(self, item: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:

@@ -17,7 +17,7 @@ from recommendations.engine.data.interactions import Interactions
 from recommendations.engine.data.products import Products
 from recommendations.engine.data.weighting import ENTRYWISE, weight_entries
 from recommendations.engine.linear_algebra.sparse import make_csr, multiply, select_columns, transpose
-from recommendations.engine.online.context import OnlineScorer
+from recommendations.engine.online.context import OnlineScorer, SummedWeights
 from recommendations.engine.online.linear_scorer import LinearScorer
 
 BYTES_PER_CELL = 4.5  # one float32 matrix and blocks of it
@@ -107,7 +107,7 @@ class EASE(Algorithm):
     def make_online_scorer(self, *, for_similar: bool) -> OnlineScorer:
         if self.weighting not in ENTRYWISE:
             return super().make_online_scorer(for_similar=for_similar)
-        return LinearScorer(self.weights_, lambda context: context.sum_weights(self.half_life_days, self.weighting))
+        return LinearScorer(self.weights_, SummedWeights(self.half_life_days, self.weighting))
 
     def _build_rows(self, histories: Histories) -> csr_array:
         self.require_fit()

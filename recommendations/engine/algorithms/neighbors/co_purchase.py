@@ -37,7 +37,7 @@ from recommendations.engine.linear_algebra.sparse import (
     shorten_rows,
     sum_entries,
 )
-from recommendations.engine.online.context import OnlineScorer
+from recommendations.engine.online.context import OnlineScorer, SummedWeights
 from recommendations.engine.online.linear_scorer import LinearScorer
 from recommendations.engine.pair_support.support import PRIOR_ORDERS, Z, find_top_pairs
 
@@ -143,9 +143,7 @@ class CoPurchase(Algorithm):
         return [Attribution(self.name, weights.indices, parts)]
 
     def make_online_scorer(self, *, for_similar: bool) -> OnlineScorer:
-        return LinearScorer(
-            self.rules_, lambda context: context.sum_weights(self.history_half_life_days, self.history_weighting)
-        )
+        return LinearScorer(self.rules_, SummedWeights(self.history_half_life_days, self.history_weighting))
 
     def list_bought_together(self, item: int, n: int = 10) -> list[BasketPair]:
         """Return the n best products of the item's rules with their statistics."""

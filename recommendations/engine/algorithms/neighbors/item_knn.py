@@ -30,7 +30,7 @@ from recommendations.engine.linear_algebra.sparse import (
     shorten_rows,
     transpose,
 )
-from recommendations.engine.online.context import OnlineScorer
+from recommendations.engine.online.context import OnlineScorer, SummedWeights
 from recommendations.engine.online.linear_scorer import LinearScorer
 from recommendations.engine.pair_support.support import count_people_of_pairs
 
@@ -115,9 +115,7 @@ class ItemKNN(Algorithm):
         return [Attribution(self.name, weights.indices, similarities * weights.data[:, None])]
 
     def make_online_scorer(self, *, for_similar: bool) -> OnlineScorer:
-        return LinearScorer(
-            self.neighbors_, lambda context: context.sum_weights(self.history_half_life_days, self.history_weighting)
-        )
+        return LinearScorer(self.neighbors_, SummedWeights(self.history_half_life_days, self.history_weighting))
 
     def find_similar(self, item: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
         """Return the neighbors of one item and their similarities, nearest first."""

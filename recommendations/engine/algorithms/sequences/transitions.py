@@ -32,7 +32,7 @@ from recommendations.engine.linear_algebra.sparse import (
     sum_entries,
     transpose,
 )
-from recommendations.engine.online.context import RAW, OnlineScorer
+from recommendations.engine.online.context import RAW, OnlineScorer, SummedWeights
 from recommendations.engine.online.linear_scorer import LinearScorer
 from recommendations.engine.pair_support.support import count_people_of_pairs
 
@@ -183,9 +183,7 @@ class Transitions(Algorithm):
         return [Attribution(self.name, weights.indices, following * weights.data[:, None])]
 
     def make_online_scorer(self, *, for_similar: bool) -> OnlineScorer:
-        return LinearScorer(
-            self.neighbors_, lambda context: context.sum_weights(self.history_half_life_days, RAW, self.recency)
-        )
+        return LinearScorer(self.neighbors_, SummedWeights(self.history_half_life_days, RAW, self.recency))
 
     def find_following(self, item: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
         """Return the items that follow one item and their strengths, strongest first."""

@@ -3,12 +3,9 @@
 from collections.abc import Callable
 from functools import partial
 
-import numpy as np
-
 from config.foundation.array_types import Flags, Rows
 from recommendations.engine.online.ensemble_scorer import ScoredHistory
 from recommendations.engine.variety.kernels import replace_by_own
-from recommendations.engine.variety.purchased_share import limit_purchased_share
 from recommendations.serving.pipeline.context import RecommendationContext
 from recommendations.serving.state.compiled_rules import Factors
 from recommendations.serving.state.model import PURCHASE
@@ -34,20 +31,20 @@ def select_candidates(
     """
     if allowed is None:
         allowed = context.recommendable
-    select_top = partial(scored.select_top, allowed=allowed, factors=context.factors)
     share, purchased = context.get_config(placement).get_max_purchased_share(), context.purchased_rows
     if share >= 1 or not len(purchased):
-        return select_distinct(context, partial(select_top, excluded=excluded), n)
-    others = select_distinct(context, partial(select_top, excluded=np.concatenate([excluded, purchased])), n)
-    select_own = partial(scored.select_among, purchased, allowed=allowed, excluded=excluded, factors=context.factors)
-    own = select_distinct(context, select_own, n)
-    if not len(own[0]):
-        return others
-    rows, scores = np.concatenate([others[0], own[0]]), np.concatenate([others[1], own[1]])
-    best_first = np.lexsort((rows, -scores))
-    is_purchased = best_first >= len(others[0])
-    order = best_first[limit_purchased_share(is_purchased.tolist(), share)[:n]]
-    return rows[order], scores[order]
+        select_top = partial(scored.select_top, allowed=allowed, excluded=excluded, factors=context.factors)
+        return select_distinct(context, select_top, n)
+    groups = context.groups
+    return scored.select_limited(
+        n,
+        allowed=allowed,
+        excluded=excluded,
+        factors=context.factors,
+        purchased=purchased,
+        share=share,
+        codes=None if groups is None else groups.codes,
+    )
 
 
 def select_distinct(context: RecommendationContext, fetch: Fetch, n: int) -> tuple[Rows, Factors]:

@@ -121,7 +121,7 @@ def encode_hits(page: SearchPage) -> msgspec.Raw:
         return NO_ITEMS
     request, catalog = page.request, page.snapshot.catalog
     language = get_language() or ""
-    parts = [catalog.get_json(hit.row) for hit in page.hits]
+    parts = catalog.list_json([hit.row for hit in page.hits])
     tails = [item.tail for item in parts]
     if request.boost and request.explain:
         tails = [insert_fields(tail, encode_boost(hit.boost)) for tail, hit in zip(tails, page.hits, strict=True)]

@@ -147,7 +147,7 @@ def test_similar_products_are_those_of_content(fitted: dict[str, Algorithm]) -> 
         items, cosines = content.find_similar(item)
         scored = single.score(Histories.of_lists([[item]], n_items=N), work)
         rows, values = scored.select_top(50, allowed=np.ones(N, np.bool_), excluded=np.array([item], np.int32))
-        expected = np.sort(cosines / scored.components[0].scores.values.max())[::-1] if len(items) else cosines
+        expected = np.sort(cosines / scored.components[0].columns[3].max())[::-1] if len(items) else cosines
         np.testing.assert_allclose(values, expected[: len(values)], rtol=1e-5)
         assert set(rows.tolist()) <= set(items.tolist())
         if len(rows):

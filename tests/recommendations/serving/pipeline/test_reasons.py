@@ -5,13 +5,13 @@ import pytest
 from django.utils.translation import override
 
 from recommendations.engine import KIND_CODES, Histories, IdMap, Interactions, Products
+from recommendations.engine.algorithms.base import get_reason
 from recommendations.engine.algorithms.content.content import Content
 from recommendations.engine.linear_algebra.sparse import make_csr
-from recommendations.engine.online.ensemble_scorer import MainCause, MainCauses
 from recommendations.engine.pair_support.support import PairSupport, SupportLevel
 from recommendations.engine.placements import BUY_AGAIN, FOR_YOU
 from recommendations.serving.pipeline.reasons import choose_reason
-from recommendations.serving.state.reason_support import NO_CLAIM, CauseSupport, ReasonSupport
+from recommendations.serving.state.reason_support import ReasonSupport
 
 PRODUCTS = SimpleNamespace(product_ids=["milk", "soap"], cards=[None, None])
 VIEW, PURCHASE = KIND_CODES["view"], KIND_CODES["purchase"]
@@ -24,14 +24,17 @@ def get_text(row: int, *, source: str, placement: str = FOR_YOU) -> str:
     )
     with override("en"):
         reason = choose_reason(
-            row=row,
-            cause=MainCause(row, source, 1.0),
-            grade=NO_CLAIM,
+            row,
+            row,
+            get_reason(source),
+            SupportLevel.NONE,
+            False,
+            VIEW if row else PURCHASE,
             history=history,
             products=PRODUCTS,
             placement=placement,
             support=ReasonSupport(None, 5),
-            last_kind=VIEW if row else PURCHASE,
+            language="en",
         )
     assert reason.product_ids == [PRODUCTS.product_ids[row]]
     return reason.text
@@ -66,14 +69,17 @@ def test_what_is_bought_with_everything_is_no_reason(is_general: bool, kind: int
     model = SimpleNamespace(people=np.array([9, people]))
     with override("en"):
         reason = choose_reason(
-            row=1,
-            cause=MainCause(0, "user-knn", 0.1),
-            grade=CauseSupport(SupportLevel.OFTEN, is_general),
+            1,
+            0,
+            get_reason("user-knn"),
+            SupportLevel.OFTEN,
+            is_general,
+            kind,
             history=Histories.of_lists([[0]], n_items=2, orders=[[1.0]], kinds=[[kind]]),
             products=products,
             placement=FOR_YOU,
             support=ReasonSupport(model, 5),
-            last_kind=kind,
+            language="en",
         )
     assert reason.text == text
 
@@ -88,14 +94,19 @@ def test_a_cause_is_general_if_enough_people_show_that_it_is_related_to_everythi
             "lift": np.array([1.2, 1.6, 1.2], np.float32),
         },
     )
-    model = SimpleNamespace(blend=SimpleNamespace(components_={"item-knn": SimpleNamespace(support_=support)}))
-    causes = MainCauses(np.zeros(3, np.int32), np.zeros(3, np.int32), np.full(3, 0.1, np.float32), ["item-knn"])
-    grades = ReasonSupport(model, 5).grade_causes(causes, np.array([1, 2, 3], np.int32))
-    assert grades == [
-        CauseSupport(SupportLevel.OFTEN, is_general=True),
-        CauseSupport(SupportLevel.OFTEN),
-        CauseSupport(SupportLevel.SOME),
-    ]
+    components = {"item-knn": SimpleNamespace(support_=support)}
+    model = SimpleNamespace(blend=SimpleNamespace(components_=components), people=np.zeros(6, np.int32))
+    # the first item of the history contributed a third of the score of each row, the others the same, but without pairs
+    parts = np.zeros((1, 4, 3), np.float32)
+    parts[0] = 1.0
+    parts[0, 0] = 1.1
+    history = Histories.of_lists([[0, 4, 5]], n_items=6)
+    scored = SimpleNamespace(
+        attribute_rows=lambda _rows: (parts, ["item-knn"], np.array([0, 4, 5, -1], np.int32)), history=history
+    )
+    causes = ReasonSupport(model, 5).find_row_causes(scored, np.array([1, 2, 3], np.int32), is_related=False)
+    levels = [(causes.lines[number][3], bool(causes.lines[number][4])) for number in causes.numbers]
+    assert levels == [(SupportLevel.OFTEN, True), (SupportLevel.OFTEN, False), (SupportLevel.SOME, False)]
 
 
 def test_products_are_similar_by_content_or_by_enough_customers() -> None:

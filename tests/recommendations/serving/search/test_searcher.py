@@ -69,6 +69,22 @@ def test_the_price_ranges_follow_a_new_price(shop_of_twelve: None, fresh_searche
     assert max(end or 0 for end in list_ends()) > max(end or 0 for end in before)
 
 
+def test_the_facets_follow_a_new_category_and_a_product_that_is_sold_out(
+    shop_of_twelve: None, fresh_searcher: Searcher
+) -> None:
+    def count_categories() -> dict[str, int]:
+        request = SearchRequest("kettle", price_min=Decimal(1), language="en")
+        pages = [search(request, snapshot=fresh_searcher.get_snapshot(now=NOON)) for _number in range(2)]
+        assert pages[0].facets == pages[1].facets
+        return {entry.value: entry.count for entry in pages[1].facets.category}
+
+    assert sum(count_categories().values()) == 3
+    make_product("k9", title="Travel kettle", category="Travel > Kettles", price=Decimal(20))
+    assert count_categories()["Travel"] == 1
+    Product.objects.filter(product_id="k9").update(stock=0, updated_at=timezone.now())
+    assert "Travel" not in count_categories()
+
+
 def test_products_restored_from_a_backup_are_found_at_the_next_count(
     shop_of_twelve: None, fresh_searcher: Searcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:

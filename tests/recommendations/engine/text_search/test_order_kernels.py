@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from recommendations.engine.text_search.word_bands import MAX_BANDS, compute_word_bands
+from recommendations.engine.text_search.order_kernels import MAX_BANDS, compute_word_bands
 
 
 def test_a_band_ends_at_half_of_the_best_score_of_its_tier() -> None:
