@@ -32,4 +32,4 @@ def take_signals(limit: int) -> list[TakenSignal]:
     decode = msgspec.json.decode
     with connection.cursor() as cursor:
         cursor.execute(TAKE_SIGNALS, [limit])
-        return [TakenSignal(*row[:7], decode(row[7])) for row in cursor.fetchall()]
+        return [TakenSignal(*(*row[:7], decode(row[7]))) for row in cursor.fetchall()]
