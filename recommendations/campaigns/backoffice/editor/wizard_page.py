@@ -193,7 +193,7 @@ def build_estimate(form: CampaignForm) -> dict[str, Any]:
 
 
 def describe_links(campaign: Campaign) -> dict[str, str]:
-    """Return what the last check of the message's links found, and the page that shows them; nothing for other channels than email."""
+    """Return what the last check of the message's links found, and the pages that show and correct them; nothing without an email."""
     version = find_published_version(campaign) if campaign.channel == Campaign.Channel.EMAIL else None
     if version is None:
         return {}
@@ -208,7 +208,11 @@ def describe_links(campaign: Campaign) -> dict[str, str]:
         ) % {"count": format_count(len(check.broken))}
     else:
         text = _("All links of the message work.")
-    return {"text": text, "url": reverse("message_templates:checks", args=[version.template_id])}
+    return {
+        "text": text,
+        "url": reverse("message_templates:checks", args=[version.template_id]),
+        "editor_url": reverse("message_templates:editor", args=[version.template_id]),
+    }
 
 
 def list_previews(campaign: Campaign, *, now: datetime) -> list[dict[str, str]]:
