@@ -90,7 +90,8 @@ def _claim(key: str) -> bool:
 def _is_being_counted(key: str) -> bool:
     try:
         return bool(cache.get(_name_claim(key)))
-    except Exception:  # Valkey does not answer, which reading the figures has logged
+    except Exception:
+        logger.warning("Whether figures are being counted cannot be read; they are counted.", exc_info=True)
         return False
 
 
