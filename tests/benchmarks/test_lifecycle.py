@@ -38,8 +38,8 @@ def test_customers_of_the_simulated_shop_have_their_own_categories():
 @pytest.mark.acceptance
 @pytest.mark.slow
 def test_a_small_shop_is_refreshed_twice_and_measured(tmp_path: Path):
-    copy_migrated_servers(tmp_path / "400" / "var")
-    command = [sys.executable, "-m", "benchmarks.lifecycle", "--customers", "400", "--folder", str(tmp_path)]
+    copy_migrated_servers(tmp_path / "1000" / "var")
+    command = [sys.executable, "-m", "benchmarks.lifecycle", "--customers", "1000", "--folder", str(tmp_path)]
     environment = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "VALKEY_URL")}
     process = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900, check=False
@@ -51,7 +51,7 @@ def test_a_small_shop_is_refreshed_twice_and_measured(tmp_path: Path):
         assert all(figures[f"{prefix}{name}"] > 0 for name in PARTS)
         assert sum(figures[f"{prefix}{name}"] for name in PARTS) < figures[f"{prefix}refresh_s"]
         assert figures[f"{prefix}peak_mb"] > 50
-    assert 360 < sum(figures["stages"].values()) <= sum(figures["nightly_stages"].values()) <= 400
+    assert 900 < sum(figures["stages"].values()) <= sum(figures["nightly_stages"].values()) <= 1000
     assert figures["checksum"] != figures["nightly_checksum"]
     assert figures["orders"] < figures["lines"]
     true, estimated = figures["true_parameters"], figures["found_parameters"]
