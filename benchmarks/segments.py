@@ -265,7 +265,7 @@ def measure_size() -> dict[str, Any]:
 
 
 def measure_conditions(repeats: int) -> dict[str, Any]:
-    from customers.segments.membership import query_matching
+    from customers.segments.membership import count_matching
 
     backend = psutil.Process(run("SELECT pg_backend_pid()")[0][0])
     server = backend.parent()
@@ -282,7 +282,7 @@ def measure_conditions(repeats: int) -> dict[str, Any]:
         def count_customers(condition: Any = condition, cpu: list[float] = cpu) -> None:
             nonlocal count
             cpu_before = read_cpu()
-            count = query_matching(condition=condition, as_of=NOW).count()
+            count = count_matching(condition=condition, as_of=NOW)
             cpu.append(read_cpu() - cpu_before)
 
         timed = summarize(measure_times(count_customers, repeats))

@@ -450,6 +450,8 @@ SPECTACULAR_SETTINGS = {
     ],
     # Names for choices that several serializers share, under one field name or several.
     "ENUM_NAME_OVERRIDES": {
+        "DeliveryStatusEnum": "recommendations.sending.models.Delivery.Status",
+        "AddressStatusEnum": ["added", "removed", "unchanged", "rejected"],
         "BulkStatusEnum": ["created", "updated", "unchanged", "rejected"],
         "OrderKindEnum": "customers.orders.models.Order.Kind",
         "OrderStatusEnum": "customers.orders.models.Order.Status",

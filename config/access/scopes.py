@@ -24,6 +24,8 @@ KNOWN_SCOPES = {
     "campaigns:write": (_("change and launch campaigns"), "campaigns.change_campaign"),
     "flows:read": (_("read flows and their entries"), "flows.view_flow"),
     "flows:write": (_("change and publish flows"), "flows.change_flow"),
+    "messages:read": (_("read deliveries and the suppression list"), "sending.view_delivery"),
+    "messages:write": (_("change the suppression list"), "sending.delete_suppression"),
     "models:read": (_("read model versions and their metrics"), "training.view_modelversion"),
     "models:write": (_("promote and roll back models"), "training.change_modelversion"),
     "recommendations:read": (_("request recommendations"), "training.view_modelversion"),

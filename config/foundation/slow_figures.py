@@ -10,12 +10,15 @@ from typing import Any, cast
 
 import msgspec
 from django.core.cache import cache
+from django.db import OperationalError
 
+from config.foundation.database.statement_timeouts import is_statement_timeout, limit_statements
 from config.foundation.ttl_cache import run_in_background
 
 logger = logging.getLogger(__name__)
 
 SLOW_SECONDS = 0.2  # what is counted faster is not kept
+WAIT_MS = 800  # a page that can show figures later waits so long for them
 FRESH_SECONDS = 120.0  # older figures are shown once more, and counted again meanwhile
 KEPT_SECONDS = 86_400
 
@@ -39,6 +42,21 @@ def get_figures[T](key: str, kind: Any, count: Callable[[], T]) -> T:
     if time.time() - kept.counted_at > FRESH_SECONDS and _claim(key):
         run_in_background(lambda: _count(key, count))
     return cast(T, msgspec.json.decode(kept.content, type=kind))
+
+
+def get_figures_soon[T](key: str, kind: Any, count: Callable[[], T]) -> T | None:
+    """Return the figures of ``key`` if they are kept or counted within a moment; None while they are counted in the background."""
+    if _read(key) is not None:
+        return get_figures(key, kind, count)
+    try:
+        with limit_statements(WAIT_MS):
+            return _count(key, count)
+    except OperationalError as error:
+        if not is_statement_timeout(error):
+            raise
+    if _claim(key):
+        run_in_background(lambda: _count(key, count))
+    return None
 
 
 def _count[T](key: str, count: Callable[[], T]) -> T:

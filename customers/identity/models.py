@@ -42,6 +42,7 @@ class Customer(models.Model):
         indexes = [
             models.Index(fields=["language"], name="identity_customer_language"),
             models.Index(fields=["country"], name="identity_customer_country"),
+            models.Index(fields=["id"], name="identity_customer_erased", condition=Q(erased_at__isnull=False)),
         ]
         permissions = [("view_personal", "Can view names, email addresses, phone numbers and birthdays")]
 

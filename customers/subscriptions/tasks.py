@@ -3,13 +3,19 @@
 from celery import shared_task
 
 from customers.subscriptions.mail import mail_confirmation
+from customers.subscriptions.refusals import is_refused
 from customers.subscriptions.requests import SubscriptionRequest, decode_request
 
 
 @shared_task(name="customers.subscriptions.tasks.send_confirmation", max_retries=5, default_retry_delay=60, bind=True)
 def send_confirmation(self: object, sealed: str, origin: str) -> None:
-    """Send the mail of an encrypted request, again later if the mail server does not accept it."""
+    """Send the mail of an encrypted request, again later if the mail server does not accept it.
+
+    Here and not in the request, so that no answer depends on whether an address bounced or complained.
+    """
     request: SubscriptionRequest = decode_request(sealed)
+    if is_refused(request.email):
+        return
     try:
         mail_confirmation(request=request, origin=origin)
     except OSError as error:  # also all errors of smtplib

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from hashlib import blake2b
 
-from config.foundation.slow_figures import get_figures
+from config.foundation.slow_figures import get_figures, get_figures_soon
 from customers.segments.models import Segment
 from recommendations.campaigns.audience import AudiencePreview, preview_audience
 from recommendations.campaigns.models import Campaign
 from recommendations.sending.settings_model import load_sending_settings
 
 
-def get_preview(*, campaign: Campaign, as_of: datetime, excluded: Sequence[Segment] | None = None) -> AudiencePreview:
+def get_preview(*, campaign: Campaign, as_of: datetime) -> AudiencePreview:
     """Return the audience, counted some minutes ago in a large shop; ``as_of`` of the preview says when.
 
     What a user changes, in the campaign, its segments or the settings of sending, is counted at once.
@@ -20,13 +20,41 @@ def get_preview(*, campaign: Campaign, as_of: datetime, excluded: Sequence[Segme
     Raises:
         ConditionError: a segment is not valid.
     """
-    if excluded is None:
-        excluded = list(campaign.excluded_segments.all()) if campaign.pk else []
+    excluded = list_excluded(campaign)
+    return get_figures(
+        build_key(campaign, excluded),
+        AudiencePreview,
+        lambda: preview_audience(campaign=campaign, as_of=as_of, excluded=excluded),
+    )
+
+
+def get_preview_soon(
+    *, campaign: Campaign, as_of: datetime, excluded: Sequence[Segment] | None = None
+) -> AudiencePreview | None:
+    """Return the audience if it is known or counted within a moment; None while it is counted in the background.
+
+    Raises:
+        ConditionError: a segment is not valid.
+    """
+    chosen = list_excluded(campaign) if excluded is None else list(excluded)
+    return get_figures_soon(
+        build_key(campaign, chosen),
+        AudiencePreview,
+        lambda: preview_audience(campaign=campaign, as_of=as_of, excluded=chosen),
+    )
+
+
+def list_excluded(campaign: Campaign) -> list[Segment]:
+    return list(campaign.excluded_segments.all()) if campaign.pk else []
+
+
+def build_key(campaign: Campaign, excluded: Sequence[Segment]) -> str:
+    """Return a key with everything that a user can change about the audience."""
     settings = load_sending_settings()
     depends_on = [
         campaign.channel,
         campaign.required_consent,
-        str(campaign.holdout_share),
+        f"{campaign.holdout_share:.4f}",
         campaign.salt,
         campaign.is_transactional,
         campaign.attribution_days,
@@ -34,9 +62,4 @@ def get_preview(*, campaign: Campaign, as_of: datetime, excluded: Sequence[Segme
         [settings.caps, str(settings.global_holdout_share), str(settings.quiet_from), str(settings.quiet_until)],
         [campaign.kind, str(campaign.starts_at), str(campaign.send_time), campaign.uses_customer_time],
     ]
-    digest = blake2b(json.dumps(depends_on).encode(), digest_size=16).hexdigest()
-    return get_figures(
-        f"campaigns.audience:{digest}",
-        AudiencePreview,
-        lambda: preview_audience(campaign=campaign, as_of=as_of, excluded=excluded),
-    )
+    return f"campaigns.audience:{blake2b(json.dumps(depends_on).encode(), digest_size=16).hexdigest()}"

@@ -131,7 +131,7 @@ class FlowEntry(models.Model):
                 fields=["version", "step_key", "due_at"], condition=Q(status="active"), name="flows_entry_due"
             ),
             models.Index(fields=["customer_id", "flow"], name="flows_entry_of_customer"),
-            models.Index(fields=["flow", "-entered_at", "-id"], name="flows_entry_latest"),
+            models.Index(fields=["flow", "id"], name="flows_entry_of_flow"),
         ]
 
     def __str__(self) -> str:

@@ -1,5 +1,6 @@
 """Sends test messages of templates at once: they have no delivery, so nothing about them is counted."""
 
+from anymail.exceptions import AnymailError
 from django.core.mail import EmailMultiAlternatives
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -8,6 +9,7 @@ from config.foundation.shop.mail import build_sender
 from config.foundation.shop.profile import get_shop
 from recommendations.messaging.proofs import Proof
 from recommendations.sending.channels.registry import CHANNELS
+from recommendations.sending.channels.trials import send_trial
 from recommendations.sending.models import OutboxMessage
 
 
@@ -17,9 +19,9 @@ def send_proof(proof: Proof) -> str:
     if channel is None or channel.uses_outbox():
         store_proof(proof)
         return ""
-    if proof.channel != "email":
-        return _("Test messages of this channel cannot be sent. Send a test of an email instead.")
     rendered, shop = proof.rendered, get_shop()
+    if proof.channel != "email":
+        return send_trial(proof.channel, recipient=proof.address, subject=rendered.subject, text=rendered.text)
     email = EmailMultiAlternatives(
         subject=rendered.subject,
         body=rendered.text,
@@ -30,7 +32,7 @@ def send_proof(proof: Proof) -> str:
     email.attach_alternative(rendered.html, "text/html")
     try:
         email.send()
-    except OSError as error:  # the mail server is not reachable or rejects the message
+    except (OSError, AnymailError) as error:  # the mail server is not reachable, or rejects the message
         return _("The mail server did not take the message: %(error)s. Check the mail settings.") % {"error": error}
     return ""
 

@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from customers.identity.models import Customer
+from recommendations.sending.changes import announce, begin_announcing
 from recommendations.sending.holdout import build_bucket_expression, count_holdout_buckets
 from recommendations.sending.models import Delivery, OriginState
 
@@ -46,6 +47,7 @@ WHERE id IN (
     WHERE origin_kind = %(kind)s AND origin_id = %(id)s AND status = 'pending' AND {condition}
     LIMIT %(rows)s
 )
+RETURNING id
 """
 CHANGES = {
     State.PAUSED: ("is_paused = true", "NOT is_paused"),
@@ -168,9 +170,12 @@ def apply_origin_state(origin: OriginState) -> bool:
     """Update up to ``UPDATE_ROWS`` deliveries; return whether all are up to date, which is recorded."""
     changes, condition = CHANGES[State(origin.state)]
     values: dict[str, Any] = {"kind": origin.origin_kind, "id": origin.origin_id, "rows": UPDATE_ROWS}
-    with connection.cursor() as cursor:
+    with begin_announcing(), connection.cursor() as cursor:
         cursor.execute(UPDATE_ORIGIN.format(changes=changes, condition=condition), values)
-        is_applied = int(cursor.rowcount) < UPDATE_ROWS
+        ids = [row[0] for row in cursor.fetchall()]
+        if origin.state == State.CANCELED:
+            announce([(delivery_id, "canceled") for delivery_id in ids], at=timezone.now())
+    is_applied = len(ids) < UPDATE_ROWS
     if is_applied:
         unchanged = OriginState.objects.filter(pk=origin.pk, state=origin.state, changed_at=origin.changed_at)
         if origin.state == State.RESUMING:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.db import connection
 
+from recommendations.sending.changes import announce, begin_announcing
 from recommendations.sending.checks.candidates import DueDelivery
 from recommendations.sending.transport.journal import SendResult
 
@@ -41,12 +42,13 @@ SET status = CASE WHEN row.status <> 'sent' THEN row.status WHEN d.bounced_at IS
 FROM unnest(%s::bigint[], %s::smallint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[], %s::smallint[])
      AS row (id, attempt, status, reason, error, provider_id, due_at, uncounted)
 WHERE d.id = row.id AND d.status = 'sending' AND d.attempts = row.attempt
+RETURNING d.id, row.status
 """
 type ResultRow = tuple[int, int, str, str, str, str, datetime | None, int]
 
 
 def write_decisions(candidates: Sequence[DueDelivery], *, claim: str, now: datetime) -> None:
-    """Write the decisions; deliveries to be sent are claimed by the journal ``claim``."""
+    """Write the decisions, in the caller's transaction; deliveries to be sent are claimed by the journal ``claim``."""
     columns: list[Any] = [
         [candidate.id for candidate in candidates],
         [candidate.status for candidate in candidates],
@@ -56,6 +58,7 @@ def write_decisions(candidates: Sequence[DueDelivery], *, claim: str, now: datet
     ]
     with connection.cursor() as cursor:
         cursor.execute(WRITE_DECISIONS, [now, claim, *columns])
+    announce([(candidate.id, candidate.status) for candidate in candidates], at=now)
 
 
 def write_choices(choices: Mapping[int, Mapping[str, Any]]) -> None:
@@ -82,9 +85,11 @@ def write_results(results: Sequence[SendResult], *, now: datetime) -> int:
 def write_rows(rows: Sequence[ResultRow], *, now: datetime) -> int:
     if not rows:
         return 0
-    with connection.cursor() as cursor:
+    with begin_announcing(), connection.cursor() as cursor:
         cursor.execute(WRITE_RESULTS, [now, *map(list, zip(*rows, strict=True))])
-        return int(cursor.rowcount)
+        written = cursor.fetchall()
+        announce(written, at=now)
+    return len(written)
 
 
 def plan_row(result: SendResult, *, now: datetime) -> ResultRow:

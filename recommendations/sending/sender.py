@@ -27,7 +27,7 @@ from recommendations.sending.transport.client import DeliveryClient
 from recommendations.sending.transport.journal import SendResult
 
 CHUNK_ROWS = 500
-HANDOVER_ROWS = 50  # messages between two looks at pauses, consents and erasures
+HANDOVER_ROWS = 100  # messages between two looks at pauses, consents and erasures
 
 FIND_STOPPED = """
 SELECT d.id, s.state FROM sending_delivery d

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import time
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -9,6 +10,7 @@ from django.conf import settings
 from django.db.models import F
 
 from config.foundation.http.public_connection import ForbiddenAddressError, connect
+from config.foundation.progress import is_worker_stopping
 from recommendations.sending.channels.webhook import sign_webhook
 from recommendations.webhooks.models import WebhookNotification
 
@@ -35,6 +37,17 @@ def deliver_due(*, now: datetime, limit: int = CHUNK) -> int:
             failed_endpoints.add(notification.endpoint_id)
         record_attempt(notification, error=error, now=now)
         delivered += not error
+    return delivered
+
+
+def deliver_until(*, now: datetime, seconds: float) -> int:
+    """Deliver what is due for about ``seconds``; return how many notifications were accepted."""
+    started, delivered = time.monotonic(), 0
+    while not is_worker_stopping() and (elapsed := time.monotonic() - started) < seconds:
+        accepted = deliver_due(now=now + timedelta(seconds=elapsed))
+        delivered += accepted
+        if not accepted:
+            break
     return delivered
 
 

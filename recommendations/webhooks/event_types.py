@@ -13,6 +13,10 @@ EVENT_TYPES: Mapping[str, str | Promise] = {
     "campaign.resumed": _("a campaign is resumed"),
     "campaign.canceled": _("a campaign is canceled"),
     "campaign.ended": _("a campaign has ended"),
+    "message.sent": _("messages are sent (in batches)"),
+    "message.skipped": _("messages are not sent, with the reason (in batches)"),
+    "message.failed": _("messages failed (in batches)"),
+    "message.canceled": _("messages are canceled (in batches)"),
     "flow.published": _("a version of a flow is published"),
     "flow.paused": _("a flow is paused"),
     "flow.resumed": _("a flow is resumed"),
@@ -34,4 +38,12 @@ MESSAGE_TYPES = {
     "complaint": "message.complained",
     "hard_bounce": "message.bounced",
     "soft_bounce": "message.bounced",
+}
+# status of a delivery → type; whether an uncertain message was sent is not known
+STATUS_TYPES = {
+    "sent": "message.sent",
+    "skipped": "message.skipped",
+    "failed": "message.failed",
+    "uncertain": "message.failed",
+    "canceled": "message.canceled",
 }

@@ -40,6 +40,15 @@ PAGES = (
     "/shop/orders/",
 )
 
+SLOW_COLLECTOR = """
+const send = window.fetch
+window.fetch = async (...call) => {
+  const answer = await send(...call)
+  if (String(call[0]).includes("/v1/batch")) await new Promise((done) => setTimeout(done, 400))
+  return answer
+}
+"""
+
 
 @pytest.fixture
 def site(operator: User, valkey: redis.Redis, settings: Any, tmp_path: Path) -> Iterator[SimpleNamespace]:
@@ -345,8 +354,11 @@ def test_a_review_event_has_the_rating_and_the_text(site: SimpleNamespace, devic
     assert review["review_body"] == "Quick, but <b>loud</b>."
 
 
-def test_newsletter_quiz_and_back_in_stock_button_work(site: SimpleNamespace, device: Any) -> None:
+def test_newsletter_quiz_and_back_in_stock_button_work_while_the_collector_is_slow(
+    site: SimpleNamespace, device: Any
+) -> None:
     guest = device()
+    guest.page.add_init_script(SLOW_COLLECTOR)
     guest.page.route("**/search/?**in_stock=true**", lambda route: route.fulfill(json={"items": [], "total": 0}))
     view_product(guest, "Blue kettle")
     guest.page.get_by_role("button", name="Tell me when it is back").click()

@@ -1,4 +1,4 @@
-"""A web server for the SDK tests, started once per test process."""
+"""A web server for the SDK tests, started once per module, so that it does not run beside other tests."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 from tests.clients.web_server import run_web_server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(django_db_setup: None, django_db_blocker: Any) -> Iterator[str]:
     with django_db_blocker.unblock():
         address = run_web_server()

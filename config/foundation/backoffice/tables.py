@@ -67,12 +67,14 @@ def build_table(
     format_row: Callable[[Any], Mapping[str, Any]],
     default_sort: str = "",
     page_size: int = 25,
+    total: int | None = None,
 ) -> Table:
     """Return the page of rows that the URL chooses by ``{id}_sort`` (a column's key, descending with "-") and ``{id}_page``.
 
     Args:
         rows: a query set, which the database sorts and cuts, or a sequence, which is sorted by items or attributes.
         format_row: returns a row's cells by column key; a plain value is a cell without a link.
+        total: the number of rows, if it is known; otherwise they are counted.
     """
     sort = request.GET.get(f"{id}_sort") or default_sort
     sortable = {column.key: column.sort for column in columns if column.sort}
@@ -81,6 +83,8 @@ def build_table(
     if sort:
         rows = sort_rows(rows, sortable[sort.removeprefix("-")], is_descending=sort.startswith("-"))
     paginator = Paginator(rows, page_size)
+    if total is not None:
+        paginator.count = total  # a cached property
     page = paginator.get_page(request.GET.get(f"{id}_page"))
     url = UrlBuilder(request.GET, id)
     return Table(

@@ -1,6 +1,9 @@
-"""Recognizes statements that PostgreSQL stopped because they took too long."""
+"""Limits statements, and recognizes statements that PostgreSQL stopped because they took too long."""
 
-from django.db import OperationalError
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import OperationalError, connection, transaction
 
 QUERY_CANCELED = "57014"
 
@@ -8,3 +11,12 @@ QUERY_CANCELED = "57014"
 def is_statement_timeout(error: OperationalError) -> bool:
     """Return whether the statement reached ``statement_timeout``, or was cancelled."""
     return getattr(error.__cause__, "sqlstate", "") == QUERY_CANCELED
+
+
+@contextmanager
+def limit_statements(milliseconds: int) -> Iterator[None]:
+    """Let PostgreSQL stop each statement of the block that takes longer; the block is a transaction."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(milliseconds)])
+        yield
+        cursor.execute("SET LOCAL statement_timeout TO DEFAULT")

@@ -13,7 +13,7 @@ from operator import and_, or_
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from customers.segments.conditions.comparisons import compile_comparison, compile_static_members
+from customers.segments.conditions.comparisons import NEGATED_OPERATORS, compile_comparison, compile_static_members
 from customers.segments.conditions.condition_tree import (
     Comparison,
     ConditionError,
@@ -23,7 +23,7 @@ from customers.segments.conditions.condition_tree import (
     Negation,
     Node,
 )
-from customers.segments.conditions.event_conditions import SeriesIds, compile_sequence
+from customers.segments.conditions.event_conditions import SeriesIds, Statement, compile_sequence, select_event_once
 from customers.segments.conditions.fields import FieldType
 from customers.segments.conditions.parsing import parse_condition
 from customers.segments.conditions.value_parsing import format_json, suggest_similar
@@ -49,6 +49,26 @@ def compile_condition(condition: object, *, as_of: datetime, within: Sequence[st
     node = parse_condition(condition)
     segments = fetch_segments() if refers_to_segments(node) else {}
     return Compiler(as_of=as_of, segments=segments).compile_tree(node, within=tuple(within))
+
+
+def compile_count(condition: object, *, as_of: datetime) -> tuple[Statement, bool] | None:
+    """Return how the customers of a comparison of events can be counted without reading customers; None for other conditions.
+
+    Returns:
+        A statement that selects each customer once, and whether all but those match.
+
+    Raises:
+        ConditionError: the condition is not valid.
+    """
+    node, negated = parse_condition(condition), False
+    while isinstance(node, Negation) or (isinstance(node, Group) and len(node.children) == 1):
+        node, negated = (node.child, not negated) if isinstance(node, Negation) else (node.children[0], negated)
+    if not isinstance(node, Comparison) or node.field.kind != FieldType.EVENT:
+        return None
+    series = SeriesIds()
+    series.load([node])
+    statement = select_event_once(node, as_of=as_of, series=series)
+    return None if statement is None else (statement, (node.op in NEGATED_OPERATORS) != negated)
 
 
 def fetch_segments() -> Mapping[str, Segment]:

@@ -27,6 +27,7 @@ EPOCH = date(1970, 1, 1)
 FIRST_DAY = -32_768  # smallint
 PENDING = "segments_pendingordercount"
 MAX_JOINED = 4  # series
+ONCE = ">= 1"
 ABOUT_ORDERS = {
     EventSeries.About.ANY: "true",
     EventSeries.About.PRODUCT: "p.product_id = ANY(%s)",
@@ -49,9 +50,10 @@ CROSS JOIN LATERAL unnest(
 WHERE a.days[width_bucket({before}, a.days) + 1] <= {y}
 AND (
     y.day IS NULL
-    OR y.day BETWEEN {low} AND {high} AND (
-        a.days[width_bucket((y.day - 1)::smallint, a.days)] >= GREATEST({low}, y.day - {gap})
-        OR (a.days[width_bucket(y.day, a.days)] = y.day AND a.counts[width_bucket(y.day, a.days)][2] < b.counts[y.j][3])
+    OR a.days[width_bucket(y.day, a.days)] >= GREATEST({low}, y.day - {gap}) AND y.day BETWEEN {low} AND {high} AND (
+        a.days[width_bucket(y.day, a.days)] < y.day
+        OR a.counts[width_bucket(y.day, a.days)][2] < b.counts[y.j][3]
+        OR a.days[width_bucket(y.day, a.days) - 1] >= GREATEST({low}, y.day - {gap})
     )
 )
 """
@@ -129,13 +131,28 @@ def list_ancestors(path: str) -> list[str]:
 
 def compile_event(comparison: Comparison, *, as_of: datetime, series: SeriesIds) -> Q:
     """Compile the comparison without the negation of its operator: "at least", or "exactly"."""
+    test, low, high = build_test(comparison, as_of)
+    return build_filter(select_by_count(comparison, series, test, low=low, high=high, by_sum=test != ONCE))
+
+
+def build_test(comparison: Comparison, as_of: datetime) -> tuple[str, int | None, int]:
+    """Return the test of the number of events, without the negation of the operator, and the first and the last day."""
     times = {"at_most": comparison.times + 1, "never": 1}.get(comparison.op, comparison.times)
-    sign = "=" if comparison.op == "exactly" else ">="
-    low, high = find_days(comparison, as_of)
-    counted = select_by_count(
-        comparison, series, f"{sign} {times:d}", low=low, high=high, by_sum=(times, sign) != (1, ">=")
-    )
-    return build_filter(counted)
+    return f"{'=' if comparison.op == 'exactly' else '>='} {times:d}", *find_days(comparison, as_of)
+
+
+def select_event_once(comparison: Comparison, *, as_of: datetime, series: SeriesIds) -> Statement | None:
+    """Return the statement that selects each customer of `compile_event` once, so that its rows can be counted.
+
+    Products, categories or brands of purchases have none: an order with two of them counts once.
+    """
+    test, low, high = build_test(comparison, as_of)
+    if comparison.field.meaning == BOUGHT and len(list_names(comparison)) > 1:
+        return None
+    ids = series.find(comparison)
+    if 1 < len(ids) <= MAX_JOINED:
+        return select_by_full_sum(ids, build_count(low=low, high=high), test), []
+    return select_by_count(comparison, series, test, low=low, high=high, by_sum=True)
 
 
 def build_filter(statement: Statement) -> Q:
@@ -192,6 +209,17 @@ def select_by_sum(ids: list[int], events: str, test: str) -> str:
     )
     total = " + ".join(f"COALESCE(s{pk:d}.events, 0)" for pk in ids)
     return f"SELECT o.id AS customer_id FROM identity_customer o{joined} WHERE {total} {test}"  # noqa: S608
+
+
+def select_by_full_sum(ids: list[int], events: str, test: str) -> str:
+    """Return the statement of `select_by_sum` without reading the customers; it is fast to count, but slow to join with them."""
+    first, *others = (
+        f"(SELECT e.customer_id, {events} AS events FROM segments_eventcount e WHERE {match_series([pk])}) AS s{pk:d}"  # noqa: S608
+        for pk in ids
+    )
+    joined = "".join(f" FULL JOIN {other} USING (customer_id)" for other in others)
+    total = " + ".join(f"COALESCE(s{pk:d}.events, 0)" for pk in ids)
+    return f"SELECT customer_id FROM {first}{joined} WHERE {total} {test}"  # noqa: S608 — numbers
 
 
 SKIP_PENDING = f" AND NOT EXISTS (SELECT FROM {PENDING} w WHERE w.customer_id = e.customer_id)"

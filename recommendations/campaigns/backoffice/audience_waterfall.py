@@ -21,6 +21,18 @@ class WaterfallStep(TypedDict):
     description: str
 
 
+def build_waterfall_context(preview: AudiencePreview | None) -> dict[str, object]:
+    """Return what the waterfall of a page shows; nothing while the audience is being counted."""
+    if preview is None:
+        return {"steps": []}
+    return {
+        "steps": build_waterfall(preview),
+        "effect": describe_effect(preview),
+        "too_small": is_too_small(preview),
+        "counted_at": preview.as_of,
+    }
+
+
 def build_waterfall(preview: AudiencePreview) -> list[WaterfallStep]:
     """Return each step with its customers, the number lost, and the reason."""
     steps = (

@@ -33,7 +33,13 @@ from recommendations.flows.machine.graph import build_graph, list_branches
 from recommendations.flows.models import Flow, FlowVersion
 from recommendations.flows.problem_messages import describe_fix, describe_problem
 from recommendations.flows.publishing import get_current, get_draft
-from recommendations.flows.statistics import MessageFigures, StepFigures, read_message_figures, read_step_figures
+from recommendations.flows.statistics import (
+    MessageFigures,
+    StepFigures,
+    read_flow_figures,
+    read_message_figures,
+    read_step_figures,
+)
 from recommendations.messaging.models import MessageTemplate
 
 NO_FIGURES = StepFigures()
@@ -110,7 +116,7 @@ def choose_version(request: HttpRequest, flow: Flow) -> FlowVersion:
 
 def describe_state(flow: Flow) -> str:
     """Return one sentence on the state of a flow."""
-    inside = flow.entries.filter(status="active").count() if flow.published_at else 0
+    inside = read_flow_figures([flow.pk], {})[flow.pk].inside
     people = ngettext("%(count)s person is inside.", "%(count)s people are inside.", inside) % {
         "count": number_format(inside, force_grouping=True)
     }

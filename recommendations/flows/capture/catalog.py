@@ -7,8 +7,9 @@ from django.db import connection
 
 from config.foundation.shop.profile import get_time_zone
 from customers.events.event_taxonomy import Meaning
+from recommendations.flows.capture.taken_signals import TakenSignal
 from recommendations.flows.machine.graph import FlowGraph
-from recommendations.flows.models import FlowSignal, FlowVersion
+from recommendations.flows.models import FlowVersion
 
 MEANINGS = {
     "viewed": Meaning.VIEW,
@@ -56,7 +57,7 @@ ORDER BY i.customer_id
 """
 
 
-def signal_interested(*, version: FlowVersion, graph: FlowGraph, signals: Sequence[FlowSignal], now: datetime) -> int:
+def signal_interested(*, version: FlowVersion, graph: FlowGraph, signals: Sequence[TakenSignal], now: datetime) -> int:
     """Write a signal for each customer who is interested in one of the changed products; return their number.
 
     In the caller's transaction, which deletes the signals of the products.

@@ -16,6 +16,7 @@ from config.foundation.database.advisory_locks import exclusive_lock
 from config.foundation.database.array_parameters import format_bigint_list
 from recommendations.flows.capture.catalog import signal_interested
 from recommendations.flows.capture.event_names import normalize_event
+from recommendations.flows.capture.taken_signals import TakenSignal, take_signals
 from recommendations.flows.execution.history import StayHistory, read_history
 from recommendations.flows.execution.people import select_matching
 from recommendations.flows.execution.published_graphs import load_graphs
@@ -31,7 +32,7 @@ from recommendations.flows.execution.stays import (
 )
 from recommendations.flows.machine.decisions import matches_filters, may_enter
 from recommendations.flows.machine.graph import FlowGraph
-from recommendations.flows.models import Flow, FlowListener, FlowSignal, FlowVersion
+from recommendations.flows.models import Flow, FlowListener, FlowVersion
 
 LOCK_NAME = "flows.signals"
 CHUNK_SIZE = 2_000
@@ -39,10 +40,6 @@ CHUNK_SIZE = 2_000
 MAX_TRIGGER_AGE = timedelta(days=1)
 
 LOCK_FLOWS = "SELECT id, status FROM flows_flow WHERE status IN ('live', 'paused', 'ending') ORDER BY id FOR SHARE"
-TAKE_SIGNALS = """
-SELECT id, kind, name, customer_id, product_id, occurrence, at, data FROM flows_flowsignal
-ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
-"""
 # FOR SHARE lets a merge that has begun finish first; the IDs of merged customers then lead to those that are kept
 LOCK_CUSTOMERS = (
     "SELECT id FROM identity_customer WHERE id = ANY(%s::bigint[]) AND erased_at IS NULL ORDER BY id FOR SHARE"
@@ -97,7 +94,7 @@ def process_signals(*, now: datetime, seconds: float | None = None) -> ReactionR
 def react_to_chunk(*, now: datetime) -> ReactionResult:
     """React to the next signals, in the caller's transaction."""
     statuses = lock_flows()
-    signals = take_signals()
+    signals = take_signals(CHUNK_SIZE)
     if not signals:
         return ReactionResult()
     listening = read_listening(signals, statuses)
@@ -121,20 +118,16 @@ def lock_flows() -> dict[int, str]:
         return dict(cursor.fetchall())
 
 
-def take_signals() -> list[FlowSignal]:
-    return list(FlowSignal.objects.raw(TAKE_SIGNALS, [CHUNK_SIZE]))
-
-
-def group_catalog_signals(signals: Sequence[FlowSignal]) -> list[list[FlowSignal]]:
+def group_catalog_signals(signals: Sequence[TakenSignal]) -> list[list[TakenSignal]]:
     """Return the changes of products, one list per type of change."""
-    groups: dict[str, list[FlowSignal]] = defaultdict(list)
+    groups: dict[str, list[TakenSignal]] = defaultdict(list)
     for signal in signals:
         if signal.kind == "catalog":
             groups[signal.name].append(signal)
     return list(groups.values())
 
 
-def read_listening(signals: Sequence[FlowSignal], statuses: dict[int, str]) -> ListeningVersions:
+def read_listening(signals: Sequence[TakenSignal], statuses: dict[int, str]) -> ListeningVersions:
     """Return the versions that listen for the signals; only live flows are triggered."""
     listening = ListeningVersions()
     names = {signal.name for signal in signals}
@@ -153,7 +146,7 @@ def read_listening(signals: Sequence[FlowSignal], statuses: dict[int, str]) -> L
     return listening
 
 
-def resolve_customers(signals: Sequence[FlowSignal]) -> list[FlowSignal]:
+def resolve_customers(signals: Sequence[TakenSignal]) -> list[TakenSignal]:
     """Return the signals of customers who exist; those of merged customers belong to the customers that were kept."""
     known = lock_customers({signal.customer_id for signal in signals})
     missing = {signal.customer_id for signal in signals if signal.customer_id is not None} - known
@@ -187,9 +180,10 @@ class SignalReaction:
         self.changed: dict[int, Stay] = {}
         self.history = StayHistory()
         self.eligible: dict[int, set[int]] = {}  # version → customers who match its filter
+        self.triggered: set[tuple[int, int]] = set()  # version, signal
         self.events: dict[int, dict[str, Any]] = {}  # signal → what templates get as event
 
-    def react(self, signals: Sequence[FlowSignal]) -> None:
+    def react(self, signals: Sequence[TakenSignal]) -> None:
         signals = [signal for signal in signals if self.is_awaited(signal)]
         if not signals:
             return
@@ -206,11 +200,11 @@ class SignalReaction:
         insert_stays(self.entered, now=self.now)
         update_stays(sorted(self.changed.values(), key=lambda stay: stay.id))
 
-    def is_awaited(self, signal: FlowSignal) -> bool:
+    def is_awaited(self, signal: TakenSignal) -> bool:
         is_inside = signal.kind == "event" and signal.name in self.listening.awaiting
         return is_inside or (signal.kind, signal.name) in self.listening.triggers
 
-    def load_candidates(self, signals: Sequence[FlowSignal]) -> None:
+    def load_candidates(self, signals: Sequence[TakenSignal]) -> None:
         """Read once what decides whether customers enter: earlier stays, filters, and the products of events."""
         candidates: dict[int, set[int]] = defaultdict(set)
         by_version: dict[int, FlowVersion] = {}
@@ -220,6 +214,7 @@ class SignalReaction:
                 if signal.customer_id is not None and self.is_trigger(version, signal):
                     candidates[version.pk].add(signal.customer_id)
                     by_version[version.pk] = version
+                    self.triggered.add((version.pk, signal.pk))
                     triggering.append(signal)
         self.events = build_entry_events(triggering)
         self.history = read_history({by_version[pk].flow_id: customers for pk, customers in candidates.items()})
@@ -227,7 +222,7 @@ class SignalReaction:
             condition = self.listening.graphs[pk].condition
             self.eligible[pk] = select_matching(condition or {"all": []}, sorted(customers), as_of=self.now)
 
-    def is_trigger(self, version: FlowVersion, signal: FlowSignal) -> bool:
+    def is_trigger(self, version: FlowVersion, signal: TakenSignal) -> bool:
         """Return whether a signal meets the trigger of a version."""
         trigger = self.listening.graphs[version.pk].trigger
         if signal.at < self.now - MAX_TRIGGER_AGE:
@@ -240,10 +235,10 @@ class SignalReaction:
             return signal.data.get("direction") == trigger["direction"]
         return True
 
-    def enter(self, version: FlowVersion, signal: FlowSignal) -> None:
+    def enter(self, version: FlowVersion, signal: TakenSignal) -> None:
         """Let a customer enter, if the trigger, the filter and the re-entry rule allow it."""
         customer_id = signal.customer_id
-        if customer_id not in self.eligible.get(version.pk, ()) or not self.is_trigger(version, signal):
+        if (version.pk, signal.pk) not in self.triggered or customer_id not in self.eligible[version.pk]:
             return
         assert customer_id is not None
         graph = self.listening.graphs[version.pk]
@@ -273,7 +268,7 @@ class SignalReaction:
         self.counts[version.pk, "", "entered"] += 1
         self.counts[version.pk, graph.first, "arrived"] += 1
 
-    def advance(self, stay: Stay, signal: FlowSignal) -> None:
+    def advance(self, stay: Stay, signal: TakenSignal) -> None:
         """End a stay, or the wait at its step, if that is what the event does."""
         if signal.at < stay.triggered_at:
             return  # a late event from before the trigger

@@ -4,18 +4,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from catalog.models import Product
-from recommendations.flows.models import FlowSignal
+from recommendations.flows.capture.taken_signals import TakenSignal
 
 MAX_STORED_TEXT = 500
 
 
-def read_properties_of(signal: FlowSignal) -> Mapping[str, Any]:
+def read_properties_of(signal: TakenSignal) -> Mapping[str, Any]:
     """Return the properties of an event, or the data of another signal."""
     properties: Mapping[str, Any] = signal.data.get("properties", signal.data)
     return properties
 
 
-def build_entry_events(signals: Sequence[FlowSignal]) -> dict[int, dict[str, Any]]:
+def build_entry_events(signals: Sequence[TakenSignal]) -> dict[int, dict[str, Any]]:
     """Return the event of each signal by its ID; products are read once.
 
     What a browser claims about a user stays out of messages: only the product, whose data is from the catalog.
@@ -28,7 +28,7 @@ def build_entry_events(signals: Sequence[FlowSignal]) -> dict[int, dict[str, Any
     return {signal.pk: build_entry_event(signal, products) for signal in signals}
 
 
-def build_entry_event(signal: FlowSignal, products: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+def build_entry_event(signal: TakenSignal, products: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
     properties = read_properties_of(signal)
     event: dict[str, Any] = {}
     if not signal.data.get("is_claim"):

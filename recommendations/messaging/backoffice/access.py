@@ -3,6 +3,7 @@
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
+from django.utils.translation import get_language
 
 from config.foundation.shop.profile import get_shop
 from recommendations.messaging.compilation.compiler import ContentSource
@@ -39,7 +40,8 @@ def parse_language(request: HttpRequest, version: TemplateVersion | None, *, pre
     written = {content.language for content in version.contents.all()} if version else set()
     if preferred and (language := match_language(preferred, written) or match_language(get_shop().language, written)):
         return language
-    return next((language for language in known if language in written), known[0])
+    own = get_language() or ""
+    return own if own in written else next((language for language in known if language in written), known[0])
 
 
 def load_content(version: TemplateVersion | None, language: str) -> TemplateContent:

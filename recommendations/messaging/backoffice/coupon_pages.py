@@ -6,7 +6,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, pgettext
 from django.views.decorators.http import require_http_methods, require_safe
 
 from config.foundation.audit_log import record_action
@@ -37,7 +37,7 @@ def show_pools(request: HttpRequest) -> HttpResponse:
         id="pools",
         label=_("Coupons"),
         columns=[
-            Column(key="name", label=_("Name"), sort="name", align="text"),
+            Column(key="name", label=pgettext("thing", "Name"), sort="name", align="text"),
             Column(key="key", label=_("Key"), sort="key", align="text"),
             Column(key="state", label=_("State"), align="text"),
             Column(key="free", label=_("Codes left"), sort="free"),

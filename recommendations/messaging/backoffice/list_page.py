@@ -4,6 +4,7 @@ from django.db.models import Max, Q
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 from django.views.decorators.http import require_safe
 
 from config.foundation.backoffice.pages import render_page
@@ -34,7 +35,7 @@ def show_templates(request: HttpRequest) -> HttpResponse:
         id="templates",
         label=_("Templates"),
         columns=[
-            Column(key="name", label=_("Name"), sort="name", align="text"),
+            Column(key="name", label=pgettext("thing", "Name"), sort="name", align="text"),
             Column(key="channel", label=_("Channel"), sort="channel", align="text"),
             Column(key="state", label=_("State"), align="text"),
             Column(key="published_at", label=_("Published"), sort="published_at", align="text"),

@@ -51,7 +51,8 @@ def build_source(text: StarterText) -> str:
     if text.button[0]:
         label, target = text.button
         parts.append(f'        <mj-button href="{escape(target)}">{label}</mj-button>\n')
-    card = '    <mj-section background-color="#ffffff" border-radius="12px" css-class="msg-card" padding="24px 8px">\n      <mj-column>\n'
+    radius = "12px 12px 0 0" if text.before or text.products else "12px"  # rows of products continue the card
+    card = f'    <mj-section background-color="#ffffff" border-radius="{radius}" css-class="msg-card" padding="24px 8px">\n      <mj-column>\n'
     rows = "".join(
         f'    <mj-products {attributes} background-color="#ffffff" />\n'
         for attributes in (text.before, text.products)

@@ -20,6 +20,14 @@ register_pages(
         order=10,
     ),
     MenuPage(
+        tab="settings.sending",
+        label=_("Channels"),
+        url_name="channels:list",
+        permission="sending.change_channelaccount",
+        order=20,
+        details=("channels:account", "channels:test"),
+    ),
+    MenuPage(
         tab="campaigns.outbox",
         label=_("Outbox"),
         url_name="outbox:list",

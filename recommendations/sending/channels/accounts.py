@@ -35,13 +35,21 @@ def find_account(channel: str) -> Account | None:
 
 
 def save_account(channel: str, *, provider: str, options: dict[str, Any], secrets: dict[str, Any]) -> ChannelAccount:
-    """Store the account of a channel; secrets that are not given stay."""
+    """Store the account of a channel; secrets that are not given stay, unless they are those of another provider."""
     account = ChannelAccount.objects.filter(channel=channel).first() or ChannelAccount(channel=channel)
+    if account.provider != provider:
+        account.secrets = ""
     account.provider, account.options = provider, options
     account.update_secrets({name: value for name, value in secrets.items() if value})
     account.save()
     forget_accounts()
     return account
+
+
+def remove_account(channel: str) -> None:
+    """Forget the account of a channel with its secrets."""
+    ChannelAccount.objects.filter(channel=channel).delete()
+    forget_accounts()
 
 
 def forget_accounts() -> None:

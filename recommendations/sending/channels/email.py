@@ -12,6 +12,8 @@ from recommendations.sending.tracking.tokens import MESSAGE, make_token
 from recommendations.sending.transport.journal import SendResult
 
 SMTP_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+# Providers that send a message once, however often they get it with the same Idempotency-Key.
+IDEMPOTENT_BACKENDS = ("anymail.backends.resend.EmailBackend",)
 LOCAL_BACKENDS = (
     "django.core.mail.backends.console.EmailBackend",
     "django.core.mail.backends.locmem.EmailBackend",
@@ -26,8 +28,11 @@ class EmailChannel:
     purpose = Consent.Purpose.EMAIL.value
     address = "email"
     has_quiet_hours = True
-    is_idempotent = False
     monthly_limit = 0
+
+    @property
+    def is_idempotent(self) -> bool:
+        return settings.EMAIL_BACKEND in IDEMPOTENT_BACKENDS
 
     def uses_outbox(self) -> bool:
         return settings.DEMO or settings.EMAIL_BACKEND in LOCAL_BACKENDS
@@ -51,7 +56,10 @@ class EmailChannel:
         email = build_email(message, shop=get_shop())
         if settings.EMAIL_BACKEND != SMTP_BACKEND:
             token = make_token(MESSAGE, message.delivery_id)
-            return SendJob({"kind": "backend", "recipient": email.recipient, "token": token}, email.data)
+            header = {"kind": "backend", "recipient": email.recipient, "token": token}
+            if self.is_idempotent:
+                header["idempotency_key"] = f"message-{token}"
+            return SendJob(header, email.data)
         return SendJob({"kind": "smtp", "sender": email.sender, "recipient": email.recipient}, email.data)
 
     def read_result(self, result: SendResult) -> SendResult:

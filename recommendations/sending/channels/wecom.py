@@ -5,14 +5,16 @@ WeCom asks an employee to confirm each message, and lets a contact get four a mo
 
 import json
 import time
-import urllib.request
 from dataclasses import replace
 from urllib.parse import urlencode
+
+from django.conf import settings
 
 from recommendations.sending.channels.accounts import Account
 from recommendations.sending.channels.base import OutgoingMessage
 from recommendations.sending.channels.providers import ProviderRequest
 from recommendations.sending.channels.twilio import read_object
+from recommendations.sending.transport.http import HttpSender
 from recommendations.sending.transport.journal import SendResult
 
 API = "https://qyapi.weixin.qq.com"
@@ -65,10 +67,14 @@ def get_access_token(account: Account) -> str:
     expires_at, token = _tokens.get(key, (0.0, ""))
     if time.monotonic() >= expires_at:
         query = urlencode({"corpid": account.options["corp_id"], "corpsecret": account.secrets["corp_secret"]})
-        with urllib.request.urlopen(f"{base}/cgi-bin/gettoken?{query}", timeout=10) as response:  # noqa: S310 — of the account
-            answer = read_object(response.read().decode())
+        sender = HttpSender({"private_hosts": settings.WEBHOOK_PRIVATE_HOSTS, "timeout": 10.0})
+        header = {"id": 0, "attempt": 1, "method": "GET", "url": f"{base}/cgi-bin/gettoken?{query}", "headers": {}}
+        result = sender.send({**header, "is_idempotent": True}, b"", lambda: None)
+        sender.close()
+        answer = read_object(result.text)
         token = str(answer.get("access_token", ""))
         if not token:
-            raise OSError(f"WeCom refuses the account: {answer.get('errcode')} {answer.get('errmsg')}")
+            reason = f"{answer['errcode']} {answer.get('errmsg', '')}" if "errcode" in answer else result.text[:200]
+            raise OSError(f"WeCom refuses the account: {reason}")
         _tokens[key] = (time.monotonic() + TOKEN_SECONDS, token)
     return token

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import batched
 
+from django.db import connection
+
 from config.foundation.audit_log import record_action, record_export
 from config.foundation.csv_cells import format_csv
 from customers.identity.personal_data.hashing import hash_email, hash_phone
@@ -15,6 +17,18 @@ Kind = Suppression.Kind
 BATCH = 5_000
 COLUMNS = ("kind", "hash", "reason", "source", "added_at")
 HASH_LENGTH = 64
+INSERT_NEW = """
+INSERT INTO sending_suppression (kind, value_hash, reason, source, added_at)
+SELECT row.kind, row.value_hash, %s, %s, %s FROM unnest(%s::text[], %s::text[]) AS row (kind, value_hash)
+ORDER BY row.value_hash
+ON CONFLICT (kind, value_hash) DO NOTHING
+RETURNING kind, value_hash
+"""
+DELETE_ADDRESSES = """
+DELETE FROM sending_suppression s USING unnest(%s::text[], %s::text[]) AS row (kind, value_hash)
+WHERE s.kind = row.kind AND s.value_hash = row.value_hash
+RETURNING s.kind, s.value_hash
+"""
 
 
 @dataclass(frozen=True)
@@ -50,18 +64,46 @@ def parse_address(text: str) -> ParsedAddress | None:
 
 def suppress(addresses: Iterable[ParsedAddress], *, reason: str, source: str, at: datetime) -> int:
     """Add addresses; return how many are new. One that is on the list keeps its first reason."""
-    rows = [
-        Suppression(kind=address.kind, value_hash=address.value_hash, reason=reason, source=source[:150], added_at=at)
-        for address in dict.fromkeys(addresses)
-    ]
-    before = Suppression.objects.filter(value_hash__in=[row.value_hash for row in rows]).count()
-    Suppression.objects.bulk_create(rows, ignore_conflicts=True)
-    return len(rows) - before
+    return len(suppress_new(addresses, reason=reason, source=source, at=at))
+
+
+def suppress_new(addresses: Iterable[ParsedAddress], *, reason: str, source: str, at: datetime) -> set[ParsedAddress]:
+    """Add addresses; return those that are new."""
+    wanted = list(dict.fromkeys(addresses))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            INSERT_NEW,
+            [
+                reason,
+                source[:150],
+                at,
+                [address.kind for address in wanted],
+                [address.value_hash for address in wanted],
+            ],
+        )
+        return {ParsedAddress(*row) for row in cursor.fetchall()}
+
+
+def unsuppress(addresses: Iterable[ParsedAddress]) -> set[ParsedAddress]:
+    """Remove addresses; return those that were on the list. The audit log records how many, not which."""
+    wanted = list(dict.fromkeys(addresses))
+    columns = [[address.kind for address in wanted], [address.value_hash for address in wanted]]
+    with connection.cursor() as cursor:
+        cursor.execute(DELETE_ADDRESSES, columns)
+        removed = {ParsedAddress(*row) for row in cursor.fetchall()}
+    record_action("suppressions.removed", model=Suppression, details={"removed": len(removed)})
+    return removed
 
 
 def suppress_email(address: str, *, reason: str, source: str, at: datetime) -> int:
     parsed = parse_address(address)
     return suppress([parsed], reason=reason, source=source, at=at) if parsed is not None else 0
+
+
+def is_email_suppressed(address: str) -> bool:
+    """Return whether an email address is on the list. Its owner can still be asked for consent after unsubscribing."""
+    listed = Suppression.objects.filter(kind=Kind.EMAIL, value_hash=hash_email(address))
+    return listed.exclude(reason=Suppression.Reason.UNSUBSCRIBED).exists()
 
 
 def read_addresses(lines: Iterable[str]) -> Iterator[tuple[int, str]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import django
 
+from recommendations.sending.transport.http import classify_status
 from recommendations.sending.transport.journal import SendResult
 from recommendations.sending.transport.smtp import MailServerDownError
 
@@ -44,12 +45,15 @@ class BackendSender:
         if html is not None:
             message.attach_alternative(html.get_content(), "text/html")
         message.metadata = {"delivery": header["token"]}  # type: ignore[attr-defined]  # of anymail: webhooks return it
-        message.esp_extra = header.get("esp_extra", {})  # type: ignore[attr-defined]
+        self._connection.open()  # it stays open for the next emails
+        key = header.get("idempotency_key", "")
+        if key:
+            self._connection.session.headers["Idempotency-Key"] = key  # type: ignore[attr-defined]  # of anymail
         begin()
-        return self._send(message, delivery_id, attempt)
+        return self._send(message, delivery_id, attempt, is_idempotent=bool(key))
 
-    def _send(self, message: Any, delivery_id: int, attempt: int) -> SendResult:
-        from anymail.exceptions import AnymailAPIError, AnymailRecipientsRefused
+    def _send(self, message: Any, delivery_id: int, attempt: int, *, is_idempotent: bool) -> SendResult:
+        from anymail.exceptions import AnymailAPIError, AnymailError, AnymailRecipientsRefused
 
         try:
             message.send()
@@ -59,8 +63,10 @@ class BackendSender:
             status = getattr(error.response, "status_code", 0) or 0
             if not status:
                 return SendResult(delivery_id, attempt, "uncertain", text=str(error)[:500])
-            outcome = "temporary" if status == 429 or status >= 500 else "permanent"
+            outcome = classify_status(status, is_idempotent=is_idempotent)
             return SendResult(delivery_id, attempt, outcome, status, str(error)[:500])
+        except AnymailError as error:  # before the request: the message has what the provider does not support
+            return SendResult(delivery_id, attempt, "permanent", text=str(error)[:500])
         except ConnectionRefusedError as error:
             raise MailServerDownError(str(error)) from error
         status = getattr(message, "anymail_status", None)

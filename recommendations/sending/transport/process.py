@@ -19,6 +19,7 @@ from recommendations.sending.transport.journal import JournalWriter, SendResult
 from recommendations.sending.transport.smtp import MailServerDownError, SmtpConnection, SmtpOptions
 
 Job = tuple[dict[str, Any], bytes]
+WAITING_JOBS = 64
 
 
 class SmtpSender:
@@ -100,8 +101,9 @@ class DeliveryProcess:
         self._output = output
         self._output_lock = threading.Lock()
         self._journal = JournalWriter(options["journal"])
-        # short, so that a message is not sent long after the worker last checked that it may be
-        self._jobs: queue.Queue[Job | None] = queue.Queue(maxsize=options["connections"])
+        # short, so that a message is not sent long after the worker last checked that it may be, and long enough to keep the connections
+        # busy while the worker composes the next messages
+        self._jobs: queue.Queue[Job | None] = queue.Queue(maxsize=WAITING_JOBS)
         self._is_ending = threading.Event()
 
     def run(self, source: IO[bytes]) -> None:

@@ -23,6 +23,7 @@ from config.foundation.number_formats import format_moment
 from config.foundation.slow_figures import get_figures
 from recommendations.webhooks.delivering import retry_dead
 from recommendations.webhooks.event_types import EVENT_TYPES
+from recommendations.webhooks.message_changes import forget_subscriptions
 from recommendations.webhooks.models import WebhookEndpoint, WebhookNotification
 
 VIEW = "webhooks.view_webhookendpoint"
@@ -67,6 +68,7 @@ def show_endpoints(request: HttpRequest) -> HttpResponse:
             raise PermissionDenied
         if form.is_valid():
             endpoint = form.save()
+            forget_subscriptions()
             record_action("webhook.added", instance=endpoint, label=endpoint.name)
             text = _("The endpoint is added. Its secret, shown once: %(secret)s") % {"secret": endpoint.secret}
             messages.success(request, text)
@@ -140,5 +142,6 @@ def change_endpoint(request: HttpRequest, endpoint_id: int, action: str) -> Http
         endpoint.delete()
     else:
         raise Http404(f"Unknown action {action!r}.")
+    forget_subscriptions()
     messages.success(request, _("Saved."))
     return HttpResponseRedirect(reverse("webhooks:endpoints"))

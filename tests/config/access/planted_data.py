@@ -23,6 +23,8 @@ from customers.orders.models import OrderEvent, OrderImport
 from customers.segments.models import SegmentAddition, SegmentMember
 from recommendations.campaigns.models import Campaign
 from recommendations.merchandising.models import Rule
+from recommendations.sending.models import Delivery, DeliveryEvent
+from recommendations.sending.suppressions.suppression_list import suppress_email
 from recommendations.training.models import ModelVersion
 from tests.customers.events.makers import make_event, make_rejected_event
 from tests.makers import (
@@ -246,4 +248,25 @@ def plant_everything(actor: Any, exports: Path) -> SimpleNamespace:
         checksum="c",
     )
     rule = Rule.objects.create(name="Hide tea", action="hide", product_ids=["tea"], scenarios=["for-you"])
-    return SimpleNamespace(product=product, version=version, rule=rule, **vars(people), **vars(events), **vars(sales))
+    delivery = plant_delivery(people.customer)
+    objects = {"product": product, "version": version, "rule": rule, "delivery": delivery}
+    return SimpleNamespace(**objects, **vars(people), **vars(events), **vars(sales))
+
+
+def plant_delivery(customer: Customer) -> Delivery:
+    """Create a delivery whose error and bounce name the address, and the suppression of it."""
+    suppress_email(EMAIL, reason="hard_bounce", source="mailbox", at=NOON)
+    delivery = Delivery.objects.create(
+        origin_kind="campaign",
+        origin_id=1,
+        customer_id=customer.pk,
+        template_version_id=1,
+        channel="email",
+        due_at=NOON,
+        status="failed",
+        error=f"550 <{EMAIL}>: no such user",
+    )
+    DeliveryEvent.objects.create(
+        key="bounce-1", delivery_id=delivery.pk, kind="hard_bounce", at=NOON, detail=f"{EMAIL} is unknown"
+    )
+    return delivery

@@ -38,6 +38,8 @@ ALLOWED_CODES: dict[str, frozenset[str]] = {
     "POST /api/v1/message-templates/{key}/publish/": frozenset({"invalid"}),
     # an address that a mail server could accept is more than its format
     "POST /api/v1/forms/newsletter/": frozenset({"invalid"}),
+    # a public https URL, and a point of the curve
+    "POST /api/v1/push-subscriptions/": frozenset({"invalid"}),
     "POST /api/v1/segments/": CONDITION | {"unique"},
     "PUT /api/v1/segments/{key}/": CONDITION | {"unique", "immutable", "other_type"},
     "PATCH /api/v1/segments/{key}/": CONDITION | {"unique", "immutable", "other_type"},

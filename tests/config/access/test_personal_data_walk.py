@@ -174,7 +174,9 @@ def list_admin_arguments(shop: SimpleNamespace, path: str, names: list[str], pla
     }
     if name in known:
         return [{name: value} for value in known[name]]
-    assert name in ("object_id", "record_id", "run_id", "id", "user_id", "pk"), f"No value for {name} of {path}."
+    assert name in ("object_id", "record_id", "run_id", "export_id", "id", "user_id", "pk"), (
+        f"No value for {name} of {path}."
+    )
     _admin, label, model_name, *_rest = path.split("/")
     model = next(model for model in admin.site._registry if model._meta.label_lower == f"{label}.{model_name}")
     return [{name: pk} for pk in list_rows(model, planted_rows)]
@@ -220,10 +222,10 @@ def list_api_addresses(shop: SimpleNamespace) -> Iterator[str]:
         "scenario": ["for-you"],
         "order_id": ["order-1", "order-2"],
         "version": ["v1"],
-        "pk": [shop.rule.pk],
     }
     for path, name, pattern in list_patterns(get_resolver().url_patterns):
         values["key"] = ["everyone", "handpicked"] if "segments/" in path else ["spring"]
+        values["pk"] = [shop.delivery.pk] if "deliveries/" in path else [shop.rule.pk]
         view = getattr(pattern.callback, "cls", None)
         if not path.startswith("api/v1/") or name in EXEMPT or view is None or not hasattr(view, "get"):
             continue
@@ -332,4 +334,4 @@ def test_a_key_with_the_scope_sees_the_personal_data(shop: SimpleNamespace) -> N
     for address in list_api_addresses(shop):
         walk.open(address)
     shown = {address.removeprefix("/api/v1/").partition("/")[0] for address in walk.leaks}
-    assert shown == {"campaigns", "customers", "events", "orders", "products", "reviews", "segments"}
+    assert shown == {"campaigns", "customers", "deliveries", "events", "orders", "products", "reviews", "segments"}

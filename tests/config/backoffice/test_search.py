@@ -10,6 +10,7 @@ from config.foundation.backoffice.search import MAX_RESULTS
 from customers.identity.models import Customer, Identifier
 from customers.identity.personal_data.hashing import hash_email
 from recommendations.campaigns.models import Campaign
+from recommendations.messaging.models import MessageTemplate
 from tests.makers import make_customer, make_identifier, make_product, make_profile, make_segment
 
 pytestmark = pytest.mark.django_db
@@ -42,7 +43,9 @@ def test_each_source_finds_its_objects(admin_client: Client, anna: Customer) -> 
     segment = make_segment("tea", name="Tea lovers")
     campaign = Campaign.objects.create(key="tea", name="Tea week", segment=segment, channel="csv", holdout_share=0.1)
     product = make_product("tea-1", title="Green tea")
+    template = MessageTemplate.objects.create(key="tea", name="News about tea")
     html = search(admin_client, "tea")
+    assert f'href="{reverse("message_templates:editor", args=[template.pk])}"' in html
     for name, pk in (
         ("segments_segment", segment.pk),
         ("campaigns_campaign", campaign.pk),

@@ -5,9 +5,10 @@ from typing import Any, TypedDict
 
 import pytest
 from django.core.cache import cache
+from django.db import connection
 
 from config.foundation import slow_figures
-from config.foundation.slow_figures import get_figures
+from config.foundation.slow_figures import get_figures, get_figures_soon
 
 
 class Cell(TypedDict):
@@ -61,3 +62,18 @@ def test_figures_are_counted_while_valkey_does_not_answer(counter: Counter, monk
     monkeypatch.setattr(slow_figures, "SLOW_SECONDS", 0.0)
     monkeypatch.setattr(slow_figures, "cache", type("Broken", (), {"get": fail, "set": fail}))
     assert read(counter) == Decimal("1.50")
+
+
+@pytest.mark.django_db
+def test_a_page_does_not_wait_for_figures_that_take_long(monkeypatch: pytest.MonkeyPatch, counter: Counter) -> None:
+    monkeypatch.setattr(slow_figures, "SLOW_SECONDS", 0.0)
+    monkeypatch.setattr(slow_figures, "WAIT_MS", 1)
+
+    def count_slowly() -> list[Cell]:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(0.05)")
+        return counter.count()
+
+    assert get_figures_soon("test", list[Cell], count_slowly) is None
+    assert (get_figures_soon("test", list[Cell], count_slowly) or [])[0]["revenue"] == Decimal("1.50")
+    assert counter.calls == 1

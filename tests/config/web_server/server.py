@@ -88,8 +88,10 @@ def count_closed(sockets: list[socket.socket]) -> int:
     """Return how many of the connections the server has answered or closed."""
     closed = 0
     for connection in sockets:
+        timeout = connection.gettimeout()
         connection.setblocking(False)
         with suppress(BlockingIOError):
             connection.recv(1, socket.MSG_PEEK)
             closed += 1
+        connection.settimeout(timeout)
     return closed

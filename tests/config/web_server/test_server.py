@@ -46,15 +46,15 @@ def test_slow_bodies_hold_no_thread(port: int, number: int, is_chunked: bool) ->
     slow = open_slow_requests(port, number, is_chunked=is_chunked)
     live, echo = send(port, "GET", "/health/live"), send(port, "POST", "/echo", b"x" * 100_000)
     assert (live.status, echo.status, len(echo.body)) == (200, 200, 100_000)
-    assert max(live.seconds, echo.seconds) < 1
+    assert count_closed(slow) <= number - 32, "the answers came before the slow bodies reached their deadline"
     assert Counter(read_statuses(slow)) == {429: number - 32, 408: 32}
-    assert BODY_SECONDS < time.monotonic() - began < BODY_SECONDS + 3
+    assert BODY_SECONDS < time.monotonic() - began < BODY_SECONDS + 10
 
 
 def test_the_number_of_slow_bodies_of_an_address_is_an_option() -> None:
-    with run_server("--workers", "1", "--body-seconds", "4", "--bodies-per-address", "5") as port:
+    with run_server("--workers", "1", "--body-seconds", "30", "--bodies-per-address", "5") as port:
         slow = open_slow_requests(port, 20)
-        wait_until(lambda: count_closed(slow) == 15, within=3, what="refusing the oldest 15")
+        wait_until(lambda: count_closed(slow) == 15, within=20, what="refusing the oldest 15")
         assert send(port, "POST", "/echo", b"hello").body == b"hello"
         for connection in slow:
             connection.close()
@@ -174,7 +174,8 @@ def test_liveness_is_answered_while_all_threads_are_busy(port: int) -> None:
     for thread in busy:
         thread.start()
     time.sleep(0.3)
-    assert send(port, "GET", "/health/live").seconds < 1
+    assert send(port, "GET", "/health/live").status == 200
+    assert all(thread.is_alive() for thread in busy), "liveness waited for a thread"
     for thread in busy:
         thread.join()
 

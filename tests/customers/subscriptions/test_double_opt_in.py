@@ -17,6 +17,7 @@ from customers.identity.models import Consent, Customer, Identifier
 from customers.identity.personal_data.hashing import hash_email
 from customers.subscriptions.limits import MAX_PER_CLIENT, MAX_PER_EMAIL
 from customers.subscriptions.requests import InvalidLinkError, SubscriptionRequest, make_token, read_token
+from recommendations.sending.suppressions.suppression_list import suppress_email
 from tests.config.access.callers import make_client
 from tests.makers import NOON, make_customer, make_identifier
 
@@ -45,6 +46,13 @@ def sign_up(client: Client, email: str = "Mei@shop.example", *, language: str = 
 def read_link() -> str:
     [link] = re.findall(r"http://testserver(/newsletter/confirm/\S+)", mail.outbox[-1].body)
     return link
+
+
+def test_addresses_that_complained_or_bounced_get_no_confirmation_mail(browser: Client) -> None:
+    suppress_email("mei@shop.example", reason="complaint", source="postmark", at=NOON)
+    answers = [sign_up(browser, email).json() for email in ("Mei@shop.example", "new@shop.example")]
+    assert answers == [{"status": "confirmation_sent"}] * 2
+    assert [message.to for message in mail.outbox] == [["new@shop.example"]]
 
 
 def test_nobody_is_subscribed_before_the_button_behind_the_link(browser: Client) -> None:

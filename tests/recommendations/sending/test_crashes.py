@@ -82,6 +82,22 @@ def test_worker_that_dies_at_any_step_leaves_everything_to_the_next(
 
 
 @pytest.mark.django_db
+def test_worker_that_is_stopped_sends_what_is_in_flight_and_leaves_the_rest_to_the_next(
+    smtp_sink: SmtpSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue_all(5)
+    monkeypatch.setattr(sender, "HANDOVER_ROWS", 2)
+    answers = [False, False]  # at the start, and before the first two messages
+    monkeypatch.setattr(sender, "is_worker_stopping", lambda: answers.pop() if answers else True)
+    send_due(now=NOON)
+    statuses = Counter(Delivery.objects.values_list("status", "attempts"))
+    assert statuses == {("sent", 1): 2, ("pending", 0): 3}
+    monkeypatch.setattr(sender, "is_worker_stopping", lambda: False)
+    send_due(now=NOON)
+    assert count_mails(smtp_sink) == {f"c{index}@shop.example": 1 for index in range(5)}
+
+
+@pytest.mark.django_db
 def test_killed_delivery_process_leaves_only_the_message_in_flight_uncertain(
     smtp_sink: SmtpSink, settings: Any
 ) -> None:

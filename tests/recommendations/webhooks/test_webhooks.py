@@ -16,9 +16,14 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from customers.identity.models import Identifier
 from recommendations.campaigns.launch.transitions import launch, pause
 from recommendations.sending.models import Delivery, DeliveryEvent
+from recommendations.sending.queue import cancel
+from recommendations.sending.recording import write_results, write_rows
+from recommendations.sending.transport.journal import SendResult
 from recommendations.webhooks.delivering import PAUSES, deliver_due, retry_dead
+from recommendations.webhooks.message_changes import forget_subscriptions
 from recommendations.webhooks.models import WebhookEndpoint, WebhookNotification
 from recommendations.webhooks.publishing import collect_message_events, publish
 from tests.makers import NOON
@@ -51,6 +56,14 @@ def receiver(settings: Any) -> Iterator[Any]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture(autouse=True)
+def own_subscriptions() -> Iterator[None]:
+    """Read anew in each test who wants to know of messages."""
+    forget_subscriptions()
+    yield
+    forget_subscriptions()
 
 
 def make_endpoint(
@@ -119,6 +132,36 @@ def test_what_happens_to_messages_is_collected_once_without_machine_opens() -> N
     payloads = {row.type: row.payload for row in WebhookNotification.objects.all()}
     assert set(payloads) == {"message.opened", "message.clicked"}
     assert payloads["message.clicked"]["user_id"] == "u0"
+
+
+def test_messages_that_are_sent_skipped_or_canceled_are_notified_in_batches() -> None:
+    make_endpoint(types=("message.sent", "message.skipped", "message.canceled"))
+    make_endpoint(name="other", types=("message.opened",))
+    forget_subscriptions()
+    make_reachable(3)
+    customers = Identifier.objects.order_by("value").values_list("customer_id", flat=True)
+    values = {"origin_kind": "campaign", "origin_id": 1, "template_version_id": 1, "channel": "email", "due_at": NOON}
+    sent, skipped, failed, waiting = [
+        Delivery.objects.create(customer_id=customer_id, status=status, attempts=1, **values)
+        for customer_id, status in zip([*customers, 5], ["sending"] * 3 + ["pending"], strict=True)
+    ]
+    write_results([SendResult(sent.pk, 1, "sent"), SendResult(failed.pk, 1, "temporary")], now=NOON)
+    write_rows([(skipped.pk, 1, "skipped", "no_consent", "", "", None, 0)], now=NOON)
+    write_results([SendResult(sent.pk, 1, "sent")], now=NOON)  # recorded before, so nothing changes
+    cancel("campaign", 1)
+    payloads = {row.type: row.payload["messages"] for row in WebhookNotification.objects.all()}
+    assert {kind: [message["delivery_id"] for message in messages] for kind, messages in payloads.items()} == {
+        "message.sent": [sent.pk],
+        "message.skipped": [skipped.pk],
+        "message.canceled": sorted([failed.pk, waiting.pk]),
+    }
+    [message] = payloads["message.skipped"]
+    assert (message["reason"], message["user_id"], message["origin"]) == (
+        "no_consent",
+        "u1",
+        {"kind": "campaign", "id": 1},
+    )
+    assert WebhookNotification.objects.count() == 3
 
 
 def test_an_endpoint_is_added_with_a_secret_that_is_shown_once() -> None:

@@ -123,7 +123,10 @@ async function sendAll() {
 
 function sendLater(wait) {
   clearTimeout(timer)
-  timer = setTimeout(flush, wait)
+  timer = setTimeout(() => {
+    timer = 0 // also if a call is underway, whose `sendAll` has begun before: the next event has to start a timer again
+    flush()
+  }, wait)
 }
 
 async function postEvents(events) {

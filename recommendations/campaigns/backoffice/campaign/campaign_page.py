@@ -22,7 +22,7 @@ from recommendations.campaigns.backoffice.access import (
     check_permission,
     get_campaign,
 )
-from recommendations.campaigns.backoffice.audience_waterfall import build_waterfall, describe_effect, is_too_small
+from recommendations.campaigns.backoffice.audience_waterfall import build_waterfall_context
 from recommendations.campaigns.backoffice.campaign.result_panels import (
     build_comparison,
     build_figures,
@@ -36,7 +36,7 @@ from recommendations.campaigns.backoffice.labels import (
     describe_revenue,
     describe_schedule,
 )
-from recommendations.campaigns.kept_previews import get_preview
+from recommendations.campaigns.kept_previews import get_preview_soon
 from recommendations.campaigns.launch.readiness import find_launch_problems
 from recommendations.campaigns.models import Campaign, CampaignRun
 from recommendations.campaigns.results.summary import CampaignResults, compute_results
@@ -177,12 +177,11 @@ def build_draft(campaign: Campaign, *, now: Any) -> dict[str, Any]:
     """Return the audience as it is now, and what the campaign lacks."""
     problems = [] if campaign.channel == Campaign.Channel.EXPORT else find_launch_problems(campaign, now=now)
     try:
-        preview = get_preview(campaign=campaign, as_of=now)
+        preview = get_preview_soon(campaign=campaign, as_of=now)
     except ConditionError as error:
         return {"problems": [problem.message for problem in problems], "segment_problem": str(error)}
     return {
         "problems": [problem.message for problem in problems] if campaign.status == Status.DRAFT else [],
-        "steps": build_waterfall(preview),
-        "effect": describe_effect(preview),
-        "too_small": is_too_small(preview),
+        "is_counting": preview is None,
+        **build_waterfall_context(preview),
     }

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.tables import Cell, Column, build_table
 from config.foundation.number_formats import format_count, format_moment
+from config.foundation.slow_figures import get_figures
 from customers.identity.models import Customer
 from customers.identity.personal_data.masking import mask_id, may_see_personal
 from customers.lifecycle.models import CustomerProfile
@@ -59,6 +60,7 @@ def show_people(request: HttpRequest, campaign_id: int, group: str) -> HttpRespo
             messages.success(request, _("Segment saved."))
             return HttpResponseRedirect(reverse("admin:segments_segment_overview", args=[segment.pk]))
     with_personal = may_see_personal(request)
+    number = get_figures(f"campaign.people:{campaign.pk}:{group}:{campaign.status}", int, people.count)
     table = build_table(
         request,
         annotate_list_columns(people).order_by("pk"),
@@ -66,18 +68,19 @@ def show_people(request: HttpRequest, campaign_id: int, group: str) -> HttpRespo
         label=chosen.label,
         columns=COLUMNS,
         format_row=lambda customer: format_customer(customer, with_personal=with_personal),
+        total=number,
     )
     return render_page(
         request,
         "admin/campaigns/people.html",
         title=title,
-        verdict=describe_count(table.total),
+        verdict=describe_count(number),
         as_of=timezone.now(),
         campaign=campaign,
-        number=table.total,
+        number=number,
         suggested_name=request.POST.get("name") or title[:200],
         error=error,
-        can_save=bool(table.total) and request.user.has_perm(ADD_SEGMENT),
+        can_save=bool(number) and request.user.has_perm(ADD_SEGMENT),
         table=table,
     )
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.core import signing
-from django.utils.text import slugify
+from django.utils.text import capfirst, slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import (
@@ -121,6 +121,8 @@ class CampaignForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         if not self.instance.pk:
             self._keep_salt()
+        for name in ("channel", "kind", "frequency", "goal", "required_consent"):
+            self.capitalize_choices(name)
         share = Decimal(str(self.instance.holdout_share)) * 100
         self.fields["holdout_percent"].initial = f"{share.normalize():f}"
         self.locked = get_locked_fields(self.instance) if self.instance.pk else ()
@@ -128,6 +130,10 @@ class CampaignForm(forms.ModelForm):
             field = self.fields.get("holdout_percent" if name == "holdout_share" else name)
             if field is not None:
                 field.disabled = True
+
+    def capitalize_choices(self, name: str) -> None:
+        field: Any = self.fields[name]
+        field.choices = [(value, capfirst(str(label))) for value, label in field.choices]
 
     def _keep_salt(self) -> None:
         """Let a new campaign have the holdout group that its review has shown; only this shop can sign its salt."""

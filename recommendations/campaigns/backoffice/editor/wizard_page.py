@@ -20,10 +20,10 @@ from customers.segments.membership import query_members
 from customers.segments.models import Segment
 from recommendations.campaigns.backoffice.access import ADD, CHANGE, VIEW, check_permission, get_campaign
 from recommendations.campaigns.backoffice.actions import report_state
-from recommendations.campaigns.backoffice.audience_waterfall import build_waterfall, describe_effect, is_too_small
+from recommendations.campaigns.backoffice.audience_waterfall import build_waterfall_context
 from recommendations.campaigns.backoffice.editor.campaign_form import CampaignForm
 from recommendations.campaigns.backoffice.labels import describe_schedule
-from recommendations.campaigns.kept_previews import get_preview
+from recommendations.campaigns.kept_previews import get_preview_soon
 from recommendations.campaigns.launch import transitions
 from recommendations.campaigns.launch.readiness import LaunchError, find_launch_problems, find_published_version
 from recommendations.campaigns.locked_fields import get_locked_message
@@ -154,6 +154,7 @@ def estimate(request: HttpRequest) -> HttpResponse:
         "admin/campaigns/estimate.html",
         title=_("Audience"),
         partial="admin/campaigns/estimate.html",
+        campaign=campaign,
         **build_estimate(form),
     )
 
@@ -181,23 +182,18 @@ def build_estimate(form: CampaignForm) -> dict[str, Any]:
         "links": describe_links(campaign),
     }
     try:
-        preview = get_preview(campaign=campaign, as_of=now, excluded=excluded)
+        preview = get_preview_soon(campaign=campaign, as_of=now, excluded=excluded)
     except ConditionError as error:
         return {**context, "segment_problem": str(error)}
     except OperationalError as error:
         if not is_statement_timeout(error):
             raise
         return {**context, "segment_problem": _("Counting this audience takes too long. Choose a simpler segment.")}
-    return {
-        **context,
-        "steps": build_waterfall(preview),
-        "effect": describe_effect(preview),
-        "too_small": is_too_small(preview),
-    }
+    return {**context, "is_counting": preview is None, **build_waterfall_context(preview)}
 
 
 def describe_links(campaign: Campaign) -> dict[str, str]:
-    """Return what the last check of the message's links found, and the page that shows them; nothing for other channels than email."""
+    """Return what the last check of the message's links found, and the pages that show and correct them; nothing without an email."""
     version = find_published_version(campaign) if campaign.channel == Campaign.Channel.EMAIL else None
     if version is None:
         return {}
@@ -212,7 +208,11 @@ def describe_links(campaign: Campaign) -> dict[str, str]:
         ) % {"count": format_count(len(check.broken))}
     else:
         text = _("All links of the message work.")
-    return {"text": text, "url": reverse("message_templates:checks", args=[version.template_id])}
+    return {
+        "text": text,
+        "url": reverse("message_templates:checks", args=[version.template_id]),
+        "editor_url": reverse("message_templates:editor", args=[version.template_id]),
+    }
 
 
 def list_previews(campaign: Campaign, *, now: datetime) -> list[dict[str, str]]:

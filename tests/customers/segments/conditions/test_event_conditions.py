@@ -10,7 +10,7 @@ from catalog.models import Product
 from customers.identity.models import Customer
 from customers.orders.models import Order
 from customers.segments.event_counts.counting import recount_pending_orders
-from customers.segments.membership import query_matching
+from customers.segments.membership import count_matching, query_matching
 from customers.segments.models import PendingOrderCount
 from tests.customers.processing.event_makers import NOW, process, send, track
 from tests.makers import make_customer, make_order, make_product
@@ -252,6 +252,9 @@ def test_random_conditions_agree_with_plain_evaluation(shop: None, seed: int, is
         assert find_users(condition) == {user for user, history in histories.items() if matches(condition, history)}, (
             condition
         )
+        found = find_users(condition)
+        assert count_matching(condition=condition, as_of=NOW) == len(found), condition
         negated = find_users({"not": condition})
-        assert negated == histories.keys() - find_users(condition), condition
+        assert count_matching(condition={"all": [{"not": condition}]}, as_of=NOW) == len(negated), condition
+        assert negated == histories.keys() - found, condition
     assert Customer.objects.count() == len(histories)

@@ -11,6 +11,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from customers.segments.models import Segment
+from recommendations.campaigns.backoffice.campaign import campaign_page
+from recommendations.campaigns.backoffice.editor import wizard_page
 from recommendations.campaigns.backoffice.editor.campaign_form import SIGNATURE_SALT
 from recommendations.campaigns.launch.transitions import launch
 from recommendations.campaigns.models import Campaign, CampaignRun, CampaignSettings
@@ -75,6 +77,9 @@ def test_a_draft_is_saved_and_launched_and_its_page_shows_what_happens(marketer:
     campaign = Campaign.objects.get()
     assert (response.status_code, response.headers["Location"]) == (302, change_url(campaign))
     assert (campaign.key, campaign.status, campaign.created_by is not None) == ("spring", "draft", True)
+    edited = marketer.get(reverse("admin:campaigns_campaign_edit", args=[campaign.pk])).content.decode()
+    assert edited.count(f'href="{reverse("message_templates:editor", args=[campaign.template_id])}"') == 2
+    assert "The links of the message have not been checked yet." in edited
     assert "Launch" in marketer.get(change_url(campaign)).content.decode()
     launched = marketer.post(reverse("admin:campaigns_campaign_do", args=[campaign.pk, "launch"]), follow=True)
     assert "The campaign is running." in launched.content.decode()
@@ -119,6 +124,14 @@ def test_the_live_estimate_counts_the_form_without_saving_it(marketer: Client) -
     assert "Set a holdout share" in text
     assert text.count("<td>7</td>") == 8
     assert not Campaign.objects.exists()
+
+
+def test_a_page_is_shown_while_a_large_audience_is_counted(marketer: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    campaign = make_campaign(make_segment("all", {"all": []}), status=Campaign.Status.DRAFT)
+    for module in (campaign_page, wizard_page):
+        monkeypatch.setattr(module, "get_preview_soon", lambda **_arguments: None)
+    for url in (change_url(campaign), reverse("admin:campaigns_campaign_edit", args=[campaign.pk])):
+        assert "The audience is being counted." in marketer.get(url).content.decode()
 
 
 def finish(campaign: Campaign) -> None:

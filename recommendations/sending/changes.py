@@ -1,0 +1,40 @@
+"""Announces which messages were sent, skipped or failed to rooms above this one, in the transaction of the change."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
+from typing import Protocol
+
+from django.db import transaction
+
+FINAL_STATUSES = ("sent", "skipped", "failed", "uncertain", "canceled")
+
+
+class ChangeListener(Protocol):
+    """Wants to know of changes of status."""
+
+    def is_listening(self) -> bool:
+        """Return whether anybody wants to know; cheap, because it is asked for every chunk of messages."""
+
+    def receive(self, changes: Sequence[tuple[int, str]], *, at: datetime) -> None:
+        """Take the changes, (delivery, status), of one statement."""
+
+
+_listeners: list[ChangeListener] = []
+
+
+def register_listener(listener: ChangeListener) -> None:
+    _listeners.append(listener)
+
+
+def begin_announcing() -> AbstractContextManager[None]:
+    """Return the transaction of a change and its announcement; none is needed while nobody listens."""
+    return transaction.atomic() if any(listener.is_listening() for listener in _listeners) else nullcontext()
+
+
+def announce(changes: Sequence[tuple[int, str]], *, at: datetime) -> None:
+    """Tell the listeners which deliveries have got a final status."""
+    final = [change for change in changes if change[1] in FINAL_STATUSES]
+    for listener in _listeners:
+        if final and listener.is_listening():
+            listener.receive(final, at=at)

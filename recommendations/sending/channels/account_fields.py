@@ -1,0 +1,98 @@
+"""What the fields of accounts are called, and how they are checked."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _t
+from django.utils.translation import gettext_lazy as _
+
+from config.foundation.files.safe_download import DownloadError, check_url
+from recommendations.sending.channels.web_push import load_private_key
+
+PROVIDER_LABELS: Mapping[str, str | Promise] = {
+    "twilio": "Twilio",
+    "aliyun": _("Aliyun"),
+    "tencent": _("Tencent Cloud"),
+    "wecom": _("WeCom"),
+    "vapid": _("Push services of browsers"),
+    "webhook": _("your own server"),
+}
+
+
+class FieldError(ValueError):
+    """The value of a field is wrong; the message says what would be right."""
+
+
+@dataclass(frozen=True)
+class AccountField:
+    """A field of an account. check: raises FieldError."""
+
+    label: str | Promise
+    help: str | Promise = ""
+    is_required: bool = True
+    check: Callable[[str], None] = lambda value: None
+
+
+def check_address(url: str) -> None:
+    """Check a URL to which messages are sent."""
+    host = url.partition("://")[2].partition("/")[0].rpartition("@")[2].partition(":")[0]
+    if host in settings.WEBHOOK_PRIVATE_HOSTS:
+        return
+    try:
+        check_url(url)
+    except DownloadError as error:
+        raise FieldError(str(error)) from error
+
+
+def check_contact(value: str) -> None:
+    if not value.startswith(("mailto:", "https://")):
+        raise FieldError(_t("Begin with mailto: or https://, such as mailto:shop@example.com."))
+
+
+def check_private_key(value: str) -> None:
+    try:
+        load_private_key(value)
+    except ValueError as error:
+        raise FieldError(
+            _t("This is not a key of 32 bytes in URL-safe base64. Leave it empty for a new one.")
+        ) from error
+
+
+ACCOUNT_FIELDS: Mapping[str, AccountField] = {
+    "account_sid": AccountField(_("Account SID")),
+    "auth_token": AccountField(_("Auth token")),
+    "from": AccountField(_("Sender"), _("A number in international format, such as +4915112345678, or a sender name.")),
+    "access_key_id": AccountField(_("AccessKey ID")),
+    "access_key_secret": AccountField(_("AccessKey secret")),
+    "sign_name": AccountField(_("Signature"), _("The registered signature, without brackets.")),
+    "template_code": AccountField(_("Template code"), _("The registered template, such as SMS_123456789.")),
+    "secret_id": AccountField(_("SecretId")),
+    "secret_key": AccountField(_("SecretKey")),
+    "app_id": AccountField(_("SDK AppID")),
+    "template_id": AccountField(_("Template ID"), _("The number of the registered template.")),
+    "region": AccountField(_("Region"), _("Leave it empty for ap-guangzhou."), is_required=False),
+    "corp_id": AccountField(_("Corp ID")),
+    "corp_secret": AccountField(_("Secret of the application for customer contact")),
+    "sender": AccountField(_("Employee"), _("The user ID of the employee in whose name messages are sent.")),
+    "subject": AccountField(
+        _("Contact"), _("Where push services reach you, such as mailto:shop@example.com."), check=check_contact
+    ),
+    "private_key": AccountField(
+        _("Private key"),
+        _("Leave it empty for a new one. Browsers that subscribed with another key get no more messages."),
+        is_required=False,
+        check=check_private_key,
+    ),
+    "url": AccountField(_("URL"), _("Begins with https://."), check=check_address),
+    "secret": AccountField(
+        _("Signing secret"), _("Your server checks the signature of each request with it."), is_required=False
+    ),
+    "base_url": AccountField(
+        _("Address of the API"),
+        _("Leave it empty for the provider's own; otherwise https, such as that of another region."),
+        is_required=False,
+        check=check_address,
+    ),
+}
