@@ -48,6 +48,8 @@ def get_figures_soon[T](key: str, kind: Any, count: Callable[[], T]) -> T | None
     """Return the figures of ``key`` if they are kept or counted within a moment; None while they are counted in the background."""
     if _read(key) is not None:
         return get_figures(key, kind, count)
+    if _is_being_counted(key):
+        return None
     try:
         with limit_statements(WAIT_MS):
             return _count(key, count)
@@ -82,7 +84,19 @@ def _read(key: str) -> KeptFigures | None:
 
 def _claim(key: str) -> bool:
     """Return whether this process is to count again; others show the kept figures meanwhile."""
-    return bool(cache.add(f"{_name(key)}:counting", 1, FRESH_SECONDS))
+    return bool(cache.add(_name_claim(key), 1, FRESH_SECONDS))
+
+
+def _is_being_counted(key: str) -> bool:
+    try:
+        return bool(cache.get(_name_claim(key)))
+    except Exception:
+        logger.warning("Whether figures are being counted cannot be read; they are counted.", exc_info=True)
+        return False
+
+
+def _name_claim(key: str) -> str:
+    return f"{_name(key)}:counting"
 
 
 def _name(key: str) -> str:

@@ -25,7 +25,7 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.acceptance
 
 PROJECT = Path(project_settings.__file__).resolve().parents[1]
-ORDERS, LINES_PER_ORDER, CUSTOMERS, PRODUCTS = 20_000, 5, 1_500, 400
+ORDERS, LINES_PER_ORDER, CUSTOMERS, PRODUCTS = 8_000, 5, 600, 400
 START = datetime(2026, 1, 1, tzinfo=UTC)
 PATIENCE = 400  # seconds; on a busy machine, compiling the kernels of a new clone takes minutes
 
@@ -40,7 +40,6 @@ class Operator:
         self.env |= {
             "PERENNIAL_VAR": str(folder / "var"),
             "PYTHONUNBUFFERED": "1",
-            "TRAINING_SECONDS": "20",  # a training is killed in its first seconds
         }
         copy_migrated_servers(folder / "var")
         collect_uncompressed(folder / "var" / "static")
@@ -63,7 +62,7 @@ class Operator:
         assert result.returncode == 0, result.stdout + result.stderr
         return result.stdout
 
-    def start(self) -> None:
+    def start(self, *, training_seconds: int) -> None:
         with self.output.open("wb") as file:
             command = [
                 sys.executable,
@@ -76,7 +75,8 @@ class Operator:
                 "--web-workers",
                 "1",
             ]
-            self.process = subprocess.Popen(command, cwd=PROJECT, env=self.env, stdout=file, stderr=file)
+            environment = self.env | {"TRAINING_SECONDS": str(training_seconds)}
+            self.process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=file, stderr=file)
         wait_until(lambda: " ready." in self.read_output(), within=PATIENCE, what="the worker to be ready")
 
     def read_output(self) -> str:
@@ -169,7 +169,7 @@ def test_killing_the_worker_web_server_or_beat_neither_loses_nor_duplicates_data
     )  # fmt: skip
 
     # a killed worker is restarted and resumes its import
-    operator.start()
+    operator.start(training_seconds=20)  # a training is killed in its first seconds
     operator.send_task("customers.imports.tasks.import_file", run)
     wait_until(lambda: operator.query_value(WORKING, "%orders%") > 0, within=PATIENCE, what="the import to write")
     operator.kill("worker")
@@ -224,7 +224,7 @@ def test_killing_the_worker_web_server_or_beat_neither_loses_nor_duplicates_data
     assert operator.query_value(TRAINING) == 1
     operator.kill_everything()
     assert operator.query_value("SELECT count(*) FROM training_modelversion WHERE status = 'active'") in (0, 1)
-    operator.start()
+    operator.start(training_seconds=2)
     operator.send_task("recommendations.training.tasks.train_nightly")
     active = "SELECT count(*) FROM training_modelversion WHERE status = 'active'"
     wait_until(lambda: operator.query_value(active) == 1, within=PATIENCE, what="a model to serve")

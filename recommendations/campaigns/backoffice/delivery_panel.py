@@ -8,6 +8,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from customers.identity.models import Customer
+from customers.identity.personal_data.masking import mask_text
 from recommendations.campaigns.models import CampaignRun
 from recommendations.messaging.models import TemplateVersion
 from recommendations.sending.models import Delivery
@@ -82,7 +83,9 @@ def describe_reason(delivery: Delivery) -> str:
         return capfirst(delivery.get_skip_reason_display())
     if delivery.status == Delivery.Status.PENDING:
         return _("Waits until it is due.")
-    return delivery.error[:200] if delivery.status in (Delivery.Status.FAILED, Delivery.Status.UNCERTAIN) else ""
+    # an answer of a mail server names the address; the page of the message shows it to those who may see it
+    has_failed = delivery.status in (Delivery.Status.FAILED, Delivery.Status.UNCERTAIN)
+    return mask_text(delivery.error)[:200] if has_failed else ""
 
 
 def make_message_url(delivery: Delivery, version: TemplateVersion) -> str:

@@ -24,6 +24,7 @@ from recommendations.messaging.rendering import (
 from recommendations.messaging.rendering.choosing import choose_products
 
 SAMPLE_STAGES = ("loyal", "active", "new", "at_risk", "dormant", "prospect")
+CANDIDATES = 100  # per stage
 SAMPLE_CODE = "ABCD-1234"
 
 
@@ -36,14 +37,13 @@ class SampleCustomer:
 
 
 def list_sample_customers() -> list[SampleCustomer]:
-    """Return one customer of each stage, the most valuable of it."""
-    profiles = (
-        CustomerProfile.objects.filter(stage__in=SAMPLE_STAGES, customer__erased_at__isnull=True)
-        .order_by("stage", "-revenue")
-        .distinct("stage")
-        .values_list("stage", "customer_id")
+    """Return one customer of each stage, the most valuable of the first hundred: sorting a million takes seconds."""
+    profiles = CustomerProfile.objects.filter(customer__erased_at__isnull=True)
+    first, *others = (
+        profiles.filter(stage=stage).values_list("revenue", "customer_id", "stage")[:CANDIDATES]
+        for stage in SAMPLE_STAGES
     )
-    samples = dict(profiles)
+    samples = {stage: customer_id for _revenue, customer_id, stage in sorted(first.union(*others, all=True))}
     return [SampleCustomer(samples[stage], stage) for stage in SAMPLE_STAGES if stage in samples]
 
 

@@ -1,6 +1,10 @@
-"""Every page, endpoint and export as every role and key without access to personal data: none shows any of the planted data."""
+"""Every page, endpoint and export as every role and key without access to personal data: none shows any of the planted data.
+
+The same walks check which pages and links a role may open.
+"""
 
 import itertools
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +16,7 @@ from django.contrib.auth.models import Group, Permission, User
 from django.db.models import Model
 from django.http.response import HttpResponseBase
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.urls import URLPattern, URLResolver, get_resolver, resolve, reverse
 
 from config.access.roles import ROLES
 from config.access.scopes import KNOWN_SCOPES
@@ -34,6 +38,7 @@ from tests.config.access.planted_data import (
     find_secret,
     plant_everything,
 )
+from tests.config.backoffice.test_role_walk import LINK, WHOM_TO_ASK, list_expected_statuses
 from tests.customers.lifecycle.customer_page import TABS
 from tests.customers.lifecycle.sample_shop import share_rows
 
@@ -101,15 +106,37 @@ def read_body(response: HttpResponseBase) -> str:
 
 
 class Walk:
-    """Opens addresses as one caller and collects those that show planted data."""
+    """Opens addresses as one caller and collects those that show planted data, and the links of the back office's pages."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
         self.leaks: dict[str, str] = {}
         self.statuses: dict[str, int] = {}
+        self.statuses_by_view: defaultdict[str, set[int]] = defaultdict(set)
+        self.links: dict[str, str] = {}  # link → a page that has it
+        self.unexplained_refusals: list[str] = []
 
     def open(self, address: str) -> None:
-        self.check(address, self.client.get(address))
+        response = self.client.get(address)
+        self.check(address, response)
+        if address.startswith("/admin/"):
+            self.statuses_by_view[resolve(address.partition("?")[0]).view_name].add(response.status_code)
+            # Django's own forms link to related objects without asking for the permission
+            is_page = response.headers["Content-Type"].startswith("text/html") and not address.endswith(
+                ("/add/", "/change/")
+            )
+            if response.status_code == 200 and is_page:
+                self.links |= dict.fromkeys(LINK.findall(read_body(response)), address)
+            if response.status_code == 403 and WHOM_TO_ASK not in response.text:
+                self.unexplained_refusals.append(address)
+
+    def list_refused_links(self) -> list[str]:
+        """Return the links to views that have refused this caller, with a page that has each."""
+        return sorted(
+            f"{link} on {page}"
+            for link, page in self.links.items()
+            if self.statuses_by_view[resolve(link).view_name] == {403}
+        )
 
     def post(self, address: str, **data: Any) -> None:
         self.check(f"{address} {data}", self.client.post(address, data))
@@ -136,9 +163,9 @@ def make_user(role: str) -> User:
     return user
 
 
-def walk_as(role: str) -> Walk:
+def walk_as(user: User) -> Walk:
     client = Client(raise_request_exception=True)
-    client.force_login(make_user(role))
+    client.force_login(user)
     return Walk(client)
 
 
@@ -268,10 +295,23 @@ OPENED = {"Analyst": 100, "Marketer": 100, "Merchandiser": 90, "Operator": 90, A
 
 @pytest.mark.parametrize("role", [*BLIND_ROLES, ALL_BUT_PERSONAL])
 def test_no_page_shows_personal_data_to_a_role_without_the_permission(shop: SimpleNamespace, role: str) -> None:
-    walk = walk_as(role)
+    user = make_user(role)
+    walk = walk_as(user)
     walk_everything(walk, shop, planted_rows=PLANTED_ROWS if role == ALL_BUT_PERSONAL else PLANTED_ROWS_OF_ROLES)
     assert walk.leaks == {}
+    if role in ROLES:
+        check_menu(walk, user)
     assert walk.count(200) >= OPENED[role]
+
+
+def check_menu(walk: Walk, user: User) -> None:
+    """The pages of the menu opened and no others, which said whom to ask, and no page linked to one that the role may not open."""
+    expected = list_expected_statuses(user)
+    for address in expected.keys() - walk.statuses.keys():
+        walk.open(address)
+    assert {address: walk.statuses[address] for address in expected} == expected
+    assert set(walk.unexplained_refusals) & expected.keys() == set()
+    assert "\n".join(walk.list_refused_links()) == ""
 
 
 def test_no_endpoint_shows_personal_data_to_a_key_without_the_scope(shop: SimpleNamespace) -> None:
@@ -298,13 +338,13 @@ def test_no_public_page_shows_personal_data(shop: SimpleNamespace) -> None:
 
 def test_a_privacy_officer_sees_the_personal_data(shop: SimpleNamespace) -> None:
     """Without this test, a page that shows nothing at all would pass the others."""
-    walk = walk_as("Privacy officer")
+    walk = walk_as(make_user("Privacy officer"))
     page = read_body(walk.client.get(reverse("admin:identity_customer_change", args=[shop.customer.pk])))
     assert all(value in page for value in (NAME, EMAIL, PHONE, BIRTHDAY, USER_ID))
 
 
 def test_an_administrator_sees_the_personal_data_of_each_kind(shop: SimpleNamespace) -> None:
-    walk = walk_as("Administrator")
+    walk = walk_as(make_user("Administrator"))
     addresses = [
         reverse("admin:lifecycle_customer", args=[shop.customer.pk]),
         reverse("admin:events_event_change", args=[shop.event.pk]),
