@@ -64,10 +64,10 @@ UPDATE sending_delivery d SET
     clicked_at = CASE WHEN x.is_reachable AND x.opening < %(opened)s * %(clicked)s
                       THEN d.due_at + x.delay * interval '30 hours' + interval '1 minute' END
 FROM (
-    SELECT d.id, c.email <> '' AND (
+    SELECT d.id, c.email <> '' AND COALESCE((
                SELECT k.status FROM identity_consent k WHERE k.customer_id = c.id AND k.purpose = 'email'
                ORDER BY k.recorded_at DESC, k.id DESC LIMIT 1
-           ) = 'granted' AS is_reachable,
+           ), '') = 'granted' AS is_reachable,
            (hashtextextended(d.customer_id || r.step_key, 1) & 9007199254740991) / 9007199254740992.0 AS opening,
            (hashtextextended(d.customer_id || r.step_key, 2) & 9007199254740991) / 9007199254740992.0 AS delay
     FROM sending_delivery d

@@ -24,7 +24,7 @@ def test_the_flows_have_people_inside_messages_and_goals_and_send_nothing() -> N
     )
     Consent.objects.bulk_create(
         Consent(customer=customer, purpose="email", status="granted", recorded_at=now - 300 * DAY)
-        for customer in customers
+        for customer in customers[5:]  # the others never answered
     )
     gaps = {"second_gap_days": 40, "median_gap_days": 20, "active_gap_days": 30, "dormant_gap_days": 60}
     rules = StageRules.objects.create(version=999, measured_at=now, **gaps)
