@@ -16,7 +16,7 @@ TEXTS: dict[str, dict[str, str | Promise]] = {
         "too_many": _("Too many attempts. Try again in a few minutes."),
     },
     "back-in-stock": {
-        "log_in": _("Log in or subscribe, so that we can write to you."),
+        "log_in": _("Log in or subscribe so that we can notify you."),
         "requested": _("We will let you know"),
     },
 }

@@ -138,7 +138,7 @@ class Campaign(models.Model):
         _("attribution window in days"),
         default=7,
         validators=[MinValueValidator(1), MaxValueValidator(90)],
-        help_text=_("What customers do within so many days after the start of a run counts as its result."),
+        help_text=_("Orders and other goals count if they happen within this many days after the start of a run."),
     )
     is_transactional = models.BooleanField(
         _("transactional"),
@@ -291,7 +291,7 @@ class CampaignSettings(models.Model):
     requires_approval = models.BooleanField(
         _("second person approves"),
         default=False,
-        help_text=_("A campaign is sent after somebody else than its author has approved it."),
+        help_text=_("A campaign is sent only after someone other than its author has approved it."),
     )
 
     class Meta:

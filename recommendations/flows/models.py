@@ -63,7 +63,9 @@ class FlowVersion(models.Model):
     updated_at = models.DateTimeField(_("changed at"), auto_now=True)
     published_at = models.DateTimeField(_("published at"), null=True, blank=True)
     is_current = models.BooleanField(
-        _("current"), default=False, help_text=_("New people enter this version; those inside finish on theirs.")
+        _("current"),
+        default=False,
+        help_text=_("New customers enter this version. Customers who are already in the flow finish on their version."),
     )
 
     class Meta:

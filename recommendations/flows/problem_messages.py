@@ -52,11 +52,11 @@ MESSAGES: Mapping[str, str | Promise] = {
     "not_static": gettext_lazy(
         "The segment %(value)s is dynamic, so nobody can be added to it or removed; choose a static one."
     ),
-    "unknown_template": gettext_lazy("There is no template with the key %(value)s; choose another one."),
+    "unknown_template": gettext_lazy("No template has the key %(value)s; choose another one."),
     "unpublished_template": gettext_lazy("The template %(value)s is not published; publish it first."),
     "wrong_channel": gettext_lazy("The template %(value)s is for another channel; choose one for %(valid)s."),
     "condition": gettext_lazy("%(value)s"),
-    "reserved_trait": gettext_lazy("%(value)s is personal data, which flows do not set; choose another trait."),
+    "reserved_trait": gettext_lazy("Flows cannot set %(value)s, because it is personal data; choose another trait."),
 }
 
 

@@ -67,7 +67,7 @@ def check_version(version: TemplateVersion, *, now: datetime) -> list[CheckResul
             problem = SourceProblem(
                 0,
                 0,
-                _("There is no content in %(language)s. Customers get another language.") % {"language": label},
+                _("There is no content in %(language)s. These customers get another language.") % {"language": label},
                 WARNING,
             )
             results.append(CheckResult(code, problem))
@@ -96,12 +96,14 @@ def check_content(version: TemplateVersion, content: TemplateContent, *, now: da
     size = len(message.html.encode())
     if size > GMAIL_CLIP:
         text = _(
-            "The message has %(size)d kB. Gmail cuts messages at 102 kB, with the unsubscribe link. Remove blocks."
+            "The message is %(size)d kB. Gmail clips messages at 102 kB, including the unsubscribe link. Remove some blocks."
         )
         problems.append(SourceProblem(0, 0, text % {"size": size // 1024}, WARNING))
     if len(" ".join(message.text.split())) < MIN_TEXT:
         problems.append(
-            SourceProblem(0, 0, _("The message has almost no text, so spam filters may reject it. Add some."), WARNING)
+            SourceProblem(
+                0, 0, _("The message has almost no text, so spam filters may reject it. Add some text."), WARNING
+            )
         )
     if not template.is_transactional and not get_shop().postal_address.strip():
         text = _("The shop has no postal address, which marketing email needs. Enter it in Settings, Brand and email.")
@@ -162,7 +164,7 @@ def describe_bad_link(target: str) -> str:
     if target.startswith(("{{", "mailto:", "tel:")):
         return ""
     if target in ("", "#", "https://", "http://"):
-        return _("The link leads nowhere. Enter an address that starts with https://.")
+        return _("The link has no address. Enter one that starts with https://.")
     if target.startswith("http://"):
         return _("The link “%(target)s” does not use https. Change it to https://.") % {"target": target[:80]}
     try:
@@ -182,7 +184,7 @@ def _check_words(content: TemplateContent) -> Iterator[SourceProblem]:
     text = f"{content.subject}\n{content.source}".lower()
     found = [word for word in words if word in text]
     if found:
-        message = _("Words that spam filters know: %(words)s. Consider others.")
+        message = _("Words that often trigger spam filters: %(words)s. Consider other wording.")
         yield SourceProblem(0, 0, message % {"words": ", ".join(found)}, WARNING)
 
 

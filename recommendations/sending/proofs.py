@@ -33,7 +33,7 @@ def send_proof(proof: Proof) -> str:
     try:
         email.send()
     except (OSError, AnymailError) as error:  # the mail server is not reachable, or rejects the message
-        return _("The mail server did not take the message: %(error)s. Check the mail settings.") % {"error": error}
+        return _("The mail server did not accept the message: %(error)s. Check the mail settings.") % {"error": error}
     return ""
 
 

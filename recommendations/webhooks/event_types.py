@@ -23,7 +23,7 @@ EVENT_TYPES: Mapping[str, str | Promise] = {
     "flow.ending": _("a flow lets nobody in any more"),
     "flow.ended": _("a flow has ended"),
     "message.delivered": _("a message is delivered"),
-    "message.opened": _("a message is opened by a person"),
+    "message.opened": _("a message is opened"),
     "message.clicked": _("a link is clicked"),
     "message.unsubscribed": _("a customer unsubscribes"),
     "message.complained": _("a customer complains"),

@@ -19,11 +19,11 @@ from recommendations.campaigns.launch.readiness import LaunchError
 from recommendations.campaigns.models import Campaign, CampaignSettings
 
 DONE: dict[str, str | Promise] = {
-    Campaign.Status.WAITING: _("The campaign waits for the approval of a second person."),
+    Campaign.Status.WAITING: _("The campaign is waiting for approval by a second person."),
     Campaign.Status.SCHEDULED: _("The campaign is scheduled."),
     Campaign.Status.RUNNING: _("The campaign is running."),
     Campaign.Status.PAUSED: _("The campaign is paused. Nothing is sent until it is resumed."),
-    Campaign.Status.CANCELED: _("The campaign is canceled. What was waiting is not sent."),
+    Campaign.Status.CANCELED: _("The campaign is canceled. Messages that were waiting will not be sent."),
     Campaign.Status.DRAFT: _("The campaign is a draft again."),
 }
 

@@ -142,8 +142,8 @@ def describe_missing_effect(preview: AudiencePreview) -> str:
         % days,
         "too_small": _(
             "%(rate)s%% of the reachable customers bought in the last %(days)d days. With %(audience)s recipients and "
-            "%(held_out)s customers in the holdout group, no possible increase would be detected with %(power)d%% "
-            "probability: the rate cannot exceed 100%%. Use a larger segment or a larger holdout group."
+            "%(held_out)s customers in the holdout group, even the largest possible increase would not be detected with "
+            "%(power)d%% probability, because the rate cannot exceed 100%%. Use a larger segment or a larger holdout group."
         )
         % {
             "rate": number_format(round((preview.rate or 0) * 100, 2), 2),

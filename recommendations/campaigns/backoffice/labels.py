@@ -82,7 +82,7 @@ def describe_results(campaign: Campaign, results: CampaignResults) -> str:
     if results.verdict == "no_runs":
         return _("Nothing has been sent yet.")
     if results.effect is None or results.verdict == "no_holdout":
-        return _("There was no holdout group, so nobody can say what the message caused.")
+        return _("There was no holdout group, so the effect of the message is unknown.")
     values = {
         "rate": format_percent(results.recipients.conversion_rate, 2),
         "holdout_rate": format_percent(results.holdout.conversion_rate, 2),
@@ -94,8 +94,8 @@ def describe_results(campaign: Campaign, results: CampaignResults) -> str:
     }
     if results.verdict == "uneven_groups":
         return _(
-            "The sizes of both groups do not fit the holdout share, which chance does not explain. Something else than chance "
-            "decided who got the message, so the difference says nothing about it."
+            "The group sizes do not match the holdout share, and the mismatch is too large to be random. Customers were not "
+            "assigned at random, so the difference is not the effect of the message."
         )
     if results.verdict == "preliminary":
         return (
@@ -116,15 +116,15 @@ def describe_results(campaign: Campaign, results: CampaignResults) -> str:
     if results.verdict == "decrease":
         return (
             _(
-                "The message did harm: the goal (%(goal)s) was reached by %(rate)s of the recipients and %(holdout_rate)s of the holdout "
-                "group, %(points)s percentage points (95%% interval %(interval)s)."
+                "The message had a negative effect: the goal (%(goal)s) was reached by %(rate)s of the recipients and %(holdout_rate)s of the "
+                "holdout group, %(points)s percentage points (95%% interval %(interval)s)."
             )
             % values
         )
     return (
         _(
-            "No effect shown: the goal (%(goal)s) was reached by %(rate)s of the recipients and %(holdout_rate)s of the holdout group. "
-            "The true difference lies between these percentage points with 95%% confidence: %(interval)s."
+            "No effect found: the goal (%(goal)s) was reached by %(rate)s of the recipients and %(holdout_rate)s of the holdout group. "
+            "With 95%% confidence, the true difference in percentage points is within %(interval)s."
         )
         % values
     )
@@ -144,7 +144,7 @@ def describe_revenue(results: CampaignResults, currency: str) -> str:
         "interval": format_interval(revenue, lambda value: format_signed_money(value, currency)),
     }
     if revenue.low <= 0 <= revenue.high:
-        return text + " " + _("The interval contains 0: an effect on revenue is not shown.")
+        return text + " " + _("The interval contains 0: no effect on revenue was found.")
     return text
 
 

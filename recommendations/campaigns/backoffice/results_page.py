@@ -24,9 +24,9 @@ VERDICTS: dict[str, str | Promise] = {
     "no_holdout": gettext_lazy("no holdout group"),
     "uneven_groups": gettext_lazy("groups are uneven"),
     "preliminary": gettext_lazy("not final yet"),
-    "increase": gettext_lazy("increase shown"),
-    "decrease": gettext_lazy("decrease shown"),
-    "no_effect": gettext_lazy("no effect shown"),
+    "increase": gettext_lazy("increase"),
+    "decrease": gettext_lazy("decrease"),
+    "no_effect": gettext_lazy("no effect found"),
 }
 COLUMNS = (
     Column(key="name", label=gettext_lazy("Campaign"), align="text"),

@@ -89,7 +89,7 @@ def approve(campaign: Campaign, *, by: User, now: datetime) -> None:
     refusal = _("This campaign is %(status)s. Only one that waits for approval can be approved.")
     with lock_campaign(campaign, allowed=(Status.WAITING,), refusal=refusal) as locked:
         if by.pk in (locked.created_by_id, locked.submitted_by_id):
-            text = _("You wrote or submitted this campaign. Somebody else has to approve it.")
+            text = _("You wrote or submitted this campaign. Someone else has to approve it.")
             raise LaunchError([LaunchProblem("status", text)])
         if problems := find_launch_problems(locked, now=now):
             raise LaunchError(problems)

@@ -62,7 +62,7 @@ class Migration(migrations.Migration):
                     "requires_approval",
                     models.BooleanField(
                         default=False,
-                        help_text="A campaign is sent after somebody else than its author has approved it.",
+                        help_text="A campaign is sent only after someone other than its author has approved it.",
                         verbose_name="second person approves",
                     ),
                 ),
@@ -109,7 +109,7 @@ class Migration(migrations.Migration):
             name="attribution_days",
             field=models.PositiveSmallIntegerField(
                 default=7,
-                help_text="What customers do within so many days after the start of a run counts as its result.",
+                help_text="Orders and other goals count if they happen within this many days after the start of a run.",
                 validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(90)],
                 verbose_name="attribution window in days",
             ),

@@ -188,7 +188,9 @@ class CampaignResultsSerializer(serializers.Serializer[Any]):
     currency = serializers.CharField()
     verdict = serializers.CharField()
     final_at = serializers.DateTimeField(allow_null=True)
-    sample_ratio_p = serializers.FloatField(help_text=_("Below 0.001, something else than chance formed the groups."))
+    sample_ratio_p = serializers.FloatField(
+        help_text=_("Below 0.001, customers were not assigned to the groups at random.")
+    )
     recipients = GroupOutcomeSerializer()
     holdout = GroupOutcomeSerializer()
     effect = EffectSerializer(allow_null=True)

@@ -65,7 +65,7 @@ def change_draft(request: HttpRequest, flow: Flow, change: Change) -> bool:
     except FlowStateError as error:
         messages.error(request, str(error))
     except UnknownStepError:
-        messages.error(request, _("The step no longer exists; somebody else has changed the flow."))
+        messages.error(request, _("This step no longer exists: someone else has changed the flow."))
     else:
         return True
     return False

@@ -20,7 +20,7 @@ TRIGGER_LABELS: Mapping[str, Text] = {
     "stage": gettext_lazy("Change of the lifecycle stage"),
     "segment": gettext_lazy("Entry into or exit from a segment"),
     "date": gettext_lazy("Date of the customer"),
-    "score": gettext_lazy("Score crosses a line"),
+    "score": gettext_lazy("Score crosses a threshold"),
     "catalog": gettext_lazy("Change of the catalog"),
 }
 STEP_LABELS: Mapping[str, Text] = {
@@ -64,7 +64,7 @@ FIELD_LABELS: Mapping[str, Text] = {
     "transactional": gettext_lazy("transactional (needs no consent)"),
     "trait": gettext_lazy("trait"),
     "tag": gettext_lazy("tag"),
-    "rule": gettext_lazy("may the same customer enter again"),
+    "rule": gettext_lazy("can the same customer enter again"),
 }
 CHOICE_LABELS: Mapping[str, Text] = {
     **{stage.value: stage.label for stage in Stage},
@@ -113,8 +113,8 @@ SCORE_VALUE = gettext_lazy("predicted value (CLV)")
 OUTCOME_LABELS: Mapping[str, Text] = {
     "yes": pgettext_lazy("branch", "Yes"),
     "no": pgettext_lazy("branch", "No"),
-    "event": gettext_lazy("When it happens"),
-    "timeout": gettext_lazy("When it does not happen"),
+    "event": gettext_lazy("If it happens"),
+    "timeout": gettext_lazy("If it does not happen"),
     "done": gettext_lazy("done"),
     "failed": gettext_lazy("failed"),
 }

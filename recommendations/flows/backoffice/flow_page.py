@@ -122,13 +122,13 @@ def describe_state(flow: Flow) -> str:
     }
     match flow.status:
         case Flow.Status.DRAFT:
-            return _("A draft: nobody enters it before it is published.")
+            return _("Draft: customers enter only after it is published.")
         case Flow.Status.LIVE:
             return _("Live. %(people)s") % {"people": people}
         case Flow.Status.PAUSED:
-            return _("Paused: nobody enters, and nothing is sent. %(people)s") % {"people": people}
+            return _("Paused: no customers enter, and nothing is sent. %(people)s") % {"people": people}
         case Flow.Status.ENDING:
-            return _("Ending: nobody enters any more. %(people)s") % {"people": people}
+            return _("Ending: no new customers enter. %(people)s") % {"people": people}
     return _("Ended.")
 
 
@@ -160,14 +160,14 @@ def build_parts(definition: Mapping[str, Any], problems: list[DefinitionProblem]
     describers: dict[str, tuple[str, Callable[[], list[ShownLine]], str]] = {
         "trigger": (_("Starts when"), lambda: [ShownLine(describe_trigger(definition["trigger"]))], ""),
         "filter": (_("For"), lambda: [ShownLine(describe_condition(definition.get("filter")))], ""),
-        "reentry": (_("May enter"), lambda: [ShownLine(describe_reentry(definition["reentry"]))], ""),
+        "reentry": (_("Re-entry rule"), lambda: [ShownLine(describe_reentry(definition["reentry"]))], ""),
         "goal": (
             _("Goal"),
             lambda: [ShownLine(describe_stop(goal), is_removable=True)] if goal else [],
             "" if goal else _("Add a goal"),
         ),
         "exits": (
-            _("Leaves early if"),
+            _("Exits early if"),
             lambda: [
                 ShownLine(describe_stop(part), query=f"?exit={index}", index=index, is_removable=True)
                 for index, part in enumerate(exits)

@@ -154,7 +154,7 @@ def show_recipes(request: HttpRequest) -> HttpResponse:
         request,
         "admin/flows/recipes.html",
         title=_("Recipes"),
-        verdict=_("A recipe makes a draft with its templates. Nothing is sent before you publish the flow."),
+        verdict=_("A recipe creates a draft flow with its templates. Nothing is sent until you publish the flow."),
         recipes=recipes,
     )
 

@@ -35,7 +35,7 @@ def change_state(request: HttpRequest, flow_id: int) -> HttpResponse:
         match action:
             case "publish":
                 version = publish_flow(flow=flow, now=now)
-                text = _("Version %(number)d is live. People who are inside finish on theirs.")
+                text = _("Version %(number)d is live. Customers who are already in the flow finish on their version.")
                 messages.success(request, text % {"number": version.number})
             case "pause":
                 held = pause_flow(flow=flow)
@@ -83,4 +83,4 @@ def describe_canceled(number: int) -> str:
 def describe_end(flow: Flow) -> str:
     if flow.status == Flow.Status.ENDED:
         return _("The flow has ended.")
-    return _("Nobody enters any more. The flow ends when the people inside have finished.")
+    return _("No new customers enter. The flow ends when the customers in it have finished.")

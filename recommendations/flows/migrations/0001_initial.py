@@ -146,7 +146,7 @@ class Migration(migrations.Migration):
                     "is_current",
                     models.BooleanField(
                         default=False,
-                        help_text="New people enter this version; those inside finish on theirs.",
+                        help_text="New customers enter this version. Customers who are already in the flow finish on their version.",
                         verbose_name="current",
                     ),
                 ),

@@ -14,10 +14,10 @@ from recommendations.flows.recipes.recipe import (
 RECIPE = FlowRecipe(
     key="back-in-stock",
     name=_("Back in stock"),
-    description=_("Notifies people who asked for it, or who viewed or wanted the product, when it is back in stock."),
+    description=_("Notifies customers who asked for a product, viewed it or saved it, when it is back in stock."),
     templates=("back-in-stock",),
     questions=(
-        RecipeQuestion("days", _("Days since the interest"), _("How long ago people may have viewed it."), 60, 1, 365),
+        RecipeQuestion("days", _("Days since the interest"), _("How many days back a view still counts."), 60, 1, 365),
     ),
     build=lambda answers: make_definition(
         {"kind": "catalog", "change": "back_in_stock", "interest": CATALOG_INTERESTS, "within_days": answers["days"]},

@@ -14,7 +14,7 @@ from recommendations.flows.recipes.recipe import (
 RECIPE = FlowRecipe(
     key="basket-abandonment",
     name=_("Basket abandonment"),
-    description=_("Reminds people of the products in their cart if they do not order within a few hours."),
+    description=_("Reminds customers of the products in their cart if they do not order within a few hours."),
     templates=("basket-abandonment",),
     questions=(RecipeQuestion("hours", _("Hours to wait"), _("After a product was added to the cart."), 3, 1, 72),),
     build=lambda answers: make_definition(

@@ -7,7 +7,7 @@ from recommendations.flows.recipes.recipe import FlowRecipe, make_definition, me
 RECIPE = FlowRecipe(
     key="birthday",
     name=_("Birthday"),
-    description=_("Congratulates customers on the morning of their birthday, at the place where they live."),
+    description=_("Congratulates customers on the morning of their birthday, in their own time zone."),
     templates=("birthday",),
     build=lambda _answers: make_definition(
         {"kind": "date", "date": "birthday", "days": 0},

@@ -16,7 +16,7 @@ RECIPE = FlowRecipe(
     key="browse-abandonment",
     name=_("Browse abandonment"),
     description=_(
-        "Reminds people of a product that they viewed at least twice and neither put into the cart nor bought."
+        "Reminds customers of a product that they viewed at least twice but neither added to the cart nor bought."
     ),
     templates=("browse-abandonment",),
     questions=(

@@ -15,7 +15,9 @@ from recommendations.flows.recipes.recipe import (
 RECIPE = FlowRecipe(
     key="first-to-second-order",
     name=_("From the first to the second order"),
-    description=_("Shows new customers what goes with their first order, because most customers who order twice stay."),
+    description=_(
+        "Shows new customers products that go with their first order. Customers who order twice are more likely to stay."
+    ),
     templates=("first-to-second-order",),
     questions=(RecipeQuestion("days", _("Days to wait"), _("After the first order."), 10, 1, 120),),
     build=lambda answers: make_definition(

@@ -14,11 +14,13 @@ from recommendations.flows.recipes.recipe import (
 RECIPE = FlowRecipe(
     key="price-drop",
     name=_("Price drop"),
-    description=_("Notifies people when a product that they viewed or wanted becomes cheaper."),
+    description=_("Notifies customers when the price of a product they viewed or saved drops."),
     templates=("price-drop",),
     questions=(
-        RecipeQuestion("percent", _("Smallest price drop in percent"), _("Smaller ones start nothing."), 10, 1, 90),
-        RecipeQuestion("days", _("Days since the interest"), _("How long ago people may have viewed it."), 30, 1, 365),
+        RecipeQuestion(
+            "percent", _("Smallest price drop in percent"), _("Smaller price drops do not start the flow."), 10, 1, 90
+        ),
+        RecipeQuestion("days", _("Days since the interest"), _("How many days back a view still counts."), 30, 1, 365),
     ),
     build=lambda answers: make_definition(
         {

@@ -80,7 +80,7 @@ def check_answers(recipe: FlowRecipe, answers: Mapping[str, int]) -> dict[str, i
     for name, value in answers.items():
         if name not in values:
             raise RecipeError(
-                _("%(recipe)s does not ask for %(name)s; valid: %(valid)s.")
+                _("%(recipe)s has no parameter %(name)s; valid: %(valid)s.")
                 % {"recipe": recipe.key, "name": name, "valid": ", ".join(values)}
             )
         values[name] = value

@@ -7,7 +7,9 @@ from recommendations.flows.recipes.recipe import FlowRecipe, RecipeQuestion, mak
 RECIPE = FlowRecipe(
     key="replenishment",
     name=_("Replenishment"),
-    description=_("Reminds people to order again just before their next order is expected, each in their own rhythm."),
+    description=_(
+        "Reminds customers to reorder shortly before their next expected order, based on how often each customer buys."
+    ),
     templates=("replenishment",),
     questions=(
         RecipeQuestion("days", _("Days before the expected order"), _("0 is the expected day itself."), 3, 0, 30),

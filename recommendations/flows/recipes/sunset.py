@@ -1,4 +1,4 @@
-"""The recipe “Sunset of silent customers”."""
+"""The recipe “Sunset inactive customers”."""
 
 from django.utils.translation import gettext_lazy as _
 
@@ -6,13 +6,13 @@ from recommendations.flows.recipes.recipe import FlowRecipe, RecipeQuestion, com
 
 RECIPE = FlowRecipe(
     key="sunset",
-    name=_("Sunset of silent customers"),
+    name=_("Sunset inactive customers"),
     description=_(
-        "Asks customers without orders and clicks whether they want to stay, and tags those who do not react."
+        "Asks customers without orders or clicks whether they still want messages, and tags those who do not respond."
     ),
     templates=("sunset",),
     questions=(
-        RecipeQuestion("days", _("Days without an order"), _("And without a click in an email."), 365, 60, 1000),
+        RecipeQuestion("days", _("Days without an order"), _("And no click in an email in that time."), 365, 60, 1000),
     ),
     build=lambda answers: make_definition(
         {"kind": "date", "date": "last_order", "days": answers["days"]},

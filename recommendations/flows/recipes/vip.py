@@ -7,7 +7,7 @@ from recommendations.flows.recipes.recipe import FlowRecipe, make_definition, me
 RECIPE = FlowRecipe(
     key="vip",
     name=_("VIP"),
-    description=_("Thanks customers who become loyal, tags them as VIP and treats them first."),
+    description=_("Thanks customers who become loyal, and tags them as VIP."),
     templates=("vip",),
     build=lambda _answers: make_definition(
         {"kind": "stage", "to": ["loyal"], "from": []},

@@ -7,7 +7,7 @@ from recommendations.flows.recipes.recipe import FlowRecipe, make_definition, me
 RECIPE = FlowRecipe(
     key="welcome",
     name=_("Welcome"),
-    description=_("Greets people as soon as they sign up or order for the first time, and shows what others like."),
+    description=_("Greets customers as soon as they sign up or place their first order, and shows popular products."),
     templates=("welcome",),
     build=lambda _answers: make_definition(
         {"kind": "stage", "to": ["prospect", "new"], "from": []},

@@ -7,7 +7,7 @@ from recommendations.flows.recipes.recipe import FlowRecipe, make_definition, me
 RECIPE = FlowRecipe(
     key="win-back",
     name=_("Win-back"),
-    description=_("Writes to customers who become at risk or dormant, which depends on each customer's own rhythm."),
+    description=_("Contacts customers who become at risk or dormant, based on how often each customer buys."),
     templates=("win-back",),
     build=lambda _answers: make_definition(
         {"kind": "stage", "to": ["at_risk", "dormant"], "from": []},

@@ -25,7 +25,7 @@ class FlowSerializer(StrictTypesMixin, serializers.ModelSerializer[Flow]):
     )
     draft = serializers.SerializerMethodField(help_text=_("The definition that is being edited; null without one."))
     current = serializers.SerializerMethodField(
-        help_text=_("The definition that new people enter; null before it is published.")
+        help_text=_("The definition that new customers enter; null before it is published.")
     )
     version = serializers.SerializerMethodField(help_text=_("The number of the current version."))
 
@@ -75,13 +75,13 @@ class FlowSerializer(StrictTypesMixin, serializers.ModelSerializer[Flow]):
 
 class EndFlowSerializer(StrictTypesMixin, serializers.Serializer[Any]):
     people = serializers.ChoiceField(
-        choices=["finish", "remove"], default="finish", help_text=_("What happens to the people inside.")
+        choices=["finish", "remove"], default="finish", help_text=_("What happens to customers who are in the flow.")
     )
 
 
 class RecipeRequestSerializer(StrictTypesMixin, serializers.Serializer[Any]):
     answers = serializers.DictField(
-        child=serializers.IntegerField(), default=dict, help_text=_("Answers to the questions of the recipe, by name.")
+        child=serializers.IntegerField(), default=dict, help_text=_("Values for the parameters of the recipe, by name.")
     )
 
 

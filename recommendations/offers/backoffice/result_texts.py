@@ -13,7 +13,7 @@ def describe_results(offer: Offer, results: OfferResults) -> str:
     if offer.status == Offer.Status.DRAFT:
         return _("A draft: start it to show it to visitors.")
     if not results.shows:
-        return _("Nobody has seen this offer yet.")
+        return _("No visitor has seen this offer yet.")
     if results.difference is None or results.low is None or results.high is None:
         return _("It was shown %(shows)s times. Without a holdout group, its effect on orders cannot be measured.") % {
             "shows": format_count(results.shows)
@@ -34,7 +34,7 @@ def describe_results(offer: Offer, results: OfferResults) -> str:
         )
     else:
         text = _(
-            "No effect on buyers shown yet: %(difference)s percentage points within %(days)d days (95%% interval %(low)s to %(high)s)."
+            "No effect on buyers found yet: %(difference)s percentage points within %(days)d days (95%% interval %(low)s to %(high)s)."
         )
     return text % interval
 

@@ -21,7 +21,7 @@ SECTIONS = (
     ("caps", gettext_lazy("Frequency caps"), ("cap_lines",)),
     ("quiet", gettext_lazy("Quiet hours"), ("quiet_from", "quiet_until")),
     ("holdout", gettext_lazy("Global holdout group"), ("global_holdout_share",)),
-    ("speed", gettext_lazy("Speed of emails"), ("domain_lines",)),
+    ("speed", gettext_lazy("Email sending rate"), ("domain_lines",)),
     (
         "warm_up",
         gettext_lazy("Warm-up of a new sender"),
@@ -76,7 +76,7 @@ class SendingSettingsForm(forms.ModelForm):
                 "0.05 keeps one customer in twenty out of all marketing, to measure its whole effect. At most 0.5."
             ),
             "warm_up_from": gettext_lazy(
-                "Leave empty without a plan. Emails beyond a day's limit wait for the next day."
+                "Leave empty for no warm-up. Emails beyond a day's limit wait for the next day."
             ),
         }
 

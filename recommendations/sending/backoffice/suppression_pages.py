@@ -129,7 +129,8 @@ def add_suppression(request: HttpRequest) -> HttpResponse:
     source = request.user.get_username()
     new = suppress([address], reason=Suppression.Reason.MANUAL, source=source, at=timezone.now())
     messages.success(
-        request, _("The address gets no more messages.") if new else _("The address was on the list already.")
+        request,
+        _("This address will not receive any more messages.") if new else _("The address was on the list already."),
     )
     return HttpResponseRedirect(reverse("suppressions:list"))
 

@@ -115,7 +115,7 @@ def build_progress(campaign: Campaign) -> dict[str, Any] | None:
     return {
         "value": total - waiting,
         "max": total or 1,
-        "text": _("%(done)s of %(total)s customers settled") % values,
+        "text": _("%(done)s of %(total)s customers processed") % values,
         "is_paused": campaign.status == Status.PAUSED,
     }
 

@@ -91,7 +91,7 @@ class CampaignForm(forms.ModelForm):
         decimal_places=2,
         widget=UnfoldAdminIntegerFieldWidget(attrs={"step": "any"}),
         help_text=gettext_lazy(
-            "So many customers, chosen by chance, do not get the message. Only the comparison with them shows what it caused."
+            "This share of the audience, chosen at random, does not get the message. Comparing both groups shows the effect of the message."
         ),
     )
 
