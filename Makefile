@@ -8,14 +8,13 @@ DEPLOYED = HTTPS_ONLY=true BEHIND_TLS_PROXY=true HSTS_INCLUDE_SUBDOMAINS=true HS
 ARGS =
 
 .NOTPARALLEL:
-.PHONY: help demo up test acceptance all-tests check format requirements installed-demo installed-dev clean clean-data
+.PHONY: help demo up test acceptance check format requirements installed-demo installed-dev clean clean-data
 
 help:
 	@echo "make demo          install, load the demonstration shop, serve it (again: starts in seconds)"
 	@echo "make up            serve what is in var/                 (make up ARGS='--port 8001')"
 	@echo "make test          run the tests, in minutes             (make test ARGS='tests/catalog -x')"
 	@echo "make acceptance    run those that kill processes, drive a browser or SDKs, or fuzz over HTTP"
-	@echo "make all-tests     both in one run, which is quicker"
 	@echo "make check         style, types, import contracts, migrations, deployment, vulnerabilities, translations, naming rules"
 	@echo "make format        put the code in the project's style"
 	@echo "make requirements  compile the pinned sets from pyproject.toml"
@@ -34,9 +33,6 @@ test: installed-dev $(CATALOGUE).mo
 
 acceptance: installed-dev $(CATALOGUE).mo
 	@exec $(PYTHON_VENV) -m pytest -n auto --dist worksteal -m acceptance $(ARGS)
-
-all-tests: installed-dev $(CATALOGUE).mo
-	@exec $(PYTHON_VENV) -m pytest -n auto --dist worksteal $(ARGS)
 
 check: installed-dev $(CATALOGUE).mo
 	$(PYTHON_VENV) -m ruff check

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize
+from threadpoolctl import threadpool_limits
 
 from config.foundation.array_types import Floats
 
@@ -35,6 +36,7 @@ class Optimum:
     covariance: Floats
 
 
+@threadpool_limits.wrap(limits=1, user_api="blas")  # threads for a handful of parameters wait for each other
 def maximize_likelihood(*, objective: Objective, sample: Objective, n: float, starts: Sequence[Floats]) -> Optimum:
     """Return the largest log-likelihood within |θ| ≤ 12.
 
