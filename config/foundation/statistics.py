@@ -10,6 +10,8 @@ from scipy.special import chdtrc, stdtrit
 
 from config.foundation.array_types import Floats
 
+SMALL_GROUP = 5  # expected customers below which χ² is not exact enough
+
 
 @dataclass(frozen=True)
 class ConfidenceInterval:
@@ -119,11 +121,18 @@ def compare_means(sample: Sample, other: Sample, *, level: float = 0.95) -> Conf
 
 
 def compute_sample_ratio_p(counts: tuple[int, int], share: float) -> float:
-    """Return the p-value of Pearson's χ² test that the second group has this share of both; 1 without customers or without a share."""
+    """Return the p-value that the second group has this share of both; 1 without customers or without a share.
+
+    Pearson's χ² test; the exact binomial test where a group should have fewer than five.
+    """
     total = sum(counts)
     if not total or not 0 < share < 1:
         return 1.0
     expected = (total * (1 - share), total * share)
+    if min(expected) < SMALL_GROUP:
+        from scipy.stats import binomtest  # its import takes a second
+
+        return float(binomtest(counts[1], total, share).pvalue)
     statistic = sum((count - mean) ** 2 / mean for count, mean in zip(counts, expected, strict=True))
     return float(chdtrc(1, statistic))
 

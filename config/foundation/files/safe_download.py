@@ -62,18 +62,19 @@ def download_file(
     etag: str = "",
     last_modified: str = "",
     private_hosts: Collection[str] = (),
-    seconds: float = TOTAL_SECONDS,
+    seconds: float | None = None,
 ) -> Download:
     """Download a URL to a file, which appears only when it is complete.
 
     Args:
         etag, last_modified: the validators of the last download; the server may then answer that nothing has changed.
         private_hosts: host names that may have private addresses.
-        seconds: how long the whole download may take.
+        seconds: how long the whole download may take; default: ``TOTAL_SECONDS``.
 
     Raises:
         DownloadError: the URL is not allowed, the server does not answer, or the file is too large.
     """
+    seconds = TOTAL_SECONDS if seconds is None else seconds
     deadline = time.monotonic() + seconds
     headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
     headers |= {"If-None-Match": etag} if etag else {}

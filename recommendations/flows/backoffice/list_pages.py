@@ -28,7 +28,7 @@ from recommendations.flows.statistics import FlowFigures, read_flow_figures
 COLUMNS = (
     Column(key="name", label=gettext_lazy("Flow"), sort="name", align="text"),
     Column(key="status", label=gettext_lazy("Status"), sort="status", align="text"),
-    Column(key="trigger", label=gettext_lazy("Trigger"), align="text"),
+    Column(key="trigger", label=gettext_lazy("Trigger"), align="text wraps"),
     Column(key="entered", label=gettext_lazy("Entered"), sort="entered"),
     Column(key="inside", label=gettext_lazy("Inside"), sort="inside"),
     Column(key="messages", label=gettext_lazy("Messages"), sort="messages"),

@@ -120,5 +120,5 @@ def report_added(request: HttpRequest, pool: CouponPool, added: AddedCodes) -> N
     text = ngettext("%(count)s code was added.", "%(count)s codes were added.", added.added)
     text %= {"count": format_count(added.added)}
     if added.repeated:
-        text += " " + _("%(count)s were already in the pool.") % {"count": format_count(added.repeated)}
+        text += " " + _("Already in the pool: %(count)s.") % {"count": format_count(added.repeated)}
     messages.success(request, text)

@@ -54,4 +54,5 @@ def test_differences_of_means_are_those_of_scipy() -> None:
 
 def test_the_sample_ratio_is_tested_by_chi_square() -> None:
     assert compute_sample_ratio_p((9000, 1100), 0.1) == pytest.approx(chisquare([9000, 1100], [9090, 1010]).pvalue)
+    assert compute_sample_ratio_p((13, 7), 0.1) == pytest.approx(0.002386, abs=1e-6)  # binomial; χ² says .0002
     assert compute_sample_ratio_p((0, 0), 0.1) == compute_sample_ratio_p((5, 0), 0) == 1

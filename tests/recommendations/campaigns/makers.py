@@ -10,6 +10,7 @@ from customers.identity.models import Customer
 from customers.segments.models import Segment
 from recommendations.campaigns.models import Campaign
 from recommendations.messaging.models import MessageTemplate, TemplateVersion
+from recommendations.sending.holdout import is_held_out
 from tests.makers import NOON, make_consent, make_customer, make_identifier, make_profile, make_segment, numbers
 
 
@@ -56,3 +57,13 @@ def update_deliveries(sql: str, *parameters: Any) -> int:
     with connection.cursor() as cursor:
         cursor.execute(f"UPDATE sending_delivery SET {sql}", parameters)
         return int(cursor.rowcount)
+
+
+def find_salt(*, share: str, held_out: int) -> str:
+    """Return a salt by which this number of all customers is held out, whatever their numbers are."""
+    customers = list(Customer.objects.values_list("pk", flat=True))
+    for salt in map(str, range(10_000)):
+        found = sum(is_held_out(salt=salt, customer_id=pk, share=Decimal(share)) for pk in customers)
+        if found == held_out:
+            return salt
+    raise AssertionError(f"No salt holds out {held_out} of {len(customers)} customers.")

@@ -13,6 +13,7 @@ from config.access.grants import Grant
 from customers.segments.models import Segment
 from recommendations.campaigns.models import AudienceExport, Campaign
 from tests.makers import make_customer, make_profile, make_segment
+from tests.recommendations.campaigns.makers import find_salt
 
 pytestmark = pytest.mark.django_db
 
@@ -140,7 +141,7 @@ def test_marketer_downloads_the_audience_of_an_export(all_customers: Segment) ->
     assert export.rows == 4
     assert marketer.get(reverse("admin:campaigns_audienceexport_change", args=[export.pk])).status_code == 200
     assert marketer.get(reverse("admin:campaigns_audienceexport_add")).status_code == 403
-    Campaign.objects.update(holdout_share=Decimal("0.5"))
+    Campaign.objects.update(holdout_share=Decimal("0.5"), salt=find_salt(share="0.5", held_out=2))
     exported = set(read_body(marketer.get(address)).splitlines())
     latest = AudienceExport.objects.latest("pk")
     held_out = reverse("admin:campaigns_audienceexport_holdout", args=[latest.pk])

@@ -144,7 +144,7 @@ def test_exits_and_the_goal_are_added_changed_and_removed_one_by_one(marketer: C
 def test_publishing_a_broken_draft_names_the_step_and_the_fix(marketer: Client) -> None:
     flow = make_draft(message("hello", "missing"))
     response = marketer.post(reverse("flows:state", args=[flow.pk]), {"action": "publish"}, follow=True)
-    assert "Step hello, template: There is no template with the key missing" in response.content.decode()
+    assert "Step hello, template: No template has the key missing" in response.content.decode()
 
 
 def test_the_page_shows_who_is_at_each_step_and_saves_them_as_a_segment(marketer: Client) -> None:

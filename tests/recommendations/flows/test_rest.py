@@ -53,7 +53,7 @@ def test_publishing_a_broken_definition_names_the_step_and_the_fix(api: Client) 
     )
     changed = make_definition([message("hello", "missing")])
     api.patch("/api/v1/flows/broken/", {"definition": changed}, content_type="application/json")
-    assert "no template with the key missing" in post(api, "broken/publish/").content.decode()
+    assert "No template has the key missing" in post(api, "broken/publish/").content.decode()
 
 
 def test_recipes_are_listed_and_used(api: Client) -> None:

@@ -138,7 +138,7 @@ def test_checks_name_what_to_correct(marketer: Client) -> None:
     for text in (
         "no alternative text",
         "not loaded by https",
-        "leads nowhere",
+        "has no address",
         "click here",
         "no content in Simplified Chinese",
     ):
@@ -202,7 +202,7 @@ def test_coupon_codes_are_imported_once_and_generated(marketer: Client) -> None:
     url = reverse("message_templates:coupon-pool", args=[pool.pk])
     file = SimpleUploadedFile("codes.csv", b"\xef\xbb\xbfcode,note\nA-1,x\nA-2,\nA-1,\n")
     page = marketer.post(url, {"action": "import", "file": file}, follow=True)
-    assert "2 codes were added. 1 were there already." in page.text
+    assert "2 codes were added. Already in the pool: 1." in page.text
     marketer.post(url, {"action": "generate", "count": 5, "code_prefix": "SPRING-"})
     assert CouponCode.objects.filter(code__startswith="SPRING-").count() == 5
     empty = marketer.post(url, {"action": "import", "file": SimpleUploadedFile("codes.csv", b"\n")})

@@ -86,7 +86,7 @@ def test_a_draft_is_saved_and_launched_and_its_page_shows_what_happens(marketer:
     text = marketer.get(
         reverse("admin:campaigns_campaign_progress", args=[campaign.pk]), headers={"HX-Request": "true"}
     )
-    assert "of 10 customers settled" in text.content.decode()
+    assert "of 10 customers processed" in text.content.decode()
     assert "every 2s" in text.content.decode()
 
 
@@ -178,7 +178,7 @@ def test_an_analyst_reads_results_without_buttons_and_without_user_ids_that_are_
     finish(campaign)
     analyst = login("view_campaign", "view_customerprofile")
     page = analyst.get(change_url(campaign)).content.decode()
-    assert "What it caused" in page
+    assert "Effect of the campaign" in page
     assert "/do/" not in page
     people = analyst.get(reverse("admin:campaigns_campaign_people", args=[campaign.pk, "sent"])).content.decode()
     assert "mia@shop.example" not in people

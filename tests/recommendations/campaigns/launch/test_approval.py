@@ -29,7 +29,7 @@ def test_a_campaign_is_sent_only_after_somebody_else_has_approved_it(people: tup
     launch(campaign, by=mia, now=NOON)
     assert (campaign.status, campaign.runs.count()) == (Campaign.Status.WAITING, 0)
     assert start_due_runs(now=NOON) == 0
-    with pytest.raises(LaunchError, match="Somebody else"):
+    with pytest.raises(LaunchError, match="Someone else"):
         approve(campaign, by=mia, now=NOON)
     approve(campaign, by=ben, now=NOON)
     assert (campaign.status, campaign.approved_by, campaign.runs.count()) == (Campaign.Status.RUNNING, ben, 1)
@@ -40,7 +40,7 @@ def test_who_submits_a_colleagues_draft_cannot_approve_it(people: tuple[User, Us
     campaign = make_campaign(created_by=mia)
     launch(campaign, by=ben, now=NOON)
     for author in (mia, ben):
-        with pytest.raises(LaunchError, match="Somebody else"):
+        with pytest.raises(LaunchError, match="Someone else"):
             approve(campaign, by=author, now=NOON)
     return_to_draft(campaign)
     assert (campaign.status, campaign.submitted_by) == (Campaign.Status.DRAFT, None)

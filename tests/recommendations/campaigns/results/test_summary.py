@@ -58,7 +58,7 @@ def test_orders_in_the_window_count_for_the_group_that_chance_decided() -> None:
     assert results.effect.orders.value == pytest.approx(2 - n_recipients / (20 - n_recipients))
     assert (results.deliveries.sent, results.deliveries.opened, results.deliveries.clicked) == (n_recipients, 1, 1)
     assert results.verdict == "no_effect"
-    assert "No effect shown" in describe_results(campaign, results)
+    assert "No effect found" in describe_results(campaign, results)
 
 
 def test_before_the_end_of_the_window_the_result_is_not_final() -> None:
