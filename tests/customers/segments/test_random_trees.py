@@ -144,7 +144,7 @@ def operate(op: str, actual: Any, value: Any) -> bool:
     return operators[op]()
 
 
-@settings(max_examples=75, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tree=trees)
 def test_database_agrees_with_plain_evaluation(forty_customers: list[Customer], tree: dict[str, Any]) -> None:
     expected = {customer.pk for customer in forty_customers if matches(tree, customer)}

@@ -26,10 +26,10 @@ def test_slow_bodies_delay_nobody_and_are_closed_at_the_deadline(shop: Collector
     slow = open_slow_requests(shop.port, number, path="/v1/batch")
     for _number in range(3):  # who waited for a slow body would wait for its deadline, 15 seconds
         live = send(shop.port, "GET", "/health/live")
-        assert (live.status, live.seconds < 5) == (200, True), live
-    answer = shop.post(key, {"batch": [track(messageId=f"normal-{number}")]}, timeout=10)
+        assert (live.status, live.seconds < 1) == (200, True), live
+    answer = shop.post(key, {"batch": [track(messageId=f"normal-{number}")]}, timeout=5)
     assert (answer.status, answer.body["accepted"]) == (200, 1)
     statuses = Counter(read_statuses(slow))
     assert set(statuses) <= {408, 429}
     assert 0 < statuses[408] <= 64  # in two processes
-    assert 15 < time.monotonic() - began < 25
+    assert 15 < time.monotonic() - began < 20

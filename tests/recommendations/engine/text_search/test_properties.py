@@ -32,7 +32,7 @@ WORDS = [
 titles = st.lists(st.sampled_from(WORDS), max_size=5).map(" ".join)
 queries = st.lists(st.sampled_from([*WORDS, "kettel", "blu", "耳机", "the", "teapto", "p1"]), max_size=4).map(" ".join)
 words = st.text("abcdeé", max_size=12)
-lenient = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+lenient = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def make_documents(texts: list[str]) -> Documents:

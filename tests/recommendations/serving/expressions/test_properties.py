@@ -96,7 +96,7 @@ PRODUCTS = st.fixed_dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=200)
 @given(TREES)
 def test_a_tree_is_the_same_after_writing_and_reading_it(tree: ExpressionNode) -> None:
     expression = build_expression(tree)
@@ -105,7 +105,7 @@ def test_a_tree_is_the_same_after_writing_and_reading_it(tree: ExpressionNode) -
     assert parse_filter(expression.text) == expression == parse_filter(f" ( {expression.text} )  ")
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=200)
 @given(TREES, st.lists(PRODUCTS, max_size=4))
 def test_the_products_found_are_those_found_one_by_one(tree: ExpressionNode, products: list[dict[str, Any]]) -> None:
     index = make_index(products)

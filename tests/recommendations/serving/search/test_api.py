@@ -259,7 +259,7 @@ def list_invalid_parameters(params: dict[str, str]) -> list[str]:
     return []
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.dictionaries(
         parameter_names,
