@@ -11,13 +11,13 @@ FINAL_STATUSES = ("sent", "skipped", "failed", "uncertain", "canceled")
 
 
 class ChangeListener(Protocol):
-    """Wants to know of changes of status."""
+    """Receives changes of the status of deliveries."""
 
     def is_listening(self) -> bool:
-        """Return whether anybody wants to know; cheap, because it is asked for every chunk of messages."""
+        """Return whether the changes are needed; cheap, because it is called for every chunk of messages."""
 
     def receive(self, changes: Sequence[tuple[int, str]], *, at: datetime) -> None:
-        """Take the changes, (delivery, status), of one statement."""
+        """Receive the changes of one statement as pairs of delivery and status."""
 
 
 _listeners: list[ChangeListener] = []
@@ -33,7 +33,7 @@ def begin_announcing() -> AbstractContextManager[None]:
 
 
 def announce(changes: Sequence[tuple[int, str]], *, at: datetime) -> None:
-    """Tell the listeners which deliveries have got a final status."""
+    """Pass the deliveries that reached a final status to the listeners."""
     final = [change for change in changes if change[1] in FINAL_STATUSES]
     for listener in _listeners:
         if final and listener.is_listening():

@@ -152,7 +152,7 @@ def send_test(request: HttpRequest, channel_key: str) -> HttpResponse:
         problem = send_trial(channel_key, recipient=form.cleaned_data.get("recipient", ""))
         record_action("channel.tested", model=ChannelAccount, label=channel_key, details={"problem": bool(problem)})
         if not problem:
-            messages.success(request, _("The provider took the test message."))
+            messages.success(request, _("The provider accepted the test message."))
             return HttpResponseRedirect(reverse("channels:list"))
         form.add_error(None, problem)
     return render_page(

@@ -37,7 +37,7 @@ def send_trial(channel_key: str, *, recipient: str, subject: str = "", text: str
     details = f"{result.code or ''} {result.text}".strip()[:300]
     if result.outcome == "permanent":
         return _("The provider refused the message: %(details)s. Check the account.") % {"details": details}
-    return _("The provider did not take the message: %(details)s. Try again later.") % {"details": details}
+    return _("The provider did not accept the message: %(details)s. Try again later.") % {"details": details}
 
 
 def find_address(field: str, recipient: str) -> str:

@@ -68,7 +68,7 @@ def test_a_test_message_reports_what_the_provider_said(client: Client, sandbox: 
     assert "21211 not a valid phone number" in refused.content.decode()
     sandbox.answer = lambda path: (201, {"sid": "SM1"})
     accepted = client.post(f"{URL}sms/test/", {"recipient": "+491700000000"}, follow=True)
-    assert "The provider took the test message." in accepted.content.decode()
+    assert "The provider accepted the test message." in accepted.content.decode()
     assert b"491700000000" in sandbox.requests[-1][2]
     assert not Delivery.objects.exists()
 
