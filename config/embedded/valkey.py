@@ -77,6 +77,8 @@ class ValkeyServer(EmbeddedServer):
             "maxmemory-policy": EVICTION_POLICY,
             "zset-max-listpack-value": 256,  # lists of recent products with long ids stay compact
             "databases": 64,
+            # All scripts end. By default, a script that a stalled machine holds up for 5 s makes the commands of others fail.
+            "busy-reply-threshold": 0,
             "loglevel": "notice",
         }
         lines = [f"{key} {value}" for key, value in parameters.items()]
