@@ -6,7 +6,7 @@ A browser waits for the answer, and building the same queries with the ORM took 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection
 
@@ -159,7 +159,7 @@ _compiled = CompiledMemberships()
 def store_exposures(exposures: Sequence[OfferExposure]) -> None:
     """Store the decisions of one request, which are all for the same visitor."""
     first = exposures[0]
-    columns = [
+    columns: list[Any] = [
         [exposure.exposure_id for exposure in exposures],
         [exposure.offer_id for exposure in exposures],
         [str(exposure.arm) for exposure in exposures],
