@@ -102,7 +102,7 @@ def test_a_segment_is_picked_and_shown_by_its_name_and_the_filter_has_the_condit
     assert draft.definition["filter"] == condition
     assert draft.definition["trigger"] == {"kind": "segment", "segment": "vip", "direction": "left"}
     Segment.objects.filter(key="vip").delete()
-    assert 'selected>Choose a segment' in read(marketer, f"{part}?kind=segment")
+    assert "selected>Choose a segment" in read(marketer, f"{part}?kind=segment")
 
 
 def test_a_form_reports_what_is_wrong_and_keeps_the_draft(marketer: Client) -> None:
