@@ -101,7 +101,7 @@ def rank_products(
         is_match = NO_FLAGS
         if request.filter is not None:
             is_match = state.products.get_expression_mask(bind_expression(request.filter, now))
-        causes, positions, scores = score_ranked(
+        causes, kept, values = score_ranked(
             rows,
             context.allowed,
             np.array(context.visitor.dismissed, np.int32),  # for a read-only array, the kernel would be compiled again
@@ -109,8 +109,8 @@ def rank_products(
             NO_SCORES if scored is None else scored.work.total,
             NO_SCORES if scored is None else scored.ensemble.static_scores,
         )
-        left_out = _list_left_out(causes, rows, product_ids, state) if len(positions) < len(rows) else []
-        positions, scores = _sort_positions(rows, positions, scores, context.factors, is_scored=scored is not None)
+        left_out = _list_left_out(causes, rows, product_ids, state) if len(kept) < len(rows) else []
+        positions, scores = _sort_positions(rows, kept, values, context.factors, is_scored=scored is not None)
         ranked_rows = rows[positions]
         reasons = {}
         if request.explain and scored is not None:

@@ -94,8 +94,8 @@ def write_items(
         at = write_digits(out, at + table[row, HEAD_LENGTH], first_rank + position)
         for index in range(SCORE_FIELD.shape[0]):
             out[at + index] = SCORE_FIELD[index]
-        at = write_score(out, at + SCORE_FIELD.shape[0], np.int64(np.rint(score * MILLION)))
-        length = np.int64(reason_lengths[position])
+        at = write_score(out, at + SCORE_FIELD.shape[0], int(np.rint(score * MILLION)))
+        length = int(reason_lengths[position])
         copy_bytes(start + at, next_reason, length)
         next_reason += length
         copy_bytes(start + at + length, table[row, TAIL], table[row, TAIL_LENGTH])
