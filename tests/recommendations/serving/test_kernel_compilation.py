@@ -2,13 +2,12 @@
 
 from django.core.management import call_command
 
-from recommendations.engine.algorithms.neighbors.session_kernels import score_one_history
 from recommendations.engine.online.component_kernels import score_components
 from recommendations.engine.online.selection_kernels import select_limited
 from recommendations.engine.text_search.kernels import find_near_terms
 from recommendations.engine.variety.kernels import collect_members
 
-KERNELS = (score_one_history, score_components, select_limited, find_near_terms, collect_members)
+KERNELS = (score_components, select_limited, find_near_terms, collect_members)
 
 
 def test_the_kernels_are_compiled_without_a_database() -> None:
