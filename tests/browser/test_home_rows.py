@@ -34,7 +34,7 @@ def site(operator: User, valkey: redis.Redis, settings: Any, tmp_path: Path) -> 
     settings.WAREHOUSE_URL, settings.MODELS_DIR = str(tmp_path / "warehouse"), tmp_path / "models"
     loader.state = None
     now = datetime.now(UTC)
-    make_kettle_shop(now)
+    make_kettle_shop()
     Product.objects.update(published_at=now)
     PlacementSettings.objects.update(switch="on")  # this shop is too small for every placement to beat its fallback
     ensure_storefront_keys(now=now)
