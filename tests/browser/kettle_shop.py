@@ -13,9 +13,10 @@ from catalog.models import Product
 from customers.identity.models import Customer, Identifier
 from customers.orders.models import Order, OrderLine
 from customers.warehouse.export import export_warehouse
+from recommendations.training.train import train
 from tests.child_processes import get_test_database_url
 from tests.makers import make_product, make_source
-from tests.recommendations.trainings import get_first_moment, restore_or_train, train_reproducibly, use_fixed_ids
+from tests.recommendations.trainings import get_first_moment, restore_or_train, use_fixed_ids
 
 WEEKS = 20
 CUSTOMERS = 45
@@ -79,7 +80,7 @@ def make_kettle_shop(
         Order.objects.bulk_create(order for order, _bought in baskets)
         OrderLine.objects.bulk_create(line for order, bought in baskets for line in generate_lines(order, bought))
         export_warehouse(started_at=now)
-        restore_or_train(user_prefix, lambda: train_reproducibly(started_at=now, as_of=now))
+        restore_or_train(user_prefix, lambda: train(as_of=now, started_at=now))
     return products
 
 
