@@ -140,6 +140,10 @@ OTHERS = {
                CASE WHEN n %% 3 = 0 THEN now() END
         FROM generate_series(1, %(codes)s) AS n
         JOIN (SELECT id, row_number() OVER (ORDER BY id) - 1 AS position FROM messaging_couponpool) AS p ON p.position = n %% 10""",
+    "counts of coupon codes": """
+        UPDATE messaging_couponpool p SET code_count = c.total, claimed_count = c.claimed
+        FROM (SELECT pool_id, count(*) AS total, count(claimed_at) AS claimed FROM messaging_couponcode GROUP BY pool_id) AS c
+        WHERE c.pool_id = p.id""",
     "messages of the outbox": """
         INSERT INTO sending_outboxmessage (delivery_id, customer_id, channel, recipient, subject, headers, html, text, created_at)
         SELECT NULL, 1 + n %% %(spread)s, channel, recipient, subject, headers, html, text, created_at - n * interval '1 minute'

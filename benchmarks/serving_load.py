@@ -320,6 +320,7 @@ def build_report(load: LoadGenerator, took: float, cpu: float) -> dict[str, obje
         "versions": load.versions,
         "all": summarize_latencies([latency for _at, latency in every]),
         "minutes": summarize_minutes(every),
+        "slowest": sorted(every, key=lambda answer: answer[1], reverse=True)[:20],
         "scenarios": {name: summarize_tally(tally) for name, tally in load.tallies.items()},
     }
 

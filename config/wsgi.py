@@ -18,6 +18,7 @@ from config.fast_path import add_fast_path  # noqa: E402 — needs configured se
 from config.foundation.database.wait_limits import limit_waits  # noqa: E402
 from config.http.transport import SecureTransport  # noqa: E402
 from customers.events.collector.fast_path import route_collector_calls  # noqa: E402
+from customers.lifecycle.portrait.warm_up import try_warm_up as try_warm_up_customer_pages  # noqa: E402
 from recommendations.serving.search.index.builder import IndexBuilder  # noqa: E402
 from recommendations.serving.search.searcher import searcher  # noqa: E402
 from recommendations.serving.state.loader import loader  # noqa: E402
@@ -37,6 +38,13 @@ def start_worker() -> None:
     """Start the threads of a worker, and wait a little until it can answer from a whole state."""
     loader.warm_up = try_warm_up
     Thread(target=loader.refresh_forever, name="watch-model", daemon=True).start()
+    Thread(target=warm_up_pages, name="warm-up-pages", daemon=True).start()
     searcher.builder = IndexBuilder()
     searcher.start()
     loader.ready.wait(MAX_WAIT_SECONDS)  # without this wait, the first answers after a restart would be fallbacks
+
+
+def warm_up_pages() -> None:
+    """Prepare the pages that compute for one customer, after the recommendations, which more people wait for."""
+    loader.ready.wait()
+    try_warm_up_customer_pages()

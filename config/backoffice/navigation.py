@@ -14,6 +14,13 @@ register_pages(
         permission="shop.change_shopsettings",
         order=10,
     ),
+    MenuPage(
+        tab="settings.privacy",
+        label=_("Overview"),
+        url_name="settings:privacy",
+        permission="identity.change_customer",
+        order=5,
+    ),
     MenuList(tab="settings.team", model="auth.User", order=10),
     MenuList(tab="settings.team", model="auth.Group", label=_("Roles"), order=20),
     MenuList(

@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import Error, OperationalError, connection, transaction
 from django.db.models import BooleanField, ExpressionWrapper, OuterRef, Q, QuerySet, Subquery
@@ -21,6 +22,8 @@ from customers.segments.history import record_members
 from customers.segments.models import Segment
 
 logger = logging.getLogger(__name__)
+
+READ_MEMBERSHIP = "SELECT {columns} FROM ({customers}) AS member WHERE member.pk = %s"
 
 
 def query_customers() -> QuerySet[Customer]:
@@ -186,15 +189,30 @@ def find_segments_of_customers(*, customer_ids: Sequence[int], as_of: datetime) 
     return {customer_id: found for customer_id, found in memberships.items() if found}
 
 
-def find_matching_segments(*, customer_id: int, segments: Sequence[Segment], as_of: datetime) -> frozenset[int]:
-    """Return the IDs of those of a few segments that a customer is in, by one query after compiling their conditions.
+@dataclass(frozen=True)
+class MembershipQuery:
+    """The compiled conditions of a few segments: whether a customer is in them is then one statement, without building it again."""
 
-    A segment with an invalid condition has no members.
-    """
+    segment_ids: tuple[int, ...]
+    sql: str
+    parameters: tuple[Any, ...]
+
+    def find_segments(self, customer_id: int) -> frozenset[int]:
+        """Return the IDs of the segments that a customer is in."""
+        if not self.segment_ids:
+            return frozenset()
+        with connection.cursor() as cursor:
+            cursor.execute(self.sql, [*self.parameters, customer_id])
+            row = cursor.fetchone() or ()
+        return frozenset(segment_id for segment_id, is_member in zip(self.segment_ids, row, strict=False) if is_member)
+
+
+def compile_membership(*, segments: Sequence[Segment], as_of: datetime) -> MembershipQuery:
+    """Compile the conditions of a few segments; one with an invalid condition has no members."""
     flags = {}
     for segment in segments:
         try:
-            flags[f"in_{segment.pk}"] = ExpressionWrapper(
+            flags[segment.pk] = ExpressionWrapper(
                 compile_static_members(segment.pk)
                 if segment.kind == Segment.Kind.STATIC
                 else compile_condition(segment.condition, as_of=as_of, within=(segment.key,)),
@@ -202,8 +220,12 @@ def find_matching_segments(*, customer_id: int, segments: Sequence[Segment], as_
             )
         except ConditionError as error:
             logger.warning("Segment %s is skipped: %s", segment.key, error)
-    row = query_customers().filter(pk=customer_id).annotate(**flags).values(*flags).first() if flags else None
-    return frozenset(segment.pk for segment in segments if row and row.get(f"in_{segment.pk}"))
+    names = [f"in_{pk}" for pk in flags]
+    rows = query_customers().annotate(**dict(zip(names, flags.values(), strict=True))).order_by().values("pk", *names)
+    sql, parameters = rows.query.sql_with_params()
+    columns = ", ".join(f"member.{name}" for name in names)
+    # PostgreSQL reads only this customer, because it merges the subquery into the statement around it.
+    return MembershipQuery(tuple(flags), READ_MEMBERSHIP.format(columns=columns, customers=sql), parameters)
 
 
 def compile_segments(segments: list[Segment], *, as_of: datetime) -> dict[str, Q]:

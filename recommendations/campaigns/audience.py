@@ -23,7 +23,9 @@ from recommendations.campaigns.limits import (
 from recommendations.campaigns.models import Campaign
 from recommendations.campaigns.quiet_hours import build_quiet_condition
 from recommendations.sending.channels.registry import CHANNELS
+from recommendations.sending.checks.candidates import WECOM_TRAIT
 from recommendations.sending.holdout import build_bucket_expression, count_holdout_buckets
+from recommendations.sending.models import PushSubscription
 from recommendations.sending.settings_model import load_sending_settings
 
 
@@ -74,8 +76,13 @@ def build_reachable_condition(campaign: Campaign) -> Q:
     A channel with an address requires that address, an on-site offer a browser or a user ID, everything else a user ID.
     """
     channel = CHANNELS.get(campaign.channel)
-    if channel is not None and channel.address in ("email", "phone"):
-        return ~Q(**{channel.address: ""})
+    match channel.address if channel is not None else "":
+        case "email" | "phone" as name:
+            return ~Q(**{name: ""})
+        case "push":
+            return Q(Exists(PushSubscription.objects.filter(customer_id=OuterRef("pk"))))
+        case "wecom":
+            return Q(**{f"traits__{WECOM_TRAIT}__gt": ""})
     kinds = [Identifier.Kind.USER_ID]
     if campaign.channel == Campaign.Channel.ON_SITE:
         kinds.append(Identifier.Kind.ANONYMOUS_ID)

@@ -86,7 +86,10 @@ class TemplateContent(models.Model):
 
 
 class CouponPool(models.Model):
-    """Unique coupon codes for one offer; each code is given to one customer."""
+    """Unique coupon codes for one offer; each code is given to one customer.
+
+    ``code_count`` and ``claimed_count`` change in the statements that add and claim codes, so that no page counts the codes.
+    """
 
     key = models.SlugField(
         _("key"), max_length=100, unique=True, help_text=_("Messages show a code with {{ coupon.KEY }}.")
@@ -94,6 +97,8 @@ class CouponPool(models.Model):
     name = models.CharField(_("name"), max_length=200)
     expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
+    code_count = models.PositiveIntegerField(_("codes"), default=0, db_default=0, editable=False)
+    claimed_count = models.PositiveIntegerField(_("claimed codes"), default=0, db_default=0, editable=False)
 
     class Meta:
         verbose_name = _("coupon pool")

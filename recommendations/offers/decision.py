@@ -1,25 +1,26 @@
-"""Decides which offer a visitor sees at a placement: no model is loaded, and a decision takes at most seven small queries.
+"""Decides which offer a visitor sees at a placement: no model is loaded, and a decision takes at most four small statements.
 
 The rules of the cache: offers that have started or been paused are seen by every process within five seconds.
 """
 
 import uuid
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
-
-from django.db.models import Count, Exists, Min, OuterRef, Q
 
 from config.foundation.ttl_cache import TtlCache
-from customers.identity.models import ConsentDenial, Identifier
-from customers.segments.membership import find_matching_segments
-from recommendations.offers.models import Offer, OfferContent, OfferExposure, QueuedOffer
+from recommendations.offers.models import Offer, OfferContent, OfferExposure
 from recommendations.offers.outcomes import Outcome
+from recommendations.offers.visitor_state import (
+    OfferHistory,
+    OfferVisitor,
+    VisitorState,
+    identify_visitor,
+    load_state,
+    store_exposures,
+)
 from recommendations.sending.holdout import is_held_out
 
-FREQUENCY_WINDOW = timedelta(days=1)
 FALLBACK_LANGUAGE = "en"
 
 
@@ -56,42 +57,12 @@ class OfferDecision:
     outcomes: list[tuple[Offer, Outcome]] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class OfferVisitor:
-    """Who asks. customer_id: None if unknown or without consent to personalization. subject: whose group the hash decides."""
-
-    customer_id: int | None = None
-    anonymous_id: str = ""
-
-    @property
-    def subject(self) -> str:
-        if self.customer_id is not None:
-            return str(self.customer_id)
-        return f"visitor:{self.anonymous_id}" if self.anonymous_id else ""
-
-
-class OfferHistory(NamedTuple):
-    """The decisions for a visitor about one offer: how many in the last day, and whether the first was for the holdout group."""
-
-    shows: int
-    is_held_out: bool
-
-
-@dataclass(frozen=True)
-class VisitorState:
-    """What is known about a visitor for the candidates: segments, queued offers and earlier decisions, by IDs."""
-
-    segments: frozenset[int] = frozenset()
-    queued: frozenset[int] = frozenset()
-    history: Mapping[int, OfferHistory] = field(default_factory=dict)
-
-
 def decide_offer(*, request: OfferRequest, now: datetime, is_recorded: bool = True) -> OfferDecision:
     """Return what a visitor sees at a placement, and record it unless this is only a preview."""
     offers = [offer for offer in list_running_offers(request.placement) if is_within_period(offer, now)]
     if not offers:
         return OfferDecision()
-    visitor = identify_visitor(request)
+    visitor = identify_visitor(user_id=request.user_id, anonymous_id=request.anonymous_id)
     state = load_state(visitor, offers, now)
     decision = OfferDecision()
     exposures = []
@@ -123,7 +94,7 @@ def decide_offer(*, request: OfferRequest, now: datetime, is_recorded: bool = Tr
             }
             decision.offer = ShownOffer(offer.key, offer.name, exposure.exposure_id, **fields)
     if is_recorded and exposures:
-        OfferExposure.objects.bulk_create(exposures)
+        store_exposures(exposures)
     return decision
 
 
@@ -150,62 +121,6 @@ def is_in_holdout(offer: Offer, visitor: OfferVisitor, history: OfferHistory | N
     return bool(visitor.subject) and is_held_out(
         salt=offer.salt, customer_id=visitor.subject, share=Decimal(offer.holdout_share)
     )
-
-
-def identify_visitor(request: OfferRequest) -> OfferVisitor:
-    """Return the visitor of a request; the user ID counts more than the anonymous ID. Who has declined profiling stays unknown."""
-    names = [(Identifier.Kind.USER_ID, request.user_id), (Identifier.Kind.ANONYMOUS_ID, request.anonymous_id)]
-    condition = Q()
-    for kind, value in names:
-        if value:
-            condition |= Q(kind=kind, value=value)
-    if not condition:
-        return OfferVisitor()
-    denied = ConsentDenial.objects.filter(kind=OuterRef("kind"), value=OuterRef("value"))
-    rows = list(
-        Identifier.objects.filter(condition)
-        .annotate(is_denied=Exists(denied))
-        .values_list("kind", "customer_id", "customer__erased_at", "is_denied")
-    )
-    if any(erased_at is not None or is_denied for _kind, _customer_id, erased_at, is_denied in rows):
-        return OfferVisitor()
-    owners = {kind: customer_id for kind, customer_id, _erased_at, _is_denied in rows}
-    customer_id = owners.get(Identifier.Kind.USER_ID) if request.user_id else owners.get(Identifier.Kind.ANONYMOUS_ID)
-    return OfferVisitor(customer_id, request.anonymous_id)
-
-
-def load_state(visitor: OfferVisitor, offers: Sequence[Offer], now: datetime) -> VisitorState:
-    """Read what decides about the offers, by one query for each kind of it."""
-    history = read_history(visitor, offers, now)
-    if visitor.customer_id is None:
-        return VisitorState(history=history)
-    segments = {offer.segment_id: offer.segment for offer in offers if offer.segment is not None}
-    queued = QueuedOffer.objects.filter(customer_id=visitor.customer_id, expires_at__gt=now, offer__in=offers)
-    return VisitorState(
-        find_matching_segments(customer_id=visitor.customer_id, segments=list(segments.values()), as_of=now),
-        frozenset(queued.values_list("offer_id", flat=True)),
-        history,
-    )
-
-
-def read_history(visitor: OfferVisitor, offers: Sequence[Offer], now: datetime) -> dict[int, OfferHistory]:
-    """Return the earlier decisions for the visitor, for the customer or on this device."""
-    condition = Q(customer_id=visitor.customer_id) if visitor.customer_id is not None else Q()
-    if visitor.anonymous_id:
-        condition |= Q(anonymous_id=visitor.anonymous_id)
-    if not condition:
-        return {}
-    rows = (
-        OfferExposure.objects.filter(condition, offer__in=offers, decided_at__lte=now)
-        .order_by()
-        .values_list("offer_id")
-        .annotate(
-            shows=Count("pk", filter=Q(decided_at__gt=now - FREQUENCY_WINDOW)),
-            first_at=Min("decided_at"),
-            held_out_at=Min("decided_at", filter=Q(arm=OfferExposure.Arm.HELD_OUT)),
-        )
-    )
-    return {offer_id: OfferHistory(shows, held_out_at == first_at) for offer_id, shows, first_at, held_out_at in rows}
 
 
 def is_within_period(offer: Offer, now: datetime) -> bool:

@@ -1,6 +1,8 @@
 """The browsers in which customers receive push notifications."""
 
+import json
 from binascii import Error as Base64Error
+from collections.abc import Iterable
 from datetime import datetime
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -48,6 +50,13 @@ def remove_subscription(endpoint: str) -> bool:
     """Forget a browser; return whether it was known. Only the browser itself knows its endpoint."""
     deleted, _by_model = PushSubscription.objects.filter(endpoint_hash=hash_endpoint(endpoint)).delete()
     return bool(deleted)
+
+
+def forget_gone_browsers(recipients: Iterable[str]) -> int:
+    """Forget the browsers of addresses that push services no longer know; return how many were known."""
+    hashes = [hash_endpoint(json.loads(recipient)[0]) for recipient in recipients]
+    deleted, _by_model = PushSubscription.objects.filter(endpoint_hash__in=hashes).delete()
+    return deleted
 
 
 def check_subscription(*, endpoint: str, public_key: str, auth_secret: str) -> None:

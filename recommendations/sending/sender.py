@@ -19,6 +19,7 @@ from recommendations.sending.checks.candidates import DueDelivery, load_customer
 from recommendations.sending.checks.eligibility import decide
 from recommendations.sending.composition import compose
 from recommendations.sending.outbox import store_in_outbox
+from recommendations.sending.push_subscriptions import forget_gone_browsers
 from recommendations.sending.queue import apply_origin_states
 from recommendations.sending.recording import ResultRow, write_choices, write_decisions, write_results, write_rows
 from recommendations.sending.recovery import recover_interrupted
@@ -72,7 +73,7 @@ class SendingWorker:
         self.run = SendingRun()
         self._settings = load_sending_settings()
         self._client = DeliveryClient({})
-        self._open: dict[int, str] = {}  # delivery → channel, of messages without a result
+        self._open: dict[int, tuple[str, str]] = {}  # delivery → channel and address, of messages without a result
         self._unreachable: set[str] = set()  # channels whose server could not be reached: they wait for the next run
 
     @property
@@ -142,7 +143,7 @@ class SendingWorker:
             if channel.uses_outbox():
                 continue
             self._client.configure(channel.get_process_options())
-            self._open[message.delivery_id] = message.channel
+            self._open[message.delivery_id] = message.channel, message.recipient
             try:
                 job = channel.build_job(message)
             except (OSError, LookupError, ValueError) as error:  # an account that is incomplete, or refused
@@ -155,13 +156,17 @@ class SendingWorker:
     def record(self, results: Sequence[SendResult]) -> None:
         if not results:
             return
-        understood = []
+        understood, gone = [], []
         for result in results:
-            key = self._open.pop(result.delivery_id, "")
+            key, recipient = self._open.pop(result.delivery_id, ("", ""))
             understood.append(understand(result, CHANNELS[key]) if key else result)
             self.run.count(understood[-1].outcome)
+            if understood[-1].is_gone:
+                gone.append(recipient)
             if key and result.outcome == "unreachable":
                 self._unreachable.add(key)
+        if gone:
+            forget_gone_browsers(gone)
         write_results(understood, now=self.now)
 
     def finish(self) -> None:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
+import numpy.typing as npt
 from django.utils.translation import gettext as _
 
-from config.foundation.array_types import AnyInts, Rows
+from config.foundation.array_types import AnyFloats, AnyInts, Rows
 from customers.events.recent.interactions import RecentActivity
-from recommendations.engine.linear_algebra.set_kernels import are_members
 from recommendations.engine.online.ensemble_scorer import DeadlineExceededError, ScoredHistory
 from recommendations.engine.placements import FOR_YOU
 from recommendations.merchandising.rules.ranking import apply_factors
@@ -27,6 +27,7 @@ from recommendations.serving.pipeline.explain import explain
 from recommendations.serving.pipeline.scoring import score_visitor
 from recommendations.serving.pipeline.visitor import identify_visitor, read_activity
 from recommendations.serving.pipeline.workspaces import WorkspacePool
+from recommendations.serving.rank_kernels import DISMISSED, FILTERED, UNAVAILABLE, score_ranked
 from recommendations.serving.request import (
     InvalidRequestError,
     RecommendationRequest,
@@ -42,7 +43,9 @@ RANK = "rank"
 MAX_RANKED_PRODUCTS = 1000
 ORIGINAL_ORDER = "as-given"  # the strategy when nothing is known about the visitor; sent over REST
 # why a product is left out; sent over REST
-DISMISSED, NOT_SHOWN, OUT_OF_STOCK, FILTERED = "dismissed", "not_shown", "out_of_stock", "filter"
+NOT_SHOWN = "not_shown"
+LEFT_OUT_REASONS = {DISMISSED: "dismissed", UNAVAILABLE: "out_of_stock", FILTERED: "filter"}
+NO_SCORES, NO_FLAGS = np.empty(0, np.float32), np.empty(0, np.bool_)
 
 
 @dataclass(frozen=True)
@@ -94,24 +97,31 @@ def rank_products(
     rows = state.products.find_rows(product_ids)
     with WorkspacePool(state) as workspaces:
         context = _build_rank_context(request, state, workspaces, now=now, depth=len(rows), activity=activity)
-        left_out = _find_excluded_products(context, rows, request.filter)
-        positions: AnyInts = np.arange(len(rows))
-        if left_out:
-            positions = np.delete(positions, list(left_out))
         scored, problem = _score_visitor(context)
-        positions, scores = _sort_positions(rows, positions, scored, context.factors)
+        is_match = NO_FLAGS
+        if request.filter is not None:
+            is_match = state.products.get_expression_mask(bind_expression(request.filter, now))
+        causes, kept, values = score_ranked(
+            rows,
+            context.allowed,
+            np.array(context.visitor.dismissed, np.int32),  # for a read-only array, the kernel would be compiled again
+            is_match,
+            NO_SCORES if scored is None else scored.work.total,
+            NO_SCORES if scored is None else scored.ensemble.static_scores,
+        )
+        left_out = _list_left_out(causes, rows, product_ids, state) if len(kept) < len(rows) else []
+        positions, scores = _sort_positions(rows, kept, values, context.factors, is_scored=scored is not None)
         ranked_rows = rows[positions]
         reasons = {}
         if request.explain and scored is not None:
             candidates = Candidates(RANK, ranked_rows, scores, scored, placement=FOR_YOU)
             reasons = explain(context, candidates, ranked_rows[scores > 0].tolist())
         row_list = ranked_rows.tolist()
-        cards = state.products.cards
         items = ItemColumns(
             list(map(product_ids.__getitem__, positions.tolist())),
             1,
             scores,
-            [cards[row] if row >= 0 else None for row in row_list],
+            state.products.cards,
             reasons,
             row_list,
             list_item_boosts(row_list, request.boost if request.explain else (), state.products, now),
@@ -126,7 +136,7 @@ def rank_products(
         took_ms=round((time.perf_counter() - started) * 1000, 2),
         items=items,
         stale=source.is_stale,
-        left_out=[(product_ids[position], left_out[position]) for position in sorted(left_out)],
+        left_out=left_out,
         state=state,
         is_identifiable=not context.visitor.has_opted_out,
     )
@@ -171,39 +181,31 @@ def _score_visitor(context: RecommendationContext) -> tuple[ScoredHistory | None
 
 
 def _sort_positions(
-    rows: Rows, positions: AnyInts, scored: ScoredHistory | None, factors: Factors | None
-) -> tuple[AnyInts, np.ndarray]:
-    """Return the positions in the list, best first, and their scores.
-
-    Unknown products come last.
-    """
-    scores = np.zeros(len(positions), np.float32)
-    is_known = rows[positions] >= 0
-    if scored is not None and len(positions):
-        scores[is_known] = scored.get_scores(rows[positions][is_known])
+    rows: Rows, positions: AnyInts, scores: AnyFloats, factors: Factors | None, *, is_scored: bool
+) -> tuple[AnyInts, AnyFloats]:
+    """Return the positions in the list, best first, and their scores; ties keep the given order, and unknown products come last."""
+    kept_rows = rows[positions]
+    if factors is None and (not is_scored or len(kept_rows) == 0 or kept_rows.min() >= 0):
+        order = (-scores).argsort(kind="stable")
+        return positions[order], scores[order]
+    is_known = kept_rows >= 0
     boosts = np.ones(len(positions), np.float32)
     if factors is not None:
-        boosts[is_known] = factors[rows[positions][is_known]]
+        boosts[is_known] = factors[kept_rows[is_known]]
         scores = apply_factors(scores=scores, factors=boosts)
     # the last key sorts first: by score, then unknown products last, then by boost; stable, so that ties keep the given order
-    order = np.lexsort((-boosts, ~is_known & (scored is not None), -scores))
+    order = np.lexsort((-boosts, ~is_known & is_scored, -scores))
     return positions[order], scores[order]
 
 
-def _find_excluded_products(
-    context: RecommendationContext, rows: Rows, expression: Expression | None
-) -> dict[int, str]:
-    """Return position → reason for products that must not be shown; unknown products may stay, unless there is a filter."""
-    products = context.state.products
-    is_known = rows >= 0
-    is_dismissed = is_known & are_members(rows, context.visitor.dismissed)
-    is_unavailable = is_known & ~context.allowed[rows] & ~is_dismissed
-    reasons: dict[int, str] = {}
-    if expression is not None:
-        is_match = products.get_expression_mask(bind_expression(expression, context.now))
-        reasons = dict.fromkeys(np.flatnonzero(~(is_match[rows] & is_known)).tolist(), FILTERED)
-    reasons |= dict.fromkeys(np.flatnonzero(is_dismissed).tolist(), DISMISSED)
-    return reasons | {
-        position: OUT_OF_STOCK if products.shown[rows[position]] else NOT_SHOWN
-        for position in np.flatnonzero(is_unavailable).tolist()
-    }
+def _list_left_out(
+    causes: npt.NDArray[np.int8], rows: Rows, product_ids: Sequence[str], state: ServingState
+) -> list[tuple[str, str]]:
+    """Return the products that must not be shown, each with the reason."""
+    left_out = []
+    for position in np.flatnonzero(causes).tolist():
+        reason = LEFT_OUT_REASONS[causes[position]]
+        if causes[position] == UNAVAILABLE and not state.products.shown[rows[position]]:
+            reason = NOT_SHOWN
+        left_out.append((product_ids[position], reason))
+    return left_out

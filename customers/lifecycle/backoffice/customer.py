@@ -22,6 +22,7 @@ from customers.identity.personal_data.masking import may_see_personal
 from customers.lifecycle.backoffice.customer_names import get_customer_name
 from customers.lifecycle.backoffice.customer_tabs import CustomerView, find_tab, list_tabs
 from customers.lifecycle.backoffice.labels.customer_sentences import describe_customer
+from customers.lifecycle.backoffice.labels.next_order_labels import describe_date_interval
 from customers.lifecycle.backoffice.panels.predictions_panel import describe_target
 from customers.lifecycle.models import ScoreModel
 from customers.lifecycle.portrait.customer_profile import build_customer_profile, list_order_times
@@ -152,18 +153,4 @@ def describe_spend_interval(value: Mapping[str, Any], currency: str) -> str:
     return _("spend, 80%% interval: %(low)s to %(high)s") % {
         "low": format_whole_money(value["spend_low"], currency),
         "high": format_whole_money(value["spend_high"], currency),
-    }
-
-
-def describe_date_interval(next_order: Mapping[str, Any]) -> str:
-    if next_order["likeliest"] is None:
-        return ""
-    text = (
-        _("if the customer orders again; 50%% interval: %(earliest)s to %(latest)s")
-        if next_order["conditional"]
-        else _("50%% interval: %(earliest)s to %(latest)s")
-    )
-    return text % {
-        "earliest": format_full_day(next_order["earliest"]),
-        "latest": format_full_day(next_order["latest"]),
     }

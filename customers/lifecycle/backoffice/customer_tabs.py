@@ -20,6 +20,7 @@ from customers.identity.backoffice.trait_forms import make_trait_forms
 from customers.identity.models import Consent, Customer, Identifier
 from customers.lifecycle.backoffice.labels.amount_labels import describe_left_out
 from customers.lifecycle.backoffice.labels.clv_labels import describe_value
+from customers.lifecycle.backoffice.labels.next_order_labels import describe_date_interval
 from customers.lifecycle.backoffice.panels.predictions_panel import build_predictions_panel
 from customers.lifecycle.backoffice.panels.registry import build_customer_panels, list_visible_panels
 from customers.lifecycle.clv.active_history import ActiveHistory, compute_active_history
@@ -146,12 +147,13 @@ def build_profile_tab(view: CustomerView) -> Context:
 def build_predictions_tab(view: CustomerView) -> Context:
     """Return the predictions and the probability active over time; nothing of them if consent withholds it."""
     if view.profile is None or view.withheld.withheld:
-        return {"predictions": [], "active_chart": None, "value_labels": {}}
+        return {"predictions": [], "active_chart": None, "value_labels": {}, "next_order_label": ""}
     history = compute_active_history(customer_id=view.customer.pk, as_of=view.as_of, score_models=view.score_models)
     return {
         "predictions": build_predictions_panel(view.profile, view.score_models),
         "active_chart": make_active_chart(history),
         "value_labels": describe_value(view.profile["value"], view.score_models),
+        "next_order_label": describe_date_interval(view.profile["next_order"]),
     }
 
 

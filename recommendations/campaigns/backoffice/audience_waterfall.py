@@ -9,6 +9,7 @@ from django.utils.translation import ngettext
 from config.foundation.number_formats import join_list
 from customers.identity.models import Consent
 from recommendations.campaigns.audience import AudiencePreview
+from recommendations.campaigns.audience_hints import find_hints
 from recommendations.campaigns.models import Campaign
 
 
@@ -29,6 +30,7 @@ def build_waterfall_context(preview: AudiencePreview | None) -> dict[str, object
         "steps": build_waterfall(preview),
         "effect": describe_effect(preview),
         "too_small": is_too_small(preview),
+        "hints": find_hints(preview),
         "counted_at": preview.as_of,
     }
 
@@ -77,11 +79,14 @@ def build_waterfall(preview: AudiencePreview) -> list[WaterfallStep]:
 
 
 def describe_reach(channel: str) -> str:
-    if channel == Campaign.Channel.EMAIL:
-        return _("With an email address.")
-    if channel == Campaign.Channel.ON_SITE:
-        return _("With a user ID or a known browser.")
-    return _("With a user ID.")
+    return {
+        Campaign.Channel.EMAIL: _("With an email address."),
+        Campaign.Channel.SMS: _("With a phone number."),
+        Campaign.Channel.WHATSAPP: _("With a phone number."),
+        Campaign.Channel.PUSH: _("With a browser that is subscribed to notifications."),
+        Campaign.Channel.WECOM: _("With a WeCom contact."),
+        Campaign.Channel.ON_SITE: _("With a user ID or a known browser."),
+    }.get(Campaign.Channel(channel), _("With a user ID."))
 
 
 def describe_consent(purposes: list[str]) -> str:

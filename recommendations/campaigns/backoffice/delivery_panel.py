@@ -79,7 +79,8 @@ def make_line(delivery: Delivery, run: CampaignRun | None, version: TemplateVers
 
 def describe_reason(delivery: Delivery) -> str:
     """Return why the customer did not get the message; empty for one that was sent."""
-    if delivery.status == Delivery.Status.SKIPPED:
+    was_canceled = delivery.status == Delivery.Status.CANCELED and delivery.skip_reason != Delivery.SkipReason.CANCELED
+    if delivery.status == Delivery.Status.SKIPPED or was_canceled:
         return capfirst(delivery.get_skip_reason_display())
     if delivery.status == Delivery.Status.PENDING:
         return _("Waits until it is due.")

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from config.foundation.charts import build_funnel_chart
 from customers.identity.personal_data.masking import may_see_personal
 from customers.segments.conditions.condition_tree import ConditionError
+from recommendations.campaigns.audience_hints import find_hints
 from recommendations.campaigns.backoffice.audience_waterfall import build_waterfall, describe_effect, is_too_small
 from recommendations.campaigns.exports import stream_audience, stream_holdout_group
 from recommendations.campaigns.kept_previews import get_preview
@@ -57,6 +58,7 @@ def show_preview(request: HttpRequest, *, model_admin: ModelAdmin, campaign_id: 
         ),
         "effect": describe_effect(preview),
         "too_small": is_too_small(preview),
+        "hints": find_hints(preview),
     }
     return TemplateResponse(request, "admin/campaigns/preview.html", context)
 

@@ -10,6 +10,8 @@ from rest_framework import serializers
 from config.foundation.rest.strict_types import StrictTypesMixin
 from customers.identity.personal_data.masking import mask_id, may_see_personal
 from customers.segments.models import Segment
+from recommendations.campaigns.audience import AudiencePreview
+from recommendations.campaigns.audience_hints import HintCode, find_hints
 from recommendations.campaigns.locked_fields import get_locked_fields, get_locked_message
 from recommendations.campaigns.models import Campaign, CampaignRun
 from recommendations.messaging.models import MessageTemplate
@@ -87,6 +89,11 @@ def get_current_value(campaign: Campaign, name: str) -> Any:
     return list(campaign.excluded_segments.all()) if name == "excluded_segments" else getattr(campaign, name)
 
 
+class AudienceHintSerializer(serializers.Serializer[Any]):
+    code = serializers.ChoiceField(choices=HintCode.choices)
+    text = serializers.CharField(help_text=_("Why nobody is left, and what to do, in the language of the request."))
+
+
 class AudiencePreviewSerializer(serializers.Serializer[Any]):
     """The number of customers at each step: segment → included → reachable → consented → held out → audience."""
 
@@ -117,6 +124,11 @@ class AudiencePreviewSerializer(serializers.Serializer[Any]):
     mde_missing = serializers.CharField(
         help_text=_("Why mde is null: no_audience, no_holdout, no_buyers, all_bought or too_small.")
     )
+    hints = serializers.SerializerMethodField(help_text=_("What to do if nobody is left after a step."))
+
+    @extend_schema_field(AudienceHintSerializer(many=True))
+    def get_hints(self, preview: AudiencePreview) -> list[dict[str, str]]:
+        return [{"code": hint.code.value, "text": hint.text} for hint in find_hints(preview)]
 
 
 class CampaignRunSerializer(serializers.ModelSerializer[CampaignRun]):

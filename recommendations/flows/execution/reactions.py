@@ -20,7 +20,7 @@ from recommendations.flows.capture.taken_signals import TakenSignal, take_signal
 from recommendations.flows.execution.history import StayHistory, read_history
 from recommendations.flows.execution.people import select_matching
 from recommendations.flows.execution.published_graphs import load_graphs
-from recommendations.flows.execution.signal_events import build_entry_events, read_properties_of
+from recommendations.flows.execution.signal_events import build_entry_events, find_stop, read_properties_of
 from recommendations.flows.execution.stays import (
     COLUMNS,
     Stay,
@@ -33,6 +33,7 @@ from recommendations.flows.execution.stays import (
 from recommendations.flows.machine.decisions import matches_filters, may_enter
 from recommendations.flows.machine.graph import FlowGraph
 from recommendations.flows.models import Flow, FlowListener, FlowVersion
+from recommendations.flows.queued_messages import StoppedPerson, cancel_for_stopped
 
 LOCK_NAME = "flows.signals"
 CHUNK_SIZE = 2_000
@@ -182,6 +183,7 @@ class SignalReaction:
         self.eligible: dict[int, set[int]] = {}  # version → customers who match its filter
         self.triggered: set[tuple[int, int]] = set()  # version, signal
         self.events: dict[int, dict[str, Any]] = {}  # signal → what templates get as event
+        self.stopped: list[StoppedPerson] = []
 
     def react(self, signals: Sequence[TakenSignal]) -> None:
         signals = [signal for signal in signals if self.is_awaited(signal)]
@@ -192,6 +194,7 @@ class SignalReaction:
             self.active[stay.customer_id][stay.flow_id] = stay
         self.load_candidates(signals)
         for signal in signals:
+            self.note_stops(signal)
             for stay in list(self.active[signal.customer_id or 0].values()):
                 if stay.version_id in self.listening.awaiting.get(signal.name, ()):
                     self.advance(stay, signal)
@@ -199,6 +202,7 @@ class SignalReaction:
                 self.enter(version, signal)
         insert_stays(self.entered, now=self.now)
         update_stays(sorted(self.changed.values(), key=lambda stay: stay.id))
+        cancel_for_stopped(self.stopped, now=self.now)
 
     def is_awaited(self, signal: TakenSignal) -> bool:
         is_inside = signal.kind == "event" and signal.name in self.listening.awaiting
@@ -268,18 +272,24 @@ class SignalReaction:
         self.counts[version.pk, "", "entered"] += 1
         self.counts[version.pk, graph.first, "arrived"] += 1
 
+    def note_stops(self, signal: TakenSignal) -> None:
+        """Note the versions whose goal or exit the event is, also for customers who have passed all steps of them."""
+        assert signal.customer_id is not None
+        for version_id in self.listening.awaiting.get(signal.name, ()):
+            if status := find_stop(self.listening.graphs[version_id], signal):
+                self.stopped.append((version_id, signal.customer_id, signal.at, status))
+
     def advance(self, stay: Stay, signal: TakenSignal) -> None:
         """End a stay, or the wait at its step, if that is what the event does."""
         if signal.at < stay.triggered_at:
             return  # a late event from before the trigger
         graph = self.listening.graphs[stay.version_id]
+        if status := find_stop(graph, signal):
+            stay.finish(status, at=self.now, counts=self.counts)
+            del self.active[stay.customer_id][stay.flow_id]
+            self.note_change(stay)
+            return
         properties = read_properties_of(signal)
-        for status, part in graph.list_stop_events():
-            if normalize_event(part["event"]) == signal.name and matches_filters(properties, part.get("where", [])):
-                stay.finish(status, at=self.now, counts=self.counts)
-                del self.active[stay.customer_id][stay.flow_id]
-                self.note_change(stay)
-                return
         step = graph.steps[stay.step_key]
         if (
             step.kind == "wait_event"

@@ -1,10 +1,16 @@
-"""What the templates of a flow get as ``event``: the product that the signal is about, from the catalog, and the properties of an event."""
+"""What a signal contains: whether it is the goal or an exit, and what the templates of a flow get as ``event``.
+
+That is the product that the signal is about, from the catalog, and the properties of an event.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from catalog.models import Product
+from recommendations.flows.capture.event_names import normalize_event
 from recommendations.flows.capture.taken_signals import TakenSignal
+from recommendations.flows.machine.decisions import matches_filters
+from recommendations.flows.machine.graph import FlowGraph
 
 MAX_STORED_TEXT = 500
 
@@ -57,3 +63,12 @@ def describe_product(product: Product) -> dict[str, Any]:
         "category": product.category.path if product.category else "",
     }
     return {name: value for name, value in described.items() if value}
+
+
+def find_stop(graph: FlowGraph, signal: TakenSignal) -> str:
+    """Return the status to which an event leads as the goal or an exit of a flow; empty if it is neither."""
+    properties = read_properties_of(signal)
+    for status, part in graph.list_stop_events():
+        if normalize_event(part["event"]) == signal.name and matches_filters(properties, part.get("where", [])):
+            return status
+    return ""

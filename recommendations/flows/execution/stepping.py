@@ -34,6 +34,7 @@ from recommendations.flows.machine.definition_schema import BEST_HOUR
 from recommendations.flows.machine.graph import FlowGraph, FlowStep
 from recommendations.flows.machine.wait_times import compute_wait_end, find_next_hour
 from recommendations.flows.models import Flow, FlowEntry, FlowVersion
+from recommendations.flows.queued_messages import StoppedPerson, cancel_for_stopped
 
 logger = logging.getLogger(__name__)
 
@@ -151,6 +152,7 @@ class FlowChunk:
         self.passed: list[PassedStep] = []
         self.passed_steps = 0
         self.lag_seconds = 0.0
+        self.stopped: list[StoppedPerson] = []
         self.people: Mapping[int, FlowPerson] = {}
         self.groups: dict[str, list[Stay]] = defaultdict(list)
 
@@ -165,6 +167,7 @@ class FlowChunk:
                 self.execute(step, group)
         insert_passed_steps(self.passed, now=self.now)
         update_stays(sorted(stays, key=lambda stay: stay.id))
+        cancel_for_stopped(self.stopped, now=self.now)
         add_counts(self.counts)
 
     def remove_stopped(self, stays: Sequence[Stay]) -> list[Stay]:
@@ -181,6 +184,7 @@ class FlowChunk:
             for stay in remaining:
                 if stay.customer_id in matching:
                     stay.finish(status, at=self.now, counts=self.counts)
+                    self.stopped.append((stay.version_id, stay.customer_id, self.now, status))
             remaining = [stay for stay in remaining if stay.customer_id not in matching]
         return remaining
 

@@ -22,11 +22,14 @@ WITH wanted AS (
         ORDER BY c.id LIMIT (SELECT count(*) FROM wanted)
         FOR UPDATE OF c SKIP LOCKED
     ) code
+), claimed AS (
+    UPDATE messaging_couponcode c
+    SET claimed_at = %(now)s, delivery_id = wanted.delivery_id, customer_id = wanted.customer_id
+    FROM free JOIN wanted USING (position)
+    WHERE c.id = free.id RETURNING c.id
 )
-UPDATE messaging_couponcode c
-SET claimed_at = %(now)s, delivery_id = wanted.delivery_id, customer_id = wanted.customer_id
-FROM free JOIN wanted USING (position)
-WHERE c.id = free.id
+UPDATE messaging_couponpool SET claimed_count = claimed_count + claimed.number
+FROM (SELECT count(*) AS number FROM claimed) AS claimed WHERE key = %(pool)s AND claimed.number > 0
 """
 READ_SQL = """
 SELECT c.delivery_id, c.code FROM messaging_couponcode c JOIN messaging_couponpool p ON p.id = c.pool_id

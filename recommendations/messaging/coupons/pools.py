@@ -9,7 +9,7 @@ from datetime import datetime
 from itertools import batched
 
 from django.db import connection
-from django.db.models import Count, Q, QuerySet
+from django.db.models import F, QuerySet
 from django.utils.translation import gettext as _
 
 from recommendations.messaging.models import CouponPool
@@ -19,7 +19,12 @@ MAX_CODE = 100
 MAX_GENERATED = 1_000_000
 BATCH = 10_000
 ADD_SQL = """
-INSERT INTO messaging_couponcode (pool_id, code) SELECT %s, code FROM unnest(%s::text[]) AS given (code) ON CONFLICT (pool_id, code) DO NOTHING
+WITH added AS (
+    INSERT INTO messaging_couponcode (pool_id, code) SELECT %(pool)s, code FROM unnest(%(codes)s::text[]) AS given (code)
+    ON CONFLICT (pool_id, code) DO NOTHING RETURNING id
+)
+UPDATE messaging_couponpool SET code_count = code_count + added.number
+FROM (SELECT count(*) AS number FROM added) AS added WHERE id = %(pool)s RETURNING added.number
 """
 
 
@@ -37,7 +42,7 @@ class AddedCodes:
 
 def count_codes(pools: QuerySet[CouponPool]) -> QuerySet[CouponPool]:
     """Annotate pools with `total` and `free`."""
-    return pools.annotate(total=Count("codes"), free=Count("codes", filter=Q(codes__claimed_at__isnull=True)))
+    return pools.annotate(total=F("code_count"), free=F("code_count") - F("claimed_count"))
 
 
 def describe_state(pool: CouponPool, *, now: datetime) -> tuple[str, str]:
@@ -82,8 +87,8 @@ def add_codes(*, pool: CouponPool, codes: Iterable[str]) -> AddedCodes:
     added = total = 0
     with connection.cursor() as cursor:
         for batch in batched(codes, BATCH):
-            cursor.execute(ADD_SQL, [pool.pk, list(batch)])
-            added += cursor.rowcount
+            cursor.execute(ADD_SQL, {"pool": pool.pk, "codes": list(batch)})
+            added += sum(number for (number,) in cursor.fetchall())
             total += len(batch)
     return AddedCodes(added, total - added)
 

@@ -12,6 +12,7 @@ from customers.identity.personal_data.hashing import normalize_phone
 from recommendations.sending.channels.base import OutgoingMessage
 from recommendations.sending.channels.registry import PROVIDER_CHANNELS, understand
 from recommendations.sending.models import PushSubscription
+from recommendations.sending.push_subscriptions import forget_gone_browsers
 from recommendations.sending.transport.http import HttpSender
 
 TIMEOUT_SECONDS = 10.0
@@ -21,7 +22,8 @@ def send_trial(channel_key: str, *, recipient: str, subject: str = "", text: str
     """Send a message; return the problem in words, or ""."""
     channel = next(channel for channel in PROVIDER_CHANNELS if channel.key == channel_key)
     try:
-        job = channel.build_job(build_message(channel_key, find_address(channel.address, recipient), subject, text))
+        address = find_address(channel.address, recipient)
+        job = channel.build_job(build_message(channel_key, address, subject, text))
     except LookupError as error:
         return str(error.args[0]) if error.args else _("The account is not complete.")
     except (OSError, ValueError) as error:
@@ -34,6 +36,11 @@ def send_trial(channel_key: str, *, recipient: str, subject: str = "", text: str
     result = understand(result, channel)
     if result.outcome == "sent":
         return ""
+    if result.is_gone:
+        forget_gone_browsers([address])
+        return _(
+            "This browser is no longer subscribed, and was removed. Open the shop in a browser and subscribe again."
+        )
     details = f"{result.code or ''} {result.text}".strip()[:300]
     if result.outcome == "permanent":
         return _("The provider refused the message: %(details)s. Check the account.") % {"details": details}

@@ -4,6 +4,7 @@ import json
 import os
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import jwt
@@ -20,6 +21,7 @@ from recommendations.sending.transport.journal import SendResult
 RECORD_SIZE = 4096
 LIFETIME = 86_400  # how long the push service keeps a message for a browser that is off
 MAX_PAYLOAD = 3_900
+GONE = (404, 410)  # RFC 8030, section 7.3: the push service no longer knows the subscription
 
 
 class WebPushProvider:
@@ -50,6 +52,9 @@ class WebPushProvider:
         )
 
     def read_answer(self, result: SendResult) -> SendResult:
+        """Return the result; a subscription that no longer exists is forgotten, and the customer's next browser is tried."""
+        if result.code in GONE:
+            return replace(result, outcome="temporary", is_gone=True, text="The browser is no longer subscribed.")
         return result
 
 

@@ -11,6 +11,8 @@ from django.db import connection
 from customers.identity.personal_data.encrypted_field import decrypt
 from recommendations.sending.channels.registry import CHANNELS
 
+WECOM_TRAIT = "wecom_external_userid"
+
 LIST_PRIORITIES = """
 WITH RECURSIVE priorities AS (
     (SELECT priority FROM sending_delivery WHERE status = 'pending' AND NOT is_paused ORDER BY priority DESC LIMIT 1)

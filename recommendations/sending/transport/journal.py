@@ -22,6 +22,7 @@ class SendResult:
 
     outcome: "sent"; "temporary" (try again later); "permanent"; "unreachable" (the server could not be reached or refused the log-in:
     nothing was sent, and others would fare alike); "uncertain" (handed over, but the answer is missing).
+    is_gone: the address no longer exists and must be forgotten.
     """
 
     delivery_id: int
@@ -30,6 +31,7 @@ class SendResult:
     code: int = 0
     text: str = ""
     provider_id: str = ""
+    is_gone: bool = False
 
 
 def read_boot_id() -> str:

@@ -29,7 +29,7 @@ REASON_SENTENCES: dict[str, str | Promise] = {
 }
 # what connects the product with others of the customer's history, or of the request
 PRODUCT_SENTENCES: dict[ExplanationReason, str | Promise] = {
-    ExplanationReason.SAME_BUYERS: gettext_lazy("People who chose %(titles)s choose it too"),
+    ExplanationReason.SAME_BUYERS: gettext_lazy("Customers who chose %(titles)s also chose it"),
     ExplanationReason.SIMILAR_PRODUCT: gettext_lazy("It is similar to %(titles)s"),
     ExplanationReason.SIMILAR_CUSTOMERS: gettext_lazy(
         "Customers who bought similar products, such as %(titles)s, buy it"

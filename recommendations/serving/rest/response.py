@@ -12,6 +12,8 @@ from recommendations.serving.pipeline.fallback import EmptyListReason
 from recommendations.serving.pipeline.reasons import ItemReason
 from recommendations.serving.rank import MAX_RANKED_PRODUCTS
 from recommendations.serving.response import ItemColumns, RecommendationResponse, RecommendedCategory, RecommendedItem
+from recommendations.serving.rest.item_kernels import write_items
+from recommendations.serving.rest.item_table import get_item_table
 from recommendations.serving.state.product_index import END_OF_ITEM, UNKNOWN_PRODUCT, ItemParts, ProductIndex
 from recommendations.serving.visitor_claims import UNVERIFIED
 
@@ -19,6 +21,7 @@ RANK = b'%d,"score":'
 RANKS = tuple(RANK % rank for rank in range(MAX_RANKED_PRODUCTS + 1))
 NO_REASON = b',"reason":null'
 NO_ITEMS = msgspec.Raw(b"[]")
+EMPTY_LIST = b'"items":[]'
 GET_PRODUCT_ID, GET_HEAD, GET_TAIL = itemgetter(1), itemgetter(2), itemgetter(3)  # of ItemParts
 
 
@@ -67,7 +70,7 @@ def encode_response(response: RecommendationResponse, *, is_unverified: bool = F
     """Return the JSON of a response; ``identity`` says if the customer ID of the request was ignored."""
     products = response.state.products if response.state is not None else None
     categories, left_out = response.categories, response.left_out
-    return _encoder.encode(
+    text = _encoder.encode(
         ResponseJSON(
             response.recommendation_id,
             response.scenario,
@@ -78,7 +81,7 @@ def encode_response(response: RecommendationResponse, *, is_unverified: bool = F
             response.model_version,
             response.stale,
             response.took_ms,
-            encode_items(response.items, products),
+            NO_ITEMS,
             response.next_cursor,
             msgspec.UNSET if categories is None else [_encode_category(category) for category in categories],
             msgspec.UNSET if left_out is None else [{"product_id": id_, "why": why} for id_, why in left_out],
@@ -86,6 +89,11 @@ def encode_response(response: RecommendationResponse, *, is_unverified: bool = F
             msgspec.UNSET if key is None else key,
         )
     )
+    if not response.items:
+        return text
+    # a quote within a JSON text has a backslash before it, so this can only be the field
+    first = text.index(EMPTY_LIST) + len(EMPTY_LIST) - 1
+    return b"".join((text[:first], encode_items(response.items, products), text[first:]))
 
 
 def encode_empty_reason(reason: EmptyListReason | None) -> EmptyReasonJSON | None:
@@ -93,10 +101,10 @@ def encode_empty_reason(reason: EmptyListReason | None) -> EmptyReasonJSON | Non
     return None if reason is None else EmptyReasonJSON(reason.code, reason.text, list(reason.filters))
 
 
-def encode_items(items: Sequence[RecommendedItem], products: ProductIndex | None) -> msgspec.Raw:
-    """Return the JSON of a list, joined from the parts that all responses share."""
-    if not items:
-        return NO_ITEMS
+def encode_items(items: Sequence[RecommendedItem], products: ProductIndex | None) -> bytes | memoryview:
+    """Return the JSON of the items of a list without its brackets, joined from the parts that all responses share."""
+    if isinstance(items, ItemColumns) and products is not None and (text := write_columns(items, products)):
+        return text
     ids, ranks, scores, reasons, rows, boosts = list_columns(items)
     parts: Sequence[ItemParts] = () if products is None else products.list_json(rows)
     if list(map(GET_PRODUCT_ID, parts)) != list(ids):
@@ -115,6 +123,19 @@ def encode_items(items: Sequence[RecommendedItem], products: ProductIndex | None
         [NO_REASON if reason is None else reason.json_field for reason in reasons],
         tails,
     )
+
+
+def write_columns(items: ItemColumns, products: ProductIndex) -> memoryview | None:
+    """Return what `encode_items` does, written by compiled code; None for items with other names than their product's, or with boosts."""
+    rows = items.rows
+    if items.boosts or min(rows) < 0 or list(map(products.product_ids.__getitem__, rows)) != items.product_ids:
+        return None
+    fields = [NO_REASON if reason is None else reason.json_field for reason in items.reasons]
+    text = write_items(
+        get_item_table(products, rows), np.array(rows, np.int32), items.first_rank, items.scores,
+        np.frombuffer(b"".join(fields), np.uint8), np.array(list(map(len, fields)), np.int32),
+    )  # fmt: skip
+    return memoryview(text)[:-1] if len(text) else None
 
 
 def list_columns(items: Sequence[RecommendedItem]) -> tuple[Sequence[Any], ...]:
@@ -148,12 +169,9 @@ def insert_fields(tail: bytes, fields: bytes) -> bytes:
     return tail[: -len(END_OF_ITEM)] + fields + END_OF_ITEM
 
 
-def join_items(*columns: Iterable[bytes]) -> msgspec.Raw:
-    """Return the JSON array of items, of which each consists of an entry of every column and ends with END_OF_ITEM."""
-    pieces = [b"[", *chain.from_iterable(zip(*columns, strict=True))]
-    pieces[-1] = pieces[-1].removesuffix(b",")
-    pieces.append(b"]")
-    return msgspec.Raw(b"".join(pieces))
+def join_items(*columns: Iterable[bytes]) -> bytes:
+    """Return the JSON of items without brackets, of which each consists of an entry of every column and ends with END_OF_ITEM."""
+    return b"".join(chain.from_iterable(zip(*columns, strict=True))).removesuffix(b",")
 
 
 def encode_numbers(values: Sequence[float], *, decimals: int) -> list[bytes]:

@@ -34,7 +34,7 @@ from recommendations.serving.search.search import search
 from recommendations.serving.search.snapshot import SearchSnapshot
 from recommendations.serving.search.synonym_table import SynonymTable, load_synonyms, read_fingerprint
 from recommendations.serving.state.loader import StateLoader, loader
-from recommendations.serving.state.pauses import pause_for_requests
+from recommendations.serving.state.pauses import exclude_from_collections, pause_for_requests
 
 REFRESH_INTERVAL_S = 1.0
 COUNT_INTERVAL_S = 30.0
@@ -171,8 +171,11 @@ class Searcher:
         )
         if self.snapshot is None:
             warm_up_search(snapshot)
+        is_other = self.snapshot is None or (self.snapshot.texts, self.snapshot.state) != (texts, state)
         self.snapshot, self.prepared = snapshot, None
         self.ready.set()
+        if is_other and self.thread is threading.current_thread():
+            exclude_from_collections()
 
     def refresh_synonyms(self, present: SynonymTable | None) -> SynonymTable:
         """Return the current synonyms; read again only if they changed."""

@@ -132,9 +132,12 @@ class SearchSnapshot:
                 corrects=autocorrect,
             )
 
+        all_catalog_rows = self.catalog_rows
+
+        # not with `self`: cached queries keep this function, and a cycle is never freed once it is excluded from garbage collections
         def weights(rows: Rows) -> npt.NDArray[np.floating]:
             assert popularity is not None
-            catalog_rows = self.catalog_rows[rows]
+            catalog_rows = all_catalog_rows[rows]
             return popularity(catalog_rows) * (catalog_rows >= 0)
 
         return self.queries.get_or_score((text, get_base_language(language), autocorrect), popularity, score)

@@ -6,7 +6,6 @@ fallbacks until the model is loaded and its kernels are compiled. While PostgreS
 and the responses are marked as stale.
 """
 
-import gc
 import logging
 import threading
 import time
@@ -31,6 +30,7 @@ from recommendations.engine.variety.product_groups import ProductGroups
 from recommendations.serving.state.compiled_blends import CompiledBlends
 from recommendations.serving.state.compiled_rules import CompiledRules, read_compiled_rules
 from recommendations.serving.state.model import ServingModel
+from recommendations.serving.state.pauses import exclude_from_collections
 from recommendations.serving.state.product_index import ProductIndex
 from recommendations.serving.state.reason_support import ReasonSupport
 from recommendations.serving.state.settings import DEFAULT_CONFIGS, PlacementConfigs, read_placement_configs
@@ -259,11 +259,7 @@ class StateLoader:
         is_other = self.prepared is not None or self.state is None or state.number != before.number
         self.state, self.prepared = state, None
         if is_other:
-            del before
-            # before the freeze, or the old state would never be freed; fast, because it scans only unfrozen objects
-            gc.collect()
-            # exclude long-lived arrays and dictionaries from later scans, each of which would take as long as many responses
-            gc.freeze()
+            exclude_from_collections()
 
     def _load_first_state(self, *, now: datetime) -> ServingState:
         """Return the catalog, in the order of the model's items, and the model, without its compiled blends."""

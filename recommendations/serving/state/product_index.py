@@ -1,5 +1,6 @@
 """The catalog in the memory of a worker, to filter and show products without a query."""
 
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -555,9 +556,9 @@ class ProductIndex:
 
     def _forget_expressions(self) -> None:
         """Replace the caches as a whole, so that what is computed from old values cannot get into the new ones."""
-        self._compute_mask = lru_cache(MAX_MASKS)(partial(compute_mask, products=self))
-        self._list_folded_texts = lru_cache(partial(fold_texts, products=self))
-        self._compute_boosts = lru_cache(MAX_BOOSTS)(partial(compute_boosts, products=self))
+        self._compute_mask = lru_cache(MAX_MASKS)(partial(_call_with_index, compute_mask, weakref.ref(self)))
+        self._list_folded_texts = lru_cache(partial(_call_with_index, fold_texts, weakref.ref(self)))
+        self._compute_boosts = lru_cache(MAX_BOOSTS)(partial(_call_with_index, compute_boosts, weakref.ref(self)))
 
     def _publish(self, now: datetime, *, changed: bool) -> None:
         """Make the changes visible; a product is shown from its publication date on."""
@@ -586,6 +587,15 @@ def select_or_default[T](values: Sequence[T], rows: npt.NDArray[np.int64], defau
     column[:-1], column[-1] = values, default
     selected: list[T] = column[rows].tolist()
     return selected
+
+
+def _call_with_index[A, R](
+    compute: Callable[[A, ProductIndex], R], reference: weakref.ref[ProductIndex], argument: A
+) -> R:
+    """Compute a value that the index caches: a cache that referred to its own index would keep it alive after it is replaced."""
+    products = reference()
+    assert products is not None, "its caller holds it"
+    return compute(argument, products)
 
 
 def fold_texts(name: str, products: ProductIndex) -> list[str]:

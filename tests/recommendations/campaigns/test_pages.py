@@ -12,8 +12,8 @@ from rest_framework.test import APIClient
 from config.access.grants import Grant
 from customers.segments.models import Segment
 from recommendations.campaigns.models import AudienceExport, Campaign
-from tests.makers import make_customer, make_profile, make_segment
-from tests.recommendations.campaigns.makers import find_salt
+from tests.makers import make_consent, make_customer, make_profile, make_segment
+from tests.recommendations.campaigns.makers import find_salt, make_campaign
 
 pytestmark = pytest.mark.django_db
 
@@ -47,6 +47,21 @@ def all_customers() -> Segment:
     for number in range(4):
         make_profile(make_customer(f"u{number}"), stage="loyal")
     return make_segment("all-customers")
+
+
+def test_an_audience_without_consents_says_how_to_get_them(api: APIClient) -> None:
+    customer = make_customer("u1", email="u1@example.com")
+    make_campaign(make_segment("all-customers"), key="spring")
+    preview = api.post("/api/v1/campaigns/spring/preview/").json()
+    assert (preview["reachable"], preview["consented"]) == (1, 0)
+    [hint] = preview["hints"]
+    assert hint["code"] == "no_consent"
+    assert "Import the consents" in hint["text"]
+    client = login("view_campaign", "view_segment", "add_customer", "change_customer", "view_personal")
+    page = client.get(reverse("admin:campaigns_campaign_preview", args=[Campaign.objects.get().pk]))
+    assert reverse("imports:new", args=["customers"]) in page.text
+    make_consent(customer)
+    assert api.post("/api/v1/campaigns/spring/preview/").json()["hints"] == []
 
 
 def test_campaign_is_created_previewed_and_exported(api: APIClient, all_customers: Segment) -> None:

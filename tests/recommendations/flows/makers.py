@@ -41,8 +41,8 @@ def wait(key: str, **duration: int) -> dict[str, Any]:
     return {"key": key, "kind": "wait", "for": duration}
 
 
-def message(key: str, template: str = "hello") -> dict[str, Any]:
-    return {"key": key, "kind": "message", "template": template}
+def message(key: str, template: str = "hello", **settings: Any) -> dict[str, Any]:
+    return {"key": key, "kind": "message", "template": template, **settings}
 
 
 def signal(customer_id: int, name: str = "cart", *, at: datetime = NOON, **fields: Any) -> FlowSignal:

@@ -1,16 +1,22 @@
 """Flows on the real database: who enters, what each gets, and when."""
 
+import re
 from collections import Counter
 from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from django.test import Client
 
 from config.foundation.shop.profile import get_time_zone
 from customers.identity.merging.merge import merge_customers
 from customers.identity.models import Customer
 from customers.identity.signals import customer_erased
+from customers.lifecycle.models import CustomerProfile
 from customers.segments.models import Segment
+from recommendations.campaigns.backoffice.delivery_panel import list_deliveries
+from recommendations.flows.capture.event_names import normalize_event
 from recommendations.flows.execution.actions import ACTIONS
 from recommendations.flows.maintenance import finish_ending_flows
 from recommendations.flows.models import Flow, FlowEntry, FlowListener, FlowSignal, FlowStepCount, FlowStepRun
@@ -23,9 +29,10 @@ from recommendations.flows.publishing import (
     save_draft,
 )
 from recommendations.flows.queued_messages import hold_returned_messages
-from recommendations.sending.models import Delivery
+from recommendations.sending.models import Delivery, OutboxMessage
+from recommendations.sending.sender import send_due
 from recommendations.webhooks.models import WebhookEndpoint, WebhookNotification
-from tests.makers import make_customer, make_product, make_profile
+from tests.makers import make_consent, make_customer, make_product, make_profile
 from tests.recommendations.flows.makers import (
     NOON,
     list_messages,
@@ -38,6 +45,8 @@ from tests.recommendations.flows.makers import (
     signal,
     wait,
 )
+from tests.recommendations.messaging.makers import make_source
+from tests.recommendations.messaging.makers import make_template as make_message_template
 
 pytestmark = pytest.mark.django_db
 HOUR = timedelta(hours=1)
@@ -59,6 +68,27 @@ def test_a_trigger_leads_through_a_wait_to_one_message_at_its_time() -> None:
     assert delivery.due_at == NOON + 2 * HOUR
     assert list_statuses(flow) == ["completed"]
     assert not FlowSignal.objects.exists()
+
+
+def test_links_of_a_flows_email_name_the_flow(client: Client, valkey: Any, settings: Any) -> None:
+    settings.PUBLIC_URL = "http://localhost"
+    make_message_template(make_source('<mj-button href="https://shop.example/sale?size=m">Buy now</mj-button>'))
+    flow = make_live_flow([message("hello", "news")], name="Win back")
+    customer = make_customer("u1", email="ann@shop.example")
+    make_consent(customer)
+    signal(customer.pk)
+    run(NOON)
+    send_due(now=NOON)
+    [path] = re.findall(r"http://localhost(/m/c/[^\"]+)", OutboxMessage.objects.get().html)
+    target = urlsplit(client.get(path)["Location"])
+    assert (target.netloc, target.path) == ("shop.example", "/sale")
+    assert dict(parse_qsl(target.query)) == {
+        "size": "m",
+        "utm_source": "perennial",
+        "utm_medium": "email",
+        "utm_campaign": flow.key,
+        "utm_content": "Buy now",
+    }
 
 
 def test_two_triggers_in_one_second_enter_once() -> None:
@@ -217,6 +247,50 @@ def test_ending_a_flow_removes_people_or_lets_them_finish(
     run(NOON + HOUR)
     assert len(list_messages(flow)) == (0 if removes_people else 1)
     assert FlowListener.objects.filter(is_trigger=True).count() == 0
+
+
+@pytest.mark.parametrize("is_inside", [True, False])
+@pytest.mark.parametrize(("part", "reason"), [("goal", "goal_reached"), ("exits", "left_flow")])
+def test_who_reaches_the_goal_or_leaves_gets_no_queued_message_of_the_flow(
+    part: str, reason: str, is_inside: bool
+) -> None:
+    make_template()
+    end = {"kind": "event", "event": "Order Completed"}
+    stop = {part: end if part == "goal" else [end]}
+    steps = [message("hello"), message("receipt", transactional=True), *([wait("end", days=1)] if is_inside else [])]
+    flow, other = make_live_flow(steps, **stop), make_live_flow(steps, name="Other")
+    buyer, reader = make_customer(), make_customer()
+    for customer in (buyer, reader):
+        signal(customer.pk)
+    run(NOON)
+    signal(buyer.pk, normalize_event("Order Completed"), at=NOON + HOUR)
+    run(NOON + HOUR)
+    canceled = Delivery.objects.get(status="canceled")
+    assert (canceled.customer_id, canceled.skip_reason, canceled.is_transactional) == (buyer.pk, reason, False)
+    assert len(list_messages(flow)) == len(list_messages(other)) == 4
+    [line] = [line for line in list_deliveries(buyer, NOON) if line.outcome == "Canceled"]
+    assert (
+        line.reason
+        == {
+            "goal_reached": "Reached the goal of the flow before",
+            "left_flow": "Left the flow before",
+        }[reason]
+    )
+
+
+def test_who_meets_the_condition_of_the_goal_gets_no_queued_message() -> None:
+    make_template()
+    condition = {"field": "stage", "op": "eq", "value": "loyal"}
+    make_live_flow(
+        [message("hello"), wait("pause", hours=1), message("again")], goal={"kind": "condition", "condition": condition}
+    )
+    customer = make_customer()
+    make_profile(customer, stage="new")
+    signal(customer.pk)
+    run(NOON)
+    CustomerProfile.objects.update(stage="loyal")
+    run(NOON + HOUR)
+    assert list(Delivery.objects.values_list("status", "skip_reason")) == [("canceled", "goal_reached")]
 
 
 def test_a_pause_holds_queued_messages_and_the_end_of_the_flow_cancels_them() -> None:

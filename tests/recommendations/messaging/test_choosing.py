@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 
 from recommendations.messaging.coupons.claims import claim_codes
+from recommendations.messaging.coupons.pools import add_codes
 from recommendations.messaging.models import CouponCode, CouponPool
 from recommendations.messaging.rendering import Recipient, choose, get_compiled, load_recipients
 from tests.makers import NOON, make_customer, make_product, make_profile
@@ -25,7 +26,7 @@ EVENT = {
 
 def make_pool(*codes: str, **fields: Any) -> CouponPool:
     pool = CouponPool.objects.create(key="welcome", name="Welcome", **fields)
-    CouponCode.objects.bulk_create(CouponCode(pool=pool, code=code) for code in codes)
+    add_codes(pool=pool, codes=codes)
     return pool
 
 
@@ -95,6 +96,8 @@ def test_workers_at_once_give_every_code_to_one_delivery() -> None:
     given = [code for result in results for code in result.values()]
     assert len(given) == len(set(given)) == 60
     assert CouponCode.objects.filter(claimed_at__isnull=True).count() == 0
+    pool = CouponPool.objects.get()
+    assert (pool.code_count, pool.claimed_count) == (60, 60), "the counts of the pool are exact"
 
 
 @pytest.mark.django_db

@@ -10,8 +10,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from customers.identity.consent.ledger import record_consent
-from customers.identity.models import Consent, Identifier
-from customers.segments.models import SegmentMember
+from customers.identity.models import Consent, Customer, Identifier
+from customers.segments.models import Segment, SegmentMember
 from recommendations.offers.decision import OfferRequest, clear_offer_cache, decide_offer
 from recommendations.offers.models import Offer, OfferExposure
 from recommendations.offers.outcomes import Outcome
@@ -55,6 +55,18 @@ def test_an_offer_of_a_segment_is_shown_to_its_members_only() -> None:
     assert decide(user_id="member")[0] == "vip"
     assert decide(user_id="other") == ("", {"vip": Outcome.NOT_IN_SEGMENT})
     assert decide(anonymous_id="unknown") == ("", {"vip": Outcome.UNKNOWN_VISITOR})
+
+
+def test_a_change_of_the_customer_counts_at_once_and_a_change_of_the_condition_when_the_offers_are_read_again() -> None:
+    customer = make_customer("mei", country="DE")
+    segment = make_segment("germany", {"field": "country", "op": "eq", "value": "DE"})
+    make_offer("german", segment=segment)
+    assert decide(user_id="mei")[0] == "german"
+    Customer.objects.filter(pk=customer.pk).update(country="FR")
+    assert decide(user_id="mei")[1] == {"german": Outcome.NOT_IN_SEGMENT}
+    Segment.objects.filter(pk=segment.pk).update(condition={"field": "country", "op": "eq", "value": "FR"})
+    clear_offer_cache()
+    assert decide(user_id="mei")[0] == "german"
 
 
 def test_a_known_device_is_the_customer() -> None:
@@ -155,7 +167,7 @@ def test_a_decision_takes_few_queries_however_many_offers_there_are() -> None:
         connection,
     ) as queries:
         assert decide(user_id="mei")[0] == "last"
-    assert len(queries) <= 7, [query["sql"][:100] for query in queries]
+    assert len(queries) <= 4, [query["sql"][:100] for query in queries]
     with CaptureQueriesContext(connection) as queries:
         assert decide_offer(request=OfferRequest("nowhere"), now=NOON).offer is None
         decide_offer(request=OfferRequest("nowhere"), now=NOON)

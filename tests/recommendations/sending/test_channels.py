@@ -5,6 +5,7 @@ from base64 import b64decode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
@@ -14,15 +15,18 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from customers.identity.models import Consent, Customer
+from recommendations.campaigns.audience import preview_audience
+from recommendations.campaigns.models import Campaign
 from recommendations.sending.channels import web_push
 from recommendations.sending.channels.accounts import Account, save_account
 from recommendations.sending.channels.aliyun import sign_aliyun
 from recommendations.sending.channels.tencent import sign_tencent
 from recommendations.sending.channels.webhook import sign_webhook
 from recommendations.sending.models import Delivery, PushSubscription
+from recommendations.sending.push_subscriptions import hash_endpoint
 from recommendations.sending.queue import queue_audience
 from recommendations.sending.sender import send_due
-from tests.makers import NOON, make_consent, make_customer
+from tests.makers import NOON, make_consent, make_customer, make_segment
 
 pytestmark = pytest.mark.django_db
 
@@ -203,21 +207,45 @@ def test_wecom_sends_to_the_contact_at_most_four_times_a_month(sandbox: Sandbox)
     assert json.loads(body)["external_userid"] == ["wm1"]
 
 
-def test_push_is_encrypted_for_the_browser_and_signed(sandbox: Sandbox) -> None:
+def make_push_customer(sandbox: Sandbox, *paths: str) -> None:
+    """Create a customer whose browsers subscribed in this order, and the account of the shop."""
     customer = make_customer()
     make_consent(customer, Consent.Purpose.PUSH)
     browser = ec.generate_private_key(ec.SECP256R1())
-    public = web_push.encode_base64(web_push.encode_point(browser.public_key()))
-    PushSubscription.objects.create(
-        customer_id=customer.pk,
-        endpoint=f"{sandbox.url}/push/1",
-        endpoint_hash="h",
-        public_key=public,
-        auth_secret=web_push.encode_base64(b"0" * 16),
-        created_at=NOON,
-    )
+    for path in paths:
+        PushSubscription.objects.create(
+            customer_id=customer.pk,
+            endpoint=f"{sandbox.url}{path}",
+            endpoint_hash=hash_endpoint(f"{sandbox.url}{path}"),
+            public_key=web_push.encode_base64(web_push.encode_point(browser.public_key())),
+            auth_secret=web_push.encode_base64(b"0" * 16),
+            created_at=NOON,
+        )
     key = web_push.encode_base64(b"\x01" * 32)
     save_account("push", provider="vapid", options={"subject": "mailto:a@shop.example"}, secrets={"private_key": key})
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_a_browser_that_is_no_longer_subscribed_is_forgotten_and_the_next_one_gets_the_message(
+    sandbox: Sandbox, status: int
+) -> None:
+    make_push_customer(sandbox, "/push/old", "/push/new")
+    sandbox.answer = lambda path: (status if path == "/push/new" else 201, {})
+    assert send("push").status == "pending"
+    assert [row.endpoint for row in PushSubscription.objects.all()] == [f"{sandbox.url}/push/old"]
+    send_due(now=NOON + timedelta(minutes=2))
+    assert Delivery.objects.get().status == "sent"
+    sandbox.answer = lambda path: (status, {})
+    send("push", origin_id=2, now=NOON + timedelta(minutes=3))
+    send_due(now=NOON + timedelta(minutes=9))
+    last = Delivery.objects.get(origin_id=2)
+    assert (last.status, last.skip_reason) == ("skipped", "not_reachable")
+    campaign = Campaign(segment=make_segment("all"), channel="push", holdout_share=Decimal(0))
+    assert preview_audience(campaign=campaign, as_of=NOON).reachable == 0
+
+
+def test_push_is_encrypted_for_the_browser_and_signed(sandbox: Sandbox) -> None:
+    make_push_customer(sandbox, "/push/1")
     sandbox.answer = lambda path: (201, {})
     assert send("push").status == "sent"
     _path, headers, body = sandbox.requests[0]

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from recommendations.serving.search.index.child_process import end_with_starter
+from config.foundation.processes.dependent_process import end_with_starter
 from recommendations.serving.search.searcher import Searcher
 
 NICENESS = 10  # requests of the web process that started this one take precedence

@@ -128,13 +128,14 @@ def encode_hits(page: SearchPage) -> msgspec.Raw:
     if request.highlight:
         titles = [b',"highlight":%b' % _encoder.encode(highlight_title(page, hit.row)) for hit in page.hits]
         tails = list(map(insert_fields, tails, titles))
-    return join_items(
+    text = join_items(
         [item.head for item in parts],
         encode_ranks([hit.rank for hit in page.hits]),
         encode_numbers([hit.score for hit in page.hits], decimals=6),
         [get_reason_field(hit.match_type, language) if request.explain else NO_REASON for hit in page.hits],
         tails,
     )
+    return msgspec.Raw(b"[%b]" % text)
 
 
 def highlight_title(page: SearchPage, row: int) -> list[tuple[str, bool]]:

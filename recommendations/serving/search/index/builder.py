@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 
 from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock
-from recommendations.serving.search.index.child_process import run_dependent
+from config.foundation.processes.dependent_process import run_dependent
 from recommendations.serving.search.index.storage import read_pointer
 
 INDEX_LOCK = "search index"  # held by the process that builds or merges the index

@@ -174,7 +174,7 @@ def test_the_sentences_in_chinese() -> None:
     with override("zh-hans"):
         sentences = describe(profile, order_times=times)
     assert sentences == [
-        "忠诚客户，自2024年3月起共下单 21 次，通常每 6 天下单一次，多在周三晚上；主要购买 Grocery。",
+        "忠诚客户，自2024年3月起共下单 21 次，通常每 6 天下单一次，多在周三晚上；主要购买“Grocery”。",
         "忠诚，下单节奏正常：上次下单距今 4 天，通常间隔 6 天。",
         "下一步建议：在客户下次访问时展示“再次购买”，无需发送消息；预计下次下单在 2026年7月2日左右。",
     ]

@@ -32,7 +32,7 @@ def test_sources_become_sentences_and_equal_ones_are_added() -> None:
         SourceLine("trending", "", "", 2.0),
     )
     assert explain_item(entry, is_related=False) == [
-        "People who chose “Cake” choose it too (60% of the score).",
+        "Customers who chose “Cake” also chose it (60% of the score).",
         "It is similar to “Honey”, “Jam” (30% of the score).",
         "It sells well (8% of the score).",
     ]

@@ -1,5 +1,6 @@
 """The JSON of items is joined from parts that are kept per product."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 import msgspec
@@ -9,14 +10,14 @@ import pytest
 from catalog.models import Product
 from recommendations.engine import IdMap
 from recommendations.serving.pipeline.reasons import ItemReason
-from recommendations.serving.response import RecommendedItem
+from recommendations.serving.response import ItemColumns, RecommendedItem
 from recommendations.serving.rest.response import encode_items, encode_numbers
 from recommendations.serving.state.product_index import ProductIndex
 from tests.makers import NOON, make_product
 
 
-def decode(items: list[RecommendedItem], products: ProductIndex | None) -> list[dict]:
-    return msgspec.json.decode(encode_items(items, products))
+def decode(items: Sequence[RecommendedItem], products: ProductIndex | None) -> list[dict]:
+    return msgspec.json.decode(b"[%b]" % bytes(encode_items(items, products))) if items else []
 
 
 @pytest.fixture
@@ -47,8 +48,28 @@ def test_a_product_named_by_its_sku_keeps_that_name(products: ProductIndex) -> N
     assert (item["product_id"], item["product"]["price"]) == ("SKU-1", "4.50")
 
 
+def test_compiled_code_writes_the_same_text(products: ProductIndex) -> None:
+    make_product("milk", title="Milk")
+    products.refresh(now=NOON)
+    rows = [products.find_row(name) for name in ("tea", "milk", "tea")]
+    reasons = {rows[0]: ItemReason("popular", "Popular, 人气"), rows[1]: None}
+    small = [0.0, 4e-7, 6e-7, 9.4e-6, 1e-5, 0.00099, 0.05, 0.1234565, 1.0, 99.999999, 123456.5]
+    for score in [*small, *np.random.default_rng(3).random(50).tolist()]:
+        scores = np.array([score, score / 3, score * 7], np.float32)
+        columns = ItemColumns(["tea", "milk", "tea"], 98, scores, products.cards, reasons, rows, {})
+        assert isinstance(encode_items(columns, products), memoryview)
+        assert bytes(encode_items(columns, products)) == encode_items(list(columns), products)
+
+
+def test_compiled_code_leaves_unusual_items_to_python(products: ProductIndex) -> None:
+    for product_id, row, score in (("SKU-1", 0, 1.0), ("gone", -1, 1.0), ("tea", 0, -0.5), ("tea", 0, 1e12)):
+        columns = ItemColumns([product_id], 1, np.array([score], np.float32), products.cards, {}, [row], {})
+        [item] = decode(columns, products)
+        assert (item["product_id"], item["score"]) == (product_id, pytest.approx(score))
+
+
 def test_a_new_price_is_shown_at_once(products: ProductIndex) -> None:
-    items = [RecommendedItem("tea", 1, 1.0, None, None, 0)]
+    items = ItemColumns(["tea"], 1, np.ones(1, np.float32), products.cards, {}, [0], {})
     old_card = products.cards[0]
     assert decode(items, products)[0]["product"]["price"] == "4.50"
     Product.objects.update(price=Decimal("5.25"), updated_at=NOON)

@@ -18,10 +18,10 @@ from django.db import connection
 from django.utils import timezone
 
 from catalog.models import Product
+from config.foundation.processes.dependent_process import run_dependent
 from recommendations.serving.search import searcher
 from recommendations.serving.search.index import product_texts
 from recommendations.serving.search.index.builder import IndexBuilder
-from recommendations.serving.search.index.child_process import run_dependent
 from recommendations.serving.search.index.storage import read_pointer
 from recommendations.serving.search.searcher import Searcher, SearchNotReadyError
 from recommendations.serving.state.loader import StateLoader
@@ -145,11 +145,11 @@ def test_a_worker_builds_the_index_itself_if_the_builder_fails(
 def test_the_build_ends_when_its_worker_is_killed(tmp_path: Path) -> None:
     file = tmp_path / "pid"
     build = (
-        "import os, pathlib, time; from recommendations.serving.search.index.child_process import end_with_starter; end_with_starter();"
+        "import os, pathlib, time; from config.foundation.processes.dependent_process import end_with_starter; end_with_starter();"
         f"pathlib.Path({str(file)!r}).write_text(str(os.getpid())); time.sleep(60)"
     )
     worker = (
-        "import sys; from pathlib import Path; from recommendations.serving.search.index.child_process import run_dependent;"
+        "import sys; from pathlib import Path; from config.foundation.processes.dependent_process import run_dependent;"
         f"run_dependent([sys.executable, '-c', {build!r}], folder=Path.cwd())"
     )
     with subprocess.Popen([sys.executable, "-c", worker], cwd=settings.BASE_DIR) as process:
@@ -160,7 +160,7 @@ def test_the_build_ends_when_its_worker_is_killed(tmp_path: Path) -> None:
 
 
 def test_a_build_that_is_done_ends_without_an_error() -> None:
-    build = "from recommendations.serving.search.index.child_process import end_with_starter; end_with_starter(); import time; time.sleep(.1)"
+    build = "from config.foundation.processes.dependent_process import end_with_starter; end_with_starter(); import time; time.sleep(.1)"
     for _run in range(3):
         run_dependent([sys.executable, "-c", build], folder=settings.BASE_DIR)
 

@@ -1,10 +1,13 @@
 """The search snapshot of a worker follows the database, and workers share one index."""
 
+import gc
 import mmap
 import time
+import weakref
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,6 +46,31 @@ def test_a_changed_title_is_found_but_the_old_one_is_not(shop_of_twelve: None, f
     product.save()
     assert find_ids(fresh_searcher, "projector") == ["t1"]
     assert find_ids(fresh_searcher, "inch") == []
+
+
+def test_a_replaced_snapshot_is_freed_without_a_garbage_collection(
+    shop_of_twelve: None, fresh_searcher: Searcher
+) -> None:
+    """The objects of a worker are excluded from garbage collections, so that a cycle would stay in its memory forever."""
+
+    def search_all() -> list[weakref.ref[Any]]:
+        references: list[weakref.ref[Any]] = []
+        for q in ("kettle", "ketle", "inch"):
+            snapshot = fresh_searcher.get_snapshot(now=NOON)
+            popularity = np.ones(snapshot.catalog.n, np.float32).__getitem__
+            request = SearchRequest(q=q, language="en", facets=True)
+            search(request, snapshot=snapshot, popularity=popularity)
+            references.append(weakref.ref(snapshot))
+        return references
+
+    replaced = search_all()
+    Product.objects.filter(product_id="t1").update(title="Projector", updated_at=timezone.now())
+    gc.disable()
+    try:
+        search_all()
+        assert [reference() for reference in replaced] == [None] * len(replaced)
+    finally:
+        gc.enable()
 
 
 def test_a_new_product_is_found_until_it_becomes_inactive(shop_of_twelve: None, fresh_searcher: Searcher) -> None:

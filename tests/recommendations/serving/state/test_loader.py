@@ -1,7 +1,10 @@
 """A worker answers with fallbacks until the model is loaded, shares what was loaded before it, and rereads only what has changed."""
 
+import gc
 import json
 import threading
+import weakref
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -16,6 +19,8 @@ from config import health
 from config.foundation.database.wait_limits import stop_limiter
 from recommendations.engine import IdMap
 from recommendations.merchandising.models import Rule
+from recommendations.serving.expressions.expression import BoundExpression
+from recommendations.serving.expressions.text_parser import parse_filter_text
 from recommendations.serving.recommend import recommend
 from recommendations.serving.request import RecommendationRequest
 from recommendations.serving.state.compiled_blends import CompiledBlends
@@ -67,6 +72,36 @@ def test_the_state_is_replaced_as_a_whole(trained: ModelVersion, background_load
     background_loader.refresh(now=NOON)
     assert background_loader.state is not before
     assert (before.model, before.blends, before.rules, before.products.generation) == seen
+
+
+def test_a_replaced_state_is_freed_without_a_garbage_collection(
+    trained: ModelVersion, background_loader: StateLoader
+) -> None:
+    """The objects of a worker are excluded from garbage collections, so that a cycle would stay in its memory forever."""
+    bound = BoundExpression(parse_filter_text("price > 0"), 0)
+
+    def serve() -> tuple[weakref.ref[Any], ...]:
+        background_loader.refresh(now=NOON)
+        background_loader.has_refresh_thread = True
+        recommend(request=replace(FOR_YOU, filter=bound.expression), now=NOON, source=background_loader)
+        state = background_loader.state
+        assert state is not None
+        assert state.products.get_expression_mask(bound).any()
+        return weakref.ref(state), weakref.ref(state.products), weakref.ref(state.model), weakref.ref(state.blends)
+
+    replaced = serve()
+    state = background_loader.state
+    assert state is not None
+    products = state.products.rearrange(IdMap.of(["another product"]))
+    background_loader.state = replace(state, name="another", checksum="", products=products)
+    del state, products
+    gc.disable()
+    try:
+        present = serve()
+        assert [reference() for reference in replaced] == [None] * 4
+        assert all(reference() is not None for reference in present)
+    finally:
+        gc.enable()
 
 
 def test_what_is_loaded_before_the_fork_is_not_loaded_again(

@@ -1,0 +1,65 @@
+"""Compile the kernels of training, serving and searching into the disk cache, from a few made-up purchases and views.
+
+A new installation compiles them once, which takes most of a minute of one processor. `compile_kernels` needs no database, so that it can
+run while the first data are loaded.
+"""
+
+import numpy as np
+
+from recommendations.engine import Histories, Interactions, Products
+from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
+from recommendations.engine.data.interactions import KIND_CODES
+from recommendations.engine.online.context import Workspace
+from recommendations.engine.online.ensemble_scorer import OnlineEnsemble
+from recommendations.engine.variety.product_groups import ProductGroups
+from recommendations.serving.search.index.warm_up import warm_up_kernels as warm_up_search_kernels
+from recommendations.training.evaluation.latency import measure_latency
+from recommendations.training.tuning.model_choice import fit_components
+from recommendations.training.tuning.search_space import describe_starts
+
+USERS, ITEMS, ENTRIES, DAYS = 40, 30, 600, 60.0
+SEED = 1
+
+
+def compile_kernels() -> None:
+    """Fit all algorithms on made-up data, score with their ensemble, and search: what is not in the cache is compiled and saved."""
+    warm_up_search_kernels()
+    interactions, products = make_interactions(), make_products()
+    components = describe_starts()
+    fitted = fit_components(components, interactions, products)
+    for component in fitted.values():
+        component.learn_support(interactions)
+    blend = WeightedEnsemble.of_fitted(fitted, dict.fromkeys(fitted, 1.0 / len(fitted)), "max")
+    histories = interactions.build_histories()
+    measure_latency(model=blend, histories=histories, seed=SEED)
+    select_products(OnlineEnsemble(blend, ITEMS), histories.slice_rows(0, 1))
+    ProductGroups.from_parents(np.arange(ITEMS, dtype=np.int32) // 2, None).warm_up()
+
+
+def select_products(ensemble: OnlineEnsemble, history: Histories) -> None:
+    """Select products for one customer as placements do."""
+    workspace = Workspace(ITEMS, ensemble.width)
+    scored = ensemble.score(history, workspace)
+    allowed, excluded = np.ones(ITEMS, np.bool_), np.empty(0, np.int32)
+    rows, _scores = scored.select_top(3, allowed=allowed, excluded=excluded)
+    scored.select_among(rows, 3, allowed=allowed, excluded=excluded)
+    scored.select_limited(3, allowed=allowed, excluded=excluded, factors=None, purchased=rows, share=0.5, codes=None)
+    workspace.clear()
+
+
+def make_interactions() -> Interactions:
+    """Return random purchases and views of USERS customers over DAYS days."""
+    rng = np.random.default_rng(SEED)
+    return Interactions.from_ids(
+        user_ids=rng.integers(USERS, size=ENTRIES),
+        item_ids=rng.integers(ITEMS, size=ENTRIES),
+        order=np.sort(rng.uniform(0, DAYS * 86_400, ENTRIES)).round(-3),
+        kind=np.where(rng.random(ENTRIES) < 0.7, KIND_CODES["purchase"], KIND_CODES["view"]).astype(np.int8),
+    )
+
+
+def make_products() -> Products:
+    """Return ITEMS products with titles and categories of a few words."""
+    words = ("green", "black", "tea", "milk", "bread", "cold")
+    titles = [f"{words[row % 6]} {words[row % 5]} {row}" for row in range(ITEMS)]
+    return Products.of_columns({"title": titles, "category": [words[row % 4] for row in range(ITEMS)]})
