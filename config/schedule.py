@@ -179,7 +179,7 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
     ),
     ScheduledJob(
         task="recommendations.flows.tasks.find_flow_dates",
-        cron="* * * * *",
+        seconds=60,
         title=_("Find dates for flows"),
         description=_(
             "Finds birthdays, and customers who have crossed the line of a date or score that starts a flow."

@@ -14,6 +14,7 @@ from config.backoffice.settings.shop_page import show_logo
 from config.foundation.rest.problems import respond_api_not_found
 from customers.events.rest.urls import collector_urlpatterns
 from customers.orders.rest.urls import product_urlpatterns
+from recommendations.messaging.cards.signed_cards import show_card
 
 # Each room lists its URLs in its own rest/urls.py.
 api: list[URLPattern | URLResolver] = [
@@ -66,6 +67,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     # Anybody could report bounces without the secret.
     *([path("anymail/", include("anymail.urls"))] if settings.ANYMAIL.get("WEBHOOK_SECRET") else []),
     path("m/", include("recommendations.sending.tracking.urls")),
+    path("m/card/<str:token>", show_card, name="message-card"),
     path("", include("customers.subscriptions.urls")),
     path("shop/", include("config.storefront.urls")),
     path("product-image.svg", show_placeholder_image, name="catalog-placeholder-image"),

@@ -5,11 +5,11 @@ from datetime import datetime
 from itertools import batched
 from typing import Any, TextIO
 
-from django.db.models import QuerySet
+from django.db.models import BigIntegerField, Func, Q, QuerySet
 
 from config.foundation.audit_log import record_export
 from config.foundation.csv_cells import format_csv
-from customers.identity.models import Customer
+from customers.identity.models import Customer, IdentityMerge
 from customers.identity.personal_data.masking import mask_id
 from customers.segments.membership import annotate_user_id
 from customers.segments.models import Segment
@@ -72,13 +72,27 @@ def stream_rows(rows: QuerySet[Customer, Any], export: AudienceExport, *, with_p
 
 
 def stream_holdout_group(*, export: AudienceExport, with_personal: bool) -> Iterator[str]:
-    """Yield the customers of an export's holdout group as blocks of CSV lines; erased ones are missing. The download is recorded."""
+    """Yield the customers of an export's holdout group as blocks of CSV lines. The download is recorded.
+
+    Erased customers are missing; for one who was merged into another since, the line is that of the other.
+    """
     record_export(model=AudienceExport, pks=[export.pk], details={"campaign": export.campaign.key, "group": "holdout"})
-    customers = Customer.objects.filter(pk__in=export.held_out_ids, erased_at__isnull=True)
-    rows = annotate_user_id(customers).order_by("pk").values_list("user_id", *LOOKUPS[2:])
+    rows = annotate_user_id(query_holdout_group(export)).order_by("pk").values_list("user_id", *LOOKUPS[2:])
     yield format_csv([COLUMNS])
     for block in batched(rows.iterator(chunk_size=CHUNK_ROWS), CHUNK_ROWS):
         yield format_csv((mask_id(user_id or "", with_personal=with_personal), *values) for user_id, *values in block)
+
+
+def query_holdout_group(export: AudienceExport) -> QuerySet[Customer]:
+    """Return the customers of an export's holdout group as they are known now.
+
+    The numbers in the record stay those of the export, because a merge can be undone.
+    """
+    numbers = Func("held_out_ids", function="unnest", output_field=BigIntegerField())
+    held_out = AudienceExport.objects.filter(pk=export.pk).values_list(numbers)
+    merges = IdentityMerge.objects.filter(merged_id__in=held_out, reverted_at=None)
+    is_held_out = Q(pk__in=held_out) | Q(pk__in=merges.values("kept_id"))
+    return Customer.objects.filter(is_held_out, erased_at__isnull=True)
 
 
 def export_audience(*, campaign: Campaign, as_of: datetime, by: str, stream: TextIO) -> AudienceExport:

@@ -16,6 +16,8 @@ from recommendations.flows.queued_messages import hold_returned_messages
 
 # a run frees the worker after this time; the next one continues
 MAX_RUN_SECONDS = 20.0
+# a part of it, because events and messages wait for the same worker; a million birthdays are read within some minutes
+MAX_DATE_SECONDS = 5.0
 
 
 # quiet: while a long run is in progress, the lock is regularly held when the next run is due
@@ -31,8 +33,8 @@ def run_flows() -> None:
 def find_flow_dates() -> None:
     """Find customers who crossed the line of a date or score trigger, and today's birthdays; end flows that are empty."""
     now = timezone.now()
-    compare_due_matches(now=now)
-    find_birthdays(now=now, seconds=MAX_RUN_SECONDS)
+    compare_due_matches(now=now, seconds=MAX_DATE_SECONDS)
+    find_birthdays(now=now, seconds=MAX_DATE_SECONDS)
     finish_ending_flows(now=now)
     hold_returned_messages()
 

@@ -46,6 +46,7 @@ def test_every_scheduled_task_runs_one_at_a_time() -> None:
     [
         ("recommendations.sending.tasks.send_due_messages", "frequent"),
         ("recommendations.flows.tasks.run_flows", "frequent"),
+        ("recommendations.flows.tasks.find_flow_dates", "frequent"),
         ("customers.processing.tasks.process_events", "frequent"),
         *((task, "frequent") for task in MAIL_TASKS),
         ("recommendations.training.tasks.train_nightly", "celery"),

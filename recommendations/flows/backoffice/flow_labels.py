@@ -11,6 +11,7 @@ from config.foundation.number_formats import join_list
 from customers.lifecycle.models import Stage
 from customers.segments.conditions.condition_labels import describe_condition as list_condition_lines
 from customers.segments.conditions.condition_tree import ConditionError
+from recommendations.flows.backoffice.reference_names import ReferenceNames
 from recommendations.flows.machine.definition_schema import BEST_HOUR, ORDER_PLACED
 
 type Text = str | Promise
@@ -159,7 +160,7 @@ def describe_condition(condition: Mapping[str, Any] | None) -> str:
         return _("a condition that is not valid")
 
 
-def describe_trigger(trigger: Mapping[str, Any]) -> str:
+def describe_trigger(trigger: Mapping[str, Any], names: ReferenceNames) -> str:
     """Return what starts a flow as a short sentence."""
     match trigger["kind"]:
         case "event":
@@ -176,7 +177,7 @@ def describe_trigger(trigger: Mapping[str, Any]) -> str:
                 if trigger["direction"] == "entered"
                 else _("Leaves the segment %(name)s")
             )
-            return text % {"name": trigger["segment"]}
+            return text % {"name": names.name_segment(trigger["segment"])}
         case "date":
             return describe_date(trigger["date"], trigger["days"])
         case "score":
@@ -211,7 +212,7 @@ def describe_date(name: str, days: int) -> str:
     }
 
 
-def describe_step(step: Mapping[str, Any]) -> str:
+def describe_step(step: Mapping[str, Any], names: ReferenceNames) -> str:
     """Return what a step does, with its settings."""
     match step["kind"]:
         case "wait":
@@ -237,13 +238,13 @@ def describe_step(step: Mapping[str, Any]) -> str:
             shares = (f"{name} {round(100 * weight / total)}%" for name, weight in step["weights"].items())
             return _("Random split: %(shares)s") % {"shares": ", ".join(shares)}
         case "message" | "offer" | "webhook":
-            return f"{STEP_LABELS[step['kind']]}: {step['template']}"
+            return f"{STEP_LABELS[step['kind']]}: {names.name_template(step['template'])}"
         case "set_trait":
             return _("Set the trait %(trait)s to %(value)s") % {"trait": step["trait"], "value": step["value"]}
         case "add_tag" | "remove_tag":
             return f"{STEP_LABELS[step['kind']]}: {step['tag']}"
         case "add_to_segment" | "remove_from_segment":
-            return f"{STEP_LABELS[step['kind']]}: {step['segment']}"
+            return f"{STEP_LABELS[step['kind']]}: {names.name_segment(step['segment'])}"
     return str(STEP_LABELS[step["kind"]])
 
 

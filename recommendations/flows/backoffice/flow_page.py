@@ -25,6 +25,7 @@ from recommendations.flows.backoffice.flow_labels import (
     describe_trigger,
     label_outcome,
 )
+from recommendations.flows.backoffice.reference_names import ReferenceNames, load_reference_names
 from recommendations.flows.definition_checks import check_definition
 from recommendations.flows.dry_run import run_dry
 from recommendations.flows.machine.definition_parsing import DefinitionProblem, list_problems
@@ -82,7 +83,8 @@ def show_flow(request: HttpRequest, flow_id: int) -> HttpResponse:
     may_change = request.user.has_perm(CHANGE) and flow.status not in (Flow.Status.ENDING, Flow.Status.ENDED)
     is_draft = version.published_at is None
     problems = check_definition(version.definition, as_of=timezone.now())
-    steps = ListBuilder(flow, version, problems).build(version.definition.get("steps", []))
+    names = load_reference_names()
+    steps = ListBuilder(flow, version, problems, names).build(version.definition.get("steps", []))
     return render_page(
         request,
         "admin/flows/flow.html",
@@ -98,7 +100,7 @@ def show_flow(request: HttpRequest, flow_id: int) -> HttpResponse:
         may_end=request.user.has_perm(CHANGE) and flow.status in (Flow.Status.LIVE, Flow.Status.PAUSED),
         may_test=request.user.has_perm(VIEW_PEOPLE),
         steps=steps,
-        parts=build_parts(version.definition, problems),
+        parts=build_parts(version.definition, problems, names),
         problems=[describe_problem(problem) for problem in problems],
         versions=list(flow.versions.all()[:20]),
         step_kinds=list(STEP_LABELS.items()),
@@ -117,7 +119,7 @@ def choose_version(request: HttpRequest, flow: Flow) -> FlowVersion:
 def describe_state(flow: Flow) -> str:
     """Return one sentence on the state of a flow."""
     inside = read_flow_figures([flow.pk], {})[flow.pk].inside
-    people = ngettext("%(count)s person is inside.", "%(count)s people are inside.", inside) % {
+    people = ngettext("%(count)s customer is in it.", "%(count)s customers are in it.", inside) % {
         "count": number_format(inside, force_grouping=True)
     }
     match flow.status:
@@ -153,12 +155,14 @@ class ShownLine:
     is_removable: bool = False
 
 
-def build_parts(definition: Mapping[str, Any], problems: list[DefinitionProblem]) -> list[ShownPart]:
+def build_parts(
+    definition: Mapping[str, Any], problems: list[DefinitionProblem], names: ReferenceNames
+) -> list[ShownPart]:
     """Return the parts above the steps: the trigger, the filter, the re-entry rule, the goal and the exits."""
     broken = {problem.part for problem in list_problems(definition)}
     goal, exits = definition.get("goal"), definition.get("exits") or []
     describers: dict[str, tuple[str, Callable[[], list[ShownLine]], str]] = {
-        "trigger": (_("Starts when"), lambda: [ShownLine(describe_trigger(definition["trigger"]))], ""),
+        "trigger": (_("Starts when"), lambda: [ShownLine(describe_trigger(definition["trigger"], names))], ""),
         "filter": (_("For"), lambda: [ShownLine(describe_condition(definition.get("filter")))], ""),
         "reentry": (_("Re-entry rule"), lambda: [ShownLine(describe_reentry(definition["reentry"]))], ""),
         "goal": (
@@ -190,10 +194,13 @@ def build_parts(definition: Mapping[str, Any], problems: list[DefinitionProblem]
 class ListBuilder:
     """Builds the list of steps with their figures."""
 
-    def __init__(self, flow: Flow, version: FlowVersion, problems: list[DefinitionProblem]) -> None:
+    def __init__(
+        self, flow: Flow, version: FlowVersion, problems: list[DefinitionProblem], names: ReferenceNames
+    ) -> None:
         self.people_url = reverse("flows:people", args=[flow.pk])
         self.version = version
         self.problems = problems
+        self.names = names
         is_published = version.published_at is not None
         self.figures = read_step_figures(version.pk) if is_published else {}
         self.messages: dict[str, MessageFigures] = {}
@@ -210,7 +217,7 @@ class ListBuilder:
         figures = self.figures.get(step["key"], NO_FIGURES)
         # what a step with a problem lacks cannot be described
         template = self.templates.get(step.get("template", "")) if step["kind"] in MESSAGE_STEPS else None
-        text = str(STEP_LABELS.get(step["kind"], step["kind"])) if problems else describe_step(step)
+        text = str(STEP_LABELS.get(step["kind"], step["kind"])) if problems else describe_step(step, self.names)
         if template is not None:
             text = f"{STEP_LABELS[step['kind']]}: {template.name}"
         query = urlencode({"version": self.version.number, "step": step["key"]})
@@ -255,12 +262,12 @@ def show_dry_run(request: HttpRequest, flow_id: int) -> HttpResponse:
         elif identifier is None:
             problem = _("No customer has this user ID. Check it on the page of the customer.")
         else:
-            now = timezone.now()
+            now, names = timezone.now(), load_reference_names()
             result = run_dry(flow=flow, definition=version.definition, customer_id=identifier.customer_id, now=now)
             lines = [
                 {
                     "at": date_format(timezone.localtime(line.at), "DATETIME_FORMAT"),
-                    "text": describe_step(line.step.settings),
+                    "text": describe_step(line.step.settings, names),
                     "outcome": label_outcome(line.outcome),
                     "depth": line.step.depth,
                 }

@@ -16,6 +16,7 @@ from config.foundation.backoffice.tables import Cell, Column, build_table
 from config.foundation.number_formats import format_percent
 from recommendations.flows.backoffice.access import ADD, check_flow_permissions, get_user
 from recommendations.flows.backoffice.flow_labels import describe_trigger
+from recommendations.flows.backoffice.reference_names import ReferenceNames, load_reference_names
 from recommendations.flows.machine.definition_parsing import list_problems
 from recommendations.flows.machine.definition_schema import MESSAGE_STEPS
 from recommendations.flows.machine.graph import build_graph
@@ -42,7 +43,8 @@ def show_flows(request: HttpRequest) -> HttpResponse:
     flows = list(Flow.objects.all())
     shown = choose_shown_versions(flows)
     figures = read_flow_figures([flow.pk for flow in flows], find_message_steps(flows))
-    rows = [build_flow_row(flow, shown.get(flow.pk), figures[flow.pk]) for flow in flows]
+    names = load_reference_names()
+    rows = [build_flow_row(flow, shown.get(flow.pk), figures[flow.pk], names) for flow in flows]
     live = sum(flow.status == Flow.Status.LIVE for flow in flows)
     inside = sum(figure.inside for figure in figures.values())
     return render_page(
@@ -65,7 +67,7 @@ def show_flows(request: HttpRequest) -> HttpResponse:
 
 def describe_flows(live: int, inside: int) -> str:
     flows = ngettext("%(count)d flow is live.", "%(count)d flows are live.", live) % {"count": live}
-    people = ngettext("%(count)s person is inside.", "%(count)s people are inside.", inside) % {
+    people = ngettext("%(count)s customer is in it.", "%(count)s customers are in it.", inside) % {
         "count": number_format(inside, force_grouping=True)
     }
     return _("%(flows)s %(people)s") % {"flows": flows, "people": people}
@@ -86,9 +88,12 @@ def find_message_steps(flows: list[Flow]) -> dict[int, set[str]]:
     }
 
 
-def build_flow_row(flow: Flow, version: FlowVersion | None, figures: FlowFigures) -> dict[str, Any]:
+def build_flow_row(
+    flow: Flow, version: FlowVersion | None, figures: FlowFigures, names: ReferenceNames
+) -> dict[str, Any]:
     definition = version.definition if version else {}
-    trigger = describe_trigger(definition["trigger"]) if version and not has_trigger_problem(definition) else "–"
+    is_valid = version is not None and not has_trigger_problem(definition)
+    trigger = describe_trigger(definition["trigger"], names) if is_valid else "–"
     return {
         "flow": flow,
         "name": flow.name,

@@ -12,7 +12,13 @@ from customers.segments.backoffice.forms import ConditionFormField, ConditionWid
 from customers.segments.models import Segment
 from recommendations.flows.backoffice.filter_rows import FilterRowsField, parse_scalar
 from recommendations.flows.backoffice.flow_labels import FIELD_LABELS, label_choice
-from recommendations.flows.machine.definition_schema import DURATION_UNITS, ORDER_PLACED, DefinitionField, FieldKind
+from recommendations.flows.machine.definition_schema import (
+    DURATION_UNITS,
+    ORDER_PLACED,
+    SEGMENT_STEPS,
+    DefinitionField,
+    FieldKind,
+)
 from recommendations.messaging.channels import Channel
 from recommendations.messaging.models import MessageTemplate
 
@@ -23,6 +29,7 @@ HOUR_HELP = gettext_lazy(
 )
 WEIGHTS_HELP = gettext_lazy("One variant per line: name and share. Example: a 50")
 EVENT_HELP = gettext_lazy("The name as your shop sends it, or order_placed for every new order, from whatever source.")
+SEGMENT_HELP = gettext_lazy("Entries and exits are recorded within half a minute of what the customer did.")
 EVERYBODY: Mapping[str, Any] = {"all": []}
 
 
@@ -69,10 +76,22 @@ def build_fields(known: DefinitionField, kind: str, value: Any) -> dict[str, for
     if known.name == "template":
         return {known.name: forms.ChoiceField(label=label, choices=list_templates(kind), initial=value)}
     if known.name == "segment":
-        only = {"kind": Segment.Kind.STATIC} if kind in ("add_to_segment", "remove_from_segment") else {}
-        choices = list(Segment.objects.filter(**only).values_list("key", "name"))
-        return {known.name: forms.ChoiceField(label=label, choices=choices, initial=value)}
+        return {known.name: build_segment_field(label, value, is_static=kind in SEGMENT_STEPS)}
     return {known.name: build_plain_field(known, label, value, required=required)}
+
+
+def build_segment_field(label: str, value: Any, *, is_static: bool) -> forms.Field:
+    """Return a choice of segments by name; a segment that no longer exists is not replaced by another one unnoticed."""
+    segments = Segment.objects.filter(kind=Segment.Kind.STATIC) if is_static else Segment.objects.all()
+    names = sorted(segments.values_list("key", "name"), key=lambda row: row[1].casefold())
+    placeholder = _("Choose a segment") if names else _("There is no segment yet. Create one under Segments.")
+    is_known = any(key == value for key, _title in names)
+    return forms.ChoiceField(
+        label=label,
+        choices=[("", placeholder), *names],
+        initial=value if is_known else "",
+        help_text="" if is_static else SEGMENT_HELP,
+    )
 
 
 def build_plain_field(known: DefinitionField, label: str, value: Any, *, required: bool) -> forms.Field:

@@ -22,6 +22,7 @@ from customers.segments.editing import NameTakenError
 from customers.segments.saved_customers import save_customers
 from recommendations.flows.backoffice.access import VIEW_PEOPLE, get_flow
 from recommendations.flows.backoffice.flow_labels import describe_step, label_outcome
+from recommendations.flows.backoffice.reference_names import load_reference_names
 from recommendations.flows.machine.graph import build_graph
 from recommendations.flows.models import Flow, FlowEntry, FlowStepRun, FlowVersion
 from recommendations.sending.models import Delivery
@@ -52,7 +53,7 @@ def show_people(request: HttpRequest, flow_id: int) -> HttpResponse:
     return render_page(
         request,
         "admin/flows/people.html",
-        title=_("People: %(step)s") % {"step": describe_step(definition.steps[step].settings)},
+        title=_("People: %(step)s") % {"step": describe_step(definition.steps[step].settings, load_reference_names())},
         flow=flow,
         version=version,
         step=step,

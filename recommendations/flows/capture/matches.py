@@ -1,10 +1,12 @@
 """Finds who has crossed the line of a date or score trigger, by comparing who matches now with who matched the last time."""
 
+import time
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import F
 from psycopg import sql
 
 from config.foundation.shop.profile import get_time_zone
@@ -30,11 +32,17 @@ SELECT 'match', %(flow)s::text, customer_id, '', '', %(now)s, '{{}}' FROM crosse
 """)
 
 
-def compare_due_matches(*, now: datetime) -> int:
-    """Compare the customers of every flow whose last comparison is ten minutes ago; return the number of signals."""
+def compare_due_matches(*, now: datetime, seconds: float | None = None) -> int:
+    """Compare the customers of every flow whose last comparison is ten minutes ago, the longest first; return the number of signals.
+
+    After ``seconds``, no further flow is begun; the next run continues.
+    """
+    deadline = None if seconds is None else time.monotonic() + seconds
     signals = 0
     current = FlowVersion.objects.filter(is_current=True, flow__status=Flow.Status.LIVE).select_related("flow")
-    for version in current:
+    for version in current.order_by(F("flow__matched_at").asc(nulls_first=True), "pk"):
+        if deadline is not None and time.monotonic() >= deadline:
+            break
         trigger = version.definition["trigger"]
         is_due = version.flow.matched_at is None or version.flow.matched_at <= now - COMPARE_EVERY
         if is_due and is_matched_trigger(trigger):

@@ -1,6 +1,6 @@
 """Renders a draft as a customer would get it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -8,9 +8,10 @@ from typing import Any
 from customers.identity.models import Customer
 from customers.identity.personal_data.masking import MASK, mask_id, mask_json
 from customers.lifecycle.models import CustomerProfile
+from recommendations.messaging.cards.signed_cards import build_card_path
 from recommendations.messaging.channels import Channel
 from recommendations.messaging.compilation.compiler import ContentSource, compile_content
-from recommendations.messaging.compilation.product_rows import MessageProductRow
+from recommendations.messaging.compilation.product_rows import AT_OPEN, MessageProductRow
 from recommendations.messaging.models import MessageTemplate, TemplateContent
 from recommendations.messaging.rendering import (
     CompiledTemplate,
@@ -74,9 +75,21 @@ def render_preview(
     return preview.render(
         recipient=shown,
         choices=MessageChoices(chosen.products, chosen.coupons),
-        links=PreviewLinks(base_url),
+        links=PreviewLinks(base_url, list_open_cards(compiled.product_rows, chosen, content.language)),
         language=content.language,
     )
+
+
+def list_open_cards(
+    rows: Sequence[MessageProductRow], chosen: MessageChoices, language: str
+) -> dict[tuple[str, int], str]:
+    """Return the paths of the images of the rows that are chosen when the message is opened, by row and position."""
+    return {
+        (row.key, index): build_card_path(card, language=language)
+        for row in rows
+        if row.choose == AT_OPEN
+        for index, card in enumerate(chosen.products.get(row.key, ()))
+    }
 
 
 def preview_without_coupons(compiled: CompiledTemplate) -> CompiledTemplate:

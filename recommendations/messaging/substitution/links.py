@@ -1,5 +1,6 @@
 """The links of a message, which the sending room signs."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 
@@ -29,10 +30,14 @@ class LinkBuilder(Protocol):
 
 
 class PreviewLinks:
-    """Links of a preview: real targets, and nothing is counted."""
+    """Links of a preview: real targets, and nothing is counted.
 
-    def __init__(self, base_url: str = "") -> None:
+    cards: the paths of the images of products that are chosen when a message is opened, by row and position.
+    """
+
+    def __init__(self, base_url: str = "", cards: Mapping[tuple[str, int], str] | None = None) -> None:
         self.base_url = base_url.rstrip("/")
+        self.cards = cards or {}
 
     def click(self, url: str, label: str) -> str:
         return url
@@ -50,7 +55,8 @@ class PreviewLinks:
         return "#view-in-browser"
 
     def product_image(self, row: str, index: int) -> str:
-        return ""
+        path = self.cards.get((row, index), "")
+        return self.absolute(path) if path else ""
 
     def product_link(self, row: str, index: int) -> str:
         return ""

@@ -15,6 +15,7 @@ from recommendations.sending.transport.smtp import MailServerDownError
 OWN_HEADERS = frozenset(
     {"from", "to", "reply-to", "subject", "mime-version", "content-type", "content-transfer-encoding"}
 )
+DUPLICATE = "duplicate_parameter"  # the code of the error of Brevo for a key that it knows
 
 
 class BackendSender:
@@ -49,8 +50,17 @@ class BackendSender:
         key = header.get("idempotency_key", "")
         if key:
             self._connection.session.headers["Idempotency-Key"] = key  # type: ignore[attr-defined]  # of anymail
+        if brief_key := header.get("brief_key", ""):
+            message.extra_headers["idempotencyKey"] = brief_key
         begin()
-        return self._send(message, delivery_id, attempt, is_idempotent=bool(key))
+        result = self._send(message, delivery_id, attempt, is_idempotent=bool(key))
+        if brief_key and result.outcome == "uncertain":
+            repeated = self._send(message, delivery_id, attempt, is_idempotent=False)
+            if DUPLICATE in repeated.text:  # the first request arrived
+                return SendResult(delivery_id, attempt, "sent", 250)
+            # only an email that was accepted is certain: a refusal of the repetition says nothing about the first request
+            return repeated if repeated.outcome == "sent" else result
+        return result
 
     def _send(self, message: Any, delivery_id: int, attempt: int, *, is_idempotent: bool) -> SendResult:
         from anymail.exceptions import AnymailAPIError, AnymailError, AnymailRecipientsRefused

@@ -17,7 +17,7 @@ _NO_CARD = object()  # of a row whose JSON was not yet encoded
 class ItemTable:
     """The addresses of the JSON of the products of an index, each encoded when it is first shown.
 
-    Threads may share it as long as the kernel holds the GIL: an address is replaced before its bytes are given up.
+    Threads may share it as long as the kernel holds the GIL: an address is replaced before its bytes are given up, by one thread at a time.
     """
 
     def __init__(self, n: int) -> None:
@@ -31,7 +31,8 @@ class ItemTable:
         known, current = map(self._cards.__getitem__, rows), map(products.cards.__getitem__, rows)
         if all(map(is_, known, current)):
             return
-        with self._lock:  # two threads may have encoded the same card, and only the bytes that are kept stay in memory
+        # of two threads without a lock, one could store its address and the other keep its bytes
+        with self._lock:
             for row in rows:
                 parts = products.get_json(row)
                 if self._cards[row] is not parts.card:

@@ -10,6 +10,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from customers.identity.merging.merge import merge_customers
 from customers.identity.models import Customer, Identifier
 from customers.segments.conditions.condition_tree import ConditionError
 from customers.segments.models import Segment
@@ -17,7 +18,12 @@ from recommendations.campaigns import exports
 from recommendations.campaigns.audience import build_preview, preview_audience
 from recommendations.campaigns.backoffice.audience_waterfall import build_waterfall, describe_effect
 from recommendations.campaigns.effect_size import compute_minimum_detectable_effect
-from recommendations.campaigns.exports import export_audience, stream_audience
+from recommendations.campaigns.exports import (
+    export_audience,
+    query_holdout_group,
+    stream_audience,
+    stream_holdout_group,
+)
 from recommendations.campaigns.models import AudienceExport, Campaign
 from recommendations.sending.holdout import compute_bucket
 from recommendations.sending.models import SendingSettings
@@ -208,6 +214,20 @@ def test_holdout_group_is_stable_when_customers_join(loyal: Segment) -> None:
     after = {row["user_id"] for row in export(campaign)[0]}
     assert before == {user_id for user_id in after if int(user_id[1:]) < 10}
     assert campaign.exports.count() == 2
+
+
+def test_the_holdout_group_of_an_export_follows_merges(loyal: Segment) -> None:
+    _rows, record = export(make_campaign(loyal))
+    held_out = set(record.held_out_ids)
+    first, second = sorted(held_out)[:2]
+    third, fourth = (make_customer(name).pk for name in ("kept-later", "kept-last"))
+    merge_customers(pairs=[(third, first)], at=NOON, causes=["login"])
+    merge_customers(pairs=[(fourth, third)], at=NOON, causes=["login"])
+    assert set(query_holdout_group(record).values_list("pk", flat=True)) == held_out - {first} | {fourth}
+    merge_customers(pairs=[(fourth, second)], at=NOON, causes=["login"])
+    group = "".join(stream_holdout_group(export=record, with_personal=True))
+    assert len(group.splitlines()) == 1 + len(held_out) - 1, "two who are the same person are one line"
+    assert set(query_holdout_group(record).values_list("pk", flat=True)) == held_out - {first, second} | {fourth}
 
 
 def test_preview_and_csv_agree(loyal: Segment) -> None:

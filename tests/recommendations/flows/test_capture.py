@@ -233,7 +233,8 @@ def test_crossing_a_line_starts_a_flow_and_being_beyond_it_does_not(
     CustomerProfile.objects.filter(pk=crosses.pk).update(**resolve(after))
     assert compare_due_matches(now=now) == 0  # compared just now
     later = now + timedelta(minutes=10)
-    assert compare_due_matches(now=later) == 1
+    assert compare_due_matches(now=later, seconds=0) == 0  # no time was left
+    assert compare_due_matches(now=later, seconds=60) == 1
     assert compare_due_matches(now=later + timedelta(minutes=10)) == 0
     assert list_entered(later) == [crosses.pk]
 

@@ -1,10 +1,13 @@
 """Flows on the real database: who enters, what each gets, and when."""
 
+import re
 from collections import Counter
 from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from django.test import Client
 
 from config.foundation.shop.profile import get_time_zone
 from customers.identity.merging.merge import merge_customers
@@ -26,9 +29,10 @@ from recommendations.flows.publishing import (
     save_draft,
 )
 from recommendations.flows.queued_messages import hold_returned_messages
-from recommendations.sending.models import Delivery
+from recommendations.sending.models import Delivery, OutboxMessage
+from recommendations.sending.sender import send_due
 from recommendations.webhooks.models import WebhookEndpoint, WebhookNotification
-from tests.makers import make_customer, make_product, make_profile
+from tests.makers import make_consent, make_customer, make_product, make_profile
 from tests.recommendations.flows.makers import (
     NOON,
     list_messages,
@@ -41,6 +45,8 @@ from tests.recommendations.flows.makers import (
     signal,
     wait,
 )
+from tests.recommendations.messaging.makers import make_source
+from tests.recommendations.messaging.makers import make_template as make_message_template
 
 pytestmark = pytest.mark.django_db
 HOUR = timedelta(hours=1)
@@ -62,6 +68,27 @@ def test_a_trigger_leads_through_a_wait_to_one_message_at_its_time() -> None:
     assert delivery.due_at == NOON + 2 * HOUR
     assert list_statuses(flow) == ["completed"]
     assert not FlowSignal.objects.exists()
+
+
+def test_links_of_a_flows_email_name_the_flow(client: Client, valkey: Any, settings: Any) -> None:
+    settings.PUBLIC_URL = "http://localhost"
+    make_message_template(make_source('<mj-button href="https://shop.example/sale?size=m">Buy now</mj-button>'))
+    flow = make_live_flow([message("hello", "news")], name="Win back")
+    customer = make_customer("u1", email="ann@shop.example")
+    make_consent(customer)
+    signal(customer.pk)
+    run(NOON)
+    send_due(now=NOON)
+    [path] = re.findall(r"http://localhost(/m/c/[^\"]+)", OutboxMessage.objects.get().html)
+    target = urlsplit(client.get(path)["Location"])
+    assert (target.netloc, target.path) == ("shop.example", "/sale")
+    assert dict(parse_qsl(target.query)) == {
+        "size": "m",
+        "utm_source": "perennial",
+        "utm_medium": "email",
+        "utm_campaign": flow.key,
+        "utm_content": "Buy now",
+    }
 
 
 def test_two_triggers_in_one_second_enter_once() -> None:

@@ -77,6 +77,34 @@ def test_steps_are_added_edited_moved_and_deleted(marketer: Client) -> None:
     assert "egment is loyal" not in read(marketer, page)
 
 
+def test_a_segment_is_picked_and_shown_by_its_name_and_the_filter_has_the_condition_builder(marketer: Client) -> None:
+    make_template()
+    make_segment("vip", name="Best customers")
+    make_segment("picked", name="Picked", kind="static")
+    flow = make_draft(message("hello"), {"key": "mark", "kind": "add_to_segment", "segment": "picked"})
+    part = reverse("flows:part", args=[flow.pk, "trigger"])
+    form = read(marketer, f"{part}?kind=segment")
+    assert '<option value="vip">Best customers</option>' in form
+    assert "Choose a segment" in form
+    refused = marketer.post(f"{part}?kind=segment", {"segment": "", "direction": "left"})
+    assert "field-error" in refused.content.decode()
+    marketer.post(f"{part}?kind=segment", {"segment": "vip", "direction": "left"})
+    page = read(marketer, reverse("flows:flow", args=[flow.pk]))
+    assert "Leaves the segment Best customers" in page
+    assert "Add to a static segment: Picked" in page
+    assert "Leaves the segment Best customers" in read(marketer, reverse("flows:list"))
+    url = reverse("flows:part", args=[flow.pk, "filter"])
+    assert "data-condition-builder" in read(marketer, url)
+    condition = {"field": "stage", "op": "eq", "value": "loyal"}
+    marketer.post(url, {"condition": json.dumps(condition)})
+    draft = get_draft(flow)
+    assert draft is not None
+    assert draft.definition["filter"] == condition
+    assert draft.definition["trigger"] == {"kind": "segment", "segment": "vip", "direction": "left"}
+    Segment.objects.filter(key="vip").delete()
+    assert "selected>Choose a segment" in read(marketer, f"{part}?kind=segment")
+
+
 def test_a_form_reports_what_is_wrong_and_keeps_the_draft(marketer: Client) -> None:
     flow = make_draft(wait("pause", days=1))
     url = reverse("flows:step", args=[flow.pk, "pause"])

@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from decimal import Decimal
 from io import BytesIO
 from typing import Any
 
@@ -13,6 +14,7 @@ from catalog.models import Product
 from recommendations.messaging.cards import fonts, pictures
 from recommendations.messaging.cards.drawing import HEIGHT, PICTURE, WIDTH, draw_card, wrap_title
 from recommendations.messaging.cards.fonts import choose_font
+from recommendations.messaging.editor.preview import render_preview
 from recommendations.sending.models import Delivery, OutboxMessage
 from recommendations.sending.queue import QueuedMessage, queue_messages
 from recommendations.sending.sender import send_due
@@ -117,6 +119,30 @@ def test_the_click_leads_to_the_product_that_the_image_showed(sent: Delivery, cl
     )
     assert client.get(f"{links[0][:-4]}AAAA").status_code == 404
     assert 429 in {client.get(images[0]).status_code for _time in range(62)}
+
+
+@pytest.mark.django_db
+def test_a_preview_shows_the_image_that_the_recipient_gets(valkey: Any, client: Client) -> None:
+    for name in ("kettle", "cup"):  # one of them is the product that triggered the message
+        make_product(name, title="Kettle", price=20)
+    row = '<mj-products placement="popular" n="1" choose="{0}"/>'
+    pages = {}
+    for choose in ("open", "send"):
+        template = make_template(make_source("", sections=row.format(choose)), key=f"t-{choose}")
+        pages[choose] = render_preview(
+            template=template,
+            content=get_version(template).contents.get(),
+            customer=None,
+            now=NOON,
+            base_url="http://localhost",
+            with_personal=True,
+        ).html
+    assert ("/m/card/" in pages["open"], "/m/card/" in pages["send"]) == (True, False)
+    [path] = re.findall(r"http://localhost(/m/card/[^\"]+)", pages["open"])
+    response = client.get(path)
+    card = make_card(1, title="Kettle", price=Decimal("20.00"), image_url="", category="")
+    assert (response["Content-Type"], response.content) == ("image/png", pictures.draw_product(card, language="en"))
+    assert client.get(f"{path[:-4]}AAAA").status_code == 404
 
 
 @pytest.mark.django_db

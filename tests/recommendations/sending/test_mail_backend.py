@@ -1,6 +1,8 @@
 """Emails through the backends of django-anymail: what reaches the provider, and what its answers lead to."""
 
+import json
 from typing import Any
+from uuid import UUID
 
 import pytest
 import requests
@@ -16,6 +18,7 @@ from recommendations.sending.transport.mail_backend import BackendSender
 
 TEST_BACKEND = "anymail.backends.test.EmailBackend"
 RESEND_BACKEND = "anymail.backends.resend.EmailBackend"
+BREVO_BACKEND = "anymail.backends.brevo.EmailBackend"
 pytestmark = pytest.mark.django_db
 
 
@@ -97,3 +100,31 @@ def test_a_provider_with_idempotency_gets_the_same_key_with_each_attempt(
     repeated = send(attempt=2)
     assert (repeated.outcome, repeated.provider_id) == ("sent", "re_1")
     assert keys[0] == keys[1]
+
+
+@pytest.mark.parametrize(
+    ("answers", "outcome"),
+    [
+        ([(500, b"{}"), (400, b'{"code": "duplicate_parameter", "message": "known"}')], "sent"),
+        ([(500, b"{}"), (201, b'{"messageId": "b1"}')], "sent"),
+        ([(500, b"{}"), (500, b"{}")], "uncertain"),
+        ([(500, b"{}"), (429, b"{}")], "uncertain"),
+        ([(429, b"{}")], "temporary"),
+    ],
+)
+def test_a_provider_that_knows_keys_for_minutes_gets_an_email_without_answer_again_at_once(
+    answers: list[tuple[int, bytes]], outcome: str, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.EMAIL_BACKEND, settings.ANYMAIL = BREVO_BACKEND, {"BREVO_API_KEY": "k"}
+    keys = []
+
+    def answer(session: requests.Session, **request: Any) -> requests.Response:
+        response = requests.Response()
+        response.status_code, response._content = answers[len(keys)]
+        keys.append(json.loads(request["data"])["headers"]["idempotencyKey"])
+        return response
+
+    monkeypatch.setattr(requests.Session, "request", answer)
+    assert send().outcome == outcome
+    assert len(keys) == len(answers)
+    assert {str(UUID(key)) for key in keys} == {keys[0]}
