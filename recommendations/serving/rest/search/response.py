@@ -129,7 +129,7 @@ def encode_hits(page: SearchPage) -> msgspec.Raw:
     if not has_boosts and not request.highlight:
         scores = np.array([hit.score for hit in page.hits], np.float64)
         if list_json := write_list(catalog, rows, np.array(rows, np.int32), page.hits[0].rank, scores, reasons):
-            return msgspec.Raw(b"[%b]" % list_json)
+            return msgspec.Raw(b"".join((b"[", list_json, b"]")))
     parts = catalog.list_json(rows)
     tails = [item.tail for item in parts]
     if has_boosts:
