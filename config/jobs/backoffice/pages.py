@@ -143,18 +143,20 @@ def describe_jobs(states: list[JobState]) -> str:
     failed = [state.name for state in states if state.has_failed]
     if failed:
         return ngettext(
-            "%(count)s job failed last time: %(names)s.", "%(count)s jobs failed last time: %(names)s.", len(failed)
+            "%(count)s job failed in its last run: %(names)s.",
+            "%(count)s jobs failed in their last run: %(names)s.",
+            len(failed),
         ) % {"count": format_count(len(failed)), "names": ", ".join(failed)}
     running = sum(state.is_running for state in states)
     if running:
         return ngettext(
-            "No job failed last time; %(count)s is running now.",
-            "No job failed last time; %(count)s are running now.",
+            "No job failed in its last run; %(count)s is running now.",
+            "No job failed in its last run; %(count)s are running now.",
             running,
         ) % {"count": format_count(running)}
     if not any(state.latest for state in states):
         return _("No job has run yet. Start the worker with “manage.py up”.")
-    return _("No job failed last time.")
+    return _("No job failed in its last run.")
 
 
 def format_job(state: JobState, *, now: datetime) -> dict[str, Any]:

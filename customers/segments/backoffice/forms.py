@@ -91,7 +91,7 @@ def get_builder_texts() -> dict[str, str]:
         "addHint": _("Type a value and press Enter. Separate multiple values with commas."),
         "otherTrait": _("Other trait…"),
         "trait": _("Trait name"),
-        "customers": _("%(count)s customers (%(ms)s ms)"),
+        "counted": _("counted in %(ms)s ms"),
         "counting": _("Counting…"),
         "unreachable": _("The count could not be loaded: %(reason)s"),
         "json": _("Show as JSON"),

@@ -120,7 +120,7 @@ def show_one_offer(request: HttpRequest, offer_id: int) -> HttpResponse:
 
 def build_figures(results: OfferResults) -> list[dict[str, str]]:
     return [
-        {"label": _("Shows"), "value": format_count(results.shows)},
+        {"label": _("Impressions"), "value": format_count(results.shows)},
         {"label": _("Visitors"), "value": format_count(results.visitors)},
         {"label": _("Clicks"), "value": format_count(results.clicks)},
         {"label": _("Click-through rate"), "value": format_percent(results.click_through_rate)},

@@ -50,11 +50,11 @@ def test_every_job_has_a_plain_name_a_schedule_and_its_latest_run(
 def test_a_failed_job_comes_first_with_its_reason_and_its_history(admin_client: Client, job: PeriodicTask) -> None:
     make_run("failed", error_type="MemoryError", started_at=datetime.now(UTC) - timedelta(days=1))
     page = admin_client.get(PAGE)
-    assert page.context["verdict"] == "1 job failed last time: Refresh profiles."
+    assert page.context["verdict"] == "1 job failed in its last run: Refresh profiles."
     assert page.context["rows"][0]["id"] == job.pk
     assert "Give the worker more memory" in page.text
     make_run("done")
-    assert admin_client.get(PAGE).context["verdict"] == "No job failed last time."
+    assert admin_client.get(PAGE).context["verdict"] == "No job failed in its last run."
     history = admin_client.get(reverse("jobs:job", args=[job.pk])).context["history"]
     assert [str(row[1].text) for row in history.rows] == ["done", "failed"]
 

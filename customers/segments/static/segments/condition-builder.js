@@ -606,8 +606,9 @@
           body: JSON.stringify({ condition: this.raw, key: keyText }),
         });
         const answer = await response.json();
-        const text = this.texts.customers.replace("%(ms)s", this.numbers.format(answer.duration_ms || 0));
-        this.showCount(response.ok ? text.replace("%(count)s", this.numbers.format(answer.count)) : "");
+        const text = this.texts.customersOf.replace("%(count)s", this.numbers.format(answer.count));
+        this.showCount(response.ok ? text : "");
+        this.count.title = response.ok ? this.texts.counted.replace("%(ms)s", this.numbers.format(answer.duration_ms || 0)) : "";
         this.showProblems(answer.problems || []);
       } catch (error) {
         if (error.name !== "AbortError") this.showCount(this.texts.unreachable.replace("%(reason)s", error.message));

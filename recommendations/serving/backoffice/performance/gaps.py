@@ -68,7 +68,7 @@ def find_order_gap(days: DayRange, scenario: str) -> DataGap:
     sample = sample_requests(days, scenario)
     if sample.responses and sample.with_visitor < MIN_NAMED_SHARE * sample.responses:
         return DataGap(
-            _("Most requests name no visitor"),
+            _("Most requests do not identify the visitor"),
             _(
                 "An order is attributed to the customer who saw the product. Send user_id or anonymous_id with every request, the same "
                 "as in the events."

@@ -101,7 +101,7 @@ def test_a_placement_without_clicks_names_the_event_and_one_without_visitors_the
     page = read_page("scenario=similar")
     assert "No clicks are recorded" in page
     assert "Recommendation Clicked" in page
-    assert "Most requests name no visitor" in page
+    assert "Most requests do not identify the visitor" in page
 
 
 def test_an_invalid_period_is_reported_at_its_field() -> None:
