@@ -283,10 +283,10 @@ def stopped_searcher() -> Iterator[None]:
 LONG_MODULES = {
     # acceptance
     "access/test_schemathesis.py": 150,
-    "browser/test_storefront.py": 130,
+    "browser/test_storefront.py": 85,
     "browser/test_navigation.py": 110,
     "serving/test_faults.py": 90,
-    "browser/test_pages.py": 80,
+    "browser/test_pages.py": 60,
     "journeys/test_kill_and_restart.py": 80,
     "processing/test_killed.py": 80,
     "collector/test_faults.py": 70,

@@ -16,6 +16,7 @@ from customers.warehouse.export import export_warehouse
 from recommendations.training.train import train
 from tests.child_processes import get_test_database_url
 from tests.makers import make_product, make_source
+from tests.recommendations.trainings import get_first_moment, restore_or_train, use_fixed_ids
 
 WEEKS = 20
 CUSTOMERS = 45
@@ -51,8 +52,7 @@ def run_kettle_shop(settings: Any, folder: Path) -> Iterator[SimpleNamespace]:
     settings.RECOMMEND_DEADLINE_MS = 10_000.0  # a browser and a trained model share the machine with other tests
     settings.WAREHOUSE_URL, settings.MODELS_DIR = str(folder / "warehouse"), folder / "models"
     loader.state = None
-    now = datetime.now(UTC)
-    products = make_kettle_shop(now)
+    products, now = make_kettle_shop(), datetime.now(UTC)
     ensure_storefront_keys(now=now)
     if searcher.snapshot is None:
         searcher.refresh(now=now)  # compiles for longer than the first page waits
@@ -61,25 +61,26 @@ def run_kettle_shop(settings: Any, folder: Path) -> Iterator[SimpleNamespace]:
 
 
 def make_kettle_shop(
-    now: datetime, *, product_ids: Mapping[str, str] | None = None, user_prefix: str = "household"
+    *, product_ids: Mapping[str, str] | None = None, user_prefix: str = "household"
 ) -> dict[str, Product]:
     """Make the shop and return its products by title. Kettles are bought with tea things, never with novels or tools.
 
     Novels sell best. `product_ids` overrides the product ids derived from the titles. The customers are household-0…household-44;
-    those whose number is divisible by three buy kettles.
+    those whose number is divisible by three buy kettles. All tests of the run that use the same customers share a training.
     """
-    rng = random.Random(11)
-    products = dict(make_products(rng, product_ids or {}))
-    customers = Customer.objects.bulk_create([Customer() for _number in range(CUSTOMERS)])
-    Identifier.objects.bulk_create(
-        Identifier(kind="user_id", value=f"{user_prefix}-{number}", customer=customer)
-        for number, customer in enumerate(customers)
-    )
-    baskets = list(generate_orders(products, customers, now=now, rng=rng))
-    Order.objects.bulk_create(order for order, _bought in baskets)
-    OrderLine.objects.bulk_create(line for order, bought in baskets for line in generate_lines(order, bought))
-    export_warehouse(started_at=now)
-    train(as_of=now, started_at=now)
+    now, rng = get_first_moment(user_prefix), random.Random(11)
+    with use_fixed_ids():
+        products = dict(make_products(rng, product_ids or {}))
+        customers = Customer.objects.bulk_create([Customer() for _number in range(CUSTOMERS)])
+        Identifier.objects.bulk_create(
+            Identifier(kind="user_id", value=f"{user_prefix}-{number}", customer=customer)
+            for number, customer in enumerate(customers)
+        )
+        baskets = list(generate_orders(products, customers, now=now, rng=rng))
+        Order.objects.bulk_create(order for order, _bought in baskets)
+        OrderLine.objects.bulk_create(line for order, bought in baskets for line in generate_lines(order, bought))
+        export_warehouse(started_at=now)
+        restore_or_train(user_prefix, lambda: train(as_of=now, started_at=now))
     return products
 
 

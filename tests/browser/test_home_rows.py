@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from tests.browser.conftest import MonitoredPage, open_monitored_page
-from tests.browser.kettle_shop import make_kettle_shop
+from tests.browser.kettle_shop import run_kettle_shop
 
 pytestmark = pytest.mark.acceptance
 
@@ -25,21 +25,22 @@ MAX_OVERLAP = 0.3
 def site(operator: User, valkey: redis.Redis, settings: Any, tmp_path: Path) -> Iterator[None]:
     """Set up the kettle shop in demo mode. (`chromium` waits for a fixture of this name.)"""
     from catalog.models import Product
-    from config.storefront.keys import ensure_storefront_keys
     from recommendations.serving.models import PlacementSettings
     from recommendations.serving.state.loader import loader
 
-    settings.DEMO, settings.VAR_DIR, settings.TRAINING_SECONDS = True, tmp_path, 2
-    settings.RECOMMEND_DEADLINE_MS = 10_000.0
-    settings.WAREHOUSE_URL, settings.MODELS_DIR = str(tmp_path / "warehouse"), tmp_path / "models"
-    loader.state = None
-    now = datetime.now(UTC)
-    make_kettle_shop(now)
-    Product.objects.update(published_at=now)
-    PlacementSettings.objects.update(switch="on")  # this shop is too small for every placement to beat its fallback
-    ensure_storefront_keys(now=now)
-    yield
-    loader.state = None
+    with run_kettle_shop(settings, tmp_path):
+        Product.objects.update(published_at=datetime.now(UTC))
+        PlacementSettings.objects.update(switch="on")  # this shop is too small for every placement to beat its fallback
+        loader.state = None
+        yield
+
+
+@pytest.fixture
+def unshown_products(site: None) -> None:
+    """Hide a row: together, all rows may show every product of the shop."""
+    from recommendations.serving.models import PlacementSettings
+
+    PlacementSettings.objects.filter(placement="trending").update(switch="off")
 
 
 def read_rows(page: Page) -> dict[str, set[str]]:
@@ -93,7 +94,7 @@ def test_the_rows_of_the_home_page_are_loaded_by_one_call(
 
 
 def test_a_dismissed_product_is_replaced_by_one_that_no_row_shows(
-    site: None, live_server: LiveServer, chromium: Browser
+    site: None, unshown_products: None, live_server: LiveServer, chromium: Browser
 ) -> None:
     visitor = open_monitored_page(chromium, live_server.url, width=1280, language="en")
     visitor.open("/shop/product/?id=blue-kettle")

@@ -56,7 +56,7 @@ def shop(transactional_db: None, valkey: redis.Redis, settings: Any, tmp_path: P
     settings.TRAINING_SECONDS, settings.WAREHOUSE_URL = 2, str(tmp_path / "warehouse")
     settings.MODELS_DIR = tmp_path / "models"
     now, port = datetime.now(UTC), reserve_port()
-    make_kettle_shop(now, product_ids=IDS, user_prefix="customer")
+    make_kettle_shop(product_ids=IDS, user_prefix="customer")
     # 45 customers are too few to show that a placement is better than its fallback
     PlacementSettings.objects.update(switch=PlacementSettings.Switch.ON)
     _key, api_key = create_api_key(name="storefront", kind=ApiKey.Kind.PUBLISHABLE, now=now)

@@ -31,12 +31,17 @@ def make_catalog(**strings: str) -> Catalog:
     return catalog
 
 
-def test_every_text_is_translated() -> None:
-    assert find_problems(read_catalog(CATALOG), find_all_texts()) == []
+@pytest.fixture(scope="module")
+def all_texts() -> list[TranslatableText]:
+    return list(find_all_texts())
 
 
-def test_the_catalog_has_no_unused_text() -> None:
-    used = {text.key for text in find_all_texts()}
+def test_every_text_is_translated(all_texts: list[TranslatableText]) -> None:
+    assert find_problems(read_catalog(CATALOG), all_texts) == []
+
+
+def test_the_catalog_has_no_unused_text(all_texts: list[TranslatableText]) -> None:
+    used = {text.key for text in all_texts}
     catalog_messages = read_catalog(CATALOG)
     assert [message.id for message in catalog_messages if message.id and get_message_key(message) not in used] == []
 

@@ -4,9 +4,9 @@ import fcntl
 import os
 import pickle
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from unittest.mock import patch
@@ -98,23 +98,47 @@ def train_once(shop: str) -> ModelVersion:
 
 
 def train_series(shop: str, n: int) -> list[ModelVersion]:
-    """Return n versions of a shop made within `use_fixed_ids`, trained an hour apart; the last one is active.
+    """Return n versions of a shop made within `use_fixed_ids`, trained an hour apart; the last one is active."""
 
-    The first call of all processes of the run trains; the others restore the records and the folder.
-    """
-    folder = Path(os.environ["PERENNIAL_VAR"]) / f"{os.environ['TEST_TEMPLATE_DATABASE']}-trainings" / f"{shop}-{n}"
-    folder.parent.mkdir(exist_ok=True)
+    def train_next() -> None:
+        if n > 1:
+            train_series(shop, n - 1)
+        with use_fixed_ids(offset=n - 1):
+            train_reproducibly(started_at=NOON + timedelta(hours=n - 1))
+
+    restore_or_train(f"{shop}-{n}", train_next)
+    return list(ModelVersion.objects.order_by("created_at"))
+
+
+def restore_or_train(name: str, train_models: Callable[[], object]) -> None:
+    """Train by the first call of all processes of the run; the others restore the records and the folder."""
+    folder = make_folder() / name
     with folder.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if (folder / "records").exists():
             restore_training(folder)
         else:
-            if n > 1:
-                train_series(shop, n - 1)
-            with use_fixed_ids(offset=n - 1):
-                train_reproducibly(started_at=NOON + timedelta(hours=n - 1))
+            train_models()
             save_training(folder)
-    return list(ModelVersion.objects.order_by("created_at"))
+
+
+def get_first_moment(name: str) -> datetime:
+    """Return the moment of the first call of all processes of the run with this name."""
+    with (make_folder() / f"{name}-moment").open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        if text := file.read():
+            return datetime.fromisoformat(text)
+        now = datetime.now(UTC)
+        file.write(now.isoformat())
+    return now
+
+
+def make_folder() -> Path:
+    """Return the folder of the trainings of this run."""
+    folder = Path(os.environ["PERENNIAL_VAR"]) / f"{os.environ['TEST_TEMPLATE_DATABASE']}-trainings"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 def save_training(folder: Path) -> None:
