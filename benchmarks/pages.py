@@ -76,19 +76,17 @@ def fill(customers: int) -> None:
 
 
 def load_state() -> None:
-    """Load the catalog, the model and the search index, and prepare the kernels, as the web server does before its first requests."""
-    from django.utils import timezone
-
-    from config.wsgi import preload
+    """Load the catalog, the model and the search index, and wait until the kernels are compiled, as a web worker does."""
+    from config.wsgi import preload, start_worker
     from customers.lifecycle.portrait.warm_up import warm_up_customer_pages
     from recommendations.serving.state.loader import loader
-    from recommendations.serving.warm_up import warm_up_requests
 
-    preload()
     started = time.monotonic()
-    warm_up_requests(loader.get_state(now=timezone.now()), timezone.now())
+    preload()
+    start_worker()
+    loader.ready.wait()
     warm_up_customer_pages()
-    log(f"The kernels are ready after {time.monotonic() - started:.0f} s.")
+    log(f"The model and the kernels are ready after {time.monotonic() - started:.0f} s.")
 
 
 def measure(*, runs: int, only: str = "") -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
     python -m benchmarks.topn_files orders year1.parquet TRAIN TEST        a shop's order lines (Online Retail's columns)
     python -m benchmarks.topn_files sequences sequences.txt TRAIN TEST     "user item item …", oldest first
-    python -m benchmarks.topn_files generated TRAIN TEST --users 29858 --items 40981 --interactions 1027370
+    python -m benchmarks.topn_files generated TRAIN TEST --people 29858 --items 40981 --interactions 1027370
 
 A share of each person's different products goes to TEST: a random one by default, as in published splits of this form; the newest
 products of each person with --newest; with --cut all pairs after the moment that has this share of the pairs after it, for users who are

@@ -1,6 +1,6 @@
 """Reads what decides about offers for a visitor, and stores the decisions: one statement each, written as SQL.
 
-A browser waits for the answer, and building the same queries with the ORM took three quarters of a request's time.
+A browser waits for the answer, and building the same queries with the ORM was nearly half of a request's processor time (decision 63).
 """
 
 from collections.abc import Mapping, Sequence

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from django.utils.translation import gettext as _
 
-from config.foundation.array_types import AnyFloats, AnyInts, Rows
+from config.foundation.array_types import AnyFloats, AnyInts, Flags, Rows
 from customers.events.recent.interactions import RecentActivity
 from recommendations.engine.online.ensemble_scorer import DeadlineExceededError, ScoredHistory
 from recommendations.engine.placements import FOR_YOU
@@ -27,7 +27,7 @@ from recommendations.serving.pipeline.explain import explain
 from recommendations.serving.pipeline.scoring import score_visitor
 from recommendations.serving.pipeline.visitor import identify_visitor, read_activity
 from recommendations.serving.pipeline.workspaces import WorkspacePool
-from recommendations.serving.rank_kernels import DISMISSED, FILTERED, UNAVAILABLE, score_ranked
+from recommendations.serving.rank_kernels import DISMISSED, FILTERED, KEPT, UNAVAILABLE, score_ranked
 from recommendations.serving.request import (
     InvalidRequestError,
     RecommendationRequest,
@@ -94,18 +94,15 @@ def rank_products(
         raise InvalidRequestError(errors)
     state = source.get_state(now=now)
     product_ids = list(dict.fromkeys(request.product_ids))
-    rows = state.products.find_rows(product_ids)
+    rows, are_catalog_ids = _find_rows(state, product_ids)
     with WorkspacePool(state) as workspaces:
         context = _build_rank_context(request, state, workspaces, now=now, depth=len(rows), activity=activity)
         scored, problem = _score_visitor(context)
-        is_match = NO_FLAGS
-        if request.filter is not None:
-            is_match = state.products.get_expression_mask(bind_expression(request.filter, now))
         causes, kept, values = score_ranked(
             rows,
             context.allowed,
             np.array(context.visitor.dismissed, np.int32),  # for a read-only array, the kernel would be compiled again
-            is_match,
+            _find_matching(state, request.filter, now),
             NO_SCORES if scored is None else scored.work.total,
             NO_SCORES if scored is None else scored.ensemble.static_scores,
         )
@@ -125,6 +122,8 @@ def rank_products(
             reasons,
             row_list,
             list_item_boosts(row_list, request.boost if request.explain else (), state.products, now),
+            row_numbers=ranked_rows,
+            are_catalog_ids=are_catalog_ids,
         )
     return RecommendationResponse(
         recommendation_id=make_recommendation_id(now),
@@ -180,6 +179,17 @@ def _score_visitor(context: RecommendationContext) -> tuple[ScoredHistory | None
     return scored, None if scored is not None else NOTHING_KNOWN
 
 
+def _find_rows(state: ServingState, product_ids: Sequence[str]) -> tuple[Rows, bool]:
+    """Return the rows of products, and whether all are known by these IDs; otherwise some are named by their SKU or unknown."""
+    rows = list(map(state.products.row_by_id.get, product_ids))
+    return (state.products.find_rows(product_ids), False) if None in rows else (np.array(rows, np.int32), True)
+
+
+def _find_matching(state: ServingState, expression: Expression | None, now: datetime) -> Flags:
+    """Return which rows match the filter of the request; an empty array without one."""
+    return NO_FLAGS if expression is None else state.products.get_expression_mask(bind_expression(expression, now))
+
+
 def _sort_positions(
     rows: Rows, positions: AnyInts, scores: AnyFloats, factors: Factors | None, *, is_scored: bool
 ) -> tuple[AnyInts, AnyFloats]:
@@ -202,10 +212,9 @@ def _list_left_out(
     causes: npt.NDArray[np.int8], rows: Rows, product_ids: Sequence[str], state: ServingState
 ) -> list[tuple[str, str]]:
     """Return the products that must not be shown, each with the reason."""
-    left_out = []
-    for position in np.flatnonzero(causes).tolist():
-        reason = LEFT_OUT_REASONS[causes[position]]
-        if causes[position] == UNAVAILABLE and not state.products.shown[rows[position]]:
-            reason = NOT_SHOWN
-        left_out.append((product_ids[position], reason))
-    return left_out
+    shown = state.products.shown
+    return [
+        (product_ids[position], NOT_SHOWN if cause == UNAVAILABLE and not shown[row] else LEFT_OUT_REASONS[cause])
+        for position, (cause, row) in enumerate(zip(causes.tolist(), rows.tolist(), strict=True))
+        if cause != KEPT
+    ]

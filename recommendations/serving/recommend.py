@@ -106,7 +106,17 @@ def _make_page(context: RecommendationContext, candidates: Candidates) -> tuple[
     if all(cards):  # `None not in` would call the cards' own comparison
         ids = list(map(products.product_ids.__getitem__, page.rows))
         scores = np.array(page.scores, np.float64)
-        columns = ItemColumns(ids, context.offset + 1, scores, products.cards, reasons, page.rows, boosts)
+        columns = ItemColumns(
+            ids,
+            context.offset + 1,
+            scores,
+            products.cards,
+            reasons,
+            page.rows,
+            boosts,
+            row_numbers=np.array(page.rows, np.int32),
+            are_catalog_ids=True,
+        )
         return columns, page.has_more
     items = [
         RecommendedItem(

@@ -9,6 +9,7 @@ from typing import NamedTuple, overload
 import numpy as np
 import numpy.typing as npt
 
+from config.foundation.array_types import Rows
 from recommendations.serving.pipeline.fallback import EmptyListReason
 from recommendations.serving.pipeline.reasons import ItemReason
 from recommendations.serving.state.loader import ServingState
@@ -36,7 +37,8 @@ make_item = partial(tuple.__new__, RecommendedItem)  # like RecommendedItem(…)
 class ItemColumns(Sequence[RecommendedItem]):
     """Items with consecutive ranks as columns; each item is made when it is read, because most responses are only encoded.
 
-    scores: (n,). cards: of all rows. reasons, boosts: by row.
+    scores: (n,). cards: of all rows. reasons, boosts: by row. row_numbers: `rows` as an array. are_catalog_ids: every product is in the
+    catalog and has its name there.
     """
 
     def __init__(
@@ -48,10 +50,13 @@ class ItemColumns(Sequence[RecommendedItem]):
         reasons: Mapping[int, ItemReason],
         rows: Sequence[int],
         boosts: Mapping[int, float],
+        *,
+        row_numbers: Rows,
+        are_catalog_ids: bool,
     ) -> None:
         self.product_ids, self.first_rank, self.scores, self.cards = product_ids, first_rank, scores, cards
         self.reasons: list[ItemReason | None] = list(map(reasons.get, rows))
-        self.rows = rows
+        self.rows, self.row_numbers, self.are_catalog_ids = rows, row_numbers, are_catalog_ids
         self.boosts: list[float | None] = list(map(boosts.get, rows)) if boosts else []
 
     def __len__(self) -> int:

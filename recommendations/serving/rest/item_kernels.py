@@ -16,6 +16,8 @@ HEAD, HEAD_LENGTH, TAIL, TAIL_LENGTH = 0, 1, 2, 3
 MAX_NUMBER_BYTES = 48  # of rank and score with the name of the score's field
 MILLION = 1_000_000  # scores have six decimals
 MAX_SCORE = 1e9  # up to here, fifteen digits are enough for six decimals
+LINE_BYTES = 64  # of memory, which the processor loads at once
+ITEMS_AHEAD = 24  # whose JSON is loaded while one is copied
 SCORE_FIELD = np.frombuffer(b',"score":', np.uint8)
 ZERO, POINT, COMMA = ord("0"), ord("."), ord(",")
 TINY = np.frombuffer(b"e-6", np.uint8)  # the end of 0.000001 to 0.000009 as msgspec writes them
@@ -31,6 +33,29 @@ def _declare_copy(_typing_context: Any, _target: Any, _source: Any, _length: Any
 
 
 copy_bytes: Any = intrinsic(_declare_copy)  # (target, source, length): two addresses and a number of bytes
+
+
+def _declare_prefetch(_typing_context: Any, _address: Any) -> Any:
+    def generate(context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        number = cgutils.int32_t
+        kind = cgutils.ir.FunctionType(cgutils.ir.VoidType(), [cgutils.voidptr_t, number, number, number])
+        prefetch = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
+        pointer = builder.inttoptr(arguments[0], cgutils.voidptr_t)
+        builder.call(prefetch, [pointer, number(0), number(3), number(1)])  # to read data, into all levels of the cache
+        return context.get_dummy_value()
+
+    return types.void(types.int64), generate
+
+
+prefetch_line: Any = intrinsic(_declare_prefetch)  # (address): start to load a line of memory into the cache
+
+
+@compiled_with_gil
+def prefetch_item(table: AnyInts, row: int) -> None:
+    """Start to load the JSON of a product: products of a list are scattered in memory."""
+    for column in (HEAD, TAIL):
+        for offset in range(0, table[row, column + 1], LINE_BYTES):
+            prefetch_line(table[row, column] + offset)
 
 
 @compiled_with_gil
@@ -89,6 +114,8 @@ def write_items(
         score = np.float64(scores[position])
         if np.signbit(score) or not score < MAX_SCORE:
             return out[:0]
+        if position + ITEMS_AHEAD < rows.shape[0]:
+            prefetch_item(table, rows[position + ITEMS_AHEAD])
         row = rows[position]
         copy_bytes(start + at, table[row, HEAD], table[row, HEAD_LENGTH])
         at = write_digits(out, at + table[row, HEAD_LENGTH], first_rank + position)

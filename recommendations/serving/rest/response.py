@@ -7,7 +7,9 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
+from config.foundation.array_types import Rows
 from recommendations.serving.pipeline.fallback import EmptyListReason
 from recommendations.serving.pipeline.reasons import ItemReason
 from recommendations.serving.rank import MAX_RANKED_PRODUCTS
@@ -127,14 +129,26 @@ def encode_items(items: Sequence[RecommendedItem], products: ProductIndex | None
 
 def write_columns(items: ItemColumns, products: ProductIndex) -> memoryview | None:
     """Return what `encode_items` does, written by compiled code; None for items with other names than their product's, or with boosts."""
-    rows = items.rows
-    if items.boosts or min(rows) < 0 or list(map(products.product_ids.__getitem__, rows)) != items.product_ids:
+    if items.boosts or not items.are_catalog_ids:
         return None
     fields = [NO_REASON if reason is None else reason.json_field for reason in items.reasons]
-    text = write_items(
-        get_item_table(products, rows), np.array(rows, np.int32), items.first_rank, items.scores,
-        np.frombuffer(b"".join(fields), np.uint8), np.array(list(map(len, fields)), np.int32),
-    )  # fmt: skip
+    return write_list(products, items.rows, items.row_numbers, items.first_rank, items.scores, fields)
+
+
+def write_list(
+    products: ProductIndex,
+    rows: Sequence[int],
+    row_numbers: Rows,
+    first_rank: int,
+    scores: npt.NDArray[np.floating],
+    fields: Sequence[bytes],
+) -> memoryview | None:
+    """Return the JSON of products of the catalog with consecutive ranks and the fields of their reasons, without the brackets of a list.
+
+    row_numbers: the rows as an array. None if a score is negative, too large or no number.
+    """
+    table, lengths = get_item_table(products, rows), np.array(list(map(len, fields)), np.int32)
+    text = write_items(table, row_numbers, first_rank, scores, np.frombuffer(b"".join(fields), np.uint8), lengths)
     return memoryview(text)[:-1] if len(text) else None
 
 

@@ -5,6 +5,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 import msgspec
+import numpy as np
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
@@ -20,6 +21,7 @@ from recommendations.serving.rest.response import (
     encode_ranks,
     insert_fields,
     join_items,
+    write_list,
 )
 from recommendations.serving.search.facets import Facets, FacetValue
 from recommendations.serving.search.search import SearchPage
@@ -121,9 +123,16 @@ def encode_hits(page: SearchPage) -> msgspec.Raw:
         return NO_ITEMS
     request, catalog = page.request, page.snapshot.catalog
     language = get_language() or ""
-    parts = catalog.list_json([hit.row for hit in page.hits])
+    rows = [hit.row for hit in page.hits]
+    reasons = [get_reason_field(hit.match_type, language) if request.explain else NO_REASON for hit in page.hits]
+    has_boosts = bool(request.boost) and request.explain
+    if not has_boosts and not request.highlight:
+        scores = np.array([hit.score for hit in page.hits], np.float64)
+        if list_json := write_list(catalog, rows, np.array(rows, np.int32), page.hits[0].rank, scores, reasons):
+            return msgspec.Raw(b"".join((b"[", list_json, b"]")))
+    parts = catalog.list_json(rows)
     tails = [item.tail for item in parts]
-    if request.boost and request.explain:
+    if has_boosts:
         tails = [insert_fields(tail, encode_boost(hit.boost)) for tail, hit in zip(tails, page.hits, strict=True)]
     if request.highlight:
         titles = [b',"highlight":%b' % _encoder.encode(highlight_title(page, hit.row)) for hit in page.hits]
@@ -132,7 +141,7 @@ def encode_hits(page: SearchPage) -> msgspec.Raw:
         [item.head for item in parts],
         encode_ranks([hit.rank for hit in page.hits]),
         encode_numbers([hit.score for hit in page.hits], decimals=6),
-        [get_reason_field(hit.match_type, language) if request.explain else NO_REASON for hit in page.hits],
+        reasons,
         tails,
     )
     return msgspec.Raw(b"[%b]" % text)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from catalog.models import Category
 from recommendations.merchandising.rules.product_columns import list_attribute_values, read_product_columns
 from recommendations.merchandising.rules.product_matching import match_products
 from tests.makers import NOON, make_product
@@ -77,3 +78,18 @@ def test_columns_read_from_the_database_match_the_products() -> None:
     aligned = read_product_columns(now=NOON, product_ids=["d", "gone", "a"])
     assert aligned.visible.tolist() == [False, False, True]
     assert [aligned.find_row(name) for name in ("a", "gone", "b")] == [2, 1, -1]
+
+
+@pytest.mark.django_db
+def test_columns_follow_changes_of_products_and_categories() -> None:
+    product = make_product("a", category="Kitchen", is_active=False)
+    assert read_product_columns(now=NOON).visible.tolist() == [False]
+    product.is_active = True
+    product.save()
+    assert read_product_columns(now=NOON).visible.tolist() == [True]
+    Category.objects.filter(path="Kitchen").update(path="Cooking")
+    assert list(read_product_columns(now=NOON).categories) == ["Cooking"]
+    make_product("b")
+    assert read_product_columns(now=NOON).n == 2
+    product.delete()
+    assert read_product_columns(now=NOON).n == 1

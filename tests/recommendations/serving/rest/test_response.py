@@ -48,28 +48,42 @@ def test_a_product_named_by_its_sku_keeps_that_name(products: ProductIndex) -> N
     assert (item["product_id"], item["product"]["price"]) == ("SKU-1", "4.50")
 
 
+def make_columns(
+    ids: list[str], first_rank: int, scores: list[float], products: ProductIndex, reasons: dict
+) -> ItemColumns:
+    rows = [products.find_row(product_id) for product_id in ids]
+    return ItemColumns(
+        ids,
+        first_rank,
+        np.array(scores, np.float32),
+        products.cards,
+        reasons,
+        rows,
+        {},
+        row_numbers=np.array(rows, np.int32),
+        are_catalog_ids=all(map(products.row_by_id.__contains__, ids)),
+    )
+
+
 def test_compiled_code_writes_the_same_text(products: ProductIndex) -> None:
     make_product("milk", title="Milk")
     products.refresh(now=NOON)
-    rows = [products.find_row(name) for name in ("tea", "milk", "tea")]
-    reasons = {rows[0]: ItemReason("popular", "Popular, 人气"), rows[1]: None}
+    reasons = {products.find_row("tea"): ItemReason("popular", "Popular, 人气")}
     small = [0.0, 4e-7, 6e-7, 9.4e-6, 1e-5, 0.00099, 0.05, 0.1234565, 1.0, 99.999999, 123456.5]
     for score in [*small, *np.random.default_rng(3).random(50).tolist()]:
-        scores = np.array([score, score / 3, score * 7], np.float32)
-        columns = ItemColumns(["tea", "milk", "tea"], 98, scores, products.cards, reasons, rows, {})
+        columns = make_columns(["tea", "milk", "tea"], 98, [score, score / 3, score * 7], products, reasons)
         assert isinstance(encode_items(columns, products), memoryview)
         assert bytes(encode_items(columns, products)) == encode_items(list(columns), products)
 
 
 def test_compiled_code_leaves_unusual_items_to_python(products: ProductIndex) -> None:
-    for product_id, row, score in (("SKU-1", 0, 1.0), ("gone", -1, 1.0), ("tea", 0, -0.5), ("tea", 0, 1e12)):
-        columns = ItemColumns([product_id], 1, np.array([score], np.float32), products.cards, {}, [row], {})
-        [item] = decode(columns, products)
+    for product_id, score in (("SKU-1", 1.0), ("gone", 1.0), ("tea", -0.5), ("tea", 1e12)):
+        [item] = decode(make_columns([product_id], 1, [score], products, {}), products)
         assert (item["product_id"], item["score"]) == (product_id, pytest.approx(score))
 
 
 def test_a_new_price_is_shown_at_once(products: ProductIndex) -> None:
-    items = ItemColumns(["tea"], 1, np.ones(1, np.float32), products.cards, {}, [0], {})
+    items = make_columns(["tea"], 1, [1.0], products, {})
     old_card = products.cards[0]
     assert decode(items, products)[0]["product"]["price"] == "4.50"
     Product.objects.update(price=Decimal("5.25"), updated_at=NOON)
