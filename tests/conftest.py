@@ -48,7 +48,9 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     worker = os.environ.get("PYTEST_XDIST_WORKER")
     if worker:
-        use_own_valkey_database(int(worker.removeprefix("gw")) + 1)
+        worker_number = int(worker.removeprefix("gw"))
+        use_own_valkey_database(worker_number + 1)
+        collect_other_folders_first(config, worker_number)
     else:
         start_temporary_servers(config)
         compile_catalog()
@@ -66,6 +68,18 @@ def pytest_configure(config: pytest.Config) -> None:
     hypothesis_settings.register_profile("perennial", deadline=None, derandomize=True, max_examples=50)
     hypothesis_settings.register_profile("thorough", deadline=None, max_examples=500)
     hypothesis_settings.load_profile("perennial")
+
+
+def collect_other_folders_first(config: pytest.Config, worker: int) -> None:
+    """Let each worker of a whole run begin with another of the largest folders: pytest compiles each module once, and the others load it.
+
+    In the same order, all workers of a new clone would compile the same modules at the same time.
+    """
+    if config.args == config.getini("testpaths"):
+        folders = [path for path in Path(__file__).parent.iterdir() if path.is_dir()]
+        folders.sort(key=lambda path: (-len(list(path.rglob("test_*.py"))), path.name))
+        first = worker % len(folders)
+        config.args = [str(path) for path in (*folders[first:], *folders[:first])]
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -321,8 +335,16 @@ LONG_MODULES = {
 }
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
+    """Let all workers have the tests in the same order, whatever they collected first."""
+    items.sort(key=lambda item: item.nodeid)
+    result = yield
+    distribute_long_modules(config, items)
+    return result
+
+
+def distribute_long_modules(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Give each worker its share of the long modules, longest first, so that no worker starts one when the others have finished."""
     n_workers = getattr(config, "workerinput", {}).get("workercount", 1)
     by_module: dict[str, list[pytest.Item]] = {}

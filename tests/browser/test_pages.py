@@ -4,7 +4,6 @@
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,13 +21,12 @@ from catalog.models import Product
 from customers.lifecycle.refresh.nightly import refresh_profiles
 from customers.lifecycle.stages.rules import get_active_rules
 from customers.segments.models import Segment
-from customers.warehouse.export import export_warehouse
 from recommendations.campaigns.models import Campaign
-from recommendations.training.models import EvaluationRun
-from recommendations.training.train import train
+from recommendations.training.models import EvaluationRun, ModelVersion
 from tests.browser.conftest import open_monitored_page
+from tests.browser.tea_shop import make_trained_shop
 from tests.browser.test_navigation import list_pages
-from tests.recommendations.shop import get_customer, make_tea_and_coffee_shop
+from tests.recommendations.shop import get_customer
 
 pytestmark = pytest.mark.acceptance
 
@@ -36,18 +34,13 @@ pytestmark = pytest.mark.acceptance
 @pytest.fixture
 def site(operator: User, valkey: redis.Redis, settings: Any, tmp_path: Path) -> SimpleNamespace:
     """Make orders, warehouse, profiles, a model, a segment and a campaign; return the page URLs by name."""
-    settings.WAREHOUSE_URL, settings.MODELS_DIR = str(tmp_path / "warehouse"), tmp_path / "models"
-    settings.TRAINING_SECONDS = 2
-    now = datetime.now(UTC)
-    make_tea_and_coffee_shop(until=now)
-    export_warehouse(started_at=now)
+    now = make_trained_shop(settings, tmp_path)
     refresh_profiles(as_of=now, started_at=now)
-    version = train(as_of=now, started_at=now)
     segment = Segment.objects.create(
         key="buyers", name="Buyers", condition={"all": [{"field": "orders", "op": "gte", "value": 2}]}
     )
     campaign = Campaign.objects.create(
-        key="tea-week", name="Tea week", segment=segment, channel="csv", holdout_share=0.1
+        key="tea-week", name="Tea week", segment=segment, channel="export", holdout_share=0.1
     )
     customer = get_customer("user-0")
     product = Product.objects.get(product_id="tea-0")
@@ -64,7 +57,7 @@ def site(operator: User, valkey: redis.Redis, settings: Any, tmp_path: Path) -> 
             "segment-members": reverse("admin:segments_segment_members", args=[segment.pk]),
             "campaign": reverse("admin:campaigns_campaign_change", args=[campaign.pk]),
             "campaign-preview": reverse("admin:campaigns_campaign_preview", args=[campaign.pk]),
-            "model-version": reverse("admin:training_modelversion_change", args=[version.pk]),
+            "model-version": reverse("admin:training_modelversion_change", args=[ModelVersion.objects.get().pk]),
             "evaluation": reverse("admin:training_evaluationrun_change", args=[EvaluationRun.objects.latest("pk").pk]),
             "api-docs": reverse("docs"),
         },

@@ -1,6 +1,6 @@
 """Two journeys through the recommendations area: pin a product by its name, and find what a placement earned."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,9 @@ from django.utils import timezone
 from playwright.sync_api import Browser, Locator, expect
 from pytest_django.live_server_helper import LiveServer
 
-from customers.warehouse.export import export_warehouse
 from recommendations.serving.models import PerformanceDay
-from recommendations.training.train import train
 from tests.browser.conftest import MonitoredPage, open_monitored_page
-from tests.recommendations.shop import make_tea_and_coffee_shop
+from tests.browser.tea_shop import make_trained_shop
 
 pytestmark = pytest.mark.acceptance
 TEXTS = {
@@ -26,12 +24,7 @@ TEXTS = {
 
 @pytest.fixture
 def site(operator: User, valkey: redis.Redis, settings: Any, tmp_path: Path) -> None:
-    settings.WAREHOUSE_URL, settings.MODELS_DIR = str(tmp_path / "warehouse"), tmp_path / "models"
-    settings.TRAINING_SECONDS = 2
-    now = datetime.now(UTC)
-    make_tea_and_coffee_shop(until=now)
-    export_warehouse(started_at=now)
-    train(as_of=now, started_at=now)
+    make_trained_shop(settings, tmp_path)
     day = timezone.localdate() - timedelta(days=1)
     common = {"day": day, "scenario": "for-you", "model_version": "m", "strategy": "blend", "position": 1}
     PerformanceDay.objects.create(**common, shown=1000, clicked=40)

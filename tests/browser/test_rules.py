@@ -1,6 +1,5 @@
 """The rule form in Chromium: the preview shows the effect of a rule before it is saved."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +10,16 @@ from django.urls import reverse
 from playwright.sync_api import Browser, expect
 from pytest_django.live_server_helper import LiveServer
 
-from customers.warehouse.export import export_warehouse
 from recommendations.merchandising.models import Rule
-from recommendations.training.train import train
 from tests.browser.conftest import open_monitored_page
-from tests.recommendations.shop import make_tea_and_coffee_shop
+from tests.browser.tea_shop import make_trained_shop
 
 pytestmark = pytest.mark.acceptance
 
 
 @pytest.fixture
 def site(operator: User, valkey: redis.Redis, settings: Any, tmp_path: Path) -> None:
-    settings.WAREHOUSE_URL, settings.MODELS_DIR = str(tmp_path / "warehouse"), tmp_path / "models"
-    settings.TRAINING_SECONDS = 2
-    now = datetime.now(UTC)
-    make_tea_and_coffee_shop(until=now)
-    export_warehouse(started_at=now)
-    train(as_of=now, started_at=now)
+    make_trained_shop(settings, tmp_path)
     Rule.objects.create(name="No cake", action="hide", category="Drinks > cake")
 
 

@@ -41,7 +41,7 @@ def search(client: Client, text: str, language: str = "en") -> str:
 
 def test_each_source_finds_its_objects(admin_client: Client, anna: Customer) -> None:
     segment = make_segment("tea", name="Tea lovers")
-    campaign = Campaign.objects.create(key="tea", name="Tea week", segment=segment, channel="csv", holdout_share=0.1)
+    campaign = Campaign.objects.create(key="tea", name="Tea week", segment=segment, channel="export", holdout_share=0.1)
     product = make_product("tea-1", title="Green tea")
     template = MessageTemplate.objects.create(key="tea", name="News about tea")
     html = search(admin_client, "tea")

@@ -13,30 +13,30 @@
     async function loadPreview() {
       const request = ++latestRequest;
       panel.classList.add("waiting");
-      const focused = document.activeElement && panel.contains(document.activeElement) ? document.activeElement.name : null;
       const response = await fetch(section.dataset.rulePreview, {
         method: "POST",
         body: new FormData(form),
         headers: { "X-Requested-With": "fetch" },
       }).catch(() => null);
+      const text = response && response.ok ? await response.text() : null;
       if (request !== latestRequest) {
         return; // a newer request has been sent
       }
       panel.classList.remove("waiting");
-      if (!response || !response.ok) {
+      if (text === null) {
         return;
       }
-      const typed = focused ? form.elements[focused] : null;
-      const value = typed ? typed.value : null;
-      const wasInPicker = panel.contains(document.activeElement) && document.activeElement.closest("product-picker");
-      panel.innerHTML = await response.text();
-      if (wasInPicker) panel.querySelector(".picker-search input")?.focus();
-      // the new panel replaces its own fields: restore the text and the focus
-      const field = focused ? form.elements[focused] : null;
-      if (field) {
-        field.value = value;
-        field.focus();
+      // the new panel replaces its own fields: keep the focus, and what was typed since the request
+      const typed = [...panel.querySelectorAll("input[name]")].filter((field) => field.value !== field.defaultValue);
+      const isInPanel = panel.contains(document.activeElement);
+      const focused = isInPanel ? document.activeElement.name : null;
+      const wasInPicker = isInPanel && document.activeElement.closest("product-picker");
+      panel.innerHTML = text;
+      for (const { name, value } of typed) {
+        if (form.elements[name] instanceof HTMLInputElement) form.elements[name].value = value;
       }
+      if (wasInPicker) panel.querySelector(".picker-search input")?.focus();
+      else if (focused) form.elements[focused]?.focus();
     }
 
     function schedulePreview() {
