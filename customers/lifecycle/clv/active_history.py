@@ -41,7 +41,7 @@ def compute_active_history(
     model = deserialize_fit(score_model.parameters).model if score_model is not None else None
     if model is None or score_model is None:
         return None
-    _ids, at, _value = select_purchases(read_histories(as_of=as_of, customer_ids=[customer_id]))
+    _ids, at, _value = select_purchases(read_histories(as_of=as_of, customer_ids=[customer_id], with_categories=False))
     if not len(at):
         return None
     now = to_microseconds(as_of)
