@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 from django.db import InterfaceError, OperationalError, connection
+from psycopg_pool import PoolClosed
 
 from config.foundation.database.wait_limits import limit_database_wait
 
@@ -133,10 +134,10 @@ class TtlCache[T]:
     def _load_with_retry(self, key: str) -> T | None:
         try:
             return self._load(key)
-        except (OperationalError, InterfaceError):
+        except (OperationalError, InterfaceError, PoolClosed):
             if connection.in_atomic_block:
                 raise
-            # pooled connections may date from before a restart of the server
+            # pooled connections may date from before a restart of the server, and Celery closes the pool after every task
             connection.close()
             if connection.pool:  # type: ignore[attr-defined]  # attribute of the PostgreSQL backend
                 connection.pool.check()  # type: ignore[attr-defined]

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 from django.db import OperationalError
+from psycopg_pool import PoolClosed
 
 from config.foundation.ttl_cache import TtlCache, get_background_executor
 
@@ -31,3 +32,15 @@ def test_no_call_waits_for_a_database_that_does_not_answer(monkeypatch: pytest.M
     get_background_executor().submit(int).result(timeout=30)  # after the refresh
     assert cache.get("a") == "a 2"
     assert calls == ["a", "a"]
+
+
+def test_a_value_is_loaded_again_after_another_thread_closed_the_pool(transactional_db: None) -> None:
+    answers = iter([PoolClosed("the pool is already closed"), "value"])
+
+    def load(_key: str) -> str:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    assert TtlCache(load).get("a") == "value"
