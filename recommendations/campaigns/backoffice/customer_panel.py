@@ -17,7 +17,7 @@ MAX_CAMPAIGNS = 20
 
 
 class CampaignOutcome(TextChoices):
-    REACHED = "reached", _("receives the message")
+    REACHED = "reached", _("in the audience")
     HELD_OUT = "held_out", _("in the holdout group")
     UNREACHABLE = "unreachable", _("not reachable on this channel")
     NO_CONSENT = "no_consent", _("no consent")

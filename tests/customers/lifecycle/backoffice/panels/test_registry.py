@@ -39,7 +39,7 @@ def test_a_marketer_sees_segments_and_campaigns_of_the_customer(anna: Customer) 
     assert "Our loyal ones" in page
     assert page.count("Gone ones") == page.count("Gone ones</option>"), "only to choose from, for an explanation"
     assert "Thank you" in page
-    assert "receives the message" in page
+    assert "in the audience" in page
 
 
 def test_a_user_without_the_permission_sees_no_campaigns(anna: Customer) -> None:
