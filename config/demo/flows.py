@@ -134,16 +134,22 @@ def load_flow(demo: DemoFlow, *, loaded_at: datetime, language: str) -> None:
     flow.description = f"{flow.description} {demo.note}"
     flow.created_at = start
     flow.save(update_fields=["description", "created_at"])
-    values: dict[str, Any] = {"flow": flow.pk, "after": start}
+    values: dict[str, Any] = {
+        "flow": flow.pk,
+        "after": start,
+        "language": language,
+        "opened": demo.opened,
+        "clicked": demo.clicked,
+    }
     for number in range(round(timedelta(days=demo.days) / TICK)):
         values["until"] = values["after"] + TICK
         demo.write_signals(number, values)
         execute(INSERT_ORDERS, values)
         process_signals(now=values["until"])
         run_due_steps(now=values["until"])
+        # at once: reaching the goal cancels messages that are still queued
+        execute(SIMULATE_REACTIONS, values)
         values["after"] = values["until"]
-    values |= {"language": language, "opened": demo.opened, "clicked": demo.clicked}
-    execute(SIMULATE_REACTIONS, values)
 
 
 def execute(statement: str, values: dict[str, Any]) -> None:

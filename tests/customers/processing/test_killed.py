@@ -207,15 +207,22 @@ def test_repeated_kills_at_random_moments_neither_lose_nor_duplicate_events(root
 @pytest.mark.django_db(transaction=True)
 def test_all_profiles_can_be_refreshed_while_events_are_processed(root: Path) -> None:
     send_day()
+    # half of the batches wait for the first refresh, so that another begins before the end however slow a refresh is
+    wait_at_half = 'stop_at(batch, "link_identifiers", after=False, calls=30)\n'
     child = start_child(
-        CHILD.replace("BATCH_SIZE = 100", "BATCH_SIZE = 10") + PRINT_STARTED + RUN, WAREHOUSE_URL=str(root)
+        CHILD.replace("BATCH_SIZE = 100", "BATCH_SIZE = 10") + wait_at_half + PRINT_STARTED + RUN,
+        WAREHOUSE_URL=str(root),
     )
     assert child.stdout is not None
+    assert child.stdin is not None
     assert child.stdout.readline().strip() == "started"
     refreshes = 0
     while child.poll() is None:
         refresh_profiles(as_of=NOW + timedelta(days=1), started_at=NOW)
         refreshes += 1
+        if child.stdin is not None:
+            child.stdin.close()
+            child.stdin = None
     _out, problems = child.communicate()
     assert child.returncode == 0, problems
     assert refreshes > 1
