@@ -67,7 +67,7 @@ def show_flows(request: HttpRequest) -> HttpResponse:
 
 def describe_flows(live: int, inside: int) -> str:
     flows = ngettext("%(count)d flow is live.", "%(count)d flows are live.", live) % {"count": live}
-    people = ngettext("%(count)s customer is in it.", "%(count)s customers are in it.", inside) % {
+    people = ngettext("%(count)s customer is in a flow.", "%(count)s customers are in flows.", inside) % {
         "count": number_format(inside, force_grouping=True)
     }
     return _("%(flows)s %(people)s") % {"flows": flows, "people": people}
