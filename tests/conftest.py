@@ -253,6 +253,14 @@ def forgotten_lookups() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
+def forgotten_damage() -> None:
+    """Forget which models seemed damaged: tests share trainings, and a late request of a browser finds no folder after its test has ended."""
+    module = sys.modules.get("recommendations.serving.state.loader")
+    if module is not None:
+        module.loader.damaged_at.clear()
+
+
+@pytest.fixture(autouse=True)
 def shop_of_environment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Read the shop from the environment: a test of stored shop settings requests the fixture ``stored_shop``.
 
