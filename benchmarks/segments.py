@@ -378,7 +378,7 @@ def measure_entry() -> dict[str, float]:
     segment = create_segment(name=name, description="", condition=condition)
     count_members(segment=segment, as_of=NOW, with_history=True)
     Identifier.objects.create(kind=Identifier.Kind.USER_ID, value=name, customer=Customer.objects.order_by("pk")[0])
-    source = Source.objects.create(key="entry", name="entry", kind=Source.Kind.SERVER)
+    source = Source.objects.create(key=name, name=name, kind=Source.Kind.SERVER)
     event = {"type": "track", "event": "Product Viewed", "userId": name, "properties": {"product_id": name}}
     began = time.perf_counter()
     ingest_items(source=source, items=[json.dumps(event).encode()], call_type=None, sent_at=None, received_at=NOW)
