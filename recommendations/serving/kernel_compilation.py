@@ -6,13 +6,14 @@ run while the first data are loaded.
 
 import numpy as np
 
-from recommendations.engine import Histories, Interactions, Products
+from recommendations.engine import Interactions, Products
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 from recommendations.engine.data.interactions import KIND_CODES
 from recommendations.engine.online.context import Workspace
 from recommendations.engine.online.ensemble_scorer import OnlineEnsemble
 from recommendations.engine.variety.product_groups import ProductGroups
 from recommendations.serving.search.index.warm_up import warm_up_kernels as warm_up_search_kernels
+from recommendations.serving.state.compiled_blends import select_once
 from recommendations.training.evaluation.latency import measure_latency
 from recommendations.training.tuning.model_choice import fit_components
 from recommendations.training.tuning.search_space import describe_starts
@@ -32,19 +33,9 @@ def compile_kernels() -> None:
     blend = WeightedEnsemble.of_fitted(fitted, dict.fromkeys(fitted, 1.0 / len(fitted)), "max")
     histories = interactions.build_histories()
     measure_latency(model=blend, histories=histories, seed=SEED)
-    select_products(OnlineEnsemble(blend, ITEMS), histories.slice_rows(0, 1))
+    ensemble = OnlineEnsemble(blend, ITEMS)
+    select_once(ensemble, histories.slice_rows(0, 1), Workspace(ITEMS, ensemble.width))
     ProductGroups.from_parents(np.arange(ITEMS, dtype=np.int32) // 2, None).warm_up()
-
-
-def select_products(ensemble: OnlineEnsemble, history: Histories) -> None:
-    """Select products for one customer as placements do."""
-    workspace = Workspace(ITEMS, ensemble.width)
-    scored = ensemble.score(history, workspace)
-    allowed, excluded = np.ones(ITEMS, np.bool_), np.empty(0, np.int32)
-    rows, _scores = scored.select_top(3, allowed=allowed, excluded=excluded)
-    scored.select_among(rows, 3, allowed=allowed, excluded=excluded)
-    scored.select_limited(3, allowed=allowed, excluded=excluded, factors=None, purchased=rows, share=0.5, codes=None)
-    workspace.clear()
 
 
 def make_interactions() -> Interactions:

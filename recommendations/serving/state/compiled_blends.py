@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from config.foundation.array_types import Rows
 from recommendations.engine import Histories
 from recommendations.engine.algorithms.content.content import Content
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 from recommendations.engine.data.visits import DEFAULT_DECAY, find_visit_factor
 from recommendations.engine.online.content_scorer import find_content_width
 from recommendations.engine.online.context import Workspace
-from recommendations.engine.online.ensemble_scorer import OnlineEnsemble, find_max_width
+from recommendations.engine.online.ensemble_scorer import OnlineEnsemble, ScoredHistory, find_max_width
 from recommendations.engine.placements import FOR_YOU, PLACEMENTS, VISIT_WEIGHTS, PlacementInput
 from recommendations.serving.state.model import NO_ROWS, ServingModel
 from recommendations.serving.state.reason_support import ReasonSupport
@@ -103,12 +104,18 @@ def _list_blends(by_placement: Mapping[str, OnlineEnsemble], *visits: OnlineEnse
     return [*by_placement.values(), *(visit for visit in visits if visit is not None)]
 
 
-def _explain_once(blend: OnlineEnsemble, history: Histories, workspace: Workspace, support: ReasonSupport) -> None:
-    scored = blend.score(history, workspace)
-    allowed = np.ones(blend.n, np.bool_)
+def select_once(ensemble: OnlineEnsemble, history: Histories, workspace: Workspace) -> tuple[ScoredHistory, Rows]:
+    """Select three products for one history in each of the ways of placements; return the scores and the rows."""
+    scored = ensemble.score(history, workspace)
+    allowed = np.ones(ensemble.n, np.bool_)
     rows, _scores = scored.select_top(3, allowed=allowed, excluded=NO_ROWS)
     scored.select_among(rows, 3, allowed=allowed, excluded=NO_ROWS)
     scored.select_limited(3, allowed=allowed, excluded=NO_ROWS, factors=None, purchased=rows, share=0.5, codes=None)
+    return scored, rows
+
+
+def _explain_once(blend: OnlineEnsemble, history: Histories, workspace: Workspace, support: ReasonSupport) -> None:
+    scored, rows = select_once(blend, history, workspace)
     support.find_row_causes(scored, rows, is_related=False)
     workspace.clear()
 
