@@ -14,7 +14,6 @@ from customers.segments.conditions.comparisons import compile_latest_consent
 from customers.segments.conditions.compiler import compile_condition
 from customers.segments.membership import query_members
 from customers.segments.models import Segment
-from recommendations.campaigns.effect_size import ALPHA, POWER, compute_minimum_detectable_effect
 from recommendations.campaigns.limits import (
     build_cap_condition,
     build_global_holdout_condition,
@@ -22,9 +21,10 @@ from recommendations.campaigns.limits import (
 )
 from recommendations.campaigns.models import Campaign
 from recommendations.campaigns.quiet_hours import build_quiet_condition
+from recommendations.measurement.assignment import build_bucket_expression, count_holdout_buckets
+from recommendations.measurement.statistics.power import ALPHA, POWER, compute_minimum_detectable_effect
 from recommendations.sending.channels.registry import CHANNELS
 from recommendations.sending.checks.candidates import WECOM_TRAIT
-from recommendations.sending.holdout import build_bucket_expression, count_holdout_buckets
 from recommendations.sending.models import PushSubscription
 from recommendations.sending.settings_model import load_sending_settings
 

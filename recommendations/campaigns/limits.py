@@ -11,9 +11,9 @@ from django.db.models.lookups import LessThan
 
 from customers.identity.models import Identifier
 from recommendations.campaigns.models import Campaign
+from recommendations.measurement.assignment import build_bucket_expression, count_holdout_buckets
 from recommendations.sending.channels.registry import CHANNELS
 from recommendations.sending.checks.frequency import read_caps
-from recommendations.sending.holdout import build_bucket_expression, count_holdout_buckets
 from recommendations.sending.models import Delivery, SendingSettings, Suppression
 
 HASH_KINDS = {

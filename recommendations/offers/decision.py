@@ -9,6 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from config.foundation.ttl_cache import TtlCache
+from recommendations.measurement.assignment import is_held_out
 from recommendations.offers.models import Offer, OfferContent, OfferExposure
 from recommendations.offers.outcomes import Outcome
 from recommendations.offers.visitor_state import (
@@ -19,7 +20,6 @@ from recommendations.offers.visitor_state import (
     load_state,
     store_exposures,
 )
-from recommendations.sending.holdout import is_held_out
 
 FALLBACK_LANGUAGE = "en"
 

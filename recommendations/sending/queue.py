@@ -13,8 +13,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from customers.identity.models import Customer
+from recommendations.measurement.assignment import build_bucket_expression, count_holdout_buckets
 from recommendations.sending.changes import announce, begin_announcing
-from recommendations.sending.holdout import build_bucket_expression, count_holdout_buckets
 from recommendations.sending.models import Delivery, OriginState
 
 State = OriginState.State

@@ -11,7 +11,7 @@ from customers.identity.models import Customer
 from customers.segments.membership import find_segments
 from recommendations.campaigns.audience import build_consent_condition, build_reachable_condition
 from recommendations.campaigns.models import Campaign
-from recommendations.sending.holdout import is_held_out
+from recommendations.measurement.assignment import is_held_out
 
 MAX_CAMPAIGNS = 20
 

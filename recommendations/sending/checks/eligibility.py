@@ -7,6 +7,7 @@ from django.db import connection
 
 from config.foundation.shop.profile import get_time_zone
 from customers.identity.personal_data.hashing import hash_email, hash_phone
+from recommendations.measurement.assignment import is_held_out
 from recommendations.sending.channels.registry import CHANNELS
 from recommendations.sending.checks.candidates import DueDelivery, load_customers, read_address
 from recommendations.sending.checks.frequency import check_frequency, read_caps
@@ -14,7 +15,6 @@ from recommendations.sending.checks.merged_customers import follow_merges
 from recommendations.sending.checks.quiet_hours import choose_time_zone, find_quiet_end
 from recommendations.sending.checks.rate_limits import check_rate_limits
 from recommendations.sending.email_format import normalize_address
-from recommendations.sending.holdout import is_held_out
 from recommendations.sending.models import SkipReason, Suppression
 from recommendations.sending.settings_model import SendingSettings
 

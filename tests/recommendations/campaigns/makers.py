@@ -9,8 +9,8 @@ from django.db import connection
 from customers.identity.models import Customer
 from customers.segments.models import Segment
 from recommendations.campaigns.models import Campaign
+from recommendations.measurement.assignment import is_held_out
 from recommendations.messaging.models import MessageTemplate, TemplateVersion
-from recommendations.sending.holdout import is_held_out
 from tests.makers import NOON, make_consent, make_customer, make_identifier, make_profile, make_segment, numbers
 
 

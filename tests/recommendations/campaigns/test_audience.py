@@ -17,7 +17,6 @@ from customers.segments.models import Segment
 from recommendations.campaigns import exports
 from recommendations.campaigns.audience import build_preview, preview_audience
 from recommendations.campaigns.backoffice.audience_waterfall import build_waterfall, describe_effect
-from recommendations.campaigns.effect_size import compute_minimum_detectable_effect
 from recommendations.campaigns.exports import (
     export_audience,
     query_holdout_group,
@@ -25,7 +24,8 @@ from recommendations.campaigns.exports import (
     stream_holdout_group,
 )
 from recommendations.campaigns.models import AudienceExport, Campaign
-from recommendations.sending.holdout import compute_bucket
+from recommendations.measurement.assignment import compute_bucket
+from recommendations.measurement.statistics.power import compute_minimum_detectable_effect
 from recommendations.sending.models import SendingSettings
 from tests.makers import NOON, make_consent, make_customer, make_identifier, make_order, make_profile, make_segment
 

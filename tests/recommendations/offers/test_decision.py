@@ -12,11 +12,11 @@ from django.test.utils import CaptureQueriesContext
 from customers.identity.consent.ledger import record_consent
 from customers.identity.models import Consent, Customer, Identifier
 from customers.segments.models import Segment, SegmentMember
+from recommendations.measurement.assignment import is_held_out
 from recommendations.offers.decision import OfferRequest, clear_offer_cache, decide_offer
 from recommendations.offers.models import Offer, OfferExposure
 from recommendations.offers.outcomes import Outcome
 from recommendations.offers.queueing import show_offer
-from recommendations.sending.holdout import is_held_out
 from tests.makers import NOON, make_customer, make_identifier, make_segment
 from tests.recommendations.offers.makers import make_offer
 

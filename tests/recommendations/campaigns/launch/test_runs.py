@@ -13,7 +13,7 @@ from recommendations.campaigns.launch.readiness import LaunchError
 from recommendations.campaigns.launch.runs import finish_runs, start_due_runs
 from recommendations.campaigns.launch.transitions import cancel, launch, pause, resume
 from recommendations.campaigns.models import Campaign, CampaignRun
-from recommendations.sending.holdout import compute_bucket
+from recommendations.measurement.assignment import compute_bucket
 from recommendations.sending.models import Delivery, SendingSettings
 from recommendations.sending.tracking.browser_view import build_delivery_links
 from tests.makers import NOON, make_consent, make_customer, make_segment

@@ -8,7 +8,7 @@ from django.urls import reverse
 from customers.identity.models import Consent, Customer, Identifier
 from recommendations.campaigns.backoffice.customer_panel import CampaignOutcome, list_campaign_outcomes
 from recommendations.campaigns.models import Campaign
-from recommendations.sending.holdout import is_held_out
+from recommendations.measurement.assignment import is_held_out
 from tests.customers.events.makers import make_event
 from tests.customers.lifecycle.customer_page import read_all_tabs
 from tests.makers import NOON, make_consent, make_customer, make_identifier, make_profile, make_segment

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import chisquare
 
 from customers.identity.models import Customer
-from recommendations.sending.holdout import (
+from recommendations.measurement.assignment import (
     BUCKETS,
     build_bucket_expression,
     compute_bucket,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from config.foundation.statistics import compute_newcombe_bounds
-from recommendations.campaigns.effect_size import (
+from recommendations.measurement.statistics.power import (
     approximate_power,
     compute_minimum_detectable_effect,
     compute_power,

@@ -1,0 +1,1 @@
+"""Experiments on placements, search, messages and offers."""
