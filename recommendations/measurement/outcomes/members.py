@@ -41,6 +41,6 @@ class Members:
         ).format(
             clicked_at=sql.SQL("s.clicked_at" if self.has_click else "NULL::timestamptz"),
             predicted=sql.SQL("coalesce(s.predicted_value, 0)::float8" if self.has_predicted_value else "0::float8"),
-            parts=sql.SQL("'{{}}'::text[] || '' || s.parts" if self.has_parts else "ARRAY['']"),
+            parts=sql.SQL("ARRAY[''] || s.parts::text[]" if self.has_parts else "ARRAY['']"),
             statement=self.statement,
         )
