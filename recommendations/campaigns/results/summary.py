@@ -11,7 +11,7 @@ from config.foundation.statistics import (
     compare_shares,
 )
 from recommendations.campaigns.models import Campaign, CampaignRun
-from recommendations.campaigns.results.groups import GroupOutcome, count_outcomes
+from recommendations.campaigns.results.groups import GroupOutcome, count_groups
 from recommendations.measurement.statistics.sample_ratio import SUSPICIOUS, compute_sample_ratio_p
 from recommendations.sending.queue import DeliveryCounts, count_deliveries
 
@@ -61,7 +61,7 @@ def compute_results(
     if not runs:
         empty = GroupOutcome()
         return CampaignResults(as_of, 0, "no_runs", None, 1.0, empty, empty, None, DeliveryCounts(), {})
-    groups = count_outcomes(campaign, runs, as_of=as_of)
+    groups = count_groups(campaign, runs, as_of=as_of)
     recipients, holdout = groups[False], groups[True]
     window = timedelta(days=campaign.attribution_days)
     final_at = max(run.started_at for run in runs) + window
