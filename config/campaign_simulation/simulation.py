@@ -171,7 +171,7 @@ class RunGroups:
 
     def compute_true_effect(self, population: Population) -> TrueEffect:
         """Return the mean effect on the customers of both groups × the share of the recipients who got the message."""
-        share = self.sent.sum() / max(self.recipients.sum(), 1)
+        share = int(self.sent.sum()) / max(int(self.recipients.sum()), 1)
         return TrueEffect(
             customers=int(self.eligible.sum()),
             conversion=float(population.effects[self.eligible].mean() * share),
