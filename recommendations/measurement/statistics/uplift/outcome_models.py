@@ -58,7 +58,7 @@ class ProbabilityModel:
 class MeanModel:
     """The mean of several models."""
 
-    def __init__(self, models: list[Predictor]) -> None:
+    def __init__(self, models: Sequence[Predictor]) -> None:
         self.models = models
 
     def predict(self, matrix: Floats) -> Floats:
