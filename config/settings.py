@@ -240,6 +240,7 @@ INSTALLED_APPS = [
     "recommendations.offers",
     "recommendations.campaigns",
     "recommendations.flows",
+    "recommendations.uplift",
     "config.access",
     "config.jobs",
     "config.campaign_simulation",
