@@ -23,7 +23,7 @@ from recommendations.uplift.past_campaigns import (
 from recommendations.uplift.training import EffectModel, count_evidence, train_model
 
 MAX_CANDIDATES = 8  # the newest campaigns; each is scored for all customers
-SHARED_CANDIDATES = 3  # campaigns with a model of their own; the others use that of all campaigns
+OWN_MODELS = 2  # campaigns with a model of their own, the newest; the others use that of all campaigns
 
 
 def load_uplift_settings() -> UpliftSettings:
@@ -69,7 +69,7 @@ def train_own_models(campaigns: list[Campaign], customers: PastCustomers) -> dic
         return models
     for campaign in campaigns[:MAX_CANDIDATES]:
         own = select_campaign(customers, campaign)
-        if not count_evidence(own).problem and len(models) < SHARED_CANDIDATES:
+        if len(models) < OWN_MODELS and not count_evidence(own).problem:
             models[campaign.pk] = train_model(own)
     return models
 

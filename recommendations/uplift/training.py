@@ -27,8 +27,8 @@ MIN_ORDERS = 50  # customers with an order in each group: below, an interval is 
 GROUPS = 5
 TEST_PARTS = 5  # two of them are kept aside
 CURVE_POINTS = 40
-DRAWS = 200
-MAX_DRAWN_ROWS = 50_000
+DRAWS = 100
+MAX_DRAWN_ROWS = 20_000
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,9 @@ def train_model(customers: PastCustomers, *, seed: int = 1) -> EffectModel:
     known, aside = customers.select(part >= 2), customers.select(part < 2)
     chosen = fit_and_choose(to_training_rows(known))
     learner = chosen.learners[chosen.best]
-    thresholds = np.unique(np.quantile(learner.predict(known.matrix), np.arange(1, GROUPS) / GROUPS))
+    known_effect = learner.predict(known.matrix)
+    thresholds = np.unique(np.quantile(known_effect, np.arange(1, GROUPS) / GROUPS))
+    thresholds = thresholds[thresholds > known_effect.min()]  # customers with the same prediction are in one group
     rows = to_training_rows(aside)
     effect = learner.predict(rows.matrix)
     groups = measure_groups(rows, chosen, effect, thresholds)
@@ -125,8 +127,8 @@ def measure_groups(rows: TrainingRows, chosen: ChosenLearner, effect: Floats, th
     groups = []
     for index in range(len(thresholds) + 1):
         inside = number == index
-        if inside.sum() < 2:
-            groups.append(EffectGroup(int(inside.sum()), float("nan"), 0.0, -1.0, 1.0))
+        if inside.sum() < 2:  # nothing is known
+            groups.append(EffectGroup(int(inside.sum()), 0.0, 0.0, -1.0, 1.0))
             continue
         interval = compute_skewed_mean_interval(measured[inside])
         groups.append(
