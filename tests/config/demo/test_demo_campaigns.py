@@ -38,10 +38,12 @@ def test_the_win_back_shows_its_effect_and_the_newsletter_shows_none() -> None:
     win_back = compute_results(campaigns["demo-win-back"], as_of=NOW)
     newsletter = compute_results(campaigns["demo-newsletter"], as_of=NOW)
     additional = Order.objects.count() - before
-    assert (win_back.verdict, newsletter.verdict) == ("increase", "no_effect")
-    assert win_back.effect is not None
-    truth = additional / win_back.recipients.customers
-    assert win_back.effect.conversion.low < truth < win_back.effect.conversion.high
+    assert (win_back.comparison.verdict, newsletter.comparison.verdict) == ("increase", "too_few")
+    conversion, revenue = win_back.comparison.conversion, win_back.comparison.revenue
+    assert conversion is not None
+    assert revenue is not None
+    truth = additional / win_back.comparison.treated.customers
+    assert conversion.effect.low < truth < conversion.effect.high
     assert 0.1 < truth < 0.35
     assert win_back.deliveries.clicked < win_back.deliveries.opened < win_back.deliveries.sent
     assert all(campaign.is_simulated and campaign.status == "ended" for campaign in campaigns.values())
