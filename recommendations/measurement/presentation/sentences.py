@@ -44,6 +44,8 @@ def describe_revenue(comparison: GroupComparison, currency: str) -> str:
         "value": format_whole_money(abs(total.value), currency),
         "low": format_whole_money(min(abs(total.low), abs(total.high)), currency),
         "high": format_whole_money(max(abs(total.low), abs(total.high)), currency),
+        "lowest": format_signed_money(total.low, currency),
+        "highest": format_signed_money(total.high, currency),
         "interval": format_interval(total, lambda value: format_signed_money(value, currency)),
     }
     if comparison.verdict == Verdict.INCREASE:
@@ -63,7 +65,7 @@ def describe_revenue(comparison: GroupComparison, currency: str) -> str:
             "No effect found: the messages changed the revenue by %(interval)s (95%%), which is less than 10%% of it."
         )
     else:
-        text = _("Too few customers to tell: the effect on revenue is between %(interval)s (95%%).")
+        text = _("Too few customers to tell: the effect on revenue is between %(lowest)s and %(highest)s (95%%).")
     return text % values
 
 
