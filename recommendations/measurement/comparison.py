@@ -110,7 +110,7 @@ def compare_groups(
     """
     first, second = counted.get_group(treated), counted.get_group(control)
     ratio = compute_sample_ratio_p((first.customers, second.customers), (1 - holdout_share, holdout_share))
-    figures = [build_figures(group, counted.margin_basis) for group in (first, second)]
+    figures, other_figures = (build_figures(group, counted.margin_basis) for group in (first, second))
     if min(first.customers, second.customers) < 2:
         return GroupComparison(
             timeline.as_of,
@@ -118,7 +118,8 @@ def compare_groups(
             timeline.is_final,
             timeline.planned_end if timeline.ends else None,
             ratio,
-            *figures,
+            figures,
+            other_figures,
             counted.margin_basis,
         )
     compare = MeasureComparer(first, second, timeline, level)
@@ -135,8 +136,8 @@ def compare_groups(
         is_final=timeline.is_final,
         final_at=timeline.planned_end if timeline.ends else None,
         sample_ratio_p=ratio,
-        treated=figures[0],
-        control=figures[1],
+        treated=figures,
+        control=other_figures,
         margin_basis=counted.margin_basis,
         conversion=compare.compare_conversion(),
         orders=compare.compare(OutcomeColumn.ORDERS),
