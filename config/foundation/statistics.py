@@ -6,11 +6,9 @@ from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import chdtrc, stdtrit
+from scipy.special import stdtrit
 
 from config.foundation.array_types import Floats
-
-SMALL_GROUP = 5  # expected customers below which χ² is not exact enough
 
 
 @dataclass(frozen=True)
@@ -118,23 +116,6 @@ def compare_means(sample: Sample, other: Sample, *, level: float = 0.95) -> Conf
     freedom = spread**2 / (first**2 / (sample.n - 1) + second**2 / (other.n - 1))
     margin = float(stdtrit(freedom, (1 + level) / 2)) * spread**0.5
     return ConfidenceInterval(difference, difference - margin, difference + margin)
-
-
-def compute_sample_ratio_p(counts: tuple[int, int], share: float) -> float:
-    """Return the p-value that the second group has this share of both; 1 without customers or without a share.
-
-    Pearson's χ² test; the exact binomial test where a group should have fewer than five.
-    """
-    total = sum(counts)
-    if not total or not 0 < share < 1:
-        return 1.0
-    expected = (total * (1 - share), total * share)
-    if min(expected) < SMALL_GROUP:
-        from scipy.stats import binomtest  # its import takes a second
-
-        return float(binomtest(counts[1], total, share).pvalue)
-    statistic = sum((count - mean) ** 2 / mean for count, mean in zip(counts, expected, strict=True))
-    return float(chdtrc(1, statistic))
 
 
 def compute_change(now: Decimal | float | None, before: Decimal | float | None) -> float | None:

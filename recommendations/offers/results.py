@@ -7,32 +7,24 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection
 from django.db.models import Count
+from psycopg import sql
 
 from config.foundation.statistics import Sample, compare_means, compute_newcombe_bounds
+from recommendations.measurement.outcomes.columns import OutcomeColumn
+from recommendations.measurement.outcomes.counting import GroupOutcomes, count_outcomes
+from recommendations.measurement.outcomes.members import Members
 from recommendations.offers.models import Offer, OfferExposure
 
 WINDOW = timedelta(days=7)
 
-# each person once: the group and the time of the first exposure, and the orders within the window after it
-GROUPS = """
-WITH person AS (
-    SELECT DISTINCT ON (customer_id) customer_id, arm, decided_at
-    FROM offers_offerexposure
-    WHERE offer_id = %(offer)s AND customer_id IS NOT NULL AND decided_at <= %(as_of)s
-    ORDER BY customer_id, decided_at, id
-)
-SELECT person.arm, count(*), count(*) FILTER (WHERE bought.orders > 0), coalesce(sum(bought.orders), 0),
-       coalesce(sum(bought.orders ^ 2), 0)
-FROM person
-CROSS JOIN LATERAL (
-    SELECT count(*) AS orders FROM orders_order o
-    WHERE o.customer_id = person.customer_id AND o.kind = 'sale' AND o.status <> 'cancelled'
-      AND o.placed_at >= person.decided_at AND o.placed_at < least(person.decided_at + make_interval(days => %(days)s), %(as_of)s)
-) bought
-GROUP BY person.arm
-"""
+# each person once: the group and the time of the first exposure, and the window after it
+MEMBERS = sql.SQL("""
+SELECT DISTINCT ON (customer_id) customer_id, arm AS member_group, decided_at AS since, decided_at + %(window)s AS until
+FROM offers_offerexposure
+WHERE offer_id = %(offer)s AND customer_id IS NOT NULL
+ORDER BY customer_id, decided_at, id
+""")
 
 
 @dataclass(frozen=True)
@@ -81,7 +73,7 @@ class OfferResults:
 
 
 def measure_offer(*, offer: Offer, as_of: datetime) -> OfferResults:
-    """Return the results until a moment, by two queries."""
+    """Return the results until a moment, by three queries."""
     shown = OfferExposure.objects.filter(offer=offer, arm=OfferExposure.Arm.SHOWN, decided_at__lte=as_of)
     counts: dict[str, Any] = shown.aggregate(
         shows=Count("pk"),
@@ -92,14 +84,10 @@ def measure_offer(*, offer: Offer, as_of: datetime) -> OfferResults:
     unknown = (
         shown.filter(customer=None).exclude(anonymous_id="").aggregate(devices=Count("anonymous_id", distinct=True))
     )
-    with connection.cursor() as cursor:
-        cursor.execute(GROUPS, {"offer": offer.pk, "as_of": as_of, "days": WINDOW.days})
-        groups = {
-            arm: OfferGroup(people, buyers, int(orders), int(squares))
-            for arm, people, buyers, orders, squares in cursor.fetchall()
-        }
-    treated = groups.get(OfferExposure.Arm.SHOWN, OfferGroup())
-    held_out = groups.get(OfferExposure.Arm.HELD_OUT, OfferGroup())
+    counted = count_outcomes(Members(MEMBERS, {"offer": offer.pk, "window": WINDOW}), as_of=as_of)
+    treated, held_out = (
+        build_group(counted.get_group(arm)) for arm in (OfferExposure.Arm.SHOWN, OfferExposure.Arm.HELD_OUT)
+    )
     difference, low, high = compare_shares(treated, held_out)
     order_difference, order_low, order_high = compare_orders(treated, held_out)
     return OfferResults(
@@ -118,6 +106,11 @@ def measure_offer(*, offer: Offer, as_of: datetime) -> OfferResults:
         order_low=order_low,
         order_high=order_high,
     )
+
+
+def build_group(group: GroupOutcomes) -> OfferGroup:
+    squares = group.moments.products[OutcomeColumn.ORDERS, OutcomeColumn.ORDERS]
+    return OfferGroup(group.customers, group.buyers, group.orders, round(float(squares)))
 
 
 def compare_shares(treated: OfferGroup, held_out: OfferGroup) -> tuple[float | None, float | None, float | None]:

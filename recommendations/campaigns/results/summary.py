@@ -9,14 +9,13 @@ from config.foundation.statistics import (
     ConfidenceInterval,
     compare_means,
     compare_shares,
-    compute_sample_ratio_p,
 )
 from recommendations.campaigns.models import Campaign, CampaignRun
-from recommendations.campaigns.results.groups import GroupOutcome, count_outcomes
+from recommendations.campaigns.results.groups import GroupOutcome, count_groups
+from recommendations.measurement.statistics.sample_ratio import SUSPICIOUS, compute_sample_ratio_p
 from recommendations.sending.queue import DeliveryCounts, count_deliveries
 
 LEVEL = 0.95
-SAMPLE_RATIO_P = 0.001  # below it, something else than chance decided about the groups
 UNFINISHED = (CampaignRun.Status.SENDING, CampaignRun.Status.PAUSED)
 
 
@@ -62,12 +61,13 @@ def compute_results(
     if not runs:
         empty = GroupOutcome()
         return CampaignResults(as_of, 0, "no_runs", None, 1.0, empty, empty, None, DeliveryCounts(), {})
-    groups = count_outcomes(campaign, runs, as_of=as_of)
+    groups = count_groups(campaign, runs, as_of=as_of)
     recipients, holdout = groups[False], groups[True]
     window = timedelta(days=campaign.attribution_days)
     final_at = max(run.started_at for run in runs) + window
     is_final = as_of >= final_at and not any(run.status in UNFINISHED for run in runs)
-    ratio = compute_sample_ratio_p((recipients.customers, holdout.customers), float(runs[0].holdout_share))
+    share = float(runs[0].holdout_share)
+    ratio = compute_sample_ratio_p((recipients.customers, holdout.customers), (1 - share, share))
     effect = compute_effect(recipients, holdout)
     return CampaignResults(
         as_of=as_of,
@@ -108,7 +108,7 @@ def choose_verdict(effect: Effect | None, ratio: float, *, is_final: bool) -> st
     """Return the verdict. The groups are checked first: with uneven groups, a difference says nothing about the message."""
     if effect is None or isnan(effect.conversion.value):
         return "no_holdout"
-    if ratio < SAMPLE_RATIO_P:
+    if ratio < SUSPICIOUS:
         return "uneven_groups"
     if not is_final:
         return "preliminary"

@@ -1,0 +1,1 @@
+"""Formulas of measurement: comparisons of groups, power, sequential intervals. They import no Django."""

@@ -88,3 +88,32 @@ def approximate_power(p_held_out: float, p_treated: float, treated: int, held_ou
     line = normal.inv_cdf(1 - alpha / 2) * sqrt(pooled * (1 - pooled) * (1 / treated + 1 / held_out))
     spread = sqrt(p_treated * (1 - p_treated) / treated + p_held_out * (1 - p_held_out) / held_out)
     return normal.cdf((p_treated - p_held_out - line) / spread) if spread else float(p_treated - p_held_out > line)
+
+
+def compute_minimum_detectable_mean_difference(
+    *, standard_deviation: float, treated: int, held_out: int, alpha: float = ALPHA, power: float = POWER
+) -> float | None:
+    """Return the smallest difference of means that a test detects: (z₁₋α/₂ + z₁₋β)·σ·√(1/n_T + 1/n_C); None with an empty group."""
+    if not treated or not held_out:
+        return None
+    normal = NormalDist()
+    factor = normal.inv_cdf(1 - alpha / 2) + normal.inv_cdf(power)
+    return factor * standard_deviation * sqrt(1 / treated + 1 / held_out)
+
+
+def compute_required_customers(
+    *, rate: float, effect: float, holdout_share: float, alpha: float = ALPHA, power: float = POWER
+) -> int | None:
+    """Return how many customers, both groups together, a test needs to detect an increase of a share by effect.
+
+    ((z₁₋α/₂·√(p̄(1−p̄)/(h(1−h))) + z₁₋β·√(p_T(1−p_T)/(1−h) + p_C(1−p_C)/h)) / d)², with h the holdout share: the inverse of the formula
+    for large groups in `compute_power`. None if the rate would leave 0 … 1, or without an effect or a holdout group.
+    """
+    p_treated = rate + effect
+    if not 0 <= rate <= 1 or not 0 <= p_treated <= 1 or not 0 < holdout_share < 1 or effect == 0:
+        return None
+    normal, share = NormalDist(), 1 - holdout_share
+    pooled = share * p_treated + holdout_share * rate
+    line = normal.inv_cdf(1 - alpha / 2) * sqrt(pooled * (1 - pooled) / (share * holdout_share))
+    spread = sqrt(p_treated * (1 - p_treated) / share + rate * (1 - rate) / holdout_share)
+    return ceil(((line + normal.inv_cdf(power) * spread) / effect) ** 2)

@@ -2,13 +2,12 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import chisquare, ttest_ind
+from scipy.stats import ttest_ind
 
 from config.foundation.statistics import (
     Sample,
     compare_means,
     compare_shares,
-    compute_sample_ratio_p,
     compute_wilson_interval,
 )
 
@@ -50,9 +49,3 @@ def test_differences_of_means_are_those_of_scipy() -> None:
     expected = ttest_ind(first, second, equal_var=False).confidence_interval()
     assert (interval.low, interval.high) == (pytest.approx(expected.low), pytest.approx(expected.high))
     assert math.isnan(compare_means(Sample(5, 10, 30), Sample(1, 2, 4)).low)
-
-
-def test_the_sample_ratio_is_tested_by_chi_square() -> None:
-    assert compute_sample_ratio_p((9000, 1100), 0.1) == pytest.approx(chisquare([9000, 1100], [9090, 1010]).pvalue)
-    assert compute_sample_ratio_p((13, 7), 0.1) == pytest.approx(0.002386, abs=1e-6)  # binomial; χ² says .0002
-    assert compute_sample_ratio_p((0, 0), 0.1) == compute_sample_ratio_p((5, 0), 0) == 1

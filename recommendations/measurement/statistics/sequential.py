@@ -1,0 +1,90 @@
+"""Intervals that may be looked at every day: the chance that any of them misses the effect is what the level says."""
+
+from functools import lru_cache
+from math import ceil, isnan, log, sqrt
+
+import numpy as np
+from scipy.optimize import brentq
+
+from config.foundation.array_types import Floats
+from config.foundation.statistics import ConfidenceInterval
+
+LOOKS = 90  # during the planned duration
+MIXTURE = 0.3  # the width is least relative to a single look where the fraction is about three times this
+PLANNED_SHARE = 0.9  # of the error, spent within the planned duration; the rest is for those who go on
+GRID_STEP = 0.05  # standard deviations of the change from one look to the next
+
+
+def compute_always_valid_interval(
+    *, value: float, standard_error: float, fraction: float, level: float = 0.95
+) -> ConfidenceInterval:
+    """Return an interval that may be looked at as often as one likes, up to LOOKS times in the planned duration.
+
+    value ± standard_error·√((1 + r)·(log((1 + r)/r) + 2·log(1/α′))), r = MIXTURE/fraction: the boundary of Robbins' normal mixture
+    (Annals of Mathematical Statistics 1970), by the clock of the planned duration. Within it, α′ makes the probability of ever
+    crossing PLANNED_SHARE·(1 − level); Robbins' own α′ = α holds for ever, but gives 1% instead of 5% within the duration and wider
+    intervals. After it, α′ is the rest of 1 − level. At the planned end, a 95% interval is 1.3 times as wide as that of a single look.
+
+    For customers who were all assigned at the start and whose outcomes add up, and for customers who arrive over time: in both cases the
+    differences at two looks are at least as correlated as the boundary supposes.
+
+    Args:
+        standard_error: that of value now.
+        fraction: elapsed duration / planned duration, above 0.
+
+    Raises:
+        ValueError: fraction is not above 0, or level not between 0 and 1.
+    """
+    if not fraction > 0:
+        raise ValueError(f"fraction is {fraction}; it must be above 0.")
+    if not 0 < level < 1:
+        raise ValueError(f"level is {level}; it must be between 0 and 1.")
+    if isnan(value) or isnan(standard_error):
+        return ConfidenceInterval(value, float("nan"), float("nan"))
+    margin = standard_error * compute_critical_value(fraction, level)
+    return ConfidenceInterval(value, value - margin, value + margin)
+
+
+def compute_critical_value(fraction: float, level: float = 0.95) -> float:
+    """Return the half-width of the interval in standard errors."""
+    error = 1 - level
+    if fraction <= 1:
+        nominal = calibrate_nominal_error(round(error * PLANNED_SHARE, 9))
+    else:
+        nominal = error * (1 - PLANNED_SHARE)
+    return float(compute_boundary(np.array([fraction]), nominal)[0])
+
+
+def compute_boundary(fractions: Floats, nominal: float) -> Floats:
+    ratio = MIXTURE / fractions
+    return np.sqrt((1 + ratio) * (np.log((1 + ratio) / ratio) + 2 * log(1 / nominal)))
+
+
+@lru_cache(maxsize=64)
+def calibrate_nominal_error(error: float) -> float:
+    """Return α′ with which the probability to cross the boundary at any of LOOKS equally spaced looks is error."""
+    highest = 0.999
+    if compute_crossing_probability(highest) <= error:
+        return highest
+    return float(brentq(lambda nominal: compute_crossing_probability(nominal) - error, error / 10, highest, rtol=1e-4))
+
+
+def compute_crossing_probability(nominal: float, looks: int = LOOKS) -> float:
+    """Return the probability that a difference without an effect crosses the boundary at one of the looks.
+
+    By the recursion of Armitage, McPherson and Rowe (JRSS A 1969): the density of the difference that has not crossed yet, on a grid, is
+    folded with the normal density of the change until the next look.
+    """
+    numbers = np.arange(1, looks + 1, dtype=np.float64)
+    limits = compute_boundary(numbers / looks, nominal) * np.sqrt(numbers)
+    half = ceil(limits.max() / GRID_STEP)
+    grid = np.arange(-half, half + 1) * GRID_STEP
+    reach = np.arange(-ceil(8 / GRID_STEP), ceil(8 / GRID_STEP) + 1) * GRID_STEP
+    step = np.exp(-(reach**2) / 2) * GRID_STEP / sqrt(2 * np.pi)
+    density = np.exp(-(grid**2) / 2) / sqrt(2 * np.pi)
+    for number, limit in enumerate(limits):
+        if number:
+            density = np.convolve(density, step, mode="same")
+        # the part of the cell at the limit that is inside
+        density = density * np.clip((limit - np.abs(grid)) / GRID_STEP + 0.5, 0, 1)
+    return float(1 - density.sum() * GRID_STEP)
