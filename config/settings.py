@@ -243,6 +243,7 @@ INSTALLED_APPS = [
     "recommendations.flows",
     "config.access",
     "config.jobs",
+    "config.campaign_simulation",
     "config.onsite",
     "config.storefront",
     "config",
