@@ -27,6 +27,7 @@ VIEW_PERMISSIONS = (
     "merchandising.view_*",
     "campaigns.view_*",
     "offers.view_*",
+    "experiments.view_*",
     "messaging.view_*",
     "flows.view_*",
     "sending.view_*",
@@ -42,6 +43,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "messaging.*",
         "flows.*",
         "offers.*",
+        "experiments.*",
         *SENDING_PERMISSIONS,
     ),
     "Merchandiser": (
@@ -56,6 +58,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "training.view_*",
         "serving.*",
         "merchandising.*",
+        "experiments.*",
     ),
     "Privacy officer": (
         "identity.*",

@@ -9,6 +9,7 @@ person in the variant of the earliest exposure.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from recommendations.experiments.kept_variants import KeptVariant, read_kept_variants
@@ -97,7 +98,7 @@ def build_buckets(shares: Sequence[float]) -> list[tuple[int, int]]:
     for share in shares[:-1]:
         edges.append(min(BUCKETS, edges[-1] + round(share * BUCKETS)))
     edges.append(BUCKETS)
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
 
 
 def assign_variant(

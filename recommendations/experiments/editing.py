@@ -1,12 +1,11 @@
 """Creates, starts, stops and promotes experiments."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db import transaction
 from django.utils.functional import Promise
 from django.utils.text import slugify
@@ -17,7 +16,7 @@ from recommendations.experiments.subjects import ExperimentSubject, find_subject
 
 VARIANT_KEYS = "abcdefgh"
 
-type User = AbstractBaseUser | AnonymousUser | None
+type User = Any  # a back-office user, the caller of an API key, or nobody
 
 
 class ExperimentNotReadyError(Exception):
@@ -48,6 +47,19 @@ def create_experiment(*, variants: Sequence[VariantDraft], **fields: Any) -> Exp
     experiment = Experiment.objects.create(**{"key": make_key(fields["name"]), **fields})
     replace_variants(experiment=experiment, variants=variants)
     return experiment
+
+
+def create_draft(*, kind: str, subject: str, count: int, **fields: Any) -> Experiment:
+    """Create a draft with a control and further variants of equal shares, whose settings are still those of the control."""
+    found = find_subject(kind)
+    names, shares = (found.variant_names, found.shares) if found is not None else ((), ())
+    if not names:
+        names = (_("Control"), *(_("Variant %(letter)s") % {"letter": key.upper()} for key in VARIANT_KEYS[1:count]))
+    values = [Decimal(share) for share in shares] or split_evenly(len(names))
+    drafts = [VariantDraft(str(name), share) for name, share in zip(names, values, strict=True)]
+    if found is not None:
+        drafts = [drafts[0], *(replace(draft, config=found.first_config) for draft in drafts[1:])]
+    return create_experiment(kind=kind, subject=subject, variants=drafts, **fields)
 
 
 def split_evenly(count: int) -> list[Decimal]:
@@ -179,4 +191,4 @@ def _require_subject(experiment: Experiment) -> ExperimentSubject:
 
 
 def _get_user(user: User) -> Any:
-    return user if user is not None and user.is_authenticated else None
+    return user if getattr(user, "pk", None) is not None else None

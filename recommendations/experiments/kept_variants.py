@@ -28,7 +28,7 @@ class KeptVariant(NamedTuple):
     propensity: float
 
 
-class ServedVariant(NamedTuple):
+class VariantToKeep(NamedTuple):
     """A variant that was served to the identifiers ("kind:value") of a request."""
 
     experiment_id: int
@@ -62,7 +62,7 @@ def parse_kept(value: bytes) -> KeptVariant:
     return KeptVariant(int(exposed_ms), int(variant_id), float(propensity))
 
 
-def keep_variants(served: Iterable[ServedVariant]) -> None:
+def keep_variants(served: Iterable[VariantToKeep]) -> None:
     """Keep variants for identifiers that have none yet, in one round trip. Raises ValkeyDownError."""
     new: dict[str, str] = {}
     for variant in served:

@@ -6,9 +6,8 @@ If the two customers of a merge were in different variants, results count the pe
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django.db.models import F, Value
+from django.db.models import CharField, F, Value
 from django.db.models.functions import Cast, Concat
-from django.db.models import CharField
 
 from customers.identity.merging.row_moves import MovedRows, move_rows, restore_rows
 from recommendations.experiments.models import ExperimentExposure

@@ -170,7 +170,9 @@ class ExperimentExposure(models.Model):
         verbose_name_plural = _("exposures")
         constraints = [
             models.UniqueConstraint(fields=["experiment", "unit_key"], name="experiments_exposure_once"),
-            models.CheckConstraint(condition=Q(propensity__gt=0, propensity__lte=1), name="experiments_propensity_valid"),
+            models.CheckConstraint(
+                condition=Q(propensity__gt=0, propensity__lte=1), name="experiments_propensity_valid"
+            ),
         ]
 
     def __str__(self) -> str:

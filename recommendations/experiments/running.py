@@ -31,9 +31,7 @@ def read_running_experiments(before: RunningExperiments = NO_EXPERIMENTS) -> Run
 def compile_experiment(experiment: Experiment) -> RunningExperiment:
     """Return an experiment as workers keep it."""
     variants = list(experiment.variants.all())
-    shares = [
-        float(variant.share) if variant.allocation is None else float(variant.allocation) for variant in variants
-    ]
+    shares = [float(variant.share) if variant.allocation is None else float(variant.allocation) for variant in variants]
     return RunningExperiment(
         experiment.pk,
         experiment.key,

@@ -4,12 +4,16 @@ Each kind says what can be chosen, which settings a variant may change, and how 
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.utils.functional import Promise
+
+from recommendations.experiments.models import Experiment
+from recommendations.measurement.outcomes.members import Members
+from recommendations.measurement.statistics.moments import GroupMoments
 
 type Config = Mapping[str, Any]
 # of a subject, with the submitted values or a config, and the prefix of the names of its fields
@@ -20,11 +24,14 @@ type FormBuilder = Callable[[str, Mapping[str, Any] | None, Config, str], forms.
 class ExperimentSubject:
     """One kind of subject.
 
-    list_choices: the subjects of this kind with their names; a kind without a choice has the subject "". build_form: the settings of a variant.
-    read_config: from a valid form, the settings that differ from the present ones. promote: applies a config and returns what it has
-    replaced, which restore takes; both None if nothing can be promoted. count_units: customers or visitors whom the experiment would have
-    reached in a period. list_scenarios: the values of `Impression.scenario` that belong to a subject. variant_names, shares: of a new
-    experiment, whose first variant is the control.
+    Attributes:
+        list_choices: the subjects of this kind with their names; a kind without a choice has the subject "".
+        build_form: the settings of a variant. read_config: from a valid form, the settings that differ from the present ones.
+        promote: applies a config and returns what it has replaced, which restore takes; both None if nothing can be promoted.
+        find_traffic: the customers or visitors whom the experiment would have reached in a period, each since the first time.
+        list_scenarios: the values of `Impression.scenario` that belong to a subject.
+        count_clicks: the clicked lists per person, by the number of the variant.
+        variant_names, shares, first_config: of a new experiment, whose first variant is the control, which has no config.
     """
 
     kind: str
@@ -36,10 +43,12 @@ class ExperimentSubject:
     describe_config: Callable[[Config], list[tuple[str, str]]]
     promote: Callable[[str, Config], dict[str, Any]] | None
     restore: Callable[[str, Config], None] | None
-    count_units: Callable[[str, str, datetime, datetime], int]
+    find_traffic: Callable[[str, str, datetime, datetime], Members]
     list_scenarios: Callable[[str], Sequence[str]]
+    count_clicks: Callable[[Experiment, datetime], Mapping[str, GroupMoments]] | None = None
     variant_names: tuple[str | Promise, ...] = ()
     shares: tuple[str, ...] = ()
+    first_config: Config = field(default_factory=dict)
     is_interleavable: bool = False
 
 

@@ -91,21 +91,9 @@ def rank_products(
     Errors: InvalidRequestError.
     """
     started = time.perf_counter()
-    if not 1 <= len(request.product_ids) <= MAX_RANKED_PRODUCTS:
-        message = _("product_ids has %(count)d products; valid: 1 to %(max)d.")
-        raise InvalidRequestError(
-            {"product_ids": message % {"count": len(request.product_ids), "max": MAX_RANKED_PRODUCTS}}
-        )
-    if request.is_browser and (errors := find_internal_attributes(request.filter, request.boost)):
-        raise InvalidRequestError(errors)
-    state = source.get_state(now=now)
-    chosen = ChosenVariants(state)
-    if is_assigned and state.variants.running:
-        activity = read_activity(request.to_recommendation_request()) if activity is None else activity
-        chosen = choose_variants(
-            state, scenario=RANK, user_id=request.user_id, anonymous_id=request.anonymous_id, activity=activity
-        )
-        state = chosen.state
+    _check_request(request)
+    chosen = _choose_variants(request, source.get_state(now=now), activity, is_assigned=is_assigned)
+    state = chosen.state
     product_ids = list(dict.fromkeys(request.product_ids))
     rows, are_catalog_ids = _find_rows(state, product_ids)
     with WorkspacePool(state) as workspaces:
@@ -152,6 +140,29 @@ def rank_products(
         state=state,
         is_identifiable=not context.visitor.has_opted_out,
         assignments=chosen.assignments,
+    )
+
+
+def _check_request(request: RankRequest) -> None:
+    """Errors: InvalidRequestError for too many products, or for a filter that a browser must not use."""
+    if not 1 <= len(request.product_ids) <= MAX_RANKED_PRODUCTS:
+        message = _("product_ids has %(count)d products; valid: 1 to %(max)d.")
+        raise InvalidRequestError(
+            {"product_ids": message % {"count": len(request.product_ids), "max": MAX_RANKED_PRODUCTS}}
+        )
+    if request.is_browser and (errors := find_internal_attributes(request.filter, request.boost)):
+        raise InvalidRequestError(errors)
+
+
+def _choose_variants(
+    request: RankRequest, state: ServingState, activity: RecentActivity | None, *, is_assigned: bool
+) -> ChosenVariants:
+    """Return the variant of a running holdout, if there is one."""
+    if not is_assigned or not state.variants.running:
+        return ChosenVariants(state)
+    activity = read_activity(request.to_recommendation_request()) if activity is None else activity
+    return choose_variants(
+        state, scenario=RANK, user_id=request.user_id, anonymous_id=request.anonymous_id, activity=activity
     )
 
 

@@ -2,112 +2,256 @@
 
 import django.core.validators
 import django.db.models.deletion
-import recommendations.experiments.models
 from django.conf import settings
 from django.db import migrations, models
 
+import recommendations.experiments.models
+
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('identity', '0005_erased_customers'),
+        ("identity", "0005_erased_customers"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Experiment',
+            name="Experiment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.SlugField(max_length=40, unique=True, verbose_name='key')),
-                ('name', models.CharField(max_length=200, verbose_name='name')),
-                ('kind', models.CharField(max_length=20, verbose_name='what is varied')),
-                ('subject', models.CharField(blank=True, max_length=100, verbose_name='subject')),
-                ('unit', models.CharField(choices=[('customer', 'customer'), ('visitor', 'visitor (device)')], default='customer', help_text='Customers keep their variant on all their devices, visitors on one device.', max_length=10, verbose_name='unit')),
-                ('salt', models.CharField(default=recommendations.experiments.models.make_salt, editable=False, max_length=64, verbose_name='salt')),
-                ('status', models.CharField(choices=[('draft', 'draft'), ('running', 'running'), ('stopped', 'stopped'), ('promoted', 'promoted')], default='draft', max_length=10, verbose_name='status')),
-                ('planned_days', models.PositiveSmallIntegerField(default=28, help_text='How long the experiment is meant to run, 7 to 180 days. Whole weeks compare best.', validators=[django.core.validators.MinValueValidator(7), django.core.validators.MaxValueValidator(180)], verbose_name='planned days')),
-                ('metric', models.CharField(choices=[('orders', 'orders'), ('revenue', 'revenue'), ('margin', 'margin'), ('clicks', 'clicks')], default='orders', max_length=10, verbose_name='primary metric')),
-                ('method', models.CharField(choices=[('fixed', 'fixed shares'), ('bandit', 'bandit'), ('interleaving', 'interleaving')], default='fixed', max_length=15, verbose_name='method')),
-                ('is_simulated', models.BooleanField(default=False, editable=False, verbose_name='simulated')),
-                ('replaced', models.JSONField(blank=True, default=dict, editable=False, verbose_name='replaced settings')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created at')),
-                ('updated_at', models.DateTimeField(auto_now=True, verbose_name='updated at')),
-                ('started_at', models.DateTimeField(blank=True, null=True, verbose_name='started at')),
-                ('stopped_at', models.DateTimeField(blank=True, null=True, verbose_name='stopped at')),
-                ('promoted_at', models.DateTimeField(blank=True, null=True, verbose_name='promoted at')),
-                ('started_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='started by')),
-                ('stopped_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='stopped by')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.SlugField(max_length=40, unique=True, verbose_name="key")),
+                ("name", models.CharField(max_length=200, verbose_name="name")),
+                ("kind", models.CharField(max_length=20, verbose_name="what is varied")),
+                ("subject", models.CharField(blank=True, max_length=100, verbose_name="subject")),
+                (
+                    "unit",
+                    models.CharField(
+                        choices=[("customer", "customer"), ("visitor", "visitor (device)")],
+                        default="customer",
+                        help_text="Customers keep their variant on all their devices, visitors on one device.",
+                        max_length=10,
+                        verbose_name="unit",
+                    ),
+                ),
+                (
+                    "salt",
+                    models.CharField(
+                        default=recommendations.experiments.models.make_salt,
+                        editable=False,
+                        max_length=64,
+                        verbose_name="salt",
+                    ),
+                ),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("draft", "draft"),
+                            ("running", "running"),
+                            ("stopped", "stopped"),
+                            ("promoted", "promoted"),
+                        ],
+                        default="draft",
+                        max_length=10,
+                        verbose_name="status",
+                    ),
+                ),
+                (
+                    "planned_days",
+                    models.PositiveSmallIntegerField(
+                        default=28,
+                        help_text="How long the experiment is meant to run, 7 to 180 days. Whole weeks compare best.",
+                        validators=[
+                            django.core.validators.MinValueValidator(7),
+                            django.core.validators.MaxValueValidator(180),
+                        ],
+                        verbose_name="planned days",
+                    ),
+                ),
+                (
+                    "metric",
+                    models.CharField(
+                        choices=[
+                            ("orders", "orders"),
+                            ("revenue", "revenue"),
+                            ("margin", "margin"),
+                            ("clicks", "clicks"),
+                        ],
+                        default="orders",
+                        max_length=10,
+                        verbose_name="primary metric",
+                    ),
+                ),
+                (
+                    "method",
+                    models.CharField(
+                        choices=[("fixed", "fixed shares"), ("bandit", "bandit"), ("interleaving", "interleaving")],
+                        default="fixed",
+                        max_length=15,
+                        verbose_name="method",
+                    ),
+                ),
+                ("is_simulated", models.BooleanField(default=False, editable=False, verbose_name="simulated")),
+                (
+                    "replaced",
+                    models.JSONField(blank=True, default=dict, editable=False, verbose_name="replaced settings"),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created at")),
+                ("updated_at", models.DateTimeField(auto_now=True, verbose_name="updated at")),
+                ("started_at", models.DateTimeField(blank=True, null=True, verbose_name="started at")),
+                ("stopped_at", models.DateTimeField(blank=True, null=True, verbose_name="stopped at")),
+                ("promoted_at", models.DateTimeField(blank=True, null=True, verbose_name="promoted at")),
+                (
+                    "started_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="started by",
+                    ),
+                ),
+                (
+                    "stopped_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="stopped by",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'experiment',
-                'verbose_name_plural': 'experiments',
-                'ordering': ['-created_at', '-pk'],
+                "verbose_name": "experiment",
+                "verbose_name_plural": "experiments",
+                "ordering": ["-created_at", "-pk"],
             },
         ),
         migrations.CreateModel(
-            name='Variant',
+            name="Variant",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.CharField(max_length=10, verbose_name='key')),
-                ('name', models.CharField(max_length=100, verbose_name='name')),
-                ('share', models.DecimalField(decimal_places=4, max_digits=5, validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(1)], verbose_name='share')),
-                ('allocation', models.FloatField(blank=True, editable=False, null=True, verbose_name='current share')),
-                ('config', models.JSONField(blank=True, default=dict, verbose_name='settings')),
-                ('is_control', models.BooleanField(default=False, verbose_name='control')),
-                ('is_promoted', models.BooleanField(default=False, editable=False, verbose_name='promoted')),
-                ('experiment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='variants', to='experiments.experiment', verbose_name='experiment')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.CharField(max_length=10, verbose_name="key")),
+                ("name", models.CharField(max_length=100, verbose_name="name")),
+                (
+                    "share",
+                    models.DecimalField(
+                        decimal_places=4,
+                        max_digits=5,
+                        validators=[
+                            django.core.validators.MinValueValidator(0),
+                            django.core.validators.MaxValueValidator(1),
+                        ],
+                        verbose_name="share",
+                    ),
+                ),
+                ("allocation", models.FloatField(blank=True, editable=False, null=True, verbose_name="current share")),
+                ("config", models.JSONField(blank=True, default=dict, verbose_name="settings")),
+                ("is_control", models.BooleanField(default=False, verbose_name="control")),
+                ("is_promoted", models.BooleanField(default=False, editable=False, verbose_name="promoted")),
+                (
+                    "experiment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="variants",
+                        to="experiments.experiment",
+                        verbose_name="experiment",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'variant',
-                'verbose_name_plural': 'variants',
-                'ordering': ['experiment', 'key'],
+                "verbose_name": "variant",
+                "verbose_name_plural": "variants",
+                "ordering": ["experiment", "key"],
             },
         ),
         migrations.CreateModel(
-            name='ExperimentExposure',
+            name="ExperimentExposure",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('unit_key', models.CharField(max_length=300, verbose_name='unit')),
-                ('exposed_at', models.DateTimeField(verbose_name='exposed at')),
-                ('propensity', models.FloatField(default=1.0, verbose_name='propensity')),
-                ('customer', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='identity.customer', verbose_name='customer')),
-                ('experiment', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='exposures', to='experiments.experiment', verbose_name='experiment')),
-                ('variant', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='exposures', to='experiments.variant', verbose_name='variant')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("unit_key", models.CharField(max_length=300, verbose_name="unit")),
+                ("exposed_at", models.DateTimeField(verbose_name="exposed at")),
+                ("propensity", models.FloatField(default=1.0, verbose_name="propensity")),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="identity.customer",
+                        verbose_name="customer",
+                    ),
+                ),
+                (
+                    "experiment",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="exposures",
+                        to="experiments.experiment",
+                        verbose_name="experiment",
+                    ),
+                ),
+                (
+                    "variant",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="exposures",
+                        to="experiments.variant",
+                        verbose_name="variant",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'exposure',
-                'verbose_name_plural': 'exposures',
+                "verbose_name": "exposure",
+                "verbose_name_plural": "exposures",
             },
         ),
         migrations.AddConstraint(
-            model_name='experiment',
-            constraint=models.UniqueConstraint(condition=models.Q(('status', 'running')), fields=('kind', 'subject'), name='experiments_one_running_per_subject'),
+            model_name="experiment",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("status", "running")),
+                fields=("kind", "subject"),
+                name="experiments_one_running_per_subject",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='experiment',
-            constraint=models.CheckConstraint(condition=models.Q(('planned_days__range', (1, 180))), name='experiments_planned_days_in_range'),
+            model_name="experiment",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("planned_days__range", (1, 180))), name="experiments_planned_days_in_range"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='variant',
-            constraint=models.UniqueConstraint(fields=('experiment', 'key'), name='experiments_variant_once'),
+            model_name="variant",
+            constraint=models.UniqueConstraint(fields=("experiment", "key"), name="experiments_variant_once"),
         ),
         migrations.AddConstraint(
-            model_name='variant',
-            constraint=models.UniqueConstraint(condition=models.Q(('is_control', True)), fields=('experiment',), name='experiments_one_control'),
+            model_name="variant",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("is_control", True)), fields=("experiment",), name="experiments_one_control"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='variant',
-            constraint=models.CheckConstraint(condition=models.Q(('share__range', (0, 1))), name='experiments_share_in_range'),
+            model_name="variant",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("share__range", (0, 1))), name="experiments_share_in_range"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='experimentexposure',
-            constraint=models.UniqueConstraint(fields=('experiment', 'unit_key'), name='experiments_exposure_once'),
+            model_name="experimentexposure",
+            constraint=models.UniqueConstraint(fields=("experiment", "unit_key"), name="experiments_exposure_once"),
         ),
         migrations.AddConstraint(
-            model_name='experimentexposure',
-            constraint=models.CheckConstraint(condition=models.Q(('propensity__gt', 0), ('propensity__lte', 1)), name='experiments_propensity_valid'),
+            model_name="experimentexposure",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("propensity__gt", 0), ("propensity__lte", 1)), name="experiments_propensity_valid"
+            ),
         ),
     ]

@@ -67,4 +67,3 @@ def list_served_variants(assignments: Sequence[Assignment]) -> list[ServedVarian
 def name_arms(assignments: Sequence[Assignment]) -> str | None:
     """Return the variants as the arm of an impression; None without any."""
     return ",".join(assigned.arm for assigned in assignments) or None
-

@@ -31,7 +31,7 @@ class PlacementVariantForm(PlacementSettingsForm):
 
     class Meta(PlacementSettingsForm.Meta):
         model = PlacementSettings
-        exclude = ["placement"]  # noqa: DJ006 — every other field, including future ones
+        exclude = ["placement"]
 
     def _post_clean(self) -> None:
         """Do not write the values into the instance, whose present settings tell what a variant changes."""

@@ -1,6 +1,14 @@
 """The kinds of experiments that serving knows, and the names of their settings."""
 
-from recommendations.engine.placements import BOUGHT_TOGETHER, BUY_AGAIN, CART, CATEGORIES, FOR_YOU, RECENTLY_VIEWED, SIMILAR
+from recommendations.engine.placements import (
+    BOUGHT_TOGETHER,
+    BUY_AGAIN,
+    CART,
+    CATEGORIES,
+    FOR_YOU,
+    RECENTLY_VIEWED,
+    SIMILAR,
+)
 
 PLACEMENT, SEARCH_ORDER, HOLDOUT = "placement", "search_order", "holdout"
 RULES = "rules"  # whether merchandising rules apply

@@ -26,7 +26,7 @@ from recommendations.serving.experiments.names import (
     SEARCH,
     SEARCH_ORDER,
 )
-from recommendations.serving.experiments.traffic import count_units
+from recommendations.serving.experiments.traffic import count_clicked_lists, find_traffic
 from recommendations.serving.models import PlacementSettings, SearchOrder
 from recommendations.serving.search.order.weights import load_order_weights
 
@@ -141,28 +141,34 @@ def describe_holdout_config(config: Config) -> list[tuple[str, str]]:
 PLACEMENT_SUBJECT = ExperimentSubject(
     kind=PLACEMENT,
     label=_("Placement"),
-    help_text=_("Compare settings of one placement, such as other algorithm weights, another fallback or more diversity."),
+    help_text=_(
+        "Compare settings of one placement, such as other algorithm weights, another fallback or more diversity."
+    ),
     list_choices=list_placements,
     build_form=build_placement_form,
     read_config=read_placement_config,
     describe_config=describe_placement_config,
     promote=promote_placement,
     restore=restore_placement,
-    count_units=lambda placement, unit, since, until: count_units([placement], unit, since, until),
+    find_traffic=lambda placement, unit, since, until: find_traffic([placement], unit, since, until),
     list_scenarios=lambda placement: [placement],
+    count_clicks=count_clicked_lists,
 )
 SEARCH_ORDER_SUBJECT = ExperimentSubject(
     kind=SEARCH_ORDER,
     label=_("Order of search results"),
-    help_text=_("Compare how much popularity and personal taste count among products that match a search equally well."),
+    help_text=_(
+        "Compare how much popularity and personal taste count among products that match a search equally well."
+    ),
     list_choices=lambda: [("", _("Order of search results"))],
     build_form=build_search_form,
     read_config=read_search_config,
     describe_config=describe_search_config,
     promote=promote_search_order,
     restore=restore_search_order,
-    count_units=lambda _subject, unit, since, until: count_units([SEARCH], unit, since, until),
+    find_traffic=lambda _subject, unit, since, until: find_traffic([SEARCH], unit, since, until),
     list_scenarios=lambda _subject: [SEARCH],
+    count_clicks=count_clicked_lists,
 )
 HOLDOUT_SUBJECT = ExperimentSubject(
     kind=HOLDOUT,
@@ -176,8 +182,10 @@ HOLDOUT_SUBJECT = ExperimentSubject(
     describe_config=describe_holdout_config,
     promote=None,
     restore=None,
-    count_units=lambda _subject, unit, since, until: count_units(sorted(HELD_OUT_SCENARIOS), unit, since, until),
+    find_traffic=lambda _subject, unit, since, until: find_traffic(sorted(HELD_OUT_SCENARIOS), unit, since, until),
     list_scenarios=lambda _subject: sorted(HELD_OUT_SCENARIOS),
+    count_clicks=count_clicked_lists,
     variant_names=(_("Held out"), _("Recommendations")),
     shares=("0.05", "0.95"),
+    first_config={"recommendations": True},
 )

@@ -65,9 +65,7 @@ def _is(one: object, other: object) -> bool:
     return one is other
 
 
-def vary_state(
-    state: "ServingState", *, kind: str, subject: str, variant: RunningVariant
-) -> "ServingState | None":
+def vary_state(state: "ServingState", *, kind: str, subject: str, variant: RunningVariant) -> "ServingState | None":
     """Return the state of a variant; None if it serves the present one."""
     if kind == HOLDOUT and variant.is_control:
         changes: dict[str, Mapping[str, Any]] = {name: {"switch": Switch.OFF} for name in HELD_OUT_PLACEMENTS}

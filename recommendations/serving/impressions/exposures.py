@@ -55,7 +55,7 @@ def insert_exposures(cursor: psycopg.Cursor, entries: Sequence[ServedEntry]) -> 
 def keep_served_variants(entries: Sequence[ServedEntry]) -> None:
     """Keep the variants of served entries for the log-in of their visitors. Does nothing if Valkey is down."""
     served = [
-        kept_variants.ServedVariant(
+        kept_variants.VariantToKeep(
             variant.experiment_id,
             variant.variant_id,
             variant.propensity,

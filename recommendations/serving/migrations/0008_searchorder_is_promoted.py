@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('serving', '0007_search_order'),
+        ("serving", "0007_search_order"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='searchorder',
-            name='is_promoted',
-            field=models.BooleanField(db_default=False, default=False, verbose_name='promoted from an experiment'),
+            model_name="searchorder",
+            name="is_promoted",
+            field=models.BooleanField(db_default=False, default=False, verbose_name="promoted from an experiment"),
         ),
     ]

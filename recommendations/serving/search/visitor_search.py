@@ -16,8 +16,8 @@ from recommendations.serving.search.personalization import get_personal_scores, 
 from recommendations.serving.search.request import InvalidSearchError, SearchRequest, SearchSort
 from recommendations.serving.search.search import SearchPage, search
 from recommendations.serving.search.search_rules import SearchRules
-from recommendations.serving.search.snapshot import SearchSnapshot
 from recommendations.serving.search.searcher import Searcher, searcher
+from recommendations.serving.search.snapshot import SearchSnapshot
 from recommendations.serving.state.loader import ServingState
 
 SCENARIO = "search"

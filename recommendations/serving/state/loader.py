@@ -65,8 +65,8 @@ class ServingState:
     """Everything that responses are computed from.
 
     name: the announced name of the model version or its refresh; "" without a model. number: differs between any two
-    states, as the key of caches outside. variants: of running experiments. cache: values that other modules compute from this state. groups: variants and nearly
-    identical products; groups_of: what they were built from.
+    states, as the key of caches outside. variants: of running experiments. cache: values that other modules compute from this
+    state. groups: variants and nearly identical products; groups_of: what they were built from.
     """
 
     name: str
