@@ -26,7 +26,7 @@ SAMPLE_IDS = {
 
 
 def make_sample_objects() -> None:
-    """Make a product, a customer with an order, a review, a segment, a campaign, a flow, an offer, an experiment and a rule, whose IDs are SAMPLE_IDS."""
+    """Make a product, a customer with an order, a review, a segment, a campaign, a flow, an offer, an experiment and a rule with SAMPLE_IDS."""
     product = make_product(SAMPLE_IDS["product_id"])
     customer = make_customer(SAMPLE_IDS["user_id"])
     make_profile(customer)

@@ -64,7 +64,7 @@ def test_shares_that_do_not_sum_up_are_refused_and_nothing_is_lost(admin_client:
     assert response.status_code == 422
     assert "The shares must sum to 100%." in response.text
     assert 'value="60"' in response.text
-    response = admin_client.post(draft.request["PATH_INFO"], {**read_form(draft), "b-weights": '{"none": 1}'})
+    response = admin_client.post(draft.request["PATH_INFO"], {**read_form(draft), "b-weights": "[1]"})
     assert "field-error" in response.text
 
 
