@@ -232,6 +232,7 @@ INSTALLED_APPS = [
     "customers.segments",
     "customers.processing",
     "recommendations.experiments",
+    "recommendations.measurement",
     "recommendations.training",
     "recommendations.merchandising",
     "recommendations.serving",
