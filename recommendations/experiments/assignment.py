@@ -58,7 +58,7 @@ class RunningExperiment:
         return self.variants[-1]
 
 
-class Assignment(NamedTuple):
+class VariantAssignment(NamedTuple):
     """The variant of a visitor in one experiment. unit_kind: which identifier of the request decided, user_id or anonymous_id."""
 
     experiment: RunningExperiment
@@ -103,7 +103,7 @@ def build_buckets(shares: Sequence[float]) -> list[tuple[int, int]]:
 
 def assign_variant(
     experiment: RunningExperiment, *, user_id: str, anonymous_id: str, names: Sequence[str] = ()
-) -> Assignment | None:
+) -> VariantAssignment | None:
     """Return the variant of a visitor; None without an identifier.
 
     names: "kind:value" of all identifiers that are linked to those of the request. A variant that one of them was served before is
@@ -122,9 +122,9 @@ def assign_variant(
     if len(known) > 1 or experiment.method == Experiment.Method.BANDIT:
         kept = read_kept_variants(experiment_id=experiment.id, names=known)
         if kept is not None and (found := find_kept(experiment, kept)) is not None:
-            return Assignment(experiment, found, unit_kind, kept.propensity)
+            return VariantAssignment(experiment, found, unit_kind, kept.propensity)
     variant = experiment.find_variant(unit_key)
-    return Assignment(experiment, variant, unit_kind, variant.propensity)
+    return VariantAssignment(experiment, variant, unit_kind, variant.propensity)
 
 
 def find_kept(experiment: RunningExperiment, kept: KeptVariant) -> RunningVariant | None:

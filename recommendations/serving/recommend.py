@@ -8,7 +8,7 @@ import numpy as np
 
 from customers.events.recent.interactions import RecentActivity
 from recommendations.engine.placements import CATEGORIES
-from recommendations.experiments.assignment import Assignment
+from recommendations.experiments.assignment import VariantAssignment
 from recommendations.merchandising.rules.rule_book import RuleBook
 from recommendations.serving.experiments.assigning import choose_variants
 from recommendations.serving.expressions.boost_factors import list_item_boosts
@@ -57,7 +57,7 @@ def recommend(
     started = time.perf_counter()
     validate_request(request)
     state = source.get_state(now=now)
-    assignments: tuple[Assignment, ...] = ()
+    assignments: tuple[VariantAssignment, ...] = ()
     if is_assigned and state.variants.running:
         activity = read_activity(request) if activity is None else activity
         state, assignments, _is_held_out = choose_variants(

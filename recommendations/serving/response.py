@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from config.foundation.array_types import Rows
-from recommendations.experiments.assignment import Assignment
+from recommendations.experiments.assignment import VariantAssignment
 from recommendations.serving.pipeline.fallback import EmptyListReason
 from recommendations.serving.pipeline.reasons import ItemReason
 from recommendations.serving.state.loader import ServingState
@@ -126,4 +126,4 @@ class RecommendationResponse:
     left_out: list[tuple[str, str]] | None = None
     state: ServingState | None = field(default=None, repr=False, compare=False)
     is_identifiable: bool = True
-    assignments: tuple[Assignment, ...] = ()
+    assignments: tuple[VariantAssignment, ...] = ()

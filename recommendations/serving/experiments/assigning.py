@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from customers.events.recent.interactions import RecentActivity
-from recommendations.experiments.assignment import Assignment, RunningExperiment, assign_variant
+from recommendations.experiments.assignment import RunningExperiment, VariantAssignment, assign_variant
 from recommendations.serving.experiments.names import HELD_OUT_SCENARIOS, HOLDOUT, PLACEMENT, SEARCH, SEARCH_ORDER
 from recommendations.serving.impressions.served_entry import ServedVariant
 from recommendations.serving.request import list_identifiers
@@ -17,7 +17,7 @@ class ChosenVariants(NamedTuple):
     """The variants of a request, and the state that serves it. is_held_out: the visitor gets nothing personalized."""
 
     state: ServingState
-    assignments: tuple[Assignment, ...] = ()
+    assignments: tuple[VariantAssignment, ...] = ()
     is_held_out: bool = False
 
 
@@ -35,7 +35,7 @@ def choose_variants(
     names = activity.names or own
     if not own or activity.is_denied or state.suppressions.contains_any([*own, *names]):
         return ChosenVariants(state)
-    assignments: list[Assignment] = []
+    assignments: list[VariantAssignment] = []
     for experiment in experiments:
         assignment = assign_variant(experiment, user_id=user_id, anonymous_id=anonymous_id, names=names)
         if assignment is None:
@@ -56,7 +56,7 @@ def list_experiments(state: ServingState, scenario: str) -> list[RunningExperime
     return [running[key] for key in keys if key in running]
 
 
-def list_served_variants(assignments: Sequence[Assignment]) -> list[ServedVariant] | None:
+def list_served_variants(assignments: Sequence[VariantAssignment]) -> list[ServedVariant] | None:
     """Return the variants as an impression stores them; None without any."""
     return [
         ServedVariant(assigned.experiment.id, assigned.variant.id, assigned.unit_kind, assigned.propensity)
@@ -64,6 +64,6 @@ def list_served_variants(assignments: Sequence[Assignment]) -> list[ServedVarian
     ] or None
 
 
-def name_arms(assignments: Sequence[Assignment]) -> str | None:
+def name_arms(assignments: Sequence[VariantAssignment]) -> str | None:
     """Return the variants as the arm of an impression; None without any."""
     return ",".join(assigned.arm for assigned in assignments) or None

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from customers.events.recent.interactions import RecentActivity, read_recent_activity
-from recommendations.experiments.assignment import Assignment
+from recommendations.experiments.assignment import VariantAssignment
 from recommendations.serving.experiments.assigning import choose_variants
 from recommendations.serving.experiments.names import SEARCH_ORDER
 from recommendations.serving.expressions.attributes import CATALOG_PREFIX, is_public
@@ -67,7 +67,7 @@ def run_search(
         raise InvalidSearchError(errors)
     snapshot = source.get_snapshot(now=now)
     started = time.perf_counter()
-    assignments: tuple[Assignment, ...] = ()
+    assignments: tuple[VariantAssignment, ...] = ()
     if is_assigned and snapshot.state.variants.running and request.identifiers:
         activity = read_recent_activity(identifiers=request.identifiers) if activity is None else activity
         snapshot, request, assignments = apply_variants(snapshot, request, activity)
@@ -87,7 +87,7 @@ def run_search(
 
 def apply_variants(
     snapshot: SearchSnapshot, request: SearchRequest, activity: RecentActivity
-) -> tuple[SearchSnapshot, SearchRequest, tuple[Assignment, ...]]:
+) -> tuple[SearchSnapshot, SearchRequest, tuple[VariantAssignment, ...]]:
     """Return snapshot and request as the visitor's variants change them."""
     chosen = choose_variants(
         snapshot.state,

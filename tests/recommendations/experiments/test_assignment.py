@@ -1,4 +1,4 @@
-"""Assignment: stable, by share, independent between experiments; of a person's exposures the earliest counts."""
+"""VariantAssignment: stable, by share, independent between experiments; of a person's exposures the earliest counts."""
 
 from datetime import timedelta
 
