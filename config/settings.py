@@ -239,6 +239,7 @@ INSTALLED_APPS = [
     "recommendations.webhooks",
     "recommendations.offers",
     "recommendations.campaigns",
+    "recommendations.suggestions",
     "recommendations.flows",
     "config.access",
     "config.jobs",
