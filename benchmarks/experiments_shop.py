@@ -38,6 +38,13 @@ SELECT 'campaign', %(run)s, c.id, %(version)s, 'email', %(at)s, CASE WHEN held_o
        CASE WHEN NOT held_out AND c.id %% 20 = 3 THEN %(at)s + interval '3 hours' END
 FROM identity_customer c CROSS JOIN LATERAL (SELECT {bucket} < %(buckets)s AS held_out) AS x
 """
+INSERT_ASSIGNMENTS = """
+INSERT INTO measurement_assignment
+    (kind, scope_id, customer_id, is_held_out, holdout_share, assigned_at, stage, rfm_group, language, predicted_value)
+SELECT 'campaign', %(campaign)s, customer_id, skip_reason = 'holdout', 0.1, %(at)s,
+       (ARRAY['new', 'active', 'loyal', 'dormant'])[1 + customer_id %% 4], '', 'en', customer_id %% 100
+FROM sending_delivery WHERE origin_kind = 'campaign'
+"""
 PRODUCTS = 1000
 
 
@@ -64,7 +71,8 @@ def time_results(customers: int) -> dict[str, Any]:
             "SELECT sum(o.total) FROM sending_delivery d JOIN orders_order o USING (customer_id) WHERE d.origin_kind = 'campaign'"
         )
         floor = time.perf_counter() - started
-        log(f"{results.verdict}: {results.recipients.customers} against {results.holdout.customers}")
+        comparison = results.comparison
+        log(f"{comparison.verdict}: {comparison.treated.customers} against {comparison.control.customers}")
         connection.close()
     return {
         "results_s": round(min(figures), 2),
@@ -129,6 +137,7 @@ def make_campaign(customers: int) -> Any:
             INSERT_DELIVERIES.format(bucket=bucket.replace("%", "%%")),
             {"run": run.pk, "version": version.pk, "at": STARTED, "buckets": 1000},
         ),
+        ("assignments", INSERT_ASSIGNMENTS, {"campaign": campaign.pk, "at": STARTED}),
     ):
         started = time.perf_counter()
         execute(statement, parameters)

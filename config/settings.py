@@ -231,6 +231,7 @@ INSTALLED_APPS = [
     "customers.lifecycle",
     "customers.segments",
     "customers.processing",
+    "recommendations.measurement",
     "recommendations.training",
     "recommendations.merchandising",
     "recommendations.serving",
