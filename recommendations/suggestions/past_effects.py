@@ -8,11 +8,12 @@ from config.foundation.slow_figures import get_figures_soon
 from config.foundation.statistics import ConfidenceInterval
 from recommendations.campaigns.models import Campaign
 from recommendations.campaigns.results.summary import CampaignResults, compute_results
+from recommendations.measurement.comparison import ComparisonVerdict
 from recommendations.suggestions.pooling import predict_effect
 
 MAX_CAMPAIGNS = 20
 Z = 1.959964  # of a 95% interval
-UNUSABLE = ("no_runs", "no_holdout", "uneven_groups", "preliminary")
+UNUSABLE = (ComparisonVerdict.NO_RUNS, ComparisonVerdict.NO_HOLDOUT, ComparisonVerdict.UNEVEN_GROUPS)
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,10 @@ def count_past_effects(*, as_of: datetime) -> list[PastEffect]:
 
 def read_effect(results: CampaignResults) -> ConfidenceInterval | None:
     """Return the effect of a campaign whose result is final and can be read."""
-    if results.verdict in UNUSABLE or results.effect is None:
+    comparison = results.comparison
+    if comparison.verdict in UNUSABLE or comparison.conversion is None or not comparison.is_final:
         return None
-    return results.effect.conversion
+    return comparison.conversion.effect
 
 
 def expect_effect(template_key: str, past: list[PastEffect]) -> ExpectedEffect | None:

@@ -18,11 +18,12 @@ from recommendations.campaigns.keys import find_free_key
 from recommendations.campaigns.launch.readiness import LaunchError
 from recommendations.campaigns.launch.transitions import launch
 from recommendations.campaigns.models import Campaign
+from recommendations.measurement.presentation.formats import format_points
 from recommendations.messaging.models import MessageTemplate
 from recommendations.messaging.starters.installation import ensure_starter_templates
 from recommendations.messaging.starters.texts import STARTERS
 from recommendations.suggestions.kinds.campaign_groups import GROUPS, GROUPS_BY_KEY, CampaignGroup
-from recommendations.suggestions.kinds.campaign_texts import describe_campaign_effect, format_points
+from recommendations.suggestions.kinds.campaign_texts import describe_campaign_effect
 from recommendations.suggestions.models import SuggestionDecision
 from recommendations.suggestions.past_effects import ExpectedEffect, expect_effect, load_past_effects
 from recommendations.suggestions.suggestion import Draft, LaterEffect, StartError, Suggestion
@@ -78,7 +79,7 @@ class CampaignSuggestions:
         return Draft(reverse(f"admin:campaigns_campaign_{page}", args=[campaign.pk]), campaign.pk)
 
     def start(self, draft: Draft, *, by: User, now: datetime) -> None:
-        campaign = Campaign.objects.get(pk=draft.created_id)
+        campaign = Campaign.objects.get(pk=draft.created_id or 0)
         try:
             launch(campaign, by=by, now=now)
         except LaunchError as error:

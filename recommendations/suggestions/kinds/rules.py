@@ -80,7 +80,7 @@ class RuleSuggestions:
         return Draft(make_rule_url(rule.pk), rule.pk)
 
     def start(self, draft: Draft, *, by: User, now: datetime) -> None:
-        rules = list(Rule.objects.filter(pk=draft.created_id))
+        rules = list(Rule.objects.filter(pk=draft.created_id or 0))
         switch_rules(rules=rules, enabled=True, write_members=lambda: None)
 
     def describe_effects(self, decisions: Sequence[SuggestionDecision], *, as_of: datetime) -> dict[int, LaterEffect]:
