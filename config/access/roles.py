@@ -30,6 +30,7 @@ VIEW_PERMISSIONS = (
     "messaging.view_*",
     "flows.view_*",
     "sending.view_*",
+    "suggestions.view_*",
 )
 SENDING_PERMISSIONS = ("sending.*_suppression", "sending.change_sendingsettings", "sending.change_delivery")
 # Role → patterns of the permissions it starts with. Unmasked personal data requires identity.view_personal.
@@ -42,6 +43,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "messaging.*",
         "flows.*",
         "offers.*",
+        "suggestions.*",
         *SENDING_PERMISSIONS,
     ),
     "Merchandiser": (
@@ -56,6 +58,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "training.view_*",
         "serving.*",
         "merchandising.*",
+        "suggestions.*",
     ),
     "Privacy officer": (
         "identity.*",
