@@ -46,7 +46,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", include("config.access.backoffice.urls")),  # before the admin site, whose log-in page it replaces
     # Before the admin site, whose search by django-unfold knows no masking policy.
     path("admin/search/", show_search_results, name="backoffice_search"),
-    path("admin/home/", include("config.backoffice.home.urls")),
+    path("admin/suggestions/", include("recommendations.suggestions.backoffice.urls")),
     path("admin/settings/jobs/", include("config.jobs.backoffice.urls")),
     path("admin/settings/sending/", include("recommendations.sending.backoffice.settings_urls")),
     path("admin/settings/sending/channels/", include("recommendations.sending.backoffice.channel_urls")),

@@ -31,6 +31,7 @@ VIEW_PERMISSIONS = (
     "messaging.view_*",
     "flows.view_*",
     "sending.view_*",
+    "suggestions.view_*",
 )
 SENDING_PERMISSIONS = ("sending.*_suppression", "sending.change_sendingsettings", "sending.change_delivery")
 # Role → patterns of the permissions it starts with. Unmasked personal data requires identity.view_personal.
@@ -44,6 +45,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "flows.*",
         "offers.*",
         "experiments.*",
+        "suggestions.*",
         *SENDING_PERMISSIONS,
     ),
     "Merchandiser": (
@@ -59,6 +61,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "serving.*",
         "merchandising.*",
         "experiments.*",
+        "suggestions.*",
     ),
     "Privacy officer": (
         "identity.*",
