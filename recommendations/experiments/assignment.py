@@ -10,13 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from recommendations.experiments.kept_variants import KeptVariant, read_kept_variants
 from recommendations.experiments.models import Experiment
 from recommendations.measurement.assignment import BUCKETS, compute_bucket
 
 MAX_CACHED_BUCKETS = 20_000
+
+type UnitKind = Literal["user_id", "anonymous_id"]
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class VariantAssignment(NamedTuple):
 
     experiment: RunningExperiment
     variant: RunningVariant
-    unit_kind: str
+    unit_kind: UnitKind
     propensity: float
 
     @property
@@ -109,9 +111,11 @@ def assign_variant(
     names: "kind:value" of all identifiers that are linked to those of the request. A variant that one of them was served before is
     kept, the earliest if they differ; only people with several identifiers, and bandits, whose shares change, are looked up.
     """
-    by_kind = {"user_id": user_id, "anonymous_id": anonymous_id}
-    order = ("user_id", "anonymous_id") if experiment.unit == Experiment.Unit.CUSTOMER else ("anonymous_id", "user_id")
-    unit_kind = next((kind for kind in order if by_kind[kind]), None)
+    by_kind: dict[UnitKind, str] = {"user_id": user_id, "anonymous_id": anonymous_id}
+    order: tuple[UnitKind, ...] = (
+        ("user_id", "anonymous_id") if experiment.unit == Experiment.Unit.CUSTOMER else ("anonymous_id", "user_id")
+    )
+    unit_kind: UnitKind | None = next((kind for kind in order if by_kind[kind]), None)
     if unit_kind is None:
         return None
     unit_key = f"{unit_kind}:{by_kind[unit_kind]}"

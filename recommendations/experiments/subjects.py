@@ -17,7 +17,7 @@ from recommendations.measurement.statistics.moments import GroupMoments
 
 type Config = Mapping[str, Any]
 # of a subject, with the submitted values or a config, and the prefix of the names of its fields
-type FormBuilder = Callable[[str, Mapping[str, Any] | None, Config, str], forms.Form]
+type FormBuilder = Callable[[str, Mapping[str, Any] | None, Config, str], forms.BaseForm]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class ExperimentSubject:
     help_text: str | Promise
     list_choices: Callable[[], Sequence[tuple[str, str | Promise]]]
     build_form: FormBuilder
-    read_config: Callable[[str, forms.Form], dict[str, Any]]
+    read_config: Callable[[str, forms.BaseForm], dict[str, Any]]
     describe_config: Callable[[Config], list[tuple[str, str]]]
     promote: Callable[[str, Config], dict[str, Any]] | None
     restore: Callable[[str, Config], None] | None

@@ -25,7 +25,7 @@ def run_action(
     experiment = get_experiment(key)
     try:
         change(experiment)
-        messages.success(request, success)
+        messages.success(request, str(success))
     except editing.ExperimentNotReadyError as error:
         messages.error(request, str(error))
     return HttpResponseRedirect(reverse("experiments:experiment", args=[key]))

@@ -70,7 +70,8 @@ def describe_value(field: forms.Field, value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {number_format(weight)}" for name, weight in value.items()) or _("trained weights")
     if isinstance(field, forms.TypedChoiceField | forms.ChoiceField):
-        return str(dict(field.choices).get(value, value)) if value else "–"
+        choices: Any = field.choices
+        return str(dict(choices).get(value, value)) if value else "–"
     if isinstance(value, int | float):
         return number_format(value)
     return "–" if value is None or value == "" else str(value)

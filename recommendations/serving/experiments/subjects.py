@@ -57,7 +57,7 @@ def build_placement_form(
     return PlacementVariantForm(data, instance=row, initial=initial, prefix=prefix)
 
 
-def read_placement_config(placement: str, form: forms.Form) -> dict[str, Any]:
+def read_placement_config(placement: str, form: forms.BaseForm) -> dict[str, Any]:
     """Return the settings of a valid form that differ from the present ones."""
     present = read_placement(placement)
     values = dict(form.cleaned_data)
@@ -95,7 +95,7 @@ def build_search_form(
     return SearchOrderVariantForm(data, initial=initial, prefix=prefix)
 
 
-def read_search_config(subject: str, form: forms.Form) -> dict[str, Any]:
+def read_search_config(subject: str, form: forms.BaseForm) -> dict[str, Any]:
     present = load_order_weights()
     before = {POPULARITY: present.popularity, PERSONAL: present.personal}
     return {name: value for name, value in form.cleaned_data.items() if value != before[name]}
@@ -130,7 +130,7 @@ def build_holdout_form(subject: str, data: Mapping[str, Any] | None, config: Con
     return VariantForm(data, prefix=prefix)
 
 
-def read_holdout_config(subject: str, form: forms.Form) -> dict[str, Any]:
+def read_holdout_config(subject: str, form: forms.BaseForm) -> dict[str, Any]:
     return {"recommendations": True}
 
 
