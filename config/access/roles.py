@@ -27,6 +27,7 @@ VIEW_PERMISSIONS = (
     "merchandising.view_*",
     "campaigns.view_*",
     "offers.view_*",
+    "experiments.view_*",
     "messaging.view_*",
     "flows.view_*",
     "sending.view_*",
@@ -43,6 +44,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "messaging.*",
         "flows.*",
         "offers.*",
+        "experiments.*",
         "suggestions.*",
         *SENDING_PERMISSIONS,
     ),
@@ -58,6 +60,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "training.view_*",
         "serving.*",
         "merchandising.*",
+        "experiments.*",
         "suggestions.*",
     ),
     "Privacy officer": (
