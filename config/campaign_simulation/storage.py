@@ -12,6 +12,7 @@ from customers.events.models import Source
 from customers.identity.models import Consent, Customer, Identifier
 from customers.segments.models import Segment, SegmentMember
 from recommendations.campaigns.models import Campaign
+from recommendations.measurement.models import Assignment
 from recommendations.sending.models import Delivery
 
 SOURCE_KEY = "simulated-campaign-orders"
@@ -136,6 +137,9 @@ def remove_simulation() -> dict[str, int]:
         )
         cursor.execute("DELETE FROM orders_order WHERE source_id = %s", [source.pk if source else 0])
         orders = cursor.rowcount
+    Assignment.objects.filter(
+        kind=Assignment.Kind.CAMPAIGN, scope_id__in=list(campaigns.values_list("pk", flat=True))
+    ).delete()
     deliveries, _by_model = Delivery.objects.filter(origin_kind="campaign", origin_id__in=runs).delete()
     counts = {"orders": orders, "deliveries": deliveries, "campaigns": campaigns.count()}
     for campaign in campaigns:

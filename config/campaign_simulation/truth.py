@@ -23,9 +23,9 @@ class TrueEffect:
 
 def compare_with_truth(run: CampaignRun, truth: TrueEffect, *, as_of: datetime) -> SimulatedTruth:
     """Store the truth of a run beside the estimate of its results."""
-    effect = compute_results(run.campaign, as_of=as_of, runs=[run]).effect
-    conversion = effect.conversion if effect else None
-    revenue = effect.revenue_per_customer if effect else None
+    comparison = compute_results(run.campaign, as_of=as_of).comparison
+    conversion = comparison.conversion.effect if comparison.conversion else None
+    revenue = comparison.revenue.effect if comparison.revenue else None
     return SimulatedTruth.objects.update_or_create(
         run=run,
         defaults={

@@ -40,15 +40,14 @@ def test_the_campaigns_show_an_effect_none_too_few_customers_and_an_open_window(
     newsletter = compute_results(campaigns["demo-newsletter"], as_of=NOW)
     additional = Order.objects.filter(order_id__startswith="demo-win-back").count()
     assert Order.objects.count() >= before + additional
-    assert (win_back.verdict, newsletter.verdict) == ("increase", "no_effect")
-    assert win_back.effect is not None
+    assert (win_back.comparison.verdict, newsletter.comparison.verdict) == ("increase", "too_few")
     truth = SimulatedTruth.objects.get(run__campaign__key="demo-win-back")
-    assert truth.conversion == additional / win_back.recipients.customers
+    assert truth.conversion == additional / win_back.comparison.treated.customers
     assert truth.is_covered
     assert 0.1 < truth.conversion < 0.45
     assert win_back.deliveries.clicked < win_back.deliveries.opened < win_back.deliveries.sent
     assert all(campaign.is_simulated for campaign in campaigns.values())
     assert {key for key, campaign in campaigns.items() if campaign.status == "running"} == {"demo-refill"}
     assert campaigns["demo-refill"].next_run_at > NOW  # type: ignore[operator]
-    assert compute_results(campaigns["demo-top-customers"], as_of=NOW).holdout.customers < 30
+    assert compute_results(campaigns["demo-top-customers"], as_of=NOW).comparison.control.customers < 30
     assert not Delivery.objects.filter(status="pending").exists()

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from config.foundation.backoffice.pages import render_page
 from config.foundation.number_formats import format_count, format_moment, format_percent, join_list
-from config.foundation.slow_figures import get_figures
+from config.foundation.slow_figures import get_figures_soon
 from customers.lifecycle.facts.amounts import get_amount_currency
 from customers.segments.conditions.condition_tree import ConditionError
 from recommendations.campaigns.backoffice.access import (
@@ -24,7 +24,7 @@ from recommendations.campaigns.backoffice.access import (
 )
 from recommendations.campaigns.backoffice.audience_waterfall import build_waterfall_context
 from recommendations.campaigns.backoffice.campaign.result_panels import (
-    build_comparison,
+    build_exports_table,
     build_figures,
     build_path,
     build_runs_table,
@@ -32,14 +32,14 @@ from recommendations.campaigns.backoffice.campaign.result_panels import (
 )
 from recommendations.campaigns.backoffice.labels import (
     STATUS_KINDS,
-    describe_results,
-    describe_revenue,
     describe_schedule,
 )
 from recommendations.campaigns.kept_previews import get_preview_soon
 from recommendations.campaigns.launch.readiness import find_launch_problems
 from recommendations.campaigns.models import Campaign, CampaignRun
-from recommendations.campaigns.results.summary import CampaignResults, compute_results
+from recommendations.campaigns.results.summary import CampaignResults, compute_results, name_results
+from recommendations.measurement.presentation.sentences import describe_comparison, describe_conversion
+from recommendations.measurement.presentation.tables import build_comparison_context
 from recommendations.sending.queue import count_deliveries
 
 Status = Campaign.Status
@@ -52,8 +52,8 @@ def show_campaign(request: HttpRequest, *, campaign_id: int | str) -> HttpRespon
     campaign = get_campaign(campaign_id)
     now = timezone.now()
     currency = get_amount_currency()
-    results = get_figures(
-        f"campaign:{campaign.pk}:{campaign.status}:{campaign.runs.count()}",
+    results = get_figures_soon(
+        name_results(campaign),
         CampaignResults,
         lambda: compute_results(campaign, as_of=now),
     )
@@ -67,25 +67,28 @@ def show_campaign(request: HttpRequest, *, campaign_id: int | str) -> HttpRespon
         "can_copy": request.user.has_perm(ADD),
         "can_export": request.user.has_perm(EXPORT) and campaign.channel == Campaign.Channel.EXPORT,
         "progress": build_progress(campaign),
-        "results": results if results.runs else None,
+        "results": results if results and results.runs else None,
+        "is_counting_results": results is None,
     }
-    if results.runs:
+    if results is not None and results.runs:
         context |= {
             "figures": build_figures(campaign, results),
-            "comparison": build_comparison(results, currency),
-            "revenue_text": describe_revenue(results, currency),
+            **build_comparison_context(results.comparison, currency),
+            "conversion_text": describe_conversion(results.comparison, campaign.get_goal_display()),
             "path": build_path(campaign, results),
             "skips": build_skips(campaign, results),
             "runs": build_runs_table(request, campaign),
+            "exports": build_exports_table(request, campaign),
+            "has_runs": bool(results.audience),
         }
-    else:
+    elif results is not None:
         context |= build_draft(campaign, now=now)
     return render_page(
         request,
         "admin/campaigns/campaign.html",
         title=campaign.name,
-        verdict=describe_results(campaign, results) if results.runs else "",
-        as_of=results.as_of if results.runs else None,
+        verdict=describe_comparison(results.comparison, currency) if results and results.runs else "",
+        as_of=results.as_of if results and results.runs else None,
         **context,
     )
 
