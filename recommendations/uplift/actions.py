@@ -19,7 +19,8 @@ from recommendations.uplift.training import EffectModel
 
 BLOCK_CUSTOMERS = 50_000
 MEMBERS = sql.SQL("""
-    SELECT c.id AS customer_id, %(as_of)s::timestamptz AS since FROM identity_customer c
+    SELECT c.id AS customer_id, %(as_of)s::timestamptz AS since, p.value AS predicted_value
+    FROM identity_customer c LEFT JOIN lifecycle_customerprofile p ON p.customer_id = c.id
     WHERE c.erased_at IS NULL AND c.id > %(after)s ORDER BY c.id LIMIT %(limit)s
 """)
 COPY = """COPY uplift_customeraction

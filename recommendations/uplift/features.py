@@ -1,7 +1,7 @@
 """What is known of customers at a moment: from orders, events and messages before it, never after it.
 
-The profile holds only the present, so the features of past campaigns are counted again as of their start; what came later would carry
-the effect of the message.
+The profile holds only the present, so the features of past campaigns are counted again as of their start, and the predicted value is the
+one stored with the assignment; what came later would carry the effect of the message.
 """
 
 from collections.abc import Mapping
@@ -29,8 +29,9 @@ FEATURES = (
     "recent_carts",
     "recent_messages",
     "recent_clicks",
+    "predicted_value",
 )
-# `member` has customer_id and since, and any other columns, which come first in the result
+# `member` has customer_id, since, predicted_value (as it was then), and any other columns, which come first in the result
 QUERY = sql.SQL("""
 WITH member AS MATERIALIZED ({members}),
 bought AS (
@@ -50,7 +51,7 @@ written AS (
 SELECT m.*, coalesce(b.orders, 0)::float8, coalesce(b.revenue, 0), extract(epoch FROM m.since - b.last_at)::float8 / 86400,
        extract(epoch FROM m.since - b.first_at)::float8 / 86400, coalesce(b.recent_orders, 0)::float8,
        coalesce(b.recent_revenue, 0), coalesce(v.events, 0)::float8, coalesce(k.events, 0)::float8,
-       coalesce(w.messages, 0)::float8, coalesce(w.clicks, 0)::float8
+       coalesce(w.messages, 0)::float8, coalesce(w.clicks, 0)::float8, m.predicted_value::float8
 FROM member m
 LEFT JOIN bought b ON b.customer_id = m.customer_id AND b.since = m.since
 LEFT JOIN written w ON w.customer_id = m.customer_id AND w.since = m.since

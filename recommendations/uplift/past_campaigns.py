@@ -14,21 +14,24 @@ from recommendations.uplift.features import build_matrix, read_members
 MAX_CAMPAIGNS = 20  # the newest
 MAX_ROWS = 200_000  # of all campaigns; above, customers are drawn by a hash
 SAMPLE_PARTS = 10_000
-# each customer once per campaign; the random assignment of the first run counts, and the hash of the sample is not that of the holdout
+# Each customer once per campaign, as assigned; the window ends for all after the last run. The hash of the sample is not that of the
+# holdout group. Who was merged from both groups is left out.
 MEMBERS = sql.SQL("""
-    SELECT r.campaign_id, d.customer_id, NOT bool_or(d.skip_reason = 'holdout') AS is_treated, max(r.holdout_share)::float8 AS share,
-           max(r.started_at) + c.attribution_days * interval '1 day' AS until,
-           EXISTS (
-               SELECT FROM orders_order o WHERE o.customer_id = d.customer_id AND o.kind = 'sale' AND o.status <> 'cancelled'
-               AND o.placed_at >= min(r.started_at) AND o.placed_at < max(r.started_at) + c.attribution_days * interval '1 day'
-           ) AS has_ordered,
-           min(r.started_at) AS since
-    FROM sending_delivery d
-    JOIN campaigns_campaignrun r ON r.id = d.origin_id
-    JOIN campaigns_campaign c ON c.id = r.campaign_id
-    WHERE d.origin_kind = 'campaign' AND d.claim <> 'launch' AND r.id = ANY(%(runs)s)
-      AND abs(hashint8(d.customer_id)::bigint) %% 10000 < %(parts)s
-    GROUP BY r.campaign_id, d.customer_id, c.attribution_days
+    SELECT x.*, EXISTS (
+               SELECT FROM orders_order o WHERE o.customer_id = x.customer_id AND o.kind = 'sale' AND o.status <> 'cancelled'
+               AND o.placed_at >= x.since AND o.placed_at < x.until
+           ) AS has_ordered
+    FROM (
+        SELECT a.scope_id, a.customer_id, NOT bool_or(a.is_held_out) AS is_treated, max(a.holdout_share) AS share,
+               min(a.assigned_at) AS since, e.until, max(a.predicted_value) AS predicted_value
+        FROM measurement_assignment a
+        JOIN (SELECT r.campaign_id, max(r.started_at) + c.attribution_days * interval '1 day' AS until
+              FROM campaigns_campaignrun r JOIN campaigns_campaign c ON c.id = r.campaign_id
+              WHERE c.id = ANY(%(campaigns)s) GROUP BY r.campaign_id, c.attribution_days) e ON e.campaign_id = a.scope_id
+        WHERE a.kind = 'campaign' AND a.scope_id = ANY(%(campaigns)s) AND a.holdout_share > 0 AND a.assigned_at < e.until
+          AND abs(hashint8(a.customer_id)::bigint) %% 10000 < %(parts)s
+        GROUP BY a.scope_id, a.customer_id, e.until HAVING bool_or(a.is_held_out) = bool_and(a.is_held_out)
+    ) x
 """)
 
 
@@ -91,8 +94,9 @@ def read_past_customers(campaigns: list[Campaign], as_of: datetime) -> PastCusto
     runs = [run for campaign in campaigns for run in list_finished_runs(campaign, as_of)]
     expected = sum(int(run.counts.get("queued", 0)) + int(run.counts.get("held_out", 0)) for run in runs)
     parts = SAMPLE_PARTS if expected <= MAX_ROWS else max(int(SAMPLE_PARTS * MAX_ROWS / expected), 1)
-    rows = read_members(MEMBERS, {"runs": [run.pk for run in runs], "parts": parts}) if runs else []
-    columns: list[Any] = [np.array([row[index] for row in rows]) for index in (0, 1, 2, 3, 5)]
+    parameters = {"campaigns": [campaign.pk for campaign in campaigns], "parts": parts}
+    rows = read_members(MEMBERS, parameters) if campaigns else []
+    columns: list[Any] = [np.array([row[index] for row in rows]) for index in (0, 1, 2, 3, 7)]
     campaign, customer, treated, share, ordered = columns
     return PastCustomers(
         campaign.astype(np.int64),

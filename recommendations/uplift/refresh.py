@@ -1,7 +1,7 @@
 """The nightly job: learns from past campaigns and stores the next best action of every customer."""
 
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from django.db import transaction
 from customers.lifecycle.facts.amounts import get_amount_currency
 from recommendations.campaigns.models import Campaign
 from recommendations.campaigns.results.groups import build_members
+from recommendations.measurement.assignment_records import HOLDOUT, TREATED
 from recommendations.measurement.outcomes.columns import OutcomeColumn
 from recommendations.measurement.outcomes.counting import count_outcomes
 from recommendations.uplift.actions import CampaignCandidate, list_allowed_ids, write_actions
@@ -80,8 +81,10 @@ def select_campaign(customers: PastCustomers, campaign: Campaign) -> PastCustome
 
 def measure_margin(campaign: Campaign, as_of: datetime) -> float:
     """Return the margin per customer with an order in the campaign's windows; 0 without orders."""
-    counted = count_outcomes(build_members(campaign, list_finished_runs(campaign, as_of)), as_of=as_of)
-    groups = [counted.get_group(name) for name in ("recipients", "holdout")]
+    runs = list_finished_runs(campaign, as_of)
+    until = max(run.started_at for run in runs) + timedelta(days=campaign.attribution_days)
+    counted = count_outcomes(build_members(campaign, runs, until=until), as_of=as_of)
+    groups = [counted.get_group(name) for name in (TREATED, HOLDOUT)]
     buyers = sum(group.buyers for group in groups)
     return sum(group.get_sum(OutcomeColumn.MARGIN) for group in groups) / buyers if buyers else 0.0
 

@@ -15,7 +15,7 @@ from config.foundation.charts.spec import (
     summarize_values,
 )
 from config.foundation.number_formats import format_count, format_whole_percent
-from recommendations.campaigns.backoffice.labels import format_points
+from recommendations.measurement.presentation.formats import format_points
 
 
 def build_qini_chart(curve: dict[str, list[float]]) -> ChartSpec:

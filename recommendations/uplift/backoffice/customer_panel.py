@@ -5,7 +5,7 @@ from datetime import datetime
 
 from config.foundation.number_formats import format_money
 from customers.identity.models import Customer
-from recommendations.campaigns.backoffice.labels import format_points
+from recommendations.measurement.presentation.formats import format_points
 from recommendations.uplift.action_texts import describe_action, describe_reasons, find_next_action
 
 

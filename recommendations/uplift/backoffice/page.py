@@ -22,7 +22,7 @@ from customers.lifecycle.models import CustomerProfile
 from customers.segments.editing import NameTakenError
 from customers.segments.saved_customers import save_customers
 from recommendations.campaigns.backoffice.access import ADD_SEGMENT, CHANGE, VIEW, check_permission
-from recommendations.campaigns.backoffice.labels import format_points
+from recommendations.measurement.presentation.formats import format_points
 from recommendations.uplift.action_texts import describe_problem
 from recommendations.uplift.backoffice.charts import build_group_chart, build_qini_chart
 from recommendations.uplift.models import ActionKind, MessageEffect, UpliftModel, UpliftSettings

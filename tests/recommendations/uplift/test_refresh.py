@@ -15,7 +15,7 @@ from customers.orders.models import Order
 from customers.segments.membership import query_matching
 from customers.segments.models import Segment
 from recommendations.campaigns.models import Campaign, CampaignRun
-from recommendations.sending.models import Delivery
+from recommendations.measurement.models import Assignment
 from recommendations.uplift.models import CustomerAction, UpliftModel, UpliftSettings
 from recommendations.uplift.refresh import refresh_actions
 from tests.makers import NOON, make_source
@@ -38,7 +38,7 @@ def run_campaign(customers: int = CUSTOMERS) -> Campaign:
         holdout_share=Decimal("0.5"),
     )
     version = make_campaign(channel="email").template.versions.get()
-    run = CampaignRun.objects.create(
+    CampaignRun.objects.create(
         campaign=campaign,
         number=1,
         template_version=version,
@@ -55,17 +55,14 @@ def run_campaign(customers: int = CUSTOMERS) -> Campaign:
     )
     earlier, treated = np.arange(customers) % 3, rng.random(customers) < 0.5
     buys = rng.random(customers) < 0.3 + treated * np.array([-0.25, 0.0, 0.35])[earlier]
-    Delivery.objects.bulk_create(
-        Delivery(
-            origin_kind="campaign",
-            origin_id=run.pk,
+    Assignment.objects.bulk_create(
+        Assignment(
+            kind="campaign",
+            scope_id=campaign.pk,
             customer_id=person.pk,
-            template_version_id=version.pk,
-            channel="email",
-            due_at=STARTED,
-            status="sent" if is_treated else "skipped",
-            skip_reason="" if is_treated else "holdout",
-            sent_at=STARTED if is_treated else None,
+            is_held_out=not is_treated,
+            holdout_share=0.5,
+            assigned_at=STARTED,
         )
         for person, is_treated in zip(people, treated, strict=True)
     )
