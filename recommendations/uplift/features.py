@@ -76,8 +76,9 @@ def read_members(members: sql.Composable, parameters: Mapping[str, Any]) -> list
         views=build_event_count("v", Meaning.VIEW),
         carts=build_event_count("k", Meaning.CART),
     )
+    values: dict[str, Any] = {**parameters, "recent": RECENT, "zone": get_time_zone_name()}
     with connection.cursor() as cursor:
-        cursor.execute(statement, {**parameters, "recent": RECENT, "zone": get_time_zone_name()})
+        cursor.execute(statement, values)
         return cursor.fetchall()
 
 

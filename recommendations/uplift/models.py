@@ -42,6 +42,7 @@ class UpliftSettings(models.Model):
     )
 
     class Meta:
+        default_permissions = ()  # those of campaigns apply
         verbose_name = _("uplift settings")
         verbose_name_plural = _("uplift settings")
 
@@ -63,6 +64,7 @@ class UpliftModel(models.Model):
     figures = models.JSONField(_("figures"), default=dict)
 
     class Meta:
+        default_permissions = ()  # those of campaigns apply
         verbose_name = _("uplift model")
         verbose_name_plural = _("uplift models")
 
@@ -112,6 +114,7 @@ class CustomerAction(models.Model):
     computed_at = models.DateTimeField(_("computed as of"))
 
     class Meta:
+        default_permissions = ()  # those of campaigns apply
         verbose_name = _("next best action")
         verbose_name_plural = _("next best actions")
         indexes = [

@@ -102,22 +102,25 @@ def show_uplift(request: HttpRequest) -> HttpResponse:
 def build_results(request: HttpRequest, model: UpliftModel) -> dict[str, Any]:
     figures, currency = model.figures, get_amount_currency()
     choice = figures["choice"]
-    rows = [
-        {
+    names = [name for name in LEARNERS if name in figures["learners"]]
+
+    def format_row(name: str) -> dict[str, Any]:
+        row = figures["learners"][name]
+        return {
             "name": str(LEARNERS[name]) + (f" ({_('used')})" if name == figures["learner"] else ""),
             "qini": format_number(row["qini"]),
             "interval": f"{format_number(row['low'])} – {format_number(row['high'])}",
             "auuc": format_number(row["auuc"]),
             "uplift_30": None if row["uplift_30"] is None else format_points(row["uplift_30"]),
         }
-        for name, row in figures["learners"].items()
-        if name in LEARNERS
-    ]
+
     return {
         "sentence": describe_result(figures),
         "qini_chart": build_qini_chart(figures["curve"]),
         "group_chart": build_group_chart(figures["groups"]),
-        "learners": build_table(request, rows, id="learners", label=_("Learners"), columns=COLUMNS),
+        "learners": build_table(
+            request, names, id="learners", label=_("Learners"), columns=COLUMNS, format_row=format_row
+        ),
         "write": format_count(choice["chosen"]),
         "leave": format_count(choice["customers"] - choice["chosen"]),
         "explored": format_count(choice["explored"]),
