@@ -99,6 +99,9 @@ def test_customers_get_the_action_with_the_largest_increment(client: Client, adm
     action = CustomerAction.objects.get(customer__identifiers__value="u2")
     if not action.is_explored:
         assert action.reasons == ["largest_increment"]
+    assert action.expected_margin is not None
+    assert action.low is not None
+    assert action.high is not None
     assert action.low <= action.expected_margin <= action.high
     assert action.expected_margin == pytest.approx(0.35 * 10, abs=1.5)
     check_segments()
