@@ -57,6 +57,17 @@ class ProbabilityModel:
         return probability
 
 
+class KnownColumnsModel:
+    """A model of the columns that had a value in the training rows: trees cannot be fitted to a column without any."""
+
+    def __init__(self, columns: Ints, model: Predictor) -> None:
+        self.columns = columns
+        self.model = model
+
+    def predict(self, matrix: Floats) -> Floats:
+        return self.model.predict(matrix[:, self.columns])
+
+
 class MeanModel:
     """The mean of several models."""
 
@@ -143,6 +154,9 @@ def fit_outcome_model(matrix: Floats, outcome: Floats, name: str) -> Predictor:
     """Fit one candidate of an expected outcome; the mean where there is too little to learn from."""
     if not is_binary(outcome):
         return fit_regressor(matrix, outcome, name)
+    known = find_known_columns(matrix)
+    if len(known) < matrix.shape[1]:
+        return KnownColumnsModel(known, fit_outcome_model(matrix[:, known], outcome, name))
     hits = outcome.sum()
     if min(hits, len(outcome) - hits) < MIN_HITS:
         return ConstantModel(float((hits + 0.5) / (len(outcome) + 1)))
@@ -154,12 +168,19 @@ def fit_outcome_model(matrix: Floats, outcome: Floats, name: str) -> Predictor:
 
 def fit_regressor(matrix: Floats, target: Floats, name: str) -> Predictor:
     """Fit one candidate by least squares."""
+    known = find_known_columns(matrix)
+    if len(known) < matrix.shape[1]:
+        return KnownColumnsModel(known, fit_regressor(matrix[:, known], target, name))
     if len(target) < 2 * MIN_HITS:
         return ConstantModel(float(target.mean()) if len(target) else 0.0)
     if name == SCALED:
         return fit_scaled_model(matrix, target)
     fitted: Predictor = REGRESSORS[name](len(target)).fit(matrix, target)
     return fitted
+
+
+def find_known_columns(matrix: Floats) -> Ints:
+    return np.flatnonzero(~np.isnan(matrix).all(axis=0)) if len(matrix) else np.arange(matrix.shape[1])
 
 
 def fit_scaled_model(matrix: Floats, target: Floats) -> ScaledModel:
