@@ -19,7 +19,7 @@ from recommendations.measurement.models import Assignment
 from recommendations.uplift.models import CustomerAction, UpliftModel, UpliftSettings
 from recommendations.uplift.refresh import refresh_actions
 from tests.makers import NOON, make_source
-from tests.recommendations.campaigns.makers import make_campaign
+from tests.recommendations.campaigns.makers import make_campaign, make_template
 
 pytestmark = pytest.mark.django_db
 CUSTOMERS = 3000
@@ -37,7 +37,7 @@ def run_campaign(customers: int = CUSTOMERS) -> Campaign:
         key="autumn",
         holdout_share=Decimal("0.5"),
     )
-    version = make_campaign(channel="email").template.versions.get()
+    version = make_template().versions.get()
     CampaignRun.objects.create(
         campaign=campaign,
         number=1,
