@@ -231,6 +231,7 @@ INSTALLED_APPS = [
     "customers.lifecycle",
     "customers.segments",
     "customers.processing",
+    "recommendations.experiments",
     "recommendations.measurement",
     "recommendations.training",
     "recommendations.merchandising",

@@ -27,6 +27,7 @@ VIEW_PERMISSIONS = (
     "merchandising.view_*",
     "campaigns.view_*",
     "offers.view_*",
+    "experiments.view_*",
     "messaging.view_*",
     "flows.view_*",
     "sending.view_*",
@@ -44,6 +45,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "messaging.*",
         "flows.*",
         "offers.*",
+        "experiments.*",
         "suggestions.*",
         "past_campaigns.*",
         *SENDING_PERMISSIONS,
@@ -60,6 +62,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "training.view_*",
         "serving.*",
         "merchandising.*",
+        "experiments.*",
         "suggestions.*",
     ),
     "Privacy officer": (
