@@ -5,34 +5,47 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='PastCampaign',
+            name="PastCampaign",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.SlugField(max_length=100, unique=True, verbose_name='key')),
-                ('name', models.CharField(max_length=200, verbose_name='name')),
-                ('kind', models.CharField(blank=True, max_length=100, verbose_name='type')),
-                ('is_targeted', models.BooleanField(default=False, verbose_name='targeted')),
-                ('note', models.TextField(blank=True, verbose_name='note')),
-                ('starts_on', models.DateField(verbose_name='first day')),
-                ('ends_on', models.DateField(verbose_name='last day')),
-                ('coupons', models.PositiveIntegerField(default=0, verbose_name='coupons')),
-                ('products', models.PositiveIntegerField(default=0, verbose_name='products')),
-                ('recipient_ids', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), default=list, editable=False, size=None)),
-                ('redeemer_ids', django.contrib.postgres.fields.ArrayField(base_field=models.BigIntegerField(), default=list, editable=False, size=None)),
-                ('redemption_days', django.contrib.postgres.fields.ArrayField(base_field=models.DateField(), default=list, editable=False, size=None)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.SlugField(max_length=100, unique=True, verbose_name="key")),
+                ("name", models.CharField(max_length=200, verbose_name="name")),
+                ("kind", models.CharField(blank=True, max_length=100, verbose_name="type")),
+                ("is_targeted", models.BooleanField(default=False, verbose_name="targeted")),
+                ("note", models.TextField(blank=True, verbose_name="note")),
+                ("starts_on", models.DateField(verbose_name="first day")),
+                ("ends_on", models.DateField(verbose_name="last day")),
+                ("coupons", models.PositiveIntegerField(default=0, verbose_name="coupons")),
+                ("products", models.PositiveIntegerField(default=0, verbose_name="products")),
+                (
+                    "recipient_ids",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.BigIntegerField(), default=list, editable=False, size=None
+                    ),
+                ),
+                (
+                    "redeemer_ids",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.BigIntegerField(), default=list, editable=False, size=None
+                    ),
+                ),
+                (
+                    "redemption_days",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.DateField(), default=list, editable=False, size=None
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'past campaign',
-                'verbose_name_plural': 'past campaigns',
-                'ordering': ['-starts_on', '-id'],
+                "verbose_name": "past campaign",
+                "verbose_name_plural": "past campaigns",
+                "ordering": ["-starts_on", "-id"],
             },
         ),
     ]
