@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from django.db import connection
 from psycopg import sql
@@ -77,7 +78,7 @@ class PastEvidence:
 def gather_evidence(campaign: PastCampaign, *, as_of: datetime) -> PastEvidence:
     """Count everything by two statements."""
     zone = get_time_zone_name()
-    values = {
+    values: dict[str, Any] = {
         "campaign": campaign.pk,
         "zone": zone,
         "since": make_start(campaign.starts_on - timedelta(days=BEFORE_DAYS)),
