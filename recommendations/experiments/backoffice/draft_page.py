@@ -23,7 +23,7 @@ from recommendations.experiments.subjects import ExperimentSubject, describe_sub
 class ShareForm(forms.Form):
     """Name and share of a variant."""
 
-    name = forms.CharField(label=gettext_lazy("Name"), max_length=100)
+    name = forms.CharField(label=gettext_lazy("Name of the variant"), max_length=100)
     percent = forms.DecimalField(
         label=gettext_lazy("Share in percent"), min_value=Decimal("0.01"), max_value=100, decimal_places=2
     )

@@ -59,6 +59,7 @@ def show_experiment(request: HttpRequest, key: str) -> HttpResponse:
         rows=[build_row(experiment, variant, currency) for variant in results.variants],
         others=build_others(experiment, results, currency),
         settings=list_settings(experiment),
+        is_bandit=experiment.method == Experiment.Method.BANDIT,
         may_change=may_change,
         is_running=experiment.status == Experiment.Status.RUNNING,
         is_promoted=experiment.status == Experiment.Status.PROMOTED,
@@ -80,7 +81,7 @@ def describe_elapsed(experiment: Experiment, results: ExperimentResults, now: An
     """Return how long the experiment runs or ran."""
     if experiment.started_at is None:
         return ""
-    days = ((experiment.stopped_at or now) - experiment.started_at).days
+    days = max(((experiment.stopped_at or now) - experiment.started_at).days, int(experiment.stopped_at is not None))
     return _("day %(days)s of %(planned)s") % {
         "days": format_count(days + (experiment.stopped_at is None)),
         "planned": format_count(experiment.planned_days),
@@ -90,7 +91,7 @@ def describe_elapsed(experiment: Experiment, results: ExperimentResults, now: An
 def build_figures(experiment: Experiment, results: ExperimentResults) -> list[dict[str, str]]:
     is_customer = experiment.unit == Experiment.Unit.CUSTOMER
     p = results.sample_ratio_p
-    ratio = _("even") if p >= SUSPICIOUS else _("uneven")
+    ratio = "–" if not results.units else _("even") if p >= SUSPICIOUS else _("uneven")
     best = results.get_best()
     metric = best.get_metric(experiment.metric) if best is not None else None
     figures = [
@@ -98,7 +99,7 @@ def build_figures(experiment: Experiment, results: ExperimentResults) -> list[di
         {
             "label": _("Group sizes"),
             "value": ratio,
-            "note": "" if experiment.method == Experiment.Method.BANDIT else f"p = {p:.3f}",
+            "note": f"p = {p:.3f}" if results.units and experiment.method != Experiment.Method.BANDIT else "",
         },
     ]
     if metric is not None and metric.removed > 0:
@@ -129,6 +130,7 @@ def build_row(experiment: Experiment, variant: VariantResult, currency: str) -> 
         "interval": format_interval(experiment.metric, metric, currency),
         "relative": format_relative(metric),
         "kind": get_effect_kind(metric),
+        "best": "" if variant.best_probability is None else format_percent(variant.best_probability, 0),
     }
 
 
