@@ -457,6 +457,10 @@ SPECTACULAR_SETTINGS = {
         "DeliveryStatusEnum": "recommendations.sending.models.Delivery.Status",
         "AddressStatusEnum": ["added", "removed", "unchanged", "rejected"],
         "BulkStatusEnum": ["created", "updated", "unchanged", "rejected"],
+        "ComparisonVerdictEnum": [
+            *("no_runs", "no_holdout", "uneven_groups", "increase", "decrease", "no_effect", "too_few"),
+        ],
+        "GuardVerdictEnum": ["harm", "no_harm", "too_few"],
         "OrderKindEnum": "customers.orders.models.Order.Kind",
         "OrderStatusEnum": "customers.orders.models.Order.Status",
         "ConsentPurposeEnum": "customers.identity.models.Consent.Purpose",

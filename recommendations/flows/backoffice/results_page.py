@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from config.foundation.backoffice.pages import render_page
 from config.foundation.number_formats import format_percent
-from config.foundation.slow_figures import get_figures
+from config.foundation.slow_figures import get_figures_soon
 from customers.events.event_labels import LABELS_BY_MEANING
 from customers.events.event_taxonomy import Meaning
 from customers.lifecycle.facts.amounts import get_amount_currency
@@ -41,7 +41,7 @@ def show_results(request: HttpRequest, flow_id: int) -> HttpResponse:
     if form.errors:
         flow.refresh_from_db()
     now, currency = timezone.now(), get_amount_currency()
-    results = get_figures(
+    results = get_figures_soon(
         f"flow.results:{flow.pk}:{flow.status}:{flow.attribution_days}:{flow.holdout_share}",
         FlowResults,
         lambda: compute_flow_results(flow, as_of=now),
@@ -50,21 +50,23 @@ def show_results(request: HttpRequest, flow_id: int) -> HttpResponse:
         request,
         "admin/flows/results.html",
         title=_("Results: %(name)s") % {"name": flow.name},
-        verdict=describe_flow_results(flow, results, currency),
-        as_of=results.as_of,
+        verdict=describe_flow_results(flow, results, currency) if results else "",
+        as_of=results.as_of if results else None,
         flow=flow,
         form=form,
         may_change=request.user.has_perm(CHANGE) and flow.status not in (Flow.Status.ENDING, Flow.Status.ENDED),
-        has_results=results.comparison.treated.customers + results.comparison.control.customers > 0,
-        **build_context(results, currency),
+        is_counting=results is None,
+        **(build_context(results, currency) if results else {}),
     )
 
 
 def build_context(results: FlowResults, currency: str) -> dict[str, Any]:
+    comparison = results.comparison
     goal = str(LABELS_BY_MEANING[Meaning(results.goal)])
     return {
-        **build_comparison_context(results.comparison, currency),
-        "conversion_text": describe_conversion(results.comparison, goal),
+        **build_comparison_context(comparison, currency),
+        "conversion_text": describe_conversion(comparison, goal),
+        "has_results": comparison.treated.customers + comparison.control.customers > 0,
     }
 
 
