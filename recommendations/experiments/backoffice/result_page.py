@@ -6,10 +6,11 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from config.foundation.backoffice.pages import render_page
 from config.foundation.number_formats import format_count, format_percent
-from config.foundation.slow_figures import get_figures
+from config.foundation.slow_figures import get_figures_soon
 from customers.lifecycle.facts.amounts import get_amount_currency
 from recommendations.experiments.backoffice.access import CHANGE, VIEW, check_permission, get_experiment
 from recommendations.experiments.backoffice.list_page import BADGES
@@ -25,11 +26,14 @@ from recommendations.experiments.backoffice.result_texts import (
 from recommendations.experiments.models import Experiment
 from recommendations.experiments.results import (
     ExperimentResults,
+    ExperimentVerdict,
     VariantResult,
     measure_experiment,
 )
 from recommendations.experiments.subjects import describe_subject, find_subject
 from recommendations.measurement.statistics.sample_ratio import SUSPICIOUS
+
+COUNTING = gettext_lazy("The results are being counted. Reload the page in a moment.")
 
 
 def show_experiment(request: HttpRequest, key: str) -> HttpResponse:
@@ -39,14 +43,15 @@ def show_experiment(request: HttpRequest, key: str) -> HttpResponse:
     may_change = request.user.has_perm(CHANGE)
     if experiment.status == Experiment.Status.DRAFT and may_change:
         return HttpResponseRedirect(reverse("experiments:draft", args=[key]))
-    results = read_results(experiment)
+    counted = read_results(experiment)
+    results = counted if counted is not None else make_empty_results(now)
     subject = find_subject(experiment.kind)
     currency = get_amount_currency()
     return render_page(
         request,
         "admin/experiments/experiment.html",
         title=experiment.name,
-        verdict=describe_results(experiment, results, currency),
+        verdict=describe_results(experiment, results, currency) if counted is not None else str(COUNTING),
         as_of=results.as_of,
         experiment=experiment,
         badge=BADGES[experiment.status],
@@ -71,10 +76,15 @@ def show_experiment(request: HttpRequest, key: str) -> HttpResponse:
     )
 
 
-def read_results(experiment: Experiment) -> ExperimentResults:
-    """Return the results; those of millions of people are kept for some minutes."""
+def make_empty_results(now: Any) -> ExperimentResults:
+    """Return what the page shows while the results are being counted."""
+    return ExperimentResults(now, ExperimentVerdict.TOO_FEW, "", 0.0, 1.0, False, ())
+
+
+def read_results(experiment: Experiment) -> ExperimentResults | None:
+    """Return the results; those of millions of people are kept for some minutes, and None while they are counted."""
     key = f"experiments.results.{experiment.pk}.{experiment.updated_at.timestamp()}"
-    return get_figures(key, ExperimentResults, lambda: measure_experiment(experiment, as_of=timezone.now()))
+    return get_figures_soon(key, ExperimentResults, lambda: measure_experiment(experiment, as_of=timezone.now()))
 
 
 def describe_elapsed(experiment: Experiment, results: ExperimentResults, now: Any) -> str:
