@@ -10,6 +10,7 @@ from django.db import connection
 
 from config.foundation.shop.profile import get_time_zone
 from customers.lifecycle.facts.amounts import get_amount_currency
+from recommendations.measurement.outcomes.columns import OutcomeColumn
 from recommendations.measurement.outcomes.counting import build_values, count_outcomes
 from recommendations.measurement.outcomes.members import Members
 from recommendations.measurement.statistics.moments import GroupMoments
@@ -40,7 +41,10 @@ class StoredGroup:
 
 
 def read_group(content: dict[str, Any]) -> StoredGroup:
-    moments = GroupMoments(content["n"], np.array(content["sums"]), np.array(content["products"]))
+    """Return a stored group; values that were not counted yet when it was stored are 0."""
+    sums, products = np.array(content["sums"], np.float64), np.array(content["products"], np.float64)
+    missing = len(OutcomeColumn) - len(sums)
+    moments = GroupMoments(content["n"], np.pad(sums, (0, missing)), np.pad(products, (0, missing)))
     return StoredGroup(moments, content["written"], content["messages"])
 
 

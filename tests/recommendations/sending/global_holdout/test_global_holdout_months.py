@@ -120,7 +120,7 @@ def test_a_final_month_is_not_measured_again_unless_everything_is(shop: list[Cus
 
 
 def test_whoever_could_be_written_to_once_stays_in_the_group(shop: list[Customer]) -> None:
-    held_out, raised, treated, unreachable, denied, suppressed = shop
+    _held_out, raised, treated, unreachable, denied, suppressed = shop
     late = make_subscribers([4500], first=90_000)[0]
     Consent.objects.filter(customer=late).update(recorded_at=AUGUST + timedelta(days=5))
     make_consent(treated, status=Consent.Status.WITHDRAWN, recorded_at=JULY + timedelta(days=5))
