@@ -8,48 +8,18 @@ import sys
 from pathlib import Path
 from typing import IO
 
+from config.campaign_simulation.smtp_sink import SmtpSinkProtocol
 
-class SmtpSinkProtocol(asyncio.Protocol):
-    """Speaks enough SMTP, with pipelining."""
+
+class LoggingSmtpSinkProtocol(SmtpSinkProtocol):
+    """Writes the recipient of every email to a file."""
 
     def __init__(self, log: IO[str]) -> None:
+        super().__init__()
         self._log = log
-        self._buffer = b""
-        self._recipient = ""
-        self._is_data = False
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.write(b"220 sink\r\n")
-
-    def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        answers: list[bytes] = []
-        while True:
-            end = self._buffer.find(b"\r\n.\r\n" if self._is_data else b"\r\n")
-            if end < 0:
-                break
-            if self._is_data:
-                self._buffer, self._is_data = self._buffer[end + 5 :], False
-                self._log.write(f"{self._recipient}\n")
-                answers.append(b"250 ok\r\n")
-            else:
-                line, self._buffer = self._buffer[:end], self._buffer[end + 2 :]
-                answers.append(self._answer(line))
-        if answers:
-            self._transport.write(b"".join(answers))
-
-    def _answer(self, line: bytes) -> bytes:
-        command = line[:4].upper()
-        if command == b"EHLO":
-            return b"250-sink\r\n250 PIPELINING\r\n"
-        if command == b"RCPT":
-            self._recipient = line.partition(b"<")[2].partition(b">")[0].decode()
-        if command == b"DATA":
-            self._is_data = True
-            return b"354 go\r\n"
-        return b"221 bye\r\n" if command == b"QUIT" else b"250 ok\r\n"
+    def accept_email(self, recipient: str) -> None:
+        self._log.write(f"{recipient}\n")
 
 
 class HttpSinkProtocol(asyncio.Protocol):
@@ -79,7 +49,7 @@ class HttpSinkProtocol(asyncio.Protocol):
 
 async def serve(kind: str, path: Path) -> None:
     with path.open("a", buffering=1) as log:
-        protocol = SmtpSinkProtocol if kind == "smtp" else HttpSinkProtocol
+        protocol = LoggingSmtpSinkProtocol if kind == "smtp" else HttpSinkProtocol
         server = await asyncio.get_running_loop().create_server(lambda: protocol(log), "127.0.0.1", 0)
         print(server.sockets[0].getsockname()[1], flush=True)
         await server.serve_forever()

@@ -1,7 +1,9 @@
-"""Two finished campaigns of the demo with a known truth: a win-back message that works, and a newsletter that changes nothing.
+"""Four campaigns of the demo with a known truth: a win-back message that works, a newsletter that changes nothing, a reminder whose window
+is still open, and a message to so few that its effect remains unknown.
 
-They are launched by the real code. What customers did with the messages is made up, and so are the orders that the first one causes:
-copies of earlier orders of recipients who would not have ordered. The campaigns and the source of the orders are marked as simulated.
+They are launched by the real code. What customers did with the messages is made up, and so are the orders that they cause: copies of
+earlier orders of recipients who would not have ordered. Customers whose last order is recent react more, so that there is something to
+learn about whom to write to. The campaigns and the source of the orders are marked as simulated, and the true effect is stored.
 """
 
 from dataclasses import dataclass
@@ -10,26 +12,29 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import connection, transaction
-from django.utils.translation import gettext as _
+from django.utils.functional import Promise
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
+from config.campaign_simulation.truth import TrueEffect, compare_with_truth
 from config.foundation.shop.profile import get_time_zone
 from customers.events.models import Source
 from customers.segments.models import Segment
+from recommendations.campaigns.launch.runs import finish_run
 from recommendations.campaigns.launch.transitions import launch
-from recommendations.campaigns.models import Campaign, CampaignRun
+from recommendations.campaigns.models import Campaign
 from recommendations.messaging.starters.installation import ensure_starter_templates
 from recommendations.messaging.starters.texts import STARTERS
 
 SOURCE_KEY = "simulated-campaigns"
-QUIET_DAYS = 14
-ATTRIBUTION_DAYS = 7
 
-ADD_QUIET_CUSTOMERS = """
+ADD_MEMBERS = """
 INSERT INTO segments_segmentmember (segment_id, customer_id, added_at)
 SELECT %(segment)s, o.customer_id, %(at)s
 FROM orders_order o JOIN identity_customer c ON c.id = o.customer_id AND c.erased_at IS NULL
 WHERE o.kind = 'sale' AND o.placed_at < %(at)s
-GROUP BY o.customer_id HAVING max(o.placed_at) < %(at)s - %(quiet)s
+GROUP BY o.customer_id HAVING {condition}
+{order}
 ON CONFLICT DO NOTHING
 """
 # a customer's draws depend on the campaign and the customer only, so that every run of the demo makes up the same
@@ -37,7 +42,11 @@ DRAWS = """
 SELECT d.id, d.customer_id,
        (hashtextextended(d.customer_id::text, %(seed)s) & 9007199254740991) / 9007199254740992.0 AS opening,
        (hashtextextended(d.customer_id::text, %(seed)s + 1) & 9007199254740991) / 9007199254740992.0 AS acting,
-       (hashtextextended(d.customer_id::text, %(seed)s + 2) & 9007199254740991) / 9007199254740992.0 AS delay
+       (hashtextextended(d.customer_id::text, %(seed)s + 2) & 9007199254740991) / 9007199254740992.0 AS delay,
+       %(opened)s * CASE WHEN EXISTS (
+           SELECT FROM orders_order o
+           WHERE o.customer_id = d.customer_id AND o.placed_at >= %(at)s - interval '40 days' AND o.placed_at < %(at)s
+       ) THEN 1.2 ELSE 0.5 END AS opened
 FROM sending_delivery d WHERE d.origin_kind = 'campaign' AND d.origin_id = %(run)s AND d.status = 'pending'
 """
 # the openers are those with a low draw; of them, those with a low second draw click; mail programs open a part of the others' messages
@@ -47,21 +56,22 @@ UPDATE sending_delivery d SET
     language = %(language)s, attempts = 1, claimed_at = %(at)s, sent_at = %(at)s + x.acting * interval '4 minutes',
     delivered_at = CASE WHEN x.acting <= 0.994 THEN %(at)s + interval '5 minutes' END,
     bounced_at = CASE WHEN x.acting > 0.994 THEN %(at)s + interval '5 minutes' END,
-    opened_at = CASE WHEN x.opening < %(opened)s AND x.acting <= 0.994 THEN %(at)s + x.delay * interval '40 hours' END,
+    opened_at = CASE WHEN x.opening < x.opened AND x.acting <= 0.994 THEN %(at)s + x.delay * interval '40 hours' END,
     machine_opened_at = CASE WHEN x.opening > 1 - %(machine)s AND x.acting <= 0.994 THEN %(at)s + interval '6 minutes' END,
-    clicked_at = CASE WHEN x.opening < %(opened)s AND x.acting < %(clicked)s
+    clicked_at = CASE WHEN x.opening < x.opened AND x.acting < %(clicked)s
                       THEN %(at)s + x.delay * interval '40 hours' + interval '1 minute' END,
-    unsubscribed_at = CASE WHEN x.opening < %(opened)s AND x.acting BETWEEN 0.985 AND 0.994
+    unsubscribed_at = CASE WHEN x.opening < x.opened AND x.acting BETWEEN 0.985 AND 0.994
                            THEN %(at)s + x.delay * interval '40 hours' + interval '2 minutes' END
 FROM ({DRAWS}) AS x WHERE d.id = x.id
 """  # noqa: S608 — our own text
-# who clicked and would not have ordered in the window, orders once more what the customer ordered last
+# who clicked and would not have ordered in the window, repeats the largest order of the three months before
 INSERT_ORDERS = """
 WITH responder AS (
     SELECT d.customer_id, d.clicked_at + interval '11 minutes' AS at,
            (SELECT o.id FROM orders_order o
             WHERE o.customer_id = d.customer_id AND o.kind = 'sale' AND o.placed_at < %(at)s
-            ORDER BY o.placed_at DESC, o.id LIMIT 1) AS model_id
+            AND o.placed_at >= %(at)s - interval '90 days'
+            ORDER BY o.total DESC, o.id LIMIT 1) AS model_id
     FROM sending_delivery d
     WHERE d.origin_kind = 'campaign' AND d.origin_id = %(run)s AND d.clicked_at IS NOT NULL AND NOT EXISTS (
         SELECT FROM orders_order o
@@ -70,21 +80,33 @@ WITH responder AS (
 ), inserted AS (
     INSERT INTO orders_order (source_id, order_id, customer_id, guest_email_hash, kind, status, placed_at, currency, subtotal, discount,
                               shipping, tax, total, refunded, coupon, channel, created_at)
-    SELECT %(source)s, 'campaign-' || r.customer_id, r.customer_id, '', 'sale', 'placed', r.at, o.currency, o.subtotal, o.discount,
+    SELECT %(source)s, %(key)s || '-' || r.customer_id, r.customer_id, '', 'sale', 'placed', r.at, o.currency, o.subtotal, o.discount,
            o.shipping, o.tax, o.total, 0, '', o.channel, now()
-    FROM responder r JOIN orders_order o ON o.id = r.model_id
+    FROM responder r JOIN orders_order o ON o.id = r.model_id WHERE r.at < %(loaded)s
     ON CONFLICT DO NOTHING
-    RETURNING id, customer_id
+    RETURNING id, customer_id, total
+), lines AS (
+    INSERT INTO orders_orderline (order_id, line_number, product_id, quantity, unit_price, discount, total)
+    SELECT i.id, l.line_number, l.product_id, l.quantity, l.unit_price, l.discount, l.total
+    FROM inserted i JOIN responder r USING (customer_id) JOIN orders_orderline l ON l.order_id = r.model_id
 )
-INSERT INTO orders_orderline (order_id, line_number, product_id, quantity, unit_price, discount, total)
-SELECT i.id, l.line_number, l.product_id, l.quantity, l.unit_price, l.discount, l.total
-FROM inserted i JOIN responder r USING (customer_id) JOIN orders_orderline l ON l.order_id = r.model_id
+SELECT count(*), coalesce(sum(total), 0) FROM inserted
+"""
+COUNT_GROUPS = """
+SELECT count(*), count(*) FILTER (WHERE skip_reason <> 'holdout') FROM sending_delivery
+WHERE origin_kind = 'campaign' AND origin_id = %s AND claim <> 'launch'
 """
 
 
 @dataclass(frozen=True)
 class DemoCampaign:
-    """A campaign to make up. opened, machine, clicked: shares of the recipients; clicked is one of those who open."""
+    """A campaign to make up.
+
+    Attributes:
+        condition, order: SQL that chooses the members of a fixed segment by their orders before the start; all customers without.
+        opened, machine, clicked: shares of the recipients; clicked is one of those who open.
+        is_recurring: monthly; its first run is the one made up.
+    """
 
     key: str
     template: str
@@ -95,11 +117,79 @@ class DemoCampaign:
     clicked: float
     seed: int
     has_effect: bool
+    name: str | Promise
+    truth: str | Promise
+    segment_name: str | Promise = ""
+    condition: str = ""
+    order: str = ""
+    attribution_days: int = 7
+    is_recurring: bool = False
 
 
 CAMPAIGNS = (
-    DemoCampaign("demo-win-back", "win-back", 35, Decimal("0.3"), 0.52, 0.2, 0.42, 100, has_effect=True),
-    DemoCampaign("demo-newsletter", "welcome", 21, Decimal("0.1"), 0.37, 0.22, 0.11, 200, has_effect=False),
+    DemoCampaign(
+        key="demo-win-back",
+        template="win-back",
+        days_ago=35,
+        holdout_share=Decimal("0.3"),
+        opened=0.62,
+        machine=0.2,
+        clicked=0.55,
+        seed=100,
+        has_effect=True,
+        name=_("We miss you"),
+        truth=_(
+            "Simulated, with a known truth: whoever clicks and would not have ordered repeats their largest order of the three months before."
+        ),
+        segment_name=_("No order for a week"),
+        condition="max(o.placed_at) < %(at)s - interval '7 days'",
+    ),
+    DemoCampaign(
+        key="demo-newsletter",
+        template="welcome",
+        days_ago=21,
+        holdout_share=Decimal("0.2"),
+        opened=0.37,
+        machine=0.22,
+        clicked=0.11,
+        seed=200,
+        has_effect=False,
+        name=_("Autumn newsletter"),
+        truth=_("Simulated, with a known truth: the newsletter causes no order at all."),
+    ),
+    DemoCampaign(
+        key="demo-top-customers",
+        template="vip",
+        days_ago=12,
+        holdout_share=Decimal("0.2"),
+        opened=0.6,
+        machine=0.2,
+        clicked=0.3,
+        seed=300,
+        has_effect=True,
+        name=_("Preview for the best customers"),
+        truth=_("Simulated, with a known truth. So few customers got it that its effect remains unknown."),
+        segment_name=_("The 60 customers with the highest revenue"),
+        condition="true",
+        order="ORDER BY sum(o.total) DESC, o.customer_id LIMIT 60",
+    ),
+    DemoCampaign(
+        key="demo-refill",
+        template="replenishment",
+        days_ago=4,
+        holdout_share=Decimal("0.2"),
+        opened=0.5,
+        machine=0.2,
+        clicked=0.25,
+        seed=400,
+        has_effect=True,
+        name=_("Time to refill"),
+        truth=_("Simulated first run: some customers who would not have ordered order because of the message."),
+        segment_name=_("No order for six days"),
+        condition="max(o.placed_at) < %(at)s - interval '6 days' AND max(o.placed_at) > %(at)s - interval '20 days'",
+        attribution_days=14,
+        is_recurring=True,
+    ),
 )
 
 
@@ -118,70 +208,73 @@ def load_campaign(demo: DemoCampaign, *, loaded_at: datetime, language: str) -> 
     """Launch a campaign in the past and make up what followed, in the caller's transaction: the sender never sees its messages."""
     day = loaded_at.astimezone(get_time_zone()).date() - timedelta(days=demo.days_ago)
     at = datetime.combine(day, time(10), get_time_zone())
-    segment, name, description = describe_campaign(demo, at)
     known = {starter.key for starter in STARTERS}
     template_key = demo.template if demo.template in known else "welcome"
     campaign = Campaign.objects.create(
         key=demo.key,
-        name=name,
-        description=description,
+        name=str(demo.name),
+        description=str(demo.truth),
         channel=Campaign.Channel.EMAIL,
-        segment=segment,
+        segment=ensure_segment(demo, at),
         template=ensure_starter_templates([template_key])[template_key],
         holdout_share=demo.holdout_share,
         salt=f"{demo.key}-1",
-        attribution_days=ATTRIBUTION_DAYS,
+        attribution_days=demo.attribution_days,
+        kind=Campaign.Kind.RECURRING if demo.is_recurring else Campaign.Kind.ONCE,
+        frequency=Campaign.Frequency.MONTHLY,
+        month_day=day.day,
         is_simulated=True,
     )
     launch(campaign, by=None, now=at)
     run = campaign.runs.get()
     values: dict[str, Any] = {
         "run": run.pk,
+        "key": demo.key,
         "at": at,
+        "loaded": loaded_at,
         "seed": demo.seed,
         "language": language,
         "opened": demo.opened,
         "machine": demo.machine,
         "clicked": demo.clicked,
-        "window": timedelta(days=ATTRIBUTION_DAYS),
+        "window": timedelta(days=demo.attribution_days),
     }
     with connection.cursor() as cursor:
         cursor.execute(SIMULATE_REACTIONS, values)
+        cursor.execute(COUNT_GROUPS, [run.pk])
+        customers, recipients = cursor.fetchone()
+        orders, revenue = 0, Decimal(0)
         if demo.has_effect:
             cursor.execute(INSERT_ORDERS, {**values, "source": ensure_source().pk})
-    CampaignRun.objects.filter(pk=run.pk).update(
-        status=CampaignRun.Status.FINISHED, finished_at=at + timedelta(hours=1)
-    )
-    Campaign.objects.filter(pk=campaign.pk).update(status=Campaign.Status.ENDED, created_at=at - timedelta(days=1))
+            orders, revenue = cursor.fetchone()
+    finish_run(run, now=at + timedelta(hours=1))
+    Campaign.objects.filter(pk=campaign.pk).update(created_at=at - timedelta(days=1))
+    truth = TrueEffect(customers, orders / max(recipients, 1), float(revenue) / max(recipients, 1))
+    compare_with_truth(run, truth, as_of=loaded_at)
 
 
-def describe_campaign(demo: DemoCampaign, at: datetime) -> tuple[Segment, str, str]:
-    """Return the segment, the name and the description of a campaign."""
-    if not demo.has_effect:
-        segment, _created = Segment.objects.get_or_create(
-            key="all-customers", defaults={"name": _("All customers"), "condition": {"all": []}}
-        )
-        text = _("Simulated, with a known truth: the newsletter causes no order at all.")
-        return segment, _("Autumn newsletter"), text
+def ensure_segment(demo: DemoCampaign, at: datetime) -> Segment:
+    """Return the segment of a campaign; a fixed one has the customers as they were at the start."""
+    if not demo.condition:
+        return Segment.objects.get_or_create(
+            key="all-customers", defaults={"name": gettext("All customers"), "condition": {"all": []}}
+        )[0]
     segment, _created = Segment.objects.get_or_create(
-        key="demo-quiet",
+        key=f"{demo.key}-customers",
         defaults={
-            "name": _("No order for two weeks"),
-            "description": _("The customers of a finished campaign of the demo."),
+            "name": str(demo.segment_name),
+            "description": gettext("The customers of a simulated campaign of the demo."),
             "kind": Segment.Kind.STATIC,
         },
     )
     with connection.cursor() as cursor:
-        values: dict[str, Any] = {"segment": segment.pk, "at": at, "quiet": timedelta(days=QUIET_DAYS)}
-        cursor.execute(ADD_QUIET_CUSTOMERS, values)
-    text = _(
-        "Simulated, with a known truth: whoever clicks and would not have ordered orders once more what they ordered last."
-    )
-    return segment, _("We miss you"), text
+        statement = ADD_MEMBERS.format(condition=demo.condition, order=demo.order)
+        cursor.execute(statement, {"segment": segment.pk, "at": at})
+    return segment
 
 
 def ensure_source() -> Source:
     return Source.objects.get_or_create(
         key=SOURCE_KEY,
-        defaults={"name": _("Campaigns (simulated)"), "kind": Source.Kind.IMPORT, "is_simulated": True},
+        defaults={"name": gettext("Campaigns (simulated)"), "kind": Source.Kind.IMPORT, "is_simulated": True},
     )[0]

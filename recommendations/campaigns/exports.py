@@ -15,6 +15,8 @@ from customers.segments.membership import annotate_user_id
 from customers.segments.models import Segment
 from recommendations.campaigns.audience import query_steps
 from recommendations.campaigns.models import AudienceExport, Campaign
+from recommendations.measurement.assignment_records import record_assignments
+from recommendations.measurement.models import Assignment
 
 CHUNK_ROWS = 5000
 FLAGS = ("is_excluded", "is_reachable", "has_consented", "is_held_out")
@@ -53,19 +55,23 @@ def start_export(campaign: Campaign, as_of: datetime, by: str) -> tuple[QuerySet
 
 def stream_rows(rows: QuerySet[Customer, Any], export: AudienceExport, *, with_personal: bool) -> Iterator[str]:
     """Yield the audience as blocks of CSV lines and count the rows in the record."""
+    share = float(export.campaign.holdout_share)
     try:
         yield format_csv([COLUMNS])
         for block in batched(rows.iterator(chunk_size=CHUNK_ROWS), CHUNK_ROWS):
-            audience = []
+            audience, assigned = [], []
             for is_excluded, is_reachable, has_consented, is_held_out, pk, user_id, *values in block:
                 export.segment_size += 1
                 is_eligible = not is_excluded and is_reachable and has_consented
+                if is_eligible:
+                    assigned.append((export.campaign_id, pk, is_held_out, share))
                 if is_eligible and is_held_out:
                     export.held_out += 1
                     export.held_out_ids.append(pk)
                 elif is_eligible:
                     audience.append((mask_id(user_id or "", with_personal=with_personal), *values))
             export.rows += len(audience)
+            record_assignments(kind=Assignment.Kind.CAMPAIGN, assignments=assigned, at=export.exported_at)
             yield format_csv(audience)
     finally:  # also runs if the client closes the connection
         export.save(update_fields=["segment_size", "held_out", "held_out_ids", "rows"])

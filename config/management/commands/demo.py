@@ -118,7 +118,7 @@ class Command(up.Command):
             self.run_step("Processing", lambda: process_events(at=now, progress=ProgressBar("Processing")))
         with override(language):
             if load_campaigns(loaded_at=now, language=language):
-                self.stdout.write("Campaigns: two finished ones, simulated")
+                self.stdout.write("Campaigns: three finished ones and a running one, simulated")
         if clicked or not LifecycleRun.objects.filter(status=LifecycleRun.Status.DONE).exists():
             self.run_step(
                 "Profiles", lambda: refresh_profiles(as_of=now, started_at=now, progress=ProgressBar("Profiles"))

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -15,28 +16,28 @@ from config.foundation.number_formats import format_count, format_percent
 from config.foundation.slow_figures import get_figures
 from customers.lifecycle.facts.amounts import get_amount_currency
 from recommendations.campaigns.backoffice.access import VIEW, check_permission
-from recommendations.campaigns.backoffice.labels import format_interval, format_points, format_signed_money
-from recommendations.campaigns.models import Campaign
-from recommendations.campaigns.results.summary import CampaignResults, compute_results
+from recommendations.campaigns.models import AudienceExport, Campaign, CampaignRun
+from recommendations.campaigns.results.summary import CampaignResults, compute_results, name_results
+from recommendations.measurement.presentation.formats import format_interval, format_points, format_signed_money
 
 PAGE_SIZE = 10
 VERDICTS: dict[str, str | Promise] = {
     "no_holdout": gettext_lazy("no holdout group"),
     "uneven_groups": gettext_lazy("groups are uneven"),
-    "preliminary": gettext_lazy("not final yet"),
     "increase": gettext_lazy("increase"),
     "decrease": gettext_lazy("decrease"),
     "no_effect": gettext_lazy("no effect found"),
+    "too_few": gettext_lazy("too few to tell"),
 }
 COLUMNS = (
     Column(key="name", label=gettext_lazy("Campaign"), align="text"),
     Column(key="verdict", label=gettext_lazy("Result"), align="text"),
+    Column(key="revenue", label=gettext_lazy("Additional revenue")),
+    Column(key="interval", label=gettext_lazy("95% interval")),
     Column(key="sent", label=gettext_lazy("Sent")),
     Column(key="rate", label=gettext_lazy("Recipients")),
     Column(key="holdout", label=gettext_lazy("Holdout group")),
     Column(key="effect", label=gettext_lazy("Difference in points")),
-    Column(key="interval", label=gettext_lazy("95% interval")),
-    Column(key="revenue", label=gettext_lazy("Additional revenue")),
 )
 
 
@@ -44,11 +45,14 @@ def show_results(request: HttpRequest) -> HttpResponse:
     """Show the campaigns that were sent, newest first."""
     check_permission(request, VIEW)
     currency, now = get_amount_currency(), timezone.now()
-    campaigns = Campaign.objects.filter(runs__isnull=False).distinct().order_by("-created_at", "-id")
+    campaigns = Campaign.objects.filter(
+        Exists(CampaignRun.objects.filter(campaign=OuterRef("pk")))
+        | Exists(AudienceExport.objects.filter(campaign=OuterRef("pk")))
+    ).order_by("-created_at", "-id")
 
     def format_row(campaign: Campaign) -> dict[str, Any]:
         results = get_figures(
-            f"campaign:{campaign.pk}:{campaign.status}:{campaign.runs.count()}",
+            name_results(campaign),
             CampaignResults,
             lambda: compute_results(campaign, as_of=now),
         )
@@ -71,14 +75,18 @@ def show_results(request: HttpRequest) -> HttpResponse:
 
 
 def format_results(campaign: Campaign, results: CampaignResults, currency: str) -> dict[str, Any]:
-    effect = results.effect
+    comparison = results.comparison
+    verdict = VERDICTS.get(comparison.verdict, "")
+    total = comparison.revenue.total if comparison.revenue else None
     return {
         "name": Cell(campaign.name, url=reverse("admin:campaigns_campaign_change", args=[campaign.pk])),
-        "verdict": VERDICTS.get(results.verdict),
+        "verdict": verdict
+        if comparison.is_final or comparison.revenue is None
+        else _("%(verdict)s so far") % {"verdict": verdict},
+        "revenue": format_signed_money(total.value, currency) if total else None,
+        "interval": format_interval(total, lambda value: format_signed_money(value, currency)) if total else None,
         "sent": format_count(results.deliveries.sent),
-        "rate": format_percent(results.recipients.conversion_rate, 2),
-        "holdout": format_percent(results.holdout.conversion_rate, 2),
-        "effect": format_points(effect.conversion.value) if effect else None,
-        "interval": format_interval(effect.conversion, format_points) if effect else None,
-        "revenue": format_signed_money(effect.revenue.value, currency) if effect and effect.revenue else None,
+        "rate": format_percent(comparison.treated.conversion_rate, 2),
+        "holdout": format_percent(comparison.control.conversion_rate, 2),
+        "effect": format_points(comparison.conversion.effect.value) if comparison.conversion else None,
     }

@@ -11,12 +11,15 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import QuerySet
 from django.db.models.expressions import RawSQL
+from psycopg import sql
 
 from config.foundation.shop.profile import get_time_zone
 from customers.identity.models import Customer
 from recommendations.campaigns.audience import query_reasons
 from recommendations.campaigns.models import Campaign
 from recommendations.campaigns.schedule import convert_local_time
+from recommendations.measurement.assignment_records import record_audience
+from recommendations.measurement.models import Assignment
 from recommendations.sending.checks.quiet_hours import choose_time_zone
 
 TABLE = "campaign_audience"
@@ -45,6 +48,9 @@ WHERE a.reason = ''
   AND (coalesce(c.traits ->> 'time_zone', c.traits ->> 'timezone', ''), c.country)
       IN (SELECT * FROM unnest(%s::text[], %s::text[]))
 """  # noqa: S608 — constants
+ASSIGNED = sql.SQL(
+    f"SELECT %(scope)s::bigint AS scope_id, id AS customer_id, is_held_out, %(share)s::float8 AS holdout_share FROM {TABLE} WHERE reason = ''"  # noqa: S608
+)
 INSERT_SKIPS = f"""
 INSERT INTO sending_delivery
     (origin_kind, origin_id, customer_id, template_version_id, channel, due_at, priority, is_transactional, status, skip_reason, claim)
@@ -94,6 +100,16 @@ def freeze_audience(campaign: Campaign, *, as_of: datetime) -> AudienceCounts:
         counts = cursor.fetchone()
         cursor.execute(COUNT_BUYERS, [as_of - timedelta(days=campaign.attribution_days), as_of])
         return AudienceCounts(*counts, *cursor.fetchone())
+
+
+def record_assigned_audience(campaign: Campaign, *, at: datetime) -> None:
+    """Store who is in which group, with what is known of the customers now."""
+    record_audience(
+        kind=Assignment.Kind.CAMPAIGN,
+        audience=ASSIGNED,
+        parameters={"scope": campaign.pk, "share": float(campaign.holdout_share)},
+        at=at,
+    )
 
 
 def split_by_due_time(campaign: Campaign, *, scheduled_for: datetime) -> Iterator[tuple[datetime, QuerySet[Customer]]]:

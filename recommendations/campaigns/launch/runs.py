@@ -13,7 +13,12 @@ from django.utils.translation import gettext as _
 
 from customers.segments.conditions.condition_tree import ConditionError
 from customers.segments.models import Segment
-from recommendations.campaigns.launch.frozen_audience import freeze_audience, insert_skips, split_by_due_time
+from recommendations.campaigns.launch.frozen_audience import (
+    freeze_audience,
+    insert_skips,
+    record_assigned_audience,
+    split_by_due_time,
+)
 from recommendations.campaigns.launch.notifications import publish_campaign_event
 from recommendations.campaigns.launch.readiness import find_message_problems, find_published_version
 from recommendations.campaigns.models import Campaign, CampaignRun, CampaignSettings
@@ -90,6 +95,7 @@ def start_run(campaign: Campaign, *, scheduled_for: datetime, now: datetime) -> 
         holdout_share=campaign.holdout_share,
         counts=counts.to_json(),
     )
+    record_assigned_audience(campaign, at=now)
     for due_at, customers in split_by_due_time(campaign, scheduled_for=scheduled_for):
         queue_audience(
             origin_kind=ORIGIN,

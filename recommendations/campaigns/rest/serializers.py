@@ -14,6 +14,7 @@ from recommendations.campaigns.audience import AudiencePreview
 from recommendations.campaigns.audience_hints import HintCode, find_hints
 from recommendations.campaigns.locked_fields import get_locked_fields, get_locked_message
 from recommendations.campaigns.models import Campaign, CampaignRun
+from recommendations.measurement.result_serializers import ComparisonSerializer
 from recommendations.messaging.models import MessageTemplate
 from recommendations.sending.models import Delivery
 
@@ -145,35 +146,6 @@ class CampaignRunSerializer(serializers.ModelSerializer[CampaignRun]):
         read_only_fields = fields
 
 
-class IntervalSerializer(serializers.Serializer[Any]):
-    """An estimate with its 95% interval."""
-
-    value = serializers.FloatField()
-    low = serializers.FloatField()
-    high = serializers.FloatField()
-
-
-class GroupOutcomeSerializer(serializers.Serializer[Any]):
-    """What a group did in the attribution window; revenue is net of returns."""
-
-    customers = serializers.IntegerField()
-    converted = serializers.IntegerField(help_text=_("Customers who reached the goal."))
-    conversion_rate = serializers.FloatField(allow_null=True)
-    orders = serializers.IntegerField()
-    revenue = serializers.FloatField()
-    orders_after_click = serializers.IntegerField()
-    revenue_after_click = serializers.FloatField()
-
-
-class EffectSerializer(serializers.Serializer[Any]):
-    """Differences between recipients and holdout group."""
-
-    conversion = IntervalSerializer()
-    orders = IntervalSerializer(help_text=_("Additional customers who reached the goal."))
-    revenue_per_customer = IntervalSerializer(allow_null=True)
-    revenue = IntervalSerializer(allow_null=True)
-
-
 class DeliveryCountsSerializer(serializers.Serializer[Any]):
     """What happened to the messages. opened: by people; machine_opened: by programs of mail providers."""
 
@@ -189,23 +161,14 @@ class DeliveryCountsSerializer(serializers.Serializer[Any]):
     by_skip_reason = serializers.DictField(child=serializers.IntegerField())
 
 
-class CampaignResultsSerializer(serializers.Serializer[Any]):
-    """The result of all runs, by intent to treat.
+class CampaignResultsSerializer(ComparisonSerializer):
+    """The result of all runs and exports, by intent to treat."""
 
-    `verdict`: no_runs, no_holdout, uneven_groups, preliminary, increase, decrease or no_effect.
-    """
-
-    as_of = serializers.DateTimeField()
     runs = serializers.IntegerField()
     currency = serializers.CharField()
-    verdict = serializers.CharField()
-    final_at = serializers.DateTimeField(allow_null=True)
-    sample_ratio_p = serializers.FloatField(
-        help_text=_("Below 0.001, customers were not assigned to the groups at random.")
+    headline = serializers.CharField(
+        help_text=_("What the campaign earned and how sure it is, in the language of the request.")
     )
-    recipients = GroupOutcomeSerializer()
-    holdout = GroupOutcomeSerializer()
-    effect = EffectSerializer(allow_null=True)
     deliveries = DeliveryCountsSerializer()
     audience = serializers.DictField(child=serializers.IntegerField())
 

@@ -26,6 +26,7 @@ from recommendations.campaigns.rest.serializers import (
     CampaignSerializer,
 )
 from recommendations.campaigns.results.summary import compute_results
+from recommendations.measurement.presentation.sentences import describe_comparison
 from recommendations.sending.models import Delivery
 
 
@@ -108,8 +109,16 @@ class CampaignResultsView(CampaignView):
     @extend_schema(operation_id="campaigns_results", responses=CampaignResultsSerializer)
     def get(self, request: Request, key: str) -> Response:
         results = compute_results(self.campaign, as_of=timezone.now())
-        values = {name: getattr(results, name) for name in results.__dataclass_fields__}
-        return Response(CampaignResultsSerializer({**values, "currency": get_amount_currency()}).data)
+        currency = get_amount_currency()
+        values = {
+            **vars(results.comparison),
+            "runs": results.runs,
+            "currency": currency,
+            "headline": describe_comparison(results.comparison, currency),
+            "deliveries": results.deliveries,
+            "audience": results.audience,
+        }
+        return Response(CampaignResultsSerializer(values).data)
 
 
 @extend_schema_view(get=extend_schema(operation_id="campaigns_runs"))

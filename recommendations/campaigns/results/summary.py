@@ -2,119 +2,85 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from math import isnan
+from datetime import datetime, time, timedelta
 
-from config.foundation.statistics import (
-    ConfidenceInterval,
-    compare_means,
-    compare_shares,
-)
+from config.foundation.shop.profile import get_time_zone
 from recommendations.campaigns.models import Campaign, CampaignRun
-from recommendations.campaigns.results.groups import GroupOutcome, count_groups
-from recommendations.measurement.statistics.sample_ratio import SUSPICIOUS, compute_sample_ratio_p
+from recommendations.campaigns.results.groups import GOAL_MEANINGS, build_members
+from recommendations.measurement.assignment_records import HOLDOUT, TREATED
+from recommendations.measurement.comparison import (
+    ComparisonVerdict,
+    GroupComparison,
+    GroupFigures,
+    compare_groups,
+)
+from recommendations.measurement.outcomes.counting import count_outcomes, list_amounts
+from recommendations.measurement.timeline import OPEN_ENDED, Timeline
 from recommendations.sending.queue import DeliveryCounts, count_deliveries
 
-LEVEL = 0.95
 UNFINISHED = (CampaignRun.Status.SENDING, CampaignRun.Status.PAUSED)
-
-
-@dataclass(frozen=True)
-class Effect:
-    """What the message caused: differences between recipients and holdout group, with 95% intervals.
-
-    Attributes:
-        conversion: in shares, 0.01 is one percentage point. orders: additional customers who reached the goal.
-        revenue_per_customer, revenue: additional revenue, net of returns; None for a group of one customer.
-    """
-
-    conversion: ConfidenceInterval
-    orders: ConfidenceInterval
-    revenue_per_customer: ConfidenceInterval | None
-    revenue: ConfidenceInterval | None
+OVER = (Campaign.Status.ENDED, Campaign.Status.CANCELED)
 
 
 @dataclass(frozen=True)
 class CampaignResults:
-    """The results of one run or of all runs.
-
-    verdict: "no_runs", "no_holdout", "uneven_groups", "preliminary", "increase", "decrease" or "no_effect".
-    """
+    """The results of all runs and exports. runs: the number of both."""
 
     as_of: datetime
     runs: int
-    verdict: str
-    final_at: datetime | None
-    sample_ratio_p: float
-    recipients: GroupOutcome
-    holdout: GroupOutcome
-    effect: Effect | None
+    comparison: GroupComparison
     deliveries: DeliveryCounts
     audience: dict[str, int]
 
 
-def compute_results(
-    campaign: Campaign, *, as_of: datetime, runs: Sequence[CampaignRun] | None = None
-) -> CampaignResults:
-    """Return the results of all runs, or of these."""
-    runs = list(campaign.runs.all()) if runs is None else runs
-    if not runs:
-        empty = GroupOutcome()
-        return CampaignResults(as_of, 0, "no_runs", None, 1.0, empty, empty, None, DeliveryCounts(), {})
-    groups = count_groups(campaign, runs, as_of=as_of)
-    recipients, holdout = groups[False], groups[True]
+def name_results(campaign: Campaign) -> str:
+    """Return the key under which slow results are kept."""
+    starts = campaign.runs.count() + campaign.exports.count()
+    return f"campaign.results:{campaign.pk}:{campaign.status}:{starts}"
+
+
+def compute_results(campaign: Campaign, *, as_of: datetime) -> CampaignResults:
+    """Return the results until now."""
+    runs = list(campaign.runs.all())
+    exported = list(campaign.exports.filter(exported_at__lte=as_of).values_list("exported_at", flat=True))
+    starts = sorted([*(run.started_at for run in runs), *exported])
+    deliveries = sum_counts(list(count_deliveries("campaign", [run.pk for run in runs]).values()))
+    if not starts:
+        nothing = GroupComparison(as_of, ComparisonVerdict.NO_RUNS, False, None, 1.0, GroupFigures(), GroupFigures())
+        return CampaignResults(as_of, 0, nothing, deliveries, {})
     window = timedelta(days=campaign.attribution_days)
-    final_at = max(run.started_at for run in runs) + window
-    is_final = as_of >= final_at and not any(run.status in UNFINISHED for run in runs)
-    share = float(runs[0].holdout_share)
-    ratio = compute_sample_ratio_p((recipients.customers, holdout.customers), (1 - share, share))
-    effect = compute_effect(recipients, holdout)
-    return CampaignResults(
-        as_of=as_of,
-        runs=len(runs),
-        verdict=choose_verdict(effect, ratio, is_final=is_final),
-        final_at=final_at,
-        sample_ratio_p=ratio,
-        recipients=recipients,
-        holdout=holdout,
-        effect=effect,
-        deliveries=sum_counts(list(count_deliveries("campaign", [run.pk for run in runs]).values())),
-        audience=sum_audience(runs),
+    has_unfinished = any(run.status in UNFINISHED for run in runs)
+    timeline = build_timeline(campaign, starts, window=window, has_unfinished=has_unfinished, as_of=as_of)
+    members = build_members(campaign, runs, until=starts[-1] + window)
+    comparison = compare_groups(
+        count_outcomes(members, as_of=as_of, goal=GOAL_MEANINGS[Campaign.Goal(campaign.goal)]),
+        treated=TREATED,
+        control=HOLDOUT,
+        holdout_share=float(campaign.holdout_share),
+        timeline=timeline,
+        amounts=list_amounts(members, as_of=as_of),
+        complaints=(deliveries.complained, deliveries.sent),
     )
+    return CampaignResults(as_of, len(starts), comparison, deliveries, sum_audience(runs))
 
 
-def compute_effect(recipients: GroupOutcome, holdout: GroupOutcome) -> Effect | None:
-    """Return the differences between both groups; None without a holdout group.
-
-    The intervals are Newcombe's for shares and Welch's for revenue; totals are those of the average recipient × recipients.
-    """
-    if not recipients.customers or not holdout.customers:
-        return None
-    conversion = compare_shares(
-        recipients.converted, recipients.customers, holdout.converted, holdout.customers, level=LEVEL
-    )
-    revenue = compare_means(recipients.revenue_sample, holdout.revenue_sample, level=LEVEL)
-    additional = scale(conversion, recipients.customers)
-    if isnan(revenue.low):
-        return Effect(conversion, additional, None, None)
-    return Effect(conversion, additional, revenue, scale(revenue, recipients.customers))
-
-
-def scale(interval: ConfidenceInterval, factor: float) -> ConfidenceInterval:
-    return ConfidenceInterval(interval.value * factor, interval.low * factor, interval.high * factor)
-
-
-def choose_verdict(effect: Effect | None, ratio: float, *, is_final: bool) -> str:
-    """Return the verdict. The groups are checked first: with uneven groups, a difference says nothing about the message."""
-    if effect is None or isnan(effect.conversion.value):
-        return "no_holdout"
-    if ratio < SUSPICIOUS:
-        return "uneven_groups"
-    if not is_final:
-        return "preliminary"
-    if effect.conversion.low > 0:
-        return "increase"
-    return "decrease" if effect.conversion.high < 0 else "no_effect"
+def build_timeline(
+    campaign: Campaign, starts: Sequence[datetime], *, window: timedelta, has_unfinished: bool, as_of: datetime
+) -> Timeline:
+    """Return when the outcomes of a campaign count: to the end of the last window, or of a recurring one that goes on, of its last day."""
+    end = starts[-1] + window
+    if (
+        campaign.kind == Campaign.Kind.RECURRING
+        and campaign.status not in OVER
+        and campaign.channel != Campaign.Channel.EXPORT
+    ):
+        ends = campaign.ends_on is not None
+        if campaign.ends_on is not None:
+            planned = datetime.combine(campaign.ends_on, time(23, 59), get_time_zone()) + window
+        else:
+            planned = starts[0] + OPEN_ENDED
+        return Timeline(starts[0], as_of, max(planned, end) if ends else planned, is_final=False, ends=ends)
+    return Timeline(starts[0], as_of, end, is_final=as_of >= end and not has_unfinished)
 
 
 def sum_counts(counts: Sequence[DeliveryCounts]) -> DeliveryCounts:

@@ -8,7 +8,7 @@ class OutcomeColumn(IntEnum):
 
     REACHED: 1 if the goal was reached. ORDERED: 1 with an order. ORDERS, REVENUE, MARGIN, RETURNS: within the window, revenue and
     margin net of returns. EARLIER_ORDERS, EARLIER_REVENUE: in a window of at least 90 days before the start. PREDICTED_VALUE: as it
-    was before the start.
+    was before the start. WITHDREW: 1 if consent to messages was withdrawn within the window.
     """
 
     REACHED = 0
@@ -20,6 +20,7 @@ class OutcomeColumn(IntEnum):
     EARLIER_ORDERS = 6
     EARLIER_REVENUE = 7
     PREDICTED_VALUE = 8
+    WITHDREW = 9
 
 
 # known before the assignment, so that an adjustment by them removes no part of the effect

@@ -59,6 +59,12 @@ COUNT = sql.SQL("""
     FROM bought b CROSS JOIN costs LEFT JOIN goods g ON g.order_number = b.order_number
     GROUP BY 1
 ),
+withdrawn AS (
+    SELECT DISTINCT m.customer_id FROM member m
+    JOIN identity_consent c ON c.customer_id = m.customer_id AND c.recorded_at >= m.since AND c.recorded_at < m.until
+    WHERE c.status = 'withdrawn' AND c.purpose IN ('email', 'sms', 'push')
+      AND c.recorded_at >= (SELECT min(since) FROM member) AND c.recorded_at < (SELECT last FROM span)
+),
 valued AS (
     SELECT m.member_group, m.parts, m.clicked_at IS NOT NULL AS has_clicked, coalesce(s.orders_after_click, 0) AS orders_after_click,
            coalesce(s.revenue_after_click, 0) AS revenue_after_click,
@@ -67,8 +73,9 @@ valued AS (
            CASE WHEN costs.coverage >= %(outcome_known)s THEN coalesce(s.margin, 0)
                 ELSE coalesce(s.revenue, 0) * %(outcome_margin)s END AS x4,
            coalesce(s.returns, 0) AS x5, coalesce(s.earlier_orders, 0) AS x6, coalesce(s.earlier_revenue, 0) AS x7,
-           m.predicted_value AS x8
-    FROM member m CROSS JOIN costs LEFT JOIN spent s ON s.customer_id = m.customer_id {joined}
+           m.predicted_value AS x8, (w.customer_id IS NOT NULL)::int::float8 AS x9
+    FROM member m CROSS JOIN costs LEFT JOIN spent s ON s.customer_id = m.customer_id
+    LEFT JOIN withdrawn w ON w.customer_id = m.customer_id {joined}
 )
 SELECT part, member_group, (SELECT coverage FROM costs), count(*), count(*) FILTER (WHERE has_clicked),
        sum(orders_after_click)::bigint, sum(revenue_after_click), {sums}

@@ -1,12 +1,13 @@
 """Measures the months of the report and stores them, so that no page counts a million customers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-from django.db import connection
+from django.db import connection, transaction
+from psycopg import sql
 
 from config.foundation.shop.profile import get_time_zone
 from customers.lifecycle.facts.amounts import get_amount_currency
@@ -81,10 +82,11 @@ def forget_other_results(windows: Sequence[HoldoutWindow]) -> None:
 
 
 def measure_window(window: HoldoutWindow, *, as_of: datetime) -> GlobalHoldoutResult:
-    """Count the outcomes of both groups, by two statements."""
-    members = build_members(window)
-    counted = count_outcomes(members, as_of=as_of)
-    written = count_written(members, as_of=as_of)
+    """Count the outcomes of both groups, by two statements over a temporary table of the members."""
+    with transaction.atomic():
+        members = store_members(build_members(window))
+        counted = count_outcomes(members, as_of=as_of)
+        written = count_written(members, as_of=as_of)
     return GlobalHoldoutResult(
         month=window.month,
         began_at=window.began_at,
@@ -99,6 +101,21 @@ def measure_window(window: HoldoutWindow, *, as_of: datetime) -> GlobalHoldoutRe
         },
         shares={MARKETING: window.rule.marketing_share, HOLDOUT: window.rule.held_out_share},
     )
+
+
+def store_members(members: Members) -> Members:
+    """Store the members in a temporary table until the end of the transaction, and return them from there.
+
+    The database cannot estimate how many there are: it expected one row where there were 1,800, and the counting took two minutes.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE IF EXISTS global_holdout_member")
+        cursor.execute(
+            sql.SQL("CREATE TEMPORARY TABLE global_holdout_member ON COMMIT DROP AS {}").format(members.statement),
+            members.parameters,
+        )
+        cursor.execute("ANALYZE global_holdout_member")
+    return replace(members, statement=sql.SQL("SELECT * FROM global_holdout_member"), parameters={})
 
 
 def count_written(members: Members, *, as_of: datetime) -> dict[str, tuple[int, int]]:

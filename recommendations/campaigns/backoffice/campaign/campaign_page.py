@@ -24,7 +24,7 @@ from recommendations.campaigns.backoffice.access import (
 )
 from recommendations.campaigns.backoffice.audience_waterfall import build_waterfall_context
 from recommendations.campaigns.backoffice.campaign.result_panels import (
-    build_comparison,
+    build_exports_table,
     build_figures,
     build_path,
     build_runs_table,
@@ -32,14 +32,14 @@ from recommendations.campaigns.backoffice.campaign.result_panels import (
 )
 from recommendations.campaigns.backoffice.labels import (
     STATUS_KINDS,
-    describe_results,
-    describe_revenue,
     describe_schedule,
 )
 from recommendations.campaigns.kept_previews import get_preview_soon
 from recommendations.campaigns.launch.readiness import find_launch_problems
 from recommendations.campaigns.models import Campaign, CampaignRun
-from recommendations.campaigns.results.summary import CampaignResults, compute_results
+from recommendations.campaigns.results.summary import CampaignResults, compute_results, name_results
+from recommendations.measurement.presentation.sentences import describe_comparison, describe_conversion
+from recommendations.measurement.presentation.tables import build_comparison_context
 from recommendations.sending.queue import count_deliveries
 
 Status = Campaign.Status
@@ -53,7 +53,7 @@ def show_campaign(request: HttpRequest, *, campaign_id: int | str) -> HttpRespon
     now = timezone.now()
     currency = get_amount_currency()
     results = get_figures(
-        f"campaign:{campaign.pk}:{campaign.status}:{campaign.runs.count()}",
+        name_results(campaign),
         CampaignResults,
         lambda: compute_results(campaign, as_of=now),
     )
@@ -72,11 +72,13 @@ def show_campaign(request: HttpRequest, *, campaign_id: int | str) -> HttpRespon
     if results.runs:
         context |= {
             "figures": build_figures(campaign, results),
-            "comparison": build_comparison(results, currency),
-            "revenue_text": describe_revenue(results, currency),
+            **build_comparison_context(results.comparison, currency),
+            "conversion_text": describe_conversion(results.comparison, campaign.get_goal_display()),
             "path": build_path(campaign, results),
             "skips": build_skips(campaign, results),
             "runs": build_runs_table(request, campaign),
+            "exports": build_exports_table(request, campaign),
+            "has_runs": bool(results.audience),
         }
     else:
         context |= build_draft(campaign, now=now)
@@ -84,7 +86,7 @@ def show_campaign(request: HttpRequest, *, campaign_id: int | str) -> HttpRespon
         request,
         "admin/campaigns/campaign.html",
         title=campaign.name,
-        verdict=describe_results(campaign, results) if results.runs else "",
+        verdict=describe_comparison(results.comparison, currency) if results.runs else "",
         as_of=results.as_of if results.runs else None,
         **context,
     )

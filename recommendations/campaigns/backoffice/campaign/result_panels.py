@@ -13,13 +13,11 @@ from config.foundation.charts.light import BarList, build_bar_list
 from config.foundation.number_formats import (
     format_count,
     format_moment,
-    format_money,
     format_percent,
-    format_whole_money,
 )
 from config.foundation.slow_figures import get_figures
+from recommendations.campaigns.backoffice.access import EXPORT
 from recommendations.campaigns.backoffice.campaign.people_groups import GROUPS
-from recommendations.campaigns.backoffice.labels import format_interval, format_points, format_signed_money
 from recommendations.campaigns.models import Campaign
 from recommendations.campaigns.results.summary import CampaignResults
 from recommendations.sending.models import Delivery, SkipReason
@@ -55,53 +53,6 @@ def make_figure(campaign: Campaign, group: str, number: int, note: str = "") -> 
 
 def make_people_url(campaign: Campaign, group: str) -> str:
     return reverse("admin:campaigns_campaign_people", args=[campaign.pk, group])
-
-
-def build_comparison(results: CampaignResults, currency: str) -> list[dict[str, str]]:
-    """Return the rows of the comparison: measure, recipients, holdout group, difference and interval."""
-    groups = (results.recipients, results.holdout)
-    effect = results.effect
-    per_customer = effect.revenue_per_customer if effect else None
-    money = lambda value: format_signed_money(value, currency, exact=True)  # noqa: E731 — a format
-    rows = [
-        make_row(_("Customers"), [format_count(group.customers) for group in groups]),
-        make_row(_("Reached the goal"), [format_count(group.converted) for group in groups]),
-        make_row(
-            _("Conversion rate"),
-            [format_percent(group.conversion_rate, 2) for group in groups],
-            format_points(effect.conversion.value) if effect else "",
-            format_interval(effect.conversion, format_points) if effect else "",
-        ),
-        make_row(_("Orders"), [format_count(group.orders) for group in groups]),
-        make_row(_("Revenue"), [format_whole_money(group.revenue, currency) for group in groups]),
-        make_row(
-            _("Revenue per customer"),
-            [format_money(group.revenue_per_customer, currency) for group in groups],
-            money(per_customer.value) if per_customer else "",
-            format_interval(per_customer, money) if per_customer else "",
-        ),
-    ]
-    clicked = results.recipients
-    rows.append(
-        make_row(
-            _("Orders after a click"),
-            [
-                f"{format_count(clicked.orders_after_click)} · {format_whole_money(clicked.revenue_after_click, currency)}",
-                "–",
-            ],
-        )
-    )
-    return rows
-
-
-def make_row(label: str, values: list[str], difference: str = "", interval: str = "") -> dict[str, str]:
-    return {
-        "label": label,
-        "recipients": values[0],
-        "holdout": values[1],
-        "difference": difference or "–",
-        "interval": interval or "–",
-    }
 
 
 def build_path(campaign: Campaign, results: CampaignResults) -> BarList:
@@ -185,6 +136,34 @@ def build_runs_table(request: HttpRequest, campaign: Campaign) -> Table:
             "segment": format_count(run.counts.get("segment")),
             "held_out": format_count(run.counts.get("held_out")),
             "sent": format_count(counts[run.pk].sent),
+        },
+        page_size=10,
+    )
+
+
+def build_exports_table(request: HttpRequest, campaign: Campaign) -> Table | None:
+    """Return the exports with a link to the file of those who were held out; None for other channels."""
+    if campaign.channel != Campaign.Channel.EXPORT:
+        return None
+    may_download = request.user.has_perm(EXPORT)
+    return build_table(
+        request,
+        campaign.exports.defer("held_out_ids"),
+        id="exports",
+        label=gettext_lazy("Exports"),
+        columns=[
+            Column(key="exported", label=gettext_lazy("Exported at"), align="text"),
+            Column(key="rows", label=gettext_lazy("Rows")),
+            Column(key="held_out", label=gettext_lazy("Holdout group")),
+            Column(key="file", label=gettext_lazy("Who was held out"), align="text"),
+        ],
+        format_row=lambda export: {
+            "exported": format_moment(export.exported_at),
+            "rows": format_count(export.rows),
+            "held_out": format_count(export.held_out),
+            "file": Cell(_("Download as CSV"), url=reverse("admin:campaigns_audienceexport_holdout", args=[export.pk]))
+            if export.held_out and may_download
+            else "–",
         },
         page_size=10,
     )

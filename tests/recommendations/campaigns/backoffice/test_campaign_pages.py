@@ -178,7 +178,7 @@ def test_an_analyst_reads_results_without_buttons_and_without_user_ids_that_are_
     finish(campaign)
     analyst = login("view_campaign", "view_customerprofile")
     page = analyst.get(change_url(campaign)).content.decode()
-    assert "Effect of the campaign" in page
+    assert "Effect of the messages" in page
     assert "/do/" not in page
     people = analyst.get(reverse("admin:campaigns_campaign_people", args=[campaign.pk, "sent"])).content.decode()
     assert "mia@shop.example" not in people

@@ -7,11 +7,15 @@ import pytest
 from django.utils import timezone
 
 from config.foundation.statistics import compare_shares
-from recommendations.campaigns.backoffice.labels import describe_results
+from customers.identity.merging.merge import merge_customers
+from customers.identity.models import Customer
+from recommendations.campaigns.exports import stream_audience
 from recommendations.campaigns.launch.transitions import launch
 from recommendations.campaigns.models import Campaign, CampaignRun
-from recommendations.campaigns.results.groups import GroupOutcome
-from recommendations.campaigns.results.summary import choose_verdict, compute_effect, compute_results
+from recommendations.campaigns.results.summary import compute_results
+from recommendations.measurement.assignment_records import Kind
+from recommendations.measurement.models import Assignment
+from recommendations.measurement.presentation.sentences import describe_comparison
 from recommendations.sending.models import Delivery
 from tests.makers import NOON, make_order, make_product
 from tests.recommendations.campaigns.makers import make_campaign, make_reachable, update_deliveries
@@ -29,8 +33,8 @@ def launch_with_orders() -> Campaign:
     held_out = [customer for customer, reason in rows if reason == "holdout"]
     product = make_product(price=Decimal(20))
     for customer, days in ((recipients[0], 1), (recipients[1], 6), (recipients[2], 8), (held_out[0], 2)):
-        make_order(customer_with(customer), placed_at=NOON + timedelta(days=days), products=[product])
-    make_order(customer_with(recipients[0]), placed_at=NOON - timedelta(days=1), products=[product])
+        make_order(get_customer(customer), placed_at=NOON + timedelta(days=days), products=[product])
+    make_order(get_customer(recipients[0]), placed_at=NOON - timedelta(days=1), products=[product])
     update_deliveries("status = 'sent', sent_at = %s WHERE status = 'pending'", NOON)
     update_deliveries(
         "opened_at = %s, clicked_at = %s WHERE customer_id = %s", NOON, NOON + timedelta(hours=1), recipients[0]
@@ -39,58 +43,88 @@ def launch_with_orders() -> Campaign:
     return campaign
 
 
-def customer_with(pk: int):  # type: ignore[no-untyped-def]
-    from customers.identity.models import Customer
-
+def get_customer(pk: int) -> Customer:
     return Customer.objects.get(pk=pk)
 
 
 def test_orders_in_the_window_count_for_the_group_that_chance_decided() -> None:
     campaign = launch_with_orders()
     results = compute_results(campaign, as_of=NOON + timedelta(days=30))
+    comparison = results.comparison
     n_recipients = Delivery.objects.filter(status="sent").count()
-    assert (results.recipients.customers, results.holdout.customers) == (n_recipients, 20 - n_recipients)
-    assert (results.recipients.converted, results.recipients.orders, results.holdout.converted) == (2, 2, 1)
-    assert (results.recipients.revenue, results.holdout.revenue) == (40, 20)
-    assert (results.recipients.orders_after_click, results.recipients.revenue_after_click) == (1, 20)
-    assert results.effect is not None
-    assert results.effect.conversion == compare_shares(2, n_recipients, 1, 20 - n_recipients)
-    assert results.effect.orders.value == pytest.approx(2 - n_recipients / (20 - n_recipients))
+    assert (comparison.treated.customers, comparison.control.customers) == (n_recipients, 20 - n_recipients)
+    assert (comparison.treated.reached, comparison.treated.orders, comparison.control.reached) == (2, 2, 1)
+    assert (comparison.treated.revenue, comparison.control.revenue) == (40, 20)
+    assert (comparison.treated.orders_after_click, comparison.treated.revenue_after_click) == (1, 20)
+    assert comparison.conversion is not None
+    assert comparison.conversion.difference == compare_shares(2, n_recipients, 1, 20 - n_recipients)
+    assert comparison.is_final
     assert (results.deliveries.sent, results.deliveries.opened, results.deliveries.clicked) == (n_recipients, 1, 1)
-    assert results.verdict == "no_effect"
-    assert "No effect found" in describe_results(campaign, results)
+    assert comparison.verdict == "too_few"
+    assert describe_comparison(comparison, "EUR").startswith("Too few customers to tell")
 
 
-def test_before_the_end_of_the_window_the_result_is_not_final() -> None:
-    results = compute_results(launch_with_orders(), as_of=NOON + timedelta(days=5))
-    assert (results.verdict, results.final_at) == ("preliminary", NOON + timedelta(days=7))
-    assert results.recipients.converted == 1
-
-
-def test_verdicts_of_constructed_groups() -> None:
-    effect = compute_effect(GroupOutcome(9000, 540, 540), GroupOutcome(1000, 30, 30))
-    assert choose_verdict(effect, 1.0, is_final=True) == "increase"
-    assert choose_verdict(effect, 0.0001, is_final=True) == "uneven_groups"
-    harm = compute_effect(GroupOutcome(9000, 270, 270), GroupOutcome(1000, 60, 60))
-    assert choose_verdict(harm, 1.0, is_final=True) == "decrease"
-    assert choose_verdict(compute_effect(GroupOutcome(50, 4, 4), GroupOutcome()), 1.0, is_final=True) == "no_holdout"
-
-
-def test_a_holdout_group_of_one_customer_has_no_interval_of_revenue() -> None:
-    effect = compute_effect(GroupOutcome(9, 2, 2, 2, 40.0, 800.0), GroupOutcome(1))
-    assert effect is not None
-    assert (effect.revenue, effect.revenue_per_customer) == (None, None)
-    assert effect.conversion.low < 0 < effect.conversion.high
+def test_before_the_end_of_the_window_the_result_may_be_looked_at_and_is_wider() -> None:
+    campaign = launch_with_orders()
+    comparison = compute_results(campaign, as_of=NOON + timedelta(days=5)).comparison
+    assert (comparison.is_final, comparison.final_at) == (False, NOON + timedelta(days=7))
+    assert comparison.treated.reached == 1
+    assert comparison.revenue is not None
+    assert comparison.revenue.effect == comparison.revenue.sequential
+    assert comparison.revenue.sequential.low < comparison.revenue.adjusted.low
+    assert "You may look at it every day" in describe_comparison(comparison, "EUR")
 
 
 def test_a_campaign_without_runs_has_no_results() -> None:
-    campaign = make_campaign()
-    results = compute_results(campaign, as_of=timezone.now())
-    assert (results.verdict, results.effect, results.deliveries.total) == ("no_runs", None, 0)
+    results = compute_results(make_campaign(), as_of=timezone.now())
+    assert (results.comparison.verdict, results.comparison.revenue, results.deliveries.total) == ("no_runs", None, 0)
+    assert describe_comparison(results.comparison, "EUR") == "Nothing has been sent yet."
 
 
 def test_another_goal_counts_its_events() -> None:
     campaign = launch_with_orders()
     campaign.goal = "viewed"
-    results = compute_results(campaign, as_of=NOON + timedelta(days=30))
-    assert (results.recipients.converted, results.recipients.orders) == (0, 2)
+    comparison = compute_results(campaign, as_of=NOON + timedelta(days=30)).comparison
+    assert (comparison.treated.reached, comparison.treated.orders) == (0, 2)
+
+
+def test_an_export_has_results_too_and_keeps_what_was_known_then() -> None:
+    customers = make_reachable(20)
+    campaign = make_campaign(channel="export", template=None)
+    "".join(stream_audience(campaign=campaign, as_of=NOON, by="anna", with_personal=True))
+    held_out = set(campaign.exports.get().held_out_ids)
+    assert set(Assignment.objects.filter(is_held_out=True).values_list("customer_id", flat=True)) == held_out
+    assert set(Assignment.objects.values_list("stage", flat=True)) == {"loyal"}
+    buyer = next(customer for customer in customers if customer.pk not in held_out)
+    make_order(buyer, placed_at=NOON + timedelta(days=1), products=[make_product(price=Decimal(30))])
+    comparison = compute_results(campaign, as_of=NOON + timedelta(days=2)).comparison
+    assert (comparison.treated.customers, comparison.control.customers) == (20 - len(held_out), len(held_out))
+    assert comparison.treated.revenue == 30
+
+
+def test_a_second_export_keeps_the_first_assignment() -> None:
+    make_reachable(6)
+    campaign = make_campaign(channel="export", template=None)
+    for days in (0, 1):
+        "".join(stream_audience(campaign=campaign, as_of=NOON + timedelta(days=days), by="", with_personal=True))
+    assert set(Assignment.objects.values_list("kind", "scope_id", "assigned_at")) == {
+        (Kind.CAMPAIGN, campaign.pk, NOON)
+    }
+    assert Assignment.objects.count() == 6
+
+
+def test_a_person_who_was_in_both_groups_at_once_is_left_out_and_counts_again_after_the_merge_is_undone() -> None:
+    campaign = launch_with_orders()
+    held_out, recipient = (
+        Assignment.objects.filter(is_held_out=value).order_by("customer_id").first() for value in (True, False)
+    )
+    assert held_out is not None
+    assert recipient is not None
+    before = compute_results(campaign, as_of=NOON + timedelta(days=30)).comparison
+    merge_customers(pairs=[(recipient.customer_id, held_out.customer_id)], at=NOON, causes=["test"])
+    after = compute_results(campaign, as_of=NOON + timedelta(days=30)).comparison
+    assert after.treated.customers == before.treated.customers - 1
+    assert after.control.customers == before.control.customers - 1
+    Assignment.objects.filter(pk=held_out.pk).update(assigned_at=NOON - timedelta(days=1))  # as in a flow
+    earlier = compute_results(campaign, as_of=NOON + timedelta(days=30)).comparison
+    assert earlier.control.customers == before.control.customers

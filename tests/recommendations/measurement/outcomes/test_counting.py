@@ -15,7 +15,7 @@ from recommendations.measurement.outcomes.counting import CountedOutcomes, count
 from recommendations.measurement.outcomes.margins import MarginBasis
 from recommendations.measurement.outcomes.members import Members
 from recommendations.measurement.statistics.moments import make_moments
-from tests.makers import NOON, make_customer, make_order, make_product
+from tests.makers import NOON, make_consent, make_customer, make_order, make_product
 
 pytestmark = pytest.mark.django_db
 
@@ -57,13 +57,17 @@ def test_orders_in_the_window_and_before_it_are_counted_for_each_customer() -> N
     make_order(returner, placed_at=NOON + DAY, products=[product], refunded=Decimal(25), status="partly_refunded")
     make_order(returner, placed_at=NOON + DAY, products=[product], kind="return")
     make_order(other, placed_at=NOON + DAY, products=[product], currency="USD")
+    for days in (0, 2):
+        make_consent(idle, status="withdrawn", recorded_at=NOON + days * DAY)
+    make_consent(buyer, status="withdrawn", recorded_at=NOON - DAY)
+    make_consent(buyer, "analytics", status="withdrawn", recorded_at=NOON + DAY)
     members = make_members({buyer: "a", returner: "a", idle: "a", other: "b"})
     counted = count(members)
-    # reached, ordered, orders, revenue, margin, returns, earlier orders, earlier revenue, predicted value
+    # reached, ordered, orders, revenue, margin, returns, earlier orders, earlier revenue, predicted value, withdrew
     expected = [
-        [1, 1, 2, 150, 150 - 3 * 20, 0, 1, 50, 10],
-        [1, 1, 1, 25 - 50, (25 - 10) - (50 - 20), 2, 0, 0, 10],
-        [0, 0, 0, 0, 0, 0, 0, 0, 10],
+        [1, 1, 2, 150, 150 - 3 * 20, 0, 1, 50, 10, 0],
+        [1, 1, 1, 25 - 50, (25 - 10) - (50 - 20), 2, 0, 0, 10, 0],
+        [0, 0, 0, 0, 0, 0, 0, 0, 10, 1],
     ]
     a, b = counted.get_group("a"), counted.get_group("b")
     assert a.moments.n == 3

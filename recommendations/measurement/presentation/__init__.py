@@ -1,0 +1,1 @@
+"""Sentences and tables of comparisons, which the pages of campaigns, flows and experiments share."""

@@ -1,0 +1,29 @@
+"""From when until when a test runs, and whether its result is final."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+OPEN_ENDED = timedelta(days=90)  # the planned duration of a test without an end: the intervals are narrowest around it
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """When a test started, and until when its outcomes count.
+
+    Attributes:
+        planned_end: the end of the last window; for a test without an end, a duration to which the width of the intervals is tuned.
+        is_final: nothing changes any more.
+        ends: whether the test ends at ``planned_end``. Otherwise customers continue to arrive.
+    """
+
+    started_at: datetime
+    as_of: datetime
+    planned_end: datetime
+    is_final: bool
+    ends: bool = True
+
+    @property
+    def fraction(self) -> float:
+        """The elapsed share of the planned duration."""
+        planned = max((self.planned_end - self.started_at).total_seconds(), 1.0)
+        return max((self.as_of - self.started_at).total_seconds() / planned, 1e-3)
