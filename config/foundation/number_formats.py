@@ -1,16 +1,13 @@
-"""Numbers, money, effects, days and ages in the language of the reader."""
+"""Numbers, money, days and ages in the language of the reader."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from babel import dates, numbers
-from django.utils.formats import date_format, number_format
+from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import get_language, pgettext
-from django.utils.translation import gettext as _
-
-from config.foundation.statistics import ConfidenceInterval
 
 NO_VALUE = "–"
 MIN_FACTOR = 3  # a change of +1293% is harder to read than 14×
@@ -130,20 +127,3 @@ def format_duration(seconds: float) -> str:
 def format_full_day(value: date | None) -> str:
     """Return a day with its year: Nov 24, 2026, 2026年11月24日."""
     return NO_VALUE if value is None else dates.format_skeleton("yMMMd", value, locale=get_reader_locale())
-
-
-def format_points(difference: float) -> str:
-    """Return a difference of two shares in percentage points with its sign: +1.9."""
-    points = round(difference * 100, 2 if abs(difference) < 0.01 else 1)
-    return f"{'+' if points > 0 else '−' if points < 0 else ''}{number_format(abs(points))}"
-
-
-def format_interval(interval: ConfidenceInterval, form: Callable[[float], str]) -> str:
-    """Return "low to high"."""
-    return _("%(low)s to %(high)s") % {"low": form(interval.low), "high": form(interval.high)}
-
-
-def format_signed_money(value: float, currency: str, *, exact: bool = False) -> str:
-    """Return an amount with its sign, in whole units unless it is to be exact."""
-    text = (format_money if exact else format_whole_money)(abs(value), currency)
-    return f"+{text}" if value > 0 else f"−{text}" if value < 0 else text

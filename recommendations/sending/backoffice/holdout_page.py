@@ -14,9 +14,12 @@ from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.tables import Column, Table, build_table
 from config.foundation.charts.intervals import build_effect_history
 from config.foundation.charts.spec import ChartSpec
-from config.foundation.number_formats import format_exact_percent, format_full_day, format_interval, format_percent
+from config.foundation.number_formats import format_exact_percent, format_full_day
 from config.foundation.shop.profile import get_time_zone
 from recommendations.measurement.comparison import ComparisonVerdict
+from recommendations.measurement.presentation.formats import format_interval
+from recommendations.measurement.presentation.sentences import describe_margin_basis, describe_removed
+from recommendations.measurement.presentation.tables import build_guard, build_measures
 from recommendations.sending.backoffice import holdout_texts
 from recommendations.sending.backoffice.settings_pages import PERMISSION as CHANGE_SETTINGS
 from recommendations.sending.global_holdout.months import find_next_month
@@ -39,8 +42,6 @@ COLUMNS = (
     Column(key="points", label=gettext_lazy("Difference in points")),
     Column(key="rate", label=gettext_lazy("Ordered, with marketing")),
     Column(key="holdout_rate", label=gettext_lazy("Ordered, holdout group")),
-    Column(key="customers", label=gettext_lazy("Customers with marketing")),
-    Column(key="holdout", label=gettext_lazy("Holdout group")),
 )
 CHANGE_COLUMNS = (
     Column(key="since", label=gettext_lazy("Since"), align="text"),
@@ -59,14 +60,9 @@ def show_holdout_report(request: HttpRequest) -> HttpResponse:
         "settings_url": reverse("sending_settings:show") + "#id_global_holdout_share",
     }
     if total is not None:
-        context |= {
-            "headline": holdout_texts.describe_effect(total),
-            "kind": KINDS.get(total.verdict, "neutral"),
-            "figures": holdout_texts.build_figures(total),
-            "cost": holdout_texts.describe_cost(total),
+        context |= build_total_context(total) | {
             "chart": build_chart(report.months),
             "table": build_month_table(request, report.months),
-            "removed": format_percent(total.comparison.revenue.removed if total.comparison.revenue else 0),
         }
     elif report.began_at is not None:
         context["first_month"] = describe_first_month(report)
@@ -78,6 +74,20 @@ def show_holdout_report(request: HttpRequest) -> HttpResponse:
         changes=build_change_table(request, report.changes) if report.changes else None,
         **context,
     )
+
+
+def build_total_context(total: HoldoutEffect) -> dict[str, Any]:
+    """Return what is shown of the whole time; without enough orders, no differences."""
+    comparison = total.comparison
+    return {
+        "headline": holdout_texts.describe_effect(total),
+        "kind": KINDS.get(total.verdict, "neutral"),
+        "figures": holdout_texts.build_figures(total),
+        "notes": [holdout_texts.describe_cost(total), holdout_texts.describe_contact(total)],
+        "measures": build_measures(comparison, total.currency) if total.is_readable else [],
+        "guards": [build_guard(guard) for guard in comparison.guards] if total.is_readable else [],
+        "basis": [describe_margin_basis(comparison), describe_removed(comparison)] if total.is_readable else [],
+    }
 
 
 def describe_first_month(report: HoldoutReport) -> str:
@@ -95,7 +105,7 @@ def build_chart(months: list[HoldoutEffect]) -> ChartSpec | None:
         return None
     formats = [holdout_texts.format_revenue(effect) for effect in readable]
     return build_effect_history(
-        periods=[holdout_texts.label_month(effect) for effect in readable],
+        periods=[holdout_texts.format_month(effect.month) for effect in readable if effect.month],
         values=[interval.value for interval in totals],
         low=[interval.low for interval in totals],
         high=[interval.high for interval in totals],

@@ -14,16 +14,15 @@ from config.foundation.number_formats import (
     format_change,
     format_count,
     format_full_day,
-    format_interval,
     format_percent,
-    format_points,
-    format_signed_money,
     get_reader_locale,
     join_sentences,
 )
-from recommendations.measurement.comparison import ComparisonVerdict
+from recommendations.measurement.comparison import ComparisonVerdict, GroupFigures
+from recommendations.measurement.presentation.formats import format_interval, format_points, format_signed_money
 from recommendations.sending.global_holdout.report import HoldoutEffect
 
+MAX_WRITTEN = 0.01  # of the holdout group; more is worth a sentence
 VERDICTS: dict[ComparisonVerdict, str | Promise] = {
     ComparisonVerdict.NO_HOLDOUT: gettext_lazy("nobody to compare with"),
     ComparisonVerdict.UNEVEN_GROUPS: gettext_lazy("groups are uneven"),
@@ -204,10 +203,8 @@ def format_month_row(effect: HoldoutEffect) -> dict[str, Any]:
     cells: dict[str, Any] = {
         "month": label_month(effect),
         "verdict": VERDICTS.get(effect.verdict, ""),
-        "customers": format_count(comparison.treated.customers),
-        "holdout": format_count(comparison.control.customers),
-        "rate": format_percent(comparison.treated.conversion_rate, 2),
-        "holdout_rate": format_percent(comparison.control.conversion_rate, 2),
+        "rate": describe_rate(comparison.treated),
+        "holdout_rate": describe_rate(comparison.control),
     }
     if effect.is_readable and comparison.conversion and comparison.revenue:
         exact = lambda value: format_signed_money(value, effect.currency, exact=True)  # noqa: E731 — a format
@@ -218,6 +215,25 @@ def format_month_row(effect: HoldoutEffect) -> dict[str, Any]:
             "interval": format_interval(comparison.revenue.total, money),
         }
     return cells
+
+
+def describe_rate(figures: GroupFigures) -> str:
+    """Return the share of a group that ordered, and its size."""
+    return _("%(share)s of %(customers)s") % {
+        "share": format_percent(figures.conversion_rate),
+        "customers": format_count(figures.customers),
+    }
+
+
+def describe_contact(effect: HoldoutEffect) -> str:
+    """Return that marketing reached the holdout group, if it reached more than a few of it."""
+    customers = effect.holdout.moments.n
+    if not customers or effect.holdout.written / customers <= MAX_WRITTEN:
+        return ""
+    return _(
+        "%(share)s of the holdout group were sent marketing all the same, such as customers who had two accounts. The true effect is "
+        "larger than the one shown."
+    ) % {"share": format_percent(effect.holdout.written / customers)}
 
 
 def label_month(effect: HoldoutEffect) -> str:

@@ -17,7 +17,7 @@ register_pages(
         label=_("What marketing causes"),
         url_name="holdout_report:show",
         permission="campaigns.view_campaign",
-        order=50,
+        order=200,
     ),
     MenuPage(
         tab="settings.sending",

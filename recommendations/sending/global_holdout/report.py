@@ -6,7 +6,8 @@ from decimal import Decimal
 from math import ceil
 
 from config.foundation.statistics import ConfidenceInterval
-from recommendations.measurement.comparison import ComparisonVerdict, GroupComparison, compare_groups, scale_interval
+from recommendations.measurement.comparison import ComparisonVerdict, GroupComparison, compare_groups
+from recommendations.measurement.measures import scale_interval
 from recommendations.measurement.outcomes.counting import WHOLE, CountedOutcomes, GroupOutcomes
 from recommendations.measurement.outcomes.margins import MarginBasis
 from recommendations.measurement.timeline import Timeline

@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from recommendations.measurement.comparison import GroupFigures, MeasureComparison
+from recommendations.measurement.comparison import GroupFigures
 from recommendations.sending.global_holdout.measuring import StoredGroup
 from recommendations.sending.global_holdout.report import HoldoutEffect, load_report
 from recommendations.sending.rest.holdout_serializers import HoldoutReportSerializer
@@ -52,7 +52,7 @@ def build_effect(effect: HoldoutEffect) -> dict[str, Any]:
         "sample_ratio_p": comparison.sample_ratio_p,
         "marketing": build_group(comparison.treated, effect.marketing),
         "holdout": build_group(comparison.control, effect.holdout),
-        **{name: build_measure(getattr(comparison, name)) if effect.is_readable else None for name in MEASURES},
+        **{name: getattr(comparison, name) if effect.is_readable else None for name in MEASURES},
     }
 
 
@@ -63,9 +63,3 @@ def build_group(figures: GroupFigures, stored: StoredGroup) -> dict[str, Any]:
         "written_to": stored.written,
         "messages": stored.messages,
     }
-
-
-def build_measure(measure: MeasureComparison | None) -> dict[str, Any] | None:
-    if measure is None:
-        return None
-    return {"per_customer": measure.effect, "total": measure.total, "relative": measure.relative}

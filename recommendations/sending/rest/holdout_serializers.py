@@ -6,24 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from recommendations.measurement.comparison import ComparisonVerdict
-
-
-class HoldoutIntervalSerializer(serializers.Serializer[Any]):
-    """An effect with its 95% interval."""
-
-    value = serializers.FloatField()
-    low = serializers.FloatField()
-    high = serializers.FloatField()
-
-
-class HoldoutMeasureSerializer(serializers.Serializer[Any]):
-    """The effect on one measure."""
-
-    per_customer = HoldoutIntervalSerializer()
-    total = HoldoutIntervalSerializer(help_text=_("For all customers with marketing."))
-    relative = HoldoutIntervalSerializer(
-        allow_null=True, help_text=_("Relative to the holdout group; 0.1 is 10% more. Null if it is unknown.")
-    )
+from recommendations.measurement.result_serializers import IntervalSerializer, MeasureSerializer
 
 
 class HoldoutGroupSerializer(serializers.Serializer[Any]):
@@ -55,11 +38,11 @@ class HoldoutEffectSerializer(serializers.Serializer[Any]):
     )
     marketing = HoldoutGroupSerializer()
     holdout = HoldoutGroupSerializer()
-    conversion = HoldoutMeasureSerializer(allow_null=True)
-    orders = HoldoutMeasureSerializer(allow_null=True)
-    revenue = HoldoutMeasureSerializer(allow_null=True)
-    margin = HoldoutMeasureSerializer(allow_null=True)
-    cost = HoldoutIntervalSerializer(
+    conversion = MeasureSerializer(allow_null=True)
+    orders = MeasureSerializer(allow_null=True)
+    revenue = MeasureSerializer(allow_null=True)
+    margin = MeasureSerializer(allow_null=True)
+    cost = IntervalSerializer(
         allow_null=True, help_text=_("Additional revenue that marketing would have earned from the holdout group.")
     )
     needed_months = serializers.IntegerField(
