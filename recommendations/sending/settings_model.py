@@ -83,6 +83,7 @@ class GlobalHoldoutChange(models.Model):
     salt = models.CharField(max_length=32, editable=False)
 
     class Meta:
+        default_permissions = ()
         verbose_name = _("change of the global holdout group")
         verbose_name_plural = _("changes of the global holdout group")
         ordering = ["changed_at", "id"]

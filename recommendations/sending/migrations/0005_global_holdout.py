@@ -27,6 +27,7 @@ class Migration(migrations.Migration):
                 ("salt", models.CharField(editable=False, max_length=32)),
             ],
             options={
+                "default_permissions": (),
                 "verbose_name": "change of the global holdout group",
                 "verbose_name_plural": "changes of the global holdout group",
                 "ordering": ["changed_at", "id"],
@@ -56,6 +57,7 @@ class Migration(migrations.Migration):
                 ("shares", models.JSONField(verbose_name="expected shares")),
             ],
             options={
+                "default_permissions": (),
                 "verbose_name": "result of the global holdout group",
                 "verbose_name_plural": "results of the global holdout group",
                 "ordering": ["subject", "-month"],

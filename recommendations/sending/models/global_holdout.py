@@ -27,6 +27,7 @@ class GlobalHoldoutResult(models.Model):
     shares = models.JSONField(_("expected shares"))
 
     class Meta:
+        default_permissions = ()
         verbose_name = _("result of the global holdout group")
         verbose_name_plural = _("results of the global holdout group")
         ordering = ["subject", "-month"]
