@@ -4,6 +4,8 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from psycopg import sql
+
 from benchmarks.embedded_servers import run_embedded_servers
 from benchmarks.neighbours import log
 
@@ -45,7 +47,11 @@ SELECT 'campaign', %(campaign)s, customer_id, skip_reason = 'holdout', 0.1, %(at
        (ARRAY['new', 'active', 'loyal', 'dormant'])[1 + customer_id %% 4], '', 'en', customer_id %% 100
 FROM sending_delivery WHERE origin_kind = 'campaign'
 """
-PRODUCTS = 1000
+ASSIGNED = """
+SELECT %(campaign)s::bigint AS scope_id, c.id AS customer_id, {bucket} < %(buckets)s AS is_held_out, %(share)s::float8 AS holdout_share
+FROM identity_customer c
+"""
+PRODUCTS, HOLDOUT_BUCKETS = 1000, 1000
 
 
 def time_results(customers: int) -> dict[str, Any]:
@@ -90,6 +96,7 @@ def make_campaign(customers: int) -> Any:
     from customers.segments.models import Segment
     from recommendations.campaigns.models import Campaign, CampaignRun
     from recommendations.measurement.assignment import BUCKET_SQL
+    from recommendations.measurement.assignment_records import Kind, record_audience
     from recommendations.messaging.models import MessageTemplate, TemplateVersion
 
     first = Customer.objects.create(created_at=STARTED - timedelta(days=400))
@@ -129,13 +136,19 @@ def make_campaign(customers: int) -> Any:
         counts={"segment": customers},
     )
     bucket = BUCKET_SQL % {"expressions": "'large:' || c.id"}
+    record_audience(
+        kind=Kind.CAMPAIGN,
+        audience=sql.SQL(ASSIGNED.format(bucket=bucket)),
+        parameters={"campaign": campaign.pk, "buckets": HOLDOUT_BUCKETS, "share": float(HOLDOUT_SHARE)},
+        at=STARTED,
+    )
     for name, statement, parameters in (
         ("orders", INSERT_ORDERS, {"source": source.pk, "as_of": AS_OF, "days": ORDER_SPAN_DAYS}),
         ("order lines", INSERT_LINES, {"products": PRODUCTS}),
         (
             "deliveries",
-            INSERT_DELIVERIES.format(bucket=bucket.replace("%", "%%")),
-            {"run": run.pk, "version": version.pk, "at": STARTED, "buckets": 1000},
+            INSERT_DELIVERIES.format(bucket=bucket),
+            {"run": run.pk, "version": version.pk, "at": STARTED, "buckets": HOLDOUT_BUCKETS},
         ),
         ("assignments", INSERT_ASSIGNMENTS, {"campaign": campaign.pk, "at": STARTED}),
     ):

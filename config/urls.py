@@ -31,6 +31,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include("customers.segments.rest.urls")),
     path("", include("recommendations.messaging.rest.urls")),
     path("", include("recommendations.offers.rest.urls")),
+    path("", include("recommendations.experiments.rest.urls")),
     path("", include("recommendations.campaigns.rest.urls")),
     path("", include("recommendations.sending.rest.urls")),
     path("", include("recommendations.flows.rest.urls")),
@@ -45,7 +46,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", include("config.access.backoffice.urls")),  # before the admin site, whose log-in page it replaces
     # Before the admin site, whose search by django-unfold knows no masking policy.
     path("admin/search/", show_search_results, name="backoffice_search"),
-    path("admin/home/", include("config.backoffice.home.urls")),
+    path("admin/suggestions/", include("recommendations.suggestions.backoffice.urls")),
     path("admin/settings/jobs/", include("config.jobs.backoffice.urls")),
     path("admin/settings/sending/", include("recommendations.sending.backoffice.settings_urls")),
     path("admin/settings/sending/channels/", include("recommendations.sending.backoffice.channel_urls")),
@@ -59,6 +60,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/campaigns/marketing-effect/", include("recommendations.sending.backoffice.holdout_urls")),
     path("admin/campaigns/outbox/", include("recommendations.sending.backoffice.outbox_urls")),
     path("admin/campaigns/offers/", include("recommendations.offers.backoffice.urls")),
+    path("admin/experiments/", include("recommendations.experiments.backoffice.urls")),
     path("", include("config.onsite.urls")),
     path("admin/settings/webhooks/", include("recommendations.webhooks.backoffice.urls")),
     path("admin/", admin.site.urls),

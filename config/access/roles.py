@@ -27,9 +27,11 @@ VIEW_PERMISSIONS = (
     "merchandising.view_*",
     "campaigns.view_*",
     "offers.view_*",
+    "experiments.view_*",
     "messaging.view_*",
     "flows.view_*",
     "sending.view_*",
+    "suggestions.view_*",
 )
 SENDING_PERMISSIONS = ("sending.*_suppression", "sending.change_sendingsettings", "sending.change_delivery")
 # Role → patterns of the permissions it starts with. Unmasked personal data requires identity.view_personal.
@@ -42,6 +44,8 @@ ROLES: dict[str, tuple[str, ...]] = {
         "messaging.*",
         "flows.*",
         "offers.*",
+        "experiments.*",
+        "suggestions.*",
         *SENDING_PERMISSIONS,
     ),
     "Merchandiser": (
@@ -56,6 +60,8 @@ ROLES: dict[str, tuple[str, ...]] = {
         "training.view_*",
         "serving.*",
         "merchandising.*",
+        "experiments.*",
+        "suggestions.*",
     ),
     "Privacy officer": (
         "identity.*",

@@ -24,6 +24,8 @@ KNOWN_SCOPES = {
     "campaigns:write": (_("change and launch campaigns"), "campaigns.change_campaign"),
     "flows:read": (_("read flows and their entries"), "flows.view_flow"),
     "flows:write": (_("change and publish flows"), "flows.change_flow"),
+    "experiments:read": (_("read experiments and their results"), "experiments.view_experiment"),
+    "experiments:write": (_("start, stop and promote experiments"), "experiments.change_experiment"),
     "messages:read": (_("read deliveries and the suppression list"), "sending.view_delivery"),
     "messages:write": (_("change the suppression list"), "sending.delete_suppression"),
     "models:read": (_("read model versions and their metrics"), "training.view_modelversion"),

@@ -1,11 +1,15 @@
 """Flows, their versions, the people inside, the steps they passed, and what has happened that flows wait for."""
 
 import secrets
+from decimal import Decimal
 
 from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+
+MAX_HOLDOUT_SHARE = Decimal("0.9")
 
 
 def make_flow_salt() -> str:
@@ -29,7 +33,25 @@ class Flow(models.Model):
     status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.DRAFT)
     recipe = models.CharField(_("recipe"), max_length=50, blank=True, editable=False)
     salt = models.CharField(
-        _("salt"), max_length=32, default=make_flow_salt, editable=False, help_text=_("Determines random splits.")
+        _("salt"),
+        max_length=32,
+        default=make_flow_salt,
+        editable=False,
+        help_text=_("Determines random splits and the holdout group; never changes."),
+    )
+    holdout_share = models.DecimalField(
+        _("holdout share"),
+        max_digits=5,
+        decimal_places=4,
+        default=Decimal(0),
+        validators=[MinValueValidator(Decimal(0)), MaxValueValidator(MAX_HOLDOUT_SHARE)],
+        help_text=_("0.1 keeps one customer in ten out of the flow, to measure what it earns. 0: no holdout group."),
+    )
+    attribution_days = models.PositiveSmallIntegerField(
+        _("attribution window in days"),
+        default=30,
+        validators=[MinValueValidator(1), MaxValueValidator(90)],
+        help_text=_("Orders and other goals count if they happen within this many days after the first entry."),
     )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     published_at = models.DateTimeField(_("published at"), null=True, blank=True)
@@ -45,6 +67,12 @@ class Flow(models.Model):
         verbose_name = _("flow")
         verbose_name_plural = _("flows")
         ordering = ["-created_at", "-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(holdout_share__gte=0, holdout_share__lte=MAX_HOLDOUT_SHARE),
+                name="flows_holdout_share_range",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -103,6 +131,7 @@ class FlowEntry(models.Model):
         REMOVED = "removed", _("removed")
         MERGED = "merged", _("merged with another entry")
         ERASED = "erased", _("erased")
+        HELD_OUT = "held_out", _("held out")
 
     flow = models.ForeignKey(Flow, models.CASCADE, related_name="entries", verbose_name=_("flow"), db_index=False)
     version = models.ForeignKey(

@@ -13,6 +13,7 @@ from recommendations.measurement.outcomes.members import Members
 
 Kind = Assignment.Kind
 HOLDOUT, TREATED = "holdout", "treated"
+LARGE_AUDIENCE = 10_000
 
 # who has an assignment keeps it: a repeated call changes nothing
 RECORD = sql.SQL("""
@@ -59,7 +60,11 @@ def record_audience(*, kind: str, audience: sql.Composable, parameters: Mapping[
     """
     with connection.cursor() as cursor:
         cursor.execute(RECORD.format(audience=audience), {**parameters, "kind": kind, "at": at})
-        return int(cursor.rowcount)
+        recorded = int(cursor.rowcount)
+        if recorded >= LARGE_AUDIENCE:
+            # without it, PostgreSQL expects a few rows of a new campaign, and the counting compares every customer with every other
+            cursor.execute("ANALYZE measurement_assignment")
+        return recorded
 
 
 def record_assignments(*, kind: str, assignments: Sequence[tuple[int, int, bool, float]], at: datetime) -> int:

@@ -17,6 +17,7 @@ class ServingConfig(AppConfig):
         from customers.lifecycle.signals import channel_responses_requested
         from recommendations.serving.backoffice.customer_panel import build_recommendations_panel
         from recommendations.serving.default_settings import create_default_settings
+        from recommendations.serving.experiments.subjects import register_subjects
         from recommendations.serving.impressions import merge_receivers
         from recommendations.serving.impressions.customer_responses import count_recommendations_served
         from recommendations.serving.impressions.metrics import ImpressionMetrics
@@ -24,6 +25,7 @@ class ServingConfig(AppConfig):
         from recommendations.serving.state.suppression import suppress_erased_customer
 
         auditlog.register(PlacementSettings)
+        register_subjects()
         post_migrate.connect(create_default_settings, sender=self, dispatch_uid="serving.default_settings")
         customer_erased.connect(
             lambda sender, customer_id, at, **kwargs: suppress_erased_customer(customer_id=customer_id, at=at),

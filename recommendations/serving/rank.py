@@ -14,10 +14,11 @@ from customers.events.recent.interactions import RecentActivity
 from recommendations.engine.online.ensemble_scorer import DeadlineExceededError, ScoredHistory
 from recommendations.engine.placements import FOR_YOU
 from recommendations.merchandising.rules.ranking import apply_factors
+from recommendations.serving.experiments.assigning import ChosenVariants, choose_variants
 from recommendations.serving.expressions.boost_factors import list_item_boosts, multiply_by_boosts
 from recommendations.serving.expressions.expression import Boost, Expression, bind_expression
 from recommendations.serving.expressions.parsing import find_internal_attributes
-from recommendations.serving.pipeline.candidates import LATE, NO_MODEL, NOTHING_KNOWN
+from recommendations.serving.pipeline.candidates import LATE, NO_MODEL, NOTHING_KNOWN, SWITCHED_OFF
 from recommendations.serving.pipeline.context import (
     Candidates,
     RecommendationContext,
@@ -73,31 +74,31 @@ class RankRequest:
 
 
 def rank_products(
-    *, request: RankRequest, now: datetime, source: StateLoader = loader, activity: RecentActivity | None = None
+    *,
+    request: RankRequest,
+    now: datetime,
+    source: StateLoader = loader,
+    activity: RecentActivity | None = None,
+    is_assigned: bool = False,
 ) -> RecommendationResponse:
     """Return the products in the order in which the visitor would choose them.
 
     Ties and products without a score keep the given order, and so does the whole list if nothing is known about the
     visitor; of two ties, the one with the larger boost comes first. Products that are not shown, sold out, dismissed or
     outside the filter are left out and listed with the reason. A product that the catalog does not know stays, at the end,
-    unless there is a filter.
+    unless there is a filter. is_assigned: whether a running holdout decides too, as for visitors of the shop.
 
     Errors: InvalidRequestError.
     """
     started = time.perf_counter()
-    if not 1 <= len(request.product_ids) <= MAX_RANKED_PRODUCTS:
-        message = _("product_ids has %(count)d products; valid: 1 to %(max)d.")
-        raise InvalidRequestError(
-            {"product_ids": message % {"count": len(request.product_ids), "max": MAX_RANKED_PRODUCTS}}
-        )
-    if request.is_browser and (errors := find_internal_attributes(request.filter, request.boost)):
-        raise InvalidRequestError(errors)
-    state = source.get_state(now=now)
+    _check_request(request)
+    chosen = _choose_variants(request, source.get_state(now=now), activity, is_assigned=is_assigned)
+    state = chosen.state
     product_ids = list(dict.fromkeys(request.product_ids))
     rows, are_catalog_ids = _find_rows(state, product_ids)
     with WorkspacePool(state) as workspaces:
         context = _build_rank_context(request, state, workspaces, now=now, depth=len(rows), activity=activity)
-        scored, problem = _score_visitor(context)
+        scored, problem = (None, SWITCHED_OFF) if chosen.is_held_out else _score_visitor(context)
         causes, kept, values = score_ranked(
             rows,
             context.allowed,
@@ -138,6 +139,30 @@ def rank_products(
         left_out=left_out,
         state=state,
         is_identifiable=not context.visitor.has_opted_out,
+        assignments=chosen.assignments,
+    )
+
+
+def _check_request(request: RankRequest) -> None:
+    """Errors: InvalidRequestError for too many products, or for a filter that a browser must not use."""
+    if not 1 <= len(request.product_ids) <= MAX_RANKED_PRODUCTS:
+        message = _("product_ids has %(count)d products; valid: 1 to %(max)d.")
+        raise InvalidRequestError(
+            {"product_ids": message % {"count": len(request.product_ids), "max": MAX_RANKED_PRODUCTS}}
+        )
+    if request.is_browser and (errors := find_internal_attributes(request.filter, request.boost)):
+        raise InvalidRequestError(errors)
+
+
+def _choose_variants(
+    request: RankRequest, state: ServingState, activity: RecentActivity | None, *, is_assigned: bool
+) -> ChosenVariants:
+    """Return the variant of a running holdout, if there is one."""
+    if not is_assigned or not state.variants.running:
+        return ChosenVariants(state)
+    activity = read_activity(request.to_recommendation_request()) if activity is None else activity
+    return choose_variants(
+        state, scenario=RANK, user_id=request.user_id, anonymous_id=request.anonymous_id, activity=activity
     )
 
 

@@ -8,7 +8,9 @@ import numpy as np
 
 from customers.events.recent.interactions import RecentActivity
 from recommendations.engine.placements import CATEGORIES
+from recommendations.experiments.assignment import VariantAssignment
 from recommendations.merchandising.rules.rule_book import RuleBook
+from recommendations.serving.experiments.assigning import choose_variants
 from recommendations.serving.expressions.boost_factors import list_item_boosts
 from recommendations.serving.pipeline.candidates import find_candidates
 from recommendations.serving.pipeline.categories import rank_categories
@@ -18,6 +20,7 @@ from recommendations.serving.pipeline.explore import explore
 from recommendations.serving.pipeline.fallback import apply_fallback, describe_empty_list
 from recommendations.serving.pipeline.pin import pin_products
 from recommendations.serving.pipeline.rerank import rerank
+from recommendations.serving.pipeline.visitor import read_activity
 from recommendations.serving.pipeline.workspaces import WorkspacePool
 from recommendations.serving.request import (
     RecommendationRequest,
@@ -37,6 +40,7 @@ def recommend(
     activity: RecentActivity | None = None,
     rules: RuleBook | None = None,
     has_deadline: bool = True,
+    is_assigned: bool = False,
 ) -> RecommendationResponse:
     """Return the products of a placement, best first, each with the reason why it is shown.
 
@@ -46,13 +50,23 @@ def recommend(
 
     activity: what Valkey knows about the visitor, if the caller has read it already. rules: used instead of the shop's own;
     an empty book means no rules. has_deadline: False for pages of the back office, which show what a server without load would
-    answer.
+    answer. is_assigned: whether running experiments decide too, as for visitors of the shop.
 
     Errors: InvalidRequestError for a contradictory request; DatabaseError if nothing is loaded yet and the database is down.
     """
     started = time.perf_counter()
     validate_request(request)
     state = source.get_state(now=now)
+    assignments: tuple[VariantAssignment, ...] = ()
+    if is_assigned and state.variants.running:
+        activity = read_activity(request) if activity is None else activity
+        state, assignments, _is_held_out = choose_variants(
+            state,
+            scenario=request.scenario,
+            user_id=request.user_id,
+            anonymous_id=request.anonymous_id,
+            activity=activity,
+        )
     with WorkspacePool(state) as workspaces:
         context = build_context(
             request=request,
@@ -88,6 +102,7 @@ def recommend(
         categories=categories,
         state=state,
         is_identifiable=not context.visitor.has_opted_out,
+        assignments=assignments,
     )
 
 

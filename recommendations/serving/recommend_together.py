@@ -50,7 +50,7 @@ def recommend_together(
         if is_distinct and shown:
             request = replace(request, exclude=[*request.exclude, *shown])
         try:
-            response = recommend(request=request, now=now, source=source, activity=activity)
+            response = recommend(request=request, now=now, source=source, activity=activity, is_assigned=True)
         except InvalidRequestError as error:
             errors[position] = error.errors
             continue

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from config.foundation.array_types import Rows
+from recommendations.experiments.assignment import VariantAssignment
 from recommendations.serving.pipeline.fallback import EmptyListReason
 from recommendations.serving.pipeline.reasons import ItemReason
 from recommendations.serving.state.loader import ServingState
@@ -107,7 +108,7 @@ class RecommendationResponse:
     fallback: the placement that replaced the requested one. empty_reason: why there are no items.
     stale: computed from memory while the database is unreachable.
     left_out: products of a list to rank that must not be shown, each with the reason. is_identifiable: False for a visitor
-    who refused personalization or was erased.
+    who refused personalization or was erased. assignments: the variants of the experiments that decided about it.
     """
 
     recommendation_id: str
@@ -125,3 +126,4 @@ class RecommendationResponse:
     left_out: list[tuple[str, str]] | None = None
     state: ServingState | None = field(default=None, repr=False, compare=False)
     is_identifiable: bool = True
+    assignments: tuple[VariantAssignment, ...] = ()

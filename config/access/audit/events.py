@@ -55,6 +55,9 @@ EVENTS: dict[str, str | Promise] = {
     "campaign.resumed": _("Campaign resumed"),
     "campaign.canceled": _("Campaign canceled"),
     "campaign.settings_changed": _("Rules for all campaigns changed"),
+    "suggestion.accepted": _("Suggestion accepted"),
+    "suggestion.dismissed": _("Suggestion dismissed"),
+    "suggestion.reopened": _("Dismissal of a suggestion taken back"),
     "session.ended": _("Session ended"),
     "audit_log.purged": _("Old entries of the audit log deleted"),
 }

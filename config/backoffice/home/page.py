@@ -4,20 +4,15 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.contrib import messages
-from django.contrib.admin.views.decorators import staff_member_required
-from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
-from django.views.decorators.http import require_POST
 
 from catalog.placeholder_images.drawing import choose_image_url
-from config.backoffice.home import attention, onboarding, sales, suggestions
+from config.backoffice.home import attention, onboarding, sales
 from config.foundation import number_formats
 from config.foundation.backoffice.date_range import DateChoice, DayRange, parse_date_choice
 from config.foundation.statistics import compute_change
@@ -27,9 +22,11 @@ from customers.lifecycle.models import LifecycleRun, Stage
 from customers.lifecycle.stages.flows import count_stage_flows
 from customers.lifecycle.stages.freshness import find_missing_data_since
 from customers.orders.models import Order
+from recommendations.suggestions.backoffice.cards import DECIDE, build_cards
 
 FLOW_DAYS = 28
 FLOW_ROWS = 6
+MAX_SUGGESTIONS = 4
 Context = dict[str, Any]
 
 
@@ -66,8 +63,8 @@ def fill_home_page(request: HttpRequest, context: Context) -> Context:
     if may("lifecycle.view_customerprofile"):
         context["flow"] = flow = build_flow(as_of)
         sentences.append(flow["sentence"])
-    if all(map(may, suggestions.PERMISSIONS)):
-        context["suggestions"] = suggestions.list_suggestions(as_of=as_of)
+    if may(DECIDE):
+        context |= {"suggestions": build_cards(may=may, as_of=as_of, limit=MAX_SUGGESTIONS), "next": request.path}
     if context["steps"] and may("orders.view_order"):
         context["missing_data"] = onboarding.list_missing_data()
     context["verdict"] = number_formats.join_sentences(sentences)
@@ -204,24 +201,3 @@ def build_flow(as_of: datetime) -> Context:
 
 def count_moves(flows: list[dict[str, Any]], side: str, stage: str) -> int:
     return sum(flow["customers"] for flow in flows if flow[side] == stage and flow["from_stage"] != flow["to_stage"])
-
-
-@require_POST
-@staff_member_required
-def draft_campaign(request: HttpRequest, key: str) -> HttpResponse:
-    """Create the segment and campaign draft of a suggestion and open the draft."""
-    if not all(map(request.user.has_perm, suggestions.PERMISSIONS)):
-        raise PermissionDenied
-    suggestion = suggestions.SUGGESTIONS_BY_KEY.get(key)
-    if suggestion is None:
-        raise Http404(f"Unknown suggestion {key!r}.")
-    user = request.user if isinstance(request.user, User) else None
-    campaign, is_new = suggestions.create_draft(suggestion, by=user)
-    messages.info(
-        request,
-        _("Draft created. Nothing is sent before you launch it.")
-        if is_new
-        else _("There is a campaign for these customers already."),
-    )
-    page = "edit" if is_new and request.user.has_perm("campaigns.change_campaign") else "change"
-    return HttpResponseRedirect(reverse(f"admin:campaigns_campaign_{page}", args=[campaign.pk]))

@@ -26,7 +26,7 @@ class Area:
 
 
 AREAS: tuple[Area, ...] = (
-    Area("home", _("Home"), "home", (Tab("home", _("Home")),)),
+    Area("home", _("Home"), "home", (Tab("home", _("Home")), Tab("suggestions", _("Suggestions")))),
     Area(
         "customers",
         _("Customers"),

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.tables import Cell, Column, build_table
 from config.foundation.number_formats import format_count, format_percent
-from config.foundation.slow_figures import get_figures
+from config.foundation.slow_figures import get_figures_soon
 from customers.lifecycle.facts.amounts import get_amount_currency
 from recommendations.campaigns.backoffice.access import VIEW, check_permission
 from recommendations.campaigns.models import AudienceExport, Campaign, CampaignRun
@@ -51,11 +51,13 @@ def show_results(request: HttpRequest) -> HttpResponse:
     ).order_by("-created_at", "-id")
 
     def format_row(campaign: Campaign) -> dict[str, Any]:
-        results = get_figures(
+        results = get_figures_soon(
             name_results(campaign),
             CampaignResults,
             lambda: compute_results(campaign, as_of=now),
         )
+        if results is None:
+            return {"name": make_name_cell(campaign), "verdict": _("being counted")}
         return format_results(campaign, results, currency)
 
     return render_page(
@@ -79,7 +81,7 @@ def format_results(campaign: Campaign, results: CampaignResults, currency: str) 
     verdict = VERDICTS.get(comparison.verdict, "")
     total = comparison.revenue.total if comparison.revenue else None
     return {
-        "name": Cell(campaign.name, url=reverse("admin:campaigns_campaign_change", args=[campaign.pk])),
+        "name": make_name_cell(campaign),
         "verdict": verdict
         if comparison.is_final or comparison.revenue is None
         else _("%(verdict)s so far") % {"verdict": verdict},
@@ -90,3 +92,7 @@ def format_results(campaign: Campaign, results: CampaignResults, currency: str) 
         "holdout": format_percent(comparison.control.conversion_rate, 2),
         "effect": format_points(comparison.conversion.effect.value) if comparison.conversion else None,
     }
+
+
+def make_name_cell(campaign: Campaign) -> Cell:
+    return Cell(campaign.name, url=reverse("admin:campaigns_campaign_change", args=[campaign.pk]))

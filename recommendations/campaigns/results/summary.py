@@ -52,13 +52,14 @@ def compute_results(campaign: Campaign, *, as_of: datetime) -> CampaignResults:
     has_unfinished = any(run.status in UNFINISHED for run in runs)
     timeline = build_timeline(campaign, starts, window=window, has_unfinished=has_unfinished, as_of=as_of)
     members = build_members(campaign, runs, until=starts[-1] + window)
+    counted = count_outcomes(members, as_of=as_of, goal=GOAL_MEANINGS[Campaign.Goal(campaign.goal)])
     comparison = compare_groups(
-        count_outcomes(members, as_of=as_of, goal=GOAL_MEANINGS[Campaign.Goal(campaign.goal)]),
+        counted,
         treated=TREATED,
         control=HOLDOUT,
         holdout_share=float(campaign.holdout_share),
         timeline=timeline,
-        amounts=list_amounts(members, as_of=as_of),
+        amounts=list_amounts(members, as_of=as_of, counted=counted),
         complaints=(deliveries.complained, deliveries.sent),
     )
     return CampaignResults(as_of, len(starts), comparison, deliveries, sum_audience(runs))

@@ -18,6 +18,7 @@ register_pages(
             "flows:add-step",
             "flows:people",
             "flows:dry-run",
+            "flows:results",
             "flows:new",
         ),
     ),

@@ -3,7 +3,14 @@
 from django.contrib import admin
 from django.urls import path
 
-from recommendations.flows.backoffice import editor_pages, flow_page, list_pages, people_page, state_actions
+from recommendations.flows.backoffice import (
+    editor_pages,
+    flow_page,
+    list_pages,
+    people_page,
+    results_page,
+    state_actions,
+)
 
 wrap = admin.site.admin_view
 
@@ -16,6 +23,7 @@ urlpatterns = [
     path("<int:flow_id>/", wrap(flow_page.show_flow), name="flow"),
     path("<int:flow_id>/people/", wrap(people_page.show_people), name="people"),
     path("<int:flow_id>/people/save/", wrap(people_page.save_people), name="save-people"),
+    path("<int:flow_id>/results/", wrap(results_page.show_results), name="results"),
     path("<int:flow_id>/test/", wrap(flow_page.show_dry_run), name="dry-run"),
     path("<int:flow_id>/parts/<slug:part>/", wrap(editor_pages.edit_part), name="part"),
     path("<int:flow_id>/parts/<slug:part>/remove/", wrap(editor_pages.remove_part), name="remove-part"),

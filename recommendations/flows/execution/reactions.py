@@ -18,6 +18,7 @@ from recommendations.flows.capture.catalog import signal_interested
 from recommendations.flows.capture.event_names import normalize_event
 from recommendations.flows.capture.taken_signals import TakenSignal, take_signals
 from recommendations.flows.execution.history import StayHistory, read_history
+from recommendations.flows.execution.holdout import EntryHoldout
 from recommendations.flows.execution.people import select_matching
 from recommendations.flows.execution.published_graphs import load_graphs
 from recommendations.flows.execution.signal_events import build_entry_events, find_stop, read_properties_of
@@ -32,10 +33,11 @@ from recommendations.flows.execution.stays import (
 )
 from recommendations.flows.machine.decisions import matches_filters, may_enter
 from recommendations.flows.machine.graph import FlowGraph
-from recommendations.flows.models import Flow, FlowListener, FlowVersion
+from recommendations.flows.models import Flow, FlowEntry, FlowListener, FlowVersion
 from recommendations.flows.queued_messages import StoppedPerson, cancel_for_stopped
 
 LOCK_NAME = "flows.signals"
+HELD_OUT = FlowEntry.Status.HELD_OUT.value
 CHUNK_SIZE = 2_000
 # an event that is uploaded later than this starts nothing: nobody wants a basket reminder for last week's basket
 MAX_TRIGGER_AGE = timedelta(days=1)
@@ -180,6 +182,7 @@ class SignalReaction:
         self.entered: list[Stay] = []
         self.changed: dict[int, Stay] = {}
         self.history = StayHistory()
+        self.holdout = EntryHoldout()
         self.eligible: dict[int, set[int]] = {}  # version → customers who match its filter
         self.triggered: set[tuple[int, int]] = set()  # version, signal
         self.events: dict[int, dict[str, Any]] = {}  # signal → what templates get as event
@@ -201,6 +204,7 @@ class SignalReaction:
             for version in self.listening.triggers.get((signal.kind, signal.name), ()):
                 self.enter(version, signal)
         insert_stays(self.entered, now=self.now)
+        self.holdout.store(at=self.now)
         update_stays(sorted(self.changed.values(), key=lambda stay: stay.id))
         cancel_for_stopped(self.stopped, now=self.now)
 
@@ -221,7 +225,9 @@ class SignalReaction:
                     self.triggered.add((version.pk, signal.pk))
                     triggering.append(signal)
         self.events = build_entry_events(triggering)
-        self.history = read_history({by_version[pk].flow_id: customers for pk, customers in candidates.items()})
+        by_flow = {by_version[pk].flow_id: customers for pk, customers in candidates.items()}
+        self.history = read_history(by_flow)
+        self.holdout.load(by_flow)
         for pk, customers in candidates.items():
             condition = self.listening.graphs[pk].condition
             self.eligible[pk] = select_matching(condition or {"all": []}, sorted(customers), as_of=self.now)
@@ -266,9 +272,13 @@ class SignalReaction:
             due_at=self.now,
             occurrence=signal.occurrence,
         )
-        self.active[customer_id][version.flow_id] = stay
         self.history.add(key, signal.occurrence, signal.at)
         self.entered.append(stay)
+        if self.holdout.decide(flow_id=version.flow_id, customer_id=customer_id):
+            stay.status, stay.finished_at = HELD_OUT, self.now
+            self.counts[version.pk, "", HELD_OUT] += 1
+            return
+        self.active[customer_id][version.flow_id] = stay
         self.counts[version.pk, "", "entered"] += 1
         self.counts[version.pk, graph.first, "arrived"] += 1
 

@@ -18,6 +18,7 @@ from rest_framework.views import APIView
 
 from customers.identity.models import Identifier
 from customers.identity.personal_data.masking import mask_id, may_see_personal
+from customers.lifecycle.facts.amounts import get_amount_currency
 from recommendations.flows.definition_checks import DefinitionError
 from recommendations.flows.models import Flow, FlowEntry
 from recommendations.flows.problem_messages import describe_problem
@@ -35,10 +36,13 @@ from recommendations.flows.recipes.registry import RECIPES, RecipeError, create_
 from recommendations.flows.rest.serializers import (
     EndFlowSerializer,
     FlowEntrySerializer,
+    FlowResultsSerializer,
     FlowSerializer,
     RecipeRequestSerializer,
     RecipeSerializer,
 )
+from recommendations.flows.results import compute_flow_results
+from recommendations.measurement.presentation.sentences import describe_comparison
 
 READ, WRITE = "flows:read", "flows:write"
 
@@ -69,6 +73,9 @@ class FlowList(generics.ListCreateAPIView[Flow]):
                 description=values.get("description", ""),
                 definition=values.get("definition"),
             )
+            serializer.instance.holdout_share = values.get("holdout_share", serializer.instance.holdout_share)
+            serializer.instance.attribution_days = values.get("attribution_days", serializer.instance.attribution_days)
+            serializer.instance.save(update_fields=["holdout_share", "attribution_days"])
         except FlowKeyTakenError as error:
             raise FlowConflictError(str(error)) from error
 
@@ -192,6 +199,20 @@ class FlowEntries(generics.ListAPIView[FlowEntry]):
         for entry in page or ():
             entry.user_id = mask_id(entry.user_id, with_personal=with_personal) if entry.user_id else None
         return page
+
+
+class FlowResultsView(APIView):
+    """What the flow caused: revenue, margin, orders and conversions against the holdout group."""
+
+    required_scopes: ClassVar[dict[str, str]] = {"GET": READ}
+
+    @extend_schema(operation_id="flows_results", responses=FlowResultsSerializer)
+    def get(self, request: Request, key: str) -> Response:
+        results = compute_flow_results(get_object_or_404(Flow, key=key), as_of=timezone.now())
+        currency = get_amount_currency()
+        headline = describe_comparison(results.comparison, currency)
+        values = {**vars(results.comparison), "goal": results.goal, "currency": currency, "headline": headline}
+        return Response(FlowResultsSerializer(values).data)
 
 
 class RecipeList(APIView):

@@ -1,5 +1,6 @@
 """Serializers of flows."""
 
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from django.utils.translation import gettext_lazy as _
@@ -8,8 +9,9 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from config.foundation.rest.strict_types import StrictTypesMixin
-from recommendations.flows.models import Flow, FlowEntry
+from recommendations.flows.models import MAX_HOLDOUT_SHARE, Flow, FlowEntry
 from recommendations.flows.publishing import get_current, get_draft
+from recommendations.measurement.result_serializers import ComparisonSerializer
 
 
 @extend_schema_field(OpenApiTypes.OBJECT)
@@ -22,6 +24,14 @@ class FlowSerializer(StrictTypesMixin, serializers.ModelSerializer[Flow]):
 
     definition = FlowDefinitionField(
         write_only=True, required=False, help_text=_("The draft: trigger, filter, reentry, goal, exits and steps.")
+    )
+    holdout_share = serializers.DecimalField(
+        max_digits=5,
+        decimal_places=4,
+        min_value=Decimal(0),
+        max_value=MAX_HOLDOUT_SHARE,
+        required=False,
+        help_text=_("0.1 keeps one customer in ten out of the flow, to measure what it earns. 0: no holdout group."),
     )
     draft = serializers.SerializerMethodField(help_text=_("The definition that is being edited; null without one."))
     current = serializers.SerializerMethodField(
@@ -41,6 +51,8 @@ class FlowSerializer(StrictTypesMixin, serializers.ModelSerializer[Flow]):
             "definition",
             "draft",
             "current",
+            "holdout_share",
+            "attribution_days",
             "created_at",
             "published_at",
             "ended_at",
@@ -71,6 +83,16 @@ class FlowSerializer(StrictTypesMixin, serializers.ModelSerializer[Flow]):
         if not isinstance(definition, dict):
             raise serializers.ValidationError(_("Send the definition as an object."), code="type")
         return definition
+
+
+class FlowResultsSerializer(ComparisonSerializer):
+    """What a flow caused: those who entered against those who were held out, by intent to treat."""
+
+    currency = serializers.CharField()
+    headline = serializers.CharField(
+        help_text=_("What the flow earned and how sure it is, in the language of the request.")
+    )
+    goal = serializers.CharField(help_text=_("The event that counts as reached."))
 
 
 class EndFlowSerializer(StrictTypesMixin, serializers.Serializer[Any]):

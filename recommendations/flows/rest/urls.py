@@ -13,5 +13,6 @@ urlpatterns = [
     path("flows/<slug:key>/pause/", api.FlowPause.as_view(), name="flow-pause"),
     path("flows/<slug:key>/resume/", api.FlowResume.as_view(), name="flow-resume"),
     path("flows/<slug:key>/end/", api.FlowEnd.as_view(), name="flow-end"),
+    path("flows/<slug:key>/results/", api.FlowResultsView.as_view(), name="flow-results"),
     path("flows/<slug:key>/entries/", api.FlowEntries.as_view(), name="flow-entries"),
 ]

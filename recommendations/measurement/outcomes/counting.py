@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import connection
 from psycopg import sql
 
+from config.foundation.array_types import Floats
 from config.foundation.shop.profile import get_time_zone_name
 from customers.lifecycle.facts.amounts import build_amount_currency, build_net_amount
 from customers.segments.event_counts.meanings import BOUGHT
@@ -27,6 +28,7 @@ from recommendations.measurement.statistics.moments import GroupMoments
 
 WHOLE = ""  # the part of a breakdown that has everybody
 SIZE = len(OutcomeColumn)
+MAX_BOOTSTRAPPED = 100_000
 PAIRS = tuple(combinations_with_replacement(range(SIZE), 2))
 
 MEMBER = sql.SQL("""
@@ -77,9 +79,9 @@ valued AS (
     FROM member m CROSS JOIN costs LEFT JOIN spent s ON s.customer_id = m.customer_id
     LEFT JOIN withdrawn w ON w.customer_id = m.customer_id {joined}
 )
-SELECT part, member_group, (SELECT coverage FROM costs), count(*), count(*) FILTER (WHERE has_clicked),
+SELECT parts, member_group, (SELECT coverage FROM costs), count(*), count(*) FILTER (WHERE has_clicked),
        sum(orders_after_click)::bigint, sum(revenue_after_click), {sums}
-FROM valued CROSS JOIN LATERAL unnest(parts) AS part
+FROM valued
 GROUP BY 1, 2
 """)
 # Events are counted by day, with the seconds of the day of the first and the last one: what happened on the day of the start but
@@ -186,18 +188,37 @@ def count_outcomes(members: Members, *, as_of: datetime, goal: str = BOUGHT) -> 
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         rows = cursor.fetchall()
-    parts: dict[str, dict[str, GroupOutcomes]] = {}
-    for part, group, _coverage, customers, clicked, orders, revenue, *sums in rows:
-        moments = build_moments(customers, sums)
-        parts.setdefault(part, {})[group] = GroupOutcomes(moments, clicked, int(orders), float(revenue))
+    parts = sum_by_part(rows)
     coverage = float(rows[0][2]) if rows else 0.0
     orders = sum(group.orders for group in parts.get(WHOLE, {}).values())
     basis = choose_margin_basis(coverage=coverage, orders=orders, margin_share=settings.VALUE_MARGIN)
     return CountedOutcomes(parts, basis, coverage)
 
 
-def list_amounts(members: Members, *, as_of: datetime) -> dict[str, list[float]]:
-    """Return the revenue of each customer who has one other than 0, by group: what a bootstrap draws from."""
+def sum_by_part(rows: Sequence[Sequence[Any]]) -> dict[str, dict[str, GroupOutcomes]]:
+    """Return the outcomes by part and group; rows have one per combination of parts, of which every customer is in one only."""
+    totals: dict[tuple[str, str], Floats] = {}
+    for names, group, _coverage, *numbers in rows:
+        figures = np.array(numbers, np.float64)
+        for part in names:
+            total = totals.get((part, group))
+            totals[part, group] = figures if total is None else total + figures
+    parts: dict[str, dict[str, GroupOutcomes]] = {}
+    for (part, group), (customers, clicked, orders, revenue, *sums) in totals.items():
+        moments = build_moments(round(customers), sums)
+        parts.setdefault(part, {})[group] = GroupOutcomes(moments, round(clicked), round(orders), float(revenue))
+    return parts
+
+
+def list_amounts(
+    members: Members, *, as_of: datetime, counted: CountedOutcomes | None = None
+) -> dict[str, list[float]]:
+    """Return the revenue of each customer who has one other than 0, by group: what a bootstrap draws from.
+
+    counted: their outcomes; with more than MAX_BOOTSTRAPPED buyers nothing is read, as the other intervals hold for so many.
+    """
+    if counted and sum(group.buyers for group in counted.parts.get(WHOLE, {}).values()) > MAX_BOOTSTRAPPED:
+        return {}
     statement = sql.SQL("{}{}").format(build_member_part(members), LIST_AMOUNTS)
     with connection.cursor() as cursor:
         cursor.execute(statement, build_values(members, as_of=as_of))

@@ -28,7 +28,10 @@ def describe_comparison(comparison: GroupComparison, currency: str) -> str:
             "The group sizes do not match the holdout share, and the mismatch is too large to be random. Customers were not "
             "assigned at random, so the difference is not the effect of the message."
         )
-    sentences = [describe_revenue(comparison, currency)]
+    if not comparison.treated.orders and not comparison.control.orders:
+        sentences = [_("No customer of either group has ordered yet, so nothing can be said about the effect.")]
+    else:
+        sentences = [describe_revenue(comparison, currency)]
     if not comparison.is_final:
         sentences.append(describe_waiting(comparison))
     if comparison.verdict == Verdict.TOO_FEW and comparison.detectability is not None:

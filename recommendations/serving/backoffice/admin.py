@@ -1,18 +1,16 @@
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 
 from config.foundation.admin.read_only import AddDisabled, DeleteDisabled, ReadOnlyPermissions
-from recommendations.engine.placements import FOR_YOU
 from recommendations.serving.backoffice import audience_page, pages, rule_preview_page
 from recommendations.serving.backoffice.performance import page as performance_page
 from recommendations.serving.backoffice.placements import page as placements_page
+from recommendations.serving.backoffice.placements.settings_form import PlacementSettingsForm
 from recommendations.serving.backoffice.search import admin as search_admin
 from recommendations.serving.models import (
     PerformanceDay,
@@ -21,7 +19,6 @@ from recommendations.serving.models import (
     PositionBiasRun,
     Preview,
 )
-from recommendations.training.models import ModelVersion
 
 __all__ = ["search_admin"]  # registers the admin pages of search
 
@@ -54,60 +51,6 @@ class PreviewAdmin(ReadOnlyPermissions, ModelAdmin):
 
     def customer_view(self, request: HttpRequest, customer_id: int) -> HttpResponse:
         return pages.show_customer_page(request, model_admin=self, customer_id=customer_id)
-
-
-class PlacementSettingsForm(forms.ModelForm):
-    class Meta:
-        model = PlacementSettings
-        exclude = ["placement"]  # noqa: DJ006 — every other field, including future ones
-        help_texts = {
-            "switch": gettext_lazy(
-                "“Automatic” shows the placement if an evaluation has found it better than its fallback. Placements that were never "
-                "evaluated stay off, except popular, new, recently viewed and similar products and “For you”. “On” shows it in any case."
-            ),
-            "weights": gettext_lazy(
-                "Weight of each algorithm, such as {“item-knn”: 0.6, “content”: 0.4}. If empty, the trained weights are used. Weights set "
-                "here are used even for algorithms that the training found unhelpful."
-            ),
-        }
-
-    def clean_weights(self) -> dict[str, float]:
-        """Check that every key is an algorithm of the active model and every weight a number."""
-        weights = self.cleaned_data["weights"] or {}
-        known = list_active_components()
-        if not isinstance(weights, dict):
-            raise forms.ValidationError(_("Enter a JSON object of algorithms and weights, such as {“item-knn”: 0.6}."))
-        for name, share in weights.items():
-            if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1000:
-                raise forms.ValidationError(
-                    _("%(algorithm)s: %(weight)s is not a valid weight (0 to 1000).")
-                    % {"algorithm": name, "weight": share}
-                )
-            if known and name not in known:
-                raise forms.ValidationError(
-                    _("Unknown algorithm %(algorithm)s; the active model has: %(valid)s.")
-                    % {"algorithm": name, "valid": ", ".join(sorted(known))}
-                )
-        if weights and not any(weights.values()):
-            raise forms.ValidationError(
-                _("At least one weight must be above 0. Leave the field empty to use the trained weights.")
-            )
-        return weights
-
-    def clean_fallback(self) -> str:
-        fallback = self.cleaned_data["fallback"]
-        if fallback and fallback == self.instance.placement:
-            raise forms.ValidationError(_("A placement cannot be its own fallback. Choose another one."))
-        return fallback
-
-
-def list_active_components() -> set[str]:
-    parameters = (
-        ModelVersion.objects.filter(scenario=FOR_YOU, status=ModelVersion.Status.ACTIVE)
-        .values_list("parameters", flat=True)
-        .first()
-    )
-    return set((parameters or {}).get("components", {}))
 
 
 @admin.register(PlacementSettings)

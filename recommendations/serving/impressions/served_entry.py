@@ -1,18 +1,31 @@
 """One served response on its way from the worker to the table."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 MAX_PRODUCTS = 1000  # the limit of POST /rank/
 MAX_FEATURES = 2_000
+MAX_EXPERIMENTS = 10
 
 ShortText = Annotated[str, Meta(max_length=64)]
 IdentifierText = Annotated[str, Meta(max_length=255)]
 NameText = Annotated[str, Meta(max_length=100)]
 ProductIdText = Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class ServedVariant(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields=True, gc=False):
+    """The variant of an experiment in which the response was served.
+
+    ``unit_kind``: which identifier of the request decided. ``propensity``: the probability with which the variant was chosen.
+    """
+
+    experiment_id: Annotated[int, Meta(ge=1)]
+    variant_id: Annotated[int, Meta(ge=1)]
+    unit_kind: Literal["user_id", "anonymous_id"]
+    propensity: Annotated[float, Meta(gt=0, le=1)]
 
 
 # array_like leaves out the names of fields, and gc=False keeps entries out of garbage collections: they refer to no cycles
@@ -22,7 +35,7 @@ class ServedEntry(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_f
     ``product_ids``: in the order shown, from ``first_rank`` on (1 is the top of the first page).
 
     ``user_id`` and ``anonymous_id`` are those of the request, "" without one. ``order_features``: of a page of search results, see
-    `search.order.features`.
+    `search.order.features`. ``variants``: of the experiments that decided about the response; ``arm`` names them.
     """
 
     recommendation_id: Annotated[str, Meta(min_length=1, max_length=64)]
@@ -37,6 +50,7 @@ class ServedEntry(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_f
     first_rank: Annotated[int, Meta(ge=1, le=2_000_000)]
     product_ids: Annotated[list[ProductIdText], Meta(max_length=MAX_PRODUCTS)]
     order_features: Annotated[list[float], Meta(max_length=MAX_FEATURES)] | None = None
+    variants: Annotated[list[ServedVariant], Meta(max_length=MAX_EXPERIMENTS)] | None = None
 
 
 pack_entry = msgspec.msgpack.Encoder().encode

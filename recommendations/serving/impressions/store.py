@@ -22,6 +22,7 @@ from config.foundation.database.array_parameters import (
 )
 from config.foundation.valkey import ValkeyDownError
 from recommendations.serving.impressions import stream
+from recommendations.serving.impressions.exposures import insert_exposures
 from recommendations.serving.impressions.served_entry import DamagedEntryError, ServedEntry, unpack_entry
 from recommendations.serving.impressions.stream import StreamEntry
 from recommendations.serving.state.suppression import hash_name
@@ -174,7 +175,9 @@ def insert_entries(entries: Sequence[ServedEntry]) -> int:
     ):
         register_array_dumpers(cursor)
         cursor.execute(INSERT_IMPRESSIONS, columns, prepare=True)
-        return cursor.rowcount
+        stored = cursor.rowcount
+        insert_exposures(cursor, entries)
+        return stored
 
 
 def format_numbers(values: Sequence[float] | None) -> str:

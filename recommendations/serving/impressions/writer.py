@@ -8,6 +8,7 @@ from collections import deque
 
 from config.foundation.valkey import ValkeyDownError
 from recommendations.serving.impressions import stream
+from recommendations.serving.impressions.exposures import keep_served_variants
 from recommendations.serving.impressions.served_entry import ServedEntry, pack_entry
 
 FLUSH_SECONDS = 0.05
@@ -73,6 +74,7 @@ class ImpressionQueue:
                 dropped = self.dropped
                 try:
                     stream.append_entries(self._pack_entries(batch), dropped=dropped)
+                    keep_served_variants(batch)
                 except ValkeyDownError as error:
                     self.waiting.extendleft(reversed(batch))
                     self._report_down(error)

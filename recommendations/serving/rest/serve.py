@@ -7,6 +7,7 @@ from functools import cache
 from prometheus_client import Counter, Histogram
 
 from customers.events.recent.interactions import RecentActivity
+from recommendations.serving.experiments.assigning import list_served_variants, name_arms
 from recommendations.serving.impressions.served_entry import ServedEntry
 from recommendations.serving.impressions.writer import record_impression
 from recommendations.serving.rank import RankRequest, rank_products
@@ -42,7 +43,7 @@ def serve_recommendations(
     source: StateLoader = loader,
 ) -> bytes:
     """Return the JSON of a recommendation response and record it. Errors: see `recommend`."""
-    response = recommend(request=request, now=now, activity=activity, source=source)
+    response = recommend(request=request, now=now, activity=activity, source=source, is_assigned=True)
     record_response(response, user_id=request.user_id, anonymous_id=request.anonymous_id, now=now)
     return encode_for_caller(response, request)
 
@@ -55,7 +56,7 @@ def serve_ranking(
     source: StateLoader = loader,
 ) -> bytes:
     """Return the JSON of a ranking and record it. Errors: see `rank_products`."""
-    response = rank_products(request=request, now=now, activity=activity, source=source)
+    response = rank_products(request=request, now=now, activity=activity, source=source, is_assigned=True)
     record_response(response, user_id=request.user_id, anonymous_id=request.anonymous_id, now=now)
     return encode_for_caller(response, request)
 
@@ -74,13 +75,13 @@ def encode_for_caller(
 def record_response(response: RecommendationResponse, *, user_id: str, anonymous_id: str, now: datetime) -> None:
     """Count the response and record an impression.
 
-    Without identifiers for a visitor who refused personalization.
+    Without identifiers for a visitor who refused personalization. An empty list counts too if an experiment decided about it.
     """
     get_response_timer(response.scenario).observe(response.took_ms / 1000)
     if response.fallback is not None:
         FALLBACKS.labels(response.scenario, response.fallback_reason or "").inc()
     items = response.items
-    if items:
+    if items or response.assignments:
         record_impression(
             ServedEntry(
                 recommendation_id=response.recommendation_id,
@@ -89,13 +90,21 @@ def record_response(response: RecommendationResponse, *, user_id: str, anonymous
                 anonymous_id=anonymous_id if response.is_identifiable else "",
                 model_version=response.model_version,
                 strategy=response.strategy,
-                arm=None,
+                arm=name_arms(response.assignments),
                 fallback=response.fallback,
                 served_at=now,
-                first_rank=items.first_rank if isinstance(items, ItemColumns) else items[0].rank,
+                first_rank=find_first_rank(items),
                 product_ids=list_product_ids(items),
+                variants=list_served_variants(response.assignments),
             )
         )
+
+
+def find_first_rank(items: Sequence[RecommendedItem]) -> int:
+    """Return the rank of the first item; 1 for an empty list."""
+    if isinstance(items, ItemColumns):
+        return items.first_rank
+    return items[0].rank if items else 1
 
 
 def list_product_ids(items: Sequence[RecommendedItem]) -> list[str]:

@@ -99,10 +99,10 @@ class ShopQuery(models.Model):
 
 
 class SearchOrder(models.Model):
-    """How much popularity and taste count among equal matches, learned from clicks every night; one row.
+    """How much popularity and taste count among equal matches, learned from clicks every night; one row, and one that an experiment chose.
 
     popularity, personal: exponents of their factors, 1 by default. gain: by how much the share of correctly ordered pairs of later pages
-    exceeds that of the defaults; is_served: whether its interval is above 0.
+    exceeds that of the defaults; is_served: whether its interval is above 0. is_promoted: chosen by an experiment, which wins over learning.
     """
 
     learned_at = models.DateTimeField(_("updated at"))
@@ -114,6 +114,7 @@ class SearchOrder(models.Model):
     gain_low = models.FloatField(_("lower limit of the gain"), null=True)
     gain_high = models.FloatField(_("upper limit of the gain"), null=True)
     is_served = models.BooleanField(_("served"), default=False)
+    is_promoted = models.BooleanField(_("promoted from an experiment"), default=False, db_default=False)
 
     class Meta:
         verbose_name = _("search order")

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from config.foundation.array_types import Flags, Rows
 from recommendations.engine.text_search import Matches, ScoredQuery
+from recommendations.experiments.assignment import VariantAssignment
 from recommendations.serving.expressions.attributes import CATALOG_PREFIX
 from recommendations.serving.expressions.expression import bind_boosts, bind_expression
 from recommendations.serving.search.cursor import read_cursor, write_cursor
@@ -51,6 +52,7 @@ class SearchPage:
     matches: Matches | None = None
     understood: SearchRequest | None = None  # with the prices of the query as filters
     took_ms: float = 0.0
+    assignments: tuple[VariantAssignment, ...] = ()  # the variants of the experiments that decided about it
 
 
 def search(

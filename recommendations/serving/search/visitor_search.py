@@ -5,14 +5,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from customers.events.recent.interactions import RecentActivity
+from customers.events.recent.interactions import RecentActivity, read_recent_activity
+from recommendations.experiments.assignment import VariantAssignment
+from recommendations.serving.experiments.assigning import choose_variants
+from recommendations.serving.experiments.names import SEARCH_ORDER
 from recommendations.serving.expressions.attributes import CATALOG_PREFIX, is_public
 from recommendations.serving.expressions.parsing import describe_internal_attributes, find_internal_attributes
+from recommendations.serving.search.order.weights import vary_order
 from recommendations.serving.search.personalization import get_personal_scores, get_popularity_scores
 from recommendations.serving.search.request import InvalidSearchError, SearchRequest, SearchSort
 from recommendations.serving.search.search import SearchPage, search
 from recommendations.serving.search.search_rules import SearchRules
 from recommendations.serving.search.searcher import Searcher, searcher
+from recommendations.serving.search.snapshot import SearchSnapshot
 from recommendations.serving.state.loader import ServingState
 
 SCENARIO = "search"
@@ -47,10 +52,12 @@ def run_search(
     source: Searcher = searcher,
     activity: RecentActivity | None = None,
     rules: RulesFor = apply_shop_rules,
+    is_assigned: bool = False,
 ) -> SearchPage:
     """Return the page of a request.
 
-    activity: what Valkey knows about the visitor, if the caller has read it already. rules: used instead of the shop's.
+    activity: what Valkey knows about the visitor, if the caller has read it already. rules: used instead of the shop's. is_assigned: whether
+    running experiments decide too, as for visitors of the shop.
 
     Raises:
         InvalidSearchError: the cursor does not belong to this search, or the filter is not for browsers.
@@ -60,9 +67,13 @@ def run_search(
         raise InvalidSearchError(errors)
     snapshot = source.get_snapshot(now=now)
     started = time.perf_counter()
+    assignments: tuple[VariantAssignment, ...] = ()
+    if is_assigned and snapshot.state.variants.running and request.identifiers:
+        activity = read_recent_activity(identifiers=request.identifiers) if activity is None else activity
+        snapshot, request, assignments = apply_variants(snapshot, request, activity)
     scored_request = request if request.sort == SearchSort.RELEVANCE else replace(request, personalised=False)
     with get_personal_scores(request=scored_request, state=snapshot.state, now=now, activity=activity) as scores:
-        return search(
+        page = search(
             request,
             snapshot=snapshot,
             personal_scores=scores,
@@ -71,3 +82,23 @@ def run_search(
             now=now,
             started=started,
         )
+    return replace(page, assignments=assignments) if assignments else page
+
+
+def apply_variants(
+    snapshot: SearchSnapshot, request: SearchRequest, activity: RecentActivity
+) -> tuple[SearchSnapshot, SearchRequest, tuple[VariantAssignment, ...]]:
+    """Return snapshot and request as the visitor's variants change them."""
+    chosen = choose_variants(
+        snapshot.state,
+        scenario=SCENARIO,
+        user_id=request.user_id,
+        anonymous_id=request.anonymous_id,
+        activity=activity,
+    )
+    if chosen.is_held_out:
+        return snapshot, replace(request, personalised=False), chosen.assignments
+    for assigned in chosen.assignments:
+        if assigned.experiment.kind == SEARCH_ORDER and assigned.variant.config:
+            snapshot = replace(snapshot, order=vary_order(snapshot.order, assigned.variant.config))
+    return snapshot, request, chosen.assignments

@@ -1,7 +1,7 @@
 """The weighted ensemble of every placement, compiled to score one history at a time."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -41,13 +41,11 @@ class CompiledBlends:
     @classmethod
     def compile(cls, *, model: ServingModel, placements: PlacementConfigs, n: int) -> "CompiledBlends":
         """Compile the ensembles for n rows of the product index."""
-        by_placement = {FOR_YOU: OnlineEnsemble(model.blend, n)}
-        for name, placement in PLACEMENTS.items():
-            # the trained weights of for-you are those of the model itself
-            trained = {} if name == FOR_YOU else model.scenarios.get(name, {}).get("weights")
-            blend = select_components(model.blend, placements[name].weights or trained or placement.weights)
+        by_placement = {}
+        for name in PLACEMENTS:
+            blend = _compile_placement(name, model=model, placements=placements, n=n)
             if blend is not None:
-                by_placement[name] = OnlineEnsemble(blend, n, for_similar=placement.start == PlacementInput.PRODUCTS)
+                by_placement[name] = blend
         visit = OnlineEnsemble(model.visit_blend, n) if model.visit_blend is not None else None
         switched_off = frozenset(name for name in PLACEMENTS if _is_off(name, model=model, placements=placements))
         learned = model.scenarios.get(FOR_YOU, {}).get("visit") or {}
@@ -68,6 +66,18 @@ class CompiledBlends:
             content,
         )
 
+    def vary(
+        self, name: str, *, model: ServingModel, placements: PlacementConfigs, n: int, has_weights: bool
+    ) -> "CompiledBlends":
+        """Return these ensembles with other settings of one placement; the others are shared. has_weights: its weights differ too."""
+        by_placement = dict(self.by_placement)
+        blend = _compile_placement(name, model=model, placements=placements, n=n) if has_weights else None
+        if blend is not None:
+            by_placement[name] = blend
+        off = {name} if _is_off(name, model=model, placements=placements) else set()
+        width = max(self.width, find_max_width(list(by_placement.values())))
+        return replace(self, by_placement=by_placement, switched_off=(self.switched_off - {name}) | off, width=width)
+
     def warm_up(self, model: ServingModel) -> None:
         """Score and explain once with each ensemble.
 
@@ -86,6 +96,20 @@ class CompiledBlends:
             workspace = Workspace(blend.n, blend.width)
             for start in histories:
                 _explain_once(blend, start, workspace, support)
+
+
+def _compile_placement(
+    name: str, *, model: ServingModel, placements: PlacementConfigs, n: int
+) -> OnlineEnsemble | None:
+    """Return the ensemble of a placement; None if the model has none of its components."""
+    placement, weights = PLACEMENTS[name], placements[name].weights
+    # the trained weights of for-you are those of the model itself
+    trained = {} if name == FOR_YOU else model.scenarios.get(name, {}).get("weights")
+    blend = select_components(model.blend, weights or trained or placement.weights)
+    is_for_similar = placement.start == PlacementInput.PRODUCTS
+    if blend is not None:
+        return OnlineEnsemble(blend, n, for_similar=is_for_similar)
+    return OnlineEnsemble(model.blend, n) if name == FOR_YOU else None
 
 
 def select_components(blend: WeightedEnsemble, weights: Mapping[str, float]) -> WeightedEnsemble | None:

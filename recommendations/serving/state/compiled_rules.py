@@ -17,7 +17,7 @@ from recommendations.merchandising.rules.storage import load_rules, read_rules_f
 from recommendations.merchandising.segment_members.member_file import SegmentMemberReader
 from recommendations.serving.state.product_index import ProductIndex
 from recommendations.serving.state.product_values import CATALOG_PREFIX
-from recommendations.serving.state.settings import PlacementConfigs
+from recommendations.serving.state.settings import PlacementConfig, PlacementConfigs
 
 type Factors = npt.NDArray[np.float32]
 
@@ -103,16 +103,20 @@ def read_compiled_rules(
     book = RuleBook.compile(rules=rules, columns=make_product_columns(products), now=now) if rules else RuleBook()
     business_factors = {}
     for name in PLACEMENTS:
-        config = placements[name]
-        factors = compute_business_factors(
-            margin=products.margin,
-            stock=products.stock,
-            margin_weight=config.margin_weight,
-            stock_weight=config.stock_weight,
-        )
+        factors = compile_business_factors(products, placements[name])
         if factors is not None:
             business_factors[name] = factors
     return CompiledRules(book, business_factors, before.members, fingerprint)
+
+
+def compile_business_factors(products: ProductIndex, config: PlacementConfig) -> Factors | None:
+    """Return the multipliers from margin and stock in a placement; None if it ignores both."""
+    return compute_business_factors(
+        margin=products.margin,
+        stock=products.stock,
+        margin_weight=config.margin_weight,
+        stock_weight=config.stock_weight,
+    )
 
 
 def make_product_columns(products: ProductIndex) -> RuleProductColumns:

@@ -27,6 +27,8 @@ from catalog.models import Product
 from config.foundation.database.wait_limits import limit_database_wait, stop_limiter
 from recommendations.engine import IdMap
 from recommendations.engine.variety.product_groups import ProductGroups
+from recommendations.experiments.running import read_running_experiments
+from recommendations.serving.experiments.variant_states import NO_VARIANTS, VariantStates, compile_variants
 from recommendations.serving.state.compiled_blends import CompiledBlends
 from recommendations.serving.state.compiled_rules import CompiledRules, read_compiled_rules
 from recommendations.serving.state.model import ServingModel
@@ -63,8 +65,8 @@ class ServingState:
     """Everything that responses are computed from.
 
     name: the announced name of the model version or its refresh; "" without a model. number: differs between any two
-    states, as the key of caches outside. cache: values that other modules compute from this state. groups: variants and nearly
-    identical products; groups_of: what they were built from.
+    states, as the key of caches outside. variants: of running experiments. cache: values that other modules compute from this
+    state. groups: variants and nearly identical products; groups_of: what they were built from.
     """
 
     name: str
@@ -77,6 +79,7 @@ class ServingState:
     rules: CompiledRules = field(default_factory=CompiledRules)
     groups: ProductGroups = field(default_factory=lambda: ProductGroups.create_empty(0))
     groups_of: "GroupSources | None" = None
+    variants: VariantStates = NO_VARIANTS
     number: int = field(default_factory=lambda: next(_state_numbers))
     cache: dict[str, Any] = field(default_factory=dict)
 
@@ -253,6 +256,7 @@ class StateLoader:
             blends = CompiledBlends.compile(model=state.model, placements=state.placements, n=state.products.n)
             blends.warm_up(state.model)
             state = replace(state, blends=blends)
+        state = compile_variants(state, read_running_experiments(state.variants.running))
         if self.warm_up is not None and state.model is not None:
             self.warm_up(state, now)
             self.warm_up = None

@@ -22,6 +22,7 @@ from customers.lifecycle.refresh.nightly import refresh_profiles
 from customers.orders.models import OrderEvent, OrderImport
 from customers.segments.models import SegmentAddition, SegmentMember
 from recommendations.campaigns.models import Campaign
+from recommendations.experiments.models import ExperimentExposure
 from recommendations.merchandising.models import Rule
 from recommendations.sending.models import Delivery, DeliveryEvent
 from recommendations.sending.suppressions.suppression_list import suppress_email
@@ -37,6 +38,7 @@ from tests.makers import (
     make_segment,
     make_source,
 )
+from tests.recommendations.experiments.makers import make_experiment
 from tests.recommendations.flows.makers import make_live_flow, wait
 from tests.recommendations.messaging.makers import make_template
 from tests.recommendations.offers.makers import make_offer
@@ -189,6 +191,14 @@ def plant_sales(customer: Customer, other: Customer, product: Any, exports: Path
     campaign = Campaign.objects.create(key="spring", name="Spring", segment=segment, holdout_share=0)
     make_template(key="spring")
     make_offer("spring")
+    experiment = make_experiment("spring")
+    ExperimentExposure.objects.create(
+        experiment=experiment,
+        variant=experiment.variants.get(key="b"),
+        unit_key=f"user_id:{USER_ID}",
+        customer=customer,
+        exposed_at=NOON,
+    )
     make_live_flow([wait("pause", days=1)], name="Spring")
     return SimpleNamespace(
         order=order,

@@ -2,11 +2,13 @@
 
 from customers.feedback.models import Review
 from recommendations.campaigns.models import Campaign
+from recommendations.experiments.models import Experiment
 from recommendations.flows.publishing import create_flow
 from recommendations.merchandising.choices import RuleAction
 from recommendations.merchandising.models import Rule
 from recommendations.offers.models import Offer, OfferExposure
 from tests.makers import NOON, make_consent, make_customer, make_order, make_product, make_profile, make_segment
+from tests.recommendations.experiments.makers import make_experiment
 
 SAMPLE_IDS = {
     "product_id": "kettle",
@@ -24,7 +26,7 @@ SAMPLE_IDS = {
 
 
 def make_sample_objects() -> None:
-    """Make a product, a customer with an order, a review, a segment, a campaign, a flow, an offer and a rule, whose IDs are SAMPLE_IDS."""
+    """Make a product, a customer with an order, a review, a segment, a campaign, a flow, an offer, an experiment and a rule with SAMPLE_IDS."""
     product = make_product(SAMPLE_IDS["product_id"])
     customer = make_customer(SAMPLE_IDS["user_id"])
     make_profile(customer)
@@ -42,4 +44,5 @@ def make_sample_objects() -> None:
         customer=customer,
         decided_at=NOON,
     )
+    make_experiment(SAMPLE_IDS["key"], status=Experiment.Status.DRAFT)
     Rule.objects.create(id=SAMPLE_IDS["id"], name="Boost", action=RuleAction.BOOST, factor=2, brand="Acme")

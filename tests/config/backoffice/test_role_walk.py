@@ -25,19 +25,51 @@ LINK = re.compile(r'<a\b[^>]*\bhref="(/admin/[^"?#]*)')
 # What each role works with: areas of the menu that it must have.
 AREAS = {
     "Analyst": {
-        *("home", "customers", "segments", "campaigns", "recommendations", "analytics", "catalog", "data", "settings"),
+        *(
+            "home",
+            "customers",
+            "segments",
+            "campaigns",
+            "recommendations",
+            "analytics",
+            "experiments",
+            "catalog",
+            "data",
+            "settings",
+        ),
     },
     "Marketer": {
-        *("home", "customers", "segments", "campaigns", "recommendations", "analytics", "catalog", "data", "settings"),
+        *(
+            "home",
+            "customers",
+            "segments",
+            "campaigns",
+            "recommendations",
+            "analytics",
+            "experiments",
+            "catalog",
+            "data",
+            "settings",
+        ),
     },
     "Merchandiser": {
-        *("home", "customers", "segments", "recommendations", "analytics", "catalog", "data", "settings"),
+        *(
+            "home",
+            "customers",
+            "segments",
+            "recommendations",
+            "analytics",
+            "experiments",
+            "catalog",
+            "data",
+            "settings",
+        ),
     },
     "Privacy officer": {"home", "customers", "analytics", "data", "settings"},
     "Operator": {"home", "customers", "campaigns", "recommendations", "data", "settings"},
     "Administrator": {
         *("home", "customers", "segments", "campaigns", "recommendations"),
-        *("analytics", "catalog", "data", "settings"),
+        *("analytics", "experiments", "catalog", "data", "settings"),
     },
 }
 # The tabs of the settings by role: what is behind them concerns operation, privacy and users.

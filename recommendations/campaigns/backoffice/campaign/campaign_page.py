@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from config.foundation.backoffice.pages import render_page
 from config.foundation.number_formats import format_count, format_moment, format_percent, join_list
-from config.foundation.slow_figures import get_figures
+from config.foundation.slow_figures import get_figures_soon
 from customers.lifecycle.facts.amounts import get_amount_currency
 from customers.segments.conditions.condition_tree import ConditionError
 from recommendations.campaigns.backoffice.access import (
@@ -52,7 +52,7 @@ def show_campaign(request: HttpRequest, *, campaign_id: int | str) -> HttpRespon
     campaign = get_campaign(campaign_id)
     now = timezone.now()
     currency = get_amount_currency()
-    results = get_figures(
+    results = get_figures_soon(
         name_results(campaign),
         CampaignResults,
         lambda: compute_results(campaign, as_of=now),
@@ -67,9 +67,10 @@ def show_campaign(request: HttpRequest, *, campaign_id: int | str) -> HttpRespon
         "can_copy": request.user.has_perm(ADD),
         "can_export": request.user.has_perm(EXPORT) and campaign.channel == Campaign.Channel.EXPORT,
         "progress": build_progress(campaign),
-        "results": results if results.runs else None,
+        "results": results if results and results.runs else None,
+        "is_counting_results": results is None,
     }
-    if results.runs:
+    if results is not None and results.runs:
         context |= {
             "figures": build_figures(campaign, results),
             **build_comparison_context(results.comparison, currency),
@@ -80,14 +81,14 @@ def show_campaign(request: HttpRequest, *, campaign_id: int | str) -> HttpRespon
             "exports": build_exports_table(request, campaign),
             "has_runs": bool(results.audience),
         }
-    else:
+    elif results is not None:
         context |= build_draft(campaign, now=now)
     return render_page(
         request,
         "admin/campaigns/campaign.html",
         title=campaign.name,
-        verdict=describe_comparison(results.comparison, currency) if results.runs else "",
-        as_of=results.as_of if results.runs else None,
+        verdict=describe_comparison(results.comparison, currency) if results and results.runs else "",
+        as_of=results.as_of if results and results.runs else None,
         **context,
     )
 

@@ -9,7 +9,15 @@ from recommendations.serving.search.order.learning import MIN_PAGES, MIN_PEOPLE
 
 def describe_order() -> str:
     """Return whether the weights are the defaults or learned from clicks, and on how many pages that is based."""
-    order = SearchOrder.objects.first()
+    order = SearchOrder.objects.order_by("-is_promoted").first()
+    if order is not None and order.is_promoted:
+        return _(
+            "Products that match equally well are ordered with the weights of a promoted experiment: popularity counts %(popularity)s times "
+            "and personal taste %(personal)s times as much as by default."
+        ) % {
+            "popularity": number_format(order.popularity, decimal_pos=1),
+            "personal": number_format(order.personal, decimal_pos=1),
+        }
     if order is None or order.gain is None:
         return _(
             "Products that match equally well are ordered by popularity and personal taste with default weights. Search learns the weights from "

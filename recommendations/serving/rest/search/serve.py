@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from customers.events.recent.interactions import RecentActivity, read_recent_activity
+from recommendations.serving.experiments.assigning import list_served_variants, name_arms
 from recommendations.serving.impressions.served_entry import ServedEntry
 from recommendations.serving.impressions.writer import record_impression
 from recommendations.serving.request import make_recommendation_id
@@ -31,7 +32,7 @@ def serve_search(
     """
     if activity is None and request.identifiers:
         activity = read_recent_activity(identifiers=request.identifiers)
-    page = run_search(request, now=now, source=source, activity=activity, rules=rules)
+    page = run_search(request, now=now, source=source, activity=activity, rules=rules, is_assigned=True)
     SEARCH_SECONDS.observe(page.took_ms / 1000)
     if page.fallback is not None:
         FALLBACKS.labels(SCENARIO, "nothing_found").inc()
@@ -45,7 +46,7 @@ def _record_page(page: SearchPage, response: SearchResponseJSON, *, has_opted_ou
 
     Without identifiers for a visitor who refused personalization.
     """
-    if not page.hits:
+    if not page.hits and not page.assignments:
         return
     request, ids = page.request, page.snapshot.catalog.product_ids
     is_identifiable = not has_opted_out and not page.snapshot.state.suppressions.contains_any(request.identifier_names)
@@ -57,11 +58,12 @@ def _record_page(page: SearchPage, response: SearchResponseJSON, *, has_opted_ou
             anonymous_id=request.anonymous_id if is_identifiable else "",
             model_version=response.model_version,
             strategy=SCENARIO,
-            arm=None,
+            arm=name_arms(page.assignments),
             fallback=page.fallback,
             served_at=now,
-            first_rank=page.hits[0].rank,
+            first_rank=page.hits[0].rank if page.hits else 1,
             product_ids=[ids[hit.row] for hit in page.hits],
             order_features=list_order_features(page),
+            variants=list_served_variants(page.assignments),
         )
     )

@@ -47,7 +47,7 @@ def learn_search_order(*, at: datetime) -> SearchOrder:
     with exclusive_lock(LEARN_ORDER_LOCK):
         order = choose_order(read_clicked_pages(at=at), at=at)
         with transaction.atomic():
-            SearchOrder.objects.all().delete()
+            SearchOrder.objects.filter(is_promoted=False).delete()
             order.save()
         return order
 

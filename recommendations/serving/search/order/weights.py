@@ -1,11 +1,14 @@
 """The weights of popularity and taste that search serves: the defaults, or those learned from clicks."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from recommendations.serving.experiments.names import PERSONAL, POPULARITY
 from recommendations.serving.search.models import SearchOrder
 
 PERSONAL_WEIGHT = 0.5  # a product with the highest personal score gets 1.5 times its text score
@@ -34,11 +37,19 @@ class OrderWeights:
 DEFAULT_ORDER = OrderWeights()
 
 
+def vary_order(order: OrderWeights, config: Mapping[str, Any]) -> OrderWeights:
+    """Return the weights with those of an experiment's variant."""
+    return OrderWeights(
+        float(config.get(POPULARITY, order.popularity)), float(config.get(PERSONAL, order.personal)), order.learned_at
+    )
+
+
 def raise_to(factors: Factors, exponent: float) -> Factors:
     return factors if exponent == 1.0 else factors ** np.float32(exponent)
 
 
 def load_order_weights() -> OrderWeights:
-    """Return the weights of the last learning if they are better than the defaults, else the defaults; one query."""
-    row = SearchOrder.objects.filter(is_served=True).values_list("popularity", "personal", "learned_at").first()
+    """Return the weights of a promoted experiment, else those of the last learning if they are better than the defaults; one query."""
+    served = SearchOrder.objects.filter(is_served=True).order_by("-is_promoted")
+    row = served.values_list("popularity", "personal", "learned_at").first()
     return OrderWeights(*row) if row is not None else DEFAULT_ORDER

@@ -34,6 +34,7 @@ from tests.makers import (
     make_product,
     make_segment,
 )
+from tests.recommendations.experiments import makers as experiment_makers
 from tests.recommendations.offers.makers import make_offer
 
 pytestmark = pytest.mark.django_db
@@ -100,6 +101,7 @@ MAKERS: dict[str, Callable[[Customer], Any]] = {
         recommendation_id=f"r{customer.pk}", user_id=f"u{customer.pk}", customer=customer, served_at=NOON
     ),
     "offers.offerexposure": make_exposure,
+    "experiments.experimentexposure": experiment_makers.make_exposure,
     "offers.queuedoffer": make_queued_offer,
     "lifecycle.customerprofile": lambda customer: recount_customers(customer_ids=[customer.pk], as_of=NOON),
     "lifecycle.stagetransition": lambda customer: refresh_profiles(as_of=NOON, started_at=NOON),
@@ -306,7 +308,7 @@ def test_number_of_queries_for_a_hundred_merges_is_limited(django_assert_max_num
     customers = [make_customer(f"u{number}") for number in range(200)]
     pairs = [(kept.pk, merged.pk) for kept, merged in zip(customers[::2], customers[1::2], strict=True)]
     # the same for any number of merges; each room with data of customers adds a few
-    with django_assert_max_num_queries(65):
+    with django_assert_max_num_queries(68):
         merge_customers(pairs=pairs, at=NOON, causes=["x"] * len(pairs))
     assert Customer.objects.count() == 100
 

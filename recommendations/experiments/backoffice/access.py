@@ -1,0 +1,18 @@
+"""Permissions and look-ups of the pages of experiments."""
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+
+from recommendations.experiments.models import Experiment
+
+VIEW, ADD, CHANGE, DELETE = (f"experiments.{action}_experiment" for action in ("view", "add", "change", "delete"))
+
+
+def check_permission(request: HttpRequest, permission: str) -> None:
+    if not request.user.has_perm(permission):
+        raise PermissionDenied
+
+
+def get_experiment(key: str) -> Experiment:
+    return get_object_or_404(Experiment.objects.prefetch_related("variants"), key=key)

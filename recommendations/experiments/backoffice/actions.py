@@ -1,0 +1,84 @@
+"""The buttons of an experiment: start, stop, promote, undo and delete."""
+
+from collections.abc import Callable
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
+
+from recommendations.experiments import editing
+from recommendations.experiments.backoffice.access import CHANGE, DELETE, check_permission, get_experiment
+from recommendations.experiments.models import Experiment
+
+
+def run_action(
+    request: HttpRequest, key: str, change: Callable[[Experiment], None], success: str | Promise
+) -> HttpResponse:
+    """Change an experiment and show it, with what was done or why not."""
+    check_permission(request, CHANGE)
+    experiment = get_experiment(key)
+    try:
+        change(experiment)
+        messages.success(request, str(success))
+    except editing.ExperimentNotReadyError as error:
+        messages.error(request, str(error))
+    return HttpResponseRedirect(reverse("experiments:experiment", args=[key]))
+
+
+@require_POST
+def start(request: HttpRequest, key: str) -> HttpResponse:
+    return run_action(
+        request,
+        key,
+        lambda experiment: editing.start_experiment(experiment=experiment, user=request.user, now=timezone.now()),
+        gettext_lazy("The experiment is running. Visitors see its variants within a few seconds."),
+    )
+
+
+@require_POST
+def stop(request: HttpRequest, key: str) -> HttpResponse:
+    return run_action(
+        request,
+        key,
+        lambda experiment: editing.stop_experiment(experiment=experiment, user=request.user, now=timezone.now()),
+        gettext_lazy("The experiment is stopped. Everyone gets the present settings again."),
+    )
+
+
+@require_POST
+def promote(request: HttpRequest, key: str) -> HttpResponse:
+    def change(experiment: Experiment) -> None:
+        variant = get_object_or_404(experiment.variants, key=request.POST.get("variant", ""))
+        editing.promote_variant(experiment=experiment, variant=variant, user=request.user, now=timezone.now())
+
+    return run_action(
+        request, key, change, gettext_lazy("The settings of the variant now apply to everyone. You can undo this.")
+    )
+
+
+@require_POST
+def undo(request: HttpRequest, key: str) -> HttpResponse:
+    return run_action(
+        request,
+        key,
+        lambda experiment: editing.undo_promotion(experiment=experiment),
+        gettext_lazy("The settings from before the promotion apply again."),
+    )
+
+
+@require_POST
+def delete(request: HttpRequest, key: str) -> HttpResponse:
+    check_permission(request, DELETE)
+    experiment = get_experiment(key)
+    if experiment.status != Experiment.Status.DRAFT:
+        messages.error(request, _("Only a draft can be deleted, because results must stay readable."))
+        return HttpResponseRedirect(reverse("experiments:experiment", args=[key]))
+    experiment.delete()
+    messages.success(request, _("The draft is deleted."))
+    return HttpResponseRedirect(reverse("experiments:list"))

@@ -1,0 +1,77 @@
+"""A new experiment: what is varied, for whom, and how success is measured."""
+
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from config.foundation.backoffice.pages import render_page
+from recommendations.experiments.backoffice.access import ADD, check_permission
+from recommendations.experiments.editing import create_draft
+from recommendations.experiments.models import MAX_VARIANTS, Experiment
+from recommendations.experiments.subjects import list_subjects
+
+SEPARATOR = ":"
+
+
+class ExperimentForm(forms.ModelForm):
+    """The fields that a new experiment needs; its variants are set up on the next page."""
+
+    varied = forms.ChoiceField(label=gettext_lazy("What do you want to vary?"))
+    variants = forms.IntegerField(
+        label=gettext_lazy("Variants, with the control"), min_value=2, max_value=MAX_VARIANTS, initial=2
+    )
+
+    class Meta:
+        model = Experiment
+        fields = ("name", "metric", "unit", "method", "planned_days")
+
+    field_order = ("name", "varied", "variants", "metric", "unit", "method", "planned_days")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["varied"].choices = list_varied()  # type: ignore[attr-defined]
+        self.fields["method"].choices = list_methods()  # type: ignore[attr-defined]
+        self.fields["method"].help_text = gettext_lazy(
+            "Fixed shares measure best. A bandit gives better variants more visitors while it runs."
+        )
+
+    def clean_varied(self) -> tuple[str, str]:
+        kind, _separator, subject = self.cleaned_data["varied"].partition(SEPARATOR)
+        return kind, subject
+
+
+def list_varied() -> list[tuple[str, Any]]:
+    """Return what can be varied; kinds with several subjects are groups."""
+    choices: list[tuple[str, Any]] = []
+    for subject in list_subjects():
+        own = [(f"{subject.kind}{SEPARATOR}{name}", label) for name, label in subject.list_choices()]
+        choices += own if len(own) == 1 else [(str(subject.label), own)]
+    return choices
+
+
+def list_methods() -> list[tuple[str, Any]]:
+    """Return the methods that are built."""
+    return [(Experiment.Method.FIXED.value, Experiment.Method.FIXED.label)]
+
+
+def show_new_experiment(request: HttpRequest) -> HttpResponse:
+    """Show the form of a new experiment, and create the draft."""
+    check_permission(request, ADD)
+    form = ExperimentForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        values = dict(form.cleaned_data)
+        kind, subject = values.pop("varied")
+        experiment = create_draft(kind=kind, subject=subject, count=values.pop("variants"), **values)
+        return HttpResponseRedirect(reverse("experiments:draft", args=[experiment.key]))
+    return render_page(
+        request,
+        "admin/experiments/new.html",
+        title=_("New experiment"),
+        form=form,
+        subjects=list_subjects(),
+        status=422 if form.is_bound else None,
+    )

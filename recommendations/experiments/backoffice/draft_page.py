@@ -1,0 +1,116 @@
+"""A draft: the settings and share of each variant, and what the experiment could show."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from config.foundation.backoffice.pages import render_page
+from config.foundation.number_formats import format_count, format_percent
+from recommendations.experiments.backoffice.access import CHANGE, DELETE, check_permission, get_experiment
+from recommendations.experiments.editing import VariantDraft, find_start_problem, replace_variants
+from recommendations.experiments.models import Experiment, Variant
+from recommendations.experiments.planning import RELEVANT_LIFT, ExperimentPower, plan_experiment
+from recommendations.experiments.subjects import ExperimentSubject, describe_subject, find_subject
+
+
+class ShareForm(forms.Form):
+    """Name and share of a variant."""
+
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=100)
+    percent = forms.DecimalField(
+        label=gettext_lazy("Share in percent"), min_value=Decimal("0.01"), max_value=100, decimal_places=2
+    )
+
+
+def format_number(value: Decimal) -> str:
+    """Return a number without zeros at its end, as an input field takes it."""
+    return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+class VariantForms:
+    """The forms of one variant. settings: None for the control, which keeps the present settings."""
+
+    def __init__(self, variant: Variant, subject: ExperimentSubject, data: Mapping[str, Any] | None) -> None:
+        experiment, prefix = variant.experiment, variant.key
+        self.variant = variant
+        initial = {"name": variant.name, "percent": format_number(variant.share * 100)}
+        self.share = ShareForm(data, initial=initial, prefix=prefix)
+        for field in self.share.fields.values():
+            field.widget.attrs.pop("autofocus", None)
+        self.settings = None
+        if not variant.is_control:
+            self.settings = subject.build_form(experiment.subject, data, variant.config, prefix)
+        self.subject = subject
+
+    def is_valid(self) -> bool:
+        return all(form.is_valid() for form in (self.share, self.settings) if form is not None)
+
+    def make_draft(self) -> VariantDraft:
+        values = self.share.cleaned_data
+        config = {}
+        if self.settings is not None:
+            config = self.subject.read_config(self.variant.experiment.subject, self.settings)
+        return VariantDraft(values["name"], (values["percent"] / 100).quantize(Decimal("0.0001")), config)
+
+
+def show_draft(request: HttpRequest, key: str) -> HttpResponse:
+    """Show and save the variants of a draft."""
+    check_permission(request, CHANGE)
+    experiment = get_experiment(key)
+    subject = find_subject(experiment.kind)
+    if experiment.status != Experiment.Status.DRAFT or subject is None:
+        return HttpResponseRedirect(reverse("experiments:experiment", args=[key]))
+    data = request.POST if request.method == "POST" else None
+    forms_of = [VariantForms(variant, subject, data) for variant in experiment.variants.all()]
+    problem = ""
+    are_valid = (
+        [form.is_valid() for form in forms_of] if data is not None else [False]
+    )  # of all forms, so that each shows its errors
+    if all(are_valid):
+        drafts = [form.make_draft() for form in forms_of]
+        if sum(draft.share for draft in drafts) == 1:
+            replace_variants(experiment=experiment, variants=drafts)
+            return HttpResponseRedirect(reverse("experiments:draft", args=[key]))
+        problem = _("The shares must sum to 100%.")
+    power = plan_experiment(experiment, shares=[float(form.variant.share) for form in forms_of], at=timezone.now())
+    return render_page(
+        request,
+        "admin/experiments/draft.html",
+        title=experiment.name,
+        verdict=describe_power(experiment, power),
+        experiment=experiment,
+        subject=describe_subject(experiment.kind, experiment.subject),
+        variants=forms_of,
+        problem=problem,
+        start_problem=find_start_problem(experiment),
+        may_delete=request.user.has_perm(DELETE),
+        status=422 if data is not None else None,
+    )
+
+
+def describe_power(experiment: Experiment, power: ExperimentPower) -> str:
+    """Return what the experiment could show, in one sentence with the numbers."""
+    units = format_count(power.units)
+    if power.smallest is None:
+        return _(
+            "In the last 28 days, %(units)s people would have been in this experiment: too few to tell anything."
+        ) % {"units": units}
+    shown = _(
+        "With the traffic of the last 28 days (%(units)s people), %(days)s days show a change of %(smallest)s or more in 4 of 5 cases."
+    ) % {"units": units, "days": format_count(experiment.planned_days), "smallest": format_percent(power.smallest)}
+    if power.days is None:
+        needed = _("A change of %(lift)s would take more than half a year.") % {
+            "lift": format_percent(RELEVANT_LIFT, 0)
+        }
+    else:
+        needed = ngettext(
+            "A change of %(lift)s takes %(days)s day.", "A change of %(lift)s takes %(days)s days.", power.days
+        ) % {"lift": format_percent(RELEVANT_LIFT, 0), "days": format_count(power.days)}
+    return f"{shown} {needed}"

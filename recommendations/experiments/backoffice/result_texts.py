@@ -1,0 +1,95 @@
+"""The results of an experiment in words."""
+
+from django.utils.formats import number_format
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from config.foundation.number_formats import format_change, format_count, format_money
+from recommendations.experiments.models import Experiment
+from recommendations.experiments.results import (
+    RETURNS,
+    ExperimentResults,
+    ExperimentVerdict,
+    VariantMetric,
+)
+
+Metric = Experiment.Metric
+METRIC_LABELS: dict[str, str | Promise] = {
+    Metric.ORDERS: gettext_lazy("Orders per person"),
+    Metric.REVENUE: gettext_lazy("Revenue per person"),
+    Metric.MARGIN: gettext_lazy("Margin per person"),
+    Metric.CLICKS: gettext_lazy("Clicked lists per person"),
+    RETURNS: gettext_lazy("Returns per person"),
+}
+MONEY = (Metric.REVENUE, Metric.MARGIN)
+
+
+def format_metric(metric: str, value: float, currency: str, *, is_signed: bool = False) -> str:
+    """Return an amount of money, or a number of orders or clicks with four decimals."""
+    sign = "+" if is_signed and value > 0 else ""
+    return sign + (format_money(value, currency) if metric in MONEY else number_format(value, decimal_pos=4))
+
+
+def format_effect(metric: str, result: VariantMetric | None, currency: str) -> str:
+    if result is None or result.effect is None:
+        return ""
+    return format_metric(metric, result.effect.value, currency, is_signed=True)
+
+
+def format_interval(metric: str, result: VariantMetric | None, currency: str) -> str:
+    if result is None or result.effect is None:
+        return ""
+    low, high = (
+        format_metric(metric, bound, currency, is_signed=True) for bound in (result.effect.low, result.effect.high)
+    )
+    return _("%(low)s to %(high)s") % {"low": low, "high": high}
+
+
+def format_relative(result: VariantMetric | None) -> str:
+    return "" if result is None or result.relative is None else format_change(result.relative.value)
+
+
+def get_verdict_kind(results: ExperimentResults) -> str:
+    kinds = {
+        ExperimentVerdict.BETTER: "good",
+        ExperimentVerdict.UNEVEN_GROUPS: "warns",
+        ExperimentVerdict.WORSE: "warns",
+    }
+    return kinds.get(results.verdict, "neutral")
+
+
+def describe_results(experiment: Experiment, results: ExperimentResults, currency: str) -> str:
+    """Return what the experiment has shown, in one sentence."""
+    match results.verdict:
+        case ExperimentVerdict.NOT_STARTED:
+            return _("This experiment has not been started.")
+        case ExperimentVerdict.UNEVEN_GROUPS:
+            return _(
+                "The variants do not have the sizes that their shares make likely (p < 0.001). Something else than chance decides who is "
+                "counted, so that the results cannot be read."
+            )
+        case ExperimentVerdict.TOO_FEW:
+            return _("Too few people to tell: %(count)s so far.") % {"count": format_count(results.units)}
+    best = results.get_best()
+    metric = best.get_metric(experiment.metric) if best is not None else None
+    if best is None or metric is None or metric.effect is None:
+        return ""
+    values = {
+        "name": best.name,
+        "metric": str(METRIC_LABELS[experiment.metric]),
+        "effect": format_effect(experiment.metric, metric, currency),
+        "interval": format_interval(experiment.metric, metric, currency),
+    }
+    if results.verdict == ExperimentVerdict.BETTER:
+        return (
+            _("“%(name)s” is better than the control. %(metric)s: %(effect)s (95%% interval: %(interval)s).") % values
+        )
+    if results.verdict == ExperimentVerdict.WORSE:
+        return _("No variant is better than the control. %(metric)s of “%(name)s”: %(effect)s (%(interval)s).") % values
+    return (
+        _(
+            "Not clear yet whether “%(name)s” is better than the control. %(metric)s: %(effect)s (95%% interval: %(interval)s)."
+        )
+        % values
+    )

@@ -1,0 +1,34 @@
+"""Who is in which variant since when, as the members of the outcome counting."""
+
+from datetime import datetime
+
+from psycopg import sql
+
+from recommendations.experiments.models import Experiment
+from recommendations.measurement.outcomes.members import Members
+
+# A person may have several exposures: of devices that later turned out to be one customer's. The earliest counts, and whoever had two
+# variants at the same moment is left out. Visitors without a customer count with nothing but clicks.
+PEOPLE = sql.SQL("""
+SELECT person, min(customer_id) AS customer_id, (array_agg(variant_id ORDER BY exposed_at, id))[1] AS variant_id,
+       min(exposed_at) AS since, (array_agg(propensity ORDER BY exposed_at, id))[1] AS propensity
+FROM (
+    SELECT e.id, e.variant_id, e.exposed_at, e.propensity, COALESCE(i.customer_id, e.customer_id) AS customer_id,
+           COALESCE(COALESCE(i.customer_id, e.customer_id)::text, e.unit_key) AS person
+    FROM experiments_experimentexposure e
+    LEFT JOIN identity_identifier i
+        ON i.kind = split_part(e.unit_key, ':', 1) AND i.value = substr(e.unit_key, strpos(e.unit_key, ':') + 1)
+    WHERE e.experiment_id = %(experiment)s
+) AS exposure
+GROUP BY person
+HAVING count(DISTINCT variant_id) = 1 OR count(DISTINCT exposed_at) > 1
+""")
+MEMBERS = sql.SQL(
+    "SELECT p.customer_id, p.variant_id AS member_group, p.since, %(until)s::timestamptz AS until FROM ({people}) AS p"
+)
+
+
+def build_members(experiment: Experiment, *, as_of: datetime) -> Members:
+    """Return the people of an experiment by variant, whose outcomes count from the first exposure until the experiment was stopped."""
+    until = experiment.stopped_at or as_of
+    return Members(MEMBERS.format(people=PEOPLE), {"experiment": experiment.pk, "until": until})

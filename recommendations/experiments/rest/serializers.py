@@ -1,0 +1,95 @@
+"""Serializers of experiments."""
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
+
+from config.foundation.rest.known_names import KnownFieldsMixin
+from recommendations.experiments.models import Experiment, Variant
+from recommendations.experiments.results import ExperimentVerdict
+
+
+class VariantSerializer(serializers.ModelSerializer[Variant]):
+    share = serializers.FloatField(help_text=_("As planned."))
+    allocation = serializers.FloatField(allow_null=True, help_text=_("The current share, if a bandit changes it."))
+    config = serializers.JSONField(help_text=_("The settings that differ from the present ones."))
+
+    class Meta:
+        model = Variant
+        fields = ["key", "name", "share", "allocation", "config", "is_control", "is_promoted"]
+
+
+class ExperimentSerializer(serializers.ModelSerializer[Experiment]):
+    kind = serializers.CharField(help_text=_("placement, search_order or holdout."))
+    subject = serializers.CharField(help_text=_("The placement; empty for other kinds."))
+    variants = VariantSerializer(many=True)
+
+    class Meta:
+        model = Experiment
+        fields = [
+            "key",
+            "name",
+            "kind",
+            "subject",
+            "unit",
+            "status",
+            "method",
+            "metric",
+            "planned_days",
+            "is_simulated",
+            "created_at",
+            "started_at",
+            "stopped_at",
+            "promoted_at",
+            "variants",
+        ]
+        read_only_fields = fields
+
+
+class VariantPromotionSerializer(KnownFieldsMixin, serializers.Serializer[Any]):
+    variant = serializers.SlugField(max_length=10, help_text=_("The key of the variant, such as b."))
+
+
+class EffectIntervalSerializer(serializers.Serializer[Any]):
+    value = serializers.FloatField()
+    low = serializers.FloatField()
+    high = serializers.FloatField()
+
+
+class VariantMetricSerializer(serializers.Serializer[Any]):
+    metric = serializers.CharField(help_text=_("orders, revenue, margin, clicks or returns."))
+    mean = serializers.FloatField(help_text=_("Per customer or visitor."))
+    total = serializers.FloatField()
+    effect = EffectIntervalSerializer(
+        allow_null=True,
+        help_text=_(
+            "Difference to the control with an interval that holds however often it is read; null for the control."
+        ),
+    )
+    relative = EffectIntervalSerializer(allow_null=True, help_text=_("The same relative to the control: 0.1 is +10%."))
+    removed = serializers.FloatField(
+        help_text=_("Share of the variance that the adjustment for earlier orders removes.")
+    )
+
+
+class VariantResultSerializer(serializers.Serializer[Any]):
+    key = serializers.CharField()
+    name = serializers.CharField()
+    is_control = serializers.BooleanField()
+    is_promoted = serializers.BooleanField()
+    share = serializers.FloatField()
+    allocation = serializers.FloatField()
+    units = serializers.IntegerField(help_text=_("Customers or visitors exposed to it first."))
+    buyers = serializers.IntegerField()
+    metrics = VariantMetricSerializer(many=True)
+
+
+class ExperimentResultsSerializer(serializers.Serializer[Any]):
+    as_of = serializers.DateTimeField()
+    verdict = serializers.ChoiceField(choices=[verdict.value for verdict in ExperimentVerdict])
+    best = serializers.CharField(allow_blank=True, help_text=_("The key of the variant that the verdict is about."))
+    fraction = serializers.FloatField(help_text=_("Elapsed share of the planned days."))
+    sample_ratio_p = serializers.FloatField(help_text=_("Below 0.001, the group sizes cannot be chance."))
+    has_margin = serializers.BooleanField()
+    variants = VariantResultSerializer(many=True)

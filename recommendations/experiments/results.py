@@ -1,0 +1,239 @@
+"""The results of an experiment: each variant against the control, by intent to treat, with intervals that may be looked at daily."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from math import isfinite
+
+from config.foundation.statistics import ConfidenceInterval
+from recommendations.experiments.members import build_members
+from recommendations.experiments.models import Experiment, Variant
+from recommendations.experiments.subjects import find_subject
+from recommendations.measurement.outcomes.columns import COVARIATES, OutcomeColumn
+from recommendations.measurement.outcomes.counting import CountedOutcomes, count_outcomes
+from recommendations.measurement.outcomes.margins import MarginBasis
+from recommendations.measurement.statistics.cuped import compare_adjusted_means
+from recommendations.measurement.statistics.moments import GroupMoments
+from recommendations.measurement.statistics.multiple_comparisons import compute_simultaneous_level
+from recommendations.measurement.statistics.relative_lift import compare_relative_means
+from recommendations.measurement.statistics.sample_ratio import SUSPICIOUS, compute_sample_ratio_p
+from recommendations.measurement.statistics.sequential import compute_always_valid_interval
+
+LEVEL = 0.95
+MIN_UNITS = 50  # of the smallest variant; with fewer, normal intervals are not honest
+Metric = Experiment.Metric
+COLUMNS: Mapping[str, OutcomeColumn] = {
+    Metric.ORDERS: OutcomeColumn.ORDERS,
+    Metric.REVENUE: OutcomeColumn.REVENUE,
+    Metric.MARGIN: OutcomeColumn.MARGIN,
+}
+RETURNS = "returns"  # a guard metric: what must not get worse, whatever a variant earns
+
+
+class ExperimentVerdict(StrEnum):
+    """What the results say about the primary metric."""
+
+    NOT_STARTED = "not_started"
+    UNEVEN_GROUPS = "uneven_groups"
+    TOO_FEW = "too_few"
+    BETTER = "better"
+    WORSE = "worse"
+    UNCLEAR = "unclear"
+
+
+@dataclass(frozen=True)
+class VariantMetric:
+    """One metric of a variant, per unit. effect: the difference to the control; relative: the same relative to it. None for the control.
+
+    removed: the share of the variance that the adjustment for earlier orders has removed.
+    """
+
+    metric: str
+    mean: float
+    total: float
+    effect: ConfidenceInterval | None = None
+    relative: ConfidenceInterval | None = None
+    removed: float = 0.0
+
+
+@dataclass(frozen=True)
+class VariantResult:
+    """What the people of one variant did since their first exposure. units: customers or visitors. share: as planned."""
+
+    key: str
+    name: str
+    is_control: bool
+    is_promoted: bool
+    share: float
+    allocation: float
+    units: int
+    buyers: int
+    metrics: tuple[VariantMetric, ...]
+
+    def get_metric(self, metric: str) -> VariantMetric | None:
+        return next((result for result in self.metrics if result.metric == metric), None)
+
+
+@dataclass(frozen=True)
+class ExperimentResults:
+    """All variants, the control first. best: the key of the variant that the verdict is about.
+
+    sample_ratio_p: the p-value of the sizes of the variants; fraction: elapsed ÷ planned duration. has_margin: whether costs are known.
+    """
+
+    as_of: datetime
+    verdict: ExperimentVerdict
+    best: str
+    fraction: float
+    sample_ratio_p: float
+    has_margin: bool
+    variants: tuple[VariantResult, ...]
+
+    @property
+    def units(self) -> int:
+        return sum(variant.units for variant in self.variants)
+
+    def get_best(self) -> VariantResult | None:
+        return next((variant for variant in self.variants if variant.key == self.best), None)
+
+
+def measure_experiment(experiment: Experiment, *, as_of: datetime) -> ExperimentResults:
+    """Count the outcomes of all variants with two statements, and compare each with the control."""
+    variants = list(experiment.variants.all())
+    if experiment.started_at is None:
+        return ExperimentResults(as_of, ExperimentVerdict.NOT_STARTED, "", 0.0, 1.0, False, ())
+    counted = count_outcomes(build_members(experiment, as_of=as_of), as_of=as_of)
+    clicks = count_clicks(experiment, as_of=as_of)
+    fraction = compute_fraction(experiment, as_of=as_of)
+    compare = VariantComparer(experiment, variants, counted, clicks, fraction)
+    results = tuple(compare.build(variant) for variant in variants)
+    p = compare_sizes(experiment, variants, [result.units for result in results])
+    verdict, best = choose_verdict(experiment, results, p)
+    has_margin = counted.margin_basis in (MarginBasis.COSTS, MarginBasis.SETTING)
+    return ExperimentResults(as_of, verdict, best, fraction, p, has_margin, results)
+
+
+def compute_fraction(experiment: Experiment, *, as_of: datetime) -> float:
+    """Return the elapsed share of the planned duration, above 0."""
+    assert experiment.started_at is not None
+    elapsed = (experiment.stopped_at or as_of) - experiment.started_at
+    return max(elapsed / timedelta(days=experiment.planned_days), 1e-6)
+
+
+def count_clicks(experiment: Experiment, *, as_of: datetime) -> Mapping[str, GroupMoments]:
+    """Return the clicked lists per person by variant, if the subject can count them."""
+    subject = find_subject(experiment.kind)
+    if subject is None or subject.count_clicks is None:
+        return {}
+    return subject.count_clicks(experiment, as_of)
+
+
+def compare_sizes(experiment: Experiment, variants: list[Variant], units: list[int]) -> float:
+    """Return the p-value of the sample-ratio check; a bandit changes its shares, so that nothing can be checked."""
+    if experiment.method == Experiment.Method.BANDIT:
+        return 1.0
+    return compute_sample_ratio_p(units, [float(variant.share) for variant in variants])
+
+
+class VariantComparer:
+    """Compares one variant after the other with the control; all intervals hold together."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        variants: list[Variant],
+        counted: CountedOutcomes,
+        clicks: Mapping[str, GroupMoments],
+        fraction: float,
+    ) -> None:
+        self.experiment, self.counted, self.clicks, self.fraction = experiment, counted, clicks, fraction
+        self.control = next((variant for variant in variants if variant.is_control), None)
+        self.level = compute_simultaneous_level(LEVEL, max(1, len(variants) - 1))
+
+    def build(self, variant: Variant) -> VariantResult:
+        group = self.counted.get_group(str(variant.pk))
+        metrics = [self.compare(variant, metric, column) for metric, column in self._list_columns()]
+        if str(variant.pk) in self.clicks:
+            metrics.append(self.compare_clicks(variant))
+        share = float(variant.share)
+        return VariantResult(
+            key=variant.key,
+            name=variant.name,
+            is_control=variant.is_control,
+            is_promoted=variant.is_promoted,
+            share=share,
+            allocation=share if variant.allocation is None else variant.allocation,
+            units=group.customers,
+            buyers=group.buyers,
+            metrics=tuple(metrics),
+        )
+
+    def _list_columns(self) -> list[tuple[str, OutcomeColumn]]:
+        has_margin = self.counted.margin_basis in (MarginBasis.COSTS, MarginBasis.SETTING)
+        columns = [(metric, column) for metric, column in COLUMNS.items() if metric != Metric.MARGIN or has_margin]
+        return [*columns, (RETURNS, OutcomeColumn.RETURNS)]
+
+    def compare(self, variant: Variant, metric: str, column: OutcomeColumn) -> VariantMetric:
+        moments = self.counted.get_group(str(variant.pk)).moments
+        control = self.counted.get_group(str(self.control.pk)).moments if self.control is not None else None
+        covariates = () if metric == RETURNS else COVARIATES
+        return self._compare(variant, metric, moments, control, int(column), covariates)
+
+    def compare_clicks(self, variant: Variant) -> VariantMetric:
+        control = self.clicks.get(str(self.control.pk)) if self.control is not None else None
+        return self._compare(variant, Metric.CLICKS, self.clicks[str(variant.pk)], control, 0, ())
+
+    def _compare(
+        self,
+        variant: Variant,
+        metric: str,
+        moments: GroupMoments,
+        control: GroupMoments | None,
+        column: int,
+        covariates: tuple[OutcomeColumn, ...],
+    ) -> VariantMetric:
+        mean, total = (moments.get_mean(column) if moments.n else 0.0), float(moments.sums[column])
+        if variant.is_control or control is None or min(moments.n, control.n) < 2:
+            return VariantMetric(metric, mean, total)
+        adjusted = compare_adjusted_means(moments, control, outcome=column, covariates=covariates, level=self.level)
+        effect = compute_always_valid_interval(
+            value=adjusted.value, standard_error=adjusted.standard_error, fraction=self.fraction, level=self.level
+        )
+        relative = compare_relative_means(
+            adjusted.value,
+            adjusted.standard_error,
+            adjusted.control_mean,
+            adjusted.control_standard_error,
+            level=self.level,
+        )
+        return VariantMetric(
+            metric, mean, total, keep_known(effect), keep_known(relative), max(0.0, 1 - adjusted.variance_ratio)
+        )
+
+
+def keep_known(interval: ConfidenceInterval) -> ConfidenceInterval | None:
+    """Return the interval unless one of its numbers is unknown or infinite."""
+    return interval if all(map(isfinite, (interval.value, interval.low, interval.high))) else None
+
+
+def choose_verdict(
+    experiment: Experiment, results: tuple[VariantResult, ...], p: float
+) -> tuple[ExperimentVerdict, str]:
+    """Return what the primary metric says, and about which variant: the groups are checked before anything is compared."""
+    if p < SUSPICIOUS:
+        return ExperimentVerdict.UNEVEN_GROUPS, ""
+    others = [result for result in results if not result.is_control]
+    effects = {
+        result.key: metric.effect
+        for result in others
+        if (metric := result.get_metric(experiment.metric)) is not None and metric.effect is not None
+    }
+    if not effects or min(result.units for result in results) < MIN_UNITS:
+        return ExperimentVerdict.TOO_FEW, ""
+    best = max(effects, key=lambda key: effects[key].value)
+    if effects[best].low > 0:
+        return ExperimentVerdict.BETTER, best
+    if all(effect.high < 0 for effect in effects.values()):
+        return ExperimentVerdict.WORSE, best
+    return ExperimentVerdict.UNCLEAR, best

@@ -1,0 +1,79 @@
+"""What an experiment can vary. The apps above register their subjects; this one knows none of them.
+
+Each kind says what can be chosen, which settings a variant may change, and how a winning variant is made permanent and that undone.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django import forms
+from django.utils.functional import Promise
+
+from recommendations.experiments.models import Experiment
+from recommendations.measurement.outcomes.members import Members
+from recommendations.measurement.statistics.moments import GroupMoments
+
+type Config = Mapping[str, Any]
+# of a subject, with the submitted values or a config, and the prefix of the names of its fields
+type FormBuilder = Callable[[str, Mapping[str, Any] | None, Config, str], forms.BaseForm]
+
+
+@dataclass(frozen=True)
+class ExperimentSubject:
+    """One kind of subject.
+
+    Attributes:
+        list_choices: the subjects of this kind with their names; a kind without a choice has the subject "".
+        build_form: the settings of a variant. read_config: from a valid form, the settings that differ from the present ones.
+        promote: applies a config and returns what it has replaced, which restore takes; both None if nothing can be promoted.
+        find_traffic: the customers or visitors whom the experiment would have reached in a period, each since the first time.
+        list_scenarios: the values of `Impression.scenario` that belong to a subject.
+        count_clicks: the clicked lists per person, by the number of the variant.
+        variant_names, shares, first_config: of a new experiment, whose first variant is the control, which has no config.
+    """
+
+    kind: str
+    label: str | Promise
+    help_text: str | Promise
+    list_choices: Callable[[], Sequence[tuple[str, str | Promise]]]
+    build_form: FormBuilder
+    read_config: Callable[[str, forms.BaseForm], dict[str, Any]]
+    describe_config: Callable[[Config], list[tuple[str, str]]]
+    promote: Callable[[str, Config], dict[str, Any]] | None
+    restore: Callable[[str, Config], None] | None
+    find_traffic: Callable[[str, str, datetime, datetime], Members]
+    list_scenarios: Callable[[str], Sequence[str]]
+    count_clicks: Callable[[Experiment, datetime], Mapping[str, GroupMoments]] | None = None
+    variant_names: tuple[str | Promise, ...] = ()
+    shares: tuple[str, ...] = ()
+    first_config: Config = field(default_factory=dict)
+    is_interleavable: bool = False
+
+
+_subjects: dict[str, ExperimentSubject] = {}
+
+
+def register_subject(subject: ExperimentSubject) -> None:
+    """Offer a kind of subject; a second registration replaces the first."""
+    _subjects[subject.kind] = subject
+
+
+def find_subject(kind: str) -> ExperimentSubject | None:
+    """Return a registered kind; None for an experiment whose kind no app offers."""
+    return _subjects.get(kind)
+
+
+def list_subjects() -> list[ExperimentSubject]:
+    """Return the registered kinds in the order of their registration."""
+    return list(_subjects.values())
+
+
+def describe_subject(kind: str, subject: str) -> str:
+    """Return the name of what an experiment varies, such as "Placement: For you"."""
+    found = find_subject(kind)
+    if found is None:
+        return f"{kind}: {subject}" if subject else kind
+    name = dict(found.list_choices()).get(subject)
+    return f"{found.label}: {name}" if name and subject else str(found.label)

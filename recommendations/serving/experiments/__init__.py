@@ -1,0 +1,1 @@
+"""Experiments on placements and search: variants in the serving state, and their registration as subjects."""

@@ -1,0 +1,72 @@
+"""The effects of earlier campaigns with a holdout group, for what is expected of the next one."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from math import isfinite
+
+from config.foundation.slow_figures import get_figures_soon
+from config.foundation.statistics import ConfidenceInterval
+from recommendations.campaigns.models import Campaign
+from recommendations.campaigns.results.summary import CampaignResults, compute_results
+from recommendations.measurement.comparison import ComparisonVerdict
+from recommendations.suggestions.pooling import predict_effect
+
+MAX_CAMPAIGNS = 20
+Z = 1.959964  # of a 95% interval
+UNUSABLE = (ComparisonVerdict.NO_RUNS, ComparisonVerdict.NO_HOLDOUT, ComparisonVerdict.UNEVEN_GROUPS)
+
+
+@dataclass(frozen=True)
+class PastEffect:
+    """The effect of a finished campaign on the conversion rate."""
+
+    template_key: str
+    effect: float
+    standard_error: float
+
+
+@dataclass(frozen=True)
+class ExpectedEffect:
+    """The expected effect of the next campaign with a message, from ``campaigns`` earlier ones."""
+
+    campaigns: int
+    conversion: ConfidenceInterval
+
+
+def load_past_effects(*, as_of: datetime) -> list[PastEffect]:
+    """Return the effects of the newest finished campaigns; nothing while they are counted in the background."""
+    return get_figures_soon("suggestions.past-effects", list[PastEffect], lambda: count_past_effects(as_of=as_of)) or []
+
+
+def count_past_effects(*, as_of: datetime) -> list[PastEffect]:
+    campaigns = (
+        Campaign.objects.filter(status=Campaign.Status.ENDED, holdout_share__gt=0, goal=Campaign.Goal.ORDER)
+        .exclude(template=None)
+        .select_related("template", "segment")
+        .order_by("-created_at")[:MAX_CAMPAIGNS]
+    )
+    found = []
+    for campaign in campaigns:
+        effect = read_effect(compute_results(campaign, as_of=as_of))
+        if effect is not None and campaign.template is not None:
+            error = (effect.high - effect.low) / (2 * Z)
+            if isfinite(error) and error > 0:
+                found.append(PastEffect(campaign.template.key, effect.value, error))
+    return found
+
+
+def read_effect(results: CampaignResults) -> ConfidenceInterval | None:
+    """Return the effect of a campaign whose result is final and can be read."""
+    comparison = results.comparison
+    if comparison.verdict in UNUSABLE or comparison.conversion is None or not comparison.is_final:
+        return None
+    return comparison.conversion.effect
+
+
+def expect_effect(template_key: str, past: list[PastEffect]) -> ExpectedEffect | None:
+    """Return what is expected of a campaign with a message; None if no earlier one with a holdout group used it."""
+    same = [effect for effect in past if effect.template_key == template_key]
+    if not same:
+        return None
+    conversion = predict_effect([effect.effect for effect in same], [effect.standard_error for effect in same])
+    return ExpectedEffect(len(same), conversion)

@@ -1,0 +1,125 @@
+"""A marketer creates an experiment, sets it up, starts, stops and promotes it; others may only look."""
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from recommendations.experiments.models import Experiment, ExperimentExposure
+from recommendations.serving.models import PlacementSettings
+from tests.makers import make_customer, make_order, make_product
+from tests.recommendations.experiments.makers import make_experiment
+
+pytestmark = pytest.mark.django_db
+NEW = {
+    "name": "More variety", "varied": "placement:for-you", "variants": "2", "metric": "orders", "unit": "customer",
+    "method": "fixed", "planned_days": "28",
+}  # fmt: skip
+
+
+def read_form(response) -> dict[str, str]:  # type: ignore[no-untyped-def]
+    """Return what a browser would send from the page of a draft."""
+    values = {}
+    for forms in response.context["variants"]:
+        for form in filter(None, (forms.share, forms.settings)):
+            for field in form:
+                value = field.value()
+                if value is not None and value is not False:
+                    values[field.html_name] = value if isinstance(value, str) else str(value)
+    return values
+
+
+def test_an_experiment_from_the_form_to_the_promotion(admin_client: Client) -> None:
+    draft = admin_client.post(reverse("experiments:new"), NEW, follow=True)
+    experiment = Experiment.objects.get()
+    assert (experiment.key, experiment.status) == ("more-variety", "draft")
+    assert "must change at least one setting" in draft.text
+    values = read_form(draft)
+    saved = admin_client.post(
+        draft.request["PATH_INFO"], {**values, "b-diversity": "0.7", "b-name": "Varied"}, follow=True
+    )
+    variant = experiment.variants.get(key="b")
+    assert (variant.name, variant.config) == ("Varied", {"diversity": 0.7})
+    assert "must change at least one setting" not in saved.text
+    page = admin_client.post(reverse("experiments:start", args=["more-variety"]), follow=True)
+    assert "The experiment is running" in page.text
+    assert "Too few people to tell" in page.text
+    admin_client.post(reverse("experiments:stop", args=["more-variety"]))
+    page = admin_client.post(reverse("experiments:promote", args=["more-variety"]), {"variant": "b"}, follow=True)
+    assert PlacementSettings.objects.get(placement="for-you").diversity == 0.7
+    assert "Undo promotion" in page.text
+    admin_client.post(reverse("experiments:undo", args=["more-variety"]))
+    assert PlacementSettings.objects.get(placement="for-you").diversity == 0
+    assert admin_client.get(reverse("experiments:list")).text.count("More variety") == 1
+
+
+def test_shares_that_do_not_sum_up_are_refused_and_nothing_is_lost(admin_client: Client) -> None:
+    draft = admin_client.post(reverse("experiments:new"), NEW, follow=True)
+    response = admin_client.post(
+        draft.request["PATH_INFO"], {**read_form(draft), "a-percent": "60", "b-diversity": "0.4"}
+    )
+    assert response.status_code == 422
+    assert "The shares must sum to 100%." in response.text
+    assert 'value="60"' in response.text
+    response = admin_client.post(draft.request["PATH_INFO"], {**read_form(draft), "b-weights": "[1]"})
+    assert "field-error" in response.text
+
+
+def test_a_second_experiment_on_the_same_placement_cannot_start(admin_client: Client) -> None:
+    make_experiment("first")
+    second = make_experiment("second", status=Experiment.Status.DRAFT)
+    page = admin_client.post(reverse("experiments:start", args=[second.key]), follow=True)
+    assert "“first” is running on the same subject" in page.text
+    second.refresh_from_db()
+    assert second.status == "draft"
+
+
+def test_who_may_only_view_can_neither_change_nor_promote(client: Client, django_user_model) -> None:  # type: ignore[no-untyped-def]
+    experiment = make_experiment()
+    user = django_user_model.objects.create_user("analyst", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_experiment"))
+    client.force_login(user)
+    page = client.get(reverse("experiments:experiment", args=[experiment.key]))
+    assert page.status_code == 200
+    assert "Promote" not in page.text
+    for action in ("start", "stop", "promote", "undo", "delete", "draft"):
+        assert client.post(reverse(f"experiments:{action}", args=[experiment.key]), {"variant": "b"}).status_code == 403
+    assert client.post(reverse("experiments:new"), NEW).status_code == 403
+
+
+def test_the_result_page_says_which_variant_is_better(admin_client: Client) -> None:
+    now = timezone.now()
+    experiment = make_experiment(started_at=now)
+    Experiment.objects.update(started_at=now - timedelta(days=20))
+    product = make_product("tea")
+    control, better = experiment.variants.all()
+    people = [make_customer(f"u{number}") for number in range(240)]
+    for number, customer in enumerate(people):
+        ExperimentExposure.objects.create(
+            experiment=experiment,
+            variant=better if number % 2 else control,
+            unit_key=f"user_id:u{number}",
+            customer=customer,
+            exposed_at=now - timedelta(days=10),
+            propensity=0.5,
+        )
+        if number % 2 or number % 10 == 0:
+            make_order(customer, products=[product], placed_at=now - timedelta(days=5))
+    page = admin_client.get(reverse("experiments:experiment", args=[experiment.key]))
+    assert "“Variant 1” is better than the control" in page.text
+    assert "120" in page.text
+
+
+def test_uneven_groups_stop_the_reading(admin_client: Client) -> None:
+    experiment = make_experiment()
+    control = experiment.variants.get(is_control=True)
+    ExperimentExposure.objects.bulk_create(
+        ExperimentExposure(
+            experiment=experiment, variant=control, unit_key=f"user_id:{number}", exposed_at=experiment.started_at
+        )
+        for number in range(60)
+    )
+    assert "cannot be read" in admin_client.get(reverse("experiments:experiment", args=[experiment.key])).text

@@ -1,0 +1,159 @@
+"""Comparisons with a known answer, computed by hand."""
+
+from datetime import UTC, datetime, timedelta
+from math import sqrt
+
+import numpy as np
+import pytest
+
+from config.foundation.statistics import compare_shares
+from recommendations.measurement.comparison import GroupComparison, compare_groups
+from recommendations.measurement.guards import Guard, GuardVerdict
+from recommendations.measurement.outcomes.columns import OutcomeColumn
+from recommendations.measurement.outcomes.counting import CountedOutcomes, GroupOutcomes
+from recommendations.measurement.outcomes.margins import MarginBasis
+from recommendations.measurement.presentation.sentences import describe_comparison
+from recommendations.measurement.statistics.moments import make_moments
+from recommendations.measurement.timeline import Timeline
+
+START = datetime(2026, 11, 1, tzinfo=UTC)
+COLUMN = OutcomeColumn
+
+
+def make_group(revenue: list[float], earlier: list[float] | None = None, **columns: list[float]) -> GroupOutcomes:
+    """Return a group whose customers have these values; who has revenue has one order."""
+    table = np.zeros((len(revenue), len(COLUMN)))
+    table[:, COLUMN.REVENUE] = revenue
+    table[:, COLUMN.MARGIN] = np.array(revenue) / 2
+    for column in (COLUMN.REACHED, COLUMN.ORDERED, COLUMN.ORDERS):
+        table[:, column] = np.array(revenue) > 0
+    table[:, COLUMN.EARLIER_REVENUE] = earlier or 0
+    for name, values in columns.items():
+        table[:, COLUMN[name.upper()]] = values
+    return GroupOutcomes(make_moments(table))
+
+
+def compare(
+    treated: GroupOutcomes, control: GroupOutcomes, *, days: int = 40, share: float = 0.5, **values: object
+) -> GroupComparison:
+    timeline = Timeline(START, START + timedelta(days=days), START + timedelta(days=30), is_final=days >= 30)
+    counted = CountedOutcomes({"": {"treated": treated, "holdout": control}}, MarginBasis.COSTS, 1.0)
+    return compare_groups(
+        counted,
+        treated="treated",
+        control="holdout",
+        holdout_share=share,
+        timeline=timeline,
+        **values,  # type: ignore[arg-type]
+    )
+
+
+def test_totals_are_the_effect_on_the_average_customer_times_the_treated_ones() -> None:
+    treated, control = make_group([10, 30] * 50), make_group([0, 20] * 50)
+    comparison = compare(treated, control)
+    assert comparison.revenue is not None
+    assert comparison.conversion is not None
+    # means 20 and 10, both with the variance 100·100/99; no covariate varies
+    error = sqrt(2 * (100 * 100 / 99) / 100)
+    assert comparison.revenue.effect.value == pytest.approx(10)
+    assert comparison.revenue.standard_error == pytest.approx(error)
+    assert comparison.revenue.effect.low == pytest.approx(10 - 1.972 * error, abs=0.01)  # t with 198 degrees of freedom
+    assert comparison.revenue.total.value == pytest.approx(1000)
+    assert comparison.revenue.removed == 0
+    assert comparison.conversion.difference == compare_shares(100, 100, 50, 100)
+    assert comparison.conversion.total.value == pytest.approx(50)
+    assert comparison.margin is not None
+    assert comparison.margin.total.value == pytest.approx(500)
+    assert comparison.verdict == "increase"
+    text = describe_comparison(comparison, "USD")
+    assert text == "The messages earned about $1,000 more than without them: between $720 and $1,280 (95%)."
+
+
+def test_what_customers_spent_before_narrows_the_interval_and_removes_a_difference_of_chance() -> None:
+    # Revenue is earlier spend plus 2 for the treated, plus noise of ±1; by chance, the treated spent .5 more before
+    noise = [1, -1, -1, 1]
+    spent, other = [0.0, 10, 20, 32] * 25, [0.0, 10, 20, 30] * 25
+    treated = make_group([value + 2 + noise[i % 4] for i, value in enumerate(spent)], spent)
+    control = make_group([value + noise[i % 4] for i, value in enumerate(other)], other)
+    revenue = compare(treated, control).revenue
+    assert revenue is not None
+    assert revenue.difference.value == pytest.approx(2.5)
+    assert revenue.difference.low < 0
+    assert revenue.adjusted.value == pytest.approx(2, abs=0.02)
+    assert revenue.adjusted.low > 1.7
+    assert revenue.removed == pytest.approx(1 - 1 / np.var(other), abs=0.01)  # 1 − (1 − ρ²)
+
+
+def test_a_running_test_has_a_wider_interval_and_says_when_it_ends() -> None:
+    groups = make_group([10, 30] * 50), make_group([0, 20] * 50)
+    running, final = compare(*groups, days=15), compare(*groups)
+    assert running.revenue is not None
+    assert final.revenue is not None
+    assert running.revenue.effect.low < final.revenue.effect.low
+    text = describe_comparison(running, "USD")
+    assert text.startswith("So far, the messages have earned about $1,000 more")
+    assert "final on Dec 1, 2026. You may look at it every day" in text
+
+
+def test_too_few_customers_say_what_they_can_show_and_how_many_it_would_take() -> None:
+    comparison = compare(make_group([0, 0, 0, 0, 50] * 4), make_group([0, 0, 0, 0, 40] * 4))
+    assert comparison.verdict == "too_few"
+    possible = comparison.detectability
+    assert possible is not None
+    assert comparison.revenue is not None
+    assert possible.smallest == pytest.approx((1.96 + 0.8416) * comparison.revenue.standard_error, rel=1e-3)
+    assert possible.factor == pytest.approx((possible.smallest / 0.8) ** 2)  # 10% of $8
+    assert possible.possible_at is None
+    text = describe_comparison(comparison, "USD")
+    assert "These numbers can show an effect of $" in text
+    assert "customers with the same holdout share to show an effect of 10%." in text
+
+
+def test_an_open_ended_test_says_when_it_can_show_ten_percent() -> None:
+    groups = make_group([10, 30] * 50), make_group([10, 30] * 50)
+    timeline = Timeline(START, START + timedelta(days=30), START + timedelta(days=90), is_final=False, ends=False)
+    counted = CountedOutcomes({"": {"treated": groups[0], "holdout": groups[1]}}, MarginBasis.UNKNOWN, 0.0)
+    comparison = compare_groups(counted, treated="treated", control="holdout", holdout_share=0.5, timeline=timeline)
+    assert (comparison.verdict, comparison.margin) == ("too_few", None)
+    assert comparison.detectability is not None
+    assert comparison.detectability.factor is not None
+    expected = START + timedelta(days=30) * comparison.detectability.factor
+    assert comparison.detectability.possible_at == expected
+    assert "An effect of 10% can be shown from about" in describe_comparison(comparison, "USD")
+
+
+def test_groups_of_the_wrong_size_stop_the_reading() -> None:
+    comparison = compare(make_group([10, 30] * 50), make_group([0, 20] * 5), share=0.3)
+    assert comparison.sample_ratio_p < 0.001
+    assert comparison.verdict == "uneven_groups"
+    assert "not the effect" in describe_comparison(comparison, "USD")
+    assert compare(make_group([1, 2]), make_group([1])).verdict == "no_holdout"
+
+
+def test_guards_show_harm_no_harm_or_too_few() -> None:
+    treated = make_group([10] * 2000, withdrew=[1] * 60 + [0] * 1940, returns=[1] * 100 + [0] * 1900)
+    control = make_group([10] * 2000, withdrew=[1] * 10 + [0] * 1990, returns=[1] * 100 + [0] * 1900)
+    guards = {guard.guard: guard for guard in compare(treated, control, complaints=(0, 20_000)).guards}
+    assert guards[Guard.WITHDRAWALS].verdict == GuardVerdict.HARM
+    assert guards[Guard.WITHDRAWALS].difference.value == pytest.approx(0.025)
+    assert guards[Guard.RETURNS].verdict == GuardVerdict.NO_HARM
+    assert guards[Guard.RETURNS].difference.high == pytest.approx(1.96 * sqrt(2 * 0.05 * 0.95 / 2000), rel=1e-3)
+    assert guards[Guard.COMPLAINTS].verdict == GuardVerdict.NO_HARM
+    few = {guard.guard: guard.verdict for guard in compare(make_group([10] * 30), make_group([10] * 30)).guards}
+    assert few == {Guard.WITHDRAWALS: GuardVerdict.TOO_FEW, Guard.RETURNS: GuardVerdict.TOO_FEW}
+
+
+def test_the_intervals_of_a_breakdown_are_wider_because_there_are_many() -> None:
+    treated, control = make_group([10, 30] * 50), make_group([0, 20] * 50)
+    parts = {f"stage:{name}": {"treated": treated, "holdout": control} for name in ("new", "loyal", "active")}
+    parts["language:en"] = {"treated": treated, "holdout": control}
+    parts["language:zh"] = {"treated": make_group([1] * 5), "holdout": control}  # too small
+    counted = CountedOutcomes({"": {"treated": treated, "holdout": control}, **parts}, MarginBasis.COSTS, 1.0)
+    timeline = Timeline(START, START + timedelta(days=40), START + timedelta(days=30), is_final=True)
+    comparison = compare_groups(counted, treated="treated", control="holdout", holdout_share=0.5, timeline=timeline)
+    widths = {part.dimension: part.effect.high - part.effect.low for part in comparison.parts}
+    assert [part.value for part in comparison.parts] == ["new", "loyal", "active", "en"]
+    assert comparison.revenue is not None
+    plain = comparison.revenue.effect.high - comparison.revenue.effect.low
+    assert widths["language"] == pytest.approx(plain)
+    assert widths["stage"] == pytest.approx(plain * 2.408 / 1.972, rel=0.01)  # level .95^(1/3)

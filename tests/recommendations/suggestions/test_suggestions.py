@@ -1,0 +1,136 @@
+"""Suggestions: found in the data, made a draft or started, dismissed with a reason, and followed up."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from customers.lifecycle.models import Stage
+from recommendations.campaigns.models import Campaign
+from recommendations.merchandising.models import Rule
+from recommendations.serving.impressions.models import ProductPerformanceDay
+from recommendations.suggestions.deciding import list_suggestions
+from recommendations.suggestions.models import SuggestionDecision
+from recommendations.suggestions.suggestion import Suggestion
+from tests.makers import make_customer, make_product, make_profile
+
+pytestmark = pytest.mark.django_db
+CAMPAIGN_PERMISSIONS = ("segments.add_segment", "campaigns.add_campaign")
+DECIDE = ("suggestions.add_suggestiondecision", "suggestions.view_suggestiondecision")
+
+
+def make_user(*permissions: str) -> User:
+    user = User.objects.create_user("person", is_staff=True)
+    for permission in permissions:
+        label, codename = permission.split(".")
+        user.user_permissions.add(Permission.objects.get(content_type__app_label=label, codename=codename))
+    return user
+
+
+def find_all() -> list[Suggestion]:
+    return list_suggestions(may=lambda permission: True, as_of=timezone.now())
+
+
+def make_url(action: str, kind: str = "campaign", key: str = "at-risk") -> str:
+    return reverse(f"suggestions:{action}", args=[kind, key])
+
+
+def test_a_suggestion_becomes_one_draft_however_often_it_is_accepted(client: Client) -> None:
+    make_profile(make_customer(), stage=Stage.AT_RISK)
+    [suggestion] = find_all()
+    assert (suggestion.headline, suggestion.draft_url) == ("1 customer is at risk of leaving", "")
+    assert suggestion.expectation.startswith("Its effect is not known yet.")
+    client.force_login(make_user(*CAMPAIGN_PERMISSIONS, *DECIDE))
+    for _number in range(2):
+        response = client.post(make_url("accept"))
+    campaign = Campaign.objects.get()
+    assert response["Location"] == reverse("admin:campaigns_campaign_change", args=[campaign.pk])
+    assert (campaign.status, campaign.segment.key) == (Campaign.Status.DRAFT, "at-risk")
+    assert campaign.holdout_share > 0
+    assert find_all()[0].draft_name == campaign.name
+    decision = SuggestionDecision.objects.get()
+    assert (decision.outcome, decision.created_id, str(decision.decided_by)) == ("accepted", campaign.pk, "person")
+    page = client.get(reverse("suggestions:list")).text
+    assert "1 of 1 suggestion was accepted." in page
+    assert "Draft" in page
+
+
+def test_the_late_are_kept_in_a_fixed_segment(client: Client) -> None:
+    now = timezone.now()
+    late, due = make_customer(), make_customer()
+    make_profile(late, stage=Stage.LOYAL, average_gap_days=7, last_order_at=now - timedelta(days=11))
+    make_profile(due, stage=Stage.LOYAL, average_gap_days=7, last_order_at=now - timedelta(days=8))
+    assert [found.headline for found in find_all()] == ["1 loyal customer is late by 3 days or more"]
+    client.force_login(make_user(*CAMPAIGN_PERMISSIONS, *DECIDE))
+    client.post(make_url("accept", key="late-loyal"))
+    members = Campaign.objects.get().segment.members
+    assert list(members.values_list("customer", flat=True)) == [late.pk]
+    assert find_all()[0].draft_url
+
+
+def test_only_who_may_launch_campaigns_starts_one_and_problems_open_the_draft(client: Client) -> None:
+    make_profile(make_customer(email="a@shop.example"), stage=Stage.AT_RISK)
+    user = make_user(*CAMPAIGN_PERMISSIONS, *DECIDE)
+    client.force_login(user)
+    assert client.post(make_url("accept"), {"action": "start"}).status_code == 403
+    assert not Campaign.objects.exists()
+    user.user_permissions.add(Permission.objects.get(codename="change_campaign"))
+    response = client.post(make_url("accept"), {"action": "start"})
+    assert response["Location"] == reverse("suggestions:list")
+    campaign = Campaign.objects.get()
+    assert (campaign.status, campaign.runs.count()) == (Campaign.Status.RUNNING, 1)
+
+
+def test_a_dismissed_suggestion_stays_away_until_it_is_taken_back(client: Client) -> None:
+    make_profile(make_customer(), stage=Stage.AT_RISK)
+    client.force_login(make_user(*CAMPAIGN_PERMISSIONS, *DECIDE))
+    refused = client.post(make_url("dismiss"), {"reason": "no such reason"}, follow=True)
+    assert "is not one of the available choices" in refused.text
+    home = reverse("admin:index")
+    values = {"reason": "too_many_messages", "note": "Two flows already", "next": home}
+    assert client.post(make_url("dismiss"), values)["Location"] == home
+    assert find_all() == []
+    page = client.get(reverse("suggestions:list"), {"outcome": "dismissed"}).text
+    assert "These customers get enough messages: Two flows already" in page
+    decision = SuggestionDecision.objects.get()
+    client.post(reverse("suggestions:reopen", args=[decision.pk]))
+    assert [found.key for found in find_all()] == ["at-risk"]
+    outside = {"reason": "not_now", "next": "https://elsewhere.example/"}
+    assert client.post(make_url("dismiss"), outside)["Location"] == reverse("suggestions:list")
+
+
+def test_deciding_needs_permission_a_post_request_and_a_known_kind(client: Client) -> None:
+    make_profile(make_customer(), stage=Stage.AT_RISK)
+    assert client.post(make_url("accept")).status_code == 302  # to the log-in page
+    user = make_user("campaigns.add_campaign", *DECIDE)
+    client.force_login(user)
+    assert client.post(make_url("accept")).status_code == 403
+    assert client.post(make_url("dismiss"), {"reason": "other"}).status_code == 403
+    assert client.get(make_url("accept")).status_code == 405
+    assert client.post(make_url("accept", kind="nothing")).status_code == 404
+    assert "at-risk" not in client.get(reverse("suggestions:list")).text
+    assert not SuggestionDecision.objects.exists()
+
+
+def test_a_product_with_much_margin_and_stock_that_nobody_sees_gets_a_boost(client: Client) -> None:
+    now = timezone.now()
+    for number, (cost, stock) in enumerate([(2, 900), (8, 10), (8, 10), (8, 10), (2, 900)]):
+        make_product(f"p{number}", title=f"Kettle {number}", price=10, currency="USD", cost=cost, stock=stock)
+    assert find_all() == []  # without impressions, none of a product says nothing
+    for product in ("p1", "p4"):
+        ProductPerformanceDay.objects.create(day=now.date(), scenario="popular", product_id=product, shown=9)
+    [suggestion] = find_all()
+    assert suggestion.headline == "No placement has shown “Kettle 0” for four weeks"
+    assert "margin is 80% (average 44%), and 900 are in stock (average 366)" in suggestion.advice
+    client.force_login(make_user("merchandising.add_rule", "merchandising.change_rule", *DECIDE))
+    client.post(make_url("accept", "rule", suggestion.key))
+    rule = Rule.objects.get()
+    assert (rule.enabled, rule.action, rule.factor, rule.product_ids) == (False, "boost", Decimal(2), ["p0"])
+    assert find_all() == []
+    Rule.objects.update(enabled=True)
+    ProductPerformanceDay.objects.create(day=now.date(), scenario="popular", product_id="p0", shown=31)
+    assert "Shown 31 times, 0 orders from placements" in client.get(reverse("suggestions:list")).text
