@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.db import connection, transaction
 from django.utils.translation import gettext
@@ -64,7 +65,7 @@ def ensure_demo_experiment(*, now: datetime) -> bool:
     experiment.started_at, experiment.stopped_at = start, start + timedelta(days=DAYS)
     experiment.save()
     control, variety = experiment.variants.all()
-    values = {
+    values: dict[str, Any] = {
         "start": start,
         "end": experiment.stopped_at,
         "experiment": experiment.pk,
