@@ -268,6 +268,12 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         description=_("Moves recorded opens and clicks of messages from Valkey to the database."),
     ),
     ScheduledJob(
+        task="recommendations.sending.tasks.measure_global_holdout",
+        cron="20 4 * * *",
+        title=_("Measure all marketing"),
+        description=_("Compares the customers with marketing with the global holdout group, by month."),
+    ),
+    ScheduledJob(
         task="recommendations.training.tasks.refresh_model",
         cron="*/15 * * * *",
         title=_("Update recommendations"),
