@@ -25,6 +25,7 @@ from config.demo.campaigns import load_campaigns
 from config.demo.complete_journey import has_clickstream, load_clickstream, load_complete_journey, load_due_sales
 from config.demo.customers import load_customers
 from config.demo.editions import EDITIONS, ENGLISH
+from config.demo.experiments import ensure_demo_experiment
 from config.demo.flows import load_flows
 from config.demo.offers import ensure_demo_offer
 from config.demo.past_campaigns import load_past_campaigns
@@ -145,6 +146,7 @@ class Command(up.Command):
         with override(language):
             ensure_storefront_keys(now=now)
             ensure_demo_offer(now=now)
+            ensure_demo_experiment(now=now)
         return clicked
 
     def run_step(self, name: str, work: Callable[[], Any]) -> None:
