@@ -232,6 +232,12 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         description=_("Creates the tables for the impressions of the coming months and deletes old impressions."),
     ),
     ScheduledJob(
+        task="recommendations.experiments.tasks.update_bandits",
+        cron="20 * * * *",
+        title=_("Update bandits"),
+        description=_("Gives the better variants of bandit experiments larger shares, once a day."),
+    ),
+    ScheduledJob(
         task="recommendations.offers.tasks.end_offers",
         cron="*/5 * * * *",
         title=_("End offers"),
@@ -266,6 +272,12 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         seconds=2,
         title=_("Store opens and clicks"),
         description=_("Moves recorded opens and clicks of messages from Valkey to the database."),
+    ),
+    ScheduledJob(
+        task="recommendations.sending.tasks.measure_global_holdout",
+        cron="20 4 * * *",
+        title=_("Measure all marketing"),
+        description=_("Compares the customers with marketing with the global holdout group, by month."),
     ),
     ScheduledJob(
         task="recommendations.training.tasks.refresh_model",

@@ -242,6 +242,7 @@ INSTALLED_APPS = [
     "recommendations.offers",
     "recommendations.campaigns",
     "recommendations.suggestions",
+    "recommendations.past_campaigns",
     "recommendations.flows",
     "recommendations.uplift",
     "config.campaign_simulation",

@@ -1,11 +1,12 @@
-"""The settings of sending: one row."""
+"""The settings of sending: one row, and the history of its global holdout group."""
 
 import secrets
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
@@ -68,7 +69,36 @@ class SendingSettings(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         self.pk = SINGLETON_ID
-        super().save(*args, **kwargs)
+        with transaction.atomic():
+            super().save(*args, **kwargs)
+            share = Decimal(self.global_holdout_share)
+            record_holdout_change(share=share, salt=self.global_holdout_salt, at=self.updated_at)
+
+
+class GlobalHoldoutChange(models.Model):
+    """Share and salt of the global holdout group from a moment on, so that old months are measured with what was valid then."""
+
+    changed_at = models.DateTimeField(_("changed at"))
+    share = models.DecimalField(_("share"), max_digits=5, decimal_places=4)
+    salt = models.CharField(max_length=32, editable=False)
+
+    class Meta:
+        default_permissions = ()
+        verbose_name = _("change of the global holdout group")
+        verbose_name_plural = _("changes of the global holdout group")
+        ordering = ["changed_at", "id"]
+
+    def __str__(self) -> str:
+        return f"{self.share} ({self.changed_at:%Y-%m-%d %H:%M})"
+
+
+def record_holdout_change(*, share: Decimal, salt: str, at: datetime) -> None:
+    """Record share and salt if they differ from the latest ones. Call it in the transaction that changes the settings."""
+    latest = GlobalHoldoutChange.objects.order_by("-changed_at", "-id").first()
+    if latest is None and not share:
+        return
+    if latest is None or (latest.share, latest.salt) != (share, salt):
+        GlobalHoldoutChange.objects.create(changed_at=at, share=share, salt=salt)
 
 
 def load_sending_settings() -> SendingSettings:

@@ -4,6 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from recommendations.sending import sender
+from recommendations.sending.global_holdout.measuring import measure_months
 from recommendations.sending.tracking import storing
 
 
@@ -17,3 +18,9 @@ def send_due_messages() -> int:
 def store_message_opens() -> int:
     """Store opens and clicks of messages; return how many."""
     return storing.store_waiting_entries()
+
+
+@shared_task(exclusive=True)
+def measure_global_holdout() -> int:
+    """Measure what marketing causes: the months that are not final yet, and the whole time; return how many months."""
+    return measure_months(as_of=timezone.now())

@@ -35,7 +35,8 @@ MEMBER = sql.SQL("""
 WITH member AS MATERIALIZED ({members}),
 span AS MATERIALIZED (SELECT min(earlier) AS first, max(until) AS last FROM member),
 bought AS MATERIALIZED (
-    SELECT m.customer_id, o.id AS order_number, o.currency, o.placed_at >= m.since AS is_counted, o.kind = 'sale' AS is_sale,
+    SELECT m.customer_id, o.id AS order_number, o.currency, o.placed_at >= m.since AS is_counted,
+           o.placed_at < m.assigned_at AS is_earlier, o.kind = 'sale' AS is_sale,
            o.kind = 'return' OR o.status IN ('refunded', 'partly_refunded') AS is_return,
            coalesce(o.placed_at >= m.clicked_at, false) AS is_after_click, ({amount})::float8 AS amount,
            ({kept})::float8 AS kept, (abs(o.tax) + abs(o.shipping))::float8 AS extras, abs(o.total)::float8 AS total
@@ -53,8 +54,8 @@ COUNT = sql.SQL("""
                - kept * (coalesce(g.cost, 0) + greatest(coalesce(g.sold - coalesce(g.known, 0), b.total - b.extras), 0) * costs.average)
            ) FILTER (WHERE is_counted), 0) AS margin,
            count(*) FILTER (WHERE is_counted AND is_return)::float8 AS returns,
-           count(*) FILTER (WHERE NOT is_counted AND is_sale)::float8 AS earlier_orders,
-           coalesce(sum(amount) FILTER (WHERE NOT is_counted), 0) AS earlier_revenue,
+           count(*) FILTER (WHERE is_earlier AND is_sale)::float8 AS earlier_orders,
+           coalesce(sum(amount) FILTER (WHERE is_earlier), 0) AS earlier_revenue,
            count(*) FILTER (WHERE is_after_click AND is_sale) AS orders_after_click,
            coalesce(sum(amount) FILTER (WHERE is_after_click), 0) AS revenue_after_click
     FROM bought b CROSS JOIN costs LEFT JOIN goods g ON g.order_number = b.order_number

@@ -23,6 +23,8 @@ class Members:
         statement: SQL with named placeholders. parameters: their values; names that start with ``outcome_`` are reserved.
         has_click: it also selects ``clicked_at``, the first click on a link of the message; null without one.
         has_predicted_value: it also selects ``predicted_value`` as it was before ``since``; null if it was unknown.
+        has_assigned_at: it also selects ``assigned_at``, from which on the group made a difference, if that was before ``since``; what
+            happened between them is neither an outcome nor known before the assignment.
         has_parts: it also selects ``parts``, a text array with the parts of a breakdown to which the customer belonged at ``since``.
     """
 
@@ -30,15 +32,18 @@ class Members:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     has_click: bool = False
     has_predicted_value: bool = False
+    has_assigned_at: bool = False
     has_parts: bool = False
 
     def build_query(self) -> sql.Composable:
         """Return the query with all columns, and the window cut at the present."""
         return sql.SQL(
             "SELECT s.customer_id::bigint, s.member_group::text, s.since, least(s.until, %(outcome_as_of)s) AS until, "
-            "s.since - greatest(s.until - s.since, %(outcome_earlier)s) AS earlier, {clicked_at} AS clicked_at, "
+            "{assigned_at} AS assigned_at, {assigned_at} - greatest(s.until - s.since, %(outcome_earlier)s) AS earlier, "
+            "{clicked_at} AS clicked_at, "
             "{predicted} AS predicted_value, {parts} AS parts FROM ({statement}) AS s WHERE s.since <= %(outcome_as_of)s"
         ).format(
+            assigned_at=sql.SQL("least(s.assigned_at, s.since)" if self.has_assigned_at else "s.since"),
             clicked_at=sql.SQL("s.clicked_at" if self.has_click else "NULL::timestamptz"),
             predicted=sql.SQL("coalesce(s.predicted_value, 0)::float8" if self.has_predicted_value else "0::float8"),
             parts=sql.SQL("ARRAY[''] || s.parts::text[]" if self.has_parts else "ARRAY['']"),

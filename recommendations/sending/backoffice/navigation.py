@@ -13,6 +13,13 @@ register_pages(
         order=10,
     ),
     MenuPage(
+        tab="campaigns.results",
+        label=_("What marketing causes"),
+        url_name="holdout_report:show",
+        permission="campaigns.view_campaign",
+        order=200,
+    ),
+    MenuPage(
         tab="settings.sending",
         label=_("Sending"),
         url_name="sending_settings:show",

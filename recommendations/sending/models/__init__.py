@@ -9,16 +9,19 @@ from recommendations.sending.models.deliveries import (
     OriginState,
     SkipReason,
 )
+from recommendations.sending.models.global_holdout import GlobalHoldoutResult
 from recommendations.sending.models.limits import RateSlot, WarmUpDay
 from recommendations.sending.models.outbox import OutboxMessage
 from recommendations.sending.models.suppressions import Suppression
-from recommendations.sending.settings_model import SendingSettings
+from recommendations.sending.settings_model import GlobalHoldoutChange, SendingSettings
 
 __all__ = [
     "ChannelAccount",
     "Delivery",
     "DeliveryEvent",
     "DeliveryStatus",
+    "GlobalHoldoutChange",
+    "GlobalHoldoutResult",
     "OriginKind",
     "OriginState",
     "OutboxMessage",

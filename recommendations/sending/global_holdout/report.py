@@ -1,0 +1,178 @@
+"""What marketing caused per month and in total: the effects of the stored results, with intervals that suit how often they are read."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from math import ceil
+
+from config.foundation.statistics import ConfidenceInterval
+from recommendations.measurement.comparison import ComparisonVerdict, GroupComparison, compare_groups
+from recommendations.measurement.measures import scale_interval
+from recommendations.measurement.outcomes.counting import WHOLE, CountedOutcomes, GroupOutcomes
+from recommendations.measurement.outcomes.margins import MarginBasis
+from recommendations.measurement.timeline import Timeline
+from recommendations.sending.global_holdout.measuring import StoredGroup, read_group
+from recommendations.sending.global_holdout.members import HOLDOUT, MARKETING
+from recommendations.sending.models import GlobalHoldoutChange, GlobalHoldoutResult
+
+YEAR = timedelta(days=365)  # the always-valid interval of the whole time is planned for whole years
+MIN_BUYERS = 10  # in each group; with fewer, the interval of a mean is too narrow
+MONTH = timedelta(days=30.44)
+
+
+@dataclass(frozen=True)
+class HoldoutEffect:
+    """What marketing caused in one month, or in the whole time.
+
+    Attributes:
+        month: None for the whole time. is_running: it has not ended, so its intervals may be looked at every day.
+        comparison: customers with marketing against the holdout group.
+        marketing, holdout: what was counted.
+        cost: the additional revenue of the holdout group if it had got marketing; None if the effect is unknown.
+        needed_months, needed_customers: how long it takes with these groups to show a difference of 10%, or how many customers with the same
+            share of them held out would have shown it in this time.
+    """
+
+    month: date | None
+    began_at: datetime
+    since: datetime
+    until: datetime
+    measured_at: datetime
+    currency: str
+    is_running: bool
+    verdict: ComparisonVerdict
+    comparison: GroupComparison
+    marketing: StoredGroup
+    holdout: StoredGroup
+    cost: ConfidenceInterval | None
+    needed_months: int | None
+    needed_customers: int | None
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether its differences may be shown as effects."""
+        return self.cost is not None
+
+    @property
+    def end(self) -> datetime:
+        """Until when outcomes were counted."""
+        return min(self.until, self.measured_at)
+
+
+@dataclass(frozen=True)
+class HoldoutReport:
+    """The months, latest first, and the whole time. share: the present one; began_at: of the present holdout group, None without one."""
+
+    share: Decimal
+    began_at: datetime | None
+    total: HoldoutEffect | None
+    months: list[HoldoutEffect]
+    changes: list[GlobalHoldoutChange]
+
+
+def load_report() -> HoldoutReport:
+    """Return the report from the stored results, by two queries."""
+    results = list(GlobalHoldoutResult.objects.filter(subject=GlobalHoldoutResult.Subject.MARKETING))
+    effects = [compute_effect(result) for result in results]
+    changes = list(GlobalHoldoutChange.objects.all())
+    share = changes[-1].share if changes else Decimal(0)
+    return HoldoutReport(
+        share=share,
+        began_at=find_beginning(changes) if share else None,
+        total=next((effect for effect in effects if effect.month is None), None),
+        months=sorted((effect for effect in effects if effect.month), key=lambda effect: effect.since, reverse=True),
+        changes=changes[::-1],
+    )
+
+
+def find_beginning(changes: list[GlobalHoldoutChange]) -> datetime:
+    """Return since when there has been a holdout group without a break; the latest change has one."""
+    beginning = changes[-1].changed_at
+    for change in reversed(changes):
+        if not change.share:
+            break
+        beginning = change.changed_at
+    return beginning
+
+
+def compute_effect(result: GlobalHoldoutResult) -> HoldoutEffect:
+    """Return the effects of a stored result.
+
+    A complete month is read once: the intervals of the adjusted differences. The current month and the whole time are read again and
+    again: always-valid intervals.
+    """
+    marketing, holdout = read_group(result.groups[MARKETING]), read_group(result.groups[HOLDOUT])
+    is_total = result.month is None
+    is_running = is_total or result.measured_at < result.until
+    timeline = Timeline(
+        started_at=result.since,
+        as_of=min(result.measured_at, result.until),
+        planned_end=plan_end(result) if is_total else result.until,
+        is_final=not is_running,
+        ends=not is_total,
+    )
+    groups = {MARKETING: GroupOutcomes(marketing.moments), HOLDOUT: GroupOutcomes(holdout.moments)}
+    held_out_share = result.shares[HOLDOUT] / (result.shares[HOLDOUT] + result.shares[MARKETING])
+    comparison = compare_groups(
+        CountedOutcomes({WHOLE: groups}, MarginBasis(result.margin_basis)),
+        treated=MARKETING,
+        control=HOLDOUT,
+        holdout_share=held_out_share,
+        timeline=timeline,
+    )
+    verdict = choose_verdict(comparison)
+    is_readable = (
+        comparison.revenue is not None and verdict != ComparisonVerdict.UNEVEN_GROUPS and not has_few(comparison)
+    )
+    months, customers = compute_needs(comparison, elapsed=timeline.as_of - timeline.started_at)
+    return HoldoutEffect(
+        month=result.month,
+        began_at=result.began_at,
+        since=result.since,
+        until=result.until,
+        measured_at=result.measured_at,
+        currency=result.currency,
+        is_running=is_running,
+        verdict=verdict,
+        comparison=comparison,
+        marketing=marketing,
+        holdout=holdout,
+        cost=scale_interval(comparison.revenue.effect, holdout.moments.n)
+        if is_readable and comparison.revenue
+        else None,
+        needed_months=months,
+        needed_customers=customers,
+    )
+
+
+def plan_end(result: GlobalHoldoutResult) -> datetime:
+    """Return the end of the year of the holdout group in which the result was measured.
+
+    The interval is tuned to the planned end and much wider after it. With a new plan each year, the chance that it misses the effect on any
+    day of a year stays below 5%.
+    """
+    elapsed = min(result.measured_at, result.until) - result.since
+    return result.since + max(ceil(elapsed / YEAR), 1) * YEAR
+
+
+def has_few(comparison: GroupComparison) -> bool:
+    return min(comparison.treated.buyers, comparison.control.buyers) < MIN_BUYERS
+
+
+def choose_verdict(comparison: GroupComparison) -> ComparisonVerdict:
+    is_compared = comparison.verdict not in (ComparisonVerdict.UNEVEN_GROUPS, ComparisonVerdict.NO_HOLDOUT)
+    return ComparisonVerdict.TOO_FEW if is_compared and has_few(comparison) else comparison.verdict
+
+
+def compute_needs(comparison: GroupComparison, *, elapsed: timedelta) -> tuple[int | None, int | None]:
+    """Return the months, and the customers in the elapsed time, that would show the wanted difference; None if nothing is known.
+
+    Months add orders of the same customers: once their earlier purchases are adjusted for, the standard error falls with the square root
+    of the time, as it does with that of the number of customers.
+    """
+    detectability = comparison.detectability
+    if detectability is None or detectability.factor is None or has_few(comparison):
+        return None, None
+    factor = detectability.factor
+    customers = comparison.treated.customers + comparison.control.customers
+    return ceil(factor * (elapsed / MONTH)), ceil(factor * customers)

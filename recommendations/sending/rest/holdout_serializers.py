@@ -1,0 +1,69 @@
+"""Serializers of the report about the global holdout group."""
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
+
+from recommendations.measurement.comparison import ComparisonVerdict
+from recommendations.measurement.result_serializers import IntervalSerializer, MeasureSerializer
+
+
+class HoldoutGroupSerializer(serializers.Serializer[Any]):
+    """What a group did; revenue is net of returns."""
+
+    customers = serializers.IntegerField()
+    buyers = serializers.IntegerField()
+    orders = serializers.IntegerField()
+    revenue = serializers.FloatField()
+    margin = serializers.FloatField(allow_null=True)
+    written_to = serializers.IntegerField(help_text=_("Customers who were sent marketing."))
+    messages = serializers.IntegerField()
+
+
+class HoldoutEffectSerializer(serializers.Serializer[Any]):
+    """What marketing caused in a month, or since began_at if month is null. Effects are null while too few customers ordered."""
+
+    month = serializers.DateField(allow_null=True)
+    began_at = serializers.DateTimeField()
+    until = serializers.DateTimeField()
+    measured_at = serializers.DateTimeField()
+    is_running = serializers.BooleanField(
+        help_text=_("The window has not ended; its intervals are wider and may be looked at every day.")
+    )
+    currency = serializers.CharField()
+    verdict = serializers.ChoiceField(choices=[verdict.value for verdict in ComparisonVerdict])
+    sample_ratio_p = serializers.FloatField(
+        help_text=_("Below 0.001, customers were not assigned to the groups at random.")
+    )
+    marketing = HoldoutGroupSerializer()
+    holdout = HoldoutGroupSerializer()
+    conversion = MeasureSerializer(allow_null=True)
+    orders = MeasureSerializer(allow_null=True)
+    revenue = MeasureSerializer(allow_null=True)
+    margin = MeasureSerializer(allow_null=True)
+    cost = IntervalSerializer(
+        allow_null=True, help_text=_("Additional revenue that marketing would have earned from the holdout group.")
+    )
+    needed_months = serializers.IntegerField(
+        allow_null=True, help_text=_("After how many months a difference of 10% would be shown.")
+    )
+    needed_customers = serializers.IntegerField(
+        allow_null=True, help_text=_("With how many customers it would have been shown in the same time.")
+    )
+
+
+class HoldoutChangeSerializer(serializers.Serializer[Any]):
+    """A share of the holdout group and since when it is valid."""
+
+    changed_at = serializers.DateTimeField()
+    share = serializers.DecimalField(max_digits=5, decimal_places=4)
+
+
+class HoldoutReportSerializer(serializers.Serializer[Any]):
+    """What all marketing causes: the months, latest first, and the whole time."""
+
+    share = serializers.DecimalField(max_digits=5, decimal_places=4, help_text=_("The share held out now."))
+    total = HoldoutEffectSerializer(allow_null=True)
+    months = HoldoutEffectSerializer(many=True)
+    changes = HoldoutChangeSerializer(many=True)
