@@ -137,7 +137,7 @@ def check_page(client: Client, admin_user: User) -> None:
     page = client.get(reverse("uplift:page")).content.decode()
     assert "It matters whom you write to" in page
     customer = Customer.objects.get(identifiers__value="u2")
-    panel = client.get(reverse("admin:identity_customer_change", args=[customer.pk])).content.decode()
+    panel = client.get(reverse("admin:lifecycle_customer", args=[customer.pk])).content.decode()
     assert "Next best action" in panel
     client.post(reverse("uplift:save-segment", args=["do-not-write"]))
     segment = Segment.objects.get(name="Do not write to")
