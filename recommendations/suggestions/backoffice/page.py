@@ -1,4 +1,4 @@
-"""The page Suggestions: what could be done now, what was decided, and what came of it."""
+"""The page Suggestions: what could be done now, the decisions, and their later effects."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext
 
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.tables import Cell, Column, build_table
@@ -31,7 +31,7 @@ COLUMNS = (
     Column(key="outcome", label=gettext_lazy("Decision"), sort="outcome", align="text"),
     Column(key="reason", label=gettext_lazy("Reason"), align="text"),
     Column(key="by", label=gettext_lazy("By"), align="text"),
-    Column(key="effect", label=gettext_lazy("What came of it"), align="text"),
+    Column(key="effect", label=gettext_lazy("Later effect"), align="text"),
 )
 
 
@@ -60,7 +60,7 @@ def show_suggestions(request: HttpRequest) -> HttpResponse:
     return render_page(
         request,
         "admin/suggestions/list.html",
-        title=_("Suggestions"),
+        title=pgettext("next steps", "Suggestions"),
         verdict=describe_decisions(),
         suggestions=build_cards(may=request.user.has_perm, as_of=now) if can_decide else None,
         next=request.path,

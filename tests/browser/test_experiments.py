@@ -1,0 +1,41 @@
+"""An experiment on a placement in Chromium: created, started, stopped and promoted."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.urls import reverse
+from playwright.sync_api import Browser, expect
+from pytest_django.live_server_helper import LiveServer
+
+from tests.browser.conftest import open_monitored_page
+
+pytestmark = pytest.mark.acceptance
+
+
+@pytest.mark.parametrize(("language", "width"), [("en", 1280), ("zh-hans", 390)])
+def test_an_experiment_is_promoted(
+    operator: User, live_server: LiveServer, chromium: Browser, language: str, width: int
+) -> None:
+    monitored = open_monitored_page(chromium, live_server.url, width=width, language=language)
+    monitored.log_in(reverse("experiments:new"))
+    page = monitored.page
+    page.fill("input[name=name]", "Variety")
+    page.select_option("select[name=varied]", "placement:for-you")
+    page.click("form.settings-form button")
+    page.fill("input[name=b-diversity]", "0.6")
+    page.click("form.settings-form button")
+    monitored.settle()
+    monitored.save(f"experiment-draft-{language}-{width}")
+    assert not monitored.scrolls_sideways()
+    page.click("form[action$='/start/'] button")
+    monitored.settle()
+    monitored.save(f"experiment-running-{language}-{width}")
+    assert not monitored.scrolls_sideways()
+    page.click("form[action$='/stop/'] button")
+    expect(page.locator("form[action$='/stop/']")).to_have_count(0)
+    page.click("form[action$='/promote/'] button")
+    expect(page.locator("form[action$='/undo/'] button")).to_be_visible()
+    expect(page.locator("table .badge.good")).to_have_text(
+        "promoted" if language == "en" else "已应用", ignore_case=True
+    )
+    monitored.save(f"experiment-promoted-{language}-{width}")
+    assert not monitored.browser_errors
