@@ -232,6 +232,12 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         description=_("Creates the tables for the impressions of the coming months and deletes old impressions."),
     ),
     ScheduledJob(
+        task="recommendations.experiments.tasks.update_bandits",
+        cron="20 * * * *",
+        title=_("Update bandits"),
+        description=_("Gives the better variants of bandit experiments larger shares, once a day."),
+    ),
+    ScheduledJob(
         task="recommendations.offers.tasks.end_offers",
         cron="*/5 * * * *",
         title=_("End offers"),

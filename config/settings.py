@@ -242,6 +242,7 @@ INSTALLED_APPS = [
     "recommendations.offers",
     "recommendations.campaigns",
     "recommendations.suggestions",
+    "recommendations.past_campaigns",
     "recommendations.flows",
     "config.campaign_simulation",
     "config.access",

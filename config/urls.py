@@ -59,6 +59,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/campaigns/suppressions/", include("recommendations.sending.backoffice.suppression_urls")),
     path("admin/campaigns/marketing-effect/", include("recommendations.sending.backoffice.holdout_urls")),
     path("admin/campaigns/outbox/", include("recommendations.sending.backoffice.outbox_urls")),
+    path("admin/campaigns/past/", include("recommendations.past_campaigns.backoffice.urls")),
     path("admin/campaigns/offers/", include("recommendations.offers.backoffice.urls")),
     path("admin/experiments/", include("recommendations.experiments.backoffice.urls")),
     path("", include("config.onsite.urls")),

@@ -32,6 +32,7 @@ VIEW_PERMISSIONS = (
     "flows.view_*",
     "sending.view_*",
     "suggestions.view_*",
+    "past_campaigns.view_*",
 )
 SENDING_PERMISSIONS = ("sending.*_suppression", "sending.change_sendingsettings", "sending.change_delivery")
 # Role → patterns of the permissions it starts with. Unmasked personal data requires identity.view_personal.
@@ -46,6 +47,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "offers.*",
         "experiments.*",
         "suggestions.*",
+        "past_campaigns.*",
         *SENDING_PERMISSIONS,
     ),
     "Merchandiser": (

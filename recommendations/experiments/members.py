@@ -28,7 +28,23 @@ MEMBERS = sql.SQL(
 )
 
 
+# The shares with which somebody was assigned: the newest ones with the logged propensity, as workers learn of a change some seconds later.
+BANDIT_MEMBERS = sql.SQL("""
+SELECT p.customer_id, p.variant_id || ':' || batch.id AS member_group, p.since, %(until)s::timestamptz AS until
+FROM ({people}) AS p CROSS JOIN LATERAL (
+    SELECT a.id FROM experiments_banditallocation a
+    WHERE a.experiment_id = %(experiment)s AND a.decided_at <= p.since
+      AND abs((a.shares->>p.variant_id::text)::float8 - p.propensity) < 0.001
+    ORDER BY a.decided_at DESC LIMIT 1
+) AS batch
+""")
+
+
 def build_members(experiment: Experiment, *, as_of: datetime) -> Members:
-    """Return the people of an experiment by variant, whose outcomes count from the first exposure until the experiment was stopped."""
+    """Return the people of an experiment by variant, of a bandit by variant and allocation.
+
+    Their outcomes count from the first exposure until the experiment was stopped.
+    """
     until = experiment.stopped_at or as_of
-    return Members(MEMBERS.format(people=PEOPLE), {"experiment": experiment.pk, "until": until})
+    statement = BANDIT_MEMBERS if experiment.method == Experiment.Method.BANDIT else MEMBERS
+    return Members(statement.format(people=PEOPLE), {"experiment": experiment.pk, "until": until})

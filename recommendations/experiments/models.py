@@ -45,7 +45,6 @@ class Experiment(models.Model):
     class Method(models.TextChoices):
         FIXED = "fixed", _("fixed shares")
         BANDIT = "bandit", _("bandit")
-        INTERLEAVING = "interleaving", _("interleaving")
 
     key = models.SlugField(_("key"), max_length=MAX_KEY_LENGTH, unique=True)
     name = models.CharField(_("name"), max_length=200)
@@ -138,6 +137,26 @@ class Variant(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class BanditAllocation(models.Model):
+    """The shares of a bandit from a moment on, by the number of the variant; they stay, because the estimates need them."""
+
+    experiment = models.ForeignKey(Experiment, models.CASCADE, related_name="allocations", verbose_name=_("experiment"))
+    decided_at = models.DateTimeField(_("decided at"))
+    shares = models.JSONField(_("shares"))
+
+    class Meta:
+        default_permissions = ()
+        verbose_name = _("bandit allocation")
+        verbose_name_plural = _("bandit allocations")
+        ordering = ["experiment", "decided_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["experiment", "decided_at"], name="experiments_allocation_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.experiment_id} {self.decided_at:%Y-%m-%d %H:%M}"
 
 
 class ExperimentExposure(models.Model):

@@ -4,15 +4,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from math import isfinite
+from functools import cached_property
+from math import isfinite, nan
 
 from config.foundation.statistics import ConfidenceInterval
+from recommendations.experiments.bandit import build_batches
 from recommendations.experiments.members import build_members
-from recommendations.experiments.models import Experiment, Variant
+from recommendations.experiments.models import BanditAllocation, Experiment, Variant
 from recommendations.experiments.subjects import find_subject
 from recommendations.measurement.outcomes.columns import COVARIATES, OutcomeColumn
-from recommendations.measurement.outcomes.counting import CountedOutcomes, count_outcomes
+from recommendations.measurement.outcomes.counting import (
+    CountedOutcomes,
+    GroupOutcomes,
+    count_outcomes,
+    make_empty_outcomes,
+)
 from recommendations.measurement.outcomes.margins import MarginBasis
+from recommendations.measurement.statistics.bandit import (
+    WeightedMean,
+    compare_weighted_means,
+    compute_best_probabilities,
+    estimate_means,
+)
 from recommendations.measurement.statistics.cuped import compare_adjusted_means
 from recommendations.measurement.statistics.moments import GroupMoments
 from recommendations.measurement.statistics.multiple_comparisons import compute_simultaneous_level
@@ -70,6 +83,7 @@ class VariantResult:
     units: int
     buyers: int
     metrics: tuple[VariantMetric, ...]
+    best_probability: float | None = None
 
     def get_metric(self, metric: str) -> VariantMetric | None:
         return next((result for result in self.metrics if result.metric == metric), None)
@@ -106,7 +120,8 @@ def measure_experiment(experiment: Experiment, *, as_of: datetime) -> Experiment
     counted = count_outcomes(build_members(experiment, as_of=as_of), as_of=as_of)
     clicks = count_clicks(experiment, as_of=as_of)
     fraction = compute_fraction(experiment, as_of=as_of)
-    compare = VariantComparer(experiment, variants, counted, clicks, fraction)
+    is_bandit = experiment.method == Experiment.Method.BANDIT
+    compare = (BanditComparer if is_bandit else VariantComparer)(experiment, variants, counted, clicks, fraction)
     results = tuple(compare.build(variant) for variant in variants)
     p = compare_sizes(experiment, variants, [result.units for result in results])
     verdict, best = choose_verdict(experiment, results, p)
@@ -122,9 +137,9 @@ def compute_fraction(experiment: Experiment, *, as_of: datetime) -> float:
 
 
 def count_clicks(experiment: Experiment, *, as_of: datetime) -> Mapping[str, GroupMoments]:
-    """Return the clicked lists per person by variant, if the subject can count them."""
+    """Return the clicked lists per person by variant, if the subject can count them; not of a bandit, whose plain means are biased."""
     subject = find_subject(experiment.kind)
-    if subject is None or subject.count_clicks is None:
+    if subject is None or subject.count_clicks is None or experiment.method == Experiment.Method.BANDIT:
         return {}
     return subject.count_clicks(experiment, as_of)
 
@@ -147,12 +162,13 @@ class VariantComparer:
         clicks: Mapping[str, GroupMoments],
         fraction: float,
     ) -> None:
-        self.experiment, self.counted, self.clicks, self.fraction = experiment, counted, clicks, fraction
+        self.experiment, self.variants, self.clicks, self.fraction = experiment, variants, clicks, fraction
+        self.counted = counted
         self.control = next((variant for variant in variants if variant.is_control), None)
         self.level = compute_simultaneous_level(LEVEL, max(1, len(variants) - 1))
 
     def build(self, variant: Variant) -> VariantResult:
-        group = self.counted.get_group(str(variant.pk))
+        group = self.get_group(variant)
         metrics = [self.compare(variant, metric, column) for metric, column in self._list_columns()]
         if str(variant.pk) in self.clicks:
             metrics.append(self.compare_clicks(variant))
@@ -167,7 +183,15 @@ class VariantComparer:
             units=group.customers,
             buyers=group.buyers,
             metrics=tuple(metrics),
+            best_probability=self.get_best_probability(variant),
         )
+
+    def get_group(self, variant: Variant) -> GroupOutcomes:
+        return self.counted.get_group(str(variant.pk))
+
+    def get_best_probability(self, variant: Variant) -> float | None:
+        """Return the probability that the variant is the best, which only bandits have."""
+        return None
 
     def _list_columns(self) -> list[tuple[str, OutcomeColumn]]:
         has_margin = self.counted.margin_basis in (MarginBasis.COSTS, MarginBasis.SETTING)
@@ -210,6 +234,55 @@ class VariantComparer:
         return VariantMetric(
             metric, mean, total, keep_known(effect), keep_known(relative), max(0.0, 1 - adjusted.variance_ratio)
         )
+
+
+class BanditComparer(VariantComparer):
+    """Compares the variants of a bandit, in which everybody counts with the inverse of the logged propensity."""
+
+    @cached_property
+    def allocations(self) -> list[BanditAllocation]:
+        return list(self.experiment.allocations.all())
+
+    def list_means(self, column: OutcomeColumn) -> list[WeightedMean]:
+        """Return the weighted mean of each variant."""
+        return estimate_means(
+            build_batches(self.counted, allocations=self.allocations, variants=self.variants, column=column)
+        )
+
+    def get_group(self, variant: Variant) -> GroupOutcomes:
+        """Return the people of all allocations together."""
+        groups = [self.counted.get_group(f"{variant.pk}:{allocation.pk}") for allocation in self.allocations]
+        whole = make_empty_outcomes().moments
+        for group in groups:
+            whole = whole + group.moments
+        return GroupOutcomes(whole)
+
+    def get_best_probability(self, variant: Variant) -> float | None:
+        means = self.list_means(COLUMNS.get(self.experiment.metric, OutcomeColumn.ORDERS))
+        if not means:
+            return None
+        best = compute_best_probabilities(means, seed=self.experiment.pk)
+        return float(best[self.variants.index(variant)])
+
+    def compare(self, variant: Variant, metric: str, column: OutcomeColumn) -> VariantMetric:
+        means = self.list_means(column)
+        total = float(self.get_group(variant).moments.sums[column])
+        own = means[self.variants.index(variant)] if means else WeightedMean(nan, nan)
+        mean = own.value if isfinite(own.value) else 0.0
+        if variant.is_control or self.control is None or not means:
+            return VariantMetric(metric, mean, total)
+        control = means[self.variants.index(self.control)]
+        difference = compare_weighted_means(own, control)
+        effect = compute_always_valid_interval(
+            value=difference.value,
+            standard_error=difference.standard_error,
+            fraction=self.fraction,
+            level=self.level,
+        )
+        relative = compare_relative_means(
+            difference.value, difference.standard_error, control.value, control.standard_error, level=self.level
+        )
+        return VariantMetric(metric, mean, total, keep_known(effect), keep_known(relative))
 
 
 def keep_known(interval: ConfidenceInterval) -> ConfidenceInterval | None:

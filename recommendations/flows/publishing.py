@@ -227,7 +227,10 @@ def lock_flow(flow: Flow) -> None:
 
 
 def duplicate_flow(*, flow: Flow, name: str, by: User | None) -> Flow:
-    """Create a flow with the newest definition of another one."""
+    """Create a flow with the newest definition of another one, and a holdout group of the same share."""
     newest = flow.versions.order_by("-number").first()
     definition = newest.definition if newest and not list_problems(newest.definition) else None
-    return create_flow(name=name, description=flow.description, definition=definition, recipe=flow.recipe, by=by)
+    copied = create_flow(name=name, description=flow.description, definition=definition, recipe=flow.recipe, by=by)
+    copied.holdout_share, copied.attribution_days = flow.holdout_share, flow.attribution_days
+    copied.save(update_fields=["holdout_share", "attribution_days"])
+    return copied

@@ -70,15 +70,17 @@ def compare_withdrawals(treated: GroupOutcomes, control: GroupOutcomes, level: f
 def compare_returns(treated: GroupOutcomes, control: GroupOutcomes, level: float) -> GuardComparison:
     """Compare returns per order, R = Σ returns / Σ orders.
 
-    Its variance is that of a ratio of two means with customers as units: Σ(r − R·o)² / (Σ o)², by the delta method.
+    Its variance is that of a ratio of two means with customers as units: Σ(r − R·o)² / (Σ o)², by the delta method. Without a return
+    in either group, the interval is Newcombe's, of orders.
     """
     rates, variances = zip(*(compute_return_rate(group) for group in (treated, control)), strict=True)
-    margin = NormalDist().inv_cdf((1 + level) / 2) * sqrt(sum(variances))
-    value = rates[0] - rates[1]
-    difference = ConfidenceInterval(value, value - margin, value + margin)
+    if any(rates):
+        margin = NormalDist().inv_cdf((1 + level) / 2) * sqrt(sum(variances))
+        value = rates[0] - rates[1]
+        difference = ConfidenceInterval(value, value - margin, value + margin)
+    else:
+        difference = compare_shares(0, treated.orders, 0, control.orders, level=level)
     verdict = choose_guard_verdict(difference, RETURN_TOLERANCE)
-    if not any(group.get_sum(OutcomeColumn.RETURNS) for group in (treated, control)):
-        verdict = GuardVerdict.TOO_FEW  # without a return in either group, the variance is unknown
     return GuardComparison(Guard.RETURNS, rates[0], rates[1], difference, RETURN_TOLERANCE, verdict)
 
 

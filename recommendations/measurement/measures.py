@@ -1,7 +1,7 @@
 """Compares one measure of two groups in every way that a results page shows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from recommendations.measurement.statistics.sequential import compute_always_val
 from recommendations.measurement.timeline import Timeline
 
 SEED = 20261127
+FEW = 10  # customers who reached the goal, or did not: with fewer, the share is not nearly normal
 
 
 @dataclass(frozen=True)
@@ -73,11 +74,11 @@ class MeasureComparer:
         return self.build(first.get_mean(column), second.get_mean(column), difference, adjusted, relative, bootstrap)
 
     def compare_conversion(self) -> MeasureComparison:
-        """Compare the shares that reached the goal."""
+        """Compare the shares that reached the goal; with few customers on one side, the final interval is Newcombe's."""
         counts = (self.treated.reached, self.treated.customers, self.control.reached, self.control.customers)
         difference = compare_shares(*counts, level=self.level)
         relative = compare_relative_shares(*counts, level=self.level)
-        return self.build(
+        measure = self.build(
             self.treated.moments.get_mean(OutcomeColumn.REACHED),
             self.control.moments.get_mean(OutcomeColumn.REACHED),
             difference,
@@ -85,6 +86,12 @@ class MeasureComparer:
             relative,
             None,
         )
+        sides = [
+            side for group in (self.treated, self.control) for side in (group.reached, group.customers - group.reached)
+        ]
+        if self.timeline.is_final and min(sides) < FEW:
+            return replace(measure, effect=difference, total=scale_interval(difference, self.treated.customers))
+        return measure
 
     def adjust(self, column: OutcomeColumn) -> AdjustedComparison:
         return compare_adjusted_means(

@@ -1,8 +1,8 @@
 from django.apps import AppConfig
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class SuggestionsConfig(AppConfig):
     name = "recommendations.suggestions"
     label = "suggestions"
-    verbose_name = _("Suggestions")
+    verbose_name = pgettext_lazy("next steps", "Suggestions")

@@ -50,9 +50,26 @@ def test_empty_home_page_explains_the_first_steps(operator: User, live_server: L
     assert monitored.browser_errors == []
 
 
-def test_a_stage_opens_its_customers(shop: SimpleNamespace, live_server: LiveServer, chromium: Browser) -> None:
+def test_a_suggestion_becomes_a_draft_another_is_dismissed_and_a_stage_opens_its_customers(
+    shop: SimpleNamespace, live_server: LiveServer, chromium: Browser
+) -> None:
     monitored = open_monitored_page(chromium, live_server.url, width=1280)
     monitored.log_in()
+    suggestions = monitored.page.locator(".suggestions > li")
+    dismissed = suggestions.nth(1).locator("strong").inner_text()
+    suggestions.nth(1).get_by_text("Dismiss").first.click()
+    suggestions.nth(1).get_by_label("Reason").select_option("too_many_messages")
+    suggestions.nth(1).get_by_label("Note").fill("Two flows already")
+    suggestions.nth(1).get_by_role("button", name="Dismiss").click()
+    expect(monitored.page.locator(".suggestions strong", has_text=dismissed)).to_have_count(0)
+    suggestions.first.get_by_role("button", name="Create draft").click()
+    monitored.page.wait_for_url("**/campaigns/campaign/*/edit/")
+    monitored.open("/admin/suggestions/")
+    decisions = monitored.page.locator("#decisions")
+    expect(decisions).to_contain_text("These customers get enough messages: Two flows already")
+    expect(decisions.get_by_role("link", name="Draft")).to_be_visible()
+    monitored.save("suggestions-1280")
+    monitored.open("/admin/")
     monitored.page.get_by_role("link", name="Active", exact=True).click()
     monitored.page.wait_for_url("**/customers/?stage=active")
     assert monitored.browser_errors == []

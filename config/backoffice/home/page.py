@@ -26,7 +26,7 @@ from recommendations.suggestions.backoffice.cards import DECIDE, build_cards
 
 FLOW_DAYS = 28
 FLOW_ROWS = 6
-MAX_SUGGESTIONS = 4
+MAX_SUGGESTIONS = 3
 Context = dict[str, Any]
 
 

@@ -26,7 +26,12 @@ class Area:
 
 
 AREAS: tuple[Area, ...] = (
-    Area("home", _("Home"), "home", (Tab("home", _("Home")), Tab("suggestions", _("Suggestions")))),
+    Area(
+        "home",
+        _("Home"),
+        "home",
+        (Tab("home", _("Home")), Tab("suggestions", pgettext_lazy("next steps", "Suggestions"))),
+    ),
     Area(
         "customers",
         _("Customers"),

@@ -25,8 +25,10 @@ from config.demo.campaigns import load_campaigns
 from config.demo.complete_journey import has_clickstream, load_clickstream, load_complete_journey, load_due_sales
 from config.demo.customers import load_customers
 from config.demo.editions import EDITIONS, ENGLISH
+from config.demo.experiments import ensure_demo_experiment
 from config.demo.flows import load_flows
 from config.demo.offers import ensure_demo_offer
+from config.demo.past_campaigns import load_past_campaigns
 from config.demo.products import read_language
 from config.demo.recommendations import load_recommendations
 from config.demo.reviews import load_reviews
@@ -119,6 +121,7 @@ class Command(up.Command):
         with override(language):
             if load_campaigns(loaded_at=now, language=language):
                 self.stdout.write("Campaigns: three finished ones and a running one, simulated")
+            load_past_campaigns(loaded_at=now)
         if clicked or not LifecycleRun.objects.filter(status=LifecycleRun.Status.DONE).exists():
             self.run_step(
                 "Profiles", lambda: refresh_profiles(as_of=now, started_at=now, progress=ProgressBar("Profiles"))
@@ -143,6 +146,7 @@ class Command(up.Command):
         with override(language):
             ensure_storefront_keys(now=now)
             ensure_demo_offer(now=now)
+            ensure_demo_experiment(now=now)
         return clicked
 
     def run_step(self, name: str, work: Callable[[], Any]) -> None:

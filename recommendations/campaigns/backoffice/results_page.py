@@ -79,7 +79,7 @@ def show_results(request: HttpRequest) -> HttpResponse:
 def format_results(campaign: Campaign, results: CampaignResults, currency: str) -> dict[str, Any]:
     comparison = results.comparison
     verdict = VERDICTS.get(comparison.verdict, "")
-    total = comparison.revenue.total if comparison.revenue else None
+    total = comparison.revenue.total if comparison.revenue and comparison.detectability else None
     return {
         "name": make_name_cell(campaign),
         "verdict": verdict

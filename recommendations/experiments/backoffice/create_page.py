@@ -39,6 +39,12 @@ class ExperimentForm(forms.ModelForm):
             "Fixed shares measure best. A bandit gives better variants more visitors while it runs."
         )
 
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        if values.get("method") == Experiment.Method.BANDIT and values.get("metric") == Experiment.Metric.CLICKS:
+            self.add_error("metric", _("A bandit needs orders, revenue or margin as its primary metric."))
+        return values
+
     def clean_varied(self) -> tuple[str, str]:
         kind, _separator, subject = self.cleaned_data["varied"].partition(SEPARATOR)
         return kind, subject
@@ -54,8 +60,8 @@ def list_varied() -> list[tuple[str, Any]]:
 
 
 def list_methods() -> list[tuple[str, Any]]:
-    """Return the methods that are built."""
-    return [(Experiment.Method.FIXED.value, Experiment.Method.FIXED.label)]
+    """Return the methods with what they are called."""
+    return list(Experiment.Method.choices)
 
 
 def show_new_experiment(request: HttpRequest) -> HttpResponse:

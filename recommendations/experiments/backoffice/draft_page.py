@@ -13,17 +13,20 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from config.foundation.backoffice.pages import render_page
 from config.foundation.number_formats import format_count, format_percent
+from config.foundation.slow_figures import get_figures_soon
 from recommendations.experiments.backoffice.access import CHANGE, DELETE, check_permission, get_experiment
 from recommendations.experiments.editing import VariantDraft, find_start_problem, replace_variants
 from recommendations.experiments.models import Experiment, Variant
 from recommendations.experiments.planning import RELEVANT_LIFT, ExperimentPower, plan_experiment
 from recommendations.experiments.subjects import ExperimentSubject, describe_subject, find_subject
 
+COUNTING = gettext_lazy("What this experiment can show is being counted. Reload the page in a moment.")
+
 
 class ShareForm(forms.Form):
     """Name and share of a variant."""
 
-    name = forms.CharField(label=gettext_lazy("Name"), max_length=100)
+    name = forms.CharField(label=gettext_lazy("Name of the variant"), max_length=100)
     percent = forms.DecimalField(
         label=gettext_lazy("Share in percent"), min_value=Decimal("0.01"), max_value=100, decimal_places=2
     )
@@ -79,12 +82,17 @@ def show_draft(request: HttpRequest, key: str) -> HttpResponse:
             replace_variants(experiment=experiment, variants=drafts)
             return HttpResponseRedirect(reverse("experiments:draft", args=[key]))
         problem = _("The shares must sum to 100%.")
-    power = plan_experiment(experiment, shares=[float(form.variant.share) for form in forms_of], at=timezone.now())
+    shares = [float(form.variant.share) for form in forms_of]
+    power: ExperimentPower | None = get_figures_soon(
+        f"experiments.power.{experiment.pk}.{'-'.join(map(str, shares))}",
+        ExperimentPower,
+        lambda: plan_experiment(experiment, shares=shares, at=timezone.now()),
+    )
     return render_page(
         request,
         "admin/experiments/draft.html",
         title=experiment.name,
-        verdict=describe_power(experiment, power),
+        verdict=describe_power(experiment, power) if power is not None else str(COUNTING),
         experiment=experiment,
         subject=describe_subject(experiment.kind, experiment.subject),
         variants=forms_of,

@@ -6,10 +6,11 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from config.foundation.backoffice.pages import render_page
 from config.foundation.number_formats import format_count, format_percent
-from config.foundation.slow_figures import get_figures
+from config.foundation.slow_figures import get_figures_soon
 from customers.lifecycle.facts.amounts import get_amount_currency
 from recommendations.experiments.backoffice.access import CHANGE, VIEW, check_permission, get_experiment
 from recommendations.experiments.backoffice.list_page import BADGES
@@ -25,11 +26,14 @@ from recommendations.experiments.backoffice.result_texts import (
 from recommendations.experiments.models import Experiment
 from recommendations.experiments.results import (
     ExperimentResults,
+    ExperimentVerdict,
     VariantResult,
     measure_experiment,
 )
 from recommendations.experiments.subjects import describe_subject, find_subject
 from recommendations.measurement.statistics.sample_ratio import SUSPICIOUS
+
+COUNTING = gettext_lazy("The results are being counted. Reload the page in a moment.")
 
 
 def show_experiment(request: HttpRequest, key: str) -> HttpResponse:
@@ -39,14 +43,15 @@ def show_experiment(request: HttpRequest, key: str) -> HttpResponse:
     may_change = request.user.has_perm(CHANGE)
     if experiment.status == Experiment.Status.DRAFT and may_change:
         return HttpResponseRedirect(reverse("experiments:draft", args=[key]))
-    results = read_results(experiment)
+    counted = read_results(experiment)
+    results = counted if counted is not None else make_empty_results(now)
     subject = find_subject(experiment.kind)
     currency = get_amount_currency()
     return render_page(
         request,
         "admin/experiments/experiment.html",
         title=experiment.name,
-        verdict=describe_results(experiment, results, currency),
+        verdict=describe_results(experiment, results, currency) if counted is not None else str(COUNTING),
         as_of=results.as_of,
         experiment=experiment,
         badge=BADGES[experiment.status],
@@ -59,6 +64,7 @@ def show_experiment(request: HttpRequest, key: str) -> HttpResponse:
         rows=[build_row(experiment, variant, currency) for variant in results.variants],
         others=build_others(experiment, results, currency),
         settings=list_settings(experiment),
+        is_bandit=experiment.method == Experiment.Method.BANDIT,
         may_change=may_change,
         is_running=experiment.status == Experiment.Status.RUNNING,
         is_promoted=experiment.status == Experiment.Status.PROMOTED,
@@ -70,17 +76,22 @@ def show_experiment(request: HttpRequest, key: str) -> HttpResponse:
     )
 
 
-def read_results(experiment: Experiment) -> ExperimentResults:
-    """Return the results; those of millions of people are kept for some minutes."""
+def make_empty_results(now: Any) -> ExperimentResults:
+    """Return what the page shows while the results are being counted."""
+    return ExperimentResults(now, ExperimentVerdict.TOO_FEW, "", 0.0, 1.0, False, ())
+
+
+def read_results(experiment: Experiment) -> ExperimentResults | None:
+    """Return the results; those of millions of people are kept for some minutes, and None while they are counted."""
     key = f"experiments.results.{experiment.pk}.{experiment.updated_at.timestamp()}"
-    return get_figures(key, ExperimentResults, lambda: measure_experiment(experiment, as_of=timezone.now()))
+    return get_figures_soon(key, ExperimentResults, lambda: measure_experiment(experiment, as_of=timezone.now()))
 
 
 def describe_elapsed(experiment: Experiment, results: ExperimentResults, now: Any) -> str:
     """Return how long the experiment runs or ran."""
     if experiment.started_at is None:
         return ""
-    days = ((experiment.stopped_at or now) - experiment.started_at).days
+    days = max(((experiment.stopped_at or now) - experiment.started_at).days, int(experiment.stopped_at is not None))
     return _("day %(days)s of %(planned)s") % {
         "days": format_count(days + (experiment.stopped_at is None)),
         "planned": format_count(experiment.planned_days),
@@ -90,7 +101,7 @@ def describe_elapsed(experiment: Experiment, results: ExperimentResults, now: An
 def build_figures(experiment: Experiment, results: ExperimentResults) -> list[dict[str, str]]:
     is_customer = experiment.unit == Experiment.Unit.CUSTOMER
     p = results.sample_ratio_p
-    ratio = _("even") if p >= SUSPICIOUS else _("uneven")
+    ratio = "–" if not results.units else _("even") if p >= SUSPICIOUS else _("uneven")
     best = results.get_best()
     metric = best.get_metric(experiment.metric) if best is not None else None
     figures = [
@@ -98,7 +109,7 @@ def build_figures(experiment: Experiment, results: ExperimentResults) -> list[di
         {
             "label": _("Group sizes"),
             "value": ratio,
-            "note": "" if experiment.method == Experiment.Method.BANDIT else f"p = {p:.3f}",
+            "note": f"p = {p:.3f}" if results.units and experiment.method != Experiment.Method.BANDIT else "",
         },
     ]
     if metric is not None and metric.removed > 0:
@@ -129,6 +140,7 @@ def build_row(experiment: Experiment, variant: VariantResult, currency: str) -> 
         "interval": format_interval(experiment.metric, metric, currency),
         "relative": format_relative(metric),
         "kind": get_effect_kind(metric),
+        "best": "" if variant.best_probability is None else format_percent(variant.best_probability, 0),
     }
 
 

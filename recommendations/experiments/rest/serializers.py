@@ -83,6 +83,9 @@ class VariantResultSerializer(serializers.Serializer[Any]):
     units = serializers.IntegerField(help_text=_("Customers or visitors exposed to it first."))
     buyers = serializers.IntegerField()
     metrics = VariantMetricSerializer(many=True)
+    best_probability = serializers.FloatField(
+        allow_null=True, help_text=_("The probability that it is the best variant; of bandits only.")
+    )
 
 
 class ExperimentResultsSerializer(serializers.Serializer[Any]):

@@ -111,13 +111,17 @@ def describe_conversion(comparison: GroupComparison, goal: str) -> str:
         "points": format_points(measure.effect.value),
         "interval": format_interval(measure.effect, format_points),
     }
-    return (
-        _(
+    if measure.effect == measure.difference:
+        text = _(
             "The goal (%(goal)s) was reached by %(rate)s of the recipients and %(holdout_rate)s of the holdout group: %(points)s percentage "
             "points (95%% interval %(interval)s)."
         )
-        % values
-    )
+    else:
+        text = _(
+            "The goal (%(goal)s) was reached by %(rate)s of the recipients and %(holdout_rate)s of the holdout group. Adjusted for what "
+            "customers ordered before, the effect is %(points)s percentage points (95%% interval %(interval)s)."
+        )
+    return text % values
 
 
 def describe_margin_basis(comparison: GroupComparison) -> str:

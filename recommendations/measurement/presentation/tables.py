@@ -3,9 +3,10 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from django.conf import settings
+from babel import Locale, UnknownLocaleError
 from django.utils.formats import number_format
 from django.utils.text import capfirst
+from django.utils.translation import get_language, to_locale
 from django.utils.translation import gettext as _
 
 from config.foundation.number_formats import format_count, format_money, format_percent, format_whole_money
@@ -145,7 +146,7 @@ def build_breakdown(comparison: GroupComparison, currency: str) -> list[dict[str
     names: Mapping[str, tuple[str, Mapping[str, Any]]] = {
         "stage": (_("Lifecycle stage"), dict(Stage.choices)),
         "rfm_group": (_("RFM group"), dict(RfmGroup.choices)),
-        "language": (_("Language"), dict(settings.LANGUAGES)),
+        "language": (_("Language"), {}),
     }
     dimensions = []
     for dimension, (label, values) in names.items():
@@ -153,21 +154,32 @@ def build_breakdown(comparison: GroupComparison, currency: str) -> list[dict[str
             (part for part in comparison.parts if part.dimension == dimension),
             key=lambda part: -part.treated_customers,
         )
-        if parts:
+        if len(parts) > 1:
             rows = [
                 {
-                    "label": capfirst(str(values.get(part.value, part.value))),
+                    "label": label_language(part.value)
+                    if dimension == "language"
+                    else capfirst(str(values.get(part.value, part.value))),
                     "customers": f"{format_count(part.treated_customers)} / {format_count(part.control_customers)}",
                     "treated": format_money(part.treated, currency),
                     "control": format_money(part.control, currency),
                     "effect": money(part.effect.value),
                     "interval": format_interval(part.effect, money),
-                    "is_clear": part.effect.low > 0 or part.effect.high < 0,
+                    "kind": "good" if part.effect.low > 0 else "warns" if part.effect.high < 0 else "",
                 }
                 for part in parts
             ]
             dimensions.append({"label": label, "rows": rows})
     return dimensions
+
+
+def label_language(tag: str) -> str:
+    """Return the name of a language such as en-US in the language of the page; an unknown tag as it is."""
+    try:
+        name = Locale.parse(tag, sep="-").get_display_name(to_locale(get_language() or "en"))
+    except (UnknownLocaleError, ValueError):
+        return tag
+    return capfirst(name or tag)
 
 
 def build_attribution(comparison: GroupComparison, currency: str) -> list[dict[str, str]]:

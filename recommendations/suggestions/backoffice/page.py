@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext
 
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.tables import Cell, Column, build_table
@@ -60,7 +60,7 @@ def show_suggestions(request: HttpRequest) -> HttpResponse:
     return render_page(
         request,
         "admin/suggestions/list.html",
-        title=_("Suggestions"),
+        title=pgettext("next steps", "Suggestions"),
         verdict=describe_decisions(),
         suggestions=build_cards(may=request.user.has_perm, as_of=now) if can_decide else None,
         next=request.path,

@@ -8,7 +8,10 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from recommendations.experiments.bandit import update_allocations
+from recommendations.experiments.editing import start_experiment
 from recommendations.experiments.models import Experiment, ExperimentExposure
+from recommendations.experiments.running import read_running_experiments
 from recommendations.serving.models import PlacementSettings
 from tests.makers import make_customer, make_order, make_product
 from tests.recommendations.experiments.makers import make_experiment
@@ -111,6 +114,36 @@ def test_the_result_page_says_which_variant_is_better(admin_client: Client) -> N
     page = admin_client.get(reverse("experiments:experiment", args=[experiment.key]))
     assert "“Variant 1” is better than the control" in page.text
     assert "120" in page.text
+
+
+def test_a_bandit_gives_the_better_variant_more_people(admin_client: Client) -> None:
+    now = timezone.now()
+    experiment = make_experiment(method="bandit", status=Experiment.Status.DRAFT)
+    start_experiment(experiment=experiment, user=None, now=now - timedelta(days=4))
+    product = make_product("tea")
+    control, better = experiment.variants.all()
+    for number in range(200):
+        customer = make_customer(f"u{number}")
+        ExperimentExposure.objects.create(
+            experiment=experiment,
+            variant=better if number % 2 else control,
+            unit_key=f"user_id:u{number}",
+            customer=customer,
+            exposed_at=now - timedelta(days=3),
+            propensity=0.5,
+        )
+        if number % 4 == 1 or number % 20 == 0:
+            make_order(customer, products=[product], placed_at=now - timedelta(days=2))
+    assert update_allocations(at=now) == 1
+    better.refresh_from_db()
+    assert better.allocation == 0.9
+    assert update_allocations(at=now + timedelta(hours=1)) == 0, "once a day"
+    running = read_running_experiments().by_subject["placement", "for-you"]
+    assert [variant.propensity for variant in running.variants] == pytest.approx([0.1, 0.9])
+    page = admin_client.get(reverse("experiments:experiment", args=[experiment.key]))
+    assert "“Variant 1” is better than the control" in page.text
+    assert "Probability of being the best" in page.text
+    assert "100%" in page.text
 
 
 def test_uneven_groups_stop_the_reading(admin_client: Client) -> None:

@@ -143,6 +143,13 @@ def test_guards_show_harm_no_harm_or_too_few() -> None:
     assert few == {Guard.WITHDRAWALS: GuardVerdict.TOO_FEW, Guard.RETURNS: GuardVerdict.TOO_FEW}
 
 
+def test_the_final_conversion_of_few_customers_has_newcombes_interval() -> None:
+    conversion = compare(make_group([10] * 9 + [0] * 91), make_group([10] * 3 + [0] * 97)).conversion
+    assert conversion is not None
+    assert conversion.effect == conversion.difference == compare_shares(9, 100, 3, 100)
+    assert conversion.total.value == pytest.approx(6)
+
+
 def test_the_intervals_of_a_breakdown_are_wider_because_there_are_many() -> None:
     treated, control = make_group([10, 30] * 50), make_group([0, 20] * 50)
     parts = {f"stage:{name}": {"treated": treated, "holdout": control} for name in ("new", "loyal", "active")}

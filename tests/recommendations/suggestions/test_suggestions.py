@@ -11,8 +11,10 @@ from django.utils import timezone
 
 from customers.lifecycle.models import Stage
 from recommendations.campaigns.models import Campaign
+from recommendations.experiments.editing import start_experiment
+from recommendations.experiments.models import Experiment
 from recommendations.merchandising.models import Rule
-from recommendations.serving.impressions.models import ProductPerformanceDay
+from recommendations.serving.impressions.models import PerformanceDay, ProductPerformanceDay
 from recommendations.suggestions.deciding import list_suggestions
 from recommendations.suggestions.models import SuggestionDecision
 from recommendations.suggestions.suggestion import Suggestion
@@ -134,3 +136,20 @@ def test_a_product_with_much_margin_and_stock_that_nobody_sees_gets_a_boost(clie
     Rule.objects.update(enabled=True)
     ProductPerformanceDay.objects.create(day=now.date(), scenario="popular", product_id="p0", shown=31)
     assert "Shown 31 times, 0 orders from placements" in client.get(reverse("suggestions:list")).text
+
+
+def test_recommendations_without_a_measured_effect_get_a_holdout_experiment(client: Client) -> None:
+    now = timezone.now()
+    PerformanceDay.objects.create(
+        day=now.date(), scenario="for-you", model_version="v", strategy="blend", position=1, shown=5_000
+    )
+    [suggestion] = find_all()
+    assert suggestion.headline.startswith("Recommendations showed 5,000 products in four weeks")
+    client.force_login(make_user("experiments.add_experiment", "experiments.change_experiment", *DECIDE))
+    client.post(make_url("accept", "experiment", suggestion.key))
+    experiment = Experiment.objects.get()
+    assert (experiment.kind, experiment.status) == ("holdout", Experiment.Status.DRAFT)
+    assert find_all()[0].draft_url == reverse("experiments:draft", args=[experiment.key])
+    start_experiment(experiment=experiment, user=None, now=now)
+    assert find_all() == []
+    assert "Experiment: running, too few to tell" in client.get(reverse("suggestions:list")).text

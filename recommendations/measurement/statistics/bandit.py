@@ -1,0 +1,101 @@
+"""Thompson sampling: the shares of a bandit, and estimates that stay honest although the shares follow the outcomes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import nan, sqrt
+from typing import NamedTuple
+
+import numpy as np
+
+from config.foundation.array_types import Floats
+from config.foundation.statistics import Sample
+
+DRAWS = 20_000
+MIN_SHARE = 0.1  # of every variant: inverse propensities are at most 10; with 0.05, intervals of small shops cover 91% instead of 94%
+
+
+@dataclass(frozen=True)
+class BanditBatch:
+    """The people who were assigned while the shares did not change.
+
+    Attributes:
+        samples: size, sum and sum of squares of the outcomes of each variant.
+        shares: the probability of each variant, which sum to 1.
+    """
+
+    samples: Sequence[Sample]
+    shares: Sequence[float]
+
+    @property
+    def n(self) -> int:
+        return sum(sample.n for sample in self.samples)
+
+
+class WeightedMean(NamedTuple):
+    """The estimated mean of a variant and its standard error; NaN if nobody was assigned."""
+
+    value: float
+    standard_error: float
+
+
+def estimate_means(batches: Sequence[BanditBatch]) -> list[WeightedMean]:
+    """Return the mean of each variant, honest although the shares followed the outcomes.
+
+    Plain means of a bandit are biased: a variant that starts unluckily gets few people, and stays unlucky. Here each person counts with
+    the inverse of the logged propensity, Γ = m + 1{A = a}·(x − m)/e, where m is the variant's mean in earlier batches, and batches count
+    with the weight h = √e, which evens out their variances: Q = Σ h·Γ / Σ h with the variance Σ h²(Γ − Q)² / (Σ h)². Adaptively
+    weighted AIPW; source: Hadad, Hirshberg, Zhan, Wager and Athey, PNAS 2021.
+    """
+    return [_estimate_mean(batches, variant) for variant in range(len(batches[0].samples))] if batches else []
+
+
+def _estimate_mean(batches: Sequence[BanditBatch], variant: int) -> WeightedMean:
+    earlier_n, earlier_sum = 0, 0.0
+    parts: list[tuple[int, Sample, float, float]] = []
+    for batch in batches:
+        sample, share = batch.samples[variant], batch.shares[variant]
+        if batch.n and share > 0:
+            # of earlier batches only, so that Γ is unbiased; the first batch predicts nothing
+            parts.append((batch.n, sample, share, earlier_sum / earlier_n if earlier_n else 0.0))
+        earlier_n, earlier_sum = earlier_n + sample.n, earlier_sum + sample.total
+    weight = sum(n * sqrt(share) for n, _sample, share, _mean in parts)
+    if not weight:
+        return WeightedMean(nan, nan)
+    value = sum(sqrt(share) * (n * mean + (s.total - s.n * mean) / share) for n, s, share, mean in parts) / weight
+    variance = 0.0
+    for n, s, share, mean in parts:
+        # Γ − Q = (m − Q) + (x − m)/e for the people of the variant, and m − Q for the others
+        offset, residual = mean - value, s.total - s.n * mean
+        squares = s.squares - 2 * mean * s.total + s.n * mean**2
+        variance += share * (n * offset**2 + 2 * offset * residual / share + squares / share**2)
+    return WeightedMean(value, sqrt(max(variance, 0.0)) / weight)
+
+
+def compare_weighted_means(first: WeightedMean, second: WeightedMean) -> WeightedMean:
+    """Return the difference of two variants: their people are different, so the variances add up (Hadad et al., section 2.4)."""
+    error = sqrt(first.standard_error**2 + second.standard_error**2)
+    return WeightedMean(first.value - second.value, error)
+
+
+def compute_best_probabilities(means: Sequence[WeightedMean], *, seed: int, draws: int = DRAWS) -> Floats:
+    """Return the probability of each variant that its mean is the largest, (k,).
+
+    By draws from normal posteriors around the estimates. Equal, as long as a mean is unknown or nothing varies.
+    """
+    k = len(means)
+    errors = [mean.standard_error for mean in means]
+    if not np.isfinite([*errors, *(mean.value for mean in means)]).all() or not min(errors, default=0.0) > 0:
+        return np.full(k, 1 / k)
+    rng = np.random.default_rng(seed)
+    drawn = rng.normal([mean.value for mean in means], errors, size=(draws, k))
+    return np.bincount(drawn.argmax(axis=1), minlength=k) / draws
+
+
+def choose_shares(probabilities: Floats, *, min_share: float = MIN_SHARE) -> list[float]:
+    """Return the shares of the next batch: the probability of being best, but at least ``min_share`` each.
+
+    Thompson sampling in batches (Thompson, Biometrika 1933): whoever arrives gets a variant with the probability that it is the best.
+    """
+    shares = min_share + (1 - min_share * len(probabilities)) * np.asarray(probabilities)
+    rounded = [round(float(share), 4) for share in shares]
+    return [*rounded[:-1], round(1 - sum(rounded[:-1]), 4)]

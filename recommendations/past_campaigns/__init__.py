@@ -1,0 +1,1 @@
+"""Campaigns of the past that other systems sent, without a holdout group: what can be concluded from them, and what cannot."""

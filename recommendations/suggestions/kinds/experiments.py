@@ -1,0 +1,130 @@
+"""Suggested experiments: recommendations that are shown without anybody knowing what they cause."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import Sum
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from config.foundation.number_formats import format_count
+from config.foundation.slow_figures import get_figures_soon
+from recommendations.experiments.editing import ExperimentNotReadyError, create_draft, start_experiment
+from recommendations.experiments.models import Experiment
+from recommendations.experiments.results import ExperimentResults, ExperimentVerdict, measure_experiment
+from recommendations.serving.experiments.names import HELD_OUT_PLACEMENTS, HOLDOUT
+from recommendations.serving.impressions.models import PerformanceDay
+from recommendations.suggestions.models import SuggestionDecision
+from recommendations.suggestions.suggestion import Draft, LaterEffect, StartError, Suggestion
+
+DAYS = timedelta(days=28)
+MIN_SHOWN = 1_000  # with fewer, an experiment takes too long
+KEY = "recommendations"
+
+
+class ExperimentSuggestions:
+    """A holdout experiment on the recommendations, until one was run."""
+
+    key = "experiment"
+    label = gettext_lazy("Experiment")
+    permissions = ("experiments.add_experiment",)
+    start_permissions = ("experiments.change_experiment",)
+
+    def find(self, *, as_of: datetime) -> list[Suggestion]:
+        experiments = Experiment.objects.filter(kind=HOLDOUT, is_simulated=False).order_by("pk")
+        latest = experiments.exclude(status=Experiment.Status.STOPPED).last()
+        if latest is None and experiments.exists():
+            return []  # measured before
+        if latest is not None and latest.status != Experiment.Status.DRAFT:
+            return []
+        shown = get_figures_soon("suggestions.experiments", int, lambda: count_shown(as_of=as_of)) or 0
+        return [build_suggestion(shown, draft=latest)] if shown >= MIN_SHOWN else []
+
+    def create_draft(self, key: str, *, by: User, now: datetime) -> Draft:
+        if key != KEY:
+            raise LookupError(key)
+        with transaction.atomic():
+            existing = Experiment.objects.filter(kind=HOLDOUT, status=Experiment.Status.DRAFT).first()
+            if existing is not None:
+                return Draft(make_url(existing), existing.pk, is_new=False)
+            experiment = create_draft(
+                kind=HOLDOUT,
+                subject="",
+                count=2,
+                name=_("What recommendations cause"),
+                metric=Experiment.Metric.REVENUE,
+            )
+        return Draft(make_url(experiment), experiment.pk)
+
+    def start(self, draft: Draft, *, by: User, now: datetime) -> None:
+        try:
+            start_experiment(experiment=Experiment.objects.get(pk=draft.created_id or 0), user=by, now=now)
+        except ExperimentNotReadyError as error:
+            raise StartError(draft, [str(error)]) from error
+
+    def describe_effects(self, decisions: Sequence[SuggestionDecision], *, as_of: datetime) -> dict[int, LaterEffect]:
+        experiments = Experiment.objects.prefetch_related("variants").in_bulk(
+            [decision.created_id for decision in decisions if decision.created_id]
+        )
+        return {
+            decision.pk: LaterEffect(
+                describe_experiment(experiments[decision.created_id], as_of=as_of),
+                make_url(experiments[decision.created_id]),
+            )
+            for decision in decisions
+            if decision.created_id in experiments
+        }
+
+
+def make_url(experiment: Experiment) -> str:
+    page = "draft" if experiment.status == Experiment.Status.DRAFT else "experiment"
+    return reverse(f"experiments:{page}", args=[experiment.key])
+
+
+def count_shown(*, as_of: datetime) -> int:
+    days = PerformanceDay.objects.filter(day__gte=(as_of - DAYS).date(), currency="", scenario__in=HELD_OUT_PLACEMENTS)
+    return days.aggregate(shown=Sum("shown"))["shown"] or 0
+
+
+def build_suggestion(shown: int, *, draft: Experiment | None) -> Suggestion:
+    return Suggestion(
+        kind=ExperimentSuggestions.key,
+        key=KEY,
+        headline=ngettext(
+            "Recommendations showed %(number)s product in four weeks, and nobody knows what they cause",
+            "Recommendations showed %(number)s products in four weeks, and nobody knows what they cause",
+            shown,
+        )
+        % {"number": format_count(shown)},
+        advice=_(
+            "Clicks and orders after a click would partly have come without them. An experiment leaves some customers out at random."
+        ),
+        expectation=_("Its effect is not known yet. The draft has a holdout group, so that it will be."),
+        value=1.0,
+        draft_url=make_url(draft) if draft else "",
+        draft_name=draft.name if draft else "",
+        figures={"shown": shown},
+    )
+
+
+def describe_experiment(experiment: Experiment, *, as_of: datetime) -> str:
+    """Return where the experiment is, and what it has shown."""
+    status = experiment.get_status_display()
+    if experiment.started_at is None:
+        return _("Experiment: %(status)s") % {"status": status}
+    results = get_figures_soon(
+        f"suggestions.experiment:{experiment.pk}:{experiment.status}",
+        ExperimentResults,
+        lambda: measure_experiment(experiment, as_of=as_of),
+    )
+    texts = {
+        ExperimentVerdict.BETTER: _("an effect was shown"),
+        ExperimentVerdict.WORSE: _("no effect was shown"),
+        ExperimentVerdict.UNEVEN_GROUPS: _("the groups are uneven"),
+        ExperimentVerdict.TOO_FEW: _("too few to tell"),
+    }
+    finding = texts.get(results.verdict, _("not clear yet")) if results else _("being counted")
+    return _("Experiment: %(status)s, %(finding)s") % {"status": status, "finding": finding}
