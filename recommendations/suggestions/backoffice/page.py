@@ -1,4 +1,4 @@
-"""The page Suggestions: what could be done now, what was decided, and what came of it."""
+"""The page Suggestions: what could be done now, the decisions, and their later effects."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,6 +32,7 @@ COLUMNS = (
     Column(key="kind", label=gettext_lazy("Kind"), sort="kind", align="text"),
     Column(key="at", label=gettext_lazy("Decided"), sort="decided_at", align="text"),
     Column(key="by", label=gettext_lazy("By"), align="text"),
+    Column(key="effect", label=gettext_lazy("Later effect"), align="text"),
 )
 
 
