@@ -31,6 +31,7 @@ class ExperimentSubject:
         find_traffic: the customers or visitors whom the experiment would have reached in a period, each since the first time.
         list_scenarios: the values of `Impression.scenario` that belong to a subject.
         count_clicks: the clicked lists per person, by the number of the variant.
+        permission: to change what a promotion changes; "" if everyone who may change experiments may do so.
         variant_names, shares, first_config: of a new experiment, whose first variant is the control, which has no config.
     """
 
@@ -46,6 +47,7 @@ class ExperimentSubject:
     find_traffic: Callable[[str, str, datetime, datetime], Members]
     list_scenarios: Callable[[str], Sequence[str]]
     count_clicks: Callable[[Experiment, datetime], Mapping[str, GroupMoments]] | None = None
+    permission: str = ""
     variant_names: tuple[str | Promise, ...] = ()
     shares: tuple[str, ...] = ()
     first_config: Config = field(default_factory=dict)

@@ -1,1 +1,1 @@
-"""Suggestions of what to do next: campaigns, rules and experiments, with what is expected of them and what came of them."""
+"""Suggestions of what to do next: campaigns, rules and experiments, with their expected and later effects."""

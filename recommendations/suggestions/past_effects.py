@@ -33,9 +33,9 @@ class ExpectedEffect:
     conversion: ConfidenceInterval
 
 
-def load_past_effects(*, as_of: datetime) -> list[PastEffect]:
-    """Return the effects of the newest finished campaigns; nothing while they are counted in the background."""
-    return get_figures_soon("suggestions.past-effects", list[PastEffect], lambda: count_past_effects(as_of=as_of)) or []
+def load_past_effects(*, as_of: datetime) -> list[PastEffect] | None:
+    """Return the effects of the newest finished campaigns; None while they are counted in the background."""
+    return get_figures_soon("suggestions.past-effects", list[PastEffect], lambda: count_past_effects(as_of=as_of))
 
 
 def count_past_effects(*, as_of: datetime) -> list[PastEffect]:

@@ -44,7 +44,7 @@ class Draft:
 
 @dataclass(frozen=True)
 class LaterEffect:
-    """What came of an accepted suggestion."""
+    """The later effect of an accepted suggestion."""
 
     text: str
     url: str = ""
@@ -88,4 +88,4 @@ class SuggestionKind(Protocol):
         """Start what the draft describes. Raises StartError if it cannot be started as it is."""
 
     def describe_effects(self, decisions: Sequence[SuggestionDecision], *, as_of: datetime) -> dict[int, LaterEffect]:
-        """Return what came of accepted suggestions, by the number of the decision."""
+        """Return the later effect of accepted suggestions, by the number of the decision."""

@@ -6,8 +6,6 @@ from django.urls import reverse
 from playwright.sync_api import Browser, expect
 from pytest_django.live_server_helper import LiveServer
 
-from recommendations.experiments.models import Experiment
-from recommendations.serving.models import PlacementSettings
 from tests.browser.conftest import open_monitored_page
 
 pytestmark = pytest.mark.acceptance
@@ -17,7 +15,6 @@ pytestmark = pytest.mark.acceptance
 def test_an_experiment_is_promoted(
     operator: User, live_server: LiveServer, chromium: Browser, language: str, width: int
 ) -> None:
-    PlacementSettings.objects.get_or_create(placement="for-you")
     monitored = open_monitored_page(chromium, live_server.url, width=width, language=language)
     monitored.log_in(reverse("experiments:new"))
     page = monitored.page
@@ -31,12 +28,14 @@ def test_an_experiment_is_promoted(
     assert not monitored.scrolls_sideways()
     page.click("form[action$='/start/'] button")
     monitored.settle()
-    assert Experiment.objects.get().status == "running"
     monitored.save(f"experiment-running-{language}-{width}")
     assert not monitored.scrolls_sideways()
     page.click("form[action$='/stop/'] button")
+    expect(page.locator("form[action$='/stop/']")).to_have_count(0)
     page.click("form[action$='/promote/'] button")
     expect(page.locator("form[action$='/undo/'] button")).to_be_visible()
-    assert PlacementSettings.objects.get(placement="for-you").diversity == 0.6
+    expect(page.locator("table .badge.good")).to_have_text(
+        "promoted" if language == "en" else "已应用", ignore_case=True
+    )
     monitored.save(f"experiment-promoted-{language}-{width}")
     assert not monitored.browser_errors

@@ -5,6 +5,7 @@ from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
 from recommendations.experiments.models import Experiment
+from recommendations.experiments.subjects import find_subject
 
 VIEW, ADD, CHANGE, DELETE = (f"experiments.{action}_experiment" for action in ("view", "add", "change", "delete"))
 
@@ -12,6 +13,13 @@ VIEW, ADD, CHANGE, DELETE = (f"experiments.{action}_experiment" for action in ("
 def check_permission(request: HttpRequest, permission: str) -> None:
     if not request.user.has_perm(permission):
         raise PermissionDenied
+
+
+def may_promote(request: HttpRequest, experiment: Experiment) -> bool:
+    """Return whether the user may change the settings that a promotion changes, as on their own page."""
+    subject = find_subject(experiment.kind)
+    needed = [CHANGE, *([subject.permission] if subject is not None and subject.permission else [])]
+    return bool(request.user.has_perms(needed))
 
 
 def get_experiment(key: str) -> Experiment:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -13,7 +14,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from recommendations.experiments import editing
-from recommendations.experiments.backoffice.access import CHANGE, DELETE, check_permission, get_experiment
+from recommendations.experiments.backoffice.access import CHANGE, DELETE, check_permission, get_experiment, may_promote
 from recommendations.experiments.models import Experiment
 
 
@@ -29,6 +30,11 @@ def run_action(
     except editing.ExperimentNotReadyError as error:
         messages.error(request, str(error))
     return HttpResponseRedirect(reverse("experiments:experiment", args=[key]))
+
+
+def check_promotion(request: HttpRequest, experiment: Experiment) -> None:
+    if not may_promote(request, experiment):
+        raise PermissionDenied(_("You may not change the settings that this experiment varies. Ask a merchandiser."))
 
 
 @require_POST
@@ -54,6 +60,7 @@ def stop(request: HttpRequest, key: str) -> HttpResponse:
 @require_POST
 def promote(request: HttpRequest, key: str) -> HttpResponse:
     def change(experiment: Experiment) -> None:
+        check_promotion(request, experiment)
         variant = get_object_or_404(experiment.variants, key=request.POST.get("variant", ""))
         editing.promote_variant(experiment=experiment, variant=variant, user=request.user, now=timezone.now())
 
@@ -64,12 +71,11 @@ def promote(request: HttpRequest, key: str) -> HttpResponse:
 
 @require_POST
 def undo(request: HttpRequest, key: str) -> HttpResponse:
-    return run_action(
-        request,
-        key,
-        lambda experiment: editing.undo_promotion(experiment=experiment),
-        gettext_lazy("The settings from before the promotion apply again."),
-    )
+    def change(experiment: Experiment) -> None:
+        check_promotion(request, experiment)
+        editing.undo_promotion(experiment=experiment)
+
+    return run_action(request, key, change, gettext_lazy("The settings from before the promotion apply again."))
 
 
 @require_POST

@@ -12,7 +12,7 @@ from config.foundation.backoffice.pages import render_page
 from config.foundation.number_formats import format_count, format_percent
 from config.foundation.slow_figures import get_figures_soon
 from customers.lifecycle.facts.amounts import get_amount_currency
-from recommendations.experiments.backoffice.access import CHANGE, VIEW, check_permission, get_experiment
+from recommendations.experiments.backoffice.access import CHANGE, VIEW, check_permission, get_experiment, may_promote
 from recommendations.experiments.backoffice.list_page import BADGES
 from recommendations.experiments.backoffice.result_texts import (
     METRIC_LABELS,
@@ -67,8 +67,8 @@ def show_experiment(request: HttpRequest, key: str) -> HttpResponse:
         is_bandit=experiment.method == Experiment.Method.BANDIT,
         may_change=may_change,
         is_running=experiment.status == Experiment.Status.RUNNING,
-        is_promoted=experiment.status == Experiment.Status.PROMOTED,
-        may_promote=may_change
+        may_undo=experiment.status == Experiment.Status.PROMOTED and may_promote(request, experiment),
+        may_promote=may_promote(request, experiment)
         and not experiment.is_simulated
         and subject is not None
         and subject.promote is not None

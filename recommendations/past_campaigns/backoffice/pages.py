@@ -103,6 +103,7 @@ def show_campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
         title=campaign.name,
         verdict=describe_selection(evidence),
         campaign=campaign,
+        products=format_count(campaign.products),
         period=_("%(first)s to %(last)s")
         % {"first": format_full_day(campaign.starts_on), "last": format_full_day(campaign.ends_on)},
         figures=build_figures(campaign, evidence, currency),

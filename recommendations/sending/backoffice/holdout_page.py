@@ -16,6 +16,7 @@ from config.foundation.charts.intervals import build_effect_history
 from config.foundation.charts.spec import ChartSpec
 from config.foundation.number_formats import format_exact_percent, format_full_day
 from config.foundation.shop.profile import get_time_zone
+from recommendations.experiments.models import Experiment
 from recommendations.measurement.comparison import ComparisonVerdict
 from recommendations.measurement.presentation.formats import format_interval
 from recommendations.measurement.presentation.sentences import describe_margin_basis, describe_removed
@@ -25,8 +26,10 @@ from recommendations.sending.backoffice.settings_pages import PERMISSION as CHAN
 from recommendations.sending.global_holdout.months import find_next_month
 from recommendations.sending.global_holdout.report import HoldoutEffect, HoldoutReport, load_report
 from recommendations.sending.models import GlobalHoldoutChange
+from recommendations.serving.experiments.names import HOLDOUT as RECOMMENDATION_HOLDOUT
 
 VIEW = "campaigns.view_campaign"
+VIEW_EXPERIMENTS = "experiments.view_experiment"
 CHART_MONTHS = 24
 KINDS = {
     ComparisonVerdict.INCREASE: "good",
@@ -66,6 +69,9 @@ def show_holdout_report(request: HttpRequest) -> HttpResponse:
         }
     elif report.began_at is not None:
         context["first_month"] = describe_first_month(report)
+    if request.user.has_perm(VIEW_EXPERIMENTS):
+        context["holdouts"] = list(Experiment.objects.filter(kind=RECOMMENDATION_HOLDOUT).exclude(started_at=None)[:5])
+        context["can_see_experiments"] = True
     return render_page(
         request,
         "admin/sending/holdout_report.html",
@@ -85,7 +91,9 @@ def build_total_context(total: HoldoutEffect) -> dict[str, Any]:
         "figures": holdout_texts.build_figures(total),
         "notes": [holdout_texts.describe_cost(total), holdout_texts.describe_contact(total)],
         "measures": build_measures(comparison, total.currency) if total.is_readable else [],
-        "guards": [build_guard(guard) for guard in comparison.guards] if total.is_readable else [],
+        "guards": [build_guard(guard) for guard in comparison.guards if guard.treated or guard.control]
+        if total.is_readable
+        else [],
         "basis": [describe_margin_basis(comparison), describe_removed(comparison)] if total.is_readable else [],
     }
 

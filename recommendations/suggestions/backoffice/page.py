@@ -1,4 +1,4 @@
-"""The page Suggestions: what could be done now, what was decided, and what came of it."""
+"""The page Suggestions: what could be done now, the decisions, and their later effects."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,13 +25,14 @@ VIEW = "suggestions.view_suggestiondecision"
 PAGE_SIZE = 10
 Outcome = SuggestionDecision.Outcome
 COLUMNS = (
-    Column(key="at", label=gettext_lazy("Decided"), sort="decided_at", align="text"),
     Column(key="headline", label=gettext_lazy("Suggestion"), align="text"),
-    Column(key="kind", label=gettext_lazy("Kind"), sort="kind", align="text"),
+    Column(key="effect", label=gettext_lazy("What came of it"), align="text"),
     Column(key="outcome", label=gettext_lazy("Decision"), sort="outcome", align="text"),
     Column(key="reason", label=gettext_lazy("Reason"), align="text"),
+    Column(key="kind", label=gettext_lazy("Kind"), sort="kind", align="text"),
+    Column(key="at", label=gettext_lazy("Decided"), sort="decided_at", align="text"),
     Column(key="by", label=gettext_lazy("By"), align="text"),
-    Column(key="effect", label=gettext_lazy("What came of it"), align="text"),
+    Column(key="effect", label=gettext_lazy("Later effect"), align="text"),
 )
 
 

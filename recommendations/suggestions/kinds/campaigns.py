@@ -1,7 +1,7 @@
 """Suggested campaigns: a group of customers worth writing to, and what earlier campaigns with the message caused."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import datetime
 
 from django.contrib.auth.models import User
@@ -50,9 +50,14 @@ class CampaignSuggestions:
         for group in GROUPS:
             if size := group.count(group.key, segments.get(group.key), as_of):
                 campaign = next((found for found in open_campaigns if is_about(found.segment, group)), None)
-                expected = expect_effect(group.template_key, past)
+                expected = expect_effect(group.template_key, past or [])
                 people = segments.get(group.key)
-                suggestions.append(build_suggestion(group, size, expected, campaign=campaign, people=people))
+                found = build_suggestion(group, size, expected, campaign=campaign, people=people)
+                suggestions.append(
+                    found
+                    if past is not None
+                    else replace(found, expectation=_("Its expected effect is being counted."))
+                )
         return suggestions
 
     def create_draft(self, key: str, *, by: User, now: datetime) -> Draft:

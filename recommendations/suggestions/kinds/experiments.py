@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from config.foundation.number_formats import format_count
-from config.foundation.slow_figures import get_figures_soon
+from config.foundation.slow_figures import get_figures, get_figures_soon
 from recommendations.experiments.editing import ExperimentNotReadyError, create_draft, start_experiment
 from recommendations.experiments.models import Experiment
 from recommendations.experiments.results import ExperimentResults, ExperimentVerdict, measure_experiment
@@ -34,13 +34,10 @@ class ExperimentSuggestions:
     start_permissions = ("experiments.change_experiment",)
 
     def find(self, *, as_of: datetime) -> list[Suggestion]:
-        experiments = Experiment.objects.filter(kind=HOLDOUT, is_simulated=False).order_by("pk")
-        latest = experiments.exclude(status=Experiment.Status.STOPPED).last()
-        if latest is None and experiments.exists():
-            return []  # measured before
+        latest = Experiment.objects.filter(kind=HOLDOUT, is_simulated=False).order_by("pk").last()
         if latest is not None and latest.status != Experiment.Status.DRAFT:
-            return []
-        shown = get_figures_soon("suggestions.experiments", int, lambda: count_shown(as_of=as_of)) or 0
+            return []  # it is being measured, or was
+        shown = get_figures("suggestions.experiments", int, lambda: count_shown(as_of=as_of))
         return [build_suggestion(shown, draft=latest)] if shown >= MIN_SHOWN else []
 
     def create_draft(self, key: str, *, by: User, now: datetime) -> Draft:

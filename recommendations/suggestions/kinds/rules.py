@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from catalog.models import Product
 from config.foundation.number_formats import format_count, format_percent
-from config.foundation.slow_figures import get_figures_soon
+from config.foundation.slow_figures import get_figures
 from recommendations.merchandising.choices import RuleAction
 from recommendations.merchandising.models import Rule
 from recommendations.merchandising.rules.editing import save_rule, switch_rules
@@ -57,7 +57,7 @@ class RuleSuggestions:
     start_permissions = ("merchandising.change_rule",)
 
     def find(self, *, as_of: datetime) -> list[Suggestion]:
-        rows = get_figures_soon("suggestions.rules", list[ProductRow], lambda: find_products(as_of=as_of)) or []
+        rows = get_figures("suggestions.rules", list[ProductRow], lambda: find_products(as_of=as_of))
         return [build_suggestion(row) for row in rows]
 
     def create_draft(self, key: str, *, by: User, now: datetime) -> Draft:

@@ -156,3 +156,15 @@ def test_uneven_groups_stop_the_reading(admin_client: Client) -> None:
         for number in range(60)
     )
     assert "cannot be read" in admin_client.get(reverse("experiments:experiment", args=[experiment.key])).text
+
+
+def test_who_may_not_change_a_placement_cannot_change_it_by_a_promotion(client: Client, django_user_model) -> None:  # type: ignore[no-untyped-def]
+    experiment = make_experiment()
+    marketer = django_user_model.objects.create_user("marketer", is_staff=True)
+    marketer.user_permissions.set(Permission.objects.filter(content_type__app_label="experiments"))
+    client.force_login(marketer)
+    assert "Promote" not in client.get(reverse("experiments:experiment", args=[experiment.key])).text
+    assert client.post(reverse("experiments:promote", args=[experiment.key]), {"variant": "b"}).status_code == 403
+    marketer.user_permissions.add(Permission.objects.get(codename="change_placementsettings"))
+    response = client.post(reverse("experiments:promote", args=[experiment.key]), {"variant": "b"}, follow=True)
+    assert "now apply to everyone" in response.text
