@@ -32,6 +32,8 @@ class ExperimentSubject:
         list_scenarios: the values of `Impression.scenario` that belong to a subject.
         count_clicks: the clicked lists per person, by the number of the variant.
         permission: to change what a promotion changes; "" if everyone who may change experiments may do so.
+        needs_permission_to_start: whether setting up and starting an experiment needs it, too, because its variants have content of their own.
+        find_name: of one subject, for lists of experiments; without it, the names come from list_choices.
         variant_names, shares, first_config: of a new experiment, whose first variant is the control, which has no config.
     """
 
@@ -48,6 +50,8 @@ class ExperimentSubject:
     list_scenarios: Callable[[str], Sequence[str]]
     count_clicks: Callable[[Experiment, datetime], Mapping[str, GroupMoments]] | None = None
     permission: str = ""
+    needs_permission_to_start: bool = False
+    find_name: Callable[[str], str | Promise | None] | None = None
     variant_names: tuple[str | Promise, ...] = ()
     shares: tuple[str, ...] = ()
     first_config: Config = field(default_factory=dict)
@@ -77,5 +81,5 @@ def describe_subject(kind: str, subject: str) -> str:
     found = find_subject(kind)
     if found is None:
         return f"{kind}: {subject}" if subject else kind
-    name = dict(found.list_choices()).get(subject)
+    name = found.find_name(subject) if found.find_name is not None else dict(found.list_choices()).get(subject)
     return f"{found.label}: {name}" if name and subject else str(found.label)

@@ -21,8 +21,8 @@ class VariantSerializer(serializers.ModelSerializer[Variant]):
 
 
 class ExperimentSerializer(serializers.ModelSerializer[Experiment]):
-    kind = serializers.CharField(help_text=_("placement, search_order or holdout."))
-    subject = serializers.CharField(help_text=_("The placement; empty for other kinds."))
+    kind = serializers.CharField(help_text=_("placement, search_order, holdout or offer."))
+    subject = serializers.CharField(help_text=_("The placement or the key of the offer; empty for other kinds."))
     variants = VariantSerializer(many=True)
 
     class Meta:
