@@ -11,7 +11,7 @@ from typing import Any
 from django import forms
 from django.utils.functional import Promise
 
-from recommendations.experiments.models import Experiment
+from recommendations.experiments.models import Experiment, Variant
 from recommendations.measurement.outcomes.members import Members
 from recommendations.measurement.statistics.moments import GroupMoments
 
@@ -33,6 +33,7 @@ class ExperimentSubject:
         count_clicks: the clicked lists per person, by the number of the variant.
         permission: to change what a promotion changes; "" if everyone who may change experiments may do so.
         needs_permission_to_start: whether setting up and starting an experiment needs it, too, because its variants have content of their own.
+        find_problem: why an experiment with these variants cannot start, beyond what every experiment needs; empty if it can.
         find_name: of one subject, for lists of experiments; without it, the names come from list_choices.
         variant_names, shares, first_config: of a new experiment, whose first variant is the control, which has no config.
     """
@@ -51,6 +52,7 @@ class ExperimentSubject:
     count_clicks: Callable[[Experiment, datetime], Mapping[str, GroupMoments]] | None = None
     permission: str = ""
     needs_permission_to_start: bool = False
+    find_problem: Callable[[Experiment, Sequence[Variant]], str | Promise] | None = None
     find_name: Callable[[str], str | Promise | None] | None = None
     variant_names: tuple[str | Promise, ...] = ()
     shares: tuple[str, ...] = ()

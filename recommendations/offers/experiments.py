@@ -4,17 +4,15 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-import numpy as np
 from django import forms
 from django.conf import settings
-from django.db import connection
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from psycopg import sql
 
+from recommendations.experiments.clicks import count_clicks_by_variant
 from recommendations.experiments.editing import ExperimentNotReadyError
-from recommendations.experiments.members import PEOPLE
 from recommendations.experiments.models import Experiment
 from recommendations.experiments.planning import GROUP
 from recommendations.experiments.subjects import Config, ExperimentSubject, register_subject
@@ -39,23 +37,13 @@ WHERE person IS NOT NULL GROUP BY person
 """)
 CUSTOMER = sql.SQL("e.customer_id::text, NULLIF('anonymous_id:' || e.anonymous_id, 'anonymous_id:')")
 VISITOR = sql.SQL("NULLIF('anonymous_id:' || e.anonymous_id, 'anonymous_id:'), e.customer_id::text")
-# Shows of the offer with a click, since the first exposure; each counts once.
-CLICKS = sql.SQL("""
-WITH people AS ({people}),
-clicked AS (
-    SELECT COALESCE(COALESCE(e.customer_id, i.customer_id)::text, 'anonymous_id:' || e.anonymous_id) AS person, e.decided_at
-    FROM offers_offerexposure e
-    LEFT JOIN identity_identifier i ON e.customer_id IS NULL AND i.kind = 'anonymous_id' AND i.value = e.anonymous_id
-    WHERE e.offer_id = (SELECT id FROM offers_offer WHERE key = %(offer)s) AND e.arm = 'shown' AND e.clicked_at IS NOT NULL
-      AND e.decided_at >= %(since)s AND e.decided_at < %(until)s
-)
-SELECT variant_id, count(*), coalesce(sum(clicks), 0), coalesce(sum(clicks * clicks), 0)
-FROM (
-    SELECT p.variant_id, count(c.person)::float8 AS clicks
-    FROM people p LEFT JOIN clicked c ON c.person = p.person AND c.decided_at >= p.since
-    GROUP BY p.person, p.variant_id
-) AS counted
-GROUP BY 1
+# Shows of the offer with a click; each counts once.
+CLICKED = sql.SQL("""
+SELECT COALESCE(COALESCE(e.customer_id, i.customer_id)::text, 'anonymous_id:' || e.anonymous_id) AS person, e.decided_at AS at
+FROM offers_offerexposure e
+LEFT JOIN identity_identifier i ON e.customer_id IS NULL AND i.kind = 'anonymous_id' AND i.value = e.anonymous_id
+WHERE e.offer_id = (SELECT id FROM offers_offer WHERE key = %(offer)s) AND e.arm = 'shown' AND e.clicked_at < %(until)s
+  AND e.decided_at >= %(since)s AND e.decided_at < %(until)s
 """)
 
 
@@ -104,15 +92,19 @@ def make_name(name: str, language: str) -> str:
     return f"{name}_{language.replace('-', '_')}"
 
 
+def get_model_field(name: str) -> Any:
+    return OfferContent._meta.get_field(name)
+
+
 def make_label(name: str, language: str) -> str:
     """Return what a field of a content is called in the form, such as "Title (English)"."""
-    label = capfirst(str(OfferContent._meta.get_field(name).verbose_name))
+    label = capfirst(str(get_model_field(name).verbose_name))
     return _("%(field)s (%(language)s)") % {"field": label, "language": LANGUAGES[language]}
 
 
 def build_field(name: str, language: str, initial: str) -> forms.Field:
     """Return the field as the page of the offer has it; what is required depends on the language."""
-    field: forms.Field = OfferContent._meta.get_field(name).formfield()  # type: ignore[union-attr]
+    field: forms.Field = get_model_field(name).formfield()
     field.label, field.initial, field.required = make_label(name, language), initial, False
     return field
 
@@ -209,19 +201,7 @@ def find_offer_traffic(key: str, unit: str, since: datetime, until: datetime) ->
 
 def count_clicked_offers(experiment: Experiment, as_of: datetime) -> Mapping[str, GroupMoments]:
     """Return the moments of the clicks per person, by variant."""
-    values = {
-        "experiment": experiment.pk,
-        "offer": experiment.subject,
-        "since": experiment.started_at,
-        "until": experiment.stopped_at or as_of,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(CLICKS.format(people=PEOPLE), values)
-        rows = cursor.fetchall()
-    return {
-        str(variant): GroupMoments(people, np.array([clicks]), np.array([[squares]]))
-        for variant, people, clicks, squares in rows
-    }
+    return count_clicks_by_variant(experiment, CLICKED, {"offer": experiment.subject}, as_of=as_of)
 
 
 OFFER_SUBJECT = ExperimentSubject(

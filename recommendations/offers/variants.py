@@ -69,7 +69,7 @@ def list_offer_experiments() -> RunningExperiments:
 
 def find_offer_name(key: str) -> str | None:
     """Return the name of an offer, for lists of experiments; at most five seconds old."""
-    return (_names.get("") or {}).get(key)
+    return (_names.get("") or {}).get(key) or Offer.objects.filter(key=key).values_list("name", flat=True).first()
 
 
 def clear_experiment_cache() -> None:

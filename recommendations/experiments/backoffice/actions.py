@@ -55,7 +55,9 @@ def start(request: HttpRequest, key: str) -> HttpResponse:
         request,
         key,
         change,
-        gettext_lazy("The experiment is running. Visitors see its variants within a few seconds."),
+        gettext_lazy(
+            "The experiment is running. Visitors see its variants within a few seconds, messages vary from the next run on."
+        ),
     )
 
 
