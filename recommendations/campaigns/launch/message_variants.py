@@ -25,7 +25,7 @@ RECORD = f"""
 INSERT INTO experiments_experimentexposure (experiment_id, variant_id, unit_key, customer_id, exposed_at, propensity)
 SELECT %(experiment)s, (%(variants)s::bigint[])[position], 'customer_id:' || id, id, %(at)s, (%(propensities)s::float8[])[position]
 FROM (
-    SELECT a.id, width_bucket({BUCKET_SQL % {"expressions": "%(salt)s || ':' || a.id"}}, %(firsts)s::bigint[]) AS position
+    SELECT a.id, width_bucket({BUCKET_SQL % {"expressions": "%(salt)s::text || ':' || a.id"}}, %(firsts)s::bigint[]) AS position
     FROM {TABLE} a
     WHERE a.reason = '' AND NOT a.is_held_out AND NOT EXISTS (
         SELECT FROM experiments_experimentexposure known WHERE known.experiment_id = %(experiment)s AND known.customer_id = a.id
