@@ -291,6 +291,14 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         title=_("Train recommendations"),
         description=_("Trains and evaluates a recommendation model and promotes it if it passes the checks."),
     ),
+    ScheduledJob(
+        task="recommendations.uplift.tasks.refresh_actions",
+        cron="0 5 * * *",
+        title=_("Choose next best actions"),
+        description=_(
+            "Learns from past campaigns whom messages move, and chooses the next best action of every customer."
+        ),
+    ),
     *(DEMO_JOBS if settings.DEMO else ()),
 )
 

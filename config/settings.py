@@ -244,6 +244,7 @@ INSTALLED_APPS = [
     "recommendations.suggestions",
     "recommendations.past_campaigns",
     "recommendations.flows",
+    "recommendations.uplift",
     "config.campaign_simulation",
     "config.access",
     "config.jobs",

@@ -27,7 +27,7 @@ class MeasureComparison:
         difference: with the interval of a single look: Newcombe's for shares, Welch's for means.
         adjusted: the same, adjusted by CUPED; removed: the share of the variance that this removes.
         sequential: the adjusted difference with an interval that holds however often it is looked at.
-        relative: the relative lift, by Katz for shares and by Fieller for adjusted means.
+        relative: the relative lift, by Fieller from the adjusted difference; by Katz for a share of few customers.
         bootstrap: the unadjusted difference with the studentized bootstrap interval.
         effect: the interval to read: ``sequential`` while the test runs, then ``adjusted``.
         total: effect × treated customers.
@@ -59,13 +59,7 @@ class MeasureComparer:
         first, second = self.treated.moments, self.control.moments
         difference = compare_means(first.get_sample(column), second.get_sample(column), level=self.level)
         adjusted = self.adjust(column)
-        relative = compare_relative_means(
-            adjusted.value,
-            adjusted.standard_error,
-            adjusted.control_mean,
-            adjusted.control_standard_error,
-            level=self.level,
-        )
+        relative = self.compare_relative(adjusted)
         bootstrap = None
         if amounts or other_amounts:
             bootstrap = bootstrap_mean_difference(
@@ -77,21 +71,33 @@ class MeasureComparer:
         """Compare the shares that reached the goal; with few customers on one side, the final interval is Newcombe's."""
         counts = (self.treated.reached, self.treated.customers, self.control.reached, self.control.customers)
         difference = compare_shares(*counts, level=self.level)
-        relative = compare_relative_shares(*counts, level=self.level)
+        adjusted = self.adjust(OutcomeColumn.REACHED)
         measure = self.build(
             self.treated.moments.get_mean(OutcomeColumn.REACHED),
             self.control.moments.get_mean(OutcomeColumn.REACHED),
             difference,
-            self.adjust(OutcomeColumn.REACHED),
-            relative,
+            adjusted,
+            self.compare_relative(adjusted),
             None,
         )
         sides = [
             side for group in (self.treated, self.control) for side in (group.reached, group.customers - group.reached)
         ]
-        if self.timeline.is_final and min(sides) < FEW:
+        if min(sides) >= FEW:
+            return measure
+        measure = replace(measure, relative=keep_known(compare_relative_shares(*counts, level=self.level)))
+        if self.timeline.is_final:
             return replace(measure, effect=difference, total=scale_interval(difference, self.treated.customers))
         return measure
+
+    def compare_relative(self, adjusted: AdjustedComparison) -> ConfidenceInterval:
+        return compare_relative_means(
+            adjusted.value,
+            adjusted.standard_error,
+            adjusted.control_mean,
+            adjusted.control_standard_error,
+            level=self.level,
+        )
 
     def adjust(self, column: OutcomeColumn) -> AdjustedComparison:
         return compare_adjusted_means(

@@ -54,6 +54,7 @@ AREAS: tuple[Area, ...] = (
             Tab("templates", _("Templates")),
             Tab("calendar", _("Calendar")),
             Tab("results", _("Results")),
+            Tab("uplift", _("Uplift")),
             Tab("suppressions", _("Suppressions")),
             Tab("outbox", _("Outbox")),
         ),

@@ -321,7 +321,12 @@ FIXED_FIELDS: tuple[ConditionField, ...] = (
     ),
     ConditionField("segment", _("segment"), SEGMENTS, FieldType.SEGMENT, help=_("Keys of other segments.")),
 )
-FIELDS: Mapping[str, ConditionField] = {fixed.name: fixed for fixed in FIXED_FIELDS}
+FIELDS: dict[str, ConditionField] = {fixed.name: fixed for fixed in FIXED_FIELDS}
+
+
+def register_field(entry: ConditionField) -> None:
+    """Add a field of an app above this one; called when the app is ready."""
+    FIELDS[entry.name] = entry
 
 
 def find_field(name: str) -> ConditionField | None:
@@ -364,7 +369,7 @@ def describe_fields(*, traits: tuple[str, ...] = ()) -> list[FieldEntry]:
 
     ``traits`` are added by name. Any field that starts with ``traits.`` is valid, listed or not.
     """
-    return [describe_field(entry) for entry in (*FIXED_FIELDS, *map(build_trait_field, traits))]
+    return [describe_field(entry) for entry in (*FIELDS.values(), *map(build_trait_field, traits))]
 
 
 def describe_field(entry: ConditionField) -> FieldEntry:

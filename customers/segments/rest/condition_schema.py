@@ -7,7 +7,7 @@ from drf_spectacular.extensions import OpenApiSerializerFieldExtension
 from drf_spectacular.plumbing import ResolvedComponent
 
 from customers.segments.conditions.fields import (
-    FIXED_FIELDS,
+    FIELDS,
     OPERATORS,
     OPERATORS_OF_TYPE,
     TRAIT_PREFIX,
@@ -78,7 +78,7 @@ def build_object(properties: Schema, *, optional: Schema | None = None) -> Schem
 
 def build_sequence() -> Schema:
     """Return the schema of two events in sequence."""
-    events = [field for field in FIXED_FIELDS if field.kind == FieldType.EVENT]
+    events = [field for field in FIELDS.values() if field.kind == FieldType.EVENT]
     names = {"type": "string", "enum": [field.name for field in events if field.takes_names]}
     others = {"type": "string", "enum": [field.name for field in events if not field.takes_names]}
     values = build_operand(Operand.MANY, TEXT)
@@ -104,7 +104,7 @@ def add_event_time(properties: Schema, *, optional: Schema | None = None) -> Sch
 def build_comparisons() -> Iterator[Schema]:
     """Yield one schema per operand type and group of fields with the same operators and values."""
     similar_fields: dict[str, list[ConditionField]] = {}
-    for field in FIXED_FIELDS:
+    for field in FIELDS.values():
         similar_fields.setdefault(
             repr((field.kind == FieldType.EVENT, field.takes_names, field.operators, build_value(field))), []
         ).append(field)

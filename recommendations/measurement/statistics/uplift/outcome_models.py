@@ -15,10 +15,12 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from config.foundation.array_types import Floats, Ints
+from config.foundation.array_types import Flags, Floats, Ints
 
 FOLDS = 3
-MAX_TUNING_ROWS = 50_000  # of the comparison of candidates
+# Rows of the comparison of candidates: with up to so many by cross-validation, with more by one split, which costs as much
+MAX_FOLDED_ROWS = 50_000
+MAX_TUNING_ROWS = 200_000
 MIN_GAIN = 0.5  # standard errors by which a more flexible candidate must be better
 MAX_LINEAR_ROWS = 200_000
 MIN_HITS = 30  # of the rarer outcome; with fewer, the mean rate is used
@@ -55,6 +57,17 @@ class ProbabilityModel:
         return probability
 
 
+class KnownColumnsModel:
+    """A model of the columns that had a value in the training rows: trees cannot be fitted to a column without any."""
+
+    def __init__(self, columns: Ints, model: Predictor) -> None:
+        self.columns = columns
+        self.model = model
+
+    def predict(self, matrix: Floats) -> Floats:
+        return self.model.predict(matrix[:, self.columns])
+
+
 class MeanModel:
     """The mean of several models."""
 
@@ -77,6 +90,7 @@ def build_trees(kind: type, leaves: int, leaf_rows: int, trees: int, **options: 
         max_iter=trees,
         learning_rate=0.08,
         l2_regularization=10.0,
+        max_bins=127,
         early_stopping=False,
         random_state=0,
         **options,
@@ -140,6 +154,9 @@ def fit_outcome_model(matrix: Floats, outcome: Floats, name: str) -> Predictor:
     """Fit one candidate of an expected outcome; the mean where there is too little to learn from."""
     if not is_binary(outcome):
         return fit_regressor(matrix, outcome, name)
+    known = find_known_columns(matrix)
+    if len(known) < matrix.shape[1]:
+        return KnownColumnsModel(known, fit_outcome_model(matrix[:, known], outcome, name))
     hits = outcome.sum()
     if min(hits, len(outcome) - hits) < MIN_HITS:
         return ConstantModel(float((hits + 0.5) / (len(outcome) + 1)))
@@ -151,12 +168,19 @@ def fit_outcome_model(matrix: Floats, outcome: Floats, name: str) -> Predictor:
 
 def fit_regressor(matrix: Floats, target: Floats, name: str) -> Predictor:
     """Fit one candidate by least squares."""
+    known = find_known_columns(matrix)
+    if len(known) < matrix.shape[1]:
+        return KnownColumnsModel(known, fit_regressor(matrix[:, known], target, name))
     if len(target) < 2 * MIN_HITS:
         return ConstantModel(float(target.mean()) if len(target) else 0.0)
     if name == SCALED:
         return fit_scaled_model(matrix, target)
     fitted: Predictor = REGRESSORS[name](len(target)).fit(matrix, target)
     return fitted
+
+
+def find_known_columns(matrix: Floats) -> Ints:
+    return np.flatnonzero(~np.isnan(matrix).all(axis=0)) if len(matrix) else np.arange(matrix.shape[1])
 
 
 def fit_scaled_model(matrix: Floats, target: Floats) -> ScaledModel:
@@ -189,16 +213,22 @@ def choose_candidate(
     rows = draw_rows(len(target), MAX_TUNING_ROWS)
     matrix, target = matrix[rows], target[rows]
     fold = assign_folds(len(target), FOLDS, seed=1)
+    folds = range(FOLDS if len(target) <= MAX_FOLDED_ROWS else 1)
     best, best_errors = names[0], np.empty(0)
     for name in names:
-        errors = np.empty(len(target))
-        for number in range(FOLDS):
-            inside, outside = fold != number, fold == number
-            model = fit(matrix[inside], target[inside], name)
-            errors[outside] = (target[outside] - model.predict(matrix[outside])) ** 2
+        errors = np.concatenate([measure_errors(matrix, target, fold == number, name, fit) for number in folds])
         if not len(best_errors) or is_smaller(errors, best_errors):
             best, best_errors = name, errors
     return best
+
+
+def measure_errors(
+    matrix: Floats, target: Floats, outside: Flags, name: str, fit: Callable[[Floats, Floats, str], Predictor]
+) -> Floats:
+    """Return the squared errors of the rows outside by a model of the others."""
+    model = fit(matrix[~outside], target[~outside], name)
+    errors: Floats = (target[outside] - model.predict(matrix[outside])) ** 2
+    return errors
 
 
 def is_smaller(errors: Floats, others: Floats) -> bool:

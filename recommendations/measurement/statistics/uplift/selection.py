@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from config.foundation.array_types import Floats
 from recommendations.measurement.statistics.uplift.cross_fitting import (
@@ -17,6 +18,7 @@ from recommendations.measurement.statistics.uplift.registry import LEARNERS
 
 VALIDATION_FOLDS = 3  # one of them is kept for validation
 MAX_TRAINING_ROWS = 400_000
+MIN_THREADED_ROWS = 50_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +41,12 @@ def fit_and_choose(rows: TrainingRows, *, seed: int = 3) -> ChosenLearner:
     The criterion is the area under the curve of the doubly robust effects in the order of the learner: unbiased for the true one and less
     noisy than counting outcomes. Source: Yadlowsky et al., "Evaluating Treatment Prioritization Rules", JASA 2025.
     """
+    # several threads on few rows mostly wait for each other
+    with threadpool_limits(1 if len(rows) < MIN_THREADED_ROWS else None, user_api="openmp"):
+        return fit_all_learners(rows, seed)
+
+
+def fit_all_learners(rows: TrainingRows, seed: int) -> ChosenLearner:
     is_validation = assign_folds(len(rows), VALIDATION_FOLDS, seed=seed) == 0
     training, validation = rows.select(~is_validation), rows.select(is_validation)
     choices = ModelChoices()

@@ -25,6 +25,7 @@ from customers.orders.models import Order
 from customers.segments.models import SegmentMember
 from recommendations.offers.models import OfferExposure, QueuedOffer
 from recommendations.serving.models import Impression
+from recommendations.uplift.models import CustomerAction
 from tests.makers import (
     NOON,
     make_consent,
@@ -40,7 +41,7 @@ from tests.recommendations.offers.makers import make_offer
 pytestmark = pytest.mark.django_db
 EARLIER = NOON - timedelta(days=30)
 # computed again from facts, not moved
-DERIVED = {"lifecycle.customerprofile", "lifecycle.stagetransition"}
+DERIVED = {"lifecycle.customerprofile", "lifecycle.stagetransition", "uplift.customeraction"}
 
 
 def merge_pair(kept: Customer, merged: Customer, cause: str = "test") -> int:
@@ -105,6 +106,9 @@ MAKERS: dict[str, Callable[[Customer], Any]] = {
     "offers.queuedoffer": make_queued_offer,
     "lifecycle.customerprofile": lambda customer: recount_customers(customer_ids=[customer.pk], as_of=NOON),
     "lifecycle.stagetransition": lambda customer: refresh_profiles(as_of=NOON, started_at=NOON),
+    "uplift.customeraction": lambda customer: CustomerAction.objects.create(
+        customer=customer, kind="none", message_effect="none", computed_at=NOON
+    ),
 }
 
 

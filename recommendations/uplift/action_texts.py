@@ -1,0 +1,116 @@
+"""The next best action of a customer in words, for the page, the panel and REST."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from config.foundation.number_formats import format_count
+from recommendations.campaigns.models import Campaign
+from recommendations.uplift.models import ActionKind, CustomerAction, UpliftModel
+from recommendations.uplift.training import MIN_CUSTOMERS, MIN_ORDERS
+
+NO_EVIDENCE = "not_enough_evidence"
+REASONS: Mapping[str, str | Promise] = {
+    "largest_increment": gettext_lazy("Of all campaigns that the customer can get, this one adds the most margin."),
+    "explored": gettext_lazy("Chosen at random, so that later estimates stay unbiased."),
+    "no_campaign": gettext_lazy(
+        "The customer can get none of the past campaigns: not in their segments, not reachable, or no consent."
+    ),
+    "lowers_orders": gettext_lazy("Customers like this one order less after a message."),
+    "below_cost": gettext_lazy("The additional margin does not cover the cost of a contact."),
+    "over_budget": gettext_lazy("Other customers use up the budget or the number of contacts."),
+    NO_EVIDENCE: gettext_lazy("There is too little evidence from past campaigns."),
+}
+
+
+@dataclass(frozen=True)
+class NextAction:
+    """The next best action of one customer; kind is None without evidence. name: of the campaign. missing: what the evidence lacks."""
+
+    kind: str | None
+    key: str
+    name: str
+    expected_margin: float | None
+    low: float | None
+    high: float | None
+    effect: float | None
+    message_effect: str
+    reasons: list[str]
+    is_explored: bool
+    computed_at: datetime | None
+    currency: str
+    missing: str
+
+
+def find_next_action(customer_id: int) -> NextAction:
+    """Return the action of the last refresh, or what is missing to choose one."""
+    model = UpliftModel.objects.filter(campaign__isnull=True).first()
+    action = CustomerAction.objects.filter(customer_id=customer_id).first()
+    currency = str(model.figures.get("currency", "")) if model else ""
+    if action is None:
+        computed_at = model.computed_at if model else None
+        missing = describe_problem(model) or str(_("The customer is newer than the last refresh."))
+        return NextAction(
+            None, "", "", None, None, None, None, "", [NO_EVIDENCE], False, computed_at, currency, missing
+        )
+    campaign = Campaign.objects.filter(key=action.key).only("name").first() if action.key else None
+    return NextAction(
+        action.kind,
+        action.key,
+        campaign.name if campaign else "",
+        action.expected_margin,
+        action.low,
+        action.high,
+        action.effect,
+        action.message_effect,
+        action.reasons,
+        action.is_explored,
+        action.computed_at,
+        currency,
+        "",
+    )
+
+
+def describe_action(action: NextAction) -> str:
+    """Return what to do, as a short sentence."""
+    if action.kind is None:
+        return _("Not enough evidence")
+    if action.kind == ActionKind.NONE:
+        return _("Do not write to this customer now.")
+    return _("Send the campaign “%(name)s”.") % {"name": action.name or action.key}
+
+
+def describe_reasons(action: NextAction) -> list[str]:
+    return [str(REASONS[code]) for code in action.reasons if code in REASONS]
+
+
+def describe_problem(model: UpliftModel | None) -> str:
+    """Return what is missing to learn from, with the numbers; empty if nothing is."""
+    if model is None:
+        return _("Nothing has been computed yet. The job runs every night.")
+    evidence: Mapping[str, Any] = model.figures.get("evidence", {})
+    numbers = {
+        name: format_count(evidence.get(name, 0)) for name in ("treated", "held_out", "ordered", "held_out_ordered")
+    }
+    match model.problem:
+        case "no_campaigns":
+            return _(
+                "No finished campaign had a holdout group whose attribution window is over. Send a campaign with a holdout share, "
+                "and wait until its window ends."
+            )
+        case "few_customers":
+            return _(
+                "Past campaigns with a holdout group reached %(treated)s recipients and held out %(held_out)s customers; "
+                "%(needed)s of each are needed."
+            ) % {**numbers, "needed": format_count(MIN_CUSTOMERS)}
+        case "few_orders":
+            return _(
+                "After past campaigns, %(ordered)s recipients and %(held_out_ordered)s customers of the holdout groups ordered; "
+                "%(needed)s of each are needed."
+            ) % {**numbers, "needed": format_count(MIN_ORDERS)}
+    return ""

@@ -1,0 +1,43 @@
+"""The panel of the customer page: the next best action with its interval and reason."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from config.foundation.number_formats import format_money
+from customers.identity.models import Customer
+from recommendations.measurement.presentation.formats import format_points
+from recommendations.uplift.action_texts import describe_action, describe_reasons, find_next_action
+
+
+@dataclass(frozen=True)
+class ActionPanel:
+    """margin, low, high: formatted amounts, empty if unknown. effect: in percentage points."""
+
+    action: str
+    has_evidence: bool
+    missing: str
+    margin: str
+    low: str
+    high: str
+    effect: str
+    reasons: list[str]
+    computed_at: datetime | None
+
+
+def build_action_panel(customer: Customer, _as_of: datetime) -> ActionPanel:
+    found = find_next_action(customer.pk)
+
+    def write(value: float | None) -> str:
+        return "" if value is None else format_money(value, found.currency)
+
+    return ActionPanel(
+        describe_action(found),
+        found.kind is not None,
+        found.missing,
+        write(found.expected_margin),
+        write(found.low),
+        write(found.high),
+        "" if found.effect is None else format_points(found.effect),
+        describe_reasons(found),
+        found.computed_at,
+    )

@@ -1,0 +1,163 @@
+"""The page Uplift: whom messages move, what to do next, and whom not to write to."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_POST
+
+from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.tables import Column, build_table
+from config.foundation.number_formats import format_count, format_whole_money
+from customers.lifecycle.facts.amounts import get_amount_currency
+from customers.lifecycle.models import CustomerProfile
+from customers.segments.editing import NameTakenError
+from customers.segments.saved_customers import save_customers
+from recommendations.campaigns.backoffice.access import ADD_SEGMENT, CHANGE, VIEW, check_permission
+from recommendations.measurement.presentation.formats import format_points
+from recommendations.uplift.action_texts import describe_problem
+from recommendations.uplift.backoffice.charts import build_group_chart, build_qini_chart
+from recommendations.uplift.models import ActionKind, MessageEffect, UpliftModel, UpliftSettings
+from recommendations.uplift.refresh import load_uplift_settings
+
+LEARNERS: Mapping[str, str | Promise] = {
+    "t_learner": gettext_lazy("T-learner"),
+    "x_learner": gettext_lazy("X-learner"),
+    "dr_learner": gettext_lazy("DR-learner"),
+}
+COLUMNS = (
+    Column(key="name", label=gettext_lazy("Learner"), align="text"),
+    Column(key="qini", label=gettext_lazy("Qini coefficient")),
+    Column(key="interval", label=gettext_lazy("95% interval")),
+    Column(key="auuc", label=gettext_lazy("AUUC")),
+    Column(key="uplift_30", label=gettext_lazy("Effect in the top 30%, in points")),
+)
+# what can be saved as a dynamic segment: name, description, condition
+SEGMENTS: Mapping[str, tuple[str | Promise, str | Promise, dict[str, Any]]] = {
+    "write": (
+        gettext_lazy("Write to: largest incremental margin"),
+        gettext_lazy("Customers whose next best action is a campaign."),
+        {"field": "next_action", "op": "eq", "value": ActionKind.CAMPAIGN.value},
+    ),
+    "do-not-write": (
+        gettext_lazy("Do not write to"),
+        gettext_lazy("Customers to whom a message adds less margin than it costs."),
+        {"field": "next_action", "op": "eq", "value": ActionKind.NONE.value},
+    ),
+    "lowers-orders": (
+        gettext_lazy("Messages lower orders"),
+        gettext_lazy("Customers who, by the measured effect of past campaigns, order less after a message."),
+        {"field": "message_effect", "op": "eq", "value": MessageEffect.NEGATIVE.value},
+    ),
+}
+
+
+class SettingsForm(forms.ModelForm):
+    class Meta:
+        model = UpliftSettings
+        fields = ("contact_cost", "budget", "max_customers", "exploration_share")
+
+
+def show_uplift(request: HttpRequest) -> HttpResponse:
+    """Show the latest result, and store the settings that a user posts."""
+    check_permission(request, VIEW)
+    form = SettingsForm(request.POST or None, instance=load_uplift_settings())
+    if request.method == "POST":
+        if not request.user.has_perm(CHANGE):
+            raise PermissionDenied
+        if form.is_valid():
+            form.save()
+            messages.success(request, _("Saved. The next refresh uses these settings."))
+            return HttpResponseRedirect(reverse("uplift:page"))
+    model = UpliftModel.objects.filter(campaign__isnull=True).first()
+    problem = describe_problem(model)
+    context: dict[str, Any] = {
+        "form": form,
+        "can_change": request.user.has_perm(CHANGE),
+        "can_save": request.user.has_perm(ADD_SEGMENT),
+        "problem": problem,
+        "evidence": model.figures.get("evidence") if model else None,
+    }
+    if model is not None and not problem:
+        context |= build_results(request, model)
+    return render_page(
+        request,
+        "admin/uplift/page.html",
+        title=_("Uplift"),
+        verdict=context.get("sentence", ""),
+        as_of=model.computed_at if model else None,
+        status=400 if form.is_bound and not form.is_valid() else None,
+        **context,
+    )
+
+
+def build_results(request: HttpRequest, model: UpliftModel) -> dict[str, Any]:
+    figures, currency = model.figures, get_amount_currency()
+    choice = figures["choice"]
+    names = [name for name in LEARNERS if name in figures["learners"]]
+
+    def format_row(name: str) -> dict[str, Any]:
+        row = figures["learners"][name]
+        return {
+            "name": str(LEARNERS[name]) + (f" ({_('used')})" if name == figures["learner"] else ""),
+            "qini": format_number(row["qini"]),
+            "interval": f"{format_number(row['low'])} – {format_number(row['high'])}",
+            "auuc": format_number(row["auuc"]),
+            "uplift_30": None if row["uplift_30"] is None else format_points(row["uplift_30"]),
+        }
+
+    return {
+        "sentence": describe_result(figures),
+        "qini_chart": build_qini_chart(figures["curve"]),
+        "group_chart": build_group_chart(figures["groups"]),
+        "learners": build_table(
+            request, names, id="learners", label=_("Learners"), columns=COLUMNS, format_row=format_row
+        ),
+        "write": format_count(choice["chosen"]),
+        "leave": format_count(choice["customers"] - choice["chosen"]),
+        "explored": format_count(choice["explored"]),
+        "margin": format_whole_money(choice["expected_margin"], currency),
+        "cost": format_whole_money(choice["cost"], currency),
+    }
+
+
+def describe_result(figures: Mapping[str, Any]) -> str:
+    """Return what the Qini coefficient of the used learner shows."""
+    qini = figures["learners"][figures["learner"]]
+    if (qini["low"] or 0) > 0:
+        return _(
+            "It matters whom you write to: a ranking by predicted effect finds more additional orders than a random one."
+        )
+    return _("It is not shown yet that it matters whom you write to: the ranking may be no better than a random one.")
+
+
+def format_number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+@require_POST
+def save_segment(request: HttpRequest, kind: str) -> HttpResponse:
+    """Save the customers of a suggestion as a dynamic segment."""
+    check_permission(request, VIEW, ADD_SEGMENT)
+    name, description, condition = SEGMENTS[kind]
+    try:
+        segment = save_customers(
+            name=str(name),
+            description=str(description),
+            customers=CustomerProfile.objects.none(),
+            condition=condition,
+            as_of=timezone.now(),
+        )
+    except NameTakenError as error:
+        messages.error(request, str(error))
+        return HttpResponseRedirect(reverse("uplift:page"))
+    messages.success(request, _("Segment saved. It is updated every night."))
+    return HttpResponseRedirect(reverse("admin:segments_segment_members", args=[segment.pk]))

@@ -1,0 +1,38 @@
+"""Serializers of the next best action."""
+
+from rest_framework import serializers
+
+from customers.identity.rest.masked_fields import MaskedIdField
+from recommendations.uplift.models import ActionKind, MessageEffect
+
+
+class ActionReasonSerializer(serializers.Serializer):
+    code = serializers.CharField()
+    text = serializers.CharField(help_text="In the language of Accept-Language.")
+
+
+class CampaignOfActionSerializer(serializers.Serializer):
+    key = serializers.CharField()
+    name = serializers.CharField()
+
+
+class NextActionSerializer(serializers.Serializer):
+    user_id = MaskedIdField()
+    action = serializers.ChoiceField(
+        choices=ActionKind.choices, allow_null=True, help_text="Null if there is not enough evidence."
+    )
+    campaign = CampaignOfActionSerializer(allow_null=True)
+    expected_margin = serializers.FloatField(
+        allow_null=True, help_text="Incremental margin of the best message, without the cost of the contact."
+    )
+    low = serializers.FloatField(allow_null=True, help_text="End of the 95% interval.")
+    high = serializers.FloatField(allow_null=True, help_text="End of the 95% interval.")
+    currency = serializers.CharField(allow_blank=True)
+    effect = serializers.FloatField(
+        allow_null=True, help_text="Of a message on the probability of an order: 0.01 is one percentage point."
+    )
+    message_effect = serializers.ChoiceField(choices=MessageEffect.choices, allow_blank=True)
+    is_explored = serializers.BooleanField(help_text="Chosen at random, so that later estimates stay unbiased.")
+    reasons = ActionReasonSerializer(many=True)
+    missing = serializers.CharField(allow_blank=True, help_text="What the evidence lacks.")
+    computed_at = serializers.DateTimeField(allow_null=True)

@@ -1,0 +1,9 @@
+"""REST routes of uplift, under ``/api/v1/``."""
+
+from django.urls import path
+
+from recommendations.uplift.rest.api import NextActionView
+
+urlpatterns = [
+    path("customers/<str:user_id>/next-action/", NextActionView.as_view(), name="customer-next-action"),
+]

@@ -1,0 +1,173 @@
+"""Learns from past campaigns whom a message moves, and measures it on customers who were kept aside."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from config.foundation.array_types import Floats, Ints
+from recommendations.measurement.statistics.off_policy import compute_skewed_mean_interval
+from recommendations.measurement.statistics.uplift.cross_fitting import (
+    TrainingRows,
+    compute_doubly_robust_effects,
+)
+from recommendations.measurement.statistics.uplift.outcome_models import Predictor, assign_folds
+from recommendations.measurement.statistics.uplift.qini import (
+    bootstrap_qini,
+    compute_auuc,
+    compute_qini_curve,
+    compute_uplift_at,
+)
+from recommendations.measurement.statistics.uplift.selection import ChosenLearner, fit_and_choose
+from recommendations.uplift.past_campaigns import PastCustomers
+
+MIN_CUSTOMERS = 500  # in each group
+MIN_ORDERS = 50  # customers with an order in each group: below, an interval is wider than any effect of a message
+GROUPS = 5
+TEST_PARTS = 5  # two of them are kept aside
+CURVE_POINTS = 40
+DRAWS = 100
+MAX_DRAWN_ROWS = 20_000
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """How much there is to learn from. ordered, held_out_ordered: customers with an order in the window."""
+
+    campaigns: int
+    treated: int
+    held_out: int
+    ordered: int
+    held_out_ordered: int
+
+    @property
+    def problem(self) -> str:
+        """A code of `action_texts.describe_problem`, or "" if it is enough."""
+        if not self.campaigns:
+            return "no_campaigns"
+        if min(self.treated, self.held_out) < MIN_CUSTOMERS:
+            return "few_customers"
+        if min(self.ordered, self.held_out_ordered) < MIN_ORDERS:
+            return "few_orders"
+        return ""
+
+
+@dataclass(frozen=True)
+class EffectGroup:
+    """A fifth of the customers kept aside, by predicted effect: their number, mean prediction, and measured effect."""
+
+    customers: int
+    predicted: float
+    effect: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, eq=False)
+class EffectModel:
+    """Predicts the effect of a message on the probability of an order.
+
+    thresholds: the predictions between the groups, (GROUPS − 1,), ascending. groups: from the lowest prediction.
+    """
+
+    learner: Predictor
+    thresholds: Floats
+    groups: Sequence[EffectGroup]
+    figures: dict[str, Any]
+
+    def predict(self, matrix: Floats) -> tuple[Floats, Ints]:
+        """Return the effect and the group of each row."""
+        effect = self.learner.predict(matrix)
+        return effect, np.searchsorted(self.thresholds, effect, side="right").astype(np.int64)
+
+
+def count_evidence(customers: PastCustomers) -> Evidence:
+    treated, ordered = customers.treated, customers.ordered > 0
+    return Evidence(
+        campaigns=len(np.unique(customers.campaign)),
+        treated=int(treated.sum()),
+        held_out=int((~treated).sum()),
+        ordered=int((treated & ordered).sum()),
+        held_out_ordered=int((~treated & ordered).sum()),
+    )
+
+
+def train_model(customers: PastCustomers, *, seed: int = 1) -> EffectModel:
+    """Fit the learners on three fifths of the customers and measure them on the others.
+
+    A customer of several campaigns is in one part only, so that nobody is predicted by a model that knows them.
+    """
+    people, row = np.unique(customers.customer, return_inverse=True)
+    part = assign_folds(len(people), TEST_PARTS, seed=seed)[row]
+    known, aside = customers.select(part >= 2), customers.select(part < 2)
+    chosen = fit_and_choose(to_training_rows(known))
+    learner = chosen.learners[chosen.best]
+    known_effect = learner.predict(known.matrix)
+    thresholds = np.unique(np.quantile(known_effect, np.arange(1, GROUPS) / GROUPS))
+    thresholds = thresholds[thresholds > known_effect.min()]  # customers with the same prediction are in one group
+    rows = to_training_rows(aside)
+    effect = learner.predict(rows.matrix)
+    groups = measure_groups(rows, chosen, effect, thresholds)
+    return EffectModel(learner, thresholds, groups, measure_figures(rows, chosen, effect))
+
+
+def to_training_rows(customers: PastCustomers) -> TrainingRows:
+    return TrainingRows(customers.matrix, customers.treated, customers.ordered, customers.propensity)
+
+
+def measure_groups(rows: TrainingRows, chosen: ChosenLearner, effect: Floats, thresholds: Floats) -> list[EffectGroup]:
+    """Return the measured effect of each group, by the mean of the doubly robust effects of its customers."""
+    measured = compute_doubly_robust_effects(
+        rows,
+        treated=chosen.outcomes.treated_model.predict(rows.matrix),
+        control=chosen.outcomes.control_model.predict(rows.matrix),
+    )
+    number = np.searchsorted(thresholds, effect, side="right")
+    groups = []
+    for index in range(len(thresholds) + 1):
+        inside = number == index
+        if inside.sum() < 2:  # nothing is known
+            groups.append(EffectGroup(int(inside.sum()), 0.0, 0.0, -1.0, 1.0))
+            continue
+        interval = compute_skewed_mean_interval(measured[inside])
+        groups.append(
+            EffectGroup(int(inside.sum()), float(effect[inside].mean()), interval.value, interval.low, interval.high)
+        )
+    return groups
+
+
+def measure_figures(rows: TrainingRows, chosen: ChosenLearner, effect: Floats) -> dict[str, Any]:
+    """Return the Qini curve of the chosen learner, and the figures of all, on the customers kept aside."""
+    curve = compute_qini_curve(rows.treated, rows.outcome, effect)
+    points = np.unique(np.linspace(0, len(curve.count) - 1, CURVE_POINTS).astype(np.int64))
+    learners = {}
+    for name, learner in chosen.learners.items():
+        score = learner.predict(rows.matrix)
+        qini = bootstrap_qini(rows.treated, rows.outcome, score, seed=7, draws=choose_draws(len(rows)))
+        learners[name] = {
+            "qini": to_json(qini.value),
+            "low": to_json(qini.low),
+            "high": to_json(qini.high),
+            "auuc": to_json(compute_auuc(rows.treated, rows.outcome, score)),
+            "uplift_30": to_json(compute_uplift_at(rows.treated, rows.outcome, score)),
+        }
+    treated = int(rows.treated.sum())
+    return {
+        "learner": chosen.best,
+        "learners": learners,
+        "customers": len(rows),
+        "treated": treated,
+        "curve": {
+            "share": [round(float(value), 4) for value in curve.count[points] / max(len(rows), 1)],
+            "orders": [round(float(value), 2) for value in curve.gain[points]],
+        },
+    }
+
+
+def choose_draws(rows: int) -> int:
+    return DRAWS if rows <= MAX_DRAWN_ROWS else max(DRAWS * MAX_DRAWN_ROWS // rows, 50)
+
+
+def to_json(value: float) -> float | None:
+    return round(value, 6) if np.isfinite(value) else None
