@@ -90,7 +90,7 @@ _names = TtlCache(_load_names)
 def list_messages(key: str) -> list[tuple[str, str]]:
     """Return the published messages that a campaign could send instead of its own."""
     campaign = find_campaign(key)
-    if campaign is None:
+    if campaign is None or campaign.template_id is None:
         return []
     templates = MessageTemplate.objects.filter(
         channel=campaign.channel, archived_at=None, versions__published_at__isnull=False
@@ -169,7 +169,7 @@ def find_audience(key: str, _unit: str, since: datetime, until: datetime) -> Mem
     names = [f"audience_{number}" for number in range(len(values))]
     audience = statement.replace("%%", "%%%%") % tuple(f"%({name})s" for name in names)
     parameters = {"group": GROUP, "since": since, "until": until, **dict(zip(names, values, strict=True))}
-    return Members(AUDIENCE.format(audience=sql.SQL(audience)), parameters)  # type: ignore[arg-type]  # compiled by Django
+    return Members(AUDIENCE.format(audience=sql.SQL(audience)), parameters)
 
 
 def count_clicked_messages(experiment: Experiment, as_of: datetime) -> Mapping[str, GroupMoments]:

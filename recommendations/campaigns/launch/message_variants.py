@@ -5,6 +5,7 @@ not the message arrives. Whoever was assigned in an earlier run keeps the varian
 """
 
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 from django.utils.translation import gettext as _
@@ -81,7 +82,7 @@ def expose_audience(campaign: Campaign, *, at: datetime) -> MessageVariants | No
         return None
     versions = find_variant_versions(campaign, list(experiment.variants.all()))
     variants = compile_experiment(experiment).variants
-    values = {
+    values: dict[str, Any] = {
         "experiment": experiment.pk,
         "salt": experiment.salt,
         "at": at,
