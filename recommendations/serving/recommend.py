@@ -19,6 +19,7 @@ from recommendations.serving.pipeline.explain import explain
 from recommendations.serving.pipeline.explore import explore
 from recommendations.serving.pipeline.fallback import apply_fallback, describe_empty_list
 from recommendations.serving.pipeline.pin import pin_products
+from recommendations.serving.pipeline.propensities import Propensities, list_propensities
 from recommendations.serving.pipeline.rerank import rerank
 from recommendations.serving.pipeline.visitor import read_activity
 from recommendations.serving.pipeline.workspaces import WorkspacePool
@@ -81,11 +82,12 @@ def recommend(
         candidates = apply_fallback(context, candidates)
         candidates = rerank(context, candidates)
         items: Sequence[RecommendedItem] = ()
+        propensities: Propensities = ()
         categories, has_more = None, False
         if request.scenario == CATEGORIES:
             categories = rank_categories(context, candidates)
         else:
-            items, has_more = _make_page(context, candidates)
+            items, propensities, has_more = _make_page(context, candidates)
         empty_reason = None if items or categories else describe_empty_list(context, candidates)
     return RecommendationResponse(
         recommendation_id=make_recommendation_id(now),
@@ -103,13 +105,17 @@ def recommend(
         state=state,
         is_identifiable=not context.visitor.has_opted_out,
         assignments=assignments,
+        propensities=propensities,
     )
 
 
-def _make_page(context: RecommendationContext, candidates: Candidates) -> tuple[Sequence[RecommendedItem], bool]:
-    """Return the items of the requested page, and whether another page follows."""
-    ranked, new = explore(context, candidates)
-    page = pin_products(context, ranked)
+def _make_page(
+    context: RecommendationContext, candidates: Candidates
+) -> tuple[Sequence[RecommendedItem], Propensities, bool]:
+    """Return the items of the requested page, the propensities of those chosen at random, and whether another page follows."""
+    explored = explore(context, candidates)
+    new = explored.new
+    page = pin_products(context, explored.ranked)
     reasons = {}
     if context.request.explain:
         reasons = explain(context, candidates, page.rows, new=new, pinned=page.pinned)
@@ -132,7 +138,7 @@ def _make_page(context: RecommendationContext, candidates: Candidates) -> tuple[
             row_numbers=np.array(page.rows, np.int32),
             are_catalog_ids=True,
         )
-        return columns, page.has_more
+        return columns, list_propensities(context, candidates, explored, page, page.rows), page.has_more
     items = [
         RecommendedItem(
             products.product_ids[row], context.offset + position, score, card, reasons.get(row), row, boosts.get(row)
@@ -140,4 +146,4 @@ def _make_page(context: RecommendationContext, candidates: Candidates) -> tuple[
         for position, (row, score, card) in enumerate(zip(page.rows, page.scores, cards, strict=True), start=1)
         if card is not None
     ]
-    return items, page.has_more
+    return items, list_propensities(context, candidates, explored, page, [item.row for item in items]), page.has_more
