@@ -3,11 +3,14 @@
 import numpy as np
 
 from config.foundation.array_types import AnyFloats, AnyInts, Floats
-from recommendations.engine.exploration import STEPS
+from recommendations.engine.exploration import HALVINGS, STEPS
 from recommendations.engine.linear_algebra.jit import compiled_with_gil
 
 NODES = 80  # a distribution is followed until the share above is 2^(−NODES / STEPS), about 1e-6
-LEAST = 1e-300  # a smaller product of shares counts as 0
+LEAST = 1e-15  # a smaller product of shares counts as 0
+SHARE_ABOVE = 2.0 ** -(np.arange(HALVINGS * STEPS + 1) / STEPS)  # at each entry of a row of quantiles
+MIN_TOTAL = 1e-300
+DECAY = np.log(2) / STEPS
 
 
 @compiled_with_gil
@@ -53,9 +56,19 @@ def make_nodes(
 
 
 @compiled_with_gil
+def decay(steps: float) -> float:
+    """Return 2^(−steps / STEPS): its Taylor series within one step, with an error below 1e-7."""
+    x = -DECAY * steps
+    if steps > 1.0:
+        return np.exp(x)
+    return 1.0 + x * (1.0 + x / 2 * (1.0 + x / 3 * (1.0 + x / 4 * (1.0 + x / 5))))
+
+
+@compiled_with_gil
 def multiply_by_shares_below(out: Floats, nodes: Floats, quantiles: AnyFloats, factor: float, start: float) -> None:
     """out[g] *= P(factor · draw < nodes[g]) for a draw above its start."""
     left, last = 0, quantiles.shape[0] - 2
+    scale = 2.0 ** (start / STEPS)  # among the draws above the start
     for node in range(nodes.shape[0]):
         if out[node] == 0.0:
             continue
@@ -66,11 +79,12 @@ def multiply_by_shares_below(out: Floats, nodes: Floats, quantiles: AnyFloats, f
         while left < last and quantiles[left + 1] <= value:
             left += 1
         width = quantiles[left + 1] - quantiles[left]
-        position = left + (value - quantiles[left]) / width if width > 0 else left + 1.0
+        beyond = (value - quantiles[left]) / width if width > 0 else 1.0
+        position = left + beyond
         if position <= start:
             out[node] = 0.0
             continue
-        out[node] *= 1.0 - 2.0 ** (-(position - start) / STEPS)
+        out[node] *= 1.0 - scale * SHARE_ABOVE[left] * decay(beyond)
         if out[node] < LEAST:
             out[node] = 0.0
         if position - start > NODES + STEPS:
@@ -136,5 +150,5 @@ def compute_choice_propensities(
         above[size - 1] = 0.0
         for node in range(size - 2, -1, -1):
             left = (leaving[slot + 1, node] + leaving[slot + 1, node + 1]) / 2
-            above[node] = above[node + 1] + mass[node] * left / max(total, LEAST)
+            above[node] = above[node + 1] + mass[node] * left / max(total, MIN_TOTAL)
     return propensities

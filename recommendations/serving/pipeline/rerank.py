@@ -87,7 +87,7 @@ def _fill_up(context: RecommendationContext, candidates: Candidates) -> Candidat
 
 def _count_usable(context: RecommendationContext, candidates: Candidates) -> int:
     """Return the number of candidates without the purchased products beyond the limit of the placement."""
-    share = _get_max_purchased_share(context, candidates)
+    share = get_max_purchased_share(context, candidates)
     if share >= 1:
         return len(candidates.rows)
     purchased = int(np.count_nonzero(are_members(candidates.rows, context.purchased_rows)))
@@ -96,7 +96,7 @@ def _count_usable(context: RecommendationContext, candidates: Candidates) -> int
 
 def _limit_purchased(context: RecommendationContext, candidates: Candidates) -> Candidates:
     """Spread purchased products over the list, no more than the placement allows."""
-    share = _get_max_purchased_share(context, candidates)
+    share = get_max_purchased_share(context, candidates)
     if share < 1:
         is_purchased = are_members(candidates.rows, context.purchased_rows)
         if candidates.random_order is not None:
@@ -109,7 +109,7 @@ def _limit_purchased(context: RecommendationContext, candidates: Candidates) -> 
     return candidates
 
 
-def _get_max_purchased_share(context: RecommendationContext, candidates: Candidates) -> float:
+def get_max_purchased_share(context: RecommendationContext, candidates: Candidates) -> float:
     """Return the limit of the placement whose products are shown; 1 for a visitor without purchases."""
     if candidates.placement in (BUY_AGAIN, ""):
         return 1.0
