@@ -17,7 +17,7 @@ DECAY = np.log(2) / STEPS
 def find_quantile(quantiles: AnyFloats, position: float) -> float:
     """Return the quantile that `draw_interest` draws at this position, of one row of quantiles."""
     left = min(int(position), quantiles.shape[0] - 2)
-    return quantiles[left] + (position - left) * (quantiles[left + 1] - quantiles[left])
+    return float(quantiles[left] + (position - left) * (quantiles[left + 1] - quantiles[left]))
 
 
 @compiled_with_gil
@@ -25,9 +25,9 @@ def find_quantile_position(quantiles: AnyFloats, value: float) -> float:
     """Return the position of a value, the inverse of `find_quantile`; 0 below the smallest quantile."""
     if value <= quantiles[0]:
         return 0.0
-    left = min(np.searchsorted(quantiles, value, side="right"), quantiles.shape[0] - 1) - 1
-    width = quantiles[left + 1] - quantiles[left]
-    return left + (value - quantiles[left]) / width if width > 0 else left + 1.0
+    left = min(int(np.searchsorted(quantiles, value, side="right")), quantiles.shape[0] - 1) - 1
+    width = float(quantiles[left + 1] - quantiles[left])
+    return left + (value - float(quantiles[left])) / width if width > 0 else left + 1.0
 
 
 @compiled_with_gil
@@ -41,7 +41,7 @@ def make_nodes(
         for product in range(trial_rows.shape[0]):
             if leaves[product] > 0:
                 drawn = find_quantile(quantiles[trial_rows[product]], starts[product] + number)
-                largest = max(largest, factors[product] * drawn)
+                largest = max(largest, float(factors[product]) * drawn)
         nodes[number] = largest
     for slot in range(chosen.shape[0]):
         product = chosen[slot]
@@ -60,7 +60,7 @@ def decay(steps: float) -> float:
     """Return 2^(−steps / STEPS): its Taylor series within one step, with an error below 1e-7."""
     x = -DECAY * steps
     if steps > 1.0:
-        return np.exp(x)
+        return float(np.exp(x))
     return 1.0 + x * (1.0 + x / 2 * (1.0 + x / 3 * (1.0 + x / 4 * (1.0 + x / 5))))
 
 
