@@ -64,10 +64,12 @@ WITH list AS (
     ORDER BY user_id, anonymous_id, floor(extract(epoch FROM served_at) / %(period)s), served_at
 ), sample AS (
     SELECT *, count(*) OVER () AS decisions FROM list ORDER BY hashtextextended(recommendation_id, 0) LIMIT %(limit)s
-), clicked AS ({CLICKED_PRODUCTS})
+), clicked AS (
+    SELECT DISTINCT recommendation_id FROM ({CLICKED_PRODUCTS}) AS product WHERE position = 1 AND scenario = %(scenario)s
+)
 SELECT decisions, user_id, anonymous_id, product_id, propensity, served_at,
-       EXISTS (SELECT FROM clicked c WHERE c.recommendation_id = sample.recommendation_id AND c.position = 1)
-FROM sample
+       clicked.recommendation_id IS NOT NULL
+FROM sample LEFT JOIN clicked USING (recommendation_id)
 ORDER BY hashtextextended(recommendation_id, 0)
 """  # noqa: S608 — our own text
 
