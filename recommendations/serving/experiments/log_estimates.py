@@ -141,7 +141,7 @@ def find_policies(
     state: ServingState, placement: str, decisions: Sequence[RandomDecision], activities: Sequence[RecentActivity]
 ) -> list[Mapping[str, float]]:
     """Return per decision the probability of each product to be the first one."""
-    policies = []
+    policies: list[Mapping[str, float]] = []
     for decision, activity in zip(decisions, activities, strict=True):
         with WorkspacePool(state) as workspaces:
             context = build_context(

@@ -106,7 +106,7 @@ def test_the_probabilities_travel_with_the_impression_to_its_page(
     assert without.propensities is None
     assert explored.propensities is not None
     assert explored.propensities[:3] == [None, None, None], "the tenth position is the fourth of the second page"
-    assert 0 < explored.propensities[3] < 1
+    assert 0 < (explored.propensities[3] or 0) < 1
     assert len(popular.propensities or []) == 3
     assert all(0 < (value or 0) < 1 for value in popular.propensities or [])
 
