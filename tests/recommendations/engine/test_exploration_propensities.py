@@ -10,7 +10,7 @@ from recommendations.engine.exploration import ExplorationTrials, draw_interest
 from recommendations.engine.exploration_propensities import compute_choice_propensities
 
 SHOWN, TAKERS = (0, 0, 40, 400, 10, 200), (0, 0, 6, 30, 0, 9)
-FACTORS = np.array([0.1, 0.5, 1.1, 0.6, 0.3, 0.8], np.float32)
+FACTORS = np.array([0.4, 0.5, 0.6, 0.9, 0.7, 1.1], np.float32)
 ROWS = np.arange(len(SHOWN), dtype=np.int32)
 LEFT_OUT = 5  # is not eligible any more after the first choice
 
@@ -62,7 +62,7 @@ def test_a_first_and_a_second_choice_have_the_frequency_of_their_probability() -
         spread = sqrt(at_second * (1 - at_second) / times[one])
         assert abs(count / times[one] - at_second) < 4 * spread, (one, two)
         compared += 1
-    assert compared >= 8
+    assert compared >= 6
     assert abs(sum(choose_propensities(trials, product)[0] for product in ROWS.tolist()) - 1) < 0.002
 
 
