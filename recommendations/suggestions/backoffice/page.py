@@ -26,13 +26,12 @@ PAGE_SIZE = 10
 Outcome = SuggestionDecision.Outcome
 COLUMNS = (
     Column(key="headline", label=gettext_lazy("Suggestion"), align="text"),
-    Column(key="effect", label=gettext_lazy("What came of it"), align="text"),
+    Column(key="effect", label=gettext_lazy("Later effect"), align="text"),
     Column(key="outcome", label=gettext_lazy("Decision"), sort="outcome", align="text"),
     Column(key="reason", label=gettext_lazy("Reason"), align="text"),
     Column(key="kind", label=gettext_lazy("Kind"), sort="kind", align="text"),
     Column(key="at", label=gettext_lazy("Decided"), sort="decided_at", align="text"),
     Column(key="by", label=gettext_lazy("By"), align="text"),
-    Column(key="effect", label=gettext_lazy("Later effect"), align="text"),
 )
 
 

@@ -28,8 +28,8 @@ ALLOWED_CODES: dict[str, frozenset[str]] = {
     "PATCH /api/v1/offers/{key}/": DIGITS | {"does_not_exist", "unique", "immutable", "invalid", "required"},
     # a draft of any state is stored; what it lacks is named when it is launched or published
     "POST /api/v1/campaigns/{key}/launch/": frozenset({"invalid"}),
-    "POST /api/v1/flows/": frozenset({"unique", "invalid"}),
-    "PATCH /api/v1/flows/{key}/": frozenset({"unique", "immutable", "invalid"}),
+    "POST /api/v1/flows/": DIGITS | {"unique", "invalid"},
+    "PATCH /api/v1/flows/{key}/": DIGITS | {"unique", "immutable", "invalid"},
     "POST /api/v1/flows/{key}/publish/": frozenset({"invalid"}),
     # the grammar of MJML
     "POST /api/v1/message-templates/": frozenset({"unique", "invalid"}),
