@@ -15,6 +15,7 @@ from config.foundation.backoffice.pages import render_page
 from config.foundation.number_formats import format_count, format_percent
 from config.foundation.slow_figures import get_figures_soon
 from recommendations.experiments.backoffice.access import CHANGE, DELETE, check_permission, get_experiment
+from recommendations.experiments.backoffice.estimate_texts import EstimateText, describe_variant_estimate
 from recommendations.experiments.editing import VariantDraft, find_start_problem, replace_variants
 from recommendations.experiments.models import Experiment, Variant
 from recommendations.experiments.planning import RELEVANT_LIFT, ExperimentPower, plan_experiment
@@ -51,6 +52,7 @@ class VariantForms:
         if not variant.is_control:
             self.settings = subject.build_form(experiment.subject, data, variant.config, prefix)
         self.subject = subject
+        self.estimate: EstimateText | None = None
 
     def is_valid(self) -> bool:
         return all(form.is_valid() for form in (self.share, self.settings) if form is not None)
@@ -88,6 +90,8 @@ def show_draft(request: HttpRequest, key: str) -> HttpResponse:
         ExperimentPower,
         lambda: plan_experiment(experiment, shares=shares, at=timezone.now()),
     )
+    for form in forms_of:
+        form.estimate = describe_variant_estimate(form.variant, subject, at=timezone.now())
     return render_page(
         request,
         "admin/experiments/draft.html",
