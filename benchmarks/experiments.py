@@ -9,7 +9,8 @@ false_alarm_share: of the campaigns without an effect, those whose 95% interval 
 …_revenue, …_cuped and …_bootstrap: the same of revenue per customer, by Welch, CUPED and bootstrap. sequential_false_alarm_share: those
 whose always-valid interval of CUPED's revenue leaves out 0 on any of 90 days; …_arriving: with customers who arrive over the 90 days;
 sequential_or_final_…: those, and those whose usual interval leaves out 0 at the end. looked_daily_share: the usual interval on any of 90
-days. coverage: of 500 campaigns with an effect, the least share, over the four intervals, that holds the true one. cuped_narrower: how much
+days. coverage: of 500 campaigns with an effect, those whose interval of the headline (CUPED) holds the true
+additional revenue per customer; coverage_…: of the other intervals. cuped_narrower: how much
 narrower CUPED makes the interval of revenue, .2 for 20%. power: of campaigns with the minimum detectable effect of 80% power, those that
 show it. results_s: seconds for the results of a campaign with --assigned customers in PostgreSQL, the second time; floor_join_s: a bare
 join of its deliveries with all their orders, in the same run.
@@ -39,6 +40,7 @@ DAYS = 90
 HOLDOUT_SHARE = 0.2
 SEED = 20261127
 COVERED_CAMPAIGNS = 500
+DRAWS = 1000  # of the bootstrap; pages use 2000
 EFFECT = 0.15  # more orders
 
 
@@ -134,7 +136,7 @@ def compare(campaign: SimulatedCampaign, seed: int) -> dict[str, ConfidenceInter
             campaign.spend[control & buyers],
             int(control.sum()),
             seed=seed,
-            draws=400,
+            draws=DRAWS,
         ),
     }
 
@@ -229,7 +231,7 @@ def measure_coverage(customers: int) -> dict[str, Any]:
             widths[name] += interval.high - interval.low
     shares = {name: covered[name] / COVERED_CAMPAIGNS for name in names}
     return {
-        "coverage": min(shares.values()),
+        "coverage": shares["cuped"],
         **{f"coverage_{name}": share for name, share in shares.items()},
         "cuped_narrower": round(1 - widths["cuped"] / widths["revenue"], 4),
     }

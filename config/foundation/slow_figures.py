@@ -61,10 +61,21 @@ def get_figures_soon[T](key: str, kind: Any, count: Callable[[], T]) -> T | None
     return None
 
 
-def _count[T](key: str, count: Callable[[], T]) -> T:
+def get_figures_later[T](key: str, kind: Any, count: Callable[[], T]) -> T | None:
+    """Return the figures of ``key`` if they are kept; None while they are computed in the background, whatever makes them slow."""
+    if _read(key) is not None:
+        return get_figures(key, kind, count)
+    if not _claim(key):
+        return None
+    found: list[T] = []
+    run_in_background(lambda: found.append(_count(key, count, is_slow=True)))
+    return found[0] if found else None  # there is no background inside a transaction
+
+
+def _count[T](key: str, count: Callable[[], T], *, is_slow: bool = False) -> T:
     started = time.monotonic()
     figures = count()
-    if time.monotonic() - started >= SLOW_SECONDS:
+    if is_slow or time.monotonic() - started >= SLOW_SECONDS:
         kept = KeptFigures(time.time(), msgspec.Raw(msgspec.json.encode(figures)))
         try:
             cache.set(_name(key), msgspec.json.encode(kept), KEPT_SECONDS)

@@ -125,8 +125,8 @@ def draw_allowed(
     rows: npt.NDArray[np.int32],
     allowed: Flags,
     seed: np.uint64,
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-    """Return the allowed ones of some catalog rows, and a draw for each as `draw_interest` does. allowed: of all catalog rows."""
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Return which of some catalog rows are allowed, and a draw for each as `draw_interest` does. allowed: of all catalog rows."""
     positions = np.empty(rows.shape[0], np.int64)
     count = 0
     for position in range(rows.shape[0]):
@@ -134,7 +134,7 @@ def draw_allowed(
             positions[count] = position
             count += 1
     positions = positions[:count]
-    return rows[positions], draw_interest(quantiles, trial_rows[positions], keys[positions], seed)
+    return positions, draw_interest(quantiles, trial_rows[positions], keys[positions], seed)
 
 
 def count_people(interactions: Interactions) -> npt.NDArray[np.int32]:

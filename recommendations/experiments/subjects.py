@@ -11,6 +11,7 @@ from typing import Any
 from django import forms
 from django.utils.functional import Promise
 
+from recommendations.experiments.log_estimates import LogEstimate
 from recommendations.experiments.models import Experiment, Variant
 from recommendations.measurement.outcomes.members import Members
 from recommendations.measurement.statistics.moments import GroupMoments
@@ -31,6 +32,7 @@ class ExperimentSubject:
         find_traffic: the customers or visitors whom the experiment would have reached in a period, each since the first time.
         list_scenarios: the values of `Impression.scenario` that belong to a subject.
         count_clicks: the clicked lists per person, by the number of the variant.
+        estimate: what a subject would earn with the settings of a variant, as of a moment, from the log; None if it can't be estimated.
         permission: to change what a promotion changes; "" if everyone who may change experiments may do so.
         needs_permission_to_start: whether setting up and starting an experiment needs it, too, because its variants have content of their own.
         find_problem: why an experiment with these variants cannot start, beyond what every experiment needs; empty if it can.
@@ -50,6 +52,7 @@ class ExperimentSubject:
     find_traffic: Callable[[str, str, datetime, datetime], Members]
     list_scenarios: Callable[[str], Sequence[str]]
     count_clicks: Callable[[Experiment, datetime], Mapping[str, GroupMoments]] | None = None
+    estimate: Callable[[str, Config, datetime], LogEstimate] | None = None
     permission: str = ""
     needs_permission_to_start: bool = False
     find_problem: Callable[[Experiment, Sequence[Variant]], str | Promise] | None = None

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from recommendations.serving.pipeline.explain import explain
 from recommendations.serving.pipeline.explore import explore
 from recommendations.serving.pipeline.fallback import apply_fallback, describe_empty_list
 from recommendations.serving.pipeline.pin import pin_products
+from recommendations.serving.pipeline.propensities import Propensities, list_propensities
 from recommendations.serving.pipeline.rerank import rerank
 from recommendations.serving.pipeline.visitor import read_activity
 from recommendations.serving.pipeline.workspaces import WorkspacePool
@@ -80,13 +82,12 @@ def recommend(
         candidates = find_candidates(context, request.scenario)
         candidates = apply_fallback(context, candidates)
         candidates = rerank(context, candidates)
-        items: Sequence[RecommendedItem] = ()
-        categories, has_more = None, False
+        page, categories = ItemPage(), None
         if request.scenario == CATEGORIES:
             categories = rank_categories(context, candidates)
         else:
-            items, has_more = _make_page(context, candidates)
-        empty_reason = None if items or categories else describe_empty_list(context, candidates)
+            page = _make_page(context, candidates)
+        empty_reason = None if page.items or categories else describe_empty_list(context, candidates)
     return RecommendationResponse(
         recommendation_id=make_recommendation_id(now),
         scenario=request.scenario,
@@ -96,20 +97,30 @@ def recommend(
         empty_reason=empty_reason,
         model_version=state.version,
         took_ms=round((time.perf_counter() - started) * 1000, 2),
-        items=items,
-        next_cursor=write_cursor(context.offset + request.n, context.minute) if has_more else None,
+        items=page.items,
+        next_cursor=write_cursor(context.offset + request.n, context.minute) if page.has_more else None,
         stale=source.is_stale,
         categories=categories,
         state=state,
         is_identifiable=not context.visitor.has_opted_out,
         assignments=assignments,
+        propensities=page.propensities,
     )
 
 
-def _make_page(context: RecommendationContext, candidates: Candidates) -> tuple[Sequence[RecommendedItem], bool]:
-    """Return the items of the requested page, and whether another page follows."""
-    ranked, new = explore(context, candidates)
-    page = pin_products(context, ranked)
+class ItemPage(NamedTuple):
+    """The items of a page, the propensities of those chosen at random, and whether another page follows."""
+
+    items: Sequence[RecommendedItem] = ()
+    propensities: Propensities = ()
+    has_more: bool = False
+
+
+def _make_page(context: RecommendationContext, candidates: Candidates) -> ItemPage:
+    """Return the requested page."""
+    explored = explore(context, candidates)
+    new = explored.new
+    page = pin_products(context, explored.ranked)
     reasons = {}
     if context.request.explain:
         reasons = explain(context, candidates, page.rows, new=new, pinned=page.pinned)
@@ -132,7 +143,7 @@ def _make_page(context: RecommendationContext, candidates: Candidates) -> tuple[
             row_numbers=np.array(page.rows, np.int32),
             are_catalog_ids=True,
         )
-        return columns, page.has_more
+        return ItemPage(columns, list_propensities(context, candidates, explored, page, page.rows), page.has_more)
     items = [
         RecommendedItem(
             products.product_ids[row], context.offset + position, score, card, reasons.get(row), row, boosts.get(row)
@@ -140,4 +151,5 @@ def _make_page(context: RecommendationContext, candidates: Candidates) -> tuple[
         for position, (row, score, card) in enumerate(zip(page.rows, page.scores, cards, strict=True), start=1)
         if card is not None
     ]
-    return items, page.has_more
+    shown = [item.row for item in items]
+    return ItemPage(items, list_propensities(context, candidates, explored, page, shown), page.has_more)

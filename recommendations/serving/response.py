@@ -109,6 +109,7 @@ class RecommendationResponse:
     stale: computed from memory while the database is unreachable.
     left_out: products of a list to rank that must not be shown, each with the reason. is_identifiable: False for a visitor
     who refused personalization or was erased. assignments: the variants of the experiments that decided about it.
+    propensities: (number of the item from 1 on, probability) of each item that was chosen at random.
     """
 
     recommendation_id: str
@@ -127,3 +128,4 @@ class RecommendationResponse:
     state: ServingState | None = field(default=None, repr=False, compare=False)
     is_identifiable: bool = True
     assignments: tuple[VariantAssignment, ...] = ()
+    propensities: tuple[tuple[int, float], ...] = field(default=(), repr=False, compare=False)

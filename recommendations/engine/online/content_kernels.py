@@ -85,10 +85,10 @@ def rank_new_rows(
     total: AnyFloats,
     touched: Flags,
     order: AnyInts,
-) -> npt.NDArray[np.int32]:
-    """Return the rows that are neither known nor excluded, by descending θ · (min_affinity + cosine from 0 to 1); ties in their order.
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Return the positions of the rows that are neither known nor excluded, and their factors: min_affinity + cosine from 0 to 1.
 
-    The cosine is that of `compare_content`.
+    They are in descending order of θ · factor; ties in their order. The cosine is that of `compare_content`.
     """
     table = make_row_table(known.shape[0] + excluded.shape[0])
     for row in known:
@@ -97,16 +97,18 @@ def rank_new_rows(
         if row >= 0:
             table[find_table_slot(table, row)] = row
     count = 0
-    kept, kept_thetas = np.empty(rows.shape[0], np.int32), np.empty(rows.shape[0], np.float32)
+    kept, kept_positions = np.empty(rows.shape[0], np.int32), np.empty(rows.shape[0], np.int64)
     for position in range(rows.shape[0]):
         row = rows[position]
         if table[find_table_slot(table, row)] != row:
-            kept[count], kept_thetas[count] = row, thetas[position]
+            kept[count], kept_positions[count] = row, position
             count += 1
     kept = kept[:count]
     affinity = compare_content(items, weights, document, indptr, indices, data, kept, total, touched, order)
-    keys = np.empty(count, np.float32)
+    keys, factors = np.empty(count, np.float32), np.empty(count, np.float32)
     for position in range(count):
         cosine = min(max(affinity[position], np.float32(0)), np.float32(1))
-        keys[position] = -kept_thetas[position] * (np.float32(min_affinity) + cosine)
-    return kept[np.argsort(keys, kind="mergesort")]
+        factors[position] = np.float32(min_affinity) + cosine
+        keys[position] = -thetas[kept_positions[position]] * factors[position]
+    best_first = np.argsort(keys, kind="mergesort")
+    return kept_positions[best_first], factors[best_first]

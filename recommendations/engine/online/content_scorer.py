@@ -4,6 +4,7 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from config.foundation.array_types import Rows
 from recommendations.engine.online.content_kernels import rank_new_rows
@@ -64,8 +65,11 @@ def build_profile(component: "Content", context: HistoryContext) -> ContentProfi
 
 def rank_new_products(
     component: "Content", context: HistoryContext, rows: Rows, thetas: Values, *, excluded: Rows, min_affinity: float
-) -> Rows:
-    """Return the rows that are neither in the history nor excluded, by descending θ · (min_affinity + content score from 0 to 1)."""
+) -> tuple[npt.NDArray[np.int64], Values]:
+    """Return the positions of the rows that are neither in the history nor excluded, and the factor of each, best first.
+
+    The order is by descending θ · factor, with factor = min_affinity + content score from 0 to 1.
+    """
     items, weights = context.sum_weights(component.half_life_days, component.history_weighting)
     vectors, work = component.vectors_, context.work
     return rank_new_rows(

@@ -21,6 +21,7 @@ from recommendations.experiments.backoffice.access import (
     check_setting_up,
     get_experiment,
 )
+from recommendations.experiments.backoffice.estimate_texts import EstimateText, describe_variant_estimate
 from recommendations.experiments.editing import VariantDraft, find_start_problem, replace_variants
 from recommendations.experiments.models import Experiment, Variant
 from recommendations.experiments.planning import RELEVANT_LIFT, ExperimentPower, plan_experiment
@@ -57,6 +58,7 @@ class VariantForms:
         if not variant.is_control:
             self.settings = subject.build_form(experiment.subject, data, variant.config, prefix)
         self.subject = subject
+        self.estimate: EstimateText | None = None
 
     def is_valid(self) -> bool:
         return all(form.is_valid() for form in (self.share, self.settings) if form is not None)
@@ -95,6 +97,8 @@ def show_draft(request: HttpRequest, key: str) -> HttpResponse:
         ExperimentPower,
         lambda: plan_experiment(experiment, shares=shares, at=timezone.now()),
     )
+    for form in forms_of:
+        form.estimate = describe_variant_estimate(form.variant, subject, at=timezone.now())
     return render_page(
         request,
         "admin/experiments/draft.html",

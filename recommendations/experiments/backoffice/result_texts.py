@@ -13,6 +13,7 @@ from recommendations.experiments.results import (
     ExperimentVerdict,
     VariantMetric,
 )
+from recommendations.measurement.presentation.formats import format_signed, format_signed_money
 
 Metric = Experiment.Metric
 METRIC_LABELS: dict[str, str | Promise] = {
@@ -26,9 +27,11 @@ MONEY = (Metric.REVENUE, Metric.MARGIN)
 
 
 def format_metric(metric: str, value: float, currency: str, *, is_signed: bool = False) -> str:
-    """Return an amount of money, or a number of orders or clicks with four decimals."""
-    sign = "+" if is_signed and value > 0 else ""
-    return sign + (format_money(value, currency) if metric in MONEY else number_format(value, decimal_pos=4))
+    """Return an amount of money, or a number of orders or clicks with about three significant digits."""
+    if metric in MONEY:
+        return format_signed_money(value, currency, exact=True) if is_signed else format_money(value, currency)
+    digits = 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3
+    return format_signed(value, digits) if is_signed else number_format(value, decimal_pos=digits)
 
 
 def format_effect(metric: str, result: VariantMetric | None, currency: str) -> str:

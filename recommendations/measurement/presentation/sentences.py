@@ -146,7 +146,7 @@ def describe_removed(comparison: GroupComparison) -> str:
         return ""
     removed = comparison.revenue.removed
     narrower = 1 - (1 - removed) ** 0.5
-    return _(
+    text = _(
         "What customers ordered before explains %(removed)s of the variance of the revenue. Taking it into account makes the interval "
         "%(narrower)s narrower, as if there were %(factor)s times as many customers."
     ) % {
@@ -154,3 +154,6 @@ def describe_removed(comparison: GroupComparison) -> str:
         "narrower": format_percent(narrower, 0),
         "factor": number_format(1 / (1 - removed), 1) if removed < 1 else "∞",
     }
+    return f"{text} " + _(
+        "The effect is adjusted for what customers ordered before the start, so it can differ from the difference of the two means."
+    )

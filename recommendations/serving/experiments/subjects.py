@@ -16,6 +16,7 @@ from recommendations.serving.experiments.forms import (
     VariantForm,
     describe_values,
 )
+from recommendations.serving.experiments.log_estimates import estimate_placement
 from recommendations.serving.experiments.names import (
     HELD_OUT_SCENARIOS,
     HOLDOUT,
@@ -154,6 +155,7 @@ PLACEMENT_SUBJECT = ExperimentSubject(
     find_traffic=lambda placement, unit, since, until: find_traffic([placement], unit, since, until),
     list_scenarios=lambda placement: [placement],
     count_clicks=count_clicked_lists,
+    estimate=lambda placement, config, at: estimate_placement(placement, config, at=at),
 )
 SEARCH_ORDER_SUBJECT = ExperimentSubject(
     kind=SEARCH_ORDER,

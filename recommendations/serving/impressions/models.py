@@ -15,7 +15,8 @@ class Impression(models.Model):
 
     ``user_id`` and ``anonymous_id`` are those of the request; ``customer`` is the one they belonged to at the last look-up.
 
-    ``order_features``: the scores of search results, see `search.order.features`.
+    ``order_features``: the scores of search results, see `search.order.features`. ``propensities``: as ``product_ids``, the probability
+    with which each product was chosen; null if it was not chosen at random.
     """
 
     recommendation_id = models.CharField(_("recommendation ID"), max_length=64)
@@ -42,6 +43,8 @@ class Impression(models.Model):
     first_rank = models.PositiveIntegerField(_("first rank"), default=1)
     product_ids = ArrayField(models.CharField(max_length=200), verbose_name=_("product IDs"), default=list)
     order_features = ArrayField(models.FloatField(), verbose_name=_("order of search results"), null=True, blank=True)
+
+    propensities = ArrayField(models.FloatField(null=True), verbose_name=_("propensities"), null=True, blank=True)
 
     class Meta:
         app_label = "serving"

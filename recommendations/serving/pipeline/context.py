@@ -20,7 +20,7 @@ from recommendations.engine.variety.product_groups import ProductGroups
 from recommendations.merchandising.rules.rule_book import RuleBook, RuleEffects
 from recommendations.serving.expressions.boost_factors import multiply_by_boosts
 from recommendations.serving.expressions.expression import bind_expression
-from recommendations.serving.pipeline.ordering import POOL_SIZE
+from recommendations.serving.pipeline.ordering import POOL_SIZE, RandomOrder
 from recommendations.serving.pipeline.visitor import Visitor, identify_visitor, read_activity
 from recommendations.serving.pipeline.workspaces import WorkspacePool
 from recommendations.serving.request import (
@@ -147,7 +147,8 @@ class Candidates:
     """Candidates of a placement, best first.
 
     scored, arrival: what the reasons are computed from. fillers: popular rows that fill up a short list. problem: why there
-    are no candidates. fallback: the placement that replaced the requested one, and fallback_reason why.
+    are no candidates. fallback: the placement that replaced the requested one, and fallback_reason why. random_order: the order of the
+    first candidates, if rotation drew it and nothing but the limit of purchased products changed it.
     """
 
     strategy: str
@@ -160,6 +161,7 @@ class Candidates:
     problem: str | None = None
     fallback: str | None = None
     fallback_reason: str | None = None
+    random_order: RandomOrder | None = None
 
     def reorder(self, order: Sequence[int] | AnyInts, size: int) -> None:
         """Put the first ``size`` candidates into another order."""

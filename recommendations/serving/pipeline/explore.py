@@ -3,37 +3,47 @@
 Otherwise a product without interactions would never be shown, and a product that is never shown gets no interactions.
 """
 
+from dataclasses import dataclass, field
+
 import numpy as np
 
 from recommendations.engine.online.context import HistoryContext
 from recommendations.engine.placements import FOR_YOU
 from recommendations.serving.pipeline.context import Candidates, RecommendationContext
 from recommendations.serving.pipeline.new_products import (
+    ChosenProducts,
     choose_new_products,
     get_exploration_interval,
     merge_new_products,
 )
 from recommendations.serving.pipeline.ordering import make_seed
 
-type Ranked = list[tuple[int, float]]
+
+@dataclass(frozen=True)
+class ExploredList:
+    """(row, score) pairs with new products among them, the rows of the new ones, and from what they were chosen."""
+
+    ranked: list[tuple[int, float]]
+    new: set[int] = field(default_factory=set)
+    chosen: ChosenProducts | None = None
 
 
-def explore(context: RecommendationContext, candidates: Candidates) -> tuple[Ranked, set[int]]:
-    """Return (row, score) pairs with new products among them, and the rows of the new ones.
+def explore(context: RecommendationContext, candidates: Candidates) -> ExploredList:
+    """Return the list with new products among the candidates.
 
     Pages are cut from one list that begins at the first position, so that no product is on two pages.
     """
     ranked = list(zip(candidates.rows.tolist(), candidates.scores.tolist(), strict=True))
     if context.request.scenario != FOR_YOU or not ranked:
-        return ranked, set()
+        return ExploredList(ranked)
     end = context.offset + context.request.n + 1
     interval = get_exploration_interval(context.get_config(FOR_YOU).exploration)
     if interval is None or end <= interval:
-        return ranked, set()
+        return ExploredList(ranked)
     groups, excluded = context.groups, context.get_excluded_rows(FOR_YOU)
     if groups is not None and context.visitor.history is not None:
         excluded = np.concatenate([excluded, groups.expand(context.visitor.history.item)])
-    new_rows = choose_new_products(
+    chosen = choose_new_products(
         state=context.state,
         history=_get_history(context, candidates),
         allowed=context.allowed,
@@ -41,12 +51,12 @@ def explore(context: RecommendationContext, candidates: Candidates) -> tuple[Ran
         seed=make_seed(*context.visitor.names, context.minute),
         now=context.now,
     )
-    if not new_rows:
-        return ranked, set()
+    if chosen is None:
+        return ExploredList(ranked)
     keys = groups.codes if groups is not None else None
-    pairs = merge_new_products(ranked, new_rows, every=interval, keys=keys, limit=end)
+    pairs = merge_new_products(ranked, chosen.rows.tolist(), every=interval, keys=keys, limit=end)
     new = {row for row, score in pairs if score is None}
-    return [(row, 0.0 if score is None else score) for row, score in pairs], new
+    return ExploredList([(row, 0.0 if score is None else score) for row, score in pairs], new, chosen)
 
 
 def _get_history(context: RecommendationContext, candidates: Candidates) -> HistoryContext | None:

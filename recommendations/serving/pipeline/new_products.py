@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from django.conf import settings
 
-from config.foundation.array_types import Flags, Rows
+from config.foundation.array_types import Flags, Ints, Rows
 from recommendations.engine.exploration import MIN_AFFINITY, ExplorationTrials, draw_allowed, rank_for_exploration
 from recommendations.engine.linear_algebra.set_kernels import are_members
 from recommendations.engine.online.content_scorer import rank_new_products
@@ -31,6 +31,21 @@ def get_exploration_interval(share: float | None = None) -> int | None:
     return round(1 / share) if share > 0 else None
 
 
+@dataclass(frozen=True, eq=False)
+class ChosenProducts:
+    """New products for a visitor, most promising first, with what their order was drawn from.
+
+    rows: of the catalog. trial_rows: of `quantiles`. factors: of each draw. threshold: the largest draw of a product that was left out
+    because there are more than MAX_NEW_PRODUCTS; negative without one.
+    """
+
+    rows: Rows
+    trial_rows: Rows
+    factors: npt.NDArray[np.float32]
+    quantiles: npt.NDArray[np.float32]
+    threshold: float
+
+
 def choose_new_products(
     *,
     state: ServingState,
@@ -39,8 +54,8 @@ def choose_new_products(
     excluded: Rows,
     seed: int,
     now: datetime,
-) -> list[int]:
-    """Return rows of new products to show, most promising first, at most MAX_NEW_PRODUCTS.
+) -> ChosenProducts | None:
+    """Return new products to show, most promising first, at most MAX_NEW_PRODUCTS; None without any.
 
     A product is new if it was published in the last RECOMMEND_NEW_DAYS days, few people have interacted with it, and it was
     not shown to many yet. Products that the visitor knows, that are not allowed or that are excluded are left out. The same
@@ -48,19 +63,28 @@ def choose_new_products(
     """
     candidates = _get_candidates(state, now)
     if candidates is None or not len(candidates.rows):
-        return []
-    rows, thetas = candidates.draw(allowed, seed)
-    if len(rows) > MAX_NEW_PRODUCTS:
-        largest = np.argpartition(-thetas, MAX_NEW_PRODUCTS)[:MAX_NEW_PRODUCTS]
-        rows, thetas = rows[largest], thetas[largest]
+        return None
+    positions, thetas = candidates.draw(allowed, seed)
+    threshold = -1.0
+    if len(positions) > MAX_NEW_PRODUCTS:
+        order = np.argpartition(-thetas, MAX_NEW_PRODUCTS)
+        threshold = float(thetas[order[MAX_NEW_PRODUCTS]])
+        positions, thetas = positions[order[:MAX_NEW_PRODUCTS]], thetas[order[:MAX_NEW_PRODUCTS]]
+    rows = candidates.rows[positions]
     content = state.blends.content if state.blends is not None else None
     if content is not None and history is not None and len(history.history.item):
-        ranked = rank_new_products(content, history, rows, thetas, excluded=excluded, min_affinity=MIN_AFFINITY)
-        return ranked.tolist()
-    known = excluded if history is None else np.concatenate([history.history.item, excluded])
-    is_unknown = ~are_members(rows, known)
-    rows, thetas = rows[is_unknown], thetas[is_unknown]
-    return rows[rank_for_exploration(thetas, np.zeros(len(rows)))].tolist()
+        ranked, factors = rank_new_products(
+            content, history, rows, thetas, excluded=excluded, min_affinity=MIN_AFFINITY
+        )
+    else:
+        known = excluded if history is None else np.concatenate([history.history.item, excluded])
+        unknown = np.flatnonzero(~are_members(rows, known))
+        ranked = unknown[rank_for_exploration(thetas[unknown], np.zeros(len(unknown)))]
+        factors = np.full(len(ranked), MIN_AFFINITY, np.float32)
+    if not len(ranked):
+        return None
+    trial_rows = candidates.trial_rows[positions[ranked]]
+    return ChosenProducts(rows[ranked], trial_rows, factors, candidates.trials.quantiles, threshold)
 
 
 def merge_new_products(
@@ -122,8 +146,8 @@ class NewProducts:
         keys = np.array([make_seed(product_ids[row]) for row in rows.tolist()], np.uint64)
         return cls(since, trials, rows, trial_rows[needs_trials], keys)
 
-    def draw(self, allowed: Flags, seed: int) -> tuple[Rows, npt.NDArray[np.float32]]:
-        """Return the rows that are allowed, and one draw for each; other seeds give other draws."""
+    def draw(self, allowed: Flags, seed: int) -> tuple[Ints, npt.NDArray[np.float32]]:
+        """Return which of the products are allowed, and one draw for each; other seeds give other draws."""
         return draw_allowed(self.trials.quantiles, self.trial_rows, self.keys, self.rows, allowed, np.uint64(seed))
 
 

@@ -1,11 +1,12 @@
 """Reordering: rotation (Plackett–Luce) and diversity (maximal marginal relevance)."""
 
 import hashlib
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from config.foundation.array_types import Rows
+from config.foundation.array_types import Flags, Floats, Rows
 from recommendations.engine.algorithms.content.content import Content
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 from recommendations.serving.state.product_index import ProductIndex
@@ -17,12 +18,31 @@ SAME_CATEGORY, SAME_BRAND = 0.5, 0.3
 type Values = npt.NDArray[np.float32]
 
 
+@dataclass(frozen=True, eq=False)
+class RandomOrder:
+    """Candidates in the order that rotation drew.
+
+    rows: (n,). log_weights: (n,), ln of the weight with which each is drawn. is_purchased: (n,), of a placement that holds purchased
+    products back beyond max_purchased_share; None without such products.
+    """
+
+    rows: Rows
+    log_weights: Floats
+    is_purchased: Flags | None = None
+    max_purchased_share: float = 1.0
+
+
 def make_seed(*parts: object) -> int:
     """Return a 64-bit seed that depends on all the parts.
 
     The same parts give the same seed in every process.
     """
     return int.from_bytes(hashlib.blake2b("/".join(map(str, parts)).encode(), digest_size=8).digest())
+
+
+def compute_log_weights(scores: Values, rotation: float) -> Floats:
+    """Return ln of the weights with which `rotate` draws, shape (n,): 1/τ · ln score."""
+    return np.log(np.maximum(scores, np.float32(1e-12))).astype(np.float64) / (TEMPERATURE * rotation)
 
 
 def rotate(scores: Values, *, rotation: float, seed: int) -> npt.NDArray[np.intp]:

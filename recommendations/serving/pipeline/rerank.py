@@ -1,5 +1,7 @@
 """Step 4 of a recommendation: rotate and diversify candidates, and fill up a short list."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from recommendations.engine.linear_algebra.set_kernels import are_members
@@ -7,7 +9,15 @@ from recommendations.engine.placements import BUY_AGAIN, CART, CATEGORIES, FOR_Y
 from recommendations.engine.variety.kernels import spread_purchased
 from recommendations.serving.pipeline.candidates import find_candidates
 from recommendations.serving.pipeline.context import Candidates, RecommendationContext
-from recommendations.serving.pipeline.ordering import POOL_SIZE, compute_similarity, diversify, make_seed, rotate
+from recommendations.serving.pipeline.ordering import (
+    POOL_SIZE,
+    RandomOrder,
+    compute_log_weights,
+    compute_similarity,
+    diversify,
+    make_seed,
+    rotate,
+)
 from recommendations.serving.state.model import NO_ROWS
 
 FILLED_PLACEMENTS = (FOR_YOU, CART)  # for the visitor rather than for one product, so that popular products fit too
@@ -31,8 +41,11 @@ def _rotate(context: RecommendationContext, candidates: Candidates) -> None:
     if config.rotation:
         period = context.minute // (60 * config.rotation_hours)
         seed = make_seed(*context.visitor.names, scenario, period)
-        order = rotate(candidates.scores[:POOL_SIZE], rotation=config.rotation, seed=seed)
+        scores = candidates.scores[:POOL_SIZE]
+        order = rotate(scores, rotation=config.rotation, seed=seed)
+        log_weights = compute_log_weights(scores, config.rotation)[order]
         candidates.reorder(order, POOL_SIZE)
+        candidates.random_order = RandomOrder(candidates.rows[:POOL_SIZE], log_weights)
 
 
 def _diversify(context: RecommendationContext, candidates: Candidates) -> None:
@@ -48,6 +61,7 @@ def _diversify(context: RecommendationContext, candidates: Candidates) -> None:
         # the rotated order counts as the order of relevance
         scores = np.sort(scores)[::-1]
     candidates.reorder(diversify(pool, scores, diversity=diversity, similarity=similarity), POOL_SIZE)
+    candidates.random_order = None
 
 
 def _fill_up(context: RecommendationContext, candidates: Candidates) -> Candidates:
@@ -73,7 +87,7 @@ def _fill_up(context: RecommendationContext, candidates: Candidates) -> Candidat
 
 def _count_usable(context: RecommendationContext, candidates: Candidates) -> int:
     """Return the number of candidates without the purchased products beyond the limit of the placement."""
-    share = _get_max_purchased_share(context, candidates)
+    share = get_max_purchased_share(context, candidates)
     if share >= 1:
         return len(candidates.rows)
     purchased = int(np.count_nonzero(are_members(candidates.rows, context.purchased_rows)))
@@ -82,14 +96,20 @@ def _count_usable(context: RecommendationContext, candidates: Candidates) -> int
 
 def _limit_purchased(context: RecommendationContext, candidates: Candidates) -> Candidates:
     """Spread purchased products over the list, no more than the placement allows."""
-    share = _get_max_purchased_share(context, candidates)
+    share = get_max_purchased_share(context, candidates)
     if share < 1:
         is_purchased = are_members(candidates.rows, context.purchased_rows)
+        if candidates.random_order is not None:
+            candidates.random_order = replace(
+                candidates.random_order,
+                is_purchased=is_purchased[: len(candidates.random_order.rows)],
+                max_purchased_share=share,
+            )
         candidates.reorder(spread_purchased(is_purchased, share), len(candidates.rows))
     return candidates
 
 
-def _get_max_purchased_share(context: RecommendationContext, candidates: Candidates) -> float:
+def get_max_purchased_share(context: RecommendationContext, candidates: Candidates) -> float:
     """Return the limit of the placement whose products are shown; 1 for a visitor without purchases."""
     if candidates.placement in (BUY_AGAIN, ""):
         return 1.0

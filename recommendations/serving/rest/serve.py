@@ -96,6 +96,7 @@ def record_response(response: RecommendationResponse, *, user_id: str, anonymous
                 first_rank=find_first_rank(items),
                 product_ids=list_product_ids(items),
                 variants=list_served_variants(response.assignments),
+                propensities=list(response.propensities) or None,
             )
         )
 

@@ -51,6 +51,8 @@ class CampaignSuggestions:
             if size := group.count(group.key, segments.get(group.key), as_of):
                 campaign = next((found for found in open_campaigns if is_about(found.segment, group)), None)
                 expected = expect_effect(group.template_key, past or [])
+                if expected is not None and expected.conversion.value <= 0:
+                    continue  # the message has not helped so far
                 people = segments.get(group.key)
                 found = build_suggestion(group, size, expected, campaign=campaign, people=people)
                 suggestions.append(

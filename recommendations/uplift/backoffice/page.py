@@ -84,6 +84,7 @@ def show_uplift(request: HttpRequest) -> HttpResponse:
         "can_change": request.user.has_perm(CHANGE),
         "can_save": request.user.has_perm(ADD_SEGMENT),
         "problem": problem,
+        "is_computed": model is not None,
         "evidence": model.figures.get("evidence") if model else None,
     }
     if model is not None and not problem:

@@ -38,6 +38,17 @@ def test_a_row_has_the_products_and_the_customer(valkey: redis.Redis) -> None:
     assert valkey.xlen("served") == 0
 
 
+def test_propensities_are_stored_beside_their_products_and_older_entries_have_none(valkey: redis.Redis) -> None:
+    entry = make_entry("r1", products=["a", "b", "c"], propensities=[(2, 0.25)])
+    older = msgspec.msgpack.encode(msgspec.msgpack.decode(pack_entry(make_entry("r2")))[:-1])
+    stream.append_entries([pack_entry(entry), older])
+    assert store_impressions(at=LATER).stored == 2
+    assert list(Impression.objects.order_by("recommendation_id").values_list("propensities", flat=True)) == [
+        [None, 0.25],
+        None,
+    ]
+
+
 def test_the_user_id_takes_precedence_over_the_anonymous_id(valkey: redis.Redis) -> None:
     ada, bob = make_customer("ada"), make_customer("bob")
     make_identifier(bob, "browser", kind="anonymous_id")
@@ -95,6 +106,7 @@ def test_a_customer_erased_in_the_meantime_is_stored_anonymously(valkey: redis.R
         pack_entry(make_entry(user_id="nul\0")),
         pack_entry(make_entry(products=["x"] * 1001)),
         pack_entry(make_entry(first_rank=0)),
+        pack_entry(make_entry(propensities=[(1, 0.0)])),
         pack_entry(make_entry(served_at=NOON + timedelta(days=3))),
         pack_entry(make_entry(served_at=NOON.replace(tzinfo=None))),
     ],

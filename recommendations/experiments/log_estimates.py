@@ -1,0 +1,49 @@
+"""What a variant would earn, estimated from the log before it serves anybody."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from config.foundation.statistics import ConfidenceInterval
+
+LOOKBACK = timedelta(days=28)
+MIN_DECISIONS = 200
+MIN_EFFECTIVE = 100.0
+MIN_CLICKS = 20
+MIN_REPRODUCED = 0.8
+
+
+class EstimateProblem(StrEnum):
+    """Why nothing can be estimated."""
+
+    UNKNOWN_REQUEST = "unknown_request"
+    FEW_DECISIONS = "few_decisions"
+    CHANGED = "changed"
+    FEW_CLICKS = "few_clicks"
+    DIFFERENT = "different"
+
+
+@dataclass(frozen=True)
+class LogEstimate:
+    """The click rate of the first product of a placement with other settings.
+
+    Attributes:
+        decisions: lists of the last 28 days whose first product was chosen at random.
+        reproduced: those of them whose probability the present settings give again, from which the estimates are.
+        clicks: on the first product of these lists.
+        effective: how many decisions of the variant they are worth, (Σw)² / Σw².
+        measured: the click rate of these lists as they were served.
+        ips, snips, dr: the click rate of the variant by three estimators. difference: dr minus measured.
+        problem: why the estimates are missing.
+    """
+
+    decisions: int
+    reproduced: int = 0
+    clicks: int = 0
+    effective: float = 0.0
+    measured: ConfidenceInterval | None = None
+    ips: ConfidenceInterval | None = None
+    snips: ConfidenceInterval | None = None
+    dr: ConfidenceInterval | None = None
+    difference: ConfidenceInterval | None = None
+    problem: EstimateProblem | None = None

@@ -1,0 +1,119 @@
+"""An impression has the probability with which each product was chosen at random, and over many seeds it is the frequency."""
+
+from collections import Counter
+from datetime import timedelta
+from math import sqrt
+
+import numpy as np
+import pytest
+import redis
+
+from catalog.models import Product
+from customers.events.recent.interactions import RecentActivity
+from recommendations.engine.variety.kernels import spread_purchased
+from recommendations.serving.impressions.store import store_impressions
+from recommendations.serving.impressions.writer import process_queue
+from recommendations.serving.models import Impression, PlacementSettings
+from recommendations.serving.pipeline.ordering import RandomOrder, compute_log_weights, rotate
+from recommendations.serving.pipeline.propensities import compute_rotation_propensities
+from recommendations.serving.recommend import recommend
+from recommendations.serving.request import RecommendationRequest
+from recommendations.serving.rest.serve import serve_recommendations
+from recommendations.serving.state.loader import StateLoader
+from recommendations.training.models import ModelVersion
+from tests.makers import NOON
+
+SCORES = np.array([0.9, 0.8, 0.5, 0.45, 0.3, 0.1], np.float32)
+PURCHASED = np.array([True, False, True, False, False, False])
+
+
+@pytest.mark.parametrize("share", [1.0, 0.4])
+def test_a_rotated_product_has_the_frequency_of_its_probability_given_those_above(share: float) -> None:
+    reached: Counter[tuple[int, ...]] = Counter()
+    chosen: Counter[tuple[int, ...]] = Counter()
+    probability: dict[tuple[int, ...], float] = {}
+    for seed in range(6_000):
+        order = rotate(SCORES, rotation=1.0, seed=seed)
+        purchased = PURCHASED[order]
+        shown = order[spread_purchased(purchased, share)].tolist()
+        drawn = RandomOrder(
+            order.astype(np.int32),
+            compute_log_weights(SCORES, 1.0)[order],
+            purchased if share < 1 else None,
+            share,
+        )
+        choices = compute_rotation_propensities(drawn)
+        assert [row for row, _p in choices] == shown[: len(choices)]
+        for place, (_row, value) in enumerate(choices[:3]):
+            prefix = tuple(shown[:place])
+            reached[prefix] += 1
+            chosen[*prefix, shown[place]] += 1
+            assert probability.setdefault((*prefix, shown[place]), value) == pytest.approx(value)
+    compared = 0
+    for row, count in chosen.items():
+        n, p = reached[row[:-1]], probability[row]
+        if n * p > 30 and p < 1:
+            assert abs(count - n * p) < 4.5 * sqrt(n * p * (1 - p)), row
+            compared += 1
+    assert compared > 15
+
+
+def test_an_explored_product_has_the_frequency_of_its_probability(trained: ModelVersion, loader: StateLoader) -> None:
+    names = ("coffee-0", "coffee-1", "cake-3")
+    Product.objects.update(published_at=NOON - timedelta(days=400))
+    Product.objects.filter(product_id__in=names).update(published_at=NOON - timedelta(days=1))
+    loader.get_state(now=NOON)
+    loader.has_refresh_thread = True  # no refresh between the requests
+    chosen: Counter[str] = Counter()
+    expected, variance, n = dict.fromkeys(names, 0.0), dict.fromkeys(names, 0.0), 0
+    for minute in range(500):
+        request = RecommendationRequest("for-you", user_id="user-0", n=12, explain=False)
+        at = NOON + timedelta(minutes=minute)
+        response = recommend(request=request, now=at, source=loader, activity=RecentActivity())
+        ((number, propensity),) = response.propensities
+        assert number == 10
+        product_id = response.items[9].product_id
+        chosen[product_id] += 1
+        expected[product_id] = propensity  # the same at every minute, because nothing but the seed changes
+        n += 1
+    assert sum(expected.values()) == pytest.approx(1, abs=0.01) or len(chosen) < len(names)
+    assert len(chosen) >= 2
+    for product_id, count in chosen.items():
+        p = expected[product_id]
+        variance[product_id] = n * p * (1 - p)
+        assert abs(count - n * p) < 4 * sqrt(variance[product_id]) + 1
+
+
+def test_the_probabilities_travel_with_the_impression_to_its_page(
+    trained: ModelVersion, loader: StateLoader, valkey: redis.Redis
+) -> None:
+    Product.objects.update(published_at=NOON - timedelta(days=400))
+    Product.objects.filter(product_id__in=("coffee-0", "coffee-1")).update(published_at=NOON - timedelta(days=1))
+    PlacementSettings.objects.update_or_create(placement="popular", defaults={"rotation": 1.0})
+    first = RecommendationRequest("for-you", user_id="user-0", n=6)
+    cursor = recommend(request=first, now=NOON, source=loader).next_cursor or ""
+    rotated = RecommendationRequest("popular", user_id="user-0", n=3)
+    requests = (first, RecommendationRequest("for-you", user_id="user-0", n=6, cursor=cursor), rotated)
+    for request in requests:
+        serve_recommendations(request=request, now=NOON, source=loader)
+    process_queue.writer.flush()
+    store_impressions(at=NOON + timedelta(minutes=1))
+    without, explored, popular = (
+        Impression.objects.get(scenario="for-you", first_rank=1),
+        Impression.objects.get(first_rank=7),
+        Impression.objects.get(scenario="popular"),
+    )
+    assert without.propensities is None
+    assert explored.propensities is not None
+    assert explored.propensities[:3] == [None, None, None], "the tenth position is the fourth of the second page"
+    assert 0 < (explored.propensities[3] or 0) < 1
+    assert len(popular.propensities or []) == 3
+    assert all(0 < (value or 0) < 1 for value in popular.propensities or [])
+
+
+def test_diversity_after_rotation_has_no_known_probability(trained: ModelVersion, loader: StateLoader) -> None:
+    PlacementSettings.objects.update_or_create(placement="popular", defaults={"rotation": 1.0})
+    plain = recommend(request=RecommendationRequest("popular", n=3), now=NOON, source=loader)
+    diverse = recommend(request=RecommendationRequest("popular", n=3, diversity=0.5), now=NOON, source=loader)
+    assert len(plain.propensities) == 3
+    assert diverse.propensities == ()
