@@ -11,9 +11,11 @@ class CampaignsConfig(AppConfig):
         from customers.lifecycle.backoffice.panels.registry import CustomerPanel, register_panel
         from recommendations.campaigns.backoffice.customer_panel import list_campaign_outcomes
         from recommendations.campaigns.backoffice.delivery_panel import list_deliveries
+        from recommendations.campaigns.experiments import register_message_experiments
         from recommendations.campaigns.origin_keys import find_campaign_keys
         from recommendations.sending.tracking.origin_keys import register_key_finder
 
+        register_message_experiments()
         register_key_finder("campaign", find_campaign_keys)
         register_panel(
             CustomerPanel(

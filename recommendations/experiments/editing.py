@@ -106,7 +106,7 @@ def find_start_problem(experiment: Experiment) -> str | Promise:
     ).first()
     if other is not None:
         return _("“%(name)s” is running on the same subject. Stop it first.") % {"name": other.name}
-    return ""
+    return subject.find_problem(experiment, variants) if subject.find_problem is not None else ""
 
 
 @transaction.atomic

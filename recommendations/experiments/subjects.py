@@ -12,7 +12,7 @@ from django import forms
 from django.utils.functional import Promise
 
 from recommendations.experiments.log_estimates import LogEstimate
-from recommendations.experiments.models import Experiment
+from recommendations.experiments.models import Experiment, Variant
 from recommendations.measurement.outcomes.members import Members
 from recommendations.measurement.statistics.moments import GroupMoments
 
@@ -34,6 +34,9 @@ class ExperimentSubject:
         count_clicks: the clicked lists per person, by the number of the variant.
         estimate: what a subject would earn with the settings of a variant, as of a moment, from the log; None if it can't be estimated.
         permission: to change what a promotion changes; "" if everyone who may change experiments may do so.
+        needs_permission_to_start: whether setting up and starting an experiment needs it, too, because its variants have content of their own.
+        find_problem: why an experiment with these variants cannot start, beyond what every experiment needs; empty if it can.
+        find_name: of one subject, for lists of experiments; without it, the names come from list_choices.
         variant_names, shares, first_config: of a new experiment, whose first variant is the control, which has no config.
     """
 
@@ -51,6 +54,9 @@ class ExperimentSubject:
     count_clicks: Callable[[Experiment, datetime], Mapping[str, GroupMoments]] | None = None
     estimate: Callable[[str, Config, datetime], LogEstimate] | None = None
     permission: str = ""
+    needs_permission_to_start: bool = False
+    find_problem: Callable[[Experiment, Sequence[Variant]], str | Promise] | None = None
+    find_name: Callable[[str], str | Promise | None] | None = None
     variant_names: tuple[str | Promise, ...] = ()
     shares: tuple[str, ...] = ()
     first_config: Config = field(default_factory=dict)
@@ -80,5 +86,5 @@ def describe_subject(kind: str, subject: str) -> str:
     found = find_subject(kind)
     if found is None:
         return f"{kind}: {subject}" if subject else kind
-    name = dict(found.list_choices()).get(subject)
+    name = found.find_name(subject) if found.find_name is not None else dict(found.list_choices()).get(subject)
     return f"{found.label}: {name}" if name and subject else str(found.label)

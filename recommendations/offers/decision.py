@@ -1,18 +1,23 @@
 """Decides which offer a visitor sees at a placement: no model is loaded, and a decision takes at most four small statements.
 
+While an experiment varies the offer, a customer takes one more, which finds an earlier variant.
+
 The rules of the cache: offers that have started or been paused are seen by every process within five seconds.
 """
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
 from config.foundation.ttl_cache import TtlCache
 from recommendations.measurement.assignment import is_held_out
-from recommendations.offers.models import Offer, OfferContent, OfferExposure
+from recommendations.offers.models import CONTENT_FIELDS, Offer, OfferExposure
 from recommendations.offers.outcomes import Outcome
+from recommendations.offers.variants import choose_variant, clear_experiment_cache
 from recommendations.offers.visitor_state import (
+    ChosenVariant,
     OfferHistory,
     OfferVisitor,
     VisitorState,
@@ -22,6 +27,7 @@ from recommendations.offers.visitor_state import (
 )
 
 FALLBACK_LANGUAGE = "en"
+NO_CHANGES: Mapping[str, Mapping[str, str]] = {}
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,8 @@ def decide_offer(*, request: OfferRequest, now: datetime, is_recorded: bool = Tr
     visitor = identify_visitor(user_id=request.user_id, anonymous_id=request.anonymous_id)
     state = load_state(visitor, offers, now)
     decision = OfferDecision()
-    exposures = []
+    exposures: list[OfferExposure] = []
+    variant: ChosenVariant | None = None
     for offer in offers:
         outcome = evaluate_offer(offer, visitor, state)
         content = choose_content(offer, request.language)
@@ -78,23 +85,23 @@ def decide_offer(*, request: OfferRequest, now: datetime, is_recorded: bool = Tr
             outcome is Outcome.HELD_OUT and decision.offer is not None
         ):
             continue
+        if outcome is Outcome.SHOWN:
+            variant = choose_variant(offer, visitor, user_id=request.user_id)
+            content = choose_content(offer, request.language, variant.changes) if variant is not None else content
         exposure = OfferExposure(
             exposure_id=uuid.uuid4(),
             offer=offer,
             arm=OfferExposure.Arm.SHOWN if outcome is Outcome.SHOWN else OfferExposure.Arm.HELD_OUT,
             customer_id=visitor.customer_id,
             anonymous_id=visitor.anonymous_id,
-            language=content.language if content else "",
+            language=content["language"] if content else "",
             decided_at=now,
         )
         exposures.append(exposure)
         if outcome is Outcome.SHOWN and content is not None:
-            fields = {
-                name: getattr(content, name) for name in ("title", "text", "button", "url", "image_url", "language")
-            }
-            decision.offer = ShownOffer(offer.key, offer.name, exposure.exposure_id, **fields)
+            decision.offer = ShownOffer(offer.key, offer.name, exposure.exposure_id, **content)
     if is_recorded and exposures:
-        store_exposures(exposures)
+        store_exposures(exposures, variant=variant)
     return decision
 
 
@@ -127,10 +134,21 @@ def is_within_period(offer: Offer, now: datetime) -> bool:
     return (offer.starts_at is None or offer.starts_at <= now) and (offer.ends_at is None or now < offer.ends_at)
 
 
-def choose_content(offer: Offer, language: str) -> OfferContent | None:
-    """Return the content in the language, else in English, else in any language; None if there is none."""
+def choose_content(
+    offer: Offer, language: str, changes: Mapping[str, Mapping[str, str]] = NO_CHANGES
+) -> dict[str, str] | None:
+    """Return the content in the language, else in English, else in any language; None if there is none.
+
+    changes: what the variant of an experiment changes, by language.
+    """
     contents = {content.language: content for content in offer.contents.all()}
-    return contents.get(language) or contents.get(FALLBACK_LANGUAGE) or next(iter(contents.values()), None)
+    available = dict.fromkeys([*contents, *changes])
+    chosen = next((code for code in (language, FALLBACK_LANGUAGE, *available) if code in available), None)
+    if chosen is None:
+        return None
+    changed = changes.get(chosen, {})
+    texts = {name: changed.get(name, getattr(contents.get(chosen), name, "")) for name in CONTENT_FIELDS}
+    return {**texts, "language": chosen}
 
 
 def list_running_offers(placement: str) -> list[Offer]:
@@ -139,8 +157,9 @@ def list_running_offers(placement: str) -> list[Offer]:
 
 
 def clear_offer_cache() -> None:
-    """Make this process read the offers from the database again."""
+    """Make this process read the offers, and the experiments on them, from the database again."""
     _running.forget()
+    clear_experiment_cache()
 
 
 def _load_running(placement: str) -> list[Offer]:

@@ -13,6 +13,7 @@ from customers.identity.models import Customer
 from customers.segments.models import Segment
 
 MAX_HOLDOUT_SHARE = Decimal("0.9")
+CONTENT_FIELDS = ("title", "text", "button", "url", "image_url")
 
 
 def make_salt() -> str:

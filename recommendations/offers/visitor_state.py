@@ -39,10 +39,25 @@ WHERE customer_id = %(customer)s AND expires_at > %(now)s AND offer_id = ANY(%(o
 """
 # A crash of the machine may lose the decisions of its last moments, which the visitor did not have to wait for.
 STORE_EXPOSURES = """
+{exposed}
 INSERT INTO offers_offerexposure (exposure_id, offer_id, arm, language, customer_id, anonymous_id, decided_at)
 SELECT row.exposure_id, row.offer_id, row.arm, row.language, %s::bigint, %s, %s
 FROM unnest(%s::uuid[], %s::bigint[], %s::text[], %s::text[]) AS row (exposure_id, offer_id, arm, language),
      (SELECT set_config('synchronous_commit', 'off', true)) AS setting
+"""
+# Of several exposures of a unit, the earliest stays; nothing is stored for an experiment that was stopped a moment ago.
+EXPOSED = """
+WITH exposed AS (
+    INSERT INTO experiments_experimentexposure AS known (experiment_id, variant_id, unit_key, customer_id, exposed_at, propensity)
+    SELECT variant.experiment_id, variant.id, %s::text, %s::bigint, %s::timestamptz, %s::float8
+    FROM experiments_variant variant
+    JOIN experiments_experiment experiment ON experiment.id = variant.experiment_id AND experiment.status = 'running'
+    WHERE variant.id = %s
+    ON CONFLICT (experiment_id, unit_key) DO UPDATE SET
+        variant_id = excluded.variant_id, exposed_at = excluded.exposed_at, propensity = excluded.propensity,
+        customer_id = COALESCE(known.customer_id, excluded.customer_id)
+    WHERE excluded.exposed_at < known.exposed_at
+)
 """
 
 
@@ -58,6 +73,15 @@ class OfferVisitor:
         if self.customer_id is not None:
             return str(self.customer_id)
         return f"visitor:{self.anonymous_id}" if self.anonymous_id else ""
+
+
+class ChosenVariant(NamedTuple):
+    """The variant of a visitor in an experiment on an offer. changes: fields that differ from the offer's content, by language."""
+
+    variant_id: int
+    unit_key: str
+    propensity: float
+    changes: Mapping[str, Mapping[str, str]]
 
 
 class OfferHistory(NamedTuple):
@@ -156,8 +180,8 @@ class CompiledMemberships:
 _compiled = CompiledMemberships()
 
 
-def store_exposures(exposures: Sequence[OfferExposure]) -> None:
-    """Store the decisions of one request, which are all for the same visitor."""
+def store_exposures(exposures: Sequence[OfferExposure], *, variant: ChosenVariant | None = None) -> None:
+    """Store the decisions of one request, which are all for the same visitor, and in which variant of an experiment an offer was shown."""
     first = exposures[0]
     columns: list[Any] = [
         [exposure.exposure_id for exposure in exposures],
@@ -165,5 +189,9 @@ def store_exposures(exposures: Sequence[OfferExposure]) -> None:
         [str(exposure.arm) for exposure in exposures],
         [exposure.language for exposure in exposures],
     ]
+    exposed: list[Any] = []
+    if variant is not None:
+        exposed = [variant.unit_key, first.customer_id, first.decided_at, variant.propensity, variant.variant_id]
+    statement = STORE_EXPOSURES.format(exposed=EXPOSED if variant is not None else "")
     with connection.cursor() as cursor:
-        cursor.execute(STORE_EXPOSURES, [first.customer_id, first.anonymous_id, first.decided_at, *columns])
+        cursor.execute(statement, [*exposed, first.customer_id, first.anonymous_id, first.decided_at, *columns])

@@ -1,6 +1,6 @@
 """The queue of messages: adds deliveries in one statement, and pauses, resumes, cancels and counts them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -24,13 +24,18 @@ INSERT_AUDIENCE = """
 INSERT INTO sending_delivery
     (origin_kind, origin_id, customer_id, template_version_id, channel, due_at, expires_at, priority, is_transactional,
      status, skip_reason, is_paused)
-SELECT %s, %s, audience.id, %s, %s, %s, %s, %s, %s,
+SELECT %s, %s, audience.id, {version}, %s, %s, %s, %s, %s,
        CASE WHEN audience.bucket < %s THEN 'skipped' ELSE 'pending' END,
        CASE WHEN audience.bucket < %s THEN 'holdout' ELSE '' END,
        {is_paused}
 FROM ({audience}) AS audience (id, bucket)
 ON CONFLICT (origin_kind, origin_id, customer_id) DO NOTHING
 """
+# The version of the earliest exposure, as in the results; that of the control if the variant sends no other.
+VARIANT_VERSION = """coalesce((
+    SELECT (%s::bigint[])[array_position(%s::bigint[], exposure.variant_id)] FROM experiments_experimentexposure exposure
+    WHERE exposure.experiment_id = %s AND exposure.customer_id = audience.id ORDER BY exposure.exposed_at, exposure.id LIMIT 1
+), %s)"""
 INSERT_MESSAGES = """
 INSERT INTO sending_delivery
     (origin_kind, origin_id, customer_id, template_version_id, channel, due_at, expires_at, priority, is_transactional, event)
@@ -70,6 +75,14 @@ class Holdout:
     share: Decimal
 
 
+@dataclass(frozen=True)
+class MessageVariants:
+    """The messages that an experiment compares: the template versions by the number of the variant, without that of the control."""
+
+    experiment_id: int
+    versions: Mapping[int, int]
+
+
 @dataclass(frozen=True, kw_only=True)
 class QueuedMessage:
     """One message to one customer. event: the event that triggered it, for the variables of the template."""
@@ -98,11 +111,12 @@ def queue_audience(
     priority: int = 0,
     is_transactional: bool = False,
     holdout: Holdout | None = None,
+    variants: MessageVariants | None = None,
 ) -> int:
     """Queue a message to every customer of a query set, in one statement; return how many deliveries are new.
 
-    Customers of the holdout group get a skipped delivery. A customer who has a delivery of the origin gets no second one, so that an
-    interrupted call can be repeated.
+    Customers of the holdout group get a skipped delivery, and those who are exposed to a variant its message. A customer who has a delivery
+    of the origin gets no second one, so that an interrupted call can be repeated.
     """
     audience = customers.order_by().annotate(bucket=build_bucket_expression(salt=holdout.salt if holdout else ""))
     try:
@@ -110,9 +124,15 @@ def queue_audience(
     except EmptyResultSet:
         return 0
     buckets = count_holdout_buckets(holdout.share) if holdout else 0
-    values = (origin_kind, origin_id, template_version_id, channel, due_at, expires_at, priority, is_transactional)
+    version: str = "%s"
+    versions: list[Any] = [template_version_id]
+    if variants is not None:
+        version = VARIANT_VERSION
+        numbers = list(variants.versions)
+        versions = [list(variants.versions.values()), numbers, variants.experiment_id, template_version_id]
+    values = (origin_kind, origin_id, *versions, channel, due_at, expires_at, priority, is_transactional)
     is_paused = OriginState.objects.filter(origin_kind=origin_kind, origin_id=origin_id, state=State.PAUSED).exists()
-    statement = INSERT_AUDIENCE.format(audience=sql, is_paused="true" if is_paused else "false")
+    statement = INSERT_AUDIENCE.format(audience=sql, version=version, is_paused="true" if is_paused else "false")
     with connection.cursor() as cursor:
         cursor.execute(statement, [*values, buckets, buckets, *parameters])
         return int(cursor.rowcount)

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from recommendations.campaigns.models import Campaign
 from recommendations.campaigns.schedule import build_schedule, find_next_run
-from recommendations.messaging.models import TemplateVersion
+from recommendations.messaging.models import MessageTemplate, TemplateVersion
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,14 @@ class LaunchError(Exception):
 
 def find_published_version(campaign: Campaign) -> TemplateVersion | None:
     """Return the newest published version of the campaign's message."""
-    if campaign.template_id is None:
+    return find_newest_version(campaign.template)
+
+
+def find_newest_version(template: MessageTemplate | None) -> TemplateVersion | None:
+    """Return the newest published version of a message."""
+    if template is None:
         return None
-    return (
-        TemplateVersion.objects.filter(template_id=campaign.template_id, published_at__isnull=False)
-        .order_by("-number")
-        .first()
-    )
+    return template.versions.filter(published_at__isnull=False).order_by("-number").first()
 
 
 def find_launch_problems(campaign: Campaign, *, now: datetime) -> list[LaunchProblem]:
@@ -43,28 +44,32 @@ def find_launch_problems(campaign: Campaign, *, now: datetime) -> list[LaunchPro
 
 
 def find_message_problems(campaign: Campaign) -> list[LaunchProblem]:
-    problems = []
     if campaign.channel == Campaign.Channel.EXPORT:
         text = _("A CSV export is downloaded, not sent. Choose another channel, or download the audience.")
         return [LaunchProblem("channel", text)]
-    template = campaign.template
-    if template is None:
-        problems.append(LaunchProblem("template", _("Choose a message.")))
-    elif template.archived_at is not None:
-        problems.append(LaunchProblem("template", _("This message is archived. Choose another one.")))
-    elif template.channel != campaign.channel:
-        values = {"channel": template.get_channel_display(), "wanted": campaign.get_channel_display()}
-        text = _("This message is for the channel %(channel)s, the campaign for %(wanted)s. Choose another message.")
-        problems.append(LaunchProblem("template", text % values))
-    elif find_published_version(campaign) is None:
-        problems.append(LaunchProblem("template", _("This message is a draft. Publish it first.")))
-    elif template.is_transactional and not campaign.is_transactional:
-        text = _("This message is transactional and may lack an unsubscribe link. Choose a marketing message.")
-        problems.append(LaunchProblem("template", text))
+    problems = find_template_problems(campaign, campaign.template)
     if campaign.is_transactional and campaign.holdout_share:
         text = _("A transactional message goes to everybody. Set the holdout share to 0.")
         problems.append(LaunchProblem("holdout_share", text))
     return problems
+
+
+def find_template_problems(campaign: Campaign, template: MessageTemplate | None) -> list[LaunchProblem]:
+    """Return why the campaign cannot send a message, its own or that of an experiment."""
+    if template is None:
+        return [LaunchProblem("template", _("Choose a message."))]
+    if template.archived_at is not None:
+        return [LaunchProblem("template", _("This message is archived. Choose another one."))]
+    if template.channel != campaign.channel:
+        values = {"channel": template.get_channel_display(), "wanted": campaign.get_channel_display()}
+        text = _("This message is for the channel %(channel)s, the campaign for %(wanted)s. Choose another message.")
+        return [LaunchProblem("template", text % values)]
+    if find_newest_version(template) is None:
+        return [LaunchProblem("template", _("This message is a draft. Publish it first."))]
+    if template.is_transactional and not campaign.is_transactional:
+        text = _("This message is transactional and may lack an unsubscribe link. Choose a marketing message.")
+        return [LaunchProblem("template", text)]
+    return []
 
 
 def find_schedule_problems(campaign: Campaign, *, now: datetime) -> list[LaunchProblem]:

@@ -19,6 +19,7 @@ from recommendations.campaigns.launch.frozen_audience import (
     record_assigned_audience,
     split_by_due_time,
 )
+from recommendations.campaigns.launch.message_variants import MessageVariantError, expose_audience
 from recommendations.campaigns.launch.notifications import publish_campaign_event
 from recommendations.campaigns.launch.readiness import find_message_problems, find_published_version
 from recommendations.campaigns.models import Campaign, CampaignRun, CampaignSettings
@@ -96,6 +97,10 @@ def start_run(campaign: Campaign, *, scheduled_for: datetime, now: datetime) -> 
         counts=counts.to_json(),
     )
     record_assigned_audience(campaign, at=now)
+    try:
+        variants = expose_audience(campaign, at=now)
+    except MessageVariantError as error:
+        raise RunError(str(error)) from error
     for due_at, customers in split_by_due_time(campaign, scheduled_for=scheduled_for):
         queue_audience(
             origin_kind=ORIGIN,
@@ -107,6 +112,7 @@ def start_run(campaign: Campaign, *, scheduled_for: datetime, now: datetime) -> 
             priority=campaign.priority,
             is_transactional=campaign.is_transactional,
             holdout=Holdout(campaign.salt, campaign.holdout_share),
+            variants=variants,
         )
     insert_skips(run_id=run.pk, template_version_id=version.pk, campaign=campaign, due_at=scheduled_for)
     campaign.status, campaign.problem = Campaign.Status.RUNNING, ""

@@ -14,7 +14,15 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from recommendations.experiments import editing
-from recommendations.experiments.backoffice.access import CHANGE, DELETE, check_permission, get_experiment, may_promote
+from recommendations.experiments.backoffice.access import (
+    CHANGE,
+    DELETE,
+    NOT_PERMITTED,
+    check_permission,
+    check_setting_up,
+    get_experiment,
+    may_promote,
+)
 from recommendations.experiments.models import Experiment
 
 
@@ -34,16 +42,22 @@ def run_action(
 
 def check_promotion(request: HttpRequest, experiment: Experiment) -> None:
     if not may_promote(request, experiment):
-        raise PermissionDenied(_("You may not change the settings that this experiment varies. Ask a merchandiser."))
+        raise PermissionDenied(NOT_PERMITTED)
 
 
 @require_POST
 def start(request: HttpRequest, key: str) -> HttpResponse:
+    def change(experiment: Experiment) -> None:
+        check_setting_up(request, experiment.kind)
+        editing.start_experiment(experiment=experiment, user=request.user, now=timezone.now())
+
     return run_action(
         request,
         key,
-        lambda experiment: editing.start_experiment(experiment=experiment, user=request.user, now=timezone.now()),
-        gettext_lazy("The experiment is running. Visitors see its variants within a few seconds."),
+        change,
+        gettext_lazy(
+            "The experiment is running. Visitors see its variants within a few seconds, messages vary from the next run on."
+        ),
     )
 
 

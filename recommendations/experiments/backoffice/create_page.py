@@ -1,5 +1,6 @@
 """A new experiment: what is varied, for whom, and how success is measured."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -9,10 +10,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from config.foundation.backoffice.pages import render_page
-from recommendations.experiments.backoffice.access import ADD, check_permission
+from recommendations.experiments.backoffice.access import ADD, check_permission, may_set_up
 from recommendations.experiments.editing import create_draft
 from recommendations.experiments.models import MAX_VARIANTS, Experiment
-from recommendations.experiments.subjects import list_subjects
+from recommendations.experiments.subjects import ExperimentSubject, list_subjects
 
 SEPARATOR = ":"
 
@@ -31,9 +32,9 @@ class ExperimentForm(forms.ModelForm):
 
     field_order = ("name", "varied", "variants", "metric", "unit", "method", "planned_days")
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, subjects: Sequence[ExperimentSubject], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["varied"].choices = list_varied()  # type: ignore[attr-defined]
+        self.fields["varied"].choices = list_varied(subjects)  # type: ignore[attr-defined]
         self.fields["method"].choices = list_methods()  # type: ignore[attr-defined]
         self.fields["method"].help_text = gettext_lazy(
             "Fixed shares measure best. A bandit gives better variants more visitors while it runs."
@@ -50,12 +51,14 @@ class ExperimentForm(forms.ModelForm):
         return kind, subject
 
 
-def list_varied() -> list[tuple[str, Any]]:
-    """Return what can be varied; kinds with several subjects are groups."""
+def list_varied(subjects: Sequence[ExperimentSubject]) -> list[tuple[str, Any]]:
+    """Return what can be varied; kinds with a choice are groups, and left out if there is nothing to choose."""
     choices: list[tuple[str, Any]] = []
-    for subject in list_subjects():
-        own = [(f"{subject.kind}{SEPARATOR}{name}", label) for name, label in subject.list_choices()]
-        choices += own if len(own) == 1 else [(str(subject.label), own)]
+    for subject in subjects:
+        named = subject.list_choices()
+        own = [(f"{subject.kind}{SEPARATOR}{name}", label) for name, label in named]
+        has_choice = any(name for name, _label in named)
+        choices += [(str(subject.label), own)] if has_choice else own
     return choices
 
 
@@ -67,7 +70,8 @@ def list_methods() -> list[tuple[str, Any]]:
 def show_new_experiment(request: HttpRequest) -> HttpResponse:
     """Show the form of a new experiment, and create the draft."""
     check_permission(request, ADD)
-    form = ExperimentForm(request.POST or None)
+    subjects = [subject for subject in list_subjects() if may_set_up(request, subject.kind)]
+    form = ExperimentForm(request.POST or None, subjects=subjects)
     if request.method == "POST" and form.is_valid():
         values = dict(form.cleaned_data)
         kind, subject = values.pop("varied")
@@ -78,6 +82,6 @@ def show_new_experiment(request: HttpRequest) -> HttpResponse:
         "admin/experiments/new.html",
         title=_("New experiment"),
         form=form,
-        subjects=list_subjects(),
+        subjects=subjects,
         status=422 if form.is_bound else None,
     )

@@ -14,7 +14,13 @@ from django.utils.translation import gettext_lazy, ngettext
 from config.foundation.backoffice.pages import render_page
 from config.foundation.number_formats import format_count, format_percent
 from config.foundation.slow_figures import get_figures_soon
-from recommendations.experiments.backoffice.access import CHANGE, DELETE, check_permission, get_experiment
+from recommendations.experiments.backoffice.access import (
+    CHANGE,
+    DELETE,
+    check_permission,
+    check_setting_up,
+    get_experiment,
+)
 from recommendations.experiments.backoffice.estimate_texts import EstimateText, describe_variant_estimate
 from recommendations.experiments.editing import VariantDraft, find_start_problem, replace_variants
 from recommendations.experiments.models import Experiment, Variant
@@ -72,6 +78,7 @@ def show_draft(request: HttpRequest, key: str) -> HttpResponse:
     subject = find_subject(experiment.kind)
     if experiment.status != Experiment.Status.DRAFT or subject is None:
         return HttpResponseRedirect(reverse("experiments:experiment", args=[key]))
+    check_setting_up(request, experiment.kind)
     data = request.POST if request.method == "POST" else None
     forms_of = [VariantForms(variant, subject, data) for variant in experiment.variants.all()]
     problem = ""

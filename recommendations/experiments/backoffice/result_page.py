@@ -12,7 +12,14 @@ from config.foundation.backoffice.pages import render_page
 from config.foundation.number_formats import format_count, format_percent
 from config.foundation.slow_figures import get_figures_soon
 from customers.lifecycle.facts.amounts import get_amount_currency
-from recommendations.experiments.backoffice.access import CHANGE, VIEW, check_permission, get_experiment, may_promote
+from recommendations.experiments.backoffice.access import (
+    CHANGE,
+    VIEW,
+    check_permission,
+    get_experiment,
+    may_promote,
+    may_set_up,
+)
 from recommendations.experiments.backoffice.list_page import BADGES
 from recommendations.experiments.backoffice.result_texts import (
     METRIC_LABELS,
@@ -41,7 +48,7 @@ def show_experiment(request: HttpRequest, key: str) -> HttpResponse:
     check_permission(request, VIEW)
     experiment, now = get_experiment(key), timezone.now()
     may_change = request.user.has_perm(CHANGE)
-    if experiment.status == Experiment.Status.DRAFT and may_change:
+    if experiment.status == Experiment.Status.DRAFT and may_change and may_set_up(request, experiment.kind):
         return HttpResponseRedirect(reverse("experiments:draft", args=[key]))
     counted = read_results(experiment)
     results = counted if counted is not None else make_empty_results(now)

@@ -20,7 +20,7 @@ METRIC_LABELS: dict[str, str | Promise] = {
     Metric.ORDERS: gettext_lazy("Orders per person"),
     Metric.REVENUE: gettext_lazy("Revenue per person"),
     Metric.MARGIN: gettext_lazy("Margin per person"),
-    Metric.CLICKS: gettext_lazy("Clicked lists per person"),
+    Metric.CLICKS: gettext_lazy("Clicks per person"),
     RETURNS: gettext_lazy("Returns per person"),
 }
 MONEY = (Metric.REVENUE, Metric.MARGIN)

@@ -21,8 +21,10 @@ class VariantSerializer(serializers.ModelSerializer[Variant]):
 
 
 class ExperimentSerializer(serializers.ModelSerializer[Experiment]):
-    kind = serializers.CharField(help_text=_("placement, search_order or holdout."))
-    subject = serializers.CharField(help_text=_("The placement; empty for other kinds."))
+    kind = serializers.CharField(help_text=_("placement, search_order, holdout, offer or message."))
+    subject = serializers.CharField(
+        help_text=_("The placement, or the key of the offer or campaign; empty for other kinds.")
+    )
     variants = VariantSerializer(many=True)
 
     class Meta:

@@ -20,12 +20,15 @@ from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.tables import Cell, Column, build_table
 from config.foundation.number_formats import format_count, format_percent
 from config.foundation.slow_figures import get_figures
+from recommendations.experiments.models import Experiment
 from recommendations.offers.backoffice.result_texts import describe_order_effect, describe_results
 from recommendations.offers.decision import OfferRequest, decide_offer
 from recommendations.offers.editing import OfferNotReadyError, pause_offer, start_offer
 from recommendations.offers.models import Offer, OfferExposure
 from recommendations.offers.results import OfferResults, measure_offer
+from recommendations.offers.variants import KIND
 
+VIEW_EXPERIMENTS = "experiments.view_experiment"
 VIEW, CHANGE, ADD = "offers.view_offer", "offers.change_offer", "offers.add_offer"
 PERIOD = timedelta(days=30)
 BADGES = {"draft": "neutral", "running": "good", "paused": "warns", "ended": "neutral"}
@@ -115,7 +118,13 @@ def show_one_offer(request: HttpRequest, offer_id: int) -> HttpResponse:
         outcomes=try_customer(offer, request.GET.get("user_id", ""), now=now),
         may_change=request.user.has_perm(CHANGE),
         is_running=offer.status == Offer.Status.RUNNING,
+        experiment=find_running_experiment(offer) if request.user.has_perm(VIEW_EXPERIMENTS) else None,
     )
+
+
+def find_running_experiment(offer: Offer) -> Experiment | None:
+    """Return the experiment that varies the offer now."""
+    return Experiment.objects.filter(kind=KIND, subject=offer.key, status=Experiment.Status.RUNNING).first()
 
 
 def build_figures(results: OfferResults) -> list[dict[str, str]]:

@@ -35,6 +35,7 @@ from recommendations.campaigns.backoffice.labels import (
     describe_schedule,
 )
 from recommendations.campaigns.kept_previews import get_preview_soon
+from recommendations.campaigns.launch.message_variants import find_message_experiment
 from recommendations.campaigns.launch.readiness import find_launch_problems
 from recommendations.campaigns.models import Campaign, CampaignRun
 from recommendations.campaigns.results.summary import CampaignResults, compute_results, name_results
@@ -61,7 +62,7 @@ def show_campaign(request: HttpRequest, *, campaign_id: int | str) -> HttpRespon
         "campaign": campaign,
         "status_kind": STATUS_KINDS[Status(campaign.status)],
         "status_label": capfirst(campaign.get_status_display()),
-        "settings": list_settings(campaign),
+        "settings": list_settings(campaign) + list_experiments(request, campaign),
         "actions": list_actions(request, campaign),
         "can_change": request.user.has_perm(CHANGE),
         "can_copy": request.user.has_perm(ADD),
@@ -167,6 +168,14 @@ def list_settings(campaign: Campaign) -> list[tuple[str, str, str]]:
     if campaign.approved_by:
         rows.append((_("Approved by"), f"{campaign.approved_by}, {format_moment(campaign.approved_at)}", ""))
     return rows
+
+
+def list_experiments(request: HttpRequest, campaign: Campaign) -> list[tuple[str, str, str]]:
+    """Return the running experiment on the messages of the campaign as a setting."""
+    experiment = find_message_experiment(campaign) if request.user.has_perm("experiments.view_experiment") else None
+    if experiment is None:
+        return []
+    return [(_("Experiment"), experiment.name, reverse("experiments:experiment", args=[experiment.key]))]
 
 
 def get_template_url(campaign: Campaign) -> str:
