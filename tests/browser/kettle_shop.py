@@ -68,7 +68,7 @@ def make_kettle_shop(
     Novels sell best. `product_ids` overrides the product ids derived from the titles. The customers are household-0…household-44;
     those whose number is divisible by three buy kettles. All tests of the run that use the same customers share a training.
     """
-    now, rng = get_first_moment(user_prefix), random.Random(11)
+    now, rng = find_last_evening(get_first_moment(user_prefix)), random.Random(11)
     with use_fixed_ids():
         products = dict(make_products(rng, product_ids or {}))
         customers = Customer.objects.bulk_create([Customer() for _number in range(CUSTOMERS)])
@@ -82,6 +82,12 @@ def make_kettle_shop(
         export_warehouse(started_at=now)
         restore_or_train(user_prefix, lambda: train(as_of=now, started_at=now))
     return products
+
+
+def find_last_evening(moment: datetime) -> datetime:
+    """Return the last 18:00: orders counted back from any other time of day fall on other days, and train another model."""
+    evening = moment.replace(hour=18, minute=0, second=0, microsecond=0)
+    return evening if evening <= moment else evening - timedelta(days=1)
 
 
 def make_products(rng: random.Random, product_ids: Mapping[str, str]) -> Iterator[tuple[str, Product]]:
