@@ -48,7 +48,8 @@ def run_kettle_shop(settings: Any, folder: Path) -> Iterator[SimpleNamespace]:
     from recommendations.serving.search.searcher import searcher
     from recommendations.serving.state.loader import loader
 
-    settings.DEMO, settings.VAR_DIR, settings.TRAINING_SECONDS = True, folder, 2
+    # enough for the choice of weights while kernels compile on a busy machine: with 2 seconds, baskets sometimes got popular products
+    settings.DEMO, settings.VAR_DIR, settings.TRAINING_SECONDS = True, folder, 10
     settings.RECOMMEND_DEADLINE_MS = 10_000.0  # a browser and a trained model share the machine with other tests
     settings.WAREHOUSE_URL, settings.MODELS_DIR = str(folder / "warehouse"), folder / "models"
     loader.state = None
