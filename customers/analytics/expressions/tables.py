@@ -136,7 +136,7 @@ class AnalyticsTables:
     def interrupt(self) -> None:
         """Stop the running expression, from another thread; engines without that let it finish."""
         connection = getattr(self.backend, "con", None)
-        if hasattr(connection, "interrupt"):
+        if connection is not None and hasattr(connection, "interrupt"):
             connection.interrupt()
 
     def select_sales(self, days: DateRange | None) -> ir.Table:

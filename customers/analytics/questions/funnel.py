@@ -11,6 +11,7 @@ Rules:
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -258,8 +259,8 @@ def _build_strict_attempts(tables: AnalyticsTables, parameters: FunnelParameters
     """Return the attempts of a strict funnel: the steps are the last events of the person, without any other in between."""
     events = tables.select_events(parameters, EventMatch(), *parameters.steps)
     mask = ibis.literal(0, "int64")
-    for number, step in enumerate(parameters.steps):
-        mask = mask + ibis.ifelse(build_match(events, step, tables.engine), 1 << number, 0)
+    for number, event in enumerate(parameters.steps):
+        mask = mask + ibis.ifelse(build_match(events, event, tables.engine), 1 << number, 0)
     events = events.select("customer_id", "at", "id", mask=mask)
     window = ibis.window(group_by=events.customer_id, order_by=[events["at"], events.id])
     lags = range(1, len(parameters.steps))
@@ -324,7 +325,7 @@ def run_funnel(tables: AnalyticsTables, parameters: FunnelParameters) -> FunnelR
     )
 
 
-def _compare_steps(counts: dict[int, dict], parameters: FunnelParameters) -> list[FunnelStep]:  # type: ignore[type-arg]
+def _compare_steps(counts: dict[int, dict[str, Any]], parameters: FunnelParameters) -> list[FunnelStep]:
     people = [counts[number]["people"] if number in counts else 0 for number in range(1, len(parameters.steps) + 1)]
     steps = []
     for number, event in enumerate(parameters.steps, 1):

@@ -4,7 +4,7 @@ A path begins (or ends) with the first (or last) such step of a session. A step 
 most frequent steps and “other”; what flows into a step flows on, or ends there, so the sums of all levels agree.
 """
 
-from collections import defaultdict
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -229,7 +229,8 @@ def _count_levels(
     for level in range(parameters.levels + 1):
         target = level + 1 if level < parameters.levels else None
         rows = _count_links(paths, level, target, top, tables)
-        reached, continued = defaultdict(int), defaultdict(int)
+        reached: Counter[str | None] = Counter()
+        continued: Counter[str | None] = Counter()
         for source, name, count in rows:
             reached[source] += count
             if name is not END:
