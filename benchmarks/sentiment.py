@@ -73,7 +73,7 @@ def measure(texts: list[str], labels: Flags, *, seed: int) -> dict[str, Any]:
         "test_texts": len(test),
         "positive_share": round(float(labels.mean()), 4),
         "unscored": int(np.isnan(probability).sum()),
-        "recipes": {language.value: dict(model.recipe) for language, model in trained.models.items()},
+        "recipes": {language.value: list(model.recipes) for language, model in trained.models.items()},
         "peak_mb": get_peak_mb(),
         "notes": "; ".join(f"no model for {language.value}: {error}" for language, error in trained.missing.items()),
     }

@@ -15,7 +15,9 @@ COLUMN_BITS = 20
 COLUMNS = 1 << COLUMN_BITS
 MAX_TEXT_LENGTH = 5_000  # characters of a text that are read
 BOUNDARY = 1  # the ID of what separates clauses
-MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # odd, so that it loses no bit; 2⁶⁴ ÷ golden ratio, as Knuth's multiplicative hashing
+MULTIPLIER = np.uint64(
+    0x9E3779B97F4A7C15
+)  # odd, so that it loses no bit; 2⁶⁴ ÷ golden ratio, as Knuth's multiplicative hashing
 
 # A unit is a word, a Chinese character, or whatever separates them.
 UNITS = {

@@ -68,7 +68,9 @@ def open_labeled_file(path: Path) -> Iterator[TextIO]:
     try:
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
-        encoding = detect_byte_order_mark(head) or detect_utf16(head) or detect_8bit_encoding(lambda: path.open("rb"))[0]
+        encoding = (
+            detect_byte_order_mark(head) or detect_utf16(head) or detect_8bit_encoding(lambda: path.open("rb"))[0]
+        )
         if encoding is None:
             raise LabeledFileError(f"{path} is not text in UTF-8, UTF-16, GB18030 or Windows-1252.")
         with path.open(encoding=encoding, newline="") as stream:

@@ -63,68 +63,89 @@ class Quality:
 
 @dataclass(frozen=True, eq=False)
 class SentimentModel:
-    """Predicts the probability that a text is positive: 1 / (1 + e^−(slope·score + offset)), Platt's calibration (1999)."""
+    """Predicts the probability that a text is positive: 1 / (1 + e^−(Σ slopeₘ·scoreₘ + offset)) over the members m.
+
+    Platt's calibration (1999), which also weights the members.
+    """
 
     language: Language
-    weights: LinearWeights
-    slope: float
+    members: tuple[LinearWeights, ...]
+    slopes: Floats
     offset: float
-    recipe: Mapping[str, Any]
+    recipes: tuple[Mapping[str, Any], ...]
     quality: Quality
 
     def predict(self, texts: Sequence[str]) -> Floats:
         """Return the probability that each text is positive, shape (n,); NaN for texts without a known word or character."""
         parts = [
-            self.calibrate(self.weights.score(count_ngrams(texts[start : start + BATCH_SIZE], self.language)))
+            self._predict_counts(count_ngrams(texts[start : start + BATCH_SIZE], self.language))
             for start in range(0, len(texts), BATCH_SIZE)
         ]
         return np.concatenate(parts) if parts else np.zeros(0)
 
-    def calibrate(self, scores: Floats) -> Floats:
-        return calibrate_scores(scores, self.slope, self.offset)
+    def _predict_counts(self, counts: sparse.csr_matrix) -> Floats:
+        scores = np.stack([member.score(counts) for member in self.members], axis=1)
+        return calibrate_scores(scores, self.slopes, self.offset)
 
 
-def calibrate_scores(scores: Floats, slope: float, offset: float) -> Floats:
-    return 1 / (1 + np.exp(-np.clip(slope * scores + offset, -30, 30)))
+def calibrate_scores(scores: Floats, slopes: Floats, offset: float) -> Floats:
+    """Return the probabilities of scores of shape (n, members)."""
+    return 1 / (1 + np.exp(-np.clip(scores @ slopes + offset, -30, 30)))
 
 
 def serialize_model(model: SentimentModel) -> tuple[bytes, dict[str, Any]]:
     """Return a model as a compressed npz and values for JSON; loading them runs no code, unlike a pickle."""
-    weights = model.weights
+    arrays = {}
+    for position, member in enumerate(model.members):
+        arrays[f"columns_{position}"] = member.columns.astype(np.int32)
+        arrays[f"scale_{position}"] = member.scale.astype(np.float32)
+        arrays[f"coefficients_{position}"] = member.coefficients.astype(np.float32)
     buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer,
-        allow_pickle=False,
-        columns=weights.columns.astype(np.int32),
-        scale=weights.scale.astype(np.float32),
-        coefficients=weights.coefficients.astype(np.float32),
-    )
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
     values = {
         "language": model.language.value,
-        "intercept": weights.intercept,
-        "is_normalized": weights.is_normalized,
-        "slope": model.slope,
+        "members": [
+            {"intercept": member.intercept, "is_normalized": member.is_normalized, "recipe": dict(recipe)}
+            for member, recipe in zip(model.members, model.recipes, strict=True)
+        ],
+        "slopes": model.slopes.tolist(),
         "offset": model.offset,
-        "recipe": dict(model.recipe),
         "quality": asdict(model.quality),
     }
     return buffer.getvalue(), values
 
 
 def deserialize_model(data: bytes, values: Mapping[str, Any]) -> SentimentModel:
-    """Return the model. Errors: ValueError for arrays that do not fit together, KeyError for missing values."""
+    """Return the model. Errors: ValueError for arrays that do not fit together, KeyError for missing ones."""
     with np.load(io.BytesIO(data), allow_pickle=False) as file:
-        columns, scale, coefficients = (file[name] for name in ("columns", "scale", "coefficients"))
-    if not (columns.shape == scale.shape == coefficients.shape) or columns.ndim != 1 or not len(columns):
-        raise ValueError(f"the arrays of a sentiment model have shapes {columns.shape}, {scale.shape}, {coefficients.shape}")
-    if np.any(np.diff(columns) <= 0) or columns[0] < 0 or columns[-1] >= COLUMNS:
-        raise ValueError("the columns of a sentiment model are not in ascending order")
-    weights = LinearWeights(columns, scale, coefficients, float(values["intercept"]), bool(values["is_normalized"]))
+        arrays = dict(file)
+    members = tuple(
+        LinearWeights(
+            columns=arrays[f"columns_{position}"],
+            scale=arrays[f"scale_{position}"],
+            coefficients=arrays[f"coefficients_{position}"],
+            intercept=float(member["intercept"]),
+            is_normalized=bool(member["is_normalized"]),
+        )
+        for position, member in enumerate(values["members"])
+    )
+    for member in members:
+        check_arrays(member)
     return SentimentModel(
         language=Language(values["language"]),
-        weights=weights,
-        slope=float(values["slope"]),
+        members=members,
+        slopes=np.array(values["slopes"], np.float64),
         offset=float(values["offset"]),
-        recipe=values["recipe"],
+        recipes=tuple(member["recipe"] for member in values["members"]),
         quality=Quality(**values["quality"]),
     )
+
+
+def check_arrays(weights: LinearWeights) -> None:
+    """Raise ValueError unless the arrays have one length and the columns are in ascending order."""
+    columns = weights.columns
+    shapes = {columns.shape, weights.scale.shape, weights.coefficients.shape}
+    if len(shapes) > 1 or columns.ndim != 1 or not len(columns):
+        raise ValueError(f"the arrays of a sentiment model have the shapes {shapes}")
+    if np.any(np.diff(columns) <= 0) or columns[0] < 0 or columns[-1] >= COLUMNS:
+        raise ValueError("the columns of a sentiment model are not in ascending order")

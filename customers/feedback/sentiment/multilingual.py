@@ -36,6 +36,8 @@ def train_languages(texts: Sequence[str], is_positive: Flags, *, seed: int = 0) 
     missing: dict[Language, TooFewTextsError] = {}
     held_out = np.full(len(texts), np.nan)
     for language, rows in group_by_language(texts).items():
+        if not len(rows):
+            continue
         try:
             trained = train_sentiment([texts[row] for row in rows], np.asarray(is_positive)[rows], language, seed=seed)
         except TooFewTextsError as error:

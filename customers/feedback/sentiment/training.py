@@ -8,6 +8,7 @@ from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, f1_score
 from sklearn.model_selection import StratifiedKFold
+from sklearn.svm import LinearSVC
 
 from config.foundation.array_types import Flags, Floats, Ints
 from customers.feedback.sentiment.features import count_ngrams
@@ -33,21 +34,26 @@ class TooFewTextsError(Exception):
 
 @dataclass(frozen=True)
 class Recipe:
-    """How n-grams are weighted before a logistic regression with L2 penalty 1 / 2C.
+    """How n-grams are weighted, and the linear model on them with an L2 penalty of 1 / 2C.
 
     weighting: "tfidf", ln((1+n)/(1+df)) + 1 with rows of length 1, or "naive_bayes", the log ratio of an n-gram's share among
-    positive and negative texts (NB-SVM; Wang & Manning, ACL 2012). min_texts: in how many texts an n-gram must occur.
+    positive and negative texts (NB-SVM; Wang & Manning, ACL 2012). loss: "logistic" or "squared_hinge" (a support vector machine).
+    min_texts: in how many texts an n-gram must occur.
     """
 
     weighting: str
+    loss: str
     strength: float
     min_texts: int = 2
 
 
-RECIPES = tuple(
-    Recipe(weighting, strength)
-    for weighting, strengths in (("tfidf", (1.0, 2.0, 4.0, 8.0, 16.0)), ("naive_bayes", (0.03, 0.1, 0.3)))
-    for strength in strengths
+# Members of the model; the strength of each is chosen from its row.
+FAMILIES = tuple(
+    tuple(Recipe(weighting, loss, strength) for strength in strengths)
+    for weighting, loss, strengths in (
+        ("tfidf", "squared_hinge", (0.1, 0.3, 1.0)),
+        ("naive_bayes", "logistic", (0.03, 0.1, 0.3)),
+    )
 )
 
 
@@ -62,8 +68,8 @@ class TrainedSentiment:
 def train_sentiment(texts: Sequence[str], is_positive: Flags, language: Language, *, seed: int = 0) -> TrainedSentiment:
     """Train on texts with a label each, shape (n,).
 
-    The recipe with the lowest log loss over five folds is chosen. The calibration and the quality come from the scores of the folds
-    that each text was held out of.
+    Of each family the recipe with the lowest log loss over five folds is chosen. The weights of the members, the calibration and the
+    quality come from the scores of the folds that each text was held out of (stacking; Wolpert 1992).
 
     Raises:
         TooFewTextsError: fewer than 200 texts, or than 30 of a class.
@@ -76,32 +82,32 @@ def train_sentiment(texts: Sequence[str], is_positive: Flags, language: Language
     rows = np.sort(rng.permutation(len(labels))[:MAX_TEXTS])
     counts, used = count_ngrams([texts[row] for row in rows], language), labels[rows]
     few = np.sort(rng.permutation(len(rows))[:MAX_CHOICE_TEXTS])
-    recipe = choose_recipe(counts[few], used[few], seed=seed)
-    scores = score_held_out(counts, used, recipe, seed=seed)
-    slope, offset = fit_calibration(scores, used)
-    probabilities = calibrate_scores(scores, slope, offset)
+    recipes = [choose_recipe(family, counts[few], used[few], seed=seed) for family in FAMILIES]
+    scores = np.stack([score_held_out(counts, used, recipe, seed=seed) for recipe in recipes], axis=1)
+    slopes, offset = fit_calibration(scores, used)
+    probabilities = calibrate_scores(scores, slopes, offset)
     held_out = np.full(len(labels), np.nan)
     held_out[rows] = probabilities
     model = SentimentModel(
         language=language,
-        weights=fit_weights(counts, used, recipe),
-        slope=slope,
+        members=tuple(fit_weights(counts, used, recipe) for recipe in recipes),
+        slopes=slopes,
         offset=offset,
-        recipe=asdict(recipe),
+        recipes=tuple(asdict(recipe) for recipe in recipes),
         quality=measure_quality(probabilities, used),
     )
     return TrainedSentiment(model, held_out)
 
 
-def choose_recipe(counts: sparse.csr_matrix, labels: Flags, *, seed: int) -> Recipe:
+def choose_recipe(family: Sequence[Recipe], counts: sparse.csr_matrix, labels: Flags, *, seed: int) -> Recipe:
     """Return the recipe with the lowest log loss of calibrated held-out scores."""
 
     def measure(recipe: Recipe) -> float:
-        scores = score_held_out(counts, labels, recipe, seed=seed)
+        scores = score_held_out(counts, labels, recipe, seed=seed)[:, None]
         probability = calibrate_scores(scores, *fit_calibration(scores, labels))
         return float(-np.mean(np.log(np.where(labels, probability, 1 - probability))))
 
-    return min(RECIPES, key=measure)
+    return min(family, key=measure)
 
 
 def score_held_out(counts: sparse.csr_matrix, labels: Flags, recipe: Recipe, *, seed: int) -> Floats:
@@ -122,9 +128,13 @@ def fit_weights(counts: sparse.csr_matrix, labels: Flags, recipe: Recipe) -> Lin
     if is_normalized:
         norm = np.sqrt(np.asarray(scaled.multiply(scaled).sum(axis=1)).ravel())
         scaled = sparse.diags_array(1 / np.maximum(norm, 1e-12)) @ scaled
-    regression = LogisticRegression(C=recipe.strength, solver="liblinear", random_state=0).fit(scaled, labels)
+    classifier = (
+        LinearSVC(C=recipe.strength, random_state=0)
+        if recipe.loss == "squared_hinge"
+        else LogisticRegression(C=recipe.strength, solver="liblinear", random_state=0)
+    ).fit(scaled, labels)
     return LinearWeights(
-        columns.astype(np.int32), scale, regression.coef_[0], float(regression.intercept_[0]), is_normalized
+        columns.astype(np.int32), scale, classifier.coef_[0], float(classifier.intercept_[0]), is_normalized
     )
 
 
@@ -152,10 +162,11 @@ def weight_by_class(matrix: sparse.csr_matrix, labels: Flags) -> Floats:
     return np.log(positive / positive.sum()) - np.log(negative / negative.sum())
 
 
-def fit_calibration(scores: Floats, labels: Flags) -> tuple[float, float]:
-    """Return slope and offset of the logistic curve that turns scores to probabilities (Platt 1999)."""
-    regression = LogisticRegression(C=1e3).fit(scores[:, None], labels)
-    return float(regression.coef_[0, 0]), float(regression.intercept_[0])
+def fit_calibration(scores: Floats, labels: Flags) -> tuple[Floats, float]:
+    """Return slopes and offset of the logistic curve that turns scores, shape (n, members), to probabilities (Platt 1999)."""
+    spread = np.maximum(scores.std(axis=0), 1e-9)
+    regression = LogisticRegression(C=10.0).fit(scores / spread, labels)
+    return regression.coef_[0] / spread, float(regression.intercept_[0])
 
 
 def measure_quality(probabilities: Floats, labels: Flags) -> Quality:
