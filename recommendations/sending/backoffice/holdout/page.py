@@ -42,11 +42,11 @@ KINDS = {
     ComparisonVerdict.UNEVEN_GROUPS: "warns",
 }
 Subject = GlobalHoldoutResult.Subject
-RATE_LABELS = {
+RATE_LABELS: dict[str, Any] = {
     Subject.MARKETING: gettext_lazy("Ordered, with marketing"),
     Subject.RECOMMENDATIONS: gettext_lazy("Ordered, with recommendations"),
 }
-TREATED_LABELS = {
+TREATED_LABELS: dict[str, Any] = {
     Subject.MARKETING: gettext_lazy("With marketing"),
     Subject.RECOMMENDATIONS: gettext_lazy("With recommendations"),
 }
@@ -102,7 +102,7 @@ def build_section(request: HttpRequest, total: HoldoutEffect, months: list[Holdo
     comparison = total.comparison
     return {
         "subject": total.subject,
-        "treated_label": TREATED_LABELS[Subject(total.subject)],
+        "treated_label": TREATED_LABELS[total.subject],
         "headline": texts.describe_effect(total),
         "kind": KINDS.get(total.verdict, "neutral"),
         "figures": texts.build_figures(total),
@@ -156,7 +156,7 @@ def build_month_table(request: HttpRequest, months: list[HoldoutEffect], subject
             Column(key="interval", label=gettext_lazy("95% interval")),
             Column(key="per_customer", label=gettext_lazy("Per customer")),
             Column(key="points", label=gettext_lazy("Difference in points")),
-            Column(key="rate", label=RATE_LABELS[Subject(subject)]),
+            Column(key="rate", label=RATE_LABELS[subject]),
             Column(key="holdout_rate", label=gettext_lazy("Ordered, holdout group")),
         ],
         format_row=texts.format_month_row,

@@ -24,7 +24,7 @@ class EffectSentences:
     unclear_cost: str | Promise
 
 
-SENTENCES = {
+SENTENCES: dict[str, EffectSentences] = {
     GlobalHoldoutResult.Subject.MARKETING: EffectSentences(
         group=_("Customers with marketing"),
         nobody=_("Nobody can be compared yet: a group has no customers who could be written to."),
