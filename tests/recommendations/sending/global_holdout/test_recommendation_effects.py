@@ -24,7 +24,12 @@ DAY = timedelta(days=1)
 
 def make_holdout(key: str, *, started_at: datetime, stopped_at: datetime | None = None) -> Experiment:
     experiment = make_experiment(
-        key, kind="holdout", subject="", shares=("0.5", "0.5"), configs=({}, {"recommendations": True}), status="stopped"
+        key,
+        kind="holdout",
+        subject="",
+        shares=("0.5", "0.5"),
+        configs=({}, {"recommendations": True}),
+        status="stopped",
     )
     experiment.started_at, experiment.stopped_at = started_at, stopped_at
     experiment.save()
@@ -94,7 +99,8 @@ def test_people_count_from_their_first_exposure_in_the_days_of_the_experiment(
         (date(2026, 8, 1), True, False),
         (date(2026, 7, 1), True, False),
     ]
-    assert measure_months(as_of=SEPTEMBER + 30 * DAY) == 2  # August of the second experiment is not final yet, September
+    # August of the second experiment, which is not final yet, and September
+    assert measure_months(as_of=SEPTEMBER + 30 * DAY) == 2
     Experiment.objects.all().delete()
     measure_months(as_of=SEPTEMBER + 30 * DAY)
     assert not GlobalHoldoutResult.objects.exists()
