@@ -63,6 +63,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/campaigns/uplift/", include("recommendations.uplift.backoffice.urls")),
     path("admin/campaigns/past/", include("recommendations.past_campaigns.backoffice.urls")),
     path("admin/campaigns/offers/", include("recommendations.offers.backoffice.urls")),
+    path("admin/analytics/", include("customers.analytics.backoffice.urls")),
     path("admin/experiments/", include("recommendations.experiments.backoffice.urls")),
     path("", include("config.onsite.urls")),
     path("admin/settings/webhooks/", include("recommendations.webhooks.backoffice.urls")),

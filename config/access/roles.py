@@ -38,9 +38,10 @@ VIEW_PERMISSIONS = (
 SENDING_PERMISSIONS = ("sending.*_suppression", "sending.change_sendingsettings", "sending.change_delivery")
 # Role → patterns of the permissions it starts with. Unmasked personal data requires identity.view_personal.
 ROLES: dict[str, tuple[str, ...]] = {
-    "Analyst": VIEW_PERMISSIONS,
+    "Analyst": (*VIEW_PERMISSIONS, "analytics.*"),
     "Marketer": (
         *VIEW_PERMISSIONS,
+        "analytics.*",
         "segments.*",
         "campaigns.*",
         "messaging.*",
@@ -52,6 +53,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         *SENDING_PERMISSIONS,
     ),
     "Merchandiser": (
+        "analytics.*",
         "catalog.*",
         "orders.view_*",
         "feedback.view_*",

@@ -4,6 +4,9 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from config.foundation.job_runs import TimedRun
+from customers.analytics.report_models import Annotation, Dashboard, SavedReport
+
+__all__ = ["AnalyticsResult", "Annotation", "Dashboard", "ResultStatus", "SavedReport"]
 
 
 class ResultStatus(models.TextChoices):

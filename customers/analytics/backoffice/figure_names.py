@@ -1,0 +1,81 @@
+"""What the people behind a figure are called."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+
+from config.foundation.number_formats import format_full_day
+from customers.analytics.backoffice.event_texts import label_event, label_group, label_step
+from customers.analytics.backoffice.results.retention import name_period
+from customers.analytics.expressions.breakdowns import GroupKey
+from customers.analytics.expressions.parameters import require_between
+from customers.analytics.expressions.periods import PeriodUnit
+
+
+def name_figure(question: str, parameters: Any, selection: Any, *, with_personal: bool) -> str:
+    """Return a title for the people of a figure, with the days of the question."""
+    name = NAMES[question](parameters, selection, with_personal)
+    days = f"{format_full_day(parameters.since)} – {format_full_day(parameters.until)}"
+    return f"{name} · {days}"
+
+
+def name_group(parameters: Any, group: GroupKey | None, with_personal: bool) -> str:
+    if group is None or parameters.breakdown is None:
+        return ""
+    return f" · {label_group(group, parameters.breakdown, with_personal=with_personal)}"
+
+
+def name_funnel_bar(parameters: Any, selection: Any, with_personal: bool) -> str:
+    require_between("step", selection.step, 2 if selection.is_dropped else 1, len(parameters.steps))
+    step = label_event(parameters.steps[selection.step - 1])
+    if selection.is_dropped:
+        before = label_event(parameters.steps[selection.step - 2])
+        name = _("“%(before)s”, then not “%(step)s”") % {"before": before, "step": step}
+    else:
+        name = _("Reached step %(number)s, “%(step)s”") % {"number": selection.step, "step": step}
+    return name + name_group(parameters, selection.group, with_personal)
+
+
+def name_retention_cell(parameters: Any, selection: Any, with_personal: bool) -> str:
+    started = _("Started %(day)s") % {"day": format_full_day(selection.cohort)}
+    if selection.offset is None:
+        return started
+    period = name_period(selection.offset, parameters.interval)
+    if selection.is_lost:
+        text = _("%(started)s, did not return in %(period)s")
+    elif selection.is_or_after:
+        text = _("%(started)s, returned in %(period)s or later")
+    else:
+        text = _("%(started)s, returned in %(period)s")
+    return text % {"started": started, "period": period}
+
+
+def name_path_step(parameters: Any, selection: Any, with_personal: bool) -> str:
+    def name(step: str | None) -> str:
+        return label_step(step, is_event=not parameters.label, with_personal=with_personal)
+
+    if selection.is_link:
+        return f"{name(selection.name)} → {name(selection.next_name)}"
+    if selection.is_ended:
+        return _("Session ends after “%(step)s”") % {"step": name(selection.name)}
+    return _("“%(step)s” at position %(number)s") % {"step": name(selection.name), "number": selection.level}
+
+
+def name_trend_point(parameters: Any, selection: Any, with_personal: bool) -> str:
+    require_between("series", selection.series, 0, len(parameters.series) - 1)
+    name = label_event(parameters.series[selection.series].event)
+    if selection.start is not None:
+        start = localtime(selection.start)
+        hour = f" {start:%H:%M}" if parameters.interval == PeriodUnit.HOUR else ""
+        name = f"{name} · {format_full_day(start.date())}{hour}"
+    return name + name_group(parameters, selection.group, with_personal)
+
+
+NAMES: dict[str, Callable[[Any, Any, bool], str]] = {
+    "funnel": name_funnel_bar,
+    "retention": name_retention_cell,
+    "paths": name_path_step,
+    "trends": name_trend_point,
+}

@@ -1,0 +1,104 @@
+"""Ready-made reports for a shop: each is a question with its parameters."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A ready-made report."""
+
+    question: str
+    label: str | Promise
+    purpose: str | Promise
+    parameters: Mapping[str, Any]
+
+
+ORDER = {"meaning": "purchase"}
+PRESETS: tuple[Preset, ...] = (
+    Preset(
+        "funnel",
+        _("Checkout funnel"),
+        _("Where do people leave between viewing a product and ordering?"),
+        {
+            "range": "28d",
+            "steps": [{"meaning": "view"}, {"meaning": "cart"}, {"meaning": "checkout"}, ORDER],
+            "window_seconds": 7 * 86_400,
+        },
+    ),
+    Preset(
+        "funnel",
+        _("From search to order"),
+        _("How many people who search view a product and order?"),
+        {"range": "28d", "steps": [{"meaning": "search"}, {"meaning": "view"}, ORDER], "window_seconds": 7 * 86_400},
+    ),
+    Preset(
+        "retention",
+        _("From the first to the second order"),
+        _("How many new customers order again, and after how many months?"),
+        {"range": "365d", "cohort": "first_order", "returning": ORDER, "interval": "month", "periods": 6},
+    ),
+    Preset(
+        "retention",
+        _("Revenue after the first order"),
+        _("How much do new customers spend in each month after their first order?"),
+        {
+            "range": "365d",
+            "cohort": "first_order",
+            "returning": ORDER,
+            "interval": "month",
+            "periods": 6,
+            "measure": "revenue",
+        },
+    ),
+    Preset(
+        "trends",
+        _("Orders and the people who order"),
+        _("How do orders develop, compared with the period before?"),
+        {
+            "range": "90d",
+            "series": [{"event": ORDER}, {"event": ORDER, "measure": "people"}],
+            "interval": "week",
+            "is_compared": True,
+        },
+    ),
+    Preset(
+        "trends",
+        _("Orders per product view"),
+        _("How well do product views turn into orders, week by week?"),
+        {
+            "range": "90d",
+            "series": [{"event": ORDER}, {"event": {"meaning": "view"}}],
+            "formula": "A / B",
+            "interval": "week",
+        },
+    ),
+    Preset(
+        "trends",
+        _("Searches without results"),
+        _("Which searches find nothing? Needs the property “results” of search events."),
+        {
+            "range": "28d",
+            "series": [
+                {
+                    "event": {
+                        "meaning": "search",
+                        "filters": [{"property": "results", "op": "lt", "value": 1}],
+                    }
+                }
+            ],
+            "breakdown": {"kind": "event", "name": "query", "limit": 10},
+            "interval": "week",
+        },
+    ),
+    Preset(
+        "paths",
+        _("Before an order"),
+        _("What do people do directly before they order?"),
+        {"range": "28d", "anchor": ORDER, "is_backward": True, "levels": 3, "top": 5},
+    ),
+)

@@ -1,0 +1,148 @@
+"""The buttons of reports: save, delete, add to a dashboard, annotate a day."""
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from customers.analytics.backoffice.access import (
+    ADD_ANNOTATION,
+    ADD_DASHBOARD,
+    ADD_REPORT,
+    CHANGE_DASHBOARD,
+    DELETE_ANNOTATION,
+    DELETE_DASHBOARD,
+    DELETE_REPORT,
+    check_permissions,
+)
+from customers.analytics.backoffice.addresses import make_question_url, parse_json
+from customers.analytics.backoffice.overview_page import make_report_url
+from customers.analytics.backoffice.question_page import get_page
+from customers.analytics.backoffice.shown_results import read_parameters
+from customers.analytics.expressions.parameters import ParameterError
+from customers.analytics.models import Annotation, Dashboard, SavedReport
+
+
+class ReportForm(forms.ModelForm):
+    """The name of a saved report."""
+
+    class Meta:
+        model = SavedReport
+        fields = ("name",)
+
+
+class DashboardForm(forms.ModelForm):
+    """The name of a dashboard."""
+
+    class Meta:
+        model = Dashboard
+        fields = ("name",)
+
+
+class AnnotationForm(forms.ModelForm):
+    """A day and what happened on it."""
+
+    class Meta:
+        model = Annotation
+        fields = ("day", "text")
+
+
+def show_errors(request: HttpRequest, form: forms.ModelForm) -> None:
+    """Show what is wrong with a form on the next page."""
+    for name, errors in form.errors.items():
+        label = form.fields[name].label if name in form.fields else ""
+        messages.error(request, " ".join(filter(None, (f"{label}:" if label else "", *map(str, errors)))))
+
+
+@require_POST
+def save_report(request: HttpRequest, question: str) -> HttpResponse:
+    """Save a question with its parameters under a name, and open it."""
+    check_permissions(request, ADD_REPORT)
+    page = get_page(question)
+    try:
+        content = parse_json(request.POST.get("q", ""), "q")
+        read_parameters(page.question, content, now=timezone.now())
+    except ParameterError as error:
+        return HttpResponse(str(error), status=400, content_type="text/plain; charset=utf-8")
+    form = ReportForm(request.POST)
+    if not form.is_valid():
+        show_errors(request, form)
+        return HttpResponseRedirect(make_question_url(question, content))
+    report = form.save(commit=False)
+    report.question, report.parameters, report.created_by = question, content, request.user
+    report.save()
+    messages.success(request, _("The report is saved."))
+    return HttpResponseRedirect(make_report_url(report))
+
+
+@require_POST
+def delete_report(request: HttpRequest, pk: int) -> HttpResponse:
+    check_permissions(request, DELETE_REPORT)
+    get_object_or_404(SavedReport, pk=pk).delete()
+    messages.success(request, _("The report is deleted."))
+    return HttpResponseRedirect(reverse("analytics:overview"))
+
+
+@require_POST
+def create_dashboard(request: HttpRequest) -> HttpResponse:
+    check_permissions(request, ADD_DASHBOARD)
+    form = DashboardForm(request.POST)
+    if not form.is_valid():
+        show_errors(request, form)
+        return HttpResponseRedirect(reverse("analytics:overview"))
+    return HttpResponseRedirect(reverse("analytics:dashboard", args=[form.save().pk]))
+
+
+@require_POST
+def change_dashboard(request: HttpRequest, pk: int) -> HttpResponse:
+    """Add a report to a dashboard, or remove one."""
+    check_permissions(request, CHANGE_DASHBOARD)
+    dashboard = get_object_or_404(Dashboard, pk=pk)
+    number = request.POST.get("report", "")
+    report = get_object_or_404(SavedReport, pk=int(number) if number.isdecimal() and len(number) < 10 else 0)
+    if request.POST.get("action") == "remove":
+        dashboard.reports.remove(report)
+    else:
+        dashboard.reports.add(report)
+    return HttpResponseRedirect(reverse("analytics:dashboard", args=[pk]))
+
+
+@require_POST
+def delete_dashboard(request: HttpRequest, pk: int) -> HttpResponse:
+    check_permissions(request, DELETE_DASHBOARD)
+    get_object_or_404(Dashboard, pk=pk).delete()
+    messages.success(request, _("The dashboard is deleted. Its reports remain."))
+    return HttpResponseRedirect(reverse("analytics:overview"))
+
+
+@require_POST
+def add_annotation(request: HttpRequest) -> HttpResponse:
+    """Annotate a day on all trends."""
+    check_permissions(request, ADD_ANNOTATION)
+    form = AnnotationForm(request.POST)
+    if form.is_valid():
+        form.save()
+        messages.success(request, _("The annotation is shown on all trends."))
+    else:
+        show_errors(request, form)
+    return return_to_trends(request)
+
+
+@require_POST
+def delete_annotation(request: HttpRequest, pk: int) -> HttpResponse:
+    check_permissions(request, DELETE_ANNOTATION)
+    get_object_or_404(Annotation, pk=pk).delete()
+    return return_to_trends(request)
+
+
+def return_to_trends(request: HttpRequest) -> HttpResponse:
+    """Return to the trend from which the annotation was changed."""
+    try:
+        url = make_question_url("trends", parse_json(request.POST.get("q", ""), "q"))
+    except ParameterError:
+        url = reverse("analytics:trends")
+    return HttpResponseRedirect(url)
