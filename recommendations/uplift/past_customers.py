@@ -59,12 +59,12 @@ class PastCustomers:
         )
 
 
-def build_samples(actions: Sequence[PastAction]) -> list[sql.Composable]:
+def build_samples(actions: Sequence[PastAction], rows: int = MAX_ROWS) -> list[sql.Composable]:
     """Return the members of each action; samples if there are many, so that small actions are read whole."""
     sizes = np.array([action.size for action in actions], np.float64)
     return [
         sample_members(action, SAMPLE_PARTS * min(limit / max(action.size, 1), 1.0))
-        for action, limit in zip(actions, share_rows(sizes, MAX_ROWS), strict=True)
+        for action, limit in zip(actions, share_rows(sizes, rows), strict=True)
     ]
 
 

@@ -24,6 +24,7 @@ from recommendations.uplift.training import EffectModel, Evidence, count_evidenc
 
 MAX_CANDIDATES = 8  # of each kind, the newest; each is scored for all customers
 OWN_MODELS = 2  # actions of a pool with a model of their own, the newest; the others use that of the pool
+MARGIN_ROWS = 20_000  # of each action: its mean margin per buyer is then known to a percent or two
 MARGINS = sql.SQL("SELECT customer_id, 'all' AS member_group, since, until FROM ({members}) x")
 
 
@@ -81,7 +82,7 @@ def learn_pool(pool: Pool, *, as_of: datetime, timer: StepTimer) -> PoolModels:
     evidence = count_evidence(customers)
     if evidence.problem:
         return PoolModels(pool, actions, [], evidence, {}, None, {})
-    margins = [measure_margin(sample, as_of) for sample in samples]
+    margins = [measure_margin(sample, as_of) for action in actions for sample in build_samples([action], MARGIN_ROWS)]
     timer.record(f"{pool}_margins")
     model = train_model(customers)
     own, own_evidence = train_own_models(actions, customers)

@@ -10,7 +10,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import Promise
-from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
@@ -130,7 +129,7 @@ def build_choice(request: HttpRequest, model: UpliftModel) -> dict[str, Any]:
         url = reverse(kind.url_name, args=[target.pk]) if target else ""
         return {
             "name": Cell(target.name if target else row["key"], url=url),
-            "kind": capfirst(str(kind.label)),
+            "kind": str(kind.noun),
             "possible": format_count(row["possible"]),
             "chosen": format_count(row["chosen"]),
             "margin": format_money(row["margin"], currency),

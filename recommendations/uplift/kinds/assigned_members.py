@@ -27,7 +27,5 @@ def build_assigned_query(
 
 def count_assigned(kind: str, scope_ids: Sequence[int], as_of: datetime) -> Mapping[int, int]:
     """Return the assignments of each campaign or flow until a moment; those without any are missing."""
-    assigned = Assignment.objects.filter(
-        kind=kind, scope_id__in=scope_ids, holdout_share__gt=0, assigned_at__lte=as_of
-    )
+    assigned = Assignment.objects.filter(kind=kind, scope_id__in=scope_ids, holdout_share__gt=0, assigned_at__lte=as_of)
     return dict(assigned.order_by().values_list("scope_id").annotate(Count("pk")))

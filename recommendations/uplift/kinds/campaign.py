@@ -74,6 +74,7 @@ def find_campaign(key: str) -> ActionTarget | None:
 CAMPAIGN = ActionKind(
     key=KEY,
     pool=Pool.MESSAGE,
+    noun=_("Campaign"),
     label=_("send a campaign"),
     instruction=_("Send the campaign “%(name)s”."),
     field_label=_("campaign of the next best action"),

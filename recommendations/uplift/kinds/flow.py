@@ -123,6 +123,7 @@ def find_flow(key: str) -> ActionTarget | None:
 FLOW = ActionKind(
     key=KEY,
     pool=Pool.MESSAGE,
+    noun=_("Flow"),
     label=_("start a flow"),
     instruction=_("Start the flow “%(name)s”."),
     field_label=_("flow of the next best action"),

@@ -88,11 +88,12 @@ def find_offer(key: str) -> ActionTarget | None:
 OFFER = ActionKind(
     key=KEY,
     pool=Pool.OFFER,
+    noun=_("On-site offer"),
     label=_("show an on-site offer"),
     instruction=_("Show the on-site offer “%(name)s” on the next visit."),
     field_label=_("on-site offer of the next best action"),
     field_help=_("Keys of on-site offers."),
-    url_name="offers:offer",
+    url_name="onsite_offers:offer",
     list_past=list_past_offers,
     find_target=find_offer,
     window=WINDOW,
