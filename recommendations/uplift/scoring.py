@@ -7,6 +7,7 @@ from datetime import datetime
 import numpy as np
 from django.db.models import F
 from psycopg import sql
+from threadpoolctl import threadpool_limits
 
 from config.foundation.array_types import Flags, Floats, Ints
 from config.foundation.database.binary_copy import iterate_numbers
@@ -67,7 +68,7 @@ def list_allowed_ids(action: PastAction, as_of: datetime) -> Ints | None:
     if customers is None:
         return None
     statement, parameters = customers.order_by().values(number=F("pk")).query.sql_with_params()
-    query = sql.SQL("SELECT number::bigint FROM ({}) AS allowed").format(sql.SQL(statement))  # type: ignore[arg-type]
+    query = sql.SQL("SELECT number::bigint FROM ({}) AS allowed").format(sql.SQL(statement))
     blocks = iterate_numbers(query, {"number": "i"}, parameters=parameters)
     return np.sort(np.concatenate([block["number"] for block in blocks]))
 
@@ -76,7 +77,8 @@ def score_customers(
     message_model: EffectModel | None, candidates: Sequence[ActionCandidate], *, as_of: datetime
 ) -> ActionScores:
     """Score all customers, in blocks, so that only their scores stay in memory."""
-    blocks = [score_block(customer, matrix, message_model, candidates) for customer, matrix in read_blocks(as_of)]
+    with threadpool_limits(1, user_api="openmp"):  # beside the database, threads would mostly wait for each other
+        blocks = [score_block(customer, matrix, message_model, candidates) for customer, matrix in read_blocks(as_of)]
     return ActionScores(
         np.concatenate([block.customer for block in blocks]),
         {pool: join_scores([block.pools[pool] for block in blocks]) for pool in Pool},
