@@ -23,8 +23,9 @@ from recommendations.experiments.backoffice.access import (
 )
 from recommendations.experiments.backoffice.estimate_texts import EstimateText, describe_variant_estimate
 from recommendations.experiments.editing import VariantDraft, find_start_problem, replace_variants
+from recommendations.experiments.methods.registry import plan_experiment
 from recommendations.experiments.models import Experiment, Variant
-from recommendations.experiments.planning import RELEVANT_LIFT, ExperimentPower, plan_experiment
+from recommendations.experiments.planning import RELEVANT_LIFT, ExperimentPower
 from recommendations.experiments.subjects import ExperimentSubject, describe_subject, find_subject
 
 COUNTING = gettext_lazy("What this experiment can show is being counted. Reload the page in a moment.")

@@ -30,12 +30,12 @@ from recommendations.experiments.backoffice.result_texts import (
     format_relative,
     get_verdict_kind,
 )
+from recommendations.experiments.methods.registry import measure_experiment
 from recommendations.experiments.models import Experiment
 from recommendations.experiments.results import (
     ExperimentResults,
     ExperimentVerdict,
     VariantResult,
-    measure_experiment,
 )
 from recommendations.experiments.subjects import describe_subject, find_subject
 from recommendations.measurement.statistics.sample_ratio import SUSPICIOUS

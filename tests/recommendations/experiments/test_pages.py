@@ -8,8 +8,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from recommendations.experiments.bandit import update_allocations
 from recommendations.experiments.editing import start_experiment
+from recommendations.experiments.methods.bandit import update_allocations
 from recommendations.experiments.models import Experiment, ExperimentExposure
 from recommendations.experiments.running import read_running_experiments
 from recommendations.serving.models import PlacementSettings
