@@ -61,13 +61,8 @@ def recommend(
     chosen = ChosenVariants(source.get_state(now=now))
     if is_assigned and chosen.state.variants.running:
         activity = read_activity(request) if activity is None else activity
-        chosen = choose_variants(
-            chosen.state,
-            scenario=request.scenario,
-            user_id=request.user_id,
-            anonymous_id=request.anonymous_id,
-            activity=activity,
-        )
+        names = {"user_id": request.user_id, "anonymous_id": request.anonymous_id}
+        chosen = choose_variants(chosen.state, scenario=request.scenario, **names, activity=activity)
     state = chosen.state
     with WorkspacePool(state) as workspaces:
         context = build_context(
@@ -84,10 +79,8 @@ def recommend(
         if request.scenario == CATEGORIES:
             categories = rank_categories(context, candidates)
         else:
-            ranking, interleaved = VariantRanking(context, candidates, explore(context, candidates)), None
-            if chosen.interleaved is not None:
-                interleaved = interleave_variants(chosen.interleaved, ranking, activity=activity, rules=rules)
-            page = _make_page(ranking, interleaved)
+            ranking = VariantRanking(context, candidates, explore(context, candidates))
+            page = _make_page(ranking, interleave_variants(chosen.interleaved, ranking, activity=activity, rules=rules))
         empty_reason = None if page.items or categories else describe_empty_list(context, candidates)
     return RecommendationResponse(
         recommendation_id=make_recommendation_id(now),

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from customers.events.recent.interactions import RecentActivity
-from recommendations.engine.placements import CATEGORIES
 from recommendations.experiments.assignment import RunningExperiment
 from recommendations.measurement.statistics.interleaving import NEITHER, interleave_rankings
 from recommendations.merchandising.rules.rule_book import RuleBook
@@ -55,7 +54,7 @@ def _explain(ranking: VariantRanking, rows: Sequence[int], pinned: frozenset[int
 
 
 def interleave_variants(
-    experiment: RunningExperiment,
+    experiment: RunningExperiment | None,
     control: VariantRanking,
     *,
     activity: RecentActivity | None,
@@ -63,11 +62,11 @@ def interleave_variants(
 ) -> InterleavedRanking | None:
     """Return the merged list of the control and the variant of an experiment.
 
-    None, so that the control serves alone and the response counts for nobody, if a ranking would be late, or for a list of categories.
+    None without an experiment, and if a ranking would be late: the control serves alone, and the response counts for nobody.
     The coins depend on the visitor, the request and its minute, so that all pages of a list are cut from the same one.
     """
     context = control.context
-    if context.request.scenario == CATEGORIES or is_late(control.candidates):
+    if experiment is None or is_late(control.candidates):
         return None
     second = rank_variant(experiment, context, activity=activity, rules=rules)
     if is_late(second.candidates):
