@@ -277,7 +277,9 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         task="recommendations.sending.tasks.measure_global_holdout",
         cron="20 4 * * *",
         title=_("Measure all marketing"),
-        description=_("Compares the customers with marketing with the global holdout group, by month."),
+        description=_(
+            "Measures by month what marketing causes, by comparison with the global holdout group, and what recommendations cause."
+        ),
     ),
     ScheduledJob(
         task="recommendations.training.tasks.refresh_model",

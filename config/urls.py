@@ -58,7 +58,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/customers/", include("customers.segments.backoffice.customer_list.urls")),
     path("admin/templates/", include("recommendations.messaging.backoffice.urls")),
     path("admin/campaigns/suppressions/", include("recommendations.sending.backoffice.suppression_urls")),
-    path("admin/campaigns/marketing-effect/", include("recommendations.sending.backoffice.holdout_urls")),
+    path("admin/campaigns/marketing-effect/", include("recommendations.sending.backoffice.holdout.urls")),
     path("admin/campaigns/outbox/", include("recommendations.sending.backoffice.outbox_urls")),
     path("admin/campaigns/uplift/", include("recommendations.uplift.backoffice.urls")),
     path("admin/campaigns/past/", include("recommendations.past_campaigns.backoffice.urls")),

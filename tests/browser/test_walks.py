@@ -99,4 +99,7 @@ def test_questions_of_a_colleague_take_three_clicks_at_most(
         expect(page.get_by_text(texts["sentence"]).first).to_be_visible()
         expect(page.locator(".home-tiles").first).to_contain_text(texts["at_risk"], ignore_case=True)
         assert not monitored.scrolls_sideways()
+        page.locator("[data-chart=stage-chart]").scroll_into_view_if_needed()
+        expect(page.locator("[data-chart=stage-chart][data-ready]")).to_be_visible()  # drawn, with its errors
+        monitored.settle()
         assert not monitored.browser_errors

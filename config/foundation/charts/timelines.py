@@ -69,8 +69,8 @@ def build_probability_history(
         [f"{format_chart_number(share)}%" for share in percentages],
     )
     return {
-        "traces": [curve, build_marks(marks, marks_name)],
-        "layout": build_history_layout(axis),
+        "traces": [curve, *build_marks(marks, marks_name)],
+        "layout": build_history_layout(axis, has_marks=bool(marks)),
         "table": build_chart_table([_("Time"), name], [list(row) for row in zip(labels, texts, strict=True)][::-1]),
         "summary": summarize_values(labels, percentages, texts),
     }
@@ -112,31 +112,37 @@ def build_state_history(
     labels = [format_chart_time(at) for at in times]
     rows = [list(row) for row in zip(labels, values, texts, strict=True)]
     return {
-        "traces": [steps, build_marks(marks, marks_name)],
-        "layout": build_history_layout(axis),
+        "traces": [steps, *build_marks(marks, marks_name)],
+        "layout": build_history_layout(axis, has_marks=bool(marks)),
         "table": build_chart_table([_("Time"), name, pgettext("stage", "Reason")], rows[::-1]),
         "summary": _("%(count)s changes. Since %(time)s: %(state)s.")
         % {"count": format_chart_number(len(values)), "time": labels[-1], "state": values[-1]},
     }
 
 
-def build_marks(times: Sequence[str], name: str) -> Trace:
-    """Return short strokes on an axis of their own, below the plot of `build_history_layout`."""
-    return {
-        "type": "scatter",
-        "mode": "markers",
-        "name": name,
-        "x": list(times),
-        "y": [0] * len(times),
-        "yaxis": "y2",
-        "marker": {"symbol": "line-ns-open", "size": 10, "color": "theme:ink"},
-        "hovertemplate": f"%{{x|{get_hover_day_format()}}}<extra></extra>",
-    }
+def build_marks(times: Sequence[str], name: str) -> list[Trace]:
+    """Return short strokes on an axis of their own, below the plot of `build_history_layout`; nothing without times."""
+    if not times:
+        return []
+    return [
+        {
+            "type": "scatter",
+            "mode": "markers",
+            "name": name,
+            "x": list(times),
+            "y": [0] * len(times),
+            "yaxis": "y2",
+            "marker": {"symbol": "line-ns-open", "size": 10, "color": "theme:ink"},
+            "hovertemplate": f"%{{x|{get_hover_day_format()}}}<extra></extra>",
+        }
+    ]
 
 
-def build_history_layout(axis: dict[str, Any]) -> Layout:
-    return TOP_LEGEND | {
-        "xaxis": build_day_axis(nticks=8, anchor="y2"),
-        "yaxis": {**axis, "domain": [0.1, 1]},
-        "yaxis2": {"visible": False, "domain": [0, 0.06], "fixedrange": True},
-    }
+def build_history_layout(axis: dict[str, Any], *, has_marks: bool) -> Layout:
+    """Return the layout of a history. The axis of the marks exists only with marks: Plotly places an axis without traces at NaN."""
+    layout = TOP_LEGEND | {"xaxis": build_day_axis(nticks=8), "yaxis": axis}
+    if has_marks:
+        layout["xaxis"]["anchor"] = "y2"
+        layout["yaxis"] = {**axis, "domain": [0.1, 1]}
+        layout["yaxis2"] = {"visible": False, "domain": [0, 0.06], "fixedrange": True}
+    return layout

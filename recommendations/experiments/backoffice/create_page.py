@@ -67,7 +67,7 @@ def show_new_experiment(request: HttpRequest) -> HttpResponse:
     """Show the form of a new experiment, and create the draft."""
     check_permission(request, ADD)
     subjects = [subject for subject in list_subjects() if may_set_up(request, subject.kind)]
-    form = ExperimentForm(request.POST or None, subjects=subjects)
+    form = ExperimentForm(request.POST or None, subjects=subjects, initial={"varied": request.GET.get("varied", "")})
     if request.method == "POST" and form.is_valid():
         values = dict(form.cleaned_data)
         kind, subject = values.pop("varied")

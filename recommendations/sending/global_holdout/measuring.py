@@ -1,6 +1,6 @@
 """Measures the months of the report and stores them, so that no page counts a million customers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,9 +16,16 @@ from recommendations.measurement.outcomes.counting import build_values, count_ou
 from recommendations.measurement.outcomes.members import Members
 from recommendations.measurement.statistics.moments import GroupMoments
 from recommendations.sending.global_holdout.members import COUNT_WRITTEN, HOLDOUT, MARKETING, build_members
-from recommendations.sending.global_holdout.months import HoldoutWindow, build_total, list_windows
+from recommendations.sending.global_holdout.months import ResultWindow, build_total, list_windows
+from recommendations.sending.global_holdout.recommendation_windows import (
+    RECOMMENDATIONS,
+    build_recommendation_members,
+    build_recommendation_total,
+    list_recommendation_windows,
+)
 from recommendations.sending.models import GlobalHoldoutChange, GlobalHoldoutResult
 
+Subject = GlobalHoldoutResult.Subject
 # returns and late orders of a month are counted for so long after its end
 SETTLING = timedelta(days=14)
 
@@ -54,40 +61,78 @@ def measure_months(*, as_of: datetime, everything: bool = False) -> int:
 
     everything: measure all months again, as after an import of old orders.
     """
+    return measure_marketing(as_of=as_of, everything=everything) + measure_recommendations(
+        as_of=as_of, everything=everything
+    )
+
+
+def measure_marketing(*, as_of: datetime, everything: bool) -> int:
+    """Measure what marketing causes; return the number of measured months."""
     changes = list(GlobalHoldoutChange.objects.all())
     windows = list_windows(changes, as_of=as_of, zone=get_time_zone())
     total = build_total(windows, changes, as_of=as_of)
-    final = set() if everything else find_final_windows()
-    open_windows = [window for window in windows if (window.month, window.began_at) not in final]
+    open_windows = choose_open_windows(Subject.MARKETING, windows, everything=everything)
     for window in [*open_windows, *([total] if total else [])]:
-        store_result(measure_window(window, as_of=as_of))
-    forget_other_results(windows)
+        shares = {MARKETING: window.rule.marketing_share, HOLDOUT: window.rule.held_out_share}
+        store_result(
+            measure_window(window, build_members(window), subject=Subject.MARKETING, shares=shares, as_of=as_of)
+        )
+    forget_other_results(Subject.MARKETING, windows)
     return len(open_windows)
 
 
-def find_final_windows() -> set[tuple[Any, datetime]]:
+def measure_recommendations(*, as_of: datetime, everything: bool) -> int:
+    """Measure what recommendations cause, from the experiments that hold visitors out of them; return the number of measured months."""
+    windows = list_recommendation_windows(as_of=as_of, zone=get_time_zone())
+    total = build_recommendation_total(windows, as_of=as_of)
+    open_windows = choose_open_windows(Subject.RECOMMENDATIONS, windows, everything=everything)
+    for window in [*open_windows, *([total] if total else [])]:
+        members = build_recommendation_members(window)
+        shares = {RECOMMENDATIONS: 1 - window.held_out_share, HOLDOUT: window.held_out_share}
+        store_result(measure_window(window, members, subject=Subject.RECOMMENDATIONS, shares=shares, as_of=as_of))
+    forget_other_results(Subject.RECOMMENDATIONS, windows)
+    return len(open_windows)
+
+
+def choose_open_windows[W: ResultWindow](subject: Subject, windows: Sequence[W], *, everything: bool) -> list[W]:
+    """Return the months whose results may still change, or all of them."""
+    final = set() if everything else find_final_windows(subject)
+    return [window for window in windows if (window.month, window.began_at) not in final]
+
+
+def find_final_windows(subject: Subject) -> set[tuple[Any, datetime]]:
     """Return month and beginning of the results that no longer change."""
-    stored = GlobalHoldoutResult.objects.filter(
-        subject=GlobalHoldoutResult.Subject.MARKETING, month__isnull=False
-    ).only("month", "began_at", "until", "measured_at")
+    stored = GlobalHoldoutResult.objects.filter(subject=subject, month__isnull=False).only(
+        "month", "began_at", "until", "measured_at"
+    )
     return {(result.month, result.began_at) for result in stored if result.measured_at >= result.until + SETTLING}
 
 
-def forget_other_results(windows: Sequence[HoldoutWindow]) -> None:
+def forget_other_results(subject: Subject, windows: Sequence[ResultWindow]) -> None:
     """Delete the results of months that are no windows any more, such as those of another time zone."""
-    stored = GlobalHoldoutResult.objects.filter(subject=GlobalHoldoutResult.Subject.MARKETING)
-    if windows:
-        stored = stored.filter(month__isnull=False).exclude(month__in=[window.month for window in windows])
-    stored.delete()
+    known = {(window.month, window.began_at) for window in windows}
+    stored = GlobalHoldoutResult.objects.filter(subject=subject).only("month", "began_at")
+    other = [
+        result.pk
+        for result in stored
+        if (result.month, result.began_at) not in known and (result.month is not None or not windows)
+    ]
+    GlobalHoldoutResult.objects.filter(pk__in=other).delete()
 
 
-def measure_window(window: HoldoutWindow, *, as_of: datetime) -> GlobalHoldoutResult:
-    """Count the outcomes of both groups, by two statements over a temporary table of the members."""
+def measure_window(
+    window: ResultWindow, members: Members, *, subject: Subject, shares: Mapping[str, float], as_of: datetime
+) -> GlobalHoldoutResult:
+    """Count the outcomes of both groups, by two statements over a temporary table of the members.
+
+    shares: the expected share of each group among all customers.
+    """
     with transaction.atomic():
-        members = store_members(build_members(window))
+        members = store_members(members)
         counted = count_outcomes(members, as_of=as_of)
-        written = count_written(members, as_of=as_of)
+        written = count_written(members, as_of=as_of) if subject == Subject.MARKETING else {}
     return GlobalHoldoutResult(
+        subject=subject,
         month=window.month,
         began_at=window.began_at,
         since=window.since,
@@ -97,9 +142,9 @@ def measure_window(window: HoldoutWindow, *, as_of: datetime) -> GlobalHoldoutRe
         margin_basis=counted.margin_basis,
         groups={
             group: StoredGroup(counted.get_group(group).moments, *written.get(group, (0, 0))).to_json()
-            for group in (MARKETING, HOLDOUT)
+            for group in shares
         },
-        shares={MARKETING: window.rule.marketing_share, HOLDOUT: window.rule.held_out_share},
+        shares=dict(shares),
     )
 
 
@@ -126,12 +171,9 @@ def count_written(members: Members, *, as_of: datetime) -> dict[str, tuple[int, 
 
 
 def store_result(result: GlobalHoldoutResult) -> None:
-    """Store a result in the place of an earlier one of the same month."""
-    names = [
-        field.name
-        for field in GlobalHoldoutResult._meta.concrete_fields
-        if field.name not in ("id", "subject", "month")
-    ]
+    """Store a result in the place of an earlier one of the same month and groups; there is one of the whole time only."""
+    keys = ("subject", "month", "began_at") if result.month else ("subject", "month")
+    names = [field.name for field in GlobalHoldoutResult._meta.concrete_fields if field.name not in ("id", *keys)]
     GlobalHoldoutResult.objects.update_or_create(
-        subject=result.subject, month=result.month, defaults={name: getattr(result, name) for name in names}
+        **{name: getattr(result, name) for name in keys}, defaults={name: getattr(result, name) for name in names}
     )

@@ -10,17 +10,23 @@ from recommendations.sending.models import GlobalHoldoutChange
 
 
 @dataclass(frozen=True)
-class HoldoutWindow:
-    """A month, or the whole time since began_at if month is None.
-
-    began_at: the start of the first of the consecutive months with the same holdout group. Customers become members at that moment, or
-    when they can be written to for the first time afterwards.
-    """
+class ResultWindow:
+    """A month, or the whole time since began_at if month is None. began_at: since when the groups have been the same."""
 
     month: date | None
     began_at: datetime
     since: datetime
     until: datetime
+
+
+@dataclass(frozen=True)
+class HoldoutWindow(ResultWindow):
+    """A window of the global holdout group.
+
+    began_at: the start of the first of the consecutive months with the same holdout group. Customers become members at that moment, or
+    when they can be written to for the first time afterwards.
+    """
+
     rule: HoldoutRule
 
 

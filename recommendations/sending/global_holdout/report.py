@@ -1,20 +1,26 @@
-"""What marketing caused per month and in total: the effects of the stored results, with intervals that suit how often they are read."""
+"""What marketing or recommendations caused per month and in total, with intervals that suit how often they are read."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from math import ceil
 
+from config.foundation.shop.profile import get_time_zone
 from config.foundation.statistics import ConfidenceInterval
+from recommendations.experiments.models import Experiment
 from recommendations.measurement.comparison import ComparisonVerdict, GroupComparison, compare_groups
 from recommendations.measurement.measures import scale_interval
 from recommendations.measurement.outcomes.counting import WHOLE, CountedOutcomes, GroupOutcomes
 from recommendations.measurement.outcomes.margins import MarginBasis
 from recommendations.measurement.timeline import Timeline
 from recommendations.sending.global_holdout.measuring import StoredGroup, read_group
-from recommendations.sending.global_holdout.members import HOLDOUT, MARKETING
+from recommendations.sending.global_holdout.members import HOLDOUT
+from recommendations.sending.global_holdout.months import find_next_month, start_month
+from recommendations.sending.global_holdout.recommendation_windows import list_holdouts
 from recommendations.sending.models import GlobalHoldoutChange, GlobalHoldoutResult
 
+Subject = GlobalHoldoutResult.Subject
 YEAR = timedelta(days=365)  # the always-valid interval of the whole time is planned for whole years
 MIN_BUYERS = 10  # in each group; with fewer, the interval of a mean is too narrow
 MONTH = timedelta(days=30.44)
@@ -22,17 +28,19 @@ MONTH = timedelta(days=30.44)
 
 @dataclass(frozen=True)
 class HoldoutEffect:
-    """What marketing caused in one month, or in the whole time.
+    """What marketing or recommendations caused in one month, or in the whole time.
 
     Attributes:
         month: None for the whole time. is_running: it has not ended, so its intervals may be looked at every day.
-        comparison: customers with marketing against the holdout group.
-        marketing, holdout: what was counted.
-        cost: the additional revenue of the holdout group if it had got marketing; None if the effect is unknown.
+        is_part: a month in which the groups existed for some days only.
+        comparison: customers with marketing or recommendations against the holdout group.
+        treated, holdout: what was counted.
+        cost: the additional revenue of the holdout group if it had been treated; None if the effect is unknown.
         needed_months, needed_customers: how long it takes with these groups to show a difference of 10%, or how many customers with the same
             share of them held out would have shown it in this time.
     """
 
+    subject: str
     month: date | None
     began_at: datetime
     since: datetime
@@ -40,9 +48,10 @@ class HoldoutEffect:
     measured_at: datetime
     currency: str
     is_running: bool
+    is_part: bool
     verdict: ComparisonVerdict
     comparison: GroupComparison
-    marketing: StoredGroup
+    treated: StoredGroup
     holdout: StoredGroup
     cost: ConfidenceInterval | None
     needed_months: int | None
@@ -72,17 +81,45 @@ class HoldoutReport:
 
 def load_report() -> HoldoutReport:
     """Return the report from the stored results, by two queries."""
-    results = list(GlobalHoldoutResult.objects.filter(subject=GlobalHoldoutResult.Subject.MARKETING))
-    effects = [compute_effect(result) for result in results]
+    effects = [compute_effect(result) for result in GlobalHoldoutResult.objects.filter(subject=Subject.MARKETING)]
     changes = list(GlobalHoldoutChange.objects.all())
     share = changes[-1].share if changes else Decimal(0)
     return HoldoutReport(
         share=share,
         began_at=find_beginning(changes) if share else None,
-        total=next((effect for effect in effects if effect.month is None), None),
-        months=sorted((effect for effect in effects if effect.month), key=lambda effect: effect.since, reverse=True),
+        total=find_total(effects),
+        months=sort_months(effects),
         changes=changes[::-1],
     )
+
+
+@dataclass(frozen=True)
+class RecommendationReport:
+    """The months, latest first, and the whole time of the latest experiment that holds visitors out of recommendations.
+
+    experiment: None if none was ever started. total: None before the first night after the start.
+    """
+
+    experiment: Experiment | None
+    total: HoldoutEffect | None
+    months: list[HoldoutEffect]
+
+
+def load_recommendation_report() -> RecommendationReport:
+    """Return the report from the stored results, by two queries."""
+    experiment = list_holdouts().first()
+    results = list(GlobalHoldoutResult.objects.filter(subject=Subject.RECOMMENDATIONS))
+    effects = [compute_effect(result, experiment=experiment) for result in results]
+    return RecommendationReport(experiment, find_total(effects), sort_months(effects))
+
+
+def find_total(effects: Sequence[HoldoutEffect]) -> HoldoutEffect | None:
+    return next((effect for effect in effects if effect.month is None), None)
+
+
+def sort_months(effects: Sequence[HoldoutEffect]) -> list[HoldoutEffect]:
+    """Return the months, latest first."""
+    return sorted((effect for effect in effects if effect.month), key=lambda effect: effect.since, reverse=True)
 
 
 def find_beginning(changes: list[GlobalHoldoutChange]) -> datetime:
@@ -95,27 +132,19 @@ def find_beginning(changes: list[GlobalHoldoutChange]) -> datetime:
     return beginning
 
 
-def compute_effect(result: GlobalHoldoutResult) -> HoldoutEffect:
+def compute_effect(result: GlobalHoldoutResult, *, experiment: Experiment | None = None) -> HoldoutEffect:
     """Return the effects of a stored result.
 
-    A complete month is read once: the intervals of the adjusted differences. The current month and the whole time are read again and
-    again: always-valid intervals.
+    A complete month is read once: the intervals of the adjusted differences. The current month, one in which the experiment was stopped,
+    and the whole time are read again and again: always-valid intervals.
     """
-    marketing, holdout = read_group(result.groups[MARKETING]), read_group(result.groups[HOLDOUT])
-    is_total = result.month is None
-    is_running = is_total or result.measured_at < result.until
-    timeline = Timeline(
-        started_at=result.since,
-        as_of=min(result.measured_at, result.until),
-        planned_end=plan_end(result) if is_total else result.until,
-        is_final=not is_running,
-        ends=not is_total,
-    )
-    groups = {MARKETING: GroupOutcomes(marketing.moments), HOLDOUT: GroupOutcomes(holdout.moments)}
-    held_out_share = result.shares[HOLDOUT] / (result.shares[HOLDOUT] + result.shares[MARKETING])
+    treated, holdout = read_group(result.groups[result.subject]), read_group(result.groups[HOLDOUT])
+    timeline = build_timeline(result, experiment)
+    groups = {result.subject: GroupOutcomes(treated.moments), HOLDOUT: GroupOutcomes(holdout.moments)}
+    held_out_share = result.shares[HOLDOUT] / (result.shares[HOLDOUT] + result.shares[result.subject])
     comparison = compare_groups(
         CountedOutcomes({WHOLE: groups}, MarginBasis(result.margin_basis)),
-        treated=MARKETING,
+        treated=result.subject,
         control=HOLDOUT,
         holdout_share=held_out_share,
         timeline=timeline,
@@ -126,16 +155,19 @@ def compute_effect(result: GlobalHoldoutResult) -> HoldoutEffect:
     )
     months, customers = compute_needs(comparison, elapsed=timeline.as_of - timeline.started_at)
     return HoldoutEffect(
+        subject=result.subject,
         month=result.month,
         began_at=result.began_at,
         since=result.since,
         until=result.until,
         measured_at=result.measured_at,
         currency=result.currency,
-        is_running=is_running,
+        is_running=is_running(result, experiment),
+        is_part=result.month is not None
+        and (result.since, result.until) != (find_start(result.month), find_end(result.month)),
         verdict=verdict,
         comparison=comparison,
-        marketing=marketing,
+        treated=treated,
         holdout=holdout,
         cost=scale_interval(comparison.revenue.effect, holdout.moments.n)
         if is_readable and comparison.revenue
@@ -145,12 +177,46 @@ def compute_effect(result: GlobalHoldoutResult) -> HoldoutEffect:
     )
 
 
-def plan_end(result: GlobalHoldoutResult) -> datetime:
-    """Return the end of the year of the holdout group in which the result was measured.
+def find_start(month: date) -> datetime:
+    return start_month(month, get_time_zone())
+
+
+def find_end(month: date) -> datetime:
+    return find_start(find_next_month(month))
+
+
+def is_running(result: GlobalHoldoutResult, experiment: Experiment | None) -> bool:
+    """Return whether outcomes are still being added, apart from late orders and returns."""
+    if result.month is None:
+        return experiment is None or experiment.stopped_at is None
+    return result.measured_at < result.until
+
+
+def build_timeline(result: GlobalHoldoutResult, experiment: Experiment | None) -> Timeline:
+    """Return how long a result was planned for; only a complete month is final."""
+    if result.month is None:
+        planned_end = plan_end(result, experiment)
+        is_final = False
+    else:
+        planned_end = find_end(result.month)
+        is_final = planned_end <= min(result.measured_at, result.until)
+    return Timeline(
+        started_at=result.since,
+        as_of=min(result.measured_at, result.until),
+        planned_end=planned_end,
+        is_final=is_final,
+        ends=result.month is not None,
+    )
+
+
+def plan_end(result: GlobalHoldoutResult, experiment: Experiment | None) -> datetime:
+    """Return the planned end of the experiment, or the end of the year of the holdout group in which the result was measured.
 
     The interval is tuned to the planned end and much wider after it. With a new plan each year, the chance that it misses the effect on any
     day of a year stays below 5%.
     """
+    if experiment is not None:
+        return result.since + timedelta(days=experiment.planned_days)
     elapsed = min(result.measured_at, result.until) - result.since
     return result.since + max(ceil(elapsed / YEAR), 1) * YEAR
 

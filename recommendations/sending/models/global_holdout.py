@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 class GlobalHoldoutResult(models.Model):
     """What was counted of a calendar month, or of the whole time since ``began_at`` if ``month`` is empty.
 
+    A month has several results if the groups were replaced in it: one experiment was stopped and the next one started.
     groups: the sums and products of both groups, from which effects and intervals are computed when they are shown. shares: the expected
     shares of both groups among all customers.
     """
@@ -32,9 +33,10 @@ class GlobalHoldoutResult(models.Model):
         verbose_name_plural = _("results of the global holdout group")
         ordering = ["subject", "-month"]
         constraints = [
+            models.UniqueConstraint(fields=["subject", "month", "began_at"], name="sending_holdout_result_once"),
             models.UniqueConstraint(
-                fields=["subject", "month"], nulls_distinct=False, name="sending_holdout_result_once"
-            )
+                fields=["subject"], condition=models.Q(month=None), name="sending_holdout_total_once"
+            ),
         ]
 
     def __str__(self) -> str:

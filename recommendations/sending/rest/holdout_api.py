@@ -1,4 +1,4 @@
-"""REST endpoint of the report about the global holdout group."""
+"""REST endpoints of the reports about what marketing and recommendations cause."""
 
 from typing import Any, ClassVar
 
@@ -9,8 +9,8 @@ from rest_framework.views import APIView
 
 from recommendations.measurement.comparison import GroupFigures
 from recommendations.sending.global_holdout.measuring import StoredGroup
-from recommendations.sending.global_holdout.report import HoldoutEffect, load_report
-from recommendations.sending.rest.holdout_serializers import HoldoutReportSerializer
+from recommendations.sending.global_holdout.report import HoldoutEffect, load_recommendation_report, load_report
+from recommendations.sending.rest.holdout_serializers import HoldoutReportSerializer, RecommendationReportSerializer
 
 MEASURES = ("conversion", "orders", "revenue", "margin")
 
@@ -32,6 +32,25 @@ class HoldoutReportView(APIView):
         return Response(HoldoutReportSerializer(values).data)
 
 
+class RecommendationReportView(APIView):
+    """What recommendations cause, from the experiments that hold visitors out of them. It is measured every night."""
+
+    required_scopes: ClassVar[dict[str, str]] = {"GET": "experiments:read"}
+
+    @extend_schema(
+        operation_id="recommendation_holdout_report", responses=RecommendationReportSerializer, tags=["experiments"]
+    )
+    def get(self, request: Request) -> Response:
+        report = load_recommendation_report()
+        values = {
+            "experiment": report.experiment.key if report.experiment else None,
+            "is_simulated": report.experiment is not None and report.experiment.is_simulated,
+            "total": build_effect(report.total) if report.total else None,
+            "months": [build_effect(effect) for effect in report.months],
+        }
+        return Response(RecommendationReportSerializer(values).data)
+
+
 def build_effect(effect: HoldoutEffect) -> dict[str, Any]:
     """Return the fields of an effect."""
     names = (
@@ -50,7 +69,7 @@ def build_effect(effect: HoldoutEffect) -> dict[str, Any]:
         **{name: getattr(effect, name) for name in names},
         "until": effect.end,
         "sample_ratio_p": comparison.sample_ratio_p,
-        "marketing": build_group(comparison.treated, effect.marketing),
+        effect.subject: build_group(comparison.treated, effect.treated),
         "holdout": build_group(comparison.control, effect.holdout),
         **{name: getattr(comparison, name) if effect.is_readable else None for name in MEASURES},
     }

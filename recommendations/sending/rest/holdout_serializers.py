@@ -1,4 +1,4 @@
-"""Serializers of the report about the global holdout group."""
+"""Serializers of the reports about what marketing and recommendations cause."""
 
 from typing import Any
 
@@ -21,8 +21,18 @@ class HoldoutGroupSerializer(serializers.Serializer[Any]):
     messages = serializers.IntegerField()
 
 
-class HoldoutEffectSerializer(serializers.Serializer[Any]):
-    """What marketing caused in a month, or since began_at if month is null. Effects are null while too few customers ordered."""
+class RecommendationGroupSerializer(serializers.Serializer[Any]):
+    """What a group did; revenue is net of returns."""
+
+    customers = serializers.IntegerField(help_text=_("Customers, and visitors who are not customers yet."))
+    buyers = serializers.IntegerField()
+    orders = serializers.IntegerField()
+    revenue = serializers.FloatField()
+    margin = serializers.FloatField(allow_null=True)
+
+
+class MeasuredEffectSerializer(serializers.Serializer[Any]):
+    """An effect in a month, or since began_at if month is null. Effects are null while too few customers ordered."""
 
     month = serializers.DateField(allow_null=True)
     began_at = serializers.DateTimeField()
@@ -36,14 +46,13 @@ class HoldoutEffectSerializer(serializers.Serializer[Any]):
     sample_ratio_p = serializers.FloatField(
         help_text=_("Below 0.001, customers were not assigned to the groups at random.")
     )
-    marketing = HoldoutGroupSerializer()
-    holdout = HoldoutGroupSerializer()
     conversion = MeasureSerializer(allow_null=True)
     orders = MeasureSerializer(allow_null=True)
     revenue = MeasureSerializer(allow_null=True)
     margin = MeasureSerializer(allow_null=True)
     cost = IntervalSerializer(
-        allow_null=True, help_text=_("Additional revenue that marketing would have earned from the holdout group.")
+        allow_null=True,
+        help_text=_("Additional revenue that the holdout group would have brought without being held out."),
     )
     needed_months = serializers.IntegerField(
         allow_null=True, help_text=_("After how many months a difference of 10% would be shown.")
@@ -51,6 +60,20 @@ class HoldoutEffectSerializer(serializers.Serializer[Any]):
     needed_customers = serializers.IntegerField(
         allow_null=True, help_text=_("With how many customers it would have been shown in the same time.")
     )
+
+
+class HoldoutEffectSerializer(MeasuredEffectSerializer):
+    """What marketing caused."""
+
+    marketing = HoldoutGroupSerializer()
+    holdout = HoldoutGroupSerializer()
+
+
+class RecommendationEffectSerializer(MeasuredEffectSerializer):
+    """What recommendations caused."""
+
+    recommendations = RecommendationGroupSerializer()
+    holdout = RecommendationGroupSerializer()
 
 
 class HoldoutChangeSerializer(serializers.Serializer[Any]):
@@ -67,3 +90,15 @@ class HoldoutReportSerializer(serializers.Serializer[Any]):
     total = HoldoutEffectSerializer(allow_null=True)
     months = HoldoutEffectSerializer(many=True)
     changes = HoldoutChangeSerializer(many=True)
+
+
+class RecommendationReportSerializer(serializers.Serializer[Any]):
+    """What recommendations cause: the months of all experiments, latest first, and the whole time of the latest experiment."""
+
+    experiment = serializers.CharField(
+        allow_null=True,
+        help_text=_("The key of the latest experiment of the kind holdout; null if none was ever started."),
+    )
+    is_simulated = serializers.BooleanField(help_text=_("Its visitors and orders are made up."))
+    total = RecommendationEffectSerializer(allow_null=True)
+    months = RecommendationEffectSerializer(many=True)

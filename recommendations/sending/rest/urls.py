@@ -8,6 +8,7 @@ urlpatterns = [
     path("deliveries/", deliveries_api.DeliveryList.as_view(), name="deliveries"),
     path("deliveries/<int:pk>/", deliveries_api.DeliveryDetail.as_view(), name="delivery"),
     path("global-holdout/", holdout_api.HoldoutReportView.as_view(), name="global-holdout"),
+    path("recommendation-holdout/", holdout_api.RecommendationReportView.as_view(), name="recommendation-holdout"),
     path("suppressions/", suppressions_api.SuppressionEntries.as_view(), name="suppressions"),
     path("suppressions/remove/", suppressions_api.SuppressionRemoval.as_view(), name="suppressions-remove"),
     path("push-subscriptions/", push_api.PushSubscriptions.as_view(), name="push-subscriptions"),

@@ -225,6 +225,16 @@ def test_a_flow_has_the_color_of_its_target_and_leads_to_its_customers() -> None
     assert (link["color"], link["customdata"], link["value"]) == (["#22a06b~flow"], ["/moved"], [7])
 
 
+def test_a_history_without_marks_has_no_axis_for_them() -> None:
+    times = ["2026-01-01", "2026-02-01"]
+    for marks, has_axis in (([], False), (times, True)):
+        spec = build_probability_history(
+            times=times, percentages=[80, 60], name="Active", marks=marks, marks_name="Orders"
+        )
+        axes = {trace.get("yaxis", "y") for trace in spec["traces"]}
+        assert ("yaxis2" in spec["layout"], "y2" in axes, "anchor" in spec["layout"]["xaxis"]) == (has_axis,) * 3
+
+
 def test_a_radar_line_is_closed() -> None:
     trace = EXAMPLES["radar"]["traces"][0]
     assert trace["r"] == [10, 90, 10]

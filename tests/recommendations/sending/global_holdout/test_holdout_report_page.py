@@ -14,7 +14,7 @@ from config.access.grants import Grant
 from recommendations.measurement.comparison import ComparisonVerdict
 from recommendations.measurement.outcomes.columns import OutcomeColumn
 from recommendations.measurement.statistics.moments import GroupMoments, make_moments
-from recommendations.sending.backoffice.holdout_texts import describe_cost, describe_effect
+from recommendations.sending.backoffice.holdout.texts import describe_cost, describe_effect
 from recommendations.sending.global_holdout.measuring import StoredGroup
 from recommendations.sending.global_holdout.report import compute_effect
 from recommendations.sending.models import GlobalHoldoutChange, GlobalHoldoutResult
@@ -128,6 +128,7 @@ def test_the_page_says_how_to_begin_then_when_it_begins_and_then_the_effect(admi
     page = admin_client.get(PAGE).content.decode()
     assert "more revenue since Jul 1, 2026" in page
     assert "+€22,500" in page
+    assert "varied=holdout:" in page
     with translation.override("zh-hans"):
         assert "营销整体效果" in admin_client.get(PAGE, headers={"accept-language": "zh-hans"}).content.decode()
 

@@ -1,4 +1,4 @@
-"""The page about what marketing causes: all customers with marketing against the global holdout group, by month."""
+"""The page about what marketing causes, by comparison with the global holdout group, and what recommendations cause, by month."""
 
 from typing import Any
 
@@ -21,31 +21,35 @@ from recommendations.measurement.comparison import ComparisonVerdict
 from recommendations.measurement.presentation.formats import format_interval
 from recommendations.measurement.presentation.sentences import describe_margin_basis, describe_removed
 from recommendations.measurement.presentation.tables import build_guard, build_measures
-from recommendations.sending.backoffice import holdout_texts
+from recommendations.sending.backoffice.holdout import texts
 from recommendations.sending.backoffice.settings_pages import PERMISSION as CHANGE_SETTINGS
 from recommendations.sending.global_holdout.months import find_next_month
-from recommendations.sending.global_holdout.report import HoldoutEffect, HoldoutReport, load_report
-from recommendations.sending.models import GlobalHoldoutChange
+from recommendations.sending.global_holdout.report import (
+    HoldoutEffect,
+    HoldoutReport,
+    load_recommendation_report,
+    load_report,
+)
+from recommendations.sending.models import GlobalHoldoutChange, GlobalHoldoutResult
 from recommendations.serving.experiments.names import HOLDOUT as RECOMMENDATION_HOLDOUT
 
 VIEW = "campaigns.view_campaign"
-VIEW_EXPERIMENTS = "experiments.view_experiment"
+VIEW_EXPERIMENTS, ADD_EXPERIMENTS = "experiments.view_experiment", "experiments.add_experiment"
 CHART_MONTHS = 24
 KINDS = {
     ComparisonVerdict.INCREASE: "good",
     ComparisonVerdict.DECREASE: "warns",
     ComparisonVerdict.UNEVEN_GROUPS: "warns",
 }
-COLUMNS = (
-    Column(key="month", label=gettext_lazy("Month"), align="text"),
-    Column(key="verdict", label=gettext_lazy("Result"), align="text"),
-    Column(key="revenue", label=gettext_lazy("Additional revenue")),
-    Column(key="interval", label=gettext_lazy("95% interval")),
-    Column(key="per_customer", label=gettext_lazy("Per customer")),
-    Column(key="points", label=gettext_lazy("Difference in points")),
-    Column(key="rate", label=gettext_lazy("Ordered, with marketing")),
-    Column(key="holdout_rate", label=gettext_lazy("Ordered, holdout group")),
-)
+Subject = GlobalHoldoutResult.Subject
+RATE_LABELS: dict[str, Any] = {
+    Subject.MARKETING: gettext_lazy("Ordered, with marketing"),
+    Subject.RECOMMENDATIONS: gettext_lazy("Ordered, with recommendations"),
+}
+TREATED_LABELS: dict[str, Any] = {
+    Subject.MARKETING: gettext_lazy("With marketing"),
+    Subject.RECOMMENDATIONS: gettext_lazy("With recommendations"),
+}
 CHANGE_COLUMNS = (
     Column(key="since", label=gettext_lazy("Since"), align="text"),
     Column(key="share", label=gettext_lazy("Share held out")),
@@ -55,7 +59,7 @@ CHANGE_COLUMNS = (
 @require_safe
 @permission_required(VIEW, raise_exception=True)
 def show_holdout_report(request: HttpRequest) -> HttpResponse:
-    """Show the effect of all marketing by month, and in total."""
+    """Show the effect of all marketing, and that of recommendations, by month and in total."""
     report = load_report()
     total = report.total
     context: dict[str, Any] = {
@@ -63,15 +67,11 @@ def show_holdout_report(request: HttpRequest) -> HttpResponse:
         "settings_url": reverse("sending_settings:show") + "#id_global_holdout_share",
     }
     if total is not None:
-        context |= build_total_context(total) | {
-            "chart": build_chart(report.months),
-            "table": build_month_table(request, report.months),
-        }
+        context["marketing"] = build_section(request, total, report.months)
     elif report.began_at is not None:
         context["first_month"] = describe_first_month(report)
     if request.user.has_perm(VIEW_EXPERIMENTS):
-        context["holdouts"] = list(Experiment.objects.filter(kind=RECOMMENDATION_HOLDOUT).exclude(started_at=None)[:5])
-        context["can_see_experiments"] = True
+        context |= build_recommendation_context(request)
     return render_page(
         request,
         "admin/sending/holdout_report.html",
@@ -82,19 +82,38 @@ def show_holdout_report(request: HttpRequest) -> HttpResponse:
     )
 
 
-def build_total_context(total: HoldoutEffect) -> dict[str, Any]:
-    """Return what is shown of the whole time; without enough orders, no differences."""
+def build_recommendation_context(request: HttpRequest) -> dict[str, Any]:
+    """Return the effect of recommendations and the experiment that it comes from, or how to start such an experiment."""
+    report = load_recommendation_report()
+    context: dict[str, Any] = {"can_see_experiments": True, "holdout_experiment": report.experiment}
+    if report.total is not None:
+        context["recommendations"] = build_section(request, report.total, report.months)
+    if report.experiment is None or report.experiment.status != Experiment.Status.RUNNING:
+        context["draft"] = Experiment.objects.filter(
+            kind=RECOMMENDATION_HOLDOUT, status=Experiment.Status.DRAFT
+        ).first()
+        if request.user.has_perm(ADD_EXPERIMENTS):
+            context["start_url"] = f"{reverse('experiments:new')}?varied={RECOMMENDATION_HOLDOUT}:"
+    return context
+
+
+def build_section(request: HttpRequest, total: HoldoutEffect, months: list[HoldoutEffect]) -> dict[str, Any]:
+    """Return what is shown of one effect: the whole time and its months; without enough orders, no differences."""
     comparison = total.comparison
     return {
-        "headline": holdout_texts.describe_effect(total),
+        "subject": total.subject,
+        "treated_label": TREATED_LABELS[total.subject],
+        "headline": texts.describe_effect(total),
         "kind": KINDS.get(total.verdict, "neutral"),
-        "figures": holdout_texts.build_figures(total),
-        "notes": [holdout_texts.describe_cost(total), holdout_texts.describe_contact(total)],
+        "figures": texts.build_figures(total),
+        "notes": [texts.describe_cost(total), texts.describe_contact(total)],
         "measures": build_measures(comparison, total.currency) if total.is_readable else [],
         "guards": [build_guard(guard) for guard in comparison.guards if guard.treated or guard.control]
         if total.is_readable
         else [],
         "basis": [describe_margin_basis(comparison), describe_removed(comparison)] if total.is_readable else [],
+        "chart": build_chart(months),
+        "table": build_month_table(request, months, total.subject),
     }
 
 
@@ -102,7 +121,7 @@ def describe_first_month(report: HoldoutReport) -> str:
     """Return the first whole month of the holdout group."""
     assert report.began_at is not None
     began = localtime(report.began_at, get_time_zone()).date()
-    return holdout_texts.format_month(find_next_month(began.replace(day=1)))
+    return texts.format_month(find_next_month(began.replace(day=1)))
 
 
 def build_chart(months: list[HoldoutEffect]) -> ChartSpec | None:
@@ -111,9 +130,9 @@ def build_chart(months: list[HoldoutEffect]) -> ChartSpec | None:
     totals = [effect.comparison.revenue.total for effect in readable if effect.comparison.revenue]
     if not totals:
         return None
-    formats = [holdout_texts.format_revenue(effect) for effect in readable]
+    formats = [texts.format_revenue(effect) for effect in readable]
     return build_effect_history(
-        periods=[holdout_texts.format_month(effect.month) for effect in readable if effect.month],
+        periods=[texts.label_month(effect) for effect in readable],
         values=[interval.value for interval in totals],
         low=[interval.low for interval in totals],
         high=[interval.high for interval in totals],
@@ -124,14 +143,23 @@ def build_chart(months: list[HoldoutEffect]) -> ChartSpec | None:
     )
 
 
-def build_month_table(request: HttpRequest, months: list[HoldoutEffect]) -> Table:
+def build_month_table(request: HttpRequest, months: list[HoldoutEffect], subject: str) -> Table:
     return build_table(
         request,
         months,
-        id="months",
+        id=f"{subject}_months",
         label=gettext_lazy("Months"),
-        columns=COLUMNS,
-        format_row=holdout_texts.format_month_row,
+        columns=[
+            Column(key="month", label=gettext_lazy("Month"), align="text"),
+            Column(key="verdict", label=gettext_lazy("Result"), align="text"),
+            Column(key="revenue", label=gettext_lazy("Additional revenue")),
+            Column(key="interval", label=gettext_lazy("95% interval")),
+            Column(key="per_customer", label=gettext_lazy("Per customer")),
+            Column(key="points", label=gettext_lazy("Difference in points")),
+            Column(key="rate", label=RATE_LABELS[subject]),
+            Column(key="holdout_rate", label=gettext_lazy("Ordered, holdout group")),
+        ],
+        format_row=texts.format_month_row,
         page_size=12,
     )
 

@@ -1,7 +1,7 @@
-"""The sentences of the page about what marketing causes."""
+"""The texts of the page about what marketing and recommendations cause."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from babel import dates
@@ -13,15 +13,20 @@ from django.utils.translation import gettext_lazy, ngettext
 from config.foundation.number_formats import (
     format_change,
     format_count,
+    format_day,
     format_full_day,
     format_percent,
     get_reader_locale,
     join_sentences,
 )
+from config.foundation.shop.profile import get_time_zone
 from recommendations.measurement.comparison import ComparisonVerdict, GroupFigures
 from recommendations.measurement.presentation.formats import format_interval, format_points, format_signed_money
-from recommendations.sending.global_holdout.report import HoldoutEffect
+from recommendations.sending.backoffice.holdout.sentences import SENTENCES
+from recommendations.sending.global_holdout.report import HoldoutEffect, find_end
+from recommendations.sending.models import GlobalHoldoutResult
 
+DAY = timedelta(days=1)
 MAX_WRITTEN = 0.01  # of the holdout group; more is worth a sentence
 VERDICTS: dict[ComparisonVerdict, str | Promise] = {
     ComparisonVerdict.NO_HOLDOUT: gettext_lazy("nobody to compare with"),
@@ -44,19 +49,14 @@ def format_revenue(effect: HoldoutEffect) -> Callable[[float], str]:
 
 
 def describe_effect(effect: HoldoutEffect) -> str:
-    """Return the headline: what marketing caused since the holdout group began, in money and with its interval."""
-    revenue = effect.comparison.revenue
+    """Return the headline: what was caused since the holdout group began, in money and with its interval."""
+    sentences, revenue = SENTENCES[effect.subject], effect.comparison.revenue
     if effect.verdict == ComparisonVerdict.NO_HOLDOUT or revenue is None:
-        return _("Nobody can be compared yet: a group has no customers who could be written to.")
+        return str(sentences.nobody)
     if effect.verdict == ComparisonVerdict.UNEVEN_GROUPS:
-        return _(
-            "The group sizes do not match the share of the holdout group, and the mismatch is too large to be random. The difference "
-            "is not the effect of marketing."
-        )
+        return str(sentences.uneven)
     if not effect.is_readable:
-        return _(
-            "There are too few orders to tell what marketing causes: each group needs at least 10 customers who ordered."
-        )
+        return str(sentences.few_orders)
     money = format_revenue(effect)
     values = {
         "start": format_full_day(localtime(effect.since).date()),
@@ -64,33 +64,12 @@ def describe_effect(effect: HoldoutEffect) -> str:
         "interval": format_interval(revenue.total, money),
     }
     if effect.verdict == ComparisonVerdict.INCREASE:
-        return join_sentences(
-            [
-                _("Marketing has caused %(amount)s more revenue since %(start)s (95%% interval %(interval)s).")
-                % values,
-                describe_relative(effect),
-            ]
-        )
+        return join_sentences([str(sentences.increase % values), describe_relative(effect)])
     if effect.verdict == ComparisonVerdict.DECREASE:
-        return _("Marketing has cost %(amount)s of revenue since %(start)s (95%% interval %(interval)s).") % values
+        return str(sentences.decrease % values)
     if effect.verdict == ComparisonVerdict.NO_EFFECT:
-        return (
-            _(
-                "Marketing has had no large effect on revenue since %(start)s: less than 10%% more or less (95%% interval of the additional "
-                "revenue %(interval)s)."
-            )
-            % values
-        )
-    return join_sentences(
-        [
-            _(
-                "Too few customers to tell: since %(start)s, marketing has caused additional revenue of %(interval)s, with 95%% "
-                "confidence."
-            )
-            % values,
-            describe_needs(effect),
-        ]
-    )
+        return str(sentences.no_effect % values)
+    return join_sentences([str(sentences.too_few % values), describe_needs(effect)])
 
 
 def describe_relative(effect: HoldoutEffect) -> str:
@@ -134,21 +113,8 @@ def describe_cost(effect: HoldoutEffect) -> str:
         "interval": format_interval(effect.cost, money),
         "customers": format_count(effect.holdout.moments.n),
     }
-    if effect.cost.low > 0:
-        return (
-            _(
-                "Knowing this has a price: with marketing, the %(customers)s customers of the holdout group would have brought about "
-                "%(amount)s more revenue (95%% interval %(interval)s)."
-            )
-            % values
-        )
-    return (
-        _(
-            "What the holdout group costs is not clear yet: with marketing, its %(customers)s customers would have brought additional "
-            "revenue of %(interval)s, with 95%% confidence."
-        )
-        % values
-    )
+    sentences = SENTENCES[effect.subject]
+    return str((sentences.cost if effect.cost.low > 0 else sentences.unclear_cost) % values)
 
 
 def build_figures(effect: HoldoutEffect) -> list[dict[str, Any]]:
@@ -156,14 +122,14 @@ def build_figures(effect: HoldoutEffect) -> list[dict[str, Any]]:
     comparison = effect.comparison
     figures = [
         {
-            "label": _("Customers with marketing"),
+            "label": str(SENTENCES[effect.subject].group),
             "value": format_count(comparison.treated.customers),
-            "note": describe_written(effect.marketing.written, comparison.treated.customers),
+            "note": describe_written(effect, effect.treated.written, comparison.treated.customers),
         },
         {
             "label": _("Holdout group"),
             "value": format_count(comparison.control.customers),
-            "note": describe_written(effect.holdout.written, comparison.control.customers),
+            "note": describe_written(effect, effect.holdout.written, comparison.control.customers),
         },
     ]
     for label, measure in (
@@ -184,9 +150,9 @@ def build_figures(effect: HoldoutEffect) -> list[dict[str, Any]]:
     return figures
 
 
-def describe_written(written: int, customers: int) -> str:
+def describe_written(effect: HoldoutEffect, written: int, customers: int) -> str:
     """Return how many customers of a group were sent marketing."""
-    if not customers:
+    if not customers or effect.subject != GlobalHoldoutResult.Subject.MARKETING:
         return ""
     return _("%(share)s were sent a message") % {"share": format_percent(written / customers)}
 
@@ -237,7 +203,14 @@ def describe_contact(effect: HoldoutEffect) -> str:
 
 
 def label_month(effect: HoldoutEffect) -> str:
-    """Return the name of a month; the current one is so far."""
+    """Return the name of a month; the current one is so far, and a part of one has its days."""
     assert effect.month is not None
     name = format_month(effect.month)
+    if effect.is_part and not effect.is_running:
+        first, last = (localtime(at, get_time_zone()).date() for at in (effect.since, effect.until))
+        return _("%(month)s, %(first)s to %(last)s") % {
+            "month": name,
+            "first": format_day(first),
+            "last": format_day(last if effect.until < find_end(effect.month) else last - DAY),
+        }
     return _("%(month)s so far") % {"month": name} if effect.is_running else name

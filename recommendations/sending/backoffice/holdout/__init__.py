@@ -1,0 +1,1 @@
+"""The page about what marketing and recommendations cause."""

@@ -1,0 +1,85 @@
+"""The sentences about an effect, of marketing and of recommendations."""
+
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from recommendations.sending.models import GlobalHoldoutResult
+
+
+@dataclass(frozen=True)
+class EffectSentences:
+    """What is said of an effect, with %(start)s, %(amount)s, %(interval)s, %(customers)s; group: the label of those who are treated."""
+
+    group: str | Promise
+    nobody: str | Promise
+    uneven: str | Promise
+    few_orders: str | Promise
+    increase: str | Promise
+    decrease: str | Promise
+    no_effect: str | Promise
+    too_few: str | Promise
+    cost: str | Promise
+    unclear_cost: str | Promise
+
+
+SENTENCES: dict[str, EffectSentences] = {
+    GlobalHoldoutResult.Subject.MARKETING: EffectSentences(
+        group=_("Customers with marketing"),
+        nobody=_("Nobody can be compared yet: a group has no customers who could be written to."),
+        uneven=_(
+            "The group sizes do not match the share of the holdout group, and the mismatch is too large to be random. The difference "
+            "is not the effect of marketing."
+        ),
+        few_orders=_(
+            "There are too few orders to tell what marketing causes: each group needs at least 10 customers who ordered."
+        ),
+        increase=_("Marketing has caused %(amount)s more revenue since %(start)s (95%% interval %(interval)s)."),
+        decrease=_("Marketing has cost %(amount)s of revenue since %(start)s (95%% interval %(interval)s)."),
+        no_effect=_(
+            "Marketing has had no large effect on revenue since %(start)s: less than 10%% more or less (95%% interval of the additional "
+            "revenue %(interval)s)."
+        ),
+        too_few=_(
+            "Too few customers to tell: since %(start)s, marketing has caused additional revenue of %(interval)s, with 95%% confidence."
+        ),
+        cost=_(
+            "Knowing this has a price: with marketing, the %(customers)s customers of the holdout group would have brought about "
+            "%(amount)s more revenue (95%% interval %(interval)s)."
+        ),
+        unclear_cost=_(
+            "What the holdout group costs is not clear yet: with marketing, its %(customers)s customers would have brought additional "
+            "revenue of %(interval)s, with 95%% confidence."
+        ),
+    ),
+    GlobalHoldoutResult.Subject.RECOMMENDATIONS: EffectSentences(
+        group=_("People with recommendations"),
+        nobody=_("Nobody can be compared yet: a group has no customers or visitors."),
+        uneven=_(
+            "The group sizes do not match the shares of the experiment, and the mismatch is too large to be random. The difference is "
+            "not the effect of recommendations."
+        ),
+        few_orders=_(
+            "There are too few orders to tell what recommendations cause: each group needs at least 10 customers who ordered."
+        ),
+        increase=_("Recommendations have caused %(amount)s more revenue since %(start)s (95%% interval %(interval)s)."),
+        decrease=_("Recommendations have cost %(amount)s of revenue since %(start)s (95%% interval %(interval)s)."),
+        no_effect=_(
+            "Recommendations have had no large effect on revenue since %(start)s: less than 10%% more or less (95%% interval of the "
+            "additional revenue %(interval)s)."
+        ),
+        too_few=_(
+            "Too few people to tell: since %(start)s, recommendations have caused additional revenue of %(interval)s, with 95%% "
+            "confidence."
+        ),
+        cost=_(
+            "Knowing this has a price: with recommendations, the %(customers)s people of the holdout group would have brought about "
+            "%(amount)s more revenue (95%% interval %(interval)s)."
+        ),
+        unclear_cost=_(
+            "What the holdout group costs is not clear yet: with recommendations, its %(customers)s people would have brought "
+            "additional revenue of %(interval)s, with 95%% confidence."
+        ),
+    ),
+}

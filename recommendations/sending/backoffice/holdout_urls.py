@@ -1,8 +1,0 @@
-from django.contrib import admin
-from django.urls import path
-
-from recommendations.sending.backoffice import holdout_page
-
-app_name = "holdout_report"
-
-urlpatterns = [path("", admin.site.admin_view(holdout_page.show_holdout_report), name="show")]
