@@ -1,0 +1,185 @@
+"""An analyst builds a question, sees its result and its people, saves them as a segment, and saves the report on a dashboard."""
+
+import json
+from datetime import timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from customers.analytics.backoffice.presets import PRESETS
+from customers.analytics.backoffice.question_pages import QUESTION_PAGES
+from customers.analytics.models import AnalyticsResult, Annotation, Dashboard, ResultStatus, SavedReport
+from customers.analytics.results import compute_result
+from customers.lifecycle.refresh.nightly import refresh_profiles
+from customers.segments.models import Segment
+from tests.customers.events.makers import make_event
+from tests.makers import make_customer, make_order, make_product, make_source
+
+VIEW, CART = "Product Viewed", "Product Added"
+
+
+@pytest.fixture
+def shop(settings: Any, tmp_path: Any, db: None) -> None:
+    """Three people who view a tea; two add it to the cart, one of them orders."""
+    settings.WAREHOUSE_URL = str(tmp_path / "warehouse")
+    now, tea = timezone.now() - timedelta(days=2), make_product("tea")
+    source = make_source()
+    for number, name in enumerate(("ada", "bo", "cy")):
+        customer = make_customer(name)
+        at = now + timedelta(minutes=number)
+        make_event(source, at=at, customer=customer, user_id=name, name=VIEW, properties={"brand": "Acme"})
+        if number < 2:
+            later = at + timedelta(minutes=5)
+            make_event(source, at=later, customer=customer, user_id=name, name=CART, properties={"brand": "Acme"})
+        if number < 1:
+            make_order(customer, products=[tea], at=at + timedelta(hours=1))
+    refresh_profiles(now=timezone.now())
+
+
+def open_result(client: Client, url: str, **headers: str) -> Any:
+    """Return the page after its result was computed."""
+    page = client.get(url, headers=headers, follow=True)
+    for row in AnalyticsResult.objects.filter(status=ResultStatus.QUEUED):
+        compute_result(result_id=row.pk, now=timezone.now())
+    return client.get(url, headers=headers, follow=True)
+
+
+def make_form(**values: str) -> dict[str, str]:
+    return {
+        "built": "1", "range": "28d", "steps.0.event": "m:view", "steps.1.event": "m:cart", "order": "ordered",
+        "window_count": "3", "window_unit": "day", **values,
+    }  # fmt: skip
+
+
+def find_links(page: Any, part: str) -> list[str]:
+    return [
+        link.split('"')[0].replace("&amp;", "&") for link in page.text.split('href="')[1:] if part in link.split('"')[0]
+    ]
+
+
+@pytest.mark.usefixtures("shop")
+def test_from_the_builder_to_the_people_to_a_segment(admin_client: Client) -> None:
+    url = reverse("analytics:funnel")
+    built = admin_client.get(url, make_form())
+    assert built.status_code == 302
+    content = json.loads(parse_qs(urlsplit(built["Location"]).query)["q"][0])
+    assert content["steps"] == [{"meaning": "view", "filters": []}, {"meaning": "cart", "filters": []}]
+    first = admin_client.get(built["Location"])
+    assert "The result is being computed" in first.text
+    page = open_result(admin_client, built["Location"])
+    assert "Of 3 people who reached “Product viewed”, 66.7% (2) got to “Product added to cart”." in page.text
+    assert "computed in" in page.text
+    dropped = next(link for link in find_links(page, "/people/") if "is_dropped" in link)
+    people = admin_client.get(dropped)
+    assert "1 person." in people.text
+    assert "cy" in people.text
+    assert "Now 1 customer matches it" in people.text
+    saved = admin_client.post(dropped, {"name": "Viewers without cart", "kind": "dynamic"}, follow=True)
+    assert "Segment saved with 1 customer." in saved.text
+    assert Segment.objects.get().kind == Segment.Kind.DYNAMIC
+    admin_client.post(dropped, {"name": "The same, fixed", "kind": "static"})
+    fixed = Segment.objects.get(kind=Segment.Kind.STATIC)
+    assert (fixed.size, "as of" in fixed.description) == (1, True)
+
+
+@pytest.mark.usefixtures("shop")
+def test_rows_are_added_and_errors_are_beside_their_fields(admin_client: Client) -> None:
+    url = reverse("analytics:funnel")
+    more = admin_client.get(url, make_form(change="add:steps.0.filters"))
+    assert 'name="steps.0.filters.0.property"' in more.text
+    assert '<option value="brand">' in more.text
+    values = admin_client.get(url, make_form(change="refresh", **{"steps.0.filters.0.property": "brand"}))
+    assert "Acme (3)" in values.text
+    fewer = admin_client.get(url, make_form(change="remove:steps.1"))
+    assert 'name="steps.1.event"' not in fewer.text
+    wrong = admin_client.get(url, make_form(window_count="0", **{"steps.1.event": "", "steps.0.filters.0.op": "gt"}))
+    assert wrong.status_code == 422
+    for text in ("Choose an event.", "Choose a property.", "Enter a value.", "Enter a whole number from 1 to 366."):
+        assert text in wrong.text
+
+
+@pytest.mark.usefixtures("shop")
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+def test_each_question_and_ready_made_report_opens(admin_client: Client, language: str) -> None:
+    headers = {"accept-language": language}
+    for page in QUESTION_PAGES.values():
+        response = open_result(admin_client, reverse(f"analytics:{page.question}"), **headers)
+        assert response.context["shown"].view is not None, response.context["shown"].state.error
+    overview = admin_client.get(reverse("analytics:overview"), headers=headers)
+    urls = [url for _preset, url in overview.context["presets"]]
+    assert len(urls) == len(PRESETS)
+    for url in urls:
+        response = open_result(admin_client, url, **headers)
+        assert response.context["shown"].state.error == ""
+        assert response.context["shown"].view is not None
+    if language != "en":
+        assert "Of 3 people" not in response.text
+
+
+@pytest.mark.usefixtures("shop")
+def test_every_link_of_a_figure_lists_as_many_people_as_the_figure(admin_client: Client) -> None:
+    page = open_result(admin_client, reverse("analytics:trends"))
+    assert "Order completed: 1 in the whole period." in page.text
+    assert "1 person." in admin_client.get(find_links(page, "/people/")[0]).text
+    breakdown = make_form(breakdown="event:brand")
+    page = open_result(admin_client, admin_client.get(reverse("analytics:funnel"), breakdown)["Location"])
+    grouped = [link for link in find_links(page, "/people/") if "group" in link]
+    assert ["3 people." in admin_client.get(grouped[0]).text, "2 people." in admin_client.get(grouped[1]).text] == [
+        True,
+        True,
+    ]
+    page = open_result(admin_client, reverse("analytics:paths"))
+    for link in find_links(page, "/people/"):
+        assert admin_client.get(link).status_code == 200
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_saved_report_on_a_dashboard_and_as_a_file(admin_client: Client) -> None:
+    content = json.dumps(QUESTION_PAGES["trends"].start)
+    saved = admin_client.post(
+        reverse("analytics:save-report", args=["trends"]), {"q": content, "name": "Orders by day"}, follow=True
+    )
+    report = SavedReport.objects.get()
+    assert "Orders by day" in saved.text
+    admin_client.post(reverse("analytics:create-dashboard"), {"name": "Monday"})
+    dashboard = Dashboard.objects.get()
+    admin_client.post(reverse("analytics:change-dashboard", args=[dashboard.pk]), {"report": report.pk})
+    page = admin_client.get(reverse("analytics:dashboard", args=[dashboard.pk]), {"range": "7d"})
+    assert reverse("analytics:report-card", args=[report.pk]) in page.text
+    card = open_result(admin_client, reverse("analytics:report-card", args=[report.pk]) + "?range=7d")
+    assert "Order completed: 1 in the whole period." in card.text
+    admin_client.post(reverse("analytics:add-annotation"), {"day": str(timezone.localdate()), "text": "Sale"})
+    assert Annotation.objects.get().text == "Sale"
+    trends = open_result(admin_client, f"{reverse('analytics:trends')}?report={report.pk}")
+    assert '"text": "Sale"' in trends.text
+    file = admin_client.get(reverse("analytics:csv", args=["trends"]), {"report": report.pk})
+    assert file.text.startswith("series,start,value")
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_computation_is_cancelled_and_started_again(admin_client: Client) -> None:
+    url = reverse("analytics:funnel")
+    shown = admin_client.get(url).context["shown"]
+    action = reverse("analytics:computation", args=["funnel"])
+    values = {"q": shown.query, "result": shown.state.pending_id}
+    page = admin_client.post(action, {**values, "action": "cancel"}, follow=True)
+    assert "The computation was cancelled." in page.text
+    page = admin_client.post(action, {**values, "action": "again"}, follow=True)
+    assert "The result is being computed" in page.text
+
+
+@pytest.mark.usefixtures("shop")
+@pytest.mark.parametrize(
+    "query",
+    [
+        "q=[]", "q={", 'q={"steps":1}', 'q={"range":"x"}', 'q={"since":"0001-01-01","until":"0001-01-02"}',
+        'q={"steps":[{"name":"\\u0000"},{}]}', 'q={"window_seconds":NaN}', "report=99999999999", "built=1&steps=1&change=add:steps.0",
+        "built=1&steps.0.filters=x&steps.1.filters.0=y&range=custom&since=x",
+    ],
+)  # fmt: skip
+def test_an_address_that_is_not_valid_is_no_error_of_the_server(admin_client: Client, query: str) -> None:
+    assert admin_client.get(f"{reverse('analytics:funnel')}?{query}").status_code in (200, 404, 422)
