@@ -66,7 +66,7 @@ def show_question(request: HttpRequest, question: str) -> HttpResponse:
         return render_page(
             request, "admin/analytics/result.html", title=page.label, partial="admin/analytics/result.html", shown=shown
         )
-    options = {name: content[name] for name in ("range", "measure") if name in content}
+    options: dict[str, Any] = {name: content[name] for name in ("range", "measure") if name in content}
     draft = fill_draft(page.form, {**dump_parameters(parameters), **options})
     return render_question(request, page, draft, errors, shown=shown, report=report)
 

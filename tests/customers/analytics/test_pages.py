@@ -14,10 +14,9 @@ from customers.analytics.backoffice.presets import PRESETS
 from customers.analytics.backoffice.question_pages import QUESTION_PAGES
 from customers.analytics.models import AnalyticsResult, Annotation, Dashboard, ResultStatus, SavedReport
 from customers.analytics.results import compute_result
-from customers.lifecycle.refresh.nightly import refresh_profiles
 from customers.segments.models import Segment
 from tests.customers.events.makers import make_event
-from tests.makers import make_customer, make_order, make_product, make_source
+from tests.makers import make_customer, make_order, make_product, make_profile, make_source
 
 VIEW, CART = "Product Viewed", "Product Added"
 
@@ -30,19 +29,19 @@ def shop(settings: Any, tmp_path: Any, db: None) -> None:
     source = make_source()
     for number, name in enumerate(("ada", "bo", "cy")):
         customer = make_customer(name)
+        make_profile(customer)
         at = now + timedelta(minutes=number)
-        make_event(source, at=at, customer=customer, user_id=name, name=VIEW, properties={"brand": "Acme"})
+        make_event(source, at=at, user_id=name, name=VIEW, properties={"brand": "Acme"})
         if number < 2:
             later = at + timedelta(minutes=5)
-            make_event(source, at=later, customer=customer, user_id=name, name=CART, properties={"brand": "Acme"})
+            make_event(source, at=later, user_id=name, name=CART, properties={"brand": "Acme"})
         if number < 1:
-            make_order(customer, products=[tea], at=at + timedelta(hours=1))
-    refresh_profiles(now=timezone.now())
+            make_order(customer, products=[tea], placed_at=at + timedelta(hours=1))
 
 
 def open_result(client: Client, url: str, **headers: str) -> Any:
     """Return the page after its result was computed."""
-    page = client.get(url, headers=headers, follow=True)
+    client.get(url, headers=headers, follow=True)
     for row in AnalyticsResult.objects.filter(status=ResultStatus.QUEUED):
         compute_result(result_id=row.pk, now=timezone.now())
     return client.get(url, headers=headers, follow=True)
