@@ -8,8 +8,8 @@ from django.utils.translation import gettext as _
 
 SEARCH_PARAMETERS = ("q", "term", "query")  # of lists, of selection lists, and of pages
 MAX_SEARCH_LENGTH, MAX_VALUE_LENGTH = 200, 2_000
-# a link may carry a whole condition, the filters of the list to return to, or the page to open after the log-in
-LONG_PARAMETERS = frozenset({"condition", "_changelist_filters", "next"})
+# a link may carry a whole condition or question, the filters of the list to return to, or the page to open after the log-in
+LONG_PARAMETERS = frozenset({"ask", "condition", "_changelist_filters", "next"})
 
 type Handler = Callable[[HttpRequest], HttpResponseBase]
 

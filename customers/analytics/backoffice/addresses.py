@@ -13,7 +13,8 @@ from config.foundation.json_nesting import load_json
 from customers.analytics.expressions.parameters import ParameterError
 
 DEFAULT_RANGE = "90d"
-MAX_LENGTH = 20_000
+# of an address with a question, which browsers and servers limit
+MAX_LENGTH = 5_000
 HASH_LENGTH = 32
 # what a page shows of a result, and by which name its days go: no parameters of the question
 VIEW_OPTIONS = ("range", "measure")
@@ -53,7 +54,8 @@ def resolve_days(content: Mapping[str, Any], *, today: date) -> dict[str, Any]:
     preset = content.get("range") or DEFAULT_RANGE
     if not isinstance(preset, str) or preset not in PRESETS:
         raise ParameterError("range", f"{preset!r} is not valid; valid: {', '.join(PRESETS)}.")
-    days = PRESETS[preset][1](today + timedelta(days=1))  # today is part of it
+    # today is part of the period, but does not end the month
+    days = PRESETS[preset][1](today if preset == "last_month" else today + timedelta(days=1))
     return parameters | {"since": days.first.isoformat(), "until": days.last.isoformat()}
 
 
@@ -68,7 +70,7 @@ def check_year(name: str, day: Any) -> None:
 
 
 def make_question_url(question: str, parameters: Mapping[str, Any], **more: str) -> str:
-    return f"{reverse(f'analytics:{question}')}?{urlencode({'q': format_json(parameters), **more})}"
+    return f"{reverse(f'analytics:{question}')}?{urlencode({'ask': format_json(parameters), **more})}"
 
 
 def make_people_url(question: str, key: str, selection: Mapping[str, Any], *, as_of: datetime) -> str:
@@ -77,5 +79,5 @@ def make_people_url(question: str, key: str, selection: Mapping[str, Any], *, as
     Args:
         key: the hash of the parameters, which would make a chart's hundreds of links too long.
     """
-    values = {"k": key[:HASH_LENGTH], "s": format_json(selection), "at": as_of.isoformat(timespec="seconds")}
+    values = {"k": key[:HASH_LENGTH], "s": format_json(selection), "at": as_of.isoformat()}
     return f"{reverse('analytics:people', args=[question])}?{urlencode(values)}"

@@ -100,4 +100,4 @@ def label_step(name: str | None, *, is_event: bool, with_personal: bool) -> str:
         return _("Other steps")
     if name == GOAL_NAME:
         return _("Goal")
-    return label_name(name) if is_event else mask_text(name, with_personal=with_personal)
+    return mask_text(label_name(name) if is_event else name, with_personal=with_personal)

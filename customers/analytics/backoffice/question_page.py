@@ -18,10 +18,10 @@ from customers.analytics.backoffice.access import (
     DELETE_REPORT,
     check_permissions,
 )
-from customers.analytics.backoffice.addresses import make_question_url, parse_json
-from customers.analytics.backoffice.builder import BuilderMaker
-from customers.analytics.backoffice.drafts import Draft, FieldErrors, change_rows, read_draft
-from customers.analytics.backoffice.question_forms import build_parameters, fill_draft
+from customers.analytics.backoffice.addresses import MAX_LENGTH, format_json, make_question_url, parse_json
+from customers.analytics.backoffice.building.builder import BuilderMaker
+from customers.analytics.backoffice.building.drafts import Draft, FieldErrors, change_rows, read_draft
+from customers.analytics.backoffice.building.question_forms import build_parameters, fill_draft
 from customers.analytics.backoffice.question_pages import QUESTION_PAGES, QuestionPage
 from customers.analytics.backoffice.shown_results import ShownResult, read_parameters, show_result
 from customers.analytics.expressions.parameters import ParameterError, dump_parameters
@@ -74,7 +74,7 @@ def show_question(request: HttpRequest, question: str) -> HttpResponse:
 def find_report(request: HttpRequest, question: str) -> SavedReport | None:
     """Return the saved report of the URL. Raises Http404."""
     number = request.GET.get("report", "")
-    if "q" in request.GET or not number.isdecimal() or len(number) > 9:
+    if "ask" in request.GET or not number.isdecimal() or len(number) > 9:
         return None
     return get_object_or_404(SavedReport, pk=int(number), question=question)
 
@@ -83,11 +83,13 @@ def read_content(request: HttpRequest, page: QuestionPage, report: SavedReport |
     """Return the parameters in the URL, those of the saved report, or those with which the page opens. Raises ParameterError."""
     if report is not None:
         return dict(report.parameters)
-    return parse_json(request.GET["q"], "q") if request.GET.get("q") else dict(page.start)
+    return parse_json(request.GET["ask"], "ask") if request.GET.get("ask") else dict(page.start)
 
 
 def check_content(page: QuestionPage, content: dict[str, Any], errors: FieldErrors) -> None:
     """Check what the fields alone do not show, and add it to the errors."""
+    if len(format_json(content)) > MAX_LENGTH:
+        errors.add("", _("This question is too long for an address. Remove some conditions."))
     try:
         read_parameters(page.question, content, now=timezone.now())
     except ParameterError as error:
@@ -118,7 +120,7 @@ def render_question(
         shown=shown,
         report=report,
         query="" if shown is None else shown.url.partition("?")[2],
-        q="" if shown is None else shown.query,
+        ask="" if shown is None else shown.query,
         measured_template=f"admin/analytics/measured/{page.question}.html",
         may_save=request.user.has_perm(ADD_REPORT),
         may_delete=request.user.has_perm(DELETE_REPORT),
@@ -136,7 +138,7 @@ def change_computation(request: HttpRequest, question: str) -> HttpResponse:
     page, now = get_page(question), timezone.now()
     number = request.POST.get("result", "")
     try:
-        content = parse_json(request.POST.get("q", ""), "q")
+        content = parse_json(request.POST.get("ask", ""), "ask")
         if request.POST.get("action") == "cancel" and number.isdecimal() and len(number) < 19:
             cancel_result(result_id=int(number), now=now)
         elif request.POST.get("action") == "again":

@@ -7,7 +7,7 @@ from typing import Any
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from customers.analytics.backoffice.question_forms import FORMS, QuestionForm
+from customers.analytics.backoffice.building.question_forms import FORMS, QuestionForm
 from customers.analytics.backoffice.results.funnel import list_funnel_rows, show_funnel
 from customers.analytics.backoffice.results.paths import list_path_rows, show_paths
 from customers.analytics.backoffice.results.retention import list_retention_rows, show_retention

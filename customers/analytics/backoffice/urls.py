@@ -5,8 +5,10 @@ from functools import partial, update_wrapper
 from django.contrib import admin
 from django.urls import URLPattern, path
 
-from customers.analytics.backoffice import overview_page, people_page, question_page, report_actions
+from customers.analytics.backoffice import question_page
+from customers.analytics.backoffice.people import people_page
 from customers.analytics.backoffice.question_pages import QUESTION_PAGES
+from customers.analytics.backoffice.reports import actions, overview_page
 
 wrap = admin.site.admin_view
 
@@ -21,16 +23,16 @@ app_name = "analytics"
 urlpatterns = [
     path("", wrap(overview_page.show_overview), name="overview"),
     *(make_question_path(page.question, page.tab) for page in QUESTION_PAGES.values()),
-    path("dashboards/new/", wrap(report_actions.create_dashboard), name="create-dashboard"),
+    path("dashboards/new/", wrap(actions.create_dashboard), name="create-dashboard"),
     path("dashboards/<int:pk>/", wrap(overview_page.show_dashboard), name="dashboard"),
-    path("dashboards/<int:pk>/change/", wrap(report_actions.change_dashboard), name="change-dashboard"),
-    path("dashboards/<int:pk>/delete/", wrap(report_actions.delete_dashboard), name="delete-dashboard"),
+    path("dashboards/<int:pk>/change/", wrap(actions.change_dashboard), name="change-dashboard"),
+    path("dashboards/<int:pk>/delete/", wrap(actions.delete_dashboard), name="delete-dashboard"),
     path("reports/<int:pk>/card/", wrap(overview_page.show_report_card), name="report-card"),
-    path("reports/<int:pk>/delete/", wrap(report_actions.delete_report), name="delete-report"),
-    path("annotations/new/", wrap(report_actions.add_annotation), name="add-annotation"),
-    path("annotations/<int:pk>/delete/", wrap(report_actions.delete_annotation), name="delete-annotation"),
+    path("reports/<int:pk>/delete/", wrap(actions.delete_report), name="delete-report"),
+    path("annotations/new/", wrap(actions.add_annotation), name="add-annotation"),
+    path("annotations/<int:pk>/delete/", wrap(actions.delete_annotation), name="delete-annotation"),
     path("questions/<slug:question>/people/", wrap(people_page.show_people), name="people"),
-    path("questions/<slug:question>/save/", wrap(report_actions.save_report), name="save-report"),
+    path("questions/<slug:question>/save/", wrap(actions.save_report), name="save-report"),
     path("questions/<slug:question>/computation/", wrap(question_page.change_computation), name="computation"),
     path("questions/<slug:question>/export.csv", wrap(question_page.download_csv), name="csv"),
 ]

@@ -10,11 +10,13 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from customers.analytics.backoffice.presets import PRESETS
+from customers.analytics.backoffice.reports.presets import PRESETS
 from customers.analytics.backoffice.question_pages import QUESTION_PAGES
 from customers.analytics.models import AnalyticsResult, Annotation, Dashboard, ResultStatus, SavedReport
 from customers.analytics.results import compute_result
+from customers.segments.event_counts.recounting import recount_all
 from customers.segments.models import Segment
+from customers.warehouse.export import export_warehouse
 from tests.customers.events.makers import make_event
 from tests.makers import make_customer, make_order, make_product, make_profile, make_source
 
@@ -37,6 +39,8 @@ def shop(settings: Any, tmp_path: Any, db: None) -> None:
             make_event(source, at=later, user_id=name, name=CART, properties={"brand": "Acme"})
         if number < 1:
             make_order(customer, products=[tea], placed_at=at + timedelta(hours=1))
+    export_warehouse(started_at=timezone.now())
+    recount_all()
 
 
 def open_result(client: Client, url: str, **headers: str) -> Any:
@@ -65,7 +69,7 @@ def test_from_the_builder_to_the_people_to_a_segment(admin_client: Client) -> No
     url = reverse("analytics:funnel")
     built = admin_client.get(url, make_form())
     assert built.status_code == 302
-    content = json.loads(parse_qs(urlsplit(built["Location"]).query)["q"][0])
+    content = json.loads(parse_qs(urlsplit(built["Location"]).query)["ask"][0])
     assert content["steps"] == [{"meaning": "view", "filters": []}, {"meaning": "cart", "filters": []}]
     first = admin_client.get(built["Location"])
     assert "The result is being computed" in first.text
@@ -76,7 +80,7 @@ def test_from_the_builder_to_the_people_to_a_segment(admin_client: Client) -> No
     people = admin_client.get(dropped)
     assert "1 person." in people.text
     assert "cy" in people.text
-    assert "Now 1 customer matches it" in people.text
+    assert "Now 1 customer matches it." in people.text
     saved = admin_client.post(dropped, {"name": "Viewers without cart", "kind": "dynamic"}, follow=True)
     assert "Segment saved with 1 customer." in saved.text
     assert Segment.objects.get().kind == Segment.Kind.DYNAMIC
@@ -140,7 +144,7 @@ def test_every_link_of_a_figure_lists_as_many_people_as_the_figure(admin_client:
 def test_a_saved_report_on_a_dashboard_and_as_a_file(admin_client: Client) -> None:
     content = json.dumps(QUESTION_PAGES["trends"].start)
     saved = admin_client.post(
-        reverse("analytics:save-report", args=["trends"]), {"q": content, "name": "Orders by day"}, follow=True
+        reverse("analytics:save-report", args=["trends"]), {"ask": content, "name": "Orders by day"}, follow=True
     )
     report = SavedReport.objects.get()
     assert "Orders by day" in saved.text
@@ -164,7 +168,7 @@ def test_a_computation_is_cancelled_and_started_again(admin_client: Client) -> N
     url = reverse("analytics:funnel")
     shown = admin_client.get(url).context["shown"]
     action = reverse("analytics:computation", args=["funnel"])
-    values = {"q": shown.query, "result": shown.state.pending_id}
+    values = {"ask": shown.query, "result": shown.state.pending_id}
     page = admin_client.post(action, {**values, "action": "cancel"}, follow=True)
     assert "The computation was cancelled." in page.text
     page = admin_client.post(action, {**values, "action": "again"}, follow=True)
@@ -175,8 +179,8 @@ def test_a_computation_is_cancelled_and_started_again(admin_client: Client) -> N
 @pytest.mark.parametrize(
     "query",
     [
-        "q=[]", "q={", 'q={"steps":1}', 'q={"range":"x"}', 'q={"since":"0001-01-01","until":"0001-01-02"}',
-        'q={"steps":[{"name":"\\u0000"},{}]}', 'q={"window_seconds":NaN}', "report=99999999999", "built=1&steps=1&change=add:steps.0",
+        "ask=[]", "ask={", 'ask={"steps":1}', 'ask={"range":"x"}', 'ask={"since":"0001-01-01","until":"0001-01-02"}',
+        'ask={"steps":[{"name":"\\u0000"},{}]}', 'ask={"window_seconds":NaN}', "report=99999999999", "built=1&steps=1&change=add:steps.0",
         "built=1&steps.0.filters=x&steps.1.filters.0=y&range=custom&since=x",
     ],
 )  # fmt: skip

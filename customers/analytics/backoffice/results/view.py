@@ -11,6 +11,7 @@ from config.foundation.charts import ChartSpec
 from customers.analytics.backoffice.addresses import make_people_url
 from customers.analytics.expressions.breakdowns import GroupKey
 from customers.analytics.expressions.parameters import hash_parameters
+from customers.identity.personal_data.masking import is_personal_id
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,9 @@ class ResultContext:
     def link(self, selection: Mapping[str, Any], people: float | None = 1) -> str:
         """Return the URL of the people of a figure; none for a figure without people."""
         if not people or not self.may_list:
+            return ""
+        group = selection.get("group") or {}
+        if not self.with_personal and is_personal_id(group.get("label") or ""):
             return ""
         return make_people_url(self.question, self.key, selection, as_of=self.as_of)
 

@@ -63,7 +63,7 @@ def read_event_counts() -> EventCounts:
     return get_figures(f"analytics.events.{days.until}", EventCounts, count)
 
 
-def list_event_options(counts: EventCounts, *, with_any: bool) -> list[OptionGroup]:
+def list_event_options(counts: EventCounts, *, with_personal: bool) -> list[OptionGroup]:
     """Return the events to choose from: meanings, then names as sources sent them, the most frequent first."""
     meanings: dict[str, int] = {"purchase": counts.orders}
     for event in counts.events:
@@ -74,9 +74,10 @@ def list_event_options(counts: EventCounts, *, with_any: bool) -> list[OptionGro
     names = [
         (f"{NAME}{event.name}", f"{name_with_label(event.name)} ({format_count(event.events)})")
         for event in counts.events
+        if with_personal or not is_personal_id(event.name)
     ]
     return [
-        OptionGroup(_("Common events"), [*([(ANY, _("Any event"))] if with_any else []), *options]),
+        OptionGroup(_("Common events"), [(ANY, _("Any event")), *options]),
         *([OptionGroup(_("As the source names them"), names)] if names else []),
     ]
 

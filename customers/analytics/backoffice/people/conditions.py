@@ -42,8 +42,8 @@ def find_field(match: EventMatch) -> str | None:
 
 def limit_days(since: date, until: date, *, today: date) -> Condition:
     """Return the days of a condition: the last days if the period lasts until today, else two dates."""
-    if since <= today <= until:
-        return {"within_days": (today - since).days + 1}
+    if since < today <= until:
+        return {"within_days": (today - since).days}
     return {"between": [since.isoformat(), until.isoformat()]}
 
 

@@ -17,8 +17,8 @@ from config.foundation.backoffice.tables import Cell, Column, build_table
 from config.foundation.number_formats import format_count, format_moment
 from customers.analytics.backoffice.access import ADD_SEGMENT, VIEW_CUSTOMERS, check_permissions
 from customers.analytics.backoffice.addresses import HASH_LENGTH, make_question_url, parse_json
-from customers.analytics.backoffice.figure_names import name_figure
-from customers.analytics.backoffice.people_conditions import build_condition
+from customers.analytics.backoffice.people.figure_names import name_figure
+from customers.analytics.backoffice.people.conditions import build_condition
 from customers.analytics.backoffice.question_page import get_page
 from customers.analytics.expressions.parameters import ParameterError, dump_parameters, parse_parameters
 from customers.analytics.models import AnalyticsResult

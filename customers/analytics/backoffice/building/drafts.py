@@ -7,7 +7,7 @@ from typing import Any
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
-from customers.analytics.backoffice.vocabulary_choices import ANY, MEANING, NAME
+from customers.analytics.backoffice.building.vocabulary_choices import ANY, MEANING, NAME
 from customers.analytics.expressions.matching import (
     MAX_FILTERS,
     MAX_TEXT,
@@ -23,7 +23,7 @@ type Draft = dict[str, Any]
 
 MAX_PARTS, MAX_ROWS = 5, 50
 WITHOUT_VALUE = ("is_set", "is_not_set")
-NO_NAMES = ("q", "change", "csrfmiddlewaretoken")
+NO_NAMES = ("ask", "change", "csrfmiddlewaretoken")
 
 
 @dataclass

@@ -7,8 +7,8 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from config.foundation.backoffice.date_range import PRESETS
-from customers.analytics.backoffice import question_forms, vocabulary_choices
-from customers.analytics.backoffice.drafts import (
+from customers.analytics.backoffice.building import question_forms, vocabulary_choices
+from customers.analytics.backoffice.building.drafts import (
     WITHOUT_VALUE,
     Draft,
     FieldErrors,
@@ -19,7 +19,7 @@ from customers.analytics.backoffice.drafts import (
 )
 from customers.analytics.backoffice.event_texts import OPERATOR_LABELS
 from customers.analytics.backoffice.question_pages import QuestionPage
-from customers.analytics.backoffice.vocabulary_choices import EventCounts, OptionGroup
+from customers.analytics.backoffice.building.vocabulary_choices import EventCounts, OptionGroup
 from customers.analytics.expressions.formulas import LETTERS
 from customers.analytics.expressions.matching import EventMatch
 from customers.analytics.questions.trends import PROPERTY_MEASURES
@@ -128,7 +128,7 @@ class BuilderMaker:
 
     def make_event(self, row: Draft, name: str, number: int | None, *, is_optional: bool = False) -> EventRow:
         prefix = name if number is None else f"{name}.{number}"
-        groups = vocabulary_choices.list_event_options(self.counts, with_any=True)
+        groups = vocabulary_choices.list_event_options(self.counts, with_personal=self.with_personal)
         value, match = get_text(row, "event"), match_event(row)
         empty = _("Any event") if name in ("start", "anchor") else _("None") if is_optional else _("Choose an event")
         event_row = EventRow(

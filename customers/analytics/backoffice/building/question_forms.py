@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from config.foundation.backoffice.date_range import MAX_YEAR, MIN_YEAR, PRESETS
 from customers.analytics.backoffice.addresses import DEFAULT_RANGE
-from customers.analytics.backoffice.drafts import (
+from customers.analytics.backoffice.building.drafts import (
     Draft,
     FieldErrors,
     draft_event,

@@ -20,7 +20,7 @@ from customers.analytics.backoffice.access import (
     check_permissions,
 )
 from customers.analytics.backoffice.addresses import make_question_url, parse_json
-from customers.analytics.backoffice.overview_page import make_report_url
+from customers.analytics.backoffice.reports.overview_page import make_report_url
 from customers.analytics.backoffice.question_page import get_page
 from customers.analytics.backoffice.shown_results import read_parameters
 from customers.analytics.expressions.parameters import ParameterError
@@ -64,7 +64,7 @@ def save_report(request: HttpRequest, question: str) -> HttpResponse:
     check_permissions(request, ADD_REPORT)
     page = get_page(question)
     try:
-        content = parse_json(request.POST.get("q", ""), "q")
+        content = parse_json(request.POST.get("ask", ""), "ask")
         read_parameters(page.question, content, now=timezone.now())
     except ParameterError as error:
         return HttpResponse(str(error), status=400, content_type="text/plain; charset=utf-8")
@@ -142,7 +142,7 @@ def delete_annotation(request: HttpRequest, pk: int) -> HttpResponse:
 def return_to_trends(request: HttpRequest) -> HttpResponse:
     """Return to the trend from which the annotation was changed."""
     try:
-        url = make_question_url("trends", parse_json(request.POST.get("q", ""), "q"))
+        url = make_question_url("trends", parse_json(request.POST.get("ask", ""), "ask"))
     except ParameterError:
         url = reverse("analytics:trends")
     return HttpResponseRedirect(url)
