@@ -6,3 +6,11 @@ class AnalyticsConfig(AppConfig):
     name = "customers.analytics"
     label = "analytics"
     verbose_name = _("Analytics")
+
+    def ready(self) -> None:
+        from auditlog.registry import auditlog
+
+        from customers.analytics.models import Annotation, Dashboard, SavedReport
+
+        for model in (SavedReport, Dashboard, Annotation):
+            auditlog.register(model)

@@ -30,6 +30,8 @@ from customers.analytics.results import cancel_result
 from customers.identity.personal_data.masking import may_see_personal
 
 RESULT_ID = "analytics-result"
+# fields of parameters that have a place for their error; others are shown above the form
+SHOWN_ERRORS = ("segment", "breakdown", "formula", "order", "steps", "series", "exclusions", "periods", "levels", "top", "rolling")
 
 
 def get_page(question: str) -> QuestionPage:
@@ -93,10 +95,8 @@ def check_content(page: QuestionPage, content: dict[str, Any], errors: FieldErro
     try:
         read_parameters(page.question, content, now=timezone.now())
     except ParameterError as error:
-        errors.add(
-            error.field if "." not in error.field else "",
-            _("This is not valid: %(reason)s") % {"reason": error.problem},
-        )
+        name = error.field if error.field in SHOWN_ERRORS else ""
+        errors.add(name, _("This is not valid: %(reason)s") % {"reason": error.problem})
 
 
 def render_question(

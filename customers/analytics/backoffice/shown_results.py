@@ -20,7 +20,7 @@ from customers.analytics.results import ResultState, get_result
 from customers.identity.personal_data.masking import may_see_personal
 from customers.lifecycle.facts.amounts import get_amount_currency
 
-POLL_FIRST, POLL_AGAIN = "600ms", "4s"
+POLL_FIRST, POLL_AGAIN = "1s", "4s"
 MAX_MARKS = 200
 
 

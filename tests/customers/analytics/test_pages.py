@@ -3,9 +3,10 @@
 import json
 from datetime import timedelta
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
+from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -21,6 +22,7 @@ from tests.customers.events.makers import make_event
 from tests.makers import make_customer, make_order, make_product, make_profile, make_source
 
 VIEW, CART = "Product Viewed", "Product Added"
+CY = "cy@shop.example"  # an ID that is personal
 
 
 @pytest.fixture
@@ -29,11 +31,11 @@ def shop(settings: Any, tmp_path: Any, db: None) -> None:
     settings.WAREHOUSE_URL = str(tmp_path / "warehouse")
     now, tea = timezone.now() - timedelta(days=2), make_product("tea")
     source = make_source()
-    for number, name in enumerate(("ada", "bo", "cy")):
+    for number, name in enumerate(("ada", "bo", CY)):
         customer = make_customer(name)
         make_profile(customer)
         at = now + timedelta(minutes=number)
-        make_event(source, at=at, user_id=name, name=VIEW, properties={"brand": "Acme"})
+        make_event(source, at=at, user_id=name, name=VIEW, properties={"brand": "Acme", "query": name})
         if number < 2:
             later = at + timedelta(minutes=5)
             make_event(source, at=later, user_id=name, name=CART, properties={"brand": "Acme"})
@@ -79,7 +81,7 @@ def test_from_the_builder_to_the_people_to_a_segment(admin_client: Client) -> No
     dropped = next(link for link in find_links(page, "/people/") if "is_dropped" in link)
     people = admin_client.get(dropped)
     assert "1 person." in people.text
-    assert "cy" in people.text
+    assert CY in people.text
     assert "Now 1 customer matches it." in people.text
     saved = admin_client.post(dropped, {"name": "Viewers without cart", "kind": "dynamic"}, follow=True)
     assert "Segment saved with 1 customer." in saved.text
@@ -186,3 +188,21 @@ def test_a_computation_is_cancelled_and_started_again(admin_client: Client) -> N
 )  # fmt: skip
 def test_an_address_that_is_not_valid_is_no_error_of_the_server(admin_client: Client, query: str) -> None:
     assert admin_client.get(f"{reverse('analytics:funnel')}?{query}").status_code in (200, 404, 422)
+
+
+@pytest.mark.usefixtures("shop")
+def test_an_analyst_sees_no_personal_data(client: Client, settings: Any) -> None:
+    settings.TWO_FACTOR_REQUIRED = False
+    analyst = User.objects.create_user("analyst", is_staff=True)
+    analyst.groups.add(Group.objects.get(name="Analyst"))
+    client.force_login(analyst)
+    url = reverse("analytics:funnel")
+    split = open_result(client, client.get(url, make_form(breakdown="event:query"))["Location"])
+    choices = client.get(url, make_form(change="refresh", **{"steps.0.filters.0.property": "query"}))
+    people = client.get(next(link for link in find_links(split, "/people/") if "is_dropped" in link))
+    file = client.get(reverse("analytics:csv", args=["funnel"]), {"ask": split.context["shown"].query})
+    assert "ada (1)" in choices.text
+    assert "1 person." in people.text
+    for page in (split, choices, people, file):
+        assert CY not in unquote(page.text)
+    assert "as a segment" not in people.text, "an analyst makes no segments"

@@ -19,7 +19,7 @@ from customers.analytics.backoffice.building.drafts import (
 )
 from customers.analytics.backoffice.event_texts import OPERATOR_LABELS
 from customers.analytics.backoffice.question_pages import QuestionPage
-from customers.analytics.backoffice.building.vocabulary_choices import EventCounts, OptionGroup
+from customers.analytics.backoffice.building.vocabulary_choices import ANY, EventCounts, OptionGroup
 from customers.analytics.expressions.formulas import LETTERS
 from customers.analytics.expressions.matching import EventMatch
 from customers.analytics.questions.trends import PROPERTY_MEASURES
@@ -28,7 +28,7 @@ type Options = list[tuple[str, str, bool]]
 
 
 @dataclass
-class Choice:
+class SelectField:
     """A list to choose from: groups of value, text and whether it is selected."""
 
     name: str
@@ -42,8 +42,8 @@ class FilterRow:
     """A condition on a property; ``values``: those that exist, as value and text."""
 
     prefix: str
-    property: Choice
-    op: Choice
+    property: SelectField
+    op: SelectField
     value: str
     has_value: bool
     values: list[tuple[str, str]]
@@ -51,16 +51,16 @@ class FilterRow:
 
 
 @dataclass
-class EventRow:
+class EventFields:
     """An event with its conditions."""
 
     prefix: str
     title: str
-    event: Choice
+    event: SelectField
     filters: list[FilterRow]
     remove: str = ""
-    measure: Choice | None = None
-    property: Choice | None = None
+    measure: SelectField | None = None
+    property: SelectField | None = None
 
 
 @dataclass
@@ -68,9 +68,9 @@ class Builder:
     """The fields of a question's page."""
 
     question: str
-    rows: dict[str, list[EventRow]] = field(default_factory=dict)
-    events: dict[str, EventRow] = field(default_factory=dict)
-    choices: dict[str, Choice] = field(default_factory=dict)
+    rows: dict[str, list[EventFields]] = field(default_factory=dict)
+    events: dict[str, EventFields] = field(default_factory=dict)
+    choices: dict[str, SelectField] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
 
@@ -86,7 +86,7 @@ class Builder:
 
 def make_choice(
     name: str, value: str, groups: Sequence[OptionGroup], error: str = "", *, empty: str | None = None
-) -> Choice:
+) -> SelectField:
     """Return a list with the value selected; a value that is not in it is added, as an old report may have one."""
     known = {option for group in groups for option, _text in group.options}
     shown: list[tuple[str, Options]] = [
@@ -95,10 +95,10 @@ def make_choice(
     first: Options = [] if empty is None else [("", empty, not value)]
     if value and value not in known:
         first.append((value, value.partition(":")[2] or value, True))
-    return Choice(name, value, [*([("", first)] if first else []), *shown], error)
+    return SelectField(name, value, [*([("", first)] if first else []), *shown], error)
 
 
-def make_plain_choice(draft: Draft, name: str, choices: Mapping[str, Any], default: str, error: str = "") -> Choice:
+def make_plain_choice(draft: Draft, name: str, choices: Mapping[str, Any], default: str, error: str = "") -> SelectField:
     value = get_text(draft, name, default)
     options = [(key, str(label)) for key, label in choices.items()]
     return make_choice(name, value if value in choices else default, [OptionGroup("", options)], error)
@@ -112,6 +112,7 @@ class BuilderMaker:
         self.with_personal = with_personal
         self.counts: EventCounts = vocabulary_choices.read_event_counts()
         self.segments = vocabulary_choices.list_segments()
+        self.properties: dict[EventMatch, list[tuple[str, str]]] = {}
 
     def make(self) -> Builder:
         """Return the builder."""
@@ -126,12 +127,13 @@ class BuilderMaker:
         builder.texts = {name: value for name, value in self.draft.items() if isinstance(value, str)}
         return builder
 
-    def make_event(self, row: Draft, name: str, number: int | None, *, is_optional: bool = False) -> EventRow:
+    def make_event(self, row: Draft, name: str, number: int | None, *, is_optional: bool = False) -> EventFields:
         prefix = name if number is None else f"{name}.{number}"
-        groups = vocabulary_choices.list_event_options(self.counts, with_personal=self.with_personal)
-        value, match = get_text(row, "event"), match_event(row)
-        empty = _("Any event") if name in ("start", "anchor") else _("None") if is_optional else _("Choose an event")
-        event_row = EventRow(
+        is_any = name in ("start", "anchor")
+        value, match = get_text(row, "event") or (ANY if is_any else ""), match_event(row)
+        groups = vocabulary_choices.list_event_options(self.counts, with_personal=self.with_personal, value=value)
+        empty = None if is_any else _("None") if is_optional else _("Choose an event")
+        event_row = EventFields(
             prefix=prefix,
             title="" if number is None else LETTERS[number] if name == "series" else str(number + 1),
             event=make_choice(f"{prefix}.event", value, groups, self.errors.get(f"{prefix}.event", ""), empty=empty),
@@ -145,7 +147,7 @@ class BuilderMaker:
             self.add_measure(event_row, row, prefix, match)
         return event_row
 
-    def add_measure(self, event_row: EventRow, row: Draft, prefix: str, match: EventMatch) -> None:
+    def add_measure(self, event_row: EventFields, row: Draft, prefix: str, match: EventMatch) -> None:
         event_row.measure = make_plain_choice(row, "measure", question_forms.MEASURES, "events")
         event_row.measure.name = f"{prefix}.measure"
         if event_row.measure.value in PROPERTY_MEASURES:
@@ -157,9 +159,15 @@ class BuilderMaker:
                 self.errors.get(f"{prefix}.property", ""),
             )
 
+    def list_properties(self, match: EventMatch) -> list[tuple[str, str]]:
+        """Return the properties of an event, read once per page."""
+        if match not in self.properties:
+            self.properties[match] = vocabulary_choices.list_property_options(match)
+        return self.properties[match]
+
     def make_filter(self, condition: Draft, prefix: str, match: EventMatch) -> FilterRow:
         name, op = get_text(condition, "property"), get_text(condition, "op", "eq")
-        properties = OptionGroup("", vocabulary_choices.list_property_options([match]))
+        properties = OptionGroup("", self.list_properties(match))
         has_value = op not in WITHOUT_VALUE
         is_known = bool(name) and "'" not in name and has_value
         values = (
@@ -183,7 +191,7 @@ class BuilderMaker:
             error=self.errors.get(f"{prefix}.value", ""),
         )
 
-    def make_choices(self) -> dict[str, Choice]:
+    def make_choices(self) -> dict[str, SelectField]:
         """Return the lists of the question and those that all questions share."""
         draft, errors = self.draft, self.errors
         ranges = {key: label for key, (label, _make) in PRESETS.items()} | {question_forms.CUSTOM: _("Custom")}
@@ -199,9 +207,8 @@ class BuilderMaker:
         }
         if self.page.form.has_breakdown:
             first = [match_event(row) for name in ("steps", "series") for row in get_rows(draft, name)[:1]]
-            options = vocabulary_choices.list_breakdown_options(
-                vocabulary_choices.list_property_options(first), self.segments
-            )
+            properties = self.list_properties(first[0]) if first else []
+            options = vocabulary_choices.list_breakdown_options(properties, self.segments)
             value, error = get_text(draft, "breakdown"), errors.get("breakdown", "")
             choices["breakdown"] = make_choice("breakdown", value, options, error, empty=_("No breakdown"))
         lists: dict[str, tuple[tuple[str, Mapping[str, Any], str], ...]] = {
@@ -218,9 +225,9 @@ class BuilderMaker:
             choices[name] = make_plain_choice(draft, name, options_by_key, default, errors.get(name, ""))
         if self.page.question == "paths":
             anchor = match_event(get_row(draft, "anchor"))
-            properties = OptionGroup("", vocabulary_choices.list_property_options([anchor]))
+            named = OptionGroup("", self.list_properties(anchor))
             choices["label"] = make_choice(
-                "label", get_text(draft, "label"), [properties], errors.get("label", ""), empty=_("The event's name")
+                "label", get_text(draft, "label"), [named], errors.get("label", ""), empty=_("The event's name")
             )
         return choices
 

@@ -24,6 +24,7 @@ from customers.analytics.vocabulary import (
     list_properties,
     list_values,
 )
+from customers.events.event_taxonomy import Meaning
 from customers.identity.personal_data.masking import is_personal_id
 from customers.segments.models import Segment
 
@@ -63,12 +64,15 @@ def read_event_counts() -> EventCounts:
     return get_figures(f"analytics.events.{days.until}", EventCounts, count)
 
 
-def list_event_options(counts: EventCounts, *, with_personal: bool) -> list[OptionGroup]:
+def list_event_options(counts: EventCounts, *, with_personal: bool, value: str = "") -> list[OptionGroup]:
     """Return the events to choose from: meanings, then names as sources sent them, the most frequent first."""
     meanings: dict[str, int] = {"purchase": counts.orders}
     for event in counts.events:
         if event.meaning and event.meaning != "purchase":
             meanings[event.meaning] = meanings.get(event.meaning, 0) + event.events
+    selected = value.removeprefix(MEANING)
+    if value.startswith(MEANING) and selected in Meaning:
+        meanings.setdefault(selected, 0)
     common = sorted(meanings.items(), key=lambda item: -item[1])
     options = [(f"{MEANING}{key}", f"{label_meaning(key)} ({format_count(count)})") for key, count in common]
     names = [
@@ -87,13 +91,9 @@ def name_with_label(name: str) -> str:
     return name if label == name else f"{name} – {label}"
 
 
-def list_property_options(events: Sequence[EventMatch]) -> list[tuple[str, str]]:
-    """Return the properties of events, the most frequent first."""
-    found: dict[str, int] = {}
-    for event in dict.fromkeys(events):
-        for choice in read_properties(event):
-            found[choice.name] = max(found.get(choice.name, 0), choice.events)
-    return [(name, label_property(name)) for name in sorted(found, key=lambda name: (-found[name], name))]
+def list_property_options(event: EventMatch) -> list[tuple[str, str]]:
+    """Return the properties of an event, the most frequent first."""
+    return [(choice.name, label_property(choice.name)) for choice in read_properties(event)]
 
 
 def list_number_options(events: Sequence[EventMatch]) -> list[tuple[str, str]]:

@@ -52,7 +52,7 @@ class SavePeopleForm(forms.Form):
 
 
 @dataclass(frozen=True)
-class Figure:
+class SelectedFigure:
     """A figure of a result whose people are asked for."""
 
     question: str
@@ -66,7 +66,7 @@ class Figure:
         )
 
 
-def read_figure(request: HttpRequest, question: str, *, now: datetime) -> Figure:
+def read_figure(request: HttpRequest, question: str, *, now: datetime) -> SelectedFigure:
     """Return the figure of the URL. Raises ParameterError."""
     kind, key = get_question(question), request.GET.get("k", "")
     if len(key) != HASH_LENGTH or not key.isalnum():
@@ -80,7 +80,7 @@ def read_figure(request: HttpRequest, question: str, *, now: datetime) -> Figure
         as_of = datetime.fromisoformat(request.GET.get("at", ""))
     except ValueError:
         as_of = now
-    return Figure(question, parameters, selection, min(as_of, now) if as_of.tzinfo and as_of.year > 1970 else now)
+    return SelectedFigure(question, parameters, selection, min(as_of, now) if as_of.tzinfo and as_of.year > 1970 else now)
 
 
 def show_people(request: HttpRequest, question: str) -> HttpResponse:
@@ -162,7 +162,7 @@ def format_person(pk: int, row: CustomerRow | None) -> dict[str, Any]:
 
 
 def save_people(
-    request: HttpRequest, form: SavePeopleForm, figure: Figure, title: str, condition: Any, now: datetime
+    request: HttpRequest, form: SavePeopleForm, figure: SelectedFigure, title: str, condition: Any, now: datetime
 ) -> HttpResponse | None:
     """Save the segment and open it; None if the form has an error."""
     check_permissions(request, VIEW_CUSTOMERS, ADD_SEGMENT)

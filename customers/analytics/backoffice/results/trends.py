@@ -57,7 +57,7 @@ def name_line(line: TrendLine, context: ResultContext) -> str:
     if line.group is None or context.parameters.breakdown is None:
         return name
     group = label_group(line.group, context.parameters.breakdown, with_personal=context.with_personal)
-    return group if len({*LETTERS[: len(context.parameters.series)]}) == 1 else f"{name}, {group}"
+    return group if len(context.parameters.series) == 1 else f"{name}, {group}"
 
 
 def describe_trends(result: TrendResult, context: ResultContext) -> str:
