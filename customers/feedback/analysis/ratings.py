@@ -65,8 +65,8 @@ def measure_ratings(period: DayRange) -> Ratings:
     contradicting = unanswered = 0
     rows = reviews.values_list("rating").annotate(
         count=Count("*"),
-        contradicting=Count("*", filter=Q(contradicts=True)),
-        unanswered=Count("*", filter=Q(rating__lte=2, reply="")),
+        contradicting=Count("pk", filter=Q(contradicts=True)),
+        unanswered=Count("pk", filter=Q(rating__lte=2, reply="")),
     )
     for rating, count, against, waiting in rows:
         counts[rating] = count

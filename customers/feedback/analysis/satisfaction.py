@@ -63,7 +63,7 @@ def compute_nps(promoters: int, detractors: int, answers: int, *, level: float =
     """Return 100·(p₊ − p₋) with a normal interval whose shares are adjusted by Agresti and Min.
 
     σ² = (p₊ + p₋ − (p₊ − p₋)²) / n of a trinomial, with 3/4 answer added to each of promoters and detractors and 3/2 to the rest, which
-    keeps the interval honest for few answers and one-sided ones. Source: Rocks, Interval estimation for the net promoter score, The
+    keeps the interval honest for few answers and one-sided ones; it is widened to contain the value. Source: Rocks, Interval estimation for the net promoter score, The
     American Statistician 2016, after Agresti & Min 2005. The interval is cut at ±100.
     """
     if not answers:
@@ -73,7 +73,8 @@ def compute_nps(promoters: int, detractors: int, answers: int, *, level: float =
     center = plus - minus
     margin = NormalDist().inv_cdf((1 + level) / 2) * math.sqrt((plus + minus - center**2) / n)
     value = 100 * (promoters - detractors) / answers
-    return Estimate(answers, value, max(100 * (center - margin), -100.0), min(100 * (center + margin), 100.0))
+    low, high = max(100 * (center - margin), -100.0), min(100 * (center + margin), 100.0)
+    return Estimate(answers, value, min(low, value), max(high, value))
 
 
 def compute_csat(satisfied: int, answers: int) -> Estimate:

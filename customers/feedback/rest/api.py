@@ -128,7 +128,8 @@ class SurveyLinks(APIView):
         if user_id := values.get("user_id"):
             customer_id = find_customers_by_user_id(user_ids=[user_id]).get(user_id)
             if customer_id is None:
-                raise ValidationError({"user_id": _("Unknown customer %(value)s.") % {"value": repr(user_id)}})
+                problem = _("Unknown customer %(value)s.") % {"value": repr(user_id)}
+                raise ValidationError({"user_id": problem}, code="does_not_exist")
         expires_at = timezone.now() + timedelta(days=values["valid_days"])
         url = make_survey_link(
             kind=values["kind"],
@@ -144,6 +145,7 @@ class FeedbackSummary(APIView):
     """Ratings, NPS and CSAT of a period."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "feedback:read"}
+    checks_parameters = True
 
     @extend_schema(operation_id="feedback_summary", parameters=[PeriodSerializer], responses=FeedbackSummarySerializer)
     def get(self, request: Request) -> Response:
@@ -166,6 +168,7 @@ class WorstProducts(APIView):
     """The products that are reviewed worst in a period, with the words that are typical of their bad reviews."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "feedback:read"}
+    checks_parameters = True
 
     @extend_schema(
         operation_id="feedback_worst_products", parameters=[PeriodSerializer], responses=WorstProductsSerializer

@@ -172,7 +172,7 @@ class SurveyLinkSerializer(serializers.Serializer):
     expires_at = serializers.DateTimeField()
 
 
-class PeriodSerializer(serializers.Serializer):
+class PeriodSerializer(KnownFieldsMixin, serializers.Serializer):
     """The days of a report, both included."""
 
     since = serializers.DateField(required=False, help_text=_("Defaults to 89 days before until."))
