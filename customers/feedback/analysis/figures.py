@@ -12,7 +12,7 @@ from customers.feedback.analysis.products import RatedProduct, list_worst_produc
 from customers.feedback.analysis.ratings import Ratings, WeekRatings, list_weeks, measure_ratings
 from customers.feedback.analysis.repeat_orders import RepeatOrderEffect, measure_repeat_orders
 from customers.feedback.analysis.satisfaction import Satisfaction, measure_satisfaction
-from customers.feedback.analysis.topics import list_topics
+from customers.feedback.analysis.topics import count_phrases, list_topics
 from customers.feedback.phrases.log_odds import DistinctivePhrase
 
 TREND_DAYS = 26 * 7
@@ -44,14 +44,14 @@ def get_feedback_figures(period: DayRange) -> FeedbackFigures:
     trend = DayRange(min(period.first, period.last - DAY * (TREND_DAYS - 1)), period.last)
 
     def count() -> FeedbackFigures:
-        now = timezone.now()
+        now, everything = timezone.now(), count_phrases(period)
         return FeedbackFigures(
             as_of=now,
             ratings=measure_ratings(period),
             satisfaction=measure_satisfaction(period),
             weeks=list_weeks(trend),
-            complaints=list_topics(period, Q(rating__lte=2)),
-            praise=list_topics(period, Q(rating=5)),
+            complaints=list_topics(period, Q(rating__lte=2), everything),
+            praise=list_topics(period, Q(rating=5), everything),
             effect=measure_repeat_orders(as_of=now),
         )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from django.db import connection
 
 from config.foundation.backoffice.date_range import DayRange
-from customers.feedback.analysis.topics import PhraseGroup, count_phrases, find_phrases
+from customers.feedback.analysis.topics import count_phrases, find_phrases
 from customers.feedback.models import Review
 from customers.feedback.phrases.log_odds import DistinctivePhrase
 
@@ -95,6 +95,4 @@ def explain_ratings(
     reviews: Sequence[tuple[int, str]], everything: Mapping[str, Counter[str]], *, limit: int = 3
 ) -> tuple[DistinctivePhrase, ...]:
     """Return the phrases that distinguish reviews from all of the shop."""
-    group = PhraseGroup()
-    group.add(text for _id, text in reviews)
-    return tuple(find_phrases(group, everything, limit=limit))
+    return tuple(find_phrases((text for _id, text in reviews), everything, limit=limit))

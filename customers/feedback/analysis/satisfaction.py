@@ -63,8 +63,8 @@ def compute_nps(promoters: int, detractors: int, answers: int, *, level: float =
     """Return 100·(p₊ − p₋) with a normal interval whose shares are adjusted by Agresti and Min.
 
     σ² = (p₊ + p₋ − (p₊ − p₋)²) / n of a trinomial, with 3/4 answer added to each of promoters and detractors and 3/2 to the rest, which
-    keeps the interval honest for few answers and one-sided ones; it is widened to contain the value. Source: Rocks, Interval estimation for the net promoter score, The
-    American Statistician 2016, after Agresti & Min 2005. The interval is cut at ±100.
+    keeps the interval honest for few answers and one-sided ones. It is widened to contain the value and cut at ±100. Source: Rocks,
+    Interval estimation for the net promoter score, The American Statistician 2016, after Agresti & Min 2005.
     """
     if not answers:
         return Estimate(0, None, None, None)
