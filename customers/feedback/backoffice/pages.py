@@ -8,6 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.timezone import localdate
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -221,7 +222,7 @@ def show_product(request: HttpRequest, pk: int) -> HttpResponse:
         "admin/feedback/product.html",
         title=product.title,
         verdict=describe_ratings(ratings, ()),
-        as_of=None,
+        as_of=timezone.now(),
         dates=choice,
         distribution=build_distribution_chart(ratings, period) if ratings.count else None,
         complaints=build_phrases_table(

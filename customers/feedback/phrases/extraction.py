@@ -1,4 +1,4 @@
-"""Extracts the phrases of a text: 1–3 words of English, 2–6 characters of Chinese, within a clause."""
+"""Extracts the phrases of a text: 1–5 words of English, 2–6 characters of Chinese, within a clause."""
 
 import re
 from collections import Counter
@@ -12,12 +12,12 @@ WORDS = re.compile(r"[a-z0-9]+(?:'[a-z]+)*")
 HAN_RUNS = re.compile("[\u3400-\u9fff]+")
 MAX_COMPLETED = 12
 SAME_NEIGHBOR = 0.7
-ENGLISH_SIZES, CHINESE_SIZES = (1, 2, 3), (2, 3, 4, 5, 6)
+ENGLISH_SIZES, CHINESE_SIZES = (1, 2, 3, 4, 5), (2, 3, 4, 5, 6)
 
 # No phrase begins or ends with these words, and none consists of them.
 ENGLISH_STOPWORDS = frozenset(
     WORDS.findall(
-        "a about after again all also am an and any are as at be because been before being but by can could did do does down each even "
+        "a about after again all also am an and any are as at be because been before being but by can could did do does each even "
         "for from get got had has have he her here his how i i'd i'll i'm i've if in into is it it's its just like me more most much my "
         "of off on once one only or other our out over own really she so some such than that that's the their them then there these "
         "they this those to too under until up us very was we were what when where which while who why will with would you your"

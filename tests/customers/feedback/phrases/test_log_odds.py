@@ -27,8 +27,7 @@ def count_phrases(texts: list[str], language: Language) -> Counter[str]:
 
 def test_english_phrases_begin_and_end_with_words_that_mean_something():
     phrases = extract_phrases("The lid does not close, and it LEAKS.", Language.ENGLISH)
-    assert "lid does not close" not in phrases
-    assert {"lid", "close", "not close", "leaks"} <= phrases
+    assert {"lid", "close", "not close", "lid does not close", "leaks"} <= phrases
     assert not any(phrase.startswith("the ") or phrase.endswith(" not") for phrase in phrases)
     assert "close leaks" not in phrases
 
