@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from django.db import connection
 
@@ -59,15 +60,21 @@ class RatedProduct:
 
 def list_worst_products(period: DayRange, *, limit: int = MAX_PRODUCTS) -> list[RatedProduct]:
     """Return the products with at least three reviews in a period, the worst first, with reasons."""
-    values = {"start": period.start, "end": period.end, "prior": PRIOR_REVIEWS, "least": MIN_REVIEWS, "limit": limit}
+    values: dict[str, Any] = {
+        "start": period.start,
+        "end": period.end,
+        "prior": PRIOR_REVIEWS,
+        "least": MIN_REVIEWS,
+        "limit": limit,
+    }
     with connection.cursor() as cursor:
         cursor.execute(WORST_PRODUCTS, values)
         rows = cursor.fetchall()
     bad = list_bad_reviews([row[0] for row in rows], period)
     everything = count_phrases(period)
     return [
-        RatedProduct(
-            *row,
+        replace(
+            RatedProduct(*row),
             reasons=explain_ratings(bad.get(row[0], []), everything),
             examples=tuple(review_id for review_id, _text in bad.get(row[0], [])[:MAX_EXAMPLES]),
         )

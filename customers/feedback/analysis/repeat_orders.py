@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection
 
@@ -79,7 +80,7 @@ class RepeatOrderEffect:
 def measure_repeat_orders(*, as_of: datetime) -> RepeatOrderEffect:
     """Return the effect for the reviews of a year whose 30 days are over."""
     horizon = timedelta(days=HORIZON_DAYS)
-    values = {
+    values: dict[str, Any] = {
         "start": as_of - horizon - WINDOW,
         "end": as_of - horizon,
         "horizon": horizon,

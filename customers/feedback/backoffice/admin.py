@@ -30,6 +30,7 @@ class MaskedTextsAdmin(AuditedReads, ModelAdmin):
     """
 
     text_fields: ClassVar[tuple[str, ...]]
+    shown_fields: ClassVar[dict[str, str]] = {}  # field → what shows it
 
     def get_list_display(self, request: HttpRequest) -> list[str]:
         names = [str(name) for name in super().get_list_display(request)]
@@ -42,7 +43,7 @@ class MaskedTextsAdmin(AuditedReads, ModelAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         hidden = self.list_hidden_fields(request, obj)
         fields = [field.name for field in self.opts.fields if field.editable and not field.auto_created]
-        return [f"masked_{name}" if name in hidden else name for name in fields]
+        return [f"masked_{name}" if name in hidden else self.shown_fields.get(name, name) for name in fields]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         hidden = self.list_hidden_fields(request, obj)
@@ -74,6 +75,7 @@ class AnsweredFilter(admin.SimpleListFilter):
 class ReviewAdmin(MaskedTextsAdmin):
     list_per_page = 50
     text_fields = ("title", "body", "reply")
+    shown_fields: ClassVar[dict[str, str]] = {"sentiment": "rounded_sentiment"}
     actions = ("publish", "hide")
     list_display = (
         "written_at",
@@ -81,7 +83,7 @@ class ReviewAdmin(MaskedTextsAdmin):
         "masked_summary",
         "product",
         "customer",
-        "sentiment",
+        "rounded_sentiment",
         "contradicts",
         "is_published",
         "has_reply",
@@ -101,13 +103,18 @@ class ReviewAdmin(MaskedTextsAdmin):
     date_hierarchy = "written_at"
     autocomplete_fields = ("product",)
     raw_id_fields = ("customer",)
-    readonly_fields = ("sentiment", "contradicts", "replied_at")
+    readonly_fields = ("rounded_sentiment", "contradicts", "replied_at")
+    ordering = ("-written_at", "-id")
     show_full_result_count = False
     list_filter_submit = True
 
     @display(description=_("rating"), ordering="rating")
     def stars(self, review: Review) -> str:
         return "★" * review.rating + "☆" * (5 - review.rating)
+
+    @display(description=_("sentiment"), ordering="sentiment")
+    def rounded_sentiment(self, review: Review) -> str:
+        return "–" if review.sentiment is None else f"{review.sentiment:+.2f}".replace("-", "−")
 
     @display(description=_("review"))
     def summary(self, review: Review) -> str:
