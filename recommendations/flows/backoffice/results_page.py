@@ -56,15 +56,15 @@ def show_results(request: HttpRequest, flow_id: int) -> HttpResponse:
         form=form,
         may_change=request.user.has_perm(CHANGE) and flow.status not in (Flow.Status.ENDING, Flow.Status.ENDED),
         is_counting=results is None,
-        **(build_context(results, currency) if results else {}),
+        **(build_context(flow, results, currency) if results else {}),
     )
 
 
-def build_context(results: FlowResults, currency: str) -> dict[str, Any]:
+def build_context(flow: Flow, results: FlowResults, currency: str) -> dict[str, Any]:
     comparison = results.comparison
     goal = str(LABELS_BY_MEANING[Meaning(results.goal)])
     return {
-        **build_comparison_context(comparison, currency),
+        **build_comparison_context(comparison, currency, recommended=results.recommended, days=flow.attribution_days),
         "conversion_text": describe_conversion(comparison, goal),
         "has_results": comparison.treated.customers + comparison.control.customers > 0,
     }
