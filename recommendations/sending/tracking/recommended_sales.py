@@ -52,7 +52,8 @@ def count_recommended_sales(
     deliveries: SQL that selects id, customer_id, sent_at and choices of deliveries; ``as_of`` and ``window`` are reserved parameters.
     """
     statement = COUNT.format(deliveries=deliveries, kept=KEPT_SHARE.format(currency=build_amount_currency()))
+    values: dict[str, Any] = {**parameters, "window": window, "as_of": as_of}
     with connection.cursor() as cursor:
-        cursor.execute(statement, {**parameters, "window": window, "as_of": as_of})
+        cursor.execute(statement, values)
         customers, clicked, orders, revenue = cursor.fetchone()
     return RecommendedSales(customers, clicked, orders, float(revenue))
