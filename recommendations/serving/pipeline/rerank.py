@@ -9,6 +9,7 @@ from recommendations.engine.placements import BUY_AGAIN, CART, CATEGORIES, FOR_Y
 from recommendations.engine.variety.kernels import spread_purchased
 from recommendations.serving.pipeline.candidates import find_candidates
 from recommendations.serving.pipeline.context import Candidates, RecommendationContext
+from recommendations.serving.pipeline.fallback import apply_fallback
 from recommendations.serving.pipeline.ordering import (
     POOL_SIZE,
     RandomOrder,
@@ -22,6 +23,11 @@ from recommendations.serving.state.model import NO_ROWS
 
 FILLED_PLACEMENTS = (FOR_YOU, CART)  # for the visitor rather than for one product, so that popular products fit too
 FIXED_ORDER_PLACEMENTS = (RECENTLY_VIEWED, CATEGORIES)
+
+
+def rank_candidates(context: RecommendationContext) -> Candidates:
+    """Return the candidates of the requested placement, or of its fallback, in the order in which they are shown."""
+    return rerank(context, apply_fallback(context, find_candidates(context, context.request.scenario)))
 
 
 def rerank(context: RecommendationContext, candidates: Candidates) -> Candidates:

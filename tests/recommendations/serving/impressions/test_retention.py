@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from config.foundation.database.partitions import ensure_partitions, list_partitions
+from recommendations.experiments.methods.registry import measure_experiment
 from recommendations.experiments.models import Experiment, ExperimentExposure
-from recommendations.experiments.results import measure_experiment
 from recommendations.serving.impressions.retention import (
     IMPRESSION_PARTITIONS,
     forget_experiment_units,

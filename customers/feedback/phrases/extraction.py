@@ -1,0 +1,56 @@
+"""Extracts the phrases of a text: 1–3 words of English, 2–6 characters of Chinese, within a clause."""
+
+import re
+
+from customers.feedback.sentiment.features import normalize_text
+from customers.feedback.sentiment.languages import Language
+
+CLAUSES = re.compile(r"[^\w'\s]+|\n")
+WORDS = re.compile(r"[a-z0-9]+(?:'[a-z]+)*")
+HAN_RUNS = re.compile("[\u3400-\u9fff]+")
+ENGLISH_SIZES, CHINESE_SIZES = (1, 2, 3), (2, 3, 4, 5, 6)
+
+# No phrase begins or ends with these words, and none consists of them.
+ENGLISH_STOPWORDS = frozenset(
+    WORDS.findall(
+        "a about after again all also am an and any are as at be because been before being but by can could did do does down each even "
+        "for from get got had has have he her here his how i i'd i'll i'm i've if in into is it it's its just like me more most much my "
+        "of off on once one only or other our out over own really she so some such than that that's the their them then there these "
+        "they this those to too under until up us very was we were what when where which while who why will with would you your"
+    )
+)
+# These begin a phrase, but do not end it.
+ENGLISH_NEGATIONS = frozenset(
+    WORDS.findall("no not never nothing don't didn't doesn't isn't wasn't won't can't couldn't")
+)
+CHINESE_EDGES = frozenset("的了是我你他她它也就都在和与又还把被给对着过吗呢吧啊呀哦这那个们有很")
+
+
+def extract_phrases(text: str, language: Language) -> set[str]:
+    """Return the distinct phrases of a text."""
+    normalized = normalize_text(text)
+    if language == Language.CHINESE:
+        return {
+            run[start : start + size]
+            for run in HAN_RUNS.findall(normalized)
+            for size in CHINESE_SIZES
+            for start in range(len(run) - size + 1)
+            if run[start] not in CHINESE_EDGES and run[start + size - 1] not in CHINESE_EDGES
+        }
+    phrases: set[str] = set()
+    for clause in CLAUSES.split(normalized):
+        words = WORDS.findall(clause)
+        for size in ENGLISH_SIZES:
+            for start in range(len(words) - size + 1):
+                first, last = words[start], words[start + size - 1]
+                if first in ENGLISH_STOPWORDS or last in ENGLISH_STOPWORDS | ENGLISH_NEGATIONS or len(last) < 2:
+                    continue
+                phrases.add(" ".join(words[start : start + size]))
+    return phrases
+
+
+def is_part(phrase: str, other: str) -> bool:
+    """Return whether a phrase is a part of a longer one; parts of English phrases are whole words."""
+    if len(phrase) >= len(other):
+        return False
+    return f" {phrase} " in f" {other} " if phrase.isascii() else phrase in other
