@@ -19,7 +19,7 @@ from recommendations.serving.state.product_index import ProductCard
 POPULAR = "popular"
 
 
-class ChosenProducts(NamedTuple):
+class ChosenRow(NamedTuple):
     """The products of a row. recommendation_id: of the response they come from; "" for the products of the event."""
 
     cards: list[ProductCard]
@@ -66,11 +66,11 @@ def choose(
 
 def choose_products(
     row: MessageProductRow, recipient: Recipient, *, now: datetime, exclude: list[str] | None = None
-) -> ChosenProducts:
+) -> ChosenRow:
     """Return the products of a row for one recipient; none of `exclude`, so that rows do not repeat each other."""
     about = read_event_products(recipient.event)
     if row.placement == EVENT:
-        return ChosenProducts(about[: row.n])
+        return ChosenRow(about[: row.n])
     hidden = [*(exclude or []), *(card.product_id for card in about)]
     products = _recommend(row.placement, row, recipient, now=now, exclude=hidden, is_filtered=True)
     if not products.cards and row.fallback == POPULAR:
@@ -86,10 +86,10 @@ def _recommend(
     now: datetime,
     exclude: list[str],
     is_filtered: bool,
-) -> ChosenProducts:
+) -> ChosenRow:
     product_ids = [card.product_id for card in read_event_products(recipient.event)]
     if PLACEMENTS[placement].start == PlacementInput.PRODUCTS and not product_ids:
-        return ChosenProducts([])
+        return ChosenRow([])
     request = RecommendationRequest(
         scenario=placement,
         user_id=recipient.user_id,
@@ -100,7 +100,7 @@ def _recommend(
         explain=False,
     )
     response = recommend(request=request, now=now, has_deadline=False)
-    return ChosenProducts([item.card for item in response.items if item.card is not None], response.recommendation_id)
+    return ChosenRow([item.card for item in response.items if item.card is not None], response.recommendation_id)
 
 
 def read_event_products(event: Mapping[str, Any]) -> list[ProductCard]:

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from recommendations.messaging.models import TemplateVersion
 from recommendations.messaging.rendering import get_compiled, load_recipients
-from recommendations.messaging.rendering.choosing import ChosenProducts, choose_products
+from recommendations.messaging.rendering.choosing import ChosenRow, choose_products
 from recommendations.messaging.substitution.choices import cards_from_json, cards_to_json
 from recommendations.messaging.substitution.product_links import build_product_url
 from recommendations.sending.models import Delivery
@@ -52,12 +52,12 @@ def choose_opened_product(delivery_id: int, place: str, *, now: datetime) -> Ope
     return OpenedProduct(card, delivery.language) if card else None
 
 
-def choose_again(delivery: Delivery, row_key: str, *, now: datetime) -> ChosenProducts:
+def choose_again(delivery: Delivery, row_key: str, *, now: datetime) -> ChosenRow:
     """Return the products of a row for the customer now; none for one who no longer exists."""
     try:
         compiled = get_compiled(delivery.template_version_id)
     except TemplateVersion.DoesNotExist:
-        return ChosenProducts([])
+        return ChosenRow([])
     row = next((row for row in compiled.product_rows if row.key == row_key), None)
     recipients = load_recipients(
         [delivery.customer_id],
@@ -66,7 +66,7 @@ def choose_again(delivery: Delivery, row_key: str, *, now: datetime) -> ChosenPr
         as_of=now,
     )
     if row is None or delivery.customer_id not in recipients:
-        return ChosenProducts([])
+        return ChosenRow([])
     others = [
         card.product_id
         for key, products in delivery.choices.get("products", {}).items()
