@@ -1,8 +1,9 @@
 """Whom an experiment on placements or search would have reached, and what the people of a running one clicked."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from django.conf import settings
 from psycopg import sql
 
 from recommendations.experiments.clicks import count_clicks_by_variant
@@ -47,10 +48,14 @@ def find_traffic(scenarios: Sequence[str], unit: str, since: datetime, until: da
     return Members(REACHED.format(order=order), values)
 
 
+def get_impression_retention() -> timedelta:
+    return timedelta(days=settings.IMPRESSION_RETENTION_DAYS)
+
+
 def count_clicked_lists(experiment: Experiment, as_of: datetime) -> Mapping[str, GroupMoments]:
     """Return the moments of the clicked lists per person, by variant."""
     subject = find_subject(experiment.kind)
-    if subject is None:
-        return {}
+    if subject is None or experiment.started_at is None or experiment.started_at < as_of - get_impression_retention():
+        return {}  # impressions from its beginning are deleted
     parameters = {**build_click_parameters(), "scenarios": list(subject.list_scenarios(experiment.subject))}
     return count_clicks_by_variant(experiment, CLICKED, parameters, as_of=as_of)
