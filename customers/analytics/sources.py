@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 from django.db import connection
 
-from config.foundation.shop.profile import get_time_zone
+from catalog.models import Product
+from config.foundation.shop.profile import get_shop, get_time_zone
 from customers.analytics.expressions.parameters import ParameterError
 from customers.analytics.expressions.tables import AnalyticsTables
 from customers.identity.models import Customer
@@ -55,8 +56,10 @@ def open_analytics_tables(*, as_of: datetime) -> Iterator[AnalyticsTables]:
             products=current["products"],
             as_of=as_of,
             zone=get_time_zone(),
+            currency=get_shop().currency,
             read_labels=read_labels,
             read_members=partial(read_members, as_of=as_of),
+            read_costs=read_costs,
         )
 
 
@@ -82,6 +85,13 @@ def read_labels(name: str) -> ir.Table:
     return ibis.memtable(
         pa_csv.read_csv(buffer, pa_csv.ReadOptions(column_names=schema.names), convert_options=options)
     )
+
+
+def read_costs() -> ir.Table:
+    """Return product_id and cost of the products that have one; the warehouse does not contain costs."""
+    rows = list(Product.objects.filter(cost__isnull=False).values_list("product_id", "cost"))
+    ids, costs = [row[0] for row in rows], [float(row[1]) for row in rows]
+    return ibis.memtable(pa.table({"product_id": pa.array(ids, pa.string()), "cost": pa.array(costs, pa.float64())}))
 
 
 def read_members(key: str, *, as_of: datetime) -> ir.Table:
