@@ -1,5 +1,6 @@
 """The funnel and the retention of `benchmarks.analytics` in PostgreSQL and in ClickHouse (chdb), with the same rules."""
 
+import importlib
 import statistics
 import tempfile
 import time
@@ -65,7 +66,7 @@ def measure_postgres(root: Path, notes: list[str]) -> dict[str, Any]:
         duckdb.sql(f"COPY ({source}) TO '{path}' (FORMAT csv, HEADER false)")
         with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
             for statement in SET_UP:
-                connection.execute(statement)  # type: ignore[call-overload]
+                connection.execute(statement)
             with path.open("rb") as file, connection.cursor().copy("COPY event FROM STDIN (FORMAT csv)") as copy:
                 while block := file.read(1 << 20):
                     copy.write(block)
@@ -96,7 +97,7 @@ def _time(connection: Any, query: str) -> tuple[float, list[tuple[Any, ...]]]:
 def measure_chdb(root: Path, notes: list[str]) -> dict[str, Any]:
     """Return the time of the funnel with ClickHouse's windowFunnel on the same files; null without chdb."""
     try:
-        from chdb.session import Session
+        Session = importlib.import_module("chdb.session").Session
     except ImportError:
         notes.append("chdb is not installed (`pip install chdb`); it is not among the requirements because of its size")
         return {"chdb_funnel_s": None}

@@ -89,9 +89,13 @@ def read_labels(name: str) -> ir.Table:
 
 def read_costs() -> ir.Table:
     """Return product_id and cost of the products that have one; the warehouse does not contain costs."""
-    rows = list(Product.objects.filter(cost__isnull=False).values_list("product_id", "cost"))
-    ids, costs = [row[0] for row in rows], [float(row[1]) for row in rows]
-    return ibis.memtable(pa.table({"product_id": pa.array(ids, pa.string()), "cost": pa.array(costs, pa.float64())}))
+    rows = Product.objects.filter(cost__isnull=False).values_list("product_id", "cost")
+    known = {product_id: float(cost) for product_id, cost in rows if cost is not None}
+    return ibis.memtable(
+        pa.table(
+            {"product_id": pa.array(list(known), pa.string()), "cost": pa.array(list(known.values()), pa.float64())}
+        )
+    )
 
 
 def read_members(key: str, *, as_of: datetime) -> ir.Table:
