@@ -22,6 +22,33 @@ type FormBuilder = Callable[[str, Mapping[str, Any] | None, Config, str], forms.
 
 
 @dataclass(frozen=True)
+class PreferenceCounts:
+    """How many people clicked more products of the control, of the variant, and as many of both, see `results.VariantPreference`."""
+
+    people: int
+    clicked: int
+    control: int
+    variant: int
+    clicks: tuple[int, int]
+    orders: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class PreferenceSource:
+    """The clicks of interleaved lists.
+
+    Attributes:
+        is_ranking: whether a subject of the kind is one list of products.
+        count: the preferences of an experiment until a moment.
+        count_clickers: the customers or visitors who clicked a product of a subject in a period.
+    """
+
+    is_ranking: Callable[[str], bool]
+    count: Callable[[Experiment, datetime], PreferenceCounts]
+    count_clickers: Callable[[str, str, datetime, datetime], int]
+
+
+@dataclass(frozen=True)
 class ExperimentSubject:
     """One kind of subject.
 
@@ -37,6 +64,7 @@ class ExperimentSubject:
         needs_permission_to_start: whether setting up and starting an experiment needs it, too, because its variants have content of their own.
         find_problem: why an experiment with these variants cannot start, beyond what every experiment needs; empty if it can.
         find_name: of one subject, for lists of experiments; without it, the names come from list_choices.
+        preferences: the clicks on interleaved lists; None for a kind that ranks nothing.
         variant_names, shares, first_config: of a new experiment, whose first variant is the control, which has no config.
     """
 
@@ -60,7 +88,7 @@ class ExperimentSubject:
     variant_names: tuple[str | Promise, ...] = ()
     shares: tuple[str, ...] = ()
     first_config: Config = field(default_factory=dict)
-    is_interleavable: bool = False
+    preferences: PreferenceSource | None = None
 
 
 _subjects: dict[str, ExperimentSubject] = {}

@@ -12,13 +12,13 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from recommendations.experiments import editing
+from recommendations.experiments.methods.registry import measure_experiment
 from recommendations.experiments.models import Experiment
 from recommendations.experiments.rest.serializers import (
     ExperimentResultsSerializer,
     ExperimentSerializer,
     VariantPromotionSerializer,
 )
-from recommendations.experiments.results import measure_experiment
 
 
 @extend_schema_view(get=extend_schema(operation_id="experiments_list"))

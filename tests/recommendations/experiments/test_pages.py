@@ -8,10 +8,14 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from recommendations.experiments.bandit import update_allocations
+from recommendations.experiments.backoffice.preference_texts import describe_preference
 from recommendations.experiments.editing import start_experiment
+from recommendations.experiments.methods.bandit import update_allocations
+from recommendations.experiments.methods.interleaving import choose_verdict, judge_counts, make_result
 from recommendations.experiments.models import Experiment, ExperimentExposure
+from recommendations.experiments.results import ExperimentResults
 from recommendations.experiments.running import read_running_experiments
+from recommendations.experiments.subjects import PreferenceCounts
 from recommendations.serving.models import PlacementSettings
 from tests.makers import make_customer, make_order, make_product
 from tests.recommendations.experiments.makers import make_experiment
@@ -168,3 +172,45 @@ def test_who_may_not_change_a_placement_cannot_change_it_by_a_promotion(client: 
     marketer.user_permissions.add(Permission.objects.get(codename="change_placementsettings"))
     response = client.post(reverse("experiments:promote", args=[experiment.key]), {"variant": "b"}, follow=True)
     assert "now apply to everyone" in response.text
+
+
+def test_interleaving_takes_two_lists_and_clicks_and_nothing_else(admin_client: Client) -> None:
+    page = admin_client.get(reverse("experiments:new"))
+    assert "mixes the products of both variants in every list" in page.text
+    wrong = {**NEW, "method": "interleaving", "varied": "placement:categories", "variants": "3"}
+    errors = admin_client.post(reverse("experiments:new"), wrong).context["form"].errors
+    assert set(errors) == {"varied", "variants", "metric"}
+    assert "Enter 2." in errors["variants"][0]
+    held_out = {**NEW, "method": "interleaving", "varied": "holdout:", "metric": "clicks"}
+    assert "Vary a placement" in admin_client.post(reverse("experiments:new"), held_out).text
+    draft = admin_client.post(
+        reverse("experiments:new"), {**NEW, "method": "interleaving", "metric": "clicks"}, follow=True
+    )
+    values = read_form(draft)
+    assert "a-percent" not in values
+    assert "To show a preference of 60% to 40% in 4 of 5 cases, 283 people with a preference are needed." in draft.text
+    path = draft.request["PATH_INFO"]
+    without_rules = {name: value for name, value in values.items() if name != "b-rules"}
+    assert "Leave the rules on" in admin_client.post(path, without_rules, follow=True).text
+    admin_client.post(path, {**values, "b-diversity": "0.7"})
+    page = admin_client.post(reverse("experiments:start", args=["more-variety"]), follow=True)
+    assert "The experiment is running" in page.text
+    assert "Too few to tell" in page.text
+    assert "does not say whether people order more" in page.text
+
+
+@pytest.mark.parametrize(
+    ("control", "variant", "verdict", "sentence"),
+    [
+        (3, 9, "too_few", "still needed to show a preference of 60% to 40%: about 271"),
+        (60, 120, "better", "People prefer “Variant 1”: 67% of the 180 people"),
+        (120, 60, "worse", "People prefer the control: only 33%"),
+        (150, 150, "unclear", "No clear preference: 50%"),
+    ],
+)
+def test_the_verdict_of_an_interleaving_counts_people(control: int, variant: int, verdict: str, sentence: str) -> None:
+    preference = judge_counts(PreferenceCounts(900, 400, control, variant, (0, 0), (0, 0)), fraction=1.0)
+    variants = tuple(make_result(variant, preference) for variant in make_experiment().variants.all())
+    results = ExperimentResults(timezone.now(), choose_verdict(preference), "b", 1.0, 1.0, False, variants, preference)
+    assert results.verdict == verdict
+    assert sentence in describe_preference(results)
