@@ -43,7 +43,7 @@ class ProductParameters(DateRange):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProductRow:
+class ProductPerformance:
     """One product or category; name is None for products without a category.
 
     Attributes:
@@ -73,8 +73,8 @@ class ProductResult:
 
     as_of: datetime
     total_rows: int
-    rows: tuple[ProductRow, ...]
-    total: ProductRow
+    rows: tuple[ProductPerformance, ...]
+    total: ProductPerformance
 
 
 def build_product_people(tables: AnalyticsTables, parameters: ProductParameters) -> ir.Table:
@@ -138,11 +138,11 @@ def _sum_rows(people: ir.Table, keys: list[str], tables: AnalyticsTables) -> ir.
     return grouped.agg(**columns)
 
 
-def _build_row(row: dict[str, Any]) -> ProductRow:
+def _build_row(row: dict[str, Any]) -> ProductPerformance:
     covered = row["covered_revenue"] or 0.0
     margin = covered - (row["cost"] or 0.0) if covered else None
     units, returned_units = row["units"] or 0.0, row["returned_units"] or 0.0
-    return ProductRow(
+    return ProductPerformance(
         name=row["name"],
         **{stage: row[stage] or 0 for stage in STAGES},
         units=units,
