@@ -22,6 +22,7 @@ VIEW_PERMISSIONS = (
     "warehouse.view_*",
     "lifecycle.view_*",
     "segments.view_*",
+    "analytics.view_*",
     "training.view_*",
     "serving.view_*",
     "merchandising.view_*",

@@ -1,0 +1,1 @@
+"""Demand: series of sales, forecasts and the restock list."""

@@ -1,0 +1,68 @@
+"""What the calendar says of a period: weekday, season of the year, public holidays."""
+
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from config.foundation.array_types import Floats
+
+FAR = 15  # days from a holiday after which its distance no longer matters
+Days = npt.NDArray[np.datetime64]
+
+
+def build_calendar(days: Days, step_days: int, country: str) -> Floats:
+    """Return the calendar of periods, (T, 8).
+
+    Columns: weekday (0 Monday), day of the month, sine and cosine of the day of the year, holidays in the period, days until the next
+    holiday and since the last one (at most 15), sine of twice the year.
+    """
+    day = days.astype("datetime64[D]")
+    month = day.astype("datetime64[M]")
+    of_year = 2 * np.pi * (day - day.astype("datetime64[Y]")).astype(np.int64) / 365.25
+    weekday = (day.astype(np.int64) + 3) % 7  # 1970-01-01 was a Thursday
+    holidays = list_holidays(country, *_get_years(day))
+    inside = np.searchsorted(holidays, day + np.timedelta64(step_days, "D")) - np.searchsorted(holidays, day)
+    return np.column_stack(
+        [
+            weekday,
+            (day - month).astype(np.int64) + 1,
+            np.sin(of_year),
+            np.cos(of_year),
+            inside,
+            _measure_distance(day, holidays, ahead=True),
+            _measure_distance(day, holidays, ahead=False),
+            np.sin(2 * of_year),
+        ]
+    ).astype(np.float64)
+
+
+def list_holidays(country: str, first_year: int, last_year: int) -> Days:
+    """Return the public holidays of a country by the package holidays, ascending; empty for an unknown or empty country."""
+    return np.array(_find_holidays(country.upper(), first_year, last_year), dtype="datetime64[D]")
+
+
+@lru_cache(maxsize=64)
+def _find_holidays(country: str, first_year: int, last_year: int) -> tuple[np.datetime64, ...]:
+    if not country:
+        return ()
+    import holidays
+
+    if country not in holidays.list_supported_countries():
+        return ()
+    found = holidays.country_holidays(country, years=range(first_year, last_year + 1))
+    return tuple(np.datetime64(day, "D") for day in sorted(found))
+
+
+def _get_years(days: Days) -> tuple[int, int]:
+    years = days.astype("datetime64[Y]").astype(np.int64) + 1970
+    return int(years.min()) - 1, int(years.max()) + 1
+
+
+def _measure_distance(days: Days, holidays: Days, *, ahead: bool) -> Floats:
+    if not len(holidays):
+        return np.full(len(days), float(FAR))
+    row = np.searchsorted(holidays, days, side="left" if ahead else "right") - (0 if ahead else 1)
+    known = (row >= 0) & (row < len(holidays))
+    distance = np.abs((holidays[row.clip(0, len(holidays) - 1)] - days).astype(np.int64))
+    return np.where(known, np.minimum(distance, FAR), FAR).astype(np.float64)

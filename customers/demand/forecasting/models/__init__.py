@@ -1,0 +1,1 @@
+"""The models of demand, one file each; `registry` lists them."""

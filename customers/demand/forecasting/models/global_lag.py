@@ -1,0 +1,97 @@
+"""The global lag model: gradient boosting over all series at once."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from sklearn.ensemble import HistGradientBoostingRegressor
+from threadpoolctl import threadpool_limits
+
+from config.foundation.array_types import Floats
+from customers.demand.forecasting.models.lag_features import FeatureBuilder
+from customers.demand.forecasting.series import Forecast, SeriesPanel
+
+LOSSES = ("absolute_error", "poisson")  # for the median and the mean
+MAX_ROWS = 120_000
+MAX_ORIGINS = 40
+MAX_WEIGHT = 5.0
+MAX_RATIO = 20.0  # of a demand to the level of its series, in training
+SEED = 7
+
+
+class GlobalLag:
+    """One model of all series and horizons: y_{i,t+h} ÷ level_i from features known at t (Januschowski et al. 2020; M5 winners).
+
+    Two are fitted: by absolute error for the median, by Poisson deviance for the mean. Rows weigh as in MASE, by level ÷ scale.
+    """
+
+    key = "global_lag"
+
+    def forecast(self, panel: SeriesPanel, horizon: int) -> Forecast:
+        builder = FeatureBuilder(panel, horizon)
+        matrix, target, weight = collect_rows(builder)
+        now = builder.build(panel.n_periods)
+        rows = now.matrix.reshape(-1, now.matrix.shape[2])
+        shape = (panel.n_series, horizon)
+        if len(target) < 200:
+            flat = np.repeat(now.level[:, None], horizon, axis=1)
+            return Forecast(flat, flat)
+        known = np.isfinite(matrix).any(axis=0)  # without prices, for example, scikit-learn could not bin a column
+        matrix, rows = matrix[:, known], rows[:, known]
+        with threadpool_limits(limits=1), ThreadPoolExecutor(len(LOSSES)) as threads:
+            fits = threads.map(lambda loss: fit_boosting(loss, matrix, target, weight).predict(rows), LOSSES)
+            median, mean = (fitted.reshape(shape) for fitted in fits)
+        level = now.level[:, None]
+        return Forecast(np.maximum(median, 0) * level, np.maximum(mean, 0) * level)
+
+
+def collect_rows(builder: FeatureBuilder) -> tuple[Floats, Floats, Floats]:
+    """Return features (r, f), demand ÷ level (r,) and weights (r,) of past origins, the latest first, at random horizons."""
+    panel, horizon, rhythm = builder.panel, builder.horizon, builder.rhythm
+    draws = np.random.default_rng(SEED)
+    first = max(rhythm.min_history, 2 * rhythm.season)
+    step = max(1, 7 // rhythm.days)
+    # not always the same weekday: an odd step visits all of them
+    origins = np.arange(panel.n_periods - 1, first - 1, -(step - 2 if step > 2 else step))[:MAX_ORIGINS]
+    per_origin = max(MAX_ROWS // max(len(origins), 1), 1)
+    parts = [
+        part
+        for origin in origins
+        if (part := _collect_origin(builder, int(origin), per_origin, horizon, draws)) is not None
+    ]
+    if not parts:
+        return np.zeros((0, 1)), np.zeros(0), np.zeros(0)
+    matrix, target, weight = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return matrix, target, weight
+
+
+def _collect_origin(
+    builder: FeatureBuilder, origin: int, limit: int, horizon: int, draws: np.random.Generator
+) -> tuple[Floats, Floats, Floats] | None:
+    panel = builder.panel
+    features = builder.build(origin)
+    n_known = min(horizon, panel.n_periods - origin)
+    usable = (panel.first <= origin - builder.rhythm.recent) & (features.scale > 0)
+    series, steps = np.nonzero(np.repeat(usable[:, None], n_known, axis=1))
+    if not len(series):
+        return None
+    if len(series) > limit:
+        chosen_rows = draws.choice(len(series), limit, replace=False)
+        series, steps = series[chosen_rows], steps[chosen_rows]
+    level = features.level[series]
+    target = np.minimum(panel.quantity[series, origin + steps] / level, MAX_RATIO)
+    weight = np.minimum(level / features.scale[series], MAX_WEIGHT)
+    return features.matrix[series, steps], target, weight
+
+
+def fit_boosting(loss: str, matrix: Floats, target: Floats, weight: Floats) -> HistGradientBoostingRegressor:
+    model = HistGradientBoostingRegressor(
+        loss=loss,
+        max_iter=150,
+        learning_rate=0.08,
+        max_leaf_nodes=31,
+        min_samples_leaf=60,
+        l2_regularization=1.0,
+        early_stopping=False,
+        random_state=SEED,
+    )
+    return model.fit(matrix, target, sample_weight=weight)

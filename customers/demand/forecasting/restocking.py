@@ -1,0 +1,100 @@
+"""When to order how much: reorder point, order quantity, and the money at risk."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from config.foundation.array_types import Flags, Floats, Ints
+
+
+@dataclass(frozen=True, eq=False)
+class StockPosition:
+    """What n products have and cost; arrays of shape (n,).
+
+    stock: units on hand. lead_days: from an order to its delivery. cost: of a unit. margin: price − cost of a unit.
+    """
+
+    stock: Floats
+    lead_days: Ints
+    cost: Floats
+    margin: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class RestockPlan:
+    """What to order; arrays of shape (n,).
+
+    reorder_point: units at which to order. order_quantity: units, 0 if there is enough. days_left: until the reorder point is reached,
+    0 if it is. lost_units: expected to be asked for without stock before the next delivery. money_at_risk: their margin.
+    """
+
+    reorder_point: Floats
+    order_quantity: Floats
+    days_left: Floats
+    lead_demand: Floats
+    safety_stock: Floats
+    lost_units: Floats
+    money_at_risk: Floats
+
+
+def plan_restock(
+    position: StockPosition,
+    daily: Floats,
+    lead_quantile: Floats,
+    lead_quantiles: Floats,
+    *,
+    review_days: int,
+    order_cost: float,
+    holding_rate: float,
+) -> RestockPlan:
+    """Return when to order and how much.
+
+    Args:
+        daily: (n, h), expected demand per day. lead_quantile: (n,), quantile of the demand until a delivery (lead time + review period) at
+            the service level. lead_quantiles: (n, q), evenly spaced quantiles of the demand over the lead time. review_days: days between
+            two looks at the list. order_cost: of one order. holding_rate: of a unit per year, as a share of its cost.
+    Reorder point s = quantile of the demand over lead time and review period (periodic review, Silver, Pyke & Thomas 2017, chapter 7);
+    safety stock = s − expected demand. Order when stock ≤ s: quantity = s − stock + Q, where Q is the economic order quantity
+    √(2 · D · K ÷ (r · c)) (Harris 1913), D demand per year, at least the demand of one review period; it is rounded up.
+    Lost units = E[(demand over the lead time − stock)⁺], the mean over the quantiles: even an order of today cannot save them.
+    """
+    horizon = daily.shape[1]
+    cover = np.minimum(position.lead_days + review_days, horizon)
+    cumulated = np.concatenate([np.zeros((len(daily), 1)), np.cumsum(daily, axis=1)], axis=1)
+    rows = np.arange(len(daily))
+    expected = cumulated[rows, cover]
+    reorder_point = np.ceil(np.maximum(lead_quantile, expected))
+    order_now = position.stock <= reorder_point
+    per_day = daily.mean(axis=1)
+    economic = compute_order_quantity(365 * per_day, order_cost, holding_rate * position.cost)
+    batch = np.maximum(economic, per_day * review_days)
+    quantity = np.where(order_now & (reorder_point > 0), np.ceil(reorder_point - position.stock + batch), 0)
+    lost = np.maximum(lead_quantiles - position.stock[:, None], 0).mean(axis=1)
+    return RestockPlan(
+        reorder_point,
+        quantity,
+        find_days_left(position.stock - reorder_point, cumulated, order_now),
+        cumulated[rows, np.minimum(position.lead_days, horizon)],
+        np.maximum(reorder_point - expected, 0),
+        lost,
+        lost * np.maximum(position.margin, 0),
+    )
+
+
+def compute_order_quantity(yearly_demand: Floats, order_cost: float, holding_cost: Floats) -> Floats:
+    """Return the economic order quantity √(2 D K ÷ h), (n,), at most a year's demand (Harris 1913).
+
+    Args:
+        yearly_demand: D, units. order_cost: K, of one order. holding_cost: h, (n,), of one unit per year; 0 if unknown.
+    Without a holding cost it is the demand of four weeks.
+    """
+    known = holding_cost > 0
+    quantity = np.sqrt(2 * yearly_demand * order_cost / np.where(known, holding_cost, 1))
+    return np.minimum(np.where(known, quantity, yearly_demand * 28 / 365), yearly_demand)
+
+
+def find_days_left(surplus: Floats, cumulated: Floats, order_now: Flags) -> Floats:
+    """Return after how many days the expected demand has used up the surplus above the reorder point; inf beyond the horizon."""
+    reached = cumulated >= surplus[:, None]
+    days = np.where(reached.any(axis=1), reached.argmax(axis=1), np.inf)
+    return np.where(order_now, 0, days)

@@ -1,0 +1,82 @@
+"""Known answers of the models of demand."""
+
+import numpy as np
+import pytest
+
+from customers.demand.forecasting.models.auto_ets import AutoEts
+from customers.demand.forecasting.models.croston import smooth_croston
+from customers.demand.forecasting.models.global_lag import GlobalLag
+from customers.demand.forecasting.models.lag_features import FeatureBuilder
+from customers.demand.forecasting.models.seasonal_naive import SeasonalNaive
+from customers.demand.forecasting.models.tsb import smooth_tsb
+from customers.demand.forecasting.series import DAY, SeriesPanel, fill_stock_outs
+
+WEEK_PROFILE = np.array([10.0, 12.0, 14.0, 16.0, 18.0, 30.0, 4.0])
+
+
+def make_panel(quantity: np.ndarray, **more: object) -> SeriesPanel:
+    n_series = len(quantity)
+    zeros = np.zeros(n_series, np.int64)
+    return SeriesPanel(quantity, np.datetime64("2026-01-05"), DAY, zeros, zeros - 1, **more)  # type: ignore[arg-type]
+
+
+def make_seasonal(n_series: int, n_periods: int, growth: float = 0.0, noise: float = 0.0) -> np.ndarray:
+    draws = np.random.default_rng(1)
+    level = np.linspace(1, 4, n_series)[:, None]
+    season = np.resize(WEEK_PROFILE, n_periods)[None, :]
+    trend = 1 + growth * np.arange(n_periods)[None, :]
+    return np.maximum(level * season * trend * (1 + noise * draws.normal(size=(n_series, n_periods))), 0)
+
+
+def test_seasonal_naive_repeats_the_last_week():
+    forecast = SeasonalNaive().forecast(make_panel(make_seasonal(2, 21)), 9)
+    np.testing.assert_allclose(forecast.mean[0], np.resize(WEEK_PROFILE, 9))
+
+
+def test_auto_ets_continues_season_and_trend():
+    quantity = make_seasonal(1, 140, growth=0.01)
+    forecast = AutoEts().forecast(make_panel(quantity[:, :126]), 14)
+    np.testing.assert_allclose(forecast.mean, quantity[:, 126:], rtol=0.05)
+
+
+def test_global_lag_learns_season_and_level_of_every_series():
+    quantity = make_seasonal(12, 140, noise=0.05)
+    forecast = GlobalLag().forecast(make_panel(quantity[:, :126]), 14)
+    truth = np.linspace(1, 4, 12)[:, None] * np.resize(WEEK_PROFILE, 14)[None, :]
+    assert (np.abs(forecast.median - truth) / truth).mean() < 0.06
+    assert (np.abs(forecast.mean - truth) / truth).mean() < 0.06
+
+
+def test_features_know_nothing_after_the_origin():
+    quantity = make_seasonal(3, 84, noise=0.2)
+    changed = quantity.copy()
+    changed[:, 60:] = 999
+    price = np.full_like(quantity, 2.0)
+    price_changed = price.copy()
+    price_changed[:, 60:] = 9
+    one = FeatureBuilder(make_panel(quantity, price=price), 7).build(60)
+    other = FeatureBuilder(make_panel(changed, price=price_changed), 7).build(60)
+    np.testing.assert_array_equal(one.matrix, other.matrix)
+    np.testing.assert_array_equal(one.scale, other.scale)
+
+
+def test_croston_by_hand():
+    # size 4, interval 2 → with 8 after 3 periods at α = ½: size 6, interval 2.5
+    assert smooth_croston(np.array([[0.0, 4, 0, 0, 8, 0]]), 0.5)[0] == pytest.approx(6 / 2.5)
+    assert smooth_croston(np.zeros((1, 5)), 0.5)[0] == 0
+
+
+def test_tsb_by_hand():
+    # p: ½ at the first demand, ¼ after a period without; size 4
+    assert smooth_tsb(np.array([[0.0, 4, 0]]), 0.5, 0.5)[0] == pytest.approx(0.25 * 4)
+    # a further demand of 8: p = ¼ + ½ · ¾ = 0.625, size 6
+    assert smooth_tsb(np.array([[0.0, 4, 0, 8]]), 0.5, 0.5)[0] == pytest.approx(0.625 * 6)
+
+
+def test_a_stock_out_is_filled_with_the_usual_weekday():
+    quantity = np.resize(WEEK_PROFILE, 28)[None, :].copy()
+    is_out = np.zeros((1, 28), bool)
+    is_out[0, 19:27] = True
+    expected = quantity.copy()
+    quantity[0, 19:27] = 0
+    np.testing.assert_allclose(fill_stock_outs(quantity, is_out, 7), expected)

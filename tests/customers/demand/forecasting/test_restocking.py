@@ -1,0 +1,68 @@
+"""Reorder points, reconciliation and new products, by hand."""
+
+import numpy as np
+import pytest
+
+from customers.demand.forecasting.new_products import forecast_new_products
+from customers.demand.forecasting.reconciliation import reconcile
+from customers.demand.forecasting.restocking import StockPosition, compute_order_quantity, plan_restock
+
+
+def test_reorder_point_and_quantity_by_hand():
+    # 10 units a day, 5 days of delivery and 2 until the next look: 70 expected, 85 at the service level
+    position = StockPosition(np.array([60.0, 120.0]), np.array([5, 5]), np.array([4.0, 4.0]), np.array([6.0, 6.0]))
+    plan = plan_restock(
+        position,
+        np.full((2, 28), 10.0),
+        np.array([85.0, 85.0]),
+        np.array([[40.0, 50.0, 60.0, 70.0]] * 2),
+        review_days=2,
+        order_cost=20.0,
+        holding_rate=0.25,
+    )
+    assert plan.reorder_point.tolist() == [85, 85]
+    assert plan.safety_stock.tolist() == [15, 15]
+    # Q = √(2 · 3650 · 20 ÷ 1) = 382.1; 85 − 60 + 382.1, rounded up
+    assert plan.order_quantity.tolist() == [408, 0]
+    assert plan.days_left.tolist() == [0, 4]  # 120 − 85 = 35 units, used up during the fourth day
+    assert plan.lost_units.tolist() == [2.5, 0]  # (70 − 60) ÷ 4
+    assert plan.money_at_risk.tolist() == [15, 0]
+
+
+def test_order_quantity_without_a_cost_is_four_weeks():
+    assert compute_order_quantity(np.array([365.0]), 20, np.array([0.0]))[0] == pytest.approx(28)
+    assert compute_order_quantity(np.array([2.0]), 500, np.array([0.1]))[0] == 2  # at most a year
+
+
+def test_reconciled_forecasts_add_up_exactly_and_move_the_uncertain():
+    products = np.array([[4.0], [6.0], [5.0]])
+    category = np.array([0, 0, 1])
+    weights = (np.array([1.0, 3.0, 1.0]), np.array([1e-9, 1e-9]), 1e9)
+    bottom, middle, top = reconcile(
+        products, np.array([[14.0], [5.0]]), np.array([99.0]), category=category, weights=weights
+    )
+    np.testing.assert_allclose(bottom[:, 0], [5, 9, 5], atol=1e-6)  # 4 missing units, 1 : 3
+    np.testing.assert_array_equal(middle[:, 0], [bottom[:2, 0].sum(), bottom[2, 0]])
+    np.testing.assert_array_equal(top, middle.sum(axis=0))
+
+
+def test_reconciliation_equals_weighted_least_squares():
+    draws = np.random.default_rng(2)
+    category = np.array([0, 0, 1, 1, 1])
+    summing = np.vstack([np.eye(5), np.eye(2)[category].T, np.ones((1, 5))])
+    base = summing @ draws.uniform(50, 60, (5, 3)) + draws.normal(size=(8, 3))
+    variance = draws.uniform(1, 3, 8)
+    inverse = np.diag(1 / variance)
+    expected = np.linalg.solve(summing.T @ inverse @ summing, summing.T @ inverse @ base)
+    weights = (variance[:5], variance[5:7], float(variance[7]))
+    bottom, _middle, _top = reconcile(base[:5], base[5:7], base[7], category=category, weights=weights)
+    np.testing.assert_allclose(bottom, expected)
+
+
+def test_a_new_product_starts_like_its_category_and_finds_its_own_level():
+    category_mean = np.array([[20.0, 40.0]])  # ten products: 3 a period on average
+    arguments = {"product_counts": np.array([10]), "category": np.array([0]), "prior_periods": 10.0}
+    unsold = forecast_new_products(category_mean, sold=np.array([0.0]), periods=np.array([0]), **arguments)
+    np.testing.assert_allclose(unsold, [[2, 4]])
+    known = forecast_new_products(category_mean, sold=np.array([90.0]), periods=np.array([10]), **arguments)
+    np.testing.assert_allclose(known, [[4, 8]])  # (90 + 30) ÷ 20 = 6
