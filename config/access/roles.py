@@ -22,6 +22,7 @@ VIEW_PERMISSIONS = (
     "warehouse.view_*",
     "lifecycle.view_*",
     "segments.view_*",
+    "demand.view_*",
     "training.view_*",
     "serving.view_*",
     "merchandising.view_*",
@@ -52,6 +53,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     ),
     "Merchandiser": (
         "catalog.*",
+        "demand.*",
         "orders.view_*",
         "feedback.view_*",
         "feedback.add_review",
