@@ -38,8 +38,12 @@ class ScheduledJob:
             return str(self.title)
 
 
-# not scheduled: emails that somebody waits for
-MAIL_TASKS = ("customers.subscriptions.tasks.send_confirmation", "config.access.tasks.mail_password_reset")
+# not scheduled: what somebody waits for
+AWAITED_TASKS = (
+    "customers.analytics.tasks.compute_result",
+    "customers.subscriptions.tasks.send_confirmation",
+    "config.access.tasks.mail_password_reset",
+)
 DEMO_JOBS = (
     ScheduledJob(
         task="config.tasks.load_due_demo_orders",
@@ -253,7 +257,9 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         task="recommendations.offers.tasks.purge_exposures",
         cron="35 0 * * *",
         title=_("Purge offer exposures"),
-        description=_("Deletes records of shown offers that are older than impressions are kept."),
+        description=_(
+            "Deletes records of shown offers that are older than impressions are kept, except the first of each customer."
+        ),
     ),
     ScheduledJob(
         task="recommendations.campaigns.tasks.run_campaigns",
@@ -319,7 +325,7 @@ def find_job(task_name: str) -> ScheduledJob | None:
 def choose_queue(name: str, *_call: Any, **_options: Any) -> dict[str, str] | None:
     """Return the route of a task, however it is started; None for the queue of long tasks."""
     job = find_job(name)
-    is_frequent = name in MAIL_TASKS or (job is not None and bool(job.seconds))
+    is_frequent = name in AWAITED_TASKS or (job is not None and bool(job.seconds))
     return {"queue": settings.FREQUENT_QUEUE} if is_frequent else None
 
 

@@ -231,6 +231,7 @@ INSTALLED_APPS = [
     "customers.lifecycle",
     "customers.segments",
     "customers.demand",
+    "customers.analytics",
     "customers.processing",
     "recommendations.experiments",
     "recommendations.measurement",

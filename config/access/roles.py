@@ -23,6 +23,7 @@ VIEW_PERMISSIONS = (
     "lifecycle.view_*",
     "segments.view_*",
     "demand.view_*",
+    "analytics.view_*",
     "training.view_*",
     "serving.view_*",
     "merchandising.view_*",

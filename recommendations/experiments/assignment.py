@@ -51,6 +51,11 @@ class RunningExperiment:
     method: str
     variants: tuple[RunningVariant, ...]
 
+    @property
+    def interleaved_arm(self) -> str:
+        """The name of lists with the products of both variants in stored impressions."""
+        return make_interleaved_arm(self.key)
+
     def find_variant(self, unit_key: str) -> RunningVariant:
         """Return the variant of a unit by its bucket."""
         bucket = compute_cached_bucket(self.salt, unit_key)
@@ -58,6 +63,11 @@ class RunningExperiment:
             if bucket < variant.end_bucket:
                 return variant
         return self.variants[-1]
+
+
+def make_interleaved_arm(key: str) -> str:
+    """Return the name of the interleaved lists of an experiment."""
+    return f"{key}:interleaved"
 
 
 class VariantAssignment(NamedTuple):

@@ -11,7 +11,9 @@ from django.utils.functional import Promise
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
-from recommendations.experiments.models import MAX_KEY_LENGTH, MAX_VARIANTS, BanditAllocation, Experiment, Variant
+from recommendations.experiments.methods.method import ExperimentSetup
+from recommendations.experiments.methods.registry import find_method
+from recommendations.experiments.models import MAX_KEY_LENGTH, MAX_VARIANTS, Experiment, Variant
 from recommendations.experiments.subjects import ExperimentSubject, find_subject
 
 VARIANT_KEYS = "abcdefgh"
@@ -97,8 +99,9 @@ def find_start_problem(experiment: Experiment) -> str | Promise:
         return _("An experiment needs 2 to 4 variants.")
     if sum(variant.share for variant in variants) != 1 or min(variant.share for variant in variants) <= 0:
         return _("The shares must be above 0% and sum to 100%.")
-    if experiment.method == Experiment.Method.BANDIT and experiment.metric == Experiment.Metric.CLICKS:
-        return _("A bandit needs orders, revenue or margin as its primary metric.")
+    setup = ExperimentSetup(experiment.kind, experiment.subject, experiment.metric, len(variants))
+    for problem in find_method(experiment).find_problems(setup).values():
+        return problem
     if any(not variant.config for variant in variants if not variant.is_control):
         return _("Each variant besides the control must change at least one setting.")
     other = Experiment.objects.filter(
@@ -121,19 +124,9 @@ def start_experiment(*, experiment: Experiment, user: User, now: datetime) -> No
         raise ExperimentNotReadyError(problem)
     experiment.status, experiment.started_at, experiment.started_by = Experiment.Status.RUNNING, now, _get_user(user)
     experiment.save()
-    if experiment.method == Experiment.Method.BANDIT:
-        set_allocation(experiment, {variant.pk: float(variant.share) for variant in experiment.variants.all()}, now=now)
-
-
-@transaction.atomic
-def set_allocation(experiment: Experiment, shares: Mapping[int, float], *, now: datetime) -> None:
-    """Give the variants of a bandit other shares from now on."""
-    BanditAllocation.objects.create(
-        experiment=experiment, decided_at=now, shares={str(pk): share for pk, share in shares.items()}
-    )
-    for pk, share in shares.items():
-        Variant.objects.filter(pk=pk).update(allocation=share)
-    experiment.save(update_fields=["updated_at"])  # workers notice a change by it
+    method = find_method(experiment)
+    if method.start is not None:
+        method.start(experiment, now)
 
 
 @transaction.atomic

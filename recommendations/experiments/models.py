@@ -45,6 +45,7 @@ class Experiment(models.Model):
     class Method(models.TextChoices):
         FIXED = "fixed", _("fixed shares")
         BANDIT = "bandit", _("bandit")
+        INTERLEAVING = "interleaving", _("interleaving")
 
     key = models.SlugField(_("key"), max_length=MAX_KEY_LENGTH, unique=True)
     name = models.CharField(_("name"), max_length=200)

@@ -31,20 +31,22 @@ class ExperimentPower:
         units: customers or visitors that the experiment would have reached in the last 28 days.
         mean: orders, revenue or margin per unit since the first time that it would have been reached.
         smallest: the smallest relative effect that would be shown with 80% power in the planned days; None without traffic or orders.
-        days: that it takes to show RELEVANT_LIFT; None if more than MAX_DAYS.
+        days: that it takes to show RELEVANT_LIFT; None if more than MAX_DAYS. needed: people with a preference, of an interleaving, for which
+            units are those who clicked, mean is unknown, smallest a share and days those until RELEVANT_PREFERENCE.
     """
 
     units: int
     mean: float
     smallest: float | None = None
     days: int | None = None
+    needed: int | None = None
 
     @property
     def is_enough(self) -> bool:
         return self.smallest is not None and self.smallest <= RELEVANT_LIFT
 
 
-def plan_experiment(experiment: Experiment, *, shares: Sequence[float], at: datetime) -> ExperimentPower:
+def plan_by_outcomes(experiment: Experiment, shares: Sequence[float], at: datetime) -> ExperimentPower:
     """Return the power of a draft, for the smallest of its variants against the control, as if it had started 28 days ago.
 
     (z + z₁₋β)·σ·√(1/n_B + 1/n_A) ÷ mean, with σ after the adjustment for earlier orders (CUPED) and z the critical value of the

@@ -1,31 +1,25 @@
-"""The results of an experiment: each variant against the control, by intent to treat, with intervals that may be looked at daily."""
+"""The results of an experiment: each variant against the control, by intent to treat, with intervals that may be looked at daily.
 
-from collections.abc import Mapping
+Each of the `methods` measures its experiments with what is here.
+"""
+
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from functools import cached_property
-from math import isfinite, nan
+from math import isfinite
 
 from config.foundation.statistics import ConfidenceInterval
-from recommendations.experiments.bandit import build_batches
 from recommendations.experiments.members import build_members
-from recommendations.experiments.models import BanditAllocation, Experiment, Variant
+from recommendations.experiments.models import Experiment, Variant
 from recommendations.experiments.subjects import find_subject
 from recommendations.measurement.outcomes.columns import COVARIATES, OutcomeColumn
 from recommendations.measurement.outcomes.counting import (
     CountedOutcomes,
     GroupOutcomes,
     count_outcomes,
-    make_empty_outcomes,
 )
 from recommendations.measurement.outcomes.margins import MarginBasis
-from recommendations.measurement.statistics.bandit import (
-    WeightedMean,
-    compare_weighted_means,
-    compute_best_probabilities,
-    estimate_means,
-)
 from recommendations.measurement.statistics.cuped import compare_adjusted_means
 from recommendations.measurement.statistics.moments import GroupMoments
 from recommendations.measurement.statistics.multiple_comparisons import compute_simultaneous_level
@@ -90,10 +84,40 @@ class VariantResult:
 
 
 @dataclass(frozen=True)
+class VariantPreference:
+    """Whose products people chose more often from interleaved lists.
+
+    Attributes:
+        people: customers or visitors who were shown such a list. clicked: those of them who clicked one of its products.
+        control, variant: those who clicked more products of the one or of the other; ties: those with as many of both, or of neither.
+        share: of control and variant together, who prefer the variant. p_value: of an even split; both hold however often they are read.
+        needed: people with a preference who show one of RELEVANT_PREFERENCE, and missing how many more that is.
+        clicks, orders: of the products of control and variant; an order counts if its product was clicked before.
+    """
+
+    people: int
+    clicked: int
+    control: int
+    variant: int
+    ties: int
+    share: ConfidenceInterval
+    p_value: float
+    needed: int
+    missing: int
+    clicks: tuple[int, int]
+    orders: tuple[int, int]
+
+    @property
+    def decided(self) -> int:
+        return self.control + self.variant
+
+
+@dataclass(frozen=True)
 class ExperimentResults:
     """All variants, the control first. best: the key of the variant that the verdict is about.
 
     sample_ratio_p: the p-value of the sizes of the variants; fraction: elapsed ÷ planned duration. has_margin: whether costs are known.
+    preference: of an interleaving, which has no other metric.
     """
 
     as_of: datetime
@@ -103,30 +127,48 @@ class ExperimentResults:
     sample_ratio_p: float
     has_margin: bool
     variants: tuple[VariantResult, ...]
+    preference: VariantPreference | None = None
 
     @property
     def units(self) -> int:
+        if self.preference is not None:
+            return self.preference.people  # everyone is shown both variants
         return sum(variant.units for variant in self.variants)
 
     def get_best(self) -> VariantResult | None:
         return next((variant for variant in self.variants if variant.key == self.best), None)
 
 
-def measure_experiment(experiment: Experiment, *, as_of: datetime) -> ExperimentResults:
-    """Count the outcomes of all variants with two statements, and compare each with the control."""
+type CompareVariants = Callable[
+    [Experiment, list[Variant], CountedOutcomes, Mapping[str, GroupMoments], float], "VariantComparer"
+]
+
+
+def measure_variants(
+    experiment: Experiment, *, as_of: datetime, comparer: CompareVariants, is_ratio_fixed: bool = True
+) -> ExperimentResults:
+    """Count the outcomes of all variants with two statements, and compare each with the control.
+
+    is_ratio_fixed: False if the shares change, so that neither sizes nor plain averages of clicks can be compared.
+    """
     variants = list(experiment.variants.all())
     if experiment.started_at is None:
-        return ExperimentResults(as_of, ExperimentVerdict.NOT_STARTED, "", 0.0, 1.0, False, ())
+        return make_unstarted_results(as_of)
     counted = count_outcomes(build_members(experiment, as_of=as_of), as_of=as_of)
-    clicks = count_clicks(experiment, as_of=as_of)
+    clicks = count_clicks(experiment, as_of=as_of) if is_ratio_fixed else {}
     fraction = compute_fraction(experiment, as_of=as_of)
-    is_bandit = experiment.method == Experiment.Method.BANDIT
-    compare = (BanditComparer if is_bandit else VariantComparer)(experiment, variants, counted, clicks, fraction)
+    compare = comparer(experiment, variants, counted, clicks, fraction)
     results = tuple(compare.build(variant) for variant in variants)
-    p = compare_sizes(experiment, variants, [result.units for result in results])
+    shares = [float(variant.share) for variant in variants]
+    p = compute_sample_ratio_p([result.units for result in results], shares) if is_ratio_fixed else 1.0
     verdict, best = choose_verdict(experiment, results, p)
     has_margin = counted.margin_basis in (MarginBasis.COSTS, MarginBasis.SETTING)
     return ExperimentResults(as_of, verdict, best, fraction, p, has_margin, results)
+
+
+def make_unstarted_results(as_of: datetime) -> ExperimentResults:
+    """Return the results of a draft."""
+    return ExperimentResults(as_of, ExperimentVerdict.NOT_STARTED, "", 0.0, 1.0, False, ())
 
 
 def compute_fraction(experiment: Experiment, *, as_of: datetime) -> float:
@@ -137,18 +179,11 @@ def compute_fraction(experiment: Experiment, *, as_of: datetime) -> float:
 
 
 def count_clicks(experiment: Experiment, *, as_of: datetime) -> Mapping[str, GroupMoments]:
-    """Return the clicked lists per person by variant, if the subject can count them; not of a bandit, whose plain means are biased."""
+    """Return the clicks per person by variant, if the subject can count them."""
     subject = find_subject(experiment.kind)
-    if subject is None or subject.count_clicks is None or experiment.method == Experiment.Method.BANDIT:
+    if subject is None or subject.count_clicks is None:
         return {}
     return subject.count_clicks(experiment, as_of)
-
-
-def compare_sizes(experiment: Experiment, variants: list[Variant], units: list[int]) -> float:
-    """Return the p-value of the sample-ratio check; a bandit changes its shares, so that nothing can be checked."""
-    if experiment.method == Experiment.Method.BANDIT:
-        return 1.0
-    return compute_sample_ratio_p(units, [float(variant.share) for variant in variants])
 
 
 class VariantComparer:
@@ -234,55 +269,6 @@ class VariantComparer:
         return VariantMetric(
             metric, mean, total, keep_known(effect), keep_known(relative), max(0.0, 1 - adjusted.variance_ratio)
         )
-
-
-class BanditComparer(VariantComparer):
-    """Compares the variants of a bandit, in which everybody counts with the inverse of the logged propensity."""
-
-    @cached_property
-    def allocations(self) -> list[BanditAllocation]:
-        return list(self.experiment.allocations.all())
-
-    def list_means(self, column: OutcomeColumn) -> list[WeightedMean]:
-        """Return the weighted mean of each variant."""
-        return estimate_means(
-            build_batches(self.counted, allocations=self.allocations, variants=self.variants, column=column)
-        )
-
-    def get_group(self, variant: Variant) -> GroupOutcomes:
-        """Return the people of all allocations together."""
-        groups = [self.counted.get_group(f"{variant.pk}:{allocation.pk}") for allocation in self.allocations]
-        whole = make_empty_outcomes().moments
-        for group in groups:
-            whole = whole + group.moments
-        return GroupOutcomes(whole)
-
-    def get_best_probability(self, variant: Variant) -> float | None:
-        means = self.list_means(COLUMNS.get(self.experiment.metric, OutcomeColumn.ORDERS))
-        if not means:
-            return None
-        best = compute_best_probabilities(means, seed=self.experiment.pk)
-        return float(best[self.variants.index(variant)])
-
-    def compare(self, variant: Variant, metric: str, column: OutcomeColumn) -> VariantMetric:
-        means = self.list_means(column)
-        total = float(self.get_group(variant).moments.sums[column])
-        own = means[self.variants.index(variant)] if means else WeightedMean(nan, nan)
-        mean = own.value if isfinite(own.value) else 0.0
-        if variant.is_control or self.control is None or not means:
-            return VariantMetric(metric, mean, total)
-        control = means[self.variants.index(self.control)]
-        difference = compare_weighted_means(own, control)
-        effect = compute_always_valid_interval(
-            value=difference.value,
-            standard_error=difference.standard_error,
-            fraction=self.fraction,
-            level=self.level,
-        )
-        relative = compare_relative_means(
-            difference.value, difference.standard_error, control.value, control.standard_error, level=self.level
-        )
-        return VariantMetric(metric, mean, total, keep_known(effect), keep_known(relative))
 
 
 def keep_known(interval: ConfidenceInterval) -> ConfidenceInterval | None:

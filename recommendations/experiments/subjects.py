@@ -22,6 +22,33 @@ type FormBuilder = Callable[[str, Mapping[str, Any] | None, Config, str], forms.
 
 
 @dataclass(frozen=True)
+class PreferenceCounts:
+    """How many people clicked more products of the control, of the variant, and as many of both, see `results.VariantPreference`."""
+
+    people: int
+    clicked: int
+    control: int
+    variant: int
+    clicks: tuple[int, int]
+    orders: tuple[int, int]
+
+
+@dataclass(frozen=True)
+class PreferenceSource:
+    """The clicks of interleaved lists.
+
+    Attributes:
+        is_ranking: whether a subject of the kind is one list of products.
+        count: the preferences of an experiment until a moment.
+        count_clickers: the customers or visitors who clicked a product of a subject in a period.
+    """
+
+    is_ranking: Callable[[str], bool]
+    count: Callable[[Experiment, datetime], PreferenceCounts]
+    count_clickers: Callable[[str, str, datetime, datetime], int]
+
+
+@dataclass(frozen=True)
 class ExperimentSubject:
     """One kind of subject.
 
@@ -34,9 +61,11 @@ class ExperimentSubject:
         count_clicks: the clicked lists per person, by the number of the variant.
         estimate: what a subject would earn with the settings of a variant, as of a moment, from the log; None if it can't be estimated.
         permission: to change what a promotion changes; "" if everyone who may change experiments may do so.
+        scope: of an API key, which stands for that permission.
         needs_permission_to_start: whether setting up and starting an experiment needs it, too, because its variants have content of their own.
         find_problem: why an experiment with these variants cannot start, beyond what every experiment needs; empty if it can.
         find_name: of one subject, for lists of experiments; without it, the names come from list_choices.
+        preferences: the clicks on interleaved lists; None for a kind that ranks nothing.
         variant_names, shares, first_config: of a new experiment, whose first variant is the control, which has no config.
     """
 
@@ -54,13 +83,14 @@ class ExperimentSubject:
     count_clicks: Callable[[Experiment, datetime], Mapping[str, GroupMoments]] | None = None
     estimate: Callable[[str, Config, datetime], LogEstimate] | None = None
     permission: str = ""
+    scope: str = ""
     needs_permission_to_start: bool = False
     find_problem: Callable[[Experiment, Sequence[Variant]], str | Promise] | None = None
     find_name: Callable[[str], str | Promise | None] | None = None
     variant_names: tuple[str | Promise, ...] = ()
     shares: tuple[str, ...] = ()
     first_config: Config = field(default_factory=dict)
-    is_interleavable: bool = False
+    preferences: PreferenceSource | None = None
 
 
 _subjects: dict[str, ExperimentSubject] = {}

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from celery import shared_task
 
-from recommendations.experiments.bandit import update_allocations
+from recommendations.experiments.methods.bandit import update_allocations
 
 
 @shared_task(exclusive=True)

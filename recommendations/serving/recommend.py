@@ -9,19 +9,19 @@ import numpy as np
 
 from customers.events.recent.interactions import RecentActivity
 from recommendations.engine.placements import CATEGORIES
-from recommendations.experiments.assignment import VariantAssignment
+from recommendations.merchandising.rules.ranking import RankedPage
 from recommendations.merchandising.rules.rule_book import RuleBook
-from recommendations.serving.experiments.assigning import choose_variants
+from recommendations.serving.experiments.assigning import ChosenVariants, choose_variants
+from recommendations.serving.experiments.interleaving import InterleavedRanking, VariantRanking, interleave_variants
 from recommendations.serving.expressions.boost_factors import list_item_boosts
-from recommendations.serving.pipeline.candidates import find_candidates
 from recommendations.serving.pipeline.categories import rank_categories
-from recommendations.serving.pipeline.context import Candidates, RecommendationContext, build_context
+from recommendations.serving.pipeline.context import build_context
 from recommendations.serving.pipeline.explain import explain
 from recommendations.serving.pipeline.explore import explore
-from recommendations.serving.pipeline.fallback import apply_fallback, describe_empty_list
+from recommendations.serving.pipeline.fallback import describe_empty_list
 from recommendations.serving.pipeline.pin import pin_products
 from recommendations.serving.pipeline.propensities import Propensities, list_propensities
-from recommendations.serving.pipeline.rerank import rerank
+from recommendations.serving.pipeline.rerank import rank_candidates
 from recommendations.serving.pipeline.visitor import read_activity
 from recommendations.serving.pipeline.workspaces import WorkspacePool
 from recommendations.serving.request import (
@@ -58,17 +58,12 @@ def recommend(
     """
     started = time.perf_counter()
     validate_request(request)
-    state = source.get_state(now=now)
-    assignments: tuple[VariantAssignment, ...] = ()
-    if is_assigned and state.variants.running:
+    chosen = ChosenVariants(source.get_state(now=now))
+    if is_assigned and chosen.state.variants.running:
         activity = read_activity(request) if activity is None else activity
-        state, assignments, _is_held_out = choose_variants(
-            state,
-            scenario=request.scenario,
-            user_id=request.user_id,
-            anonymous_id=request.anonymous_id,
-            activity=activity,
-        )
+        names = {"user_id": request.user_id, "anonymous_id": request.anonymous_id}
+        chosen = choose_variants(chosen.state, scenario=request.scenario, **names, activity=activity)
+    state = chosen.state
     with WorkspacePool(state) as workspaces:
         context = build_context(
             request=request,
@@ -79,14 +74,13 @@ def recommend(
             rules=rules,
             has_deadline=has_deadline,
         )
-        candidates = find_candidates(context, request.scenario)
-        candidates = apply_fallback(context, candidates)
-        candidates = rerank(context, candidates)
+        candidates = rank_candidates(context)
         page, categories = ItemPage(), None
         if request.scenario == CATEGORIES:
             categories = rank_categories(context, candidates)
         else:
-            page = _make_page(context, candidates)
+            ranking = VariantRanking(context, candidates, explore(context, candidates))
+            page = _make_page(ranking, interleave_variants(chosen.interleaved, ranking, activity=activity, rules=rules))
         empty_reason = None if page.items or categories else describe_empty_list(context, candidates)
     return RecommendationResponse(
         recommendation_id=make_recommendation_id(now),
@@ -103,27 +97,34 @@ def recommend(
         categories=categories,
         state=state,
         is_identifiable=not context.visitor.has_opted_out,
-        assignments=assignments,
+        assignments=chosen.assignments,
         propensities=page.propensities,
+        interleaved=chosen.interleaved if page.teams else None,
+        teams=page.teams,
     )
 
 
 class ItemPage(NamedTuple):
-    """The items of a page, the propensities of those chosen at random, and whether another page follows."""
+    """The items of a page, and whether another page follows.
+
+    propensities: of those chosen at random. teams: of an interleaved list, the ranking that contributed each item.
+    """
 
     items: Sequence[RecommendedItem] = ()
     propensities: Propensities = ()
     has_more: bool = False
+    teams: tuple[int, ...] = ()
 
 
-def _make_page(context: RecommendationContext, candidates: Candidates) -> ItemPage:
-    """Return the requested page."""
-    explored = explore(context, candidates)
-    new = explored.new
-    page = pin_products(context, explored.ranked)
+def _make_page(ranking: VariantRanking, interleaved: InterleavedRanking | None) -> ItemPage:
+    """Return the requested page, of the interleaved list if there is one."""
+    context, candidates, explored = ranking.context, ranking.candidates, ranking.explored
+    page = pin_products(context, explored.ranked if interleaved is None else interleaved.ranked)
     reasons = {}
-    if context.request.explain:
-        reasons = explain(context, candidates, page.rows, new=new, pinned=page.pinned)
+    if context.request.explain and interleaved is not None:
+        reasons = interleaved.explain(page.rows, pinned=page.pinned)
+    elif context.request.explain:
+        reasons = explain(context, candidates, page.rows, new=explored.new, pinned=page.pinned)
     products = context.state.products
     boosts = list_item_boosts(
         page.rows, context.request.boost if context.request.explain else (), products, context.now
@@ -143,7 +144,7 @@ def _make_page(context: RecommendationContext, candidates: Candidates) -> ItemPa
             row_numbers=np.array(page.rows, np.int32),
             are_catalog_ids=True,
         )
-        return ItemPage(columns, list_propensities(context, candidates, explored, page, page.rows), page.has_more)
+        return _describe_page(columns, page.rows, ranking, interleaved, page)
     items = [
         RecommendedItem(
             products.product_ids[row], context.offset + position, score, card, reasons.get(row), row, boosts.get(row)
@@ -151,5 +152,18 @@ def _make_page(context: RecommendationContext, candidates: Candidates) -> ItemPa
         for position, (row, score, card) in enumerate(zip(page.rows, page.scores, cards, strict=True), start=1)
         if card is not None
     ]
-    shown = [item.row for item in items]
-    return ItemPage(items, list_propensities(context, candidates, explored, page, shown), page.has_more)
+    return _describe_page(items, [item.row for item in items], ranking, interleaved, page)
+
+
+def _describe_page(
+    items: Sequence[RecommendedItem],
+    shown: Sequence[int],
+    ranking: VariantRanking,
+    interleaved: InterleavedRanking | None,
+    page: RankedPage,
+) -> ItemPage:
+    """Return items with what is logged about them. shown: their rows. The propensities of an interleaved list are not known."""
+    if interleaved is not None:
+        return ItemPage(items, (), page.has_more, interleaved.list_teams(shown, pinned=page.pinned))
+    propensities = list_propensities(ranking.context, ranking.candidates, ranking.explored, page, shown)
+    return ItemPage(items, propensities, page.has_more)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from config.foundation.array_types import Rows
-from recommendations.experiments.assignment import VariantAssignment
+from recommendations.experiments.assignment import RunningExperiment, VariantAssignment
 from recommendations.serving.pipeline.fallback import EmptyListReason
 from recommendations.serving.pipeline.reasons import ItemReason
 from recommendations.serving.state.loader import ServingState
@@ -109,7 +109,8 @@ class RecommendationResponse:
     stale: computed from memory while the database is unreachable.
     left_out: products of a list to rank that must not be shown, each with the reason. is_identifiable: False for a visitor
     who refused personalization or was erased. assignments: the variants of the experiments that decided about it.
-    propensities: (number of the item from 1 on, probability) of each item that was chosen at random.
+    propensities: (number of the item from 1 on, probability) of each item that was chosen at random. interleaved: the experiment whose two
+    rankings the list merges, and teams the one that contributed each item.
     """
 
     recommendation_id: str
@@ -129,3 +130,5 @@ class RecommendationResponse:
     is_identifiable: bool = True
     assignments: tuple[VariantAssignment, ...] = ()
     propensities: tuple[tuple[int, float], ...] = field(default=(), repr=False, compare=False)
+    interleaved: RunningExperiment | None = field(default=None, repr=False, compare=False)
+    teams: tuple[int, ...] = field(default=(), repr=False, compare=False)

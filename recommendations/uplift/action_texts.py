@@ -10,31 +10,34 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from config.foundation.number_formats import format_count
-from recommendations.campaigns.models import Campaign
-from recommendations.uplift.models import ActionKind, CustomerAction, UpliftModel
+from recommendations.uplift.kinds.action_kind import ActionTarget, Pool
+from recommendations.uplift.kinds.registry import KINDS
+from recommendations.uplift.models import NO_ACTION_KIND, CustomerAction, UpliftModel
 from recommendations.uplift.training import MIN_CUSTOMERS, MIN_ORDERS
 
 NO_EVIDENCE = "not_enough_evidence"
 REASONS: Mapping[str, str | Promise] = {
-    "largest_increment": gettext_lazy("Of all campaigns that the customer can get, this one adds the most margin."),
+    "largest_increment": gettext_lazy("Of everything that the customer can get, this adds the most margin."),
+    "largest_increment_offer": gettext_lazy(
+        "Of everything that the customer can get, this adds the most margin. It needs a visit, and no message."
+    ),
     "explored": gettext_lazy("Chosen at random, so that later estimates stay unbiased."),
-    "no_campaign": gettext_lazy(
-        "The customer can get none of the past campaigns: not in their segments, not reachable, or no consent."
+    "no_action": gettext_lazy(
+        "The customer can get none of the campaigns, flows and offers: not in their segments, not reachable, or no consent."
     ),
     "lowers_orders": gettext_lazy("Customers like this one order less after a message."),
     "below_cost": gettext_lazy("The additional margin does not cover the cost of a contact."),
     "over_budget": gettext_lazy("Other customers use up the budget or the number of contacts."),
-    NO_EVIDENCE: gettext_lazy("There is too little evidence from past campaigns."),
+    NO_EVIDENCE: gettext_lazy("There is too little evidence from past campaigns, flows and offers."),
 }
 
 
 @dataclass(frozen=True)
 class NextAction:
-    """The next best action of one customer; kind is None without evidence. name: of the campaign. missing: what the evidence lacks."""
+    """The next best action of one customer; kind is None without evidence. missing: what the evidence lacks."""
 
     kind: str | None
-    key: str
-    name: str
+    target: ActionTarget | None
     expected_margin: float | None
     low: float | None
     high: float | None
@@ -49,20 +52,18 @@ class NextAction:
 
 def find_next_action(customer_id: int) -> NextAction:
     """Return the action of the last refresh, or what is missing to choose one."""
-    model = UpliftModel.objects.filter(campaign__isnull=True).first()
+    model = load_model(Pool.MESSAGE)
     action = CustomerAction.objects.filter(customer_id=customer_id).first()
     currency = str(model.figures.get("currency", "")) if model else ""
     if action is None:
         computed_at = model.computed_at if model else None
         missing = describe_problem(model) or str(_("The customer is newer than the last refresh."))
-        return NextAction(
-            None, "", "", None, None, None, None, "", [NO_EVIDENCE], False, computed_at, currency, missing
-        )
-    campaign = Campaign.objects.filter(key=action.key).only("name").first() if action.key else None
+        return NextAction(None, None, None, None, None, None, "", [NO_EVIDENCE], False, computed_at, currency, missing)
+    kind = KINDS.get(action.kind)
+    target = kind.find_target(action.key) if kind else None
     return NextAction(
         action.kind,
-        action.key,
-        campaign.name if campaign else "",
+        target or (ActionTarget(0, action.key, action.key) if kind else None),
         action.expected_margin,
         action.low,
         action.high,
@@ -76,13 +77,18 @@ def find_next_action(customer_id: int) -> NextAction:
     )
 
 
+def load_model(pool: Pool) -> UpliftModel | None:
+    """Return what was learned from all actions of a pool."""
+    return UpliftModel.objects.filter(pool=pool, key="").first()
+
+
 def describe_action(action: NextAction) -> str:
     """Return what to do, as a short sentence."""
     if action.kind is None:
         return _("Not enough evidence")
-    if action.kind == ActionKind.NONE:
-        return _("Do not write to this customer now.")
-    return _("Send the campaign “%(name)s”.") % {"name": action.name or action.key}
+    if action.kind == NO_ACTION_KIND or action.target is None:
+        return _("Do nothing for this customer now.")
+    return str(KINDS[action.kind].instruction) % {"name": action.target.name}
 
 
 def describe_reasons(action: NextAction) -> list[str]:
@@ -98,19 +104,19 @@ def describe_problem(model: UpliftModel | None) -> str:
         name: format_count(evidence.get(name, 0)) for name in ("treated", "held_out", "ordered", "held_out_ordered")
     }
     match model.problem:
-        case "no_campaigns":
+        case "no_actions":
             return _(
-                "No finished campaign had a holdout group whose attribution window is over. Send a campaign with a holdout share, "
-                "and wait until its window ends."
+                "No finished campaign, and no flow that starts from a segment, stage or score, had a holdout group whose "
+                "attribution window is over. Send a campaign with a holdout share, and wait until its window ends."
             )
         case "few_customers":
             return _(
-                "Past campaigns with a holdout group reached %(treated)s recipients and held out %(held_out)s customers; "
+                "Past campaigns and flows with a holdout group reached %(treated)s recipients and held out %(held_out)s customers; "
                 "%(needed)s of each are needed."
             ) % {**numbers, "needed": format_count(MIN_CUSTOMERS)}
         case "few_orders":
             return _(
-                "After past campaigns, %(ordered)s recipients and %(held_out_ordered)s customers of the holdout groups ordered; "
-                "%(needed)s of each are needed."
+                "After past campaigns and flows, %(ordered)s recipients and %(held_out_ordered)s customers of the holdout groups "
+                "ordered; %(needed)s of each are needed."
             ) % {**numbers, "needed": format_count(MIN_ORDERS)}
     return ""

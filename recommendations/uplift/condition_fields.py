@@ -3,9 +3,11 @@
 from django.utils.translation import gettext_lazy as _
 
 from customers.segments.conditions.fields import ConditionField, FieldType, register_field
-from recommendations.uplift.models import ActionKind, MessageEffect
+from recommendations.uplift.kinds.registry import KINDS
+from recommendations.uplift.models import NO_ACTION_KIND, MessageEffect
 
 GROUP = _("Next best action")
+NO_ACTION = _("do nothing")
 
 
 def register_fields() -> None:
@@ -16,21 +18,23 @@ def register_fields() -> None:
             GROUP,
             FieldType.CHOICE,
             lookup="next_action__kind",
-            choices=tuple(ActionKind.choices),
+            choices=(*((kind.key, kind.label) for kind in KINDS.values()), (NO_ACTION_KIND, NO_ACTION)),
             has_unknown=True,
             help=_("As of the last night. Unknown while there is too little to learn from."),
         )
     )
-    register_field(
-        ConditionField(
-            "next_campaign",
-            _("campaign of the next best action"),
-            GROUP,
-            FieldType.TEXT,
-            lookup="next_action__key",
-            help=_("Keys of campaigns."),
+    for kind in KINDS.values():
+        register_field(
+            ConditionField(
+                f"next_{kind.key}",
+                kind.field_label,
+                GROUP,
+                FieldType.TEXT,
+                lookup="next_action__key",
+                restriction=("next_action__kind", kind.key),
+                help=kind.field_help,
+            )
         )
-    )
     register_field(
         ConditionField(
             "message_effect",

@@ -6,7 +6,6 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from customers.identity.models import Customer
-from recommendations.campaigns.models import Campaign
 
 
 class UpliftSettings(models.Model):
@@ -51,14 +50,17 @@ class UpliftSettings(models.Model):
 
 
 class UpliftModel(models.Model):
-    """The latest result of learning from one campaign, or from all campaigns together (without a campaign).
+    """The latest result of learning from the actions of a pool together, or from one action (with its kind and key).
 
     Attributes:
-        problem: a code of `backoffice/texts.py`, with its numbers in figures; empty if there is a model.
-        figures: evidence, learners, curve and groups, see `training.measure_figures`; of all campaigns also the choice of actions.
+        pool: a `kinds.action_kind.Pool`. kind: a key of `kinds.registry.KINDS`.
+        problem: a code of `action_texts.describe_problem`, with its numbers in figures; empty if there is a model.
+        figures: evidence, learners, curve and groups, see `training.measure_figures`; of all messages also the choice of actions.
     """
 
-    campaign = models.OneToOneField(Campaign, models.CASCADE, null=True, related_name="uplift_model")
+    pool = models.CharField(_("learned from"), max_length=10)
+    kind = models.CharField(_("type"), max_length=10, blank=True)
+    key = models.SlugField(_("key"), max_length=100, blank=True)
     computed_at = models.DateTimeField(_("computed at"))
     problem = models.CharField(_("problem"), max_length=40, blank=True)
     figures = models.JSONField(_("figures"), default=dict)
@@ -67,9 +69,10 @@ class UpliftModel(models.Model):
         default_permissions = ()  # those of campaigns apply
         verbose_name = _("uplift model")
         verbose_name_plural = _("uplift models")
+        constraints = [models.UniqueConstraint(fields=["pool", "kind", "key"], name="uplift_model_unique")]
 
     def __str__(self) -> str:
-        return str(self.campaign or _("All campaigns"))
+        return f"{self.pool} {self.kind} {self.key}".strip()
 
 
 class MessageEffect(models.TextChoices):
@@ -78,18 +81,17 @@ class MessageEffect(models.TextChoices):
     NEGATIVE = "negative", _("a message lowers orders")
 
 
-class ActionKind(models.TextChoices):
-    CAMPAIGN = "campaign", _("send a campaign")
-    NONE = "none", _("do not write")
+NO_ACTION_KIND = "none"
 
 
 class CustomerAction(models.Model):
     """The next best action of a customer, as of the last refresh.
 
     Attributes:
-        key: of the campaign. expected_margin, low, high: incremental margin of the action without its cost, with the interval measured
-            on customers with a similar prediction; for "none", that of the best message. effect: of a message on the probability of an
-            order.
+        kind: a key of `kinds.registry.KINDS`, or NO_ACTION_KIND. key: of the campaign, flow or offer.
+        expected_margin, low, high: incremental margin of the action without its cost, with the interval measured on customers with a
+            similar prediction; without an action, that of the best one that was possible.
+        effect: of a message on the probability of an order; null, with an empty message_effect, without enough evidence of messages.
         reasons: codes of `action_texts.REASONS`. is_explored: chosen at random.
     """
 
@@ -102,13 +104,13 @@ class CustomerAction(models.Model):
         verbose_name=_("customer"),
         db_constraint=False,
     )
-    kind = models.CharField(_("next best action"), max_length=10, choices=ActionKind)
+    kind = models.CharField(_("next best action"), max_length=10)
     key = models.SlugField(_("key"), max_length=100, blank=True)
     expected_margin = models.FloatField(_("expected incremental margin"), null=True)
     low = models.FloatField(_("lower bound"), null=True)
     high = models.FloatField(_("upper bound"), null=True)
     effect = models.FloatField(_("effect of a message on the probability of an order"), null=True)
-    message_effect = models.CharField(_("effect of messages"), max_length=10, choices=MessageEffect)
+    message_effect = models.CharField(_("effect of messages"), max_length=10, choices=MessageEffect, blank=True)
     reasons = ArrayField(models.CharField(max_length=30), verbose_name=_("reasons"), default=list)
     is_explored = models.BooleanField(_("chosen at random"), default=False)
     computed_at = models.DateTimeField(_("computed as of"))

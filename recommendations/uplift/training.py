@@ -1,4 +1,4 @@
-"""Learns from past campaigns whom a message moves, and measures it on customers who were kept aside."""
+"""Learns from past actions whom a message moves, and measures it on customers who were kept aside."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from recommendations.measurement.statistics.uplift.qini import (
     compute_uplift_at,
 )
 from recommendations.measurement.statistics.uplift.selection import ChosenLearner, fit_and_choose
-from recommendations.uplift.past_campaigns import PastCustomers
+from recommendations.uplift.past_customers import PastCustomers
 
 MIN_CUSTOMERS = 500  # in each group
 MIN_ORDERS = 50  # customers with an order in each group: below, an interval is wider than any effect of a message
@@ -35,7 +35,7 @@ MAX_DRAWN_ROWS = 20_000
 class Evidence:
     """How much there is to learn from. ordered, held_out_ordered: customers with an order in the window."""
 
-    campaigns: int
+    actions: int
     treated: int
     held_out: int
     ordered: int
@@ -44,8 +44,8 @@ class Evidence:
     @property
     def problem(self) -> str:
         """A code of `action_texts.describe_problem`, or "" if it is enough."""
-        if not self.campaigns:
-            return "no_campaigns"
+        if not self.actions:
+            return "no_actions"
         if min(self.treated, self.held_out) < MIN_CUSTOMERS:
             return "few_customers"
         if min(self.ordered, self.held_out_ordered) < MIN_ORDERS:
@@ -66,7 +66,7 @@ class EffectGroup:
 
 @dataclass(frozen=True, eq=False)
 class EffectModel:
-    """Predicts the effect of a message on the probability of an order.
+    """Predicts the effect of an action on the probability of an order.
 
     thresholds: the predictions between the groups, (GROUPS − 1,), ascending. groups: from the lowest prediction.
     """
@@ -85,7 +85,7 @@ class EffectModel:
 def count_evidence(customers: PastCustomers) -> Evidence:
     treated, ordered = customers.treated, customers.ordered > 0
     return Evidence(
-        campaigns=len(np.unique(customers.campaign)),
+        actions=len(np.unique(customers.action)),
         treated=int(treated.sum()),
         held_out=int((~treated).sum()),
         ordered=int((treated & ordered).sum()),
@@ -96,7 +96,7 @@ def count_evidence(customers: PastCustomers) -> Evidence:
 def train_model(customers: PastCustomers, *, seed: int = 1) -> EffectModel:
     """Fit the learners on three fifths of the customers and measure them on the others.
 
-    A customer of several campaigns is in one part only, so that nobody is predicted by a model that knows them.
+    A customer of several actions is in one part only, so that nobody is predicted by a model that knows them.
     """
     people, row = np.unique(customers.customer, return_inverse=True)
     part = assign_folds(len(people), TEST_PARTS, seed=seed)[row]

@@ -7,7 +7,7 @@ from django.utils import translation
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
 from config.celery import app
-from config.schedule import DEMO_JOBS, MAIL_TASKS, SCHEDULE, ScheduledJob, describe_schedule, sync_schedule
+from config.schedule import AWAITED_TASKS, DEMO_JOBS, SCHEDULE, ScheduledJob, describe_schedule, sync_schedule
 
 ROOMS = ("catalog.", "customers.", "recommendations.", "config.")
 JOB = ScheduledJob(task="celery.backend_cleanup", cron="15 4 * * *", title="Clean up", description="Cleans up.")
@@ -28,7 +28,7 @@ def test_every_scheduled_task_exists() -> None:
 
 
 def test_every_mail_task_exists() -> None:
-    assert set(MAIL_TASKS) - set(list_project_tasks()) == set()
+    assert set(AWAITED_TASKS) - set(list_project_tasks()) == set()
 
 
 def test_every_task_without_required_arguments_is_scheduled() -> None:
@@ -48,7 +48,7 @@ def test_every_scheduled_task_runs_one_at_a_time() -> None:
         ("recommendations.flows.tasks.run_flows", "frequent"),
         ("recommendations.flows.tasks.find_flow_dates", "frequent"),
         ("customers.processing.tasks.process_events", "frequent"),
-        *((task, "frequent") for task in MAIL_TASKS),
+        *((task, "frequent") for task in AWAITED_TASKS),
         ("recommendations.training.tasks.train_nightly", "celery"),
         ("customers.lifecycle.tasks.refresh_profiles", "celery"),
         ("a.task.without.schedule", "celery"),

@@ -42,42 +42,58 @@ def read_integers(query: sql.Composable, names: Sequence[str], *, moments: Seque
     Raises:
         ValueError: a row has a null or another type.
     """
-    row = _build_row_type(names)
-    statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT binary)").format(query)
-    blocks_by_column: list[list[npt.NDArray[np.int64]]] = [[] for _name in names]
-    pending = bytearray()
-    start = len(HEADER)
-
-    def decode() -> None:
-        # a view without a copy; the incomplete row at the end stays for the next block
-        rows = np.frombuffer(pending, row, (len(pending) - start) // row.itemsize, start)
-        if any((rows[field] != expected).any() for field, expected in lengths.items()):
-            raise ValueError(
-                f"The query for {', '.join(names)} returns a null or a column that is not a bigint; cast its columns."
-            )
-        for name, column_blocks in zip(names, blocks_by_column, strict=True):
-            column_blocks.append(rows[name].astype(np.int64))
-
-    lengths = {"fields": len(names), **{f"{name}_length": 8 for name in names}}
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        for block in copy:
-            pending += block
-            # Decoding a few large blocks is faster than decoding each of COPY's small ones, and memory stays bounded.
-            if len(pending) > DECODE_BYTES:
-                decode()
-                pending, start = pending[start + (len(pending) - start) // row.itemsize * row.itemsize :], 0
-    decode()
-    if pending[start + (len(pending) - start) // row.itemsize * row.itemsize :] != TRAILER:
-        raise ValueError(
-            f"The query for {', '.join(names)} returns a null or a column that is not a bigint; cast its columns."
-        )
+    blocks_by_column: dict[str, list[npt.NDArray[np.int64]]] = {name: [] for name in names}
+    for block in iterate_numbers(query, dict.fromkeys(names, "i")):
+        for name in names:
+            blocks_by_column[name].append(block[name])
     columns = {}
-    for name, column_blocks in zip(names, blocks_by_column, strict=True):
+    for name, column_blocks in blocks_by_column.items():
         columns[name] = np.concatenate(column_blocks)
         column_blocks.clear()
     for name in moments:
         columns[name] = np.where(columns[name] == INFINITY, NEVER, columns[name] + POSTGRES_EPOCH_MICROSECONDS)
     return columns
+
+
+def iterate_numbers(
+    query: sql.Composable,
+    letters: Mapping[str, str],
+    *,
+    parameters: Mapping[str, Any] | Sequence[Any] | None = None,
+    block_bytes: int = DECODE_BYTES,
+) -> Iterator[dict[str, npt.NDArray[Any]]]:
+    """Yield the columns of a query by name, in blocks of about so many bytes; at least one block, which may be empty.
+
+    letters: i for a bigint, f for a double precision, in the order of the query's columns.
+
+    Raises:
+        ValueError: a row has a null or another type.
+    """
+    row = _build_row_type(list(letters), list(letters.values()))
+    lengths = {"fields": len(letters), **{f"{name}_length": 8 for name in letters}}
+    statement = sql.SQL("COPY ({}) TO STDOUT (FORMAT binary)").format(query)
+    problem = ValueError(
+        f"The query for {', '.join(letters)} returns a null or a column of another type; cast its columns."
+    )
+
+    def decode(pending: bytearray, start: int) -> dict[str, npt.NDArray[Any]]:
+        # a view without a copy; the incomplete row at the end stays for the next block
+        rows = np.frombuffer(pending, row, (len(pending) - start) // row.itemsize, start)
+        if any((rows[field] != expected).any() for field, expected in lengths.items()):
+            raise problem
+        return {name: rows[name].astype(f"{letter}8") for name, letter in letters.items()}
+
+    pending, start = bytearray(), len(HEADER)
+    with connection.cursor() as cursor, cursor.copy(statement, parameters) as copy:
+        for block in copy:
+            pending += block
+            # Decoding a few large blocks is faster than decoding each of COPY's small ones, and memory stays bounded.
+            if len(pending) > block_bytes:
+                yield decode(pending, start)
+                pending, start = pending[start + (len(pending) - start) // row.itemsize * row.itemsize :], 0
+    yield decode(pending, start)
+    if pending[start + (len(pending) - start) // row.itemsize * row.itemsize :] != TRAILER:
+        raise problem
 
 
 def write_numbers(table: str, columns: NumberColumns) -> None:

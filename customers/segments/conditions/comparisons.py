@@ -84,6 +84,8 @@ def compile_comparison(
         if field.kind == FieldType.EVENT
         else compile_positive(comparison, as_of)
     )
+    if field.restriction is not None:
+        positive &= Q(field.restriction)
     if is_negative == negated:
         return Q(ExpressionWrapper(positive, BooleanField()))
     is_always_known = field.kind in (FieldType.EVENT, FieldType.FLAG) or field.name.startswith(CONSENT_PREFIX)

@@ -117,7 +117,7 @@ class ConditionField:
     """A field of conditions.
 
     Attributes:
-        lookup: the Django lookup from ``Customer``.
+        lookup: the Django lookup from ``Customer``. restriction: another lookup and its value, without which the field is not known.
         low, high: the smallest and the largest valid number.
         meaning, about: of an event: what happened, and whether it is about products, categories, brands or anything.
     """
@@ -127,6 +127,7 @@ class ConditionField:
     group: Label
     kind: FieldType
     lookup: str = ""
+    restriction: tuple[str, str] | None = None
     choices: tuple[tuple[str, Label], ...] = ()
     low: float | None = None
     high: float | None = None

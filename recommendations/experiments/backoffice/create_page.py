@@ -12,6 +12,8 @@ from django.utils.translation import gettext_lazy
 from config.foundation.backoffice.pages import render_page
 from recommendations.experiments.backoffice.access import ADD, check_permission, may_set_up
 from recommendations.experiments.editing import create_draft
+from recommendations.experiments.methods.method import ExperimentSetup
+from recommendations.experiments.methods.registry import METHODS
 from recommendations.experiments.models import MAX_VARIANTS, Experiment
 from recommendations.experiments.subjects import ExperimentSubject, list_subjects
 
@@ -35,15 +37,14 @@ class ExperimentForm(forms.ModelForm):
     def __init__(self, *args: Any, subjects: Sequence[ExperimentSubject], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["varied"].choices = list_varied(subjects)  # type: ignore[attr-defined]
-        self.fields["method"].choices = list_methods()  # type: ignore[attr-defined]
-        self.fields["method"].help_text = gettext_lazy(
-            "Fixed shares measure best. A bandit gives better variants more visitors while it runs."
-        )
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
-        if values.get("method") == Experiment.Method.BANDIT and values.get("metric") == Experiment.Metric.CLICKS:
-            self.add_error("metric", _("A bandit needs orders, revenue or margin as its primary metric."))
+        if not self.errors:
+            kind, subject = values["varied"]
+            setup = ExperimentSetup(kind, subject, values["metric"], values["variants"])
+            for field, problem in METHODS[values["method"]].find_problems(setup).items():
+                self.add_error(field, str(problem))
         return values
 
     def clean_varied(self) -> tuple[str, str]:
@@ -62,11 +63,6 @@ def list_varied(subjects: Sequence[ExperimentSubject]) -> list[tuple[str, Any]]:
     return choices
 
 
-def list_methods() -> list[tuple[str, Any]]:
-    """Return the methods with what they are called."""
-    return list(Experiment.Method.choices)
-
-
 def show_new_experiment(request: HttpRequest) -> HttpResponse:
     """Show the form of a new experiment, and create the draft."""
     check_permission(request, ADD)
@@ -83,5 +79,6 @@ def show_new_experiment(request: HttpRequest) -> HttpResponse:
         title=_("New experiment"),
         form=form,
         subjects=subjects,
+        methods=[(Experiment.Method(method.key).label, method.help_text) for method in METHODS.values()],
         status=422 if form.is_bound else None,
     )

@@ -22,9 +22,11 @@ from recommendations.experiments.backoffice.access import (
     get_experiment,
 )
 from recommendations.experiments.backoffice.estimate_texts import EstimateText, describe_variant_estimate
+from recommendations.experiments.backoffice.preference_texts import describe_interleaving_power
 from recommendations.experiments.editing import VariantDraft, find_start_problem, replace_variants
+from recommendations.experiments.methods.registry import find_method, plan_experiment
 from recommendations.experiments.models import Experiment, Variant
-from recommendations.experiments.planning import RELEVANT_LIFT, ExperimentPower, plan_experiment
+from recommendations.experiments.planning import RELEVANT_LIFT, ExperimentPower
 from recommendations.experiments.subjects import ExperimentSubject, describe_subject, find_subject
 
 COUNTING = gettext_lazy("What this experiment can show is being counted. Reload the page in a moment.")
@@ -52,6 +54,8 @@ class VariantForms:
         self.variant = variant
         initial = {"name": variant.name, "percent": format_number(variant.share * 100)}
         self.share = ShareForm(data, initial=initial, prefix=prefix)
+        if not find_method(experiment).has_shares:
+            del self.share.fields["percent"]
         for field in self.share.fields.values():
             field.widget.attrs.pop("autofocus", None)
         self.settings = None
@@ -64,11 +68,13 @@ class VariantForms:
         return all(form.is_valid() for form in (self.share, self.settings) if form is not None)
 
     def make_draft(self) -> VariantDraft:
-        values = self.share.cleaned_data
+        values, share = self.share.cleaned_data, self.variant.share
         config = {}
         if self.settings is not None:
             config = self.subject.read_config(self.variant.experiment.subject, self.settings)
-        return VariantDraft(values["name"], (values["percent"] / 100).quantize(Decimal("0.0001")), config)
+        if "percent" in values:
+            share = (values["percent"] / 100).quantize(Decimal("0.0001"))
+        return VariantDraft(values["name"], share, config)
 
 
 def show_draft(request: HttpRequest, key: str) -> HttpResponse:
@@ -103,7 +109,8 @@ def show_draft(request: HttpRequest, key: str) -> HttpResponse:
         request,
         "admin/experiments/draft.html",
         title=experiment.name,
-        verdict=describe_power(experiment, power) if power is not None else str(COUNTING),
+        verdict=describe_plan(experiment, power) if power is not None else str(COUNTING),
+        is_interleaving=experiment.method == Experiment.Method.INTERLEAVING,
         experiment=experiment,
         subject=describe_subject(experiment.kind, experiment.subject),
         variants=forms_of,
@@ -112,6 +119,13 @@ def show_draft(request: HttpRequest, key: str) -> HttpResponse:
         may_delete=request.user.has_perm(DELETE),
         status=422 if data is not None else None,
     )
+
+
+def describe_plan(experiment: Experiment, power: ExperimentPower) -> str:
+    """Return what the experiment could show, by its method."""
+    if experiment.method == Experiment.Method.INTERLEAVING:
+        return describe_interleaving_power(experiment, power)
+    return describe_power(experiment, power)
 
 
 def describe_power(experiment: Experiment, power: ExperimentPower) -> str:

@@ -21,6 +21,11 @@ from recommendations.experiments.backoffice.access import (
     may_set_up,
 )
 from recommendations.experiments.backoffice.list_page import BADGES
+from recommendations.experiments.backoffice.preference_texts import (
+    build_preference_figures,
+    build_preference_rows,
+    describe_preference,
+)
 from recommendations.experiments.backoffice.result_texts import (
     METRIC_LABELS,
     describe_results,
@@ -30,12 +35,12 @@ from recommendations.experiments.backoffice.result_texts import (
     format_relative,
     get_verdict_kind,
 )
+from recommendations.experiments.methods.registry import measure_experiment
 from recommendations.experiments.models import Experiment
 from recommendations.experiments.results import (
     ExperimentResults,
     ExperimentVerdict,
     VariantResult,
-    measure_experiment,
 )
 from recommendations.experiments.subjects import describe_subject, find_subject
 from recommendations.measurement.statistics.sample_ratio import SUSPICIOUS
@@ -53,12 +58,12 @@ def show_experiment(request: HttpRequest, key: str) -> HttpResponse:
     counted = read_results(experiment)
     results = counted if counted is not None else make_empty_results(now)
     subject = find_subject(experiment.kind)
-    currency = get_amount_currency()
+    currency, preference = get_amount_currency(), results.preference
     return render_page(
         request,
         "admin/experiments/experiment.html",
         title=experiment.name,
-        verdict=describe_results(experiment, results, currency) if counted is not None else str(COUNTING),
+        verdict=describe_verdict(experiment, results, currency) if counted is not None else str(COUNTING),
         as_of=results.as_of,
         experiment=experiment,
         badge=BADGES[experiment.status],
@@ -66,7 +71,11 @@ def show_experiment(request: HttpRequest, key: str) -> HttpResponse:
         elapsed=describe_elapsed(experiment, results, now),
         kind=get_verdict_kind(results),
         is_uneven=results.sample_ratio_p < SUSPICIOUS,
-        figures=build_figures(experiment, results),
+        figures=build_figures(experiment, results)
+        if preference is None
+        else build_preference_figures(experiment, results),
+        preference=preference,
+        preferred=build_preference_rows(results),
         metric=METRIC_LABELS[experiment.metric],
         rows=[build_row(experiment, variant, currency) for variant in results.variants],
         others=build_others(experiment, results, currency),
@@ -81,6 +90,13 @@ def show_experiment(request: HttpRequest, key: str) -> HttpResponse:
         and subject.promote is not None
         and experiment.status in (Experiment.Status.RUNNING, Experiment.Status.STOPPED),
     )
+
+
+def describe_verdict(experiment: Experiment, results: ExperimentResults, currency: str) -> str:
+    """Return what the experiment has shown, in one sentence."""
+    if results.preference is not None:
+        return describe_preference(results)
+    return describe_results(experiment, results, currency)
 
 
 def make_empty_results(now: Any) -> ExperimentResults:

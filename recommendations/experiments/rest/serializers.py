@@ -90,6 +90,28 @@ class VariantResultSerializer(serializers.Serializer[Any]):
     )
 
 
+class VariantPreferenceSerializer(serializers.Serializer[Any]):
+    people = serializers.IntegerField(help_text=_("Customers or visitors who were shown products of both variants."))
+    clicked = serializers.IntegerField(help_text=_("Those of them who clicked a product of such a list."))
+    control = serializers.IntegerField(help_text=_("People who clicked more products of the control."))
+    variant = serializers.IntegerField(help_text=_("People who clicked more products of the variant."))
+    ties = serializers.IntegerField(help_text=_("People who clicked as many of both, or of neither."))
+    share = EffectIntervalSerializer(
+        help_text=_(
+            "Of those with a preference, who prefer the variant, with an interval that holds however often it is read."
+        )
+    )
+    p_value = serializers.FloatField(help_text=_("Of an even split; it holds however often it is read."))
+    needed = serializers.IntegerField(help_text=_("People with a preference who show one of 60% to 40%."))
+    missing = serializers.IntegerField(help_text=_("How many more of them are needed."))
+    clicks = serializers.ListField(
+        child=serializers.IntegerField(), help_text=_("Clicked products of the control and of the variant.")
+    )
+    orders = serializers.ListField(
+        child=serializers.IntegerField(), help_text=_("Those of the clicked products that were ordered afterwards.")
+    )
+
+
 class ExperimentResultsSerializer(serializers.Serializer[Any]):
     as_of = serializers.DateTimeField()
     verdict = serializers.ChoiceField(choices=[verdict.value for verdict in ExperimentVerdict])
@@ -98,3 +120,7 @@ class ExperimentResultsSerializer(serializers.Serializer[Any]):
     sample_ratio_p = serializers.FloatField(help_text=_("Below 0.001, the group sizes cannot be chance."))
     has_margin = serializers.BooleanField()
     variants = VariantResultSerializer(many=True)
+    preference = VariantPreferenceSerializer(
+        allow_null=True,
+        help_text=_("Whose products people clicked more often; of interleavings only, which have no metrics."),
+    )

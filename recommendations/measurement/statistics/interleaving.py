@@ -2,15 +2,22 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil, sqrt
+from statistics import NormalDist
 
 import numpy as np
+from scipy.optimize import brentq
 
-from config.foundation.statistics import ConfidenceInterval, compute_wilson_interval
+from config.foundation.statistics import ConfidenceInterval, compute_wilson_interval, limit_share
+from recommendations.measurement.statistics.power import POWER
+from recommendations.measurement.statistics.sequential import compute_always_valid_p_value, compute_critical_value
+
+NEITHER = -1  # the team of a product that belongs to no ranking more than to the other
 
 
 @dataclass(frozen=True)
 class InterleavedList:
-    """A list and the ranking of each product: 0 for the first, 1 for the second, −1 where both had the same products so far."""
+    """A list and the ranking of each product: 0 for the first, 1 for the second, −1 for neither."""
 
     products: Sequence[int]
     teams: Sequence[int]
@@ -20,33 +27,40 @@ def interleave_rankings(first: Sequence[int], second: Sequence[int], n: int, *, 
     """Return n products of two rankings, of which each contributes its best one that is not in the list yet.
 
     Team draft: in each round a coin decides which ranking chooses first. Source: Radlinski, Kurup and Joachims, CIKM 2008. The common
-    beginning of both rankings is shown as it is and belongs to neither, because its clicks prefer none (Radlinski and Craswell 2010).
+    beginning of both rankings is shown as it is and belongs to neither, because its clicks prefer none (Radlinski and Craswell 2010). So
+    do the products from the round on in which one ranking has no more: the other would get more clicks for being longer.
+
+    The first products do not depend on n, so that pages of one list fit together.
     """
     common = 0
     while common < min(len(first), len(second), n) and first[common] == second[common]:
         common += 1
-    products, teams = list(first[:common]), [-1] * common
+    products, teams = list(first[:common]), [NEITHER] * common
     shown, rng = set(products), np.random.default_rng(seed)
     rankings, positions = (first, second), [common, common]
     while len(products) < n:
         order = (0, 1) if rng.random() < 0.5 else (1, 0)
-        before = len(products)
+        chosen = []
         for team in order:
             ranking = rankings[team]
             while positions[team] < len(ranking) and ranking[positions[team]] in shown:
                 positions[team] += 1
-            if positions[team] < len(ranking) and len(products) < n:
-                products.append(ranking[positions[team]])
-                teams.append(team)
-                shown.add(products[-1])
-        if len(products) == before:
+            if positions[team] < len(ranking):
+                chosen.append((ranking[positions[team]], team))
+                shown.add(chosen[-1][0])
+        if not chosen:
             break
-    return InterleavedList(products, teams)
+        products += [product for product, _team in chosen]
+        teams += [team for _product, team in chosen] if len(chosen) == 2 else [NEITHER]
+    return InterleavedList(products[:n], teams[:n])
 
 
 @dataclass(frozen=True)
 class RankingPreference:
-    """Whose products people chose more often. share: of those with a preference, who prefer the second; p_value: of the sign test."""
+    """Whose products people chose more often.
+
+    share: of those with a preference, who prefer the second, with its interval; p_value: of the hypothesis that half of them do.
+    """
 
     first: int
     second: int
@@ -55,15 +69,47 @@ class RankingPreference:
     p_value: float
 
 
-def compute_preference(first: int, second: int, ties: int, *, level: float = 0.95) -> RankingPreference:
+def compute_preference(
+    first: int, second: int, ties: int, *, level: float = 0.95, fraction: float | None = None
+) -> RankingPreference:
     """Return the preference from the numbers of people who chose more products of one ranking than of the other.
 
     A person counts once, however many lists they saw, so that counts are independent. The share has Wilson's interval, and the p-value is
-    that of the exact sign test; both leave ties out.
+    that of the exact sign test; both leave ties out. With fraction (elapsed / planned duration), both hold however often they are looked
+    at: Wilson's interval with the critical value of the always-valid one, and the smallest level at which it leaves out ½.
     """
     from scipy.stats import binomtest  # its import takes a second
 
     decided = first + second
-    share = compute_wilson_interval(second, decided, level=level) if decided else ConfidenceInterval(0.5, 0.0, 1.0)
-    p_value = float(binomtest(second, decided, 0.5).pvalue) if decided else 1.0
-    return RankingPreference(first, second, ties, share, p_value)
+    if not decided:
+        return RankingPreference(first, second, ties, ConfidenceInterval(0.5, 0.0, 1.0), 1.0)
+    if fraction is None:
+        share = compute_wilson_interval(second, decided, level=level)
+        return RankingPreference(first, second, ties, share, float(binomtest(second, decided, 0.5).pvalue))
+    value, z = second / decided, compute_critical_value(fraction, level)
+    low, high = (min(max(float(limit_share(value, float(decided), sign * z)), 0.0), 1.0) for sign in (-1, 1))
+    p_value = compute_always_valid_p_value(abs(value - 0.5) * 2 * sqrt(decided), fraction)
+    return RankingPreference(first, second, ties, ConfidenceInterval(value, low, high), p_value)
+
+
+def count_needed_people(share: float, *, level: float = 0.95, power: float = POWER) -> int:
+    """Return how many people with a preference show, at the planned end, that a share of them prefers one ranking.
+
+    n = ((z·½ + z_β·√(p(1 − p))) / (p − ½))², with z the critical value of the always-valid interval at the planned end.
+    """
+    if share == 0.5:
+        raise ValueError("share is 0.5; no number of people shows that there is no preference.")
+    reach = compute_critical_value(1.0, level) / 2 + NormalDist().inv_cdf(power) * sqrt(share * (1 - share))
+    return ceil((reach / (share - 0.5)) ** 2)
+
+
+def find_smallest_share(people: float, *, level: float = 0.95, power: float = POWER) -> float | None:
+    """Return the smallest share above ½ that so many people with a preference show; None if not even 1 is shown."""
+    z, z_power = compute_critical_value(1.0, level), NormalDist().inv_cdf(power)
+    if people <= 0 or sqrt(people) < z:
+        return None
+
+    def excess(share: float) -> float:
+        return (share - 0.5) * sqrt(people) - z / 2 - z_power * sqrt(share * (1 - share))
+
+    return float(brentq(excess, 0.5, 1.0))

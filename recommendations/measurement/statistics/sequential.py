@@ -1,7 +1,7 @@
 """Intervals that may be looked at every day: the chance that any of them misses the effect is what the level says."""
 
 from functools import lru_cache
-from math import ceil, isnan, log, sqrt
+from math import ceil, exp, isnan, log, sqrt
 
 import numpy as np
 from scipy.optimize import brentq
@@ -12,6 +12,7 @@ from config.foundation.statistics import ConfidenceInterval
 LOOKS = 90  # during the planned duration
 MIXTURE = 0.3  # the width is least relative to a single look where the fraction is about three times this
 PLANNED_SHARE = 0.9  # of the error, spent within the planned duration; the rest is for those who go on
+HIGHEST_NOMINAL = 0.999  # α′ of a boundary that nearly every look crosses
 GRID_STEP = 0.05  # standard deviations of the change from one look to the next
 
 
@@ -55,6 +56,21 @@ def compute_critical_value(fraction: float, level: float = 0.95) -> float:
     return float(compute_boundary(np.array([fraction]), nominal)[0])
 
 
+@lru_cache(maxsize=256)
+def compute_always_valid_p_value(z: float, fraction: float) -> float:
+    """Return the smallest 1 − level whose always-valid interval leaves out a value z standard errors from the estimate.
+
+    Solves the boundary for α′ = exp(−(z²/(1 + r) − log((1 + r)/r))/2) and returns the error that it belongs to, see `compute_critical_value`.
+    """
+    if isnan(z):
+        return float("nan")
+    ratio = MIXTURE / fraction
+    nominal = exp(min(-(z * z / (1 + ratio) - log((1 + ratio) / ratio)) / 2, 0.0))
+    if fraction > 1:
+        return min(nominal / (1 - PLANNED_SHARE), 1.0)
+    return 1.0 if nominal >= HIGHEST_NOMINAL else min(compute_crossing_probability(nominal) / PLANNED_SHARE, 1.0)
+
+
 def compute_boundary(fractions: Floats, nominal: float) -> Floats:
     ratio = MIXTURE / fractions
     return np.sqrt((1 + ratio) * (np.log((1 + ratio) / ratio) + 2 * log(1 / nominal)))
@@ -63,10 +79,11 @@ def compute_boundary(fractions: Floats, nominal: float) -> Floats:
 @lru_cache(maxsize=64)
 def calibrate_nominal_error(error: float) -> float:
     """Return α′ with which the probability to cross the boundary at any of LOOKS equally spaced looks is error."""
-    highest = 0.999
-    if compute_crossing_probability(highest) <= error:
-        return highest
-    return float(brentq(lambda nominal: compute_crossing_probability(nominal) - error, error / 10, highest, rtol=1e-4))
+    if compute_crossing_probability(HIGHEST_NOMINAL) <= error:
+        return HIGHEST_NOMINAL
+    return float(
+        brentq(lambda nominal: compute_crossing_probability(nominal) - error, error / 10, HIGHEST_NOMINAL, rtol=1e-4)
+    )
 
 
 def compute_crossing_probability(nominal: float, looks: int = LOOKS) -> float:

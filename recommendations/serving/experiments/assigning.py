@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from customers.events.recent.interactions import RecentActivity
 from recommendations.experiments.assignment import RunningExperiment, VariantAssignment, assign_variant
+from recommendations.experiments.models import Experiment
 from recommendations.serving.experiments.names import HELD_OUT_SCENARIOS, HOLDOUT, PLACEMENT, SEARCH, SEARCH_ORDER
 from recommendations.serving.impressions.served_entry import ServedVariant
 from recommendations.serving.request import list_identifiers
@@ -14,11 +15,15 @@ SUBJECT_OF_SEARCH = (SEARCH_ORDER, "")
 
 
 class ChosenVariants(NamedTuple):
-    """The variants of a request, and the state that serves it. is_held_out: the visitor gets nothing personalized."""
+    """The variants of a request, and the state that serves it.
+
+    is_held_out: the visitor gets nothing personalized. interleaved: the experiment that ranks with both of its variants.
+    """
 
     state: ServingState
     assignments: tuple[VariantAssignment, ...] = ()
     is_held_out: bool = False
+    interleaved: RunningExperiment | None = None
 
 
 def choose_variants(
@@ -36,7 +41,11 @@ def choose_variants(
     if not own or activity.is_denied or state.suppressions.contains_any([*own, *names]):
         return ChosenVariants(state)
     assignments: list[VariantAssignment] = []
+    interleaved = None
     for experiment in experiments:
+        if experiment.method == Experiment.Method.INTERLEAVING:
+            interleaved = experiment
+            continue
         assignment = assign_variant(experiment, user_id=user_id, anonymous_id=anonymous_id, names=names)
         if assignment is None:
             continue
@@ -45,7 +54,7 @@ def choose_variants(
             varied = state.variants.by_variant.get(assignment.variant.id, state)
             return ChosenVariants(varied, tuple(assignments), is_held_out=True)
         state = state.variants.by_variant.get(assignment.variant.id, state)
-    return ChosenVariants(state, tuple(assignments))
+    return ChosenVariants(state, tuple(assignments), interleaved=interleaved)
 
 
 def list_experiments(state: ServingState, scenario: str) -> list[RunningExperiment]:
@@ -64,6 +73,7 @@ def list_served_variants(assignments: Sequence[VariantAssignment]) -> list[Serve
     ] or None
 
 
-def name_arms(assignments: Sequence[VariantAssignment]) -> str | None:
+def name_arms(assignments: Sequence[VariantAssignment], interleaved: RunningExperiment | None = None) -> str | None:
     """Return the variants as the arm of an impression; None without any."""
-    return ",".join(assigned.arm for assigned in assignments) or None
+    arms = [assigned.arm for assigned in assignments]
+    return ",".join(arms if interleaved is None else [*arms, interleaved.interleaved_arm]) or None

@@ -8,7 +8,9 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from recommendations.experiments.subjects import Config, ExperimentSubject, register_subject
+from recommendations.engine.placements import CATEGORIES, PLACEMENTS
+from recommendations.experiments.models import Experiment, Variant
+from recommendations.experiments.subjects import Config, ExperimentSubject, PreferenceSource, register_subject
 from recommendations.placement_labels import RECOMMENDATION_PLACEMENT_LABELS
 from recommendations.serving.experiments.forms import (
     PlacementVariantForm,
@@ -27,6 +29,7 @@ from recommendations.serving.experiments.names import (
     SEARCH,
     SEARCH_ORDER,
 )
+from recommendations.serving.experiments.preferences import count_clickers, count_preferences
 from recommendations.serving.experiments.traffic import count_clicked_lists, find_traffic
 from recommendations.serving.models import PlacementSettings, SearchOrder
 from recommendations.serving.search.order.weights import load_order_weights
@@ -82,6 +85,16 @@ def promote_placement(placement: str, config: Config) -> dict[str, Any]:
         setattr(row, name, value)
     row.save()
     return replaced
+
+
+def find_placement_problem(experiment: Experiment, variants: Sequence[Variant]) -> str | Promise:
+    """Return why variants of a placement cannot be compared; empty if they can."""
+    if experiment.method == Experiment.Method.INTERLEAVING and any(RULES in variant.config for variant in variants):
+        return _(
+            "Interleaving cannot compare merchandising rules on and off, because pinned products belong to no variant. Leave the rules on, or "
+            "create an experiment with fixed shares."
+        )
+    return ""
 
 
 def restore_placement(placement: str, replaced: Config) -> None:
@@ -152,10 +165,17 @@ PLACEMENT_SUBJECT = ExperimentSubject(
     promote=promote_placement,
     restore=restore_placement,
     permission="serving.change_placementsettings",
+    scope="recommendations:write",
     find_traffic=lambda placement, unit, since, until: find_traffic([placement], unit, since, until),
     list_scenarios=lambda placement: [placement],
     count_clicks=count_clicked_lists,
     estimate=lambda placement, config, at: estimate_placement(placement, config, at=at),
+    find_problem=find_placement_problem,
+    preferences=PreferenceSource(
+        is_ranking=lambda placement: placement in PLACEMENTS and placement != CATEGORIES,
+        count=count_preferences,
+        count_clickers=lambda placement, unit, since, until: count_clickers([placement], unit, since, until),
+    ),
 )
 SEARCH_ORDER_SUBJECT = ExperimentSubject(
     kind=SEARCH_ORDER,
@@ -170,6 +190,7 @@ SEARCH_ORDER_SUBJECT = ExperimentSubject(
     promote=promote_search_order,
     restore=restore_search_order,
     permission="serving.change_searchorder",
+    scope="recommendations:write",
     find_traffic=lambda _subject, unit, since, until: find_traffic([SEARCH], unit, since, until),
     list_scenarios=lambda _subject: [SEARCH],
     count_clicks=count_clicked_lists,

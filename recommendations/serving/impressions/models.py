@@ -16,7 +16,8 @@ class Impression(models.Model):
     ``user_id`` and ``anonymous_id`` are those of the request; ``customer`` is the one they belonged to at the last look-up.
 
     ``order_features``: the scores of search results, see `search.order.features`. ``propensities``: as ``product_ids``, the probability
-    with which each product was chosen; null if it was not chosen at random.
+    with which each product was chosen; null if it was not chosen at random. ``teams``: of an interleaved list, as ``product_ids``, the
+    ranking that contributed each product: 0 for the control, 1 for the variant, -1 for neither.
     """
 
     recommendation_id = models.CharField(_("recommendation ID"), max_length=64)
@@ -45,6 +46,7 @@ class Impression(models.Model):
     order_features = ArrayField(models.FloatField(), verbose_name=_("order of search results"), null=True, blank=True)
 
     propensities = ArrayField(models.FloatField(null=True), verbose_name=_("propensities"), null=True, blank=True)
+    teams = ArrayField(models.SmallIntegerField(), verbose_name=_("interleaved rankings"), null=True, blank=True)
 
     class Meta:
         app_label = "serving"

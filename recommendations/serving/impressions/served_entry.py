@@ -14,6 +14,7 @@ ShortText = Annotated[str, Meta(max_length=64)]
 IdentifierText = Annotated[str, Meta(max_length=255)]
 NameText = Annotated[str, Meta(max_length=100)]
 ServedPropensity = tuple[Annotated[int, Meta(ge=1, le=MAX_PRODUCTS)], Annotated[float, Meta(gt=0, le=1)]]
+ServedTeam = Annotated[int, Meta(ge=-1, le=1)]
 ProductIdText = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
@@ -37,7 +38,8 @@ class ServedEntry(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_f
 
     ``user_id`` and ``anonymous_id`` are those of the request, "" without one. ``order_features``: of a page of search results, see
     `search.order.features`. ``variants``: of the experiments that decided about the response; ``arm`` names them. ``propensities``:
-    (number in ``product_ids`` from 1 on, probability) of each product that was chosen at random, see `pipeline.propensities`.
+    (number in ``product_ids`` from 1 on, probability) of each product that was chosen at random, see `pipeline.propensities`. ``teams``: of
+    an interleaved list, the ranking that contributed each product, see `Impression`.
     """
 
     recommendation_id: Annotated[str, Meta(min_length=1, max_length=64)]
@@ -54,6 +56,7 @@ class ServedEntry(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_f
     order_features: Annotated[list[float], Meta(max_length=MAX_FEATURES)] | None = None
     variants: Annotated[list[ServedVariant], Meta(max_length=MAX_EXPERIMENTS)] | None = None
     propensities: Annotated[list[ServedPropensity], Meta(max_length=MAX_PRODUCTS)] | None = None
+    teams: Annotated[list[ServedTeam], Meta(max_length=MAX_PRODUCTS)] | None = None
 
 
 pack_entry = msgspec.msgpack.Encoder().encode

@@ -35,20 +35,20 @@ logger = logging.getLogger(__name__)
 INSERT_IMPRESSIONS = """
 INSERT INTO serving_impression (
     recommendation_id, scenario, user_id, anonymous_id, customer_id, model_version, strategy, arm, fallback, served_at,
-    first_rank, product_ids, order_features, propensities
+    first_rank, product_ids, order_features, propensities, teams
 )
 SELECT DISTINCT ON (entry.recommendation_id)
     entry.recommendation_id, scenario, CASE WHEN is_anonymous THEN '' ELSE user_id END,
     CASE WHEN is_anonymous THEN '' ELSE anonymous_id END, CASE WHEN is_anonymous THEN NULL ELSE customer.id END,
     model_version, strategy, arm, fallback, served_at, first_rank::int, product_ids::varchar[],
-    NULLIF(order_features, '')::real[], NULLIF(propensities, '')::real[]
+    NULLIF(order_features, '')::real[], NULLIF(propensities, '')::real[], NULLIF(teams, '')::smallint[]
 FROM unnest(
     %(recommendation_id)s, %(scenario)s, %(user_id)s, %(anonymous_id)s, %(model_version)s, %(strategy)s, %(arm)s,
     %(fallback)s, %(served_at)s, %(first_rank)s, %(product_ids)s, %(user_digest)s, %(anonymous_digest)s,
-    %(order_features)s, %(propensities)s
+    %(order_features)s, %(propensities)s, %(teams)s
 ) AS entry (
     recommendation_id, scenario, user_id, anonymous_id, model_version, strategy, arm, fallback, served_at, first_rank,
-    product_ids, user_digest, anonymous_digest, order_features, propensities
+    product_ids, user_digest, anonymous_digest, order_features, propensities, teams
 )
 LEFT JOIN identity_customer customer ON customer.id = COALESCE(
     (SELECT customer_id FROM identity_identifier WHERE kind = 'user_id' AND value = entry.user_id),
@@ -168,6 +168,7 @@ def insert_entries(entries: Sequence[ServedEntry]) -> int:
         "anonymous_digest": encode_texts([compute_digest("anonymous_id", entry.anonymous_id) for entry in entries]),
         "order_features": encode_texts([format_numbers(entry.order_features) for entry in entries]),
         "propensities": encode_texts([format_propensities(entry.propensities) for entry in entries]),
+        "teams": encode_texts([format_numbers(entry.teams) for entry in entries]),
     }
     with (
         transaction.atomic(),

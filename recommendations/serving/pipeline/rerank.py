@@ -9,6 +9,7 @@ from recommendations.engine.placements import BUY_AGAIN, CART, CATEGORIES, FOR_Y
 from recommendations.engine.variety.kernels import spread_purchased
 from recommendations.serving.pipeline.candidates import find_candidates
 from recommendations.serving.pipeline.context import Candidates, RecommendationContext
+from recommendations.serving.pipeline.fallback import apply_fallback
 from recommendations.serving.pipeline.ordering import (
     POOL_SIZE,
     RandomOrder,
@@ -24,6 +25,11 @@ FILLED_PLACEMENTS = (FOR_YOU, CART)  # for the visitor rather than for one produ
 FIXED_ORDER_PLACEMENTS = (RECENTLY_VIEWED, CATEGORIES)
 
 
+def rank_candidates(context: RecommendationContext) -> Candidates:
+    """Return the candidates of the requested placement, or of its fallback, in the order in which they are shown."""
+    return rerank(context, apply_fallback(context, find_candidates(context, context.request.scenario)))
+
+
 def rerank(context: RecommendationContext, candidates: Candidates) -> Candidates:
     """Put the candidates into the order in which they are shown."""
     if context.request.scenario in FIXED_ORDER_PLACEMENTS:
@@ -35,17 +41,16 @@ def rerank(context: RecommendationContext, candidates: Candidates) -> Candidates
 
 
 def _rotate(context: RecommendationContext, candidates: Candidates) -> None:
-    """Swap candidates of nearly the same score, differently for each visitor and period."""
+    """Swap candidates that are near each other, differently for each visitor and period."""
     scenario = context.request.scenario
     config = context.get_config(scenario)
     if config.rotation:
         period = context.minute // (60 * config.rotation_hours)
         seed = make_seed(*context.visitor.names, scenario, period)
-        scores = candidates.scores[:POOL_SIZE]
-        order = rotate(scores, rotation=config.rotation, seed=seed)
-        log_weights = compute_log_weights(scores, config.rotation)[order]
+        log_weights = compute_log_weights(candidates.scores[:POOL_SIZE], config.rotation)
+        order = rotate(log_weights, seed=seed)
         candidates.reorder(order, POOL_SIZE)
-        candidates.random_order = RandomOrder(candidates.rows[:POOL_SIZE], log_weights)
+        candidates.random_order = RandomOrder(candidates.rows[:POOL_SIZE], log_weights[order])
 
 
 def _diversify(context: RecommendationContext, candidates: Candidates) -> None:

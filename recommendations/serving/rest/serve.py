@@ -90,13 +90,14 @@ def record_response(response: RecommendationResponse, *, user_id: str, anonymous
                 anonymous_id=anonymous_id if response.is_identifiable else "",
                 model_version=response.model_version,
                 strategy=response.strategy,
-                arm=name_arms(response.assignments),
+                arm=name_arms(response.assignments, response.interleaved),
                 fallback=response.fallback,
                 served_at=now,
                 first_rank=find_first_rank(items),
                 product_ids=list_product_ids(items),
                 variants=list_served_variants(response.assignments),
                 propensities=list(response.propensities) or None,
+                teams=list(response.teams) or None,
             )
         )
 

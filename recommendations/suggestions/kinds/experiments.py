@@ -13,8 +13,9 @@ from django.utils.translation import gettext_lazy, ngettext
 from config.foundation.number_formats import format_count
 from config.foundation.slow_figures import get_figures, get_figures_soon
 from recommendations.experiments.editing import ExperimentNotReadyError, create_draft, start_experiment
+from recommendations.experiments.methods.registry import measure_experiment
 from recommendations.experiments.models import Experiment
-from recommendations.experiments.results import ExperimentResults, ExperimentVerdict, measure_experiment
+from recommendations.experiments.results import ExperimentResults, ExperimentVerdict
 from recommendations.serving.experiments.names import HELD_OUT_PLACEMENTS, HOLDOUT
 from recommendations.serving.impressions.models import PerformanceDay
 from recommendations.suggestions.models import SuggestionDecision

@@ -16,6 +16,7 @@ from config.foundation.charts.spec import (
 )
 from config.foundation.number_formats import format_count, format_whole_percent
 from recommendations.measurement.presentation.formats import format_points
+from recommendations.uplift.kinds.action_kind import Pool
 
 
 def build_qini_chart(curve: dict[str, list[float]]) -> ChartSpec:
@@ -36,7 +37,7 @@ def build_qini_chart(curve: dict[str, list[float]]) -> ChartSpec:
         "y": [0, orders[-1]],
         "line": {"color": "theme:other", "width": 1, "dash": "dot"},
     }
-    x_title, y_title = _("Customers written to, in %"), _("Additional customers who order")
+    x_title, y_title = _("Customers from the highest prediction, in %"), _("Additional customers who order")
     texts = [format_chart_number(value) for value in orders]
     labels = [format_whole_percent(share) for share in curve["share"]]
     rows = [
@@ -52,7 +53,7 @@ def build_qini_chart(curve: dict[str, list[float]]) -> ChartSpec:
     }
 
 
-def build_group_chart(groups: list[dict[str, Any]]) -> ChartSpec:
+def build_group_chart(groups: list[dict[str, Any]], pool: Pool) -> ChartSpec:
     """Return the measured effect per group of customers, the highest prediction first."""
     known = [group for group in reversed(groups) if group["customers"] > 1]
     labels = [
@@ -67,5 +68,7 @@ def build_group_chart(groups: list[dict[str, Any]]) -> ChartSpec:
         high=[100 * group["high"] for group in known],
         texts=[format_points(group["effect"]) for group in known],
         highlighted=[group["low"] > 0 or group["high"] < 0 for group in known],
-        x_title=_("Effect of a message, in percentage points"),
+        x_title=_("Effect of an offer, in percentage points")
+        if pool == Pool.OFFER
+        else _("Effect of a message, in percentage points"),
     )

@@ -3,15 +3,18 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.urls import reverse
+
 from config.foundation.number_formats import format_money
 from customers.identity.models import Customer
 from recommendations.measurement.presentation.formats import format_points
 from recommendations.uplift.action_texts import describe_action, describe_reasons, find_next_action
+from recommendations.uplift.kinds.registry import KINDS
 
 
 @dataclass(frozen=True)
 class ActionPanel:
-    """margin, low, high: formatted amounts, empty if unknown. effect: in percentage points."""
+    """margin, low, high: formatted amounts, empty if unknown. effect: in percentage points. url: of the campaign, flow or offer."""
 
     action: str
     has_evidence: bool
@@ -20,6 +23,7 @@ class ActionPanel:
     low: str
     high: str
     effect: str
+    url: str
     reasons: list[str]
     computed_at: datetime | None
 
@@ -38,6 +42,9 @@ def build_action_panel(customer: Customer, _as_of: datetime) -> ActionPanel:
         write(found.low),
         write(found.high),
         "" if found.effect is None else format_points(found.effect),
+        reverse(KINDS[found.kind].url_name, args=[found.target.pk])
+        if found.kind and found.target and found.target.pk
+        else "",
         describe_reasons(found),
         found.computed_at,
     )

@@ -15,8 +15,8 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from config.foundation.backoffice.pages import render_page
-from config.foundation.backoffice.tables import Column, build_table
-from config.foundation.number_formats import format_count, format_whole_money
+from config.foundation.backoffice.tables import Cell, Column, build_table
+from config.foundation.number_formats import format_count, format_money, format_whole_money
 from customers.lifecycle.facts.amounts import get_amount_currency
 from customers.lifecycle.models import CustomerProfile
 from customers.segments.editing import NameTakenError
@@ -25,7 +25,9 @@ from recommendations.campaigns.backoffice.access import ADD_SEGMENT, CHANGE, VIE
 from recommendations.measurement.presentation.formats import format_points
 from recommendations.uplift.action_texts import describe_problem
 from recommendations.uplift.backoffice.charts import build_group_chart, build_qini_chart
-from recommendations.uplift.models import ActionKind, MessageEffect, UpliftModel, UpliftSettings
+from recommendations.uplift.kinds.action_kind import Pool
+from recommendations.uplift.kinds.registry import KINDS
+from recommendations.uplift.models import NO_ACTION_KIND, MessageEffect, UpliftModel, UpliftSettings
 from recommendations.uplift.refresh import load_uplift_settings
 
 LEARNERS: Mapping[str, str | Promise] = {
@@ -40,21 +42,34 @@ COLUMNS = (
     Column(key="auuc", label=gettext_lazy("AUUC")),
     Column(key="uplift_30", label=gettext_lazy("Effect in the top 30%, in points")),
 )
+ACTION_COLUMNS = (
+    Column(key="name", label=gettext_lazy("Action"), align="text"),
+    Column(key="kind", label=gettext_lazy("Type"), align="text"),
+    Column(key="possible", label=gettext_lazy("Can get it")),
+    Column(key="chosen", label=gettext_lazy("Best for")),
+    Column(key="margin", label=gettext_lazy("Margin per buyer")),
+)
+TITLES: Mapping[Pool, str | Promise] = {
+    Pool.MESSAGE: gettext_lazy("Whom messages move"),
+    Pool.OFFER: gettext_lazy("Whom on-site offers move"),
+}
+WRITTEN = [kind.key for kind in KINDS.values() if kind.pool == Pool.MESSAGE]
+OTHERS = [NO_ACTION_KIND, *(key for key in KINDS if key not in WRITTEN)]
 # what can be saved as a dynamic segment: name, description, condition
 SEGMENTS: Mapping[str, tuple[str | Promise, str | Promise, dict[str, Any]]] = {
     "write": (
         gettext_lazy("Write to: largest incremental margin"),
-        gettext_lazy("Customers whose next best action is a campaign."),
-        {"field": "next_action", "op": "eq", "value": ActionKind.CAMPAIGN.value},
+        gettext_lazy("Customers whose next best action is a campaign or flow."),
+        {"field": "next_action", "op": "in", "value": WRITTEN},
     ),
     "do-not-write": (
         gettext_lazy("Do not write to"),
-        gettext_lazy("Customers to whom a message adds less margin than it costs."),
-        {"field": "next_action", "op": "eq", "value": ActionKind.NONE.value},
+        gettext_lazy("Customers to whom a message adds less margin than it costs, or less than an on-site offer."),
+        {"field": "next_action", "op": "in", "value": OTHERS},
     ),
     "lowers-orders": (
         gettext_lazy("Messages lower orders"),
-        gettext_lazy("Customers who, by the measured effect of past campaigns, order less after a message."),
+        gettext_lazy("Customers who, by the measured effect of past campaigns and flows, order less after a message."),
         {"field": "message_effect", "op": "eq", "value": MessageEffect.NEGATIVE.value},
     ),
 }
@@ -77,18 +92,21 @@ def show_uplift(request: HttpRequest) -> HttpResponse:
             form.save()
             messages.success(request, _("Saved. The next refresh uses these settings."))
             return HttpResponseRedirect(reverse("uplift:page"))
-    model = UpliftModel.objects.filter(campaign__isnull=True).first()
+    models = {Pool(row.pool): row for row in UpliftModel.objects.filter(key="")}
+    model = models.get(Pool.MESSAGE)
     problem = describe_problem(model)
+    learned = [row for row in models.values() if not row.problem]
     context: dict[str, Any] = {
         "form": form,
         "can_change": request.user.has_perm(CHANGE),
         "can_save": request.user.has_perm(ADD_SEGMENT),
         "problem": problem,
         "is_computed": model is not None,
-        "evidence": model.figures.get("evidence") if model else None,
+        "sections": [build_section(request, row) for row in sorted(learned, key=lambda row: row.pool)],
     }
-    if model is not None and not problem:
-        context |= build_results(request, model)
+    if model is not None and learned:
+        context |= build_choice(request, model)
+        context["sentence"] = " ".join(section["sentence"] for section in context["sections"])
     return render_page(
         request,
         "admin/uplift/page.html",
@@ -100,9 +118,40 @@ def show_uplift(request: HttpRequest) -> HttpResponse:
     )
 
 
-def build_results(request: HttpRequest, model: UpliftModel) -> dict[str, Any]:
-    figures, currency = model.figures, get_amount_currency()
-    choice = figures["choice"]
+def build_choice(request: HttpRequest, model: UpliftModel) -> dict[str, Any]:
+    """Return what was chosen, and between what."""
+    choice, currency = model.figures["choice"], get_amount_currency()
+    actions = model.figures["actions"]
+    targets = {(row["kind"], row["key"]): KINDS[row["kind"]].find_target(row["key"]) for row in actions}
+
+    def format_action(row: dict[str, Any]) -> dict[str, Any]:
+        kind, target = KINDS[row["kind"]], targets[row["kind"], row["key"]]
+        url = reverse(kind.url_name, args=[target.pk]) if target else ""
+        return {
+            "name": Cell(target.name if target else row["key"], url=url),
+            "kind": str(kind.noun),
+            "possible": format_count(row["possible"]),
+            "chosen": format_count(row["chosen"]),
+            "margin": format_money(row["margin"], currency),
+        }
+
+    nothing = choice["customers"] - choice["chosen"] - choice["offers"]
+    return {
+        "actions": build_table(
+            request, actions, id="actions", label=_("Actions"), columns=ACTION_COLUMNS, format_row=format_action
+        ),
+        "write": format_count(choice["chosen"]),
+        "show": format_count(choice["offers"]),
+        "leave": format_count(nothing),
+        "explored": format_count(choice["explored"]),
+        "margin": format_whole_money(choice["expected_margin"], currency),
+        "cost": format_whole_money(choice["cost"], currency),
+    }
+
+
+def build_section(request: HttpRequest, model: UpliftModel) -> dict[str, Any]:
+    """Return what was learned from the actions of a pool."""
+    figures, pool = model.figures, Pool(model.pool)
     names = [name for name in LEARNERS if name in figures["learners"]]
 
     def format_row(name: str) -> dict[str, Any]:
@@ -116,24 +165,33 @@ def build_results(request: HttpRequest, model: UpliftModel) -> dict[str, Any]:
         }
 
     return {
-        "sentence": describe_result(figures),
+        "pool": pool.value,
+        "title": TITLES[pool],
+        "sentence": describe_result(pool, figures),
         "qini_chart": build_qini_chart(figures["curve"]),
-        "group_chart": build_group_chart(figures["groups"]),
+        "group_chart": build_group_chart(figures["groups"], pool),
         "learners": build_table(
-            request, names, id="learners", label=_("Learners"), columns=COLUMNS, format_row=format_row
+            request,
+            names,
+            id=f"learners-{pool.value}",
+            label=_("Learners"),
+            columns=COLUMNS,
+            format_row=format_row,
         ),
-        "write": format_count(choice["chosen"]),
-        "leave": format_count(choice["customers"] - choice["chosen"]),
-        "explored": format_count(choice["explored"]),
-        "margin": format_whole_money(choice["expected_margin"], currency),
-        "cost": format_whole_money(choice["cost"], currency),
     }
 
 
-def describe_result(figures: Mapping[str, Any]) -> str:
+def describe_result(pool: Pool, figures: Mapping[str, Any]) -> str:
     """Return what the Qini coefficient of the used learner shows."""
     qini = figures["learners"][figures["learner"]]
-    if (qini["low"] or 0) > 0:
+    is_shown = (qini["low"] or 0) > 0
+    if pool == Pool.OFFER:
+        if is_shown:
+            return _(
+                "It matters who sees an on-site offer: a ranking by predicted effect finds more additional orders."
+            )
+        return _("It is not shown yet that it matters who sees an on-site offer.")
+    if is_shown:
         return _(
             "It matters whom you write to: a ranking by predicted effect finds more additional orders than a random one."
         )

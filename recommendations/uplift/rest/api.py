@@ -14,9 +14,9 @@ from recommendations.uplift.rest.serializers import NextActionSerializer
 
 
 class NextActionView(APIView):
-    """The action with the largest expected incremental margin for a customer: a campaign, or no message.
+    """The action with the largest expected incremental margin for a customer: a campaign, a flow, an on-site offer, or nothing.
 
-    Computed every night. Without enough evidence from past campaigns, `action` is null and `missing` says what is needed.
+    Computed every night. Without enough evidence from past campaigns, flows and offers, `action` is null and `missing` says what is needed.
     """
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "customers:read"}
@@ -28,7 +28,8 @@ class NextActionView(APIView):
             **asdict(action),
             "user_id": user_id,
             "action": action.kind,
-            "campaign": {"key": action.key, "name": action.name} if action.key else None,
+            "target": action.target
+            and {"id": action.target.pk or None, "key": action.target.key, "name": action.target.name},
             "reasons": [{"code": code, "text": str(REASONS.get(code, code))} for code in action.reasons],
         }
         return Response(NextActionSerializer(values, context={"request": request}).data)

@@ -3,7 +3,8 @@
 from rest_framework import serializers
 
 from customers.identity.rest.masked_fields import MaskedIdField
-from recommendations.uplift.models import ActionKind, MessageEffect
+from recommendations.uplift.kinds.registry import KINDS
+from recommendations.uplift.models import NO_ACTION_KIND, MessageEffect
 
 
 class ActionReasonSerializer(serializers.Serializer):
@@ -11,7 +12,8 @@ class ActionReasonSerializer(serializers.Serializer):
     text = serializers.CharField(help_text="In the language of Accept-Language.")
 
 
-class CampaignOfActionSerializer(serializers.Serializer):
+class ActionTargetSerializer(serializers.Serializer):
+    id = serializers.IntegerField(allow_null=True, help_text="Null if it was deleted after the last refresh.")
     key = serializers.CharField()
     name = serializers.CharField()
 
@@ -19,11 +21,12 @@ class CampaignOfActionSerializer(serializers.Serializer):
 class NextActionSerializer(serializers.Serializer):
     user_id = MaskedIdField()
     action = serializers.ChoiceField(
-        choices=ActionKind.choices, allow_null=True, help_text="Null if there is not enough evidence."
+        choices=[*KINDS, NO_ACTION_KIND], allow_null=True, help_text="Null if there is not enough evidence."
     )
-    campaign = CampaignOfActionSerializer(allow_null=True)
+    target = ActionTargetSerializer(allow_null=True, help_text="The campaign, flow or offer; null for no action.")
     expected_margin = serializers.FloatField(
-        allow_null=True, help_text="Incremental margin of the best message, without the cost of the contact."
+        allow_null=True,
+        help_text="Incremental margin of the action, without the cost of the contact; of the best one that is possible if there is no action.",
     )
     low = serializers.FloatField(allow_null=True, help_text="End of the 95% interval.")
     high = serializers.FloatField(allow_null=True, help_text="End of the 95% interval.")

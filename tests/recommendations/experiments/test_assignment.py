@@ -6,8 +6,8 @@ import pytest
 
 from customers.identity.signals import customer_erased
 from recommendations.experiments.assignment import RunningExperiment, RunningVariant, assign_variant, build_buckets
+from recommendations.experiments.methods.registry import measure_experiment
 from recommendations.experiments.models import ExperimentExposure
-from recommendations.experiments.results import measure_experiment
 from recommendations.measurement.statistics.sample_ratio import SUSPICIOUS, compute_sample_ratio_p
 from tests.makers import NOON, make_customer, make_identifier
 from tests.recommendations.experiments.makers import make_experiment

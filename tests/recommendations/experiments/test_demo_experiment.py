@@ -8,8 +8,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from config.demo.experiments import KEY, ensure_demo_experiment
+from recommendations.experiments.methods.registry import measure_experiment
 from recommendations.experiments.models import Experiment, ExperimentExposure
-from recommendations.experiments.results import measure_experiment
 from recommendations.measurement.statistics.sample_ratio import SUSPICIOUS
 from tests.makers import make_customer, make_order, make_product
 

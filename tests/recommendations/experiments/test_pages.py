@@ -7,11 +7,18 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from rest_framework.test import APIClient
 
-from recommendations.experiments.bandit import update_allocations
+from config.access.authentication import KeyCaller
+from config.access.grants import Grant
+from recommendations.experiments.backoffice.preference_texts import describe_preference
 from recommendations.experiments.editing import start_experiment
+from recommendations.experiments.methods.bandit import update_allocations
+from recommendations.experiments.methods.interleaving import choose_verdict, judge_counts, make_result
 from recommendations.experiments.models import Experiment, ExperimentExposure
+from recommendations.experiments.results import ExperimentResults
 from recommendations.experiments.running import read_running_experiments
+from recommendations.experiments.subjects import PreferenceCounts
 from recommendations.serving.models import PlacementSettings
 from tests.makers import make_customer, make_order, make_product
 from tests.recommendations.experiments.makers import make_experiment
@@ -165,6 +172,78 @@ def test_who_may_not_change_a_placement_cannot_change_it_by_a_promotion(client: 
     client.force_login(marketer)
     assert "Promote" not in client.get(reverse("experiments:experiment", args=[experiment.key])).text
     assert client.post(reverse("experiments:promote", args=[experiment.key]), {"variant": "b"}).status_code == 403
+    api = f"/api/v1/experiments/{experiment.key}/promote/"
+    answer = client.post(api, {"variant": "b"}, content_type="application/json")
+    assert (answer.status_code, "serving.change_placementsettings" in answer.json()["detail"]) == (403, True)
     marketer.user_permissions.add(Permission.objects.get(codename="change_placementsettings"))
     response = client.post(reverse("experiments:promote", args=[experiment.key]), {"variant": "b"}, follow=True)
     assert "now apply to everyone" in response.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "scopes", "statuses"),
+    [
+        ("placement", (), (409, 403, 403)),
+        ("placement", ("recommendations:write",), (409, 200, 200)),
+        ("offer", ("recommendations:write",), (403, 403, 403)),
+        ("offer", ("campaigns:write",), (409, 409, 409)),  # the offer does not exist
+        ("holdout", (), (409, 409, 409)),
+    ],
+)
+def test_a_key_needs_the_scope_of_what_the_experiment_varies(
+    kind: str, scopes: tuple[str, ...], statuses: tuple[int, ...]
+) -> None:
+    experiment = make_experiment(kind=kind, subject="for-you" if kind == "placement" else "")
+    client = APIClient()
+    grant = Grant(caller="key:1", name="key", scopes=frozenset(["experiments:write", *scopes]))
+    client.force_authenticate(user=KeyCaller(grant), token=grant)  # type: ignore[arg-type]
+    answers = [
+        client.post(f"/api/v1/experiments/{experiment.key}/{action}/", body, format="json")
+        for action, body in (("start", None), ("promote", {"variant": "b"}), ("undo-promotion", None))
+    ]
+    assert tuple(answer.status_code for answer in answers) == statuses
+    if statuses[1] == 403:
+        expected = "campaigns:write" if kind == "offer" else "recommendations:write"
+        assert expected in answers[1].json()["detail"]
+
+
+def test_interleaving_takes_two_lists_and_clicks_and_nothing_else(admin_client: Client) -> None:
+    page = admin_client.get(reverse("experiments:new"))
+    assert "mixes the products of both variants in every list" in page.text
+    wrong = {**NEW, "method": "interleaving", "varied": "placement:categories", "variants": "3"}
+    errors = admin_client.post(reverse("experiments:new"), wrong).context["form"].errors
+    assert set(errors) == {"varied", "variants", "metric"}
+    assert "Enter 2." in errors["variants"][0]
+    held_out = {**NEW, "method": "interleaving", "varied": "holdout:", "metric": "clicks"}
+    assert "Vary a placement" in admin_client.post(reverse("experiments:new"), held_out).text
+    draft = admin_client.post(
+        reverse("experiments:new"), {**NEW, "method": "interleaving", "metric": "clicks"}, follow=True
+    )
+    values = read_form(draft)
+    assert "a-percent" not in values
+    assert "To show a preference of 60% to 40% in 4 of 5 cases, 283 people with a preference are needed." in draft.text
+    path = draft.request["PATH_INFO"]
+    without_rules = {name: value for name, value in values.items() if name != "b-rules"}
+    assert "Leave the rules on" in admin_client.post(path, without_rules, follow=True).text
+    admin_client.post(path, {**values, "b-diversity": "0.7"})
+    page = admin_client.post(reverse("experiments:start", args=["more-variety"]), follow=True)
+    assert "The experiment is running" in page.text
+    assert "Too few to tell" in page.text
+    assert "does not say whether people order more" in page.text
+
+
+@pytest.mark.parametrize(
+    ("control", "variant", "verdict", "sentence"),
+    [
+        (3, 9, "too_few", "still needed to show a preference of 60% to 40%: about 271"),
+        (60, 120, "better", "People prefer “Variant 1”: 67% of the 180 people"),
+        (120, 60, "worse", "People prefer the control: only 33%"),
+        (150, 150, "unclear", "No clear preference: 50%"),
+    ],
+)
+def test_the_verdict_of_an_interleaving_counts_people(control: int, variant: int, verdict: str, sentence: str) -> None:
+    preference = judge_counts(PreferenceCounts(900, 400, control, variant, (0, 0), (0, 0)), fraction=1.0)
+    variants = tuple(make_result(variant, preference) for variant in make_experiment().variants.all())
+    results = ExperimentResults(timezone.now(), choose_verdict(preference), "b", 1.0, 1.0, False, variants, preference)
+    assert results.verdict == verdict
+    assert sentence in describe_preference(results)

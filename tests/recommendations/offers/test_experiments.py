@@ -15,9 +15,8 @@ from django.utils import translation
 from customers.identity.consent.ledger import record_consent
 from customers.identity.models import Consent, Identifier
 from recommendations.experiments.editing import promote_variant, stop_experiment, undo_promotion
+from recommendations.experiments.methods.registry import measure_experiment, plan_experiment
 from recommendations.experiments.models import Experiment, ExperimentExposure
-from recommendations.experiments.planning import plan_experiment
-from recommendations.experiments.results import measure_experiment
 from recommendations.experiments.running import compile_experiment
 from recommendations.offers.decision import OfferRequest, clear_offer_cache, decide_offer
 from recommendations.offers.models import Offer, OfferContent

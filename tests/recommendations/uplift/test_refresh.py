@@ -166,5 +166,5 @@ def test_without_evidence_there_are_no_actions_and_the_page_says_what_is_missing
 
 def test_a_running_window_is_not_learned_from() -> None:
     run_campaign(customers=6)
-    assert refresh_actions(as_of=STARTED + timedelta(days=3)).problem == "no_campaigns"
-    assert UpliftModel.objects.count() == 1
+    assert refresh_actions(as_of=STARTED + timedelta(days=3)).problem == "no_actions"
+    assert UpliftModel.objects.count() == 2

@@ -18,7 +18,6 @@ from recommendations.measurement.statistics.uplift.registry import LEARNERS
 
 VALIDATION_FOLDS = 3  # one of them is kept for validation
 MAX_TRAINING_ROWS = 400_000
-MIN_THREADED_ROWS = 50_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +40,8 @@ def fit_and_choose(rows: TrainingRows, *, seed: int = 3) -> ChosenLearner:
     The criterion is the area under the curve of the doubly robust effects in the order of the learner: unbiased for the true one and less
     noisy than counting outcomes. Source: Yadlowsky et al., "Evaluating Treatment Prioritization Rules", JASA 2025.
     """
-    # several threads on few rows mostly wait for each other
-    with threadpool_limits(1 if len(rows) < MIN_THREADED_ROWS else None, user_api="openmp"):
+    # Threads of scikit-learn's trees wait for each other at every split: beside other programs, two took 16 times as long as one.
+    with threadpool_limits(1, user_api="openmp"):
         return fit_all_learners(rows, seed)
 
 

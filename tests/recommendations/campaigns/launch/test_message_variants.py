@@ -20,9 +20,8 @@ from recommendations.experiments.editing import (
     promote_variant,
     undo_promotion,
 )
+from recommendations.experiments.methods.registry import measure_experiment, plan_experiment
 from recommendations.experiments.models import Experiment, ExperimentExposure
-from recommendations.experiments.planning import plan_experiment
-from recommendations.experiments.results import measure_experiment
 from recommendations.measurement.assignment import compute_bucket
 from recommendations.messaging.models import MessageTemplate, TemplateVersion
 from recommendations.sending.models import Delivery

@@ -2,8 +2,14 @@
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
-from recommendations.measurement.statistics.interleaving import compute_preference, interleave_rankings
+from recommendations.measurement.statistics.interleaving import (
+    compute_preference,
+    count_needed_people,
+    find_smallest_share,
+    interleave_rankings,
+)
 
 
 def test_a_list_has_the_best_of_both_rankings_without_repetition() -> None:
@@ -29,3 +35,58 @@ def test_the_sign_test_leaves_ties_out() -> None:
     assert preference.share.low > 0.5
     assert preference.p_value == pytest.approx(0.0022, abs=1e-4)  # Binomial(40, ½): P(X ≥ 30) · 2
     assert compute_preference(0, 0, 9).p_value == 1.0
+
+
+def list_coins(seed: int, n: int) -> list[int]:
+    """Return the team that each round's coin puts first."""
+    rng = np.random.default_rng(seed)
+    return [0 if rng.random() < 0.5 else 1 for _round in range(n)]
+
+
+def test_a_draft_by_hand() -> None:
+    seed = next(seed for seed in range(99) if list_coins(seed, 3) == [1, 0, 1])
+    mixed = interleave_rankings([1, 2, 3, 4, 5], [1, 4, 2, 6, 7], 7, seed=seed)
+    # 1 is common; round 1: variant 4, control 2; round 2: control 3, variant 6 (2 is shown); round 3: variant 7, control 5
+    assert mixed.products == [1, 4, 2, 3, 6, 7, 5]
+    assert mixed.teams == [-1, 1, 0, 0, 1, 1, 0]
+    shorter = interleave_rankings([1, 2, 3, 4, 5], [1, 4, 2, 6, 7], 4, seed=seed)
+    assert (shorter.products, shorter.teams) == (mixed.products[:4], mixed.teams[:4])
+
+
+def test_the_rest_of_a_longer_ranking_belongs_to_neither() -> None:
+    mixed = interleave_rankings([1, 2, 3, 4], [9], 9, seed=3)
+    assert sorted(mixed.products) == [1, 2, 3, 4, 9]
+    assert sorted(mixed.teams) == [-1, -1, -1, 0, 1]
+
+
+def test_random_clicks_prefer_no_team() -> None:
+    """Clicks that follow the position alone are as frequent on both, within the 99.9% bounds of the binomial distribution."""
+    rng, of_variant, clicks = np.random.default_rng(5), 0, 0
+    examined = 1 / np.arange(1, 11)
+    for seed in range(3000):
+        first, second = rng.permutation(30)[:12].tolist(), rng.permutation(30)[:12].tolist()
+        teams = np.array(interleave_rankings(first, second, 10, seed=seed).teams)
+        clicked = teams[(rng.random(10) < 0.3 * examined) & (teams >= 0)]
+        of_variant, clicks = of_variant + int(clicked.sum()), clicks + len(clicked)
+    low, high = binom.interval(0.999, clicks, 0.5)
+    assert low <= of_variant <= high
+
+
+def test_an_interval_that_may_be_looked_at_daily_is_wider_and_agrees_with_its_p_value() -> None:
+    once, daily = compute_preference(40, 70, 5), compute_preference(40, 70, 5, fraction=0.5)
+    assert daily.share.low < once.share.low
+    assert daily.p_value > once.p_value
+    for second in range(45, 80):
+        preference = compute_preference(40, second, 0, fraction=0.5)
+        assert (preference.p_value < 0.05) == (not preference.share.low <= 0.5 <= preference.share.high)
+    assert compute_preference(0, 0, 3, fraction=0.1).p_value == 1.0
+
+
+def test_the_needed_people_show_the_preference_in_four_of_five_cases() -> None:
+    needed = count_needed_people(0.6)
+    shown = next(
+        n for n in range(needed // 2, needed) if compute_preference(needed - n, n, 0, fraction=1.0).share.low > 0.5
+    )
+    assert binom.sf(shown - 1, needed, 0.6) == pytest.approx(0.8, abs=0.03)
+    assert find_smallest_share(needed) == pytest.approx(0.6, abs=0.001)
+    assert find_smallest_share(5) is None

@@ -1,0 +1,26 @@
+"""Which data a result is based on: equal versions mean equal results, on the same day."""
+
+from datetime import datetime
+
+from django.db import connection
+
+from config.foundation.shop.profile import get_time_zone, get_time_zone_name
+
+# each changes with what can change a result: an export, appended events, orders, merged, split and erased customers
+READ_VERSION = """
+SELECT (SELECT max(id) FROM warehouse_exportrun WHERE finished_at IS NOT NULL AND error = ''),
+    (SELECT number FROM warehouse_appendmark WHERE "table" = 'events'),
+    (SELECT max(id) FROM orders_order),
+    (SELECT max(id) FROM identity_identitymerge),
+    (SELECT count(*) FROM identity_identitymerge WHERE reverted_at IS NOT NULL),
+    (SELECT count(*) FROM identity_customer WHERE erased_at IS NOT NULL)
+"""
+
+
+def read_data_version(*, now: datetime) -> str:
+    """Return the version of the data; also the day and the time zone, on which periods depend."""
+    with connection.cursor() as cursor:
+        cursor.execute(READ_VERSION)
+        numbers = cursor.fetchone()
+    day = now.astimezone(get_time_zone()).date()
+    return ".".join(str(number or 0) for number in numbers) + f" {day} {get_time_zone_name()}"

@@ -1,0 +1,143 @@
+"""Which events a question is about: a name or a meaning, and conditions on properties."""
+
+from dataclasses import dataclass
+
+import ibis
+import ibis.expr.types as ir
+
+from customers.analytics.expressions.engines import EngineFunctions
+from customers.analytics.expressions.parameters import ParameterError, require_one_of
+from customers.events.event_taxonomy import EVENT_NAMES, Meaning
+
+# orders of the shop, wherever they came from, as events; also those without an “Order Completed” event
+ORDER_EVENT = "$order"
+# columns of the events that can be used like properties
+COLUMN_PROPERTIES = ("path", "device", "locale", "source", "currency", "name", "type")
+NUMBER_COLUMNS = ("value",)
+TEXT_OPERATORS = ("eq", "ne", "in", "not_in", "contains", "not_contains", "is_set", "is_not_set")
+NUMBER_OPERATORS = ("gt", "gte", "lt", "lte")
+MAX_FILTERS = 20
+MAX_TEXT = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class PropertyFilter:
+    """A condition on a property of an event.
+
+    Attributes:
+        value: a text or number; a list for in and not_in; ignored for is_set and is_not_set. Equality compares texts, so 5 equals "5".
+    """
+
+    property: str
+    op: str = "eq"
+    value: str | float | tuple[str | float, ...] = ""
+
+    def __post_init__(self) -> None:
+        check_property("property", self.property)
+        require_one_of("op", self.op, TEXT_OPERATORS + NUMBER_OPERATORS)
+        if self.op in ("in", "not_in") and (not isinstance(self.value, tuple) or not self.value):
+            raise ParameterError("value", f"{self.op} needs a list with at least one value.")
+        if self.op not in ("in", "not_in") and isinstance(self.value, tuple):
+            raise ParameterError("value", f"a list needs the operator in or not_in, not {self.op}.")
+        if self.op in NUMBER_OPERATORS and not isinstance(self.value, int | float):
+            raise ParameterError("value", f"{self.value!r} is not a number, which {self.op} needs.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventMatch:
+    """The events of a name or of a meaning; without both, every event.
+
+    Attributes:
+        name: as it was sent, or `$order` for orders. meaning: such as view or cart, whatever the source calls it.
+        filters: conditions that must all hold.
+    """
+
+    name: str = ""
+    meaning: str = ""
+    filters: tuple[PropertyFilter, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.name and self.meaning:
+            raise ParameterError("meaning", "an event has a name or a meaning; leave one of them empty.")
+        if self.meaning:
+            require_one_of("meaning", self.meaning, [meaning.value for meaning in Meaning])
+        if len(self.name) > MAX_TEXT:
+            raise ParameterError("name", f"longer than {MAX_TEXT} characters; shorten it.")
+        if len(self.filters) > MAX_FILTERS:
+            raise ParameterError("filters", f"more than {MAX_FILTERS}; remove some.")
+
+    @property
+    def label(self) -> str:
+        """The name or meaning; empty for every event."""
+        return self.name or self.meaning
+
+
+def check_property(field: str, name: str) -> None:
+    """Check the name of a property. Raises ParameterError."""
+    if not name or len(name) > MAX_TEXT or "'" in name:
+        raise ParameterError(
+            field, f"{name!r} is not valid; use a name of 1 to {MAX_TEXT} characters without apostrophes."
+        )
+
+
+def build_property(events: ir.Table, name: str, engine: EngineFunctions) -> ir.StringValue:
+    """Return a property, or a column of that name, as text."""
+    if name in COLUMN_PROPERTIES:
+        return events[name].nullif("")
+    if name in NUMBER_COLUMNS:
+        return events[name].cast("string")
+    return engine.read_property(events.properties, name)
+
+
+def build_number(events: ir.Table, name: str, engine: EngineFunctions) -> ir.FloatingValue:
+    """Return a property, or a column of that name, as a number; NULL if it is none."""
+    if name in NUMBER_COLUMNS:
+        return events[name].cast("float64")
+    return build_property(events, name, engine).try_cast("float64")
+
+
+def build_match(events: ir.Table, match: EventMatch, engine: EngineFunctions) -> ir.BooleanValue:
+    """Return whether each event is one of those described; never NULL."""
+    condition = ibis.literal(True)
+    if match.name:
+        condition = events.name == match.name
+    elif match.meaning:
+        names = sorted({name.lower() for name in EVENT_NAMES[Meaning(match.meaning)]})
+        # every purchase event becomes an order, so that events and orders together would count it twice
+        is_purchase = match.meaning == Meaning.PURCHASE
+        condition = events.name == ORDER_EVENT if is_purchase else events.name.lower().isin(names)
+    elif not match.filters:
+        return events.name != ORDER_EVENT
+    for one_filter in match.filters:
+        condition = condition & ibis.coalesce(_build_filter(events, one_filter, engine), False)
+    return condition
+
+
+def _build_filter(events: ir.Table, condition: PropertyFilter, engine: EngineFunctions) -> ir.BooleanValue:
+    text = build_property(events, condition.property, engine)
+    if condition.op in ("is_set", "is_not_set"):
+        return text.notnull() if condition.op == "is_set" else text.isnull()
+    if condition.op in NUMBER_OPERATORS:
+        number, limit = build_number(events, condition.property, engine), float(condition.value)  # type: ignore[arg-type]
+        return {"gt": number > limit, "gte": number >= limit, "lt": number < limit, "lte": number <= limit}[
+            condition.op
+        ]
+    values = condition.value if isinstance(condition.value, tuple) else (condition.value,)
+    texts = [format_value(value) for value in values]
+    if condition.op in ("contains", "not_contains"):
+        holds = text.lower().contains(texts[0].lower())
+    else:
+        holds = text.isin(texts)
+    if condition.op in ("ne", "not_in", "not_contains"):
+        return ~ibis.coalesce(holds, False)
+    return holds
+
+
+def format_value(value: str | float) -> str:
+    """Return a value as the text that it has in JSON."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def uses_orders(*matches: EventMatch) -> bool:
+    """Return whether one of the matches includes orders."""
+    return any(match.name == ORDER_EVENT or match.meaning == Meaning.PURCHASE for match in matches)

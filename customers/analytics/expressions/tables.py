@@ -1,0 +1,156 @@
+"""What questions read: events and orders of known people, with times in microseconds."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import ibis
+import ibis.expr.types as ir
+from ibis.backends import BaseBackend
+from ibis.util import gen_name
+
+from customers.analytics.expressions.engines import SECOND, EngineFunctions
+from customers.analytics.expressions.matching import ORDER_EVENT, EventMatch, build_match, uses_orders
+from customers.analytics.expressions.parameters import DateRange
+from customers.analytics.expressions.periods import to_instant
+
+# the columns of the warehouse's events that a question can use
+EVENT_COLUMNS = (
+    "id", "customer_id", "name", "type", "source", "path", "device", "locale", "currency", "value", "product_ids", "properties",
+)  # fmt: skip
+BEHAVIOR_TYPES = ("track", "page", "screen")
+# of orders as events: larger than any ID of an event, so that they sort after the events of the same moment
+ORDER_ID_OFFSET = 2**61
+
+
+@dataclass(frozen=True)
+class AnalyticsTables:
+    """The tables of the warehouse that questions read.
+
+    Attributes:
+        events, orders, order_lines, products: as in the warehouse, with merged customers replaced and without erased ones.
+        as_of: later facts are left out. zone: the time zone of the shop.
+        read_labels: returns (customer_id, label) of a property of customers, such as stage or "segment:vip".
+        read_members: returns the customer_id of the members of a segment.
+        backend: runs the expressions.
+    """
+
+    backend: BaseBackend
+    events: ir.Table
+    orders: ir.Table
+    order_lines: ir.Table
+    products: ir.Table
+    as_of: datetime
+    zone: ZoneInfo
+    read_labels: Callable[[str], ir.Table]
+    read_members: Callable[[str], ir.Table]
+    engine: EngineFunctions = field(default_factory=EngineFunctions)
+
+    @property
+    def known_until(self) -> int:
+        """The time in microseconds before which facts count."""
+        return round(self.as_of.timestamp() * SECOND)
+
+    def get_bounds(self, days: DateRange) -> tuple[int, int]:
+        """Return the first microsecond of the days, and the first one after them that is not known or not asked for."""
+        end = to_instant(days.until + timedelta(days=1), self.zone)
+        return to_instant(days.since, self.zone), min(end, self.known_until)
+
+    def select_events(self, days: DateRange | None, *matches: EventMatch, segment: str = "") -> ir.Table:
+        """Return the events of known people that match one of the descriptions, with their time in microseconds as ``at``.
+
+        Args:
+            days: None for all days up to now.
+            matches: without one, every event but no order.
+        """
+        rows = self._read_events(days)
+        if matches and uses_orders(*matches):
+            rows = rows.union(self._read_orders_as_events(days))
+        if matches:
+            condition = build_match(rows, matches[0], self.engine)
+            for match in matches[1:]:
+                condition = condition | build_match(rows, match, self.engine)
+            rows = rows.filter(condition)
+        return self.keep_segment(rows, segment or (days.segment if days else ""))
+
+    def keep_segment(self, rows: ir.Table, segment: str) -> ir.Table:
+        """Return the rows of the customers of a segment; all without one."""
+        return rows.semi_join(self.read_members(segment), "customer_id") if segment else rows
+
+    def _read_events(self, days: DateRange | None) -> ir.Table:
+        events = self.events
+        # a clock that is ahead: the event happened when it was received
+        moment = ibis.least(events.occurred_at, events.received_at)
+        # identify, group and alias calls describe a person; they are no behaviour
+        events = events.filter(events.customer_id.notnull() & events.type.isin(BEHAVIOR_TYPES))
+        rows = events.select(*EVENT_COLUMNS, "occurred_at", moment=moment)
+        return self._limit(rows, days).select(*EVENT_COLUMNS, "at")
+
+    def _read_orders_as_events(self, days: DateRange | None) -> ir.Table:
+        orders = self.orders
+        orders = orders.filter(orders.customer_id.notnull() & (orders.kind == "sale") & (orders.status != "cancelled"))
+        missing = {name: ibis.null("string") for name in ("path", "device", "locale")}
+        rows = orders.select(
+            id=orders.id + ORDER_ID_OFFSET,
+            customer_id=orders.customer_id,
+            name=ibis.literal(ORDER_EVENT),
+            type=ibis.literal("track"),
+            source=orders.source,
+            **missing,
+            currency=orders.currency,
+            value=orders.total,
+            product_ids=ibis.null("array<string>"),
+            properties=ibis.literal("{}"),
+            occurred_at=orders.placed_at,
+            moment=orders.placed_at,
+        )
+        return self._limit(rows, days).select(*EVENT_COLUMNS, "at")
+
+    def _limit(self, rows: ir.Table, days: DateRange | None) -> ir.Table:
+        low, high = self.get_bounds(days) if days else (None, self.known_until)
+        at = self.engine.to_microseconds(rows.moment)
+        rows = rows.mutate(at=at)
+        if low is not None:
+            # also on the stored column, which lets the engine skip files and row groups
+            rows = rows.filter((rows.at >= low) & (rows.occurred_at >= _to_moment(low)))
+        return rows.filter(rows.at < high)
+
+    def fetch(self, expression: ir.Table) -> list[dict[str, Any]]:
+        """Return the rows of a small result."""
+        rows: list[dict[str, Any]] = self.backend.to_pyarrow(expression).to_pylist()
+        return rows
+
+    @contextmanager
+    def materialize(self, expression: ir.Table) -> Iterator[ir.Table]:
+        """Store the rows of an expression for the block, so that several results are computed from one pass."""
+        name = gen_name("analytics")
+        try:
+            yield self.backend.create_table(name, expression, temp=True)
+        finally:
+            # not `drop_table`: Ibis 12 and SQLGlot 30 disagree about its statement
+            self.backend.raw_sql(f'DROP TABLE IF EXISTS "{name}"')
+
+    def interrupt(self) -> None:
+        """Stop the running expression, from another thread; engines without that let it finish."""
+        connection = getattr(self.backend, "con", None)
+        if connection is not None and hasattr(connection, "interrupt"):
+            connection.interrupt()
+
+    def select_sales(self, days: DateRange | None) -> ir.Table:
+        """Return orders as customer_id, at and total: sales, and returns and corrections as they change revenue."""
+        orders = self.orders
+        rows = orders.filter(orders.customer_id.notnull() & (orders.status != "cancelled"))
+        rows = rows.mutate(moment=rows.placed_at, occurred_at=rows.placed_at)
+        return self._limit(rows, days).select("customer_id", "at", "kind", total=ibis._.total.cast("float64"))
+
+
+def _to_moment(microseconds: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
+
+
+def count_days(since: date, until: date) -> int:
+    """Return the number of days, both included."""
+    return (until - since).days + 1

@@ -1,0 +1,81 @@
+"""The questions by key. A new question has its file, a line here and its tests."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import ibis.expr.types as ir
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from customers.analytics.expressions.parameters import ParameterError
+from customers.analytics.expressions.tables import AnalyticsTables
+from customers.analytics.questions import funnel, paths, retention, trends
+
+
+@dataclass(frozen=True)
+class Question:
+    """A kind of question.
+
+    Attributes:
+        parameters, result, selection: the dataclasses of what is asked, of the answer, and of one figure in it.
+        run: answers it. people: returns the customer_id of those behind a figure.
+    """
+
+    key: str
+    label: Promise
+    parameters: type[Any]
+    result: type[Any]
+    selection: type[Any]
+    run: Callable[[AnalyticsTables, Any], Any]
+    people: Callable[[AnalyticsTables, Any, Any], ir.Table]
+
+
+QUESTIONS: dict[str, Question] = {
+    question.key: question
+    for question in (
+        Question(
+            "funnel",
+            _("Funnel"),
+            funnel.FunnelParameters,
+            funnel.FunnelResult,
+            funnel.FunnelSelection,
+            funnel.run_funnel,
+            funnel.select_funnel_people,
+        ),
+        Question(
+            "retention",
+            _("Retention"),
+            retention.RetentionParameters,
+            retention.RetentionResult,
+            retention.RetentionSelection,
+            retention.run_retention,
+            retention.select_retention_people,
+        ),
+        Question(
+            "paths",
+            _("Paths"),
+            paths.PathParameters,
+            paths.PathResult,
+            paths.PathSelection,
+            paths.run_paths,
+            paths.select_path_people,
+        ),
+        Question(
+            "trends",
+            _("Trends"),
+            trends.TrendParameters,
+            trends.TrendResult,
+            trends.TrendSelection,
+            trends.run_trends,
+            trends.select_trend_people,
+        ),
+    )
+}
+
+
+def get_question(key: str) -> Question:
+    """Return the question of a key. Raises ParameterError."""
+    if key not in QUESTIONS:
+        raise ParameterError("question", f"{key!r} is not valid; valid: {', '.join(QUESTIONS)}.")
+    return QUESTIONS[key]

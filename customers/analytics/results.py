@@ -1,0 +1,230 @@
+"""Results stored by question, parameters and data version, and recomputed in the background when the data changes.
+
+A page always says as of when a result is: an older one is shown while the current one is computed, and marked as such.
+"""
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from celery import current_app
+from django.core.cache import cache
+from django.db import transaction
+
+from config.foundation.job_runs import describe_error
+from customers.analytics.data_version import read_data_version
+from customers.analytics.expressions.parameters import dump_parameters, hash_parameters, parse_parameters
+from customers.analytics.expressions.tables import AnalyticsTables
+from customers.analytics.models import AnalyticsResult, ResultStatus
+from customers.analytics.questions.registry import Question, get_question
+from customers.analytics.sources import open_analytics_tables
+
+logger = logging.getLogger(__name__)
+
+COMPUTE_TASK = "customers.analytics.tasks.compute_result"
+# new events arrive every few seconds: a result is not computed again before this time has passed
+MIN_AGE = timedelta(minutes=2)
+# a computation that has not ended by then was killed
+MAX_DURATION = timedelta(minutes=15)
+KEPT = timedelta(days=30)
+CANCEL_CHECK_SECONDS = 0.2
+ACTIVE = (ResultStatus.QUEUED, ResultStatus.RUNNING)
+
+
+@dataclass(frozen=True)
+class ResultState:
+    """What a page shows of a question.
+
+    Attributes:
+        result: the newest answer, of the type `Question.result`; None if there is none yet.
+        as_of, duration_seconds: of that answer. is_current: it includes all data of now.
+        pending_id: the computation in progress, for `cancel_result`. error: why the last computation failed; empty if it did not.
+        is_cancelled: the last computation was cancelled.
+    """
+
+    question: Question
+    parameters: Any
+    result: Any | None
+    as_of: datetime | None
+    duration_seconds: float | None
+    is_current: bool
+    pending_id: int | None
+    error: str
+    is_cancelled: bool
+
+
+class ResultCancelledError(Exception):
+    """The computation was cancelled."""
+
+    def __init__(self) -> None:
+        super().__init__("The computation was cancelled.")
+
+
+def get_result(*, question: str, parameters: Any, now: datetime, is_forced: bool = False) -> ResultState:
+    """Return the newest result of a question; start a computation if it is not current and none is in progress.
+
+    Args:
+        parameters: an object of the type `Question.parameters`, or JSON values.
+        is_forced: compute again although the result is recent, was cancelled or failed.
+
+    Raises:
+        ParameterError: the question or a parameter is not valid.
+    """
+    kind = get_question(question)
+    if not isinstance(parameters, kind.parameters):
+        parameters = parse_parameters(kind.parameters, parameters)
+    version, key = read_data_version(now=now), hash_parameters(parameters)
+    rows = AnalyticsResult.objects.filter(question=question, parameters_hash=key)
+    newest = rows.exclude(as_of=None).order_by("-as_of").first()
+    last = rows.defer("content").first()
+    is_current = newest is not None and newest.data_version == version and newest.status == ResultStatus.DONE
+    if last is None or _is_due(last, version=version, is_current=is_current, now=now, is_forced=is_forced):
+        last = _start(question, parameters, key, version=version, now=now)
+    return ResultState(
+        question=kind,
+        parameters=parameters,
+        result=msgspec.convert(newest.content, kind.result) if newest else None,
+        as_of=newest.as_of if newest else None,
+        duration_seconds=newest.duration_seconds if newest else None,
+        is_current=is_current,
+        pending_id=last.pk if last.status in ACTIVE else None,
+        error=last.error,
+        is_cancelled=last.status == ResultStatus.CANCELLED,
+    )
+
+
+def _is_due(last: AnalyticsResult, *, version: str, is_current: bool, now: datetime, is_forced: bool) -> bool:
+    age = now - last.started_at
+    if last.status in ACTIVE:
+        return age > MAX_DURATION
+    if is_forced:
+        return True
+    if is_current or last.data_version == version:  # one that failed or was cancelled is only repeated on demand
+        return False
+    return age >= MIN_AGE
+
+
+def _start(question: str, parameters: Any, key: str, *, version: str, now: datetime) -> AnalyticsResult:
+    row, _created = AnalyticsResult.objects.update_or_create(
+        question=question,
+        parameters_hash=key,
+        data_version=version,
+        defaults={
+            "parameters": dump_parameters(parameters),
+            "status": ResultStatus.QUEUED,
+            "started_at": now,
+            "error": "",
+        },
+    )
+    cache.delete(_name_cancellation(row.pk))
+    # by name, because tasks import this module
+    transaction.on_commit(lambda: current_app.send_task(COMPUTE_TASK, args=[row.pk]))
+    return row
+
+
+def compute_result(*, result_id: int, now: datetime) -> None:
+    """Compute a queued result, and record its duration or error."""
+    if not AnalyticsResult.objects.filter(pk=result_id, status=ResultStatus.QUEUED).update(
+        status=ResultStatus.RUNNING, started_at=now
+    ):
+        return  # cancelled, or already computed
+    row = AnalyticsResult.objects.get(pk=result_id)
+    started = time.monotonic()
+    try:
+        question = get_question(row.question)
+        parameters = parse_parameters(question.parameters, row.parameters)
+        version = read_data_version(now=now)  # before reading: what is added meanwhile makes the result outdated
+        result = answer(question, parameters, now=now, result_id=row.pk)
+        row.content, row.status, row.as_of = msgspec.to_builtins(result), ResultStatus.DONE, now
+        _replace_duplicate(row, version)
+    except ResultCancelledError:
+        row.status = ResultStatus.CANCELLED
+    except Exception as error:
+        logger.exception("The question %s could not be answered.", row)
+        row.status, row.error = ResultStatus.FAILED, describe_error(error)
+    row.finished_at = now + timedelta(seconds=time.monotonic() - started)
+    row.save()
+    _delete_outdated(row, now=now)
+
+
+def _replace_duplicate(row: AnalyticsResult, version: str) -> None:
+    """Give a result the version of the data that it was computed from; another one of that version is deleted."""
+    if row.data_version != version:
+        others = AnalyticsResult.objects.filter(
+            question=row.question, parameters_hash=row.parameters_hash, data_version=version
+        )
+        others.exclude(pk=row.pk).delete()
+        row.data_version = version
+
+
+def _delete_outdated(row: AnalyticsResult, *, now: datetime) -> None:
+    if row.status == ResultStatus.DONE:
+        older = AnalyticsResult.objects.filter(
+            question=row.question, parameters_hash=row.parameters_hash, started_at__lt=row.started_at
+        )
+        older.exclude(status__in=ACTIVE).delete()
+    AnalyticsResult.objects.filter(started_at__lt=now - KEPT).delete()
+
+
+def answer(question: Question, parameters: Any, *, now: datetime, result_id: int | None = None) -> Any:
+    """Return the answer to a question at once.
+
+    Args:
+        result_id: with one, `cancel_result` stops the computation.
+
+    Raises:
+        ResultCancelledError
+    """
+    with open_analytics_tables(as_of=now) as tables:
+        if result_id is None:
+            return question.run(tables, parameters)
+        with _watch_cancellation(tables, result_id):
+            return question.run(tables, parameters)
+
+
+class _watch_cancellation:  # noqa: N801 — used like a function
+    """Interrupts the engine when a cancellation is requested, and turns its error into ResultCancelledError."""
+
+    def __init__(self, tables: AnalyticsTables, result_id: int) -> None:
+        self.tables, self.name = tables, _name_cancellation(result_id)
+        self.is_finished = threading.Event()
+        self.is_cancelled = False
+        self.thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> None:
+        self._check()
+        if self.is_cancelled:
+            raise ResultCancelledError
+        self.thread.start()
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self.is_finished.set()
+        self.thread.join()
+        if error is not None and self.is_cancelled:
+            raise ResultCancelledError from error
+
+    def _check(self) -> None:
+        self.is_cancelled = bool(cache.get(self.name))
+
+    def _watch(self) -> None:
+        while not self.is_finished.wait(CANCEL_CHECK_SECONDS):
+            self._check()
+            if self.is_cancelled:
+                self.tables.interrupt()
+
+
+def cancel_result(*, result_id: int, now: datetime) -> bool:
+    """Cancel a computation that is queued or running; return whether there was one."""
+    cache.set(_name_cancellation(result_id), 1, int(MAX_DURATION.total_seconds()))
+    queued = AnalyticsResult.objects.filter(pk=result_id, status=ResultStatus.QUEUED)
+    if queued.update(status=ResultStatus.CANCELLED, finished_at=now):
+        return True
+    return AnalyticsResult.objects.filter(pk=result_id, status=ResultStatus.RUNNING).exists()
+
+
+def _name_cancellation(result_id: int) -> str:
+    return f"analytics:cancel:{result_id}"

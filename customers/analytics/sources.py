@@ -1,0 +1,93 @@
+"""Opens the tables of questions: the warehouse, brought up to date from PostgreSQL."""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+from django.db import connection
+
+from config.foundation.shop.profile import get_time_zone
+from customers.analytics.expressions.parameters import ParameterError
+from customers.analytics.expressions.tables import AnalyticsTables
+from customers.identity.models import Customer
+from customers.segments.membership import query_members
+from customers.segments.models import Segment
+from customers.warehouse.connection import open_warehouse
+from customers.warehouse.current_tables import OVERLAP, CurrentWarehouse, find_exported_position
+from customers.warehouse.position import read_position
+from customers.warehouse.snapshot import read_snapshot
+
+# property of customers → where it is stored
+LABEL_QUERIES = {
+    "stage": "SELECT customer_id, stage FROM lifecycle_customerprofile",
+    "cluster": "SELECT customer_id, cluster::text FROM lifecycle_customerprofile WHERE cluster IS NOT NULL",
+    "language": "SELECT id, language FROM identity_customer WHERE language <> '' AND erased_at IS NULL",
+}
+
+
+@contextmanager
+def open_analytics_tables(*, as_of: datetime) -> Iterator[AnalyticsTables]:
+    """Open the tables for the block.
+
+    What PostgreSQL knows beyond the files is copied first, so that no transaction is open while questions run.
+    """
+    with open_warehouse() as files:
+        with read_snapshot():
+            exported = find_exported_position()
+            current = CurrentWarehouse(files, position=read_position(as_of=as_of), exported=exported)
+            events, orders, order_lines = current["events"], current["orders"], current["order_lines"]
+            erased: list[int] = []
+            if exported is not None:
+                since = exported.received_before - OVERLAP
+                erased = list(Customer.objects.filter(erased_at__gte=since).values_list("pk", flat=True))
+        yield AnalyticsTables(
+            backend=files.backend,
+            events=drop_customers(events, erased),
+            orders=drop_customers(orders, erased),
+            order_lines=drop_customers(order_lines, erased),
+            products=current["products"],
+            as_of=as_of,
+            zone=get_time_zone(),
+            read_labels=read_labels,
+            read_members=partial(read_members, as_of=as_of),
+        )
+
+
+def drop_customers(rows: ir.Table, customer_ids: list[int]) -> ir.Table:
+    """Return the rows without those of customers who were erased since the files were written."""
+    if not customer_ids:
+        return rows
+    erased = ibis.memtable(pa.table({"erased_id": pa.array(customer_ids, pa.int64())}))
+    return rows.anti_join(erased, rows.customer_id == erased.erased_id)
+
+
+def read_labels(name: str) -> ir.Table:
+    """Return customer_id and label of everyone who has this property."""
+    buffer = io.BytesIO()
+    with connection.cursor() as cursor, cursor.copy(f"COPY ({LABEL_QUERIES[name]}) TO STDOUT (FORMAT csv)") as copy:
+        for block in copy:
+            buffer.write(block)
+    schema = pa.schema([("customer_id", pa.int64()), ("label", pa.string())])
+    if not buffer.tell():
+        return ibis.memtable(schema.empty_table())
+    buffer.seek(0)
+    options = pa_csv.ConvertOptions(column_types=schema)
+    return ibis.memtable(
+        pa_csv.read_csv(buffer, pa_csv.ReadOptions(column_names=schema.names), convert_options=options)
+    )
+
+
+def read_members(key: str, *, as_of: datetime) -> ir.Table:
+    """Return the customer_id of the members of a segment. Raises ParameterError: there is no such segment."""
+    segment = Segment.objects.filter(key=key).first()
+    if segment is None:
+        raise ParameterError("segment", f"there is no segment {key!r}; choose an existing one.")
+    ids = query_members(segment=segment, as_of=as_of).order_by().values_list("pk", flat=True)
+    return ibis.memtable(pa.table({"customer_id": pa.array(np.fromiter(ids.iterator(), np.int64))}))

@@ -1,0 +1,151 @@
+"""The preference of an interleaving in words and figures."""
+
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from config.foundation.number_formats import format_count, format_percent
+from recommendations.experiments.methods.interleaving import RELEVANT_PREFERENCE
+from recommendations.experiments.models import Experiment
+from recommendations.experiments.planning import ExperimentPower
+from recommendations.experiments.results import ExperimentResults, ExperimentVerdict, VariantPreference
+
+
+def format_split(share: float) -> str:
+    """Return a preference such as "60% to 40%"."""
+    return _("%(share)s to %(rest)s") % {"share": format_percent(share, 0), "rest": format_percent(1 - share, 0)}
+
+
+def format_share_interval(preference: VariantPreference) -> str:
+    share = preference.share
+    return _("%(low)s to %(high)s") % {"low": format_percent(share.low, 0), "high": format_percent(share.high, 0)}
+
+
+def describe_preference(results: ExperimentResults) -> str:
+    """Return what people prefer, in one sentence with the numbers."""
+    preference, best = results.preference, results.get_best()
+    assert preference is not None
+    values = {
+        "name": best.name if best is not None else "",
+        "share": format_percent(preference.share.value, 0),
+        "interval": format_share_interval(preference),
+        "decided": format_count(preference.decided),
+        "missing": format_count(preference.missing),
+        "split": format_split(RELEVANT_PREFERENCE),
+    }
+    if results.verdict == ExperimentVerdict.BETTER:
+        return (
+            _(
+                "People prefer “%(name)s”: %(share)s of the %(decided)s people with a preference clicked more of its products "
+                "(95%% interval: %(interval)s)."
+            )
+            % values
+        )
+    if results.verdict == ExperimentVerdict.WORSE:
+        return (
+            _(
+                "People prefer the control: only %(share)s of the %(decided)s people with a preference clicked more products of “%(name)s” "
+                "(95%% interval: %(interval)s)."
+            )
+            % values
+        )
+    if results.verdict == ExperimentVerdict.UNCLEAR:
+        return (
+            _(
+                "No clear preference: %(share)s of the %(decided)s people with a preference clicked more products of “%(name)s” (95%% interval: "
+                "%(interval)s). A preference of %(split)s would probably have shown by now."
+            )
+            % values
+        )
+    return (
+        _(
+            "Too few to tell: people with a preference so far: %(decided)s; still needed to show a preference of %(split)s: about %(missing)s."
+        )
+        % values
+    )
+
+
+def build_preference_figures(experiment: Experiment, results: ExperimentResults) -> list[dict[str, str]]:
+    """Return how many people were shown such lists, clicked, and have a preference, and the share of the variant."""
+    preference = results.preference
+    assert preference is not None
+    is_customer = experiment.unit == Experiment.Unit.CUSTOMER
+    ties = _("without one: %(count)s, who clicked as many of both, or of neither") % {
+        "count": format_count(preference.ties)
+    }
+    p = _("p < 0.001") if preference.p_value < 0.001 else f"p = {preference.p_value:.3f}"
+    figures = [
+        {
+            "label": _("Customers") if is_customer else _("Visitors"),
+            "value": format_count(preference.people),
+            "note": _("who were shown products of both"),
+        },
+        {"label": _("With a click"), "value": format_count(preference.clicked), "note": ""},
+        {"label": _("With a preference"), "value": format_count(preference.decided), "note": ties},
+    ]
+    if preference.decided:
+        figures.append(
+            {
+                "label": _("Prefer the variant"),
+                "value": format_percent(preference.share.value, 0),
+                "note": _("95%% interval: %(interval)s, %(p)s")
+                % {"interval": format_share_interval(preference), "p": p},
+            }
+        )
+    return figures
+
+
+def build_preference_rows(results: ExperimentResults) -> list[dict[str, Any]]:
+    """Return per variant who prefers it, and the clicks on its products; empty for other methods."""
+    preference = results.preference
+    if preference is None:
+        return []
+    people = (preference.control, preference.variant)
+    return [
+        {
+            "key": variant.key,
+            "name": variant.name,
+            "is_control": variant.is_control,
+            "is_promoted": variant.is_promoted,
+            "people": format_count(people[team]),
+            "clicks": format_count(preference.clicks[team]),
+            "orders": format_count(preference.orders[team]),
+        }
+        for team, variant in enumerate(results.variants)
+    ]
+
+
+def describe_interleaving_power(experiment: Experiment, power: ExperimentPower) -> str:
+    """Return how many people are needed, and whether the traffic has them."""
+    values = {
+        "needed": format_count(power.needed or 0),
+        "split": format_split(RELEVANT_PREFERENCE),
+        "people": format_count(power.units),
+        "days": format_count(power.days or 0),
+        "planned": format_count(experiment.planned_days),
+    }
+    needed = (
+        _("To show a preference of %(split)s in 4 of 5 cases, %(needed)s people with a preference are needed.") % values
+    )
+    if not power.units:
+        return f"{needed} " + _("In the last 28 days, nobody clicked a product of these lists.")
+    if power.days is None:
+        return f"{needed} " + (
+            _(
+                "In the last 28 days, %(people)s people clicked a product of these lists: it would take more than half a year."
+            )
+            % values
+        )
+    clicked = ngettext(
+        "In the last 28 days, %(people)s people clicked a product of these lists, so that it takes at least %(days)s day.",
+        "In the last 28 days, %(people)s people clicked a product of these lists, so that it takes at least %(days)s days.",
+        power.days,
+    )
+    sentences = [needed, clicked % values]
+    if power.smallest is not None:
+        sentences.append(
+            _("%(planned)s days can show a preference of %(split)s or more.")
+            % {**values, "split": format_split(power.smallest)}
+        )
+    return " ".join(sentences)

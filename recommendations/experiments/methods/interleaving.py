@@ -1,0 +1,142 @@
+"""Interleaving: every list has products of both variants, and the clicks tell whose products people prefer."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from math import ceil
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from recommendations.experiments.methods.method import ExperimentMethod, ExperimentSetup
+from recommendations.experiments.models import Experiment, Variant
+from recommendations.experiments.planning import LOOKBACK, MAX_DAYS, ExperimentPower
+from recommendations.experiments.results import (
+    LEVEL,
+    ExperimentResults,
+    ExperimentVerdict,
+    VariantPreference,
+    VariantResult,
+    compute_fraction,
+    make_unstarted_results,
+)
+from recommendations.experiments.subjects import PreferenceCounts, PreferenceSource, find_subject
+from recommendations.measurement.statistics.interleaving import (
+    compute_preference,
+    count_needed_people,
+    find_smallest_share,
+)
+
+RELEVANT_PREFERENCE = 0.6  # 6 of 10 people with a preference; fewer are rarely worth a change
+MIN_DECIDED = 20  # people with a preference, before anything is said
+
+
+def find_preferences(kind: str, subject: str) -> PreferenceSource | None:
+    """Return the clicks of a subject that can be interleaved; None for others."""
+    found = find_subject(kind)
+    if found is None or found.preferences is None or not found.preferences.is_ranking(subject):
+        return None
+    return found.preferences
+
+
+def find_interleaving_problems(setup: ExperimentSetup) -> dict[str, str | Promise]:
+    """Return by field what interleaving cannot do: it merges two lists of products, and counts clicks on them."""
+    problems: dict[str, str | Promise] = {}
+    if find_preferences(setup.kind, setup.subject) is None:
+        problems["varied"] = _(
+            "Interleaving merges two lists of products. Vary a placement that shows products, or the order of search results, or choose "
+            "fixed shares."
+        )
+    if setup.variants != 2:
+        problems["variants"] = _("Interleaving compares exactly two variants, the control and another one. Enter 2.")
+    if setup.metric != Experiment.Metric.CLICKS:
+        problems["metric"] = _(
+            "Interleaving measures clicks only. Choose clicks, or fixed shares to measure orders or money."
+        )
+    return problems
+
+
+def measure_interleaving(experiment: Experiment, as_of: datetime) -> ExperimentResults:
+    """Return whose products people clicked more often; each person counts once."""
+    source = find_preferences(experiment.kind, experiment.subject)
+    if experiment.started_at is None or source is None:
+        return make_unstarted_results(as_of)
+    fraction = compute_fraction(experiment, as_of=as_of)
+    preference = judge_counts(source.count(experiment, as_of), fraction=fraction)
+    variants = tuple(make_result(variant, preference) for variant in experiment.variants.all())
+    best = next((variant.key for variant in variants if not variant.is_control), "")
+    return ExperimentResults(as_of, choose_verdict(preference), best, fraction, 1.0, False, variants, preference)
+
+
+def judge_counts(counts: PreferenceCounts, *, fraction: float) -> VariantPreference:
+    """Return the preference with an interval that may be looked at daily, and how many people are missing."""
+    decided = counts.control + counts.variant
+    found = compute_preference(counts.control, counts.variant, counts.clicked - decided, level=LEVEL, fraction=fraction)
+    needed = count_needed_people(RELEVANT_PREFERENCE, level=LEVEL)
+    return VariantPreference(
+        people=counts.people,
+        clicked=counts.clicked,
+        control=counts.control,
+        variant=counts.variant,
+        ties=found.ties,
+        share=found.share,
+        p_value=found.p_value,
+        needed=needed,
+        missing=max(0, needed - decided),
+        clicks=counts.clicks,
+        orders=counts.orders,
+    )
+
+
+def make_result(variant: Variant, preference: VariantPreference) -> VariantResult:
+    """Return a variant without metrics: orders and money belong to people, and everyone is shown both."""
+    return VariantResult(
+        key=variant.key,
+        name=variant.name,
+        is_control=variant.is_control,
+        is_promoted=variant.is_promoted,
+        share=float(variant.share),
+        allocation=float(variant.share),
+        units=preference.people,
+        buyers=0,
+        metrics=(),
+    )
+
+
+def choose_verdict(preference: VariantPreference) -> ExperimentVerdict:
+    """Return whether people prefer the variant, the control, or nothing can be said yet."""
+    if preference.decided < MIN_DECIDED:
+        return ExperimentVerdict.TOO_FEW
+    if preference.share.low > 0.5:
+        return ExperimentVerdict.BETTER
+    if preference.share.high < 0.5:
+        return ExperimentVerdict.WORSE
+    return ExperimentVerdict.TOO_FEW if preference.missing else ExperimentVerdict.UNCLEAR
+
+
+def plan_interleaving(experiment: Experiment, shares: Sequence[float], at: datetime) -> ExperimentPower:
+    """Return the power with the people who clicked in the last 28 days, as if each of them had a preference.
+
+    The share shrinks with the number of people, which grows with the days; see `count_needed_people`.
+    """
+    needed = count_needed_people(RELEVANT_PREFERENCE, level=LEVEL)
+    source = find_preferences(experiment.kind, experiment.subject)
+    if source is None:
+        return ExperimentPower(0, 0.0, needed=needed)
+    people = source.count_clickers(experiment.subject, experiment.unit, at - LOOKBACK, at)
+    expected = people * experiment.planned_days / LOOKBACK.days
+    days = ceil(needed * LOOKBACK.days / people) if people else MAX_DAYS + 1
+    smallest = find_smallest_share(expected, level=LEVEL)
+    return ExperimentPower(people, 0.0, smallest, days if days <= MAX_DAYS else None, needed)
+
+
+INTERLEAVING = ExperimentMethod(
+    key=Experiment.Method.INTERLEAVING,
+    help_text=_(
+        "Interleaving mixes the products of both variants in every list and counts which of them people click: it needs far fewer people, "
+        "but says nothing about orders or money."
+    ),
+    measure=measure_interleaving,
+    plan=plan_interleaving,
+    find_problems=find_interleaving_problems,
+    has_shares=False,
+)

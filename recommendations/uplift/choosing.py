@@ -1,0 +1,161 @@
+"""Chooses the next best action of every customer from the scores, and stores it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from django.db import connection, transaction
+from psycopg import sql
+
+from config.foundation.array_types import Flags, Floats, Ints
+from config.foundation.database.temporary_tables import load_temporary_table
+from recommendations.measurement.statistics.uplift.targeting import choose_targets
+from recommendations.uplift.kinds.action_kind import Pool
+from recommendations.uplift.models import NO_ACTION_KIND, CustomerAction, MessageEffect, UpliftSettings
+from recommendations.uplift.scoring import NO_ACTION, ActionCandidate, ActionScores
+from recommendations.uplift.training import EffectModel
+
+# codes of `action_texts.REASONS`; their positions are stored meanwhile
+REASONS = (
+    "largest_increment",
+    "largest_increment_offer",
+    "explored",
+    "no_action",
+    "lowers_orders",
+    "below_cost",
+    "over_budget",
+)
+INCREMENT, OFFER_INCREMENT, EXPLORED, IMPOSSIBLE, LOWERS, BELOW_COST, OVER_BUDGET = range(len(REASONS))
+TABLE = "uplift_chosen"
+# without those who were erased or deleted since they were read
+INSERT = sql.SQL("""
+INSERT INTO uplift_customeraction
+    (customer_id, kind, key, expected_margin, low, high, effect, message_effect, reasons, is_explored, computed_at)
+SELECT t.customer, coalesce(a.kind, {none}), coalesce(a.key, ''), nullif(t.margin, 'NaN'), nullif(t.low, 'NaN'), nullif(t.high, 'NaN'),
+       nullif(t.effect, 'NaN'), (%(effects)s::text[])[t.message_effect + 1], ARRAY[(%(reasons)s::text[])[t.reason + 1]],
+       t.reason = {explored}, %(as_of)s
+FROM {table} t JOIN identity_customer c ON c.id = t.customer AND c.erased_at IS NULL
+LEFT JOIN unnest(%(kinds)s::text[], %(keys)s::text[]) WITH ORDINALITY AS a (kind, key, number) ON a.number = t.candidate + 1
+""")
+
+
+@dataclass(frozen=True, eq=False)
+class ActionChoice:
+    """The actions of n customers. candidate: row numbers, NO_ACTION for none. reason: positions in REASONS.
+
+    margin, low, high: of the action; without one, of the best that was possible, NaN if nothing was.
+    """
+
+    candidate: Ints
+    reason: Ints
+    margin: Floats
+    low: Floats
+    high: Floats
+    figures: Mapping[str, float]
+
+
+def choose_actions(scores: ActionScores, *, settings: UpliftSettings, seed: int) -> ActionChoice:
+    """Choose the message with the largest margin above its cost and above that of the best offer, within budget and number.
+
+    Who gets no message gets the best offer, if it adds margin: it costs no contact.
+    """
+    message, offer = scores.pools[Pool.MESSAGE], scores.pools[Pool.OFFER]
+    cost = float(settings.contact_cost)
+    offer_gain = np.where(offer.is_possible, np.maximum(offer.margin, 0), 0.0)
+    gain = np.where(message.is_possible, message.margin - offer_gain, -np.inf)
+    plan = choose_targets(
+        gain,
+        cost=cost,
+        allowed=message.is_possible,
+        budget=None if settings.budget is None else float(settings.budget),
+        limit=settings.max_customers,
+        exploration=float(settings.exploration_share),
+        seed=seed,
+    )
+    shown = ~plan.chosen & (offer_gain > 0)
+    # without an action, the figures are those of the best message, or of the offer where no message is possible
+    from_offer = shown | (~plan.chosen & ~message.is_possible)
+
+    def pick(name: str) -> Floats:
+        return np.where(from_offer, getattr(offer, name), getattr(message, name))
+
+    candidate = np.select([plan.chosen, shown], [message.candidate, offer.candidate], NO_ACTION)
+    margin = pick("margin")
+    reason = np.select(
+        [
+            plan.explored,
+            plan.chosen,
+            shown,
+            ~message.is_possible & ~offer.is_possible,
+            margin < 0,
+            margin <= np.where(message.is_possible, cost, 0.0),
+        ],
+        [EXPLORED, INCREMENT, OFFER_INCREMENT, IMPOSSIBLE, LOWERS, BELOW_COST],
+        OVER_BUDGET,
+    )
+    acts = plan.chosen | shown
+    figures = {
+        "customers": len(scores.customer),
+        "possible": int((message.is_possible | offer.is_possible).sum()),
+        "profitable": int((message.is_possible & (gain > cost)).sum()),
+        "chosen": int(plan.chosen.sum()),
+        "offers": int(shown.sum()),
+        "explored": int(plan.explored.sum()),
+        "expected_margin": round(float(np.nansum(margin[acts])), 2),
+        "cost": round(plan.cost, 2),
+        "negative": int((scores.effect < 0).sum()),
+    }
+    return ActionChoice(candidate, reason.astype(np.int64), margin, pick("low"), pick("high"), figures)
+
+
+def store_actions(
+    scores: ActionScores,
+    choice: ActionChoice,
+    candidates: Sequence[ActionCandidate],
+    message_model: EffectModel | None,
+    *,
+    as_of: datetime,
+) -> None:
+    """Replace the actions of all customers in one transaction: readers see the old or the new ones, and a killed job changes nothing."""
+    effects = [classify_effect(group.low, group.high) for group in message_model.groups] if message_model else []
+    with transaction.atomic(), connection.cursor() as cursor:
+        load_temporary_table(
+            TABLE,
+            {
+                "customer": scores.customer,
+                "candidate": choice.candidate.astype(np.int64),
+                "reason": choice.reason,
+                "message_effect": scores.group + 1,
+                "margin": choice.margin,
+                "low": choice.low,
+                "high": choice.high,
+                "effect": scores.effect,
+            },
+        )
+        CustomerAction.objects.all().delete()
+        cursor.execute(
+            INSERT.format(
+                table=sql.Identifier(TABLE), none=sql.Literal(NO_ACTION_KIND), explored=sql.Literal(EXPLORED)
+            ),
+            {
+                "effects": ["", *(effect.value for effect in effects)],
+                "reasons": list(REASONS),
+                "kinds": [candidate.action.kind for candidate in candidates],
+                "keys": [candidate.action.key for candidate in candidates],
+                "as_of": as_of,
+            },
+        )
+
+
+def classify_effect(low: float, high: float) -> MessageEffect:
+    """Return what the interval of an effect shows."""
+    if low > 0:
+        return MessageEffect.POSITIVE
+    return MessageEffect.NEGATIVE if high < 0 else MessageEffect.NONE
+
+
+def count_chosen(choice: ActionChoice, candidates: Sequence[ActionCandidate]) -> list[int]:
+    """Return for how many customers each candidate was chosen."""
+    counts: Flags = choice.candidate >= 0
+    return np.bincount(choice.candidate[counts], minlength=len(candidates)).tolist() if len(candidates) else []

@@ -1,0 +1,165 @@
+"""Scores what each customer could get, by the models of the past actions, in blocks."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from django.db.models import F
+from psycopg import sql
+from threadpoolctl import threadpool_limits
+
+from config.foundation.array_types import Flags, Floats, Ints
+from config.foundation.database.binary_copy import iterate_numbers
+from recommendations.uplift.features import FEATURES, RECENT, read_features
+from recommendations.uplift.kinds.action_kind import PastAction, Pool
+from recommendations.uplift.kinds.registry import KINDS
+from recommendations.uplift.training import EffectModel
+
+MEMBERS = sql.SQL("""
+    SELECT c.id AS customer_id, %(as_of)s::timestamptz AS since, p.value AS predicted_value
+    FROM identity_customer c LEFT JOIN lifecycle_customerprofile p ON p.customer_id = c.id WHERE c.erased_at IS NULL
+""")
+NO_ACTION = -1
+VISIT_DAYS = FEATURES.index("recent_visit_days")
+
+
+@dataclass(frozen=True, eq=False)
+class ActionCandidate:
+    """An action that can be done now. margin: per additional customer with an order. allowed: IDs of who could get it, ascending."""
+
+    action: PastAction
+    model: EffectModel
+    margin: float
+    allowed: Ints
+
+
+@dataclass(frozen=True, eq=False)
+class PoolScores:
+    """The best candidate of a pool for n customers.
+
+    candidate: row numbers, NO_ACTION if none is possible. margin, low, high: its expected incremental margin with the measured interval.
+    """
+
+    candidate: Ints
+    margin: Floats
+    low: Floats
+    high: Floats
+
+    @property
+    def is_possible(self) -> Flags:
+        possible: Flags = self.candidate >= 0
+        return possible
+
+
+@dataclass(frozen=True, eq=False)
+class ActionScores:
+    """Scores of n customers. effect, group: of a message in general, by the model of all; NaN and −1 without such a model."""
+
+    customer: Ints
+    pools: Mapping[Pool, PoolScores]
+    effect: Floats
+    group: Ints
+
+
+def list_allowed_ids(action: PastAction, as_of: datetime) -> Ints | None:
+    """Return who could get the action now, ascending; None if it cannot be done."""
+    customers = action.find_customers(as_of)
+    if customers is None:
+        return None
+    statement, parameters = customers.order_by().values(number=F("pk")).query.sql_with_params()
+    query = sql.SQL("SELECT number::bigint FROM ({}) AS allowed").format(sql.SQL(statement))
+    blocks = iterate_numbers(query, {"number": "i"}, parameters=parameters)
+    return np.sort(np.concatenate([block["number"] for block in blocks]))
+
+
+def score_customers(
+    message_model: EffectModel | None, candidates: Sequence[ActionCandidate], *, as_of: datetime
+) -> ActionScores:
+    """Score all customers, in blocks, so that only their scores stay in memory."""
+    with threadpool_limits(1, user_api="openmp"):  # beside the database, threads would mostly wait for each other
+        blocks = [score_block(customer, matrix, message_model, candidates) for customer, matrix in read_blocks(as_of)]
+    return ActionScores(
+        np.concatenate([block.customer for block in blocks]),
+        {pool: join_scores([block.pools[pool] for block in blocks]) for pool in Pool},
+        np.concatenate([block.effect for block in blocks]),
+        np.concatenate([block.group for block in blocks]),
+    )
+
+
+def join_scores(blocks: Sequence[PoolScores]) -> PoolScores:
+    return PoolScores(
+        *(np.concatenate([getattr(block, name) for block in blocks]) for name in PoolScores.__dataclass_fields__)
+    )
+
+
+def read_blocks(as_of: datetime) -> Iterator[tuple[Ints, Floats]]:
+    for columns, matrix in read_features(MEMBERS, {"as_of": as_of}, {"customer_id": "i"}):
+        yield columns["customer_id"], matrix
+
+
+def score_block(
+    customer: Ints, matrix: Floats, message_model: EffectModel | None, candidates: Sequence[ActionCandidate]
+) -> ActionScores:
+    """Return the best candidate of each pool for the customers of a block."""
+    n = len(customer)
+    predictions = BlockPredictions(matrix)
+    effect, group = predictions.predict(message_model) if message_model else (np.full(n, np.nan), np.full(n, -1))
+    pools = {pool: score_pool(pool, customer, matrix, predictions, candidates) for pool in Pool}
+    return ActionScores(customer, pools, effect, group)
+
+
+class BlockPredictions:
+    """The predictions of a block of customers; candidates that share a model predict once."""
+
+    def __init__(self, matrix: Floats) -> None:
+        self.matrix = matrix
+        self.known: dict[int, tuple[Floats, Ints]] = {}
+
+    def predict(self, model: EffectModel) -> tuple[Floats, Ints]:
+        """Return the effect and the group of each customer."""
+        if id(model) not in self.known:
+            self.known[id(model)] = (
+                model.predict(self.matrix) if len(self.matrix) else (np.empty(0), np.empty(0, np.int64))
+            )
+        return self.known[id(model)]
+
+
+def score_pool(
+    pool: Pool, customer: Ints, matrix: Floats, predictions: BlockPredictions, candidates: Sequence[ActionCandidate]
+) -> PoolScores:
+    n = len(customer)
+    best, margin = np.full(n, NO_ACTION), np.full(n, -np.inf)
+    low, high = np.full(n, np.nan), np.full(n, np.nan)
+    for number, candidate in enumerate(candidates):
+        if candidate.action.pool != pool:
+            continue
+        effect, group = predictions.predict(candidate.model)
+        worth = candidate.margin * compute_reach(candidate.action, matrix)
+        value = np.where(contains(candidate.allowed, customer) & (worth > 0), effect * worth, -np.inf)
+        is_better = value > margin
+        ends = np.array([(entry.low, entry.high) for entry in candidate.model.groups])
+        best[is_better], margin[is_better] = number, value[is_better]
+        low[is_better] = np.minimum(ends[group, 0] * worth, value)[is_better]
+        high[is_better] = np.maximum(ends[group, 1] * worth, value)[is_better]
+    return PoolScores(best, np.where(best < 0, np.nan, margin), low, high)
+
+
+def compute_reach(action: PastAction, matrix: Floats) -> Floats:
+    """Return the probability that each customer sees the action, (n,): 1 for a message.
+
+    An offer needs a visit within its window: 1 − exp(−window · days with a visit / 90 days), as if visits came at a constant rate.
+    """
+    window = KINDS[action.kind].window
+    if window is None:
+        return np.ones(len(matrix))
+    reach: Floats = -np.expm1(-(window / RECENT) * matrix[:, VISIT_DAYS])
+    return reach
+
+
+def contains(ids: Ints, wanted: Ints) -> Flags:
+    """Return which of the wanted IDs are among these, which are ascending; much faster than np.isin for small blocks."""
+    if not len(ids):
+        return np.zeros(len(wanted), np.bool_)
+    found: Flags = ids[np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)] == wanted
+    return found

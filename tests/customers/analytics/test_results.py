@@ -1,0 +1,142 @@
+"""Results are stored by data version, recomputed in the background, and can be cancelled; people of a figure are listed."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from customers.analytics.expressions.matching import EventMatch
+from customers.analytics.models import AnalyticsResult, ResultStatus
+from customers.analytics.people import find_people
+from customers.analytics.results import cancel_result, compute_result, get_result
+from customers.analytics.sources import open_analytics_tables
+from customers.analytics.vocabulary import get_recent_days, list_events, list_properties, list_values
+from customers.identity.merging.merge import merge_customers
+from customers.identity.models import Customer, Identifier
+from customers.warehouse.export import export_warehouse
+from tests.customers.processing.event_makers import NOW, process, product, send, track
+from tests.makers import make_customer, make_order
+
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+VIEW, ADD = "Product Viewed", "Product Added"
+
+
+@pytest.fixture(autouse=True)
+def _warehouse(settings: Any, tmp_path: Path, db: None) -> None:
+    settings.WAREHOUSE_URL = str(tmp_path / "warehouse")
+
+
+def send_event(name: str, minutes: int, **ids: str) -> None:
+    at = NOW + minutes * MINUTE
+    send(track(name, product(), timestamp=at.isoformat(), **ids), at=at)
+
+
+def make_parameters() -> dict[str, Any]:
+    day = NOW.date()
+    return {
+        "since": str(day - timedelta(days=3)),
+        "until": str(day),
+        "steps": [{"meaning": "view"}, {"meaning": "cart"}],
+    }
+
+
+def read_state(**changes: Any) -> Any:
+    return get_result(**{"question": "funnel", "parameters": make_parameters(), "now": NOW + HOUR, **changes})
+
+
+def compute_pending(state: Any, **changes: Any) -> None:
+    compute_result(**{"result_id": state.pending_id, "now": NOW + HOUR, **changes})
+
+
+def test_a_result_is_computed_once_for_each_version_of_the_data() -> None:
+    send_event(VIEW, 0, anonymousId="a")
+    send_event(ADD, 1, anonymousId="a")
+    send_event(VIEW, 2, anonymousId="b")
+    process(NOW + 5 * MINUTE)
+    state = read_state()
+    assert (state.result, state.is_current) == (None, False)
+    assert read_state().pending_id == state.pending_id
+    compute_pending(state)
+    state = read_state()
+    assert [step.people for step in state.result.steps] == [2, 1]
+    assert (state.is_current, state.pending_id, state.as_of) == (True, None, NOW + HOUR)
+    assert state.duration_seconds >= 0
+    send_event(ADD, 30, anonymousId="b")
+    process(NOW + 31 * MINUTE)
+    assert read_state().pending_id is None, "not again within two minutes"
+    later = read_state(now=NOW + HOUR + 5 * MINUTE)
+    assert (later.is_current, later.result.converted) == (False, 1)
+    compute_pending(later, now=NOW + HOUR + 5 * MINUTE)
+    assert read_state(now=NOW + HOUR + 6 * MINUTE).result.converted == 2
+    assert AnalyticsResult.objects.count() == 1
+
+
+def test_the_people_of_a_figure_are_customers_after_merges_and_without_the_erased() -> None:
+    for minute, name in enumerate("abc"):
+        send_event(VIEW, minute, anonymousId=name)
+        send_event(ADD, minute + 5, anonymousId=name)
+    send_event(VIEW, 9, anonymousId="d")
+    process(NOW + 10 * MINUTE)
+    export_warehouse(started_at=NOW + 20 * MINUTE)
+    ids = {row.value: row.customer_id for row in Identifier.objects.all()}
+    merge_customers(pairs=[(ids["a"], ids["b"])], causes=["test"], at=NOW + 30 * MINUTE)
+    Customer.objects.filter(pk=ids["c"]).update(erased_at=NOW + 30 * MINUTE)
+    people = find_people(question="funnel", parameters=make_parameters(), selection={"step": 2}, now=NOW + HOUR)
+    assert people.customer_ids == [ids["a"]]
+    people = find_people(
+        question="funnel", parameters=make_parameters(), selection={"step": 2, "is_dropped": True}, now=NOW + HOUR
+    )
+    assert (people.count, people.customer_ids) == (1, [ids["d"]])
+
+
+def test_a_cancelled_computation_is_not_repeated_unless_it_is_forced() -> None:
+    send_event(VIEW, 0, anonymousId="a")
+    process(NOW + 5 * MINUTE)
+    state = read_state()
+    assert cancel_result(result_id=state.pending_id, now=NOW + HOUR)
+    compute_pending(state)
+    assert AnalyticsResult.objects.get().status == ResultStatus.CANCELLED
+    state = read_state(now=NOW + 2 * HOUR)
+    assert (state.is_cancelled, state.pending_id) == (True, None)
+    assert read_state(now=NOW + 2 * HOUR, is_forced=True).pending_id is not None
+
+
+def test_an_error_is_stored_and_shown() -> None:
+    state = read_state(parameters=make_parameters() | {"segment": "unknown"})
+    compute_pending(state)
+    state = read_state(parameters=make_parameters() | {"segment": "unknown"})
+    assert "there is no segment 'unknown'" in state.error
+    assert state.pending_id is None
+
+
+def test_events_properties_and_values_are_offered_with_their_counts() -> None:
+    send_event(VIEW, 0, anonymousId="a")
+    send_event(VIEW, 1, anonymousId="b")
+    process(NOW + 5 * MINUTE)
+    days = get_recent_days(now=NOW)
+    with open_analytics_tables(as_of=NOW + HOUR) as tables:
+        events = list_events(tables, days)
+        assert [(event.name, event.meaning, event.events, event.people) for event in events] == [(VIEW, "view", 2, 2)]
+        names = {choice.name: choice.events for choice in list_properties(tables, days, EventMatch(name=VIEW))}
+        assert names["product_id"] == 2
+        values = list_values(tables, days, EventMatch(name=VIEW), "product_id")
+        assert [(value.value, value.events) for value in values] == [("tea", 2)]
+
+
+def test_orders_count_as_events() -> None:
+    order = make_order(make_customer(), placed_at=NOW)
+    parameters = {
+        "since": "2020-01-01",
+        "until": str(NOW.date()),
+        "series": [{"event": {"name": "$order"}}],
+        "interval": "month",
+    }
+    state = read_state(question="trends", parameters=parameters | {"since": str(NOW.date())})
+    export_warehouse(started_at=NOW)
+    compute_pending(state)
+    state = read_state(question="trends", parameters=parameters | {"since": str(NOW.date())})
+    assert state.error == ""
+    assert state.result.lines[0].values == (1.0,)
+    assert order.pk

@@ -1,0 +1,242 @@
+"""Which campaigns, flows and offers are actions, who could get them, and how one of them is chosen."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+import pytest
+from django.contrib.auth.models import User
+from django.db import DataError
+from django.test import Client
+from django.urls import reverse
+
+from customers.identity.models import Customer
+from customers.segments.membership import query_matching
+from customers.segments.models import Segment, SegmentMember
+from recommendations.flows.models import Flow, FlowEntry
+from recommendations.measurement.models import Assignment
+from recommendations.offers.models import Offer, OfferExposure
+from recommendations.uplift.choosing import REASONS, choose_actions, store_actions
+from recommendations.uplift.kinds.action_kind import PastAction, Pool
+from recommendations.uplift.kinds.flow import list_past_flows
+from recommendations.uplift.kinds.offer import list_past_offers
+from recommendations.uplift.models import CustomerAction, UpliftSettings
+from recommendations.uplift.past_customers import read_past_customers, share_rows
+from recommendations.uplift.scoring import ActionCandidate, ActionScores, PoolScores, compute_reach, list_allowed_ids
+from tests.makers import NOON, make_customer
+from tests.recommendations.flows.makers import make_live_flow, make_template
+from tests.recommendations.offers.makers import make_offer
+
+LONG_AGO = NOON - timedelta(days=60)
+
+
+def make_people(*names: str) -> list[Customer]:
+    return [make_customer(name) for name in names]
+
+
+def list_allowed(action: PastAction) -> list[int]:
+    allowed = list_allowed_ids(action, NOON)
+    return [] if allowed is None else allowed.tolist()
+
+
+@pytest.mark.django_db
+def test_a_flow_that_starts_from_a_segment_is_an_action_for_those_in_it() -> None:
+    treated, held_out, inside, free, outside = make_people("treated", "held", "inside", "free", "outside")
+    segment = Segment.objects.create(key="late", name="Late", kind=Segment.Kind.STATIC)
+    SegmentMember.objects.bulk_create(
+        SegmentMember(segment=segment, customer=person) for person in (treated, held_out, inside, free)
+    )
+    make_template(channel="webhook")
+    flow = make_live_flow(
+        [{"key": "hello", "kind": "webhook", "template": "hello"}],
+        trigger={"kind": "segment", "segment": "late", "direction": "entered"},
+        reentry={"rule": "never"},
+    )
+    Flow.objects.update(holdout_share=Decimal("0.0001"))  # nobody else is held out
+    assign(flow, treated, is_held_out=False)
+    assign(flow, held_out, is_held_out=True)
+    FlowEntry.objects.create(
+        flow=flow,
+        version=flow.versions.get(),
+        customer_id=inside.pk,
+        triggered_at=LONG_AGO,
+        entered_at=LONG_AGO,
+        status=FlowEntry.Status.COMPLETED,
+        step_key="hello",
+        due_at=LONG_AGO,
+    )
+    (action,) = list_past_flows(NOON)
+    assert (action.key, action.size, action.pool) == (flow.key, 2, Pool.MESSAGE)
+    members = read_past_customers([action.members])
+    assert dict(zip(members.customer.tolist(), members.treated.tolist(), strict=True)) == {
+        treated.pk: True,
+        held_out.pk: False,
+    }
+    assert list_allowed(action) == [treated.pk, free.pk]
+    assert outside.pk not in list_allowed(action)
+    Flow.objects.update(status=Flow.Status.PAUSED)
+    (paused,) = list_past_flows(NOON)
+    assert list_allowed_ids(paused, NOON) is None
+
+
+def assign(flow: Flow, person: Customer, *, is_held_out: bool) -> None:
+    Assignment.objects.create(
+        kind="flow",
+        scope_id=flow.pk,
+        customer_id=person.pk,
+        is_held_out=is_held_out,
+        holdout_share=0.1,
+        assigned_at=LONG_AGO,
+    )
+
+
+@pytest.mark.django_db
+def test_a_flow_that_reacts_to_an_event_is_no_action() -> None:
+    make_template(channel="webhook")
+    flow = make_live_flow([{"key": "hello", "kind": "webhook", "template": "hello"}])
+    assign(flow, make_customer(), is_held_out=True)
+    assert list_past_flows(NOON) == []
+
+
+@pytest.mark.django_db
+def test_a_running_offer_is_an_action_for_those_who_are_not_held_out() -> None:
+    shown, held_out, free = make_people("shown", "held", "free")
+    Customer.objects.create()  # without a device or user ID, who cannot visit
+    offer = make_offer("sale", holdout_share=Decimal("0.0001"), started_at=LONG_AGO)
+    expose(offer, shown, "shown")
+    expose(offer, held_out, "held_out")
+    (action,) = list_past_offers(NOON)
+    assert (action.key, action.size, action.pool) == ("sale", 2, Pool.OFFER)
+    members = read_past_customers([action.members])
+    assert sorted(zip(members.customer.tolist(), members.treated.tolist(), strict=True)) == [
+        (shown.pk, True),
+        (held_out.pk, False),
+    ]
+    assert members.propensity.tolist() == [0.5, 0.5]  # the share of those who were held out
+    assert list_allowed(action) == [shown.pk, free.pk]
+    Offer.objects.update(ends_at=NOON - timedelta(days=1))
+    (ended,) = list_past_offers(NOON)
+    assert list_allowed_ids(ended, NOON) is None
+
+
+def expose(offer: Offer, person: Customer, arm: str) -> None:
+    OfferExposure.objects.create(
+        exposure_id=f"00000000-0000-0000-0000-{person.pk:012d}",
+        offer=offer,
+        arm=arm,
+        customer=person,
+        decided_at=LONG_AGO,
+    )
+
+
+def make_scores(message: list[float], offer: list[float]) -> ActionScores:
+    """Return scores with a candidate of each pool; NaN where it is not possible."""
+
+    def build(margin: list[float], number: int) -> PoolScores:
+        values = np.array(margin)
+        return PoolScores(np.where(np.isnan(values), -1, number), values, values - 1, values + 1)
+
+    n = len(message)
+    return ActionScores(
+        np.arange(n),
+        {Pool.MESSAGE: build(message, 0), Pool.OFFER: build(offer, 1)},
+        np.zeros(n),
+        np.full(n, -1),
+    )
+
+
+def test_the_action_with_the_largest_margin_above_its_cost_is_chosen() -> None:
+    nothing = float("nan")
+    scores = make_scores(
+        message=[2.0, 2.0, 0.4, -1.0, nothing, nothing, 5.0],
+        offer=[nothing, 1.8, nothing, nothing, 0.1, nothing, 0.2],
+    )
+    settings = UpliftSettings(contact_cost=Decimal("0.5"), exploration_share=0, max_customers=2)
+    choice = choose_actions(scores, settings=settings, seed=1)
+    # the message to the second customer adds less to the offer than it costs
+    assert choice.candidate.tolist() == [0, 1, -1, -1, 1, -1, 0]
+    assert [REASONS[code] for code in choice.reason] == [
+        "largest_increment",
+        "largest_increment_offer",
+        "below_cost",
+        "lowers_orders",
+        "largest_increment_offer",
+        "no_action",
+        "largest_increment",
+    ]
+    assert choice.margin[:5].tolist() == [2.0, 1.8, 0.4, -1.0, 0.1]
+    assert choice.figures["chosen"] == 2
+    assert choice.figures["offers"] == 2
+    # with a budget for one contact, the other customer gets the offer or nothing
+    settings = UpliftSettings(contact_cost=Decimal("0.5"), exploration_share=0, max_customers=1)
+    tight = choose_actions(scores, settings=settings, seed=1)
+    assert tight.candidate.tolist() == [-1, 1, -1, -1, 1, -1, 0]
+    assert REASONS[tight.reason[0]] == "over_budget"
+
+
+def test_an_offer_counts_by_the_probability_of_a_visit() -> None:
+    action: Any = PastAction("offer", Pool.OFFER, 1, "sale", "Sale", Any, 1, lambda _at: None)
+    matrix = np.zeros((3, 12))
+    matrix[:, 7] = [0, 9, 90]
+    np.testing.assert_allclose(compute_reach(action, matrix), 1 - np.exp([0, -0.7, -7]))
+
+
+def test_small_actions_are_read_whole() -> None:
+    assert share_rows(np.array([1000.0, 10.0, 500.0]), 600).tolist() == [295.0, 10.0, 295.0]
+    assert share_rows(np.array([100.0, 10.0]), 600).tolist() == [100.0, 10.0]
+
+
+@pytest.mark.django_db
+def test_a_job_that_dies_while_it_writes_keeps_the_actions_and_the_next_one_replaces_them() -> None:
+    people = make_people("a", "b", "c")
+    scores = replace(make_scores([2.0, -1.0, 3.0], [0.0] * 3), customer=np.array([person.pk for person in people]))
+    choice = choose_actions(scores, settings=UpliftSettings(exploration_share=0), seed=1)
+    store_actions(scores, choice, [make_candidate("autumn")], None, as_of=NOON)
+    Customer.objects.filter(pk=people[2].pk).update(erased_at=NOON)
+    with pytest.raises(DataError):  # after the old rows were deleted
+        store_actions(scores, choice, [make_candidate("x" * 101)], None, as_of=NOON + timedelta(days=1))
+    assert dict(CustomerAction.objects.values_list("customer_id", "key")) == {
+        people[0].pk: "autumn",
+        people[1].pk: "",
+        people[2].pk: "autumn",
+    }
+    store_actions(scores, choice, [make_candidate("winter")], None, as_of=NOON + timedelta(days=1))
+    assert dict(CustomerAction.objects.values_list("customer_id", "key")) == {people[0].pk: "winter", people[1].pk: ""}
+
+
+def make_candidate(key: str) -> ActionCandidate:
+    action: Any = PastAction("campaign", Pool.MESSAGE, 1, key, key, Any, 1, lambda _at: None)
+    return ActionCandidate(action, Any, 1.0, np.empty(0, np.int64))
+
+
+@pytest.mark.django_db
+def test_the_action_is_named_over_rest_on_the_page_of_the_customer_and_in_conditions(
+    client: Client, admin_user: User
+) -> None:
+    flow, offer = Flow.objects.create(key="same", name="Win back"), make_offer("same")
+    people = make_people("flow", "offer", "nothing")
+    for person, kind, key in zip(people, ("flow", "offer", "none"), ("same", "same", ""), strict=True):
+        CustomerAction.objects.create(
+            customer=person, kind=kind, key=key, expected_margin=2, low=1, high=3, effect=0.1, computed_at=NOON
+        )
+    client.force_login(admin_user)
+    answers = [client.get(f"/api/v1/customers/{name}/next-action/").json() for name in ("flow", "offer", "nothing")]
+    assert [answer["action"] for answer in answers] == ["flow", "offer", "none"]
+    assert answers[0]["target"] == {"id": flow.pk, "key": "same", "name": "Win back"}
+    assert answers[1]["target"] == {"id": offer.pk, "key": "same", "name": "same"}
+    assert answers[2]["target"] is None
+    for person, text in zip(
+        people, ("Start the flow “Win back”.", "Show the on-site offer “same”", "Do nothing"), strict=True
+    ):
+        page = client.get(reverse("admin:lifecycle_customer", args=[person.pk])).content.decode()
+        assert text in page
+    for condition, expected in (
+        ({"field": "next_flow", "op": "eq", "value": "same"}, people[:1]),
+        ({"field": "next_offer", "op": "eq", "value": "same"}, people[1:2]),
+        ({"field": "next_campaign", "op": "is_set"}, []),
+        ({"field": "next_action", "op": "in", "value": ["flow", "offer"]}, people[:2]),
+    ):
+        found = query_matching(condition=condition, as_of=NOON)
+        assert set(found) == set(expected), condition
