@@ -1,6 +1,7 @@
 """Makes forecasts of products, categories and the shop add up."""
 
 import numpy as np
+
 from config.foundation.array_types import Floats, Ints
 
 
