@@ -22,7 +22,7 @@ EXCLUDED_DEPARTMENTS = frozenset(
 SPREAD = 4001  # prime: manufacturers with neighboring numbers get unrelated names
 
 type ProductRow = Mapping[str, Any]
-# Enough for one to 45 days at the speed of the last four weeks, by a hash of the product ID; never 0, which would hide the product.
+# Enough for 5 to 124 days at the speed of the last four weeks, by a hash of the product ID; never 0, which would hide the product.
 SET_STOCK = """
     WITH sold AS (
         SELECT l.product_id, sum(l.quantity) / 28 AS per_day
@@ -32,7 +32,7 @@ SET_STOCK = """
         GROUP BY l.product_id
     )
     UPDATE catalog_product p
-    SET stock = greatest(1, least(100000, ceil(s.per_day * (1 + abs(hashtext(p.product_id)) %% 45)))), updated_at = %(at)s
+    SET stock = greatest(1, least(100000, ceil(s.per_day * (5 + abs(hashtext(p.product_id)) %% 120)))), updated_at = %(at)s
     FROM sold s
     WHERE s.product_id = p.id AND p.stock IS NULL AND s.per_day >= 0.25
 """

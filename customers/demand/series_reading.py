@@ -160,7 +160,7 @@ def read_shop_series(
 
 def choose_products(product: Ints, day: Any, units: Floats, today: np.datetime64) -> Ints:
     """Return the keys of active products that sold within a year, ascending; at most `MAX_PRODUCTS`, those that sold most."""
-    active = np.array(sorted(Product.objects.filter(is_draft=False).values_list("pk", flat=True)), np.int64)
+    active = np.array(sorted(Product.objects.filter(is_active=True).values_list("pk", flat=True)), np.int64)
     recent = (day >= today - np.timedelta64(SOLD_WITHIN, "D")) & (units > 0) & np.isin(product, active)
     keys, row = np.unique(product[recent], return_inverse=True)
     sold = np.bincount(row, units[recent], len(keys))

@@ -49,7 +49,7 @@ def build_demand_chart(forecast: DemandForecast, *, by_week: bool) -> ChartSpec:
             "y": high,
             "line": edge,
             "fill": "tonexty",
-            "fillcolor": "theme:faint",
+            "fillcolor": "#117d5c~cell",
         },
         line | {"name": _("Units sold"), "x": past, "y": history, "line": {"color": "theme:other", "width": 2}},
         line | {"name": _("Expected demand"), "x": coming, "y": mean, "line": {"color": "theme:main", "width": 2}},

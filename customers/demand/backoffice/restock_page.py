@@ -103,7 +103,7 @@ def build_results(request: HttpRequest, run: DemandRun) -> dict[str, Any]:
         "sentence": describe_list(sums, currency),
         "state": state,
         "sums": {key: format_count(sums[key]) for key in ("items", "now", "soon")},
-        "value": format_whole_money(sums["value"], currency),
+        "value": format_whole_money(sums["value"] or None, currency),
         "risk": format_whole_money(sums["risk"], currency),
         "items": build_table(
             request,
@@ -131,6 +131,15 @@ def describe_list(sums: dict[str, int | float], currency: str) -> str:
         "value": format_whole_money(sums["value"], currency),
         "risk": format_whole_money(sums["risk"], currency),
     }
+    if not sums["value"]:  # no purchase cost is known
+        return (
+            ngettext(
+                "Order %(count)s product now: %(risk)s of margin is expected to be lost before a delivery ordered today.",
+                "Order %(count)s products now: %(risk)s of margin is expected to be lost before a delivery ordered today.",
+                number,
+            )
+            % values
+        )
     return (
         ngettext(
             "Order %(count)s product now, for %(value)s: %(risk)s of margin is expected to be lost before a delivery ordered today.",
