@@ -7,7 +7,7 @@ from django.utils import translation
 from django_celery_beat.models import CrontabSchedule, IntervalSchedule, PeriodicTask
 
 from config.celery import app
-from config.schedule import DEMO_JOBS, AWAITED_TASKS, SCHEDULE, ScheduledJob, describe_schedule, sync_schedule
+from config.schedule import AWAITED_TASKS, DEMO_JOBS, SCHEDULE, ScheduledJob, describe_schedule, sync_schedule
 
 ROOMS = ("catalog.", "customers.", "recommendations.", "config.")
 JOB = ScheduledJob(task="celery.backend_cleanup", cron="15 4 * * *", title="Clean up", description="Cleans up.")

@@ -27,7 +27,12 @@ from recommendations.serving.models import Impression
 from recommendations.serving.recommend import recommend
 from recommendations.serving.request import RecommendationRequest
 from recommendations.serving.response import RecommendationResponse
+from recommendations.serving.rest.search.serve import serve_search
 from recommendations.serving.rest.serve import record_response
+from recommendations.serving.search.order.features import list_order_features
+from recommendations.serving.search.request import SearchRequest, SearchSort
+from recommendations.serving.search.searcher import Searcher
+from recommendations.serving.search.visitor_search import run_search
 from recommendations.serving.state import loader as loader_module
 from recommendations.serving.state.loader import StateLoader
 from recommendations.training.models import ModelVersion
@@ -211,3 +216,36 @@ def test_a_request_over_rest_and_a_click_of_the_collector(
     preference = measure_experiment(experiment, as_of=timezone.now() + timedelta(minutes=1)).preference
     assert preference is not None
     assert (preference.people, preference.control, preference.variant) == (1, 0, 1)
+
+
+def test_search_results_of_two_orders_are_one_list_and_pins_keep_their_places(
+    trained: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = Searcher(source=StateLoader(), background=False)
+    make_interleaving(kind="search_order", subject="", configs=({}, {"popularity": 0.0, "personal": 3.0}))
+    Rule.objects.create(name="Cake", action="pin", scenarios=["search"], product_ids=["tea-4"], position=2)
+    request = SearchRequest(q="number", user_id="user-1", n=9, distinct=False)
+
+    def run(request: SearchRequest) -> tuple[list[str], list[int]]:
+        page = run_search(request, now=NOON, source=source, activity=RecentActivity(), is_assigned=True)
+        assert [hit.rank for hit in page.hits] == list(range(page.hits[0].rank, page.hits[0].rank + len(page.hits)))
+        assert list_order_features(page) is None, "learning takes lists of one order"
+        run_next.append(page.next_cursor or "")
+        return [page.snapshot.catalog.product_ids[hit.row] for hit in page.hits], list(page.teams)
+
+    run_next: list[str] = []
+    shown, teams = run(request)
+    assert (shown[1], teams[1]) == ("tea-4", -1)
+    assert len(set(shown)) == 9
+    assert {0, 1} <= set(teams)
+    first, first_teams = run(replace(request, n=4))
+    second, second_teams = run(replace(request, n=5, cursor=run_next[-1]))
+    assert (first + second, first_teams + second_teams) == (shown, teams)
+    serve_search(request=request, now=NOON, source=source)
+    process_queue.writer.flush()
+    store_impressions(at=LATER)
+    assert Impression.objects.get().teams == teams
+    by_price = run_search(
+        replace(request, sort=SearchSort.CHEAPEST), now=NOON, source=source, activity=RecentActivity(), is_assigned=True
+    )
+    assert by_price.teams == ()
