@@ -162,12 +162,14 @@ def test_clicks_are_credited_once_per_product_and_person(trained: ModelVersion, 
     make_order(known, products=[product, Product.objects.get(product_id="cake-4")], placed_at=LATER)
     results = measure_experiment(experiment, as_of=LATER)
     found = get_preference(experiment)
-    assert (found.people, found.clicked, found.control, found.variant, found.ties) == (3, 3, 0, 2, 1)
+    assert (found.people, found.clicked, found.credited, found.control, found.variant, found.ties) == (3, 3, 3, 0, 2, 1)
+    assert found.share.value == pytest.approx((1 + 0.5 + 1) / 3)
     assert (found.clicks, found.orders, results.units, results.verdict) == ((1, 3), (0, 1), 3, "too_few")
-    assert found.missing == found.needed - 2
+    assert found.missing == found.needed - 3
     merge_customers(pairs=[(known.pk, other.pk)], at=LATER, causes=["x"])
     merged = get_preference(experiment)
     assert (merged.people, merged.clicked, merged.variant, merged.ties) == (2, 2, 2, 0)
+    assert merged.share.value == pytest.approx((2 / 3 + 1) / 2)
     customer_erased.send(sender=None, customer_id=known.pk, at=LATER)
     erased = get_preference(experiment)
     assert (erased.people, erased.clicked, erased.variant) == (1, 1, 1)
