@@ -251,7 +251,9 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         task="recommendations.offers.tasks.purge_exposures",
         cron="35 0 * * *",
         title=_("Purge offer exposures"),
-        description=_("Deletes records of shown offers that are older than impressions are kept."),
+        description=_(
+            "Deletes records of shown offers that are older than impressions are kept, except the first of each customer."
+        ),
     ),
     ScheduledJob(
         task="recommendations.campaigns.tasks.run_campaigns",

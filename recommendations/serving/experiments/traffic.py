@@ -1,9 +1,10 @@
 """Whom an experiment on placements or search would have reached, and what the people of a running one clicked."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
+from django.conf import settings
 from django.db import connection
 from psycopg import sql
 
@@ -54,11 +55,15 @@ def find_traffic(scenarios: Sequence[str], unit: str, since: datetime, until: da
     return Members(REACHED.format(order=order), values)
 
 
+def get_impression_retention() -> timedelta:
+    return timedelta(days=settings.IMPRESSION_RETENTION_DAYS)
+
+
 def count_clicked_lists(experiment: Experiment, as_of: datetime) -> Mapping[str, GroupMoments]:
     """Return the moments of the clicked lists per person, by variant."""
     subject = find_subject(experiment.kind)
-    if subject is None:
-        return {}
+    if subject is None or experiment.started_at is None or experiment.started_at < as_of - get_impression_retention():
+        return {}  # impressions from its beginning are deleted
     values = build_click_parameters() | {
         "experiment": experiment.pk,
         "since": experiment.started_at,

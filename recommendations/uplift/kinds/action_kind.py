@@ -60,7 +60,8 @@ class ActionKind:
     """A kind of actions; a new one is a file of this folder with a line in the registry.
 
     Attributes:
-        noun: of the type in tables. label: of the choice in conditions. instruction: a sentence with ``%(name)s``. field_label, field_help: of the condition on the key.
+        noun: of the type in tables. label: of the choice in conditions. instruction: a sentence with ``%(name)s``.
+        field_label, field_help: of the condition on the key.
         window: of a kind that is only seen on a visit: how long it waits for one.
         list_past: returns the actions to learn from, the newest first.
         find_target: returns the campaign, flow or offer with a key, if it still exists.

@@ -7,7 +7,10 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from rest_framework.test import APIClient
 
+from config.access.authentication import KeyCaller
+from config.access.grants import Grant
 from recommendations.experiments.backoffice.preference_texts import describe_preference
 from recommendations.experiments.editing import start_experiment
 from recommendations.experiments.methods.bandit import update_allocations
@@ -169,9 +172,39 @@ def test_who_may_not_change_a_placement_cannot_change_it_by_a_promotion(client: 
     client.force_login(marketer)
     assert "Promote" not in client.get(reverse("experiments:experiment", args=[experiment.key])).text
     assert client.post(reverse("experiments:promote", args=[experiment.key]), {"variant": "b"}).status_code == 403
+    api = f"/api/v1/experiments/{experiment.key}/promote/"
+    answer = client.post(api, {"variant": "b"}, content_type="application/json")
+    assert (answer.status_code, "serving.change_placementsettings" in answer.json()["detail"]) == (403, True)
     marketer.user_permissions.add(Permission.objects.get(codename="change_placementsettings"))
     response = client.post(reverse("experiments:promote", args=[experiment.key]), {"variant": "b"}, follow=True)
     assert "now apply to everyone" in response.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "scopes", "statuses"),
+    [
+        ("placement", (), (409, 403, 403)),
+        ("placement", ("recommendations:write",), (409, 200, 200)),
+        ("offer", ("recommendations:write",), (403, 403, 403)),
+        ("offer", ("campaigns:write",), (409, 409, 409)),  # the offer does not exist
+        ("holdout", (), (409, 409, 409)),
+    ],
+)
+def test_a_key_needs_the_scope_of_what_the_experiment_varies(
+    kind: str, scopes: tuple[str, ...], statuses: tuple[int, ...]
+) -> None:
+    experiment = make_experiment(kind=kind, subject="for-you" if kind == "placement" else "")
+    client = APIClient()
+    grant = Grant(caller="key:1", name="key", scopes=frozenset(["experiments:write", *scopes]))
+    client.force_authenticate(user=KeyCaller(grant), token=grant)  # type: ignore[arg-type]
+    answers = [
+        client.post(f"/api/v1/experiments/{experiment.key}/{action}/", body, format="json")
+        for action, body in (("start", None), ("promote", {"variant": "b"}), ("undo-promotion", None))
+    ]
+    assert tuple(answer.status_code for answer in answers) == statuses
+    if statuses[1] == 403:
+        expected = "campaigns:write" if kind == "offer" else "recommendations:write"
+        assert expected in answers[1].json()["detail"]
 
 
 def test_interleaving_takes_two_lists_and_clicks_and_nothing_else(admin_client: Client) -> None:
