@@ -75,8 +75,8 @@ def count_preferences(experiment: Experiment, as_of: datetime) -> PreferenceCoun
         "now": as_of,
         "arm": make_interleaved_arm(experiment.key),
     }
-    *counts, clicks, other_clicks, orders, other_orders = run_statement(PREFERENCES, experiment.unit, values)
-    return PreferenceCounts(*counts, clicks=(clicks, other_clicks), orders=(orders, other_orders))
+    row = run_statement(PREFERENCES, experiment.unit, values)
+    return PreferenceCounts(*row[:7], (row[7], row[8]), (row[9], row[10]))
 
 
 def count_clickers(scenarios: Sequence[str], unit: str, since: datetime, until: datetime) -> int:
