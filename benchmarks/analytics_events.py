@@ -48,9 +48,8 @@ def generate_warehouse(root: Path, *, events: int, seed: int = 18) -> None:
     lengths = lengths + is_adding + 2 * is_ordering
     visits = int(np.searchsorted(np.cumsum(lengths), events)) + 1
     order = np.argsort(starts[:visits], kind="stable")
-    lengths, starts, visitor, is_adding, is_ordering = (
-        values[:visits][order] for values in (lengths, starts, visitor, is_adding, is_ordering)
-    )
+    lengths, starts, visitor = lengths[:visits][order], starts[:visits][order], visitor[:visits][order]
+    is_adding, is_ordering = is_adding[:visits][order], is_ordering[:visits][order]
     visit = np.repeat(np.arange(visits), lengths)
     position = np.arange(len(visit)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     left = lengths[visit] - 1 - position
