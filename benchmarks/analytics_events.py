@@ -37,17 +37,19 @@ def generate_warehouse(root: Path, *, events: int, seed: int = 18) -> None:
     """Write events and orders of a year to the folder, one file per day."""
     rng = np.random.default_rng(seed)
     people = max(events // 20, 10)
-    visits = round(events / 6.0)
+    visits = round(events / 5.7)  # a few more than needed
     lengths = rng.geometric(1 / 5.72, visits)
     starts = rng.integers(0, DAYS * DAY - DAY // 8, visits)
     # a third of the visits belong to regular visitors
     regulars = np.minimum((people * rng.power(0.35, visits)).astype(np.int64), people - 1)
     visitor = np.where(rng.random(visits) < 0.35, regulars, rng.integers(0, people, visits)) + 1
-    order = np.argsort(starts, kind="stable")
-    lengths, starts, visitor = lengths[order], starts[order], visitor[order]
     is_adding = rng.random(visits) < 0.10
     is_ordering = is_adding & (rng.random(visits) < 0.25)
     lengths = lengths + is_adding + 2 * is_ordering
+    visits = int(np.searchsorted(np.cumsum(lengths), events)) + 1
+    order = np.argsort(starts[:visits], kind="stable")
+    lengths, starts, visitor = lengths[:visits][order], starts[:visits][order], visitor[:visits][order]
+    is_adding, is_ordering = is_adding[:visits][order], is_ordering[:visits][order]
     visit = np.repeat(np.arange(visits), lengths)
     position = np.arange(len(visit)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     left = lengths[visit] - 1 - position

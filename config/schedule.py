@@ -182,6 +182,12 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         description=_("Recomputes the counters, RFM scores, stage and predictions of every customer."),
     ),
     ScheduledJob(
+        task="customers.demand.tasks.refresh_demand",
+        cron="20 5 * * *",
+        title=_("Forecast demand"),
+        description=_("Forecasts what every product will sell in the next four weeks, and computes the restock list."),
+    ),
+    ScheduledJob(
         task="recommendations.flows.tasks.run_flows",
         seconds=2,
         title=_("Run flows"),

@@ -230,6 +230,7 @@ INSTALLED_APPS = [
     "customers.warehouse",
     "customers.lifecycle",
     "customers.segments",
+    "customers.demand",
     "customers.analytics",
     "customers.processing",
     "recommendations.experiments",

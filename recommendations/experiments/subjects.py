@@ -23,10 +23,16 @@ type FormBuilder = Callable[[str, Mapping[str, Any] | None, Config, str], forms.
 
 @dataclass(frozen=True)
 class PreferenceCounts:
-    """How many people clicked more products of the control, of the variant, and as many of both, see `results.VariantPreference`."""
+    """What people clicked in interleaved lists, see `results.VariantPreference`.
+
+    total, squares: the sum over people of d and d², the clicks on products of the variant minus those of the control, divided by both.
+    """
 
     people: int
     clicked: int
+    credited: int
+    total: float
+    squares: float
     control: int
     variant: int
     clicks: tuple[int, int]

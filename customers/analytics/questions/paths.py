@@ -11,6 +11,7 @@ from typing import Any
 
 import ibis
 import ibis.expr.types as ir
+import pyarrow as pa
 
 from customers.analytics.expressions.engines import SECOND
 from customers.analytics.expressions.matching import EventMatch, build_match, build_property, check_property
@@ -27,6 +28,8 @@ GOAL_NAME = "$goal"
 RARE_NAME = "$rare"
 CODES = 4096  # a power of two
 MAX_NAMES = CODES - 1
+# up to so many names are compared one by one, which is faster than a join
+MAX_BRANCHES = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,14 +110,16 @@ class StepNames:
 
     names: tuple[str, ...]
 
-    def encode(self, name: ir.StringValue) -> ir.IntegerValue:
-        """Return the code of each name."""
-        branches = [(name == known, ibis.literal(code, "int64")) for code, known in enumerate(self.names)]
-        return (
-            ibis.cases(*branches, else_=ibis.literal(MAX_NAMES, "int64"))
-            if branches
-            else ibis.literal(MAX_NAMES, "int64")
-        )
+    def add_code(self, events: ir.Table) -> ir.Table:
+        """Return events with the ``code`` of their name."""
+        rare = ibis.literal(MAX_NAMES, "int64")
+        if len(self.names) <= MAX_BRANCHES:
+            branches = [(events.name == name, ibis.literal(code, "int64")) for code, name in enumerate(self.names)]
+            return events.mutate(code=ibis.cases(*branches, else_=rare) if branches else rare)
+        codes = pa.table({"known_name": list(self.names), "known_code": pa.array(range(len(self.names)), pa.int64())})
+        known = ibis.memtable(codes)
+        joined = events.left_join(known, events.name == known.known_name)
+        return joined.select(*events.columns, code=ibis.coalesce(joined.known_code, rare))
 
     def decode(self, code: int | None) -> str | None:
         """Return the name of a code; None for other."""
@@ -186,7 +191,9 @@ def _mark_sessions(events: ir.Table, parameters: PathParameters, names: StepName
         # the pause is that between any two events, whether they are steps or not
         events = add_session(events, parameters.gap_minutes).filter(ibis._.is_step)
         columns = {name: events[name] for name in columns} | {"session": events.session}
-    events = events.select("customer_id", key=events["at"] * CODES + names.encode(events.name), **columns)
+    events = names.add_code(events.select("customer_id", "at", "name", **columns))
+    columns = {name: events[name] for name in columns}
+    events = events.select("customer_id", key=events["at"] * CODES + events.code, **columns)
     window = ibis.window(group_by=events.customer_id, order_by=events.key)
     neighbors = {"previous_key": events.key.lag().over(window), "next_key": events.key.lead().over(window)}
     if parameters.events:

@@ -194,6 +194,11 @@ SEARCH_ORDER_SUBJECT = ExperimentSubject(
     find_traffic=lambda _subject, unit, since, until: find_traffic([SEARCH], unit, since, until),
     list_scenarios=lambda _subject: [SEARCH],
     count_clicks=count_clicked_lists,
+    preferences=PreferenceSource(
+        is_ranking=lambda _subject: True,
+        count=count_preferences,
+        count_clickers=lambda _subject, unit, since, until: count_clickers([SEARCH], unit, since, until),
+    ),
 )
 HOLDOUT_SUBJECT = ExperimentSubject(
     kind=HOLDOUT,

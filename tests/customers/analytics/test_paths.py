@@ -88,6 +88,15 @@ def test_rare_steps_are_other_and_their_people_are_listed() -> None:
     assert fetch_ids(tables, other) == [3, 4, 5]
 
 
+def test_hundreds_of_names_have_a_code_each() -> None:
+    events = [
+        event for person in range(100) for event in (Happening(person, "v", 0), Happening(person, f"page {person}", 1))
+    ]
+    result = run_paths(make_tables(events), make_paths(top=2))
+    assert list_links(result) == {(0, "v", "page 0"): 1, (0, "v", "page 1"): 1, (0, "v", None): 98}
+    check_flows(result)
+
+
 def test_selected_events_are_steps_but_the_pause_is_that_between_all_events() -> None:
     events = [
         Happening(1, "v", 0),

@@ -221,7 +221,10 @@ def test_interleaving_takes_two_lists_and_clicks_and_nothing_else(admin_client: 
     )
     values = read_form(draft)
     assert "a-percent" not in values
-    assert "To show a preference of 60% to 40% in 4 of 5 cases, 283 people with a preference are needed." in draft.text
+    assert (
+        "To show a preference of 60% to 40% in 4 of 5 cases, 283 people with a click that counts are needed."
+        in draft.text
+    )
     path = draft.request["PATH_INFO"]
     without_rules = {name: value for name, value in values.items() if name != "b-rules"}
     assert "Leave the rules on" in admin_client.post(path, without_rules, follow=True).text
@@ -236,13 +239,15 @@ def test_interleaving_takes_two_lists_and_clicks_and_nothing_else(admin_client: 
     ("control", "variant", "verdict", "sentence"),
     [
         (3, 9, "too_few", "still needed to show a preference of 60% to 40%: about 271"),
-        (60, 120, "better", "People prefer “Variant 1”: 67% of the 180 people"),
-        (120, 60, "worse", "People prefer the control: only 33%"),
-        (150, 150, "unclear", "No clear preference: 50%"),
+        (60, 120, "better", "People prefer “Variant 1”: on average, 67% of a person’s clicks were on its products"),
+        (120, 60, "worse", "People prefer the control: on average, only 33%"),
+        (150, 150, "unclear", "No clear preference: on average, 50%"),
     ],
 )
 def test_the_verdict_of_an_interleaving_counts_people(control: int, variant: int, verdict: str, sentence: str) -> None:
-    preference = judge_counts(PreferenceCounts(900, 400, control, variant, (0, 0), (0, 0)), fraction=1.0)
+    people = control + variant
+    counts = PreferenceCounts(900, 400, people, variant - control, people, control, variant, (0, 0), (0, 0))
+    preference = judge_counts(counts, fraction=1.0)
     variants = tuple(make_result(variant, preference) for variant in make_experiment().variants.all())
     results = ExperimentResults(timezone.now(), choose_verdict(preference), "b", 1.0, 1.0, False, variants, preference)
     assert results.verdict == verdict
