@@ -15,8 +15,7 @@ from config.foundation.database.advisory_locks import exclusive_lock
 from customers.feedback.models import Review, SentimentModel
 from customers.feedback.sentiment.labeled_files import read_labeled_texts
 from customers.feedback.sentiment.languages import Language
-from customers.feedback.sentiment.model import SentimentModel as LearnedModel
-from customers.feedback.sentiment.model import deserialize_model, serialize_model
+from customers.feedback.sentiment.model import TextSentimentModel, deserialize_model, serialize_model
 from customers.feedback.sentiment.multilingual import (
     LanguageTraining,
     group_by_language,
@@ -94,7 +93,7 @@ def train_own_models(*, now: datetime) -> tuple[str, ...]:
     return tuple(language.value for language in training.models)
 
 
-def measure_brier(model: LearnedModel, texts: Sequence[str], labels: np.ndarray) -> float:
+def measure_brier(model: TextSentimentModel, texts: Sequence[str], labels: np.ndarray) -> float:
     """Return the mean squared error of a model's probabilities; texts that it cannot score count as 0.5."""
     return float(np.mean((np.nan_to_num(model.predict(texts), nan=0.5) - labels) ** 2))
 
@@ -107,7 +106,7 @@ def write_held_out(training: LanguageTraining, ids: Sequence[int], texts: Sequen
             write_sentiments([ids[row] for row in known], training.held_out[known], now=now)
 
 
-def store_model(model: LearnedModel, origin: str, *, now: datetime, is_used: bool) -> None:
+def store_model(model: TextSentimentModel, origin: str, *, now: datetime, is_used: bool) -> None:
     """Replace the model of this language and origin."""
     content, parameters = serialize_model(model)
     if is_used:
@@ -178,14 +177,14 @@ def write_sentiments(ids: Sequence[int], probabilities: Floats, *, now: datetime
         )
 
 
-def load_models(condition: Q) -> Mapping[Language, LearnedModel]:
+def load_models(condition: Q) -> Mapping[Language, TextSentimentModel]:
     """Return the models of each language; a model that this process has loaded before is not read again."""
     keys = SentimentModel.objects.filter(condition).values_list("pk", "trained_at", "language")
     return {Language(language): load_model(pk, trained_at) for pk, trained_at, language in keys}
 
 
 @lru_cache(maxsize=8)
-def load_model(pk: int, trained_at: datetime) -> LearnedModel:
+def load_model(pk: int, trained_at: datetime) -> TextSentimentModel:
     """Return a stored model. trained_at: its version, part of the cache's key."""
     stored = SentimentModel.objects.get(pk=pk)
     return deserialize_model(bytes(stored.content), stored.parameters)

@@ -32,7 +32,7 @@ class FeedbackFigures:
 
 
 @dataclass(frozen=True)
-class ProductFigures:
+class WorstProductFigures:
     """The worst-reviewed products of a period."""
 
     as_of: datetime
@@ -58,10 +58,10 @@ def get_feedback_figures(period: DayRange) -> FeedbackFigures:
     return get_figures(f"feedback:{period.first}:{period.last}", FeedbackFigures, count)
 
 
-def get_product_figures(period: DayRange) -> ProductFigures:
+def get_product_figures(period: DayRange) -> WorstProductFigures:
     """Return the worst-reviewed products."""
     return get_figures(
         f"feedback.products:{period.first}:{period.last}",
-        ProductFigures,
-        lambda: ProductFigures(timezone.now(), list_worst_products(period)),
+        WorstProductFigures,
+        lambda: WorstProductFigures(timezone.now(), list_worst_products(period)),
     )

@@ -15,7 +15,7 @@ PROMOTER, DETRACTOR, SATISFIED = 9, 6, 4
 
 
 @dataclass(frozen=True)
-class Estimate:
+class SatisfactionEstimate:
     """A figure with its 95 % interval, and the number of answers; None without answers. NPS in points, CSAT as a share."""
 
     answers: int
@@ -28,8 +28,8 @@ class Estimate:
 class Satisfaction:
     """NPS and CSAT of a period. promoters, detractors: numbers of answers of 9–10 and 0–6."""
 
-    nps: Estimate
-    csat: Estimate
+    nps: SatisfactionEstimate
+    csat: SatisfactionEstimate
     promoters: int
     passives: int
     detractors: int
@@ -59,7 +59,7 @@ def summarize_answers(nps: Mapping[int, int], csat: Mapping[int, int]) -> Satisf
     )
 
 
-def compute_nps(promoters: int, detractors: int, answers: int, *, level: float = 0.95) -> Estimate:
+def compute_nps(promoters: int, detractors: int, answers: int, *, level: float = 0.95) -> SatisfactionEstimate:
     """Return 100·(p₊ − p₋) with a normal interval whose shares are adjusted by Agresti and Min.
 
     σ² = (p₊ + p₋ − (p₊ − p₋)²) / n of a trinomial, with 3/4 answer added to each of promoters and detractors and 3/2 to the rest, which
@@ -67,19 +67,19 @@ def compute_nps(promoters: int, detractors: int, answers: int, *, level: float =
     Interval estimation for the net promoter score, The American Statistician 2016, after Agresti & Min 2005.
     """
     if not answers:
-        return Estimate(0, None, None, None)
+        return SatisfactionEstimate(0, None, None, None)
     n = answers + 3
     plus, minus = (promoters + 0.75) / n, (detractors + 0.75) / n
     center = plus - minus
     margin = NormalDist().inv_cdf((1 + level) / 2) * math.sqrt((plus + minus - center**2) / n)
     value = 100 * (promoters - detractors) / answers
     low, high = max(100 * (center - margin), -100.0), min(100 * (center + margin), 100.0)
-    return Estimate(answers, value, min(low, value), max(high, value))
+    return SatisfactionEstimate(answers, value, min(low, value), max(high, value))
 
 
-def compute_csat(satisfied: int, answers: int) -> Estimate:
+def compute_csat(satisfied: int, answers: int) -> SatisfactionEstimate:
     """Return the share of answers of 4–5 with Wilson's interval."""
     if not answers:
-        return Estimate(0, None, None, None)
+        return SatisfactionEstimate(0, None, None, None)
     share = compute_wilson_interval(satisfied, answers)
-    return Estimate(answers, share.value, share.low, share.high)
+    return SatisfactionEstimate(answers, share.value, share.low, share.high)

@@ -9,7 +9,7 @@ from config.foundation.number_formats import format_count, format_percent, forma
 from customers.feedback.analysis.products import RatedProduct
 from customers.feedback.analysis.ratings import Ratings
 from customers.feedback.analysis.repeat_orders import MIN_REVIEWERS, RepeatOrderEffect
-from customers.feedback.analysis.satisfaction import Estimate
+from customers.feedback.analysis.satisfaction import SatisfactionEstimate
 from customers.feedback.phrases.log_odds import DistinctivePhrase
 
 
@@ -55,7 +55,7 @@ def format_reasons(phrases: Sequence[DistinctivePhrase]) -> str:
     return join_list(f"“{phrase.text}”" for phrase in phrases)
 
 
-def describe_estimate(estimate: Estimate, *, is_share: bool) -> str:
+def describe_estimate(estimate: SatisfactionEstimate, *, is_share: bool) -> str:
     """Return the interval and the number of answers of a figure."""
     if estimate.low is None or estimate.high is None:
         return _("no answers")
