@@ -91,12 +91,11 @@ def test_the_worst_product_is_explained_by_what_its_bad_reviews_say():
     worst = list_worst_products(NOVEMBER)
     assert [product.product_id for product in worst] == ["soup", "tea"]
     assert (worst[0].count, worst[0].average, worst[0].low) == (12, 2.5, 6)
-    assert "lid was open" in {reason.text for reason in worst[0].reasons}
+    assert any("leaked" in reason.text for reason in worst[0].reasons)
     assert len(worst[0].examples) == 2
     assert worst[1].reasons == ()
-    assert "lid was open" in {
-        phrase.text for phrase in list_topics(NOVEMBER, Q(rating__lte=2), count_phrases(NOVEMBER))
-    }
+    topics = list_topics(NOVEMBER, Q(rating__lte=2), count_phrases(NOVEMBER))
+    assert topics[0].text == "lid was open"
     ratings = measure_ratings(NOVEMBER)
     assert (ratings.stars, ratings.low, ratings.unanswered) == ((7, 0, 0, 6, 12), 7, 7)
     assert ratings.average == pytest.approx((7 + 24 + 60) / 25)
