@@ -60,6 +60,12 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         description=_("Converts received events to orders, reviews, consents and profile updates."),
     ),
     ScheduledJob(
+        task="customers.feedback.tasks.score_new_reviews",
+        cron="*/10 * * * *",
+        title=_("Score new reviews"),
+        description=_("Learns the sentiment of reviews from their stars, and finds texts that contradict them."),
+    ),
+    ScheduledJob(
         task="customers.lifecycle.tasks.refresh_due_stages",
         cron="*/10 * * * *",
         title=_("Update due lifecycle stages"),

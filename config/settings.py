@@ -468,6 +468,7 @@ SPECTACULAR_SETTINGS = {
         "OrderKindEnum": "customers.orders.models.Order.Kind",
         "OrderStatusEnum": "customers.orders.models.Order.Status",
         "ConsentPurposeEnum": "customers.identity.models.Consent.Purpose",
+        "SurveyKindEnum": "customers.feedback.models.SurveyAnswer.Kind",
         "SegmentKindEnum": "customers.segments.models.Segment.Kind",
         "StageEnum": "customers.lifecycle.models.Stage",
         "RfmGroupEnum": "customers.lifecycle.models.RfmGroup",

@@ -58,7 +58,7 @@ shopping patterns. All dates were moved forward by whole weeks, so that the last
 in the future arrive when their time has come.
 The storefront visits before the newest orders are simulated by this program and marked as simulated wherever they appear,
 and so are the recommendations shown in them.
-Names, addresses, consents, reviews and stock are invented."""
+Names, addresses, consents, reviews, answers to surveys and stock are invented."""
 
 logger = logging.getLogger(__name__)
 
