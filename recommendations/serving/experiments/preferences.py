@@ -75,8 +75,20 @@ def count_preferences(experiment: Experiment, as_of: datetime) -> PreferenceCoun
         "now": as_of,
         "arm": make_interleaved_arm(experiment.key),
     }
-    row = run_statement(PREFERENCES, experiment.unit, values)
-    return PreferenceCounts(*row[:7], (row[7], row[8]), (row[9], row[10]))
+    people, clicked, credited, total, squares, control, variant, *sums = run_statement(
+        PREFERENCES, experiment.unit, values
+    )
+    return PreferenceCounts(
+        people=people,
+        clicked=clicked,
+        credited=credited,
+        total=total,
+        squares=squares,
+        control=control,
+        variant=variant,
+        clicks=(sums[0], sums[1]),
+        orders=(sums[2], sums[3]),
+    )
 
 
 def count_clickers(scenarios: Sequence[str], unit: str, since: datetime, until: datetime) -> int:
