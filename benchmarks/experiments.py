@@ -12,7 +12,10 @@ sequential_or_final_…: those, and those whose usual interval leaves out 0 at t
 days. coverage: of 500 campaigns with an effect, those whose interval of the headline (CUPED) holds the true
 additional revenue per customer; coverage_…: of the other intervals. cuped_narrower: how much
 narrower CUPED makes the interval of revenue, .2 for 20%. power: of campaigns with the minimum detectable effect of 80% power, those that
-show it. results_s: seconds for the results of a campaign with --assigned customers in PostgreSQL, the second time; floor_join_s: a bare
+show it. interleaving_false_alarm_share: of interleavings without a difference, those that show one on any of 90 days; …_arriving: of people
+who come once; …_many_clicks: of people with 30 clicks on average. interleaving_people, fixed_shares_people: that show 10% more attractive
+products with 80% power, by interleaving and by clicks per person of an A/B test, at a single look.
+results_s: seconds for the results of a campaign with --assigned customers in PostgreSQL, the second time; floor_join_s: a bare
 join of its deliveries with all their orders, in the same run.
 """
 
@@ -26,6 +29,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.experiments_interleaving import measure_interleaving
 from benchmarks.experiments_shop import time_results
 from benchmarks.neighbours import get_peak_mb, log
 from config.foundation.array_types import Flags, Floats, Ints
@@ -74,6 +78,7 @@ def main() -> None:
     arguments = parser.parse_args()
     line = measure_false_alarms(arguments.campaigns, arguments.customers)
     line |= measure_coverage(arguments.customers)
+    line |= measure_interleaving(arguments.campaigns // 2)
     if arguments.assigned:
         line |= time_results(arguments.assigned)
     line |= {"power": measure_power(), "campaigns": arguments.campaigns, "customers": arguments.customers}

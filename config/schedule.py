@@ -60,6 +60,12 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         description=_("Converts received events to orders, reviews, consents and profile updates."),
     ),
     ScheduledJob(
+        task="customers.feedback.tasks.score_new_reviews",
+        cron="*/10 * * * *",
+        title=_("Score new reviews"),
+        description=_("Learns the sentiment of reviews from their stars, and finds texts that contradict them."),
+    ),
+    ScheduledJob(
         task="customers.lifecycle.tasks.refresh_due_stages",
         cron="*/10 * * * *",
         title=_("Update due lifecycle stages"),
@@ -176,6 +182,12 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         description=_("Recomputes the counters, RFM scores, stage and predictions of every customer."),
     ),
     ScheduledJob(
+        task="customers.demand.tasks.refresh_demand",
+        cron="20 5 * * *",
+        title=_("Forecast demand"),
+        description=_("Forecasts what every product will sell in the next four weeks, and computes the restock list."),
+    ),
+    ScheduledJob(
         task="recommendations.flows.tasks.run_flows",
         seconds=2,
         title=_("Run flows"),
@@ -251,7 +263,9 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         task="recommendations.offers.tasks.purge_exposures",
         cron="35 0 * * *",
         title=_("Purge offer exposures"),
-        description=_("Deletes records of shown offers that are older than impressions are kept."),
+        description=_(
+            "Deletes records of shown offers that are older than impressions are kept, except the first of each customer."
+        ),
     ),
     ScheduledJob(
         task="recommendations.campaigns.tasks.run_campaigns",

@@ -22,6 +22,7 @@ VIEW_PERMISSIONS = (
     "warehouse.view_*",
     "lifecycle.view_*",
     "segments.view_*",
+    "demand.view_*",
     "analytics.view_*",
     "training.view_*",
     "serving.view_*",
@@ -55,6 +56,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "Merchandiser": (
         "analytics.*",
         "catalog.*",
+        "demand.*",
         "orders.view_*",
         "feedback.view_*",
         "feedback.add_review",

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 from django.db import connection
 
-from config.foundation.shop.profile import get_time_zone
+from catalog.models import Product
+from config.foundation.shop.profile import get_shop, get_time_zone
 from customers.analytics.expressions.parameters import ParameterError
 from customers.analytics.expressions.tables import AnalyticsTables
 from customers.identity.models import Customer
@@ -55,8 +56,10 @@ def open_analytics_tables(*, as_of: datetime) -> Iterator[AnalyticsTables]:
             products=current["products"],
             as_of=as_of,
             zone=get_time_zone(),
+            currency=get_shop().currency,
             read_labels=read_labels,
             read_members=partial(read_members, as_of=as_of),
+            read_costs=read_costs,
         )
 
 
@@ -81,6 +84,17 @@ def read_labels(name: str) -> ir.Table:
     options = pa_csv.ConvertOptions(column_types=schema)
     return ibis.memtable(
         pa_csv.read_csv(buffer, pa_csv.ReadOptions(column_names=schema.names), convert_options=options)
+    )
+
+
+def read_costs() -> ir.Table:
+    """Return product_id and cost of the products that have one; the warehouse does not contain costs."""
+    rows = Product.objects.filter(cost__isnull=False).values_list("product_id", "cost")
+    known = {product_id: float(cost) for product_id, cost in rows if cost is not None}
+    return ibis.memtable(
+        pa.table(
+            {"product_id": pa.array(list(known), pa.string()), "cost": pa.array(list(known.values()), pa.float64())}
+        )
     )
 
 

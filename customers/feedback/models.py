@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from catalog.models import Product
 from customers.identity.models import Customer
 from customers.identity.personal_data.masking import mask_text
+from customers.orders.models import Order
 
 
 class Review(models.Model):
@@ -30,6 +31,16 @@ class Review(models.Model):
     written_at = models.DateTimeField(_("written at"), db_index=True)
     sentiment = models.FloatField(_("sentiment"), null=True, blank=True, help_text=_("−1 to 1; empty until computed."))
     contradicts = models.BooleanField(_("text contradicts rating"), default=False)
+    scored_at = models.DateTimeField(_("sentiment computed at"), null=True, blank=True, editable=False, db_index=True)
+    is_published = models.BooleanField(
+        _("published"),
+        default=True,
+        help_text=_("A hidden review is not shown in the shop and not part of its ratings."),
+    )
+    reply = models.TextField(
+        _("reply"), blank=True, max_length=5_000, help_text=_("Your public answer, shown below the review.")
+    )
+    replied_at = models.DateTimeField(_("replied at"), null=True, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("review")
@@ -61,6 +72,16 @@ class SurveyAnswer(models.Model):
     score = models.PositiveSmallIntegerField(_("score"))
     comment = models.TextField(_("comment"), blank=True)
     answered_at = models.DateTimeField(_("answered at"), db_index=True)
+    order = models.ForeignKey(
+        Order,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="survey_answers",
+        verbose_name=_("order"),
+        help_text=_("The order that the survey link was sent for."),
+    )
+    link_id = models.CharField(_("survey link"), max_length=64, unique=True, null=True, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("survey answer")
@@ -75,3 +96,39 @@ class SurveyAnswer(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.score}"
+
+
+class SentimentModel(models.Model):
+    """The latest sentiment model of a language, learned from the shop's own reviews or from a file.
+
+    Attributes:
+        content: arrays, see `sentiment.model.serialize_model`. parameters: its other values. texts: how many rated ones it was
+        trained on. is_used: of the models of a language, the one that scores reviews.
+    """
+
+    class Origin(models.TextChoices):
+        REVIEWS = "reviews", _("own reviews")
+        FILE = "file", _("file")
+
+    language = models.CharField(_("language"), max_length=2, choices=[("en", _("English")), ("zh", _("Chinese"))])
+    origin = models.CharField(_("learned from"), max_length=10, choices=Origin)
+    trained_at = models.DateTimeField(_("trained at"))
+    texts = models.PositiveIntegerField(_("texts"))
+    content = models.BinaryField(_("content"), editable=False)
+    parameters = models.JSONField(_("parameters"), default=dict)
+    is_used = models.BooleanField(_("used"), default=False)
+
+    class Meta:
+        verbose_name = _("sentiment model")
+        verbose_name_plural = _("sentiment models")
+        ordering = ["language", "origin"]
+        default_permissions = ("view",)
+        constraints = [
+            models.UniqueConstraint(fields=["language", "origin"], name="feedback_sentiment_model_once"),
+            models.UniqueConstraint(
+                fields=["language"], condition=Q(is_used=True), name="feedback_sentiment_model_used_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_language_display()}, {self.get_origin_display()}"

@@ -26,9 +26,9 @@ STARS = (1, 2, 3, 4, 5)
 # COALESCE: a review without a time keeps the time of its earlier version; a changed text invalidates the sentiment computed from it
 UPSERT_REVIEWS = """
 INSERT INTO feedback_review
-    (review_id, product_id, customer_id, rating, title, body, language, written_at, contradicts)
+    (review_id, product_id, customer_id, rating, title, body, language, written_at, contradicts, is_published, reply)
 SELECT s.review_id, s.product, s.customer, s.rating, s.title, s.body, s.language,
-       COALESCE(s.written_at, r.written_at, %(received_at)s), false
+       COALESCE(s.written_at, r.written_at, %(received_at)s), false, true, ''
 FROM jsonb_to_recordset(%(rows)s::jsonb) AS s (review_id text, product bigint, customer bigint, rating smallint,
      title text, body text, language text, written_at timestamptz)
 LEFT JOIN feedback_review r ON r.review_id = s.review_id
@@ -39,7 +39,9 @@ SET product_id = EXCLUDED.product_id, customer_id = EXCLUDED.customer_id, rating
     sentiment = CASE WHEN (feedback_review.title, feedback_review.body) = (EXCLUDED.title, EXCLUDED.body)
                      THEN feedback_review.sentiment END,
     contradicts = feedback_review.contradicts AND (feedback_review.title, feedback_review.body, feedback_review.rating)
-                  = (EXCLUDED.title, EXCLUDED.body, EXCLUDED.rating)
+                  = (EXCLUDED.title, EXCLUDED.body, EXCLUDED.rating),
+    scored_at = CASE WHEN (feedback_review.title, feedback_review.body, feedback_review.rating)
+                          = (EXCLUDED.title, EXCLUDED.body, EXCLUDED.rating) THEN feedback_review.scored_at END
 WHERE (feedback_review.product_id, feedback_review.customer_id, feedback_review.rating, feedback_review.title,
        feedback_review.body, feedback_review.language, feedback_review.written_at)
       IS DISTINCT FROM (EXCLUDED.product_id, EXCLUDED.customer_id, EXCLUDED.rating, EXCLUDED.title,
@@ -150,11 +152,11 @@ class RatingSummary:
 def summarize_ratings(*, product_ids: Sequence[str]) -> dict[str, RatingSummary]:
     """Return the summary of each product, by product ID.
 
-    It is empty for products without reviews and unknown ones.
+    Hidden reviews do not count. It is empty for products without reviews and unknown ones.
     """
     counts: dict[str, dict[int, int]] = {}
     ratings = (
-        Review.objects.filter(product__product_id__in=product_ids)
+        Review.objects.filter(product__product_id__in=product_ids, is_published=True)
         .order_by()
         .values_list("product__product_id", "rating")
     )

@@ -12,11 +12,13 @@ class CampaignsConfig(AppConfig):
         from recommendations.campaigns.backoffice.customer_panel import list_campaign_outcomes
         from recommendations.campaigns.backoffice.delivery_panel import list_deliveries
         from recommendations.campaigns.experiments import register_message_experiments
-        from recommendations.campaigns.origin_keys import find_campaign_keys
+        from recommendations.campaigns.origin_keys import find_campaign_keys, find_campaign_numbers
+        from recommendations.sending.checks.holdout_groups import register_scope_finder
         from recommendations.sending.tracking.origin_keys import register_key_finder
 
         register_message_experiments()
         register_key_finder("campaign", find_campaign_keys)
+        register_scope_finder("campaign", find_campaign_numbers)
         register_panel(
             CustomerPanel(
                 "deliveries",

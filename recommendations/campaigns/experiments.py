@@ -191,6 +191,7 @@ MESSAGE_SUBJECT = ExperimentSubject(
     promote=promote_message,
     restore=restore_message,
     permission="campaigns.change_campaign",
+    scope="campaigns:write",
     needs_permission_to_start=True,
     find_name=find_campaign_name,
     find_traffic=find_audience,

@@ -89,17 +89,18 @@ class VariantPreference:
 
     Attributes:
         people: customers or visitors who were shown such a list. clicked: those of them who clicked one of its products.
-        control, variant: those who clicked more products of the one or of the other; ties: those with as many of both, or of neither.
-        share: of control and variant together, who prefer the variant. p_value: of an even split; both hold however often they are read.
-        needed: people with a preference who show one of RELEVANT_PREFERENCE, and missing how many more that is.
+        credited: those of them who clicked a product that belongs to a variant.
+        control, variant: those who clicked more products of the one or of the other; the rest of credited clicked as many of both.
+        share: of a person's credited clicks on products of the variant, on average. p_value: of one half; both hold however often they are read.
+        needed: credited people who show a share of RELEVANT_PREFERENCE, and missing how many more that is.
         clicks, orders: of the products of control and variant; an order counts if its product was clicked before.
     """
 
     people: int
     clicked: int
+    credited: int
     control: int
     variant: int
-    ties: int
     share: ConfidenceInterval
     p_value: float
     needed: int
@@ -108,8 +109,8 @@ class VariantPreference:
     orders: tuple[int, int]
 
     @property
-    def decided(self) -> int:
-        return self.control + self.variant
+    def ties(self) -> int:
+        return self.credited - self.control - self.variant
 
 
 @dataclass(frozen=True)

@@ -23,10 +23,16 @@ type FormBuilder = Callable[[str, Mapping[str, Any] | None, Config, str], forms.
 
 @dataclass(frozen=True)
 class PreferenceCounts:
-    """How many people clicked more products of the control, of the variant, and as many of both, see `results.VariantPreference`."""
+    """What people clicked in interleaved lists, see `results.VariantPreference`.
+
+    total, squares: the sum over people of d and d², the clicks on products of the variant minus those of the control, divided by both.
+    """
 
     people: int
     clicked: int
+    credited: int
+    total: float
+    squares: float
     control: int
     variant: int
     clicks: tuple[int, int]
@@ -61,6 +67,7 @@ class ExperimentSubject:
         count_clicks: the clicked lists per person, by the number of the variant.
         estimate: what a subject would earn with the settings of a variant, as of a moment, from the log; None if it can't be estimated.
         permission: to change what a promotion changes; "" if everyone who may change experiments may do so.
+        scope: of an API key, which stands for that permission.
         needs_permission_to_start: whether setting up and starting an experiment needs it, too, because its variants have content of their own.
         find_problem: why an experiment with these variants cannot start, beyond what every experiment needs; empty if it can.
         find_name: of one subject, for lists of experiments; without it, the names come from list_choices.
@@ -82,6 +89,7 @@ class ExperimentSubject:
     count_clicks: Callable[[Experiment, datetime], Mapping[str, GroupMoments]] | None = None
     estimate: Callable[[str, Config, datetime], LogEstimate] | None = None
     permission: str = ""
+    scope: str = ""
     needs_permission_to_start: bool = False
     find_problem: Callable[[Experiment, Sequence[Variant]], str | Promise] | None = None
     find_name: Callable[[str], str | Promise | None] | None = None

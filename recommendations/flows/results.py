@@ -1,7 +1,7 @@
 """What a flow caused: everybody who entered, or would have entered without the holdout group, compared by intent to treat."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,10 +14,12 @@ from customers.segments.event_counts.meanings import COUNTED_MEANINGS
 from recommendations.flows.models import Flow
 from recommendations.flows.publishing import get_current
 from recommendations.measurement.assignment_records import HOLDOUT, TREATED, Kind, build_assigned_members
+from recommendations.measurement.attribution import RecommendedSales
 from recommendations.measurement.comparison import ComparisonVerdict, GroupComparison, GroupFigures, compare_groups
 from recommendations.measurement.models import Assignment
 from recommendations.measurement.outcomes.counting import count_outcomes, list_amounts
 from recommendations.measurement.timeline import OPEN_ENDED, Timeline
+from recommendations.sending.tracking.recommended_sales import count_recommended_sales
 
 FLOW_DELIVERIES = """
 FROM flows_flowentry e JOIN flows_flowsteprun r ON r.entry_id = e.id
@@ -27,6 +29,7 @@ WHERE e.flow_id = %(scope)s
 CLICKS = sql.SQL(
     f"SELECT d.customer_id, min(d.clicked_at) AS clicked_at {FLOW_DELIVERIES} AND d.clicked_at IS NOT NULL GROUP BY 1"
 )
+DELIVERIES = sql.SQL(f"SELECT d.id, d.customer_id, d.sent_at, d.choices {FLOW_DELIVERIES} AND d.sent_at IS NOT NULL")
 COUNT_COMPLAINTS = f"SELECT count(d.complained_at), count(d.sent_at) {FLOW_DELIVERIES}"
 
 
@@ -37,6 +40,7 @@ class FlowResults:
     as_of: datetime
     goal: str
     comparison: GroupComparison
+    recommended: RecommendedSales = field(default_factory=RecommendedSales)
 
 
 def compute_flow_results(flow: Flow, *, as_of: datetime) -> FlowResults:
@@ -68,7 +72,8 @@ def compute_flow_results(flow: Flow, *, as_of: datetime) -> FlowResults:
         amounts=list_amounts(members, as_of=as_of),
         complaints=count_complaints(flow),
     )
-    return FlowResults(as_of, goal, comparison)
+    recommended = count_recommended_sales(DELIVERIES, {"scope": flow.pk}, window=window, as_of=as_of)
+    return FlowResults(as_of, goal, comparison, recommended)
 
 
 def read_average_share(flow: Flow) -> float:

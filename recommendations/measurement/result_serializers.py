@@ -37,6 +37,17 @@ class GroupFiguresSerializer(serializers.Serializer[Any]):
     revenue_after_click = serializers.FloatField(help_text=_("Attribution, not effect."))
 
 
+class RecommendedSalesSerializer(serializers.Serializer[Any]):
+    """What is attributed to the products that messages recommended: attribution, not effect."""
+
+    customers = serializers.IntegerField(help_text=_("Customers who got a message with recommended products."))
+    clicked = serializers.IntegerField(help_text=_("Customers who clicked one of these products."))
+    orders = serializers.IntegerField(
+        help_text=_("Orders with a product that a message had recommended to the same customer, within the window.")
+    )
+    revenue = serializers.FloatField(help_text=_("Of these products, net of refunds."))
+
+
 class MeasureSerializer(serializers.Serializer[Any]):
     """One measure per customer in both groups. effect: the difference to read; while the test runs, its interval is always valid."""
 

@@ -217,6 +217,7 @@ OFFER_SUBJECT = ExperimentSubject(
     promote=promote_offer,
     restore=restore_offer,
     permission="offers.change_offer",
+    scope="campaigns:write",
     needs_permission_to_start=True,
     find_name=find_offer_name,
     find_traffic=find_offer_traffic,

@@ -1,21 +1,32 @@
-"""Ends offers whose time is over, and deletes old exposures and queued offers."""
+"""Ends offers whose time is over, and deletes old exposures and queued offers.
+
+The first exposure of each customer is never deleted: the results of the offer, and the group in which a visitor stays, are computed from it.
+That of a visitor who is nobody's customer stays while the offer can still be shown.
+"""
 
 from datetime import datetime, timedelta
+from itertools import batched
 
 from django.db import connection
 
 from recommendations.offers.decision import clear_offer_cache
-from recommendations.offers.models import Offer, QueuedOffer
+from recommendations.offers.models import Offer, OfferExposure, QueuedOffer
 
 CHUNK = 10_000
 QUEUED_DAYS = 30  # how long an offer for one customer is kept after it has expired
 
-DELETE_EXPOSURES = """
-DELETE FROM offers_offerexposure WHERE id = ANY(ARRAY(
-    SELECT id FROM offers_offerexposure
-    WHERE offer_id = ANY(ARRAY(SELECT id FROM offers_offer)) AND decided_at < %s LIMIT %s
-))
+FIND_OLD_EXPOSURES = """
+SELECT e.id FROM offers_offer o JOIN offers_offerexposure e ON e.offer_id = o.id AND e.decided_at < %(before)s
+WHERE e.customer_id IS NULL AND (e.anonymous_id = '' OR o.status = 'ended' AND o.ends_at < %(before)s)
+   OR e.customer_id IS NOT NULL AND EXISTS (
+       SELECT FROM offers_offerexposure first WHERE first.offer_id = e.offer_id AND first.customer_id = e.customer_id
+         AND (first.decided_at, first.id) < (e.decided_at, e.id))
+   OR e.customer_id IS NULL AND e.anonymous_id <> '' AND EXISTS (
+       SELECT FROM offers_offerexposure first WHERE first.offer_id = e.offer_id AND first.anonymous_id = e.anonymous_id
+         AND first.customer_id IS NULL AND (first.decided_at, first.id) < (e.decided_at, e.id))
+LIMIT %(limit)s
 """
+MAX_FOUND = 200_000
 
 
 def end_offers(*, now: datetime) -> int:
@@ -28,14 +39,17 @@ def end_offers(*, now: datetime) -> int:
 
 
 def purge_exposures(*, before: datetime) -> int:
-    """Delete exposures older than ``before``, in chunks, so that no decision waits; return how many."""
+    """Delete exposures older than ``before`` except first ones, in chunks, so that no decision waits; return how many."""
     deleted = 0
     while True:
         with connection.cursor() as cursor:
-            cursor.execute(DELETE_EXPOSURES, [before, CHUNK])
-            deleted += cursor.rowcount
-            if cursor.rowcount < CHUNK:
-                return deleted
+            cursor.execute(FIND_OLD_EXPOSURES, {"before": before, "limit": MAX_FOUND})
+            found_ids = [row[0] for row in cursor.fetchall()]
+        for ids in batched(found_ids, CHUNK):
+            OfferExposure.objects.filter(pk__in=ids).delete()
+        deleted += len(found_ids)
+        if len(found_ids) < MAX_FOUND:
+            return deleted
 
 
 def purge_queued_offers(*, now: datetime) -> int:

@@ -48,9 +48,13 @@ def learn_search_order() -> bool:
 
 @shared_task(exclusive=True)
 def tidy_impressions() -> None:
-    """Create coming partitions; delete impressions, product figures and run records beyond their retention."""
+    """Create coming partitions; delete impressions, product figures and run records beyond their retention.
+
+    Identifiers of visitors in ended experiments are removed after the same time.
+    """
     now = timezone.now()
     partitions.ensure_partitions(as_of=now, of=retention.IMPRESSION_PARTITIONS)
     retention.purge_impressions(before=now - timedelta(days=settings.IMPRESSION_RETENTION_DAYS))
+    retention.forget_experiment_units(before=now - timedelta(days=settings.IMPRESSION_RETENTION_DAYS))
     retention.purge_product_performance(before=(now - timedelta(days=settings.IMPRESSION_RETENTION_DAYS)).date())
     retention.purge_runs(before=now - timedelta(days=RUN_RETENTION_DAYS))

@@ -74,6 +74,21 @@ def list_kept_data(*, may_change: bool) -> Iterator[KeptData]:
         settings.IMPRESSION_RETENTION_DAYS,
         gettext_lazy("Set with IMPRESSION_RETENTION_DAYS. Daily figures remain."),
     )
+    yield KeptData(
+        gettext_lazy("Exposures to experiments"),
+        settings.IMPRESSION_RETENTION_DAYS,
+        gettext_lazy(
+            "After the end of the experiment, the identifiers of visitors are removed. Which customer was in which group stays, so that "
+            "the result can be computed again."
+        ),
+    )
+    yield KeptData(
+        gettext_lazy("Exposures to on-site offers"),
+        settings.IMPRESSION_RETENTION_DAYS,
+        gettext_lazy(
+            "Then all but the first of each customer are deleted, and after the end of an offer those of unknown visitors."
+        ),
+    )
     yield KeptData(gettext_lazy("Uploaded files of imports"), uploads.RETENTION.days, gettext_lazy("Then deleted."))
     yield KeptData(
         gettext_lazy("What undoing an import needs"),

@@ -84,7 +84,7 @@ def iterate_numbers(
         return {name: rows[name].astype(f"{letter}8") for name, letter in letters.items()}
 
     pending, start = bytearray(), len(HEADER)
-    with connection.cursor() as cursor, cursor.copy(statement, parameters) as copy:
+    with connection.cursor() as cursor, cursor.copy(_bind(cursor, statement, parameters)) as copy:
         for block in copy:
             pending += block
             # Decoding a few large blocks is faster than decoding each of COPY's small ones, and memory stays bounded.
@@ -94,6 +94,11 @@ def iterate_numbers(
     yield decode(pending, start)
     if pending[start + (len(pending) - start) // row.itemsize * row.itemsize :] != TRAILER:
         raise problem
+
+
+def _bind(cursor: Any, statement: sql.Composable, parameters: Mapping[str, Any] | Sequence[Any] | None) -> Any:
+    """Return the statement with its parameters: Django's cursor of debugging takes none for COPY."""
+    return statement if parameters is None else sql.SQL(cursor.mogrify(statement, parameters))
 
 
 def write_numbers(table: str, columns: NumberColumns) -> None:

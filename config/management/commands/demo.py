@@ -29,7 +29,7 @@ from config.demo.experiments import ensure_demo_experiment
 from config.demo.flows import load_flows
 from config.demo.offers import ensure_demo_offer
 from config.demo.past_campaigns import load_past_campaigns
-from config.demo.products import read_language
+from config.demo.products import load_stock, read_language
 from config.demo.recommendations import load_recommendations
 from config.demo.reviews import load_reviews
 from config.embedded.servers import build_child_environment
@@ -58,7 +58,7 @@ shopping patterns. All dates were moved forward by whole weeks, so that the last
 in the future arrive when their time has come.
 The storefront visits before the newest orders are simulated by this program and marked as simulated wherever they appear,
 and so are the recommendations shown in them.
-Names, addresses, consents and reviews are invented."""
+Names, addresses, consents, reviews, answers to surveys and stock are invented."""
 
 logger = logging.getLogger(__name__)
 
@@ -105,6 +105,7 @@ class Command(up.Command):
         loaded = load_complete_journey(loaded_at=now, language=language, progress=ProgressBar("Order lines"))
         if loaded:
             self.stdout.write(DATA_NOTICE)
+            load_stock(loaded_at=now)
         else:
             load_due_sales(at=now)
         ensure_shop_settings(language=language)

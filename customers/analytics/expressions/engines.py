@@ -41,12 +41,12 @@ def to_unix_timestamp_micro(moment):  # type: ignore[no-untyped-def]
 
 
 @ibis.udf.scalar.builtin(name="JSONExtractString", signature=((dt.string, dt.string), dt.string))
-def json_extract_text(document, name):  # type: ignore[no-untyped-def]
+def json_extract_text(document, key):  # type: ignore[no-untyped-def]
     """Return the text at a key (ClickHouse)."""
 
 
 @ibis.udf.scalar.builtin(name="JSONExtractRaw", signature=((dt.string, dt.string), dt.string))
-def json_extract_raw(document, name):  # type: ignore[no-untyped-def]
+def json_extract_raw(document, key):  # type: ignore[no-untyped-def]
     """Return the JSON at a key (ClickHouse)."""
 
 

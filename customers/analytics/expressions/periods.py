@@ -16,6 +16,7 @@ from customers.analytics.expressions.engines import SECOND
 EPOCH = date(1970, 1, 1)
 HOUR = 3600 * SECOND
 DAY = 24 * HOUR
+YEAR_DAYS = 366
 
 
 class PeriodUnit(StrEnum):
@@ -31,8 +32,11 @@ def to_instant(day: date, zone: ZoneInfo) -> int:
 
 
 def find_offset_changes(zone: ZoneInfo, since: date, until: date) -> list[tuple[int, int]]:
-    """Return (instant, offset from then on), both in microseconds; the first one holds before its instant too."""
-    moment = datetime(since.year, since.month, since.day, tzinfo=UTC) - timedelta(days=2)
+    """Return (instant, offset from then on), both in microseconds; the first one holds before its instant too.
+
+    They begin a year before the days: questions that look back compare with the period before.
+    """
+    moment = datetime(since.year, since.month, since.day, tzinfo=UTC) - timedelta(days=YEAR_DAYS)
     end = datetime(until.year, until.month, until.day, tzinfo=UTC) + timedelta(days=3)
     changes = [(_count_microseconds(moment), _get_offset(moment, zone))]
     while moment < end:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -34,8 +34,8 @@ class AnalyticsTables:
         events, orders, order_lines, products: as in the warehouse, with merged customers replaced and without erased ones.
         as_of: later facts are left out. zone: the time zone of the shop.
         read_labels: returns (customer_id, label) of a property of customers, such as stage or "segment:vip".
-        read_members: returns the customer_id of the members of a segment.
-        backend: runs the expressions.
+        read_members: returns the customer_id of the members of a segment. read_costs: returns product_id and cost.
+        backend: runs the expressions. currency: of the shop; money in another one is left out. Empty for any.
     """
 
     backend: BaseBackend
@@ -47,6 +47,8 @@ class AnalyticsTables:
     zone: ZoneInfo
     read_labels: Callable[[str], ir.Table]
     read_members: Callable[[str], ir.Table]
+    read_costs: Callable[[], ir.Table]
+    currency: str = ""
     engine: EngineFunctions = field(default_factory=EngineFunctions)
 
     @property
@@ -140,17 +142,39 @@ class AnalyticsTables:
             connection.interrupt()
 
     def select_sales(self, days: DateRange | None) -> ir.Table:
-        """Return orders as customer_id, at and total: sales, and returns and corrections as they change revenue."""
+        """Return orders and returns as customer_id, at and total, the amount that they add to revenue.
+
+        As in `lifecycle.facts.amounts`: returns have either sign, and a refunded order counts nothing. Other currencies are
+        left out.
+        """
         orders = self.orders
         rows = orders.filter(orders.customer_id.notnull() & (orders.status != "cancelled"))
-        rows = rows.mutate(moment=rows.placed_at, occurred_at=rows.placed_at)
-        return self._limit(rows, days).select("customer_id", "at", "kind", total=ibis._.total.cast("float64"))
+        rows = self._keep_currency(rows)
+        total, refunded = rows.total.cast("float64"), ibis.coalesce(rows.refunded.cast("float64"), 0.0)
+        amount = ibis.cases(
+            (rows.kind == "return", -total.abs()), (rows.status == "refunded", 0.0), else_=total - refunded
+        )
+        rows = rows.mutate(amount=amount, moment=rows.placed_at, occurred_at=rows.placed_at)
+        return self._limit(rows, days).select("customer_id", "at", total="amount")
+
+    def _keep_currency(self, rows: ir.Table) -> ir.Table:
+        return rows.filter(rows.currency == self.currency) if self.currency else rows
+
+    def select_lines(self, days: DateRange) -> ir.Table:
+        """Return the lines of orders and returns that were not cancelled, those of guests too."""
+        lines = self.order_lines
+        rows = self._keep_currency(lines.filter((lines.status != "cancelled") & lines.product_id.notnull()))
+        is_return, quantity, total = rows.kind == "return", rows.quantity.cast("float64"), rows.total.cast("float64")
+        rows = rows.mutate(
+            # shops send returns with either sign
+            quantity=ibis.ifelse(is_return, -quantity.abs(), quantity),
+            total=ibis.ifelse(is_return, -total.abs(), total),
+            moment=rows.placed_at,
+            occurred_at=rows.placed_at,
+        )
+        rows = self._limit(rows, days).select("customer_id", "product_id", "category", "quantity", "total")
+        return self.keep_segment(rows, days.segment)
 
 
 def _to_moment(microseconds: int) -> datetime:
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
-
-
-def count_days(since: date, until: date) -> int:
-    """Return the number of days, both included."""
-    return (until - since).days + 1

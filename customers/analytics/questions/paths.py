@@ -5,12 +5,13 @@ most frequent steps and “other”; what flows into a step flows on, or ends th
 """
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 import ibis
 import ibis.expr.types as ir
+import pyarrow as pa
 
 from customers.analytics.expressions.engines import SECOND
 from customers.analytics.expressions.matching import EventMatch, build_match, build_property, check_property
@@ -23,6 +24,12 @@ MAX_LEVELS, MAX_TOP = 10, 30
 MAX_EVENTS = 50
 # the name of the goal among the steps, so that a property named like it can't be mistaken for it
 GOAL_NAME = "$goal"
+# of all names that are not among the most frequent ones
+RARE_NAME = "$rare"
+CODES = 4096  # a power of two
+MAX_NAMES = CODES - 1
+# up to so many names are compared one by one, which is faster than a join
+MAX_BRANCHES = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,23 +104,58 @@ class PathResult:
     effects: tuple[StepEffect, ...]
 
 
-def build_steps(tables: AnalyticsTables, parameters: PathParameters) -> ir.Table:
+@dataclass(frozen=True)
+class StepNames:
+    """The names of steps by frequency; a step's code is its position, and MAX_NAMES for all rarer ones."""
+
+    names: tuple[str, ...]
+
+    def add_code(self, events: ir.Table) -> ir.Table:
+        """Return events with the ``code`` of their name."""
+        rare = ibis.literal(MAX_NAMES, "int64")
+        if len(self.names) <= MAX_BRANCHES:
+            branches = [(events.name == name, ibis.literal(code, "int64")) for code, name in enumerate(self.names)]
+            return events.mutate(code=ibis.cases(*branches, else_=rare) if branches else rare)
+        codes = pa.table({"known_name": list(self.names), "known_code": pa.array(range(len(self.names)), pa.int64())})
+        known = ibis.memtable(codes)
+        joined = events.left_join(known, events.name == known.known_name)
+        return joined.select(*events.columns, code=ibis.coalesce(joined.known_code, rare))
+
+    def decode(self, code: int | None) -> str | None:
+        """Return the name of a code; None for other."""
+        return None if code is None or code >= len(self.names) else self.names[code]
+
+    def find(self, name: str) -> int:
+        """Return the code of a name; -1 if there is no such step."""
+        return self.names.index(name) if name in self.names else -1
+
+
+def find_names(tables: AnalyticsTables, parameters: PathParameters) -> StepNames:
+    """Return the names of steps, the most frequent first, equal ones by name."""
+    events = _select_step_events(tables, parameters)
+    counted = events.filter(events.is_step).group_by("name").agg(events=ibis._.count())
+    top = counted.order_by(ibis.desc("events"), "name").limit(MAX_NAMES)
+    return StepNames(tuple(row["name"] for row in tables.fetch(top)))
+
+
+def build_steps(tables: AnalyticsTables, parameters: PathParameters, names: StepNames) -> ir.Table:
     """Return the steps of sessions, repeated ones collapsed.
 
-    Columns: customer_id, at, id, name, previous_name, is_first and is_last of the session, is_anchor and is_goal. Of a step
-    that repeats, the first row is kept, or the last one if paths are read backward.
+    Columns: customer_id, key (see `_mark_sessions`), code, previous_code, is_first and is_last of the session, and is_anchor if
+    there is an anchor. Of a step that repeats, the first row is kept, or the last one if paths are read backward.
     """
-    rows = _mark_sessions(_select_step_events(tables, parameters), parameters)
-    is_repeated = (
-        ~rows.is_last & (rows.next_name == rows.name)
-        if parameters.is_backward
-        else (~rows.is_first & (rows.previous_name == rows.name))
-    )
-    return rows.filter(~ibis.coalesce(is_repeated, False))
+    rows = _mark_sessions(_select_step_events(tables, parameters), parameters, names)
+    if parameters.is_backward:
+        is_repeated = ~rows.is_last & (rows.next_code == rows.code)
+    else:
+        is_repeated = ~rows.is_first & (rows.previous_code == rows.code)
+    columns = ["is_anchor"] if "is_anchor" in rows.columns else []
+    rows = rows.filter(~ibis.coalesce(is_repeated, False))
+    return rows.select("customer_id", "key", "code", "previous_code", "is_first", "is_last", *columns)
 
 
 def _select_step_events(tables: AnalyticsTables, parameters: PathParameters) -> ir.Table:
-    """Return all events of the sessions: customer_id, at, id, name, is_step, is_anchor and is_goal."""
+    """Return all events of the sessions: customer_id, at, id, name, is_step and is_anchor."""
     matches = [EventMatch(), *parameters.events]
     if parameters.anchor.label:
         matches.append(parameters.anchor)
@@ -131,54 +173,63 @@ def _select_step_events(tables: AnalyticsTables, parameters: PathParameters) -> 
         columns["is_anchor"] = build_match(events, parameters.anchor, tables.engine)
         is_step = is_step | columns["is_anchor"]
     if parameters.goal:
-        columns["is_goal"] = build_match(events, parameters.goal, tables.engine)
-        is_step = is_step | columns["is_goal"]
-        name = ibis.ifelse(columns["is_goal"], GOAL_NAME, name)
+        is_goal = build_match(events, parameters.goal, tables.engine)
+        is_step = is_step | is_goal
+        name = ibis.ifelse(is_goal, GOAL_NAME, name)
     return events.select("customer_id", "at", "id", name=ibis.coalesce(name, events.type), is_step=is_step, **columns)
 
 
-def _mark_sessions(events: ir.Table, parameters: PathParameters) -> ir.Table:
-    """Return steps with their neighbors, and whether they are the first or last one of a session."""
+def _mark_sessions(events: ir.Table, parameters: PathParameters, names: StepNames) -> ir.Table:
+    """Return steps with their neighbors, and whether they are the first or last one of a session.
+
+    A key holds the time and, in its last 12 bits, the code, so that sorting moves one number per event. Of events with the same
+    time, the more frequent name comes first, as a view comes before an order.
+    """
     gap = parameters.gap_minutes * 60 * SECOND
+    columns = {name: events[name] for name in ("is_anchor",) if name in events.columns}
     if parameters.events:
         # the pause is that between any two events, whether they are steps or not
         events = add_session(events, parameters.gap_minutes).filter(ibis._.is_step)
-    window = ibis.window(group_by=events.customer_id, order_by=[events["at"], events.id])
-    moment = events.session if parameters.events else events["at"]
-    rows = events.mutate(
-        previous_name=events.name.lag().over(window),
-        next_name=events.name.lead().over(window),
-        previous_moment=moment.lag().over(window),
-        next_moment=moment.lead().over(window),
+        columns = {name: events[name] for name in columns} | {"session": events.session}
+    events = names.add_code(events.select("customer_id", "at", "name", **columns))
+    columns = {name: events[name] for name in columns}
+    events = events.select("customer_id", key=events["at"] * CODES + events.code, **columns)
+    window = ibis.window(group_by=events.customer_id, order_by=events.key)
+    neighbors = {"previous_key": events.key.lag().over(window), "next_key": events.key.lead().over(window)}
+    if parameters.events:
+        neighbors |= {"previous_at": events.session.lag().over(window), "next_at": events.session.lead().over(window)}
+    rows = events.mutate(**neighbors)
+    if parameters.events:
+        after, before = rows.session - rows.previous_at > 0, rows.next_at - rows.session > 0
+    else:
+        moment, previous, following = (key - (key & MAX_NAMES) for key in (rows.key, rows.previous_key, rows.next_key))
+        after, before = moment - previous > gap * CODES, following - moment > gap * CODES
+    return rows.mutate(
+        code=rows.key & MAX_NAMES,
+        previous_code=rows.previous_key & MAX_NAMES,
+        next_code=rows.next_key & MAX_NAMES,
+        is_first=ibis.coalesce(after, True),
+        is_last=ibis.coalesce(before, True),
     )
-    limit = 0 if parameters.events else gap
-    moment = rows.session if parameters.events else rows["at"]
-    rows = rows.mutate(
-        is_first=ibis.coalesce(moment - rows.previous_moment > limit, True),
-        is_last=ibis.coalesce(rows.next_moment - moment > limit, True),
-    )
-    return rows.drop("previous_moment", "next_moment", "is_step", *(["session"] if parameters.events else []))
 
 
-def build_paths(tables: AnalyticsTables, parameters: PathParameters) -> ir.Table:
-    """Return customer_id and name0 (the anchor), name1 and so on, NULL after the end: one row per path."""
-    return _select_paths(build_steps(tables, parameters), parameters)
+def build_paths(tables: AnalyticsTables, parameters: PathParameters, names: StepNames) -> ir.Table:
+    """Return customer_id and code0 (the anchor), code1 and so on, NULL after the end: one row per path."""
+    return _select_paths(build_steps(tables, parameters, names), parameters)
 
 
 def _select_paths(steps: ir.Table, parameters: PathParameters) -> ir.Table:
     """Return the paths of steps, read in time order or, for those that end with the anchor, against it."""
-    sign = -1 if parameters.is_backward else 1
-    begins, ends = (steps.is_last, steps.is_first) if parameters.is_backward else (steps.is_first, steps.is_last)
-    steps = steps.mutate(moment=steps["at"] * sign, number=steps.id * sign, begins=begins, ends=ends)
-    order = [steps.moment, steps.number]
-    window = ibis.window(group_by=steps.customer_id, order_by=order)
+    begins = steps.is_last if parameters.is_backward else steps.is_first
+    steps = steps.mutate(moment=steps.key * (-1 if parameters.is_backward else 1), begins=begins)
+    window = ibis.window(group_by=steps.customer_id, order_by=steps.moment)
     # NULL for the first step of a session, so that the path of the session before ends there
-    token = ibis.ifelse(steps.begins, ibis.null("string"), steps.name)
+    token = ibis.ifelse(steps.begins, ibis.null("int64"), steps.code)
     columns = {f"next{level}": token.lead(level).over(window) for level in range(1, parameters.levels + 1)}
     has_anchor = "is_anchor" in steps.columns
     if has_anchor:
-        earlier = ibis.window(group_by=steps.customer_id, order_by=order, rows=(None, -1))
-        until_now = ibis.window(group_by=steps.customer_id, order_by=order, rows=(None, 0))
+        earlier = ibis.window(group_by=steps.customer_id, order_by=steps.moment, rows=(None, -1))
+        until_now = ibis.window(group_by=steps.customer_id, order_by=steps.moment, rows=(None, 0))
         columns["last_anchor"] = ibis.ifelse(steps.is_anchor, steps.moment, None).max().over(earlier)
         columns["begin"] = ibis.ifelse(steps.begins, steps.moment, None).max().over(until_now)
     rows = steps.mutate(**columns)
@@ -186,26 +237,31 @@ def _select_paths(steps: ir.Table, parameters: PathParameters) -> ir.Table:
         rows = rows.filter(rows.is_anchor & ibis.coalesce(rows.last_anchor < rows.begin, True))
     else:
         rows = rows.filter(rows.begins)
-    names, is_open = {"name0": rows.name}, ibis.literal(True)
+    codes, is_open = {"code0": rows.code}, ibis.literal(True)
     for level in range(1, parameters.levels + 1):
         is_open = is_open & rows[f"next{level}"].notnull()
-        names[f"name{level}"] = ibis.ifelse(is_open, rows[f"next{level}"], ibis.null("string"))
-    return rows.select("customer_id", **names)
+        codes[f"code{level}"] = ibis.ifelse(is_open, rows[f"next{level}"], ibis.null("int64"))
+    return rows.select("customer_id", **codes)
 
 
 def run_paths(tables: AnalyticsTables, parameters: PathParameters) -> PathResult:
     """Count the paths by level, and measure what the goal would lose without each step."""
-    with tables.materialize(build_steps(tables, parameters)) as steps:
+    names = find_names(tables, parameters)
+    with tables.materialize(build_steps(tables, parameters, names)) as steps:
         with tables.materialize(_select_paths(steps, parameters)) as paths:
             totals = tables.fetch(
                 paths.agg(paths=paths.count(), people=tables.engine.count_distinct(paths.customer_id))
-            )[0]
-            nodes, links = _count_levels(paths, tables, parameters)
-        conversion, effects = _measure_effects(steps, tables, parameters)
+            )
+            nodes, links = _count_levels(paths, tables, parameters, names)
+        # transitions are counted in time order
+        forward = (
+            build_steps(tables, replace(parameters, is_backward=False), names) if parameters.is_backward else steps
+        )
+        conversion, effects = _measure_effects(forward, tables, parameters, names)
     return PathResult(
         as_of=tables.as_of,
-        paths=totals["paths"],
-        people=totals["people"],
+        paths=totals[0]["paths"],
+        people=totals[0]["people"],
         nodes=nodes,
         links=links,
         conversion=conversion,
@@ -213,85 +269,75 @@ def run_paths(tables: AnalyticsTables, parameters: PathParameters) -> PathResult
     )
 
 
-def find_top_names(paths: ir.Table, level: int, tables: AnalyticsTables, parameters: PathParameters) -> list[str]:
-    """Return the most frequent names of a level; equal counts by name."""
-    named = paths.filter(paths[f"name{level}"].notnull()).group_by(name=paths[f"name{level}"]).agg(count=ibis._.count())
-    top = named.order_by(ibis.desc(named["count"]), named.name).limit(parameters.top)
-    return [row["name"] for row in tables.fetch(top)]
+def find_top_codes(paths: ir.Table, level: int, tables: AnalyticsTables, parameters: PathParameters) -> list[int]:
+    """Return the most frequent steps of a level; equal counts by how frequent they are on all levels."""
+    named = paths.filter(paths[f"code{level}"] < MAX_NAMES)
+    counted = named.group_by(code=named[f"code{level}"]).agg(paths=named.count())
+    top = counted.order_by(ibis.desc("paths"), "code").limit(parameters.top)
+    return [row["code"] for row in tables.fetch(top)]
 
 
 def _count_levels(
-    paths: ir.Table, tables: AnalyticsTables, parameters: PathParameters
+    paths: ir.Table, tables: AnalyticsTables, parameters: PathParameters, names: StepNames
 ) -> tuple[tuple[PathNode, ...], tuple[PathLink, ...]]:
-    top = [find_top_names(paths, level, tables, parameters) for level in range(parameters.levels + 1)]
+    top = [find_top_codes(paths, level, tables, parameters) for level in range(parameters.levels + 1)]
     nodes: list[PathNode] = []
     links: list[PathLink] = []
     for level in range(parameters.levels + 1):
         target = level + 1 if level < parameters.levels else None
-        rows = _count_links(paths, level, target, top, tables)
         reached: Counter[str | None] = Counter()
         continued: Counter[str | None] = Counter()
-        for source, name, count in rows:
+        for row in _count_links(paths, level, target, top, tables):
+            source, count = names.decode(row["source"]), row["paths"]
             reached[source] += count
-            if name is not END:
+            if not row["is_end"]:
                 continued[source] += count
-                links.append(PathLink(level=level, source=source, target=name, paths=count))
+                links.append(PathLink(level=level, source=source, target=names.decode(row["target"]), paths=count))
         nodes += [
-            PathNode(
-                level=level,
-                name=name,
-                paths=reached[name],
-                continued=continued[name],
-                ended=reached[name] - continued[name],
-            )
-            for name in sorted(reached, key=lambda name: (name is None, -reached[name], name or ""))
+            PathNode(level=level, name=name, paths=count, continued=continued[name], ended=count - continued[name])
+            for name, count in sorted(reached.items(), key=lambda item: (item[0] is None, -item[1], item[0] or ""))
         ]
     return tuple(nodes), tuple(links)
 
 
-END = object()
-
-
 def _count_links(
-    paths: ir.Table, level: int, target: int | None, top: list[list[str]], tables: AnalyticsTables
-) -> list[tuple[str | None, Any, int]]:
-    """Return source, target and count; None is other, END the end of the path (on the last level all paths end)."""
-    paths = paths.filter(paths[f"name{level}"].notnull())
-    keys = {
-        "source": _hide_rare(paths[f"name{level}"], top[level]),
-        "is_end": ibis.literal(True),
-        "target": ibis.null("string"),
-    }
+    paths: ir.Table, level: int, target: int | None, top: list[list[int]], tables: AnalyticsTables
+) -> list[dict[str, Any]]:
+    """Return source, target, is_end and paths; NULL is other. On the last level all paths end."""
+    paths = paths.filter(paths[f"code{level}"].notnull())
+    source, following = _hide_rare(paths[f"code{level}"], top[level]), ibis.null("int64")
+    is_end = ibis.literal(True)
     if target is not None:
-        keys["is_end"] = paths[f"name{target}"].isnull()
-        keys["target"] = _hide_rare(paths[f"name{target}"], top[target])
-    rows = paths.select(**keys)
+        is_end = paths[f"code{target}"].isnull()
+        following = _hide_rare(paths[f"code{target}"], top[target])
+    rows = paths.select(source=source, target=following, is_end=is_end)
     counted = rows.group_by("source", "target", "is_end").agg(paths=rows.count())
-    counts = tables.fetch(counted.order_by(ibis.desc("paths"), "source", "target"))
-    return [(row["source"], END if row["is_end"] else row["target"], row["paths"]) for row in counts]
+    return tables.fetch(counted.order_by(ibis.desc("paths"), "source", "target"))
 
 
-def _hide_rare(name: ir.StringValue, top: list[str]) -> ir.StringValue:
-    return ibis.ifelse(name.isin(top), name, ibis.null("string")) if top else ibis.null("string")
+def _hide_rare(code: ir.IntegerValue, top: list[int]) -> ir.IntegerValue:
+    return ibis.ifelse(code.isin(top), code, ibis.null("int64")) if top else ibis.null("int64")
 
 
 def _measure_effects(
-    steps: ir.Table, tables: AnalyticsTables, parameters: PathParameters
+    steps: ir.Table, tables: AnalyticsTables, parameters: PathParameters, names: StepNames
 ) -> tuple[float | None, tuple[StepEffect, ...]]:
     """Return the probability of the goal and the removal effects, from the transitions of all sessions."""
     if parameters.goal is None:
         return None, ()
+    goal = names.find(GOAL_NAME)
     # a goal ends a path, and what follows in the session begins another one
-    source = ibis.ifelse(steps.is_first | (steps.previous_name == GOAL_NAME), ibis.null("string"), steps.previous_name)
-    if parameters.is_backward:
-        return None, ()
-    moves = steps.group_by(source=source, target=steps.name).agg(paths=steps.count())
-    last = steps.filter(steps.is_last & (steps.name != GOAL_NAME))
-    exits = (
-        last.group_by(source=last.name).agg(paths=last.count()).select("source", "paths", target=ibis.null("string"))
-    )
-    counts = [(row["source"], row["target"], row["paths"]) for row in tables.fetch(moves)]
-    counts += [(row["source"], None, row["paths"]) for row in tables.fetch(exits)]
+    is_start = steps.is_first | (steps.previous_code == goal)
+    source = ibis.ifelse(is_start, ibis.null("int64"), steps.previous_code)
+    moves = steps.select(source=source, target=steps.code, is_last=steps.is_last.cast("int64"))
+    counted = moves.group_by("source", "target").agg(paths=moves.count(), ended=moves.is_last.sum())
+    counts: list[tuple[str | None, str | None, int]] = []
+    for row in tables.fetch(counted):
+        source_name = None if row["source"] is None else names.decode(row["source"]) or RARE_NAME
+        target_name = names.decode(row["target"]) or RARE_NAME
+        counts.append((source_name, target_name, row["paths"]))
+        if row["target"] != goal:
+            counts.append((target_name, None, row["ended"]))
     return measure_removal_effects(counts, goal=GOAL_NAME)
 
 
@@ -314,20 +360,26 @@ def select_path_people(tables: AnalyticsTables, parameters: PathParameters, sele
     """Return the customer_id of the people with such a path. Raises ParameterError: there is no such level."""
     level = selection.level
     require_between("level", level, 0, parameters.levels - 1 if selection.is_link else parameters.levels)
-    paths = build_paths(tables, parameters)
-    selected = paths.filter(_is_named(paths, level, selection.name, tables, parameters))
+    names = find_names(tables, parameters)
+    paths = build_paths(tables, parameters, names)
+    selected = paths.filter(_is_named(paths, level, selection.name, tables, parameters, names))
     if selection.is_ended and level < parameters.levels:
-        selected = selected.filter(selected[f"name{level + 1}"].isnull())
+        selected = selected.filter(selected[f"code{level + 1}"].isnull())
     if selection.is_link:
-        selected = selected.filter(_is_named(selected, level + 1, selection.next_name, tables, parameters))
+        selected = selected.filter(_is_named(selected, level + 1, selection.next_name, tables, parameters, names))
     return selected.select("customer_id").distinct()
 
 
 def _is_named(
-    paths: ir.Table, level: int, name: str | None, tables: AnalyticsTables, parameters: PathParameters
+    selected: ir.Table,
+    level: int,
+    name: str | None,
+    tables: AnalyticsTables,
+    parameters: PathParameters,
+    names: StepNames,
 ) -> ir.BooleanValue:
-    column = paths[f"name{level}"]
+    code = selected[f"code{level}"]
     if name is not None:
-        return column == name
-    everyone = build_paths(tables, parameters)
-    return column.notnull() & column.notin(find_top_names(everyone, level, tables, parameters))
+        return code == names.find(name)
+    top = find_top_codes(build_paths(tables, parameters, names), level, tables, parameters)
+    return code.notnull() & code.notin(top)

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from customers.analytics.expressions.parameters import ParameterError
 from customers.analytics.expressions.tables import AnalyticsTables
-from customers.analytics.questions import funnel, paths, retention, trends
+from customers.analytics.questions import activity, funnel, paths, products, retention, sessions, trends
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,42 @@ QUESTIONS: dict[str, Question] = {
             trends.TrendSelection,
             trends.run_trends,
             trends.select_trend_people,
+        ),
+        Question(
+            "sessions",
+            _("Sessions"),
+            sessions.SessionParameters,
+            sessions.SessionResult,
+            sessions.SessionSelection,
+            sessions.run_sessions,
+            sessions.select_session_people,
+        ),
+        Question(
+            "activity",
+            _("Activity"),
+            activity.ActivityParameters,
+            activity.ActivityResult,
+            activity.ActivitySelection,
+            activity.run_activity,
+            activity.select_activity_people,
+        ),
+        Question(
+            "stickiness",
+            _("Stickiness"),
+            activity.StickinessParameters,
+            activity.StickinessResult,
+            activity.StickinessSelection,
+            activity.run_stickiness,
+            activity.select_stickiness_people,
+        ),
+        Question(
+            "products",
+            _("Product performance"),
+            products.ProductParameters,
+            products.ProductResult,
+            products.ProductSelection,
+            products.run_products,
+            products.select_product_people,
         ),
     )
 }

@@ -53,13 +53,18 @@ def run_backtest(
     models: Sequence[str],
     *,
     max_slow: int | None = MAX_SLOW_SERIES,
+    chosen: Sequence[str] = (),
     report: Callable[[int], None] = lambda done: None,
 ) -> list[OriginResult]:
-    """Return the result at each origin; a model knows only the periods before it. report gets the number of finished origins."""
+    """Return the result at each origin; a model knows only the periods before it.
+
+    chosen: the model per demand class, if it is known: slow models then forecast the series of their classes, all of them.
+    report: gets the number of finished origins.
+    """
     results = []
     for done, origin in enumerate(origins, start=1):
         history = panel.cut(origin)
-        forecasts = {key: forecast_part(history, horizon, key, max_slow) for key in models}
+        forecasts = {key: forecast_part(history, horizon, key, max_slow, chosen) for key in models}
         results.append(describe_origin(panel, history, origin, horizon, forecasts))
         report(done)
     return results
@@ -74,21 +79,34 @@ def describe_origin(
         forecasts,
         panel.quantity[:, origin : origin + horizon],
         compute_scale(history.quantity, history.first, rhythm.season),
-        classify_demand(history.quantity, np.minimum(history.first, origin - 1)),
+        classify_history(history),
         (history.first <= origin - rhythm.min_history) & ((history.quantity > 0).sum(axis=1) >= MIN_SALES),
     )
 
 
-def forecast_part(history: SeriesPanel, horizon: int, key: str, max_slow: int | None) -> Forecast:
-    """Return a model's forecasts; a slow model gets a random part of the series, the others stay NaN."""
+def forecast_part(
+    history: SeriesPanel, horizon: int, key: str, max_slow: int | None, chosen: Sequence[str] = ()
+) -> Forecast:
+    """Return a model's forecasts; a slow model gets the series of its classes, or a random part, and the others stay NaN."""
     model = MODELS[key]
-    if max_slow is None or key not in SLOW_MODELS or history.n_series <= max_slow:
+    rows = None
+    if key in SLOW_MODELS and chosen:
+        codes = [code for code, name in enumerate(chosen) if name == key]
+        rows = np.flatnonzero(np.isin(classify_history(history), codes))
+    elif key in SLOW_MODELS and max_slow is not None and history.n_series > max_slow:
+        rows = np.sort(np.random.default_rng(SEED).choice(history.n_series, max_slow, replace=False))
+    if rows is None:
         return model.forecast(history, horizon)
-    rows = np.sort(np.random.default_rng(SEED).choice(history.n_series, max_slow, replace=False))
-    part = model.forecast(history.select(rows), horizon)
     median, mean = (np.full((history.n_series, horizon), np.nan) for _ in range(2))
-    median[rows], mean[rows] = part.median, part.mean
+    if len(rows):
+        part = model.forecast(history.select(rows), horizon)
+        median[rows], mean[rows] = part.median, part.mean
     return Forecast(median, mean)
+
+
+def classify_history(history: SeriesPanel) -> Ints:
+    """Return the class of each series; one that has not begun yet counts as of one period."""
+    return classify_demand(history.quantity, np.minimum(history.first, history.n_periods - 1))
 
 
 def choose_models(results: Sequence[OriginResult], models: Sequence[str], n_classes: int) -> list[str]:

@@ -26,14 +26,14 @@ class ConformalTable:
 
 
 def compute_spread(mean: Floats, scale: Floats) -> Floats:
-    """Return the unit in which errors are compared, (n, h): √(scale · (mean + scale) ÷ 2).
+    """Return the unit in which errors are compared, (n, h): mean + scale ÷ 2.
 
     Args:
         mean: (n, h), expected demand. scale: (n,), mean absolute seasonal change (`compute_scale`), NaN if unknown.
-    It grows with the expected demand of a period, as errors do, and does not vanish with it.
+    Errors grow with the expected demand of a period, and do not vanish with it.
     """
     unit = np.where(np.isfinite(scale) & (scale > 0), scale, np.maximum(mean.mean(axis=1), 1e-9))[:, None]
-    return np.sqrt(unit * (mean + unit) / 2)
+    return np.asarray(mean + unit / 2)
 
 
 def fit_conformal(

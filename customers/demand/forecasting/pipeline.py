@@ -3,20 +3,19 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from config.foundation.array_types import Floats
-from customers.demand.forecasting.accuracy import LEVELS, compute_scale
+from customers.demand.forecasting.accuracy import LEVELS
 from customers.demand.forecasting.backtest import (
     OriginResult,
     choose_models,
+    classify_history,
     forecast_part,
     list_origins,
     pick_forecasts,
     run_backtest,
 )
 from customers.demand.forecasting.conformal import ConformalTable, compute_spread, fit_conformal
-from customers.demand.forecasting.demand_classes import CLASSES, classify_demand
+from customers.demand.forecasting.demand_classes import CLASSES
 from customers.demand.forecasting.models.registry import MODELS
 from customers.demand.forecasting.series import Forecast, SeriesPanel
 
@@ -71,10 +70,5 @@ def calibrate(choice: Choice, results: Sequence[OriginResult], levels: Floats = 
 
 def forecast_panel(panel: SeriesPanel, horizon: int, choice: Choice) -> Forecast:
     """Return the forecasts of the chosen models for the periods after the history."""
-    demand_class = classify_demand(panel.quantity, np.minimum(panel.first, panel.n_periods - 1))
-    forecasts = {key: forecast_part(panel, horizon, key, None) for key in choice.list_used()}
-    return pick_forecasts(forecasts, choice.models, demand_class)
-
-
-def compute_panel_spread(panel: SeriesPanel, forecast: Forecast) -> Floats:
-    return compute_spread(forecast.mean, compute_scale(panel.quantity, panel.first, panel.rhythm.season))
+    forecasts = {key: forecast_part(panel, horizon, key, None, choice.models) for key in choice.list_used()}
+    return pick_forecasts(forecasts, choice.models, classify_history(panel))

@@ -1,7 +1,6 @@
 """Makes forecasts of products, categories and the shop add up."""
 
 import numpy as np
-from scipy import linalg
 
 from config.foundation.array_types import Floats, Ints
 
@@ -22,15 +21,14 @@ def reconcile(
     n_categories = len(categories)
     product_variance = np.maximum(product_variance, 1e-12)
     category_variance = np.maximum(category_variance, 1e-12)
-    gap = np.empty((n_categories + 1, products.shape[1]))
-    gap[:-1] = categories - add_up(products, category, n_categories)
-    gap[-1] = shop - categories.sum(axis=0)
-    system = np.zeros((n_categories + 1, n_categories + 1))
-    by_category = np.bincount(category, product_variance, n_categories)
-    system[np.arange(n_categories), np.arange(n_categories)] = by_category + category_variance
-    system[-1, :-1] = system[:-1, -1] = -category_variance
-    system[-1, -1] = category_variance.sum() + max(shop_variance, 1e-12)
-    force = linalg.solve(system, gap, assume_a="sym")
+    gap = categories - add_up(products, category, n_categories)
+    top_gap = shop - categories.sum(axis=0)
+    inside = np.maximum(np.bincount(category, product_variance, n_categories), 1e-12)
+    both = inside + category_variance
+    share = category_variance / both
+    # A W A' is a diagonal with a border, so the last unknown follows alone; nothing cancels out, however far apart the variances are
+    top = (top_gap + share @ gap) / (max(shop_variance, 1e-12) + (share * inside).sum())
+    force = (gap + category_variance[:, None] * top) / both[:, None]
     adjusted = np.maximum(products + product_variance[:, None] * force[category], 0)
     sums = add_up(adjusted, category, n_categories)
     return adjusted, sums, sums.sum(axis=0)

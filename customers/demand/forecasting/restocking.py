@@ -58,11 +58,8 @@ def plan_restock(
     √(2 · D · K ÷ (r · c)) (Harris 1913), D demand per year, at least the demand of one review period; it is rounded up.
     Lost units = E[(demand over the lead time − stock)⁺], the mean over the quantiles: even an order of today cannot save them.
     """
-    horizon = daily.shape[1]
-    cover = np.minimum(position.lead_days + review_days, horizon)
     cumulated = np.concatenate([np.zeros((len(daily), 1)), np.cumsum(daily, axis=1)], axis=1)
-    rows = np.arange(len(daily))
-    expected = cumulated[rows, cover]
+    expected = sum_until(cumulated, position.lead_days + review_days)
     reorder_point = np.ceil(np.maximum(lead_quantile, expected))
     order_now = position.stock <= reorder_point
     per_day = daily.mean(axis=1)
@@ -74,11 +71,22 @@ def plan_restock(
         reorder_point,
         quantity,
         find_days_left(position.stock - reorder_point, cumulated, order_now),
-        cumulated[rows, np.minimum(position.lead_days, horizon)],
+        sum_until(cumulated, position.lead_days),
         np.maximum(reorder_point - expected, 0),
         lost,
         lost * np.maximum(position.margin, 0),
     )
+
+
+def sum_until(cumulated: Floats, days: Ints) -> Floats:
+    """Return the expected demand over a number of days, (n,); beyond the horizon it goes on at its mean.
+
+    Args:
+        cumulated: (n, h + 1), expected demand over 0 … h days.
+    """
+    horizon = cumulated.shape[1] - 1
+    within = np.minimum(days, horizon)
+    return cumulated[np.arange(len(cumulated)), within] * np.where(days > horizon, days / np.maximum(within, 1), 1.0)
 
 
 def compute_order_quantity(yearly_demand: Floats, order_cost: float, holding_cost: Floats) -> Floats:

@@ -6,13 +6,17 @@ from typing import Any, ClassVar
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeNumericFilter
 from unfold.decorators import display
 
+from config.foundation.number_formats import format_count
 from customers.feedback.models import Review, SurveyAnswer
+from customers.feedback.moderation import moderate_review, publish_reviews
 from customers.identity.backoffice.audited_reads import AuditedReads
 from customers.identity.personal_data.masking import mask_text, may_see_personal
 
@@ -26,6 +30,7 @@ class MaskedTextsAdmin(AuditedReads, ModelAdmin):
     """
 
     text_fields: ClassVar[tuple[str, ...]]
+    shown_fields: ClassVar[dict[str, str]] = {}  # field → what shows it
 
     def get_list_display(self, request: HttpRequest) -> list[str]:
         names = [str(name) for name in super().get_list_display(request)]
@@ -38,7 +43,7 @@ class MaskedTextsAdmin(AuditedReads, ModelAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         hidden = self.list_hidden_fields(request, obj)
         fields = [field.name for field in self.opts.fields if field.editable and not field.auto_created]
-        return [f"masked_{name}" if name in hidden else name for name in fields]
+        return [f"masked_{name}" if name in hidden else self.shown_fields.get(name, name) for name in fields]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         hidden = self.list_hidden_fields(request, obj)
@@ -51,35 +56,65 @@ class MaskedTextsAdmin(AuditedReads, ModelAdmin):
         return [name for name in self.text_fields if mask_text(getattr(obj, name)) != getattr(obj, name)]
 
 
+class AnsweredFilter(admin.SimpleListFilter):
+    """Reviews with or without a reply of the shop."""
+
+    title = _("reply")
+    parameter_name = "answered"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("no", _("Not answered")), ("yes", _("Answered"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() == "no":
+            return queryset.filter(reply="")
+        return queryset.exclude(reply="") if self.value() == "yes" else queryset
+
+
 @admin.register(Review)
 class ReviewAdmin(MaskedTextsAdmin):
     list_per_page = 50
-    text_fields = ("title", "body")
+    text_fields = ("title", "body", "reply")
+    shown_fields: ClassVar[dict[str, str]] = {"sentiment": "rounded_sentiment"}
+    actions = ("publish", "hide")
     list_display = (
         "written_at",
         "stars",
         "masked_summary",
         "product",
         "customer",
-        "language",
-        "sentiment",
+        "rounded_sentiment",
         "contradicts",
+        "is_published",
+        "has_reply",
     )
     list_display_links = ("written_at", "masked_summary")
     list_select_related = ("product", "customer")
-    list_filter = ("rating", "contradicts", "language", ("product", AutocompleteSelectFilter))
+    list_filter = (
+        "rating",
+        AnsweredFilter,
+        "contradicts",
+        "is_published",
+        "language",
+        ("product", AutocompleteSelectFilter),
+    )
     search_fields = ("review_id", "title", "body", "product__product_id")
     search_help_text = _("Search by text, review ID or product ID.")
     date_hierarchy = "written_at"
     autocomplete_fields = ("product",)
     raw_id_fields = ("customer",)
-    readonly_fields = ("sentiment", "contradicts")
+    readonly_fields = ("rounded_sentiment", "contradicts", "replied_at")
+    ordering = ("-written_at", "-id")
     show_full_result_count = False
     list_filter_submit = True
 
     @display(description=_("rating"), ordering="rating")
     def stars(self, review: Review) -> str:
         return "★" * review.rating + "☆" * (5 - review.rating)
+
+    @display(description=_("sentiment"), ordering="sentiment")
+    def rounded_sentiment(self, review: Review) -> str:
+        return "–" if review.sentiment is None else f"{review.sentiment:+.2f}".replace("-", "−")
 
     @display(description=_("review"))
     def summary(self, review: Review) -> str:
@@ -97,6 +132,38 @@ class ReviewAdmin(MaskedTextsAdmin):
     def masked_body(self, review: Review) -> str:
         return mask_text(review.body)
 
+    @display(description=_("reply"))
+    def masked_reply(self, review: Review) -> str:
+        return mask_text(review.reply)
+
+    @display(description=_("replied"), boolean=True, ordering="replied_at")
+    def has_reply(self, review: Review) -> bool:
+        return bool(review.reply)
+
+    @admin.action(description=_("Publish the selected reviews"), permissions=["change"])
+    def publish(self, request: HttpRequest, queryset: QuerySet[Review]) -> None:
+        self.set_published(request, queryset, is_published=True)
+
+    @admin.action(description=_("Hide the selected reviews"), permissions=["change"])
+    def hide(self, request: HttpRequest, queryset: QuerySet[Review]) -> None:
+        self.set_published(request, queryset, is_published=False)
+
+    def set_published(self, request: HttpRequest, queryset: QuerySet[Review], *, is_published: bool) -> None:
+        changed = publish_reviews(ids=list(queryset.values_list("pk", flat=True)), is_published=is_published)
+        text = (
+            ngettext("%(count)s review is published.", "%(count)s reviews are published.", changed)
+            if is_published
+            else ngettext("%(count)s review is hidden.", "%(count)s reviews are hidden.", changed)
+        )
+        self.message_user(request, text % {"count": format_count(changed)})
+
+    def save_model(self, request: HttpRequest, obj: Review, form: Any, change: bool) -> None:
+        if change:
+            moderate_review(review=obj, is_published=obj.is_published, reply=obj.reply, now=timezone.now())
+        elif obj.reply:
+            obj.replied_at = timezone.now()
+        super().save_model(request, obj, form, change)
+
 
 def shorten_text(text: str) -> str:
     """Return the beginning of a text for a list."""
@@ -108,10 +175,10 @@ class SurveyAnswerAdmin(MaskedTextsAdmin):
     text_fields = ("comment",)
     list_display = ("answered_at", "kind", "score", "masked_short_comment", "customer")
     list_select_related = ("customer",)
+    raw_id_fields = ("customer", "order")
     list_filter = ("kind", ("score", RangeNumericFilter))
     search_fields = ("comment",)
     date_hierarchy = "answered_at"
-    raw_id_fields = ("customer",)
     show_full_result_count = False
     list_filter_submit = True
 

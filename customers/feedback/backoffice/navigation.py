@@ -2,9 +2,24 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from config.foundation.backoffice.navigation import MenuList, register_pages
+from config.foundation.backoffice.navigation import MenuList, MenuPage, register_pages
 
 register_pages(
+    MenuPage(
+        tab="analytics.feedback",
+        label=_("Overview"),
+        url_name="feedback:overview",
+        permission="feedback.view_review",
+        order=1,
+    ),
+    MenuPage(
+        tab="analytics.feedback",
+        label=_("Products reviewed worst"),
+        url_name="feedback:products",
+        permission="feedback.view_review",
+        order=2,
+        details=("feedback:product",),
+    ),
     MenuList(
         tab="analytics.feedback",
         model="feedback.Review",
@@ -16,6 +31,6 @@ register_pages(
         tab="analytics.feedback",
         model="feedback.SurveyAnswer",
         order=20,
-        empty=_("Answers to satisfaction surveys (NPS and CSAT) arrive through the API."),
+        empty=_("Answers to satisfaction surveys (NPS and CSAT) arrive through survey links and the API."),
     ),
 )

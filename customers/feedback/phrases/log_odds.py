@@ -1,13 +1,14 @@
 """Finds the phrases that distinguish a group of texts from others."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from config.foundation.array_types import Floats
-from customers.feedback.phrases.extraction import is_part
+from customers.feedback.phrases.extraction import complete_phrase, extract_phrases, is_part
+from customers.feedback.sentiment.languages import Language
 
 MIN_TEXTS = 2
 MIN_Z = 1.64  # one-sided 5 %
@@ -42,46 +43,53 @@ def compute_log_odds(counts: Floats, others: Floats, prior: Floats) -> Floats:
     return difference / np.sqrt(1 / with_prior + 1 / others_with_prior)
 
 
-def rank_phrases(group: Counter[str], everything: Counter[str], *, limit: int) -> list[DistinctivePhrase]:
-    """Return the most distinctive phrases of a group, the highest z first.
+def rank_phrases(
+    texts: Sequence[str], language: Language, everything: Mapping[str, int], *, limit: int
+) -> list[DistinctivePhrase]:
+    """Return the most distinctive phrases of a group of texts, the highest z first.
 
     The prior has the shares of the phrases in all texts, so that rare phrases need more evidence, and the size of the smaller group.
 
     Args:
-        group, everything: in how many texts of the group, and of all texts with the group, each phrase occurs.
+        everything: in how many of all texts, with the group, each phrase occurs.
     """
+    documents = [extract_phrases(text, language) for text in texts]
+    group = Counter(phrase for document in documents for phrase in document)
     phrases = sorted(phrase for phrase, count in everything.items() if count >= MIN_TEXTS)
     if not phrases or not group:
         return []
     counts = np.array([group.get(phrase, 0) for phrase in phrases], np.float64)
-    total = np.array([everything[phrase] for phrase in phrases], np.float64)
+    total = np.maximum(np.array([everything[phrase] for phrase in phrases], np.float64), counts)
     prior_size = max(min(counts.sum(), (total - counts).sum()), 1.0)
     z = compute_log_odds(counts, total - counts, prior_size * total / total.sum())
-    order = [
-        row for row in np.argsort(-z, kind="stable")[:MAX_CANDIDATES] if z[row] >= MIN_Z and counts[row] >= MIN_TEXTS
-    ]
+    order = sorted(np.flatnonzero((z >= MIN_Z) & (counts >= MIN_TEXTS)), key=lambda row: (-z[row], -len(phrases[row])))
     candidates = [
-        DistinctivePhrase(phrases[row], int(counts[row]), int(total[row] - counts[row]), float(z[row])) for row in order
+        DistinctivePhrase(phrases[row], int(counts[row]), int(total[row] - counts[row]), float(z[row]))
+        for row in order[:MAX_CANDIDATES]
     ]
-    return remove_overlapping(candidates)[:limit]
-
-
-def remove_overlapping(candidates: Sequence[DistinctivePhrase]) -> list[DistinctivePhrase]:
-    """Return phrases without parts of longer ones that are as frequent, and without longer ones that are rarer and less distinctive."""
-    kept: list[DistinctivePhrase] = []
-    for phrase in candidates:
-        longer = [other for other in candidates if is_part(phrase.text, other.text)]
-        if any(other.texts >= SAME_SHARE * phrase.texts for other in longer):
-            continue
-        if any(is_part(other.text, phrase.text) or overlap(other.text, phrase.text) for other in kept):
-            continue
-        kept.append(phrase)
+    kept = remove_overlapping(candidates, documents, limit=limit)
+    if language == Language.CHINESE:
+        kept = [replace(phrase, text=complete_phrase(phrase.text, texts)) for phrase in kept]
     return kept
 
 
-def overlap(first: str, second: str) -> bool:
-    """Return whether two Chinese phrases are shifted cuts of the same words, such as 包装已经 and 装已经破."""
-    if first.isascii() or second.isascii():
-        return False
-    half = max(2, min(len(first), len(second)) // 2 + 1)
-    return first[-half:] == second[:half] or second[-half:] == first[:half]
+def remove_overlapping(
+    candidates: Sequence[DistinctivePhrase], documents: Sequence[set[str]], *, limit: int
+) -> list[DistinctivePhrase]:
+    """Return the first phrases that are not about the same texts, without parts of longer ones that are as frequent."""
+    kept: list[DistinctivePhrase] = []
+    kept_rows: list[set[int]] = []
+    for phrase in candidates:
+        longer = (other for other in candidates if is_part(phrase.text, other.text))
+        if any(other.texts >= SAME_SHARE * phrase.texts for other in longer):
+            continue
+        if any(is_part(other.text, phrase.text) for other in kept):
+            continue
+        rows = {row for row, document in enumerate(documents) if phrase.text in document}
+        if any(len(rows & other) >= SAME_SHARE * len(rows | other) for other in kept_rows):
+            continue
+        kept.append(phrase)
+        kept_rows.append(rows)
+        if len(kept) == limit:
+            break
+    return kept

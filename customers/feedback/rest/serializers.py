@@ -1,21 +1,28 @@
 """Serializers of reviews and survey answers."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.utils.text import format_lazy
+from django.utils.timezone import localdate
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from catalog.bulk_results import ItemStatus
+from config.foundation.backoffice.date_range import MAX_YEAR, MIN_YEAR, DayRange
 from config.foundation.rest.known_names import KnownFieldsMixin
 from customers.feedback.models import Review, SurveyAnswer
+from customers.feedback.moderation import MAX_REPLY_LENGTH
+from customers.feedback.survey_links.links import DEFAULT_LIFETIME, MAX_LIFETIME
 from customers.identity.models import Identifier
 from customers.identity.personal_data.masking import mask_id
 from customers.identity.rest.masked_fields import MASKED_ID_HELP, MaskedTextField, may_context_see_personal
 
 MAX_ITEMS = 1000
+DEFAULT_DAYS = 90
 STATUSES = [(status.value, status.value) for status in ItemStatus]
 
 
@@ -35,6 +42,7 @@ class ReviewSerializer(serializers.ModelSerializer):
     )
     title = MaskedTextField()
     body = MaskedTextField()
+    reply = MaskedTextField(help_text=_("The public answer of the shop."))
 
     class Meta:
         model = Review
@@ -49,6 +57,9 @@ class ReviewSerializer(serializers.ModelSerializer):
             "written_at",
             "sentiment",
             "contradicts",
+            "is_published",
+            "reply",
+            "replied_at",
         )
 
     @extend_schema_field({"type": "string", "nullable": True})
@@ -133,3 +144,92 @@ class AnswersWrittenSerializer(serializers.Serializer):
     unchanged = serializers.IntegerField()
     rejected = serializers.IntegerField()
     results = AnswerResultSerializer(many=True)
+
+
+class ReviewModerationSerializer(KnownFieldsMixin, serializers.Serializer):
+    """What the shop decides about a review; a missing field stays as it is."""
+
+    is_published = serializers.BooleanField(required=False)
+    reply = serializers.CharField(required=False, allow_blank=True, max_length=MAX_REPLY_LENGTH)
+
+
+class SurveyLinkWriteSerializer(KnownFieldsMixin, serializers.Serializer):
+    kind = serializers.ChoiceField(choices=SurveyAnswer.Kind.choices)
+    user_id = serializers.CharField(
+        max_length=255, required=False, allow_null=True, help_text=_("Without it, the answer is anonymous.")
+    )
+    order_id = serializers.CharField(
+        max_length=100, required=False, allow_blank=True, allow_null=True, help_text=_("An order of the customer.")
+    )
+    language = serializers.ChoiceField(
+        choices=settings.LANGUAGES, required=False, help_text=_("Defaults to the language of the browser.")
+    )
+    valid_days = serializers.IntegerField(min_value=1, max_value=MAX_LIFETIME.days, default=DEFAULT_LIFETIME.days)
+
+
+class SurveyLinkSerializer(serializers.Serializer):
+    url = serializers.URLField()
+    expires_at = serializers.DateTimeField()
+
+
+class PeriodSerializer(KnownFieldsMixin, serializers.Serializer):
+    """The days of a report, both included."""
+
+    since = serializers.DateField(required=False, help_text=_("Defaults to 89 days before until."))
+    until = serializers.DateField(required=False, help_text=_("Defaults to today."))
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        until = attrs.get("until") or localdate()
+        if not MIN_YEAR < until.year < MAX_YEAR:
+            raise serializers.ValidationError({"until": _("The year is out of range.")})
+        since = attrs.get("since") or until - timedelta(days=DEFAULT_DAYS - 1)
+        if not MIN_YEAR < since.year < MAX_YEAR:
+            raise serializers.ValidationError({"since": _("The year is out of range.")})
+        if since > until:
+            raise serializers.ValidationError({"since": _("since must not be after until, which defaults to today.")})
+        return {"period": DayRange(since, until)}
+
+
+class EstimateSerializer(serializers.Serializer):
+    answers = serializers.IntegerField()
+    value = serializers.FloatField(allow_null=True)
+    low = serializers.FloatField(allow_null=True)
+    high = serializers.FloatField(allow_null=True)
+
+
+class FeedbackSummarySerializer(serializers.Serializer):
+    """Ratings and satisfaction of a period."""
+
+    since = serializers.DateField()
+    until = serializers.DateField()
+    reviews = serializers.IntegerField()
+    average_rating = serializers.FloatField(allow_null=True)
+    ratings = serializers.DictField(child=serializers.IntegerField(), help_text=_("Number of reviews per rating."))
+    contradicting = serializers.IntegerField()
+    nps = EstimateSerializer(help_text=_("−100 to 100, with its 95% interval."))
+    csat = EstimateSerializer(help_text=_("Share of answers of 4–5, with its 95% interval."))
+
+
+class PhraseSerializer(serializers.Serializer):
+    text = serializers.CharField()
+    texts = serializers.IntegerField()
+    other_texts = serializers.IntegerField()
+    z = serializers.FloatField()
+
+
+class RatedProductSerializer(serializers.Serializer):
+    """A product with its ratings of a period, and the words that are typical of its reviews with 1–3★."""
+
+    product_id = serializers.CharField()
+    title = serializers.CharField()
+    reviews = serializers.IntegerField(source="count")
+    average_rating = serializers.FloatField(source="average")
+    low_ratings = serializers.IntegerField(source="low")
+    reasons = PhraseSerializer(many=True)
+
+
+class WorstProductsSerializer(serializers.Serializer):
+    as_of = serializers.DateTimeField()
+    since = serializers.DateField()
+    until = serializers.DateField()
+    products = RatedProductSerializer(many=True)

@@ -62,7 +62,7 @@ class Quality:
 
 
 @dataclass(frozen=True, eq=False)
-class SentimentModel:
+class TextSentimentModel:
     """Predicts the probability that a text is positive: 1 / (1 + e^−(Σ slopeₘ·scoreₘ + offset)) over the members m.
 
     Platt's calibration (1999), which also weights the members.
@@ -93,7 +93,7 @@ def calibrate_scores(scores: Floats, slopes: Floats, offset: float) -> Floats:
     return 1 / (1 + np.exp(-np.clip(scores @ slopes + offset, -30, 30)))
 
 
-def serialize_model(model: SentimentModel) -> tuple[bytes, dict[str, Any]]:
+def serialize_model(model: TextSentimentModel) -> tuple[bytes, dict[str, Any]]:
     """Return a model as a compressed npz and values for JSON; loading them runs no code, unlike a pickle."""
     arrays = {}
     for position, member in enumerate(model.members):
@@ -115,7 +115,7 @@ def serialize_model(model: SentimentModel) -> tuple[bytes, dict[str, Any]]:
     return buffer.getvalue(), values
 
 
-def deserialize_model(data: bytes, values: Mapping[str, Any]) -> SentimentModel:
+def deserialize_model(data: bytes, values: Mapping[str, Any]) -> TextSentimentModel:
     """Return the model. Errors: ValueError for arrays that do not fit together, KeyError for missing ones."""
     with np.load(io.BytesIO(data), allow_pickle=False) as file:
         arrays = dict(file)
@@ -131,7 +131,7 @@ def deserialize_model(data: bytes, values: Mapping[str, Any]) -> SentimentModel:
     )
     for member in members:
         check_arrays(member)
-    return SentimentModel(
+    return TextSentimentModel(
         language=Language(values["language"]),
         members=members,
         slopes=np.array(values["slopes"], np.float64),

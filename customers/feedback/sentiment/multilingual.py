@@ -7,7 +7,7 @@ import numpy as np
 
 from config.foundation.array_types import Flags, Floats
 from customers.feedback.sentiment.languages import Language, detect_language
-from customers.feedback.sentiment.model import SentimentModel
+from customers.feedback.sentiment.model import TextSentimentModel
 from customers.feedback.sentiment.training import TooFewTextsError, train_sentiment
 
 
@@ -19,7 +19,7 @@ class LanguageTraining:
         missing: why a language has none. held_out: the probability of each text by a model that has not seen it; NaN without one.
     """
 
-    models: Mapping[Language, SentimentModel]
+    models: Mapping[Language, TextSentimentModel]
     missing: Mapping[Language, TooFewTextsError]
     held_out: Floats
 
@@ -32,7 +32,7 @@ def group_by_language(texts: Sequence[str]) -> dict[Language, np.ndarray]:
 
 def train_languages(texts: Sequence[str], is_positive: Flags, *, seed: int = 0) -> LanguageTraining:
     """Train a model for each language that has enough texts; shape of ``is_positive`` (n,)."""
-    models: dict[Language, SentimentModel] = {}
+    models: dict[Language, TextSentimentModel] = {}
     missing: dict[Language, TooFewTextsError] = {}
     held_out = np.full(len(texts), np.nan)
     for language, rows in group_by_language(texts).items():
@@ -48,7 +48,7 @@ def train_languages(texts: Sequence[str], is_positive: Flags, *, seed: int = 0) 
     return LanguageTraining(models, missing, held_out)
 
 
-def predict_positive(models: Mapping[Language, SentimentModel], texts: Sequence[str]) -> Floats:
+def predict_positive(models: Mapping[Language, TextSentimentModel], texts: Sequence[str]) -> Floats:
     """Return the probability that each text is positive, shape (n,); NaN if no model knows its language or any of its words."""
     probabilities = np.full(len(texts), np.nan)
     for language, rows in group_by_language(texts).items():

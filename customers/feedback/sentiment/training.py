@@ -13,7 +13,7 @@ from sklearn.svm import LinearSVC
 from config.foundation.array_types import Flags, Floats, Ints
 from customers.feedback.sentiment.features import count_ngrams
 from customers.feedback.sentiment.languages import Language
-from customers.feedback.sentiment.model import LinearWeights, Quality, SentimentModel, calibrate_scores
+from customers.feedback.sentiment.model import LinearWeights, Quality, TextSentimentModel, calibrate_scores
 
 MIN_TEXTS, MIN_PER_CLASS = 200, 30
 MAX_TEXTS = 60_000  # more cost minutes and change little
@@ -61,7 +61,7 @@ FAMILIES = tuple(
 class TrainedSentiment:
     """A model, and the probability that it gives each training text when it has not seen it: NaN for texts left out."""
 
-    model: SentimentModel
+    model: TextSentimentModel
     held_out: Floats
 
 
@@ -88,7 +88,7 @@ def train_sentiment(texts: Sequence[str], is_positive: Flags, language: Language
     probabilities = calibrate_scores(scores, slopes, offset)
     held_out = np.full(len(labels), np.nan)
     held_out[rows] = probabilities
-    model = SentimentModel(
+    model = TextSentimentModel(
         language=language,
         members=tuple(fit_weights(counts, used, recipe) for recipe in recipes),
         slopes=slopes,

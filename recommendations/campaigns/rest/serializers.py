@@ -14,7 +14,7 @@ from recommendations.campaigns.audience import AudiencePreview
 from recommendations.campaigns.audience_hints import HintCode, find_hints
 from recommendations.campaigns.locked_fields import get_locked_fields, get_locked_message
 from recommendations.campaigns.models import Campaign, CampaignRun
-from recommendations.measurement.result_serializers import ComparisonSerializer
+from recommendations.measurement.result_serializers import ComparisonSerializer, RecommendedSalesSerializer
 from recommendations.messaging.models import MessageTemplate
 from recommendations.sending.models import Delivery
 
@@ -171,6 +171,7 @@ class CampaignResultsSerializer(ComparisonSerializer):
     )
     deliveries = DeliveryCountsSerializer()
     audience = serializers.DictField(child=serializers.IntegerField())
+    recommended = RecommendedSalesSerializer()
 
 
 class CampaignDeliverySerializer(serializers.ModelSerializer[Delivery]):

@@ -116,6 +116,7 @@ class CampaignResultsView(CampaignView):
             "currency": currency,
             "headline": describe_comparison(results.comparison, currency),
             "deliveries": results.deliveries,
+            "recommended": results.recommended,
             "audience": results.audience,
         }
         return Response(CampaignResultsSerializer(values).data)

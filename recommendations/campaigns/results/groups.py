@@ -22,6 +22,10 @@ CLICKS = sql.SQL("""
 SELECT customer_id, min(clicked_at) AS clicked_at FROM sending_delivery
 WHERE origin_kind = 'campaign' AND origin_id = ANY(%(runs)s) AND clicked_at IS NOT NULL GROUP BY 1
 """)
+DELIVERIES = sql.SQL("""
+SELECT id, customer_id, sent_at, choices FROM sending_delivery
+WHERE origin_kind = 'campaign' AND origin_id = ANY(%(runs)s) AND sent_at IS NOT NULL
+""")
 
 
 def build_members(campaign: Campaign, runs: Sequence[CampaignRun], *, until: datetime) -> Members:

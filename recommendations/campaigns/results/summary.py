@@ -1,13 +1,14 @@
 """The result of a campaign: what it caused, by comparison with the holdout group, and what happened to its messages."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 
 from config.foundation.shop.profile import get_time_zone
 from recommendations.campaigns.models import Campaign, CampaignRun
-from recommendations.campaigns.results.groups import GOAL_MEANINGS, build_members
+from recommendations.campaigns.results.groups import DELIVERIES, GOAL_MEANINGS, build_members
 from recommendations.measurement.assignment_records import HOLDOUT, TREATED
+from recommendations.measurement.attribution import RecommendedSales
 from recommendations.measurement.comparison import (
     ComparisonVerdict,
     GroupComparison,
@@ -17,6 +18,7 @@ from recommendations.measurement.comparison import (
 from recommendations.measurement.outcomes.counting import count_outcomes, list_amounts
 from recommendations.measurement.timeline import OPEN_ENDED, Timeline
 from recommendations.sending.queue import DeliveryCounts, count_deliveries
+from recommendations.sending.tracking.recommended_sales import count_recommended_sales
 
 UNFINISHED = (CampaignRun.Status.SENDING, CampaignRun.Status.PAUSED)
 OVER = (Campaign.Status.ENDED, Campaign.Status.CANCELED)
@@ -31,6 +33,7 @@ class CampaignResults:
     comparison: GroupComparison
     deliveries: DeliveryCounts
     audience: dict[str, int]
+    recommended: RecommendedSales = field(default_factory=RecommendedSales)
 
 
 def name_results(campaign: Campaign) -> str:
@@ -62,7 +65,8 @@ def compute_results(campaign: Campaign, *, as_of: datetime) -> CampaignResults:
         amounts=list_amounts(members, as_of=as_of, counted=counted),
         complaints=(deliveries.complained, deliveries.sent),
     )
-    return CampaignResults(as_of, len(starts), comparison, deliveries, sum_audience(runs))
+    recommended = count_recommended_sales(DELIVERIES, {"runs": [run.pk for run in runs]}, window=window, as_of=as_of)
+    return CampaignResults(as_of, len(starts), comparison, deliveries, sum_audience(runs), recommended)
 
 
 def build_timeline(

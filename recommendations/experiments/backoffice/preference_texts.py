@@ -30,40 +30,32 @@ def describe_preference(results: ExperimentResults) -> str:
         "name": best.name if best is not None else "",
         "share": format_percent(preference.share.value, 0),
         "interval": format_share_interval(preference),
-        "decided": format_count(preference.decided),
+        "people": format_count(preference.credited),
         "missing": format_count(preference.missing),
         "split": format_split(RELEVANT_PREFERENCE),
     }
-    if results.verdict == ExperimentVerdict.BETTER:
-        return (
-            _(
-                "People prefer “%(name)s”: %(share)s of the %(decided)s people with a preference clicked more of its products "
-                "(95%% interval: %(interval)s)."
+    match results.verdict:
+        case ExperimentVerdict.BETTER:
+            text = _(
+                "People prefer “%(name)s”: on average, %(share)s of a person’s clicks were on its products (95%% interval: %(interval)s; "
+                "%(people)s people)."
             )
-            % values
-        )
-    if results.verdict == ExperimentVerdict.WORSE:
-        return (
-            _(
-                "People prefer the control: only %(share)s of the %(decided)s people with a preference clicked more products of “%(name)s” "
-                "(95%% interval: %(interval)s)."
+        case ExperimentVerdict.WORSE:
+            text = _(
+                "People prefer the control: on average, only %(share)s of a person’s clicks were on products of “%(name)s” (95%% interval: "
+                "%(interval)s; %(people)s people)."
             )
-            % values
-        )
-    if results.verdict == ExperimentVerdict.UNCLEAR:
-        return (
-            _(
-                "No clear preference: %(share)s of the %(decided)s people with a preference clicked more products of “%(name)s” (95%% interval: "
-                "%(interval)s). A preference of %(split)s would probably have shown by now."
+        case ExperimentVerdict.UNCLEAR:
+            text = _(
+                "No clear preference: on average, %(share)s of a person’s clicks were on products of “%(name)s” (95%% interval: %(interval)s; "
+                "%(people)s people). A preference of %(split)s would probably have shown by now."
             )
-            % values
-        )
-    return (
-        _(
-            "Too few to tell: people with a preference so far: %(decided)s; still needed to show a preference of %(split)s: about %(missing)s."
-        )
-        % values
-    )
+        case _other:
+            text = _(
+                "Too few to tell: people with a click that counts so far: %(people)s; still needed to show a preference of %(split)s: about "
+                "%(missing)s."
+            )
+    return text % values
 
 
 def build_preference_figures(experiment: Experiment, results: ExperimentResults) -> list[dict[str, str]]:
@@ -71,9 +63,6 @@ def build_preference_figures(experiment: Experiment, results: ExperimentResults)
     preference = results.preference
     assert preference is not None
     is_customer = experiment.unit == Experiment.Unit.CUSTOMER
-    ties = _("without one: %(count)s, who clicked as many of both, or of neither") % {
-        "count": format_count(preference.ties)
-    }
     p = _("p < 0.001") if preference.p_value < 0.001 else f"p = {preference.p_value:.3f}"
     figures = [
         {
@@ -82,12 +71,16 @@ def build_preference_figures(experiment: Experiment, results: ExperimentResults)
             "note": _("who were shown products of both"),
         },
         {"label": _("With a click"), "value": format_count(preference.clicked), "note": ""},
-        {"label": _("With a preference"), "value": format_count(preference.decided), "note": ties},
+        {
+            "label": _("With a click that counts"),
+            "value": format_count(preference.credited),
+            "note": _("on a product that belongs to one of the variants"),
+        },
     ]
-    if preference.decided:
+    if preference.credited:
         figures.append(
             {
-                "label": _("Prefer the variant"),
+                "label": _("Clicks on the variant’s products"),
                 "value": format_percent(preference.share.value, 0),
                 "note": _("95%% interval: %(interval)s, %(p)s")
                 % {"interval": format_share_interval(preference), "p": p},
@@ -126,7 +119,8 @@ def describe_interleaving_power(experiment: Experiment, power: ExperimentPower) 
         "planned": format_count(experiment.planned_days),
     }
     needed = (
-        _("To show a preference of %(split)s in 4 of 5 cases, %(needed)s people with a preference are needed.") % values
+        _("To show a preference of %(split)s in 4 of 5 cases, %(needed)s people with a click that counts are needed.")
+        % values
     )
     if not power.units:
         return f"{needed} " + _("In the last 28 days, nobody clicked a product of these lists.")

@@ -76,6 +76,7 @@ def show_experiment(request: HttpRequest, key: str) -> HttpResponse:
         else build_preference_figures(experiment, results),
         preference=preference,
         preferred=build_preference_rows(results),
+        ties=format_count(preference.ties) if preference is not None else "",
         metric=METRIC_LABELS[experiment.metric],
         rows=[build_row(experiment, variant, currency) for variant in results.variants],
         others=build_others(experiment, results, currency),

@@ -21,13 +21,13 @@ from recommendations.experiments.results import (
 )
 from recommendations.experiments.subjects import PreferenceCounts, PreferenceSource, find_subject
 from recommendations.measurement.statistics.interleaving import (
-    compute_preference,
+    compute_click_share,
     count_needed_people,
     find_smallest_share,
 )
 
-RELEVANT_PREFERENCE = 0.6  # 6 of 10 people with a preference; fewer are rarely worth a change
-MIN_DECIDED = 20  # people with a preference, before anything is said
+RELEVANT_PREFERENCE = 0.6  # 6 of 10 clicks; fewer are rarely worth a change
+MIN_CREDITED = 20  # people with a click on a product of a variant, before anything is said
 
 
 def find_preferences(kind: str, subject: str) -> PreferenceSource | None:
@@ -69,19 +69,20 @@ def measure_interleaving(experiment: Experiment, as_of: datetime) -> ExperimentR
 
 def judge_counts(counts: PreferenceCounts, *, fraction: float) -> VariantPreference:
     """Return the preference with an interval that may be looked at daily, and how many people are missing."""
-    decided = counts.control + counts.variant
-    found = compute_preference(counts.control, counts.variant, counts.clicked - decided, level=LEVEL, fraction=fraction)
-    needed = count_needed_people(RELEVANT_PREFERENCE, level=LEVEL)
+    found = compute_click_share(counts.credited, counts.total, counts.squares, level=LEVEL, fraction=fraction)
+    # people who click several times say more than those who click once
+    noise = counts.squares / counts.credited if counts.squares > 0 else 1.0
+    needed = ceil(noise * count_needed_people(RELEVANT_PREFERENCE, level=LEVEL))
     return VariantPreference(
         people=counts.people,
         clicked=counts.clicked,
+        credited=counts.credited,
         control=counts.control,
         variant=counts.variant,
-        ties=found.ties,
         share=found.share,
         p_value=found.p_value,
         needed=needed,
-        missing=max(0, needed - decided),
+        missing=max(0, needed - counts.credited),
         clicks=counts.clicks,
         orders=counts.orders,
     )
@@ -104,7 +105,7 @@ def make_result(variant: Variant, preference: VariantPreference) -> VariantResul
 
 def choose_verdict(preference: VariantPreference) -> ExperimentVerdict:
     """Return whether people prefer the variant, the control, or nothing can be said yet."""
-    if preference.decided < MIN_DECIDED:
+    if preference.credited < MIN_CREDITED:
         return ExperimentVerdict.TOO_FEW
     if preference.share.low > 0.5:
         return ExperimentVerdict.BETTER
@@ -114,7 +115,7 @@ def choose_verdict(preference: VariantPreference) -> ExperimentVerdict:
 
 
 def plan_interleaving(experiment: Experiment, shares: Sequence[float], at: datetime) -> ExperimentPower:
-    """Return the power with the people who clicked in the last 28 days, as if each of them had a preference.
+    """Return the power with the people who clicked in the last 28 days, as if each of them clicked one product of a variant.
 
     The share shrinks with the number of people, which grows with the days; see `count_needed_people`.
     """
@@ -132,7 +133,7 @@ def plan_interleaving(experiment: Experiment, shares: Sequence[float], at: datet
 INTERLEAVING = ExperimentMethod(
     key=Experiment.Method.INTERLEAVING,
     help_text=_(
-        "Interleaving mixes the products of both variants in every list and counts which of them people click: it needs far fewer people, "
+        "Interleaving mixes the products of both variants in every list and counts which of them people click: it needs fewer people, "
         "but says nothing about orders or money."
     ),
     measure=measure_interleaving,

@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 from recommendations.experiments import editing
 from recommendations.experiments.methods.registry import measure_experiment
 from recommendations.experiments.models import Experiment
+from recommendations.experiments.rest.access import check_promoting, check_starting
 from recommendations.experiments.rest.serializers import (
     ExperimentResultsSerializer,
     ExperimentSerializer,
@@ -70,11 +71,12 @@ class ExperimentActionView(APIView):
 
 
 class ExperimentStart(ExperimentActionView):
-    """Serve the variants from now on."""
+    """Serve the variants from now on. Offers and messages also require the scope campaigns:write."""
 
     @extend_schema(operation_id="experiments_start", request=None, responses=ExperimentSerializer)
     def post(self, request: Request, key: str) -> Response:
         experiment = get_object_or_404(Experiment, key=key)
+        check_starting(request, experiment)
         try:
             editing.start_experiment(experiment=experiment, user=request.user, now=timezone.now())
         except editing.ExperimentNotReadyError as error:
@@ -96,7 +98,10 @@ class ExperimentStop(ExperimentActionView):
 
 
 class ExperimentPromote(ExperimentActionView):
-    """Apply the settings of a variant to everyone. It stops a running experiment, and can be undone."""
+    """Apply the settings of a variant to everyone. It stops a running experiment, and can be undone.
+
+    What is changed requires its scope, too: recommendations:write, for offers and messages campaigns:write.
+    """
 
     methods_without_body = ()
 
@@ -105,6 +110,7 @@ class ExperimentPromote(ExperimentActionView):
     )
     def post(self, request: Request, key: str) -> Response:
         experiment = get_object_or_404(Experiment, key=key)
+        check_promoting(request, experiment)
         body = VariantPromotionSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         variant = get_object_or_404(experiment.variants, key=body.validated_data["variant"])
@@ -116,11 +122,12 @@ class ExperimentPromote(ExperimentActionView):
 
 
 class ExperimentUndo(ExperimentActionView):
-    """Restore the settings that the promotion has replaced."""
+    """Restore the settings that the promotion has replaced. It requires the same scopes as the promotion."""
 
     @extend_schema(operation_id="experiments_undo_promotion", request=None, responses=ExperimentSerializer)
     def post(self, request: Request, key: str) -> Response:
         experiment = get_object_or_404(Experiment, key=key)
+        check_promoting(request, experiment)
         try:
             editing.undo_promotion(experiment=experiment)
         except editing.ExperimentNotReadyError as error:

@@ -93,16 +93,17 @@ class VariantResultSerializer(serializers.Serializer[Any]):
 class VariantPreferenceSerializer(serializers.Serializer[Any]):
     people = serializers.IntegerField(help_text=_("Customers or visitors who were shown products of both variants."))
     clicked = serializers.IntegerField(help_text=_("Those of them who clicked a product of such a list."))
+    credited = serializers.IntegerField(help_text=_("Those of them who clicked a product that belongs to one variant."))
     control = serializers.IntegerField(help_text=_("People who clicked more products of the control."))
     variant = serializers.IntegerField(help_text=_("People who clicked more products of the variant."))
-    ties = serializers.IntegerField(help_text=_("People who clicked as many of both, or of neither."))
+    ties = serializers.IntegerField(help_text=_("Credited people who clicked as many of both."))
     share = EffectIntervalSerializer(
         help_text=_(
-            "Of those with a preference, who prefer the variant, with an interval that holds however often it is read."
+            "Of a person’s credited clicks, those on the variant’s products, on average; the interval holds however often it is read."
         )
     )
-    p_value = serializers.FloatField(help_text=_("Of an even split; it holds however often it is read."))
-    needed = serializers.IntegerField(help_text=_("People with a preference who show one of 60% to 40%."))
+    p_value = serializers.FloatField(help_text=_("Of a share of one half; it holds however often it is read."))
+    needed = serializers.IntegerField(help_text=_("Credited people who show a preference of 60% to 40%."))
     missing = serializers.IntegerField(help_text=_("How many more of them are needed."))
     clicks = serializers.ListField(
         child=serializers.IntegerField(), help_text=_("Clicked products of the control and of the variant.")

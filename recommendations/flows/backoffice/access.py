@@ -11,6 +11,7 @@ VIEW = "flows.view_flow"
 CHANGE = "flows.change_flow"
 ADD = "flows.add_flow"
 DELETE = "flows.delete_flow"
+EXPORT_PEOPLE = "segments.export_customers"
 VIEW_PEOPLE = "lifecycle.view_customerprofile"
 
 

@@ -4,18 +4,21 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
 
 from config.foundation.backoffice.pages import render_page
 from config.foundation.number_formats import format_percent
 from config.foundation.slow_figures import get_figures_soon
 from customers.events.event_labels import LABELS_BY_MEANING
 from customers.events.event_taxonomy import Meaning
+from customers.identity.personal_data.masking import may_see_personal
 from customers.lifecycle.facts.amounts import get_amount_currency
-from recommendations.flows.backoffice.access import CHANGE, get_flow
+from recommendations.flows.backoffice.access import CHANGE, EXPORT_PEOPLE, get_flow
+from recommendations.flows.execution.holdout_export import stream_held_out
 from recommendations.flows.models import Flow
 from recommendations.flows.results import FlowResults, compute_flow_results
 from recommendations.measurement.presentation.sentences import describe_comparison, describe_conversion
@@ -56,15 +59,33 @@ def show_results(request: HttpRequest, flow_id: int) -> HttpResponse:
         form=form,
         may_change=request.user.has_perm(CHANGE) and flow.status not in (Flow.Status.ENDING, Flow.Status.ENDED),
         is_counting=results is None,
-        **(build_context(results, currency) if results else {}),
+        download_url=find_download_url(request, flow, results),
+        **(build_context(flow, results, currency) if results else {}),
     )
 
 
-def build_context(results: FlowResults, currency: str) -> dict[str, Any]:
+def find_download_url(request: HttpRequest, flow: Flow, results: FlowResults | None) -> str:
+    """Return the link to the list of held-out customers; "" without any or without the permission."""
+    if results is None or not results.comparison.control.customers or not request.user.has_perm(EXPORT_PEOPLE):
+        return ""
+    return reverse("flows:holdout", args=[flow.pk])
+
+
+@require_safe
+def download_held_out(request: HttpRequest, flow_id: int) -> StreamingHttpResponse:
+    """Download who is held out of a flow; every download is recorded."""
+    flow = get_flow(request, flow_id, EXPORT_PEOPLE)
+    lines = stream_held_out(flow, with_personal=may_see_personal(request))
+    response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="holdout-{flow.key}.csv"'
+    return response
+
+
+def build_context(flow: Flow, results: FlowResults, currency: str) -> dict[str, Any]:
     comparison = results.comparison
     goal = str(LABELS_BY_MEANING[Meaning(results.goal)])
     return {
-        **build_comparison_context(comparison, currency),
+        **build_comparison_context(comparison, currency, recommended=results.recommended, days=flow.attribution_days),
         "conversion_text": describe_conversion(comparison, goal),
         "has_results": comparison.treated.customers + comparison.control.customers > 0,
     }

@@ -24,6 +24,7 @@ urlpatterns = [
     path("<int:flow_id>/people/", wrap(people_page.show_people), name="people"),
     path("<int:flow_id>/people/save/", wrap(people_page.save_people), name="save-people"),
     path("<int:flow_id>/results/", wrap(results_page.show_results), name="results"),
+    path("<int:flow_id>/holdout.csv", wrap(results_page.download_held_out), name="holdout"),
     path("<int:flow_id>/test/", wrap(flow_page.show_dry_run), name="dry-run"),
     path("<int:flow_id>/parts/<slug:part>/", wrap(editor_pages.edit_part), name="part"),
     path("<int:flow_id>/parts/<slug:part>/remove/", wrap(editor_pages.remove_part), name="remove-part"),

@@ -211,7 +211,13 @@ class FlowResultsView(APIView):
         results = compute_flow_results(get_object_or_404(Flow, key=key), as_of=timezone.now())
         currency = get_amount_currency()
         headline = describe_comparison(results.comparison, currency)
-        values = {**vars(results.comparison), "goal": results.goal, "currency": currency, "headline": headline}
+        values = {
+            **vars(results.comparison),
+            "goal": results.goal,
+            "currency": currency,
+            "headline": headline,
+            "recommended": results.recommended,
+        }
         return Response(FlowResultsSerializer(values).data)
 
 

@@ -11,7 +11,7 @@ from rest_framework import serializers
 from config.foundation.rest.strict_types import StrictTypesMixin
 from recommendations.flows.models import MAX_HOLDOUT_SHARE, Flow, FlowEntry
 from recommendations.flows.publishing import get_current, get_draft
-from recommendations.measurement.result_serializers import ComparisonSerializer
+from recommendations.measurement.result_serializers import ComparisonSerializer, RecommendedSalesSerializer
 
 
 @extend_schema_field(OpenApiTypes.OBJECT)
@@ -93,6 +93,7 @@ class FlowResultsSerializer(ComparisonSerializer):
         help_text=_("What the flow earned and how sure it is, in the language of the request.")
     )
     goal = serializers.CharField(help_text=_("The event that counts as reached."))
+    recommended = RecommendedSalesSerializer()
 
 
 class EndFlowSerializer(StrictTypesMixin, serializers.Serializer[Any]):

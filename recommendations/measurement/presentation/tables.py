@@ -6,11 +6,12 @@ from typing import Any
 from babel import Locale, UnknownLocaleError
 from django.utils.formats import number_format
 from django.utils.text import capfirst
-from django.utils.translation import get_language, to_locale
+from django.utils.translation import get_language, ngettext, to_locale
 from django.utils.translation import gettext as _
 
 from config.foundation.number_formats import format_count, format_money, format_percent, format_whole_money
 from customers.lifecycle.models import RfmGroup, Stage
+from recommendations.measurement.attribution import RecommendedSales
 from recommendations.measurement.comparison import GroupComparison
 from recommendations.measurement.guards import Guard, GuardComparison, GuardVerdict
 from recommendations.measurement.measures import MeasureComparison
@@ -26,14 +27,21 @@ from recommendations.measurement.presentation.sentences import describe_margin_b
 GUARD_KINDS = {GuardVerdict.HARM: "warns", GuardVerdict.NO_HARM: "good", GuardVerdict.TOO_FEW: "neutral"}
 
 
-def build_comparison_context(comparison: GroupComparison, currency: str) -> dict[str, Any]:
-    """Return the context of the template ``measurement/comparison.html``."""
+def build_comparison_context(
+    comparison: GroupComparison, currency: str, *, recommended: RecommendedSales | None = None, days: int = 0
+) -> dict[str, Any]:
+    """Return the context of the template ``measurement/comparison.html``.
+
+    recommended: what is attributed to recommended products of the messages. days: the attribution window.
+    """
     return {
         "comparison": comparison,
         "measures": build_measures(comparison, currency),
         "guards": [build_guard(guard) for guard in comparison.guards],
         "breakdown": build_breakdown(comparison, currency),
         "attribution": build_attribution(comparison, currency),
+        "recommended": build_recommended(recommended, currency) if recommended is not None else [],
+        "attribution_note": describe_window(days),
         "notes": [text for text in (describe_removed(comparison), describe_margin_basis(comparison)) if text],
         "checks": build_checks(comparison, currency),
     }
@@ -192,3 +200,24 @@ def build_attribution(comparison: GroupComparison, currency: str) -> list[dict[s
         {"label": _("Orders after a click"), "value": format_count(treated.orders_after_click)},
         {"label": _("Revenue after a click"), "value": format_whole_money(treated.revenue_after_click, currency)},
     ]
+
+
+def build_recommended(sales: RecommendedSales, currency: str) -> list[dict[str, str]]:
+    """Return what is attributed to the products that the messages recommended."""
+    if not sales.customers:
+        return []
+    return [
+        {"label": _("Customers who got recommendations"), "value": format_count(sales.customers)},
+        {"label": _("Customers who clicked one"), "value": format_count(sales.clicked)},
+        {"label": _("Orders with a recommended product"), "value": format_count(sales.orders)},
+        {"label": _("Revenue of recommended products"), "value": format_whole_money(sales.revenue, currency)},
+    ]
+
+
+def describe_window(days: int) -> str:
+    """Return how long after a message orders are attributed to it."""
+    if not days:
+        return ""
+    return ngettext("Attribution window: %(days)s day.", "Attribution window: %(days)s days.", days) % {
+        "days": format_count(days)
+    }

@@ -59,7 +59,7 @@ def interleave_rankings(first: Sequence[int], second: Sequence[int], n: int, *, 
 class RankingPreference:
     """Whose products people chose more often.
 
-    share: of those with a preference, who prefer the second, with its interval; p_value: of the hypothesis that half of them do.
+    share: of those with a preference, who prefer the second, with its interval; p_value: of the sign test.
     """
 
     first: int
@@ -69,31 +69,54 @@ class RankingPreference:
     p_value: float
 
 
-def compute_preference(
-    first: int, second: int, ties: int, *, level: float = 0.95, fraction: float | None = None
-) -> RankingPreference:
+def compute_preference(first: int, second: int, ties: int, *, level: float = 0.95) -> RankingPreference:
     """Return the preference from the numbers of people who chose more products of one ranking than of the other.
 
     A person counts once, however many lists they saw, so that counts are independent. The share has Wilson's interval, and the p-value is
-    that of the exact sign test; both leave ties out. With fraction (elapsed / planned duration), both hold however often they are looked
-    at: Wilson's interval with the critical value of the always-valid one, and the smallest level at which it leaves out ½.
+    that of the exact sign test; both leave ties out. For a single look.
     """
     from scipy.stats import binomtest  # its import takes a second
 
     decided = first + second
-    if not decided:
-        return RankingPreference(first, second, ties, ConfidenceInterval(0.5, 0.0, 1.0), 1.0)
-    if fraction is None:
-        share = compute_wilson_interval(second, decided, level=level)
-        return RankingPreference(first, second, ties, share, float(binomtest(second, decided, 0.5).pvalue))
-    value, z = second / decided, compute_critical_value(fraction, level)
-    low, high = (min(max(float(limit_share(value, float(decided), sign * z)), 0.0), 1.0) for sign in (-1, 1))
-    p_value = compute_always_valid_p_value(abs(value - 0.5) * 2 * sqrt(decided), fraction)
-    return RankingPreference(first, second, ties, ConfidenceInterval(value, low, high), p_value)
+    share = compute_wilson_interval(second, decided, level=level) if decided else ConfidenceInterval(0.5, 0.0, 1.0)
+    p_value = float(binomtest(second, decided, 0.5).pvalue) if decided else 1.0
+    return RankingPreference(first, second, ties, share, p_value)
+
+
+@dataclass(frozen=True)
+class ClickShare:
+    """The average share of a person's clicks that were on products of the second ranking; p_value: of one half."""
+
+    share: ConfidenceInterval
+    p_value: float
+
+
+def compute_click_share(
+    people: int, total: float, squares: float, *, fraction: float, level: float = 0.95
+) -> ClickShare:
+    """Return the share with an interval and a p-value that hold however often they are looked at.
+
+    Without a preference, each d is as likely as −d, so that z = Σd ÷ √Σd² has at most normal tails (Hoeffding 1963). Its values at two
+    looks are as correlated as the always-valid boundary supposes, also for people who click again, which those of a sign test are not.
+    The interval is Wilson's of the share (1 + Σd/people) ÷ 2 of people²/Σd² trials, which leaves out ½ where z crosses the boundary.
+
+    Args:
+        people: with a click on a product of a ranking. total, squares: Σd and Σd² over them, with d from −1 to 1 the clicks of a person on
+            products of the second ranking minus those on the first, divided by both together.
+        fraction: elapsed / planned duration.
+    """
+    if not people or squares <= 0:
+        return ClickShare(ConfidenceInterval(0.5, 0.0, 1.0), 1.0)
+    value, trials, z = (1 + total / people) / 2, people**2 / squares, compute_critical_value(fraction, level)
+    low, high = (min(max(float(limit_share(value, trials, sign * z)), 0.0), 1.0) for sign in (-1, 1))
+    p_value = compute_always_valid_p_value(abs(total) / sqrt(squares), fraction)
+    return ClickShare(ConfidenceInterval(value, low, high), p_value)
 
 
 def count_needed_people(share: float, *, level: float = 0.95, power: float = POWER) -> int:
-    """Return how many people with a preference show, at the planned end, that a share of them prefers one ranking.
+    """Return how many people who click once show, at the planned end, that a share of them prefers one ranking.
+
+    People who click more often need fewer, see `compute_click_share`.
 
     n = ((z·½ + z_β·√(p(1 − p))) / (p − ½))², with z the critical value of the always-valid interval at the planned end.
     """
@@ -104,7 +127,7 @@ def count_needed_people(share: float, *, level: float = 0.95, power: float = POW
 
 
 def find_smallest_share(people: float, *, level: float = 0.95, power: float = POWER) -> float | None:
-    """Return the smallest share above ½ that so many people with a preference show; None if not even 1 is shown."""
+    """Return the smallest share above ½ that so many people who click once show; None if not even 1 is shown."""
     z, z_power = compute_critical_value(1.0, level), NormalDist().inv_cdf(power)
     if people <= 0 or sqrt(people) < z:
         return None

@@ -109,7 +109,7 @@ def load_preview_recipient(compiled: CompiledTemplate, customer: Customer | None
 
 def make_sample_event(recipient: Recipient, *, now: datetime) -> dict[str, Any]:
     row = MessageProductRow("sample", placement="popular", n=1)
-    cards = choose_products(row, recipient, now=now)
+    cards = choose_products(row, recipient, now=now).cards
     if not cards:
         return {}
     card = cards[0]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, NamedTuple
 
 from recommendations.engine.placements import PLACEMENTS, PlacementInput
 from recommendations.messaging.compilation.product_rows import EVENT, MessageProductRow
@@ -17,6 +17,13 @@ from recommendations.serving.request import RecommendationRequest
 from recommendations.serving.state.product_index import ProductCard
 
 POPULAR = "popular"
+
+
+class ChosenRow(NamedTuple):
+    """The products of a row. recommendation_id: of the response they come from; "" for the products of the event."""
+
+    cards: list[ProductCard]
+    recommendation_id: str = ""
 
 
 def choose(
@@ -35,9 +42,11 @@ def choose(
     for customer_id, recipient in recipients.items():
         shown: list[str] = []
         for row in compiled.product_rows:
-            cards = choose_products(row, recipient, now=now, exclude=shown)
+            cards, recommendation_id = choose_products(row, recipient, now=now, exclude=shown)
             shown += [card.product_id for card in cards]
             choices[customer_id].products[row.key] = cards
+            if recommendation_id and cards:
+                choices[customer_id].recommendations[row.key] = recommendation_id
             if not cards and row.fallback == "skip":
                 choices[customer_id].skip_reason = NO_CONTENT
     claimants = {
@@ -57,16 +66,16 @@ def choose(
 
 def choose_products(
     row: MessageProductRow, recipient: Recipient, *, now: datetime, exclude: list[str] | None = None
-) -> list[ProductCard]:
+) -> ChosenRow:
     """Return the products of a row for one recipient; none of `exclude`, so that rows do not repeat each other."""
     about = read_event_products(recipient.event)
     if row.placement == EVENT:
-        return about[: row.n]
+        return ChosenRow(about[: row.n])
     hidden = [*(exclude or []), *(card.product_id for card in about)]
-    cards = _recommend(row.placement, row, recipient, now=now, exclude=hidden, is_filtered=True)
-    if not cards and row.fallback == POPULAR:
-        cards = _recommend(POPULAR, row, recipient, now=now, exclude=hidden, is_filtered=False)
-    return cards
+    products = _recommend(row.placement, row, recipient, now=now, exclude=hidden, is_filtered=True)
+    if not products.cards and row.fallback == POPULAR:
+        products = _recommend(POPULAR, row, recipient, now=now, exclude=hidden, is_filtered=False)
+    return products
 
 
 def _recommend(
@@ -77,10 +86,10 @@ def _recommend(
     now: datetime,
     exclude: list[str],
     is_filtered: bool,
-) -> list[ProductCard]:
+) -> ChosenRow:
     product_ids = [card.product_id for card in read_event_products(recipient.event)]
     if PLACEMENTS[placement].start == PlacementInput.PRODUCTS and not product_ids:
-        return []
+        return ChosenRow([])
     request = RecommendationRequest(
         scenario=placement,
         user_id=recipient.user_id,
@@ -91,7 +100,7 @@ def _recommend(
         explain=False,
     )
     response = recommend(request=request, now=now, has_deadline=False)
-    return [item.card for item in response.items if item.card is not None]
+    return ChosenRow([item.card for item in response.items if item.card is not None], response.recommendation_id)
 
 
 def read_event_products(event: Mapping[str, Any]) -> list[ProductCard]:

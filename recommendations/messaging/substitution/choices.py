@@ -24,20 +24,28 @@ def cards_from_json(stored: Iterable[dict[str, Any]]) -> list[ProductCard]:
 class MessageChoices:
     """The products of each row and the coupon code of each pool.
 
+    recommendations: the recommendation ID of each row with recommended products, by which what is bought of them is attributed.
     skip_reason: why the message must not be sent: "no_content" (a required row has no products) or "coupons_used_up"; "" if it may.
     """
 
     products: dict[str, list[ProductCard]] = field(default_factory=dict)
     coupons: dict[str, str] = field(default_factory=dict)
     skip_reason: str = ""
+    recommendations: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return the choices as JSON for `Delivery.choices`."""
         rows = {row: cards_to_json(cards) for row, cards in self.products.items()}
-        return {"products": rows, "coupons": dict(self.coupons), "skip_reason": self.skip_reason}
+        return {
+            "products": rows,
+            "coupons": dict(self.coupons),
+            "recommendations": dict(self.recommendations),
+            "skip_reason": self.skip_reason,
+        }
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> "MessageChoices":
         """Return the choices that `to_json` wrote; of an empty object, no choices."""
         products = {row: cards_from_json(cards) for row, cards in stored.get("products", {}).items()}
-        return cls(products, dict(stored.get("coupons", {})), stored.get("skip_reason", ""))
+        recommendations = dict(stored.get("recommendations", {}))
+        return cls(products, dict(stored.get("coupons", {})), stored.get("skip_reason", ""), recommendations)

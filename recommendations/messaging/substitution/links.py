@@ -19,6 +19,9 @@ class LinkBuilder(Protocol):
 
     def view_in_browser(self) -> str: ...
 
+    def survey(self, kind: str, *, customer_id: int, order_id: str, language: str) -> str:
+        """Return the URL of a survey with one question: nps or csat."""
+
     def product_image(self, row: str, index: int) -> str:
         """Return the URL of the image of a product that is chosen when the message is opened."""
 
@@ -53,6 +56,9 @@ class PreviewLinks:
 
     def view_in_browser(self) -> str:
         return "#view-in-browser"
+
+    def survey(self, kind: str, *, customer_id: int, order_id: str, language: str) -> str:
+        return f"#survey-{kind}"
 
     def product_image(self, row: str, index: int) -> str:
         path = self.cards.get((row, index), "")

@@ -20,7 +20,8 @@ EXPRESSION = re.compile(r"\s*([\w][\w.\-]*)\s*((?:\|\s*\w+\s*(?::\s*(?:\"[^\"]*\
 FILTER = re.compile(r"\|\s*(\w+)\s*(?::\s*(?:\"([^\"]*)\"|'([^']*)'|(-?\d+)))?\s*")
 CUSTOMER_NAMES = ("name", "first_name", "user_id", "email", "phone", "birthday", "language", "country", *PROFILE_FIELDS)
 SHOP_NAMES = ("name", "color", "postal_address", "reply_to", "currency", "logo_url")
-LINK_NAMES = ("unsubscribe", "preferences", "view_in_browser")
+SURVEY_LINKS = {"survey_nps": "nps", "survey_csat": "csat"}
+LINK_NAMES = ("unsubscribe", "preferences", "view_in_browser", *SURVEY_LINKS)
 ROOTS = ("customer", "event", "shop", "coupon", "links")
 
 
@@ -117,6 +118,8 @@ def _build_reader(path: tuple[str, ...]) -> Callable[[RenderContext], Any]:
         return lambda context: context.choices.coupons.get(names[0], "")
     if root == "shop":
         return lambda context: context.shop_values[names[0]]
+    if root == "links" and names[0] in SURVEY_LINKS:
+        return lambda context: build_survey_link(context, SURVEY_LINKS[names[0]])
     if root == "links":
         return lambda context: getattr(context.links, names[0])()
     if names[0] == "first_name":
@@ -126,6 +129,17 @@ def _build_reader(path: tuple[str, ...]) -> Callable[[RenderContext], Any]:
     if names[0] in PROFILE_FIELDS or (names[0] in PERSONAL_FIELDS and names[0] == "birthday"):
         return lambda context: context.recipient.fields.get(names[0])
     return lambda context: getattr(context.recipient, names[0])
+
+
+def build_survey_link(context: RenderContext, kind: str) -> str:
+    """Return the link to a survey about the order that triggered the message, or about none."""
+    order_id = context.recipient.event.get("order_id")
+    return context.links.survey(
+        kind,
+        customer_id=context.recipient.customer_id,
+        order_id=order_id if isinstance(order_id, str) else "",
+        language=context.language,
+    )
 
 
 def read_path(value: Any, names: tuple[str, ...]) -> Any:

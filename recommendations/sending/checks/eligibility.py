@@ -11,6 +11,7 @@ from recommendations.measurement.assignment import is_held_out
 from recommendations.sending.channels.registry import CHANNELS
 from recommendations.sending.checks.candidates import DueDelivery, load_customers, read_address
 from recommendations.sending.checks.frequency import check_frequency, read_caps
+from recommendations.sending.checks.holdout_groups import check_holdout_groups
 from recommendations.sending.checks.merged_customers import follow_merges
 from recommendations.sending.checks.quiet_hours import choose_time_zone, find_quiet_end
 from recommendations.sending.checks.rate_limits import check_rate_limits
@@ -29,6 +30,7 @@ def decide(candidates: Sequence[DueDelivery], *, settings: SendingSettings, now:
         if candidate.is_open:
             check_customer(candidate, now=now)
     check_suppressions(candidates)
+    check_holdout_groups(candidates)
     check_global_holdout(candidates, settings=settings)
     check_quiet_hours(candidates, settings=settings, now=now)
     zone = get_time_zone()

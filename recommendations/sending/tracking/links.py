@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from django.conf import settings
+from django.utils import timezone
 
+from customers.feedback.survey_links.links import DEFAULT_LIFETIME, make_survey_link
 from recommendations.sending.tracking import tokens
 
 MAX_TOKEN = 1900
@@ -40,6 +42,17 @@ class DeliveryLinks:
 
     def view_in_browser(self) -> str:
         return self._build("v", tokens.make_token(tokens.VIEW, self.delivery_id))
+
+    def survey(self, kind: str, *, customer_id: int, order_id: str, language: str) -> str:
+        """Return the link to a survey; all links of a delivery share one answer, however often it is rendered."""
+        return make_survey_link(
+            kind=kind,
+            customer_id=customer_id,
+            expires_at=timezone.now() + DEFAULT_LIFETIME,
+            order_id=order_id,
+            language=language,
+            link_id=f"delivery-{self.delivery_id}-{kind}",
+        )
 
     def product_image(self, row: str, index: int) -> str:
         return self._build("i", tokens.make_token(tokens.IMAGE, self.delivery_id, f"{row}:{index}"))

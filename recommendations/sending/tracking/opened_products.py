@@ -8,7 +8,7 @@ from django.db import transaction
 
 from recommendations.messaging.models import TemplateVersion
 from recommendations.messaging.rendering import get_compiled, load_recipients
-from recommendations.messaging.rendering.choosing import choose_products
+from recommendations.messaging.rendering.choosing import ChosenRow, choose_products
 from recommendations.messaging.substitution.choices import cards_from_json, cards_to_json
 from recommendations.messaging.substitution.product_links import build_product_url
 from recommendations.sending.models import Delivery
@@ -39,21 +39,25 @@ def choose_opened_product(delivery_id: int, place: str, *, now: datetime) -> Ope
             return None
         opened = delivery.choices.get("opened", {}).get(row)
         if opened is None or datetime.fromisoformat(opened["at"]) < now - KEPT:
-            cards = choose_again(delivery, row, now=now)
+            cards, recommendation_id = choose_again(delivery, row, now=now)
             if cards:
-                opened = {"at": now.isoformat(), "products": cards_to_json(cards)}
+                opened = {
+                    "at": now.isoformat(),
+                    "products": cards_to_json(cards),
+                    "recommendation_id": recommendation_id,
+                }
                 delivery.choices["opened"] = {**delivery.choices.get("opened", {}), row: opened}
                 delivery.save(update_fields=["choices"])
     card = find_shown_card(delivery, row, index)
     return OpenedProduct(card, delivery.language) if card else None
 
 
-def choose_again(delivery: Delivery, row_key: str, *, now: datetime) -> list[ProductCard]:
+def choose_again(delivery: Delivery, row_key: str, *, now: datetime) -> ChosenRow:
     """Return the products of a row for the customer now; none for one who no longer exists."""
     try:
         compiled = get_compiled(delivery.template_version_id)
     except TemplateVersion.DoesNotExist:
-        return []
+        return ChosenRow([])
     row = next((row for row in compiled.product_rows if row.key == row_key), None)
     recipients = load_recipients(
         [delivery.customer_id],
@@ -62,7 +66,7 @@ def choose_again(delivery: Delivery, row_key: str, *, now: datetime) -> list[Pro
         as_of=now,
     )
     if row is None or delivery.customer_id not in recipients:
-        return []
+        return ChosenRow([])
     others = [
         card.product_id
         for key, products in delivery.choices.get("products", {}).items()

@@ -183,15 +183,16 @@ def compute_first_shares(context: RecommendationContext, candidates: Candidates)
     rows, scores = candidates.rows[:POOL_SIZE], candidates.scores[:POOL_SIZE]
     if not len(rows) or (context.rule_effects is not None and context.rule_effects.pins):
         return rows[:0], np.zeros(0)
+    can_be_first = np.ones(len(rows), np.bool_)
     if get_max_purchased_share(context, candidates) < 1:
         is_other = ~are_members(rows, context.purchased_rows)
         if is_other.any():  # purchased products are never first then
-            rows, scores = rows[is_other], scores[is_other]
+            can_be_first = is_other
     rotation = context.get_config(context.request.scenario).rotation
     if not rotation:
-        return rows[:1], np.ones(1)
-    log_weights = compute_log_weights(scores, rotation)
-    weights = np.exp(log_weights - log_weights.max())
+        return rows[can_be_first][:1], np.ones(1)
+    log_weights = compute_log_weights(scores, rotation)[can_be_first]  # of the places among all
+    rows, weights = rows[can_be_first], np.exp(log_weights - log_weights.max())
     return rows, weights / weights.sum()
 
 

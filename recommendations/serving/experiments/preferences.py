@@ -29,7 +29,7 @@ LEFT JOIN identity_identifier u ON u.kind = 'user_id' AND u.value = i.user_id AN
 LEFT JOIN identity_identifier a ON a.kind = 'anonymous_id' AND a.value = i.anonymous_id AND i.anonymous_id <> ''
 WHERE i.scenario = ANY(%(scenarios)s) AND i.served_at >= %(since)s AND i.served_at < %(until)s
 """)
-# A product of a list counts once, however often it was clicked. The sign of the difference is the preference of a person.
+# A product of a list counts once, however often it was clicked. A person counts once, by the share of both variants.
 PREFERENCES = sql.SQL("""
 WITH list AS MATERIALIZED (
     SELECT * FROM ({lists} AND i.teams IS NOT NULL AND %(arm)s = ANY(string_to_array(i.arm, ','))) AS own WHERE person IS NOT NULL
@@ -49,7 +49,9 @@ WITH list AS MATERIALIZED (
            count(*) FILTER (WHERE team = 1 AND is_ordered) AS variant_orders
     FROM clicked GROUP BY person
 )
-SELECT (SELECT count(DISTINCT person) FROM list), count(*),
+SELECT (SELECT count(DISTINCT person) FROM list), count(*), count(*) FILTER (WHERE control + variant > 0),
+       coalesce(sum((variant - control)::float8 / nullif(control + variant, 0)), 0),
+       coalesce(sum(((variant - control)::float8 / nullif(control + variant, 0)) ^ 2), 0),
        count(*) FILTER (WHERE control > variant), count(*) FILTER (WHERE variant > control),
        coalesce(sum(control), 0)::bigint, coalesce(sum(variant), 0)::bigint,
        coalesce(sum(control_orders), 0)::bigint, coalesce(sum(variant_orders), 0)::bigint
@@ -73,8 +75,20 @@ def count_preferences(experiment: Experiment, as_of: datetime) -> PreferenceCoun
         "now": as_of,
         "arm": make_interleaved_arm(experiment.key),
     }
-    people, clicked, control, variant, *clicks = run_statement(PREFERENCES, experiment.unit, values)
-    return PreferenceCounts(people, clicked, control, variant, (clicks[0], clicks[1]), (clicks[2], clicks[3]))
+    people, clicked, credited, total, squares, control, variant, *sums = run_statement(
+        PREFERENCES, experiment.unit, values
+    )
+    return PreferenceCounts(
+        people=people,
+        clicked=clicked,
+        credited=credited,
+        total=total,
+        squares=squares,
+        control=control,
+        variant=variant,
+        clicks=(sums[0], sums[1]),
+        orders=(sums[2], sums[3]),
+    )
 
 
 def count_clickers(scenarios: Sequence[str], unit: str, since: datetime, until: datetime) -> int:

@@ -165,6 +165,7 @@ PLACEMENT_SUBJECT = ExperimentSubject(
     promote=promote_placement,
     restore=restore_placement,
     permission="serving.change_placementsettings",
+    scope="recommendations:write",
     find_traffic=lambda placement, unit, since, until: find_traffic([placement], unit, since, until),
     list_scenarios=lambda placement: [placement],
     count_clicks=count_clicked_lists,
@@ -189,9 +190,15 @@ SEARCH_ORDER_SUBJECT = ExperimentSubject(
     promote=promote_search_order,
     restore=restore_search_order,
     permission="serving.change_searchorder",
+    scope="recommendations:write",
     find_traffic=lambda _subject, unit, since, until: find_traffic([SEARCH], unit, since, until),
     list_scenarios=lambda _subject: [SEARCH],
     count_clicks=count_clicked_lists,
+    preferences=PreferenceSource(
+        is_ranking=lambda _subject: True,
+        count=count_preferences,
+        count_clickers=lambda _subject, unit, since, until: count_clickers([SEARCH], unit, since, until),
+    ),
 )
 HOLDOUT_SUBJECT = ExperimentSubject(
     kind=HOLDOUT,

@@ -1,4 +1,4 @@
-"""Retention of impressions and run records: old months are dropped, other old rows deleted."""
+"""Retention of impressions, exposures and run records: old months are dropped, other old rows deleted or made anonymous."""
 
 from datetime import UTC, date, datetime
 from typing import Any
@@ -20,6 +20,18 @@ IMPRESSION_PARTITIONS = MonthlyPartitions("serving_impression", "served_at")
 DELETE_CHUNK = """
 DELETE FROM {partition} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {partition} WHERE served_at < %s LIMIT %s))
 """
+# The result of an experiment can always be computed again: it needs the customer, or for a visitor who is nobody's customer, that there was
+# one. Identifiers of customers are followed a last time.
+FORGET_UNITS = """
+UPDATE experiments_experimentexposure e
+SET unit_key = 'ended:' || e.id, customer_id = coalesce(
+    (SELECT i.customer_id FROM identity_identifier i
+     WHERE i.kind = split_part(e.unit_key, ':', 1) AND i.value = substr(e.unit_key, strpos(e.unit_key, ':') + 1)), e.customer_id)
+WHERE e.id = ANY(ARRAY(
+    SELECT old.id FROM experiments_experiment x JOIN experiments_experimentexposure old ON old.experiment_id = x.id
+    WHERE x.status IN ('stopped', 'promoted') AND x.stopped_at < %s AND old.unit_key ~ '^(user_id|anonymous_id):' LIMIT %s
+))
+"""
 
 
 def purge_impressions(*, before: datetime) -> tuple[list[str], int]:
@@ -39,6 +51,20 @@ def purge_impressions(*, before: datetime) -> tuple[list[str], int]:
                 sql.SQL(DELETE_CHUNK).format(partition=partition).as_string(None), [before, CHUNK]
             )
     return dropped, deleted
+
+
+def forget_experiment_units(*, before: datetime) -> int:
+    """Remove the identifiers from the exposures of experiments that ended before the limit; return the number of exposures.
+
+    Exposures of running experiments stay as they are, and none is ever deleted.
+    """
+    forgotten = 0
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(FORGET_UNITS, [before, CHUNK])
+            forgotten += cursor.rowcount
+            if cursor.rowcount < CHUNK:
+                return forgotten
 
 
 def purge_product_performance(*, before: date) -> int:

@@ -13,6 +13,7 @@ from recommendations.serving.state.product_index import ProductIndex
 
 POOL_SIZE = 200  # only the best candidates are reordered, so that every page is cut from the same order
 TEMPERATURE = 0.5
+SOFTNESS = 4.0  # places by which the first products swap as easily as those below them
 SAME_CATEGORY, SAME_BRAND = 0.5, 0.3
 
 type Values = npt.NDArray[np.float32]
@@ -41,19 +42,26 @@ def make_seed(*parts: object) -> int:
 
 
 def compute_log_weights(scores: Values, rotation: float) -> Floats:
-    """Return ln of the weights with which `rotate` draws, shape (n,): 1/τ · ln score."""
-    return np.log(np.maximum(scores, np.float32(1e-12))).astype(np.float64) / (TEMPERATURE * rotation)
+    """Return ln of the weights with which `rotate` draws, shape (n,): −1/τ · ln(place + SOFTNESS), with τ = TEMPERATURE · rotation.
 
-
-def rotate(scores: Values, *, rotation: float, seed: int) -> npt.NDArray[np.intp]:
-    """Return a random order, shape (n,): by ln score + τ · Gumbel noise, largest first.
-
-    This draws them one after another with probabilities in proportion to score^(1/τ) (Plackett–Luce by the Gumbel trick,
-    Yellott 1977), with τ = TEMPERATURE · rotation: products of nearly the same score swap, a much better one stays first.
+    place: 1 for the largest score; equal scores share the mean of their places. Only the order of the scores counts: sums of
+    probabilities, counts and logarithms, which cold start has, are rotated alike. With 200 products, the first one stays first with
+    a probability of .97, .83, .45 and .19 for rotation .1, .2, .5 and 1.
     """
-    noise = np.random.default_rng(seed).gumbel(size=len(scores))
-    keys = np.log(np.maximum(scores, np.float32(1e-12))) + TEMPERATURE * rotation * noise
-    return np.argsort(-keys, kind="stable")
+    _values, group, counts = np.unique(-scores, return_inverse=True, return_counts=True)
+    places = (np.cumsum(counts) - (counts - 1) / 2)[group]
+    log_weights: Floats = -np.log(places + SOFTNESS) / (TEMPERATURE * rotation)
+    return log_weights
+
+
+def rotate(log_weights: Floats, *, seed: int) -> npt.NDArray[np.intp]:
+    """Return a random order, shape (n,): by ln weight + Gumbel noise, largest first.
+
+    This draws them one after another with probabilities in proportion to their weights (Plackett–Luce by the Gumbel trick, Yellott
+    1977): products near each other in the list swap, a much better one stays first.
+    """
+    noise = np.random.default_rng(seed).gumbel(size=len(log_weights))
+    return np.argsort(-(log_weights + noise), kind="stable")
 
 
 def diversify(

@@ -41,17 +41,16 @@ def rerank(context: RecommendationContext, candidates: Candidates) -> Candidates
 
 
 def _rotate(context: RecommendationContext, candidates: Candidates) -> None:
-    """Swap candidates of nearly the same score, differently for each visitor and period."""
+    """Swap candidates that are near each other, differently for each visitor and period."""
     scenario = context.request.scenario
     config = context.get_config(scenario)
     if config.rotation:
         period = context.minute // (60 * config.rotation_hours)
         seed = make_seed(*context.visitor.names, scenario, period)
-        scores = candidates.scores[:POOL_SIZE]
-        order = rotate(scores, rotation=config.rotation, seed=seed)
-        log_weights = compute_log_weights(scores, config.rotation)[order]
+        log_weights = compute_log_weights(candidates.scores[:POOL_SIZE], config.rotation)
+        order = rotate(log_weights, seed=seed)
         candidates.reorder(order, POOL_SIZE)
-        candidates.random_order = RandomOrder(candidates.rows[:POOL_SIZE], log_weights)
+        candidates.random_order = RandomOrder(candidates.rows[:POOL_SIZE], log_weights[order])
 
 
 def _diversify(context: RecommendationContext, candidates: Candidates) -> None:

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from config.foundation.array_types import Flags, Rows
 from recommendations.engine.text_search import Matches, ScoredQuery
-from recommendations.experiments.assignment import VariantAssignment
+from recommendations.experiments.assignment import RunningExperiment, VariantAssignment
 from recommendations.serving.expressions.attributes import CATALOG_PREFIX
 from recommendations.serving.expressions.expression import bind_boosts, bind_expression
 from recommendations.serving.search.cursor import read_cursor, write_cursor
@@ -21,10 +21,12 @@ from recommendations.serving.search.facets import (
     count_brands,
     count_categories,
 )
+from recommendations.serving.search.order.interleaving import InterleavedHits, SecondOrder, interleave_hits
+from recommendations.serving.search.order.weights import OrderWeights
 from recommendations.serving.search.personalization import Scores
 from recommendations.serving.search.queries.price_words import parse_price_words
 from recommendations.serving.search.ranking import MATCHES_WORDS, POPULAR, HitRanker, SearchCandidates, SearchHit
-from recommendations.serving.search.request import SearchRequest
+from recommendations.serving.search.request import SearchRequest, SearchSort
 from recommendations.serving.search.search_rules import SearchRules
 from recommendations.serving.search.snapshot import SearchSnapshot
 from recommendations.serving.search.suggestions import SearchSuggestion, build_suggestions
@@ -53,6 +55,8 @@ class SearchPage:
     understood: SearchRequest | None = None  # with the prices of the query as filters
     took_ms: float = 0.0
     assignments: tuple[VariantAssignment, ...] = ()  # the variants of the experiments that decided about it
+    interleaved: RunningExperiment | None = None  # whose two orders the page merges
+    teams: tuple[int, ...] = ()  # the order that contributed each hit
 
 
 def search(
@@ -64,6 +68,7 @@ def search(
     rules: SearchRules | None = None,
     now: datetime | None = None,
     started: float | None = None,
+    second: SecondOrder | None = None,
 ) -> SearchPage:
     """Return one page of products for the request.
 
@@ -71,7 +76,8 @@ def search(
     p and q are 1 unless learned (`order.learning`), the personal factor is 1 for an unknown visitor or if `personalised` is off. It orders
     products that match equally well.
     If nothing matches, popular products are shown and `fallback` says so, unless the request is strict. now: the current time, for
-    filters and boosts that depend on it. started: the moment of `time.perf_counter` from which the page's time counts.
+    filters and boosts that depend on it. started: the moment of `time.perf_counter` from which the page's time counts. second: another
+    order whose products are merged into those of the snapshot's.
 
     Raises:
         InvalidSearchError: the cursor does not belong to this search.
@@ -92,9 +98,8 @@ def search(
     boosts = snapshot.catalog.get_boosts(bind_boosts(request.boost, now)) if request.boost else None
     personal = personal_scores if request.personalised else None
     ranker = HitRanker(snapshot, understood, personal, popularity, rules, boosts)
-    hits, has_more = ranker.rank_page(
-        candidates, allowed, offset=offset, match_type=get_match_type(understood, fallback), matches=matches
-    )
+    ranked = rank_hits(ranker, second, candidates, allowed, offset, get_match_type(understood, fallback), matches)
+    hits = ranked.hits
     facets = Facets()
     if request.facets and fallback is None:
         # without filters all candidates are the matches already: a second look-up would find the same
@@ -116,10 +121,48 @@ def search(
         build_suggestions(
             snapshot=snapshot, query=understood.q, matches=matches, total=total, popular=hits if fallback else ()
         ),
-        write_cursor(request, offset + request.n) if has_more and fallback is None else None,
+        write_cursor(request, offset + request.n) if ranked.has_more and fallback is None else None,
         matches,
         understood,
         round((time.perf_counter() - started) * 1000, 2),
+        teams=ranked.teams,
+    )
+
+
+def rank_hits(
+    ranker: HitRanker,
+    second: SecondOrder | None,
+    candidates: SearchCandidates,
+    allowed: Flags,
+    offset: int,
+    match_type: str,
+    matches: Matches | None,
+) -> InterleavedHits:
+    """Return a page; with a second order, its products are merged into those of the snapshot's."""
+    snapshot, request = ranker.snapshot, ranker.request
+    if second is None or match_type == POPULAR or request.sort != SearchSort.RELEVANCE:
+        hits, has_more = ranker.rank_page(candidates, allowed, offset=offset, match_type=match_type, matches=matches)
+        return InterleavedHits(hits, (), has_more)
+
+    def rank(weights: OrderWeights, n: int) -> tuple[list[SearchHit], bool]:
+        whole = HitRanker(
+            replace(snapshot, order=weights),
+            replace(request, n=n),
+            ranker.personal_scores,
+            ranker.popularity,
+            ranker.rules,
+            ranker.boosts,
+        )
+        return whole.rank_page(candidates, allowed, offset=0, match_type=match_type, matches=matches)
+
+    groups = snapshot.get_groups(request)
+    return interleave_hits(
+        rank,
+        (snapshot.order, second.weights),
+        offset=offset,
+        n=request.n,
+        seed=second.seed,
+        groups=None if groups is None else groups.codes,
     )
 
 

@@ -6,11 +6,14 @@ from dataclasses import replace
 from datetime import datetime
 
 from customers.events.recent.interactions import RecentActivity, read_recent_activity
-from recommendations.experiments.assignment import VariantAssignment
+from recommendations.experiments.assignment import RunningExperiment, VariantAssignment
 from recommendations.serving.experiments.assigning import choose_variants
 from recommendations.serving.experiments.names import SEARCH_ORDER
 from recommendations.serving.expressions.attributes import CATALOG_PREFIX, is_public
 from recommendations.serving.expressions.parsing import describe_internal_attributes, find_internal_attributes
+from recommendations.serving.pipeline.ordering import make_seed
+from recommendations.serving.search.cursor import compute_search_digest
+from recommendations.serving.search.order.interleaving import SecondOrder
 from recommendations.serving.search.order.weights import vary_order
 from recommendations.serving.search.personalization import get_personal_scores, get_popularity_scores
 from recommendations.serving.search.request import InvalidSearchError, SearchRequest, SearchSort
@@ -68,9 +71,10 @@ def run_search(
     snapshot = source.get_snapshot(now=now)
     started = time.perf_counter()
     assignments: tuple[VariantAssignment, ...] = ()
+    interleaved: RunningExperiment | None = None
     if is_assigned and snapshot.state.variants.running and request.identifiers:
         activity = read_recent_activity(identifiers=request.identifiers) if activity is None else activity
-        snapshot, request, assignments = apply_variants(snapshot, request, activity)
+        snapshot, request, assignments, interleaved = apply_variants(snapshot, request, activity)
     scored_request = request if request.sort == SearchSort.RELEVANCE else replace(request, personalised=False)
     with get_personal_scores(request=scored_request, state=snapshot.state, now=now, activity=activity) as scores:
         page = search(
@@ -81,14 +85,24 @@ def run_search(
             rules=rules(request, snapshot.state, now),
             now=now,
             started=started,
+            second=None if interleaved is None else make_second_order(interleaved, snapshot, request),
         )
-    return replace(page, assignments=assignments) if assignments else page
+    if not assignments and not page.teams:
+        return page
+    return replace(page, assignments=assignments, interleaved=interleaved if page.teams else None)
+
+
+def make_second_order(experiment: RunningExperiment, snapshot: SearchSnapshot, request: SearchRequest) -> SecondOrder:
+    """Return the order of the variant; its coins are the same for all pages of the visitor's search."""
+    variant = next(variant for variant in experiment.variants if not variant.is_control)
+    seed = make_seed(experiment.salt, *request.identifier_names, compute_search_digest(request))
+    return SecondOrder(vary_order(snapshot.order, variant.config), seed)
 
 
 def apply_variants(
     snapshot: SearchSnapshot, request: SearchRequest, activity: RecentActivity
-) -> tuple[SearchSnapshot, SearchRequest, tuple[VariantAssignment, ...]]:
-    """Return snapshot and request as the visitor's variants change them."""
+) -> tuple[SearchSnapshot, SearchRequest, tuple[VariantAssignment, ...], RunningExperiment | None]:
+    """Return snapshot and request as the visitor's variants change them, the variants, and the experiment to interleave."""
     chosen = choose_variants(
         snapshot.state,
         scenario=SCENARIO,
@@ -97,8 +111,8 @@ def apply_variants(
         activity=activity,
     )
     if chosen.is_held_out:
-        return snapshot, replace(request, personalised=False), chosen.assignments
+        return snapshot, replace(request, personalised=False), chosen.assignments, None
     for assigned in chosen.assignments:
         if assigned.experiment.kind == SEARCH_ORDER and assigned.variant.config:
             snapshot = replace(snapshot, order=vary_order(snapshot.order, assigned.variant.config))
-    return snapshot, request, chosen.assignments
+    return snapshot, request, chosen.assignments, chosen.interleaved

@@ -54,6 +54,10 @@ ALLOWED_CODES: dict[str, frozenset[str]] = {
     "POST /api/v1/recommendations/batch/": EXPRESSION | DIGITS | {"unique"},
     "POST /api/v1/customers/merge/": frozenset({"not_found", "same_customer"}),
     "POST /api/v1/customers/{user_id}/consents/": frozenset({"in_future"}),
+    # the days must be in order and between 1901 and 2199, the customer must exist
+    "GET /api/v1/feedback/summary/": frozenset({"invalid"}),
+    "GET /api/v1/feedback/worst-products/": frozenset({"invalid"}),
+    "POST /api/v1/survey-links/": frozenset({"does_not_exist"}),
 }
 # the values of a product are converted, as those of a feed are: 5 is a title, "in stock" an availability
 CONVERTING_OPERATIONS = ("PATCH /api/v1/products/{product_id}/",)

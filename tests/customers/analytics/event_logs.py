@@ -49,6 +49,7 @@ def make_tables(
     products: Sequence[Mapping[str, Any]] = (),
     labels: Mapping[int, str] | None = None,
     members: Sequence[int] = (),
+    costs: Mapping[str, float] | None = None,
     as_of: datetime = datetime(2026, 4, 10, tzinfo=UTC),
     zone: ZoneInfo = BERLIN,
 ) -> AnalyticsTables:
@@ -88,6 +89,14 @@ def make_tables(
         as_of=as_of,
         zone=zone,
         read_labels=lambda name: ibis.memtable(named),
+        read_costs=lambda: ibis.memtable(
+            pa.table(
+                {
+                    "product_id": pa.array(list(costs or {}), pa.string()),
+                    "cost": pa.array(list((costs or {}).values()), pa.float64()),
+                }
+            )
+        ),
         read_members=lambda key: ibis.memtable(pa.table({"customer_id": pa.array(members, pa.int64())})),
     )
 

@@ -1,5 +1,6 @@
 """Results are stored by data version, recomputed in the background, and can be cancelled; people of a figure are listed."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -7,8 +8,10 @@ from typing import Any
 import pytest
 
 from customers.analytics.expressions.matching import EventMatch
+from customers.analytics.expressions.tables import AnalyticsTables
 from customers.analytics.models import AnalyticsResult, ResultStatus
 from customers.analytics.people import find_people
+from customers.analytics.questions.registry import QUESTIONS, get_question
 from customers.analytics.results import cancel_result, compute_result, get_result
 from customers.analytics.sources import open_analytics_tables
 from customers.analytics.vocabulary import get_recent_days, list_events, list_properties, list_values
@@ -101,6 +104,19 @@ def test_a_cancelled_computation_is_not_repeated_unless_it_is_forced() -> None:
     state = read_state(now=NOW + 2 * HOUR)
     assert (state.is_cancelled, state.pending_id) == (True, None)
     assert read_state(now=NOW + 2 * HOUR, is_forced=True).pending_id is not None
+
+
+def test_a_running_computation_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = read_state()
+    question = get_question("funnel")
+
+    def run_forever(tables: AnalyticsTables, parameters: Any) -> None:
+        cancel_result(result_id=state.pending_id, now=NOW + HOUR)
+        tables.backend.raw_sql("SELECT count(*) FROM range(1000000000000) AS a(x) WHERE x % 7 = sqrt(x)")
+
+    monkeypatch.setitem(QUESTIONS, "funnel", replace(question, run=run_forever))
+    compute_pending(state)
+    assert read_state().is_cancelled
 
 
 def test_an_error_is_stored_and_shown() -> None:

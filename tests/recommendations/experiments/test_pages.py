@@ -7,7 +7,10 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from rest_framework.test import APIClient
 
+from config.access.authentication import KeyCaller
+from config.access.grants import Grant
 from recommendations.experiments.backoffice.preference_texts import describe_preference
 from recommendations.experiments.editing import start_experiment
 from recommendations.experiments.methods.bandit import update_allocations
@@ -169,9 +172,39 @@ def test_who_may_not_change_a_placement_cannot_change_it_by_a_promotion(client: 
     client.force_login(marketer)
     assert "Promote" not in client.get(reverse("experiments:experiment", args=[experiment.key])).text
     assert client.post(reverse("experiments:promote", args=[experiment.key]), {"variant": "b"}).status_code == 403
+    api = f"/api/v1/experiments/{experiment.key}/promote/"
+    answer = client.post(api, {"variant": "b"}, content_type="application/json")
+    assert (answer.status_code, "serving.change_placementsettings" in answer.json()["detail"]) == (403, True)
     marketer.user_permissions.add(Permission.objects.get(codename="change_placementsettings"))
     response = client.post(reverse("experiments:promote", args=[experiment.key]), {"variant": "b"}, follow=True)
     assert "now apply to everyone" in response.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "scopes", "statuses"),
+    [
+        ("placement", (), (409, 403, 403)),
+        ("placement", ("recommendations:write",), (409, 200, 200)),
+        ("offer", ("recommendations:write",), (403, 403, 403)),
+        ("offer", ("campaigns:write",), (409, 409, 409)),  # the offer does not exist
+        ("holdout", (), (409, 409, 409)),
+    ],
+)
+def test_a_key_needs_the_scope_of_what_the_experiment_varies(
+    kind: str, scopes: tuple[str, ...], statuses: tuple[int, ...]
+) -> None:
+    experiment = make_experiment(kind=kind, subject="for-you" if kind == "placement" else "")
+    client = APIClient()
+    grant = Grant(caller="key:1", name="key", scopes=frozenset(["experiments:write", *scopes]))
+    client.force_authenticate(user=KeyCaller(grant), token=grant)  # type: ignore[arg-type]
+    answers = [
+        client.post(f"/api/v1/experiments/{experiment.key}/{action}/", body, format="json")
+        for action, body in (("start", None), ("promote", {"variant": "b"}), ("undo-promotion", None))
+    ]
+    assert tuple(answer.status_code for answer in answers) == statuses
+    if statuses[1] == 403:
+        expected = "campaigns:write" if kind == "offer" else "recommendations:write"
+        assert expected in answers[1].json()["detail"]
 
 
 def test_interleaving_takes_two_lists_and_clicks_and_nothing_else(admin_client: Client) -> None:
@@ -188,7 +221,10 @@ def test_interleaving_takes_two_lists_and_clicks_and_nothing_else(admin_client: 
     )
     values = read_form(draft)
     assert "a-percent" not in values
-    assert "To show a preference of 60% to 40% in 4 of 5 cases, 283 people with a preference are needed." in draft.text
+    assert (
+        "To show a preference of 60% to 40% in 4 of 5 cases, 283 people with a click that counts are needed."
+        in draft.text
+    )
     path = draft.request["PATH_INFO"]
     without_rules = {name: value for name, value in values.items() if name != "b-rules"}
     assert "Leave the rules on" in admin_client.post(path, without_rules, follow=True).text
@@ -203,13 +239,15 @@ def test_interleaving_takes_two_lists_and_clicks_and_nothing_else(admin_client: 
     ("control", "variant", "verdict", "sentence"),
     [
         (3, 9, "too_few", "still needed to show a preference of 60% to 40%: about 271"),
-        (60, 120, "better", "People prefer “Variant 1”: 67% of the 180 people"),
-        (120, 60, "worse", "People prefer the control: only 33%"),
-        (150, 150, "unclear", "No clear preference: 50%"),
+        (60, 120, "better", "People prefer “Variant 1”: on average, 67% of a person’s clicks were on its products"),
+        (120, 60, "worse", "People prefer the control: on average, only 33%"),
+        (150, 150, "unclear", "No clear preference: on average, 50%"),
     ],
 )
 def test_the_verdict_of_an_interleaving_counts_people(control: int, variant: int, verdict: str, sentence: str) -> None:
-    preference = judge_counts(PreferenceCounts(900, 400, control, variant, (0, 0), (0, 0)), fraction=1.0)
+    people = control + variant
+    counts = PreferenceCounts(900, 400, people, variant - control, people, control, variant, (0, 0), (0, 0))
+    preference = judge_counts(counts, fraction=1.0)
     variants = tuple(make_result(variant, preference) for variant in make_experiment().variants.all())
     results = ExperimentResults(timezone.now(), choose_verdict(preference), "b", 1.0, 1.0, False, variants, preference)
     assert results.verdict == verdict

@@ -1,16 +1,20 @@
 """The holdout group of a flow: who is held out gets nothing, stays held out, and the results compare both groups."""
 
+import csv
 from datetime import timedelta
 from decimal import Decimal
+from io import StringIO
 
 import pytest
+from auditlog.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
 from customers.identity.merging.merge import merge_customers
-from customers.identity.models import Customer
+from customers.identity.models import Customer, Identifier
 from recommendations.flows.execution.holdout import name_holdout_salt
+from recommendations.flows.execution.holdout_export import query_held_out
 from recommendations.flows.models import Flow, FlowEntry
 from recommendations.flows.publishing import publish_flow, save_draft
 from recommendations.flows.results import compute_flow_results
@@ -117,6 +121,7 @@ def test_after_a_merge_the_earlier_decision_counts() -> None:
     comparison = compute_flow_results(flow, as_of=NOON + DAY).comparison
     assert comparison.control.customers == len(held_out)
     assert comparison.treated.customers == 12 - len(held_out) - 1
+    assert set(query_held_out(flow).values_list("pk", flat=True)) == (held_out - {first.pk}) | {second.pk}
     signal(second.pk, at=NOON + DAY)
     run(NOON + DAY)
     assert FlowEntry.objects.filter(customer_id=second.pk).order_by("-pk")[0].status == "held_out"
@@ -154,3 +159,16 @@ def test_the_page_shows_the_groups_in_both_languages(client: Client) -> None:
     url = reverse("flows:results", args=[flow.pk])
     assert "Effect of the messages" in client.get(url).content.decode()
     assert "消息的效果" in client.get(url, headers={"accept-language": "zh-hans"}).content.decode()
+    download = reverse("flows:holdout", args=[flow.pk])
+    assert client.get(download).status_code == 403
+    assert download not in client.get(url).content.decode()
+    User.objects.get().user_permissions.add(Permission.objects.get(codename="export_customers"))
+    assert download in client.get(url).content.decode()
+    held_out = min(list_held_out(customers))
+    Identifier.objects.create(customer_id=held_out, kind=Identifier.Kind.USER_ID, value="ann@shop.example")
+    lines = list(csv.reader(StringIO(b"".join(client.get(download)).decode("utf-8-sig"))))  # type: ignore[call-overload]
+    assert lines[0][:3] == ["user_id", "held_out_at", "stage"]
+    assert len(lines) - 1 == len(list_held_out(customers))
+    assert lines[1][0] not in ("", "ann@shop.example")
+    assert lines[1][2] == "active"
+    assert LogEntry.objects.filter(object_pk=str(flow.pk), additional_data__details__group="holdout").exists()

@@ -88,10 +88,28 @@ def test_old_exposures_are_deleted_and_offers_end_in_time() -> None:
     offer = make_offer(ends_at=NOON)
     later = make_offer(ends_at=NOON + timedelta(seconds=1))
     draft = make_offer(ends_at=NOON, status=Offer.Status.DRAFT)
-    for days in (399, 401):
-        make_exposure(offer, make_customer(), decided_at=NOON - timedelta(days=days))
     assert end_offers(now=NOON) == 1
     statuses = [Offer.objects.get(pk=made.pk).status for made in (offer, later, draft)]
     assert statuses == ["ended", "running", "draft"]
-    assert purge_exposures(before=NOON - timedelta(days=400)) == 1
-    assert OfferExposure.objects.get().decided_at == NOON - timedelta(days=399)
+
+
+def test_first_exposures_of_customers_are_kept_and_those_of_visitors_until_the_offer_ends() -> None:
+    ended, running = make_offer(status=Offer.Status.ENDED, ends_at=NOON - timedelta(days=405)), make_offer()
+    for offer in (ended, running):
+        customer = make_customer()
+        for days in (420, 410, 399):
+            at = NOON - timedelta(days=days)
+            make_exposure(offer, customer, decided_at=at)
+            make_exposure(offer, None, anonymous_id="device", decided_at=at)
+    make_exposure(running, None, decided_at=NOON - timedelta(days=401))  # of an erased customer
+    assert purge_exposures(before=NOON - timedelta(days=400)) == 6
+    kept = OfferExposure.objects.order_by("offer_id", "anonymous_id", "decided_at")
+    assert [(row.offer, row.anonymous_id, (NOON - row.decided_at).days) for row in kept] == [
+        (ended, "", 420),
+        (ended, "", 399),
+        (ended, "device", 399),
+        (running, "", 420),
+        (running, "", 399),
+        (running, "device", 420),
+        (running, "device", 399),
+    ]

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 from django.contrib.auth.models import User
-from django.db import DataError
+from django.db import DataError, connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from customers.identity.models import Customer
@@ -115,7 +116,8 @@ def test_a_running_offer_is_an_action_for_those_who_are_not_held_out() -> None:
         (held_out.pk, False),
     ]
     assert members.propensity.tolist() == [0.5, 0.5]  # the share of those who were held out
-    assert list_allowed(action) == [shown.pk, free.pk]
+    with CaptureQueriesContext(connection):  # also with the cursor of debugging
+        assert list_allowed(action) == [shown.pk, free.pk]
     Offer.objects.update(ends_at=NOON - timedelta(days=1))
     (ended,) = list_past_offers(NOON)
     assert list_allowed_ids(ended, NOON) is None

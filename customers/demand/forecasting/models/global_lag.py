@@ -12,6 +12,7 @@ from customers.demand.forecasting.series import Forecast, SeriesPanel
 
 LOSSES = ("absolute_error", "poisson")  # for the median and the mean
 MAX_ROWS = 120_000
+MAX_TRAINING_SERIES = 1_000
 MAX_ORIGINS = 40
 MAX_WEIGHT = 5.0
 MAX_RATIO = 20.0  # of a demand to the level of its series, in training
@@ -28,7 +29,11 @@ class GlobalLag:
 
     def forecast(self, panel: SeriesPanel, horizon: int) -> Forecast:
         builder = FeatureBuilder(panel, horizon)
-        matrix, target, weight = collect_rows(builder)
+        training = builder
+        if panel.n_series > MAX_TRAINING_SERIES:
+            draws = np.random.default_rng(SEED)
+            training = builder.select(np.sort(draws.choice(panel.n_series, MAX_TRAINING_SERIES, replace=False)))
+        matrix, target, weight = collect_rows(training)
         now = builder.build(panel.n_periods)
         rows = now.matrix.reshape(-1, now.matrix.shape[2])
         shape = (panel.n_series, horizon)

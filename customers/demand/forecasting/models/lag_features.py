@@ -3,6 +3,7 @@
 Everything is computed from the periods up to the origin, apart from the calendar and planned promotions.
 """
 
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,6 +51,14 @@ class FeatureBuilder:
         self.last_sale = np.maximum.accumulate(
             np.where(panel.quantity > 0, np.arange(panel.n_periods)[None, :], -1), axis=1
         )
+
+    def select(self, rows: Ints) -> "FeatureBuilder":
+        """Return a builder of some series, which still knows the totals of all."""
+        part = copy(self)
+        part.panel = self.panel.select(rows)
+        for name in ("sums", "sold_sums", "square_sums", "change_sums", "change_counts", "last_sale", "group_code"):
+            setattr(part, name, getattr(self, name)[rows])
+        return part
 
     def build(self, origin: int) -> LagFeatures:
         """Return the features as of the end of period ``origin − 1`` for the next periods."""

@@ -74,7 +74,9 @@ def show_campaign(request: HttpRequest, *, campaign_id: int | str) -> HttpRespon
     if results is not None and results.runs:
         context |= {
             "figures": build_figures(campaign, results),
-            **build_comparison_context(results.comparison, currency),
+            **build_comparison_context(
+                results.comparison, currency, recommended=results.recommended, days=campaign.attribution_days
+            ),
             "conversion_text": describe_conversion(results.comparison, campaign.get_goal_display()),
             "path": build_path(campaign, results),
             "skips": build_skips(campaign, results),

@@ -58,12 +58,13 @@ def _record_page(page: SearchPage, response: SearchResponseJSON, *, has_opted_ou
             anonymous_id=request.anonymous_id if is_identifiable else "",
             model_version=response.model_version,
             strategy=SCENARIO,
-            arm=name_arms(page.assignments),
+            arm=name_arms(page.assignments, page.interleaved),
             fallback=page.fallback,
             served_at=now,
             first_rank=page.hits[0].rank if page.hits else 1,
             product_ids=[ids[hit.row] for hit in page.hits],
             order_features=list_order_features(page),
             variants=list_served_variants(page.assignments),
+            teams=list(page.teams) or None,
         )
     )

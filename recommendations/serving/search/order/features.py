@@ -9,9 +9,15 @@ PINNED = -1.0
 
 
 def list_order_features(page: SearchPage) -> list[float] | None:
-    """Return the exponents and VALUES_PER_PRODUCT numbers of each product; None if words and weights did not order the page."""
+    """Return the exponents and VALUES_PER_PRODUCT numbers of each product; None if words and one pair of weights did not order the page."""
     request = page.request
-    if not request.q or page.fallback is not None or request.sort != SearchSort.RELEVANCE or len(page.hits) < 2:
+    if (
+        page.teams
+        or not request.q
+        or page.fallback is not None
+        or request.sort != SearchSort.RELEVANCE
+        or len(page.hits) < 2
+    ):
         return None
     order = page.snapshot.order
     features = [order.popularity, order.personal]

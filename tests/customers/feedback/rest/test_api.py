@@ -65,6 +65,9 @@ def test_review_has_author_and_content(boss: Client) -> None:
         "written_at": "2026-11-01T12:00:00Z",
         "sentiment": None,
         "contradicts": False,
+        "is_published": True,
+        "reply": "",
+        "replied_at": None,
     }
 
 

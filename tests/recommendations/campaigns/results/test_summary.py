@@ -16,7 +16,8 @@ from recommendations.campaigns.results.summary import compute_results
 from recommendations.measurement.assignment_records import Kind
 from recommendations.measurement.models import Assignment
 from recommendations.measurement.presentation.sentences import describe_comparison
-from recommendations.sending.models import Delivery
+from recommendations.measurement.presentation.tables import build_recommended
+from recommendations.sending.models import Delivery, DeliveryEvent
 from tests.makers import NOON, make_order, make_product
 from tests.recommendations.campaigns.makers import make_campaign, make_reachable, update_deliveries
 
@@ -62,6 +63,43 @@ def test_orders_in_the_window_count_for_the_group_that_chance_decided() -> None:
     assert (results.deliveries.sent, results.deliveries.opened, results.deliveries.clicked) == (n_recipients, 1, 1)
     assert comparison.verdict == "too_few"
     assert describe_comparison(comparison, "EUR").startswith("Too few customers to tell")
+
+
+def test_what_was_bought_of_recommended_products_is_attributed_beside_the_effect() -> None:
+    campaign = launch_with_orders()
+    shown, opened, other = make_product(price=Decimal(7)), make_product(price=Decimal(5)), make_product()
+    choices = {
+        "products": {
+            "row-1": [{"product_id": shown.product_id}, {"product_id": other.product_id}],
+            "event": [{"product_id": opened.product_id}],
+        },
+        "recommendations": {"row-1": "r1"},
+    }
+    Delivery.objects.filter(status="sent").update(choices=choices)
+    first, second, third = Delivery.objects.filter(status="sent").order_by("customer_id")[:3]
+    second.choices = {
+        **choices,
+        "opened": {"row-1": {"recommendation_id": "r2", "products": [{"product_id": opened.product_id}]}},
+    }
+    second.save()
+    for delivery, product, days in (
+        (first, shown, 1),
+        (first, opened, 1),  # the product of the event, which nobody recommended
+        (first, shown, 8),  # after the window
+        (second, opened, 2),
+        (second, shown, 3),
+        (third, shown, -1),  # before the message
+    ):
+        make_order(get_customer(delivery.customer_id), placed_at=NOON + timedelta(days=days), products=[product])
+    for number, url in enumerate(("utm_content=row-1%3Ap1", "utm_content=button", "utm_content=event%3Ap1")):
+        DeliveryEvent.objects.create(
+            key=str(number), delivery_id=third.pk, kind="click", at=NOON, url=f"https://shop.example/?{url}"
+        )
+    recommended = compute_results(campaign, as_of=NOON + timedelta(days=30)).recommended
+    assert recommended.customers == Delivery.objects.filter(status="sent").count()
+    assert (recommended.clicked, recommended.orders, recommended.revenue) == (1, 3, 19)
+    context = build_recommended(recommended, "EUR")
+    assert context[-1]["value"] == "€19"
 
 
 def test_before_the_end_of_the_window_the_result_may_be_looked_at_and_is_wider() -> None:

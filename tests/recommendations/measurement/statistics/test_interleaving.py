@@ -4,12 +4,15 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
+from config.foundation.statistics import limit_share
 from recommendations.measurement.statistics.interleaving import (
+    compute_click_share,
     compute_preference,
     count_needed_people,
     find_smallest_share,
     interleave_rankings,
 )
+from recommendations.measurement.statistics.sequential import compute_critical_value
 
 
 def test_a_list_has_the_best_of_both_rankings_without_repetition() -> None:
@@ -72,20 +75,31 @@ def test_random_clicks_prefer_no_team() -> None:
     assert low <= of_variant <= high
 
 
-def test_an_interval_that_may_be_looked_at_daily_is_wider_and_agrees_with_its_p_value() -> None:
-    once, daily = compute_preference(40, 70, 5), compute_preference(40, 70, 5, fraction=0.5)
-    assert daily.share.low < once.share.low
-    assert daily.p_value > once.p_value
-    for second in range(45, 80):
-        preference = compute_preference(40, second, 0, fraction=0.5)
-        assert (preference.p_value < 0.05) == (not preference.share.low <= 0.5 <= preference.share.high)
-    assert compute_preference(0, 0, 3, fraction=0.1).p_value == 1.0
+def test_people_who_click_once_count_as_in_a_score_test() -> None:
+    """With d = ±1, the interval is Wilson's of second ÷ people with the always-valid critical value."""
+    found = compute_click_share(110, 70 - 40, 110, fraction=0.5)
+    z = compute_critical_value(0.5)
+    low = float(limit_share(70 / 110, 110.0, -z))
+    assert (found.share.value, found.share.low) == pytest.approx((70 / 110, low))
+    assert found.share.low < compute_preference(40, 70, 0).share.low, "daily looks need a wider interval"
+    for second in range(60, 80):
+        found = compute_click_share(110, 2 * second - 110, 110, fraction=0.5)
+        assert (found.p_value < 0.05) == (found.share.low > 0.5)
+    assert compute_click_share(3, 0, 0, fraction=0.1).share.high == 1
+
+
+def test_people_who_click_several_products_say_more() -> None:
+    once, several = compute_click_share(100, 20, 100, fraction=1.0), compute_click_share(100, 20, 25, fraction=1.0)
+    assert once.share.low < 0.5 < several.share.low
+    assert once.share.value == several.share.value == 0.6
 
 
 def test_the_needed_people_show_the_preference_in_four_of_five_cases() -> None:
     needed = count_needed_people(0.6)
     shown = next(
-        n for n in range(needed // 2, needed) if compute_preference(needed - n, n, 0, fraction=1.0).share.low > 0.5
+        n
+        for n in range(needed // 2, needed)
+        if compute_click_share(needed, 2 * n - needed, needed, fraction=1).share.low > 0.5
     )
     assert binom.sf(shown - 1, needed, 0.6) == pytest.approx(0.8, abs=0.03)
     assert find_smallest_share(needed) == pytest.approx(0.6, abs=0.001)

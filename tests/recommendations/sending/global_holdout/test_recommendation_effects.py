@@ -8,8 +8,8 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from config.access.grants import Grant
+from recommendations.experiments.methods.registry import measure_experiment
 from recommendations.experiments.models import Experiment, ExperimentExposure
-from recommendations.experiments.results import measure_experiment
 from recommendations.measurement.outcomes.columns import OutcomeColumn
 from recommendations.sending.global_holdout.measuring import measure_months, read_group
 from recommendations.sending.global_holdout.report import load_recommendation_report

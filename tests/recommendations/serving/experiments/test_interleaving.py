@@ -27,7 +27,12 @@ from recommendations.serving.models import Impression
 from recommendations.serving.recommend import recommend
 from recommendations.serving.request import RecommendationRequest
 from recommendations.serving.response import RecommendationResponse
+from recommendations.serving.rest.search.serve import serve_search
 from recommendations.serving.rest.serve import record_response
+from recommendations.serving.search.order.features import list_order_features
+from recommendations.serving.search.request import SearchRequest, SearchSort
+from recommendations.serving.search.searcher import Searcher
+from recommendations.serving.search.visitor_search import run_search
 from recommendations.serving.state import loader as loader_module
 from recommendations.serving.state.loader import StateLoader
 from recommendations.training.models import ModelVersion
@@ -93,7 +98,7 @@ def test_a_list_has_products_of_both_variants_and_stores_which(trained: ModelVer
     assert abs(response.teams.count(0) - response.teams.count(1)) <= 1
     assert all(item.reason is not None for item in response.items)
     impression = Impression.objects.get()
-    assert (impression.product_ids, tuple(impression.teams)) == (shown, response.teams)
+    assert (impression.product_ids, tuple(impression.teams or ())) == (shown, response.teams)
     assert (impression.arm, impression.propensities) == ("blend:interleaved", None)
     assert not ExperimentExposure.objects.exists(), "nobody is in one variant"
 
@@ -157,12 +162,14 @@ def test_clicks_are_credited_once_per_product_and_person(trained: ModelVersion, 
     make_order(known, products=[product, Product.objects.get(product_id="cake-4")], placed_at=LATER)
     results = measure_experiment(experiment, as_of=LATER)
     found = get_preference(experiment)
-    assert (found.people, found.clicked, found.control, found.variant, found.ties) == (3, 3, 0, 2, 1)
+    assert (found.people, found.clicked, found.credited, found.control, found.variant, found.ties) == (3, 3, 3, 0, 2, 1)
+    assert found.share.value == pytest.approx((1 + 0.5 + 1) / 3)
     assert (found.clicks, found.orders, results.units, results.verdict) == ((1, 3), (0, 1), 3, "too_few")
-    assert found.missing == found.needed - 2
+    assert found.missing == found.needed - 3
     merge_customers(pairs=[(known.pk, other.pk)], at=LATER, causes=["x"])
     merged = get_preference(experiment)
     assert (merged.people, merged.clicked, merged.variant, merged.ties) == (2, 2, 2, 0)
+    assert merged.share.value == pytest.approx((2 / 3 + 1) / 2)
     customer_erased.send(sender=None, customer_id=known.pk, at=LATER)
     erased = get_preference(experiment)
     assert (erased.people, erased.clicked, erased.variant) == (1, 1, 1)
@@ -203,7 +210,7 @@ def test_a_request_over_rest_and_a_click_of_the_collector(
     store_impressions(at=timezone.now())
     impression = Impression.objects.get()
     assert impression.product_ids == [item["product_id"] for item in response["items"]]
-    chosen = impression.product_ids[impression.teams.index(1)]
+    chosen = impression.product_ids[(impression.teams or []).index(1)]
     clicked = {"recommendation_id": response["recommendation_id"], "product_id": chosen}
     sent = send(track("Product Clicked", userId="user-0", properties=clicked), make_keyed_source()[1], "/v1/track")
     assert sent.status_code == 200
@@ -211,3 +218,36 @@ def test_a_request_over_rest_and_a_click_of_the_collector(
     preference = measure_experiment(experiment, as_of=timezone.now() + timedelta(minutes=1)).preference
     assert preference is not None
     assert (preference.people, preference.control, preference.variant) == (1, 0, 1)
+
+
+def test_search_results_of_two_orders_are_one_list_and_pins_keep_their_places(
+    trained: ModelVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = Searcher(source=StateLoader(), background=False)
+    make_interleaving(kind="search_order", subject="", configs=({}, {"popularity": 0.0, "personal": 3.0}))
+    Rule.objects.create(name="Cake", action="pin", scenarios=["search"], product_ids=["tea-4"], position=2)
+    request = SearchRequest(q="number", user_id="user-1", n=9, distinct=False)
+
+    def run(request: SearchRequest) -> tuple[list[str], list[int]]:
+        page = run_search(request, now=NOON, source=source, activity=RecentActivity(), is_assigned=True)
+        assert [hit.rank for hit in page.hits] == list(range(page.hits[0].rank, page.hits[0].rank + len(page.hits)))
+        assert list_order_features(page) is None, "learning takes lists of one order"
+        run_next.append(page.next_cursor or "")
+        return [page.snapshot.catalog.product_ids[hit.row] for hit in page.hits], list(page.teams)
+
+    run_next: list[str] = []
+    shown, teams = run(request)
+    assert (shown[1], teams[1]) == ("tea-4", -1)
+    assert len(set(shown)) == 9
+    assert {0, 1} <= set(teams)
+    first, first_teams = run(replace(request, n=4))
+    second, second_teams = run(replace(request, n=5, cursor=run_next[-1]))
+    assert (first + second, first_teams + second_teams) == (shown, teams)
+    serve_search(request=request, now=NOON, source=source)
+    process_queue.writer.flush()
+    store_impressions(at=LATER)
+    assert Impression.objects.get().teams == teams
+    by_price = run_search(
+        replace(request, sort=SearchSort.CHEAPEST), now=NOON, source=source, activity=RecentActivity(), is_assigned=True
+    )
+    assert by_price.teams == ()

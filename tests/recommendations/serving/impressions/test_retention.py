@@ -5,9 +5,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from config.foundation.database.partitions import ensure_partitions, list_partitions
-from recommendations.serving.impressions.retention import IMPRESSION_PARTITIONS, purge_impressions, purge_runs
+from recommendations.experiments.methods.registry import measure_experiment
+from recommendations.experiments.models import Experiment, ExperimentExposure
+from recommendations.serving.impressions.retention import (
+    IMPRESSION_PARTITIONS,
+    forget_experiment_units,
+    purge_impressions,
+    purge_runs,
+)
 from recommendations.serving.impressions.store import insert_entries
 from recommendations.serving.models import Impression, PerformanceRun, PositionBiasRun
+from tests.makers import make_customer, make_identifier, make_order
+from tests.recommendations.experiments.makers import make_experiment
 from tests.recommendations.serving.impressions.entries import make_entry
 
 pytestmark = pytest.mark.django_db
@@ -48,3 +57,28 @@ def test_old_run_records_are_deleted_except_the_latest_successful_one() -> None:
             model.objects.create(started_at=SPRING + timedelta(days=day), status=status, **extra)
     assert purge_runs(before=SPRING + timedelta(days=5)) == 4
     assert [run.started_at.day for run in PerformanceRun.objects.all()] == [19, 11]
+
+
+def test_an_ended_experiment_forgets_its_visitors_and_keeps_its_result() -> None:
+    customer = make_customer()
+    make_identifier(customer, "ada", created_at=SPRING)
+    make_order(customer, placed_at=SPRING + timedelta(days=1))
+    ended, running = (make_experiment(key, subject=key) for key in ("ended", "running"))
+    for experiment in (ended, running):
+        control = experiment.variants.get(is_control=True)
+        for unit in ("user_id:ada", "anonymous_id:device", "anonymous_id:tablet"):
+            ExperimentExposure.objects.create(experiment=experiment, variant=control, unit_key=unit, exposed_at=SPRING)
+        experiment.started_at = SPRING
+        experiment.save()
+    ended.status, ended.stopped_at = Experiment.Status.STOPPED, SPRING + timedelta(days=9)
+    ended.save()
+    as_of = SPRING + timedelta(days=500)
+    before = measure_experiment(ended, as_of=as_of)
+    assert [(variant.units, variant.buyers) for variant in before.variants] == [(3, 1), (0, 0)]
+    assert forget_experiment_units(before=SPRING + timedelta(days=8)) == 0
+    assert forget_experiment_units(before=SPRING + timedelta(days=10)) == 3
+    assert forget_experiment_units(before=SPRING + timedelta(days=10)) == 0
+    assert not ended.exposures.exclude(unit_key__startswith="ended:").exists()
+    assert ended.exposures.get(customer=customer).exposed_at == SPRING
+    assert not running.exposures.filter(unit_key__startswith="ended:").exists()
+    assert measure_experiment(ended, as_of=as_of) == before

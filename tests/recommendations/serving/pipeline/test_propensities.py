@@ -32,13 +32,14 @@ def test_a_rotated_product_has_the_frequency_of_its_probability_given_those_abov
     reached: Counter[tuple[int, ...]] = Counter()
     chosen: Counter[tuple[int, ...]] = Counter()
     probability: dict[tuple[int, ...], float] = {}
+    log_weights = compute_log_weights(SCORES, 1.0)
     for seed in range(6_000):
-        order = rotate(SCORES, rotation=1.0, seed=seed)
+        order = rotate(log_weights, seed=seed)
         purchased = PURCHASED[order]
         shown = order[spread_purchased(purchased, share)].tolist()
         drawn = RandomOrder(
             order.astype(np.int32),
-            compute_log_weights(SCORES, 1.0)[order],
+            log_weights[order],
             purchased if share < 1 else None,
             share,
         )
@@ -56,6 +57,20 @@ def test_a_rotated_product_has_the_frequency_of_its_probability_given_those_abov
             assert abs(count - n * p) < 4.5 * sqrt(n * p * (1 - p)), row
             compared += 1
     assert compared > 15
+
+
+def test_rotation_is_as_strong_for_every_scale_of_scores() -> None:
+    shares = np.array([0.4, 0.3, 0.1, 0.1, 0.05], np.float32)
+    weights = compute_log_weights(shares, 0.5)
+    for scores in (
+        np.log(shares),
+        shares * 1000,
+        shares**3,
+        -1 / shares,
+    ):  # logarithms of probabilities are those of cold start
+        np.testing.assert_allclose(compute_log_weights(scores.astype(np.float32), 0.5), weights)
+    assert weights[2] == weights[3], "equal scores swap as if there were no order"
+    np.testing.assert_allclose(weights[0] - weights[1], 4 * np.log(6 / 5))
 
 
 def test_an_explored_product_has_the_frequency_of_its_probability(trained: ModelVersion, loader: StateLoader) -> None:

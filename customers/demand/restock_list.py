@@ -1,0 +1,30 @@
+"""The restock list as its readers see it: the page, the CSV file and the REST API."""
+
+from django.db.models import QuerySet, Sum
+
+from customers.demand.models import RestockItem
+
+SOON_DAYS = 7
+
+
+def query_restock_items(state: str = "") -> QuerySet[RestockItem]:
+    """Return the items with their products: all, those to order now ("now"), or within a week ("soon")."""
+    items = RestockItem.objects.select_related("product")
+    if state == "now":
+        return items.filter(order_quantity__gt=0)
+    if state == "soon":
+        return items.filter(order_quantity=0, days_left__lte=SOON_DAYS)
+    return items
+
+
+def summarize_restock() -> dict[str, int | float]:
+    """Return how many products to order now and soon, what the order costs, and the margin at risk."""
+    now = query_restock_items("now")
+    sums = now.aggregate(value=Sum("order_value"), risk=Sum("money_at_risk"))
+    return {
+        "items": RestockItem.objects.count(),
+        "now": now.count(),
+        "soon": query_restock_items("soon").count(),
+        "value": float(sums["value"] or 0),
+        "risk": float(sums["risk"] or 0),
+    }

@@ -1,0 +1,221 @@
+"""Reads the daily series of products from the order lines of the warehouse, in the shop's time zone."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+
+from catalog.models import Product
+from config.foundation.array_types import Floats, Ints
+from customers.demand.forecasting.series import DAY, SeriesPanel, fill_stock_outs
+from customers.warehouse.connection import Warehouse
+
+MAX_DAYS = 760  # two years, so that the same weeks of last year are known
+SOLD_WITHIN = 365
+MAX_PRODUCTS = 5_000
+NO_CATEGORY = 0
+SEASON = 7
+
+
+@dataclass(frozen=True, eq=False)
+class ShopSeries:
+    """The panel of the products that sold within a year, and what restocking needs of them; arrays of shape (n,).
+
+    product: primary keys, ascending. category: primary keys by row of the panel's groups, 0 for none. price, cost: of a unit, NaN if
+    unknown. stock: units, NaN if it is not tracked. lead_days: NaN if the product has none of its own. return_rate: units returned ÷ sold.
+    """
+
+    panel: SeriesPanel
+    product: Ints
+    category: list[int]
+    price: Floats
+    cost: Floats
+    stock: Floats
+    lead_days: Floats
+    return_rate: Floats
+    is_active: Floats
+
+
+def build_local_day(moment: ir.TimestampValue, zone: ZoneInfo, first: datetime, last: datetime) -> ir.DateValue:
+    """Return the day of a moment in a time zone as an expression that every engine understands.
+
+    The offset is constant between two changes of the clock, which are found here, to the second.
+    """
+    changes = list_clock_changes(zone, first, last)
+    offset: Any = ibis.literal(get_offset(zone, first))
+    for at in changes:  # the latest change that has happened decides
+        offset = ibis.ifelse(moment >= ibis.literal(at), get_offset(zone, at), offset)
+    return (moment + offset.as_interval("s")).date()
+
+
+def get_offset(zone: ZoneInfo, at: datetime) -> int:
+    offset = at.astimezone(zone).utcoffset()
+    assert offset is not None
+    return int(offset.total_seconds())
+
+
+def list_clock_changes(zone: ZoneInfo, first: datetime, last: datetime) -> list[datetime]:
+    """Return the moments at which the zone's offset changes, ascending."""
+    changes = []
+    low, step = first, timedelta(days=1)
+    while low < last:
+        high = low + step
+        if get_offset(zone, low) != get_offset(zone, high):
+            start, end = low, high
+            while end - start > timedelta(seconds=1):
+                middle = start + (end - start) / 2
+                if get_offset(zone, middle) == get_offset(zone, start):
+                    start = middle
+                else:
+                    end = middle
+            changes.append(end.replace(microsecond=0))
+        low = high
+    return changes
+
+
+def build_daily_sales(
+    tables: Warehouse, *, zone: ZoneInfo, first: datetime, until: datetime, currency: str
+) -> ir.Table:
+    """Select units, discounted units, returned units and revenue per product and day of the shop.
+
+    Orders that were cancelled do not count. A return counts on its own, not as negative demand: it does not undo that somebody wanted the
+    product. Revenue is that of lines in the currency.
+    """
+    lines = tables["order_lines"]
+    lines = lines.filter(
+        (lines.status != "cancelled")
+        & lines.product_pk.notnull()
+        & (lines.placed_at >= ibis.literal(first))
+        & (lines.placed_at < ibis.literal(until))
+    )
+    quantity = lines.quantity.cast("float64")
+    is_sale = (lines.kind == "sale") & (quantity > 0)
+    units = ibis.ifelse(is_sale, quantity, 0.0)
+    is_priced = is_sale & (lines.currency == currency) & (lines.total > 0)
+    rows = lines.select(
+        "product_pk",
+        day=build_local_day(lines.placed_at, zone, first, until),
+        units=units,
+        discounted=ibis.ifelse(is_sale & (lines.discount > 0), quantity, 0.0),
+        returned=ibis.ifelse(lines.kind == "return", quantity.abs(), 0.0),
+        priced=ibis.ifelse(is_priced, quantity, 0.0),
+        revenue=ibis.ifelse(is_priced, lines.total.cast("float64"), 0.0),
+    )
+    return rows.group_by("product_pk", "day").aggregate(
+        units=rows.units.sum(),
+        discounted=rows.discounted.sum(),
+        returned=rows.returned.sum(),
+        priced=rows.priced.sum(),
+        revenue=rows.revenue.sum(),
+    )
+
+
+def get_day_start(zone: ZoneInfo, day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=zone)
+
+
+def read_shop_series(
+    tables: Warehouse, *, as_of: datetime, zone: ZoneInfo, currency: str, country: str
+) -> ShopSeries | None:
+    """Return the series of all complete days before ``as_of``; None without sales within a year."""
+    today = as_of.astimezone(zone).date()
+    first, until = get_day_start(zone, today - timedelta(days=MAX_DAYS)), get_day_start(zone, today)
+    sales = build_daily_sales(tables, zone=zone, first=first, until=until, currency=currency).to_pyarrow()
+    columns = {name: sales[name].to_numpy() for name in sales.column_names if name != "day"}
+    day = sales["day"].to_numpy().astype("datetime64[D]")
+    last = np.datetime64(today, "D")
+    products = choose_products(columns["product_pk"], day, columns["units"], last)
+    if not len(products):
+        return None
+    keep = np.isin(columns["product_pk"], products)
+    columns, day = {name: values[keep] for name, values in columns.items()}, day[keep]
+    row = np.searchsorted(products, columns["product_pk"])
+    start = day.min()
+    period = (day - start).astype(np.int64)
+    shape = (len(products), int((last - start).astype(np.int64)))
+
+    def spread(name: str) -> Floats:
+        values = np.zeros(shape)
+        values[row, period] = columns[name]
+        return values
+
+    units, priced = spread("units"), spread("priced")
+    panel = SeriesPanel(
+        units,
+        start,
+        DAY,
+        np.where(units.any(axis=1), (units > 0).argmax(axis=1), 0),
+        np.zeros(len(products), np.int64),
+        np.where(priced > 0, spread("revenue") / np.maximum(priced, 1e-9), np.nan),
+        spread("discounted") / np.maximum(units, 1e-9),
+        country=country,
+    )
+    sold = units.sum(axis=1)
+    return add_catalog(panel, products, spread("returned").sum(axis=1) / np.maximum(sold, 1e-9))
+
+
+def choose_products(product: Ints, day: Any, units: Floats, today: np.datetime64) -> Ints:
+    """Return the keys of active products that sold within a year, ascending; at most `MAX_PRODUCTS`, those that sold most."""
+    active = np.array(sorted(Product.objects.filter(is_active=True).values_list("pk", flat=True)), np.int64)
+    recent = (day >= today - np.timedelta64(SOLD_WITHIN, "D")) & (units > 0) & np.isin(product, active)
+    keys, row = np.unique(product[recent], return_inverse=True)
+    sold = np.bincount(row, units[recent], len(keys))
+    return np.sort(keys[np.argsort(-sold, kind="stable")[:MAX_PRODUCTS]]).astype(np.int64)
+
+
+def add_catalog(panel: SeriesPanel, products: Ints, return_rate: Floats) -> ShopSeries:
+    """Return the series with category, price, cost, stock and lead time of each product.
+
+    A product that is out of stock is unknown since its last sale: its demand there is that of the same weekdays before.
+    """
+    fields = ("pk", "category_id", "price", "cost", "stock", "availability", "attributes__lead_time_days", "is_active")
+    rows = {row[0]: row for row in Product.objects.filter(pk__in=products.tolist()).values_list(*fields)}
+    values = [rows.get(key, (key, None, None, None, None, "", None, False)) for key in products.tolist()]
+    category_of = np.array([value[1] or NO_CATEGORY for value in values], np.int64)
+    categories, group = np.unique(category_of, return_inverse=True)
+    stock = np.array([np.nan if value[4] is None else float(value[4]) for value in values])
+    is_out = (stock <= 0) | np.array([value[5] == "out_of_stock" for value in values])
+    after_last = np.arange(panel.n_periods)[None, :] > last_sale(panel.quantity)[:, None]
+    quantity = fill_stock_outs(panel.quantity, after_last & is_out[:, None], SEASON)
+    filled = SeriesPanel(
+        quantity,
+        panel.start,
+        panel.step,
+        panel.first,
+        group.astype(np.int64),
+        panel.price,
+        panel.promotion,
+        country=panel.country,
+    )
+    return ShopSeries(
+        filled,
+        products,
+        [int(key) for key in categories],
+        _read_numbers([value[2] for value in values]),
+        _read_numbers([value[3] for value in values]),
+        stock,
+        _read_numbers([value[6] for value in values]),
+        np.minimum(return_rate, 1.0),
+        np.array([float(value[7]) for value in values]),
+    )
+
+
+def last_sale(quantity: Floats) -> Ints:
+    """Return the last period with a sale of each series, (n,); -1 without one."""
+    sold = quantity > 0
+    return np.where(sold.any(axis=1), quantity.shape[1] - 1 - sold[:, ::-1].argmax(axis=1), -1)
+
+
+def _read_numbers(values: list[Any]) -> Floats:
+    def read(value: Any) -> float:
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            return np.nan
+        return number if 0 <= number < 1e9 else np.nan
+
+    return np.array([read(value) for value in values])

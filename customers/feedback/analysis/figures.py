@@ -1,0 +1,67 @@
+"""The figures of pages and REST, kept for some minutes where they take long; see `config.foundation.slow_figures`."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Q
+from django.utils import timezone
+
+from config.foundation.backoffice.date_range import DAY, DayRange
+from config.foundation.slow_figures import get_figures
+from customers.feedback.analysis.products import RatedProduct, list_worst_products
+from customers.feedback.analysis.ratings import Ratings, WeekRatings, list_weeks, measure_ratings
+from customers.feedback.analysis.repeat_orders import RepeatOrderEffect, measure_repeat_orders
+from customers.feedback.analysis.satisfaction import Satisfaction, measure_satisfaction
+from customers.feedback.analysis.topics import count_phrases, list_topics
+from customers.feedback.phrases.log_odds import DistinctivePhrase
+
+TREND_DAYS = 26 * 7
+
+
+@dataclass(frozen=True)
+class FeedbackFigures:
+    """What the overview shows of a period. complaints, praise: phrases of reviews with 1–2★ and with 5★."""
+
+    as_of: datetime
+    ratings: Ratings
+    satisfaction: Satisfaction
+    weeks: list[WeekRatings]
+    complaints: list[DistinctivePhrase]
+    praise: list[DistinctivePhrase]
+    effect: RepeatOrderEffect
+
+
+@dataclass(frozen=True)
+class WorstProductFigures:
+    """The worst-reviewed products of a period."""
+
+    as_of: datetime
+    products: list[RatedProduct]
+
+
+def get_feedback_figures(period: DayRange) -> FeedbackFigures:
+    """Return the figures of the overview; the trend goes back half a year at least."""
+    trend = DayRange(min(period.first, period.last - DAY * (TREND_DAYS - 1)), period.last)
+
+    def count() -> FeedbackFigures:
+        now, everything = timezone.now(), count_phrases(period)
+        return FeedbackFigures(
+            as_of=now,
+            ratings=measure_ratings(period),
+            satisfaction=measure_satisfaction(period),
+            weeks=list_weeks(trend),
+            complaints=list_topics(period, Q(rating__lte=2), everything),
+            praise=list_topics(period, Q(rating=5), everything),
+            effect=measure_repeat_orders(as_of=now),
+        )
+
+    return get_figures(f"feedback:{period.first}:{period.last}", FeedbackFigures, count)
+
+
+def get_product_figures(period: DayRange) -> WorstProductFigures:
+    """Return the worst-reviewed products."""
+    return get_figures(
+        f"feedback.products:{period.first}:{period.last}",
+        WorstProductFigures,
+        lambda: WorstProductFigures(timezone.now(), list_worst_products(period)),
+    )

@@ -1,0 +1,105 @@
+"""Products by their ratings, the worst first, with what their bad reviews are about."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from django.db import connection
+
+from config.foundation.backoffice.date_range import DayRange
+from customers.feedback.analysis.topics import count_phrases, find_phrases
+from customers.feedback.models import Review
+from customers.feedback.phrases.log_odds import DistinctivePhrase
+
+MIN_REVIEWS = 3
+PRIOR_REVIEWS = 5  # as many reviews with the shop's mean are added to each product
+MAX_PRODUCTS = 50
+MAX_EXAMPLES = 2
+
+# The shrunk mean: a product with two bad reviews is not yet worse than one with thirty mediocre ones.
+WORST_PRODUCTS = """
+WITH shop AS (
+    SELECT avg(rating) AS mean FROM feedback_review WHERE written_at >= %(start)s AND written_at < %(end)s
+)
+SELECT p.id, p.product_id, p.title, COALESCE(c.name, ''), count(*), avg(r.rating)::float8,
+       count(*) FILTER (WHERE r.rating <= 2),
+       ((sum(r.rating) + %(prior)s * shop.mean) / (count(*) + %(prior)s))::float8 AS shrunk
+FROM feedback_review r
+CROSS JOIN shop
+JOIN catalog_product p ON p.id = r.product_id
+LEFT JOIN catalog_category c ON c.id = p.category_id
+WHERE r.written_at >= %(start)s AND r.written_at < %(end)s
+GROUP BY p.id, c.name, shop.mean
+HAVING count(*) >= %(least)s
+ORDER BY shrunk, p.id
+LIMIT %(limit)s
+"""
+
+
+@dataclass(frozen=True)
+class RatedProduct:
+    """A product with its reviews of a period.
+
+    Attributes:
+        low: how many have 1–2★. shrunk: the mean after adding five reviews with the mean of the shop, which orders the products.
+        reasons: phrases that distinguish its 1–3★ reviews from all reviews of the shop. examples: IDs of its latest bad reviews.
+    """
+
+    id: int
+    product_id: str
+    title: str
+    category: str
+    count: int
+    average: float
+    low: int
+    shrunk: float
+    reasons: tuple[DistinctivePhrase, ...] = ()
+    examples: tuple[int, ...] = field(default=())
+
+
+def list_worst_products(period: DayRange, *, limit: int = MAX_PRODUCTS) -> list[RatedProduct]:
+    """Return the products with at least three reviews in a period, the worst first, with reasons."""
+    values: dict[str, Any] = {
+        "start": period.start,
+        "end": period.end,
+        "prior": PRIOR_REVIEWS,
+        "least": MIN_REVIEWS,
+        "limit": limit,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(WORST_PRODUCTS, values)
+        rows = cursor.fetchall()
+    bad = list_bad_reviews([row[0] for row in rows], period)
+    everything = count_phrases(period)
+    return [
+        replace(
+            RatedProduct(*row),
+            reasons=explain_ratings(bad.get(row[0], []), everything),
+            examples=tuple(review_id for review_id, _text in bad.get(row[0], [])[:MAX_EXAMPLES]),
+        )
+        for row in rows
+    ]
+
+
+def list_bad_reviews(product_pks: Sequence[int], period: DayRange) -> dict[int, list[tuple[int, str]]]:
+    """Return ID and text of the reviews with 1–3★ of each product, the latest of the worst first."""
+    reviews = (
+        Review.objects.filter(
+            product_id__in=product_pks, rating__lte=3, written_at__gte=period.start, written_at__lt=period.end
+        )
+        .exclude(title="", body="")
+        .order_by("rating", "-written_at", "-id")
+        .values_list("product_id", "id", "title", "body")
+    )
+    found: dict[int, list[tuple[int, str]]] = {}
+    for product_pk, review_id, title, body in reviews:
+        found.setdefault(product_pk, []).append((review_id, f"{title}\n{body}"))
+    return found
+
+
+def explain_ratings(
+    reviews: Sequence[tuple[int, str]], everything: Mapping[str, Counter[str]], *, limit: int = 3
+) -> tuple[DistinctivePhrase, ...]:
+    """Return the phrases that distinguish reviews from all of the shop."""
+    return tuple(find_phrases((text for _id, text in reviews), everything, limit=limit))

@@ -1,0 +1,251 @@
+"""The pages Feedback: what customers think, and which products are reviewed worst and why."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.timezone import localdate
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from catalog.models import Product
+from config.foundation.backoffice.date_range import DateChoice, DayRange, parse_date_choice
+from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.tables import Cell, Column, build_table
+from config.foundation.charts.bars import build_bar_chart
+from config.foundation.charts.spec import ChartSpec
+from config.foundation.charts.timelines import build_line_chart
+from config.foundation.number_formats import format_count, format_day, format_whole_percent
+from customers.feedback.analysis.figures import get_feedback_figures, get_product_figures
+from customers.feedback.analysis.products import MIN_REVIEWS, RatedProduct, explain_ratings, list_bad_reviews
+from customers.feedback.analysis.ratings import Ratings, WeekRatings, measure_ratings
+from customers.feedback.analysis.topics import count_phrases
+from customers.feedback.backoffice.review_links import make_reviews_url
+from customers.feedback.backoffice.texts import (
+    describe_effect,
+    describe_estimate,
+    describe_ratings,
+    describe_worst,
+    format_reasons,
+    format_stars,
+)
+from customers.feedback.models import Review, SentimentModel
+from customers.feedback.phrases.log_odds import DistinctivePhrase
+from customers.feedback.reviews import STARS
+from customers.identity.personal_data.masking import mask_text
+
+VIEW = "feedback.view_review"
+N_WORST = 5
+N_EXAMPLES = 10
+PRODUCT_COLUMNS = (
+    Column(key="product", label=gettext_lazy("product"), sort="title", align="text"),
+    Column(key="average", label=gettext_lazy("average rating"), sort="average"),
+    Column(key="count", label=gettext_lazy("reviews"), sort="count"),
+    Column(key="low", label=gettext_lazy("1–2★"), sort="low"),
+    Column(key="reasons", label=gettext_lazy("typical words of bad reviews"), align="text"),
+)
+PHRASE_COLUMNS = (
+    Column(key="phrase", label=gettext_lazy("words"), align="text"),
+    Column(key="texts", label=gettext_lazy("reviews")),
+    Column(key="others", label=gettext_lazy("other reviews")),
+)
+
+
+def check_permission(request: HttpRequest) -> None:
+    if not request.user.has_perm(VIEW):
+        raise PermissionDenied
+
+
+def choose_dates(request: HttpRequest) -> DateChoice:
+    """Return the period in the URL, by default 90 days; today is part of it."""
+    return parse_date_choice(request.GET, today=localdate() + timedelta(days=1), default="90d")
+
+
+def show_overview(request: HttpRequest) -> HttpResponse:
+    """Show ratings, satisfaction and what goes with a bad review."""
+    check_permission(request)
+    choice = choose_dates(request)
+    figures = get_feedback_figures(choice.range)
+    worst = get_product_figures(choice.range).products[:N_WORST]
+    before = measure_ratings(choice.compared) if choice.compared else None
+    satisfaction = figures.satisfaction
+    return render_page(
+        request,
+        "admin/feedback/overview.html",
+        title=_("Feedback"),
+        verdict=describe_ratings(figures.ratings, worst),
+        as_of=figures.as_of,
+        dates=choice,
+        has_reviews=figures.ratings.count > 0,
+        tiles=build_tiles(figures.ratings, before, choice.range),
+        nps="–" if satisfaction.nps.value is None else f"{satisfaction.nps.value:+.0f}".replace("-", "−"),
+        nps_note=describe_estimate(satisfaction.nps, is_share=False),
+        csat=format_whole_percent(satisfaction.csat.value),
+        csat_note=describe_estimate(satisfaction.csat, is_share=True),
+        distribution=build_distribution_chart(figures.ratings, choice.range),
+        trend=build_trend_chart(figures.weeks),
+        worst=build_products_table(request, worst, id="worst", period=choice.range),
+        complaints=build_phrases_table(request, figures.complaints, "complaints", choice.range),
+        praise=build_phrases_table(request, figures.praise, "praise", choice.range),
+        effect=describe_effect(figures.effect),
+        contradicting_url=make_reviews_url(choice.range, contradicts__exact=1),
+        contradicting=format_count(figures.ratings.contradicting),
+        is_scored=SentimentModel.objects.filter(is_used=True).exists(),
+    )
+
+
+def build_tiles(ratings: Ratings, before: Ratings | None, period: DayRange) -> list[dict[str, str]]:
+    """Return the average, the share of bad ratings and what waits for an answer."""
+    share = ratings.low / ratings.count if ratings.count else None
+    share_before = before.low / before.count if before and before.count else None
+    margin = "" if ratings.margin is None else f"± {ratings.margin:.2f}"
+    return [
+        {
+            "label": _("Average rating"),
+            "value": format_stars(ratings.average),
+            "before": format_stars(before.average) if before else "",
+            "note": margin,
+            "url": make_reviews_url(period),
+        },
+        {
+            "label": _("Share of 1–2★"),
+            "value": format_whole_percent(share),
+            "before": format_whole_percent(share_before) if before else "",
+            "note": "",
+            "url": make_reviews_url(period, rating__lte=2),
+        },
+        {
+            "label": _("Bad reviews without a reply"),
+            "value": format_count(ratings.unanswered),
+            "before": "",
+            "note": "",
+            "url": make_reviews_url(period, answered="no", rating__lte=2),
+        },
+    ]
+
+
+def build_distribution_chart(ratings: Ratings, period: DayRange) -> ChartSpec:
+    """Return the number of reviews per rating; a bar opens its reviews, with who wrote them."""
+    total = max(ratings.count, 1)
+    return build_bar_chart(
+        labels=[f"{star}★" for star in STARS],
+        values=ratings.stars,
+        texts=[f"{format_count(count)} ({format_whole_percent(count / total)})" for count in ratings.stars],
+        links=[make_reviews_url(period, rating__exact=star) for star in STARS],
+        x_title=_("Rating"),
+        y_title=_("Reviews"),
+    )
+
+
+def build_trend_chart(weeks: Sequence[WeekRatings]) -> ChartSpec | None:
+    """Return the mean rating of each week; None for fewer than two weeks."""
+    if len(weeks) < 2:
+        return None
+    return build_line_chart(
+        days=[week.week.isoformat() for week in weeks],
+        values=[round(week.average, 2) for week in weeks],
+        name=_("Average rating"),
+    )
+
+
+def build_products_table(request: HttpRequest, products: Sequence[RatedProduct], *, id: str, period: DayRange) -> Any:
+    def format_row(product: RatedProduct) -> dict[str, Any]:
+        days = f"?since={period.first}&until={period.last}"
+        return {
+            "product": Cell(
+                product.title, url=reverse("feedback:product", args=[product.id]) + days, title=product.product_id
+            ),
+            "average": format_stars(product.average),
+            "count": Cell(format_count(product.count), url=make_reviews_url(period, product__id__exact=product.id)),
+            "low": Cell(
+                format_count(product.low),
+                url=make_reviews_url(period, product__id__exact=product.id, rating__lte=2) if product.low else "",
+            ),
+            "reasons": format_reasons(product.reasons) or None,
+        }
+
+    return build_table(
+        request, products, id=id, label=_("Products reviewed worst"), columns=PRODUCT_COLUMNS, format_row=format_row
+    )
+
+
+def build_phrases_table(
+    request: HttpRequest, phrases: Sequence[DistinctivePhrase], id: str, period: DayRange, **filters: object
+) -> Any:
+    def format_row(phrase: DistinctivePhrase) -> dict[str, Any]:
+        return {
+            "phrase": Cell(phrase.text, url=make_reviews_url(period, q=phrase.text, **filters)),
+            "texts": format_count(phrase.texts),
+            "others": format_count(phrase.other_texts),
+        }
+
+    return build_table(request, phrases, id=id, label=_("Words"), columns=PHRASE_COLUMNS, format_row=format_row)
+
+
+def show_products(request: HttpRequest) -> HttpResponse:
+    """Show the products that are reviewed worst, and why."""
+    check_permission(request)
+    choice = choose_dates(request)
+    figures = get_product_figures(choice.range)
+    worst = figures.products
+    return render_page(
+        request,
+        "admin/feedback/products.html",
+        title=_("Products reviewed worst"),
+        verdict=describe_worst(worst[0]) if worst else "",
+        as_of=figures.as_of,
+        dates=choice,
+        least=MIN_REVIEWS,
+        products=build_products_table(request, worst, id="products", period=choice.range),
+    )
+
+
+def show_product(request: HttpRequest, pk: int) -> HttpResponse:
+    """Show what customers write about one product."""
+    check_permission(request)
+    product = get_object_or_404(Product, pk=pk)
+    choice = choose_dates(request)
+    period = choice.range
+    reviews = Review.objects.filter(product=product, written_at__gte=period.start, written_at__lt=period.end)
+    stars = list(reviews.values_list("rating", flat=True))
+    ratings = Ratings(tuple(stars.count(star) for star in STARS))
+    bad = list_bad_reviews([pk], period).get(pk, [])
+    everything = count_phrases(period)
+    good = [(0, f"{title}\n{body}") for title, body in reviews.filter(rating__gte=4).values_list("title", "body")]
+    return render_page(
+        request,
+        "admin/feedback/product.html",
+        title=product.title,
+        verdict=describe_ratings(ratings, ()),
+        as_of=timezone.now(),
+        dates=choice,
+        distribution=build_distribution_chart(ratings, period) if ratings.count else None,
+        complaints=build_phrases_table(
+            request, explain_ratings(bad, everything, limit=N_EXAMPLES), "complaints", period, product__id__exact=pk
+        ),
+        praise=build_phrases_table(
+            request, explain_ratings(good, everything, limit=N_EXAMPLES), "praise", period, product__id__exact=pk
+        ),
+        examples=list_examples([review_id for review_id, _text in bad[:N_EXAMPLES]]),
+        reviews_url=make_reviews_url(period, product__id__exact=pk),
+    )
+
+
+def list_examples(ids: Sequence[int]) -> list[dict[str, Any]]:
+    """Return reviews to quote, without the addresses and phone numbers in them."""
+    reviews = Review.objects.in_bulk(ids)
+    return [
+        {
+            "stars": "★" * review.rating + "☆" * (5 - review.rating),
+            "day": format_day(review.written_at),
+            "text": mask_text(" – ".join(part for part in (review.title, review.body) if part)),
+            "reply": mask_text(review.reply),
+            "url": reverse("admin:feedback_review_change", args=[review.pk]),
+        }
+        for review in (reviews[key] for key in ids if key in reviews)
+    ]

@@ -1,0 +1,168 @@
+"""Retention, activity and stickiness: known answers in the time zone of the shop, and a brute-force reference."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from customers.analytics.expressions.matching import EventMatch
+from customers.analytics.expressions.periods import PeriodUnit
+from customers.analytics.questions.activity import (
+    ActivityParameters,
+    ActivitySelection,
+    StickinessParameters,
+    StickinessSelection,
+    run_activity,
+    run_stickiness,
+    select_activity_people,
+    select_stickiness_people,
+)
+from customers.analytics.questions.retention import (
+    RetentionParameters,
+    RetentionSelection,
+    run_retention,
+    select_retention_people,
+)
+from tests.customers.analytics.event_logs import BERLIN, START, Happening, fetch_ids, make_tables
+
+DAYS: dict[str, Any] = {"since": date(2026, 3, 23), "until": date(2026, 4, 5)}
+
+
+def at(customer: int, moment: str, name: str = "visit") -> Happening:
+    """Return an event at a time in Berlin, such as 2026-03-28 23:30."""
+    local = datetime.fromisoformat(moment).replace(tzinfo=BERLIN)
+    return Happening(customer, name, (local.astimezone(UTC) - START) / timedelta(minutes=1))
+
+
+# clocks go forward on 29 March 2026, a Sunday
+VISITS = [
+    at(1, "2026-03-23 00:10"),
+    at(1, "2026-03-24 23:50"),
+    at(1, "2026-03-30 00:05"),
+    at(2, "2026-03-24 12:00"),
+    at(2, "2026-03-29 23:30"),
+    at(3, "2026-03-01 12:00"),
+    at(3, "2026-03-29 01:59"),
+    at(3, "2026-03-29 03:00"),
+    at(4, "2026-03-31 08:00"),
+    at(4, "2026-04-05 23:59"),
+]
+
+
+def test_cohorts_are_of_the_first_event_in_all_data_and_days_follow_the_shop() -> None:
+    tables = make_tables(VISITS, as_of=datetime(2026, 4, 3, tzinfo=UTC))
+    parameters = RetentionParameters(**DAYS, interval=PeriodUnit.WEEK, periods=2)
+    result = run_retention(tables, parameters)
+    assert [(cohort.start.isoformat(), cohort.people) for cohort in result.cohorts] == [
+        ("2026-03-23", 2),
+        ("2026-03-30", 1),
+    ]
+    cells = result.cohorts[0].cells
+    # the event of 29 March, 23:30, is still in the first week; the second one has not ended, the third has not begun
+    assert [(cell.people, cell.people_or_after, cell.is_complete) for cell in cells] == [(2, 2, True), (1, 1, False)]
+    assert [(mean.cohorts, mean.share) for mean in result.means] == [(1, 1.0), (0, None), (0, None)]
+    assert fetch_ids(
+        tables, select_retention_people(tables, parameters, RetentionSelection(cohort=date(2026, 3, 25)))
+    ) == [1, 2]
+    lost = RetentionSelection(cohort=date(2026, 3, 23), offset=1, is_lost=True)
+    assert fetch_ids(tables, select_retention_people(tables, parameters, lost)) == [2]
+
+
+def test_a_person_is_in_each_cohort_in_which_they_start_again() -> None:
+    tables = make_tables(VISITS)
+    parameters = RetentionParameters(**DAYS, cohort="each_time", interval=PeriodUnit.WEEK, periods=1)
+    result = run_retention(tables, parameters)
+    assert [cohort.people for cohort in result.cohorts] == [3, 2]
+    assert [cell.people for cell in result.cohorts[0].cells] == [3, 1]
+
+
+def test_cohorts_of_the_first_order_return_with_revenue() -> None:
+    def order(customer: int, day: str, total: int, **fields: Any) -> dict[str, Any]:
+        return {
+            "customer_id": customer,
+            "placed_at": datetime.fromisoformat(f"{day}T12:00+00:00"),
+            "total": total,
+            **fields,
+        }
+
+    orders = [
+        order(1, "2026-03-23", 10),
+        order(1, "2026-03-30", 20),
+        order(1, "2026-03-31", -5, kind="return"),
+        order(2, "2026-03-24", 7),
+        order(2, "2026-03-30", 9, status="cancelled"),
+        order(3, "2026-02-01", 3),
+        order(3, "2026-03-24", 3),
+    ]
+    tables = make_tables(orders=orders)
+    parameters = RetentionParameters(
+        **DAYS, cohort="first_order", returning=EventMatch(name="$order"), interval=PeriodUnit.WEEK, periods=1
+    )
+    result = run_retention(tables, parameters)
+    assert [cohort.people for cohort in result.cohorts] == [2]
+    assert [(cell.people, cell.revenue) for cell in result.cohorts[0].cells] == [(2, 17.0), (1, 15.0)]
+
+
+def test_people_are_new_returning_resurrecting_or_dormant() -> None:
+    tables = make_tables(VISITS)
+    parameters = ActivityParameters(**DAYS, interval=PeriodUnit.WEEK)
+    periods = run_activity(tables, parameters).periods
+    assert [(row.new, row.returning, row.resurrecting, row.dormant) for row in periods] == [(2, 0, 1, 0), (1, 1, 0, 2)]
+    dormant = ActivitySelection(day=date(2026, 4, 1), state="dormant")
+    assert fetch_ids(tables, select_activity_people(tables, parameters, dormant)) == [2, 3]
+
+
+def test_stickiness_counts_active_days_and_rolling_people() -> None:
+    tables = make_tables(VISITS)
+    parameters = StickinessParameters(**DAYS)
+    result = run_stickiness(tables, parameters)
+    assert [(row.days, row.people) for row in result.distribution] == [(1, 2), (2, 3)]
+    users = {row.day.isoformat(): (row.daily, row.weekly, row.monthly) for row in result.days}
+    assert users["2026-03-23"] == (1, 1, 2)
+    assert users["2026-03-29"] == (2, 3, 3)
+    assert users["2026-04-05"] == (1, 2, 4)
+    assert len(users) == 14
+    selection = StickinessSelection(day=date(2026, 3, 25), active_days=2)
+    assert fetch_ids(tables, select_stickiness_people(tables, parameters, selection)) == [1, 2]
+
+
+def count_returns(logs: dict[int, set[int]], starts: dict[int, Iterable[int]]) -> dict[tuple[int, int], int]:
+    """Return (cohort day, offset) → people by looking at each person."""
+    counts: dict[tuple[int, int], int] = defaultdict(int)
+    for person, days in logs.items():
+        for cohort in starts[person]:
+            for day in days:
+                if day >= cohort:
+                    counts[cohort, day - cohort] += 1
+    return dict(counts)
+
+
+@settings(max_examples=6, phases=[Phase.generate])
+@given(
+    logs=st.lists(st.sets(st.integers(0, 13), max_size=6), min_size=20, max_size=20),
+    cohort=st.sampled_from(["first_time", "each_time"]),
+)
+def test_random_logs_give_what_looking_at_each_person_gives(logs: list[set[int]], cohort: str) -> None:
+    people = dict(enumerate(logs))
+    start = datetime(2026, 3, 23, 12, tzinfo=UTC)
+    tables = make_tables(
+        Happening(person, "visit", (start + timedelta(days=day) - START) / timedelta(minutes=1))
+        for person, days in people.items()
+        for day in days
+    )
+    result = run_retention(tables, RetentionParameters(**DAYS, cohort=cohort, interval=PeriodUnit.DAY, periods=13))
+    found = {
+        ((row.start - DAYS["since"]).days, cell.offset): cell.people
+        for row in result.cohorts
+        for cell in row.cells
+        if cell.people
+    }
+    starts = {person: sorted(days)[: 1 if cohort == "first_time" else None] for person, days in people.items()}
+    assert found == count_returns(people, starts)
+    for row in result.cohorts:
+        assert [cell.people_or_after for cell in row.cells] == sorted(
+            (cell.people_or_after for cell in row.cells), reverse=True
+        )

@@ -1,0 +1,208 @@
+"""Trends and product performance: known answers, days of the shop when clocks change, and one expression for all engines."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import ibis
+import pytest
+from ibis.config import Config
+
+from customers.analytics.expressions.breakdowns import Breakdown, GroupKey
+from customers.analytics.expressions.engines import ClickHouseFunctions, EngineFunctions, SparkFunctions
+from customers.analytics.expressions.formulas import compute_formula, parse_formula
+from customers.analytics.expressions.matching import EventMatch
+from customers.analytics.expressions.parameters import ParameterError
+from customers.analytics.expressions.periods import PeriodUnit, get_period_start, number_period
+from customers.analytics.questions import activity, funnel, paths, products, retention, sessions, trends
+from customers.analytics.questions.products import (
+    ProductParameters,
+    ProductSelection,
+    run_products,
+    select_product_people,
+)
+from customers.analytics.questions.trends import (
+    TrendParameters,
+    TrendSelection,
+    TrendSeries,
+    run_trends,
+    select_trend_people,
+)
+from customers.warehouse.tables import EVENTS, ORDER_LINES, ORDERS, PRODUCTS
+from tests.customers.analytics.event_logs import DAYS, START, Happening, fetch_ids, make_tables, match
+
+CHANGE: dict[str, Any] = {"since": date(2026, 3, 28), "until": date(2026, 3, 30)}
+
+
+def at(moment: str, customer: int = 1, **fields: Any) -> Happening:
+    """Return a visit at a UTC time."""
+    instant = datetime.fromisoformat(moment).replace(tzinfo=UTC)
+    return Happening(customer, "visit", (instant - START) / timedelta(minutes=1), **fields)
+
+
+def make_series(**fields: Any) -> TrendSeries:
+    return TrendSeries(event=EventMatch(name="visit"), **fields)
+
+
+VISITS = [
+    at("2026-03-27 22:59"),  # 23:59 on the day before
+    at("2026-03-27 23:00", value=1),
+    at("2026-03-28 22:59", customer=2, value=2),
+    at("2026-03-28 23:00", value=3),
+    at("2026-03-29 00:30", customer=3, value=5),
+    at("2026-03-29 21:59", value=100),  # 23:59 in summer time
+    at("2026-03-29 22:00", customer=2),
+]
+
+
+def test_days_are_those_of_the_shop_when_clocks_change() -> None:
+    tables = make_tables(VISITS)
+    series = (
+        make_series(),
+        make_series(measure="people"),
+        make_series(measure="per_person"),
+        make_series(measure="sum"),
+    )
+    result = run_trends(tables, TrendParameters(**CHANGE, series=series))
+    assert [line.values for line in result.lines] == [(2, 3, 1), (2, 2, 1), (1, 1.5, 1), (3, 108, None)]
+    assert [line.total for line in result.lines] == [6, 3, 2, 111]
+    assert [bucket.start.utcoffset() for bucket in result.buckets] == [timedelta(hours=hours) for hours in (1, 1, 2)]
+    hours = run_trends(tables, TrendParameters(**CHANGE, interval=PeriodUnit.HOUR, series=series[:1]))
+    assert len(hours.buckets) == 71
+    assert sum(hours.lines[0].values) == 6
+    point = TrendSelection(start=datetime(2026, 3, 29, 12, tzinfo=UTC))
+    assert fetch_ids(tables, select_trend_people(tables, TrendParameters(**CHANGE, series=series), point)) == [1, 3]
+
+
+def test_measures_of_a_property_leave_out_events_without_it() -> None:
+    series = (make_series(measure="average"), make_series(measure="quantile"))
+    result = run_trends(make_tables(VISITS), TrendParameters(**CHANGE, series=series, interval=PeriodUnit.MONTH))
+    assert [(line.values, line.total) for line in result.lines] == [((22.2,), 22.2), ((3,), 3)]
+    assert not result.buckets[0].is_complete, "the days are a part of the month"
+
+
+def test_formulas_comparisons_and_rolling_means() -> None:
+    parameters = TrendParameters(
+        **CHANGE,
+        series=(make_series(), make_series(measure="people")),
+        formula="(a - b) / 2",
+        is_compared=True,
+        rolling=2,
+    )
+    line = run_trends(make_tables(VISITS), parameters).lines[0]
+    assert line.values == (0, 0.5, 0)
+    assert line.rolling == (None, 0.25, 0.25)
+    assert line.previous == (0, 0, 0)
+    assert (line.total, line.previous_total) == (1.5, 0)
+    assert compute_formula(parse_formula("A / B", 2), [1, 0]) is None
+    for formula in ("A +", "C", "A ** 2", "__import__('os')", "A if B else A"):
+        with pytest.raises(ParameterError):
+            parse_formula(formula, 2)
+
+
+def test_a_breakdown_shows_the_most_frequent_values_and_the_others() -> None:
+    tables = make_tables(
+        [Happening(customer, "visit", customer, f'{{"city_code": "{code}"}}') for customer, code in enumerate("AAABBC")]
+        + [Happening(9, "visit", 9)]
+    )
+    parameters = TrendParameters(
+        **DAYS, series=(make_series(),), breakdown=Breakdown(name="city_code", limit=1), interval=PeriodUnit.MONTH
+    )
+    lines = {line.group: line.total for line in run_trends(tables, parameters).lines}
+    assert lines == {GroupKey(label="A"): 3, GroupKey(): 1, GroupKey(is_other=True): 3}
+    others = TrendSelection(group=GroupKey(is_other=True))
+    assert fetch_ids(tables, select_trend_people(tables, parameters, others)) == [3, 4, 5]
+
+
+@pytest.mark.parametrize("interval", [PeriodUnit.DAY, PeriodUnit.WEEK, PeriodUnit.MONTH])
+def test_every_day_lies_in_the_period_of_its_number(interval: PeriodUnit) -> None:
+    for offset in range(0, 3000, 7):
+        day = date(2023, 1, 1) + timedelta(days=offset)
+        number = number_period(day, interval)
+        assert get_period_start(number, interval) <= day < get_period_start(number + 1, interval)
+
+
+def test_products_are_viewed_added_bought_and_returned() -> None:
+    day = datetime(2026, 3, 5, tzinfo=UTC)
+
+    def line(product: str, quantity: int, total: int, customer: int | None, **fields: Any) -> dict[str, Any]:
+        return {
+            "product_id": product, "category": "Drinks", "quantity": quantity, "total": total, "customer_id": customer,
+            "placed_at": day, "order_pk": 1, **fields,
+        }  # fmt: skip
+
+    tables = make_tables(
+        [
+            Happening(1, "Product Viewed", 1, product_ids=("tea",)),
+            Happening(2, "view_item", 2, product_ids=("tea", "mug")),
+            Happening(1, "Product Added", 3, product_ids=("tea",)),
+        ],
+        lines=[
+            line("tea", 2, 20, 1),
+            line("tea", 1, 10, None),
+            line("tea", 1, -10, 1, kind="return"),
+            line("tea", 5, 50, 2, status="cancelled"),
+            line("mug", 1, 8, 3),
+        ],
+        products=[{"product_id": "tea", "category": "Drinks"}, {"product_id": "mug", "category": "Drinks"}],
+        costs={"tea": 4},
+    )
+    result = run_products(tables, ProductParameters(**DAYS))
+    tea, mug = result.rows
+    assert (tea.name, tea.viewed, tea.added, tea.bought, tea.returned) == ("tea", 2, 1, 1, 1)
+    assert (tea.units, tea.returned_units, tea.revenue, tea.margin) == (3, 1, 20, 12)
+    assert (tea.add_rate, tea.return_rate, tea.margin_share) == (0.5, pytest.approx(1 / 3), 0.6)
+    assert (mug.name, mug.bought, mug.revenue, mug.margin) == ("mug", 1, 8, None)
+    by_category = run_products(tables, ProductParameters(**DAYS, level="category"))
+    assert [(row.name, row.viewed, row.bought, row.revenue) for row in by_category.rows] == [("Drinks", 2, 2, 28)]
+    lost = ProductSelection(stage="viewed", name="tea", without="bought")
+    assert fetch_ids(tables, select_product_people(tables, ProductParameters(**DAYS), lost)) == [2]
+
+
+class SparkOptions(Config):
+    treat_nan_as_null: bool = False
+
+
+@pytest.mark.parametrize("engine", [EngineFunctions(), SparkFunctions(), ClickHouseFunctions()])
+def test_every_expression_compiles_on_every_engine(engine: EngineFunctions, monkeypatch: pytest.MonkeyPatch) -> None:
+    # the options of Spark's backend exist only where Spark is installed
+    monkeypatch.setattr(ibis.options, "pyspark", SparkOptions())
+
+    def bind(table: Any) -> Any:
+        return ibis.table(ibis.schema(table.schema), name=table.name)
+
+    tables = replace(
+        make_tables(),
+        events=bind(EVENTS),
+        orders=bind(ORDERS),
+        order_lines=bind(ORDER_LINES),
+        products=bind(PRODUCTS),
+        engine=engine,
+    )
+    steps = match("v", "$order")
+    days = DAYS
+    names = paths.StepNames(("v", "a"))
+    path_parameters = paths.PathParameters(**days, anchor=EventMatch(name="v"), events=match("v", "a"))
+    breakdown = Breakdown(name="city_code")
+    expressions = [
+        funnel.build_best_attempts(
+            tables, funnel.FunnelParameters(**days, steps=steps, order=order, breakdown=breakdown)
+        )
+        for order in ("ordered", "strict", "any")
+    ]
+    expressions += [
+        retention.build_returning_people(tables, retention.RetentionParameters(**days, interval=PeriodUnit.MONTH)),
+        paths.build_paths(tables, path_parameters, names),
+        sessions.build_sessions(tables, sessions.SessionParameters(**days, goal=EventMatch(meaning="purchase"))),
+        activity.build_states(tables, activity.ActivityParameters(**days)),
+        activity.build_active_days(tables, activity.StickinessParameters(**days)),
+        products.build_product_people(tables, products.ProductParameters(**days)),
+        trends.build_series(
+            tables,
+            TrendParameters(**days, series=(make_series(measure="sum"),), breakdown=breakdown),
+            make_series(),
+            ["a"],
+        ),
+    ]
+    for expression in expressions:
+        assert ibis.to_sql(expression, dialect=engine.name)

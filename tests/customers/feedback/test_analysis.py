@@ -1,0 +1,110 @@
+"""Figures of feedback: NPS and CSAT by hand, worst products with reasons, and orders after bad reviews."""
+
+from datetime import UTC, date, datetime, timedelta
+from math import sqrt
+
+import pytest
+from django.db.models import Q
+
+from config.foundation.backoffice.date_range import DayRange
+from customers.feedback.analysis.products import list_worst_products
+from customers.feedback.analysis.ratings import list_weeks, measure_ratings
+from customers.feedback.analysis.repeat_orders import Stratum, compare_strata, measure_repeat_orders
+from customers.feedback.analysis.satisfaction import compute_nps, measure_satisfaction, summarize_answers
+from customers.feedback.analysis.topics import count_phrases, list_topics
+from customers.feedback.models import Review, SurveyAnswer
+from tests.makers import make_customer, make_order, make_product
+
+NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
+NOVEMBER = DayRange(date(2026, 11, 1), date(2026, 11, 30))
+
+
+def make_review(product, rating: int, body: str = "", *, at: datetime = NOW, customer=None) -> Review:
+    return Review.objects.create(
+        review_id=f"r{Review.objects.count()}",
+        product=product,
+        rating=rating,
+        body=body,
+        written_at=at,
+        customer=customer,
+    )
+
+
+def test_nps_and_its_interval_match_a_calculation_by_hand():
+    # 50 promoters, 30 passives, 20 detractors; 0.75 added to the ends, 1.5 to the middle
+    nps = compute_nps(50, 20, 100)
+    plus, minus = 50.75 / 103, 20.75 / 103
+    margin = 1.959964 * sqrt((plus + minus - (plus - minus) ** 2) / 103)
+    assert nps.value == 30
+    assert nps.low == pytest.approx(100 * (plus - minus - margin), abs=1e-3)
+    assert nps.high == pytest.approx(100 * (plus - minus + margin), abs=1e-3)
+    assert compute_nps(0, 0, 0).value is None
+    alone = compute_nps(1, 0, 1)
+    assert (alone.value, alone.high) == (100, 100)
+    assert alone.low < 0
+
+
+def test_csat_is_the_share_of_4_and_5_with_wilsons_interval():
+    figures = summarize_answers({10: 1, 8: 1, 6: 1}, {5: 6, 4: 2, 3: 1, 1: 1})
+    assert (figures.promoters, figures.passives, figures.detractors) == (1, 1, 1)
+    assert figures.csat.value == 0.8
+    assert (figures.csat.low, figures.csat.high) == (pytest.approx(0.4902, abs=1e-3), pytest.approx(0.9433, abs=1e-3))
+
+
+def test_orders_after_bad_reviews_are_compared_within_groups():
+    # regulars: 8 of 10 against 90 of 100; others: 10 of 40 against 10 of 20; a group without good reviews does not count
+    effect = compare_strata([Stratum(10, 8, 100, 90), Stratum(40, 10, 20, 10), Stratum(5, 5, 0, 0)])
+    assert (effect.low, effect.high, effect.unmatched) == (50, 120, 5)
+    assert effect.low_share == pytest.approx(18 / 50)
+    assert effect.high_share == pytest.approx((10 * 0.9 + 40 * 0.5) / 50)
+    assert effect.difference == pytest.approx(0.36 - 0.58)
+    variance = 0.2**2 * ((9 / 12) * (3 / 12) / 12 + (91 / 102) * (11 / 102) / 102)
+    variance += 0.8**2 * ((11 / 42) * (31 / 42) / 42 + 0.5 * 0.5 / 22)
+    assert effect.interval_low == pytest.approx(-0.22 - 1.959964 * sqrt(variance))
+    assert compare_strata([Stratum(10, 5, 100, 50)]).difference is None
+
+
+@pytest.mark.django_db
+def test_only_first_reviews_of_customers_who_had_ordered_count():
+    product = make_product()
+    written_at = NOW - timedelta(days=60)
+    for number, (rating, days_after) in enumerate([(1, 10), (1, 40), (2, 29), (5, 5), (4, 31), (3, 5)]):
+        customer = make_customer(f"c{number}")
+        make_order(customer, products=[product], placed_at=written_at - timedelta(days=3))
+        make_order(customer, products=[product], placed_at=written_at + timedelta(days=days_after))
+        make_review(product, rating, at=written_at, customer=customer)
+        make_review(product, 5, at=written_at + timedelta(days=1), customer=customer)
+    make_review(product, 1, at=written_at, customer=make_customer("new"))
+    make_review(product, 1, at=written_at)
+    effect = measure_repeat_orders(as_of=NOW)
+    assert (effect.low, effect.high) == (3, 2)
+
+
+@pytest.mark.django_db
+def test_the_worst_product_is_explained_by_what_its_bad_reviews_say():
+    tea, soup, rare = make_product("tea"), make_product("soup"), make_product("rare")
+    for number in range(12):
+        make_review(tea, 5, "Great tea, fresh and tasty.")
+        bad = number % 2 == 0
+        make_review(soup, 1 if bad else 4, "The lid was open and it leaked." if bad else "Tasty soup.")
+    make_review(rare, 1, "The lid was open.")
+    worst = list_worst_products(NOVEMBER)
+    assert [product.product_id for product in worst] == ["soup", "tea"]
+    assert (worst[0].count, worst[0].average, worst[0].low) == (12, 2.5, 6)
+    assert any("leaked" in reason.text for reason in worst[0].reasons)
+    assert len(worst[0].examples) == 2
+    assert worst[1].reasons == ()
+    topics = list_topics(NOVEMBER, Q(rating__lte=2), count_phrases(NOVEMBER))
+    assert topics[0].text == "lid was open"
+    ratings = measure_ratings(NOVEMBER)
+    assert (ratings.stars, ratings.low, ratings.unanswered) == ((7, 0, 0, 6, 12), 7, 7)
+    assert ratings.average == pytest.approx((7 + 24 + 60) / 25)
+    assert [(week.week, week.count) for week in list_weeks(NOVEMBER)] == [(date(2026, 11, 23), 25)]
+
+
+@pytest.mark.django_db
+def test_satisfaction_counts_the_answers_of_the_period():
+    for kind, score, at in (("nps", 10, NOW), ("nps", 0, NOW - timedelta(days=40)), ("csat", 4, NOW)):
+        SurveyAnswer.objects.create(kind=kind, score=score, answered_at=at)
+    figures = measure_satisfaction(NOVEMBER)
+    assert (figures.nps.answers, figures.nps.value, figures.csat.value) == (1, 100, 1)

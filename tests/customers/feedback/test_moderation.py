@@ -1,0 +1,148 @@
+"""Moderation and the pages of feedback: hide, publish and reply, by whom, and in the audit log."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from auditlog.models import LogEntry
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
+from django.test import Client
+from django.urls import reverse
+
+from customers.feedback.models import Review
+from customers.feedback.reviews import record_reviews, summarize_ratings
+from tests.makers import make_product
+
+NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
+pytestmark = pytest.mark.django_db
+
+
+def log_in(client: Client, *permissions: str) -> Client:
+    user = get_user_model().objects.create_user("staff", password="x", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions, content_type__app_label="feedback"))
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def review() -> Review:
+    make_product("p1", title="Kettle")
+    items = [
+        {"review_id": "a", "product_id": "p1", "rating": 1, "body": "The lid leaks"},
+        {"review_id": "b", "product_id": "p1", "rating": 5, "body": "Nice"},
+    ]
+    record_reviews(items=items, received_at=NOW)
+    return Review.objects.get(review_id="a")
+
+
+def list_events() -> list[Any]:
+    events = [(entry.additional_data or {}).get("event", "") for entry in LogEntry.objects.order_by("id")]
+    return [event for event in events if event.startswith("review")]
+
+
+def test_reviews_are_hidden_and_answered_over_rest_and_the_audit_log_says_so(client: Client, review: Review):
+    log_in(client, "view_review", "change_review")
+    path = "/api/v1/reviews/a/moderation/"
+    answer = client.patch(path, {"is_published": False, "reply": " Sorry! "}, content_type="application/json")
+    assert answer.status_code == 200, answer.content
+    assert (answer.json()["is_published"], answer.json()["reply"]) == (False, "Sorry!")
+    assert answer.json()["replied_at"]
+    assert client.patch(path, {"is_published": False}, content_type="application/json").json()["reply"] == "Sorry!"
+    assert list_events() == ["review.replied", "review.hidden"]
+    assert [row["review_id"] for row in client.get("/api/v1/reviews/?is_published=true").json()["results"]] == ["b"]
+    assert summarize_ratings(product_ids=["p1"])["p1"].count == 1
+    answer = client.patch(path, {"reply": ""}, content_type="application/json").json()
+    assert (answer["reply"], answer["replied_at"]) == ("", None)
+    # an import of the same review changes neither
+    record_reviews(items=[{"review_id": "a", "product_id": "p1", "rating": 1, "body": "New"}], received_at=NOW)
+    review.refresh_from_db()
+    assert (review.body, review.is_published) == ("New", False)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("reviews/none/moderation/", {}, 404),
+        ("reviews/a/moderation/", {"reply": "x" * 5001}, 400),
+        ("reviews/a/moderation/", {"published": True}, 400),
+        ("reviews/a/moderation/", [1], 400),
+        ("reviews/a/moderation/", {"is_published": "perhaps"}, 400),
+    ],
+)
+def test_wrong_moderation_is_an_error(client: Client, review: Review, path: str, body: Any, status: int):
+    log_in(client, "view_review", "change_review")
+    assert client.patch(f"/api/v1/{path}", body, content_type="application/json").status_code == status
+
+
+def test_who_may_only_read_cannot_moderate(client: Client, review: Review):
+    log_in(client, "view_review")
+    assert client.patch("/api/v1/reviews/a/moderation/", {}, content_type="application/json").status_code == 403
+    url = reverse("admin:feedback_review_changelist")
+    client.post(url, {"action": "hide", "_selected_action": [review.pk]})
+    review.refresh_from_db()
+    assert review.is_published
+    assert client.get(reverse("feedback:overview")).status_code == 200
+
+
+def test_the_list_hides_publishes_and_finds_unanswered_reviews(client: Client, review: Review):
+    log_in(client, "view_review", "change_review")
+    url = reverse("admin:feedback_review_changelist")
+    client.post(url, {"action": "hide", "_selected_action": [review.pk]})
+    review.refresh_from_db()
+    assert not review.is_published
+    client.post(url, {"action": "publish", "_selected_action": [review.pk]})
+    assert list_events() == ["reviews.hidden", "reviews.published"]
+    Review.objects.filter(review_id="b").update(reply="Thanks")
+    assert "The lid leaks" in client.get(url, {"answered": "no"}).content.decode()
+    assert "The lid leaks" not in client.get(url, {"answered": "yes"}).content.decode()
+
+
+def test_a_reply_is_written_on_the_page_of_the_review(client: Client, review: Review):
+    log_in(client, "view_review", "change_review")
+    url = reverse("admin:feedback_review_change", args=[review.pk])
+    values = {name: getattr(review, name) for name in ("review_id", "rating", "title", "body", "language")}
+    moment = {"written_at_0": "2026-11-01", "written_at_1": "12:00:00"}
+    answer = client.post(
+        url, {**values, **moment, "product": review.product_id, "reply": "Sorry", "is_published": "on"}
+    )
+    assert answer.status_code == 302, answer.content.decode()[:3000]
+    review.refresh_from_db()
+    assert review.reply == "Sorry"
+    assert review.replied_at is not None
+    assert "review.replied" in list_events()
+
+
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+def test_the_pages_show_figures_and_are_closed_without_the_permission(client: Client, review: Review, language: str):
+    period = "?since=2026-10-01&until=2026-11-30"
+    pages = [
+        reverse("feedback:overview"),
+        reverse("feedback:products"),
+        reverse("feedback:product", args=[review.product_id]),
+    ]
+    log_in(client)
+    assert {client.get(page).status_code for page in pages} == {403}
+    get_user_model().objects.all().delete()
+    log_in(client, "view_review")
+    client.cookies["django_language"] = language
+    texts = [client.get(page + period).content.decode() for page in pages]
+    assert "3.00★" in texts[0]
+    assert "The lid leaks" in texts[2]
+    assert client.get(reverse("feedback:product", args=[10**9])).status_code == 404
+
+
+def test_a_survey_link_and_the_figures_are_available_over_rest(client: Client, review: Review):
+    log_in(client, "view_review", "change_review")
+    answer = client.post("/api/v1/survey-links/", {"kind": "nps", "valid_days": 7}, content_type="application/json")
+    assert answer.status_code == 200
+    assert "/survey/" in answer.json()["url"]
+    for body in ({"kind": "nps", "user_id": "nobody"}, {"kind": "ces"}, {"kind": "nps", "valid_days": 0}):
+        assert client.post("/api/v1/survey-links/", body, content_type="application/json").status_code == 400
+    summary = client.get("/api/v1/feedback/summary/?since=2026-10-01&until=2026-11-30").json()
+    assert "reviews" in summary, summary
+    assert (summary["reviews"], summary["average_rating"], summary["ratings"]["1"]) == (2, 3.0, 1)
+    assert summary["nps"] == {"answers": 0, "value": None, "low": None, "high": None}
+    assert client.get("/api/v1/feedback/worst-products/?since=2026-10-01&until=2026-11-30").json()["products"] == []
+    for query in ("since=2026-12-01&until=2026-11-01", "since=yesterday", "until=0001-01-01"):
+        assert client.get(f"/api/v1/feedback/summary/?{query}").status_code == 400
