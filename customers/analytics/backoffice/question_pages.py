@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from customers.analytics.backoffice.building.question_forms import FORMS, QuestionForm
 from customers.analytics.backoffice.results.funnel import list_funnel_rows, show_funnel
 from customers.analytics.backoffice.results.paths import list_path_rows, show_paths
+from customers.analytics.backoffice.results.products import list_product_rows, show_products
 from customers.analytics.backoffice.results.retention import list_retention_rows, show_retention
 from customers.analytics.backoffice.results.trends import list_trend_rows, show_trends
 from customers.analytics.backoffice.results.view import ResultContext, ResultView
@@ -82,6 +83,16 @@ QUESTION_PAGES: dict[str, QuestionPage] = {
             show_trends,
             list_trend_rows,
             {"range": "90d", "series": [{"event": {"meaning": "purchase"}}], "interval": "day"},
+        ),
+        QuestionPage(
+            "products",
+            "products",
+            _("Products"),
+            _("What is viewed, bought and returned, and what does it earn?"),
+            FORMS["products"],
+            show_products,
+            list_product_rows,
+            {"range": "90d", "limit": 50},
         ),
     )
 }

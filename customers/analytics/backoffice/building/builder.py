@@ -219,6 +219,7 @@ class BuilderMaker:
                 ("measure", question_forms.RETENTION_MEASURES, "on"),
             ),
             "paths": (("direction", question_forms.DIRECTIONS, "forward"),),
+            "products": (("level", question_forms.LEVELS, "product"), ("sort", question_forms.SORT_LABELS, "revenue")),
             "trends": (("interval", question_forms.TREND_INTERVALS, "day"),),
         }
         for name, options_by_key, default in lists.get(self.page.question, ()):

@@ -27,6 +27,7 @@ from customers.analytics.expressions.matching import check_property
 from customers.analytics.expressions.parameters import MAX_DAYS, ParameterError
 from customers.analytics.questions.funnel import DAY, HOUR, MAX_EXCLUSIONS, MAX_STEPS, MIN_STEPS, MINUTE
 from customers.analytics.questions.paths import MAX_LEVELS, MAX_TOP
+from customers.analytics.questions.products import MAX_ROWS
 from customers.analytics.questions.retention import MAX_PERIODS
 from customers.analytics.questions.trends import PROPERTY_MEASURES
 
@@ -65,6 +66,15 @@ MEASURES: Choices = {
 DIRECTIONS: Choices = {
     "forward": gettext_lazy("What happens after it"),
     "backward": gettext_lazy("What happens before it"),
+}
+LEVELS: Choices = {"product": gettext_lazy("Products"), "category": gettext_lazy("Categories")}
+SORT_LABELS: Choices = {
+    "revenue": gettext_lazy("Revenue"),
+    "viewed": gettext_lazy("Viewed"),
+    "added": gettext_lazy("Added to cart"),
+    "bought": gettext_lazy("Bought"),
+    "returned": gettext_lazy("Returned"),
+    "margin": gettext_lazy("Margin"),
 }
 RETENTION_MEASURES: Choices = {
     "on": gettext_lazy("People who return in the period"),
@@ -290,9 +300,26 @@ def fill_trends(parameters: Mapping[str, Any]) -> Draft:
     }
 
 
+def build_products(draft: Draft, errors: FieldErrors) -> dict[str, Any]:
+    return {
+        "level": read_choice(draft, "level", LEVELS, "product"),
+        "sort": read_choice(draft, "sort", SORT_LABELS, "revenue"),
+        "limit": get_number(draft, "limit", errors, low=1, high=MAX_ROWS, default=100),
+    }
+
+
+def fill_products(parameters: Mapping[str, Any]) -> Draft:
+    return {
+        "level": parameters.get("level", "product"),
+        "sort": parameters.get("sort", "revenue"),
+        "limit": str(parameters.get("limit", 100)),
+    }
+
+
 FORMS: dict[str, QuestionForm] = {
     "funnel": QuestionForm({"steps": (MIN_STEPS, MAX_STEPS)}, (), (), build_funnel, fill_funnel, has_breakdown=True),
     "retention": QuestionForm({}, ("start", "returning"), ("start",), build_retention, fill_retention),
     "paths": QuestionForm({}, ("anchor", "goal"), ("anchor", "goal"), build_paths, fill_paths),
     "trends": QuestionForm({}, (), (), build_trends, fill_trends, has_breakdown=True),
+    "products": QuestionForm({}, (), (), build_products, fill_products),
 }

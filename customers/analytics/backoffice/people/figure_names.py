@@ -5,7 +5,9 @@ from typing import Any
 
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
+from catalog.models import Product
 from config.foundation.number_formats import format_full_day
 from customers.analytics.backoffice.event_texts import label_event, label_group, label_step
 from customers.analytics.backoffice.results.retention import name_period
@@ -73,9 +75,24 @@ def name_trend_point(parameters: Any, selection: Any, with_personal: bool) -> st
     return name + name_group(parameters, selection.group, with_personal)
 
 
+def name_product_stage(parameters: Any, selection: Any, with_personal: bool) -> str:
+    name = selection.name
+    if name is not None and parameters.level == "product":
+        titles = Product.objects.filter(product_id=name).values_list("title", flat=True)
+        name = titles.first() or name
+    return f"{STAGE_LABELS[selection.stage]}: {_('Without a category') if name is None else name}"
+
+
+STAGE_LABELS = {
+    "viewed": gettext_lazy("Viewed"),
+    "added": gettext_lazy("Added to cart"),
+    "bought": gettext_lazy("Bought"),
+    "returned": gettext_lazy("Returned"),
+}
 NAMES: dict[str, Callable[[Any, Any, bool], str]] = {
     "funnel": name_funnel_bar,
     "retention": name_retention_cell,
     "paths": name_path_step,
     "trends": name_trend_point,
+    "products": name_product_stage,
 }

@@ -96,6 +96,12 @@ PRESETS: tuple[Preset, ...] = (
         },
     ),
     Preset(
+        "products",
+        _("Categories by margin"),
+        _("Which categories earn most, and which are returned?"),
+        {"range": "90d", "level": "category", "sort": "margin", "limit": 50},
+    ),
+    Preset(
         "paths",
         _("Before an order"),
         _("What do people do directly before they order?"),
