@@ -60,7 +60,7 @@ def label_event(match: EventMatch) -> str:
 
 def label_name(name: str) -> str:
     """Return what an event name of a source is called."""
-    return _("Order") if name == ORDER_EVENT else get_event_label(name)
+    return label_meaning(Meaning.PURCHASE) if name == ORDER_EVENT else get_event_label(name)
 
 
 def label_property(name: str) -> str:
