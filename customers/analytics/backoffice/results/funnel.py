@@ -7,11 +7,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from config.foundation.charts.bars import Series, build_bar_chart, build_stacked_chart
-from config.foundation.charts.spec import ChartSpec, build_chart_table
+from config.foundation.charts.spec import ChartSpec, break_labels, build_chart_table
 from config.foundation.number_formats import NO_VALUE, format_count, format_duration, format_percent, join_sentences
 from customers.analytics.backoffice.event_texts import label_breakdown, label_event, label_group
 from customers.analytics.backoffice.results.view import ResultChart, ResultContext, ResultView, select_group
-from customers.analytics.questions.funnel import FunnelResult, FunnelStep
+from customers.analytics.questions.funnel import MAX_STEPS, FunnelResult, FunnelStep
 
 
 def show_funnel(result: FunnelResult, context: ResultContext) -> ResultView:
@@ -74,12 +74,13 @@ def build_steps_chart(result: FunnelResult, context: ResultContext) -> ChartSpec
         for step in result.steps
     ]
     spec = build_stacked_chart(
-        labels=names,
+        labels=break_labels(names),
         series=[
             Series(_("Reached the step"), [step.people for step in result.steps], links=reached),
             Series(_("Left before the step"), [step.dropped for step in result.steps], links=left),
         ],
         x_title="",
+        ticks=MAX_STEPS,
     )
     spec["traces"][0] |= {
         "text": [f"{format_count(step.people)}<br>{format_percent(step.share_of_first, 1)}" for step in result.steps],

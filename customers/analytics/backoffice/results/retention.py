@@ -12,13 +12,18 @@ from customers.analytics.backoffice.results.view import ResultChart, ResultConte
 from customers.analytics.expressions.periods import PeriodUnit
 from customers.analytics.questions.retention import RetentionCell, RetentionCohort, RetentionMean, RetentionResult
 
-MAX_COHORTS_SHOWN = 60
+MAX_COHORTS_SHOWN = 26
+MANY_ROWS = 14
 
 
 def show_retention(result: RetentionResult, context: ResultContext) -> ResultView:
     """Return who comes back by cohort."""
     note = _("* The period is not over. Means leave these cells out. Click a cell to see its people.")
-    charts = [ResultChart("retention-cohorts", _("Cohorts"), build_cohorts_chart(result, context), "tall", note)]
+    if len(result.cohorts) > MAX_COHORTS_SHOWN:
+        newest = _("The newest %(count)s cohorts are shown; the CSV file has all.")
+        note = join_sentences([note, newest % {"count": MAX_COHORTS_SHOWN}])
+    height = "many-rows" if len(result.cohorts) > MANY_ROWS else "tall"
+    charts = [ResultChart("retention-cohorts", _("Cohorts"), build_cohorts_chart(result, context), height, note)]
     is_empty = not result.people
     return ResultView(describe_retention(result, context), [] if is_empty else charts, is_empty=is_empty)
 

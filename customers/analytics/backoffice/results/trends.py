@@ -15,15 +15,18 @@ from config.foundation.charts.spec import (
     build_value_axis,
     format_chart_number,
     format_chart_time,
+    get_hover_day_format,
     summarize_values,
 )
-from config.foundation.number_formats import NO_VALUE, format_change, join_sentences
+from config.foundation.number_formats import NO_VALUE, format_change, get_reader_locale, join_sentences
 from customers.analytics.backoffice.event_texts import label_event, label_group
 from customers.analytics.backoffice.results.view import ResultChart, ResultContext, ResultView, select_group
 from customers.analytics.expressions.formulas import LETTERS
 from customers.analytics.expressions.periods import PeriodUnit
 from customers.analytics.questions.trends import TrendBucket, TrendLine, TrendResult
 
+MAX_TICKS = 6
+DAY_MS = 86_400_000
 DASHES = ("solid", "dash", "dot", "dashdot")
 
 
@@ -128,7 +131,7 @@ def build_lines_chart(result: TrendResult, context: ResultContext) -> ChartSpec:
     everything = [value for trace in traces for value in trace["y"] if value is not None]
     layout: dict[str, Any] = {
         "margin": {"l": 8, "r": 12, "t": 24, "b": 8},
-        "xaxis": build_day_axis(nticks=7),
+        "xaxis": build_time_axis(times, context.parameters.interval),
         "yaxis": build_value_axis("", everything or [0]),
         **(TOP_LEGEND if len(traces) > 1 else {}),
     }
@@ -142,6 +145,18 @@ def build_lines_chart(result: TrendResult, context: ResultContext) -> ChartSpec:
     }
 
 
+def build_time_axis(times: Sequence[str], interval: PeriodUnit) -> dict[str, Any]:
+    """Return an axis with at most a few ticks, each at the start of a bucket."""
+    buckets = max(1, -(-len(times) // MAX_TICKS))
+    if interval == PeriodUnit.HOUR:
+        is_chinese = get_reader_locale().startswith("zh")
+        return build_day_axis(nticks=MAX_TICKS, tickformat="%H:%M\n%-m月%-d日" if is_chinese else "%H:%M\n%b %-d")
+    step: Any = f"M{buckets}"
+    if interval != PeriodUnit.MONTH:
+        step = buckets * (7 if interval == PeriodUnit.WEEK else 1) * DAY_MS
+    return build_day_axis(tick0=times[0] if times else None, dtick=step)
+
+
 def make_trace(
     name: str,
     times: Sequence[str],
@@ -152,6 +167,7 @@ def make_trace(
     mode: str = "lines",
     **more: Any,
 ) -> dict[str, Any]:
+    hour = " %H:%M" if times and "T" in times[0] else ""
     return {
         "type": "scatter",
         "mode": mode,
@@ -160,7 +176,7 @@ def make_trace(
         "y": [None if value is None else round(value, 4) for value in values],
         "line": {"color": color, "width": 2, "dash": dash},
         "marker": {"color": color, "size": 5},
-        "hovertemplate": "%{x}: %{y:,}<extra>%{fullData.name}</extra>",
+        "hovertemplate": f"%{{x|{get_hover_day_format()}{hour}}}: %{{y:,}}<extra>%{{fullData.name}}</extra>",
         **more,
     }
 
