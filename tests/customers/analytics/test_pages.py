@@ -86,6 +86,8 @@ def test_from_the_builder_to_the_people_to_a_segment(admin_client: Client) -> No
     saved = admin_client.post(dropped, {"name": "Viewers without cart", "kind": "dynamic"}, follow=True)
     assert "Segment saved with 1 customer." in saved.text
     assert Segment.objects.get().kind == Segment.Kind.DYNAMIC
+    for selection in ('{"step":9}', '{"step":"x"}', "[]", '{"step":2,"group":{"label":5}}'):
+        assert admin_client.get(dropped.partition("&s=")[0], {"s": selection}).status_code == 400
     admin_client.post(dropped, {"name": "The same, fixed", "kind": "static"})
     fixed = Segment.objects.get(kind=Segment.Kind.STATIC)
     assert (fixed.size, "as of" in fixed.description) == (1, True)

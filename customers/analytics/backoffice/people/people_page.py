@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from config.foundation.backoffice.date_range import MAX_YEAR, MIN_YEAR
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.tables import Cell, Column, build_table
 from config.foundation.number_formats import format_count, format_moment
@@ -76,6 +77,9 @@ def read_figure(request: HttpRequest, question: str, *, now: datetime) -> Select
         raise ParameterError("k", "the result is no longer stored; open the report again.")
     parameters = parse_parameters(kind.parameters, row.parameters)
     selection = parse_parameters(kind.selection, parse_json(request.GET.get("s", "{}"), "s"))
+    start = getattr(selection, "start", None)
+    if start is not None and (start.tzinfo is None or not MIN_YEAR < start.year < MAX_YEAR):
+        raise ParameterError("start", f"{start} is not valid; use a moment with its time zone.")
     try:
         as_of = datetime.fromisoformat(request.GET.get("at", ""))
     except ValueError:
