@@ -31,7 +31,19 @@ from customers.identity.personal_data.masking import may_see_personal
 
 RESULT_ID = "analytics-result"
 # fields of parameters that have a place for their error; others are shown above the form
-SHOWN_ERRORS = ("segment", "breakdown", "formula", "order", "steps", "series", "exclusions", "periods", "levels", "top", "rolling")
+SHOWN_ERRORS = (
+    "segment",
+    "breakdown",
+    "formula",
+    "order",
+    "steps",
+    "series",
+    "exclusions",
+    "periods",
+    "levels",
+    "top",
+    "rolling",
+)
 
 
 def get_page(question: str) -> QuestionPage:

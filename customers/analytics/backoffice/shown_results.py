@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from customers.analytics.backoffice.access import VIEW_CUSTOMERS
 from customers.analytics.backoffice.addresses import VIEW_OPTIONS, format_json, make_question_url, resolve_days
+from customers.analytics.backoffice.building.vocabulary_choices import list_segments
 from customers.analytics.backoffice.question_pages import QUESTION_PAGES
 from customers.analytics.backoffice.results.view import ResultContext, ResultView
-from customers.analytics.backoffice.building.vocabulary_choices import list_segments
 from customers.analytics.expressions.parameters import parse_parameters
 from customers.analytics.models import Annotation
 from customers.analytics.questions.registry import get_question

@@ -6,63 +6,77 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('analytics', '0001_initial'),
+        ("analytics", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Annotation',
+            name="Annotation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('day', models.DateField(verbose_name='day')),
-                ('text', models.CharField(max_length=120, verbose_name='text')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created at')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("day", models.DateField(verbose_name="day")),
+                ("text", models.CharField(max_length=120, verbose_name="text")),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created at")),
             ],
             options={
-                'verbose_name': 'annotation',
-                'verbose_name_plural': 'annotations',
-                'ordering': ['day', 'id'],
+                "verbose_name": "annotation",
+                "verbose_name_plural": "annotations",
+                "ordering": ["day", "id"],
             },
         ),
         migrations.CreateModel(
-            name='SavedReport',
+            name="SavedReport",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=120, verbose_name='name')),
-                ('question', models.CharField(max_length=30, verbose_name='question')),
-                ('parameters', models.JSONField(verbose_name='parameters')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created at')),
-                ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='created by')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=120, verbose_name="name")),
+                ("question", models.CharField(max_length=30, verbose_name="question")),
+                ("parameters", models.JSONField(verbose_name="parameters")),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created at")),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="created by",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'saved report',
-                'verbose_name_plural': 'saved reports',
-                'ordering': ['name', 'id'],
+                "verbose_name": "saved report",
+                "verbose_name_plural": "saved reports",
+                "ordering": ["name", "id"],
             },
         ),
         migrations.CreateModel(
-            name='Dashboard',
+            name="Dashboard",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=120, verbose_name='name')),
-                ('created_at', models.DateTimeField(auto_now_add=True, verbose_name='created at')),
-                ('reports', models.ManyToManyField(blank=True, related_name='dashboards', to='analytics.savedreport', verbose_name='reports')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=120, verbose_name="name")),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created at")),
+                (
+                    "reports",
+                    models.ManyToManyField(
+                        blank=True, related_name="dashboards", to="analytics.savedreport", verbose_name="reports"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'dashboard',
-                'verbose_name_plural': 'dashboards',
-                'ordering': ['name', 'id'],
+                "verbose_name": "dashboard",
+                "verbose_name_plural": "dashboards",
+                "ordering": ["name", "id"],
             },
         ),
         migrations.AddConstraint(
-            model_name='savedreport',
-            constraint=models.UniqueConstraint(fields=('name',), name='analytics_report_name'),
+            model_name="savedreport",
+            constraint=models.UniqueConstraint(fields=("name",), name="analytics_report_name"),
         ),
         migrations.AddConstraint(
-            model_name='dashboard',
-            constraint=models.UniqueConstraint(fields=('name',), name='analytics_dashboard_name'),
+            model_name="dashboard",
+            constraint=models.UniqueConstraint(fields=("name",), name="analytics_dashboard_name"),
         ),
     ]

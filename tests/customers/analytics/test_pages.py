@@ -11,8 +11,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from customers.analytics.backoffice.reports.presets import PRESETS
 from customers.analytics.backoffice.question_pages import QUESTION_PAGES
+from customers.analytics.backoffice.reports.presets import PRESETS
 from customers.analytics.models import AnalyticsResult, Annotation, Dashboard, ResultStatus, SavedReport
 from customers.analytics.results import compute_result
 from customers.segments.event_counts.recounting import recount_all

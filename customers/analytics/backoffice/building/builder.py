@@ -17,9 +17,9 @@ from customers.analytics.backoffice.building.drafts import (
     get_text,
     match_event,
 )
+from customers.analytics.backoffice.building.vocabulary_choices import ANY, EventCounts, OptionGroup
 from customers.analytics.backoffice.event_texts import OPERATOR_LABELS
 from customers.analytics.backoffice.question_pages import QuestionPage
-from customers.analytics.backoffice.building.vocabulary_choices import ANY, EventCounts, OptionGroup
 from customers.analytics.expressions.formulas import LETTERS
 from customers.analytics.expressions.matching import EventMatch
 from customers.analytics.questions.trends import PROPERTY_MEASURES
@@ -98,7 +98,9 @@ def make_choice(
     return SelectField(name, value, [*([("", first)] if first else []), *shown], error)
 
 
-def make_plain_choice(draft: Draft, name: str, choices: Mapping[str, Any], default: str, error: str = "") -> SelectField:
+def make_plain_choice(
+    draft: Draft, name: str, choices: Mapping[str, Any], default: str, error: str = ""
+) -> SelectField:
     value = get_text(draft, name, default)
     options = [(key, str(label)) for key, label in choices.items()]
     return make_choice(name, value if value in choices else default, [OptionGroup("", options)], error)

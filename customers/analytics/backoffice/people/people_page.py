@@ -18,8 +18,8 @@ from config.foundation.backoffice.tables import Cell, Column, build_table
 from config.foundation.number_formats import format_count, format_moment
 from customers.analytics.backoffice.access import ADD_SEGMENT, VIEW_CUSTOMERS, check_permissions
 from customers.analytics.backoffice.addresses import HASH_LENGTH, make_question_url, parse_json
-from customers.analytics.backoffice.people.figure_names import name_figure
 from customers.analytics.backoffice.people.conditions import build_condition
+from customers.analytics.backoffice.people.figure_names import name_figure
 from customers.analytics.backoffice.question_page import get_page
 from customers.analytics.expressions.parameters import ParameterError, dump_parameters, parse_parameters
 from customers.analytics.models import AnalyticsResult
@@ -84,7 +84,9 @@ def read_figure(request: HttpRequest, question: str, *, now: datetime) -> Select
         as_of = datetime.fromisoformat(request.GET.get("at", ""))
     except ValueError:
         as_of = now
-    return SelectedFigure(question, parameters, selection, min(as_of, now) if as_of.tzinfo and as_of.year > 1970 else now)
+    return SelectedFigure(
+        question, parameters, selection, min(as_of, now) if as_of.tzinfo and as_of.year > 1970 else now
+    )
 
 
 def show_people(request: HttpRequest, question: str) -> HttpResponse:

@@ -20,8 +20,8 @@ from customers.analytics.backoffice.access import (
     check_permissions,
 )
 from customers.analytics.backoffice.addresses import make_question_url, parse_json
-from customers.analytics.backoffice.reports.overview_page import make_report_url
 from customers.analytics.backoffice.question_page import get_page
+from customers.analytics.backoffice.reports.overview_page import make_report_url
 from customers.analytics.backoffice.shown_results import read_parameters
 from customers.analytics.expressions.parameters import ParameterError
 from customers.analytics.models import Annotation, Dashboard, SavedReport

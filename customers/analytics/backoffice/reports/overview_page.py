@@ -22,8 +22,8 @@ from customers.analytics.backoffice.access import (
     check_permissions,
 )
 from customers.analytics.backoffice.addresses import make_question_url
-from customers.analytics.backoffice.reports.presets import PRESETS
 from customers.analytics.backoffice.question_pages import QUESTION_PAGES
+from customers.analytics.backoffice.reports.presets import PRESETS
 from customers.analytics.backoffice.shown_results import show_result
 from customers.analytics.expressions.parameters import ParameterError
 from customers.analytics.models import Dashboard, SavedReport

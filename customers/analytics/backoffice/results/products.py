@@ -59,7 +59,8 @@ def describe_products(result: ProductResult, context: ResultContext) -> str:
     ]
     if total.margin_share is not None:
         texts.append(
-            _("The margin of products whose cost is known is %(share)s.") % {"share": format_percent(total.margin_share, 1)}
+            _("The margin of products whose cost is known is %(share)s.")
+            % {"share": format_percent(total.margin_share, 1)}
         )
     if total.return_rate:
         texts.append(_("%(share)s of the goods were returned.") % {"share": format_percent(total.return_rate, 1)})
@@ -94,7 +95,9 @@ def build_products_chart(result: ProductResult, context: ResultContext) -> Chart
     return spec
 
 
-def build_row(row: ProductPerformance, titles: Mapping[str, str], context: ResultContext) -> list[str | tuple[str, str]]:
+def build_row(
+    row: ProductPerformance, titles: Mapping[str, str], context: ResultContext
+) -> list[str | tuple[str, str]]:
     """Return the cells of a product or category."""
     return [
         name_row(row, titles),
