@@ -63,5 +63,6 @@ def compute_next_start(job: PeriodicTask, *, now: datetime) -> datetime | None:
     """Return when beat starts the job next, not before now; None for a paused job."""
     if not job.enabled or job.schedule is None:
         return None
-    remaining = job.schedule.remaining_estimate(job.last_run_at or now)
-    return max(now, now + remaining)
+    schedule = job.schedule
+    schedule.nowfun = lambda: now.astimezone(schedule.tz)  # Celery would read the clock
+    return max(now, now + schedule.remaining_estimate(job.last_run_at or now))

@@ -114,7 +114,7 @@ def build_tiles(ratings: Ratings, before: Ratings | None, period: DayRange) -> l
         },
         {
             "label": _("Share of 1–2★"),
-            "value": format_whole_percent(share),
+            "value": format_whole_percent(share) or "–",
             "before": format_whole_percent(share_before) if before else "",
             "note": "",
             "url": make_reviews_url(period, rating__lte=2),

@@ -14,6 +14,7 @@ from rest_framework import serializers
 from catalog.bulk_results import ItemStatus
 from config.foundation.backoffice.date_range import MAX_YEAR, MIN_YEAR, DayRange
 from config.foundation.rest.known_names import KnownFieldsMixin
+from config.foundation.rest.strict_types import StrictTypesMixin
 from customers.feedback.models import Review, SurveyAnswer
 from customers.feedback.moderation import MAX_REPLY_LENGTH
 from customers.feedback.survey_links.links import DEFAULT_LIFETIME, MAX_LIFETIME
@@ -146,14 +147,14 @@ class AnswersWrittenSerializer(serializers.Serializer):
     results = AnswerResultSerializer(many=True)
 
 
-class ReviewModerationSerializer(KnownFieldsMixin, serializers.Serializer):
+class ReviewModerationSerializer(StrictTypesMixin, serializers.Serializer):
     """What the shop decides about a review; a missing field stays as it is."""
 
     is_published = serializers.BooleanField(required=False)
     reply = serializers.CharField(required=False, allow_blank=True, max_length=MAX_REPLY_LENGTH)
 
 
-class SurveyLinkWriteSerializer(KnownFieldsMixin, serializers.Serializer):
+class SurveyLinkWriteSerializer(StrictTypesMixin, serializers.Serializer):
     kind = serializers.ChoiceField(choices=SurveyAnswer.Kind.choices)
     user_id = serializers.CharField(
         max_length=255, required=False, allow_null=True, help_text=_("Without it, the answer is anonymous.")

@@ -7,6 +7,7 @@ from io import BytesIO
 from typing import Any
 
 import pytest
+from django.core import signing
 from django.test import Client
 from PIL import Image
 
@@ -14,6 +15,7 @@ from catalog.models import Product
 from recommendations.messaging.cards import fonts, pictures
 from recommendations.messaging.cards.drawing import HEIGHT, PICTURE, WIDTH, draw_card, wrap_title
 from recommendations.messaging.cards.fonts import choose_font
+from recommendations.messaging.cards.signed_cards import SALT
 from recommendations.messaging.editor.preview import render_preview
 from recommendations.sending.models import Delivery, OutboxMessage
 from recommendations.sending.queue import QueuedMessage, queue_messages
@@ -139,6 +141,9 @@ def test_a_preview_shows_the_image_that_the_recipient_gets(valkey: Any, client: 
         ).html
     assert ("/m/card/" in pages["open"], "/m/card/" in pages["send"]) == (True, False)
     [path] = re.findall(r"http://localhost(/m/card/[^\"]+)", pages["open"])
+    product_id, *details = signing.loads(path.rsplit("/", 1)[1], salt=SALT)
+    assert product_id in ("kettle", "cup")
+    assert details == ["Kettle", "20.00", "EUR", "", "", "en"]
     response = client.get(path)
     card = make_card(1, title="Kettle", price=Decimal("20.00"), image_url="", category="")
     assert (response["Content-Type"], response.content) == ("image/png", pictures.draw_product(card, language="en"))
