@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
@@ -70,7 +70,8 @@ def parse_parameters[T](kind: type[T], content: Any) -> T:
 
 def dump_parameters(parameters: Any) -> dict[str, Any]:
     """Return parameters as JSON values, with all defaults."""
-    return dict(msgspec.to_builtins(parameters))
+    # msgspec leaves out defaults that its own `convert` did not set, so that equal parameters would have different hashes
+    return dict(msgspec.to_builtins(asdict(parameters)))
 
 
 def hash_parameters(parameters: Any) -> str:

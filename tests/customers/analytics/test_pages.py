@@ -185,6 +185,7 @@ def test_a_computation_is_cancelled_and_started_again(admin_client: Client) -> N
     "query",
     [
         "ask=[]", "ask={", 'ask={"steps":1}', 'ask={"range":"x"}', 'ask={"since":"0001-01-01","until":"0001-01-02"}',
+        'ask={"steps":[{"name":"a"},{"name":"b"}],"breakdown":{"name":"brand"}}',
         'ask={"steps":[{"name":"\\u0000"},{}]}', 'ask={"window_seconds":NaN}', "report=99999999999", "built=1&steps=1&change=add:steps.0",
         "built=1&steps.0.filters=x&steps.1.filters.0=y&range=custom&since=x",
     ],

@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -161,7 +162,7 @@ def format_person(pk: int, row: CustomerRow | None) -> dict[str, Any]:
         return {"name": Cell(_("Customer #%(number)s") % {"number": pk})}
     return {
         "name": Cell(row.name, url=row.url, title=row.detail),
-        "stage": row.stage,
+        "stage": capfirst(row.stage),
         "value": row.value,
         "last_order": row.last_order,
     }
