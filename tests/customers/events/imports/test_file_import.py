@@ -241,13 +241,13 @@ def run_in_own_session(call: Any, position: int) -> None:
 
 def test_writers_close_their_connections(tmp_path: Path) -> None:
     path = write_lines(tmp_path, *(track(messageId=f"m{n}") for n in range(5)))
-    run_import(path)  # the first import of a process opens the connection that the process keeps for storing events
+    run_import(path)  # closed connections go back to the pool of the process, which the first import fills
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
         before = cursor.fetchone()[0]
         run_import(path)
         cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
-        assert cursor.fetchone()[0] == before
+        assert cursor.fetchone()[0] <= before
 
 
 ids = st.sampled_from(["", "u1", "u2", "null", 7, None, ["u"], "x" * 300])
