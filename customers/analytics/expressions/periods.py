@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 
 import ibis
 import ibis.expr.types as ir
+import numpy as np
+import numpy.typing as npt
 
 from customers.analytics.expressions.engines import SECOND
 
@@ -79,6 +81,13 @@ def build_local(at: ir.IntegerValue, zone: ZoneInfo, since: date, until: date) -
 def build_day(at: ir.IntegerValue, zone: ZoneInfo, since: date, until: date) -> ir.IntegerValue:
     """Return the number of the local day, counted from 1970-01-01."""
     return build_local(at, zone, since, until) // DAY
+
+
+def count_local_days(at: npt.NDArray[np.int64], zone: ZoneInfo, since: date, until: date) -> npt.NDArray[np.int64]:
+    """Return what `build_day` returns, for an array of microseconds since 1970."""
+    changes = np.array(find_offset_changes(zone, since, until))
+    position = np.maximum(np.searchsorted(changes[:, 0], at, side="right") - 1, 0)
+    return (at + changes[position, 1]) // DAY
 
 
 def build_period(day: ir.IntegerValue, interval: PeriodUnit) -> ir.IntegerValue:

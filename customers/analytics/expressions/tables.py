@@ -61,6 +61,10 @@ class AnalyticsTables:
         end = to_instant(days.until + timedelta(days=1), self.zone)
         return to_instant(days.since, self.zone), min(end, self.known_until)
 
+    def get_first_moment(self, days: DateRange) -> datetime:
+        """Return when the days begin."""
+        return _to_moment(self.get_bounds(days)[0])
+
     def select_events(self, days: DateRange | None, *matches: EventMatch, segment: str = "") -> ir.Table:
         """Return the events of known people that match one of the descriptions, with their time in microseconds as ``at``.
 

@@ -5,19 +5,34 @@ most frequent steps and “other”; what flows into a step flows on, or ends th
 """
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 import ibis
 import ibis.expr.types as ir
+import numpy as np
 import pyarrow as pa
 
-from customers.analytics.expressions.engines import SECOND
-from customers.analytics.expressions.matching import EventMatch, build_match, build_property, check_property
+from customers.analytics.expressions.matching import (
+    ORDER_EVENT,
+    EventMatch,
+    build_match,
+    build_property,
+    check_property,
+)
 from customers.analytics.expressions.parameters import DateRange, require_between
-from customers.analytics.expressions.session_numbers import add_session
-from customers.analytics.expressions.tables import AnalyticsTables
+from customers.analytics.expressions.sorted_events import (
+    GAP_MINUTES,
+    Codes,
+    Flags,
+    Integers,
+    SortedEvents,
+    make_people,
+    mark_changes,
+    read_sorted_events,
+)
+from customers.analytics.expressions.tables import BEHAVIOR_TYPES, AnalyticsTables
 from customers.analytics.questions.markov import StepEffect, measure_removal_effects
 
 MAX_LEVELS, MAX_TOP = 10, 30
@@ -26,8 +41,9 @@ MAX_EVENTS = 50
 GOAL_NAME = "$goal"
 # of all names that are not among the most frequent ones
 RARE_NAME = "$rare"
-CODES = 4096  # a power of two
-MAX_NAMES = CODES - 1
+MAX_NAMES = 4_000
+# in place of a code: before the first step of a path, and after its last one
+START = END = -1
 # up to so many names are compared one by one, which is faster than a join
 MAX_BRANCHES = 64
 
@@ -49,7 +65,7 @@ class PathParameters(DateRange):
     label: str = ""
     levels: int = 4
     top: int = 6
-    gap_minutes: int = 30
+    gap_minutes: int = GAP_MINUTES
     goal: EventMatch | None = None
 
     def __post_init__(self) -> None:
@@ -60,6 +76,11 @@ class PathParameters(DateRange):
         require_between("gap_minutes", self.gap_minutes, 1, 24 * 60)
         if self.label:
             check_property("label", self.label)
+
+    @property
+    def has_anchor(self) -> bool:
+        """Whether paths begin or end with a certain event, not with any."""
+        return bool(self.anchor.label or self.anchor.filters)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,24 +127,29 @@ class PathResult:
 
 @dataclass(frozen=True)
 class StepNames:
-    """The names of steps by frequency; a step's code is its position, and MAX_NAMES for all rarer ones."""
+    """The names of steps by frequency; a step's code is its position, and the number of names for all rarer ones."""
 
     names: tuple[str, ...]
 
-    def add_code(self, events: ir.Table) -> ir.Table:
-        """Return events with the ``code`` of their name."""
-        rare = ibis.literal(MAX_NAMES, "int64")
+    @property
+    def size(self) -> int:
+        """The number of codes, with the one of rarer names."""
+        return len(self.names) + 1
+
+    def build_code(self, events: ir.Table) -> ir.Table:
+        """Return events with the ``step`` of their name."""
+        rare = ibis.literal(len(self.names), "int64")
         if len(self.names) <= MAX_BRANCHES:
             branches = [(events.name == name, ibis.literal(code, "int64")) for code, name in enumerate(self.names)]
-            return events.mutate(code=ibis.cases(*branches, else_=rare) if branches else rare)
+            return events.mutate(step=ibis.cases(*branches, else_=rare) if branches else rare)
         codes = pa.table({"known_name": list(self.names), "known_code": pa.array(range(len(self.names)), pa.int64())})
         known = ibis.memtable(codes)
         joined = events.left_join(known, events.name == known.known_name)
-        return joined.select(*events.columns, code=ibis.coalesce(joined.known_code, rare))
+        return joined.select(*events.columns, step=ibis.coalesce(joined.known_code, rare))
 
-    def decode(self, code: int | None) -> str | None:
+    def decode(self, code: int) -> str | None:
         """Return the name of a code; None for other."""
-        return None if code is None or code >= len(self.names) else self.names[code]
+        return self.names[code] if 0 <= code < len(self.names) else None
 
     def find(self, name: str) -> int:
         """Return the code of a name; -1 if there is no such step."""
@@ -131,31 +157,25 @@ class StepNames:
 
 
 def find_names(tables: AnalyticsTables, parameters: PathParameters) -> StepNames:
-    """Return the names of steps, the most frequent first, equal ones by name."""
-    events = _select_step_events(tables, parameters)
-    counted = events.filter(events.is_step).group_by("name").agg(events=ibis._.count())
-    top = counted.order_by(ibis.desc("events"), "name").limit(MAX_NAMES)
-    return StepNames(tuple(row["name"] for row in tables.fetch(top)))
+    """Return the names of steps, the most frequent first, equal ones by name; the goal comes last.
 
-
-def build_steps(tables: AnalyticsTables, parameters: PathParameters, names: StepNames) -> ir.Table:
-    """Return the steps of sessions, repeated ones collapsed.
-
-    Columns: customer_id, key (see `_mark_sessions`), code, previous_code, is_first and is_last of the session, and is_anchor if
-    there is an anchor. Of a step that repeats, the first row is kept, or the last one if paths are read backward.
+    Steps that are named by their event are counted without looking at more than the name, which is much faster.
     """
-    rows = _mark_sessions(_select_step_events(tables, parameters), parameters, names)
-    if parameters.is_backward:
-        is_repeated = ~rows.is_last & (rows.next_code == rows.code)
+    if parameters.label:
+        events = _select_step_events(tables, parameters)
+        events = events.filter(events.is_step & (events.name != GOAL_NAME)).select("name")
     else:
-        is_repeated = ~rows.is_first & (rows.previous_code == rows.code)
-    columns = ["is_anchor"] if "is_anchor" in rows.columns else []
-    rows = rows.filter(~ibis.coalesce(is_repeated, False))
-    return rows.select("customer_id", "key", "code", "previous_code", "is_first", "is_last", *columns)
+        events = tables.events.filter(tables.events.occurred_at >= tables.get_first_moment(parameters)).select("name")
+    counted = events.filter(events.name.notnull()).group_by("name").agg(events=ibis._.count())
+    top = counted.order_by(ibis.desc("events"), "name").limit(MAX_NAMES)
+    names = [row["name"] for row in tables.fetch(top)]
+    others = [] if parameters.label else [*BEHAVIOR_TYPES, ORDER_EVENT]
+    names = [name for name in names[: MAX_NAMES - len(others) - 1] if name and name not in others]
+    return StepNames((*names, *others, *([GOAL_NAME] if parameters.goal else [])))
 
 
 def _select_step_events(tables: AnalyticsTables, parameters: PathParameters) -> ir.Table:
-    """Return all events of the sessions: customer_id, at, id, name, is_step and is_anchor."""
+    """Return all events of the sessions: customer_id, at, name, is_step and is_anchor."""
     matches = [EventMatch(), *parameters.events]
     if parameters.anchor.label:
         matches.append(parameters.anchor)
@@ -165,180 +185,208 @@ def _select_step_events(tables: AnalyticsTables, parameters: PathParameters) -> 
     name = events.name.nullif("")
     if parameters.label:
         name = ibis.coalesce(build_property(events, parameters.label, tables.engine), name)
-    is_step = ibis.literal(not parameters.events)
+    is_step, is_anchor = ibis.literal(not parameters.events), ibis.literal(False)
     for match in parameters.events:
         is_step = is_step | build_match(events, match, tables.engine)
-    columns = {}
-    if parameters.anchor.label or parameters.anchor.filters:
-        columns["is_anchor"] = build_match(events, parameters.anchor, tables.engine)
-        is_step = is_step | columns["is_anchor"]
+    if parameters.has_anchor:
+        is_anchor = build_match(events, parameters.anchor, tables.engine)
+        is_step = is_step | is_anchor
     if parameters.goal:
         is_goal = build_match(events, parameters.goal, tables.engine)
         is_step = is_step | is_goal
         name = ibis.ifelse(is_goal, GOAL_NAME, name)
-    return events.select("customer_id", "at", "id", name=ibis.coalesce(name, events.type), is_step=is_step, **columns)
+    name = ibis.coalesce(name, events.type)
+    return events.select("customer_id", "at", name=name, is_step=is_step, is_anchor=is_anchor)
 
 
-def _mark_sessions(events: ir.Table, parameters: PathParameters, names: StepNames) -> ir.Table:
-    """Return steps with their neighbors, and whether they are the first or last one of a session.
+@dataclass(frozen=True)
+class SessionSteps:
+    """The steps of sessions in order of time; what repeats at once is one step.
 
-    A key holds the time and, in its last 12 bits, the code, so that sorting moves one number per event. Of events with the same
-    time, the more frequent name comes first, as a view comes before an order.
+    Attributes: of length (steps,)
+        customer: IDs. code: of the name. is_first: of its session. is_anchor: whether one of the events of a step is the anchor.
     """
-    gap = parameters.gap_minutes * 60 * SECOND
-    columns = {name: events[name] for name in ("is_anchor",) if name in events.columns}
+
+    customer: Integers
+    code: Codes
+    is_first: Flags
+    is_anchor: Flags
+
+
+def build_coded_events(tables: AnalyticsTables, parameters: PathParameters, names: StepNames) -> ir.Table:
+    """Return customer_id, at and code: of the name of the event, then the bits is_anchor and is_step."""
+    events = names.build_code(_select_step_events(tables, parameters))
+    flags = events.is_anchor.cast("int64") * 2 + events.is_step.cast("int64")
+    return events.select("customer_id", "at", code=events.step * 4 + flags)
+
+
+def read_steps(tables: AnalyticsTables, parameters: PathParameters, names: StepNames) -> Iterator[SessionSteps]:
+    """Yield the steps of all sessions, in parts. Of events with the same time, the more frequent name comes first."""
+    events, bits = build_coded_events(tables, parameters, names), (names.size * 4).bit_length()
+    for part in read_sorted_events(tables, parameters, events, bits=bits):
+        yield collapse_steps(part, parameters)
+
+
+def collapse_steps(events: SortedEvents, parameters: PathParameters) -> SessionSteps:
+    """Return the steps of events whose code ends with the bits is_anchor and is_step."""
+    # the pause is that between any two events, whether they are steps or not
+    is_first = events.find_session_starts(parameters.gap_minutes)
+    customer, code = events.customer, events.code
     if parameters.events:
-        # the pause is that between any two events, whether they are steps or not
-        events = add_session(events, parameters.gap_minutes).filter(ibis._.is_step)
-        columns = {name: events[name] for name in columns} | {"session": events.session}
-    events = names.add_code(events.select("customer_id", "at", "name", **columns))
-    columns = {name: events[name] for name in columns}
-    events = events.select("customer_id", key=events["at"] * CODES + events.code, **columns)
-    window = ibis.window(group_by=events.customer_id, order_by=events.key)
-    neighbors = {"previous_key": events.key.lag().over(window), "next_key": events.key.lead().over(window)}
-    if parameters.events:
-        neighbors |= {"previous_at": events.session.lag().over(window), "next_at": events.session.lead().over(window)}
-    rows = events.mutate(**neighbors)
-    if parameters.events:
-        after, before = rows.session - rows.previous_at > 0, rows.next_at - rows.session > 0
+        is_step = (code & 1).astype(bool)
+        session = np.cumsum(is_first)[is_step]
+        customer, code, is_first = customer[is_step], code[is_step], mark_changes(session)
+    step = code >> 2
+    starts = np.flatnonzero(is_first | mark_changes(step))
+    is_anchor = (code & 2).astype(bool)
+    is_anchor = np.logical_or.reduceat(is_anchor, starts) if len(starts) else is_anchor
+    return SessionSteps(customer[starts], step[starts], is_first[starts], is_anchor)
+
+
+@dataclass(frozen=True)
+class PathArrays:
+    """Paths as arrays: customer (paths,); codes (levels + 1, paths), END after the end."""
+
+    customer: Integers
+    codes: Codes
+
+
+def find_paths(steps: SessionSteps, parameters: PathParameters) -> PathArrays:
+    """Return the path of each session from its first anchor on, or, read backward, from its last one."""
+    starts = np.flatnonzero(steps.is_first)
+    ends = np.append(starts[1:], len(steps.code))
+    if parameters.has_anchor:
+        anchors = np.flatnonzero(steps.is_anchor)
+        session = (np.cumsum(steps.is_first, dtype=np.int32) - 1)[anchors]
+        chosen = mark_changes(session[::-1])[::-1] if parameters.is_backward else mark_changes(session)
+        begins, session = anchors[chosen], session[chosen]
+        starts, ends = starts[session], ends[session]
     else:
-        moment, previous, following = (key - (key & MAX_NAMES) for key in (rows.key, rows.previous_key, rows.next_key))
-        after, before = moment - previous > gap * CODES, following - moment > gap * CODES
-    return rows.mutate(
-        code=rows.key & MAX_NAMES,
-        previous_code=rows.previous_key & MAX_NAMES,
-        next_code=rows.next_key & MAX_NAMES,
-        is_first=ibis.coalesce(after, True),
-        is_last=ibis.coalesce(before, True),
-    )
+        begins = ends - 1 if parameters.is_backward else starts
+    codes = np.full((parameters.levels + 1, len(begins)), END, np.int16)
+    for level in range(parameters.levels + 1):
+        at = begins - level if parameters.is_backward else begins + level
+        inside = at >= starts if parameters.is_backward else at < ends
+        codes[level, inside] = steps.code[at[inside]]
+    return PathArrays(steps.customer[begins], codes)
 
 
-def build_paths(tables: AnalyticsTables, parameters: PathParameters, names: StepNames) -> ir.Table:
-    """Return customer_id and code0 (the anchor), code1 and so on, NULL after the end: one row per path."""
-    return _select_paths(build_steps(tables, parameters, names), parameters)
+class PathCounter:
+    """Counts paths by level, and the moves between steps, over all parts."""
+
+    def __init__(self, parameters: PathParameters, names: StepNames) -> None:
+        self.parameters, self.names = parameters, names
+        self.paths = self.people = 0
+        self.moves: Counter[tuple[str | None, str | None]] = Counter()
+        self.parts: list[Codes] = []
+
+    def add(self, steps: SessionSteps) -> None:
+        """Count the steps of some people."""
+        paths = find_paths(steps, self.parameters)
+        self.paths += len(paths.customer)
+        self.people += int(mark_changes(paths.customer).sum())
+        self.parts.append(paths.codes)
+        if self.parameters.goal is not None:
+            self._count_moves(steps)
+
+    def _count_moves(self, steps: SessionSteps) -> None:
+        """Count the moves from step to step in order of time, from the start and to the end."""
+        goal, size = self.names.find(GOAL_NAME), self.names.size
+        source = np.full(len(steps.code), START, np.int32)
+        source[1:] = steps.code[:-1]
+        # a goal ends a path, and what follows in the session begins another one
+        source[steps.is_first] = START
+        source[source == goal] = START
+        is_last = np.ones(len(source), bool)
+        is_last[:-1] = steps.is_first[1:]
+        counts = np.bincount((source + 1) * size + steps.code, minlength=(size + 1) * size)
+        for number in np.flatnonzero(counts).tolist():
+            before, after = number // size - 1, number % size
+            name = None if before == START else self._name(before)
+            self.moves[name, self._name(after)] += int(counts[number])
+        for code, count in enumerate(np.bincount(steps.code[is_last], minlength=size).tolist()):
+            if count and code != goal:
+                self.moves[self._name(code), None] += count
+
+    def _name(self, code: int) -> str:
+        return self.names.decode(code) or RARE_NAME
+
+    def find_top(self, level: int) -> list[int]:
+        """Return the most frequent steps of a level; equal counts by how frequent they are on all levels."""
+        counts = sum(count_codes(codes[level], self.names.size) for codes in self.parts)
+        named = np.asarray(counts)[:-1]
+        order = np.argsort(-named, kind="stable")[: self.parameters.top]
+        return [int(code) for code in order if named[code]]
+
+    def count_levels(self) -> tuple[tuple[PathNode, ...], tuple[PathLink, ...]]:
+        """Return the steps of each level, and the links to the next one, most frequent first."""
+        nodes: list[PathNode] = []
+        links: list[PathLink] = []
+        levels = self.parameters.levels
+        top = [self.find_top(level) for level in range(levels + 1)]
+        for level in range(levels + 1):
+            names = [*map(self.names.decode, top[level]), None]
+            following = [*map(self.names.decode, top[level + 1]), None] if level < levels else [None]
+            counts = self._count_links(level, top)  # (steps, next steps and the end)
+            for source, name in enumerate(names):
+                row = counts[source].tolist()
+                links += [
+                    PathLink(level=level, source=name, target=following[target], paths=count)
+                    for target, count in sorted(enumerate(row[:-1]), key=lambda item: -item[1])
+                    if count
+                ]
+                if total := sum(row):
+                    nodes.append(
+                        PathNode(level=level, name=name, paths=total, continued=total - row[-1], ended=row[-1])
+                    )
+        return tuple(nodes), tuple(links)
+
+    def _count_links(self, level: int, top: Sequence[Sequence[int]]) -> Integers:
+        sources = len(top[level]) + 1
+        is_last = level == self.parameters.levels
+        targets = 1 if is_last else len(top[level + 1]) + 2
+        counts = np.zeros(sources * targets, np.int64)
+        for codes in self.parts:
+            open_paths = codes[level] != END
+            source = rank_codes(codes[level][open_paths], top[level], self.names.size)
+            target = 0 if is_last else rank_codes(codes[level + 1][open_paths], top[level + 1], self.names.size)
+            counts += np.bincount(source * targets + target, minlength=len(counts))
+        return counts.reshape(sources, targets)
 
 
-def _select_paths(steps: ir.Table, parameters: PathParameters) -> ir.Table:
-    """Return the paths of steps, read in time order or, for those that end with the anchor, against it."""
-    begins = steps.is_last if parameters.is_backward else steps.is_first
-    steps = steps.mutate(moment=steps.key * (-1 if parameters.is_backward else 1), begins=begins)
-    window = ibis.window(group_by=steps.customer_id, order_by=steps.moment)
-    # NULL for the first step of a session, so that the path of the session before ends there
-    token = ibis.ifelse(steps.begins, ibis.null("int64"), steps.code)
-    columns = {f"next{level}": token.lead(level).over(window) for level in range(1, parameters.levels + 1)}
-    has_anchor = "is_anchor" in steps.columns
-    if has_anchor:
-        earlier = ibis.window(group_by=steps.customer_id, order_by=steps.moment, rows=(None, -1))
-        until_now = ibis.window(group_by=steps.customer_id, order_by=steps.moment, rows=(None, 0))
-        columns["last_anchor"] = ibis.ifelse(steps.is_anchor, steps.moment, None).max().over(earlier)
-        columns["begin"] = ibis.ifelse(steps.begins, steps.moment, None).max().over(until_now)
-    rows = steps.mutate(**columns)
-    if has_anchor:
-        rows = rows.filter(rows.is_anchor & ibis.coalesce(rows.last_anchor < rows.begin, True))
-    else:
-        rows = rows.filter(rows.begins)
-    codes, is_open = {"code0": rows.code}, ibis.literal(True)
-    for level in range(1, parameters.levels + 1):
-        is_open = is_open & rows[f"next{level}"].notnull()
-        codes[f"code{level}"] = ibis.ifelse(is_open, rows[f"next{level}"], ibis.null("int64"))
-    return rows.select("customer_id", **codes)
+def count_codes(codes: Codes, size: int) -> Integers:
+    """Return how often each code occurs: (size,)."""
+    return np.bincount(codes[codes != END], minlength=size)
+
+
+def rank_codes(codes: Codes, top: Sequence[int], size: int) -> Integers:
+    """Return the position of each code in the list; after it come other codes, then END."""
+    ranks = np.full(size + 1, len(top))
+    ranks[list(top)] = np.arange(len(top))
+    ranks[END] = len(top) + 1
+    return ranks[codes]
 
 
 def run_paths(tables: AnalyticsTables, parameters: PathParameters) -> PathResult:
     """Count the paths by level, and measure what the goal would lose without each step."""
     names = find_names(tables, parameters)
-    with tables.materialize(build_steps(tables, parameters, names)) as steps:
-        with tables.materialize(_select_paths(steps, parameters)) as paths:
-            totals = tables.fetch(
-                paths.agg(paths=paths.count(), people=tables.engine.count_distinct(paths.customer_id))
-            )
-            nodes, links = _count_levels(paths, tables, parameters, names)
-        # transitions are counted in time order
-        forward = (
-            build_steps(tables, replace(parameters, is_backward=False), names) if parameters.is_backward else steps
-        )
-        conversion, effects = _measure_effects(forward, tables, parameters, names)
+    counter = PathCounter(parameters, names)
+    for steps in read_steps(tables, parameters, names):
+        counter.add(steps)
+    nodes, links = counter.count_levels()
+    conversion, effects = None, ()
+    if parameters.goal is not None:
+        moves = [(source, target, count) for (source, target), count in counter.moves.items()]
+        conversion, effects = measure_removal_effects(moves, goal=GOAL_NAME)
     return PathResult(
         as_of=tables.as_of,
-        paths=totals[0]["paths"],
-        people=totals[0]["people"],
+        paths=counter.paths,
+        people=counter.people,
         nodes=nodes,
         links=links,
         conversion=conversion,
         effects=effects,
     )
-
-
-def find_top_codes(paths: ir.Table, level: int, tables: AnalyticsTables, parameters: PathParameters) -> list[int]:
-    """Return the most frequent steps of a level; equal counts by how frequent they are on all levels."""
-    named = paths.filter(paths[f"code{level}"] < MAX_NAMES)
-    counted = named.group_by(code=named[f"code{level}"]).agg(paths=named.count())
-    top = counted.order_by(ibis.desc("paths"), "code").limit(parameters.top)
-    return [row["code"] for row in tables.fetch(top)]
-
-
-def _count_levels(
-    paths: ir.Table, tables: AnalyticsTables, parameters: PathParameters, names: StepNames
-) -> tuple[tuple[PathNode, ...], tuple[PathLink, ...]]:
-    top = [find_top_codes(paths, level, tables, parameters) for level in range(parameters.levels + 1)]
-    nodes: list[PathNode] = []
-    links: list[PathLink] = []
-    for level in range(parameters.levels + 1):
-        target = level + 1 if level < parameters.levels else None
-        reached: Counter[str | None] = Counter()
-        continued: Counter[str | None] = Counter()
-        for row in _count_links(paths, level, target, top, tables):
-            source, count = names.decode(row["source"]), row["paths"]
-            reached[source] += count
-            if not row["is_end"]:
-                continued[source] += count
-                links.append(PathLink(level=level, source=source, target=names.decode(row["target"]), paths=count))
-        nodes += [
-            PathNode(level=level, name=name, paths=count, continued=continued[name], ended=count - continued[name])
-            for name, count in sorted(reached.items(), key=lambda item: (item[0] is None, -item[1], item[0] or ""))
-        ]
-    return tuple(nodes), tuple(links)
-
-
-def _count_links(
-    paths: ir.Table, level: int, target: int | None, top: list[list[int]], tables: AnalyticsTables
-) -> list[dict[str, Any]]:
-    """Return source, target, is_end and paths; NULL is other. On the last level all paths end."""
-    paths = paths.filter(paths[f"code{level}"].notnull())
-    source, following = _hide_rare(paths[f"code{level}"], top[level]), ibis.null("int64")
-    is_end = ibis.literal(True)
-    if target is not None:
-        is_end = paths[f"code{target}"].isnull()
-        following = _hide_rare(paths[f"code{target}"], top[target])
-    rows = paths.select(source=source, target=following, is_end=is_end)
-    counted = rows.group_by("source", "target", "is_end").agg(paths=rows.count())
-    return tables.fetch(counted.order_by(ibis.desc("paths"), "source", "target"))
-
-
-def _hide_rare(code: ir.IntegerValue, top: list[int]) -> ir.IntegerValue:
-    return ibis.ifelse(code.isin(top), code, ibis.null("int64")) if top else ibis.null("int64")
-
-
-def _measure_effects(
-    steps: ir.Table, tables: AnalyticsTables, parameters: PathParameters, names: StepNames
-) -> tuple[float | None, tuple[StepEffect, ...]]:
-    """Return the probability of the goal and the removal effects, from the transitions of all sessions."""
-    if parameters.goal is None:
-        return None, ()
-    goal = names.find(GOAL_NAME)
-    # a goal ends a path, and what follows in the session begins another one
-    is_start = steps.is_first | (steps.previous_code == goal)
-    source = ibis.ifelse(is_start, ibis.null("int64"), steps.previous_code)
-    moves = steps.select(source=source, target=steps.code, is_last=steps.is_last.cast("int64"))
-    counted = moves.group_by("source", "target").agg(paths=moves.count(), ended=moves.is_last.sum())
-    counts: list[tuple[str | None, str | None, int]] = []
-    for row in tables.fetch(counted):
-        source_name = None if row["source"] is None else names.decode(row["source"]) or RARE_NAME
-        target_name = names.decode(row["target"]) or RARE_NAME
-        counts.append((source_name, target_name, row["paths"]))
-        if row["target"] != goal:
-            counts.append((target_name, None, row["ended"]))
-    return measure_removal_effects(counts, goal=GOAL_NAME)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -361,25 +409,27 @@ def select_path_people(tables: AnalyticsTables, parameters: PathParameters, sele
     level = selection.level
     require_between("level", level, 0, parameters.levels - 1 if selection.is_link else parameters.levels)
     names = find_names(tables, parameters)
-    paths = build_paths(tables, parameters, names)
-    selected = paths.filter(_is_named(paths, level, selection.name, tables, parameters, names))
-    if selection.is_ended and level < parameters.levels:
-        selected = selected.filter(selected[f"code{level + 1}"].isnull())
+    counter, parts = PathCounter(replace(parameters, goal=None), names), []
+    for steps in read_steps(tables, parameters, names):
+        paths = find_paths(steps, parameters)
+        counter.parts.append(paths.codes)
+        parts.append(paths)
+    return make_people([paths.customer[_is_selected(paths, counter, selection)] for paths in parts])
+
+
+def _is_selected(paths: PathArrays, counter: PathCounter, selection: PathSelection) -> Flags:
+    level = selection.level
+    selected = _is_named(paths, counter, level, selection.name)
+    if selection.is_ended and level < counter.parameters.levels:
+        selected &= paths.codes[level + 1] == END
     if selection.is_link:
-        selected = selected.filter(_is_named(selected, level + 1, selection.next_name, tables, parameters, names))
-    return selected.select("customer_id").distinct()
+        selected &= _is_named(paths, counter, level + 1, selection.next_name)
+    return selected
 
 
-def _is_named(
-    selected: ir.Table,
-    level: int,
-    name: str | None,
-    tables: AnalyticsTables,
-    parameters: PathParameters,
-    names: StepNames,
-) -> ir.BooleanValue:
-    code = selected[f"code{level}"]
+def _is_named(paths: PathArrays, counter: PathCounter, level: int, name: str | None) -> Flags:
+    codes = paths.codes[level]
     if name is not None:
-        return code == names.find(name)
-    top = find_top_codes(build_paths(tables, parameters, names), level, tables, parameters)
-    return code.notnull() & code.notin(top)
+        code = counter.names.find(name)
+        return (codes == code) & (code >= 0)
+    return (codes != END) & ~np.isin(codes, counter.find_top(level))

@@ -1,17 +1,27 @@
 """Sessions: how many there are, how long they last and how they end. A pause of 30 minutes begins a new one; midnight does not."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 
 import ibis
 import ibis.expr.types as ir
+import numpy as np
+import numpy.typing as npt
 
 from customers.analytics.expressions.engines import SECOND
 from customers.analytics.expressions.matching import EventMatch, build_match
 from customers.analytics.expressions.parameters import DateRange, require_between
-from customers.analytics.expressions.periods import PeriodUnit, build_day, get_period_start
+from customers.analytics.expressions.periods import PeriodUnit, count_local_days, get_period_start, number_period
 from customers.analytics.expressions.ratios import divide
-from customers.analytics.expressions.session_numbers import GAP_MINUTES
+from customers.analytics.expressions.sorted_events import (
+    GAP_MINUTES,
+    Flags,
+    Integers,
+    make_people,
+    mark_changes,
+    read_sorted_events,
+)
 from customers.analytics.expressions.tables import AnalyticsTables
 
 
@@ -62,93 +72,80 @@ class SessionResult:
     days: tuple[SessionDay, ...]
 
 
-def build_sessions(tables: AnalyticsTables, parameters: SessionParameters) -> ir.Table:
-    """Return the sessions: customer_id, started_at, seconds, events and is_converted.
+@dataclass(frozen=True)
+class SessionArrays:
+    """The sessions of some people, by person and start.
 
-    A session is a run of events between two pauses. Numbering all events and, in the same window, looking at the neighbors finds
-    the first and the last event of each; only these are looked at again.
+    Attributes: of length (sessions,)
+        customer: IDs. day: the number of the local day on which the session began. seconds: from the first to the last event.
+        events: their number. is_converted: whether one of them is the goal.
     """
+
+    customer: Integers
+    day: Integers
+    seconds: npt.NDArray[np.float64]
+    events: Integers
+    is_converted: Flags
+
+
+def build_coded_events(tables: AnalyticsTables, parameters: SessionParameters) -> ir.Table:
+    """Return customer_id, at and code: 1 for the goal."""
     matches = (EventMatch(), parameters.goal) if parameters.goal else (EventMatch(),)
     events = tables.select_events(parameters, *matches)
     goal = build_match(events, parameters.goal, tables.engine) if parameters.goal else ibis.literal(False)
-    events = events.select("customer_id", "at", "id", goal=goal.cast("int8"))
-    window = ibis.window(group_by=events.customer_id, order_by=[events["at"], events.id])
-    until_now = ibis.window(group_by=events.customer_id, order_by=[events["at"], events.id], rows=(None, 0))
-    columns = {
-        "number": ibis.row_number().over(window),
-        "previous_at": events["at"].lag().over(window),
-        "next_at": events["at"].lead().over(window),
-    }
-    if parameters.goal:
-        columns["goals"] = events.goal.sum().over(until_now)
-    rows = events.mutate(**columns)
-    gap = parameters.gap_minutes * 60 * SECOND
-    is_first = ibis.coalesce(rows["at"] - rows.previous_at > gap, True)
-    is_last = ibis.coalesce(rows.next_at - rows["at"] > gap, True)
-    rows = rows.mutate(is_first=is_first, is_last=is_last).filter(ibis._.is_first | ibis._.is_last)
-    # what is left are first and last events in turn: the row after a first event is the last one of its session
-    window = ibis.window(group_by=rows.customer_id, order_by=rows.number)
-    following = {"end_at": rows["at"].lead().over(window), "end_number": rows.number.lead().over(window)}
-    if parameters.goal:
-        following["end_goals"] = rows.goals.lead().over(window)
-    rows = rows.mutate(**following).filter(ibis._.is_first)
-    end_at = ibis.ifelse(rows.is_last, rows["at"], rows.end_at)
-    end_number = ibis.ifelse(rows.is_last, rows.number, rows.end_number)
-    converted = ibis.literal(False)
-    if parameters.goal:
-        converted = ibis.ifelse(rows.is_last, rows.goals, rows.end_goals) - rows.goals + rows.goal > 0
-    return rows.select(
-        "customer_id",
-        started_at=rows["at"],
-        seconds=(end_at - rows["at"]) / SECOND,
-        events=end_number - rows.number + 1,
-        is_converted=converted.cast("int64"),
-    )
+    return events.select("customer_id", "at", code=goal.cast("int64"))
+
+
+def read_sessions(tables: AnalyticsTables, parameters: SessionParameters) -> Iterator[SessionArrays]:
+    """Yield the sessions, all of a person in the same part."""
+    events = build_coded_events(tables, parameters)
+    low = tables.get_bounds(parameters)[0]
+    for part in read_sorted_events(tables, parameters, events, bits=1):
+        starts = np.flatnonzero(part.find_session_starts(parameters.gap_minutes))
+        count = np.diff(starts, append=len(part.at))
+        seconds = (part.at[starts + count - 1] - part.at[starts]) / SECOND
+        day = count_local_days(part.at[starts] + low, tables.zone, parameters.since, parameters.until)
+        converted = np.logical_or.reduceat(part.code == 1, starts) if len(starts) else np.zeros(0, bool)
+        yield SessionArrays(part.customer[starts], day, seconds, count, converted)
 
 
 def run_sessions(tables: AnalyticsTables, parameters: SessionParameters) -> SessionResult:
     """Count the sessions, in total and by the day on which they began."""
-    with tables.materialize(build_sessions(tables, parameters)) as sessions:
-        people = tables.engine.count_distinct(sessions.customer_id)
-        total = tables.fetch(
-            sessions.agg(
-                sessions=sessions.count(),
-                people=people,
-                events=sessions.events.sum(),
-                bounces=(sessions.events == 1).cast("int64").sum(),
-                mean=sessions.seconds.mean(),
-                median=tables.engine.quantile(sessions.seconds, 0.5),
-                conversions=sessions.is_converted.sum(),
-            )
-        )[0]
-        day = build_day(sessions.started_at, tables.zone, parameters.since, parameters.until)
-        dated = sessions.mutate(day=day)
-        days = dated.group_by("day").agg(
-            sessions=dated.count(),
-            people=tables.engine.count_distinct(dated.customer_id),
-            conversions=dated.is_converted.sum(),
-        )
-        rows = tables.fetch(days.order_by("day"))
-    count = total["sessions"]
+    first = number_period(parameters.since, PeriodUnit.DAY)
+    # a column per day: sessions, people and conversions
+    days = np.zeros((3, number_period(parameters.until, PeriodUnit.DAY) - first + 1), np.int64)
+    people = events = bounces = 0
+    seconds: list[npt.NDArray[np.float64]] = []
+    for part in read_sessions(tables, parameters):
+        is_new = mark_changes(part.customer)
+        people += int(is_new.sum())
+        events += int(part.events.sum())
+        bounces += int((part.events == 1).sum())
+        seconds.append(part.seconds)
+        for row, chosen in enumerate((slice(None), is_new | mark_changes(part.day), part.is_converted)):
+            days[row] += np.bincount(part.day[chosen] - first, minlength=days.shape[1])
+    lengths = np.concatenate(seconds)
+    count, conversions = len(lengths), int(days[2].sum())
     return SessionResult(
         as_of=tables.as_of,
         sessions=count,
-        people=total["people"],
-        events_per_session=divide(total["events"] or 0, count),
-        bounces=total["bounces"] or 0,
-        bounce_rate=divide(total["bounces"] or 0, count),
-        mean_seconds=total["mean"],
-        median_seconds=total["median"],
-        conversions=total["conversions"] or 0,
-        conversion=divide(total["conversions"] or 0, count) if parameters.goal else None,
+        people=people,
+        events_per_session=divide(events, count),
+        bounces=bounces,
+        bounce_rate=divide(bounces, count),
+        mean_seconds=float(lengths.mean()) if count else None,
+        median_seconds=float(np.median(lengths)) if count else None,
+        conversions=conversions,
+        conversion=divide(conversions, count) if parameters.goal else None,
         days=tuple(
             SessionDay(
-                day=get_period_start(row["day"], PeriodUnit.DAY),
-                sessions=row["sessions"],
-                people=row["people"],
-                conversions=row["conversions"],
+                day=get_period_start(first + position, PeriodUnit.DAY),
+                sessions=sessions,
+                people=of_day,
+                conversions=converted,
             )
-            for row in rows
+            for position, (sessions, of_day, converted) in enumerate(days.T.tolist())
+            if sessions
         ),
     )
 
@@ -166,12 +163,14 @@ def select_session_people(
     tables: AnalyticsTables, parameters: SessionParameters, selection: SessionSelection
 ) -> ir.Table:
     """Return the customer_id of the people with such sessions."""
-    sessions = build_sessions(tables, parameters)
-    if selection.day is not None:
-        day = build_day(sessions.started_at, tables.zone, parameters.since, parameters.until)
-        sessions = sessions.filter(day == (selection.day - date(1970, 1, 1)).days)
-    if selection.is_converted is not None:
-        sessions = sessions.filter(sessions.is_converted == int(selection.is_converted))
-    if selection.is_bounce:
-        sessions = sessions.filter(sessions.events == 1)
-    return sessions.select("customer_id").distinct()
+    customers = []
+    for part in read_sessions(tables, parameters):
+        selected = np.ones(len(part.customer), bool)
+        if selection.day is not None:
+            selected &= part.day == number_period(selection.day, PeriodUnit.DAY)
+        if selection.is_converted is not None:
+            selected &= part.is_converted == selection.is_converted
+        if selection.is_bounce:
+            selected &= part.events == 1
+        customers.append(part.customer[selected])
+    return make_people(customers)

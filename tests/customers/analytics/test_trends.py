@@ -192,8 +192,8 @@ def test_every_expression_compiles_on_every_engine(engine: EngineFunctions, monk
     ]
     expressions += [
         retention.build_returning_people(tables, retention.RetentionParameters(**days, interval=PeriodUnit.MONTH)),
-        paths.build_paths(tables, path_parameters, names),
-        sessions.build_sessions(tables, sessions.SessionParameters(**days, goal=EventMatch(meaning="purchase"))),
+        paths.build_coded_events(tables, path_parameters, names),
+        sessions.build_coded_events(tables, sessions.SessionParameters(**days, goal=EventMatch(meaning="purchase"))),
         activity.build_states(tables, activity.ActivityParameters(**days)),
         activity.build_active_days(tables, activity.StickinessParameters(**days)),
         products.build_product_people(tables, products.ProductParameters(**days)),
