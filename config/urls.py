@@ -30,6 +30,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include("customers.lifecycle.rest.urls")),
     path("", include("customers.segments.rest.urls")),
     path("", include("customers.demand.rest.urls")),
+    path("", include("customers.analytics.rest.urls")),
     path("", include("recommendations.messaging.rest.urls")),
     path("", include("recommendations.offers.rest.urls")),
     path("", include("recommendations.experiments.rest.urls")),

@@ -14,6 +14,7 @@ import msgspec
 from celery import current_app
 from django.core.cache import cache
 from django.db import transaction
+from django.db.models import QuerySet
 
 from config.foundation.job_runs import describe_error
 from customers.analytics.data_version import read_data_version
@@ -42,8 +43,8 @@ class ResultState:
     Attributes:
         result: the newest answer, of the type `Question.result`; None if there is none yet.
         as_of, duration_seconds: of that answer. is_current: it includes all data of now.
-        pending_id: the computation in progress, for `cancel_result`. error: why the last computation failed; empty if it did not.
-        is_cancelled: the last computation was cancelled.
+        status: of the last computation. pending_id: the one in progress, for `cancel_result`.
+        error: why the last computation failed; empty if it did not.
     """
 
     question: Question
@@ -52,9 +53,14 @@ class ResultState:
     as_of: datetime | None
     duration_seconds: float | None
     is_current: bool
+    status: ResultStatus
     pending_id: int | None
     error: str
-    is_cancelled: bool
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the last computation was cancelled."""
+        return self.status == ResultStatus.CANCELLED
 
 
 class ResultCancelledError(Exception):
@@ -79,21 +85,54 @@ def get_result(*, question: str, parameters: Any, now: datetime, is_forced: bool
         parameters = parse_parameters(kind.parameters, parameters)
     version, key = read_data_version(now=now), hash_parameters(parameters)
     rows = AnalyticsResult.objects.filter(question=question, parameters_hash=key)
-    newest = rows.exclude(as_of=None).order_by("-as_of").first()
-    last = rows.defer("content").first()
-    is_current = newest is not None and newest.data_version == version and newest.status == ResultStatus.DONE
+    newest, last = _find_newest(rows), rows.defer("content").first()
+    is_current = _is_current(newest, version)
     if last is None or _is_due(last, version=version, is_current=is_current, now=now, is_forced=is_forced):
         last = _start(question, parameters, key, version=version, now=now)
+    return _make_state(kind, parameters, newest, last, version)
+
+
+def find_result(*, question: str, key: str, now: datetime) -> ResultState | None:
+    """Return what is stored of a question, without computing it; None if nothing is. Raises ParameterError.
+
+    Args:
+        key: the hash of the parameters, or its beginning.
+    """
+    kind = get_question(question)
+    rows = AnalyticsResult.objects.filter(question=question, parameters_hash__startswith=key)
+    last = rows.defer("content").first()
+    if last is None:
+        return None
+    parameters = parse_parameters(kind.parameters, last.parameters)
+    return _make_state(kind, parameters, _find_newest(rows), last, read_data_version(now=now))
+
+
+def count_pending(*, now: datetime) -> int:
+    """Return how many computations are queued or running."""
+    return AnalyticsResult.objects.filter(status__in=ACTIVE, started_at__gt=now - MAX_DURATION).count()
+
+
+def _find_newest(rows: QuerySet[AnalyticsResult]) -> AnalyticsResult | None:
+    return rows.exclude(as_of=None).order_by("-as_of").first()
+
+
+def _is_current(newest: AnalyticsResult | None, version: str) -> bool:
+    return newest is not None and newest.data_version == version and newest.status == ResultStatus.DONE
+
+
+def _make_state(
+    kind: Question, parameters: Any, newest: AnalyticsResult | None, last: AnalyticsResult, version: str
+) -> ResultState:
     return ResultState(
         question=kind,
         parameters=parameters,
         result=msgspec.convert(newest.content, kind.result) if newest else None,
         as_of=newest.as_of if newest else None,
         duration_seconds=newest.duration_seconds if newest else None,
-        is_current=is_current,
+        is_current=_is_current(newest, version),
+        status=ResultStatus(last.status),
         pending_id=last.pk if last.status in ACTIVE else None,
         error=last.error,
-        is_cancelled=last.status == ResultStatus.CANCELLED,
     )
 
 

@@ -2,22 +2,18 @@
 
 import json
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from django.urls import reverse
 
-from config.foundation.backoffice.date_range import MAX_YEAR, MIN_YEAR, PRESETS
 from config.foundation.json_nesting import load_json
 from customers.analytics.expressions.parameters import ParameterError
 
-DEFAULT_RANGE = "90d"
 # of an address with a question, which browsers and servers limit
 MAX_LENGTH = 5_000
 HASH_LENGTH = 32
-# what a page shows of a result, and by which name its days go: no parameters of the question
-VIEW_OPTIONS = ("range", "measure")
 
 
 def parse_json(text: str, field: str) -> dict[str, Any]:
@@ -42,31 +38,6 @@ def reject_constant(name: str) -> Any:
 
 def format_json(content: Mapping[str, Any]) -> str:
     return json.dumps(content, separators=(",", ":"), ensure_ascii=False)
-
-
-def resolve_days(content: Mapping[str, Any], *, today: date) -> dict[str, Any]:
-    """Return parameters with the days of their range, unless they have days. Raises ParameterError: there is no such range."""
-    parameters = {name: value for name, value in content.items() if name not in VIEW_OPTIONS}
-    if parameters.get("since") and parameters.get("until"):
-        for name in ("since", "until"):
-            check_year(name, parameters[name])
-        return parameters
-    preset = content.get("range") or DEFAULT_RANGE
-    if not isinstance(preset, str) or preset not in PRESETS:
-        raise ParameterError("range", f"{preset!r} is not valid; valid: {', '.join(PRESETS)}.")
-    # today is part of the period, but does not end the month
-    days = PRESETS[preset][1](today if preset == "last_month" else today + timedelta(days=1))
-    return parameters | {"since": days.first.isoformat(), "until": days.last.isoformat()}
-
-
-def check_year(name: str, day: Any) -> None:
-    """Check that a day has a year that every engine knows. Raises ParameterError."""
-    try:
-        year = date.fromisoformat(day).year
-    except (TypeError, ValueError):
-        raise ParameterError(name, f"{day!r} is not valid; use YYYY-MM-DD.") from None
-    if not MIN_YEAR < year < MAX_YEAR:
-        raise ParameterError(name, f"{day} is not valid; use a year between {MIN_YEAR + 1} and {MAX_YEAR - 1}.")
 
 
 def make_question_url(question: str, parameters: Mapping[str, Any], **more: str) -> str:

@@ -9,12 +9,13 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from customers.analytics.backoffice.access import VIEW_CUSTOMERS
-from customers.analytics.backoffice.addresses import VIEW_OPTIONS, format_json, make_question_url, resolve_days
+from customers.analytics.backoffice.addresses import format_json, make_question_url
 from customers.analytics.backoffice.building.vocabulary_choices import list_segments
 from customers.analytics.backoffice.question_pages import QUESTION_PAGES
 from customers.analytics.backoffice.results.view import ResultContext, ResultView
 from customers.analytics.expressions.parameters import parse_parameters
 from customers.analytics.models import Annotation
+from customers.analytics.named_days import VIEW_OPTIONS, resolve_days
 from customers.analytics.questions.registry import get_question
 from customers.analytics.results import ResultState, get_result
 from customers.identity.personal_data.masking import may_see_personal

@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 import msgspec
+import msgspec.inspect
 
 MAX_DAYS = 3660
 
@@ -53,19 +54,45 @@ def require_one_of(field: str, value: str, valid: Collection[str]) -> None:
 
 def parse_parameters[T](kind: type[T], content: Any) -> T:
     """Return parameters from JSON values. Raises ParameterError."""
-    if isinstance(content, dict):
-        known = set(getattr(kind, "__dataclass_fields__", {}))
-        for name in content:
-            if name not in known:
-                raise ParameterError(str(name), f"unknown; valid: {', '.join(sorted(known))}.")
+    check_storable(content)
+    check_names(msgspec.inspect.type_info(kind), content)
     try:
         return msgspec.convert(content, kind)
     except msgspec.ValidationError as error:
-        if isinstance(error.__cause__, ParameterError):
-            raise error.__cause__ from error
         problem, _, path = str(error).rpartition(" - at `")
         field = path.removeprefix("$").strip(".`") if problem else ""
+        if isinstance(error.__cause__, ParameterError):
+            cause = error.__cause__
+            raise ParameterError(".".join(filter(None, (field, cause.field))), cause.problem) from error
         raise ParameterError(field or "parameters", f"{problem or error}.") from error
+
+
+def check_storable(content: Any) -> None:
+    """Check that the database can store the values. Raises ParameterError."""
+    try:
+        written = json.dumps(content, allow_nan=False, ensure_ascii=False)
+        written.encode()  # half a surrogate pair is not valid
+    except (ValueError, RecursionError):
+        written = "\\u0000"
+    if "\\u0000" in written:
+        raise ParameterError("parameters", "a value is no valid text or number; remove it.")
+
+
+def check_names(kind: msgspec.inspect.Type, content: Any, path: str = "") -> None:
+    """Check that all names are fields, also in objects within objects. Raises ParameterError."""
+    if isinstance(kind, msgspec.inspect.UnionType) and isinstance(content, dict):
+        for option in kind.types:
+            check_names(option, content, path)
+    elif isinstance(kind, msgspec.inspect.VarTupleType | msgspec.inspect.ListType) and isinstance(content, list):
+        for number, item in enumerate(content):
+            check_names(kind.item_type, item, f"{path}[{number}]")
+    elif isinstance(kind, msgspec.inspect.DataclassType) and isinstance(content, dict):
+        fields = {field.name: field.type for field in kind.fields}
+        for name, value in content.items():
+            inner = f"{path}.{name}" if path else str(name)
+            if name not in fields:
+                raise ParameterError(inner, f"unknown; valid: {', '.join(sorted(fields))}.")
+            check_names(fields[name], value, inner)
 
 
 def dump_parameters(parameters: Any) -> dict[str, Any]:

@@ -1,5 +1,10 @@
 """One object of each type, for tests that call every operation of the REST API."""
 
+from customers.analytics.expressions.matching import EventMatch
+from customers.analytics.expressions.parameters import dump_parameters, hash_parameters
+from customers.analytics.models import AnalyticsResult, Dashboard, ResultStatus, SavedReport
+from customers.analytics.questions.funnel import FunnelParameters
+from customers.analytics.rest.serializers import make_query_id
 from customers.feedback.models import Review
 from recommendations.campaigns.models import Campaign
 from recommendations.experiments.models import Experiment
@@ -10,6 +15,9 @@ from recommendations.offers.models import Offer, OfferExposure
 from tests.makers import NOON, make_consent, make_customer, make_order, make_product, make_profile, make_segment
 from tests.recommendations.experiments.makers import make_experiment
 
+FUNNEL = FunnelParameters(
+    since=NOON.date(), until=NOON.date(), steps=(EventMatch(meaning="view"), EventMatch(meaning="cart"))
+)
 SAMPLE_IDS = {
     "product_id": "kettle",
     "user_id": "ada",
@@ -22,11 +30,12 @@ SAMPLE_IDS = {
     "exposure_id": "00000000-0000-4000-8000-000000000001",
     "id": "1",
     "recipe": "welcome",
+    "query_id": make_query_id("funnel", FUNNEL),
 }
 
 
 def make_sample_objects() -> None:
-    """Make a product, a customer with an order, a review, a segment, a campaign, a flow, an offer, an experiment and a rule with SAMPLE_IDS."""
+    """Make an object of each type with SAMPLE_IDS."""
     product = make_product(SAMPLE_IDS["product_id"])
     customer = make_customer(SAMPLE_IDS["user_id"])
     make_profile(customer)
@@ -46,3 +55,16 @@ def make_sample_objects() -> None:
     )
     make_experiment(SAMPLE_IDS["key"], status=Experiment.Status.DRAFT)
     Rule.objects.create(id=SAMPLE_IDS["id"], name="Boost", action=RuleAction.BOOST, factor=2, brand="Acme")
+    report = SavedReport.objects.create(
+        id=SAMPLE_IDS["id"], name="Views", question="funnel", parameters={"range": "28d", "steps": []}
+    )
+    Dashboard.objects.create(id=SAMPLE_IDS["id"], name="Shop").reports.add(report)
+    AnalyticsResult.objects.create(
+        question="funnel",
+        parameters=dump_parameters(FUNNEL),
+        parameters_hash=hash_parameters(FUNNEL),
+        data_version="1",
+        status=ResultStatus.FAILED,
+        started_at=NOON,
+        error="The disk is full.",
+    )

@@ -5,11 +5,14 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import groupby, pairwise
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from customers.analytics.expressions.matching import EventMatch
+from customers.analytics.expressions import sorted_events
+from customers.analytics.expressions.matching import EventMatch, PropertyFilter
+from customers.analytics.expressions.sorted_events import sort_by_customer
 from customers.analytics.questions.funnel import FunnelParameters, run_funnel
 from customers.analytics.questions.markov import measure_removal_effects
 from customers.analytics.questions.paths import PathParameters, PathResult, PathSelection, run_paths, select_path_people
@@ -142,6 +145,34 @@ def test_the_removal_effect_of_a_step_is_the_share_of_goals_lost_without_it() ->
     )
     assert result.conversion == pytest.approx(0.5)
     assert {effect.name: round(effect.removal_effect, 9) for effect in result.effects} == {"v": 1, "a": 1, "b": 0}
+
+
+def test_a_repeated_step_is_the_anchor_if_one_of_its_events_is() -> None:
+    events = [
+        Happening(1, "v", 0),
+        Happening(1, "v", 1, '{"price": 9}'),
+        Happening(1, "a", 2),
+        Happening(2, "v", 0),
+        Happening(2, "a", 1),
+    ]
+    expensive = EventMatch(name="v", filters=(PropertyFilter(property="price", op="gt", value=5),))
+    for is_backward in (False, True):
+        result = run_paths(make_tables(events), make_paths(anchor=expensive, is_backward=is_backward))
+        assert (result.paths, result.people) == (1, 1)
+
+
+def test_many_events_are_read_in_parts_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    tables = make_tables([event for person in range(9) for event in log(person, "vazo"[person % 3 :] + "v")])
+    paths, sessions = make_paths(goal=EventMatch(name="o")), SessionParameters(**DAYS)
+    whole = run_paths(tables, paths), run_sessions(tables, sessions)
+    monkeypatch.setattr(sorted_events, "PART_EVENTS", 15)
+    assert (run_paths(tables, paths), run_sessions(tables, sessions)) == whole
+
+
+def test_large_ids_are_sorted_without_packing() -> None:
+    customer, key = np.array([2**62, 1, 2**62, 1]), np.array([4, 3, 2, 1])
+    ordered = sort_by_customer(customer, key)
+    assert [values.tolist() for values in ordered] == [[1, 1, 2**62, 2**62], [1, 3, 2, 4]]
 
 
 def split_sessions(events: list[tuple[str, int]]) -> list[list[tuple[str, int]]]:

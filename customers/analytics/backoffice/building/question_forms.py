@@ -10,7 +10,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from config.foundation.backoffice.date_range import MAX_YEAR, MIN_YEAR, PRESETS
-from customers.analytics.backoffice.addresses import DEFAULT_RANGE
 from customers.analytics.backoffice.building.drafts import (
     Draft,
     FieldErrors,
@@ -25,6 +24,7 @@ from customers.analytics.expressions.breakdowns import MAX_GROUPS
 from customers.analytics.expressions.formulas import LETTERS, parse_formula
 from customers.analytics.expressions.matching import check_property
 from customers.analytics.expressions.parameters import MAX_DAYS, ParameterError
+from customers.analytics.named_days import DEFAULT_RANGE
 from customers.analytics.questions.funnel import DAY, HOUR, MAX_EXCLUSIONS, MAX_STEPS, MIN_STEPS, MINUTE
 from customers.analytics.questions.paths import MAX_LEVELS, MAX_TOP
 from customers.analytics.questions.products import MAX_ROWS

@@ -13,7 +13,6 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from config.foundation.backoffice.date_range import MAX_YEAR, MIN_YEAR
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.tables import Cell, Column, build_table
 from config.foundation.number_formats import format_count, format_moment
@@ -24,7 +23,7 @@ from customers.analytics.backoffice.people.figure_names import name_figure
 from customers.analytics.backoffice.question_page import get_page
 from customers.analytics.expressions.parameters import ParameterError, dump_parameters, parse_parameters
 from customers.analytics.models import AnalyticsResult
-from customers.analytics.people import MAX_LISTED, PeopleOfFigure, find_people
+from customers.analytics.people import MAX_LISTED, PeopleOfFigure, find_people, parse_selection
 from customers.analytics.questions.registry import get_question
 from customers.identity.personal_data.masking import may_see_personal
 from customers.lifecycle.models import CustomerProfile
@@ -77,10 +76,7 @@ def read_figure(request: HttpRequest, question: str, *, now: datetime) -> Select
     if row is None:
         raise ParameterError("k", "the result is no longer stored; open the report again.")
     parameters = parse_parameters(kind.parameters, row.parameters)
-    selection = parse_parameters(kind.selection, parse_json(request.GET.get("s", "{}"), "s"))
-    start = getattr(selection, "start", None)
-    if start is not None and (start.tzinfo is None or not MIN_YEAR < start.year < MAX_YEAR):
-        raise ParameterError("start", f"{start} is not valid; use a moment with its time zone.")
+    selection = parse_selection(kind, parse_json(request.GET.get("s", "{}"), "s"))
     try:
         as_of = datetime.fromisoformat(request.GET.get("at", ""))
     except ValueError:

@@ -1,0 +1,37 @@
+"""Days of questions by name, such as 28d: a saved report with one moves with time."""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any
+
+from config.foundation.backoffice.date_range import MAX_YEAR, MIN_YEAR, PRESETS
+from customers.analytics.expressions.parameters import ParameterError
+
+DEFAULT_RANGE = "90d"
+# what a page shows of a result, and by which name its days go: no parameters of the question
+VIEW_OPTIONS = ("range", "measure")
+
+
+def resolve_days(content: Mapping[str, Any], *, today: date) -> dict[str, Any]:
+    """Return parameters with the days of their range, unless they have days. Raises ParameterError: there is no such range."""
+    parameters = {name: value for name, value in content.items() if name not in VIEW_OPTIONS}
+    if parameters.get("since") and parameters.get("until"):
+        for name in ("since", "until"):
+            check_year(name, parameters[name])
+        return parameters
+    preset = content.get("range") or DEFAULT_RANGE
+    if not isinstance(preset, str) or preset not in PRESETS:
+        raise ParameterError("range", f"{preset!r} is not valid; valid: {', '.join(PRESETS)}.")
+    # today is part of the period, but does not end the month
+    days = PRESETS[preset][1](today if preset == "last_month" else today + timedelta(days=1))
+    return parameters | {"since": days.first.isoformat(), "until": days.last.isoformat()}
+
+
+def check_year(name: str, day: Any) -> None:
+    """Check that a day has a year that every engine knows. Raises ParameterError."""
+    try:
+        year = date.fromisoformat(day).year
+    except (TypeError, ValueError):
+        raise ParameterError(name, f"{day!r} is not valid; use YYYY-MM-DD.") from None
+    if not MIN_YEAR < year < MAX_YEAR:
+        raise ParameterError(name, f"{day} is not valid; use a year between {MIN_YEAR + 1} and {MAX_YEAR - 1}.")
