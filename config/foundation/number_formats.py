@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from babel import dates, numbers
+from babel import dates, numbers, units
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import get_language, pgettext
@@ -120,7 +120,13 @@ def format_age(value: datetime | None, *, as_of: datetime) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """Return a duration in words: 12 seconds, 3 minutes."""
+    """Return a duration in words: 12 seconds, 3 minutes; exact if it is a number of whole hours or days."""
+    whole, locale = round(seconds), get_reader_locale()
+    for length, unit in ((86_400, "day"), (3_600, "hour")):
+        if whole and whole % length == 0:
+            return units.format_unit(whole // length, f"duration-{unit}", locale=locale)
+    if whole < 7_200 and whole % 60 == 0 and whole:
+        return units.format_unit(whole // 60, "duration-minute", locale=locale)
     return dates.format_timedelta(timedelta(seconds=round(seconds)), threshold=1.5, locale=get_reader_locale())
 
 

@@ -101,6 +101,13 @@
     document.querySelectorAll("[data-chart]").forEach((place) => observer.observe(place));
   }
 
+  // a print and a picture of the whole page show all charts: once the page is idle, the library is loaded for those below too
+  function loadWhenIdle() {
+    if (!plotlyUrl || !document.querySelector("[data-chart]")) return;
+    window.requestIdleCallback ? window.requestIdleCallback(loadPlotly, { timeout: 3000 }) : window.setTimeout(loadPlotly, 1500);
+  }
+  window.addEventListener("load", loadWhenIdle);
+  window.addEventListener("beforeprint", drawAll);
   document.addEventListener("htmx:afterSettle", watchCharts);
   document.addEventListener("DOMContentLoaded", () => {
     watchCharts();

@@ -51,4 +51,4 @@ def make_people_url(question: str, key: str, selection: Mapping[str, Any], *, as
         key: the hash of the parameters, which would make a chart's hundreds of links too long.
     """
     values = {"k": key[:HASH_LENGTH], "s": format_json(selection), "at": as_of.isoformat()}
-    return f"{reverse('analytics:people', args=[question])}?{urlencode(values)}"
+    return f"{reverse(f'analytics:{question}-people')}?{urlencode(values)}"

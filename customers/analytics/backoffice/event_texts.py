@@ -1,7 +1,9 @@
 """Names of events, properties and groups in the reader's language; personal values are masked."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -11,7 +13,9 @@ from customers.analytics.questions.paths import GOAL_NAME
 from customers.events.event_labels import LABELS_BY_MEANING, get_event_label
 from customers.events.event_taxonomy import Meaning
 from customers.identity.personal_data.masking import mask_text
-from customers.lifecycle.models import Stage
+from customers.lifecycle.backoffice.labels.cluster_labels import get_cluster_names
+from customers.lifecycle.models import ScoreModel, Stage
+from customers.lifecycle.refresh.score_models import load_latest_score_models
 
 PROPERTY_LABELS = {
     "path": gettext_lazy("page path"),
@@ -79,7 +83,18 @@ def label_breakdown(breakdown: Breakdown, segments: dict[str, str]) -> str:
     return str(CUSTOMER_LABELS[breakdown.name]) if breakdown.kind == "customer" else label_property(breakdown.name)
 
 
-def label_group(group: GroupKey, breakdown: Breakdown | None, *, with_personal: bool) -> str:
+def read_cluster_names(breakdown: Breakdown | None) -> Mapping[str, str]:
+    """Return the names of clusters by their numbers, if results are split by cluster."""
+    if breakdown is None or (breakdown.kind, breakdown.name) != ("customer", "cluster"):
+        return {}
+    score_model = load_latest_score_models().get(ScoreModel.Kind.CLUSTERS)
+    names = get_cluster_names(score_model) if score_model is not None else {}
+    return {str(number): capfirst(name) for number, name in names.items()}
+
+
+def label_group(
+    group: GroupKey, breakdown: Breakdown | None, *, with_personal: bool, clusters: Mapping[str, str]
+) -> str:
     """Return what a group of a breakdown is called."""
     if group.is_other:
         return _("Other values")
@@ -90,7 +105,7 @@ def label_group(group: GroupKey, breakdown: Breakdown | None, *, with_personal: 
     if breakdown is not None and (breakdown.kind, breakdown.name) == ("customer", "stage"):
         return str(Stage(group.label).label) if group.label in Stage else group.label
     if breakdown is not None and (breakdown.kind, breakdown.name) == ("customer", "cluster"):
-        return _("Cluster %(number)s") % {"number": group.label}
+        return clusters.get(group.label) or _("Cluster %(number)s") % {"number": group.label}
     return mask_text(group.label, with_personal=with_personal)
 
 

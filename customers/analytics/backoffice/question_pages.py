@@ -8,10 +8,23 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from customers.analytics.backoffice.building.question_forms import FORMS, QuestionForm
+from customers.analytics.backoffice.results.activity import (
+    list_activity_rows,
+    list_stickiness_rows,
+    show_activity,
+    show_stickiness,
+)
 from customers.analytics.backoffice.results.funnel import list_funnel_rows, show_funnel
 from customers.analytics.backoffice.results.paths import list_path_rows, show_paths
 from customers.analytics.backoffice.results.products import list_product_rows, show_products
+from customers.analytics.backoffice.results.purchases import (
+    list_affinity_rows,
+    list_repeat_rows,
+    show_affinity,
+    show_repeat,
+)
 from customers.analytics.backoffice.results.retention import list_retention_rows, show_retention
+from customers.analytics.backoffice.results.sessions import list_session_rows, show_sessions
 from customers.analytics.backoffice.results.trends import list_trend_rows, show_trends
 from customers.analytics.backoffice.results.view import ResultContext, ResultView
 
@@ -85,6 +98,36 @@ QUESTION_PAGES: dict[str, QuestionPage] = {
             {"range": "90d", "series": [{"event": {"meaning": "purchase"}}], "interval": "day"},
         ),
         QuestionPage(
+            "sessions",
+            "sessions",
+            _("Sessions"),
+            _("How often do people come, how long do they stay, and how many sessions lead to an order?"),
+            FORMS["sessions"],
+            show_sessions,
+            list_session_rows,
+            {"range": "28d", "goal": {"meaning": "purchase"}},
+        ),
+        QuestionPage(
+            "activity",
+            "activity",
+            _("Activity"),
+            _("How many people are new, stay, come back or stop coming?"),
+            FORMS["activity"],
+            show_activity,
+            list_activity_rows,
+            {"range": "90d", "interval": "week"},
+        ),
+        QuestionPage(
+            "stickiness",
+            "stickiness",
+            _("Stickiness"),
+            _("On how many days of a week or month are people active?"),
+            FORMS["stickiness"],
+            show_stickiness,
+            list_stickiness_rows,
+            {"range": "28d", "interval": "week"},
+        ),
+        QuestionPage(
             "products",
             "products",
             _("Products"),
@@ -93,6 +136,26 @@ QUESTION_PAGES: dict[str, QuestionPage] = {
             show_products,
             list_product_rows,
             {"range": "90d", "limit": 50},
+        ),
+        QuestionPage(
+            "affinity",
+            "affinity",
+            _("Bought together"),
+            _("What do the same people buy?"),
+            FORMS["affinity"],
+            show_affinity,
+            list_affinity_rows,
+            {"range": "365d", "level": "product", "sort": "people"},
+        ),
+        QuestionPage(
+            "repeat",
+            "repeat",
+            _("First purchases"),
+            _("After which first purchase do people order again?"),
+            FORMS["repeat"],
+            show_repeat,
+            list_repeat_rows,
+            {"range": "365d", "level": "category", "within_days": 90, "sort": "people"},
         ),
     )
 }

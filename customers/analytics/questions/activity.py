@@ -13,7 +13,7 @@ import ibis
 import ibis.expr.types as ir
 
 from customers.analytics.expressions.matching import EventMatch
-from customers.analytics.expressions.parameters import DateRange, ParameterError, require_one_of
+from customers.analytics.expressions.parameters import DateRange, ParameterError, require_between, require_one_of
 from customers.analytics.expressions.periods import (
     EPOCH,
     PeriodUnit,
@@ -246,23 +246,37 @@ def _sum_changes(changes: dict[int, int], first: int, last: int) -> list[int]:
 
 @dataclass(frozen=True, kw_only=True)
 class StickinessSelection:
-    """The people with so many active days in the period in which a day lies, or, without ``active_days``, active on that day."""
+    """People by the days on which they were active.
 
-    day: date
+    Attributes:
+        active_days: those with so many active days in a period: in the one in which ``day`` lies, or, without a day, in any.
+        day, last_days: without ``active_days``, those who were active in the last days up to this one.
+    """
+
+    day: date | None = None
     active_days: int | None = None
+    last_days: int = 1
+
+    def __post_init__(self) -> None:
+        if self.day is None and self.active_days is None:
+            raise ParameterError("day", "choose a day, or a number of active days.")
+        require_between("last_days", self.last_days, 1, MONTH_DAYS)
 
 
 def select_stickiness_people(
     tables: AnalyticsTables, parameters: StickinessParameters, selection: StickinessSelection
 ) -> ir.Table:
     """Return the customer_id of those people. Raises ParameterError: the day is outside the days of the question."""
-    if not parameters.since <= selection.day <= parameters.until:
+    if selection.day is not None and not parameters.since <= selection.day <= parameters.until:
         raise ParameterError("day", f"{selection.day} is not between {parameters.since} and {parameters.until}.")
-    days = build_active_days(tables, parameters)
     if selection.active_days is None:
-        return days.filter(days.day == (selection.day - EPOCH).days).select("customer_id")
-    periods = count_periods_of_days(days, parameters)
-    number = number_period(selection.day, parameters.interval)
-    return periods.filter((periods.period == number) & (periods.active_days == selection.active_days)).select(
-        "customer_id"
-    )
+        assert selection.day is not None
+        days = build_active_days(tables, parameters, before=MONTH_DAYS - 1)
+        last = (selection.day - EPOCH).days
+        days = days.filter(days.day.between(last - selection.last_days + 1, last))
+        return days.select("customer_id").distinct()
+    periods = count_periods_of_days(build_active_days(tables, parameters), parameters)
+    periods = periods.filter(periods.active_days == selection.active_days)
+    if selection.day is not None:
+        periods = periods.filter(periods.period == number_period(selection.day, parameters.interval))
+    return periods.select("customer_id").distinct()

@@ -394,23 +394,37 @@ class FunnelSelection:
 
     Attributes:
         is_dropped: those who reached the step before but not this one, instead of those who reached it.
+        min_seconds, max_seconds: of the last step, only those who took so long; the second one is not included.
     """
 
     step: int
     is_dropped: bool = False
     group: GroupKey | None = None
+    min_seconds: int = 0
+    max_seconds: int | None = None
 
 
 def select_funnel_people(tables: AnalyticsTables, parameters: FunnelParameters, selection: FunnelSelection) -> ir.Table:
     """Return the customer_id of the people of a bar.
 
     Raises:
-        ParameterError: there is no such step, or nobody can drop at the first one.
+        ParameterError: there is no such step, nobody can drop at the first one, or a time is not one of the last step.
     """
     step = selection.step
     require_between("step", step, 2 if selection.is_dropped else 1, len(parameters.steps))
+    has_time = bool(selection.min_seconds) or selection.max_seconds is not None
+    if has_time and (selection.is_dropped or step < len(parameters.steps)):
+        raise ParameterError("step", f"{step} has no time; choose the last step.")
     best = build_best_attempts(tables, parameters)
     if selection.group is not None and parameters.breakdown is not None:
         best = match_group(add_group(best, None, parameters.breakdown.limit), selection.group)
     is_there = best.step == step - 1 if selection.is_dropped else best.step >= step
-    return best.filter(is_there).select("customer_id")
+    best = best.filter(is_there)
+    if has_time:
+        duration = best.ended_at - best.started_at
+        require_between("min_seconds", selection.min_seconds, 0, MAX_WINDOW)
+        best = best.filter(duration >= selection.min_seconds * SECOND)
+        if selection.max_seconds is not None:
+            require_between("max_seconds", selection.max_seconds, 0, MAX_WINDOW)
+            best = best.filter(duration < selection.max_seconds * SECOND)
+    return best.select("customer_id")

@@ -10,7 +10,17 @@ from django.utils.translation import gettext_lazy as _
 
 from customers.analytics.expressions.parameters import ParameterError
 from customers.analytics.expressions.tables import AnalyticsTables
-from customers.analytics.questions import activity, funnel, paths, products, retention, sessions, trends
+from customers.analytics.questions import (
+    activity,
+    affinity,
+    funnel,
+    paths,
+    products,
+    repeat,
+    retention,
+    sessions,
+    trends,
+)
 
 
 @dataclass(frozen=True)
@@ -105,6 +115,24 @@ QUESTIONS: dict[str, Question] = {
             products.ProductSelection,
             products.run_products,
             products.select_product_people,
+        ),
+        Question(
+            "affinity",
+            _("Bought together"),
+            affinity.AffinityParameters,
+            affinity.AffinityResult,
+            affinity.AffinitySelection,
+            affinity.run_affinity,
+            affinity.select_affinity_people,
+        ),
+        Question(
+            "repeat",
+            _("First purchases"),
+            repeat.RepeatParameters,
+            repeat.RepeatResult,
+            repeat.RepeatSelection,
+            repeat.run_repeat,
+            repeat.select_repeat_people,
         ),
     )
 }

@@ -60,7 +60,7 @@ class AnalyticsQuestionSerializer(StrictTypesMixin, serializers.Serializer[Any])
     parameters = QueryParametersField(
         required=False,
         default=dict,
-        help_text=_(
+        help_text=(
             "What the question counts; the parameters of each question are the components AnalyticsFunnelParameters and so on. "
             "Days are `since` and `until`, or a `range` that moves with time, such as 28d; by default the last 90 days."
         ),
@@ -68,7 +68,7 @@ class AnalyticsQuestionSerializer(StrictTypesMixin, serializers.Serializer[Any])
     refresh = serializers.BooleanField(
         required=False,
         default=False,
-        help_text=_("Compute again although the result is recent, failed or was cancelled."),
+        help_text="Compute again although the result is recent, failed or was cancelled.",
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

@@ -67,6 +67,14 @@ def test_days_ages_and_durations_are_words() -> None:
     with override("en"):
         assert number_formats.format_day(date(2026, 11, 24)) == "Nov 24"
         assert number_formats.format_age(NOON, as_of=NOON.replace(day=27)) == "3 days ago"
-        assert number_formats.format_duration(12) == "12 seconds"
+        durations = {
+            12: "12 seconds",
+            3_600: "1 hour",
+            5_400: "90 minutes",
+            86_400: "1 day",
+            14 * 86_400: "14 days",
+            7_260: "2 hours",
+        }
+        assert {seconds: number_formats.format_duration(seconds) for seconds in durations} == durations
     with override("zh-hans"):
         assert number_formats.format_day(date(2026, 11, 24)) == "11月24日"

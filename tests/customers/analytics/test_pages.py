@@ -110,20 +110,32 @@ def test_rows_are_added_and_errors_are_beside_their_fields(admin_client: Client)
         assert text in wrong.text
 
 
+def check_charts(page: Any, language: str) -> None:
+    """Each chart has its table, its time, and its people or the reason why it has none."""
+    shown = page.context["shown"]
+    assert shown.state.error == ""
+    assert shown.view is not None
+    assert shown.view.is_empty or "<time" in page.text
+    for chart in shown.view.charts:
+        rows = chart.spec["table"]["rows"]
+        assert rows, chart.id
+        has_people = any("/people/" in cell["url"] for row in rows for cell in row)
+        assert has_people or ("of its own" if language == "en" else "没有") in chart.note, chart.id
+
+
 @pytest.mark.usefixtures("shop")
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
 def test_each_question_and_ready_made_report_opens(admin_client: Client, language: str) -> None:
     headers = {"accept-language": language}
     for page in QUESTION_PAGES.values():
         response = open_result(admin_client, reverse(f"analytics:{page.question}"), **headers)
-        assert response.context["shown"].view is not None, response.context["shown"].state.error
+        check_charts(response, language)
     overview = admin_client.get(reverse("analytics:overview"), headers=headers)
     urls = [url for _preset, url in overview.context["presets"]]
     assert len(urls) == len(PRESETS)
     for url in urls:
         response = open_result(admin_client, url, **headers)
-        assert response.context["shown"].state.error == ""
-        assert response.context["shown"].view is not None
+        check_charts(response, language)
     if language != "en":
         assert "Of 3 people" not in response.text
 
@@ -143,6 +155,18 @@ def test_every_link_of_a_figure_lists_as_many_people_as_the_figure(admin_client:
     page = open_result(admin_client, reverse("analytics:paths"))
     for link in find_links(page, "/people/"):
         assert admin_client.get(link).status_code == 200
+    for question in ("funnel", "sessions", "activity", "stickiness"):
+        page = open_result(admin_client, reverse(f"analytics:{question}"))
+        cells = [
+            (cell["url"], cell["text"].split()[0])
+            for chart in page.context["shown"].view.charts
+            for row in chart.spec["table"]["rows"]
+            for cell in row
+            if cell["url"]
+        ]
+        for url, count in cells[:4] + cells[-4:]:
+            expected = "1 person." if count == "1" else f"{count} people."
+            assert expected in admin_client.get(url).text, url
 
 
 @pytest.mark.usefixtures("shop")

@@ -131,7 +131,7 @@ class BuilderMaker:
 
     def make_event(self, row: Draft, name: str, number: int | None, *, is_optional: bool = False) -> EventFields:
         prefix = name if number is None else f"{name}.{number}"
-        is_any = name in ("start", "anchor")
+        is_any = name in ("start", "anchor", "event")
         value, match = get_text(row, "event") or (ANY if is_any else ""), match_event(row)
         groups = vocabulary_choices.list_event_options(self.counts, with_personal=self.with_personal, value=value)
         empty = None if is_any else _("None") if is_optional else _("Choose an event")
@@ -222,7 +222,14 @@ class BuilderMaker:
             ),
             "paths": (("direction", question_forms.DIRECTIONS, "forward"),),
             "products": (("level", question_forms.LEVELS, "product"), ("sort", question_forms.SORT_LABELS, "revenue")),
+            "affinity": (
+                ("level", question_forms.LEVELS, "product"),
+                ("sort", question_forms.AFFINITY_SORTS, "people"),
+            ),
+            "repeat": (("level", question_forms.LEVELS, "product"), ("sort", question_forms.REPEAT_SORTS, "people")),
             "trends": (("interval", question_forms.TREND_INTERVALS, "day"),),
+            "activity": (("interval", question_forms.INTERVALS, "week"),),
+            "stickiness": (("interval", question_forms.LONG_INTERVALS, "week"),),
         }
         for name, options_by_key, default in lists.get(self.page.question, ()):
             choices[name] = make_plain_choice(draft, name, options_by_key, default, errors.get(name, ""))

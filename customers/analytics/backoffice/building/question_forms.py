@@ -25,6 +25,7 @@ from customers.analytics.expressions.formulas import LETTERS, parse_formula
 from customers.analytics.expressions.matching import check_property
 from customers.analytics.expressions.parameters import MAX_DAYS, ParameterError
 from customers.analytics.named_days import DEFAULT_RANGE
+from customers.analytics.questions.affinity import MAX_ROWS as MAX_PAIRS
 from customers.analytics.questions.funnel import DAY, HOUR, MAX_EXCLUSIONS, MAX_STEPS, MIN_STEPS, MINUTE
 from customers.analytics.questions.paths import MAX_LEVELS, MAX_TOP
 from customers.analytics.questions.products import MAX_ROWS
@@ -54,6 +55,7 @@ INTERVALS: Choices = {
     "week": pgettext_lazy("interval", "Week"),
     "month": pgettext_lazy("interval", "Month"),
 }
+LONG_INTERVALS: Choices = {key: INTERVALS[key] for key in ("week", "month")}
 TREND_INTERVALS: Choices = {"hour": pgettext_lazy("interval", "Hour"), **INTERVALS}
 MEASURES: Choices = {
     "events": gettext_lazy("Number of events"),
@@ -316,10 +318,68 @@ def fill_products(parameters: Mapping[str, Any]) -> Draft:
     }
 
 
+def build_sessions(draft: Draft, errors: FieldErrors) -> dict[str, Any]:
+    return {}
+
+
+def fill_sessions(parameters: Mapping[str, Any]) -> Draft:
+    return {}
+
+
+def build_activity(draft: Draft, errors: FieldErrors) -> dict[str, Any]:
+    return {"interval": read_choice(draft, "interval", INTERVALS, "week")}
+
+
+def build_stickiness(draft: Draft, errors: FieldErrors) -> dict[str, Any]:
+    return {"interval": read_choice(draft, "interval", LONG_INTERVALS, "week")}
+
+
+def fill_activity(parameters: Mapping[str, Any]) -> Draft:
+    return {"interval": parameters.get("interval", "week")}
+
+
+AFFINITY_SORTS: Choices = {"people": gettext_lazy("People who bought both"), "lift": gettext_lazy("Lift")}
+REPEAT_SORTS: Choices = {"people": gettext_lazy("People"), "share": gettext_lazy("Share who order again")}
+
+
+def build_affinity(draft: Draft, errors: FieldErrors) -> dict[str, Any]:
+    return {
+        "level": read_choice(draft, "level", LEVELS, "product"),
+        "sort": read_choice(draft, "sort", AFFINITY_SORTS, "people"),
+        "min_people": get_number(draft, "min_people", errors, low=1, high=1_000_000, default=5),
+        "limit": get_number(draft, "limit", errors, low=1, high=MAX_PAIRS, default=50),
+    }
+
+
+def build_repeat(draft: Draft, errors: FieldErrors) -> dict[str, Any]:
+    return {
+        "level": read_choice(draft, "level", LEVELS, "product"),
+        "sort": read_choice(draft, "sort", REPEAT_SORTS, "people"),
+        "within_days": get_number(draft, "within_days", errors, low=1, high=730, default=90),
+        "min_people": get_number(draft, "min_people", errors, low=1, high=1_000_000, default=5),
+        "limit": get_number(draft, "limit", errors, low=1, high=MAX_PAIRS, default=50),
+    }
+
+
+def fill_purchases(parameters: Mapping[str, Any]) -> Draft:
+    return {
+        "level": parameters.get("level", "product"),
+        "sort": parameters.get("sort", "people"),
+        "within_days": str(parameters.get("within_days", 90)),
+        "min_people": str(parameters.get("min_people", 5)),
+        "limit": str(parameters.get("limit", 50)),
+    }
+
+
 FORMS: dict[str, QuestionForm] = {
     "funnel": QuestionForm({"steps": (MIN_STEPS, MAX_STEPS)}, (), (), build_funnel, fill_funnel, has_breakdown=True),
     "retention": QuestionForm({}, ("start", "returning"), ("start",), build_retention, fill_retention),
     "paths": QuestionForm({}, ("anchor", "goal"), ("anchor", "goal"), build_paths, fill_paths),
     "trends": QuestionForm({}, (), (), build_trends, fill_trends, has_breakdown=True),
     "products": QuestionForm({}, (), (), build_products, fill_products),
+    "affinity": QuestionForm({}, (), (), build_affinity, fill_purchases),
+    "repeat": QuestionForm({}, (), (), build_repeat, fill_purchases),
+    "sessions": QuestionForm({}, ("goal",), ("goal",), build_sessions, fill_sessions),
+    "activity": QuestionForm({}, ("event",), ("event",), build_activity, fill_activity),
+    "stickiness": QuestionForm({}, ("event",), ("event",), build_stickiness, fill_activity),
 }

@@ -5,15 +5,17 @@ from typing import Any
 
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from catalog.models import Product
-from config.foundation.number_formats import format_full_day
-from customers.analytics.backoffice.event_texts import label_event, label_group, label_step
+from config.foundation.number_formats import format_count, format_full_day
+from customers.analytics.backoffice.event_texts import label_event, label_group, label_step, read_cluster_names
+from customers.analytics.backoffice.results.activity import STATE_LABELS
+from customers.analytics.backoffice.results.funnel import label_time
 from customers.analytics.backoffice.results.retention import name_period
 from customers.analytics.expressions.breakdowns import GroupKey
 from customers.analytics.expressions.parameters import require_between
-from customers.analytics.expressions.periods import PeriodUnit
+from customers.analytics.expressions.periods import PeriodUnit, get_period_start, number_period
 
 
 def name_figure(question: str, parameters: Any, selection: Any, *, with_personal: bool) -> str:
@@ -26,7 +28,8 @@ def name_figure(question: str, parameters: Any, selection: Any, *, with_personal
 def name_group(parameters: Any, group: GroupKey | None, with_personal: bool) -> str:
     if group is None or parameters.breakdown is None:
         return ""
-    return f" · {label_group(group, parameters.breakdown, with_personal=with_personal)}"
+    clusters = read_cluster_names(parameters.breakdown)
+    return f" · {label_group(group, parameters.breakdown, with_personal=with_personal, clusters=clusters)}"
 
 
 def name_funnel_bar(parameters: Any, selection: Any, with_personal: bool) -> str:
@@ -37,6 +40,8 @@ def name_funnel_bar(parameters: Any, selection: Any, with_personal: bool) -> str
         name = _("“%(before)s”, then not “%(step)s”") % {"before": before, "step": step}
     else:
         name = _("Reached step %(number)s, “%(step)s”") % {"number": selection.step, "step": step}
+    if selection.min_seconds or selection.max_seconds is not None:
+        name = f"{name} · {label_time(selection.min_seconds, selection.max_seconds)}"
     return name + name_group(parameters, selection.group, with_personal)
 
 
@@ -76,11 +81,67 @@ def name_trend_point(parameters: Any, selection: Any, with_personal: bool) -> st
 
 
 def name_product_stage(parameters: Any, selection: Any, with_personal: bool) -> str:
-    name = selection.name
-    if name is not None and parameters.level == "product":
-        titles = Product.objects.filter(product_id=name).values_list("title", flat=True)
-        name = titles.first() or name
-    return f"{STAGE_LABELS[selection.stage]}: {_('Without a category') if name is None else name}"
+    name = _("Without a category") if selection.name is None else read_title(selection.name, parameters)
+    return f"{STAGE_LABELS[selection.stage]}: {name}"
+
+
+def read_title(name: str, parameters: Any) -> str:
+    """Return the title of a product; categories are named by their path."""
+    if parameters.level != "product":
+        return name
+    return Product.objects.filter(product_id=name).values_list("title", flat=True).first() or name
+
+
+def name_pair(parameters: Any, selection: Any, with_personal: bool) -> str:
+    first = read_title(selection.first, parameters)
+    if not selection.second:
+        return _("Bought “%(first)s”") % {"first": first}
+    text = _("Bought “%(first)s” and “%(second)s”")
+    if selection.is_missing:
+        text = _("Bought “%(first)s” but not “%(second)s”")
+    return text % {"first": first, "second": read_title(selection.second, parameters)}
+
+
+def name_first_purchase(parameters: Any, selection: Any, with_personal: bool) -> str:
+    name = _("All first orders")
+    if selection.name is not None:
+        name = _("Bought “%(first)s” first") % {"first": read_title(selection.name, parameters)}
+    if selection.is_repeated is None:
+        return name
+    text = _("%(name)s, ordered again") if selection.is_repeated else _("%(name)s, did not order again")
+    return text % {"name": name}
+
+
+def name_sessions(parameters: Any, selection: Any, with_personal: bool) -> str:
+    name = {
+        (None, False): _("With a session"),
+        (True, False): _("With a session that reaches the goal"),
+        (False, False): _("With a session that does not reach the goal"),
+    }.get((selection.is_converted, selection.is_bounce), _("With a session of a single event"))
+    return name if selection.day is None else f"{name} · {format_full_day(selection.day)}"
+
+
+def name_activity_state(parameters: Any, selection: Any, with_personal: bool) -> str:
+    start = get_period_start(number_period(selection.day, parameters.interval), parameters.interval)
+    text = _("%(state)s in the period from %(day)s")
+    return text % {"state": STATE_LABELS[selection.state], "day": format_full_day(start)}
+
+
+def name_active_days(parameters: Any, selection: Any, with_personal: bool) -> str:
+    if selection.active_days is not None:
+        count = {"count": format_count(selection.active_days)}
+        name = (
+            ngettext("Active on %(count)s day of a week", "Active on %(count)s days of a week", selection.active_days)
+            if parameters.interval == PeriodUnit.WEEK
+            else ngettext(
+                "Active on %(count)s day of a month", "Active on %(count)s days of a month", selection.active_days
+            )
+        ) % count
+        return name if selection.day is None else f"{name} · {format_full_day(selection.day)}"
+    if selection.last_days == 1:
+        return _("Active on %(day)s") % {"day": format_full_day(selection.day)}
+    text = _("Active in the %(count)s days up to %(day)s")
+    return text % {"count": selection.last_days, "day": format_full_day(selection.day)}
 
 
 STAGE_LABELS = {
@@ -95,4 +156,9 @@ NAMES: dict[str, Callable[[Any, Any, bool], str]] = {
     "paths": name_path_step,
     "trends": name_trend_point,
     "products": name_product_stage,
+    "affinity": name_pair,
+    "repeat": name_first_purchase,
+    "sessions": name_sessions,
+    "activity": name_activity_state,
+    "stickiness": name_active_days,
 }

@@ -35,6 +35,8 @@ from customers.segments.saved_customers import save_customers
 
 PAGE_SIZE = 50
 MAX_SAVED = 2_000_000
+# a condition that matches a smaller share of the people of the figure is not offered first
+FAR_FEWER = 0.5
 COLUMNS = (
     Column(key="name", label=gettext_lazy("customer"), align="text"),
     Column(key="stage", label=gettext_lazy("lifecycle stage"), align="text"),
@@ -99,6 +101,7 @@ def show_people(request: HttpRequest, question: str) -> HttpResponse:
         )
     title = name_figure(figure.question, figure.parameters, figure.selection, with_personal=may_see_personal(request))
     condition = build_condition(figure.question, figure.parameters, figure.selection, today=timezone.localdate(now))
+    size = count_matching(condition=condition, as_of=now) if condition else None
     form = SavePeopleForm(request.POST or None, initial={"name": title[:200]})
     if (
         request.method == "POST"
@@ -117,7 +120,8 @@ def show_people(request: HttpRequest, question: str) -> HttpResponse:
         table=build_people_table(request, people.customer_ids, now=now),
         form=form,
         condition=describe_condition(condition) if condition else [],
-        condition_size=count_matching(condition=condition, as_of=now) if condition else None,
+        condition_size=size,
+        is_static_first=size is not None and size < people.count * FAR_FEWER,
         may_save=request.user.has_perm(ADD_SEGMENT) and people.count > 0,
         total=people.count,
         status=422 if form.is_bound else None,

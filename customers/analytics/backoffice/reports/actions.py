@@ -2,6 +2,7 @@
 
 from django import forms
 from django.contrib import messages
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -22,6 +23,7 @@ from customers.analytics.backoffice.access import (
 from customers.analytics.backoffice.addresses import make_question_url, parse_json
 from customers.analytics.backoffice.question_page import get_page
 from customers.analytics.backoffice.reports.overview_page import make_report_url
+from customers.analytics.backoffice.reports.presets import WEEKLY
 from customers.analytics.backoffice.shown_results import read_parameters
 from customers.analytics.expressions.parameters import ParameterError
 from customers.analytics.models import Annotation, Dashboard, SavedReport
@@ -95,6 +97,20 @@ def create_dashboard(request: HttpRequest) -> HttpResponse:
         show_errors(request, form)
         return HttpResponseRedirect(reverse("analytics:overview"))
     return HttpResponseRedirect(reverse("analytics:dashboard", args=[form.save().pk]))
+
+
+@require_POST
+def create_weekly_dashboard(request: HttpRequest) -> HttpResponse:
+    """Save the reports of the weekly digest, and open the dashboard that shows them."""
+    check_permissions(request, ADD_REPORT, ADD_DASHBOARD)
+    with transaction.atomic():
+        dashboard, is_new = Dashboard.objects.get_or_create(name=_("Weekly digest"))
+        if is_new:
+            for preset in WEEKLY:
+                values = {"question": preset.question, "parameters": preset.parameters, "created_by": request.user}
+                report, _is_new = SavedReport.objects.get_or_create(name=str(preset.label), defaults=values)
+                dashboard.reports.add(report)
+    return HttpResponseRedirect(reverse("analytics:dashboard", args=[dashboard.pk]))
 
 
 @require_POST

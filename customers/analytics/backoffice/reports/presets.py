@@ -96,6 +96,24 @@ PRESETS: tuple[Preset, ...] = (
         },
     ),
     Preset(
+        "repeat",
+        _("Repeat orders by first product"),
+        _("After which first product do most people order again within 90 days?"),
+        {"range": "365d", "level": "product", "within_days": 90, "sort": "share"},
+    ),
+    Preset(
+        "affinity",
+        _("What sells with what"),
+        _("Which products are bought by the same people, and how much more often than by chance?"),
+        {"range": "365d", "level": "product", "sort": "lift"},
+    ),
+    Preset(
+        "activity",
+        _("Who is new, stays, comes back or stops"),
+        _("Do more people come each week than stop?"),
+        {"range": "90d", "interval": "week"},
+    ),
+    Preset(
         "products",
         _("Categories by margin"),
         _("Which categories earn most, and which are returned?"),
@@ -107,4 +125,34 @@ PRESETS: tuple[Preset, ...] = (
         _("What do people do directly before they order?"),
         {"range": "28d", "anchor": ORDER, "is_backward": True, "levels": 3, "top": 5},
     ),
+)
+
+
+WEEK = {"range": "7d"}
+# the reports of the ready-made dashboard, which a shop looks at every Monday
+WEEKLY: tuple[Preset, ...] = (
+    Preset(
+        "trends",
+        _("Orders and revenue of the week"),
+        "",
+        {
+            **WEEK,
+            "series": [{"event": ORDER}, {"event": ORDER, "measure": "sum", "property": "value"}],
+            "interval": "day",
+            "is_compared": True,
+        },
+    ),
+    Preset("sessions", _("Sessions of the week"), "", {**WEEK, "goal": ORDER}),
+    Preset(
+        "funnel",
+        _("Checkout funnel of the week"),
+        "",
+        {
+            **WEEK,
+            "steps": [{"meaning": "view"}, {"meaning": "cart"}, {"meaning": "checkout"}, ORDER],
+            "window_seconds": 7 * 86_400,
+        },
+    ),
+    Preset("activity", _("Who came and who stopped, by week"), "", {"range": "90d", "interval": "week"}),
+    Preset("products", _("Products of the week"), "", {**WEEK, "limit": 10}),
 )

@@ -22,7 +22,9 @@ def show_funnel(result: FunnelResult, context: ResultContext) -> ResultView:
         title = _("Conversion by %(property)s") % {"property": label_breakdown(breakdown, dict(context.segments))}
         charts.append(ResultChart("funnel-groups", title, build_groups_chart(result, context)))
     if result.converted:
-        charts.append(ResultChart("funnel-times", _("Time from the first to the last step"), build_times_chart(result)))
+        charts.append(
+            ResultChart("funnel-times", _("Time from the first to the last step"), build_times_chart(result, context))
+        )
     return ResultView(describe_funnel(result, context), charts, is_empty=not result.entered)
 
 
@@ -118,7 +120,9 @@ def build_groups_chart(result: FunnelResult, context: ResultContext) -> ChartSpe
     """Return the conversion of each group; a click opens who converted."""
     steps = name_steps(context)
     labels = [
-        label_group(group.group, context.parameters.breakdown, with_personal=context.with_personal)
+        label_group(
+            group.group, context.parameters.breakdown, with_personal=context.with_personal, clusters=context.clusters
+        )
         for group in result.groups
     ]
     links = [
@@ -150,12 +154,19 @@ def build_groups_chart(result: FunnelResult, context: ResultContext) -> ChartSpe
     return spec
 
 
-def build_times_chart(result: FunnelResult) -> ChartSpec:
-    """Return how many people took how long."""
+def build_times_chart(result: FunnelResult, context: ResultContext) -> ChartSpec:
+    """Return how many people took how long; a click opens them."""
+    links = [
+        context.link(
+            {"step": len(result.steps), "min_seconds": time.low_seconds, "max_seconds": time.high_seconds}, time.people
+        )
+        for time in result.times
+    ]
     return build_bar_chart(
         labels=[label_time(time.low_seconds, time.high_seconds) for time in result.times],
         values=[time.people for time in result.times],
         texts=[format_count(time.people) for time in result.times],
+        links=links,
         x_title=_("Time"),
         y_title=_("People"),
     )
@@ -179,7 +190,9 @@ def list_funnel_rows(result: FunnelResult, context: ResultContext) -> Iterator[l
             *(step.share_of_first, step.share_of_previous, step.median_seconds),
         ]
     for group in result.groups:
-        label = label_group(group.group, context.parameters.breakdown, with_personal=context.with_personal)
+        label = label_group(
+            group.group, context.parameters.breakdown, with_personal=context.with_personal, clusters=context.clusters
+        )
         for position, people in enumerate(group.people):
             before = group.people[max(position - 1, 0)]
             first = group.people[0]

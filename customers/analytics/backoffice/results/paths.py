@@ -29,7 +29,10 @@ def show_paths(result: PathResult, context: ResultContext) -> ResultView:
         note = _("Click a step or a flow to see its people. The table also has the sessions that end at each step.")
         charts.append(ResultChart("paths-flow", _("Steps"), build_flow_chart(result, context), "tall", note))
     if result.effects:
-        note = _("The share of sessions with the goal that would be lost if nobody could take the step.")
+        note = _(
+            "The share of sessions with the goal that would be lost if nobody could take the step. It is computed from all sessions "
+            "and has no people of its own."
+        )
         charts.append(
             ResultChart(
                 "paths-effects", _("Steps that the goal depends on"), build_effects_chart(result, context), note=note

@@ -18,7 +18,9 @@ MANY_ROWS = 14
 
 def show_retention(result: RetentionResult, context: ResultContext) -> ResultView:
     """Return who comes back by cohort."""
-    note = _("* The period is not over. Means leave these cells out. Click a cell to see its people.")
+    note = _(
+        "* The period is not over. Means leave these cells out. Click a cell of a cohort to see its people; a mean has none of its own."
+    )
     if len(result.cohorts) > MAX_COHORTS_SHOWN:
         newest = _("The newest %(count)s cohorts are shown; the CSV file has all.")
         note = join_sentences([note, newest % {"count": MAX_COHORTS_SHOWN}])

@@ -37,6 +37,8 @@ def show_trends(result: TrendResult, context: ResultContext) -> ResultView:
         notes.append(_("The last period is not over or not whole."))
     if any(find_series(line) is not None for line in result.lines):
         notes.append(_("Click a point to see its people."))
+    elif result.lines:
+        notes.append(_("A formula has no people of its own. Remove it to see those of its series."))
     is_empty = not any(value for line in result.lines for value in line.values)
     chart = ResultChart(
         "trends-lines", _("Over time"), build_lines_chart(result, context), "tall", join_sentences(notes)
@@ -59,7 +61,9 @@ def name_line(line: TrendLine, context: ResultContext) -> str:
             name = f"{line.name}: {name}"
     if line.group is None or context.parameters.breakdown is None:
         return name
-    group = label_group(line.group, context.parameters.breakdown, with_personal=context.with_personal)
+    group = label_group(
+        line.group, context.parameters.breakdown, with_personal=context.with_personal, clusters=context.clusters
+    )
     return group if len(context.parameters.series) == 1 else f"{name}, {group}"
 
 

@@ -9,6 +9,7 @@ from django.utils.functional import cached_property
 
 from config.foundation.charts import ChartSpec
 from customers.analytics.backoffice.addresses import make_people_url
+from customers.analytics.backoffice.event_texts import read_cluster_names
 from customers.analytics.expressions.breakdowns import GroupKey
 from customers.analytics.expressions.parameters import hash_parameters
 from customers.identity.personal_data.masking import is_personal_id
@@ -36,6 +37,11 @@ class ResultContext:
     @cached_property
     def key(self) -> str:
         return hash_parameters(self.parameters)
+
+    @cached_property
+    def clusters(self) -> Mapping[str, str]:
+        """The names of clusters, if the result is split by cluster."""
+        return read_cluster_names(getattr(self.parameters, "breakdown", None))
 
     def link(self, selection: Mapping[str, Any], people: float | None = 1) -> str:
         """Return the URL of the people of a figure; none for a figure without people."""
