@@ -130,9 +130,7 @@ class PeopleQuerySerializer(StrictTypesMixin, serializers.Serializer[Any]):
         required=False,
         default="{}",
         max_length=2_000,
-        help_text=_(
-            'The figure, as a JSON object, such as {"step": 2} for a funnel or {"cohort": "2026-01-01", "offset": 1} for retention.'
-        ),
+        help_text='The figure, as a JSON object, such as {"step": 2} for a funnel or {"cohort": "2026-01-01", "offset": 1} for retention.',
     )
 
 
