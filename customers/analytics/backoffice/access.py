@@ -1,7 +1,13 @@
 """Permissions of the pages, and what the reader may see."""
 
+from typing import Any
+
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
+
+from customers.analytics.expressions.parameters import ParameterError
+from customers.identity.personal_data.masking import is_personal_id, may_see_personal
 
 VIEW = "analytics.view_analyticsresult"
 ADD_REPORT, CHANGE_REPORT, DELETE_REPORT = (f"analytics.{action}_savedreport" for action in ("add", "change", "delete"))
@@ -17,3 +23,18 @@ def check_permissions(request: HttpRequest, *permissions: str) -> None:
     """Raise PermissionDenied unless the user may view the pages and has all permissions."""
     if not request.user.has_perms([VIEW, *permissions]):
         raise PermissionDenied
+
+
+def check_report(request: HttpRequest, parameters: Any) -> None:
+    """Raise ParameterError if a saved report asks for a personal value, such as an email address, that the user may not see."""
+    if not may_see_personal(request) and contains_personal(parameters):
+        raise ParameterError("report", _("it asks for a personal value, which your role may not see."))
+
+
+def contains_personal(content: Any) -> bool:
+    """Return whether one of the texts is, or contains, an email address or a phone number."""
+    if isinstance(content, dict):
+        return any(contains_personal(value) for name, value in content.items() if name not in ("since", "until"))
+    if isinstance(content, list | tuple):
+        return any(map(contains_personal, content))
+    return isinstance(content, str) and is_personal_id(content)

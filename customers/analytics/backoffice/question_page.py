@@ -17,6 +17,7 @@ from customers.analytics.backoffice.access import (
     DELETE_ANNOTATION,
     DELETE_REPORT,
     check_permissions,
+    check_report,
 )
 from customers.analytics.backoffice.addresses import MAX_LENGTH, format_json, make_question_url, parse_json
 from customers.analytics.backoffice.building.builder import BuilderMaker
@@ -96,6 +97,7 @@ def find_report(request: HttpRequest, question: str) -> SavedReport | None:
 def read_content(request: HttpRequest, page: QuestionPage, report: SavedReport | None) -> dict[str, Any]:
     """Return the parameters in the URL, those of the saved report, or those with which the page opens. Raises ParameterError."""
     if report is not None:
+        check_report(request, report.parameters)
         return dict(report.parameters)
     return parse_json(request.GET["ask"], "ask") if request.GET.get("ask") else dict(page.start)
 

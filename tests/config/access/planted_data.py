@@ -7,11 +7,17 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 from auditlog.models import LogEntry as AuditLogEntry
 from django.contrib.admin.models import CHANGE
 from django.contrib.admin.models import LogEntry as AdminLogEntry
 from django.contrib.contenttypes.models import ContentType
+from django.urls import reverse
 
+from customers.analytics.expressions.breakdowns import GroupKey
+from customers.analytics.expressions.parameters import dump_parameters, hash_parameters, parse_parameters
+from customers.analytics.models import AnalyticsResult, Dashboard, ResultStatus, SavedReport
+from customers.analytics.questions.trends import TrendBucket, TrendLine, TrendParameters, TrendResult
 from customers.events.models import Event
 from customers.feedback.models import Review, SurveyAnswer
 from customers.identity.customer_upsert import hash_contact_fields
@@ -259,7 +265,7 @@ def plant_everything(actor: Any, exports: Path) -> SimpleNamespace:
     )
     rule = Rule.objects.create(name="Hide tea", action="hide", product_ids=["tea"], scenarios=["for-you"])
     delivery = plant_delivery(people.customer)
-    objects = {"product": product, "version": version, "rule": rule, "delivery": delivery}
+    objects = {"product": product, "version": version, "rule": rule, "delivery": delivery, "reports": plant_reports()}
     return SimpleNamespace(**objects, **vars(people), **vars(events), **vars(sales))
 
 
@@ -280,3 +286,50 @@ def plant_delivery(customer: Customer) -> Delivery:
         key="bounce-1", delivery_id=delivery.pk, kind="hard_bounce", at=NOON, detail=f"{EMAIL} is unknown"
     )
     return delivery
+
+
+def plant_reports() -> list[SavedReport]:
+    """Create a report whose result names the address as the label of a group, and one that asks for the address; on a dashboard."""
+    days = {"since": NOON.date().isoformat(), "until": NOON.date().isoformat()}
+    breakdown = {"kind": "event", "name": "query", "limit": 5}
+    split = {**days, "series": [{"event": {"meaning": "search"}}], "breakdown": breakdown}
+    condition = {"property": "query", "op": "eq", "value": EMAIL}
+    asked = {**days, "series": [{"event": {"meaning": "search", "filters": [condition]}}]}
+    reports = [
+        SavedReport.objects.create(name=name, question="trends", parameters=parameters)
+        for name, parameters in (("Searches", split), ("One search", asked))
+    ]
+    Dashboard.objects.create(name="Shop").reports.set(reports)
+    parameters = parse_parameters(TrendParameters, split)
+    bucket = TrendBucket(start=NOON, end=NOON + timedelta(days=1), is_complete=True)
+    line = TrendLine(
+        name="A",
+        event="search",
+        group=GroupKey(label=EMAIL),
+        values=(1.0,),
+        total=1.0,
+        rolling=(),
+        previous=(),
+        previous_total=None,
+    )
+    AnalyticsResult.objects.create(
+        question="trends",
+        parameters=dump_parameters(parameters),
+        parameters_hash=hash_parameters(parameters),
+        data_version="1",
+        status=ResultStatus.DONE,
+        started_at=NOON,
+        as_of=NOON,
+        content=msgspec.to_builtins(TrendResult(as_of=NOON, buckets=(bucket,), lines=(line,))),
+    )
+    return reports
+
+
+def list_report_addresses(reports: list[SavedReport]) -> Iterator[str]:
+    """Yield the pages, cards and files of the planted reports."""
+    for report in reports:
+        yield f"{reverse('analytics:trends')}?report={report.pk}"
+        yield f"{reverse('analytics:csv', args=['trends'])}?report={report.pk}"
+        yield reverse("analytics:report-card", args=[report.pk])
+        for dashboard in report.dashboards.all():
+            yield reverse("analytics:dashboard", args=[dashboard.pk])

@@ -20,6 +20,9 @@ from django.urls import URLPattern, URLResolver, get_resolver, resolve, reverse
 
 from config.access.roles import ROLES
 from config.access.scopes import KNOWN_SCOPES
+from customers.analytics.expressions.parameters import parse_parameters
+from customers.analytics.questions.trends import TrendParameters
+from customers.analytics.rest.serializers import make_query_id
 from customers.identity.personal_data.masking import PERSONAL_SCOPE
 from customers.lifecycle.models import StageRules
 from customers.lifecycle.stages.rules import get_active_rules
@@ -36,6 +39,7 @@ from tests.config.access.planted_data import (
     PHONE_USER_ID,
     USER_ID,
     find_secret,
+    list_report_addresses,
     plant_everything,
 )
 from tests.config.backoffice.test_role_walk import LINK, WHOM_TO_ASK, list_expected_statuses
@@ -238,6 +242,7 @@ def list_searches(shop: SimpleNamespace) -> Iterator[str]:
     yield f"{reverse('admin:lifecycle_drilldown')}?{DRILLDOWN}"
     yield f"{reverse('admin:events_live_rows')}?after=0"
     yield f"{reverse('admin:auditlog_logentry_changelist')}?action__exact=1"
+    yield from list_report_addresses(shop.reports)
 
 
 def list_api_addresses(shop: SimpleNamespace) -> Iterator[str]:
@@ -249,10 +254,16 @@ def list_api_addresses(shop: SimpleNamespace) -> Iterator[str]:
         "scenario": ["for-you"],
         "order_id": ["order-1", "order-2"],
         "version": ["v1"],
+        "query_id": [make_query_id("trends", parse_parameters(TrendParameters, shop.reports[0].parameters))],
+    }
+    pks = {
+        "deliveries/": shop.delivery.pk,
+        "reports/": shop.reports[0].pk,
+        "dashboards/": shop.reports[0].dashboards.get().pk,
     }
     for path, name, pattern in list_patterns(get_resolver().url_patterns):
         values["key"] = ["everyone", "handpicked"] if "segments/" in path else ["spring"]
-        values["pk"] = [shop.delivery.pk] if "deliveries/" in path else [shop.rule.pk]
+        values["pk"] = [next((pk for part, pk in pks.items() if part in path), shop.rule.pk)]
         view = getattr(pattern.callback, "cls", None)
         if not path.startswith("api/v1/") or name in EXEMPT or view is None or not hasattr(view, "get"):
             continue

@@ -20,6 +20,7 @@ from customers.analytics.backoffice.access import (
     CHANGE_DASHBOARD,
     DELETE_DASHBOARD,
     check_permissions,
+    check_report,
 )
 from customers.analytics.backoffice.addresses import make_question_url
 from customers.analytics.backoffice.question_pages import QUESTION_PAGES
@@ -111,6 +112,7 @@ def show_report_card(request: HttpRequest, pk: int) -> HttpResponse:
         content = {name: value for name, value in content.items() if name not in ("since", "until")} | {"range": chosen}
     shown, problem = None, ""
     try:
+        check_report(request, content)
         shown = show_result(request, report.question, content, now=timezone.now())
     except ParameterError as error:
         problem = str(error)
@@ -123,5 +125,5 @@ def show_report_card(request: HttpRequest, pk: int) -> HttpResponse:
         suffix=str(report.pk),
         problem=problem,
         range=chosen,
-        url=make_question_url(report.question, content),
+        url=make_report_url(report),
     )
