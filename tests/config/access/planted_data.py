@@ -301,7 +301,7 @@ def plant_reports() -> list[SavedReport]:
     ]
     Dashboard.objects.create(name="Shop").reports.set(reports)
     parameters = parse_parameters(TrendParameters, split)
-    bucket = TrendBucket(start=NOON, end=NOON + timedelta(days=1), is_complete=True)
+    bucket = TrendBucket(start=NOON, is_complete=True)
     line = TrendLine(
         name="A",
         event="search",
