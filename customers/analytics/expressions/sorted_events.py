@@ -6,6 +6,7 @@ a fraction of the time of a window function, which has to carry all columns alon
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -109,7 +110,7 @@ def sort_by_customer(customer: Integers, key: Integers) -> tuple[Integers, Integ
     return packed, key
 
 
-def mark_changes(values: Integers | Codes) -> Flags:
+def mark_changes(values: npt.NDArray[np.signedinteger[Any]]) -> Flags:
     """Return whether each value differs from the one before; the first one does."""
     changes = np.ones(len(values), bool)
     np.not_equal(values[1:], values[:-1], out=changes[1:])

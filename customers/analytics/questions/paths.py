@@ -374,7 +374,8 @@ def run_paths(tables: AnalyticsTables, parameters: PathParameters) -> PathResult
     for steps in read_steps(tables, parameters, names):
         counter.add(steps)
     nodes, links = counter.count_levels()
-    conversion, effects = None, ()
+    conversion: float | None = None
+    effects: tuple[StepEffect, ...] = ()
     if parameters.goal is not None:
         moves = [(source, target, count) for (source, target), count in counter.moves.items()]
         conversion, effects = measure_removal_effects(moves, goal=GOAL_NAME)

@@ -122,8 +122,10 @@ def run_sessions(tables: AnalyticsTables, parameters: SessionParameters) -> Sess
         events += int(part.events.sum())
         bounces += int((part.events == 1).sum())
         seconds.append(part.seconds)
-        for row, chosen in enumerate((slice(None), is_new | mark_changes(part.day), part.is_converted)):
-            days[row] += np.bincount(part.day[chosen] - first, minlength=days.shape[1])
+        for row, of_row in enumerate(
+            (part.day, part.day[is_new | mark_changes(part.day)], part.day[part.is_converted])
+        ):
+            days[row] += np.bincount(of_row - first, minlength=days.shape[1])
     lengths = np.concatenate(seconds)
     count, conversions = len(lengths), int(days[2].sum())
     return SessionResult(

@@ -166,7 +166,7 @@ class QueryPeople(APIView):
             {
                 "count": page.count,
                 "as_of": state.as_of,
-                "results": MemberSerializer(page.customers, many=True, context={"request": request}).data,
+                "results": MemberSerializer(page.customers, many=True, context={"request": request}).data,  # type: ignore[arg-type]
                 "next_cursor": page.next_cursor,
                 "next": following,
             }

@@ -71,13 +71,10 @@ def build_days_chart(result: SessionResult, context: ResultContext) -> ChartSpec
         links.append(urls)
         traces.append(make_trace(name, days, values, color, dash, mode="lines+markers", customdata=urls))
     labels = [format_chart_time(day) for day in days]
-    rows = [
-        [
-            labels[number],
-            *((format_count(column[1][number]), links[place][number]) for place, column in enumerate(columns)),
-        ]
-        for number in reversed(range(len(days)))
-    ]
+    rows: list[list[str | tuple[str, str]]] = []
+    for number in reversed(range(len(days))):
+        cells = [(format_count(column[1][number]), links[place][number]) for place, column in enumerate(columns)]
+        rows.append([labels[number], *cells])
     counts = columns[0][1]
     return {
         "traces": traces,
