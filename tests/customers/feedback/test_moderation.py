@@ -27,7 +27,7 @@ def log_in(client: Client, *permissions: str) -> Client:
 
 @pytest.fixture
 def review() -> Review:
-    make_product("p1", title="Kettle")
+    make_product("p1", title="Kettle", category="Kitchen")
     items = [
         {"review_id": "a", "product_id": "p1", "rating": 1, "body": "The lid leaks"},
         {"review_id": "b", "product_id": "p1", "rating": 5, "body": "Nice"},
@@ -120,6 +120,8 @@ def test_the_pages_show_figures_and_are_closed_without_the_permission(client: Cl
         reverse("feedback:overview"),
         reverse("feedback:products"),
         reverse("feedback:product", args=[review.product_id]),
+        reverse("feedback:categories"),
+        reverse("feedback:category", args=[review.product.category_id]),
     ]
     log_in(client)
     assert {client.get(page).status_code for page in pages} == {403}
