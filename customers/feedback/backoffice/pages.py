@@ -21,6 +21,7 @@ from config.foundation.number_formats import format_count, format_whole_percent
 from customers.feedback.analysis.figures import get_feedback_figures, get_product_figures
 from customers.feedback.analysis.products import RatedProduct
 from customers.feedback.analysis.ratings import Ratings, WeekRatings, measure_ratings
+from customers.feedback.analysis.satisfaction import DETRACTOR, PROMOTER, SATISFIED, Satisfaction
 from customers.feedback.backoffice.review_links import make_reviews_url
 from customers.feedback.backoffice.texts import (
     describe_effect,
@@ -32,6 +33,7 @@ from customers.feedback.backoffice.texts import (
 from customers.feedback.models import SentimentModel
 from customers.feedback.phrases.log_odds import DistinctivePhrase
 from customers.feedback.reviews import STARS
+from customers.identity.backoffice.customer_links import make_customers_url
 
 VIEW = "feedback.view_review"
 N_WORST = 5
@@ -43,6 +45,11 @@ PRODUCT_COLUMNS = (
     Column(key="low", label=gettext_lazy("1–2★"), sort="low"),
     Column(key="reasons", label=gettext_lazy("typical words of bad reviews"), align="text"),
 )
+ANSWER_COLUMNS = (
+    Column(key="answer", label=gettext_lazy("answer"), align="text"),
+    Column(key="count", label=gettext_lazy("answers")),
+    Column(key="customers", label=gettext_lazy("customers"), align="text"),
+)
 PHRASE_COLUMNS = (
     Column(key="phrase", label=gettext_lazy("words"), align="text"),
     Column(key="texts", label=gettext_lazy("reviews")),
@@ -53,6 +60,39 @@ PHRASE_COLUMNS = (
 def check_permission(request: HttpRequest) -> None:
     if not request.user.has_perm(VIEW):
         raise PermissionDenied
+
+
+def build_answers_table(request: HttpRequest, satisfaction: Satisfaction, period: DayRange) -> Any:
+    """Return how many customers gave which answers, with links to those whose latest answer it is."""
+    may_see_customers = request.user.has_perm("identity.view_customer")
+
+    def link(kind: str, low: int, high: int) -> str:
+        days = [period.first.isoformat(), period.last.isoformat()]
+        score = {"field": f"{kind}_score", "op": "between", "value": [low, high]}
+        return make_customers_url({"all": [score, {"field": f"{kind}_answered_at", "op": "between", "value": days}]})
+
+    rows = [
+        (_("NPS: promoters (9–10)"), satisfaction.promoters, link("nps", PROMOTER, 10)),
+        (_("NPS: passives (7–8)"), satisfaction.passives, link("nps", DETRACTOR + 1, PROMOTER - 1)),
+        (_("NPS: detractors (0–6)"), satisfaction.detractors, link("nps", 0, DETRACTOR)),
+        (_("CSAT: satisfied (4–5)"), satisfaction.satisfied, link("csat", SATISFIED, 5)),
+        (_("CSAT: not satisfied (1–3)"), satisfaction.dissatisfied, link("csat", 1, SATISFIED - 1)),
+    ]
+
+    def format_row(row: tuple[str, int, str]) -> dict[str, Any]:
+        label, count, url = row
+        customers = Cell(_("Show customers"), url=url) if count and may_see_customers else None
+        return {"answer": label, "count": format_count(count), "customers": customers}
+
+    has_answers = any(count for _label, count, _url in rows)
+    return build_table(
+        request,
+        rows if has_answers else [],
+        id="answers",
+        label=_("Survey answers"),
+        columns=ANSWER_COLUMNS,
+        format_row=format_row,
+    )
 
 
 def choose_dates(request: HttpRequest) -> DateChoice:
@@ -80,6 +120,7 @@ def show_overview(request: HttpRequest) -> HttpResponse:
         nps="–" if satisfaction.nps.value is None else f"{satisfaction.nps.value:+.0f}".replace("-", "−"),
         nps_note=describe_estimate(satisfaction.nps, is_share=False),
         csat=format_whole_percent(satisfaction.csat.value),
+        answers=build_answers_table(request, satisfaction, choice.range),
         csat_note=describe_estimate(satisfaction.csat, is_share=True),
         distribution=build_distribution_chart(figures.ratings, choice.range),
         trend=build_trend_chart(figures.weeks),
