@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from customers.analytics.expressions import sorted_events
@@ -185,7 +185,8 @@ def split_sessions(events: list[tuple[str, int]]) -> list[list[tuple[str, int]]]
     return sessions
 
 
-@settings(max_examples=6, phases=[Phase.generate])
+# a busy machine generates slowly
+@settings(max_examples=6, phases=[Phase.generate], suppress_health_check=[HealthCheck.too_slow])
 @given(
     logs=st.lists(
         st.lists(
