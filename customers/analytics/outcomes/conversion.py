@@ -13,18 +13,19 @@ import ibis.expr.types as ir
 
 from customers.analytics.expressions.breakdowns import GroupKey
 from customers.analytics.expressions.engines import SECOND
-from customers.analytics.expressions.matching import ORDER_EVENT, EventMatch
+from customers.analytics.expressions.matching import ORDER_EVENT, EventMatch, build_property
+from customers.analytics.expressions.parameters import DateRange
 from customers.analytics.expressions.periods import build_day, build_period
 from customers.analytics.expressions.ratios import divide
-from customers.analytics.expressions.session_numbers import GAP_MINUTES
 from customers.analytics.expressions.tables import AnalyticsTables
 from customers.analytics.outcomes.completeness import DataSpan, find_span
 from customers.analytics.outcomes.groups import PeriodRows, add_split, arrange_rows, select_group
 from customers.analytics.outcomes.parameters import OutcomeParameters
-from customers.analytics.questions.sessions import SessionParameters, build_sessions
+from customers.analytics.questions.sessions import SessionParameters
 from customers.warehouse.tables import TRAFFIC_SOURCE
 
 ORDERS = EventMatch(name=ORDER_EVENT)
+GAP = SessionParameters.gap_minutes * 60 * SECOND
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +34,8 @@ class ConversionPeriod:
 
     Attributes:
         converted: visits with an order. buyers: visitors with such a visit. rate: of visits; visitor_rate: of visitors.
+        orders: all of the period, with and without a visit; None for a traffic source, which orders do not have.
+        tracked_orders: those that belong to a visit.
     """
 
     start: date
@@ -43,6 +46,8 @@ class ConversionPeriod:
     visitors: int
     buyers: int
     visitor_rate: float | None
+    orders: int | None
+    tracked_orders: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,27 +68,22 @@ class ConversionResult:
 
 
 def build_visits(tables: AnalyticsTables, parameters: OutcomeParameters) -> ir.Table:
-    """Return customer_id, started_at, period, is_converted, label and is_other of each visit."""
+    """Return customer_id, started_at, period, is_converted, orders, label and is_other of each visit."""
     days = parameters.extend_days(0)
-    sessions = build_sessions(
-        tables,
-        SessionParameters(since=days.since, until=days.until, segment=days.segment),
-        property_name=TRAFFIC_SOURCE if parameters.split == "channel" else "",
-    )
-    ended_at = sessions.started_at + (sessions.seconds * SECOND).cast("int64") + GAP_MINUTES * 60 * SECOND
-    sessions = sessions.select("customer_id", "started_at", channel="label", ended_at=ended_at)
+    sessions = build_sessions(tables, days, with_source=parameters.split == "channel")
     orders = tables.select_events(None, ORDERS).select(buyer_id="customer_id", ordered_at="at")
     matches = sessions.inner_join(
         orders,
         [
             sessions.customer_id == orders.buyer_id,
             orders.ordered_at >= sessions.started_at,
-            orders.ordered_at <= sessions.ended_at,
+            orders.ordered_at <= sessions.ended_at + GAP,
         ],
     )
-    converted = matches.select(converted_id="customer_id", converted_at="started_at").distinct()
+    ordering = matches.group_by(ordering_id=matches.customer_id, ordering_at=matches.started_at)
+    ordering = ordering.agg(orders=matches.count())
     joined = sessions.left_join(
-        converted, [sessions.customer_id == converted.converted_id, sessions.started_at == converted.converted_at]
+        ordering, [sessions.customer_id == ordering.ordering_id, sessions.started_at == ordering.ordering_at]
     )
     day = build_day(joined.started_at, tables.zone, days.since, days.until)
     rows = joined.select(
@@ -91,9 +91,35 @@ def build_visits(tables: AnalyticsTables, parameters: OutcomeParameters) -> ir.T
         "started_at",
         "channel",
         period=build_period(day, parameters.unit),
-        is_converted=joined.converted_id.notnull().cast("int64"),
+        is_converted=joined.orders.notnull().cast("int64"),
+        orders=ibis.coalesce(joined.orders, 0),
     )
     return add_split(rows, tables, parameters, channel="channel")
+
+
+def count_orders(tables: AnalyticsTables, parameters: OutcomeParameters) -> dict[int, int]:
+    """Return the number of orders by period, with and without a visit."""
+    days = parameters.extend_days(0)
+    orders = tables.select_events(days, ORDERS)
+    day = build_day(orders["at"], tables.zone, days.since, days.until)
+    orders = orders.mutate(period=build_period(day, parameters.unit))
+    return {row["period"]: row["orders"] for row in tables.fetch(orders.group_by("period").agg(orders=orders.count()))}
+
+
+def build_sessions(tables: AnalyticsTables, days: DateRange, *, with_source: bool) -> ir.Table:
+    """Return customer_id, started_at, ended_at (of the last event) and channel, the traffic source of the first event."""
+    events = tables.select_events(days, EventMatch())
+    source = build_property(events, TRAFFIC_SOURCE, tables.engine) if with_source else ibis.null("string")
+    events = events.select("customer_id", "at", "id", source=ibis.coalesce(source, ""))
+    order = [events["at"], events.id]
+    pause = events["at"] - events["at"].lag().over(ibis.window(group_by=events.customer_id, order_by=order))
+    rows = events.mutate(is_first=ibis.coalesce(pause > GAP, True).cast("int64"))
+    until_now = ibis.window(group_by=rows.customer_id, order_by=[rows["at"], rows.id], rows=(None, 0))
+    rows = rows.mutate(number=rows.is_first.sum().over(until_now))
+    sessions = rows.group_by("customer_id", "number").agg(
+        started_at=rows["at"].min(), ended_at=rows["at"].max(), channel=rows.source.argmax(rows.is_first)
+    )
+    return sessions.mutate(channel=sessions.channel.nullif("")).drop("number")
 
 
 def run_conversion(tables: AnalyticsTables, parameters: OutcomeParameters) -> ConversionResult:
@@ -103,11 +129,14 @@ def run_conversion(tables: AnalyticsTables, parameters: OutcomeParameters) -> Co
         total = tables.fetch(_count_visits(visits, ["period"], tables))
         split = tables.fetch(_count_visits(visits, ["period", "label", "is_other"], tables)) if parameters.split else []
     arranged = arrange_rows(total, split, key=lambda row: row["visits"])
+    orders = count_orders(tables, parameters)
     return ConversionResult(
         as_of=tables.as_of,
         began_on=span.began_on,
         groups=tuple(
-            ConversionGroup(group=group, periods=_build_periods(periods, span, parameters))
+            ConversionGroup(
+                group=group, periods=_build_periods(periods, span, parameters, orders if group is None else None)
+            )
             for group, periods in arranged
         ),
     )
@@ -120,10 +149,13 @@ def _count_visits(visits: ir.Table, keys: list[str], tables: AnalyticsTables) ->
         converted=visits.is_converted.sum(),
         visitors=tables.engine.count_distinct(visits.customer_id),
         buyers=tables.engine.count_distinct(buyer),
+        orders=visits.orders.sum(),
     )
 
 
-def _build_periods(rows: PeriodRows, span: DataSpan, parameters: OutcomeParameters) -> tuple[ConversionPeriod, ...]:
+def _build_periods(
+    rows: PeriodRows, span: DataSpan, parameters: OutcomeParameters, orders: dict[int, int] | None
+) -> tuple[ConversionPeriod, ...]:
     periods = []
     for number in span.list_begun(parameters):
         row: dict[str, Any] = rows.get(number, [{}])[0]
@@ -140,6 +172,8 @@ def _build_periods(rows: PeriodRows, span: DataSpan, parameters: OutcomeParamete
                 visitors=visitors,
                 buyers=buyers,
                 visitor_rate=divide(buyers, visitors),
+                orders=None if orders is None else orders.get(number, 0),
+                tracked_orders=None if orders is None else row.get("orders") or 0,
             )
         )
     return tuple(periods)

@@ -71,8 +71,10 @@ def arrange_rows(
         total, split: rows with a period; those of split also have a group. key: the number by which groups are sorted.
     """
     arranged: list[tuple[GroupKey | None, PeriodRows]] = [(None, _list_by_period(total))]
-    for group in sort_groups(split, key):
-        arranged.append((group, _list_by_period([row for row in split if read_group(row) == group])))
+    arranged.extend(
+        (group, _list_by_period([row for row in split if read_group(row) == group]))
+        for group in sort_groups(split, key)
+    )
     return arranged
 
 

@@ -86,7 +86,9 @@ def run_growth(tables: AnalyticsTables, parameters: OutcomeParameters) -> Growth
         groups=tuple(
             GrowthGroup(group=group, periods=_build_periods(periods, span, parameters)) for group, periods in arranged
         ),
-        guest_revenue=(tables.fetch(guests.agg(revenue=guests.total.sum()))[0]["revenue"] or 0.0) if has_guests else 0.0,
+        guest_revenue=(tables.fetch(guests.agg(revenue=guests.total.sum()))[0]["revenue"] or 0.0)
+        if has_guests
+        else 0.0,
     )
 
 
@@ -137,7 +139,9 @@ class GrowthSelection:
     group: GroupKey | None = None
 
 
-def select_growth_people(tables: AnalyticsTables, parameters: OutcomeParameters, selection: GrowthSelection) -> ir.Table:
+def select_growth_people(
+    tables: AnalyticsTables, parameters: OutcomeParameters, selection: GrowthSelection
+) -> ir.Table:
     """Return the customer_id of the customers who order in a period. Raises ParameterError."""
     number = parameters.check_period(selection.period)
     rows = build_transactions(tables, parameters, periods_before=YEAR_PERIODS[parameters.unit])

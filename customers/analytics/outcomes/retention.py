@@ -133,9 +133,13 @@ class RepeatSelection:
     group: GroupKey | None = None
 
 
-def select_repeat_people(tables: AnalyticsTables, parameters: OutcomeParameters, selection: RepeatSelection) -> ir.Table:
+def select_repeat_people(
+    tables: AnalyticsTables, parameters: OutcomeParameters, selection: RepeatSelection
+) -> ir.Table:
     """Return the customer_id of those who order again, or of those who do not. Raises ParameterError."""
     number = parameters.check_period(selection.period)
     rows = build_customer_periods(tables, parameters, periods_before=YEAR_PERIODS[parameters.unit] + 1)
     rows = select_group(rows, selection.group)
-    return rows.filter((rows.period == number) & (rows.is_returning == int(not selection.is_lost))).select("customer_id")
+    return rows.filter((rows.period == number) & (rows.is_returning == int(not selection.is_lost))).select(
+        "customer_id"
+    )

@@ -102,9 +102,7 @@ def _count_scores(rows: ir.Table, keys: list[str]) -> ir.Table:
 
 def _build_periods(rows: PeriodRows, span: DataSpan, parameters: OutcomeParameters) -> tuple[SatisfactionPeriod, ...]:
     return tuple(
-        build_satisfaction(
-            rows.get(number, []), start=parameters.get_start(number), is_complete=span.current > number
-        )
+        build_satisfaction(rows.get(number, []), start=parameters.get_start(number), is_complete=span.current > number)
         for number in span.list_begun(parameters)
     )
 

@@ -7,7 +7,7 @@ import ibis
 import ibis.expr.types as ir
 
 from customers.analytics.expressions.engines import SECOND
-from customers.analytics.expressions.matching import EventMatch, build_match, build_property
+from customers.analytics.expressions.matching import EventMatch, build_match
 from customers.analytics.expressions.parameters import DateRange, require_between
 from customers.analytics.expressions.periods import PeriodUnit, build_day, get_period_start
 from customers.analytics.expressions.ratios import divide
@@ -62,8 +62,8 @@ class SessionResult:
     days: tuple[SessionDay, ...]
 
 
-def build_sessions(tables: AnalyticsTables, parameters: SessionParameters, *, property_name: str = "") -> ir.Table:
-    """Return the sessions: customer_id, started_at, seconds, events, is_converted and the label, a property of the first event.
+def build_sessions(tables: AnalyticsTables, parameters: SessionParameters) -> ir.Table:
+    """Return the sessions: customer_id, started_at, seconds, events and is_converted.
 
     A session is a run of events between two pauses. Numbering all events and, in the same window, looking at the neighbors finds
     the first and the last event of each; only these are looked at again.
@@ -71,8 +71,7 @@ def build_sessions(tables: AnalyticsTables, parameters: SessionParameters, *, pr
     matches = (EventMatch(), parameters.goal) if parameters.goal else (EventMatch(),)
     events = tables.select_events(parameters, *matches)
     goal = build_match(events, parameters.goal, tables.engine) if parameters.goal else ibis.literal(False)
-    label = build_property(events, property_name, tables.engine) if property_name else ibis.null("string")
-    events = events.select("customer_id", "at", "id", goal=goal.cast("int8"), label=label)
+    events = events.select("customer_id", "at", "id", goal=goal.cast("int8"))
     window = ibis.window(group_by=events.customer_id, order_by=[events["at"], events.id])
     until_now = ibis.window(group_by=events.customer_id, order_by=[events["at"], events.id], rows=(None, 0))
     columns = {
@@ -104,7 +103,6 @@ def build_sessions(tables: AnalyticsTables, parameters: SessionParameters, *, pr
         seconds=(end_at - rows["at"]) / SECOND,
         events=end_number - rows.number + 1,
         is_converted=converted.cast("int64"),
-        label=rows.label,
     )
 
 

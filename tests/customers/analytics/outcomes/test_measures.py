@@ -79,20 +79,25 @@ def test_a_change_of_revenue_is_split_without_a_rest() -> None:
     assert january.previous is None  # the data begins with January
     assert april.previous is None  # April is not over
     change = february.previous
-    assert change is not None and change.change == -80 and change.relative == pytest.approx(-1 / 3)
+    assert change is not None
+    assert change.change == -80
+    assert change.relative == pytest.approx(-1 / 3)
     # L(160, 240) = 80 / ln(1.5) = 197.3; customers ln(3/4), orders per customer ln((3/3) / (5/4)), order value ln((160/3) / 48)
     assert change.customers == pytest.approx(-56.760, abs=1e-2)
     assert change.orders_per_customer == pytest.approx(-44.026, abs=1e-2)
     assert change.order_value == pytest.approx(20.786, abs=1e-2)
     assert change.customers + change.orders_per_customer + change.order_value == pytest.approx(-80)
-    assert february.order_value == pytest.approx(160 / 3) and march.revenue_per_customer == 30
+    assert february.order_value == pytest.approx(160 / 3)
+    assert march.revenue_per_customer == 30
 
 
 @pytest.mark.parametrize(("now", "before"), [((3, 7, 1e6), (5, 9, 1.0)), ((2, 2, 50.0), (2, 2, 50.0))])
 def test_parts_always_add_up(now: tuple[int, int, float], before: tuple[int, int, float]) -> None:
     factors = [RevenueFactors(customers=n, orders=orders, revenue=revenue) for n, orders, revenue in (now, before)]
     change = explain_change(*factors)
-    assert change.customers is not None and change.orders_per_customer is not None and change.order_value is not None
+    assert change.customers is not None
+    assert change.orders_per_customer is not None
+    assert change.order_value is not None
     assert change.customers + change.orders_per_customer + change.order_value == pytest.approx(change.change)
 
 
@@ -107,8 +112,11 @@ def test_the_same_period_a_year_before_is_compared() -> None:
     tables = make_tables(orders=orders, as_of=local("2026-03-01 00:00"))
     (everyone,) = run_growth(tables, OutcomeParameters(since=date(2026, 2, 1), until=date(2026, 3, 1))).groups
     february = everyone.periods[0]
-    assert february.is_complete and february.year is not None and february.year.relative == 0.5
-    assert len(everyone.periods) == 2 and not everyone.periods[1].is_complete
+    assert february.is_complete
+    assert february.year is not None
+    assert february.year.relative == 0.5
+    assert len(everyone.periods) == 2
+    assert not everyone.periods[1].is_complete
 
 
 def test_channels_and_segments_add_up_to_everyone() -> None:
@@ -146,7 +154,8 @@ def test_customers_who_order_in_the_next_month_are_retained() -> None:
     # January: 1, 2, 3, 4 → February: 1, 2, 5 → March: 1, 5, 6 and 8, whose order was refunded → April: 6
     assert figures == [(0, 0), (4, 2), (3, 2), (4, 1)]
     assert [period.is_complete for period in everyone.periods] == [False, True, True, False]
-    assert everyone.periods[2].share == pytest.approx(2 / 3) and everyone.periods[2].previous_share == 0.5
+    assert everyone.periods[2].share == pytest.approx(2 / 3)
+    assert everyone.periods[2].previous_share == 0.5
     parameters = OutcomeParameters(**MONTHS)
     lost = RepeatSelection(period=date(2026, 2, 1), is_lost=True)
     assert fetch_ids(make_shop(), select_repeat_people(make_shop(), parameters, lost)) == [3, 4]
@@ -208,6 +217,8 @@ def test_visits_with_an_order_and_visitors_who_order() -> None:
     # 11:30 and 12:10 of customer 2 are one visit: 11:35 to 12:10 are 35 minutes, so they are two
     assert figures == [(0, 0, 0, 0), (5, 2, 3, 2), (2, 1, 2, 1), (0, 0, 0, 0)]
     assert [row.is_complete for row in everyone.periods] == [False, True, True, False]
+    # in February, one of three orders was placed without a visit
+    assert (everyone.periods[1].orders, everyone.periods[1].tracked_orders) == (3, 2)
     february = ConversionSelection(period=date(2026, 2, 1))
     parameters = OutcomeParameters(**MONTHS)
     assert fetch_ids(shop, select_conversion_people(shop, parameters, february)) == [1, 2]
@@ -246,7 +257,8 @@ def test_ratings_nps_and_csat_of_a_month() -> None:
     february, march = everyone.periods[1:3]
     assert (february.rating.answers, february.rating.value) == (4, 4.0)
     # 1.96·s/√n with s² = (1 + 0 + 4 + 1) / 3 is 1.386
-    assert february.rating.low == pytest.approx(4 - 1.386, abs=1e-3) and february.rating.high == 5.0
+    assert february.rating.low == pytest.approx(4 - 1.386, abs=1e-3)
+    assert february.rating.high == 5.0
     assert (february.nps.answers, february.nps.value) == (4, 25.0)
     assert (february.csat.answers, february.csat.value) == (2, 0.5)
     assert (march.rating.answers, march.rating.value, march.rating.low) == (1, 1.0, None)
@@ -267,7 +279,12 @@ def test_feedback_counts_in_the_channel_of_the_last_order_before_it() -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"unit": PeriodUnit.DAY}, {"split": "product"}, {"split": "segment"}, {"since": date(2020, 1, 1), "unit": PeriodUnit.WEEK}],
+    [
+        {"unit": PeriodUnit.DAY},
+        {"split": "product"},
+        {"split": "segment"},
+        {"since": date(2020, 1, 1), "unit": PeriodUnit.WEEK},
+    ],
 )
 def test_wrong_parameters_are_rejected(wrong: dict[str, Any]) -> None:
     with pytest.raises(ParameterError):
