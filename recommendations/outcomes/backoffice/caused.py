@@ -19,10 +19,10 @@ from recommendations.sending.global_holdout.report import HoldoutReport
 
 COLUMNS = (
     Column(key="month", label=gettext_lazy("Month"), align="text"),
-    Column(key="revenue", label=gettext_lazy("Growth: additional revenue")),
+    Column(key="revenue", label=gettext_lazy("Additional revenue")),
     Column(key="share", label=gettext_lazy("Of the revenue of all customers")),
-    Column(key="conversion", label=gettext_lazy("Conversion: points more customers who order")),
-    Column(key="retention", label=gettext_lazy("Retention: points more earlier customers who order")),
+    Column(key="conversion", label=gettext_lazy("Customers who order, in points")),
+    Column(key="retention", label=gettext_lazy("Earlier customers who order again, in points")),
     Column(key="customers", label=gettext_lazy("Customers with marketing / held out")),
 )
 

@@ -78,7 +78,7 @@ def describe_satisfaction(periods: Sequence[SatisfactionPeriod], context: Result
     name = label_period(shown.start, get_unit(context))
     period = name if shown.is_complete else _("%(period)s so far") % {"period": name}
     sentence = _("%(period)s: %(figures)s.") % {"period": period, "figures": "; ".join(texts)}
-    return join_sentences([sentence, _("The ranges are 95% intervals.") % {}])
+    return join_sentences([sentence, _("The ranges are 95%% intervals.") % {}])
 
 
 def format_estimate(estimate: SatisfactionEstimate, kind: str) -> str:
