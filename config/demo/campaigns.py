@@ -231,24 +231,29 @@ CAMPAIGNS = (
 
 
 def load_campaigns(*, loaded_at: datetime, language: str = "en") -> int:
-    """Create the campaigns that do not exist yet; return how many. In the active language."""
-    truths = []
+    """Create the campaigns that do not exist yet; return how many. In the active language.
+
+    The truth is stored of those with one run: the results of more runs are of all of them.
+    """
+    truths, created = [], 0
     for demo in CAMPAIGNS:
         with transaction.atomic():
             if not Campaign.objects.filter(key=demo.key).exists():
-                truths.append(load_campaign(demo, loaded_at=loaded_at, language=language))
-    if truths:
+                run, truth = load_campaign(demo, loaded_at=loaded_at, language=language)
+                truths += [] if run.campaign.runs.count() > 1 else [(run, truth)]
+                created += 1
+    if created:
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE sending_delivery, measurement_assignment")  # without it, the results take seconds
     for run, truth in truths:
         compare_with_truth(run, truth, as_of=loaded_at)
-    return len(truths)
+    return created
 
 
 def load_campaign(demo: DemoCampaign, *, loaded_at: datetime, language: str) -> tuple[CampaignRun, TrueEffect]:
     """Launch a campaign in the past and make up what followed, in the caller's transaction: the sender never sees its messages.
 
-    Returns its first run, from which each customer counts, and what is true of it.
+    Returns its first run and what is true of it.
     """
     day = loaded_at.astimezone(get_time_zone()).date() - timedelta(days=demo.days_ago)
     if demo.holdout_days is not None:

@@ -46,7 +46,7 @@ def build_estimate_lines(
     axis = build_value_axis(value_title, everything or [0])
     if limits is not None:
         axis = axis | {"range": list(limits), "rangemode": "normal"}
-    rows = [
+    rows: list[list[str | tuple[str, str]]] = [
         [period, *((line.texts[position], line.links[position]) for line in lines)]
         for position, period in enumerate(periods)
     ]

@@ -41,7 +41,7 @@ def build_caused_context(
         "kind": KINDS.get(report.total.verdict, "neutral"),
         "as_of": report.total.measured_at,
         "chart": build_chart(report.months),
-        "retention": describe_retention(caused.total),
+        "retention": describe_retention(caused),
         "table": build_table(
             request,
             [caused.total, *caused.months],
@@ -54,19 +54,21 @@ def build_caused_context(
     }
 
 
-def describe_retention(period: CausedPeriod) -> str:
-    """Return how many of the earlier customers of both groups have ordered since the start."""
-    retention = period.retention
-    if retention is None:
+def describe_retention(caused: CausedOutcomes) -> str:
+    """Return how many of the earlier customers of both groups ordered in the latest complete month."""
+    complete = [period for period in caused.months if period.retention and not period.is_running]
+    if not complete or complete[0].month is None or complete[0].retention is None:
         return ""
+    month, retention = complete[0].month, complete[0].retention
     return _(
-        "Of those who had ordered in the three months before they could be compared, %(share)s of %(customers)s with marketing and "
-        "%(other)s of %(others)s held out have ordered since: %(points)s percentage points (95%% interval %(interval)s)."
+        "Of those who had ordered in the three months before the comparison began, %(share)s of %(customers)s with marketing and "
+        "%(other)s of %(others)s held out ordered in %(month)s: %(points)s percentage points (95%% interval %(interval)s)."
     ) % {
         "share": format_percent(retention.treated),
         "customers": format_count(retention.treated_customers),
         "other": format_percent(retention.holdout),
         "others": format_count(retention.holdout_customers),
+        "month": texts.format_month(month),
         "points": format_points(retention.effect.value),
         "interval": format_interval(retention.effect, format_points),
     }

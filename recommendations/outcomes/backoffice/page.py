@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.tables import Table, build_table
 from config.foundation.csv_cells import format_csv
+from config.foundation.shop.profile import get_shop
 from customers.analytics.backoffice.access import VIEW, VIEW_CUSTOMERS
 from customers.analytics.backoffice.building.vocabulary_choices import list_segments
 from customers.analytics.backoffice.results.view import ResultContext
@@ -25,7 +26,6 @@ from customers.analytics.outcomes.parameters import OutcomeParameters
 from customers.analytics.outcomes.registry import MEASURES, OutcomeMeasure
 from customers.analytics.results import ResultState, cancel_result, get_result
 from customers.identity.personal_data.masking import may_see_personal
-from customers.lifecycle.facts.amounts import get_amount_currency
 from recommendations.outcomes.backoffice.caused import build_caused_context, list_caused_rows
 from recommendations.outcomes.backoffice.displays import DISPLAYS
 from recommendations.outcomes.backoffice.view import OutcomeDisplay, OutcomeView
@@ -130,7 +130,7 @@ def build_context(request: HttpRequest, key: str, state: ResultState, parameters
         with_personal=may_see_personal(request),
         may_list=request.user.has_perm(VIEW_CUSTOMERS),
         segments=list_segments(),
-        currency=get_amount_currency(),
+        currency=get_shop().currency,
     )
 
 
@@ -155,7 +155,7 @@ def build_caused_part(
         return None
     report, caused = load_caused(states, parameters)
     return {
-        **build_caused_context(request, report, caused, get_amount_currency()),
+        **build_caused_context(request, report, caused, get_shop().currency),
         "is_limited": bool(parameters.segment or parameters.split),
     }
 

@@ -36,7 +36,7 @@ class OutcomeQuerySerializer(serializers.Serializer[Any]):
 class OutcomeGroupSerializer(serializers.Serializer[Any]):
     """A group of a split."""
 
-    label = serializers.CharField(
+    label = serializers.CharField(  # type: ignore[assignment]
         allow_null=True,
         help_text=_("The channel, member or not_member; null for an unknown channel and for other ones."),
     )
