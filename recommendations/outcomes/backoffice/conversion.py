@@ -1,5 +1,6 @@
 """Conversion as the page shows it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -45,17 +46,23 @@ def show_conversion(result: ConversionResult, context: ResultContext) -> Outcome
     )
 
 
-def describe_conversion(periods: tuple[ConversionPeriod, ...], context: ResultContext) -> str:
-    """Return the rates of the latest complete period with visits, or so far."""
+def find_shown(periods: Sequence[ConversionPeriod]) -> ConversionPeriod | None:
+    """Return the latest complete period with visits, or else the current one."""
     latest, current = find_latest([period for period in periods if period.visits])
-    shown = latest or current
+    shown: ConversionPeriod | None = latest or current
+    return shown
+
+
+def describe_conversion(periods: Sequence[ConversionPeriod], context: ResultContext) -> str:
+    """Return the rates of a period in a sentence."""
+    shown = find_shown(periods)
     if shown is None or shown.rate is None or shown.visitor_rate is None:
         return ""
     text = (
         _(
             "%(rate)s of %(visits)s visits in %(period)s had an order; %(visitor_rate)s of %(visitors)s visitors ordered in a visit."
         )
-        if latest
+        if shown.is_complete
         else _(
             "So far, %(rate)s of %(visits)s visits in %(period)s had an order; %(visitor_rate)s of %(visitors)s visitors ordered in a visit."
         )
@@ -69,19 +76,17 @@ def describe_conversion(periods: tuple[ConversionPeriod, ...], context: ResultCo
     }
 
 
-def describe_coverage(periods: tuple[ConversionPeriod, ...], context: ResultContext) -> str:
-    """Return that most orders have no visit, if so: those in a store, by phone, or before visits were tracked."""
-    shown = [period for period in periods if period.visits and period.orders]
-    poor = [period for period in shown if (period.tracked_orders or 0) < LOW_COVERAGE * (period.orders or 0)]
-    if not poor:
+def describe_coverage(periods: Sequence[ConversionPeriod], context: ResultContext) -> str:
+    """Return that most orders of the period have no visit, if so: those in a store, by phone, or before visits were tracked."""
+    shown = find_shown(periods)
+    if shown is None or not shown.orders or (shown.tracked_orders or 0) >= LOW_COVERAGE * shown.orders:
         return ""
-    last = poor[-1]
-    share = (last.tracked_orders or 0) / (last.orders or 1)
     text = _(
         "Only %(share)s of the orders of %(period)s belong to a visit. The others were placed in a store, by phone, or by people who were "
         "not tracked, so these rates do not speak for the whole shop, and periods with different tracking cannot be compared."
     )
-    return text % {"share": format_percent(share), "period": label_period(last.start, get_unit(context))}
+    share = (shown.tracked_orders or 0) / shown.orders
+    return text % {"share": format_percent(share), "period": label_period(shown.start, get_unit(context))}
 
 
 def build_chart(result: ConversionResult, context: ResultContext) -> ChartSpec:

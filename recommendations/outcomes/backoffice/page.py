@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.tables import Table, build_table
 from config.foundation.csv_cells import format_csv
+from config.foundation.number_formats import format_change, format_percent, format_whole_money
 from config.foundation.shop.profile import get_shop
 from customers.analytics.backoffice.access import VIEW, VIEW_CUSTOMERS
 from customers.analytics.backoffice.building.vocabulary_choices import list_segments
@@ -28,6 +29,7 @@ from customers.analytics.results import ResultState, cancel_result, get_result
 from customers.identity.personal_data.masking import may_see_personal
 from recommendations.outcomes.backoffice.caused import build_caused_context, list_caused_rows
 from recommendations.outcomes.backoffice.displays import DISPLAYS
+from recommendations.outcomes.backoffice.labels import label_period
 from recommendations.outcomes.backoffice.view import OutcomeDisplay, OutcomeView
 from recommendations.outcomes.caused import CausedOutcomes, build_caused, list_month_revenues
 from recommendations.outcomes.measured import load_measures
@@ -92,7 +94,7 @@ def show_outcomes(request: HttpRequest) -> HttpResponse:
         "admin/outcomes/page.html",
         partial="admin/outcomes/blocks.html" if request.headers.get("HX-Target") == "outcomes" else "",
         title=_("Outcomes"),
-        verdict=describe_outcomes(blocks),
+        verdict=describe_outcomes(states, parameters),
         problem=problem,
         units=[(unit.value, label, unit == parameters.unit) for unit, label in UNIT_LABELS.items()],
         splits=[(split, label, split == parameters.split) for split, label in SPLIT_LABELS.items()],
@@ -134,9 +136,22 @@ def build_context(request: HttpRequest, key: str, state: ResultState, parameters
     )
 
 
-def describe_outcomes(blocks: list[OutcomeBlock]) -> str:
-    """Return the first sentence of growth, which answers how the shop does."""
-    return next((block.view.sentence for block in blocks if block.view and block.view.sentence), "")
+def describe_outcomes(states: Mapping[str, ResultState], parameters: OutcomeParameters) -> str:
+    """Return revenue and retention of the latest period in which both are complete; nothing before they are measured."""
+    growth, retention = (states[key].result for key in ("growth", "retention"))
+    if growth is None or retention is None:
+        return ""
+    for period, repeat in zip(reversed(growth.groups[0].periods), reversed(retention.groups[0].periods), strict=False):
+        if period.is_complete and repeat.is_complete and repeat.share is not None and period.previous is not None:
+            return _(
+                "%(period)s: %(revenue)s of revenue (%(change)s), and %(share)s of the customers of the period before ordered again."
+            ) % {
+                "period": label_period(period.start, parameters.unit),
+                "revenue": format_whole_money(period.revenue, get_shop().currency),
+                "change": format_change(period.previous.relative),
+                "share": format_percent(repeat.share),
+            }
+    return ""
 
 
 def load_caused(

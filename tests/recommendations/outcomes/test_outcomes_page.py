@@ -76,7 +76,7 @@ def find_links(text: str, part: str) -> list[str]:
 @pytest.mark.usefixtures("shop")
 def test_the_page_computes_in_the_background_and_opens_people_and_files(admin_client: Client) -> None:
     first = admin_client.get(PAGE)
-    assert first.text.count("The result is being computed") == len(MEASURES)
+    assert "The result is being computed" in first.text
     assert "Nobody knows yet what marketing causes" in first.text
     assert admin_client.get(f"{PAGE}growth.csv").status_code == 409
     compute_all()
