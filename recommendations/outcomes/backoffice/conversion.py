@@ -14,6 +14,7 @@ from customers.events.models import Source
 from recommendations.outcomes.backoffice.labels import label_period
 from recommendations.outcomes.backoffice.view import OutcomeView, find_latest, get_unit, label, link, name_group
 
+MIN_VISITS = 10  # a rate of fewer is chance; it is in the table, but not in the chart
 LOW_COVERAGE = 0.5  # of the orders that belong to a visit; with less, visits say little about the shop
 
 
@@ -27,7 +28,7 @@ def show_conversion(result: ConversionResult, context: ResultContext) -> Outcome
                 "No visits in these periods. Install the tracking snippet (Data › Sources), or choose another segment."
             ),
         )
-    notes = []
+    notes = [_("Points of fewer than %(count)s visits are not drawn; the table has them.") % {"count": MIN_VISITS}]
     if context.parameters.split == "channel":
         notes.append(
             _(
@@ -108,7 +109,10 @@ def build_chart(result: ConversionResult, context: ResultContext) -> ChartSpec:
 def build_visit_line(group: ConversionGroup, context: ResultContext) -> EstimateLine:
     return EstimateLine(
         name_group(group.group, context, _("Visits with an order")),
-        [None if period.rate is None else 100 * period.rate for period in group.periods],
+        [
+            100 * period.rate if period.rate is not None and period.visits >= MIN_VISITS else None
+            for period in group.periods
+        ],
         [format_rate(period.rate, period.converted, period.visits) for period in group.periods],
         [link(context, period.start, period.buyers, group.group) for period in group.periods],
     )
@@ -117,7 +121,10 @@ def build_visit_line(group: ConversionGroup, context: ResultContext) -> Estimate
 def build_visitor_line(group: ConversionGroup, context: ResultContext) -> EstimateLine:
     return EstimateLine(
         _("Visitors who order"),
-        [None if period.visitor_rate is None else 100 * period.visitor_rate for period in group.periods],
+        [
+            100 * period.visitor_rate if period.visitor_rate is not None and period.visits >= MIN_VISITS else None
+            for period in group.periods
+        ],
         [format_rate(period.visitor_rate, period.buyers, period.visitors) for period in group.periods],
         [
             link(context, period.start, period.visitors - period.buyers, group.group, is_converted=False)
