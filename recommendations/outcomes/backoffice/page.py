@@ -81,7 +81,7 @@ def show_outcomes(request: HttpRequest) -> HttpResponse:
         states = load_measures(parameters, now=now)
     blocks = [build_block(request, key, state, parameters) for key, state in states.items()]
     is_pending = any(block.state.pending_id is not None for block in blocks)
-    context = {
+    context: dict[str, Any] = {
         "blocks": blocks,
         "poll": (POLL_AGAIN if all(block.view for block in blocks) else POLL_FIRST) if is_pending else "",
         "url": request.get_full_path(),

@@ -42,7 +42,7 @@ class OutcomesView(APIView):
         except ParameterError as error:
             raise ValidationError({error.field: error.problem}) from error
         caused = None
-        if CAUSED_SCOPE in request.auth.scopes:
+        if CAUSED_SCOPE in getattr(request.auth, "scopes", ()):
             caused = build_caused(load_report(), list_month_revenues(states["growth"].result, parameters))
         values = {
             **{name: getattr(parameters, name) for name in ("unit", "since", "until", "segment", "split")},
