@@ -232,6 +232,7 @@ INSTALLED_APPS = [
     "customers.segments",
     "customers.demand",
     "customers.analytics",
+    "customers.intent",
     "customers.processing",
     "recommendations.experiments",
     "recommendations.measurement",
