@@ -6,7 +6,7 @@ from datetime import datetime
 from django.utils.translation import gettext_lazy as _
 
 from customers.intent.predicting import Likelihoods, predict_customers
-from customers.segments.conditions.fields import BEHAVIOR, ConditionField, FieldType, LiveValues, register_field
+from customers.segments.conditions.fields import BEHAVIOR, ConditionField, FieldType, Label, LiveValues, register_field
 
 HELP = _("From 0 to 1, at this moment. Known while a customer visits the shop, until 30 minutes after the last event.")
 
@@ -16,7 +16,7 @@ def register_fields() -> None:
     register_field(build_field("leave_likelihood", _("likelihood to leave the shop now"), lambda each: each.leave))
 
 
-def build_field(name: str, label: object, read: Callable[[Likelihoods], float]) -> ConditionField:
+def build_field(name: str, label: Label, read: Callable[[Likelihoods], float]) -> ConditionField:
     return ConditionField(
         name,
         label,
@@ -25,7 +25,7 @@ def build_field(name: str, label: object, read: Callable[[Likelihoods], float]) 
         low=0,
         high=1,
         help=HELP,
-        live_values=make_reader(read),  # type: ignore[arg-type]
+        live_values=make_reader(read),
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 from django.db import connection
@@ -136,7 +137,7 @@ def find_active_customers(*, now: datetime) -> list[int]:
 def read_live_events(names: VisitorNames, *, now: datetime, categories: Sequence[str]) -> LiveEvents:
     """Return the events of the last 30 days of these people, and their orders; two statements, whatever their number."""
     users, visitors = names.select(USER), names.select(VISITOR)
-    parameters = {
+    parameters: dict[str, Any] = {
         "user_people": users[0],
         "user_values": users[1],
         "visitor_people": visitors[0],
@@ -163,33 +164,29 @@ def build_live_events(
 ) -> LiveEvents:
     """Return the rows of statements as arrays; events that are no visits, and later ones, are left out."""
     limit = to_microseconds(now)
-    kinds = [find_kind(row[3]) for row in rows]
-    known = [
-        (row, kind, at)
-        for row, kind in zip(rows, kinds, strict=True)
-        if (at := to_microseconds(row[2])) <= limit and kind is not None
+    visits = [
+        (row, kind, moment)
+        for row in rows
+        if (kind := find_kind(row[3])) is not None and (moment := to_microseconds(row[2])) <= limit
     ]
-    at = np.array([moment for _row, _kind, moment in known], np.int64)
+    at = np.array([moment for _row, _kind, moment in visits], np.int64)
     hour, is_weekend = read_local_hours(at, get_time_zone())
-    person = np.searchsorted(people, np.array([row[0] for row, _kind, _at in known], np.int64))
+    person = np.searchsorted(people, np.array([row[0] for row, _kind, _moment in visits], np.int64))
     events = SessionEvents(
         person=person,
         at=at,
-        kind=np.array([int(kind) for _row, kind, _at in known], np.int8),
-        product=np.array([UNKNOWN if row[4] is None else row[4] for row, _kind, _at in known], np.int64),
-        category=index_categories([row[5] for row, _kind, _at in known], categories),
-        device=np.array([int(find_device(row[6])) for row, _kind, _at in known], np.int8),
+        kind=np.array([int(kind) for _row, kind, _moment in visits], np.int8),
+        product=np.array([UNKNOWN if row[4] is None else row[4] for row, _kind, _moment in visits], np.int64),
+        category=index_categories([row[5] for row, _kind, _moment in visits], categories),
+        device=np.array([int(find_device(row[6])) for row, _kind, _moment in visits], np.int8),
         hour=hour,
         is_weekend=is_weekend,
     )
-    order = np.lexsort((np.array([row[1] for row, _kind, _at in known], np.int64), at, person))
-    placed = [
-        (customer_id, moment) for customer_id, placed_at in orders if (moment := to_microseconds(placed_at)) <= limit
-    ]
-    buyers = np.searchsorted(people, np.array([row[0] for row in placed], np.int64))
-    return LiveEvents(
-        people, events.select(order), Orderings.sort(buyers, np.array([row[1] for row in placed], np.int64))
-    )
+    order = np.lexsort((np.array([row[1] for row, _kind, _moment in visits], np.int64), at, person))
+    placed = [(buyer, moment) for buyer, placed_at in orders if (moment := to_microseconds(placed_at)) <= limit]
+    buyers = np.searchsorted(people, np.array([buyer for buyer, _moment in placed], np.int64))
+    moments = np.array([moment for _buyer, moment in placed], np.int64)
+    return LiveEvents(people, events.select(order), Orderings.sort(buyers, moments))
 
 
 def keep_active(live: LiveEvents, *, now: datetime) -> LiveEvents:

@@ -6,12 +6,13 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from config.foundation.backoffice.pages import render_page
 from config.foundation.charts import build_calibration_chart
 from config.foundation.charts.spec import ChartSpec
-from config.foundation.number_formats import format_count, format_decimals, format_whole_percent
+from config.foundation.number_formats import format_count, format_whole_percent
 from customers.intent.backoffice.texts import (
     ALGORITHMS,
     describe_calibration,
@@ -77,11 +78,11 @@ def describe_outcome(name: str, title: str, quality: Mapping[str, Any]) -> dict[
         "error": describe_error(quality),
         "average": describe_calibration(quality),
         "algorithm": ALGORITHMS.get(quality["algorithm"], quality["algorithm"]),
-        "auc": format_decimals(quality["auc"], 2),
-        "last_auc": format_decimals(quality["last_auc"], 2),
-        "brier": format_decimals(quality["brier"], 4),
-        "rate_brier": format_decimals(quality["rate_brier"], 4),
-        "last_brier": format_decimals(quality["last_brier"], 4),
+        "auc": number_format(quality["auc"], 2),
+        "last_auc": number_format(quality["last_auc"], 2),
+        "brier": number_format(quality["brier"], 4),
+        "rate_brier": number_format(quality["rate_brier"], 4),
+        "last_brier": number_format(quality["last_brier"], 4),
         "sessions": format_count(quality["sessions"]),
         "cuts": format_count(quality["cuts"]),
         "chart": build_chart(name, quality),

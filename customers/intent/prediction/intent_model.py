@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from config.foundation.array_types import Flags, Floats, Ints
 from customers.intent.prediction.features import measure_features
@@ -62,6 +63,13 @@ def train_intent(
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> TrainedIntent:
     """Train all predictions on sessions that ended before `until` (microseconds)."""
+    with threadpool_limits(limits=1):  # contending threads on a busy machine take seventy times as long
+        return _train(events, orders, until, categories, report)
+
+
+def _train(
+    events: SessionEvents, orders: Orderings, until: int, categories: Sequence[str], report: Callable[[int, int], None]
+) -> TrainedIntent:
     cuts = cut_sessions(events, orders, until=until)
     if len(cuts) > MAX_CUTS:
         keep = max(len(cuts) // MAX_CUTS, 1) + 1

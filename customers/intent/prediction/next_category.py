@@ -9,23 +9,31 @@ import numpy as np
 
 from config.foundation.array_types import Flags, Floats, Ints
 from customers.intent.prediction.labels import CategorySteps
-from customers.intent.prediction.transition_counts import TransitionCounts, count_transitions, look_up
+from customers.intent.prediction.transition_counts import (
+    ContextCounts,
+    TransitionCounts,
+    count_transitions,
+    look_up,
+)
 
 MIN_STEPS = 200  # fewer transitions before the validation period: only what is popular is predicted
 MAX_LAGS = 20  # how many categories of the session before the last one count
 TOP_FOLLOWERS = 30
 TOP_POPULAR = 10
-WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7)  # of the categories of the session itself
-DECAYS = (0.5, 0.7, 0.9)
+WEIGHTS = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9)  # of the categories of the session itself
+DECAYS = (0.2, 0.4, 0.6, 0.8)
+STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0)  # of the shorter context
+MAX_CHOICE_ROWS = 50_000
 CHUNK = 20_000
+COUNT_PARTS = ("keys", "counts", "total", "distinct")
 FEW_STEPS = "few_categories"
 
 
 @dataclass(frozen=True, eq=False)
 class NextCategoryModel:
-    """P(c) = (1 − w) · P(c | the last two categories) + w · share of c in the session, weighted by decay^(events ago).
+    """P(c | the last two categories), interpolated with P(c | the last one), and that with P₀(c); see `ContextCounts.interpolate`.
 
-    P(c | last two) is interpolated with P(c | last one), and that with the popularity of c; see `TransitionCounts.interpolate`.
+    P₀(c) = (1 − w) · popularity of c + w · share of c in the session, weighted by decay^(events ago).
 
     Attributes:
         popularity: (C,). pairs: last · C + category before it of each context of two, ascending. reason: why only popularity counts.
@@ -36,8 +44,9 @@ class NextCategoryModel:
     pairs: Ints
     two: TransitionCounts
     top_followers: Ints
-    weight: float
-    decay: float
+    weight: float = 0.0
+    decay: float = DECAYS[0]
+    strength: float = 1.0
     reason: str = ""
 
     @property
@@ -73,9 +82,16 @@ class NextCategoryModel:
 
     def predict(self, context: "SessionContext", pair: Ints, owner: Ints, category: Ints) -> Floats:
         """Return the probability of some categories, each for the row ``owner`` of the context."""
-        last_one = self.one.interpolate(context.last[owner], category, self.popularity[category])
-        last_two = self.two.interpolate(pair[owner], category, last_one)
-        return (1 - self.weight) * last_two + self.weight * context.look_up_share(owner, category)
+        return self.collect_evidence(context, pair, owner, category).predict(self.weight, self.strength)
+
+    def collect_evidence(self, context: "SessionContext", pair: Ints, owner: Ints, category: Ints) -> "Evidence":
+        """Return what the counts say of some categories, each for the row ``owner`` of the context."""
+        return Evidence(
+            popularity=self.popularity[category],
+            share=context.look_up_share(owner, category),
+            one=self.one.look_up(context.last[owner], category),
+            two=self.two.look_up(pair[owner], category),
+        )
 
     def find_pairs(self, context: "SessionContext") -> Ints:
         """Return the row number of the last two categories among the contexts of two, -1 if they were never seen."""
@@ -84,6 +100,21 @@ class NextCategoryModel:
         wanted = context.last * self.n_categories + context.before
         at = np.minimum(np.searchsorted(self.pairs, wanted), len(self.pairs) - 1)
         return np.where((context.before >= 0) & (self.pairs[at] == wanted), at, -1)
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What speaks for some categories, (q,): popularity, share in the session, and counts after the last one and the last two."""
+
+    popularity: Floats
+    share: Floats
+    one: ContextCounts
+    two: ContextCounts
+
+    def predict(self, weight: float, strength: float) -> Floats:
+        """Return the probabilities."""
+        base = (1 - weight) * self.popularity + weight * self.share
+        return self.two.interpolate(self.one.interpolate(base, strength), strength)
 
 
 class SessionContext:
@@ -134,26 +165,26 @@ def fit_next_category(
     """
     rows = find_transitions(steps)
     fitted, validated = rows[training[rows]], rows[validation[rows]]
-    model = _count(steps, fitted, n_categories)
+    model = count_steps(steps, fitted, n_categories)
     if len(fitted) < MIN_STEPS or not len(validated):
-        return _replace(model, reason=FEW_STEPS)
-    best = (-np.inf, 0.0, DECAYS[0])
-    for weight, decay in product(WEIGHTS, DECAYS):
-        likelihood = compute_log_likelihood(_replace(model, weight=weight, decay=decay), steps, validated)
-        best = max(best, (likelihood, weight, decay))
-    refitted = _count(steps, np.concatenate((fitted, validated)), n_categories)
-    return _replace(refitted, weight=best[1], decay=best[2])
+        return replace_settings(model, reason=FEW_STEPS)
+    settings = choose_settings(model, steps, validated)
+    return replace_settings(count_steps(steps, np.concatenate((fitted, validated)), n_categories), **settings)
 
 
-def compute_log_likelihood(model: NextCategoryModel, steps: CategorySteps, rows: Ints) -> float:
-    """Return the mean log-probability of the next categories."""
-    total = 0.0
-    for start in range(0, len(rows), CHUNK):
-        part = rows[start : start + CHUNK]
-        context = SessionContext(steps, part, model.n_categories, model.decay)
-        probability = model.predict(context, model.find_pairs(context), np.arange(len(part)), steps.category[part + 1])
-        total += float(np.log(np.maximum(probability, 1e-12)).sum())
-    return total / len(rows)
+def choose_settings(model: NextCategoryModel, steps: CategorySteps, rows: Ints) -> dict[str, float]:
+    """Return decay, weight and strength with the largest likelihood of the next categories at some steps."""
+    rows = rows[:: -(-len(rows) // MAX_CHOICE_ROWS)]
+    pair, everyone = None, np.arange(len(rows))
+    best: tuple[float, float, float, float] = (-np.inf, DECAYS[0], 0.0, 1.0)
+    for decay in DECAYS:
+        context = SessionContext(steps, rows, model.n_categories, decay)
+        pair = model.find_pairs(context) if pair is None else pair
+        evidence = model.collect_evidence(context, pair, everyone, steps.category[rows + 1])
+        for weight, strength in product(WEIGHTS, STRENGTHS):
+            likelihood = float(np.log(np.maximum(evidence.predict(weight, strength), 1e-12)).mean())
+            best = max(best, (likelihood, decay, weight, strength))
+    return {"decay": best[1], "weight": best[2], "strength": best[3]}
 
 
 @dataclass(frozen=True)
@@ -216,12 +247,8 @@ def to_arrays(model: NextCategoryModel) -> dict[str, np.ndarray]:
     """Return everything that has to be stored."""
     arrays: dict[str, np.ndarray] = {"popularity": model.popularity, "pairs": model.pairs}
     for name, counts in (("one", model.one), ("two", model.two)):
-        arrays |= {f"{name}_{part}": getattr(counts, part) for part in ("keys", "counts", "total", "distinct")}
-    return arrays | {
-        "weight": np.array(model.weight),
-        "decay": np.array(model.decay),
-        "reason": np.array(model.reason),
-    }
+        arrays |= {f"{name}_{part}": getattr(counts, part) for part in COUNT_PARTS}
+    return arrays | {name: np.array(getattr(model, name)) for name in ("weight", "decay", "strength", "reason")}
 
 
 def from_arrays(arrays: Mapping[str, np.ndarray]) -> NextCategoryModel:
@@ -229,8 +256,8 @@ def from_arrays(arrays: Mapping[str, np.ndarray]) -> NextCategoryModel:
     n_categories = len(arrays["popularity"])
 
     def read(name: str) -> TransitionCounts:
-        parts = (arrays[f"{name}_{part}"] for part in ("keys", "counts", "total", "distinct"))
-        return TransitionCounts(*parts, n_categories)
+        keys, counts, total, distinct = (arrays[f"{name}_{part}"] for part in COUNT_PARTS)
+        return TransitionCounts(keys, counts, total, distinct, n_categories)
 
     one = read("one")
     return NextCategoryModel(
@@ -241,11 +268,12 @@ def from_arrays(arrays: Mapping[str, np.ndarray]) -> NextCategoryModel:
         top_followers=one.list_top_followers(TOP_FOLLOWERS),
         weight=float(arrays["weight"]),
         decay=float(arrays["decay"]),
+        strength=float(arrays["strength"]),
         reason=str(arrays["reason"]),
     )
 
 
-def _count(steps: CategorySteps, rows: Ints, n_categories: int) -> NextCategoryModel:
+def count_steps(steps: CategorySteps, rows: Ints, n_categories: int) -> NextCategoryModel:
     """Count transitions at some steps."""
     last, following = steps.category[rows], steps.category[rows + 1]
     seen = np.bincount(following, minlength=n_categories) + 0.5
@@ -256,8 +284,8 @@ def _count(steps: CategorySteps, rows: Ints, n_categories: int) -> NextCategoryM
     pairs, context = np.unique(keys, return_inverse=True)
     two = count_transitions(context, following[has_before], len(pairs), n_categories)
     top = one.list_top_followers(TOP_FOLLOWERS)
-    return NextCategoryModel(seen / seen.sum(), one, pairs, two, top, weight=0.0, decay=DECAYS[0])
+    return NextCategoryModel(seen / seen.sum(), one, pairs, two, top)
 
 
-def _replace(model: NextCategoryModel, **changes: Any) -> NextCategoryModel:
+def replace_settings(model: NextCategoryModel, **changes: Any) -> NextCategoryModel:
     return NextCategoryModel(**{**vars(model), **changes})

@@ -8,6 +8,25 @@ from config.foundation.array_types import Floats, Ints
 
 
 @dataclass(frozen=True, eq=False)
+class ContextCounts:
+    """How often a category followed a context, how many did in total, and how many different ones; shapes (q,), 0 for unknown contexts."""
+
+    count: Floats
+    total: Floats
+    distinct: Floats
+
+    def interpolate(self, shorter: Floats, strength: float) -> Floats:
+        """Return P(category | context) = (n_xc + k · u_x · P(c)) / (n_x + k · u_x), (q,).
+
+        n_xc: how often the category followed the context, n_x their sum, u_x how many different ones did; k = strength. shorter: P(c) given
+        a shorter context, which alone counts where the context was never seen. k = 1: Witten & Bell, IEEE Trans. Inf. Theory 1991.
+        """
+        trust = strength * self.distinct
+        weight = np.where(self.total > 0, self.total + trust, 1.0)
+        return np.where(self.total > 0, (self.count + trust * shorter) / weight, shorter)
+
+
+@dataclass(frozen=True, eq=False)
 class TransitionCounts:
     """How often each category followed a context.
 
@@ -22,19 +41,17 @@ class TransitionCounts:
     distinct: Floats
     n_categories: int
 
-    def interpolate(self, context: Ints, category: Ints, shorter: Floats) -> Floats:
-        """Return P(category | context) = (n_xc + u_x · P(c)) / (n_x + u_x), (q,).
-
-        n_xc: how often the category followed the context, n_x their sum, u_x how many different ones did. shorter: P(c) given a shorter
-        context, which alone counts where the context (-1 for none) was never seen. Source: Witten & Bell, IEEE Trans. Inf. Theory 1991.
-        """
+    def look_up(self, context: Ints, category: Ints) -> "ContextCounts":
+        """Return the counts of categories after contexts, -1 for none; shapes (q,)."""
         is_known = (context >= 0) & (context < len(self.total))
+        if not len(self.total):
+            nothing = np.zeros(len(context))
+            return ContextCounts(nothing, nothing, nothing)
         known = np.where(is_known, context, 0)
         count = look_up(self.keys, self.counts, known * self.n_categories + category)
-        total, distinct = (self.total[known], self.distinct[known]) if len(self.total) else (count, count)
-        is_known &= total > 0
-        weight = np.where(is_known, total + distinct, 1.0)
-        return np.where(is_known, (count + distinct * shorter) / weight, shorter)
+        return ContextCounts(
+            *(np.where(is_known, values, 0.0) for values in (count, self.total[known], self.distinct[known]))
+        )
 
     def list_followers(self, context: Ints) -> tuple[Ints, Ints]:
         """Return (row, category) for all categories that followed the context of each row."""
@@ -61,7 +78,7 @@ def count_transitions(context: Ints, category: Ints, n_contexts: int, n_categori
     """Count what followed each context. context, category: (t,), row numbers."""
     keys, counts = np.unique(context * n_categories + category, return_counts=True)
     owner = keys // n_categories
-    total = np.bincount(owner, counts, n_contexts)
+    total: Floats = np.bincount(owner, counts, n_contexts).astype(np.float64)
     distinct = np.bincount(owner, minlength=n_contexts).astype(np.float64)
     return TransitionCounts(keys, counts.astype(np.float64), total, distinct, n_categories)
 

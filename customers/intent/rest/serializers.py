@@ -10,7 +10,7 @@ REASONS = [(code, code) for code in (NO_MODEL, NO_SESSION, DENIED)]
 
 class LikelihoodSerializer(serializers.Serializer):
     probability = serializers.FloatField(min_value=0, max_value=1)
-    source = serializers.ChoiceField(
+    based_on = serializers.ChoiceField(
         choices=SOURCES,
         help_text="`model`: for this session. `rate`: the share of all sessions, because there is too little data for a model, "
         "or the model would not be better.",
@@ -56,8 +56,8 @@ def format_intent(intent: SessionIntent) -> dict[str, object]:
     session = order = leave = None
     if intent.order is not None and intent.leave is not None:
         session = {name: getattr(intent, name) for name in ("started_at", "last_event_at", "events", "has_ordered")}
-        order = {"probability": round(intent.order, 4), "source": intent.order_source}
-        leave = {"probability": round(intent.leave, 4), "source": intent.leave_source}
+        order = {"probability": round(intent.order, 4), "based_on": intent.order_source}
+        leave = {"probability": round(intent.leave, 4), "based_on": intent.leave_source}
     return {
         "reason": intent.reason,
         "session": session,

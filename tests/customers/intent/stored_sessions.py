@@ -6,6 +6,7 @@ from functools import lru_cache
 from itertools import count
 
 from customers.events.models import Event, Source
+from customers.identity.models import Customer, Identifier
 from customers.intent.models import IntentRun
 from customers.intent.prediction.intent_model import TrainedIntent, serialize_intent, train_intent
 from customers.intent.prediction.session_events import Device, EventKind
@@ -74,6 +75,11 @@ def store_simulated_sessions(sessions: int) -> datetime:
     """Store simulated sessions of visitors who are known by their user ID; return a moment after the last one."""
     simulated = simulate_sessions(sessions)
     events, source = simulated.events, make_source()
+    customers = Customer.objects.bulk_create([Customer() for _person in range(sessions)])
+    Identifier.objects.bulk_create(
+        Identifier(customer=customer, kind=Identifier.Kind.USER_ID, value=f"u{person}")
+        for person, customer in enumerate(customers)
+    )
     Event.objects.bulk_create(
         Event(
             source=source,

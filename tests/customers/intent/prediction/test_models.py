@@ -124,11 +124,14 @@ def test_pauses_are_those_of_the_exponential_distribution() -> None:
 
 
 def test_transitions_are_interpolated_with_popularity() -> None:
-    """After 0 came 1 three times and 2 once: (3 + 2 · 0.5) / (4 + 2) for 1, (0 + 2 · 0.2) / 6 for 0; unknown contexts: popularity."""
+    """After 0 came 1 three times and 2 once: (3 + 2 · 0.5) / (4 + 2) for 1, (0 + 2 · 0.2) / 6 for 0; unknown contexts: the shorter one."""
     counts = count_transitions(np.array([0, 0, 0, 0]), np.array([1, 1, 1, 2]), 2, 3)
     shorter = np.array([0.5, 0.2, 0.3, 0.3])
     context, category = np.array([0, 0, 1, -1]), np.array([1, 0, 2, 2])
-    assert counts.interpolate(context, category, shorter).tolist() == pytest.approx([4 / 6, 0.4 / 6, 0.3, 0.3])
+    assert counts.look_up(context, category).interpolate(shorter, 1.0).tolist() == pytest.approx(
+        [4 / 6, 0.4 / 6, 0.3, 0.3]
+    )
+    assert counts.look_up(context, category).interpolate(shorter, 2.0)[0] == pytest.approx((3 + 4 * 0.5) / (4 + 4))
     assert counts.list_top_followers(2).tolist() == [[1, 2], [-1, -1]]
     assert [part.tolist() for part in counts.list_followers(np.array([1, 0]))] == [[1, 1], [1, 2]]
 
