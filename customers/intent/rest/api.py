@@ -29,7 +29,6 @@ class CustomerIntentView(APIView):
     """
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "customers:read"}
-    checks_parameters = True
 
     @extend_schema(operation_id="customer_intent", responses=IntentSerializer, tags=["customers"])
     def get(self, request: Request, user_id: str) -> Response:
@@ -50,7 +49,6 @@ class VisitorIntentView(APIView):
     """
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "customers:read"}
-    checks_parameters = True
 
     @extend_schema(operation_id="visitor_intent", responses=IntentSerializer, tags=["customers"])
     def get(self, request: Request, anonymous_id: str) -> Response:

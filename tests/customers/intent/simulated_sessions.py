@@ -12,8 +12,8 @@ START = 1_780_000_000 * SECOND
 KINDS = (EventKind.VIEW, EventKind.CART, EventKind.CHECKOUT, EventKind.PURCHASE)
 # from a view, a product in the cart, a checkout: to another view, the cart, the checkout, an order; the rest leaves
 STEPS = {
-    Device.DESKTOP: np.array([[0.45, 0.25, 0.0, 0.0], [0.3, 0.2, 0.35, 0.0], [0.05, 0.05, 0.1, 0.7]]),
-    Device.MOBILE: np.array([[0.5, 0.05, 0.0, 0.0], [0.3, 0.1, 0.15, 0.0], [0.1, 0.05, 0.1, 0.25]]),
+    Device.DESKTOP: np.array([[0.45, 0.3, 0.0, 0.0], [0.25, 0.2, 0.45, 0.0], [0.05, 0.05, 0.1, 0.75]]),
+    Device.MOBILE: np.array([[0.5, 0.08, 0.0, 0.0], [0.3, 0.1, 0.2, 0.0], [0.1, 0.05, 0.1, 0.3]]),
 }
 MEAN_PAUSE = 40.0  # seconds
 

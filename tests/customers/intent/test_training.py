@@ -29,10 +29,10 @@ def fresh_model(settings: Any, tmp_path: Path) -> None:
 def test_events_become_a_model_and_a_failure_keeps_it(admin_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(9):
         make_product(f"p{number}", category=("Kitchen", "Garden", "Toys")[number // 3])
-    as_of = store_simulated_sessions(1_200)
+    as_of = store_simulated_sessions(1_300)
     export_warehouse(started_at=as_of)
     run = train_predictions(as_of=as_of)
-    assert (run.status, run.problem, run.sessions) == (IntentRun.Status.DONE, "", 1_200)
+    assert (run.status, run.problem, run.sessions) == (IntentRun.Status.DONE, "", 1_300)
     assert run.quality["order"]["auc"] > run.quality["order"]["last_auc"]
     assert set(run.quality["category"]) >= {"accuracy", "last"}
     model = load_served_model()
