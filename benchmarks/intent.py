@@ -43,7 +43,7 @@ from customers.intent.prediction.intent_model import (
     train_intent,
 )
 from customers.intent.prediction.labels import CategorySteps
-from customers.intent.prediction.next_category import DECAYS, NextCategoryModel, count_steps, replace_settings
+from customers.intent.prediction.next_category import DECAYS, SessionCategoryModel, count_steps, replace_settings
 from customers.intent.prediction.session_events import SECOND, Device, EventKind, Orderings, SessionEvents
 
 KINDS = {"view": EventKind.VIEW, "cart": EventKind.CART, "buy": EventKind.PURCHASE}
@@ -176,7 +176,7 @@ def hold_out_last_new_items(events: SessionEvents) -> NextItems:
     return NextItems(steps, rows, user, events.product[last_new[user]])
 
 
-def rank_new_items(model: NextCategoryModel, target: NextItems) -> tuple[float, float]:
+def rank_new_items(model: SessionCategoryModel, target: NextItems) -> tuple[float, float]:
     """Return how often the next new item is the first one of the ranking, and among the first ten."""
     owner, item, probability = model.score_candidates(target.steps, target.rows)
     seen = np.unique(target.steps.session * model.n_categories + target.steps.category)

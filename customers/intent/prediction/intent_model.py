@@ -11,7 +11,7 @@ from config.foundation.array_types import Flags, Floats, Ints
 from customers.intent.prediction.features import measure_features
 from customers.intent.prediction.labels import CategorySteps, SessionCuts, cut_sessions, list_category_steps
 from customers.intent.prediction.next_category import (
-    NextCategoryModel,
+    SessionCategoryModel,
     evaluate_next_category,
     find_transitions,
     fit_next_category,
@@ -19,8 +19,8 @@ from customers.intent.prediction.next_category import (
     to_arrays,
 )
 from customers.intent.prediction.outcome_model import (
-    OutcomeModel,
     OutcomeSample,
+    SessionOutcomeModel,
     TrainedOutcome,
     assign_periods,
     list_effects,
@@ -39,10 +39,10 @@ ORDER, LEAVE, CATEGORY, PAUSES = "order", "leave", "category", "pauses"
 class IntentModel:
     """Predicts an order, leaving and the next category. categories: their names, by row number."""
 
-    order: OutcomeModel
-    leave: OutcomeModel
+    order: SessionOutcomeModel
+    leave: SessionOutcomeModel
     pauses: PauseCurves
-    next_category: NextCategoryModel
+    next_category: SessionCategoryModel
     categories: tuple[str, ...]
 
 
@@ -103,7 +103,7 @@ def assign_session_periods(cuts: SessionCuts) -> Ints:
     return assign_periods(cuts.started_at[first], PERIODS)[index]
 
 
-def train_next_category(steps: CategorySteps, n_categories: int) -> tuple[NextCategoryModel, dict[str, Any]]:
+def train_next_category(steps: CategorySteps, n_categories: int) -> tuple[SessionCategoryModel, dict[str, Any]]:
     """Fit the next category to the first four fifths of the sessions, judge it on the last, and fit it to the latest sessions."""
     period = assign_periods(steps.started_at, PERIODS)
     judged = fit_next_category(steps, n_categories, training=period <= 2, validation=period == 3)
@@ -195,8 +195,8 @@ def deserialize_intent(content: bytes) -> IntentModel:
         part, _slash, name = key.partition("/")
         parts[part][name] = array
     return IntentModel(
-        order=OutcomeModel.from_arrays(parts[ORDER]),
-        leave=OutcomeModel.from_arrays(parts[LEAVE]),
+        order=SessionOutcomeModel.from_arrays(parts[ORDER]),
+        leave=SessionOutcomeModel.from_arrays(parts[LEAVE]),
         pauses=PauseCurves(parts[PAUSES]["survival"]),
         next_category=from_arrays(parts[CATEGORY]),
         categories=tuple(parts[PAUSES]["categories"].tolist()),

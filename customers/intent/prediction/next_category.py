@@ -30,7 +30,7 @@ FEW_STEPS = "few_categories"
 
 
 @dataclass(frozen=True, eq=False)
-class NextCategoryModel:
+class SessionCategoryModel:
     """P(c | the last two categories), interpolated with P(c | the last one), and that with P₀(c); see `ContextCounts.interpolate`.
 
     P₀(c) = (1 − w) · popularity of c + w · share of c in the session, weighted by decay^(events ago).
@@ -84,9 +84,11 @@ class NextCategoryModel:
         """Return the probability of some categories, each for the row ``owner`` of the context."""
         return self.collect_evidence(context, pair, owner, category).predict(self.weight, self.strength)
 
-    def collect_evidence(self, context: "SessionContext", pair: Ints, owner: Ints, category: Ints) -> "Evidence":
+    def collect_evidence(
+        self, context: "SessionContext", pair: Ints, owner: Ints, category: Ints
+    ) -> "CategoryEvidence":
         """Return what the counts say of some categories, each for the row ``owner`` of the context."""
-        return Evidence(
+        return CategoryEvidence(
             popularity=self.popularity[category],
             share=context.look_up_share(owner, category),
             one=self.one.look_up(context.last[owner], category),
@@ -103,7 +105,7 @@ class NextCategoryModel:
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence:
+class CategoryEvidence:
     """What speaks for some categories, (q,): popularity, share in the session, and counts after the last one and the last two."""
 
     popularity: Floats
@@ -158,7 +160,7 @@ def find_transitions(steps: CategorySteps) -> Ints:
 
 def fit_next_category(
     steps: CategorySteps, n_categories: int, *, training: Flags, validation: Flags
-) -> NextCategoryModel:
+) -> SessionCategoryModel:
     """Fit the counts on the training steps, and choose weight and decay by the likelihood of the validation steps.
 
     training, validation: (s,), whether a step belongs to a session of that period.
@@ -172,7 +174,7 @@ def fit_next_category(
     return replace_settings(count_steps(steps, np.concatenate((fitted, validated)), n_categories), **settings)
 
 
-def choose_settings(model: NextCategoryModel, steps: CategorySteps, rows: Ints) -> dict[str, float]:
+def choose_settings(model: SessionCategoryModel, steps: CategorySteps, rows: Ints) -> dict[str, float]:
     """Return decay, weight and strength with the largest likelihood of the next categories at some steps."""
     rows = rows[:: -(-len(rows) // MAX_CHOICE_ROWS)]
     pair, everyone = None, np.arange(len(rows))
@@ -203,7 +205,7 @@ class CategoryQuality:
     popular: float
 
 
-def evaluate_next_category(model: NextCategoryModel, steps: CategorySteps, rows: Ints) -> CategoryQuality | None:
+def evaluate_next_category(model: SessionCategoryModel, steps: CategorySteps, rows: Ints) -> CategoryQuality | None:
     """Judge the model on transitions that it was not fitted to; None without any."""
     if not len(rows):
         return None
@@ -219,7 +221,7 @@ def evaluate_next_category(model: NextCategoryModel, steps: CategorySteps, rows:
 
 
 def predict_top(
-    model: NextCategoryModel, steps: CategorySteps, rows: Ints, *, limit: int, without_seen: bool = False
+    model: SessionCategoryModel, steps: CategorySteps, rows: Ints, *, limit: int, without_seen: bool = False
 ) -> Ints:
     """Return the most probable next categories at some steps, (q, limit), -1 where there are fewer.
 
@@ -243,7 +245,7 @@ def predict_top(
     return top
 
 
-def to_arrays(model: NextCategoryModel) -> dict[str, np.ndarray]:
+def to_arrays(model: SessionCategoryModel) -> dict[str, np.ndarray]:
     """Return everything that has to be stored."""
     arrays: dict[str, np.ndarray] = {"popularity": model.popularity, "pairs": model.pairs}
     for name, counts in (("one", model.one), ("two", model.two)):
@@ -251,7 +253,7 @@ def to_arrays(model: NextCategoryModel) -> dict[str, np.ndarray]:
     return arrays | {name: np.array(getattr(model, name)) for name in ("weight", "decay", "strength", "reason")}
 
 
-def from_arrays(arrays: Mapping[str, np.ndarray]) -> NextCategoryModel:
+def from_arrays(arrays: Mapping[str, np.ndarray]) -> SessionCategoryModel:
     """Rebuild the model. Errors: KeyError for missing arrays."""
     n_categories = len(arrays["popularity"])
 
@@ -260,7 +262,7 @@ def from_arrays(arrays: Mapping[str, np.ndarray]) -> NextCategoryModel:
         return TransitionCounts(keys, counts, total, distinct, n_categories)
 
     one = read("one")
-    return NextCategoryModel(
+    return SessionCategoryModel(
         popularity=arrays["popularity"],
         one=one,
         pairs=arrays["pairs"],
@@ -273,7 +275,7 @@ def from_arrays(arrays: Mapping[str, np.ndarray]) -> NextCategoryModel:
     )
 
 
-def count_steps(steps: CategorySteps, rows: Ints, n_categories: int) -> NextCategoryModel:
+def count_steps(steps: CategorySteps, rows: Ints, n_categories: int) -> SessionCategoryModel:
     """Count transitions at some steps."""
     last, following = steps.category[rows], steps.category[rows + 1]
     seen = np.bincount(following, minlength=n_categories) + 0.5
@@ -284,8 +286,8 @@ def count_steps(steps: CategorySteps, rows: Ints, n_categories: int) -> NextCate
     pairs, context = np.unique(keys, return_inverse=True)
     two = count_transitions(context, following[has_before], len(pairs), n_categories)
     top = one.list_top_followers(TOP_FOLLOWERS)
-    return NextCategoryModel(seen / seen.sum(), one, pairs, two, top)
+    return SessionCategoryModel(seen / seen.sum(), one, pairs, two, top)
 
 
-def replace_settings(model: NextCategoryModel, **changes: Any) -> NextCategoryModel:
-    return NextCategoryModel(**{**vars(model), **changes})
+def replace_settings(model: SessionCategoryModel, **changes: Any) -> SessionCategoryModel:
+    return SessionCategoryModel(**{**vars(model), **changes})

@@ -66,7 +66,7 @@ class OutcomeSample:
 
 
 @dataclass(frozen=True, eq=False)
-class OutcomeModel:
+class SessionOutcomeModel:
     """Predicts the probability of an outcome.
 
     Attributes:
@@ -96,7 +96,7 @@ class OutcomeModel:
         return arrays | {f"model.{name}": array for name, array in self.model.to_arrays().items()}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "OutcomeModel":
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "SessionOutcomeModel":
         """Rebuild a model. Errors: KeyError for missing arrays, ValueError for an unknown type."""
         rate, algorithm, reason = float(arrays["rate"]), str(arrays["algorithm"]), str(arrays["reason"])
         if "type" not in arrays:
@@ -124,7 +124,7 @@ class TrainedOutcome:
         quality: see `measure_outcome`. effects: the strongest first.
     """
 
-    model: OutcomeModel
+    model: SessionOutcomeModel
     quality: Mapping[str, Any]
     effects: tuple[FeatureEffect, ...] = ()
 
@@ -142,7 +142,7 @@ def train_outcome(sample: OutcomeSample) -> TrainedOutcome:
         training.count_rarer() >= MIN_OUTCOMES and min(validation.count_rarer(), test.count_rarer()) >= MIN_OUTCOMES / 2
     )
     if not is_enough:
-        return TrainedOutcome(OutcomeModel(RATE, rate, reason=FEW_OUTCOMES), {})
+        return TrainedOutcome(SessionOutcomeModel(RATE, rate, reason=FEW_OUTCOMES), {})
     baselines = fit_baselines(training)
     chosen = choose_candidate(training, validation)
     judged = fit_candidate(chosen, training, validation)
@@ -151,10 +151,12 @@ def train_outcome(sample: OutcomeSample) -> TrainedOutcome:
     later = fit_baselines(sample.select_periods(0, 1, 2, 3))
     quality = measure_outcome(judged, later, test)
     if not is_better:
-        return TrainedOutcome(OutcomeModel(RATE, rate, reason=NOT_BETTER), quality)
+        return TrainedOutcome(SessionOutcomeModel(RATE, rate, reason=NOT_BETTER), quality)
     served = fit_candidate(chosen, sample.select_periods(1, 2, 3), test)
     return TrainedOutcome(
-        OutcomeModel(served.algorithm, rate, served.model, served.calibration), quality, explain_model(served, test)
+        SessionOutcomeModel(served.algorithm, rate, served.model, served.calibration),
+        quality,
+        explain_model(served, test),
     )
 
 
@@ -206,7 +208,7 @@ def choose_candidate(training: OutcomeSample, validation: OutcomeSample) -> tupl
     return algorithm, trees
 
 
-def fit_candidate(chosen: tuple[str, int], training: OutcomeSample, later: OutcomeSample) -> OutcomeModel:
+def fit_candidate(chosen: tuple[str, int], training: OutcomeSample, later: OutcomeSample) -> SessionOutcomeModel:
     """Fit a candidate and calibrate it on later sessions."""
     algorithm, trees = chosen
     fitted = to_training_sample(training)
@@ -222,10 +224,10 @@ def fit_candidate(chosen: tuple[str, int], training: OutcomeSample, later: Outco
         cutoff=np.zeros(len(later.label), np.int64),
         seed=SEED,
     )
-    return OutcomeModel(algorithm, compute_rate(training.label), model, calibration)
+    return SessionOutcomeModel(algorithm, compute_rate(training.label), model, calibration)
 
 
-def measure_outcome(model: OutcomeModel, baselines: Baselines, test: OutcomeSample) -> dict[str, Any]:
+def measure_outcome(model: SessionOutcomeModel, baselines: Baselines, test: OutcomeSample) -> dict[str, Any]:
     """Return the figures of a model and of the baselines on sessions that none of them has seen, for JSON.
 
     auc, brier and the calibration curve are those of the model; rate_… and last_… of the rate and of the type of the last event.
@@ -251,7 +253,7 @@ def measure_outcome(model: OutcomeModel, baselines: Baselines, test: OutcomeSamp
     }
 
 
-def explain_model(model: OutcomeModel, sample: OutcomeSample) -> tuple[FeatureEffect, ...]:
+def explain_model(model: SessionOutcomeModel, sample: OutcomeSample) -> tuple[FeatureEffect, ...]:
     """Return the features that move the predictions most, with the sign of their correlation with the feature."""
     assert model.model is not None
     rows = np.linspace(0, len(sample.label) - 1, min(EXPLAINED_ROWS, len(sample.label))).astype(np.int64)

@@ -17,7 +17,7 @@ class LikelihoodSerializer(serializers.Serializer):
     )
 
 
-class NextCategorySerializer(serializers.Serializer):
+class SessionCategorySerializer(serializers.Serializer):
     category = serializers.CharField(help_text="Category path.")
     probability = serializers.FloatField(min_value=0, max_value=1)
 
@@ -46,7 +46,7 @@ class IntentSerializer(serializers.Serializer):
     leave = LikelihoodSerializer(
         allow_null=True, help_text="No further event in this session, which ends after 30 minutes without one."
     )
-    next_categories = NextCategorySerializer(
+    next_categories = SessionCategorySerializer(
         many=True, help_text="The most probable categories of the next event, at most three."
     )
 

@@ -14,7 +14,7 @@ from customers.intent.prediction.intent_model import (
     train_intent,
 )
 from customers.intent.prediction.labels import CategorySteps
-from customers.intent.prediction.next_category import NextCategoryModel, fit_next_category, predict_top
+from customers.intent.prediction.next_category import SessionCategoryModel, fit_next_category, predict_top
 from customers.intent.prediction.outcome_model import FEW_OUTCOMES, assign_periods
 from customers.intent.prediction.session_events import SECOND, EventKind
 from customers.intent.prediction.silence import fit_pauses, update_for_silence
@@ -154,7 +154,7 @@ def test_next_categories_follow_the_last_two() -> None:
 
 def test_few_transitions_are_predicted_by_popularity() -> None:
     steps = CategorySteps(np.array([0, 0, 0]), np.array([1, 1, 0]), np.zeros(3, np.int64))
-    model: NextCategoryModel = fit_next_category(steps, 2, training=np.ones(3, bool), validation=np.zeros(3, bool))
+    model: SessionCategoryModel = fit_next_category(steps, 2, training=np.ones(3, bool), validation=np.zeros(3, bool))
     assert model.reason
     assert [category for category, _p in model.rank([1], 2)] == [0, 1]
     assert predict_top(model, steps, np.array([0]), limit=2).tolist() == [[0, 1]]
