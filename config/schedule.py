@@ -185,7 +185,9 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         task="customers.intent.tasks.train_predictions",
         cron="40 4 * * *",
         title=_("Train behavior predictions"),
-        description=_("Learns from past visits who will order or leave in this session, and which category comes next."),
+        description=_(
+            "Learns from past visits who will order or leave in this session, and which category comes next."
+        ),
     ),
     ScheduledJob(
         task="customers.demand.tasks.refresh_demand",
