@@ -78,16 +78,21 @@ def describe_outcome(name: str, title: str, quality: Mapping[str, Any]) -> dict[
         "error": describe_error(quality),
         "average": describe_calibration(quality),
         "algorithm": ALGORITHMS.get(quality["algorithm"], quality["algorithm"]),
-        "auc": number_format(quality["auc"], 2),
-        "last_auc": number_format(quality["last_auc"], 2),
-        "brier": number_format(quality["brier"], 4),
-        "rate_brier": number_format(quality["rate_brier"], 4),
-        "last_brier": number_format(quality["last_brier"], 4),
+        "auc": format_decimals(quality["auc"], 2),
+        "last_auc": format_decimals(quality["last_auc"], 2),
+        "brier": format_decimals(quality["brier"], 4),
+        "rate_brier": format_decimals(quality["rate_brier"], 4),
+        "last_brier": format_decimals(quality["last_brier"], 4),
         "sessions": format_count(quality["sessions"]),
         "cuts": format_count(quality["cuts"]),
         "chart": build_chart(name, quality),
         "effects": [describe_effect(effect["feature"], raises=effect["raises"]) for effect in quality["effects"]],
     }
+
+
+def format_decimals(value: float, places: int) -> str:
+    """Return a rounded number; Django's function cuts digits off."""
+    return number_format(round(value, places), places)
 
 
 def build_chart(name: str, quality: Mapping[str, Any]) -> ChartSpec:

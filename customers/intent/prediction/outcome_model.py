@@ -33,7 +33,7 @@ MIN_OUTCOMES = 50  # of each outcome in the training period, and half of it in t
 MAX_ROWS = 100_000  # of a training period, drawn by the seed
 LEAVES, MAX_TREES = 12, 200
 EXPLAINED_ROWS = 5_000
-STRONGEST = 8
+STRONGEST = 6
 PRIOR_ROWS = 20.0  # a kind of event with fewer rows is pulled towards the rate of all
 SEED = 20_261_128
 
