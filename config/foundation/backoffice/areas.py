@@ -77,6 +77,7 @@ AREAS: tuple[Area, ...] = (
         "monitoring",
         (
             Tab("overview", _("Overview")),
+            Tab("outcomes", _("Outcomes")),
             Tab("funnels", _("Funnels")),
             Tab("retention", _("Retention")),
             Tab("paths", _("Paths")),
@@ -87,6 +88,7 @@ AREAS: tuple[Area, ...] = (
             Tab("products", _("Products")),
             Tab("affinity", _("Bought together")),
             Tab("repeat", _("First purchases")),
+            Tab("behavior-prediction", _("Behavior prediction")),
             Tab("demand", _("Demand")),
             Tab("feedback", _("Feedback")),
         ),

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 
 from config.foundation.json_nesting import load_json
 from customers.analytics.expressions.parameters import ParameterError
@@ -51,4 +51,8 @@ def make_people_url(question: str, key: str, selection: Mapping[str, Any], *, as
         key: the hash of the parameters, which would make a chart's hundreds of links too long.
     """
     values = {"k": key[:HASH_LENGTH], "s": format_json(selection), "at": as_of.isoformat()}
-    return f"{reverse(f'analytics:{question}-people')}?{urlencode(values)}"
+    try:
+        url = reverse(f"analytics:{question}-people")
+    except NoReverseMatch:  # other pages show its results
+        url = reverse("analytics:people", args=[question])
+    return f"{url}?{urlencode(values)}"

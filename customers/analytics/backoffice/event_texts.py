@@ -1,6 +1,7 @@
 """Names of events, properties and groups in the reader's language; personal values are masked."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from django.utils.text import capfirst
@@ -93,7 +94,11 @@ def read_cluster_names(breakdown: Breakdown | None) -> Mapping[str, str]:
 
 
 def label_group(
-    group: GroupKey, breakdown: Breakdown | None, *, with_personal: bool, clusters: Mapping[str, str]
+    group: GroupKey,
+    breakdown: Breakdown | None,
+    *,
+    with_personal: bool,
+    clusters: Mapping[str, str] = MappingProxyType({}),
 ) -> str:
     """Return what a group of a breakdown is called."""
     if group.is_other:

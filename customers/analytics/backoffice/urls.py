@@ -39,6 +39,7 @@ urlpatterns = [
     path("reports/<int:pk>/delete/", wrap(actions.delete_report), name="delete-report"),
     path("annotations/new/", wrap(actions.add_annotation), name="add-annotation"),
     path("annotations/<int:pk>/delete/", wrap(actions.delete_annotation), name="delete-annotation"),
+    path("questions/<slug:question>/people/", wrap(people_page.show_people), name="people"),
     path("questions/<slug:question>/save/", wrap(actions.save_report), name="save-report"),
     path("questions/<slug:question>/computation/", wrap(question_page.change_computation), name="computation"),
     path("questions/<slug:question>/export.csv", wrap(question_page.download_csv), name="csv"),

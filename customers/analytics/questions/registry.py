@@ -10,6 +10,8 @@ from django.utils.translation import gettext_lazy as _
 
 from customers.analytics.expressions.parameters import ParameterError
 from customers.analytics.expressions.tables import AnalyticsTables
+from customers.analytics.outcomes.parameters import OutcomeParameters
+from customers.analytics.outcomes.registry import MEASURES
 from customers.analytics.questions import (
     activity,
     affinity,
@@ -33,7 +35,7 @@ class Question:
     """
 
     key: str
-    label: Promise
+    label: str | Promise
     parameters: type[Any]
     result: type[Any]
     selection: type[Any]
@@ -133,6 +135,18 @@ QUESTIONS: dict[str, Question] = {
             repeat.RepeatSelection,
             repeat.run_repeat,
             repeat.select_repeat_people,
+        ),
+        *(
+            Question(
+                measure.question,
+                measure.label,
+                OutcomeParameters,
+                measure.result,
+                measure.selection,
+                measure.run,
+                measure.people,
+            )
+            for measure in MEASURES.values()
         ),
     )
 }

@@ -154,11 +154,12 @@ class QueryPeople(APIView):
             raise PermissionDenied(_("This endpoint requires the scope %(scope)s.") % {"scope": READ_CUSTOMERS})
         query = PeopleQuerySerializer(data={"selection": request.query_params.get("selection") or "{}"})
         query.is_valid(raise_exception=True)
+        limit, after = read_page(request)
         state = find_query(query_id)
         if state.as_of is None:
             raise NoResultError
         try:
-            page = read_people(request, state, load_selection(query.validated_data["selection"]))
+            page = read_people(state, load_selection(query.validated_data["selection"]), limit=limit, after=after)
         except ParameterError as error:
             raise ValidationError({"selection": str(error)}) from error
         following = page.next_cursor and replace_query_param(request.build_absolute_uri(), "cursor", page.next_cursor)
@@ -181,11 +182,14 @@ def load_selection(text: str) -> Any:
         raise ParameterError("parameters", "no JSON object, such as {}.") from None
 
 
-def read_people(request: Request, state: ResultState, content: Any) -> PeoplePage:
+def read_page(request: Request) -> tuple[int, int]:
+    """Return the size of the page and the ID after which it starts."""
+    limit, cursor = read_limit(request.query_params.get("limit")), request.query_params.get("cursor")
+    return limit, decode_cursor(cursor, ("id",), Customer.objects.all())[0] if cursor else 0
+
+
+def read_people(state: ResultState, content: Any, *, limit: int, after: int) -> PeoplePage:
     """Return a page of the people of a figure. Raises ParameterError."""
-    limit, after = read_limit(request.query_params.get("limit")), 0
-    if cursor := request.query_params.get("cursor"):
-        after = decode_cursor(cursor, ("id",), Customer.objects.all())[0]
     assert state.as_of is not None
     people = find_people(
         question=state.question.key,
