@@ -130,9 +130,9 @@ QUESTIONS: dict[str, Question] = {
         Question(
             "repeat",
             _("First purchases"),
-            repeat.RepeatParameters,
-            repeat.RepeatResult,
-            repeat.RepeatSelection,
+            repeat.FirstPurchaseParameters,
+            repeat.FirstPurchaseResult,
+            repeat.FirstPurchaseSelection,
             repeat.run_repeat,
             repeat.select_repeat_people,
         ),

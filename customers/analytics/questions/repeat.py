@@ -20,7 +20,7 @@ LEVELS, SORTS = ("product", "category"), ("people", "share")
 
 
 @dataclass(frozen=True, kw_only=True)
-class RepeatParameters(DateRange):
+class FirstPurchaseParameters(DateRange):
     """Which first purchases are listed.
 
     Attributes:
@@ -61,7 +61,7 @@ class FirstPurchase:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RepeatResult:
+class FirstPurchaseResult:
     """The rows, and all first orders together."""
 
     as_of: datetime
@@ -69,7 +69,7 @@ class RepeatResult:
     rows: tuple[FirstPurchase, ...]
 
 
-def build_first_orders(tables: AnalyticsTables, parameters: RepeatParameters) -> ir.Table:
+def build_first_orders(tables: AnalyticsTables, parameters: FirstPurchaseParameters) -> ir.Table:
     """Return customer_id, order_pk, is_recent, is_repeated and days (until the second order): one row per person."""
     low, high = tables.get_bounds(parameters)
     orders = tables.orders
@@ -91,7 +91,7 @@ def build_first_orders(tables: AnalyticsTables, parameters: RepeatParameters) ->
     )
 
 
-def build_first_purchases(tables: AnalyticsTables, parameters: RepeatParameters) -> ir.Table:
+def build_first_purchases(tables: AnalyticsTables, parameters: FirstPurchaseParameters) -> ir.Table:
     """Return the first orders with the name of each product or category in them."""
     lines = tables.order_lines
     name = lines.category if parameters.level == "category" else lines.product_id
@@ -101,7 +101,7 @@ def build_first_purchases(tables: AnalyticsTables, parameters: RepeatParameters)
     return first.inner_join(named, first.order_pk == named.line_order)
 
 
-def run_repeat(tables: AnalyticsTables, parameters: RepeatParameters) -> RepeatResult:
+def run_repeat(tables: AnalyticsTables, parameters: FirstPurchaseParameters) -> FirstPurchaseResult:
     """Count who orders again, in total and by what was bought first."""
     first = build_first_orders(tables, parameters)
     total = tables.fetch(first.agg(**_count(first, tables)))[0]
@@ -111,7 +111,7 @@ def run_repeat(tables: AnalyticsTables, parameters: RepeatParameters) -> RepeatR
     counted = counted.mutate(share=counted.repeated / counted.people)
     order = [*map(ibis.desc, dict.fromkeys([parameters.sort, "people"])), "name"]
     rows = tables.fetch(counted.order_by(order).limit(parameters.limit))
-    return RepeatResult(
+    return FirstPurchaseResult(
         as_of=tables.as_of, total=_make_row({**total, "name": None}), rows=tuple(_make_row(row) for row in rows)
     )
 
@@ -139,7 +139,7 @@ def _make_row(row: dict[str, float | str | None]) -> FirstPurchase:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RepeatSelection:
+class FirstPurchaseSelection:
     """The people whose first order has a product or category; without a name, all.
 
     Attributes:
@@ -151,7 +151,9 @@ class RepeatSelection:
     is_recent: bool = False
 
 
-def select_repeat_people(tables: AnalyticsTables, parameters: RepeatParameters, selection: RepeatSelection) -> ir.Table:
+def select_repeat_people(
+    tables: AnalyticsTables, parameters: FirstPurchaseParameters, selection: FirstPurchaseSelection
+) -> ir.Table:
     """Return the customer_id of the people of a row."""
     if selection.name is None:
         rows = build_first_orders(tables, parameters)

@@ -11,7 +11,12 @@ from customers.analytics.questions.affinity import (
     run_affinity,
     select_affinity_people,
 )
-from customers.analytics.questions.repeat import RepeatParameters, RepeatSelection, run_repeat, select_repeat_people
+from customers.analytics.questions.repeat import (
+    FirstPurchaseParameters,
+    FirstPurchaseSelection,
+    run_repeat,
+    select_repeat_people,
+)
 from tests.customers.analytics.event_logs import DAYS, START, fetch_ids, make_tables
 
 DAY = timedelta(days=1)
@@ -57,7 +62,7 @@ def test_who_orders_again_is_counted_by_the_first_purchase() -> None:
     tables = make_shop(
         (1, 0, "ab"), (1, 5, "c"), (2, 0, "a"), (2, 11, "c"), (3, 1, "b"), (4, 35, "a"), (5, -9, "a"), (5, 0, "a"), (5, 1, "a")
     )  # fmt: skip
-    parameters = RepeatParameters(**{**DAYS, "until": DAYS["until"] + 9 * DAY}, within_days=10, min_people=1)
+    parameters = FirstPurchaseParameters(**{**DAYS, "until": DAYS["until"] + 9 * DAY}, within_days=10, min_people=1)
     result = run_repeat(tables, parameters)
     assert (result.total.people, result.total.repeated, result.total.recent) == (3, 1, 1)
     assert {row.name: (row.people, row.repeated, row.recent, row.median_days) for row in result.rows} == {
@@ -70,5 +75,5 @@ def test_who_orders_again_is_counted_by_the_first_purchase() -> None:
         ({"is_repeated": True}, [1]),
         ({"is_recent": True}, [4]),
     ):
-        people = select_repeat_people(tables, parameters, RepeatSelection(**selection))
+        people = select_repeat_people(tables, parameters, FirstPurchaseSelection(**selection))
         assert fetch_ids(tables, people) == expected, selection

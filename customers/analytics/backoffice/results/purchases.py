@@ -11,7 +11,7 @@ from config.foundation.charts.spec import ChartSpec, build_chart_table, format_c
 from config.foundation.number_formats import NO_VALUE, format_count, format_percent, join_sentences
 from customers.analytics.backoffice.results.view import ResultChart, ResultContext, ResultView
 from customers.analytics.questions.affinity import AffinityResult, ProductPair
-from customers.analytics.questions.repeat import FirstPurchase, RepeatResult
+from customers.analytics.questions.repeat import FirstPurchase, FirstPurchaseResult
 
 MAX_BARS = 15
 MAX_NAME, MAX_PAIR_NAME = 60, 34
@@ -136,7 +136,7 @@ def list_affinity_rows(result: AffinityResult, context: ResultContext) -> Iterat
         ]
 
 
-def show_repeat(result: RepeatResult, context: ResultContext) -> ResultView:
+def show_repeat(result: FirstPurchaseResult, context: ResultContext) -> ResultView:
     """Return the share of people who order again, by what they bought first."""
     if not result.total.people and not result.total.recent:
         return ResultView(_("Nobody ordered for the first time in this period."), [], is_empty=True)
@@ -149,7 +149,7 @@ def show_repeat(result: RepeatResult, context: ResultContext) -> ResultView:
     return ResultView(describe_repeat(result, context), charts)
 
 
-def describe_repeat(result: RepeatResult, context: ResultContext) -> str:
+def describe_repeat(result: FirstPurchaseResult, context: ResultContext) -> str:
     """Return the share of all, and which first purchase has the largest one."""
     total, days = result.total, context.parameters.within_days
     texts = [
@@ -176,7 +176,7 @@ def describe_repeat(result: RepeatResult, context: ResultContext) -> str:
     return join_sentences(texts)
 
 
-def build_repeat_chart(result: RepeatResult, context: ResultContext) -> ChartSpec:
+def build_repeat_chart(result: FirstPurchaseResult, context: ResultContext) -> ChartSpec:
     """Return the share of the first rows as bars, and the table of all, with all first orders in its first row."""
     titles = read_titles((row.name for row in result.rows), context)
     bars = result.rows[:MAX_BARS]
@@ -222,7 +222,7 @@ def link_first(row: FirstPurchase, context: ResultContext, *, is_repeated: bool)
     return context.link({"name": row.name, "is_repeated": is_repeated}, row.repeated)
 
 
-def list_repeat_rows(result: RepeatResult, context: ResultContext) -> Iterator[list[Any]]:
+def list_repeat_rows(result: FirstPurchaseResult, context: ResultContext) -> Iterator[list[Any]]:
     """Yield the rows of the CSV file; the first one is all first orders."""
     yield ["id", "name", "people", "repeated", "share", "recent", "median_days"]
     titles = read_titles((row.name for row in result.rows), context)
