@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from config.digest.sections.base import SectionContent
 from config.digest.sections.registry import SECTIONS
 from config.digest.weeks import DigestWeek
-from config.foundation.number_formats import format_day, format_full_day
+from config.foundation.number_formats import format_day, format_full_day, get_reader_locale
 from config.foundation.shop.palette import build_palette
 from config.foundation.shop.profile import get_shop
 
@@ -30,12 +30,19 @@ def build_sections(user: Any, week: DigestWeek) -> list[SectionContent]:
     return [content for content in contents if content is not None]
 
 
+def format_period(week: DigestWeek) -> str:
+    """Return the days with the year once: Nov 16 – Nov 22, 2026, 2026年11月16日 – 11月22日."""
+    first, last = week.days.first, week.days.last
+    if get_reader_locale().startswith("zh"):
+        return f"{format_full_day(first)} – {format_day(last)}"
+    return f"{format_day(first)} – {format_full_day(last)}"
+
+
 def render_digest(user: Any, week: DigestWeek, *, language: str, unsubscribe_url: str) -> RenderedDigest:
     """Return the digest of a week in a language; it contains no personal data of customers."""
     shop = get_shop()
     with override(language):
-        # no year at the start, because both days are in the same week
-        period = f"{format_day(week.days.first)} – {format_full_day(week.days.last)}"
+        period = format_period(week)
         context = {
             "shop": shop,
             "language": get_language(),

@@ -7,8 +7,8 @@ import numpy as np
 
 from config.foundation.array_types import Floats
 from customers.anomalies.detection.explanation import (
-    SegmentedMetric,
     Contributions,
+    SegmentedMetric,
     compute_contributions,
     explain,
     weigh_days,

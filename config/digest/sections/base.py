@@ -8,10 +8,9 @@ from config.digest.weeks import DigestWeek
 
 @dataclass(frozen=True)
 class DigestChange:
-    """A change against another week. direction: good, bad or neutral."""
+    """A change against another week, in words. direction: good, bad or neutral."""
 
     text: str
-    label: str
     direction: str = "neutral"
 
 

@@ -49,11 +49,11 @@ def build_figures(before: SalesComparison, year: SalesComparison) -> list[Digest
 def list_changes(value: Any, before: Any, year: Any) -> tuple[DigestChange, ...]:
     """Return the changes that are known; a week without orders is none to compare with."""
     changes = []
-    for label, old in ((_("week before"), before), (_("year before"), year)):
+    for text, old in ((_("%(change)s on the week before"), before), (_("%(change)s on the year before"), year)):
         change = compute_change(value, old)
         if change is not None:
             direction = "neutral" if round(change, 3) == 0 else "good" if change > 0 else "bad"
-            changes.append(DigestChange(format_change(change), label, direction))
+            changes.append(DigestChange(text % {"change": format_change(change)}, direction))
     return tuple(changes)
 
 
