@@ -66,7 +66,7 @@ def main() -> None:
     panel = select_top(panel, arguments.top, first_test)
     log(f"{panel.n_series} of {items} items, {panel.n_periods} {panel.step}s, horizon {horizon}")
     started = time.perf_counter()
-    choice = choose_on_validation(panel, horizon, end=first_test, report=lambda done: log(f"validation origin {done}"))
+    choice = choose_on_validation(panel, horizon, end=first_test, report=lambda done: log(f"origin {done}"))
     validation = measure_validation(choice)
     log(f"chosen {dict(zip(CLASSES, choice.models, strict=True))}; validation {validation}")
     used = list(dict.fromkeys([BASELINE, *choice.list_used()]))
@@ -229,7 +229,8 @@ def select_top(panel: SeriesPanel, top: int, periods: int) -> SeriesPanel:
 
 def measure_validation(choice: Choice) -> dict[str, float]:
     """Return the MASE of each model on the series that all of them forecast."""
-    errors = {key: collect_errors(choice.results, key) for key in MODELS}
+    results = [result for result in choice.results if MODELS.keys() <= result.forecasts.keys()]
+    errors = {key: collect_errors(results, key) for key in MODELS}
     common = np.isfinite(np.stack(list(errors.values()))).all(axis=0)
     return {key: round(compute_mean(values[common]), 4) for key, values in errors.items()}
 

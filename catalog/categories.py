@@ -130,3 +130,8 @@ def save_category(*, category: Category) -> None:
             Category.objects.filter(path__startswith=old_path + SEPARATOR).update(
                 path=Concat(Value(category.path), Substr("path", len(old_path) + 1))
             )
+
+
+def format_path(path: str) -> str:
+    """Return a category path as pages show it: Grocery › Coffee."""
+    return path.replace(SEPARATOR, " › ")

@@ -260,6 +260,14 @@ def forgotten_damage() -> None:
         module.loader.damaged_at.clear()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def forgotten_serving_state() -> None:
+    """Forget the products and the model that tests of another file have loaded; those of one file may share them."""
+    module = sys.modules.get("recommendations.serving.state.loader")
+    if module is not None:
+        module.loader.state = None
+
+
 @pytest.fixture(autouse=True)
 def shop_of_environment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Read the shop from the environment: a test of stored shop settings requests the fixture ``stored_shop``.

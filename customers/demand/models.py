@@ -51,6 +51,14 @@ class DemandSettings(models.Model):
         validators=[MinValueValidator(0), MaxValueValidator(5)],
         help_text=_("Of keeping a unit in stock for a year, as a share of its purchase cost, such as 0.25."),
     )
+    resale_share = models.DecimalField(
+        _("returned units sold again"),
+        max_digits=4,
+        decimal_places=3,
+        default="0.900",
+        validators=[MinValueValidator(0), MaxValueValidator(1)],
+        help_text=_("The share of returned units that you can sell again, such as 0.9 for clothes or 0 for food."),
+    )
     country = models.CharField(
         _("country of public holidays"),
         max_length=2,
@@ -132,15 +140,18 @@ class RestockItem(models.Model):
     """A product with tracked stock: when to order it and how much, as of the last run.
 
     Attributes:
-        days_left: until the reorder point is reached; 0 if it is, null beyond the 28 days of the forecast. lost_units, money_at_risk:
-            expected to be asked for, without stock, before a delivery that is ordered today.
+        incoming: units ordered from suppliers that have not arrived. return_rate: returned units ÷ sold units. days_left: until the
+            reorder point is reached; 0 if it is, null beyond the 28 days of the forecast. lost_units, money_at_risk: expected to be asked
+            for, without stock, before a delivery that is ordered today.
     """
 
     product = models.OneToOneField(
         Product, models.CASCADE, primary_key=True, related_name="restock_item", verbose_name=_("product")
     )
     stock = models.IntegerField(_("stock"))
+    incoming = models.PositiveIntegerField(_("incoming stock"), default=0)
     lead_days = models.PositiveSmallIntegerField(_("lead time in days"))
+    return_rate = models.FloatField(_("return rate"), default=0)
     lead_demand = models.FloatField(_("demand until delivery"))
     safety_stock = models.FloatField(_("safety stock"))
     reorder_point = models.PositiveIntegerField(_("reorder point"))

@@ -1,6 +1,7 @@
 """The nightly job: forecasts the demand of the next four weeks and computes the restock list."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -10,14 +11,15 @@ from django.conf import settings
 from django.db import transaction
 
 from config.foundation.array_types import Floats
-from config.foundation.database.advisory_locks import exclusive_lock
+from config.foundation.database.advisory_locks import exclusive_lock, is_locked
 from config.foundation.job_runs import record_run
-from config.foundation.progress import Progress, ignore_progress
+from config.foundation.progress import Progress, PublishedProgress, ignore_progress, read_published_progress
 from config.foundation.shop.profile import get_time_zone
 from customers.demand.forecasting.demand_classes import CLASSES
 from customers.demand.forecasting.models.registry import MODELS
+from customers.demand.forecasting.reconciliation import add_up
 from customers.demand.forecasting.restocking import RestockPlan, StockPosition, plan_restock
-from customers.demand.forecasting.shop_forecast import GRID, ShopForecast, count_needed_days, forecast_shop, stack_panel
+from customers.demand.forecasting.shop_forecast import GRID, ShopForecast, count_needed_days, forecast_shop
 from customers.demand.models import (
     MAX_LEAD_DAYS,
     DemandForecast,
@@ -33,6 +35,7 @@ from customers.warehouse.current_tables import open_current_warehouse
 LOCK = "demand forecast"
 BATCH = 2_000
 HISTORY_DAYS = 182
+MAX_UNITS = 2**31 - 1  # of an integer column
 NO_SALES, TOO_SHORT = "no_sales", "too_short"
 
 
@@ -45,6 +48,7 @@ def refresh_demand(
     Errors: AlreadyRunningError.
     """
     with exclusive_lock(LOCK), record_run(DemandRun(as_of=as_of, started_at=as_of)) as run:
+        publish = PublishedProgress(get_progress_key(run.pk))
         options = load_demand_settings()
         with open_current_warehouse(as_of=as_of) as tables:
             series = read_shop_series(
@@ -58,13 +62,23 @@ def refresh_demand(
         if series is None or run.problem:
             replace_forecasts([], [])
             return run
-        service_level = float(options.service_level)
-        forecast = forecast_shop(
-            series.panel, len(series.category), service_level=service_level, models=models, report=progress
-        )
-        replace_forecasts(build_forecasts(series, forecast, as_of), build_items(series, forecast, options, as_of))
         run.products, run.categories = len(series.product), sum(key != NO_CATEGORY for key in series.category)
-        run.days, run.quality = series.panel.n_periods, forecast.quality
+        run.days = series.panel.n_periods
+        run.save(update_fields=["products", "categories", "days"])  # for the page, which shows the progress
+
+        def report(done: int, total: int) -> None:
+            publish(done, total)
+            progress(done, total)
+
+        forecast = forecast_shop(
+            series.panel,
+            len(series.category),
+            service_level=float(options.service_level),
+            models=models,
+            report=report,
+        )
+        run.quality = forecast.quality
+        replace_forecasts(build_forecasts(series, forecast, as_of), build_items(series, forecast, options, as_of))
     return run
 
 
@@ -92,8 +106,9 @@ def build_forecasts(series: ShopSeries, forecast: ShopForecast, as_of: datetime)
     arrays = {
         name: np.round(getattr(forecast, name), 3).tolist() for name in ("mean", "low", "high", "week_low", "week_high")
     }
-    stacked = stack_panel(series.panel, len(categories)).quantity
-    arrays["history"] = np.round(stacked[:, -HISTORY_DAYS:], 3).tolist()
+    sold = series.sold[:, -HISTORY_DAYS:]
+    by_category = add_up(sold, series.panel.group, len(categories))
+    arrays["history"] = np.round(np.vstack([sold, by_category, sold.sum(axis=0)]), 3).tolist()
     skipped = n_products + categories.index(NO_CATEGORY) if NO_CATEGORY in categories else -1
     return [
         DemandForecast(
@@ -121,7 +136,16 @@ def build_items(
     lead = lead.clip(0, MAX_LEAD_DAYS).astype(np.int64)
     price = np.nan_to_num(series.price[rows])
     cost = np.where(np.isnan(series.cost[rows]), price * (1 - settings.VALUE_MARGIN), series.cost[rows])
-    position = StockPosition(series.stock[rows], lead, cost, price - cost)
+    position = StockPosition(
+        stock=series.stock[rows],
+        incoming=np.ceil(np.nan_to_num(series.incoming[rows])),
+        lead_days=lead,
+        cost=cost,
+        margin=price - cost,
+        returned=series.return_rate[rows] * float(options.resale_share),
+        pack_size=np.maximum(np.ceil(np.nan_to_num(series.pack_size[rows])), 1),
+        minimum=np.maximum(np.nan_to_num(series.minimum[rows]), 1),
+    )
     cumulated = forecast.cumulated[rows]
     daily = forecast.mean[: len(series.product)][rows]
     cover = lead + options.review_days
@@ -134,7 +158,10 @@ def build_items(
         order_cost=float(options.order_cost),
         holding_rate=float(options.holding_rate),
     )
-    return [build_item(int(series.product[row]), position, plan, place, as_of) for place, row in enumerate(rows)]
+    return [
+        build_item(int(series.product[row]), float(series.return_rate[row]), position, plan, place, as_of)
+        for place, row in enumerate(rows)
+    ]
 
 
 def take_quantiles_over(cumulated: Floats, daily: Floats, days: Any) -> Floats:
@@ -155,16 +182,20 @@ def take_quantiles_over(cumulated: Floats, daily: Floats, days: Any) -> Floats:
     return np.where(days[:, None] > 0, np.maximum(quantiles, 0), 0)
 
 
-def build_item(product: int, position: StockPosition, plan: RestockPlan, row: int, as_of: datetime) -> RestockItem:
-    quantity = int(plan.order_quantity[row])
+def build_item(
+    product: int, return_rate: float, position: StockPosition, plan: RestockPlan, row: int, as_of: datetime
+) -> RestockItem:
+    quantity = int(min(plan.order_quantity[row], MAX_UNITS))
     cost = float(position.cost[row])
     return RestockItem(
         product_id=product,
         stock=int(position.stock[row]),
+        incoming=int(min(position.incoming[row], MAX_UNITS)),
         lead_days=int(position.lead_days[row]),
+        return_rate=round(return_rate, 4),
         lead_demand=round(float(plan.lead_demand[row]), 2),
         safety_stock=round(float(plan.safety_stock[row]), 2),
-        reorder_point=int(plan.reorder_point[row]),
+        reorder_point=int(min(plan.reorder_point[row], MAX_UNITS)),
         order_quantity=quantity,
         order_value=Decimal(f"{quantity * cost:.2f}") if cost > 0 else None,
         days_left=int(plan.days_left[row]) if np.isfinite(plan.days_left[row]) else None,
@@ -174,5 +205,31 @@ def build_item(product: int, position: StockPosition, plan: RestockPlan, row: in
     )
 
 
+@dataclass(frozen=True)
+class RunningForecast:
+    """A forecast that is being computed. percent: None until the series are read."""
+
+    run: DemandRun
+    percent: int | None
+
+
+def get_progress_key(run_id: int) -> str:
+    return f"demand-progress:{run_id}"
+
+
+def find_running() -> RunningForecast | None:
+    """Return the run that a process works on now; None for one whose process was killed."""
+    run = DemandRun.objects.filter(status=DemandRun.Status.RUNNING).first()
+    if run is None or not is_locked(LOCK):
+        return None
+    return RunningForecast(run, read_published_progress(get_progress_key(run.pk)))
+
+
 def find_latest_run() -> DemandRun | None:
     return DemandRun.objects.filter(status=DemandRun.Status.DONE).first()
+
+
+def has_last_run_failed() -> bool:
+    """Return whether the last run ended without a result. Call it while no run is in progress."""
+    last = DemandRun.objects.first()
+    return last is not None and last.status != DemandRun.Status.DONE

@@ -1,6 +1,6 @@
 """The restock list as its readers see it: the page, the CSV file and the REST API."""
 
-from django.db.models import QuerySet, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 
 from customers.demand.models import RestockItem
 
@@ -18,13 +18,16 @@ def query_restock_items(state: str = "") -> QuerySet[RestockItem]:
 
 
 def summarize_restock() -> dict[str, int | float]:
-    """Return how many products to order now and soon, what the order costs, and the margin at risk."""
+    """Return how many products to order now and soon, what the order costs, how many have no cost, and the margin at risk."""
     now = query_restock_items("now")
-    sums = now.aggregate(value=Sum("order_value"), risk=Sum("money_at_risk"))
+    sums = now.aggregate(
+        value=Sum("order_value"), risk=Sum("money_at_risk"), unknown=Count("pk", filter=Q(order_value=None))
+    )
     return {
         "items": RestockItem.objects.count(),
         "now": now.count(),
         "soon": query_restock_items("soon").count(),
+        "unknown": sums["unknown"],
         "value": float(sums["value"] or 0),
         "risk": float(sums["risk"] or 0),
     }

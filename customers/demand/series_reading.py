@@ -10,7 +10,8 @@ import ibis.expr.types as ir
 import numpy as np
 
 from catalog.models import Product
-from config.foundation.array_types import Floats, Ints
+from config.foundation.array_types import Flags, Floats, Ints
+from customers.demand.forecasting.restocking import estimate_return_rates
 from customers.demand.forecasting.series import DAY, SeriesPanel, fill_stock_outs
 from customers.warehouse.connection import Warehouse
 
@@ -19,23 +20,31 @@ SOLD_WITHIN = 365
 MAX_PRODUCTS = 5_000
 NO_CATEGORY = 0
 SEASON = 7
+MIN_DAILY_UNITS = 20.0  # a Poisson demand of 20 is 0 once in 500 million days
+RESTOCK_ATTRIBUTES = ("lead_time_days", "pack_size", "minimum_order_quantity", "incoming_stock")
 
 
 @dataclass(frozen=True, eq=False)
 class ShopSeries:
     """The panel of the products that sold within a year, and what restocking needs of them; arrays of shape (n,).
 
-    product: primary keys, ascending. category: primary keys by row of the panel's groups, 0 for none. price, cost: of a unit, NaN if
-    unknown. stock: units, NaN if it is not tracked. lead_days: NaN if the product has none of its own. return_rate: units returned ÷ sold.
+    sold: (n, T), units; the panel has the demand of days without stock, and of days on which the shop was closed, instead. product: primary
+    keys, ascending. category: primary keys by row of the panel's groups, 0 for none. price, cost: of a unit, NaN if unknown. stock: units,
+    NaN if it is not tracked. lead_days, pack_size, minimum, incoming: attributes of the product, NaN without one. return_rate: units that
+    come back per unit sold.
     """
 
     panel: SeriesPanel
+    sold: Floats
     product: Ints
     category: list[int]
     price: Floats
     cost: Floats
     stock: Floats
     lead_days: Floats
+    pack_size: Floats
+    minimum: Floats
+    incoming: Floats
     return_rate: Floats
     is_active: Floats
 
@@ -154,8 +163,7 @@ def read_shop_series(
         spread("discounted") / np.maximum(units, 1e-9),
         country=country,
     )
-    sold = units.sum(axis=1)
-    return add_catalog(panel, products, spread("returned").sum(axis=1) / np.maximum(sold, 1e-9))
+    return add_catalog(panel, products, estimate_return_rates(units.sum(axis=1), spread("returned").sum(axis=1)))
 
 
 def choose_products(product: Ints, day: Any, units: Floats, today: np.datetime64) -> Ints:
@@ -170,17 +178,21 @@ def choose_products(product: Ints, day: Any, units: Floats, today: np.datetime64
 def add_catalog(panel: SeriesPanel, products: Ints, return_rate: Floats) -> ShopSeries:
     """Return the series with category, price, cost, stock and lead time of each product.
 
-    A product that is out of stock is unknown since its last sale: its demand there is that of the same weekdays before.
+    Demand is unknown while a product is out of stock (since its last sale) or the shop is closed: it is that of the same weekdays before.
     """
-    fields = ("pk", "category_id", "price", "cost", "stock", "availability", "attributes__lead_time_days", "is_active")
-    rows = {row[0]: row for row in Product.objects.filter(pk__in=products.tolist()).values_list(*fields)}
-    values = [rows.get(key, (key, None, None, None, None, "", None, False)) for key in products.tolist()]
+    fields = ("pk", "category_id", "price", "cost", "stock", "availability", "is_active")
+    attributes = [f"attributes__{name}" for name in RESTOCK_ATTRIBUTES]
+    rows = {row[0]: row for row in Product.objects.filter(pk__in=products.tolist()).values_list(*fields, *attributes)}
+    unknown = (None, None, None, None, "", False, *(None for _name in RESTOCK_ATTRIBUTES))
+    values = [rows.get(key, (key, *unknown)) for key in products.tolist()]
+    own = {name: _read_numbers([value[place] for value in values]) for place, name in enumerate(RESTOCK_ATTRIBUTES, 7)}
     category_of = np.array([value[1] or NO_CATEGORY for value in values], np.int64)
     categories, group = np.unique(category_of, return_inverse=True)
     stock = np.array([np.nan if value[4] is None else float(value[4]) for value in values])
     is_out = (stock <= 0) | np.array([value[5] == "out_of_stock" for value in values])
     after_last = np.arange(panel.n_periods)[None, :] > last_sale(panel.quantity)[:, None]
-    quantity = fill_stock_outs(panel.quantity, after_last & is_out[:, None], SEASON)
+    is_unknown = (after_last & is_out[:, None]) | find_closed_days(panel.quantity)[None, :]
+    quantity = fill_stock_outs(panel.quantity, is_unknown, SEASON)
     filled = SeriesPanel(
         quantity,
         panel.start,
@@ -193,15 +205,25 @@ def add_catalog(panel: SeriesPanel, products: Ints, return_rate: Floats) -> Shop
     )
     return ShopSeries(
         filled,
+        panel.quantity,
         products,
         [int(key) for key in categories],
         _read_numbers([value[2] for value in values]),
         _read_numbers([value[3] for value in values]),
         stock,
-        _read_numbers([value[6] for value in values]),
-        np.minimum(return_rate, 1.0),
-        np.array([float(value[7]) for value in values]),
+        own["lead_time_days"],
+        own["pack_size"],
+        own["minimum_order_quantity"],
+        own["incoming_stock"],
+        return_rate,
+        np.array([float(value[6]) for value in values]),
     )
+
+
+def find_closed_days(quantity: Floats) -> Flags:
+    """Return the days on which nothing at all was sold, (T,), in a shop that sells too much for that to be chance."""
+    total = quantity.sum(axis=0)
+    return (total == 0) & bool(np.median(total) >= MIN_DAILY_UNITS)
 
 
 def last_sale(quantity: Floats) -> Ints:

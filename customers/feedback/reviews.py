@@ -18,6 +18,7 @@ from catalog.sku_lookup import find_products_by_sku
 from customers.feedback.authors import ensure_authors
 from customers.feedback.field_cleaning import MAX_TEXT_LENGTH, clean_score, make_past_time_cleaner
 from customers.feedback.models import Review
+from customers.feedback.signals import feedback_received
 
 FIELDS = ("review_id", "product_id", "user_id", "rating", "title", "body", "language", "written_at")
 REQUIRED = frozenset({"review_id", "product_id", "rating"})
@@ -134,7 +135,9 @@ def write_reviews(
     ]
     with connection.cursor() as cursor:
         cursor.execute(UPSERT_REVIEWS, {"rows": json.dumps(payload), "received_at": received_at})
-        return {key: ItemStatus.CREATED if created else ItemStatus.UPDATED for key, created in cursor.fetchall()}
+        written = cursor.fetchall()
+    feedback_received.send(Review, customer_ids=list(authors.values()))
+    return {key: ItemStatus.CREATED if created else ItemStatus.UPDATED for key, created in written}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from catalog.field_cleaning import Cleaner, InvalidValueError, clean_fields, cle
 from customers.feedback.authors import ensure_authors
 from customers.feedback.field_cleaning import MAX_TEXT_LENGTH, clean_score, make_past_time_cleaner
 from customers.feedback.models import SurveyAnswer
+from customers.feedback.signals import feedback_received
 
 FIELDS = ("user_id", "kind", "score", "comment", "answered_at")
 REQUIRED = frozenset({"kind", "score"})
@@ -64,6 +65,7 @@ def record_answers(*, items: Sequence[Mapping[str, Any]], received_at: datetime)
             )
             for row in valid
         )
+        feedback_received.send(SurveyAnswer, customer_ids=list(authors.values()))
     return BulkResult(
         tuple(
             ItemResult(

@@ -11,6 +11,7 @@ class SegmentsConfig(AppConfig):
         from auditlog.registry import auditlog
 
         from customers.events.signals import events_removed
+        from customers.feedback.signals import feedback_received
         from customers.identity.signals import (
             customer_erased,
             customers_deleted,
@@ -21,12 +22,16 @@ class SegmentsConfig(AppConfig):
         from customers.lifecycle.backoffice.panels.registry import CustomerPanel, register_panel
         from customers.segments import merge_receivers
         from customers.segments.backoffice.customer_panel import build_segments_panel
+        from customers.segments.changed_customers import note_feedback_authors
+        from customers.segments.conditions.feedback_fields import register_fields
         from customers.segments.models import CustomerListView, Segment, SegmentAddition
 
         auditlog.register(
             Segment, exclude_fields=["size", "last_evaluated_at", "duration_ms", "error", "tracked_condition"]
         )
         auditlog.register(CustomerListView)
+        register_fields()
+        feedback_received.connect(note_feedback_authors, dispatch_uid="segments.feedback")
         auditlog.register(SegmentAddition)
         customers_merged.connect(merge_receivers.move_memberships, dispatch_uid="segments.merge")
         customers_merged.connect(merge_receivers.recount_after_merge, dispatch_uid="segments.counts.merge")

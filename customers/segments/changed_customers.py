@@ -1,13 +1,14 @@
 """Records within seconds that customers who did something have entered or left segments, without asking for everybody.
 
-Processed events and recounted orders note their customers. Entries and exits by the passing of time, and by changes that nothing notes,
-are recorded by the next count of all segments, at most ten minutes later.
+Processed events, recounted orders, and new reviews and survey answers note their customers. Entries and exits by the passing of time, and
+by changes that nothing notes, are recorded by the next count of all segments, at most ten minutes later.
 """
 
 import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import batched
+from typing import Any
 
 from django.db import Error, connection, transaction
 
@@ -34,6 +35,11 @@ def note_changed_customers(customer_ids: Iterable[int]) -> None:
     if ids:
         with connection.cursor() as cursor:
             cursor.execute(NOTE_CUSTOMERS, [format_bigint_list(ids)])
+
+
+def note_feedback_authors(*, customer_ids: Iterable[int], **_kwargs: Any) -> None:
+    """Receive the signal of new reviews and survey answers."""
+    note_changed_customers(customer_ids)
 
 
 def record_changed_customers(*, as_of: datetime) -> int:

@@ -1,6 +1,8 @@
 """Charts over time: a number per day, the history of a probability, and the history of a state such as the lifecycle stage."""
 
 from collections.abc import Sequence
+from datetime import date
+from itertools import pairwise
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -25,8 +27,8 @@ MAX_DAY_TICKS = 6
 
 
 def build_line_chart(*, days: Sequence[str], values: Sequence[float], name: str) -> ChartSpec:
-    """Return a number over time, one point per day."""
-    tick_days = max(1, -(-len(days) // MAX_DAY_TICKS))  # whole days, so that no date is repeated
+    """Return a number over time, one point per day or per week; days: ISO dates, ascending."""
+    tick_days = compute_tick_days(days)
     line = {
         "type": "scatter",
         "mode": "lines+markers",
@@ -48,6 +50,14 @@ def build_line_chart(*, days: Sequence[str], values: Sequence[float], name: str)
         "table": build_chart_table([_("Day"), name], [list(row) for row in zip(labels, texts, strict=True)][::-1]),
         "summary": summarize_values(labels, values, texts),
     }
+
+
+def compute_tick_days(days: Sequence[str]) -> int:
+    """Return the days between two ticks: a multiple of the smallest gap between two points, so that each tick is at a possible point."""
+    dates = [date.fromisoformat(day[:10]) for day in days]
+    gap = min(((later - earlier).days for earlier, later in pairwise(dates)), default=1) or 1
+    points = (dates[-1] - dates[0]).days // gap + 1 if dates else 1
+    return gap * max(1, -(-points // MAX_DAY_TICKS))
 
 
 def build_probability_history(

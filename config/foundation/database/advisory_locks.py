@@ -35,6 +35,17 @@ def exclusive_lock(name: str) -> Iterator[None]:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", [key])
 
 
+def is_locked(name: str) -> bool:
+    """Return whether a session of this database holds the lock: whether a process still works on the job."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database AND d.datname = current_database()"
+            " WHERE l.locktype = 'advisory' AND l.objsubid = 1 AND ((l.classid::bigint << 32) | l.objid::bigint) = %s)",
+            [compute_lock_key(name)],
+        )
+        return bool(cursor.fetchone()[0])
+
+
 def compute_lock_key(name: str) -> int:
     """Return the 64-bit number that PostgreSQL uses for the lock."""
     return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), signed=True)

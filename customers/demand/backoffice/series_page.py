@@ -10,7 +10,13 @@ from django.views.decorators.http import require_safe
 
 from catalog.models import Category, Product
 from config.foundation.backoffice.pages import render_page
-from config.foundation.number_formats import format_change, format_count, format_money, round_for_reading
+from config.foundation.number_formats import (
+    format_change,
+    format_count,
+    format_money,
+    format_percent,
+    round_for_reading,
+)
 from customers.demand.backoffice.charts import build_demand_chart
 from customers.demand.backoffice.texts import CLASSES, MODELS
 from customers.demand.models import DemandForecast, RestockItem
@@ -90,6 +96,8 @@ def describe_series(forecast: DemandForecast) -> str:
 def describe_item(item: RestockItem) -> dict[str, Any]:
     return {
         "stock": format_count(item.stock),
+        "incoming": format_count(item.incoming) if item.incoming else "",
+        "return_rate": format_percent(item.return_rate) if item.return_rate else "",
         "reorder_point": format_count(item.reorder_point),
         "safety_stock": format_count(round(item.safety_stock)),
         "lead_days": format_count(item.lead_days),

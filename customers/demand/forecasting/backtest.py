@@ -7,14 +7,16 @@ import numpy as np
 
 from config.foundation.array_types import Flags, Floats, Ints
 from customers.demand.forecasting.accuracy import compute_mean, compute_scale, compute_scaled_errors
-from customers.demand.forecasting.demand_classes import classify_demand
+from customers.demand.forecasting.demand_classes import CLASSES, classify_demand
 from customers.demand.forecasting.models.registry import MODELS
 from customers.demand.forecasting.series import Forecast, SeriesPanel
 
-MAX_SLOW_SERIES = 120  # per origin: AutoETS takes a tenth of a second a series
+MAX_SLOW_SERIES = 120  # per origin: AutoETS takes a twentieth of a second a series
 SLOW_MODELS = ("auto_ets",)
+MIN_COMPARED = 30  # series × origins of a class; with fewer, it takes the model of all classes
 MIN_SALES = 8  # periods with demand; of fewer, the scale of the errors is chance
 SEED = 3
+ALL_CLASSES = tuple(range(len(CLASSES)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,18 +55,18 @@ def run_backtest(
     models: Sequence[str],
     *,
     max_slow: int | None = MAX_SLOW_SERIES,
-    chosen: Sequence[str] = (),
+    slow_classes: Sequence[int] = ALL_CLASSES,
     report: Callable[[int], None] = lambda done: None,
 ) -> list[OriginResult]:
     """Return the result at each origin; a model knows only the periods before it.
 
-    chosen: the model per demand class, if it is known: slow models then forecast the series of their classes, all of them.
+    max_slow, slow_classes: slow models forecast at most this many series, all without a limit, and only those of these demand classes.
     report: gets the number of finished origins.
     """
     results = []
     for done, origin in enumerate(origins, start=1):
         history = panel.cut(origin)
-        forecasts = {key: forecast_part(history, horizon, key, max_slow, chosen) for key in models}
+        forecasts = {key: forecast_part(history, horizon, key, max_slow, slow_classes) for key in models}
         results.append(describe_origin(panel, history, origin, horizon, forecasts))
         report(done)
     return results
@@ -85,18 +87,15 @@ def describe_origin(
 
 
 def forecast_part(
-    history: SeriesPanel, horizon: int, key: str, max_slow: int | None, chosen: Sequence[str] = ()
+    history: SeriesPanel, horizon: int, key: str, max_slow: int | None, slow_classes: Sequence[int] = ALL_CLASSES
 ) -> Forecast:
-    """Return a model's forecasts; a slow model gets the series of its classes, or a random part, and the others stay NaN."""
+    """Return a model's forecasts; a slow model gets a random part of the series of its classes, and the others stay NaN."""
     model = MODELS[key]
-    rows = None
-    if key in SLOW_MODELS and chosen:
-        codes = [code for code, name in enumerate(chosen) if name == key]
-        rows = np.flatnonzero(np.isin(classify_history(history), codes))
-    elif key in SLOW_MODELS and max_slow is not None and history.n_series > max_slow:
-        rows = np.sort(np.random.default_rng(SEED).choice(history.n_series, max_slow, replace=False))
-    if rows is None:
+    if key not in SLOW_MODELS:
         return model.forecast(history, horizon)
+    rows = np.flatnonzero(np.isin(classify_history(history), list(slow_classes)))
+    if max_slow is not None and len(rows) > max_slow:
+        rows = np.sort(np.random.default_rng(SEED).choice(rows, max_slow, replace=False))
     median, mean = (np.full((history.n_series, horizon), np.nan) for _ in range(2))
     if len(rows):
         part = model.forecast(history.select(rows), horizon)
@@ -109,22 +108,37 @@ def classify_history(history: SeriesPanel) -> Ints:
     return classify_demand(history.quantity, np.minimum(history.first, history.n_periods - 1))
 
 
+def find_slow_classes(demand_class: Ints, n_classes: int, max_series: int | None) -> list[int]:
+    """Return the classes, smallest first, that together have at most ``max_series`` series: slow models compete for them."""
+    if max_series is None:
+        return list(range(n_classes))
+    sizes = np.bincount(demand_class, minlength=n_classes)
+    order = np.argsort(sizes, kind="stable")
+    return sorted(order[np.cumsum(sizes[order]) <= max_series].tolist())
+
+
 def choose_models(results: Sequence[OriginResult], models: Sequence[str], n_classes: int) -> list[str]:
     """Return the model with the smallest mean MASE of each demand class, over all origins.
 
-    Models are compared on the series that all of them forecast. A class with fewer than 30 series-origins takes the best of all classes.
+    A slow model competes with the best of the others on the series that it forecast. Classes with few series take the best of all.
     """
     errors = {key: np.concatenate([result.measure_errors(key) for result in results]) for key in models}
     classes = np.concatenate([result.demand_class for result in results])
-    common = np.isfinite(np.stack(list(errors.values()))).all(axis=0)
+    fast = [key for key in models if key not in SLOW_MODELS] or list(models)
+    common = np.isfinite(np.stack([errors[key] for key in fast])).all(axis=0)
 
     def find_best(part: Flags) -> str:
-        means = {key: compute_mean(values[part]) for key, values in errors.items()}
-        return min(models, key=lambda key: means[key] if np.isfinite(means[key]) else np.inf)
+        means = {key: compute_mean(errors[key][part]) for key in fast}
+        best = min(fast, key=lambda key: means[key] if np.isfinite(means[key]) else np.inf)
+        for key in set(models) - set(fast):
+            both = part & np.isfinite(errors[key])
+            if both.sum() >= MIN_COMPARED and compute_mean(errors[key][both]) < compute_mean(errors[best][both]):
+                best = key
+        return best
 
     best = find_best(common)
     parts = [common & (classes == code) for code in range(n_classes)]
-    return [find_best(part) if part.sum() >= 30 else best for part in parts]
+    return [find_best(part) if part.sum() >= MIN_COMPARED else best for part in parts]
 
 
 def pick_forecasts(forecasts: dict[str, Forecast], chosen_models: Sequence[str], demand_class: Ints) -> Forecast:

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from config.foundation.array_types import Floats
 from customers.demand.forecasting.accuracy import LEVELS
 from customers.demand.forecasting.backtest import (
+    MAX_SLOW_SERIES,
+    SLOW_MODELS,
     OriginResult,
     choose_models,
     classify_history,
+    find_slow_classes,
     forecast_part,
     list_origins,
     pick_forecasts,
@@ -16,21 +19,41 @@ from customers.demand.forecasting.backtest import (
 )
 from customers.demand.forecasting.conformal import ConformalTable, compute_spread, fit_conformal
 from customers.demand.forecasting.demand_classes import CLASSES
-from customers.demand.forecasting.models.registry import MODELS
+from customers.demand.forecasting.models.registry import BASELINE, MODELS
 from customers.demand.forecasting.series import Forecast, SeriesPanel
 
-VALIDATION_ORIGINS = 4
+VALIDATION_ORIGINS = 4  # choose the models
+CALIBRATION_ORIGINS = 4  # before them, only give further errors for the intervals
+
+
+@dataclass(frozen=True)
+class OriginCounts:
+    """How many origins choose the models, how many earlier ones only calibrate, and of how many series slow models get."""
+
+    validation: int = VALIDATION_ORIGINS
+    calibration: int = CALIBRATION_ORIGINS
+    slow_sample: int = MAX_SLOW_SERIES
+    max_slow: int | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """What the validation origins decided: a model per demand class, in the order of `CLASSES`, and the results themselves."""
+    """What the validation origins decided: a model per demand class, in the order of `CLASSES`, and the results of all origins."""
 
     models: list[str]
     results: list[OriginResult]
 
     def list_used(self) -> list[str]:
         return [key for key in MODELS if key in self.models]
+
+    def list_slow_classes(self) -> list[int]:
+        return [code for code, key in enumerate(self.models) if key in SLOW_MODELS]
+
+
+def list_usable_origins(panel: SeriesPanel, horizon: int, end: int | None, count: int) -> list[int]:
+    """Return up to ``count`` origins, half a horizon apart, whose horizons end by ``end`` and whose history is long enough."""
+    origins = list_origins(panel.n_periods, horizon, count, end=end, step=max(1, horizon // 2))
+    return [origin for origin in origins if origin >= panel.rhythm.min_history + horizon]
 
 
 def choose_on_validation(
@@ -39,22 +62,33 @@ def choose_on_validation(
     *,
     end: int | None = None,
     models: Sequence[str] = tuple(MODELS),
-    count: int = VALIDATION_ORIGINS,
+    counts: OriginCounts = OriginCounts(),
     report: Callable[[int], None] = lambda done: None,
 ) -> Choice:
     """Compare the models at origins whose horizons end by ``end`` (by default the end of the history). Errors: ValueError if too short.
 
-    Origins are half a horizon apart.
+    Errors of one origin have much in common, so the intervals need more origins than the choice: earlier ones follow, of the chosen models
+    without slow ones. report: gets the number of finished origins.
     """
-    rhythm = panel.rhythm
-    step = max(1, horizon // 2)
-    origins = list_origins(panel.n_periods, horizon, count, end=end, step=step)
-    origins = [origin for origin in origins if origin >= rhythm.min_history + horizon]
+    origins = list_usable_origins(panel, horizon, end, counts.validation + counts.calibration)
     if not origins:
-        needed = rhythm.min_history + 2 * horizon
+        needed = panel.rhythm.min_history + 2 * horizon
         raise ValueError(f"A history of {end or panel.n_periods} periods is too short; at least {needed} are needed.")
-    results = run_backtest(panel, origins, horizon, models, report=report)
-    return Choice(choose_models(results, models, len(CLASSES)), results)
+    earlier, latest = origins[: -counts.validation], origins[-counts.validation :]
+    slow_classes = find_slow_classes(classify_history(panel.cut(end or panel.n_periods)), len(CLASSES), counts.max_slow)
+    results = run_backtest(
+        panel, latest, horizon, models, max_slow=counts.slow_sample, slow_classes=slow_classes, report=report
+    )
+    choice = Choice(choose_models(results, models, len(CLASSES)), results)
+    more = run_backtest(
+        panel,
+        earlier,
+        horizon,
+        list(dict.fromkeys([BASELINE, *choice.list_used()])),
+        max_slow=0,
+        report=lambda done: report(len(latest) + done),
+    )
+    return Choice(choice.models, [*more, *results])
 
 
 def calibrate(choice: Choice, results: Sequence[OriginResult], levels: Floats = LEVELS) -> ConformalTable:
@@ -65,10 +99,13 @@ def calibrate(choice: Choice, results: Sequence[OriginResult], levels: Floats = 
         errors.append((result.actual - forecast.median) / compute_spread(forecast.mean, result.scale))
         classes.append(result.demand_class)
         usable.append(result.usable)
-    return fit_conformal(errors, classes, usable, levels, len(CLASSES))
+    origins = [result.origin for result in results]
+    horizon = results[0].actual.shape[1]
+    return fit_conformal(errors, classes, usable, levels, len(CLASSES), origins=origins, horizon=horizon)
 
 
 def forecast_panel(panel: SeriesPanel, horizon: int, choice: Choice) -> Forecast:
     """Return the forecasts of the chosen models for the periods after the history."""
-    forecasts = {key: forecast_part(panel, horizon, key, None, choice.models) for key in choice.list_used()}
+    slow = choice.list_slow_classes()
+    forecasts = {key: forecast_part(panel, horizon, key, None, slow) for key in choice.list_used()}
     return pick_forecasts(forecasts, choice.models, classify_history(panel))

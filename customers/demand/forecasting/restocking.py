@@ -11,21 +11,27 @@ from config.foundation.array_types import Flags, Floats, Ints
 class StockPosition:
     """What n products have and cost; arrays of shape (n,).
 
-    stock: units on hand. lead_days: from an order to its delivery. cost: of a unit. margin: price − cost of a unit.
+    stock: units on hand. incoming: units ordered earlier that have not arrived. lead_days: from an order to its delivery. cost: of a unit.
+    margin: price − cost of a unit. returned: units that come back and can be sold again, per unit sold. pack_size, minimum: an order is a
+    multiple of the one and at least the other, 1 if any quantity will do.
     """
 
     stock: Floats
+    incoming: Floats
     lead_days: Ints
     cost: Floats
     margin: Floats
+    returned: Floats
+    pack_size: Floats
+    minimum: Floats
 
 
 @dataclass(frozen=True, eq=False)
 class RestockPlan:
     """What to order; arrays of shape (n,).
 
-    reorder_point: units at which to order. order_quantity: units, 0 if there is enough. days_left: until the reorder point is reached,
-    0 if it is. lost_units: expected to be asked for without stock before the next delivery. money_at_risk: their margin.
+    reorder_point: units at which to order, incoming ones included. order_quantity: units, 0 if there is enough. days_left: until the
+    reorder point is reached, 0 if it is. lost_units: expected to be asked for without stock before the next delivery. money_at_risk: their margin.
     """
 
     reorder_point: Floats
@@ -53,29 +59,50 @@ def plan_restock(
         daily: (n, h), expected demand per day. lead_quantile: (n,), quantile of the demand until a delivery (lead time + review period) at
             the service level. lead_quantiles: (n, q), evenly spaced quantiles of the demand over the lead time. review_days: days between
             two looks at the list. order_cost: of one order. holding_rate: of a unit per year, as a share of its cost.
-    Reorder point s = quantile of the demand over lead time and review period (periodic review, Silver, Pyke & Thomas 2017, chapter 7);
-    safety stock = s − expected demand. Order when stock ≤ s: quantity = s − stock + Q, where Q is the economic order quantity
-    √(2 · D · K ÷ (r · c)) (Harris 1913), D demand per year, at least the demand of one review period; it is rounded up.
-    Lost units = E[(demand over the lead time − stock)⁺], the mean over the quantiles: even an order of today cannot save them.
+    Reorder point s = quantile of the demand over lead time and review period (periodic review, Silver, Pyke & Thomas 2017, chapter 7)
+    − units expected to come back then and to be sold again (net demand, Fleischmann, Kuik & Dekker 2002, Eur. J. Oper. Res. 138); safety
+    stock = s − expected net demand. Order when stock and incoming units ≤ s: quantity = s − both + Q, where Q is the economic order
+    quantity √(2 · D · K ÷ (r · c)) (Harris 1913), D net demand per year, at least the net demand of one review period; it is rounded up to
+    whole packs. Lost units = E[(net demand over the lead time − both)⁺], the mean over the quantiles: an order of today cannot save them.
     """
     cumulated = np.concatenate([np.zeros((len(daily), 1)), np.cumsum(daily, axis=1)], axis=1)
+    kept = 1 - position.returned
     expected = sum_until(cumulated, position.lead_days + review_days)
-    reorder_point = np.ceil(np.maximum(lead_quantile, expected))
-    order_now = position.stock <= reorder_point
-    per_day = daily.mean(axis=1)
+    lead_demand = sum_until(cumulated, position.lead_days)
+    available = position.stock + position.incoming
+    reorder_point = np.ceil(np.maximum(lead_quantile, expected) - position.returned * expected)
+    order_now = (available <= reorder_point) & (reorder_point > 0)
+    per_day = daily.mean(axis=1) * kept
     economic = compute_order_quantity(365 * per_day, order_cost, holding_rate * position.cost)
-    batch = np.maximum(economic, per_day * review_days)
-    quantity = np.where(order_now & (reorder_point > 0), np.ceil(reorder_point - position.stock + batch), 0)
-    lost = np.maximum(lead_quantiles - position.stock[:, None], 0).mean(axis=1)
+    missing = reorder_point - available + np.maximum(economic, per_day * review_days)
+    lost = np.maximum(lead_quantiles - (position.returned * lead_demand + available)[:, None], 0).mean(axis=1)
     return RestockPlan(
         reorder_point,
-        quantity,
-        find_days_left(position.stock - reorder_point, cumulated, order_now),
-        sum_until(cumulated, position.lead_days),
-        np.maximum(reorder_point - expected, 0),
+        np.where(order_now, round_up_to_packs(missing, position), 0),
+        find_days_left(available - reorder_point, cumulated * kept[:, None], order_now),
+        lead_demand,
+        np.maximum(reorder_point - expected * kept, 0),
         lost,
         lost * np.maximum(position.margin, 0),
     )
+
+
+def round_up_to_packs(quantity: Floats, position: StockPosition) -> Floats:
+    """Return the smallest order of whole packs that is at least the quantity and the minimum, (n,)."""
+    packs = np.ceil(np.maximum(quantity, position.minimum) / position.pack_size - 1e-9)
+    return packs * position.pack_size
+
+
+def estimate_return_rates(sold: Floats, returned: Floats, prior_units: float = 20.0) -> Floats:
+    """Return the units that come back per unit sold, (n,), at most 1.
+
+    Args:
+        sold, returned: (n,), units. prior_units: with how many sold units the rate of all products is weighed.
+    rate = (returned + prior · R) ÷ (sold + prior), R = Σ returned ÷ Σ sold: the posterior mean of a beta–binomial model with that prior
+    (Gelman et al. 2013, section 2.4), so that one return of two sales is not a rate of 50%.
+    """
+    total = min(float(returned.sum()) / max(float(sold.sum()), 1e-9), 1.0)
+    return np.asarray(np.minimum((returned + prior_units * total) / (sold + prior_units), 1.0))
 
 
 def sum_until(cumulated: Floats, days: Ints) -> Floats:

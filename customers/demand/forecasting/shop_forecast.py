@@ -13,16 +13,23 @@ from customers.demand.forecasting.conformal import ConformalTable, compute_sprea
 from customers.demand.forecasting.demand_classes import CLASSES, classify_demand
 from customers.demand.forecasting.models.registry import BASELINE, MODELS
 from customers.demand.forecasting.new_products import forecast_new_products
-from customers.demand.forecasting.pipeline import Choice, calibrate, choose_on_validation, forecast_panel
+from customers.demand.forecasting.pipeline import (
+    Choice,
+    OriginCounts,
+    calibrate,
+    choose_on_validation,
+    forecast_panel,
+    list_usable_origins,
+)
 from customers.demand.forecasting.reconciliation import add_up, reconcile
 from customers.demand.forecasting.series import Forecast, SeriesPanel
 
 HORIZON = 28
 WEEK_DAYS = 7
-VALIDATION_ORIGINS = 3
+# a shop has thousands of series, and AutoETS takes a twentieth of a second for each
+COUNTS = OriginCounts(validation=3, calibration=3, slow_sample=40, max_slow=150)
 INTERVAL = np.array([0.1, 0.9])
 GRID = np.arange(1, 20) / 20  # evenly spaced, for expectations
-STEPS = VALIDATION_ORIGINS + 2
 NEW = "category"  # the "model" of products that are too new
 MAX_SHIFT = 3.0  # of a median by reconciliation
 
@@ -87,7 +94,7 @@ def forecast_shop(
     """Return the forecasts of the next 28 days. Errors: ValueError if the history is shorter than `count_needed_days`.
 
     Args:
-        panel: daily series of products; group is the row of the category. report: gets finished and all steps.
+        panel: daily series of products; group is the row of the category. report: gets the finished and all forecasts of a series.
     Models are chosen at validation origins that end 28 days before the end; those days test the choice; then they calibrate too.
     """
     if panel.n_periods < count_needed_days():
@@ -96,22 +103,26 @@ def forecast_shop(
         )
     stacked = stack_panel(panel, n_categories)
     test_start = stacked.n_periods - HORIZON
-    choice = choose_on_validation(
+    n_steps = 2 + len(list_usable_origins(stacked, HORIZON, test_start, COUNTS.validation + COUNTS.calibration))
+
+    def report_step(done: int) -> None:
+        report(done * stacked.n_series, n_steps * stacked.n_series)
+
+    choice = choose_on_validation(stacked, HORIZON, end=test_start, models=models, counts=COUNTS, report=report_step)
+    tested = run_backtest(
         stacked,
+        list_origins(stacked.n_periods, HORIZON, 1),
         HORIZON,
-        end=test_start,
-        models=models,
-        count=VALIDATION_ORIGINS,
-        report=lambda done: report(done, STEPS),
+        list(dict.fromkeys([BASELINE, *choice.list_used()])),
+        max_slow=None,
+        slow_classes=choice.list_slow_classes(),
     )
-    used = list(dict.fromkeys([BASELINE, *choice.list_used()]))
-    tested = run_backtest(stacked, list_origins(stacked.n_periods, HORIZON, 1), HORIZON, used, chosen=choice.models)
-    report(VALIDATION_ORIGINS + 1, STEPS)
+    report_step(n_steps - 1)
     quality = measure_quality(choice, tested[0], panel.n_series)
     results = [*choice.results, *tested]
     base = forecast_panel(stacked, HORIZON, choice)
     assembled = assemble(stacked, panel, n_categories, base, choice, results, service_level)
-    report(STEPS, STEPS)
+    report_step(n_steps)
     return ShopForecast(**assembled, quality=quality)
 
 
@@ -186,11 +197,15 @@ def forecast_new(panel: SeriesPanel, n_categories: int, category_mean: Floats, i
 
 def measure_variance(choice: Choice, results: Sequence[OriginResult], mean: Floats) -> Floats:
     """Return the mean squared daily error of each series at the origins, (N,), at least the variance of a Poisson demand."""
-    squares = np.zeros(len(mean))
-    for result in results:
-        forecast = pick_forecasts(result.forecasts, choice.models, result.demand_class)
-        squares += np.nan_to_num((result.actual - forecast.mean) ** 2).mean(axis=1)
-    return np.maximum(squares / len(results), mean.mean(axis=1))
+    errors = np.hstack(
+        [
+            result.actual - pick_forecasts(result.forecasts, choice.models, result.demand_class).mean
+            for result in results
+        ]
+    )
+    known = np.isfinite(errors)
+    squares = (errors**2).sum(axis=1, where=known) / np.maximum(known.sum(axis=1), 1)
+    return np.maximum(squares, mean.mean(axis=1))
 
 
 def average_errors(choice: Choice, results: Sequence[OriginResult]) -> Floats:
@@ -227,7 +242,8 @@ def calibrate_sums(
         errors.append((add(result.actual) - mean) / compute_spread(mean, result.scale * np.sqrt(days)))
         classes.append(result.demand_class)
         usable.append(result.usable)
-    return fit_conformal(errors, classes, usable, levels, len(CLASSES))
+    origins = [result.origin for result in results]
+    return fit_conformal(errors, classes, usable, levels, len(CLASSES), origins=origins, horizon=HORIZON)
 
 
 def measure_quality(choice: Choice, tested: OriginResult, n_products: int) -> dict[str, Any]:

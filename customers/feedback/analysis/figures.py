@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from config.foundation.backoffice.date_range import DAY, DayRange
 from config.foundation.slow_figures import get_figures
+from customers.feedback.analysis.categories import RatedCategory, list_worst_categories
 from customers.feedback.analysis.products import RatedProduct, list_worst_products
 from customers.feedback.analysis.ratings import Ratings, WeekRatings, list_weeks, measure_ratings
 from customers.feedback.analysis.repeat_orders import RepeatOrderEffect, measure_repeat_orders
@@ -39,6 +40,14 @@ class WorstProductFigures:
     products: list[RatedProduct]
 
 
+@dataclass(frozen=True)
+class WorstCategoryFigures:
+    """The worst-reviewed categories of a period."""
+
+    as_of: datetime
+    categories: list[RatedCategory]
+
+
 def get_feedback_figures(period: DayRange) -> FeedbackFigures:
     """Return the figures of the overview; the trend goes back half a year at least."""
     trend = DayRange(min(period.first, period.last - DAY * (TREND_DAYS - 1)), period.last)
@@ -64,4 +73,13 @@ def get_product_figures(period: DayRange) -> WorstProductFigures:
         f"feedback.products:{period.first}:{period.last}",
         WorstProductFigures,
         lambda: WorstProductFigures(timezone.now(), list_worst_products(period)),
+    )
+
+
+def get_category_figures(period: DayRange) -> WorstCategoryFigures:
+    """Return the worst-reviewed categories."""
+    return get_figures(
+        f"feedback.categories:{period.first}:{period.last}",
+        WorstCategoryFigures,
+        lambda: WorstCategoryFigures(timezone.now(), list_worst_categories(period)),
     )

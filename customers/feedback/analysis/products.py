@@ -18,11 +18,11 @@ MAX_PRODUCTS = 50
 MAX_EXAMPLES = 2
 
 # The shrunk mean: a product with two bad reviews is not yet worse than one with thirty mediocre ones.
-WORST_PRODUCTS = """
+WORST_REVIEWED = """
 WITH shop AS (
     SELECT avg(rating) AS mean FROM feedback_review WHERE written_at >= %(start)s AND written_at < %(end)s
 )
-SELECT p.id, p.product_id, p.title, COALESCE(c.name, ''), count(*), avg(r.rating)::float8,
+SELECT {columns}, count(*), avg(r.rating)::float8,
        count(*) FILTER (WHERE r.rating <= 2),
        ((sum(r.rating) + %(prior)s * shop.mean) / (count(*) + %(prior)s))::float8 AS shrunk
 FROM feedback_review r
@@ -30,11 +30,12 @@ CROSS JOIN shop
 JOIN catalog_product p ON p.id = r.product_id
 LEFT JOIN catalog_category c ON c.id = p.category_id
 WHERE r.written_at >= %(start)s AND r.written_at < %(end)s
-GROUP BY p.id, c.name, shop.mean
+GROUP BY {group}, shop.mean
 HAVING count(*) >= %(least)s
-ORDER BY shrunk, p.id
+ORDER BY shrunk, {group}
 LIMIT %(limit)s
 """
+PRODUCTS = WORST_REVIEWED.format(columns="p.id, p.product_id, p.title, COALESCE(c.name, '')", group="p.id, c.name")
 
 
 @dataclass(frozen=True)
@@ -60,16 +61,7 @@ class RatedProduct:
 
 def list_worst_products(period: DayRange, *, limit: int = MAX_PRODUCTS) -> list[RatedProduct]:
     """Return the products with at least three reviews in a period, the worst first, with reasons."""
-    values: dict[str, Any] = {
-        "start": period.start,
-        "end": period.end,
-        "prior": PRIOR_REVIEWS,
-        "least": MIN_REVIEWS,
-        "limit": limit,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(WORST_PRODUCTS, values)
-        rows = cursor.fetchall()
+    rows = read_worst(PRODUCTS, period, least=MIN_REVIEWS, limit=limit)
     bad = list_bad_reviews([row[0] for row in rows], period)
     everything = count_phrases(period)
     return [
@@ -82,19 +74,37 @@ def list_worst_products(period: DayRange, *, limit: int = MAX_PRODUCTS) -> list[
     ]
 
 
-def list_bad_reviews(product_pks: Sequence[int], period: DayRange) -> dict[int, list[tuple[int, str]]]:
-    """Return ID and text of the reviews with 1–3★ of each product, the latest of the worst first."""
+def read_worst(query: str, period: DayRange, *, least: int, limit: int) -> list[tuple[Any, ...]]:
+    """Return the rows of `WORST_REVIEWED` for the groups with at least ``least`` reviews."""
+    values: dict[str, Any] = {
+        "start": period.start,
+        "end": period.end,
+        "prior": PRIOR_REVIEWS,
+        "least": least,
+        "limit": limit,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(query, values)
+        return cursor.fetchall()
+
+
+def list_bad_reviews(
+    keys: Sequence[int], period: DayRange, *, by: str = "product_id"
+) -> dict[int, list[tuple[int, str]]]:
+    """Return ID and text of the reviews with 1–3★ of each product, the latest of the worst first.
+
+    by: the lookup from a review to the keys, "product__category_id" for categories.
+    """
     reviews = (
-        Review.objects.filter(
-            product_id__in=product_pks, rating__lte=3, written_at__gte=period.start, written_at__lt=period.end
-        )
+        Review.objects.filter(rating__lte=3, written_at__gte=period.start, written_at__lt=period.end)
+        .filter(**{f"{by}__in": keys})
         .exclude(title="", body="")
         .order_by("rating", "-written_at", "-id")
-        .values_list("product_id", "id", "title", "body")
+        .values_list(by, "id", "title", "body")
     )
     found: dict[int, list[tuple[int, str]]] = {}
-    for product_pk, review_id, title, body in reviews:
-        found.setdefault(product_pk, []).append((review_id, f"{title}\n{body}"))
+    for key, review_id, title, body in reviews:
+        found.setdefault(key, []).append((review_id, f"{title}\n{body}"))
     return found
 
 

@@ -26,13 +26,15 @@ class SatisfactionEstimate:
 
 @dataclass(frozen=True)
 class Satisfaction:
-    """NPS and CSAT of a period. promoters, detractors: numbers of answers of 9–10 and 0–6."""
+    """NPS and CSAT of a period, with the numbers of answers of 9–10, 7–8 and 0–6, and of 4–5 and 1–3."""
 
     nps: SatisfactionEstimate
     csat: SatisfactionEstimate
     promoters: int
     passives: int
     detractors: int
+    satisfied: int
+    dissatisfied: int
 
 
 def measure_satisfaction(period: DayRange) -> Satisfaction:
@@ -56,6 +58,8 @@ def summarize_answers(nps: Mapping[int, int], csat: Mapping[int, int]) -> Satisf
         promoters=promoters,
         passives=total - promoters - detractors,
         detractors=detractors,
+        satisfied=satisfied,
+        dissatisfied=rated - satisfied,
     )
 
 

@@ -97,6 +97,7 @@ class ReviewAdmin(MaskedTextsAdmin):
         "is_published",
         "language",
         ("product", AutocompleteSelectFilter),
+        ("product__category", AutocompleteSelectFilter),
     )
     search_fields = ("review_id", "title", "body", "product__product_id")
     search_help_text = _("Search by text, review ID or product ID.")

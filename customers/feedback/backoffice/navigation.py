@@ -20,6 +20,14 @@ register_pages(
         order=2,
         details=("feedback:product",),
     ),
+    MenuPage(
+        tab="analytics.feedback",
+        label=_("Categories reviewed worst"),
+        url_name="feedback:categories",
+        permission="feedback.view_review",
+        order=3,
+        details=("feedback:category",),
+    ),
     MenuList(
         tab="analytics.feedback",
         model="feedback.Review",

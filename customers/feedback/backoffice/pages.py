@@ -6,38 +6,34 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.timezone import localdate
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from catalog.models import Product
 from config.foundation.backoffice.date_range import DateChoice, DayRange, parse_date_choice
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.tables import Cell, Column, build_table
 from config.foundation.charts.bars import build_bar_chart
 from config.foundation.charts.spec import ChartSpec
 from config.foundation.charts.timelines import build_line_chart
-from config.foundation.number_formats import format_count, format_day, format_whole_percent
+from config.foundation.number_formats import format_count, format_whole_percent
 from customers.feedback.analysis.figures import get_feedback_figures, get_product_figures
-from customers.feedback.analysis.products import MIN_REVIEWS, RatedProduct, explain_ratings, list_bad_reviews
+from customers.feedback.analysis.products import RatedProduct
 from customers.feedback.analysis.ratings import Ratings, WeekRatings, measure_ratings
-from customers.feedback.analysis.topics import count_phrases
+from customers.feedback.analysis.satisfaction import DETRACTOR, PROMOTER, SATISFIED, Satisfaction
 from customers.feedback.backoffice.review_links import make_reviews_url
 from customers.feedback.backoffice.texts import (
     describe_effect,
     describe_estimate,
     describe_ratings,
-    describe_worst,
     format_reasons,
     format_stars,
 )
-from customers.feedback.models import Review, SentimentModel
+from customers.feedback.models import SentimentModel
 from customers.feedback.phrases.log_odds import DistinctivePhrase
 from customers.feedback.reviews import STARS
-from customers.identity.personal_data.masking import mask_text
+from customers.identity.backoffice.customer_links import make_customers_url
 
 VIEW = "feedback.view_review"
 N_WORST = 5
@@ -49,6 +45,11 @@ PRODUCT_COLUMNS = (
     Column(key="low", label=gettext_lazy("1–2★"), sort="low"),
     Column(key="reasons", label=gettext_lazy("typical words of bad reviews"), align="text"),
 )
+ANSWER_COLUMNS = (
+    Column(key="answer", label=gettext_lazy("answer"), align="text"),
+    Column(key="count", label=gettext_lazy("answers")),
+    Column(key="customers", label=gettext_lazy("customers"), align="text"),
+)
 PHRASE_COLUMNS = (
     Column(key="phrase", label=gettext_lazy("words"), align="text"),
     Column(key="texts", label=gettext_lazy("reviews")),
@@ -59,6 +60,39 @@ PHRASE_COLUMNS = (
 def check_permission(request: HttpRequest) -> None:
     if not request.user.has_perm(VIEW):
         raise PermissionDenied
+
+
+def build_answers_table(request: HttpRequest, satisfaction: Satisfaction, period: DayRange) -> Any:
+    """Return how many customers gave which answers, with links to those whose latest answer it is."""
+    may_see_customers = request.user.has_perm("identity.view_customer")
+
+    def link(kind: str, low: int, high: int) -> str:
+        days = [period.first.isoformat(), period.last.isoformat()]
+        score = {"field": f"{kind}_score", "op": "between", "value": [low, high]}
+        return make_customers_url({"all": [score, {"field": f"{kind}_answered_at", "op": "between", "value": days}]})
+
+    rows = [
+        (_("NPS: promoters (9–10)"), satisfaction.promoters, link("nps", PROMOTER, 10)),
+        (_("NPS: passives (7–8)"), satisfaction.passives, link("nps", DETRACTOR + 1, PROMOTER - 1)),
+        (_("NPS: detractors (0–6)"), satisfaction.detractors, link("nps", 0, DETRACTOR)),
+        (_("CSAT: satisfied (4–5)"), satisfaction.satisfied, link("csat", SATISFIED, 5)),
+        (_("CSAT: not satisfied (1–3)"), satisfaction.dissatisfied, link("csat", 1, SATISFIED - 1)),
+    ]
+
+    def format_row(row: tuple[str, int, str]) -> dict[str, Any]:
+        label, count, url = row
+        customers = Cell(_("Show customers"), url=url) if count and may_see_customers else None
+        return {"answer": label, "count": format_count(count), "customers": customers}
+
+    has_answers = any(count for _label, count, _url in rows)
+    return build_table(
+        request,
+        rows if has_answers else [],
+        id="answers",
+        label=_("Survey answers"),
+        columns=ANSWER_COLUMNS,
+        format_row=format_row,
+    )
 
 
 def choose_dates(request: HttpRequest) -> DateChoice:
@@ -86,6 +120,7 @@ def show_overview(request: HttpRequest) -> HttpResponse:
         nps="–" if satisfaction.nps.value is None else f"{satisfaction.nps.value:+.0f}".replace("-", "−"),
         nps_note=describe_estimate(satisfaction.nps, is_share=False),
         csat=format_whole_percent(satisfaction.csat.value),
+        answers=build_answers_table(request, satisfaction, choice.range),
         csat_note=describe_estimate(satisfaction.csat, is_share=True),
         distribution=build_distribution_chart(figures.ratings, choice.range),
         trend=build_trend_chart(figures.weeks),
@@ -129,14 +164,14 @@ def build_tiles(ratings: Ratings, before: Ratings | None, period: DayRange) -> l
     ]
 
 
-def build_distribution_chart(ratings: Ratings, period: DayRange) -> ChartSpec:
+def build_distribution_chart(ratings: Ratings, period: DayRange, **filters: object) -> ChartSpec:
     """Return the number of reviews per rating; a bar opens its reviews, with who wrote them."""
     total = max(ratings.count, 1)
     return build_bar_chart(
         labels=[f"{star}★" for star in STARS],
         values=ratings.stars,
         texts=[f"{format_count(count)} ({format_whole_percent(count / total)})" for count in ratings.stars],
-        links=[make_reviews_url(period, rating__exact=star) for star in STARS],
+        links=[make_reviews_url(period, rating__exact=star, **filters) for star in STARS],
         x_title=_("Rating"),
         y_title=_("Reviews"),
     )
@@ -185,67 +220,3 @@ def build_phrases_table(
         }
 
     return build_table(request, phrases, id=id, label=_("Words"), columns=PHRASE_COLUMNS, format_row=format_row)
-
-
-def show_products(request: HttpRequest) -> HttpResponse:
-    """Show the products that are reviewed worst, and why."""
-    check_permission(request)
-    choice = choose_dates(request)
-    figures = get_product_figures(choice.range)
-    worst = figures.products
-    return render_page(
-        request,
-        "admin/feedback/products.html",
-        title=_("Products reviewed worst"),
-        verdict=describe_worst(worst[0]) if worst else "",
-        as_of=figures.as_of,
-        dates=choice,
-        least=MIN_REVIEWS,
-        products=build_products_table(request, worst, id="products", period=choice.range),
-    )
-
-
-def show_product(request: HttpRequest, pk: int) -> HttpResponse:
-    """Show what customers write about one product."""
-    check_permission(request)
-    product = get_object_or_404(Product, pk=pk)
-    choice = choose_dates(request)
-    period = choice.range
-    reviews = Review.objects.filter(product=product, written_at__gte=period.start, written_at__lt=period.end)
-    stars = list(reviews.values_list("rating", flat=True))
-    ratings = Ratings(tuple(stars.count(star) for star in STARS))
-    bad = list_bad_reviews([pk], period).get(pk, [])
-    everything = count_phrases(period)
-    good = [(0, f"{title}\n{body}") for title, body in reviews.filter(rating__gte=4).values_list("title", "body")]
-    return render_page(
-        request,
-        "admin/feedback/product.html",
-        title=product.title,
-        verdict=describe_ratings(ratings, ()),
-        as_of=timezone.now(),
-        dates=choice,
-        distribution=build_distribution_chart(ratings, period) if ratings.count else None,
-        complaints=build_phrases_table(
-            request, explain_ratings(bad, everything, limit=N_EXAMPLES), "complaints", period, product__id__exact=pk
-        ),
-        praise=build_phrases_table(
-            request, explain_ratings(good, everything, limit=N_EXAMPLES), "praise", period, product__id__exact=pk
-        ),
-        examples=list_examples([review_id for review_id, _text in bad[:N_EXAMPLES]]),
-        reviews_url=make_reviews_url(period, product__id__exact=pk),
-    )
-
-
-def list_examples(ids: Sequence[int]) -> list[dict[str, Any]]:
-    """Return reviews to quote, without the addresses and phone numbers in them."""
-    reviews = Review.objects.in_bulk(ids)
-    return [
-        {
-            "stars": "★" * review.rating + "☆" * (5 - review.rating),
-            "day": format_day(review.written_at),
-            "text": mask_text(" – ".join(part for part in (review.title, review.body) if part)),
-            "reply": mask_text(review.reply),
-            "url": reverse("admin:feedback_review_change", args=[review.pk]),
-        }
-        for review in (reviews[key] for key in ids if key in reviews)
-    ]

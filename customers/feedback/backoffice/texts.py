@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from catalog.categories import format_path
 from config.foundation.number_formats import format_count, format_percent, format_whole_percent, join_list
+from customers.feedback.analysis.categories import RatedCategory
 from customers.feedback.analysis.products import RatedProduct
 from customers.feedback.analysis.ratings import Ratings
 from customers.feedback.analysis.repeat_orders import MIN_REVIEWERS, RepeatOrderEffect
@@ -40,12 +42,13 @@ def describe_ratings(ratings: Ratings, worst: Sequence[RatedProduct]) -> str:
     return sentence
 
 
-def describe_worst(product: RatedProduct) -> str:
-    values = {"product": product.title, "average": format_stars(product.average)}
-    if product.reasons:
+def describe_worst(rated: RatedProduct | RatedCategory) -> str:
+    name = rated.title if isinstance(rated, RatedProduct) else format_path(rated.path)
+    values = {"product": name, "average": format_stars(rated.average)}
+    if rated.reasons:
         return _("Reviewed worst: %(product)s (%(average)s); typical words: %(reasons)s.") % {
             **values,
-            "reasons": format_reasons(product.reasons),
+            "reasons": format_reasons(rated.reasons),
         }
     return _("Reviewed worst: %(product)s (%(average)s).") % values
 

@@ -27,6 +27,11 @@ ENGLISH_STOPWORDS = frozenset(
 ENGLISH_NEGATIONS = frozenset(
     WORDS.findall("no not never nothing don't didn't doesn't isn't wasn't won't can't couldn't")
 )
+# These join clauses; only short phrases contain them, such as "fish and chips".
+ENGLISH_CONJUNCTIONS = frozenset(
+    ["and", "because", "but", "or", "so", "than", "that", "then", "when", "which", "while"]
+)
+MAX_JOINED = 3
 CHINESE_EDGES = frozenset("的了是我你他她它也就都在和与又还把被给对着过吗呢吧啊呀哦这那个们有很")
 
 
@@ -48,6 +53,8 @@ def extract_phrases(text: str, language: Language) -> set[str]:
             for start in range(len(words) - size + 1):
                 first, last = words[start], words[start + size - 1]
                 if first in ENGLISH_STOPWORDS or last in ENGLISH_STOPWORDS | ENGLISH_NEGATIONS or len(last) < 2:
+                    continue
+                if size > MAX_JOINED and not ENGLISH_CONJUNCTIONS.isdisjoint(words[start : start + size]):
                     continue
                 phrases.add(" ".join(words[start : start + size]))
     return phrases

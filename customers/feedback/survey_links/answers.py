@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db import transaction
+
 from customers.feedback.field_cleaning import MAX_TEXT_LENGTH
 from customers.feedback.models import SurveyAnswer
+from customers.feedback.signals import feedback_received
 from customers.feedback.survey_links.links import SCORES, InvalidSurveyLinkError, SurveyLink
 from customers.identity.merging.merge import MergeError
 from customers.identity.merging.transfers import find_present_customer
@@ -48,17 +51,20 @@ def record_link_answer(*, link: SurveyLink, score: str, comment: str, now: datet
     if link.order_id and customer_id:
         order = Order.objects.filter(order_id=link.order_id, customer_id=customer_id).order_by("id").first()
     cleaned = comment.replace("\x00", "").replace("\r\n", "\n").strip()[: min(MAX_COMMENT_LENGTH, MAX_TEXT_LENGTH)]
-    SurveyAnswer.objects.update_or_create(
-        link_id=link.link_id,
-        defaults={
-            "kind": link.kind,
-            "score": valid[score],
-            "comment": cleaned,
-            "answered_at": now,
-            "customer_id": customer_id,
-            "order": order,
-        },
-    )
+    with transaction.atomic():
+        SurveyAnswer.objects.update_or_create(
+            link_id=link.link_id,
+            defaults={
+                "kind": link.kind,
+                "score": valid[score],
+                "comment": cleaned,
+                "answered_at": now,
+                "customer_id": customer_id,
+                "order": order,
+            },
+        )
+        if customer_id is not None:
+            feedback_received.send(SurveyAnswer, customer_ids=[customer_id])
 
 
 def find_respondent(link: SurveyLink) -> int | None:

@@ -23,10 +23,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from config.foundation.number_formats import format_count, format_money
+from customers.identity.backoffice.customer_links import make_customers_url
 from customers.identity.personal_data.masking import may_see_personal
 from customers.lifecycle.backoffice.customer_names import PERSONAL_LOOKUPS, get_customer_name, read_names
 from customers.lifecycle.backoffice.drilldowns import DrilldownError, parse_drilldown
-from customers.lifecycle.backoffice.drilldowns.drilldown import make_customers_url
 from customers.lifecycle.backoffice.labels.stage_labels import describe_gaps
 from customers.lifecycle.facts.amounts import get_amount_currency
 from customers.lifecycle.models import CustomerProfile, Stage, StageTransition

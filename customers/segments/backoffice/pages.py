@@ -18,9 +18,9 @@ from django.views.decorators.http import require_GET, require_POST
 from config.foundation.audit_log import record_export
 from config.foundation.csv_cells import format_csv
 from config.foundation.json_nesting import load_json
+from customers.identity.backoffice.customer_links import make_customers_url
 from customers.identity.models import Customer
 from customers.identity.personal_data.masking import mask_id, may_see_personal
-from customers.lifecycle.backoffice.drilldowns.drilldown import make_customers_url
 from customers.segments.conditions.catalog_names import search_values, suggest_names
 from customers.segments.conditions.condition_tree import ConditionError
 from customers.segments.membership import annotate_list_columns, annotate_user_id, preview_condition, query_members

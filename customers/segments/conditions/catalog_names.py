@@ -8,6 +8,7 @@ from django.db.models import Count, Q
 from django.db.models.functions import Length
 from django.utils.translation import gettext as _
 
+from catalog.categories import format_path
 from catalog.models import Category, Product
 from customers.identity.models import Customer
 from customers.segments.conditions.compiler import list_comparisons
@@ -115,7 +116,7 @@ def search_values(*, text: str) -> list[FoundValue]:
     brands = Product.objects.filter(brand__icontains=text).order_by("brand").values_list("brand", flat=True).distinct()
     products = Product.objects.filter(Q(title__icontains=text) | Q(product_id__icontains=text)).order_by("title")
     found = [
-        *((about.CATEGORY, path, path.replace(" > ", " › ")) for path in categories[:MAX_FOUND]),
+        *((about.CATEGORY, path, format_path(path)) for path in categories[:MAX_FOUND]),
         *((about.BRAND, brand, brand) for brand in brands[:MAX_FOUND] if brand),
         *((about.PRODUCT, product.product_id, product.title) for product in products[:MAX_FOUND]),
     ]

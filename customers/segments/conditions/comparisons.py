@@ -1,6 +1,7 @@
 """Compiles a comparison into a query filter. Values are passed as parameters; a comparison with an unknown value is false."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import reduce
@@ -35,7 +36,7 @@ from django.db.models.lookups import (
 from customers.identity.models import Consent, Identifier
 from customers.segments.conditions.condition_tree import Comparison
 from customers.segments.conditions.event_conditions import SeriesIds, compile_event
-from customers.segments.conditions.fields import CONSENT_NONE, CONSENT_PREFIX, TRAIT_PREFIX, FieldType
+from customers.segments.conditions.fields import CONSENT_NONE, CONSENT_PREFIX, TRAIT_PREFIX, FieldType, LatestRow
 from customers.segments.models import SegmentMember
 
 IDENTIFYING_KINDS = (Identifier.Kind.USER_ID, Identifier.Kind.EMAIL_HASH, Identifier.Kind.PHONE_HASH)
@@ -88,7 +89,11 @@ def compile_comparison(
         positive &= Q(field.restriction)
     if is_negative == negated:
         return Q(ExpressionWrapper(positive, BooleanField()))
-    is_always_known = field.kind in (FieldType.EVENT, FieldType.FLAG) or field.name.startswith(CONSENT_PREFIX)
+    is_always_known = (
+        field.kind in (FieldType.EVENT, FieldType.FLAG)
+        or field.name.startswith(CONSENT_PREFIX)
+        or field.latest is not None
+    )
     # PostgreSQL runs NOT EXISTS as an anti-join, but tests "(EXISTS …) IS NOT TRUE" for each customer
     return ~positive if is_always_known else Q(IsNotTrue(positive))
 
@@ -98,6 +103,8 @@ def compile_positive(comparison: Comparison, as_of: datetime) -> Q:
 
     That is, ``ne`` as ``eq``.
     """
+    if comparison.field.latest is not None:
+        return compile_latest_row(comparison, comparison.field.latest, as_of)
     if comparison.op in ("is_set", "is_not_set"):
         return compile_is_set(comparison)
     if comparison.field.name.startswith(CONSENT_PREFIX):
@@ -110,6 +117,18 @@ def compile_positive(comparison: Comparison, as_of: datetime) -> Q:
         FieldType.TRAIT: compile_trait,
     }
     return compilers.get(comparison.field.kind, compile_column)(comparison, as_of)
+
+
+def compile_latest_row(comparison: Comparison, latest: LatestRow, as_of: datetime) -> Q:
+    """Compile "the customer's latest row matches the comparison"; a customer without a row has no value."""
+    rows = latest.model._default_manager.filter(**dict(latest.only), **{f"{latest.time}__lte": as_of})
+    later = Q(**{f"{latest.time}__gt": OuterRef(latest.time)}) | Q(
+        **{latest.time: OuterRef(latest.time), "pk__gt": OuterRef("pk")}
+    )
+    matching = compile_positive(replace(comparison, field=replace(comparison.field, latest=None)), as_of)
+    # EXISTS can be planned as a join over all customers; a sort for the latest row would run once per customer
+    is_latest = ~Exists(rows.filter(later, customer=OuterRef("customer")))
+    return Q(Exists(rows.filter(is_latest, matching, customer=OuterRef("pk"))))
 
 
 def compile_column(comparison: Comparison, as_of: datetime) -> Q:

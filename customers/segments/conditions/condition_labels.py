@@ -9,6 +9,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
+from catalog.categories import format_path
 from customers.segments.conditions.condition_tree import Comparison, EventSequence, Group, Negation, Node, Period
 from customers.segments.conditions.fields import OPERATORS, ConditionField, FieldType, Operand
 from customers.segments.conditions.parsing import parse_condition
@@ -98,5 +99,5 @@ def _format_value(value: Any) -> str:
         )
         return first if first == last else f"{first} – {last}"
     if isinstance(value, str):
-        return value.replace(" > ", " › ")
+        return format_path(value)
     return str(number_format(value))

@@ -113,11 +113,25 @@ LIFECYCLE, ORDERS, PURCHASES, BEHAVIOR, CUSTOMER, CONSENT, SEGMENTS = (
 
 
 @dataclass(frozen=True)
+class LatestRow:
+    """The row with the latest time of a customer in a model with a customer.
+
+    Attributes:
+        model, time: of the rows; of equal times the row with the highest ID is the latest. only: lookups and values of the rows that count.
+    """
+
+    model: type[models.Model]
+    time: str
+    only: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
 class ConditionField:
     """A field of conditions.
 
     Attributes:
-        lookup: the Django lookup from ``Customer``. restriction: another lookup and its value, without which the field is not known.
+        lookup: the Django lookup from ``Customer``, or from the model of ``latest``, whose latest row is compared.
+        restriction: another lookup and its value, without which the field is not known.
         low, high: the smallest and the largest valid number.
         meaning, about: of an event: what happened, and whether it is about products, categories, brands or anything.
     """
@@ -128,6 +142,7 @@ class ConditionField:
     kind: FieldType
     lookup: str = ""
     restriction: tuple[str, str] | None = None
+    latest: LatestRow | None = None
     choices: tuple[tuple[str, Label], ...] = ()
     low: float | None = None
     high: float | None = None

@@ -6,12 +6,12 @@ from datetime import datetime
 from itertools import batched
 from typing import Any
 
-from django.db.models import BooleanField, ExpressionWrapper, F, Func, JSONField, Q, Value
+from django.db.models import BooleanField, ExpressionWrapper, F, Func, JSONField, OuterRef, Q, Subquery, Value
 
 from customers.identity.models import Consent, Customer
 from customers.segments.conditions.condition_tree import Comparison, EventSequence, Group, Negation, Node
 from customers.segments.conditions.event_conditions import SeriesIds
-from customers.segments.conditions.fields import CONSENT_NONE, CONSENT_PREFIX, TRAIT_PREFIX, FieldType
+from customers.segments.conditions.fields import CONSENT_NONE, CONSENT_PREFIX, TRAIT_PREFIX, ConditionField, FieldType
 from customers.segments.explanation.event_values import EventValue, list_periods, read_event_values
 
 MAX_COLUMNS = 500  # of one query; PostgreSQL has at most 1,664
@@ -39,7 +39,7 @@ class CustomerFieldValues:
     """What one customer has.
 
     Attributes:
-        columns: by lookup from ``Customer``. traits: by field name. consents: the latest status by field name.
+        columns: by lookup from ``Customer``, those of latest rows by field name. traits: by field name. consents: the latest status by field name.
         events: of each event condition, by its identity.
     """
 
@@ -55,7 +55,7 @@ class CustomerFieldValues:
             return self.consents.get(name, CONSENT_NONE)
         if comparison.field.kind == FieldType.TRAIT:
             return self.traits.get(name)
-        return self.columns.get(comparison.field.lookup)
+        return self.columns.get(comparison.field.name if comparison.field.latest else comparison.field.lookup)
 
 
 def match_filters(filters: Mapping[str, Q], *, customer_id: int) -> dict[str, bool]:
@@ -75,8 +75,9 @@ def read_customer_values(
     """Return what the conditions compare, in at most five queries."""
     compared = [leaf for leaf in leaves if isinstance(leaf, Comparison)]
     traits = sorted({leaf.field.name for leaf in compared if leaf.field.kind == FieldType.TRAIT})
-    lookups = sorted({leaf.field.lookup for leaf in compared if leaf.field.lookup})
-    row = read_columns(lookups, traits, customer_id) if lookups or traits else {}
+    lookups = sorted({leaf.field.lookup for leaf in compared if leaf.field.lookup and not leaf.field.latest})
+    latest = {leaf.field.name: leaf.field for leaf in compared if leaf.field.latest}
+    row = read_columns(lookups, traits, latest, customer_id, as_of) if lookups or traits or latest else {}
     purposes = {leaf.field.name for leaf in compared if leaf.field.name.startswith(CONSENT_PREFIX)}
     events = [leaf for leaf in leaves if is_event(leaf)]
     periods = [list_periods(leaf, as_of) for leaf in events]
@@ -86,16 +87,23 @@ def read_customer_values(
         else []
     )
     return CustomerFieldValues(
-        columns={lookup: row.get(lookup) for lookup in lookups},
+        columns={name: row.get(name) for name in (*lookups, *latest)},
         traits={name: row.get(f"trait_{number}") for number, name in enumerate(traits)},
         consents=read_consents(customer_id, as_of) if purposes else {},
         events={id(leaf): [next(values) for _period in pair] for leaf, pair in zip(events, periods, strict=True)},
     )
 
 
-def read_columns(lookups: Sequence[str], traits: Sequence[str], customer_id: int) -> dict[str, Any]:
-    """Return columns by lookup, and traits as ``trait_0`` and so on; encrypted traits stay encrypted."""
-    annotations = {
+def read_columns(
+    lookups: Sequence[str],
+    traits: Sequence[str],
+    latest: Mapping[str, ConditionField],
+    customer_id: int,
+    as_of: datetime,
+) -> dict[str, Any]:
+    """Return columns by lookup, those of latest rows by field name, and traits as ``trait_0`` and so on, encrypted ones as they are."""
+    annotations: dict[str, Any] = {name: select_latest(entry, as_of) for name, entry in latest.items()}
+    annotations |= {
         f"trait_{number}": Func(
             F("traits"),
             Value(name.removeprefix(TRAIT_PREFIX)),
@@ -106,6 +114,16 @@ def read_columns(lookups: Sequence[str], traits: Sequence[str], customer_id: int
     }
     customers = Customer.objects.filter(pk=customer_id).annotate(**annotations)
     return customers.values(*lookups, *annotations).first() or {}
+
+
+def select_latest(entry: ConditionField, as_of: datetime) -> Subquery:
+    """Return the value of a field of a customer's latest row."""
+    assert entry.latest is not None
+    latest = entry.latest
+    rows = latest.model._default_manager.filter(
+        **dict(latest.only), **{f"{latest.time}__lte": as_of}, customer=OuterRef("pk")
+    )
+    return Subquery(rows.order_by(f"-{latest.time}", "-pk").values(entry.lookup)[:1])
 
 
 def read_consents(customer_id: int, as_of: datetime) -> dict[str, str]:

@@ -8,6 +8,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from catalog.categories import format_path
 from customers.identity.personal_data.masking import MASK, is_hidden_trait, mask_json, mask_text
 from customers.identity.personal_data.sealed_traits import is_sealed
 from customers.segments.conditions.condition_tree import Comparison, EventSequence
@@ -34,7 +35,7 @@ def describe_value(leaf: Leaf, values: CustomerFieldValues, *, is_withheld: bool
     if leaf.field.kind == FieldType.TRAIT:
         return describe_trait(leaf.field.name.removeprefix(TRAIT_PREFIX), value, with_personal=with_personal)
     if leaf.field.kind == FieldType.NAMES:
-        return ", ".join(name.replace(" > ", " › ") for name, *_share in (value or [])[:MAX_NAMES]) or _("none")
+        return ", ".join(format_path(name) for name, *_share in (value or [])[:MAX_NAMES]) or _("none")
     labels = {key: str(label) for key, label in leaf.field.choices}
     return labels.get(value, "") or describe_plain(value)
 
@@ -83,7 +84,7 @@ def describe_plain(value: Any) -> str:
         case date():
             return date_format(value, "DATE_FORMAT")
         case str():
-            return value.replace(" > ", " › ")
+            return format_path(value)
         case float():
             return str(number_format(round(value, 2)))
     return str(number_format(value))

@@ -148,6 +148,7 @@ def test_settings_need_a_permission_and_are_validated(admin_client: Client, clie
         "service_level": "0.9",
         "order_cost": 5,
         "holding_rate": "0.2",
+        "resale_share": "0.5",
         "country": "DE",
     }
     assert admin_client.post(url, values | {"service_level": "1.5"}).status_code == 400

@@ -7,6 +7,7 @@ import pytest
 from django.db.models import Q
 
 from config.foundation.backoffice.date_range import DayRange
+from customers.feedback.analysis.categories import list_worst_categories
 from customers.feedback.analysis.products import list_worst_products
 from customers.feedback.analysis.ratings import list_weeks, measure_ratings
 from customers.feedback.analysis.repeat_orders import Stratum, compare_strata, measure_repeat_orders
@@ -91,7 +92,7 @@ def test_the_worst_product_is_explained_by_what_its_bad_reviews_say():
     worst = list_worst_products(NOVEMBER)
     assert [product.product_id for product in worst] == ["soup", "tea"]
     assert (worst[0].count, worst[0].average, worst[0].low) == (12, 2.5, 6)
-    assert any("leaked" in reason.text for reason in worst[0].reasons)
+    assert [reason.text for reason in worst[0].reasons] == ["lid was open"]
     assert len(worst[0].examples) == 2
     assert worst[1].reasons == ()
     topics = list_topics(NOVEMBER, Q(rating__lte=2), count_phrases(NOVEMBER))
@@ -100,6 +101,25 @@ def test_the_worst_product_is_explained_by_what_its_bad_reviews_say():
     assert (ratings.stars, ratings.low, ratings.unanswered) == ((7, 0, 0, 6, 12), 7, 7)
     assert ratings.average == pytest.approx((7 + 24 + 60) / 25)
     assert [(week.week, week.count) for week in list_weeks(NOVEMBER)] == [(date(2026, 11, 23), 25)]
+
+
+@pytest.mark.django_db
+def test_the_worst_category_is_explained_by_the_reviews_of_its_products():
+    tea = make_product("tea", category="Drinks > Tea")
+    soups = [make_product(f"soup{number}", category="Food > Soup") for number in range(2)]
+    make_review(make_product("rare", category="Food"), 1, "Cold.")
+    for number in range(12):
+        make_review(tea, 5, "Great tea, fresh and tasty.")
+        bad = number % 2 == 0
+        make_review(soups[number % 2], 1 if bad else 4, "The lid was open and it leaked." if bad else "Tasty soup.")
+    worst = list_worst_categories(NOVEMBER)
+    assert [(row.path, row.products, row.count, row.average, row.low) for row in worst] == [
+        ("Food > Soup", 2, 12, 2.5, 6),
+        ("Drinks > Tea", 1, 12, 5.0, 0),
+    ]
+    mean = (30 + 60 + 1) / 25
+    assert worst[0].shrunk == pytest.approx((30 + 5 * mean) / 17)
+    assert [reason.text for reason in worst[0].reasons] == ["lid was open"]
 
 
 @pytest.mark.django_db

@@ -1,7 +1,11 @@
 """Moderation and the pages of feedback: hide, publish and reply, by whom, and in the audit log."""
 
+import json
+import re
 from datetime import UTC, datetime
+from html import unescape
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from auditlog.models import LogEntry
@@ -12,6 +16,9 @@ from django.urls import reverse
 
 from customers.feedback.models import Review
 from customers.feedback.reviews import record_reviews, summarize_ratings
+from customers.feedback.surveys import record_answers
+from customers.identity.models import Customer
+from customers.segments.conditions.compiler import compile_condition
 from tests.makers import make_product
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -20,14 +27,15 @@ pytestmark = pytest.mark.django_db
 
 def log_in(client: Client, *permissions: str) -> Client:
     user = get_user_model().objects.create_user("staff", password="x", is_staff=True)
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions, content_type__app_label="feedback"))
+    labels = ("feedback", "identity")
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions, content_type__app_label__in=labels))
     client.force_login(user)
     return client
 
 
 @pytest.fixture
 def review() -> Review:
-    make_product("p1", title="Kettle")
+    make_product("p1", title="Kettle", category="Kitchen")
     items = [
         {"review_id": "a", "product_id": "p1", "rating": 1, "body": "The lid leaks"},
         {"review_id": "b", "product_id": "p1", "rating": 5, "body": "Nice"},
@@ -120,6 +128,8 @@ def test_the_pages_show_figures_and_are_closed_without_the_permission(client: Cl
         reverse("feedback:overview"),
         reverse("feedback:products"),
         reverse("feedback:product", args=[review.product_id]),
+        reverse("feedback:categories"),
+        reverse("feedback:category", args=[review.product.category_id]),
     ]
     log_in(client)
     assert {client.get(page).status_code for page in pages} == {403}
@@ -129,7 +139,18 @@ def test_the_pages_show_figures_and_are_closed_without_the_permission(client: Cl
     texts = [client.get(page + period).content.decode() for page in pages]
     assert "3.00★" in texts[0]
     assert "The lid leaks" in texts[2]
+    assert "nps_score" not in texts[0], "without the permission to see customers"
     assert client.get(reverse("feedback:product", args=[10**9])).status_code == 404
+
+
+def test_the_customers_of_an_answer_are_one_click_away(client: Client, review: Review):
+    record_answers(items=[{"kind": "nps", "score": 3, "user_id": "ben"}], received_at=NOW)
+    log_in(client, "view_review", "view_customer")
+    page = client.get(reverse("feedback:overview") + "?since=2026-10-01&until=2026-11-30").content.decode()
+    [url] = re.findall(r'href="([^"]*nps_score[^"]*)"', page)
+    condition = json.loads(parse_qs(urlsplit(unescape(url)).query)["condition"][0])
+    members = Customer.objects.filter(compile_condition(condition, as_of=NOW))
+    assert list(members.values_list("identifiers__value", flat=True)) == ["ben"]
 
 
 def test_a_survey_link_and_the_figures_are_available_over_rest(client: Client, review: Review):

@@ -1,6 +1,5 @@
 """The customers behind a number of the Lifecycle page: the parts that all drill-downs share."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -62,16 +61,6 @@ def make_drilldown_url(figure: str, **parameters: Any) -> str:
     figure: a key of `DRILLDOWN_PARSERS`.
     """
     return f"{reverse('admin:lifecycle_drilldown')}?{urlencode({'figure': figure, **parameters})}"
-
-
-def make_customers_url(condition: ConditionTree) -> str:
-    """Return the URL of the customers list with a condition; a single stage is one of its quick filters."""
-    match condition:
-        case {"all": [{"field": "stage", "op": "in", "value": [stage]}]}:
-            parameters = {"stage": stage}
-        case _:
-            parameters = {"condition": json.dumps(condition, separators=(",", ":"))}
-    return f"{reverse('customer_list:list')}?{urlencode(parameters)}"
 
 
 def parse_amounts(parameters: Mapping[str, str]) -> dict[str, Decimal]:

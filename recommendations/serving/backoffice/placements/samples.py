@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from catalog.categories import format_path
 from customers.identity.models import Identifier
 from customers.orders.models import Order
 from recommendations.engine.placements import PLACEMENTS, POPULAR, PlacementInput
@@ -80,7 +81,7 @@ def describe_response(
     if response is None:
         return PlacementSample([])
     products = [item.card for item in response.items if item.card is not None]
-    categories = [entry.category.replace(" > ", " › ") for entry in response.categories or []][:SAMPLE_SIZE]
+    categories = [format_path(entry.category) for entry in response.categories or []][:SAMPLE_SIZE]
     index = response.state.products if response.state is not None else None
     row = int(index.find_rows(list(start))[0]) if index is not None and start else -1
     start_card = index.cards[row] if index is not None and row >= 0 else None

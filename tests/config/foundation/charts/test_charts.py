@@ -266,3 +266,13 @@ def test_a_long_label_breaks_at_its_spaces() -> None:
 def test_a_value_axis_has_round_ticks_in_the_language_of_the_reader(values: list[float], texts: list[str]) -> None:
     with override("zh-hans"):
         assert build_value_axis("", values)["ticktext"] == texts
+
+
+def test_ticks_of_a_line_are_at_its_points():
+    weeks = [
+        f"2026-{month:02}-{day:02}"
+        for month, day in ((6, 1), (6, 8), (6, 15), (6, 29), (7, 6), (7, 13), (7, 20), (7, 27))
+    ]
+    assert build_line_chart(days=weeks, values=range(8), name="Rating")["layout"]["xaxis"]["dtick"] == 14 * 86_400_000
+    days = [f"2026-06-{day:02}" for day in range(1, 15)]
+    assert build_line_chart(days=days, values=range(14), name="Orders")["layout"]["xaxis"]["dtick"] == 3 * 86_400_000

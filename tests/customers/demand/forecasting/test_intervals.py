@@ -4,8 +4,13 @@ import numpy as np
 import pytest
 
 from customers.demand.forecasting.accuracy import compute_quantile_loss, compute_scale, compute_scaled_errors
-from customers.demand.forecasting.backtest import OriginResult, choose_models, list_origins
-from customers.demand.forecasting.conformal import compute_spread, fit_conformal, take_quantiles
+from customers.demand.forecasting.backtest import OriginResult, choose_models, find_slow_classes, list_origins
+from customers.demand.forecasting.conformal import (
+    compute_spread,
+    fit_conformal,
+    measure_difficulty,
+    take_quantiles,
+)
 from customers.demand.forecasting.demand_classes import classify_demand
 from customers.demand.forecasting.series import Forecast
 
@@ -55,6 +60,31 @@ def test_the_better_model_of_each_class_is_chosen():
 def test_conformal_quantiles_are_ranks():
     scores = np.arange(1.0, 10.0)
     assert take_quantiles(scores, np.array([0.1, 0.5, 0.9])).tolist() == [1, 5, 9]
+
+
+def test_difficulty_by_hand():
+    errors = [np.array([[1.0, -1], [3, 3]]), np.array([[2.0, 2], [2, 2]]), np.array([[9.0, 9], [9, 9]])]
+    usable = [np.array([True, True])] * 2 + [np.array([True, False])]
+    # origin 10: ½ and 1.5 times the mean; 20: 1 and 1; 30: 1 of the only known series
+    result = measure_difficulty(errors, usable, [10, 20, 30], 10)
+    np.testing.assert_allclose(result, [(2 + 0.5 + 1 + 1) / 5, (2 + 1.5 + 1) / 4])
+    left_out = measure_difficulty(errors, usable, [10, 20, 30], 11, target=20)  # overlaps with both neighbours
+    np.testing.assert_allclose(left_out, [1, 1])
+
+
+def test_a_slow_model_competes_on_its_series_and_only_for_small_classes():
+    n_series = 80
+    actual = np.ones((n_series, 4))
+    classes = np.repeat([0, 1], [20, 60])
+    exact = np.where(classes[:, None] == 0, actual, np.nan)
+    forecasts = {"seasonal_naive": Forecast(2 * actual, 2 * actual), "auto_ets": Forecast(exact, exact)}
+    results = [
+        OriginResult(origin, forecasts, actual, np.ones(n_series), classes, np.ones(n_series, bool))
+        for origin in (50, 60)
+    ]
+    assert choose_models(results, list(forecasts), 2) == ["auto_ets", "seasonal_naive"]
+    assert find_slow_classes(classes, 3, 30) == [0, 2]
+    assert find_slow_classes(classes, 2, None) == [0, 1]
 
 
 def test_conformal_intervals_cover():

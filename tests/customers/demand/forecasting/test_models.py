@@ -10,6 +10,7 @@ from customers.demand.forecasting.models.lag_features import FeatureBuilder
 from customers.demand.forecasting.models.seasonal_naive import SeasonalNaive
 from customers.demand.forecasting.models.tsb import smooth_tsb
 from customers.demand.forecasting.series import DAY, SeriesPanel, fill_stock_outs
+from customers.demand.series_reading import find_closed_days
 
 WEEK_PROFILE = np.array([10.0, 12.0, 14.0, 16.0, 18.0, 30.0, 4.0])
 
@@ -80,3 +81,9 @@ def test_a_stock_out_is_filled_with_the_usual_weekday():
     expected = quantity.copy()
     quantity[0, 19:27] = 0
     np.testing.assert_allclose(fill_stock_outs(quantity, is_out, 7), expected)
+
+
+def test_a_shop_without_any_sale_was_closed_unless_it_sells_little():
+    busy = np.array([[12.0, 0, 9, 30], [15.0, 0, 20, 0]])
+    assert find_closed_days(busy).tolist() == [False, True, False, False]
+    assert not find_closed_days(busy / 10).any()

@@ -5,28 +5,72 @@ import pytest
 
 from customers.demand.forecasting.new_products import forecast_new_products
 from customers.demand.forecasting.reconciliation import reconcile
-from customers.demand.forecasting.restocking import StockPosition, compute_order_quantity, plan_restock
+from customers.demand.forecasting.restocking import (
+    RestockPlan,
+    StockPosition,
+    compute_order_quantity,
+    estimate_return_rates,
+    plan_restock,
+)
 
 
-def test_reorder_point_and_quantity_by_hand():
-    # 10 units a day, 5 days of delivery and 2 until the next look: 70 expected, 85 at the service level
-    position = StockPosition(np.array([60.0, 120.0]), np.array([5, 5]), np.array([4.0, 4.0]), np.array([6.0, 6.0]))
-    plan = plan_restock(
+def make_position(stock: list[float], **more: float) -> StockPosition:
+    def repeat(value: float) -> np.ndarray:
+        return np.full(len(stock), value)
+
+    values = {"incoming": 0.0, "cost": 4.0, "margin": 6.0, "returned": 0.0, "pack_size": 1.0, "minimum": 1.0} | more
+    lead = np.full(len(stock), 5)
+    return StockPosition(
+        stock=np.array(stock), lead_days=lead, **{name: repeat(value) for name, value in values.items()}
+    )
+
+
+def plan(position: StockPosition) -> RestockPlan:
+    n = len(position.stock)
+    return plan_restock(
         position,
-        np.full((2, 28), 10.0),
-        np.array([85.0, 85.0]),
-        np.array([[40.0, 50.0, 60.0, 70.0]] * 2),
+        np.full((n, 28), 10.0),
+        np.full(n, 85.0),
+        np.array([[40.0, 50.0, 60.0, 70.0]] * n),
         review_days=2,
         order_cost=20.0,
         holding_rate=0.25,
     )
-    assert plan.reorder_point.tolist() == [85, 85]
-    assert plan.safety_stock.tolist() == [15, 15]
+
+
+def test_returned_units_that_are_sold_again_need_not_be_ordered():
+    result = plan(make_position(stock=[60.0, 62.0], returned=0.2))
+    assert result.reorder_point.tolist() == [71, 71]  # 85 − 0.2 · 70
+    assert result.safety_stock.tolist() == [15, 15]  # 71 − 0.8 · 70
+    # Q = √(2 · 2920 · 20 ÷ 1) = 341.8; 71 − 60 + 341.8, rounded up
+    assert result.order_quantity.tolist() == [353, 351]
+    assert result.lost_units.tolist() == [0, 0]  # 10 of 50 come back, so the stock lasts for 70
+
+
+def test_incoming_stock_counts_and_orders_are_whole_packs():
+    assert plan(make_position(stock=[60.0], incoming=30.0)).order_quantity.tolist() == [0]  # 90 > 85
+    assert plan(make_position(stock=[60.0], incoming=10.0, pack_size=12.0)).order_quantity.tolist() == [
+        408
+    ]  # 398 → 34 packs
+    assert plan(make_position(stock=[60.0], pack_size=100.0, minimum=600.0)).order_quantity.tolist() == [600]
+
+
+def test_return_rates_of_few_sales_stay_near_that_of_all_products():
+    rates = estimate_return_rates(np.array([980.0, 20.0]), np.array([90.0, 10.0]))  # 10% of all
+    np.testing.assert_allclose(rates, [92 / 1000, 12 / 40])
+
+
+def test_reorder_point_and_quantity_by_hand():
+    # 10 units a day, 5 days of delivery and 2 until the next look: 70 expected, 85 at the service level
+    position = make_position(stock=[60.0, 120.0])
+    result = plan(position)
+    assert result.reorder_point.tolist() == [85, 85]
+    assert result.safety_stock.tolist() == [15, 15]
     # Q = √(2 · 3650 · 20 ÷ 1) = 382.1; 85 − 60 + 382.1, rounded up
-    assert plan.order_quantity.tolist() == [408, 0]
-    assert plan.days_left.tolist() == [0, 4]  # 120 − 85 = 35 units, used up during the fourth day
-    assert plan.lost_units.tolist() == [2.5, 0]  # (70 − 60) ÷ 4
-    assert plan.money_at_risk.tolist() == [15, 0]
+    assert result.order_quantity.tolist() == [408, 0]
+    assert result.days_left.tolist() == [0, 4]  # 120 − 85 = 35 units, used up during the fourth day
+    assert result.lost_units.tolist() == [2.5, 0]  # (70 − 60) ÷ 4
+    assert result.money_at_risk.tolist() == [15, 0]
 
 
 def test_order_quantity_without_a_cost_is_four_weeks():

@@ -61,3 +61,10 @@ def test_phrases_that_occur_everywhere_or_once_distinguish_nothing():
     everything = count_phrases(once + same, Language.ENGLISH)
     assert rank_phrases(once, Language.ENGLISH, everything, limit=5) == []  # one text is no evidence
     assert rank_phrases([], Language.ENGLISH, everything, limit=5) == []
+
+
+def test_long_phrases_do_not_join_clauses():
+    phrases = extract_phrases("I tried two other brands and came back. Fish and chips are cold.", Language.ENGLISH)
+    assert "two other brands" in phrases
+    assert "fish and chips" in phrases
+    assert not {phrase for phrase in phrases if "brands and came" in phrase and len(phrase.split()) > 3}
