@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from config.foundation.array_types import Floats
+from config.foundation.array_types import Floats, Ints
 from customers.anomalies.detection.detector import judge_days
 from customers.anomalies.detection.series import MetricPanel
 
@@ -83,7 +83,7 @@ def simulate(shops: SimulatedShops, seed: int, *, drop: float = 0.0, drop_days: 
     )
 
 
-def draw_revenue(random: np.random.Generator, orders: Floats) -> Floats:
+def draw_revenue(random: np.random.Generator, orders: Ints) -> Floats:
     """Return the sum of log-normal order values (σ .8) for each number of orders."""
     counts = np.asarray(orders, np.int64).ravel()
     values = random.lognormal(4, 0.8, int(counts.sum()))
