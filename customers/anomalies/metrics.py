@@ -33,8 +33,9 @@ class Metric:
 
     Attributes:
         fact, numerator, denominator: measures of a kind of fact; without a denominator it is a sum. is_count: the numerator counts
-        things. is_summed: a day without any can mean that its data is missing. is_good_up: whether more is better.
-        sentence: with %(day)s and %(value)s. report: parameters of a trend of nearly the same, whose points list their people.
+        things. is_summed: a day without any can mean that its data is missing. is_good_up: whether more is better. needs: feeds
+        without which it cannot be judged, besides that of its fact. sentence: with %(day)s and %(value)s.
+        report: parameters of a trend of nearly the same, whose points list their people.
     """
 
     key: str
@@ -47,6 +48,7 @@ class Metric:
     is_count: bool = True
     is_summed: bool = False
     is_good_up: bool = True
+    needs: tuple[str, ...] = ()
     dimensions: tuple[MetricDimension, ...] = field(default_factory=tuple)
     report: dict[str, Any] = field(default_factory=dict)
 
@@ -136,6 +138,7 @@ _metrics: dict[str, Metric] = {
             numerator="converted",
             denominator="visitors",
             format=Format.PERCENT,
+            needs=("orders",),
             dimensions=VISIT_DIMENSIONS,
             report={"series": [_series("purchase", measure="people"), _series(measure="people")], "formula": "A / B"},
         ),

@@ -165,10 +165,10 @@ def find_state(result: JudgedMetrics, row: int, column: int) -> str:
 
 def is_day_missing(result: JudgedMetrics, row: int, column: int) -> bool:
     """Return whether the data of a metric is missing on a judged day: nothing arrived, or nothing after an hour."""
-    feed = get_feed(result.metrics[row])
-    rows = [other for other, metric in enumerate(result.metrics) if get_feed(metric) == feed]
+    feeds = {get_feed(result.metrics[row]), *result.metrics[row].needs}
+    rows = [other for other, metric in enumerate(result.metrics) if get_feed(metric) in feeds]
     is_empty = bool(result.judged.is_missing[rows, column].any())
-    return is_empty or result.judged.days[column] in result.stopped.get(feed, {})
+    return is_empty or any(result.judged.days[column] in result.stopped.get(feed, {}) for feed in feeds)
 
 
 def get_feed(metric: Metric) -> str:

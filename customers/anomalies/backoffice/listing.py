@@ -1,4 +1,4 @@
-"""Which anomalies are shown: of the last weeks, with days of missing data as one."""
+"""Which anomalies are shown: of the last weeks, with consecutive days of the same metric and direction as one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from config.foundation.number_formats import join_sentences
 from customers.anomalies.backoffice.texts import AnomalyTexts, format_weekday, load_texts
 from customers.anomalies.models import Anomaly, AnomalyKind
 
@@ -17,12 +18,12 @@ ATTENTION = timedelta(days=3)
 
 @dataclass
 class ShownAnomaly:
-    """An anomaly with its sentences; since: the first of consecutive days with missing data."""
+    """The latest of consecutive anomalies of a metric in the same direction, with its sentences. since: the first day."""
 
     anomaly: Anomaly
     deviation: str
     explanation: str
-    since: date | None = None
+    since: date
 
     @property
     def reason(self) -> str:
@@ -37,30 +38,39 @@ def list_anomalies(*, until: date, days: int = SHOWN_DAYS) -> list[Anomaly]:
 
 
 def show_anomalies(anomalies: Sequence[Anomaly]) -> list[ShownAnomaly]:
-    """Return anomalies with their sentences; consecutive days on which the same data is missing are one."""
+    """Return anomalies, newest first, with their sentences; consecutive days are one unless a reason is known."""
     texts = load_texts(anomalies)
     shown: list[ShownAnomaly] = []
-    open_gaps: dict[str, ShownAnomaly] = {}
+    latest: dict[tuple[str, str], ShownAnomaly] = {}
     for anomaly in anomalies:
-        gap = open_gaps.get(anomaly.metric)
-        if anomaly.kind == AnomalyKind.MISSING and gap and (gap.since or gap.anomaly.day) - anomaly.day == timedelta(1):
-            gap.since = anomaly.day
-            gap.deviation = describe_gap(texts, gap)
+        row = latest.get((anomaly.metric, anomaly.kind))
+        if row and row.since - anomaly.day == timedelta(1) and row.anomaly.annotation == anomaly.annotation:
+            row.since = anomaly.day
             continue
-        row = ShownAnomaly(anomaly, texts.describe_deviation(anomaly), texts.describe_explanation(anomaly))
-        if anomaly.kind == AnomalyKind.MISSING:
-            open_gaps[anomaly.metric] = row
+        row = ShownAnomaly(
+            anomaly, texts.describe_deviation(anomaly), texts.describe_explanation(anomaly), since=anomaly.day
+        )
+        latest[anomaly.metric, anomaly.kind] = row
         shown.append(row)
+    for row in shown:
+        describe_duration(texts, row)
     return shown
 
 
-def describe_gap(texts: AnomalyTexts, gap: ShownAnomaly) -> str:
-    """Return the sentence on several days of missing data."""
-    assert gap.since is not None
-    values = {"first": format_weekday(gap.since), "last": format_weekday(gap.anomaly.day)}
-    if gap.anomaly.metric == "visitors":
-        return _("No events arrived from %(first)s to %(last)s. Collection has probably stopped.") % values
-    return _("No orders arrived from %(first)s to %(last)s. The data is probably missing.") % values
+def describe_duration(texts: AnomalyTexts, row: ShownAnomaly) -> None:
+    """Say since when, if there are several days."""
+    if row.since == row.anomaly.day:
+        return
+    values = {"first": format_weekday(row.since), "last": format_weekday(row.anomaly.day)}
+    if row.anomaly.kind != AnomalyKind.MISSING:
+        text = _("It has been so every day since %(first)s.") % values
+    elif row.anomaly.metric == "visitors":
+        row.deviation = _("No events arrived from %(first)s to %(last)s. Collection has probably stopped.") % values
+        return
+    else:
+        row.deviation = _("No orders arrived from %(first)s to %(last)s. The data is probably missing.") % values
+        return
+    row.explanation = join_sentences([row.explanation, text])
 
 
 def summarize_latest(*, as_of: datetime) -> tuple[str, Anomaly] | None:

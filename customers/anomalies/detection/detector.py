@@ -10,8 +10,8 @@ from customers.anomalies.detection.expectation import compute_expectation
 from customers.anomalies.detection.series import MetricPanel, invert, transform
 from customers.anomalies.detection.thresholds import count_discoveries, fit_tails
 
-FALSE_DISCOVERY_RATE = 0.008  # per day; what it means per month is measured by `python -m benchmarks.anomalies`
-MIN_UNITS = 4.0  # fewer orders too many or too few are no news; amounts in units of their variance ÷ mean
+FALSE_DISCOVERY_RATE = 0.006  # per day; what it means per month is measured by `python -m benchmarks.anomalies`
+MIN_UNITS = 5.0  # fewer than five orders too many or too few are no news; amounts in units of their variance ÷ mean
 MIN_CHANGE = 0.1  # a smaller deviation from the expected value is certain only in a large shop, and matters in none
 
 
@@ -46,14 +46,16 @@ def judge_days(panel: MetricPanel, days: Sequence[int], *, rate: float = FALSE_D
         tails = fit_tails(model.score[:, :day], model.holiday_score[:, :day], is_holiday=is_holiday)
         missing = model.is_missing[:, day]
         expected = model.expected[:, day]
-        scores = transform(panel.total[:, day], model.unit) - transform(expected, model.unit)
+        spread = model.spread[:, day]
+        scores = (transform(panel.total[:, day], model.unit) - transform(expected, model.unit)) / spread
         p_value[:, column] = np.where(missing, np.nan, tails.compute_p_values(scores))
         known = max(int(np.isfinite(p_value[:, column]).sum()), 1)
         discoveries = count_discoveries(p_value[:, column], rate)
         level = rate * max(discoveries, 1) / known
         bottom, top = tails.compute_limits(level)
         center = transform(expected, model.unit)
-        low[:, column], high[:, column] = _limit(panel, center + bottom, model.unit), invert(center + top, model.unit)
+        low[:, column] = _limit(panel, center + bottom * spread, model.unit)
+        high[:, column] = invert(center + top * spread, model.unit)
         distance = np.abs(panel.total[:, day] - expected)
         is_large = (distance >= MIN_CHANGE * np.abs(expected)) & (distance >= MIN_UNITS * model.unit)
         is_anomaly[:, column] = (p_value[:, column] <= level) & (discoveries > 0) & is_large

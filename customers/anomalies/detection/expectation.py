@@ -19,7 +19,9 @@ WEEKDAY_PRIOR = 5.0  # units that pull the factor of a weekday to 1, so that sma
 HOLIDAY_PRIOR = 5.0
 WARM_UP_DAYS = 28
 CLIP = 3.0  # of the usual deviation
-SPREAD_STEP = 0.03
+SPREAD_STEP = 0.05
+SHIFT_DAYS = 3  # so many clipped days in a row in the same direction are a new level, no outlier
+MIN_SPREAD = 0.1  # of a series that never varied
 MISSING_UNITS = 10.0  # a day without anything where this is expected is a gap in the data: a chance of e⁻¹⁰
 
 
@@ -27,11 +29,13 @@ MISSING_UNITS = 10.0  # a day without anything where this is expected is a gap i
 class Expectation:
     """What was expected of each day, arrays of shape (n, T).
 
-    expected: totals; NaN before it is known. score: deviation on the scale of `transform`; NaN if it is not an ordinary day.
-    holiday_score: the same on public holidays. is_missing: a day without anything where something must have happened. unit: (n,).
+    expected: totals; NaN before it is known. spread: usual deviation of the recent days before, on the scale of `transform`. score:
+    deviation ÷ spread; NaN if it is not an ordinary day. holiday_score: the same on public holidays. is_missing: a day without anything
+    where something must have happened. unit: (n,).
     """
 
     expected: Floats
+    spread: Floats
     score: Floats
     holiday_score: Floats
     is_missing: Flags
@@ -65,6 +69,7 @@ class _State:
     spread: Floats = field(init=False)
     holiday: Floats = field(init=False)
     seen: Ints = field(init=False)
+    run: Ints = field(init=False)  # clipped days in a row, below 0 for totals that are too low
 
     def __post_init__(self) -> None:
         k = len(DISCOUNTS)
@@ -73,6 +78,7 @@ class _State:
         self.spread = np.ones((self.n, k))  # mean square of the scores
         self.holiday = np.zeros((self.n, 2))
         self.seen = np.zeros(self.n, np.int64)
+        self.run = np.zeros((self.n, k), np.int64)
 
     def predict(self, weekday: int, unit: Floats) -> tuple[Floats, Floats]:
         """Return the level per exposure and the factor of the weekday, both (n, k)."""
@@ -102,7 +108,7 @@ def compute_expectation(panel: MetricPanel) -> Expectation:
     first = np.where(panel.exposure.any(axis=1), ((panel.total != 0) & (panel.exposure > 0)).argmax(axis=1), days)
     unit = estimate_unit(panel, first)
     state = _State(n)
-    expected, score, holiday_score = (np.full((n, days), np.nan) for _ in range(3))
+    expected, score, holiday_score, spread = (np.full((n, days), np.nan) for _ in range(4))
     is_missing = np.zeros((n, days), bool)
     for day in range(days):
         total, exposure = panel.total[:, day], panel.exposure[:, day]
@@ -111,8 +117,10 @@ def compute_expectation(panel: MetricPanel) -> Expectation:
         best = state.loss.argmin(axis=1)
         ready = (state.seen >= WARM_UP_DAYS) & (exposure > 0)
         known = (day >= first) & (exposure > 0)
+        spread[:, day] = np.sqrt(np.maximum(state.spread[np.arange(n), best], MIN_SPREAD))
         if panel.is_holiday[day]:
             _take_holiday(panel, state, mean[np.arange(n), best], unit, ready, day, expected, holiday_score, is_missing)
+            holiday_score[:, day] /= spread[:, day]
             continue
         center = transform(mean, unit[:, None])
         deviation = transform(total[:, None], unit[:, None]) - center
@@ -121,19 +129,22 @@ def compute_expectation(panel: MetricPanel) -> Expectation:
         is_missing[:, day] = ready & panel.is_summed & (total == 0) & (chosen_mean >= MISSING_UNITS * unit)
         ordinary = known & ~is_missing[:, day] & ~panel.is_excluded[:, day]
         judged = ready & ordinary
-        score[judged, day] = deviation[np.arange(n), best][judged]
-        clipped = _clip(total, center, deviation, state, unit, ready)
+        score[judged, day] = (deviation[np.arange(n), best] / spread[:, day])[judged]
+        clipped = _clip(total, center, deviation, state, unit, judged)
         _learn_errors(state, deviation, judged)
         state.update(ordinary, clipped, exposure, factor, level, int(panel.weekday[day]))
-    return Expectation(expected, score, holiday_score, is_missing, unit)
+    return Expectation(expected, spread, score, holiday_score, is_missing, unit)
 
 
 def _clip(total: Floats, center: Floats, deviation: Floats, state: _State, unit: Floats, ready: Flags) -> Floats:
-    """Return the totals with deviations of at most three usual ones, (n, k)."""
+    """Return the totals with deviations of at most three usual ones, (n, k), unless the level has shifted for days."""
     limit = CLIP * np.sqrt(state.spread)
     limited = invert(center + np.clip(deviation, -limit, limit), unit[:, None])
     is_far = ready[:, None] & (np.abs(deviation) > limit)
-    return np.where(is_far, limited, total[:, None])
+    direction = np.sign(np.where(is_far, deviation, 0)).astype(np.int64)
+    state.run = np.where(np.sign(state.run) * direction > 0, state.run + direction, direction)
+    is_shift = np.abs(state.run) >= SHIFT_DAYS
+    return np.where(is_far & ~is_shift, limited, total[:, None])
 
 
 def _learn_errors(state: _State, deviation: Floats, rows: Flags) -> None:

@@ -9,7 +9,7 @@ import pyarrow as pa
 from customers.analytics.expressions.parameters import DateRange
 from customers.analytics.expressions.tables import AnalyticsTables
 
-OTHER = "\x00other"  # the label of the segments beyond the largest ones
+OTHER = "$other"  # the label of the segments beyond the largest ones
 NO_LABEL = ""
 
 
