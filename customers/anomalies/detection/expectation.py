@@ -19,6 +19,7 @@ WEEKDAY_PRIOR = 5.0  # units that pull the factor of a weekday to 1, so that sma
 HOLIDAY_PRIOR = 5.0
 WARM_UP_DAYS = 28
 CLIP = 3.0  # of the usual deviation
+SPREAD_CLIP = 2.0  # of the same, so that an outlier hardly widens the range of the days after it
 SPREAD_STEP = 0.05
 SHIFT_DAYS = 3  # so many clipped days in a row in the same direction are a new level, no outlier
 MIN_SPREAD = 0.1  # of a series that never varied
@@ -150,7 +151,7 @@ def _clip(total: Floats, center: Floats, deviation: Floats, state: _State, unit:
 def _learn_errors(state: _State, deviation: Floats, rows: Flags) -> None:
     square = np.minimum(deviation**2, CLIP**2 * state.spread)
     step = np.where(state.seen < 2 * WARM_UP_DAYS, 3 * SPREAD_STEP, SPREAD_STEP)[:, None]
-    state.spread[rows] = ((1 - step) * state.spread + step * square)[rows]
+    state.spread[rows] = ((1 - step) * state.spread + step * np.minimum(square, SPREAD_CLIP**2 * state.spread))[rows]
     state.loss[rows] = (LOSS_DISCOUNT * state.loss + square)[rows]
 
 
