@@ -1,6 +1,6 @@
 """Forecasts of demand on a file of sales, by rolling origin, against seasonal naive and statsforecast's AutoETS.
 
-    python -m benchmarks.demand FILE [--top N] [--horizon H] [--origins K] [--until DATE] [--country CC]
+    python -m benchmarks.demand FILE [--top N] [--horizon H] [--origins K] [--until DATE] [--country CC] [--chronos FOLDER]
                                      [--date NAME --item NAME --quantity NAME]
 
 FILE: CSV or Parquet with a row per item and day (or per order line; rows are added up), with the columns date, item, quantity and optionally
@@ -38,7 +38,7 @@ from customers.demand.forecasting.accuracy import LEVELS, compute_mean, compute_
 from customers.demand.forecasting.backtest import OriginResult, list_origins, pick_forecasts, run_backtest
 from customers.demand.forecasting.conformal import compute_spread
 from customers.demand.forecasting.demand_classes import CLASSES
-from customers.demand.forecasting.models.registry import BASELINE, MODELS
+from customers.demand.forecasting.models.registry import BASELINE, MODELS, add_chronos
 from customers.demand.forecasting.pipeline import Choice, calibrate, choose_on_validation
 from customers.demand.forecasting.series import DAY, RHYTHMS, WEEK, SeriesPanel
 
@@ -57,6 +57,7 @@ ETS = "auto_ets"
 
 def main() -> None:
     arguments = parse_arguments()
+    add_chronos(arguments.chronos)
     panel, items = read_panel(arguments)
     horizon = arguments.horizon or HORIZONS[panel.step]
     first_test = panel.n_periods - arguments.origins * horizon
@@ -66,7 +67,9 @@ def main() -> None:
     panel = select_top(panel, arguments.top, first_test)
     log(f"{panel.n_series} of {items} items, {panel.n_periods} {panel.step}s, horizon {horizon}")
     started = time.perf_counter()
-    choice = choose_on_validation(panel, horizon, end=first_test, report=lambda done: log(f"origin {done}"))
+    choice = choose_on_validation(
+        panel, horizon, end=first_test, models=tuple(MODELS), report=lambda done: log(f"origin {done}")
+    )
     validation = measure_validation(choice)
     log(f"chosen {dict(zip(CLASSES, choice.models, strict=True))}; validation {validation}")
     used = list(dict.fromkeys([BASELINE, *choice.list_used()]))
@@ -103,6 +106,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--horizon", type=int, help="periods; by default 28 days or 8 weeks")
     parser.add_argument("--origins", type=int, default=2, help="test origins")
     parser.add_argument("--until", help="ignore what is after this date (YYYY-MM-DD)")
+    parser.add_argument("--chronos", type=Path, help="folder of a Chronos-2 model, which then competes")
     parser.add_argument("--country", default="", help="ISO code of the country whose public holidays count")
     for name in NAMES:
         parser.add_argument(f"--{name}", help="name of the column")

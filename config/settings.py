@@ -233,6 +233,7 @@ INSTALLED_APPS = [
     "customers.demand",
     "customers.analytics",
     "customers.anomalies",
+    "customers.intent",
     "customers.processing",
     "recommendations.experiments",
     "recommendations.measurement",
@@ -491,6 +492,9 @@ FEED_PRIVATE_HOSTS = read_list("FEED_PRIVATE_HOSTS", [])
 # Predicted value: the share of revenue that remains with the shop, and the monthly discount rate of future revenue.
 VALUE_MARGIN = read_float("VALUE_MARGIN", 1.0, low=0.0, high=1.0)
 VALUE_MONTHLY_DISCOUNT = read_float("VALUE_MONTHLY_DISCOUNT", 0.01, low=0.0, high=1.0)
+
+# The folder of a Chronos-2 model, which then competes in the forecast of demand; it needs the package chronos-forecasting.
+CHRONOS_PATH = Path(os.environ["CHRONOS_PATH"]) if os.environ.get("CHRONOS_PATH") else None
 
 # The window in days of the second RFM score, shown next to the all-time score.
 RFM_WINDOW_DAYS = read_int("RFM_WINDOW_DAYS", 365, low=1, high=36_500)

@@ -16,7 +16,7 @@ from config.foundation.job_runs import record_run
 from config.foundation.progress import Progress, PublishedProgress, ignore_progress, read_published_progress
 from config.foundation.shop.profile import get_time_zone
 from customers.demand.forecasting.demand_classes import CLASSES
-from customers.demand.forecasting.models.registry import MODELS
+from customers.demand.forecasting.models.registry import MODELS, add_chronos
 from customers.demand.forecasting.reconciliation import add_up
 from customers.demand.forecasting.restocking import RestockPlan, StockPosition, plan_restock
 from customers.demand.forecasting.shop_forecast import GRID, ShopForecast, count_needed_days, forecast_shop
@@ -40,11 +40,11 @@ NO_SALES, TOO_SHORT = "no_sales", "too_short"
 
 
 def refresh_demand(
-    *, as_of: datetime, models: Sequence[str] = tuple(MODELS), progress: Progress = ignore_progress
+    *, as_of: datetime, models: Sequence[str] | None = None, progress: Progress = ignore_progress
 ) -> DemandRun:
     """Compute and store all forecasts; the earlier ones stay until the new ones replace them in one transaction.
 
-    models: those that compete.
+    models: those that compete, by default all.
     Errors: AlreadyRunningError.
     """
     with exclusive_lock(LOCK), record_run(DemandRun(as_of=as_of, started_at=as_of)) as run:
@@ -70,11 +70,12 @@ def refresh_demand(
             publish(done, total)
             progress(done, total)
 
+        add_chronos(settings.CHRONOS_PATH)
         forecast = forecast_shop(
             series.panel,
             len(series.category),
             service_level=float(options.service_level),
-            models=models,
+            models=models or tuple(MODELS),
             report=report,
         )
         run.quality = forecast.quality

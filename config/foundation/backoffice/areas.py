@@ -83,6 +83,7 @@ AREAS: tuple[Area, ...] = (
             Tab("paths", _("Paths")),
             Tab("trends", _("Trends")),
             Tab("products", _("Products")),
+            Tab("behavior-prediction", _("Behavior prediction")),
             Tab("demand", _("Demand")),
             Tab("feedback", _("Feedback")),
         ),

@@ -16,6 +16,7 @@ MODELS: Mapping[str, str | Promise] = {
     "croston": gettext_lazy("Croston, for occasional sales"),
     "tsb": gettext_lazy("TSB, for occasional sales"),
     "global_lag": gettext_lazy("Learned from all products (gradient boosting)"),
+    "chronos2": gettext_lazy("Chronos-2 (pretrained)"),
     "category": gettext_lazy("New product: from its category"),
 }
 CLASSES: Mapping[str, str | Promise] = {

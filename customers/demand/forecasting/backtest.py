@@ -12,7 +12,7 @@ from customers.demand.forecasting.models.registry import MODELS
 from customers.demand.forecasting.series import Forecast, SeriesPanel
 
 MAX_SLOW_SERIES = 120  # per origin: AutoETS takes a twentieth of a second a series
-SLOW_MODELS = ("auto_ets",)
+SLOW_MODELS = ("auto_ets", "chronos2")
 MIN_COMPARED = 30  # series × origins of a class; with fewer, it takes the model of all classes
 MIN_SALES = 8  # periods with demand; of fewer, the scale of the errors is chance
 SEED = 3

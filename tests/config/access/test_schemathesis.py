@@ -91,6 +91,7 @@ def make_sample_data() -> None:
     from recommendations.campaigns.models import Campaign
     from recommendations.merchandising.choices import RuleAction
     from recommendations.merchandising.models import Rule
+    from tests.customers.demand.makers import make_forecast, make_restock_item
     from tests.makers import NOON, make_consent, make_segment
     from tests.recommendations.shop import get_customer, make_tea_and_coffee_shop
 
@@ -100,6 +101,8 @@ def make_sample_data() -> None:
     Campaign.objects.create(key="spring", name="Spring", segment=segment)
     Rule.objects.create(name="Sell the tea", action=RuleAction.BOOST, factor=2, category="Drinks > tea")
     Review.objects.create(review_id="review-1", product=products["tea-1"], rating=5, written_at=NOON)
+    make_forecast(products["tea-1"], as_of=NOON)
+    make_restock_item(products["tea-1"], as_of=NOON)
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -13,6 +13,8 @@ from django.test import Client
 from django.urls import reverse
 
 from catalog.models import Category, Product
+from config.foundation.database.advisory_locks import exclusive_lock
+from config.foundation.progress import PublishedProgress
 from customers.demand import refresh
 from customers.demand.models import DemandForecast, DemandRun, DemandSettings, RestockItem
 from customers.demand.refresh import refresh_demand
@@ -138,6 +140,21 @@ def test_a_shop_without_sales_and_a_young_one_say_what_is_missing(admin_client: 
     assert refresh_demand(as_of=AS_OF, models=MODELS).problem == "too_short"
     assert "A forecast needs 140 days of orders." in admin_client.get(reverse("demand:restock")).text
     assert "No forecast" in admin_client.get(reverse("demand:product", args=[product.pk])).text
+
+
+def test_the_page_shows_the_progress_of_a_running_forecast(admin_client: Client) -> None:
+    url = reverse("demand:progress")
+    assert "hx-get" in admin_client.get(url).text  # before the first forecast, the page waits for it
+    with exclusive_lock(refresh.LOCK):
+        run = DemandRun.objects.create(as_of=AS_OF, started_at=AS_OF)
+        assert "The sales are being read." in admin_client.get(reverse("demand:restock")).text
+        DemandRun.objects.update(products=700, categories=76)
+        PublishedProgress(refresh.get_progress_key(run.pk))(1, 4)
+        assert "194 of 776 products and categories" in admin_client.get(url).text
+        assert refresh.find_running() is not None
+    DemandRun.objects.update(status=DemandRun.Status.DONE)
+    assert admin_client.get(url, {"run": run.pk}).headers["HX-Refresh"] == "true"
+    assert "HX-Refresh" not in admin_client.get(url, {"run": run.pk + 1}).headers
 
 
 def test_settings_need_a_permission_and_are_validated(admin_client: Client, client: Client) -> None:

@@ -1,9 +1,12 @@
 """Known answers of the models of demand."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from customers.demand.forecasting.models.auto_ets import AutoEts
+from customers.demand.forecasting.models.chronos2 import Chronos2
 from customers.demand.forecasting.models.croston import smooth_croston
 from customers.demand.forecasting.models.global_lag import GlobalLag
 from customers.demand.forecasting.models.lag_features import FeatureBuilder
@@ -87,3 +90,23 @@ def test_a_shop_without_any_sale_was_closed_unless_it_sells_little():
     busy = np.array([[12.0, 0, 9, 30], [15.0, 0, 20, 0]])
     assert find_closed_days(busy).tolist() == [False, True, False, False]
     assert not find_closed_days(busy / 10).any()
+
+
+def test_chronos_gets_known_series_and_needs_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(FileNotFoundError, match=r"has no config\.json"):
+        Chronos2(tmp_path).forecast(make_panel(make_seasonal(2, 21)), 3)
+
+    class Pipeline:
+        def predict_quantiles(
+            self, inputs: list[np.ndarray], *, prediction_length: int, quantile_levels: list[float]
+        ) -> tuple[list[np.ndarray], None]:
+            shape = (1, prediction_length, len(quantile_levels))
+            return [np.broadcast_to(values[-1] * np.array(quantile_levels) ** 2, shape) for values in inputs], None
+
+    model = Chronos2(tmp_path)
+    monkeypatch.setitem(model.__dict__, "pipeline", Pipeline())
+    panel = make_panel(np.array([[0.0] * 11 + [8], [0.0] * 11 + [6]]))
+    panel.first[1] = 11
+    forecast = model.forecast(panel, 2)
+    np.testing.assert_allclose(forecast.median, [[2, 2], [0.5, 0.5]])  # the second is too short: its mean
+    np.testing.assert_allclose(forecast.mean[0], 8 * np.mean((np.arange(1, 20) / 20) ** 2))
