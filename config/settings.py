@@ -249,6 +249,7 @@ INSTALLED_APPS = [
     "recommendations.past_campaigns",
     "recommendations.flows",
     "recommendations.uplift",
+    "recommendations.outcomes",
     "config.campaign_simulation",
     "config.access",
     "config.jobs",

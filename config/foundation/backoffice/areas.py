@@ -78,6 +78,7 @@ AREAS: tuple[Area, ...] = (
         (
             Tab("overview", _("Overview")),
             Tab("anomalies", _("Anomalies")),
+            Tab("outcomes", _("Outcomes")),
             Tab("funnels", _("Funnels")),
             Tab("retention", _("Retention")),
             Tab("paths", _("Paths")),
