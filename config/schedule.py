@@ -182,6 +182,14 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         description=_("Recomputes the counters, RFM scores, stage and predictions of every customer."),
     ),
     ScheduledJob(
+        task="customers.intent.tasks.train_predictions",
+        cron="40 4 * * *",
+        title=_("Train behavior predictions"),
+        description=_(
+            "Learns from past visits who will order or leave in this session, and which category comes next."
+        ),
+    ),
+    ScheduledJob(
         task="customers.demand.tasks.refresh_demand",
         cron="20 5 * * *",
         title=_("Forecast demand"),

@@ -9,6 +9,7 @@ from customers.identity.personal_data.masking import PERSONAL_SCOPE, VIEW_PERSON
 KNOWN_SCOPES = {
     "catalog:read": (_("read products and categories"), "catalog.view_product"),
     "catalog:write": (_("change products and categories"), "catalog.change_product"),
+    "analytics:read": (_("ask questions of analytics, and read reports"), "analytics.view_analyticsresult"),
     "demand:read": (_("read demand forecasts and the restock list"), "demand.view_restockitem"),
     "customers:read": (_("read customers, profiles and consents"), "identity.view_customer"),
     "customers:write": (_("change customers and record consents"), "identity.change_customer"),

@@ -1,5 +1,6 @@
-"""Four campaigns of the demo with a known truth: a win-back message that works, a newsletter that changes nothing, a reminder whose window
-is still open, and a message to so few that its effect remains unknown.
+"""Six campaigns of the demo with a known truth: two monthly ones that work, of which the global holdout group gets none; a win-back message
+that works; a newsletter that changes nothing; a reminder whose window is still open; and a message to so few that its effect remains
+unknown.
 
 They are launched by the real code. What customers did with the messages is made up, and so are the orders that they cause: copies of
 earlier orders of recipients who would not have ordered. Customers whose last order is recent react more, so that there is something to
@@ -17,10 +18,11 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from config.campaign_simulation.truth import TrueEffect, compare_with_truth
+from config.demo.global_holdout import find_holdout_start
 from config.foundation.shop.profile import get_time_zone
 from customers.events.models import Source
 from customers.segments.models import Segment
-from recommendations.campaigns.launch.runs import finish_run
+from recommendations.campaigns.launch.runs import finish_run, start_due_run
 from recommendations.campaigns.launch.transitions import launch
 from recommendations.campaigns.models import Campaign, CampaignRun
 from recommendations.messaging.starters.installation import ensure_starter_templates
@@ -105,12 +107,12 @@ class DemoCampaign:
     Attributes:
         condition, order: SQL that chooses the members of a fixed segment by their orders before the start; all customers without.
         opened, machine, clicked: shares of the recipients; clicked is one of those who open.
-        is_recurring: monthly; its first run is the one made up.
+        days_ago: of the first run. holdout_days: instead, the first run is so many days after the global holdout group began.
+        is_recurring: monthly; all runs are made up whose attribution window is over, but at least the first one.
     """
 
     key: str
     template: str
-    days_ago: int
     holdout_share: Decimal
     opened: float
     machine: float
@@ -124,9 +126,43 @@ class DemoCampaign:
     order: str = ""
     attribution_days: int = 7
     is_recurring: bool = False
+    days_ago: int = 0
+    holdout_days: int | None = None
 
 
+OFFER_TRUTH = _(
+    "Simulated, with a known truth: whoever clicks and would not have ordered within a week repeats their largest order of the "
+    "three months before."
+)
 CAMPAIGNS = (
+    DemoCampaign(
+        key="demo-offers",
+        template="welcome",
+        holdout_days=4,
+        holdout_share=Decimal("0.1"),
+        opened=0.55,
+        machine=0.2,
+        clicked=0.5,
+        seed=500,
+        has_effect=True,
+        name=_("Offers of the month"),
+        truth=OFFER_TRUTH,
+        is_recurring=True,
+    ),
+    DemoCampaign(
+        key="demo-voucher",
+        template="welcome",
+        holdout_days=18,
+        holdout_share=Decimal("0.1"),
+        opened=0.55,
+        machine=0.2,
+        clicked=0.5,
+        seed=600,
+        has_effect=True,
+        name=_("Voucher for the weekend"),
+        truth=OFFER_TRUTH,
+        is_recurring=True,
+    ),
     DemoCampaign(
         key="demo-win-back",
         template="win-back",
@@ -195,26 +231,33 @@ CAMPAIGNS = (
 
 
 def load_campaigns(*, loaded_at: datetime, language: str = "en") -> int:
-    """Create the campaigns that do not exist yet; return how many. In the active language."""
-    truths = []
+    """Create the campaigns that do not exist yet; return how many. In the active language.
+
+    The truth is stored of those with one run: the results of more runs are of all of them.
+    """
+    truths, created = [], 0
     for demo in CAMPAIGNS:
         with transaction.atomic():
             if not Campaign.objects.filter(key=demo.key).exists():
-                truths.append(load_campaign(demo, loaded_at=loaded_at, language=language))
-    if truths:
+                run, truth = load_campaign(demo, loaded_at=loaded_at, language=language)
+                truths += [] if run.campaign.runs.count() > 1 else [(run, truth)]
+                created += 1
+    if created:
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE sending_delivery, measurement_assignment")  # without it, the results take seconds
     for run, truth in truths:
         compare_with_truth(run, truth, as_of=loaded_at)
-    return len(truths)
+    return created
 
 
 def load_campaign(demo: DemoCampaign, *, loaded_at: datetime, language: str) -> tuple[CampaignRun, TrueEffect]:
     """Launch a campaign in the past and make up what followed, in the caller's transaction: the sender never sees its messages.
 
-    Returns its run and what is true of it.
+    Returns its first run and what is true of it.
     """
     day = loaded_at.astimezone(get_time_zone()).date() - timedelta(days=demo.days_ago)
+    if demo.holdout_days is not None:
+        day = find_holdout_start(loaded_at).date() + timedelta(days=demo.holdout_days)
     at = datetime.combine(day, time(10), get_time_zone())
     known = {starter.key for starter in STARTERS}
     template_key = demo.template if demo.template in known else "welcome"
@@ -234,13 +277,28 @@ def load_campaign(demo: DemoCampaign, *, loaded_at: datetime, language: str) -> 
         is_simulated=True,
     )
     launch(campaign, by=None, now=at)
-    run = campaign.runs.get()
+    window = timedelta(days=demo.attribution_days)
+    Campaign.objects.filter(pk=campaign.pk).update(created_at=at - timedelta(days=1))
+    first = simulate_run(demo, campaign, at=at, loaded_at=loaded_at, language=language)
+    while campaign.next_scheduled_for is not None and campaign.next_scheduled_for + window <= loaded_at:
+        at = campaign.next_scheduled_for
+        start_due_run(campaign.pk, now=at)
+        campaign.refresh_from_db()
+        simulate_run(demo, campaign, at=at, loaded_at=loaded_at, language=language)
+    return first
+
+
+def simulate_run(
+    demo: DemoCampaign, campaign: Campaign, *, at: datetime, loaded_at: datetime, language: str
+) -> tuple[CampaignRun, TrueEffect]:
+    """Make up what customers did with the messages of the latest run; return the run and what is true of it."""
+    run = campaign.runs.latest("number")
     values: dict[str, Any] = {
         "run": run.pk,
-        "key": demo.key,
+        "key": demo.key if run.number == 1 else f"{demo.key}-{run.number}",
         "at": at,
         "loaded": loaded_at,
-        "seed": demo.seed,
+        "seed": demo.seed + 10 * (run.number - 1),
         "language": language,
         "opened": demo.opened,
         "machine": demo.machine,
@@ -256,7 +314,6 @@ def load_campaign(demo: DemoCampaign, *, loaded_at: datetime, language: str) -> 
             cursor.execute(INSERT_ORDERS, {**values, "source": ensure_source().pk})
             orders, revenue = cursor.fetchone()
     finish_run(run, now=at + timedelta(hours=1))
-    Campaign.objects.filter(pk=campaign.pk).update(created_at=at - timedelta(days=1))
     return run, TrueEffect(customers, orders / max(recipients, 1), float(revenue) / max(recipients, 1))
 
 

@@ -29,6 +29,11 @@ CONSENT_SHARES = {
     Consent.Purpose.SMS: (0.24, 0.03),
     Consent.Purpose.PUSH: (0.15, 0.02),
 }
+# like the consents, addresses are as old as the first visit, so that the customers could be written to since then
+DATE_ADDRESSES = """
+UPDATE identity_identifier i SET created_at = least(c.first_seen_at, i.created_at) FROM identity_customer c
+WHERE c.id = i.customer_id AND i.kind IN ('email_hash', 'phone_hash') AND c.id = ANY(%s)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,8 @@ def load_customers(*, loaded_at: datetime, language: str = "en") -> int:
     keys = hash_to_keys([user_id for user_id, _customer, _seen in rows], seed=SEED)
     changes = build_changes([user_id for user_id, _customer, _seen in rows], keys, language=language)
     upsert_customers(changes=changes, seen_at=loaded_at)
+    with connection.cursor() as cursor:
+        cursor.execute(DATE_ADDRESSES, [[customer for _user, customer, _seen in rows]])
     record_consents(
         [customer for _user, customer, _seen in rows],
         [seen or loaded_at for *_ids, seen in rows],

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from config.demo.category_names import build_category_path
 from config.demo.chinese_catalog import build_chinese_path, build_chinese_title, format_size
-from config.demo.product_titles import build_title
+from config.demo.product_titles import build_category_path, build_title
 
 ENGLISH, CHINESE = "en", "zh-hans"
 # The Chinese shop has Chinese prices: those of the package, which are in dollars, times this.

@@ -7,6 +7,7 @@ orders of the demo. The price drops, and what customers did with the messages, a
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.db import connection, transaction
@@ -18,6 +19,8 @@ from recommendations.flows.execution.stepping import run_due_steps
 from recommendations.flows.models import Flow
 from recommendations.flows.publishing import publish_flow
 from recommendations.flows.recipes.registry import create_flow_from_recipe
+from recommendations.measurement.assignment import BUCKET_SQL, count_holdout_buckets
+from recommendations.sending.settings_model import load_sending_settings
 
 TICK = timedelta(hours=12)
 
@@ -51,11 +54,12 @@ FROM orders_order o JOIN flows_flowentry e ON e.customer_id = o.customer_id AND 
 WHERE o.placed_at > %(after)s AND o.placed_at <= %(until)s AND o.kind = 'sale'
 ORDER BY o.placed_at, o.id
 """
+HOLDOUT_BUCKET = BUCKET_SQL % {"expressions": "%(holdout_salt)s || ':' || c.id::text"}
 # the draws of a message depend on the customer and the step only, so that every run of the demo makes up the same
-SIMULATE_REACTIONS = """
+SIMULATE_REACTIONS = f"""
 UPDATE sending_delivery d SET
     status = CASE WHEN x.is_reachable THEN 'delivered' ELSE 'skipped' END,
-    skip_reason = CASE WHEN x.is_reachable THEN '' ELSE 'no_consent' END,
+    skip_reason = CASE WHEN x.is_reachable THEN '' WHEN x.has_consent THEN 'global_holdout' ELSE 'no_consent' END,
     language = CASE WHEN x.is_reachable THEN %(language)s ELSE '' END, attempts = x.is_reachable::int,
     claimed_at = CASE WHEN x.is_reachable THEN d.due_at END,
     sent_at = CASE WHEN x.is_reachable THEN d.due_at + interval '1 minute' END,
@@ -63,19 +67,20 @@ UPDATE sending_delivery d SET
     opened_at = CASE WHEN x.is_reachable AND x.opening < %(opened)s THEN d.due_at + x.delay * interval '30 hours' END,
     clicked_at = CASE WHEN x.is_reachable AND x.opening < %(opened)s * %(clicked)s
                       THEN d.due_at + x.delay * interval '30 hours' + interval '1 minute' END
-FROM (
+FROM (SELECT *, has_consent AND NOT is_held_out AS is_reachable FROM (
     SELECT d.id, c.email <> '' AND COALESCE((
                SELECT k.status FROM identity_consent k WHERE k.customer_id = c.id AND k.purpose = 'email'
                ORDER BY k.recorded_at DESC, k.id DESC LIMIT 1
-           ), '') = 'granted' AS is_reachable,
+           ), '') = 'granted' AS has_consent,
+           {HOLDOUT_BUCKET} < %(holdout_buckets)s AS is_held_out,
            (hashtextextended(d.customer_id || r.step_key, 1) & 9007199254740991) / 9007199254740992.0 AS opening,
            (hashtextextended(d.customer_id || r.step_key, 2) & 9007199254740991) / 9007199254740992.0 AS delay
     FROM sending_delivery d
     JOIN flows_flowsteprun r ON r.id = d.origin_id JOIN flows_flowversion v ON v.id = r.version_id
     JOIN identity_customer c ON c.id = d.customer_id
     WHERE d.origin_kind = 'flow' AND v.flow_id = %(flow)s AND d.status = 'pending'
-) AS x WHERE d.id = x.id
-"""
+) AS message) AS x WHERE d.id = x.id
+"""  # noqa: S608 — our own text
 
 
 @dataclass(frozen=True)
@@ -134,7 +139,10 @@ def load_flow(demo: DemoFlow, *, loaded_at: datetime, language: str) -> None:
     flow.description = f"{flow.description} {demo.note}"
     flow.created_at = start
     flow.save(update_fields=["description", "created_at"])
+    settings = load_sending_settings()
     values: dict[str, Any] = {
+        "holdout_salt": settings.global_holdout_salt,
+        "holdout_buckets": count_holdout_buckets(Decimal(settings.global_holdout_share)),
         "flow": flow.pk,
         "after": start,
         "language": language,

@@ -6,6 +6,7 @@ The package has no product names, only codes such as ``SFT DRNK 2 LITER BTL CARB
 import re
 from functools import cache
 
+from catalog.categories import clean_path
 from config.demo.label_tables import LabelLevel, read_labels
 
 # Codes of several words, replaced before single words.
@@ -344,3 +345,11 @@ def punctuate(text: str) -> str:
 
 def lower_first(text: str) -> str:
     return text if text.split(" ")[0] in PROPER_NAMES.values() else text[:1].lower() + text[1:]
+
+
+@cache
+def build_category_path(department: str, category: str | None, kind: str | None) -> str:
+    """Return department, category and type as a category path, without levels that are missing or repeat one above."""
+    names = zip((department, category, kind), LabelLevel, strict=True)
+    levels = [expand_label(name, level) for name, level in names if name]
+    return clean_path([level for number, level in enumerate(levels) if level not in levels[:number]])

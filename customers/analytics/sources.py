@@ -16,7 +16,7 @@ from django.db import connection
 from catalog.models import Product
 from config.foundation.shop.profile import get_shop, get_time_zone
 from customers.analytics.expressions.parameters import ParameterError
-from customers.analytics.expressions.tables import AnalyticsTables
+from customers.analytics.expressions.tables import FEEDBACK_SCHEMA, AnalyticsTables
 from customers.identity.models import Customer
 from customers.segments.membership import query_members
 from customers.segments.models import Segment
@@ -31,6 +31,14 @@ LABEL_QUERIES = {
     "cluster": "SELECT customer_id, cluster::text FROM lifecycle_customerprofile WHERE cluster IS NOT NULL",
     "language": "SELECT id, language FROM identity_customer WHERE language <> '' AND erased_at IS NULL",
 }
+LABEL_SCHEMA = pa.schema([("customer_id", pa.int64()), ("label", pa.string())])
+# hidden reviews too: customers wrote them
+FEEDBACK_QUERY = """
+SELECT row_number() OVER (), customer_id, (extract(epoch FROM at) * 1000000)::bigint, kind, score FROM (
+    SELECT customer_id, written_at AS at, 'review' AS kind, rating AS score FROM feedback_review
+    UNION ALL SELECT customer_id, answered_at, kind, score FROM feedback_surveyanswer
+) AS answer
+"""
 
 
 @contextmanager
@@ -60,6 +68,7 @@ def open_analytics_tables(*, as_of: datetime) -> Iterator[AnalyticsTables]:
             read_labels=read_labels,
             read_members=partial(read_members, as_of=as_of),
             read_costs=read_costs,
+            read_feedback=read_feedback,
         )
 
 
@@ -73,11 +82,20 @@ def drop_customers(rows: ir.Table, customer_ids: list[int]) -> ir.Table:
 
 def read_labels(name: str) -> ir.Table:
     """Return customer_id and label of everyone who has this property."""
+    return copy_table(LABEL_QUERIES[name], LABEL_SCHEMA)
+
+
+def read_feedback() -> ir.Table:
+    """Return reviews and answers to surveys."""
+    return copy_table(FEEDBACK_QUERY, FEEDBACK_SCHEMA)
+
+
+def copy_table(query: str, schema: pa.Schema) -> ir.Table:
+    """Return the rows of a query without parameters, by COPY."""
     buffer = io.BytesIO()
-    with connection.cursor() as cursor, cursor.copy(f"COPY ({LABEL_QUERIES[name]}) TO STDOUT (FORMAT csv)") as copy:
+    with connection.cursor() as cursor, cursor.copy(f"COPY ({query}) TO STDOUT (FORMAT csv)") as copy:
         for block in copy:
             buffer.write(block)
-    schema = pa.schema([("customer_id", pa.int64()), ("label", pa.string())])
     if not buffer.tell():
         return ibis.memtable(schema.empty_table())
     buffer.seek(0)

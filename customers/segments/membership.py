@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -174,7 +174,7 @@ def find_segments_of_customers(*, customer_ids: Sequence[int], as_of: datetime) 
     A segment with an invalid condition has no members; its ``error`` has the reason after the next count.
     """
     segments = list(Segment.objects.all())
-    filters = compile_segments(segments, as_of=as_of)
+    filters = compile_segments(segments, as_of=as_of, customer_ids=customer_ids)
     flags = {
         f"in_{number}": ExpressionWrapper(filters[segment.key], output_field=BooleanField())
         for number, segment in enumerate(segments)
@@ -207,15 +207,22 @@ class MembershipQuery:
         return frozenset(segment_id for segment_id, is_member in zip(self.segment_ids, row, strict=False) if is_member)
 
 
-def compile_membership(*, segments: Sequence[Segment], as_of: datetime) -> MembershipQuery:
-    """Compile the conditions of a few segments; one with an invalid condition has no members."""
+def compile_membership(
+    *, segments: Sequence[Segment], as_of: datetime, customer_ids: Collection[int] | None = None
+) -> MembershipQuery:
+    """Compile the conditions of a few segments; one with an invalid condition has no members.
+
+    customer_ids: the customers that the query is for; None: any. See `compile_condition`.
+    """
     flags = {}
     for segment in segments:
         try:
             flags[segment.pk] = ExpressionWrapper(
                 compile_static_members(segment.pk)
                 if segment.kind == Segment.Kind.STATIC
-                else compile_condition(segment.condition, as_of=as_of, within=(segment.key,)),
+                else compile_condition(
+                    segment.condition, as_of=as_of, within=(segment.key,), customer_ids=customer_ids
+                ),
                 output_field=BooleanField(),
             )
         except ConditionError as error:
@@ -228,10 +235,12 @@ def compile_membership(*, segments: Sequence[Segment], as_of: datetime) -> Membe
     return MembershipQuery(tuple(flags), READ_MEMBERSHIP.format(columns=columns, customers=sql), parameters)
 
 
-def compile_segments(segments: list[Segment], *, as_of: datetime) -> dict[str, Q]:
+def compile_segments(
+    segments: list[Segment], *, as_of: datetime, customer_ids: Collection[int] | None = None
+) -> dict[str, Q]:
     """Return the filter of each segment by key; segments with an invalid condition are omitted."""
     known = {segment.key: segment for segment in segments}
-    compiler = Compiler(as_of=as_of, segments=known)
+    compiler = Compiler(as_of=as_of, segments=known, customer_ids=customer_ids)
     filters: dict[str, Q] = {}
     nodes: dict[str, Node] = {}
     for segment in segments:

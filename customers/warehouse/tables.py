@@ -18,6 +18,8 @@ PERSONAL_KEYS = (
     "lastName", "last_name", "mobile", "name", "phone", "postal_code", "postcode", "referrer", "search", "street",
     "url", "username", "zip",
 )  # fmt: skip
+# the property of events with the utm_source of the visit, which sources send in the context
+TRAFFIC_SOURCE = "$traffic_source"
 _PERSONAL = "ARRAY[" + ", ".join(f"'{key}'" for key in PERSONAL_KEYS) + "]"
 
 
@@ -84,7 +86,9 @@ EVENTS = WarehouseTable(
                e.context #>> '{{device,type}}' AS device, e.context ->> 'locale' AS locale,
                NULLIF(e.recommendation_id, '') AS recommendation_id,
                CASE WHEN e.type IN ('track', 'page', 'screen') AND jsonb_typeof(e.properties) = 'object'
-                    THEN (e.properties - {_PERSONAL})::text ELSE '{{}}' END AS properties
+                    THEN (CASE WHEN e.context ? 'campaign' THEN e.properties || jsonb_strip_nulls(jsonb_build_object(
+                              '{TRAFFIC_SOURCE}', {hide_personal("e.context #>> '{campaign,source}'")})) ELSE e.properties END
+                          - {_PERSONAL})::text ELSE '{{}}' END AS properties
         FROM events_event e
         JOIN events_source s ON s.id = e.source_id
         LEFT JOIN identity_identifier u ON u.kind = 'user_id' AND u.value = e.user_id

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from customers.identity.models import Identifier
+from customers.segments.conditions.compiler import uses_live_values
 from customers.segments.membership import MembershipQuery, compile_membership
 from customers.segments.models import Segment
 from recommendations.offers.models import Offer, OfferExposure
@@ -152,17 +153,32 @@ def find_segments_of_offers(visitor: OfferVisitor, offers: Sequence[Offer], now:
         return frozenset()
     segments = {offer.segment_id: offer.segment for offer in offers if offer.segment is not None}
     return (
-        _compiled.get(tuple(segments.values()), now=now).find_segments(visitor.customer_id) if segments else frozenset()
+        _compiled.get(tuple(segments.values()), now=now, customer_id=visitor.customer_id).find_segments(
+            visitor.customer_id
+        )
+        if segments
+        else frozenset()
     )
 
 
 class CompiledMemberships:
-    """The compiled conditions of segments, kept for a second and as long as the segments are not read again."""
+    """The compiled conditions of segments, kept for a second and as long as the segments are not read again.
+
+    Those that compare numbers of the moment, such as the likelihood of an order, are compiled for each visitor.
+    """
 
     def __init__(self) -> None:
-        self._queries: dict[tuple[int, ...], tuple[datetime, tuple[Segment, ...], MembershipQuery]] = {}
+        self._queries: dict[tuple[int, ...], tuple[datetime, tuple[Segment, ...], MembershipQuery | None]] = {}
 
-    def get(self, segments: tuple[Segment, ...], *, now: datetime) -> MembershipQuery:
+    def get(self, segments: tuple[Segment, ...], *, now: datetime, customer_id: int) -> MembershipQuery:
+        """Return the query that finds which of the segments the customer is in."""
+        query = self._get_lasting(segments, now=now)
+        if query is not None:
+            return query
+        return compile_membership(segments=segments, as_of=now, customer_ids=[customer_id])
+
+    def _get_lasting(self, segments: tuple[Segment, ...], *, now: datetime) -> MembershipQuery | None:
+        """Return the query for any customer, None if there is only one for each visitor."""
         key = tuple(segment.pk for segment in segments)
         kept = self._queries.get(key)
         if kept is not None:
@@ -170,7 +186,9 @@ class CompiledMemberships:
             is_same = all(one is other for one, other in zip(known, segments, strict=True))
             if is_same and as_of <= now < as_of + COMPILED_KEPT:
                 return query
-        query = compile_membership(segments=segments, as_of=now)
+        dynamic = [segment.condition for segment in segments if segment.kind == Segment.Kind.DYNAMIC]
+        is_live = uses_live_values(dynamic)
+        query = None if is_live else compile_membership(segments=segments, as_of=now)
         if len(self._queries) >= MAX_COMPILED:
             self._queries.clear()
         self._queries[key] = now, segments, query

@@ -77,11 +77,13 @@ AREAS: tuple[Area, ...] = (
         "monitoring",
         (
             Tab("overview", _("Overview")),
+            Tab("outcomes", _("Outcomes")),
             Tab("funnels", _("Funnels")),
             Tab("retention", _("Retention")),
             Tab("paths", _("Paths")),
             Tab("trends", _("Trends")),
             Tab("products", _("Products")),
+            Tab("behavior-prediction", _("Behavior prediction")),
             Tab("demand", _("Demand")),
             Tab("feedback", _("Feedback")),
         ),

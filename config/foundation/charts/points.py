@@ -144,8 +144,12 @@ def build_calibration_chart(
     x_title: str,
     y_title: str,
     diagonal_name: str,
+    count_title: str = "",
 ) -> ChartSpec:
-    """Return actual against predicted percentages with intervals; on the diagonal both are equal."""
+    """Return actual against predicted percentages with intervals; on the diagonal both are equal.
+
+    count_title: what ``customers`` counts, by default customers.
+    """
     end = min(100, 1.08 * max(*predicted, *high))
     diagonal = {
         "type": "scatter",
@@ -187,6 +191,8 @@ def build_calibration_chart(
     return {
         "traces": [diagonal, points],
         "layout": TOP_LEGEND | axes,
-        "table": build_chart_table([x_title, y_title, _("Interval"), _("Customers")], [list(row) for row in rows]),
+        "table": build_chart_table(
+            [x_title, y_title, _("Interval"), count_title or _("Customers")], [list(row) for row in rows]
+        ),
         "summary": summarize_values(texts[0], actual, texts[1]),
     }

@@ -28,6 +28,7 @@ from config.demo.customers import load_customers
 from config.demo.editions import EDITIONS, ENGLISH
 from config.demo.experiments import ensure_demo_experiment
 from config.demo.flows import load_flows
+from config.demo.global_holdout import begin_global_holdout, measure_global_holdout
 from config.demo.offers import ensure_demo_offer
 from config.demo.past_campaigns import load_past_campaigns
 from config.demo.products import load_stock, read_language
@@ -123,9 +124,10 @@ class Command(up.Command):
                 lambda: load_clickstream(loaded_at=now, language=language, progress=ProgressBar("Clicks")),
             )
             self.run_step("Processing", lambda: process_events(at=now, progress=ProgressBar("Processing")))
+        begin_global_holdout(loaded_at=now)
         with override(language):
             if load_campaigns(loaded_at=now, language=language):
-                self.stdout.write("Campaigns: three finished ones and a running one, simulated")
+                self.stdout.write("Campaigns: three finished ones and three that are repeated every month, simulated")
             load_past_campaigns(loaded_at=now)
         if clicked or not LifecycleRun.objects.filter(status=LifecycleRun.Status.DONE).exists():
             self.run_step(
@@ -134,6 +136,7 @@ class Command(up.Command):
         with override(language):
             if load_flows(loaded_at=now, language=language):
                 self.stdout.write("Flows: win-back and price drop, simulated")
+                self.run_step("What marketing causes", lambda: measure_global_holdout(loaded_at=now))
         if trained:
             self.run_step("Warehouse", lambda: export_warehouse(started_at=now, progress=ProgressBar("Warehouse")))
             self.run_step(

@@ -24,6 +24,7 @@ class PeriodUnit(StrEnum):
     DAY = "day"
     WEEK = "week"
     MONTH = "month"
+    QUARTER = "quarter"
 
 
 def to_instant(day: date, zone: ZoneInfo) -> int:
@@ -82,13 +83,14 @@ def build_day(at: ir.IntegerValue, zone: ZoneInfo, since: date, until: date) -> 
 
 
 def build_period(day: ir.IntegerValue, interval: PeriodUnit) -> ir.IntegerValue:
-    """Return the number of the day, ISO week or month in which a day is, counted from 1970."""
+    """Return the number of the day, ISO week, month or quarter in which a day is, counted from 1970."""
     if interval == PeriodUnit.DAY:
         return day
     if interval == PeriodUnit.WEEK:
         return (day + 3) // 7  # 1970-01-01 was a Thursday
     start = ibis.literal(EPOCH) + day.as_interval("D")
-    return (start.year().cast("int64") - 1970) * 12 + start.month().cast("int64") - 1
+    month = (start.year().cast("int64") - 1970) * 12 + start.month().cast("int64") - 1
+    return month // 3 if interval == PeriodUnit.QUARTER else month
 
 
 def number_period(day: date, interval: PeriodUnit) -> int:
@@ -96,11 +98,16 @@ def number_period(day: date, interval: PeriodUnit) -> int:
     days = (day - EPOCH).days
     if interval == PeriodUnit.DAY:
         return days
-    return (days + 3) // 7 if interval == PeriodUnit.WEEK else (day.year - 1970) * 12 + day.month - 1
+    if interval == PeriodUnit.WEEK:
+        return (days + 3) // 7
+    month = (day.year - 1970) * 12 + day.month - 1
+    return month // 3 if interval == PeriodUnit.QUARTER else month
 
 
 def get_period_start(number: int, interval: PeriodUnit) -> date:
     """Return the first day of a period."""
+    if interval == PeriodUnit.QUARTER:
+        number, interval = number * 3, PeriodUnit.MONTH
     if interval == PeriodUnit.MONTH:
         return date(1970 + number // 12, number % 12 + 1, 1)
     return EPOCH + timedelta(days=number * 7 - 3 if interval == PeriodUnit.WEEK else number)

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import ibis
 import ibis.expr.types as ir
+import pyarrow as pa
 from ibis.backends import BaseBackend
 from ibis.util import gen_name
 
@@ -24,6 +25,15 @@ EVENT_COLUMNS = (
 BEHAVIOR_TYPES = ("track", "page", "screen")
 # of orders as events: larger than any ID of an event, so that they sort after the events of the same moment
 ORDER_ID_OFFSET = 2**61
+FEEDBACK_SCHEMA = pa.schema(
+    [
+        ("number", pa.int64()),
+        ("customer_id", pa.int64()),
+        ("at", pa.int64()),
+        ("kind", pa.string()),
+        ("score", pa.int64()),
+    ]
+)
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,7 @@ class AnalyticsTables:
         as_of: later facts are left out. zone: the time zone of the shop.
         read_labels: returns (customer_id, label) of a property of customers, such as stage or "segment:vip".
         read_members: returns the customer_id of the members of a segment. read_costs: returns product_id and cost.
+        read_feedback: returns number, customer_id (NULL if unknown), at in microseconds, kind (review, nps or csat) and score.
         backend: runs the expressions. currency: of the shop; money in another one is left out. Empty for any.
     """
 
@@ -48,6 +59,7 @@ class AnalyticsTables:
     read_labels: Callable[[str], ir.Table]
     read_members: Callable[[str], ir.Table]
     read_costs: Callable[[], ir.Table]
+    read_feedback: Callable[[], ir.Table] = lambda: ibis.memtable(FEEDBACK_SCHEMA.empty_table())
     currency: str = ""
     engine: EngineFunctions = field(default_factory=EngineFunctions)
 
@@ -142,20 +154,30 @@ class AnalyticsTables:
             connection.interrupt()
 
     def select_sales(self, days: DateRange | None) -> ir.Table:
-        """Return orders and returns as customer_id, at and total, the amount that they add to revenue.
+        """Return orders and returns of known people as customer_id, at and total, the amount that they add to revenue."""
+        rows = self.select_transactions(days)
+        return rows.filter(rows.customer_id.notnull()).select("customer_id", "at", "total")
+
+    def select_transactions(self, days: DateRange | None) -> ir.Table:
+        """Return orders and returns, those of guests too, as id, customer_id, at, total, is_order and channel.
 
         As in `lifecycle.facts.amounts`: returns have either sign, and a refunded order counts nothing. Other currencies are
         left out.
         """
         orders = self.orders
-        rows = orders.filter(orders.customer_id.notnull() & (orders.status != "cancelled"))
-        rows = self._keep_currency(rows)
+        rows = self._keep_currency(orders.filter(orders.status != "cancelled"))
         total, refunded = rows.total.cast("float64"), ibis.coalesce(rows.refunded.cast("float64"), 0.0)
         amount = ibis.cases(
             (rows.kind == "return", -total.abs()), (rows.status == "refunded", 0.0), else_=total - refunded
         )
-        rows = rows.mutate(amount=amount, moment=rows.placed_at, occurred_at=rows.placed_at)
-        return self._limit(rows, days).select("customer_id", "at", total="amount")
+        rows = rows.mutate(
+            amount=amount,
+            is_order=(rows.kind == "sale").cast("int64"),
+            channel=rows.channel.nullif(""),
+            moment=rows.placed_at,
+            occurred_at=rows.placed_at,
+        )
+        return self._limit(rows, days).select("id", "customer_id", "at", "is_order", "channel", total="amount")
 
     def _keep_currency(self, rows: ir.Table) -> ir.Table:
         return rows.filter(rows.currency == self.currency) if self.currency else rows

@@ -10,6 +10,8 @@ from django.utils.translation import gettext_lazy as _
 
 from customers.analytics.expressions.parameters import ParameterError
 from customers.analytics.expressions.tables import AnalyticsTables
+from customers.analytics.outcomes.parameters import OutcomeParameters
+from customers.analytics.outcomes.registry import MEASURES
 from customers.analytics.questions import activity, funnel, paths, products, retention, sessions, trends
 
 
@@ -23,7 +25,7 @@ class Question:
     """
 
     key: str
-    label: Promise
+    label: str | Promise
     parameters: type[Any]
     result: type[Any]
     selection: type[Any]
@@ -105,6 +107,18 @@ QUESTIONS: dict[str, Question] = {
             products.ProductSelection,
             products.run_products,
             products.select_product_people,
+        ),
+        *(
+            Question(
+                measure.question,
+                measure.label,
+                OutcomeParameters,
+                measure.result,
+                measure.selection,
+                measure.run,
+                measure.people,
+            )
+            for measure in MEASURES.values()
         ),
     )
 }

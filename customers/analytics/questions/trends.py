@@ -74,6 +74,7 @@ class TrendParameters(DateRange):
         super().__post_init__()
         require_between("series", len(self.series), 1, len(LETTERS))
         require_between("rolling", self.rolling, 0, 365)
+        require_one_of("interval", self.interval, (PeriodUnit.HOUR, PeriodUnit.DAY, PeriodUnit.WEEK, PeriodUnit.MONTH))
         if self.formula:
             parse_formula(self.formula, len(self.series))
         days = (self.until - self.since).days + 1

@@ -1,11 +1,11 @@
 """Compiles a comparison into a query filter. Values are passed as parameters; a comparison with an unknown value is false."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import reduce
-from operator import or_
+from operator import eq, ge, gt, le, lt, or_
 
 from django.db.models import (
     BooleanField,
@@ -63,6 +63,12 @@ TRAIT_LOOKUPS: dict[str, type[Lookup]] = {
 }
 
 
+NO_CUSTOMER_ID = 0  # an empty list would make Django drop the whole expression
+COMPARE_NUMBERS: dict[str, Callable[[float, float], bool]] = {
+    "eq": eq, "ne": eq, "lt": lt, "lte": le, "gt": gt, "gte": ge,
+}  # fmt: skip
+
+
 class IsNotTrue(Func):
     """The expression is false or unknown."""
 
@@ -71,20 +77,28 @@ class IsNotTrue(Func):
 
 
 def compile_comparison(
-    comparison: Comparison, *, as_of: datetime, negated: bool = False, series: SeriesIds | None = None
+    comparison: Comparison,
+    *,
+    as_of: datetime,
+    negated: bool = False,
+    series: SeriesIds | None = None,
+    customer_ids: Collection[int] | None = None,
 ) -> Q:
     """Return a filter on ``Customer`` for the comparison or its negation.
+
+    customer_ids: the filter is only applied to these customers; None: to any.
 
     ``~Q`` is not enough: Django may use an inner join and lose customers without a profile. So each comparison is an
     expression of its own, and its negation is "is not true".
     """
     field = comparison.field
     is_negative = comparison.op in NEGATED_OPERATORS or (field.kind == FieldType.FLAG and comparison.value is False)
-    positive = (
-        compile_event(comparison, as_of=as_of, series=series or SeriesIds())
-        if field.kind == FieldType.EVENT
-        else compile_positive(comparison, as_of)
-    )
+    if field.live_values is not None:
+        positive = compile_live_value(comparison, field.live_values(as_of, customer_ids))
+    elif field.kind == FieldType.EVENT:
+        positive = compile_event(comparison, as_of=as_of, series=series or SeriesIds())
+    else:
+        positive = compile_positive(comparison, as_of)
     if field.restriction is not None:
         positive &= Q(field.restriction)
     if is_negative == negated:
@@ -133,6 +147,19 @@ def compile_latest_row(comparison: Comparison, latest: LatestRow, as_of: datetim
 
 def compile_column(comparison: Comparison, as_of: datetime) -> Q:
     return Q(**{f"{comparison.field.lookup}__{LOOKUPS[comparison.op]}": comparison.value})
+
+
+def compile_live_value(comparison: Comparison, values: Mapping[int, float]) -> Q:
+    """Compile a comparison of numbers that were read for it, without the negation of its operator."""
+    if comparison.op in ("is_set", "is_not_set"):
+        ids = list(values)
+    elif comparison.op == "between":
+        low, high = map(float, comparison.value)
+        ids = [customer_id for customer_id, value in values.items() if low <= value <= high]
+    else:
+        compare, limit = COMPARE_NUMBERS[comparison.op], float(comparison.value)
+        ids = [customer_id for customer_id, value in values.items() if compare(value, limit)]
+    return Q(pk__in=ids or [NO_CUSTOMER_ID])
 
 
 def compile_is_set(comparison: Comparison) -> Q:

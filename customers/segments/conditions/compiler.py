@@ -5,7 +5,7 @@ A tree is ``{"all": [tree, …]}``, ``{"any": [tree, …]}``, ``{"not": tree}`` 
 comparison with an unknown value is false, so its ``not`` is true.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import reduce
 from operator import and_, or_
@@ -35,20 +35,27 @@ MAX_COMPARISONS = 1000
 MAX_CHAIN = 10
 
 
-def compile_condition(condition: object, *, as_of: datetime, within: Sequence[str] = ()) -> Q:
+def compile_condition(
+    condition: object,
+    *,
+    as_of: datetime,
+    within: Sequence[str] = (),
+    customer_ids: Collection[int] | None = None,
+) -> Q:
     """Return a filter on ``Customer`` that matches the condition.
 
     Args:
         condition: the tree, as JSON.
         as_of: the moment from which relative periods count.
         within: the key of the segment that has the condition, to detect cycles.
+        customer_ids: the filter is only applied to these customers, so that numbers that are read live are read for them alone.
 
     Raises:
         ConditionError: the condition is not valid; lists every problem with its path.
     """
     node = parse_condition(condition)
     segments = fetch_segments() if refers_to_segments(node) else {}
-    return Compiler(as_of=as_of, segments=segments).compile_tree(node, within=tuple(within))
+    return Compiler(as_of=as_of, segments=segments, customer_ids=customer_ids).compile_tree(node, within=tuple(within))
 
 
 def compile_count(condition: object, *, as_of: datetime) -> tuple[Statement, bool] | None:
@@ -89,11 +96,32 @@ def refers_to_segments(node: Node) -> bool:
     return any(comparison.field.kind == FieldType.SEGMENT for comparison in list_comparisons(node))
 
 
+def uses_live_values(conditions: Sequence[object]) -> bool:
+    """Return whether a condition, or a segment that it refers to, compares numbers that are read live."""
+    pending, known, segments = list(conditions), set[str](), None
+    while pending:
+        try:
+            comparisons = list_comparisons(parse_condition(pending.pop()))
+        except ConditionError:
+            continue  # has no members
+        if any(comparison.field.live_values is not None for comparison in comparisons):
+            return True
+        keys = {key for each in comparisons if each.field.kind == FieldType.SEGMENT for key in each.value} - known
+        known |= keys
+        if keys and segments is None:
+            segments = fetch_segments()
+        pending += [segments[key].condition for key in keys if segments and key in segments]
+    return False
+
+
 class Compiler:
     """Compiles trees as of one moment; the conditions of other segments are inlined."""
 
-    def __init__(self, *, as_of: datetime, segments: Mapping[str, Segment]) -> None:
+    def __init__(
+        self, *, as_of: datetime, segments: Mapping[str, Segment], customer_ids: Collection[int] | None = None
+    ) -> None:
         self.as_of = as_of
+        self.customer_ids = customer_ids
         self.segments = segments
         self.compiled = 0
         self.series = SeriesIds()
@@ -119,7 +147,9 @@ class Compiler:
         self.count_comparisons(1, node.path)
         if node.field.kind == FieldType.SEGMENT:
             return self.compile_segments(node, within=within, negated=negated)
-        return compile_comparison(node, as_of=self.as_of, negated=negated, series=self.series)
+        return compile_comparison(
+            node, as_of=self.as_of, negated=negated, series=self.series, customer_ids=self.customer_ids
+        )
 
     def count_comparisons(self, number: int, path: str) -> None:
         self.compiled += number

@@ -1,7 +1,8 @@
 """The fields of conditions: types, operators, choices and labels."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import TypedDict
 
@@ -18,6 +19,8 @@ from customers.segments.event_counts.meanings import BOUGHT
 from customers.segments.models import EventSeries
 
 Label = str | Promise
+# Returns the value of a field at a moment by customer, of these customers or (None) of all; the others have none.
+type LiveValues = Callable[[datetime, Collection[int] | None], Mapping[int, float]]
 About = EventSeries.About
 
 
@@ -133,6 +136,7 @@ class ConditionField:
         lookup: the Django lookup from ``Customer``, or from the model of ``latest``, whose latest row is compared.
         restriction: another lookup and its value, without which the field is not known.
         low, high: the smallest and the largest valid number.
+        live_values: of a number that no column has, because it changes with every event and with time: reads it when it is compared.
         meaning, about: of an event: what happened, and whether it is about products, categories, brands or anything.
     """
 
@@ -148,6 +152,7 @@ class ConditionField:
     high: float | None = None
     has_unknown: bool = False
     help: Label = ""
+    live_values: LiveValues | None = None
     meaning: str = ""
     about: str = ""
     operators: tuple[str, ...] = field(init=False)

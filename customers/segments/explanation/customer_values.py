@@ -40,13 +40,14 @@ class CustomerFieldValues:
 
     Attributes:
         columns: by lookup from ``Customer``, those of latest rows by field name. traits: by field name. consents: the latest status by field name.
-        events: of each event condition, by its identity.
+        events: of each event condition, by its identity. live: numbers that change with every event, by field name.
     """
 
     columns: Mapping[str, Any] = field(default_factory=dict)
     traits: Mapping[str, Any] = field(default_factory=dict)
     consents: Mapping[str, str] = field(default_factory=dict)
     events: Mapping[int, list[EventValue]] = field(default_factory=dict)
+    live: Mapping[str, float] = field(default_factory=dict)
 
     def find(self, comparison: Comparison) -> Any:
         """Return the value that a comparison compares; None if it is unknown."""
@@ -55,6 +56,8 @@ class CustomerFieldValues:
             return self.consents.get(name, CONSENT_NONE)
         if comparison.field.kind == FieldType.TRAIT:
             return self.traits.get(name)
+        if comparison.field.live_values is not None:
+            return self.live.get(name)
         return self.columns.get(comparison.field.name if comparison.field.latest else comparison.field.lookup)
 
 
@@ -90,8 +93,16 @@ def read_customer_values(
         columns={name: row.get(name) for name in (*lookups, *latest)},
         traits={name: row.get(f"trait_{number}") for number, name in enumerate(traits)},
         consents=read_consents(customer_id, as_of) if purposes else {},
+        live=read_live_values(compared, customer_id=customer_id, as_of=as_of),
         events={id(leaf): [next(values) for _period in pair] for leaf, pair in zip(events, periods, strict=True)},
     )
+
+
+def read_live_values(compared: Sequence[Comparison], *, customer_id: int, as_of: datetime) -> dict[str, float]:
+    """Return the numbers of the moment that the customer has, by field name."""
+    readers = {each.field.name: each.field.live_values for each in compared if each.field.live_values is not None}
+    values = {name: read(as_of, [customer_id]).get(customer_id) for name, read in readers.items()}
+    return {name: round(value, 3) for name, value in values.items() if value is not None}
 
 
 def read_columns(

@@ -81,7 +81,7 @@ def explain_segments(
     with_personal: whether the reader may see personal traits.
     """
     known = {segment.key: segment for segment in Segment.objects.only("id", "key", "kind", "condition", "name")}
-    compiler = Compiler(as_of=as_of, segments=known)
+    compiler = Compiler(as_of=as_of, segments=known, customer_ids=[customer.pk])
     nodes, problems = parse_segments(segments)
     compiler.series.load(comparison for node in nodes.values() for comparison in list_comparisons(node))
     prepared: dict[str, PreparedSegment] = {}
@@ -136,7 +136,9 @@ def prepare_segment(segment: Segment, node: Node, compiler: Compiler) -> Prepare
         if isinstance(leaf, EventSequence):
             prepared.filters[name_leaf(leaf)] = compile_sequence(leaf, as_of=compiler.as_of, series=compiler.series)
         elif leaf.field.kind != FieldType.SEGMENT:
-            prepared.filters[name_leaf(leaf)] = compile_comparison(leaf, as_of=compiler.as_of, series=compiler.series)
+            prepared.filters[name_leaf(leaf)] = compile_comparison(
+                leaf, as_of=compiler.as_of, series=compiler.series, customer_ids=compiler.customer_ids
+            )
         else:
             for key in leaf.value:
                 prepared.filters[name_leaf(leaf, key)] = compiler.compile_segment(

@@ -62,7 +62,7 @@ def select_matching(condition: Mapping[str, Any], customer_ids: Sequence[int], *
     if condition == {"all": []}:
         return set(customer_ids)
     try:
-        matches = compile_condition(condition, as_of=as_of)
+        matches = compile_condition(condition, as_of=as_of, customer_ids=customer_ids)
     except ConditionError as error:
         logger.warning("A condition of a flow is not valid, so nobody matches it: %s", error)
         return set()

@@ -15,7 +15,13 @@ from recommendations.measurement.outcomes.columns import OutcomeColumn
 from recommendations.measurement.outcomes.counting import build_values, count_outcomes
 from recommendations.measurement.outcomes.members import Members
 from recommendations.measurement.statistics.moments import GroupMoments
-from recommendations.sending.global_holdout.members import COUNT_WRITTEN, HOLDOUT, MARKETING, build_members
+from recommendations.sending.global_holdout.members import (
+    COUNT_RETAINED,
+    COUNT_WRITTEN,
+    HOLDOUT,
+    MARKETING,
+    build_members,
+)
 from recommendations.sending.global_holdout.months import ResultWindow, build_total, list_windows
 from recommendations.sending.global_holdout.recommendation_windows import (
     RECOMMENDATIONS,
@@ -32,11 +38,19 @@ SETTLING = timedelta(days=14)
 
 @dataclass(frozen=True)
 class StoredGroup:
-    """The outcomes of a group as they are stored. written: customers who were sent marketing; messages: how many."""
+    """The outcomes of a group as they are stored.
+
+    Attributes:
+        written: customers who were sent marketing; messages: how many.
+        earlier_buyers: customers who ordered in the three months before they joined the group; returned: those of them who order in the
+            window. Both are None in results of earlier releases.
+    """
 
     moments: GroupMoments
     written: int = 0
     messages: int = 0
+    earlier_buyers: int | None = None
+    returned: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -45,6 +59,8 @@ class StoredGroup:
             "products": self.moments.products.tolist(),
             "written": self.written,
             "messages": self.messages,
+            "earlier_buyers": self.earlier_buyers,
+            "returned": self.returned,
         }
 
 
@@ -53,7 +69,9 @@ def read_group(content: dict[str, Any]) -> StoredGroup:
     sums, products = np.array(content["sums"], np.float64), np.array(content["products"], np.float64)
     missing = len(OutcomeColumn) - len(sums)
     moments = GroupMoments(content["n"], np.pad(sums, (0, missing)), np.pad(products, (0, missing)))
-    return StoredGroup(moments, content["written"], content["messages"])
+    return StoredGroup(
+        moments, content["written"], content["messages"], content.get("earlier_buyers"), content.get("returned")
+    )
 
 
 def measure_months(*, as_of: datetime, everything: bool = False) -> int:
@@ -131,6 +149,7 @@ def measure_window(
         members = store_members(members)
         counted = count_outcomes(members, as_of=as_of)
         written = count_written(members, as_of=as_of) if subject == Subject.MARKETING else {}
+        retained = count_retained(members, as_of=as_of)
     return GlobalHoldoutResult(
         subject=subject,
         month=window.month,
@@ -141,7 +160,9 @@ def measure_window(
         currency=get_amount_currency(),
         margin_basis=counted.margin_basis,
         groups={
-            group: StoredGroup(counted.get_group(group).moments, *written.get(group, (0, 0))).to_json()
+            group: StoredGroup(
+                counted.get_group(group).moments, *written.get(group, (0, 0)), *retained.get(group, (0, 0))
+            ).to_json()
             for group in shares
         },
         shares=dict(shares),
@@ -168,6 +189,13 @@ def count_written(members: Members, *, as_of: datetime) -> dict[str, tuple[int, 
     with connection.cursor() as cursor:
         cursor.execute(COUNT_WRITTEN.format(members=members.build_query()), build_values(members, as_of=as_of))
         return {group: (customers, messages) for group, customers, messages in cursor.fetchall()}
+
+
+def count_retained(members: Members, *, as_of: datetime) -> dict[str, tuple[int, int]]:
+    """Return how many customers of each group had ordered before they joined it, and how many of them order in the window."""
+    with connection.cursor() as cursor:
+        cursor.execute(COUNT_RETAINED.format(members=members.build_query()), build_values(members, as_of=as_of))
+        return {group: (earlier, returned) for group, earlier, returned in cursor.fetchall()}
 
 
 def store_result(result: GlobalHoldoutResult) -> None:

@@ -63,6 +63,18 @@ FROM member m JOIN sending_delivery d ON d.customer_id = m.customer_id
 WHERE d.claimed_at IS NOT NULL AND NOT d.is_transactional AND d.sent_at >= m.since AND d.sent_at < m.until
 GROUP BY 1
 """)
+# Only orders before the group was drawn say who is a customer to be retained: later ones can themselves be an effect of marketing.
+COUNT_RETAINED = sql.SQL("""
+WITH member AS MATERIALIZED ({members}),
+bought AS MATERIALIZED (
+    SELECT m.customer_id, bool_or(o.placed_at < m.assigned_at) AS is_earlier, bool_or(o.placed_at >= m.since) AS is_returning
+    FROM member m JOIN orders_order o ON o.customer_id = m.customer_id AND o.placed_at >= m.earlier AND o.placed_at < m.until
+    WHERE o.kind = 'sale' AND o.status <> 'cancelled' GROUP BY 1
+)
+SELECT m.member_group, count(*), count(*) FILTER (WHERE b.is_returning)
+FROM member m JOIN bought b ON b.customer_id = m.customer_id AND b.is_earlier
+GROUP BY 1
+""")
 
 
 def build_members(window: HoldoutWindow) -> Members:

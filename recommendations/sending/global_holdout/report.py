@@ -18,6 +18,7 @@ from recommendations.sending.global_holdout.measuring import StoredGroup, read_g
 from recommendations.sending.global_holdout.members import HOLDOUT
 from recommendations.sending.global_holdout.months import find_next_month, start_month
 from recommendations.sending.global_holdout.recommendation_windows import list_holdouts
+from recommendations.sending.global_holdout.retention import RetentionEffect, compare_retention
 from recommendations.sending.models import GlobalHoldoutChange, GlobalHoldoutResult
 
 Subject = GlobalHoldoutResult.Subject
@@ -35,6 +36,7 @@ class HoldoutEffect:
         is_part: a month in which the groups existed for some days only.
         comparison: customers with marketing or recommendations against the holdout group.
         treated, holdout: what was counted.
+        retention: of those who were customers before; None with too few of them.
         cost: the additional revenue of the holdout group if it had been treated; None if the effect is unknown.
         needed_months, needed_customers: how long it takes with these groups to show a difference of 10%, or how many customers with the same
             share of them held out would have shown it in this time.
@@ -53,6 +55,7 @@ class HoldoutEffect:
     comparison: GroupComparison
     treated: StoredGroup
     holdout: StoredGroup
+    retention: RetentionEffect | None
     cost: ConfidenceInterval | None
     needed_months: int | None
     needed_customers: int | None
@@ -169,6 +172,7 @@ def compute_effect(result: GlobalHoldoutResult, *, experiment: Experiment | None
         comparison=comparison,
         treated=treated,
         holdout=holdout,
+        retention=compare_retention(treated, holdout, timeline) if is_readable else None,
         cost=scale_interval(comparison.revenue.effect, holdout.moments.n)
         if is_readable and comparison.revenue
         else None,

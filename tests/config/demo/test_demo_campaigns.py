@@ -33,7 +33,7 @@ def test_the_campaigns_show_an_effect_none_too_few_customers_and_an_open_window(
         order.placed_at = NOW - timedelta(days=60 if number % 10 else 34)
         order.save()
     before = Order.objects.count()
-    assert load_campaigns(loaded_at=NOW) == 4
+    assert load_campaigns(loaded_at=NOW) == 6
     assert load_campaigns(loaded_at=NOW) == 0
     campaigns = {campaign.key: campaign for campaign in Campaign.objects.all()}
     win_back = compute_results(campaigns["demo-win-back"], as_of=NOW)
@@ -47,7 +47,12 @@ def test_the_campaigns_show_an_effect_none_too_few_customers_and_an_open_window(
     assert 0.1 < truth.conversion < 0.45
     assert win_back.deliveries.clicked < win_back.deliveries.opened < win_back.deliveries.sent
     assert all(campaign.is_simulated for campaign in campaigns.values())
-    assert {key for key, campaign in campaigns.items() if campaign.status == "running"} == {"demo-refill"}
+    assert {key for key, campaign in campaigns.items() if campaign.status == "running"} == {
+        *("demo-offers", "demo-voucher", "demo-refill"),
+    }
+    assert [run.started_at.date().isoformat() for run in campaigns["demo-offers"].runs.order_by("number")] == [
+        *("2026-07-05", "2026-08-05", "2026-09-05", "2026-10-05", "2026-11-05"),
+    ]
     assert campaigns["demo-refill"].next_run_at > NOW  # type: ignore[operator]
     assert compute_results(campaigns["demo-top-customers"], as_of=NOW).comparison.control.customers < 30
     assert not Delivery.objects.filter(status="pending").exists()

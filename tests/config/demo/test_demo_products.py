@@ -5,8 +5,8 @@ from importlib.resources import files
 import pyarrow.parquet as pq
 import pytest
 
-from config.demo.category_names import build_category_path
 from config.demo.editions import EDITIONS
+from config.demo.product_titles import build_category_path
 from config.demo.products import build_brand_name, build_titles
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from ibis.backends import BaseBackend
 
 from customers.analytics.expressions.matching import EventMatch
-from customers.analytics.expressions.tables import AnalyticsTables
+from customers.analytics.expressions.tables import FEEDBACK_SCHEMA, AnalyticsTables
 from customers.warehouse.tables import EVENTS, ORDER_LINES, ORDERS, PRODUCTS
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -50,6 +50,7 @@ def make_tables(
     labels: Mapping[int, str] | None = None,
     members: Sequence[int] = (),
     costs: Mapping[str, float] | None = None,
+    feedback: Sequence[tuple[int | None, datetime, str, int]] = (),
     as_of: datetime = datetime(2026, 4, 10, tzinfo=UTC),
     zone: ZoneInfo = BERLIN,
 ) -> AnalyticsTables:
@@ -96,6 +97,19 @@ def make_tables(
                     "cost": pa.array(list((costs or {}).values()), pa.float64()),
                 }
             )
+        ),
+        read_feedback=lambda: _make_table(
+            [
+                {
+                    "number": number,
+                    "customer_id": customer,
+                    "at": round(at.timestamp() * 10**6),
+                    "kind": kind,
+                    "score": score,
+                }
+                for number, (customer, at, kind, score) in enumerate(feedback, 1)
+            ],
+            FEEDBACK_SCHEMA,
         ),
         read_members=lambda key: ibis.memtable(pa.table({"customer_id": pa.array(members, pa.int64())})),
     )

@@ -82,7 +82,13 @@ def build_trend_condition(
     return [{"field": field, "op": "at_least", "times": 1, **limit_days(since, until, today=today)}]
 
 
-BUILDERS: dict[str, Callable[[Any, Any, date], list[Condition] | None]] = {
+type ConditionBuilder = Callable[[Any, Any, date], list[Condition] | None]
+BUILDERS: dict[str, ConditionBuilder] = {
     "funnel": build_funnel_condition,
     "trends": build_trend_condition,
 }
+
+
+def register_condition(question: str, builder: ConditionBuilder) -> None:
+    """Add a question some of whose people a condition can describe."""
+    BUILDERS[question] = builder

@@ -9,16 +9,19 @@ from django.utils.translation import gettext_lazy
 
 from catalog.models import Product
 from config.foundation.number_formats import format_full_day
+from customers.analytics.backoffice.addresses import make_question_url
 from customers.analytics.backoffice.event_texts import label_event, label_group, label_step
 from customers.analytics.backoffice.results.retention import name_period
 from customers.analytics.expressions.breakdowns import GroupKey
-from customers.analytics.expressions.parameters import require_between
+from customers.analytics.expressions.parameters import dump_parameters, require_between
 from customers.analytics.expressions.periods import PeriodUnit
 
 
 def name_figure(question: str, parameters: Any, selection: Any, *, with_personal: bool) -> str:
-    """Return a title for the people of a figure, with the days of the question."""
+    """Return a title for the people of a figure, with the days of the question unless the name has its own."""
     name = NAMES[question](parameters, selection, with_personal)
+    if question in BACK_URLS:
+        return name
     days = f"{format_full_day(parameters.since)} – {format_full_day(parameters.until)}"
     return f"{name} · {days}"
 
@@ -89,10 +92,25 @@ STAGE_LABELS = {
     "bought": gettext_lazy("Bought"),
     "returned": gettext_lazy("Returned"),
 }
-NAMES: dict[str, Callable[[Any, Any, bool], str]] = {
+type FigureNamer = Callable[[Any, Any, bool], str]
+NAMES: dict[str, FigureNamer] = {
     "funnel": name_funnel_bar,
     "retention": name_retention_cell,
     "paths": name_path_step,
     "trends": name_trend_point,
     "products": name_product_stage,
 }
+# questions whose results other pages show: how to return there
+BACK_URLS: dict[str, Callable[[Any], str]] = {}
+
+
+def register_figures(question: str, *, name: FigureNamer, make_back_url: Callable[[Any], str]) -> None:
+    """Add a question whose results another page shows, whose figures open their people."""
+    NAMES[question], BACK_URLS[question] = name, make_back_url
+
+
+def make_back_url(question: str, parameters: Any) -> str:
+    """Return the URL of the page that shows the result."""
+    if question in BACK_URLS:
+        return BACK_URLS[question](parameters)
+    return make_question_url(question, dump_parameters(parameters))

@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import capfirst
@@ -18,11 +18,10 @@ from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.tables import Cell, Column, build_table
 from config.foundation.number_formats import format_count, format_moment
 from customers.analytics.backoffice.access import ADD_SEGMENT, VIEW_CUSTOMERS, check_permissions
-from customers.analytics.backoffice.addresses import HASH_LENGTH, make_question_url, parse_json
+from customers.analytics.backoffice.addresses import HASH_LENGTH, parse_json
 from customers.analytics.backoffice.people.conditions import build_condition
-from customers.analytics.backoffice.people.figure_names import name_figure
-from customers.analytics.backoffice.question_page import get_page
-from customers.analytics.expressions.parameters import ParameterError, dump_parameters, parse_parameters
+from customers.analytics.backoffice.people.figure_names import NAMES, make_back_url, name_figure
+from customers.analytics.expressions.parameters import ParameterError, parse_parameters
 from customers.analytics.models import AnalyticsResult
 from customers.analytics.people import MAX_LISTED, PeopleOfFigure, find_people
 from customers.analytics.questions.registry import get_question
@@ -93,15 +92,17 @@ def read_figure(request: HttpRequest, question: str, *, now: datetime) -> Select
 def show_people(request: HttpRequest, question: str) -> HttpResponse:
     """Show who is behind a figure; a POST saves them as a segment."""
     check_permissions(request, VIEW_CUSTOMERS)
-    page, now = get_page(question), timezone.now()
+    now = timezone.now()
+    if question not in NAMES:
+        raise Http404
     try:
         figure = read_figure(request, question, now=now)
         people = figure.find(MAX_LISTED)
-    except ParameterError as error:
-        return render_page(
-            request, "admin/analytics/people.html", title=_("People"), page=page, problem=str(error), status=400
+        title = name_figure(
+            figure.question, figure.parameters, figure.selection, with_personal=may_see_personal(request)
         )
-    title = name_figure(figure.question, figure.parameters, figure.selection, with_personal=may_see_personal(request))
+    except ParameterError as error:
+        return render_page(request, "admin/analytics/people.html", title=_("People"), problem=str(error), status=400)
     condition = build_condition(figure.question, figure.parameters, figure.selection, today=timezone.localdate(now))
     form = SavePeopleForm(request.POST or None, initial={"name": title[:200]})
     if (
@@ -116,8 +117,7 @@ def show_people(request: HttpRequest, question: str) -> HttpResponse:
         title=title,
         verdict=describe_people(people),
         as_of=figure.as_of,
-        page=page,
-        back=make_question_url(question, dump_parameters(figure.parameters)),
+        back=make_back_url(question, figure.parameters),
         table=build_people_table(request, people.customer_ids, now=now),
         form=form,
         condition=describe_condition(condition) if condition else [],

@@ -1,0 +1,65 @@
+"""What all outcomes are asked for: the periods, and whose."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from customers.analytics.expressions.breakdowns import MAX_GROUPS
+from customers.analytics.expressions.parameters import DateRange, ParameterError, require_between, require_one_of
+from customers.analytics.expressions.periods import PeriodUnit, get_period_start, number_period
+
+UNITS = (PeriodUnit.WEEK, PeriodUnit.MONTH, PeriodUnit.QUARTER)
+SPLITS = ("", "segment", "channel")
+MAX_PERIODS = 120
+# after how many periods the same one of the next year comes; 52 weeks keep the weekdays
+YEAR_PERIODS = {PeriodUnit.WEEK: 52, PeriodUnit.MONTH: 12, PeriodUnit.QUARTER: 4}
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutcomeParameters(DateRange):
+    """Which periods are measured: those in which since and until lie, and all between them. Each of them is measured as a whole.
+
+    Attributes:
+        segment: only its customers, who are those of now. With split “segment”: its customers beside all others.
+        split: segment, channel or empty. channel: of orders, the sales channel; of visits, the traffic source.
+        limit: the number of channels; the others are one group.
+    """
+
+    unit: PeriodUnit = PeriodUnit.MONTH
+    split: str = ""
+    limit: int = 5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_one_of("unit", self.unit, UNITS)
+        require_one_of("split", self.split, SPLITS)
+        require_between("limit", self.limit, 1, MAX_GROUPS)
+        if self.split == "segment" and not self.segment:
+            raise ParameterError("segment", "empty; choose the segment that is compared with all other customers.")
+        if len(self.numbers) > MAX_PERIODS:
+            raise ParameterError("since", f"more than {MAX_PERIODS} periods; choose a later day or longer periods.")
+
+    @property
+    def numbers(self) -> range:
+        """The numbers of the periods, see `periods.build_period`."""
+        return range(number_period(self.since, self.unit), number_period(self.until, self.unit) + 1)
+
+    @property
+    def filtered_segment(self) -> str:
+        """The segment to which everything is limited; empty for all customers."""
+        return "" if self.split == "segment" else self.segment
+
+    def get_start(self, number: int) -> date:
+        return get_period_start(number, self.unit)
+
+    def extend_days(self, periods: int) -> DateRange:
+        """Return the days of the periods, and of so many before them."""
+        numbers = self.numbers
+        since, end = self.get_start(numbers.start - periods), self.get_start(numbers.stop)
+        return DateRange(since=since, until=end - timedelta(days=1), segment=self.filtered_segment)
+
+    def check_period(self, day: date) -> int:
+        """Return the number of the period in which a day lies. Raises ParameterError: it is none of those measured."""
+        number = number_period(day, self.unit)
+        if number not in self.numbers:
+            raise ParameterError("period", f"{day} is not within {self.since} to {self.until}.")
+        return number

@@ -1,0 +1,1 @@
+"""Predictions for a session from its events so far: the mathematics, without Django."""

@@ -1,0 +1,87 @@
+"""What happened after each event of a session, and at which events models are trained and judged."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from config.foundation.array_types import AnyInts, Flags, Ints
+from customers.intent.prediction.session_events import GAP, UNKNOWN, Orderings, SessionEvents, merge_orderings
+
+# several cuts of a session: all of its first events, fewer of the later ones, so that long sessions do not outweigh the others
+CUT_POSITIONS = (1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144)
+
+
+@dataclass(frozen=True, eq=False)
+class SessionCuts:
+    """Events at which a session is cut, and what happened after them; arrays of shape (q,).
+
+    Attributes:
+        rows: of the events. session: row number of the session. started_at: its start in microseconds.
+        orders: whether the visitor orders later in this session. has_ordered: whether that has happened before, so that there is nothing
+            to predict. leaves: whether there is no further event in this session. pause: microseconds until it, 0 without one.
+    """
+
+    rows: Ints
+    session: Ints
+    started_at: Ints
+    orders: Flags
+    has_ordered: Flags
+    leaves: Flags
+    pause: Ints
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def select(self, rows: Ints | Flags) -> "SessionCuts":
+        """Return some of the cuts."""
+        return SessionCuts(**{name: getattr(self, name)[rows] for name in self.__dataclass_fields__})
+
+
+def cut_sessions(events: SessionEvents, orders: Orderings, *, until: int) -> SessionCuts:
+    """Return the cuts of all sessions that have ended: their last event is longer ago than the gap.
+
+    until: microseconds up to which everything is known.
+    """
+    sessions = events.sessions
+    ended_at = events.at[sessions.last] if len(events) else np.zeros(0, np.int64)
+    is_cut = np.isin(sessions.position + 1, CUT_POSITIONS) & (ended_at[sessions.of_event] + GAP < until)
+    rows = np.flatnonzero(is_cut)
+    session = sessions.of_event[rows]
+    person, start, last = events.person[rows], sessions.first[session], sessions.last[session]
+    orderings = merge_orderings(events, orders)
+    so_far = orderings.count_until(person, events.at[rows], inclusive=True)
+    leaves = rows == last
+    return SessionCuts(
+        rows=rows,
+        session=session,
+        started_at=events.at[start],
+        # an order that no event of the shop's page has announced still belongs to the session until its end is certain
+        orders=orderings.count_until(person, events.at[last] + GAP, inclusive=True) > so_far,
+        has_ordered=so_far > orderings.count_until(person, events.at[start], inclusive=False),
+        leaves=leaves,
+        pause=np.where(leaves, 0, events.at[np.minimum(rows + 1, last)] - events.at[rows]),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class CategorySteps:
+    """Events with a known category; the next such event of the session is what is predicted. Arrays of shape (s,).
+
+    Attributes:
+        session, category, kind: of each event, in order; sessions are consecutive. started_at: of the session, in microseconds.
+    """
+
+    session: Ints
+    category: Ints
+    started_at: Ints
+    kind: AnyInts
+
+
+def list_category_steps(events: SessionEvents) -> CategorySteps:
+    """Return the events with a known category."""
+    rows = np.flatnonzero(events.category != UNKNOWN)
+    sessions = events.sessions
+    session = sessions.of_event[rows]
+    return CategorySteps(
+        session, events.category[rows].astype(np.int64), events.at[sessions.first[session]], events.kind[rows]
+    )

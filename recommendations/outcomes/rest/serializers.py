@@ -1,0 +1,200 @@
+"""Serializers of the outcomes."""
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
+
+from customers.analytics.outcomes.parameters import SPLITS, UNITS
+from recommendations.measurement.comparison import ComparisonVerdict
+from recommendations.measurement.result_serializers import IntervalSerializer
+from recommendations.outcomes.period_choice import MAX_PERIODS
+
+
+class OutcomeQuerySerializer(serializers.Serializer[Any]):
+    """Which outcomes are asked for."""
+
+    unit = serializers.ChoiceField(choices=[unit.value for unit in UNITS], default="month")
+    periods = serializers.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=MAX_PERIODS,
+        help_text=_("Periods before the current one; by default 13 weeks, 12 months or 5 quarters."),
+    )
+    segment = serializers.CharField(
+        required=False, max_length=100, help_text=_("Key of a segment; its members of today in all periods.")
+    )
+    split = serializers.ChoiceField(
+        choices=[split for split in SPLITS if split],
+        required=False,
+        help_text=_(
+            "channel: of orders, the sales channel; of visits, the traffic source. segment: its members and all others."
+        ),
+    )
+
+
+class OutcomeGroupSerializer(serializers.Serializer[Any]):
+    """A group of a split."""
+
+    label = serializers.CharField(  # type: ignore[assignment]
+        allow_null=True,
+        help_text=_("The channel, member or not_member; null for an unknown channel and for other ones."),
+    )
+    is_other = serializers.BooleanField(help_text=_("All channels without a group of their own."))
+
+
+class RevenueChangeSerializer(serializers.Serializer[Any]):
+    """A change of revenue. customers, orders_per_customer and order_value are its parts, which add up to it."""
+
+    before = serializers.FloatField()
+    change = serializers.FloatField()
+    relative = serializers.FloatField(allow_null=True)
+    customers = serializers.FloatField(allow_null=True)
+    orders_per_customer = serializers.FloatField(allow_null=True)
+    order_value = serializers.FloatField(allow_null=True)
+
+
+class OutcomePeriodSerializer(serializers.Serializer[Any]):
+    start = serializers.DateField()
+    is_complete = serializers.BooleanField(help_text=_("It has ended, and the data began before it."))
+
+
+class GrowthPeriodSerializer(OutcomePeriodSerializer):
+    customers = serializers.IntegerField()
+    orders = serializers.IntegerField()
+    revenue = serializers.FloatField(help_text=_("Net of returns, in the currency of the shop."))
+    revenue_per_customer = serializers.FloatField(allow_null=True)
+    orders_per_customer = serializers.FloatField(allow_null=True)
+    order_value = serializers.FloatField(allow_null=True)
+    previous = RevenueChangeSerializer(allow_null=True, help_text=_("Against the period before, if both are complete."))
+    year = RevenueChangeSerializer(allow_null=True, help_text=_("Against the same period a year before."))
+
+
+class RepeatPeriodSerializer(OutcomePeriodSerializer):
+    customers_before = serializers.IntegerField(help_text=_("Customers who ordered in the period before."))
+    returned = serializers.IntegerField(help_text=_("Those of them who order in this period."))
+    share = serializers.FloatField(allow_null=True)
+
+
+class ConversionPeriodSerializer(OutcomePeriodSerializer):
+    visits = serializers.IntegerField()
+    converted = serializers.IntegerField()
+    rate = serializers.FloatField(allow_null=True)
+    visitors = serializers.IntegerField()
+    buyers = serializers.IntegerField()
+    visitor_rate = serializers.FloatField(allow_null=True)
+    orders = serializers.IntegerField(allow_null=True, help_text=_("All orders of the period; null for groups."))
+    tracked_orders = serializers.IntegerField(allow_null=True, help_text=_("Those that belong to a visit."))
+
+
+class SatisfactionEstimateSerializer(serializers.Serializer[Any]):
+    """A value with its 95% interval."""
+
+    answers = serializers.IntegerField()
+    value = serializers.FloatField(allow_null=True)
+    low = serializers.FloatField(allow_null=True)
+    high = serializers.FloatField(allow_null=True)
+
+
+class SatisfactionPeriodSerializer(OutcomePeriodSerializer):
+    rating = SatisfactionEstimateSerializer(help_text=_("Stars of reviews, 1 to 5."))
+    nps = SatisfactionEstimateSerializer(help_text=_("In points, −100 to 100."))
+    csat = SatisfactionEstimateSerializer(help_text=_("The share of answers of 4–5."))
+
+
+class GrowthGroupSerializer(serializers.Serializer[Any]):
+    group = OutcomeGroupSerializer(allow_null=True, help_text=_("Null for everyone."))
+    periods = GrowthPeriodSerializer(many=True)
+
+
+class RepeatGroupSerializer(serializers.Serializer[Any]):
+    group = OutcomeGroupSerializer(allow_null=True, help_text=_("Null for everyone."))
+    periods = RepeatPeriodSerializer(many=True)
+
+
+class ConversionGroupSerializer(serializers.Serializer[Any]):
+    group = OutcomeGroupSerializer(allow_null=True, help_text=_("Null for everyone."))
+    periods = ConversionPeriodSerializer(many=True)
+
+
+class SatisfactionGroupSerializer(serializers.Serializer[Any]):
+    group = OutcomeGroupSerializer(allow_null=True, help_text=_("Null for everyone."))
+    periods = SatisfactionPeriodSerializer(many=True)
+
+
+class OutcomeStateSerializer(serializers.Serializer[Any]):
+    """A measure. groups is empty until it has been computed for the first time."""
+
+    as_of = serializers.DateTimeField(allow_null=True)
+    is_current = serializers.BooleanField(help_text=_("It includes all data of now."))
+    is_computing = serializers.BooleanField(help_text=_("It is being computed; ask again in a moment."))
+    error = serializers.CharField(allow_blank=True, help_text=_("Why the last computation failed."))
+
+
+class GrowthSerializer(OutcomeStateSerializer):
+    guest_revenue = serializers.FloatField(
+        allow_null=True, help_text=_("Of orders without a known customer, not part of the rest.")
+    )
+    groups = GrowthGroupSerializer(many=True)
+
+
+class RepeatSerializer(OutcomeStateSerializer):
+    groups = RepeatGroupSerializer(many=True)
+
+
+class ConversionSerializer(OutcomeStateSerializer):
+    groups = ConversionGroupSerializer(many=True)
+
+
+class SatisfactionOutcomeSerializer(OutcomeStateSerializer):
+    groups = SatisfactionGroupSerializer(many=True)
+
+
+class CausedRetentionSerializer(serializers.Serializer[Any]):
+    """Of the customers who had ordered before they could be compared, the share who order in the window."""
+
+    treated_customers = serializers.IntegerField()
+    holdout_customers = serializers.IntegerField()
+    treated = serializers.FloatField()
+    holdout = serializers.FloatField()
+    effect = IntervalSerializer()
+
+
+class CausedPeriodSerializer(serializers.Serializer[Any]):
+    """What marketing caused in a month, or since the holdout group began if month is null. Effects are null while unknown."""
+
+    month = serializers.DateField(allow_null=True)
+    since = serializers.DateTimeField()
+    until = serializers.DateTimeField()
+    is_running = serializers.BooleanField()
+    verdict = serializers.ChoiceField(choices=[verdict.value for verdict in ComparisonVerdict])
+    marketing_customers = serializers.IntegerField()
+    holdout_customers = serializers.IntegerField()
+    revenue = IntervalSerializer(allow_null=True, help_text=_("Additional revenue of all customers with marketing."))
+    revenue_per_customer = IntervalSerializer(allow_null=True)
+    conversion = IntervalSerializer(allow_null=True, help_text=_("Difference of the shares who order in the window."))
+    retention = CausedRetentionSerializer(allow_null=True)
+    shop_revenue = serializers.FloatField(allow_null=True, help_text=_("Of all customers, in complete months."))
+    share = serializers.FloatField(allow_null=True, help_text=_("Of that revenue, the part that marketing caused."))
+
+
+class CausedSerializer(serializers.Serializer[Any]):
+    """The part that marketing causes, of all customers; nothing is known of satisfaction."""
+
+    total = CausedPeriodSerializer(allow_null=True)
+    months = CausedPeriodSerializer(many=True)
+
+
+class OutcomesSerializer(serializers.Serializer[Any]):
+    """The four outcomes of a shop, and the part that marketing causes."""
+
+    unit = serializers.ChoiceField(choices=[unit.value for unit in UNITS])
+    since = serializers.DateField()
+    until = serializers.DateField()
+    segment = serializers.CharField(allow_blank=True)
+    split = serializers.CharField(allow_blank=True)
+    growth = GrowthSerializer()
+    retention = RepeatSerializer()
+    conversion = ConversionSerializer()
+    satisfaction = SatisfactionOutcomeSerializer()
+    caused = CausedSerializer(allow_null=True, help_text=_("Null without the scope campaigns:read."))

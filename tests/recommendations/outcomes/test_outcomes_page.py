@@ -1,0 +1,186 @@
+"""The page Outcomes and its endpoint: four measures, their people and files, and what marketing causes of them."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from config.access.keys import create_api_key
+from config.access.models import ApiKey
+from customers.analytics.models import AnalyticsResult, ResultStatus
+from customers.analytics.outcomes.registry import MEASURES
+from customers.analytics.results import compute_result
+from customers.feedback.models import Review, SurveyAnswer
+from customers.identity.models import Customer
+from customers.segments.models import Segment
+from customers.warehouse.export import export_warehouse
+from recommendations.measurement.assignment import compute_bucket
+from recommendations.outcomes.caused import build_caused
+from recommendations.sending.global_holdout.measuring import measure_months
+from recommendations.sending.global_holdout.report import load_report
+from recommendations.sending.models import GlobalHoldoutChange
+from tests.customers.events.makers import make_event
+from tests.makers import make_consent, make_customer, make_order, make_product, make_profile, make_source
+
+pytestmark = pytest.mark.django_db
+PAGE, API = "/admin/analytics/outcomes/", "/api/v1/outcomes/"
+SALT = "outcomes"
+
+
+def start_month(months_ago: int) -> datetime:
+    zone = ZoneInfo("Europe/Berlin")
+    today = timezone.now().astimezone(zone)
+    number = today.year * 12 + today.month - 1 - months_ago
+    return datetime(number // 12, number % 12 + 1, 1, tzinfo=zone)
+
+
+@pytest.fixture
+def shop(settings: Any, tmp_path: Any) -> None:
+    """Three customers of the month before the last one; two of them order again in the last month."""
+    settings.WAREHOUSE_URL, settings.TIME_ZONE = str(tmp_path / "warehouse"), "Europe/Berlin"
+    settings.SHOP_CURRENCY = "EUR"
+    first, last = start_month(2), start_month(1)
+    tea, source = make_product("tea", price=Decimal(10)), make_source()
+    for number, name in enumerate(("ada", "bo", "cy")):
+        customer = make_customer(name)
+        make_profile(customer)
+        make_order(customer, products=[tea], placed_at=first + timedelta(hours=number))
+        if number < 2:
+            at = last + timedelta(days=number)
+            make_order(customer, products=[tea] * (number + 1), placed_at=at + timedelta(minutes=10))
+            make_event(source, at=at, user_id=name, name="Product Viewed")
+    Review.objects.create(
+        review_id="r1", product=tea, customer=Customer.objects.first(), rating=2, written_at=last + timedelta(days=1)
+    )
+    SurveyAnswer.objects.create(kind="nps", score=10, answered_at=last + timedelta(days=1))
+    export_warehouse(started_at=timezone.now())
+
+
+def compute_all() -> None:
+    for row in AnalyticsResult.objects.filter(status=ResultStatus.QUEUED):
+        compute_result(result_id=row.pk, now=timezone.now())
+    assert not AnalyticsResult.objects.exclude(status=ResultStatus.DONE).exists()
+
+
+def find_links(text: str, part: str) -> list[str]:
+    links = [link.split('"')[0].replace("&amp;", "&") for link in text.split('href="')[1:]]
+    return [link for link in links if part in link]
+
+
+@pytest.mark.usefixtures("shop")
+def test_the_page_computes_in_the_background_and_opens_people_and_files(admin_client: Client) -> None:
+    first = admin_client.get(PAGE)
+    assert "The result is being computed" in first.text
+    assert "Nobody knows yet what marketing causes" in first.text
+    assert admin_client.get(f"{PAGE}growth.csv").status_code == 409
+    compute_all()
+    page = admin_client.get(PAGE).text
+    assert "66.7% of the 3 customers who ordered in" in page
+    assert "100.0% of 2 visits in" in page
+    assert "average rating 2.00★" in page
+    # the first link is of the month that is not over
+    url = [link for link in find_links(page, "outcome-retention/people") if "is_lost" in link][1]
+    people = admin_client.get(url)
+    assert "Ordered in" in people.text
+    assert "cy" in people.text
+    saved = admin_client.post(url, {"name": "Lost", "kind": "static"})
+    assert saved.status_code == 302
+    assert Segment.objects.get(name="Lost").size == 1
+    for key in MEASURES:
+        content = admin_client.get(f"{PAGE}{key}.csv?unit=quarter&split=channel")
+        assert content.status_code in (200, 409)
+        assert admin_client.get(f"{PAGE}{key}.csv").text.startswith("group,period,is_complete")
+    assert admin_client.get(f"{PAGE}caused.csv").status_code == 200
+    assert admin_client.get(f"{PAGE}nothing.csv").status_code == 404
+
+
+@pytest.mark.usefixtures("shop")
+@pytest.mark.parametrize("query", ["unit=day", "periods=0", "periods=x", "split=segment", "unit=week&periods=9999"])
+def test_a_wrong_address_says_so_and_the_endpoint_rejects_it(admin_client: Client, query: str) -> None:
+    page = admin_client.get(f"{PAGE}?{query}")
+    assert page.status_code == 400
+    assert "The address is not valid" in page.text
+    assert admin_client.get(f"{PAGE}growth.csv?{query}").status_code == 400
+    assert admin_client.get(f"{API}?{query}").status_code == 400
+
+
+@pytest.mark.usefixtures("shop")
+def test_the_endpoint_has_the_figures_of_the_page(client: Client, django_assert_max_num_queries: Any) -> None:
+    _key, secret = create_api_key(
+        name="outcomes", kind=ApiKey.Kind.SECRET, scopes=["analytics:read"], now=timezone.now()
+    )
+    headers = {"Authorization": f"Bearer {secret}"}
+    waiting = client.get(API, headers=headers).json()
+    assert waiting["growth"]["is_computing"]
+    assert waiting["growth"]["groups"] == []
+    compute_all()
+    with django_assert_max_num_queries(30):
+        found = client.get(API, headers=headers).json()
+    assert found["caused"] is None  # without the scope campaigns:read
+    last = found["growth"]["groups"][0]["periods"][-2]
+    assert (last["customers"], last["orders"], last["revenue"]) == (2, 2, 30.0)
+    assert last["previous"]["relative"] == 0.0
+    assert found["retention"]["groups"][0]["periods"][-2]["returned"] == 2
+    assert found["satisfaction"]["groups"][0]["periods"][-2]["nps"]["value"] == 100.0
+    assert client.get(API).status_code == 401
+
+
+def test_who_may_not_see_campaigns_sees_no_caused_part(client: Client) -> None:
+    user = User.objects.create_user("merchandiser", is_staff=True)
+    client.force_login(user)
+    assert client.get(PAGE).status_code == 403
+    user.groups.add(Group.objects.get(name="Analyst"))
+    page = client.get(PAGE)
+    assert page.status_code == 200
+    has_campaigns = User.objects.get(pk=user.pk).has_perm("campaigns.view_campaign")
+    assert ("What marketing causes of this" in page.text) == has_campaigns
+
+
+@pytest.fixture
+def compared_shop(settings: Any) -> None:
+    """Sixty customers in each group who ordered before; of those with marketing 45 order in the month, of those held out 30."""
+    settings.TIME_ZONE = "Europe/Berlin"
+    began = start_month(2)
+    GlobalHoldoutChange.objects.create(changed_at=began - timedelta(days=1), share=Decimal("0.5"), salt=SALT)
+    product, groups, number = make_product(price=Decimal(10)), {True: 0, False: 0}, 9_000
+    while min(groups.values()) < 60:
+        number += 1
+        is_held_out = compute_bucket(salt=SALT, customer_id=number) < 5_000
+        if groups[is_held_out] >= 60:
+            continue
+        groups[is_held_out] += 1
+        customer = make_customer(pk=number, email=f"{number}@shop.example")
+        Customer.objects.filter(pk=number).update(created_at=began - timedelta(days=200))
+        make_consent(customer, recorded_at=began - timedelta(days=200))
+        make_order(customer, products=[product], placed_at=began - timedelta(days=20))
+        if groups[is_held_out] <= (30 if is_held_out else 45):
+            make_order(customer, products=[product], placed_at=began + timedelta(days=3))
+    measure_months(as_of=timezone.now())
+
+
+@pytest.mark.usefixtures("compared_shop")
+def test_what_marketing_causes_equals_a_computation_by_hand(admin_client: Client) -> None:
+    caused = build_caused(load_report(), {start_month(2).date(): 1_000.0})
+    month = caused.months[-1]
+    assert (month.marketing_customers, month.holdout_customers) == (60, 60)
+    assert month.conversion is not None
+    assert month.conversion.value == pytest.approx(45 / 60 - 30 / 60)
+    assert month.revenue is not None
+    assert month.revenue.value == pytest.approx(60 * (450 / 60 - 300 / 60))
+    assert month.share == pytest.approx(0.15)
+    retention = month.retention
+    assert retention is not None
+    assert (retention.treated_customers, retention.treated, retention.holdout) == (60, 0.75, 0.5)
+    # Newcombe's interval of 45/60 − 30/60 from Wilson's bounds .6277–.8422 and .3774–.6226
+    assert retention.effect.low == pytest.approx(0.25 - ((0.75 - 0.6277) ** 2 + (0.6226 - 0.5) ** 2) ** 0.5, abs=1e-3)
+    assert retention.effect.high == pytest.approx(0.25 + ((0.8422 - 0.75) ** 2 + (0.5 - 0.3774) ** 2) ** 0.5, abs=1e-3)
+    page = admin_client.get(PAGE).text
+    assert "Satisfaction: nothing can be said of it." in page
+    assert "+25.0 (" in page
+    assert reverse("holdout_report:show") in page
