@@ -137,7 +137,7 @@ def measure_next_items(events: SessionEvents, test_path: Path) -> dict[str, Any]
         model = replace_settings(counted, weight=weight, decay=decay, strength=strength)
         best = max(best, (*rank_new_items(model, validation)[::-1], weight, decay, strength))
     log(f"next item, validation: hit@10 {best[0]:.4f}, accuracy {best[1]:.4f}, settings {best[2:]}")
-    steps = CategorySteps(events.person, events.product.astype(np.int64), events.at)
+    steps = CategorySteps(events.person, events.product.astype(np.int64), events.at, events.kind)
     rows = np.flatnonzero(np.append(events.person[1:] != events.person[:-1], True))
     user = events.person[rows]
     target = NextItems(steps, rows, user, np.array([actual.get(each, -1) for each in user.tolist()]))
@@ -170,7 +170,9 @@ def hold_out_last_new_items(events: SessionEvents) -> NextItems:
     last_new = np.full(int(events.person.max()) + 1, -1)
     np.maximum.at(last_new, events.person[is_new], np.flatnonzero(is_new))
     is_known = (last_new[events.person] > np.arange(n)) & (last_new[events.person] >= 0)
-    steps = CategorySteps(events.person[is_known], events.product[is_known].astype(np.int64), events.at[is_known])
+    steps = CategorySteps(
+        events.person[is_known], events.product[is_known].astype(np.int64), events.at[is_known], events.kind[is_known]
+    )
     rows = np.flatnonzero(np.append(steps.session[1:] != steps.session[:-1], True))
     user = steps.session[rows]
     return NextItems(steps, rows, user, events.product[last_new[user]])

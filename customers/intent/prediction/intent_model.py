@@ -165,13 +165,16 @@ def rank_next_categories(
 ) -> list[tuple[str, float]]:
     """Return the most probable next categories of one of the sessions, with their probabilities."""
     end = int(latest.row[position]) + 1
-    categories = events.category[end - int(latest.events[position]) : end]
-    known = [int(category) for category in categories if category != UNKNOWN]
+    start = end - int(latest.events[position])
+    rows = start + np.flatnonzero(events.category[start:end] != UNKNOWN)
     if not model.categories:
         return []
+    last_kind = int(events.kind[rows[-1]]) if len(rows) else 0
     return [
         (model.categories[category], probability)
-        for category, probability in model.next_category.rank(known, min(limit, len(model.categories)))
+        for category, probability in model.next_category.rank(
+            events.category[rows].tolist(), last_kind, min(limit, len(model.categories))
+        )
     ]
 
 

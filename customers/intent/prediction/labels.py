@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from config.foundation.array_types import Flags, Ints
+from config.foundation.array_types import AnyInts, Flags, Ints
 from customers.intent.prediction.session_events import GAP, UNKNOWN, Orderings, SessionEvents, merge_orderings
 
 # several cuts of a session: all of its first events, fewer of the later ones, so that long sessions do not outweigh the others
@@ -68,12 +68,13 @@ class CategorySteps:
     """Events with a known category; the next such event of the session is what is predicted. Arrays of shape (s,).
 
     Attributes:
-        session, category: of each event, in order; sessions are consecutive. started_at: of the session, in microseconds.
+        session, category, kind: of each event, in order; sessions are consecutive. started_at: of the session, in microseconds.
     """
 
     session: Ints
     category: Ints
     started_at: Ints
+    kind: AnyInts
 
 
 def list_category_steps(events: SessionEvents) -> CategorySteps:
@@ -81,4 +82,6 @@ def list_category_steps(events: SessionEvents) -> CategorySteps:
     rows = np.flatnonzero(events.category != UNKNOWN)
     sessions = events.sessions
     session = sessions.of_event[rows]
-    return CategorySteps(session, events.category[rows].astype(np.int64), events.at[sessions.first[session]])
+    return CategorySteps(
+        session, events.category[rows].astype(np.int64), events.at[sessions.first[session]], events.kind[rows]
+    )

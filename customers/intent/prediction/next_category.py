@@ -9,6 +9,7 @@ import numpy as np
 
 from config.foundation.array_types import Flags, Floats, Ints
 from customers.intent.prediction.labels import CategorySteps
+from customers.intent.prediction.session_events import EventKind
 from customers.intent.prediction.transition_counts import (
     ContextCounts,
     TransitionCounts,
@@ -20,6 +21,7 @@ MIN_STEPS = 200  # fewer transitions before the validation period: only what is 
 MAX_LAGS = 20  # how many categories of the session before the last one count
 TOP_FOLLOWERS = 30
 TOP_POPULAR = 10
+PRIOR_STEPS = 20.0  # a type of event with fewer steps is pulled towards all of them
 WEIGHTS = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9)  # of the categories of the session itself
 DECAYS = (0.2, 0.4, 0.6, 0.8)
 STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0)  # of the shorter context
@@ -31,15 +33,18 @@ FEW_STEPS = "few_categories"
 
 @dataclass(frozen=True, eq=False)
 class SessionCategoryModel:
-    """P(c | the last two categories), interpolated with P(c | the last one), and that with P₀(c); see `ContextCounts.interpolate`.
+    """The same category again with P(same | type of the last event); else another one with its share of Q(c), c ≠ last.
 
-    P₀(c) = (1 − w) · popularity of c + w · share of c in the session, weighted by decay^(events ago).
+    Q(c | the last two categories) is interpolated with Q(c | the last one), and that with Q₀(c); see `ContextCounts.interpolate`.
+    Q₀(c) = (1 − w) · popularity of c + w · share of c in the session, weighted by decay^(events ago).
 
     Attributes:
-        popularity: (C,). pairs: last · C + category before it of each context of two, ascending. reason: why only popularity counts.
+        popularity: (C,). same: (kinds,), P(same | type of the last event). reason: why only popularity counts; empty if more does.
+        pairs: last · C + category before it of each context of two, ascending.
     """
 
     popularity: Floats
+    same: Floats
     one: TransitionCounts
     pairs: Ints
     two: TransitionCounts
@@ -53,13 +58,17 @@ class SessionCategoryModel:
     def n_categories(self) -> int:
         return len(self.popularity)
 
-    def rank(self, categories: Sequence[int], limit: int) -> list[tuple[int, float]]:
-        """Return the most probable next categories of one session and their probabilities; ``categories`` are those so far."""
+    def rank(self, categories: Sequence[int], last_kind: int, limit: int) -> list[tuple[int, float]]:
+        """Return the most probable next categories of one session and their probabilities; ``categories`` are those so far.
+
+        last_kind: of the event with the last category.
+        """
         if self.reason or not len(categories):
             best = np.argsort(-self.popularity, kind="stable")[:limit]
             return [(int(category), float(self.popularity[category])) for category in best]
         history = np.array(categories[-MAX_LAGS - 1 :], np.int64)
-        steps = CategorySteps(np.zeros(len(history), np.int64), history, np.zeros(len(history), np.int64))
+        zeros = np.zeros(len(history), np.int64)
+        steps = CategorySteps(zeros, history, zeros, np.full(len(history), last_kind))
         _row, category, probability = self.score_candidates(steps, np.array([len(history) - 1]))
         best = np.lexsort((category, -probability))[:limit]
         return [(int(category[at]), float(probability[at])) for at in best]
@@ -78,11 +87,14 @@ class SessionCategoryModel:
         parts.append((np.repeat(np.arange(len(rows)), len(popular)), np.tile(popular, len(rows))))
         candidates = np.unique(np.concatenate([owner * self.n_categories + category for owner, category in parts]))
         owner, category = np.divmod(candidates, self.n_categories)
-        return owner, category, self.predict(context, pair, owner, category)
-
-    def predict(self, context: "SessionContext", pair: Ints, owner: Ints, category: Ints) -> Floats:
-        """Return the probability of some categories, each for the row ``owner`` of the context."""
-        return self.collect_evidence(context, pair, owner, category).predict(self.weight, self.strength)
+        probability = self.collect_evidence(context, pair, owner, category).predict(self.weight, self.strength)
+        # the last category is in the session, so it is a candidate of its row
+        is_last = category == context.last[owner]
+        again = np.zeros(len(rows))
+        again[owner[is_last]] = probability[is_last]
+        same = self.same[steps.kind[rows]][owner]
+        other = (1 - same) * probability / np.maximum(1 - again[owner], 1e-12)
+        return owner, category, np.where(is_last, same, other)
 
     def collect_evidence(
         self, context: "SessionContext", pair: Ints, owner: Ints, category: Ints
@@ -176,6 +188,10 @@ def fit_next_category(
 
 def choose_settings(model: SessionCategoryModel, steps: CategorySteps, rows: Ints) -> dict[str, float]:
     """Return decay, weight and strength with the largest likelihood of the next categories at some steps."""
+    # how often the category stays the same does not depend on them
+    rows = rows[steps.category[rows + 1] != steps.category[rows]]
+    if not len(rows):
+        return {}
     rows = rows[:: -(-len(rows) // MAX_CHOICE_ROWS)]
     pair, everyone = None, np.arange(len(rows))
     best: tuple[float, float, float, float] = (-np.inf, DECAYS[0], 0.0, 1.0)
@@ -183,8 +199,10 @@ def choose_settings(model: SessionCategoryModel, steps: CategorySteps, rows: Int
         context = SessionContext(steps, rows, model.n_categories, decay)
         pair = model.find_pairs(context) if pair is None else pair
         evidence = model.collect_evidence(context, pair, everyone, steps.category[rows + 1])
+        again = model.collect_evidence(context, pair, everyone, context.last)
         for weight, strength in product(WEIGHTS, STRENGTHS):
-            likelihood = float(np.log(np.maximum(evidence.predict(weight, strength), 1e-12)).mean())
+            share = evidence.predict(weight, strength) / np.maximum(1 - again.predict(weight, strength), 1e-12)
+            likelihood = float(np.log(np.maximum(share, 1e-12)).mean())
             best = max(best, (likelihood, decay, weight, strength))
     return {"decay": best[1], "weight": best[2], "strength": best[3]}
 
@@ -247,7 +265,7 @@ def predict_top(
 
 def to_arrays(model: SessionCategoryModel) -> dict[str, np.ndarray]:
     """Return everything that has to be stored."""
-    arrays: dict[str, np.ndarray] = {"popularity": model.popularity, "pairs": model.pairs}
+    arrays: dict[str, np.ndarray] = {name: getattr(model, name) for name in ("popularity", "same", "pairs")}
     for name, counts in (("one", model.one), ("two", model.two)):
         arrays |= {f"{name}_{part}": getattr(counts, part) for part in COUNT_PARTS}
     return arrays | {name: np.array(getattr(model, name)) for name in ("weight", "decay", "strength", "reason")}
@@ -264,6 +282,7 @@ def from_arrays(arrays: Mapping[str, np.ndarray]) -> SessionCategoryModel:
     one = read("one")
     return SessionCategoryModel(
         popularity=arrays["popularity"],
+        same=arrays["same"],
         one=one,
         pairs=arrays["pairs"],
         two=read("two"),
@@ -286,7 +305,16 @@ def count_steps(steps: CategorySteps, rows: Ints, n_categories: int) -> SessionC
     pairs, context = np.unique(keys, return_inverse=True)
     two = count_transitions(context, following[has_before], len(pairs), n_categories)
     top = one.list_top_followers(TOP_FOLLOWERS)
-    return SessionCategoryModel(seen / seen.sum(), one, pairs, two, top)
+    return SessionCategoryModel(seen / seen.sum(), count_same(steps, rows), one, pairs, two, top)
+
+
+def count_same(steps: CategorySteps, rows: Ints) -> Floats:
+    """Return how often the next category was the same after each type of event, pulled towards that of all events, (kinds,)."""
+    is_same = steps.category[rows] == steps.category[rows + 1]
+    overall = (is_same.sum() + 0.5) / (len(rows) + 1.0)
+    kind, kinds = steps.kind[rows], len(EventKind)
+    same, total = np.bincount(kind, is_same, kinds), np.bincount(kind, minlength=kinds)
+    return (same + PRIOR_STEPS * overall) / (total + PRIOR_STEPS)
 
 
 def replace_settings(model: SessionCategoryModel, **changes: Any) -> SessionCategoryModel:

@@ -14,7 +14,12 @@ from customers.intent.prediction.intent_model import (
     train_intent,
 )
 from customers.intent.prediction.labels import CategorySteps
-from customers.intent.prediction.next_category import SessionCategoryModel, fit_next_category, predict_top
+from customers.intent.prediction.next_category import (
+    SessionCategoryModel,
+    evaluate_next_category,
+    fit_next_category,
+    predict_top,
+)
 from customers.intent.prediction.outcome_model import FEW_OUTCOMES, assign_periods
 from customers.intent.prediction.session_events import SECOND, EventKind
 from customers.intent.prediction.silence import fit_pauses, update_for_silence
@@ -142,19 +147,37 @@ def test_next_categories_follow_the_last_two() -> None:
     first = draws.integers(0, 2, 600)
     category = np.stack([np.where(first, 0, 3), np.ones(600, np.int64), np.where(first, 2, 4)], axis=1).ravel()
     session = np.repeat(np.arange(600), 3)
-    steps = CategorySteps(session, category, session * SECOND)
+    steps = CategorySteps(session, category, session * SECOND, np.zeros(1800, np.int64))
     model = fit_next_category(steps, 5, training=session < 400, validation=session >= 400)
-    assert [category for category, _p in model.rank([0, 1], 1)] == [2]
-    assert [category for category, _p in model.rank([3, 1], 1)] == [4]
-    assert model.rank([], 1)[0][0] == 1, "without a category, the most popular next one"
-    total = sum(probability for _category, probability in model.rank([0, 1], 5))
+    assert [category for category, _p in model.rank([0, 1], 0, 1)] == [2]
+    assert [category for category, _p in model.rank([3, 1], 0, 1)] == [4]
+    assert model.rank([], 0, 1)[0][0] == 1, "without a category, the most popular next one"
+    total = sum(probability for _category, probability in model.rank([0, 1], 0, 5))
     assert total == pytest.approx(1.0)
     assert predict_top(model, steps, np.array([1]), limit=1, without_seen=True).tolist() != [[1]]
 
 
+def test_the_type_of_the_last_event_says_whether_the_category_stays() -> None:
+    """After a view the product is added to the cart; after that comes another category: 0 0 1 1, or 1 1 2 2, or 2 2 0 0."""
+    first = np.arange(400) % 3
+    category = np.stack([first, first, (first + 1) % 3, (first + 1) % 3], axis=1).ravel()
+    session = np.repeat(np.arange(400), 4)
+    kind = np.tile([EventKind.VIEW, EventKind.CART], 800).astype(np.int64)
+    steps = CategorySteps(session, category, session * SECOND, kind)
+    model = fit_next_category(steps, 3, training=session < 300, validation=session >= 300)
+    after_view, after_cart = model.rank([0], EventKind.VIEW, 3), model.rank([0], EventKind.CART, 3)
+    assert (after_view[0][0], after_cart[0][0]) == (0, 1)
+    for ranked in (after_view, after_cart):
+        assert sum(probability for _category, probability in ranked) == pytest.approx(1.0)
+    rows = np.flatnonzero((session >= 300) & (kind == EventKind.CART))[::2]
+    quality = evaluate_next_category(model, steps, rows)
+    assert quality is not None
+    assert (quality.accuracy, quality.last) == (1.0, 0.0)
+
+
 def test_few_transitions_are_predicted_by_popularity() -> None:
-    steps = CategorySteps(np.array([0, 0, 0]), np.array([1, 1, 0]), np.zeros(3, np.int64))
+    steps = CategorySteps(np.array([0, 0, 0]), np.array([1, 1, 0]), np.zeros(3, np.int64), np.zeros(3, np.int64))
     model: SessionCategoryModel = fit_next_category(steps, 2, training=np.ones(3, bool), validation=np.zeros(3, bool))
     assert model.reason
-    assert [category for category, _p in model.rank([1], 2)] == [0, 1]
+    assert [category for category, _p in model.rank([1], 0, 2)] == [0, 1]
     assert predict_top(model, steps, np.array([0]), limit=2).tolist() == [[0, 1]]
