@@ -196,6 +196,20 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         description=_("Forecasts what every product will sell in the next four weeks, and computes the restock list."),
     ),
     ScheduledJob(
+        task="customers.anomalies.tasks.find_anomalies",
+        cron="40 5 * * *",
+        title=_("Find anomalies"),
+        description=_(
+            "Compares the metrics of the last complete day with what was expected, and finds which segment explains a deviation."
+        ),
+    ),
+    ScheduledJob(
+        task="config.digest.tasks.send_digests",
+        cron="30 7-17 * * 1",
+        title=_("Send the weekly digest"),
+        description=_("Emails the figures of the last week to the members of the team who subscribed, once."),
+    ),
+    ScheduledJob(
         task="recommendations.flows.tasks.run_flows",
         seconds=2,
         title=_("Run flows"),

@@ -11,6 +11,7 @@ from config import health
 from config.access.protected_views import ApiDocsView, show_metrics
 from config.backoffice.search_page import show_search_results
 from config.backoffice.settings.shop_page import show_logo
+from config.digest.views import show_unsubscribe
 from config.foundation.rest.problems import respond_api_not_found
 from customers.events.rest.urls import collector_urlpatterns
 from customers.orders.rest.urls import product_urlpatterns
@@ -59,6 +60,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/imports/", include("customers.imports.backoffice.urls")),
     path("admin/flows/", include("recommendations.flows.backoffice.urls")),
     path("admin/customers/", include("customers.segments.backoffice.customer_list.urls")),
+    path("admin/analytics/digest/", include("config.digest.backoffice.urls")),
+    path("digest/unsubscribe/<str:token>/", show_unsubscribe, name="digest-unsubscribe"),
+    path("admin/analytics/anomalies/", include("customers.anomalies.backoffice.urls")),
     path("admin/analytics/outcomes/", include("recommendations.outcomes.backoffice.urls")),
     path("admin/analytics/demand/", include("customers.demand.backoffice.urls")),
     path("admin/analytics/behavior-prediction/", include("customers.intent.backoffice.urls")),

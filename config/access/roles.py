@@ -24,6 +24,7 @@ VIEW_PERMISSIONS = (
     "segments.view_*",
     "demand.view_*",
     "analytics.view_*",
+    "anomalies.view_*",
     "intent.view_*",
     "training.view_*",
     "serving.view_*",
@@ -40,10 +41,11 @@ VIEW_PERMISSIONS = (
 SENDING_PERMISSIONS = ("sending.*_suppression", "sending.change_sendingsettings", "sending.change_delivery")
 # Role → patterns of the permissions it starts with. Unmasked personal data requires identity.view_personal.
 ROLES: dict[str, tuple[str, ...]] = {
-    "Analyst": (*VIEW_PERMISSIONS, "analytics.*"),
+    "Analyst": (*VIEW_PERMISSIONS, "analytics.*", "anomalies.*"),
     "Marketer": (
         *VIEW_PERMISSIONS,
         "analytics.*",
+        "anomalies.*",
         "segments.*",
         "campaigns.*",
         "messaging.*",
@@ -56,6 +58,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     ),
     "Merchandiser": (
         "analytics.*",
+        "anomalies.*",
         "catalog.*",
         "demand.*",
         "intent.view_*",

@@ -11,11 +11,14 @@ class SendingConfig(AppConfig):
         from anymail.signals import tracking
         from auditlog.registry import auditlog
 
+        from customers.anomalies.facts.base import register_facts
+        from customers.anomalies.metrics import register_metrics
         from customers.identity.signals import customer_erased, customers_deleted, customers_merged, merge_reverted
         from customers.subscriptions.refusals import register_address_check
         from recommendations.messaging.proofs import register_proof_sender
         from recommendations.sending import merge_receivers
         from recommendations.sending.bounces.provider_webhooks import receive_tracking_event
+        from recommendations.sending.daily_facts import EMAIL_METRICS, EMAILS
         from recommendations.sending.models import ChannelAccount, SendingSettings
         from recommendations.sending.proofs import send_proof
         from recommendations.sending.suppressions.suppression_list import is_email_suppressed
@@ -27,5 +30,7 @@ class SendingConfig(AppConfig):
         merge_reverted.connect(merge_receivers.restore_deliveries, dispatch_uid="sending.revert")
         customer_erased.connect(merge_receivers.forget_erased_customer, dispatch_uid="sending.erase")
         customers_deleted.connect(merge_receivers.forget_deleted_customers, dispatch_uid="sending.delete")
+        register_facts(EMAILS)
+        register_metrics(EMAIL_METRICS)
         register_address_check(is_email_suppressed)
         register_proof_sender(send_proof)

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from catalog.models import FeedImport
 from config.foundation.job_runs import JobStatus
 from config.foundation.number_formats import format_age, format_count, format_duration
+from customers.anomalies.backoffice.listing import summarize_latest
 from customers.lifecycle.alerts import find_model_alerts
 from customers.lifecycle.backoffice.labels.alert_messages import format_alert, format_missing_orders
 from customers.lifecycle.models import LifecycleRun
@@ -92,6 +93,13 @@ def check_orders(as_of: datetime) -> Iterator[AttentionItem]:
         yield AttentionItem(message.text, message.url, _("Check imports"))
 
 
+def check_anomalies(as_of: datetime) -> Iterator[AttentionItem]:
+    summary = summarize_latest(as_of=as_of)
+    if summary is not None:
+        text, anomaly = summary
+        yield AttentionItem(text, reverse("anomalies:anomaly", args=[anomaly.pk]), _("See why"))
+
+
 def check_event_lag(as_of: datetime) -> Iterator[AttentionItem]:
     lag = measure_lag(at=as_of)
     if lag.oldest_seconds > LAG_IS_LATE_SECONDS:
@@ -161,6 +169,7 @@ def count_failed_runs(*, since: datetime) -> dict[str, int]:
 
 CHECKS = (
     Check("orders.view_order", check_orders),
+    Check("anomalies.view_anomaly", check_anomalies),
     Check("events.view_event", check_event_lag),
     Check("lifecycle.view_customerprofile", check_profiles),
     Check("lifecycle.view_customerprofile", check_predictions),

@@ -77,6 +77,7 @@ AREAS: tuple[Area, ...] = (
         "monitoring",
         (
             Tab("overview", _("Overview")),
+            Tab("anomalies", _("Anomalies")),
             Tab("outcomes", _("Outcomes")),
             Tab("funnels", _("Funnels")),
             Tab("retention", _("Retention")),

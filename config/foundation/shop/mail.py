@@ -1,23 +1,42 @@
 """E-mails in the name of the shop: sender, reply-to address and postal address."""
 
+from collections.abc import Mapping
 from email.utils import formataddr
+from typing import Any
 
-from django.core.mail import EmailMessage
+from django.core.mail import EmailMultiAlternatives
 
 from config.foundation.shop.profile import ShopProfile, get_shop
 
 
-def send_shop_mail(*, subject: str, text: str, recipient: str) -> None:
-    """Send a plain text with the sender of the shop settings, and with the shop's postal address below it."""
+def send_shop_mail(
+    *,
+    subject: str,
+    text: str,
+    recipient: str,
+    html: str = "",
+    headers: Mapping[str, str] | None = None,
+    connection: Any = None,
+) -> None:
+    """Send a text with the sender of the shop settings, and with the shop's postal address below it.
+
+    Args:
+        html: the same as a document, which contains the address itself. connection: an open one of the email backend.
+    """
     shop = get_shop()
     footer = f"\n-- \n{shop.name}\n{shop.postal_address}\n" if shop.postal_address else ""
-    EmailMessage(
+    mail = EmailMultiAlternatives(
         subject=" ".join(subject.split()),
         body=f"{text.rstrip()}\n{footer}",
         from_email=build_sender(shop),
         to=[recipient],
         reply_to=[shop.reply_to] if shop.reply_to else None,
-    ).send()
+        headers=dict(headers or {}),
+        connection=connection,
+    )
+    if html:
+        mail.attach_alternative(html, "text/html")
+    mail.send()
 
 
 def build_sender(shop: ShopProfile) -> str:

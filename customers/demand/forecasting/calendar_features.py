@@ -1,11 +1,10 @@
 """What the calendar says of a period: weekday, season of the year, public holidays."""
 
-from functools import lru_cache
-
 import numpy as np
 import numpy.typing as npt
 
 from config.foundation.array_types import Floats
+from config.foundation.calendars.public_holidays import list_holidays
 
 FAR = 15  # days from a holiday after which its distance no longer matters
 Days = npt.NDArray[np.datetime64]
@@ -35,23 +34,6 @@ def build_calendar(days: Days, step_days: int, country: str) -> Floats:
             np.sin(2 * of_year),
         ]
     ).astype(np.float64)
-
-
-def list_holidays(country: str, first_year: int, last_year: int) -> Days:
-    """Return the public holidays of a country by the package holidays, ascending; empty for an unknown or empty country."""
-    return np.array(_find_holidays(country.upper(), first_year, last_year), dtype="datetime64[D]")
-
-
-@lru_cache(maxsize=64)
-def _find_holidays(country: str, first_year: int, last_year: int) -> tuple[np.datetime64, ...]:
-    if not country:
-        return ()
-    import holidays
-
-    if country not in holidays.list_supported_countries():
-        return ()
-    found = holidays.country_holidays(country, years=range(first_year, last_year + 1))
-    return tuple(np.datetime64(day, "D") for day in sorted(found))
 
 
 def _get_years(days: Days) -> tuple[int, int]:

@@ -1,0 +1,39 @@
+"""Revenue by day, product, category and brand, which explains revenue."""
+
+import pyarrow as pa
+
+from customers.analytics.expressions.periods import build_day
+from customers.analytics.expressions.tables import AnalyticsTables
+from customers.anomalies.facts.base import NO_LABEL, FactDays, FactKind
+from customers.anomalies.facts.orders import add_up
+
+
+def read_lines(tables: AnalyticsTables, days: FactDays) -> pa.Table:
+    """Return the revenue of the lines of orders and returns, without those in another currency."""
+    lines = tables.order_lines
+    rows = lines.filter((lines.status != "cancelled") & lines.product_id.notnull())
+    if tables.currency:
+        rows = rows.filter(rows.currency == tables.currency)
+    at = tables.engine.to_microseconds(rows.placed_at)
+    rows = rows.mutate(at=at, day=build_day(at, tables.zone, days.detailed_since, days.until))
+    low, high = tables.get_bounds(days.detailed)
+    rows = rows.filter((rows["at"] >= low) & (rows["at"] < high))
+    total = rows.total.cast("float64")
+    rows = rows.select(
+        "day",
+        product=rows.product_id,
+        category=rows.category.fill_null(NO_LABEL),
+        brand=rows.brand.fill_null(NO_LABEL),
+        revenue=(rows.kind == "return").ifelse(-total.abs(), total),
+    )
+    return tables.backend.to_pyarrow(add_up(rows, LINES))
+
+
+LINES = FactKind(
+    key="lines",
+    dimensions=("product", "category", "brand"),
+    measures=("revenue",),
+    feed="orders",
+    read=read_lines,
+    is_detail=True,
+)
