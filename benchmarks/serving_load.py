@@ -19,7 +19,7 @@ from pathlib import Path
 OPEN_CONNECTIONS = 64
 SLOW_SECONDS = 0.1
 TIMEOUT_SECONDS = 60.0  # the first answers of a fresh clone wait for kernels to compile
-WITHOUT_ITEMS = ("floor", "autocomplete", "offers")
+WITHOUT_ITEMS = ("floor", "autocomplete", "offers", "intent")
 MIN_ITEMS = {"rank": 100}  # minimum number of items in a response; 20 for the other scenarios
 CHECKED_BYTES = 600  # the fields before the items are within this number of bytes of a response body
 SAMPLES = 20  # responses that are parsed as JSON at the end

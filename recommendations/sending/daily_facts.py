@@ -1,5 +1,7 @@
 """Emails by day, template and origin for the search for anomalies: how many were sent, bounced, and led to an unsubscription."""
 
+from typing import Any
+
 import pyarrow as pa
 from django.db import connection
 from django.utils.translation import gettext_lazy as _
@@ -25,7 +27,7 @@ GROUP BY 1, 2, 3
 
 def read_emails(tables: AnalyticsTables, days: FactDays) -> pa.Table:
     """Return the measures of sent emails."""
-    values = {"zone": str(tables.zone), "since": days.since, "until": days.until, "as_of": tables.as_of}
+    values: dict[str, Any] = {"zone": str(tables.zone), "since": days.since, "until": days.until, "as_of": tables.as_of}
     with connection.cursor() as cursor:
         cursor.execute(SELECT_EMAILS, values)
         return build_table(EMAILS, cursor.fetchall())

@@ -14,8 +14,8 @@ MAX_CAMPAIGNS = 8
 
 def build_campaigns(week: DigestWeek) -> SectionContent | None:
     """Return a line for each campaign run of the week; None without any."""
-    runs = CampaignRun.objects.filter(started_at__gte=week.days.start, started_at__lt=week.days.end)
-    runs = list(runs.select_related("campaign").order_by("-started_at")[:MAX_CAMPAIGNS])
+    started = CampaignRun.objects.filter(started_at__gte=week.days.start, started_at__lt=week.days.end)
+    runs = list(started.select_related("campaign").order_by("-started_at")[:MAX_CAMPAIGNS])
     counts = count_deliveries("campaign", [run.pk for run in runs]) if runs else {}
     rows = []
     for run in runs:

@@ -62,7 +62,7 @@ def count_changes(week: DigestWeek, currency: str) -> list[dict[str, Any]]:
     lines = OrderLine.objects.filter(now | before, order__kind=Order.Kind.SALE, order__currency=currency)
     lines = lines.exclude(order__status=Order.Status.CANCELLED)
     sums = {name: Coalesce(Sum("total", filter=part), Decimal(0)) for name, part in (("now", now), ("before", before))}
-    rows = lines.filter(Q(product__is_active=True)).values("product_id").annotate(**sums)
+    rows: Any = lines.filter(Q(product__is_active=True)).values("product_id").annotate(**sums)
     return list(rows.annotate(change=sums["now"] - sums["before"]).order_by("change", "product_id")[:SHOWN])
 
 

@@ -34,10 +34,10 @@ def build_metric_chart(metric: Metric, days: Sequence[MetricDay], texts: Anomaly
         for day, value in zip(days, values, strict=True)
     ]
     label = f"{metric.label} (%)" if factor == 100 else str(metric.label)
-    band = {"type": "scatter", "mode": "lines", "x": times, "line": {"width": 0}, "hoverinfo": "skip"}
+    band: dict[str, Any] = {"type": "scatter", "mode": "lines", "x": times, "line": {"width": 0}, "hoverinfo": "skip"}
     hover = f"%{{x|{get_hover_day_format()}}}: %{{y:,}}<extra></extra>"
     line: dict[str, Any] = {"type": "scatter", "x": times, "hovertemplate": hover}
-    traces = [
+    traces: list[dict[str, Any]] = [
         band | {"name": _("Lower bound"), "y": low, "showlegend": False},
         band | {"name": _("Expected range"), "y": high, "fill": "tonexty", "fillcolor": "#117d5c~cell"},
         line | {"name": label, "mode": "lines", "y": values, "line": {"color": "theme:main", "width": 2}},

@@ -1,5 +1,7 @@
 """Ratings of reviews by day, product and category, from PostgreSQL."""
 
+from typing import Any
+
 import pyarrow as pa
 from django.db import connection
 
@@ -18,7 +20,7 @@ GROUP BY 1, 2, 3
 
 def read_ratings(tables: AnalyticsTables, days: FactDays) -> pa.Table:
     """Return the number of reviews and the sum of their stars, also of hidden ones."""
-    values = {"zone": str(tables.zone), "since": days.since, "until": days.until, "as_of": tables.as_of}
+    values: dict[str, Any] = {"zone": str(tables.zone), "since": days.since, "until": days.until, "as_of": tables.as_of}
     with connection.cursor() as cursor:
         cursor.execute(SELECT_RATINGS, values)
         rows = cursor.fetchall()
