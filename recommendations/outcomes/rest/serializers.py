@@ -5,13 +5,14 @@ from typing import Any
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
+from config.foundation.rest.known_names import KnownFieldsMixin
 from customers.analytics.outcomes.parameters import SPLITS, UNITS
 from recommendations.measurement.comparison import ComparisonVerdict
 from recommendations.measurement.result_serializers import IntervalSerializer
 from recommendations.outcomes.period_choice import MAX_PERIODS
 
 
-class OutcomeQuerySerializer(serializers.Serializer[Any]):
+class OutcomeQuerySerializer(KnownFieldsMixin, serializers.Serializer[Any]):
     """Which outcomes are asked for."""
 
     unit = serializers.ChoiceField(choices=[unit.value for unit in UNITS], default="month")
