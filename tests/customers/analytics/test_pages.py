@@ -115,7 +115,9 @@ def check_charts(page: Any, language: str) -> None:
     shown = page.context["shown"]
     assert shown.state.error == ""
     assert shown.view is not None
-    assert shown.view.is_empty or "<time" in page.text
+    if shown.view.is_empty:
+        return
+    assert "<time" in page.text
     for chart in shown.view.charts:
         rows = chart.spec["table"]["rows"]
         assert rows, chart.id
