@@ -33,6 +33,12 @@ class OutcomeQuerySerializer(KnownFieldsMixin, serializers.Serializer[Any]):
         ),
     )
 
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs.get("split") == "segment" and not attrs.get("segment"):
+            message = _("Required with split=segment: the segment that is compared with all other customers.")
+            raise serializers.ValidationError({"segment": message}, code="required")
+        return attrs
+
 
 class OutcomeGroupSerializer(serializers.Serializer[Any]):
     """A group of a split."""
