@@ -129,7 +129,7 @@ class QueryPeople(APIView):
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": READ}
     conflicts = ("GET",)
-    checks_parameters = True
+    query_parameters = ("selection", "cursor", "limit")
 
     @extend_schema(
         operation_id="analytics_people",

@@ -142,9 +142,9 @@ def test_a_breakdown_by_an_event_property_takes_it_from_the_first_step_of_the_at
         ({"until": "2026-02-01"}, "until"),
         ({"since": "yesterday"}, "since"),
         ({"colour": "red"}, "colour"),
-        ({"steps": [{"name": "v"}, {"name": "a", "meaning": "cart"}]}, "meaning"),
+        ({"steps": [{"name": "v"}, {"name": "a", "meaning": "cart"}]}, "steps[1].meaning"),
         ({"exclusions": [{"event": {"name": "x"}, "after_step": 3}]}, "exclusions[0]"),
-        ({"breakdown": {"kind": "customer", "name": "shoe size"}}, "name"),
+        ({"breakdown": {"kind": "customer", "name": "shoe size"}}, "breakdown.name"),
     ],
 )
 def test_an_invalid_parameter_is_named(content: dict[str, Any], field: str) -> None:
