@@ -6,7 +6,9 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
+from config.foundation.audit_log import record_access
 from customers.analytics.expressions.parameters import ParameterError
+from customers.analytics.models import SavedReport
 from customers.identity.personal_data.masking import is_personal_id, may_see_personal
 
 VIEW = "analytics.view_analyticsresult"
@@ -25,9 +27,17 @@ def check_permissions(request: HttpRequest, *permissions: str) -> None:
         raise PermissionDenied
 
 
-def check_report(request: HttpRequest, parameters: Any) -> None:
-    """Raise ParameterError if a saved report asks for a personal value, such as an email address, that the user may not see."""
-    if not may_see_personal(request) and contains_personal(parameters):
+def check_report(request: HttpRequest, report: SavedReport) -> None:
+    """Record in the audit log that a saved report shows a personal value that it asks for, such as an email address.
+
+    Raises:
+        ParameterError: the user may not see it.
+    """
+    if not contains_personal(report.parameters):
+        return
+    if may_see_personal(request):
+        record_access(model=SavedReport, pks=[report.pk])
+    else:
         raise ParameterError("report", _("it asks for a personal value, which your role may not see."))
 
 

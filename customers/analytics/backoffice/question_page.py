@@ -97,7 +97,7 @@ def find_report(request: HttpRequest, question: str) -> SavedReport | None:
 def read_content(request: HttpRequest, page: QuestionPage, report: SavedReport | None) -> dict[str, Any]:
     """Return the parameters in the URL, those of the saved report, or those with which the page opens. Raises ParameterError."""
     if report is not None:
-        check_report(request, report.parameters)
+        check_report(request, report)
         return dict(report.parameters)
     return parse_json(request.GET["ask"], "ask") if request.GET.get("ask") else dict(page.start)
 

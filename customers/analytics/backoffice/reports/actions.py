@@ -101,10 +101,10 @@ def create_dashboard(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def create_weekly_dashboard(request: HttpRequest) -> HttpResponse:
-    """Save the reports of the weekly digest, and open the dashboard that shows them."""
+    """Save the reports of the weekly overview, and open the dashboard that shows them."""
     check_permissions(request, ADD_REPORT, ADD_DASHBOARD)
     with transaction.atomic():
-        dashboard, is_new = Dashboard.objects.get_or_create(name=_("Weekly digest"))
+        dashboard, is_new = Dashboard.objects.get_or_create(name=_("Weekly overview"))
         if is_new:
             for preset in WEEKLY:
                 values = {"question": preset.question, "parameters": preset.parameters, "created_by": request.user}

@@ -112,7 +112,7 @@ def show_report_card(request: HttpRequest, pk: int) -> HttpResponse:
         content = {name: value for name, value in content.items() if name not in ("since", "until")} | {"range": chosen}
     shown, problem = None, ""
     try:
-        check_report(request, content)
+        check_report(request, report)
         shown = show_result(request, report.question, content, now=timezone.now())
     except ParameterError as error:
         problem = str(error)
