@@ -168,7 +168,7 @@ class Command(up.Command):
 
     def start_background_jobs(self) -> None:
         """Let the worker compute what has no result yet while the shop is served."""
-        waiting = [task for task, run in BACKGROUND_TASKS.items() if not run.objects.exists()]
+        waiting = [task for task, run in BACKGROUND_TASKS.items() if not run._default_manager.exists()]
         for task in waiting:
             start_job(PeriodicTask.objects.get(task=task), started_by="demo")
         if waiting:
