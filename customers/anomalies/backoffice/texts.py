@@ -86,11 +86,11 @@ class AnomalyTexts:
             whole, part = STOPPED[FEED_OF_METRIC.get(metric.key, "orders")]
             text = part if anomaly.stopped_hour else whole
             return str(text) % {"day": format_weekday(anomaly.day), "hour": f"{anomaly.stopped_hour or 0}:00"}
+        value, low, high = self.format_apart(metric, anomaly.value, anomaly.low, anomaly.high)
         values = {
-            "what": str(metric.sentence)
-            % {"day": format_weekday(anomaly.day), "value": self.format(metric, anomaly.value)},
-            "low": self.format(metric, anomaly.low),
-            "high": self.format(metric, anomaly.high),
+            "what": str(metric.sentence) % {"day": format_weekday(anomaly.day), "value": value},
+            "low": low,
+            "high": high,
         }
         if anomaly.low is None or anomaly.low <= 0:
             return _("%(what)s, expected at most %(high)s.") % values
@@ -139,6 +139,13 @@ class AnomalyTexts:
         if dimension == "category":
             return label.rpartition(" > ")[2] or _("without a category")
         return label or _("unknown")
+
+    def format_apart(self, metric: Metric, value: float | None, *bounds: float | None) -> tuple[str, ...]:
+        """Return a value and bounds, with two more digits of percentages where a bound would read like the value outside of it."""
+        texts = tuple(self.format(metric, number) for number in (value, *bounds))
+        if metric.format == Format.PERCENT and texts[0] in texts[1:]:
+            return tuple(format_percent(number, 3) for number in (value, *bounds))
+        return texts
 
     def format(self, metric: Metric, value: float | None) -> str:
         """Return a value of a metric; a bound of a count as the last whole number inside."""

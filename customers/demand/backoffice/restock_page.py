@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_safe
 
+from catalog.categories import format_path
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.tables import Cell, Column, build_table
 from config.foundation.number_formats import format_count, format_percent, format_whole_money, round_for_reading
@@ -221,7 +222,7 @@ def build_categories(request: HttpRequest) -> Any:
     def format_row(forecast: DemandForecast) -> dict[str, Any]:
         assert forecast.category is not None
         return {
-            "name": Cell(forecast.category.path, reverse("demand:category", args=[forecast.category_id])),
+            "name": Cell(format_path(forecast.category.path), reverse("demand:category", args=[forecast.category_id])),
             "before": format_count(round(sum(forecast.history[-28:]))),
             "expected": format_count(round(sum(forecast.mean))),
             "model": MODELS.get(forecast.model, forecast.model),

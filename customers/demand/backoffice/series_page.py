@@ -8,6 +8,7 @@ from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from catalog.categories import format_path
 from catalog.models import Category, Product
 from config.foundation.backoffice.pages import render_page
 from config.foundation.number_formats import (
@@ -40,7 +41,7 @@ def show_category(request: HttpRequest, pk: int) -> HttpResponse:
     check_permission(request)
     category = get_object_or_404(Category, pk=pk)
     forecast = DemandForecast.objects.filter(category=category, product=None).first()
-    return show_series(request, category.path, forecast)
+    return show_series(request, format_path(category.path), forecast)
 
 
 @require_safe

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from catalog.categories import format_path
 from catalog.models import Product
 from config.foundation.charts.bars import build_bar_chart
 from config.foundation.charts.spec import ChartSpec, build_chart_table, format_chart_number
@@ -19,10 +20,10 @@ CATEGORY = "category"
 
 
 def read_titles(ids: Iterable[str | None], context: ResultContext) -> Mapping[str, str]:
-    """Return the titles of the products by ID; categories are named by their path."""
-    if context.parameters.level == CATEGORY:
-        return {}
+    """Return the titles of the products by ID, or of the categories by path."""
     known = {name for name in ids if name is not None}
+    if context.parameters.level == CATEGORY:
+        return {path: format_path(path) for path in known}
     return dict(Product.objects.filter(product_id__in=known).exclude(title="").values_list("product_id", "title"))
 
 

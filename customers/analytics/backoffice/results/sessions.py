@@ -40,13 +40,17 @@ def describe_sessions(result: SessionResult, context: ResultContext) -> str:
     counted = ngettext(
         "%(count)s session of %(people)s people.", "%(count)s sessions of %(people)s people.", result.sessions
     ) % {"count": format_count(result.sessions), "people": format_count(result.people)}
+    events = format_chart_number(round(result.events_per_session or 0, 1))
+    if result.median_seconds:
+        length = _("On average %(events)s events; half of the sessions last less than %(duration)s.") % {
+            "events": events,
+            "duration": format_duration(result.median_seconds),
+        }
+    else:  # most sessions have events of one moment only, such as an order without a visit
+        length = _("On average %(events)s events.") % {"events": events}
     texts = [
         counted,
-        _("On average %(events)s events; half of the sessions last less than %(duration)s.")
-        % {
-            "events": format_chart_number(round(result.events_per_session or 0, 1)),
-            "duration": format_duration(result.median_seconds or 0),
-        },
+        length,
         _("%(share)s have a single event.") % {"share": format_percent(result.bounce_rate, 1)},
     ]
     if context.parameters.goal is not None:
