@@ -13,7 +13,7 @@ from customers.analytics.expressions.periods import PeriodUnit
 from customers.analytics.questions.retention import RetentionCell, RetentionCohort, RetentionMean, RetentionResult
 
 MAX_COHORTS_SHOWN = 26
-MANY_ROWS = 14
+MANY_ROWS = 9
 
 
 def show_retention(result: RetentionResult, context: ResultContext) -> ResultView:
