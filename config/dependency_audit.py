@@ -14,7 +14,7 @@ from typing import Any
 REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements"
 # One package: if the service does not answer for it, nothing else is asked.
 PROBE = ("uv.txt",)
-PINNED_SETS = ("dev.txt", "uv.txt", "analytics-python.txt")  # dev.txt has the packages of the other sets
+PINNED_SETS = ("dev.txt", "docs.txt", "uv.txt", "analytics-python.txt")  # dev.txt has the packages of the other sets
 OPTIONS = ("--require-hashes", "--disable-pip", "--format", "json", "--progress-spinner", "off", "--timeout", "5")
 MAX_SECONDS = 180
 

@@ -1,10 +1,19 @@
 """Health checks for operators and load balancers: is the process alive, and is it ready to serve?"""
 
+from typing import Any
+
 import redis
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
+from django.utils import timezone
 
+from config.access.protected_views import may_read_metrics
+from config.jobs.history import list_latest_runs
+from config.jobs.models import ScheduledRun
+from config.monitoring.models import Alarm, AlarmState, MonitoringState, Severity
+from config.monitoring.server_state import list_disks
+from customers.processing.lag import measure_lag
 from recommendations.serving.state.loader import loader
 
 
@@ -25,6 +34,44 @@ def report_readiness(request: HttpRequest) -> JsonResponse:
     }
     is_ready = checks["database"] and checks["recommendations"]
     return JsonResponse({"status": "ready" if is_ready else "not ready", **checks}, status=200 if is_ready else 503)
+
+
+def report_details(request: HttpRequest) -> JsonResponse:
+    """Return the state of servers, jobs and data to whoever may read the metrics; 503 if something is down or an alarm is critical."""
+    if not may_read_metrics(request):
+        return JsonResponse({"status": "refused"}, status=401)
+    database, valkey = is_database_reachable(), is_valkey_reachable()
+    details: dict[str, Any] = {
+        "database": database,
+        "valkey": valkey,
+        "recommendations": loader.is_ready,
+        "disks": [{"path": disk.path, "free_bytes": disk.free, "bytes": disk.total} for disk in list_disks()],
+    }
+    if database:
+        details |= read_details()
+    is_well = database and valkey and not details.get("critical_alarms")
+    return JsonResponse({"status": "ok" if is_well else "failing", **details}, status=200 if is_well else 503)
+
+
+def read_details() -> dict[str, Any]:
+    """Return what the database knows: waiting events, failed jobs, unresolved alarms, and when the rules were last checked."""
+    now = timezone.now()
+    lag = measure_lag(at=now)
+    alarms = [
+        {"rule": rule, "subject": subject, "severity": severity}
+        for rule, subject, severity in Alarm.objects.exclude(state=AlarmState.RESOLVED).values_list(
+            "rule", "subject", "severity"
+        )
+    ]
+    checked_at = MonitoringState.objects.values_list("checked_at", flat=True).first()
+    return {
+        "waiting_events": lag.waiting,
+        "oldest_event_seconds": round(lag.oldest_seconds, 1),
+        "failed_jobs": sorted(run.task for run in list_latest_runs() if run.status == ScheduledRun.Status.FAILED),
+        "alarms": alarms,
+        "critical_alarms": sum(alarm["severity"] == Severity.CRITICAL for alarm in alarms),
+        "alarms_checked_seconds_ago": round((now - checked_at).total_seconds()) if checked_at else None,
+    }
 
 
 def is_database_reachable() -> bool:

@@ -42,7 +42,12 @@ class ScheduledJob:
 AWAITED_TASKS = (
     "customers.analytics.tasks.compute_result",
     "customers.subscriptions.tasks.send_confirmation",
+    "customers.privacy.tasks.send_access_link",
+    "customers.privacy.tasks.send_notice",
+    "customers.privacy.tasks.send_erased_notice",
+    "customers.privacy.tasks.make_export",
     "config.access.tasks.mail_password_reset",
+    "customers.erasure.tasks.run_erasure_steps",
 )
 DEMO_JOBS = (
     ScheduledJob(
@@ -58,6 +63,30 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         seconds=2,
         title=_("Process events"),
         description=_("Converts received events to orders, reviews, consents and profile updates."),
+    ),
+    ScheduledJob(
+        task="customers.privacy.tasks.run_due_erasures",
+        cron="*/5 * * * *",
+        title=_("Run confirmed erasures"),
+        description=_("Erases the customers who have confirmed it and whose time to withdraw is over."),
+    ),
+    ScheduledJob(
+        task="customers.privacy.tasks.purge_old_exports",
+        cron="25 * * * *",
+        title=_("Delete expired files of privacy requests"),
+        description=_("Deletes the files with a customer's data that can no longer be downloaded."),
+    ),
+    ScheduledJob(
+        task="customers.erasure.tasks.resume_erasures",
+        cron="* * * * *",
+        title=_("Resume erasures"),
+        description=_("Carries out erasures of customers that are waiting or were interrupted."),
+    ),
+    ScheduledJob(
+        task="customers.erasure.tasks.prove_erasures",
+        cron="40 4 * * *",
+        title=_("Prove erasures"),
+        description=_("Searches everything for the customers who were erased, then forgets whom it searched for."),
     ),
     ScheduledJob(
         task="customers.feedback.tasks.score_new_reviews",
@@ -116,28 +145,10 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         description=_("Counts the events of each source by minute, for the pages of sources and events."),
     ),
     ScheduledJob(
-        task="customers.events.tasks.purge_receipts",
-        cron="20 0 * * *",
-        title=_("Purge event receipts"),
-        description=_("Deletes old event receipts, which are used to detect duplicates."),
-    ),
-    ScheduledJob(
-        task="customers.events.tasks.purge_events",
+        task="config.retention.tasks.purge_old_data",
         cron="45 0 * * *",
-        title=_("Purge old events"),
-        description=_("Deletes events that are older than the retention period of their source."),
-    ),
-    ScheduledJob(
-        task="customers.events.tasks.purge_rejected_events",
-        cron="25 0 * * *",
-        title=_("Purge rejected events"),
-        description=_("Deletes rejected events that were not corrected within the retention period."),
-    ),
-    ScheduledJob(
-        task="config.access.tasks.purge_idempotent_responses",
-        cron="30 0 * * *",
-        title=_("Purge idempotent responses"),
-        description=_("Deletes stored idempotent responses after one day."),
+        title=_("Delete old data"),
+        description=_("Deletes what is older than its retention, which is set in Settings › Privacy › Data retention."),
     ),
     ScheduledJob(
         task="config.access.tasks.seal_audit_log",
@@ -152,28 +163,62 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         description=_("Fetches the product feeds that are due by their URL, and imports those that have changed."),
     ),
     ScheduledJob(
-        task="customers.imports.tasks.delete_old_uploads",
-        cron="50 0 * * *",
-        title=_("Purge imported files"),
-        description=_("Deletes uploaded files after a week, and what undoing an import needs after 30 days."),
+        task="customers.connectors.tasks.process_shop_webhooks",
+        seconds=5,
+        title=_("Process webhooks of shops"),
+        description=_("Imports the products, customers and orders that connected shops have announced."),
     ),
     ScheduledJob(
-        task="customers.processing.tasks.purge_runs",
-        cron="45 0 * * *",
-        title=_("Purge processing runs"),
-        description=_("Deletes processing runs after 30 days, and small ones after one day."),
+        task="customers.connectors.tasks.synchronize_shops",
+        cron="* * * * *",
+        title=_("Synchronize shops"),
+        description=_("Imports the history of connected shops, and compares them every night."),
     ),
     ScheduledJob(
-        task="config.jobs.tasks.purge_job_runs",
+        task="customers.destinations.tasks.send_to_destinations",
+        seconds=10,
+        title=_("Send to destinations"),
+        description=_("Sends orders, events and changes of customers who allow sharing to the destinations."),
+    ),
+    ScheduledJob(
+        task="customers.destinations.tasks.synchronize_audiences",
+        cron="*/30 * * * *",
+        title=_("Synchronize audiences"),
+        description=_(
+            "Adds people to the audiences of advertising accounts, and removes them, as segments and consents say."
+        ),
+    ),
+    ScheduledJob(
+        task="config.backup.tasks.back_up",
+        cron="30 2 * * *",
+        title=_("Back up"),
+        description=_(
+            "Backs up the database and all files to BACKUP_DIR, and removes the oldest backups; without it, nothing."
+        ),
+    ),
+    ScheduledJob(
+        task="config.monitoring.tasks.check_alarms",
+        seconds=60,
+        title=_("Check alarms"),
+        description=_("Checks the alarm rules, notifies whoever subscribed, and repeats jobs that failed."),
+    ),
+    ScheduledJob(
+        task="config.monitoring.tasks.purge_old_alarms",
         cron="55 0 * * *",
-        title=_("Purge job runs"),
-        description=_("Deletes records of job runs after 90 days."),
+        title=_("Purge old alarms"),
+        description=_("Deletes alarms that were resolved more than 90 days ago."),
     ),
     ScheduledJob(
         task="customers.warehouse.tasks.export_warehouse",
         cron="0 1 * * *",
         title=_("Export to the warehouse"),
         description=_("Writes new and changed data to the Parquet files that analysis and training read."),
+    ),
+    ScheduledJob(
+        task="customers.policy.tasks.apply_consent_settings",
+        cron="30 1 * * *",
+        title=_("Apply consent rules"),
+        description=_("Brings what is stored and shown in line with the consents and the consent rules."),
     ),
     ScheduledJob(
         task="customers.lifecycle.tasks.refresh_profiles",
@@ -188,6 +233,24 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         description=_(
             "Learns from past visits who will order or leave in this session, and which category comes next."
         ),
+    ),
+    ScheduledJob(
+        task="customers.loyalty.tasks.count_loyalty",
+        seconds=30,
+        title=_("Count loyalty points"),
+        description=_("Posts the points of new and changed orders, reviews and survey answers, and raises levels."),
+    ),
+    ScheduledJob(
+        task="customers.loyalty.tasks.refresh_loyalty",
+        cron="10 3 * * *",
+        title=_("Refresh the loyalty program"),
+        description=_("Expires points, and renews or ends the levels whose validity is over."),
+    ),
+    ScheduledJob(
+        task="recommendations.messaging.tasks.match_coupons",
+        cron="25 * * * *",
+        title=_("Match redeemed coupons"),
+        description=_("Finds the orders that redeemed coupon codes."),
     ),
     ScheduledJob(
         task="customers.demand.tasks.refresh_demand",
@@ -266,8 +329,8 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
     ScheduledJob(
         task="recommendations.serving.tasks.tidy_impressions",
         cron="50 0 * * *",
-        title=_("Maintain impressions"),
-        description=_("Creates the tables for the impressions of the coming months and deletes old impressions."),
+        title=_("Create impression partitions"),
+        description=_("Creates the tables for the impressions of the coming months."),
     ),
     ScheduledJob(
         task="recommendations.experiments.tasks.update_bandits",
@@ -280,14 +343,6 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         cron="*/5 * * * *",
         title=_("End offers"),
         description=_("Ends on-site offers whose time is over."),
-    ),
-    ScheduledJob(
-        task="recommendations.offers.tasks.purge_exposures",
-        cron="35 0 * * *",
-        title=_("Purge offer exposures"),
-        description=_(
-            "Deletes records of shown offers that are older than impressions are kept, except the first of each customer."
-        ),
     ),
     ScheduledJob(
         task="recommendations.campaigns.tasks.run_campaigns",

@@ -5,19 +5,21 @@ Without any variable, Perennial runs with its embedded servers and stores everyt
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from importlib.resources import files
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from corsheaders.defaults import default_headers
-from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 from kombu import Exchange, Queue
 
 from config.backoffice.theme import UNFOLD  # noqa: F401 — a setting
+from config.foundation.keys.key_ids import check_field_keys, check_hash_keys, make_field_key
+from config.foundation.keys.key_stores import KeyStoreError, build_key_store, unwrap_text
+from config.foundation.keys.live_keys import KeyFileError, LiveKeys, split_keys
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -64,6 +66,13 @@ def read_float(name: str, default: float, *, low: float, high: float) -> float:
         return value
 
     return read_variable(name, default, parse, f"a number from {low} to {high}")
+
+
+def read_breached_passwords(raw: str) -> str:
+    """Return the path or address as it is. Errors: ValueError for neither."""
+    if not raw.startswith("https://") and not Path(raw).is_file():
+        raise ValueError("neither an existing file nor an https address")
+    return raw
 
 
 def read_list(name: str, default: list[str]) -> list[str]:
@@ -120,28 +129,48 @@ def read_secret(name: str, file_name: str, make: Callable[[], str]) -> str:
 DATABASE_STATEMENT_TIMEOUT = read_int("DATABASE_STATEMENT_TIMEOUT", 0, low=0, high=86_400)
 
 
+def read_database_hosts(text: str) -> tuple[list[str], list[int]]:
+    """Return the hosts and ports of "host:port,host:port"; an invalid port is 0."""
+    hosts, ports = [], []
+    for place in text.split(","):
+        host, colon, port = place.rpartition(":")
+        if not colon or port.endswith("]"):
+            host, port = place, "5432"
+        hosts.append(host.strip("[]"))
+        ports.append(int(port) if port.isascii() and port.isdigit() and int(port) < 65_536 else 0)
+    return hosts, ports
+
+
 def read_database(url: str) -> dict[str, object]:
-    parts = urlsplit(url)
-    try:
-        port = parts.port or 5432
-    except ValueError:
-        port = 0
-    if parts.scheme not in ("postgres", "postgresql") or not parts.hostname or not parts.path.strip("/") or not port:
+    # by hand: urlsplit refuses the brackets of an IPv6 address that is not the only host
+    scheme, _separator, rest = url.partition("://")
+    place, _slash, path = rest.partition("/")
+    credentials, _at, places = place.rpartition("@")
+    user, _colon, password = credentials.partition(":")
+    name = path.partition("?")[0].strip("/")
+    hosts, ports = read_database_hosts(places)
+    if scheme not in ("postgres", "postgresql") or not all(hosts) or not name or not all(ports):
         raise ImproperlyConfigured(
-            "DATABASE_URL is invalid. Set it to postgresql://user:password@host:port/name, or unset it to use the embedded server."
+            "DATABASE_URL is invalid. Set it to postgresql://user:password@host:port/name, with several host:port separated by commas if "
+            "one takes over from the other, or unset it to use the embedded server."
         )
+    # of several servers, the one that accepts writes
+    attributes = {"target_session_attrs": "read-write"} if len(hosts) > 1 else {}
     return {
         "ENGINE": "django_prometheus.db.backends.postgresql",
-        "NAME": unquote(parts.path.strip("/")),
-        "USER": unquote(parts.username or ""),
-        "PASSWORD": unquote(parts.password or ""),
-        "HOST": parts.hostname,
-        "PORT": port,
+        "NAME": unquote(name),
+        "USER": unquote(user),
+        "PASSWORD": unquote(password),
+        "HOST": ",".join(hosts),
+        "PORT": ",".join(map(str, ports)) if len(ports) > 1 else ports[0],
         "CONN_MAX_AGE": 0,
+        # a connection from before a fail-over is replaced before a request uses it
+        "CONN_HEALTH_CHECKS": len(hosts) > 1,
         "OPTIONS": {
             "pool": {"min_size": 0, "max_size": read_int("DATABASE_POOL", 16, low=1, high=500), "timeout": 3},
             # libpq's own timeout: a server that accepts connections and does not answer
             "connect_timeout": 3,
+            **attributes,
             **(
                 {"options": f"-c statement_timeout={DATABASE_STATEMENT_TIMEOUT * 1000}"}
                 if DATABASE_STATEMENT_TIMEOUT
@@ -160,25 +189,47 @@ def read_valkey(url: str) -> str:
     return url.replace("valkeys://", "rediss://").replace("valkey://", "redis://")
 
 
-def read_fernet_keys(value: str) -> list[str]:
-    keys = [key.strip() for key in value.split(",") if key.strip()]
-    for key in keys:
-        try:
-            Fernet(key.encode())
-        except ValueError as error:
-            raise ImproperlyConfigured(
-                "FIELD_KEYS is invalid. Set it to URL-safe base64 keys of 32 bytes, separated by commas, newest first "
-                "(python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())')."
-            ) from error
+def read_keys(name: str, entries: list[str], file_name: str, check: Callable[[Sequence[str]], None]) -> LiveKeys:
+    """Return keys of the environment, or of a file in ``var/secrets`` that a rotation may change while Perennial runs."""
+    path = VAR_DIR / "secrets" / file_name
+    try:
+        keys = LiveKeys(name=name, entries=entries, path=path, store=KEY_STORE, check=check)
+        keys.get()
+    except (KeyFileError, KeyStoreError) as error:
+        raise ImproperlyConfigured(str(error)) from error
     return keys
+
+
+def read_wrapped_secret(name: str, file_name: str, make: Callable[[], str]) -> str:
+    """Return a secret, which the key store may have wrapped."""
+    try:
+        return unwrap_text(KEY_STORE, read_secret(name, file_name, make))
+    except KeyStoreError as error:
+        raise ImproperlyConfigured(f"{name}: {error}") from error
 
 
 VAR_DIR = read_path("PERENNIAL_VAR", BASE_DIR / "var")
 DEBUG = read_bool("DEBUG", False)
 DEMO = read_bool("DEMO", False)
-SECRET_KEY = read_secret("SECRET_KEY", "secret-key", lambda: secrets.token_urlsafe(50))
-FIELD_KEYS = read_fernet_keys(read_secret("FIELD_KEYS", "field-keys", lambda: Fernet.generate_key().decode()))
-HASH_KEY = read_secret("HASH_KEY", "hash-key", lambda: secrets.token_urlsafe(32)).encode()
+try:
+    # Who keeps the key that unwraps the keys below: nobody (local), Vault's transit engine (vault), or a program (command).
+    KEY_STORE = build_key_store(os.environ)
+except ValueError as error:
+    raise ImproperlyConfigured(str(error)) from error
+SECRET_KEY = read_wrapped_secret("SECRET_KEY", "secret-key", lambda: secrets.token_urlsafe(50))
+# Personal fields are encrypted by the first key and decrypted by all; emails and phones are hashed by the first and looked up by all.
+read_secret("FIELD_KEYS", "field-keys", make_field_key)
+FIELD_KEYS = read_keys("FIELD_KEYS", split_keys(os.environ.get("FIELD_KEYS", "")), "field-keys", check_field_keys)
+hash_key_entries = split_keys(os.environ.get("HASH_KEYS", "")) or [
+    key for key in (os.environ.get("HASH_KEY", "").strip(),) if key
+]
+if not hash_key_entries:
+    read_secret("HASH_KEY", "hash-key", lambda: secrets.token_urlsafe(32))
+HASH_KEYS = read_keys("HASH_KEYS", hash_key_entries, "hash-key", check_hash_keys)
+# The first key when this process started. A rotation changes it: use config.foundation.keys.hash_keys instead.
+HASH_KEY = HASH_KEYS[0].encode()
+# Keys of old hash keys that only verify seals of the audit log; a finished rotation adds them.
+SEAL_KEYS = read_list("SEAL_KEYS", [])
 ALLOWED_HOSTS = read_list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = read_list("CSRF_TRUSTED_ORIGINS", [])
 SHOP_NAME = read_variable("SHOP_NAME", "Perennial", str, "a name")
@@ -234,7 +285,13 @@ INSTALLED_APPS = [
     "customers.analytics",
     "customers.anomalies",
     "customers.intent",
+    "customers.loyalty",
     "customers.processing",
+    "customers.policy",
+    "customers.erasure",
+    "customers.privacy",
+    "customers.connectors",
+    "customers.destinations",
     "recommendations.experiments",
     "recommendations.measurement",
     "recommendations.training",
@@ -251,8 +308,14 @@ INSTALLED_APPS = [
     "recommendations.uplift",
     "recommendations.outcomes",
     "config.campaign_simulation",
+    "config.monitoring",
+    "config.encryption_keys",
+    "config.retention",
+    "oauth2_provider",
+    "config.assistant",
     "config.access",
     "config.jobs",
+    "config.backup",
     "config.digest",
     "config.onsite",
     "config.storefront",
@@ -260,7 +323,6 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "config.http.static_files.StaticFilesMiddleware",
     "config.http.compression.CompressionMiddleware",
@@ -280,7 +342,6 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "config.access.audit.middleware.AuditMiddleware",
     "axes.middleware.AxesMiddleware",
-    "django_prometheus.middleware.PrometheusAfterMiddleware",
     "config.access.idempotency.IdempotencyMiddleware",  # must be last, because it calls the view itself
 ]
 
@@ -316,12 +377,14 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    {"NAME": name}
     for name in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-        "NumericPasswordValidator",
+        "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "django.contrib.auth.password_validation.CommonPasswordValidator",
+        "django.contrib.auth.password_validation.NumericPasswordValidator",
+        "config.access.passwords.shop_words.ShopWordValidator",
+        "config.access.passwords.breached.BreachedPasswordValidator",
     )
 ]
 # Of one user from one address, and of one address for all users. Both are counted for 15 minutes.
@@ -340,6 +403,11 @@ AXES_ENABLE_ADMIN = True
 
 # Two-factor authentication for whoever may see personal data. The demo prints a log-in that works without it.
 TWO_FACTOR_REQUIRED = read_bool("TWO_FACTOR_REQUIRED", not DEMO)
+TWO_FACTOR_EVERYBODY = read_bool("TWO_FACTOR_EVERYBODY", False)
+# A file of SHA-1 hashes in ascending order, or the address of a service such as https://api.pwnedpasswords.com/range/
+BREACHED_PASSWORDS = read_variable(
+    "BREACHED_PASSWORDS", "", read_breached_passwords, "a file of SHA-1 hashes, or the https address of a service"
+)
 PASSWORD_RESET_TIMEOUT = 3600
 
 LOGIN_REDIRECT_URL = "admin:index"  # the log-in page has no other target when it is opened directly
@@ -385,6 +453,11 @@ SESSION_COOKIE_AGE = (SESSION_MAX_HOURS + 24) * 3600
 SESSION_COOKIE_HTTPONLY = True
 # Every response over plain HTTP is a redirect or a refusal, except the health checks: config/http/transport.py.
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = read_bool("HTTPS_ONLY", False)
+# Browsers then accept these cookies from this host over HTTPS only.
+COOKIE_PREFIX = "__Host-" if SECURE_SSL_REDIRECT else ""
+SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}sessionid"
+CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrftoken"
+LANGUAGE_COOKIE_SECURE = SECURE_SSL_REDIRECT
 SECURE_REDIRECT_EXEMPT = [r"^health/(live|ready)/?$"]
 SECURE_HSTS_SECONDS = read_int("HSTS_SECONDS", 31_536_000, low=0, high=63_072_000) if SECURE_SSL_REDIRECT else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = read_bool("HSTS_INCLUDE_SUBDOMAINS", False)
@@ -474,6 +547,7 @@ SPECTACULAR_SETTINGS = {
         "ConsentPurposeEnum": "customers.identity.models.Consent.Purpose",
         "SurveyKindEnum": "customers.feedback.models.SurveyAnswer.Kind",
         "SegmentKindEnum": "customers.segments.models.Segment.Kind",
+        "PrivacyRequestKindEnum": "customers.privacy.models.RequestKind",
         "StageEnum": "customers.lifecycle.models.Stage",
         "RfmGroupEnum": "customers.lifecycle.models.RfmGroup",
         "StageReasonEnum": "customers.lifecycle.models.StageTransition.Reason",
@@ -482,10 +556,58 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
+# Programs that members of the team connect to the MCP server: tokens are short, for this server only, and stored as hashes. With
+# MCP_CLIENT_REGISTRATION, programs register themselves; a person decides on the consent page in any case.
+OAUTH2_PROVIDER = {
+    "SCOPES": {
+        "assistant:read": _("Read figures, segments, campaigns and masked customers, as far as you may"),
+        "assistant:draft": _("Create drafts of segments, campaigns, flows and rules; nothing is launched"),
+        "assistant:personal": _("See names, addresses and other personal data of customers, if you may"),
+    },
+    "DEFAULT_SCOPES": ["assistant:read"],
+    "PKCE_REQUIRED": True,
+    "AUTHORIZATION_CODE_EXPIRE_SECONDS": 60,
+    "ACCESS_TOKEN_EXPIRE_SECONDS": 15 * 60,
+    "REFRESH_TOKEN_EXPIRE_SECONDS": 14 * 24 * 3600,
+    "REFRESH_TOKEN_REUSE_PROTECTION": True,
+    "ALLOW_LOCALHOST_LOOPBACK": True,
+    "OAUTH2_RESPONSE_TYPES_SUPPORTED": ["code"],
+    "OAUTH2_GRANT_TYPES_SUPPORTED": ["authorization_code", "refresh_token"],
+    "OAUTH2_TOKEN_ENDPOINT_AUTH_METHODS_SUPPORTED": ["none", "client_secret_post", "client_secret_basic"],
+    "DCR_ENABLED": read_bool("MCP_CLIENT_REGISTRATION", True),
+    "DCR_REGISTRATION_PERMISSION_CLASSES": ["config.assistant.oauth.registration.LimitedRegistration"],
+    **dict.fromkeys(
+        (
+            "COMPLIANT_BCP_RFC9700_IMPLICIT_GRANT",
+            "COMPLIANT_BCP_RFC9700_PASSWORD_GRANT",
+            "COMPLIANT_BCP_RFC9700_PKCE_METHOD",
+            "COMPLIANT_BCP_RFC9700_ACCESS_TOKEN_TRANSPORT",
+            "COMPLIANT_BCP_RFC9700_AUTHZ_RESPONSE_ISS",
+            "COMPLIANT_BCP_RFC9700_TOKEN_STORAGE",
+        ),
+        True,
+    ),
+}
+
+# Programs on a person's own machine listen on http://127.0.0.1; config/assistant/oauth/registration.py refuses http elsewhere.
+SILENCED_SYSTEM_CHECKS = ["oauth2_provider.W008"]
+
+# The OpenAI-compatible endpoint of a language model, for the page Ask; empty: none. ASSISTANT_URL is its base, such as
+# http://127.0.0.1:11434/v1, and ASSISTANT_KEY its key, if it needs one.
+ASSISTANT_URL = read_variable("ASSISTANT_URL", "", str, "an address such as http://127.0.0.1:11434/v1")
+ASSISTANT_KEY = read_variable("ASSISTANT_KEY", "", str, "a secret text")
+ASSISTANT_MODEL = read_variable("ASSISTANT_MODEL", "", str, "the name of a model")
+
 WAREHOUSE_URL = read_variable("WAREHOUSE_URL", str(VAR_DIR / "warehouse"), str, "a folder or an fsspec address")
 MODELS_DIR = read_path("MODELS_DIR", VAR_DIR / "models")
 MERCHANDISING_DIR = read_path("MERCHANDISING_DIR", VAR_DIR / "merchandising")
 EXPORTS_DIR = read_path("EXPORTS_DIR", VAR_DIR / "exports")
+# The scheduled backup: its folder (empty: none), how many backups stay, and after how many hours without one an alarm is raised.
+# With a passphrase, a new folder is encrypted; whoever loses it loses the backups.
+BACKUP_DIR = read_variable("BACKUP_DIR", "", lambda raw: str(Path(raw).expanduser().resolve()), "a folder")
+BACKUP_PASSPHRASE = read_variable("BACKUP_PASSPHRASE", "", str, "a secret text")
+BACKUP_KEEP = read_int("BACKUP_KEEP", 14, low=1, high=10_000)
+BACKUP_MAX_AGE_HOURS = read_int("BACKUP_MAX_AGE_HOURS", 36, low=1, high=8_760)
 # Product feeds that are fetched by URL: their largest size, and the host names that may have private addresses.
 FEED_MAX_MB = read_int("FEED_MAX_MB", 500, low=1, high=100_000)
 FEED_PRIVATE_HOSTS = read_list("FEED_PRIVATE_HOSTS", [])
@@ -591,13 +713,17 @@ ANYMAIL = {
     name.removeprefix("ANYMAIL_"): value for name, value in os.environ.items() if name.startswith("ANYMAIL_") and value
 }
 
+# Statements that take longer are logged without their values and listed under Settings › Jobs › Slow statements; 0: none.
+SLOW_QUERY_SECONDS = read_float("SLOW_QUERY_SECONDS", 1.0, low=0.0, high=86_400.0)
+
 LOG_LEVEL = read_choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))
+LOG_FORMAT = read_choice("LOG_FORMAT", "line", ("line", "json"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "formatters": {"line": {"()": "config.logs.LineFormatter"}, "json": {"()": "config.logs.JsonFormatter"}},
     "filters": {"due_tasks": {"()": "config.logs.DueTaskFilter"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "axes": {"level": "WARNING"},

@@ -9,6 +9,7 @@ from drf_spectacular.views import SpectacularAPIView
 from catalog.placeholder_images.views import show_placeholder_image, show_placeholder_png
 from config import health
 from config.access.protected_views import ApiDocsView, show_metrics
+from config.assistant.mcp.views import serve_mcp
 from config.backoffice.search_page import show_search_results
 from config.backoffice.settings.shop_page import show_logo
 from config.digest.views import show_unsubscribe
@@ -29,10 +30,13 @@ api: list[URLPattern | URLResolver] = [
     path("", include("customers.feedback.rest.urls")),
     path("", include("customers.subscriptions.rest.urls")),
     path("", include("customers.lifecycle.rest.urls")),
+    path("", include("customers.privacy.rest.urls")),
     path("", include("customers.segments.rest.urls")),
+    path("", include("customers.policy.rest.urls")),
     path("", include("customers.demand.rest.urls")),
     path("", include("customers.analytics.rest.urls")),
     path("", include("customers.intent.rest.urls")),
+    path("", include("customers.loyalty.rest.urls")),
     path("", include("recommendations.messaging.rest.urls")),
     path("", include("recommendations.offers.rest.urls")),
     path("", include("recommendations.experiments.rest.urls")),
@@ -52,14 +56,23 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", include("config.access.backoffice.urls")),  # before the admin site, whose log-in page it replaces
     # Before the admin site, whose search by django-unfold knows no masking policy.
     path("admin/search/", show_search_results, name="backoffice_search"),
+    path("admin/ask/", include("config.assistant.backoffice.urls")),
     path("admin/suggestions/", include("recommendations.suggestions.backoffice.urls")),
     path("admin/settings/jobs/", include("config.jobs.backoffice.urls")),
+    path("admin/settings/keys/", include("config.encryption_keys.backoffice.urls")),
+    path("admin/settings/retention/", include("config.retention.backoffice.urls")),
+    path("admin/settings/monitoring/", include("config.monitoring.backoffice.urls")),
     path("admin/settings/sending/", include("recommendations.sending.backoffice.settings_urls")),
     path("admin/settings/sending/channels/", include("recommendations.sending.backoffice.channel_urls")),
+    path("admin/settings/privacy/", include("customers.policy.backoffice.urls")),
+    path("admin/settings/privacy/requests/", include("customers.privacy.backoffice.urls")),
     path("admin/settings/", include("config.backoffice.settings.urls")),
     path("shop-logo", show_logo, name="shop_logo"),
     path("admin/imports/", include("customers.imports.backoffice.urls")),
+    path("admin/connectors/", include("customers.connectors.backoffice.urls")),
+    path("admin/destinations/", include("customers.destinations.backoffice.urls")),
     path("admin/flows/", include("recommendations.flows.backoffice.urls")),
+    path("admin/customers/loyalty/", include("customers.loyalty.backoffice.urls")),
     path("admin/customers/", include("customers.segments.backoffice.customer_list.urls")),
     path("admin/analytics/digest/", include("config.digest.backoffice.urls")),
     path("digest/unsubscribe/<str:token>/", show_unsubscribe, name="digest-unsubscribe"),
@@ -88,12 +101,18 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("m/", include("recommendations.sending.tracking.urls")),
     path("m/card/<str:token>", show_card, name="message-card"),
     path("", include("customers.subscriptions.urls")),
+    path("", include("customers.policy.urls")),
+    path("", include("customers.privacy.urls")),
+    path("", include("customers.connectors.urls")),
     path("", include("customers.feedback.survey_links.urls")),
     path("shop/", include("config.storefront.urls")),
     path("product-image.svg", show_placeholder_image, name="catalog-placeholder-image"),
     path("product-image.png", show_placeholder_png, name="catalog-placeholder-png"),
+    path("", include("config.assistant.oauth.urls")),
+    path("mcp", serve_mcp, name="mcp"),
     re_path("^api/", respond_api_not_found),
     path("health/live", health.report_liveness),
     path("health/ready", health.report_readiness),
+    path("health/detailed", health.report_details),
     path("metrics", show_metrics, name="prometheus-django-metrics"),
 ]

@@ -17,6 +17,7 @@ django_application = get_wsgi_application()
 from config.fast_path import add_fast_path  # noqa: E402 — needs configured settings
 from config.foundation.database.wait_limits import limit_waits  # noqa: E402
 from config.http.transport import SecureTransport  # noqa: E402
+from config.monitoring.metrics.requests import MeasuredApplication  # noqa: E402
 from customers.events.collector.fast_path import route_collector_calls  # noqa: E402
 from customers.lifecycle.portrait.warm_up import try_warm_up as try_warm_up_customer_pages  # noqa: E402
 from recommendations.serving.search.index.builder import IndexBuilder  # noqa: E402
@@ -25,7 +26,9 @@ from recommendations.serving.state.loader import loader  # noqa: E402
 from recommendations.serving.warm_up import try_warm_up  # noqa: E402
 
 MAX_WAIT_SECONDS = 1.0
-application = SecureTransport(route_collector_calls(add_fast_path(limit_waits(django_application))))
+application = MeasuredApplication(
+    SecureTransport(route_collector_calls(add_fast_path(limit_waits(django_application))))
+)
 
 
 def preload() -> None:

@@ -25,7 +25,8 @@ from hypothesis import settings as hypothesis_settings
 
 from config.embedded.servers import EmbeddedServers, check_address
 from config.translations import compile_catalog
-from tests.database import APPEND_ONLY, QuickFlush, drop_template, make_copying_creator
+from tests.database import APPEND_ONLY, QuickFlush, drop_template, make_copying_creator, make_template
+from tests.migrated_servers import copy_migrated_servers, find_migrated_servers
 
 # The optimizers of tests work on a handful of numbers. On a busy machine each of their calls would wait for the other threads of
 # OpenBLAS and OpenMP, which makes a refresh of a sample shop take ten times as long.
@@ -57,6 +58,8 @@ def pytest_configure(config: pytest.Config) -> None:
         if getattr(config.option, "numprocesses", None):
             return  # workers would inherit the variable below and read the settings before choosing their database
     os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+    # A busy machine would log any statement as slow.
+    os.environ.setdefault("SLOW_QUERY_SECONDS", "3600")
     # Tests log in without a second factor; those of two-factor authentication turn it on.
     os.environ.setdefault("TWO_FACTOR_REQUIRED", "false")
     register_lookup_caches()
@@ -95,9 +98,11 @@ def start_temporary_servers(config: pytest.Config) -> None:
         os.environ["PERENNIAL_VAR"] = tempfile.mkdtemp(prefix="perennial-tests-")
         var = Path(os.environ["PERENNIAL_VAR"])
         config.add_cleanup(lambda: shutil.rmtree(var))
-    servers = EmbeddedServers(
-        Path(os.environ["PERENNIAL_VAR"]) / "servers", throw_away=True, report=lambda message: None
-    )
+    folder = Path(os.environ["PERENNIAL_VAR"]) / "servers"
+    is_migrated = "DATABASE_URL" not in os.environ and not folder.exists() and find_migrated_servers() is not None
+    if is_migrated:
+        copy_migrated_servers(folder)
+    servers = EmbeddedServers(folder, throw_away=True, report=lambda message: None)
     config.add_cleanup(servers.release)
     for variable in ("DATABASE_URL", "VALKEY_URL"):
         if variable in os.environ:
@@ -107,6 +112,8 @@ def start_temporary_servers(config: pytest.Config) -> None:
         os.environ["DATABASE_URL"] = addresses.postgres
     os.environ["TEST_TEMPLATE_DATABASE"] = template = f"test_migrated_{os.getpid()}"
     config.add_cleanup(lambda: drop_template(os.environ["DATABASE_URL"], template))
+    if is_migrated:
+        make_template(os.environ["DATABASE_URL"], template)
     if addresses.valkey:
         os.environ["VALKEY_URL"] = addresses.valkey
 
@@ -204,7 +211,7 @@ def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
     """Copy the database that the first worker has migrated."""
     from django.db import connection
 
-    if "PYTEST_XDIST_WORKER" in os.environ:
+    if "TEST_TEMPLATE_DATABASE" in os.environ:
         folder, template = Path(os.environ["PERENNIAL_VAR"]), os.environ["TEST_TEMPLATE_DATABASE"]
         connection.creation.create_test_db = make_copying_creator(connection.creation, template, folder)  # type: ignore[method-assign]
 
@@ -218,6 +225,8 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         for table in APPEND_ONLY:
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER audit_log_no_truncate")
+        cursor.execute("ALTER TABLE identity_consent DISABLE TRIGGER consent_no_truncate")
+        cursor.execute("ALTER TABLE loyalty_pointentry DISABLE TRIGGER loyalty_entry_no_truncate")
         quick_flush = QuickFlush(connection)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", lambda test_case: quick_flush.flush())
@@ -269,6 +278,14 @@ def forgotten_serving_state() -> None:
 
 
 @pytest.fixture(autouse=True)
+def forgotten_templates() -> None:
+    """Compile the templates of each test anew: a test that restores a backup lets ids begin again, so they do not name one version."""
+    module = sys.modules.get("recommendations.messaging.rendering.compiled_template")
+    if module is not None:
+        module.forget_compiled()
+
+
+@pytest.fixture(autouse=True)
 def shop_of_environment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Read the shop from the environment: a test of stored shop settings requests the fixture ``stored_shop``.
 
@@ -280,6 +297,34 @@ def shop_of_environment(request: pytest.FixtureRequest, monkeypatch: pytest.Monk
         profile.forget_shop()
     else:
         monkeypatch.setattr(profile, "_cache", SimpleNamespace(get=lambda key: None, forget=lambda: None))
+
+
+@pytest.fixture(autouse=True)
+def default_consent_rules(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Apply the default settings of consent: a test of stored ones requests the fixture ``stored_consent_settings``."""
+    from customers.identity.consent import regions
+
+    if "stored_consent_settings" in request.fixturenames:
+        regions.forget_consent_rules()
+    else:
+        monkeypatch.setattr(regions, "_cache", SimpleNamespace(get=lambda key: None, forget=lambda: None))
+
+
+@pytest.fixture
+def stored_consent_settings() -> Iterator[None]:
+    """Read the settings of consent of the database, as outside of tests."""
+    from customers.identity.consent import regions
+
+    yield
+    regions.forget_consent_rules()
+
+
+@pytest.fixture(autouse=True)
+def own_breakers(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Count failures of servers for each test apart: Valkey keeps them."""
+    from config.foundation.circuit_breakers import breaker
+
+    monkeypatch.setattr(breaker, "PREFIX", f"breaker:{request.node.nodeid}:")
 
 
 @pytest.fixture(autouse=True)
@@ -317,20 +362,21 @@ LONG_MODULES = {
     "browser/test_navigation.py": 110,
     "serving/test_faults.py": 90,
     "browser/test_pages.py": 60,
-    "journeys/test_kill_and_restart.py": 80,
+    "journeys/": 140,
     "processing/test_killed.py": 80,
-    "collector/test_faults.py": 70,
-    "benchmarks/test_lifecycle.py": 60,
-    "benchmarks/test_serving.py": 55,
+    "collector/running/": 100,
     "config/test_up_command.py": 50,
     "web_server/test_server.py": 50,
     "training/test_train.py": 45,
-    "collector/test_slow_clients.py": 40,
     "demo/test_complete_journey.py": 40,
     "sending/test_crashes.py": 30,
+    "upgrade/test_upgrade.py": 30,
+    "embedded/test_fail_over.py": 25,
+    "browser/test_privacy.py": 25,
+    "browser/test_alarms.py": 25,
+    "config/test_reload.py": 15,
     "browser/test_segments.py": 25,
     "clients/test_recommendation_snippets.py": 20,
-    "collector/test_fuzz.py": 20,
     "config/clickstream/test_simulation.py": 20,
     "browser/test_home_rows.py": 20,
     "browser/test_recommendations.py": 20,

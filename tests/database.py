@@ -11,6 +11,14 @@ from psycopg import sql
 APPEND_ONLY = ("auditlog_logentry", "access_auditseal")
 
 
+def make_template(url: str, template: str) -> None:
+    """Copy the database of servers that are migrated already, which keep it empty for others."""
+    address, _slash, database = url.rpartition("/")
+    with psycopg.connect(f"{address}/postgres", autocommit=True) as connection:
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        connection.execute(statement.format(sql.Identifier(template), sql.Identifier(database)))
+
+
 def drop_template(url: str, template: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(template)))

@@ -102,6 +102,22 @@ class AuditSeal(models.Model):
         return f"{self.number}:{bytes(self.seal).hex()}"
 
 
+class AuditRedaction(models.Model):
+    """The keyed hash of an entry of the audit log from which an erased person was taken out."""
+
+    entry_id = models.BigIntegerField(primary_key=True)
+    entry_hash = models.BinaryField()
+    redacted_at = models.DateTimeField()
+
+    class Meta:
+        default_permissions = ()
+        verbose_name = _("redacted audit log entry")
+        verbose_name_plural = _("redacted audit log entries")
+
+    def __str__(self) -> str:
+        return str(self.entry_id)
+
+
 class UnsealedEntry(models.Model):
     """An entry of the audit log that no seal covers yet; a trigger adds it in the transaction of the entry."""
 

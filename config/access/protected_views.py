@@ -8,11 +8,11 @@ from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django_prometheus.exports import ExportToDjangoView
 from drf_spectacular.views import SpectacularSwaggerSplitView
 from rest_framework.exceptions import NotAuthenticated
 
 from config.access.grants import parse_authorization
+from config.monitoring.metrics.exposition import CONTENT_TYPE, render_metrics
 
 METRICS_PERMISSION = "processing.view_processingrun"
 # any of these shows that a proxy connected, so the loopback address is not that of the client
@@ -27,7 +27,7 @@ REFUSAL = (
 def show_metrics(request: HttpRequest) -> HttpResponse:
     """Return the metrics of Prometheus to whoever may read them."""
     if may_read_metrics(request):
-        return ExportToDjangoView(request)
+        return HttpResponse(render_metrics(), content_type=CONTENT_TYPE)
     response = HttpResponse(REFUSAL, status=401, content_type="text/plain; charset=utf-8")
     response["WWW-Authenticate"] = 'Bearer realm="metrics"'
     return response

@@ -85,7 +85,7 @@ class ProblemAwareSchema(AutoSchema):
                     "oneOf": [require_property(name, schema["properties"][name]) for name in names],
                 }
             elif not is_patched_serializer(serializer, direction):
-                schema[VERBATIM] = getattr(serializer, "request_schema", {})
+                schema[VERBATIM] = restrict_body(getattr(serializer, "request_schema", {}))
         return schema
 
     def _map_serializer_field(self, field: Any, direction: Any, bypass_extensions: bool = False) -> Any:
@@ -148,7 +148,7 @@ class ProblemAwareSchema(AutoSchema):
 
     def list_problem_codes(self) -> list[str]:
         codes = ["400", "401", "403", "429", "503"]
-        if "{" in self.path:
+        if "{" in self.path or getattr(self.view, "may_be_missing", False):
             codes.append("404")
         if self.method in WRITES:
             codes += ["413", "415"]
@@ -198,6 +198,11 @@ def require_property(name: str, schema: dict[str, Any]) -> dict[str, Any]:
         "required": [name],
         "additionalProperties": False,
     }
+
+
+def restrict_body(rules: dict[str, Any]) -> dict[str, Any]:
+    """Return rules about a whole body in a form that keeps its properties: clients take a oneOf for all that there is."""
+    return {"allOf": [{name: rule} for name, rule in rules.items()]} if rules else {}
 
 
 def describe_text(field: Any, schema: dict[str, Any]) -> None:

@@ -14,6 +14,8 @@ KNOWN_SCOPES = {
     "customers:read": (_("read customers, profiles and consents"), "identity.view_customer"),
     "customers:write": (_("change customers and record consents"), "identity.change_customer"),
     PERSONAL_SCOPE: (_("read names, email addresses, phone numbers and birthdays"), VIEW_PERSONAL_PERMISSION),
+    "loyalty:read": (_("read loyalty levels and points"), "loyalty.view_loyaltymember"),
+    "loyalty:write": (_("sign customers in, and spend points"), "loyalty.change_loyaltymember"),
     "orders:read": (_("read orders"), "orders.view_order"),
     "orders:write": (_("change orders"), "orders.change_order"),
     "events:read": (_("read events"), "events.view_event"),
@@ -32,6 +34,8 @@ KNOWN_SCOPES = {
     "messages:write": (_("change the suppression list"), "sending.delete_suppression"),
     "models:read": (_("read model versions and their metrics"), "training.view_modelversion"),
     "models:write": (_("promote and roll back models"), "training.change_modelversion"),
+    "privacy:read": (_("read privacy requests and their receipts"), "privacy.view_privacyrequest"),
+    "privacy:write": (_("open privacy requests and make links for customers"), "privacy.change_privacyrequest"),
     "recommendations:read": (_("request recommendations"), "training.view_modelversion"),
     "recommendations:write": (_("change recommendation rules"), "merchandising.change_rule"),
 }

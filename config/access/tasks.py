@@ -1,20 +1,12 @@
-"""Tasks of access: the scheduled clean-up of the REST API, the seals of the audit log, and the e-mail that resets a password."""
+"""Tasks of access: the seals of the audit log, and the e-mail that resets a password."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from celery import shared_task
 
-from config.access import idempotency
 from config.access.audit import seals
 from config.access.passwords.mail import mail_reset_links
 from customers.identity.personal_data.encrypted_field import decrypt
-
-RESPONSE_RETENTION_HOURS = 24
-
-
-@shared_task(exclusive=True)
-def purge_idempotent_responses() -> None:
-    idempotency.purge_idempotent_responses(before=datetime.now(UTC) - timedelta(hours=RESPONSE_RETENTION_HOURS))
 
 
 @shared_task(exclusive=True)

@@ -9,6 +9,7 @@ from django.db import connection, transaction
 from catalog.models import Product
 from config.campaign_simulation.population import OrderStream, Population, ResponseKind
 from customers.events.models import Source
+from customers.identity.consent.append_only import allow_ledger_changes
 from customers.identity.models import Consent, Customer, Identifier
 from customers.segments.models import Segment, SegmentMember
 from recommendations.campaigns.models import Campaign
@@ -148,7 +149,8 @@ def remove_simulation() -> dict[str, int]:
     customers = Customer.objects.filter(identifiers__kind="user_id", identifiers__value__startswith=USER_PREFIX)
     counts["customers"] = customers.count()
     Segment.objects.filter(key=SEGMENT_KEY).delete()
-    Customer.objects.filter(pk__in=list(customers.values_list("pk", flat=True))).delete()
+    with allow_ledger_changes():
+        Customer.objects.filter(pk__in=list(customers.values_list("pk", flat=True))).delete()
     Product.objects.filter(product_id=PRODUCT_ID).delete()
     if source is not None:
         source.delete()

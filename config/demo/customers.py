@@ -14,6 +14,7 @@ import numpy.typing as npt
 from django.db import connection
 
 from config.clickstream.random_draws import Keys, draw_uniform, hash_to_keys
+from customers.identity.consent.consent_denials import refresh_denials_in_blocks
 from customers.identity.customer_upsert import CustomerChange, upsert_customers
 from customers.identity.models import Consent, Identifier
 
@@ -25,6 +26,9 @@ BIRTHDAY_SHARE = 0.6
 PHONE_SHARE = 0.7
 # Purpose → the share of customers who granted it and who withdrew it again; the others were never asked.
 CONSENT_SHARES = {
+    # everybody accepts the consent banner of the demo shop, so that both languages show the same recommendations
+    Consent.Purpose.ANALYTICS: (1.0, 0.0),
+    Consent.Purpose.PERSONALISATION: (1.0, 0.0),
     Consent.Purpose.EMAIL: (0.68, 0.07),
     Consent.Purpose.SMS: (0.24, 0.03),
     Consent.Purpose.PUSH: (0.15, 0.02),
@@ -116,10 +120,10 @@ def pick(names: list[str], draw: float) -> str:
 
 
 def record_consents(customer_ids: list[int], first_seen: list[datetime], keys: Keys, source: str) -> None:
-    """Add entries to the ledger at each customer's first visit. Emails, texts and push messages do not affect how events are stored."""
+    """Add entries to the ledger at each customer's first visit, and apply them."""
     entries = []
     for number, (purpose, (granted, withdrawn)) in enumerate(CONSENT_SHARES.items()):
-        draws: npt.NDArray[np.float64] = draw_uniform(keys, 10 + number)
+        draws: npt.NDArray[np.float64] = draw_uniform(keys, 8 + number)
         for customer_id, at, draw in zip(customer_ids, first_seen, draws, strict=True):
             if draw < granted + withdrawn:
                 status = Consent.Status.GRANTED if draw < granted else Consent.Status.WITHDRAWN
@@ -132,3 +136,4 @@ def record_consents(customer_ids: list[int], first_seen: list[datetime], keys: K
     ):
         for entry in entries:
             copy.write_row(entry)
+    refresh_denials_in_blocks(customer_ids)

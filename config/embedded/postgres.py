@@ -91,7 +91,8 @@ class PostgresServer(EmbeddedServer):
         if self.read_configured_port() is None:
             return False
         try:
-            self._connect("postgres").close()
+            with self._connect("postgres") as connection:
+                return self._is_ours(connection.info.backend_pid)
         except psycopg.OperationalError as error:
             if "password authentication failed" in str(error) and self.find_running_pid() is not None:
                 raise ServerError(
@@ -99,7 +100,13 @@ class PostgresServer(EmbeddedServer):
                     f"file, or move {self.data} away to start with an empty database."
                 ) from error
             return False
-        return True
+
+    def _is_ours(self, backend: int) -> bool:
+        """Return whether the server on our port has our data: a copy of this folder has the same password."""
+        try:
+            return psutil.Process(backend).ppid() == self._read_recorded_pid()
+        except psutil.Error:  # the backend has ended, or is that of another user
+            return True
 
     def find_running_pid(self) -> int | None:
         pid = self._read_recorded_pid()

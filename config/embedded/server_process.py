@@ -97,6 +97,11 @@ class EmbeddedServer(ABC):
             self._has_ended_within(pid, 10)
         self.pid = None
 
+    def reap(self) -> None:
+        """Collect the exit status of a process that this object has started and that has ended, so that no zombie stays."""
+        if self.process is not None:
+            self.process.poll()
+
     def is_alive(self, pid: int) -> bool:
         if self.process is not None and self.process.pid == pid:
             return self.process.poll() is None

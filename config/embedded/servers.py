@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import psycopg
 import redis
@@ -99,6 +98,8 @@ class EmbeddedServers:
             else:
                 for server in self._build_servers(self._read_password()):
                     server.stop()
+                for server in self.used:
+                    server.reap()
             os.close(self._in_use)
             self._in_use = None
             self.used = []
@@ -223,7 +224,7 @@ def check_address(variable: str, url: str) -> None:
     """Check that the server in an environment variable is reachable. Raises ServerError with a message of one line."""
     problem = _find_connection_problem(variable, url)
     if problem:
-        location = urlsplit(url).netloc.rpartition("@")[2] or "the local socket"
+        location = url.partition("://")[2].partition("/")[0].rpartition("@")[2] or "the local socket"
         raise ServerError(
             f"{variable}: the server at {location} is not usable ({problem}). "
             f"Start it or correct {variable}. If {variable} is unset, Perennial starts its own server."
@@ -231,7 +232,7 @@ def check_address(variable: str, url: str) -> None:
 
 
 def _find_connection_problem(variable: str, url: str) -> str | None:
-    scheme = urlsplit(url).scheme
+    scheme = url.partition("://")[0]
     try:
         if scheme in ("postgres", "postgresql"):
             psycopg.connect(url, connect_timeout=5).close()

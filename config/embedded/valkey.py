@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
@@ -96,20 +97,25 @@ class ValkeyServer(EmbeddedServer):
             return False
         try:
             with self._connect() as client:
-                return bool(client.ping())
+                return self._is_ours(client.info("server")) and bool(client.ping())
         except redis.RedisError:
             return False
 
     def find_running_pid(self) -> int | None:
-        """Ask the server itself: no other server has our password, and it answers while it is still loading data."""
+        """Ask the server itself: it answers while it is still loading data."""
         if self.read_configured_port() is None:
             return None
         try:
             with self._connect() as client:
-                pid = int(client.info("server")["process_id"])
+                server = client.info("server")
         except redis.RedisError:
             return None
-        return pid if self.is_alive(pid) else None
+        pid = int(server["process_id"])
+        return pid if self._is_ours(server) and self.is_alive(pid) else None
+
+    def _is_ours(self, server: dict[str, Any]) -> bool:
+        """Return whether the server on our port reads our configuration: a copy of this folder has the same password."""
+        return Path(server.get("config_file", "")).resolve() == self.conf.resolve()
 
     def _connect(self) -> redis.Redis:
         return redis.Redis(

@@ -139,8 +139,9 @@ class TtlCache[T]:
                 raise
             # pooled connections may date from before a restart of the server, and Celery closes the pool after every task
             connection.close()
-            if connection.pool:  # type: ignore[attr-defined]  # attribute of the PostgreSQL backend
-                connection.pool.check()  # type: ignore[attr-defined]
+            pool = connection.pool  # type: ignore[attr-defined]  # attribute of the PostgreSQL backend
+            if pool and not pool.closed:  # the check of a pool that is not open yet would keep it from ever growing
+                pool.check()
             return self._load(key)
 
     def forget(self) -> None:

@@ -2,7 +2,6 @@
 
 import uuid
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,7 +16,6 @@ from config.foundation.files.private_files import make_private_folder
 
 # A web request imports files up to this size while the browser waits; a worker imports larger ones.
 MAX_INLINE_BYTES = 5 * 1024 * 1024
-RETENTION = timedelta(days=7)
 MAX_NAME_LENGTH = 200
 
 
@@ -78,13 +76,3 @@ class UploadFolder:
     def is_large(self, record: UploadedImport) -> bool:
         """Return whether a worker has to import the file."""
         return self.get_path(record).stat().st_size > MAX_INLINE_BYTES
-
-    def delete_expired(self, *, at: datetime) -> int:
-        """Delete the files that are older than ``RETENTION``; return their number."""
-        if not self.path.is_dir():
-            return 0
-        oldest = (at - RETENTION).timestamp()
-        expired = [path for path in self.path.iterdir() if path.is_file() and path.stat().st_mtime < oldest]
-        for path in expired:
-            path.unlink(missing_ok=True)
-        return len(expired)

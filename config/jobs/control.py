@@ -9,7 +9,7 @@ from kombu.exceptions import KombuError
 from config.celery import app
 from config.jobs.models import ScheduledRun
 
-STARTED_BY = "started_by"  # header of a task
+STARTED_BY, ATTEMPT = "started_by", "attempt"  # headers of a task
 CANCEL_SIGNAL = "SIGUSR1"  # raises SoftTimeLimitExceeded in the task, which then undoes its open transaction
 
 
@@ -24,14 +24,17 @@ class NotRunningError(Exception):
     task: str
 
 
-def start_job(job: PeriodicTask, *, started_by: str) -> None:
+def start_job(job: PeriodicTask, *, started_by: str = "", attempt: int = 1) -> None:
     """Put the job into the queue now, with its usual arguments. Errors: QueueError."""
+    headers: dict[str, str | int] = {STARTED_BY: started_by}
+    if attempt > 1:
+        headers[ATTEMPT] = attempt
     try:
         app.send_task(
             job.task,
             args=json.loads(job.args or "[]"),
             kwargs=json.loads(job.kwargs or "{}"),
-            headers={STARTED_BY: started_by},
+            headers=headers,
             queue=job.queue,
         )
     except (KombuError, OSError) as error:

@@ -5,7 +5,12 @@ from django.utils.translation import gettext_lazy as _
 
 
 class ScheduledRun(models.Model):
-    """One run of a scheduled job, or several short successful runs in a row of a job that runs all the time."""
+    """One run of a scheduled job, or several short successful runs in a row of a job that runs all the time.
+
+    Attributes:
+        attempt: 1 for a run by schedule or by hand, higher for the automatic repetitions of a failed one.
+        retry_at: when a failed run is repeated; None if it is not, or was already.
+    """
 
     class Status(models.TextChoices):
         RUNNING = "running", _("running")
@@ -24,12 +29,17 @@ class ScheduledRun(models.Model):
     error = models.TextField(_("error"), blank=True)
     started_by = models.CharField(_("started by"), max_length=150, blank=True)
     cancelled_by = models.CharField(_("cancelled by"), max_length=150, blank=True)
+    attempt = models.PositiveSmallIntegerField(_("attempt"), default=1, db_default=1)
+    retry_at = models.DateTimeField(_("repeated at"), null=True)
 
     class Meta:
         verbose_name = _("job run")
         verbose_name_plural = _("job runs")
         default_permissions = ()
-        indexes = [models.Index(fields=["task", "-started_at"], name="jobs_run_of_task")]
+        indexes = [
+            models.Index(fields=["task", "-started_at"], name="jobs_run_of_task"),
+            models.Index(fields=["retry_at"], name="jobs_run_retry", condition=models.Q(retry_at__isnull=False)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.task} {self.started_at:%Y-%m-%d %H:%M}"

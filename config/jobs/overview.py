@@ -51,12 +51,20 @@ def build_job_state(job: PeriodicTask, latest: ScheduledRun | None, *, now: date
     known = find_job(job.task)
     return JobState(
         job=job,
-        name=str(known.title) if known and known.name == job.name else job.name,
+        name=get_job_name(job.task, job),
         purpose=job.description or (str(known.description) if known else ""),
         schedule=capfirst(describe_schedule(job)),
         latest=latest,
         next_at=compute_next_start(job, now=now),
     )
+
+
+def get_job_name(task: str, job: PeriodicTask | None) -> str:
+    """Return the name of a job in the reader's language, unless an operator renamed it."""
+    known = find_job(task)
+    if known is not None and (job is None or known.name == job.name):
+        return str(known.title)
+    return str(job.name) if job is not None else task
 
 
 def compute_next_start(job: PeriodicTask, *, now: datetime) -> datetime | None:

@@ -4,14 +4,17 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from celery.exceptions import SoftTimeLimitExceeded
 from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
+from prometheus_client import Counter
 
 from config.jobs.models import ScheduledRun
+from config.jobs.retry_budgets import plan_retry
 from config.schedule import find_job
+from customers.identity.personal_data.masking import mask_text
 
 logger = logging.getLogger(__name__)
 
@@ -20,12 +23,13 @@ INTERRUPTED = "Interrupted"
 SHORT_SECONDS = 5.0  # shorter successful runs of a frequent job share a row
 FREQUENT_CRON = "* * * * *"
 SHARED_ROW_AGE = timedelta(hours=1)
-RETENTION = timedelta(days=90)
 MAX_ERROR = 2000
+JOB_RUNS = Counter("perennial_job_runs", "Ended runs of jobs.", ["job", "outcome"])
+JOB_SECONDS = Counter("perennial_job_seconds", "Seconds that runs of jobs took.", ["job"])
 
 
 @contextmanager
-def record_scheduled_run(task: str, *, celery_id: str, started_by: str = "") -> Iterator[None]:
+def record_scheduled_run(task: str, *, celery_id: str, started_by: str = "", attempt: int = 1) -> Iterator[None]:
     """Record one run, while holding the job's lock. Errors: those of the block."""
     job = find_job(task)
     if job is None:
@@ -33,9 +37,14 @@ def record_scheduled_run(task: str, *, celery_id: str, started_by: str = "") -> 
         return
     is_frequent = bool(job.seconds) or job.cron == FREQUENT_CRON
     run = ScheduledRun(
-        task=task, celery_id=celery_id, status=Status.RUNNING, started_at=timezone.now(), started_by=started_by[:150]
+        task=task,
+        celery_id=celery_id,
+        status=Status.RUNNING,
+        started_at=timezone.now(),
+        started_by=started_by[:150],
+        attempt=attempt,
     )
-    if not is_frequent or started_by:
+    if not is_frequent or started_by or attempt > 1:
         _write(lambda: start_run(run))
     started = time.monotonic()
     try:
@@ -43,19 +52,32 @@ def record_scheduled_run(task: str, *, celery_id: str, started_by: str = "") -> 
     except BaseException as error:
         seconds, failure = time.monotonic() - started, error
         _write(lambda: fail_run(run, failure, seconds=seconds))
+        count_run(run, seconds=seconds)
         raise
     seconds = time.monotonic() - started
     if run.pk is None and seconds < SHORT_SECONDS:
         _write(lambda: count_short_run(run, seconds=seconds))
     else:
         _write(lambda: finish_run(run, Status.DONE, seconds=seconds))
+    run.status = Status.DONE
+    count_run(run, seconds=seconds)
+
+
+def count_run(run: ScheduledRun, *, seconds: float) -> None:
+    """Count an ended run for Prometheus."""
+    JOB_RUNS.labels(run.task, run.status).inc()
+    JOB_SECONDS.labels(run.task).inc(seconds)
 
 
 def start_run(run: ScheduledRun) -> None:
-    """Save a run that starts; earlier ones that still seem to run were killed, because the caller holds the job's lock."""
+    """Save a run that starts; earlier ones that still seem to run were killed, because the caller holds the job's lock.
+
+    It does what their repetition would do.
+    """
     ScheduledRun.objects.filter(task=run.task, status=Status.RUNNING).update(
         status=Status.FAILED, error_type=INTERRUPTED, finished_at=run.started_at
     )
+    ScheduledRun.objects.filter(task=run.task, retry_at__isnull=False).update(retry_at=None)
     run.save()
 
 
@@ -65,7 +87,7 @@ def finish_run(run: ScheduledRun, status: str, *, seconds: float) -> None:
     if run.pk is None:
         run.save()
     else:
-        run.save(update_fields=["status", "seconds", "finished_at", "error_type", "error"])
+        run.save(update_fields=["status", "seconds", "finished_at", "error_type", "error", "retry_at"])
 
 
 def fail_run(run: ScheduledRun, error: BaseException, *, seconds: float) -> None:
@@ -73,7 +95,14 @@ def fail_run(run: ScheduledRun, error: BaseException, *, seconds: float) -> None
     is_cancelled = isinstance(error, SoftTimeLimitExceeded) or (
         run.pk is not None and ScheduledRun.objects.filter(pk=run.pk).exclude(cancelled_by="").exists()
     )
-    run.error_type, run.error = type(error).__name__[:100], str(error)[:MAX_ERROR]
+    run.error_type, run.error = type(error).__name__[:100], mask_text(str(error)[:MAX_ERROR])
+    if not is_cancelled:
+        run.retry_at = plan_retry(
+            run.task,
+            attempt=run.attempt,
+            failed_at=run.started_at + timedelta(seconds=seconds),
+            error_type=run.error_type,
+        )
     finish_run(run, Status.CANCELLED if is_cancelled else Status.FAILED, seconds=seconds)
 
 
@@ -91,11 +120,6 @@ def count_short_run(run: ScheduledRun, *, seconds: float) -> None:
         latest.save(update_fields=["runs", "seconds", "finished_at"])
     else:
         finish_run(run, Status.DONE, seconds=seconds)
-
-
-def purge_runs(*, now: datetime) -> int:
-    """Delete old records; return their number."""
-    return ScheduledRun.objects.filter(started_at__lt=now - RETENTION).delete()[0]
 
 
 def _write(write: Callable[[], object]) -> None:

@@ -14,6 +14,7 @@ from types import FrameType
 from typing import IO, TextIO
 
 from config.embedded.server_process import ServerError, request_parent_death_signal
+from config.supervisor.reload import RETIRE_SECONDS, START_SECONDS, EnvironmentFileError, ReadinessPipe
 
 TICK_SECONDS = 0.25
 MAX_LINE_BYTES = 65536
@@ -33,6 +34,8 @@ class Program:
     niceness: int = 0
     environment: Mapping[str, str] = field(default_factory=dict)  # in addition to that of the supervisor
     prepare_restart: Callable[[], object] = lambda: None
+    sockets: Sequence[int] = ()  # inherited; with them, a reload starts the new program before the old one ends
+    ready_processes: int = 0  # how many of its processes announce that they accept connections
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,11 @@ class RunningProgram:
     program: Program
     process: subprocess.Popen[bytes]
     unfinished_line: bytes = b""
+    readiness: ReadinessPipe | None = None
+    start_limit: float = 0.0  # until when it must accept connections
+    predecessor: "RunningProgram | None" = None  # which ends when this one accepts connections
+    retire_limit: float | None = None  # until when it must end by itself, because it is replaced
+    has_successor: bool = False
 
     def send_to_group(self, number: signal.Signals) -> None:
         with suppress(ProcessLookupError, PermissionError):
@@ -137,6 +145,8 @@ class Supervisor:
         list_ended_servers: Callable[[], list[str]] = lambda: [],
         restart_servers: Callable[[], None] = lambda: None,
         policy: RestartPolicy | None = None,
+        preparation: Program | None = None,
+        read_environment: Callable[[], Mapping[str, str]] = dict,
         each_tick: Callable[["Supervisor"], None] = lambda supervisor: None,
         cwd: Path | None = None,
         stream: TextIO | None = None,
@@ -146,15 +156,20 @@ class Supervisor:
         self.list_ended_servers = list_ended_servers
         self.restart_servers = restart_servers
         self.policy = policy or RestartPolicy()
+        self.preparation = preparation
+        self.read_environment = read_environment
+        self.environment = read_environment()
         self.states = {program.name: RestartState() for program in programs}
         self.server_state = RestartState()
         self.each_tick = each_tick
         self.cwd = cwd
         self.followers = {name: LogFollower(path) for name, path in (logs or {}).items()}
         names = ["up", *(program.name for program in programs), *self.followers]
+        names += [preparation.name] if preparation else []
         self.output = PrefixedOutput(stream or sys.stdout, names)
         self.running: list[RunningProgram] = []
         self.signals: list[int] = []
+        self.is_reload_requested = False
         self.guard: subprocess.Popen[bytes] | None = None
         self.selector = selectors.DefaultSelector()
 
@@ -163,10 +178,7 @@ class Supervisor:
 
     def run(self) -> int:
         """Run until the end; return the exit status: 0 after a signal, 1 if a program cannot be started."""
-        before = {
-            number: signal.signal(number, self._record_signal)
-            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        }
+        before = {number: signal.signal(number, self._record_signal) for number in ENDING_SIGNALS}
         try:
             self._start_guard()
             for program in self.programs:
@@ -178,7 +190,11 @@ class Supervisor:
                 signal.signal(number, handler)
 
     def _record_signal(self, number: int, frame: FrameType | None) -> None:
-        self.signals.append(number)
+        # SIGHUP: an operator asks for a reload, or the terminal is gone
+        if number == signal.SIGHUP and self.preparation is not None and not self.output.stream.isatty():
+            self.is_reload_requested = True
+        else:
+            self.signals.append(number)
 
     def _start_guard(self) -> None:
         self.guard = subprocess.Popen(
@@ -196,26 +212,37 @@ class Supervisor:
             self.guard.stdin.write(f"{sign}{group}\n".encode())
             self.guard.stdin.flush()
 
-    def _start(self, program: Program) -> None:
+    def _start(self, program: Program) -> RunningProgram:
         parent = os.getpid()
+        readiness = ReadinessPipe() if program.ready_processes else None
+        descriptors = [*program.sockets, *([readiness.writer] if readiness else [])]
         process = subprocess.Popen(
             program.command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=self.cwd,
-            env={**os.environ, "PYTHONUNBUFFERED": "1", **program.environment},
+            env={
+                **os.environ,
+                "PYTHONUNBUFFERED": "1",
+                **program.environment,
+                **self.environment,
+                **(readiness.variables if readiness else {}),
+            },
+            pass_fds=descriptors,
             start_new_session=True,
             preexec_fn=lambda: prepare_child(parent, program.niceness),  # noqa: PLW1509 — the supervisor has no threads
         )
         self._announce_to_guard("+", process.pid)
-        running = RunningProgram(program, process)
-        state = self.states[program.name]
+        running = RunningProgram(program, process, readiness=readiness)
+        running.start_limit = time.monotonic() + START_SECONDS
+        state = self.states.setdefault(program.name, RestartState())
         state.started_at, state.restart_at = time.monotonic(), None
         assert process.stdout is not None
         os.set_blocking(process.stdout.fileno(), False)
         self.selector.register(process.stdout, selectors.EVENT_READ, running)
         self.running.append(running)
+        return running
 
     def _watch(self) -> int:
         next_server_check = 0.0
@@ -227,13 +254,89 @@ class Supervisor:
             if self.output.closed:
                 return 0
             for running in [running for running in self.running if running.process.poll() is not None]:
-                if not self._plan_restart(running):
+                if not self._handle_exit(running):
                     return 1
+            self._reload_if_requested()
+            self._follow_reload()
             self._start_due_programs()
             if time.monotonic() > next_server_check:
                 next_server_check = time.monotonic() + 1
                 self._check_servers()
             self.each_tick(self)
+
+    def _reload_if_requested(self) -> None:
+        """Begin with the preparation, which refuses code that does not start or whose migrations are pending."""
+        if not self.is_reload_requested or self.preparation is None:
+            return
+        self.is_reload_requested = False
+        if any(running.program is self.preparation or running.retire_limit for running in self.running):
+            self.report("SIGHUP: a reload is running already.")
+            return
+        try:
+            self.environment = self.read_environment()
+        except EnvironmentFileError as error:
+            self.report(f"SIGHUP: nothing is reloaded. {error}")
+            return
+        self.report("SIGHUP: reloading. Preparing.")
+        self._start(self.preparation)
+
+    def _replace_programs(self) -> None:
+        """Start the successors of programs with sockets; ask the others to end, and start theirs then."""
+        for running in list(self.running):
+            if running.program.sockets:
+                self._start(running.program).predecessor = running
+            else:
+                self._retire(running, signal.SIGTERM)
+
+    def _retire(self, running: RunningProgram, number: signal.Signals) -> None:
+        running.retire_limit = time.monotonic() + RETIRE_SECONDS
+        with suppress(ProcessLookupError):
+            running.process.send_signal(number)
+
+    def _follow_reload(self) -> None:
+        now = time.monotonic()
+        for running in list(self.running):
+            old, readiness = running.predecessor, running.readiness
+            if old is not None and readiness is not None:
+                if readiness.count_ready() >= running.program.ready_processes:
+                    running.predecessor, old.has_successor = None, True
+                    self._retire(old, signal.SIGHUP)
+                    self.report(
+                        f"{running.program.name}: new processes accept connections; the old ones finish theirs."
+                    )
+                elif now > running.start_limit:
+                    self.report(f"{running.program.name}: the new processes do not start. The old ones continue.")
+                    running.send_to_group(signal.SIGKILL)
+            if running.retire_limit is not None and now > running.retire_limit:
+                self.report(f"{running.program.name}: the old processes did not end; killing them.")
+                running.send_to_group(signal.SIGKILL)
+
+    def _handle_exit(self, ended: RunningProgram) -> bool:
+        """Do what follows the exit of a program; return False if everything must end."""
+        name = ended.program.name
+        if ended.program is self.preparation:
+            self._forget(ended)
+            if ended.process.returncode:
+                self.report("Nothing is reloaded: the preparation failed. See its messages above.")
+            else:
+                self._replace_programs()
+            return True
+        if ended.predecessor is not None:
+            self._forget(ended)
+            self.report(f"{name}: the new processes exited {describe_exit(ended.process)}. The old ones continue.")
+            return True
+        for successor in self.running:
+            if successor.predecessor is ended:  # it ended by itself meanwhile
+                successor.predecessor, ended.has_successor, ended.retire_limit = None, True, 0.0
+        if ended.retire_limit is None:
+            return self._plan_restart(ended)
+        self._forget(ended)
+        if not ended.has_successor:
+            if ended.process.returncode:
+                ended.program.prepare_restart()
+            self._start(ended.program)
+        self.report(f"{name}: reloaded.")
+        return True
 
     def _plan_restart(self, ended: RunningProgram) -> bool:
         """Clean up after a program that exited and plan its restart; return False if it never started well."""
@@ -263,6 +366,8 @@ class Supervisor:
         with suppress(KeyError):
             self.selector.unregister(pipe)
         pipe.close()
+        if ended.readiness is not None:
+            ended.readiness.close()
         self.running.remove(ended)
 
     def _start_due_programs(self) -> None:
@@ -341,6 +446,8 @@ class Supervisor:
         for running in self.running:
             assert running.process.stdout is not None
             running.process.stdout.close()
+            if running.readiness is not None:
+                running.readiness.close()
 
     def _end_guard(self) -> None:
         if self.guard is not None and self.guard.stdin is not None:

@@ -12,17 +12,18 @@ from typing import Any
 
 from granian.constants import HTTPModes, Interfaces, RuntimeModes
 from granian.http import HTTP1Settings
-from granian.server.mp import MPServer
 
 from config.foundation.files.private_files import keep_new_files_private
 from config.web_server.limits import ClientLimits
+from config.web_server.shared_sockets import SharedSocketServer
 from config.web_server.worker import run_worker
 
 logger = logging.getLogger(__name__)
 
 MAX_CONNECTIONS = 2048  # of one process; further ones wait until others close
 HEADER_SECONDS = 10.0  # for the headers of a request, and for the next request of a connection
-STOP_SECONDS = 5
+STOP_SECONDS = 25  # longer than a statement of the database may take
+DRAIN_SECONDS = HEADER_SECONDS + 1  # after which every connection was used once more, or has timed out
 RESPAWN_SECONDS = 1.0  # between the starts of workers that crashed
 SPARE_FILES = 512
 
@@ -36,7 +37,7 @@ def main() -> None:
         body_seconds=arguments.body_seconds,
         bodies_per_address=arguments.bodies_per_address,
     )
-    server = MPServer(
+    server = SharedSocketServer(
         arguments.application,
         address=arguments.host,
         port=arguments.port,
@@ -50,6 +51,8 @@ def main() -> None:
         workers_kill_timeout=STOP_SECONDS,
         respawn_failed_workers=True,
         respawn_interval=RESPAWN_SECONDS,
+        descriptors=arguments.sockets,
+        drain_seconds=arguments.drain_seconds,
     )
     preload_application(arguments.application)
     server.serve(
@@ -89,6 +92,15 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("application", help="module:name of the WSGI application")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument(
+        "--sockets",
+        type=lambda text: [int(number) for number in text.split(",") if number],
+        default=[],
+        help="numbers of inherited listening sockets, separated by commas; the port is then theirs",
+    )
+    parser.add_argument(
+        "--drain-seconds", type=float, default=DRAIN_SECONDS, help="between SIGHUP and the end, for open connections"
+    )
     parser.add_argument("--workers", type=int, default=2, help="number of processes")
     parser.add_argument(
         "--threads",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from customers.events.collector.envelope import MAX_BATCH_BYTES
 
-COLLECTOR_PATHS = ("/v1/", "/beacon/v1/", "/api/s/", "/mp/collect")
+COLLECTOR_PATHS = ("/v1/", "/beacon/v1/", "/api/s/", "/mp/collect", "/sa")
 BACK_OFFICE_PATH = "/admin/"
 MAX_BODY_BYTES = 32 * 2**20  # a thousand items of the REST API, each with a vector
 MAX_UPLOAD_BYTES = 512 * 2**20  # files of the back office; the import commands read larger ones

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from tempfile import TemporaryFile
-from threading import Timer
+from threading import Event, Timer
 from typing import Any
 
 from config.foundation.http.deferred_response import DeferredResponse
@@ -25,6 +25,14 @@ RETRY_SECONDS = 5
 HSTS = "config.web_server.hsts"  # key of an environ: the value of Strict-Transport-Security, or empty
 
 
+_closing = Event()
+
+
+def close_connections() -> None:
+    """Close each connection after its next response, because the process is about to end."""
+    _closing.set()
+
+
 class StartResponse:
     """The ``start_response`` of one request, which keeps the status and the headers."""
 
@@ -36,7 +44,7 @@ class StartResponse:
 
     def __call__(self, status: str, headers: Headers, exc_info: Any = None) -> None:
         self.status = int(status[:3])
-        self.headers = headers
+        self.headers = [*headers, ("Connection", "close")] if _closing.is_set() else headers
 
 
 def run_application(application: Application, environ: Environ, protocol: Protocol) -> None:

@@ -21,7 +21,8 @@ from granian.server.mp import WorkerProcess
 from config.web_server.bodies import BodyReceiver
 from config.web_server.environ import Environ, build_environ
 from config.web_server.limits import ClientLimits
-from config.web_server.responses import HSTS, Application, Protocol, run_application
+from config.web_server.responses import HSTS, Application, Protocol, close_connections, run_application
+from config.web_server.shared_sockets import announce_ready, stop_accepting
 
 logger = logging.getLogger(__name__)
 
@@ -153,6 +154,18 @@ def count_memory_threads(threads: int) -> int:
     return max(threads // 4, 1)
 
 
+def handle_signals(stop: Callable[[int, Any], None]) -> None:
+    """Stop on SIGINT and SIGTERM; on SIGHUP, accept no more connections, and close each after its next response."""
+
+    def drain(_number: int, _frame: Any) -> None:
+        stop_accepting()
+        close_connections()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    signal.signal(signal.SIGHUP, drain)
+
+
 @WorkerProcess.wrap_target
 def run_worker(
     worker_id: int,
@@ -190,8 +203,7 @@ def run_worker(
         handler.stop()
         stop.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop_on_signal)
+    handle_signals(stop_on_signal)
     worker = RSGIWorker(
         worker_id,
         sock,
@@ -213,4 +225,5 @@ def run_worker(
     runner = CallbackRunner()
     serve = getattr(worker, WORKERS_METHODS[runtime_mode][(sock[0] or sock[1]).is_uds()])
     serve(Scheduler(runner, handler.handle), runner, stop)
+    announce_ready()
     has_stopped.wait()

@@ -206,7 +206,6 @@ def _delete_outdated(row: AnalyticsResult, *, now: datetime) -> None:
             question=row.question, parameters_hash=row.parameters_hash, started_at__lt=row.started_at
         )
         older.exclude(status__in=ACTIVE).delete()
-    AnalyticsResult.objects.filter(started_at__lt=now - KEPT).delete()
 
 
 def answer(question: Question, parameters: Any, *, now: datetime, result_id: int | None = None) -> Any:

@@ -1,7 +1,8 @@
 """Opens the tables of questions: the warehouse, brought up to date from PostgreSQL."""
 
 import io
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
@@ -12,12 +13,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 from django.db import connection
+from django.db.models import F
 
 from catalog.models import Product
 from config.foundation.shop.profile import get_shop, get_time_zone
 from customers.analytics.expressions.parameters import ParameterError
 from customers.analytics.expressions.tables import FEEDBACK_SCHEMA, AnalyticsTables
 from customers.identity.models import Customer
+from customers.identity.personal_data.cities import read_cities
 from customers.segments.membership import query_members
 from customers.segments.models import Segment
 from customers.warehouse.connection import open_warehouse
@@ -31,6 +34,8 @@ LABEL_QUERIES = {
     "cluster": "SELECT customer_id, cluster::text FROM lifecycle_customerprofile WHERE cluster IS NOT NULL",
     "language": "SELECT id, language FROM identity_customer WHERE language <> '' AND erased_at IS NULL",
 }
+# a city of fewer customers could tell who they are
+MIN_CITY_CUSTOMERS = 5
 LABEL_SCHEMA = pa.schema([("customer_id", pa.int64()), ("label", pa.string())])
 # hidden reviews too: customers wrote them
 FEEDBACK_QUERY = """
@@ -55,7 +60,7 @@ def open_analytics_tables(*, as_of: datetime) -> Iterator[AnalyticsTables]:
             erased: list[int] = []
             if exported is not None:
                 since = exported.received_before - OVERLAP
-                erased = list(Customer.objects.filter(erased_at__gte=since).values_list("pk", flat=True))
+                erased = list(find_erased(since=since))
         yield AnalyticsTables(
             backend=files.backend,
             events=drop_customers(events, erased),
@@ -72,6 +77,12 @@ def open_analytics_tables(*, as_of: datetime) -> Iterator[AnalyticsTables]:
         )
 
 
+def find_erased(*, since: datetime) -> Iterable[int]:
+    """Return the customers erased since; not the anonymous numbers that their orders have got, which never had data."""
+    erased = Customer.objects.filter(erased_at__gte=since, created_at__lt=F("erased_at"))
+    return erased.values_list("pk", flat=True)
+
+
 def drop_customers(rows: ir.Table, customer_ids: list[int]) -> ir.Table:
     """Return the rows without those of customers who were erased since the files were written."""
     if not customer_ids:
@@ -82,7 +93,17 @@ def drop_customers(rows: ir.Table, customer_ids: list[int]) -> ir.Table:
 
 def read_labels(name: str) -> ir.Table:
     """Return customer_id and label of everyone who has this property."""
+    if name == "city":
+        return build_city_labels()
     return copy_table(LABEL_QUERIES[name], LABEL_SCHEMA)
+
+
+def build_city_labels() -> ir.Table:
+    """Return customer_id and city of everyone who lives in a city of at least `MIN_CITY_CUSTOMERS` customers."""
+    cities = read_cities(Customer.objects.filter(erased_at__isnull=True))
+    counts = Counter(cities.values())
+    known = {pk: city for pk, city in cities.items() if counts[city] >= MIN_CITY_CUSTOMERS}
+    return ibis.memtable(pa.table([pa.array(list(known), pa.int64()), pa.array(list(known.values()))], LABEL_SCHEMA))
 
 
 def read_feedback() -> ir.Table:

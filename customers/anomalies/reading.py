@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from config.foundation.array_types import Flags, Floats, Ints
 from config.foundation.calendars.public_holidays import list_holidays
+from config.foundation.calendars.shopping_festivals import list_main_days
 from customers.analytics.expressions.tables import AnalyticsTables
 from customers.anomalies.detection.feed_gaps import HOURS, find_stopped_hour
 from customers.anomalies.detection.series import MetricPanel
@@ -113,6 +114,8 @@ def build_panel(
     for row, metric in enumerate(metrics):
         excluded[row, list(stopped.get(feeds[metric.fact], {}))] = True
     days = np.datetime64(facts.days.since, "D") + np.arange(n_days)
+    years = (facts.days.since.year, facts.days.until.year)
+    special = np.concatenate([list_holidays(country, *years), list_main_days(country, *years)])
     return MetricPanel(
         total=np.array([add_days(facts, metric.fact, metric.numerator) for metric in metrics]),
         exposure=np.array(
@@ -124,7 +127,7 @@ def build_panel(
         is_count=np.array([metric.is_count for metric in metrics]),
         is_summed=np.array([metric.is_summed for metric in metrics]),
         weekday=(days.astype(np.int64) + 3) % 7,
-        is_holiday=np.isin(days, list_holidays(country, facts.days.since.year, facts.days.until.year)),
+        is_holiday=np.isin(days, special),
         is_excluded=excluded,
     )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 import numpy as np
@@ -126,7 +126,6 @@ def store(result: JudgedMetrics, *, as_of: datetime) -> int:
 def store_days(rows: Sequence[MetricDay], first: date) -> None:
     """Replace the days from the first judged one on; earlier ones are kept with the range that they had."""
     MetricDay.objects.filter(day__gte=first).delete()
-    MetricDay.objects.filter(day__lt=first - timedelta(days=KEPT_DAYS)).delete()
     MetricDay.objects.bulk_create(rows, batch_size=BATCH, ignore_conflicts=True)
 
 

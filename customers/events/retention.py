@@ -7,7 +7,8 @@ from django.db import connection, transaction
 from psycopg import sql
 
 from config.foundation.database.partitions import get_next_month, list_partitions
-from customers.events.models import RejectedEvent, Source
+from config.foundation.retention.aged_rows import AgedRows
+from customers.events.models import Source
 
 CHUNK = 10_000
 
@@ -34,14 +35,14 @@ def purge_receipts(*, before: datetime) -> int:
 
 
 def purge_rejected_events(*, before: datetime) -> int:
-    """Delete rejected events older than ``before``."""
-    return RejectedEvent.objects.filter(received_at__lt=before).delete()[0]
+    """Delete rejected events older than ``before``, in chunks."""
+    return AgedRows("events.RejectedEvent", "received_at").purge(before)
 
 
-def purge_events(*, as_of: datetime) -> tuple[list[str], int]:
+def purge_events(*, as_of: datetime, only_source: int | None = None) -> tuple[list[str], int]:
     """Drop the months that are older than every source's retention, and delete expired events from the other months.
 
-    A partition with an event that waits to be processed is kept.
+    A partition with an event that waits to be processed is kept. With ``only_source``, single events of other sources stay.
 
     Returns:
         The dropped partitions and the number of deleted rows.
@@ -55,7 +56,8 @@ def purge_events(*, as_of: datetime) -> tuple[list[str], int]:
             dropped.append(name)
             continue
         month_start = datetime.min.replace(tzinfo=UTC) if month is None else get_month_start(month)
-        for before, sources in group_sources_by_limit(limits).items():
+        wanted = limits if only_source is None else {only_source: limits[only_source]}
+        for before, sources in group_sources_by_limit(wanted).items():
             if month_start < before:
                 statement = sql.SQL(DELETE_EVENTS).format(partition=sql.Identifier(name)).as_string(None)
                 deleted += delete_in_chunks(statement, {"sources": sources, "before": before, "chunk": CHUNK})

@@ -1,7 +1,8 @@
 """Finds or creates the customers who wrote reviews or answered surveys."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 
@@ -24,7 +25,7 @@ WHERE c.id = s.id
 
 
 def ensure_authors(*, sightings: Iterable[tuple[str, datetime]]) -> dict[str, int]:
-    """Return the customer ID of each user ID.
+    """Return the customer ID of each user ID; erased people have none.
 
     Create customers for unknown ones, and widen the seen times of all. Runs in the caller's transaction.
 
@@ -44,6 +45,8 @@ def ensure_authors(*, sightings: Iterable[tuple[str, datetime]]) -> dict[str, in
     authors = known | resolved.customer_ids
     times_by_customer: dict[int, list[datetime]] = {}
     for user_id, times in times_by_user.items():
+        if user_id not in authors:
+            continue
         times_by_customer.setdefault(authors[user_id], []).extend(times)
     created_ids = {authors[user_id] for user_id in resolved.created}
     with connection.cursor() as cursor:
@@ -57,3 +60,9 @@ def ensure_authors(*, sightings: Iterable[tuple[str, datetime]]) -> dict[str, in
             },
         )
     return authors
+
+
+def is_erased_author(row: Mapping[str, Any], authors: Mapping[str, int]) -> bool:
+    """Return whether a row names an author who was erased."""
+    user_id = row.get("user_id", "")
+    return bool(user_id) and user_id not in authors

@@ -15,7 +15,7 @@ from catalog.bulk_results import BulkResult, FieldProblem, ItemStatus, combine_r
 from catalog.field_cleaning import Cleaner, clean_fields, clean_id, clean_text, shorten_value
 from catalog.models import Product
 from catalog.sku_lookup import find_products_by_sku
-from customers.feedback.authors import ensure_authors
+from customers.feedback.authors import ensure_authors, is_erased_author
 from customers.feedback.field_cleaning import MAX_TEXT_LENGTH, clean_score, make_past_time_cleaner
 from customers.feedback.models import Review
 from customers.feedback.signals import feedback_received
@@ -126,8 +126,9 @@ def write_reviews(
             "product": products[row["product_id"]],
             "customer": authors.get(row.get("user_id", "")),
             "rating": row["rating"],
-            "title": row.get("title", ""),
-            "body": row.get("body", ""),
+            # an erased person's words are not stored again
+            "title": "" if is_erased_author(row, authors) else row.get("title", ""),
+            "body": "" if is_erased_author(row, authors) else row.get("body", ""),
             "language": row.get("language", ""),
             "written_at": row["written_at"].isoformat() if row.get("written_at") else None,
         }

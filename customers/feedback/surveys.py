@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from catalog.bulk_results import BulkResult, FieldProblem, ItemResult, ItemStatus
 from catalog.field_cleaning import Cleaner, InvalidValueError, clean_fields, clean_id, clean_text, shorten_value
-from customers.feedback.authors import ensure_authors
+from customers.feedback.authors import ensure_authors, is_erased_author
 from customers.feedback.field_cleaning import MAX_TEXT_LENGTH, clean_score, make_past_time_cleaner
 from customers.feedback.models import SurveyAnswer
 from customers.feedback.signals import feedback_received
@@ -60,7 +60,7 @@ def record_answers(*, items: Sequence[Mapping[str, Any]], received_at: datetime)
                 customer_id=authors.get(row.get("user_id", "")),
                 kind=row["kind"],
                 score=row["score"],
-                comment=row.get("comment", ""),
+                comment="" if is_erased_author(row, authors) else row.get("comment", ""),
                 answered_at=row.get("answered_at") or received_at,
             )
             for row in valid

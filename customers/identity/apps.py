@@ -10,7 +10,14 @@ class IdentityConfig(AppConfig):
     def ready(self) -> None:
         from auditlog.registry import auditlog
 
-        from customers.identity.models import Consent, Customer, IdentifierTransfer, IdentityConflict, IdentityMerge
+        from customers.identity.models import (
+            Consent,
+            Customer,
+            IdentifierTransfer,
+            IdentityConflict,
+            IdentityMerge,
+            ProcessingRestriction,
+        )
 
         auditlog.register(
             Customer,
@@ -19,6 +26,7 @@ class IdentityConfig(AppConfig):
             mask_callable="customers.identity.personal_data.audit_masking.mask_value",
         )
         auditlog.register(Consent)
+        auditlog.register(ProcessingRestriction)
         auditlog.register(IdentityMerge, exclude_fields=["moved"])
         auditlog.register(IdentifierTransfer, exclude_fields=["cleared"])
         auditlog.register(

@@ -7,17 +7,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from catalog.bulk_results import BulkResult, FieldProblem, ItemStatus, combine_results
+from customers.identity.consent.consent_denials import refresh_denials_after_commit
+from customers.identity.erased.blocked_identifiers import find_blocked_keys
 from customers.identity.locking import lock_identities
 from customers.identity.merging.transfers import ProvenClaim, find_unproven, transfer_claimed
 from customers.identity.models import Customer, Identifier
 from customers.identity.personal_data.encrypted_field import encrypt
-from customers.identity.personal_data.hashing import hash_email, hash_phone
+from customers.identity.personal_data.hashing import adopt_addresses, hash_email, hash_phone, hash_wechat_id
 from customers.identity.personal_data.sealed_traits import seal_traits
+from customers.identity.personal_data.wechat_ids import list_wechat_ids
 from customers.identity.resolution.address_links import link_user_ids
+from customers.identity.resolution.blocklist import is_blocked_id
 from customers.identity.resolution.user_ids import (
     ResolvedUserIds,
     create_customers,
@@ -42,6 +45,25 @@ FROM unnest(%(id)s::bigint[], %(name)s::text[], %(email)s::text[], %(phone)s::te
             %(language)s::text[], %(country)s::text[], %(traits)s::text[], %(field_updated_at)s::text[])
      AS row (id, name, email, phone, birthday, language, country, traits, field_updated_at)
 WHERE customer.id = row.id
+"""
+
+FIND_OWNERS = """
+SELECT i.kind, i.value, i.customer_id FROM unnest(%s::text[], %s::text[]) AS k (kind, value)
+JOIN identity_identifier i ON i.kind = k.kind AND i.value = k.value
+WHERE i.is_proven
+"""
+INSERT_IDENTIFIERS = """
+INSERT INTO identity_identifier (kind, value, customer_id, created_at)
+SELECT kind, value, customer_id, now()
+FROM unnest(%s::text[], %s::text[], %s::bigint[]) AS row (kind, value, customer_id)
+ORDER BY kind COLLATE "C", value COLLATE "C"
+ON CONFLICT (kind, value) DO NOTHING
+"""
+
+
+UNLINK = """
+DELETE FROM identity_identifier i USING unnest(%s::bigint[], %s::text[], %s::text[]) AS link (customer_id, kind, value)
+WHERE i.customer_id = link.customer_id AND i.kind = link.kind AND i.value = link.value
 """
 
 
@@ -101,17 +123,19 @@ def write_upserts(
     widens_seen_times: bool = True,
     links_addresses: bool = False,
 ) -> BulkResult:
+    adopt_addresses(
+        emails=[change.fields.get("email", "") for change in changes],
+        phones=[change.fields.get("phone", "") for change in changes],
+        wechat_ids=[text for change in changes for _kind, text in list_wechat_ids(change.traits)],
+    )
     by_email = [change for change in changes if not change.user_id]
-    if (
-        by_email
-        or find_unproven(
-            keys={key for change in changes for key in hash_contact_fields(change.fields).values()}
-        ).exists()
-    ):
+    if by_email or find_unproven(keys={key for change in changes for key in hash_change(change).values()}).exists():
         lock_identities()  # before any other lock, because identifiers will go from one customer to another
     if links_addresses:
         named = [change for change in changes if change.user_id and change.fields.get("email")]
-        link_user_ids(pairs=[(change.user_id, hash_email(change.fields["email"])) for change in named], at=seen_at)
+        known = find_customers_by_user_id(user_ids=[change.user_id for change in named])
+        new = [change for change in named if change.user_id not in known]
+        link_user_ids(pairs=[(change.user_id, hash_email(change.fields["email"])) for change in new], at=seen_at)
     problems = find_conflicts(changes)
     accepted = [change for change, item_problems in zip(changes, problems, strict=True) if not item_problems]
     resolved = resolve_user_ids(
@@ -122,8 +146,11 @@ def write_upserts(
     emails = resolve_emails([change for change in accepted if not change.user_id], seen_at=seen_at)
     customer_ids = resolved.customer_ids | emails.customer_ids
     add_identifiers(
-        {key: customer_ids[change.key] for change in accepted for key in hash_contact_fields(change.fields).values()},
+        {key: customer_ids[change.key] for change in accepted for key in hash_change(change).values()},
         at=seen_at,
+    )
+    refresh_denials_after_commit(
+        customer_ids=[customer_ids[change.key] for change in accepted if change.fields.get("country")]
     )
     statuses = dict.fromkeys(resolved.created | emails.created, ItemStatus.CREATED)
     for key in write_changes(accepted, customer_ids, seen_at):
@@ -145,7 +172,7 @@ def resolve_emails(changes: Sequence[CustomerChange], *, seen_at: datetime) -> R
 
 def find_conflicts(changes: Sequence[CustomerChange]) -> list[list[FieldProblem]]:
     """Return the problems of each item, compared with the other items and with stored customers."""
-    hashes = [hash_contact_fields(change.fields) for change in changes]
+    hashes = [hash_change(change) for change in changes]
     owners = find_identifier_owners({key for keys_by_field in hashes for key in keys_by_field.values()})
     customer_ids = find_customers_by_user_id(user_ids=[change.user_id for change in changes if change.user_id])
     for change in changes:
@@ -153,11 +180,12 @@ def find_conflicts(changes: Sequence[CustomerChange]) -> list[list[FieldProblem]
             owner := owners.get((Identifier.Kind.EMAIL_HASH.value, hash_email(change.fields["email"])))
         ):
             customer_ids[change.key] = owner
+    blocked = find_blocked_keys(list_change_keys(changes, hashes))
     problems: list[list[FieldProblem]] = []
     seen_keys: set[str] = set()
     claimed: dict[tuple[str, str], str] = {}
     for change, keys_by_field in zip(changes, hashes, strict=True):
-        item_problems = []
+        item_problems = list_erased_problems(change, keys_by_field, blocked)
         if change.key in seen_keys and change.user_id:
             item_problems.append(
                 FieldProblem("user_id", "duplicate", _("This user_id appears earlier in the list."), change.user_id)
@@ -180,6 +208,25 @@ def find_conflicts(changes: Sequence[CustomerChange]) -> list[list[FieldProblem]
     return problems
 
 
+def list_change_keys(
+    changes: Sequence[CustomerChange], hashes: Sequence[Mapping[str, tuple[str, str]]]
+) -> set[tuple[str, str]]:
+    """Return the user IDs and contact hashes of all items as identifiers."""
+    user_ids = {(Identifier.Kind.USER_ID.value, change.user_id) for change in changes if change.user_id}
+    return user_ids | {key for keys_by_field in hashes for key in keys_by_field.values()}
+
+
+def list_erased_problems(
+    change: CustomerChange, keys_by_field: Mapping[str, tuple[str, str]], blocked: set[tuple[str, str]]
+) -> list[FieldProblem]:
+    """Return a problem for each field that names an erased person."""
+    if not blocked:
+        return []
+    message = _("This person was erased. A privacy officer can let them come back if they ask for it.")
+    fields = {"user_id": (Identifier.Kind.USER_ID.value, change.user_id), **keys_by_field}
+    return [FieldProblem(name, "erased", message) for name, key in fields.items() if key in blocked]
+
+
 def hash_contact_fields(fields: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     """Return the hash identifier (type, value) of each contact field that is not empty."""
     return {
@@ -187,13 +234,31 @@ def hash_contact_fields(fields: Mapping[str, str]) -> dict[str, tuple[str, str]]
     }
 
 
+def hash_change(change: CustomerChange) -> dict[str, tuple[str, str]]:
+    """Return the hash identifier of each contact field and each ID of WeChat of a change by the name of the field or trait."""
+    return hash_contact_fields(change.fields) | hash_wechat_traits(change.traits)
+
+
+def hash_wechat_traits(traits: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """Return the hash identifier (type, value) of each openid and unionid in traits."""
+    names: dict[str, tuple[str, str]] = {}
+    for name, value in traits.items():
+        for number, (kind, text) in enumerate(list_wechat_ids({name: value})):
+            if not is_blocked_id(text):
+                names[f"{TRAIT_PREFIX}{name}[{number}]" if number else TRAIT_PREFIX + name] = (
+                    kind,
+                    hash_wechat_id(text),
+                )
+    return names
+
+
 def find_identifier_owners(keys: set[tuple[str, str]]) -> dict[tuple[str, str], int]:
     """Return the customers to whom identifiers belong for certain: those that only a browser has linked can be had."""
-    condition = Q(pk__in=[])
-    for kind in {kind for kind, _value in keys}:
-        condition |= Q(kind=kind, value__in=[value for key_kind, value in keys if key_kind == kind])
-    rows = Identifier.objects.filter(condition, is_proven=True).values_list("kind", "value", "customer_id")
-    return {(kind, value): customer_id for kind, value, customer_id in rows}
+    if not keys:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(FIND_OWNERS, [[kind for kind, _value in keys], [value for _kind, value in keys]])
+        return {(kind, value): customer_id for kind, value, customer_id in cursor.fetchall()}
 
 
 def write_changes(changes: Sequence[CustomerChange], customer_ids: Mapping[str, int], at: datetime) -> list[str]:
@@ -203,16 +268,24 @@ def write_changes(changes: Sequence[CustomerChange], customer_ids: Mapping[str, 
         raise CustomerGoneError
     changed: dict[str, Customer] = {}
     removed: set[tuple[str, str]] = set()
+    unlinked: set[tuple[int, str, str]] = set()
     for change in changes:
         customer = customers[customer_ids[change.key]]
         before = hash_contact_fields({name: getattr(customer, name) for name in HASHED_FIELDS})
+        cleared = {
+            name: customer.traits[name]
+            for name, value in change.traits.items()
+            if value is None and name in customer.traits
+        }
         if not apply_change(change, customer, at):
             continue
         changed[change.key] = customer
+        unlinked |= {(customer.pk, *key) for key in hash_wechat_traits(cleared).values()}
         after = hash_contact_fields({name: getattr(customer, name) for name in HASHED_FIELDS})
         removed |= set(before.values()) - set(after.values())
     write_customers(list({customer.pk: customer for customer in changed.values()}.values()))
     remove_identifiers(removed)
+    unlink_identifiers(unlinked)
     return list(changed)
 
 
@@ -256,15 +329,25 @@ def add_identifiers(owners: Mapping[tuple[str, str], int], *, at: datetime | Non
         claims=[ProvenClaim(kind, value, owner, "API") for (kind, value), owner in sorted(owners.items())],
         at=at or datetime.now(UTC),
     )
-    Identifier.objects.bulk_create(
-        [Identifier(kind=kind, value=value, customer_id=owner) for (kind, value), owner in sorted(owners.items())],
-        ignore_conflicts=True,  # another process may have claimed one since the lookup; it keeps it
-    )
+    if not owners:
+        return
+    rows = sorted(owners.items())
+    kinds, values = [kind for (kind, _value), _owner in rows], [value for (_kind, value), _owner in rows]
+    with connection.cursor() as cursor:
+        # another process may have claimed one since the lookup; it keeps it
+        cursor.execute(INSERT_IDENTIFIERS, [kinds, values, [owner for _key, owner in rows]])
 
 
 def remove_identifiers(keys: set[tuple[str, str]]) -> None:
     for kind in {kind for kind, _value in keys}:
         Identifier.objects.filter(kind=kind, value__in=[value for key_kind, value in keys if key_kind == kind]).delete()
+
+
+def unlink_identifiers(links: set[tuple[int, str, str]]) -> None:
+    """Delete identifiers (customer ID, type, value); one that belongs to somebody else stays."""
+    if links:
+        with connection.cursor() as cursor:
+            cursor.execute(UNLINK, [list(column) for column in zip(*sorted(links), strict=True)])
 
 
 def change_traits(*, customer_id: int, changes: Mapping[str, Any], at: datetime) -> bool:

@@ -51,7 +51,7 @@ class Customer(models.Model):
 
 
 class Identifier(models.Model):
-    """One identifier of a customer in some system; e-mail and phone only as keyed hashes."""
+    """One identifier of a customer in some system; e-mail, phone and the IDs of WeChat only as keyed hashes."""
 
     class Kind(models.TextChoices):
         USER_ID = "user_id", _("user ID")
@@ -59,6 +59,8 @@ class Identifier(models.Model):
         EMAIL_HASH = "email_hash", _("email hash")
         PHONE_HASH = "phone_hash", _("phone hash")
         DEVICE_ID = "device_id", _("device ID")
+        OPENID_HASH = "openid_hash", _("WeChat openid hash")
+        UNIONID_HASH = "unionid_hash", _("WeChat unionid hash")
 
     kind = models.CharField(_("kind"), max_length=20, choices=Kind)
     value = models.CharField(_("value"), max_length=255)
@@ -96,7 +98,7 @@ class Identifier(models.Model):
 
 
 class ContactClaim(models.Model):
-    """An email address or phone number that a browser or app has named for a visitor, as a keyed hash.
+    """An email address, phone number or ID of WeChat that a browser or app has named for a visitor, as a keyed hash.
 
     It links nobody; an event of a server source that names the same address for the same person confirms it.
     """
@@ -169,7 +171,10 @@ class IdentityMerge(models.Model):
 
 
 class Consent(models.Model):
-    """One entry of the consent ledger; entries are added and never changed."""
+    """One entry of the consent ledger; the database refuses to change or delete entries.
+
+    Email, SMS and push name a purpose and its channel at once. The last four are the separate consents of China's PIPL.
+    """
 
     class Purpose(models.TextChoices):
         ANALYTICS = "analytics", _("analytics")
@@ -178,6 +183,17 @@ class Consent(models.Model):
         SMS = "sms", _("SMS")
         PUSH = "push", _("push")
         SHARING = "sharing", _("sharing")
+        AUTOMATED_MARKETING = "automated_marketing", _("automated marketing")
+        CROSS_BORDER = "cross_border", _("transfer abroad")
+        SENSITIVE_DATA = "sensitive_data", _("sensitive data")
+
+    class LawfulBasis(models.TextChoices):
+        CONSENT = "consent", _("consent")
+        CONTRACT = "contract", _("contract")
+        LEGITIMATE_INTEREST = "legitimate_interest", _("legitimate interest")
+        LEGAL_OBLIGATION = "legal_obligation", _("legal obligation")
+        VITAL_INTEREST = "vital_interest", _("vital interest")
+        PUBLIC_TASK = "public_task", _("public task")
 
     class Status(models.TextChoices):
         GRANTED = "granted", _("granted")
@@ -189,6 +205,20 @@ class Consent(models.Model):
     policy_version = models.CharField(_("policy version"), max_length=50, blank=True)
     source = models.CharField(_("source"), max_length=100, blank=True)
     recorded_at = models.DateTimeField(_("recorded at"))
+    lawful_basis = models.CharField(
+        _("lawful basis"),
+        max_length=20,
+        choices=LawfulBasis,
+        default=LawfulBasis.CONSENT,
+        db_default=LawfulBasis.CONSENT.value,
+    )
+    proof = models.JSONField(
+        _("proof"),
+        default=dict,
+        db_default=Value({}, models.JSONField()),
+        blank=True,
+        help_text=_("How it was given: form, event or message, the wording shown, and a hash of the network address."),
+    )
 
     class Meta:
         verbose_name = _("consent")
@@ -203,12 +233,41 @@ class Consent(models.Model):
         return f"{self.get_purpose_display()}: {self.get_status_display()}"
 
 
+class ConsentSettings(models.Model):
+    """The only row of settings of consent: what no entry in the ledger means in each region, and which consents are outdated.
+
+    opt_in: region → purposes that need a consent there. countries: region → names and codes of further countries. unknown_region: the
+    region of customers without a country. renewal_since: grants for renewal_purposes before this moment no longer count.
+    """
+
+    opt_in = models.JSONField(default=dict, blank=True)
+    countries = models.JSONField(default=dict, blank=True)
+    unknown_region = models.CharField(max_length=20, default="other")
+    renewal_since = models.DateTimeField(null=True, blank=True)
+    renewal_purposes = ArrayField(models.CharField(max_length=20, choices=Consent.Purpose), default=list, blank=True)
+    updated_at = models.DateTimeField(_("updated at"), auto_now=True)
+
+    class Meta:
+        verbose_name = _("consent settings")
+        verbose_name_plural = _("consent settings")
+        default_permissions = ("view", "change")
+        constraints = [models.CheckConstraint(condition=Q(pk=1), name="identity_consent_settings_once")]
+
+    def __str__(self) -> str:
+        return str(_("consent settings"))
+
+
 class ConsentDenial(models.Model):
     """A purpose denied by the person behind an identifier: derived from the ledger for the collector's lookup."""
 
     kind = models.CharField(max_length=20, choices=Identifier.Kind)
     value = models.CharField(max_length=255)
     purpose = models.CharField(max_length=20, choices=Consent.Purpose)
+    is_silent = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Nobody has refused: the customer's region needs a consent that is missing or has to be renewed.",
+    )
 
     class Meta:
         verbose_name = _("consent denial")
@@ -217,6 +276,69 @@ class ConsentDenial(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.purpose}"
+
+
+class RestrictionQuerySet(models.QuerySet["ProcessingRestriction"]):
+    def active(self) -> "RestrictionQuerySet":
+        return self.filter(lifted_at__isnull=True)
+
+
+class ProcessingRestriction(models.Model):
+    """A limit to what may be done with a customer's data: a restriction of all processing, or an objection.
+
+    withdrawn: the consents that it withdrew, with the policy version of each, which lifting it restores.
+    """
+
+    class Scope(models.TextChoices):
+        ALL = "all", _("all processing")
+        PROFILING = "profiling", _("profiling")
+        MARKETING = "marketing", _("marketing")
+
+    customer = models.ForeignKey(Customer, models.CASCADE, related_name="restrictions", verbose_name=_("customer"))
+    scope = models.CharField(_("scope"), max_length=20, choices=Scope)
+    since = models.DateTimeField(_("since"))
+    source = models.CharField(_("source"), max_length=100)
+    withdrawn = models.JSONField(_("withdrawn consents"), default=dict, blank=True)
+    lifted_at = models.DateTimeField(_("lifted at"), null=True, blank=True)
+
+    objects = RestrictionQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("restriction of processing")
+        verbose_name_plural = _("restrictions of processing")
+        ordering = ["-since", "-id"]
+        indexes = [
+            models.Index(
+                fields=["customer", "scope"], name="identity_restriction_active", condition=Q(lifted_at__isnull=True)
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_scope_display()} ({self.since:%Y-%m-%d})"
+
+
+class BlockedIdentifier(models.Model):
+    """The keyed hash of an identifier of an erased person, which must not create a customer again.
+
+    Attributes:
+        digest: 64 bits as hexadecimal digits; `customers.identity.erased` computes and compares them.
+        released_at: when a privacy officer let the person come back; the row stays as a record.
+    """
+
+    digest = models.CharField(_("keyed hash"), max_length=16, unique=True)
+    kind = models.CharField(_("kind"), max_length=20, choices=Identifier.Kind)
+    key_id = models.CharField(max_length=8, default="", db_default="", editable=False)
+    blocked_at = models.DateTimeField(_("blocked at"))
+    released_at = models.DateTimeField(_("released at"), null=True, blank=True, db_index=True)
+    released_by = models.CharField(_("released by"), max_length=100, blank=True, default="")
+
+    class Meta:
+        verbose_name = _("blocked identifier")
+        verbose_name_plural = _("blocked identifiers")
+        ordering = ["-blocked_at", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} #{self.pk}"
 
 
 class IdentityConflict(models.Model):

@@ -11,7 +11,11 @@ back those rows that still belong to the kept customer.
 `consent_denied`: identifiers [(kind, value), …] of customers who now deny analytics or personalization; sent after the commit.
 `consent_restored`: identifiers of customers who no longer deny either; sent after the commit.
 
-`customer_erased`: customer_id, at, sent inside the erasure's transaction.
+`processing_restricted`: customer_id, scope of a `ProcessingRestriction`, at; sent inside the transaction that restricts.
+
+`customer_erased`: customer_id, replacement_id, at, sent inside the erasure's transaction, while the identifiers still exist. What results
+count gets the replacement, an anonymous number.
+`identifiers_released`: identifiers [(kind, value), …] of an erased person who may come back.
 
 `customers_deleted`: customer_ids of visitors of whom nothing is left, sent before they are deleted, in the same transaction.
 """
@@ -24,4 +28,6 @@ identifiers_transferred = Signal()
 consent_denied = Signal()
 consent_restored = Signal()
 customer_erased = Signal()
+processing_restricted = Signal()
 customers_deleted = Signal()
+identifiers_released = Signal()

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
+from customers.identity.consent.consent_denials import refresh_consent_denials
 from customers.identity.customer_upsert import PERSONAL_FIELDS, TEXT_FIELDS
 from customers.identity.personal_data.encrypted_field import decrypt, encrypt
 from customers.identity.personal_data.sealed_traits import seal_traits, unseal_traits
@@ -50,9 +51,11 @@ def apply_trait_updates(*, updates: Sequence[TraitUpdate]) -> None:
         cursor.execute(READ_CUSTOMERS, [list(by_customer)])
         names = [column.name for column in cursor.description]
         rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        countries = {row["id"]: row["country"] for row in rows}
         changed = [row for row in rows if update_row(row, by_customer[row["id"]])]
         if changed:
             cursor.execute(WRITE_CUSTOMERS, {name: [row[name] for row in changed] for name in names})
+    refresh_consent_denials(customer_ids=[row["id"] for row in changed if row["country"] != countries[row["id"]]])
 
 
 def update_row(row: dict[str, Any], updates: Iterable[TraitUpdate]) -> bool:

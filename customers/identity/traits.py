@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from customers.identity.personal_data.chinese_names import join_name
 from customers.identity.personal_data.personal_traits import PERSONAL_TRAITS
 from customers.identity.resolution.blocklist import is_blocked_id
 
@@ -80,7 +81,8 @@ def build_name(traits: Mapping[str, Any]) -> str:
     """Return the full name, or first and last name combined; empty for a placeholder."""
     full_name = clean_text(traits.get("name"), MAX_NAME)
     parts = [traits.get("firstName", traits.get("first_name")), traits.get("lastName", traits.get("last_name"))]
-    name = full_name or clean_text(" ".join(part.strip() for part in parts if isinstance(part, str)), MAX_NAME)
+    first, last = (part.strip() if isinstance(part, str) else "" for part in parts)
+    name = full_name or clean_text(join_name(first, last), MAX_NAME)
     return "" if is_blocked_id(name) else name
 
 

@@ -1,10 +1,12 @@
 """Fetches product files by URL on a schedule, and imports those that have changed."""
 
+import gzip
 import logging
 import uuid
+import zlib
 from datetime import datetime, timedelta
 from hashlib import file_digest
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,7 +17,7 @@ from django.utils.text import get_valid_filename
 from django.utils.translation import gettext as _
 
 from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock
-from config.foundation.files.safe_download import DownloadError, check_url, download_file
+from config.foundation.files.safe_download import CHUNK_BYTES, DownloadError, check_url, download_file
 from customers.imports import runs
 from customers.imports.kinds.base import ImportFileError
 from customers.imports.kinds.products import PRODUCTS
@@ -26,6 +28,7 @@ logger = logging.getLogger(__name__)
 # a feed with a larger share of rejected rows is more likely broken than right
 MAX_REJECTED_SHARE = 0.5
 RETRY = timedelta(hours=1)
+GZIP_MAGIC = b"\x1f\x8b"
 
 
 def validate_feed_url(url: str) -> None:
@@ -80,6 +83,7 @@ def download_and_import(feed: ScheduledFeed, *, at: datetime) -> ImportRun | Non
     )
     if download.is_unchanged:
         return None
+    unpack_file(path, max_bytes=settings.FEED_MAX_MB * 1024 * 1024)
     with path.open("rb") as file:
         content_hash = file_digest(file, "sha256").hexdigest()
     if content_hash == feed.content_hash:
@@ -95,9 +99,32 @@ def download_and_import(feed: ScheduledFeed, *, at: datetime) -> ImportRun | Non
     return run
 
 
+def unpack_file(path: Path, *, max_bytes: int) -> None:
+    """Unpack a file if it is compressed with gzip. Raises ImportFileError if it is damaged or too large."""
+    with path.open("rb") as file:
+        if file.read(2) != GZIP_MAGIC:
+            return
+    draft, size = path.with_name(f"{path.name}.part"), 0
+    try:
+        with gzip.open(path) as packed, draft.open("wb") as file:
+            while chunk := packed.read(CHUNK_BYTES):
+                size += len(chunk)
+                if size > max_bytes:
+                    raise ImportFileError(
+                        _("The file is larger than %(max)d MB.") % {"max": max_bytes // (1024 * 1024)}
+                    )
+                file.write(chunk)
+        draft.replace(path)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ImportFileError(_("The compressed file is damaged or incomplete. Try again later.")) from error
+    finally:
+        draft.unlink(missing_ok=True)
+
+
 def name_file(url: str) -> str:
+    """Return the name of the file of a URL, without the ending of a compressed one."""
     parts = urlsplit(url)
-    return PurePosixPath(parts.path).name or str(parts.hostname)
+    return PurePosixPath(parts.path).name.removesuffix(".gz") or str(parts.hostname)
 
 
 def create_feed_run(feed: ScheduledFeed, *, stored_name: str, at: datetime) -> ImportRun:

@@ -14,6 +14,7 @@ from django.db import Error, transaction
 from config.foundation.database.advisory_locks import exclusive_lock
 from config.foundation.job_runs import describe_error
 from config.foundation.progress import CACHE_SECONDS, PublishedProgress, read_published_progress
+from config.foundation.retention.periods import get_retention_days
 from config.foundation.uploads import UploadFolder
 from customers.imports.kinds.base import (
     ImportCancelledError,
@@ -27,7 +28,6 @@ from customers.imports.matching import ColumnMatch, RememberedColumns, match_col
 from customers.imports.models import ImportRun, ImportState
 from customers.imports.samples import FileSample, read_sample
 from customers.imports.undo import (
-    UNDO_PERIOD,
     UndoBlockedError,
     UndoResult,
     count_changes,
@@ -222,7 +222,7 @@ def import_run(*, run_id: int, at: datetime) -> ImportRun:
             set_outcome(run, outcome)
             run.created, run.updated, run.unchanged = count_results(run, kind, outcome)
             run.state, run.dry_run = ImportState.IMPORTED, False
-            run.undo_until = at + UNDO_PERIOD
+            run.undo_until = at + timedelta(days=get_retention_days("import_undo"))
         run.finished_at = at + timedelta(seconds=time.monotonic() - clock)
         run.save()
     return run

@@ -8,7 +8,6 @@ from django.utils import timezone
 from config.foundation.database.advisory_locks import AlreadyRunningError
 from customers.imports import feeds, runs
 from customers.imports.models import ScheduledFeed
-from customers.imports.undo import purge_changes
 
 logger = logging.getLogger(__name__)
 
@@ -36,14 +35,6 @@ def undo_import(run_id: int) -> None:
         runs.undo_run(run_id=run_id, at=timezone.now())
     except AlreadyRunningError as error:
         logger.warning("%s", error)
-
-
-@shared_task(exclusive=True)
-def delete_old_uploads() -> None:
-    """Delete uploaded files after a week, and the records for undoing imports after their period."""
-    for folder in (runs.UPLOADS, *runs.EARLIER_UPLOADS):
-        folder.delete_expired(at=timezone.now())
-    purge_changes(at=timezone.now())
 
 
 @shared_task(exclusive=True)

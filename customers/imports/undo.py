@@ -5,7 +5,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.apps import apps
@@ -13,9 +13,10 @@ from django.db import connection, models, transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
+from customers.identity.consent.append_only import allow_ledger_changes
 from customers.imports.models import ImportChange, ImportedEvents, ImportRun, ImportState
 
-UNDO_PERIOD = timedelta(days=30)
+PURGE_CHUNK = 5_000
 # the setting of the database session that makes the triggers record changes
 SESSION_SETTING = "perennial.import_run"
 FINGERPRINT = "$fingerprint"
@@ -104,7 +105,7 @@ def undo_changes(*, run: ImportRun, main_table: str, is_forced: bool = False) ->
     """
     result = UndoResult()
     tables = {apps.get_model(label)._meta.db_table: apps.get_model(label) for label in TRACKED_MODELS}
-    with transaction.atomic(), connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor, allow_ledger_changes():
         collect_changes(cursor, run)
         if not is_forced and main_table in tables:
             check_main_rows(cursor, tables[main_table])
@@ -273,8 +274,19 @@ def forget_customer(customer_id: int, **kwargs: Any) -> None:
     ).delete()
 
 
-def purge_changes(*, at: datetime) -> int:
-    """Delete the changes of imports that can no longer be undone; return their number."""
-    deleted, _counts = ImportChange.objects.filter(run__undo_until__lt=at).delete()
-    ImportedEvents.objects.filter(run__undo_until__lt=at).exclude(run__state=ImportState.UNDOING).delete()
+def purge_changes(*, at: datetime, finished_before: datetime | None = None) -> int:
+    """Delete the changes of imports that can no longer be undone, in chunks; return their number.
+
+    Imports that finished before ``finished_before`` cannot be undone from now on.
+    """
+    if finished_before is not None:
+        late = ImportRun.objects.filter(finished_at__lt=finished_before, undo_until__gt=at)
+        late.exclude(state=ImportState.UNDOING).update(undo_until=at)
+    over = ImportRun.objects.filter(undo_until__lte=at).exclude(state=ImportState.UNDOING)
+    ImportedEvents.objects.filter(run__in=over.values("pk")).delete()
+    deleted = 0
+    while ids := list(
+        ImportChange.objects.filter(run__in=over.values("pk")).values_list("pk", flat=True)[:PURGE_CHUNK]
+    ):
+        deleted += ImportChange.objects.filter(pk__in=ids).delete()[0]
     return deleted

@@ -9,14 +9,23 @@ class LifecycleConfig(AppConfig):
 
     def ready(self) -> None:
         from customers.events.signals import events_removed
-        from customers.identity.signals import customers_merged, identifiers_transferred, merge_reverted
+        from customers.identity.signals import (
+            customers_merged,
+            identifiers_transferred,
+            merge_reverted,
+            processing_restricted,
+        )
+        from customers.lifecycle.automated_decisions import register_prediction_decisions
         from customers.lifecycle.merge_receivers import (
             recount_after_change,
             recount_after_merge,
             recount_after_revert,
         )
+        from customers.lifecycle.refresh.withholding import clear_scores
 
+        register_prediction_decisions()
         customers_merged.connect(recount_after_merge, dispatch_uid="lifecycle.merge")
         merge_reverted.connect(recount_after_revert, dispatch_uid="lifecycle.revert")
         identifiers_transferred.connect(recount_after_change, dispatch_uid="lifecycle.transfer")
+        processing_restricted.connect(clear_scores, dispatch_uid="lifecycle.restriction")
         events_removed.connect(recount_after_change, dispatch_uid="lifecycle.events_removed")

@@ -72,7 +72,10 @@ def upsert_orders(*, items: Sequence[Mapping[str, Any]], source: Source, at: dat
         AlreadyRunningError: a file of this source is being imported.
     """
     keys = [read_order_key(item) for item in items]
-    problems = [find_problems(item, key=keys[index], earlier=keys[:index]) for index, item in enumerate(items)]
+    first = {key: index for index, key in reversed(list(enumerate(keys)))}
+    problems = [
+        find_problems(item, key=keys[index], is_repeated=first[keys[index]] < index) for index, item in enumerate(items)
+    ]
     valid = [index for index, item_problems in enumerate(problems) if not item_problems]
     written: dict[str, ItemStatus] = {}
     if valid:
@@ -96,7 +99,7 @@ def is_scalar(value: Any) -> bool:
     return value is None or (isinstance(value, str | int | float | Decimal) and not isinstance(value, bool))
 
 
-def find_problems(item: Mapping[str, Any], *, key: str, earlier: Sequence[str]) -> list[FieldProblem]:
+def find_problems(item: Mapping[str, Any], *, key: str, is_repeated: bool) -> list[FieldProblem]:
     """Return the problems of an order's structure.
 
     Its values are checked later, with those of the other orders.
@@ -104,7 +107,7 @@ def find_problems(item: Mapping[str, Any], *, key: str, earlier: Sequence[str]) 
     problems = check_fields(item, ORDER_FIELDS, prefix="", other_names=("lines",))
     if not key:
         problems.append(FieldProblem("order_id", "required", str(REASONS["missing_order_id"])))
-    elif key in earlier:
+    elif is_repeated:
         problems.append(
             FieldProblem("order_id", "duplicate", _("Duplicate ID; the first item with this ID is kept."), key)
         )
@@ -136,10 +139,23 @@ def check_fields(
             problems.append(
                 FieldProblem(f"{prefix}{name}", "invalid", _("Must be a string or a number."), shorten_value(value))
             )
-        elif isinstance(value, str) and ("\0" in value or any("\ud800" <= char <= "\udfff" for char in value)):
+        elif isinstance(value, str) and has_bad_characters(value):
             message = _("Contains a NUL character or an unpaired surrogate; remove it.")
             problems.append(FieldProblem(f"{prefix}{name}", "bad_characters", message, shorten_value(value)))
     return problems
+
+
+def has_bad_characters(value: str) -> bool:
+    """Return whether a text has a NUL character or a surrogate, neither of which PostgreSQL stores."""
+    if "\0" in value:
+        return True
+    if value.isascii():
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
 
 
 def flatten_orders(items: Sequence[Mapping[str, Any]]) -> tuple[pa.RecordBatch, list[tuple[int, int]]]:

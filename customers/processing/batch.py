@@ -12,6 +12,8 @@ from customers.events.recent.interactions import link_identifiers
 from customers.feedback.review_events import project_reviews
 from customers.lifecycle.refresh.profile_updates import update_profiles
 from customers.orders.order_events.projection import project_orders
+from customers.processing.consents.banner_answers import record_event_consents
+from customers.processing.consents.unsubscribes import record_unsubscribes
 from customers.processing.customer_resolution import find_linked_identifiers, resolve_event_customers
 from customers.processing.outbox import OutboxClaim, read_events, release_events, replace_skus
 from customers.processing.rejections import ProcessingRejection, reject_events
@@ -22,7 +24,6 @@ from customers.processing.routing import (
     summarize_activity,
 )
 from customers.processing.signals import events_processed
-from customers.processing.unsubscribes import record_unsubscribes
 from customers.segments.changed_customers import note_changed_customers
 from customers.segments.event_counts.counting import count_changed_orders, count_events
 from customers.warehouse.append import MIN_FILES_TO_JOIN, AppendDraft, draft_events, join_appended, publish_draft
@@ -102,6 +103,7 @@ def process_batch(claim: OutboxClaim, result: ProcessingResult, *, at: datetime)
         reviews = project_reviews(messages=build_review_messages(events, customers.customer_ids))
     with result.time_stage("consents"):
         unsubscribed = record_unsubscribes(events, customers.customer_ids)
+        consented = record_event_consents(events, customers.customer_ids)
     with result.time_stage("profiles"):
         update_profiles(
             activity=summarize_activity(events, customers.customer_ids),
@@ -137,6 +139,7 @@ def process_batch(claim: OutboxClaim, result: ProcessingResult, *, at: datetime)
         products_created=orders.products_created,
         reviews=reviews.written,
         unsubscribed=unsubscribed,
+        consents_changed=consented,
         events_counted=counted,
         rejected=rejected,
         appended=draft.rows if draft else 0,

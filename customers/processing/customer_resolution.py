@@ -7,6 +7,7 @@ from typing import Any
 
 from customers.events.personal_parts import PERSONAL_PART
 from customers.identity.models import Identifier
+from customers.identity.personal_data.wechat_ids import list_wechat_ids
 from customers.identity.resolution.resolution import IdentityEvent, ResolutionResult, resolve_people
 from customers.processing.outbox import OutboxEvent
 from customers.processing.routing import unseal_properties
@@ -54,9 +55,11 @@ def build_identity_event(event: OutboxEvent) -> IdentityEvent:
             is_verified=event.is_verified,
             claimed_email=to_text(named.get("email")),
             claimed_phone=to_text(named.get("phone")),
+            claimed_wechat_ids=list_wechat_ids(named),
         )
     properties = event.parsed_properties
     traits = unseal_properties(properties) if event.type == "identify" else {}
+    wechat_ids = list_wechat_ids(traits)
     return IdentityEvent(
         source_id=event.source_id,
         message_id=event.message_id,
@@ -73,6 +76,8 @@ def build_identity_event(event: OutboxEvent) -> IdentityEvent:
         is_verified=event.is_verified,
         claimed_email=to_text(traits.get("email")),
         claimed_phone=to_text(traits.get("phone")),
+        wechat_ids=wechat_ids if event.is_trusted else (),
+        claimed_wechat_ids=wechat_ids,
     )
 
 

@@ -21,6 +21,7 @@ class SegmentsConfig(AppConfig):
         )
         from customers.lifecycle.backoffice.panels.registry import CustomerPanel, register_panel
         from customers.segments import merge_receivers
+        from customers.segments.backoffice.automated_decisions import register_segment_decisions
         from customers.segments.backoffice.customer_panel import build_segments_panel
         from customers.segments.changed_customers import note_feedback_authors
         from customers.segments.conditions.feedback_fields import register_fields
@@ -31,6 +32,7 @@ class SegmentsConfig(AppConfig):
         )
         auditlog.register(CustomerListView)
         register_fields()
+        register_segment_decisions()
         feedback_received.connect(note_feedback_authors, dispatch_uid="segments.feedback")
         auditlog.register(SegmentAddition)
         customers_merged.connect(merge_receivers.move_memberships, dispatch_uid="segments.merge")

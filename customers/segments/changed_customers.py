@@ -22,6 +22,7 @@ from customers.warehouse.index_lookup import prefer_index_scans
 logger = logging.getLogger(__name__)
 
 MAX_CUSTOMERS = 10_000  # more, as after an import, are left to the next count of all segments
+MAX_PENDING = 100  # more are noted when their orders are counted, and not compared again and again until then
 BATCH_SIZE = 1_000
 NOTE_CUSTOMERS = """
 INSERT INTO segments_changedcustomer (customer_id) SELECT unnest(%s::bigint[])
@@ -51,9 +52,9 @@ def record_changed_customers(*, as_of: datetime) -> int:
     if len(notes) > MAX_CUSTOMERS:
         ChangedCustomer.objects.filter(pk__gte=min(notes)).delete()
         return 0
-    # customers whose orders are still to be counted match by their orders already
-    pending = PendingOrderCount.objects.values_list("pk", flat=True)[:BATCH_SIZE]
-    customer_ids = sorted({*notes.values(), *pending})
+    # customers whose orders are still to be counted match by their orders already, which is slow: a backlog waits for its count
+    pending = list(PendingOrderCount.objects.values_list("pk", flat=True)[: MAX_PENDING + 1])
+    customer_ids = sorted({*notes.values(), *(pending if len(pending) <= MAX_PENDING else ())})
     if customer_ids:
         for segment in Segment.objects.filter(kind=Segment.Kind.DYNAMIC, tracked_condition__isnull=False):
             record_segment(segment, customer_ids, as_of)

@@ -12,6 +12,7 @@ from django.db.models import BooleanField, ExpressionWrapper, OuterRef, Q, Query
 from django.utils.translation import gettext as _
 
 from config.foundation.database.statement_timeouts import is_statement_timeout
+from customers.identity.consent.restrictions import build_restricted_filter
 from customers.identity.models import Customer, Identifier
 from customers.segments.conditions.comparisons import compile_static_members
 from customers.segments.conditions.compiler import Compiler, compile_condition, compile_count, list_comparisons
@@ -27,8 +28,8 @@ READ_MEMBERSHIP = "SELECT {columns} FROM ({customers}) AS member WHERE member.pk
 
 
 def query_customers() -> QuerySet[Customer]:
-    """Return the customers who can be in a segment: all but the erased."""
-    return Customer.objects.filter(erased_at__isnull=True)
+    """Return the customers who can be in a segment: all but the erased and those whose processing is restricted."""
+    return Customer.objects.filter(~build_restricted_filter(), erased_at__isnull=True)
 
 
 def query_matching(*, condition: object, as_of: datetime, within: tuple[str, ...] = ()) -> QuerySet[Customer]:
@@ -55,6 +56,10 @@ def query_members(*, segment: Segment, as_of: datetime) -> QuerySet[Customer]:
 COUNT_SELECTED = """
 SELECT count(*) FROM ({statement}) AS selected
 WHERE NOT EXISTS (SELECT FROM identity_customer c WHERE c.id = selected.customer_id AND c.erased_at IS NOT NULL)
+  AND NOT EXISTS (
+      SELECT FROM identity_processingrestriction r
+      WHERE r.customer_id = selected.customer_id AND r.lifted_at IS NULL AND r.scope = 'all'
+  )
 """
 
 

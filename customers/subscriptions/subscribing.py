@@ -8,6 +8,7 @@ from django.db import transaction
 from customers.events.collector.ingest import ingest_items
 from customers.events.models import Source
 from customers.identity.consent.ledger import record_consent
+from customers.identity.consent.proofs import ConsentProof
 from customers.identity.locking import lock_identities
 from customers.identity.models import Consent, Customer, Identifier
 from customers.identity.personal_data.hashing import hash_email
@@ -56,6 +57,7 @@ def confirm_subscription(*, token: str, now: datetime) -> Customer:
             recorded_at=now,
             policy_version=request.policy_version,
             source=f"form:{request.form}"[:100],
+            proof=ConsentProof("form", reference=request.form),
         )
         record_event(request, now=now)
     return customer

@@ -9,6 +9,7 @@ class CampaignsConfig(AppConfig):
 
     def ready(self) -> None:
         from customers.lifecycle.backoffice.panels.registry import CustomerPanel, register_panel
+        from recommendations.campaigns.backoffice.automated_decisions import register_message_decisions
         from recommendations.campaigns.backoffice.customer_panel import list_campaign_outcomes
         from recommendations.campaigns.backoffice.delivery_panel import list_deliveries
         from recommendations.campaigns.experiments import register_message_experiments
@@ -17,6 +18,7 @@ class CampaignsConfig(AppConfig):
         from recommendations.sending.tracking.origin_keys import register_key_finder
 
         register_message_experiments()
+        register_message_decisions()
         register_key_finder("campaign", find_campaign_keys)
         register_scope_finder("campaign", find_campaign_numbers)
         register_panel(

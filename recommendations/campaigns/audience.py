@@ -8,10 +8,10 @@ from typing import Any
 
 from django.db.models import BooleanField, Case, Count, Exists, ExpressionWrapper, OuterRef, Q, QuerySet, Value, When
 
-from customers.identity.models import Consent, Customer, Identifier
+from customers.identity.models import Customer, Identifier
 from customers.orders.models import Order
-from customers.segments.conditions.comparisons import compile_latest_consent
 from customers.segments.conditions.compiler import compile_condition
+from customers.segments.conditions.consents import compile_effective_consent
 from customers.segments.membership import query_members
 from customers.segments.models import Segment
 from recommendations.campaigns.limits import (
@@ -106,13 +106,13 @@ def build_exclusion_condition(campaign: Campaign, as_of: datetime, excluded: Seq
 
 
 def build_consent_condition(campaign: Campaign, as_of: datetime) -> Q:
-    """Return the condition that all required consents are granted.
+    """Return the condition that all required consents are in force.
 
     Without any, it is true for every customer.
     """
     condition = Q(pk__isnull=False)
     for purpose in list_required_consents(campaign):
-        condition &= compile_latest_consent(purpose=purpose, status=Consent.Status.GRANTED, as_of=as_of)
+        condition &= compile_effective_consent(purpose=purpose, as_of=as_of)
     return condition
 
 

@@ -12,10 +12,12 @@ class ExperimentsConfig(AppConfig):
 
         from customers.identity.signals import customer_erased, customers_deleted, customers_merged, merge_reverted
         from recommendations.experiments import merge_receivers
+        from recommendations.experiments.backoffice.automated_decisions import register_experiment_decisions
         from recommendations.experiments.models import Experiment, Variant
 
         auditlog.register(Experiment, exclude_fields=["updated_at"])
         auditlog.register(Variant)
+        register_experiment_decisions()
         customers_merged.connect(merge_receivers.move_exposures, dispatch_uid="experiments.merge")
         merge_reverted.connect(merge_receivers.restore_exposures, dispatch_uid="experiments.revert")
         customer_erased.connect(merge_receivers.anonymize_exposures, dispatch_uid="experiments.erase")

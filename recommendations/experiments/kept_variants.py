@@ -10,8 +10,7 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
-from django.conf import settings
-
+from config.foundation.keys.hash_keys import get_hash_keys
 from config.foundation.valkey import LuaScript, ValkeyDownError, run_command, run_pipeline, run_script
 
 KEPT_SECONDS = 180 * 86400  # the longest experiment
@@ -43,14 +42,21 @@ _remembered: set[bytes] = set()
 
 def make_key(experiment_id: int, name: str) -> str:
     """Return the key of an identifier ("kind:value")."""
-    digest = blake2b(name.encode(), key=settings.HASH_KEY[:64], digest_size=12).hexdigest()
-    return f"variant:{experiment_id}:{digest}"
+    return make_keys(experiment_id, name)[0]
+
+
+def make_keys(experiment_id: int, name: str) -> list[str]:
+    """Return the key of an identifier under each hash key, the current one first."""
+    return [
+        f"variant:{experiment_id}:{blake2b(name.encode(), key=key.encode()[:64], digest_size=12).hexdigest()}"
+        for key in get_hash_keys()
+    ]
 
 
 def read_kept_variants(*, experiment_id: int, names: Sequence[str]) -> KeptVariant | None:
     """Return the earliest first exposure of these identifiers; None without one, or if Valkey is down."""
     try:
-        keys = [make_key(experiment_id, name) for name in names]
+        keys = [key for name in names for key in make_keys(experiment_id, name)]
         values = run_script(READ_SCRIPT, *keys, timeout=TIMEOUT_SECONDS)
     except ValkeyDownError:
         return None
@@ -86,7 +92,7 @@ def keep_variants(served: Iterable[VariantToKeep]) -> None:
 
 def forget_kept_variants(*, experiment_ids: Sequence[int], names: Sequence[str]) -> None:
     """Delete the variants of these identifiers, for example of an erased customer. Does nothing if Valkey is down."""
-    keys = [make_key(experiment_id, name) for experiment_id in experiment_ids for name in names]
+    keys = [key for experiment_id in experiment_ids for name in names for key in make_keys(experiment_id, name)]
     if keys:
         try:
             run_command("DEL", *keys)

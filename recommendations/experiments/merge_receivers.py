@@ -21,15 +21,15 @@ def restore_exposures(*, merges: Sequence[tuple[int, int, Mapping[str, Any]]], *
     restore_rows(models=(ExperimentExposure,), merges=merges)
 
 
-def anonymize_exposures(*, customer_id: int, **_kwargs: Any) -> None:
-    """Remove the customer and the identifier of an erased one; the counts stay."""
-    _forget_people([customer_id])
+def anonymize_exposures(*, customer_id: int, replacement_id: int | None = None, **_kwargs: Any) -> None:
+    """Give the exposures of an erased customer to the anonymous number, without the identifier; results stay the same."""
+    _forget_people([customer_id], replacement_id)
 
 
 def forget_deleted_customers(*, customer_ids: Sequence[int], **_kwargs: Any) -> None:
     _forget_people(customer_ids)
 
 
-def _forget_people(customer_ids: Sequence[int]) -> None:
+def _forget_people(customer_ids: Sequence[int], replacement_id: int | None = None) -> None:
     nobody = Concat(Value("erased:"), Cast(F("pk"), CharField()))
-    ExperimentExposure.objects.filter(customer_id__in=customer_ids).update(customer_id=None, unit_key=nobody)
+    ExperimentExposure.objects.filter(customer_id__in=customer_ids).update(customer_id=replacement_id, unit_key=nobody)

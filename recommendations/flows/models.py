@@ -222,8 +222,9 @@ class FlowListener(models.Model):
     """What a version waits for; without a listener, nothing is written to the signals.
 
     Attributes:
-        kind: of the signals: event, stage, segment or catalog.
-        name: the normalized name of the event, the stage, the key of the segment or the change of the catalog.
+        kind: of the signals: event, stage, segment, catalog, level or points.
+        name: the normalized name of the event, the stage, the key of the segment, the change of the catalog, or what
+            happened to a loyalty level or to points.
         is_trigger: whether the signals start stays; others end waits and stays.
     """
 

@@ -15,8 +15,12 @@ def restore_assignments(*, merges: Sequence[tuple[int, int, Mapping[str, Any]]],
     restore_rows(models=(Assignment,), merges=merges)
 
 
-def forget_erased_customer(*, customer_id: int, **_kwargs: Any) -> None:
-    forget_deleted_customers(customer_ids=[customer_id])
+def forget_erased_customer(*, customer_id: int, replacement_id: int | None = None, **_kwargs: Any) -> None:
+    """Give the assignments to the anonymous number, which keeps the results; without one, forget what was known."""
+    if replacement_id is None:
+        forget_deleted_customers(customer_ids=[customer_id])
+    else:
+        Assignment.objects.filter(customer_id=customer_id).update(customer_id=replacement_id)
 
 
 def forget_deleted_customers(*, customer_ids: Sequence[int], **_kwargs: Any) -> None:

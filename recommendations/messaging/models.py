@@ -96,9 +96,22 @@ class CouponPool(models.Model):
     )
     name = models.CharField(_("name"), max_length=200)
     expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
+    per_customer = models.PositiveSmallIntegerField(
+        _("codes per customer at most"),
+        null=True,
+        blank=True,
+        help_text=_("Empty: no limit. Messages that need a further code are not sent."),
+    )
+    low_stock = models.PositiveIntegerField(
+        _("alarm below so many codes"),
+        null=True,
+        blank=True,
+        help_text=_("An alarm is raised when fewer codes are left. Empty: no alarm."),
+    )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     code_count = models.PositiveIntegerField(_("codes"), default=0, db_default=0, editable=False)
     claimed_count = models.PositiveIntegerField(_("claimed codes"), default=0, db_default=0, editable=False)
+    redeemed_count = models.PositiveIntegerField(_("redeemed codes"), default=0, db_default=0, editable=False)
 
     class Meta:
         verbose_name = _("coupon pool")
@@ -110,13 +123,15 @@ class CouponPool(models.Model):
 
 
 class CouponCode(models.Model):
-    """A code of a pool, and the customer and delivery that claimed it."""
+    """A code of a pool, the customer and delivery that claimed it, and the order that redeemed it."""
 
     pool = models.ForeignKey(CouponPool, models.CASCADE, related_name="codes", verbose_name=_("coupon pool"))
     code = models.CharField(_("code"), max_length=100)
     customer_id = models.BigIntegerField(_("customer"), null=True, blank=True, db_index=True)
     delivery_id = models.BigIntegerField(_("delivery"), null=True, blank=True)
     claimed_at = models.DateTimeField(_("claimed at"), null=True, blank=True)
+    redeemed_at = models.DateTimeField(_("redeemed at"), null=True, blank=True)
+    order_number = models.BigIntegerField(_("order number"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("coupon code")
@@ -132,7 +147,8 @@ class CouponCode(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["pool", "id"], name="messaging_code_free", condition=Q(claimed_at__isnull=True))
+            models.Index(fields=["pool", "id"], name="messaging_code_free", condition=Q(claimed_at__isnull=True)),
+            models.Index(fields=["code"], name="messaging_code_by_text"),
         ]
 
     def __str__(self) -> str:

@@ -12,12 +12,14 @@ class OffersConfig(AppConfig):
 
         from customers.identity.signals import customer_erased, customers_deleted, customers_merged, merge_reverted
         from recommendations.offers import merge_receivers
+        from recommendations.offers.backoffice.automated_decisions import register_offer_decisions
         from recommendations.offers.experiments import register_offer_experiments
         from recommendations.offers.models import Offer, OfferContent
 
         auditlog.register(Offer)
         auditlog.register(OfferContent)
         register_offer_experiments()
+        register_offer_decisions()
         customers_merged.connect(merge_receivers.move_offer_rows, dispatch_uid="offers.merge")
         merge_reverted.connect(merge_receivers.restore_offer_rows, dispatch_uid="offers.revert")
         customer_erased.connect(merge_receivers.anonymize_exposures, dispatch_uid="offers.erase")

@@ -30,9 +30,9 @@ def restore_offer_rows(*, merges: Sequence[tuple[int, int, Mapping[str, Any]]], 
     restore_rows(models=(OfferExposure, QueuedOffer), merges=merges)
 
 
-def anonymize_exposures(*, customer_id: int, **_kwargs: Any) -> None:
-    """Remove the customer of an erased one; the counts stay."""
-    OfferExposure.objects.filter(customer_id=customer_id).update(customer_id=None, anonymous_id="")
+def anonymize_exposures(*, customer_id: int, replacement_id: int | None = None, **_kwargs: Any) -> None:
+    """Give the exposures of an erased customer to the anonymous number; the counts stay."""
+    OfferExposure.objects.filter(customer_id=customer_id).update(customer_id=replacement_id, anonymous_id="")
     QueuedOffer.objects.filter(customer_id=customer_id).delete()
 
 

@@ -4,13 +4,14 @@ The first exposure of each customer is never deleted: the results of the offer, 
 That of a visitor who is nobody's customer stays while the offer can still be shown.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import batched
 
 from django.db import connection
 
+from config.foundation.retention.kinds import RetentionPreview
 from recommendations.offers.decision import clear_offer_cache
-from recommendations.offers.models import Offer, OfferExposure, QueuedOffer
+from recommendations.offers.models import Offer, OfferExposure
 
 CHUNK = 10_000
 QUEUED_DAYS = 30  # how long an offer for one customer is kept after it has expired
@@ -26,6 +27,9 @@ WHERE e.customer_id IS NULL AND (e.anonymous_id = '' OR o.status = 'ended' AND o
          AND first.customer_id IS NULL AND (first.decided_at, first.id) < (e.decided_at, e.id))
 LIMIT %(limit)s
 """
+COUNT_OLD_EXPOSURES = (
+    f"SELECT count(*), min(old.decided_at) FROM ({FIND_OLD_EXPOSURES.replace('e.id', 'e.id, e.decided_at', 1)}) AS old"  # noqa: S608 — constant
+)
 MAX_FOUND = 200_000
 
 
@@ -52,6 +56,8 @@ def purge_exposures(*, before: datetime) -> int:
             return deleted
 
 
-def purge_queued_offers(*, now: datetime) -> int:
-    """Delete offers for single customers that have expired some time ago."""
-    return QueuedOffer.objects.filter(expires_at__lt=now - timedelta(days=QUEUED_DAYS)).delete()[0]
+def preview_exposures(before: datetime) -> RetentionPreview:
+    """Return how many exposures would be deleted, and the oldest one."""
+    with connection.cursor() as cursor:
+        cursor.execute(COUNT_OLD_EXPOSURES, {"before": before, "limit": None})
+        return RetentionPreview(*cursor.fetchone())

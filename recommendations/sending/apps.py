@@ -11,6 +11,7 @@ class SendingConfig(AppConfig):
         from anymail.signals import tracking
         from auditlog.registry import auditlog
 
+        from config.foundation.privacy_facts.registry import register_recipients
         from customers.anomalies.facts.base import register_facts
         from customers.anomalies.metrics import register_metrics
         from customers.identity.signals import customer_erased, customers_deleted, customers_merged, merge_reverted
@@ -18,6 +19,7 @@ class SendingConfig(AppConfig):
         from recommendations.messaging.proofs import register_proof_sender
         from recommendations.sending import merge_receivers
         from recommendations.sending.bounces.provider_webhooks import receive_tracking_event
+        from recommendations.sending.channels.message_recipients import list_message_recipients
         from recommendations.sending.daily_facts import EMAIL_METRICS, EMAILS
         from recommendations.sending.models import ChannelAccount, SendingSettings
         from recommendations.sending.proofs import send_proof
@@ -34,3 +36,4 @@ class SendingConfig(AppConfig):
         register_metrics(EMAIL_METRICS)
         register_address_check(is_email_suppressed)
         register_proof_sender(send_proof)
+        register_recipients("sending", list_message_recipients)

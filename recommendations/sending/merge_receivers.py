@@ -85,8 +85,10 @@ def restore_deliveries(*, merges: Sequence[tuple[int, int, Mapping[str, Any]]], 
 
 
 def forget_erased_customer(*, customer_id: int, **_kwargs: Any) -> None:
-    """Delete the content of the customer's messages; the deliveries stay as numbers, and pending ones are skipped."""
-    forget_deleted_customers(customer_ids=[customer_id])
+    """Delete the customer's messages; the deliveries stay with the products they showed, and pending ones are skipped."""
+    for model in MODELS:
+        model.objects.filter(customer_id=customer_id).delete()
+    Delivery.objects.filter(customer_id=customer_id).update(event={})
 
 
 def forget_deleted_customers(*, customer_ids: Sequence[int], **_kwargs: Any) -> None:

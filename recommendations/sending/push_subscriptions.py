@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from config.foundation.files.safe_download import DownloadError, check_url
-from customers.identity.personal_data.hashing import compute_keyed_hash
+from customers.identity.personal_data.hashing import hash_normal
 from recommendations.sending.channels.accounts import find_account
 from recommendations.sending.channels.web_push import decode_base64, encode_base64, encode_point, load_private_key
 from recommendations.sending.models import PushSubscription
@@ -81,7 +81,7 @@ def check_subscription(*, endpoint: str, public_key: str, auth_secret: str) -> N
 
 
 def hash_endpoint(endpoint: str) -> str:
-    return compute_keyed_hash(endpoint)
+    return hash_normal(endpoint)
 
 
 def find_public_key() -> str | None:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from itertools import batched
 
 from django.db import connection, transaction
+from prometheus_client import Counter
 
 from config.foundation.progress import is_worker_stopping
 from recommendations.sending.channels.base import OutgoingMessage
@@ -24,12 +25,14 @@ from recommendations.sending.queue import apply_origin_states
 from recommendations.sending.recording import ResultRow, write_choices, write_decisions, write_results, write_rows
 from recommendations.sending.recovery import recover_interrupted
 from recommendations.sending.settings_model import load_sending_settings
+from recommendations.sending.transport.channel_breakers import ChannelBreakers
 from recommendations.sending.transport.client import DeliveryClient
 from recommendations.sending.transport.journal import SendResult
 
 CHUNK_ROWS = 500
 HANDOVER_ROWS = 100  # messages between two looks at pauses, consents and erasures
 
+SENDS = Counter("perennial_sends", "Messages that were handed over, by channel and outcome.", ["channel", "outcome"])
 FIND_STOPPED = """
 SELECT d.id, s.state FROM sending_delivery d
 JOIN sending_originstate s ON s.origin_kind = d.origin_kind AND s.origin_id = d.origin_id AND s.state <> 'resuming'
@@ -75,6 +78,7 @@ class SendingWorker:
         self._client = DeliveryClient({})
         self._open: dict[int, tuple[str, str]] = {}  # delivery → channel and address, of messages without a result
         self._unreachable: set[str] = set()  # channels whose server could not be reached: they wait for the next run
+        self._breakers = ChannelBreakers()
 
     @property
     def elapsed(self) -> float:
@@ -88,15 +92,26 @@ class SendingWorker:
         """Decide about and send the next due deliveries; return whether there may be more."""
         candidates = self.decide_chunk(rows)
         open_candidates = [candidate for candidate in candidates if candidate.is_open]
-        for start, part in enumerate(batched(open_candidates, HANDOVER_ROWS)):
+        for start, batch in enumerate(batched(open_candidates, HANDOVER_ROWS)):
             if is_worker_stopping():
                 self.put_back(open_candidates[start * HANDOVER_ROWS :])
                 break
+            part = self.try_channels(batch)
             waiting = [candidate for candidate in part if candidate.channel in self._unreachable]
             self.record([make_unreachable(candidate.id, candidate.attempts + 1) for candidate in waiting])
             if reachable := [candidate for candidate in part if candidate.channel not in self._unreachable]:
                 self.send_part(reachable)
         return bool(candidates)
+
+    def try_channels(self, candidates: Sequence[DueDelivery]) -> list[DueDelivery]:
+        """Try channels whose breaker is half-open with one message; return the other candidates."""
+        outgoing = [candidate for candidate in candidates if not CHANNELS[candidate.channel].uses_outbox()]
+        closed_channels, probes = self._breakers.check(outgoing)
+        self._unreachable |= closed_channels
+        for probe in probes:
+            self.send_part([probe])
+            self.record(self._client.collect(wait=True))
+        return [candidate for candidate in candidates if candidate not in probes]
 
     def decide_chunk(self, rows: int) -> list[DueDelivery]:
         """Lock, decide and claim the next due deliveries, in one transaction."""
@@ -138,6 +153,8 @@ class SendingWorker:
         if stored:
             store_in_outbox(stored, now=self.now)
             self.run.count("sent", len(stored))
+            for message in stored:
+                SENDS.labels(message.channel, "sent").inc()
         for message in messages:
             channel = CHANNELS[message.channel]
             if channel.uses_outbox():
@@ -161,10 +178,12 @@ class SendingWorker:
             key, recipient = self._open.pop(result.delivery_id, ("", ""))
             understood.append(understand(result, CHANNELS[key]) if key else result)
             self.run.count(understood[-1].outcome)
+            SENDS.labels(key or "unknown", understood[-1].outcome).inc()
             if understood[-1].is_gone:
                 gone.append(recipient)
             if key and result.outcome == "unreachable":
                 self._unreachable.add(key)
+            self._breakers.record(key, result)
         if gone:
             forget_gone_browsers(gone)
         write_results(understood, now=self.now)

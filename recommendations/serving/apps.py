@@ -12,9 +12,15 @@ class ServingConfig(AppConfig):
         from auditlog.registry import auditlog
         from prometheus_client import REGISTRY
 
-        from customers.identity.signals import customer_erased, customers_merged, merge_reverted
+        from customers.identity.signals import (
+            customer_erased,
+            customers_merged,
+            identifiers_released,
+            merge_reverted,
+        )
         from customers.lifecycle.backoffice.panels.registry import CustomerPanel, register_panel
         from customers.lifecycle.signals import channel_responses_requested
+        from recommendations.serving.backoffice.automated_decisions import register_recommendation_decisions
         from recommendations.serving.backoffice.customer_panel import build_recommendations_panel
         from recommendations.serving.default_settings import create_default_settings
         from recommendations.serving.experiments.subjects import register_subjects
@@ -22,7 +28,7 @@ class ServingConfig(AppConfig):
         from recommendations.serving.impressions.customer_responses import count_recommendations_served
         from recommendations.serving.impressions.metrics import ImpressionMetrics
         from recommendations.serving.models import PlacementSettings
-        from recommendations.serving.state.suppression import suppress_erased_customer
+        from recommendations.serving.state.suppression import release_names, suppress_erased_customer
 
         auditlog.register(PlacementSettings)
         register_subjects()
@@ -32,12 +38,14 @@ class ServingConfig(AppConfig):
             weak=False,
             dispatch_uid="serving.suppression",
         )
+        identifiers_released.connect(release_names, dispatch_uid="serving.release")
         customer_erased.connect(merge_receivers.anonymize_impressions, dispatch_uid="serving.impressions.erase")
         customers_merged.connect(merge_receivers.reassign_merged_impressions, dispatch_uid="serving.impressions.merge")
         merge_reverted.connect(merge_receivers.revert_merged_impressions, dispatch_uid="serving.impressions.revert")
         channel_responses_requested.connect(count_recommendations_served, dispatch_uid="serving.responses")
         REGISTRY.register(ImpressionMetrics())
         title, template = _("Recommendations now"), "admin/serving/of_customer.html"
+        register_recommendation_decisions()
         register_panel(
             CustomerPanel(
                 "recommendations",

@@ -60,17 +60,20 @@ class RankRequest:
     explain: bool = True
     filter: Expression | None = None
     boost: tuple[Boost, ...] = ()
+    personalised: bool = True
     is_browser: bool = False
     is_unverified: bool = False
 
     @property
     def identifiers(self) -> list[tuple[str, str]]:
-        """The identifiers that name the visitor, as (kind, value)."""
-        return list_identifiers(self.user_id, self.anonymous_id)
+        """The identifiers that name the visitor, as (kind, value); none for an order that is the same for everybody."""
+        return list_identifiers(self.user_id, self.anonymous_id) if self.personalised else []
 
     def to_recommendation_request(self) -> RecommendationRequest:
         """Return the for-you request of the same visitor, whose scores order the list."""
-        return RecommendationRequest(FOR_YOU, user_id=self.user_id, anonymous_id=self.anonymous_id)
+        return RecommendationRequest(
+            FOR_YOU, user_id=self.user_id, anonymous_id=self.anonymous_id, personalised=self.personalised
+        )
 
 
 def rank_products(

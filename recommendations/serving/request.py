@@ -35,8 +35,8 @@ class RecommendationRequest:
     category: a path, which includes the categories below it. landing_category (a path too), language, country and device
     describe a visitor without a history; they filter nothing. diversity: None for the setting of the placement. strict: True
     for no fallback at all, False for one that may drop the filters, None for one within the filters. distinct: False for all
-    products of a group, such as the variants of one. filter, boost: see `expressions`. is_browser, is_unverified: set by
-    `visitor_claims.verify_visitor`.
+    products of a group, such as the variants of one. personalised: False for what everybody gets. filter, boost: see `expressions`.
+    is_browser, is_unverified: set by `visitor_claims.verify_visitor`.
     """
 
     scenario: str
@@ -62,13 +62,14 @@ class RecommendationRequest:
     explain: bool = True
     strict: bool | None = None
     distinct: bool = True
+    personalised: bool = True
     is_browser: bool = False
     is_unverified: bool = False
 
     @property
     def identifiers(self) -> list[tuple[str, str]]:
-        """The identifiers that name the visitor, as (kind, value)."""
-        return list_identifiers(self.user_id, self.anonymous_id)
+        """The identifiers that name the visitor, as (kind, value); none for a response that is the same for everybody."""
+        return list_identifiers(self.user_id, self.anonymous_id) if self.personalised else []
 
 
 def list_identifiers(user_id: str, anonymous_id: str) -> list[tuple[str, str]]:

@@ -1,9 +1,6 @@
 """Scheduled tasks of serving."""
 
-from datetime import timedelta
-
 from celery import shared_task
-from django.conf import settings
 from django.utils import timezone
 
 from config.foundation.database import partitions
@@ -12,7 +9,6 @@ from recommendations.serving.search.order.learning import learn_search_order as 
 from recommendations.serving.search.queries.query_learning import learn_shop_queries
 
 MAX_STORE_SECONDS = 20.0  # after this long a run frees its worker; the next run continues
-RUN_RETENTION_DAYS = 60
 
 
 @shared_task(exclusive=True, quiet=True)
@@ -48,13 +44,5 @@ def learn_search_order() -> bool:
 
 @shared_task(exclusive=True)
 def tidy_impressions() -> None:
-    """Create coming partitions; delete impressions, product figures and run records beyond their retention.
-
-    Identifiers of visitors in ended experiments are removed after the same time.
-    """
-    now = timezone.now()
-    partitions.ensure_partitions(as_of=now, of=retention.IMPRESSION_PARTITIONS)
-    retention.purge_impressions(before=now - timedelta(days=settings.IMPRESSION_RETENTION_DAYS))
-    retention.forget_experiment_units(before=now - timedelta(days=settings.IMPRESSION_RETENTION_DAYS))
-    retention.purge_product_performance(before=(now - timedelta(days=settings.IMPRESSION_RETENTION_DAYS)).date())
-    retention.purge_runs(before=now - timedelta(days=RUN_RETENTION_DAYS))
+    """Create the partitions of the coming months; old impressions are deleted with all other old data."""
+    partitions.ensure_partitions(as_of=timezone.now(), of=retention.IMPRESSION_PARTITIONS)

@@ -28,14 +28,17 @@ REASONS = (
 )
 INCREMENT, OFFER_INCREMENT, EXPLORED, IMPOSSIBLE, LOWERS, BELOW_COST, OVER_BUDGET = range(len(REASONS))
 TABLE = "uplift_chosen"
-# without those who were erased or deleted since they were read
+# without those who were erased or deleted since they were read, or have objected to profiling
 INSERT = sql.SQL("""
 INSERT INTO uplift_customeraction
     (customer_id, kind, key, expected_margin, low, high, effect, message_effect, reasons, is_explored, computed_at)
 SELECT t.customer, coalesce(a.kind, {none}), coalesce(a.key, ''), nullif(t.margin, 'NaN'), nullif(t.low, 'NaN'), nullif(t.high, 'NaN'),
        nullif(t.effect, 'NaN'), (%(effects)s::text[])[t.message_effect + 1], ARRAY[(%(reasons)s::text[])[t.reason + 1]],
        t.reason = {explored}, %(as_of)s
-FROM {table} t JOIN identity_customer c ON c.id = t.customer AND c.erased_at IS NULL
+FROM {table} t JOIN identity_customer c ON c.id = t.customer AND c.erased_at IS NULL AND NOT EXISTS (
+    SELECT FROM identity_processingrestriction r
+    WHERE r.customer_id = c.id AND r.lifted_at IS NULL AND r.scope IN ('all', 'profiling')
+)
 LEFT JOIN unnest(%(kinds)s::text[], %(keys)s::text[]) WITH ORDINALITY AS a (kind, key, number) ON a.number = t.candidate + 1
 """)
 

@@ -1,8 +1,9 @@
-"""Forgets the next action of customers who were merged, split again or erased; the next refresh chooses a new one."""
+"""Forgets the next action of customers who were merged, split again, erased or objected; the next refresh chooses a new one."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from customers.identity.consent.restrictions import PROFILING_SCOPES
 from recommendations.uplift.models import CustomerAction
 
 
@@ -21,3 +22,8 @@ def forget_erased(*, customer_id: int, **_kwargs: Any) -> None:
 
 def forget_deleted(*, customer_ids: Sequence[int], **_kwargs: Any) -> None:
     CustomerAction.objects.filter(customer_id__in=customer_ids).delete()
+
+
+def forget_restricted(*, customer_id: int, scope: str, **_kwargs: Any) -> None:
+    if scope in PROFILING_SCOPES:
+        CustomerAction.objects.filter(customer_id=customer_id).delete()

@@ -18,7 +18,11 @@ from recommendations.uplift.training import EffectModel
 
 MEMBERS = sql.SQL("""
     SELECT c.id AS customer_id, %(as_of)s::timestamptz AS since, p.value AS predicted_value
-    FROM identity_customer c LEFT JOIN lifecycle_customerprofile p ON p.customer_id = c.id WHERE c.erased_at IS NULL
+    FROM identity_customer c LEFT JOIN lifecycle_customerprofile p ON p.customer_id = c.id
+    WHERE c.erased_at IS NULL AND NOT EXISTS (
+        SELECT FROM identity_processingrestriction r
+        WHERE r.customer_id = c.id AND r.lifted_at IS NULL AND r.scope IN ('all', 'profiling')
+    )
 """)
 NO_ACTION = -1
 VISIT_DAYS = FEATURES.index("recent_visit_days")

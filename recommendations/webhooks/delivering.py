@@ -4,11 +4,14 @@ import http.client
 import json
 import time
 from datetime import datetime, timedelta
+from functools import partial
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db.models import F
 
+from config.foundation.circuit_breakers.breaker import CircuitBreaker
+from config.foundation.http.call_limit import limit_call
 from config.foundation.http.public_connection import ForbiddenAddressError, connect
 from config.foundation.progress import is_worker_stopping
 from recommendations.sending.channels.webhook import sign_webhook
@@ -17,7 +20,11 @@ from recommendations.webhooks.models import WebhookNotification
 Status = WebhookNotification.Status
 # pauses after each failed attempt; the last one is followed by giving up
 PAUSES = (5, 30, 120, 600, 1800, 3600, 6 * 3600, 12 * 3600, 24 * 3600)
-TIMEOUT_SECONDS = 5.0
+TIMEOUT_SECONDS = 5.0  # of each wait
+TOTAL_SECONDS = 10.0
+OPEN_WAIT = timedelta(
+    seconds=30
+)  # until an endpoint whose breaker is open, or whose budget is empty, is looked at again
 CHUNK = 200
 OK_STATUSES = range(200, 300)
 
@@ -32,7 +39,13 @@ def deliver_due(*, now: datetime, limit: int = CHUNK) -> int:
     for notification in due.order_by("next_attempt_at", "id")[:limit]:
         if notification.endpoint_id in failed_endpoints:
             continue
+        breaker = CircuitBreaker(name_endpoint(notification.endpoint.url))
+        if not may_post(breaker, is_retry=bool(notification.attempts)):
+            failed_endpoints.add(notification.endpoint_id)
+            postpone(notification, now=now)
+            continue
         error = post(notification, now=now)
+        record_outcome(breaker, error)
         if error:
             failed_endpoints.add(notification.endpoint_id)
         record_attempt(notification, error=error, now=now)
@@ -76,13 +89,46 @@ def post(notification: WebhookNotification, *, now: datetime) -> str:
         link = connect(parts, private_hosts=frozenset(settings.WEBHOOK_PRIVATE_HOSTS), timeout=TIMEOUT_SECONDS)
         try:
             target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-            link.request("POST", target, body=body, headers=headers)
-            status = link.getresponse().status
+            with limit_call(partial(getattr, link, "sock", None), seconds=TOTAL_SECONDS):
+                link.request("POST", target, body=body, headers=headers)
+                status = link.getresponse().status
         finally:
             link.close()
     except (ForbiddenAddressError, OSError, http.client.HTTPException, ValueError) as error:
         return str(error)[:300] or type(error).__name__
     return "" if status in OK_STATUSES else f"HTTP {status}"
+
+
+def name_endpoint(url: str) -> str:
+    """Return the name of an endpoint's breaker; endpoints of one server share it."""
+    parts = urlsplit(url)
+    return f"webhook:{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def may_post(breaker: CircuitBreaker, *, is_retry: bool) -> bool:
+    """Return whether a notification may go out now; a retry takes from the budget, a first attempt fills it."""
+    permission = breaker.find_permission()
+    if permission == "no":
+        return False
+    if not is_retry:
+        breaker.record_first_attempt()
+        return True
+    return permission == "probe" or breaker.may_retry()
+
+
+def record_outcome(breaker: CircuitBreaker, error: str) -> None:
+    """Count only failures of the server: it answers if it refuses a notification."""
+    if error and not error.startswith("HTTP 4"):
+        breaker.record_failure(error)
+    else:
+        breaker.record_success()
+
+
+def postpone(notification: WebhookNotification, *, now: datetime) -> None:
+    """Look at the due notifications of an endpoint again later; no attempt is counted."""
+    WebhookNotification.objects.filter(
+        endpoint=notification.endpoint_id, status=Status.PENDING, next_attempt_at__lt=now + OPEN_WAIT
+    ).update(next_attempt_at=now + OPEN_WAIT)
 
 
 def record_attempt(notification: WebhookNotification, *, error: str, now: datetime) -> None:

@@ -54,6 +54,7 @@ def test_complements_are_in_the_same_category():
 
 @pytest.mark.acceptance
 @pytest.mark.slow
+@pytest.mark.skipif("BENCHMARK_TESTS" not in os.environ, reason="a minute: set BENCHMARK_TESTS=1")
 def test_a_small_shop_is_simulated_served_and_measured(tmp_path: Path):
     copy_migrated_servers(tmp_path / "300x2000" / "var")
     command = [sys.executable, "-m", "benchmarks.serving", "--products", "300", "--customers", "2000"]

@@ -29,6 +29,14 @@ class LoseResponse:
 
 
 @dataclass(frozen=True)
+class Refuse:
+    """Close the connection before the server sees the request, as while it is killed or cannot be reached."""
+
+
+type Fault = RespondWith | LoseResponse | Refuse
+
+
+@dataclass(frozen=True)
 class Exchange:
     """One POST request; ``status`` is the status the client received, None for a lost response."""
 
@@ -42,18 +50,19 @@ class Exchange:
 class Proxy(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, upstream: str, faults: Sequence[RespondWith | LoseResponse]) -> None:
+    def __init__(self, upstream: str, faults: Sequence[Fault]) -> None:
         super().__init__(("127.0.0.1", 0), ProxyHandler)
         self.upstream = urlsplit(upstream).netloc
         self.faults = list(faults)
         self.exchanges: list[Exchange] = []
+        self.stored_images = 0  # GET requests that the server has answered with an image
         self.lock = Lock()
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
 
-    def next_fault(self) -> RespondWith | LoseResponse | None:
+    def next_fault(self) -> Fault | None:
         with self.lock:
             return self.faults.pop(0) if self.faults else None
 
@@ -70,7 +79,11 @@ class ProxyHandler(BaseHTTPRequestHandler):
     server: Proxy
 
     def do_GET(self) -> None:
-        self.pass_back(*self.forward(b""))
+        status, headers, content = self.forward(b"")
+        if headers.get("Content-Type", headers.get("content-type")) == "image/gif":
+            with self.server.lock:
+                self.server.stored_images += 1
+        self.pass_back(status, headers, content)
 
     def do_OPTIONS(self) -> None:
         self.pass_back(*self.forward(b""))
@@ -94,6 +107,8 @@ class ProxyHandler(BaseHTTPRequestHandler):
                     {"Content-Type": "application/json", **(cors_headers if origin else {}), **headers},
                     content,
                 )
+            case Refuse():
+                return 0, {}, b"{}"
             case LoseResponse():
                 status, _headers, content = self.forward(body)
                 assert status == 200, content
@@ -125,12 +140,15 @@ class ProxyHandler(BaseHTTPRequestHandler):
 
 
 def read_message_ids(body: bytes) -> list[str]:
+    """Return the message ids of a call; the form of Sensors Analytics has none."""
+    if body.startswith(b"data"):
+        return []
     payload = json.loads(gzip.decompress(body) if body[:2] == b"\x1f\x8b" else body)
     return [item["messageId"] for item in payload.get("batch", [payload])]
 
 
 @contextmanager
-def run_proxy(upstream: str, *faults: RespondWith | LoseResponse) -> Iterator[Proxy]:
+def run_proxy(upstream: str, *faults: Fault) -> Iterator[Proxy]:
     with Proxy(upstream, faults) as proxy:
         thread = Thread(target=proxy.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()

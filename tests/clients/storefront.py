@@ -14,7 +14,7 @@ from playwright.sync_api import Page, Response
 
 from tests.chromium import chromium
 
-PACKAGE = Path("node_modules", "@segment", "analytics-next", "dist", "umd")
+SEGMENT = Path("node_modules", "@segment", "analytics-next", "dist", "umd")
 MAX_SECONDS = 40
 
 
@@ -71,7 +71,8 @@ class PageVisit:
 
     def _record_response(self, response: Response) -> None:
         if response.request.method == "POST" and response.status == 200:
-            payload = json.loads(response.request.post_data or "{}")
+            text = response.request.post_data or "{}"
+            payload = json.loads(text) if text.startswith("{") else {"batch": []}
             self.delivered += [item["messageId"] for item in payload.get("batch", [payload])]
 
     def wait_for(self, message_ids: set[str]) -> None:
@@ -89,10 +90,10 @@ class PageVisit:
 
 @contextmanager
 def visit_page(
-    page: str, *, node_folder: Path, port: int = 0, headers: dict[str, str] | None = None
+    page: str, *, node_folder: Path, scripts: Path = SEGMENT, port: int = 0, headers: dict[str, str] | None = None
 ) -> Iterator[PageVisit]:
-    """Open the page, with analytics-next's files under ``/analytics-next/`` and extra browser ``headers`` such as Sec-GPC."""
-    with StorefrontServer(page, node_folder / PACKAGE, port) as shop:
+    """Open the page, with the files of an SDK, by default analytics-next, and extra browser ``headers`` such as Sec-GPC."""
+    with StorefrontServer(page, node_folder / scripts, port) as shop:
         thread = Thread(target=shop.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         try:

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psutil
@@ -16,6 +16,7 @@ import psycopg
 import pytest
 from django.core.management.base import CommandError
 
+import config
 from config.embedded.server_process import is_alive
 from config.management.commands.up import choose_port
 from config.supervisor import processes
@@ -40,6 +41,7 @@ print("pids", os.getpid())
 while True:
     signal.pause()
 """
+PENDING = "FROM django_migrations WHERE app = 'policy' AND name = '0002_longer_retention'"  # it can be applied twice
 DRIVER = """
 import sys
 from config.supervisor.processes import Program, RestartPolicy, Supervisor
@@ -87,16 +89,31 @@ def terminals() -> Iterator[list[Terminal]]:
         terminal.process.wait(timeout=30)
 
 
-@pytest.fixture
-def empty_database() -> Iterator[str]:
+@contextmanager
+def create_database(template: str) -> Iterator[str]:
     """Yield the URL of a separate database, so that `up` does not affect other tests."""
     server, _, _ = os.environ["DATABASE_URL"].rpartition("/")
     name = f"perennial_up_{os.getpid()}"
     with closing(psycopg.connect(f"{server}/postgres", autocommit=True)) as admin:
         admin.execute(f"DROP DATABASE IF EXISTS {name}".encode())
-        admin.execute(f"CREATE DATABASE {name}".encode())
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
         yield f"{server}/{name}"
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest.fixture
+def empty_database() -> Iterator[str]:
+    with create_database("template1") as url:
+        yield url
+
+
+@pytest.fixture
+def outdated_database(django_db_setup: None) -> Iterator[str]:
+    """Yield the URL of a database in which one migration is pending: all of them would take most of the test's time."""
+    with create_database(os.environ["TEST_TEMPLATE_DATABASE"]) as url:
+        with psycopg.connect(url) as connection:
+            assert connection.execute(f"DELETE {PENDING}".encode()).rowcount == 1
+        yield url
 
 
 def is_live(port: int) -> bool:
@@ -213,8 +230,9 @@ def assert_is_private(var: Path) -> None:
 
 
 @pytest.mark.slow
-def test_up_serves_until_ctrl_c_and_leaves_no_process_behind(
-    terminals: list[Terminal], tmp_path: Path, empty_database: str
+@pytest.mark.django_db(transaction=True)  # so that there is a migrated database to copy
+def test_up_migrates_serves_until_ctrl_c_and_leaves_no_process_behind(
+    terminals: list[Terminal], tmp_path: Path, outdated_database: str
 ) -> None:
     port = reserve_port()
     command = ["manage.py", "up", "--migrate", "--port", str(port), "--web-workers", "1", "--worker-concurrency", "1"]
@@ -223,12 +241,14 @@ def test_up_serves_until_ctrl_c_and_leaves_no_process_behind(
     (var / "exports" / "old.csv").touch(mode=0o644)
     before = os.umask(0o022)
     collect_uncompressed(var / "static")
-    terminals.append(Terminal(tmp_path, command, {"DATABASE_URL": empty_database, "PERENNIAL_VAR": str(var)}))
+    terminals.append(Terminal(tmp_path, command, {"DATABASE_URL": outdated_database, "PERENNIAL_VAR": str(var)}))
     os.umask(before)
     [terminal] = terminals
     terminal.wait_for(f"Perennial is running at http://127.0.0.1:{port}/")
     terminal.wait_for("beat: Starting|worker@.* ready|frequent@.* ready", 3)
     assert is_live(port)
+    with psycopg.connect(outdated_database) as connection:
+        assert connection.execute(f"SELECT {PENDING}".encode()).rowcount == 1
     family = psutil.Process(terminal.process.pid).children(recursive=True)
     assert len(family) >= 5
     [web] = [process for process in family if "config.web_server" in process.cmdline() and process.children()]
@@ -244,3 +264,10 @@ def test_up_serves_until_ctrl_c_and_leaves_no_process_behind(
     assert terminal.process.wait(timeout=120) == 0
     assert "killing" not in terminal.text()
     wait_until(lambda: not any(map(is_alive, family)), what="the end of all processes")
+
+
+def test_the_programs_are_known_before_the_apps_are_loaded() -> None:
+    program = "from config.management.commands.up import WEB_ENVIRONMENT, build_programs"
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings"}
+    root = Path(config.__file__).parents[1]
+    subprocess.run([sys.executable, "-c", program], cwd=root, env=environment, check=True, timeout=120)

@@ -1,16 +1,21 @@
-"""A shop's first day over HTTP: it sends products and orders and gets stages, segments, an audience and recommendations."""
+"""A shop's first day with the processes of `manage.py up`: from products and orders to an email, a survey, and the erasure of a customer."""
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
 from itertools import count
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
-import redis
 import requests
-from django.core.management import call_command
-from django.utils import timezone
 
+from tests.journeys.command_process import CommandProcess
+from tests.journeys.operator import PATIENCE, Operator
+from tests.smtp_sink import SmtpSink, run_smtp_sink
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.acceptance
@@ -20,6 +25,25 @@ TASTES = {
     "coffee": ["espresso", "filter coffee", "mocha", "decaf"],
 }
 PRODUCTS = {f"{taste}-{number}": title for taste, titles in TASTES.items() for number, title in enumerate(titles)}
+ADA, GRACE = "ada-4711", "grace-4712"  # the two who have stopped ordering
+USERS = [ADA, GRACE, *(f"u-{number}" for number in range(2, 30))]
+NAME, EMAIL, MUG = "Ada Lovelace-Byron", "ada.lovelace@mail.example", "analytical engine mug"
+COMMENT = "The tea of Ada Lovelace-Byron was cold."
+BROWSER = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"}
+CUSTOMER_FILE = f"user_id,name,email,language\n{ADA},{NAME},{EMAIL},en\n{ADA}-second,{NAME},not-an-address,en\n"
+MAIL = (
+    '<mjml><mj-body><mj-section><mj-column><mj-text>Dear {{ customer.name|default:"you" }}, '
+    '<a href="{{ links.survey_nps }}">how are we?</a></mj-text><mj-button href="https://shop.example/tea">Tea</mj-button>'
+    "</mj-column></mj-section><mj-footer></mj-footer></mj-body></mjml>"
+)
+TOTALS = """
+SELECT (SELECT jsonb_agg(r) FROM (SELECT placed_at::date, currency, count(*), sum(total) FROM orders_order GROUP BY 1, 2 ORDER BY 1) r),
+       (SELECT jsonb_agg(r) FROM (SELECT product_id, sum(quantity), sum(total) FROM orders_orderline GROUP BY 1 ORDER BY 1) r),
+       (SELECT jsonb_agg(r) FROM (SELECT status, count(*), count(opened_at), count(clicked_at) FROM sending_delivery GROUP BY 1) r),
+       (SELECT jsonb_agg(r) FROM (SELECT kind, count(*), sum(score) FROM feedback_surveyanswer GROUP BY 1) r),
+       (SELECT jsonb_agg(r) FROM (SELECT name, count(*) FROM events_event GROUP BY 1 ORDER BY 1) r),
+       (SELECT count(*) FROM serving_impression)
+"""
 
 
 class Api:
@@ -30,15 +54,31 @@ class Api:
         self.headers = {"Authorization": f"Bearer {key}"}
 
     def __call__(self, method: str, path: str, **arguments: Any) -> Any:
-        response = requests.request(method, f"{self.url}/api/v1{path}", headers=self.headers, timeout=30, **arguments)
+        response = requests.request(method, f"{self.url}/api/v1{path}", headers=self.headers, timeout=60, **arguments)
         assert response.ok, f"{method} {path}: {response.status_code} {response.text}"
         return response.json() if "json" in response.headers["Content-Type"] else response.text
+
+
+@contextmanager
+def run_shop(folder: Path, sink: SmtpSink) -> Iterator[tuple[Operator, CommandProcess]]:
+    """Run all programs of a shop, which sends its emails to the sink."""
+    environment = {"EMAIL_HOST": "127.0.0.1", "EMAIL_PORT": str(sink.port), "EMAIL_TLS": "off"}
+    operator = Operator(folder, **environment, DEFAULT_FROM_EMAIL="shop@shop.example")
+    shop = CommandProcess(
+        "tests.journeys.shop_process",
+        operator.env | {"DATABASE_URL": operator.database, "VALKEY_URL": operator.valkey_url},
+    )
+    try:
+        yield operator, shop
+    finally:
+        shop.stop()
+        operator.stop()
 
 
 def make_orders(now: datetime) -> list[dict[str, Any]]:
     """Return the orders of 30 customers with one taste each, every two weeks for half a year; two stopped halfway."""
     orders = []
-    for customer in range(30):
+    for customer, user_id in enumerate(USERS):
         taste = "tea" if customer % 2 == 0 else "coffee"
         for round_ in range(13):
             if customer < 2 and round_ > 6:
@@ -47,7 +87,7 @@ def make_orders(now: datetime) -> list[dict[str, Any]]:
             orders.append(
                 {
                     "order_id": f"o-{customer}-{round_}",
-                    "user_id": f"u-{customer}",
+                    "user_id": user_id,
                     "placed_at": (now - timedelta(days=1 + 14 * (12 - round_), minutes=customer)).isoformat(),
                     "currency": "EUR",
                     "lines": [
@@ -58,93 +98,182 @@ def make_orders(now: datetime) -> list[dict[str, Any]]:
     return orders
 
 
-@pytest.mark.django_db(transaction=True)
-def test_a_shop_turns_orders_into_stages_recommendations_and_an_audience(
-    live_server: Any, settings: Any, tmp_path: Path, valkey: redis.Redis
-) -> None:
-    from config.access.keys import create_api_key
-    from config.access.models import ApiKey
-    from config.access.scopes import KNOWN_SCOPES
-    from recommendations.serving.models import PlacementSettings
-    from recommendations.serving.state.loader import loader
+def test_a_shop_turns_orders_into_recommendations_and_messages_and_erases_a_customer_everywhere(tmp_path: Path) -> None:
+    with run_smtp_sink() as sink, run_shop(tmp_path, sink) as (operator, shop):
+        operator.start(training_seconds=2, wait=False)
+        keys = shop("prepare")
+        operator.wait_for_output("Perennial is running")
+        api = Api(f"http://127.0.0.1:{operator.port}", keys["api"])
+        send_data(api)
+        operator.send_task("customers.imports.tasks.import_file", shop("upload", str(write_customer_file(tmp_path))))
+        imported = "SELECT created + updated, rejected FROM imports_importrun WHERE state = 'imported'"
+        wait_until(lambda: operator.query_value(imported) is not None, within=PATIENCE, what="the import")
+        assert operator.query_value(imported) == (1, 1)
+        operator.send_task("customers.lifecycle.tasks.refresh_profiles")
+        done = "SELECT count(*) FROM lifecycle_lifecyclerun WHERE status = 'done'"
+        wait_until(lambda: operator.query_value(done), within=PATIENCE, what="the refresh")
+        operator.send_task("recommendations.training.tasks.train_nightly")
+        check_segments(api)
+        send_campaign(api, operator, sink)
+        answer_email(api, operator, sink)
+        active = "SELECT count(*) FROM training_modelversion WHERE status = 'active'"
+        wait_until(lambda: operator.query_value(active), within=PATIENCE, what="the training")
+        check_recommendations(api, keys["write"])
+        erase_and_search(api, operator, shop, sink)
 
-    settings.WAREHOUSE_URL, settings.MODELS_DIR = str(tmp_path / "warehouse"), tmp_path / "models"
-    loader.state = None
-    now = datetime.now(UTC)
-    _key, plain = create_api_key(name="shop", kind=ApiKey.Kind.SECRET, scopes=sorted(KNOWN_SCOPES), now=timezone.now())
-    api = Api(live_server.url, plain)
 
-    products = [
-        {
-            "product_id": name,
-            "title": title,
-            "category": f"Drinks > {name.split('-')[0]}",
-            "price": "4.50",
-            "currency": "EUR",
-        }
-        for name, title in PRODUCTS.items()
-    ]
+def write_customer_file(folder: Path) -> Path:
+    path = folder / "customers.csv"
+    path.write_text(CUSTOMER_FILE)
+    return path
+
+
+def send_data(api: Api) -> None:
+    """Send products, orders and a customer with a consent, the first two twice."""
+    names = ("product_id", "title", "category", "price", "currency")
+    rows = [(name, title, f"Drinks > {name.split('-')[0]}", "4.50", "EUR") for name, title in PRODUCTS.items()]
+    products = [dict(zip(names, row, strict=True)) for row in rows]
     assert api("PUT", "/products/", json={"products": products})["created"] == len(PRODUCTS)
     assert api("PUT", "/products/", json={"products": products})["unchanged"] == len(PRODUCTS)
-
-    orders = make_orders(now)
+    orders = make_orders(datetime.now(UTC))
     assert api("POST", "/orders/", json={"orders": orders})["created"] == len(orders)
     assert api("POST", "/orders/", json={"orders": orders})["unchanged"] == len(orders)
+    person = {"user_id": ADA, "phone": "+4915112345678", "traits": {"favorite_mug": MUG}}
+    assert api("PUT", "/customers/", json={"customers": [person]})["updated"] == 1
+    api("POST", f"/customers/{ADA}/consents/", json={"purpose": "email", "status": "granted", "wording": "newsletter"})
 
-    call_command("refresh_profiles")
-    call_command("export_warehouse")
-    call_command("train")
-    # everybody has bought all products of their taste already
-    PlacementSettings.objects.filter(placement="for-you").update(max_purchased_share=1.0)
 
-    loyal, churned = api("GET", "/customers/u-5/profile/"), api("GET", "/customers/u-0/profile/")
+def check_segments(api: Api) -> None:
+    loyal, churned = api("GET", "/customers/u-5/profile/"), api("GET", f"/customers/{ADA}/profile/")
     assert loyal["stage"]["key"] == "loyal"
     assert churned["stage"]["key"] in ("dormant", "churned")
-
     lost = {"key": "lost", "name": "Lost", "condition": {"field": "stage", "op": "in", "value": ["dormant", "churned"]}}
     api("POST", "/segments/", json=lost)
     members = api("GET", "/segments/lost/members/")["results"]
-    assert sorted(member["user_id"] for member in members) == ["u-0", "u-1"]
-    assert [segment["key"] for segment in api("GET", "/customers/u-0/segments/")["segments"]] == ["lost"]
-
-    campaign = {"key": "win-back", "name": "Win back", "segment": "lost", "channel": "export", "holdout_share": "0"}
+    assert sorted(member["user_id"] for member in members) == [ADA, GRACE]
+    assert [segment["key"] for segment in api("GET", f"/customers/{ADA}/segments/")["segments"]] == ["lost"]
+    campaign = {"key": "call", "name": "Call", "segment": "lost", "channel": "export", "holdout_share": "0"}
     api("POST", "/campaigns/", json=campaign)
-    assert {line.split(",")[0] for line in api("GET", "/campaigns/win-back/audience.csv").splitlines()[1:]} == {
-        "u-0",
-        "u-1",
-    }
+    lines = api("GET", "/campaigns/call/audience.csv").splitlines()[1:]
+    assert {line.split(",")[0] for line in lines} == {ADA, GRACE}
 
-    tea = api("GET", "/recommendations/for-you/?user_id=u-4&n=3")
-    assert tea["fallback"] is None
-    assert all(item["product_id"].startswith("tea") and item["reason"]["text"] for item in tea["items"])
+
+def send_campaign(api: Api, operator: Operator, sink: SmtpSink) -> None:
+    """Launch a campaign by email; only Ada has an address and has agreed."""
+    content = {"language": "en", "subject": "We miss you, {{ customer.name }}", "source": MAIL}
+    template = {"key": "win-back", "name": "Win back", "channel": "email", "contents": [content]}
+    api("POST", "/message-templates/", json=template)
+    api("POST", "/message-templates/win-back/publish/")
+    campaign = {"key": "win-back", "name": "Win back", "segment": "lost", "channel": "email", "template": "win-back"}
+    api("POST", "/campaigns/", json={**campaign, "holdout_share": "0"})
+    api("POST", "/campaigns/win-back/launch/")
+    wait_until(lambda: sink.mails, within=PATIENCE, what="the email")
+    sent = "SELECT count(*) FROM sending_delivery WHERE status = 'sent'"
+    wait_until(lambda: operator.query_value(sent) == 1, within=PATIENCE, what="the record of the email")
+    assert [mail.recipient for mail in sink.mails] == [EMAIL]
+
+
+def answer_email(api: Api, operator: Operator, sink: SmtpSink) -> None:
+    """Open the email a minute later, click its link, and answer the survey that it links to."""
+    operator.execute("UPDATE sending_delivery SET sent_at = sent_at - interval '1 minute'")
+    mail = message_from_bytes(sink.mails[0].data, policy=policy.default)
+    assert NAME in mail["Subject"]
+    part = mail.get_body(("html",))
+    assert part is not None
+    html = part.get_content()
+    browser = requests.Session()
+    browser.headers.update(BROWSER)
+    assert browser.get(find_link(html, "/m/o/"), timeout=60).headers["Content-Type"] == "image/gif"
+    links = [browser.get(link, timeout=60, allow_redirects=False) for link in find_links(html, "/m/c/")]
+    tea = next(link for link in links if urlsplit(link.headers["Location"]).netloc == "shop.example")
+    assert tea.headers["Location"].startswith("https://shop.example/tea?utm_source=perennial")
+    survey = find_link(html, "/survey/", [link.headers["Location"] for link in links])
+    form = browser.get(survey, timeout=60)
+    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form.text)
+    assert token is not None
+    answer = {"score": "3", "comment": COMMENT, "csrfmiddlewaretoken": token[1]}
+    assert browser.post(survey, answer, headers={"Referer": survey}, timeout=60).status_code == 200
+    counted = "SELECT count(*) FROM sending_delivery WHERE opened_at IS NOT NULL AND clicked_at IS NOT NULL"
+    wait_until(lambda: operator.query_value(counted) == 1, within=PATIENCE, what="the open and the click")
+    summary = api("GET", "/campaigns/win-back/results/")["deliveries"]
+    assert (summary["sent"], summary["opened"], summary["clicked"]) == (1, 1, 1)
+    assert api("GET", "/feedback/summary/")["nps"]["answers"] == 1
+
+
+def find_links(html: str, path: str) -> list[str]:
+    """Return the links of a page or an email whose path begins so."""
+    links = [link.replace("&amp;", "&") for link in re.findall(r'(?:href|src)="(http[^"]+)"', html)]
+    return [link for link in links if urlsplit(link).path.startswith(path)]
+
+
+def find_link(html: str, path: str, others: list[str] | None = None) -> str:
+    """Return the first such link of an email, or of those that its links lead to."""
+    return [*find_links(html, path), *(link for link in others or [] if urlsplit(link).path.startswith(path))][0]
+
+
+def check_recommendations(api: Api, write_key: str) -> None:
+    """Check the recommendations of the trained model, and that a stranger's view changes theirs at once."""
+
+    def is_trained() -> bool:
+        tea = api("GET", "/recommendations/for-you/?user_id=u-4&n=3")
+        return tea["fallback"] is None and all(
+            item["product_id"].startswith("tea") and item["reason"]["text"] for item in tea["items"]
+        )
+
+    wait_until(is_trained, within=PATIENCE, what="recommendations by the model")
+    assert api("GET", f"/recommendations/for-you/?user_id={ADA}&n=3")["fallback"] is None
     similar = api("GET", "/recommendations/similar/?product_id=coffee-1&n=3")
     assert all(item["product_id"].startswith("coffee") for item in similar["items"])
-    stranger = api("GET", "/recommendations/for-you/?anonymous_id=new&n=3")
-    assert stranger["fallback"] == "popular"
+    assert api("GET", "/recommendations/for-you/?anonymous_id=new&n=3")["fallback"] == "popular"
+    number = count(1)
 
-    source_key, number = create_write_key(), count(1)
+    def track(**person: str) -> None:
+        event = {"type": "track", "event": "Product Viewed", "messageId": f"m-{next(number)}", **person}
+        sent = requests.post(
+            f"{api.url}/v1/track",
+            json={**event, "properties": {"product_id": "coffee-2", "query": f"a mug for {MUG}"}},
+            headers={"X-Write-Key": write_key},
+            timeout=60,
+        )
+        assert (sent.status_code, sent.json()["success"]) == (200, True)
 
     def view_and_recommend() -> bool:
         """Send another view each time, because Valkey may time out for a second on a slow machine and lose one."""
-        properties = {"product_id": "coffee-2"}
-        viewed = {"type": "track", "event": "Product Viewed", "anonymousId": "new", "messageId": f"m-{next(number)}"}
-        sent = requests.post(
-            f"{live_server.url}/v1/track",
-            json={**viewed, "properties": properties},
-            headers={"X-Write-Key": source_key},
-            timeout=30,
-        )
-        assert (sent.status_code, sent.json()["success"]) == (200, True)
+        track(anonymousId="new")
         response = api("GET", "/recommendations/for-you/?anonymous_id=new&n=3")
         return response["fallback"] is None and response["items"][0]["product_id"].startswith("coffee")
 
+    track(userId=ADA)
     wait_until(view_and_recommend, within=10, what="a recommendation based on the view")
-    loader.state = None
 
 
-def create_write_key() -> str:
-    from customers.events.models import Source
-    from customers.events.sources.write_keys import rotate_write_key
+def erase_and_search(api: Api, operator: Operator, shop: CommandProcess, sink: SmtpSink) -> None:
+    """Erase Ada by REST: nothing of her is found in any file, key, queue, table or log, and no sum changes."""
+    wait_until(
+        lambda: operator.query_value(WAITING) == (0, 0), within=PATIENCE, what="events and impressions to be stored"
+    )
+    known = shop("describe", ADA)
+    assert {NAME, EMAIL} <= set(known["needles"])
+    traces = {"identity.customers", "orders.orders", "warehouse.files", "imports.files", "sending.deliveries"}
+    assert traces | {"feedback.surveys", "serving.impressions"} <= set(known["stores"]), known["stores"]
+    totals = operator.query_value(TOTALS)
+    request = api("POST", "/privacy/requests/", json={"kind": "erasure", "user_id": ADA})
+    path = f"/privacy/requests/{request['reference']}/"
+    operator.send_task("customers.privacy.tasks.run_due_erasures")
+    wait_until(lambda: api("GET", path)["state"] == "done", within=PATIENCE, what="the erasure")
+    # the last message that Ada gets confirms it; until then, a queue has her address, encrypted
+    wait_until(lambda: len(sink.mails) == 2, within=PATIENCE, what="the confirmation")
+    assert sink.mails[1].recipient == EMAIL
+    report = shop("search")
+    assert report["findings"] == []
+    assert min(report["files"], report["keys"], report["tables"]) > 0
+    logs = [operator.output, *(operator.folder / "var" / "log").iterdir()]
+    assert all(log.stat().st_size > 0 for log in logs)
+    texts = [text.encode() for text in {*known["needles"], NAME, EMAIL, MUG, COMMENT, ADA}]
+    assert [(log.name, text) for log in logs for text in texts if text in log.read_bytes()] == []
+    assert "nothing found" in shop("verify", known["id"])
+    assert operator.query_value(TOTALS) == totals
+    assert [member["user_id"] for member in api("GET", "/segments/lost/members/")["results"]] == [GRACE]
 
-    source = Source.objects.create(key="web", name="web", kind=Source.Kind.SERVER)
-    return rotate_write_key(source_id=source.pk, now=timezone.now(), overlap=timedelta(0))
+
+WAITING = "SELECT (SELECT count(*) FROM events_outbox), (SELECT count(*) FROM lifecycle_lifecyclerun WHERE status = 'running')"

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from auditlog.models import LogEntry
@@ -20,13 +21,16 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from config.access.audit.retention import MIN_DAYS, PURGE_EVENT
-from config.access.models import AuditSeal, UnsealedEntry
+from config.access.models import AuditRedaction, AuditSeal, UnsealedEntry
+from config.foundation.keys.hash_keys import derive_key, get_hash_keys
+from config.foundation.keys.live_keys import read_entries
 
 logger = logging.getLogger(__name__)
 
 BATCH = 1000
 HASH_LENGTH = 16
 NO_SEAL = b""
+SEAL_PURPOSE = "seals of the audit log"
 FIELDS = (
     "id", "content_type_id", "object_pk", "object_id", "object_repr", "serialized_data", "action", "changes_text", "changes",
     "actor_id", "actor_email", "cid", "remote_addr", "remote_port", "timestamp", "additional_data",
@@ -87,20 +91,20 @@ def _seal_batch(now: datetime) -> int:
             ids = sorted(row[0] for row in cursor.fetchall())
         if not ids:
             return 0
-        hashes = hash_entries(ids)
+        key = list_seal_keys()[0]
+        hashes = hash_entries(ids, key)
         seal = AuditSeal(number=last.number + 1 if last else 1, created_at=now, entry_ids=ids)
         # an entry that is gone already gets an empty hash, so the verification reports it
         seal.entry_hashes = b"".join(hashes.get(pk, bytes(HASH_LENGTH)) for pk in ids)
-        seal.seal = compute_seal(seal, bytes(last.seal) if last else NO_SEAL)
+        seal.seal = compute_seal(seal, bytes(last.seal) if last else NO_SEAL, key)
         seal.save(force_insert=True)
     # a copy of the log of the process, kept on another machine, shows that nobody cut off the end of the chain
     logger.info("Audit log seal %s", seal)
     return len(ids)
 
 
-def hash_entries(ids: Sequence[int]) -> dict[int, bytes]:
+def hash_entries(ids: Sequence[int], key: bytes) -> dict[int, bytes]:
     """Return the keyed hash of each stored entry."""
-    key = _derive_key()
     rows = LogEntry.objects.filter(pk__in=ids).order_by().values_list(*FIELDS)
     return {row[0]: hmac.new(key, serialize_row(row), sha256).digest()[:HASH_LENGTH] for row in rows.iterator()}
 
@@ -111,13 +115,13 @@ def serialize_row(row: Sequence[Any]) -> bytes:
     return json.dumps(values, sort_keys=True, separators=(",", ":")).encode()
 
 
-def compute_seal(seal: AuditSeal, previous: bytes) -> bytes:
+def compute_seal(seal: AuditSeal, previous: bytes, key: bytes) -> bytes:
     """Return the hash of a seal over everything it holds, and over the seal before it."""
     ids = struct.pack(f">{len(seal.entry_ids)}q", *seal.entry_ids)
     head = (
         f"{seal.number}:{seal.created_at.astimezone(UTC).isoformat()}:{len(seal.entry_ids)}:{len(previous)}:".encode()
     )
-    return hmac.new(_derive_key(), b"".join([head, previous, ids, bytes(seal.entry_hashes)]), sha256).digest()
+    return hmac.new(key, b"".join([head, previous, ids, bytes(seal.entry_hashes)]), sha256).digest()
 
 
 def verify_entries(*, now: datetime, known_seal: str = "") -> AuditReport:
@@ -128,15 +132,16 @@ def verify_entries(*, now: datetime, known_seal: str = "") -> AuditReport:
     """
     report = AuditReport()
     missing: list[tuple[int, int]] = []  # seal and entry
-    previous, number = NO_SEAL, 0
+    previous, number, keys = NO_SEAL, 0, list_seal_keys()
     for seal in AuditSeal.objects.order_by("number").iterator(chunk_size=20):
         report.broken_seals += range(number + 1, seal.number)
-        if not hmac.compare_digest(compute_seal(seal, previous), bytes(seal.seal)):
+        key = find_seal_key(seal, previous, keys)
+        if key is None:
             report.broken_seals.append(seal.number)
         previous, number = bytes(seal.seal), seal.number
         report.seals += 1
         report.head = str(seal)
-        missing += _check_seal(seal, report)
+        missing += _check_seal(seal, report, key or keys[0], keys)
     purged_until = find_purged_until(now=now)  # last: a purge may have run meanwhile
     report.removed = [pk for seal_number, pk in missing if seal_number > purged_until]
     report.purged = len(missing) - len(report.removed)
@@ -160,17 +165,34 @@ def find_purged_until(*, now: datetime) -> int:
     return max(numbers)
 
 
-def _check_seal(seal: AuditSeal, report: AuditReport) -> Iterator[tuple[int, int]]:
+def _check_seal(seal: AuditSeal, report: AuditReport, key: bytes, keys: Sequence[bytes]) -> Iterator[tuple[int, int]]:
     """Compare the entries of a seal with their hashes; yield the number of the seal with each entry that is missing."""
-    hashes = hash_entries(seal.entry_ids)
+    hashes = hash_entries(seal.entry_ids, key)
+    redacted = find_redacted(seal.entry_ids, keys)
     for pk, expected in _split_hashes(seal):
         found = hashes.get(pk)
         if found is None:
             yield seal.number, pk
-        elif not hmac.compare_digest(found, expected):
+        elif not hmac.compare_digest(found, expected) and pk not in redacted:
             report.edited.append(pk)
         else:
             report.sealed += 1
+
+
+def find_redacted(ids: Sequence[int], keys: Sequence[bytes]) -> set[int]:
+    """Return the entries from which an erased person was taken out, and that nobody has changed since.
+
+    The hash of such an entry was made with the key that was the newest one then.
+    """
+    rows = {
+        pk: bytes(value)
+        for pk, value in AuditRedaction.objects.filter(entry_id__in=ids).values_list("entry_id", "entry_hash")
+    }
+    found: set[int] = set()
+    for key in keys if rows else ():
+        hashes = hash_entries(list(rows), key)
+        found.update(pk for pk, value in rows.items() if pk in hashes and hmac.compare_digest(hashes[pk], value))
+    return found
 
 
 def _split_hashes(seal: AuditSeal) -> Iterator[tuple[int, bytes]]:
@@ -194,6 +216,22 @@ def _find_unknown_entries() -> list[int]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def _derive_key() -> bytes:
-    """Return the key of the seals, which is in ``var/secrets`` or the environment and never in the database."""
-    return hmac.new(settings.HASH_KEY, b"seals of the audit log", sha256).digest()
+def list_seal_keys() -> list[bytes]:
+    """Return the keys of the seals, newest first; they are derived from those in ``var/secrets`` or the environment."""
+    derived = [derive_key(key, SEAL_PURPOSE) for key in get_hash_keys()]
+    return [*derived, *(bytes.fromhex(key) for key in read_seal_keys())]
+
+
+def read_seal_keys() -> list[str]:
+    """Return the seal keys of hash keys that were removed, as hexadecimal digits: they verify seals and do nothing else."""
+    return [*settings.SEAL_KEYS, *read_entries(get_seal_keys_path())]
+
+
+def get_seal_keys_path() -> Path:
+    return Path(settings.VAR_DIR) / "secrets" / "seal-keys"
+
+
+def find_seal_key(seal: AuditSeal, previous: bytes, keys: Sequence[bytes]) -> bytes | None:
+    """Return the key that made a seal; None if no key did."""
+    stored = bytes(seal.seal)
+    return next((key for key in keys if hmac.compare_digest(compute_seal(seal, previous, key), stored)), None)

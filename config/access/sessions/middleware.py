@@ -37,7 +37,10 @@ class SessionGuardMiddleware:
             return self._require_two_factor(request)
         if request.path != reverse("admin:events_live_rows"):  # asked for every two seconds while the page is open
             record_activity(request.session, now=now)
-        return self.get_response(request)
+        response = self.get_response(request)
+        if request.user is not None and not request.user.is_authenticated:  # None: an API request without a user
+            forget_pages(response)
+        return response
 
     def _require_two_factor(self, request: HttpRequest) -> HttpResponse:
         """Admit a user who has to set up a second factor to that page only; end a session that was started without the code."""
@@ -57,7 +60,14 @@ class SessionGuardMiddleware:
         if not _is_back_office_page(request):
             return self.get_response(request)
         parameters = {"next": _find_return_path(request), **parameters}
-        return redirect(f"{reverse('admin:login')}?{urlencode(parameters)}")
+        response = redirect(f"{reverse('admin:login')}?{urlencode(parameters)}")
+        forget_pages(response)
+        return response
+
+
+def forget_pages(response: HttpResponse) -> None:
+    """Let the browser drop the pages of the session that has ended, also those behind its Back button."""
+    response["Clear-Site-Data"] = '"cache"'
 
 
 def _is_back_office_page(request: HttpRequest) -> bool:

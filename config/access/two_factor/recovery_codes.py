@@ -6,7 +6,7 @@ from typing import Any
 from django.db import transaction
 
 from config.access.models import RecoveryCode
-from customers.identity.personal_data.hashing import compute_keyed_hash
+from customers.identity.personal_data.hashing import list_keyed_hashes
 
 COUNT = 10
 ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # without characters that look alike
@@ -18,13 +18,13 @@ def replace_recovery_codes(user: Any) -> list[str]:
     codes = ["-".join(_generate_group() for _number in range(GROUPS)) for _number in range(COUNT)]
     with transaction.atomic():
         RecoveryCode.objects.filter(user=user).delete()
-        RecoveryCode.objects.bulk_create(RecoveryCode(user=user, code_hash=_hash_code(user, code)) for code in codes)
+        RecoveryCode.objects.bulk_create(RecoveryCode(user=user, code_hash=_hash_code(user, code)[0]) for code in codes)
     return codes
 
 
 def use_recovery_code(user: Any, code: str) -> bool:
     """Return whether this is an unused code of the user, and use it up. Of two requests at once, one succeeds."""
-    deleted, _models = RecoveryCode.objects.filter(user=user, code_hash=_hash_code(user, code)).delete()
+    deleted, _models = RecoveryCode.objects.filter(user=user, code_hash__in=_hash_code(user, code)).delete()
     return deleted > 0
 
 
@@ -36,6 +36,6 @@ def _generate_group() -> str:
     return "".join(secrets.choice(ALPHABET) for _number in range(GROUP_LENGTH))
 
 
-def _hash_code(user: Any, code: str) -> str:
-    """Return the hash under a key of the installation, which is of no use for another user or purpose."""
-    return compute_keyed_hash(f"recovery code:{user.pk}:{code.replace('-', '')}")
+def _hash_code(user: Any, code: str) -> list[str]:
+    """Return the hash under each key of the installation, which is of no use for another user or purpose."""
+    return list_keyed_hashes(f"recovery code:{user.pk}:{code.replace('-', '')}")

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
-from django.db.models import Count, Max, TextField, Value
+from django.db.models import Count, Max, Q, TextField, Value
 from django.urls import NoReverseMatch, reverse
 from django.utils.functional import Promise
 from django.utils.text import capfirst
@@ -16,12 +16,16 @@ from django.utils.translation import gettext_lazy, ngettext
 from catalog.models import FeedImport
 from config.foundation.job_runs import JobStatus
 from config.foundation.number_formats import format_age, format_count, format_duration
+from config.monitoring.alarms.messages import describe_alarm
+from config.monitoring.models import Alarm, AlarmState, MonitoringState
 from customers.anomalies.backoffice.listing import summarize_latest
 from customers.lifecycle.alerts import find_model_alerts
 from customers.lifecycle.backoffice.labels.alert_messages import format_alert, format_missing_orders
 from customers.lifecycle.models import LifecycleRun
 from customers.lifecycle.stages.freshness import find_missing_data_since
 from customers.orders.models import Order, OrderImport
+from customers.policy.records.breaches import describe_clock, list_open_breaches
+from customers.privacy.models import PrivacyRequest
 from customers.processing.lag import measure_lag
 from customers.processing.models import ProcessingRun
 from customers.warehouse.models import ExportRun
@@ -32,6 +36,9 @@ FAILED_SINCE = timedelta(days=7)
 REFRESH_IS_LATE = timedelta(days=2)
 MODEL_IS_OLD = timedelta(days=7)
 LAG_IS_LATE_SECONDS = 60
+PRIVACY_DUE_SOON = timedelta(days=3)
+CHECK_IS_LATE = timedelta(minutes=10)
+MAX_ALARMS = 5
 
 type User = AbstractBaseUser | AnonymousUser
 
@@ -86,6 +93,21 @@ def list_attention_items(*, user: User, as_of: datetime) -> list[AttentionItem]:
     return [item for check in CHECKS if user.has_perm(check.permission) for item in check.find(as_of)]  # type: ignore[union-attr]
 
 
+def check_alarms(as_of: datetime) -> Iterator[AttentionItem]:
+    """Yield the unresolved alarms, the critical ones first, and that nobody checks the rules any more."""
+    state = MonitoringState.objects.filter(pk=1).first()
+    if state is not None and state.checked_at is not None and as_of - state.checked_at > CHECK_IS_LATE:
+        text = _("Alarms were last checked %(ago)s. Check that the worker and the scheduler run.") % {
+            "ago": format_age(state.checked_at, as_of=as_of)
+        }
+        yield AttentionItem(text, reverse("jobs:list"), _("See jobs"))
+    alarms = Alarm.objects.exclude(state=AlarmState.RESOLVED).order_by("severity", "opened_at")
+    for alarm in alarms[:MAX_ALARMS]:
+        yield AttentionItem(
+            f"{describe_alarm(alarm).title}.", reverse("monitoring:alarm", args=[alarm.pk]), _("Open the alarm")
+        )
+
+
 def check_orders(as_of: datetime) -> Iterator[AttentionItem]:
     if find_missing_data_since(as_of=as_of):
         last_order = Order.objects.before(as_of).aggregate(at=Max("placed_at"))["at"]
@@ -100,6 +122,30 @@ def check_anomalies(as_of: datetime) -> Iterator[AttentionItem]:
         yield AttentionItem(text, reverse("anomalies:anomaly", args=[anomaly.pk]), _("See why"))
 
 
+def check_privacy_requests(as_of: datetime) -> Iterator[AttentionItem]:
+    """Find requests of customers that are overdue or due within three days, and that somebody must work."""
+    is_overdue = Q(due_at__lt=as_of)
+    is_soon = Q(due_at__gte=as_of, due_at__lt=as_of + PRIVACY_DUE_SOON, runs_at__isnull=True)
+    counts = (
+        PrivacyRequest.objects.open()
+        .filter(paused_at__isnull=True)
+        .aggregate(overdue=Count("pk", filter=is_overdue), soon=Count("pk", filter=is_soon))
+    )
+    overdue, soon = counts["overdue"], counts["soon"]
+    if overdue:
+        text = ngettext("%(count)s privacy request is overdue.", "%(count)s privacy requests are overdue.", overdue) % {
+            "count": format_count(overdue)
+        }
+        yield AttentionItem(text, reverse("privacy_requests:list"), _("Answer now"))
+    if soon:
+        text = ngettext(
+            "%(count)s privacy request must be answered within three days.",
+            "%(count)s privacy requests must be answered within three days.",
+            soon,
+        ) % {"count": format_count(soon)}
+        yield AttentionItem(text, reverse("privacy_requests:list"), _("See requests"))
+
+
 def check_event_lag(as_of: datetime) -> Iterator[AttentionItem]:
     lag = measure_lag(at=as_of)
     if lag.oldest_seconds > LAG_IS_LATE_SECONDS:
@@ -112,6 +158,12 @@ def check_event_lag(as_of: datetime) -> Iterator[AttentionItem]:
             "time": format_duration(lag.oldest_seconds),
         }
         yield AttentionItem(text, build_list_url("processing.processingrun"), _("See jobs"))
+
+
+def check_breaches(as_of: datetime) -> Iterator[AttentionItem]:
+    for breach in list_open_breaches():
+        url = reverse("admin:policy_breach_change", args=[breach.pk])
+        yield AttentionItem(f"{breach.title}: {describe_clock(breach, now=as_of)}", url, _("Open the breach"))
 
 
 def check_profiles(as_of: datetime) -> Iterator[AttentionItem]:
@@ -168,6 +220,9 @@ def count_failed_runs(*, since: datetime) -> dict[str, int]:
 
 
 CHECKS = (
+    Check("policy.view_breach", check_breaches),
+    Check("privacy.change_privacyrequest", check_privacy_requests),
+    Check("monitoring.view_alarm", check_alarms),
     Check("orders.view_order", check_orders),
     Check("anomalies.view_anomaly", check_anomalies),
     Check("events.view_event", check_event_lag),

@@ -30,7 +30,11 @@ AREAS: tuple[Area, ...] = (
         "home",
         _("Home"),
         "home",
-        (Tab("home", _("Home")), Tab("suggestions", pgettext_lazy("next steps", "Suggestions"))),
+        (
+            Tab("home", _("Home")),
+            Tab("suggestions", pgettext_lazy("next steps", "Suggestions")),
+            Tab("ask", _("Ask")),
+        ),
     ),
     Area(
         "customers",
@@ -39,6 +43,7 @@ AREAS: tuple[Area, ...] = (
         (
             Tab("all", pgettext_lazy("customers", "All")),
             Tab("lifecycle", _("Lifecycle")),
+            Tab("loyalty", _("Loyalty")),
             Tab("orders", _("Orders")),
             Tab("identity", _("Identity")),
         ),
@@ -103,6 +108,8 @@ AREAS: tuple[Area, ...] = (
         "database",
         (
             Tab("sources", _("Sources")),
+            Tab("connectors", _("Connectors")),
+            Tab("destinations", _("Destinations")),
             Tab("live", _("Live events")),
             Tab("imports", _("Imports")),
             Tab("rejected", _("Rejected")),
@@ -120,6 +127,7 @@ AREAS: tuple[Area, ...] = (
             Tab("stages", _("Stage rules")),
             Tab("sending", _("Sending")),
             Tab("privacy", _("Privacy")),
+            Tab("records", _("Policy and records")),
             Tab("brand", _("Brand and email")),
             Tab("audit", _("Audit log")),
             Tab("tables", _("Tables")),

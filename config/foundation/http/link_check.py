@@ -4,10 +4,12 @@ import http.client
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urljoin, urlsplit
 
 from django.utils.translation import gettext as _
 
+from config.foundation.http.call_limit import limit_call
 from config.foundation.http.public_connection import ForbiddenAddressError, connect
 
 SECONDS = 8.0
@@ -56,8 +58,9 @@ def request_head(url: str, *, private_hosts: frozenset[str], timeout: float) -> 
     for method in ("HEAD", "GET"):
         connection = connect(parts, private_hosts=private_hosts, timeout=timeout)
         try:
-            connection.request(method, target, headers=HEADERS)
-            response = connection.getresponse()
+            with limit_call(partial(getattr, connection, "sock", None), seconds=timeout):
+                connection.request(method, target, headers=HEADERS)
+                response = connection.getresponse()
             status, location = response.status, response.headers.get("Location", "")
         finally:
             connection.close()

@@ -1,5 +1,6 @@
 """The Jobs page, the history of one job, and the buttons that start and cancel it."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,16 +18,23 @@ from django_celery_beat.models import PeriodicTask
 from config.foundation.audit_log import record_action
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.tables import Cell, Column, build_table
+from config.foundation.charts.bars import build_bar_chart
+from config.foundation.charts.spec import ChartSpec
 from config.foundation.number_formats import NO_VALUE, format_age, format_count, format_duration, format_moment
 from config.jobs.control import NotRunningError, QueueError, cancel_job, start_job
 from config.jobs.error_labels import describe_job_error
+from config.jobs.history import list_last_runs
 from config.jobs.models import ScheduledRun
 from config.jobs.overview import JobState, build_job_state, list_job_states
+from config.jobs.retry_budgets import describe_budget
+from config.schedule import find_job
 
 VIEW = "django_celery_beat.view_periodictask"
 CHANGE = "django_celery_beat.change_periodictask"
 DUE = timedelta(seconds=2)
 BADGES = {"running": "", "done": "good", "failed": "bad", "cancelled": "warns"}
+COLORS = {"done": "theme:main", "failed": "#b42318"}
+CHART_RUNS, MIN_CHART_RUNS = 40, 3
 COLUMNS = (
     Column(key="started", label=gettext_lazy("started at"), sort="started_at", align="text"),
     Column(key="status", label=gettext_lazy("status"), sort="status", align="text"),
@@ -76,6 +84,8 @@ def show_job(request: HttpRequest, job_id: int) -> HttpResponse:
         as_of=now,
         row=format_job(state, now=now),
         history=history,
+        chart=build_duration_chart(list_last_runs(job.task, limit=CHART_RUNS)),
+        budget=describe_budget(find_job(job.task)),
         may_change=request.user.has_perm(CHANGE),
     )
 
@@ -181,8 +191,40 @@ def format_job(state: JobState, *, now: datetime) -> dict[str, Any]:
         else "",
         "next": format_next(state.next_at, now=now),
         "next_at": format_moment(state.next_at) if state.next_at else "",
+        "has_failed": state.has_failed,
         "error": describe_job_error(latest) if latest else "",
+        "retry": describe_retry(latest, now=now) if latest and state.has_failed else "",
+        "details": f"{latest.error_type}: {latest.error}".strip(": ") if latest and state.has_failed else "",
     }
+
+
+def describe_retry(run: ScheduledRun, *, now: datetime) -> str:
+    """Return when a failed run is repeated, or after how many attempts it was given up."""
+    if run.retry_at is not None:
+        return _("Attempt %(attempt)s failed. It is repeated by itself %(when)s.") % {
+            "attempt": format_count(run.attempt),
+            "when": format_age(run.retry_at, as_of=now) if run.retry_at > now else _("in a moment"),
+        }
+    if run.attempt > 1:
+        return _("Given up after %(count)s attempts. It starts again by its schedule, or by hand.") % {
+            "count": format_count(run.attempt)
+        }
+    return ""
+
+
+def build_duration_chart(runs: Sequence[ScheduledRun]) -> ChartSpec | None:
+    """Return the duration of the last runs as bars, the failed ones in red; None for a job that has hardly run."""
+    timed = [run for run in runs if run.seconds is not None]
+    if len(timed) < MIN_CHART_RUNS:
+        return None
+    return build_bar_chart(
+        labels=[format_moment(run.started_at) for run in timed],
+        values=[round(run.seconds or 0.0, 1) for run in timed],
+        texts=[f"{run.get_status_display()}, {format_seconds(run.seconds)}" for run in timed],
+        colors=[COLORS.get(run.status, "theme:before") for run in timed],
+        x_title=_("Start"),
+        y_title=_("Seconds"),
+    )
 
 
 def format_next(next_at: datetime | None, *, now: datetime) -> str:
@@ -198,7 +240,7 @@ def format_run(run: ScheduledRun) -> dict[str, Any]:
         "status": run.get_status_display(),
         "duration": format_seconds(run.seconds),
         "runs": format_count(run.runs),
-        "by": run.started_by or _("schedule"),
+        "by": run.started_by or (_("repetition") if run.attempt > 1 else _("schedule")),
         "error": Cell(describe_job_error(run) or NO_VALUE, title=f"{run.error_type}: {run.error}" if run.error else ""),
     }
 

@@ -93,11 +93,16 @@ class Command(up.Command):
         started = time.monotonic()
         make_tree_private(settings.VAR_DIR)
         up.check_migrations(migrate=True)
+        slow_log = logging.getLogger("config.monitoring.slow_statements")
+        slow_log.setLevel(
+            logging.ERROR
+        )  # loading is slow by nature; printed statements would tear its progress bars apart
         try:
             with exclusive_lock("demo"):
                 worked = self.prepare(now=timezone.now(), language=options["language"] or read_language() or ENGLISH)
         except AlreadyRunningError as error:
             raise CommandError(str(error)) from error
+        slow_log.setLevel(logging.NOTSET)
         self.stdout.write(f"Ready after {time.monotonic() - started:.0f} s.")
         if options["no_serve"]:
             return

@@ -3,11 +3,14 @@
 import errno
 import http.client
 import os
+import socket
 import sys
 import time
 from argparse import ArgumentParser
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -17,13 +20,18 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.urls import reverse
 
+from config.backup.restore_mark import get_restore_mark
 from config.celery import return_interrupted_tasks
 from config.embedded.server_process import find_port_error
 from config.embedded.servers import list_ended_servers, list_server_logs, restart_servers
 from config.embedded.valkey_memory import find_memory_problem
 from config.foundation.files.private_files import make_tree_private
 from config.http.static_files import collect_static_files
+from config.migration_checks.applying import LockedTableError, apply_with_retries
+from config.monitoring.metrics.exposition import FOLDER_VARIABLE, remove_files_of_dead_processes
 from config.supervisor.processes import Program, Supervisor
+from config.supervisor.reload import EnvironmentFileError, read_environment_file
+from config.web_server.shared_sockets import open_sockets
 
 DEFAULT_PORT = 8000
 MAX_PORTS_TRIED = 100
@@ -53,18 +61,35 @@ class Command(BaseCommand):
         parser.add_argument("--no-beat", action="store_true", help="run without the Celery beat")
         parser.add_argument("--migrate", action="store_true", help="apply pending migrations first")
         parser.add_argument(
+            "--env-file",
+            type=Path,
+            help="variables for the programs, NAME=VALUE a line, read at the start and at each reload",
+        )
+        parser.add_argument(
+            "--prepare-only",
+            action="store_true",
+            help="check migrations and collect static files, then end; a reload begins so",
+        )
+        parser.add_argument(
             "--grace", type=float, default=10.0, help="seconds to wait for programs to stop after Ctrl-C"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         make_tree_private(settings.VAR_DIR)
-        check_migrations(migrate=options["migrate"])
+        if get_restore_mark().exists():
+            raise CommandError(
+                "A restore was interrupted. Run `manage.py restore FOLDER --force` again before you start."
+            )
+        check_migrations(migrate=options["migrate"], report=self.stderr.write)
         if problem := find_memory_problem(settings.VALKEY_URL):
             self.stderr.write(f"Warning: {problem}")
         if not options["no_web"]:
             collect_files(report=self.stderr.write)
+        if options["prepare_only"]:
+            return
         port = choose_port(options["host"], options["port"], report=self.stderr.write) if not options["no_web"] else 0
-        programs = build_programs(options, port)
+        listeners = open_listeners(options, port)
+        programs = build_programs(options, port, [listener.fileno() for listener in listeners])
         if not programs:
             raise CommandError("Nothing to run. Remove one of --no-web, --no-worker, --no-beat.")
         if (
@@ -76,6 +101,11 @@ class Command(BaseCommand):
         if port and not os.environ.get("PUBLIC_URL"):
             address = {"PUBLIC_URL": f"http://{format_local_host(options['host'])}:{port}"}
             programs = [replace(program, environment={**address, **program.environment}) for program in programs]
+        try:
+            read_environment(options["env_file"])
+        except EnvironmentFileError as error:
+            raise CommandError(str(error)) from error
+        programs = [share_metrics(program) for program in programs]
         supervisor = Supervisor(
             programs,
             grace=options["grace"],
@@ -84,10 +114,22 @@ class Command(BaseCommand):
             restart_servers=restart_servers,
             each_tick=WelcomeMessage(options["host"], port) if port else lambda supervisor: None,
             cwd=settings.BASE_DIR,
+            preparation=Program("prepare", build_preparation(options)),
+            read_environment=partial(read_environment, options["env_file"]),
         )
         status = supervisor.run()
+        for listener in listeners:
+            listener.close()
         if status:
             sys.exit(status)
+
+
+def share_metrics(program: Program) -> Program:
+    """Return a program that counts in files beside those of the others, which any of them adds up for Prometheus."""
+    folder = Path(os.environ.get(FOLDER_VARIABLE) or settings.VAR_DIR / "run" / "metrics")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    remove_files_of_dead_processes(folder)
+    return replace(program, environment={**program.environment, FOLDER_VARIABLE: str(folder)})
 
 
 class WelcomeMessage:
@@ -115,7 +157,9 @@ class WelcomeMessage:
             supervisor.report(f"http://{url_host}:{self.port}/health/live does not respond yet. Waiting.")
 
     def _is_answering(self) -> bool:
-        client = http.client.HTTPConnection(self.host, self.port, timeout=1)
+        client = http.client.HTTPConnection(
+            self.host, self.port, timeout=0.3
+        )  # the socket is open before the server is
         try:
             client.request("GET", "/health/live")
             return client.getresponse().status == http.HTTPStatus.OK
@@ -136,12 +180,15 @@ def format_local_host(host: str) -> str:
     return f"[{local}]" if ":" in local else local
 
 
-def check_migrations(*, migrate: bool) -> None:
+def check_migrations(*, migrate: bool, report: Callable[[str], object] = lambda text: None) -> None:
     """Apply or check migrations; close all connections, because the programs are forked from this process."""
     executor = MigrationExecutor(connection)
     pending = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if pending and migrate:
-        call_command("migrate", interactive=False)
+        try:
+            apply_with_retries(lambda: call_command("migrate", interactive=False), report=report)
+        except LockedTableError as error:
+            raise CommandError(str(error)) from error
     connection.close()
     connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's own
     if pending and not migrate:
@@ -174,7 +221,27 @@ def choose_port(host: str, requested_port: int | None, *, report: Any) -> int:
     raise CommandError(f"Cannot listen on {host}, port {requested_port or DEFAULT_PORT}: {problem.strerror}. {advice}")
 
 
-def build_programs(options: dict[str, Any], port: int) -> list[Program]:
+def open_listeners(options: dict[str, Any], port: int) -> list[socket.socket]:
+    """Open the sockets of the web processes here, so that a reload of these loses no connection. Raises CommandError."""
+    if options["no_web"]:
+        return []
+    try:
+        return open_sockets(options["host"], port, number=options["web_workers"])
+    except OSError as error:
+        raise CommandError(f"Cannot listen on {options['host']}, port {port}: {error.strerror}.") from error
+
+
+def build_preparation(options: dict[str, Any]) -> list[str]:
+    """Return the command with which a reload begins, in the code of then."""
+    command = [sys.executable, "manage.py", "up", "--prepare-only"]
+    return [*command, *(["--migrate"] if options["migrate"] else []), *(["--no-web"] if options["no_web"] else [])]
+
+
+def read_environment(path: Path | None) -> dict[str, str]:
+    return read_environment_file(path) if path is not None else {}
+
+
+def build_programs(options: dict[str, Any], port: int, sockets: Sequence[int] = ()) -> list[Program]:
     python = sys.executable
     celery = [python, "-m", "celery", "--quiet", "--app", "config"]
     programs = []
@@ -182,8 +249,11 @@ def build_programs(options: dict[str, Any], port: int) -> list[Program]:
         web = [python, "-m", "config.web_server", "--host", options["host"], "--port", str(port)]
         web += ["--workers", str(options["web_workers"]), "--threads", str(WEB_THREADS)]
         web += ["--connections-per-address", str(settings.WEB_CONNECTIONS_PER_ADDRESS)]
-        web += ["--bodies-per-address", str(settings.WEB_BODIES_PER_ADDRESS), "config.wsgi:application"]
-        programs.append(Program("web", web, environment=WEB_ENVIRONMENT))
+        web += ["--bodies-per-address", str(settings.WEB_BODIES_PER_ADDRESS)]
+        web += ["--sockets", ",".join(map(str, sockets)), "config.wsgi:application"]
+        programs.append(
+            Program("web", web, environment=WEB_ENVIRONMENT, sockets=sockets, ready_processes=options["web_workers"])
+        )
     if not options["no_worker"]:
         long, frequent = options["worker_concurrency"], FREQUENT_CONCURRENCY
         programs.append(

@@ -32,6 +32,7 @@ CUSTOMER_LABELS = {
     "stage": gettext_lazy("lifecycle stage"),
     "cluster": gettext_lazy("cluster"),
     "language": gettext_lazy("language"),
+    "city": gettext_lazy("city"),
 }
 OPERATOR_LABELS = {
     "eq": gettext_lazy("is"),

@@ -10,7 +10,7 @@ from customers.analytics.expressions.matching import build_property, check_prope
 from customers.analytics.expressions.parameters import ParameterError, require_between, require_one_of
 from customers.analytics.expressions.tables import AnalyticsTables
 
-CUSTOMER_PROPERTIES = ("stage", "cluster", "language")
+CUSTOMER_PROPERTIES = ("stage", "cluster", "language", "city")
 MAX_GROUPS = 50
 
 
@@ -19,7 +19,7 @@ class Breakdown:
     """What results are split by.
 
     Attributes:
-        kind: event (a property of the event), customer (stage, cluster or language) or segment (member or not).
+        kind: event (a property of the event), customer (stage, cluster, language or city) or segment (member or not).
         name: of the property, or the key of the segment.
         limit: the number of groups by size; the others are one group.
     """

@@ -1,4 +1,4 @@
-"""Splits an outcome by channel, or into the customers of a segment and all others."""
+"""Splits an outcome by channel, lifecycle stage or city, or into the customers of a segment and all others."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -17,6 +17,8 @@ from customers.analytics.expressions.breakdowns import (
 from customers.analytics.expressions.tables import AnalyticsTables
 from customers.analytics.outcomes.parameters import OutcomeParameters
 
+# splits by a property that the customers have now
+CUSTOMER_SPLITS = ("stage", "city")
 type PeriodRows = dict[int, list[dict[str, Any]]]
 
 
@@ -38,6 +40,9 @@ def add_split(
         labelled = rows.mutate(label=rows[channel]).select(*others, "label")
         return add_group(labelled, weight(labelled) if weight else None, parameters.limit)
     rows = rows.select(*others)
+    if parameters.split in CUSTOMER_SPLITS:
+        labelled = add_customer_label(rows, Breakdown(kind="customer", name=parameters.split), tables)
+        return add_group(labelled, weight(labelled) if weight else None, parameters.limit)
     if parameters.split == "segment":
         labelled = add_customer_label(rows, Breakdown(kind="segment", name=parameters.segment), tables)
     else:

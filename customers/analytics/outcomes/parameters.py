@@ -8,10 +8,12 @@ from customers.analytics.expressions.parameters import DateRange, ParameterError
 from customers.analytics.expressions.periods import PeriodUnit, get_period_start, number_period
 
 UNITS = (PeriodUnit.WEEK, PeriodUnit.MONTH, PeriodUnit.QUARTER)
-SPLITS = ("", "segment", "channel")
+# the page and REST offer no days: retention from one day to the next, and a day against the day before, say little
+MEASURED_UNITS = (PeriodUnit.DAY, *UNITS)
+SPLITS = ("", "segment", "channel", "stage", "city")
 MAX_PERIODS = 120
-# after how many periods the same one of the next year comes; 52 weeks keep the weekdays
-YEAR_PERIODS = {PeriodUnit.WEEK: 52, PeriodUnit.MONTH: 12, PeriodUnit.QUARTER: 4}
+# after how many periods the same one of the next year comes; 364 days and 52 weeks keep the weekdays
+YEAR_PERIODS = {PeriodUnit.DAY: 364, PeriodUnit.WEEK: 52, PeriodUnit.MONTH: 12, PeriodUnit.QUARTER: 4}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,8 +22,9 @@ class OutcomeParameters(DateRange):
 
     Attributes:
         segment: only its customers, who are those of now. With split “segment”: its customers beside all others.
-        split: segment, channel or empty. channel: of orders, the sales channel; of visits, the traffic source.
-        limit: the number of channels; the others are one group.
+        split: segment, channel, stage, city or empty. channel: of orders, the sales channel; of visits, the traffic source. stage, city:
+            of the customers now; cities of few customers have no name.
+        limit: the number of channels, stages or cities; the others are one group.
     """
 
     unit: PeriodUnit = PeriodUnit.MONTH
@@ -30,7 +33,7 @@ class OutcomeParameters(DateRange):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        require_one_of("unit", self.unit, UNITS)
+        require_one_of("unit", self.unit, MEASURED_UNITS)
         require_one_of("split", self.split, SPLITS)
         require_between("limit", self.limit, 1, MAX_GROUPS)
         if self.split == "segment" and not self.segment:

@@ -30,6 +30,24 @@ CATEGORY_PURPOSES: dict[str, str] = {
 }
 
 
+def read_granted_purposes(context: dict[str, Any]) -> frozenset[str]:
+    """Return the purposes that an event's context grants and does not deny, in the formats of `read_denied_purposes`."""
+    consent, management = context.get("consent"), context.get("consentManagement")
+    if consent is None and management is None:
+        return NO_PURPOSES
+    granted: list[str] = []
+    preferences = consent.get("categoryPreferences") if isinstance(consent, dict) else None
+    if isinstance(preferences, dict):
+        granted += [category for category, is_granted in preferences.items() if is_granted is True]
+    allowed_ids = management.get("allowedConsentIds") if isinstance(management, dict) else None
+    if isinstance(allowed_ids, list):
+        granted += [category for category in allowed_ids if isinstance(category, str)]
+    names = {category.strip().casefold() for category in granted}
+    return frozenset(CATEGORY_PURPOSES[name] for name in names if name in CATEGORY_PURPOSES) - read_denied_purposes(
+        context
+    )
+
+
 def read_denied_purposes(context: dict[str, Any]) -> frozenset[str]:
     """Return the purposes (analytics, personalization) that an event's context denies.
 

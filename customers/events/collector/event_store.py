@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 from django.db import DataError, connection, transaction
+from prometheus_client import Counter
 
 from config.foundation.database.array_parameters import (
     encode_bigints,
@@ -19,33 +20,42 @@ from config.foundation.database.array_parameters import (
     format_text_list,
     register_array_dumpers,
 )
+from customers.events.collector.consent import ANALYTICS, PERSONALISATION
+from customers.events.collector.erased_people import anonymize_erased
 from customers.events.collector.fields import parse_moment
 from customers.events.collector.parsing import ANONYMIZED_CONTEXT, PERSON_KEYS, EventRow, RequestContext
+from customers.identity.consent.regions import get_consent_rules
 from customers.identity.personal_data.encrypted_field import encrypt
 from customers.identity.personal_data.personal_texts import hide_personal_text
 
 # A foreign key would look up the source for every row; locking the sources here prevents their deletion too (decision 10).
 # All processes insert receipts in the same order: two that store the same batch wait for each other instead of deadlocking.
-# The consent ledger is checked here too: without consent to analytics the event is stored without ids, session or personal parts.
-INSERT_EVENTS = """
+# The consent ledger is checked here too: without consent to analytics the event is stored without ids, session or personal parts. Where
+# nobody has refused and the region only needs a consent that is missing, an event that carries the consent itself overrides that.
+INSERT_TEMPLATE = """
 WITH source AS MATERIALIZED (
     SELECT id FROM events_source WHERE id = ANY(%(sources)s) FOR KEY SHARE
 ), denied AS MATERIALIZED (
-    SELECT kind, value, bool_or(purpose = 'analytics') AS analytics
+    SELECT kind, value, bool_or(purpose = 'analytics' AND NOT is_silent) AS analytics, bool_or(NOT is_silent) AS is_refused,
+           bool_or(purpose = 'analytics' AND is_silent) AS is_unasked
     FROM identity_consentdenial
     WHERE (kind = 'user_id' AND value = ANY(%(user_ids)s) OR kind = 'anonymous_id' AND value = ANY(%(anonymous_ids)s))
       AND purpose IN ('analytics', 'personalisation')
     GROUP BY kind, value
 ), input AS MATERIALIZED (
-    SELECT row.*, coalesce(u.analytics, false) OR coalesce(a.analytics, false) AS is_anonymized,
-           u.kind IS NOT NULL OR a.kind IS NOT NULL AS is_unpersonalized
+    SELECT row.*, coalesce(u.analytics, false) OR coalesce(a.analytics, false)
+               OR (row.consent = '' AND (coalesce(u.is_unasked, false) OR coalesce(a.is_unasked, false){unasked_analytics}))
+               AS is_anonymized,
+           coalesce(u.is_refused, false) OR coalesce(a.is_refused, false)
+               OR (row.consent <> 'all' AND (u.kind IS NOT NULL OR a.kind IS NOT NULL{unasked_personalization}))
+               AS is_unpersonalized
     FROM unnest(
         %(source_id)s, %(message_id)s, %(type)s, %(name)s, %(user_id)s, %(anonymous_id)s, %(occurred_at)s,
         %(received_at)s, %(session_id)s, %(product_ids)s, %(value)s, %(currency)s, %(properties)s, %(context)s,
-        %(recommendation_id)s
+        %(recommendation_id)s, %(consent)s
     ) WITH ORDINALITY AS row (
         source_id, message_id, type, name, user_id, anonymous_id, occurred_at, received_at, session_id, product_ids,
-        value, currency, properties, context, recommendation_id, position
+        value, currency, properties, context, recommendation_id, consent, position
     )
     LEFT JOIN denied u ON u.kind = 'user_id' AND u.value = row.user_id
     LEFT JOIN denied a ON a.kind = 'anonymous_id' AND a.value = row.anonymous_id
@@ -80,6 +90,13 @@ WITH source AS MATERIALIZED (
 )
 SELECT position, is_unpersonalized, event.id FROM input JOIN event USING (source_id, message_id)
 """
+INSERT_EVENTS = INSERT_TEMPLATE.replace("{unasked_analytics}", "").replace("{unasked_personalization}", "")
+# for shops whose settings ask visitors of an unknown country too: whoever has no customer yet has not consented
+IS_STRANGER = """ OR (%(ask_{purpose})s AND NOT EXISTS (SELECT FROM identity_identifier i
+    WHERE i.kind = 'user_id' AND i.value = row.user_id OR i.kind = 'anonymous_id' AND i.value = row.anonymous_id))"""
+INSERT_EVENTS_OF_ASKED = INSERT_TEMPLATE.replace(
+    "{unasked_analytics}", IS_STRANGER.replace("{purpose}", "analytics")
+).replace("{unasked_personalization}", IS_STRANGER.replace("{purpose}", "personalisation"))
 
 INSERT_REJECTED = """
 WITH input AS MATERIALIZED (
@@ -106,6 +123,9 @@ MAX_REASON = 500
 # SQLSTATE classes of invalid values, as opposed to server failures: data exception, program limit exceeded
 VALUE_ERROR_CLASSES = ("22", "54")
 
+ITEMS = Counter("perennial_collector_items", "Items that the collector received, by outcome.", ["outcome"])
+ACCEPTED, DUPLICATE, REJECTED = ITEMS.labels("accepted"), ITEMS.labels("duplicate"), ITEMS.labels("rejected")
+
 type Key = tuple[int, str]  # source id, message id
 type Reason = tuple[str, str]  # code, text
 type Atomic = Callable[[], AbstractContextManager[Any]]
@@ -129,6 +149,18 @@ class StoreResult:
     rows: list[EventRow]
     duplicates: int
     rejected: list[RejectedItem]
+
+
+def count_items(results: Sequence[StoreResult]) -> None:
+    """Count the items of stored calls for Prometheus."""
+    accepted = duplicates = rejected = 0
+    for result in results:
+        accepted += len(result.rows)
+        duplicates += result.duplicates
+        rejected += len(result.rejected)
+    for counter, number in ((ACCEPTED, accepted), (DUPLICATE, duplicates), (REJECTED, rejected)):
+        if number:
+            counter.inc(number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +199,7 @@ class EventWriter:
 
     def store(self, calls: Sequence[CollectorCall]) -> list[StoreResult]:
         """Store all calls, or none if the server fails; return the result of each."""
+        anonymize_erased([row for call in calls for row in call.rows], self.connection)
         # of several rows with one message id the first wins
         first = {get_receipt_key(row): row for call in reversed(calls) for row in reversed(call.rows)}
         rows = list(first.values())[::-1]
@@ -211,7 +244,7 @@ class EventWriter:
         new = {}
         with psycopg.Cursor(self.connection) as cursor:
             register_array_dumpers(cursor)
-            cursor.execute(INSERT_EVENTS, build_columns(rows), prepare=True, binary=True)
+            cursor.execute(*build_insert(rows), prepare=True, binary=True)
             for position, is_unpersonalized, event_id in cursor.fetchall():
                 row = rows[position - 1]
                 row.event_id = event_id
@@ -278,6 +311,15 @@ def build_result(call: CollectorCall, new: dict[Key, EventRow], invalid: dict[Ke
     return StoreResult(new_rows, len(call.rows) - len(new_rows) - len(rejected), [*call.rejected, *rejected])
 
 
+def build_insert(rows: Sequence[EventRow]) -> tuple[str, dict[str, Any]]:
+    """Return the statement and its parameters; the longer one only for shops that ask strangers for consent."""
+    rules = get_consent_rules()
+    asks = {f"ask_{purpose.value}": rules.needs_consent(purpose, "") for purpose in (ANALYTICS, PERSONALISATION)}
+    if any(asks.values()):
+        return INSERT_EVENTS_OF_ASKED, build_columns(rows) | asks
+    return INSERT_EVENTS, build_columns(rows)
+
+
 def build_columns(rows: Sequence[EventRow]) -> dict[str, Any]:
     """Return the parameters of the insert: one array per column."""
     events = [row.stored for row in rows]
@@ -302,6 +344,7 @@ def build_columns(rows: Sequence[EventRow]) -> dict[str, Any]:
         "properties": encode_jsons([event.properties for event in events]),
         "context": encode_jsons([event.context for event in events]),
         "recommendation_id": encode_repeated_texts([event.recommendation_id for event in events]),
+        "consent": encode_repeated_texts([row.consent for row in rows]),
         "person_keys": PERSON_KEY_LIST,
         "anonymized_context": ANONYMIZED_CONTEXT_LIST,
     }

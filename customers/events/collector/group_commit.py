@@ -16,7 +16,7 @@ from django.db import DatabaseError, OperationalError, connections
 
 from config.foundation.database.array_parameters import register_array_dumpers
 from config.foundation.database.wait_limits import limit_database_wait
-from customers.events.collector.event_store import CollectorCall, EventWriter, RejectedItem, StoreResult
+from customers.events.collector.event_store import CollectorCall, EventWriter, RejectedItem, StoreResult, count_items
 from customers.events.collector.parsing import EventRow
 from customers.events.recent.interactions import remember_interactions
 
@@ -197,6 +197,7 @@ class GroupCommit:
                 return [error] * len(group)
             logger.exception("A group of %s calls failed; each is stored separately", len(group))
             return [result for pending in group for result in self._store_group([pending])]
+        count_items(results)
         remember_interactions(row for result in results for row in result.rows)
         return results
 
@@ -206,8 +207,9 @@ class GroupCommit:
         try:
             try:
                 return self._write_once(calls)
-            except psycopg.OperationalError as error:
-                # the connection may predate a restart of the server; what was stored before it broke is a duplicate now
+            except (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction) as error:
+                # the connection may predate a restart of the server, or lead to one that has become a standby; what was stored before it
+                # broke is a duplicate now
                 logger.warning("Events could not be stored (%s); retrying with a new connection", error)
                 self.close()
                 return self._write_once(calls)
@@ -241,6 +243,7 @@ def open_connection() -> psycopg.Connection[tuple[object, ...]]:
         password=settings["PASSWORD"] or None,
         host=settings["HOST"] or None,
         port=settings["PORT"] or None,
+        target_session_attrs=settings.get("OPTIONS", {}).get("target_session_attrs") or None,
         autocommit=True,
         connect_timeout=CONNECT_TIMEOUT_SECONDS,
         options=options,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from customers.events.collector.event_store import RejectedItem, StoreResult, record_events
+from customers.events.collector.event_store import RejectedItem, StoreResult, count_items, record_events
 from customers.events.collector.items import DecodeItem, ItemError, decode_item
 from customers.events.collector.parsing import EventRow, RequestContext, build_row
 from customers.events.models import Source
@@ -81,6 +81,7 @@ def store_and_remember(
 ) -> StoreResult:
     """Store events, then add the new ones to the recent interactions."""
     result = record_events(rows=rows, rejected=rejected)
+    count_items([result])
     remember_interactions(result.rows, stored_at=stored_at)
     return result
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from customers.events.collector.consent import read_denied_purposes
+from customers.events.collector.consent import NO_PURPOSES, read_denied_purposes, read_granted_purposes
 from customers.events.collector.fields import (
     compute_occurred_at,
     read_currency,
@@ -41,6 +41,9 @@ BOTH_PURPOSES = frozenset({ANALYTICS, Consent.Purpose.PERSONALISATION})
 UNVERIFIED_USER_ID = "userId needs a valid user token in context.userToken, because the source is a browser or app; see docs/security.md."
 # what is stored of an event that claims more than its source may
 ITEM_WARNINGS = {
+    "erased_person": (
+        "The person was erased. The event is counted without its ids; a privacy officer can let the person come back."
+    ),
     "unverified_user_id": f"{UNVERIFIED_USER_ID} The event was stored for its anonymousId.",
     "needs_server_source": "Orders count only from a server source; the event was stored as activity.",
     "timestamp_too_old": "The time is more than 31 days ago, which only a server source may claim; the time of receipt was stored.",
@@ -97,6 +100,7 @@ class EventRow(msgspec.Struct):
         meaning: set if the event is an interaction with products.
         previous_id: set if the event is an alias.
         is_personalized: whether it may influence recommendations; the consent ledger may still forbid it.
+        consent: the consent that it carries where the ledger has none: see `choose_consent_level`.
         warning: code of what was not accepted of the event, see `ITEM_WARNINGS`; empty if all of it was.
         event_id: the number of the stored event; 0 before it is stored.
     """
@@ -110,6 +114,7 @@ class EventRow(msgspec.Struct):
     is_personalized: bool = True
     warning: str = ""
     event_id: int = 0
+    consent: str = ""
 
 
 def build_row(item: EventItem, *, index: int, raw: bytes, context: RequestContext) -> EventRow:
@@ -140,6 +145,7 @@ def build_row(item: EventItem, *, index: int, raw: bytes, context: RequestContex
     if meaning in ORDER_MEANINGS and not context.is_trusted:
         warning = "needs_server_source"
     denied = BOTH_PURPOSES if context.opted_out else read_denied_purposes(item_context)
+    granted = NO_PURPOSES if context.opted_out else read_granted_purposes(item_context)
     session_id = read_short_text(item_context.get("sessionId") or properties.get("session_id"), 100)
     if denied and ANALYTICS in denied:
         user_id = anonymous_id = session_id = ""
@@ -172,7 +178,24 @@ def build_row(item: EventItem, *, index: int, raw: bytes, context: RequestContex
         properties.get("previousId", "") if call_type == "alias" else "",
         not denied,
         warning or time_warning or item.warning,
+        consent=choose_consent_level(granted, is_account=context.is_trusted and is_account_call(call_type, meaning)),
     )
+
+
+def choose_consent_level(granted: frozenset[str], *, is_account: bool) -> str:
+    """Return "all" for a consent to both purposes, "analytics" for that one, an order or account data, else "".
+
+    What the shop's server says of orders and accounts keeps its customer without a consent, because the contract needs it; a refusal in
+    the ledger still applies.
+    """
+    if granted == BOTH_PURPOSES:
+        return "all"
+    return "analytics" if is_account or ANALYTICS in granted else ""
+
+
+def is_account_call(call_type: str, meaning: str | None) -> bool:
+    """Return whether a call is about an order or the customer's account, not about what the customer does in the shop."""
+    return meaning in ORDER_MEANINGS or call_type in ("identify", "alias", "group")
 
 
 def has_valid_token(user_id: str, item_context: dict[str, Any], context: RequestContext) -> bool:

@@ -15,9 +15,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
-from django.conf import settings
 from django.utils.translation import gettext_lazy
 
+from config.foundation.keys.hash_keys import get_hash_key
 from customers.events.imports.url_mapping import MappedEvent, UrlMapping, parse_query
 
 LIBRARY = {"name": "perennial-access-log"}
@@ -88,7 +88,7 @@ class AccessLogReader:
         self.skipped: Counter[str] = Counter()
         self.sections: Counter[str] = Counter()
         self.equal = EqualLineCounter()
-        self.key = sha256(settings.HASH_KEY).digest()
+        self.key = sha256(get_hash_key().encode()).digest()
         # a few browsers and URLs make up most of a log
         self.is_bot = lru_cache(maxsize=10_000)(self._is_bot)
         self.find = lru_cache(maxsize=20_000)(self._find)

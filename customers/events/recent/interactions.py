@@ -66,7 +66,8 @@ class RecentInteraction(NamedTuple):
     delay: float = 0.0  # seconds until a late event was received
 
 
-NEWEST = attrgetter("at", "product_id")
+# complete: what happened in the same second has the same order in every process
+NEWEST = attrgetter("at", "product_id", "kind", "delay")
 WANTED_MEANINGS = (str(Meaning.CART), str(Meaning.PURCHASE))  # these undo a dismissal
 
 

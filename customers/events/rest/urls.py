@@ -6,9 +6,10 @@ from typing import Any
 from django.http.response import HttpResponseBase
 from django.urls import path, re_path
 
-from customers.events.collector.ga4 import MeasurementProtocolCollector
 from customers.events.collector.ingest import StoreFunction
 from customers.events.collector.views import Collector, UnknownPath
+from customers.events.protocols.ga4 import MeasurementProtocolCollector
+from customers.events.protocols.sensors import SensorsCollector
 from customers.events.rest.api import EventList
 from customers.events.sources.sdk_settings import RudderSettings, SegmentSettings
 
@@ -28,12 +29,13 @@ def build_collector_views(**options: StoreFunction) -> dict[str, Callable[..., H
         # the browser SDK abbreviates call types to their first letter; Jitsu's SDK uses /api/s/
         views |= dict.fromkeys((f"v1/{call_type}", f"v1/{call_type[0]}", f"api/s/{call_type}"), single)
     views["mp/collect"] = MeasurementProtocolCollector.as_view(**options)
-    return views
+    # the web SDK of Sensors Analytics requests sa.gif as an image where its server_url ends in sa
+    return views | dict.fromkeys(("sa", "sa.gif"), SensorsCollector.as_view(**options))
 
 
 collector_urlpatterns: list[Any] = [
     *(re_path(rf"^{path}/?$", view) for path, view in build_collector_views().items()),
     re_path(r"^v1/projects/(?P<write_key>[^/]+)/settings/?$", SegmentSettings.as_view(), name="segment-settings"),
     re_path(r"^sourceConfig/?$", RudderSettings.as_view(), name="rudder-settings"),
-    re_path(r"^(?:v1|beacon|mp|api/s)(?:/|$)", UnknownPath.as_view()),
+    re_path(r"^(?:v1|beacon|mp|sa|api/s)(?:/|$)", UnknownPath.as_view()),
 ]

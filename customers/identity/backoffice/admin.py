@@ -23,7 +23,8 @@ from customers.identity.backoffice.conflict_page import render_conflict
 from customers.identity.backoffice.identifier_labels import join_user_ids, label_identifier_type, mask_identifier
 from customers.identity.backoffice.merge_page import render_merge
 from customers.identity.backoffice.traits_page import show_traits_page
-from customers.identity.consent.consent_denials import refresh_consent_denials
+from customers.identity.consent.consent_denials import refresh_consent_denials, refresh_denials_after_commit
+from customers.identity.consent.proofs import ConsentProof, describe_proof
 from customers.identity.customer_upsert import (
     HASHED_FIELDS,
     PERSONAL_FIELDS,
@@ -34,10 +35,13 @@ from customers.identity.customer_upsert import (
     remove_identifiers,
 )
 from customers.identity.models import Consent, Customer, Identifier, IdentityConflict, IdentityMerge
-from customers.identity.personal_data.hashing import hash_email, hash_phone
+from customers.identity.personal_data.hashing import hash_email, hash_phone, hash_wechat_id
 from customers.identity.personal_data.masking import MASK, mask_json, may_see_personal
 
 LISTED = 4  # customers of a conflict that its line in the list names
+
+
+WECHAT_KINDS = (Identifier.Kind.OPENID_HASH, Identifier.Kind.UNIONID_HASH)
 
 
 class CustomerForm(forms.ModelForm):
@@ -144,6 +148,7 @@ class CustomerAdmin(AuditedReads, ModelAdmin):
         condition = Q(kind__in=["user_id", "anonymous_id", "device_id"], value=term)
         condition |= Q(kind=Identifier.Kind.EMAIL_HASH, value=hash_email(term))
         condition |= Q(kind=Identifier.Kind.PHONE_HASH, value=hash_phone(term))
+        condition |= Q(kind__in=WECHAT_KINDS, value=hash_wechat_id(term))
         return queryset.filter(pk__in=Identifier.objects.filter(condition).values("customer_id")), False
 
     def get_urls(self) -> list[URLPattern]:
@@ -160,6 +165,8 @@ class CustomerAdmin(AuditedReads, ModelAdmin):
         before = hash_contact_fields({name: form.initial.get(name, "") for name in HASHED_FIELDS})
         record_update_times(obj, form.changed_data, datetime.now(UTC))
         super().save_model(request, obj, form, change)
+        if "country" in form.changed_data:
+            refresh_denials_after_commit(customer_ids=[obj.pk])
         if not may_see_personal(request):
             return
         after = hash_contact_fields({name: getattr(obj, name) for name in HASHED_FIELDS})
@@ -334,17 +341,22 @@ def format_customer_link(customer_id: int) -> str:
 
 @admin.register(Consent)
 class ConsentAdmin(ChangeDisabled, DeleteDisabled, ModelAdmin):
-    paginator = CappedPaginator
     """The consent ledger: entries can be added but not changed."""
 
-    list_display = ["recorded_at", "customer", "purpose", "status", "policy_version", "source"]
+    paginator = CappedPaginator
+
+    list_display = ["recorded_at", "customer", "purpose", "status", "lawful_basis", "policy_version", "source", "how"]
     list_filter = ["purpose", "status"]
     list_select_related = ["customer"]
     search_fields = ["customer__identifiers__value__exact"]
     raw_id_fields = ["customer"]
-    fields = ["customer", "purpose", "status", "policy_version", "source"]
+    fields = ["customer", "purpose", "status", "lawful_basis", "policy_version", "source"]
     show_full_result_count = False
     list_per_page = 50
+
+    @admin.display(description=_("proof"))
+    def how(self, obj: Consent) -> str:
+        return describe_proof(obj.proof)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Consent]:
         # the list shows the number of the customer only, so the fields need not be decrypted
@@ -352,5 +364,6 @@ class ConsentAdmin(ChangeDisabled, DeleteDisabled, ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Consent, form: Any, change: bool) -> None:
         obj.recorded_at = datetime.now(UTC)
+        obj.proof = ConsentProof("staff", reference=request.user.get_username()).to_json()
         super().save_model(request, obj, form, change)
         refresh_consent_denials(customer_ids=[obj.customer_id])

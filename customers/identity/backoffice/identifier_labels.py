@@ -10,7 +10,7 @@ from customers.identity.merging.merge import count_moved
 from customers.identity.models import Customer, Identifier
 from customers.identity.personal_data.masking import mask_hash, mask_id
 
-HASHED_TYPES = frozenset({Identifier.Kind.EMAIL_HASH, Identifier.Kind.PHONE_HASH})
+HASHED_TYPES = frozenset(kind for kind in Identifier.Kind if kind.endswith("_hash"))
 TYPE_LABELS = dict(Identifier.Kind.choices)
 
 

@@ -41,7 +41,17 @@ class GraphNode:
     """A node of the drawing: a circle at (x, y) with two lines of text next to it."""
 
     tone: Literal[
-        "customer", "merged", "conflict", "more", "user_id", "anonymous_id", "email_hash", "phone_hash", "device_id"
+        "customer",
+        "merged",
+        "conflict",
+        "more",
+        "user_id",
+        "anonymous_id",
+        "email_hash",
+        "phone_hash",
+        "device_id",
+        "openid_hash",
+        "unionid_hash",
     ]
     title: str
     depth: int

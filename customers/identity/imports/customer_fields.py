@@ -24,6 +24,10 @@ FIELDS: dict[str, Promise] = {
     "last_name": gettext_lazy("last name, if the file has no full name"),
     "phone": gettext_lazy("phone number, with the country code"),
     "birthday": gettext_lazy("date of birth"),
+    "wechat_openid": gettext_lazy("openid of WeChat; several are separated by commas"),
+    "wechat_unionid": gettext_lazy(
+        "unionid of WeChat, which joins the openids of a company's mini-programs and official accounts"
+    ),
     "language": gettext_lazy("language, such as en or zh-Hans"),
     "country": gettext_lazy("country"),
     "email_consent": gettext_lazy("whether the customer wants marketing emails: yes or no"),
@@ -111,4 +115,6 @@ def build_cleaners(at: datetime) -> Mapping[str, Cleaner]:
         "email_consent": clean_consent,
         "sms_consent": clean_consent,
         "tags": partial(clean_text, max_length=2000),
+        "wechat_openid": partial(clean_text, max_length=2000),
+        "wechat_unionid": partial(clean_text, max_length=128),
     }

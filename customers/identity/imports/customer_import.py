@@ -23,6 +23,7 @@ from catalog.models import FeedImport
 from config.foundation.database.advisory_locks import exclusive_lock
 from config.foundation.progress import Progress, ignore_progress
 from customers.identity.consent.ledger import record_changed_consents
+from customers.identity.consent.proofs import ConsentProof
 from customers.identity.customer_upsert import (
     CustomerChange,
     find_identifier_owners,
@@ -33,6 +34,8 @@ from customers.identity.imports.customer_fields import CONSENT_FIELDS, FIELDS, b
 from customers.identity.imports.presets.base import CustomerPreset
 from customers.identity.imports.presets.registry import DEFAULT_PRESET, PRESETS
 from customers.identity.models import Consent, Identifier
+from customers.identity.personal_data.chinese_names import join_name
+from customers.identity.personal_data.wechat_ids import OPENID_TRAIT, UNIONID_TRAIT
 from customers.identity.resolution.user_ids import find_customers_by_user_id
 from customers.identity.traits import MAX_TRAIT_NAME, MAX_TRAITS, find_trait_problem
 
@@ -217,11 +220,12 @@ def build_change(
     if not cleaned.get("user_id") and not cleaned.get("email") and not problems:
         name = "user_id" if "user_id" in mapping.fields else "email"
         problems = [FieldProblem(name, "required", _("Either the customer ID or the email address is required."))]
-    name = cleaned.get("name") or " ".join(filter(None, (cleaned.get("first_name"), cleaned.get("last_name"))))
+    name = cleaned.get("name") or join_name(cleaned.get("first_name") or "", cleaned.get("last_name") or "")
     fields = {key: cleaned[key] for key in PLAIN_FIELDS if cleaned.get(key)} | ({"name": name} if name else {})
     traits = mapping.read_traits(row)
     if tags := [tag.strip() for tag in cleaned.get("tags", "").split(",") if tag.strip()]:
         traits["tags"] = tags
+    traits |= read_wechat_traits(cleaned)
     for key, value in traits.items():
         if problem := find_trait_problem(key, value):
             problems.append(FieldProblem(key[:MAX_TRAIT_NAME], "bad_trait", str(problem)))
@@ -231,6 +235,15 @@ def build_change(
         )
     consents = {name: cleaned[name] for name in CONSENT_FIELDS if cleaned.get(name) is not None}
     return CustomerChange(cleaned.get("user_id", ""), fields, traits), consents, problems
+
+
+def read_wechat_traits(cleaned: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the openids, of which a cell may have several, and the unionid of a row."""
+    openids = [text.strip() for text in cleaned.get(OPENID_TRAIT, "").split(",") if text.strip()]
+    unionid = cleaned.get(UNIONID_TRAIT, "")
+    return ({OPENID_TRAIT: openids[0] if len(openids) == 1 else openids} if openids else {}) | (
+        {UNIONID_TRAIT: unionid} if unionid else {}
+    )
 
 
 def write_consents(changes: Sequence[tuple[CustomerChange, Mapping[str, bool]]], *, at: datetime, source: str) -> int:
@@ -259,4 +272,5 @@ def write_consents(changes: Sequence[tuple[CustomerChange, Mapping[str, bool]]],
                 )
                 for name, given in consents.items()
             ]
-    return record_changed_consents(entries=entries, recorded_at=at, source=source)
+    proof = ConsentProof("import", reference=source)
+    return record_changed_consents(entries=entries, recorded_at=at, source=source, proof=proof)

@@ -17,11 +17,11 @@ from django.utils.translation import gettext as _
 from customers.identity.consent.consent_denials import refresh_consent_denials
 from customers.identity.locking import lock_identities
 from customers.identity.merging.row_moves import move_rows
-from customers.identity.models import Consent, Identifier, IdentityConflict, IdentityMerge
+from customers.identity.models import Consent, Identifier, IdentityConflict, IdentityMerge, ProcessingRestriction
 from customers.identity.signals import customers_merged
 
 TEXT_FIELDS = ("name", "email", "phone", "birthday", "language", "country")
-IDENTITY_MODELS = (Identifier, Consent)
+IDENTITY_MODELS = (Identifier, Consent, ProcessingRestriction)
 MAX_ATTEMPTS = 5
 FOREIGN_KEY_VIOLATION = "23503"
 

@@ -38,8 +38,8 @@ WHERE id = %(id)s
 """
 # a visitor of their own denies what the customer has denied
 COPY_CONSENTS = """
-INSERT INTO identity_consent (customer_id, purpose, status, policy_version, source, recorded_at)
-SELECT %s, purpose, status, policy_version, source, recorded_at FROM identity_consent WHERE customer_id = %s ORDER BY id
+INSERT INTO identity_consent (customer_id, purpose, status, policy_version, source, recorded_at, lawful_basis, proof)
+SELECT %s, purpose, status, policy_version, source, recorded_at, lawful_basis, proof FROM identity_consent WHERE customer_id = %s ORDER BY id
 """
 FIND_OLDEST_UNPROVEN = """
 SELECT id FROM identity_identifier WHERE customer_id = %s AND kind = %s AND NOT is_proven ORDER BY id LIMIT %s FOR UPDATE
@@ -172,7 +172,10 @@ def announce_transfer(customer_ids: Iterable[int], at: datetime) -> None:
 def clear_addresses(moved: Sequence[IdentifierTransfer]) -> None:
     """Empty the email address or phone number of those who have lost its identifier, and remember it in the transfer."""
     for transfer in sorted(moved, key=lambda transfer: transfer.from_id):
-        name, digest = ADDRESS_FIELDS[Identifier.Kind(transfer.identifier.kind)]
+        kind = Identifier.Kind(transfer.identifier.kind)
+        if kind not in ADDRESS_FIELDS:
+            continue
+        name, digest = ADDRESS_FIELDS[kind]
         sealed, set_at = lock_field(transfer.from_id, name)
         if sealed and hash_sealed(sealed, digest) == transfer.identifier.value:
             transfer.cleared = {"field": name, "sealed": sealed, "set_at": set_at}

@@ -7,6 +7,9 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.db import models
 
+from config.foundation.keys.key_columns import register_encrypted_field
+from config.foundation.keys.live_keys import LiveKeys
+
 
 @lru_cache(maxsize=4)
 def get_cipher(keys: tuple[str, ...]) -> MultiFernet:
@@ -18,6 +21,7 @@ class UnreadableFieldError(Exception):
     """A stored value was encrypted with a key that FIELD_KEYS no longer holds."""
 
 
+@register_encrypted_field
 class EncryptedTextField(models.TextField):
     """A text encrypted at rest; an empty text stays empty. It cannot be searched: use a keyed hash for that."""
 
@@ -37,6 +41,8 @@ def decrypt(token: str) -> str:
     try:
         return get_cipher(tuple(settings.FIELD_KEYS)).decrypt(token.encode()).decode()
     except InvalidToken as error:
+        if isinstance(settings.FIELD_KEYS, LiveKeys) and settings.FIELD_KEYS.refresh():
+            return decrypt(token)  # another process has begun a rotation within the last second
         raise UnreadableFieldError(
             "A personal field cannot be decrypted: FIELD_KEYS lacks the key that encrypted it. Add the old key after the new one."
         ) from error

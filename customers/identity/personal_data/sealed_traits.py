@@ -5,6 +5,7 @@ from typing import Any
 from django.db import models
 from django.db.models.fields.json import KeyTransform
 
+from config.foundation.keys.key_columns import register_encrypted_field
 from customers.identity.personal_data.encrypted_field import UnreadableFieldError
 from customers.identity.personal_data.personal_traits import seal_personal, unseal_personal
 from customers.identity.personal_data.recognition import is_personal
@@ -41,6 +42,7 @@ def is_sealed(value: Any) -> bool:
     return isinstance(value, dict) and value.keys() == {SEALED} and isinstance(value[SEALED], str)
 
 
+@register_encrypted_field
 class SealedTraitsField(models.JSONField):
     """A JSON object of traits whose personal values are encrypted in the database and plain in Python."""
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import msgspec
 from django.db import connection
 
+from customers.identity.personal_data.wechat_ids import OPENID, OPENID_TRAIT, UNIONID_TRAIT
 from customers.identity.resolution.resolution_rules import (
     ANONYMOUS,
     EMAIL,
@@ -68,12 +69,16 @@ ON CONFLICT (kind, value) DO NOTHING
 
 
 class NamedAddress(NamedTuple):
-    """An address that an event names."""
+    """An address or ID of WeChat that an event names."""
 
     kind: str
     value: str  # the hash
-    field: str
+    field: str  # of a customer; empty for an ID of WeChat, which is a trait
     text: str
+
+    @property
+    def trait(self) -> str:
+        return OPENID_TRAIT if self.kind == OPENID else UNIONID_TRAIT
 
 
 def record_contact_claims(*, events: Sequence[IdentityEvent], hasher: IdentifierHasher, at: datetime) -> None:
@@ -122,13 +127,21 @@ def confirm_contact_claims(
             cursor.execute(LINK_CONFIRMED, {**parameters, "cause": event.message_id[:100]})
             if cursor.rowcount:
                 # fills an empty field only: an order may name another address than the customer's main one
-                traits = IdentifyTraits({address.field: address.text.strip()}, {})
+                text = address.text.strip()
+                traits = (
+                    IdentifyTraits({address.field: text})
+                    if address.field
+                    else IdentifyTraits({}, {address.trait: text})
+                )
                 updates.append(TraitUpdate(customer_id, event.occurred_at, traits, is_trusted=False))
     apply_trait_updates(updates=updates)
 
 
 def list_addresses(event: IdentityEvent, hasher: IdentifierHasher) -> Iterator[NamedAddress]:
     """Yield the usable addresses that an event claims or confirms."""
+    for kind, text in event.claimed_wechat_ids:
+        if digest := hasher.hash(kind, text):
+            yield NamedAddress(kind, digest, "", text)
     if not event.claimed_email and not event.claimed_phone:
         return
     for kind, field, text, digest in (

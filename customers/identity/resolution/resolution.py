@@ -9,11 +9,14 @@ import msgspec
 from django.db import connection, transaction
 
 from config.foundation.database.array_parameters import format_bigint_list
-from customers.identity.consent.consent_denials import refresh_consent_denials
+from customers.identity.consent.consent_denials import must_ask_strangers, refresh_consent_denials
 from customers.identity.customer_upsert import PERSONAL_FIELDS
+from customers.identity.erased.blocked_identifiers import find_blocked_keys
 from customers.identity.locking import lock_identities
 from customers.identity.merging.merge import merge_customers
 from customers.identity.merging.transfers import Eviction, ProvenClaim, evict_oldest, transfer_claimed
+from customers.identity.personal_data.hashing import adopt_addresses
+from customers.identity.personal_data.wechat_ids import OPENID, UNIONID, get_wechat_kind, list_wechat_ids
 from customers.identity.resolution.conflicts import record_conflicts
 from customers.identity.resolution.contact_claims import confirm_contact_claims, record_contact_claims
 from customers.identity.resolution.resolution_rules import (
@@ -162,7 +165,7 @@ def resolve_in_transaction(events: Sequence[IdentityEvent], at: datetime) -> Res
     record_contact_claims(events=events, hasher=hasher, at=at)
     customer_ids = [None if person is None else person.id for person in people]
     confirm_contact_claims(events=events, customer_ids=customer_ids, hasher=hasher, at=at)
-    refresh_consent_denials(customer_ids=linked - created)
+    refresh_consent_denials(customer_ids=linked if must_ask_strangers() else linked - created)
     return ResolutionResult(
         customer_ids=customer_ids,
         created=sorted(created - {merged for _kept, merged in merges}),
@@ -180,7 +183,8 @@ def get_customer_id(person: ResolvedPerson) -> int:
 
 def load_resolver(events: Sequence[IdentityEvent], hasher: IdentifierHasher) -> IdentityResolver:
     """Return a resolver that knows the stored identifiers of the events."""
-    identifiers = find_owners(collect_identifiers(events, hasher))
+    named = collect_identifiers(events, hasher)
+    identifiers = find_owners(named)
     # a user id that is unknown may be known as an anonymous id, if an alias named it before
     unknown = {event.user_id for event in events if event.user_id} - {
         value for kind, value in identifiers if kind == USER
@@ -192,6 +196,8 @@ def load_resolver(events: Sequence[IdentityEvent], hasher: IdentifierHasher) -> 
         cursor.execute(FIND_UNDONE_MERGES, {"ids": format_bigint_list(people)})
         undone = [(people[kept], people[merged]) for kept, merged in cursor.fetchall()]
     owners = {key: people[customer_id] for key, (customer_id, _is_proven) in identifiers.items()}
+    blocked = find_blocked_keys((kind, value) for kind, values in named.items() for value in values if value)
+    owners |= {key: ResolvedPerson(is_erased=True) for key in blocked}
     unproven = [key for key, (_customer_id, is_proven) in identifiers.items() if not is_proven]
     return IdentityResolver(owners=owners, undone=undone, hasher=hasher, unproven=unproven)
 
@@ -200,12 +206,19 @@ def collect_identifiers(events: Sequence[IdentityEvent], hasher: IdentifierHashe
     """Return all identifiers of the events by type."""
     previous = {event.previous_id for event in events if event.type == "alias"}
     identifies = [event for event in events if event.type == "identify"]
+    wechat_ids = {key for event in identifies for key in event.wechat_ids}
+    adopt_addresses(
+        emails=[event.email for event in identifies],
+        phones=[event.phone for event in identifies],
+        wechat_ids=[text for _kind, text in wechat_ids],
+    )
     return {
         USER: {event.user_id for event in events} | previous,
         ANONYMOUS: {event.anonymous_id for event in events} | previous,
         DEVICE: {event.device_id for event in events},
         EMAIL: {hasher.hash_email(event.email) for event in identifies},
         PHONE: {hasher.hash_phone(event.phone) for event in identifies},
+        **{name: {hasher.hash(name, text) for kind, text in wechat_ids if kind == name} for name in (OPENID, UNIONID)},
     }
 
 
@@ -353,10 +366,29 @@ def build_trait_updates(
             owner = resolver.owners.get((kind, digest)) if digest else None
             if owner is not None and follow_merges(owner) is person:
                 traits.fields[name] = text.strip()
+        keep_own_wechat_ids(traits.traits, event, person, resolver, hasher)
         if traits.fields or traits.traits:
             is_trusted = event.is_trusted
             updates.append(TraitUpdate(get_customer_id(person), event.occurred_at, traits, is_trusted))
     return updates
+
+
+def keep_own_wechat_ids(
+    traits: dict[str, Any],
+    event: IdentityEvent,
+    person: ResolvedPerson,
+    resolver: IdentityResolver,
+    hasher: IdentifierHasher,
+) -> None:
+    """Remove the openids and unionids from traits that are not the person's own by a trusted event; a claim waits elsewhere."""
+    for name in [name for name in traits if get_wechat_kind(name)]:
+        ids = list_wechat_ids({name: traits[name]})
+        owners = {text: resolver.owners.get((kind, hasher.hash(kind, text))) for kind, text in ids}
+        own = [text for text, owner in owners.items() if event.is_trusted and owner and follow_merges(owner) is person]
+        if own:
+            traits[name] = own if isinstance(traits[name], list) else own[0]
+        elif ids:
+            del traits[name]
 
 
 def widen_seen_times(people: Iterable[ResolvedPerson]) -> None:

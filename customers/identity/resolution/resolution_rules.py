@@ -8,19 +8,21 @@ way to the customer for whom a trusted source names it. Proven links are made al
 identifiers to evict.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
 
-from customers.identity.personal_data.hashing import compute_keyed_hash, normalize_email, normalize_phone
+from customers.identity.personal_data.hashing import hash_normal, normalize_email, normalize_phone
+from customers.identity.personal_data.wechat_ids import OPENID, UNIONID, WechatId, is_wechat_id, normalize_wechat_id
 from customers.identity.resolution.blocklist import is_blocked_email, is_blocked_id, is_blocked_phone
 
 USER, ANONYMOUS, EMAIL, PHONE, DEVICE = "user_id", "anonymous_id", "email_hash", "phone_hash", "device_id"
 # the maximum number of identifiers per type for one person; more indicate a shared or generated identifier
-LIMITS = {ANONYMOUS: 200, DEVICE: 100, EMAIL: 5, PHONE: 5}
+LIMITS = {ANONYMOUS: 200, DEVICE: 100, EMAIL: 5, PHONE: 5, OPENID: 50, UNIONID: 5}
+HASHED_KINDS = (EMAIL, PHONE, OPENID, UNIONID)
 
 MAX_VALUE_LENGTH = 255
 MAX_LISTED = 20  # people and identifiers listed in one conflict
@@ -32,8 +34,8 @@ class IdentityEvent(msgspec.Struct, frozen=True):
     """What one event says about identity; a missing identifier is empty.
 
     An event of a browser or app is not trusted: it joins no two customers and changes no trait that the shop has set. Its
-    email address and phone number are empty, because anyone can type those of somebody else; what it claims is in
-    `claimed_email` and `claimed_phone`. A trusted event that is no identify call, such as an order, confirms such claims by
+    email address, phone number and IDs of WeChat are empty, because anyone can send those of somebody else; what it claims is in
+    the fields whose names begin with `claimed`. A trusted event that is no identify call, such as an order, confirms such claims by
     what it names in these fields.
     """
 
@@ -52,6 +54,8 @@ class IdentityEvent(msgspec.Struct, frozen=True):
     is_verified: bool = True  # the user id is certain: of a trusted source, or with a valid user token
     claimed_email: str = ""
     claimed_phone: str = ""
+    wechat_ids: tuple[WechatId, ...] = ()  # openids and unionids; empty without trust, like email and phone
+    claimed_wechat_ids: tuple[WechatId, ...] = ()
 
     @property
     def is_proof(self) -> bool:
@@ -140,7 +144,7 @@ def follow_merges(person: ResolvedPerson) -> ResolvedPerson:
 
 
 class IdentifierHasher:
-    """Keyed hashes of email addresses and phone numbers, each computed once; empty for placeholders."""
+    """Keyed hashes of email addresses, phone numbers and IDs of WeChat, each computed once; empty for placeholders."""
 
     def __init__(self) -> None:
         self._hashes: dict[Key, str] = {}
@@ -151,13 +155,29 @@ class IdentifierHasher:
     def hash_phone(self, phone: str) -> str:
         return self._hash((PHONE, phone)) if phone else ""
 
+    def hash(self, kind: str, text: str) -> str:
+        return self._hash((kind, text)) if text else ""
+
     def _hash(self, key: Key) -> str:
         if key not in self._hashes:
             kind, text = key
-            normal = normalize_email(text) if kind == EMAIL else normalize_phone(text)
-            blocked = is_blocked_email(normal) if kind == EMAIL else is_blocked_phone(normal)
-            self._hashes[key] = "" if blocked else compute_keyed_hash(normal)
+            normalize, is_blocked = NORMAL_FORMS[kind]
+            normal = normalize(text)
+            self._hashes[key] = "" if is_blocked(normal) else hash_normal(normal)
         return self._hashes[key]
+
+
+def is_blocked_wechat_id(text: str) -> bool:
+    """Return whether a text cannot be the ID of a person, or is a placeholder."""
+    return is_blocked_id(text) or not is_wechat_id(text)
+
+
+NORMAL_FORMS: Mapping[str, tuple[Callable[[str], str], Callable[[str], bool]]] = {
+    EMAIL: (normalize_email, is_blocked_email),
+    PHONE: (normalize_phone, is_blocked_phone),
+    OPENID: (normalize_wechat_id, is_blocked_wechat_id),
+    UNIONID: (normalize_wechat_id, is_blocked_wechat_id),
+}
 
 
 class IdentityResolver:
@@ -188,9 +208,7 @@ class IdentityResolver:
         self.conflicts: dict[tuple[Any, ...], DetectedConflict] = {}
         self._undone = undone
         self._hasher = hasher
-        self._resolved: dict[
-            tuple[str | bool, ...], ResolvedPerson
-        ] = {}  # results that can be reused for equal identifiers
+        self._resolved: dict[tuple[Any, ...], ResolvedPerson] = {}  # results that can be reused for equal identifiers
         self._has_conflict = False
 
     def resolve(self, event: IdentityEvent) -> ResolvedPerson | None:
@@ -206,6 +224,7 @@ class IdentityResolver:
             event.previous_id if is_alias else "",
             event.email if is_identify else "",
             event.phone if is_identify else "",
+            event.wechat_ids if is_identify else (),
             event.is_trusted,
             event.is_proof,
         )
@@ -234,6 +253,7 @@ class IdentityResolver:
         optional_keys = [anonymous, self._build_previous_key(event, user) if is_alias else None]
         if is_identify:
             optional_keys += [self._build_hashed_key(EMAIL, event.email), self._build_hashed_key(PHONE, event.phone)]
+            optional_keys += [self._build_hashed_key(kind, text) for kind, text in event.wechat_ids]
         keys = [key for key in optional_keys if key is not None]
         device = self._build_key(DEVICE, event.device_id, event)
         person = self._find_user(user, keys, event) if user else self._find_visitor(anonymous, keys, device, event)
@@ -255,7 +275,7 @@ class IdentityResolver:
         return None if self._is_erased(key) else key
 
     def _build_hashed_key(self, kind: str, text: str) -> Key | None:
-        value = self._hasher.hash_email(text) if kind == EMAIL else self._hasher.hash_phone(text)
+        value = self._hasher.hash(kind, text)
         return (kind, value) if value and not self._is_erased((kind, value)) else None
 
     def _build_previous_key(self, event: IdentityEvent, user: Key | None) -> Key | None:
@@ -275,7 +295,7 @@ class IdentityResolver:
 
     def _find_certain_owner(self, key: Key) -> ResolvedPerson | None:
         """Return the owner of an identifier; an address that only a browser has linked identifies nobody."""
-        return None if key in self.unproven and key[0] in (EMAIL, PHONE) else self._find_owner(key)
+        return None if key in self.unproven and key[0] in HASHED_KINDS else self._find_owner(key)
 
     def _find_user(self, user: Key, keys: Sequence[Key], event: IdentityEvent) -> ResolvedPerson:
         """Return the person of a user id; a new user id goes to the visitor of the same event if that visitor has none."""

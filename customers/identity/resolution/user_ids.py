@@ -6,6 +6,7 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
+from customers.identity.erased.blocked_identifiers import find_blocked_keys
 from customers.identity.models import Customer, Identifier
 
 MAX_ID = 255
@@ -25,6 +26,7 @@ ORDER BY value COLLATE "C"
 ON CONFLICT (kind, value) DO NOTHING
 RETURNING value, customer_id
 """
+FIND_USER_IDS = "SELECT value, customer_id FROM identity_identifier WHERE kind = 'user_id' AND value = ANY(%s::text[])"
 WIDEN_SEEN_TIMES = """
 UPDATE identity_customer
 SET first_seen_at = LEAST(first_seen_at, %(seen_at)s), last_seen_at = GREATEST(last_seen_at, %(seen_at)s)
@@ -48,7 +50,7 @@ class InvalidUserIdError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ResolvedUserIds:
-    """The customer id of each user id; ``created`` contains the user ids that were unknown."""
+    """The customer id of each user id but those of erased people; ``created`` contains the user ids that were unknown."""
 
     customer_ids: dict[str, int]
     created: frozenset[str]
@@ -78,6 +80,8 @@ def resolve_user_ids(*, user_ids: Iterable[str], seen_at: datetime, widens_seen_
     with transaction.atomic():
         existing = find_customers_by_user_id(user_ids=unique_ids)
         missing = [user_id for user_id in unique_ids if user_id not in existing]
+        erased = find_blocked_keys((Identifier.Kind.USER_ID.value, user_id) for user_id in missing)
+        missing = [user_id for user_id in missing if (Identifier.Kind.USER_ID.value, user_id) not in erased]
         # identifiers first, customers afterwards: all writers use this order, so that they cannot deadlock
         created = create_missing_customers(missing, seen_at) if missing else {}
         if existing and widens_seen_times:
@@ -114,8 +118,11 @@ def create_missing_customers(user_ids: list[str], seen_at: datetime) -> dict[str
 
 def find_customers_by_user_id(*, user_ids: list[str]) -> dict[str, int]:
     """Return the customer ids of known user ids."""
-    identifiers = Identifier.objects.filter(kind=Identifier.Kind.USER_ID, value__in=user_ids)
-    return dict(identifiers.values_list("value", "customer_id"))
+    if not user_ids:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(FIND_USER_IDS, [user_ids])
+        return dict(cursor.fetchall())
 
 
 def find_customer(kind: str, value: str) -> Customer | None:

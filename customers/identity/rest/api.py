@@ -18,13 +18,14 @@ from rest_framework.views import APIView
 
 from catalog.bulk_results import BulkResult, FieldProblem, ItemResult, ItemStatus
 from config.foundation.rest.filters import MomentFilter
-from customers.identity.consent.ledger import read_latest_consents, record_consent
+from customers.identity.consent.ledger import read_effective_consents, read_latest_consents, record_consent
+from customers.identity.consent.proofs import ConsentProof
 from customers.identity.customer_upsert import CustomerChange, upsert_customers
 from customers.identity.locking import lock_identities
 from customers.identity.merging.decisions import merge_by_hand
 from customers.identity.merging.merge import MergeError, count_moved, preview_merge
-from customers.identity.models import Customer, Identifier
-from customers.identity.personal_data.hashing import hash_email, hash_phone
+from customers.identity.models import Consent, Customer, Identifier
+from customers.identity.personal_data.hashing import hash_email, hash_phone, hash_wechat_id
 from customers.identity.resolution.user_ids import find_customer
 from customers.identity.rest.serializers import (
     ConsentSerializer,
@@ -32,6 +33,7 @@ from customers.identity.rest.serializers import (
     CustomerSerializer,
     CustomersWriteSerializer,
     CustomersWrittenSerializer,
+    EffectiveConsentSerializer,
     MergeResultSerializer,
     MergeSerializer,
     UnvalidatedItemsSerializer,
@@ -42,17 +44,25 @@ from customers.identity.rest.serializers import (
 class CustomerFilter(django_filters.FilterSet):
     email = django_filters.CharFilter(method="filter_by_email", help_text="A complete email address.")
     phone = django_filters.CharFilter(method="filter_by_phone", help_text="A complete phone number.")
+    wechat_openid = django_filters.CharFilter(method="filter_by_openid", help_text="A complete openid of WeChat.")
+    wechat_unionid = django_filters.CharFilter(method="filter_by_unionid", help_text="A complete unionid of WeChat.")
     seen_since = MomentFilter("last_seen_at", "gte", help_text="Last seen at this time or later.")
 
     class Meta:
         model = Customer
-        fields = ["language", "country", "email", "phone", "seen_since"]
+        fields = ["language", "country", "email", "phone", "wechat_openid", "wechat_unionid", "seen_since"]
 
     def filter_by_email(self, customers: QuerySet[Customer], name: str, email: str) -> QuerySet[Customer]:
         return filter_by_identifier(customers, Identifier.Kind.EMAIL_HASH, hash_email(email))
 
     def filter_by_phone(self, customers: QuerySet[Customer], name: str, phone: str) -> QuerySet[Customer]:
         return filter_by_identifier(customers, Identifier.Kind.PHONE_HASH, hash_phone(phone))
+
+    def filter_by_openid(self, customers: QuerySet[Customer], name: str, openid: str) -> QuerySet[Customer]:
+        return filter_by_identifier(customers, Identifier.Kind.OPENID_HASH, hash_wechat_id(openid))
+
+    def filter_by_unionid(self, customers: QuerySet[Customer], name: str, unionid: str) -> QuerySet[Customer]:
+        return filter_by_identifier(customers, Identifier.Kind.UNIONID_HASH, hash_wechat_id(unionid))
 
 
 def filter_by_identifier(customers: QuerySet[Customer], kind: str, value: str) -> QuerySet[Customer]:
@@ -156,8 +166,20 @@ class ConsentList(APIView):
         values = {"recorded_at": datetime.now(UTC), **serializer.validated_data}
         with transaction.atomic():
             lock_identities()  # the customer cannot be merged between the lookup and the new entry
-            consent = record_consent(customer=get_customer_or_404(user_id), **values)
+            proof = ConsentProof("api", reference=getattr(request.auth, "name", ""), wording=values.pop("wording", ""))
+            consent = record_consent(customer=get_customer_or_404(user_id), proof=proof, **values)
         return Response(ConsentSerializer(consent).data, status=201)
+
+
+class EffectiveConsentList(APIView):
+    """List what applies to each purpose: by an entry of the ledger, or by what silence means in the customer's region."""
+
+    required_scopes: ClassVar[dict[str, str]] = {"GET": "customers:read"}
+
+    @extend_schema(operation_id="customers_consents_effective", responses=EffectiveConsentSerializer(many=True))
+    def get(self, request: Request, user_id: str) -> Response:
+        effective = read_effective_consents(customer=get_customer_or_404(user_id), purposes=Consent.Purpose.values)
+        return Response(EffectiveConsentSerializer(effective.values(), many=True).data)
 
 
 class MergeCustomers(APIView):
@@ -202,6 +224,9 @@ def find_customer_id(identifier: Mapping[str, Any], field: str) -> int:
             customers = filter_by_identifier(Customer.objects.all(), Identifier.Kind.EMAIL_HASH, hash_email(value))
         case "phone":
             customers = filter_by_identifier(Customer.objects.all(), Identifier.Kind.PHONE_HASH, hash_phone(value))
+        case "wechat_openid" | "wechat_unionid":
+            kind = f"{name.removeprefix('wechat_')}_hash"
+            customers = filter_by_identifier(Customer.objects.all(), kind, hash_wechat_id(value))
         case _:
             customers = filter_by_identifier(Customer.objects.all(), name, value)
     customer_id = customers.values_list("pk", flat=True).first()

@@ -14,6 +14,7 @@ from catalog.bulk_results import ItemStatus
 from config.foundation.audit_log import record_access
 from config.foundation.rest.known_names import KnownFieldsMixin
 from config.foundation.rest.strict_types import StrictTypesMixin
+from customers.identity.consent.proofs import MAX_WORDING
 from customers.identity.customer_upsert import PERSONAL_FIELDS, TEXT_FIELDS, CustomerChange
 from customers.identity.models import Consent, Customer, Identifier
 from customers.identity.personal_data.hashing import normalize_phone
@@ -111,12 +112,11 @@ class CustomerSerializer(serializers.ModelSerializer):
 
     @extend_schema_field(IdentifierSerializer(many=True))
     def get_identifiers(self, customer: Customer) -> list[dict[str, str]]:
-        hidden = (Identifier.Kind.EMAIL_HASH, Identifier.Kind.PHONE_HASH)
         with_personal = may_context_see_personal(self.context)
         return [
             {"kind": identifier.kind, "value": mask_id(identifier.value, with_personal=with_personal)}
             for identifier in customer.identifiers.all()
-            if identifier.kind not in hidden
+            if not identifier.kind.endswith("_hash")
         ]
 
 
@@ -188,9 +188,16 @@ class ConsentSerializer(StrictTypesMixin, serializers.ModelSerializer):
         required=False, help_text=_("Time when the consent was granted or withdrawn; defaults to now.")
     )
 
+    wording = serializers.CharField(
+        max_length=MAX_WORDING,
+        required=False,
+        write_only=True,
+        help_text=_("The text that the customer agreed to, or its version; kept as proof."),
+    )
+
     class Meta:
         model = Consent
-        fields = ("purpose", "status", "policy_version", "source", "recorded_at")
+        fields = ("purpose", "status", "policy_version", "source", "recorded_at", "lawful_basis", "wording")
 
     def validate_recorded_at(self, recorded_at: datetime) -> datetime:
         if recorded_at > datetime.now(UTC) + timedelta(minutes=5):
@@ -198,10 +205,20 @@ class ConsentSerializer(StrictTypesMixin, serializers.ModelSerializer):
         return recorded_at
 
 
+class EffectiveConsentSerializer(serializers.Serializer):
+    purpose = serializers.ChoiceField(choices=Consent.Purpose.choices)
+    is_allowed = serializers.BooleanField()
+    reason = serializers.ChoiceField(
+        choices=["entry", "silence", "missing", "outdated"],
+        help_text="`entry`: the latest entry of the ledger. `silence`: there is none, and the region needs none. `missing`: the region "
+        "needs a consent. `outdated`: the consent has to be renewed, because the privacy policy has changed.",
+    )
+
+
 class PersonSerializer(StrictTypesMixin, serializers.Serializer):
     """One customer, identified by exactly one of these fields."""
 
-    exactly_one_of = ("id", "user_id", "anonymous_id", "device_id", "email", "phone")
+    exactly_one_of = ("id", "user_id", "anonymous_id", "device_id", "email", "phone", "wechat_openid", "wechat_unionid")
 
     id = serializers.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
     user_id = serializers.CharField(required=False, max_length=255)
@@ -209,6 +226,8 @@ class PersonSerializer(StrictTypesMixin, serializers.Serializer):
     device_id = serializers.CharField(required=False, max_length=255)
     email = serializers.CharField(required=False, max_length=254)
     phone = serializers.CharField(required=False, max_length=50)
+    wechat_openid = serializers.CharField(required=False, max_length=128)
+    wechat_unionid = serializers.CharField(required=False, max_length=128)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if len(attrs) != 1:

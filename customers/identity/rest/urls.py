@@ -2,11 +2,16 @@
 
 from django.urls import path
 
-from customers.identity.rest.api import ConsentList, CustomerDetail, CustomerList, MergeCustomers
+from customers.identity.rest.api import ConsentList, CustomerDetail, CustomerList, EffectiveConsentList, MergeCustomers
 
 urlpatterns = [
     path("customers/", CustomerList.as_view(), name="customer-list"),
     path("customers/merge/", MergeCustomers.as_view(), name="customers-merge"),
     path("customers/<str:user_id>/", CustomerDetail.as_view(), name="customer-detail"),
     path("customers/<str:user_id>/consents/", ConsentList.as_view(), name="customer-consents"),
+    path(
+        "customers/<str:user_id>/consents/effective/",
+        EffectiveConsentList.as_view(),
+        name="customer-effective-consents",
+    ),
 ]

@@ -27,6 +27,8 @@ SPECS: dict[str, tuple[Any, str, tuple[str, ...]]] = {
     "last_name": (gettext_lazy("Last name"), "text", ("lastname", "surname", "family name", "姓")),
     "phone": (gettext_lazy("Phone"), "phone", ("phone number", "mobile", "telephone", "手机号", "手机", "电话")),
     "birthday": (gettext_lazy("Birthday"), "date", ("date of birth", "dob", "birth date", "生日", "出生日期")),
+    "wechat_openid": (gettext_lazy("WeChat openid"), "id", ("openid", "open id", "微信openid")),
+    "wechat_unionid": (gettext_lazy("WeChat unionid"), "id", ("unionid", "union id", "微信unionid")),
     "language": (gettext_lazy("Language"), "text", ("locale", "lang", "语言")),
     "country": (gettext_lazy("Country"), "text", ("country code", "国家")),
     "email_consent": (gettext_lazy("Consent to emails"), "boolean", ("newsletter", "accepts marketing", "email opt in", "订阅邮件")),

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from config.foundation.audit_log import record_access
 from config.foundation.backoffice.pages import render_page
 from config.foundation.number_formats import NO_VALUE, format_full_day, format_whole_money, format_whole_percent
-from customers.identity.consent.ledger import read_latest_consents
+from customers.identity.consent.ledger import apply_rules, read_latest_consents
 from customers.identity.customer_upsert import PERSONAL_FIELDS
 from customers.identity.models import Consent, Customer, Identifier
 from customers.identity.personal_data.encrypted_field import UnreadableFieldError
@@ -100,7 +100,8 @@ def make_sentences(view: CustomerView, *, with_consents: bool) -> list[str]:
     """Return the three sentences; none without a profile."""
     if view.profile is None:
         return []
-    granted = {consent.purpose for consent in view.consents if consent.status == Consent.Status.GRANTED}
+    effective = apply_rules(view.consents, country=view.customer.country, purposes=Consent.Purpose.values)
+    granted = {purpose for purpose, consent in effective.items() if consent.is_allowed}
     return describe_customer(
         view.profile,
         order_times=view.order_times,

@@ -165,6 +165,10 @@ def build_messages_tab(view: CustomerView) -> Context:
     return {"panels": build_panels(view, "messages")}
 
 
+def build_loyalty_tab(view: CustomerView) -> Context:
+    return {"panels": build_panels(view, "loyalty")}
+
+
 def build_privacy_tab(view: CustomerView) -> Context:
     return {"panels": build_panels(view, "privacy")}
 
@@ -210,6 +214,13 @@ TABS = (
         label=gettext_lazy("Messages"),
         template="admin/lifecycle/customer/panels.html",
         build=build_messages_tab,
+        needs_panel=True,
+    ),
+    CustomerTab(
+        key="loyalty",
+        label=gettext_lazy("Loyalty"),
+        template="admin/lifecycle/customer/panels.html",
+        build=build_loyalty_tab,
         needs_panel=True,
     ),
     CustomerTab(

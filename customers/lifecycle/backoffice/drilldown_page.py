@@ -40,6 +40,7 @@ PAGES = {
     "value": "admin:lifecycle_value",
     "probability": "admin:lifecycle_predictions",
     "cluster": "admin:lifecycle_clusters",
+    "aipl-flow": "admin:segments_segment_aipl",
 }  # the page of each figure; the Stages page has the others
 ADD_SEGMENT_PERMISSION = "segments.add_segment"
 LATE_STAGES = (Stage.AT_RISK, Stage.DORMANT, Stage.CHURNED)  # the time since the last order leads to them

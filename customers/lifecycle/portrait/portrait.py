@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy
 
-from customers.identity.consent.ledger import read_latest_consents
+from customers.identity.consent.ledger import PROFILING_PURPOSES, read_effective_consents
 from customers.identity.models import Consent, Customer
 from customers.lifecycle.models import VALUE_COLUMNS
 from customers.lifecycle.portrait.buying_habits import make_buying_lines
@@ -32,6 +32,15 @@ class WithheldReason(TextChoices):
         "personalisation_withdrawn",
         gettext_lazy("the customer has withdrawn consent to personalization"),
     )
+    NO_ANALYTICS = "analytics_missing", gettext_lazy("the customer has not consented to analytics")
+    NO_PERSONALISATION = "personalisation_missing", gettext_lazy("the customer has not consented to personalization")
+
+
+# purpose → the reason after a withdrawal, and where the consent is missing or has to be renewed
+REASONS: dict[str, tuple[WithheldReason, WithheldReason]] = {
+    Consent.Purpose.ANALYTICS: (WithheldReason.ANALYTICS, WithheldReason.NO_ANALYTICS),
+    Consent.Purpose.PERSONALISATION: (WithheldReason.PERSONALISATION, WithheldReason.NO_PERSONALISATION),
+}
 
 
 @dataclass(frozen=True)
@@ -129,8 +138,9 @@ def build_portrait(*, customer_id: int, as_of: datetime, with_personal: bool) ->
 def find_withheld_reason(customer_id: int) -> str:
     """Return the reason why lines are withheld, by the consents as of now; "" if they are not."""
     # A withdrawal also covers portraits of past times, so as_of does not matter.
-    latest = read_latest_consents(customer=Customer(pk=customer_id))
-    withdrawn = {consent.purpose for consent in latest if consent.status == Consent.Status.WITHDRAWN}
-    if Consent.Purpose.ANALYTICS in withdrawn:
-        return WithheldReason.ANALYTICS
-    return WithheldReason.PERSONALISATION if Consent.Purpose.PERSONALISATION in withdrawn else ""
+    customer = Customer.objects.only("country").filter(pk=customer_id).first() or Customer(pk=customer_id)
+    effective = read_effective_consents(customer=customer, purposes=PROFILING_PURPOSES)
+    for purpose, (withdrawn, missing) in REASONS.items():
+        if not effective[purpose].is_allowed:
+            return withdrawn if effective[purpose].reason == "entry" else missing
+    return ""

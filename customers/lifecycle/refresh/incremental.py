@@ -18,6 +18,7 @@ from customers.lifecycle.propensity.scoring import rescore_propensities
 from customers.lifecycle.refresh.score_columns import ProfileScores, merge_scores
 from customers.lifecycle.refresh.score_consistency import reconcile_scores
 from customers.lifecycle.refresh.score_models import load_latest_score_models
+from customers.lifecycle.refresh.withholding import withhold_scores
 from customers.lifecycle.scoring.clv.fitting import deserialize_fit
 from customers.lifecycle.scoring.clv.models.gamma_gamma import deserialize_spend_fit
 from customers.lifecycle.scoring.clv.prediction.interval_calibration import deserialize_calibration
@@ -63,7 +64,7 @@ def rescore_customers(*, customer_ids: Sequence[int], as_of: datetime) -> int:
     # Refreshes of earlier versions trained no propensities.
     if {*PROPENSITY_KINDS, ScoreModel.Kind.NEXT_CATEGORY} <= set(score_models):
         parts.append(rescore_propensities(histories=histories, as_of=as_of, score_models=score_models))
-    scores = reconcile_scores(merge_scores(parts), today=to_microseconds(as_of) / DAY)
+    scores = withhold_scores(reconcile_scores(merge_scores(parts), today=to_microseconds(as_of) / DAY))
     load_temporary_table("lifecycle_values", {"customer_id": scores.customer, **scores.columns})
     columns = zip(scores.columns, scores.build_expressions(), strict=True)
     values = sql.SQL(", ").join(

@@ -30,6 +30,7 @@ from customers.lifecycle.refresh.profile_updates import recount_pending
 from customers.lifecycle.refresh.score_columns import merge_scores
 from customers.lifecycle.refresh.score_consistency import reconcile_scores
 from customers.lifecycle.refresh.step_timer import StepTimer
+from customers.lifecycle.refresh.withholding import withhold_scores
 from customers.lifecycle.refresh.writer import write_profiles, write_stages, write_transitions
 from customers.lifecycle.rfm.scoring import score_rfm
 from customers.lifecycle.scoring.stages.derivation import OrderHistories, derive_stages
@@ -167,7 +168,7 @@ def _run_refresh(run: LifecycleRun, *, measure: bool, progress: Progress) -> Non
     parts.append(score_clusters(histories=histories, as_of=as_of, run=run))
     timer.record("clusters")
     progress(4, N_STEPS)
-    scores = reconcile_scores(merge_scores(parts), today=to_microseconds(as_of) / DAY)
+    scores = withhold_scores(reconcile_scores(merge_scores(parts), today=to_microseconds(as_of) / DAY))
     write_profiles(histories=histories, stage_histories=stage_histories, scores=scores, as_of=as_of)
     ScoreModel.objects.bulk_create(scores.score_models)
     delete_old_arrays(

@@ -1,9 +1,11 @@
 """Customers per stage, as plain values for charts and tables."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
+from django.db.models.functions import Trunc
+from django.utils.timezone import get_current_timezone
 
 from customers.lifecycle.models import CustomerProfile, Stage, StageTransition
 
@@ -29,3 +31,24 @@ def query_stage_counts(*, since: datetime, until: datetime) -> list[dict[str, An
         }
         for stage in Stage.values
     ]
+
+
+def query_entries(*, stage: str, since: datetime, until: datetime) -> QuerySet[StageTransition]:
+    """Return the stage changes into a stage in ``[since, until)``, without those of customers who were erased."""
+    entries = StageTransition.objects.filter(to_stage=stage, at__gte=since, at__lt=until)
+    return entries.filter(customer__erased_at__isnull=True)
+
+
+def count_entries_by_period(*, stage: str, since: datetime, until: datetime, unit: str) -> dict[date, int]:
+    """Return how many customers entered a stage by the first day of each week, month or quarter, in the time zone of the shop.
+
+    Periods without an entry are left out. A customer who enters twice in a period counts once.
+    """
+    rows = (
+        query_entries(stage=stage, since=since, until=until)
+        .annotate(period=Trunc("at", unit, tzinfo=get_current_timezone()))
+        .values("period")
+        .annotate(customers=Count("customer", distinct=True))
+        .order_by("period")
+    )
+    return {row["period"].date(): row["customers"] for row in rows}

@@ -33,6 +33,7 @@ SELECT_CUSTOMERS = f"""
     WHERE from_stage = COALESCE(%s, from_stage) AND to_stage = COALESCE(%s, to_stage) AND to_stage <> ''
     AND (from_stage <> to_stage OR NOT %s)
 """  # noqa: S608
+SELECT_IN_STAGES = f"SELECT customer_id FROM ({STAGES_AT_BOTH_MOMENTS}) AS state WHERE from_stage = ANY(%s)"  # noqa: S608
 
 STAGE_ORDER = {"": -1, **{stage: position for position, stage in enumerate(Stage.values)}}
 
@@ -67,6 +68,11 @@ def find_customers_in_flow(
     validate_range(since, until)
     customer_ids = RawSQL(SELECT_CUSTOMERS, [until, since, from_stage, to_stage, only_changes])  # noqa: S611
     return CustomerProfile.objects.filter(pk__in=customer_ids)
+
+
+def query_customers_in_stages(*, at: datetime, stages: Sequence[str]) -> QuerySet[CustomerProfile]:
+    """Return the profiles of customers who were in one of the stages just before a moment; customers erased since are not among them."""
+    return CustomerProfile.objects.filter(pk__in=RawSQL(SELECT_IN_STAGES, [at, at, list(stages)]))  # noqa: S611
 
 
 def has_changes_since(moment: datetime) -> bool:

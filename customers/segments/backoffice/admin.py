@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
-from customers.segments.backoffice import explanation_page, pages, save_customers_page, segment_page
+from customers.segments.backoffice import aipl_page, explanation_page, pages, save_customers_page, segment_page
 from customers.segments.backoffice.forms import SegmentForm
 from customers.segments.editing import MemberListResult, find_referring_keys, replace_members
 from customers.segments.membership import count_members
@@ -80,6 +80,7 @@ class SegmentAdmin(ModelAdmin):
         wrap = self.admin_site.admin_view
         return [
             path("preview/", wrap(self.preview), name="segments_segment_preview"),
+            path("aipl/", wrap(self.aipl), name="segments_segment_aipl"),
             path("save-people/", wrap(self.save_people), name="segments_segment_save_people"),
             path("suggest/", wrap(self.suggest), name="segments_segment_suggest"),
             path("explanation/<int:customer_id>/", wrap(self.explanation), name="segments_segment_explanation"),
@@ -91,6 +92,9 @@ class SegmentAdmin(ModelAdmin):
 
     def preview(self, request: HttpRequest) -> HttpResponse:
         return pages.show_preview(request, model_admin=self)
+
+    def aipl(self, request: HttpRequest) -> HttpResponse:
+        return aipl_page.show_aipl_page(request)
 
     def save_people(self, request: HttpRequest) -> HttpResponse:
         return save_customers_page.show_save_page(request, model_admin=self)

@@ -13,6 +13,13 @@ register_pages(
         order=10,
         details=("admin:lifecycle_customer",),
     ),
+    MenuPage(
+        tab="customers.lifecycle",
+        label=_("AIPL"),
+        url_name="admin:segments_segment_aipl",
+        permission="lifecycle.view_customerprofile",
+        order=25,
+    ),
     MenuList(
         tab="segments.all",
         model="segments.Segment",

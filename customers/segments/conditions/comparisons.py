@@ -33,10 +33,11 @@ from django.db.models.lookups import (
     Regex,
 )
 
-from customers.identity.models import Consent, Identifier
+from customers.identity.models import Identifier
 from customers.segments.conditions.condition_tree import Comparison
+from customers.segments.conditions.consents import compile_allowed, compile_consent
 from customers.segments.conditions.event_conditions import SeriesIds, compile_event
-from customers.segments.conditions.fields import CONSENT_NONE, CONSENT_PREFIX, TRAIT_PREFIX, FieldType, LatestRow
+from customers.segments.conditions.fields import ALLOWED_PREFIX, CONSENT_PREFIX, TRAIT_PREFIX, FieldType, LatestRow
 from customers.segments.models import SegmentMember
 
 IDENTIFYING_KINDS = (Identifier.Kind.USER_ID, Identifier.Kind.EMAIL_HASH, Identifier.Kind.PHONE_HASH)
@@ -105,7 +106,7 @@ def compile_comparison(
         return Q(ExpressionWrapper(positive, BooleanField()))
     is_always_known = (
         field.kind in (FieldType.EVENT, FieldType.FLAG)
-        or field.name.startswith(CONSENT_PREFIX)
+        or field.name.startswith((CONSENT_PREFIX, ALLOWED_PREFIX))
         or field.latest is not None
     )
     # PostgreSQL runs NOT EXISTS as an anti-join, but tests "(EXISTS …) IS NOT TRUE" for each customer
@@ -123,6 +124,8 @@ def compile_positive(comparison: Comparison, as_of: datetime) -> Q:
         return compile_is_set(comparison)
     if comparison.field.name.startswith(CONSENT_PREFIX):
         return compile_consent(comparison, as_of)
+    if comparison.field.name.startswith(ALLOWED_PREFIX):
+        return compile_allowed(comparison, as_of)
     compilers: dict[FieldType, Callable[[Comparison, datetime], Q]] = {
         FieldType.MOMENT: compile_moment,
         FieldType.FUTURE_MOMENT: compile_moment,
@@ -204,26 +207,6 @@ def compile_names(comparison: Comparison, as_of: datetime) -> Q:
     """
     lookup = f"{comparison.field.lookup}__contains"
     return reduce(or_, (Q(**{lookup: [[name]]}) for name in comparison.value))
-
-
-def compile_consent(comparison: Comparison, as_of: datetime) -> Q:
-    purpose = comparison.field.name.removeprefix(CONSENT_PREFIX)
-    statuses = comparison.value if isinstance(comparison.value, list) else [comparison.value]
-    return reduce(or_, (compile_latest_consent(purpose=purpose, status=status, as_of=as_of) for status in statuses))
-
-
-def compile_latest_consent(*, purpose: str, status: str, as_of: datetime, customer: str = "pk") -> Q:
-    """Compile "the latest consent record for this purpose has this status".
-
-    ``none`` means that there is no record.
-    """
-    lines = Consent.objects.filter(purpose=purpose, recorded_at__lte=as_of)
-    if status == CONSENT_NONE:
-        return ~Q(Exists(lines.filter(customer=OuterRef(customer))))
-    later = Q(recorded_at__gt=OuterRef("recorded_at")) | Q(recorded_at=OuterRef("recorded_at"), pk__gt=OuterRef("pk"))
-    # EXISTS can be planned as a join over all customers; a sort for the latest record would run once per customer
-    latest = ~Exists(lines.filter(later, customer=OuterRef("customer")).exclude(status=status))
-    return Q(Exists(lines.filter(latest, customer=OuterRef(customer), status=status)))
 
 
 def compile_static_members(segment_id: int) -> Q:

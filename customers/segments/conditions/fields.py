@@ -8,6 +8,7 @@ from typing import TypedDict
 
 from django.db import models
 from django.utils.functional import Promise
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -179,6 +180,14 @@ CONSENT_CHOICES: tuple[tuple[str, Label], ...] = (
 )
 
 
+ALLOWED_PREFIX = "allowed."
+ALLOWED_YES = "yes"
+ALLOWED_CHOICES: tuple[tuple[str, Label], ...] = ((ALLOWED_YES, _("allowed")), ("no", _("not allowed")))
+ALLOWED_HELP = _(
+    "By the latest record, or by what no record means in the customer's country: see Settings › Privacy › Consent rules."
+)
+
+
 def get_label(model: type[models.Model], name: str) -> Label:
     return model._meta.get_field(name).verbose_name  # type: ignore[union-attr]
 
@@ -338,6 +347,17 @@ FIXED_FIELDS: tuple[ConditionField, ...] = (
     ConditionField("country", get_label(Customer, "country"), CUSTOMER, FieldType.TEXT, lookup="country"),
     *(
         ConditionField(f"{CONSENT_PREFIX}{purpose}", label, CONSENT, FieldType.CHOICE, choices=CONSENT_CHOICES)
+        for purpose, label in Consent.Purpose.choices
+    ),
+    *(
+        ConditionField(
+            f"{ALLOWED_PREFIX}{purpose}",
+            format_lazy(_("use for {purpose}"), purpose=label),
+            CONSENT,
+            FieldType.CHOICE,
+            choices=ALLOWED_CHOICES,
+            help=ALLOWED_HELP,
+        )
         for purpose, label in Consent.Purpose.choices
     ),
     ConditionField("segment", _("segment"), SEGMENTS, FieldType.SEGMENT, help=_("Keys of other segments.")),

@@ -1,6 +1,6 @@
 """What one customer has in the fields of conditions, and which conditions it meets, read for all conditions at once."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import batched
@@ -10,8 +10,17 @@ from django.db.models import BooleanField, ExpressionWrapper, F, Func, JSONField
 
 from customers.identity.models import Consent, Customer
 from customers.segments.conditions.condition_tree import Comparison, EventSequence, Group, Negation, Node
+from customers.segments.conditions.consents import compile_effective_consent
 from customers.segments.conditions.event_conditions import SeriesIds
-from customers.segments.conditions.fields import CONSENT_NONE, CONSENT_PREFIX, TRAIT_PREFIX, ConditionField, FieldType
+from customers.segments.conditions.fields import (
+    ALLOWED_PREFIX,
+    ALLOWED_YES,
+    CONSENT_NONE,
+    CONSENT_PREFIX,
+    TRAIT_PREFIX,
+    ConditionField,
+    FieldType,
+)
 from customers.segments.explanation.event_values import EventValue, list_periods, read_event_values
 
 MAX_COLUMNS = 500  # of one query; PostgreSQL has at most 1,664
@@ -54,6 +63,8 @@ class CustomerFieldValues:
         name = comparison.field.name
         if name.startswith(CONSENT_PREFIX):
             return self.consents.get(name, CONSENT_NONE)
+        if name.startswith(ALLOWED_PREFIX):
+            return self.consents.get(name)
         if comparison.field.kind == FieldType.TRAIT:
             return self.traits.get(name)
         if comparison.field.live_values is not None:
@@ -92,7 +103,8 @@ def read_customer_values(
     return CustomerFieldValues(
         columns={name: row.get(name) for name in (*lookups, *latest)},
         traits={name: row.get(f"trait_{number}") for number, name in enumerate(traits)},
-        consents=read_consents(customer_id, as_of) if purposes else {},
+        consents=(read_consents(customer_id, as_of) if purposes else {})
+        | read_allowed(customer_id, as_of, {leaf.field.name for leaf in compared}),
         live=read_live_values(compared, customer_id=customer_id, as_of=as_of),
         events={id(leaf): [next(values) for _period in pair] for leaf, pair in zip(events, periods, strict=True)},
     )
@@ -135,6 +147,20 @@ def select_latest(entry: ConditionField, as_of: datetime) -> Subquery:
         **dict(latest.only), **{f"{latest.time}__lte": as_of}, customer=OuterRef("pk")
     )
     return Subquery(rows.order_by(f"-{latest.time}", "-pk").values(entry.lookup)[:1])
+
+
+def read_allowed(customer_id: int, as_of: datetime, names: Iterable[str]) -> dict[str, str]:
+    """Return "yes" or "no" for each field of a purpose that the customer allows."""
+    purposes = sorted(name.removeprefix(ALLOWED_PREFIX) for name in names if name.startswith(ALLOWED_PREFIX))
+    if not purposes:
+        return {}
+    conditions = {
+        purpose: ExpressionWrapper(compile_effective_consent(purpose=purpose, as_of=as_of), BooleanField())
+        for purpose in purposes
+    }
+    row = Customer.objects.filter(pk=customer_id).annotate(**{f"is_{key}": value for key, value in conditions.items()})
+    flags = row.values(*(f"is_{purpose}" for purpose in purposes)).first() or {}
+    return {f"{ALLOWED_PREFIX}{purpose}": ALLOWED_YES if flags.get(f"is_{purpose}") else "no" for purpose in purposes}
 
 
 def read_consents(customer_id: int, as_of: datetime) -> dict[str, str]:

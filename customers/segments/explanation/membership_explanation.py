@@ -11,6 +11,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from customers.identity.consent.ledger import find_customers_without_profiling
+from customers.identity.consent.restrictions import find_restricted_customers
 from customers.identity.models import Customer
 from customers.segments.conditions.comparisons import compile_comparison
 from customers.segments.conditions.compiler import Compiler, list_comparisons
@@ -106,12 +107,13 @@ def explain_segments(
     members = SegmentMember.objects.filter(customer=customer, segment__in=static)
     added = dict(members.values_list("segment_id", "added_at")) if static else {}
     is_erased = customer.erased_at is not None
+    is_restricted = bool(find_restricted_customers(customer_ids=[customer.pk]))
     return [
-        explain_static(segment, None if is_erased else added.get(segment.pk))
+        explain_static(segment, None if is_erased or is_restricted else added.get(segment.pk))
         if segment.kind == Segment.Kind.STATIC
         else MembershipExplanation(segment, is_member=False, problem=problems[segment.key])
         if segment.key in problems
-        else explainer.explain(prepared[segment.key], is_erased=is_erased)
+        else explainer.explain(prepared[segment.key], is_erased=is_erased, is_restricted=is_restricted)
         for segment in segments
     ]
 
@@ -171,9 +173,12 @@ class Explainer:
     is_withheld: bool
     with_personal: bool
 
-    def explain(self, prepared: PreparedSegment, *, is_erased: bool) -> MembershipExplanation:
+    def explain(self, prepared: PreparedSegment, *, is_erased: bool, is_restricted: bool) -> MembershipExplanation:
         if is_erased:
             return MembershipExplanation(prepared.segment, False, problem=_("An erased customer is in no segment."))
+        if is_restricted:
+            text = _("The processing of this customer's data is restricted, so they are in no segment.")
+            return MembershipExplanation(prepared.segment, False, problem=text)
         result = self.explain_node(prepared.node, "$")
         parts = result.parts if isinstance(prepared.node, Group) and prepared.node.every else (result,)
         return MembershipExplanation(prepared.segment, result.is_met, parts)

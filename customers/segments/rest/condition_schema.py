@@ -42,28 +42,41 @@ class ConditionFieldExtension(OpenApiSerializerFieldExtension):
         """
         if direction == "response":
             return {}
-        component = ResolvedComponent(NAME, ResolvedComponent.SCHEMA, {VERBATIM: build_condition_schema()}, NAME)
+        return register_components(auto_schema, build_condition_components())
+
+
+def register_components(auto_schema: Any, components: dict[str, Schema]) -> Schema:
+    """Add schemas to the document; return a reference to the first."""
+    references = []
+    for name, schema in components.items():
+        component = ResolvedComponent(name, ResolvedComponent.SCHEMA, {VERBATIM: schema}, name)
         auto_schema.registry.register_on_missing(component)
-        return dict(component.ref)
+        references.append(dict(component.ref))
+    return references[0]
 
 
-def build_condition_schema() -> Schema:
-    """Return the schema.
+def refer_to(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
 
-    It cannot express that names must exist and that segments must not form a cycle.
+
+def build_condition_components() -> dict[str, Schema]:
+    """Return the condition and its groups.
+
+    Each group is a component, because generators of clients drop a union that contains itself without a name in between. The schema
+    cannot express that names must exist and that segments must not form a cycle.
     """
-    inner = {"$ref": f"#/components/schemas/{NAME}"}
-    children = {"type": "array", "items": inner, "maxItems": MAX_NODES - 1}
-    groups = [
-        build_object({"all": children}),
-        build_object({"any": {**children, "minItems": 1}}),
-        build_object({"not": inner}),
-        build_sequence(),
-    ]
-    return {
-        "description": "A tree of all, any, not and comparisons; an empty all matches all customers.",
-        "oneOf": [*groups, *build_comparisons()],
+    children = {"type": "array", "items": refer_to(NAME), "maxItems": MAX_NODES - 1}
+    groups = {
+        f"{NAME}All": build_object({"all": children}),
+        f"{NAME}Any": build_object({"any": {**children, "minItems": 1}}),
+        f"{NAME}Not": build_object({"not": refer_to(NAME)}),
     }
+    groups |= {f"{NAME}Sequence": build_sequence()}
+    condition = {
+        "description": "A tree of all, any, not and comparisons; an empty all matches all customers.",
+        "oneOf": [*map(refer_to, groups), *build_comparisons()],
+    }
+    return {NAME: condition, **groups, **build_sequence_steps()}
 
 
 def build_object(properties: Schema, *, optional: Schema | None = None) -> Schema:
@@ -78,17 +91,25 @@ def build_object(properties: Schema, *, optional: Schema | None = None) -> Schem
 
 def build_sequence() -> Schema:
     """Return the schema of two events in sequence."""
-    events = [field for field in FIELDS.values() if field.kind == FieldType.EVENT]
-    names = {"type": "string", "enum": [field.name for field in events if field.takes_names]}
-    others = {"type": "string", "enum": [field.name for field in events if not field.takes_names]}
-    values = build_operand(Operand.MANY, TEXT)
-    step = {"oneOf": [build_object({"field": names, "value": values}), build_object({"field": others})]}
+    step = {"oneOf": [refer_to(name) for name in build_sequence_steps()]}
     return add_event_time(
         {
             "sequence": {"type": "array", "items": step, "minItems": 2, "maxItems": 2},
             "gap_days": build_integer(0, MAX_DAYS),
         }
     )
+
+
+def build_sequence_steps() -> dict[str, Schema]:
+    """Return the schemas of the events that a sequence may contain: with the names of products, and without."""
+    events = [field for field in FIELDS.values() if field.kind == FieldType.EVENT]
+    names = {"type": "string", "enum": [field.name for field in events if field.takes_names]}
+    others = {"type": "string", "enum": [field.name for field in events if not field.takes_names]}
+    values = build_operand(Operand.MANY, TEXT)
+    return {
+        f"{NAME}NamedStep": build_object({"field": names, "value": values}),
+        f"{NAME}Step": build_object({"field": others}),
+    }
 
 
 def add_event_time(properties: Schema, *, optional: Schema | None = None) -> Schema:

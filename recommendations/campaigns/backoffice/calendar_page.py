@@ -10,10 +10,14 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.dates import WEEKDAYS_ABBR
 from django.utils.formats import date_format, time_format
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from config.foundation.backoffice.pages import render_page
+from config.foundation.calendars.public_holidays import name_holidays
+from config.foundation.calendars.shopping_festivals import list_festivals
 from config.foundation.shop.profile import get_time_zone
+from customers.demand.models import load_demand_settings
 from recommendations.campaigns.backoffice.access import ADD, VIEW, check_permission
 from recommendations.campaigns.models import Campaign, CampaignRun
 from recommendations.campaigns.schedule import build_schedule, list_runs
@@ -41,6 +45,7 @@ class CalendarDay:
     is_in_month: bool
     is_today: bool
     entries: list[CalendarEntry]
+    occasions: list[str]
 
 
 def show_calendar(request: HttpRequest) -> HttpResponse:
@@ -81,13 +86,31 @@ def build_weeks(first: date, today: date) -> list[list[CalendarDay]]:
     by_day: dict[date, list[CalendarEntry]] = defaultdict(list)
     for entry in sorted([*list_past_runs(since, until), *list_planned_runs(since, until)], key=lambda entry: entry.at):
         by_day[timezone.localdate(entry.at, zone)].append(entry)
+    occasions = list_occasions(weeks[0][0], weeks[-1][-1])
     return [
         [
-            CalendarDay(day, date_format(day, "DATE_FORMAT"), day.month == first.month, day == today, by_day[day])
+            CalendarDay(
+                day,
+                date_format(day, "DATE_FORMAT"),
+                day.month == first.month,
+                day == today,
+                by_day[day],
+                occasions.get(day, []),
+            )
             for day in week
         ]
         for week in weeks
     ]
+
+
+def list_occasions(first: date, last: date) -> dict[date, list[str]]:
+    """Return the public holidays and the main days of shopping festivals, in the country of the demand settings."""
+    country = load_demand_settings().country
+    named = name_holidays(country, first.year, last.year, language=get_language() or "en")
+    occasions: dict[date, list[str]] = {day: [name] for day, name in named.items() if first <= day <= last}
+    for period in list_festivals(country, first, last):
+        occasions.setdefault(period.main, []).append(str(period.label))
+    return occasions
 
 
 def list_past_runs(since: datetime, until: datetime) -> list[CalendarEntry]:

@@ -22,6 +22,9 @@ TRIGGER_LABELS: Mapping[str, Text] = {
     "segment": gettext_lazy("Entry into or exit from a segment"),
     "date": gettext_lazy("Date of the customer"),
     "score": gettext_lazy("Score crosses a threshold"),
+    "loyalty_level": gettext_lazy("Change of the loyalty level"),
+    "points_earned": gettext_lazy("Loyalty points earned"),
+    "points_expiring": gettext_lazy("Loyalty points about to expire"),
     "catalog": gettext_lazy("Change of the catalog"),
 }
 STEP_LABELS: Mapping[str, Text] = {
@@ -60,6 +63,8 @@ FIELD_LABELS: Mapping[str, Text] = {
     "weekdays": gettext_lazy("only on (empty: every day)"),
     "timeout": gettext_lazy("at most"),
     "condition": gettext_lazy("condition"),
+    "level": gettext_lazy("key of the level (empty: any)"),
+    "points": gettext_lazy("points at least"),
     "weights": gettext_lazy("variants and their shares"),
     "template": gettext_lazy("template"),
     "transactional": gettext_lazy("transactional (needs no consent)"),
@@ -71,6 +76,8 @@ CHOICE_LABELS: Mapping[str, Text] = {
     **{stage.value: stage.label for stage in Stage},
     "entered": gettext_lazy("enters it"),
     "left": gettext_lazy("leaves it"),
+    "rises": gettext_lazy("rises"),
+    "falls": gettext_lazy("falls"),
     "birthday": gettext_lazy("birthday"),
     "last_order": gettext_lazy("last order"),
     "next_order": gettext_lazy("expected next order"),
@@ -178,6 +185,17 @@ def describe_trigger(trigger: Mapping[str, Any], names: ReferenceNames) -> str:
                 else _("Leaves the segment %(name)s")
             )
             return text % {"name": names.name_segment(trigger["segment"])}
+        case "loyalty_level":
+            return describe_level_trigger(trigger)
+        case "points_earned":
+            return _("Earns at least %(points)s loyalty points at once") % {"points": trigger["points"]}
+        case "points_expiring":
+            text = ngettext(
+                "Loyalty points expire within %(count)d day",
+                "Loyalty points expire within %(count)d days",
+                trigger["days"],
+            )
+            return text % {"count": trigger["days"]}
         case "date":
             return describe_date(trigger["date"], trigger["days"])
         case "score":
@@ -195,6 +213,14 @@ def describe_trigger(trigger: Mapping[str, Any], names: ReferenceNames) -> str:
         "interest": interest,
         "days": trigger["within_days"],
     }
+
+
+def describe_level_trigger(trigger: Mapping[str, Any]) -> str:
+    is_rise = trigger["direction"] == "rises"
+    if trigger.get("level"):
+        text = _("Rises to the loyalty level %(level)s") if is_rise else _("Falls to the loyalty level %(level)s")
+        return text % {"level": trigger["level"]}
+    return _("Rises to a higher loyalty level") if is_rise else _("Falls to a lower loyalty level")
 
 
 def describe_date(name: str, days: int) -> str:

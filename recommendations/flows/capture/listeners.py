@@ -6,6 +6,7 @@ from typing import Any
 from django.db.models import Exists, OuterRef
 
 from recommendations.flows.capture.event_names import normalize_event
+from recommendations.flows.capture.loyalty import list_signal_names
 from recommendations.flows.machine.graph import FlowGraph, build_graph
 from recommendations.flows.models import Flow, FlowEntry, FlowListener, FlowVersion
 
@@ -52,7 +53,7 @@ def list_trigger_names(trigger: Mapping[str, Any]) -> list[tuple[str, str]]:
             return [("segment", trigger["segment"])]
         case "catalog":
             return [("catalog", trigger["change"])]
-    return []
+    return list_signal_names(trigger)
 
 
 def remove_unused_listeners() -> None:

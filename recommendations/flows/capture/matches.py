@@ -10,6 +10,7 @@ from django.db.models import F
 from psycopg import sql
 
 from config.foundation.shop.profile import get_time_zone
+from recommendations.flows.capture.loyalty import build_expiry_condition
 from recommendations.flows.models import Flow, FlowVersion
 
 COMPARE_EVERY = timedelta(minutes=10)
@@ -52,7 +53,9 @@ def compare_due_matches(*, now: datetime, seconds: float | None = None) -> int:
 
 def is_matched_trigger(trigger: Mapping[str, Any]) -> bool:
     """Return whether a trigger is found by comparing customers."""
-    return trigger["kind"] == "score" or (trigger["kind"] == "date" and trigger["date"] != "birthday")
+    return trigger["kind"] in ("score", "points_expiring") or (
+        trigger["kind"] == "date" and trigger["date"] != "birthday"
+    )
 
 
 def compare_matches(*, flow_id: int, trigger: Mapping[str, Any], now: datetime) -> int:
@@ -75,6 +78,8 @@ def build_line_condition(trigger: Mapping[str, Any], now: datetime) -> sql.Compo
     if trigger["kind"] == "score":
         operator = sql.SQL(">") if trigger["direction"] == "above" else sql.SQL("<")
         return sql.SQL("p.{} {} {}").format(sql.Identifier(trigger["score"]), operator, sql.Literal(trigger["value"]))
+    if trigger["kind"] == "points_expiring":
+        return build_expiry_condition(trigger, now.astimezone(get_time_zone()).date())
     if trigger["date"] == "last_order":
         limit = now - timedelta(days=trigger["days"])
         return sql.SQL("p.last_order_at <= {}").format(sql.Literal(limit))

@@ -16,6 +16,7 @@ from config.foundation.database.advisory_locks import exclusive_lock
 from config.foundation.database.array_parameters import format_bigint_list
 from recommendations.flows.capture.catalog import signal_interested
 from recommendations.flows.capture.event_names import normalize_event
+from recommendations.flows.capture.loyalty import LEVEL, POINTS, is_met
 from recommendations.flows.capture.taken_signals import TakenSignal, take_signals
 from recommendations.flows.execution.history import StayHistory, read_history
 from recommendations.flows.execution.holdout import EntryHoldout
@@ -243,6 +244,8 @@ class SignalReaction:
             return not trigger.get("from") or signal.data.get("from") in trigger["from"]
         if signal.kind == "segment":
             return signal.data.get("direction") == trigger["direction"]
+        if signal.kind in (LEVEL, POINTS):
+            return is_met(trigger, signal.kind, signal.data)
         return True
 
     def enter(self, version: FlowVersion, signal: TakenSignal) -> None:

@@ -67,6 +67,12 @@ TRIGGERS: dict[str, tuple[DefinitionField, ...]] = {
         DefinitionField("direction", FieldKind.CHOICE, choices=("above", "below")),
         DefinitionField("value", FieldKind.NUMBER, high=1_000_000_000),
     ),
+    "loyalty_level": (
+        DefinitionField("direction", FieldKind.CHOICE, choices=("rises", "falls")),
+        DefinitionField("level", FieldKind.TEXT, required=False),
+    ),
+    "points_earned": (DefinitionField("points", FieldKind.INTEGER, low=1),),
+    "points_expiring": (DefinitionField("days", FieldKind.INTEGER, low=1, high=366),),
     "catalog": (
         DefinitionField("change", FieldKind.CHOICE, choices=("price_drop", "back_in_stock", "new_product")),
         DefinitionField("percent", FieldKind.NUMBER, required=False, low=0, high=100),

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 from scipy.special import expit
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import log_loss
 
 from config.foundation.array_types import Floats, Ints
 
@@ -89,6 +87,8 @@ def fit_reward_model(log: ActionLog, rows: Ints, n_actions: int, penalty: float 
     constant = RewardModel(float(np.log(rate / (1 - rate))), np.zeros(width), np.zeros(n_actions), 0.0)
     if penalty is None or not 0 < log.reward[rows].sum() < len(rows):
         return constant
+    from sklearn.linear_model import LogisticRegression  # web processes never need it, and would start more slowly
+
     fitted = LogisticRegression(C=penalty, max_iter=300).fit(build_design(log, rows, n_actions), log.reward[rows])
     weights = fitted.coef_[0]
     slope = float(weights[-1]) if log.affinity is not None else 0.0
@@ -107,6 +107,8 @@ def build_design(log: ActionLog, rows: Ints, n_actions: int) -> sparse.csr_array
 
 def choose_penalty(log: ActionLog, n_actions: int, fold: Ints) -> float | None:
     """Return the penalty with the smallest cross-validated log loss, None for the mean rate."""
+    from sklearn.metrics import log_loss
+
     known = np.arange(len(log))[:MAX_TUNING_ROWS]
 
     def compute_loss(penalty: float | None) -> float:

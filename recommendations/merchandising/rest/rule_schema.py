@@ -23,7 +23,7 @@ CONDITION_SCHEMAS: dict[str, Schema] = {
     **dict.fromkeys(TEXT_CONDITIONS, TEXT_SCHEMA),
     **dict.fromkeys(DECIMAL_CONDITIONS, NUMBER_SCHEMA),
     **dict.fromkeys(INTEGER_CONDITIONS, INTEGER_SCHEMA),
-    **{name: {"type": "array", "minItems": 1} for name in LIST_CONDITIONS},
+    **{name: {"type": "array", "items": {"type": "string"}, "minItems": 1} for name in LIST_CONDITIONS},
 }
 
 
@@ -45,7 +45,12 @@ def build_pin_schema() -> Schema:
         "properties": {
             "action": {"type": "string", "enum": [RuleAction.PIN.value]},
             "position": {"type": "integer", "minimum": 1, "maximum": MAX_POSITION},
-            "product_ids": {"type": "array", "minItems": 1, "maxItems": MAX_PINNED_PRODUCTS},
+            "product_ids": {
+                "type": "array",
+                "items": {"type": "string"},
+                "minItems": 1,
+                "maxItems": MAX_PINNED_PRODUCTS,
+            },
             "factor": NULL_SCHEMA,
         },
     }

@@ -22,6 +22,9 @@ import numpy as np
 import numpy.typing as npt
 from django.conf import settings
 
+from config.foundation.keys.hash_keys import get_hash_key, get_hash_keys
+from config.foundation.keys.key_ids import compute_key_id
+
 logger = logging.getLogger(__name__)
 
 MAGIC = b"PSEGMEM1"
@@ -40,17 +43,22 @@ def get_members_path() -> Path:
 
 
 @lru_cache(maxsize=4)
-def make_hash_prefix(key: bytes) -> str:
+def make_hash_prefix(key: str) -> str:
     """Return a key for this purpose only, so that the shop's own key is not part of any query."""
-    return hashlib.sha256(b"segment members:" + key).hexdigest()
+    return hashlib.sha256(b"segment members:" + key.encode()).hexdigest()
 
 
-def hash_identifier(identifier: str) -> int:
-    """Return 64 bits of ``kind:value``.
+def find_file_key(key_id: str) -> str:
+    """Return the hash key with which a file was written; the current one if it is gone, with which nothing will be found."""
+    return next((key for key in get_hash_keys() if compute_key_id(key) == key_id), get_hash_key())
+
+
+def hash_identifier(identifier: str, key: str = "") -> int:
+    """Return 64 bits of ``kind:value``, under the current hash key or another one.
 
     Two of a million members share them with a probability of 1 in 30 million.
     """
-    text = make_hash_prefix(settings.HASH_KEY) + identifier
+    text = make_hash_prefix(key or get_hash_key()) + identifier
     return int.from_bytes(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:8])
 
 
@@ -61,11 +69,12 @@ class SegmentMemberTable:
     hashes: memoryview
     numbers: memoryview
     sets: tuple[frozenset[int], ...]
+    key: str = ""
 
     def find_segments(self, identifiers: Iterable[str]) -> frozenset[int]:
         segments, count = NO_SEGMENTS, len(self.hashes)
         for identifier in identifiers:
-            value = hash_identifier(identifier)
+            value = hash_identifier(identifier, self.key)
             # Bisection in a memoryview compares Python integers; a NumPy array would make a scalar per step.
             position = bisect_left(self.hashes, value)
             if position < count and self.hashes[position] == value:
@@ -142,6 +151,7 @@ def open_members(path: Path) -> SegmentMemberTable:
         body[first:second].cast("Q"),
         body[second : second + header["count"] * 4].cast("I"),
         tuple(frozenset(segments) for segments in header["sets"]),
+        find_file_key(header.get("key", "")),
     )
 
 
@@ -152,7 +162,7 @@ def round_up_to_eight(length: int) -> int:
 def encode_members(members: Mapping[int, Hashes]) -> bytes:
     """Return the content of the file for the identifier hashes of each segment."""
     hashes, numbers, sets = combine_segments(members)
-    header = json.dumps({"count": len(hashes), "sets": sets}).encode()
+    header = json.dumps({"count": len(hashes), "sets": sets, "key": compute_key_id(get_hash_key())}).encode()
     body = b"".join(
         (
             MAGIC,

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.conf import settings
 from django.db import Error, transaction
 from django.db.models import BigIntegerField, F, Func, QuerySet, Value
 from kombu.exceptions import OperationalError
 
+from config.foundation.keys.hash_keys import get_hash_key
 from customers.identity.models import Customer, Identifier
 from customers.segments.conditions.condition_tree import ConditionError
 from customers.segments.membership import query_members
@@ -68,7 +68,7 @@ def write_segment_members(*, as_of: datetime) -> MemberFileSummary:
 
 def read_member_hashes(customers: QuerySet[Customer]) -> Hashes:
     identifiers = Identifier.objects.filter(kind__in=IDENTIFIER_KINDS, customer__in=customers.values("pk")).annotate(
-        hash=IdentifierHash(Value(make_hash_prefix(settings.HASH_KEY)), F("kind"), Value(":"), F("value"))
+        hash=IdentifierHash(Value(make_hash_prefix(get_hash_key())), F("kind"), Value(":"), F("value"))
     )
     return to_unsigned_hashes(identifiers.values_list("hash", flat=True).iterator(chunk_size=50_000))
 

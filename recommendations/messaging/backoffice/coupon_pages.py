@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from config.foundation.audit_log import record_action
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.tables import Cell, Column, build_table
-from config.foundation.number_formats import format_count, format_moment
+from config.foundation.number_formats import format_count, format_moment, format_whole_percent
 from recommendations.messaging.backoffice.access import ADD_POOL, CHANGE_POOL, VIEW_POOL, require
 from recommendations.messaging.backoffice.forms import GenerateCodesForm, ImportCodesForm, PoolForm
 from recommendations.messaging.coupons.pools import (
@@ -42,6 +42,7 @@ def show_pools(request: HttpRequest) -> HttpResponse:
             Column(key="state", label=_("State"), align="text"),
             Column(key="free", label=_("Codes left"), sort="free"),
             Column(key="total", label=_("All codes"), sort="total"),
+            Column(key="redeemed", label=_("Redeemed"), sort="redeemed_count"),
             Column(key="expires_at", label=_("Expires"), sort="expires_at", align="text"),
         ],
         format_row=lambda pool: {
@@ -50,6 +51,7 @@ def show_pools(request: HttpRequest) -> HttpResponse:
             "state": describe_state(pool, now=now)[0],
             "free": format_count(pool.free),
             "total": format_count(pool.total),
+            "redeemed": format_count(pool.redeemed_count),
             "expires_at": format_moment(pool.expires_at),
         },
         default_sort="name",
@@ -106,6 +108,8 @@ def show_pool(request: HttpRequest, pool_id: int) -> HttpResponse:
         pool=pool,
         state=state,
         kind=kind,
+        redeemed_share=_("%(share)s of those handed out")
+        % {"share": format_whole_percent(pool.redeemed_count / pool.claimed_count if pool.claimed_count else None)},
         form=form,
         import_form=import_form,
         generate_form=generate_form,

@@ -56,7 +56,7 @@ class PoolForm(forms.ModelForm):
 
     class Meta:
         model = CouponPool
-        fields = ["name", "key", "expires_at"]
+        fields = ["name", "key", "expires_at", "per_customer", "low_stock"]
         widgets = {"expires_at": forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")}
 
 

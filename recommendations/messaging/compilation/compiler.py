@@ -172,7 +172,7 @@ def _build_content(
         text=slots.build_fragment(text, _keep),
         product_rows=expanded.rows,
         coupon_pools=list(dict.fromkeys(pools)),
-        fields=frozenset(variable.field for variable in variables if variable.field),
+        fields=frozenset(name for variable in variables for name in variable.fields),
     )
 
 

@@ -4,16 +4,26 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
+# With a limit per customer, claims of one pool wait for each other: two at once would count the same codes.
+LOCK_LIMITED = "SELECT id FROM messaging_couponpool WHERE key = %(pool)s AND per_customer IS NOT NULL FOR NO KEY UPDATE"
 CLAIM_SQL = """
-WITH wanted AS (
-    SELECT delivery_id, customer_id, row_number() OVER (ORDER BY delivery_id) AS position
-    FROM unnest(%(deliveries)s::bigint[], %(customers)s::bigint[]) AS given (delivery_id, customer_id)
+WITH pool AS (
+    SELECT id, per_customer FROM messaging_couponpool WHERE key = %(pool)s
+), candidate AS (
+    SELECT given.delivery_id, given.customer_id, pool.per_customer,
+           row_number() OVER (PARTITION BY given.customer_id ORDER BY given.delivery_id) + (
+               SELECT count(*) FROM messaging_couponcode taken
+               WHERE pool.per_customer IS NOT NULL AND taken.customer_id = given.customer_id AND taken.pool_id = pool.id
+           ) AS number
+    FROM unnest(%(deliveries)s::bigint[], %(customers)s::bigint[]) AS given (delivery_id, customer_id), pool
     WHERE NOT EXISTS (
-        SELECT FROM messaging_couponcode taken JOIN messaging_couponpool p ON p.id = taken.pool_id
-        WHERE taken.delivery_id = given.delivery_id AND p.key = %(pool)s
+        SELECT FROM messaging_couponcode taken WHERE taken.delivery_id = given.delivery_id AND taken.pool_id = pool.id
     )
+), wanted AS (
+    SELECT delivery_id, customer_id, row_number() OVER (ORDER BY delivery_id) AS position
+    FROM candidate WHERE per_customer IS NULL OR number <= per_customer
 ), free AS (
     SELECT code.id, row_number() OVER () AS position
     FROM (
@@ -41,7 +51,7 @@ def claim_codes(*, pool_key: str, deliveries: Mapping[int, int], now: datetime) 
     """Claim one code of a pool per delivery; return the codes by delivery ID.
 
     deliveries: delivery ID → customer ID. A delivery that has a code keeps it. Deliveries are missing from the result if the pool is used
-    up, expired or unknown.
+    up, expired or unknown, or the customer has as many codes of it as the pool allows.
     """
     if not deliveries:
         return {}
@@ -51,7 +61,8 @@ def claim_codes(*, pool_key: str, deliveries: Mapping[int, int], now: datetime) 
         "customers": list(deliveries.values()),
         "now": now,
     }
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(LOCK_LIMITED, parameters)
         cursor.execute(CLAIM_SQL, parameters)
         cursor.execute(READ_SQL, parameters)
         return dict(cursor.fetchall())

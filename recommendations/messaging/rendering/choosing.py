@@ -93,6 +93,7 @@ def _recommend(
     request = RecommendationRequest(
         scenario=placement,
         user_id=recipient.user_id,
+        personalised=recipient.is_personalized,
         n=row.n,
         product_ids=product_ids,
         filter=parse_filter(row.filter) if row.filter and is_filtered else None,

@@ -6,11 +6,14 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import F, OuterRef, QuerySet, Subquery
+from django.db.models.functions import JSONObject
 
-from customers.identity.models import Customer, Identifier
+from customers.identity.consent.ledger import find_granted
+from customers.identity.models import Consent, Customer, Identifier
+from recommendations.messaging.substitution.loyalty_fields import LOYALTY_FIELDS
 
 # variables that are read from the profile: name after "customer." → its lookup
-PROFILE_FIELDS = {
+PROFILE_FIELDS: dict[str, str | JSONObject] = {
     "stage": "profile__stage",
     "orders": "profile__orders",
     "revenue": "profile__revenue",
@@ -20,9 +23,11 @@ PROFILE_FIELDS = {
     "next_order_date": "profile__next_order_likely",
     "favorite_categories": "profile__favorite_categories",
     "favorite_brands": "profile__favorite_brands",
+    **LOYALTY_FIELDS,
 }
 PERSONAL_FIELDS = ("name", "email", "phone", "birthday")  # encrypted: read only if needed
 PLAIN_FIELDS = ("language", "country")
+AUTOMATED_MARKETING = Consent.Purpose.AUTOMATED_MARKETING.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,7 @@ class Recipient:
     """A customer as a message sees them.
 
     user_id: the first user ID of the shop, or "". traits: the shop's own attributes. fields: further values that `load_recipients`
-    was asked for. event: what triggered the message.
+    was asked for. event: what triggered the message. is_personalized: whether the products may be chosen for this customer.
     """
 
     customer_id: int
@@ -43,6 +48,7 @@ class Recipient:
     traits: dict[str, Any] = field(default_factory=dict)
     fields: dict[str, Any] = field(default_factory=dict)
     event: dict[str, Any] = field(default_factory=dict)
+    is_personalized: bool = True
 
 
 def load_recipients(
@@ -52,7 +58,7 @@ def load_recipients(
     events: Mapping[int, dict[str, Any]] | None = None,
     as_of: datetime,
 ) -> dict[int, Recipient]:
-    """Return recipients by customer ID with one query. Unknown and erased customers are missing.
+    """Return recipients by customer ID with two queries. Unknown and erased customers are missing.
 
     fields: those of `CompiledTemplate.fields`, and what the channel needs, such as "email" or "phone"; only these are decrypted.
     """
@@ -62,6 +68,7 @@ def load_recipients(
     columns = [*PLAIN_FIELDS, *personal, *(["traits"] if "traits" in wanted else [])]
     rows = _query_customers(list(customer_ids)).values("pk", "user_id", *columns, **_name_lookups(profile))
     recipients = {}
+    automated = find_granted(customer_ids=[row["pk"] for row in rows], purposes=[AUTOMATED_MARKETING])
     for row in rows:
         extra = {name: row[f"profile_{name}"] for name in profile}
         if "birthday" in row:
@@ -77,6 +84,7 @@ def load_recipients(
             traits=row.get("traits") or {},
             fields=extra,
             event=events.get(row["pk"], {}),
+            is_personalized=(row["pk"], AUTOMATED_MARKETING) in automated,
         )
     return recipients
 
@@ -88,5 +96,5 @@ def _query_customers(customer_ids: list[int]) -> QuerySet[Customer]:
     )
 
 
-def _name_lookups(profile: Mapping[str, str]) -> dict[str, F]:
-    return {f"profile_{name}": F(lookup) for name, lookup in profile.items()}
+def _name_lookups(profile: Mapping[str, str | JSONObject]) -> dict[str, F | JSONObject]:
+    return {f"profile_{name}": F(lookup) if isinstance(lookup, str) else lookup for name, lookup in profile.items()}

@@ -1,7 +1,7 @@
 """Variables of messages: `{{ customer.name|default:"there" }}`. They are looked up and formatted, never executed."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
@@ -12,13 +12,27 @@ from typing import Any
 from babel import dates, numbers
 from django.utils.translation import gettext as _
 
+from customers.identity.personal_data.chinese_names import build_salutation
 from recommendations.messaging.substitution.context import RenderContext
+from recommendations.messaging.substitution.loyalty_fields import choose_text
 from recommendations.messaging.substitution.recipients import PERSONAL_FIELDS, PROFILE_FIELDS
 
 VARIABLE = re.compile(r"\{\{((?:[^{}]|\{(?!\{)|\}(?!\}))*+)\}\}")
 EXPRESSION = re.compile(r"\s*([\w][\w.\-]*)\s*((?:\|\s*\w+\s*(?::\s*(?:\"[^\"]*\"|'[^']*'|-?\d+))?\s*)*)")
 FILTER = re.compile(r"\|\s*(\w+)\s*(?::\s*(?:\"([^\"]*)\"|'([^']*)'|(-?\d+)))?\s*")
-CUSTOMER_NAMES = ("name", "first_name", "user_id", "email", "phone", "birthday", "language", "country", *PROFILE_FIELDS)
+CUSTOMER_NAMES = (
+    "name",
+    "first_name",
+    "salutation",
+    "user_id",
+    "email",
+    "phone",
+    "birthday",
+    "language",
+    "country",
+    *PROFILE_FIELDS,
+)
+GENDER_TRAITS = ("gender", "sex", "性别", "称谓", "title")
 SHOP_NAMES = ("name", "color", "postal_address", "reply_to", "currency", "logo_url")
 SURVEY_LINKS = {"survey_nps": "nps", "survey_csat": "csat"}
 LINK_NAMES = ("unsubscribe", "preferences", "view_in_browser", *SURVEY_LINKS)
@@ -49,7 +63,14 @@ class Variable:
         """The field of the recipient that it needs, or ""."""
         if self.path[0] != "customer":
             return ""
-        return "name" if self.path[1] == "first_name" else self.path[1]
+        return "name" if self.path[1] in ("first_name", "salutation") else self.path[1]
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """All fields of the recipient that it needs."""
+        return (
+            (self.field, "traits") if self.path == ("customer", "salutation") else (self.field,) if self.field else ()
+        )
 
 
 def parse_variable(text: str) -> Variable:
@@ -124,10 +145,12 @@ def _build_reader(path: tuple[str, ...]) -> Callable[[RenderContext], Any]:
         return lambda context: getattr(context.links, names[0])()
     if names[0] == "first_name":
         return lambda context: get_first_name(context.recipient.name)
+    if names[0] == "salutation":
+        return lambda context: build_salutation(context.recipient.name, read_gender(context.recipient.traits))
     if names[0] == "traits":
         return lambda context: read_path(context.recipient.traits, names[1:])
     if names[0] in PROFILE_FIELDS or (names[0] in PERSONAL_FIELDS and names[0] == "birthday"):
-        return lambda context: context.recipient.fields.get(names[0])
+        return lambda context: choose_text(context.recipient.fields.get(names[0]), context.language)
     return lambda context: getattr(context.recipient, names[0])
 
 
@@ -157,6 +180,11 @@ def read_path(value: Any, names: tuple[str, ...]) -> Any:
 def get_first_name(name: str) -> str:
     """Return the first word of a name; Chinese names, which have no spaces, as a whole."""
     return name.split()[0] if name.split() else ""
+
+
+def read_gender(traits: Mapping[str, Any]) -> Any:
+    """Return the gender among traits, as the shop spells it."""
+    return next((traits[name] for name in GENDER_TRAITS if traits.get(name)), None)
 
 
 def format_value(value: Any, context: RenderContext) -> str:

@@ -12,6 +12,7 @@ from customers.analytics.backoffice.people.conditions import Condition, find_fie
 from customers.analytics.backoffice.people.figure_names import register_figures
 from customers.analytics.expressions.breakdowns import Breakdown, GroupKey
 from customers.analytics.expressions.matching import EventMatch
+from customers.analytics.outcomes.groups import CUSTOMER_SPLITS
 from customers.analytics.outcomes.parameters import OutcomeParameters
 from customers.analytics.outcomes.registry import MEASURES
 from customers.analytics.outcomes.satisfaction import CSAT, NPS, REVIEW
@@ -53,6 +54,8 @@ def label_outcome_group(group: GroupKey, parameters: OutcomeParameters, *, with_
     if parameters.split == "segment":
         breakdown = Breakdown(kind="segment", name=parameters.segment)
         return label_group(group, breakdown, with_personal=with_personal)
+    if parameters.split in CUSTOMER_SPLITS:
+        return label_group(group, Breakdown(kind="customer", name=parameters.split), with_personal=with_personal)
     if group.is_other:
         return _("Other channels")
     if group.label is None:

@@ -12,7 +12,9 @@ INCOMPLETE = "*"
 
 
 def label_period(start: date, unit: PeriodUnit) -> str:
-    """Return the name of a period: Nov 2026, Q4 2026, or the week from Nov 23, 2026."""
+    """Return the name of a period: Nov 2026, Q4 2026, Nov 23, 2026, or the week from that day."""
+    if unit == PeriodUnit.DAY:
+        return format_full_day(start)
     if unit == PeriodUnit.WEEK:
         return _("week of %(day)s") % {"day": format_full_day(start)}
     skeleton = "yMMM" if unit == PeriodUnit.MONTH else "yQQQ"

@@ -45,6 +45,8 @@ UNIT_LABELS = {
 SPLIT_LABELS = {
     "": gettext_lazy("All together"),
     "channel": gettext_lazy("Channels"),
+    "stage": gettext_lazy("Stages of today"),
+    "city": gettext_lazy("Cities"),
     "segment": gettext_lazy("The segment and all others"),
 }
 POLL_FIRST, POLL_AGAIN = "1s", "4s"

@@ -29,7 +29,8 @@ class OutcomeQuerySerializer(KnownFieldsMixin, serializers.Serializer[Any]):
         choices=[split for split in SPLITS if split],
         required=False,
         help_text=_(
-            "channel: of orders, the sales channel; of visits, the traffic source. segment: its members and all others."
+            "channel: of orders, the sales channel; of visits, the traffic source. segment: its members and all others. "
+            "stage, city: of the customers now."
         ),
     )
 
@@ -45,9 +46,9 @@ class OutcomeGroupSerializer(serializers.Serializer[Any]):
 
     label = serializers.CharField(  # type: ignore[assignment]
         allow_null=True,
-        help_text=_("The channel, member or not_member; null for an unknown channel and for other ones."),
+        help_text=_("The channel, stage or city, member or not_member; null for an unknown one and for other ones."),
     )
-    is_other = serializers.BooleanField(help_text=_("All channels without a group of their own."))
+    is_other = serializers.BooleanField(help_text=_("All channels or cities without a group of their own."))
 
 
 class RevenueChangeSerializer(serializers.Serializer[Any]):

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import connection
 
+from customers.identity.consent.regions import format_effective_consent, get_consent_rules
 from customers.identity.personal_data.encrypted_field import decrypt
 from recommendations.sending.channels.registry import CHANNELS
 
@@ -43,14 +44,14 @@ SELECT c.id, c.email, c.phone, c.country, coalesce(c.traits ->> 'time_zone', c.t
        ), ''),
        c.erased_at IS NOT NULL,
        ARRAY(
-           SELECT purpose FROM unnest(%s::text[]) AS wanted (purpose)
-           WHERE (
-               SELECT k.status FROM identity_consent k
-               WHERE k.customer_id = c.id AND k.purpose = wanted.purpose ORDER BY k.recorded_at DESC, k.id DESC LIMIT 1
-           ) = 'granted'
+           SELECT purpose FROM unnest(%(purposes)s::text[]) AS wanted (purpose)
+           WHERE {effective}
+       ),
+       ARRAY(
+           SELECT r.scope FROM identity_processingrestriction r WHERE r.customer_id = c.id AND r.lifted_at IS NULL
        )
-FROM identity_customer c WHERE c.id = ANY(%s)
-"""
+FROM identity_customer c WHERE c.id = ANY(%(customers)s)
+""".replace("{effective}", format_effective_consent(customer="c.id", country="c.country", purpose="wanted.purpose"))
 
 
 @dataclass(slots=True)
@@ -65,6 +66,7 @@ class CustomerState:
     push: str
     is_erased: bool
     granted: frozenset[str]
+    restrictions: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -134,9 +136,10 @@ def load_customers(candidates: Sequence[DueDelivery]) -> None:
 def read_customer_states(customer_ids: Iterable[int], *, purposes: Sequence[str]) -> dict[int, CustomerState]:
     """Return the state of each customer who exists, with those of the purposes that are granted."""
     with connection.cursor() as cursor:
-        cursor.execute(SELECT_CUSTOMERS, [list(purposes), sorted(set(customer_ids))])
+        parameters: dict[str, Any] = {"purposes": list(purposes), "customers": sorted(set(customer_ids))}
+        cursor.execute(SELECT_CUSTOMERS, parameters | get_consent_rules().make_parameters())
         rows = cursor.fetchall()
-    return {row[0]: CustomerState(*(*row[1:8], frozenset(row[8]))) for row in rows}
+    return {row[0]: CustomerState(*(*row[1:8], frozenset(row[8]), frozenset(row[9]))) for row in rows}
 
 
 def read_address(customer: CustomerState, field_name: str) -> str:

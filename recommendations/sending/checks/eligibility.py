@@ -6,10 +6,11 @@ from datetime import datetime
 from django.db import connection
 
 from config.foundation.shop.profile import get_time_zone
-from customers.identity.personal_data.hashing import hash_email, hash_phone
+from customers.identity.models import ProcessingRestriction
+from customers.identity.personal_data.hashing import adopt_addresses, hash_email, hash_phone
 from recommendations.measurement.assignment import is_held_out
 from recommendations.sending.channels.registry import CHANNELS
-from recommendations.sending.checks.candidates import DueDelivery, load_customers, read_address
+from recommendations.sending.checks.candidates import CustomerState, DueDelivery, load_customers, read_address
 from recommendations.sending.checks.frequency import check_frequency, read_caps
 from recommendations.sending.checks.holdout_groups import check_holdout_groups
 from recommendations.sending.checks.merged_customers import follow_merges
@@ -49,6 +50,8 @@ def check_customer(candidate: DueDelivery, *, now: datetime) -> None:
         candidate.skip(SkipReason.EXPIRED)
     elif channel is None:
         candidate.skip(SkipReason.NOT_REACHABLE)
+    elif reason := find_restriction(candidate, customer, channel.purpose):
+        candidate.skip(reason)
     elif channel.purpose and not candidate.is_transactional and channel.purpose not in customer.granted:
         candidate.skip(SkipReason.NO_CONSENT)
     elif channel.address:
@@ -58,9 +61,26 @@ def check_customer(candidate: DueDelivery, *, now: datetime) -> None:
             candidate.skip(SkipReason.NOT_REACHABLE)
 
 
+def find_restriction(candidate: DueDelivery, customer: CustomerState, purpose: str) -> str:
+    """Return the reason why a restriction or objection stops a message; empty for messages about an order or account.
+
+    An objection to marketing withdraws the consents; one that is granted later is for this channel.
+    """
+    if candidate.is_transactional:
+        return ""
+    if ProcessingRestriction.Scope.ALL in customer.restrictions:
+        return SkipReason.RESTRICTED
+    has_objected = ProcessingRestriction.Scope.MARKETING in customer.restrictions
+    return SkipReason.OBJECTED if has_objected and purpose not in customer.granted else ""
+
+
 def check_suppressions(candidates: Sequence[DueDelivery]) -> None:
     """Skip those whose address is on the suppression list."""
     for kind, compute in ((Suppression.Kind.EMAIL, hash_email), (Suppression.Kind.PHONE, hash_phone)):
+        adopt_addresses(
+            emails=[candidate.address for candidate in candidates if kind == Suppression.Kind.EMAIL],
+            phones=[candidate.address for candidate in candidates if kind == Suppression.Kind.PHONE],
+        )
         hashes = {
             candidate.id: compute(candidate.address)
             for candidate in candidates

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from psycopg import sql
 
+from customers.identity.consent.regions import format_effective_consent, get_consent_rules
 from customers.identity.models import Consent
 from recommendations.measurement.assignment import BUCKET_SQL
 from recommendations.measurement.outcomes.members import Members
@@ -31,6 +32,7 @@ WITH consented AS (
         WHERE purpose = ANY(%(purposes)s) AND recorded_at > %(began_at)s AND recorded_at <= %(joined_until)s
     ) AS entry
     WHERE status = 'granted' GROUP BY 1, 2
+    {assumed}
 ),
 addressed AS (
     SELECT c.id AS customer_id, address.purpose, coalesce(min(i.created_at), c.created_at) AS at
@@ -56,6 +58,15 @@ SELECT customer_id, assigned_at, CASE WHEN {held_out} THEN 'holdout' ELSE 'marke
        {since} AS since, %(until)s AS until
 FROM writable WHERE ({held_out}) OR ({marketing})
 """)
+# customers whose region needs no consent to messages, while the ledger has no entry
+ASSUMED = sql.SQL("""
+    UNION ALL
+    SELECT c.id, p.purpose, c.created_at FROM identity_customer c CROSS JOIN unnest(%(purposes)s::text[]) AS p (purpose)
+    WHERE NOT EXISTS (
+        SELECT FROM identity_consent k
+        WHERE k.customer_id = c.id AND k.purpose = p.purpose AND k.recorded_at <= %(joined_until)s
+    ) AND {effective}
+""")
 COUNT_WRITTEN = sql.SQL("""
 WITH member AS MATERIALIZED ({members})
 SELECT m.member_group, count(DISTINCT m.customer_id), count(*)
@@ -80,7 +91,11 @@ GROUP BY 1
 def build_members(window: HoldoutWindow) -> Members:
     """Return the members of a month: those who could be written to at its start. Of the whole time: those who could at any moment of it."""
     ranges = window.rule.ranges
+    rules = get_consent_rules()
+    may_assume = any(rules.may_assume(purpose) for purpose in PURPOSES)
+    effective = format_effective_consent(customer="c.id", country="c.country", purpose="p.purpose")
     statement = MEMBERS.format(
+        assumed=ASSUMED.format(effective=sql.SQL(effective)) if may_assume else sql.SQL(""),
         held_out=build_condition(ranges, "< {smallest}"),
         marketing=build_condition(ranges, ">= {largest}"),
         since=sql.SQL("%(since)s" if window.month else "assigned_at"),
@@ -92,6 +107,7 @@ def build_members(window: HoldoutWindow) -> Members:
         "since": window.since,
         "until": window.until,
         "joined_until": window.since if window.month else window.until,
+        **(rules.make_parameters() if may_assume else {}),
     }
     return Members(statement, parameters, has_assigned_at=True)
 

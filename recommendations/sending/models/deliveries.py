@@ -28,6 +28,8 @@ class DeliveryStatus(models.TextChoices):
 class SkipReason(models.TextChoices):
     NOT_REACHABLE = "not_reachable", _("no address for the channel")
     NO_CONSENT = "no_consent", _("no consent")
+    OBJECTED = "objected", _("objection to marketing")
+    RESTRICTED = "restricted", _("processing of the data is restricted")
     SUPPRESSED = "suppressed", _("on the suppression list")
     FREQUENCY_CAP = "frequency_cap", _("frequency cap reached")
     QUIET_HOURS = "quiet_hours", _("quiet hours until the message expires")

@@ -59,7 +59,9 @@ class PushSubscriptions(APIView):
             if not is_proven:
                 raise PermissionDenied(_("The header X-User-Token does not prove this user_id. Send a valid token."))
         try:
-            customer_id = find_or_create_customers(user_ids=[user_id], seen_at=now)[user_id]
+            customer_id = find_or_create_customers(user_ids=[user_id], seen_at=now).get(user_id)
+            if customer_id is None:
+                raise ValidationError({"user_id": _("This person was erased and gets no messages.")})
             save_subscription(
                 customer_id=customer_id,
                 endpoint=values["endpoint"],

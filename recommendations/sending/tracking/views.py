@@ -16,6 +16,7 @@ from config.foundation.http.client_address import get_client_address
 from config.foundation.rate_limiter import count_locally
 from config.foundation.shop.profile import get_shop
 from customers.identity.models import Customer
+from customers.policy.preferences.page import activate_language, answer_preferences
 from recommendations.messaging.cards.pictures import draw_product
 from recommendations.sending.models import Delivery
 from recommendations.sending.tracking import tokens
@@ -23,12 +24,7 @@ from recommendations.sending.tracking.browser_view import render_in_browser
 from recommendations.sending.tracking.entries import MAX_AGENT, TrackedEntry, compute_source
 from recommendations.sending.tracking.opened_products import build_opened_link, choose_opened_product
 from recommendations.sending.tracking.storing import record_entry
-from recommendations.sending.tracking.subscriptions import (
-    PREFERENCES,
-    read_preferences,
-    save_preferences,
-    unsubscribe,
-)
+from recommendations.sending.tracking.subscriptions import unsubscribe
 
 PIXEL = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 PAGES_PER_MINUTE = 120  # of one address; opens and clicks are not limited, because proxies open for many people
@@ -124,16 +120,11 @@ def show_unsubscribe_page(request: HttpRequest, token: str) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @limit_pages
 def show_preferences_page(request: HttpRequest, token: str) -> HttpResponse:
-    """Show and save which messages the customer wants."""
+    """Show and save what the customer of the message allows, in the preference center."""
     delivery = get_delivery(tokens.PREFERENCES, token)
     customer = Customer.objects.filter(pk=delivery.customer_id, erased_at__isnull=True).first()
-    if customer is None:
-        return render_page(request, "gone", status=410)
-    if request.method == "POST":
-        save_preferences(customer, {purpose: purpose in request.POST for purpose in PREFERENCES}, at=timezone.now())
-    granted = read_preferences(customer)
-    choices = [(purpose, label, granted[purpose]) for purpose, label in PREFERENCES.items()]
-    return render_page(request, "preferences", choices=choices, is_saved=request.method == "POST")
+    activate_language(request, delivery.language)
+    return answer_preferences(request, customer, kind="message", reference=f"delivery {delivery.pk}")
 
 
 @require_safe
@@ -172,7 +163,7 @@ def open_product(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def render_page(request: HttpRequest, name: str, *, status: int = 200, **context: Any) -> HttpResponse:
-    response = render(request, f"sending/{name}.html", {"shop": get_shop(), **context}, status=status)
+    response = render(request, f"sending/{name}.html", {"shop_name": get_shop().name, **context}, status=status)
     response["X-Robots-Tag"] = "noindex"
     response["Referrer-Policy"] = "no-referrer"
     return response

@@ -4,14 +4,17 @@ import http.client
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from config.foundation.http.call_limit import limit_call
 from config.foundation.http.public_connection import ForbiddenAddressError, connect
 from recommendations.sending.transport.journal import SendResult
 
 MAX_ANSWER = 20_000
 MAX_IDLE_SECONDS = 20.0
+TOTAL_SECONDS = 30.0  # of one request, however slowly its answer arrives
 
 
 class HttpSender:
@@ -38,9 +41,10 @@ class HttpSender:
         parts = urlsplit(header["url"])
         target = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
         try:
-            connection.request(header.get("method", "POST"), target, body=body, headers=header["headers"])
-            response = connection.getresponse()
-            answer = response.read(MAX_ANSWER)
+            with limit_call(partial(getattr, connection, "sock", None), seconds=TOTAL_SECONDS):
+                connection.request(header.get("method", "POST"), target, body=body, headers=header["headers"])
+                response = connection.getresponse()
+                answer = response.read(MAX_ANSWER)
         except (OSError, http.client.HTTPException) as error:
             self._close(header["url"])
             text = f"The server did not answer: {type(error).__name__} {error}"[:500]

@@ -9,6 +9,7 @@ import queue
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
@@ -20,6 +21,7 @@ from recommendations.sending.transport.smtp import MailServerDownError, SmtpConn
 
 Job = tuple[dict[str, Any], bytes]
 WAITING_JOBS = 64
+DOWN_SECONDS = 5.0  # after a server could not be reached, so that waiting messages do not each wait for their time-out
 
 
 class SmtpSender:
@@ -45,14 +47,21 @@ class SmtpSender:
 class JobSender:
     """What one thread sends with: a connection of its own per server."""
 
-    def __init__(self, options: dict[str, Any], journal: JournalWriter) -> None:
+    def __init__(
+        self, options: dict[str, Any], journal: JournalWriter, down_servers: dict[str, tuple[float, str]]
+    ) -> None:
+        """down_servers: of all threads, until when messages do not try to reach a kind of server, and why."""
         self._options = options
         self._journal = journal
+        self._down_servers = down_servers
         self._senders: dict[str, Any] = {}
 
     def send(self, header: dict[str, Any], body: bytes) -> SendResult:
         """Send one message and record it in the journal."""
         delivery_id, attempt = header["id"], header["attempt"]
+        until, reason = self._down_servers.get(header["kind"], (0.0, ""))
+        if time.monotonic() < until:
+            return SendResult(delivery_id, attempt, "unreachable", text=reason[:500])
         is_begun = False
 
         def begin() -> None:
@@ -64,6 +73,7 @@ class JobSender:
             result: SendResult = self._get_sender(header["kind"]).send(header, body, begin)
         except MailServerDownError as error:
             result = SendResult(delivery_id, attempt, "unreachable", text=str(error)[:500])
+            self._down_servers[header["kind"]] = time.monotonic() + DOWN_SECONDS, str(error)
         except Exception as error:  # noqa: BLE001 — whatever went wrong, the worker needs a result
             text = f"{type(error).__name__}: {error}"[:500]
             result = SendResult(delivery_id, attempt, "uncertain" if is_begun else "temporary", text=text)
@@ -105,6 +115,7 @@ class DeliveryProcess:
         # busy while the worker composes the next messages
         self._jobs: queue.Queue[Job | None] = queue.Queue(maxsize=WAITING_JOBS)
         self._is_ending = threading.Event()
+        self._down_servers: dict[str, tuple[float, str]] = {}
 
     def run(self, source: IO[bytes]) -> None:
         threads = [threading.Thread(target=self._work) for _connection in range(self._options["connections"])]
@@ -119,7 +130,7 @@ class DeliveryProcess:
             thread.join()
 
     def _work(self) -> None:
-        sender = JobSender(self._options, self._journal)
+        sender = JobSender(self._options, self._journal, self._down_servers)
         try:
             while (job := self._jobs.get()) is not None:
                 if not self._is_ending.is_set():

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from config.foundation.http.call_limit import limit_call
 from recommendations.sending.transport.journal import SendResult
 
 TEMPORARY = range(400, 500)
+TOTAL_SECONDS = 120.0  # of one message, however slowly the server answers
 MAX_MESSAGES = 1000  # many servers close a connection after some number of messages
 
 
@@ -45,7 +47,12 @@ class SmtpConnection:
         Raises:
             MailServerDownError
         """
+        with limit_call(lambda: self._server.sock if self._server else None, seconds=TOTAL_SECONDS):
+            return self._send(delivery_id, attempt, sender, recipient, data, begin)
 
+    def _send(
+        self, delivery_id: int, attempt: int, sender: str, recipient: str, data: bytes, begin: Callable[[], None]
+    ) -> SendResult:
         def make(outcome: str, code: int, text: bytes | str) -> SendResult:
             shown = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
             return SendResult(delivery_id, attempt, outcome, code, shown[:500])

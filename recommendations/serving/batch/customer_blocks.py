@@ -15,7 +15,7 @@ from recommendations.engine.linear_algebra.sparse import make_csr
 from recommendations.merchandising.rules.rule_book import RuleEffects
 from recommendations.serving.state.loader import ServingState
 from recommendations.serving.state.model import ServingModel
-from recommendations.serving.state.suppression import hash_name
+from recommendations.serving.state.suppression import list_name_hashes
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,8 +67,8 @@ def load_block(
     # one comparison for the whole block instead of one for each customer
     opted_out = np.zeros(customers.n, np.bool_)
     if len(customers.names) and len(state.suppressions.hashes):
-        hashes = np.fromiter((hash_name(name) for name in customers.names), np.uint64, len(customers.names))
-        opted_out[customers.owner[np.isin(hashes, state.suppressions.hashes)]] = True
+        hashes = np.array(list_name_hashes(customers.names), np.uint64).reshape(-1, len(customers.names))
+        opted_out[customers.owner[np.isin(hashes, state.suppressions.hashes).any(axis=0)]] = True
     pairs = find_user_rows(model, customers)
     pairs = pairs[~opted_out[pairs[:, 0]]]
     rule_effects = [

@@ -25,7 +25,7 @@ from recommendations.serving.impressions import stream
 from recommendations.serving.impressions.exposures import insert_exposures
 from recommendations.serving.impressions.served_entry import DamagedEntryError, ServedEntry, unpack_entry
 from recommendations.serving.impressions.stream import StreamEntry
-from recommendations.serving.state.suppression import hash_name
+from recommendations.serving.state.suppression import list_name_hashes
 
 CHUNK = 2_000
 MAX_CLOCK_LEAD = timedelta(days=1)  # entries further in the future are damaged
@@ -44,11 +44,11 @@ SELECT DISTINCT ON (entry.recommendation_id)
     NULLIF(order_features, '')::real[], NULLIF(propensities, '')::real[], NULLIF(teams, '')::smallint[]
 FROM unnest(
     %(recommendation_id)s, %(scenario)s, %(user_id)s, %(anonymous_id)s, %(model_version)s, %(strategy)s, %(arm)s,
-    %(fallback)s, %(served_at)s, %(first_rank)s, %(product_ids)s, %(user_digest)s, %(anonymous_digest)s,
+    %(fallback)s, %(served_at)s, %(first_rank)s, %(product_ids)s, %(digests)s,
     %(order_features)s, %(propensities)s, %(teams)s
 ) AS entry (
     recommendation_id, scenario, user_id, anonymous_id, model_version, strategy, arm, fallback, served_at, first_rank,
-    product_ids, user_digest, anonymous_digest, order_features, propensities, teams
+    product_ids, digests, order_features, propensities, teams
 )
 LEFT JOIN identity_customer customer ON customer.id = COALESCE(
     (SELECT customer_id FROM identity_identifier WHERE kind = 'user_id' AND value = entry.user_id),
@@ -59,7 +59,7 @@ CROSS JOIN LATERAL (
         SELECT FROM identity_consentdenial d
         WHERE (d.kind, d.value) IN (('user_id', entry.user_id), ('anonymous_id', entry.anonymous_id))
     ) OR EXISTS (
-        SELECT FROM serving_erasedidentifier e WHERE e.digest IN (entry.user_digest, entry.anonymous_digest)
+        SELECT FROM serving_erasedidentifier e WHERE e.digest = ANY (entry.digests::text[])
     ) AS is_anonymous
 ) consent
 ORDER BY entry.recommendation_id, served_at
@@ -164,8 +164,7 @@ def insert_entries(entries: Sequence[ServedEntry]) -> int:
         "served_at": encode_times([entry.served_at for entry in entries]),
         "first_rank": encode_bigints([entry.first_rank for entry in entries]),
         "product_ids": encode_texts([format_text_list(entry.product_ids) for entry in entries]),
-        "user_digest": encode_texts([compute_digest("user_id", entry.user_id) for entry in entries]),
-        "anonymous_digest": encode_texts([compute_digest("anonymous_id", entry.anonymous_id) for entry in entries]),
+        "digests": encode_texts([format_digests(entry) for entry in entries]),
         "order_features": encode_texts([format_numbers(entry.order_features) for entry in entries]),
         "propensities": encode_texts([format_propensities(entry.propensities) for entry in entries]),
         "teams": encode_texts([format_numbers(entry.teams) for entry in entries]),
@@ -196,6 +195,11 @@ def format_propensities(propensities: Sequence[tuple[int, float]] | None) -> str
     return f"{{{','.join(['NULL' if value is None else f'{value:.7g}' for value in values])}}}"
 
 
-def compute_digest(kind: str, value: str) -> str:
-    """Return the digest under which erased identifiers are stored; "" for no value."""
-    return f"{hash_name(f'{kind}:{value}'):016x}" if value else ""
+def format_digests(entry: ServedEntry) -> str:
+    """Return an array literal of the digests under which the identifiers of a visitor are stored after an erasure."""
+    names = [f"{kind}:{value}" for kind, value in list_identifiers(entry) if value]
+    return "{" + ",".join(f"{value:016x}" for value in list_name_hashes(names)) + "}"
+
+
+def list_identifiers(entry: ServedEntry) -> tuple[tuple[str, str], ...]:
+    return ("user_id", entry.user_id), ("anonymous_id", entry.anonymous_id)

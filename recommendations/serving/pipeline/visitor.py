@@ -118,7 +118,7 @@ def describe_arrival(
     *, state: ServingState, request: RecommendationRequest, names: Sequence[str]
 ) -> NewVisitors | None:
     """Return what is known about a visitor without a history; None if it changes no score."""
-    if state.model is None or state.model.cold_start is None:
+    if state.model is None or state.model.cold_start is None or not request.personalised:
         return None
     traits = {"language": request.language, "country": request.country, "device": request.device}
     return state.model.cold_start.describe(identifiers=names, traits=traits, landing=request.landing_category)

@@ -4,11 +4,10 @@ from typing import Any, ClassVar
 
 from django.utils.translation import gettext as _
 from drf_spectacular.extensions import OpenApiSerializerFieldExtension
-from drf_spectacular.plumbing import ResolvedComponent
 from rest_framework import serializers
 
 from customers.segments.conditions.fields import OPERATORS
-from customers.segments.rest.condition_schema import VERBATIM
+from customers.segments.rest.condition_schema import build_object, refer_to, register_components
 from recommendations.serving.expressions.attributes import OPERATORS_OF_KIND
 from recommendations.serving.expressions.comparison_checks import MAX_BOOST, MAX_BOOSTS, MAX_LENGTH, MIN_BOOST
 from recommendations.serving.expressions.expression import Boost, Expression, ExpressionError
@@ -72,11 +71,7 @@ class ExpressionFieldExtension(OpenApiSerializerFieldExtension):
         text = {"type": "string", "maxLength": MAX_LENGTH}
         if not self.target.in_body:
             return text
-        component = ResolvedComponent(
-            CONDITION, ResolvedComponent.SCHEMA, {VERBATIM: build_condition_schema()}, CONDITION
-        )
-        auto_schema.registry.register_on_missing(component)
-        condition = dict(component.ref)
+        condition = register_components(auto_schema, build_product_condition_components())
         if isinstance(self.target, FilterField):
             return {"anyOf": [text, condition]}
         boost = {
@@ -91,25 +86,20 @@ class ExpressionFieldExtension(OpenApiSerializerFieldExtension):
         return {"anyOf": [text, {"type": "array", "items": boost, "minItems": 1, "maxItems": MAX_BOOSTS}]}
 
 
-def build_condition_schema() -> dict[str, Any]:
-    """Return the schema of a tree; which operators and values an attribute has is in the documentation."""
-    inner = {"$ref": f"#/components/schemas/{CONDITION}"}
-    children = {"type": "array", "items": inner, "minItems": 1}
+def build_product_condition_components() -> dict[str, dict[str, Any]]:
+    """Return the tree and its groups; which operators and values an attribute has is in the documentation."""
+    children = {"type": "array", "items": refer_to(CONDITION), "minItems": 1}
     operators = sorted({op for ops in OPERATORS_OF_KIND.values() for op in ops}, key=list(OPERATORS).index)
-    comparison = {
-        "type": "object",
-        "properties": {"field": {"type": "string"}, "op": {"type": "string", "enum": operators}, "value": {}},
-        "required": ["field", "op"],
-        "additionalProperties": False,
+    groups = {
+        f"{CONDITION}All": build_object({"all": children}),
+        f"{CONDITION}Any": build_object({"any": children}),
+        f"{CONDITION}Not": build_object({"not": refer_to(CONDITION)}),
     }
-    groups: list[dict[str, Any]] = [{"all": children}, {"any": children}, {"not": inner}]
-    return {
+    comparison = build_object(
+        {"field": {"type": "string"}, "op": {"type": "string", "enum": operators}}, optional={"value": {}}
+    )
+    condition = {
         "description": "A tree of all, any, not and comparisons of attributes of a product.",
-        "oneOf": [
-            *(
-                {"type": "object", "properties": group, "required": list(group), "additionalProperties": False}
-                for group in groups
-            ),
-            comparison,
-        ],
+        "oneOf": [*map(refer_to, groups), comparison],
     }
+    return {CONDITION: condition, **groups}

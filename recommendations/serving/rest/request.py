@@ -36,6 +36,7 @@ class NotPlainError(Exception):
     """The fast path leaves this request to the REST view, which serves it or words the error."""
 
 
+PERSONALISED_NOTE = "False: the same products for everybody; nothing about the visitor is used."
 COLD_START_NOTE = "Used by for-you for a visitor without a history"
 
 
@@ -78,6 +79,7 @@ class RecommendationQuery(msgspec.Struct, kw_only=True):
     distinct: Annotated[
         bool, Meta(description="False: show several variants of a product, and nearly identical products.")
     ] = True
+    personalised: Annotated[bool, Meta(description=PERSONALISED_NOTE)] = True
     explain: Annotated[bool, Meta(description="False: omit the reasons.")] = True
     strict: Annotated[
         bool | None,
@@ -98,6 +100,7 @@ class RankBody(msgspec.Struct, forbid_unknown_fields=True):
     user_id: make_text_type(255, "The shop's customer ID.") = ""  # type: ignore[valid-type]
     anonymous_id: make_text_type(255, "The visitor's ID in the browser.") = ""  # type: ignore[valid-type]
     in_stock: Annotated[bool, Meta(description="False: keep sold-out products.")] = True
+    personalised: Annotated[bool, Meta(description=PERSONALISED_NOTE)] = True
     explain: Annotated[bool, Meta(description="False: omit the reasons.")] = True
     filter: make_expression_type("filter", FILTER_NOTE, in_body=True) = ""  # type: ignore[valid-type]
     boost: make_expression_type("boost", BOOST_NOTE, in_body=True) = ""  # type: ignore[valid-type]

@@ -4,7 +4,6 @@ Models trained before still contain them. A worker keeps sorted 64-bit hashes of
 microseconds and no query. For erased customers the database stores only keyed hashes, which identify nobody.
 """
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,9 +11,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from django.conf import settings
 from django.db.models import Count, Max
 
+from config.foundation.keys.hash_keys import compute_short_hash, get_hash_key, get_hash_keys
+from config.foundation.keys.key_ids import get_hash_tag
 from customers.identity.models import ConsentDenial, Identifier
 from recommendations.serving.models import ErasedIdentifier
 
@@ -30,7 +30,7 @@ class SuppressionList:
         """Return whether one of these "kind:value" identifiers is suppressed."""
         if not len(self.hashes):
             return False
-        hashes = np.array([hash_name(name) for name in names], np.uint64)
+        hashes = np.array(list_name_hashes(names), np.uint64)
         positions = np.searchsorted(self.hashes, hashes)
         # a hash above all others has no position; it certainly differs from the first
         positions[positions == len(self.hashes)] = 0
@@ -42,7 +42,12 @@ EMPTY_SUPPRESSION_LIST = SuppressionList(np.empty(0, np.uint64))
 
 def hash_name(name: str) -> int:
     """Return 64 bits of the BLAKE2b hash of a "kind:value" identifier, keyed with HASH_KEY."""
-    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8, key=settings.HASH_KEY[:64]).digest())
+    return compute_short_hash(name, get_hash_key())
+
+
+def list_name_hashes(names: Sequence[str]) -> list[int]:
+    """Return the hashes of identifiers under every key, because erased identifiers keep theirs."""
+    return [compute_short_hash(name, key) for key in get_hash_keys() for name in names]
 
 
 def read_suppression_list(before: SuppressionList = EMPTY_SUPPRESSION_LIST) -> SuppressionList:
@@ -66,5 +71,15 @@ def suppress_erased_customer(*, customer_id: int, at: datetime) -> None:
 
 def suppress_names(names: Iterable[str], *, at: datetime) -> None:
     """Store the hashes of "kind:value" identifiers that must not be recognized any more."""
-    rows = [ErasedIdentifier(digest=f"{hash_name(name):016x}", erased_at=at) for name in names]
+    rows = [
+        ErasedIdentifier(digest=f"{hash_name(name):016x}", key_id=get_hash_tag(get_hash_key()), erased_at=at)
+        for name in names
+    ]
     ErasedIdentifier.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def release_names(*, identifiers: Iterable[tuple[str, str]], **_kwargs: Any) -> None:
+    """Recognize identifiers again whose owner has come back. Receiver of ``identifiers_released``."""
+    names = [f"{kind}:{value}" for kind, value in identifiers]
+    digests = [f"{value:016x}" for value in list_name_hashes(names)]
+    ErasedIdentifier.objects.filter(digest__in=digests).delete()

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from customers.identity.consent.consent_denials import find_customers_denying_profiling
 from customers.warehouse.current_tables import open_current_warehouse, read_current_identifiers
 from recommendations.engine import IdMap, Interactions, Products
 from recommendations.engine.data.event_weights import EventWeights
@@ -27,11 +28,19 @@ from recommendations.training.data.product_texts import ProductColumns, compute_
 
 
 class NoTrainingDataError(Exception):
-    """The warehouse has no product interaction of a known customer before the given time."""
+    """The warehouse has no product interaction of a known customer who allows profiling before the given time."""
 
-    def __init__(self, as_of: datetime) -> None:
-        super().__init__(
-            f"No order line or product event of a known customer before {as_of:%Y-%m-%d %H:%M}; import orders "
+    @classmethod
+    def build(cls, as_of: datetime, withheld: int) -> "NoTrainingDataError":
+        """Return the error with what to do. withheld: customers with interactions who have not consented to personalization."""
+        before = f"before {as_of:%Y-%m-%d %H:%M}"
+        if withheld:
+            return cls(
+                f"All {withheld} customers with an order line or product event {before} are left out, because they have not consented "
+                "to personalization. Import their consents, or change what no answer means in Settings → Consent rules, then train again."
+            )
+        return cls(
+            f"No order line or product event of a known customer {before}; import orders "
             "or send events, run `manage.py export_warehouse`, then train again."
         )
 
@@ -74,11 +83,14 @@ def extract_training_data(*, as_of: datetime) -> TrainingData:
         trials = read_exploration_trials(tables, as_of=as_of)
         dismissal_rows = read_dismissals(tables, purchases=build_purchases_table(tables), as_of=as_of)
         sold_ids = read_sold_products(tables, as_of=as_of)
+    denied = find_customers_denying_profiling()
+    known = interaction_rows["customer_id"].drop_null()
+    interaction_rows, dismissal_rows = (drop_customers(rows, denied) for rows in (interaction_rows, dismissal_rows))
     items = IdMap.of(catalog["product_id"].to_pylist())
     customers = IdMap.of(list_customer_ids(interaction_rows, dismissal_rows))
     interactions = build_interactions(interaction_rows, customers=customers, items=items, as_of=as_of)
     if not (interactions.weight > 0).any():
-        raise NoTrainingDataError(as_of)
+        raise NoTrainingDataError.build(as_of, 0 if len(interaction_rows) else len(known.unique()))
     names, rows = index_identifiers(identifiers, customers)
     return TrainingData(
         interactions,
@@ -92,6 +104,11 @@ def extract_training_data(*, as_of: datetime) -> TrainingData:
         trials,
         mark_rows(items, sold_ids),
     )
+
+
+def drop_customers(rows: pa.Table, customer_ids: npt.NDArray[np.int64]) -> pa.Table:
+    """Return the rows of other customers."""
+    return rows.filter(pa.array(~np.isin(rows["customer_id"].to_numpy(), customer_ids))) if len(customer_ids) else rows
 
 
 def list_customer_ids(interaction_rows: pa.Table, dismissal_rows: pa.Table) -> npt.NDArray[np.int64]:

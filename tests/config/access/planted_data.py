@@ -26,6 +26,7 @@ from customers.identity.personal_data.personal_traits import seal_personal
 from customers.lifecycle.models import CustomerProfile
 from customers.lifecycle.refresh.nightly import refresh_profiles
 from customers.orders.models import OrderEvent, OrderImport
+from customers.privacy.models import PrivacyRequest
 from customers.segments.models import SegmentAddition, SegmentMember
 from recommendations.campaigns.models import Campaign
 from recommendations.experiments.models import ExperimentExposure
@@ -265,7 +266,25 @@ def plant_everything(actor: Any, exports: Path) -> SimpleNamespace:
     )
     rule = Rule.objects.create(name="Hide tea", action="hide", product_ids=["tea"], scenarios=["for-you"])
     delivery = plant_delivery(people.customer)
-    objects = {"product": product, "version": version, "rule": rule, "delivery": delivery, "reports": plant_reports()}
+    privacy_request = PrivacyRequest.objects.create(
+        kind="rectification",
+        channel="page",
+        regulation="gdpr",
+        customer=people.customer,
+        email=EMAIL,
+        note=NAME,
+        proposal=json.dumps({"name": NAME, "phone": PHONE}),
+        received_at=NOON,
+        due_at=NOON,
+    )
+    objects = {
+        "privacy_request": privacy_request,
+        "product": product,
+        "version": version,
+        "rule": rule,
+        "delivery": delivery,
+        "reports": plant_reports(),
+    }
     return SimpleNamespace(**objects, **vars(people), **vars(events), **vars(sales))
 
 

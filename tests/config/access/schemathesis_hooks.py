@@ -42,6 +42,9 @@ ALLOWED_CODES: dict[str, frozenset[str]] = {
     "POST /api/v1/message-templates/{key}/publish/": frozenset({"invalid"}),
     # an address that a mail server could accept is more than its format
     "POST /api/v1/forms/newsletter/": frozenset({"invalid"}),
+    # one of two fields must be given, which depends on the third; the customer must exist
+    "POST /api/v1/privacy/requests/": frozenset({"invalid", "does_not_exist"}),
+    "POST /api/v1/privacy/links/": frozenset({"does_not_exist"}),
     # a public https URL, and a point of the curve
     "POST /api/v1/push-subscriptions/": frozenset({"invalid"}),
     "POST /api/v1/segments/": CONDITION | {"unique"},

@@ -49,12 +49,13 @@ def test_a_decimal_is_a_string_with_limited_digits_or_a_number() -> None:
     assert price[1]["minimum"] == -price[1]["maximum"] == -(10**12)
 
 
-def test_lists_have_a_maximum_length_and_a_person_has_one_of_six_ids() -> None:
+def test_lists_have_a_maximum_length_and_a_person_has_one_of_eight_ids() -> None:
     schemas = build_request_schemas()
     assert schemas["ProductsWriteRequest"]["properties"]["products"]["maxItems"] == 1000
     options = schemas["PersonRequest"]["oneOf"]
     assert [option["required"] for option in options] == [
-        [name] for name in ("id", "user_id", "anonymous_id", "device_id", "email", "phone")
+        [name]
+        for name in ("id", "user_id", "anonymous_id", "device_id", "email", "phone", "wechat_openid", "wechat_unionid")
     ]
 
 

@@ -77,9 +77,9 @@ SETTINGS = {
     "Analyst": {"stages"},
     "Marketer": {"sending", "stages"},
     "Merchandiser": {"stages"},
-    "Privacy officer": {"privacy", "audit"},
+    "Privacy officer": {"privacy", "records", "audit"},
     "Operator": {"jobs", "keys", "sending", "stages", "brand", "audit", "tables"},
-    "Administrator": {"jobs", "keys", "team", "sending", "stages", "privacy", "brand", "audit", "tables"},
+    "Administrator": {"jobs", "keys", "team", "sending", "stages", "privacy", "records", "brand", "audit", "tables"},
 }
 # What each role may import. Customers have personal data, which only administrators and privacy officers see.
 IMPORTS = {

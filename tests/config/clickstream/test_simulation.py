@@ -14,7 +14,7 @@ from config.clickstream import delivery
 from config.clickstream.delivery import DeliveryError, send_over_http, send_with_sdk
 from config.clickstream.simulation import RECEIPT_DAYS, ClickstreamSimulation, ReceiptsExpiredError
 from config.demo.complete_journey import has_clickstream, load_clickstream
-from customers.events import tasks
+from config.foundation.retention.kinds import get_retention_kind
 from customers.events.imports.file_import import import_events
 from customers.events.models import Event, Source
 from customers.identity.models import Customer, Identifier, IdentityMerge
@@ -175,7 +175,7 @@ def test_a_simulation_is_not_repeated_after_its_receipts_have_expired() -> None:
     make_simulation().store(at=NOON + timedelta(days=RECEIPT_DAYS - 2))
     with pytest.raises(ReceiptsExpiredError, match="would be stored twice"):
         make_simulation().store(at=NOON + timedelta(days=RECEIPT_DAYS))
-    assert RECEIPT_DAYS == tasks.RECEIPT_DAYS
+    assert get_retention_kind("event_receipts").default_days == RECEIPT_DAYS
 
 
 def test_the_demo_loads_its_clickstream_once() -> None:

@@ -333,3 +333,16 @@ def test_an_invalid_url_is_reported_in_one_line_without_its_password(variable: s
     assert str(error_info.value).startswith(message)
     assert "\n" not in str(error_info.value)
     assert "secret" not in str(error_info.value)
+
+
+def test_a_copy_of_a_folder_does_not_take_the_servers_of_the_original_for_its_own(folder: Path) -> None:
+    with use_servers(folder / "var") as original:
+        original.ensure(postgres=True, valkey=True)
+        shutil.copytree(folder / "var" / "run", folder / "copy" / "run")
+        shutil.copytree(folder / "var" / "secrets", folder / "copy" / "secrets")
+        password = (folder / "copy" / "secrets" / "servers.password").read_text().strip()
+        copied = ValkeyServer(folder / "copy", password=password, throw_away=False, report=lambda message: None)
+        assert copied.read_configured_port() == original.used[1].read_configured_port()
+        assert (copied.is_answering(), copied.find_running_pid()) == (False, None)
+        copied.stop()
+        assert original.list_ended() == []

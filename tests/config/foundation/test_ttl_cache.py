@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from psycopg_pool import PoolClosed
 
 from config.foundation.ttl_cache import TtlCache, get_background_executor
@@ -43,4 +43,7 @@ def test_a_value_is_loaded_again_after_another_thread_closed_the_pool(transactio
             raise answer
         return answer
 
+    connection.close()
+    connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's own
     assert TtlCache(load).get("a") == "value"
+    connection.ensure_connection()  # the new pool works

@@ -1,8 +1,7 @@
 """Uploaded files are stored and deleted."""
 
-import os
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -41,15 +40,6 @@ def test_a_worker_imports_files_above_the_limit(folder: UploadFolder) -> None:
     large = folder.store_file(SimpleUploadedFile("b.csv", b"x" * (MAX_INLINE_BYTES + 1)))
     assert not folder.is_large(ImportRecord(upload=small.stored_name))
     assert folder.is_large(ImportRecord(upload=large.stored_name))
-
-
-def test_old_files_are_deleted_after_a_week(folder: UploadFolder) -> None:
-    assert folder.delete_expired(at=NOW) == 0, "the folder does not exist yet"
-    path = folder.path / folder.store_file(SimpleUploadedFile("a.csv", b"x")).stored_name
-    os.utime(path, (NOW.timestamp(), NOW.timestamp()))
-    assert folder.delete_expired(at=NOW + timedelta(days=7)) == 0
-    assert folder.delete_expired(at=NOW + timedelta(days=7, seconds=1)) == 1
-    assert not path.exists()
 
 
 @pytest.mark.django_db

@@ -78,6 +78,12 @@ def test_responses_over_https_have_all_headers(port: int, method: str, path: str
     assert answer.headers["Referrer-Policy"] == "same-origin"
 
 
+def test_cookies_belong_to_this_host_alone(port: int) -> None:
+    cookie = get(port, "/admin/login/", **PROXY).headers["Set-Cookie"]
+    assert cookie.startswith("__Host-csrftoken=")
+    assert {"Secure", "Path=/", "SameSite=Lax"} <= set(cookie.split("; "))
+
+
 def test_errors_of_the_server_itself_have_all_headers(port: int) -> None:
     answer = send(port, "POST", "/v1/batch", b"x" * (MAX_BATCH_BYTES + 1), headers=PROXY)
     assert answer.status == 413

@@ -8,7 +8,7 @@ from django.db import OperationalError
 
 from config.jobs.error_labels import describe_job_error
 from config.jobs.models import ScheduledRun
-from config.jobs.recording import INTERRUPTED, purge_runs, record_scheduled_run
+from config.jobs.recording import INTERRUPTED, record_scheduled_run
 
 pytestmark = pytest.mark.django_db
 NIGHTLY, FREQUENT = "customers.lifecycle.tasks.refresh_profiles", "customers.processing.tasks.process_events"
@@ -89,11 +89,7 @@ def test_a_job_goes_on_if_its_record_cannot_be_written(monkeypatch: pytest.Monke
     assert done == [1]
 
 
-def test_tasks_without_a_schedule_and_old_runs_leave_no_record() -> None:
+def test_tasks_without_a_schedule_leave_no_record() -> None:
     with record_scheduled_run("config.access.tasks.mail_password_reset", celery_id="abc"):
         pass
     assert not ScheduledRun.objects.exists()
-    now = datetime.now(UTC)
-    for days in (10, 100):
-        ScheduledRun.objects.create(task=NIGHTLY, status="done", started_at=now - timedelta(days=days))
-    assert purge_runs(now=now) == 1

@@ -1,5 +1,6 @@
 """Product feeds are fetched by URL, and imported when they have changed."""
 
+import gzip
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from catalog.models import Product
 from config.foundation.files.safe_download import Download, DownloadError
 from customers.imports import feeds, tasks
 from customers.imports.feeds import fetch_due_feeds, fetch_feed
+from customers.imports.kinds.base import ImportFileError
 from customers.imports.models import ImportRun, ScheduledFeed
 from tests.customers.imports.wizard_pages import Upload, post
 
@@ -59,6 +61,21 @@ def test_changed_feed_is_imported_and_an_unchanged_one_is_not(serve: Callable[..
     assert changed is not None
     assert (changed.created, changed.updated) == (0, 1)
     assert str(Product.objects.get().price) == "5.00"
+
+
+def test_compressed_feed_is_unpacked_and_a_damaged_one_is_refused(boss: Client, tmp_path: Path) -> None:
+    path = tmp_path / "feed.csv.gz"
+    path.write_bytes(gzip.compress(FEED.encode()))
+    feeds.unpack_file(path, max_bytes=1000)
+    assert path.read_text() == FEED
+    for content, limit, reason in (
+        (gzip.compress(FEED.encode())[:-9], 1000, "damaged"),
+        (gzip.compress(b"0" * 5000), 1000, "larger"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(ImportFileError, match=reason):
+            feeds.unpack_file(path, max_bytes=limit)
+    assert feeds.name_file("https://shop.example/feed.xml.gz") == "feed.xml"
 
 
 def test_feed_uses_the_columns_of_the_last_import_and_can_be_undone(

@@ -5,7 +5,7 @@ from typing import Any
 from django.test import Client
 from django.urls import reverse
 
-TABS = ("overview", "timeline", "profile", "predictions", "recommendations", "messages", "privacy")
+TABS = ("overview", "timeline", "profile", "predictions", "recommendations", "messages", "loyalty", "privacy")
 
 
 def get_tab(client: Client, customer_id: int, tab: str, **options: Any) -> Any:

@@ -20,7 +20,7 @@ from customers.orders.models import Order
 from customers.processing import batch, pipeline
 from customers.processing.failures import AllEventsFailError
 from customers.processing.models import ProcessingRun
-from customers.processing.tasks import delete_old_runs
+from customers.processing.stored_data.runs_retention import delete_old_runs
 from customers.processing.totals import read_totals
 from customers.segments.membership import find_segments
 from customers.warehouse.connection import open_warehouse

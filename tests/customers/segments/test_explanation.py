@@ -55,6 +55,8 @@ def ada() -> Customer:
     Customer.objects.filter(pk=customer.pk).update(
         country="DE", traits={"size": 3, "city": "Halle", "tags": ["a", "b"]}
     )
+    for purpose in ("analytics", "personalisation"):
+        make_consent(customer, purpose, recorded_at=NOW - 30 * DAY)
     make_profile(customer, stage="loyal", churn=0.123, favorite_categories=[["Grocery > Coffee", 0.8]])
     for days in (10, 5):
         make_order(customer, placed_at=NOW - days * DAY, products=[coffee])

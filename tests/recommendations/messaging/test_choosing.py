@@ -1,6 +1,7 @@
 """Products and coupon codes of a chunk of recipients."""
 
 import threading
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,9 +9,10 @@ from django.db import connection
 
 from recommendations.messaging.coupons.claims import claim_codes
 from recommendations.messaging.coupons.pools import add_codes
+from recommendations.messaging.coupons.redemptions import match_redemptions
 from recommendations.messaging.models import CouponCode, CouponPool
 from recommendations.messaging.rendering import Recipient, choose, get_compiled, load_recipients
-from tests.makers import NOON, make_customer, make_product, make_profile
+from tests.makers import NOON, make_customer, make_order, make_product, make_profile
 from tests.recommendations.messaging.makers import get_version, make_source, make_template
 
 EVENT = {
@@ -73,6 +75,23 @@ def test_codes_of_an_expired_pool_are_not_given() -> None:
     assert claim_codes(pool_key="welcome", deliveries={1: 1}, now=NOON) == {}
 
 
+@pytest.mark.django_db
+def test_a_customer_gets_no_more_codes_than_the_pool_allows_and_an_order_redeems_one() -> None:
+    pool = make_pool("A-1", "A-2", "A-3", "A-4", per_customer=2)
+    assert len(claim_codes(pool_key="welcome", deliveries={1: 7, 2: 7, 3: 7}, now=NOON)) == 2
+    assert len(claim_codes(pool_key="welcome", deliveries={4: 7, 5: 8}, now=NOON)) == 1
+    before, after = NOON - timedelta(hours=1), NOON + timedelta(hours=1)
+    make_order(None, placed_at=before, coupon="A-1")
+    make_order(None, placed_at=after, coupon="A-2", status="cancelled")
+    order = make_order(None, placed_at=after, coupon="A-3")
+    make_order(None, placed_at=after, coupon="A-4")  # nobody has got it
+    assert [match_redemptions(now=datetime.now(UTC)) for _attempt in range(2)] == [1, 0]
+    code = CouponCode.objects.get(redeemed_at__isnull=False)
+    assert (code.code, code.order_number) == ("A-3", order.pk)
+    pool.refresh_from_db()
+    assert (pool.claimed_count, pool.redeemed_count) == (3, 1)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_workers_at_once_give_every_code_to_one_delivery() -> None:
     make_pool(*(f"C-{number}" for number in range(60)))
@@ -101,10 +120,10 @@ def test_workers_at_once_give_every_code_to_one_delivery() -> None:
 
 
 @pytest.mark.django_db
-def test_recipients_are_loaded_with_one_query_and_only_what_is_needed(django_assert_num_queries: Any) -> None:
+def test_recipients_are_loaded_with_two_queries_and_only_what_is_needed(django_assert_num_queries: Any) -> None:
     customer = make_customer("u1", name="Ann Lee", email="ann@shop.example", language="zh-CN", traits={"size": "M"})
     make_profile(customer, orders=3, stage="loyal")
-    with django_assert_num_queries(1):
+    with django_assert_num_queries(2):  # the second one reads who allows automated marketing
         recipients = load_recipients([customer.pk, 999], fields={"name", "traits", "orders"}, as_of=NOON)
     assert list(recipients) == [customer.pk]
     recipient = recipients[customer.pk]

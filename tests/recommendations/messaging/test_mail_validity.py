@@ -14,6 +14,7 @@ from recommendations.messaging.starters.layout import build_source
 from recommendations.messaging.starters.texts import STARTERS
 from recommendations.messaging.versions import get_published_version
 from recommendations.sending.channels.email import SMTP_BACKEND
+from recommendations.sending.models import Delivery
 from recommendations.sending.queue import QueuedMessage, queue_messages
 from recommendations.sending.sender import send_due
 from tests.makers import NOON, make_consent, make_customer, make_product, make_profile
@@ -83,6 +84,8 @@ def send_ready_made_mails(settings: Any) -> list[SinkMail]:
 @pytest.mark.django_db
 def test_ready_made_mails_arrive_without_faults(settings: Any, client: Client) -> None:
     mails = send_ready_made_mails(settings)
+    not_sent = Delivery.objects.exclude(status="sent").values_list("status", "skip_reason", "error", "event")
+    assert list(not_sent) == []
     faults = {mail.recipient: found for mail in mails if (found := find_mail_faults(mail.data))}
     assert faults == {}
     assert {mail.recipient for mail in mails} == {f"{starter.key}+{code}@shop.example" for starter, code in CASES}

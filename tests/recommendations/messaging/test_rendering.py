@@ -50,6 +50,9 @@ def test_variables_are_filled_and_fall_back() -> None:
     )
     assert "Hi Ann, size M" in render(source).html
     assert "Hi there, size " in render(source, Recipient(2)).text
+    source = make_source("<mj-text>尊敬的{{ customer.salutation }}</mj-text>")
+    assert compile_content(ContentSource("en", source), channel="email").fields == {"name", "traits"}
+    assert "尊敬的王女士" in render(source, Recipient(3, name="王小明", traits={"gender": "female"})).text
 
 
 def test_values_are_escaped_in_html_and_plain_in_text_and_subject() -> None:

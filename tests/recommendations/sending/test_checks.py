@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.db import connection
 
+from customers.identity.consent.restrictions import restrict_processing
 from customers.identity.models import Consent, Customer
 from recommendations.sending import sender
 from recommendations.sending.checks.quiet_hours import choose_time_zone, find_quiet_end
@@ -211,3 +212,20 @@ def test_changes_between_decision_and_sending_are_obeyed(
     delivery = Delivery.objects.get()
     assert (delivery.status, delivery.skip_reason) == (status, reason)
     assert not smtp_sink.mails
+
+
+@pytest.mark.django_db
+def test_an_objection_skips_the_next_message_and_a_restriction_all_but_transactional_ones(smtp_sink: SmtpSink) -> None:
+    objecting, restricted = make_subscriber("a@shop.example"), make_subscriber("b@shop.example")
+    restrict_processing(customer=objecting, scope="marketing", at=NOON, source="test")
+    restrict_processing(customer=restricted, scope="all", at=NOON, source="test")
+    queue_all()
+    queue_all(2, is_transactional=True)
+    send_due(now=NOON)
+    reasons = dict(Delivery.objects.exclude(skip_reason="").values_list("customer_id", "skip_reason"))
+    assert reasons == {objecting.pk: "objected", restricted.pk: "restricted"}
+    assert len(smtp_sink.mails) == 2, "messages about an order still arrive"
+    make_consent(objecting, Consent.Purpose.EMAIL, recorded_at=NOON + timedelta(days=1))
+    queue_all(3)
+    send_due(now=NOON)
+    assert [mail.recipient for mail in smtp_sink.mails[2:]] == ["a@shop.example"], "who agrees again gets messages"

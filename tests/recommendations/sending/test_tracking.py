@@ -105,8 +105,8 @@ def test_one_click_unsubscribes_and_get_only_asks(sent: Delivery, client: Client
 def test_preference_page_writes_the_ledger_in_the_language_of_the_message(sent: Delivery, client: Client) -> None:
     Delivery.objects.update(language="zh-hans")
     url = f"/m/p/{tokens.make_token(tokens.PREFERENCES, sent.pk)}"
-    assert "您想接收哪些消息" in client.get(url).content.decode()
-    client.post(url, {"sms": "on"})
+    assert "您希望我们如何使用您的数据" in client.get(url).content.decode()
+    client.post(url, {"sms": "on", "analytics": "on", "personalisation": "on"})
     latest = dict(Consent.objects.order_by("id").values_list("purpose", "status"))
     assert latest == {"email": "withdrawn", "sms": "granted"}
 

@@ -14,6 +14,7 @@ from customers.events.recent.interactions import (
     remember_interactions,
 )
 from customers.identity.consent.ledger import record_consent
+from customers.identity.consent.restrictions import restrict_processing
 from customers.identity.models import Consent, Customer
 from recommendations.engine.placements import PLACEMENTS
 from recommendations.serving.models import PlacementSettings
@@ -193,6 +194,9 @@ def test_a_customer_who_withdraws_consent_is_not_recognized_from_then_on(loader:
     assert list_ids(response) == list_ids(get_response(loader, "popular"))
     record_consent(customer=customer, purpose=Consent.Purpose.PERSONALISATION, status="granted", recorded_at=LATER)
     assert get_response(loader, "for-you", user_id="user-0").fallback is None
+    restrict_processing(customer=customer, scope="profiling", at=LATER, source="objection")
+    response = get_response(loader, "for-you", user_id="user-0")
+    assert (response.fallback, response.is_identifiable) == ("popular", False)
 
 
 def test_a_refusal_is_read_from_the_database_after_valkey_was_emptied(loader: StateLoader, valkey: redis.Redis) -> None:

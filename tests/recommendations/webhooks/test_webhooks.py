@@ -16,13 +16,14 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from config.foundation.circuit_breakers.breaker import CircuitBreaker
 from customers.identity.models import Identifier
 from recommendations.campaigns.launch.transitions import launch, pause
 from recommendations.sending.models import Delivery, DeliveryEvent
 from recommendations.sending.queue import cancel
 from recommendations.sending.recording import write_results, write_rows
 from recommendations.sending.transport.journal import SendResult
-from recommendations.webhooks.delivering import PAUSES, deliver_due, retry_dead
+from recommendations.webhooks.delivering import PAUSES, deliver_due, name_endpoint, retry_dead
 from recommendations.webhooks.message_changes import forget_subscriptions
 from recommendations.webhooks.models import WebhookEndpoint, WebhookNotification
 from recommendations.webhooks.publishing import collect_message_events, publish
@@ -101,6 +102,7 @@ def test_a_failing_endpoint_is_repeated_with_pauses_and_then_given_up(receiver: 
     assert len(receiver.requests) == 1
     for seconds in PAUSES:
         now += timedelta(seconds=seconds)
+        CircuitBreaker(name_endpoint(endpoint.url)).reset()  # its pause is over, too
         deliver_due(now=now)
     notification = WebhookNotification.objects.get()
     assert (notification.status, notification.attempts, notification.error) == ("dead", len(PAUSES) + 1, "HTTP 500")
@@ -179,3 +181,16 @@ def test_an_endpoint_is_added_with_a_secret_that_is_shown_once() -> None:
     client.post(reverse("webhooks:change", args=[endpoint.pk, "switch"]))
     endpoint.refresh_from_db()
     assert not endpoint.is_active
+
+
+def test_an_endpoint_that_fails_again_and_again_is_left_alone_for_a_while(receiver: Any) -> None:
+    receiver.status = 503
+    endpoint = make_endpoint(receiver)
+    for number in range(8):
+        publish("campaign.launched", key=f"k{number}", data={}, at=NOON)
+        deliver_due(now=NOON)  # each run tries the endpoint with its next notification
+    assert len(receiver.requests) == 5
+    receiver.status = 204
+    CircuitBreaker(name_endpoint(endpoint.url)).reset()
+    assert deliver_due(now=NOON + timedelta(minutes=1)) == 8
+    assert WebhookNotification.objects.filter(attempts__gt=2).count() == 0

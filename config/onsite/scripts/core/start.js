@@ -71,6 +71,7 @@ const perennial = {
   identify,
   reset,
   consent: setConsent,
+  personalise: setPersonalised,
   visitor,
   recommend,
   request,

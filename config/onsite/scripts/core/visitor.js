@@ -78,6 +78,11 @@ function forgetVisitor() {
   if (readCookie()) writeCookie("", 0)
 }
 
+/** Switches personal recommendations on or off and leaves the other consent as it is. */
+function setPersonalised(isWanted) {
+  setConsent({ analytics: isAllowed("analytics"), personalisation: Boolean(isWanted) })
+}
+
 /** Stores the visitor's answer: true or false for all purposes, or {analytics, personalisation}. */
 function setConsent(answer) {
   const before = { ...visitor.consent }

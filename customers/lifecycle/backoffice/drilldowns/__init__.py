@@ -52,7 +52,8 @@ __all__ = [
     "parse_value_range",
 ]
 
-DRILLDOWN_PARSERS: Mapping[str, Callable[[Mapping[str, str]], Drilldown]] = {
+# apps above this one add their own figures
+DRILLDOWN_PARSERS: dict[str, Callable[[Mapping[str, str]], Drilldown]] = {
     "stage-flow": parse_stage_flow,
     "stage": parse_stage,
     "rfm-cell": parse_rfm_cell,

@@ -7,10 +7,12 @@ from datetime import datetime
 import pyarrow as pa
 from django.db.backends.utils import CursorWrapper
 
+from customers.identity.consent.consent_denials import refresh_denials_after_commit
+from customers.identity.erased.blocked_identifiers import find_blocked_keys
 from customers.identity.locking import lock_identities
 from customers.identity.merging.transfers import ProvenClaim, transfer_claimed
 from customers.identity.personal_data.encrypted_field import encrypt
-from customers.identity.personal_data.hashing import hash_email
+from customers.identity.personal_data.hashing import hash_emails as compute_email_hashes
 from customers.identity.resolution.address_links import link_user_ids
 from customers.orders.imports.arrow_arrays import build_integer_array, build_text_array
 from customers.orders.imports.arrow_copy import copy_batches, fetch_integers
@@ -69,6 +71,7 @@ def load_customers(cursor: CursorWrapper, staging: Staging, options: ImportOptio
     columns = ["key", "kind", "value", "email_hash", "country", "first_at", "last_at"]
     query = f"SELECT key, '{kind}' AS kind, identity, address_hash, home, first_at, last_at FROM customers"
     copy_batches(cursor, "imported_customer", columns, staging.stream(query, COPY_ROWS))
+    forget_erased(cursor, staging)
     # autovacuum never analyzes temporary tables; without statistics the planner assumes a fixed small size
     cursor.execute("ANALYZE imported_customer")
     cursor.execute(f"SELECT EXISTS ({FIND_CLAIMED})")
@@ -81,15 +84,37 @@ def load_customers(cursor: CursorWrapper, staging: Staging, options: ImportOptio
     claim_addresses(cursor, at=at)
     add_email_identifiers(cursor, at=at)
     update_known_customers(cursor)
+    cursor.execute("SELECT DISTINCT customer_id FROM imported_customer WHERE country <> ''")
+    refresh_denials_after_commit(customer_ids=[row[0] for row in cursor.fetchall()])
     ids = fetch_integers(cursor, "SELECT key, customer_id AS id FROM imported_customer", KEY_IDS)
     staging.put_table("customer_ids", ids)
     return created
 
 
+def forget_erased(cursor: CursorWrapper, staging: Staging) -> None:
+    """Leave out the customers who were erased: their orders are imported as those of guests."""
+    cursor.execute("SELECT EXISTS (SELECT FROM identity_blockedidentifier)")
+    if cursor.fetchone() != (True,):
+        return
+    cursor.execute(
+        "SELECT kind, value FROM imported_customer UNION SELECT 'email_hash', email_hash FROM imported_customer"
+        " WHERE email_hash IS NOT NULL"
+    )
+    blocked = find_blocked_keys(cursor.fetchall())
+    cursor.execute(
+        "DELETE FROM imported_customer i USING unnest(%s::text[], %s::text[]) AS b (kind, value)"
+        " WHERE (i.kind = b.kind AND i.value = b.value) OR (b.kind = 'email_hash' AND i.email_hash = b.value)",
+        [[kind for kind, _value in blocked], [value for _kind, value in blocked]],
+    )
+    hashes = pa.table({"blocked": build_text_array([value for kind, value in blocked if kind == "email_hash"])})
+    staging.put_table("blocked_hashes", hashes)
+    staging.run("UPDATE email_hashes SET email_hash = NULL WHERE email_hash IN (SELECT blocked FROM blocked_hashes)")
+
+
 def hash_emails(staging: Staging) -> None:
     """Leave the table ``email_hashes`` (email, email_hash) in DuckDB."""
     emails = [email for (email,) in staging.run("SELECT DISTINCT email FROM orders WHERE email IS NOT NULL")]
-    hashes = [hash_email(email) for email in emails]
+    hashes = compute_email_hashes(emails)
     staging.put_table(
         "email_hashes", pa.table({"email": build_text_array(emails), "email_hash": build_text_array(hashes)})
     )

@@ -37,6 +37,13 @@ COLUMN_TYPES = {
     **dict.fromkeys(("subtotal", "discount", "shipping", "tax", "total", "refunded"), "numeric(14,2)"),
 }
 
+# An order of an erased person keeps its anonymous number, with which the results of campaigns count it.
+KEEP_ANONYMOUS = """
+    UPDATE imported_order i SET customer_id = o.customer_id, guest_email_hash = ''
+    FROM orders_order o JOIN identity_customer c ON c.id = o.customer_id AND c.erased_at IS NOT NULL
+    WHERE o.id = i.id AND i.customer_id IS NULL
+"""
+
 
 def load_orders(
     cursor: CursorWrapper,
@@ -87,6 +94,7 @@ def update_orders(cursor: CursorWrapper, options: ImportOptions) -> int:
     Columns that the file lacks keep their values.
     """
     add_other_lines(cursor, options)
+    cursor.execute(KEEP_ANONYMOUS)
     columns = [name for name, fields in ORDER_COLUMNS.items() if not fields or options.mapping.has(*fields)]
     imported = [f"i.{name}" for name in columns]
     cursor.execute(

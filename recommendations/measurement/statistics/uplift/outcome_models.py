@@ -9,11 +9,6 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from config.foundation.array_types import Flags, Floats, Ints
 
@@ -83,8 +78,10 @@ def is_binary(outcome: Floats) -> bool:
     return bool(np.isin(outcome, (0, 1)).all())
 
 
-def build_trees(kind: type, leaves: int, leaf_rows: int, trees: int, **options: Any) -> Any:
-    return kind(
+def build_trees(kind: str, leaves: int, leaf_rows: int, trees: int, **options: Any) -> Any:
+    from sklearn import ensemble  # web processes never need it, and would start more slowly
+
+    return getattr(ensemble, kind)(
         max_leaf_nodes=leaves,
         min_samples_leaf=leaf_rows,
         max_iter=trees,
@@ -101,12 +98,17 @@ def clip_spread(matrix: Floats) -> Floats:
     return np.clip(matrix, -SPREAD, SPREAD)
 
 
-def build_linear(model: Any) -> Any:
+def build_linear(kind: str, **options: Any) -> Any:
+    from sklearn import linear_model
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
     return make_pipeline(
         SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True),
         StandardScaler(),
         FunctionTransformer(clip_spread),
-        model,
+        getattr(linear_model, kind)(**options),
     )
 
 
@@ -114,16 +116,16 @@ type Factory = Callable[[int], Any]  # rows to fit on → an unfitted model
 
 # From simple to flexible. Leaves hold a share of the rows, so that rare outcomes don't make leaves of one customer.
 CLASSIFIERS: dict[str, Factory] = {
-    "linear_strict": lambda _n: build_linear(LogisticRegression(C=0.003, max_iter=200)),
-    "linear": lambda _n: build_linear(LogisticRegression(C=0.3, max_iter=200)),
-    "stumps": lambda n: build_trees(HistGradientBoostingClassifier, 4, max(20, n // 200), 60),
-    "trees": lambda n: build_trees(HistGradientBoostingClassifier, 15, max(20, n // 1000), 80),
+    "linear_strict": lambda _n: build_linear("LogisticRegression", C=0.003, max_iter=200),
+    "linear": lambda _n: build_linear("LogisticRegression", C=0.3, max_iter=200),
+    "stumps": lambda n: build_trees("HistGradientBoostingClassifier", 4, max(20, n // 200), 60),
+    "trees": lambda n: build_trees("HistGradientBoostingClassifier", 15, max(20, n // 1000), 80),
 }
 REGRESSORS: dict[str, Factory] = {
-    "linear_strict": lambda n: build_linear(Ridge(alpha=n / 5)),
-    "linear": lambda n: build_linear(Ridge(alpha=n / 100)),
-    "stumps": lambda n: build_trees(HistGradientBoostingRegressor, 4, max(20, n // 50), 40),
-    "trees": lambda n: build_trees(HistGradientBoostingRegressor, 8, max(20, n // 200), 80),
+    "linear_strict": lambda n: build_linear("Ridge", alpha=n / 5),
+    "linear": lambda n: build_linear("Ridge", alpha=n / 100),
+    "stumps": lambda n: build_trees("HistGradientBoostingRegressor", 4, max(20, n // 50), 40),
+    "trees": lambda n: build_trees("HistGradientBoostingRegressor", 8, max(20, n // 200), 80),
 }
 
 

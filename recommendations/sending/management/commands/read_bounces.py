@@ -14,6 +14,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from recommendations.sending.bounces.mailbox import read_messages
 
+IMAP_SECONDS = 30.0  # for each answer of the mail server
+
 
 class Command(BaseCommand):
     help = "Reads bounces, complaints and requests to unsubscribe from a mailbox. A message that is read twice counts once."
@@ -55,7 +57,7 @@ def read_imap(host: str, folder: str) -> Iterator[Message]:
     user, password = os.environ.get("BOUNCE_IMAP_USER", ""), os.environ.get("BOUNCE_IMAP_PASSWORD", "")
     if not user or not password:
         raise CommandError("Set BOUNCE_IMAP_USER and BOUNCE_IMAP_PASSWORD.")
-    with imaplib.IMAP4_SSL(host) as server:
+    with imaplib.IMAP4_SSL(host, timeout=IMAP_SECONDS) as server:
         server.login(user, password)
         server.select(folder)
         _status, [numbers] = server.search(None, "UNSEEN")

@@ -11,14 +11,20 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from recommendations.engine.placements import PLACEMENTS
 from recommendations.serving.request import MAX_ITEMS, RecommendationRequest, describe_unknown_placement
-from recommendations.serving.rest.request import BOOST_NOTE, COLD_START_NOTE, FILTER_NOTE, make_request
+from recommendations.serving.rest.request import (
+    BOOST_NOTE,
+    COLD_START_NOTE,
+    FILTER_NOTE,
+    PERSONALISED_NOTE,
+    make_request,
+)
 from recommendations.serving.rest.schema import build_serializer, make_expression_type, make_text_type
 
 MAX_PLACEMENTS = 20
 MAX_LISTED = 1000
 # what all placements of a page have in common; the rest of the body is about single placements
 SHARED_FIELDS = (
-    "user_id", "anonymous_id", "session_id", "landing_category", "language", "country", "device", "explain",
+    "user_id", "anonymous_id", "session_id", "landing_category", "language", "country", "device", "personalised", "explain",
 )  # fmt: skip
 
 
@@ -68,6 +74,7 @@ class SharedBody(msgspec.Struct, kw_only=True):
     language: make_text_type(35, f"{COLD_START_NOTE}: for example en or en-GB.") = ""  # type: ignore[valid-type]
     country: make_text_type(100, f"{COLD_START_NOTE}: the value that events send.") = ""  # type: ignore[valid-type]
     device: make_text_type(100, f"{COLD_START_NOTE}: for example mobile.") = ""  # type: ignore[valid-type]
+    personalised: Annotated[bool, Meta(description=PERSONALISED_NOTE)] = True
     explain: Annotated[bool, Meta(description="False: omit the reasons.")] = True
     distinct: Annotated[bool, Meta(description="False: a product may be in several placements.")] = True
 

@@ -115,3 +115,12 @@ def test_requests_without_a_session_do_not_vary_by_cookie(client: Client) -> Non
         response = client.get("/health/live")
     assert "Cookie" not in response.get("Vary", "")
     assert len(queries) == 0
+
+
+def test_the_browser_forgets_the_pages_of_a_session_that_has_ended() -> None:
+    client = log_in(make_staff())
+    assert "Clear-Site-Data" not in client.get("/admin/").headers
+    assert client.post("/admin/logout/")["Clear-Site-Data"] == '"cache"'
+    client = log_in(make_staff("other"))
+    let_time_pass(client, idle=HOUR)
+    assert client.get("/admin/")["Clear-Site-Data"] == '"cache"'

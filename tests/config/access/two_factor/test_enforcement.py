@@ -107,6 +107,13 @@ def test_a_second_factor_is_asked_for_even_if_it_is_not_required(settings: Any) 
     assert is_inside(client)
 
 
+def test_everybody_needs_a_second_factor_where_the_setting_says_so(settings: Any) -> None:
+    client = log_in(make_staff("merchandiser", "catalog.view_product"))
+    assert client.get("/admin/").status_code == 200
+    settings.TWO_FACTOR_EVERYBODY = True
+    assert client.get("/admin/")["Location"].startswith("/admin/two-factor/")
+
+
 def test_a_session_that_was_made_without_the_code_is_not_accepted() -> None:
     """As another log-in page, or code that calls Django's `login`, would make it."""
     user = make_staff(is_superuser=True)

@@ -280,7 +280,7 @@ def test_feedback_counts_in_the_channel_of_the_last_order_before_it() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"unit": PeriodUnit.DAY},
+        {"unit": PeriodUnit.HOUR},
         {"split": "product"},
         {"split": "segment"},
         {"since": date(2020, 1, 1), "unit": PeriodUnit.WEEK},

@@ -158,7 +158,7 @@ def test_visitors_are_distinguished_by_ip_address_browser_and_day() -> None:
 
 def test_visitor_hash_depends_on_the_secret_key_and_hides_the_ip_address(settings: Any) -> None:
     [before], _skipped = read_lines(build_line())
-    settings.HASH_KEY = b"another"
+    settings.HASH_KEYS = ["another"]
     [after], _skipped = read_lines(build_line())
     assert before["anonymousId"] != after["anonymousId"]
     assert before["messageId"] != after["messageId"]

@@ -44,6 +44,14 @@ def test_newest_interaction_comes_first_even_if_events_arrive_late() -> None:
 
 
 @pytest.mark.usefixtures("valkey")
+def test_interactions_of_the_same_second_have_the_same_order_in_every_process() -> None:
+    kinds = ["cart", "purchase", "view", "wishlist"]
+    remember_interactions([make_interaction("p", meaning=kind) for kind in kinds])
+    interactions = read_recent_interactions(identifiers=[("user_id", "u1")])
+    assert [interaction.kind for interaction in interactions] == kinds[::-1]
+
+
+@pytest.mark.usefixtures("valkey")
 def test_type_and_time_are_read_unchanged() -> None:
     remember_interactions(
         [make_interaction("a:b c", meaning=kind, minutes=n) for n, kind in enumerate(("purchase", "cart"))]

@@ -15,13 +15,23 @@ from customers.feedback.models import Review, SurveyAnswer
 from customers.identity.consent.ledger import record_consent
 from customers.identity.merging.merge import MergeError, merge_customers
 from customers.identity.merging.revert import revert_merge
-from customers.identity.models import Consent, ConsentDenial, Customer, Identifier, IdentityConflict, IdentityMerge
+from customers.identity.models import (
+    Consent,
+    ConsentDenial,
+    Customer,
+    Identifier,
+    IdentityConflict,
+    IdentityMerge,
+    ProcessingRestriction,
+)
 from customers.identity.resolution.resolution import IdentityEvent, resolve_people
 from customers.identity.signals import customers_merged
 from customers.lifecycle.models import CustomerProfile, StageTransition
 from customers.lifecycle.refresh.nightly import refresh_profiles
 from customers.lifecycle.refresh.profile_updates import recount_customers
+from customers.loyalty.models import LevelChange, LoyaltyMember, PointEntry, PointReservation
 from customers.orders.models import Order
+from customers.privacy.models import PrivacyRequest
 from customers.segments.models import SegmentMember
 from recommendations.offers.models import OfferExposure, QueuedOffer
 from recommendations.serving.models import Impression
@@ -41,7 +51,7 @@ from tests.recommendations.offers.makers import make_offer
 pytestmark = pytest.mark.django_db
 EARLIER = NOON - timedelta(days=30)
 # computed again from facts, not moved
-DERIVED = {"lifecycle.customerprofile", "lifecycle.stagetransition", "uplift.customeraction"}
+DERIVED = {"lifecycle.customerprofile", "lifecycle.stagetransition", "loyalty.loyaltymember", "uplift.customeraction"}
 
 
 def merge_pair(kept: Customer, merged: Customer, cause: str = "test") -> int:
@@ -89,6 +99,12 @@ MAKERS: dict[str, Callable[[Customer], Any]] = {
     "identity.identifier": lambda customer: make_identifier(customer, f"u{customer.pk}"),
     "identity.identitymerge": lambda customer: merge_pair(customer, make_customer(f"x{customer.pk}")),
     "identity.consent": make_consent,
+    "identity.processingrestriction": lambda customer: ProcessingRestriction.objects.create(
+        customer=customer, scope="profiling", since=NOON, source="test"
+    ),
+    "privacy.privacyrequest": lambda customer: PrivacyRequest.objects.create(
+        customer=customer, kind="access", channel="officer", regulation="gdpr", received_at=NOON, due_at=NOON
+    ),
     "orders.order": lambda customer: make_order(customer, placed_at=EARLIER),
     "feedback.review": make_review,
     "feedback.surveyanswer": lambda customer: SurveyAnswer.objects.create(
@@ -104,6 +120,16 @@ MAKERS: dict[str, Callable[[Customer], Any]] = {
     "offers.offerexposure": make_exposure,
     "experiments.experimentexposure": experiment_makers.make_exposure,
     "offers.queuedoffer": make_queued_offer,
+    "loyalty.loyaltymember": lambda customer: LoyaltyMember.objects.create(customer=customer),
+    "loyalty.levelchange": lambda customer: LevelChange.objects.create(
+        customer=customer, at=NOON, reason="joined", spend=0, order_count=0
+    ),
+    "loyalty.pointentry": lambda customer: PointEntry.objects.create(
+        customer=customer, kind="manual", points=5, at=NOON, cause=f"manual:{customer.pk}"
+    ),
+    "loyalty.pointreservation": lambda customer: PointReservation.objects.create(
+        customer=customer, points=5, created_at=NOON, expires_at=NOON
+    ),
     "lifecycle.customerprofile": lambda customer: recount_customers(customer_ids=[customer.pk], as_of=NOON),
     "lifecycle.stagetransition": lambda customer: refresh_profiles(as_of=NOON, started_at=NOON),
     "uplift.customeraction": lambda customer: CustomerAction.objects.create(
@@ -312,7 +338,7 @@ def test_number_of_queries_for_a_hundred_merges_is_limited(django_assert_max_num
     customers = [make_customer(f"u{number}") for number in range(200)]
     pairs = [(kept.pk, merged.pk) for kept, merged in zip(customers[::2], customers[1::2], strict=True)]
     # the same for any number of merges; each room with data of customers adds a few
-    with django_assert_max_num_queries(68):
+    with django_assert_max_num_queries(72):
         merge_customers(pairs=pairs, at=NOON, causes=["x"] * len(pairs))
     assert Customer.objects.count() == 100
 

@@ -164,7 +164,7 @@ def test_the_number_of_queries_of_the_profile_is_constant(client: APIClient, ann
         client.get("/api/v1/customers/anna/profile/")
     # customer, profile, latest stage change, score models, currency of amounts; five for the explanation of the stage (rules, customer,
     # categories, orders, the shop's latest order); eight for the portrait
-    assert len(queries) == 5 + 5 + 8
+    assert len(queries) == 5 + 5 + 9
 
 
 def test_a_customer_before_the_first_refresh_has_no_profile(client: APIClient) -> None:

@@ -1,35 +1,26 @@
 """An import killed at any point and run again gives the same result as one clean run, on a real server."""
 
-import os
-import signal
-import subprocess
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
-from django.conf import settings as django_settings
-from django.db import connection
 
 from catalog.models import Product
 from customers.identity.models import Customer, Identifier
 from customers.orders.imports.file_import import import_orders
 from customers.orders.models import Order, OrderImport, OrderLine
+from tests.child_processes import kill_after_output, start_child
 from tests.makers import make_source
-from tests.waiting import wait_until
 
 pytestmark = pytest.mark.acceptance
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 ROWS = 3_000
 CHILD = """
-import os, sys
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
-import django
-django.setup()
 from customers.events.models import Source
 from customers.orders.imports.files import csv_rows
 from customers.orders.imports.loading import known_orders, lines, orders, staged_load
@@ -55,25 +46,6 @@ def write_file(path: Path) -> Path:
     return path
 
 
-def start_child(file: Path, *, stop_at: int, rebuild_from: int, var: Path) -> subprocess.Popen[str]:
-    name = django_settings.DATABASES["default"]["NAME"]
-    url = urlunsplit(urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{name}"))
-    return subprocess.Popen(
-        [sys.executable, "-c", CHILD, str(file), str(stop_at), str(rebuild_from)],
-        env={**os.environ, "DATABASE_URL": url, "PERENNIAL_VAR": str(var)},
-        cwd=Path(__file__).parents[4],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-
-
-def session_is_gone() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid <> pg_backend_pid()")
-        return cursor.fetchone()[0] == 0
-
-
 def counts() -> dict[str, int]:
     models = (Order, OrderLine, Product, Customer, Identifier)
     return {model.__name__: model.objects.count() for model in models}
@@ -96,15 +68,8 @@ def test_killed_import_neither_loses_nor_duplicates_rows(
     settings.EXPORTS_DIR, settings.VAR_DIR = tmp_path / "exports", tmp_path / "var"
     source = make_source()
     file = write_file(tmp_path / "orders.csv")
-    child = start_child(file, stop_at=stop_at, rebuild_from=rebuild_from, var=tmp_path / "var")
-    try:
-        assert child.stdout is not None
-        assert "there\n" in iter(child.stdout.readline, ""), "the child ended before it was there"
-        child.send_signal(signal.SIGKILL)
-    finally:
-        child.kill()
-        child.communicate()
-    wait_until(session_is_gone, what="the end of the killed session")
+    arguments = f"import sys\nsys.argv[1:] = {[str(file), str(stop_at), str(rebuild_from)]}\n"
+    kill_after_output(start_child(arguments + CHILD, PERENNIAL_VAR=str(tmp_path / "var")), "there")
     committed = stop_at == ROWS and OrderImport.objects.get().finished_at is not None
     assert Order.objects.count() == (500 if committed else 0)
     assert Customer.objects.count() == (90 if committed else 0)

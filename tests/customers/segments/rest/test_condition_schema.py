@@ -8,7 +8,7 @@ from jsonschema import Draft202012Validator
 from customers.segments.conditions.condition_tree import ConditionError
 from customers.segments.conditions.fields import FIELDS
 from customers.segments.conditions.parsing import parse_condition
-from customers.segments.rest.condition_schema import NAME, build_condition_schema
+from customers.segments.rest.condition_schema import NAME, build_condition_components
 
 VALID: list[Any] = [
     {"all": []},
@@ -73,7 +73,7 @@ INVALID: list[Any] = [
 
 @pytest.fixture(scope="module")
 def validator() -> Draft202012Validator:
-    schema = {"$ref": f"#/components/schemas/{NAME}", "components": {"schemas": {NAME: build_condition_schema()}}}
+    schema = {"$ref": f"#/components/schemas/{NAME}", "components": {"schemas": build_condition_components()}}
     return Draft202012Validator(schema)
 
 
@@ -93,8 +93,8 @@ def test_invalid_conditions_do_not_match_the_schema(validator: Draft202012Valida
 def test_schema_contains_every_field_and_operator() -> None:
     expected_text = {
         (name, op)
-        for way in build_condition_schema()["oneOf"]
-        if "enum" in way["properties"].get("field", {})
+        for way in build_condition_components()[NAME]["oneOf"]
+        if "enum" in way.get("properties", {}).get("field", {})
         for name in way["properties"]["field"]["enum"]
         for op in way["properties"]["op"]["enum"]
     }

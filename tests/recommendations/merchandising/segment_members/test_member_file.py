@@ -149,7 +149,7 @@ def test_hashes_hide_identifiers_and_depend_on_the_key_of_the_shop(settings: Any
     before = hash_identifier("user_id:1")
     write_members({7: hash_all("user_id:1")})
     assert b"user_id" not in get_members_path().read_bytes()
-    settings.HASH_KEY = b"another key"
+    settings.HASH_KEYS = ["another key"]
     assert hash_identifier("user_id:1") != before
 
 

@@ -5,7 +5,9 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
+from django.db import transaction
 
+from customers.identity.consent.append_only import allow_ledger_changes
 from customers.identity.merging.merge import merge_customers
 from customers.identity.merging.revert import revert_merge
 from customers.identity.models import Consent, Customer, Identifier, IdentityMerge
@@ -122,7 +124,8 @@ def test_a_final_month_is_not_measured_again_unless_everything_is(shop: list[Cus
 def test_whoever_could_be_written_to_once_stays_in_the_group(shop: list[Customer]) -> None:
     _held_out, raised, treated, unreachable, denied, suppressed = shop
     late = make_subscribers([4500], first=90_000)[0]
-    Consent.objects.filter(customer=late).update(recorded_at=AUGUST + timedelta(days=5))
+    with transaction.atomic(), allow_ledger_changes():
+        Consent.objects.filter(customer=late).update(recorded_at=AUGUST + timedelta(days=5))
     make_consent(treated, status=Consent.Status.WITHDRAWN, recorded_at=JULY + timedelta(days=5))
     Customer.objects.filter(pk=unreachable.pk).update(email="")
     make_consent(denied, status=Consent.Status.WITHDRAWN, recorded_at=SPRING + timedelta(days=1))

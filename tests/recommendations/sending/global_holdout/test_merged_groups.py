@@ -13,8 +13,7 @@ from recommendations.sending.global_holdout.measuring import measure_months
 from recommendations.sending.models import Delivery, GlobalHoldoutChange, GlobalHoldoutResult, SendingSettings
 from recommendations.sending.queue import queue_audience
 from recommendations.sending.sender import send_due
-from tests.makers import NOON
-from tests.recommendations.sending.fakes import make_subscriber
+from tests.makers import NOON, make_consent, make_customer
 from tests.smtp_sink import SmtpSink
 
 pytestmark = pytest.mark.django_db
@@ -45,9 +44,11 @@ def test_pending_messages_follow_the_group_of_the_kept_customer(smtp_sink: SmtpS
     GlobalHoldoutChange.objects.update(changed_at=NOON)
     pair: dict[bool, Customer] = {}
     while len(pair) < 2:
-        customer = make_subscriber(f"c{Customer.objects.count()}@shop.example")
+        customer = make_customer(email=f"c{Customer.objects.count()}@shop.example")
         if pair.setdefault(is_held_out(salt=SALT, customer_id=customer.pk, share=SHARE), customer) != customer:
             customer.delete()
+        else:
+            make_consent(customer)
     Customer.objects.update(created_at=NOON)
     kept, merged = pair[keeps_held_out].pk, pair[not keeps_held_out].pk
     queue_all(1)

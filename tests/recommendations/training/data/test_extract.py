@@ -1,4 +1,5 @@
 import json
+import pickle
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,6 +12,7 @@ from catalog.models import Product
 from catalog.vectors import upsert_vectors
 from customers.events.models import Event
 from customers.feedback.models import Review
+from customers.identity.consent.ledger import record_changed_consents
 from customers.identity.models import Customer
 from customers.warehouse.export import export_warehouse
 from recommendations.engine.data.event_weights import DEFAULT_EVENT_WEIGHTS
@@ -206,6 +208,17 @@ def test_events_of_products_missing_from_the_catalog_are_dropped(send_event: Cal
     send_event("Product Viewed", "unknown product")
     with pytest.raises(NoTrainingDataError, match="send events"):
         extract_data()
+
+
+def test_a_shop_whose_customers_have_not_consented_reads_why_there_is_nothing_to_train(
+    send_event: Callable[..., None],
+) -> None:
+    ann = make_customer("ann")
+    send_event("Product Viewed")
+    record_changed_consents(entries=[(ann.pk, "personalisation", "withdrawn")], recorded_at=AN_HOUR_AGO, source="test")
+    with pytest.raises(NoTrainingDataError, match=r"All 1 customers .* have not consented") as raised:
+        extract_data()
+    assert str(pickle.loads(pickle.dumps(raised.value))) == str(raised.value)
 
 
 def test_the_fingerprint_changes_with_the_data(send_event: Callable[..., None]) -> None:

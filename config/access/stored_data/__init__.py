@@ -1,0 +1,1 @@
+"""What is registered about the stored data of this app: how long it is kept, and which columns are under a key."""

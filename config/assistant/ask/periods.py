@@ -1,0 +1,205 @@
+"""The days that a question names, in English and Chinese: “last month”, “上月”, “since 2026-01-01”, “最近30天”."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from customers.analytics.expressions.periods import PeriodUnit, get_period_start, number_period
+
+DAY = timedelta(days=1)
+DEFAULT = "last_12_months"
+CUSTOM = "custom"
+MAX_NUMBER = 3650
+
+
+@dataclass(frozen=True)
+class Days:
+    """Days, both included. preset: the key of `PRESETS`, or `CUSTOM`."""
+
+    preset: str
+    since: date
+    until: date
+
+
+def count_back(unit: PeriodUnit, first: int, last: int) -> Callable[[date], tuple[date, date]]:
+    """Return the days from so many periods ago to so many ago; 0 is the current one, which ends today."""
+
+    def find(today: date) -> tuple[date, date]:
+        number = number_period(today, unit)
+        return get_period_start(number - first, unit), min(get_period_start(number - last + 1, unit) - DAY, today)
+
+    return find
+
+
+def find_year(back: int) -> Callable[[date], tuple[date, date]]:
+    return lambda today: (date(today.year - back, 1, 1), min(date(today.year - back, 12, 31), today))
+
+
+def find_last_days(number: int) -> Callable[[date], tuple[date, date]]:
+    return lambda today: (today - number * DAY, today - DAY)
+
+
+@dataclass(frozen=True)
+class PeriodPreset:
+    """A named range. words: what questions call it, in lower case, in both languages."""
+
+    label: str | Promise
+    words: tuple[str, ...]
+    find: Callable[[date], tuple[date, date]]
+
+
+PRESETS: dict[str, PeriodPreset] = {
+    "today": PeriodPreset(_("Today"), ("today", "今天", "今日"), lambda today: (today, today)),
+    "yesterday": PeriodPreset(_("Yesterday"), ("yesterday", "昨天", "昨日"), lambda today: (today - DAY, today - DAY)),
+    "this_week": PeriodPreset(
+        _("This week"), ("this week", "current week", "本周", "这周", "这个星期"), count_back(PeriodUnit.WEEK, 0, 0)
+    ),
+    "last_week": PeriodPreset(
+        _("Last week"), ("last week", "previous week", "上周", "上个星期", "上星期"), count_back(PeriodUnit.WEEK, 1, 1)
+    ),
+    "this_month": PeriodPreset(
+        _("This month"), ("this month", "current month", "本月", "这个月", "当月"), count_back(PeriodUnit.MONTH, 0, 0)
+    ),
+    "last_month": PeriodPreset(
+        _("Last month"), ("last month", "previous month", "上月", "上个月"), count_back(PeriodUnit.MONTH, 1, 1)
+    ),
+    "this_quarter": PeriodPreset(
+        _("This quarter"),
+        ("this quarter", "current quarter", "本季度", "这个季度", "本季"),
+        count_back(PeriodUnit.QUARTER, 0, 0),
+    ),
+    "last_quarter": PeriodPreset(
+        _("Last quarter"),
+        ("last quarter", "previous quarter", "上季度", "上个季度", "上季"),
+        count_back(PeriodUnit.QUARTER, 1, 1),
+    ),
+    "this_year": PeriodPreset(
+        _("This year"), ("this year", "year to date", "ytd", "今年", "本年", "年初至今"), find_year(0)
+    ),
+    "last_year": PeriodPreset(_("Last year"), ("last year", "previous year", "去年", "上年"), find_year(1)),
+    "last_7_days": PeriodPreset(
+        _("Last 7 days"), ("last seven days", "past week", "最近一周", "过去一周", "近一周"), find_last_days(7)
+    ),
+    "last_28_days": PeriodPreset(_("Last 28 days"), ("last four weeks",), find_last_days(28)),
+    "last_30_days": PeriodPreset(
+        _("Last 30 days"),
+        ("last thirty days", "past month", "最近一个月", "过去一个月", "近一个月"),
+        find_last_days(30),
+    ),
+    "last_90_days": PeriodPreset(
+        _("Last 90 days"),
+        ("last three months", "past quarter", "最近三个月", "过去三个月", "近三个月"),
+        find_last_days(90),
+    ),
+    "last_12_months": PeriodPreset(
+        _("Last 12 months"),
+        ("last twelve months", "past year", "last 12 months", "最近一年", "过去一年", "近一年"),
+        count_back(PeriodUnit.MONTH, 12, 0),
+    ),
+}
+
+MONTHS = (
+    *("january", "february", "march", "april", "may", "june", "july"),
+    *("august", "september", "october", "november", "december"),
+)
+MONTH_NUMBERS = {name: number for number, name in enumerate(MONTHS, 1)} | {
+    name[:3]: number for number, name in enumerate(MONTHS, 1)
+}
+UNITS = {
+    "day": 1, "days": 1, "天": 1, "日": 1, "week": 7, "weeks": 7, "周": 7, "星期": 7,
+    "month": 30, "months": 30, "个月": 30, "月": 30, "year": 365, "years": 365, "年": 365,
+}  # fmt: skip
+ISO = r"(\d{4}-\d{2}-\d{2})"
+RANGE = re.compile(rf"(?:from |between |从)?{ISO} ?(?:to|and|until|-|–|到|至) ?{ISO}")
+SINCE = re.compile(rf"(?:since |from |自从?){ISO}")
+LAST = re.compile(
+    r"(?:last|past|previous|最近|过去|近) ?(\d{1,4}) ?(days?|weeks?|months?|years?|天|日|周|星期|个月|月|年)"
+)
+NAMED_MONTH = re.compile(rf"\b(?:in |of )?({'|'.join((*MONTHS, *(name[:3] for name in MONTHS)))})\b(?: (20\d{{2}}))?")
+CHINESE_MONTH = re.compile(r"(?:(20\d{2})年)?(\d{1,2})月份?")
+YEAR = re.compile(r"(?:\b(?:in )?(20\d{2})\b|(20\d{2})年)")
+
+
+def find_preset_days(preset: str, today: date) -> Days:
+    """Return the days of a preset."""
+    since, until = PRESETS[preset].find(today)
+    return Days(preset, since, until)
+
+
+def find_days(text: str, today: date) -> tuple[Days | None, tuple[int, int] | None]:
+    """Return the days that a text names in numbers or months, and where in the text; None if it names none."""
+    for pattern, read in PATTERNS:
+        if (match := pattern.search(text)) and (days := read(match, today)):
+            return Days(CUSTOM, *days), match.span()
+    return None, None
+
+
+def parse_iso(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def read_range(match: re.Match[str], today: date) -> tuple[date, date] | None:
+    since, until = parse_iso(match[1]), parse_iso(match[2])
+    return (since, until) if since and until and since <= until else None
+
+
+def read_since(match: re.Match[str], today: date) -> tuple[date, date] | None:
+    since = parse_iso(match[1])
+    return (since, today) if since and since <= today else None
+
+
+def read_last(match: re.Match[str], today: date) -> tuple[date, date] | None:
+    number, days = int(match[1]), UNITS[match[2]]
+    if number == 0 or number * days > MAX_NUMBER:
+        return None
+    if days == UNITS["month"]:
+        return count_back(PeriodUnit.MONTH, number, 1)(today)
+    return (
+        count_back(PeriodUnit.WEEK, number, 1)(today) if days == UNITS["week"] else find_last_days(number * days)(today)
+    )
+
+
+def find_month(year: int, month: int, today: date) -> tuple[date, date] | None:
+    """Return the days of a month; those of a month of the future are None."""
+    if not 1 <= month <= 12:
+        return None
+    number = number_period(date(year, month, 1), PeriodUnit.MONTH)
+    start, end = (get_period_start(each, PeriodUnit.MONTH) for each in (number, number + 1))
+    return (start, min(end - DAY, today)) if start <= today else None
+
+
+def choose_year(month: int, today: date) -> int:
+    """Return the year of the latest month of that name that has begun."""
+    return today.year if month <= today.month else today.year - 1
+
+
+def read_named_month(match: re.Match[str], today: date) -> tuple[date, date] | None:
+    month = MONTH_NUMBERS[match[1]]
+    return find_month(int(match[2]) if match[2] else choose_year(month, today), month, today)
+
+
+def read_chinese_month(match: re.Match[str], today: date) -> tuple[date, date] | None:
+    month = int(match[2])
+    return find_month(int(match[1]) if match[1] else choose_year(month, today), month, today)
+
+
+def read_year(match: re.Match[str], today: date) -> tuple[date, date] | None:
+    year = int(match[1] or match[2])
+    return (date(year, 1, 1), min(date(year, 12, 31), today)) if year <= today.year else None
+
+
+PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], date], tuple[date, date] | None]], ...] = (
+    (RANGE, read_range),
+    (SINCE, read_since),
+    (LAST, read_last),
+    (CHINESE_MONTH, read_chinese_month),
+    (NAMED_MONTH, read_named_month),
+    (YEAR, read_year),
+)

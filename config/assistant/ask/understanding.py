@@ -1,0 +1,270 @@
+"""Maps the words of a question to a named metric, days, grouping and filter, without any model.
+
+The longest known phrase wins at each place of the text. Whatever is left and is no word without a meaning of its own is not understood,
+and is shown as such.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from functools import cache
+from typing import Any
+
+from config.assistant.ask.periods import CUSTOM, DEFAULT, PRESETS, Days, find_days, find_preset_days
+from config.assistant.ask.vocabulary import FILLERS, GROUPINGS, INTERVALS, STAGES
+from config.assistant.metrics.metric import MetricQuery, NamedMetric
+from config.assistant.metrics.registry import METRICS
+from customers.analytics.expressions.periods import PeriodUnit, get_period_start, number_period
+
+MAX_CHARACTERS = 300
+WORD = re.compile(r"[a-z0-9][a-z0-9'’\-]*|[\u3400-\u9fff]+")
+HAN = re.compile(r"[\u3400-\u9fff]")
+MAX_SUGGESTIONS = 4
+# longer ranges are shown by week or month, if a question names no interval
+MAX_DAYS_BY_DAY = 31
+# what a phrase stands for
+METRIC, PRESET, INTERVAL, GROUPING, STAGE, SEGMENT, FILLER = (
+    *("metric", "preset", "interval", "grouping", "stage", "segment", "filler"),
+)
+# metrics that a segment of the same name replaces
+SHOP_DEFINED = ((METRIC, "vip_customers"),)
+# where two readings are of the same length, the first of these wins
+ORDER = (SEGMENT, PRESET, INTERVAL, GROUPING, METRIC, STAGE, FILLER)
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """A known phrase in a question: what kind of thing it names, and which."""
+
+    kind: str
+    value: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Understanding:
+    """How a question was understood.
+
+    Attributes:
+        metric: None if no word names one. unknown: words that nothing is known of. suggestions: the nearest metrics.
+        ignored: what was understood but does not apply to the metric, such as a grouping that it does not have.
+    """
+
+    metric: NamedMetric | None = None
+    days: Days | None = None
+    interval: str = ""
+    group_by: str = ""
+    segment: str = ""
+    stage: str = ""
+    unknown: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    suggestions: tuple[NamedMetric, ...] = field(default_factory=tuple)
+
+    def to_query(self, today: date) -> MetricQuery:
+        """Return the query; the days are those of the question, or the default ones."""
+        assert self.metric is not None
+        days = self.days or find_preset_days(DEFAULT, today)
+        return MetricQuery(
+            metric=self.metric.key,
+            since=days.since,
+            until=days.until,
+            interval=self.interval,
+            group_by=self.group_by,
+            segment=self.segment,
+            stage=self.stage,
+        )
+
+
+def normalize(text: str) -> str:
+    """Return a text in lower case with plain forms of all characters and single spaces."""
+    return " ".join(unicodedata.normalize("NFKC", text.replace("\0", " ")[:MAX_CHARACTERS]).casefold().split())
+
+
+def understand(text: str, *, today: date, segments: Mapping[str, str], metrics: Iterable[NamedMetric]) -> Understanding:
+    """Return how a question is understood.
+
+    Args:
+        segments: names by key. metrics: those that the reader may see.
+    """
+    plain = normalize(text)
+    days, span = find_days(plain, today)
+    rest = plain if span is None else f"{plain[: span[0]]}{' ' * (span[1] - span[0])}{plain[span[1] :]}"
+    phrases = find_phrases(rest, list_phrases(segments))
+    allowed = {metric.key: metric for metric in metrics}
+    values = {kind: [phrase.value for phrase in phrases if phrase.kind == kind] for kind in ORDER}
+    if days is None and values[PRESET]:
+        days = find_preset_days(values[PRESET][0], today)
+    metric, stages = choose_metric(values, allowed)
+    unknown = find_unknown_words(rest, phrases)
+    if metric is None:
+        return Understanding(unknown=unknown, suggestions=suggest_metrics(plain, allowed.values()))
+    found = Understanding(
+        metric=metric,
+        days=days,
+        interval=values[INTERVAL][0] if values[INTERVAL] else "",
+        group_by=values[GROUPING][0] if values[GROUPING] else "",
+        segment=values[SEGMENT][0] if values[SEGMENT] else "",
+        stage=stages[0] if stages else "",
+        unknown=unknown,
+    )
+    return complete(fit(found), today)
+
+
+def list_phrases(segments: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """Return all known phrases with what they stand for.
+
+    A segment does not replace a metric of the same name, such as “New customers”; but who is a VIP is for the shop to say.
+    """
+    fixed = list_fixed_phrases()
+    named = {normalize(name): (SEGMENT, key) for key, name in segments.items() if len(normalize(name)) > 2}
+    own = {name: meaning for name, meaning in named.items() if fixed.get(name) in SHOP_DEFINED}
+    own |= {f"{name}{noun}": meaning for name, meaning in own.items() for noun in (" customers", "客户")}
+    return {**named, **fixed, **own}
+
+
+@cache
+def list_fixed_phrases() -> dict[str, tuple[str, str]]:
+    """Return the phrases that no shop changes."""
+    phrases: dict[str, tuple[str, str]] = {}
+    tables: dict[str, Mapping[str, Iterable[str]]] = {
+        METRIC: {key: [*metric.synonyms["en"], *metric.synonyms["zh-hans"]] for key, metric in METRICS.items()},
+        PRESET: {key: preset.words for key, preset in PRESETS.items()},
+        INTERVAL: INTERVALS,
+        GROUPING: GROUPINGS,
+        STAGE: STAGES,
+        FILLER: {"": FILLERS},
+    }
+    for kind in reversed(ORDER):
+        for value, words in tables.get(kind, {}).items():
+            phrases |= {normalize(word): (kind, value) for word in words}
+    return phrases
+
+
+def find_phrases(text: str, known: Mapping[str, tuple[str, str]]) -> list[Phrase]:
+    """Return the known phrases of a text from left to right, the longest at each place."""
+    longest = max(map(len, known))
+    phrases, position = [], 0
+    while position < len(text):
+        for end in range(min(len(text), position + longest), position, -1):
+            meaning = known.get(text[position:end])
+            if meaning and is_whole(text, position, end):
+                phrases.append(Phrase(*meaning, position, end))
+                position = end
+                break
+        else:
+            position += 1
+    return phrases
+
+
+def is_whole(text: str, start: int, end: int) -> bool:
+    """Return whether a part of a text is not the part of a longer word; Chinese words have no spaces between them."""
+    return not (is_joined(text, start) or is_joined(text, end))
+
+
+def is_joined(text: str, position: int) -> bool:
+    if position in (0, len(text)):
+        return False
+    before, after = text[position - 1], text[position]
+    return before.isalnum() and after.isalnum() and not (HAN.match(before) or HAN.match(after))
+
+
+def choose_metric(
+    values: Mapping[str, list[str]], allowed: Mapping[str, NamedMetric]
+) -> tuple[NamedMetric | None, list[str]]:
+    """Return the metric of a question, and the stages that filter it.
+
+    “Customers” names whom a question is about as well as what is counted, so any other metric wins. Without a metric, a stage or a
+    segment counts its customers.
+    """
+    keys = [key for key in values[METRIC] if key in allowed]
+    specific = [key for key in keys if key != "customers"]
+    stages = list(values[STAGE])
+    if specific:
+        return allowed[specific[0]], stages
+    if (keys or stages or values[SEGMENT]) and "customers" in allowed:
+        return allowed["customers"], stages
+    return None, stages
+
+
+def fit(found: Understanding) -> Understanding:
+    """Drop what the metric does not have, and say so."""
+    assert found.metric is not None
+    metric, ignored = found.metric, []
+    changes: dict[str, Any] = {}
+    for name, valid in (("interval", metric.intervals), ("group_by", metric.groupings)):
+        value = getattr(found, name)
+        if value and value not in valid:
+            changes[name] = ""
+            ignored.append(value)
+    for name in ("segment", "stage"):
+        if getattr(found, name) and name not in metric.filters:
+            changes[name] = ""
+            ignored.append(getattr(found, name))
+    if (changes.get("group_by", found.group_by)) == "segment" and not changes.get("segment", found.segment):
+        changes["group_by"] = ""
+        ignored.append("segment")
+    return replace(found, **changes, ignored=tuple(ignored))
+
+
+def complete(found: Understanding, today: date) -> Understanding:
+    """Fill in what a question left open: the defaults of the metric, and the longest interval that gives several values."""
+    assert found.metric is not None
+    defaults = found.metric.defaults
+    group_by = found.group_by or str(defaults.get("group_by", ""))
+    interval = found.interval
+    if not interval and not found.group_by and "interval" in defaults:
+        days = found.days or find_preset_days(DEFAULT, today)
+        interval = choose_interval(days, found.metric)
+    return replace(found, group_by=group_by, interval=interval)
+
+
+def choose_interval(days: Days, metric: NamedMetric) -> str:
+    """Return months if the days are many, days or weeks if they are some; empty for a single day, week, month or quarter."""
+    if days.since == days.until or is_month(days):
+        return ""
+    for unit in (PeriodUnit.WEEK, PeriodUnit.MONTH, PeriodUnit.QUARTER):
+        if number_period(days.since, unit) == number_period(days.until, unit) and days.preset != CUSTOM:
+            return ""
+    if "day" in metric.intervals and (days.until - days.since).days <= MAX_DAYS_BY_DAY:
+        return PeriodUnit.DAY.value
+    return PeriodUnit.MONTH.value if (days.until - days.since).days >= 62 else PeriodUnit.WEEK.value
+
+
+def is_month(days: Days) -> bool:
+    """Return whether the days are all days of a month."""
+    number = number_period(days.since, PeriodUnit.MONTH)
+    start, end = (get_period_start(each, PeriodUnit.MONTH) for each in (number, number + 1))
+    return (days.since, days.until) == (start, end - timedelta(days=1))
+
+
+def find_unknown_words(text: str, phrases: Iterable[Phrase]) -> tuple[str, ...]:
+    """Return the words that are in no phrase."""
+    letters = list(text)
+    for phrase in phrases:
+        letters[phrase.start : phrase.end] = " " * (phrase.end - phrase.start)
+    return tuple(dict.fromkeys(WORD.findall("".join(letters))))
+
+
+def suggest_metrics(text: str, metrics: Iterable[NamedMetric]) -> tuple[NamedMetric, ...]:
+    """Return the metrics whose names share most pairs of letters with a text, or the first ones."""
+    wanted = list_pairs(text)
+    scored = [
+        (
+            max(measure_likeness(wanted, list_pairs(word)) for words in metric.synonyms.values() for word in words),
+            metric,
+        )
+        for metric in metrics
+    ]
+    return tuple(metric for _score, metric in sorted(scored, key=lambda pair: -pair[0])[:MAX_SUGGESTIONS])
+
+
+def list_pairs(text: str) -> set[str]:
+    return {text[place : place + 2] for place in range(len(text) - 1)}
+
+
+def measure_likeness(left: set[str], right: set[str]) -> float:
+    """Return the share of the pairs of the smaller set that both have, or 0 (the overlap coefficient)."""
+    return len(left & right) / max(min(len(left), len(right)), 1)

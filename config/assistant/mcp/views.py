@@ -1,0 +1,78 @@
+"""The endpoint /mcp: who calls, within which limits, and the answer of the MCP server."""
+
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_exempt
+
+from config.access.grants import Grant, find_key_grant, parse_authorization
+from config.access.throttling import KeyRateThrottle
+from config.assistant.caller import AssistantCaller
+from config.assistant.oauth.tokens import find_token_grant
+
+METHODS = ("POST",)
+WAIT_SECONDS = 8.0  # for figures that are computed for the first time
+
+
+@csrf_exempt
+def serve_mcp(request: HttpRequest) -> HttpResponse:
+    """Answer one request of the Model Context Protocol; there are no sessions and no streams, so only POST is served."""
+    if not is_allowed_origin(request):
+        return respond_problem(HTTPStatus.FORBIDDEN, _("Pages of this origin may not call the server."))
+    grant = find_grant(request)
+    if grant is None:
+        return respond_unauthorized(request)
+    if grant.publishable:
+        return respond_problem(
+            HTTPStatus.FORBIDDEN, _("A publishable key cannot use this endpoint. Use a secret key from a server.")
+        )
+    if request.method not in METHODS:
+        response = respond_problem(HTTPStatus.METHOD_NOT_ALLOWED, _("Use POST."))
+        response["Allow"] = ", ".join(METHODS)
+        return response
+    request.auth = grant  # type: ignore[attr-defined] # makes the caller the actor of the audit log
+    throttle = KeyRateThrottle()
+    if not throttle.allow_request(request, None):  # type: ignore[arg-type] # reads auth and META
+        response = respond_problem(HTTPStatus.TOO_MANY_REQUESTS, _("Too many requests."))
+        response["Retry-After"] = str(int(throttle.wait() or 0) + 1)
+        return response
+    from config.assistant.mcp.bridge import serve  # the package takes half a second to load, and few processes need it
+    from config.assistant.mcp.server import build_server
+
+    return serve(build_server(AssistantCaller(request, grant, wait_seconds=WAIT_SECONDS)), request)
+
+
+def find_grant(request: HttpRequest) -> Grant | None:
+    """Return the grant of the token in the Authorization header: a key of REST, or a token of OAuth; a session of a browser is none."""
+    token, now = parse_authorization(request.META.get("HTTP_AUTHORIZATION", "")), datetime.now(UTC)
+    if not token:
+        return None
+    return find_key_grant(token, now=now) or find_token_grant(token, request, now=now)
+
+
+def is_allowed_origin(request: HttpRequest) -> bool:
+    """Return whether a page of this origin may call: only those of this server, and the allowed ones; programs send no origin."""
+    origin = request.headers.get("Origin", "")
+    if not origin or origin in settings.CORS_ALLOWED_ORIGINS:
+        return True
+    return urlsplit(origin).netloc == request.get_host()
+
+
+def respond_unauthorized(request: HttpRequest) -> HttpResponse:
+    """Return 401, which tells the client where to get a token (RFC 9728)."""
+    response = respond_problem(HTTPStatus.UNAUTHORIZED, _("The key or token is missing, unknown or expired."))
+    metadata = request.build_absolute_uri(reverse("oauth2_provider:oauth-resource-metadata-path", args=["mcp"]))
+    response["WWW-Authenticate"] = f'Bearer realm="mcp", resource_metadata="{metadata}"'
+    return response
+
+
+def respond_problem(status: HTTPStatus, detail: str) -> HttpResponse:
+    """Return problem details (RFC 9457)."""
+    values: dict[str, Any] = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": detail}
+    return JsonResponse(values, status=status.value, content_type="application/problem+json")

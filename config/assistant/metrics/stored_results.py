@@ -1,0 +1,27 @@
+"""Reads the stored results of analytics, and waits a moment for one that is being computed."""
+
+import time
+from datetime import datetime
+from typing import Any
+
+from customers.analytics.results import ResultState, count_pending, get_result
+
+STEP_SECONDS = 0.25
+# more questions than these wait for nobody, as in REST
+MAX_PENDING = 30
+
+
+def load_result(question: str, parameters: Any, *, now: datetime, wait_seconds: float) -> ResultState:
+    """Return the newest result of a question; without one, the state after a moment of waiting. Raises ParameterError.
+
+    Args:
+        wait_seconds: how long to wait for the first result.
+    """
+    state = get_result(question=question, parameters=parameters, now=now)
+    end = time.monotonic() + wait_seconds
+    if count_pending(now=now) > MAX_PENDING:
+        return state
+    while state.as_of is None and state.pending_id is not None and time.monotonic() < end:
+        time.sleep(STEP_SECONDS)
+        state = get_result(question=question, parameters=parameters, now=now)
+    return state

@@ -1,0 +1,71 @@
+"""``manage.py backup``: backs up everything but the keys while Perennial runs, or verifies and lists backups."""
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from config.backup.creation import create_backup
+from config.backup.repository import BackupError, BackupRepository
+from config.backup.verification import verify_backup
+from config.foundation.progress import ProgressBar
+
+
+class Command(BaseCommand):
+    help = "Back up database, warehouse, models and files to a folder while Perennial runs; keys are left out."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("folder", nargs="?", help="the folder of backups; default: BACKUP_DIR")
+        parser.add_argument(
+            "--verify", action="store_true", help="read the newest backup, or --name, and check every part"
+        )
+        parser.add_argument("--list", action="store_true", help="list the backups")
+        parser.add_argument("--name", default="", help="the backup to verify")
+        parser.add_argument("--keep", type=int, default=0, help="remove older backups until this number is left")
+        parser.add_argument(
+            "--encrypt", action="store_true", help="encrypt a new folder of backups with BACKUP_PASSPHRASE"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        folder = options["folder"] or settings.BACKUP_DIR
+        if not folder:
+            raise CommandError("Name a folder for backups, or set BACKUP_DIR.")
+        if options["keep"] < 0:
+            raise CommandError("--keep must be at least 1.")
+        if options["encrypt"] and not settings.BACKUP_PASSPHRASE:
+            raise CommandError("--encrypt needs the environment variable BACKUP_PASSPHRASE.")
+        try:
+            self._run(Path(folder).expanduser().resolve(), options)
+        except BackupError as error:
+            raise CommandError(str(error)) from error
+
+    def _run(self, folder: Path, options: dict[str, Any]) -> None:
+        if options["list"]:
+            for name in BackupRepository(folder, passphrase=settings.BACKUP_PASSPHRASE).list_backups():
+                self.stdout.write(name)
+            return
+        if options["verify"]:
+            self._verify(BackupRepository(folder, passphrase=settings.BACKUP_PASSPHRASE), options["name"])
+            return
+        passphrase = settings.BACKUP_PASSPHRASE if options["encrypt"] or BackupRepository.exists(folder) else ""
+        repository = BackupRepository.create(folder, passphrase=passphrase)
+        result = create_backup(repository, at=timezone.now(), keep=options["keep"], make_progress=ProgressBar)
+        self.stdout.write(
+            f"Backup {result.name}: {result.tables} tables, {result.rows:,} rows, {result.files:,} files, "
+            f"{result.bytes / 1e6:,.1f} MB, of which {result.new_bytes / 1e6:,.1f} MB new in the folder, {result.seconds:.1f} s."
+        )
+        self.stdout.write("Keys are not in it. Back them up apart: without them, addresses cannot be read.")
+
+    def _verify(self, repository: BackupRepository, name: str) -> None:
+        report = verify_backup(repository, name=name, make_progress=ProgressBar)
+        for problem in report.problems:
+            self.stderr.write(problem)
+        if report.problems:
+            raise CommandError(f"Backup {report.name} has {len(report.problems)} problems. Do not rely on it.")
+        self.stdout.write(
+            f"Backup {report.name} is complete: {report.tables} tables, {report.rows:,} rows, {report.files:,} files, "
+            f"{report.parts:,} parts."
+        )

@@ -1,0 +1,34 @@
+"""Records erasures for later restores, and after a restore erases again who was erased since the backup."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import batched
+from typing import Any
+
+from config.backup.erasure_ledger import LedgerEntry, record_erasure
+from customers.erasure.runner import erase_customers, execute_run
+from customers.identity.models import Customer
+
+BATCH_CUSTOMERS = 1_000
+REQUESTED_BY = "restore of a backup"
+
+
+def note_erasure(*, customer_ids: Sequence[int], hashes: Sequence[str], at: datetime, **_details: Any) -> None:
+    """Add an erasure that has ended to the ledger; connected to `people_erased`."""
+    record_erasure(at=at, customer_ids=customer_ids, hashes=hashes)
+
+
+def erase_again(erasures: Sequence[LedgerEntry]) -> int:
+    """Erase the customers of a restored database whom the ledger names; return their number.
+
+    Their numbers are exact: the database is the one before these erasures.
+    """
+    erased = 0
+    ids = sorted({customer_id for entry in erasures for customer_id in entry.customer_ids})
+    for batch in batched(ids, BATCH_CUSTOMERS):
+        known = list(Customer.objects.filter(pk__in=batch, erased_at=None).values_list("pk", flat=True))
+        if known:
+            run = erase_customers(known, requested_by=REQUESTED_BY)
+            execute_run(run.pk)
+            erased += len(known)
+    return erased

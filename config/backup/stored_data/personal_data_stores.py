@@ -1,0 +1,19 @@
+"""Where backups and circuit breakers store something, and why it is not about customers."""
+
+from config.foundation.personal_data.locations import files, keys
+from config.foundation.personal_data.registry import register_impersonal
+
+register_impersonal(
+    keys("breaker:*"),
+    reason="Failures in a row of servers that messages and webhooks are sent to.",
+)
+register_impersonal(
+    files("erasures.jsonl", "restoring"),
+    reason="The record of erasures, which restores need: numbers and keyed hashes of people whom no other data names any more. And the "
+    "mark of a restore that has begun.",
+)
+register_impersonal(
+    files("tmp/backup-*"),
+    reason="Second names of files while a backup reads them, for minutes; they end with the backup. Backups keep erased people until "
+    "they are removed, and a restore erases them again.",
+)

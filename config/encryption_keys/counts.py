@@ -1,0 +1,92 @@
+"""Counts how many values each key is used for, by reading all of them."""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+
+from django.conf import settings
+from django.db import connection, transaction
+from psycopg import sql
+
+from config.encryption_keys.models import KeyUse
+from config.encryption_keys.ranges import list_ranges
+from config.encryption_keys.reencryption import EncryptedTable, get_field_keys, list_encrypted_tables
+from config.encryption_keys.tokens import count_keys
+from config.foundation.keys.key_columns import HashedColumn, get_model, list_hashed_columns
+from config.foundation.keys.key_ids import compute_key_id, get_hash_tag
+from customers.identity.models import BlockedIdentifier
+from recommendations.serving.models import ErasedIdentifier
+
+UNKNOWN = ""
+READ = "SELECT {columns} FROM {table} t WHERE t.{pk} >= %(low)s AND t.{pk} < %(high)s AND ({condition})"
+COUNT_HASHES = "SELECT right({column}, 8), count(*) FROM {table} t WHERE {condition} GROUP BY 1"
+COUNT_JSON_HASHES = r"""
+SELECT right(hash[1], 8), count(*) FROM {table} t, regexp_matches({column}::text, '\m[0-9a-f]{{64}}\M', 'g') AS hash GROUP BY 1
+"""
+
+
+def count_key_uses(*, at: datetime) -> list[KeyUse]:
+    """Count the values under each key and store the counts in place of the last ones."""
+    uses = [use for table in list_encrypted_tables() for use in count_encrypted(table, at)]
+    uses += [use for column in list_hashed_columns() for use in count_hashed(column, at)]
+    uses += list(count_erased(at))
+    with transaction.atomic():
+        KeyUse.objects.all().delete()
+        KeyUse.objects.bulk_create(uses)
+    return uses
+
+
+def count_encrypted(table: EncryptedTable, at: datetime) -> Iterator[KeyUse]:
+    """Yield how many tokens of each column are under each key."""
+    keys, ids = get_field_keys(), [compute_key_id(key) for key in settings.FIELD_KEYS]
+    totals: Counter[tuple[str, str]] = Counter()
+    columns = sql.SQL(", ").join(sql.SQL("t.{}::text").format(sql.Identifier(c.column)) for c in table.columns)
+    statement = sql.SQL(READ).format(**table.parts, columns=columns).as_string(None)
+    for low, high in list_ranges(table.model):
+        with connection.cursor() as cursor:
+            cursor.execute(statement, {"low": low, "high": high})
+            rows = cursor.fetchall()
+        for number, column in enumerate(table.columns):
+            for used, count in Counter(count_keys([row[number] for row in rows], keys)).items():
+                totals[column.column, UNKNOWN if used is None else ids[used]] += count
+    for (name, key_id), count in totals.items():
+        yield KeyUse(
+            purpose=KeyUse.Purpose.FIELD,
+            key_id=key_id,
+            model=table.model,
+            column=name,
+            values_count=count,
+            counted_at=at,
+        )
+
+
+def count_hashed(column: HashedColumn, at: datetime) -> Iterator[KeyUse]:
+    """Yield how many hashes of a column are under each key."""
+    statement = sql.SQL(COUNT_JSON_HASHES if column.is_json else COUNT_HASHES).format(
+        column=sql.Identifier(column.column),
+        table=sql.Identifier(get_model(column.model)._meta.db_table),
+        condition=sql.SQL(column.condition or f"t.\"{column.column}\" <> ''"),
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(statement.as_string(None))
+        rows = cursor.fetchall()
+    yield from build_hash_uses(column.model, column.column, rows, at)
+
+
+def count_erased(at: datetime) -> Iterator[KeyUse]:
+    """Yield how many erased identifiers are blocked under each key."""
+    for model in (ErasedIdentifier, BlockedIdentifier):
+        counts = Counter(model._default_manager.values_list("key_id", flat=True).iterator())
+        yield from build_hash_uses(model._meta.label, "digest", list(counts.items()), at)
+
+
+def build_hash_uses(model: str, column: str, rows: list[tuple[str, int]], at: datetime) -> Iterator[KeyUse]:
+    """Yield one row per key; hashes without a tag belong to the key without one."""
+    tags = {get_hash_tag(key): compute_key_id(key) for key in settings.HASH_KEYS}
+    totals: Counter[str] = Counter()
+    for tag, count in rows:
+        totals[tags[tag] if tag in tags else tags.get("", UNKNOWN)] += count
+    for key_id, count in totals.items():
+        yield KeyUse(
+            purpose=KeyUse.Purpose.HASH, key_id=key_id, model=model, column=column, values_count=count, counted_at=at
+        )

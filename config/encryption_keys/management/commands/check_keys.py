@@ -1,0 +1,34 @@
+"""``manage.py check_keys``: counts what each key is used for, and says what to do next."""
+
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+from django.utils import timezone
+
+from config.encryption_keys.counts import count_key_uses
+from config.encryption_keys.models import KeyUse
+from config.encryption_keys.next_steps import describe_column, describe_next_step, list_keys
+
+
+class Command(BaseCommand):
+    help = "Count the values under each key by reading all of them. The status is 1 if a value cannot be read with any key."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--columns", action="store_true", help="show every column")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        uses = count_key_uses(at=timezone.now())
+        for line in list_keys(uses):
+            state = "unreadable" if not line.key_id else "current" if line.is_current else "older"
+            self.stdout.write(
+                f"{KeyUse.Purpose(line.purpose).label:<12} {line.key_id or '-':<8} {state:<10} {line.values or 0:>12,}"
+            )
+        if options["columns"]:
+            for use in sorted(uses, key=lambda use: (use.purpose, use.model, use.column, use.key_id)):
+                self.stdout.write(f"  {use.key_id or '-':<8} {use.values_count:>12,}  {describe_column(use)}")
+        self.stdout.write(describe_next_step(uses))
+        if any(not line.key_id for line in list_keys(uses)):
+            self.stderr.write("Some values cannot be read. Restore the missing key with manage.py restore_keys.")
+            sys.exit(1)

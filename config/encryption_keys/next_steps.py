@@ -1,0 +1,91 @@
+"""Says in words how far a rotation is, and what an operator does next."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.apps import apps
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from config.encryption_keys.key_files import are_keys_in_files, find_older_uses, has_older_keys, list_removable_keys
+from config.encryption_keys.models import KeyRotation, KeyUse
+from config.encryption_keys.rotation import count_parts, find_open_rotation
+from config.foundation.keys.key_ids import compute_key_id
+from config.foundation.number_formats import format_count
+
+
+@dataclass(frozen=True)
+class KeyLine:
+    """One key: its purpose, whether it writes, and how many values were under it at the last count; None if it was not counted."""
+
+    purpose: str
+    key_id: str
+    is_current: bool
+    values: int | None
+
+
+def list_keys(uses: Sequence[KeyUse]) -> list[KeyLine]:
+    """Return the keys of both purposes, newest first; values that no key can read are a line of their own."""
+    lines = []
+    for purpose, keys in ((KeyUse.Purpose.FIELD, settings.FIELD_KEYS), (KeyUse.Purpose.HASH, settings.HASH_KEYS)):
+        own = [use for use in uses if use.purpose == purpose]
+        ids = [compute_key_id(key) for key in keys]
+        for number, key_id in enumerate(ids):
+            total = sum(use.values_count for use in own if use.key_id == key_id)
+            lines.append(KeyLine(purpose, key_id, number == 0, total if uses else None))
+        if unknown := sum(use.values_count for use in own if use.key_id not in ids):
+            lines.append(KeyLine(purpose, "", False, unknown))
+    return lines
+
+
+def describe_next_step(uses: Sequence[KeyUse]) -> str:
+    """Return what to do next, in one or two sentences."""
+    if rotation := find_open_rotation():
+        done, total = count_parts(rotation)
+        return _(
+            "A rotation is under way: %(done)s of %(total)s parts are done. If it was interrupted, run %(command)s again; it continues."
+        ) % {"done": format_count(done), "total": format_count(total), "command": "manage.py rotate_keys"}
+    if not has_older_keys():
+        return _(
+            "There is one key for each purpose, and nothing to do. To rotate, run %(command)s: once a year, or at once if a key may "
+            "have become known."
+        ) % {"command": "manage.py rotate_keys"}
+    if not is_rotated():
+        return _("There are new keys, but no value was rotated yet. Run %(command)s.") % {
+            "command": "manage.py rotate_keys"
+        }
+    if not uses:
+        return _("Run %(command)s to count what the older keys are still used for.") % {
+            "command": "manage.py check_keys"
+        }
+    if any(list_removable_keys(uses).values()):
+        if are_keys_in_files():
+            return _("An older key is not used any more. Back up the keys, then run %(command)s.") % {
+                "command": "manage.py rotate_keys --finish"
+            }
+        return _("An older key is not used any more. Back up the keys, then remove it from the environment.")
+    older = sum(use.values_count for use in find_older_uses(uses))
+    return _(
+        "Older keys are still needed for %(count)s values whose plain text nobody has, such as suppressed addresses and recovery codes. "
+        "Keep the keys: each value moves to the new key when its address appears again, or ends with its retention."
+    ) % {"count": format_count(older)}
+
+
+def is_rotated() -> bool:
+    """Return whether a rotation to the current keys has ended."""
+    return KeyRotation.objects.filter(
+        field_key_id=compute_key_id(settings.FIELD_KEYS[0]),
+        hash_key_id=compute_key_id(settings.HASH_KEYS[0]),
+        finished_at__isnull=False,
+    ).exists()
+
+
+def describe_column(use: KeyUse) -> str:
+    """Return the readable name of a column."""
+    model = apps.get_model(use.model)
+    return f"{model._meta.verbose_name_plural}: {model._meta.get_field(use.column).verbose_name}"
+
+
+def find_count_time(uses: Sequence[KeyUse]) -> datetime | None:
+    return max((use.counted_at for use in uses), default=None)

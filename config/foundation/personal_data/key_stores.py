@@ -1,0 +1,132 @@
+"""Stores that are keys of Valkey: entries about a person are removed from them, or the whole key if it is one value."""
+
+import base64
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from typing import Any
+
+import redis
+from django.conf import settings
+from django.utils.functional import Promise
+
+from config.foundation.personal_data.locations import keys
+from config.foundation.personal_data.needles import NeedleMatcher, build_matcher
+from config.foundation.personal_data.person import Finding, Person
+from config.foundation.personal_data.stores import ErasurePhase, PersonalDataStore
+
+SCANNED_KEYS = 1000
+BODY = re.compile(rb'"body": ?"([A-Za-z0-9+/=]*)"')
+
+type ListNames = Callable[[Sequence[Person]], Sequence[str]]
+
+
+def open_client() -> Any:
+    """Return a client for maintenance: the one for requests gives up after half a second."""
+    return redis.Redis.from_url(settings.VALKEY_URL, socket_timeout=30, socket_connect_timeout=5)
+
+
+class ValkeyKeys(PersonalDataStore):
+    """Keys by patterns. With `list_names`, the keys of a person are known by name and nothing is searched.
+
+    Args:
+        list_names: returns the full names of the keys that belong to people.
+    """
+
+    def __init__(
+        self,
+        key: str,
+        label: str | Promise,
+        *patterns: str,
+        list_names: ListNames | None = None,
+        kept: str | Promise = "",
+        phase: ErasurePhase = ErasurePhase.DERIVED,
+        is_repeated: bool = False,
+    ) -> None:
+        self.key, self.label, self.kept, self.phase, self.list_names = key, label, kept, phase, list_names
+        self.is_repeated = is_repeated
+        self.locations = tuple(keys(*patterns))
+
+    def erase(self, people: Sequence[Person]) -> int:
+        client = open_client()
+        erased = 0
+        if self.list_names is not None:
+            names = sorted(self.list_names(people))
+            for start in range(0, len(names), SCANNED_KEYS):
+                erased += int(client.delete(*names[start : start + SCANNED_KEYS]))
+            return erased
+        matcher = build_matcher(people)
+        for name in self.list_own_keys(client):
+            erased += remove_from_key(client, name, matcher)
+        return erased
+
+    def list_own_keys(self, client: Any) -> Iterator[bytes]:
+        """Yield the keys that match the patterns."""
+        for location in self.locations:
+            yield from client.scan_iter(match=location.name, count=SCANNED_KEYS)
+
+    def find(self, person: Person) -> list[Finding]:
+        client = open_client()
+        if self.list_names is not None:
+            found = sum(int(client.exists(name)) for name in self.list_names([person]))
+        else:
+            matcher = build_matcher([person])
+            found = sum(is_in_key(client, name, matcher) for name in self.list_own_keys(client))
+        return [self.make_finding(self.locations[0], found, "key")] if found else []
+
+
+def is_in_value(value: bytes, matcher: NeedleMatcher) -> bool:
+    """Return whether a value contains a needle, also inside the encoded body of a Celery message."""
+    if matcher.contains(value):
+        return True
+    for body in BODY.findall(value):
+        with suppress(ValueError):
+            if matcher.contains(base64.b64decode(body)):
+                return True
+    return False
+
+
+def read_entries(client: Any, name: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the entries of a key as (its place, its content): one for a text, each for a list, set, hash or stream."""
+    kind = client.type(name)
+    if kind == b"string":
+        yield b"", client.get(name) or b""
+    elif kind == b"list":
+        yield from ((value, value) for value in client.lrange(name, 0, -1))
+    elif kind == b"set":
+        yield from ((value, value) for value in client.sscan_iter(name, count=SCANNED_KEYS))
+    elif kind == b"zset":
+        yield from ((value, value) for value, _score in client.zscan_iter(name, count=SCANNED_KEYS))
+    elif kind == b"hash":
+        yield from ((field, field + b" " + value) for field, value in client.hscan_iter(name, count=SCANNED_KEYS))
+    elif kind == b"stream":
+        for number, fields in client.xrange(name):
+            yield number, b" ".join(part for pair in fields.items() for part in pair)
+
+
+def is_in_key(client: Any, name: bytes, matcher: NeedleMatcher) -> bool:
+    """Return whether a key or one of its entries contains a needle."""
+    return matcher.contains(name) or any(is_in_value(value, matcher) for _place, value in read_entries(client, name))
+
+
+def remove_from_key(client: Any, name: bytes, matcher: NeedleMatcher) -> int:
+    """Remove the entries with a needle, or the key if its name has one; return how many were removed."""
+    if matcher.contains(name):
+        return int(client.delete(name))
+    removers: dict[bytes, Callable[[bytes], object]] = {
+        b"string": lambda _place: client.delete(name),
+        b"list": lambda value: client.lrem(name, 0, value),
+        b"set": lambda value: client.srem(name, value),
+        b"zset": lambda value: client.zrem(name, value),
+        b"hash": lambda field: client.hdel(name, field),
+        b"stream": lambda number: client.xdel(name, number),
+    }
+    places = [place for place, value in read_entries(client, name) if is_in_value(value, matcher)]
+    for place in places:
+        removers[client.type(name)](place)
+    return len(places)
+
+
+def list_all_keys(client: Any) -> Iterator[bytes]:
+    """Yield every key of the database."""
+    return iter(client.scan_iter(count=SCANNED_KEYS))

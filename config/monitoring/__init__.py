@@ -1,0 +1,1 @@
+"""Watches the installation for operators: metrics, alarms, slow statements and the doctor."""

@@ -1,0 +1,1 @@
+"""Alarms: rules that find problems, their opening and resolution, and the notifications."""

@@ -1,0 +1,88 @@
+"""Alarms of sending: messages that are due and are not sent, and many that fail."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from django.db import connection
+from django.db.models import F, Q
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from config.foundation.number_formats import format_count, format_duration
+from config.monitoring.alarms.registry import AlarmContext, AlarmFinding, AlarmMessage, AlarmRule, Details
+from config.monitoring.models import Severity
+from recommendations.messaging.models import CouponPool
+
+MAX_COUNT = 1000
+# Whatever waits for the next attempt or for quiet hours is due later; so an old due time means that nobody took the message. Each
+# priority is one look into the index of due messages.
+SELECT_OVERDUE = """
+SELECT count(*), min(due_at) FROM (
+    SELECT due_at FROM sending_delivery
+    WHERE status = 'pending' AND NOT is_paused AND due_at < %s AND (expires_at IS NULL OR expires_at > %s)
+    ORDER BY priority, due_at, id LIMIT %s
+) waiting
+"""
+
+
+def find_stopped_sending(context: AlarmContext) -> Iterator[AlarmFinding]:
+    """Yield how many messages were due long ago and were not decided about."""
+    with connection.cursor() as cursor:
+        cursor.execute(SELECT_OVERDUE, [context.now - timedelta(minutes=context.threshold), context.now, MAX_COUNT])
+        waiting, oldest = cursor.fetchone()
+    if waiting:
+        yield AlarmFinding(details={"waiting": waiting, "seconds": round((context.now - oldest).total_seconds())})
+
+
+def describe_stopped_sending(subject: str, details: Details) -> AlarmMessage:
+    waiting = int(details.get("waiting", 0))
+    title = ngettext(
+        "%(count)s message has been due for %(time)s and is not sent",
+        "%(count)s messages are due and not sent, the oldest for %(time)s",
+        waiting,
+    ) % {
+        "count": f"{format_count(MAX_COUNT)}+" if waiting >= MAX_COUNT else format_count(waiting),
+        "time": format_duration(details.get("seconds", 0)),
+    }
+    advice = _(
+        "Check that the worker for frequent jobs runs and that the last run of “Send messages” did not fail, then the account of the "
+        "channel."
+    )
+    return AlarmMessage(title, advice, reverse("jobs:list"))
+
+
+def find_low_coupon_pools(context: AlarmContext) -> Iterator[AlarmFinding]:
+    """Yield the coupon pools that have fewer codes left than their limit."""
+    pools = CouponPool.objects.filter(low_stock__isnull=False, code_count__lt=F("claimed_count") + F("low_stock"))
+    valid = pools.filter(Q(expires_at=None) | Q(expires_at__gt=context.now)).order_by("pk")
+    for pk, name, codes, claimed in valid.values_list("pk", "name", "code_count", "claimed_count"):
+        yield AlarmFinding(subject=str(pk), details={"name": name, "left": codes - claimed})
+
+
+def describe_low_coupon_pool(subject: str, details: Details) -> AlarmMessage:
+    left = int(details.get("left", 0))
+    title = ngettext(
+        "The coupon pool %(name)s has %(count)s code left", "The coupon pool %(name)s has %(count)s codes left", left
+    ) % {"name": details.get("name", ""), "count": format_count(left)}
+    advice = _("Messages that need a code are not sent once the pool is used up. Import or generate more codes.")
+    return AlarmMessage(title, advice, reverse("message_templates:coupon-pool", args=[int(subject)]))
+
+
+SENDING_RULES = (
+    AlarmRule(
+        key="sending_stopped",
+        label=gettext_lazy("Messages are due and not sent"),
+        find=find_stopped_sending,
+        describe=describe_stopped_sending,
+        severity=Severity.CRITICAL,
+        threshold=15,
+        unit=gettext_lazy("minutes"),
+    ),
+    AlarmRule(
+        key="coupons_low",
+        label=gettext_lazy("A coupon pool is running low"),
+        find=find_low_coupon_pools,
+        describe=describe_low_coupon_pool,
+    ),
+)

@@ -1,0 +1,112 @@
+"""Checks of the data: model, warehouse, events, alarms and backup."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from django.db.models import Max
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from config.backup.status import read_backup_status
+from config.foundation.number_formats import format_age, format_count, format_duration
+from config.monitoring.alarms.messages import describe_alarm
+from config.monitoring.doctor.base import (
+    Diagnosis,
+    DoctorCheck,
+    report_error,
+    report_ok,
+    report_skipped,
+    report_warning,
+)
+from config.monitoring.models import Alarm, AlarmState
+from customers.processing.lag import measure_lag
+from customers.warehouse.models import ExportRun
+from recommendations.training.models import ModelVersion
+from recommendations.training.registry.artifacts import DamagedArtifactError, open_artifact
+from recommendations.training.registry.promotion import get_artifact_folder
+
+MODEL_IS_OLD, WAREHOUSE_IS_OLD = timedelta(days=7), timedelta(hours=36)
+LAG_SECONDS = 300
+
+
+def check_model() -> Iterator[Diagnosis]:
+    """Open the active models and compare their checksums."""
+    now = timezone.now()
+    active = list(ModelVersion.objects.filter(status=ModelVersion.Status.ACTIVE))
+    if not active:
+        yield report_skipped(_("no model yet: recommendations are fallbacks until the first training"))
+    for model in active:
+        try:
+            open_artifact(folder=get_artifact_folder(model), checksum=model.checksum)
+        except (OSError, DamagedArtifactError) as error:
+            yield report_error(
+                _("%(model)s cannot be loaded: %(error)s") % {"model": model.version, "error": error},
+                _("Restore MODELS_DIR from the backup, or train again: manage.py train"),
+            )
+            continue
+        age = format_age(model.as_of, as_of=now)
+        text = _("%(model)s loads; its data ends %(ago)s") % {"model": model.version, "ago": age}
+        if now - model.as_of > MODEL_IS_OLD:
+            yield report_warning(text, _("See why the last trainings failed or were not promoted."))
+        else:
+            yield report_ok(text)
+
+
+def check_warehouse() -> Iterator[Diagnosis]:
+    exported_at = ExportRun.objects.filter(error="").aggregate(at=Max("started_at"))["at"]
+    now = timezone.now()
+    if exported_at is None:
+        yield report_skipped(_("nothing was exported yet"))
+    elif now - exported_at > WAREHOUSE_IS_OLD:
+        yield report_warning(
+            _("last export %(ago)s") % {"ago": format_age(exported_at, as_of=now)},
+            _("Run manage.py export_warehouse, and see why the job “Export to the warehouse” did not."),
+        )
+    else:
+        yield report_ok(_("last export %(ago)s") % {"ago": format_age(exported_at, as_of=now)})
+
+
+def check_events() -> Iterator[Diagnosis]:
+    lag = measure_lag(at=timezone.now())
+    text = _("%(count)s events wait, the oldest for %(time)s") % {
+        "count": format_count(lag.waiting),
+        "time": format_duration(lag.oldest_seconds),
+    }
+    if lag.oldest_seconds > LAG_SECONDS:
+        yield report_error(
+            text, _("Check that the worker for frequent jobs runs, and the last runs of “Process events”.")
+        )
+    else:
+        yield report_ok(text if lag.waiting else _("no event waits"))
+
+
+def check_alarms() -> Iterator[Diagnosis]:
+    alarms = list(Alarm.objects.exclude(state=AlarmState.RESOLVED))
+    for alarm in alarms:
+        message = describe_alarm(alarm)
+        yield report_warning(message.title, message.advice)
+    if not alarms:
+        yield report_ok(_("none is open"))
+
+
+def check_backup() -> Iterator[Diagnosis]:
+    now = timezone.now()
+    status = read_backup_status(now=now)
+    if not status.is_configured:
+        yield report_warning(
+            _("no scheduled backup"), _("Set BACKUP_DIR to a folder on another disk, or back up by other means.")
+        )
+    elif status.problem or status.last_at is None:
+        yield report_error(status.problem, _("See why the backup job failed, or run manage.py backup."))
+    else:
+        yield report_ok(_("last backup %(ago)s") % {"ago": format_age(status.last_at, as_of=now)})
+
+
+DATA_CHECKS = (
+    DoctorCheck("model", gettext_lazy("Model"), check_model),
+    DoctorCheck("warehouse", gettext_lazy("Warehouse"), check_warehouse),
+    DoctorCheck("events", gettext_lazy("Events"), check_events),
+    DoctorCheck("alarms", gettext_lazy("Alarms"), check_alarms),
+    DoctorCheck("backup", gettext_lazy("Backup"), check_backup),
+)

@@ -1,0 +1,187 @@
+"""Checks of the machine: Python, packages, folders, secrets, settings, fonts and static files."""
+
+import platform
+import re
+import stat
+import sys
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from django.conf import settings
+from django.core.checks import WARNING, run_checks
+from django.template.defaultfilters import filesizeformat
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from config.foundation.number_formats import format_percent
+from config.monitoring.doctor.base import (
+    Diagnosis,
+    DoctorCheck,
+    report_error,
+    report_ok,
+    report_skipped,
+    report_warning,
+)
+from config.monitoring.server_state import list_disks
+
+MIN_PYTHON = (3, 12)
+PINNED = re.compile(r"^([A-Za-z0-9._\-]+)==([^ ;\\]+)([^\\\n]*)", re.MULTILINE)
+FEW_BYTES, FEW_SHARE = 2 * 10**9, 0.1
+SECRET_FILES = ("secret-key", "field-keys", "hash-key")
+MIN_SECRET = 32
+FONT_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "/System/Library/Fonts", "/Library/Fonts")
+CHINESE_FONT = re.compile(r"(CJK|SourceHan|PingFang|wqy|Hei|Song|Noto.*SC)", re.IGNORECASE)
+
+
+def check_python() -> Iterator[Diagnosis]:
+    text = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+    if sys.version_info[:2] < MIN_PYTHON:
+        yield report_error(text, _("Install Python 3.12 or later, then make .venv again."))
+    else:
+        yield report_ok(text)
+
+
+def check_packages() -> Iterator[Diagnosis]:
+    """Compare the installed packages with the pinned set; an environment marker may leave some out."""
+    pins = PINNED.findall((settings.BASE_DIR / "requirements" / "runtime.txt").read_text(encoding="utf-8"))
+    different = []
+    for name, pinned, marker in pins:
+        try:
+            installed = version(name)
+        except PackageNotFoundError:
+            if ";" not in marker:
+                different.append(f"{name} ({_('missing')})")
+            continue
+        if installed != pinned:
+            different.append(f"{name} {installed} ({pinned})")
+    if different:
+        yield report_warning(
+            _("not as pinned: %(packages)s") % {"packages": ", ".join(sorted(different)[:10])},
+            _("Install the pinned set: pip install --require-hashes -r requirements/runtime.txt"),
+        )
+    else:
+        yield report_ok(_("%(count)d packages as pinned") % {"count": len(pins)})
+
+
+def check_disk() -> Iterator[Diagnosis]:
+    for disk in list_disks():
+        text = _("%(path)s: %(free)s free (%(share)s)") % {
+            "path": disk.path,
+            "free": filesizeformat(disk.free),
+            "share": format_percent(disk.free_share),
+        }
+        if disk.free < FEW_BYTES or disk.free_share < FEW_SHARE:
+            yield report_error(
+                text, _("Delete old backups and exports, shorten the retention of events, or add space.")
+            )
+        else:
+            yield report_ok(text)
+
+
+def check_permissions() -> Iterator[Diagnosis]:
+    """Find folders and secrets that others can read, and folders that cannot be written."""
+    folder = settings.VAR_DIR
+    if not folder.is_dir():
+        yield report_error(
+            _("%(path)s does not exist") % {"path": folder}, _("Start Perennial once, or set PERENNIAL_VAR.")
+        )
+        return
+    for path in (folder, settings.MODELS_DIR, settings.EXPORTS_DIR):
+        if path.exists() and not is_writable(path):
+            yield report_error(
+                _("%(path)s cannot be written") % {"path": path},
+                _("Run as the user who owns it, or change its owner: chown -R USER %(path)s") % {"path": path},
+            )
+    for path in [folder / "secrets", *sorted((folder / "secrets").glob("*"))]:
+        if path.exists() and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            yield report_error(_("others can read %(path)s") % {"path": path}, f"chmod go= {path}")
+    yield report_ok(_("the data folder is %(path)s") % {"path": folder})
+
+
+def is_writable(folder: Path) -> bool:
+    probe = folder / ".doctor"
+    try:
+        probe.touch()
+        probe.unlink()
+    except OSError:
+        return False
+    return True
+
+
+def check_secrets() -> Iterator[Diagnosis]:
+    """Find weak secrets, and secrets that are only in the data folder, whose loss makes personal data unreadable."""
+    if len(settings.SECRET_KEY) < MIN_SECRET or len(settings.HASH_KEY) < MIN_SECRET:
+        yield report_error(
+            _("SECRET_KEY or HASH_KEY is shorter than %(count)d characters") % {"count": MIN_SECRET},
+            _("Set a random text: python -c 'import secrets; print(secrets.token_urlsafe(50))'"),
+        )
+    if len(settings.FIELD_KEYS) > 1:
+        yield report_warning(
+            _("FIELD_KEYS has %(count)d keys: a rotation is not complete") % {"count": len(settings.FIELD_KEYS)},
+            _("Complete it as docs/operations.md describes under Keys, then remove the old keys."),
+        )
+    generated = [name for name in SECRET_FILES if (settings.VAR_DIR / "secrets" / name).is_file()]
+    if generated:
+        yield report_ok(
+            _("generated in %(path)s; back them up apart from the database") % {"path": settings.VAR_DIR / "secrets"}
+        )
+    else:
+        yield report_ok(_("set by environment variables"))
+
+
+def check_settings() -> Iterator[Diagnosis]:
+    """Run Django's own checks of a deployment; those of HTTPS only matter with a public address."""
+    messages = run_checks(include_deployment_checks=settings.PUBLIC_URL.startswith("https://"))
+    found = [message for message in messages if message.level >= WARNING and not message.is_silenced()]
+    for message in found:
+        yield report_warning(f"{message.id}: {str(message.msg).split('. ')[0]}", str(message.hint or message.msg))
+    if settings.DEBUG:
+        yield report_error(_("DEBUG is on: errors show the source and the settings"), _("Unset DEBUG."))
+    if not found and not settings.DEBUG:
+        yield report_ok(_("no setting contradicts another"))
+
+
+def check_fonts() -> Iterator[Diagnosis]:
+    """Find a Chinese font for the images of products in emails."""
+    if settings.CARD_FONT:
+        if Path(settings.CARD_FONT).is_file():
+            yield report_ok(settings.CARD_FONT)
+        else:
+            yield report_error(
+                _("CARD_FONT=%(path)s does not exist") % {"path": settings.CARD_FONT},
+                _("Set it to a font file, or unset it."),
+            )
+        return
+    for folder in map(Path, FONT_FOLDERS):
+        if folder.is_dir() and any(CHINESE_FONT.search(path.name) for path in folder.rglob("*.[ot]t[fc]")):
+            yield report_ok(_("a Chinese font is installed"))
+            return
+    yield report_skipped(
+        _(
+            "no Chinese font: images of products in emails show boxes for Chinese titles; install fonts-noto-cjk if you need it"
+        )
+    )
+
+
+def check_static_files() -> Iterator[Diagnosis]:
+    manifest = settings.STATIC_ROOT / "staticfiles.json"
+    if manifest.is_file():
+        yield report_ok(_("collected in %(path)s") % {"path": settings.STATIC_ROOT})
+    else:
+        yield report_warning(
+            _("not collected: files are served from the source, without hashed names"),
+            _("Run manage.py collectstatic, or start with manage.py up."),
+        )
+
+
+MACHINE_CHECKS = (
+    DoctorCheck("python", gettext_lazy("Python"), check_python),
+    DoctorCheck("packages", gettext_lazy("Packages"), check_packages),
+    DoctorCheck("disk", gettext_lazy("Disk"), check_disk),
+    DoctorCheck("permissions", gettext_lazy("Permissions"), check_permissions),
+    DoctorCheck("secrets", gettext_lazy("Secrets"), check_secrets),
+    DoctorCheck("settings", gettext_lazy("Settings"), check_settings),
+    DoctorCheck("static_files", gettext_lazy("Static files"), check_static_files),
+    DoctorCheck("fonts", gettext_lazy("Fonts"), check_fonts),
+)

@@ -1,0 +1,71 @@
+"""Checks of the processes: do worker and scheduler run, do queues grow, and did jobs fail?"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django_celery_beat.models import PeriodicTask
+
+from config.foundation.number_formats import format_age, format_count
+from config.foundation.valkey import run_pipeline
+from config.jobs.error_labels import describe_job_error
+from config.jobs.history import list_latest_runs
+from config.jobs.models import ScheduledRun
+from config.jobs.overview import INTERNAL, get_job_name
+from config.monitoring.doctor.base import Diagnosis, DoctorCheck, report_error, report_ok, report_warning
+from config.monitoring.models import MonitoringState
+
+ALIVE = timedelta(minutes=5)
+MANY_TASKS = 200
+
+
+def check_worker() -> Iterator[Diagnosis]:
+    """The rules of alarms are checked every minute by the worker, on behalf of the scheduler: both are alive if they were."""
+    checked_at = MonitoringState.objects.values_list("checked_at", flat=True).first()
+    now = timezone.now()
+    fix = _("Start them with manage.py up, or the services perennial-worker, perennial-frequent and perennial-beat.")
+    if checked_at is None:
+        yield report_error(_("worker and scheduler have never run"), fix)
+    elif now - checked_at > ALIVE:
+        yield report_error(_("worker or scheduler last ran %(ago)s") % {"ago": format_age(checked_at, as_of=now)}, fix)
+    else:
+        yield report_ok(_("worker and scheduler ran %(ago)s") % {"ago": format_age(checked_at, as_of=now)})
+
+
+def check_queues() -> Iterator[Diagnosis]:
+    names = (settings.LONG_QUEUE, settings.FREQUENT_QUEUE)
+    prefix = settings.CELERY_BROKER_TRANSPORT_OPTIONS["global_keyprefix"]
+
+    def fill(pipeline: object) -> None:
+        for name in names:
+            pipeline.llen(f"{prefix}{name}")  # type: ignore[attr-defined]
+
+    lengths = dict(zip(names, run_pipeline(fill), strict=True))
+    text = ", ".join(f"{name}: {format_count(length)}" for name, length in lengths.items())
+    if max(lengths.values()) > MANY_TASKS:
+        yield report_warning(
+            _("tasks wait: %(queues)s") % {"queues": text},
+            _("Check that both workers run; add workers if they are busy."),
+        )
+    else:
+        yield report_ok(_("waiting tasks: %(queues)s") % {"queues": text})
+
+
+def check_jobs() -> Iterator[Diagnosis]:
+    jobs = {job.task: job for job in PeriodicTask.objects.exclude(task__startswith=INTERNAL)}
+    failed = [run for run in list_latest_runs() if run.status == ScheduledRun.Status.FAILED and run.task in jobs]
+    for run in failed:
+        name = get_job_name(run.task, jobs[run.task])
+        yield report_warning(_("the last run of “%(job)s” failed") % {"job": name}, describe_job_error(run))
+    if not failed:
+        yield report_ok(_("no job failed in its last run"))
+
+
+PROCESS_CHECKS = (
+    DoctorCheck("worker", gettext_lazy("Worker and scheduler"), check_worker),
+    DoctorCheck("queues", gettext_lazy("Queues"), check_queues),
+    DoctorCheck("jobs", gettext_lazy("Jobs"), check_jobs),
+)

@@ -1,0 +1,47 @@
+"""Runs the checks of the doctor, one after the other; a check that fails itself is an error of its own."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import redis
+from django.db import Error
+from django.utils.translation import gettext as _
+
+from config.foundation.valkey import ValkeyDownError
+from config.monitoring.doctor.base import Diagnosis, DoctorCheck, Verdict, list_checks, report_error, report_skipped
+
+EXIT_CODES = {Verdict.OK: 0, Verdict.SKIPPED: 0, Verdict.WARNING: 1, Verdict.ERROR: 2}
+
+
+@dataclass(frozen=True)
+class CheckOutcome:
+    """A check with one of its results."""
+
+    check: DoctorCheck
+    diagnosis: Diagnosis
+
+
+def run_checks(*, is_quick: bool = False) -> Iterator[CheckOutcome]:
+    """Yield the results of all checks."""
+    for check in list_checks():
+        if is_quick and check.is_slow:
+            yield CheckOutcome(check, report_skipped(_("left out with --quick")))
+            continue
+        for diagnosis in run_safely(check):
+            yield CheckOutcome(check, diagnosis)
+
+
+def run_safely(check: DoctorCheck) -> list[Diagnosis]:
+    try:
+        return list(check.run())
+    except (Error, redis.RedisError, ValkeyDownError) as error:
+        text = _("could not be checked: %(error)s") % {"error": str(error).split("\n")[0]}
+        return [report_error(text, _("Start PostgreSQL and Valkey, or correct DATABASE_URL and VALKEY_URL."))]
+    except (OSError, ValueError, LookupError) as error:
+        text = _("could not be checked: %(error)s") % {"error": str(error).split("\n")[0] or type(error).__name__}
+        return [report_error(text, _("Correct the cause that the error names, then run the doctor again."))]
+
+
+def compute_exit_code(outcomes: list[CheckOutcome]) -> int:
+    """Return 2 with an error, 1 with a warning, otherwise 0."""
+    return max((EXIT_CODES[outcome.diagnosis.verdict] for outcome in outcomes), default=0)

@@ -1,0 +1,159 @@
+"""Statements of the database that take long: logged without their values, and counted for the page of the slowest."""
+
+import logging
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import blake2b
+from time import monotonic
+from typing import Any
+
+from django.conf import settings
+from django.db import Error, connection
+from django.db.backends.signals import connection_created
+from psycopg.sql import Composable
+
+from config.foundation.valkey import ValkeyDownError, run_pipeline
+from config.monitoring.tracing import get_tracer, trace_statement
+
+logger = logging.getLogger(__name__)
+
+MAX_STATEMENT = 4000
+MAX_STATEMENTS = 200  # that are kept
+KEY = "slow-statements"  # sorted set of fingerprints by their total time; hash KEY:fingerprint has the rest
+KEPT_SECONDS = 7 * 86_400
+# string constants (also E'' and $$), then numbers that are not part of a name or a parameter
+STRINGS = re.compile(r"[eE]?'(?:[^']|'')*+'|\$\$.*?\$\$", re.DOTALL)
+NUMBERS = re.compile(r"(?<![\w$%\"])\d[\d.]*+(?![\w\"])")
+VALUE = r"(?:%s|\?|%\(\w+\)s|DEFAULT)"
+LISTS = re.compile(rf"\((?:\s*{VALUE}\s*,){{2,}}\s*{VALUE}\s*\)")
+ROWS = re.compile(r"\(…\)(?:, \(…\))+")
+SPACES = re.compile(r"\s+")
+
+
+@dataclass(frozen=True)
+class SlowStatement:
+    """A statement without values, how often it was slow, and its seconds."""
+
+    statement: str
+    calls: int
+    total: float
+    longest: float
+
+    @property
+    def mean(self) -> float:
+        return self.total / self.calls if self.calls else 0.0
+
+
+def normalize_statement(sql: str) -> str:
+    """Return a statement without its values and with single spaces."""
+    text = STRINGS.sub("?", sql[: 4 * MAX_STATEMENT])
+    text = NUMBERS.sub("?", text)
+    return ROWS.sub("(…), …", LISTS.sub("(…)", SPACES.sub(" ", text))).strip()[:MAX_STATEMENT]
+
+
+def connect_slow_statement_log() -> None:
+    """Measure the statements of every connection that is opened from now on; called when the apps are ready."""
+    if settings.SLOW_QUERY_SECONDS:
+        connection_created.connect(measure_connection, dispatch_uid="monitoring.slow_statements")
+
+
+def measure_connection(sender: Any, connection: Any, **kwargs: Any) -> None:
+    """Measure the statements of a connection."""
+    if measure_statement not in connection.execute_wrappers:
+        connection.execute_wrappers.append(measure_statement)
+
+
+def measure_statement(execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: Any) -> Any:
+    """Execute a statement, and log it if it was slow."""
+    started = monotonic()
+    try:
+        if get_tracer() is None:
+            return execute(sql, params, many, context)
+        with trace_statement(get_text(sql)):
+            return execute(sql, params, many, context)
+    finally:
+        seconds = monotonic() - started
+        if seconds >= settings.SLOW_QUERY_SECONDS:
+            note_slow_statement(get_text(sql), seconds=seconds)
+
+
+def get_text(sql: Any) -> str:
+    """Return a statement as SQL: psycopg's composed statements are objects, whose str() is their structure."""
+    return sql.as_string(None) if isinstance(sql, Composable) else str(sql)
+
+
+def note_slow_statement(sql: str, *, seconds: float) -> None:
+    """Log a slow statement and add it to the counts. Without Valkey, it is only logged."""
+    statement = normalize_statement(sql)
+    logger.warning("Slow statement: %.2f s: %s", seconds, statement, extra={"seconds": round(seconds, 3)})
+    fingerprint = blake2b(statement.encode(), digest_size=8).hexdigest()
+    key = f"{KEY}:{fingerprint}"
+
+    def fill(pipeline: Any) -> None:
+        pipeline.zincrby(KEY, seconds, fingerprint)
+        pipeline.hset(key, "statement", statement)
+        pipeline.hincrby(key, "calls", 1)
+        pipeline.hincrbyfloat(key, "total", seconds)
+        pipeline.hget(key, "longest")
+        pipeline.expire(key, KEPT_SECONDS)
+        pipeline.zremrangebyrank(KEY, 0, -MAX_STATEMENTS - 1)
+
+    try:
+        longest = run_pipeline(fill)[4]
+        if longest is None or float(longest) < seconds:
+            run_pipeline(lambda pipeline: pipeline.hset(key, "longest", seconds))
+    except ValkeyDownError:
+        pass
+
+
+def list_own_statements(*, limit: int) -> list[SlowStatement]:
+    """Return the statements that were slow in the last days, those with the longest total time first. Raises ValkeyDownError."""
+    [fingerprints] = run_pipeline(lambda pipeline: pipeline.zrevrange(KEY, 0, limit - 1))
+    keys = [f"{KEY}:{fingerprint.decode()}" for fingerprint in fingerprints]
+
+    def fill(pipeline: Any) -> None:
+        for key in keys:
+            pipeline.hgetall(key)
+
+    rows = run_pipeline(fill) if keys else []
+    return [
+        SlowStatement(
+            row[b"statement"].decode(), int(row[b"calls"]), float(row[b"total"]), float(row.get(b"longest", 0))
+        )
+        for row in rows
+        if row
+    ]
+
+
+SELECT_STATEMENTS = """
+SELECT query, calls, total_exec_time / 1000, max_exec_time / 1000 FROM pg_stat_statements
+WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+ORDER BY total_exec_time DESC LIMIT %s
+"""
+
+
+def has_statistics() -> bool:
+    """Return whether the extension pg_stat_statements collects all statements of this database."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT 1 FROM pg_extension WHERE extname = 'pg_stat_statements') "
+            "AND current_setting('shared_preload_libraries') LIKE %s",
+            ["%pg_stat_statements%"],
+        )
+        return bool(cursor.fetchone()[0])
+
+
+def list_slowest_statements(*, limit: int = 50) -> tuple[list[SlowStatement], bool]:
+    """Return the statements with the longest total time, and whether PostgreSQL counted them (all calls, not only slow ones)."""
+    try:
+        if has_statistics():
+            with connection.cursor() as cursor:
+                cursor.execute(SELECT_STATEMENTS, [limit])
+                return [
+                    SlowStatement(normalize_statement(query), calls, total, longest)
+                    for query, calls, total, longest in cursor.fetchall()
+                ], True
+    except Error as error:  # no permission: the own counts remain
+        logger.warning("pg_stat_statements cannot be read: %s", error)
+    return list_own_statements(limit=limit), False

@@ -1,0 +1,26 @@
+"""Scheduled tasks of monitoring."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from config.jobs.retries import start_due_retries
+from config.monitoring.alarms.evaluation import check_rules, purge_alarms
+from config.monitoring.alarms.notifications import send_due_notifications
+from config.monitoring.error_rate import take_sample
+
+
+@shared_task(exclusive=True, quiet=True)
+def check_alarms() -> int:
+    """Check the rules, send what is due, and repeat failed jobs; return how many alarms were opened."""
+    now = timezone.now()
+    start_due_retries(now=now)
+    take_sample(now=now)
+    result = check_rules(now=now)
+    send_due_notifications(now=timezone.now())
+    return result.opened
+
+
+@shared_task(exclusive=True)
+def purge_old_alarms() -> int:
+    """Delete alarms that were resolved long ago; return their number."""
+    return purge_alarms(now=timezone.now())

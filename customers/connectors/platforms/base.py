@@ -1,0 +1,178 @@
+"""The shape of a connector: what each platform does in its own file."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar, Self
+
+from django.utils.functional import Promise
+
+
+class PlatformError(Exception):
+    """The platform refuses; only a person can fix it. The message says what is wrong and how to fix it."""
+
+
+class PassingError(PlatformError):
+    """The platform does not answer, or asks to wait; the same request works later.
+
+    retry_after: the seconds to wait; 0 if the platform did not say.
+    """
+
+    def __init__(self, message: str, *, retry_after: float = 0) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True)
+class CredentialField:
+    """A field of the form in which somebody enters the keys."""
+
+    name: str
+    label: str | Promise
+    help_text: str | Promise = ""
+    is_required: bool = True
+    is_secret: bool = True
+
+
+@dataclass(frozen=True)
+class ShopFacts:
+    """What the platform says of the shop. notes: what works only in part, and how to change that."""
+
+    name: str
+    currency: str
+    notes: tuple[str | Promise, ...] = ()
+
+
+@dataclass(frozen=True)
+class MappedRecord:
+    """A record of a platform in our fields.
+
+    Attributes:
+        external_id: the platform's ID. updated_at: the platform's time of the last change.
+        items: the fields of ``upsert_products`` (one per variant), of customers, or of ``upsert_orders``.
+        consents: purpose to whether it was given, of a customer.
+        is_skipped: a record that is no sale, such as a test order.
+    """
+
+    external_id: str
+    updated_at: datetime | None
+    items: Sequence[Mapping[str, Any]] = ()
+    consents: Mapping[str, bool] = field(default_factory=dict)
+    is_skipped: bool = False
+
+
+@dataclass(frozen=True)
+class RecordPage:
+    """Some records, and the position after them, from which a killed run continues. total: of all records, if known."""
+
+    records: Sequence[MappedRecord]
+    cursor: Mapping[str, Any]
+    total: int | None = None
+
+
+@dataclass(frozen=True)
+class WebhookNotice:
+    """What a webhook says. record: the whole record, if the webhook has it; otherwise it is fetched."""
+
+    delivery_id: str
+    topic: str
+    kind: str = ""
+    external_id: str = ""
+    is_deletion: bool = False
+    changed_at: datetime | None = None
+    has_record: bool = False
+
+
+@dataclass
+class ShopAccess:
+    """The address and the keys of a shop; ``save`` stores changed keys, such as a new access token."""
+
+    address: str
+    credentials: dict[str, Any]
+    save: Callable[[dict[str, Any]], None] = lambda credentials: None
+    scratch_name: str = "shop"
+
+
+class Connector(ABC):
+    """A platform. An instance is for one shop.
+
+    Attributes:
+        has_webhooks: otherwise changes are read every few minutes.
+        has_global_ids: no other shop has the same IDs; otherwise only one such shop can be connected.
+        address_help: what to enter as the address.
+    """
+
+    do_not_call_in_templates: ClassVar = True  # Django's templates would make an instance
+    key: ClassVar[str]
+    label: ClassVar[str]
+    description: ClassVar[str | Promise]
+    address_label: ClassVar[str | Promise]
+    address_help: ClassVar[str | Promise]
+    steps: ClassVar[tuple[str | Promise, ...]]
+    fields: ClassVar[tuple[CredentialField, ...]]
+    has_webhooks: ClassVar[bool] = True
+    has_global_ids: ClassVar[bool] = False
+
+    def __init__(self, access: ShopAccess) -> None:
+        self.access = access
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self.close()
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the connections to the platform."""
+
+    @classmethod
+    @abstractmethod
+    def clean_address(cls, text: str) -> str:
+        """Return the address in one form. Raises PlatformError."""
+
+    @abstractmethod
+    def authorise(self) -> ShopFacts:
+        """Check the keys. Raises PlatformError, which says what is wrong and how to fix it."""
+
+    @abstractmethod
+    def count_records(self, kind: str) -> int | None:
+        """Return how many records the shop has; None if the platform does not say."""
+
+    @abstractmethod
+    def read_sample(self, kind: str) -> Sequence[MappedRecord]:
+        """Return a few records, to preview what an import would do."""
+
+    @abstractmethod
+    def iterate_pages(
+        self, kind: str, cursor: Mapping[str, Any], *, since: datetime | None = None
+    ) -> Iterator[RecordPage]:
+        """Yield the records from a position on; ``since``: only those that have changed."""
+
+    @abstractmethod
+    def fetch_records(self, kind: str, ids: Collection[str]) -> Sequence[MappedRecord]:
+        """Return records by ID; those that no longer exist are missing."""
+
+    def resolve_ids(self, kind: str, ids: Collection[str]) -> Mapping[str, str]:
+        """Return the IDs of records by those that webhooks name, which may be of a part of a record."""
+        return {external_id: external_id for external_id in ids}
+
+    def subscribe(self, url: str, existing: Mapping[str, str]) -> dict[str, str]:
+        """Register webhooks, and return topic to ID. Those of ``existing`` that still work are kept."""
+        return {}
+
+    def unsubscribe(self, existing: Mapping[str, str]) -> None:  # noqa: B027 — a platform may have no webhooks
+        """Remove our webhooks."""
+
+    def is_genuine(self, headers: Mapping[str, str], body: bytes) -> bool:
+        """Return whether the platform has signed a webhook; compared in constant time."""
+        return False
+
+    def read_notice(self, headers: Mapping[str, str], body: bytes) -> WebhookNotice | None:
+        """Return what a webhook says; None if it needs nothing. Raises ValueError if the body is not valid."""
+        return None
+
+    def map_record(self, kind: str, payload: Mapping[str, Any]) -> MappedRecord:
+        """Return the record of a webhook whose notice ``has_record``."""
+        raise NotImplementedError

@@ -1,0 +1,84 @@
+"""Remembers the records of a shop: the platform's time of their last change, and which run saw them last."""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+
+from django.db import connection as database
+
+from customers.connectors.models import ShopConnection, ShopRecordKind, SyncedRecord
+from customers.connectors.platforms.base import MappedRecord
+
+REMEMBER = """
+INSERT INTO connectors_syncedrecord (connection_id, kind, external_id, updated_at, local_ids, seen_run)
+SELECT %(connection)s, %(kind)s, r.external_id, r.updated_at, r.local_ids::jsonb, %(run)s
+FROM unnest(%(ids)s::text[], %(times)s::timestamptz[], %(locals)s::text[]) AS r (external_id, updated_at, local_ids)
+ORDER BY r.external_id
+ON CONFLICT (connection_id, kind, external_id) DO UPDATE
+SET updated_at = greatest(EXCLUDED.updated_at, connectors_syncedrecord.updated_at), local_ids = EXCLUDED.local_ids,
+    seen_run = greatest(EXCLUDED.seen_run, connectors_syncedrecord.seen_run), deleted_at = NULL
+"""
+
+# arrays, since Django takes longer to compile a list of thousands of values than PostgreSQL to find their rows
+MARK_SEEN = """
+UPDATE connectors_syncedrecord SET seen_run = %(run)s
+WHERE connection_id = %(connection)s AND kind = %(kind)s AND external_id = ANY(%(ids)s::text[]) AND seen_run < %(run)s
+"""
+READ_TIMES = """
+SELECT external_id, greatest(updated_at, deleted_at) FROM connectors_syncedrecord
+WHERE connection_id = %(connection)s AND kind = %(kind)s AND external_id = ANY(%(ids)s::text[])
+"""
+
+
+def remember_records(
+    *, connection: ShopConnection, kind: str, records: Sequence[MappedRecord], run_id: int = 0
+) -> None:
+    """Store the times of written records, in the caller's transaction."""
+    latest = {record.external_id: record for record in records}
+    if not latest:
+        return
+    with database.cursor() as cursor:
+        cursor.execute(
+            REMEMBER,
+            {
+                "connection": connection.pk,
+                "kind": kind,
+                "run": run_id,
+                "ids": list(latest),
+                "times": [record.updated_at for record in latest.values()],
+                "locals": [json.dumps(list_item_ids(kind, record)) for record in latest.values()],
+            },
+        )
+
+
+def mark_seen(*, connection: ShopConnection, kind: str, records: Sequence[MappedRecord], run_id: int) -> None:
+    """Note that a run has seen the records, also those that it does not write, because a later change of them is known."""
+    ids = [record.external_id for record in records]
+    with database.cursor() as cursor:
+        cursor.execute(MARK_SEEN, {"connection": connection.pk, "kind": kind, "run": run_id, "ids": ids})
+
+
+def list_item_ids(kind: str, record: MappedRecord) -> list[str]:
+    """Return our IDs of a record; those of customers are the same, and are not stored twice."""
+    name = {ShopRecordKind.PRODUCTS: "product_id", ShopRecordKind.ORDERS: "order_id"}.get(ShopRecordKind(kind))
+    return [str(item[name]) for item in record.items if item.get(name)] if name else []
+
+
+def remember_deletions(*, connection: ShopConnection, kind: str, external_ids: Collection[str], at: datetime) -> None:
+    rows = SyncedRecord.objects.filter(connection=connection, kind=kind, external_id__in=external_ids)
+    rows.filter(deleted_at=None).update(deleted_at=at)
+
+
+def read_times(
+    *, connection: ShopConnection, kind: str, external_ids: Collection[str]
+) -> Mapping[str, datetime | None]:
+    """Return the platform's times of the last changes that were written; those of deleted records are the deletions."""
+    with database.cursor() as cursor:
+        cursor.execute(READ_TIMES, {"connection": connection.pk, "kind": kind, "ids": list(external_ids)})
+        return dict(cursor.fetchall())
+
+
+def list_unseen(*, connection: ShopConnection, kind: str, run_id: int, before: datetime) -> list[str]:
+    """Return the records that a complete run has not seen; those that changed after its start may be new."""
+    rows = SyncedRecord.objects.filter(connection=connection, kind=kind, deleted_at=None, seen_run__lt=run_id)
+    return list(rows.exclude(updated_at__gte=before).order_by("external_id").values_list("external_id", flat=True))

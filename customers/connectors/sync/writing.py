@@ -1,0 +1,342 @@
+"""Writes records of a shop into catalog, customers and orders, set by set, by the writers of imports and the REST API."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from catalog.bulk_results import BulkResult, FieldProblem, ItemStatus
+from catalog.field_cleaning import clean_fields
+from catalog.models import Product
+from catalog.upsert import upsert_products
+from config.foundation.shop.profile import get_shop
+from customers.connectors.models import ShopConnection, ShopRecordKind, SyncDifference, SyncedRecord
+from customers.connectors.platforms.base import MappedRecord
+from customers.identity.consent.ledger import record_changed_consents
+from customers.identity.consent.proofs import ConsentProof
+from customers.identity.customer_upsert import CustomerChange, upsert_customers
+from customers.identity.imports.customer_fields import build_cleaners
+from customers.identity.models import Consent
+from customers.identity.personal_data.chinese_names import join_name
+from customers.identity.resolution.user_ids import find_customers_by_user_id
+from customers.orders.models import Order
+from customers.orders.source_lock import lock_source
+from customers.orders.upsert import upsert_orders
+
+CUSTOMER_FIELDS = ("email", "phone", "language", "country")
+PRODUCT_COMPARED = ("title", "price", "stock", "availability", "category", "is_active")
+ORDER_COMPARED = ("status", "total", "refunded")
+ERASED = "erased"
+
+
+@dataclass
+class WriteResult:
+    """What happened to the records of a page.
+
+    differences: those that were rejected and, if ``compares``, those that were missing or different.
+    """
+
+    compares: bool = False
+
+    counts: Counter[str] = field(default_factory=Counter)
+    problems: Counter[str] = field(default_factory=Counter)
+    differences: list[SyncDifference] = field(default_factory=list)
+
+
+def write_records(
+    *,
+    connection: ShopConnection,
+    kind: str,
+    records: Sequence[MappedRecord],
+    at: datetime,
+    dry_run: bool = False,
+    compares: bool = False,
+) -> WriteResult:
+    """Write records in one transaction; of several with the same ID the last counts.
+
+    dry_run: count, and write nothing. compares: list what was missing or different, too.
+    """
+    latest = {record.external_id: record for record in records}
+    result = WriteResult(compares=compares)
+    result.counts["seen"] = len(latest)
+    wanted = [record for record in latest.values() if not record.is_skipped]
+    result.counts["skipped"] = len(latest) - len(wanted)
+    with transaction.atomic():
+        if wanted:
+            WRITERS[ShopRecordKind(kind)](connection, wanted, result, at)
+        if dry_run:
+            transaction.set_rollback(True)
+    return result
+
+
+def write_products(
+    connection: ShopConnection, records: Sequence[MappedRecord], result: WriteResult, at: datetime
+) -> None:
+    """Write the variants of products; variants that a product no longer has are deactivated."""
+    items, owners = flatten_items(records)
+    before = read_products([str(item.get("product_id", "")) for item in items]) if result.compares else {}
+    written = upsert_products(items=items, at=at, currency=get_currency(connection))
+    deactivate_lost_variants(records, at=at)
+    collect_outcomes(
+        result, ShopRecordKind.PRODUCTS, written, owners, lambda index: describe_product(items[index], before)
+    )
+
+
+def read_products(product_ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    rows = Product.objects.filter(product_id__in=product_ids).values(
+        "product_id", *PRODUCT_COMPARED[:4], "category__path", "is_active"
+    )
+    return {row["product_id"]: {**row, "category": row["category__path"] or ""} for row in rows}
+
+
+def describe_product(item: Mapping[str, Any], before: Mapping[str, Mapping[str, Any]]) -> str:
+    stored = before.get(str(item.get("product_id")))
+    return describe_changes(item, stored, PRODUCT_COMPARED) if stored else ""
+
+
+def describe_changes(item: Mapping[str, Any], stored: Mapping[str, Any], names: Sequence[str]) -> str:
+    """Return the compared fields that differ, as "price: 4.50 → 5.00"."""
+    changes = []
+    for name in names:
+        if name not in item:
+            continue
+        old, new = format_value(stored.get(name)), format_value(item[name])
+        if old != new and not are_equal_numbers(old, new):
+            changes.append(f"{name}: {old[:80]} → {new[:80]}")
+    return "; ".join(changes)
+
+
+def format_value(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def are_equal_numbers(first: str, second: str) -> bool:
+    try:
+        return float(first or 0) == float(second or 0)
+    except ValueError:
+        return False
+
+
+def deactivate_lost_variants(records: Sequence[MappedRecord], *, at: datetime) -> int:
+    """Deactivate the variants that are in the catalog and no longer in their product."""
+    parents = [record.external_id for record in records if any(item.get("parent_id") for item in record.items)]
+    known = [str(item["product_id"]) for record in records for item in record.items if item.get("product_id")]
+    lost = Product.objects.active().filter(parent_id__in=parents).exclude(product_id__in=known)
+    return lost.update(is_active=False, updated_at=at) if parents else 0
+
+
+def write_customers(
+    connection: ShopConnection, records: Sequence[MappedRecord], result: WriteResult, at: datetime
+) -> None:
+    """Write customers and their consents. A phone number that somebody else has is left out."""
+    cleaners = build_cleaners(at)
+    changes: list[CustomerChange] = []
+    owners: list[MappedRecord] = []
+    for record in records:
+        change, problems = build_customer(record.items[0], cleaners)
+        if change is None:
+            reject(result, ShopRecordKind.CUSTOMERS, record.external_id, problems)
+        else:
+            changes.append(change)
+            owners.append(record)
+    written = upsert_customers(changes=changes, seen_at=at, widens_seen_times=False, links_addresses=True)
+    written = retry_without_taken(changes, written, at=at)
+    collect_outcomes(
+        result, ShopRecordKind.CUSTOMERS, written, [owner.external_id for owner in owners], lambda index: ""
+    )
+    write_consents(connection, owners, written, at=at)
+
+
+def build_customer(
+    item: Mapping[str, Any], cleaners: Mapping[str, Any]
+) -> tuple[CustomerChange | None, list[FieldProblem]]:
+    """Return the change of a customer; an invalid optional field is left out."""
+    cleaned, problems = clean_fields(item, cleaners, frozenset())
+    if problems:
+        bad = {problem.field for problem in problems}
+        if "user_id" in bad:
+            return None, problems
+        cleaned, _rest = clean_fields(
+            {name: value for name, value in item.items() if name not in bad}, cleaners, frozenset()
+        )
+    if not cleaned.get("user_id") and not cleaned.get("email"):
+        return None, problems or [FieldProblem("user_id", "required", "")]
+    name = join_name(cleaned.get("first_name") or "", cleaned.get("last_name") or "")
+    fields = {key: cleaned[key] for key in CUSTOMER_FIELDS if cleaned.get(key)} | ({"name": name} if name else {})
+    tags = [tag.strip() for tag in cleaned.get("tags", "").split(",") if tag.strip()]
+    return CustomerChange(cleaned.get("user_id", ""), fields, {"tags": tags} if tags else {}), problems
+
+
+def retry_without_taken(changes: list[CustomerChange], written: BulkResult, *, at: datetime) -> BulkResult:
+    """Write the customers again whose phone number or address belongs to somebody else, without it."""
+    again = {
+        item.index: {problem.field for problem in item.problems}
+        for item in written.results
+        if item.problems and all(problem.code == "taken" for problem in item.problems)
+    }
+    again = {index: names for index, names in again.items() if changes[index].user_id}
+    if not again:
+        return written
+    for index, names in again.items():
+        kept = {name: value for name, value in changes[index].fields.items() if name not in names}
+        changes[index] = replace(changes[index], fields=kept)
+    second = upsert_customers(changes=[changes[index] for index in again], seen_at=at, widens_seen_times=False)
+    results = list(written.results)
+    for index, item in zip(again, second.results, strict=True):
+        results[index] = replace(item, index=index)
+    return BulkResult(tuple(results))
+
+
+def write_consents(
+    connection: ShopConnection, records: Sequence[MappedRecord], written: BulkResult, *, at: datetime
+) -> int:
+    """Add the consents that differ to the ledger; the latest entry here wins until the shop changes its own."""
+    accepted = [
+        record
+        for record, item in zip(records, written.results, strict=True)
+        if record.consents and item.status is not ItemStatus.REJECTED
+    ]
+    if not accepted:
+        return 0
+    customers = find_customers_by_user_id(user_ids=[record.external_id for record in accepted])
+    entries = [
+        (customers[record.external_id], purpose, (Consent.Status.GRANTED if given else Consent.Status.WITHDRAWN).value)
+        for record in accepted
+        if record.external_id in customers
+        for purpose, given in record.consents.items()
+    ]
+    source = connection.source.key
+    return record_changed_consents(entries=entries, recorded_at=at, source=source, proof=ConsentProof("import", source))
+
+
+def write_orders(
+    connection: ShopConnection, records: Sequence[MappedRecord], result: WriteResult, at: datetime
+) -> None:
+    items, owners = flatten_items(records)
+    keys = [str(item["order_id"]) for item in items]
+    before = read_orders(connection, keys) if result.compares else {}
+    cancel_lost_returns(connection, records)
+    written = upsert_orders(items=items, source=connection.source, at=at, currency=get_currency(connection))
+
+    def describe(index: int) -> str:
+        stored = before.get(keys[index])
+        return describe_changes(items[index], stored, ORDER_COMPARED) if stored else ""
+
+    collect_outcomes(result, ShopRecordKind.ORDERS, written, owners, describe)
+
+
+def cancel_lost_returns(connection: ShopConnection, records: Sequence[MappedRecord]) -> int:
+    """Cancel the returns that an order no longer has, since its refund was deleted."""
+    ids = [record.external_id for record in records]
+    rows = SyncedRecord.objects.filter(connection=connection, kind=ShopRecordKind.ORDERS, external_id__in=ids)
+    known = {
+        local
+        for local_ids in rows.filter(local_ids__1__isnull=False).values_list("local_ids", flat=True)
+        for local in local_ids
+    }
+    lost = known - {str(item["order_id"]) for record in records for item in record.items}
+    if not lost:
+        return 0
+    returns = Order.objects.returns().filter(source=connection.source, order_id__in=lost)
+    return returns.update(status=Order.Status.CANCELLED)
+
+
+def read_orders(connection: ShopConnection, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
+    rows = Order.objects.filter(source=connection.source, order_id__in=keys).values("order_id", *ORDER_COMPARED)
+    return {row["order_id"]: row for row in rows}
+
+
+WRITERS = {
+    ShopRecordKind.PRODUCTS: write_products,
+    ShopRecordKind.CUSTOMERS: write_customers,
+    ShopRecordKind.ORDERS: write_orders,
+}
+
+
+def flatten_items(records: Sequence[MappedRecord]) -> tuple[list[Mapping[str, Any]], list[str]]:
+    """Return the items of all records, and the ID of the record of each."""
+    pairs = [(item, record.external_id) for record in records for item in record.items]
+    return [item for item, _owner in pairs], [owner for _item, owner in pairs]
+
+
+def get_currency(connection: ShopConnection) -> str:
+    return connection.currency or get_shop().currency
+
+
+def collect_outcomes(
+    result: WriteResult, kind: ShopRecordKind, written: BulkResult, owners: Sequence[str], describe: Any
+) -> None:
+    """Count the outcomes of items, and list the records that were missing, different or rejected."""
+    for item, owner in zip(written.results, owners, strict=True):
+        if item.status is ItemStatus.REJECTED:
+            reject(result, kind, owner, item.problems)
+            continue
+        result.counts[item.status.value] += 1
+        if result.compares and item.status is not ItemStatus.UNCHANGED:
+            is_new = item.status is ItemStatus.CREATED
+            code = SyncDifference.Code.MISSING if is_new else SyncDifference.Code.DIFFERENT
+            result.differences.append(
+                SyncDifference(
+                    kind=kind,
+                    external_id=owner,
+                    code=code,
+                    detail="" if is_new else describe(item.index),
+                    is_repaired=True,
+                )
+            )
+
+
+def reject(result: WriteResult, kind: ShopRecordKind, external_id: str, problems: Sequence[FieldProblem]) -> None:
+    """Count a record that cannot be imported; one of an erased person is left out silently."""
+    if any(problem.code == ERASED for problem in problems):
+        result.counts["erased"] += 1
+        return
+    result.counts["rejected"] += 1
+    result.problems.update(f"{kind.value}: {problem.field}: {problem.code}" for problem in problems[:1])
+    # the messages of customers name their values
+    texts = [problem.code if kind is ShopRecordKind.CUSTOMERS else problem.message for problem in problems]
+    detail = "; ".join(f"{problem.field}: {text}" for problem, text in zip(problems, texts, strict=True))[:1000]
+    result.differences.append(
+        SyncDifference(kind=kind, external_id=external_id, code=SyncDifference.Code.REJECTED, detail=detail)
+    )
+
+
+def delete_records(*, connection: ShopConnection, kind: str, external_ids: Sequence[str], at: datetime) -> int:
+    """Follow the deletion of records in the shop; return how many changed here.
+
+    Products are deactivated, since orders need them. Orders are cancelled. Customers stay with their orders, and their consents are withdrawn:
+    a request for erasure comes by the privacy webhooks or a privacy officer.
+    """
+    if not external_ids:
+        return 0
+    with transaction.atomic():
+        if kind == ShopRecordKind.PRODUCTS:
+            local = list_local_ids(connection, kind, external_ids)
+            products = Product.objects.active().filter(product_id__in=local)
+            return products.update(is_active=False, updated_at=at)
+        if kind == ShopRecordKind.ORDERS:
+            lock_source(connection.source)
+            local = list_local_ids(connection, kind, external_ids)
+            orders = Order.objects.filter(source=connection.source, order_id__in=local)
+            return orders.exclude(status=Order.Status.CANCELLED).update(status=Order.Status.CANCELLED)
+        customers = find_customers_by_user_id(user_ids=list(external_ids))
+        entries = [
+            (customer, purpose, Consent.Status.WITHDRAWN.value)
+            for customer in customers.values()
+            for purpose in ("email", "sms")
+        ]
+        return record_changed_consents(
+            entries=entries,
+            recorded_at=at,
+            source=connection.source.key,
+            proof=ConsentProof("import", connection.source.key),
+        )
+
+
+def list_local_ids(connection: ShopConnection, kind: str, external_ids: Sequence[str]) -> list[str]:
+    """Return our IDs of records: those of the variants of a product, else the same ID."""
+    rows = SyncedRecord.objects.filter(connection=connection, kind=kind, external_id__in=external_ids)
+    return [local for local_ids in rows.values_list("local_ids", flat=True) for local in local_ids]

@@ -1,0 +1,1 @@
+"""Receives and processes the webhooks of platforms."""

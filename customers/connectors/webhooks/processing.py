@@ -1,0 +1,145 @@
+"""Processes stored webhooks: of several for one record the latest counts, and one older than what is known changes nothing."""
+
+import logging
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from time import monotonic
+
+from django.db import transaction
+from django.db.models import F
+
+from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock
+from config.foundation.json_nesting import load_json
+from customers.connectors.models import ReceivedWebhook, ShopConnection, ShopRecordKind
+from customers.connectors.platforms.base import Connector, MappedRecord, PassingError, PlatformError
+from customers.connectors.platforms.values import read_amount
+from customers.connectors.sync.access import open_connector
+from customers.connectors.sync.seen_records import read_times, remember_deletions, remember_records
+from customers.connectors.sync.writing import delete_records, write_records
+
+logger = logging.getLogger(__name__)
+BATCH = 500
+MAX_ATTEMPTS = 10
+RETRY_SECONDS = 20
+Status = ReceivedWebhook.Status
+
+
+def process_due(*, at: datetime, seconds: float) -> int:
+    """Process waiting webhooks of all shops for at most some seconds; return how many."""
+    deadline = monotonic() + seconds
+    waiting = ReceivedWebhook.objects.filter(status=Status.WAITING, next_attempt_at__lte=at)
+    shops = ShopConnection.objects.filter(pk__in=waiting.values("connection"), is_enabled=True).select_related("source")
+    count = 0
+    for shop in shops:
+        while monotonic() < deadline and (number := process_shop(shop, at=at)):
+            count += number
+    return count
+
+
+def process_shop(connection: ShopConnection, *, at: datetime, connector: Connector | None = None) -> int:
+    """Process a batch of the waiting webhooks of a shop; return how many."""
+    try:
+        with exclusive_lock(f"connectors.webhooks:{connection.pk}"):
+            due = ReceivedWebhook.objects.filter(connection=connection, status=Status.WAITING, next_attempt_at__lte=at)
+            rows = list(due.order_by("pk")[:BATCH])
+            if rows:
+                with connector or open_connector(connection) as opened:
+                    for kind in ShopRecordKind:
+                        process_kind(connection, opened, kind, [row for row in rows if row.kind == kind], at=at)
+            return len(rows)
+    except AlreadyRunningError:
+        return 0
+
+
+def process_kind(
+    connection: ShopConnection, connector: Connector, kind: str, rows: Sequence[ReceivedWebhook], *, at: datetime
+) -> None:
+    if not rows:
+        return
+    try:
+        named = name_records(connector, kind, rows)
+        current = choose_current(connection, kind, named)
+        records, gone = read_records(connector, kind, current)
+    except PlatformError as error:
+        postpone(rows, error, at=at)
+        return
+    with transaction.atomic():
+        if records:
+            write_records(connection=connection, kind=kind, records=records, at=at)
+            remember_records(connection=connection, kind=kind, records=records)
+        delete_records(connection=connection, kind=kind, external_ids=sorted(gone), at=at)
+        remember_deletions(connection=connection, kind=kind, external_ids=gone, at=at)
+        used = {row.pk for row in current.values()}
+        done = ReceivedWebhook.objects.filter(pk__in=used)
+        done.update(status=Status.DONE, content="", error="")
+        outdated = ReceivedWebhook.objects.filter(pk__in={row.pk for row in rows} - used)
+        outdated.update(status=Status.OUTDATED, content="", error="")
+
+
+def name_records(connector: Connector, kind: str, rows: Sequence[ReceivedWebhook]) -> list[ReceivedWebhook]:
+    """Replace the IDs of parts of records, such as of a stock, by those of the records; leave out what no record has."""
+    names = connector.resolve_ids(kind, {row.external_id for row in rows})
+    for row in rows:
+        row.external_id = names.get(row.external_id, "")
+    return [row for row in rows if row.external_id]
+
+
+def choose_current(
+    connection: ShopConnection, kind: str, rows: Sequence[ReceivedWebhook]
+) -> dict[str, ReceivedWebhook]:
+    """Return the webhooks that say something new, by the ID of the record."""
+    times = read_times(connection=connection, kind=kind, external_ids={row.external_id for row in rows})
+    return {
+        external_id: row
+        for external_id, row in choose_latest(rows).items()
+        if row.changed_at is None or (known := times.get(external_id)) is None or row.changed_at > known
+    }
+
+
+def choose_latest(rows: Sequence[ReceivedWebhook]) -> dict[str, ReceivedWebhook]:
+    """Return the latest webhook of each record, by the platform's time of the change, then by arrival."""
+    latest: dict[str, ReceivedWebhook] = {}
+    for row in rows:
+        known = latest.get(row.external_id)
+        if known is None or (row.changed_at or row.received_at) >= (known.changed_at or known.received_at):
+            latest[row.external_id] = row
+    return latest
+
+
+def read_records(
+    connector: Connector, kind: str, current: dict[str, ReceivedWebhook]
+) -> tuple[list[MappedRecord], Collection[str]]:
+    """Return the records of webhooks, from their contents or from the platform, and the IDs of those that are gone."""
+    gone = {external_id for external_id, row in current.items() if row.is_deletion}
+    records = [
+        connector.map_record(kind, load_json(row.content, parse_float=read_amount))
+        for row in current.values()
+        if row.content and not row.is_deletion
+    ]
+    wanted = {external_id for external_id, row in current.items() if not row.content} - gone
+    fetched = list(connector.fetch_records(kind, wanted)) if wanted else []
+    return [*records, *fetched], gone | (wanted - {record.external_id for record in fetched})
+
+
+def postpone(rows: Sequence[ReceivedWebhook], error: PlatformError, *, at: datetime) -> None:
+    """Try webhooks again later; those that failed too often, or whose error does not pass, wait for a person."""
+    logger.warning("Webhooks of connector %s: %s", rows[0].connection_id, error)
+    passes = isinstance(error, PassingError)
+    pks = [row.pk for row in rows]
+    attempts = min(max(row.attempts for row in rows), 6)
+    wait = max(
+        timedelta(seconds=RETRY_SECONDS * 2**attempts),
+        timedelta(seconds=error.retry_after if isinstance(error, PassingError) else 0),
+    )
+    changed = ReceivedWebhook.objects.filter(pk__in=pks)
+    changed.update(attempts=F("attempts") + 1, next_attempt_at=at + wait, error=str(error)[:500])
+    stuck = changed.filter(attempts__gte=MAX_ATTEMPTS) if passes else changed
+    stuck.update(status=Status.FAILED)
+    if not passes:
+        ShopConnection.objects.filter(pk=rows[0].connection_id).update(problem=str(error))
+
+
+def retry_failed(connection: ShopConnection, *, at: datetime) -> int:
+    """Let the failed webhooks of a shop be processed again."""
+    failed = ReceivedWebhook.objects.filter(connection=connection, status=Status.FAILED)
+    return failed.update(status=Status.WAITING, attempts=0, next_attempt_at=at)

@@ -1,0 +1,57 @@
+"""SHA-256 of identifiers after the normalization that advertising accounts ask for.
+
+Meta: developers.facebook.com/docs/marketing-api/conversions-api/parameters/customer-information-parameters. Google:
+developers.google.com/data-manager/api/devguides/concepts/formatting (email without spaces, in lowercase, for gmail.com and
+googlemail.com without dots; phone numbers in E.164).
+"""
+
+import re
+import unicodedata
+from hashlib import sha256
+
+MIN_DIGITS, MAX_DIGITS = 8, 15  # of an international number, E.164
+CALLING_CODES = {
+    "AT": "43", "AU": "61", "BE": "32", "BR": "55", "CA": "1", "CH": "41", "CN": "86", "CZ": "420", "DE": "49", "DK": "45",
+    "ES": "34", "FI": "358", "FR": "33", "GB": "44", "HK": "852", "IE": "353", "IN": "91", "IT": "39", "JP": "81", "KR": "82",
+    "MX": "52", "NL": "31", "NO": "47", "NZ": "64", "PL": "48", "PT": "351", "SE": "46", "SG": "65", "US": "1",
+}  # fmt: skip
+KEEPS_ZERO = frozenset({"IT"})
+
+
+def compute_sha256(text: str) -> str:
+    """Return the hexadecimal SHA-256 of a normalized text; empty for an empty one."""
+    return sha256(text.encode()).hexdigest() if text else ""
+
+
+def normalize_email(email: str) -> str:
+    """Return an email address without spaces and in lowercase; empty if it is none."""
+    text = "".join(unicodedata.normalize("NFKC", email).split()).lower()
+    return text if text.count("@") == 1 and all(text.split("@")) else ""
+
+
+def normalize_google_email(email: str) -> str:
+    """Return an email address as Google compares it: those of Gmail without dots."""
+    text = normalize_email(email)
+    local, _at, domain = text.partition("@")
+    return f"{local.replace('.', '')}@{domain}" if domain in ("gmail.com", "googlemail.com") else text
+
+
+def normalize_phone(phone: str, country: str = "") -> str:
+    """Return the digits of an international number; empty if its country code is not known."""
+    text = unicodedata.normalize("NFKC", phone).strip()
+    digits = re.sub(r"\D", "", text)
+    if text.startswith("+") or digits.startswith("00"):
+        digits = digits.removeprefix("00")
+    else:
+        code = CALLING_CODES.get(country.strip().upper(), "")
+        if not code:
+            return ""
+        national = digits if country.upper() in KEEPS_ZERO else digits.lstrip("0")
+        digits = code + national
+    return digits if MIN_DIGITS <= len(digits) <= MAX_DIGITS else ""
+
+
+def normalize_name(name: str) -> str:
+    """Return a name in lowercase without punctuation and digits."""
+    text = unicodedata.normalize("NFC", name).strip().lower()
+    return "".join(letter for letter in text if letter.isalpha() or letter == " ").strip()

@@ -1,0 +1,1 @@
+"""Erases customers everywhere, keeps them from being created again, and proves it."""

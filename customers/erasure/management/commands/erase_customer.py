@@ -1,0 +1,62 @@
+"""``manage.py erase_customer``: erases customers, or shows what an erasure would change."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from config.foundation.personal_data.registry import list_stores
+from customers.erasure.models import ErasureRun
+from customers.erasure.people import describe_person
+from customers.erasure.runner import NobodyToEraseError, erase_customers, execute_run
+from customers.identity.models import Customer
+
+
+class Command(BaseCommand):
+    """Erase customers everywhere."""
+
+    help = (
+        "Erases customers in every store, keeps them from being created again, and leaves orders and results anonymous."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("customer", nargs="+", type=int, help="the numbers of the customers")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="print what is stored of each customer, and erase nothing"
+        )
+        parser.add_argument("--by", default="manage.py", help="who asked for it, for the record")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["dry_run"]:
+            for customer_id in options["customer"]:
+                self.show_plan(customer_id)
+            return
+        try:
+            run = erase_customers(options["customer"], requested_by=options["by"])
+        except NobodyToEraseError as error:
+            raise CommandError(str(error)) from error
+        self.show_run(execute_run(run.pk))
+
+    def show_plan(self, customer_id: int) -> None:
+        """Print what the stores have of a customer."""
+        customer = Customer.objects.filter(pk=customer_id, erased_at=None).first()
+        if customer is None:
+            raise CommandError(f"No customer has the number {customer_id}, or it was erased.")
+        person = describe_person(customer)
+        self.stdout.write(
+            f"Customer {customer_id}: {len(person.identifiers)} identifiers, {len(person.merged_ids)} merged customers"
+        )
+        for store in list_stores():
+            for finding in store.find(person):
+                self.stdout.write(f"  {store.key:28} {finding.count:8,}  {finding.location}  {store.label}")
+
+    def show_run(self, run: ErasureRun) -> None:
+        """Print the steps of a run."""
+        for step in run.steps.all():
+            if step.changed or step.error:
+                self.stdout.write(f"  {step.store:28} {step.changed:8,}  {step.seconds:6.2f} s  {step.error}")
+        if not run.is_finished:
+            raise CommandError(f"Erasure {run.pk} is not finished, and will be resumed: {run.error}")
+        self.stdout.write(
+            f"Erasure {run.pk}: {run.customers} customers erased. Prove it: manage.py verify_erasure --run {run.pk}"
+        )

@@ -1,0 +1,156 @@
+"""Searches files, keys, queues and tables for erased people, says where it looked, and forgets the people once nothing is found."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+from django.db import transaction
+from django.utils import timezone
+
+from config.foundation.personal_data.file_roots import list_file_roots, list_files
+from config.foundation.personal_data.file_stores import is_in_file
+from config.foundation.personal_data.key_stores import is_in_key, list_all_keys, open_client
+from config.foundation.personal_data.locations import LocationKind
+from config.foundation.personal_data.needles import NeedleMatcher, build_matcher
+from config.foundation.personal_data.person import Finding, Person
+from config.foundation.personal_data.registry import list_stores
+from customers.erasure.models import ErasedPerson, ErasureRun
+from customers.erasure.preparation import read_people
+from customers.erasure.proof.tables import KEPT_COLUMNS, list_tables, search_tables
+
+# searched through the servers that own them; the keys of the installation are no data about anybody
+SERVER_FILES = ("var/postgres/", "var/valkey/", "var/secrets/")
+MAX_FINDINGS = 200
+
+type Report = Callable[[str], None]
+
+
+@dataclass
+class ProofReport:
+    """Where a proof has looked and what it has found."""
+
+    files: int = 0
+    bytes: int = 0
+    keys: int = 0
+    tables: int = 0
+    columns: int = 0
+    seconds: float = 0.0
+    findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def is_clean(self) -> bool:
+        return not self.findings
+
+
+def search_everything(people: Sequence[Person], *, report: Report = lambda _line: None) -> ProofReport:
+    """Search every store for people. report: called with a line for each place that was searched."""
+    began = time.perf_counter()
+    matcher, result = build_matcher(people), ProofReport()
+    for store in list_stores():
+        result.findings += [finding for person in people for finding in store.find(person)]
+    report(f"stores: {len(list_stores())} of the registry")
+    result.findings += search_files(matcher, result, report)
+    result.findings += search_keys(matcher, result)
+    report(f"Valkey: {result.keys} keys, with the queues of jobs")
+    tables = list_tables()
+    result.tables, result.columns = len(tables), sum(len(table.columns) for table in tables)
+    result.findings += [locate_table(finding) for finding in search_tables(people, matcher)]
+    report(f"PostgreSQL: {result.tables} tables, {result.columns} columns, encrypted values decrypted")
+    for (table, column), reason in KEPT_COLUMNS.items():
+        report(f"not searched: {table}.{column}, {reason}")
+    for prefix in SERVER_FILES:
+        report(f"not searched: files below {prefix}, which belong to a server that was searched, or are keys")
+    result.seconds = time.perf_counter() - began
+    return result
+
+
+def search_files(matcher: NeedleMatcher, result: ProofReport, report: Report) -> Iterator[Finding]:
+    """Yield the files with a needle, decoded and decompressed."""
+    counts: dict[str, int] = {}
+    for name, path in list_files():
+        if name.startswith(SERVER_FILES):
+            continue
+        folder = name.rsplit("/", 1)[0]
+        counts[folder] = counts.get(folder, 0) + 1
+        result.files += 1
+        try:
+            result.bytes += path.stat().st_size
+            has_needle = is_in_file(path, matcher)
+        except FileNotFoundError:  # vanished meanwhile
+            continue
+        if has_needle or matcher.contains(name.encode()):
+            yield Finding(find_owner(LocationKind.FILE, name), f"file {name}", 1, "text")
+    for root, path in list_file_roots().items():
+        number = sum(count for name, count in counts.items() if name.split("/", 1)[0] == root)
+        report(f"files: {number} below {root} ({path})")
+
+
+def search_keys(matcher: NeedleMatcher, result: ProofReport) -> Iterator[Finding]:
+    """Yield the keys of Valkey with a needle in their name or value."""
+    client = open_client()
+    for name in list_all_keys(client):
+        result.keys += 1
+        if is_in_key(client, name, matcher):
+            text = name.decode(errors="replace")
+            yield Finding(find_owner(LocationKind.KEY, text), f"key {matcher.mask_text(text)}", 1, "text")
+
+
+def find_owner(kind: LocationKind, name: str) -> str:
+    """Return the store that should have erased a file or key; empty if none covers it."""
+    for store in list_stores():
+        if any(location.covers_name(kind, name) for location in store.locations):
+            return store.key
+    return ""
+
+
+def locate_table(finding: Finding) -> Finding:
+    """Return a finding in a table with the store that should have erased it."""
+    from django.apps import apps
+
+    table, _dot, column = finding.location.removeprefix("table ").partition(".")
+    labels = {model._meta.db_table: model._meta.label_lower for model in apps.get_models(include_auto_created=True)}
+    for store in list_stores():
+        if any(location.covers_column(labels.get(table, ""), column) for location in store.locations):
+            return replace(finding, store=store.key)
+    return finding
+
+
+def prove_runs(*, report: Report = lambda _line: None) -> int:
+    """Prove all erased runs in one search; return how many were proven. Runs with findings are searched again the next time."""
+    runs = list(ErasureRun.objects.filter(finished_at__isnull=False, proven_at=None).order_by("id"))
+    if not runs:
+        return 0
+    everybody = [person for run in runs for person in read_people(run)]
+    if everybody and not search_everything(everybody, report=report).is_clean:
+        return sum(prove_run(run, report=report).is_clean for run in runs)
+    for run in runs:
+        forget_people(run, ProofReport())
+    return len(runs)
+
+
+def prove_run(run: ErasureRun, *, report: Report = lambda _line: None) -> ProofReport:
+    """Search for the people of one run; forget them if nothing is found."""
+    result = search_everything(read_people(run), report=report)
+    if result.is_clean:
+        forget_people(run, result)
+    else:
+        save_findings(run, result)
+    return result
+
+
+def forget_people(run: ErasureRun, result: ProofReport) -> None:
+    """Drop what identifies the people of a proven run."""
+    with transaction.atomic():
+        ErasedPerson.objects.filter(run=run).delete()
+        run.status, run.proven_at, run.findings = ErasureRun.Status.PROVEN, timezone.now(), []
+        run.save(update_fields=["status", "proven_at", "findings"])
+
+
+def save_findings(run: ErasureRun, result: ProofReport) -> None:
+    """Record where people were found; the steps of these stores are repeated."""
+    run.status = ErasureRun.Status.TRACES
+    run.findings = [
+        {"store": item.store, "location": item.location, "count": item.count, "by": item.recognized_by}
+        for item in result.findings[:MAX_FINDINGS]
+    ]
+    run.save(update_fields=["status", "findings"])

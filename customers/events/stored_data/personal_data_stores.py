@@ -1,0 +1,155 @@
+"""What events and their collection store about people."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.db import connection
+from django.utils.translation import gettext_lazy as _
+
+from config.foundation.personal_data.key_stores import ValkeyKeys
+from config.foundation.personal_data.locations import keys, table
+from config.foundation.personal_data.person import Finding, Person
+from config.foundation.personal_data.registry import register_impersonal, register_stores
+from config.foundation.personal_data.stores import PersonalDataStore
+from config.foundation.personal_data.text_stores import MatchingTexts, TextAction
+from customers.events.collector.parsing import ANONYMIZED_CONTEXT, PERSON_KEYS
+
+# Each identifier brings the texts of its own person, so a thousand people cost no more than their events. What the person has typed, such
+# as a search or a page address with an email address, empties the properties.
+ANONYMIZE = """
+WITH own AS MATERIALIZED (
+    SELECT * FROM unnest(%(kinds)s::text[], %(values)s::text[], %(texts)s::text[]) AS row (kind, value, texts)
+), named AS MATERIALIZED (
+    SELECT e.id, e.received_at, own.texts FROM own JOIN events_event e ON own.kind = 'user_id' AND e.user_id = own.value AND e.user_id <> ''
+    UNION ALL
+    SELECT e.id, e.received_at, own.texts FROM own
+    JOIN events_event e ON own.kind = 'anonymous_id' AND e.anonymous_id = own.value AND e.anonymous_id <> ''
+)
+UPDATE events_event e
+SET user_id = '', anonymous_id = '', session_id = '',
+    name = CASE WHEN lower(e.name) LIKE ANY (string_to_array(n.texts, chr(31))) THEN '' ELSE e.name END,
+    message_id = CASE WHEN lower(e.message_id) LIKE ANY (string_to_array(n.texts, chr(31))) THEN 'erased-' || e.id ELSE e.message_id END,
+    properties = CASE
+        WHEN e.type IN ('identify', 'group', 'alias') THEN '{}'
+        WHEN lower((e.properties - %(person_keys)s::text[])::text) LIKE ANY (string_to_array(n.texts, chr(31))) THEN '{}'
+        ELSE e.properties - %(person_keys)s::text[] END,
+    context = (
+        SELECT COALESCE(jsonb_object_agg(key, value), '{}') FROM jsonb_each(
+            CASE WHEN jsonb_typeof(e.context) = 'object' THEN e.context ELSE '{}' END
+        ) WHERE key = ANY(%(context)s::text[]) AND NOT lower(value::text) LIKE ANY (string_to_array(n.texts, chr(31)))
+    )
+FROM named n WHERE e.id = n.id AND e.received_at = n.received_at
+"""
+COUNT_EVENTS = """
+SELECT count(*) FROM unnest(%(kinds)s::text[], %(values)s::text[]) AS own (kind, value)
+JOIN events_event e ON (own.kind = 'user_id' AND e.user_id = own.value AND e.user_id <> '')
+                    OR (own.kind = 'anonymous_id' AND e.anonymous_id = own.value AND e.anonymous_id <> '')
+"""
+EXPORTED = ("occurred_at", "type", "name", "product_ids", "value", "currency", "properties", "context")
+READ_EVENTS = f"""
+SELECT {", ".join(f"e.{name}" for name in EXPORTED)} FROM events_event e
+WHERE e.{{column}} = %s AND e.{{column}} <> '' ORDER BY e.occurred_at
+"""  # noqa: S608 — the names are constants
+COLUMNS = {"user_id": "user_id", "anonymous_id": "anonymous_id"}
+LISTED = ("recent", "group-of", "dismissed", "denied")
+
+
+def build_patterns(person: Person) -> str:
+    """Return the patterns of LIKE for what the person may have typed, in lowercase, joined by a control character."""
+    texts = sorted({text.lower() for text in person.needles if len(text) >= 4} | {"\x00"})
+    escaped = (text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") for text in texts if text != "\x00")
+    return "\x1f".join(f"%{text}%" for text in escaped) or "\x1e"
+
+
+class StoredEvents(PersonalDataStore):
+    """The events of people become events of nobody: they are counted on, and lead to no one."""
+
+    key = "events.stored"
+    label = _("events")
+    locations = (table("events.Event"),)
+    kept = _(
+        "That an event happened, when, and with which products; without identifiers, session and texts about the person."
+    )
+    is_repeated = True
+
+    def erase(self, people: Sequence[Person]) -> int:
+        rows = [
+            (kind, value, patterns)
+            for person in people
+            for patterns in (build_patterns(person),)
+            for kind, value in person.identifiers
+            if kind in COLUMNS
+        ]
+        if not rows:
+            return 0
+        kinds, values, texts = map(list, zip(*rows, strict=True))
+        parameters = {
+            "kinds": kinds,
+            "values": values,
+            "texts": texts,
+            "person_keys": sorted(PERSON_KEYS),
+            "context": list(ANONYMIZED_CONTEXT),
+        }
+        with connection.cursor() as cursor:
+            cursor.execute(ANONYMIZE, parameters)
+            return int(cursor.rowcount)
+
+    def find(self, person: Person) -> list[Finding]:
+        pairs = [(kind, value) for kind, value in person.identifiers if kind in COLUMNS]
+        with connection.cursor() as cursor:
+            cursor.execute(
+                COUNT_EVENTS, {"kinds": [kind for kind, _value in pairs], "values": [value for _kind, value in pairs]}
+            )
+            count = int(cursor.fetchone()[0])
+        return [self.make_finding(self.locations[0], count, "identifier")] if count else []
+
+    def export(self, person: Person) -> Iterator[dict[str, Any]]:
+        with connection.cursor() as cursor:
+            for kind, value in person.identifiers:
+                if kind in COLUMNS:
+                    cursor.execute(READ_EVENTS.format(column=COLUMNS[kind]), [value])
+                    for row in cursor.fetchall():
+                        yield {
+                            name: item for name, item in zip(EXPORTED, row, strict=True) if item not in ("", None, [])
+                        }
+
+
+def list_recent_keys(people: Sequence[Person]) -> list[str]:
+    """Return the keys of the recent interactions of people."""
+    # of all kinds: a denial of personalization is kept for each identifier, also for that of a device
+    names = {f"{kind}:{value}" for person in people for kind, value in person.identifiers}
+    return [f"{prefix}:{name}" for name in names for prefix in LISTED]
+
+
+register_stores(
+    StoredEvents(),
+    MatchingTexts(
+        "events.rejected",
+        _("rejected events"),
+        "events.RejectedEvent",
+        "payload",
+        "corrected_payload",
+        "reason",
+        action=TextAction.DELETE,
+        is_encrypted=True,
+    ),
+    ValkeyKeys(
+        "events.recent",
+        _("recent interactions"),
+        *(f"{prefix}:*" for prefix in LISTED),
+        list_names=list_recent_keys,
+        is_repeated=True,
+    ),
+    ValkeyKeys("events.groups", _("linked identifiers of recent interactions"), "group:*"),
+)
+register_impersonal(
+    table("events.EventReceipt"),
+    table("events.RejectedEvent", "call_type", "sent_at", "code", "replay_message_id"),
+    reason="Message IDs that SDKs make up, times and codes. They keep a retry from being counted twice.",
+)
+register_impersonal(
+    table("events.Source"),
+    table("events.EventMinute"),
+    reason="Settings of sources and counts of events.",
+)
+register_impersonal(keys("events:*", "minute:*"), reason="Counts of events.")

@@ -1,0 +1,86 @@
+"""The overview of the loyalty program."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.tables import Column, build_table
+from config.foundation.number_formats import format_count, format_money, format_whole_percent
+from customers.lifecycle.facts.amounts import get_amount_currency
+from customers.loyalty.backoffice.access import CHANGE_RULES, VIEW, require
+from customers.loyalty.models import LoyaltyProgram
+from customers.loyalty.overview import LevelCount, MonthOfPoints, ProgramFigures, compute_figures
+from customers.loyalty.program import load_program
+
+LEVEL_COLUMNS = (
+    Column(key="level", label=gettext_lazy("Level"), align="text"),
+    Column(key="members", label=gettext_lazy("Loyalty members")),
+    Column(key="share", label=gettext_lazy("Share")),
+    Column(key="points", label=gettext_lazy("Points")),
+)
+MONTH_COLUMNS = (
+    Column(key="month", label=gettext_lazy("Month"), align="text"),
+    Column(key="issued", label=gettext_lazy("Issued")),
+    Column(key="spent", label=gettext_lazy("Spent")),
+    Column(key="expired", label=gettext_lazy("Expired")),
+    Column(key="reversed", label=gettext_lazy("Taken back")),
+)
+
+
+def show_overview(request: HttpRequest) -> HttpResponse:
+    """Show members by level, points by month and the liability."""
+    require(request, VIEW)
+    program, now = load_program(), timezone.now()
+    figures, currency = compute_figures(program, now=now), get_amount_currency()
+
+    def format_level(row: LevelCount) -> dict[str, Any]:
+        return {
+            "level": row.level.label if row.level else _("No level"),
+            "members": format_count(row.members),
+            "share": format_whole_percent(row.members / figures.members if figures.members else None),
+            "points": format_count(row.points),
+        }
+
+    return render_page(
+        request,
+        "admin/loyalty/overview.html",
+        title=_("Loyalty"),
+        verdict=describe_program(program, figures, currency),
+        as_of=now,
+        program=program,
+        figures=figures,
+        liability=format_money(figures.liability, currency),
+        point_value=format_money(program.point_value, currency),
+        may_change=request.user.has_perm(CHANGE_RULES),
+        levels=build_table(
+            request, figures.levels, id="levels", label=_("Levels"), columns=LEVEL_COLUMNS, format_row=format_level
+        ),
+        months=build_table(
+            request,
+            figures.months,
+            id="months",
+            label=_("Points by month"),
+            columns=MONTH_COLUMNS,
+            format_row=format_month,
+        ),
+    )
+
+
+def format_month(row: MonthOfPoints) -> dict[str, Any]:
+    values = {name: format_count(getattr(row, name)) for name in ("issued", "spent", "expired", "reversed")}
+    return {"month": date_format(row.month, "YEAR_MONTH_FORMAT"), **values}
+
+
+def describe_program(program: LoyaltyProgram, figures: ProgramFigures, currency: str) -> str:
+    """Return the state of the program in one sentence."""
+    if not program.is_enabled:
+        return _("The program is not running: no points are posted and no levels change.") if figures.members else ""
+    return _("%(members)s members hold points worth %(liability)s.") % {
+        "members": format_count(figures.members),
+        "liability": format_money(figures.liability, currency),
+    }

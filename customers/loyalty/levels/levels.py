@@ -1,0 +1,124 @@
+"""The levels of members: spend and orders are counted, then levels rise at once and fall after validity and grace.
+
+Each step is one statement, for some customers or for all.
+"""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from psycopg import sql
+
+from config.foundation.database.array_parameters import format_bigint_list
+from customers.lifecycle.facts.amounts import build_net_amount
+from customers.loyalty.models import LevelChange, LoyaltyProgram
+from customers.loyalty.program import find_level_end, find_period_start, get_shop_day
+
+# What counts towards a level: the net amounts of the documents, and the sales that were neither cancelled nor wholly refunded.
+STATISTICS = sql.SQL("""
+    SELECT o.customer_id, GREATEST(sum({amount}), 0) AS spend,
+           count(*) FILTER (WHERE o.kind = 'sale' AND o.status <> 'refunded') AS order_count
+    FROM orders_order o
+    WHERE o.customer_id IS NOT NULL AND o.status <> 'cancelled' AND o.placed_at <= %(now)s
+      AND (%(since)s::timestamptz IS NULL OR o.placed_at >= %(since)s) AND {some}
+    GROUP BY o.customer_id
+""")
+# Whether the spend and orders of `m` reach level `l`; a threshold of 0 is not used.
+IS_REACHED = """
+    CASE WHEN l.min_spend = 0 AND l.min_orders = 0 THEN true
+         WHEN l.requires_both THEN m.spend >= l.min_spend AND m.order_count >= l.min_orders
+         ELSE (l.min_spend > 0 AND m.spend >= l.min_spend) OR (l.min_orders > 0 AND m.order_count >= l.min_orders) END
+"""
+ADD_MEMBERS = sql.SQL("""
+INSERT INTO loyalty_loyaltymember (customer_id)
+SELECT o.customer_id FROM orders_order o JOIN identity_customer c ON c.id = o.customer_id
+WHERE c.erased_at IS NULL AND {some}
+  AND NOT EXISTS (SELECT FROM loyalty_loyaltymember m WHERE m.customer_id = o.customer_id)
+GROUP BY o.customer_id ORDER BY o.customer_id
+ON CONFLICT DO NOTHING
+""")
+COUNT = sql.SQL("""
+WITH statistics AS MATERIALIZED ({statistics})
+UPDATE loyalty_loyaltymember m SET spend = COALESCE(s.spend, 0), order_count = COALESCE(s.order_count, 0)
+FROM loyalty_loyaltymember o LEFT JOIN statistics s USING (customer_id)
+WHERE o.customer_id = m.customer_id AND {some}
+  AND (m.spend <> COALESCE(s.spend, 0) OR m.order_count <> COALESCE(s.order_count, 0))
+""")
+CHANGE = sql.SQL("""
+WITH state AS MATERIALIZED (
+    SELECT o.customer_id, o.level_id, o.spend, o.order_count, o.level_until, current.position AS old_position,
+           reached.id AS new_id, reached.position AS new_position
+    FROM loyalty_loyaltymember o LEFT JOIN loyalty_loyaltylevel current ON current.id = o.level_id
+    LEFT JOIN LATERAL (
+        SELECT l.id, l.position FROM loyalty_loyaltylevel l, (SELECT o.spend, o.order_count) m
+        WHERE {is_reached} ORDER BY l.position DESC LIMIT 1
+    ) reached ON true
+    WHERE {some}
+), due AS (
+    SELECT state.*, CASE
+        WHEN COALESCE(new_position, -1) > COALESCE(old_position, -1)
+             THEN CASE WHEN %(reason)s <> '' THEN %(reason)s WHEN level_id IS NULL THEN 'joined' ELSE 'upgrade' END
+        WHEN COALESCE(new_position, -1) < COALESCE(old_position, -1) AND level_until < %(lost_before)s::date THEN 'downgrade'
+        WHEN new_position = old_position AND level_until < %(today)s::date THEN 'renewal' END AS reason
+    FROM state
+), changed AS (
+    UPDATE loyalty_loyaltymember m
+    SET level_id = d.new_id, level_until = CASE WHEN d.new_id IS NOT NULL THEN %(until)s::date END,
+        level_since = CASE WHEN d.reason = 'renewal' THEN m.level_since WHEN d.new_id IS NOT NULL THEN %(now)s END
+    FROM due d WHERE d.customer_id = m.customer_id AND d.reason IS NOT NULL
+)
+INSERT INTO loyalty_levelchange (customer_id, from_level_id, to_level_id, at, reason, spend, order_count)
+SELECT customer_id, level_id, new_id, %(now)s, reason, spend, order_count
+FROM due WHERE reason <> 'renewal' ORDER BY customer_id
+""")
+MEASURE_DISTANCE = sql.SQL("""
+UPDATE loyalty_loyaltymember m SET next_level_id = n.id, spend_to_next = n.spend, orders_to_next = n.orders
+FROM loyalty_loyaltymember o LEFT JOIN loyalty_loyaltylevel current ON current.id = o.level_id
+LEFT JOIN LATERAL (
+    SELECT l.id, CASE WHEN l.min_spend > 0 THEN GREATEST(l.min_spend - o.spend, 0) END AS spend,
+           CASE WHEN l.min_orders > 0 THEN GREATEST(l.min_orders - o.order_count, 0) END AS orders
+    FROM loyalty_loyaltylevel l WHERE l.position > COALESCE(current.position, -1) ORDER BY l.position LIMIT 1
+) n ON true
+WHERE o.customer_id = m.customer_id AND {some}
+  AND (m.next_level_id, m.spend_to_next, m.orders_to_next) IS DISTINCT FROM (n.id, n.spend, n.orders)
+""")
+EVERYBODY = sql.SQL("true")
+SOME = sql.SQL("o.customer_id = ANY(%(ids)s::bigint[])")
+
+
+def build_statistics(some: sql.Composable = EVERYBODY) -> sql.Composable:
+    """Return the query of what counts towards levels, by customer."""
+    return STATISTICS.format(amount=build_net_amount(), some=some)
+
+
+def recompute_levels(
+    *, program: LoyaltyProgram, now: datetime, customer_ids: Collection[int] | None = None, reason: str = ""
+) -> int:
+    """Count spend and orders, and change the levels that are due; return the number of changes.
+
+    Args:
+        customer_ids: whose; None for everybody.
+        reason: of rises, if it is not that of the customer: `LevelChange.Reason.RULES`.
+    """
+    some = EVERYBODY if customer_ids is None else SOME
+    today = get_shop_day(now)
+    parameters: dict[str, Any] = {
+        "ids": format_bigint_list(sorted(customer_ids or ())),
+        "now": now,
+        "since": find_period_start(program, now),
+        "today": today,
+        "lost_before": today - timedelta(days=program.grace_days),
+        "until": find_level_end(program, now),
+        "reason": reason,
+    }
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(ADD_MEMBERS.format(some=some), parameters)
+        cursor.execute(COUNT.format(statistics=build_statistics(some), some=some), parameters)
+        cursor.execute(CHANGE.format(is_reached=sql.SQL(IS_REACHED), some=some), parameters)
+        changes = int(cursor.rowcount)
+        cursor.execute(MEASURE_DISTANCE.format(some=some), parameters)
+    return changes
+
+
+RULES_REASON = LevelChange.Reason.RULES.value

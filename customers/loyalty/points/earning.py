@@ -1,0 +1,105 @@
+"""Points for orders, reviews and survey answers: posted as the difference to what the ledger already has of each cause."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+from psycopg import sql
+
+from config.foundation.database.array_parameters import format_bigint_list
+from customers.lifecycle.facts.amounts import build_net_amount
+from customers.loyalty.models import LoyaltyProgram
+from customers.loyalty.points.ledger import refresh_expiry
+from customers.loyalty.program import find_expiry_day
+
+# An order keeps the rate of its first entry, so that a later level changes nothing, and a return takes back what was given. The cause
+# names the last entry of the order: two processes that see the same ledger post the same cause, and the second one adds nothing.
+AWARD_ORDERS = sql.SQL("""
+WITH document AS MATERIALIZED (
+    SELECT o.id, o.customer_id, o.order_id,
+           CASE WHEN o.status = 'cancelled' THEN 0 ELSE {amount} END AS amount,
+           COALESCE(l.points_per_unit, %(rate)s) AS rate
+    FROM orders_order o
+    JOIN loyalty_loyaltymember m ON m.customer_id = o.customer_id
+    LEFT JOIN loyalty_loyaltylevel l ON l.id = m.level_id
+    WHERE o.customer_id = ANY(%(ids)s::bigint[]) AND o.placed_at >= %(since)s AND o.placed_at <= %(now)s
+), multiplied AS (
+    SELECT d.id, sum(line.total * (bonus.multiplier - 1)) / NULLIF(sum(line.total), 0) AS extra
+    FROM document d JOIN orders_orderline line ON line.order_id = d.id
+    JOIN catalog_product p ON p.id = line.product_id
+    LEFT JOIN catalog_category c ON c.id = p.category_id
+    CROSS JOIN LATERAL (
+        SELECT COALESCE(max(b.multiplier), 1) AS multiplier
+        FROM loyalty_categorybonus b JOIN catalog_category parent ON parent.id = b.category_id
+        WHERE c.path = parent.path OR starts_with(c.path, parent.path || ' > ')
+    ) bonus
+    WHERE EXISTS (SELECT FROM loyalty_categorybonus)
+    GROUP BY d.id
+), posted AS (
+    SELECT e.customer_id, e.order_number, e.kind, sum(e.points) AS points, max(e.id) AS last_id,
+           (array_agg(e.rate ORDER BY e.id))[1] AS rate, max(e.reference) AS order_id
+    FROM loyalty_pointentry e
+    WHERE e.customer_id = ANY(%(ids)s::bigint[]) AND e.order_number IS NOT NULL
+    GROUP BY e.customer_id, e.order_number, e.kind
+), wanted AS (
+    SELECT id, customer_id, order_id, amount, 'order' AS kind, rate FROM document
+    UNION ALL
+    SELECT d.id, d.customer_id, d.order_id, d.amount, 'category_bonus', COALESCE(m.extra, 0) * d.rate
+    FROM document d LEFT JOIN multiplied m USING (id)
+), difference AS (
+    SELECT COALESCE(w.customer_id, p.customer_id) AS customer_id, COALESCE(w.id, p.order_number) AS order_number,
+           COALESCE(w.order_id, p.order_id) AS order_id, COALESCE(w.kind, p.kind) AS kind, COALESCE(p.last_id, 0) AS last_id,
+           round(COALESCE(p.rate, w.rate), 12) AS rate,
+           trunc(round(COALESCE(w.amount, 0) * round(COALESCE(p.rate, w.rate), 12), 4))::bigint - COALESCE(p.points, 0) AS points
+    FROM wanted w FULL JOIN posted p ON p.order_number = w.id AND p.kind = w.kind AND p.customer_id = w.customer_id
+)
+INSERT INTO loyalty_pointentry (customer_id, kind, points, at, cause, order_number, rate, expires_on, reference)
+SELECT customer_id, kind, points, %(now)s,
+       format('order:%%s:%%s:%%s:%%s', order_number, kind, customer_id, last_id),
+       order_number, rate, CASE WHEN points > 0 THEN %(expires_on)s::date END, order_id
+FROM difference WHERE points <> 0 ORDER BY customer_id, order_number, kind DESC
+ON CONFLICT (cause) DO NOTHING
+""")
+AWARD_REVIEWS = """
+INSERT INTO loyalty_pointentry (customer_id, kind, points, at, cause, expires_on)
+SELECT r.customer_id, 'review', %(review_points)s, %(now)s, 'review:' || r.id, %(expires_on)s::date
+FROM feedback_review r
+WHERE r.customer_id = ANY(%(ids)s::bigint[]) AND r.written_at >= %(since)s AND r.written_at <= %(now)s AND %(review_points)s > 0
+ORDER BY r.id
+ON CONFLICT (cause) DO NOTHING
+"""
+AWARD_SURVEYS = """
+INSERT INTO loyalty_pointentry (customer_id, kind, points, at, cause, expires_on)
+SELECT s.customer_id, 'survey', %(survey_points)s, %(now)s, 'survey:' || s.id, %(expires_on)s::date
+FROM feedback_surveyanswer s
+WHERE s.customer_id = ANY(%(ids)s::bigint[]) AND s.answered_at >= %(since)s AND s.answered_at <= %(now)s AND %(survey_points)s > 0
+ORDER BY s.id
+ON CONFLICT (cause) DO NOTHING
+"""
+
+
+def award_points(*, customer_ids: Collection[int], program: LoyaltyProgram, now: datetime) -> int:
+    """Post the points that these members have earned or given back since the last time; return the number of entries.
+
+    In the caller's transaction, which has locked the members.
+    """
+    if not customer_ids or program.started_at is None:
+        return 0
+    parameters: dict[str, Any] = {
+        "ids": format_bigint_list(sorted(customer_ids)),
+        "rate": program.points_per_unit,
+        "since": program.started_at,
+        "now": now,
+        "expires_on": find_expiry_day(program, now),
+        "review_points": program.review_points,
+        "survey_points": program.survey_points,
+    }
+    added = 0
+    with connection.cursor() as cursor:
+        for statement in (AWARD_ORDERS.format(amount=build_net_amount()), AWARD_REVIEWS, AWARD_SURVEYS):
+            cursor.execute(statement, parameters)
+            added += cursor.rowcount
+    if added:
+        refresh_expiry(customer_ids)
+    return added

@@ -1,0 +1,57 @@
+"""How the preference center and the privacy policy call each purpose."""
+
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from customers.identity.models import Consent
+
+Purpose = Consent.Purpose
+# changed with a new text, so that a proof names what the customer has read
+WORDING_VERSION = "2026-11"
+# shown only where the region needs the consent, or where the customer has an entry
+SEPARATE = (Purpose.AUTOMATED_MARKETING, Purpose.CROSS_BORDER, Purpose.SENSITIVE_DATA)
+
+
+@dataclass(frozen=True)
+class PurposeWording:
+    """How the page asks for a purpose."""
+
+    label: str | Promise
+    explanation: str | Promise
+
+
+WORDINGS: dict[str, PurposeWording] = {
+    Purpose.PERSONALISATION: PurposeWording(
+        _("Personal recommendations"),
+        _(
+            "We choose products for you from what you have viewed and bought. Without this, you see the same products as everybody."
+        ),
+    ),
+    Purpose.ANALYTICS: PurposeWording(
+        _("Use of my visits and orders for statistics"),
+        _(
+            "We count what is viewed and bought to improve the shop. Without this, your visits are stored without your name or number."
+        ),
+    ),
+    Purpose.EMAIL: PurposeWording(_("Emails with offers and news"), ""),
+    Purpose.SMS: PurposeWording(_("Text messages and WhatsApp"), ""),
+    Purpose.PUSH: PurposeWording(_("Push notifications"), ""),
+    Purpose.SHARING: PurposeWording(
+        _("Sharing with partners"), _("We may give your data to companies that use it for purposes of their own.")
+    ),
+    Purpose.AUTOMATED_MARKETING: PurposeWording(
+        _("Messages chosen by automated decisions"),
+        _(
+            "A program decides which products a message to you contains. Without this, messages show what everybody gets."
+        ),
+    ),
+    Purpose.CROSS_BORDER: PurposeWording(
+        _("Transfer abroad"), _("We may send your data to servers or companies in other countries.")
+    ),
+    Purpose.SENSITIVE_DATA: PurposeWording(
+        _("Sensitive data"),
+        _("We may use data such as health, beliefs or exact locations, if you have given them to us."),
+    ),
+}

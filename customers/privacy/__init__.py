@@ -1,0 +1,1 @@
+"""Requests of people about their own data: access, portability, rectification, restriction, objection and erasure."""

@@ -1,0 +1,89 @@
+"""Opens requests, whatever they come by: the page, REST, an officer, a command or a webhook."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from config.foundation.shop.profile import get_time_zone
+from customers.identity.models import Customer
+from customers.privacy.due_dates import choose_regulation, compute_due_at
+from customers.privacy.models import (
+    IdentityProof,
+    PrivacyRequest,
+    PrivacyRequestEntry,
+    RequestKind,
+    RequestState,
+    load_privacy_settings,
+)
+from customers.privacy.requests.history import record_step
+
+Step = PrivacyRequestEntry.Step
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewRequest:
+    """What somebody asks. email: where the answer goes; empty if the shop answers. proposal: fields of a rectification."""
+
+    kind: str
+    channel: str
+    customer: Customer | None
+    email: str = ""
+    language: str = ""
+    regulation: str = ""
+    proof: str = IdentityProof.NONE
+    note: str = ""
+    proposal: Mapping[str, Any] = field(default_factory=dict)
+    external_id: str | None = None
+    waits_for_email: bool = False
+
+
+def open_request(new: NewRequest, *, now: datetime) -> tuple[PrivacyRequest, bool]:
+    """Store a request and start its clock; return it, and whether it is new.
+
+    A customer's open request of the same kind is returned instead of a second one, and so is that of a repeated webhook. A request whose
+    requester is unknown waits: its clock stands still until the identity is proven.
+    """
+    with transaction.atomic():
+        known = find_same_request(new)
+        if known is not None:
+            return known, False
+        settings = load_privacy_settings()
+        country = new.customer.country if new.customer is not None else ""
+        regulation = new.regulation or choose_regulation(country, default=settings.regulation)
+        request = PrivacyRequest.objects.create(
+            kind=new.kind,
+            channel=new.channel,
+            customer=new.customer,
+            email=new.email,
+            language=new.language or (new.customer.language if new.customer is not None else ""),
+            regulation=regulation,
+            country=country,
+            proof=new.proof,
+            note=new.note,
+            proposal=json.dumps(new.proposal, ensure_ascii=False) if new.proposal else "",
+            external_id=new.external_id,
+            received_at=now,
+            due_at=compute_due_at(received_at=now, regulation=regulation, country=country, zone=get_time_zone()),
+            state=RequestState.WAITING if new.waits_for_email else RequestState.RECEIVED,
+            paused_at=now if new.proof == IdentityProof.NONE else None,
+        )
+        record_step(request, Step.RECEIVED, at=now, details={"channel": new.channel})
+        if request.paused_at is not None:
+            record_step(request, Step.PAUSED, at=now)
+        return request, True
+
+
+def find_same_request(new: NewRequest) -> PrivacyRequest | None:
+    """Return the request of the same webhook, or the customer's open one of the same kind; a rectification may be repeated."""
+    if new.external_id:
+        known = PrivacyRequest.objects.filter(external_id=new.external_id).first()
+        if known is not None:
+            return known
+    if new.customer is None or new.kind == RequestKind.RECTIFICATION:
+        return None
+    Customer.objects.select_for_update(no_key=True).filter(pk=new.customer.pk).first()
+    return PrivacyRequest.objects.open().filter(customer=new.customer, kind=new.kind).first()

@@ -1,0 +1,94 @@
+"""Background work of privacy requests: mails, files, erasures whose grace period is over, and the deletion of old files."""
+
+from datetime import UTC, datetime
+
+from celery import shared_task
+
+from customers.erasure.models import ErasureRun
+from customers.identity.personal_data.encrypted_field import decrypt
+from customers.privacy.export.downloads import export_customer, purge_exports
+from customers.privacy.models import PrivacyRequest, PrivacyRequestEntry
+from customers.privacy.requests.erasing import close_erased_requests, erase_requested, list_due_erasures
+from customers.privacy.requests.history import record_step
+from customers.privacy.requests.workflow import finish_request
+from customers.privacy.self_service.links import decode_link
+from customers.privacy.self_service.mails import mail_access_link, send_mail, send_request_mail
+
+RETRIES = {"bind": True, "max_retries": 5, "default_retry_delay": 60}
+QUICK_RETRIES = 15
+Step = PrivacyRequestEntry.Step
+
+
+@shared_task(**RETRIES)
+def send_access_link(self: object, token: str) -> None:
+    """Send the link of a customer; here and not in the request, so that no answer depends on whether the address is known."""
+    try:
+        mail_access_link(token, decode_link(token))
+    except OSError as error:  # also all errors of smtplib
+        raise self.retry(exc=error) from error  # type: ignore[attr-defined]
+
+
+@shared_task(**RETRIES)
+def send_notice(self: object, request_id: int, kind: str) -> None:
+    """Tell the customer how a request goes on; without an address, nothing is sent."""
+    request = PrivacyRequest.objects.filter(pk=request_id).first()
+    if request is None or not request.email:
+        return
+    now = datetime.now(UTC)
+    try:
+        send_request_mail(request, kind, now=now)
+    except OSError as error:
+        raise self.retry(exc=error) from error  # type: ignore[attr-defined]
+    record_step(request, Step.NOTIFIED, at=now, details={"mail": kind})
+
+
+@shared_task(bind=True, max_retries=500, default_retry_delay=30)
+def send_erased_notice(
+    self: object, run_id: int, sealed_email: str, language: str, number: str, reference: str
+) -> None:
+    """Confirm an erasure, once it is done, to an address that is no longer stored; only this task has it, encrypted."""
+    if not ErasureRun.objects.filter(pk=run_id, finished_at__isnull=False).exists():
+        # most erasures take seconds
+        countdown = 2 if self.request.retries < QUICK_RETRIES else 30  # type: ignore[attr-defined]
+        raise self.retry(countdown=countdown)  # type: ignore[attr-defined]
+    try:
+        send_mail(
+            "erased",
+            recipient=decrypt(sealed_email),
+            language=language,
+            context={"number": number, "reference": reference},
+        )
+    except OSError as error:
+        raise self.retry(exc=error) from error  # type: ignore[attr-defined]
+
+
+@shared_task
+def make_export(request_id: int) -> None:
+    """Write the file of a request, tell the customer, and close the request."""
+    request = PrivacyRequest.objects.select_related("customer").filter(pk=request_id).first()
+    if request is None or not request.is_open or request.customer is None:
+        return
+    now = datetime.now(UTC)
+    export = export_customer(request=request, customer=request.customer, now=now)
+    finish_request(request, at=now, result={"rows": export.rows})
+    if request.email:
+        send_notice.delay(request.pk, "export")
+
+
+@shared_task(exclusive=True)
+def run_due_erasures() -> int:
+    """Erase the customers whose grace period is over; return their number."""
+    now = datetime.now(UTC)
+    close_erased_requests(at=now)
+    requests = list_due_erasures(now=now)
+    for request in requests:
+        notice = erase_requested(request, now=now)
+        if notice is not None:
+            send_erased_notice.delay(*notice)
+    return len(requests)
+
+
+@shared_task(exclusive=True)
+def purge_old_exports() -> int:
+    """Delete the files of requests that have expired; return their number."""
+    return purge_exports(now=datetime.now(UTC))

@@ -1,0 +1,46 @@
+"""The files of the warehouse."""
+
+from collections.abc import Sequence
+
+from django.utils.translation import gettext_lazy as _
+
+from config.foundation.personal_data.locations import files, table
+from config.foundation.personal_data.person import Finding, Person
+from config.foundation.personal_data.registry import register_impersonal, register_stores
+from config.foundation.personal_data.stores import ErasurePhase, PersonalDataStore
+from config.foundation.personal_data.text_stores import MatchingTexts, TextAction
+from customers.warehouse.erasure import ErasedValues, erase_from_files, find_in_file, list_data_files
+from customers.warehouse.parquet_files import get_warehouse_root
+
+
+class WarehouseFiles(PersonalDataStore):
+    """Parquet files with events, orders, impressions and customers."""
+
+    key = "warehouse.files"
+    label = _("files of the data warehouse")
+    locations = tuple(files("warehouse/*"))
+    kept = _("The same as in the database: events and orders that lead to nobody.")
+    phase = ErasurePhase.DERIVED
+
+    def erase(self, people: Sequence[Person]) -> int:
+        return erase_from_files(people)
+
+    def find(self, person: Person) -> list[Finding]:
+        root, values = get_warehouse_root(), ErasedValues.of([person])
+        counts = {path: find_in_file(path, rule, values) for path, rule in list_data_files(root)}
+        return [
+            self.make_finding(f"file warehouse/{path.relative_to(root).as_posix()}", count, "customer")
+            for path, count in counts.items()
+            if count
+        ]
+
+
+register_stores(
+    WarehouseFiles(),
+    MatchingTexts("warehouse.runs", _("errors of exports"), "warehouse.ExportRun", "error", action=TextAction.MASK),
+)
+register_impersonal(
+    table("warehouse.ExportRun"),
+    table("warehouse.AppendMark"),
+    reason="Names, counts and checksums of exported tables.",
+)

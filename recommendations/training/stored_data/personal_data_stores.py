@@ -1,0 +1,160 @@
+"""Fitted models of recommendations: the identifiers in their files are overwritten, so that nobody is recognized any more."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from django.conf import settings
+from django.utils.translation import gettext_lazy as _
+
+from config.foundation.personal_data.locations import files, table
+from config.foundation.personal_data.person import Finding, Person
+from config.foundation.personal_data.registry import register_impersonal, register_stores
+from config.foundation.personal_data.stores import ErasurePhase, PersonalDataStore
+from config.foundation.personal_data.text_stores import MatchingTexts, TextAction
+from config.foundation.personal_data.trained_models import register_trained_models
+from recommendations.training.models import ModelVersion
+from recommendations.training.registry.artifacts import MANIFEST, compute_file_checksum
+
+NEXT_MANIFEST = "manifest.next.json"  # complete before the database names it, renamed afterwards
+MASK, ZERO = ord("*"), ord("0")
+
+
+class ModelFiles(PersonalDataStore):
+    """Artifacts. The numbers in them stay, but no identifier leads to them; the next training leaves the person out.
+
+    Workers map the files, so they see the change at once. An identifier is overwritten in place, by as many asterisks.
+    """
+
+    key = "training.artifacts"
+    label = _("models of recommendations")
+    locations = tuple(files("models/*"))
+    kept = _("The fitted numbers, until the next training. They lead to nobody.")
+    phase = ErasurePhase.DERIVED
+
+    def erase(self, people: Sequence[Person]) -> int:
+        names = list_names(people)
+        return sum(erase_from_artifact(folder, names) for folder in list_artifact_folders())
+
+    def find(self, person: Person) -> list[Finding]:
+        names = list_names([person])
+        counts = {
+            folder.name: sum(len(rows) for _file, _t, _o, rows in find_rows(folder, names))
+            for folder in list_artifact_folders()
+        }
+        return [
+            self.make_finding(f"file models/{name}", count, "identifier") for name, count in counts.items() if count
+        ]
+
+
+def list_names(people: Sequence[Person]) -> set[bytes]:
+    """Return what identifies people in models: identifiers with and without their kind, and numbers of customers."""
+    pairs = {pair for person in people for pair in person.identifiers}
+    numbers = {str(number) for person in people for number in person.customer_ids}
+    texts = {f"{kind}:{value}" for kind, value in pairs} | {value for _kind, value in pairs}
+    return {text.encode() for text in texts | {f"customer:{number}" for number in numbers}} | {
+        f"\0{number}".encode() for number in numbers
+    }
+
+
+def list_artifact_folders() -> Iterator[Path]:
+    """Yield the folders of artifacts, also the drafts of a training that was killed."""
+    root = Path(settings.MODELS_DIR)
+    if root.is_dir():
+        yield from sorted(path.parent for path in root.glob(f"*/{MANIFEST}"))
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return the manifest of an artifact."""
+    content: dict[str, Any] = json.loads((folder / MANIFEST).read_bytes())
+    return content
+
+
+def find_rows(
+    folder: Path, names: set[bytes]
+) -> Iterator[tuple[Path, npt.NDArray[np.uint8], npt.NDArray[np.int64], list[int]]]:
+    """Yield file, text, offsets and the rows to overwrite of each map of ids in an artifact."""
+    arrays = read_manifest(folder)["arrays"]
+    for name, entry in arrays.items():
+        for separator in ("/", "."):
+            offsets_name = f"{name.removesuffix('text')}offsets"
+            if not name.endswith(f"{separator}text") or offsets_name not in arrays:
+                continue
+            text = np.load(folder / entry["file"], allow_pickle=False)
+            offsets = np.load(folder / arrays[offsets_name]["file"], allow_pickle=False)
+            whole, ends = text.tobytes(), offsets.tolist()
+            # only the map of customers has bare numbers; elsewhere a number is that of a product
+            prefix = b"\0" if name.startswith("customers") else b""
+            rows = [
+                row
+                for row in range(len(ends) - 1)
+                if (own := whole[ends[row] : ends[row + 1]]) in names or (prefix and prefix + own in names)
+            ]
+            yield folder / entry["file"], text, offsets, rows
+
+
+def erase_from_artifact(folder: Path, names: set[bytes]) -> int:
+    """Overwrite the identifiers in an artifact; return how many.
+
+    Killed in between, it is repeated: the checksum in the database is that of the complete next manifest.
+    """
+    finish_replacement(folder)
+    erased, changed = 0, []
+    for file, text, offsets, rows in find_rows(folder, names):
+        if rows:
+            mapped = np.load(file, mmap_mode="r+", allow_pickle=False)
+            for row in rows:
+                own = mapped[offsets[row] : offsets[row + 1]]
+                # the number of a customer must remain a number
+                own[:] = ZERO if bytes(own).isdigit() else MASK
+            mapped.flush()
+            erased += len(rows)
+            changed.append(file.name)
+            del text
+    if changed:
+        replace_manifest(folder, changed)
+    return erased
+
+
+def replace_manifest(folder: Path, changed: Sequence[str]) -> None:
+    """Write the new checksums of changed arrays, in the manifest and in the database."""
+    content = read_manifest(folder)
+    for entry in content["arrays"].values():
+        if entry["file"] in changed:
+            entry["sha256"] = compute_file_checksum(folder / entry["file"])
+    manifest = json.dumps(content, sort_keys=True).encode()
+    draft = folder / NEXT_MANIFEST
+    draft.write_bytes(manifest)
+    finish_replacement(folder)
+
+
+def finish_replacement(folder: Path) -> None:
+    """Put the complete next manifest in place, and its checksum into the database."""
+    draft = folder / NEXT_MANIFEST
+    if not draft.exists():
+        return
+    checksum = hashlib.sha256(draft.read_bytes()).hexdigest()
+    ModelVersion.objects.filter(artifact=folder.name).update(checksum=checksum)
+    ModelVersion.objects.filter(refresh=folder.name).update(refresh_checksum=checksum)
+    os.replace(draft, folder / MANIFEST)
+
+
+register_stores(
+    ModelFiles(),
+    MatchingTexts(
+        "training.runs", _("errors of evaluations"), "training.EvaluationRun", "error", action=TextAction.MASK
+    ),
+)
+register_trained_models(
+    "training.ModelVersion", _("recommendations"), trained_at="as_of", in_use={"status": ModelVersion.Status.ACTIVE}
+)
+register_impersonal(
+    table("training.ModelVersion"),
+    table("training.EvaluationRun"),
+    reason="Parameters, figures and checksums of models and evaluations.",
+)

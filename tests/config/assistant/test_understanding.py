@@ -1,0 +1,91 @@
+"""Questions in words, in English and Chinese, are mapped to metrics, days, groupings and filters without a model."""
+
+from datetime import date
+
+import pytest
+
+from config.assistant.ask.understanding import MAX_CHARACTERS, understand
+from config.assistant.metrics.registry import METRICS
+
+TODAY = date(2026, 11, 28)  # a Saturday
+SEGMENTS = {"gold": "Gold members", "vip": "VIP", "new-customers": "New customers", "laohuiyuan": "老会员"}
+CASES = [
+    ("churn last month by city", "churned_customers", "2026-10-01", "2026-10-31", {"group_by": "city"}),
+    ("上月各城市流失", "churned_customers", "2026-10-01", "2026-10-31", {"group_by": "city"}),
+    ("revenue by week this year", "revenue", "2026-01-01", "2026-11-28", {"interval": "week"}),
+    ("今年每周销售额", "revenue", "2026-01-01", "2026-11-28", {"interval": "week"}),
+    ("how many VIP customers", "customers", None, None, {"segment": "vip"}),
+    ("who is at risk", "customers_at_risk", None, None, {}),
+    ("谁有流失风险", "customers_at_risk", None, None, {}),
+    ("best sellers last 30 days", "best_sellers", "2026-10-29", "2026-11-27", {"group_by": "product"}),
+    ("最近30天畅销商品", "best_sellers", "2026-10-29", "2026-11-27", {"group_by": "product"}),
+    ("What was our average order value in October?", "average_order_value", "2026-10-01", "2026-10-31", {}),
+    ("10月客单价", "average_order_value", "2026-10-01", "2026-10-31", {}),
+    ("2025年12月新客", "new_customers", "2025-12-01", "2025-12-31", {}),
+    ("new customers last quarter", "new_customers", "2026-07-01", "2026-09-30", {}),
+    ("retention by month", "retention", None, None, {"interval": "month"}),
+    ("repeat rate of Gold members last year", "retention", "2025-01-01", "2025-12-31", {"segment": "gold"}),
+    ("老会员上季度复购率", "retention", "2026-07-01", "2026-09-30", {"segment": "laohuiyuan"}),
+    ("customers by stage", "customers", None, None, {"group_by": "stage"}),
+    ("how many dormant customers are there", "customers", None, None, {"stage": "dormant"}),
+    ("沉睡客户有多少", "customers", None, None, {"stage": "dormant"}),
+    ("orders since 2026-11-01", "orders", "2026-11-01", "2026-11-28", {}),
+    ("orders 2026-11-01 to 2026-11-10 by channel", "orders", "2026-11-01", "2026-11-10", {"group_by": "channel"}),
+    ("what should we reorder", "restock", None, None, {}),
+    ("下个月需求预测", "expected_demand", None, None, {}),
+    ("conversion rate in the last 3 months", "conversion_rate", "2026-08-01", "2026-10-31", {}),
+    ("revenue yesterday", "revenue", "2026-11-27", "2026-11-27", {"interval": ""}),
+    ("近7天每日订单", "orders", "2026-11-21", "2026-11-27", {"interval": "day"}),
+    ("sales last 7 days", "revenue", "2026-11-21", "2026-11-27", {"interval": "day"}),
+    ("revenue in October", "revenue", "2026-10-01", "2026-10-31", {"interval": ""}),
+    (
+        "which campaign has the best click rate last month",
+        "click_rate",
+        "2026-10-01",
+        "2026-10-31",
+        {"group_by": "campaign"},
+    ),
+    ("上月各城市流失率", "churn_rate", "2026-10-01", "2026-10-31", {"group_by": "city"}),
+    ("ＮＰＳ 去年", "nps", "2025-01-01", "2025-12-31", {}),
+]
+
+
+@pytest.mark.parametrize(("text", "metric", "since", "until", "more"), CASES)
+def test_a_question_names_metric_days_grouping_and_filter(
+    text: str, metric: str, since: str | None, until: str | None, more: dict[str, str]
+) -> None:
+    found = understand(text, today=TODAY, segments=SEGMENTS, metrics=METRICS.values())
+    assert found.metric is not None
+    assert found.metric.key == metric
+    if since is None:
+        assert found.days is None
+    else:
+        assert found.days is not None
+        assert (found.days.since.isoformat(), found.days.until.isoformat()) == (since, until)
+    assert {name: getattr(found, name) for name in more} == more
+
+
+def test_what_is_not_understood_is_named_and_the_nearest_metrics_are_suggested() -> None:
+    found = understand("revenu of unicorns", today=TODAY, segments={}, metrics=METRICS.values())
+    assert found.metric is None
+    assert found.unknown == ("revenu", "unicorns")
+    assert "revenue" in [metric.key for metric in found.suggestions]
+    partly = understand("revenue by moon phase", today=TODAY, segments={}, metrics=METRICS.values())
+    assert partly.metric is not None
+    assert partly.unknown == ("moon", "phase")
+    ignored = understand("expected demand by city", today=TODAY, segments={}, metrics=METRICS.values())
+    assert (ignored.group_by, ignored.ignored) == ("", ("city",))
+
+
+def test_a_metric_that_the_reader_may_not_see_is_not_found() -> None:
+    found = understand("churn last month", today=TODAY, segments={}, metrics=[METRICS["revenue"]])
+    assert found.metric is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "   ", "\0", "a" * 100_000, "по-русски", "'; DROP TABLE x; --", "{{7*7}}", "2026-13-45", "0月", "last 0 days"],
+)
+def test_any_text_is_answered(text: str) -> None:
+    found = understand(text, today=TODAY, segments=SEGMENTS, metrics=METRICS.values())
+    assert len("".join(found.unknown)) <= MAX_CHARACTERS

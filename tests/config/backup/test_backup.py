@@ -1,0 +1,210 @@
+"""Backup and restore: parts, checks, and a whole database that is restored into another one."""
+
+import errno
+import json
+import os
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+from psycopg import sql
+
+from config.backup import creation, database_dump, file_dump, restoring
+from config.backup.database_dump import cut_parts
+from config.backup.erasure_ledger import get_local_ledger, read_erasures, record_erasure
+from config.backup.repeated_erasures import erase_again, note_erasure
+from config.backup.repository import BackupError, BackupRepository
+from config.backup.restore_mark import get_restore_mark
+from config.backup.status import read_backup_status
+from config.backup.verification import verify_backup
+from customers.identity.models import Customer
+from tests.child_processes import get_test_database_url
+from tests.makers import make_customer
+
+NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
+COPY = "backup_target"
+
+
+@pytest.fixture
+def folders(settings: object, tmp_path: Path) -> Path:
+    """Give every kind of file a folder of its own."""
+    for name in ("VAR_DIR", "MODELS_DIR", "MERCHANDISING_DIR", "EXPORTS_DIR", "MEDIA_ROOT", "WAREHOUSE_URL"):
+        folder = tmp_path / "var" if name == "VAR_DIR" else tmp_path / "var" / name.lower()
+        folder.mkdir(parents=True, exist_ok=True)
+        setattr(settings, name, str(folder) if name == "WAREHOUSE_URL" else folder)
+    (tmp_path / "var" / "models_dir" / "m1").mkdir()
+    (tmp_path / "var" / "models_dir" / "m1" / "weights.npy").write_bytes(os.urandom(100_000))
+    (tmp_path / "var" / "warehouse_url" / "orders").mkdir()
+    (tmp_path / "var" / "warehouse_url" / "orders" / "notes.txt").write_bytes(b"rows" * 1000)
+    return tmp_path / "var"
+
+
+@pytest.fixture
+def empty_database() -> Iterator[str]:
+    """Make a second, empty database on the server of the tests; yield its URL."""
+    url = get_test_database_url()
+    name = f"{COPY}_{os.getpid()}"
+    with psycopg.connect(url, autocommit=True) as server:
+        server.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
+        server.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+    yield url.rpartition("/")[0] + f"/{name}"
+    with psycopg.connect(url, autocommit=True) as server:
+        server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_backup_is_restored_with_all_rows_files_and_sequences(
+    folders: Path, tmp_path: Path, empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    customers = [make_customer() for _number in range(3)]
+    repository = BackupRepository.create(tmp_path / "backups", passphrase="correct horse")
+    first = creation.create_backup(repository, at=NOW)
+    assert (first.files, first.removed) == (2, 0)
+    # nothing has changed: the second backup adds its manifest only
+    repository = BackupRepository(tmp_path / "backups", passphrase="correct horse")
+    again = creation.create_backup(repository, at=NOW + timedelta(hours=1), keep=1)
+    assert again.new_bytes < first.new_bytes / 20
+    assert (again.rows, again.removed) == (first.rows, 1)
+    assert repository.list_backups() == ["20261101T130000Z"]
+    assert verify_backup(repository).problems == []
+
+    (folders / "models_dir" / "m1" / "weights.npy").write_bytes(b"later")
+    monkeypatch.setattr(database_dump, "build_address", lambda: empty_database)
+    monkeypatch.setattr(restoring, "restore_keys", lambda repository, parts: 0)
+    with pytest.raises(BackupError, match="have files"):
+        restoring.restore_backup(repository)
+    assert restoring.restore_backup(repository, force=True, dry_run=True).rows == first.rows
+    report = restoring.restore_backup(repository, force=True)
+    assert (report.differences, report.warnings, report.rows) == ({}, [], first.rows)
+    assert (folders / "models_dir" / "m1" / "weights.npy").stat().st_size == 100_000
+    assert not get_restore_mark().exists()
+    with psycopg.connect(empty_database) as restored:
+        assert restored.execute("SELECT count(*) FROM identity_customer").fetchone() == (3,)
+        row = restored.execute("SELECT nextval(pg_get_serial_sequence('identity_customer', 'id'))").fetchone()
+        assert row is not None
+        assert row[0] > max(customer.pk for customer in customers)
+        restored.rollback()
+    with pytest.raises(BackupError, match="not empty"):
+        restoring.restore_backup(repository)
+
+
+def test_an_inserted_row_changes_only_the_part_around_it() -> None:
+    rows = [b"%d\tcustomer %d\t%s\n" % (number, number, b"x" * 400) for number in range(20_000)]
+    before = set(cut_parts(rows))
+    after = set(cut_parts([*rows[:5_000], b"new\trow\n", *rows[5_000:]]))
+    assert len(before) > 3
+    assert len(after - before) <= 2
+
+
+def test_a_damaged_part_a_wrong_passphrase_and_a_foreign_folder_are_reported(tmp_path: Path) -> None:
+    repository = BackupRepository.create(tmp_path / "backups", passphrase="secret")
+    name = repository.store(b"personal data" * 100)
+    assert b"personal" not in (tmp_path / "backups" / "parts" / name[:2] / name).read_bytes()
+    path = tmp_path / "backups" / "parts" / name[:2] / name
+    stored = path.read_bytes()
+    path.write_bytes(stored[:-1] + bytes([stored[-1] ^ 1]))
+    with pytest.raises(BackupError, match="damaged"):
+        repository.load(name)
+    with pytest.raises(BackupError, match="not that of the backups"):
+        BackupRepository(tmp_path / "backups", passphrase="guess")
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.jpg").touch()
+    with pytest.raises(BackupError, match="not empty"):
+        BackupRepository.create(tmp_path / "photos")
+    with pytest.raises(CommandError, match="has no backups"):
+        call_command("restore", str(tmp_path / "photos"))
+
+
+def test_a_backup_without_space_does_not_begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository = BackupRepository.create(tmp_path / "backups")
+    monkeypatch.setattr(BackupRepository, "measure_free_bytes", lambda self: 1_000_000)
+    with pytest.raises(BackupError, match="Free some space"):
+        creation.require_space(repository, earlier=None, database={"bytes": 10_000_000}, files=[])
+
+
+def test_a_file_that_grows_during_the_backup_is_stored_as_it_was(folders: Path, tmp_path: Path) -> None:
+    path = folders / "exports_dir" / "growing.csv"
+    path.write_bytes(b"one\n")
+    repository = BackupRepository.create(tmp_path / "backups")
+    with file_dump.stage_folder() as staging:
+        staged = [file for file in file_dump.stage_files(staging) if file.path == "growing.csv"]
+        with path.open("ab") as file:
+            file.write(b"two\n")
+        parts = file_dump.store_file(staged[0].copy, staged[0].size, repository)
+    assert parts is not None
+    assert repository.load(parts[0]) == b"one\n"
+
+
+def test_the_ledger_of_erasures_returns_those_since_a_backup(folders: Path, tmp_path: Path) -> None:
+    record_erasure(at=NOW - timedelta(days=2), customer_ids=[1], hashes=["a"])
+    record_erasure(at=NOW, customer_ids=[3, 2], hashes=["b"])
+    record_erasure(at=NOW, customer_ids=[3, 2], hashes=["b"])
+    with get_local_ledger().open("a") as file:
+        file.write(json.dumps({"at": NOW.isoformat()})[:12])  # killed while writing
+    [entry] = read_erasures([get_local_ledger(), tmp_path / "missing"], since=NOW - timedelta(days=1))
+    assert entry.customer_ids == (2, 3)
+
+
+def test_an_old_last_backup_is_a_problem(settings: object, tmp_path: Path) -> None:
+    settings.BACKUP_DIR = ""  # type: ignore[attr-defined]
+    assert not read_backup_status(now=NOW).is_configured
+    settings.BACKUP_DIR = str(tmp_path / "backups")  # type: ignore[attr-defined]
+    assert "no backup" in read_backup_status(now=NOW).problem
+    repository = BackupRepository.create(tmp_path / "backups")
+    repository.save_manifest({"name": NOW.strftime("%Y%m%dT%H%M%SZ")})
+    assert read_backup_status(now=NOW + timedelta(hours=1)).problem == ""
+    assert "48 hours old" in read_backup_status(now=NOW + timedelta(hours=48)).problem
+
+
+@pytest.mark.django_db
+def test_the_tables_of_a_backup_are_those_of_the_models() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(database_dump.LIST_TABLES)
+        names = {name for name, _columns in cursor.fetchall()}
+    assert {"identity_customer", "orders_orderline", "django_migrations"} <= names
+
+
+def test_after_the_clock_was_set_back_a_new_backup_is_still_the_newest() -> None:
+    assert creation.choose_name([], NOW) == "20261101T120000Z"
+    names = ["20261101T120000Z"]
+    for hours in (1, 2):
+        names.append(creation.choose_name(names, NOW - timedelta(hours=hours)))
+    assert names == sorted(set(names))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_disk_that_fills_up_leaves_no_backup_that_looks_complete(
+    folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = BackupRepository.create(tmp_path / "backups")
+    store, left = BackupRepository.store, [4]
+
+    def store_until_full(self: BackupRepository, content: bytes) -> str:
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return store(self, content)
+
+    monkeypatch.setattr(BackupRepository, "store", store_until_full)
+    with pytest.raises(BackupError, match=r"No space left on device\. It does not exist"):
+        creation.create_backup(repository, at=NOW)
+    assert repository.list_backups() == []
+    left[0] = 10**6  # there is space again: what is stored is used
+    assert creation.create_backup(repository, at=NOW).name == "20261101T120000Z"
+    assert verify_backup(repository).problems == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_is_erased_after_a_backup_is_erased_again_after_its_restore(folders: Path, tmp_path: Path) -> None:
+    erased, other = make_customer(), make_customer()
+    note_erasure(customer_ids=[erased.pk, 10**9], hashes=["h"], at=NOW, signal=None)  # as the signal of an erasure does
+    assert erase_again(read_erasures([get_local_ledger()], since=NOW - timedelta(hours=1))) == 1
+    # repeated, nobody is left
+    assert erase_again(read_erasures([get_local_ledger()], since=NOW - timedelta(hours=1))) == 0
+    assert not Customer.objects.filter(pk=erased.pk, erased_at=None).exists()
+    assert Customer.objects.filter(pk=other.pk, erased_at=None).exists()
+    assert erase_again(read_erasures([get_local_ledger()], since=NOW + timedelta(hours=1))) == 0

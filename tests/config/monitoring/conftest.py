@@ -1,0 +1,60 @@
+"""A mail server, a webhook receiver, and runs of jobs for the tests of monitoring."""
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from tests.config.access.passwords.mail_server import run_mail_server
+
+
+@pytest.fixture
+def mail_server(settings: Any) -> Iterator[Any]:
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_USE_TLS, settings.EMAIL_USE_SSL = "127.0.0.1", False, False
+    with run_mail_server() as server:
+        settings.EMAIL_PORT = server.port
+        yield server
+
+
+@dataclass
+class WebhookReceiver:
+    """The calls that arrived: headers and the JSON of the body. status: what it answers."""
+
+    url: str = ""
+    status: int = 204
+    calls: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+
+    @property
+    def bodies(self) -> list[dict[str, Any]]:
+        return [json.loads(body) for _headers, body in self.calls]
+
+
+@pytest.fixture
+def webhook_receiver(settings: Any) -> Iterator[WebhookReceiver]:
+    receiver = WebhookReceiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            receiver.calls.append(({name.lower(): value for name, value in self.headers.items()}, body))
+            self.send_response(receiver.status)
+            self.end_headers()
+
+        def log_message(self, *arguments: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        receiver.url = f"http://localhost:{server.server_port}/alarms"
+        settings.WEBHOOK_PRIVATE_HOSTS = ["localhost"]
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield receiver
+        finally:
+            server.shutdown()
+            thread.join()

@@ -1,0 +1,124 @@
+"""The doctor: every check runs, names a fix for each problem, in both languages and as JSON."""
+
+import json
+from datetime import timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from django.db import OperationalError
+from django.utils import timezone
+
+from config.jobs.models import ScheduledRun
+from config.monitoring.doctor import data_checks, database_checks, machine_checks, network_checks, process_checks
+from config.monitoring.doctor.base import DoctorCheck, Verdict, list_checks
+from config.monitoring.doctor.running import run_safely
+from config.monitoring.models import Alarm, MonitoringState
+from config.monitoring.server_state import DatabaseState, DiskState
+from config.schedule import sync_schedule
+from tests.config.access.passwords.mail_server import MailServer
+
+pytestmark = pytest.mark.django_db
+
+
+def examine(*options: str) -> tuple[int, str]:
+    """Return the exit code and the output."""
+    output = StringIO()
+    try:
+        call_command("doctor", *options, stdout=output, no_color=True)
+    except SystemExit as exit_:
+        return int(exit_.code or 0), output.getvalue()
+    return 0, output.getvalue()
+
+
+def test_it_checks_everything_and_names_the_fix_of_each_problem() -> None:
+    code, text = examine("--json", "--quick")
+    report = json.loads(text)
+    assert {check["check"] for check in report["checks"]} == {check.key for check in list_checks()}
+    assert len(report["checks"]) >= 25
+    for check in report["checks"]:
+        assert bool(check["fix"]) is (check["verdict"] in ("warning", "error")), check
+    by_key = {check["check"]: check["verdict"] for check in report["checks"]}
+    assert (by_key["postgres"], by_key["migrations"], by_key["packages"], by_key["mail"]) == (
+        "ok",
+        "ok",
+        "ok",
+        "skipped",
+    )
+    assert by_key["worker"] == "error"  # nothing runs here
+    assert (code, report["status"]) == (2, "error")
+
+
+def test_it_speaks_chinese() -> None:
+    _code, text = examine("--quick", "--language", "zh-hans")
+    assert "✗ 工作进程与调度器：" in text or "✗ 工作进程与调度器: 工作进程和调度器从未运行" in text
+    assert "→ 请用 manage.py up 启动" in text
+
+
+def find(check: Any) -> list[tuple[str, str]]:
+    return [(str(row.verdict), row.text) for row in check() if row.verdict in (Verdict.WARNING, Verdict.ERROR)]
+
+
+def test_problems_of_the_machine_are_found(settings: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.VAR_DIR = settings.MODELS_DIR = settings.EXPORTS_DIR = tmp_path
+    secret = tmp_path / "secrets" / "field-keys"
+    secret.parent.mkdir(mode=0o700)
+    secret.touch(mode=0o644)
+    secret.chmod(0o644)
+    settings.FIELD_KEYS, settings.SECRET_KEY, settings.DEBUG = ["a", "b"], "short", True
+    settings.CARD_FONT, settings.STATIC_ROOT = "/nowhere.ttf", tmp_path / "static"
+    monkeypatch.setattr(machine_checks, "list_disks", lambda: [DiskState("/data", 5, 100)])
+    assert len(find(machine_checks.check_disk)) == 1
+    assert [text for _verdict, text in find(machine_checks.check_permissions)] == [f"others can read {secret}"]
+    assert [verdict for verdict, _text in find(machine_checks.check_secrets)] == ["error", "warning"]
+    assert ("error", "DEBUG is on: errors show the source and the settings") in find(machine_checks.check_settings)
+    assert [verdict for verdict, _text in find(machine_checks.check_fonts)] == ["error"]
+    assert [verdict for verdict, _text in find(machine_checks.check_static_files)] == ["warning"]
+
+
+def test_problems_of_processes_and_data_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    sync_schedule()
+    now = timezone.now()
+    MonitoringState.objects.create(pk=1, checked_at=now - timedelta(hours=1))
+    task = "customers.lifecycle.tasks.refresh_profiles"
+    ScheduledRun.objects.create(task=task, status="failed", error_type="MemoryError", started_at=now)
+    Alarm.objects.create(rule="event_lag", severity="critical", opened_at=now, seen_at=now)
+    monkeypatch.setattr(process_checks, "run_pipeline", lambda fill: [1000, 0])
+    monkeypatch.setattr(
+        database_checks, "read_database_state", lambda: DatabaseState(1, 95, 100, 7200.0, 0.0, 0, is_standby=False)
+    )
+    assert len(find(process_checks.check_worker)) == 1
+    assert find(process_checks.check_jobs) == [("warning", "the last run of “Refresh profiles” failed")]
+    assert len(find(process_checks.check_queues)) == 1
+    assert len(find(data_checks.check_alarms)) == 1
+    assert len(find(database_checks.check_postgres)) == 2
+
+
+def test_the_proxy_and_the_mail_server_are_checked(settings: Any, mail_server: MailServer) -> None:
+    settings.PUBLIC_URL, settings.ALLOWED_HOSTS = "https://perennial.example", ["localhost"]
+    assert [verdict for verdict, _text in find(network_checks.check_proxy)] == [
+        "error",
+        "error",
+        "warning",
+        "warning",
+        "error",
+    ]
+    settings.SECURE_SSL_REDIRECT, settings.SECURE_PROXY_SSL_HEADER = True, ("HTTP_X_FORWARDED_PROTO", "https")
+    settings.TRUSTED_PROXY_COUNT, settings.METRICS_TOKEN = 1, "token"
+    settings.ALLOWED_HOSTS = ["perennial.example"]
+    assert find(network_checks.check_proxy) == []
+    assert find(network_checks.check_mail) == []
+    settings.EMAIL_PORT = 1
+    assert [verdict for verdict, _text in find(network_checks.check_mail)] == ["error"]
+    settings.PUBLIC_URL = "http://127.0.0.1:8000"
+    assert [verdict for verdict, _text in find(network_checks.check_public_url)] == ["warning"]
+
+
+def test_a_server_that_is_down_is_a_result_and_no_traceback() -> None:
+    def fail() -> Any:
+        raise OperationalError("connection refused\nmore")
+        yield
+
+    [result] = run_safely(DoctorCheck("x", "X", fail))
+    assert (result.verdict, result.text) == (Verdict.ERROR, "could not be checked: connection refused")

@@ -1,0 +1,61 @@
+"""Slow statements: logged and counted without their values."""
+
+import logging
+from typing import Any
+
+import pytest
+import redis
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+from psycopg.sql import SQL, Identifier, Literal
+
+from config.monitoring.slow_statements import (
+    list_own_statements,
+    measure_connection,
+    normalize_statement,
+    note_slow_statement,
+)
+
+
+@pytest.mark.parametrize(
+    ("sql", "normalized"),
+    [
+        ("SELECT  *\n FROM a WHERE b = 'ada@shop.example' AND c > 12.5", "SELECT * FROM a WHERE b = ? AND c > ?"),
+        ("SELECT 'it''s', E'x', $$ a\nb $$, t1.c2", "SELECT ?, ?, ?, t1.c2"),
+        ("SELECT 1 WHERE id IN (%s, %s, %s)", "SELECT ? WHERE id IN (…)"),
+        ("SELECT 1 WHERE id IN (1, 2, 3, 4) AND x = %s", "SELECT ? WHERE id IN (…) AND x = %s"),
+        ("INSERT INTO a VALUES (%s, DEFAULT, 1), (%s, DEFAULT, 2)", "INSERT INTO a VALUES (…), …"),
+        ("SELECT 1 WHERE id IN (%(a_0)s, %(a_1)s, %(a_2)s)", "SELECT ? WHERE id IN (…)"),
+    ],
+)
+def test_a_statement_is_kept_without_its_values(sql: str, normalized: str) -> None:
+    assert normalize_statement(sql) == normalized
+
+
+@pytest.mark.django_db
+def test_a_slow_statement_is_logged_and_listed(
+    valkey: redis.Redis, settings: Any, caplog: pytest.LogCaptureFixture, admin_client: Client
+) -> None:
+    settings.SLOW_QUERY_SECONDS = 1e-9
+    measure_connection(
+        sender=None, connection=connection
+    )  # a connection that was opened before has the wrapper already
+    with caplog.at_level(logging.WARNING), connection.cursor() as cursor:
+        cursor.execute("SELECT %s::text, 'secret'", ["ada@shop.example"])
+        cursor.execute(SQL("SELECT {} AS {}").format(Literal("secret"), Identifier("composed")))
+    settings.SLOW_QUERY_SECONDS = 1.0
+    assert "SELECT %s::text, ?" in caplog.text
+    assert 'SELECT ? AS "composed"' in caplog.text
+    assert "secret" not in caplog.text
+    assert "ada@" not in caplog.text
+    note_slow_statement("SELECT pg_sleep(7)", seconds=7.0)
+    note_slow_statement("SELECT pg_sleep(9)", seconds=9.0)
+    [first, *others] = list_own_statements(limit=10)
+    assert (first.statement, first.calls, first.total, first.longest) == ("SELECT pg_sleep(?)", 2, 16.0, 9.0)
+    assert [other.calls for other in others] == [1, 1]
+    page = admin_client.get(reverse("monitoring:slow_statements"))
+    assert [row["statement"] for row in page.context["rows"]] == [
+        first.statement,
+        *(other.statement for other in others),
+    ]

@@ -1,0 +1,127 @@
+"""The pages of connectors: connecting with keys that are checked at once, preview, import, webhooks and disconnecting."""
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from catalog.models import Product
+from config.foundation.job_runs import JobStatus
+from customers.connectors import tasks
+from customers.connectors.models import ShopConnection, SyncRun
+from customers.events.models import Source
+from customers.orders.models import Order
+from tests.customers.connectors.makers import make_connection
+from tests.customers.connectors.platforms.shopify_server import (
+    CLIENT_ID,
+    CLIENT_SECRET,
+    ShopifyServer,
+    make_customer,
+    make_order,
+    make_product,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def eager(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks.synchronize_shops, "delay", tasks.synchronize_shops)
+
+
+def log_in(client: Client, role: str, settings: Any) -> Client:
+    settings.TWO_FACTOR_REQUIRED = False
+    user = User.objects.create_user(role, password="x", is_staff=True)
+    user.groups.add(Group.objects.get(name=role))
+    client.force_login(user)
+    return client
+
+
+def test_an_operator_connects_a_shop_and_disconnects_it(
+    client: Client, settings: Any, shopify: ShopifyServer, eager: None
+) -> None:
+    operator = log_in(client, "Operator", settings)
+    shopify.records = {
+        "products": [make_product(1)],
+        "customers": [make_customer(11)],
+        "orders": [make_order(1001, customer=11), make_order(1002, lineItems=[])],
+    }
+    assert "No shop is connected yet" in operator.get(reverse("connectors:list")).text
+    new = reverse("connectors:new", args=["shopify"])
+    assert "read_all_orders" in operator.get(new).text
+    keys = {"address": shopify.url, "client_id": CLIENT_ID, "client_secret": "wrong"}
+    assert "rejects the client ID and secret" in operator.post(new, keys).text
+    assert not ShopConnection.objects.exists()
+    answer = operator.post(new, {**keys, "client_secret": CLIENT_SECRET}, follow=True)
+    shop = ShopConnection.objects.get()
+    assert (shop.name, shop.currency, CLIENT_SECRET in str(shop.credentials)) == ("Tea shop", "EUR", True)
+    assert "cannot be imported" in answer.text
+    assert not Product.objects.exists()
+    assert "connected already" in operator.post(new, {**keys, "client_secret": CLIENT_SECRET}).text
+    page = reverse("connectors:shop", args=[shop.pk])
+    answer = operator.post(reverse("connectors:change", args=[shop.pk, "import"]), follow=True)
+    assert Order.objects.count() == 1
+    assert "Records that could not be imported" in answer.text
+    assert "1002" in answer.text
+    answer = operator.post(reverse("connectors:change", args=[shop.pk, "webhooks"]), follow=True)
+    assert "12 webhooks" in answer.text
+    assert CLIENT_SECRET not in answer.text
+    Order.objects.update(total=1)
+    answer = operator.post(reverse("connectors:change", args=[shop.pk, "compare"]), follow=True)
+    assert "total: 1.00 → 25.00" in answer.text
+    assert operator.get(page, headers={"HX-Request": "true"}).text.lstrip().startswith("<div")
+    assert "对账" in operator.get(page, headers={"accept-language": "zh-hans"}).text
+    assert (
+        "wrong"
+        not in operator.post(reverse("connectors:keys", args=[shop.pk]), {"client_id": CLIENT_ID}, follow=True).text
+    )
+    disconnect = reverse("connectors:disconnect", args=[shop.pk])
+    assert ShopConnection.objects.exists()
+    assert "stay" in operator.get(disconnect).text
+    operator.post(disconnect)
+    assert not ShopConnection.objects.exists()
+    assert not shopify.webhooks
+    assert Order.objects.exists()
+
+
+def test_two_shops_whose_ids_collide_are_not_connected(client: Client, settings: Any, shop: ShopConnection) -> None:
+    operator = log_in(client, "Operator", settings)
+    make_connection("woocommerce", "https://mugs.example", {})
+    keys = {"address": "https://other.example", "access_token": "x"}
+    text = operator.post(reverse("connectors:new", args=["magento"]), keys).text
+    assert "is connected already, and the products and customers of both shops may have the same IDs" in text
+    assert ShopConnection.objects.count() == 2
+
+
+def test_a_failed_import_says_why_and_continues(
+    client: Client, settings: Any, shopify: ShopifyServer, shop: ShopConnection, eager: None
+) -> None:
+    operator = log_in(client, "Operator", settings)
+    shopify.records["products"] = [make_product(1)]
+    shopify.scopes = []
+    run = SyncRun.objects.create(
+        connection=shop,
+        kind="backfill",
+        started_at=timezone.now(),
+        status=JobStatus.FAILED,
+        error="The app lacks a scope.",
+    )
+    page = reverse("connectors:shop", args=[shop.pk])
+    assert "The app lacks a scope." in operator.get(page).text
+    operator.post(reverse("connectors:change", args=[shop.pk, "resume"]))
+    run.refresh_from_db()
+    assert run.status == "done"
+    assert Product.objects.exists()
+
+
+def test_an_analyst_sees_connectors_and_changes_nothing(client: Client, settings: Any, shop: ShopConnection) -> None:
+    analyst = log_in(client, "Analyst", settings)
+    assert shop.name in analyst.get(reverse("connectors:list")).text
+    assert "Disconnect" not in analyst.get(reverse("connectors:shop", args=[shop.pk])).text
+    for name, args in (("new", ["shopify"]), ("keys", [shop.pk]), ("preview", [shop.pk]), ("disconnect", [shop.pk])):
+        assert analyst.get(reverse(f"connectors:{name}", args=args)).status_code == 403
+    assert analyst.post(reverse("connectors:change", args=[shop.pk, "import"])).status_code == 403
+    assert Source.objects.filter(pk=shop.source_id).exists()

@@ -1,0 +1,378 @@
+"""Shopify: back-fill, resume, webhooks, reconciliation and faults, against a server that follows its published API."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from catalog.models import Product
+from config.foundation.circuit_breakers.breaker import CircuitBreaker
+from customers.connectors.models import ReceivedWebhook, ShopConnection, SyncDifference, SyncRun
+from customers.connectors.platforms.base import Connector, PassingError, PlatformError
+from customers.connectors.sync import runs, writing
+from customers.connectors.sync.access import open_connector
+from customers.connectors.sync.preview import preview_shop
+from customers.connectors.sync.runs import continue_run, start_run
+from customers.connectors.webhooks.processing import process_shop
+from customers.identity.models import Consent, Customer, Identifier
+from customers.orders.models import Order, OrderLine
+from customers.privacy.models import PrivacyRequest
+from tests.customers.connectors.platforms.platform_server import SERVER_ERROR, TOO_MANY, Answer
+from tests.customers.connectors.platforms.shopify_server import (
+    THROTTLED,
+    ShopifyServer,
+    make_customer,
+    make_order,
+    make_product,
+    money,
+    sign,
+)
+
+pytestmark = pytest.mark.django_db
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def full(shopify: ShopifyServer) -> ShopifyServer:
+    """Return a shop with three products, two customers and four orders, one of them a test."""
+    shopify.records["products"] = [make_product(1), make_product(2, variants=2), make_product(3, status="DRAFT")]
+    shopify.records["customers"] = [make_customer(11), make_customer(12, state="UNSUBSCRIBED")]
+    shopify.records["orders"] = [
+        make_order(1001, customer=11),
+        make_order(1002, displayFinancialStatus="PARTIALLY_REFUNDED", totalRefundedSet=money("10.00"), variant=201),
+        make_order(1003, customer=12, cancelledAt="2026-10-06T00:00:00Z", discountCodes=["TEA5"]),
+        make_order(1004, test=True),
+    ]
+    return shopify
+
+
+@pytest.fixture
+def connector(shop: ShopConnection) -> Iterator[Connector]:
+    with open_connector(shop) as opened:
+        yield opened
+
+
+def run_all(shop: ShopConnection, kind: str = "backfill", *, at: datetime = NOW) -> SyncRun:
+    run = start_run(shop, kind, at=at)
+    assert run is not None
+    return continue_run(run, at=at)
+
+
+def list_state() -> dict[str, Any]:
+    """Return what an import has written."""
+    return {
+        "products": list(
+            Product.objects.order_by("product_id").values_list("product_id", "parent_id", "price", "is_active")
+        ),
+        "customers": sorted(Identifier.objects.filter(kind="user_id").values_list("value", flat=True)),
+        "orders": list(Order.objects.order_by("order_id").values_list("order_id", "status", "total", "refunded")),
+        "lines": OrderLine.objects.count(),
+        "people": Customer.objects.count(),
+    }
+
+
+def test_backfill_brings_products_customers_and_orders(full: ShopifyServer, shop: ShopConnection) -> None:
+    run = run_all(shop)
+    assert (run.status, run.error) == ("done", "")
+    tea = Product.objects.get(product_id="201")
+    assert (tea.title, tea.parent_id, tea.sku, tea.stock, str(tea.cost)) == (
+        "Tea 2 - Size 1",
+        "2",
+        "TEA-2-1",
+        5,
+        "4.00",
+    )
+    assert (tea.category and tea.category.path, tea.attributes["collections"]) == ("Food > Tea", ["Bestsellers"])
+    assert tea.description == "Tea from garden 2"
+    assert not Product.objects.get(product_id="301").is_active, "a draft is not shown"
+    ada = Identifier.objects.get(kind="user_id", value="11").customer
+    assert (ada.name, ada.email, ada.country) == ("Ada Lovelace 11", "ada11@example.com", "DE")
+    assert Consent.objects.get(customer=ada).status == "granted"
+    orders = {order.order_id: order for order in Order.objects.all()}
+    assert set(orders) == {"1001", "1002", "1003"}, "a test order is no sale"
+    assert (orders["1001"].customer, str(orders["1001"].total), orders["1001"].status) == (ada, "25.00", "placed")
+    assert (orders["1002"].status, str(orders["1002"].refunded)) == ("partly_refunded", "10.00")
+    assert (orders["1003"].status, orders["1003"].coupon) == ("cancelled", "TEA5")
+    assert run.counts["orders"]["total"] == 4
+    before = list_state()
+    again = run_all(shop)
+    assert list_state() == before
+    assert again.counts["orders"]["unchanged"] == 3
+
+
+def test_a_run_that_is_killed_at_any_page_loses_and_doubles_nothing(
+    full: ShopifyServer, shop: ShopConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("customers.connectors.platforms.shopify.PAGE_RECORDS", 1)
+    monkeypatch.setattr(runs, "MIN_BATCH", 1)
+    run = start_run(shop, SyncRun.Kind.BACKFILL, at=NOW)
+    assert run is not None
+    kills = 0
+
+    class KilledError(BaseException):
+        """The process ends."""
+
+    original = writing.write_records
+
+    def write_then_die(**options: Any) -> Any:
+        result = original(**options)
+        if state["left"] == 0:
+            raise KilledError  # after the write, before its commit
+        state["left"] -= 1
+        return result
+
+    monkeypatch.setattr(runs, "write_records", write_then_die)
+    while run.status == "running":
+        state = {"left": 1}
+        try:
+            continue_run(run, at=NOW)
+        except KilledError:
+            kills += 1
+            assert kills < 30
+        run.refresh_from_db()
+    assert (run.status, kills > 3) == ("done", True)
+    assert [len(list_state()[name]) for name in ("products", "customers", "orders")] == [4, 2, 3]
+    assert {kind: counts["seen"] for kind, counts in run.counts.items()} == {"products": 3, "customers": 2, "orders": 4}
+    assert len(full.operations) == 3, "each export is started once"
+
+
+def test_rate_limits_errors_and_cut_files_only_cost_time(
+    full: ShopifyServer, shop: ShopConnection, waits: list[float]
+) -> None:
+    full.faults = [SERVER_ERROR, TOO_MANY, Answer(200, {}, is_cut=True)]
+    full.is_bulk_cut = True
+    run = start_run(shop, SyncRun.Kind.BACKFILL, at=NOW)
+    assert run is not None
+    continue_run(run, at=NOW)
+    assert (run.status, "incomplete" in run.error, run.retry_at) == ("running", True, NOW + timedelta(minutes=1))
+    assert 2.0 in waits, "as long as Retry-After says"
+    full.faults = [Answer(200, THROTTLED)]
+    continue_run(run, at=NOW + timedelta(minutes=1))
+    assert (run.status, run.error) == ("done", "")
+    assert 5.9 in waits, "(722 − 132) points at 100 a second"
+    assert len(list_state()["orders"]) == 3
+
+
+def test_an_expired_token_is_replaced_and_wrong_keys_are_explained(
+    full: ShopifyServer, shop: ShopConnection, connector: Connector
+) -> None:
+    assert connector.authorise().currency == "EUR"
+    full.tokens.append("another")
+    assert connector.count_records("orders") == 4
+    full.scopes.remove("read_orders")
+    with pytest.raises(PlatformError, match="read_orders"):
+        connector.authorise()
+    full.scopes = ["read_products", "read_customers", "write_orders"]
+    assert "60 days" in str(connector.authorise().notes[0])
+    shop.credentials = json.dumps({"client_id": "x", "client_secret": "wrong"})
+    with open_connector(shop) as wrong, pytest.raises(PlatformError, match="client ID and secret"):
+        wrong.authorise()
+    full.faults = [SERVER_ERROR] * 5
+    with pytest.raises(PassingError):
+        connector.authorise()
+
+
+def test_preview_counts_and_writes_nothing(full: ShopifyServer, shop: ShopConnection, connector: Connector) -> None:
+    full.records["orders"].append(make_order(1005, lineItems=[]))
+    previews = preview_shop(shop, connector, at=NOW)
+    assert [(preview.total, preview.rejected) for preview in previews] == [(3, 0), (2, 0), (5, 1)]
+    assert "lines" in previews[2].reasons[0]
+    assert not Product.objects.exists()
+    assert not Order.objects.exists()
+    assert not Customer.objects.exists()
+
+
+def send(client: Client, shop: ShopConnection, topic: str, body: dict[str, Any], **options: Any) -> int:
+    content = json.dumps(body).encode()
+    url = reverse("connector_webhooks:receive", args=[shop.webhook_token])
+    headers = sign(content, topic=topic, event_id=options.pop("event_id", "1"), **options)
+    return client.post(url, content, content_type="application/json", headers=headers).status_code
+
+
+def test_webhooks_are_signed_stored_once_and_applied_in_the_platforms_order(
+    full: ShopifyServer, shop: ShopConnection, client: Client
+) -> None:
+    run_all(shop)
+    late = {"id": 1001, "updated_at": "2026-11-20T10:00:00+00:00"}
+    assert send(client, shop, "orders/updated", late, secret="wrong") == 401
+    assert send(client, shop, "orders/updated", {"id": "x"}) == 400
+    assert client.get(reverse("connector_webhooks:receive", args=[shop.webhook_token])).status_code == 405
+    assert client.post(reverse("connector_webhooks:receive", args=["unknown"])).status_code == 404
+    full.records["orders"][0] = make_order(1001, customer=11, total="30.00", updatedAt="2026-11-20T10:00:00Z")
+    for _repetition in range(2):
+        assert send(client, shop, "orders/updated", late) == 200
+    early = {"id": 1001, "updated_at": "2026-10-20T10:00:00+00:00"}
+    assert send(client, shop, "orders/updated", early, event_id="2") == 200
+    assert ReceivedWebhook.objects.count() == 2
+    assert process_shop(shop, at=datetime.now(UTC)) == 2
+    assert str(Order.objects.get(order_id="1001").total) == "30.00"
+    assert sorted(ReceivedWebhook.objects.values_list("status", flat=True)) == ["done", "outdated"]
+    calls = len(full.calls)
+    assert send(client, shop, "orders/updated", early, event_id="3") == 200
+    process_shop(shop, at=datetime.now(UTC))
+    assert len(full.calls) == calls, "what is known to be newer is not fetched"
+
+
+def test_webhooks_of_deletions_and_failures(full: ShopifyServer, shop: ShopConnection, client: Client) -> None:
+    run_all(shop)
+    del full.records["products"][0]
+    assert send(client, shop, "products/delete", {"id": 1}, triggered_at="2026-11-20T10:00:00Z") == 200
+    full.faults = [SERVER_ERROR] * 5
+    full.records["customers"].append(make_customer(13))
+    assert send(client, shop, "customers/create", {"id": 13, "updated_at": "2026-11-21T00:00:00Z"}) == 200
+    now = datetime.now(UTC)
+    process_shop(shop, at=now)
+    assert not Product.objects.get(product_id="101").is_active
+    waiting = ReceivedWebhook.objects.get(status="waiting")
+    assert waiting.error
+    assert waiting.next_attempt_at > now
+    assert process_shop(shop, at=now) == 0
+    CircuitBreaker(f"connector:{urlsplit(shop.address).netloc}").record_success()
+    process_shop(shop, at=now + timedelta(minutes=5))
+    assert Identifier.objects.filter(kind="user_id", value="13").exists()
+
+
+def test_privacy_webhooks_and_the_end_of_the_app(full: ShopifyServer, shop: ShopConnection, client: Client) -> None:
+    run_all(shop)
+    body = {"shop_id": 1, "customer": {"id": 11, "email": "ada11@example.com"}, "orders_to_redact": [1001]}
+    for _repetition in range(2):
+        assert send(client, shop, "customers/redact", body) == 200
+    assert PrivacyRequest.objects.get().customer == Identifier.objects.get(kind="user_id", value="11").customer
+    assert send(client, shop, "app/uninstalled", {"id": 1}) == 200
+    shop.refresh_from_db()
+    assert not shop.is_enabled
+    assert send(client, shop, "orders/create", {"id": 1}, event_id="9") == 410
+
+
+def test_webhooks_of_stock_fetch_the_product_that_has_it(
+    full: ShopifyServer, shop: ShopConnection, client: Client
+) -> None:
+    run_all(shop)
+    full.scopes.append("read_inventory")
+    with open_connector(shop) as connector:
+        webhooks = connector.subscribe("https://perennial.example/hook", {})
+    assert len(webhooks) == 13
+    full.records["products"][1]["variants"][1]["inventoryQuantity"] = 42
+    moment = "2026-11-20T10:00:00Z"  # the product itself has not changed
+    for item, event in ((202, "1"), (202, "1"), (99999, "2")):
+        body = {"inventory_item_id": item, "location_id": 1, "available": 42, "updated_at": moment}
+        assert send(client, shop, "inventory_levels/update", body, event_id=event) == 200
+    assert process_shop(shop, at=datetime.now(UTC)) == 2
+    assert (Product.objects.get(product_id="202").stock, Product.objects.get(product_id="201").stock) == (42, 5)
+    assert sorted(ReceivedWebhook.objects.values_list("status", flat=True)) == ["done", "outdated"]
+
+
+def test_goods_that_came_back_become_a_return(full: ShopifyServer, shop: ShopConnection) -> None:
+    line = full.records["orders"][0]["lineItems"][0]
+    full.records["orders"][0] |= {
+        "displayFinancialStatus": "PARTIALLY_REFUNDED",
+        "totalRefundedSet": money("14.00"),
+        "refunds": [{"id": "gid://shopify/Refund/1", "createdAt": "2026-10-20T09:00:00Z"}],
+        "lineItems": [{**line, "currentQuantity": 1}],
+    }
+    for _repetition in range(2):
+        run_all(shop)
+        sale, returned = Order.objects.get(order_id="1001"), Order.objects.get(order_id="1001-returns")
+        assert (sale.status, sale.refunded, returned.kind, returned.total) == ("placed", 0, "return", -14)
+        assert returned.lines.values_list("product__product_id", "quantity", "total").get() == (
+            "101",
+            -1,
+            Decimal("-12.50"),
+        )
+        assert (returned.customer, returned.placed_at.day) == (sale.customer, 20)
+        assert Order.objects.count() == 4
+
+
+def test_a_disabled_shop_stops_its_run(
+    full: ShopifyServer, shop: ShopConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("customers.connectors.platforms.shopify.PAGE_RECORDS", 1)
+    monkeypatch.setattr(runs, "MIN_BATCH", 1)
+    original = runs.write_page
+
+    def write_then_disable(*arguments: Any, **options: Any) -> None:
+        original(*arguments, **options)
+        if arguments[2].records:
+            ShopConnection.objects.update(is_enabled=False)
+
+    monkeypatch.setattr(runs, "write_page", write_then_disable)
+    run = run_all(shop)
+    assert (run.status, "disabled" in run.error, Product.objects.count()) == ("failed", True, 1)
+    shop.refresh_from_db()
+    assert shop.problem == "", "that somebody disabled it is no problem"
+    SyncRun.objects.update(status="running")
+    runs.continue_due_runs(at=NOW + timedelta(minutes=1))
+    run.refresh_from_db()
+    assert (run.status, Product.objects.count()) == ("failed", 1)
+
+
+def test_reconciliation_finds_and_repairs_ten_planted_differences(full: ShopifyServer, shop: ShopConnection) -> None:
+    full.records["products"] += [make_product(number) for number in range(4, 14)]
+    full.records["orders"] += [make_order(2000 + number, customer=11) for number in range(10)]
+    run_all(shop)
+    Product.objects.filter(product_id="101").update(price=1)  # changed here
+    Product.objects.filter(product_id="201").update(stock=0)
+    Product.objects.filter(product_id="202").update(is_active=False)
+    OrderLine.objects.filter(order__order_id="2000").delete()
+    Order.objects.filter(order_id="2000").delete()  # missing here
+    Order.objects.filter(order_id="2001").update(total=1)
+    Order.objects.filter(order_id="2002").update(status="refunded")
+    full.records["products"].append(make_product(99))  # a lost webhook
+    full.records["orders"].append(make_order(2099, customer=12))
+    full.records["products"] = [row for row in full.records["products"] if row["id"] != "gid://shopify/Product/13"]
+    full.records["customers"].append(make_customer(14))
+    full.hides = {"gid://shopify/Order/2009"}  # the list lacks it, the shop does not
+    run = run_all(shop, "reconciliation", at=NOW + timedelta(days=1))
+    assert run.status == "done"
+    found = {(row.kind, row.external_id): (row.code, row.detail) for row in SyncDifference.objects.filter(run=run)}
+    assert {key: code for key, (code, _detail) in found.items()} == {
+        ("products", "1"): "different",
+        ("products", "2"): "different",
+        ("products", "99"): "missing",
+        ("products", "13"): "extra",
+        ("orders", "2000"): "missing",
+        ("orders", "2001"): "different",
+        ("orders", "2002"): "different",
+        ("orders", "2099"): "missing",
+        ("customers", "14"): "missing",
+    }
+    assert SyncDifference.objects.filter(run=run).count() == 10
+    assert found["orders", "2001"][1] == "total: 1.00 → 25.00"
+    assert str(Product.objects.get(product_id="101").price) == "12.50"
+    assert not Product.objects.get(product_id="1301").is_active
+    assert Order.objects.get(order_id="2009").status == "placed"
+    again = run_all(shop, "reconciliation", at=NOW + timedelta(days=2))
+    assert not SyncDifference.objects.filter(run=again).exists()
+
+
+def test_an_empty_answer_deletes_nothing(full: ShopifyServer, shop: ShopConnection) -> None:
+    run_all(shop)
+    full.records = {"products": [], "customers": [], "orders": []}
+    run = run_all(shop, "reconciliation", at=NOW + timedelta(days=1))
+    assert (run.status, run.problems["products: too_many_missing"]) == ("done", 3)
+    assert Product.objects.active().count() == 3
+    assert not Order.objects.filter(status="cancelled", order_id="1001").exists()
+
+
+def test_webhooks_are_registered_once_and_removed(full: ShopifyServer, connector: Connector) -> None:
+    webhooks = connector.subscribe("https://perennial.example/hook", {})
+    assert connector.subscribe("https://perennial.example/hook", webhooks) == webhooks
+    assert len(full.webhooks) == 12
+    connector.unsubscribe(webhooks)
+    assert not full.webhooks
+
+
+def test_updates_read_what_changed_by_the_shops_clock(full: ShopifyServer, shop: ShopConnection) -> None:
+    run_all(shop)
+    shop.refresh_from_db()
+    assert shop.watermarks["orders"] == "2026-11-01T10:00:00+00:00", "the clock of the shop, not ours"
+    full.records["orders"].append(make_order(1006, customer=11, updatedAt="2026-11-01T09:55:00Z"))
+    run = run_all(shop, "update", at=NOW + timedelta(hours=1))
+    assert Order.objects.filter(order_id="1006").exists(), "within the overlap"
+    assert run.counts["orders"]["seen"] == 5

@@ -1,0 +1,220 @@
+"""WooCommerce: pages, variations, signed webhooks and faults, against a server that follows its REST API version 3."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from catalog.models import Product
+from customers.connectors.models import ReceivedWebhook, ShopConnection, SyncedRecord
+from customers.connectors.platforms import woocommerce
+from customers.connectors.platforms.base import PlatformError
+from customers.connectors.sync.access import open_connector
+from customers.connectors.sync.runs import continue_run, start_run
+from customers.connectors.webhooks.processing import process_shop
+from customers.identity.models import Identifier
+from customers.orders.models import Order
+from tests.customers.connectors.makers import make_connection
+from tests.customers.connectors.platforms.platform_server import SERVER_ERROR, Answer
+from tests.customers.connectors.platforms.woocommerce_server import (
+    KEY,
+    SECRET,
+    WooCommerceServer,
+    make_customer,
+    make_order,
+    make_product,
+    make_refund,
+    make_variation,
+    sign,
+)
+
+pytestmark = pytest.mark.django_db
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+HOOK = "https://perennial.example/hook"
+
+
+@pytest.fixture
+def server() -> Iterator[WooCommerceServer]:
+    server = WooCommerceServer()
+    server.records["products"] = [
+        make_product(1),
+        make_product(2, type="variable", price=""),
+        make_product(3, status="draft"),
+    ]
+    server.variations[2] = [make_variation(21, "S"), make_variation(22, "L")]
+    server.records["customers"] = [make_customer(5), make_customer(6)]
+    server.records["orders"] = [
+        make_order(101, customer=5),
+        make_order(102, product=2, variation=21, refunds=[{"id": 7, "reason": "", "total": "-5.00"}]),
+        make_order(103, status="checkout-draft"),
+    ]
+    with server.run():
+        yield server
+
+
+@pytest.fixture
+def mugs(server: WooCommerceServer) -> ShopConnection:
+    return make_connection("woocommerce", server.url, {"consumer_key": KEY, "consumer_secret": SECRET})
+
+
+def run_all(shop: ShopConnection, kind: str = "backfill", *, at: datetime = NOW) -> Any:
+    run = start_run(shop, kind, at=at)
+    assert run is not None
+    return continue_run(run, at=at)
+
+
+def test_backfill_brings_variations_and_orders(server: WooCommerceServer, mugs: ShopConnection) -> None:
+    run = run_all(mugs)
+    assert (run.status, run.error) == ("done", "")
+    large = Product.objects.get(product_id="22")
+    assert (large.title, large.parent_id, large.availability, str(large.price)) == (
+        "Mug 2 - L",
+        "2",
+        "backorder",
+        "11.00",
+    )
+    mug = Product.objects.get(product_id="1")
+    assert (mug.category and mug.category.path, mug.brand, mug.attributes) == (
+        "Kitchen > Mugs",
+        "Acme",
+        {"regular_price": "12.00"},
+    )
+    assert not Product.objects.get(product_id="3").is_active
+    assert Identifier.objects.filter(kind="phone_hash").count() == 1, (
+        "a phone number that two share belongs to the first"
+    )
+    assert Identifier.objects.filter(kind="user_id").count() == 2
+    orders = {order.order_id: order for order in Order.objects.all()}
+    assert set(orders) == {"101", "102"}
+    assert (orders["102"].status, str(orders["102"].refunded), orders["102"].coupon) == (
+        "partly_refunded",
+        "5.00",
+        "mug10",
+    )
+    assert (str(orders["101"].total), str(orders["101"].lines.get().discount)) == ("22.82", "1.98")
+
+
+def test_pages_that_are_cut_or_shift_lose_nothing(
+    server: WooCommerceServer, mugs: ShopConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(woocommerce, "PAGE_SIZE", 2)
+    server.records["orders"] = [make_order(number) for number in range(1, 8)]
+    original = server.respond
+
+    def respond(call: Any) -> Answer:
+        answer = original(call)
+        if call.path.endswith("/orders") and call.query.get("page") == "3":
+            if not state["is_cut"]:
+                state["is_cut"] = True
+                return Answer(200, answer.content[:1], answer.headers)
+            server.records["orders"] = [row for row in server.records["orders"] if row["id"] != 1]
+            return original(call)
+        return answer
+
+    state = {"is_cut": False}
+    server.respond = respond  # type: ignore[method-assign]
+    run = start_run(mugs, "backfill", at=NOW)
+    assert run is not None
+    continue_run(run, at=NOW)
+    assert (run.status, "incomplete page" in run.error) == ("running", True)
+    server.faults = [SERVER_ERROR]
+    continue_run(run, at=NOW + timedelta(minutes=1))
+    assert run.status == "done"
+    assert set(Order.objects.values_list("order_id", flat=True)) >= {str(number) for number in range(2, 8)}
+
+
+def test_refunds_with_lines_become_returns(server: WooCommerceServer, mugs: ShopConnection) -> None:
+    server.records["orders"][0]["refunds"] = [{"id": 8, "total": "-8.91"}, {"id": 9, "total": "-2.00"}]
+    server.refunds[101] = [
+        make_refund(8, product=1, quantity=1, amount="8.91"),
+        make_refund(9, product=1, quantity=0, amount="2.00"),
+    ]
+    run_all(mugs)
+    sale, returned = Order.objects.get(order_id="101"), Order.objects.get(order_id="101-R8")
+    assert (sale.status, str(sale.refunded)) == ("partly_refunded", "2.00"), "money without goods stays with the order"
+    assert (returned.kind, str(returned.total), returned.lines.get().quantity) == ("return", "-8.91", -1)
+    server.records["orders"][0]["refunds"].pop(0)
+    server.refunds[101].pop(0)
+    run_all(mugs, "reconciliation", at=NOW + timedelta(days=1))
+    returned.refresh_from_db()
+    assert returned.status == "cancelled", "its refund was deleted"
+    assert Order.objects.count() == 3
+
+
+def test_keys_and_addresses_are_explained(server: WooCommerceServer, mugs: ShopConnection) -> None:
+    with open_connector(mugs) as connector:
+        assert (connector.authorise().name, connector.count_records("orders")) == ("Mug shop", 3)
+        server.may_write = False
+        with pytest.raises(PlatformError, match="Read/Write"):
+            connector.subscribe(HOOK, {})
+        server.namespaces = ["wp/v2"]
+        with pytest.raises(PlatformError, match="not active"):
+            connector.authorise()
+    server.namespaces = ["wc/v3"]
+    mugs.credentials = json.dumps({"consumer_key": "ck_x", "consumer_secret": "y"})
+    with open_connector(mugs) as connector, pytest.raises(PlatformError, match="rejects the key"):
+        connector.authorise()
+    assert woocommerce.WooCommerceConnector.clean_address("shop.example/wp-admin/") == "https://shop.example"
+
+
+def test_webhooks_carry_the_record_and_are_registered_once(
+    server: WooCommerceServer, mugs: ShopConnection, client: Client
+) -> None:
+    run_all(mugs)
+    with open_connector(mugs) as connector:
+        webhooks = connector.subscribe(HOOK, {})
+        assert connector.subscribe(HOOK, webhooks) == webhooks
+        assert {row["status"] for row in server.webhooks.values()} == {"active"}
+    mugs.refresh_from_db()
+    secret = json.loads(mugs.credentials)["webhook_secret"]
+    url = reverse("connector_webhooks:receive", args=[mugs.webhook_token])
+
+    def send(topic: str, body: dict[str, Any], delivery_id: str, key: str = secret) -> int:
+        content = json.dumps(body).encode()
+        headers = sign(content, topic=topic, delivery_id=delivery_id, secret=key)
+        return client.post(url, content, content_type="application/json", headers=headers).status_code
+
+    assert client.post(url, b"webhook_id=1", content_type="application/x-www-form-urlencoded").status_code == 200
+    changed = make_order(101, customer=5, total="30.00", date_modified_gmt="2026-11-20T10:00:00")
+    assert send("order.updated", changed, "a", "another") == 401
+    for _repetition in range(2):
+        assert send("order.updated", changed, "a") == 200
+    assert send("order.updated", make_order(101, date_modified_gmt="2026-11-10T10:00:00"), "b") == 200
+    assert send("product.deleted", {"id": 1}, "c") == 200
+    server.variations[2].pop()
+    assert (
+        send("product.updated", make_product(2, type="variable", date_modified_gmt="2026-11-21T10:00:00"), "d") == 200
+    )
+    calls = len(server.calls)
+    assert process_shop(mugs, at=datetime.now(UTC)) == 4
+    assert "/orders" not in {call.path.removeprefix("/wp-json/wc/v3") for call in server.calls[calls:]}
+    assert str(Order.objects.get(order_id="101").total) == "30.00"
+    assert not Product.objects.get(product_id="1").is_active
+    assert not Product.objects.get(product_id="22").is_active, "a variation that its product has no more"
+    assert sorted(ReceivedWebhook.objects.values_list("status", "content")) == [("done", "")] * 3 + [("outdated", "")]
+
+
+def test_a_plain_shop_is_updated_every_few_minutes_by_its_clock(
+    server: WooCommerceServer, mugs: ShopConnection
+) -> None:
+    run_all(mugs)
+    mugs.refresh_from_db()
+    server.records["orders"].append(make_order(104, date_modified_gmt="2026-11-01T10:05:00"))
+    run = run_all(mugs, "update", at=NOW + timedelta(minutes=10))
+    assert (run.status, Order.objects.filter(order_id="104").exists()) == ("done", True)
+    queries = [call.query for call in server.calls if call.path.endswith("/orders") and "modified_after" in call.query]
+    assert queries[-1]["modified_after"] == "2026-11-01T09:50:00"
+
+
+def test_a_page_of_a_run_does_not_undo_a_later_webhook(server: WooCommerceServer, mugs: ShopConnection) -> None:
+    run_all(mugs)
+    SyncedRecord.objects.filter(kind="orders", external_id="101").update(updated_at=NOW + timedelta(days=900))
+    Order.objects.filter(order_id="101").update(status="cancelled")
+    run = run_all(mugs, "reconciliation", at=NOW + timedelta(days=1))
+    assert run.status == "done"
+    assert Order.objects.get(order_id="101").status == "cancelled"
+    assert SyncedRecord.objects.get(kind="orders", external_id="101").seen_run == run.pk

@@ -1,0 +1,201 @@
+"""Erasing a customer who has left a trace everywhere: nothing is found afterwards, and no result changes."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from django.core.management import call_command
+from django.db.models import Sum
+
+from config.access.audit.seals import seal_entries, verify_entries
+from config.foundation.personal_data import registry
+from config.foundation.personal_data.file_roots import list_files
+from config.foundation.personal_data.inventory import list_unknown_names
+from config.foundation.personal_data.locations import LocationKind
+from config.foundation.personal_data.registry import list_stores
+from customers.erasure import runner
+from customers.erasure.model_flags import list_flagged_models
+from customers.erasure.models import ErasedPerson, ErasureRun
+from customers.erasure.people import describe_person
+from customers.erasure.proof.verification import prove_run, search_everything
+from customers.erasure.runner import NobodyToEraseError, erase_customers, execute_run, resume_erasures
+from customers.events.models import Event, RejectedEvent
+from customers.feedback.models import Review, SurveyAnswer
+from customers.identity.erased.blocked_identifiers import blocked_index
+from customers.identity.models import BlockedIdentifier, Customer, Identifier
+from customers.orders.models import Order
+from recommendations.campaigns.models import Campaign
+from recommendations.campaigns.results.summary import compute_results
+from recommendations.training.models import ModelVersion
+from recommendations.training.registry.artifacts import open_artifact
+from tests.customers.erasure.shop_with_traces import (
+    EMAIL,
+    NAME,
+    PHONE,
+    USER,
+    VISITOR,
+    count_rows,
+    make_ada,
+    make_traces,
+    use_own_folders,
+)
+from tests.makers import NOON
+
+pytestmark = pytest.mark.django_db
+LATER = NOON + timedelta(days=30)
+
+
+@pytest.fixture(autouse=True)
+def folders(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    use_own_folders(settings, tmp_path)
+    monkeypatch.setattr(runner, "SETTLING", timedelta(0))
+    monkeypatch.setattr(runner, "start_worker", lambda run_id: None)
+    yield tmp_path
+    blocked_index.expire()
+
+
+def read_results(campaign: Campaign) -> dict[str, Any]:
+    """Return the money and the counts that must not change."""
+    comparison = compute_results(campaign, as_of=LATER).comparison
+    groups = [
+        (group.customers, group.reached, group.orders, group.revenue)
+        for group in (comparison.treated, comparison.control)
+    ]
+    clicked = (comparison.treated.orders_after_click, comparison.treated.revenue_after_click)
+    return {
+        "groups": groups,
+        "clicked": clicked,
+        "lift": comparison.conversion,
+        "orders": Order.objects.aggregate(total=Sum("total"))["total"],
+        "buyers": Order.objects.exclude(customer=None).values("customer").distinct().count(),
+        "rating": Review.objects.aggregate(sum=Sum("rating"))["sum"],
+        "score": SurveyAnswer.objects.aggregate(sum=Sum("score"))["sum"],
+        "events": Event.objects.values("name", "product_ids").count(),
+    }
+
+
+def list_texts(person_texts: tuple[str, ...] = (USER, VISITOR, NAME, EMAIL, PHONE)) -> tuple[str, ...]:
+    return person_texts
+
+
+def test_nothing_of_an_erased_customer_is_found_and_no_result_changes(valkey: redis.Redis, folders: Path) -> None:
+    ada = make_ada()
+    campaign = make_traces(ada, valkey, folders)
+    seal_entries(now=NOON)
+    before, rows, person = read_results(campaign), count_rows(), describe_person(ada)
+    assert set(list_texts()) <= set(person.needles)
+    run = erase_customers([ada.pk], requested_by="test", at=NOON)
+    assert not Identifier.objects.filter(value=USER).exists()  # effective before a worker has done anything
+    run = execute_run(run.pk)
+    assert (run.status, run.error, run.percent) == ("done", "", 100)
+    assert search_everything([person]).findings == []
+    assert not Customer.objects.filter(pk=ada.pk).exists()
+    assert read_results(campaign) == before
+    assert {**rows, "events.RejectedEvent": rows["events.RejectedEvent"] - 1} == count_rows()
+    assert verify_entries(now=LATER).is_intact
+    version = ModelVersion.objects.get()
+    open_artifact(folder=folders / "models" / "blend-1", checksum=version.checksum, verify_arrays=True)
+    assert [model.label for model in list_flagged_models()] == ["recommendations"]
+    assert "bob" in (folders / "exports" / "import-uploads" / "customers.csv").read_text()
+    assert valkey.exists("recent:user_id:bob")
+    assert valkey.llen("celery:celery") == 1
+    assert execute_run(run.pk).attempts == 1  # a second start does nothing
+    assert prove_run(run).is_clean
+    assert not ErasedPerson.objects.exists()
+    call_command("verify_erasure", run=run.pk)
+
+
+@pytest.mark.parametrize(
+    "left_out",
+    [
+        "events.stored",
+        "warehouse.files",
+        "sending.events",
+        "events.recent",
+        "imports.files",
+        "training.artifacts",
+        "access.audit_log",
+    ],
+)
+def test_the_proof_finds_a_store_that_was_left_out(
+    valkey: redis.Redis, folders: Path, monkeypatch: pytest.MonkeyPatch, left_out: str
+) -> None:
+    ada = make_ada()
+    make_traces(ada, valkey, folders)
+    person = describe_person(ada)
+    stores = {store.key: store for store in list_stores()}
+    with monkeypatch.context() as context:
+        context.setattr(registry, "_stores", {key: store for key, store in stores.items() if key != left_out})
+        run = execute_run(erase_customers([ada.pk], requested_by="test", at=NOON).pk)
+        assert run.status == "done"
+    findings = search_everything([person]).findings
+    assert {finding.store for finding in findings} == {left_out}
+    with pytest.raises(SystemExit):
+        call_command("verify_erasure", run=run.pk)
+    run.refresh_from_db()
+    assert run.status == "traces"
+
+
+def test_every_file_and_key_of_the_shop_is_registered(valkey: redis.Redis, folders: Path) -> None:
+    make_traces(make_ada(), valkey, folders)
+    names = [name for name, _path in list_files()]
+    assert len(names) > 5
+    assert list_unknown_names(LocationKind.FILE, names) == []
+    keys = [key.decode() for key in valkey.scan_iter()]
+    assert list_unknown_names(LocationKind.KEY, keys) == []
+    assert list_unknown_names(LocationKind.FILE, ["var/planted/people.csv"]) == ["var/planted/people.csv"]
+    assert list_unknown_names(LocationKind.KEY, ["planted:ada"]) == ["planted:ada"]
+
+
+def test_a_failed_step_is_repeated_and_the_others_are_done(
+    valkey: redis.Redis, folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = make_ada()
+    make_traces(ada, valkey, folders)
+    store = next(store for store in list_stores() if store.key == "warehouse.files")
+
+    def fail(people: Any) -> int:
+        raise OSError(f"No space left for {USER}")
+
+    with monkeypatch.context() as context:
+        context.setattr(store, "erase", fail)
+        run = execute_run(erase_customers([ada.pk], requested_by="test", at=NOON).pk)
+    assert run.status == "pending"
+    assert "warehouse.files: OSError: No space left" in run.error
+    assert USER not in run.error
+    done, total = run.progress
+    assert done == total - 1
+    assert resume_erasures() == 1
+    run.refresh_from_db()
+    assert (run.status, run.attempts) == ("done", 2)
+
+
+def test_erasing_again_returns_the_same_run_and_nobody_is_an_error(valkey: redis.Redis, folders: Path) -> None:
+    ada = make_ada()
+    run = erase_customers([ada.pk], requested_by="test", at=NOON)
+    assert erase_customers([ada.pk], requested_by="test", at=NOON) == run
+    assert ErasureRun.objects.count() == 1
+    with pytest.raises(NobodyToEraseError):
+        erase_customers([ada.pk + 10**9], requested_by="test", at=NOON)
+    assert BlockedIdentifier.objects.count() == len(describe_identifiers(run))
+
+
+def describe_identifiers(run: ErasureRun) -> tuple[tuple[str, str], ...]:
+    from customers.erasure.preparation import read_people
+
+    [person] = read_people(run)
+    return person.identifiers
+
+
+def test_a_dry_run_changes_nothing(valkey: redis.Redis, folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    ada = make_ada()
+    make_traces(ada, valkey, folders)
+    call_command("erase_customer", ada.pk, dry_run=True)
+    printed = capsys.readouterr().out
+    for key in ("orders.orders", "events.stored", "warehouse.files", "sending.rendered", "imports.files"):
+        assert key in printed
+    assert not ErasureRun.objects.exists()
+    assert RejectedEvent.objects.count() == 2

@@ -1,0 +1,244 @@
+"""Failures on real servers: every event of a call that returned 200 is stored exactly once."""
+
+import gzip
+import http.client
+import json
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.customers.events.client import track
+from tests.customers.events.collector.running.senders import Senders
+from tests.customers.events.server import PROJECT, CollectorServer
+from tests.waiting import wait_until
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.slow]
+
+CLIENT = """
+import json, random, sys
+from pathlib import Path
+from tests.customers.events.server import CollectorServer
+shop = CollectorServer.__new__(CollectorServer)
+shop.port, key, seed, batches = int(sys.argv[1]), sys.argv[2], int(sys.argv[3]), json.loads(sys.stdin.readline())
+random.Random(seed).shuffle(batches)
+print("ready", flush=True)
+sys.stdin.readline()
+responses = [shop.post(key, {"batch": batch}) for batch in batches]
+assert {response.status for response in responses} == {200}, responses
+print(sum(response.body["accepted"] for response in responses), flush=True)
+"""
+
+
+def build_batches(prefix: str, *, count: int, size: int = 50) -> list[list[dict[str, Any]]]:
+    return [[track(messageId=f"{prefix}-{number}-{position}") for position in range(size)] for number in range(count)]
+
+
+def test_same_batches_from_eight_concurrent_processes_are_stored_once(shop: CollectorServer) -> None:
+    key, sent_batches = shop.make_source("eight"), build_batches("eight", count=12)
+    clients = [
+        subprocess.Popen(
+            [sys.executable, "-c", CLIENT, str(shop.port), key, str(seed)],
+            cwd=PROJECT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for seed in range(8)
+    ]
+    for client in clients:
+        assert client.stdin is not None
+        client.stdin.write(json.dumps(sent_batches) + "\n")
+        client.stdin.flush()
+    for client in clients:
+        assert client.stdout is not None
+        assert client.stdout.readline() == "ready\n"
+    new = []
+    for client in clients:
+        assert client.stdin is not None
+        client.stdin.write("go\n")
+        client.stdin.flush()
+    for client in clients:
+        out, problems = client.communicate(timeout=120)
+        assert client.returncode == 0, problems
+        new.append(int(out))
+    assert sum(new) == 600
+    assert shop.count_stored("eight") == (600, 600, 600)
+
+
+def test_retry_waits_for_the_running_first_call_and_is_a_duplicate(shop: CollectorServer) -> None:
+    key, [batch] = shop.make_source("retry"), build_batches("retry", count=1)
+    with psycopg.connect(shop.database) as blocker, ThreadPoolExecutor(4) as pool:
+        blocker.execute("LOCK TABLE events_outbox IN ACCESS EXCLUSIVE MODE")
+        calls = [pool.submit(shop.post, key, {"batch": batch}) for _try in range(4)]
+        wait_until(lambda: count_waiting_statements(shop) >= 1, what="a call to wait for the table")
+        assert not any(call.done() for call in calls)
+        blocker.rollback()
+        responses = [call.result() for call in calls]
+    assert {response.status for response in responses} == {200}
+    assert sorted((response.body["accepted"], response.body["duplicates"]) for response in responses) == [
+        (0, 50),
+        (0, 50),
+        (0, 50),
+        (50, 0),
+    ]
+    assert shop.count_stored("retry") == (50, 50, 50)
+
+
+def count_waiting_statements(shop: CollectorServer) -> int:
+    query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'perennial collector' AND wait_event_type = 'Lock'"
+    return int(shop.query_value(query))
+
+
+def test_retry_after_a_kill_between_commit_and_response_is_a_duplicate(shop: CollectorServer) -> None:
+    key = shop.make_source("killed")
+    shop.post(key, {"batch": [track(messageId="warm")]})
+    stored = 1
+    for attempt in range(8):  # on a busy machine, the response may be faster than the kill
+        batch = [
+            track("Product Viewed", messageId=f"killed{attempt}-{number}", properties={"product_id": "p"})
+            for number in range(50)
+        ]
+        stored += len(batch)
+        is_lost = send_and_kill(shop, key, batch, stored=stored)
+        shop.start_web()
+        response = shop.deliver(key, {"batch": batch})
+        assert (response.body["accepted"], response.body["duplicates"]) == (0, 50)
+        if is_lost:
+            break
+    assert is_lost
+    assert shop.count_stored("killed") == (stored, stored, stored)
+
+
+def send_and_kill(shop: CollectorServer, key: str, batch: list[dict[str, Any]], *, stored: int) -> bool:
+    """Kill the web server once the source has this number of stored events; return whether the response was lost."""
+    errors: list[Exception] = []
+
+    def send() -> None:
+        try:
+            shop.post(key, {"batch": batch})
+        except (OSError, http.client.HTTPException) as error:
+            errors.append(error)
+
+    # after the commit a call writes to Valkey: while Valkey is paused, the call has no response yet
+    with shop.connect_to_valkey() as valkey:
+        valkey.execute_command("CLIENT", "PAUSE", "400", "ALL")
+    thread = threading.Thread(target=send)
+    thread.start()
+    wait_until(lambda: shop.count_stored("killed")[0] == stored, what="the commit")
+    shop.kill_web()
+    thread.join()
+    return bool(errors)
+
+
+def test_kill_at_any_moment_under_load_neither_loses_nor_duplicates_events(shop: CollectorServer) -> None:
+    with Senders(shop, "any-moment") as senders:
+        for _kill in range(3):
+            senders.wait_for_more()
+            shop.kill_web()
+            shop.start_web()
+        senders.wait_for_more()
+        senders.finish()
+        assert None in senders.statuses
+
+
+def test_calls_return_503_while_postgresql_restarts_under_load(shop: CollectorServer) -> None:
+    with Senders(shop, "stopped") as senders:
+        senders.wait_for_more()
+        shop.find_server("postgres").stop()
+        first_response = shop.post(senders.key, {"batch": []})
+        wait_until(lambda: senders.statuses.count(503) >= 8, what="503 responses")
+        started = time.monotonic()
+        response = shop.post(senders.key, {"batch": [track(messageId="stopped-once-more")]})
+        assert (response.status, response.body["code"]) == (503, "database_unreachable")
+        assert time.monotonic() - started < 5
+        assert first_response.status in (200, 503)
+        shop.find_server("postgres").ensure_running()
+        senders.wait_for_more()
+        senders.finish()
+        assert set(senders.statuses) == {503}
+
+
+def test_valkey_flush_and_stop_lose_recent_interactions_and_no_event(shop: CollectorServer) -> None:
+    key = shop.make_source("valkey")
+
+    def view(number: int) -> None:
+        event = track("Product Viewed", messageId=f"valkey-{number}", properties={"product_id": f"p{number}"})
+        assert shop.post(key, event, path="/v1/track").status == 200
+
+    def count_listed() -> int:
+        with shop.connect_to_valkey() as valkey:
+            return int(valkey.zcard("recent:user_id:u1"))
+
+    view(1)
+    wait_until(lambda: count_listed() >= 1, what="the recent list")
+    with shop.connect_to_valkey() as valkey:
+        valkey.flushall()
+    view(2)
+    assert count_listed() == 1
+    shop.find_server("valkey").stop()
+    started = time.monotonic()
+    for number in range(3, 23):
+        view(number)
+    assert time.monotonic() - started < 15
+    shop.find_server("valkey").ensure_running()
+    before = count_listed()
+    more = iter(range(23, 100_000))
+
+    def view_and_check() -> bool:
+        view(next(more))
+        return count_listed() > before
+
+    wait_until(view_and_check, within=30, what="recent interactions to be written again")
+    sent = next(more) - 1
+    assert shop.count_stored("valkey") == (sent, sent, sent)
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_client_clock_that_is_off_by_an_hour_does_not_shift_its_events(shop: CollectorServer, hours: int) -> None:
+    key = shop.make_source(f"clock{hours}")
+    now = datetime.now(UTC)
+    client_now = now + timedelta(hours=hours)
+    original_timestamp = (client_now - timedelta(minutes=5)).isoformat()
+    body = {"batch": [track(messageId="m", originalTimestamp=original_timestamp)], "sentAt": client_now.isoformat()}
+    assert shop.post(key, body).status == 200
+    occurred = shop.query_value(
+        "SELECT occurred_at FROM events_event e JOIN events_source s ON s.id = e.source_id WHERE s.key = %s",
+        f"clock{hours}",
+    )
+    assert abs(occurred - (now - timedelta(minutes=5))) < timedelta(seconds=20)
+
+
+def test_gzip_bomb_is_rejected_without_using_memory(shop: CollectorServer) -> None:
+    key = shop.make_source("bomb")
+    bomb = gzip.compress(bytes(300_000_000), compresslevel=9)
+    inner = gzip.compress(bomb)
+    assert len(bomb) < 500_000
+    assert shop.post(key, bomb).status == 413
+    before = shop.measure_web_megabytes()
+    for _call in range(30):
+        assert shop.post(key, bomb).status == 413
+        assert shop.post(key, inner).status in (400, 413)
+    assert shop.measure_web_megabytes() - before < 60
+
+
+def test_body_of_unknown_length_is_read(shop: CollectorServer) -> None:
+    key = shop.make_source("chunked")
+    connection = http.client.HTTPConnection("127.0.0.1", shop.port, timeout=30)
+    chunks = [b'{"batch": [', json.dumps(track(messageId="m")).encode(), b"]}"]
+    connection.request("POST", "/v1/batch", iter(chunks), {"X-Write-Key": key}, encode_chunked=True)
+    assert json.loads(connection.getresponse().read())["accepted"] == 1
+    connection.close()
+
+
+def test_web_server_log_has_no_traceback(shop: CollectorServer) -> None:
+    text = (Path(shop.folder) / "web.log").read_text()
+    assert "Traceback" not in text

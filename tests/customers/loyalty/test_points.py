@@ -1,0 +1,207 @@
+"""Points are posted once per cause, follow orders and returns, expire the oldest first, and are never spent twice."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import InternalError, ProgrammingError, connection, connections, transaction
+from django.db.models import Sum
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from customers.feedback.models import Review
+from customers.identity.merging.merge import merge_customers
+from customers.identity.merging.revert import revert_merge
+from customers.loyalty.counting import count_pending, note_customers
+from customers.loyalty.models import CategoryBonus, LoyaltyMember, PendingMember, PointEntry
+from customers.loyalty.points.expiry import expire_points
+from customers.loyalty.points.ledger import PointsError, adjust_points
+from customers.loyalty.points.reservations import close_reservation, release_all_overdue, reserve_points
+from customers.loyalty.points.sign_in import sign_in
+from tests.customers.loyalty.makers import START, make_levels, make_program
+from tests.makers import NOON, make_category, make_customer, make_order, make_product
+
+pytestmark = pytest.mark.django_db
+STEPS = ["give", "take", "reserve", "confirm", "cancel", "day", "sign_in"]
+
+
+def read_points(customer_id: int) -> list[tuple[str, int]]:
+    return list(PointEntry.objects.filter(customer=customer_id).order_by("id").values_list("kind", "points"))
+
+
+def get_balance(customer_id: int) -> int:
+    """Return the balance, which must be the sum of the ledger."""
+    balance = LoyaltyMember.objects.get(pk=customer_id).balance
+    assert balance == (PointEntry.objects.filter(customer=customer_id).aggregate(sum=Sum("points"))["sum"] or 0)
+    return balance
+
+
+def test_orders_earn_by_level_and_category_and_returns_take_back() -> None:
+    make_program(), make_levels()
+    CategoryBonus.objects.create(category=make_category("Drinks"), multiplier=3)
+    tea = make_product(price=Decimal("40"), category="Drinks > Tea")
+    cup = make_product(price=Decimal("80.50"))
+    anna = make_customer()
+    make_order(anna, placed_at=START - timedelta(days=1), products=[cup])  # before the program
+    first = make_order(anna, placed_at=NOON - timedelta(days=2), products=[tea, cup])
+    count_pending(now=NOON)
+    # 120.50 in all; tea, a third of it, earns twice as much again: 120.50 × (40 × 2 / 120.50) = 80
+    assert read_points(anna.pk) == [("order", 120), ("category_bonus", 80)]
+    assert (
+        LoyaltyMember.objects.get(pk=anna.pk).level.key == "silver"
+    )  # 201 in spend, with the order before the program
+    second = make_order(anna, placed_at=NOON - timedelta(days=1), products=[cup])
+    count_pending(now=NOON)
+    assert read_points(anna.pk)[2:] == [("order", 120)]  # 80.50 × 1.5, as silver
+    type(first).objects.filter(pk=first.pk).update(refunded=Decimal("60.25"), status="partly_refunded")
+    type(second).objects.filter(pk=second.pk).update(status="cancelled")
+    count_pending(now=NOON)
+    assert sorted(read_points(anna.pk)[3:]) == [("category_bonus", -40), ("order", -120), ("order", -60)]
+    assert get_balance(anna.pk) == 100
+    count_pending(now=NOON)
+    note_customers(customer_ids=[anna.pk])
+    count_pending(now=NOON)
+    assert get_balance(anna.pk) == 100
+    first.lines.all().delete()
+    first.delete()  # an import is undone
+    count_pending(now=NOON)
+    assert get_balance(anna.pk) == 0
+
+
+def test_a_run_that_dies_loses_nothing_and_doubles_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    make_program()
+    anna = make_customer()
+    make_order(anna, products=[make_product()])
+    Review.objects.create(review_id="r1", product=make_product(), customer=anna, rating=5, written_at=NOON)
+
+    class KilledError(Exception):
+        pass
+
+    def die(*_args: object, **_kwargs: object) -> None:
+        raise KilledError
+
+    for name in ("award_points", "recompute_levels", "note_changed_customers"):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(f"customers.loyalty.counting.{name}", die)
+            with pytest.raises(KilledError), transaction.atomic():
+                count_pending(now=NOON)
+        assert not PointEntry.objects.exists()
+        assert PendingMember.objects.exists()
+    assert count_pending(now=NOON) == 1
+    assert read_points(anna.pk) == [("order", 10)]
+
+
+def test_ledger_refuses_changes_of_entries() -> None:
+    entry = adjust_points(customer_id=make_customer().pk, points=5, note="gift", by="anna", key="k", now=NOON)
+    for change in ("UPDATE loyalty_pointentry SET points = 9", "DELETE FROM loyalty_pointentry"):
+        with (
+            pytest.raises((InternalError, ProgrammingError), match="append-only"),
+            transaction.atomic(),
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(change)
+    assert adjust_points(customer_id=entry.customer_id, points=5, note="gift", by="anna", key="k", now=NOON) == entry
+    with pytest.raises(PointsError):
+        adjust_points(customer_id=entry.customer_id, points=-6, note="too much", by="anna", key="k2", now=NOON)
+    assert get_balance(entry.customer_id) == 5
+
+
+def test_points_expire_oldest_first_without_those_spent_or_reserved() -> None:
+    make_program(expiry_months=1)
+    anna = make_customer().pk
+    adjust_points(customer_id=anna, points=100, note="a", by="x", key="1", now=NOON)  # valid until 31 December
+    adjust_points(customer_id=anna, points=50, note="b", by="x", key="2", now=NOON + timedelta(days=10))  # 31 January
+    reservation = reserve_points(customer_id=anna, points=30, reference="cart", now=NOON)
+    close_reservation(customer_id=anna, reservation_id=reservation.pk, is_confirmed=True, now=NOON)
+    member = LoyaltyMember.objects.get(pk=anna)
+    assert (member.next_expiry_on, member.next_expiry_points) == (date(2026, 12, 31), 70)
+    new_year = NOON.replace(year=2027, month=1, day=2)
+    reserve_points(customer_id=anna, points=20, reference="cart 2", now=new_year)
+    assert (expire_points(now=new_year), expire_points(now=new_year)) == (1, 0)
+    assert get_balance(anna) == 70
+    assert release_all_overdue(now=new_year + timedelta(hours=1)) == 1
+    assert expire_points(now=new_year + timedelta(hours=1)) == 1  # what was reserved meanwhile
+    assert get_balance(anna) == 50
+    member.refresh_from_db()
+    assert (member.next_expiry_on, member.next_expiry_points, member.reserved) == (date(2027, 1, 31), 50, 0)
+
+
+def test_sign_ins_count_once_a_day_of_the_shop_and_in_a_row() -> None:
+    make_program()
+    anna = make_customer().pk
+    results = [sign_in(customer_id=anna, now=NOON + timedelta(days=day)) for day in (0, 0, 1, 2, 4)]
+    assert [(each.is_new, each.streak, each.points + each.bonus) for each in results] == [
+        (True, 1, 5), (False, 1, 0), (True, 2, 5), (True, 3, 25), (True, 1, 5),
+    ]  # fmt: skip
+    assert get_balance(anna) == results[-1].balance == 40
+
+
+def test_merging_moves_the_ledger_and_reverting_moves_it_back() -> None:
+    make_program(), make_levels()
+    anna, bo = make_customer("a"), make_customer("b")
+    make_order(bo, products=[make_product(price=Decimal(200))])
+    count_pending(now=NOON)
+    adjust_points(customer_id=anna.pk, points=7, note="gift", by="x", key="k", now=NOON)
+    reserve_points(customer_id=bo.pk, points=50, reference="cart", now=NOON)
+    [merge] = merge_customers(pairs=[(anna.pk, bo.pk)], at=NOON, causes=["test"])
+    count_pending(now=NOON)
+    member = LoyaltyMember.objects.get()
+    assert (member.pk, get_balance(anna.pk), member.reserved, member.level.key) == (anna.pk, 207, 50, "silver")
+    revert_merge(merge_id=merge, at=NOON, by="x")
+    count_pending(now=NOON)
+    assert (get_balance(anna.pk), get_balance(bo.pk)) == (7, 200)
+    assert list(LoyaltyMember.objects.order_by("pk").values_list("reserved", "level__key")) == [
+        (0, "base"),
+        (50, "silver"),
+    ]
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.sampled_from(STEPS), st.integers(1, 60)), max_size=12))
+def test_balance_is_the_sum_of_the_ledger_and_is_never_overspent(steps: list[tuple[str, int]]) -> None:
+    with transaction.atomic():
+        make_program(expiry_months=1)
+        anna, now, reservations = make_customer().pk, NOON, []
+        for number, (step, amount) in enumerate(steps):
+            try:
+                if step in ("give", "take"):
+                    points = amount if step == "give" else -amount
+                    adjust_points(customer_id=anna, points=points, note="n", by="x", key=str(number), now=now)
+                elif step == "reserve":
+                    reservations.append(reserve_points(customer_id=anna, points=amount, reference="", now=now).pk)
+                elif step in ("confirm", "cancel") and reservations:
+                    close_reservation(
+                        customer_id=anna, reservation_id=reservations[-1], is_confirmed=step == "confirm", now=now
+                    )
+                elif step == "sign_in":
+                    sign_in(customer_id=anna, now=now)
+                else:
+                    now += timedelta(days=amount)
+                    expire_points(now=now)
+            except PointsError:
+                continue
+            member = LoyaltyMember.objects.filter(pk=anna).first()
+            if member is not None:
+                assert 0 <= member.reserved <= get_balance(anna)
+        transaction.set_rollback(True)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_points_are_not_spent_twice_at_the_same_moment() -> None:
+    anna = make_customer().pk
+    adjust_points(customer_id=anna, points=100, note="gift", by="x", key="k", now=NOON)
+
+    def reserve(number: int) -> bool:
+        try:
+            reservation = reserve_points(customer_id=anna, points=30, reference=str(number), now=NOON)
+            close_reservation(customer_id=anna, reservation_id=reservation.pk, is_confirmed=True, now=NOON)
+            return True
+        except PointsError:
+            return False
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(reserve, range(8))) == 3
+    assert get_balance(anna) == 10

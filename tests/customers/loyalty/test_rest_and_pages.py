@@ -1,0 +1,126 @@
+"""What the REST API and the pages of the loyalty program do."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.test import Client
+from django.urls import reverse
+
+from customers.loyalty.counting import count_pending, start_program
+from customers.loyalty.models import CategoryBonus, LevelChange, LoyaltyLevel, LoyaltyMember, LoyaltyProgram, PointEntry
+from customers.loyalty.points.ledger import adjust_points
+from tests.customers.loyalty.makers import make_levels, make_program
+from tests.makers import NOON, make_category, make_customer, make_order, make_product
+
+pytestmark = pytest.mark.django_db
+BASE = "/api/v1/customers/anna/loyalty/"
+
+
+@pytest.fixture
+def api(admin_client: Client) -> Client:
+    return admin_client
+
+
+def test_points_are_read_reserved_confirmed_and_cancelled_once(api: Client) -> None:
+    make_program(), make_levels()
+    anna = make_customer("anna")
+    make_order(anna, products=[make_product(price=Decimal(120))])
+    count_pending(now=NOON)
+    state = api.get(BASE, headers={"accept-language": "zh-hans"}).json()
+    assert (state["level"]["name"], state["balance"], state["next_level"]["key"]) == ("银卡", 120, "gold")
+    assert (state["next_level"]["spend_missing"], state["next_level"]["orders_missing"]) == ("380.00", 4)
+
+    def post(path: str, body: Any = None, key: str = "") -> Any:
+        headers = {"idempotency-key": key} if key else {}
+        return api.post(f"{BASE}{path}", body or {}, content_type="application/json", headers=headers)
+
+    first = post("reservations/", {"points": 100, "reference": "cart-1"}, key="k1")
+    assert (first.status_code, first.json()) == (
+        201,
+        post("reservations/", {"points": 100, "reference": "cart-1"}, "k1").json(),
+    )
+    assert post("reservations/", {"points": 21}).status_code == 409
+    confirm = f"reservations/{first.json()['id']}/confirm/"
+    assert [post(confirm).json()["status"] for _attempt in range(2)] == ["confirmed", "confirmed"]
+    assert post(confirm.replace("confirm", "cancel")).status_code == 409
+    other = post("reservations/", {"points": 20}).json()["id"]
+    assert post(f"reservations/{other}/cancel/").json()["status"] == "cancelled"
+    assert (post("reservations/999/confirm/").status_code, post("reservations/", {"points": 0}).status_code) == (
+        404,
+        400,
+    )
+    assert [post("sign-in/").json()["is_new"] for _attempt in range(2)] == [True, False]
+    entries = api.get(f"{BASE}statement/").json()["results"]
+    assert [(entry["kind"], entry["points"]) for entry in entries] == [
+        ("order", 120),
+        ("redemption", -100),
+        ("sign_in", 5),
+    ]
+    assert api.get(BASE).json()["available"] == 25
+
+
+def build_form(action: str, **changes: Any) -> dict[str, Any]:
+    level = {"name": "Base"}, {"name": "Gold", "name_zh": "金卡", "min_spend": "100", "points_per_unit": "2"}
+    values = {
+        "is_enabled": "on", "period_months": 12, "validity_months": 12, "grace_days": 30, "points_per_unit": 1, "expiry_months": 12,
+        "point_value": "0.01", "sign_in_points": 1, "streak_days": 7, "streak_bonus": 10, "review_points": 0, "survey_points": 0,
+        "reservation_minutes": 30, "levels-TOTAL_FORMS": 2, "levels-INITIAL_FORMS": 0, "bonuses-TOTAL_FORMS": 1,
+        "bonuses-INITIAL_FORMS": 0, "action": action,
+    }  # fmt: skip
+    for number, row in enumerate(level):
+        values |= {f"levels-{number}-{name}": value for name, value in row.items()}
+    return values | changes
+
+
+def test_rules_are_previewed_then_saved_and_levels_rise(admin_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "customers.loyalty.tasks.apply_rules.delay", lambda reason: start_program(now=NOON, reason=reason)
+    )
+    url, drinks = reverse("loyalty:rules"), make_category("Drinks")
+    make_order(make_customer(), products=[make_product(price=Decimal(120))])
+    assert "example" in admin_client.get(url).text
+    page = admin_client.post(url, build_form("preview"))
+    assert (page.status_code, "Nothing has been saved" in page.text) == (200, True)
+    assert not LoyaltyLevel.objects.exists()
+    bonus = {"bonuses-0-category": drinks.pk, "bonuses-0-multiplier": "3"}
+    assert admin_client.post(url, build_form("save", **bonus)).status_code == 302
+    assert LoyaltyMember.objects.get().level.key == "gold"
+    assert LevelChange.objects.get().reason == "rules"
+    assert (CategoryBonus.objects.get().multiplier, LoyaltyProgram.objects.get().started_at is not None) == (3, True)
+    gold = LoyaltyLevel.objects.get(key="gold")
+    kept = {"levels-0-name": "", "levels-1-level": gold.pk, "levels-1-min_spend": "50"}
+    assert admin_client.post(url, build_form("save", **kept)).status_code == 302
+    assert list(LoyaltyLevel.objects.values_list("key", "position", "min_spend")) == [("gold", 0, Decimal(50))]
+    same = admin_client.post(url, build_form("save", **{"levels-0-name": "Gold"}))
+    assert (same.status_code, "Two levels have the name" in same.text) == (400, True)
+
+
+def test_pages_show_points_and_an_adjustment_is_posted_once(admin_client: Client) -> None:
+    overview = reverse("loyalty:overview")
+    assert "Set up the program" in admin_client.get(overview).text
+    make_program(), make_levels()
+    anna = make_customer()
+    url = reverse("loyalty:adjust", args=[anna.pk])
+    form = {"points": "250", "note": "Birthday", "key": "00000000-0000-4000-8000-000000000001"}
+    assert [admin_client.post(url, form).status_code for _attempt in range(2)] == [302, 302]
+    assert PointEntry.objects.get().by == "admin"
+    too_much = admin_client.post(url, {**form, "points": "-251", "key": "00000000-0000-4000-8000-000000000002"})
+    assert "Only 250 points can be taken." in too_much.text
+    tab = admin_client.get(reverse("admin:lifecycle_customer", args=[anna.pk]), {"tab": "loyalty"})
+    assert "Birthday" in tab.text
+    assert "2.50" in admin_client.get(overview).text
+    assert "Birthday" in admin_client.get(reverse("loyalty:ledger"), {"kind": "manual"}).text
+
+
+def test_a_user_who_may_only_look_cannot_adjust(client: Client, settings: Any) -> None:
+    settings.TWO_FACTOR_REQUIRED = False
+    user = User.objects.create_user("ann", password="x", is_staff=True)
+    user.groups.add(Group.objects.get(name="Analyst"))
+    client.force_login(user)
+    anna = make_customer()
+    adjust_points(customer_id=anna.pk, points=5, note="x", by="y", key="1", now=NOON)
+    assert client.get(reverse("loyalty:overview")).status_code == 200
+    assert client.post(reverse("loyalty:adjust", args=[anna.pk])).status_code == 403
+    assert client.post(reverse("loyalty:rules")).status_code == 403

@@ -1,0 +1,206 @@
+"""The page of a customer's data: a link by email, then download, correction, objection and erasure with its undo."""
+
+import io
+import json
+import re
+import zipfile
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.test import Client
+from django.utils import timezone
+
+from customers.identity.models import Consent, ConsentDenial, Customer, ProcessingRestriction
+from customers.privacy.models import PrivacyExport, PrivacyRequest, PrivacyRequestEntry, load_privacy_settings
+from customers.privacy.requests.rectification import apply_proposal
+from customers.privacy.self_service.limits import MAX_PER_EMAIL
+from customers.privacy.self_service.links import DATA, AccessLink, InvalidAccessLinkError, make_token, read_token
+from customers.privacy.tasks import run_due_erasures
+from tests.customers.privacy.makers import EMAIL, read_links
+from tests.makers import NOON, make_consent, make_customer, make_order
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("eager_tasks", "export_folder"),
+]
+
+
+@pytest.fixture
+def page(mei: Customer) -> str:
+    """Return the path of the page of the customer, from the email."""
+    Client().post("/privacy/", {"email": EMAIL})
+    [link] = read_links("data")
+    mail.outbox.clear()
+    return link
+
+
+def press(page: str, action: str, **values: str) -> Any:
+    return Client().post(page, {"action": action, **values}, follow=True)
+
+
+def read_bundle(content: bytes) -> zipfile.ZipFile:
+    return zipfile.ZipFile(io.BytesIO(content))
+
+
+def test_the_answer_is_the_same_whether_an_address_is_known(mei: Customer) -> None:
+    answers = [Client().post("/privacy/", {"email": email}) for email in (EMAIL, "bo@shop.example")]
+    assert answers[0].content == answers[1].content
+    assert [message.to for message in mail.outbox] == [[EMAIL], ["bo@shop.example"]]
+    assert len(read_links("data")) == 1, "who is unknown gets no link"
+    assert "We keep no data" in mail.outbox[1].body
+    assert not answers[0].cookies
+    assert "mei" not in read_links("data")[0]
+    for _attempt in range(MAX_PER_EMAIL + 2):
+        assert Client().post("/privacy/", {"email": EMAIL}).status_code == 200
+    assert len([message for message in mail.outbox if message.to == [EMAIL]]) == MAX_PER_EMAIL
+    assert Client().post("/privacy/", {"email": "not an address"}).status_code == 400
+
+
+def test_a_link_shows_what_is_kept_and_opening_it_changes_nothing(mei: Customer, page: str) -> None:
+    make_order(mei, placed_at=NOON)
+    for language, expected in (("en", "What we keep about you"), ("zh-hans", "我们保存了您的哪些数据")):
+        text = Client().get(f"{page}?language={language}").content.decode()
+        assert expected in text
+        assert "Mei Lin" in text
+    assert not PrivacyRequest.objects.exists()
+    response = Client().get(page)
+    assert (response["Referrer-Policy"], response["X-Robots-Tag"]) == ("no-referrer", "noindex")
+    assert "no-store" in response["Cache-Control"]
+
+
+def test_damaged_old_and_foreign_links_show_nothing(mei: Customer, page: str) -> None:
+    now = timezone.now()
+    token = page.split("/")[3]
+    old = make_token(AccessLink(purpose=DATA, language="en", issued_at=now - timedelta(days=2), email=EMAIL))
+    for broken in (f"{token[:-4]}aaaa", old, "x", "é"):
+        with pytest.raises(InvalidAccessLinkError):
+            read_token(broken, purpose=DATA, now=now)
+        assert Client().get(f"/privacy/data/{broken}/").status_code == 410
+    with pytest.raises(InvalidAccessLinkError):
+        read_token(token, purpose="undo", now=now)
+
+
+def test_a_customer_downloads_everything_once_it_is_ready(mei: Customer, page: str, export_folder: Path) -> None:
+    make_order(mei, placed_at=NOON)
+    assert press(page, "export").status_code == 200
+    request = PrivacyRequest.objects.get()
+    assert (request.state, request.proof, request.regulation) == ("done", "email_link", "gdpr")
+    [link] = read_links("download")
+    [file] = export_folder.iterdir()
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert b"Mei Lin" not in file.read_bytes()  # three letters are in such a long text by chance
+    assert Client().get(link).status_code == 200
+    bundle = read_bundle(b"".join(Client().post(link)))
+    assert {"data.json", "report.html"} <= set(bundle.namelist())
+    content = json.loads(bundle.read("data.json"))
+    assert content["format"] == "perennial.personal-data"
+    assert {"kind": "user_id", "value": "mei"} in content["customer"]["identifiers"]
+    report = bundle.read("report.html").decode()
+    assert "<script" not in report
+    assert not re.search(r"(?:src|href)=\"(?!#)", report), "the report needs no other file"
+    export = PrivacyExport.objects.get()
+    assert export.downloads_left == load_privacy_settings().export_downloads - 1
+    PrivacyExport.objects.update(downloads_left=0)
+    assert Client().post(link).status_code == 410
+
+
+def test_objections_take_effect_at_once_and_can_be_withdrawn(mei: Customer, page: str) -> None:
+    make_consent(mei, Consent.Purpose.EMAIL)
+    make_consent(mei, Consent.Purpose.PERSONALISATION)
+    press(page, "object_profiling")
+    press(page, "object_marketing")
+    latest = {consent.purpose: consent.status for consent in mei.consents.order_by("recorded_at", "pk")}
+    assert {latest[purpose] for purpose in ("analytics", "personalisation", "email", "sms", "push")} == {"withdrawn"}
+    assert ConsentDenial.objects.filter(value="mei").count() == 2
+    assert PrivacyRequest.objects.filter(state="done").count() == 2
+    assert "You have objected" in Client().get(page).content.decode()
+    press(page, "allow_profiling")
+    press(page, "allow_marketing")
+    latest = {consent.purpose: consent.status for consent in mei.consents.order_by("recorded_at", "pk")}
+    assert (latest["email"], latest["personalisation"], latest["sms"]) == ("granted", "granted", "withdrawn")
+    assert not ProcessingRestriction.objects.active().exists()
+
+
+def test_reloading_after_a_button_presses_it_no_second_time(mei: Customer, page: str) -> None:
+    answer = Client().post(page, {"action": "object_profiling"})
+    assert answer.status_code == 302
+    shown = page + answer["Location"]
+    assert "From now on, recommendations are the same" in Client().get(shown).content.decode()
+    press(page, "allow_profiling")  # in another tab
+    assert "From now on, recommendations are the same" not in Client().get(shown).content.decode()
+    assert PrivacyRequest.objects.count() == 1
+
+
+def test_an_address_that_was_corrected_no_longer_opens_the_data(mei: Customer, page: str) -> None:
+    press(page, "correct", email="mei.lin@shop.example")
+    apply_proposal(PrivacyRequest.objects.get(), now=timezone.now())
+    assert Client().get(page).status_code == 410, "the wrong address may be that of somebody else"
+    mail.outbox.clear()
+    for email in (EMAIL, "mei.lin@shop.example"):
+        Client().post("/privacy/", {"email": email})
+    assert ["/privacy/data/" in message.body for message in mail.outbox] == [False, True]
+
+
+def test_a_correction_waits_for_an_officer(mei: Customer, page: str) -> None:
+    values = {"name": "Mei Lind", "email": EMAIL, "birthday": "17.5.1990"}
+    assert press(f"{page}?step=correct", "correct", **values).status_code == 400
+    assert press(page, "correct", **{**values, "birthday": "1990-05-17"}).status_code == 200
+    request = PrivacyRequest.objects.get()
+    assert (request.kind, request.state) == ("rectification", "received")
+    mei.refresh_from_db()
+    assert mei.name == "Mei Lin"
+    apply_proposal(request, now=timezone.now())
+    mei.refresh_from_db()
+    assert (mei.name, mei.birthday, mei.email) == ("Mei Lind", "1990-05-17", EMAIL)
+    request.refresh_from_db()
+    assert request.state == "done"
+
+
+def test_an_erasure_needs_a_second_confirmation_and_can_be_stopped(mei: Customer, page: str) -> None:
+    assert press(page, "erase").status_code == 400
+    assert not PrivacyRequest.objects.exists()
+    assert press(page, "erase", confirmed="yes").status_code == 200
+    request = PrivacyRequest.objects.get()
+    assert request.runs_at is not None
+    assert request.runs_at - request.received_at >= timedelta(days=2)
+    assert press(page, "erase", confirmed="yes").status_code == 200, "another tab"
+    assert PrivacyRequest.objects.count() == 1
+    [undo] = read_links("undo")
+    assert Client().get(undo).status_code == 200
+    request.refresh_from_db()
+    assert request.is_open, "opening the link changes nothing"
+    Client().post(undo)
+    request.refresh_from_db()
+    assert (request.state, request.runs_at) == ("canceled", None)
+    assert press(page, "erase", confirmed="yes").status_code == 400, "a link asks for an erasure once"
+
+
+def test_an_erasure_whose_grace_period_is_over_erases_and_confirms_by_mail(mei: Customer, page: str) -> None:
+    make_order(mei, placed_at=NOON)
+    press(page, "export")
+    press(page, "erase", confirmed="yes")
+    assert run_due_erasures() == 0, "the grace period is not over"
+    PrivacyRequest.objects.filter(kind="erasure").update(runs_at=NOON)
+    mail.outbox.clear()
+    assert run_due_erasures() == 1
+    request = PrivacyRequest.objects.get(kind="erasure")
+    assert (request.state, request.customer, request.email) == ("done", None, "")
+    assert request.result["records"] > 0
+    assert not PrivacyExport.objects.filter(deleted_at=None).exists()
+    [message] = mail.outbox
+    assert (message.to, "Mei" in message.body) == ([EMAIL], False)
+    assert Client().get(page).status_code == 410
+    assert run_due_erasures() == 0
+    text = str(list(PrivacyRequest.objects.values())) + str(list(PrivacyRequestEntry.objects.values()))
+    assert "mei" not in text.lower()
+
+
+def test_the_link_of_another_customer_shows_only_their_own_data(mei: Customer, page: str) -> None:
+    other = make_customer("bo", name="Bo Berg")
+    token = make_token(AccessLink(purpose=DATA, language="en", issued_at=timezone.now(), customer_id=other.pk))
+    text = Client().get(f"/privacy/data/{token}/").content.decode()
+    assert "Bo Berg" in text
+    assert "Mei" not in text

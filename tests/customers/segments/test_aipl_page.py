@@ -1,0 +1,102 @@
+"""The AIPL page: four groups of stages, their flows, the customers behind each number, and the filters."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils.timezone import localdate, now
+
+from customers.lifecycle.models import CustomerProfile, Stage, StageTransition
+from customers.lifecycle.refresh.nightly import refresh_profiles
+from customers.lifecycle.stages.aipl import STAGES_BY_GROUP, count_aipl_flows, count_aipl_history
+from tests.customers.lifecycle.linked_customers import count_linked_customers
+from tests.makers import make_customer, make_order, make_segment
+
+pytestmark = pytest.mark.django_db
+PAGE = "/admin/segments/segment/aipl/"
+
+
+@pytest.fixture
+def shop() -> datetime:
+    """Ann is lost, bob orders rarely and through an app, eve is new, and dan became loyal a week ago."""
+    today = now()
+    for name, ago in {"ann": 400, "bob": 70, "eve": 10, "dan": 100}.items():
+        make_order(
+            make_customer(name), placed_at=today - timedelta(days=ago), channel="app" if name == "bob" else "web"
+        )
+    refresh_profiles(as_of=today, started_at=today)
+    dan = CustomerProfile.objects.get(customer__identifiers__value="dan")
+    StageTransition.objects.create(
+        customer_id=dan.pk, from_stage=dan.stage, to_stage=Stage.LOYAL, at=today - timedelta(days=7), reason="order",
+        rules=StageTransition.objects.earliest("pk").rules,
+    )  # fmt: skip
+    CustomerProfile.objects.filter(pk=dan.pk).update(stage=Stage.LOYAL)
+    return today
+
+
+def test_every_stage_is_in_one_group() -> None:
+    stages = [stage for group in STAGES_BY_GROUP.values() for stage in group]
+    assert sorted(stages) == sorted(Stage)
+
+
+def test_history_and_flows_agree(shop: datetime) -> None:
+    moments = [shop - timedelta(days=days) for days in (90, 30, 0)]
+    history = count_aipl_history(moments=moments)
+    for since, until, counts in zip(moments, moments[1:], history[1:], strict=False):
+        flows = count_aipl_flows(since=since, until=until)
+        assert {group: sum(n for (_old, new), n in flows.items() if new == group) for group in counts} == counts
+    assert history[-1]["loyalty"] == 1
+
+
+def test_the_customers_behind_each_number_are_listed(admin_client: Client, shop: datetime) -> None:
+    page = admin_client.get(PAGE)
+    assert page.status_code == 200
+    cards = {card["name"]: card for card in page.context["cards"]}
+    assert (cards["Loyalty"]["customers"], cards["Loyalty"]["entered"], cards["Outside (churned)"]["share"]) == (
+        1,
+        1,
+        "",
+    )
+    for card in cards.values():
+        if card["customers"]:
+            assert count_linked_customers(admin_client, card["url"]) == card["customers"]
+    for row in page.context["matrix"]["rows"]:
+        assert count_linked_customers(admin_client, row["url"]) == row["total"]
+    became_loyal = next(
+        link for link in page.context["sankey"]["traces"][0]["link"]["customdata"] if "to=loyalty" in link
+    )
+    assert [row["name"] for row in admin_client.get(became_loyal).context["customers"]] == ["dan"]
+
+
+@pytest.mark.parametrize("parameters", [{"channel": "app"}, {"segment": "handpicked"}])
+def test_a_channel_or_segment_narrows_the_page(
+    admin_client: Client, shop: datetime, parameters: dict[str, str]
+) -> None:
+    make_segment(
+        "handpicked",
+        {
+            "field": "stage",
+            "op": "in",
+            "value": [CustomerProfile.objects.get(customer__identifiers__value="bob").stage],
+        },
+    )
+    page = admin_client.get(PAGE, {**parameters, "range": "28d"})
+    assert sum(card["customers"] for card in page.context["cards"]) == 1
+    [card] = [card for card in page.context["cards"] if card["customers"]]
+    assert [row["name"] for row in admin_client.get(card["url"]).context["customers"]] == ["bob"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "problem"),
+    [({"segment": "none"}, "There is no segment"), ({"since": "yesterday"}, "is not a valid date")],
+)
+def test_a_wrong_address_says_what_is_wrong(
+    admin_client: Client, shop: datetime, parameters: dict[str, Any], problem: str
+) -> None:
+    page = admin_client.get(PAGE, parameters)
+    assert problem in page.text
+    assert "cards" not in page.context
+    day = localdate().isoformat()
+    wrong = {"figure": "aipl-flow", "from": "rich", "to": "poor", "since": day, "until": day}
+    assert "no valid groups" in admin_client.get("/admin/lifecycle/customerprofile/customers/", wrong).text
