@@ -74,13 +74,15 @@ def make_orders(products: Sequence[SimulatedProduct], *, count: int, customers: 
 
 
 class LargeShopifyServer(shopify_server.ShopifyServer):
-    """A Shopify shop whose records are found by their IDs."""
+    """A Shopify shop whose records are found by their IDs. country: where customers live and orders go."""
+
+    country = "US"
 
     def fill(self, products: Sequence[SimulatedProduct], customers: int, orders: Sequence[SimulatedOrder]) -> None:
         self.records["products"] = [self.make_product(row, product) for row, product in enumerate(products, 1)]
-        # in Germany, personalization needs a consent, which Shopify does not have
+        # in the EU, personalization needs a consent, which Shopify does not have
         self.records["customers"] = [
-            shopify_server.make_customer(number, defaultAddress={"countryCodeV2": "US"})
+            shopify_server.make_customer(number, defaultAddress={"countryCodeV2": self.country})
             for number in range(1, customers + 1)
         ]
         self.records["orders"] = [self.make_order(order, products) for order in orders]
@@ -124,7 +126,7 @@ class LargeShopifyServer(shopify_server.ShopifyServer):
             processedAt=moment,
             createdAt=moment,
             updatedAt=moment,
-            shippingAddress={"countryCodeV2": "US"},
+            shippingAddress={"countryCodeV2": self.country},
             lineItems=lines,
         )
 
@@ -145,6 +147,8 @@ class LargeShopifyServer(shopify_server.ShopifyServer):
 
 class LargeWooCommerceServer(woocommerce_server.WooCommerceServer):
     """A WooCommerce shop."""
+
+    country = "US"
 
     def fill(self, products: Sequence[SimulatedProduct], customers: int, orders: Sequence[SimulatedOrder]) -> None:
         names = sorted({name for product in products for name in product.fields["category"].split(" > ")})
@@ -168,7 +172,10 @@ class LargeWooCommerceServer(woocommerce_server.WooCommerceServer):
             )
             for row, product in enumerate(products, 1)
         ]
-        self.records["customers"] = [woocommerce_server.make_customer(number) for number in range(1, customers + 1)]
+        billing = {"phone": "555 123 4567", "country": self.country}
+        self.records["customers"] = [
+            woocommerce_server.make_customer(number, billing=billing) for number in range(1, customers + 1)
+        ]
         self.records["orders"] = [self.make_order(order, products) for order in orders]
 
     def make_order(self, order: SimulatedOrder, products: Sequence[SimulatedProduct]) -> dict[str, Any]:
@@ -194,7 +201,8 @@ class LargeWooCommerceServer(woocommerce_server.WooCommerceServer):
             coupon_lines=[],
             date_created_gmt=order.moment,
             date_modified_gmt=order.moment,
-            billing={"email": f"eva{order.customer}@example.com", "country": "US"},
+            billing={"email": f"eva{order.customer}@example.com", "country": self.country},
+            shipping={"country": self.country},
             line_items=lines,
         )
 
@@ -208,6 +216,8 @@ class LargeWooCommerceServer(woocommerce_server.WooCommerceServer):
 class LargeMagentoServer(magento_server.MagentoServer):
     """A Magento shop."""
 
+    country = "US"
+
     def fill(self, products: Sequence[SimulatedProduct], customers: int, orders: Sequence[SimulatedOrder]) -> None:
         self.records["/products"] = [
             magento_server.make_product(
@@ -216,7 +226,10 @@ class LargeMagentoServer(magento_server.MagentoServer):
             for row, product in enumerate(products, 1)
         ]
         self.stock = {product.fields["sku"]: 20 for product in products}
-        self.records["/customers/search"] = [magento_server.make_customer(number) for number in range(1, customers + 1)]
+        address = {"id": 1, "country_id": self.country, "telephone": "(555) 229-3326", "default_billing": True}
+        self.records["/customers/search"] = [
+            magento_server.make_customer(number, addresses=[address]) for number in range(1, customers + 1)
+        ]
         self.records["/orders"] = [self.make_order(order, products) for order in orders]
 
     def make_order(self, order: SimulatedOrder, products: Sequence[SimulatedProduct]) -> dict[str, Any]:
@@ -242,6 +255,7 @@ class LargeMagentoServer(magento_server.MagentoServer):
             base_grand_total=round(sum(products[row].fields["price"] for row in order.products) + 5, 2),
             customer_email=f"roni{order.customer}@example.com",
             coupon_code=None,
+            billing_address={"country_id": self.country},
             items=lines,
         )
 
@@ -285,11 +299,14 @@ def change_orders(url: str, number: int) -> list[int]:
 
 
 @contextmanager
-def run_shop(platform: str, *, orders: int, chinese: float = 0.0) -> Iterator[str]:
+def run_shop(platform: str, *, orders: int, chinese: float = 0.0, country: str = "US") -> Iterator[str]:
     """Run a shop in another process; yield its URL."""
     command = [sys.executable, "-m", "benchmarks.connected_shops", "--platform", platform, "--orders", str(orders)]
     process = subprocess.Popen(
-        [*command, "--chinese", str(chinese)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [*command, "--chinese", str(chinese), "--country", country],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         assert process.stdout is not None
@@ -306,11 +323,13 @@ def main() -> None:
     parser.add_argument("--platform", choices=sorted(SERVERS), default="shopify")
     parser.add_argument("--orders", type=int, default=10_000)
     parser.add_argument("--chinese", type=float, default=0.0)
+    parser.add_argument("--country", default="US")
     parser.add_argument("--port", type=int, default=0)
     options = parser.parse_args()
     products = make_products(max(options.orders // 10, 1), seed=SEED, chinese=options.chinese)
     customers = max(options.orders // 5, 1)
     server = SERVERS[options.platform]()
+    server.country = options.country
     server.fill(products, customers, make_orders(products, count=options.orders, customers=customers))
     server.keeps_calls = False
     add_control(server)

@@ -6,7 +6,6 @@ received and processed, and all records are reconciled, with ten planted differe
 """
 
 import argparse
-import csv
 import json
 import tempfile
 import time
@@ -15,23 +14,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from benchmarks.connected_shops import CHANGED, KEYS, SEED, change_orders, make_orders, run_shop
+from benchmarks.connected_shops import CHANGED, KEYS, SEED, change_orders, run_shop
 from benchmarks.embedded_servers import run_embedded_servers
+from benchmarks.feed_shop import write_orders
 from benchmarks.made_products import make_products
 from benchmarks.neighbours import log
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
-PLANTED = 10
-CSV_COLUMNS = (
-    "order_id",
-    "customer_id",
-    "placed_at",
-    "product_id",
-    "quantity",
-    "unit_price",
-    "currency",
-    "status",
-)
 
 
 def clock(work: Callable[[], Any]) -> tuple[float, Any]:
@@ -39,20 +28,6 @@ def clock(work: Callable[[], Any]) -> tuple[float, Any]:
     started = time.perf_counter()
     result = work()
     return time.perf_counter() - started, result
-
-
-def write_csv(path: Path, orders: int) -> None:
-    """Write the same orders as a file of our own column names, a row per line."""
-    products = make_products(max(orders // 10, 1), seed=SEED, chinese=0.0)
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(CSV_COLUMNS)
-        for order in make_orders(products, count=orders, customers=max(orders // 5, 1)):
-            for row in order.products:
-                price = products[row].fields["price"]
-                writer.writerow(
-                    [order.number, order.customer, f"{order.moment}Z", (row + 1) * 100 + 1, 1, price, "EUR", "placed"]
-                )
 
 
 def make_shop(platform: str, url: str) -> Any:
@@ -91,19 +66,13 @@ def time_webhooks(shop: Any, url: str, number: int) -> dict[str, float]:
     return {"webhooks_per_s": round(number / received_s), "processed_webhooks_per_s": round(number / processed_s)}
 
 
-def plant_differences(shop: Any) -> None:
-    from customers.orders.models import Order
-
-    keys = Order.objects.filter(source=shop.source).order_by("-pk").values_list("pk", flat=True)[:PLANTED]
-    Order.objects.filter(pk__in=list(keys)).update(total=1)
-
-
 def measure(platform: str, orders: int, webhooks: int, folder: Path) -> dict[str, Any]:
     from django.conf import settings
 
     from customers.connectors.models import SyncDifference
     from customers.events.models import Source
     from customers.orders.imports.file_import import import_orders
+    from tests.customers.connectors.makers import plant_differences
 
     settings.FEED_PRIVATE_HOSTS = ["127.0.0.1"]
     rows = orders + max(orders // 10, 1) + max(orders // 5, 1)
@@ -112,17 +81,17 @@ def measure(platform: str, orders: int, webhooks: int, folder: Path) -> dict[str
         log(f"back-fill of {rows:,} rows")
         backfill_s, _run = clock(lambda: run_sync(shop, "backfill", at=NOW))
         path = folder / "orders.csv"
-        write_csv(path, orders)
+        write_orders(path, make_products(max(orders // 10, 1), seed=SEED, chinese=0.0), orders)
         source = Source.objects.create(key="file", name="File", kind="import")
         file_s, _run = clock(lambda: import_orders(path=path, source=source, started_at=NOW))
         rates: dict[str, float] = {}
         if platform == "shopify":
             log("webhooks")
             rates = time_webhooks(shop, url, min(webhooks, orders))
-        plant_differences(shop)
+        planted = plant_differences(shop)
         log("reconciliation")
         reconcile_s, run = clock(lambda: run_sync(shop, "reconciliation", at=NOW + timedelta(days=1)))
-        found = SyncDifference.objects.filter(run=run).count()
+        found = set(SyncDifference.objects.filter(run=run).values_list("kind", "external_id", "code"))
     return {
         "platform": platform,
         "orders": orders,
@@ -134,8 +103,9 @@ def measure(platform: str, orders: int, webhooks: int, folder: Path) -> dict[str
         "ratio": round((rows / backfill_s) / (orders / file_s), 3),
         **rates,
         "reconciliation_s": round(reconcile_s, 2),
-        "planted_differences": PLANTED,
-        "found_differences": found,
+        "planted_differences": len(planted),
+        "found_differences": len(found & planted),
+        "other_differences": len(found - planted),
     }
 
 
