@@ -75,7 +75,7 @@ def find_untranslated(english: Sequence[str], chinese: Sequence[str], names: Col
     """Return the texts with words that both pages have; texts and parts of the shop's own are left out."""
 
     def is_text(text: str) -> bool:
-        return text not in names and bool(WORD.search(NAMES.sub("", text)))
+        return text.removesuffix(" | Perennial") not in names and bool(WORD.search(NAMES.sub("", text)))
 
     both = set(english) & set(chinese)
     return [text for text in dict.fromkeys(chinese) if text in both and is_text(text)]

@@ -99,7 +99,8 @@ def find_step(shop: ShopConnection, run: SyncRun | None) -> str:
     """Return the first step that is not done; empty if all are."""
     if run is None:
         return "preview"
-    if not shop.watermarks:
+    is_first = run.kind == SyncRun.Kind.BACKFILL and run.status != JobStatus.DONE
+    if is_first or not shop.watermarks:
         return "history"
     return "" if shop.webhooks else "webhooks"
 
