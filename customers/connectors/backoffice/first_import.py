@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
+from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -94,22 +95,42 @@ def build_follow_up_step(run: SyncRun, follow_up: FollowUp, user: Any) -> Import
     return ImportStep(follow_up.label, names[state.status], state.text, state.percent, url)
 
 
-def describe_missing_consents(run: SyncRun) -> str:
-    """Return how many imported customers may not be personalized for; empty if all may."""
-    customers = SyncedRecord.objects.filter(
-        connection=run.connection_id, kind=ShopRecordKind.CUSTOMERS, deleted_at=None
-    )
-    denials = ConsentDenial.objects.filter(
-        kind=Identifier.Kind.USER_ID, purpose=Consent.Purpose.PERSONALISATION, value__in=customers.values("external_id")
-    )
-    if not (denied := denials.count()):
-        return ""
+@dataclass(frozen=True)
+class MissingConsents:
+    """How many of the imported customers may not be personalized for, because they have given no consent."""
+
+    denied: int
+    total: int
+
+    @property
+    def are_all(self) -> bool:
+        return bool(self.denied) and self.denied >= self.total
+
+    @property
+    def text(self) -> str:
+        return describe_missing_consents(self.denied, self.total) if self.denied else ""
+
+
+def describe_missing_consents(denied: int, total: int) -> str:
     text = ngettext(
         "%(denied)s of %(total)s customer lives where personalization needs a consent, and has given none: recommendations do not learn from it.",
         "%(denied)s of %(total)s customers live where personalization needs a consent, and have given none: recommendations do not learn from them.",
-        total := customers.count(),
+        total,
     )
     return text % {"denied": format_count(denied), "total": format_count(total)}
+
+
+def count_missing_consents(run: SyncRun) -> MissingConsents:
+    customers = SyncedRecord.objects.filter(
+        connection=run.connection_id, kind=ShopRecordKind.CUSTOMERS, deleted_at=None
+    )
+    denials = list_denials().filter(value__in=customers.values("external_id"))
+    return MissingConsents(denials.count(), customers.count())
+
+
+def list_denials() -> QuerySet[ConsentDenial]:
+    """Return the IDs of customers who may not be personalized for."""
+    return ConsentDenial.objects.filter(kind=Identifier.Kind.USER_ID, purpose=Consent.Purpose.PERSONALISATION)
 
 
 def find_result(run: SyncRun, user: Any) -> tuple[str | Promise, str] | None:
@@ -123,7 +144,9 @@ def find_result(run: SyncRun, user: Any) -> tuple[str | Promise, str] | None:
 
 
 def find_example_customer(run: SyncRun) -> int | None:
-    """Return the customer with most of the shop's latest orders: of them most is known."""
+    """Return the customer with most of the shop's latest orders: of them most is known. Whoever denies personalization is left out."""
+    denied = Identifier.objects.filter(kind=Identifier.Kind.USER_ID, value__in=list_denials().values("value"))
     orders = Order.objects.sales().known().filter(source=run.connection.source_id).order_by("-placed_at")
-    counts = Counter(orders.values_list("customer_id", flat=True)[:RECENT_ORDERS])
+    allowed = orders.exclude(customer__in=denied.values("customer"))
+    counts = Counter(allowed.values_list("customer_id", flat=True)[:RECENT_ORDERS])
     return counts.most_common(1)[0][0] if counts else None

@@ -24,8 +24,9 @@ from customers.connectors import tasks
 from customers.connectors.backoffice.access import CHANGE, find_shop, require_change, require_view
 from customers.connectors.backoffice.first_import import (
     ImportStep,
+    MissingConsents,
     build_import_steps,
-    describe_missing_consents,
+    count_missing_consents,
     find_first_import,
     find_result,
 )
@@ -56,6 +57,7 @@ def show_shop(request: HttpRequest, shop_id: int) -> HttpResponse:
     shop = find_shop(shop_id)
     run, now = shop.runs.first(), timezone.now()
     first_import = find_first_import(shop, at=now)
+    missing = count_missing_consents(first_import) if first_import else MissingConsents(0, 0)
     import_steps = build_import_steps(first_import, request.user) if first_import else []
     compared = shop.runs.filter(kind=SyncRun.Kind.RECONCILIATION, status=JobStatus.DONE).first()
     webhooks = dict(shop.deliveries.order_by().values_list("status").annotate(Count("pk")))
@@ -71,7 +73,7 @@ def show_shop(request: HttpRequest, shop_id: int) -> HttpResponse:
         first_import=first_import,
         import_steps=import_steps,
         import_failed=any(step.state == "failed" for step in import_steps),
-        missing_consents=describe_missing_consents(first_import) if first_import else "",
+        missing_consents=missing,
         result=find_result(first_import, request.user) if first_import else None,
         is_busy=is_busy(run, first_import, import_steps),
         problems=describe_problems(run) if run else [],

@@ -6,6 +6,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from customers.connectors.follow_ups.registry import FollowUp, FollowUpState, register_follow_up
+from recommendations.training.data.extract import NOT_CONSENTED
 from recommendations.training.models import EvaluationRun
 
 Status = EvaluationRun.Status
@@ -20,6 +21,8 @@ def read_training_state(since: datetime) -> FollowUpState:
     run = runs[0]
     if run.status == Status.RUNNING:
         return FollowUpState("running", percent=run.percent)
+    if NOT_CONSENTED in run.error:
+        return FollowUpState("failed", text=_("no customer with orders has consented to personalization."))
     return FollowUpState("failed", text=run.error or run.get_status_display())
 
 

@@ -26,6 +26,8 @@ from recommendations.training.data.interaction_tables import (
 )
 from recommendations.training.data.product_texts import ProductColumns, compute_price_bands
 
+NOT_CONSENTED = "because they have not consented to personalization"
+
 
 class NoTrainingDataError(Exception):
     """The warehouse has no product interaction of a known customer who allows profiling before the given time."""
@@ -36,8 +38,8 @@ class NoTrainingDataError(Exception):
         before = f"before {as_of:%Y-%m-%d %H:%M}"
         if withheld:
             return cls(
-                f"All {withheld} customers with an order line or product event {before} are left out, because they have not consented "
-                "to personalization. Import their consents, or change what no answer means in Settings → Consent rules, then train again."
+                f"All {withheld} customers with an order line or product event {before} are left out, {NOT_CONSENTED}. "
+                "Import their consents, or change what no answer means in Settings → Consent rules, then train again."
             )
         return cls(
             f"No order line or product event of a known customer {before}; import orders "

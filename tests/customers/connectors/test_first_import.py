@@ -11,8 +11,10 @@ from django.utils import timezone
 from customers.connectors.follow_ups.preparation import REPEAT_AFTER, continue_follow_ups
 from customers.connectors.models import ShopConnection, SyncRun
 from customers.connectors.sync.runs import continue_run, start_run
+from customers.identity.models import ConsentDenial
 from customers.lifecycle.models import LifecycleRun
 from customers.orders.models import Order
+from recommendations.training.data.extract import NoTrainingDataError
 from recommendations.training.models import EvaluationRun
 from tests.customers.connectors.platforms.shopify_server import ShopifyServer, make_customer, make_order, make_product
 
@@ -58,6 +60,10 @@ def test_profiles_and_recommendations_follow_an_import(
     assert "1 customer" in text
     assert "1 of 1 customer lives where personalization needs a consent" in text, "Germany"
     assert "The disk is full." in text
+    assert "no customer has given the consent that personalization needs" in text
+    failed.error = str(NoTrainingDataError.build(now, 1))
+    failed.save()
+    assert "no customer with orders has consented to personalization" in admin_client.get(page).text
     assert continue_follow_ups(at=now + REPEAT_AFTER * 3) == 1
     assert sent[3:] == [], "somebody has to look at the reason"
     admin_client.post(reverse("connectors:change", args=[shop.pk, "prepare"]))
@@ -69,7 +75,10 @@ def test_profiles_and_recommendations_follow_an_import(
     assert continue_follow_ups(at=now + REPEAT_AFTER * 5) == 0
     text = admin_client.get(page).text
     assert "See the first recommendations" in text
-    assert reverse("admin:serving_for_customer", args=[Order.objects.get().customer_id]) in text
+    assert reverse("admin:serving_preview_changelist") in text, "nobody may be personalized for"
+    ConsentDenial.objects.all().delete()
+    customer = reverse("admin:serving_for_customer", args=[Order.objects.get().customer_id])
+    assert customer in admin_client.get(page).text
     assert "hx-trigger" not in text, "nothing changes any more"
     run.refresh_from_db()
     assert run.prepared_at is not None
