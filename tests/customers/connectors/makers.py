@@ -1,6 +1,7 @@
 """Makes connected shops."""
 
 import json
+from typing import Any
 
 from catalog.models import Product
 from customers.connectors.models import ShopConnection, SyncedRecord
@@ -8,6 +9,8 @@ from customers.events.models import Source
 from customers.orders.models import Order
 
 UNKNOWN_ORDER = "99999999"
+PRODUCT_CHANGES: tuple[dict[str, Any], ...] = ({"price": 1}, {"title": "Planted"}, {"is_active": False}, {"stock": 99})
+ORDER_CHANGES: tuple[dict[str, Any], ...] = ({"total": 1}, {"total": 2}, {"refunded": 1}, {"status": "cancelled"})
 
 
 def make_connection(platform: str, url: str, credentials: dict[str, str]) -> ShopConnection:
@@ -27,14 +30,10 @@ def plant_differences(shop: ShopConnection) -> set[tuple[str, str, str]]:
     rows = SyncedRecord.objects.filter(connection=shop).order_by("pk")
     products = list(rows.filter(kind="products", local_ids__0__isnull=False)[:4])
     orders = list(rows.filter(kind="orders", local_ids__0__isnull=False)[:5])
-    for row, change in zip(
-        products, ({"price": 1}, {"title": "Planted"}, {"is_active": False}, {"stock": 99}), strict=True
-    ):
+    for row, change in zip(products, PRODUCT_CHANGES, strict=True):
         Product.objects.filter(product_id=row.local_ids[0]).update(**change)
     own = Order.objects.filter(source=shop.source)
-    for row, change in zip(
-        orders, ({"total": 1}, {"total": 2}, {"refunded": 1}, {"status": "cancelled"}), strict=False
-    ):
+    for row, change in zip(orders, ORDER_CHANGES, strict=False):
         own.filter(order_id=row.local_ids[0]).update(**change)
     own.filter(order_id=orders[4].local_ids[0]).delete()
     unknown = own.filter(order_id=orders[0].local_ids[0]).get()
