@@ -77,6 +77,14 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         description=_("Deletes the files with a customer's data that can no longer be downloaded."),
     ),
     ScheduledJob(
+        task="customers.identity.tasks.apply_country_of_phone_numbers",
+        cron="35 3 * * *",
+        title=_("Compare phone numbers"),
+        description=_(
+            "After a change of the shop's country: compares stored phone numbers in the new form. Otherwise it does nothing."
+        ),
+    ),
+    ScheduledJob(
         task="customers.erasure.tasks.resume_erasures",
         cron="* * * * *",
         title=_("Resume erasures"),

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from babel import Locale
 from babel.numbers import get_currency_name
 from django import forms
 from django.conf import settings
@@ -21,6 +22,7 @@ from unfold.widgets import (
 from config.backoffice.settings.time_zone import list_time_zones, save_time_zone
 from config.foundation.currencies import get_current_currencies
 from config.foundation.number_formats import format_count, get_reader_locale
+from config.foundation.phone_numbers import CALLING_CODES
 from config.foundation.shop.models import ShopSettings
 from config.foundation.shop.profile import get_shop
 
@@ -60,6 +62,15 @@ class ShopForm(forms.ModelForm):
         required=False,
         widget=UnfoldBooleanWidget,
     )
+    country = forms.ChoiceField(
+        label=gettext_lazy("country of phone numbers"),
+        required=False,
+        widget=UnfoldAdminSelectWidget,
+        help_text=gettext_lazy(
+            "Phone numbers without a country code are numbers of this country: 13800138000 and +86 138-0013-8000 are then one number. "
+            "After a change, stored numbers are compared in the new form; nobody is merged by it."
+        ),
+    )
     color = forms.RegexField(
         r"^#[0-9a-fA-F]{6}$",
         label=gettext_lazy("brand color"),
@@ -81,8 +92,8 @@ class ShopForm(forms.ModelForm):
     class Meta:
         model = ShopSettings
         fields = [
-            *("name", "currency", "language", "time_zone", "confirm_time_zone", "color", "logo_file", "remove_logo"),
-            *("sender_name", "sender_address", "reply_to", "postal_address"),
+            *("name", "currency", "language", "time_zone", "confirm_time_zone", "country", "color"),
+            *("logo_file", "remove_logo", "sender_name", "sender_address", "reply_to", "postal_address"),
         ]
         widgets = {
             "name": UnfoldAdminTextInputWidget,
@@ -104,6 +115,7 @@ class ShopForm(forms.ModelForm):
         shop = get_shop()
         self.set_choices("currency", list_currencies(shop.currency), shop.currency)
         self.set_choices("language", [(code, str(label)) for code, label in settings.LANGUAGES], shop.language)
+        self.set_choices("country", list_countries(), self.instance.country)
         self.time_zone_before = shop.time_zone
         self.initial["time_zone"] = shop.time_zone
         for name in ("name", "sender_name", "sender_address"):
@@ -116,6 +128,10 @@ class ShopForm(forms.ModelForm):
         assert isinstance(field, forms.ChoiceField)
         field.choices = choices
         self.initial[name] = current
+
+    @property
+    def changes_country(self) -> bool:
+        return "country" in self.changed_data
 
     @property
     def changes_time_zone(self) -> bool:
@@ -180,6 +196,13 @@ def find_image_type(content: bytes) -> str:
         if content.startswith(signature) and (content_type != "image/webp" or content[8:12] == b"WEBP"):
             return content_type
     return ""
+
+
+def list_countries() -> list[tuple[str, str]]:
+    """Return the countries whose phone numbers are known, with their names in the reader's language."""
+    names = Locale.parse(get_reader_locale()).territories
+    countries = sorted(((code, str(names.get(code, code))) for code in CALLING_CODES), key=lambda item: item[1])
+    return [("", _("None: only numbers with a country code are compared")), *countries]
 
 
 def list_currencies(current: str) -> list[tuple[str, str]]:

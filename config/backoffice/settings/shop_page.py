@@ -1,6 +1,7 @@
 """The page of the shop settings, its test message, and the shop's logo."""
 
 import logging
+from contextlib import suppress
 from smtplib import SMTPException
 
 from django.contrib import messages
@@ -10,6 +11,7 @@ from django.urls import reverse
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 from django.utils.translation import override
+from django_celery_beat.models import PeriodicTask
 
 from config.access.passwords.mail import is_mail_configured
 from config.backoffice.settings.shop_form import ShopForm
@@ -20,13 +22,15 @@ from config.foundation.number_formats import format_moment
 from config.foundation.shop.mail import send_shop_mail
 from config.foundation.shop.models import load_shop_settings
 from config.foundation.shop.profile import forget_shop, get_shop
+from config.jobs.control import QueueError, start_job
 from customers.segments.event_counts.recounting import count_waiting_customers
 
 logger = logging.getLogger(__name__)
 
+PHONE_TASK = "customers.identity.tasks.apply_country_of_phone_numbers"
 PERMISSION = "shop.change_shopsettings"
 SECTIONS = (
-    ("shop", ("name", "currency", "language", "time_zone", "confirm_time_zone")),
+    ("shop", ("name", "currency", "language", "time_zone", "confirm_time_zone", "country")),
     ("brand", ("color", "logo_file", "remove_logo")),
     ("mail", ("sender_name", "sender_address", "reply_to", "postal_address")),
 )
@@ -48,6 +52,8 @@ def show_shop_settings(request: HttpRequest) -> HttpResponse:
             record_action("shop.settings_changed", instance=stored, details={"fields": sorted(form.changed_data)})
             if form.changes_time_zone:
                 report_recounts(request)
+            if form.changes_country:
+                start_phone_job(request)
             messages.success(request, _("The settings were saved. All pages use them within a few seconds."))
             return HttpResponseRedirect(reverse("settings:shop"))
     shop = get_shop()
@@ -64,6 +70,13 @@ def show_shop_settings(request: HttpRequest) -> HttpResponse:
         mail_is_configured=is_mail_configured(),
         status=422 if form.errors else None,
     )
+
+
+def start_phone_job(request: HttpRequest) -> None:
+    """Start the job that compares stored phone numbers in their new form; without the queue, it runs as scheduled."""
+    with suppress(QueueError):
+        for job in PeriodicTask.objects.filter(task=PHONE_TASK):
+            start_job(job, started_by=request.user.get_username())
 
 
 def report_recounts(request: HttpRequest) -> None:

@@ -11,13 +11,19 @@ SINGLETON_ID = 1
 
 
 class ShopSettings(models.Model):
-    """The only row of settings of the shop. An empty field takes the value of the environment variable."""
+    """The only row of settings of the shop. An empty field takes the value of the environment variable.
+
+    ``country`` completes phone numbers without a country code; ``phone_country`` is the one that stored numbers are hashed with, which
+    differs until the job after a change has ended.
+    """
 
     name = models.CharField(_("shop name"), max_length=100, blank=True)
     currency = models.CharField(_("currency"), max_length=3, blank=True)
     language = models.CharField(_("language of the shop"), max_length=10, blank=True)
     time_zone = models.CharField(_("time zone"), max_length=64, blank=True)
     time_zone_changed_at = models.DateTimeField(_("time zone changed at"), null=True, blank=True, editable=False)
+    country = models.CharField(_("country of phone numbers"), max_length=2, blank=True, db_default="", default="")
+    phone_country = models.CharField(max_length=2, blank=True, db_default="", default="", editable=False)
     color = models.CharField(
         _("brand color"),
         max_length=7,

@@ -32,6 +32,14 @@ class ShopProfile:
     postal_address: str
 
 
+@dataclass(frozen=True)
+class PhoneCountries:
+    """The country of numbers without a country code, and the one that stored numbers were hashed with; "" for none."""
+
+    current: str
+    applied: str
+
+
 def build_shop_profile(stored: ShopSettings) -> ShopProfile:
     """Return the profile; empty fields take the values of the environment."""
     name = stored.name or settings.SHOP_NAME
@@ -60,6 +68,12 @@ _cache: TtlCache[ShopSettings] = TtlCache(_load_profile)
 def get_shop() -> ShopProfile:
     """Return the shop; without a database, or before its migration, the values of the environment."""
     return build_shop_profile(_get_stored())
+
+
+def get_phone_countries() -> PhoneCountries:
+    """Return the countries with which phone numbers without a country code are read."""
+    stored = _get_stored()
+    return PhoneCountries(stored.country, stored.phone_country)
 
 
 def get_time_zone_name() -> str:

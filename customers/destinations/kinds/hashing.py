@@ -9,12 +9,9 @@ import re
 import unicodedata
 from hashlib import sha256
 
+from config.foundation.phone_numbers import CALLING_CODES
+
 MIN_DIGITS, MAX_DIGITS = 8, 15  # of an international number, E.164
-CALLING_CODES = {
-    "AT": "43", "AU": "61", "BE": "32", "BR": "55", "CA": "1", "CH": "41", "CN": "86", "CZ": "420", "DE": "49", "DK": "45",
-    "ES": "34", "FI": "358", "FR": "33", "GB": "44", "HK": "852", "IE": "353", "IN": "91", "IT": "39", "JP": "81", "KR": "82",
-    "MX": "52", "NL": "31", "NO": "47", "NZ": "64", "PL": "48", "PT": "351", "SE": "46", "SG": "65", "US": "1",
-}  # fmt: skip
 KEEPS_ZERO = frozenset({"IT"})
 
 

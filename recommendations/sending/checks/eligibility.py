@@ -1,13 +1,13 @@
 """Decides about due deliveries: send, skip with a reason, or wait."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from django.db import connection
 
 from config.foundation.shop.profile import get_time_zone
 from customers.identity.models import ProcessingRestriction
-from customers.identity.personal_data.hashing import adopt_addresses, hash_email, hash_phone
+from customers.identity.personal_data.hashing import adopt_addresses, hash_email, list_phone_hashes, normalize_phone
 from recommendations.measurement.assignment import is_held_out
 from recommendations.sending.channels.registry import CHANNELS
 from recommendations.sending.checks.candidates import CustomerState, DueDelivery, load_customers, read_address
@@ -20,6 +20,7 @@ from recommendations.sending.email_format import normalize_address
 from recommendations.sending.models import SkipReason, Suppression
 from recommendations.sending.settings_model import SendingSettings
 
+NORMAL_FORMS: dict[str, Callable[[str], str]] = {"email": normalize_address, "phone": normalize_phone}
 FIND_SUPPRESSED = "SELECT value_hash FROM sending_suppression WHERE kind = %s AND value_hash = ANY(%s)"
 
 
@@ -56,7 +57,7 @@ def check_customer(candidate: DueDelivery, *, now: datetime) -> None:
         candidate.skip(SkipReason.NO_CONSENT)
     elif channel.address:
         address = read_address(customer, channel.address)
-        candidate.address = normalize_address(address) if channel.address == "email" else address
+        candidate.address = NORMAL_FORMS.get(channel.address, str)(address) if address else ""
         if not candidate.address:
             candidate.skip(SkipReason.NOT_REACHABLE)
 
@@ -76,24 +77,28 @@ def find_restriction(candidate: DueDelivery, customer: CustomerState, purpose: s
 
 def check_suppressions(candidates: Sequence[DueDelivery]) -> None:
     """Skip those whose address is on the suppression list."""
-    for kind, compute in ((Suppression.Kind.EMAIL, hash_email), (Suppression.Kind.PHONE, hash_phone)):
+    for kind, list_hashes in ((Suppression.Kind.EMAIL, list_email_hashes), (Suppression.Kind.PHONE, list_phone_hashes)):
         adopt_addresses(
             emails=[candidate.address for candidate in candidates if kind == Suppression.Kind.EMAIL],
             phones=[candidate.address for candidate in candidates if kind == Suppression.Kind.PHONE],
         )
         hashes = {
-            candidate.id: compute(candidate.address)
+            candidate.id: list_hashes(candidate.address)
             for candidate in candidates
             if candidate.is_open and candidate.address and CHANNELS[candidate.channel].address == kind
         }
         if not hashes:
             continue
         with connection.cursor() as cursor:
-            cursor.execute(FIND_SUPPRESSED, [kind, sorted(set(hashes.values()))])
+            cursor.execute(FIND_SUPPRESSED, [kind, sorted({value for values in hashes.values() for value in values})])
             suppressed = {row[0] for row in cursor.fetchall()}
         for candidate in candidates:
-            if hashes.get(candidate.id) in suppressed:
+            if not suppressed.isdisjoint(hashes.get(candidate.id, ())):
                 candidate.skip(SkipReason.SUPPRESSED)
+
+
+def list_email_hashes(address: str) -> list[str]:
+    return [hash_email(address)]
 
 
 def check_global_holdout(candidates: Sequence[DueDelivery], *, settings: SendingSettings) -> None:
