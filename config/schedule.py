@@ -377,6 +377,18 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         description=_("Moves recorded opens and clicks of messages from Valkey to the database."),
     ),
     ScheduledJob(
+        task="recommendations.sending.tasks.read_results_of_wecom",
+        cron="*/10 * * * *",
+        title=_("Read results of WeCom"),
+        description=_("Asks WeCom which messages employees have confirmed, and whether they were delivered."),
+    ),
+    ScheduledJob(
+        task="recommendations.sending.tasks.find_contacts_of_wecom",
+        cron="50 2 * * *",
+        title=_("Find WeCom contacts"),
+        description=_("Finds the WeCom contacts of customers by their unionid, so that messages can reach them."),
+    ),
+    ScheduledJob(
         task="recommendations.sending.tasks.measure_global_holdout",
         cron="20 4 * * *",
         title=_("Measure all marketing"),

@@ -6,9 +6,10 @@ messages were handed over: these are recorded, the others return to the queue, a
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import batched
+from typing import Any
 
 from django.db import connection, transaction
 from prometheus_client import Counter
@@ -30,7 +31,7 @@ from recommendations.sending.transport.client import DeliveryClient
 from recommendations.sending.transport.journal import SendResult
 
 CHUNK_ROWS = 500
-HANDOVER_ROWS = 100  # messages between two looks at pauses, consents and erasures
+HANDOVER_ROWS = 200  # messages between two looks at pauses, consents and erasures
 
 SENDS = Counter("perennial_sends", "Messages that were handed over, by channel and outcome.", ["channel", "outcome"])
 FIND_STOPPED = """
@@ -155,20 +156,30 @@ class SendingWorker:
             self.run.count("sent", len(stored))
             for message in stored:
                 SENDS.labels(message.channel, "sent").inc()
+        by_channel: dict[str, list[OutgoingMessage]] = {}
         for message in messages:
-            channel = CHANNELS[message.channel]
-            if channel.uses_outbox():
-                continue
-            self._client.configure(channel.get_process_options())
-            self._open[message.delivery_id] = message.channel, message.recipient
-            try:
-                job = channel.build_job(message)
-            except (OSError, LookupError, ValueError) as error:  # an account that is incomplete, or refused
-                self.record(
-                    [make_unreachable(message.delivery_id, message.attempt, f"{type(error).__name__}: {error}")]
-                )
-                continue
-            self._client.submit({**job.header, "id": message.delivery_id, "attempt": message.attempt}, job.body)
+            if not CHANNELS[message.channel].uses_outbox():
+                by_channel.setdefault(message.channel, []).append(message)
+        for key, own in by_channel.items():
+            self._client.configure(CHANNELS[key].get_process_options())
+            for group in CHANNELS[key].group_messages(own):
+                self.submit(group)
+
+    def submit(self, group: Sequence[OutgoingMessage]) -> None:
+        """Give messages with the same content to the delivery process, as one request."""
+        first = group[0]
+        self._open.update((message.delivery_id, (message.channel, message.recipient)) for message in group)
+        header: dict[str, Any] = {"id": first.delivery_id, "attempt": first.attempt}
+        if len(group) > 1:
+            header["batch"] = [(message.delivery_id, message.attempt, message.recipient) for message in group]
+            first = replace(first, recipients=tuple(message.recipient for message in group))
+        try:
+            job = CHANNELS[first.channel].build_job(first)
+        except (OSError, LookupError, ValueError) as error:  # an account that is incomplete, or refused
+            text = f"{type(error).__name__}: {error}"
+            self.record([make_unreachable(message.delivery_id, message.attempt, text) for message in group])
+            return
+        self._client.submit({**job.header, **header}, job.body)
 
     def record(self, results: Sequence[SendResult]) -> None:
         if not results:

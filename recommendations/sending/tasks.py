@@ -4,8 +4,10 @@ from celery import shared_task
 from django.utils import timezone
 
 from recommendations.sending import sender
+from recommendations.sending.bounces.wecom_results import read_wecom_results
 from recommendations.sending.global_holdout.measuring import measure_months
 from recommendations.sending.tracking import storing
+from recommendations.sending.wecom_contacts import link_wecom_contacts
 
 
 @shared_task(exclusive=True, quiet=True)
@@ -24,3 +26,15 @@ def store_message_opens() -> int:
 def measure_global_holdout() -> int:
     """Measure what marketing causes: the months that are not final yet, and the whole time; return how many months."""
     return measure_months(as_of=timezone.now())
+
+
+@shared_task(exclusive=True, quiet=True)
+def read_results_of_wecom() -> int:
+    """Ask WeCom which tasks employees have confirmed; return how many results are known."""
+    return read_wecom_results(now=timezone.now())
+
+
+@shared_task(exclusive=True)
+def find_contacts_of_wecom() -> int:
+    """Find the WeCom contacts of customers by their unionid; return of how many customers."""
+    return link_wecom_contacts(now=timezone.now())

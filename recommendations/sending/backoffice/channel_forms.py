@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
+from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from recommendations.sending.channels.account_fields import ACCOUNT_FIELDS, FieldError
 from recommendations.sending.channels.accounts import Account, save_account
@@ -37,8 +37,16 @@ class AccountForm(forms.Form):
     def _has_secret(self, name: str) -> bool:
         return self._stored is not None and bool(self._stored.secrets.get(name))
 
-    def _build_field(self, name: str, widget: forms.Widget) -> forms.CharField:
+    def _build_field(self, name: str, widget: forms.Widget) -> forms.Field:
         described = ACCOUNT_FIELDS[name]
+        if described.choices:
+            return forms.ChoiceField(
+                label=str(described.label),
+                help_text=str(described.help),
+                required=described.is_required,
+                choices=[(value, str(label)) for value, label in described.choices],
+                widget=UnfoldAdminSelectWidget(),
+            )
         return forms.CharField(
             label=str(described.label),
             help_text=str(described.help),

@@ -76,19 +76,26 @@ def describe_channel(channel: ProviderChannel, problems: dict[str, str], *, with
         state=state,
         providers=[(key, PROVIDER_LABELS[key]) for key in channel.providers],
         account=account if provider is not None else None,
-        facts=[(ACCOUNT_FIELDS[name].label, options[name]) for name in names if options.get(name)],
+        facts=[
+            (ACCOUNT_FIELDS[name].label, str(dict(ACCOUNT_FIELDS[name].choices).get(options[name], options[name])))
+            for name in names
+            if options.get(name)
+        ],
         problem=mask_text(error, with_personal=with_personal),
     )
 
 
 def find_latest_problems() -> dict[str, str]:
-    """Return the error of the latest message of each channel that was not sent, since its account was changed."""
+    """Return the error of the latest message of each channel that was not sent or waits, since its account was changed."""
     changed_at = dict(ChannelAccount.objects.values_list("channel", "updated_at"))
     failed = Delivery.objects.filter(status__in=(Delivery.Status.FAILED, Delivery.Status.UNCERTAIN))
     problems: dict[str, str] = {}
     for channel, error, at in failed.order_by("-pk").values_list("channel", "error", "due_at")[:LATEST]:
         if channel in changed_at and at >= changed_at[channel]:
             problems.setdefault(channel, error)
+    waiting = Delivery.objects.filter(status=Delivery.Status.PENDING).exclude(error="")
+    latest = waiting.order_by("channel", "-pk").distinct("channel").values_list("channel", "error", "due_at")
+    problems |= {channel: error for channel, error, at in latest if channel in changed_at and at >= changed_at[channel]}
     return problems
 
 

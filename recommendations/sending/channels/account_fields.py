@@ -1,6 +1,6 @@
 """What the fields of accounts are called, and how they are checked."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -27,12 +27,13 @@ class FieldError(ValueError):
 
 @dataclass(frozen=True)
 class AccountField:
-    """A field of an account. check: raises FieldError."""
+    """A field of an account. check: raises FieldError. choices: values with their labels, of a field with few."""
 
     label: str | Promise
     help: str | Promise = ""
     is_required: bool = True
     check: Callable[[str], None] = lambda value: None
+    choices: Sequence[tuple[str, str | Promise]] = ()
 
 
 def check_address(url: str) -> None:
@@ -74,8 +75,29 @@ ACCOUNT_FIELDS: Mapping[str, AccountField] = {
     "template_id": AccountField(_("Template ID"), _("The number of the registered template.")),
     "region": AccountField(_("Region"), _("Leave it empty for ap-guangzhou."), is_required=False),
     "corp_id": AccountField(_("Corp ID")),
-    "corp_secret": AccountField(_("Secret of the application for customer contact")),
-    "sender": AccountField(_("Employee"), _("The user ID of the employee in whose name messages are sent.")),
+    "corp_secret": AccountField(
+        _("Secret of the application for customer contact"),
+        _("That of an application of your own which may call the API of customer contact."),
+    ),
+    "sender": AccountField(
+        _("Employee"),
+        _(
+            "The user ID of the employee who gets the tasks. Leave it empty to let WeCom choose the employee who last talked to each contact."
+        ),
+        is_required=False,
+    ),
+    "contact_limit": AccountField(
+        _("Messages to a contact"),
+        _(
+            "The rule that is set in WeCom under group messages. Messages beyond it are skipped here instead of being refused there."
+        ),
+        is_required=False,
+        choices=(
+            ("", _("as many a month as it has days")),
+            ("week", _("seven a week")),
+            ("day", _("one a day")),
+        ),
+    ),
     "subject": AccountField(
         _("Contact"), _("Where push services reach you, such as mailto:shop@example.com."), check=check_contact
     ),

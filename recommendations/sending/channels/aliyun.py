@@ -9,7 +9,7 @@ import hmac
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from recommendations.sending.channels.accounts import Account
 from recommendations.sending.channels.base import OutgoingMessage
@@ -17,8 +17,16 @@ from recommendations.sending.channels.providers import ProviderRequest
 from recommendations.sending.channels.twilio import read_object
 from recommendations.sending.transport.journal import SendResult
 
+SEND_SMS = ("SendSms", "2017-05-25")
 HOST = "dysmsapi.aliyuncs.com"
-TEMPORARY_CODES = ("isv.BUSINESS_LIMIT_CONTROL", "isp.SYSTEM_ERROR", "isp.RAM_PERMISSION_DENY", "Throttling")
+# too many, busy, or the account, its signature or template: messages wait, because whoever mends it wants them sent
+TEMPORARY_CODES = (
+    "isv.BUSINESS_LIMIT_CONTROL", "isv.DAY_LIMIT_CONTROL", "isv.MONTH_LIMIT_CONTROL", "isp.SYSTEM_ERROR",
+    "isp.GATEWAY_ERROR", "isp.RAM_PERMISSION_DENY", "Throttling", "ServiceUnavailable", "SignatureDoesNotMatch", "InvalidAccessKeyId",
+    "isv.OUT_OF_SERVICE", "isv.AMOUNT_NOT_ENOUGH", "isv.PRODUCT_UN_SUBSCRIPT", "isv.ACCOUNT_NOT_EXISTS", "isv.ACCOUNT_ABNORMAL",
+    "isv.SMS_SIGNATURE_ILLEGAL", "isv.SMS_SIGN_ILLEGAL", "isv.SIGN_STATE_ILLEGAL", "isv.SMS_TEMPLATE_ILLEGAL",
+    "isv.SMS_SIGNATURE_SCENE_ILLEGAL", "isv.DENY_IP_RANGE",
+)  # fmt: skip
 
 
 class AliyunProvider:
@@ -28,6 +36,7 @@ class AliyunProvider:
     options = ("access_key_id", "sign_name", "template_code", "base_url")
     secrets = ("access_key_secret",)
     is_idempotent = False
+    batch_size = 1
 
     def build_request(self, message: OutgoingMessage, account: Account) -> ProviderRequest:
         query = {
@@ -40,8 +49,9 @@ class AliyunProvider:
         text = "&".join(f"{quote(name, safe='~')}={quote(value, safe='~')}" for name, value in sorted(query.items()))
         moment = datetime.now(UTC)
         nonce = hashlib.sha256(f"{message.delivery_id}:{message.attempt}".encode()).hexdigest()[:32]
-        headers = sign_aliyun(text, account, moment=moment, nonce=nonce)
-        return ProviderRequest(f"{account.options.get('base_url') or f'https://{HOST}'}/?{text}", headers, b"")
+        base = account.options.get("base_url") or f"https://{HOST}"
+        headers = sign_aliyun(text, account, moment=moment, nonce=nonce, host=urlsplit(base).netloc)
+        return ProviderRequest(f"{base}/?{text}", headers, b"")
 
     def read_answer(self, result: SendResult) -> SendResult:
         answer = read_object(result.text)
@@ -57,16 +67,18 @@ def build_template_parameters(text: str) -> dict[str, object]:
     return read_object(text) or {"content": text.strip()}
 
 
-def sign_aliyun(query: str, account: Account, *, moment: datetime, nonce: str) -> dict[str, str]:
-    """Return the headers of a request without a body."""
+def sign_aliyun(
+    query: str, account: Account, *, moment: datetime, nonce: str, host: str = HOST, action: tuple[str, str] = SEND_SMS
+) -> dict[str, str]:
+    """Return the headers of a request without a body. action: its name and the version of the API."""
     digest = hashlib.sha256(b"").hexdigest()
     signed = {
-        "host": HOST,
-        "x-acs-action": "SendSms",
+        "host": host,
+        "x-acs-action": action[0],
         "x-acs-content-sha256": digest,
         "x-acs-date": f"{moment:%Y-%m-%dT%H:%M:%SZ}",
         "x-acs-signature-nonce": nonce,
-        "x-acs-version": "2017-05-25",
+        "x-acs-version": action[1],
     }
     names = ";".join(signed)
     canonical = "\n".join(

@@ -1,7 +1,9 @@
 """The shape of a channel: whom it reaches, and how a message becomes a job of the delivery process."""
 
-from collections.abc import Mapping
+from calendar import monthrange
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from recommendations.sending.transport.journal import SendResult
@@ -11,7 +13,8 @@ from recommendations.sending.transport.journal import SendResult
 class OutgoingMessage:
     """A rendered message to one address.
 
-    links: name to URL, such as "unsubscribe". fields: what channels without an address get, such as a webhook.
+    links: name to URL, such as "unsubscribe". fields: what channels without an address get, such as a webhook. recipients: those of a
+    batch, to whom one request sends the same content.
     """
 
     delivery_id: int
@@ -28,6 +31,29 @@ class OutgoingMessage:
     is_transactional: bool
     links: Mapping[str, str] = field(default_factory=dict)
     fields: Mapping[str, Any] = field(default_factory=dict)
+    recipients: tuple[str, ...] = ()
+
+    @property
+    def all_recipients(self) -> tuple[str, ...]:
+        return self.recipients or (self.recipient,)
+
+
+@dataclass(frozen=True)
+class ContactLimit:
+    """How many messages of a channel a provider lets a customer get in a calendar period. messages: 0 for the days of the month."""
+
+    messages: int
+    period: str  # day, week or month
+
+    def find_start(self, local_now: datetime) -> datetime:
+        """Return when the period of a moment began, in its time zone."""
+        midnight = local_now.replace(hour=0, minute=0, second=0, microsecond=0)
+        if self.period == "week":
+            return midnight - timedelta(days=midnight.weekday())
+        return midnight.replace(day=1) if self.period == "month" else midnight
+
+    def count_messages(self, local_now: datetime) -> int:
+        return self.messages or monthrange(local_now.year, local_now.month)[1]
 
 
 @dataclass(frozen=True)
@@ -43,8 +69,8 @@ class ChannelAdapter(Protocol):
 
     key: a channel of messaging. purpose: the consent that a message needs, or "". address: the field of the customer that it is sent
     to, or "". has_quiet_hours: whether a message can disturb somebody. is_idempotent: whether the provider sends a message once, however
-    often it gets it with the same key, so that one whose answer is missing can be repeated. monthly_limit: messages to a customer in a
-    calendar month that the provider allows; 0 for no limit.
+    often it gets it with the same key, so that one whose answer is missing can be repeated. contact_limit: what the provider lets a
+    customer get.
     """
 
     @property
@@ -63,13 +89,16 @@ class ChannelAdapter(Protocol):
     def is_idempotent(self) -> bool: ...
 
     @property
-    def monthly_limit(self) -> int: ...
+    def contact_limit(self) -> ContactLimit | None: ...
 
     def uses_outbox(self) -> bool:
         """Return whether messages go to the outbox: in demo mode, and without a provider."""
 
     def get_process_options(self) -> dict[str, Any]:
         """Return what the delivery process needs before the first job."""
+
+    def group_messages(self, messages: Sequence[OutgoingMessage]) -> list[list[OutgoingMessage]]:
+        """Return the messages in the groups that one request each sends."""
 
     def build_job(self, message: OutgoingMessage) -> SendJob:
         """Return the job that sends the message."""

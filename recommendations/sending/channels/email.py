@@ -1,5 +1,6 @@
 """Email: by SMTP, by a provider's Django backend, or into the outbox."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -34,7 +35,7 @@ class EmailChannel:
     purpose = Consent.Purpose.EMAIL.value
     address = "email"
     has_quiet_hours = True
-    monthly_limit = 0
+    contact_limit = None
 
     @property
     def is_idempotent(self) -> bool:
@@ -57,6 +58,9 @@ class EmailChannel:
             },
             "connections": settings.SENDING_CONNECTIONS,
         }
+
+    def group_messages(self, messages: Sequence[OutgoingMessage]) -> list[list[OutgoingMessage]]:
+        return [[message] for message in messages]
 
     def build_job(self, message: OutgoingMessage) -> SendJob:
         email = build_email(message, shop=get_shop())

@@ -1,14 +1,16 @@
 """Channels whose messages are HTTP requests to a provider: the shape of a provider, and what all of them share."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from django.conf import settings
 
 from recommendations.sending.channels.accounts import Account, find_account
-from recommendations.sending.channels.base import OutgoingMessage, SendJob
+from recommendations.sending.channels.base import ContactLimit, OutgoingMessage, SendJob
 from recommendations.sending.transport.journal import SendResult
+
+HOME_CODE = "+86"  # providers of China do not mix numbers of China and others in one request
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,8 @@ class ProviderRequest:
 class Provider(Protocol):
     """One provider: a file of `channels/` with a line in the table of its channel.
 
-    options, secrets: the fields of its account. is_idempotent: whether a repeated request with the same key sends once.
+    options, secrets: the fields of its account. is_idempotent: whether a repeated request with the same key sends once. batch_size: to
+    how many recipients one request can send the same content.
     """
 
     @property
@@ -37,6 +40,9 @@ class Provider(Protocol):
 
     @property
     def is_idempotent(self) -> bool: ...
+
+    @property
+    def batch_size(self) -> int: ...
 
     def build_request(self, message: OutgoingMessage, account: Account) -> ProviderRequest: ...
 
@@ -53,7 +59,12 @@ class ProviderChannel:
     address: str
     providers: Mapping[str, Provider]
     has_quiet_hours: bool = True
-    monthly_limit: int = 0
+    find_contact_limit: Callable[[Account], ContactLimit] | None = None
+
+    @property
+    def contact_limit(self) -> ContactLimit | None:
+        account = find_account(self.key) if self.find_contact_limit is not None else None
+        return self.find_contact_limit(account) if self.find_contact_limit is not None and account is not None else None
 
     @property
     def is_idempotent(self) -> bool:
@@ -72,6 +83,22 @@ class ProviderChannel:
             "http": {"private_hosts": settings.WEBHOOK_PRIVATE_HOSTS},
             "connections": settings.SENDING_CONNECTIONS,
         }
+
+    def group_messages(self, messages: Sequence[OutgoingMessage]) -> list[list[OutgoingMessage]]:
+        """Return groups with the same content and different recipients, as large as the provider allows."""
+        provider = self.find_provider()
+        size = provider.batch_size if provider is not None else 1
+        open_groups: dict[tuple[str, bool], list[OutgoingMessage]] = {}
+        groups: list[list[OutgoingMessage]] = []
+        for message in messages:
+            is_foreign = message.recipient.startswith("+") and not message.recipient.startswith(HOME_CODE)
+            key = (message.text, is_foreign)
+            group = open_groups.get(key, [])
+            if not group or len(group) >= size or message.recipient in {other.recipient for other in group}:
+                group = open_groups[key] = []
+                groups.append(group)
+            group.append(message)
+        return groups
 
     def build_job(self, message: OutgoingMessage) -> SendJob:
         account, provider = find_account(self.key), self.find_provider()

@@ -12,7 +12,7 @@ from recommendations.sending.channels.tencent import TencentProvider
 from recommendations.sending.channels.twilio import TwilioProvider
 from recommendations.sending.channels.web_push import WebPushProvider
 from recommendations.sending.channels.webhook import WebhookProvider
-from recommendations.sending.channels.wecom import MONTHLY_LIMIT, WeComProvider
+from recommendations.sending.channels.wecom import WeComProvider, find_contact_limit
 from recommendations.sending.transport.journal import SendResult
 
 PROVIDER_CHANNELS = (
@@ -23,7 +23,9 @@ PROVIDER_CHANNELS = (
         {provider.key: provider for provider in (TwilioProvider(), AliyunProvider(), TencentProvider())},
     ),
     ProviderChannel("whatsapp", Consent.Purpose.SMS, "phone", {"twilio": TwilioProvider("whatsapp:")}),
-    ProviderChannel("wecom", Consent.Purpose.PUSH, "wecom", {"wecom": WeComProvider()}, monthly_limit=MONTHLY_LIMIT),
+    ProviderChannel(
+        "wecom", Consent.Purpose.PUSH, "wecom", {"wecom": WeComProvider()}, find_contact_limit=find_contact_limit
+    ),
     ProviderChannel("push", Consent.Purpose.PUSH, "push", {"vapid": WebPushProvider()}),
     ProviderChannel("webhook", "", "", {"webhook": WebhookProvider()}, has_quiet_hours=False),
 )

@@ -20,6 +20,7 @@ class TwilioProvider:
     options = ("account_sid", "from", "base_url")
     secrets = ("auth_token",)
     is_idempotent = False
+    batch_size = 1
 
     def __init__(self, prefix: str = "") -> None:
         self._prefix = prefix  # "whatsapp:" for WhatsApp

@@ -31,6 +31,7 @@ class WebPushProvider:
     options = ("subject",)
     secrets = ("private_key",)
     is_idempotent = True
+    batch_size = 1
 
     def build_request(self, message: OutgoingMessage, account: Account) -> ProviderRequest:
         endpoint, public_key, auth_secret = json.loads(message.recipient)

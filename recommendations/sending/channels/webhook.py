@@ -19,6 +19,7 @@ class WebhookProvider:
     options = ("url",)
     secrets = ("secret",)
     is_idempotent = True
+    batch_size = 1
 
     def build_request(self, message: OutgoingMessage, account: Account) -> ProviderRequest:
         identifier = f"msg_{message.delivery_id}"

@@ -1,47 +1,54 @@
-"""WeCom messages to external contacts: https://developer.work.weixin.qq.com/document/path/92135.
+"""WeCom messages to external contacts, which an employee confirms before WeCom sends them.
 
-WeCom asks an employee to confirm each message, and lets a contact get four a month.
+https://developer.work.weixin.qq.com/document/path/92135 (tasks, of 2025-11-17), /91039 (access token, of 2024-03-26).
 """
 
 import json
-import time
 from dataclasses import replace
 from urllib.parse import urlencode
 
-from django.conf import settings
-
 from recommendations.sending.channels.accounts import Account
-from recommendations.sending.channels.base import OutgoingMessage
+from recommendations.sending.channels.base import ContactLimit, OutgoingMessage
 from recommendations.sending.channels.providers import ProviderRequest
 from recommendations.sending.channels.twilio import read_object
-from recommendations.sending.transport.http import HttpSender
+from recommendations.sending.channels.wecom_api import EXPIRED_CODES, forget_token, get_access_token, get_base
 from recommendations.sending.transport.journal import SendResult
 
-API = "https://qyapi.weixin.qq.com"
-MONTHLY_LIMIT = 4
-TEMPORARY_CODES = (-1, 40014, 42001, 45009)  # busy, token invalid or expired, too many calls
-TOKEN_SECONDS = 6000
-_tokens: dict[tuple[str, str], tuple[float, str]] = {}
+# busy, token, too many calls in total or at once
+TEMPORARY_CODES = (-1, *EXPIRED_CODES, 45009, 45033)
+# the account: messages wait, because whoever mends it wants them sent
+ACCOUNT_CODES = (40001, 40003, 40013, 40091, 41001, 48002, 50002, 50003, 60011, 60020, 60111, 301002)
+CONTACT_LIMITS = {
+    "month": ContactLimit(0, "month"),
+    "week": ContactLimit(7, "week"),
+    "day": ContactLimit(1, "day"),
+}
 
 
 class WeComProvider:
-    """Creates a message task for one external contact, whose ID is the trait `wecom_external_userid`."""
+    """Creates a task for the employee; the contacts are the trait `wecom_external_userid`.
+
+    Contacts who get the same text are in one task, because the employee confirms each task by hand. Without a sender, WeCom gives the
+    task to the employee who last talked to each contact.
+    """
 
     key = "wecom"
-    options = ("corp_id", "sender", "base_url")
+    options = ("corp_id", "sender", "contact_limit", "base_url")
     secrets = ("corp_secret",)
     is_idempotent = False
+    batch_size = 200
 
     def build_request(self, message: OutgoingMessage, account: Account) -> ProviderRequest:
-        body = {
+        body: dict[str, object] = {
             "chat_type": "single",
-            "external_userid": [message.recipient],
-            "sender": account.options["sender"],
+            "external_userid": list(message.all_recipients),
             "text": {"content": message.text.strip()},
         }
+        if sender := account.options.get("sender"):
+            body["sender"] = sender
         query = urlencode({"access_token": get_access_token(account)})
         return ProviderRequest(
-            f"{account.options.get('base_url') or API}/cgi-bin/externalcontact/add_msg_template?{query}",
+            f"{get_base(account)}/cgi-bin/externalcontact/add_msg_template?{query}",
             {"Content-Type": "application/json"},
             json.dumps(body, ensure_ascii=False).encode(),
         )
@@ -51,30 +58,21 @@ class WeComProvider:
         code = answer.get("errcode")
         if result.outcome != "sent" or code is None:
             return result
-        failed = answer.get("fail_list") or []
-        if code == 0 and not failed:
-            return replace(result, provider_id=str(answer.get("msgid", "")))
-        if code in TEMPORARY_CODES:
-            _tokens.clear()
-        text = f"{code} {answer.get('errmsg', '')}" if code else "The contact cannot get the message."
-        return replace(result, outcome="temporary" if code in TEMPORARY_CODES else "permanent", text=text)
+        if code == 0:
+            failed = answer.get("fail_list") or []
+            task = str(answer.get("msgid", ""))
+            is_refused = result.recipient in failed if result.recipient and isinstance(failed, list) else bool(failed)
+            if not is_refused:
+                return replace(result, provider_id=task)
+            text = "The contact cannot get the message: no customer of an employee whom the application may use."
+            return replace(result, outcome="permanent", text=text)
+        if code in EXPIRED_CODES:
+            forget_token()
+        is_temporary = code in TEMPORARY_CODES or code in ACCOUNT_CODES
+        text = f"{code} {answer.get('errmsg', '')}"
+        return replace(result, outcome="temporary" if is_temporary else "permanent", text=text)
 
 
-def get_access_token(account: Account) -> str:
-    """Return the access token, which is valid for two hours. Raises OSError."""
-    base = str(account.options.get("base_url") or API)
-    key = (base, str(account.options["corp_id"]))
-    expires_at, token = _tokens.get(key, (0.0, ""))
-    if time.monotonic() >= expires_at:
-        query = urlencode({"corpid": account.options["corp_id"], "corpsecret": account.secrets["corp_secret"]})
-        sender = HttpSender({"private_hosts": settings.WEBHOOK_PRIVATE_HOSTS, "timeout": 10.0})
-        header = {"id": 0, "attempt": 1, "method": "GET", "url": f"{base}/cgi-bin/gettoken?{query}", "headers": {}}
-        result = sender.send({**header, "is_idempotent": True}, b"", lambda: None)
-        sender.close()
-        answer = read_object(result.text)
-        token = str(answer.get("access_token", ""))
-        if not token:
-            reason = f"{answer['errcode']} {answer.get('errmsg', '')}" if "errcode" in answer else result.text[:200]
-            raise OSError(f"WeCom refuses the account: {reason}")
-        _tokens[key] = (time.monotonic() + TOKEN_SECONDS, token)
-    return token
+def find_contact_limit(account: Account) -> ContactLimit:
+    """Return how many messages a contact can get, as it is set in WeCom: by default as many as the month has days."""
+    return CONTACT_LIMITS.get(str(account.options.get("contact_limit", "")), CONTACT_LIMITS["month"])

@@ -36,8 +36,7 @@ def decide(candidates: Sequence[DueDelivery], *, settings: SendingSettings, now:
     check_global_holdout(candidates, settings=settings)
     check_quiet_hours(candidates, settings=settings, now=now)
     zone = get_time_zone()
-    month_start = now.astimezone(zone).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    check_frequency(candidates, caps=read_caps(settings.caps), now=now, month_start=month_start)
+    check_frequency(candidates, caps=read_caps(settings.caps), now=now, zone=zone)
     check_rate_limits(candidates, settings=settings, now=now, zone=zone)
 
 

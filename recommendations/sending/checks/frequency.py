@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.db import connection
 
@@ -42,18 +43,20 @@ def read_caps(stored: Sequence[Mapping[str, Any]]) -> list[FrequencyCap]:
 
 
 def check_frequency(
-    candidates: Sequence[DueDelivery], *, caps: Sequence[FrequencyCap], now: datetime, month_start: datetime
+    candidates: Sequence[DueDelivery], *, caps: Sequence[FrequencyCap], now: datetime, zone: ZoneInfo
 ) -> None:
-    """Skip candidates beyond a cap. Transactional messages are exempt and do not count.
+    """Skip candidates beyond a cap of the settings or a limit of the provider. Transactional messages are exempt and do not count.
 
     The locks last until the transaction ends, in which the caller writes the decisions: until then no other worker counts these customers.
     """
     affected = [candidate for candidate in candidates if candidate.is_open and not candidate.is_transactional]
-    monthly = {key: channel.monthly_limit for key, channel in CHANNELS.items() if channel.monthly_limit}
-    if not affected or not (caps or any(candidate.channel in monthly for candidate in affected)):
+    limits = {key: limit for key in {c.channel for c in affected} if (limit := CHANNELS[key].contact_limit)}
+    if not affected or not (caps or limits):
         return
+    local_now = now.astimezone(zone)
+    starts = {key: limit.find_start(local_now) for key, limit in limits.items()}
     customer_ids = sorted({candidate.customer_id for candidate in affected})
-    since = min([now - cap.window for cap in caps] + [month_start])
+    since = min([*(now - cap.window for cap in caps), *starts.values()])
     sent: dict[int, list[tuple[str, datetime]]] = defaultdict(list)
     with connection.cursor() as cursor:
         cursor.execute(LOCK_CUSTOMERS, [LOCK_CLASS, customer_ids])
@@ -62,9 +65,11 @@ def check_frequency(
             sent[customer_id].append((channel, at))
     for candidate in affected:
         messages = sent[candidate.customer_id]
-        of_month = sum(1 for channel, at in messages if channel == candidate.channel and at >= month_start)
-        is_month_full = candidate.channel in monthly and of_month >= monthly[candidate.channel]
-        if is_month_full or any(is_reached(cap, candidate.channel, messages, now) for cap in caps):
+        limit = limits.get(candidate.channel)
+        is_full = limit is not None and limit.count_messages(local_now) <= sum(
+            1 for channel, at in messages if channel == candidate.channel and at >= starts[channel]
+        )
+        if is_full or any(is_reached(cap, candidate.channel, messages, now) for cap in caps):
             candidate.skip("frequency_cap")
         else:
             messages.append((candidate.channel, now))

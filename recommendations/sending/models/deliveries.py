@@ -116,6 +116,17 @@ class Delivery(models.Model):
             models.Index(
                 fields=["-id"], name="sending_delivery_problems", condition=Q(status__in=("failed", "uncertain"))
             ),
+            models.Index(
+                fields=["channel", "-id"],
+                name="sending_delivery_waiting",
+                condition=Q(status="pending") & ~Q(error=""),
+            ),
+            models.Index(
+                fields=["sent_at"], name="sending_delivery_wecom", condition=Q(channel="wecom", status="sent")
+            ),
+            models.Index(
+                fields=["provider_id"], name="sending_delivery_sms", condition=Q(channel="sms") & ~Q(provider_id="")
+            ),
         ]
 
     def __str__(self) -> str:

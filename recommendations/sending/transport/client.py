@@ -64,8 +64,10 @@ class DeliveryClient:
             self._options |= options
 
     def submit(self, header: dict[str, Any], body: bytes) -> None:
-        """Hand a message over; waits while the process has enough to do. header: at least id and attempt."""
+        """Hand a message over; waits while the process has enough to do. header: at least id and attempt; batch: those of
+        each message and its recipient, if one request sends several."""
         self._open[header["id"]] = header["attempt"]
+        self._open.update((part[0], part[1]) for part in header.get("batch", ()))
         process = self._process or self._start()
         assert process.stdin is not None
         with suppress(BrokenPipeError):  # the results say what happened to it
@@ -125,7 +127,8 @@ class DeliveryClient:
         assert process.stdout is not None
         with process.stdout as stream:
             while (frame := read_frame(stream)) is not None:
-                self._results.put(SendResult(**frame[0]))
+                for result in SendResult(**frame[0]).split():
+                    self._results.put(result)
         process.wait()
         self._results.put(None)
 

@@ -12,7 +12,7 @@ from config.foundation.http.call_limit import limit_call
 from config.foundation.http.public_connection import ForbiddenAddressError, connect
 from recommendations.sending.transport.journal import SendResult
 
-MAX_ANSWER = 20_000
+MAX_ANSWER = 200_000  # a batch has an answer for each of its messages
 MAX_IDLE_SECONDS = 20.0
 TOTAL_SECONDS = 30.0  # of one request, however slowly its answer arrives
 

@@ -7,9 +7,9 @@ processes, not a crash of the machine: after a restart of the machine, a missing
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 SUFFIX = ".journal"
@@ -22,7 +22,8 @@ class SendResult:
 
     outcome: "sent"; "temporary" (try again later); "permanent"; "unreachable" (the server could not be reached or refused the log-in:
     nothing was sent, and others would fare alike); "uncertain" (handed over, but the answer is missing).
-    is_gone: the address no longer exists and must be forgotten.
+    is_gone: the address no longer exists and must be forgotten. recipient: the address, of a message of a batch. parts: the messages of
+    a batch as (delivery, attempt, recipient), which one answer is about.
     """
 
     delivery_id: int
@@ -32,6 +33,17 @@ class SendResult:
     text: str = ""
     provider_id: str = ""
     is_gone: bool = False
+    recipient: str = ""
+    parts: Sequence[tuple[int, int, str]] = ()
+
+    def split(self) -> "list[SendResult]":
+        """Return the results of the single messages of a batch."""
+        if not self.parts:
+            return [self]
+        return [
+            replace(self, delivery_id=delivery_id, attempt=attempt, recipient=recipient, parts=())
+            for delivery_id, attempt, recipient in self.parts
+        ]
 
 
 def read_boot_id() -> str:
@@ -48,8 +60,9 @@ class JournalWriter:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
-    def begin(self, delivery_id: int, attempt: int) -> None:
-        os.write(self._descriptor, f"B {delivery_id} {attempt}\n".encode())
+    def begin(self, messages: Sequence[tuple[int, int]]) -> None:
+        lines = "".join(f"B {delivery_id} {attempt}\n" for delivery_id, attempt in messages)
+        os.write(self._descriptor, lines.encode())
 
     def end(self, result: SendResult) -> None:
         line = f"E {result.delivery_id} {result.attempt} {json.dumps(asdict(result))}\n"
@@ -97,8 +110,8 @@ def parse_journal(text: str) -> Journal:
             delivery, attempt = rest.split()
             journal.begun.add((int(delivery), int(attempt)))
         elif kind == "E":
-            result = SendResult(**json.loads(rest.split(" ", 2)[2]))
-            journal.results[result.delivery_id, result.attempt] = result
+            for result in SendResult(**json.loads(rest.split(" ", 2)[2])).split():
+                journal.results[result.delivery_id, result.attempt] = result
     return journal
 
 

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import IO, Any
 
 from recommendations.sending.transport.frames import read_frame, write_frame
@@ -57,16 +57,17 @@ class JobSender:
         self._senders: dict[str, Any] = {}
 
     def send(self, header: dict[str, Any], body: bytes) -> SendResult:
-        """Send one message and record it in the journal."""
+        """Send one message, or one request for the messages of a batch, and record the result in the journal."""
         delivery_id, attempt = header["id"], header["attempt"]
+        parts = header.get("batch", ())
         until, reason = self._down_servers.get(header["kind"], (0.0, ""))
         if time.monotonic() < until:
-            return SendResult(delivery_id, attempt, "unreachable", text=reason[:500])
+            return SendResult(delivery_id, attempt, "unreachable", text=reason[:500], parts=parts)
         is_begun = False
 
         def begin() -> None:
             nonlocal is_begun
-            self._journal.begin(delivery_id, attempt)
+            self._journal.begin([(part[0], part[1]) for part in parts] or [(delivery_id, attempt)])
             is_begun = True
 
         try:
@@ -77,6 +78,7 @@ class JobSender:
         except Exception as error:  # noqa: BLE001 — whatever went wrong, the worker needs a result
             text = f"{type(error).__name__}: {error}"[:500]
             result = SendResult(delivery_id, attempt, "uncertain" if is_begun else "temporary", text=text)
+        result = replace(result, parts=parts)
         self._journal.end(result)
         return result
 
