@@ -4,10 +4,10 @@ from celery import shared_task
 from django.utils import timezone
 
 from recommendations.sending import sender
-from recommendations.sending.bounces.wecom_results import read_wecom_results
 from recommendations.sending.global_holdout.measuring import measure_months
 from recommendations.sending.tracking import storing
-from recommendations.sending.wecom_contacts import link_wecom_contacts
+from recommendations.sending.wecom.contacts import link_wecom_contacts
+from recommendations.sending.wecom.results import read_wecom_results
 
 
 @shared_task(exclusive=True, quiet=True)

@@ -19,6 +19,7 @@ from recommendations.sending.backoffice.channel_forms import AccountForm, TestMe
 from recommendations.sending.channels.account_fields import ACCOUNT_FIELDS, PROVIDER_LABELS
 from recommendations.sending.channels.accounts import Account, find_account, remove_account
 from recommendations.sending.channels.email import LOCAL_BACKENDS, SMTP_BACKEND
+from recommendations.sending.channels.error_fixes import find_fix
 from recommendations.sending.channels.providers import ProviderChannel
 from recommendations.sending.channels.registry import PROVIDER_CHANNELS, get_channel_label
 from recommendations.sending.channels.trials import send_trial
@@ -40,6 +41,7 @@ class ChannelState:
     account: Account | None
     facts: Sequence[tuple[str | Promise, str]]
     problem: str
+    fix: str
 
 
 @require_safe
@@ -82,6 +84,7 @@ def describe_channel(channel: ProviderChannel, problems: dict[str, str], *, with
             if options.get(name)
         ],
         problem=mask_text(error, with_personal=with_personal),
+        fix=find_fix(error),
     )
 
 

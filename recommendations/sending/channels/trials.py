@@ -10,6 +10,7 @@ from config.foundation.shop.profile import get_shop
 from customers.identity.models import Identifier
 from customers.identity.personal_data.hashing import normalize_phone
 from recommendations.sending.channels.base import OutgoingMessage
+from recommendations.sending.channels.error_fixes import find_fix
 from recommendations.sending.channels.registry import PROVIDER_CHANNELS, understand
 from recommendations.sending.models import PushSubscription
 from recommendations.sending.push_subscriptions import forget_gone_browsers
@@ -44,6 +45,8 @@ def send_trial(channel_key: str, *, recipient: str, subject: str = "", text: str
     details = f"{result.code or ''} {result.text}".strip()[:300]
     if result.outcome == "permanent":
         return _("The provider refused the message: %(details)s. Check the account.") % {"details": details}
+    if fix := find_fix(details):
+        return f"{details} – {fix}"
     return _("The provider did not accept the message: %(details)s. Try again later.") % {"details": details}
 
 

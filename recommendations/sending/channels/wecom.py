@@ -11,8 +11,8 @@ from recommendations.sending.channels.accounts import Account
 from recommendations.sending.channels.base import ContactLimit, OutgoingMessage
 from recommendations.sending.channels.providers import ProviderRequest
 from recommendations.sending.channels.twilio import read_object
-from recommendations.sending.channels.wecom_api import EXPIRED_CODES, forget_token, get_access_token, get_base
 from recommendations.sending.transport.journal import SendResult
+from recommendations.sending.wecom.api import EXPIRED_CODES, forget_token, get_access_token, get_base
 
 # busy, token, too many calls in total or at once
 TEMPORARY_CODES = (-1, *EXPIRED_CODES, 45009, 45033)

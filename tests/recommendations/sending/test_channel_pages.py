@@ -73,6 +73,22 @@ def test_a_test_message_reports_what_the_provider_said(client: Client, sandbox: 
     assert not Delivery.objects.exists()
 
 
+def test_an_error_that_messages_wait_for_is_shown_with_its_fix(client: Client, settings: Any) -> None:
+    settings.DEMO = False
+    log_in(client, "change_channelaccount")
+    client.post(f"{URL}wecom/account/wecom/", {"corp_id": "ww1", "corp_secret": "s", "contact_limit": "week"})
+    Delivery.objects.create(
+        origin_kind="campaign", origin_id=1, customer_id=1, template_version_id=1, channel="wecom", due_at=timezone.now(),
+        status="pending", error="200 60020 not allow to access from your ip",
+    )  # fmt: skip
+    page = read(client)
+    assert "seven a week" in page
+    assert "60020 not allow to access from your ip" in page
+    assert "trusted IP addresses" in page
+    wrong = client.post(f"{URL}wecom/account/wecom/", {"corp_id": "ww1", "contact_limit": "year"})
+    assert (wrong.status_code, "year" in wrong.content.decode()) == (422, True)
+
+
 def test_the_latest_error_of_a_channel_is_shown_and_only_operators_see_the_page(client: Client, settings: Any) -> None:
     settings.DEMO = False
     log_in(client, "change_channelaccount")

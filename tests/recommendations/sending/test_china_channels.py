@@ -10,15 +10,15 @@ import pytest
 
 from customers.identity.models import Consent, Customer, Identifier
 from customers.identity.personal_data.hashing import hash_wechat_id
-from recommendations.sending.bounces.wecom_results import read_wecom_results
-from recommendations.sending.channels import wecom_api
 from recommendations.sending.channels.accounts import Account, save_account
 from recommendations.sending.channels.aliyun import sign_aliyun
 from recommendations.sending.channels.tencent import build_authorization
 from recommendations.sending.models import Delivery, DeliveryEvent, SendingSettings
 from recommendations.sending.queue import queue_audience
 from recommendations.sending.sender import send_due
-from recommendations.sending.wecom_contacts import link_wecom_contacts
+from recommendations.sending.wecom import api as wecom_api
+from recommendations.sending.wecom.contacts import link_wecom_contacts
+from recommendations.sending.wecom.results import read_wecom_results
 from tests.makers import NOON, make_consent, make_customer
 from tests.recommendations.sending.fakes import FakeTemplate
 from tests.recommendations.sending.test_channels import Sandbox, sandbox

@@ -31,10 +31,12 @@ def build_figures(campaign: Campaign, results: CampaignResults) -> list[dict[str
     def share(number: int) -> str:
         return format_percent(number / counts.sent) if counts.sent else ""
 
+    is_wecom = campaign.channel == "wecom"
+    confirmed = _("confirmed by the employee and sent by WeCom") if is_wecom else ""
     machine = _("and %(count)s by a machine only") % {"count": format_count(max(counts.machine_opened, 0))}
     return [
-        make_figure(campaign, "sent", counts.sent),
-        make_figure(campaign, "delivered", counts.delivered, share(counts.delivered)),
+        make_figure(campaign, "sent", counts.sent, _("given to employees as tasks") if is_wecom else ""),
+        make_figure(campaign, "delivered", counts.delivered, f"{share(counts.delivered)} · {confirmed}"),
         make_figure(campaign, "opened", counts.opened, f"{share(counts.opened)} · {machine}"),
         make_figure(campaign, "clicked", counts.clicked, share(counts.clicked)),
         make_figure(campaign, "unsubscribed", counts.unsubscribed, share(counts.unsubscribed)),

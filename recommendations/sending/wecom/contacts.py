@@ -13,8 +13,8 @@ from customers.identity.personal_data.hashing import adopt_addresses, hash_wecha
 from customers.identity.trait_updates import TraitUpdate, apply_trait_updates
 from customers.identity.traits import IdentifyTraits
 from recommendations.sending.channels.accounts import Account, find_account
-from recommendations.sending.channels.wecom_api import call, get
 from recommendations.sending.checks.candidates import WECOM_TRAIT
+from recommendations.sending.wecom.api import call, get
 
 EMPLOYEES, CONTACTS = 100, 100  # of one call
 

@@ -12,9 +12,9 @@ from typing import Any
 from django.db import connection
 
 from recommendations.sending.channels.accounts import Account, find_account
-from recommendations.sending.channels.wecom_api import WeComError, call
 from recommendations.sending.models import DeliveryEvent
 from recommendations.sending.tracking.storing import FeedbackEvent, store_events
+from recommendations.sending.wecom.api import WeComError, call
 
 logger = logging.getLogger(__name__)
 Kind = DeliveryEvent.Kind
