@@ -22,8 +22,8 @@ from unfold.widgets import (
 from config.backoffice.settings.time_zone import list_time_zones, save_time_zone
 from config.foundation.currencies import get_current_currencies
 from config.foundation.number_formats import format_count, get_reader_locale
-from config.foundation.phone_numbers import CALLING_CODES
 from config.foundation.shop.models import ShopSettings
+from config.foundation.shop.phone_numbers import CALLING_CODES
 from config.foundation.shop.profile import get_shop
 
 MAX_LOGO_BYTES = 200_000

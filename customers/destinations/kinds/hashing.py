@@ -9,7 +9,7 @@ import re
 import unicodedata
 from hashlib import sha256
 
-from config.foundation.phone_numbers import CALLING_CODES
+from config.foundation.shop.phone_numbers import CALLING_CODES
 
 MIN_DIGITS, MAX_DIGITS = 8, 15  # of an international number, E.164
 KEEPS_ZERO = frozenset({"IT"})

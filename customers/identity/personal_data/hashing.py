@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from config.foundation.keys.adoption import adopt_hashes, rename_hashes
 from config.foundation.keys.hash_keys import compute_keyed_hash, list_keyed_hashes
-from config.foundation.phone_numbers import list_number_forms, normalize_number
+from config.foundation.shop.phone_numbers import list_number_forms, normalize_number
 from config.foundation.shop.profile import get_phone_countries
 from customers.identity.personal_data.wechat_ids import normalize_wechat_id
 

@@ -4,8 +4,8 @@ import logging
 from dataclasses import dataclass
 
 from config.foundation.keys.hash_keys import compute_keyed_hash
-from config.foundation.phone_numbers import normalize_number
 from config.foundation.shop.models import SINGLETON_ID, ShopSettings
+from config.foundation.shop.phone_numbers import normalize_number
 from config.foundation.shop.profile import forget_shop, get_phone_countries
 from customers.identity.models import Customer, Identifier
 from customers.identity.personal_data.hashing import adopt_phone_forms

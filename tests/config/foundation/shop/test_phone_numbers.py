@@ -2,7 +2,7 @@
 
 import pytest
 
-from config.foundation.phone_numbers import CALLING_CODES, NATIONAL_FORMS, list_number_forms, normalize_number
+from config.foundation.shop.phone_numbers import CALLING_CODES, NATIONAL_FORMS, list_number_forms, normalize_number
 
 CHINESE = "+8613800138000"
 
