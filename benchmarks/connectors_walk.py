@@ -28,7 +28,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks.bilingual_pages import VIEWS, BilingualPages
 from benchmarks.connected_shops import KEYS, SEED, make_orders, run_shop
-from benchmarks.feed_shop import run_feed_shop, write_orders
+from benchmarks.feed_shop import CSV_COLUMNS, run_feed_shop, write_orders
 from benchmarks.made_products import SimulatedProduct, make_products
 from benchmarks.neighbours import log
 from tests.chromium import CHROMIUM
@@ -263,7 +263,7 @@ class Walk:
         self.page.wait_for_load_state()
         self.note("feed saved")
         self.page.click("form[action$='/fetch/'] button")
-        while not (link := self.page.query_selector("a[href*='/imports/runs/']")):
+        while not (link := self.page.query_selector(".wizard-actions a")):
             self.require_time()
             self.page.wait_for_timeout(1000)
             self.page.reload()
@@ -281,17 +281,16 @@ class Walk:
 
     def import_orders(self, path: Path) -> None:
         """Upload the orders as a file, check them and import them."""
-        self.page.goto(f"{self.url}/admin/imports/")
-        self.page.click("a[href$='/imports/new/orders/']")
+        self.page.goto(f"{self.url}/admin/imports/new/orders/")
         self.page.set_input_files("input[type=file]", path)
         self.page.fill("input[name=source]", "shop")
         self.view("upload")
         self.page.click(".wizard-form button")
         self.page.wait_for_url("**/columns/")
         self.view("columns")
-        self.page.click(".wizard-stack button:not([kind=plain])")
+        self.page.click(".wizard-stack > .wizard-actions button")
         self.wait_for_import()
-        self.page.click("form[action$='/start/'] button")
+        self.page.click("form[action$='/import/'] button")
         self.wait_for_import()
         self.note("orders")
 
@@ -325,7 +324,12 @@ def list_names(products: Sequence[SimulatedProduct]) -> set[str]:
     """Return the texts of the shop, which no language changes."""
     fields = [product.fields for product in products]
     texts = {str(row[name]) for row in fields for name in ("title", "brand", "category", "sku")}
-    return texts | SHOP_NAMES | {part for row in fields for part in row["category"].split(" > ")}
+    return (
+        texts
+        | SHOP_NAMES
+        | {*CSV_COLUMNS, "placed", "shop", "orders.csv"}
+        | {part for row in fields for part in row["category"].split(" > ")}
+    )
 
 
 def count_expected(platform: str, products: Sequence[SimulatedProduct], orders: int) -> dict[str, Any]:
