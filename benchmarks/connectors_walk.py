@@ -301,13 +301,10 @@ class Walk:
         self.view("trainings")
         self.page.click("form[action$='/train/'] button")
         self.note("training started")
-        self.page.wait_for_timeout(3000)
-        while True:
-            self.page.goto(trainings)
-            if not self.page.query_selector(".training-run"):
-                break
+        while not self.page.query_selector("a[href*='/training/modelversion/'][href$='/change/']"):
             self.require_time()
             self.page.wait_for_timeout(1000)
+            self.page.goto(trainings)
         self.note("ready")
         self.view("trained")
         customer = self.installation.run_shell(FIND_CUSTOMER)
@@ -327,7 +324,7 @@ def list_names(products: Sequence[SimulatedProduct]) -> set[str]:
     return (
         texts
         | SHOP_NAMES
-        | {*CSV_COLUMNS, "placed", "shop", "orders.csv"}
+        | {*CSV_COLUMNS, "placed", "shop", "orders.csv", "EUR", "Online Retail (UCI)"}
         | {part for row in fields for part in row["category"].split(" > ")}
     )
 
