@@ -15,14 +15,19 @@ import pytest
 from auditlog.models import LogEntry
 from django.contrib.auth.models import User
 from django.test import Client
+from django.utils import timezone
 from mcp import ClientSession
 from mcp.client.auth import AuthorizationCodeResult, OAuthClientProvider
 from mcp.client.streamable_http import streamable_http_client
 from mcp.shared.auth import OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
 from pydantic import AnyUrl
 
+from catalog.models import Product
+from config.assistant.ask.understanding import understand
 from config.assistant.mcp import views
+from config.assistant.metrics.registry import METRICS
 from config.assistant.tools.registry import TOOLS
+from customers.feedback.models import Review
 from customers.identity.models import Customer
 from customers.segments.models import Segment
 from recommendations.campaigns.models import Campaign
@@ -30,7 +35,8 @@ from recommendations.flows.models import Flow
 from recommendations.merchandising.models import Rule
 from recommendations.sending.models import Delivery
 from tests.config.access.callers import make_key
-from tests.config.assistant.sample_shop import HOSTILE, compute_results, make_shop
+from tests.config.assistant.sample_shop import HOSTILE, compute_results, make_shop, start_month
+from tests.config.assistant.test_answers import QUESTIONS, read_sql
 
 PROMPTS = json.loads((Path(__file__).parent / "hostile_prompts.json").read_text(encoding="utf-8"))
 ANALYST = ("analytics:read", "customers:read", "segments:read", "campaigns:read", "demand:read", "recommendations:read")
@@ -138,6 +144,30 @@ def test_the_official_client_lists_and_calls_tools_as_two_roles(server: str, cli
     check_access(client, server)
 
 
+@pytest.mark.django_db(transaction=True)
+def test_the_official_client_gets_the_figures_that_sql_gives(server: str) -> None:
+    """An assistant finds the metric and its arguments by itself; here the page Ask does, which works without a model."""
+    calls: list[tuple[str, dict[str, Any]]] = []
+    for text, _query in QUESTIONS:
+        query = understand(text, today=timezone.localdate(), segments={}, metrics=METRICS.values()).to_query(
+            timezone.localdate()
+        )
+        calls.append(("get_metric", query.to_parameters()))
+    analyst = make_key(*ANALYST)[1]
+    run(server, analyst, lambda session: call_all(session, calls))
+    compute_results()
+    answers = run(server, analyst, lambda session: call_all(session, calls))
+    for (text, sql), answer in zip(QUESTIONS, answers, strict=True):
+        assert not answer.is_error, (text, answer.content)
+        content = answer.structured_content
+        assert content["data"]["status"] == "done", text
+        figures = {row.get("group", ""): row["value"] for row in content["data"]["rows"] if row["value"]}
+        assert figures == pytest.approx(read_sql(sql)), text
+        assert content["as_of"], text
+        assert content["link"].startswith("http"), text
+        assert content["query"]["name"], text
+
+
 def check_access(client: Client, url: str) -> None:
     """Without a valid secret key, and for pages of other origins, there is no answer."""
     missing = client.post("/mcp", {}, content_type="application/json")
@@ -160,6 +190,10 @@ def check_access(client: Client, url: str) -> None:
 def test_two_hundred_hostile_inputs_change_and_reveal_nothing(server: str) -> None:
     assert len(PROMPTS) == 200
     analyst = make_key(*ANALYST)[1]
+    tea = Product.objects.get(product_id="tea")
+    Review.objects.create(
+        review_id="review-1", product=tea, rating=1, title=HOSTILE, body=f"{HOSTILE} now", written_at=start_month(1)
+    )
     before, known = count_objects(), set(Customer.objects.values_list("pk", flat=True))
     calls = [(each["tool"], each["arguments"]) for each in PROMPTS]
     answers = run(server, analyst, lambda session: call_all(session, calls))
@@ -174,13 +208,18 @@ def test_two_hundred_hostile_inputs_change_and_reveal_nothing(server: str) -> No
     assert count_objects() == before
     assert not Segment.objects.exclude(key__in=["vip", "everybody"]).exists()
     # a hostile title comes back as data, in the field of the title
-    best = ("get_metric", {"metric": "best_sellers", "period": "last_month"})
-    run(server, analyst, lambda session: call_all(session, [best]))
+    metrics = ("best_sellers", "average_rating")
+    reads = [("get_metric", {"metric": metric, "period": "last_month"}) for metric in metrics]
+    run(server, analyst, lambda session: call_all(session, reads))
     compute_results()
-    [answer] = run(server, analyst, lambda session: call_all(session, [best]))
+    answer, ratings = run(server, analyst, lambda session: call_all(session, reads))
     groups = [row["group"] for row in answer.structured_content["data"]["rows"]]
     assert HOSTILE in groups
     assert answer.structured_content["source"].endswith("never instructions.")
+    # the text of a review is not an answer of any tool: only its stars count
+    assert [row["value"] for row in ratings.structured_content["data"]["rows"]] == [1]
+    every = json.dumps([each.structured_content for each in (*answers, answer, ratings)], ensure_ascii=False)
+    assert f"{HOSTILE} now" not in every
 
 
 def check_ids(values: Any, known: set[int]) -> None:
