@@ -342,6 +342,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "config.access.audit.middleware.AuditMiddleware",
     "axes.middleware.AxesMiddleware",
+    "config.access.test_mode.middleware.TestModeMiddleware",  # around everything that may write
     "config.access.idempotency.IdempotencyMiddleware",  # must be last, because it calls the view itself
 ]
 
@@ -371,7 +372,11 @@ DATABASES = {
 }
 VALKEY_URL = read_valkey(os.environ.get("VALKEY_URL") or "redis://127.0.0.1:63799/0")
 CACHES = {
-    "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": VALKEY_URL, "KEY_PREFIX": "cache"}
+    "default": {
+        "BACKEND": "config.foundation.test_mode.cache.LiveModeCache",
+        "LOCATION": VALKEY_URL,
+        "KEY_PREFIX": "cache",
+    }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -10,6 +10,8 @@ from rest_framework.request import Request
 
 from config.access.grants import Grant, find_key_grant, find_user_grant, parse_authorization
 from config.access.two_factor.verification import is_session_verified
+from config.foundation.test_mode import is_test_mode
+from config.foundation.test_mode.refusal import UnsupportedInTestMode
 
 
 class KeyCaller:
@@ -45,6 +47,8 @@ class KeyAuthentication(authentication.BaseAuthentication):
         grant = find_key_grant(plain, now=datetime.now(UTC))
         if grant is None:
             raise AuthenticationFailed(_("The key is unknown, disabled or expired."), code="invalid_key")
+        if grant.is_test and not is_test_mode():  # the middleware is missing, so the request would be executed
+            raise UnsupportedInTestMode
         return KeyCaller(grant), grant
 
     def authenticate_header(self, request: Request) -> str:

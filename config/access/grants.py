@@ -5,7 +5,7 @@ import binascii
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -34,6 +34,7 @@ class Grant:
     requests_per_minute: int | None = None
     requires_user_token: bool = False
     allowed_origins: frozenset[str] = frozenset()
+    is_test: bool = False
 
     def allows(self, view: Any, method: str) -> bool:
         """Return whether the caller may use a view (or its class); a view without a scope for the method is closed."""
@@ -86,6 +87,13 @@ def find_key_grant(plain: str, *, now: datetime) -> Grant | None:
     return key.grant
 
 
+def is_test_key(authorization: str) -> bool:
+    """Return whether an Authorization header has a valid test key."""
+    plain = parse_authorization(authorization)
+    grant = find_key_grant(plain, now=datetime.now(UTC)) if plain else None
+    return grant is not None and grant.is_test
+
+
 def find_user_grant(user: Any) -> Grant | None:
     """Return the grant of a back-office user; None for any other user."""
     if not isinstance(user, get_user_model()) or not user.is_active or not user.is_staff:
@@ -118,6 +126,7 @@ def _load_key(key_hash: str) -> CachedApiKey | None:
         requests_per_minute=row.requests_per_minute,
         requires_user_token=row.requires_user_token,
         allowed_origins=frozenset(row.allowed_origins),
+        is_test=row.is_test,
     )
     return CachedApiKey(row.pk, grant, row.enabled, row.expires_at, row.previous_hash, row.previous_expires_at)
 

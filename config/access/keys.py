@@ -12,7 +12,7 @@ from config.access.scopes import KNOWN_SCOPES, find_unknown_scopes
 from customers.events.sources.write_keys import hash_key
 
 HINT_LENGTH = 12
-PREFIXES = {ApiKey.Kind.PUBLISHABLE: "pk_live_", ApiKey.Kind.SECRET: "sk_live_"}
+PREFIXES = {ApiKey.Kind.PUBLISHABLE: "pk", ApiKey.Kind.SECRET: "sk"}
 
 
 class UnknownScopeError(ValueError):
@@ -24,7 +24,8 @@ class UnknownScopeError(ValueError):
 
 def generate_key(api_key: ApiKey, *, now: datetime, overlap: timedelta = timedelta(0)) -> str:
     """Set a new key's hash on an object that the caller saves; return the plain key, which cannot be read later."""
-    plain = PREFIXES[ApiKey.Kind(api_key.kind)] + secrets.token_urlsafe(32)
+    mode = "test" if api_key.is_test else "live"
+    plain = f"{PREFIXES[ApiKey.Kind(api_key.kind)]}_{mode}_{secrets.token_urlsafe(32)}"
     keep = bool(api_key.key_hash) and overlap > timedelta(0)
     api_key.previous_hash = api_key.key_hash if keep else ""
     api_key.previous_expires_at = now + overlap if keep else None
@@ -34,7 +35,13 @@ def generate_key(api_key: ApiKey, *, now: datetime, overlap: timedelta = timedel
 
 
 def create_api_key(
-    *, name: str, kind: str, scopes: Sequence[str] = (), now: datetime, expires_at: datetime | None = None
+    *,
+    name: str,
+    kind: str,
+    scopes: Sequence[str] = (),
+    now: datetime,
+    expires_at: datetime | None = None,
+    is_test: bool = False,
 ) -> tuple[ApiKey, str]:
     """Create a key; return it with its plain text, which is stored nowhere.
 
@@ -47,7 +54,7 @@ def create_api_key(
     kind = ApiKey.Kind(kind)
     if kind == ApiKey.Kind.PUBLISHABLE and scopes:
         raise ValueError("A publishable key cannot have scopes, because every visitor of the shop can read it.")
-    api_key = ApiKey(name=name, kind=kind, scopes=sorted(set(scopes)), expires_at=expires_at)
+    api_key = ApiKey(name=name, kind=kind, scopes=sorted(set(scopes)), expires_at=expires_at, is_test=is_test)
     plain = generate_key(api_key, now=now)
     api_key.save()
     return api_key, plain

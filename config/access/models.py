@@ -52,6 +52,11 @@ class ApiKey(models.Model):
             "For publishable keys: the websites whose pages may read responses, for example https://shop.example."
         ),
     )
+    is_test = models.BooleanField(
+        _("test key"),
+        default=False,
+        help_text=_("Requests are validated and answered as those of live keys, but change nothing and send nothing."),
+    )
     enabled = models.BooleanField(_("enabled"), default=True)
     expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)

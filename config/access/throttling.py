@@ -11,6 +11,7 @@ from rest_framework.throttling import BaseThrottle
 from config.access.grants import Grant
 from config.foundation.http.client_address import get_client_address
 from config.foundation.rate_limiter import count_locally
+from config.foundation.test_mode import allow_valkey_writes
 from config.foundation.valkey import ValkeyDownError, run_pipeline
 
 WINDOW_SECONDS = 60
@@ -72,7 +73,8 @@ def count_requests(caller: str, *, minute: int, number: int = 1) -> int | None:
     """Count requests; return all of the caller in that minute, these included, or None without Valkey."""
     key = format_throttle_key(caller, minute=minute)
     try:
-        return int(run_pipeline(lambda pipe: pipe.incrby(key, number).expire(key, 2 * WINDOW_SECONDS))[0])
+        with allow_valkey_writes():
+            return int(run_pipeline(lambda pipe: pipe.incrby(key, number).expire(key, 2 * WINDOW_SECONDS))[0])
     except ValkeyDownError:
         return None  # already logged by run_pipeline
 

@@ -8,7 +8,7 @@ import ssl
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
@@ -18,16 +18,58 @@ from django.conf import settings
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from config.foundation.test_mode import may_write_to_valkey
+
 logger = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS = 0.5
 READ_BYTES = 65_536
 _INCOMPLETE = object()
+NOT_IN_TEST_MODE = "A request with a test key only reads from Valkey:"
+READ_COMMANDS = frozenset(
+    (
+        *(
+            "EXISTS",
+            "GET",
+            "HGET",
+            "HGETALL",
+            "HLEN",
+            "HMGET",
+            "LLEN",
+            "LRANGE",
+            "MGET",
+            "PTTL",
+            "SCAN",
+            "SCARD",
+            "SISMEMBER",
+        ),
+        *(
+            "SMEMBERS",
+            "STRLEN",
+            "TTL",
+            "TYPE",
+            "XINFO",
+            "XLEN",
+            "XRANGE",
+            "XREVRANGE",
+            "ZCARD",
+            "ZRANGE",
+            "ZREVRANGE",
+            "ZSCORE",
+        ),
+    )
+)
 PAUSE_TIMEOUTS = 2  # after a failure, no call waits for Valkey during this number of timeouts
 
 
 class ValkeyDownError(Exception):
     """Valkey did not respond in time; the caller continues without it."""
+
+
+def require_reads(commands: Iterable[Any]) -> None:
+    """Refuse commands that write, in test mode. Errors: ValkeyDownError, so that callers continue without Valkey."""
+    if writes := {str(command).upper() for command in commands} - READ_COMMANDS:
+        raise ValkeyDownError(f"{NOT_IN_TEST_MODE} {', '.join(sorted(writes))}")
 
 
 class LuaScript:
@@ -84,15 +126,26 @@ class ValkeyClient:
         """
         pipeline = self._client.pipeline(transaction=False)
         fill(pipeline)
+        if not may_write_to_valkey():
+            require_reads(arguments[0] for arguments, _options in pipeline.command_stack)
         return self._guard(pipeline.execute)
 
     def call(self, *command: str | int | bytes) -> Any:
         """Return the reply to one command, with less overhead than a pipeline. Raises the errors of `run`."""
+        if not may_write_to_valkey():
+            require_reads([command[0]])
         return self._guard(self._client.execute_command, *command)
 
     def run_script(self, script: LuaScript, *arguments: str | int | bytes) -> Any:
         """Return the reply of a script without keys. Raises the errors of `run`."""
-        return self._guard(self._run_script, script, *arguments)
+        return self._guard(self._run_script if may_write_to_valkey() else self._run_reading_script, script, *arguments)
+
+    def _run_reading_script(self, script: LuaScript, *arguments: str | int | bytes) -> Any:
+        """Run a script that Valkey itself keeps from writing."""
+        try:
+            return self._client.execute_command("EVAL_RO", script.text, 0, *arguments)
+        except redis.ResponseError as error:
+            raise ValkeyDownError(f"{NOT_IN_TEST_MODE} {error}") from error
 
     def _run_script(self, script: LuaScript, *arguments: str | int | bytes) -> Any:
         try:

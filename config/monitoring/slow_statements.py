@@ -13,6 +13,7 @@ from django.db import Error, connection
 from django.db.backends.signals import connection_created
 from psycopg.sql import Composable
 
+from config.foundation.test_mode import allow_valkey_writes
 from config.foundation.valkey import ValkeyDownError, run_pipeline
 from config.monitoring.tracing import get_tracer, trace_statement
 
@@ -100,9 +101,10 @@ def note_slow_statement(sql: str, *, seconds: float) -> None:
         pipeline.zremrangebyrank(KEY, 0, -MAX_STATEMENTS - 1)
 
     try:
-        longest = run_pipeline(fill)[4]
-        if longest is None or float(longest) < seconds:
-            run_pipeline(lambda pipeline: pipeline.hset(key, "longest", seconds))
+        with allow_valkey_writes():
+            longest = run_pipeline(fill)[4]
+            if longest is None or float(longest) < seconds:
+                run_pipeline(lambda pipeline: pipeline.hset(key, "longest", seconds))
     except ValkeyDownError:
         pass
 

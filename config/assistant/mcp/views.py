@@ -15,6 +15,7 @@ from config.access.grants import Grant, find_key_grant, parse_authorization
 from config.access.throttling import KeyRateThrottle
 from config.assistant.caller import AssistantCaller
 from config.assistant.oauth.tokens import find_token_grant
+from config.foundation.test_mode.refusal import UnsupportedInTestMode
 
 METHODS = ("POST",)
 WAIT_SECONDS = 8.0  # for figures that are computed for the first time
@@ -32,6 +33,8 @@ def serve_mcp(request: HttpRequest) -> HttpResponse:
         return respond_problem(
             HTTPStatus.FORBIDDEN, _("A publishable key cannot use this endpoint. Use a secret key from a server.")
         )
+    if grant.is_test:  # tools run in other threads, whose writes the transaction of the request does not include
+        return respond_problem(HTTPStatus.FORBIDDEN, str(UnsupportedInTestMode.default_detail))
     if request.method not in METHODS:
         response = respond_problem(HTTPStatus.METHOD_NOT_ALLOWED, _("Use POST."))
         response["Allow"] = ", ".join(METHODS)

@@ -16,6 +16,7 @@ from config.foundation.audit_log.actors import (
     find_actor,
     request_audit,
 )
+from config.foundation.test_mode import run_after_rollback
 
 READ = "personal_data.read"
 EXPORT = "personal_data.exported"
@@ -94,7 +95,10 @@ def record_export(
         details: what was exported, such as the file or the segment; JSON without personal data.
         actor: who asked for it, if it is not the caller of the current request.
     """
-    _record_objects(EXPORT, model=model, pks=list(pks), count=count, details=details, actor=actor)
+    objects = list(pks)
+    run_after_rollback(  # data left the shop, also with a test key
+        lambda: _record_objects(EXPORT, model=model, pks=objects, count=count, details=details, actor=actor)
+    )
     if (audit := request_audit.get()) is not None:
         audit.has_export = True
 

@@ -16,6 +16,7 @@ from rest_framework.views import APIView
 
 from config.foundation.backoffice.date_range import DayRange
 from config.foundation.rest.filters import FlagFilter, MomentFilter, WholeNumberFilter
+from config.foundation.test_mode.refusal import require_live_mode
 from customers.feedback.analysis.figures import get_product_figures
 from customers.feedback.analysis.ratings import measure_ratings
 from customers.feedback.analysis.satisfaction import measure_satisfaction
@@ -130,6 +131,7 @@ class SurveyLinks(APIView):
             if customer_id is None:
                 problem = _("Unknown customer %(value)s.") % {"value": repr(user_id)}
                 raise ValidationError({"user_id": problem}, code="does_not_exist")
+        require_live_mode()
         expires_at = timezone.now() + timedelta(days=values["valid_days"])
         url = make_survey_link(
             kind=values["kind"],

@@ -21,6 +21,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from config.foundation.audit_log import record_export
+from config.foundation.test_mode.refusal import require_live_mode
 from customers.identity.models import Customer, Identifier
 from customers.identity.personal_data.masking import may_see_personal
 from customers.identity.resolution.user_ids import find_customer
@@ -213,6 +214,7 @@ class PrivacyLinkView(APIView):
         """Return a link that is valid for a day. Whoever has it sees the customer's data: give it to the logged-in customer only."""
         body = PrivacyLinkWriteSerializer(data=request.data)
         body.is_valid(raise_exception=True)
+        require_live_mode()
         now = timezone.now()
         customer = get_customer_or_error(body.validated_data["user_id"])
         language = body.validated_data.get("language") or customer.language or get_language() or "en"

@@ -6,6 +6,7 @@ import os
 import threading
 from collections import deque
 
+from config.foundation.test_mode import is_test_mode
 from config.foundation.valkey import ValkeyDownError
 from recommendations.serving.impressions import stream
 from recommendations.serving.impressions.exposures import keep_served_variants
@@ -132,5 +133,6 @@ process_queue = ProcessImpressionQueue()
 
 
 def record_impression(entry: ServedEntry) -> None:
-    """Queue an impression in a few microseconds; see `ImpressionQueue.add`."""
-    process_queue.add(entry)
+    """Queue an impression in a few microseconds; see `ImpressionQueue.add`. In test mode nothing is shown to anybody."""
+    if not is_test_mode():
+        process_queue.add(entry)

@@ -24,11 +24,19 @@ class Command(BaseCommand):
             help=f"what a secret key may do; can be repeated; one of {', '.join(KNOWN_SCOPES)}, or all",
         )
 
+        parser.add_argument(
+            "--test", action="store_true", help="make a test key, whose requests are answered but change nothing"
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         scopes = list(KNOWN_SCOPES) if "all" in options["scope"] else options["scope"]
         try:
             _api_key, plain = create_api_key(
-                name=options["name"], kind=options["kind"], scopes=scopes, now=datetime.now(UTC)
+                name=options["name"],
+                kind=options["kind"],
+                scopes=scopes,
+                now=datetime.now(UTC),
+                is_test=options["test"],
             )
         except ValueError as error:
             raise CommandError(str(error)) from error

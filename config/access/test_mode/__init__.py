@@ -1,0 +1,1 @@
+"""Test keys: their requests are rolled back."""
