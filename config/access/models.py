@@ -55,6 +55,7 @@ class ApiKey(models.Model):
     is_test = models.BooleanField(
         _("test key"),
         default=False,
+        db_default=False,
         help_text=_("Requests are validated and answered as those of live keys, but change nothing and send nothing."),
     )
     enabled = models.BooleanField(_("enabled"), default=True)

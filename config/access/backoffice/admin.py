@@ -7,7 +7,10 @@ from django import forms
 from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.text import format_lazy
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
@@ -39,6 +42,7 @@ class ApiKeyForm(forms.ModelForm):
         fields = [
             "name",
             "kind",
+            "is_test",
             "scopes",
             "requires_user_token",
             "allowed_origins",
@@ -75,14 +79,14 @@ class ApiKeyForm(forms.ModelForm):
 @admin.register(ApiKey)
 class ApiKeyAdmin(KeyPages, ModelAdmin):
     form = ApiKeyForm
-    list_display = ["name", "kind", "hint", "enabled", "expires_at", "previous_expires_at", "last_used_at"]
-    list_filter = ["kind", "enabled"]
+    list_display = ["name", "kind", "mode", "hint", "enabled", "expires_at", "previous_expires_at", "last_used_at"]
+    list_filter = ["kind", "is_test", "enabled"]
     search_fields = ["name", "hint"]
     readonly_fields = ["hint", "previous_expires_at", "created_at", "last_used_at"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
-        # the type is part of the key's text
-        return [*self.readonly_fields, "kind"] if obj is not None else list(self.readonly_fields)
+        # type and mode are part of the key's text
+        return [*self.readonly_fields, "kind", "is_test"] if obj is not None else list(self.readonly_fields)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change, **kwargs)
@@ -98,6 +102,10 @@ class ApiKeyAdmin(KeyPages, ModelAdmin):
 
     def rotate_key(self, obj: ApiKey, *, now: datetime, overlap: timedelta) -> str:
         return rotate_api_key(key_id=obj.pk, now=now, overlap=overlap)
+
+    @admin.display(description=_("mode"), ordering="is_test")
+    def mode(self, obj: ApiKey) -> SafeString | str:
+        return format_html('<span class="home-badge">{}</span>', gettext("test")) if obj.is_test else gettext("live")
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)

@@ -9,7 +9,7 @@ from django.db.models import Count, Max
 from django.db.models.functions import TruncMinute
 
 from customers.events.minute_counts import DAY, MINUTE, read_minute_counts
-from customers.events.models import Event, RejectedEvent, Source
+from customers.events.models import Event, RejectedEvent, SandboxEvent, Source
 
 LAST_EVENT_WINDOW = timedelta(days=30)
 
@@ -38,6 +38,11 @@ def measure_source_activity(*, source_ids: Collection[int], as_of: datetime) -> 
         .annotate(Count("pk"))
         .order_by()
     )
+    sandboxed = SandboxEvent.objects.filter(
+        source__in=source_ids, received_at__gte=since, received_at__lte=as_of
+    ).order_by()
+    for source_id, count, last_at in sandboxed.values_list("source_id").annotate(Count("pk"), Max("received_at")):
+        events[source_id], last[source_id] = count, last_at
     silent = [source_id for source_id in source_ids if source_id not in last]
     earlier = dict(
         Event.objects.filter(source__in=silent, received_at__gt=as_of - LAST_EVENT_WINDOW, received_at__lt=since)
@@ -89,7 +94,13 @@ def count_events_by_minute(*, as_of: datetime, length: int = 60) -> MinuteCounts
         for source_id, counted in stored.items():
             counts.setdefault(source_id, [0] * length)[(start - first) // MINUTE] = counted.events
     rejected = [0] * length
-    for start, count in RejectedEvent.objects.filter(**window).values_list(minute).annotate(Count("pk")).order_by():
+    for start, count in (
+        RejectedEvent.objects.filter(**window)
+        .exclude(source__is_sandbox=True)
+        .values_list(minute)
+        .annotate(Count("pk"))
+        .order_by()
+    ):
         rejected[(start - first) // MINUTE] = count
     sources = [SourceMinuteCounts(source, counts[source.pk]) for source in Source.objects.filter(pk__in=counts)]
     return MinuteCounts(

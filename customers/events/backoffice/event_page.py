@@ -1,5 +1,6 @@
 """Content of the page of one event: its customer, surrounding events, and personal data, masked or decrypted."""
 
+import json
 from datetime import date, datetime
 from typing import Any
 
@@ -12,7 +13,7 @@ from django.utils.timezone import localtime
 
 from config.foundation.number_formats import format_amount
 from customers.events.backoffice.event_context import find_owner, find_surrounding_events
-from customers.events.models import Event
+from customers.events.models import Event, SandboxEvent
 from customers.identity.personal_data.encrypted_field import UnreadableFieldError
 from customers.identity.personal_data.masking import PERSONAL_PART, mask_id, mask_json, mask_text, may_see_personal
 from customers.identity.personal_data.personal_traits import unseal_personal
@@ -20,14 +21,14 @@ from customers.identity.personal_data.personal_traits import unseal_personal
 MAX_PRODUCTS = 3
 
 
-def build_event_row(event: Event, *, today: date, with_personal: bool) -> dict[str, Any]:
+def build_event_row(event: Event | SandboxEvent, *, today: date, with_personal: bool) -> dict[str, Any]:
     """Return an event as a row of the live page or of the surrounding events."""
     person_id = event.user_id or event.anonymous_id
     name = event.name or getattr(event, "path", None) or event.type
     products = event.product_ids
     return {
         "id": event.pk,
-        "url": reverse("admin:events_event_change", args=[event.pk]),
+        "url": reverse("admin:events_event_change", args=[event.pk]) if isinstance(event, Event) else "",
         "received": format_clock(event.received_at, today=today),
         "occurred": format_clock(event.occurred_at, today=today),
         "type": event.type,
@@ -38,7 +39,19 @@ def build_event_row(event: Event, *, today: date, with_personal: bool) -> dict[s
         "value": format_amount(event.value, event.currency),
         "source": event.source.name,
         "simulated": event.source.is_simulated,
+        **describe_sandbox(event, with_personal=with_personal),
     }
+
+
+def describe_sandbox(event: Event | SandboxEvent, *, with_personal: bool) -> dict[str, Any]:
+    """Return what a row of a sandbox shows too: it has no page of its own, so its properties are in a tooltip."""
+    if isinstance(event, Event):
+        return {}
+    if with_personal:
+        unseal_event(event)
+    else:
+        mask_event(event)
+    return {"sandbox": True, "properties": json.dumps(event.properties, indent=1, ensure_ascii=False)}
 
 
 def format_clock(moment: datetime, *, today: date) -> str:
@@ -78,7 +91,7 @@ def build_links(request: HttpRequest, event: Event) -> dict[str, tuple[str, str]
     }
 
 
-def unseal_event(event: Event) -> None:
+def unseal_event(event: Event | SandboxEvent) -> None:
     """Decrypt the personal part of an event; if its key is missing, the page shows the error instead."""
     if sealed := event.properties.get(PERSONAL_PART):
         try:
@@ -87,11 +100,12 @@ def unseal_event(event: Event) -> None:
             event.properties[PERSONAL_PART] = str(error)
 
 
-def mask_event(event: Event) -> None:
+def mask_event(event: Event | SandboxEvent) -> None:
     """Mask the personal data of an event."""
     has_traits = event.type in (Event.Type.IDENTIFY, Event.Type.GROUP)
     event.properties = mask_json(event.properties, among_traits=has_traits)
-    event.context = mask_json(event.context)
+    if isinstance(event, Event):
+        event.context = mask_json(event.context)
     event.name = mask_text(event.name)
     event.user_id, event.anonymous_id = mask_id(event.user_id), mask_id(event.anonymous_id)
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.db.models.fields.json import KeyTextTransform, KeyTransform
 
-from customers.events.models import Event
+from customers.events.models import Event, SandboxEvent
 
 MAX_EVENTS = 50
 # only the newest events are searched: a filter that matches nothing must not read the whole table every two seconds
@@ -25,11 +25,12 @@ class EventQuery:
     type: str = ""
     name: str = ""
     who: str = ""
+    is_sandbox: bool = False
 
     def __bool__(self) -> bool:
         return self != EventQuery()
 
-    def filter(self, events: QuerySet[Event, Any]) -> QuerySet[Event, Any]:
+    def filter(self, events: QuerySet[Any, Any]) -> QuerySet[Any, Any]:
         if self.source_id is not None:
             events = events.filter(source=self.source_id)
         if self.type:
@@ -41,18 +42,20 @@ class EventQuery:
         return events
 
 
-def find_latest_events(*, query: EventQuery, after: int = 0, as_of: datetime) -> list[Event]:
-    """Return the latest 50 matching events, newest first, with the ``path`` of a page but without properties.
+def find_latest_events(*, query: EventQuery, after: int = 0, as_of: datetime) -> list[Any]:
+    """Return the latest 50 matching events, newest first, with the ``path`` of a page; only those of a sandbox have properties.
 
     Args:
         after: the id of the last event on the page; newer events are returned, and possibly a few that the page already has.
     """
-    newest = Event.objects.order_by("-id").values_list("id", flat=True).first()
+    table: type[Event | SandboxEvent] = SandboxEvent if query.is_sandbox else Event
+    newest = table._default_manager.order_by("-id").values_list("id", flat=True).first()
     if newest is None:
         return []
-    events = Event.objects.filter(id__gt=max(newest - SCAN_LIMIT, after - LATE_COMMIT_IDS))
+    events: QuerySet[Any, Any] = table._default_manager.filter(id__gt=max(newest - SCAN_LIMIT, after - LATE_COMMIT_IDS))
     if after:
         events = events.filter(Q(id__gt=after) | Q(received_at__gt=as_of - LATE_COMMIT_WINDOW))
     path = KeyTextTransform("path", KeyTransform("page", "context"))
-    matching = query.filter(events).select_related("source").defer("properties", "context").annotate(path=path)
+    deferred = ["context"] if query.is_sandbox else ["properties", "context"]
+    matching = query.filter(events).select_related("source").defer(*deferred).annotate(path=path)
     return list(matching.order_by("-id")[:MAX_EVENTS])

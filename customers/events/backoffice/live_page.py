@@ -38,7 +38,8 @@ class LiveForm(forms.Form):
         self.is_valid()
         source = self.cleaned_data.get("source")
         texts = {name: self.cleaned_data.get(name, "") for name in ("type", "name", "who")}
-        return EventQuery(source_id=source.pk if source else None, **texts)
+        is_sandbox = source is not None and source.is_sandbox
+        return EventQuery(source_id=source.pk if source else None, is_sandbox=is_sandbox, **texts)
 
 
 def render_live_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
@@ -76,6 +77,7 @@ def build_labels() -> dict[str, str]:
         "failed": _("No response; retrying in {seconds} s."),
         "loggedOut": _("You are logged out or no longer have permission to view events. Reload this page."),
         "simulated": _("simulated"),
+        "sandbox": _("sandbox"),
     }
 
 

@@ -61,7 +61,7 @@ class SourceAdmin(KeyPages, ModelAdmin):
         "rejected_in_24_hours",
         "previous_key_expires_at",
     ]
-    list_filter = ["kind", "enabled", "is_simulated"]
+    list_filter = ["kind", "enabled", "is_simulated", "is_sandbox"]
     search_fields = ["name", "key"]
     ordering = ["key"]
     fields = [
@@ -72,6 +72,7 @@ class SourceAdmin(KeyPages, ModelAdmin):
         "allowed_origins",
         "requires_user_token",
         "honours_opt_out",
+        "is_sandbox",
         "retention_days",
         "write_key_hint",
         "previous_key_expires_at",
@@ -80,6 +81,10 @@ class SourceAdmin(KeyPages, ModelAdmin):
     readonly_fields = ["write_key_hint", "previous_key_expires_at", "created_at"]
     change_form_outer_before_template = "admin/events/source_activity.html"
     actions_detail = [*KeyPages.actions_detail, "show_token_key"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
+        # events that are stored already would stay where they are
+        return [*self.readonly_fields, "is_sandbox"] if obj is not None else list(self.readonly_fields)
 
     def generate_key(self, obj: Source, *, now: datetime) -> str:
         return generate_write_key(obj, now=now)
@@ -165,9 +170,8 @@ class SourceAdmin(KeyPages, ModelAdmin):
 
     @admin.display(description=gettext_lazy("name"), ordering="name")
     def labeled_name(self, obj: Source) -> SafeString | str:
-        if not obj.is_simulated:
-            return obj.name
-        return format_html('{} <span class="home-badge">{}</span>', obj.name, _("simulated"))
+        badge = _("sandbox") if obj.is_sandbox else _("simulated") if obj.is_simulated else ""
+        return format_html('{} <span class="home-badge">{}</span>', obj.name, badge) if badge else obj.name
 
     @admin.display(description=gettext_lazy("last event"))
     def last_event(self, obj: Source) -> SafeString | str:

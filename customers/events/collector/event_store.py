@@ -90,13 +90,50 @@ WITH source AS MATERIALIZED (
 )
 SELECT position, is_unpersonalized, event.id FROM input JOIN event USING (source_id, message_id)
 """
-INSERT_EVENTS = INSERT_TEMPLATE.replace("{unasked_analytics}", "").replace("{unasked_personalization}", "")
+# of a sandbox: beside everything that reads events, without a receipt and without waiting to be processed
+SANDBOX_TEMPLATE = (
+    INSERT_TEMPLATE.replace(
+        """    INSERT INTO events_eventreceipt (source_id, message_id, received_at)
+    SELECT source_id, message_id, received_at FROM input
+    WHERE source_id IN (SELECT id FROM source)
+    ORDER BY source_id, message_id COLLATE "C"
+    ON CONFLICT DO NOTHING
+    RETURNING source_id, message_id
+""",
+        "    SELECT source_id, message_id FROM input WHERE source_id IN (SELECT id FROM source)\n",
+    )
+    .replace("INSERT INTO events_event (", "INSERT INTO events_sandboxevent (")
+    .replace(
+        """    ORDER BY position
+    RETURNING id,""",
+        """    ORDER BY source_id, message_id COLLATE "C"
+    ON CONFLICT DO NOTHING
+    RETURNING id,""",
+    )
+    .replace(
+        """), waiting AS (
+    INSERT INTO events_outbox (event_id, received_at) SELECT id, received_at FROM event
+""",
+        "",
+    )
+)
 # for shops whose settings ask visitors of an unknown country too: whoever has no customer yet has not consented
 IS_STRANGER = """ OR (%(ask_{purpose})s AND NOT EXISTS (SELECT FROM identity_identifier i
     WHERE i.kind = 'user_id' AND i.value = row.user_id OR i.kind = 'anonymous_id' AND i.value = row.anonymous_id))"""
-INSERT_EVENTS_OF_ASKED = INSERT_TEMPLATE.replace(
-    "{unasked_analytics}", IS_STRANGER.replace("{purpose}", "analytics")
-).replace("{unasked_personalization}", IS_STRANGER.replace("{purpose}", "personalisation"))
+
+
+def make_statements(template: str) -> tuple[str, str]:
+    """Return the statement of most shops, and that of shops that ask strangers for consent."""
+    return (
+        template.replace("{unasked_analytics}", "").replace("{unasked_personalization}", ""),
+        template.replace("{unasked_analytics}", IS_STRANGER.replace("{purpose}", "analytics")).replace(
+            "{unasked_personalization}", IS_STRANGER.replace("{purpose}", "personalisation")
+        ),
+    )
+
+
+INSERT_EVENTS, INSERT_EVENTS_OF_ASKED = make_statements(INSERT_TEMPLATE)
+INSERT_SANDBOX, INSERT_SANDBOX_OF_ASKED = make_statements(SANDBOX_TEMPLATE)
 
 INSERT_REJECTED = """
 WITH input AS MATERIALIZED (
@@ -124,6 +161,7 @@ MAX_REASON = 500
 VALUE_ERROR_CLASSES = ("22", "54")
 
 ITEMS = Counter("perennial_collector_items", "Items that the collector received, by outcome.", ["outcome"])
+SANDBOXED = ITEMS.labels("sandbox")
 ACCEPTED, DUPLICATE, REJECTED = ITEMS.labels("accepted"), ITEMS.labels("duplicate"), ITEMS.labels("rejected")
 
 type Key = tuple[int, str]  # source id, message id
@@ -153,12 +191,19 @@ class StoreResult:
 
 def count_items(results: Sequence[StoreResult]) -> None:
     """Count the items of stored calls for Prometheus."""
-    accepted = duplicates = rejected = 0
+    accepted = sandboxed = duplicates = rejected = 0
     for result in results:
-        accepted += len(result.rows)
+        in_sandbox = sum(row.context.is_sandbox for row in result.rows)
+        accepted += len(result.rows) - in_sandbox
+        sandboxed += in_sandbox
         duplicates += result.duplicates
         rejected += len(result.rejected)
-    for counter, number in ((ACCEPTED, accepted), (DUPLICATE, duplicates), (REJECTED, rejected)):
+    for counter, number in (
+        (ACCEPTED, accepted),
+        (SANDBOXED, sandboxed),
+        (DUPLICATE, duplicates),
+        (REJECTED, rejected),
+    ):
         if number:
             counter.inc(number)
 
@@ -204,7 +249,8 @@ class EventWriter:
         first = {get_receipt_key(row): row for call in reversed(calls) for row in reversed(call.rows)}
         rows = list(first.values())[::-1]
         # without rejected items there is one statement, which needs no transaction around it
-        is_single_statement = self.in_transaction or not any(call.rejected for call in calls)
+        is_mixed = len({row.context.is_sandbox for row in rows}) > 1
+        is_single_statement = self.in_transaction or not (is_mixed or any(call.rejected for call in calls))
         with nullcontext() if is_single_statement else self.atomic():
             writer = self if is_single_statement else replace(self, in_transaction=True)
             new, invalid = writer.insert(rows)
@@ -240,11 +286,19 @@ class EventWriter:
         return left | right, left_invalid | right_invalid
 
     def insert_at_once(self, rows: list[EventRow]) -> dict[Key, EventRow]:
-        """Insert rows by one statement; return those that were new."""
+        """Insert rows by one statement, and those of sandboxes by another; return those that were new."""
+        sandboxed = [row for row in rows if row.context.is_sandbox]
+        if not sandboxed:
+            return self.execute_insert(rows, *build_insert(rows))
+        live = [row for row in rows if not row.context.is_sandbox]
+        new = self.execute_insert(live, *build_insert(live)) if live else {}
+        return new | self.execute_insert(sandboxed, *build_insert(sandboxed, INSERT_SANDBOX, INSERT_SANDBOX_OF_ASKED))
+
+    def execute_insert(self, rows: list[EventRow], statement: str, columns: dict[str, Any]) -> dict[Key, EventRow]:
         new = {}
         with psycopg.Cursor(self.connection) as cursor:
             register_array_dumpers(cursor)
-            cursor.execute(*build_insert(rows), prepare=True, binary=True)
+            cursor.execute(statement, columns, prepare=True, binary=True)
             for position, is_unpersonalized, event_id in cursor.fetchall():
                 row = rows[position - 1]
                 row.event_id = event_id
@@ -311,13 +365,15 @@ def build_result(call: CollectorCall, new: dict[Key, EventRow], invalid: dict[Ke
     return StoreResult(new_rows, len(call.rows) - len(new_rows) - len(rejected), [*call.rejected, *rejected])
 
 
-def build_insert(rows: Sequence[EventRow]) -> tuple[str, dict[str, Any]]:
+def build_insert(
+    rows: Sequence[EventRow], statement: str = INSERT_EVENTS, statement_of_asked: str = INSERT_EVENTS_OF_ASKED
+) -> tuple[str, dict[str, Any]]:
     """Return the statement and its parameters; the longer one only for shops that ask strangers for consent."""
     rules = get_consent_rules()
     asks = {f"ask_{purpose.value}": rules.needs_consent(purpose, "") for purpose in (ANALYTICS, PERSONALISATION)}
     if any(asks.values()):
-        return INSERT_EVENTS_OF_ASKED, build_columns(rows) | asks
-    return INSERT_EVENTS, build_columns(rows)
+        return statement_of_asked, build_columns(rows) | asks
+    return statement, build_columns(rows)
 
 
 def build_columns(rows: Sequence[EventRow]) -> dict[str, Any]:

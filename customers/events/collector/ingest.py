@@ -69,10 +69,18 @@ def build_context(
 ) -> RequestContext:
     """Return the values that the items of a call inherit from it and from its source."""
     if source.is_trusted:
-        return RequestContext(source.id, received_at, call_type, sent_at, opted_out)
+        return RequestContext(source.id, received_at, call_type, sent_at, opted_out, is_sandbox=source.is_sandbox)
     token_key = read_token_key(source.sealed_token_key) if source.requires_user_token else None
     return RequestContext(
-        source.id, received_at, call_type, sent_at, opted_out, token_key, user_token, is_trusted=False
+        source.id,
+        received_at,
+        call_type,
+        sent_at,
+        opted_out,
+        token_key,
+        user_token,
+        is_trusted=False,
+        is_sandbox=source.is_sandbox,
     )
 
 

@@ -79,6 +79,7 @@ class RequestContext(msgspec.Struct, frozen=True):
         token_key: the key of the user tokens without which a ``userId`` does not count; None if it always counts.
         user_token: the user token of the request; an item's own takes precedence.
         is_trusted: whether the source may report orders.
+        is_sandbox: whether the events are only looked at.
     """
 
     source_id: int
@@ -89,6 +90,7 @@ class RequestContext(msgspec.Struct, frozen=True):
     token_key: str | None = None
     user_token: str = ""
     is_trusted: bool = True
+    is_sandbox: bool = False
 
 
 class EventRow(msgspec.Struct):

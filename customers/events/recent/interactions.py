@@ -74,6 +74,8 @@ WANTED_MEANINGS = (str(Meaning.CART), str(Meaning.PURCHASE))  # these undo a dis
 def remember_interactions(rows: Iterable[EventRow], *, stored_at: datetime | None = None) -> None:
     """Add product interactions to the lists of their customers and visitors and link identifiers, in one round trip.
 
+    Events of a sandbox are left out.
+
     The lists of those who deny personalization are deleted. If Valkey is down, only the latest interactions are missing there; the
     events are stored already.
 
@@ -84,6 +86,8 @@ def remember_interactions(rows: Iterable[EventRow], *, stored_at: datetime | Non
     pairs: dict[tuple[str, str], None] = {}  # in order: of two users of one visitor the first owns it
     denied: set[str] = set()
     for row in rows:
+        if row.context.is_sandbox:
+            continue
         event = row.stored
         user_id, visitor_id = event.user_id, event.anonymous_id
         if not row.is_personalized:

@@ -30,6 +30,7 @@ class KnownSource:
     is_trusted: bool
     requires_user_token: bool
     sealed_token_key: str
+    is_sandbox: bool = False
 
     def allows_origin(self, origin: str) -> bool:
         """Return whether a browser page of this origin may send events."""
@@ -113,6 +114,7 @@ def _load_source(key_hash: str) -> KnownSource | None:
         is_trusted=row.is_trusted,
         requires_user_token=row.requires_user_token,
         sealed_token_key=row.sealed_token_key,
+        is_sandbox=row.is_sandbox,
     )
 
 

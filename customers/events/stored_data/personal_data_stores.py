@@ -133,6 +133,13 @@ register_stores(
         action=TextAction.DELETE,
         is_encrypted=True,
     ),
+    MatchingTexts(
+        "events.sandbox",
+        _("events of sandboxes"),
+        "events.SandboxEvent",
+        *("message_id", "name", "user_id", "anonymous_id", "session_id", "properties", "context"),
+        action=TextAction.DELETE,
+    ),
     ValkeyKeys(
         "events.recent",
         _("recent interactions"),

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import partial
 
-from django.db.models import Min
+from django.db.models import Min, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from config.foundation.database.partitions import EVENTS
-from config.foundation.retention.aged_rows import AgedRows, preview_partitions
+from config.foundation.retention.aged_rows import AgedRows, SeveralParts, preview_partitions
 from config.foundation.retention.kinds import (
     RetentionKind,
     RetentionPreview,
@@ -22,11 +22,17 @@ from customers.events.models import Event, Source
 
 REJECTED = AgedRows("events.RejectedEvent", "received_at")
 RECEIPTS = AgedRows("events.EventReceipt", "received_at")
+SANDBOX = SeveralParts(
+    (
+        AgedRows("events.SandboxEvent", "received_at"),
+        AgedRows("events.RejectedEvent", "received_at", condition=Q(source__is_sandbox=True)),
+    )
+)
 
 
 def list_source_kinds() -> Iterator[RetentionKind]:
     """Yield the events of each source, whose period is stored with the source."""
-    for source in Source.objects.order_by("name").only("pk", "key", "name", "retention_days"):
+    for source in Source.objects.filter(is_sandbox=False).order_by("name").only("pk", "key", "name", "retention_days"):
         yield RetentionKind(
             key=f"events:{source.key}",
             label=_("Events from %(source)s") % {"source": source.name},
@@ -68,6 +74,16 @@ register_retention(
         preview=REJECTED.preview,
         purge=REJECTED.purge,
         order=20,
+    ),
+    RetentionKind(
+        key="sandbox_events",
+        label=gettext_lazy("Events of sandboxes"),
+        note=gettext_lazy("Events and rejected events of sources that are sandboxes. Nothing else uses them."),
+        default_days=3,
+        max_days=30,
+        preview=SANDBOX.preview,
+        purge=SANDBOX.purge,
+        order=22,
     ),
     RetentionKind(
         key="event_receipts",

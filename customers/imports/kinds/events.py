@@ -65,6 +65,11 @@ def find_source(key: str) -> Source:
             )
             % {"key": key}
         )
+    if source.is_sandbox:
+        raise ImportFileError(
+            _("Source %(key)s is a sandbox, whose events are not processed. Upload the file with another source.")
+            % {"key": key}
+        )
     if not source.enabled:
         raise ImportFileError(
             _("Source %(key)s is disabled. Enable it, or upload the file with another source.") % {"key": key}

@@ -9,8 +9,8 @@ from config.access.keys import create_api_key
 from config.access.models import ApiKey
 
 
-def make_key(*scopes: str, kind: str = "secret", **fields: Any) -> tuple[ApiKey, str]:
-    api_key, plain = create_api_key(name="program", kind=kind, scopes=scopes, now=datetime.now(UTC))
+def make_key(*scopes: str, kind: str = "secret", is_test: bool = False, **fields: Any) -> tuple[ApiKey, str]:
+    api_key, plain = create_api_key(name="program", kind=kind, scopes=scopes, now=datetime.now(UTC), is_test=is_test)
     if fields:
         ApiKey.objects.filter(pk=api_key.pk).update(**fields)
     return api_key, plain

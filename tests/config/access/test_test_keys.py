@@ -6,16 +6,21 @@ from typing import Any
 import pytest
 import redis
 from django.conf import settings
+from django.core.cache import cache
 from django.db import connection
 
 from config.access.models import ApiKey
 from config.access.scopes import KNOWN_SCOPES
+from config.foundation.test_mode import enter_test_mode
+from config.foundation.ttl_cache import TtlCache
+from config.foundation.valkey import LuaScript, ValkeyDownError, run_command, run_script
 from customers.analytics.expressions.parameters import dump_parameters
-from customers.identity.models import Customer
+from customers.identity.models import Consent, Customer
+from customers.policy.tasks import apply_consent_settings
 from recommendations.campaigns.models import Campaign
 from recommendations.serving.impressions.writer import process_queue
 from tests.clients.generated import build_parameters, read_model
-from tests.config.access.callers import make_bearer_client, make_key
+from tests.config.access.callers import make_bearer_client, make_client, make_key
 from tests.config.access.sample_objects import FUNNEL, make_sample_objects
 from tests.makers import make_customer
 from tests.recommendations.sending.test_rest import make_browser
@@ -117,6 +122,9 @@ def test_no_operation_changes_a_row_or_a_key_of_valkey() -> None:
     ada, other = Customer.objects.get(), make_customer("grace")
     bodies = BODIES | {"customers_merge": {"keep": {"id": ada.pk}, "merge": {"id": other.pk}}}
     client = make_bearer_client(make_test_key(*KNOWN_SCOPES))
+    with connection.cursor() as cursor:  # the sample objects choose their numbers themselves
+        for table in ("loyalty_pointreservation", "merchandising_rule"):
+            cursor.execute("SELECT setval(pg_get_serial_sequence(%s, 'id'), 100)", [table])
     client.get("/api/v1/products/")  # loads what each process loads once
     before, outcomes = read_state(), {}
     for operation in read_model().operations:
@@ -143,3 +151,52 @@ def test_no_operation_changes_a_row_or_a_key_of_valkey() -> None:
 def is_expected(name: str, status: int) -> bool:
     expected = [refused for refused, names in REFUSALS.items() if name in names]
     return status in (expected or (200, 201, 202, 204))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nothing_outside_the_transaction_changes_in_test_mode() -> None:
+    """What a request could reach without the database refuses, or pretends."""
+    value = ["before"]
+    lookups: TtlCache[str] = TtlCache(lambda _key: value[0])
+    cache.set("figure", 1)
+    with enter_test_mode():
+        assert (cache.add("new", 1), cache.incr("figure"), cache.delete("figure")) == (True, 2, True)
+        cache.set_many({"new": 1})
+        assert cache.get("figure") == 1
+        assert run_command("EXISTS", "nothing") == 0
+        assert run_script(LuaScript("return redis.call('EXISTS', 'nothing')")) == 0
+        for write in (
+            lambda: run_command("SET", "new", 1),
+            lambda: run_script(LuaScript("redis.call('SET', 'new', 1)")),
+        ):
+            with pytest.raises(ValkeyDownError):
+                write()
+        assert apply_consent_settings.delay().id
+        assert lookups.get("a") == "before"
+    value[0] = "after"
+    assert lookups.get("a") == "after"
+    assert cache.get("new") is None
+    with redis.Redis.from_url(settings.VALKEY_URL) as valkey:
+        assert [key for key in valkey.scan_iter() if key.startswith((b"new", b"celery:"))] == []
+    cache.clear()
+
+
+@pytest.mark.django_db
+def test_a_test_key_has_its_own_prefix_and_answers_as_a_live_key() -> None:
+    make_customer("ada")
+    plain = make_test_key("customers:write", "customers:read")
+    assert plain.startswith("sk_test_")
+    assert ApiKey.objects.get().hint.startswith("sk_test_")
+    live, test = make_client("customers:write", "customers:read"), make_bearer_client(plain)
+    entry = {"purpose": "email", "status": "granted"}
+    url = "/api/v1/customers/ada/consents/"
+    simulated, executed = test.post(url, entry, "application/json"), live.post(url, entry, "application/json")
+    assert (simulated.status_code, simulated.json().keys()) == (201, executed.json().keys())
+    assert HEADER not in executed
+    wrong = {"purpose": "email", "status": "maybe"}
+    assert test.post(url, wrong, "application/json").json() == live.post(url, wrong, "application/json").json()
+    repeated = [test.post(url, entry, "application/json", headers={"Idempotency-Key": "1"}) for _number in range(2)]
+    assert [response.status_code for response in repeated] == [201, 201]
+    assert Consent.objects.count() == 1
+    assert test.get("/api/v1/orders/").status_code == 403
+    assert test.post("/mcp", {}, "application/json").status_code == 403

@@ -105,6 +105,11 @@ def find_or_create_source(key: str, *, create: bool) -> Source:
             )
             % {"key": key}
         )
+    if source.is_sandbox:
+        raise CommandError(
+            _("Source %(key)s is a sandbox, whose events are not processed; choose another with --source.")
+            % {"key": key}
+        )
     if not source.enabled:
         raise CommandError(_("Source %(key)s is disabled; enable it or choose another with --source.") % {"key": key})
     return source

@@ -132,9 +132,11 @@
       row.dataset.event = event.id;
       if (isNew) row.className = "live-new";
       const what = document.createElement("td");
-      const link = Object.assign(document.createElement("a"), { href: event.url, textContent: event.name });
+      const link = Object.assign(document.createElement(event.url ? "a" : "span"), { textContent: event.name, title: event.properties ?? "" });
+      if (event.url) link.href = event.url;
       what.append(link, " ", cell(event.type, { tag: "span", className: "home-badge" }));
       const source = cell(event.source);
+      if (event.sandbox) source.append(" ", cell(this.labels.sandbox, { tag: "span", className: "home-badge" }));
       if (event.simulated) source.append(" ", cell(this.labels.simulated, { tag: "span", className: "home-badge" }));
       row.append(
         cell(event.received, { tag: "th", title: this.labels.occurred.replace("{at}", event.occurred) }), what, cell(event.who), cell(event.products, { title: event.productsTitle }),

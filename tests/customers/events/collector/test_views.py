@@ -13,7 +13,7 @@ from django.test import Client
 from config.foundation.valkey import get_client
 from customers.events.collector import ingest
 from customers.events.collector.envelope import MAX_BATCH_BYTES, MAX_BATCH_EVENTS
-from customers.events.models import Event, EventReceipt, Outbox, RejectedEvent
+from customers.events.models import Event, EventReceipt, Outbox, RejectedEvent, SandboxEvent, Source
 from customers.events.recent.interactions import read_recent_interactions
 from customers.events.sources.write_keys import clear_source_cache, rotate_write_key
 from customers.identity.erased.blocked_identifiers import blocked_index
@@ -325,3 +325,26 @@ def test_call_with_a_cached_key_makes_one_query(monkeypatch: pytest.MonkeyPatch)
 @pytest.fixture(autouse=True)
 def _clear_source_cache() -> None:
     clear_source_cache()
+
+
+def test_events_of_a_sandbox_are_validated_and_only_kept_to_be_looked_at() -> None:
+    sandbox, key = make_keyed_source("sandbox")
+    Source.objects.filter(pk=sandbox.pk).update(is_sandbox=True)
+    _live, live_key = make_keyed_source("live")
+    clear_source_cache()
+    viewed = track("Product Viewed", messageId="m1", userId="u1", properties={"product_id": "p1"})
+    body = {"batch": [viewed, track(messageId="m2"), {"type": "track", "event": "x"}]}
+    first, second = send(body, key).json(), send(body, key).json()
+    assert (first["accepted"], first["rejected"], second["duplicates"]) == (2, 1, 2)
+    assert first["errors"][0]["code"] == second["errors"][0]["code"]
+    assert list(SandboxEvent.objects.order_by("message_id").values_list("message_id", "product_ids")) == [
+        ("m1", ["p1"]),
+        ("m2", []),
+    ]
+    assert not Event.objects.exists()
+    assert not Outbox.objects.exists()
+    assert read_recent_interactions(identifiers=[("user_id", "u1")]) == []
+    assert RejectedEvent.objects.get().source_id == sandbox.pk
+    mixed = [{**track(messageId="m3"), "writeKey": key}, {**track(messageId="m3"), "writeKey": live_key}]
+    assert send({"batch": mixed}, "").json()["accepted"] == 2
+    assert (SandboxEvent.objects.count(), Event.objects.count()) == (3, 1)
