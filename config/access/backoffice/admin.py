@@ -105,7 +105,11 @@ class ApiKeyAdmin(KeyPages, ModelAdmin):
 
     @admin.display(description=_("mode"), ordering="is_test")
     def mode(self, obj: ApiKey) -> SafeString | str:
-        return format_html('<span class="home-badge">{}</span>', gettext("test")) if obj.is_test else gettext("live")
+        return (
+            format_html('<span class="home-badge">{}</span>', gettext("test mode"))
+            if obj.is_test
+            else gettext("live mode")
+        )
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)

@@ -139,6 +139,9 @@ MAKERS: dict[str, Maker] = {
         )
     ),
     "rejected_events": Maker(lambda at: fill("events.RejectedEvent", received_at=at)),
+    "sandbox_events": Maker(
+        lambda at: fill("events.SandboxEvent", source=Source.objects.get(), message_id=f"s{at:%Y%m%d%H}", received_at=at)
+    ),
     "event_receipts": Maker(
         lambda at: fill("events.EventReceipt", source=Source.objects.get(), message_id=f"m{at:%Y%m%d%H}", received_at=at)
     ),
