@@ -28,7 +28,7 @@ from tests.recommendations.sending.test_rest import make_browser
 HEADER = "Perennial-Test-Mode"
 BROWSER = make_browser()
 CONTENT = {"language": "en", "title": "Tea"}
-TEMPLATE = {"language": "en", "subject": "Tea", "source": "<mjml><mj-body></mj-body></mjml>"}
+TEMPLATE = {"language": "en", "subject": "Tea", "source": "<mjml><mj-body><mj-footer></mj-footer></mj-body></mjml>"}
 SEGMENT = {"key": "new", "name": "New", "condition": {"all": []}}
 # operation → a body that a live key would have executed; the others take the required fields
 BODIES: dict[str, dict[str, Any]] = {
@@ -59,7 +59,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "push_unsubscribe": {"endpoint": BROWSER["endpoint"]},
     "rank": {"product_ids": ["kettle"], "user_id": "ada"},
     "recommendations_batch": {"placements": [{"scenario": "popular"}], "user_id": "ada"},
-    "review_moderate": {"status": "hidden"},
+    "review_moderate": {"is_published": False},
     "reviews_upsert": {"reviews": [{"review_id": "review-2", "product_id": "kettle", "rating": 1}]},
     "rules_create": {"name": "New", "action": "hide", "brand": "Acme"},
     "rules_change": {"factor": 3},
@@ -69,6 +69,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "suppressions_remove": {"addresses": ["grace@example.com"]},
     "surveys_record": {"answers": [{"user_id": "ada", "kind": "nps", "score": 9}]},
 }
+# the operations that read, and record something about it
+RECORDING_READS = ("campaigns_audience", "customer_offer", "customers_retrieve", "recommendations")
 # operation → campaign in the state that it needs
 CAMPAIGNS = {"campaigns_cancel": "scheduled", "campaigns_pause": "scheduled", "campaigns_resume": "paused"}
 # what needs a trained model, an experiment that has ended, or a complete draft; or what cannot be simulated
@@ -128,6 +130,8 @@ def test_no_operation_changes_a_row_or_a_key_of_valkey() -> None:
     client.get("/api/v1/products/")  # loads what each process loads once
     before, outcomes = read_state(), {}
     for operation in read_model().operations:
+        if operation.method == "GET" and operation.name not in RECORDING_READS:
+            continue
         parameters = build_parameters(operation)
         path = operation.path
         for member in operation.path_parameters:

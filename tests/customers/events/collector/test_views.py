@@ -332,7 +332,7 @@ def test_events_of_a_sandbox_are_validated_and_only_kept_to_be_looked_at() -> No
     Source.objects.filter(pk=sandbox.pk).update(is_sandbox=True)
     _live, live_key = make_keyed_source("live")
     clear_source_cache()
-    viewed = track("Product Viewed", messageId="m1", userId="u1", properties={"product_id": "p1"})
+    viewed = track("Product Viewed", messageId="m1", userId="sandbox-u1", properties={"product_id": "p1"})
     body = {"batch": [viewed, track(messageId="m2"), {"type": "track", "event": "x"}]}
     first, second = send(body, key).json(), send(body, key).json()
     assert (first["accepted"], first["rejected"], second["duplicates"]) == (2, 1, 2)
@@ -343,7 +343,7 @@ def test_events_of_a_sandbox_are_validated_and_only_kept_to_be_looked_at() -> No
     ]
     assert not Event.objects.exists()
     assert not Outbox.objects.exists()
-    assert read_recent_interactions(identifiers=[("user_id", "u1")]) == []
+    assert read_recent_interactions(identifiers=[("user_id", "sandbox-u1")]) == []
     assert RejectedEvent.objects.get().source_id == sandbox.pk
     mixed = [{**track(messageId="m3"), "writeKey": key}, {**track(messageId="m3"), "writeKey": live_key}]
     assert send({"batch": mixed}, "").json()["accepted"] == 2
