@@ -152,6 +152,7 @@ register_stores(
 register_impersonal(
     table("events.EventReceipt"),
     table("events.RejectedEvent", "call_type", "sent_at", "code", "replay_message_id"),
+    table("events.SandboxEvent", "type", "product_ids", "currency", "recommendation_id"),
     reason="Message IDs that SDKs make up, times and codes. They keep a retry from being counted twice.",
 )
 register_impersonal(
