@@ -14,7 +14,7 @@ from recommendations.serving.rest.fast_path import (
     ServingView,
     serve_recommendations_first,
 )
-from recommendations.serving.visitor_claims import Caller
+from recommendations.serving.visitor_claims import build_caller
 
 
 def add_fast_path(application: Application) -> Application:
@@ -33,7 +33,7 @@ def _authorize(environ: Environ, view: ServingView) -> Permit | None:
         return None
     origin = environ.get("HTTP_ORIGIN", "")
     return Permit(
-        Caller(grant.publishable, grant.requires_user_token, environ.get("HTTP_X_USER_TOKEN", "")),
+        build_caller(is_browser=grant.publishable, requires_user_token=grant.requires_user_token, headers=environ),
         format_throttle_key(get_limited_caller(grant, environ), minute=int(time.time() // WINDOW_SECONDS)),
         WINDOW_SECONDS,
         grant.requests_per_minute or settings.API_REQUESTS_PER_MINUTE,

@@ -169,6 +169,49 @@ class EventMinute(models.Model):
         return f"{self.minute:%Y-%m-%d %H:%M}"
 
 
+class AgentActivity(models.Model):
+    """What one automated visitor did in one day, counted; nothing about people.
+
+    Attributes:
+        agent: a key of `config.foundation.agents.known_agents`.
+        product_id: of a product of the catalog; empty for an unknown one.
+        page: the path of the page, or the file that was fetched.
+    """
+
+    class Action(models.TextChoices):
+        PAGE = "page", _("page views")
+        VIEW = "view", _("product views")
+        SEARCH = "search", _("searches")
+        CART = "cart", _("products added to the cart")
+        CHECKOUT = "checkout", _("checkouts started")
+        ORDER = "order", _("orders")
+        FEED = "feed", _("feed fetched")
+        CATALOG = "catalog", _("catalog queries")
+        OTHER = "other", _("other events")
+
+    day = models.DateField(_("day"))
+    agent = models.CharField(_("agent"), max_length=50)
+    evidence = models.CharField(_("evidence"), max_length=20)
+    action = models.CharField(_("action"), max_length=20, choices=Action)
+    product_id = models.CharField(_("product ID"), max_length=200, blank=True)
+    page = models.CharField(_("page"), max_length=200, blank=True)
+    events = models.PositiveBigIntegerField(_("events"), default=0)
+    last_at = models.DateTimeField(_("last at"))
+
+    class Meta:
+        verbose_name = _("activity of an agent")
+        verbose_name_plural = _("activity of agents")
+        default_permissions = ("view",)
+        constraints = [
+            models.UniqueConstraint(
+                fields=["day", "agent", "action", "product_id", "page", "evidence"], name="events_agent_day"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.agent}: {self.action} ({self.day})"
+
+
 class EventReceipt(models.Model):
     """Marks a message of a source as stored, so that a retry changes nothing."""
 

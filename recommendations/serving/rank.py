@@ -63,6 +63,7 @@ class RankRequest:
     personalised: bool = True
     is_browser: bool = False
     is_unverified: bool = False
+    is_agent: bool = False
 
     @property
     def identifiers(self) -> list[tuple[str, str]]:

@@ -36,7 +36,7 @@ class RecommendationRequest:
     describe a visitor without a history; they filter nothing. diversity: None for the setting of the placement. strict: True
     for no fallback at all, False for one that may drop the filters, None for one within the filters. distinct: False for all
     products of a group, such as the variants of one. personalised: False for what everybody gets. filter, boost: see `expressions`.
-    is_browser, is_unverified: set by `visitor_claims.verify_visitor`.
+    is_browser, is_unverified, is_agent: set by `visitor_claims.verify_visitor`.
     """
 
     scenario: str
@@ -65,6 +65,7 @@ class RecommendationRequest:
     personalised: bool = True
     is_browser: bool = False
     is_unverified: bool = False
+    is_agent: bool = False
 
     @property
     def identifiers(self) -> list[tuple[str, str]]:

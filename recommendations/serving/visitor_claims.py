@@ -1,6 +1,6 @@
 """Whom a request may speak for: a browser reads what is meant for a customer only with that customer's user token."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
@@ -8,6 +8,7 @@ from typing import NamedTuple
 from django.utils.translation import gettext as _
 from rest_framework.request import Request as HttpRequest
 
+from config.foundation.agents.recognition import read_agent_claim
 from customers.events.sources.user_tokens import is_valid_user_token, list_token_keys
 from recommendations.serving.pipeline.reasons import ItemReason
 from recommendations.serving.rank import RankRequest
@@ -23,20 +24,35 @@ COUNTED_REASONS = frozenset({BOUGHT_OFTEN, DUE_AGAIN})  # whose texts contain nu
 class Caller(NamedTuple):
     """Who sends a request.
 
-    is_browser: with a key that every visitor can read. requires_user_token: whether a customer ID needs a user token.
+    is_browser: with a key that every visitor can read. requires_user_token: whether a customer ID needs a user token. is_agent: whether
+    it claims to be an automated visitor, whose responses are not recorded.
     """
 
     is_browser: bool = False
     requires_user_token: bool = False
     user_token: str = ""
+    is_agent: bool = False
 
 
 def read_caller(request: HttpRequest) -> Caller:
     """Return the caller of a REST request, whose ``auth`` is the grant of its key."""
+    return build_caller(
+        is_browser=getattr(request.auth, "publishable", False),
+        requires_user_token=getattr(request.auth, "requires_user_token", False),
+        headers=request.META,
+    )
+
+
+def build_caller(*, is_browser: bool, requires_user_token: bool, headers: Mapping[str, str]) -> Caller:
+    """Return the caller of a request with these headers (a WSGI environment).
+
+    Only browsers can be automated visitors: with a secret key, the headers are those of the shop's own server.
+    """
     return Caller(
-        getattr(request.auth, "publishable", False),
-        getattr(request.auth, "requires_user_token", False),
-        request.META.get("HTTP_X_USER_TOKEN", ""),
+        is_browser,
+        requires_user_token,
+        headers.get("HTTP_X_USER_TOKEN", ""),
+        is_browser and read_agent_claim(headers) is not None,
     )
 
 
@@ -52,8 +68,8 @@ def verify_visitor[Request: RecommendationRequest | RankRequest | SearchRequest]
         and not is_valid_user_token(caller.user_token, user_id=request.user_id, keys=list_token_keys(), now=now)
     )
     if is_unverified:
-        return replace(request, user_id="", is_browser=True, is_unverified=True)
-    return replace(request, is_browser=True)
+        return replace(request, user_id="", is_browser=True, is_unverified=True, is_agent=caller.is_agent)
+    return replace(request, is_browser=True, is_agent=caller.is_agent)
 
 
 def hide_purchase_counts(response: RecommendationResponse) -> RecommendationResponse:

@@ -6,6 +6,10 @@ from customers.identity.models import Consent
 
 ANALYTICS, PERSONALISATION = Consent.Purpose.ANALYTICS, Consent.Purpose.PERSONALISATION
 NO_PURPOSES: frozenset[str] = frozenset()
+# the answer to a consent banner, as Segment, RudderStack and Perennial's own script call it
+CONSENT_EVENT_NAMES = frozenset(
+    {"consent preference updated", "segment consent preference updated", "consent preferences updated"}
+)
 
 # names of consent categories as shops and consent banners spell them (C0002 and C0003 are OneTrust's)
 CATEGORY_PURPOSES: dict[str, str] = {
@@ -28,6 +32,11 @@ CATEGORY_PURPOSES: dict[str, str] = {
         PERSONALISATION,
     ),
 }
+
+
+def is_consent_event(name: str) -> bool:
+    """Return whether an event with this name answers a consent banner."""
+    return name.strip().casefold() in CONSENT_EVENT_NAMES
 
 
 def read_granted_purposes(context: dict[str, Any]) -> frozenset[str]:

@@ -1,6 +1,6 @@
 """Stores events exactly once: receipt, event and outbox row in one statement, rejected items beside them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -20,6 +20,7 @@ from config.foundation.database.array_parameters import (
     format_text_list,
     register_array_dumpers,
 )
+from customers.events.agents.counting import build_counts, count_agent_events
 from customers.events.collector.consent import ANALYTICS, PERSONALISATION
 from customers.events.collector.erased_people import anonymize_erased
 from customers.events.collector.fields import parse_moment
@@ -135,6 +136,15 @@ def make_statements(template: str) -> tuple[str, str]:
 INSERT_EVENTS, INSERT_EVENTS_OF_ASKED = make_statements(INSERT_TEMPLATE)
 INSERT_SANDBOX, INSERT_SANDBOX_OF_ASKED = make_statements(SANDBOX_TEMPLATE)
 
+INSERT_RECEIPTS = """
+INSERT INTO events_eventreceipt (source_id, message_id, received_at)
+SELECT source_id, message_id, received_at
+FROM unnest(%(source_id)s, %(message_id)s, %(received_at)s) AS row (source_id, message_id, received_at)
+WHERE source_id IN (SELECT id FROM events_source WHERE id = ANY(%(source_id)s) FOR KEY SHARE)
+ORDER BY source_id, message_id COLLATE "C"
+ON CONFLICT DO NOTHING
+RETURNING source_id, message_id
+"""
 INSERT_REJECTED = """
 WITH input AS MATERIALIZED (
     SELECT * FROM unnest(
@@ -248,12 +258,15 @@ class EventWriter:
         # of several rows with one message id the first wins
         first = {get_receipt_key(row): row for call in reversed(calls) for row in reversed(call.rows)}
         rows = list(first.values())[::-1]
-        # without rejected items there is one statement, which needs no transaction around it
+        agent_rows = [row for row in rows if row.agent is not None]
+        # without rejected items, agents and sandboxes beside other sources there is one statement, which needs no transaction around it
         is_mixed = len({row.context.is_sandbox for row in rows}) > 1
-        is_single_statement = self.in_transaction or not (is_mixed or any(call.rejected for call in calls))
+        is_single_statement = self.in_transaction or not (is_mixed or agent_rows or any(call.rejected for call in calls))
         with nullcontext() if is_single_statement else self.atomic():
             writer = self if is_single_statement else replace(self, in_transaction=True)
-            new, invalid = writer.insert(rows)
+            new, invalid = writer.insert([row for row in rows if not row.is_counted_only])
+            if agent_rows:
+                new |= writer.count_agents(agent_rows, new)
             if len(new) < len(rows):
                 invalid |= writer.find_deleted_sources([row for row in rows if get_receipt_key(row) not in new])
             results = [build_result(call, new, invalid) for call in calls]
@@ -306,6 +319,27 @@ class EventWriter:
                     row.is_personalized = False
                 new[get_receipt_key(row)] = row
         return new
+
+    def count_agents(self, rows: Sequence[EventRow], stored: Mapping[Key, EventRow]) -> dict[Key, EventRow]:
+        """Count new events of automated visitors; return those that are only counted, which the event table does not get."""
+        counted = {get_receipt_key(row): row for row in rows if row.is_counted_only}
+        with psycopg.Cursor(self.connection) as cursor:
+            register_array_dumpers(cursor)
+            if counted:
+                cursor.execute(
+                    INSERT_RECEIPTS,
+                    {
+                        "source_id": encode_bigints([row.stored.source_id for row in counted.values()]),
+                        "message_id": encode_texts([row.stored.message_id for row in counted.values()]),
+                        "received_at": encode_times([row.stored.received_at for row in counted.values()]),
+                    },
+                    prepare=True,
+                )
+                new_keys = set(cursor.fetchall())
+                counted = {key: row for key, row in counted.items() if key in new_keys}
+            new_rows = [row for row in rows if (key := get_receipt_key(row)) in counted or stored.get(key) is row]
+            count_agent_events(cursor, build_counts(new_rows))
+        return counted
 
     def find_deleted_sources(self, rows: Sequence[EventRow]) -> dict[Key, Reason]:
         """Return the rows whose source was deleted after the write key was looked up."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
+from config.foundation.agents.recognition import AgentClaim
 from customers.events.collector.event_store import RejectedItem, StoreResult, count_items, record_events
 from customers.events.collector.items import DecodeItem, ItemError, decode_item
 from customers.events.collector.parsing import EventRow, RequestContext, build_row
@@ -66,6 +67,7 @@ def build_context(
     sent_at: Any = None,
     opted_out: bool = False,
     user_token: str = "",
+    agent: AgentClaim | None = None,
 ) -> RequestContext:
     """Return the values that the items of a call inherit from it and from its source."""
     if source.is_trusted:
@@ -81,6 +83,7 @@ def build_context(
         user_token,
         is_trusted=False,
         is_sandbox=source.is_sandbox,
+        agent=agent,
     )
 
 

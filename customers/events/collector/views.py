@@ -17,6 +17,7 @@ from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
+from config.foundation.agents.recognition import read_agent_claim
 from config.foundation.http.client_address import get_client_address
 from customers.events.collector.envelope import (
     CallBody,
@@ -222,6 +223,8 @@ def build_call_context(
         sent_at=sent_at,
         opted_out=source.honours_opt_out and "1" in (headers.get("HTTP_DNT"), headers.get("HTTP_SEC_GPC")),
         user_token=headers.get("HTTP_X_USER_TOKEN", ""),
+        # the headers of a server source are those of the shop's own program
+        agent=None if source.is_trusted else read_agent_claim(headers),
     )
 
 

@@ -86,7 +86,7 @@ def remember_interactions(rows: Iterable[EventRow], *, stored_at: datetime | Non
     pairs: dict[tuple[str, str], None] = {}  # in order: of two users of one visitor the first owns it
     denied: set[str] = set()
     for row in rows:
-        if row.context.is_sandbox:
+        if row.context.is_sandbox or row.is_counted_only:
             continue
         event = row.stored
         user_id, visitor_id = event.user_id, event.anonymous_id

@@ -158,6 +158,7 @@ register_impersonal(
 register_impersonal(
     table("events.Source"),
     table("events.EventMinute"),
+    table("events.AgentActivity"),
     reason="Settings of sources and counts of events.",
 )
 register_impersonal(keys("events:*", "minute:*"), reason="Counts of events.")

@@ -28,6 +28,7 @@ SANDBOX = SeveralParts(
         AgedRows("events.RejectedEvent", "received_at", condition=Q(source__is_sandbox=True)),
     )
 )
+AGENT_ACTIVITY = AgedRows("events.AgentActivity", "last_at")
 
 
 def list_source_kinds() -> Iterator[RetentionKind]:
@@ -94,5 +95,14 @@ register_retention(
         preview=RECEIPTS.preview,
         purge=lambda before: retention.purge_receipts(before=before),
         order=21,
+    ),
+    RetentionKind(
+        key="agent_activity",
+        label=gettext_lazy("Activity of shopping agents and crawlers"),
+        note=gettext_lazy("Counts by day; they contain nothing about people."),
+        default_days=730,
+        preview=AGENT_ACTIVITY.preview,
+        purge=AGENT_ACTIVITY.purge,
+        order=22,
     ),
 )

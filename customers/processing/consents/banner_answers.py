@@ -6,16 +6,18 @@ from datetime import datetime
 import msgspec
 from django.db import connection
 
-from customers.events.collector.consent import ANALYTICS, PERSONALISATION, read_denied_purposes, read_granted_purposes
+from customers.events.collector.consent import (
+    ANALYTICS,
+    PERSONALISATION,
+    is_consent_event,
+    read_denied_purposes,
+    read_granted_purposes,
+)
 from customers.identity.consent.ledger import ConsentChange, record_consent_changes
 from customers.identity.consent.proofs import ConsentProof
 from customers.identity.models import Consent, Identifier
 from customers.processing.outbox import OutboxEvent
 
-# as Segment, RudderStack and Perennial's own script call it
-EVENT_NAMES = frozenset(
-    {"consent preference updated", "segment consent preference updated", "consent preferences updated"}
-)
 READ_CONTEXTS = """
 SELECT id, context::text, properties ->> 'policy_version' FROM events_event
 WHERE id = ANY(%s::bigint[]) AND received_at BETWEEN %s AND %s
@@ -30,7 +32,7 @@ def record_event_consents(events: Sequence[OutboxEvent], customer_ids: Sequence[
     answers = [
         (event, customer_id)
         for event, customer_id in zip(events, customer_ids, strict=True)
-        if customer_id is not None and event.type == "track" and event.name.strip().casefold() in EVENT_NAMES
+        if customer_id is not None and event.type == "track" and is_consent_event(event.name)
     ]
     if not answers:
         return 0

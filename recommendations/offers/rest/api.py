@@ -49,6 +49,8 @@ class OfferDecisionView(APIView):
             and caller.requires_user_token
             and not is_valid_user_token(caller.user_token, user_id=user_id, keys=list_token_keys(), now=now)
         )
+        if caller.is_agent:  # a decision counts as shown, and nobody sees this one
+            return Response({"placement": placement, "offer": None})
         asked = OfferRequest(placement, "" if is_unverified else user_id, anonymous_id, get_language() or "en")
         decision = decide_offer(request=asked, now=now)
         content = build_decision(decision, placement=placement, has_reasons=not caller.is_browser)

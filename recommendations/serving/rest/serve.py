@@ -44,7 +44,13 @@ def serve_recommendations(
 ) -> bytes:
     """Return the JSON of a recommendation response and record it. Errors: see `recommend`."""
     response = recommend(request=request, now=now, activity=activity, source=source, is_assigned=True)
-    record_response(response, user_id=request.user_id, anonymous_id=request.anonymous_id, now=now)
+    record_response(
+        response,
+        user_id=request.user_id,
+        anonymous_id=request.anonymous_id,
+        now=now,
+        is_agent=request.is_agent,
+    )
     return encode_for_caller(response, request)
 
 
@@ -57,7 +63,13 @@ def serve_ranking(
 ) -> bytes:
     """Return the JSON of a ranking and record it. Errors: see `rank_products`."""
     response = rank_products(request=request, now=now, activity=activity, source=source, is_assigned=True)
-    record_response(response, user_id=request.user_id, anonymous_id=request.anonymous_id, now=now)
+    record_response(
+        response,
+        user_id=request.user_id,
+        anonymous_id=request.anonymous_id,
+        now=now,
+        is_agent=request.is_agent,
+    )
     return encode_for_caller(response, request)
 
 
@@ -72,16 +84,19 @@ def encode_for_caller(
     )
 
 
-def record_response(response: RecommendationResponse, *, user_id: str, anonymous_id: str, now: datetime) -> None:
+def record_response(
+    response: RecommendationResponse, *, user_id: str, anonymous_id: str, now: datetime, is_agent: bool = False
+) -> None:
     """Count the response and record an impression.
 
-    Without identifiers for a visitor who refused personalization. An empty list counts too if an experiment decided about it.
+    Without identifiers for a visitor who refused personalization. An empty list counts too if an experiment decided about it. What
+    an automated visitor gets is no impression: nobody sees it.
     """
     get_response_timer(response.scenario).observe(response.took_ms / 1000)
     if response.fallback is not None:
         FALLBACKS.labels(response.scenario, response.fallback_reason or "").inc()
     items = response.items
-    if items or response.assignments:
+    if (items or response.assignments) and not is_agent:
         record_impression(
             ServedEntry(
                 recommendation_id=response.recommendation_id,

@@ -64,6 +64,7 @@ class SearchRequest:
     language: str = ""
     is_browser: bool = False
     is_unverified: bool = False
+    is_agent: bool = False
 
     @property
     def filter_names(self) -> list[str]:

@@ -145,6 +145,7 @@ MAKERS: dict[str, Maker] = {
     "event_receipts": Maker(
         lambda at: fill("events.EventReceipt", source=Source.objects.get(), message_id=f"m{at:%Y%m%d%H}", received_at=at)
     ),
+    "agent_activity": Maker(lambda at: fill("events.AgentActivity", day=at.date(), agent=f"a{at:%H}", last_at=at)),
     "visitors": Maker(make_visitor),
     "contact_claims": Maker(
         lambda at: fill("identity.ContactClaim", identifier=Identifier.objects.get(value="known"), value=f"{at:%Y%m%d%H}", claimed_at=at)

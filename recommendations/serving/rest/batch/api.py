@@ -86,7 +86,13 @@ def serve_batch(body: dict[str, Any], *, caller: Caller, now: datetime, source: 
     responses = recommend_together(requests=requests, is_distinct=body.get("distinct", True), now=now, source=source)
     parts = []
     for row, request, response in zip(body["placements"], requests, responses, strict=True):
-        record_response(response, user_id=request.user_id, anonymous_id=request.anonymous_id, now=now)
+        record_response(
+            response,
+            user_id=request.user_id,
+            anonymous_id=request.anonymous_id,
+            now=now,
+            is_agent=request.is_agent,
+        )
         parts.append(msgspec.Raw(encode_for_caller(response, request, key=row.get("key", ""))))
     return msgspec.json.encode(BatchResponseJSON(parts))
 

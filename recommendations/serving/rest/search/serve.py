@@ -44,9 +44,9 @@ def serve_search(
 def _record_page(page: SearchPage, response: SearchResponseJSON, *, has_opted_out: bool, now: datetime) -> None:
     """Record the page as an impression.
 
-    Without identifiers for a visitor who refused personalization.
+    Without identifiers for a visitor who refused personalization. What an automated visitor gets is no impression: nobody sees it.
     """
-    if not page.hits and not page.assignments:
+    if page.request.is_agent or (not page.hits and not page.assignments):
         return
     request, ids = page.request, page.snapshot.catalog.product_ids
     is_identifiable = not has_opted_out and not page.snapshot.state.suppressions.contains_any(request.identifier_names)

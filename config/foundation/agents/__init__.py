@@ -1,0 +1,1 @@
+"""Automated visitors: crawlers, and agents that act for a person."""

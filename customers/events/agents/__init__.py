@@ -1,0 +1,1 @@
+"""Counts of what automated visitors do."""
