@@ -255,6 +255,12 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         description=_("Expires points, and renews or ends the levels whose validity is over."),
     ),
     ScheduledJob(
+        task="config.shopping_agents.tasks.build_agent_feed",
+        cron="*/15 * * * *",
+        title=_("Build the feed for shopping agents"),
+        description=_("Publishes a new product feed if the catalog has changed and the feed is switched on."),
+    ),
+    ScheduledJob(
         task="recommendations.messaging.tasks.match_coupons",
         cron="25 * * * *",
         title=_("Match redeemed coupons"),

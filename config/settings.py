@@ -318,6 +318,7 @@ INSTALLED_APPS = [
     "config.backup",
     "config.digest",
     "config.onsite",
+    "config.shopping_agents",
     "config.storefront",
     "config",
 ]

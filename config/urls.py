@@ -91,6 +91,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/experiments/", include("recommendations.experiments.backoffice.urls")),
     path("admin/analytics/feedback/", include("customers.feedback.backoffice.urls")),
     path("", include("config.onsite.urls")),
+    path("", include("config.shopping_agents.urls")),
     path("admin/settings/webhooks/", include("recommendations.webhooks.backoffice.urls")),
     path("admin/", admin.site.urls),
     path("i18n/", include("django.conf.urls.i18n")),

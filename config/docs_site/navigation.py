@@ -26,7 +26,7 @@ SECTIONS = (
         "数据",
         (
             *("tracking", "connectors", "importing", "importing-orders", "importing-events", "products"),
-            "product-vectors",
+            *("product-vectors", "shopping-agents"),
         ),
     ),
     DocsSection(

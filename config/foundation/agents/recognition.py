@@ -31,7 +31,7 @@ _CRAWLER_WORDS = re.compile(r"(?<!cu)bot(?![a-z])|crawler|spider|slurp", re.IGNO
 _QUOTED = re.compile(r'"([^"]{1,500})"')
 
 
-class Evidence(StrEnum):
+class AgentEvidence(StrEnum):
     """What a claim is based on. None of it is verified."""
 
     USER_AGENT = "user_agent"
@@ -43,7 +43,7 @@ class AgentClaim(NamedTuple):
     """An automated visitor that a request claims to be."""
 
     agent: KnownAgent
-    evidence: Evidence
+    evidence: AgentEvidence
 
     @property
     def is_crawler(self) -> bool:
@@ -60,15 +60,15 @@ def read_agent_claim(headers: Mapping[str, str]) -> AgentClaim | None:
         return _read_signer(headers["HTTP_SIGNATURE_AGENT"][:MAX_HEADER])
     if (named := recognize_user_agent(headers.get("HTTP_USER_AGENT", "")[:MAX_HEADER])) is not None:
         return named
-    return AgentClaim(OTHER_AGENT, Evidence.UCP_AGENT) if headers.get("HTTP_UCP_AGENT") else None
+    return AgentClaim(OTHER_AGENT, AgentEvidence.UCP_AGENT) if headers.get("HTTP_UCP_AGENT") else None
 
 
 @lru_cache(maxsize=4096)
 def recognize_user_agent(user_agent: str) -> AgentClaim | None:
     """Return the automated visitor that a user agent names; None for browsers, apps and HTTP libraries."""
     if match := _TOKENS.search(user_agent):
-        return AgentClaim(_BY_TOKEN[match.group().lower()], Evidence.USER_AGENT)
-    return AgentClaim(OTHER_CRAWLER, Evidence.USER_AGENT) if _CRAWLER_WORDS.search(user_agent) else None
+        return AgentClaim(_BY_TOKEN[match.group().lower()], AgentEvidence.USER_AGENT)
+    return AgentClaim(OTHER_CRAWLER, AgentEvidence.USER_AGENT) if _CRAWLER_WORDS.search(user_agent) else None
 
 
 @lru_cache(maxsize=256)
@@ -80,5 +80,5 @@ def _read_signer(signature_agent: str) -> AgentClaim:
         except ValueError:
             continue
         if (known := _BY_SIGNER.get(host)) is not None:
-            return AgentClaim(known, Evidence.SIGNATURE)
-    return AgentClaim(OTHER_AGENT, Evidence.SIGNATURE)
+            return AgentClaim(known, AgentEvidence.SIGNATURE)
+    return AgentClaim(OTHER_AGENT, AgentEvidence.SIGNATURE)

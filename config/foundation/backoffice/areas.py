@@ -100,7 +100,12 @@ AREAS: tuple[Area, ...] = (
         "catalog",
         _("Catalog"),
         "inventory_2",
-        (Tab("products", _("Products")), Tab("categories", _("Categories")), Tab("feeds", _("Feeds"))),
+        (
+            Tab("products", _("Products")),
+            Tab("categories", _("Categories")),
+            Tab("feeds", _("Feeds")),
+            Tab("agents", _("Shopping agents")),
+        ),
     ),
     Area(
         "data",

@@ -29,7 +29,7 @@ ACTIONS: Mapping[str, Action] = {
     Meaning.PURCHASE: Action.ORDER,
 }
 # Sorted as the rows of every process are, so that two that count the same rows wait for each other instead of deadlocking. Only products of
-# the catalog are told apart: what an agent claims of others would make the table as large as the agent likes.
+# the catalog are counted separately: what an agent claims of others would make the table as large as the agent likes.
 COUNT = """
 WITH input AS (
     SELECT day::date, agent, evidence, action, page, events::bigint, last_at::timestamptz,
@@ -80,7 +80,11 @@ def build_counts(rows: Iterable[EventRow]) -> AgentCounts:
         for product_id in (products if has_products else []) or [""]:
             # an order counts once, whatever it contains
             product = "" if action == Action.ORDER else product_id
-            add_to(counts, CountKey(day, row.agent.agent.key, row.agent.evidence.value, action.value, product, page), event.received_at)
+            add_to(
+                counts,
+                CountKey(day, row.agent.agent.key, row.agent.evidence.value, action.value, product, page),
+                event.received_at,
+            )
     return counts
 
 
@@ -102,9 +106,9 @@ def count_agent_events(cursor: Any, counts: AgentCounts) -> None:
     if not counts.events:
         return
     keys = sorted(counts.events)
-    columns = [
+    columns: list[list[str]] = [
         [key.day.isoformat() for key in keys],
-        *([key[position] for key in keys] for position in range(1, 6)),
+        *([str(key[position]) for key in keys] for position in range(1, 6)),
         [str(counts.events[key]) for key in keys],
         [counts.last_at[key].astimezone(UTC).isoformat() for key in keys],
     ]

@@ -8,12 +8,12 @@ encrypted text, `properties.$personal`.
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 
-from config.foundation.agents.recognition import AgentClaim, recognize_user_agent
-from customers.events.collector.consent import NO_PURPOSES, is_consent_event, read_denied_purposes, read_granted_purposes
+from config.foundation.agents.recognition import AgentClaim
+from customers.events.collector.agent_marks import NO_AGENT, mark_agent
+from customers.events.collector.consent import NO_PURPOSES, read_denied_purposes, read_granted_purposes
 from customers.events.collector.fields import (
     compute_occurred_at,
     read_currency,
@@ -26,12 +26,11 @@ from customers.events.collector.fields import (
     read_value,
 )
 from customers.events.collector.items import EventItem, ItemError, abbreviate
-from customers.events.event_taxonomy import ORDER_MEANINGS, RECENT_MEANINGS, Meaning, lookup_meaning
+from customers.events.event_taxonomy import ORDER_MEANINGS, RECENT_MEANINGS, lookup_meaning
 from customers.events.models import Event
 from customers.events.personal_parts import PERSONAL_PART, encode_sealed
 from customers.events.sources.user_tokens import is_valid_user_token
 from customers.identity.models import Consent
-from customers.identity.personal_data.personal_texts import hide_personal_text
 
 EVENT_TYPES = frozenset(Event.Type.values)
 PERSON_KEYS = frozenset(
@@ -40,11 +39,6 @@ PERSON_KEYS = frozenset(
 ANONYMIZED_CONTEXT = ("library", "consent", "consentManagement")
 ANALYTICS = Consent.Purpose.ANALYTICS
 BOTH_PURPOSES = frozenset({ANALYTICS, Consent.Purpose.PERSONALISATION})
-
-# what a person does, even if an agent sends it: it concerns the person's orders, rights and account
-ACTS_OF_CUSTOMERS = ORDER_MEANINGS | {Meaning.REVIEW, Meaning.STOCK_REQUEST, Meaning.EMAIL_UNSUBSCRIBED}
-MAX_USER_AGENT = 1000
-MAX_PAGE = 200
 
 UNVERIFIED_USER_ID = "userId needs a valid user token in context.userToken, because the source is a browser or app; see docs/security.md."
 # what is stored of an event that claims more than its source may
@@ -147,35 +141,31 @@ def build_row(item: EventItem, *, index: int, raw: bytes, context: RequestContex
             "unknown_type", f"Unknown type {abbreviate(call_type)}; valid: {', '.join(sorted(EVENT_TYPES))}."
         )
     item_context = read_object(item.context, "context")
-    named_agent = read_item_agent(item_context)
-    agent = None if context.is_sandbox else context.agent or named_agent
     properties = read_properties(item, call_type, item_context)
     properties.pop(PERSONAL_PART, None)  # only the collector may write this key
     user_id = read_person_id(item.userId, "userId")
     anonymous_id = read_person_id(item.anonymousId, "anonymousId")
     if not user_id and not anonymous_id:
         raise ItemError("missing_identity", describe_missing_identity(item))
-    warning = ""
-    if not has_valid_token(user_id, item_context, context):
-        if not anonymous_id or call_type == "alias":
-            raise ItemError("unverified_user_id", UNVERIFIED_USER_ID)
-        user_id, warning = "", "unverified_user_id"
+    user_id, warning = verify_user_id(user_id, anonymous_id, call_type, item_context, context)
     name = read_name(item, call_type)
     meaning = lookup_meaning(name) if call_type == "track" else None
     if meaning in ORDER_MEANINGS and not context.is_trusted:
         warning = "needs_server_source"
-    is_counted_only = agent is not None and not is_act_of_customer(
-        call_type, name, meaning, is_known=bool(user_id) or context.is_trusted
+    is_known = bool(user_id) or context.is_trusted
+    mark = (
+        NO_AGENT
+        if context.is_sandbox
+        else mark_agent(item_context, context.agent, call_type, name, meaning, is_known=is_known)
     )
-    page = read_page_path(item_context) if is_counted_only else ""
     denied = BOTH_PURPOSES if context.opted_out else read_denied_purposes(item_context)
     granted = NO_PURPOSES if context.opted_out else read_granted_purposes(item_context)
     session_id = read_short_text(item_context.get("sessionId") or properties.get("session_id"), 100)
     if denied and ANALYTICS in denied:
         user_id = anonymous_id = session_id = ""
         properties, item_context = anonymize_properties(call_type, properties), anonymize_context(item_context)
-    if agent is not None:
-        item_context["agent"] = {"key": agent.agent.key, "evidence": agent.evidence.value}
+    if mark.agent is not None:
+        item_context["agent"] = {"key": mark.agent.agent.key, "evidence": mark.agent.evidence.value}
     occurred_at, time_warning = compute_occurred_at(
         item, sent_at=context.sent_at, received_at=context.received_at, is_trusted=context.is_trusted
     )
@@ -200,43 +190,13 @@ def build_row(item: EventItem, *, index: int, raw: bytes, context: RequestContex
         stored,
         raw,
         context,
-        meaning if meaning in RECENT_MEANINGS and not is_counted_only else "",
+        meaning if meaning in RECENT_MEANINGS and not mark.is_counted_only else "",
         properties.get("previousId", "") if call_type == "alias" else "",
         not denied,
         warning or time_warning or item.warning,
         consent=choose_consent_level(granted, is_account=context.is_trusted and is_account_call(call_type, meaning)),
-        agent=agent,
-        page=page,
-        is_counted_only=is_counted_only,
+        **mark._asdict(),
     )
-
-
-def read_item_agent(item_context: dict[str, Any]) -> AgentClaim | None:
-    """Return the automated visitor that `context.userAgent` names, which the servers of shops pass on."""
-    item_context.pop("agent", None)  # only the collector may write this key
-    user_agent = item_context.get("userAgent")
-    return recognize_user_agent(user_agent[:MAX_USER_AGENT]) if isinstance(user_agent, str) and user_agent else None
-
-
-def read_page_path(item_context: dict[str, Any]) -> str:
-    """Return the path of the page of an event, without parameters and personal data."""
-    page = item_context.get("page")
-    address = page.get("path") or page.get("url") if isinstance(page, dict) else None
-    if not isinstance(address, str):
-        return ""
-    try:
-        return hide_personal_text(urlsplit(address).path[:MAX_PAGE])
-    except ValueError:
-        return ""
-
-
-def is_act_of_customer(call_type: str, name: str, meaning: str | None, *, is_known: bool) -> bool:
-    """Return whether an event says what a person wants or bought, not how an agent looked for it.
-
-    Args:
-        is_known: whether the customer ID is proven, or the shop's own server says it.
-    """
-    return is_known and (call_type in ("identify", "alias") or meaning in ACTS_OF_CUSTOMERS or is_consent_event(name))
 
 
 def choose_consent_level(granted: frozenset[str], *, is_account: bool) -> str:
@@ -253,6 +213,21 @@ def choose_consent_level(granted: frozenset[str], *, is_account: bool) -> str:
 def is_account_call(call_type: str, meaning: str | None) -> bool:
     """Return whether a call is about an order or the customer's account, not about what the customer does in the shop."""
     return meaning in ORDER_MEANINGS or call_type in ("identify", "alias", "group")
+
+
+def verify_user_id(
+    user_id: str, anonymous_id: str, call_type: str, item_context: dict[str, Any], context: RequestContext
+) -> tuple[str, str]:
+    """Return the ``userId`` for which an item may speak, and the code of a warning if it is not the one that it names.
+
+    Raises:
+        ItemError: without it, the item names nobody.
+    """
+    if has_valid_token(user_id, item_context, context):
+        return user_id, ""
+    if not anonymous_id or call_type == "alias":
+        raise ItemError("unverified_user_id", UNVERIFIED_USER_ID)
+    return "", "unverified_user_id"
 
 
 def has_valid_token(user_id: str, item_context: dict[str, Any], context: RequestContext) -> bool:

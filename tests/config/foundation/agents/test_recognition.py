@@ -3,10 +3,16 @@
 import pytest
 
 from config.foundation.agents.known_agents import AGENTS_BY_KEY, KNOWN_AGENTS, AgentKind
-from config.foundation.agents.recognition import Evidence, read_agent_claim
+from config.foundation.agents.recognition import AgentEvidence, read_agent_claim
 
-CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
-SIGNED = {"HTTP_USER_AGENT": CHROME, "HTTP_SIGNATURE": "g=:AA==:", "HTTP_SIGNATURE_INPUT": 'g=("@authority");tag="web-bot-auth"'}
+CHROME = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"
+)
+SIGNED = {
+    "HTTP_USER_AGENT": CHROME,
+    "HTTP_SIGNATURE": "g=:AA==:",
+    "HTTP_SIGNATURE_INPUT": 'g=("@authority");tag="web-bot-auth"',
+}
 
 
 @pytest.mark.parametrize(
@@ -29,7 +35,7 @@ SIGNED = {"HTTP_USER_AGENT": CHROME, "HTTP_SIGNATURE": "g=:AA==:", "HTTP_SIGNATU
 def test_automated_visitors_are_recognized(headers: dict[str, str], key: str, evidence: str) -> None:
     claim = read_agent_claim(headers)
     assert claim is not None
-    assert (claim.agent.key, claim.evidence) == (key, Evidence(evidence))
+    assert (claim.agent.key, claim.evidence) == (key, AgentEvidence(evidence))
 
 
 @pytest.mark.parametrize(
@@ -39,7 +45,10 @@ def test_automated_visitors_are_recognized(headers: dict[str, str], key: str, ev
         {"HTTP_USER_AGENT": CHROME},
         {"HTTP_USER_AGENT": "Mozilla/5.0 (Linux; Android 9; CUBOT_X19) AppleWebKit/537.36 Mobile Safari/537.36"},
         {"HTTP_USER_AGENT": "python-requests/2.32"},
-        {"HTTP_USER_AGENT": CHROME, "HTTP_REFERER": "https://chatgpt.com/"},  # a person who follows a link of an assistant
+        {
+            "HTTP_USER_AGENT": CHROME,
+            "HTTP_REFERER": "https://chatgpt.com/",
+        },  # a person who follows a link of an assistant
         {"HTTP_USER_AGENT": CHROME, "HTTP_SIGNATURE_AGENT": '"https://chatgpt.com"'},  # without a signature
     ],
 )

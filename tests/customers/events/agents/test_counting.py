@@ -24,7 +24,9 @@ def _clear_source_cache() -> None:
 def list_counts() -> dict[tuple[str, str, str], int]:
     rows = AgentActivity.objects.values_list("agent", "action").annotate(total=Sum("events"))
     products = {(agent, action): "" for agent, action, _total in rows}
-    for agent, action, product in AgentActivity.objects.exclude(product_id="").values_list("agent", "action", "product_id"):
+    for agent, action, product in AgentActivity.objects.exclude(product_id="").values_list(
+        "agent", "action", "product_id"
+    ):
         products[agent, action] = product
     return {(agent, action, products[agent, action]): total for agent, action, total in rows}
 
@@ -35,7 +37,9 @@ def test_events_of_an_agent_are_only_counted_and_once() -> None:
     batch: dict[str, Any] = {
         "batch": [
             track("Product Viewed", messageId="m1", anonymousId="a1", userId=None, properties={"product_id": "p1"}),
-            track("Product Viewed", messageId="m2", anonymousId="a1", userId=None, properties={"product_id": "made-up"}),
+            track(
+                "Product Viewed", messageId="m2", anonymousId="a1", userId=None, properties={"product_id": "made-up"}
+            ),
             track("Products Searched", messageId="m3", anonymousId="a1", userId=None, properties={"query": "shoes"}),
             {"type": "page", "messageId": "m4", "anonymousId": "a1", "context": {"page": {"path": "/a?email=x@y.at"}}},
             {"type": "identify", "messageId": "m5", "anonymousId": "a1", "traits": {"plan": "x"}},
@@ -63,7 +67,10 @@ def test_order_that_a_person_places_through_an_agent_is_stored_with_the_mark() -
     view = track("Product Viewed", messageId="v1", properties={"product_id": "p1"}, context=context)
     assert send({"batch": [order, view]}, key).json()["accepted"] == 2
     event = Event.objects.get()
-    assert (event.name, event.context["agent"]) == ("Order Completed", {"key": "chatgpt-user", "evidence": "user_agent"})
+    assert (event.name, event.context["agent"]) == (
+        "Order Completed",
+        {"key": "chatgpt-user", "evidence": "user_agent"},
+    )
     assert list_counts() == {("chatgpt-user", "order", ""): 1, ("chatgpt-user", "view", ""): 1}
     assert [each.kind for each in read_recent_interactions(identifiers=[("user_id", "u1")])] == ["purchase"]
 

@@ -1,0 +1,1 @@
+"""The product feed of the Agentic Commerce Protocol."""

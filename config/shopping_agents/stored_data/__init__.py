@@ -1,0 +1,1 @@
+"""Where this app stores what."""

@@ -1,0 +1,1 @@
+"""The catalog capabilities of the Universal Commerce Protocol."""
