@@ -9,10 +9,9 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any, NamedTuple
 
-from django.db import connection
+from django.db import connection, transaction
 
 from config.foundation.agents.recognition import AgentClaim
-from config.foundation.database.array_parameters import encode_texts
 from config.foundation.shop.profile import get_time_zone
 from customers.events.collector.parsing import EventRow
 from customers.events.event_taxonomy import Meaning, lookup_meaning
@@ -112,7 +111,7 @@ def count_agent_events(cursor: Any, counts: AgentCounts) -> None:
         [str(counts.events[key]) for key in keys],
         [counts.last_at[key].astimezone(UTC).isoformat() for key in keys],
     ]
-    cursor.execute(COUNT, [encode_texts(column) for column in columns])
+    cursor.execute(COUNT, columns)
 
 
 def count_fetch(claim: AgentClaim, *, action: Action, page: str, at: datetime) -> None:
@@ -120,5 +119,5 @@ def count_fetch(claim: AgentClaim, *, action: Action, page: str, at: datetime) -
     counts = AgentCounts(Counter(), {})
     key = CountKey(at.astimezone(get_time_zone()).date(), claim.agent.key, claim.evidence.value, action.value, "", page)
     add_to(counts, key, at)
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
         count_agent_events(cursor, counts)
