@@ -127,7 +127,7 @@ def test_feed_is_fetched_again_only_after_a_change_and_counted_by_agent(client: 
     assert client.get(f"/agent-feed/{METADATA}").json()["id"].startswith("feed_")
     assert client.get("/agent-feed/other").status_code == 404
     counts = AgentActivity.objects.filter(action="feed", agent="oai-searchbot").values_list("page", "events")
-    assert list(counts) == [(PRODUCTS, 3)]
+    assert list(counts) == [(PRODUCTS, 2)]
 
 
 def test_address_that_fetches_too_often_has_to_wait(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
