@@ -93,7 +93,7 @@ class Source(models.Model):
         return self.kind in self.TRUSTED_KINDS
 
 
-class EventFields(models.Model):
+class ReceivedEvent(models.Model):
     """What is stored of an event, whatever is done with it."""
 
     class Type(models.TextChoices):
@@ -126,7 +126,7 @@ class EventFields(models.Model):
         return f"{mask_text(self.name) or self.type} ({self.occurred_at:%Y-%m-%d %H:%M})"
 
 
-class Event(EventFields):
+class Event(ReceivedEvent):
     """One event; the table is partitioned by the month in which the event was received."""
 
     # a trigger and the insert statement replace the foreign key, checking once per statement instead of per row (decision 10)
@@ -137,7 +137,7 @@ class Event(EventFields):
         verbose_name_plural = _("events")
 
 
-class SandboxEvent(EventFields):
+class SandboxEvent(ReceivedEvent):
     """An event of a sandbox source: it can be looked at for some days, and nothing else reads this table."""
 
     source = models.ForeignKey(Source, models.CASCADE, verbose_name=_("source"), db_index=False)

@@ -261,7 +261,9 @@ class EventWriter:
         agent_rows = [row for row in rows if row.agent is not None]
         # without rejected items, agents and sandboxes beside other sources there is one statement, which needs no transaction around it
         is_mixed = len({row.context.is_sandbox for row in rows}) > 1
-        is_single_statement = self.in_transaction or not (is_mixed or agent_rows or any(call.rejected for call in calls))
+        is_single_statement = self.in_transaction or not (
+            is_mixed or agent_rows or any(call.rejected for call in calls)
+        )
         with nullcontext() if is_single_statement else self.atomic():
             writer = self if is_single_statement else replace(self, in_transaction=True)
             new, invalid = writer.insert([row for row in rows if not row.is_counted_only])

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from config.foundation.agents.recognition import AgentClaim
-from customers.events.collector.agent_marks import NO_AGENT, mark_agent
+from customers.events.collector.agent_marks import NO_AGENT, AgentMark, mark_agent
 from customers.events.collector.consent import NO_PURPOSES, read_denied_purposes, read_granted_purposes
 from customers.events.collector.fields import (
     compute_occurred_at,
@@ -152,12 +152,7 @@ def build_row(item: EventItem, *, index: int, raw: bytes, context: RequestContex
     meaning = lookup_meaning(name) if call_type == "track" else None
     if meaning in ORDER_MEANINGS and not context.is_trusted:
         warning = "needs_server_source"
-    is_known = bool(user_id) or context.is_trusted
-    mark = (
-        NO_AGENT
-        if context.is_sandbox
-        else mark_agent(item_context, context.agent, call_type, name, meaning, is_known=is_known)
-    )
+    mark = mark_event(item_context, context, call_type, name, meaning, is_known=bool(user_id) or context.is_trusted)
     denied = BOTH_PURPOSES if context.opted_out else read_denied_purposes(item_context)
     granted = NO_PURPOSES if context.opted_out else read_granted_purposes(item_context)
     session_id = read_short_text(item_context.get("sessionId") or properties.get("session_id"), 100)
@@ -197,6 +192,21 @@ def build_row(item: EventItem, *, index: int, raw: bytes, context: RequestContex
         consent=choose_consent_level(granted, is_account=context.is_trusted and is_account_call(call_type, meaning)),
         **mark._asdict(),
     )
+
+
+def mark_event(
+    item_context: dict[str, Any],
+    context: RequestContext,
+    call_type: str,
+    name: str,
+    meaning: str | None,
+    *,
+    is_known: bool,
+) -> AgentMark:
+    """Return what an event says of an automated visitor; a sandbox shows the events of everybody."""
+    if context.is_sandbox:
+        return NO_AGENT
+    return mark_agent(item_context, context.agent, call_type, name, meaning, is_known=is_known)
 
 
 def choose_consent_level(granted: frozenset[str], *, is_account: bool) -> str:
