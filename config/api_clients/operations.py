@@ -1,8 +1,8 @@
 """The operations of an OpenAPI document, as a client calls them."""
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from config.api_clients.types import (
@@ -69,6 +69,14 @@ def read_document(document: dict[str, Any]) -> ClientModel:
     types.read_components(document["components"]["schemas"])
     operations = tuple(sorted(read_operations(document, types), key=lambda operation: operation.name))
     return ClientModel(document["info"]["version"], types.declarations, operations)
+
+
+def select_operations(model: ClientModel, names: Sequence[str]) -> ClientModel:
+    """Return a model with these operations only, for a page that needs few. Errors: ValueError for an unknown one."""
+    known = {operation.name: operation for operation in model.operations}
+    if unknown := sorted(set(names) - known.keys()):
+        raise ValueError(f"Unknown operation {', '.join(unknown)}; valid: {', '.join(known)}.")
+    return replace(model, operations=tuple(known[name] for name in sorted(set(names))))
 
 
 def read_operations(document: dict[str, Any], types: TypeReader) -> Iterator[Operation]:
