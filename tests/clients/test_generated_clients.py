@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 
 from config.access.scopes import KNOWN_SCOPES
+from config.api_clients.javascript_writer import RUNTIME as JAVASCRIPT_RUNTIME
+from config.api_clients.javascript_writer import write_javascript_client
+from config.api_clients.operations import select_operations
 from config.api_clients.python_writer import write_python_client
 from config.api_clients.typescript_writer import to_camel
 from tests.clients.faulty_server import FaultyAnswer, refuse, run_faulty_server
@@ -31,6 +34,10 @@ pytestmark = pytest.mark.acceptance
 
 HOST = "https://perennial.example"
 PAGES = ["clients", "quickstart-custom-shop", "recipes"]
+WRITE_DEMO_CLIENT = (
+    "manage.py generate_client --language javascript --operation recommendations --operation recommendations_batch --operation search "
+    "--output config/storefront/static/storefront/client"
+)
 PROBLEM = "urn:perennial:problem:"
 # answers to an empty body, to an object that an earlier call deleted, or that is in another state
 EXPECTED_REFUSALS = {400, 404, 409, 422}
@@ -128,6 +135,7 @@ def test_the_typescript_client_compiles_strictly_and_calls_every_operation(serve
     [code] = read_snippets("clients", "ts")
     example.write_text(code.replace(HOST, server).replace("YOUR_API_KEY", make_key(kind="publishable")[1]))
     module = build_typescript_client(tmp_path, node_packages=NODE_PACKAGES)
+    check_javascript(module.parent)
     process = subprocess.run(["node", str(module.with_name("example.js"))], capture_output=True, text=True, check=False)
     # The server may know the products of the test before for a few seconds more.
     assert (process.returncode, process.stderr) == (0, "")
@@ -170,6 +178,17 @@ def test_the_typescript_client_compiles_strictly_and_calls_every_operation(serve
         assert (page["answer"]["scenario"], page["answer"]["items"], page["errors"]) == ("popular", [], [error])
     assert [item["product_id"] for item in down_page["answer"]["items"]] == ["b", "a"]
     assert (failed["error"], refused["error"]) == ("ConnectionFailedError", "InvalidParameterError")
+
+
+def check_javascript(compiled: Path) -> None:
+    """Check that the JavaScript runtime is the compiled TypeScript, and that the demo shop has the client of this version."""
+    for name in ("transport.js", "fallbacks.js"):
+        assert (JAVASCRIPT_RUNTIME / name).read_text() == (compiled / name).read_text(), name
+    files = write_javascript_client(
+        select_operations(read_model(), ["recommendations", "recommendations_batch", "search"])
+    )
+    folder = ROOT / "config" / "storefront" / "static" / "storefront" / "client"
+    assert {path.name: path.read_text() for path in folder.iterdir()} == files, f"write it anew: {WRITE_DEMO_CLIENT}"
 
 
 def run_node(program: Path, task: dict[str, Any]) -> Any:

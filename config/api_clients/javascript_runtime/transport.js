@@ -60,7 +60,7 @@ export class Transport {
     /** Sends a request until there is an answer, the attempts are used up, or the time is. */
     async send(call, timeout) {
         const deadline = Date.now() + timeout;
-        const url = this.settings.url + buildPath(call) + buildQuery(call.query ?? {});
+        const url = this.settings.url + buildPath(call) + buildQuery({ ...call.query, ...call.options.query });
         const headers = await this.buildHeaders(call);
         const mayRetry = call.mayRetry || call.takesIdempotencyKey === true;
         for (let attempt = 0;; attempt++) {

@@ -58,6 +58,8 @@ export interface CallOptions {
   timeout?: number;
   /** Ends the call when a page no longer needs it. */
   signal?: AbortSignal;
+  /** Parameters of the URL whose names depend on the shop, such as `attributes.color`. */
+  query?: Readonly<Record<string, unknown>>;
 }
 
 export interface IdempotentOptions extends CallOptions {
@@ -120,7 +122,7 @@ export class Transport {
   /** Sends a request until there is an answer, the attempts are used up, or the time is. */
   private async send(call: Call, timeout: number): Promise<unknown> {
     const deadline = Date.now() + timeout;
-    const url = this.settings.url + buildPath(call) + buildQuery(call.query ?? {});
+    const url = this.settings.url + buildPath(call) + buildQuery({ ...call.query, ...call.options.query });
     const headers = await this.buildHeaders(call);
     const mayRetry = call.mayRetry || call.takesIdempotencyKey === true;
     for (let attempt = 0; ; attempt++) {

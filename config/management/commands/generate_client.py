@@ -17,14 +17,14 @@ WRITERS = {"javascript": write_javascript_client, "python": write_python_client,
 
 class Command(BaseCommand):
     help = (
-        "Write a typed client of the REST API of this version into a folder: a Python package that needs httpx only, or a TypeScript "
-        "package without dependencies for browsers and Node 18 or later, or the same as JavaScript modules without types, which need no compiler. All have time-outs, retries, user tokens and fallbacks."
+        "Write a client of the REST API of this version into a folder: a typed Python package that needs httpx only, a TypeScript package "
+        "without dependencies for browsers and Node 18 or later, or the same as JavaScript modules, which need no compiler. All have "
+        "time-outs, retries, user tokens and fallbacks."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--language", choices=sorted(WRITERS), required=True)
         parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="Its files are overwritten.")
-
         parser.add_argument(
             "--operation",
             action="append",

@@ -1,24 +1,33 @@
-// Requests recommendations and products by perennial.js, and caches the cards of products in its answers.
+// Requests recommendations and products by the generated client, and caches the cards of products in its answers.
 
+import { Client } from "./client/index.js"
 import { settled } from "./events.js"
-import { perennial } from "./onsite.js"
 import { person } from "./person.js"
+import { shop } from "./shop.js"
 import { ofThisTab } from "./storage.js"
 
+const TIMEOUT = 8000
+const RETRIES = 6 // with doubling pauses: as long as a server takes to restart
+const LATE_PAUSE = 700
 const MOST_CARDS = 400
 const NOT_THERE = new Set([400, 404, 501]) // of a place that this server does not know
 
-async function get(path, parameters, signal) {
-  const content = await perennial.request(path, { query: parameters, signal })
-  rememberCards(content.items ?? [])
-  return content
-}
+const client = new Client({
+  url: window.location.origin,
+  key: shop.publishable_key,
+  language: shop.language,
+  timeout: TIMEOUT,
+  retries: RETRIES,
+  userToken: () => (person.identity.user_id ? person.userToken : ""), // without a consent, requests name nobody
+})
 
 /** Fetches recommendations for a placement; null if the server does not have that placement. */
 export async function recommend(scenario, parameters = {}) {
   await settled()
   try {
-    return await get(`recommendations/${scenario}/`, { ...person.identity, ...parameters })
+    const answer = await client.recommendations(withoutEmpty({ scenario, ...person.identity, ...parameters }))
+    rememberCards(answer.items)
+    return answer
   } catch (error) {
     if (NOT_THERE.has(error.status)) return null
     throw error
@@ -27,23 +36,42 @@ export async function recommend(scenario, parameters = {}) {
 
 /** Fetches the answers of several placements, no product in two of them; null if the server does not have one of them. */
 export async function recommendTogether(placements) {
+  await settled()
   try {
-    const answers = await perennial.recommend(placements)
-    rememberCards(answers.flatMap((answer) => answer.items ?? []))
+    let answers = await requestTogether(placements)
+    if (answers.some((answer) => answer.fallback_reason === "late")) {
+      // the server was too busy for the right ones
+      await new Promise((resolve) => setTimeout(resolve, LATE_PAUSE))
+      answers = await requestTogether(placements)
+    }
+    rememberCards(answers.flatMap((answer) => answer.items))
     return answers
   } catch (error) {
     if (NOT_THERE.has(error.status)) return null
     throw error
   }
 }
+
+async function requestTogether(placements) {
+  return (await client.recommendationsBatch({ body: { ...person.identity, placements } })).placements
+}
+
 /** Fetches products for a query or filters; null if search is not available. */
-export async function search(parameters, { signal } = {}) {
+export async function search(parameters) {
+  const all = withoutEmpty({ ...person.identity, personalised: person.personalisation !== false, ...parameters })
+  const attributes = Object.fromEntries(Object.entries(all).filter(([name]) => name.startsWith("attributes.")))
   try {
-    return await get("search/", { ...person.identity, personalised: person.personalisation !== false, ...parameters }, signal)
+    const found = await client.search(all, { query: attributes })
+    rememberCards(found.items ?? [])
+    return found
   } catch (error) {
     if (error.status === 404) return null
     throw error
   }
+}
+
+function withoutEmpty(parameters) {
+  return Object.fromEntries(Object.entries(parameters).filter(([, value]) => value !== undefined && value !== null && value !== ""))
 }
 
 /** Returns cards by product id, in the given order: cached ones at once, the others from the search. */
