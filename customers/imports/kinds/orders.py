@@ -16,6 +16,7 @@ from customers.imports.kinds.base import (
     LATER_CHANGES,
     PROFILES_FOLLOW,
     ImportField,
+    ImportFileError,
     ImportKind,
     ImportOutcome,
     ImportPreset,
@@ -32,6 +33,7 @@ from customers.orders.imports.order_fields import FIELDS, PRICE_FIELDS, REQUIRED
 from customers.orders.imports.presets.registry import PRESETS
 from customers.orders.models import OrderImport
 from customers.orders.order_rules import REASONS
+from customers.orders.sources import describe_wrong_source
 
 # field → label, type of its values, and common names of its column
 SPECS: dict[str, tuple[Any, str, tuple[str, ...]]] = {
@@ -113,6 +115,8 @@ def import_order_file(task: ImportTask) -> ImportOutcome:
     source, _created = Source.objects.get_or_create(
         key=run.source, defaults={"name": run.source, "kind": Source.Kind.IMPORT}
     )
+    if reason := describe_wrong_source(source):
+        raise ImportFileError(reason)
     record = OrderImport.objects.filter(pk=run.record_id, dry_run=task.dry_run).first() if run.record_id else None
     if record is None or record.finished_at is None or task.dry_run:
         record = record or OrderImport(source=source)

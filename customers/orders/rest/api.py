@@ -26,6 +26,7 @@ from customers.orders.rest.serializers import (
     OrdersWriteSerializer,
     OrdersWrittenSerializer,
 )
+from customers.orders.sources import describe_wrong_source
 from customers.orders.upsert import upsert_orders
 
 
@@ -75,6 +76,8 @@ class OrderList(generics.ListAPIView):
         serializer.is_valid(raise_exception=True)
         key = serializer.validated_data["source"]
         source, _created = Source.objects.get_or_create(key=key, defaults={"name": key, "kind": Source.Kind.SERVER})
+        if reason := describe_wrong_source(source):
+            raise ValidationError({"source": [reason]})
         try:
             result = upsert_orders(
                 items=serializer.validated_data["orders"],

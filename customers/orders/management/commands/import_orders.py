@@ -25,6 +25,7 @@ from customers.orders.imports.order_fields import FIELDS
 from customers.orders.imports.presets.registry import DEFAULT_PRESET, PRESETS
 from customers.orders.models import OrderImport
 from customers.orders.order_rules import REASONS
+from customers.orders.sources import describe_wrong_source
 
 
 class Command(ImportCommand):
@@ -92,6 +93,8 @@ def find_source(key: str) -> Source:
             _("Invalid --source %(key)s; use lowercase letters, digits and hyphens.") % {"key": repr(key)}
         )
     source, _created = Source.objects.get_or_create(key=key, defaults={"name": key, "kind": Source.Kind.IMPORT})
+    if reason := describe_wrong_source(source):
+        raise CommandError(reason)
     return source
 
 

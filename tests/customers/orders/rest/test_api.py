@@ -60,6 +60,15 @@ def test_second_call_changes_nothing(shop: Client) -> None:
     assert [result["status"] for result in answer["results"]] == ["unchanged", "unchanged"]
 
 
+def test_orders_of_a_sandbox_are_refused(shop: Client) -> None:
+    make_source("trial", is_sandbox=True)
+    body = {"orders": [order()], "source": "trial"}
+    answer = shop.post("/api/v1/orders/", body, content_type="application/json")
+    assert answer.status_code == 400
+    assert [error["field"] for error in answer.json()["errors"]] == ["source"]
+    assert not Order.objects.exists()
+
+
 def test_order_is_replaced_completely(shop: Client) -> None:
     lines = [{"product_id": name, "quantity": 1, "unit_price": "3.00"} for name in ("tea", "cup", "pot")]
     post(shop, order(coupon="SPRING", lines=lines), order("A2"))
