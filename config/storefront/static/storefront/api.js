@@ -6,8 +6,8 @@ import { person } from "./person.js"
 import { shop } from "./shop.js"
 import { ofThisTab } from "./storage.js"
 
-const TIMEOUT = 8000
-const RETRIES = 6 // with doubling pauses: as long as a server takes to restart
+const TIMEOUT = 25_000 // with the retries: as long as a server takes to restart and to load its model
+const RETRIES = 6
 const LATE_PAUSE = 700
 const MOST_CARDS = 400
 const NOT_THERE = new Set([400, 404, 501]) // of a place that this server does not know
