@@ -124,7 +124,8 @@ def test_feed_is_fetched_again_only_after_a_change_and_counted_by_agent(client: 
     assert len(gzip.decompress(b"".join(response)).splitlines()) == 1  # type: ignore[arg-type]
     assert response["Last-Modified"]
     assert client.get(address, headers={**headers, "If-None-Match": response["ETag"]}).status_code == 304
-    assert client.get(f"/agent-feed/{METADATA}").json()["id"].startswith("feed_")
+    metadata = json.loads(b"".join(client.get(f"/agent-feed/{METADATA}")))  # type: ignore[arg-type]
+    assert metadata["id"].startswith("feed_")
     assert client.get("/agent-feed/other").status_code == 404
     counts = AgentActivity.objects.filter(action="feed", agent="oai-searchbot").values_list("page", "events")
     assert list(counts) == [(PRODUCTS, 2)]
