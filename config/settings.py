@@ -313,12 +313,12 @@ INSTALLED_APPS = [
     "config.retention",
     "oauth2_provider",
     "config.assistant",
+    "config.shopping_agents",
     "config.access",
     "config.jobs",
     "config.backup",
     "config.digest",
     "config.onsite",
-    "config.shopping_agents",
     "config.storefront",
     "config",
 ]
