@@ -76,7 +76,6 @@ ROLES: dict[str, tuple[str, ...]] = {
         "segments.view_*",
         "training.view_*",
         "shopping_agents.*",
-        "events.view_agentactivity",
         "serving.*",
         "merchandising.*",
         "experiments.*",

@@ -5,7 +5,6 @@ from django.http import HttpRequest
 
 VIEW = "shopping_agents.view_agentfeedsettings"
 CHANGE = "shopping_agents.change_agentfeedsettings"
-VIEW_TRAFFIC = "events.view_agentactivity"
 
 
 def require(request: HttpRequest, permission: str) -> None:

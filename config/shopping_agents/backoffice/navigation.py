@@ -3,7 +3,7 @@
 from django.utils.translation import gettext_lazy as _
 
 from config.foundation.backoffice.navigation import MenuPage, register_pages
-from config.shopping_agents.backoffice.access import VIEW, VIEW_TRAFFIC
+from config.shopping_agents.backoffice.access import VIEW
 
 register_pages(
     MenuPage(
@@ -13,7 +13,7 @@ register_pages(
         tab="catalog.agents",
         label=_("Agent traffic"),
         url_name="shopping_agents:traffic",
-        permission=VIEW_TRAFFIC,
+        permission=VIEW,
         order=20,
     ),
 )
