@@ -116,7 +116,7 @@ def make_test_key(*scopes: str, **fields: Any) -> str:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_no_operation_changes_a_row_or_a_key_of_valkey() -> None:
+def test_no_operation_changes_a_row_or_a_key_of_valkey(valkey: redis.Redis) -> None:
     make_sample_objects()
     everybody = Campaign.objects.get()
     for status in set(CAMPAIGNS.values()):

@@ -135,4 +135,4 @@ def test_address_that_fetches_too_often_has_to_wait(client: Client, monkeypatch:
     AgentFeedSettings(is_enabled=True).save()
     monkeypatch.setattr(public_access, "LIMITS", public_access.RateLimits(requests=1, bytes=0, names=0))
     statuses = [client.get("/.well-known/ucp").status_code for _number in range(3)]
-    assert statuses[-1] == 429
+    assert 429 in statuses  # a minute may end between two of them, not between all three

@@ -26,7 +26,8 @@ pytestmark = [
     pytest.mark.acceptance,
     pytest.mark.django_db,
     pytest.mark.skipif(
-        SERVER is None, reason="MariaDB is not installed (Debian: mariadb-server-core, mariadb-client-core)"
+        SERVER is None or shutil.which("my_print_defaults") is None,
+        reason="MariaDB is not installed (Debian: mariadb-server-core, mariadb-client-core)",
     ),
 ]
 MINUTE = timedelta(minutes=1)
