@@ -35,7 +35,7 @@ pytestmark = pytest.mark.acceptance
 HOST = "https://perennial.example"
 PAGES = ["clients", "quickstart-custom-shop", "recipes"]
 WRITE_DEMO_CLIENT = (
-    "manage.py generate_client --language javascript --operation recommendations --operation recommendations_batch --operation search "
+    "manage.py generate_client --language javascript --operation recommendations --operation search "
     "--output config/storefront/static/storefront/client"
 )
 PROBLEM = "urn:perennial:problem:"
@@ -184,9 +184,7 @@ def check_javascript(compiled: Path) -> None:
     """Check that the JavaScript runtime is the compiled TypeScript, and that the demo shop has the client of this version."""
     for name in ("transport.js", "fallbacks.js"):
         assert (JAVASCRIPT_RUNTIME / name).read_text() == (compiled / name).read_text(), name
-    files = write_javascript_client(
-        select_operations(read_model(), ["recommendations", "recommendations_batch", "search"])
-    )
+    files = write_javascript_client(select_operations(read_model(), ["recommendations", "search"]))
     folder = ROOT / "config" / "storefront" / "static" / "storefront" / "client"
     assert {path.name: path.read_text() for path in folder.iterdir()} == files, f"write it anew: {WRITE_DEMO_CLIENT}"
 

@@ -93,7 +93,7 @@ def test_every_text_of_the_scripts_exists_and_is_used() -> None:
 def test_scripts_use_only_the_public_api() -> None:
     """The scripts use no other path, no other host, and nothing that parses text as HTML."""
     code = "\n".join(path.read_text() for path in SCRIPTS)
-    api = {f"/api/v1/{path}/" for path in ("recommendations/{}", "recommendations/batch", "search")}
+    api = {f"/api/v1/{path}/" for path in ("recommendations/{}", "search")}
     assert set(re.findall(r'["`](/[a-z][^"`$?]*)', code)) == {"/perennial/v1/perennial.mjs", *api}
     assert not re.search(r"https?://(?!www\.w3\.org)", code)
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", code)

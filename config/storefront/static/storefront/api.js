@@ -1,14 +1,14 @@
-// Requests recommendations and products by the generated client, and caches the cards of products in its answers.
+// Requests recommendations and products by the generated client, those of a whole page by perennial.js, and caches the cards of products.
 
 import { Client } from "./client/index.js"
 import { settled } from "./events.js"
+import { perennial } from "./onsite.js"
 import { person } from "./person.js"
 import { shop } from "./shop.js"
 import { ofThisTab } from "./storage.js"
 
 const TIMEOUT = 25_000 // with the retries: as long as a server takes to restart and to load its model
 const RETRIES = 6
-const LATE_PAUSE = 700
 const MOST_CARDS = 400
 const NOT_THERE = new Set([400, 404, 501]) // of a place that this server does not know
 
@@ -36,24 +36,14 @@ export async function recommend(scenario, parameters = {}) {
 
 /** Fetches the answers of several placements, no product in two of them; null if the server does not have one of them. */
 export async function recommendTogether(placements) {
-  await settled()
   try {
-    let answers = await requestTogether(placements)
-    if (answers.some((answer) => answer.fallback_reason === "late")) {
-      // the server was too busy for the right ones
-      await new Promise((resolve) => setTimeout(resolve, LATE_PAUSE))
-      answers = await requestTogether(placements)
-    }
-    rememberCards(answers.flatMap((answer) => answer.items))
+    const answers = await perennial.recommend(placements)
+    rememberCards(answers.flatMap((answer) => answer.items ?? []))
     return answers
   } catch (error) {
     if (NOT_THERE.has(error.status)) return null
     throw error
   }
-}
-
-async function requestTogether(placements) {
-  return (await client.recommendationsBatch({ body: { ...person.identity, placements } })).placements
 }
 
 /** Fetches products for a query or filters; null if search is not available. */

@@ -16,9 +16,6 @@ const EMPTY_ANSWERS = {
     "items": [],
     "next_cursor": null
   },
-  "recommendations_batch": {
-    "placements": []
-  },
   "search": {
     "recommendation_id": "",
     "scenario": "",
@@ -58,28 +55,6 @@ export class Client extends Transport {
       expects: "json",
       mayRetry: true,
       empty: EMPTY_ANSWERS.recommendations,
-      options,
-    });
-  }
-
-  /**
-   * Returns the products of several placements of one page, up to 20, for the same customer or visitor.
-   *
-   * A product of one placement is left out of the later ones, which still get as many products as they ask for if the shop has
-   * them; `distinct: false` allows repetitions. Each placement has its own `recommendation_id`. If any placement is invalid,
-   * nothing is returned, and the errors name its position and fields. Each placement counts as one request of the rate limit.
-   *
-   * Scope: recommendations:read
-   */
-  recommendationsBatch(parameters, options = {}) {
-    return this.call({
-      operation: "recommendations_batch",
-      method: "POST",
-      url: "/api/v1/recommendations/batch/",
-      body: parameters.body,
-      expects: "json",
-      mayRetry: true,
-      empty: EMPTY_ANSWERS.recommendations_batch,
       options,
     });
   }
