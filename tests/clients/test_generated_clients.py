@@ -147,7 +147,7 @@ def test_the_typescript_client_compiles_strictly_and_calls_every_operation(serve
             "method": to_camel(operation.name),
             "parameters": build_parameters(operation) if has_parameters else None,
         }
-    hidden = {"neverThrow": True, "pageTimeout": 300}
+    hidden, hurried = {"neverThrow": True, "pageTimeout": 30_000}, {"neverThrow": True, "pageTimeout": 300}
     popular = {"method": "recommendations", "parameters": {"scenario": "popular"}}
     listed = {"method": "productsList", "parameters": {}}
     rank = {"method": "rank", "parameters": {"body": {"product_ids": ["b", "a"]}}}
@@ -162,7 +162,7 @@ def test_the_typescript_client_compiles_strictly_and_calls_every_operation(serve
                 "pages": [
                     {"url": busy.url, "options": {}, **listed},
                     {"url": busy.url, "options": hidden, **popular},
-                    {"url": slow.url, "options": hidden, **popular},
+                    {"url": slow.url, "options": hurried, **popular},
                     {"url": down, "options": hidden, **rank},
                     {"url": down, "options": {"timeout": 300}, **listed},
                     {"url": server, "options": {}, "method": "product", "parameters": {"product_id": ".."}},

@@ -33,7 +33,7 @@ def normalize_number(phone: str, country: str = "") -> str:
     """
     text = unicodedata.normalize("NFKC", phone).strip()
     digits = re.sub(r"\D", "", text)
-    if text.startswith("+") or digits.startswith("00"):
+    if text.startswith(("+", "00")):
         return f"+{digits.removeprefix('00')}"
     form = NATIONAL_FORMS.get(country)
     match = form.fullmatch(digits) if form is not None else None

@@ -76,7 +76,8 @@ def search_catalog(body: CatalogSearchBody, *, feed_settings: AgentFeedSettings,
     matched = {by_variant[each].id: (by_variant[each], each) for each in reversed(ids) if each in by_variant}
     products = list(reversed(matched.values()))
     ratings = read_ratings(product for product, _variant in products)
-    pagination: Json = {"has_next_page": page.next_cursor is not None, "total_count": page.total}
+    # without the optional total_count: the index also counts products that are not published, such as those without a page
+    pagination: Json = {"has_next_page": page.next_cursor is not None}
     if page.next_cursor is not None:
         pagination["cursor"] = page.next_cursor
     result: Json = {

@@ -1,17 +1,22 @@
 """After a change of the shop's country: renames the hashes of stored phone numbers to their new form."""
 
 import logging
+import time
 from dataclasses import dataclass
 
 from config.foundation.keys.hash_keys import compute_keyed_hash
 from config.foundation.shop.models import SINGLETON_ID, ShopSettings
 from config.foundation.shop.phone_numbers import normalize_number
 from config.foundation.shop.profile import forget_shop, get_phone_countries
+from config.foundation.ttl_cache import TTL_SECONDS
 from customers.identity.models import Customer, Identifier
 from customers.identity.personal_data.hashing import adopt_phone_forms
 
 logger = logging.getLogger(__name__)
 BATCH = 2_000
+SETTLE_SECONDS = (
+    TTL_SECONDS + 1
+)  # other processes keep the former country this long, and store numbers in its form meanwhile
 
 
 @dataclass(frozen=True)
@@ -33,6 +38,7 @@ def apply_phone_country() -> PhoneFormsResult:
     countries = get_phone_countries()
     if countries.current == countries.applied:
         return PhoneFormsResult()
+    time.sleep(SETTLE_SECONDS)
     customers = renamed = shared = last = 0
     while rows := list(
         Customer.objects.filter(pk__gt=last, erased_at=None)

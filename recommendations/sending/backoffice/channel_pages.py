@@ -140,11 +140,13 @@ def edit_account(request: HttpRequest, channel_key: str, provider_key: str) -> H
             text = _("The signing secret, shown once: %(secret)s") % {"secret": secret}
             messages.info(request, text)
         return HttpResponseRedirect(reverse("channels:list"))
+    channel_label, provider_label = str(get_channel_label(channel_key)), str(PROVIDER_LABELS[provider_key])
+    names = {"channel": channel_label, "provider": provider_label}
     return render_page(
         request,
         "admin/sending/channel.html",
-        title=_("%(channel)s: %(provider)s")
-        % {"channel": get_channel_label(channel_key), "provider": PROVIDER_LABELS[provider_key]},
+        # a channel with one provider, such as WeCom, has its name
+        title=channel_label if provider_label == channel_label else _("%(channel)s: %(provider)s") % names,
         form=form,
         replaced=PROVIDER_LABELS.get(account.provider) if account and account.provider != provider_key else None,
         status=422 if form.errors else None,

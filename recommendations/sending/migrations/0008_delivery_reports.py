@@ -23,10 +23,4 @@ class Migration(migrations.Migration):
                 fields=["sent_at"], name="sending_delivery_wecom", condition=Q(channel="wecom", status="sent")
             ),
         ),
-        AddIndexConcurrently(
-            "delivery",
-            models.Index(
-                fields=["provider_id"], name="sending_delivery_sms", condition=Q(channel="sms") & ~Q(provider_id="")
-            ),
-        ),
     ]

@@ -48,10 +48,15 @@ MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 TASK = "customers.lifecycle.tasks.refresh_profiles"
 
 
+@pytest.fixture(autouse=True)
+def all_rules() -> None:
+    """Register all rules before a test replaces the registry: modules are imported once, and would fill the replaced one."""
+    list_rules()
+
+
 @pytest.fixture
 def rules(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """One rule that finds the subjects in the list."""
-    list_rules()
     subjects: list[str] = []
 
     def find(_context: Any) -> Iterator[AlarmFinding]:

@@ -10,6 +10,7 @@ from config.foundation.shop.models import ShopSettings
 from config.foundation.shop.profile import forget_shop, get_phone_countries
 from customers.identity.customer_upsert import CustomerChange, upsert_customers
 from customers.identity.models import Customer, Identifier
+from customers.identity.personal_data import phone_forms
 from customers.identity.personal_data.hashing import hash_phone, list_phone_hashes
 from customers.identity.personal_data.phone_forms import PhoneFormsResult, apply_phone_country
 from recommendations.sending.models import Suppression
@@ -18,6 +19,12 @@ from recommendations.sending.suppressions.suppression_list import parse_address,
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("stored_shop")]
 NOW = datetime(2026, 11, 28, 12, tzinfo=UTC)
 FORMS = ("13800138000", "+86 138-0013-8000", "008613800138000", "86 13800138000")
+
+
+@pytest.fixture(autouse=True)
+def no_other_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for no other process to read the new country."""
+    monkeypatch.setattr(phone_forms, "SETTLE_SECONDS", 0)
 
 
 def store_customer(user_id: str, phone: str) -> Any:
