@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -42,8 +43,11 @@ BRANDS = {"Kitchen": "Northwind", "Books": "Harbour Press", "Garden": "Greenfiel
 
 
 @contextmanager
-def run_kettle_shop(settings: Any, folder: Path) -> Iterator[SimpleNamespace]:
-    """Make the shop in demo mode with its storefront keys and a model that is ready to serve; yield its products by title."""
+def run_kettle_shop(settings: Any, folder: Path, *, with_new_products: bool = False) -> Iterator[SimpleNamespace]:
+    """Make the shop in demo mode with its storefront keys and a model that is ready to serve; yield its products by title.
+
+    with_new_products: all products are published now, so that some positions explore.
+    """
     from config.storefront.keys import ensure_storefront_keys
     from recommendations.serving.search.searcher import searcher
     from recommendations.serving.state.loader import loader
@@ -54,11 +58,27 @@ def run_kettle_shop(settings: Any, folder: Path) -> Iterator[SimpleNamespace]:
     settings.WAREHOUSE_URL, settings.MODELS_DIR = str(folder / "warehouse"), folder / "models"
     loader.state = None
     products, now = make_kettle_shop(), datetime.now(UTC)
+    if with_new_products:
+        Product.objects.update(published_at=now)
     ensure_storefront_keys(now=now)
     if searcher.snapshot is None:
         searcher.refresh(now=now)  # compiles for longer than the first page waits
+    load_recommendation_kernels(with_new_products=with_new_products)
     yield SimpleNamespace(products=products, database=get_test_database_url())
     loader.state = None
+
+
+@cache
+def load_recommendation_kernels(*, with_new_products: bool) -> None:
+    """Answer the first requests of this process, as a web server does before it takes any: the page gives up before kernels are compiled.
+
+    with_new_products: whether products are new now; only then does a request explore.
+    """
+    from recommendations.serving.state.loader import loader
+    from recommendations.serving.warm_up import warm_up_requests
+
+    now = datetime.now(UTC)
+    warm_up_requests(loader.get_state(now=now), now)
 
 
 def make_kettle_shop(

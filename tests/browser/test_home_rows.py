@@ -1,7 +1,6 @@
 """The rows of the demo shop's home page do not repeat each other: for a guest, a new customer and a loyal one."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -24,12 +23,10 @@ MAX_OVERLAP = 0.3
 @pytest.fixture
 def site(operator: User, valkey: redis.Redis, settings: Any, tmp_path: Path) -> Iterator[None]:
     """Set up the kettle shop in demo mode. (`chromium` waits for a fixture of this name.)"""
-    from catalog.models import Product
     from recommendations.serving.models import PlacementSettings
     from recommendations.serving.state.loader import loader
 
-    with run_kettle_shop(settings, tmp_path):
-        Product.objects.update(published_at=datetime.now(UTC))
+    with run_kettle_shop(settings, tmp_path, with_new_products=True):
         PlacementSettings.objects.update(switch="on")  # this shop is too small for every placement to beat its fallback
         loader.state = None
         yield
@@ -46,6 +43,7 @@ def unshown_products(site: None) -> None:
 def read_rows(page: Page) -> dict[str, set[str]]:
     """Return the product ids of each visible row."""
     expect(page.locator(".card.skeleton")).to_have_count(0)
+    expect(page.locator(".trouble")).to_have_count(0)
     rows = {}
     for row in page.locator("[data-row]:visible").all():
         cards = row.locator("[data-product]")
