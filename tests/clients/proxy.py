@@ -4,7 +4,7 @@ import gzip
 import http.client
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,7 +33,14 @@ class Refuse:
     """Close the connection before the server sees the request, as while it is killed or cannot be reached."""
 
 
-type Fault = RespondWith | LoseResponse | Refuse
+@dataclass(frozen=True)
+class Interrupt:
+    """Let the server store the request, run an action, such as to kill it, and close the connection without a response."""
+
+    action: Callable[[], object]
+
+
+type Fault = RespondWith | LoseResponse | Refuse | Interrupt
 
 
 @dataclass(frozen=True)
@@ -79,11 +86,12 @@ class ProxyHandler(BaseHTTPRequestHandler):
     server: Proxy
 
     def do_GET(self) -> None:
-        status, headers, content = self.forward(b"")
+        status, headers, content = self.inject_fault(b"") or self.forward(b"")
         if headers.get("Content-Type", headers.get("content-type")) == "image/gif":
             with self.server.lock:
                 self.server.stored_images += 1
-        self.pass_back(status, headers, content)
+        if status:
+            self.pass_back(status, headers, content)
 
     def do_OPTIONS(self) -> None:
         self.pass_back(*self.forward(b""))
@@ -113,6 +121,11 @@ class ProxyHandler(BaseHTTPRequestHandler):
                 status, _headers, content = self.forward(body)
                 assert status == 200, content
                 return 0, {}, content
+            case Interrupt(action):
+                status, _headers, content = self.forward(body)
+                assert status == 200, content
+                action()
+                return 0, {}, content if body else b"{}"
         return None
 
     def forward(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
@@ -122,6 +135,8 @@ class ProxyHandler(BaseHTTPRequestHandler):
             connection.request(self.command, self.path, body, request_headers)
             response = connection.getresponse()
             content = response.read()
+        except (OSError, http.client.HTTPException):  # the server was killed
+            return 0, {}, b"{}"
         finally:
             connection.close()
         headers = {name: value for name, value in response.getheaders() if name.lower() not in HOP_BY_HOP}

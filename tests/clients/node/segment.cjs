@@ -4,7 +4,7 @@ const { task, report } = require("./task.cjs")
 
 const delivered = []
 const errors = []
-const analytics = new Analytics({ writeKey: task.writeKey, host: task.host, flushAt: 250, flushInterval: 500 })
+const analytics = new Analytics({ writeKey: task.writeKey, host: task.host, flushAt: 250, flushInterval: 500, ...task.settings })
 analytics.on("error", (error) => errors.push(error.reason ?? error.code))
 
 async function main() {
@@ -13,7 +13,7 @@ async function main() {
       if (!error) delivered.push(context.event.messageId)
     })
   }
-  await analytics.closeAndFlush({ timeout: 30_000 })
+  await analytics.closeAndFlush({ timeout: task.timeout ?? 30_000 })
   report(`@segment/analytics-node ${analytics.VERSION}`, delivered, errors)
 }
 
