@@ -389,6 +389,12 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         description=_("Asks WeCom which messages employees have confirmed, and whether they were delivered."),
     ),
     ScheduledJob(
+        task="recommendations.sending.tasks.stop_tasks_of_wecom",
+        seconds=60,
+        title=_("Stop WeCom tasks"),
+        description=_("Stops the tasks of canceled campaigns that no employee has confirmed."),
+    ),
+    ScheduledJob(
         task="recommendations.sending.tasks.find_contacts_of_wecom",
         cron="50 2 * * *",
         title=_("Find WeCom contacts"),

@@ -105,6 +105,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("customers.policy.urls")),
     path("", include("customers.privacy.urls")),
     path("", include("customers.connectors.urls")),
+    path("", include("recommendations.sending.sms.urls")),
     path("", include("customers.feedback.survey_links.urls")),
     path("shop/", include("config.storefront.urls")),
     path("product-image.svg", show_placeholder_image, name="catalog-placeholder-image"),

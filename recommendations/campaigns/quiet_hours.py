@@ -9,24 +9,40 @@ from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Coalesce, Upper
 from django.db.models.lookups import In
 
-from config.foundation.shop.profile import get_time_zone
+from config.foundation.shop.profile import get_phone_countries, get_time_zone
 from recommendations.campaigns.models import Campaign
 from recommendations.campaigns.schedule import build_schedule, find_next_run
 from recommendations.sending.channels.registry import CHANNELS
 from recommendations.sending.checks.quiet_hours import COUNTRY_ZONES, find_quiet_end
 from recommendations.sending.models import SendingSettings
+from recommendations.sending.sms.legal_hours import CHANNEL, find_closed_until
 
+MAINLAND = "CN"
 type QuietCondition = Case | ExpressionWrapper
 
 
 def build_quiet_condition(campaign: Campaign, *, settings: SendingSettings, as_of: datetime) -> QuietCondition:
-    """Return the condition that the next run reaches a customer in quiet hours, so that the message is sent later."""
+    """Return the condition that the next run reaches a customer in quiet hours, so that the message is sent later.
+
+    For SMS, that are also the hours in which customers of mainland China may get none; whose number it is, the country says here.
+    """
     channel = CHANNELS.get(campaign.channel)
-    start, end = settings.quiet_from, settings.quiet_until
-    if channel is None or not channel.has_quiet_hours or campaign.is_transactional or start is None or end is None:
+    if channel is None or not channel.has_quiet_hours or campaign.is_transactional:
         return wrap_constant(False)
     run = find_next_run(build_schedule(campaign), after=as_of, launched_at=as_of)
-    at, shop_zone = (run.scheduled_for if run else as_of), get_time_zone()
+    at = run.scheduled_for if run else as_of
+    own = build_own_condition(campaign, settings=settings, at=at)
+    if channel.key != CHANNEL or find_closed_until(at) is None:
+        return own
+    countries = [MAINLAND, *([""] if get_phone_countries().current == MAINLAND else [])]
+    return Case(When(In(Upper("country"), countries), then=Value(True)), default=own, output_field=BooleanField())
+
+
+def build_own_condition(campaign: Campaign, *, settings: SendingSettings, at: datetime) -> QuietCondition:
+    """Return the condition that a moment lies in the quiet hours of the settings, in the time zone of each customer."""
+    start, end, shop_zone = settings.quiet_from, settings.quiet_until, get_time_zone()
+    if start is None or end is None:
+        return wrap_constant(False)
     if campaign.uses_customer_time:  # everybody gets the message at the same time of the clock
         return wrap_constant(is_quiet(at, start, end, shop_zone))
     quiet_countries = [code for code, zone in COUNTRY_ZONES.items() if is_quiet(at, start, end, ZoneInfo(zone))]

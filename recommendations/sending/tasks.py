@@ -6,6 +6,7 @@ from django.utils import timezone
 from recommendations.sending import sender
 from recommendations.sending.global_holdout.measuring import measure_months
 from recommendations.sending.tracking import storing
+from recommendations.sending.wecom.cancellation import stop_canceled_tasks
 from recommendations.sending.wecom.contacts import link_wecom_contacts
 from recommendations.sending.wecom.results import read_wecom_results
 
@@ -32,6 +33,12 @@ def measure_global_holdout() -> int:
 def read_results_of_wecom() -> int:
     """Ask WeCom which tasks employees have confirmed; return how many results are known."""
     return read_wecom_results(now=timezone.now())
+
+
+@shared_task(exclusive=True, quiet=True)
+def stop_tasks_of_wecom() -> int:
+    """Stop WeCom's tasks of canceled campaigns that nobody has confirmed; return how many messages nobody will get."""
+    return stop_canceled_tasks(now=timezone.now())
 
 
 @shared_task(exclusive=True)

@@ -52,6 +52,7 @@ EVENTS: dict[str, str | Promise] = {
     "channel.removed": _("Account of a channel removed"),
     "suppressions.imported": _("Suppressions imported"),
     "suppressions.import_undone": _("Import of suppressions undone"),
+    "sms.unsubscribed": _("Unsubscribed by an SMS reply"),
     "suppressions.removed": _("Suppressions removed"),
     "campaign.submitted": _("Campaign submitted for approval"),
     "campaign.approved": _("Campaign approved"),

@@ -24,6 +24,8 @@ from recommendations.sending.channels.providers import ProviderChannel
 from recommendations.sending.channels.registry import PROVIDER_CHANNELS, get_channel_label
 from recommendations.sending.channels.trials import send_trial
 from recommendations.sending.models import ChannelAccount, Delivery
+from recommendations.sending.sms.pushes import READERS
+from recommendations.sending.sms.views import build_push_url
 
 PERMISSION = "sending.change_channelaccount"
 LATEST = 1000  # problems among which the latest of each channel is looked for
@@ -42,6 +44,7 @@ class ChannelState:
     facts: Sequence[tuple[str | Promise, str]]
     problem: str
     fix: str
+    push_url: str = ""
 
 
 @require_safe
@@ -85,7 +88,14 @@ def describe_channel(channel: ProviderChannel, problems: dict[str, str], *, with
         ],
         problem=mask_text(error, with_personal=with_personal),
         fix=find_fix(error),
+        push_url=find_push_url(channel.key),
     )
+
+
+def find_push_url(channel_key: str) -> str:
+    """Return the address to which the provider of a channel pushes reports and replies; "" for other providers."""
+    account = ChannelAccount.objects.filter(channel=channel_key, provider__in=READERS).first()
+    return build_push_url(account) if account is not None else ""
 
 
 def find_latest_problems() -> dict[str, str]:

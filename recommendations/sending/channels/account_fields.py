@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 
 from django.conf import settings
 from django.utils.functional import Promise
@@ -11,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from config.foundation.files.safe_download import DownloadError, check_url
 from recommendations.sending.channels.web_push import load_private_key
 
+MAX_PRICE = 100
 PROVIDER_LABELS: Mapping[str, str | Promise] = {
     "twilio": "Twilio",
     "aliyun": _("Aliyun"),
@@ -61,6 +63,15 @@ def check_private_key(value: str) -> None:
         ) from error
 
 
+def check_price(value: str) -> None:
+    try:
+        price = Decimal(value)
+    except InvalidOperation as error:
+        raise FieldError(_t("Enter a number with a decimal point, such as 0.045.")) from error
+    if not price.is_finite() or not 0 <= price <= MAX_PRICE:
+        raise FieldError(_t("Enter a price between 0 and 100."))
+
+
 ACCOUNT_FIELDS: Mapping[str, AccountField] = {
     "account_sid": AccountField(_("Account SID")),
     "auth_token": AccountField(_("Auth token")),
@@ -74,6 +85,24 @@ ACCOUNT_FIELDS: Mapping[str, AccountField] = {
     "app_id": AccountField(_("SDK AppID")),
     "template_id": AccountField(_("Template ID"), _("The number of the registered template.")),
     "region": AccountField(_("Region"), _("Leave it empty for ap-guangzhou."), is_required=False),
+    "template_text": AccountField(
+        _("Text of the template"),
+        _("As registered, with its variables. Campaigns count the characters of their SMS with it."),
+        is_required=False,
+    ),
+    "unsubscribe_text": AccountField(
+        _("How to unsubscribe"),
+        _(
+            "What the provider appends to marketing messages, such as 拒收请回复R. It counts as characters of the message."
+        ),
+        is_required=False,
+    ),
+    "part_price": AccountField(
+        _("Price of a part"),
+        _("In the shop's currency, such as 0.045. Campaigns estimate with it what they cost."),
+        is_required=False,
+        check=check_price,
+    ),
     "corp_id": AccountField(_("Corp ID")),
     "corp_secret": AccountField(
         _("Secret of the application for customer contact"),

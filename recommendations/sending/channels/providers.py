@@ -10,6 +10,7 @@ from recommendations.sending.channels.accounts import Account, find_account
 from recommendations.sending.channels.base import ContactLimit, OutgoingMessage, SendJob
 from recommendations.sending.transport.journal import SendResult
 
+SMS_OPTIONS = ("template_text", "unsubscribe_text", "part_price")  # of which parts and costs are estimated
 HOME_CODE = "+86"  # providers of China do not mix numbers of China and others in one request
 
 

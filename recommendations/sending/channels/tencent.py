@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from recommendations.sending.channels.accounts import Account
 from recommendations.sending.channels.aliyun import build_template_parameters
 from recommendations.sending.channels.base import OutgoingMessage
-from recommendations.sending.channels.providers import ProviderRequest
+from recommendations.sending.channels.providers import SMS_OPTIONS, ProviderRequest
 from recommendations.sending.channels.twilio import read_object
 from recommendations.sending.transport.journal import SendResult
 
@@ -35,7 +35,7 @@ class TencentProvider:
     """Sends a registered template, whose parameters are the values of the message's JSON in their order."""
 
     key = "tencent"
-    options = ("secret_id", "app_id", "sign_name", "template_id", "region", "base_url")
+    options = ("secret_id", "app_id", "sign_name", "template_id", "region", *SMS_OPTIONS, "base_url")
     secrets = ("secret_key",)
     is_idempotent = False
     batch_size = 200

@@ -19,9 +19,11 @@ from recommendations.sending.checks.rate_limits import check_rate_limits
 from recommendations.sending.email_format import normalize_address
 from recommendations.sending.models import SkipReason, Suppression
 from recommendations.sending.settings_model import SendingSettings
+from recommendations.sending.sms.legal_hours import find_legal_start
 
+PHONE, UNSUBSCRIBED = Suppression.Kind.PHONE, Suppression.Reason.UNSUBSCRIBED
 NORMAL_FORMS: dict[str, Callable[[str], str]] = {"email": normalize_address, "phone": normalize_phone}
-FIND_SUPPRESSED = "SELECT value_hash FROM sending_suppression WHERE kind = %s AND value_hash = ANY(%s)"
+FIND_SUPPRESSED = "SELECT value_hash, reason FROM sending_suppression WHERE kind = %s AND value_hash = ANY(%s)"
 
 
 def decide(candidates: Sequence[DueDelivery], *, settings: SendingSettings, now: datetime) -> None:
@@ -75,7 +77,7 @@ def find_restriction(candidate: DueDelivery, customer: CustomerState, purpose: s
 
 
 def check_suppressions(candidates: Sequence[DueDelivery]) -> None:
-    """Skip those whose address is on the suppression list."""
+    """Skip those whose address is on the suppression list. A number that unsubscribed still gets messages about its orders."""
     for kind, list_hashes in ((Suppression.Kind.EMAIL, list_email_hashes), (Suppression.Kind.PHONE, list_phone_hashes)):
         adopt_addresses(
             emails=[candidate.address for candidate in candidates if kind == Suppression.Kind.EMAIL],
@@ -90,9 +92,12 @@ def check_suppressions(candidates: Sequence[DueDelivery]) -> None:
             continue
         with connection.cursor() as cursor:
             cursor.execute(FIND_SUPPRESSED, [kind, sorted({value for values in hashes.values() for value in values})])
-            suppressed = {row[0] for row in cursor.fetchall()}
+            rows = cursor.fetchall()
+        suppressed = {value for value, _reason in rows}
+        unsubscribed = {value for value, reason in rows if reason == UNSUBSCRIBED} if kind == PHONE else set()
         for candidate in candidates:
-            if not suppressed.isdisjoint(hashes.get(candidate.id, ())):
+            found = suppressed.intersection(hashes.get(candidate.id, ()))
+            if found - (unsubscribed if candidate.is_transactional else set()):
                 candidate.skip(SkipReason.SUPPRESSED)
 
 
@@ -112,17 +117,18 @@ def check_global_holdout(candidates: Sequence[DueDelivery], *, settings: Sending
 
 
 def check_quiet_hours(candidates: Sequence[DueDelivery], *, settings: SendingSettings, now: datetime) -> None:
-    """Postpone messages that would arrive in the customer's quiet hours to their end."""
-    if settings.quiet_from is None or settings.quiet_until is None:
-        return
+    """Postpone messages that would arrive in the customer's quiet hours, or when the law forbids them, to the end of that time."""
+    start, end = settings.quiet_from, settings.quiet_until
     shop_zone = get_time_zone()
     for candidate in candidates:
         if not candidate.is_open or candidate.is_transactional or not CHANNELS[candidate.channel].has_quiet_hours:
             continue
         assert candidate.customer is not None
-        zone = choose_time_zone(
-            trait=candidate.customer.time_zone, country=candidate.customer.country, shop_zone=shop_zone
-        )
-        end = find_quiet_end(at=now, start=settings.quiet_from, end=settings.quiet_until, zone=zone)
-        if end is not None:
-            candidate.postpone(end)
+        ends = [find_legal_start(candidate.channel, candidate.address, at=now)]
+        if start is not None and end is not None:
+            zone = choose_time_zone(
+                trait=candidate.customer.time_zone, country=candidate.customer.country, shop_zone=shop_zone
+            )
+            ends.append(find_quiet_end(at=now, start=start, end=end, zone=zone))
+        if found := [moment for moment in ends if moment is not None]:
+            candidate.postpone(max(found))

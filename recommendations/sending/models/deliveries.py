@@ -124,6 +124,9 @@ class Delivery(models.Model):
             models.Index(
                 fields=["sent_at"], name="sending_delivery_wecom", condition=Q(channel="wecom", status="sent")
             ),
+            models.Index(
+                fields=["provider_id"], name="sending_delivery_sms", condition=Q(channel="sms") & ~Q(provider_id="")
+            ),
         ]
 
     def __str__(self) -> str:

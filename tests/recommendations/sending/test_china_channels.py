@@ -14,9 +14,10 @@ from recommendations.sending.channels.accounts import Account, save_account
 from recommendations.sending.channels.aliyun import sign_aliyun
 from recommendations.sending.channels.tencent import build_authorization
 from recommendations.sending.models import Delivery, DeliveryEvent, SendingSettings
-from recommendations.sending.queue import queue_audience
+from recommendations.sending.queue import cancel, count_deliveries, queue_audience
 from recommendations.sending.sender import send_due
 from recommendations.sending.wecom import api as wecom_api
+from recommendations.sending.wecom.cancellation import stop_canceled_tasks
 from recommendations.sending.wecom.contacts import link_wecom_contacts
 from recommendations.sending.wecom.results import read_wecom_results
 from tests.makers import NOON, make_consent, make_customer
@@ -39,6 +40,7 @@ class WeCom:
         self.sent: list[list[str]] = []  # the contacts of each task
         self.results: dict[str, int] | None = None  # the status of each contact; None until the employee confirms
         self.contacts: dict[str, str] = {}
+        self.stopped: list[str] = []
         sandbox.answer = self.answer
 
     def answer(self, path: str) -> tuple[int, Any] | None:
@@ -56,6 +58,7 @@ class WeCom:
             return None if fault is None else (fault[0], fault[1])
         answers: dict[str, Callable[[], dict[str, Any]]] = {
             "add_msg_template": lambda: self.add_task(body),
+            "cancel_groupmsg_send": lambda: self.stop_task(body),
             "get_groupmsg_task": self.list_employees,
             "get_groupmsg_send_result": self.list_results,
             "get_follow_user_list": lambda: {"follow_user": ["zhang"]},
@@ -67,6 +70,10 @@ class WeCom:
         assert (body["chat_type"], body["text"]["content"]) == ("single", TEXT.text)
         self.sent.append([contact for contact in body["external_userid"] if contact not in self.refused])
         return {"msgid": f"msg{len(self.sent)}", "fail_list": self.refused}
+
+    def stop_task(self, body: dict[str, Any]) -> dict[str, Any]:
+        self.stopped.append(body["msgid"])
+        return {}
 
     def list_employees(self) -> dict[str, Any]:
         return {"task_list": [{"userid": "zhang", "status": 0 if self.results is None else 2}], "next_cursor": ""}
@@ -179,6 +186,23 @@ def test_a_message_is_delivered_when_the_employee_has_confirmed_it(wecom: WeCom)
     assert DeliveryEvent.objects.count() == 3
     wecom.faults = [(200, {"errcode": 45009, "errmsg": "api freq out of limit"})]
     assert read_wecom_results(now=later) == 0
+
+
+def test_canceling_stops_tasks_that_nobody_has_confirmed_and_none_that_another_campaign_shares(wecom: WeCom) -> None:
+    make_contacts("wm1", "wm2")
+    assert send() == send(origin_id=2) == ["sent", "sent"]
+    assert stop_canceled_tasks(now=NOON) == 0
+    Delivery.objects.filter(origin_id=2).update(provider_id="msg1")  # its messages travelled with the first task
+    cancel("campaign", 1)
+    assert (stop_canceled_tasks(now=NOON), wecom.stopped) == (0, [])
+    Delivery.objects.filter(origin_id=2).update(provider_id="msg2")
+    wecom.faults = [(200, {"errcode": 45009, "errmsg": "api freq out of limit"})]
+    assert (stop_canceled_tasks(now=NOON), list_statuses()) == (0, ["sent", "sent"])
+    wecom.results = {"wm1": 1, "wm2": 0}  # confirmed by one employee before the task was stopped
+    assert (stop_canceled_tasks(now=NOON + timedelta(hours=1)), wecom.stopped) == (1, ["msg1"])
+    assert (list_statuses(), list_statuses(2)) == (["delivered", "canceled"], ["sent", "sent"])
+    assert stop_canceled_tasks(now=NOON + timedelta(hours=1)) == 0
+    assert count_deliveries("campaign", [1])[1].sent == 1
 
 
 def test_contacts_are_found_by_a_proven_unionid(wecom: WeCom) -> None:

@@ -34,6 +34,7 @@ from recommendations.campaigns.backoffice.labels import (
     STATUS_KINDS,
     describe_schedule,
 )
+from recommendations.campaigns.backoffice.sms_costs import describe_sms_cost
 from recommendations.campaigns.kept_previews import get_preview_soon
 from recommendations.campaigns.launch.message_variants import find_message_experiment
 from recommendations.campaigns.launch.readiness import find_launch_problems
@@ -197,5 +198,6 @@ def build_draft(campaign: Campaign, *, now: Any) -> dict[str, Any]:
     return {
         "problems": [problem.message for problem in problems] if campaign.status == Status.DRAFT else [],
         "is_counting": preview is None,
+        "sms": describe_sms_cost(campaign, preview, now=now),
         **build_waterfall_context(preview),
     }

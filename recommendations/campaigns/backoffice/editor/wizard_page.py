@@ -23,6 +23,7 @@ from recommendations.campaigns.backoffice.actions import report_state
 from recommendations.campaigns.backoffice.audience_waterfall import build_waterfall_context
 from recommendations.campaigns.backoffice.editor.campaign_form import CampaignForm
 from recommendations.campaigns.backoffice.labels import describe_schedule
+from recommendations.campaigns.backoffice.sms_costs import describe_sms_cost
 from recommendations.campaigns.kept_previews import get_preview_soon
 from recommendations.campaigns.launch import transitions
 from recommendations.campaigns.launch.readiness import LaunchError, find_launch_problems, find_published_version
@@ -189,7 +190,8 @@ def build_estimate(form: CampaignForm) -> dict[str, Any]:
         if not is_statement_timeout(error):
             raise
         return {**context, "segment_problem": _("Counting this audience takes too long. Choose a simpler segment.")}
-    return {**context, "is_counting": preview is None, **build_waterfall_context(preview)}
+    sms = describe_sms_cost(campaign, preview, now=now)
+    return {**context, "sms": sms, "is_counting": preview is None, **build_waterfall_context(preview)}
 
 
 def describe_links(campaign: Campaign) -> dict[str, str]:

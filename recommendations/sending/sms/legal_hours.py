@@ -1,0 +1,36 @@
+"""Marketing by SMS to numbers of mainland China is allowed from 8:00 to 22:00.
+
+Tencent Cloud refuses it at other hours (FailedOperation.MarketingSendTimeConstraint), and so do the operators. China has one time zone.
+"""
+
+from datetime import datetime, time
+from zoneinfo import ZoneInfo
+
+from recommendations.sending.channels.accounts import find_account
+from recommendations.sending.checks.quiet_hours import find_quiet_end
+from recommendations.sending.sms.pushes import READERS
+
+CHANNEL = "sms"
+CHINA = ZoneInfo("Asia/Shanghai")
+CODE = "+86"
+ENDS_AT, BEGINS_AT = time(22), time(8)
+
+
+def find_legal_start(channel: str, address: str, *, at: datetime) -> datetime | None:
+    """Return when a marketing message may be sent that may not be sent now; None if it may be sent now."""
+    if channel != CHANNEL or not is_mainland_number(address):
+        return None
+    return find_closed_until(at)
+
+
+def find_closed_until(at: datetime) -> datetime | None:
+    """Return the end of the hours without marketing in which a moment lies."""
+    return find_quiet_end(at=at, start=ENDS_AT, end=BEGINS_AT, zone=CHINA)
+
+
+def is_mainland_number(address: str) -> bool:
+    """Return whether a number is one of mainland China. Providers of China take one without a country code for one."""
+    if address.startswith("+"):
+        return address.startswith(CODE)
+    account = find_account(CHANNEL)
+    return account is not None and account.provider in READERS
