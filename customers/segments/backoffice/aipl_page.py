@@ -14,7 +14,7 @@ from config.foundation.backoffice.date_range import DayRange, parse_date_choice
 from config.foundation.backoffice.pages import render_page
 from config.foundation.charts import ChartSpec
 from config.foundation.charts.bars import Series, build_stacked_chart
-from config.foundation.number_formats import format_count, format_whole_percent
+from config.foundation.number_formats import format_count, format_whole_percent, join_list
 from customers.identity.backoffice.customer_links import make_customers_url
 from customers.lifecycle.backoffice.chart_colors import STAGE_COLORS
 from customers.lifecycle.backoffice.drilldowns import DRILLDOWN_PARSERS, Drilldown, DrilldownError, make_drilldown_url
@@ -117,7 +117,7 @@ def build_cards(flows: GroupFlows, days: DayRange, chosen: AiplFilter, make_url:
         cards.append(
             {
                 "name": get_group_label(group),
-                "stages": ", ".join(str(Stage(stage).label) for stage in STAGES_BY_GROUP[group]),
+                "stages": join_list(Stage(stage).label for stage in STAGES_BY_GROUP[group]),
                 "customers": count,
                 "share": format_whole_percent(count / total) if total and group in MEMBERS else "",
                 "entered": entered,
