@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Sequence
+from typing import Any
 
 from django.db import connection, transaction
 
@@ -89,7 +90,7 @@ def find_outdated(rows: Sequence[tuple[SmsReply, int]]) -> set[int]:
     if not rows:
         return set()
     with connection.cursor() as cursor:
-        columns = [
+        columns: list[Any] = [
             list(range(len(rows))),
             [customer_id for _reply, customer_id in rows],
             [reply.at for reply, _id in rows],
