@@ -29,6 +29,34 @@ FIRST_ORDER = 10_000_000
 CHANGED = "2026-11-25T10:00:00Z"
 REPEATED_CATEGORY = 0.85
 MAX_LINES = 3
+FIRST_NAMES = (
+    "Amara",
+    "Ben",
+    "Chiara",
+    "David",
+    "Elena",
+    "Farid",
+    "Grace",
+    "Hugo",
+    "Ines",
+    "Jonas",
+    "Kavya",
+    "Liam",
+    "Mei",
+)
+LAST_NAMES = (
+    "Andersson",
+    "Bianchi",
+    "Chen",
+    "Dubois",
+    "Eze",
+    "Fischer",
+    "Garcia",
+    "Hughes",
+    "Ito",
+    "Jensen",
+    "Kowalski",
+)
 
 
 @dataclass(frozen=True)
@@ -73,6 +101,16 @@ def make_orders(products: Sequence[SimulatedProduct], *, count: int, customers: 
     return orders
 
 
+def make_name(customer: int) -> tuple[str, str]:
+    """Return the first and the last name of a customer; some are shared, as in a real shop."""
+    return FIRST_NAMES[customer % len(FIRST_NAMES)], LAST_NAMES[customer * 7 // 13 % len(LAST_NAMES)]
+
+
+def make_phone(customer: int) -> str:
+    """Return a phone number that no other customer has, valid in the United States."""
+    return f"+1 212 {200 + customer // 10_000} {customer % 10_000:04}"
+
+
 class LargeShopifyServer(shopify_server.ShopifyServer):
     """A Shopify shop whose records are found by their IDs. country: where customers live and orders go."""
 
@@ -81,12 +119,19 @@ class LargeShopifyServer(shopify_server.ShopifyServer):
     def fill(self, products: Sequence[SimulatedProduct], customers: int, orders: Sequence[SimulatedOrder]) -> None:
         self.records["products"] = [self.make_product(row, product) for row, product in enumerate(products, 1)]
         # in the EU, personalization needs a consent, which Shopify does not have
-        self.records["customers"] = [
-            shopify_server.make_customer(number, defaultAddress={"countryCodeV2": self.country})
-            for number in range(1, customers + 1)
-        ]
+        self.records["customers"] = [self.make_customer(number) for number in range(1, customers + 1)]
         self.records["orders"] = [self.make_order(order, products) for order in orders]
         self.nodes = {row["id"]: (kind, row) for kind, rows in self.records.items() for row in rows}
+
+    def make_customer(self, number: int) -> dict[str, Any]:
+        first, last = make_name(number)
+        return shopify_server.make_customer(
+            number,
+            firstName=first,
+            lastName=last,
+            defaultAddress={"countryCodeV2": self.country},
+            defaultPhoneNumber={"phoneNumber": make_phone(number).replace(" ", ""), "marketingState": "NOT_SUBSCRIBED"},
+        )
 
     def make_product(self, number: int, product: SimulatedProduct) -> dict[str, Any]:
         fields = product.fields
@@ -172,11 +217,13 @@ class LargeWooCommerceServer(woocommerce_server.WooCommerceServer):
             )
             for row, product in enumerate(products, 1)
         ]
-        billing = {"phone": "555 123 4567", "country": self.country}
-        self.records["customers"] = [
-            woocommerce_server.make_customer(number, billing=billing) for number in range(1, customers + 1)
-        ]
+        self.records["customers"] = [self.make_customer(number) for number in range(1, customers + 1)]
         self.records["orders"] = [self.make_order(order, products) for order in orders]
+
+    def make_customer(self, number: int) -> dict[str, Any]:
+        first, last = make_name(number)
+        billing = {"first_name": first, "last_name": last, "phone": make_phone(number), "country": self.country}
+        return woocommerce_server.make_customer(number, first_name=first, last_name=last, billing=billing)
 
     def make_order(self, order: SimulatedOrder, products: Sequence[SimulatedProduct]) -> dict[str, Any]:
         lines = [
@@ -219,18 +266,50 @@ class LargeMagentoServer(magento_server.MagentoServer):
     country = "US"
 
     def fill(self, products: Sequence[SimulatedProduct], customers: int, orders: Sequence[SimulatedOrder]) -> None:
+        paths = sorted({product.fields["category"] for product in products})
+        numbers = {path: position for position, path in enumerate(paths, 1000)}
+        parents = list(dict.fromkeys(path.partition(" > ")[0] for path in paths))
+        self.categories = [
+            {
+                "id": position,
+                "name": parent,
+                "level": 2,
+                "children_data": [
+                    {"id": numbers[path], "name": path.partition(" > ")[2], "level": 3, "children_data": []}
+                    for path in paths
+                    if path.startswith(f"{parent} > ")
+                ],
+            }
+            for position, parent in enumerate(parents, 10)
+        ]
         self.records["/products"] = [
             magento_server.make_product(
-                row, name=product.fields["title"], sku=product.fields["sku"], price=product.fields["price"]
+                row,
+                name=product.fields["title"],
+                sku=product.fields["sku"],
+                price=product.fields["price"],
+                extension_attributes={"category_links": [{"category_id": str(numbers[product.fields["category"]])}]},
+                custom_attributes=[
+                    {"attribute_code": "description", "value": f"<p>{product.fields['description']}</p>"}
+                ],
             )
             for row, product in enumerate(products, 1)
         ]
         self.stock = {product.fields["sku"]: 20 for product in products}
-        address = {"id": 1, "country_id": self.country, "telephone": "(555) 229-3326", "default_billing": True}
-        self.records["/customers/search"] = [
-            magento_server.make_customer(number, addresses=[address]) for number in range(1, customers + 1)
-        ]
+        self.records["/customers/search"] = [self.make_customer(number) for number in range(1, customers + 1)]
         self.records["/orders"] = [self.make_order(order, products) for order in orders]
+
+    def make_customer(self, number: int) -> dict[str, Any]:
+        first, last = make_name(number)
+        address = {
+            "id": number,
+            "firstname": first,
+            "lastname": last,
+            "country_id": self.country,
+            "telephone": make_phone(number),
+            "default_billing": True,
+        }
+        return magento_server.make_customer(number, firstname=first, lastname=last, addresses=[address])
 
     def make_order(self, order: SimulatedOrder, products: Sequence[SimulatedProduct]) -> dict[str, Any]:
         lines = [

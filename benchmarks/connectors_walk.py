@@ -4,7 +4,8 @@ A new installation (``manage.py up`` in a temporary folder) and a shop on a plat
 this machine; Chromium does what a merchant does, in the language of ``--language``. Beside it, each page of the way is opened in both languages, wide
 and narrow: texts without a translation and figures that differ are listed. The clock runs from the moment at which the keys are sent until a page
 shows recommended products of the shop. ``--kill`` kills all workers with SIGKILL while orders are imported. At the end, the numbers and the sum of
-orders are compared with those of the shop, ten differences are planted, and the shop is compared from its page. Printed is one JSON line.
+orders are compared with those of the shop, ten differences are planted, and the shop is compared from its page. Printed is one JSON line; the exit
+code is 1 if anything it checks is wrong: numbers, differences, texts, or more than ten minutes.
 """
 
 import argparse
@@ -36,6 +37,8 @@ from tests.ports import reserve_port
 
 USER, PASSWORD = "admin", "walk-pass-123"
 PATIENCE_S = 1800.0
+MAX_SECONDS = 600.0  # from the keys to the first recommendations
+PLANTED = 10
 RESULT_LINK = ".wizard-actions a[href*='/serving/']"
 STEPS = ("products", "customers", "orders", "profiles", "recommendations")
 ORDERS_STEP = 2
@@ -198,12 +201,13 @@ class Walk:
             has_failed = self.page.query_selector(".check-steps .failed")
             self.require_time(self.page.inner_text("#run-state") if has_failed else "")
             steps = [item.get_attribute("class") for item in self.page.query_selector_all(".check-steps li")]
-            current = steps.index("current") if "current" in steps else -1
-            if current >= 0 and current not in seen:
-                seen.add(current)
-                self.note(STEPS[current])
-                self.view(f"step{current}", is_moving=True)
-            if current == ORDERS_STEP and not is_killed and self.read_percent() >= 10:
+            current = [number for number, name in enumerate(steps) if name == "current"]
+            for number in current:
+                self.note(STEPS[number])
+            if not seen.issuperset(current):
+                seen.update(current)
+                self.view(f"step{current[0]}", is_moving=True)
+            if ORDERS_STEP in current and not is_killed and self.read_percent() >= 10:
                 is_killed = True
                 log(f"killed {self.installation.kill_workers()} processes at {self.read_percent()} %")
                 self.note("workers killed")
@@ -393,7 +397,23 @@ def walk(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "expected": count_expected(options.platform, products, options.orders),
         "differences": differences,
         "problems": views.problems if views else None,
+        "kills": options.kill and not is_feed,
     }
+
+
+def list_failures(result: dict[str, Any]) -> list[str]:
+    """Return what a walk has found wrong, one sentence each."""
+    is_feed = result["platform"] == "feed"
+    seconds = result["seconds"].get("recommendations shown", 0.0)
+    checks = {
+        f"the totals {result['totals']} are not {result['expected']}": result["totals"] != result["expected"],
+        "no product of the shop is recommended": not result["recommended"],
+        "only the newest products are shown": "recommendations shown" not in result["seconds"],
+        f"{result['differences']} of {PLANTED} planted differences": not is_feed and result["differences"] != PLANTED,
+        f"{seconds} s until recommendations are shown": seconds > MAX_SECONDS,
+        "no workers were killed": result["kills"] and "workers killed" not in result["seconds"],
+    }
+    return [text for text, is_wrong in checks.items() if is_wrong] + (result["problems"] or [])
 
 
 def main() -> None:
@@ -413,7 +433,9 @@ def main() -> None:
         except BaseException:
             print((Path(folder) / "output").read_text()[-5000:], file=sys.stderr)
             raise
-    print(json.dumps(result, ensure_ascii=False))
+    failures = list_failures(result)
+    print(json.dumps({**result, "failures": failures}, ensure_ascii=False))
+    sys.exit(bool(failures))
 
 
 if __name__ == "__main__":

@@ -630,6 +630,8 @@ RFM_WINDOW_DAYS = read_int("RFM_WINDOW_DAYS", 365, low=1, high=36_500)
 
 # The budget of one training: seconds, and memory in addition to what the program itself needs.
 TRAINING_SECONDS = read_int("TRAINING_SECONDS", 300, low=1, high=86_400)
+# The first training of a new shop is short, so that somebody who waits for recommendations sees them; the next night has the time above.
+FIRST_TRAINING_SECONDS = read_int("FIRST_TRAINING_SECONDS", 90, low=1, high=86_400)
 TRAINING_MEMORY_MB = read_int("TRAINING_MEMORY_MB", 2048, low=64, high=1_000_000)
 # The traits that may influence recommendations for a customer without a history, in addition to language, country and device.
 COLD_START_TRAITS = read_list(

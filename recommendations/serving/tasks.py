@@ -4,6 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from config.foundation.database import partitions
+from recommendations.serving import kernel_compilation
 from recommendations.serving.impressions import attribution, position_bias, retention, store
 from recommendations.serving.search.order.learning import learn_search_order as learn_order
 from recommendations.serving.search.queries.query_learning import learn_shop_queries
@@ -18,6 +19,12 @@ def store_impressions() -> None:
     Scheduled every two seconds, and skipped silently while an earlier run is still working.
     """
     store.store_impressions(at=timezone.now(), seconds=MAX_STORE_SECONDS)
+
+
+@shared_task(exclusive=True)
+def compile_kernels() -> None:
+    """Compile the kernels of training and serving, while a new shop is imported. What is in the cache already is only loaded."""
+    kernel_compilation.compile_kernels()
 
 
 @shared_task(exclusive=True)

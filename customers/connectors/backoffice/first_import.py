@@ -50,11 +50,7 @@ def build_import_steps(run: SyncRun, user: Any) -> list[ImportStep]:
         return steps + [ImportStep(follow_up.label, "later") for follow_up in list_follow_ups()]
     if not has_orders(run):
         return steps
-    is_open = False
-    for follow_up in list_follow_ups():
-        steps.append(ImportStep(follow_up.label, "later") if is_open else build_follow_up_step(run, follow_up, user))
-        is_open = is_open or steps[-1].state != "done"
-    return steps
+    return steps + [build_follow_up_step(run, follow_up, user) for follow_up in list_follow_ups()]
 
 
 def build_record_steps(run: SyncRun) -> list[ImportStep]:
@@ -135,10 +131,11 @@ def list_denials() -> QuerySet[ConsentDenial]:
 
 def find_result(run: SyncRun, user: Any) -> tuple[str | Promise, str] | None:
     """Return the label and the page of the first recommendations, once there are some."""
-    if run.prepared_at is None or not has_orders(run):
+    if run.status != JobStatus.DONE or not has_orders(run):
         return None
     for follow_up in reversed(list_follow_ups()):
-        if follow_up.result_label and user.has_perm(follow_up.permission):
+        is_visible = follow_up.result_label and user.has_perm(follow_up.permission)
+        if is_visible and (run.prepared_at is not None or read_state(run, follow_up).status == "done"):
             return follow_up.result_label, follow_up.result(find_example_customer(run))
     return None
 

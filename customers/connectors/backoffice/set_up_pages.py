@@ -50,7 +50,7 @@ class KeysForm(forms.Form):
                 attrs={"autocomplete": "off"}
             )
             self.fields[field.name] = forms.CharField(
-                label=str(field.label),
+                label=str(field.label) if field.is_required else _("%(field)s (optional)") % {"field": field.label},
                 help_text=_("Leave empty to keep the present one.")
                 if has_value and field.is_secret
                 else str(field.help_text),

@@ -1,5 +1,6 @@
 """The page of a connected shop: progress, health, webhooks, errors, and the differences of the last reconciliation."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 from django.views.decorators.http import require_POST
 from kombu.exceptions import OperationalError
 
@@ -31,7 +32,7 @@ from customers.connectors.backoffice.first_import import (
     find_result,
 )
 from customers.connectors.backoffice.steps import build_steps
-from customers.connectors.follow_ups.preparation import repeat_preparation
+from customers.connectors.follow_ups.preparation import repeat_preparation, warm_up_follow_ups
 from customers.connectors.models import ReceivedWebhook, ShopConnection, ShopRecordKind, SyncDifference, SyncRun
 from customers.connectors.platforms.base import PlatformError
 from customers.connectors.platforms.registry import CONNECTORS
@@ -42,12 +43,25 @@ from customers.identity.personal_data.masking import mask_id, may_see_personal
 
 COUNTED = {
     "seen": gettext_lazy("read"),
-    "created": gettext_lazy("new"),
+    "created": gettext_lazy("added"),
     "updated": gettext_lazy("updated"),
     "unchanged": gettext_lazy("unchanged"),
     "rejected": gettext_lazy("rejected"),
     "deleted": gettext_lazy("deleted"),
 }
+
+DETAIL_FIELDS = {
+    "title": gettext_lazy("title"),
+    "price": gettext_lazy("price"),
+    "stock": gettext_lazy("stock"),
+    "availability": gettext_lazy("availability"),
+    "category": gettext_lazy("category"),
+    "is_active": pgettext_lazy("product", "active"),
+    "status": gettext_lazy("status"),
+    "total": gettext_lazy("total"),
+    "refunded": gettext_lazy("refunded"),
+}
+CHANGED_FIELD = re.compile(f"(^|; )({'|'.join(DETAIL_FIELDS)}): ")
 
 
 @staff_member_required
@@ -167,7 +181,7 @@ def build_difference_table(request: HttpRequest, rows: Any, *, id: str, label: s
             "kind": row.get_kind_display(),
             "id": mask_id(row.external_id, with_personal=with_personal) if is_customer else row.external_id,
             "code": row.get_code_display(),
-            "detail": Cell(row.detail[:120], title=row.detail),
+            "detail": Cell((detail := translate_detail(row.detail))[:120], title=detail),
             "repaired": _("yes") if row.is_repaired else _("no"),
         }
 
@@ -179,6 +193,11 @@ def build_difference_table(request: HttpRequest, rows: Any, *, id: str, label: s
         Column(key="repaired", label=gettext_lazy("Repaired"), align="text"),
     ]
     return build_table(request, rows, id=id, label=label, columns=columns, format_row=format_row, page_size=20)
+
+
+def translate_detail(detail: str) -> str:
+    """Return the changes that ``describe_changes`` wrote, with the names of their fields in the reader's language."""
+    return CHANGED_FIELD.sub(lambda found: f"{found[1]}{DETAIL_FIELDS[found[2]]}: ", detail)
 
 
 def build_events(request: HttpRequest, shop: ShopConnection) -> Table:
@@ -218,6 +237,7 @@ def change_shop(request: HttpRequest, shop_id: int, action: str) -> HttpResponse
 
 def start_backfill(request: HttpRequest, shop: ShopConnection) -> None:
     begin(request, shop, SyncRun.Kind.BACKFILL)
+    warm_up_follow_ups()
 
 
 def start_reconciliation(request: HttpRequest, shop: ShopConnection) -> None:

@@ -1,10 +1,12 @@
-"""Starts what follows the import of a shop's history, one step after the other, until recommendations can be shown.
+"""Starts what follows the import of a shop's history, until recommendations can be shown.
 
-Nothing waits in memory: which step was asked for is stored with the run, so a restart continues at the same step.
+The steps do not need each other, so they run at the same time. Nothing waits in memory: which of them were asked for is stored with the
+run, so a restart continues there.
 """
 
 import logging
 from datetime import datetime, timedelta
+from typing import Any
 
 from celery import current_app, signature
 from django.utils.translation import gettext as _
@@ -22,7 +24,7 @@ REPEAT_AFTER, MAX_REQUESTS = timedelta(minutes=5), 4
 
 
 def continue_follow_ups(*, at: datetime) -> int:
-    """Start the next step of each imported history whose previous one is done; return how many are not finished."""
+    """Start the steps after each imported history; return how many histories have a step that is not finished."""
     runs = SyncRun.objects.filter(
         kind=SyncRun.Kind.BACKFILL, status=JobStatus.DONE, prepared_at=None, finished_at__gte=at - PREPARED_WITHIN
     )
@@ -30,18 +32,24 @@ def continue_follow_ups(*, at: datetime) -> int:
 
 
 def continue_preparation(run: SyncRun, *, at: datetime) -> bool:
-    """Start the next step of a run if the one before is done; return whether all are."""
+    """Start the steps of a run that are due; return whether all are done."""
     if has_orders(run):
-        for follow_up in list_follow_ups():
-            state = read_state(run, follow_up)
-            if state.status == "done":
-                continue
-            if state.status == "waiting" and is_due(run, follow_up, at=at):
+        states = {follow_up: read_state(run, follow_up).status for follow_up in list_follow_ups()}
+        for follow_up, status in states.items():
+            if status == "waiting" and is_due(run, follow_up, at=at):
                 request(run, follow_up, at=at)
+        if any(status != "done" for status in states.values()):
             return False
     run.prepared_at = at
     run.save(update_fields=["prepared_at"])
     return True
+
+
+def warm_up_follow_ups() -> None:
+    """Send the tasks that make the steps faster while the history is still imported."""
+    for follow_up in list_follow_ups():
+        if follow_up.warm_up_task:
+            send(follow_up.warm_up_task)
 
 
 def has_orders(run: SyncRun) -> bool:
@@ -67,21 +75,25 @@ def is_due(run: SyncRun, follow_up: FollowUp, *, at: datetime) -> bool:
 
 
 def request(run: SyncRun, follow_up: FollowUp, *, at: datetime) -> None:
-    """Send the task of a step; when it is done, the next step is started at once."""
+    """Send the task of a step; when it is done, the state of the run follows at once."""
     asked = run.follow_ups.get(follow_up.key, {"first": at.isoformat(), "times": 0})
     asked = {**asked, "last": at.isoformat(), "times": asked["times"] + 1}
     run.follow_ups = {**run.follow_ups, follow_up.key: asked}
     run.save(update_fields=["follow_ups"])
+    send(follow_up.task, link=signature(CONTINUE_TASK, immutable=True))
+
+
+def send(task: str, **options: Any) -> None:
+    """Send a task. If that fails, it is sent again when it is due."""
     try:
-        current_app.send_task(follow_up.task, link=signature(CONTINUE_TASK, immutable=True), retry=False)
+        current_app.send_task(task, retry=False, **options)
     except OperationalError as error:
-        logger.warning("%s is started later: %s", follow_up.key, error)
+        logger.warning("%s is started later: %s", task, error)
 
 
 def repeat_preparation(run: SyncRun, *, at: datetime) -> None:
-    """Start the first step that is not done again, after it failed."""
+    """Start the steps that failed again."""
     for follow_up in list_follow_ups():
-        if read_state(run, follow_up).status != "done":
+        if read_state(run, follow_up).status == "failed":
             run.follow_ups = {key: value for key, value in run.follow_ups.items() if key != follow_up.key}
             request(run, follow_up, at=at)
-            return

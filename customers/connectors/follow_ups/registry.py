@@ -24,7 +24,7 @@ class FollowUp:
     """A step after an import.
 
     Attributes:
-        task: the Celery task that does it.
+        task: the Celery task that does it. warm_up_task: one that makes it faster, sent when an import begins; "" without one.
         read_state: returns the state of the runs that have started since a time.
         url_name: the page of its runs, for users with ``permission``.
         result: returns the page that shows what came of it, from the customer whose example is shown; "" without one.
@@ -39,6 +39,7 @@ class FollowUp:
     permission: str
     result_label: str | Promise = ""
     result: Callable[[int | None], str] = lambda customer_id: ""
+    warm_up_task: str = ""
 
 
 _FOLLOW_UPS: dict[str, FollowUp] = {}

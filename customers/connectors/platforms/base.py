@@ -127,6 +127,10 @@ class Connector(ABC):
     def close(self) -> None:
         """Close the connections to the platform."""
 
+    @abstractmethod
+    def interrupt(self) -> None:
+        """Cut off the request that another thread is waiting for; no further one is sent."""
+
     @classmethod
     @abstractmethod
     def clean_address(cls, text: str) -> str:

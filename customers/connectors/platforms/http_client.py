@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 
 from config.foundation.circuit_breakers.breaker import CircuitBreaker
 from config.foundation.files.private_files import make_private_folder
-from config.foundation.http.call_limit import limit_call
+from config.foundation.http.call_limit import limit_call, shut_down
 from config.foundation.http.public_connection import ForbiddenAddressError, connect
 from config.foundation.json_nesting import load_json
 from customers.connectors.platforms.base import PassingError, PlatformError
@@ -59,7 +59,10 @@ class PlatformAnswer:
 
 
 class PlatformClient:
-    """A kept-alive connection to one host, whose failures a circuit breaker counts."""
+    """A kept-alive connection to one host, whose failures a circuit breaker counts.
+
+    One thread uses it at a time; another may interrupt it.
+    """
 
     def __init__(self, base_url: str, *, headers: Mapping[str, str]) -> None:
         self.base_url = base_url
@@ -67,6 +70,8 @@ class PlatformClient:
         self.headers = dict(headers)
         self.breaker = CircuitBreaker(f"connector:{self.parts.netloc}")
         self._connection: http.client.HTTPConnection | None = None
+        self._download: http.client.HTTPConnection | None = None
+        self._is_interrupted = False
 
     def send(
         self,
@@ -86,6 +91,7 @@ class PlatformClient:
         body, headers = encode_body(content, form)
         target = f"{self.parts.path}{path}" + (f"?{urlencode(query)}" if query else "")
         for attempt in range(1, MAX_TRIES + 1):
+            self._require_uninterrupted()
             if not self.breaker.allow():
                 raise PassingError(_("The shop does not answer. It is tried again in a few minutes."), retry_after=120)
             try:
@@ -93,6 +99,7 @@ class PlatformClient:
             except ForbiddenAddressError as error:
                 raise PlatformError(str(error)) from error
             except (OSError, http.client.HTTPException, EOFError, zlib.error) as error:
+                self._require_uninterrupted()
                 self._fail(f"{type(error).__name__}: {error}"[:200], attempt)
                 continue
             if answer.status == http.client.TOO_MANY_REQUESTS:
@@ -110,7 +117,8 @@ class PlatformClient:
         draft = path.with_name(f"{path.name}.part")
         make_private_folder(path.parent)
         try:
-            connection = open_connection(parts)
+            self._require_uninterrupted()
+            connection = self._download = open_connection(parts)
             try:
                 with limit_call(partial(getattr, connection, "sock", None), seconds=DOWNLOAD_SECONDS):
                     target = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
@@ -118,6 +126,7 @@ class PlatformClient:
                     response = connection.getresponse()
                     size = write_file(response, draft)
             finally:
+                self._download = None
                 connection.close()
             draft.replace(path)
         except ForbiddenAddressError as error:
@@ -133,6 +142,16 @@ class PlatformClient:
             self._connection.close()
             self._connection = None
 
+    def interrupt(self) -> None:
+        """Let the thread that waits for an answer fail at once, which counts as no failure of the platform."""
+        self._is_interrupted = True
+        for connection in (self._connection, self._download):
+            shut_down(getattr(connection, "sock", None))
+
+    def _require_uninterrupted(self) -> None:
+        if self._is_interrupted:
+            raise PassingError(_("The import was interrupted; it continues later."))
+
     def _send_once(self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]) -> PlatformAnswer:
         is_reused = self._connection is not None
         connection = self._connection = self._connection or open_connection(self.parts)
@@ -146,7 +165,9 @@ class PlatformClient:
                 )
         except (OSError, http.client.HTTPException):
             self.close()
-            if is_reused and method == "GET":  # the server may have closed an idle connection
+            if (
+                is_reused and method == "GET" and not self._is_interrupted
+            ):  # the server may have closed an idle connection
                 return self._send_once(method, target, body, headers)
             raise
         if response.will_close:

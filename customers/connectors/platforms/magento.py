@@ -81,6 +81,9 @@ class MagentoConnector(Connector):
     def close(self) -> None:
         self.client.close()
 
+    def interrupt(self) -> None:
+        self.client.interrupt()
+
     @classmethod
     def clean_address(cls, text: str) -> str:
         return clean_shop_url(text.partition("/rest")[0].partition("/admin")[0])

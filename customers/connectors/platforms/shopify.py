@@ -65,6 +65,10 @@ STOCK_TOPIC, STOCK_SCOPE = "inventory_levels/update", "read_inventory"
 STOCK_PREFIX = "inventory:"  # before the ID of an inventory item, of which the product is looked up
 READ_STOCK = "query ($ids: [ID!]!) { nodes(ids: $ids) { ... on InventoryItem { id variant { product { id } } } } }"
 IDS_PER_LOOKUP = 250
+# with 10 lines of 4 objects each, 20 refunds stay below the cost limit of a query, 1000 points
+REFUNDS_PER_QUERY, REFUND_LINES = 20, 10
+READ_REFUNDS = f"""query ($ids: [ID!]!) {{ nodes(ids: $ids) {{ ... on Refund {{ id refundLineItems(first: {REFUND_LINES}) {{
+nodes {{ {shopify_records.REFUND_LINE_FIELDS} }} pageInfo {{ hasNextPage endCursor }} }} }} }} }}"""
 START_BULK = """mutation ($query: String!) { bulkOperationRunQuery(query: $query, groupObjects: true) {
 bulkOperation { id status } userErrors { field message } } }"""
 READ_BULK = """query ($id: ID!) { node(id: $id) { ... on BulkOperation { id status errorCode objectCount rootObjectCount url
@@ -76,6 +80,9 @@ UNSUBSCRIBE = (
     "mutation ($id: ID!) { webhookSubscriptionDelete(id: $id) { deletedWebhookSubscriptionId userErrors { message } } }"
 )
 LIST_WEBHOOKS = "{ webhookSubscriptions(first: 100) { nodes { id topic uri } } }"
+
+# a record and the nodes of its nested connections
+type RecordGroup = tuple[Mapping[str, Any], Mapping[str, Sequence[Mapping[str, Any]]]]
 
 
 class ShopifyConnector(Connector):
@@ -97,7 +104,13 @@ class ShopifyConnector(Connector):
         gettext_lazy("Copy the client ID and the secret of the app from its settings."),
     )
     fields: ClassVar = (
-        CredentialField("client_id", gettext_lazy("Client ID"), is_required=False, is_secret=False),
+        CredentialField(
+            "client_id",
+            gettext_lazy("Client ID"),
+            gettext_lazy("Required, unless you enter the access token of an older app below."),
+            is_required=False,
+            is_secret=False,
+        ),
         CredentialField(
             "client_secret",
             gettext_lazy("Client secret"),
@@ -117,6 +130,9 @@ class ShopifyConnector(Connector):
 
     def close(self) -> None:
         self.client.close()
+
+    def interrupt(self) -> None:
+        self.client.interrupt()
 
     @classmethod
     def clean_address(cls, text: str) -> str:
@@ -162,7 +178,7 @@ class ShopifyConnector(Connector):
     def read_sample(self, kind: str) -> Sequence[MappedRecord]:
         selection = shopify_records.build_selection(kind, page_size=20)
         nodes = dig(self.run_query(f"{{ {kind}(first: 10) {{ nodes {{ {selection} }} }} }}"), kind, "nodes") or ()
-        return [self._map_node(kind, node) for node in nodes]
+        return self._map_groups(kind, [(node, self._read_children(kind, node)) for node in nodes])
 
     def iterate_pages(
         self, kind: str, cursor: Mapping[str, Any], *, since: datetime | None = None
@@ -190,23 +206,24 @@ class ShopifyConnector(Connector):
     def _read_file(
         self, path: Path, kind: str, cursor: Mapping[str, Any], offset: int, total: int
     ) -> Iterator[RecordPage]:
-        records: list[MappedRecord] = []
+        groups: list[RecordGroup] = []
         for end, node, children in read_groups(path, offset):
-            records.append(shopify_records.map_record(kind, node, children))
-            if len(records) >= PAGE_RECORDS:
-                yield RecordPage(records, {**cursor, "offset": end}, total)
-                records = []
+            groups.append((node, children))
+            if len(groups) >= PAGE_RECORDS:
+                yield RecordPage(self._map_groups(kind, groups), {**cursor, "offset": end}, total)
+                groups = []
             offset = end
-        yield RecordPage(records, {**cursor, "offset": offset}, total)
+        yield RecordPage(self._map_groups(kind, groups), {**cursor, "offset": offset}, total)
 
     def fetch_records(self, kind: str, ids: Collection[str]) -> Sequence[MappedRecord]:
         selection = shopify_records.build_selection(kind, page_size=NESTED_SIZE)
         type_name = shopify_records.TYPES[ShopRecordKind(kind)]
         query = f"query ($ids: [ID!]!) {{ nodes(ids: $ids) {{ ... on {type_name} {{ {selection} }} }} }}"
-        records = []
+        records: list[MappedRecord] = []
         for batch in batched(sorted(ids), IDS_PER_QUERY[ShopRecordKind(kind)]):
             data = self.run_query(query, {"ids": [f"gid://shopify/{type_name}/{number}" for number in batch]})
-            records += [self._map_node(kind, node) for node in data.get("nodes") or () if node and node.get("id")]
+            nodes = [node for node in data.get("nodes") or () if node and node.get("id")]
+            records += self._map_groups(kind, [(node, self._read_children(kind, node)) for node in nodes])
         return records
 
     def resolve_ids(self, kind: str, ids: Collection[str]) -> Mapping[str, str]:
@@ -221,16 +238,42 @@ class ShopifyConnector(Connector):
                     names[f"{STOCK_PREFIX}{shopify_records.read_id(dig(node, 'id'))}"] = product
         return names
 
-    def _map_node(self, kind: str, node: Mapping[str, Any]) -> MappedRecord:
+    def _map_groups(self, kind: str, groups: Sequence[RecordGroup]) -> list[MappedRecord]:
+        """Return records; the lines of refunds are asked for where several refunds share the goods of an order."""
+        refund_lines: dict[str, list[Mapping[str, Any]]] = {}
+        if kind == ShopRecordKind.ORDERS:
+            orders = [
+                shopify_records.list_open_refunds(node, children.get("lineItems", ())) for node, children in groups
+            ]
+            refund_lines = self._read_refund_lines([gid for gids in orders for gid in gids])
+        return [shopify_records.map_record(kind, node, children, refund_lines) for node, children in groups]
+
+    def _read_refund_lines(self, gids: Sequence[str]) -> dict[str, list[Mapping[str, Any]]]:
+        """Return the lines of refunds by their IDs."""
+        lines: dict[str, list[Mapping[str, Any]]] = {}
+        for batch in batched(gids, REFUNDS_PER_QUERY):
+            for node in self.run_query(READ_REFUNDS, {"ids": list(batch)}).get("nodes") or ():
+                if node and node.get("id"):
+                    fields = {"refundLineItems": shopify_records.REFUND_LINE_FIELDS}
+                    lines[str(node["id"])] = self._read_connections(node, fields)["refundLineItems"]
+        return lines
+
+    def _read_children(self, kind: str, node: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]:
+        return self._read_connections(node, shopify_records.CONNECTIONS[kind])
+
+    def _read_connections(
+        self, node: Mapping[str, Any], connections: Mapping[str, str]
+    ) -> dict[str, list[Mapping[str, Any]]]:
+        """Return the nodes of the nested connections of a record, with their further pages."""
         children: dict[str, list[Mapping[str, Any]]] = {}
-        for name, fields in shopify_records.CONNECTIONS[kind].items():
+        for name, fields in connections.items():
             children[name] = list(dig(node, name, "nodes") or ())
             page = dig(node, name, "pageInfo") or {}
             while page.get("hasNextPage"):
                 further = self._read_further(node, name, fields, page.get("endCursor"))
                 children[name] += further.get("nodes") or ()
                 page = further.get("pageInfo") or {}
-        return shopify_records.map_record(kind, node, children)
+        return children
 
     def _read_further(self, node: Mapping[str, Any], name: str, fields: str, after: Any) -> Mapping[str, Any]:
         """Return the next page of a nested connection, such as the lines of a large order."""

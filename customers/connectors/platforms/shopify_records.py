@@ -6,6 +6,7 @@ Source: shopify.dev, GraphQL Admin API 2026-10, objects Product, ProductVariant,
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 from catalog.feeds.presets.base import strip_html
@@ -24,9 +25,10 @@ defaultEmailAddress { emailAddress marketingState } defaultPhoneNumber { phoneNu
 MONEY = "{ shopMoney { amount currencyCode } }"
 ORDER_FIELDS = f"""id name email test processedAt createdAt updatedAt cancelledAt displayFinancialStatus discountCodes sourceName
 customer {{ id }} shippingAddress {{ countryCodeV2 }} totalPriceSet {MONEY} totalShippingPriceSet {MONEY} totalTaxSet {MONEY}
-totalDiscountsSet {MONEY} totalRefundedSet {MONEY} refunds {{ id createdAt }}"""
+totalDiscountsSet {MONEY} totalRefundedSet {MONEY} refunds {{ id createdAt totalRefundedSet {MONEY} }}"""
 LINE_FIELDS = f"""id title variantTitle quantity currentQuantity sku vendor variant {{ id }} product {{ id }} originalUnitPriceSet {MONEY}
 discountedTotalSet {MONEY}"""
+REFUND_LINE_FIELDS = f"id quantity lineItem {{ id }} subtotalSet {MONEY}"
 TYPES = {ShopRecordKind.PRODUCTS: "Product", ShopRecordKind.CUSTOMERS: "Customer", ShopRecordKind.ORDERS: "Order"}
 FIELDS = {
     ShopRecordKind.PRODUCTS: PRODUCT_FIELDS,
@@ -48,6 +50,9 @@ STATUSES = {
 }
 CONSENT_STATES = {"SUBSCRIBED": True, "UNSUBSCRIBED": False, "REDACTED": False}
 DEFAULT_VARIANT = "Default Title"
+
+# ID of a refund → its lines
+type RefundLines = Mapping[str, Sequence[Mapping[str, Any]]]
 
 
 def build_bulk_query(kind: str, search: str) -> str:
@@ -76,13 +81,18 @@ def read_type(gid: Any) -> str:
     return parts[3] if len(parts) > 4 else ""
 
 
-def map_record(kind: str, node: Mapping[str, Any], children: Mapping[str, Sequence[Mapping[str, Any]]]) -> MappedRecord:
+def map_record(
+    kind: str,
+    node: Mapping[str, Any],
+    children: Mapping[str, Sequence[Mapping[str, Any]]],
+    refund_lines: RefundLines = MappingProxyType({}),
+) -> MappedRecord:
     """Return a record in our fields. children: connection to its nodes."""
     if kind == ShopRecordKind.PRODUCTS:
         return map_product(node, children.get("variants", ()), children.get("collections", ()))
     if kind == ShopRecordKind.CUSTOMERS:
         return map_customer(node)
-    return map_order(node, children.get("lineItems", ()))
+    return map_order(node, children.get("lineItems", ()), refund_lines)
 
 
 def map_product(
@@ -165,7 +175,12 @@ def map_customer(node: Mapping[str, Any]) -> MappedRecord:
     return MappedRecord(customer_id, read_time(node.get("updatedAt")), [item], consents)
 
 
-def map_order(node: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> MappedRecord:
+def map_order(
+    node: Mapping[str, Any],
+    lines: Sequence[Mapping[str, Any]],
+    refund_lines: RefundLines = MappingProxyType({}),
+) -> MappedRecord:
+    """Return an order and its returns. refund_lines: of the refunds that ``list_open_refunds`` names."""
     order_id = read_id(node.get("id"))
     updated_at = read_time(node.get("updatedAt"))
     if node.get("test") is True:
@@ -191,35 +206,68 @@ def map_order(node: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> Ma
         "country": dig(node, "shippingAddress", "countryCodeV2") or "",
         "lines": mapped,
     }
-    return MappedRecord(order_id, updated_at, add_returns(item, list_returns(node, lines, item)))
+    return MappedRecord(order_id, updated_at, add_returns(item, list_returns(node, lines, item, refund_lines)))
+
+
+def list_open_refunds(node: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the IDs of the refunds of an order whose lines have to be asked for: of several, any may have the goods that came back.
+
+    Bulk operations do not give the lines of refunds (a connection within a list). The goods of a single refund are what the lines lack.
+    """
+    refunds = node.get("refunds") or ()
+    if node.get("cancelledAt") or len(refunds) < 2 or not list_missing(lines):
+        return []
+    return [str(refund.get("id")) for refund in refunds]
+
+
+def list_missing(lines: Sequence[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], int]]:
+    """Return the lines of which pieces came back, with their number."""
+    known = [line for line in lines if line.get("quantity") and line.get("currentQuantity") is not None]
+    missing = [(line, int(line["quantity"]) - int(line["currentQuantity"])) for line in known]
+    return [(line, number) for line, number in missing if number > 0]
 
 
 def list_returns(
-    node: Mapping[str, Any], lines: Sequence[Mapping[str, Any]], item: Mapping[str, Any]
+    node: Mapping[str, Any], lines: Sequence[Mapping[str, Any]], item: Mapping[str, Any], refund_lines: RefundLines
 ) -> list[ReturnedGoods]:
-    """Return the goods that came back: what is missing in the current quantities of the lines, as of the last refund.
-
-    Bulk operations do not give the lines of refunds (a connection within a list). A cancelled order has not been delivered.
-    """
+    """Return the goods of each refund; one without goods has no lines. A cancelled order has not been delivered."""
     refunds = node.get("refunds") or ()
-    if node.get("cancelledAt") or not refunds:
+    if node.get("cancelledAt"):
         return []
-    returned = [
-        (line, int(line["quantity"]) - int(line["currentQuantity"]))
-        for line in lines
-        if line.get("quantity") and line.get("currentQuantity") is not None
-    ]
-    goods = [map_returned_line(line, number) for line, number in returned if number > 0]
-    if not goods:
-        return []
-    returned_at = max(str(refund.get("createdAt") or "") for refund in refunds) or item["placed_at"]
-    return [ReturnedGoods(f"{item['order_id']}-returns", returned_at, read_money(node, "totalRefundedSet"), goods)]
+    if len(refunds) == 1:
+        goods = [map_returned_line(line, number) for line, number in list_missing(lines)]
+        amount = read_money(refunds[0], "totalRefundedSet")
+        return [build_returned_goods(refunds[0], item, amount, goods)] if goods else []
+    sold = {line.get("id"): line for line in lines if line.get("quantity")}
+    returns = []
+    for refund in refunds:
+        goods = [
+            map_refund_line(sold[gid], line)
+            for line in refund_lines.get(str(refund.get("id")), ())
+            if (gid := dig(line, "lineItem", "id")) in sold and line.get("quantity")
+        ]
+        if goods:
+            returns.append(build_returned_goods(refund, item, read_money(refund, "totalRefundedSet"), goods))
+    return returns
+
+
+def build_returned_goods(
+    refund: Mapping[str, Any], item: Mapping[str, Any], amount: Decimal, goods: Sequence[Mapping[str, Any]]
+) -> ReturnedGoods:
+    returned_at = str(refund.get("createdAt") or item["placed_at"])
+    return ReturnedGoods(f"{item['order_id']}-R{read_id(refund.get('id'))}", returned_at, amount, goods)
 
 
 def map_returned_line(line: Mapping[str, Any], number: int) -> dict[str, Any]:
     share = Decimal(number) / Decimal(int(line["quantity"]))
     amount = read_money(line, "discountedTotalSet") * share
     return build_returned_line(map_line(line), quantity=Decimal(number), amount=amount)
+
+
+def map_refund_line(line: Mapping[str, Any], refunded: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the line of a return from that of the order and that of the refund."""
+    amount = read_money(refunded, "subtotalSet")
+    return build_returned_line(map_line(line), quantity=Decimal(int(refunded["quantity"])), amount=amount)
 
 
 def map_line(line: Mapping[str, Any]) -> dict[str, Any]:

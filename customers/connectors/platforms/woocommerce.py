@@ -94,6 +94,9 @@ class WooCommerceConnector(Connector):
     def close(self) -> None:
         self.client.close()
 
+    def interrupt(self) -> None:
+        self.client.interrupt()
+
     @classmethod
     def clean_address(cls, text: str) -> str:
         return clean_shop_url(text.partition("/wp-admin")[0].partition("/wp-json")[0])

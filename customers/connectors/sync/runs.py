@@ -1,14 +1,15 @@
 """Runs that bring the records of a shop here: the history, changes, and the nightly reconciliation.
 
 A page of records is written in one transaction with the position after it. A process that is killed at any line loses and doubles nothing:
-the next one continues behind the last page that was committed, and writing a page twice changes nothing.
+the next one continues behind the last page that was committed, and writing a page twice changes nothing. Meanwhile a thread reads the next pages.
 """
 
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -21,6 +22,7 @@ from config.foundation.progress import is_worker_stopping
 from customers.connectors.models import ShopConnection, ShopRecordKind, SyncDifference, SyncRun
 from customers.connectors.platforms.base import Connector, MappedRecord, PassingError, PlatformError, RecordPage
 from customers.connectors.sync.access import open_connector
+from customers.connectors.sync.prefetch import prefetch_pages
 from customers.connectors.sync.seen_records import (
     list_unseen,
     mark_seen,
@@ -130,10 +132,12 @@ def read_shop(run: SyncRun, connector: Connector, *, at: datetime) -> bool:
         if run.cursor.get("kind") != kind:
             save_cursor(run, kind, {})
         since = datetime.fromisoformat(run.since[kind]) if kind in run.since else None
-        for page in join_pages(connector.iterate_pages(kind, position, since=since)):
-            write_page(run, kind, page, at=at)
-            if should_stop(run):
-                return False
+        read_pages = partial(read_batches, connector, kind, position, since)
+        with prefetch_pages(connector, read_pages) as pages:
+            for page in pages:
+                write_page(run, kind, page, at=at)
+                if should_stop(run):
+                    return False
         if since is None:
             follow_deletions(run, kind, connector, at=at)
         save_watermark(run, kind)
@@ -150,6 +154,12 @@ def should_stop(run: SyncRun) -> bool:
 def save_cursor(run: SyncRun, kind: str, position: Any) -> None:
     run.cursor = {**run.cursor, "kind": kind, "position": dict(position)}
     run.save(update_fields=["cursor"])
+
+
+def read_batches(
+    connector: Connector, kind: str, position: Mapping[str, Any], since: datetime | None
+) -> Iterator[RecordPage]:
+    return join_pages(connector.iterate_pages(kind, position, since=since))
 
 
 def join_pages(pages: Iterator[RecordPage]) -> Iterator[RecordPage]:

@@ -25,6 +25,7 @@ from customers.imports.backoffice.starting import start_import as start_importin
 from customers.imports.backoffice.steps import build_steps
 from customers.imports.corrections import correct_rows
 from customers.imports.kinds.base import ImportFileError, ImportKind
+from customers.imports.kinds.registry import KINDS
 from customers.imports.models import ImportRun, ImportState
 from customers.imports.problems import (
     MAX_EDITABLE,
@@ -93,7 +94,23 @@ def build_context(request: HttpRequest, run: ImportRun, kind: ImportKind, *, has
         "verdict_text": build_verdict(run, kind),
         "undo_until": format_moment(run.undo_until) if run.undo_until else "",
         "can_undo": can_import and can_undo(run),
+        "next_step": find_next_step(request, run),
     }
+
+
+def find_next_step(request: HttpRequest, run: ImportRun) -> tuple[str, str, str] | None:
+    """Return what to do after an import on the way to recommendations: the text, the label and the page of the button."""
+    if run.state != ImportState.IMPORTED:
+        return None
+    if run.kind == "orders" and request.user.has_perm("training.view_modelversion"):
+        text = _(
+            "Next: recommendations are learned from these orders in a training. One runs every night; to see them now, start one."
+        )
+        return text, _("Go to the trainings"), reverse("admin:training_modelversion_changelist")
+    if run.kind == "products" and may_import(request, KINDS["orders"]):
+        text = _("Next: import the orders. Recommendations are learned from them.")
+        return text, _("Import orders"), reverse("imports:new", args=["orders"])
+    return None
 
 
 def can_undo(run: ImportRun) -> bool:

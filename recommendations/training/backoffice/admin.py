@@ -106,8 +106,10 @@ class ModelVersionAdmin(AddDisabled, DeleteDisabled, ModelAdmin):
         ]
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        running = get_running_training()
         context = {
-            "running": get_running_training(),
+            "running": running,
+            "waits": running is None and pages.is_training_waiting(request, at=timezone.now()),
             "may_train": self.has_change_permission(request),
             "verdict": describe_active_model(),
         }

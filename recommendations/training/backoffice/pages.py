@@ -1,6 +1,6 @@
 """Back-office actions of a training: start, progress and cancel."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import messages
@@ -17,6 +17,8 @@ from recommendations.training.models import EvaluationRun
 from recommendations.training.runs import get_running_training, request_cancellation
 from recommendations.training.tasks import train_nightly
 
+REQUESTED_KEY = "training_requested_at"
+MAX_WAIT = timedelta(hours=1)
 MIN_PERCENT = 5  # below, an estimate of the remaining time would be too unreliable
 
 
@@ -28,8 +30,21 @@ def start_training(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResp
         messages.warning(request, _("A training is already running."))
     else:
         train_nightly.delay()
-        messages.success(request, _("The training starts as soon as a worker is available."))
+        request.session[REQUESTED_KEY] = timezone.now().isoformat()
     return redirect_to_list()
+
+
+def is_training_waiting(request: HttpRequest, *, at: datetime) -> bool:
+    """Return whether a training that the reader has requested has not started; one of long ago has been lost with its queue."""
+    text = request.session.get(REQUESTED_KEY)
+    if text is None:
+        return False
+    requested_at = datetime.fromisoformat(text)
+    has_started = EvaluationRun.objects.filter(started_at__gte=requested_at).exists()
+    if has_started or at - requested_at > MAX_WAIT:
+        del request.session[REQUESTED_KEY]
+        return False
+    return True
 
 
 def cancel_training(request: HttpRequest, *, model_admin: ModelAdmin, run_id: int) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""The last step after the import of a shop: training, then the first recommendations."""
+"""A step after the import of a shop: training, then the first recommendations."""
 
 from datetime import datetime
 
@@ -38,6 +38,7 @@ register_follow_up(
         key="recommendations",
         label=_("recommendations"),
         task="recommendations.training.tasks.train_nightly",
+        warm_up_task="recommendations.serving.tasks.compile_kernels",
         order=20,
         read_state=read_training_state,
         url_name="admin:training_evaluationrun_changelist",

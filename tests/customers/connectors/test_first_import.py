@@ -11,6 +11,7 @@ from django.utils import timezone
 from customers.connectors.follow_ups.preparation import REPEAT_AFTER, continue_follow_ups
 from customers.connectors.models import ShopConnection, SyncRun
 from customers.connectors.sync.runs import continue_run, start_run
+from customers.connectors.tasks import synchronize_shops
 from customers.identity.models import ConsentDenial
 from customers.lifecycle.models import LifecycleRun
 from customers.orders.models import Order
@@ -49,12 +50,11 @@ def test_profiles_and_recommendations_follow_an_import(
     assert "Starts in a moment." in admin_client.get(page).text
     continue_follow_ups(at=now)
     continue_follow_ups(at=now + timedelta(minutes=1))
-    assert sent == [PROFILES], "it is asked for once"
+    assert sent == [PROFILES, TRAINING], "both are asked for once, since they do not need each other"
     continue_follow_ups(at=now + REPEAT_AFTER)
-    assert sent == [PROFILES, PROFILES], "another refresh may have been in its way"
+    assert sent == [PROFILES, TRAINING] * 2, "another refresh or training may have been in the way"
+    sent.clear()
     LifecycleRun.objects.create(as_of=now, started_at=now + REPEAT_AFTER, status="done", customers=1)
-    continue_follow_ups(at=now + REPEAT_AFTER)
-    assert sent[2:] == [TRAINING]
     failed = EvaluationRun.objects.create(started_at=now + REPEAT_AFTER, status="failed", error="The disk is full.")
     text = admin_client.get(page).text
     assert "1 customer" in text
@@ -65,13 +65,18 @@ def test_profiles_and_recommendations_follow_an_import(
     failed.save()
     assert "no customer with orders has consented to personalization" in admin_client.get(page).text
     assert continue_follow_ups(at=now + REPEAT_AFTER * 3) == 1
-    assert sent[3:] == [], "somebody has to look at the reason"
+    assert sent == [], "somebody has to look at the reason"
     admin_client.post(reverse("connectors:change", args=[shop.pk, "prepare"]))
-    assert sent[3:] == [TRAINING]
+    assert sent == [TRAINING]
     failed.delete()
     EvaluationRun.objects.create(started_at=now + REPEAT_AFTER * 4, status="running", percent=40)
     assert 'value="40"' in admin_client.get(page).text
     EvaluationRun.objects.update(status="done")
+    LifecycleRun.objects.update(status="running")
+    text = admin_client.get(page).text
+    assert "The customer profiles are still being computed." in text
+    assert "See the first recommendations" in text
+    LifecycleRun.objects.update(status="done")
     assert continue_follow_ups(at=now + REPEAT_AFTER * 5) == 0
     text = admin_client.get(page).text
     assert "See the first recommendations" in text
@@ -82,6 +87,15 @@ def test_profiles_and_recommendations_follow_an_import(
     assert "hx-trigger" not in text, "nothing changes any more"
     run.refresh_from_db()
     assert run.prepared_at is not None
+
+
+def test_kernels_are_compiled_while_the_history_is_imported(
+    admin_client: Client, shop: ShopConnection, sent: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(synchronize_shops, "delay", lambda: None)
+    admin_client.post(reverse("connectors:change", args=[shop.pk, "import"]))
+    assert sent == ["recommendations.serving.tasks.compile_kernels"]
+    assert set(sent) <= set(current_app.tasks)
 
 
 def test_a_shop_without_orders_needs_no_recommendations(
@@ -102,5 +116,5 @@ def test_a_step_whose_workers_are_gone_says_so(
     now = timezone.now()
     for number in range(6):
         continue_follow_ups(at=now + REPEAT_AFTER * number)
-    assert sent == [PROFILES] * 4
+    assert sent == [PROFILES, TRAINING] * 4
     assert "Check that the workers are running" in admin_client.get(reverse("connectors:shop", args=[shop.pk])).text

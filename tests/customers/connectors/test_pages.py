@@ -6,11 +6,12 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from catalog.models import Product
 from config.foundation.job_runs import JobStatus
 from customers.connectors import tasks
+from customers.connectors.backoffice.shop_page import translate_detail
 from customers.connectors.models import ShopConnection, SyncRun
 from customers.events.models import Source
 from customers.orders.models import Order
@@ -25,6 +26,11 @@ from tests.customers.connectors.platforms.shopify_server import (
 )
 
 pytestmark = pytest.mark.django_db
+
+
+def test_differences_name_their_fields_in_the_language_of_the_reader() -> None:
+    with translation.override("zh-hans"):
+        assert translate_detail("price: 1.00 → 4.50; title: A; price → B") == "价格: 1.00 → 4.50; 标题: A; price → B"
 
 
 @pytest.fixture
@@ -51,7 +57,10 @@ def test_an_operator_connects_a_shop_and_disconnects_it(
     }
     assert "No shop is connected yet" in operator.get(reverse("connectors:list")).text
     new = reverse("connectors:new", args=["shopify"])
-    assert "read_all_orders" in operator.get(new).text
+    page = operator.get(new).text
+    assert "read_all_orders" in page
+    labels = ("Client ID (optional)", "Admin API access token (optional)", "Client secret</label>")
+    assert all(label in page for label in labels)
     keys = {"address": shopify.url, "client_id": CLIENT_ID, "client_secret": "wrong"}
     assert "rejects the client ID and secret" in operator.post(new, keys).text
     assert not ShopConnection.objects.exists()

@@ -1,6 +1,7 @@
 """Shopify: back-fill, resume, webhooks, reconciliation and faults, against a server that follows its published API."""
 
 import json
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -12,11 +13,12 @@ from django.test import Client
 from django.urls import reverse
 
 from catalog.models import Product
-from config.foundation.circuit_breakers.breaker import CircuitBreaker
-from customers.connectors.models import ReceivedWebhook, ShopConnection, SyncDifference, SyncRun
-from customers.connectors.platforms.base import Connector, PassingError, PlatformError
+from config.foundation.circuit_breakers.breaker import CircuitBreaker, list_breakers
+from customers.connectors.models import ReceivedWebhook, ShopConnection, SyncDifference, SyncedRecord, SyncRun
+from customers.connectors.platforms.base import Connector, PassingError, PlatformError, RecordPage
 from customers.connectors.sync import runs, writing
 from customers.connectors.sync.access import open_connector
+from customers.connectors.sync.prefetch import prefetch_pages
 from customers.connectors.sync.preview import preview_shop
 from customers.connectors.sync.runs import continue_run, start_run
 from customers.connectors.webhooks.processing import process_shop
@@ -30,9 +32,11 @@ from tests.customers.connectors.platforms.shopify_server import (
     make_customer,
     make_order,
     make_product,
+    make_refund,
     money,
     sign,
 )
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -268,25 +272,69 @@ def test_webhooks_of_stock_fetch_the_product_that_has_it(
     assert sorted(ReceivedWebhook.objects.values_list("status", flat=True)) == ["done", "outdated"]
 
 
-def test_goods_that_came_back_become_a_return(full: ShopifyServer, shop: ShopConnection) -> None:
-    line = full.records["orders"][0]["lineItems"][0]
-    full.records["orders"][0] |= {
+def refund_line(order: dict[str, Any], refunds: list[dict[str, Any]], refunded: str, left: tuple[int, int]) -> None:
+    """Give an order of two lines its refunds, and the quantities that are left of its lines."""
+    line = order["lineItems"][0]
+    other = {**line, "id": "gid://shopify/LineItem/10012", "variant": {"id": "gid://shopify/ProductVariant/201"}}
+    order |= {
         "displayFinancialStatus": "PARTIALLY_REFUNDED",
-        "totalRefundedSet": money("14.00"),
-        "refunds": [{"id": "gid://shopify/Refund/1", "createdAt": "2026-10-20T09:00:00Z"}],
-        "lineItems": [{**line, "currentQuantity": 1}],
+        "totalPriceSet": money("50.00"),
+        "totalRefundedSet": money(refunded),
+        "refunds": refunds,
+        "lineItems": [{**line, "currentQuantity": left[0]}, {**other, "currentQuantity": left[1]}],
     }
+
+
+def list_returns() -> list[tuple[str, Decimal, int, list[tuple[str, Decimal, Decimal]]]]:
+    """Return ID, total, day, and the lines of all returns that are not cancelled."""
+    rows = Order.objects.returns().exclude(status="cancelled").order_by("order_id")
+    names = ("product__product_id", "quantity", "total")
+    return [(row.order_id, row.total, row.placed_at.day, sorted(row.lines.values_list(*names))) for row in rows]
+
+
+def test_goods_of_a_single_refund_become_a_return(full: ShopifyServer, shop: ShopConnection) -> None:
+    refund = make_refund(1, "2026-10-20T09:00:00Z", "14.00", {10011: (1, "12.50")})
+    refund_line(full.records["orders"][0], [refund], "14.00", (1, 2))
+    expected = [("1001-R1", Decimal(-14), 20, [("101", Decimal(-1), Decimal("-12.50"))])]
     for _repetition in range(2):
         run_all(shop)
-        sale, returned = Order.objects.get(order_id="1001"), Order.objects.get(order_id="1001-returns")
-        assert (sale.status, sale.refunded, returned.kind, returned.total) == ("placed", 0, "return", -14)
-        assert returned.lines.values_list("product__product_id", "quantity", "total").get() == (
-            "101",
-            -1,
-            Decimal("-12.50"),
-        )
-        assert (returned.customer, returned.placed_at.day) == (sale.customer, 20)
-        assert Order.objects.count() == 4
+        sale = Order.objects.get(order_id="1001")
+        assert (sale.status, sale.refunded, list_returns(), Order.objects.count()) == ("placed", 0, expected, 4)
+        assert Order.objects.get(order_id="1001-R1").customer == sale.customer
+    # as imported before returns had the ID of their refund
+    Order.objects.filter(order_id="1001-R1").update(order_id="1001-returns")
+    SyncedRecord.objects.filter(external_id="1001").update(local_ids=["1001", "1001-returns"])
+    run_all(shop, "reconciliation", at=NOW + timedelta(days=1))
+    assert (list_returns(), Order.objects.get(order_id="1001-returns").status) == (expected, "cancelled")
+
+
+def test_each_of_several_refunds_becomes_its_own_return(
+    full: ShopifyServer, shop: ShopConnection, client: Client
+) -> None:
+    order = full.records["orders"][0]
+    goods = [("101", Decimal(-1), Decimal("-12.50")), ("201", Decimal(-1), Decimal("-12.00"))]
+    refunds = [
+        make_refund(1, "2026-10-20T09:00:00Z", "26.50", {10011: (1, "12.50"), 10012: (1, "12.00")}),
+        make_refund(2, "2026-10-21T09:00:00Z", "5.00", {}),  # money only
+        make_refund(3, "2026-10-22T09:00:00Z", "13.00", {10011: (1, "12.50")}),
+    ]
+    refund_line(order, refunds, "44.50", (0, 1))
+    first, third = ("1001-R1", Decimal("-26.5"), 20, goods), ("1001-R3", Decimal(-13), 22, goods[:1])
+    for _repetition in range(2):
+        run_all(shop)
+        sale = Order.objects.get(order_id="1001")
+        assert (sale.status, sale.refunded, list_returns()) == ("partly_refunded", 5, [first, third])
+    refunds.append(make_refund(4, "2026-10-23T09:00:00Z", "12.00", {10012: (1, "12.00")}))
+    refund_line(order, refunds, "56.50", (0, 0))
+    for event in ("1", "1", "2"):
+        body = {"id": 4, "order_id": 1001}
+        headers = {"event_id": event, "triggered_at": f"2026-11-2{event}T10:00:00Z"}
+        assert send(client, shop, "refunds/create", body, **headers) == 200
+    process_shop(shop, at=datetime.now(UTC))
+    last = ("1001-R4", Decimal(-12), 23, goods[1:])
+    assert list_returns() == [first, third, last]
+    run = run_all(shop, "reconciliation", at=NOW + timedelta(days=1))
+    assert (SyncDifference.objects.filter(run=run).count(), list_returns()) == (0, [first, third, last])
 
 
 def test_a_disabled_shop_stops_its_run(
@@ -366,6 +414,49 @@ def test_webhooks_are_registered_once_and_removed(full: ShopifyServer, connector
     assert len(full.webhooks) == 12
     connector.unsubscribe(webhooks)
     assert not full.webhooks
+
+
+def test_an_interrupted_request_ends_at_once_and_is_no_failure_of_the_shop(
+    full: ShopifyServer, shop: ShopConnection, connector: Connector
+) -> None:
+    asked, answered = threading.Event(), threading.Event()
+    respond = full.respond
+
+    def respond_late(call: Any) -> Answer:
+        asked.set()
+        answered.wait(60)
+        return respond(call)
+
+    full.respond = respond_late  # type: ignore[method-assign]
+    with prefetch_pages(connector, lambda: connector.iterate_pages("products", {})):
+        assert asked.wait(60)
+    assert not [thread for thread in threading.enumerate() if thread.name == "prefetch-pages"]
+    answered.set()
+    assert not [breaker for breaker in list_breakers() if breaker.name.endswith(urlsplit(shop.address).netloc)]
+    with pytest.raises(PassingError, match="interrupted"):
+        connector.count_records("orders")
+
+
+def test_pages_are_read_ahead_up_to_a_limit_and_new_keys_are_stored_by_the_caller(
+    full: ShopifyServer, shop: ShopConnection, connector: Connector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("customers.connectors.platforms.shopify.PAGE_RECORDS", 1)
+    full.records["products"] = [make_product(number) for number in range(1, 11)]
+    read = list[int]()
+
+    def read_pages() -> Iterator[RecordPage]:
+        for page in connector.iterate_pages("products", {}):
+            read.append(len(page.records))
+            yield page
+
+    with prefetch_pages(connector, read_pages) as pages:
+        for number, _page in enumerate(pages, 1):
+            ahead = min(number + 2, 12)  # one waits, one more is read
+            wait_until(lambda ahead=ahead: len(read) >= ahead)
+            assert len(read) == ahead
+    assert (sum(read), number) == (10, 12)
+    shop.refresh_from_db()
+    assert json.loads(shop.credentials)["access_token"] == full.tokens[-1]
 
 
 def test_updates_read_what_changed_by_the_shops_clock(full: ShopifyServer, shop: ShopConnection) -> None:

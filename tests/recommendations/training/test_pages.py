@@ -5,6 +5,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from config.foundation.database.advisory_locks import exclusive_lock
 from recommendations.training.backoffice import pages
@@ -143,6 +144,10 @@ def test_a_training_starts_from_the_list(operator: Client, monkeypatch: pytest.M
     assert operator.get(reverse("admin:training_start")).status_code == 405
     assert operator.post(reverse("admin:training_start")).status_code == 302
     assert started == [True]
+    page = operator.get(reverse(LIST)).content.decode()
+    assert ("The training waits for a worker" in page, "Train now" in page) == (True, False)
+    EvaluationRun.objects.create(started_at=timezone.now(), status="failed", error="No data.")
+    assert "Train now" in operator.get(reverse(LIST)).content.decode()
 
 
 def test_a_running_training_shows_its_progress_and_can_be_cancelled(operator: Client, running: EvaluationRun) -> None:

@@ -1,4 +1,4 @@
-// Updates the progress bar of a running training and reloads the list when the training has finished.
+// Updates the progress bar of a running training, and reloads the list when a training has finished or one that waits may have started.
 "use strict";
 
 (() => {
@@ -23,5 +23,8 @@
     setTimeout(poll, POLL_INTERVAL_MS);
   }
 
-  document.addEventListener("DOMContentLoaded", () => document.querySelectorAll("[data-progress-url]").forEach(pollProgress));
+  document.addEventListener("DOMContentLoaded", () => {
+    document.querySelectorAll("[data-progress-url]").forEach(pollProgress);
+    if (document.querySelector("[data-waits]")) setTimeout(() => window.location.reload(), POLL_INTERVAL_MS);
+  });
 })();

@@ -90,6 +90,8 @@ class MagentoServer(PlatformServer):
         self.records: dict[str, list[dict[str, Any]]] = {"/products": [], "/customers/search": [], "/orders": []}
         self.stock: dict[str, int] = {}
         self.credit_memos: list[dict[str, Any]] = []
+        leaf = {"id": 4, "name": "Bags", "level": 3, "children_data": []}
+        self.categories: list[dict[str, Any]] = [{"id": 3, "name": "Gear", "level": 2, "children_data": [leaf]}]
         self.denied = ""
 
     def respond(self, call: Call) -> Answer:
@@ -104,10 +106,7 @@ class MagentoServer(PlatformServer):
                 200, [{"id": 1, "code": "default", "base_currency_code": "USD", "secure_base_media_url": media}]
             )
         if path == "/categories":
-            leaf = {"id": 4, "name": "Bags", "level": 3, "children_data": []}
-            gear = {"id": 3, "name": "Gear", "level": 2, "children_data": [leaf]}
-            default = {"id": 2, "name": "Default Category", "level": 1, "children_data": [gear]}
-            return Answer(200, default)
+            return Answer(200, {"id": 2, "name": "Default Category", "level": 1, "children_data": self.categories})
         if path == "/inventory/source-items":
             wanted = list_filters(call)[0][1].split(",")
             items = [

@@ -180,8 +180,10 @@ class ShopifyServer(PlatformServer):
             return Answer(200, {"data": {"shop": shop, "currentAppInstallation": {"accessScopes": scopes}}})
         if "webhookSubscription" in query:
             return self.answer_webhooks(query, variables)
+        if "refundLineItems(first: 200" in query:
+            return self.read_further_refund_lines(variables["id"])
         if "nodes(ids: $ids)" in query:
-            nodes = [self.find_stock(gid) or self.find_node(gid) for gid in variables["ids"]]
+            nodes = [self.find_stock(gid) or self.find_refund(gid) or self.find_node(gid) for gid in variables["ids"]]
             return Answer(200, {"data": {"nodes": nodes}})
         for kind, rows in self.records.items():
             if f"{kind}Count" in query:
@@ -225,7 +227,9 @@ class ShopifyServer(PlatformServer):
         kind = next(kind for kind in self.records if query.startswith(f"{{ {kind}"))
         lines = []
         for row in rows:
-            lines.append({name: value for name, value in row.items() if name not in CONNECTIONS[kind]})
+            lines.append(
+                {name: value for name, value in hide_refund_lines(row).items() if name not in CONNECTIONS[kind]}
+            )
             lines += [{**child, "__parentId": row["id"]} for name in CONNECTIONS[kind] for child in row[name]]
         return "".join(f"{json.dumps(line)}\n" for line in lines).encode()
 
@@ -240,6 +244,23 @@ class ShopifyServer(PlatformServer):
         if prefix != "gid://shopify/InventoryItem" or not self.find_node(f"gid://shopify/Product/{int(number) // 100}"):
             return None
         return {"id": gid, "variant": {"product": {"id": f"gid://shopify/Product/{int(number) // 100}"}}}
+
+    def find_refund(self, gid: str) -> dict[str, Any] | None:
+        """Return a refund with its first lines; the others are a page of their own."""
+        if not gid.startswith("gid://shopify/Refund/"):
+            return None
+        refunds = (refund for row in self.records["orders"] for refund in row.get("refunds", ()))
+        lines = next((refund["refundLineItems"] for refund in refunds if refund["id"] == gid), None)
+        if lines is None:
+            return None
+        page = {"hasNextPage": len(lines) > 1, "endCursor": "1"}
+        return {"id": gid, "refundLineItems": {"nodes": lines[:1], "pageInfo": page}}
+
+    def read_further_refund_lines(self, gid: str) -> Answer:
+        refunds = (refund for row in self.records["orders"] for refund in row.get("refunds", ()))
+        lines = next(refund["refundLineItems"] for refund in refunds if refund["id"] == gid)[1:]
+        connection = {"nodes": lines, "pageInfo": {"hasNextPage": False, "endCursor": None}}
+        return Answer(200, {"data": {"node": {"refundLineItems": connection}}})
 
     def find_node(self, gid: str) -> dict[str, Any] | None:
         for kind, rows in self.records.items():
@@ -267,7 +288,32 @@ def nest(kind: str, row: dict[str, Any]) -> dict[str, Any]:
     connections = {
         name: {"nodes": row[name], "pageInfo": {"hasNextPage": False, "endCursor": None}} for name in CONNECTIONS[kind]
     }
-    return {**row, **connections}
+    return {**hide_refund_lines(row), **connections}
+
+
+def hide_refund_lines(row: dict[str, Any]) -> dict[str, Any]:
+    """Return an order without the lines of its refunds: bulk operations cannot give them, and queries of orders do not ask."""
+    if not row.get("refunds"):
+        return row
+    return {**row, "refunds": [{**refund, "refundLineItems": None} for refund in row["refunds"]]}
+
+
+def make_refund(number: int, moment: str, amount: str, lines: dict[int, tuple[int, str]]) -> dict[str, Any]:
+    """Return a refund. lines: number of the line of the order to the quantity and the amount without tax."""
+    return {
+        "id": f"gid://shopify/Refund/{number}",
+        "createdAt": moment,
+        "totalRefundedSet": money(amount),
+        "refundLineItems": [
+            {
+                "id": f"gid://shopify/RefundLineItem/{number}{line}",
+                "quantity": quantity,
+                "lineItem": {"id": f"gid://shopify/LineItem/{line}"},
+                "subtotalSet": money(subtotal),
+            }
+            for line, (quantity, subtotal) in lines.items()
+        ],
+    }
 
 
 def sign(
