@@ -24,7 +24,7 @@ class FollowUp:
     """A step after an import.
 
     Attributes:
-        task: the Celery task that does it. warm_up_task: one that makes it faster, sent when an import begins; "" without one.
+        task: the Celery task that does it. warm_up_task: one that makes it faster, sent with the reason when an import begins.
         read_state: returns the state of the runs that have started since a time.
         url_name: the page of its runs, for users with ``permission``.
         result: returns the page that shows what came of it, from the customer whose example is shown; "" without one.
