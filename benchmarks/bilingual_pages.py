@@ -29,6 +29,7 @@ READ_TEXTS = """() => {
 }"""
 WORD = re.compile(r"[A-Za-z]{3,}")
 FIGURE = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+\.\d\d(?!\d)|\d+%")
+DURATION = re.compile(r"\d+(?:\.\d+)? ?(?:ms|毫秒)")  # of the answer, which differs between two openings
 NAMES = re.compile(
     r"Shopify|WooCommerce|WordPress|Magento|Adobe Commerce|Perennial|SKU|URL|API|REST|Google|Merchant|XML|CSV|JSON|Lines|ID|"
     r"https?://\S+|\S+@\S+|[a-z0-9-]+(?:[._/][a-z0-9-]+)+"
@@ -85,7 +86,8 @@ def find_untranslated(english: Sequence[str], chinese: Sequence[str], names: Col
 def compare_figures(english: Sequence[str], chinese: Sequence[str]) -> str:
     """Return the numbers that only one of the pages has; empty if they agree."""
     first, second = (
-        Counter(figure for text in texts for figure in FIGURE.findall(text)) for texts in (english, chinese)
+        Counter(figure for text in texts for figure in FIGURE.findall(DURATION.sub("", text)))
+        for texts in (english, chinese)
     )
     lost, added = first - second, second - first
     return f"{sorted(lost)} only in English, {sorted(added)} only in Chinese" if lost or added else ""
