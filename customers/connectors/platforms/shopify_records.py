@@ -231,7 +231,7 @@ def list_returns(
     node: Mapping[str, Any], lines: Sequence[Mapping[str, Any]], item: Mapping[str, Any], refund_lines: RefundLines
 ) -> list[ReturnedGoods]:
     """Return the goods of each refund; one without goods has no lines. A cancelled order has not been delivered."""
-    refunds = node.get("refunds") or ()
+    refunds: Sequence[Mapping[str, Any]] = node.get("refunds") or ()
     if node.get("cancelledAt"):
         return []
     if len(refunds) == 1:
