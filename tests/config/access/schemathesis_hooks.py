@@ -10,7 +10,7 @@ from itertools import count
 from typing import Any
 
 import schemathesis
-from schemathesis.generation.meta import TestPhase
+from schemathesis.generation.meta import CoverageScenario, TestPhase
 
 ACCEPTED_INVALID, REJECTED_VALID = "ST201", "ST202"
 # JSON Schema cannot limit the digits of a number, nor the value of a string of digits
@@ -91,16 +91,29 @@ CONDITION_OPERATIONS = (
     "POST /api/v1/segments/preview/",
 )
 CONDITION_CASE_INTERVAL = 50
+# the five or six wrong types of each of thousands of fields are nearly half of all cases; test_hostile_input sends them to every field
+WRONG_TYPE_INTERVAL = 5
 MAX_KEY_LENGTH = 200
-numbers, conditions = count(1), count()
+numbers, conditions, wrong_types = count(1), count(), count()
+tried_methods: set[tuple[str, str]] = set()
 
 
 @schemathesis.hook
 def filter_case(context: Any, case: Any) -> bool:
-    """Run one in fifty of the enumerated cases for conditions; other phases draw the configured number."""
-    if case.operation.label not in CONDITION_OPERATIONS or case.meta.phase.name != TestPhase.COVERAGE:
+    """Run a part of the enumerated cases that repeat each other; other phases draw the configured number."""
+    if case.meta.phase.name != TestPhase.COVERAGE:
         return True
-    return next(conditions) % CONDITION_CASE_INTERVAL == 0
+    if case.operation.label in CONDITION_OPERATIONS:
+        return next(conditions) % CONDITION_CASE_INTERVAL == 0
+    scenario = case.meta.phase.data.scenario
+    if scenario == CoverageScenario.INCORRECT_TYPE:
+        return next(wrong_types) % WRONG_TYPE_INTERVAL == 0
+    if scenario == CoverageScenario.UNSPECIFIED_HTTP_METHOD:  # once for each path instead of for each of its operations
+        attempt = (case.method, case.operation.path)
+        is_new = attempt not in tried_methods
+        tried_methods.add(attempt)
+        return is_new
+    return True
 
 
 @schemathesis.hook
