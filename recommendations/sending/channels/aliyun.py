@@ -28,6 +28,9 @@ TEMPORARY_CODES = (
     "isv.SMS_SIGNATURE_SCENE_ILLEGAL", "isv.DENY_IP_RANGE",
 )  # fmt: skip
 
+# One such number refuses a request for all its numbers, of which none is sent: each is tried again in a request of its own.
+NUMBER_CODES = ("isv.MOBILE_NUMBER_ILLEGAL",)
+
 
 class AliyunProvider:
     """Sends a registered template, whose parameters are the JSON of the message; a plain text is the parameter "content"."""
@@ -58,7 +61,10 @@ class AliyunProvider:
         code = str(answer.get("Code", ""))
         if result.outcome == "sent" and code == "OK":
             return replace(result, provider_id=str(answer.get("BizId", "")))
-        outcome = "temporary" if code.startswith(TEMPORARY_CODES) else "permanent" if code else result.outcome
+        is_of_other = bool(result.recipient) and code.startswith(NUMBER_CODES)
+        outcome = (
+            "temporary" if code.startswith(TEMPORARY_CODES) or is_of_other else "permanent" if code else result.outcome
+        )
         return replace(result, outcome=outcome, text=f"{code} {answer.get('Message', '')}".strip() or result.text)
 
 

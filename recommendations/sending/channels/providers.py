@@ -11,6 +11,9 @@ from recommendations.sending.channels.base import ContactLimit, OutgoingMessage,
 from recommendations.sending.transport.journal import SendResult
 
 SMS_OPTIONS = ("template_text", "unsubscribe_text", "part_price")  # of which parts and costs are estimated
+ALONE_AGAIN = (
+    "aliyun",
+)  # refuses all numbers of a request because of one: a message that is tried again has a request of its own
 HOME_CODE = "+86"  # providers of China do not mix numbers of China and others in one request
 
 
@@ -95,6 +98,10 @@ class ProviderChannel:
             is_foreign = message.recipient.startswith("+") and not message.recipient.startswith(HOME_CODE)
             key = (message.text, is_foreign)
             group = open_groups.get(key, [])
+            is_alone = provider is not None and provider.key in ALONE_AGAIN and message.attempt > 1
+            if is_alone:
+                groups.append([message])
+                continue
             if not group or len(group) >= size or message.recipient in {other.recipient for other in group}:
                 group = open_groups[key] = []
                 groups.append(group)

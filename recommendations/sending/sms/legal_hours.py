@@ -1,6 +1,6 @@
 """Marketing by SMS to numbers of mainland China is allowed from 8:00 to 22:00.
 
-Tencent Cloud refuses it at other hours (FailedOperation.MarketingSendTimeConstraint), and so do the operators. China has one time zone.
+Tencent Cloud refuses it at other hours: https://cloud.tencent.com/document/product/382/3771, code 1029. China has one time zone.
 """
 
 from datetime import datetime, time

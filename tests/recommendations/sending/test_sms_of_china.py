@@ -122,6 +122,21 @@ def test_aliyun_gets_one_request_for_numbers_with_the_same_text(sandbox: Sandbox
     assert {query["TemplateParam"][0] for query in queries} == {'{"name": "茶"}'}
 
 
+def test_one_wrong_number_fails_alone(sandbox: Sandbox) -> None:
+    make_account(sandbox, "aliyun")
+    make_phones("+8613800138000", "+8613800138001", "+8610000000000")
+
+    def answer(path: str) -> tuple[int, Any]:
+        is_wrong = "10000000000" in path
+        return 200, {"Code": "isv.MOBILE_NUMBER_ILLEGAL"} if is_wrong else {"Code": "OK", "BizId": "b1"}
+
+    sandbox.answer = answer
+    assert send() == [("pending", "")] * 3
+    send_due(now=AFTERNOON + timedelta(minutes=2))
+    assert list_states() == [("sent", ""), ("sent", ""), ("failed", "")]
+    assert len(sandbox.requests) == 4
+
+
 def test_a_report_that_is_faster_than_the_answer_is_asked_for_again(sandbox: Sandbox) -> None:
     path = make_account(sandbox, "tencent")
     now = datetime.now(UTC)
