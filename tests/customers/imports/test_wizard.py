@@ -64,7 +64,9 @@ def test_broken_file_is_corrected_in_the_page_and_imported_to_the_end(boss: Clie
     run = post(boss, "start", run)
     assert (run.state, run.created, run.rejected) == ("imported", 3, 0)
     assert Order.objects.get(order_id="1002").total == Decimal("59.70")
-    assert "Undo import" in show(boss, run)
+    page = show(boss, run)
+    assert "Undo import" in page
+    assert reverse("admin:training_modelversion_changelist") in page, "the next step on the way to recommendations"
 
 
 def test_undo_removes_what_the_import_created_and_restores_what_it_changed(boss: Client, upload: Upload) -> None:
