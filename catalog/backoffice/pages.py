@@ -2,21 +2,20 @@
 
 from pathlib import Path
 
-from django.core.exceptions import PermissionDenied
 from django.http import FileResponse, Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
 
 from catalog.models import FeedImport
 from config.foundation.audit_log import record_export
+from config.foundation.backoffice.permissions import check_permissions
 
 IMPORT_PERMISSIONS = ("catalog.add_product", "catalog.change_product")
 
 
 def download_errors(request: HttpRequest, record_id: int) -> FileResponse:
     """Send the file of the rows that an import rejected."""
-    if not request.user.has_perm("catalog.view_feedimport"):
-        raise PermissionDenied
+    check_permissions(request, "catalog.view_feedimport")
     record = get_object_or_404(FeedImport, pk=record_id)
     path = Path(record.error_file)
     if not record.error_file or not path.is_file():

@@ -1,6 +1,5 @@
 """The requests of the product picker: options for a search text, and rows for IDs."""
 
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -13,6 +12,7 @@ from catalog.product_picker.queries import (
     parse_product_ids,
     split_lines,
 )
+from config.foundation.backoffice.permissions import check_permissions
 
 PERMISSION = "catalog.view_product"
 
@@ -23,8 +23,7 @@ def show_picker(request: HttpRequest) -> HttpResponseBase:
 
     POST: the IDs and the rows of the first of them as JSON, with ``ids`` one per line, with ``pasted`` also separated by commas.
     """
-    if not request.user.has_perm(PERMISSION):
-        raise PermissionDenied
+    check_permissions(request, PERMISSION)
     return describe_rows(request) if request.method == "POST" else show_options(request)
 
 

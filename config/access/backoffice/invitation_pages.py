@@ -7,7 +7,6 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.models import Group, User
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -27,6 +26,7 @@ from config.access.passwords.mail import is_mail_configured
 from config.access.privileges import can_manage_user, filter_grantable_groups
 from config.access.roles import ROLE_DESCRIPTIONS, get_role_label
 from config.foundation.audit_log import record_action
+from config.foundation.backoffice.permissions import check_permissions
 
 logger = logging.getLogger(__name__)
 
@@ -73,8 +73,7 @@ class InvitationForm(forms.Form):
 
 def show_invitation(request: HttpRequest) -> HttpResponse:
     """Show the form; a POST invites, and shows the link if no e-mail can carry it."""
-    if not request.user.has_perm("auth.add_user"):
-        raise PermissionDenied
+    check_permissions(request, "auth.add_user")
     form = InvitationForm(request.POST or None, inviter=request.user)
     context: dict[str, Any] = {"form": form, "mail_is_configured": is_mail_configured()}
     if request.method == "POST" and form.is_valid():

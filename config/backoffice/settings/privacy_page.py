@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 from auditlog.models import LogEntry
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -11,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from config.access.audit.events import EXPORT, READ
 from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.number_formats import format_count
 from config.foundation.retention.periods import list_retention_periods
 
@@ -21,8 +21,7 @@ MAX_COUNT = 10_000
 
 
 def show_privacy(request: HttpRequest) -> HttpResponse:
-    if not request.user.has_perm(PERMISSION):
-        raise PermissionDenied
+    check_permissions(request, PERMISSION)
     return render_page(
         request,
         "backoffice/settings/privacy.html",

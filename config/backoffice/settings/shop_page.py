@@ -5,7 +5,6 @@ from contextlib import suppress
 from smtplib import SMTPException
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.timezone import now
@@ -18,6 +17,7 @@ from config.backoffice.settings.shop_form import ShopForm
 from config.backoffice.settings.time_zone import describe_time_zones, start_recounts
 from config.foundation.audit_log import record_action
 from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.number_formats import format_moment
 from config.foundation.shop.mail import send_shop_mail
 from config.foundation.shop.models import load_shop_settings
@@ -38,8 +38,7 @@ SECTIONS = (
 
 def show_shop_settings(request: HttpRequest) -> HttpResponse:
     """Show the settings; a POST saves them, or sends a test message with the saved ones."""
-    if not request.user.has_perm(PERMISSION):
-        raise PermissionDenied
+    check_permissions(request, PERMISSION)
     stored = load_shop_settings()
     form = ShopForm(request.POST or None, request.FILES or None, instance=stored)
     if request.method == "POST":

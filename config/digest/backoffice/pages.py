@@ -4,7 +4,6 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
@@ -19,6 +18,7 @@ from config.digest.rendering import render_digest
 from config.digest.subscribing import PERMISSION, subscribe, unsubscribe
 from config.digest.weeks import find_last_week
 from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.permissions import check_permissions
 
 # nothing runs in the preview, as in the program of a reader
 PREVIEW_POLICY = (
@@ -29,8 +29,7 @@ SHOWN_DELIVERIES = 5
 
 
 def check_permission(request: HttpRequest) -> None:
-    if not request.user.has_perm(PERMISSION):
-        raise PermissionDenied
+    check_permissions(request, PERMISSION)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

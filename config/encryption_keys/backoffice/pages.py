@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
@@ -12,6 +11,7 @@ from config.encryption_keys.models import KeyRotation, KeyUse
 from config.encryption_keys.next_steps import KeyLine, describe_column, describe_next_step, find_count_time, list_keys
 from config.encryption_keys.rotation import count_parts, find_open_rotation
 from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.number_formats import format_count
 
 PERMISSION = "encryption_keys.view_keyrotation"
@@ -19,8 +19,7 @@ PERMISSION = "encryption_keys.view_keyrotation"
 
 def show_keys(request: HttpRequest) -> HttpResponse:
     """Show ids of keys and counts of values, never a key."""
-    if not request.user.has_perm(PERMISSION):
-        raise PermissionDenied
+    check_permissions(request, PERMISSION)
     uses = list(KeyUse.objects.all())
     open_rotation = find_open_rotation()
     done, total = count_parts(open_rotation) if open_rotation else (0, 0)

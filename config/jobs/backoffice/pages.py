@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -17,6 +16,7 @@ from django_celery_beat.models import PeriodicTask
 
 from config.foundation.audit_log import record_action
 from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.backoffice.tables import Cell, Column, build_table
 from config.foundation.charts.bars import build_bar_chart
 from config.foundation.charts.spec import ChartSpec
@@ -47,7 +47,7 @@ COLUMNS = (
 
 def show_jobs(request: HttpRequest) -> HttpResponse:
     """Show all jobs with their latest run, and what to do with them."""
-    check_permission(request, VIEW)
+    check_permissions(request, VIEW)
     now = timezone.now()
     states = list_job_states(now=now)
     return render_page(
@@ -63,7 +63,7 @@ def show_jobs(request: HttpRequest) -> HttpResponse:
 
 def show_job(request: HttpRequest, job_id: int) -> HttpResponse:
     """Show what a job does, its next run and its history."""
-    check_permission(request, VIEW)
+    check_permissions(request, VIEW)
     now = timezone.now()
     job = get_object_or_404(PeriodicTask, pk=job_id)
     latest = ScheduledRun.objects.filter(task=job.task).order_by("-started_at").first()
@@ -93,7 +93,7 @@ def show_job(request: HttpRequest, job_id: int) -> HttpResponse:
 @require_POST
 def start(request: HttpRequest, job_id: int) -> HttpResponse:
     """Put a job into the queue now."""
-    check_permission(request, CHANGE)
+    check_permissions(request, CHANGE)
     job = get_object_or_404(PeriodicTask, pk=job_id)
     name = build_job_state(job, None, now=timezone.now()).name
     try:
@@ -113,7 +113,7 @@ def start(request: HttpRequest, job_id: int) -> HttpResponse:
 @require_POST
 def cancel(request: HttpRequest, job_id: int) -> HttpResponse:
     """Ask the worker to stop the running job."""
-    check_permission(request, CHANGE)
+    check_permissions(request, CHANGE)
     job = get_object_or_404(PeriodicTask, pk=job_id)
     name = build_job_state(job, None, now=timezone.now()).name
     try:
@@ -132,11 +132,6 @@ def cancel(request: HttpRequest, job_id: int) -> HttpResponse:
             % {"job": name},
         )
     return HttpResponseRedirect(find_way_back(request, job_id))
-
-
-def check_permission(request: HttpRequest, permission: str) -> None:
-    if not request.user.has_perm(permission):
-        raise PermissionDenied
 
 
 def find_way_back(request: HttpRequest, job_id: int) -> str:

@@ -5,7 +5,6 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -16,6 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from config.access.passwords.mail import is_mail_configured
 from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.backoffice.tables import Cell, Column, build_table
 from config.foundation.number_formats import format_age, format_count, format_duration, format_moment
 from config.monitoring.alarms.evaluation import acknowledge
@@ -45,15 +45,10 @@ COLUMNS = (
 )
 
 
-def check_permission(request: HttpRequest, permission: str) -> None:
-    if not request.user.has_perm(permission):
-        raise PermissionDenied
-
-
 @require_safe
 def show_alarms(request: HttpRequest) -> HttpResponse:
     """Show the unresolved alarms, who is notified, the rules, and the resolved alarms."""
-    check_permission(request, VIEW)
+    check_permissions(request, VIEW)
     now = timezone.now()
     user: Any = request.user
     alarms = list(Alarm.objects.exclude(state=AlarmState.RESOLVED).order_by("severity", "opened_at"))
@@ -159,7 +154,7 @@ def list_rule_rows() -> list[dict[str, Any]]:
 @require_safe
 def show_alarm(request: HttpRequest, alarm_id: int) -> HttpResponse:
     """Show what is wrong, what to do, and what has happened since."""
-    check_permission(request, VIEW)
+    check_permissions(request, VIEW)
     now = timezone.now()
     alarm = get_object_or_404(Alarm, pk=alarm_id)
     message = describe_alarm(alarm)
@@ -232,7 +227,7 @@ def describe_notification(row: AlarmNotification) -> str:
 @require_POST
 def acknowledge_alarm(request: HttpRequest, alarm_id: int) -> HttpResponse:
     """Note that the user works on an alarm, which ends its reminders."""
-    check_permission(request, CHANGE)
+    check_permissions(request, CHANGE)
     alarm = get_object_or_404(Alarm, pk=alarm_id)
     if acknowledge(alarm, by=request.user.get_username(), now=timezone.now()):
         messages.success(request, _("Acknowledged. No more reminders are sent for this alarm."))

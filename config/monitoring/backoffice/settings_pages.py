@@ -14,13 +14,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from config.foundation.audit_log import record_action
+from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.files.safe_download import DownloadError, check_url
 from config.foundation.number_formats import format_count
 from config.monitoring.alarms.notifications import PERMISSION as VIEW
 from config.monitoring.alarms.notifications import send_due_notifications
 from config.monitoring.alarms.registry import list_rules
 from config.monitoring.alarms.trial import open_test_alarm
-from config.monitoring.backoffice.alarm_pages import CHANGE, check_permission
+from config.monitoring.backoffice.alarm_pages import CHANGE
 from config.monitoring.models import (
     Alarm,
     AlarmNotification,
@@ -42,7 +43,7 @@ def go_back() -> HttpResponseRedirect:
 @require_POST
 def change_subscription(request: HttpRequest) -> HttpResponse:
     """Subscribe the user, change the language, or end the subscription."""
-    check_permission(request, VIEW)
+    check_permissions(request, VIEW)
     user: Any = request.user
     if request.POST.get("action") == "end":
         AlarmSubscription.objects.filter(user=user).delete()
@@ -63,7 +64,7 @@ def change_subscription(request: HttpRequest) -> HttpResponse:
 @require_POST
 def change_rules(request: HttpRequest) -> HttpResponse:
     """Save which rules are active, their thresholds, and the time between reminders."""
-    check_permission(request, CHANGE)
+    check_permissions(request, CHANGE)
     wrong = []
     for rule in list_rules().values():
         threshold = read_number(request.POST.get(f"threshold-{rule.key}", ""))
@@ -102,7 +103,7 @@ def read_number(text: str) -> float | None:
 @require_POST
 def add_webhook(request: HttpRequest) -> HttpResponse:
     """Add a webhook and show its secret once."""
-    check_permission(request, CHANGE)
+    check_permissions(request, CHANGE)
     url = request.POST.get("url", "").strip()[:1000]
     if AlarmWebhook.objects.count() >= MAX_WEBHOOKS:
         messages.error(request, _("There are %(count)s webhooks already. Delete one first.") % {"count": MAX_WEBHOOKS})
@@ -122,7 +123,7 @@ def add_webhook(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def delete_webhook(request: HttpRequest, webhook_id: int) -> HttpResponse:
-    check_permission(request, CHANGE)
+    check_permissions(request, CHANGE)
     webhook = get_object_or_404(AlarmWebhook, pk=webhook_id)
     record_action("alarm.webhook_deleted", model=AlarmWebhook, label=webhook.url)
     webhook.delete()
@@ -133,7 +134,7 @@ def delete_webhook(request: HttpRequest, webhook_id: int) -> HttpResponse:
 @require_POST
 def send_test(request: HttpRequest) -> HttpResponse:
     """Send a test alarm to everybody who gets alarms, and say how many arrived."""
-    check_permission(request, CHANGE)
+    check_permissions(request, CHANGE)
     now = timezone.now()
     alarm = open_test_alarm(now=now)
     send_due_notifications(now=now)

@@ -1,13 +1,13 @@
 """The page of the slowest statements of the database."""
 
 from django.conf import settings
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.number_formats import format_count
 from config.foundation.valkey import ValkeyDownError
 from config.monitoring.alarms.notifications import PERMISSION
@@ -19,8 +19,7 @@ MAX_ROWS = 50
 @require_safe
 def show_slow_statements(request: HttpRequest) -> HttpResponse:
     """Show the statements that took the most time in total."""
-    if not request.user.has_perm(PERMISSION):
-        raise PermissionDenied
+    check_permissions(request, PERMISSION)
     statements: list[SlowStatement] = []
     counts_all, is_down = False, False
     try:

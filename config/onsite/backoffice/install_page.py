@@ -1,6 +1,5 @@
 """Data › Sources › Install on your site: the snippet for the shop's pages, and what it needs."""
 
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import escape
@@ -8,6 +7,7 @@ from django.utils.translation import gettext as _
 
 from config.access.models import ApiKey
 from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.permissions import check_permissions
 from config.onsite.bundle import ScriptFile, get_bundle
 from customers.events.models import Source
 
@@ -17,8 +17,7 @@ CONSENT_CHOICES = ("required", "implied")
 
 def show_install(request: HttpRequest) -> HttpResponse:
     """Show the snippet in three forms, the content security policy that it needs, and the keys that exist."""
-    if not request.user.has_perm(VIEW):
-        raise PermissionDenied
+    check_permissions(request, VIEW)
     consent = request.GET.get("consent")
     consent = consent if consent in CONSENT_CHOICES else CONSENT_CHOICES[0]
     host = request.build_absolute_uri("/").rstrip("/")

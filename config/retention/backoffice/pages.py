@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -12,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from config.foundation.audit_log import record_action
 from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.number_formats import format_count, format_moment
 from config.retention.backoffice.forms import PeriodForm, PeriodRow, add_previews, describe_days, read_form, save_form
 from config.retention.models import RetentionSetting
@@ -21,8 +21,7 @@ PERMISSION = "retention.change_retentionsetting"
 
 def show_periods(request: HttpRequest) -> HttpResponse:
     """Show the periods; a POST previews changes, and saves them once they are confirmed."""
-    if not request.user.has_perm(PERMISSION):
-        raise PermissionDenied
+    check_permissions(request, PERMISSION)
     if request.method != "POST":
         return render_form(request, read_form())
     form = read_form(request.POST)

@@ -17,10 +17,11 @@ from django.views.decorators.http import require_http_methods
 from kombu.exceptions import OperationalError
 
 from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.backoffice.tables import Column, build_table
 from config.foundation.number_formats import format_count, format_moment
 from config.shopping_agents import tasks
-from config.shopping_agents.backoffice.access import CHANGE, VIEW, require
+from config.shopping_agents.backoffice.access import CHANGE, VIEW
 from config.shopping_agents.backoffice.agent_labels import EVIDENCE_LABELS, get_agent_label
 from config.shopping_agents.catalog_products import LEFT_OUT_LABELS, LeftOut
 from config.shopping_agents.feed.building import METADATA, PRODUCTS, delete_feed
@@ -58,7 +59,7 @@ class FeedSettingsForm(forms.ModelForm):
 @require_http_methods(["GET", "HEAD", "POST"])
 def show_agents(request: HttpRequest) -> HttpResponse:
     """Show the feed; POST saves the settings."""
-    require(request, CHANGE if request.method == "POST" else VIEW)
+    check_permissions(request, CHANGE if request.method == "POST" else VIEW)
     stored, now = load_settings(), timezone.now()
     form = FeedSettingsForm(request.POST if request.method == "POST" else None, instance=stored)
     if form.is_bound and form.is_valid():

@@ -14,12 +14,13 @@ from django.views.decorators.http import require_safe
 from catalog.models import Product
 from config.foundation.agents.known_agents import AgentKind
 from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.backoffice.tables import Column, build_table
 from config.foundation.charts import build_stacked_chart
 from config.foundation.charts.bars import Series
 from config.foundation.number_formats import format_count, format_day, format_moment
 from config.foundation.shop.profile import get_time_zone
-from config.shopping_agents.backoffice.access import VIEW, require
+from config.shopping_agents.backoffice.access import VIEW
 from config.shopping_agents.backoffice.agent_labels import KIND_LABELS, get_agent_label, get_kind
 from customers.events.models import AgentActivity
 
@@ -47,7 +48,7 @@ READ_COLUMNS = (
 @require_safe
 def show_traffic(request: HttpRequest) -> HttpResponse:
     """Show the last 28 days by day, agent, product and page."""
-    require(request, VIEW)
+    check_permissions(request, VIEW)
     now = timezone.now()
     today = now.astimezone(get_time_zone()).date()
     days = [today - timedelta(days=number) for number in reversed(range(DAYS))]

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from config.foundation.audit_log import record_access
+from config.foundation.backoffice.permissions import check_permissions
 from customers.analytics.expressions.parameters import ParameterError
 from customers.analytics.models import SavedReport
 from customers.identity.personal_data.masking import is_personal_id, may_see_personal
@@ -21,10 +21,9 @@ VIEW_CUSTOMERS = "lifecycle.view_customerprofile"
 ADD_SEGMENT = "segments.add_segment"
 
 
-def check_permissions(request: HttpRequest, *permissions: str) -> None:
+def check_analytics_permissions(request: HttpRequest, *permissions: str) -> None:
     """Raise PermissionDenied unless the user may view the pages and has all permissions."""
-    if not request.user.has_perms([VIEW, *permissions]):
-        raise PermissionDenied
+    check_permissions(request, VIEW, *permissions)
 
 
 def check_report(request: HttpRequest, report: SavedReport) -> None:

@@ -16,7 +16,7 @@ from customers.analytics.backoffice.access import (
     ADD_REPORT,
     DELETE_ANNOTATION,
     DELETE_REPORT,
-    check_permissions,
+    check_analytics_permissions,
     check_report,
 )
 from customers.analytics.backoffice.addresses import MAX_LENGTH, format_json, make_question_url, parse_json
@@ -57,7 +57,7 @@ def get_page(question: str) -> QuestionPage:
 @require_GET
 def show_question(request: HttpRequest, question: str) -> HttpResponse:
     """Show the builder and the result; what the form sends is checked, and becomes an address that can be shared."""
-    check_permissions(request)
+    check_analytics_permissions(request)
     page, errors = get_page(question), FieldErrors()
     if "built" in request.GET:
         draft = read_draft(request.GET)
@@ -148,7 +148,7 @@ def render_question(
 @require_POST
 def change_computation(request: HttpRequest, question: str) -> HttpResponse:
     """Cancel a computation, or start it again after it failed or was cancelled."""
-    check_permissions(request)
+    check_analytics_permissions(request)
     page, now = get_page(question), timezone.now()
     number = request.POST.get("result", "")
     try:
@@ -165,7 +165,7 @@ def change_computation(request: HttpRequest, question: str) -> HttpResponse:
 @require_GET
 def download_csv(request: HttpRequest, question: str) -> HttpResponse:
     """Download the figures of a result; 409 while there is none."""
-    check_permissions(request)
+    check_analytics_permissions(request)
     page = get_page(question)
     report = find_report(request, question)
     try:

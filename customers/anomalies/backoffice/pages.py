@@ -5,7 +5,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -15,6 +14,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.number_formats import join_sentences
 from customers.analytics.backoffice.addresses import make_question_url
 from customers.analytics.models import Annotation
@@ -37,15 +37,14 @@ class ReasonForm(forms.Form):
     text = forms.CharField(label=gettext_lazy("Known reason"), max_length=MAX_REASON)
 
 
-def check_permissions(request: HttpRequest, *permissions: str) -> None:
-    if not request.user.has_perms([VIEW, *permissions]):
-        raise PermissionDenied
+def check_anomaly_permissions(request: HttpRequest, *permissions: str) -> None:
+    check_permissions(request, VIEW, *permissions)
 
 
 @require_safe
 def show_list(request: HttpRequest) -> HttpResponse:
     """Show the anomalies of the last four weeks, and how each metric was on the last day."""
-    check_permissions(request)
+    check_anomaly_permissions(request)
     run = find_latest_run()
     if run is None or run.last_day is None or run.problem == NO_DATA:
         return render_list(request, run, verdict="", shown=[], metrics=[])
@@ -102,7 +101,7 @@ def build_metric_row(metric: Metric, row: MetricDay, texts: AnomalyTexts) -> dic
 @require_safe
 def show_anomaly(request: HttpRequest, pk: int) -> HttpResponse:
     """Show an anomaly with its explanation, and ask for a known reason."""
-    check_permissions(request)
+    check_anomaly_permissions(request)
     anomaly = get_object_or_404(Anomaly.objects.select_related("annotation"), pk=pk)
     metric = find_metric(anomaly.metric)
     if metric is None:
@@ -132,7 +131,7 @@ def show_anomaly(request: HttpRequest, pk: int) -> HttpResponse:
 @require_safe
 def show_metric(request: HttpRequest, key: str) -> HttpResponse:
     """Show a metric with the range that was expected."""
-    check_permissions(request)
+    check_anomaly_permissions(request)
     metric = find_metric(key)
     run = find_latest_run()
     if metric is None or run is None or run.last_day is None:
@@ -167,7 +166,7 @@ def make_report_url(metric: Metric, anomaly: Anomaly) -> str:
 @require_POST
 def change_reason(request: HttpRequest, pk: int) -> HttpResponse:
     """Store a known reason of the day, or remove it; it becomes an annotation of the trends."""
-    check_permissions(request, CHANGE, ADD_ANNOTATION)
+    check_anomaly_permissions(request, CHANGE, ADD_ANNOTATION)
     anomaly = get_object_or_404(Anomaly, pk=pk)
     day = Anomaly.objects.filter(day=anomaly.day)
     if request.POST.get("action") == "remove":

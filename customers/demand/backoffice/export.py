@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, StreamingHttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from config.foundation.audit_log import record_export
+from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.csv_cells import format_csv
 from customers.demand.models import RestockItem
 from customers.demand.restock_list import query_restock_items
@@ -37,8 +37,7 @@ CHUNK_ROWS = 1_000
 @require_GET
 def download_restock_list(request: HttpRequest) -> StreamingHttpResponse:
     """Stream the items of the chosen state, the largest margin at risk first."""
-    if not request.user.has_perm("demand.view_restockitem"):
-        raise PermissionDenied
+    check_permissions(request, "demand.view_restockitem")
     state = request.GET.get("state", "")
     state = state if state in STATES else ""
     record_export(model=RestockItem, count=query_restock_items(state).count(), details={"list": "restock"})

@@ -4,7 +4,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -14,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 from catalog.categories import format_path
 from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.backoffice.tables import Cell, Column, build_table
 from config.foundation.number_formats import format_count, format_percent, format_whole_money, round_for_reading
 from customers.demand.backoffice.texts import MODELS, describe_accuracy, describe_problem
@@ -50,12 +50,10 @@ class RestockSettingsForm(forms.ModelForm):
 
 def show_restock_list(request: HttpRequest) -> HttpResponse:
     """Show the restock list, and store the settings that a user posts."""
-    if not request.user.has_perm(VIEW):
-        raise PermissionDenied
+    check_permissions(request, VIEW)
     form = RestockSettingsForm(request.POST or None, instance=load_demand_settings())
     if request.method == "POST":
-        if not request.user.has_perm(CHANGE):
-            raise PermissionDenied
+        check_permissions(request, CHANGE)
         if form.is_valid():
             form.save()
             messages.success(request, _("Saved. The next refresh uses these settings."))
@@ -85,8 +83,7 @@ def show_restock_list(request: HttpRequest) -> HttpResponse:
 @require_safe
 def show_progress(request: HttpRequest) -> HttpResponse:
     """Show how far the forecast is that is being computed; htmx asks again, and reloads the page at its end."""
-    if not request.user.has_perm(VIEW):
-        raise PermissionDenied
+    check_permissions(request, VIEW)
     run = find_latest_run()
     progress = build_progress(is_first=run is None)
     response = render(request, "admin/demand/progress.html", {"progress": progress})

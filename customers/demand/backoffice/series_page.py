@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
@@ -11,6 +10,7 @@ from django.views.decorators.http import require_safe
 from catalog.categories import format_path
 from catalog.models import Category, Product
 from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.number_formats import (
     format_change,
     format_count,
@@ -52,8 +52,7 @@ def show_shop(request: HttpRequest) -> HttpResponse:
 
 
 def check_permission(request: HttpRequest) -> None:
-    if not request.user.has_perm(PERMISSION):
-        raise PermissionDenied
+    check_permissions(request, PERMISSION)
 
 
 def show_series(

@@ -23,6 +23,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from config.foundation.audit_log import record_access
+from config.foundation.backoffice.permissions import check_permissions
 from customers.events.dead_letters import rejected_events
 from customers.events.dead_letters.rejection_reasons import describe_reason
 from customers.events.dead_letters.replay import NotOpenError, ReplayResult, replay_rejected
@@ -93,8 +94,7 @@ def render_rejected_event(request: HttpRequest, *, model_admin: ModelAdmin, reje
     form = CorrectionForm(request.POST if "text" in request.POST else None, view=view)
     outcome = None
     if request.method == "POST":
-        if not request.user.has_perm(MAY_CORRECT):
-            raise PermissionDenied
+        check_permissions(request, MAY_CORRECT)
         if request.POST.get("do") in ("discard", "reopen"):
             return discard_or_reopen(request, model_admin, rejected)
         if form.is_valid() and rejected.status == RejectedEvent.Status.OPEN:

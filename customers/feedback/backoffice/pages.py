@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.timezone import localdate
@@ -13,6 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from config.foundation.backoffice.date_range import DateChoice, DayRange, parse_date_choice
 from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.backoffice.tables import Cell, Column, build_table
 from config.foundation.charts.bars import build_bar_chart
 from config.foundation.charts.spec import ChartSpec
@@ -58,8 +58,7 @@ PHRASE_COLUMNS = (
 
 
 def check_permission(request: HttpRequest) -> None:
-    if not request.user.has_perm(VIEW):
-        raise PermissionDenied
+    check_permissions(request, VIEW)
 
 
 def build_answers_table(request: HttpRequest, satisfaction: Satisfaction, period: DayRange) -> Any:

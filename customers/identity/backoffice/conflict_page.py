@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from config.foundation.audit_log import record_access
+from config.foundation.backoffice.permissions import check_permissions
 from customers.identity.backoffice.identifier_labels import (
     join_user_ids,
     label_identifier_type,
@@ -74,12 +75,10 @@ def render_conflict(request: HttpRequest, *, model_admin: ModelAdmin, conflict_i
     )
     preview = None
     if request.method == "POST":
-        if not request.user.has_perm(MAY_DECIDE):
-            raise PermissionDenied
+        check_permissions(request, MAY_DECIDE)
         if not form.is_bound:
             return resolve_conflict(request, conflict)
-        if not request.user.has_perm(MAY_MERGE):
-            raise PermissionDenied
+        check_permissions(request, MAY_MERGE)
         if form.is_valid():
             try:
                 if request.POST["do"] == "merge":

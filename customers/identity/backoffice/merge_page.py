@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext as _
 
+from config.foundation.backoffice.permissions import check_permissions
 from customers.identity.backoffice.identifier_labels import label_field, label_model, label_moved_counts
 from customers.identity.merging.merge import MergeError
 from customers.identity.merging.revert import preview_revert, revert_merge
@@ -26,8 +27,7 @@ def render_merge(request: HttpRequest, *, model_admin: ModelAdmin, merge_id: str
     merge = get_object_or_404(IdentityMerge, pk=merge_id if merge_id.isdecimal() else None)
     restored_counts, problem = None, ""
     if request.method == "POST":
-        if not request.user.has_perm(MAY_UNDO):
-            raise PermissionDenied
+        check_permissions(request, MAY_UNDO)
         try:
             if request.POST.get("do") == "undo":
                 return undo_merge(request, merge)

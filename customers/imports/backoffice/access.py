@@ -4,6 +4,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest
 
 from config.foundation.audit_log import record_access
+from config.foundation.backoffice.permissions import check_permissions
 from customers.identity.models import Customer
 from customers.identity.personal_data.masking import MASK, mask_text, may_see_personal, replace_personal
 from customers.imports.kinds.base import ImportKind
@@ -24,8 +25,7 @@ def may_import(request: HttpRequest, kind: ImportKind) -> bool:
 
 
 def require_view(request: HttpRequest) -> None:
-    if not request.user.has_perm(VIEW_PERMISSION):
-        raise PermissionDenied
+    check_permissions(request, VIEW_PERMISSION)
 
 
 def require_import(request: HttpRequest, kind: ImportKind) -> None:

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.charts import build_calibration_chart
 from config.foundation.charts.spec import ChartSpec
 from config.foundation.number_formats import format_count, format_whole_percent
@@ -31,8 +31,7 @@ VIEW = "intent.view_intentrun"
 
 def show_quality(request: HttpRequest) -> HttpResponse:
     """Show the accuracy of the served predictions."""
-    if not request.user.has_perm(VIEW):
-        raise PermissionDenied
+    check_permissions(request, VIEW)
     latest, run = find_latest_run(), find_run_of_model()
     problem = describe_problem(latest) if run is None else ""
     context: dict[str, Any] = {"problem": problem}

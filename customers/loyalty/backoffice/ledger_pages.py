@@ -15,10 +15,11 @@ from django.views.decorators.http import require_http_methods
 
 from config.foundation.audit_log import record_action
 from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.backoffice.tables import Cell, Column, build_table
 from config.foundation.number_formats import format_count, format_full_day, format_moment
 from customers.identity.models import Customer
-from customers.loyalty.backoffice.access import ADJUST, VIEW_LEDGER, require
+from customers.loyalty.backoffice.access import ADJUST, VIEW_LEDGER
 from customers.loyalty.models import LoyaltyMember, PointEntry
 from customers.loyalty.points.ledger import PointsError, adjust_points
 
@@ -54,7 +55,7 @@ class AdjustForm(forms.Form):
 
 def show_ledger(request: HttpRequest) -> HttpResponse:
     """Show the entries of the ledger, the newest first."""
-    require(request, VIEW_LEDGER)
+    check_permissions(request, VIEW_LEDGER)
     entries = PointEntry.objects.order_by("-id")
     kind = request.GET.get("kind", "")
     if kind in PointEntry.Kind.values:
@@ -99,7 +100,7 @@ def get_loyalty_url(customer_id: int) -> str:
 @require_http_methods(["GET", "HEAD", "POST"])
 def adjust(request: HttpRequest, customer_id: int) -> HttpResponse:
     """Add or take points of a customer by hand, with a reason."""
-    require(request, ADJUST)
+    check_permissions(request, ADJUST)
     customer = get_object_or_404(Customer, pk=customer_id, erased_at=None)
     form = AdjustForm(request.POST if request.method == "POST" else None, initial={"key": uuid4()})
     if form.is_valid():

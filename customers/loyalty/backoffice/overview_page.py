@@ -9,10 +9,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.backoffice.tables import Column, build_table
 from config.foundation.number_formats import format_count, format_money, format_whole_percent
 from customers.lifecycle.facts.amounts import get_amount_currency
-from customers.loyalty.backoffice.access import CHANGE_RULES, VIEW, require
+from customers.loyalty.backoffice.access import CHANGE_RULES, VIEW
 from customers.loyalty.models import LoyaltyProgram
 from customers.loyalty.overview import LevelCount, MonthOfPoints, ProgramFigures, compute_figures
 from customers.loyalty.program import load_program
@@ -34,7 +35,7 @@ MONTH_COLUMNS = (
 
 def show_overview(request: HttpRequest) -> HttpResponse:
     """Show members by level, points by month and the liability."""
-    require(request, VIEW)
+    check_permissions(request, VIEW)
     program, now = load_program(), timezone.now()
     figures, currency = compute_figures(program, now=now), get_amount_currency()
 

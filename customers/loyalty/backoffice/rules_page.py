@@ -15,11 +15,12 @@ from django.views.decorators.http import require_http_methods
 from kombu.exceptions import OperationalError
 
 from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.backoffice.tables import Column, Table, build_table
 from config.foundation.number_formats import format_count
 from customers.lifecycle.facts.amounts import get_amount_currency
 from customers.loyalty import tasks
-from customers.loyalty.backoffice.access import CHANGE_RULES, VIEW_RULES, require
+from customers.loyalty.backoffice.access import CHANGE_RULES, VIEW_RULES
 from customers.loyalty.backoffice.rules_forms import (
     BonusForms,
     LevelForms,
@@ -46,7 +47,7 @@ PREVIEW_COLUMNS = (
 @require_http_methods(["GET", "HEAD", "POST"])
 def show_rules(request: HttpRequest) -> HttpResponse:
     """Show the rules; POST with ``action`` shows a preview, or saves."""
-    require(request, CHANGE_RULES if request.method == "POST" else VIEW_RULES)
+    check_permissions(request, CHANGE_RULES if request.method == "POST" else VIEW_RULES)
     data = request.POST if request.method == "POST" else None
     program = load_program()
     form = LoyaltyRulesForm(data, instance=program)

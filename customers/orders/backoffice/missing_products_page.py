@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -11,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from config.foundation.backoffice.permissions import check_permissions
 from customers.orders.missing_products import DEFAULT_DAYS, DEFAULT_LIMIT, create_drafts, list_missing_products
 
 if TYPE_CHECKING:
@@ -22,8 +22,7 @@ PAGE = "admin:orders_missing_products"
 
 def show_missing_products(request: HttpRequest, *, model_admin: "ModelAdmin") -> HttpResponse:
     """Show the missing products of a period; create drafts of the selected ones."""
-    if not request.user.has_perm("catalog.view_product"):
-        raise PermissionDenied
+    check_permissions(request, "catalog.view_product")
     days = read_days(request.GET.get("days", ""))
     if request.method == "POST":
         return create_selected_drafts(request, days=days)
@@ -46,8 +45,7 @@ def read_days(text: str) -> int:
 
 
 def create_selected_drafts(request: HttpRequest, *, days: int) -> HttpResponse:
-    if not request.user.has_perm("catalog.add_product"):
-        raise PermissionDenied
+    check_permissions(request, "catalog.add_product")
     selected = set(request.POST.getlist("product_id")[:DEFAULT_LIMIT])
     created = create_drafts(product_ids=selected, at=timezone.now(), days=days)
     text = ngettext("%(count)d draft was created.", "%(count)d drafts were created.", created)

@@ -4,7 +4,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Exists, OuterRef
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -14,6 +13,7 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from config.foundation.audit_log import record_action
 from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.number_formats import format_count, format_moment
 from config.foundation.slow_figures import get_figures
 from customers.identity.consent.regions import (
@@ -95,8 +95,7 @@ class ConsentRulesForm(forms.Form):
 
 def show_consent_rules(request: HttpRequest) -> HttpResponse:
     """Show the settings; a POST saves them and starts the job that applies them to all customers."""
-    if not request.user.has_perm(PERMISSION):
-        raise PermissionDenied
+    check_permissions(request, PERMISSION)
     stored = load_consent_settings()
     is_reset = request.POST.get("action") == "defaults"
     form = ConsentRulesForm(request.POST if request.POST and not is_reset else None, stored=stored)

@@ -5,7 +5,6 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone, translation
@@ -19,6 +18,7 @@ from unfold.widgets import (
 )
 
 from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.shop.profile import get_shop
 from customers.policy.document.sections import load_policy_settings
 from customers.policy.document.versions import build_texts, compare_texts, get_latest_version, publish_policy
@@ -98,8 +98,7 @@ class PublishForm(forms.Form):
 
 def show_policy_page(request: HttpRequest) -> HttpResponse:
     """Show the page; a POST saves the settings or publishes the text."""
-    if not request.user.has_perm(VIEW):
-        raise PermissionDenied
+    check_permissions(request, VIEW)
     action = request.POST.get("action", "")
     form = PolicyForm(request.POST if action == "save" else None, instance=load_policy_settings())
     publish_form = PublishForm(request.POST if action == "publish" else None)
@@ -142,8 +141,7 @@ def describe_state(latest: PolicyVersion | None, *, changes: int) -> str:
 
 
 def save_settings(request: HttpRequest, form: PolicyForm) -> bool:
-    if not request.user.has_perm(CHANGE):
-        raise PermissionDenied
+    check_permissions(request, CHANGE)
     if not form.is_valid():
         return False
     form.save()
@@ -152,8 +150,7 @@ def save_settings(request: HttpRequest, form: PolicyForm) -> bool:
 
 
 def publish(request: HttpRequest, form: PublishForm) -> bool:
-    if not request.user.has_perm(PUBLISH):
-        raise PermissionDenied
+    check_permissions(request, PUBLISH)
     if not form.is_valid():
         return False
     version = publish_policy(by=request.user.get_username(), at=timezone.now(), **form.cleaned_data)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -14,6 +13,7 @@ from django.utils.translation import ngettext
 
 from config.foundation.audit_log import record_export
 from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.number_formats import format_count, format_moment
 from config.foundation.shop.profile import get_shop
 from customers.policy.models import ProcessingActivity
@@ -38,11 +38,9 @@ class RecordLine:
 
 def show_records(request: HttpRequest) -> HttpResponse:
     """Show the kinds of records; a POST adds what Perennial knows and the records lack."""
-    if not request.user.has_perm(VIEW):
-        raise PermissionDenied
+    check_permissions(request, VIEW)
     if request.method == "POST":
-        if not request.user.has_perm(ADD):
-            raise PermissionDenied
+        check_permissions(request, ADD)
         added = fill_records()
         text = ngettext(
             "%(count)s entry was added. Read it and complete it.",
@@ -90,8 +88,7 @@ def describe_kind(kind: RecordKind) -> RecordLine:
 
 
 def get_kind(request: HttpRequest, key: str) -> RecordKind:
-    if not request.user.has_perm(VIEW):
-        raise PermissionDenied
+    check_permissions(request, VIEW)
     kind = KINDS.get(key)
     if kind is None:
         raise Http404(_("There is no such record."))

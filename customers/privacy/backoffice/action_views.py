@@ -17,10 +17,11 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST, require_safe
 
 from config.foundation.audit_log import record_export
+from config.foundation.backoffice.permissions import check_permissions
 from customers.identity.customer_search import build_customer_search
 from customers.identity.models import Customer, ProcessingRestriction
 from customers.identity.personal_data.masking import may_see_personal
-from customers.privacy.backoffice.permissions import CHANGE, VIEW, check_permission
+from customers.privacy.backoffice.permissions import CHANGE, VIEW
 from customers.privacy.export.downloads import ExportExpiredError, open_download
 from customers.privacy.models import IdentityProof, PrivacyRequest, RequestState
 from customers.privacy.requests.fulfillment import fulfill_request, lift_customer_restriction, schedule_erasure
@@ -130,7 +131,7 @@ ACTIONS: dict[str, tuple[Action, str | Promise]] = {
 @require_POST
 def act(request: HttpRequest, request_id: int) -> HttpResponse:
     """Do what a button asks."""
-    check_permission(request, CHANGE)
+    check_permissions(request, CHANGE)
     found = get_object_or_404(PrivacyRequest.objects.select_related("customer"), pk=request_id)
     name = request.POST.get("action", "")
     if name not in ACTIONS:
@@ -148,7 +149,7 @@ def act(request: HttpRequest, request_id: int) -> HttpResponse:
 @require_POST
 def lift(request: HttpRequest, restriction_id: int) -> HttpResponse:
     """End a restriction or objection of a customer."""
-    check_permission(request, CHANGE)
+    check_permissions(request, CHANGE)
     restriction = get_object_or_404(ProcessingRestriction.objects.active(), pk=restriction_id)
     source = f"privacy officer: {request.user.get_username()}"
     lift_customer_restriction(restriction, now=timezone.now(), source=source)
@@ -159,7 +160,7 @@ def lift(request: HttpRequest, restriction_id: int) -> HttpResponse:
 @require_POST
 def download_file(request: HttpRequest, request_id: int) -> HttpResponseBase:
     """Send the file to an officer who may see personal data; it counts as a download."""
-    check_permission(request, CHANGE)
+    check_permissions(request, CHANGE)
     if not may_see_personal(request):
         raise PermissionDenied
     found = get_object_or_404(PrivacyRequest, pk=request_id)
@@ -181,7 +182,7 @@ def download_file(request: HttpRequest, request_id: int) -> HttpResponseBase:
 @require_safe
 def download_receipt(request: HttpRequest, request_id: int) -> HttpResponse:
     """Send the receipt, which has no personal data, as JSON."""
-    check_permission(request, VIEW)
+    check_permissions(request, VIEW)
     found = get_object_or_404(PrivacyRequest, pk=request_id)
     headers = {"Content-Disposition": f'attachment; filename="{found.number}-receipt.json"'}
     return JsonResponse(build_receipt(found), json_dumps_params={"indent": 2}, headers=headers)

@@ -8,15 +8,16 @@ from django.utils.translation import gettext as _
 from config.foundation.audit_log import record_access
 from config.foundation.automated_decisions.registry import explain_decisions
 from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.permissions import check_permissions
 from customers.identity.consent.restrictions import read_active_restrictions
 from customers.identity.models import Customer
-from customers.privacy.backoffice.permissions import CHANGE, VIEW, check_permission
+from customers.privacy.backoffice.permissions import CHANGE, VIEW
 
 SHOWN = 20
 
 
 def show_decisions(request: HttpRequest, customer_id: int) -> HttpResponse:
-    check_permission(request, VIEW)
+    check_permissions(request, VIEW)
     customer = get_object_or_404(Customer.objects.filter(erased_at=None), pk=customer_id)
     now = timezone.now()
     record_access(model=Customer, pks=[customer.pk], details={"page": "decisions"})

@@ -11,9 +11,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.backoffice.tables import Cell, Column, build_table
 from config.foundation.number_formats import format_moment
-from customers.privacy.backoffice.permissions import CHANGE, VIEW, check_permission
+from customers.privacy.backoffice.permissions import CHANGE, VIEW
 from customers.privacy.backoffice.request_labels import describe_due
 from customers.privacy.models import PrivacyRequest
 
@@ -30,7 +31,7 @@ COLUMNS = (
 
 
 def show_requests(request: HttpRequest) -> HttpResponse:
-    check_permission(request, VIEW)
+    check_permissions(request, VIEW)
     now = timezone.now()
     shows_all = request.GET.get("show") == "all"
     requests = PrivacyRequest.objects.all() if shows_all else PrivacyRequest.objects.open()

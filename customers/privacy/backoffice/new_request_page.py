@@ -10,9 +10,10 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.permissions import check_permissions
 from customers.identity.customer_search import build_customer_search
 from customers.identity.models import Customer
-from customers.privacy.backoffice.permissions import CHANGE, check_permission
+from customers.privacy.backoffice.permissions import CHANGE
 from customers.privacy.models import IdentityProof, Regulation, RequestChannel, RequestKind
 from customers.privacy.requests.fulfillment import fulfill_request
 from customers.privacy.requests.notices import queue_confirmation
@@ -23,7 +24,7 @@ MAX_TEXT = 254
 
 def show_new_request(request: HttpRequest) -> HttpResponse:
     """Show the form; on POST, open the request and lead to its page."""
-    check_permission(request, CHANGE)
+    check_permissions(request, CHANGE)
     errors: dict[str, str] = {}
     values = {name: request.GET.get(name, "")[:MAX_TEXT] for name in ("customer", "kind")}
     if request.method == "POST":

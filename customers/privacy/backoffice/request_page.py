@@ -12,12 +12,13 @@ from django.utils.translation import ngettext
 
 from config.foundation.audit_log import record_access
 from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.number_formats import format_count
 from config.foundation.personal_data.registry import list_stores
 from customers.erasure.models import ErasureRun
 from customers.identity.models import Customer
 from customers.identity.personal_data.masking import MASK, may_see_personal
-from customers.privacy.backoffice.permissions import CHANGE, VIEW, check_permission
+from customers.privacy.backoffice.permissions import CHANGE, VIEW
 from customers.privacy.backoffice.request_labels import BADGES, describe_actor, describe_due, describe_next_step
 from customers.privacy.due_dates import can_extend
 from customers.privacy.export.people import build_person
@@ -35,7 +36,7 @@ class ErasurePreview:
 
 
 def show_request(request: HttpRequest, request_id: int) -> HttpResponse:
-    check_permission(request, VIEW)
+    check_permissions(request, VIEW)
     now = timezone.now()
     found = get_object_or_404(PrivacyRequest.objects.select_related("customer"), pk=request_id)
     with_personal = may_see_personal(request)

@@ -10,7 +10,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from config.foundation.backoffice.pages import render_page
-from customers.privacy.backoffice.permissions import CHANGE_SETTINGS, check_permission
+from config.foundation.backoffice.permissions import check_permissions
+from customers.privacy.backoffice.permissions import CHANGE_SETTINGS
 from customers.privacy.models import PrivacySettings, load_privacy_settings
 
 MAX_DAYS = 30
@@ -54,7 +55,7 @@ class PrivacySettingsForm(forms.ModelForm):
 
 def show_settings(request: HttpRequest) -> HttpResponse:
     """Show the settings; on POST, save them."""
-    check_permission(request, CHANGE_SETTINGS)
+    check_permissions(request, CHANGE_SETTINGS)
     stored = load_privacy_settings()
     form = PrivacySettingsForm(request.POST or None, instance=stored)
     if request.method == "POST" and form.is_valid():

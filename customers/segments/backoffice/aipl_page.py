@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.utils.formats import date_format
 from django.utils.timezone import localdate
@@ -12,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from config.foundation.backoffice.date_range import DayRange, parse_date_choice
 from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.charts import ChartSpec
 from config.foundation.charts.bars import Series, build_stacked_chart
 from config.foundation.number_formats import format_count, format_whole_percent, join_list
@@ -49,8 +49,7 @@ COLORS = {
 
 def show_aipl_page(request: HttpRequest) -> HttpResponse:
     """Render the groups of the days in the URL, by default the last four weeks."""
-    if not request.user.has_perm(VIEW_PERMISSION):
-        raise PermissionDenied
+    check_permissions(request, VIEW_PERMISSION)
     choice = parse_date_choice(request.GET, today=localdate() + timedelta(days=1), comparison="none")
     run, chosen = get_profiles_run(), parse_aipl_filter(request.GET)
     context: dict[str, Any] = {"dates": choice, "run": run, "chosen": chosen, **list_choices(request)}

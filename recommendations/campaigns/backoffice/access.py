@@ -1,7 +1,6 @@
 """Who may see and change campaigns in the back office."""
 
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest
+from django.http import Http404
 
 from recommendations.campaigns.models import Campaign
 
@@ -11,12 +10,6 @@ CHANGE = "campaigns.change_campaign"
 APPROVE = "campaigns.approve_campaign"
 EXPORT = "campaigns.add_audienceexport"
 ADD_SEGMENT = "segments.add_segment"
-
-
-def check_permission(request: HttpRequest, *permissions: str) -> None:
-    """Raise PermissionDenied unless the user has all permissions."""
-    if not all(map(request.user.has_perm, permissions)):
-        raise PermissionDenied
 
 
 def get_campaign(campaign_id: int | str) -> Campaign:

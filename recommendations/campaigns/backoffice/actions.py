@@ -12,8 +12,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from config.foundation.audit_log import record_action
+from config.foundation.backoffice.permissions import check_permissions
 from customers.segments.conditions.condition_tree import ConditionError
-from recommendations.campaigns.backoffice.access import APPROVE, CHANGE, VIEW, check_permission, get_campaign
+from recommendations.campaigns.backoffice.access import APPROVE, CHANGE, VIEW, get_campaign
 from recommendations.campaigns.launch import transitions
 from recommendations.campaigns.launch.readiness import LaunchError
 from recommendations.campaigns.models import Campaign, CampaignSettings
@@ -33,7 +34,7 @@ def change_state(request: HttpRequest, campaign_id: int, action: str) -> HttpRes
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
     permission = APPROVE if action == "approve" else CHANGE
-    check_permission(request, VIEW, permission)
+    check_permissions(request, VIEW, permission)
     campaign = get_campaign(campaign_id)
     try:
         run_action(action, campaign, request)
@@ -75,7 +76,7 @@ def save_settings(request: HttpRequest) -> HttpResponse:
     """Save the rules for all campaigns."""
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
-    check_permission(request, "campaigns.change_campaignsettings")
+    check_permissions(request, "campaigns.change_campaignsettings")
     settings = CampaignSettings.objects.first() or CampaignSettings()
     settings.requires_approval = "requires_approval" in request.POST
     settings.save()

@@ -14,11 +14,12 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.calendars.public_holidays import name_holidays
 from config.foundation.calendars.shopping_festivals import list_festivals
 from config.foundation.shop.profile import get_time_zone
 from customers.demand.models import load_demand_settings
-from recommendations.campaigns.backoffice.access import ADD, VIEW, check_permission
+from recommendations.campaigns.backoffice.access import ADD, VIEW
 from recommendations.campaigns.models import Campaign, CampaignRun
 from recommendations.campaigns.schedule import build_schedule, list_runs
 
@@ -50,7 +51,7 @@ class CalendarDay:
 
 def show_calendar(request: HttpRequest) -> HttpResponse:
     """Show a month; ``?month=2026-12`` chooses it."""
-    check_permission(request, VIEW)
+    check_permissions(request, VIEW)
     today = timezone.localdate()
     first = parse_month(request.GET.get("month", ""), today)
     weeks = build_weeks(first, today)

@@ -10,10 +10,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.backoffice.tables import Cell, Column, Table, build_table
 from config.foundation.number_formats import format_count, format_moment, format_percent, join_list
 from config.foundation.slow_figures import get_figures
-from recommendations.campaigns.backoffice.access import ADD, VIEW, check_permission
+from recommendations.campaigns.backoffice.access import ADD, VIEW
 from recommendations.campaigns.backoffice.labels import describe_schedule
 from recommendations.campaigns.models import Campaign, CampaignRun, CampaignSettings
 from recommendations.sending.queue import count_deliveries
@@ -34,7 +35,7 @@ COLUMNS = (
 
 def show_list(request: HttpRequest) -> HttpResponse:
     """Show all campaigns, newest first; ``?status=`` shows those of one status."""
-    check_permission(request, VIEW)
+    check_permissions(request, VIEW)
     status = request.GET.get("status", "")
     campaigns = Campaign.objects.select_related("segment").annotate(
         last_run_at=Subquery(

@@ -8,6 +8,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.charts import build_funnel_chart
 from customers.identity.personal_data.masking import may_see_personal
 from customers.segments.conditions.condition_tree import ConditionError
@@ -66,8 +67,7 @@ def show_preview(request: HttpRequest, *, model_admin: ModelAdmin, campaign_id: 
 def download_audience(request: HttpRequest, *, model_admin: ModelAdmin, campaign_id: int) -> HttpResponseBase:
     """Download the current audience; every download is recorded."""
     campaign = get_visible_campaign(request, model_admin, campaign_id)
-    if not request.user.has_perm(EXPORT_PERMISSION):
-        raise PermissionDenied
+    check_permissions(request, EXPORT_PERMISSION)
     try:
         lines = stream_audience(
             campaign=campaign,

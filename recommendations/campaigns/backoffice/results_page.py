@@ -11,11 +11,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.backoffice.tables import Cell, Column, build_table
 from config.foundation.number_formats import format_count, format_percent
 from config.foundation.slow_figures import get_figures_soon
 from customers.lifecycle.facts.amounts import get_amount_currency
-from recommendations.campaigns.backoffice.access import VIEW, check_permission
+from recommendations.campaigns.backoffice.access import VIEW
 from recommendations.campaigns.models import AudienceExport, Campaign, CampaignRun
 from recommendations.campaigns.results.summary import CampaignResults, compute_results, name_results
 from recommendations.measurement.presentation.formats import format_interval, format_points, format_signed_money
@@ -43,7 +44,7 @@ COLUMNS = (
 
 def show_results(request: HttpRequest) -> HttpResponse:
     """Show the campaigns that were sent, newest first."""
-    check_permission(request, VIEW)
+    check_permissions(request, VIEW)
     currency, now = get_amount_currency(), timezone.now()
     campaigns = Campaign.objects.filter(
         Exists(CampaignRun.objects.filter(campaign=OuterRef("pk")))

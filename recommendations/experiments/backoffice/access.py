@@ -13,11 +13,6 @@ VIEW, ADD, CHANGE, DELETE = (f"experiments.{action}_experiment" for action in ("
 NOT_PERMITTED = gettext_lazy("You may not change what this experiment varies. Ask an administrator for the permission.")
 
 
-def check_permission(request: HttpRequest, permission: str) -> None:
-    if not request.user.has_perm(permission):
-        raise PermissionDenied
-
-
 def may_promote(request: HttpRequest, experiment: Experiment) -> bool:
     """Return whether the user may change the settings that a promotion changes, as on their own page."""
     subject = find_subject(experiment.kind)

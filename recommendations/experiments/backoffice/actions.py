@@ -13,12 +13,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
+from config.foundation.backoffice.permissions import check_permissions
 from recommendations.experiments import editing
 from recommendations.experiments.backoffice.access import (
     CHANGE,
     DELETE,
     NOT_PERMITTED,
-    check_permission,
     check_setting_up,
     get_experiment,
     may_promote,
@@ -30,7 +30,7 @@ def run_action(
     request: HttpRequest, key: str, change: Callable[[Experiment], None], success: str | Promise
 ) -> HttpResponse:
     """Change an experiment and show it, with what was done or why not."""
-    check_permission(request, CHANGE)
+    check_permissions(request, CHANGE)
     experiment = get_experiment(key)
     try:
         change(experiment)
@@ -94,7 +94,7 @@ def undo(request: HttpRequest, key: str) -> HttpResponse:
 
 @require_POST
 def delete(request: HttpRequest, key: str) -> HttpResponse:
-    check_permission(request, DELETE)
+    check_permissions(request, DELETE)
     experiment = get_experiment(key)
     if experiment.status != Experiment.Status.DRAFT:
         messages.error(request, _("Only a draft can be deleted, because results must stay readable."))

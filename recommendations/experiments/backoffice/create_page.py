@@ -10,7 +10,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from config.foundation.backoffice.pages import render_page
-from recommendations.experiments.backoffice.access import ADD, check_permission, may_set_up
+from config.foundation.backoffice.permissions import check_permissions
+from recommendations.experiments.backoffice.access import ADD, may_set_up
 from recommendations.experiments.editing import create_draft
 from recommendations.experiments.methods.method import ExperimentSetup
 from recommendations.experiments.methods.registry import METHODS
@@ -65,7 +66,7 @@ def list_varied(subjects: Sequence[ExperimentSubject]) -> list[tuple[str, Any]]:
 
 def show_new_experiment(request: HttpRequest) -> HttpResponse:
     """Show the form of a new experiment, and create the draft."""
-    check_permission(request, ADD)
+    check_permissions(request, ADD)
     subjects = [subject for subject in list_subjects() if may_set_up(request, subject.kind)]
     form = ExperimentForm(request.POST or None, subjects=subjects, initial={"varied": request.GET.get("varied", "")})
     if request.method == "POST" and form.is_valid():

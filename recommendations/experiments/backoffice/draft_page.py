@@ -12,15 +12,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.number_formats import format_count, format_percent
 from config.foundation.slow_figures import get_figures_soon
-from recommendations.experiments.backoffice.access import (
-    CHANGE,
-    DELETE,
-    check_permission,
-    check_setting_up,
-    get_experiment,
-)
+from recommendations.experiments.backoffice.access import CHANGE, DELETE, check_setting_up, get_experiment
 from recommendations.experiments.backoffice.estimate_texts import EstimateText, describe_variant_estimate
 from recommendations.experiments.backoffice.preference_texts import describe_interleaving_power
 from recommendations.experiments.editing import VariantDraft, find_start_problem, replace_variants
@@ -79,7 +74,7 @@ class VariantForms:
 
 def show_draft(request: HttpRequest, key: str) -> HttpResponse:
     """Show and save the variants of a draft."""
-    check_permission(request, CHANGE)
+    check_permissions(request, CHANGE)
     experiment = get_experiment(key)
     subject = find_subject(experiment.kind)
     if experiment.status != Experiment.Status.DRAFT or subject is None:

@@ -10,9 +10,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy, ngettext
 
 from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.backoffice.tables import Cell, Column, build_table
 from config.foundation.number_formats import format_count, format_day
-from recommendations.experiments.backoffice.access import ADD, VIEW, check_permission
+from recommendations.experiments.backoffice.access import ADD, VIEW
 from recommendations.experiments.models import Experiment
 from recommendations.experiments.subjects import describe_subject
 
@@ -29,7 +30,7 @@ COLUMNS = (
 
 def show_experiments(request: HttpRequest) -> HttpResponse:
     """Show all experiments, the newest first."""
-    check_permission(request, VIEW)
+    check_permissions(request, VIEW)
     experiments = Experiment.objects.annotate(variant_count=Count("variants"))
     running = Experiment.objects.filter(status=Experiment.Status.RUNNING).count()
     return render_page(

@@ -9,17 +9,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.number_formats import format_count, format_percent
 from config.foundation.slow_figures import get_figures_soon
 from customers.lifecycle.facts.amounts import get_amount_currency
-from recommendations.experiments.backoffice.access import (
-    CHANGE,
-    VIEW,
-    check_permission,
-    get_experiment,
-    may_promote,
-    may_set_up,
-)
+from recommendations.experiments.backoffice.access import CHANGE, VIEW, get_experiment, may_promote, may_set_up
 from recommendations.experiments.backoffice.list_page import BADGES
 from recommendations.experiments.backoffice.preference_texts import (
     build_preference_figures,
@@ -50,7 +44,7 @@ COUNTING = gettext_lazy("The results are being counted. Reload the page in a mom
 
 def show_experiment(request: HttpRequest, key: str) -> HttpResponse:
     """Show the results of an experiment; a draft has none, and is set up first."""
-    check_permission(request, VIEW)
+    check_permissions(request, VIEW)
     experiment, now = get_experiment(key), timezone.now()
     may_change = request.user.has_perm(CHANGE)
     if experiment.status == Experiment.Status.DRAFT and may_change and may_set_up(request, experiment.kind):

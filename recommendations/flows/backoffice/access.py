@@ -1,10 +1,10 @@
 """Who may do what with flows."""
 
 from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 
+from config.foundation.backoffice.permissions import check_permissions
 from recommendations.flows.models import Flow
 
 VIEW = "flows.view_flow"
@@ -22,8 +22,7 @@ def get_flow(request: HttpRequest, flow_id: int, *permissions: str) -> Flow:
 
 
 def check_flow_permissions(request: HttpRequest, *permissions: str) -> None:
-    if not request.user.has_perms([VIEW, *permissions]):
-        raise PermissionDenied
+    check_permissions(request, VIEW, *permissions)
 
 
 def get_user(request: HttpRequest) -> User | None:

@@ -1,10 +1,10 @@
 """Who may see and edit templates, and loads what a page is about."""
 
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404
 from django.utils.translation import get_language
 
+from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.shop.profile import get_shop
 from recommendations.messaging.compilation.compiler import ContentSource
 from recommendations.messaging.models import LANGUAGES, MessageTemplate, TemplateContent, TemplateVersion
@@ -14,15 +14,9 @@ VIEW, CHANGE, ADD = (f"messaging.{action}_messagetemplate" for action in ("view"
 VIEW_POOL, CHANGE_POOL, ADD_POOL = (f"messaging.{action}_couponpool" for action in ("view", "change", "add"))
 
 
-def require(request: HttpRequest, permission: str) -> None:
-    """Raise PermissionDenied if the user lacks a permission."""
-    if not request.user.has_perm(permission):
-        raise PermissionDenied
-
-
 def load_template(request: HttpRequest, template_id: int, permission: str = VIEW) -> MessageTemplate:
     """Return a template. Errors: PermissionDenied, Http404."""
-    require(request, permission)
+    check_permissions(request, permission)
     return get_object_or_404(MessageTemplate, pk=template_id)
 
 

@@ -11,9 +11,10 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from config.foundation.audit_log import record_action
 from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.backoffice.tables import Cell, Column, build_table
 from config.foundation.number_formats import format_count, format_moment, format_whole_percent
-from recommendations.messaging.backoffice.access import ADD_POOL, CHANGE_POOL, VIEW_POOL, require
+from recommendations.messaging.backoffice.access import ADD_POOL, CHANGE_POOL, VIEW_POOL
 from recommendations.messaging.backoffice.forms import GenerateCodesForm, ImportCodesForm, PoolForm
 from recommendations.messaging.coupons.pools import (
     AddedCodes,
@@ -29,7 +30,7 @@ from recommendations.messaging.models import CouponPool
 
 @require_safe
 def show_pools(request: HttpRequest) -> HttpResponse:
-    require(request, VIEW_POOL)
+    check_permissions(request, VIEW_POOL)
     now = timezone.now()
     table = build_table(
         request,
@@ -63,7 +64,7 @@ def show_pools(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def add_pool(request: HttpRequest) -> HttpResponse:
-    require(request, ADD_POOL)
+    check_permissions(request, ADD_POOL)
     form = PoolForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         pool = form.save()
@@ -76,7 +77,7 @@ def add_pool(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def show_pool(request: HttpRequest, pool_id: int) -> HttpResponse:
     """Show a pool; POST with ``action`` imports, generates or saves."""
-    require(request, CHANGE_POOL if request.method == "POST" else VIEW_POOL)
+    check_permissions(request, CHANGE_POOL if request.method == "POST" else VIEW_POOL)
     pool = get_object_or_404(count_codes(CouponPool.objects.all()), pk=pool_id)
     action = request.POST.get("action", "")
     form = PoolForm(request.POST if action == "save" else None, instance=pool)

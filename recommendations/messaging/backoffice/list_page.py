@@ -8,9 +8,10 @@ from django.utils.translation import pgettext
 from django.views.decorators.http import require_safe
 
 from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.backoffice.tables import Cell, Column, build_table
 from config.foundation.number_formats import format_moment
-from recommendations.messaging.backoffice.access import ADD, CHANGE, VIEW, require
+from recommendations.messaging.backoffice.access import ADD, CHANGE, VIEW
 from recommendations.messaging.models import MessageTemplate
 
 MAX_QUERY = 100
@@ -19,7 +20,7 @@ MAX_QUERY = 100
 @require_safe
 def show_templates(request: HttpRequest) -> HttpResponse:
     """Show the templates with their state; archived ones only if they are asked for."""
-    require(request, VIEW)
+    check_permissions(request, VIEW)
     text = request.GET.get("q", "").strip()[:MAX_QUERY]
     shows_archived = "archived" in request.GET
     templates = MessageTemplate.objects.filter(archived_at__isnull=not shows_archived).annotate(

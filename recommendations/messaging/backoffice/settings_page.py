@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.permissions import check_permissions
 from recommendations.messaging.backoffice.access import (
     ADD,
     CHANGE,
@@ -17,7 +18,6 @@ from recommendations.messaging.backoffice.access import (
     load_content,
     load_template,
     parse_language,
-    require,
 )
 from recommendations.messaging.backoffice.editor_context import describe_editor
 from recommendations.messaging.backoffice.forms import NewTemplateForm, TemplateForm, make_unique_key
@@ -28,7 +28,7 @@ from recommendations.messaging.versions import create_template
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def add_template(request: HttpRequest) -> HttpResponse:
-    require(request, ADD)
+    check_permissions(request, ADD)
     language = "zh-hans" if (get_language() or "").startswith("zh") else "en"
     form = NewTemplateForm(
         request.POST if request.method == "POST" else None,

@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -17,6 +16,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
 
 from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.backoffice.tables import Cell, Column, build_table
 from config.foundation.number_formats import format_count, format_percent
 from config.foundation.slow_figures import get_figures
@@ -43,14 +43,9 @@ COLUMNS = (
 )
 
 
-def check_permission(request: HttpRequest, permission: str) -> None:
-    if not request.user.has_perm(permission):
-        raise PermissionDenied
-
-
 def show_offers(request: HttpRequest) -> HttpResponse:
     """Show all offers with what they did in the last 30 days."""
-    check_permission(request, VIEW)
+    check_permissions(request, VIEW)
     now = timezone.now()
     counts = get_figures("offers.list", dict[int, tuple[int, int]], lambda: count_recent(since=now - PERIOD))
 
@@ -97,7 +92,7 @@ def count_recent(*, since: Any) -> dict[int, tuple[int, int]]:
 
 def show_one_offer(request: HttpRequest, offer_id: int) -> HttpResponse:
     """Show an offer as visitors see it, what it did, and on request what one customer would see."""
-    check_permission(request, VIEW)
+    check_permissions(request, VIEW)
     offer = get_object_or_404(Offer.objects.select_related("segment").prefetch_related("contents"), pk=offer_id)
     now = timezone.now()
     results = get_figures(f"offers.results.{offer.pk}", OfferResults, lambda: measure_offer(offer=offer, as_of=now))
@@ -162,7 +157,7 @@ def try_customer(offer: Offer, user_id: str, *, now: Any) -> Sequence[tuple[Offe
 
 @require_POST
 def start(request: HttpRequest, offer_id: int) -> HttpResponse:
-    check_permission(request, CHANGE)
+    check_permissions(request, CHANGE)
     offer = get_object_or_404(Offer, pk=offer_id)
     try:
         start_offer(offer=offer, now=timezone.now())
@@ -174,7 +169,7 @@ def start(request: HttpRequest, offer_id: int) -> HttpResponse:
 
 @require_POST
 def pause(request: HttpRequest, offer_id: int) -> HttpResponse:
-    check_permission(request, CHANGE)
+    check_permissions(request, CHANGE)
     offer = get_object_or_404(Offer, pk=offer_id)
     pause_offer(offer=offer)
     messages.success(request, _("The offer is paused. Pages stop showing it within a few seconds."))

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
 from django.db.models import F, Func, IntegerField
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
@@ -13,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.backoffice.tables import Cell, Column, build_table
 from config.foundation.number_formats import (
     format_count,
@@ -41,8 +41,7 @@ COLUMNS = (
 
 
 def check_view(request: HttpRequest) -> None:
-    if not request.user.has_perm(VIEW):
-        raise PermissionDenied
+    check_permissions(request, VIEW)
 
 
 def show_campaigns(request: HttpRequest) -> HttpResponse:

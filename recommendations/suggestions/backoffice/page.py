@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -14,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext
 
 from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.backoffice.tables import Cell, Column, build_table
 from config.foundation.number_formats import format_count, format_moment, format_percent
 from recommendations.suggestions.backoffice.cards import DECIDE, build_cards
@@ -46,8 +46,7 @@ class SilentSuggestion:
 
 def show_suggestions(request: HttpRequest) -> HttpResponse:
     """Show open suggestions and the history; ``?kind=`` and ``?outcome=`` filter it."""
-    if not request.user.has_perm(VIEW):
-        raise PermissionDenied
+    check_permissions(request, VIEW)
     now = timezone.now()
     kind, outcome = request.GET.get("kind", ""), request.GET.get("outcome", "")
     decisions = SuggestionDecision.objects.select_related("decided_by")

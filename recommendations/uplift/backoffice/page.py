@@ -5,7 +5,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
@@ -15,13 +14,14 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.backoffice.tables import Cell, Column, build_table
 from config.foundation.number_formats import format_count, format_money, format_whole_money
 from customers.lifecycle.facts.amounts import get_amount_currency
 from customers.lifecycle.models import CustomerProfile
 from customers.segments.editing import NameTakenError
 from customers.segments.saved_customers import save_customers
-from recommendations.campaigns.backoffice.access import ADD_SEGMENT, CHANGE, VIEW, check_permission
+from recommendations.campaigns.backoffice.access import ADD_SEGMENT, CHANGE, VIEW
 from recommendations.measurement.presentation.formats import format_points
 from recommendations.uplift.action_texts import describe_problem
 from recommendations.uplift.backoffice.charts import build_group_chart, build_qini_chart
@@ -83,11 +83,10 @@ class SettingsForm(forms.ModelForm):
 
 def show_uplift(request: HttpRequest) -> HttpResponse:
     """Show the latest result, and store the settings that a user posts."""
-    check_permission(request, VIEW)
+    check_permissions(request, VIEW)
     form = SettingsForm(request.POST or None, instance=load_uplift_settings())
     if request.method == "POST":
-        if not request.user.has_perm(CHANGE):
-            raise PermissionDenied
+        check_permissions(request, CHANGE)
         if form.is_valid():
             form.save()
             messages.success(request, _("Saved. The next refresh uses these settings."))
@@ -205,7 +204,7 @@ def format_number(value: float | None) -> str:
 @require_POST
 def save_segment(request: HttpRequest, kind: str) -> HttpResponse:
     """Save the customers of a suggestion as a dynamic segment."""
-    check_permission(request, VIEW, ADD_SEGMENT)
+    check_permissions(request, VIEW, ADD_SEGMENT)
     name, description, condition = SEGMENTS[kind]
     try:
         segment = save_customers(

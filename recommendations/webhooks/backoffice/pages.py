@@ -5,7 +5,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
@@ -17,6 +16,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from config.foundation.audit_log import record_action
 from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.backoffice.tables import Cell, Column, build_table
 from config.foundation.files.safe_download import DownloadError, check_url
 from config.foundation.number_formats import format_moment
@@ -60,12 +60,10 @@ class EndpointForm(forms.ModelForm):
 
 def show_endpoints(request: HttpRequest) -> HttpResponse:
     """Show the endpoints; on POST, add one and show its secret once."""
-    if not request.user.has_perm(VIEW):
-        raise PermissionDenied
+    check_permissions(request, VIEW)
     form = EndpointForm(request.POST or None)
     if request.method == "POST":
-        if not request.user.has_perm("webhooks.add_webhookendpoint"):
-            raise PermissionDenied
+        check_permissions(request, "webhooks.add_webhookendpoint")
         if form.is_valid():
             endpoint = form.save()
             forget_subscriptions()
@@ -129,8 +127,7 @@ def change_endpoint(request: HttpRequest, endpoint_id: int, action: str) -> Http
     """Switch an endpoint on or off, delete it, or retry what was given up."""
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
-    if not request.user.has_perm(CHANGE):
-        raise PermissionDenied
+    check_permissions(request, CHANGE)
     endpoint = get_object_or_404(WebhookEndpoint, pk=endpoint_id)
     if action == "switch":
         endpoint.is_active = not endpoint.is_active

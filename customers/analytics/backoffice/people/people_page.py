@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.tables import Cell, Column, build_table
 from config.foundation.number_formats import format_count, format_moment
-from customers.analytics.backoffice.access import ADD_SEGMENT, VIEW_CUSTOMERS, check_permissions
+from customers.analytics.backoffice.access import ADD_SEGMENT, VIEW_CUSTOMERS, check_analytics_permissions
 from customers.analytics.backoffice.addresses import HASH_LENGTH, parse_json
 from customers.analytics.backoffice.people.conditions import build_condition
 from customers.analytics.backoffice.people.figure_names import NAMES, make_back_url, name_figure
@@ -89,7 +89,7 @@ def read_figure(request: HttpRequest, question: str, *, now: datetime) -> Select
 
 def show_people(request: HttpRequest, question: str) -> HttpResponse:
     """Show who is behind a figure; a POST saves them as a segment."""
-    check_permissions(request, VIEW_CUSTOMERS)
+    check_analytics_permissions(request, VIEW_CUSTOMERS)
     now = timezone.now()
     if question not in NAMES:
         raise Http404
@@ -172,7 +172,7 @@ def save_people(
     request: HttpRequest, form: SavePeopleForm, figure: SelectedFigure, title: str, condition: Any, now: datetime
 ) -> HttpResponse | None:
     """Save the segment and open it; None if the form has an error."""
-    check_permissions(request, VIEW_CUSTOMERS, ADD_SEGMENT)
+    check_analytics_permissions(request, VIEW_CUSTOMERS, ADD_SEGMENT)
     is_dynamic = condition is not None and form.cleaned_data["kind"] != "static"
     description = _("Saved from analytics: %(title)s, as of %(time)s") % {
         "title": title,

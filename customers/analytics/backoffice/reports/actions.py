@@ -18,7 +18,7 @@ from customers.analytics.backoffice.access import (
     DELETE_ANNOTATION,
     DELETE_DASHBOARD,
     DELETE_REPORT,
-    check_permissions,
+    check_analytics_permissions,
 )
 from customers.analytics.backoffice.addresses import make_question_url, parse_json
 from customers.analytics.backoffice.question_page import get_page
@@ -63,7 +63,7 @@ def show_errors(request: HttpRequest, form: forms.ModelForm) -> None:
 @require_POST
 def save_report(request: HttpRequest, question: str) -> HttpResponse:
     """Save a question with its parameters under a name, and open it."""
-    check_permissions(request, ADD_REPORT)
+    check_analytics_permissions(request, ADD_REPORT)
     page = get_page(question)
     try:
         content = parse_json(request.POST.get("ask", ""), "ask")
@@ -83,7 +83,7 @@ def save_report(request: HttpRequest, question: str) -> HttpResponse:
 
 @require_POST
 def delete_report(request: HttpRequest, pk: int) -> HttpResponse:
-    check_permissions(request, DELETE_REPORT)
+    check_analytics_permissions(request, DELETE_REPORT)
     get_object_or_404(SavedReport, pk=pk).delete()
     messages.success(request, _("The report is deleted."))
     return HttpResponseRedirect(reverse("analytics:overview"))
@@ -91,7 +91,7 @@ def delete_report(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def create_dashboard(request: HttpRequest) -> HttpResponse:
-    check_permissions(request, ADD_DASHBOARD)
+    check_analytics_permissions(request, ADD_DASHBOARD)
     form = DashboardForm(request.POST)
     if not form.is_valid():
         show_errors(request, form)
@@ -102,7 +102,7 @@ def create_dashboard(request: HttpRequest) -> HttpResponse:
 @require_POST
 def create_weekly_dashboard(request: HttpRequest) -> HttpResponse:
     """Save the reports of the weekly overview, and open the dashboard that shows them."""
-    check_permissions(request, ADD_REPORT, ADD_DASHBOARD)
+    check_analytics_permissions(request, ADD_REPORT, ADD_DASHBOARD)
     with transaction.atomic():
         dashboard, is_new = Dashboard.objects.get_or_create(name=_("Weekly overview"))
         if is_new:
@@ -116,7 +116,7 @@ def create_weekly_dashboard(request: HttpRequest) -> HttpResponse:
 @require_POST
 def change_dashboard(request: HttpRequest, pk: int) -> HttpResponse:
     """Add a report to a dashboard, or remove one."""
-    check_permissions(request, CHANGE_DASHBOARD)
+    check_analytics_permissions(request, CHANGE_DASHBOARD)
     dashboard = get_object_or_404(Dashboard, pk=pk)
     number = request.POST.get("report", "")
     report = get_object_or_404(SavedReport, pk=int(number) if number.isdecimal() and len(number) < 10 else 0)
@@ -129,7 +129,7 @@ def change_dashboard(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_POST
 def delete_dashboard(request: HttpRequest, pk: int) -> HttpResponse:
-    check_permissions(request, DELETE_DASHBOARD)
+    check_analytics_permissions(request, DELETE_DASHBOARD)
     get_object_or_404(Dashboard, pk=pk).delete()
     messages.success(request, _("The dashboard is deleted. Its reports remain."))
     return HttpResponseRedirect(reverse("analytics:overview"))
@@ -138,7 +138,7 @@ def delete_dashboard(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 def add_annotation(request: HttpRequest) -> HttpResponse:
     """Annotate a day on all trends."""
-    check_permissions(request, ADD_ANNOTATION)
+    check_analytics_permissions(request, ADD_ANNOTATION)
     form = AnnotationForm(request.POST)
     if form.is_valid():
         form.save()
@@ -150,7 +150,7 @@ def add_annotation(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def delete_annotation(request: HttpRequest, pk: int) -> HttpResponse:
-    check_permissions(request, DELETE_ANNOTATION)
+    check_analytics_permissions(request, DELETE_ANNOTATION)
     get_object_or_404(Annotation, pk=pk).delete()
     return return_to_trends(request)
 

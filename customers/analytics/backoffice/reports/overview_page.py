@@ -19,7 +19,7 @@ from customers.analytics.backoffice.access import (
     ADD_DASHBOARD,
     CHANGE_DASHBOARD,
     DELETE_DASHBOARD,
-    check_permissions,
+    check_analytics_permissions,
     check_report,
 )
 from customers.analytics.backoffice.addresses import make_question_url
@@ -44,7 +44,7 @@ def make_report_url(report: SavedReport) -> str:
 @require_GET
 def show_overview(request: HttpRequest) -> HttpResponse:
     """Show what can be opened: dashboards, saved reports and ready-made ones."""
-    check_permissions(request)
+    check_analytics_permissions(request)
     reports = SavedReport.objects.filter(question__in=QUESTION_PAGES).select_related("created_by")
     return render_page(
         request,
@@ -78,7 +78,7 @@ def format_report(report: Any) -> Mapping[str, Any]:
 @require_GET
 def show_dashboard(request: HttpRequest, pk: int) -> HttpResponse:
     """Show the reports of a dashboard; each is loaded on its own."""
-    check_permissions(request)
+    check_analytics_permissions(request)
     dashboard = get_object_or_404(Dashboard, pk=pk)
     chosen = read_range(request)
     reports = list(dashboard.reports.filter(question__in=QUESTION_PAGES))
@@ -105,7 +105,7 @@ def read_range(request: HttpRequest) -> str:
 @require_GET
 def show_report_card(request: HttpRequest, pk: int) -> HttpResponse:
     """Return the result of a saved report for a dashboard."""
-    check_permissions(request)
+    check_analytics_permissions(request)
     report = get_object_or_404(SavedReport, pk=pk, question__in=QUESTION_PAGES)
     content, chosen = dict(report.parameters), read_range(request)
     if chosen:

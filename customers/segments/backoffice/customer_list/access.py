@@ -4,6 +4,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, QueryDict
 from django.urls import reverse
 
+from config.foundation.backoffice.permissions import check_permissions
 from customers.segments.customer_list.list_filter import ListFilter, ListFilterError, parse_list_filter
 
 VIEW_PERMISSION = "lifecycle.view_customerprofile"
@@ -13,10 +14,9 @@ CHANGE_SEGMENT_PERMISSION = "segments.change_segment"
 VIEW_SEGMENT_PERMISSION = "segments.view_segment"
 
 
-def check_permissions(request: HttpRequest, *permissions: str) -> None:
+def check_list_permissions(request: HttpRequest, *permissions: str) -> None:
     """Raise PermissionDenied unless the user may view the list and has all permissions."""
-    if not request.user.has_perms([VIEW_PERMISSION, *permissions]):
-        raise PermissionDenied
+    check_permissions(request, VIEW_PERMISSION, *permissions)
 
 
 def parse_query(query: str) -> ListFilter:

@@ -18,7 +18,7 @@ from config.foundation.backoffice.pages import render_page
 from customers.segments.backoffice.customer_list.access import (
     ADD_SEGMENT_PERMISSION,
     CHANGE_SEGMENT_PERMISSION,
-    check_permissions,
+    check_list_permissions,
     make_list_url,
 )
 from customers.segments.backoffice.customer_list.selection import Selection, parse_selection
@@ -57,7 +57,7 @@ class AddForm(forms.Form):
 @require_POST
 def show_add_page(request: HttpRequest) -> HttpResponse:
     """Show how many customers would be added, and to which segments; with a target, add them."""
-    check_permissions(request)
+    check_list_permissions(request)
     may_change, may_create = map(request.user.has_perm, (CHANGE_SEGMENT_PERMISSION, ADD_SEGMENT_PERMISSION))
     if not (may_change or may_create):
         raise PermissionDenied

@@ -15,7 +15,7 @@ from config.foundation.csv_cells import format_csv
 from customers.identity.consent.ledger import find_customers_without_profiling
 from customers.identity.models import Customer
 from customers.identity.personal_data.masking import mask_id, may_see_personal
-from customers.segments.backoffice.customer_list.access import EXPORT_PERMISSION, check_permissions
+from customers.segments.backoffice.customer_list.access import EXPORT_PERMISSION, check_list_permissions
 from customers.segments.backoffice.pages import CHUNK_ROWS, PERSONAL_COLUMNS
 from customers.segments.conditions.condition_tree import ConditionError
 from customers.segments.customer_list.list_filter import ListFilterError, parse_list_filter, query_listed
@@ -28,7 +28,7 @@ PREDICTIONS = ("value", "churn")
 @require_GET
 def download_customers(request: HttpRequest) -> HttpResponseBase:
     """Stream the customers of the filter; names, email addresses and phone numbers only on request and with permission."""
-    check_permissions(request, EXPORT_PERMISSION)
+    check_list_permissions(request, EXPORT_PERMISSION)
     with_ids, with_personal, as_of = may_see_personal(request), "personal" in request.GET, timezone.now()
     if with_personal and not with_ids:
         raise PermissionDenied

@@ -25,7 +25,7 @@ from customers.segments.backoffice.customer_list.access import (
     CHANGE_SEGMENT_PERMISSION,
     EXPORT_PERMISSION,
     VIEW_SEGMENT_PERMISSION,
-    check_permissions,
+    check_list_permissions,
     make_list_url,
 )
 from customers.segments.backoffice.customer_list.rows import make_rows
@@ -65,7 +65,7 @@ class QuickField:
 
 def show_list(request: HttpRequest) -> HttpResponse:
     """Show the customers of the URL; a POST of the filter form redirects to its URL, which can be shared."""
-    check_permissions(request)
+    check_list_permissions(request)
     if request.method == "POST":
         return redirect_to_filter(request)
     as_of = timezone.now()
@@ -128,7 +128,7 @@ def redirect_to_filter(request: HttpRequest) -> HttpResponse:
 
 def show_count(request: HttpRequest) -> HttpResponse:
     """Return the exact number of customers, for lists with more than are paged."""
-    check_permissions(request)
+    check_list_permissions(request)
     try:
         number = count_listed(parse_list_filter(request.GET.dict()), as_of=timezone.now())
     except (ListFilterError, ConditionError) as error:

@@ -11,7 +11,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from config.foundation.backoffice.pages import render_page
-from customers.segments.backoffice.customer_list.access import ADD_SEGMENT_PERMISSION, check_permissions, make_list_url
+from customers.segments.backoffice.customer_list.access import (
+    ADD_SEGMENT_PERMISSION,
+    check_list_permissions,
+    make_list_url,
+)
 from customers.segments.backoffice.save_customers_page import SaveSegmentForm
 from customers.segments.conditions.condition_labels import describe_condition
 from customers.segments.conditions.condition_tree import ConditionError
@@ -24,7 +28,7 @@ from customers.segments.models import Segment
 
 def show_save_filter_page(request: HttpRequest) -> HttpResponse:
     """Show the conditions in words and how many customers match; on POST, save them as a dynamic segment."""
-    check_permissions(request, ADD_SEGMENT_PERMISSION)
+    check_list_permissions(request, ADD_SEGMENT_PERMISSION)
     as_of = timezone.now()
     context: dict[str, Any] = {"problem": "", "back": make_list_url(request.GET.urlencode())}
     try:

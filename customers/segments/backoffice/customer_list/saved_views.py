@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 from django.views.decorators.http import require_POST
 
-from customers.segments.backoffice.customer_list.access import check_permissions, make_list_url, parse_query
+from customers.segments.backoffice.customer_list.access import check_list_permissions, make_list_url, parse_query
 from customers.segments.customer_list.list_filter import ListFilter, drop_search
 from customers.segments.customer_list.pages import DEFAULT_SORT, clean_sort
 from customers.segments.models import CustomerListView
@@ -77,7 +77,7 @@ def make_view_parameters(list_filter: ListFilter, sort: str) -> dict[str, str]:
 @require_POST
 def save_view(request: HttpRequest) -> HttpResponse:
     """Save the filter and the order under a name; the user's own view with this name is replaced."""
-    check_permissions(request)
+    check_list_permissions(request)
     list_filter, form = parse_query(request.POST.get("query", "")), SaveViewForm(request.POST)
     sort = clean_sort(request.POST.get(SORT_PARAMETER, ""))
     parameters = make_view_parameters(list_filter, sort)
@@ -97,7 +97,7 @@ def save_view(request: HttpRequest) -> HttpResponse:
 @require_POST
 def delete_view(request: HttpRequest, view_id: int) -> HttpResponse:
     """Delete a view of the user, or any shared one with the permission."""
-    check_permissions(request)
+    check_list_permissions(request)
     view = get_object_or_404(CustomerListView, pk=view_id)
     if view.owner_id != request.user.pk and not (view.is_shared and request.user.has_perm(DELETE_PERMISSION)):
         raise PermissionDenied

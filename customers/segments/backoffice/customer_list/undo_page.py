@@ -10,17 +10,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from config.foundation.backoffice.pages import render_page
-from customers.segments.backoffice.customer_list.access import CHANGE_SEGMENT_PERMISSION, check_permissions
+from customers.segments.backoffice.customer_list.access import CHANGE_SEGMENT_PERMISSION, check_list_permissions
 from customers.segments.customer_list.additions import undo_addition
 from customers.segments.models import SegmentAddition
 
 
 def show_undo_page(request: HttpRequest, addition_id: int) -> HttpResponse:
     """Ask before the customers are taken out of the segment; on POST, do it."""
-    check_permissions(request)
+    check_list_permissions(request)
     addition = get_object_or_404(SegmentAddition.objects.select_related("segment"), pk=addition_id)
     if addition.user_id != request.user.pk:
-        check_permissions(request, CHANGE_SEGMENT_PERMISSION)
+        check_list_permissions(request, CHANGE_SEGMENT_PERMISSION)
     if request.method == "POST":
         removed = undo_addition(addition=addition, as_of=timezone.now())
         text = ngettext(

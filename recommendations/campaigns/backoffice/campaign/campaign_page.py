@@ -9,19 +9,12 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.number_formats import format_count, format_moment, format_percent, join_list
 from config.foundation.slow_figures import get_figures_soon
 from customers.lifecycle.facts.amounts import get_amount_currency
 from customers.segments.conditions.condition_tree import ConditionError
-from recommendations.campaigns.backoffice.access import (
-    ADD,
-    APPROVE,
-    CHANGE,
-    EXPORT,
-    VIEW,
-    check_permission,
-    get_campaign,
-)
+from recommendations.campaigns.backoffice.access import ADD, APPROVE, CHANGE, EXPORT, VIEW, get_campaign
 from recommendations.campaigns.backoffice.audience_waterfall import build_waterfall_context
 from recommendations.campaigns.backoffice.campaign.result_panels import (
     build_exports_table,
@@ -50,7 +43,7 @@ LIVE_STATUSES = (Status.SCHEDULED, Status.RUNNING)
 
 def show_campaign(request: HttpRequest, *, campaign_id: int | str) -> HttpResponse:
     """Show a campaign: a draft with what it lacks, a launched one with its results."""
-    check_permission(request, VIEW)
+    check_permissions(request, VIEW)
     campaign = get_campaign(campaign_id)
     now = timezone.now()
     currency = get_amount_currency()
@@ -99,7 +92,7 @@ def show_campaign(request: HttpRequest, *, campaign_id: int | str) -> HttpRespon
 
 def show_progress(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """Return the progress of the runs that are being sent, which the page asks for every two seconds."""
-    check_permission(request, VIEW)
+    check_permissions(request, VIEW)
     campaign = get_campaign(campaign_id)
     return render_page(
         request,

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.backoffice.tables import Cell, Column, build_table
 from config.foundation.number_formats import format_count, format_moment
 from config.foundation.slow_figures import get_figures
@@ -19,7 +20,7 @@ from customers.lifecycle.models import CustomerProfile
 from customers.segments.editing import NameTakenError
 from customers.segments.membership import annotate_list_columns
 from customers.segments.saved_customers import save_customers
-from recommendations.campaigns.backoffice.access import ADD_SEGMENT, VIEW, check_permission, get_campaign
+from recommendations.campaigns.backoffice.access import ADD_SEGMENT, VIEW, get_campaign
 from recommendations.campaigns.backoffice.campaign.people_groups import GROUPS, query_people
 from recommendations.campaigns.backoffice.labels import describe_count
 
@@ -34,7 +35,7 @@ COLUMNS = (
 
 def show_people(request: HttpRequest, campaign_id: int, group: str) -> HttpResponse:
     """Show the customers of a group; on POST, save them as a static segment."""
-    check_permission(request, VIEW, PROFILE_PERMISSION)
+    check_permissions(request, VIEW, PROFILE_PERMISSION)
     campaign = get_campaign(campaign_id)
     if group not in GROUPS:
         raise Http404(f"Unknown group {group!r}.")
@@ -43,7 +44,7 @@ def show_people(request: HttpRequest, campaign_id: int, group: str) -> HttpRespo
     title = f"{campaign.name} · {chosen.label}"
     error = ""
     if request.method == "POST":
-        check_permission(request, ADD_SEGMENT)
+        check_permissions(request, ADD_SEGMENT)
         name = request.POST.get("name", "").strip()[:200] or title[:200]
         try:
             segment = save_customers(

@@ -13,12 +13,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from config.foundation.backoffice.pages import render_page
+from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.database.statement_timeouts import is_statement_timeout
 from config.foundation.number_formats import format_count
 from customers.segments.conditions.condition_tree import ConditionError
 from customers.segments.membership import query_members
 from customers.segments.models import Segment
-from recommendations.campaigns.backoffice.access import ADD, CHANGE, VIEW, check_permission, get_campaign
+from recommendations.campaigns.backoffice.access import ADD, CHANGE, VIEW, get_campaign
 from recommendations.campaigns.backoffice.actions import report_state
 from recommendations.campaigns.backoffice.audience_waterfall import build_waterfall_context
 from recommendations.campaigns.backoffice.editor.campaign_form import CampaignForm
@@ -37,7 +38,7 @@ PREVIEWS = 3
 
 def create_campaign(request: HttpRequest) -> HttpResponse:
     """Create a campaign. ``?segment=`` and ``?template=`` fill in these fields; ``?copy=`` takes over those of a campaign."""
-    check_permission(request, VIEW, ADD)
+    check_permissions(request, VIEW, ADD)
     campaign = Campaign(channel=Campaign.Channel.EMAIL)
     initial: dict[str, Any] = {}
     copied = Campaign.objects.filter(pk=read_number(request, "copy")).first()
@@ -72,7 +73,7 @@ def copy_campaign(campaign: Campaign) -> Campaign:
 
 def edit_campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """Edit a campaign; after the launch, only what may still change."""
-    check_permission(request, VIEW, CHANGE)
+    check_permissions(request, VIEW, CHANGE)
     return edit(request, get_campaign(campaign_id), initial={})
 
 
@@ -90,7 +91,7 @@ def edit(request: HttpRequest, campaign: Campaign, *, initial: dict[str, Any]) -
         if not is_new:
             transitions.plan_after_edit(saved, now=timezone.now())
     if request.POST.get("action") == "launch" and saved.status == Campaign.Status.DRAFT:
-        check_permission(request, CHANGE)
+        check_permissions(request, CHANGE)
         if (response := try_launch(request, saved)) is not None:
             return response
     else:
@@ -146,7 +147,7 @@ def find_templates_url() -> str:
 
 def estimate(request: HttpRequest) -> HttpResponse:
     """Return the audience, the schedule and what is missing for the values of the form, which are not saved."""
-    check_permission(request, VIEW)
+    check_permissions(request, VIEW)
     pk = request.GET.get("campaign", "")
     campaign = get_campaign(pk) if pk else Campaign()
     form = CampaignForm(request.POST, instance=campaign)

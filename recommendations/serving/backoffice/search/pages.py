@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from config.foundation.backoffice.permissions import check_permissions
 from recommendations.serving.backoffice.search.forms import SearchPreviewForm
 from recommendations.serving.backoffice.search.order_text import describe_order
 from recommendations.serving.backoffice.search.preview import preview_search
@@ -26,8 +27,7 @@ GROUPS_PER_PAGE = 100
 
 def show_preview_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
     # the permission that corresponds to the scope recommendations:read
-    if not request.user.has_perm("training.view_modelversion"):
-        raise PermissionDenied
+    check_permissions(request, "training.view_modelversion")
     form = SearchPreviewForm(request.GET if request.GET else {"personalised": True})
     result, problem = None, ""
     if form.is_valid():
