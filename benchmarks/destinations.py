@@ -160,7 +160,7 @@ def prepare_destination(port: int) -> None:
             credentials=json.dumps({"secret": f"whsec_{'A' * 32}"}),
             streams=["events"],
         )
-        start_cursors(destination, at=datetime.now(UTC))
+        start_cursors(destination)
 
 
 if __name__ == "__main__":

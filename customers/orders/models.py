@@ -151,3 +151,31 @@ class OrderEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.order_id}: {self.get_kind_display()}"
+
+
+class OrderChange(models.Model):
+    """A change of a known order by an import (a file, REST or a connector); those by events are in their own log.
+
+    Attributes:
+        id: from the sequence of order events, so that both logs can be read as one, in the order of their IDs.
+        order_number: the number of the order. There is no foreign key, because imports rebuild the keys of orders.
+    """
+
+    class Kind(models.TextChoices):
+        UPDATED = "updated", _("updated")
+        REFUNDED = "refunded", _("refunded")
+        CANCELLED = "cancelled", _("cancelled")
+
+    id = models.BigIntegerField(primary_key=True)
+    order_number = models.BigIntegerField(_("order number"))
+    kind = models.CharField(_("type"), max_length=10, choices=Kind)
+    changed_at = models.DateTimeField(_("changed at"))
+
+    class Meta:
+        verbose_name = _("change of an order by an import")
+        verbose_name_plural = _("changes of orders by imports")
+        default_permissions = ()
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"#{self.order_number}: {self.get_kind_display()}"

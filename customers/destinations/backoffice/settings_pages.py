@@ -8,7 +8,6 @@ from django.contrib import messages
 from django.contrib.admin.views.decorators import staff_member_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from unfold.widgets import (
     UnfoldAdminPasswordWidget,
@@ -113,7 +112,7 @@ class DestinationForm(forms.Form):
 
     def save(self) -> Destination:
         """Store the destination; its streams begin now, or with what is stored already."""
-        values, now = self.cleaned_data, timezone.now()
+        values = self.cleaned_data
         destination = self.destination or Destination(kind=self.kind.key)
         secrets = {field.name for field in self.kind.fields if field.is_secret}
         self.stored |= {name: values[name].strip() for name in secrets if values.get(name)}
@@ -129,7 +128,7 @@ class DestinationForm(forms.Form):
         destination.save()
         destination.segments.set(values.get("segments", []))
         record_recipient(destination)
-        start_cursors(destination, at=now, with_history=bool(values.get("with_history")))
+        start_cursors(destination, with_history=bool(values.get("with_history")))
         return destination
 
 

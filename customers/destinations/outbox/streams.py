@@ -51,17 +51,27 @@ STREAMS: dict[str, StreamQueries] = {
             FROM orders_order o WHERE o.id = ANY(%(ids)s::bigint[])
         """,  # noqa: S608 — the texts are constant
     ),
+    # Events and imports log their changes under IDs of one sequence. An event that is not applied yet stops the position before it.
     DataStream.ORDER_CHANGES: StreamQueries(
-        latest="SELECT coalesce(max(id), 0) FROM orders_orderevent",
+        latest="""
+            SELECT coalesce((SELECT min(id) - 1 FROM orders_orderevent WHERE NOT folded), greatest(
+                (SELECT max(id) FROM orders_orderevent), (SELECT max(id) FROM orders_orderchange)), 0)
+        """,
         new="""
             SELECT v.id, o.customer_id, v.occurred_at AS at
             FROM orders_orderevent v JOIN orders_order o ON o.source_id = v.source_id AND o.order_id = v.order_id
             WHERE v.id > %(after)s AND v.id <= %(until)s AND v.folded AND v.kind IN ('updated', 'refunded', 'cancelled')
+            UNION ALL
+            SELECT c.id, o.customer_id, c.changed_at FROM orders_orderchange c JOIN orders_order o ON o.id = c.order_number
+            WHERE c.id > %(after)s AND c.id <= %(until)s
         """,
         content=f"""
             SELECT v.id, o.customer_id, v.occurred_at, jsonb_build_object('type', 'order.' || v.kind, {_ORDER})
             FROM orders_orderevent v JOIN orders_order o ON o.source_id = v.source_id AND o.order_id = v.order_id
             WHERE v.id = ANY(%(ids)s::bigint[])
+            UNION ALL
+            SELECT c.id, o.customer_id, c.changed_at, jsonb_build_object('type', 'order.' || c.kind, {_ORDER})
+            FROM orders_orderchange c JOIN orders_order o ON o.id = c.order_number WHERE c.id = ANY(%(ids)s::bigint[])
         """,  # noqa: S608 — the texts are constant
     ),
     DataStream.EVENTS: StreamQueries(

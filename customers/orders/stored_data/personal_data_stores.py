@@ -81,6 +81,7 @@ register_stores(
 )
 register_impersonal(
     table("orders.OrderLine"),
+    table("orders.OrderChange"),
     table("orders.OrderImport", "file_name", "error_file", "upload", "options", "mapping", "counts"),
-    reason="Products and amounts of orders; settings, file names and counts of imports.",
+    reason="Products, amounts and changes of orders; settings, file names and counts of imports.",
 )

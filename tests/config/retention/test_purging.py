@@ -183,6 +183,9 @@ MAKERS: dict[str, Maker] = {
     "shop_imports": Maker(
         lambda at: fill("connectors.SyncRun", connection=make_shop_connection(at), started_at=at, status="done")
     ),
+    "order_changes": Maker(
+        lambda at: fill("orders.OrderChange", id=int(at.timestamp()), order_number=1, kind="updated", changed_at=at)
+    ),
     "destination_records": Maker(
         lambda at: fill(
             "destinations.OutgoingRecord", destination=make_destination(at), created_at=at, status="sent", source_id=at.hour

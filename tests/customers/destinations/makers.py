@@ -32,5 +32,5 @@ def make_destination(
     destination = Destination.objects.create(
         name="Partner", kind=kind, options=options, credentials=json.dumps(credentials), streams=list(streams), **fields
     )
-    start_cursors(destination, at=NOON)
+    start_cursors(destination)
     return destination

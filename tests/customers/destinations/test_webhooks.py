@@ -209,7 +209,7 @@ def test_a_gap_of_ids_is_passed_in_one_run_and_a_run_has_an_end(
     ada = make_sharing_customer("ada")
     make_order(ada)
     destination.cursors = {}
-    collecting.start_cursors(destination, at=NOON)  # after the last order, however many other tests have made
+    collecting.start_cursors(destination)  # after the last order, however many other tests have made
     with connection.cursor() as cursor:
         cursor.execute("SELECT setval(s, nextval(s) + 1000) FROM pg_get_serial_sequence('orders_order', 'id') AS s")
     for _number in range(25):  # more than two ranges

@@ -29,9 +29,9 @@ def create_lines(cursor: CursorWrapper, staging: Staging, progress: Callable[[in
 def update_lines(cursor: CursorWrapper, staging: Staging, result: LoadResult, progress: Callable[[int], None]) -> None:
     """Make the lines of known orders equal to those of the file, and set the result's counts.
 
-    Leaves the temporary tables ``imported_line`` and ``touched_order`` (the IDs of orders whose lines changed).
+    Leaves the temporary tables ``imported_line`` and ``touched_order`` (the IDs of orders whose lines changed; without a kind).
     """
-    cursor.execute("CREATE TEMPORARY TABLE touched_order (id bigint) ON COMMIT DROP")
+    cursor.execute("CREATE TEMPORARY TABLE touched_order (id bigint, kind text) ON COMMIT DROP")
     cursor.execute(
         f"CREATE TEMPORARY TABLE imported_line ON COMMIT DROP AS SELECT {', '.join(LINE_COLUMNS)} FROM orders_orderline LIMIT 0"
     )
@@ -90,7 +90,7 @@ def run_and_record_orders(cursor: CursorWrapper, statement: str, parameters: Seq
     """
     cursor.execute(
         f"""
-        WITH changed(id) AS ({statement}), recorded AS (INSERT INTO touched_order SELECT DISTINCT id FROM changed)
+        WITH changed(id) AS ({statement}), recorded AS (INSERT INTO touched_order (id) SELECT DISTINCT id FROM changed)
         SELECT count(*) FROM changed
         """,
         parameters,

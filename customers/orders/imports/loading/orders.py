@@ -43,6 +43,13 @@ KEEP_ANONYMOUS = """
     FROM orders_order o JOIN identity_customer c ON c.id = o.customer_id AND c.erased_at IS NOT NULL
     WHERE o.id = i.id AND i.customer_id IS NULL
 """
+# Orders of guests are nobody's, and so of no interest to whom changes are passed on.
+LOG_CHANGES = """
+    INSERT INTO orders_orderchange (id, order_number, kind, changed_at)
+    SELECT nextval(pg_get_serial_sequence('orders_orderevent', 'id')), t.id, t.kind, %(at)s
+    FROM (SELECT id, coalesce(min(kind), 'updated') AS kind FROM touched_order GROUP BY id) t
+    JOIN orders_order o ON o.id = t.id AND o.customer_id IS NOT NULL ORDER BY t.id
+"""
 
 
 def load_orders(
@@ -65,6 +72,8 @@ def load_orders(
     known = copy_known_orders(cursor, staging)
     result.counts["orders_updated"] = update_orders(cursor, options) if known else 0
     result.counts["orders_unchanged"] = known - result.counts["orders_updated"]
+    if result.counts["orders_updated"]:
+        cursor.execute(LOG_CHANGES, {"at": at})
 
 
 def create_orders(cursor: CursorWrapper, staging: Staging, *, source_id: int, at: datetime) -> int:
@@ -101,10 +110,14 @@ def update_orders(cursor: CursorWrapper, options: ImportOptions) -> int:
         f"""
         WITH changed AS (
             UPDATE orders_order o SET {", ".join(f"{name} = i.{name}" for name in columns)}
-            FROM imported_order i WHERE i.id = o.id
+            FROM imported_order i JOIN orders_order old USING (id) WHERE i.id = o.id
               AND ({", ".join(f"o.{name}" for name in columns)}) IS DISTINCT FROM ({", ".join(imported)})
-            RETURNING o.id)
-        INSERT INTO touched_order SELECT id FROM changed
+            RETURNING o.id, CASE
+                WHEN o.status = 'cancelled' AND old.status <> 'cancelled' THEN 'cancelled'
+                WHEN o.refunded > old.refunded OR (o.status IN ('refunded', 'partly_refunded') AND o.status <> old.status)
+                    THEN 'refunded'
+                ELSE 'updated' END AS kind)
+        INSERT INTO touched_order (id, kind) SELECT id, kind FROM changed
         """
     )
     cursor.execute("SELECT count(DISTINCT id) FROM touched_order")
