@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from config.docs_site.navigation import ENGLISH_ONLY, SECTIONS
-from config.docs_site.staging import ROOT, DocsLanguage, stage_pages
+from config.docs_site.staging import REFERENCE_BOOST, ROOT, DocsLanguage, boost_in_search, stage_pages
 
 THEME = Path(__file__).parent / "theme"
 MARKDOWN = ["admonition", "attr_list", "md_in_html", "tables", "toc", "pymdownx.superfences", "pymdownx.highlight"]
@@ -58,23 +58,28 @@ def read_version() -> tuple[str, str]:
 
 
 def read_references() -> dict[str, dict[str, str]]:
-    """Return the pages of the REST reference by language and name."""
+    """Return the pages of the REST reference by language and name; texts of the catalog of translations are in the language."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     import django
 
     django.setup()
+    from django.utils.translation import override
+
     from config.api_clients.document import build_document
     from config.api_clients.operations import read_document
     from config.docs_site.reference import LABELS, write_reference
 
-    model = read_document(build_document())
-    return {language: write_reference(model, language) for language in LABELS}
+    references = {}
+    for language in LABELS:
+        with override(language):
+            references[language] = write_reference(read_document(build_document()), language)
+    return references
 
 
 def write_reference_pages(source: Path, pages: dict[str, str]) -> None:
     (source / "reference").mkdir()
     for name, text in pages.items():
-        (source / "reference" / f"{name}.md").write_text(text, encoding="utf-8")
+        (source / "reference" / f"{name}.md").write_text(boost_in_search(text, REFERENCE_BOOST), encoding="utf-8")
 
 
 def build_navigation(language: DocsLanguage, names: list[str], reference: list[str]) -> list[Any]:

@@ -24,7 +24,7 @@ LABELS = {
         **{"answer": "Response", "required": "required", "none": "none"},
     },
     "zh-hans": {
-        "intro": "本版本的全部接口，由 OpenAPI 文档生成，说明文字为英文。密钥、错误与限制见[安全](../security.md)，类型化客户端见 "
+        "intro": "本版本的全部接口，由 OpenAPI 文档生成，部分说明文字为英文。密钥、错误与限制见[安全](../security.md)，类型化客户端见 "
         "[API 客户端](../clients.md)。",
         **{"title": "REST 接口参考", "types": "数据类型", "scope": "权限范围", "publishable": "也可使用公开密钥"},
         **{"parameters": "参数", "name": "名称", "type": "类型", "meaning": "含义", "body": "请求体"},

@@ -12,6 +12,8 @@ LINK = re.compile(r"(?<!!)\[(?P<text>[^\[\]]+)\]\((?P<target>[^()\s]+)\)")
 FENCE = re.compile(r"^(```.*?^```)", re.DOTALL | re.MULTILINE)
 # the link to the page in the other language, below its heading; the site has a menu for that
 OTHER_LANGUAGE = re.compile(r"^\[(?:简体中文|English)\]\([^)]*\)\n", re.MULTILINE)
+# How high a page is in the results of the search: guides first, the reference next, and last the decisions, which name everything.
+GUIDE_BOOST, REFERENCE_BOOST, DECISION_BOOST = 2.0, 1.0, 0.2
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,8 @@ def stage_decisions(folder: Path, language: DocsLanguage) -> None:
         text = page.read_text(encoding="utf-8")
         write_page(folder / page.name, text, language, is_decision=True)
         lines.append(f"- [{text.splitlines()[0].removeprefix('# ')}]({page.name})")
-    (folder / "index.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    text = boost_in_search("\n".join(lines) + "\n", DECISION_BOOST)
+    (folder / "index.md").write_text(text, encoding="utf-8")
 
 
 def write_page(path: Path, text: str, language: DocsLanguage, *, is_decision: bool = False) -> None:
@@ -70,7 +73,13 @@ def write_page(path: Path, text: str, language: DocsLanguage, *, is_decision: bo
         for part in parts
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(adapted), encoding="utf-8")
+    text = boost_in_search("".join(adapted), DECISION_BOOST if is_decision else GUIDE_BOOST)
+    path.write_text(text, encoding="utf-8")
+
+
+def boost_in_search(text: str, boost: float) -> str:
+    """Return a page with the front matter by which Material for MkDocs ranks it."""
+    return f"---\nsearch:\n  boost: {boost}\n---\n{text}"
 
 
 def adapt_link(link: re.Match[str], language: DocsLanguage, is_decision: bool) -> str:

@@ -12,10 +12,11 @@ from customers.destinations.outbox.streams import STREAMS
 MAX_IDS = 50_000  # of one transaction; a run notes fewer than twice as many rows of a stream
 # Events before the position that are read again at most: there are many of them, and transactions that add them are short.
 MAX_EVENTS_AGAIN = 10_000
+# The oldest transaction that is open, and the next one that will begin. (The end of a snapshot is no bound: it only follows the newest
+# transaction that has ended.)
 READ_HORIZON = """
-SELECT pg_snapshot_xmin(s)::text::bigint, pg_snapshot_xmax(s)::text::bigint FROM pg_current_snapshot() AS s
+SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint, pg_current_xact_id()::text::bigint + 1
 """
-
 INSERT_RECORDS = """
 INSERT INTO destinations_outgoingrecord (destination_id, stream, source_id, customer_id, occurred_at, created_at)
 SELECT %(destination)s, %(stream)s, r.id, r.customer_id, r.at, %(now)s FROM ({new}) r
