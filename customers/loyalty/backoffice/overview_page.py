@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -10,10 +11,11 @@ from django.utils.translation import gettext_lazy
 
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.permissions import check_permissions
-from config.foundation.backoffice.tables import Column, build_table
+from config.foundation.backoffice.tables import Cell, Column, build_table
 from config.foundation.number_formats import format_count, format_money, format_whole_percent
+from customers.identity.backoffice.customer_links import make_customers_url
 from customers.lifecycle.facts.amounts import get_amount_currency
-from customers.loyalty.backoffice.access import CHANGE_RULES, VIEW
+from customers.loyalty.backoffice.access import CHANGE_RULES, VIEW, VIEW_COUPONS, VIEW_CUSTOMERS, VIEW_LEDGER
 from customers.loyalty.models import LoyaltyProgram
 from customers.loyalty.overview import LevelCount, MonthOfPoints, ProgramFigures, compute_figures
 from customers.loyalty.program import load_program
@@ -39,10 +41,13 @@ def show_overview(request: HttpRequest) -> HttpResponse:
     program, now = load_program(), timezone.now()
     figures, currency = compute_figures(program, now=now), get_amount_currency()
 
+    sees_customers, sees_ledger = map(request.user.has_perm, (VIEW_CUSTOMERS, VIEW_LEDGER))
+
     def format_level(row: LevelCount) -> dict[str, Any]:
+        url = make_level_url(row) if sees_customers and row.members else ""
         return {
             "level": row.level.label if row.level else _("No level"),
-            "members": format_count(row.members),
+            "members": Cell(format_count(row.members), url=url),
             "share": format_whole_percent(row.members / figures.members if figures.members else None),
             "points": format_count(row.points),
         }
@@ -58,6 +63,10 @@ def show_overview(request: HttpRequest) -> HttpResponse:
         liability=format_money(figures.liability, currency),
         point_value=format_money(program.point_value, currency),
         may_change=request.user.has_perm(CHANGE_RULES),
+        balance_url=make_balance_url("gt") if sees_customers and figures.outstanding else "",
+        negative_url=make_balance_url("lt") if sees_customers else "",
+        ledger_url=reverse("loyalty:ledger") if sees_ledger else "",
+        coupons_url=reverse("message_templates:coupons") if request.user.has_perm(VIEW_COUPONS) else "",
         levels=build_table(
             request, figures.levels, id="levels", label=_("Levels"), columns=LEVEL_COLUMNS, format_row=format_level
         ),
@@ -70,6 +79,18 @@ def show_overview(request: HttpRequest) -> HttpResponse:
             format_row=format_month,
         ),
     )
+
+
+def make_level_url(row: LevelCount) -> str:
+    """Return the URL of the customers of a level; there is no condition for members without one."""
+    if row.level is None:
+        return ""
+    return make_customers_url({"all": [{"field": "loyalty_level", "op": "eq", "value": row.level.key}]})
+
+
+def make_balance_url(operator: str) -> str:
+    """Return the URL of the customers whose points are more ("gt") or less ("lt") than 0."""
+    return make_customers_url({"all": [{"field": "loyalty_points", "op": operator, "value": 0}]})
 
 
 def format_month(row: MonthOfPoints) -> dict[str, Any]:

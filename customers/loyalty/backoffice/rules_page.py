@@ -1,12 +1,14 @@
 """The rules and levels of the program: what is entered is tried on all customers first, and saved only then."""
 
+import json
 import logging
+from hashlib import sha256
 from typing import Any, cast
 
 from django import forms
 from django.contrib import messages
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -46,20 +48,25 @@ PREVIEW_COLUMNS = (
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def show_rules(request: HttpRequest) -> HttpResponse:
-    """Show the rules; POST with ``action`` shows a preview, or saves."""
+    """Show the rules; POST with ``action`` shows a preview, or saves what the preview has shown."""
     check_permissions(request, CHANGE_RULES if request.method == "POST" else VIEW_RULES)
     data = request.POST if request.method == "POST" else None
     program = load_program()
     form = LoyaltyRulesForm(data, instance=program)
     levels = cast(LevelFormSet, LevelForms(data, initial=list_initial_levels(), prefix="levels"))
     bonuses = BonusForms(data, initial=list_initial_bonuses(), prefix="bonuses")
-    preview = None
+    preview, entered = None, ""
     if data is not None and all([form.is_valid(), levels.is_valid(), bonuses.is_valid()]):
-        if data.get("action") == "save":
+        entered = compute_fingerprint(data)
+        if data.get("action") == "save" and data.get("previewed") == entered:
             save_rules(form, levels, bonuses)
             apply_saved_rules(request)
             return HttpResponseRedirect(reverse("loyalty:rules"))
         program = form.save(commit=False)
+        if data.get("action") == "save":
+            messages.warning(
+                request, _("Nothing was saved yet: look at the preview of what you entered, then save it.")
+            )
         preview = preview_levels(program=program, levels=levels.build_levels(), at=timezone.now())
     return render_page(
         request,
@@ -69,11 +76,18 @@ def show_rules(request: HttpRequest) -> HttpResponse:
         levels=levels,
         bonuses=bonuses,
         preview=build_preview(request, preview) if preview else None,
+        previewed=entered,
         currency=get_amount_currency(),
         may_change=request.user.has_perm(CHANGE_RULES),
         has_levels=LoyaltyLevel.objects.exists(),
         status=400 if data is not None and preview is None else None,
     )
+
+
+def compute_fingerprint(data: QueryDict) -> str:
+    """Return a hash of what was entered, by which a save is recognized as one of what the preview has shown."""
+    fields = {name: data.getlist(name) for name in data if name not in ("action", "previewed", "csrfmiddlewaretoken")}
+    return sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
 def build_preview(request: HttpRequest, preview: list[LevelPreview]) -> Table:

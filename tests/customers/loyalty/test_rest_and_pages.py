@@ -1,6 +1,8 @@
 """What the REST API and the pages of the loyalty program do."""
 
+import re
 from decimal import Decimal
+from html import unescape
 from typing import Any
 
 import pytest
@@ -74,6 +76,13 @@ def build_form(action: str, **changes: Any) -> dict[str, Any]:
     return values | changes
 
 
+def save_previewed(client: Client, **changes: Any) -> int:
+    """Save what a preview has shown; return the status."""
+    url = reverse("loyalty:rules")
+    previewed = client.post(url, build_form("preview", **changes)).context["previewed"]
+    return client.post(url, build_form("save", previewed=previewed, **changes)).status_code
+
+
 def test_rules_are_previewed_then_saved_and_levels_rise(admin_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "customers.loyalty.tasks.apply_rules.delay", lambda reason: start_program(now=NOON, reason=reason)
@@ -85,13 +94,16 @@ def test_rules_are_previewed_then_saved_and_levels_rise(admin_client: Client, mo
     assert (page.status_code, "Nothing has been saved" in page.text) == (200, True)
     assert not LoyaltyLevel.objects.exists()
     bonus = {"bonuses-0-category": drinks.pk, "bonuses-0-multiplier": "3"}
-    assert admin_client.post(url, build_form("save", **bonus)).status_code == 302
+    unseen = admin_client.post(url, build_form("save", previewed=page.context["previewed"], **bonus))
+    assert "look at the preview" in unseen.text
+    assert not LoyaltyLevel.objects.exists()
+    assert save_previewed(admin_client, **bonus) == 302
     assert LoyaltyMember.objects.get().level.key == "gold"
     assert LevelChange.objects.get().reason == "rules"
     assert (CategoryBonus.objects.get().multiplier, LoyaltyProgram.objects.get().started_at is not None) == (3, True)
     gold = LoyaltyLevel.objects.get(key="gold")
     kept = {"levels-0-name": "", "levels-1-level": gold.pk, "levels-1-min_spend": "50"}
-    assert admin_client.post(url, build_form("save", **kept)).status_code == 302
+    assert save_previewed(admin_client, **kept) == 302
     assert list(LoyaltyLevel.objects.values_list("key", "position", "min_spend")) == [("gold", 0, Decimal(50))]
     same = admin_client.post(url, build_form("save", **{"levels-0-name": "Gold"}))
     assert (same.status_code, "Two levels have the name" in same.text) == (400, True)
@@ -110,7 +122,10 @@ def test_pages_show_points_and_an_adjustment_is_posted_once(admin_client: Client
     assert "Only 250 points can be taken." in too_much.text
     tab = admin_client.get(reverse("admin:lifecycle_customer", args=[anna.pk]), {"tab": "loyalty"})
     assert "Birthday" in tab.text
-    assert "2.50" in admin_client.get(overview).text
+    page = admin_client.get(overview).text
+    assert "2.50" in page
+    listed = re.search(r'href="([^"]*loyalty_points[^"]*)"', page) or pytest.fail(page)
+    assert "1 customer" in admin_client.get(unescape(listed[1])).text
     assert "Birthday" in admin_client.get(reverse("loyalty:ledger"), {"kind": "manual"}).text
 
 
