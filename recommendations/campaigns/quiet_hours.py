@@ -24,7 +24,7 @@ type QuietCondition = Case | ExpressionWrapper
 def build_quiet_condition(campaign: Campaign, *, settings: SendingSettings, as_of: datetime) -> QuietCondition:
     """Return the condition that the next run reaches a customer in quiet hours, so that the message is sent later.
 
-    For SMS, that are also the hours in which customers of mainland China may get none; whose number it is, the country says here.
+    SMS to mainland China also have legal hours; here the country of the customer says whether they apply.
     """
     channel = CHANNELS.get(campaign.channel)
     if channel is None or not channel.has_quiet_hours or campaign.is_transactional:

@@ -21,7 +21,7 @@ class PushError(ValueError):
 
 @dataclass(frozen=True)
 class SmsReport:
-    """What became of one SMS. message_id: SerialNo of Tencent Cloud, or BizId of Aliyun, which the numbers of a request share."""
+    """Whether one SMS was delivered. message_id: SerialNo of Tencent Cloud, or BizId of Aliyun, which the numbers of a request share."""
 
     message_id: str
     phone: str
