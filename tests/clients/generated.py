@@ -44,7 +44,7 @@ def build_typescript_client(folder: Path, *, node_packages: Path) -> Path:
     write_files(folder, write_typescript_client(read_model()))
     compiler = node_packages / "typescript" / "bin" / "tsc"
     process = subprocess.run(
-        ["node", str(compiler), "--project", str(folder)], capture_output=True, text=True, check=False, timeout=120
+        ["node", str(compiler), "--project", str(folder)], capture_output=True, text=True, check=False, timeout=300
     )
     assert process.returncode == 0, process.stdout
     return folder / "dist" / "index.js"

@@ -191,7 +191,7 @@ def check_javascript(compiled: Path) -> None:
 
 def run_node(program: Path, task: dict[str, Any]) -> Any:
     process = subprocess.run(
-        ["node", str(program)], input=json.dumps(task), capture_output=True, text=True, check=False, timeout=120
+        ["node", str(program)], input=json.dumps(task), capture_output=True, text=True, check=False, timeout=300
     )
     assert process.returncode == 0, process.stderr
     return json.loads(process.stdout)

@@ -58,7 +58,7 @@ def list_documented_snippets() -> list[ParameterSet]:
 
 
 def run_command(command: list[str], *, cwd: Path = ROOT) -> str:
-    process = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=60)
+    process = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=300)
     assert process.returncode == 0, process.stderr
     return process.stdout
 

@@ -86,7 +86,7 @@ def terminals() -> Iterator[list[Terminal]]:
     for terminal in started:
         if terminal.process.poll() is None:
             terminal.process.send_signal(signal.SIGINT)
-        terminal.process.wait(timeout=30)
+        terminal.process.wait(timeout=300)
 
 
 @contextmanager
@@ -138,14 +138,14 @@ def test_a_signal_stops_all_programs_and_their_children(
     terminal = supervise(terminals, tmp_path, PARENT, PARENT)
     pids = terminal.pids(2)
     terminal.process.send_signal(number)
-    assert terminal.process.wait(timeout=30) == 0
+    assert terminal.process.wait(timeout=300) == 0
     assert f"{number.name}: stopping everything." in terminal.text()
     wait_until(lambda: not any(map(is_alive, pids)), what="the end of all processes")
 
 
 def test_every_line_is_prefixed_with_its_program(terminals: list[Terminal], tmp_path: Path) -> None:
     terminal = supervise(terminals, tmp_path, "print('one\\ntwo'); print('three', end='')", PARENT)
-    terminal.process.wait(timeout=30)
+    terminal.process.wait(timeout=300)
     lines = terminal.text().splitlines()
     assert [line for line in lines if line.startswith("p0")][:3] == ["p0 │ one", "p0 │ two", "p0 │ three"]
 
@@ -171,7 +171,7 @@ def test_a_program_that_never_starts_well_ends_everything_and_is_named(
 ) -> None:
     terminal = supervise(terminals, tmp_path, PARENT, "import sys; sys.exit(3)")
     pids = terminal.pids(1)
-    assert terminal.process.wait(timeout=60) == 1
+    assert terminal.process.wait(timeout=300) == 1
     assert re.findall(r"p1 exited with status 3: restarting it in ([\d.]+) s", terminal.text()) == [
         "0.1",
         "0.2",
@@ -188,7 +188,7 @@ def test_a_program_that_ignores_sigterm_is_killed_after_the_grace_period(
     terminal = supervise(terminals, tmp_path, STUBBORN, grace=0.2)
     [pid] = terminal.pids(1)
     terminal.process.send_signal(signal.SIGINT)
-    assert terminal.process.wait(timeout=30) == 0
+    assert terminal.process.wait(timeout=300) == 0
     assert "killing programs that did not stop: p0." in terminal.text()
     assert not is_alive(pid)
 
@@ -216,7 +216,7 @@ def test_an_unmigrated_database_is_rejected_with_the_command_to_run(
     terminals: list[Terminal], tmp_path: Path, empty_database: str
 ) -> None:
     terminals.append(Terminal(tmp_path, ["manage.py", "up"], {"DATABASE_URL": empty_database}))
-    assert terminals[0].process.wait(timeout=120) == 1
+    assert terminals[0].process.wait(timeout=300) == 1
     assert "migrations are pending: run `python manage.py migrate`" in terminals[0].text()
     assert "Traceback" not in terminals[0].text()
 
@@ -261,7 +261,7 @@ def test_up_migrates_serves_until_ctrl_c_and_leaves_no_process_behind(
     assert worker.pid not in [process.pid for process in web.children()]
     family = [process.pid for process in psutil.Process(terminal.process.pid).children(recursive=True)]
     terminal.process.send_signal(signal.SIGINT)
-    assert terminal.process.wait(timeout=120) == 0
+    assert terminal.process.wait(timeout=300) == 0
     assert "killing" not in terminal.text()
     wait_until(lambda: not any(map(is_alive, family)), what="the end of all processes")
 
@@ -270,4 +270,4 @@ def test_the_programs_are_known_before_the_apps_are_loaded() -> None:
     program = "from config.management.commands.up import WEB_ENVIRONMENT, build_programs"
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings"}
     root = Path(config.__file__).parents[1]
-    subprocess.run([sys.executable, "-c", program], cwd=root, env=environment, check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", program], cwd=root, env=environment, check=True, timeout=300)

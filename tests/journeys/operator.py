@@ -93,18 +93,18 @@ class Operator:
         assert self.process is not None
         programs = psutil.Process(self.process.pid).children(recursive=True)
         self.process.kill()
-        self.process.wait(timeout=60)
+        self.process.wait(timeout=300)
         for program in programs:
             with suppress(psutil.NoSuchProcess):
                 program.kill()
-        psutil.wait_procs(programs, timeout=60)
+        psutil.wait_procs(programs, timeout=300)
 
     def wait_for_output(self, text: str) -> None:
         wait_until(lambda: text in self.read_output(), within=PATIENCE, what=f"{text!r} in the output")
 
     def wait_for_exit(self) -> int:
         assert self.process is not None
-        return self.process.wait(timeout=60)
+        return self.process.wait(timeout=300)
 
     def query_value(self, query: str, *parameters: Any) -> Any:
         with psycopg.connect(self.database) as connection:

@@ -208,7 +208,7 @@ def test_full_disk_does_not_stop_processing_and_the_export_catches_up(root: Path
     process()
     send_views(300, prefix="full")
     child = start_child(FULL, WAREHOUSE_URL=str(root))
-    out, problems = child.communicate(timeout=60)
+    out, problems = child.communicate(timeout=300)
     assert out.split() == ["300", "0"], problems
     assert "the file would exceed the size limit" in problems
     assert len(read_rows()) == 2

@@ -428,7 +428,7 @@ def test_full_disk_is_reported_and_keeps_the_old_files(root: Path) -> None:
     noise = os.urandom(60_000).hex()  # does not compress below the limit
     Product.objects.filter(product_id="tea").update(description=noise)
     child = start_child(FULL_DISK, WAREHOUSE_URL=str(root))
-    output, problems = child.communicate(timeout=60)
+    output, problems = child.communicate(timeout=300)
     assert str(root) in output, problems
     assert "WAREHOUSE_URL" in output
     assert hash_files(root) == before

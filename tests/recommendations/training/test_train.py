@@ -20,9 +20,11 @@ from recommendations.training.registry.promotion import (
     roll_back_version,
 )
 from recommendations.training.train import train
+from tests.child_processes import has_no_advisory_lock
 from tests.makers import NOON, make_customer, make_order, make_product
 from tests.recommendations.shop import N_CUSTOMERS, get_customer
 from tests.recommendations.trainings import train_reproducibly, train_series
+from tests.waiting import wait_until
 
 Status = ModelVersion.Status
 
@@ -123,6 +125,7 @@ from pathlib import Path
 from django.conf import settings
 settings.WAREHOUSE_URL, settings.MODELS_DIR = {str(folders / "warehouse")!r}, Path({str(folders / "models")!r})
 settings.DATABASES["default"]["NAME"] = {settings.DATABASES["default"]["NAME"]!r}
+settings.TRAINING_SECONDS = 0.1
 import recommendations.training.train as training
 save = training.save_artifact
 def save_and_die(**kwargs):
@@ -132,12 +135,13 @@ training.save_artifact = save_and_die
 training.train(as_of=datetime(2026, 11, 24, 12, tzinfo=UTC), started_at=datetime.now(UTC))
 """
     process = subprocess.run(
-        [sys.executable, "-c", script], cwd=settings.BASE_DIR, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-c", script], cwd=settings.BASE_DIR, capture_output=True, text=True, timeout=300, check=False
     )
     assert process.returncode == -9, process.stderr
     trained.refresh_from_db()
     assert trained.status == Status.ACTIVE
     assert EvaluationRun.objects.filter(status=EvaluationRun.Status.RUNNING).count() == 1
+    wait_until(has_no_advisory_lock, what="the server to notice that the process is gone")
     second = train_reproducibly(started_at=NOON + timedelta(hours=1))
     assert second.status == Status.ACTIVE
     assert EvaluationRun.objects.filter(status=EvaluationRun.Status.RUNNING).count() == 0

@@ -42,7 +42,7 @@ def test_of_two_processes_one_compiles_and_the_other_loads(tmp_path: Path) -> No
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    misses = [process.communicate(timeout=60)[0].strip() for process in processes]
+    misses = [process.communicate(timeout=300)[0].strip() for process in processes]
     assert sorted(misses) == ["0", "1"]
 
 

@@ -75,7 +75,7 @@ def test_ctrl_c_shows_a_message_and_keeps_the_stored_events(tmp_path: Path) -> N
         stream.flush()
         wait_until(lambda: Event.objects.count() >= 2_000, what="a first batch")
         child.send_signal(signal.SIGINT)
-        _out, problems = child.communicate(timeout=30)
+        _out, problems = child.communicate(timeout=300)
     assert child.returncode == 130
     assert "Interrupted. Events stored so far are kept" in problems
     assert Event.objects.count() in (2_000, 4_000, 6_000)

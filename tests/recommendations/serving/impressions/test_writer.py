@@ -81,7 +81,7 @@ def test_a_process_sends_its_last_impressions_before_it_exits(valkey: redis.Redi
         "record_impression(make_entry('last words'))\n",
         VALKEY_URL=os.environ["VALKEY_URL"],
     )
-    _out, problems = child.communicate(timeout=60)
+    _out, problems = child.communicate(timeout=300)
     assert child.returncode == 0, problems
     assert [entry.recommendation_id for entry in read_stream()] == ["last words"]
 
@@ -103,7 +103,7 @@ def test_a_forked_child_does_not_send_the_impressions_of_its_parent(valkey: redi
         "assert process_queue.writer is parent\n",
         VALKEY_URL=os.environ["VALKEY_URL"],
     )
-    _out, problems = child.communicate(timeout=60)
+    _out, problems = child.communicate(timeout=300)
     assert child.returncode == 0, problems
     assert sorted(entry.recommendation_id for entry in read_stream()) == ["child", "parent"]
 

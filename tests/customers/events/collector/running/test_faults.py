@@ -67,7 +67,7 @@ def test_same_batches_from_eight_concurrent_processes_are_stored_once(shop: Coll
         client.stdin.write("go\n")
         client.stdin.flush()
     for client in clients:
-        out, problems = client.communicate(timeout=120)
+        out, problems = client.communicate(timeout=300)
         assert client.returncode == 0, problems
         new.append(int(out))
     assert sum(new) == 600
