@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -37,16 +38,21 @@ def find_missing(page: Path) -> Iterator[str]:
 def is_defined(dotted: str) -> bool:
     """Return whether a dotted name is a module, or a name that a module defines."""
     parent, _dot, name = dotted.rpartition(".")
-    try:
-        if find_spec(dotted) is not None:
-            return True
-        spec = find_spec(parent)
-    except ModuleNotFoundError:
-        return False
+    if find_module(dotted) is not None:
+        return True
+    spec = find_module(parent)
     if spec is None or spec.origin is None:
         return False
     source = Path(spec.origin).read_text(encoding="utf-8")
     return re.search(rf"^(?:def|class) {name}\b|^{name}\b.*=", source, re.MULTILINE) is not None
+
+
+def find_module(dotted: str) -> ModuleSpec | None:
+    """Return the specification of a module; None if its package is none or does not exist."""
+    try:
+        return find_spec(dotted)
+    except ModuleNotFoundError:
+        return None
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(BASE_DIR).as_posix())
