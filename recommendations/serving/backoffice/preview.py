@@ -1,11 +1,12 @@
 """The recommendation preview: the response of a storefront, and the sources of every score."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
 
+from catalog.models import Product
 from customers.events.recent.interactions import RecentActivity
 from customers.identity.models import Customer, Identifier
 from recommendations.engine import Contribution
@@ -80,7 +81,25 @@ def build_preview(
             for row, moment in zip(rows, moments, strict=True)
         ]
     items = [PreviewedItem(item, lines) for item, lines in zip(response.items, causes, strict=True)]
-    return RecommendationPreview(response, items, newest)
+    return name_hidden_products(RecommendationPreview(response, items, newest))
+
+
+def name_hidden_products(preview: RecommendationPreview) -> RecommendationPreview:
+    """Return the preview with titles of products that are not shown any more: the serving state knows only their IDs."""
+    lines = [line for entry in preview.items for line in entry.causes]
+    unnamed = {line.product_id for line in lines if line.title == line.product_id}
+    unnamed |= {product_id for product_id, title, _moment in preview.history if title == product_id}
+    titles = dict(
+        Product.objects.filter(product_id__in=unnamed - {""}).exclude(title="").values_list("product_id", "title")
+    )
+    if not titles:
+        return preview
+    items = [
+        replace(entry, causes=[replace(line, title=titles.get(line.product_id, line.title)) for line in entry.causes])
+        for entry in preview.items
+    ]
+    history = [(product_id, titles.get(product_id, title), moment) for product_id, title, moment in preview.history]
+    return replace(preview, items=items, history=history)
 
 
 def make_customer_request(customer: Customer, *, n: int) -> RecommendationRequest:

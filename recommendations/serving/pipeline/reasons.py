@@ -83,7 +83,9 @@ def choose_reason(
     if item == row:
         return _make_repeat_reason(row=row, history=history, products=products, is_due=placement == BUY_AGAIN)
     product_id, card = products.product_ids[item], products.cards[item]
-    title = card.title if card is not None else product_id
+    if card is None:  # a product that is not shown any more: its ID would tell visitors nothing
+        return choose_popular_reason(row, support)
+    title = card.title
     if placement not in RELATED_PLACEMENTS:
         was_viewed = last_kind in VIEWED_KINDS
         # Gasoline is bought with everything: it is no reason to show eggs.

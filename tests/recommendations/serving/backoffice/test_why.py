@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
+from catalog.models import Product
 from recommendations.serving.backoffice.preview import PreviewedItem, SourceLine, build_preview
 from recommendations.serving.backoffice.why import explain_item, explain_preview
 from recommendations.serving.request import RecommendationRequest
@@ -63,6 +64,29 @@ def test_every_product_of_a_preview_is_explained(trained: ModelVersion, loader: 
     explained = explain_preview(build_preview(request=request, now=NOON, source=loader))
     assert len(explained) == 5
     assert all("% of the score)." in each.why for each in explained)
+
+
+def test_a_hidden_product_has_its_title_in_the_back_office_and_is_no_reason_for_visitors(
+    trained: ModelVersion, loader: StateLoader
+) -> None:
+    request = RecommendationRequest("for-you", user_id="user-0", n=5)
+    hidden = {
+        product_id for product_id, _title, _moment in build_preview(request=request, now=NOON, source=loader).history
+    }
+    for product in Product.objects.filter(product_id__in=hidden):
+        product.is_active = False
+        product.save()
+    loader.refresh(now=NOON)
+    preview = build_preview(request=request, now=NOON, source=loader)
+    titles = dict(Product.objects.values_list("product_id", "title"))
+    assert hidden
+    assert {(product_id, title) for product_id, title, _moment in preview.history} == {
+        (id_, titles[id_]) for id_ in hidden
+    }
+    causes = {(cause.product_id, cause.title) for entry in preview.items for cause in entry.causes if cause.product_id}
+    assert all(titles[product_id] == title for product_id, title in causes)
+    named = {product_id for entry in preview.items for product_id in entry.item.reason.product_ids}
+    assert not named & hidden
 
 
 def test_the_preview_and_the_customer_tab_say_why(trained: ModelVersion, client: Client) -> None:
