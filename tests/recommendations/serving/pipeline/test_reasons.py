@@ -65,7 +65,7 @@ def test_a_product_that_was_only_viewed_was_not_bought() -> None:
     ],
 )
 def test_what_is_bought_with_everything_is_no_reason(is_general: bool, kind: int, people: int, text: str) -> None:
-    products = SimpleNamespace(product_ids=["gasoline", "eggs"], cards=[None, None])
+    products = SimpleNamespace(product_ids=["gasoline", "eggs"], cards=[SimpleNamespace(title="gasoline"), None])
     model = SimpleNamespace(people=np.array([9, people]))
     with override("en"):
         reason = choose_reason(
