@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import psutil
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Error, Page, sync_playwright
 
 from benchmarks.bilingual_pages import VIEWS, BilingualPages
 from benchmarks.connected_shops import KEYS, SEED, make_orders, run_shop
@@ -267,18 +267,28 @@ class Walk:
         self.page.wait_for_load_state()
         self.note("feed saved")
         self.page.click("form[action$='/fetch/'] button")
-        while not (link := self.page.query_selector(".wizard-actions a")):
+        while not self.find(".wizard-actions a"):
             self.require_time()
             self.page.wait_for_timeout(1000)
             self.page.reload()
         self.view("feed fetched", is_moving=True)
-        link.click()
+        self.page.click(".wizard-actions a")
         self.wait_for_import()
         self.note("products")
 
+    def find(self, selector: str) -> bool:
+        """Return whether the page has an element; a page that is just being replaced is waited for."""
+        while True:
+            try:
+                return self.page.query_selector(selector) is not None
+            except Error as error:
+                if "context was destroyed" not in str(error):
+                    raise
+                self.page.wait_for_load_state()
+
     def wait_for_import(self) -> None:
         self.page.wait_for_selector("#run-state")
-        while self.page.query_selector("#run-state[hx-get]"):
+        while self.find("#run-state[hx-get]"):
             self.require_time()
             self.page.wait_for_timeout(500)
         self.view("import")
@@ -305,7 +315,7 @@ class Walk:
         self.view("trainings")
         self.page.click("form[action$='/train/'] button")
         self.note("training started")
-        while not self.page.query_selector("a[href*='/training/modelversion/'][href$='/change/']"):
+        while not self.find("a[href*='/training/modelversion/'][href$='/change/']"):
             self.require_time()
             self.page.wait_for_timeout(1000)
             self.page.goto(trainings)
