@@ -1,7 +1,5 @@
 """Scheduled tasks of serving."""
 
-import logging
-
 from celery import shared_task
 from django.utils import timezone
 
@@ -11,7 +9,6 @@ from recommendations.serving.impressions import attribution, position_bias, rete
 from recommendations.serving.search.order.learning import learn_search_order as learn_order
 from recommendations.serving.search.queries.query_learning import learn_shop_queries
 
-logger = logging.getLogger(__name__)
 MAX_STORE_SECONDS = 20.0  # after this long a run frees its worker; the next run continues
 
 
@@ -25,9 +22,8 @@ def store_impressions() -> None:
 
 
 @shared_task(exclusive=True)
-def compile_kernels(reason: str) -> None:
-    """Compile the kernels of training and serving, such as while a new shop is imported. What is in the cache already is only loaded."""
-    logger.info("Compile kernels: %s", reason)
+def compile_kernels() -> None:
+    """Compile the kernels of training and serving while a new shop is imported. What is in the cache already is only loaded."""
     kernel_compilation.compile_kernels()
 
 

@@ -49,7 +49,7 @@ def warm_up_follow_ups() -> None:
     """Send the tasks that make the steps faster while the history is still imported."""
     for follow_up in list_follow_ups():
         if follow_up.warm_up_task:
-            send(follow_up.warm_up_task, args=["the history of a shop is imported"])
+            send(follow_up.warm_up_task)
 
 
 def has_orders(run: SyncRun) -> bool:

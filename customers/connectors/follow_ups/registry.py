@@ -24,10 +24,10 @@ class FollowUp:
     """A step after an import.
 
     Attributes:
-        task: the Celery task that does it. warm_up_task: one that makes it faster, sent with the reason when an import begins.
+        task: the Celery task that does it. warm_up_task: one that makes it faster, sent when an import begins.
         read_state: returns the state of the runs that have started since a time.
         url_name: the page of its runs, for users with ``permission``.
-        result: returns the page that shows what came of it, from the customer whose example is shown; "" without one.
+        result: returns the page that shows the result, from the customer whose example is shown; "" without one.
     """
 
     key: str

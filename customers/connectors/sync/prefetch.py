@@ -80,9 +80,11 @@ def prefetch_pages(connector: Connector, read_pages: ReadPages) -> Iterator[Iter
     save, changed = connector.access.save, list[dict[str, Any]]()
 
     def store_changed() -> None:
-        while changed:
-            save(changed.pop())
-            changed.clear()
+        latest = None
+        while changed:  # one by one: the thread may append another meanwhile
+            latest = changed.pop(0)
+        if latest is not None:
+            save(latest)
 
     def iterate() -> Iterator[RecordPage]:
         for page in prefetcher.iterate():

@@ -14,9 +14,8 @@ from customers.identity.personal_data.hashing import adopt_phone_forms
 
 logger = logging.getLogger(__name__)
 BATCH = 2_000
-SETTLE_SECONDS = (
-    TTL_SECONDS + 1
-)  # other processes keep the former country this long, and store numbers in its form meanwhile
+# Other processes keep the former country this long, and store numbers in its form meanwhile.
+SETTLE_SECONDS = TTL_SECONDS + 1
 
 
 @dataclass(frozen=True)

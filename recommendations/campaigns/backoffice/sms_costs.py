@@ -16,7 +16,7 @@ from recommendations.campaigns.models import Campaign
 from recommendations.campaigns.sms_estimate import SmsEstimate, estimate_sms
 from recommendations.messaging.channels import Channel
 
-CUSTOMERS = 3
+SAMPLE = 20
 
 
 def query_sample(campaign: Campaign, *, now: datetime) -> QuerySet[Customer]:
@@ -29,7 +29,7 @@ def describe_sms_cost(campaign: Campaign, preview: AudiencePreview | None, *, no
     if campaign.channel != Channel.SMS or campaign.segment_id is None:
         return []
     try:
-        customers = list(query_sample(campaign, now=now).values_list("pk", flat=True)[:CUSTOMERS])
+        customers = list(query_sample(campaign, now=now).values_list("pk", flat=True)[:SAMPLE])
     except ConditionError:
         return []
     estimate = estimate_sms(campaign, customer_ids=customers, now=now)
@@ -40,10 +40,10 @@ def describe_sms_cost(campaign: Campaign, preview: AudiencePreview | None, *, no
 
 def describe_length(estimate: SmsEstimate) -> str:
     return ngettext(
-        "The longest SMS of %(customers)s customers of the segment has %(characters)s characters, with signature and how to unsubscribe: "
-        "%(parts)s part.",
-        "The longest SMS of %(customers)s customers of the segment has %(characters)s characters, with signature and how to unsubscribe: "
-        "%(parts)s parts.",
+        "The longest SMS in a sample of the segment (customers: %(customers)s) has %(characters)s characters, including the signature and "
+        "how to unsubscribe. It is charged as %(parts)s part.",
+        "The longest SMS in a sample of the segment (customers: %(customers)s) has %(characters)s characters, including the signature and "
+        "how to unsubscribe. It is charged as %(parts)s parts.",
         estimate.longest.parts,
     ) % {
         "customers": format_count(estimate.customers),

@@ -40,6 +40,7 @@ class AliyunProvider:
     secrets = ("access_key_secret",)
     is_idempotent = False
     batch_size = 100  # SendSms takes 1,000 numbers; these keep its address below 2,000 characters
+    retries_alone = True
 
     def build_request(self, message: OutgoingMessage, account: Account) -> ProviderRequest:
         query = {

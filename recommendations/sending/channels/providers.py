@@ -11,9 +11,6 @@ from recommendations.sending.channels.base import ContactLimit, OutgoingMessage,
 from recommendations.sending.transport.journal import SendResult
 
 SMS_OPTIONS = ("template_text", "unsubscribe_text", "part_price")  # of which parts and costs are estimated
-ALONE_AGAIN = (
-    "aliyun",
-)  # refuses all numbers of a request because of one: a message that is tried again has a request of its own
 HOME_CODE = "+86"  # providers of China do not mix numbers of China and others in one request
 
 
@@ -30,7 +27,8 @@ class Provider(Protocol):
     """One provider: a file of `channels/` with a line in the table of its channel.
 
     options, secrets: the fields of its account. is_idempotent: whether a repeated request with the same key sends once. batch_size: to
-    how many recipients one request can send the same content.
+    how many recipients one request can send the same content. retries_alone: whether a message that is tried again has a request of its
+    own, because one wrong recipient refuses a whole request.
     """
 
     @property
@@ -47,6 +45,9 @@ class Provider(Protocol):
 
     @property
     def batch_size(self) -> int: ...
+
+    @property
+    def retries_alone(self) -> bool: ...
 
     def build_request(self, message: OutgoingMessage, account: Account) -> ProviderRequest: ...
 
@@ -98,7 +99,7 @@ class ProviderChannel:
             is_foreign = message.recipient.startswith("+") and not message.recipient.startswith(HOME_CODE)
             key = (message.text, is_foreign)
             group = open_groups.get(key, [])
-            is_alone = provider is not None and provider.key in ALONE_AGAIN and message.attempt > 1
+            is_alone = provider is not None and provider.retries_alone and message.attempt > 1
             if is_alone:
                 groups.append([message])
                 continue

@@ -39,6 +39,7 @@ class TencentProvider:
     secrets = ("secret_key",)
     is_idempotent = False
     batch_size = 200
+    retries_alone = False
 
     def build_request(self, message: OutgoingMessage, account: Account) -> ProviderRequest:
         body = json.dumps(

@@ -21,6 +21,7 @@ class TwilioProvider:
     secrets = ("auth_token",)
     is_idempotent = False
     batch_size = 1
+    retries_alone = False
 
     def __init__(self, prefix: str = "") -> None:
         self._prefix = prefix  # "whatsapp:" for WhatsApp

@@ -32,6 +32,7 @@ class WebPushProvider:
     secrets = ("private_key",)
     is_idempotent = True
     batch_size = 1
+    retries_alone = False
 
     def build_request(self, message: OutgoingMessage, account: Account) -> ProviderRequest:
         endpoint, public_key, auth_secret = json.loads(message.recipient)

@@ -20,6 +20,7 @@ class WebhookProvider:
     secrets = ("secret",)
     is_idempotent = True
     batch_size = 1
+    retries_alone = False
 
     def build_request(self, message: OutgoingMessage, account: Account) -> ProviderRequest:
         identifier = f"msg_{message.delivery_id}"

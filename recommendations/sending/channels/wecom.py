@@ -37,6 +37,7 @@ class WeComProvider:
     secrets = ("corp_secret",)
     is_idempotent = False
     batch_size = 200
+    retries_alone = False
 
     def build_request(self, message: OutgoingMessage, account: Account) -> ProviderRequest:
         body: dict[str, object] = {

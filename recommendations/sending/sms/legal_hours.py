@@ -4,15 +4,13 @@ Tencent Cloud refuses it at other hours: https://cloud.tencent.com/document/prod
 """
 
 from datetime import datetime, time
-from zoneinfo import ZoneInfo
 
 from recommendations.sending.channels.accounts import find_account
+from recommendations.sending.channels.providers import HOME_CODE
 from recommendations.sending.checks.quiet_hours import find_quiet_end
-from recommendations.sending.sms.pushes import READERS
+from recommendations.sending.sms.pushes import CHINA, READERS
 
 CHANNEL = "sms"
-CHINA = ZoneInfo("Asia/Shanghai")
-CODE = "+86"
 ENDS_AT, BEGINS_AT = time(22), time(8)
 
 
@@ -31,6 +29,6 @@ def find_closed_until(at: datetime) -> datetime | None:
 def is_mainland_number(address: str) -> bool:
     """Return whether a number is one of mainland China. Providers of China take one without a country code for one."""
     if address.startswith("+"):
-        return address.startswith(CODE)
+        return address.startswith(HOME_CODE)
     account = find_account(CHANNEL)
     return account is not None and account.provider in READERS

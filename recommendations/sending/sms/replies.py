@@ -12,12 +12,12 @@ from customers.identity.consent.ledger import ConsentChange, record_consent_chan
 from customers.identity.consent.proofs import ConsentProof
 from customers.identity.models import Consent, Identifier
 from customers.identity.personal_data.hashing import adopt_addresses, list_phone_hashes
+from recommendations.sending.channels.providers import HOME_CODE
 from recommendations.sending.models import Suppression
 from recommendations.sending.sms.pushes import SmsReply
 from recommendations.sending.suppressions.suppression_list import ParsedAddress, suppress
 from recommendations.sending.tracking.storing import FeedbackEvent, store_events
 
-MAINLAND = "+86"
 UNSUBSCRIBE_WORDS = {"td", "t", "r", "n", "stop", "unsubscribe"}
 UNSUBSCRIBE_PARTS = ("退订", "退訂", "拒收")
 SOURCE = "SMS reply"
@@ -76,7 +76,7 @@ def record_replies(replies: Sequence[SmsReply], *, provider: str) -> int:
 def list_reply_hashes(wanted: dict[str, SmsReply]) -> dict[str, list[str]]:
     """Return the hashes under which each number may be stored: with the country code, and as it is dialed in China."""
     forms = {
-        phone: [phone, *([phone.removeprefix(MAINLAND)] if phone.startswith(MAINLAND) else [])] for phone in wanted
+        phone: [phone, *([phone.removeprefix(HOME_CODE)] if phone.startswith(HOME_CODE) else [])] for phone in wanted
     }
     adopt_addresses(phones=[form for group in forms.values() for form in group])
     return {
