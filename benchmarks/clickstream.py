@@ -12,6 +12,7 @@ import selectors
 import socket
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -80,6 +81,7 @@ class LoadGenerator:
     connections: int
     seed: int = 1
     rate: float = 0.0  # maximum events per second; 0 for no limit
+    sent: int = 0  # calls
     accepted: int = 0
     requests: int = 0
     refused: dict[int, int] = field(default_factory=dict)
@@ -106,30 +108,31 @@ class LoadGenerator:
         """Send until the condition holds, then wait for the pending responses; return the seconds it took."""
         selector = selectors.DefaultSelector()
         calls = [Connection(self.connect()) for _ in range(self.connections)]
-        started = time.perf_counter()
         for call in calls:
             selector.register(call.socket, selectors.EVENT_READ, call)
-            self.send(call, selector)
-        open_calls = len(calls)
+        idle, open_calls = deque(calls), len(calls)
+        started = time.perf_counter()
         while open_calls:
-            for key, events in selector.select(timeout=30):
+            while idle and (wait := self.compute_wait(time.perf_counter() - started)) <= 0:
+                self.send(idle.popleft(), selector)
+            # responses are read while the next call waits for its turn, or the wait would count as their latency
+            for key, events in selector.select(timeout=wait if idle else 30):
                 call = key.data
                 if events & selectors.EVENT_WRITE:
                     self.push(call, selector)
                 if events & selectors.EVENT_READ and self.receive(call):
-                    if until(self):
-                        selector.unregister(call.socket)
-                        call.socket.close()
-                        open_calls -= 1
-                    else:
-                        self.wait_for_turn(time.perf_counter() - started)
-                        self.send(call, selector)
+                    idle.append(call)
+            if until(self):
+                open_calls -= len(idle)
+                while idle:
+                    finished = idle.popleft().socket
+                    selector.unregister(finished)
+                    finished.close()
         return time.perf_counter() - started
 
-    def wait_for_turn(self, elapsed: float) -> None:
-        ahead = self.accepted / self.rate - elapsed if self.rate else 0.0
-        if ahead > 0:
-            time.sleep(min(ahead, 1.0))
+    def compute_wait(self, elapsed: float) -> float:
+        """Return the seconds until the next call may be sent, at most 1; 0 without a rate."""
+        return min(self.sent * max(self.batch, 1) / self.rate - elapsed, 1.0) if self.rate else 0.0
 
     def connect(self) -> socket.socket:
         connection = socket.create_connection((self.host, self.port), timeout=10)
@@ -140,6 +143,7 @@ class LoadGenerator:
     def send(self, call: Connection, selector: selectors.BaseSelector) -> None:
         call.out, call.response = memoryview(self.request()), b""
         call.sent_at = time.perf_counter()
+        self.sent += 1
         self.push(call, selector)
 
     def push(self, call: Connection, selector: selectors.BaseSelector) -> None:
