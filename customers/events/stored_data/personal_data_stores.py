@@ -1,6 +1,7 @@
 """What events and their collection store about people."""
 
 from collections.abc import Iterator, Sequence
+from itertools import batched
 from typing import Any
 
 from django.db import connection
@@ -40,17 +41,21 @@ SET user_id = '', anonymous_id = '', session_id = '',
     )
 FROM named n WHERE e.id = n.id AND e.received_at = n.received_at
 """
-COUNT_EVENTS = """
-SELECT count(*) FROM unnest(%(kinds)s::text[], %(values)s::text[]) AS own (kind, value)
-JOIN events_event e ON (own.kind = 'user_id' AND e.user_id = own.value AND e.user_id <> '')
-                    OR (own.kind = 'anonymous_id' AND e.anonymous_id = own.value AND e.anonymous_id <> '')
+# An event can carry two identifiers of one person, and is one event all the same.
+FIND_EVENTS = """
+SELECT id, received_at, occurred_at FROM events_event WHERE user_id = ANY(%(user_ids)s) AND user_id <> ''
+UNION
+SELECT id, received_at, occurred_at FROM events_event WHERE anonymous_id = ANY(%(anonymous_ids)s) AND anonymous_id <> ''
 """
+COUNT_EVENTS = f"SELECT count(*) FROM ({FIND_EVENTS}) AS found"  # noqa: S608 — a constant
+LIST_EVENTS = f"{FIND_EVENTS} ORDER BY occurred_at, id"
 EXPORTED = ("occurred_at", "type", "name", "product_ids", "value", "currency", "properties", "context")
 READ_EVENTS = f"""
-SELECT {", ".join(f"e.{name}" for name in EXPORTED)} FROM events_event e
-WHERE e.{{column}} = %s AND e.{{column}} <> '' ORDER BY e.occurred_at
+SELECT {", ".join(EXPORTED)} FROM events_event
+WHERE id = ANY(%s) AND received_at BETWEEN %s AND %s ORDER BY occurred_at, id
 """  # noqa: S608 — the names are constants
-COLUMNS = {"user_id": "user_id", "anonymous_id": "anonymous_id"}
+EVENTS_OF_BATCH = 1000  # an event has up to 32 KB
+KINDS = ("user_id", "anonymous_id")
 LISTED = ("recent", "group-of", "dismissed", "denied")
 
 
@@ -78,7 +83,7 @@ class StoredEvents(PersonalDataStore):
             for person in people
             for patterns in (build_patterns(person),)
             for kind, value in person.identifiers
-            if kind in COLUMNS
+            if kind in KINDS
         ]
         if not rows:
             return 0
@@ -95,23 +100,24 @@ class StoredEvents(PersonalDataStore):
             return int(cursor.rowcount)
 
     def find(self, person: Person) -> list[Finding]:
-        pairs = [(kind, value) for kind, value in person.identifiers if kind in COLUMNS]
         with connection.cursor() as cursor:
-            cursor.execute(
-                COUNT_EVENTS, {"kinds": [kind for kind, _value in pairs], "values": [value for _kind, value in pairs]}
-            )
+            cursor.execute(COUNT_EVENTS, build_identifiers(person))
             count = int(cursor.fetchone()[0])
         return [self.make_finding(self.locations[0], count, "identifier")] if count else []
 
     def export(self, person: Person) -> Iterator[dict[str, Any]]:
         with connection.cursor() as cursor:
-            for kind, value in person.identifiers:
-                if kind in COLUMNS:
-                    cursor.execute(READ_EVENTS.format(column=COLUMNS[kind]), [value])
-                    for row in cursor.fetchall():
-                        yield {
-                            name: item for name, item in zip(EXPORTED, row, strict=True) if item not in ("", None, [])
-                        }
+            cursor.execute(LIST_EVENTS, build_identifiers(person))
+            for batch in batched(cursor.fetchall(), EVENTS_OF_BATCH):
+                ids, received, _occurred = zip(*batch, strict=True)
+                cursor.execute(READ_EVENTS, [list(ids), min(received), max(received)])
+                for row in cursor.fetchall():
+                    yield {name: item for name, item in zip(EXPORTED, row, strict=True) if item not in ("", None, [])}
+
+
+def build_identifiers(person: Person) -> dict[str, list[str]]:
+    """Return the values of each kind of identifier that events have."""
+    return {f"{kind}s": person.list_values(kind) for kind in KINDS}
 
 
 def list_recent_keys(people: Sequence[Person]) -> list[str]:

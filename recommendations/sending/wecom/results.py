@@ -1,4 +1,4 @@
-"""Asks WeCom which tasks employees have confirmed, and what became of each message.
+"""Asks WeCom which tasks employees have confirmed, and for the status of each message.
 
 https://developer.work.weixin.qq.com/document/path/93338 and, for applications of service providers, /96355 (of 2023-12-08).
 """
@@ -53,7 +53,7 @@ def read_wecom_results(*, now: datetime) -> int:
 
 
 def find_open_tasks(*, now: datetime) -> list[tuple[str, dict[str, int]]]:
-    """Return tasks with messages whose fate is not known, each with the deliveries by contact."""
+    """Return tasks with messages whose result is not known, each with the deliveries by contact."""
     with connection.cursor() as cursor:
         cursor.execute(FIND_OPEN_TASKS, [now - timedelta(days=ASKED_DAYS), TASKS_OF_RUN])
         rows = cursor.fetchall()
