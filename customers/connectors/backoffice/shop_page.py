@@ -1,6 +1,5 @@
 """The page of a connected shop: progress, health, webhooks, errors, and the differences of the last reconciliation."""
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext_lazy
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 from kombu.exceptions import OperationalError
 
@@ -23,6 +22,7 @@ from config.foundation.job_runs import JobStatus
 from config.foundation.number_formats import format_count, format_moment
 from customers.connectors import tasks
 from customers.connectors.backoffice.access import CHANGE, find_shop, require_change, require_view
+from customers.connectors.backoffice.detail_texts import translate_detail
 from customers.connectors.backoffice.first_import import (
     ImportStep,
     MissingConsents,
@@ -49,19 +49,6 @@ COUNTED = {
     "rejected": gettext_lazy("rejected"),
     "deleted": gettext_lazy("deleted"),
 }
-
-DETAIL_FIELDS = {
-    "title": gettext_lazy("title"),
-    "price": gettext_lazy("price"),
-    "stock": gettext_lazy("stock"),
-    "availability": gettext_lazy("availability"),
-    "category": gettext_lazy("category"),
-    "is_active": pgettext_lazy("product", "active"),
-    "status": gettext_lazy("status"),
-    "total": gettext_lazy("total"),
-    "refunded": gettext_lazy("refunded"),
-}
-CHANGED_FIELD = re.compile(f"(^|; )({'|'.join(DETAIL_FIELDS)}): ")
 
 
 @staff_member_required
@@ -193,11 +180,6 @@ def build_difference_table(request: HttpRequest, rows: Any, *, id: str, label: s
         Column(key="repaired", label=gettext_lazy("Repaired"), align="text"),
     ]
     return build_table(request, rows, id=id, label=label, columns=columns, format_row=format_row, page_size=20)
-
-
-def translate_detail(detail: str) -> str:
-    """Return the changes that ``describe_changes`` wrote, with the names of their fields in the reader's language."""
-    return CHANGED_FIELD.sub(lambda found: f"{found[1]}{DETAIL_FIELDS[found[2]]}: ", detail)
 
 
 def build_events(request: HttpRequest, shop: ShopConnection) -> Table:

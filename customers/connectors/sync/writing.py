@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
@@ -29,6 +30,7 @@ from customers.orders.upsert import upsert_orders
 CUSTOMER_FIELDS = ("email", "phone", "language", "country")
 PRODUCT_COMPARED = ("title", "price", "stock", "availability", "category", "is_active")
 ORDER_COMPARED = ("status", "total", "refunded")
+AMOUNTS = frozenset({"price", "total", "refunded"})
 ERASED = "erased"
 
 
@@ -105,12 +107,23 @@ def describe_changes(item: Mapping[str, Any], stored: Mapping[str, Any], names: 
             continue
         old, new = format_value(stored.get(name)), format_value(item[name])
         if old != new and not are_equal_numbers(old, new):
+            if name in AMOUNTS:
+                old, new = format_amount(old), format_amount(new)
             changes.append(f"{name}: {old[:80]} → {new[:80]}")
     return "; ".join(changes)
 
 
 def format_value(value: Any) -> str:
     return "" if value is None else str(value)
+
+
+def format_amount(value: str) -> str:
+    """Return an amount with at least two decimals; what is no number remains as it is."""
+    try:
+        amount = Decimal(value)
+        return f"{amount:.2f}" if amount == round(amount, 2) else value
+    except ArithmeticError:
+        return value
 
 
 def are_equal_numbers(first: str, second: str) -> bool:

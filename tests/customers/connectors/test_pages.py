@@ -11,7 +11,7 @@ from django.utils import timezone, translation
 from catalog.models import Product
 from config.foundation.job_runs import JobStatus
 from customers.connectors import tasks
-from customers.connectors.backoffice.shop_page import translate_detail
+from customers.connectors.backoffice.detail_texts import translate_detail
 from customers.connectors.models import ShopConnection, SyncRun
 from customers.events.models import Source
 from customers.orders.models import Order
@@ -31,6 +31,10 @@ pytestmark = pytest.mark.django_db
 def test_differences_name_their_fields_in_the_language_of_the_reader() -> None:
     with translation.override("zh-hans"):
         assert translate_detail("price: 1.00 → 4.50; title: A; price → B") == "价格: 1.00 → 4.50; 标题: A; price → B"
+        assert (
+            translate_detail("status: cancelled → placed; is_active: False → True")
+            == "状态: 已取消 → 已下单; 启用: 否 → 是"
+        )
 
 
 @pytest.fixture
