@@ -19,7 +19,7 @@ from recommendations.sending.transport.journal import SendResult
 
 SEND_SMS = ("SendSms", "2017-05-25")
 HOST = "dysmsapi.aliyuncs.com"
-# too many, busy, or the account, its signature or template: messages wait, because whoever mends it wants them sent
+# Rate limits, outages, and problems of the account, its signature or template: messages wait and are sent once they are fixed.
 TEMPORARY_CODES = (
     "isv.BUSINESS_LIMIT_CONTROL", "isv.DAY_LIMIT_CONTROL", "isv.MONTH_LIMIT_CONTROL", "isp.SYSTEM_ERROR",
     "isp.GATEWAY_ERROR", "isp.RAM_PERMISSION_DENY", "Throttling", "ServiceUnavailable", "SignatureDoesNotMatch", "InvalidAccessKeyId",

@@ -37,5 +37,5 @@ FIXES: dict[str, str | Promise] = {
 
 
 def find_fix(error: str) -> str:
-    """Return what mends an error as it is stored with a message; "" for one that is not known."""
+    """Return how to fix an error that is stored with a message; empty for an unknown one."""
     return next((str(fix) for code, fix in FIXES.items() if f" {code}" in f" {error} "), "")

@@ -19,8 +19,7 @@ from recommendations.sending.transport.journal import SendResult
 
 HOST = "sms.tencentcloudapi.com"
 SERVICE = "sms"
-# more than the number, the shop or its account may get: it is over later. The account, its signature or template: messages wait, because
-# whoever mends it wants them sent.
+# Rate limits, outages, and problems of the account, its signature or template: messages wait and are sent once they are fixed.
 TEMPORARY_CODES = (
     "RequestLimitExceeded", "InternalError", "LimitExceeded", "AuthFailure", "UnauthorizedOperation", "ResourceUnavailable",
     "FailedOperation.InsufficientBalanceInSmsPackage", "FailedOperation.SignatureIncorrectOrUnapproved",

@@ -16,7 +16,7 @@ from recommendations.sending.wecom.api import EXPIRED_CODES, forget_token, get_a
 
 # busy, token, too many calls in total or at once
 TEMPORARY_CODES = (-1, *EXPIRED_CODES, 45009, 45033)
-# the account: messages wait, because whoever mends it wants them sent
+# problems of the account: messages wait and are sent once it is fixed
 ACCOUNT_CODES = (40001, 40003, 40013, 40091, 41001, 48002, 50002, 50003, 60011, 60020, 60111, 301002)
 CONTACT_LIMITS = {
     "month": ContactLimit(0, "month"),
