@@ -31,6 +31,7 @@ COMMANDS_WITHOUT_SERVERS = {
     "generate_client",
     "help",
     "makemessages",
+    "simulate",
     "spectacular",
     "startapp",
     "startproject",

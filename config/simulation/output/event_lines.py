@@ -1,0 +1,128 @@
+"""JSON lines of events, in the form of Segment's SDKs. Columns of text are joined by Arrow: no loop over events."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from config.foundation.array_types import Ints
+from config.simulation.catalogue import BRANDS, Catalogue, format_category, format_title
+from config.simulation.customers import CustomerBlock
+from config.simulation.plan import SimulationPlan
+from config.simulation.truth import format_customers, format_products
+from config.simulation.visits import BlockEvents, VisitEvent
+
+USER_AGENTS = (
+    "Mozilla/5.0 (Android 16; Mobile; rv:140.0) Gecko/140.0 Firefox/140.0",
+    "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+    "Mozilla/5.0 (iPad; CPU OS 18_5 like Mac OS X) AppleWebKit/605.1.15 Mobile/15E148",
+)
+BOT_AGENT = "Mozilla/5.0 (compatible; PriceCrawler/2.1; +https://crawler.invalid/bot)"
+CURRENCY = "EUR"
+SENDING_MS = 2_000  # from the event to its arrival
+
+
+class EventLines:
+    """Formats the events of blocks; the parts of a line that many events share are encoded once."""
+
+    def __init__(self, plan: SimulationPlan, catalogue: Catalogue) -> None:
+        self.plan = plan
+        numbers = range(len(catalogue))
+        ids = format_products(np.arange(len(catalogue))).to_pylist()
+        products = [
+            {
+                "product_id": ids[number],
+                "name": format_title(catalogue, number),
+                "brand": BRANDS[catalogue.brand[number]],
+                "price": float(catalogue.price[number]),
+                "currency": CURRENCY,
+            }
+            for number in numbers
+        ]
+        queries = [format_title(catalogue, number).partition(",")[0].lower() for number in numbers]
+        categories = [format_category(cluster) for cluster in catalogue.cluster.tolist()]
+        # one table of tails: first those without a product, then one per kind and product
+        tails = [
+            '"type":"page","name":"Home","properties":{"path":"/"}}\n',
+            '"type":"track","event":"Checkout Started","properties":{}}\n',
+            '"type":"page","name":"Order Confirmation","properties":{"path":"/checkout/done"}}\n',
+        ]
+        self.first_tail: dict[VisitEvent, int] = {
+            VisitEvent.PAGE: 0,
+            VisitEvent.CHECKOUT: 1,
+            VisitEvent.CONFIRMATION: 2,
+        }
+        for kind, name, properties in (
+            (VisitEvent.LIST, "Product List Viewed", [{"category": category} for category in categories]),
+            (VisitEvent.SEARCH, "Products Searched", [{"query": query} for query in queries]),
+            (VisitEvent.VIEW, "Product Viewed", products),
+            (VisitEvent.ADD, "Product Added", [product | {"quantity": 1} for product in products]),
+        ):
+            self.first_tail[kind] = len(tails)
+            tails += [f'"type":"track","event":"{name}","properties":{dump(item)}}}\n' for item in properties]
+        self.tails = pa.array(tails)
+        self.contexts = pa.array([dump({"userAgent": agent}) + "," for agent in (*USER_AGENTS, BOT_AGENT)])
+        self.tail_of_kind = np.array([self.first_tail[kind] for kind in VisitEvent])
+        self.has_product = np.array(
+            [kind in (VisitEvent.LIST, VisitEvent.SEARCH, VisitEvent.VIEW, VisitEvent.ADD) for kind in VisitEvent]
+        )
+
+    def format_messages(self, events: BlockEvents, customers: CustomerBlock) -> pa.Array:
+        numbers = pa.array(np.arange(len(events))).cast(pa.string())
+        return pc.binary_join_element_wise(f"s{self.plan.seed}-{customers.first}-", numbers, "")
+
+    def format(self, events: BlockEvents, customers: CustomerBlock, skew: Ints) -> pa.Array:
+        """Return one line per event, in their order. skew: milliseconds by which the clock of the device is wrong."""
+        is_bot = events.customer >= len(customers)
+        owner = format_customers(customers.first + events.customer)
+        devices = pa.array(events.device).cast(pa.string())
+        kind_of_visitor = pa.array(np.where(is_bot, "b", "v"))
+        identified = pc.if_else(
+            pa.array(events.is_signed_in), pc.binary_join_element_wise('","userId":"', owner, ""), pa.scalar("")
+        )
+        tail = self.tail_of_kind[events.kind] + np.where(self.has_product[events.kind], events.product, 0)
+        context = np.where(is_bot, len(USER_AGENTS), events.device)
+        return pc.binary_join_element_wise(
+            '{"messageId":"',
+            self.format_messages(events, customers),
+            '","anonymousId":"',
+            kind_of_visitor,
+            owner,
+            "-",
+            devices,
+            identified,
+            self.format_clocks(events.at, skew),
+            '","context":',
+            self.contexts.take(pa.array(context)),
+            self.tails.take(pa.array(tail)),
+            "",
+        )
+
+    def format_clocks(self, at: Ints, skew: Ints) -> pa.Array:
+        """Return the times of each event: its timestamp, or what a device with a wrong clock and the archive of its collector say."""
+        at = self.plan.start_ms + at
+        plain = pc.binary_join_element_wise('","timestamp":"', format_moments(at), "")
+        rows = np.flatnonzero(skew)
+        sent = at[rows] + SENDING_MS
+        skewed = pc.binary_join_element_wise(
+            '","originalTimestamp":"',
+            format_moments(at[rows] + skew[rows]),
+            '","sentAt":"',
+            format_moments(sent + skew[rows]),
+            '","receivedAt":"',
+            format_moments(sent),
+            "",
+        )
+        return pc.replace_with_mask(plain, pa.array(skew != 0), skewed)
+
+
+def format_moments(milliseconds: Ints) -> pa.Array:
+    """Return ISO 8601 times of milliseconds since 1970."""
+    moments = pa.array(milliseconds).cast(pa.timestamp("ms"))
+    return pc.binary_join_element_wise(pc.replace_substring(moments.cast(pa.string()), " ", "T"), "Z", "")
+
+
+def dump(value: dict[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

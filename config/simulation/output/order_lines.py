@@ -1,0 +1,90 @@
+"""CSV rows of order lines and customers, and JSON lines of products, as the importers read them."""
+
+import json
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from config.simulation.catalogue import BRANDS, Catalogue, format_category, format_title
+from config.simulation.customers import LANGUAGES, CustomerBlock
+from config.simulation.output.event_lines import CURRENCY, format_moments
+from config.simulation.plan import SimulationPlan
+from config.simulation.purchases import Purchases
+from config.simulation.truth import format_customers, format_products
+
+COLUMNS = (
+    "order_id",
+    "line_number",
+    "customer_id",
+    "placed_at",
+    "product_id",
+    "quantity",
+    "unit_price",
+    "line_discount",
+    "currency",
+)
+HEADER = ",".join(COLUMNS) + "\n"
+CUSTOMER_HEADER = "user_id,email,language,country,email_consent\n"
+COUNTRIES = ("GB", "CN")  # of the languages
+
+
+def format_order_ids(customers: CustomerBlock, purchases: Purchases) -> pa.Array:
+    owner = format_customers(customers.first + purchases.customer)
+    return pc.binary_join_element_wise("o-", owner, "-", pa.array(purchases.day).cast(pa.string()), "")
+
+
+def format_amounts(amounts: np.ndarray) -> pa.Array:
+    cents = np.round(amounts * 100).astype(np.int64)
+    whole, rest = pa.array(cents // 100).cast(pa.string()), pa.array(np.char.zfill((cents % 100).astype(str), 2))
+    return pc.binary_join_element_wise(whole, rest, ".")
+
+
+def format_order_lines(plan: SimulationPlan, customers: CustomerBlock, purchases: Purchases) -> pa.Array:
+    """Return one row per line of the orders that were placed in the history."""
+    chosen = np.flatnonzero((purchases.is_placed & (purchases.day < plan.days))[purchases.line_order])
+    order = purchases.line_order[chosen]
+    number = np.arange(len(purchases.line_order)) - np.searchsorted(purchases.line_order, purchases.line_order)
+    orders = pa.array(order)
+    return pc.binary_join_element_wise(
+        format_order_ids(customers, purchases).take(orders),
+        pa.array(1 + number[chosen]).cast(pa.string()),
+        format_customers(customers.first + purchases.customer[order]),
+        format_moments(plan.start_ms + purchases.at[order]),
+        format_products(purchases.product[chosen]),
+        pa.array(purchases.quantity[chosen]).cast(pa.string()),
+        format_amounts(purchases.price[chosen]),
+        format_amounts(purchases.line_discount[chosen]),
+        pc.binary_join_element_wise(pa.array(np.full(len(chosen), CURRENCY)), "\n", ""),
+        ",",
+    )
+
+
+def format_customer_rows(customers: CustomerBlock) -> pa.Array:
+    ids = format_customers(customers.first + np.arange(len(customers)))
+    language = pa.array(customers.language)
+    # a domain that never exists, RFC 2606
+    emails = pc.binary_join_element_wise(ids, "@simulated.invalid", "")
+    columns = (ids, emails, pa.array(LANGUAGES).take(language), pa.array(COUNTRIES).take(language), "yes\n")
+    return pc.binary_join_element_wise(*columns, ",")
+
+
+def format_product_lines(catalogue: Catalogue) -> Iterator[str]:
+    ids = format_products(np.arange(len(catalogue))).to_pylist()
+    for number in range(len(catalogue)):
+        yield (
+            json.dumps(
+                {
+                    "product_id": ids[number],
+                    "title": format_title(catalogue, number),
+                    "category": format_category(int(catalogue.cluster[number])),
+                    "brand": BRANDS[catalogue.brand[number]],
+                    "price": float(catalogue.price[number]),
+                    "currency": CURRENCY,
+                    "stock": 1_000,
+                },
+                ensure_ascii=False,
+            )
+            + "\n"
+        )
