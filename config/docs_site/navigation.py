@@ -39,7 +39,7 @@ SECTIONS = (
     DocsSection(
         "Analytics", "分析", ("analytics", "outcomes", "measurement", "demand", "anomalies", "assistant", "back-office")
     ),
-    DocsSection("Development", "开发", ("clients", "recipes", "extending", "architecture")),
+    DocsSection("Development", "开发", ("clients", "recipes", "extending", "architecture", "truth")),
     DocsSection("Operation", "运维与合规", ("operations", "security", "privacy", "glossary")),
 )
 ENGLISH_ONLY = ("errata",)

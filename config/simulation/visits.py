@@ -1,6 +1,6 @@
 """What happens in the storefront: visits before orders, visits without one, on the devices of a customer, and those of bots."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import Any
 
@@ -120,7 +120,8 @@ def sort_events(plan: SimulationPlan, columns: list[Any], bots: int) -> BlockEve
     at = columns[0]
     is_within = (at < plan.days * DAY_MS) & (at >= 0)
     rows = np.flatnonzero(is_within)[np.argsort(at[is_within], kind="stable")]
-    return BlockEvents(*[column[rows] for column in columns], bots)
+    names = [field.name for field in fields(BlockEvents) if field.name != "bots"]
+    return BlockEvents(**{name: column[rows] for name, column in zip(names, columns, strict=True)}, bots=bots)
 
 
 def make_rows(
