@@ -28,7 +28,8 @@ ORDER_ROWS = {
     "missing_date": "x-{n},1,c000000000,,p0000000,1,9.99,0.00,EUR\n",
 }
 EVENT_ROWS = {
-    "invalid_json": '{{"type":"track","messageId":"x-{n}","event":"Product Vie\n',
+    "invalid_json": "x-{n},Product Viewed,{date}\n",
+    "invalid_text": '{{"type":"track","messageId":"x-{n}","event":"Product Vie\n',
     "missing_identity": '{{"type":"track","messageId":"x-{n}","event":"Product Viewed","timestamp":"{date}"}}\n',
     "invalid_timestamp": '{{"type":"track","messageId":"x-{n}","userId":"c000000000","event":"Product Viewed","timestamp":"yesterday"}}\n',
     "missing_event": '{{"type":"track","messageId":"x-{n}","userId":"c000000000","timestamp":"{date}"}}\n',
