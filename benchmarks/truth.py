@@ -25,13 +25,13 @@ from typing import Any
 
 from benchmarks.embedded_servers import run_embedded_servers
 from benchmarks.truth_charts import write_charts
-from config.simulation.plan import SimulationPlan
+from config.simulation.plan import ShopPlan
 from config.simulation.simulation import RECORD, write_simulation
 
 
 def main() -> None:
     arguments = parse_arguments()
-    plan = SimulationPlan(arguments.customers, arguments.products, arguments.days, arguments.seed, arguments.until)
+    plan = ShopPlan(arguments.customers, arguments.products, arguments.days, arguments.seed, arguments.until)
     with tempfile.TemporaryDirectory(prefix="perennial-truth-") as name:
         folder = (arguments.folder or Path(name)) / "files"
         if not is_complete(folder):
@@ -60,7 +60,7 @@ def is_complete(folder: Path) -> bool:
     return record.exists() and bool(json.loads(record.read_text(encoding="utf-8"))["is_complete"])
 
 
-def score_shop(plan: SimulationPlan, folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
+def score_shop(plan: ShopPlan, folder: Path, arguments: argparse.Namespace) -> dict[str, Any]:
     import django
 
     django.setup()
@@ -90,9 +90,10 @@ def score_shop(plan: SimulationPlan, folder: Path, arguments: argparse.Namespace
         "recommendations": lambda: score_recommendations(truth, end, arguments.seconds),
     }
     figures = score_customers(truth)
+    log(json.dumps(round_figures(figures)))
     for name, score in parts.items():
         figures[name] = score()
-        log(f"{name} after {time.monotonic() - started:.0f} s")
+        log(f"{name} after {time.monotonic() - started:.0f} s: {json.dumps(round_figures(figures[name]))}")
     if arguments.docs:
         write_charts(figures, arguments.docs)
     return {

@@ -8,13 +8,13 @@ import numpy as np
 from benchmarks.truth_measures import measure_coverage
 from benchmarks.truth_shop import ShopTruth, get_end, parse_rows
 from config.foundation.array_types import Floats
-from config.simulation.plan import SimulationPlan
+from config.simulation.plan import ShopPlan
 
 HORIZON = 28
 STATED = 0.8
 
 
-def score_demand(plan: SimulationPlan, truth: ShopTruth) -> dict[str, Any]:
+def score_demand(plan: ShopPlan, truth: ShopTruth) -> dict[str, Any]:
     """Return MAE and coverage of the shop, of categories (one per cluster) and of products; oracle_mae is of the true rate."""
     from customers.demand.models import DemandForecast
     from customers.demand.refresh import refresh_demand
@@ -39,7 +39,7 @@ def score_demand(plan: SimulationPlan, truth: ShopTruth) -> dict[str, Any]:
     }
 
 
-def read_demand(plan: SimulationPlan, truth: ShopTruth) -> tuple[Floats, Floats]:
+def read_demand(plan: ShopPlan, truth: ShopTruth) -> tuple[Floats, Floats]:
     """Return sold and expected units of each cluster in the last four weeks, shape (g, 28)."""
     demand = truth.read("demand")
     clusters = int(demand["cluster"].max()) + 1
@@ -56,7 +56,7 @@ def read_categories(truth: ShopTruth) -> tuple[list[str], list[int]]:
     return list(products["category"]), products["cluster"].tolist()
 
 
-def read_product_units(plan: SimulationPlan) -> Floats:
+def read_product_units(plan: ShopPlan) -> Floats:
     """Return the units of each product in the last four weeks, shape (m, 28), from the stored orders."""
     from django.db.models import Sum
     from django.db.models.functions import TruncDate

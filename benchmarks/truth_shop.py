@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from config.foundation.array_types import Floats, Ints
 from config.simulation.campaigns import TREATED_SHARE
-from config.simulation.plan import WINDOW, SimulationPlan
+from config.simulation.plan import WINDOW, ShopPlan
 
 SOURCE = "simulated-shop"
 
@@ -83,7 +83,7 @@ def find_customers() -> dict[str, int]:
     return dict(Identifier.objects.filter(kind=Identifier.Kind.USER_ID).values_list("value", "customer_id"))
 
 
-def store_campaigns(plan: SimulationPlan, truth: ShopTruth) -> None:
+def store_campaigns(plan: ShopPlan, truth: ShopTruth) -> None:
     """Store the campaigns in their order, with their groups as they were assigned."""
     from customers.segments.models import Segment
     from recommendations.campaigns.models import Campaign, CampaignRun
@@ -137,5 +137,5 @@ def store_campaigns(plan: SimulationPlan, truth: ShopTruth) -> None:
         )
 
 
-def get_end(plan: SimulationPlan) -> datetime:
+def get_end(plan: ShopPlan) -> datetime:
     return plan.start + timedelta(days=plan.days)

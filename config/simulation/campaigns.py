@@ -10,8 +10,8 @@ import numpy as np
 
 from config.campaign_simulation.population import ResponseKind
 from config.foundation.array_types import Flags, Floats, Ints
-from config.simulation.customers import CustomerBlock
-from config.simulation.plan import WINDOW, SimulationPlan
+from config.simulation.customers import SimulatedCustomers
+from config.simulation.plan import WINDOW, ShopPlan
 from config.simulation.rhythms import RhythmPurchases
 
 TREATED_SHARE = 0.5
@@ -37,7 +37,7 @@ class CampaignOutcomes:
 
 
 def draw_outcomes(
-    plan: SimulationPlan, customers: CustomerBlock, rhythms: RhythmPurchases, ordered: Flags, block: int
+    plan: ShopPlan, customers: SimulatedCustomers, rhythms: RhythmPurchases, ordered: Flags, block: int
 ) -> CampaignOutcomes:
     """Return the outcomes of all campaigns. ordered: whether the customer orders on a day without any message, shape (n, all days)."""
     generator = plan.make_generator("campaigns", block)
@@ -70,7 +70,7 @@ def draw_outcomes(
     )
 
 
-def compute_expected_effects(customers: CustomerBlock, rhythms: RhythmPurchases, days: Ints) -> Floats:
+def compute_expected_effects(customers: SimulatedCustomers, rhythms: RhythmPurchases, days: Ints) -> Floats:
     """Return response × P(no order) of persuadables and −response × P(order) of sleeping dogs, 0 for the dead, shape (n, c)."""
     effects = np.zeros((len(customers), len(days)))
     sign = np.select(

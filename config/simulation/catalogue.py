@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from config.foundation.array_types import Flags, Floats, Ints
-from config.simulation.plan import SimulationPlan
+from config.simulation.plan import ShopPlan
 
 PRODUCTS_PER_CLUSTER = 25
 MAX_CLUSTERS = 40
@@ -57,7 +57,7 @@ class Catalogue:
         return np.clip(products, self.starts[cluster], self.starts[cluster + 1] - 1).astype(np.int64)
 
 
-def draw_catalogue(plan: SimulationPlan) -> Catalogue:
+def draw_catalogue(plan: ShopPlan) -> Catalogue:
     generator = plan.make_generator("catalogue")
     clusters = int(np.clip(plan.products // PRODUCTS_PER_CLUSTER, 4, MAX_CLUSTERS))
     cluster = np.sort(
@@ -92,7 +92,7 @@ def draw_catalogue(plan: SimulationPlan) -> Catalogue:
     )
 
 
-def draw_promotions(plan: SimulationPlan, clusters: int) -> Floats:
+def draw_promotions(plan: ShopPlan, clusters: int) -> Floats:
     """Return the discount of each cluster and day, shape (g, all days): a week of promotions of some clusters every four weeks."""
     generator = plan.make_generator("promotions")
     discount = np.zeros((clusters, plan.all_days))

@@ -12,7 +12,7 @@ import numpy as np
 from config.campaign_simulation.population import SHARES, ResponseKind
 from config.foundation.array_types import Flags, Floats, Ints
 from config.simulation.catalogue import Catalogue
-from config.simulation.plan import SimulationPlan
+from config.simulation.plan import ShopPlan
 
 RATE_SHAPE, RATE_SCALE = 0.8, 1 / 32  # orders a day: mean 0.025
 HAZARD_SHAPE, HAZARD_SCALE = 0.8, 1 / 250  # deaths a day
@@ -26,7 +26,7 @@ CHINESE_SHARE = 0.3
 
 
 @dataclass(frozen=True, eq=False)
-class CustomerBlock:
+class SimulatedCustomers:
     """n customers with numbers from ``first`` on.
 
     birth, death: days from the start of the history; nobody orders on the day of the death or after it, which may be after the future.
@@ -60,7 +60,7 @@ class CustomerBlock:
         return self.death > day
 
 
-def draw_customers(plan: SimulationPlan, catalogue: Catalogue, block: int) -> CustomerBlock:
+def draw_customers(plan: ShopPlan, catalogue: Catalogue, block: int) -> SimulatedCustomers:
     n, generator = plan.count_customers(block), plan.make_generator("customers", block)
     opening = min(60, plan.days // 4)
     is_early = generator.random(n) < OPENING_SHARE
@@ -78,7 +78,7 @@ def draw_customers(plan: SimulationPlan, catalogue: Catalogue, block: int) -> Cu
     can_react = (kind == ResponseKind.PERSUADABLE) | (kind == ResponseKind.SLEEPING_DOG)
     response = np.where(can_react, generator.beta(2.0, 6.0, n), 0.0)
     owner, product, gap = draw_rhythms(taste, catalogue, generator)
-    return CustomerBlock(
+    return SimulatedCustomers(
         first=plan.get_first_customer(block),
         birth=birth,
         death=death,
@@ -98,7 +98,7 @@ def draw_customers(plan: SimulationPlan, catalogue: Catalogue, block: int) -> Cu
     )
 
 
-def draw_drift(plan: SimulationPlan, n: int, generator: np.random.Generator) -> Floats:
+def draw_drift(plan: ShopPlan, n: int, generator: np.random.Generator) -> Floats:
     """Return the factor of each customer and day, mean 1, shape (n, all days)."""
     cells = -(-plan.all_days // DRIFT_CELL)
     noise = generator.normal(0, DRIFT_SPREAD, (n, cells))

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from config.foundation.array_types import Ints
-from config.simulation.plan import SimulationPlan
+from config.simulation.plan import ShopPlan
 
 REJECTED_SHARE = 0.001  # of the rows, for each kind
 REPEATED_SHARE = 0.003
@@ -51,7 +51,7 @@ def draw_skews(n: int, generator: np.random.Generator) -> Ints:
 
 
 def make_rejected_rows(
-    rows: dict[str, str], plan: SimulationPlan, block: int, lines: int, generator: np.random.Generator
+    rows: dict[str, str], plan: ShopPlan, block: int, lines: int, generator: np.random.Generator
 ) -> tuple[list[str], dict[str, int]]:
     counts = {
         kind: int(number)
@@ -65,7 +65,7 @@ def make_rejected_rows(
     return texts, counts
 
 
-def add_dirt_to_orders(lines: pa.Array, plan: SimulationPlan, block: int) -> DirtyLines:
+def add_dirt_to_orders(lines: pa.Array, plan: ShopPlan, block: int) -> DirtyLines:
     """Add rejected rows, and repeated ones (duplicate_line) after the line that they repeat."""
     generator = plan.make_generator("dirty orders", block)
     texts, counts = make_rejected_rows(ORDER_ROWS, plan, block, len(lines), generator)
@@ -75,7 +75,7 @@ def add_dirt_to_orders(lines: pa.Array, plan: SimulationPlan, block: int) -> Dir
     return DirtyLines(mix(lines, texts, repeated, positions), counts)
 
 
-def add_dirt_to_events(lines: pa.Array, at: Ints, plan: SimulationPlan, block: int) -> DirtyLines:
+def add_dirt_to_events(lines: pa.Array, at: Ints, plan: ShopPlan, block: int) -> DirtyLines:
     """Add rejected lines and repeated ones (duplicates); some lines come up to three days late."""
     generator = plan.make_generator("dirty events", block)
     texts, counts = make_rejected_rows(EVENT_ROWS, plan, block, len(lines), generator)

@@ -23,7 +23,7 @@ class ImpossiblePlanError(ValueError):
 
 
 @dataclass(frozen=True)
-class SimulationPlan:
+class ShopPlan:
     """The arguments of a simulation. Equal plans give equal files.
 
     until: the day after the last day of the history.

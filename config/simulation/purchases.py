@@ -7,8 +7,8 @@ import numpy as np
 from config.foundation.array_types import Flags, Floats, Ints
 from config.simulation.campaigns import CampaignOutcomes, draw_outcomes
 from config.simulation.catalogue import Catalogue
-from config.simulation.customers import CustomerBlock
-from config.simulation.plan import WINDOW, SimulationPlan
+from config.simulation.customers import SimulatedCustomers
+from config.simulation.plan import WINDOW, ShopPlan
 from config.simulation.rhythms import RhythmPurchases, draw_rhythm_purchases
 
 FURTHER_UNITS = 0.15
@@ -59,7 +59,7 @@ def draw_days(intensity: Floats, mean: Floats, generator: np.random.Generator) -
     return cell // width, cell % width
 
 
-def draw_purchases(plan: SimulationPlan, catalogue: Catalogue, customers: CustomerBlock, block: int) -> Purchases:
+def draw_purchases(plan: ShopPlan, catalogue: Catalogue, customers: SimulatedCustomers, block: int) -> Purchases:
     generator = plan.make_generator("purchases", block)
     rhythms = draw_rhythm_purchases(plan, customers, block)
     row, column = draw_days(customers.intensity, customers.intensity.sum(axis=1), generator)
@@ -102,7 +102,7 @@ def draw_purchases(plan: SimulationPlan, catalogue: Catalogue, customers: Custom
     )
 
 
-def find_placed(plan: SimulationPlan, outcomes: CampaignOutcomes, customer: Ints, day: Ints, campaign: Ints) -> Flags:
+def find_placed(plan: ShopPlan, outcomes: CampaignOutcomes, customer: Ints, day: Ints, campaign: Ints) -> Flags:
     """Return which orders happen: those that a message caused, and all others but those that a message prevented."""
     is_placed = campaign < 0
     caused = np.flatnonzero(campaign >= 0)
@@ -115,7 +115,7 @@ def find_placed(plan: SimulationPlan, outcomes: CampaignOutcomes, customer: Ints
 
 def draw_lines(
     catalogue: Catalogue,
-    customers: CustomerBlock,
+    customers: SimulatedCustomers,
     customer: Ints,
     day: Ints,
     rhythm_orders: Ints,

@@ -8,9 +8,9 @@ import pyarrow.compute as pc
 
 from config.foundation.array_types import Flags, Ints
 from config.simulation.catalogue import Catalogue
-from config.simulation.customers import LANGUAGES, CustomerBlock
+from config.simulation.customers import LANGUAGES, SimulatedCustomers
 from config.simulation.output.event_lines import format_moments
-from config.simulation.plan import SimulationPlan
+from config.simulation.plan import ShopPlan
 from config.simulation.purchases import DAY_MS, Purchases
 from config.simulation.truth import format_customers, format_products
 
@@ -53,7 +53,7 @@ class BlockReviews:
     end: Ints
 
 
-def draw_reviews(plan: SimulationPlan, catalogue: Catalogue, purchases: Purchases, block: int) -> BlockReviews:
+def draw_reviews(plan: ShopPlan, catalogue: Catalogue, purchases: Purchases, block: int) -> BlockReviews:
     generator = plan.make_generator("reviews", block)
     order = purchases.line_order
     can_review = purchases.is_placed[order] & (purchases.day[order] < plan.days)
@@ -75,7 +75,7 @@ def draw_reviews(plan: SimulationPlan, catalogue: Catalogue, purchases: Purchase
     )
 
 
-def format_review_ids(customers: CustomerBlock, purchases: Purchases, reviews: BlockReviews) -> pa.Array:
+def format_review_ids(customers: SimulatedCustomers, purchases: Purchases, reviews: BlockReviews) -> pa.Array:
     """Return the ID of the customer, the day of the order and the row of the line: unique in the shop."""
     order = purchases.line_order[reviews.line]
     owner = format_customers(customers.first + purchases.customer[order])
@@ -83,7 +83,7 @@ def format_review_ids(customers: CustomerBlock, purchases: Purchases, reviews: B
 
 
 def format_reviews(
-    plan: SimulationPlan, customers: CustomerBlock, purchases: Purchases, reviews: BlockReviews
+    plan: ShopPlan, customers: SimulatedCustomers, purchases: Purchases, reviews: BlockReviews
 ) -> pa.Array:
     """Return JSON lines for import_reviews."""
     customer = purchases.customer[purchases.line_order[reviews.line]]
@@ -118,7 +118,7 @@ def take_texts(reviews: BlockReviews, language: Ints) -> pa.Array:
     return pc.binary_join_element_wise(parts[0], between, parts[1], "")
 
 
-def build_review_truth(customers: CustomerBlock, purchases: Purchases, reviews: BlockReviews) -> pa.Table:
+def build_review_truth(customers: SimulatedCustomers, purchases: Purchases, reviews: BlockReviews) -> pa.Table:
     """Return stars, the mood of the text (−1, 0, 1), and whether the text says the opposite of the stars."""
     return pa.table(
         {

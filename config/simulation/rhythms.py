@@ -6,8 +6,8 @@ import numpy as np
 from scipy.special import gammaincc
 
 from config.foundation.array_types import Floats, Ints
-from config.simulation.customers import RHYTHM_SHAPE, CustomerBlock
-from config.simulation.plan import SimulationPlan
+from config.simulation.customers import RHYTHM_SHAPE, SimulatedCustomers
+from config.simulation.plan import ShopPlan
 
 GAPS = np.linspace(0, 8, 1_601)  # in mean gaps
 LOG_SURVIVAL = np.log(np.maximum(gammaincc(RHYTHM_SHAPE, RHYTHM_SHAPE * GAPS), 1e-300))
@@ -25,14 +25,14 @@ class RhythmPurchases:
     rhythm: Ints
     moment: Floats
 
-    def find_latest(self, customers: CustomerBlock, day: int) -> Floats:
+    def find_latest(self, customers: SimulatedCustomers, day: int) -> Floats:
         """Return the moment of the last purchase of each rhythm before a day; the birth if there is none."""
         latest = customers.birth[customers.rhythm_customer].astype(np.float64)
         before = self.moment < day
         np.maximum.at(latest, self.rhythm[before], self.moment[before])
         return latest
 
-    def compute_silence(self, customers: CustomerBlock, day: int, days: int) -> Floats:
+    def compute_silence(self, customers: SimulatedCustomers, day: int, days: int) -> Floats:
         """Return the probability that no rhythm of a living customer falls due in the days from ``day`` on, shape (n,)."""
         waited = (day - self.find_latest(customers, day)) / customers.rhythm_gap
         later = waited + days / customers.rhythm_gap
@@ -40,7 +40,7 @@ class RhythmPurchases:
         return np.exp(np.bincount(customers.rhythm_customer, logarithm, minlength=len(customers)))
 
 
-def draw_rhythm_purchases(plan: SimulationPlan, customers: CustomerBlock, block: int) -> RhythmPurchases:
+def draw_rhythm_purchases(plan: ShopPlan, customers: SimulatedCustomers, block: int) -> RhythmPurchases:
     """Draw purchases from the birth, which is the first of each rhythm and not returned, to the death or the end of the future."""
     generator = plan.make_generator("rhythms", block)
     rows = len(customers.rhythm_gap)

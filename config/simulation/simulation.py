@@ -37,7 +37,7 @@ from config.simulation.output.part_files import (
     write_atomically,
     write_lines,
 )
-from config.simulation.plan import SimulationPlan
+from config.simulation.plan import ShopPlan
 from config.simulation.purchases import draw_purchases
 from config.simulation.reviews import build_review_truth, draw_reviews, format_reviews
 from config.simulation.truth import (
@@ -60,7 +60,7 @@ class FolderInUseError(Exception):
 
 
 def write_simulation(
-    plan: SimulationPlan, folder: Path, *, force: bool = False, progress: Progress = ignore_progress
+    plan: ShopPlan, folder: Path, *, force: bool = False, progress: Progress = ignore_progress
 ) -> dict[str, Any]:
     """Write the shop, or the rest of it, and return the record. Raises FolderInUseError and OSError."""
     prepare_folder(plan, folder, force=force)
@@ -91,7 +91,7 @@ def write_simulation(
     return record
 
 
-def prepare_folder(plan: SimulationPlan, folder: Path, *, force: bool) -> None:
+def prepare_folder(plan: ShopPlan, folder: Path, *, force: bool) -> None:
     """Make the folder, or check that a run of the same plan was interrupted in it. Raises FolderInUseError."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / RECORD
@@ -114,7 +114,7 @@ def describe(plan: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in plan.items())
 
 
-def write_block(plan: SimulationPlan, catalogue: Catalogue, lines: EventLines, block: int, files: PartFiles) -> None:
+def write_block(plan: ShopPlan, catalogue: Catalogue, lines: EventLines, block: int, files: PartFiles) -> None:
     customers = draw_customers(plan, catalogue, block)
     purchases = draw_purchases(plan, catalogue, customers, block)
     orders = add_dirt_to_orders(format_order_lines(plan, customers, purchases), plan, block)

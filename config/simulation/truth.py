@@ -9,8 +9,8 @@ from config.campaign_simulation.population import ResponseKind
 from config.foundation.array_types import Floats, Ints
 from config.simulation.campaigns import compute_expected_effects
 from config.simulation.catalogue import Catalogue, format_category, format_title
-from config.simulation.customers import LANGUAGES, CustomerBlock
-from config.simulation.plan import HORIZONS, PURCHASE_DAYS, WINDOW, SimulationPlan
+from config.simulation.customers import LANGUAGES, SimulatedCustomers
+from config.simulation.plan import HORIZONS, PURCHASE_DAYS, WINDOW, ShopPlan
 from config.simulation.purchases import FURTHER_UNITS, Purchases
 from config.simulation.rhythms import compute_log_survival
 
@@ -25,7 +25,7 @@ def format_products(numbers: Ints) -> pa.Array:
     return pa.array(np.char.add("p", np.char.zfill(numbers.astype(str), 7)))
 
 
-def compute_p_alive(plan: SimulationPlan, customers: CustomerBlock, purchases: Purchases) -> Floats:
+def compute_p_alive(plan: ShopPlan, customers: SimulatedCustomers, purchases: Purchases) -> Floats:
     """Return P(death after the end | orders, parameters), shape (n,).
 
     With L the day of the last order, Λ the expected spontaneous orders since then, S_j the survival of the gap of rhythm j and μ the hazard:
@@ -50,7 +50,7 @@ def compute_p_alive(plan: SimulationPlan, customers: CustomerBlock, purchases: P
 
 
 def compute_expected_future(
-    plan: SimulationPlan, catalogue: Catalogue, customers: CustomerBlock, days: int
+    plan: ShopPlan, catalogue: Catalogue, customers: SimulatedCustomers, days: int
 ) -> tuple[Floats, Floats]:
     """Return the expected orders and revenue of a living customer in the days after the end, shape (n,) each.
 
@@ -77,7 +77,7 @@ def compute_expected_future(
 
 
 def compute_purchase_probability(
-    plan: SimulationPlan, customers: CustomerBlock, purchases: Purchases, days: int
+    plan: ShopPlan, customers: SimulatedCustomers, purchases: Purchases, days: int
 ) -> Floats:
     """Return the probability that a customer who lives at the end orders within the days after it, shape (n,).
 
@@ -98,7 +98,7 @@ def compute_purchase_probability(
 
 
 def build_customer_truth(
-    plan: SimulationPlan, catalogue: Catalogue, customers: CustomerBlock, purchases: Purchases
+    plan: ShopPlan, catalogue: Catalogue, customers: SimulatedCustomers, purchases: Purchases
 ) -> pa.Table:
     n, end = len(customers), plan.days
     p_alive = compute_p_alive(plan, customers, purchases)
@@ -134,7 +134,7 @@ def build_customer_truth(
     return pa.table(columns)
 
 
-def build_future_truth(plan: SimulationPlan, customers: CustomerBlock, purchases: Purchases) -> pa.Table:
+def build_future_truth(plan: ShopPlan, customers: SimulatedCustomers, purchases: Purchases) -> pa.Table:
     """Return the orders after the end: customer, days since the end (the first day is 0), value."""
     chosen = np.flatnonzero(purchases.is_placed & (purchases.day >= plan.days))
     return pa.table(
@@ -146,7 +146,7 @@ def build_future_truth(plan: SimulationPlan, customers: CustomerBlock, purchases
     )
 
 
-def build_campaign_truth(plan: SimulationPlan, customers: CustomerBlock, purchases: Purchases) -> pa.Table:
+def build_campaign_truth(plan: ShopPlan, customers: SimulatedCustomers, purchases: Purchases) -> pa.Table:
     """Return one row per campaign and customer in its groups: both outcomes, and what happened."""
     outcomes = purchases.outcomes
     customer, campaign = np.nonzero(outcomes.is_eligible)
@@ -175,7 +175,7 @@ def build_campaign_truth(plan: SimulationPlan, customers: CustomerBlock, purchas
 
 
 def build_demand_truth(
-    plan: SimulationPlan, catalogue: Catalogue, customers: CustomerBlock, purchases: Purchases
+    plan: ShopPlan, catalogue: Catalogue, customers: SimulatedCustomers, purchases: Purchases
 ) -> pa.Table:
     """Return the expected and the real units of each cluster and day, of the customers of this block.
 
@@ -210,7 +210,7 @@ def build_demand_truth(
     )
 
 
-def build_rhythm_truth(customers: CustomerBlock) -> pa.Table:
+def build_rhythm_truth(customers: SimulatedCustomers) -> pa.Table:
     return pa.table(
         {
             "customer_id": format_customers(customers.first + customers.rhythm_customer),

@@ -8,8 +8,8 @@ import numpy as np
 
 from config.foundation.array_types import Flags, Floats, Ints
 from config.simulation.catalogue import Catalogue
-from config.simulation.customers import CustomerBlock
-from config.simulation.plan import SimulationPlan
+from config.simulation.customers import SimulatedCustomers
+from config.simulation.plan import ShopPlan
 from config.simulation.purchases import DAY_MS, Purchases, draw_days
 
 BROWSING_RATE = 2.5  # visits without an order for each expected order
@@ -22,7 +22,7 @@ BOT_VIEWS = 150
 STEP_MS = (4_000, 70_000)
 
 
-class VisitEvent(IntEnum):
+class StorefrontEvent(IntEnum):
     """Kinds of events, in the order in which a visit has them."""
 
     PAGE = 0
@@ -38,7 +38,7 @@ class VisitEvent(IntEnum):
 class BlockEvents:
     """Events by time. at: milliseconds from the start of the history.
 
-    kind: a VisitEvent. product, order: −1 where there is none. customer: from 0 in the block; a bot has a number from n on.
+    kind: a StorefrontEvent. product, order: −1 where there is none. customer: from 0 in the block; a bot has a number from n on.
     visit, device: numbers. is_signed_in: names the customer.
     """
 
@@ -69,33 +69,33 @@ class Visits:
 
 
 def draw_events(
-    plan: SimulationPlan, catalogue: Catalogue, customers: CustomerBlock, purchases: Purchases, block: int
+    plan: ShopPlan, catalogue: Catalogue, customers: SimulatedCustomers, purchases: Purchases, block: int
 ) -> BlockEvents:
     generator = plan.make_generator("visits", block)
     visits = draw_visits(plan, customers, purchases, generator)
     n = len(visits.customer)
     cluster = draw_clusters(customers.taste[visits.customer], generator)
-    parts = [make_rows(np.arange(n), VisitEvent.PAGE)]
+    parts = [make_rows(np.arange(n), StorefrontEvent.PAGE)]
     is_search = generator.random(n) < SEARCH_SHARE
     shown = catalogue.draw_products(cluster, generator)  # what is searched, or whose list is opened
-    for kind, rows in ((VisitEvent.SEARCH, is_search), (VisitEvent.LIST, ~is_search)):
+    for kind, rows in ((StorefrontEvent.SEARCH, is_search), (StorefrontEvent.LIST, ~is_search)):
         parts.append(make_rows(np.flatnonzero(rows), kind, shown[rows]))
     views = np.repeat(np.arange(n), 1 + generator.poisson(1.5, n))
     viewed = catalogue.draw_products(cluster[views], generator)
-    parts.append(make_rows(views, VisitEvent.VIEW, viewed))
+    parts.append(make_rows(views, StorefrontEvent.VIEW, viewed))
     visit_of_order = np.full(len(purchases), -1)
     visit_of_order[visits.order[visits.order >= 0]] = np.flatnonzero(visits.order >= 0)
     line_visit = visit_of_order[purchases.line_order]
     lines = line_visit >= 0
     parts += [
         make_rows(line_visit[lines], kind, purchases.product[lines], purchases.quantity[lines])
-        for kind in (VisitEvent.VIEW, VisitEvent.ADD)
+        for kind in (StorefrontEvent.VIEW, StorefrontEvent.ADD)
     ]
     first_view = np.flatnonzero(np.diff(views, prepend=-1))
     leaves_cart = (visits.order < 0) & (generator.random(n) < CART_SHARE)
-    parts.append(make_rows(np.flatnonzero(leaves_cart), VisitEvent.ADD, viewed[first_view][leaves_cart]))
+    parts.append(make_rows(np.flatnonzero(leaves_cart), StorefrontEvent.ADD, viewed[first_view][leaves_cart]))
     ordering = np.flatnonzero(visits.order >= 0)
-    parts += [make_rows(ordering, VisitEvent.CHECKOUT), make_rows(ordering, VisitEvent.CONFIRMATION)]
+    parts += [make_rows(ordering, StorefrontEvent.CHECKOUT), make_rows(ordering, StorefrontEvent.CONFIRMATION)]
     visit, step, product, quantity = (np.concatenate(column) for column in zip(*parts, strict=True))
     by_step = np.lexsort((generator.random(len(visit)), step, visit))
     visit, step, product, quantity = visit[by_step], step[by_step], product[by_step], quantity[by_step]
@@ -115,7 +115,7 @@ def draw_events(
     return sort_events(plan, [np.concatenate(pair) for pair in zip(events, bots, strict=True)], len(np.unique(bots[2])))
 
 
-def sort_events(plan: SimulationPlan, columns: list[Any], bots: int) -> BlockEvents:
+def sort_events(plan: ShopPlan, columns: list[Any], bots: int) -> BlockEvents:
     """Return the events of the history by time."""
     at = columns[0]
     is_within = (at < plan.days * DAY_MS) & (at >= 0)
@@ -125,7 +125,7 @@ def sort_events(plan: SimulationPlan, columns: list[Any], bots: int) -> BlockEve
 
 
 def make_rows(
-    visit: Ints, kind: VisitEvent, product: Ints | None = None, quantity: Ints | None = None
+    visit: Ints, kind: StorefrontEvent, product: Ints | None = None, quantity: Ints | None = None
 ) -> tuple[Ints, ...]:
     none = np.full(len(visit), -1)
     return (
@@ -144,7 +144,7 @@ def sum_within(steps: Ints, visit: Ints, visits: int) -> Ints:
 
 
 def draw_visits(
-    plan: SimulationPlan, customers: CustomerBlock, purchases: Purchases, generator: np.random.Generator
+    plan: ShopPlan, customers: SimulatedCustomers, purchases: Purchases, generator: np.random.Generator
 ) -> Visits:
     orders = np.flatnonzero(purchases.is_placed & (purchases.day < plan.days))
     history = customers.intensity[:, : plan.days]
@@ -171,7 +171,7 @@ def draw_clusters(taste: Floats, generator: np.random.Generator) -> Ints:
 
 
 def draw_bots(
-    plan: SimulationPlan, catalogue: Catalogue, customers: int, visits: int, generator: np.random.Generator
+    plan: ShopPlan, catalogue: Catalogue, customers: int, visits: int, generator: np.random.Generator
 ) -> list[Ints | Flags]:
     """Return the events of bots: each views products once a second, and never orders."""
     bots = int(generator.poisson(customers * BOT_RATE))
@@ -181,7 +181,7 @@ def draw_bots(
     nothing, zero = np.full(len(bot), -1), np.zeros(len(bot), np.int64)
     return [
         start[bot] + number * 1_000,
-        np.full(len(bot), int(VisitEvent.VIEW)),
+        np.full(len(bot), int(StorefrontEvent.VIEW)),
         customers + bot,
         visits + bot,
         zero,

@@ -14,7 +14,7 @@ from django.utils import timezone
 from config.clickstream.delivery import BATCH_EVENTS, DeliveryError
 from config.foundation.progress import Progress, ProgressBar, ignore_progress
 from config.simulation.output.live_sending import send_simulation
-from config.simulation.plan import LIMITS, ImpossiblePlanError, SimulationPlan
+from config.simulation.plan import LIMITS, ImpossiblePlanError, ShopPlan
 from config.simulation.simulation import FolderInUseError, write_simulation
 
 REPORT_ITEMS = 10_000
@@ -55,9 +55,7 @@ class Command(BaseCommand):
         if not 0 <= options["rate"] < math.inf:
             raise CommandError(f"--rate {options['rate']} is not a number of items a second; use 0 for no limit.")
         try:
-            plan = SimulationPlan(
-                **{name: options[name] for name in LIMITS}, until=options["until"] or timezone.now().date()
-            )
+            plan = ShopPlan(**{name: options[name] for name in LIMITS}, until=options["until"] or timezone.now().date())
         except ImpossiblePlanError as error:
             raise CommandError(str(error)) from error
         if options["send"]:
@@ -65,7 +63,7 @@ class Command(BaseCommand):
         else:
             self.write(plan, options)
 
-    def send(self, plan: SimulationPlan, options: dict[str, Any]) -> None:
+    def send(self, plan: ShopPlan, options: dict[str, Any]) -> None:
         started = time.monotonic()
         try:
             sent = send_simulation(
@@ -93,7 +91,7 @@ class Command(BaseCommand):
 
         return report
 
-    def write(self, plan: SimulationPlan, options: dict[str, Any]) -> None:
+    def write(self, plan: ShopPlan, options: dict[str, Any]) -> None:
         started = time.monotonic()
         progress: Progress = ProgressBar("Customers") if options["verbosity"] else ignore_progress
         folder: Path = options["to"]

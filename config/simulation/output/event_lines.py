@@ -9,10 +9,10 @@ import pyarrow.compute as pc
 
 from config.foundation.array_types import Ints
 from config.simulation.catalogue import BRANDS, Catalogue, format_category, format_title
-from config.simulation.customers import CustomerBlock
-from config.simulation.plan import SimulationPlan
+from config.simulation.customers import SimulatedCustomers
+from config.simulation.plan import ShopPlan
 from config.simulation.truth import format_customers, format_products
-from config.simulation.visits import BlockEvents, VisitEvent
+from config.simulation.visits import BlockEvents, StorefrontEvent
 
 USER_AGENTS = (
     "Mozilla/5.0 (Android 16; Mobile; rv:140.0) Gecko/140.0 Firefox/140.0",
@@ -27,7 +27,7 @@ SENDING_MS = 2_000  # from the event to its arrival
 class EventLines:
     """Formats the events of blocks; the parts of a line that many events share are encoded once."""
 
-    def __init__(self, plan: SimulationPlan, catalogue: Catalogue) -> None:
+    def __init__(self, plan: ShopPlan, catalogue: Catalogue) -> None:
         self.plan = plan
         numbers = range(len(catalogue))
         ids = format_products(np.arange(len(catalogue))).to_pylist()
@@ -49,31 +49,34 @@ class EventLines:
             '"type":"track","event":"Checkout Started","properties":{}}\n',
             '"type":"page","name":"Order Confirmation","properties":{"path":"/checkout/done"}}\n',
         ]
-        self.first_tail: dict[VisitEvent, int] = {
-            VisitEvent.PAGE: 0,
-            VisitEvent.CHECKOUT: 1,
-            VisitEvent.CONFIRMATION: 2,
+        self.first_tail: dict[StorefrontEvent, int] = {
+            StorefrontEvent.PAGE: 0,
+            StorefrontEvent.CHECKOUT: 1,
+            StorefrontEvent.CONFIRMATION: 2,
         }
         for kind, name, properties in (
-            (VisitEvent.LIST, "Product List Viewed", [{"category": category} for category in categories]),
-            (VisitEvent.SEARCH, "Products Searched", [{"query": query} for query in queries]),
-            (VisitEvent.VIEW, "Product Viewed", products),
-            (VisitEvent.ADD, "Product Added", [product | {"quantity": 1} for product in products]),
+            (StorefrontEvent.LIST, "Product List Viewed", [{"category": category} for category in categories]),
+            (StorefrontEvent.SEARCH, "Products Searched", [{"query": query} for query in queries]),
+            (StorefrontEvent.VIEW, "Product Viewed", products),
+            (StorefrontEvent.ADD, "Product Added", [product | {"quantity": 1} for product in products]),
         ):
             self.first_tail[kind] = len(tails)
             tails += [f'"type":"track","event":"{name}","properties":{dump(item)}}}\n' for item in properties]
         self.tails = pa.array(tails)
         self.contexts = pa.array([dump({"userAgent": agent}) + "," for agent in (*USER_AGENTS, BOT_AGENT)])
-        self.tail_of_kind = np.array([self.first_tail[kind] for kind in VisitEvent])
+        self.tail_of_kind = np.array([self.first_tail[kind] for kind in StorefrontEvent])
         self.has_product = np.array(
-            [kind in (VisitEvent.LIST, VisitEvent.SEARCH, VisitEvent.VIEW, VisitEvent.ADD) for kind in VisitEvent]
+            [
+                kind in (StorefrontEvent.LIST, StorefrontEvent.SEARCH, StorefrontEvent.VIEW, StorefrontEvent.ADD)
+                for kind in StorefrontEvent
+            ]
         )
 
-    def format_messages(self, events: BlockEvents, customers: CustomerBlock) -> pa.Array:
+    def format_messages(self, events: BlockEvents, customers: SimulatedCustomers) -> pa.Array:
         numbers = pa.array(np.arange(len(events))).cast(pa.string())
         return pc.binary_join_element_wise(f"s{self.plan.seed}-{customers.first}-", numbers, "")
 
-    def format(self, events: BlockEvents, customers: CustomerBlock, skew: Ints) -> pa.Array:
+    def format(self, events: BlockEvents, customers: SimulatedCustomers, skew: Ints) -> pa.Array:
         """Return one line per event, in their order. skew: milliseconds by which the clock of the device is wrong."""
         is_bot = events.customer >= len(customers)
         owner = format_customers(customers.first + events.customer)

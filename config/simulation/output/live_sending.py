@@ -10,10 +10,10 @@ import pyarrow.compute as pc
 from config.clickstream.delivery import send_over_http
 from config.foundation.array_types import Ints
 from config.simulation.catalogue import Catalogue, draw_catalogue
-from config.simulation.customers import CustomerBlock, draw_customers
+from config.simulation.customers import SimulatedCustomers, draw_customers
 from config.simulation.output.event_lines import CURRENCY, EventLines, format_moments
 from config.simulation.output.order_lines import format_amounts, format_order_ids
-from config.simulation.plan import SimulationPlan
+from config.simulation.plan import ShopPlan
 from config.simulation.purchases import Purchases, draw_purchases
 from config.simulation.truth import format_customers, format_products
 from config.simulation.visits import draw_events
@@ -21,9 +21,7 @@ from config.simulation.visits import draw_events
 SLICE = 100  # items that are sent together
 
 
-def send_simulation(
-    plan: SimulationPlan, *, host: str, write_key: str, rate: float, report: Callable[[int], None]
-) -> int:
+def send_simulation(plan: ShopPlan, *, host: str, write_key: str, rate: float, report: Callable[[int], None]) -> int:
     """Send everything; return the number of items. rate: items a second, 0 for no limit. Raises DeliveryError.
 
     Message IDs are those of the plan, so a second run within 30 days changes nothing.
@@ -44,7 +42,7 @@ def pace_items(items: Iterator[list[bytes]], rate: float) -> Iterator[list[bytes
             yield part
 
 
-def build_items(plan: SimulationPlan, catalogue: Catalogue) -> Iterator[list[bytes]]:
+def build_items(plan: ShopPlan, catalogue: Catalogue) -> Iterator[list[bytes]]:
     """Yield the items of each block by time."""
     lines = EventLines(plan, catalogue)
     for block in range(plan.blocks):
@@ -62,7 +60,7 @@ def build_items(plan: SimulationPlan, catalogue: Catalogue) -> Iterator[list[byt
         yield [text.encode() for text in texts.take(pa.array(by_time)).to_pylist()]
 
 
-def format_orders(plan: SimulationPlan, customers: CustomerBlock, purchases: Purchases, placed: Ints) -> pa.Array:
+def format_orders(plan: ShopPlan, customers: SimulatedCustomers, purchases: Purchases, placed: Ints) -> pa.Array:
     """Return "Order Completed" of each order."""
     fragments = pc.binary_join_element_wise(
         '{"product_id":"',

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from config.simulation.catalogue import BRANDS, Catalogue, format_category, format_title
-from config.simulation.customers import LANGUAGES, CustomerBlock
+from config.simulation.customers import LANGUAGES, SimulatedCustomers
 from config.simulation.output.event_lines import CURRENCY, format_moments
-from config.simulation.plan import SimulationPlan
+from config.simulation.plan import ShopPlan
 from config.simulation.purchases import Purchases
 from config.simulation.truth import format_customers, format_products
 
@@ -27,10 +27,13 @@ COLUMNS = (
 )
 HEADER = ",".join(COLUMNS) + "\n"
 CUSTOMER_HEADER = "user_id,email,language,country,email_consent\n"
-COUNTRIES = ("GB", "CN")  # of the languages
+COUNTRIES = (
+    "US",
+    "SG",
+)  # of the languages; where events need no consent by default, or most of them would have no customer
 
 
-def format_order_ids(customers: CustomerBlock, purchases: Purchases) -> pa.Array:
+def format_order_ids(customers: SimulatedCustomers, purchases: Purchases) -> pa.Array:
     owner = format_customers(customers.first + purchases.customer)
     return pc.binary_join_element_wise("o-", owner, "-", pa.array(purchases.day).cast(pa.string()), "")
 
@@ -41,7 +44,7 @@ def format_amounts(amounts: np.ndarray) -> pa.Array:
     return pc.binary_join_element_wise(whole, rest, ".")
 
 
-def format_order_lines(plan: SimulationPlan, customers: CustomerBlock, purchases: Purchases) -> pa.Array:
+def format_order_lines(plan: ShopPlan, customers: SimulatedCustomers, purchases: Purchases) -> pa.Array:
     """Return one row per line of the orders that were placed in the history."""
     chosen = np.flatnonzero((purchases.is_placed & (purchases.day < plan.days))[purchases.line_order])
     order = purchases.line_order[chosen]
@@ -61,7 +64,7 @@ def format_order_lines(plan: SimulationPlan, customers: CustomerBlock, purchases
     )
 
 
-def format_customer_rows(customers: CustomerBlock) -> pa.Array:
+def format_customer_rows(customers: SimulatedCustomers) -> pa.Array:
     ids = format_customers(customers.first + np.arange(len(customers)))
     language = pa.array(customers.language)
     # a domain that never exists, RFC 2606

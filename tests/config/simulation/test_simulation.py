@@ -18,7 +18,7 @@ from django.core.management import CommandError, call_command
 
 from catalog.models import Product
 from config.simulation import plan as plans
-from config.simulation.plan import SimulationPlan
+from config.simulation.plan import ShopPlan
 from config.simulation.simulation import write_simulation
 from customers.events.imports.file_import import import_events
 from customers.events.models import Event, Source
@@ -28,7 +28,7 @@ from customers.orders.imports.file_import import import_orders
 from customers.orders.models import Order
 from tests.makers import NOON
 
-PLAN = SimulationPlan(customers=230, products=100, days=120, seed=7, until=date(2026, 7, 1))
+PLAN = ShopPlan(customers=230, products=100, days=120, seed=7, until=date(2026, 7, 1))
 
 
 @pytest.fixture(scope="module")
