@@ -8,7 +8,7 @@ DEPLOYED = HTTPS_ONLY=true BEHIND_TLS_PROXY=true HSTS_INCLUDE_SUBDOMAINS=true HS
 ARGS =
 
 .NOTPARALLEL:
-.PHONY: help demo up test acceptance check docs format requirements installed-demo installed-dev installed-docs clean clean-data
+.PHONY: help demo up test acceptance check docs format requirements installed-demo installed-dev installed-docs installed-engines clean clean-data
 
 help:
 	@echo "make demo          install, load the demonstration shop, serve it (again: starts in seconds)"
@@ -33,6 +33,7 @@ test: installed-dev $(CATALOGUE).mo
 	@exec $(PYTHON_VENV) -m pytest -n auto --dist worksteal -m "not acceptance" $(ARGS)
 
 acceptance: installed-dev $(CATALOGUE).mo
+	@$(MAKE) -s installed-engines || echo "Spark and ClickHouse could not be installed: their tests are skipped."
 	@exec $(PYTHON_VENV) -m pytest -n auto --dist worksteal -m acceptance $(ARGS)
 
 check: installed-dev $(CATALOGUE).mo
@@ -57,6 +58,7 @@ requirements: installed-dev
 	$(UV_COMPILE) pyproject.toml -o requirements/runtime.txt
 	$(UV_COMPILE) --extra demo pyproject.toml -o requirements/demo.txt -c requirements/runtime.txt
 	$(UV_COMPILE) --extra demo --extra dev pyproject.toml -o requirements/dev.txt -c requirements/runtime.txt
+	$(UV_COMPILE) --extra engines pyproject.toml -o requirements/engines.txt -c requirements/dev.txt
 	$(UV_COMPILE) --extra otel pyproject.toml -o requirements/otel.txt -c requirements/runtime.txt
 	printf 'mkdocs-material\njieba\n' | $(UV_COMPILE) - -o requirements/docs.txt -c requirements/dev.txt
 	echo uv | $(UV_COMPILE) - -o requirements/uv.txt
@@ -67,6 +69,10 @@ installed-demo:
 
 installed-dev:
 	@PYTHON="$(PYTHON)" requirements/bootstrap.sh dev
+
+# Spark and ClickHouse as engines of the warehouse; the other packages stay as they are
+installed-engines: installed-dev
+	@PYTHON="$(PYTHON)" requirements/bootstrap.sh engines
 
 installed-docs: installed-dev
 	@PYTHON="$(PYTHON)" requirements/bootstrap.sh docs

@@ -4,6 +4,7 @@ Without any variable, Perennial runs with its embedded servers and stores everyt
 """
 
 import os
+import re
 import secrets
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -91,6 +92,13 @@ def read_choice(name: str, default: str, choices: tuple[str, ...]) -> str:
         return raw
 
     return read_variable(name, default, parse, "one of " + ", ".join(choices))
+
+
+def read_memory(raw: str) -> str:
+    """Return an amount of memory as it is. Errors: ValueError for anything else."""
+    if not re.fullmatch(r"[0-9]{1,6}(MB|GB|TB)", raw):
+        raise ValueError("not an amount of memory")
+    return raw
 
 
 def read_path(name: str, default: Path) -> Path:
@@ -605,6 +613,16 @@ ASSISTANT_KEY = read_variable("ASSISTANT_KEY", "", str, "a secret text")
 ASSISTANT_MODEL = read_variable("ASSISTANT_MODEL", "", str, "the name of a model")
 
 WAREHOUSE_URL = read_variable("WAREHOUSE_URL", str(VAR_DIR / "warehouse"), str, "a folder or an fsspec address")
+# What runs the expressions of the warehouse: duckdb in this process, spark or clickhouse (docs/engines.md). The memory and threads are
+# those of DuckDB and of a Spark in this process.
+WAREHOUSE_ENGINE = read_choice("WAREHOUSE_ENGINE", "duckdb", ("duckdb", "spark", "clickhouse"))
+WAREHOUSE_MEMORY = read_variable("WAREHOUSE_MEMORY", "2GB", read_memory, "an amount such as 2GB or 800MB")
+WAREHOUSE_THREADS = read_int("WAREHOUSE_THREADS", 2, low=1, high=1024)
+# The master of a Spark cluster (spark://host:7077, local[2]) or the address of a Spark Connect server (sc://host:15002).
+SPARK_MASTER = read_variable("SPARK_MASTER", "local[2]", str, "an address such as spark://host:7077 or sc://host:15002")
+CLICKHOUSE_URL = read_variable(
+    "CLICKHOUSE_URL", "http://127.0.0.1:8123/default", str, "an address such as http://user:password@host:8123/database"
+)
 MODELS_DIR = read_path("MODELS_DIR", VAR_DIR / "models")
 MERCHANDISING_DIR = read_path("MERCHANDISING_DIR", VAR_DIR / "merchandising")
 EXPORTS_DIR = read_path("EXPORTS_DIR", VAR_DIR / "exports")

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes .venv with a Python that is new enough and installs one pinned set into it: requirements/bootstrap.sh demo|dev|docs
+# Makes .venv with a Python that is new enough and installs one pinned set into it: requirements/bootstrap.sh demo|dev|docs|engines
 # Does nothing when that set is already there. Stopped half-way, it starts again where it must: the stamp is written last.
 set -eu
 cd "$(dirname "$0")/.."

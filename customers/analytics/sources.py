@@ -63,6 +63,7 @@ def open_analytics_tables(*, as_of: datetime) -> Iterator[AnalyticsTables]:
                 erased = list(find_erased(since=since))
         yield AnalyticsTables(
             backend=files.backend,
+            engine=files.engine,
             events=drop_customers(events, erased),
             orders=drop_customers(orders, erased),
             order_lines=drop_customers(order_lines, erased),

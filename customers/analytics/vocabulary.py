@@ -8,7 +8,6 @@ from typing import Any
 
 import ibis
 
-from customers.analytics.expressions.engines import SECOND
 from customers.analytics.expressions.matching import (
     COLUMN_PROPERTIES,
     NUMBER_COLUMNS,
@@ -17,6 +16,7 @@ from customers.analytics.expressions.matching import (
     check_property,
 )
 from customers.analytics.expressions.parameters import DateRange
+from customers.analytics.expressions.periods import SECOND
 from customers.analytics.expressions.tables import AnalyticsTables
 from customers.events.event_taxonomy import lookup_meaning
 

@@ -56,7 +56,7 @@ class CurrentWarehouse(Warehouse):
     """Tables by name, as of a snapshot of PostgreSQL. position: what the events among them contain."""
 
     def __init__(self, files: Warehouse, *, position: EventPosition, exported: EventPosition | None) -> None:
-        super().__init__(files.backend, files.root)
+        super().__init__(files.engine, files.backend, files.root)
         self.position = position
         self.exported = exported
         self.merges = read_merges(since=exported.received_before - OVERLAP) if exported is not None else []

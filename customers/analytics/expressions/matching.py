@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import ibis
 import ibis.expr.types as ir
 
-from customers.analytics.expressions.engines import EngineFunctions
 from customers.analytics.expressions.parameters import ParameterError, require_one_of
 from customers.events.event_taxonomy import EVENT_NAMES, Meaning
+from customers.warehouse.engines.base import WarehouseEngine
 
 # orders of the shop, wherever they came from, as events; also those without an “Order Completed” event
 ORDER_EVENT = "$order"
@@ -80,7 +80,7 @@ def check_property(field: str, name: str) -> None:
         )
 
 
-def build_property(events: ir.Table, name: str, engine: EngineFunctions) -> ir.StringValue:
+def build_property(events: ir.Table, name: str, engine: WarehouseEngine) -> ir.StringValue:
     """Return a property, or a column of that name, as text."""
     if name in COLUMN_PROPERTIES:
         return events[name].nullif("")
@@ -89,14 +89,14 @@ def build_property(events: ir.Table, name: str, engine: EngineFunctions) -> ir.S
     return engine.read_property(events.properties, name)
 
 
-def build_number(events: ir.Table, name: str, engine: EngineFunctions) -> ir.FloatingValue:
+def build_number(events: ir.Table, name: str, engine: WarehouseEngine) -> ir.FloatingValue:
     """Return a property, or a column of that name, as a number; NULL if it is none."""
     if name in NUMBER_COLUMNS:
         return events[name].cast("float64")
     return build_property(events, name, engine).try_cast("float64")
 
 
-def build_match(events: ir.Table, match: EventMatch, engine: EngineFunctions) -> ir.BooleanValue:
+def build_match(events: ir.Table, match: EventMatch, engine: WarehouseEngine) -> ir.BooleanValue:
     """Return whether each event is one of those described; never NULL."""
     condition = ibis.literal(True)
     if match.name:
@@ -113,7 +113,7 @@ def build_match(events: ir.Table, match: EventMatch, engine: EngineFunctions) ->
     return condition
 
 
-def _build_filter(events: ir.Table, condition: PropertyFilter, engine: EngineFunctions) -> ir.BooleanValue:
+def _build_filter(events: ir.Table, condition: PropertyFilter, engine: WarehouseEngine) -> ir.BooleanValue:
     text = build_property(events, condition.property, engine)
     if condition.op in ("is_set", "is_not_set"):
         return text.notnull() if condition.op == "is_set" else text.isnull()

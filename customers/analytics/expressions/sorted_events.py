@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from customers.analytics.expressions.engines import SECOND
 from customers.analytics.expressions.parameters import DateRange
+from customers.analytics.expressions.periods import SECOND
 from customers.analytics.expressions.tables import AnalyticsTables
 
 type Integers = npt.NDArray[np.int64]

@@ -1,7 +1,7 @@
 """What questions read: events and orders of known people, with times in microseconds."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,12 +11,12 @@ import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
 from ibis.backends import BaseBackend
-from ibis.util import gen_name
 
-from customers.analytics.expressions.engines import SECOND, EngineFunctions
 from customers.analytics.expressions.matching import ORDER_EVENT, EventMatch, build_match, uses_orders
 from customers.analytics.expressions.parameters import DateRange
-from customers.analytics.expressions.periods import to_instant
+from customers.analytics.expressions.periods import SECOND, to_instant
+from customers.warehouse.engines.base import WarehouseEngine
+from customers.warehouse.engines.duckdb import DuckDBEngine
 
 # the columns of the warehouse's events that a question can use
 EVENT_COLUMNS = (
@@ -61,7 +61,7 @@ class AnalyticsTables:
     read_costs: Callable[[], ir.Table]
     read_feedback: Callable[[], ir.Table] = lambda: ibis.memtable(FEEDBACK_SCHEMA.empty_table())
     currency: str = ""
-    engine: EngineFunctions = field(default_factory=EngineFunctions)
+    engine: WarehouseEngine = field(default_factory=DuckDBEngine)
 
     @property
     def known_until(self) -> int:
@@ -141,21 +141,13 @@ class AnalyticsTables:
         rows: list[dict[str, Any]] = self.backend.to_pyarrow(expression).to_pylist()
         return rows
 
-    @contextmanager
-    def materialize(self, expression: ir.Table) -> Iterator[ir.Table]:
+    def materialize(self, expression: ir.Table) -> AbstractContextManager[ir.Table]:
         """Store the rows of an expression for the block, so that several results are computed from one pass."""
-        name = gen_name("analytics")
-        try:
-            yield self.backend.create_table(name, expression, temp=True)
-        finally:
-            # not `drop_table`: Ibis 12 and SQLGlot 30 disagree about its statement
-            self.backend.raw_sql(f'DROP TABLE IF EXISTS "{name}"')
+        return self.engine.materialize(self.backend, expression)
 
     def interrupt(self) -> None:
         """Stop the running expression, from another thread; engines without that let it finish."""
-        connection = getattr(self.backend, "con", None)
-        if connection is not None and hasattr(connection, "interrupt"):
-            connection.interrupt()
+        self.engine.interrupt(self.backend)
 
     def select_sales(self, days: DateRange | None) -> ir.Table:
         """Return orders and returns of known people as customer_id, at and total, the amount that they add to revenue."""

@@ -5,8 +5,7 @@ from datetime import date, datetime
 
 import ibis.expr.types as ir
 
-from customers.analytics.expressions.engines import SECOND
-from customers.analytics.expressions.periods import get_period_start, number_period
+from customers.analytics.expressions.periods import SECOND, get_period_start, number_period
 from customers.analytics.expressions.tables import AnalyticsTables
 from customers.analytics.outcomes.parameters import OutcomeParameters
 

@@ -12,10 +12,9 @@ import ibis
 import ibis.expr.types as ir
 
 from customers.analytics.expressions.breakdowns import GroupKey
-from customers.analytics.expressions.engines import SECOND
 from customers.analytics.expressions.matching import ORDER_EVENT, EventMatch, build_property
 from customers.analytics.expressions.parameters import DateRange
-from customers.analytics.expressions.periods import build_day, build_period
+from customers.analytics.expressions.periods import SECOND, build_day, build_period
 from customers.analytics.expressions.ratios import divide
 from customers.analytics.expressions.tables import AnalyticsTables
 from customers.analytics.outcomes.completeness import DataSpan, find_span

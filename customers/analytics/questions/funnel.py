@@ -25,9 +25,9 @@ from customers.analytics.expressions.breakdowns import (
     match_group,
     read_group,
 )
-from customers.analytics.expressions.engines import SECOND
 from customers.analytics.expressions.matching import EventMatch, build_match
 from customers.analytics.expressions.parameters import DateRange, ParameterError, require_between, require_one_of
+from customers.analytics.expressions.periods import SECOND
 from customers.analytics.expressions.ratios import divide
 from customers.analytics.expressions.tables import AnalyticsTables
 

@@ -9,10 +9,15 @@ import ibis.expr.types as ir
 import numpy as np
 import numpy.typing as npt
 
-from customers.analytics.expressions.engines import SECOND
 from customers.analytics.expressions.matching import EventMatch, build_match
 from customers.analytics.expressions.parameters import DateRange, require_between
-from customers.analytics.expressions.periods import PeriodUnit, count_local_days, get_period_start, number_period
+from customers.analytics.expressions.periods import (
+    SECOND,
+    PeriodUnit,
+    count_local_days,
+    get_period_start,
+    number_period,
+)
 from customers.analytics.expressions.ratios import divide
 from customers.analytics.expressions.sorted_events import (
     GAP_MINUTES,

@@ -12,12 +12,12 @@ import ibis
 import ibis.expr.types as ir
 
 from customers.analytics.expressions.breakdowns import Breakdown, GroupKey, add_event_label
-from customers.analytics.expressions.engines import SECOND
 from customers.analytics.expressions.formulas import LETTERS, compute_formula, parse_formula
 from customers.analytics.expressions.matching import EventMatch, build_number, check_property
 from customers.analytics.expressions.parameters import DateRange, ParameterError, require_between, require_one_of
 from customers.analytics.expressions.periods import (
     HOUR,
+    SECOND,
     PeriodUnit,
     build_day,
     build_period,

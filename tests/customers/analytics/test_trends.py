@@ -9,7 +9,6 @@ import pytest
 from ibis.config import Config
 
 from customers.analytics.expressions.breakdowns import Breakdown, GroupKey
-from customers.analytics.expressions.engines import ClickHouseFunctions, EngineFunctions, SparkFunctions
 from customers.analytics.expressions.formulas import compute_formula, parse_formula
 from customers.analytics.expressions.matching import EventMatch
 from customers.analytics.expressions.parameters import ParameterError
@@ -28,6 +27,8 @@ from customers.analytics.questions.trends import (
     run_trends,
     select_trend_people,
 )
+from customers.warehouse.engines.base import WarehouseEngine
+from customers.warehouse.engines.registry import ENGINES
 from customers.warehouse.tables import EVENTS, ORDER_LINES, ORDERS, PRODUCTS
 from tests.customers.analytics.event_logs import DAYS, START, Happening, fetch_ids, make_tables, match
 
@@ -163,8 +164,8 @@ class SparkOptions(Config):
     treat_nan_as_null: bool = False
 
 
-@pytest.mark.parametrize("engine", [EngineFunctions(), SparkFunctions(), ClickHouseFunctions()])
-def test_every_expression_compiles_on_every_engine(engine: EngineFunctions, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("engine", ENGINES.values(), ids=list(ENGINES))
+def test_every_expression_compiles_on_every_engine(engine: WarehouseEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     # the options of Spark's backend exist only where Spark is installed
     monkeypatch.setattr(ibis.options, "pyspark", SparkOptions())
 
@@ -205,4 +206,4 @@ def test_every_expression_compiles_on_every_engine(engine: EngineFunctions, monk
         ),
     ]
     for expression in expressions:
-        assert ibis.to_sql(expression, dialect=engine.name)
+        assert ibis.to_sql(expression, dialect=engine.dialect)

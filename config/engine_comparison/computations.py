@@ -1,0 +1,93 @@
+"""The computations by key. A new expression of the warehouse gets a line here, so that all engines are tested with it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, timedelta
+from functools import partial
+from typing import Any
+
+from config.engine_comparison.tables import ComparisonTables
+from customers.analytics.expressions.breakdowns import Breakdown
+from customers.analytics.expressions.matching import ORDER_EVENT, EventMatch, PropertyFilter
+from customers.analytics.expressions.periods import PeriodUnit
+from customers.analytics.outcomes.parameters import OutcomeParameters
+from customers.analytics.outcomes.registry import MEASURES
+from customers.analytics.questions.activity import ActivityParameters, StickinessParameters
+from customers.analytics.questions.affinity import AffinityParameters
+from customers.analytics.questions.funnel import Exclusion, FunnelParameters
+from customers.analytics.questions.paths import PathParameters
+from customers.analytics.questions.products import ProductParameters
+from customers.analytics.questions.registry import QUESTIONS
+from customers.analytics.questions.repeat import FirstPurchaseParameters
+from customers.analytics.questions.retention import RetentionParameters
+from customers.analytics.questions.sessions import SessionParameters
+from customers.analytics.questions.trends import TrendParameters, TrendSeries
+
+DAYS = 400
+VIEW, CART, PURCHASE = EventMatch(meaning="view"), EventMatch(meaning="cart"), EventMatch(name=ORDER_EVENT)
+
+type Computation = Callable[[ComparisonTables], Any]
+
+
+def list_computations() -> dict[str, Computation]:
+    """Return the computations by key."""
+    return {key: partial(_answer, key.split(":")[0], make) for key, make in QUESTION_PARAMETERS.items()}
+
+
+def _answer(question: str, make: Callable[[Mapping[str, date]], Any], tables: ComparisonTables) -> Any:
+    """Return the answer to a question over the last days."""
+    until = tables.as_of.astimezone(tables.analytics.zone).date()
+    return QUESTIONS[question].run(tables.analytics, make({"since": until - timedelta(days=DAYS), "until": until}))
+
+
+def _make_trends(days: Mapping[str, Any], measures: Sequence[str], **options: Any) -> TrendParameters:
+    series = tuple(TrendSeries(event=VIEW, measure=measure, share=0.9) for measure in measures)
+    return TrendParameters(**days, series=series, interval=PeriodUnit.WEEK, **options)
+
+
+def _make_filters(*conditions: tuple[str, str, Any]) -> TrendSeries:
+    filters = tuple(PropertyFilter(property=name, op=op, value=value) for name, op, value in conditions)
+    return TrendSeries(event=EventMatch(meaning="view", filters=filters))
+
+
+# question, or question:variant → parameters
+QUESTION_PARAMETERS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
+    "funnel": lambda days: FunnelParameters(**days, steps=(VIEW, CART, PURCHASE)),
+    "funnel:strict": lambda days: FunnelParameters(**days, steps=(VIEW, CART), order="strict"),
+    "funnel:any": lambda days: FunnelParameters(
+        **days, steps=(VIEW, CART, PURCHASE), order="any", breakdown=Breakdown(name="coupon", limit=2)
+    ),
+    "funnel:excluded": lambda days: FunnelParameters(
+        **days,
+        steps=(VIEW, PURCHASE),
+        exclusions=(Exclusion(event=CART),),
+        breakdown=Breakdown(kind="customer", name="stage", limit=1),
+    ),
+    "sessions": lambda days: SessionParameters(**days, goal=PURCHASE),
+    "retention": lambda days: RetentionParameters(**days, interval=PeriodUnit.WEEK, returning=PURCHASE),
+    "retention:each": lambda days: RetentionParameters(**days, cohort="each_time", interval=PeriodUnit.MONTH),
+    "retention:orders": lambda days: RetentionParameters(**days, cohort="first_order", interval=PeriodUnit.DAY),
+    "paths": lambda days: PathParameters(**days, anchor=VIEW, goal=PURCHASE),
+    "paths:labelled": lambda days: PathParameters(**days, label="coupon", is_backward=True),
+    "trends": lambda days: _make_trends(days, ("people", "quantile", "sum")),
+    "trends:split": lambda days: _make_trends(
+        days, ("average", "per_person"), breakdown=Breakdown(name="coupon", limit=2)
+    ),
+    "trends:filtered": lambda days: TrendParameters(
+        **days,
+        interval=PeriodUnit.MONTH,
+        series=(
+            _make_filters(("price", "gte", 20), ("coupon", "ne", "C1")),
+            _make_filters(("coupon", "in", ("C1", "C2", 5)), ("path", "contains", "/P")),
+            _make_filters(("price", "is_not_set", "")),
+        ),
+    ),
+    "activity": lambda days: ActivityParameters(**days),
+    "stickiness": lambda days: StickinessParameters(**days),
+    "products": lambda days: ProductParameters(**days),
+    "affinity": lambda days: AffinityParameters(**days, min_people=1),
+    "repeat": lambda days: FirstPurchaseParameters(**days, min_people=1),
+    **{
+        f"{measure.question}": lambda days: OutcomeParameters(**days, unit=PeriodUnit.MONTH, split="channel")
+        for measure in MEASURES.values()
+    },
+}

@@ -1,0 +1,94 @@
+"""What an engine must offer: a connection, the tables of the warehouse, and the few functions that engines call differently."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import ibis
+import ibis.expr.datatypes as dt
+import ibis.expr.types as ir
+import pyarrow as pa
+from ibis.backends import BaseBackend
+
+from customers.warehouse.parquet_files import build_part_path, list_current_files
+from customers.warehouse.tables import WarehouseTable
+
+MOMENT = dt.Timestamp(timezone="UTC")
+
+
+class WarehouseEngineError(Exception):
+    """The engine is not installed, cannot be reached, or refused to start."""
+
+
+class WarehouseEngine(ABC):
+    """An engine of the warehouse.
+
+    Attributes:
+        key: the value of WAREHOUSE_ENGINE. dialect: the name that Ibis has for it.
+    """
+
+    key: str
+    dialect: str
+
+    @abstractmethod
+    def connect(self) -> AbstractContextManager[BaseBackend]:
+        """Connect for the block. Raises WarehouseEngineError."""
+
+    @abstractmethod
+    def read_table(self, backend: BaseBackend, root: Path, table: WarehouseTable) -> ir.Table:
+        """Return a table of the warehouse; fact tables also have ``date``, the UTC day of their partition."""
+
+    @abstractmethod
+    def materialize(self, backend: BaseBackend, expression: ir.Table) -> AbstractContextManager[ir.Table]:
+        """Store the rows of an expression for the block."""
+
+    @abstractmethod
+    def interrupt(self, backend: BaseBackend) -> None:
+        """Stop the running expression, from another thread; engines without that let it finish."""
+
+    @abstractmethod
+    def to_microseconds(self, moment: ir.TimestampValue) -> ir.IntegerValue:
+        """Return microseconds since 1970."""
+
+    @abstractmethod
+    def read_property(self, properties: ir.StringValue, name: str) -> ir.StringValue:
+        """Return a property of a JSON text as text; NULL if it is missing, null or empty."""
+
+    def count_distinct(self, value: ir.Value) -> ir.IntegerScalar:
+        """Return the exact number of different values."""
+        return value.nunique()
+
+    def quantile(self, value: ir.NumericValue, share: float) -> ir.NumericScalar:
+        """Return a quantile, interpolated between the two nearest values."""
+        return value.cast("float64").quantile(share)
+
+
+def list_table_files(root: Path, table: WarehouseTable) -> dict[str, list[Path]]:
+    """Return the files that together contain each row once, by day; those of a table without days under ``""``."""
+    if table.moment is not None:
+        return list_current_files(root, table)
+    path = build_part_path(root, table, None)
+    return {"": [path]} if path.exists() else {}
+
+
+def get_reader_schema(table: WarehouseTable) -> pa.Schema:
+    """Return the schema of a table as readers see it."""
+    return table.schema.append(pa.field("date", pa.date32())) if table.moment else table.schema
+
+
+def build_empty_table(table: WarehouseTable) -> ir.Table:
+    """Return the table without rows."""
+    return ibis.memtable(get_reader_schema(table).empty_table())
+
+
+@contextmanager
+def translate_missing_package(engine: str) -> Iterator[None]:
+    """Context manager that turns the error of a missing package into one that says what to install."""
+    try:
+        yield
+    except ImportError as error:
+        raise WarehouseEngineError(
+            f"WAREHOUSE_ENGINE={engine} needs packages that are not installed ({error}). Run `make installed-engines`, or install "
+            "requirements/engines.txt."
+        ) from error

@@ -1,0 +1,78 @@
+"""Spark: batch computations on a cluster that reads the same files, or in this process with ``local[n]``."""
+
+import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import ibis
+import ibis.expr.datatypes as dt
+import ibis.expr.types as ir
+from django.conf import settings
+from ibis.backends import BaseBackend
+
+from customers.warehouse.engines.base import (
+    MOMENT,
+    WarehouseEngine,
+    build_empty_table,
+    get_reader_schema,
+    list_table_files,
+    translate_missing_package,
+)
+from customers.warehouse.tables import WarehouseTable
+
+
+@ibis.udf.scalar.builtin(signature=((MOMENT,), dt.int64))
+def unix_micros(moment):  # type: ignore[no-untyped-def]
+    """Return microseconds since 1970."""
+
+
+@ibis.udf.scalar.builtin(signature=((dt.string, dt.string), dt.string))
+def get_json_object(document, path):  # type: ignore[no-untyped-def]
+    """Return the value at a JSON path as text."""
+
+
+class SparkEngine(WarehouseEngine):
+    """Spark reads the Parquet files directly; its workers must see the folder of the warehouse under the same path."""
+
+    key = "spark"
+    dialect = "pyspark"
+
+    @contextmanager
+    def connect(self) -> Iterator[BaseBackend]:
+        """Use Spark for the block. The session of a process stays, because starting one takes seconds."""
+        with translate_missing_package(self.key):
+            module = importlib.import_module("customers.warehouse.engines.spark_backend")
+        backend = module.connect_spark(settings.SPARK_MASTER)
+        try:
+            yield backend
+        finally:
+            backend.disconnect()
+
+    def read_table(self, backend: BaseBackend, root: Path, table: WarehouseTable) -> ir.Table:
+        """Return a table that reads the current files."""
+        files = [str(path) for paths in list_table_files(root, table).values() for path in paths]
+        if not files:
+            return build_empty_table(table)
+        return backend.read_files(files, folder=root / table.name, schema=get_reader_schema(table))
+
+    @contextmanager
+    def materialize(self, backend: BaseBackend, expression: ir.Table) -> Iterator[ir.Table]:
+        """Keep the rows in the memory of the workers, or on their disks."""
+        name = backend.persist(expression)
+        try:
+            yield backend.table(name)
+        finally:
+            backend.unpersist(name)
+
+    def interrupt(self, backend: BaseBackend) -> None:
+        """Stop the running jobs of the session."""
+        backend.interrupt()
+
+    def to_microseconds(self, moment: ir.TimestampValue) -> ir.IntegerValue:
+        """Return microseconds since 1970."""
+        return unix_micros(moment)
+
+    def read_property(self, properties: ir.StringValue, name: str) -> ir.StringValue:
+        """Return a property of a JSON text as text; names with an apostrophe cannot be read."""
+        return get_json_object(properties, f"$['{name}']").nullif("")
