@@ -613,6 +613,13 @@ ASSISTANT_KEY = read_variable("ASSISTANT_KEY", "", str, "a secret text")
 ASSISTANT_MODEL = read_variable("ASSISTANT_MODEL", "", str, "the name of a model")
 
 WAREHOUSE_URL = read_variable("WAREHOUSE_URL", str(VAR_DIR / "warehouse"), str, "a folder or an fsspec address")
+# How the files of the warehouse are kept. DuckLake would allow several machines to write; it has no extension for DuckDB 2 yet.
+WAREHOUSE = read_choice("WAREHOUSE", "parquet", ("parquet", "ducklake"))
+if WAREHOUSE == "ducklake":
+    raise ImproperlyConfigured(
+        "WAREHOUSE='ducklake' cannot be used: the ducklake extension exists for DuckDB 1.5, and Perennial uses DuckDB 2.0 (decision 109). "
+        "Set it to parquet, or unset it; several machines can read and write a folder that all of them mount (WAREHOUSE_URL)."
+    )
 # What runs the expressions of the warehouse: duckdb in this process, spark or clickhouse (docs/engines.md). The memory and threads are
 # those of DuckDB and of a Spark in this process.
 WAREHOUSE_ENGINE = read_choice("WAREHOUSE_ENGINE", "duckdb", ("duckdb", "spark", "clickhouse"))

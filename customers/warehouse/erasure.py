@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock
 from config.foundation.personal_data.person import Person
 from customers.warehouse.append import APPEND_FOLDER
+from customers.warehouse.engines.registry import get_engine
 from customers.warehouse.export import LOCK
 from customers.warehouse.parquet_files import STAGING, get_warehouse_root, translate_write_errors
 from customers.warehouse.tables import CUSTOMERS, EVENTS, IDENTIFIERS, IMPRESSIONS, ORDER_LINES, ORDERS, REVIEWS
@@ -89,7 +90,7 @@ class ErasedValues:
 
 
 def erase_from_files(people: Sequence[Person]) -> int:
-    """Rewrite the files that hold any of the people; return how many. Errors: AlreadyRunningError, WarehouseWriteError."""
+    """Rewrite the files that hold any of the people; return how many. Errors: AlreadyRunningError, WarehouseWriteError, WarehouseEngineError."""
     root = get_warehouse_root()
     if not root.is_dir():
         return 0
@@ -104,6 +105,7 @@ def erase_from_files(people: Sequence[Person]) -> int:
             changed = sum(erase_from_file(path, rule, values) for path, rule in list_data_files(root))
             rewritten += changed
             is_done = not changed
+    get_engine().refresh_copies(root)
     return rewritten
 
 

@@ -39,6 +39,9 @@ class WarehouseEngine(ABC):
     def read_table(self, backend: BaseBackend, root: Path, table: WarehouseTable) -> ir.Table:
         """Return a table of the warehouse; fact tables also have ``date``, the UTC day of their partition."""
 
+    def refresh_copies(self, root: Path) -> None:
+        """Bring copies of the files up to date, after people were erased from the files; most engines have none."""
+
     @abstractmethod
     def materialize(self, backend: BaseBackend, expression: ir.Table) -> AbstractContextManager[ir.Table]:
         """Store the rows of an expression for the block."""

@@ -12,7 +12,7 @@ from django.conf import settings
 from ibis.backends import BaseBackend
 
 from customers.warehouse.engines.base import MOMENT, WarehouseEngine, translate_missing_package
-from customers.warehouse.tables import WarehouseTable
+from customers.warehouse.tables import TABLES, WarehouseTable
 
 
 @ibis.udf.scalar.builtin(name="toUnixTimestamp64Micro", signature=((MOMENT,), dt.int64))
@@ -50,6 +50,12 @@ class ClickHouseEngine(WarehouseEngine):
     def read_table(self, backend: BaseBackend, root: Path, table: WarehouseTable) -> ir.Table:
         """Return a table, after loading what changed."""
         return backend.load_files(root, table)
+
+    def refresh_copies(self, root: Path) -> None:
+        """Replace the days whose files changed; the server deletes the old ones a minute later. Raises WarehouseEngineError."""
+        with self.connect() as backend:
+            for table in TABLES.values():
+                backend.load_files(root, table)
 
     @contextmanager
     def materialize(self, backend: BaseBackend, expression: ir.Table) -> Iterator[ir.Table]:

@@ -22,6 +22,8 @@ PREFIX = "perennial_"
 FINGERPRINT = "files"
 MAX_INSERT_ROWS = 1_000_000
 LOADING_HOURS = 6
+# how long the server keeps data that was replaced, in which erased people may be
+OLD_SECONDS = 60
 
 
 def load_changed_days(client: Client, root: Path, table: WarehouseTable) -> str:
@@ -50,7 +52,7 @@ def build_statement(name: str, table: WarehouseTable) -> str:
     partition = " PARTITION BY `date`" if table.moment else ""
     return (
         f"CREATE TABLE IF NOT EXISTS `{name}` ({columns}, `{FINGERPRINT}` String)"
-        f" ENGINE = MergeTree{partition} ORDER BY tuple()"
+        f" ENGINE = MergeTree{partition} ORDER BY tuple() SETTINGS old_parts_lifetime = {OLD_SECONDS}"
     )
 
 
