@@ -39,7 +39,7 @@ class WarehouseEngine(ABC):
     def read_table(self, backend: BaseBackend, root: Path, table: WarehouseTable) -> ir.Table:
         """Return a table of the warehouse; fact tables also have ``date``, the UTC day of their partition."""
 
-    def refresh_copies(self, root: Path) -> None:
+    def refresh_copies(self, root: Path) -> None:  # noqa: B027 — an engine that reads the files has nothing to do
         """Bring copies of the files up to date, after people were erased from the files; most engines have none."""
 
     @abstractmethod
