@@ -620,7 +620,7 @@ if WAREHOUSE == "ducklake":
         "WAREHOUSE='ducklake' cannot be used: the ducklake extension exists for DuckDB 1.5, and Perennial uses DuckDB 2.0 (decision 109). "
         "Set it to parquet, or unset it; several machines can read and write a folder that all of them mount (WAREHOUSE_URL)."
     )
-# What runs the expressions of the warehouse: duckdb in this process, spark or clickhouse (docs/engines.md). The memory and threads are
+# What runs the questions of analytics: duckdb in this process, spark or clickhouse (docs/engines.md). The memory and threads are
 # those of DuckDB and of a Spark in this process.
 WAREHOUSE_ENGINE = read_choice("WAREHOUSE_ENGINE", "duckdb", ("duckdb", "spark", "clickhouse"))
 WAREHOUSE_MEMORY = read_variable("WAREHOUSE_MEMORY", "2GB", read_memory, "an amount such as 2GB or 800MB")

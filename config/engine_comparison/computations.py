@@ -5,6 +5,9 @@ from datetime import date, timedelta
 from functools import partial
 from typing import Any
 
+import ibis
+import ibis.expr.types as ir
+
 from config.engine_comparison.tables import ComparisonTables
 from customers.analytics.expressions.breakdowns import Breakdown
 from customers.analytics.expressions.matching import ORDER_EVENT, EventMatch, PropertyFilter
@@ -21,6 +24,22 @@ from customers.analytics.questions.repeat import FirstPurchaseParameters
 from customers.analytics.questions.retention import RetentionParameters
 from customers.analytics.questions.sessions import SessionParameters
 from customers.analytics.questions.trends import TrendParameters, TrendSeries
+from customers.lifecycle.facts.warehouse_facts import (
+    DAY,
+    build_documents,
+    build_features,
+    build_purchase_histories,
+    build_rfm,
+)
+from recommendations.training.data.interaction_tables import build_order_lines_table
+from recommendations.training.data.pair_counts import (
+    build_basket_neighbors,
+    build_item_neighbors,
+    build_popularity,
+    build_transitions,
+    build_user_neighbors,
+    count_split,
+)
 
 DAYS = 400
 VIEW, CART, PURCHASE = EventMatch(meaning="view"), EventMatch(meaning="cart"), EventMatch(name=ORDER_EVENT)
@@ -30,13 +49,52 @@ type Computation = Callable[[ComparisonTables], Any]
 
 def list_computations() -> dict[str, Computation]:
     """Return the computations by key."""
-    return {key: partial(_answer, key.split(":")[0], make) for key, make in QUESTION_PARAMETERS.items()}
+    questions = {key: partial(_answer, key.split(":")[0], make) for key, make in QUESTION_PARAMETERS.items()}
+    return questions | {key: partial(_compute, build) for key, build in EXPRESSIONS.items()}
 
 
 def _answer(question: str, make: Callable[[Mapping[str, date]], Any], tables: ComparisonTables) -> Any:
     """Return the answer to a question over the last days."""
     until = tables.as_of.astimezone(tables.analytics.zone).date()
     return QUESTIONS[question].run(tables.analytics, make({"since": until - timedelta(days=DAYS), "until": until}))
+
+
+def _compute(build: Callable[[ComparisonTables], ir.Table], tables: ComparisonTables) -> Any:
+    """Return the rows of an expression."""
+    return tables.warehouse.backend.to_pyarrow(build(tables))
+
+
+def _read_documents(tables: ComparisonTables) -> ir.Table:
+    analytics = tables.analytics
+    return build_documents(
+        analytics.orders, analytics.engine, as_of=analytics.known_until, currency=analytics.currency or "EUR"
+    )
+
+
+def _read_purchases(tables: ComparisonTables) -> ir.Table:
+    """Return the order lines of customers as interactions, with times in microseconds."""
+    lines = build_order_lines_table(tables.warehouse)
+    return lines.mutate(at=tables.analytics.engine.to_microseconds(lines["at"]))
+
+
+# expressions of customers and of interactions
+EXPRESSIONS: dict[str, Callable[[ComparisonTables], ir.Table]] = {
+    "purchase-histories": lambda tables: build_purchase_histories(
+        _read_documents(tables), as_of=tables.analytics.known_until, offset=3_600_000_000
+    ),
+    "rfm": lambda tables: build_rfm(_read_documents(tables)),
+    "lifecycle-features": lambda tables: build_features(
+        _read_documents(tables), tables.analytics.engine, as_of=tables.analytics.known_until
+    ),
+    "popularity": lambda tables: build_popularity(_read_purchases(tables)),
+    "item-neighbors": lambda tables: build_item_neighbors(_read_purchases(tables), k=20, shrinkage=5),
+    "user-neighbors": lambda tables: build_user_neighbors(_read_purchases(tables), k=20),
+    "basket-neighbors": lambda tables: build_basket_neighbors(_read_purchases(tables), k=20),
+    "transitions": lambda tables: build_transitions(_read_purchases(tables), k=20),
+    "evaluation-counts": lambda tables: count_split(
+        _read_purchases(tables), at=ibis.literal(tables.analytics.known_until - 30 * DAY)
+    ),
+}
 
 
 def _make_trends(days: Mapping[str, Any], measures: Sequence[str], **options: Any) -> TrendParameters:

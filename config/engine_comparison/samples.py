@@ -4,6 +4,7 @@ returns, foreign currencies, and numbers and texts in the same property."""
 import json
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -23,22 +24,36 @@ STRETCH = 5
 AS_OF = datetime(2026, 4, 2, 9, 30, tzinfo=UTC)
 CURRENCY = "EUR"
 LABELS = {customer: "new" if customer % 3 else "loyal" for customer in range(1, 40)}
-CUSTOMERS, PRODUCT_COUNT = 60, 12
 NAMES = ("Product Viewed", "Product Added", "product viewed ", "Home", "Order Completed", "", "Checkout Started")
 COUPONS: tuple[Any, ...] = ("C1", "C2", "C3", 5, 2.5, True, None, "")
 
 
-def write_sample_warehouse(root: Path, *, events: int = 1_500, orders: int = 250, seed: int = 7) -> None:
+@dataclass(frozen=True)
+class SampleSize:
+    """How many customers and products there are."""
+
+    customers: int = 60
+    products: int = 12
+
+
+def write_sample_warehouse(
+    root: Path,
+    *,
+    events: int = 1_500,
+    orders: int = 250,
+    size: SampleSize = SampleSize(),
+    seed: int = 7,
+) -> None:
     """Write events, orders, order lines, reviews and products to the folder of a warehouse."""
     rng = random.Random(seed)  # noqa: S311 — data for tests
     moments = _draw_moments(rng, events)
-    _write(root, EVENTS, [_make_event(rng, number, at) for number, at in enumerate(moments, 1)])
-    order_rows = [_make_order(rng, number, at) for number, at in enumerate(_draw_moments(rng, orders), 1)]
+    _write(root, EVENTS, [_make_event(rng, number, at, size) for number, at in enumerate(moments, 1)])
+    order_rows = [_make_order(rng, number, at, size) for number, at in enumerate(_draw_moments(rng, orders), 1)]
     _write(root, ORDERS, order_rows)
-    lines = [line for order in order_rows for line in _make_lines(rng, order)]
+    lines = [line for order in order_rows for line in _make_lines(rng, order, size)]
     _write(root, ORDER_LINES, [{**line, "id": number} for number, line in enumerate(lines, 1)])
-    _write(root, REVIEWS, [_make_review(rng, number, at) for number, at in enumerate(_draw_moments(rng, 80), 1)])
-    _write(root, PRODUCTS, [_make_product(number) for number in range(PRODUCT_COUNT)])
+    _write(root, REVIEWS, [_make_review(rng, number, at, size) for number, at in enumerate(_draw_moments(rng, 80), 1)])
+    _write(root, PRODUCTS, [_make_product(number) for number in range(size.products)])
 
 
 def _draw_moments(rng: random.Random, count: int) -> list[datetime]:
@@ -52,15 +67,15 @@ def _draw_moments(rng: random.Random, count: int) -> list[datetime]:
     return moments
 
 
-def _make_event(rng: random.Random, number: int, at: datetime) -> dict[str, Any]:
-    products = rng.choice((None, [], ["P1"], ["P2", "P3"], [f"P{rng.randrange(PRODUCT_COUNT)}"]))
+def _make_event(rng: random.Random, number: int, at: datetime, size: SampleSize) -> dict[str, Any]:
+    products = rng.choice((None, [], ["P1"], ["P2", "P3"], [f"P{rng.randrange(size.products)}"]))
     properties = {"coupon": rng.choice(COUPONS), "price": rng.choice((None, 19, 20, "30", 1e3, "n/a"))}
     return {
         "id": number,
         "source": rng.choice(("web", "app")),
         "type": rng.choice(("track", "track", "track", "page", "identify")),
         "name": rng.choice(NAMES),
-        "customer_id": rng.choice((None, *[rng.randrange(1, CUSTOMERS)] * 9)),
+        "customer_id": rng.choice((None, *[rng.randrange(1, size.customers)] * 9)),
         "occurred_at": at,
         "received_at": at + timedelta(seconds=rng.choice((-90, 0, 2))),
         "product_ids": products,
@@ -72,14 +87,14 @@ def _make_event(rng: random.Random, number: int, at: datetime) -> dict[str, Any]
     }
 
 
-def _make_order(rng: random.Random, number: int, at: datetime) -> dict[str, Any]:
+def _make_order(rng: random.Random, number: int, at: datetime, size: SampleSize) -> dict[str, Any]:
     total = Decimal(rng.randrange(1, 20_000)) / 100
     kind = rng.choice(("sale", "sale", "sale", "sale", "return"))
     return {
         "id": number,
         "source": "web",
         "order_id": f"O{number}",
-        "customer_id": rng.choice((None, *[rng.randrange(1, CUSTOMERS)] * 9)),
+        "customer_id": rng.choice((None, *[rng.randrange(1, size.customers)] * 9)),
         "kind": kind,
         "status": rng.choice(("completed", "completed", "completed", "refunded", "cancelled")),
         "placed_at": at,
@@ -92,13 +107,13 @@ def _make_order(rng: random.Random, number: int, at: datetime) -> dict[str, Any]
     }
 
 
-def _make_lines(rng: random.Random, order: dict[str, Any]) -> list[dict[str, Any]]:
+def _make_lines(rng: random.Random, order: dict[str, Any], size: SampleSize) -> list[dict[str, Any]]:
     shared = {
         name: order[name] for name in ("customer_id", "kind", "status", "placed_at", "currency", "channel", "order_id")
     }
     lines = []
     for position in range(rng.randrange(1, 5)):
-        product = rng.randrange(PRODUCT_COUNT)
+        product = rng.randrange(size.products)
         lines.append(
             {
                 **shared,
@@ -115,11 +130,11 @@ def _make_lines(rng: random.Random, order: dict[str, Any]) -> list[dict[str, Any
     return lines
 
 
-def _make_review(rng: random.Random, number: int, at: datetime) -> dict[str, Any]:
+def _make_review(rng: random.Random, number: int, at: datetime, size: SampleSize) -> dict[str, Any]:
     return {
         "id": number,
-        "customer_id": rng.choice((None, rng.randrange(1, CUSTOMERS))),
-        "product_id": f"P{rng.randrange(PRODUCT_COUNT)}",
+        "customer_id": rng.choice((None, rng.randrange(1, size.customers))),
+        "product_id": f"P{rng.randrange(size.products)}",
         "rating": rng.randrange(1, 6),
         "written_at": at,
     }

@@ -7,12 +7,16 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import ibis
+import ibis.expr.types as ir
 import pyarrow as pa
 
 from customers.analytics.expressions.tables import AnalyticsTables
 from customers.analytics.sources import LABEL_SCHEMA
 from customers.warehouse.connection import Warehouse, open_warehouse
 from customers.warehouse.engines.base import WarehouseEngine
+from customers.warehouse.tables import EVENTS
+
+RECENT_EVENTS = 100
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ def open_comparison_tables(
             AnalyticsTables(
                 backend=files.backend,
                 engine=engine,
-                events=files["events"],
+                events=_move_recent_to_memory(files),
                 orders=files["orders"],
                 order_lines=files["order_lines"],
                 products=files["products"],
@@ -64,3 +68,11 @@ def open_comparison_tables(
             ),
             as_of,
         )
+
+
+def _move_recent_to_memory(files: Warehouse) -> ir.Table:
+    """Return the events, of which the newest are a table in memory, as those that no file has yet in `CurrentWarehouse`."""
+    events = files["events"].select(*EVENTS.schema.names)
+    newest = files.backend.to_pyarrow(events.order_by(ibis.desc("id")).limit(RECENT_EVENTS)).cast(EVENTS.schema)
+    recent = ibis.memtable(newest)
+    return events.anti_join(recent.select("id"), "id").union(recent)

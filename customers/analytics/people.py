@@ -8,6 +8,7 @@ from config.foundation.backoffice.date_range import MAX_YEAR, MIN_YEAR
 from customers.analytics.expressions.parameters import ParameterError, parse_parameters
 from customers.analytics.questions.registry import Question, get_question
 from customers.analytics.sources import open_analytics_tables
+from customers.warehouse.engines.registry import get_engine
 
 MAX_LISTED = 10_000
 
@@ -43,7 +44,7 @@ def find_people(
     if not isinstance(selection, kind.selection):
         selection = parse_selection(kind, selection)
     with (
-        open_analytics_tables(as_of=now) as tables,
+        open_analytics_tables(as_of=now, engine=get_engine()) as tables,
         tables.materialize(kind.people(tables, parameters, selection).distinct()) as people,
     ):
         count = tables.fetch(people.agg(count=people.count()))[0]["count"]

@@ -23,6 +23,7 @@ from customers.analytics.expressions.tables import AnalyticsTables
 from customers.analytics.models import AnalyticsResult, ResultStatus
 from customers.analytics.questions.registry import Question, get_question
 from customers.analytics.sources import open_analytics_tables
+from customers.warehouse.engines.registry import get_engine
 
 logger = logging.getLogger(__name__)
 
@@ -217,7 +218,7 @@ def answer(question: Question, parameters: Any, *, now: datetime, result_id: int
     Raises:
         ResultCancelledError
     """
-    with open_analytics_tables(as_of=now) as tables:
+    with open_analytics_tables(as_of=now, engine=get_engine()) as tables:
         if result_id is None:
             return question.run(tables, parameters)
         with _watch_cancellation(tables, result_id):

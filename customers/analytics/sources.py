@@ -25,6 +25,7 @@ from customers.segments.membership import query_members
 from customers.segments.models import Segment
 from customers.warehouse.connection import open_warehouse
 from customers.warehouse.current_tables import OVERLAP, CurrentWarehouse, find_exported_position
+from customers.warehouse.engines.base import WarehouseEngine
 from customers.warehouse.position import read_position
 from customers.warehouse.snapshot import read_snapshot
 
@@ -47,12 +48,12 @@ SELECT row_number() OVER (), customer_id, (extract(epoch FROM at) * 1000000)::bi
 
 
 @contextmanager
-def open_analytics_tables(*, as_of: datetime) -> Iterator[AnalyticsTables]:
-    """Open the tables for the block.
+def open_analytics_tables(*, as_of: datetime, engine: WarehouseEngine | None = None) -> Iterator[AnalyticsTables]:
+    """Open the tables for the block, by default on DuckDB.
 
     What PostgreSQL knows beyond the files is copied first, so that no transaction is open while questions run.
     """
-    with open_warehouse() as files:
+    with open_warehouse(engine) as files:
         with read_snapshot():
             exported = find_exported_position()
             current = CurrentWarehouse(files, position=read_position(as_of=as_of), exported=exported)

@@ -1,4 +1,4 @@
-"""Opens the warehouse as Ibis tables, on the engine of WAREHOUSE_ENGINE."""
+"""Opens the warehouse as Ibis tables, on DuckDB or another engine."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +8,7 @@ import ibis
 from ibis.backends import BaseBackend
 
 from customers.warehouse.engines.base import WarehouseEngine
-from customers.warehouse.engines.registry import get_engine
+from customers.warehouse.engines.duckdb import DuckDBEngine
 from customers.warehouse.parquet_files import get_warehouse_root
 from customers.warehouse.tables import TABLES
 
@@ -34,7 +34,10 @@ class Warehouse:
 
 @contextmanager
 def open_warehouse(engine: WarehouseEngine | None = None) -> Iterator[Warehouse]:
-    """Open the warehouse for the block; a table that was never exported is empty. Raises WarehouseEngineError."""
-    engine = engine or get_engine()
+    """Open the warehouse for the block, by default on DuckDB; a table that was never exported is empty.
+
+    Errors: WarehouseEngineError.
+    """
+    engine = engine or DuckDBEngine()
     with engine.connect() as backend:
         yield Warehouse(engine, backend, get_warehouse_root())

@@ -5,12 +5,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import ibis.expr.datatypes as dt
 import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import pyarrow as pa
 from django.conf import settings
 from ibis.backends.pyspark import Backend
 from ibis.backends.pyspark.datatypes import PySparkSchema
+from ibis.expr.schema import Schema
 from ibis.formats.pyarrow import PyArrowData, PyArrowSchema
 from ibis.util import gen_name
 from pyspark.sql import DataFrame, SparkSession
@@ -21,6 +23,7 @@ CONNECT_PREFIX = "sc://"
 # Spark's default of 200 partitions is meant for clusters; each costs a task
 LOCAL_PARTITIONS = 2
 LOCK = threading.Lock()
+MOMENT = dt.Timestamp(timezone="UTC", scale=6)
 
 
 class SparkBackend(Backend):
@@ -32,6 +35,11 @@ class SparkBackend(Backend):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.frames: dict[str, DataFrame] = {}
+
+    def get_schema(self, *args: Any, **kwargs: Any) -> Schema:
+        """Return the schema of a table; its times are in UTC, as in the files, so that both can be joined with tables in memory."""
+        schema = super().get_schema(*args, **kwargs)
+        return Schema({name: MOMENT if kind.is_timestamp() else kind for name, kind in schema.items()})
 
     def _register_in_memory_table(self, op: ops.InMemoryTable) -> None:
         frame = self._session.createDataFrame(op.data.to_pyarrow(op.schema), schema=PySparkSchema.from_ibis(op.schema))
