@@ -1,6 +1,7 @@
 """Start PostgreSQL and Valkey for every test run, unless DATABASE_URL and VALKEY_URL are set."""
 
 import decimal
+import gc
 import logging
 import math
 import os
@@ -64,6 +65,7 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ.setdefault("TWO_FACTOR_REQUIRED", "false")
     register_lookup_caches()
     django.setup()
+    share_static_files()
     # Hashing a password slowly is a quarter of a second in each test that makes a user.
     PBKDF2PasswordHasher.iterations = 1000
     # The first example may have to wait until a kernel is compiled, or until a busy machine gets to it. The same examples in every
@@ -138,6 +140,29 @@ def register_lookup_caches() -> None:
     TtlCache.__init__ = initialize_and_register  # type: ignore[method-assign]
 
 
+def share_static_files() -> None:
+    """Look for the static files once: each test's client makes a middleware, which reads the state of hundreds of files."""
+    from django.conf import settings
+
+    from config.http.static_files import StaticFilesMiddleware
+
+    add_files_from_finders = StaticFilesMiddleware.add_files_from_finders
+    found: dict[str, dict[str, Any]] = {}
+
+    def add_shared_files(middleware: Any) -> None:
+        names = [
+            name for name in dir(settings) if name.startswith(("DEBUG", "FORCE_SCRIPT_NAME", "STATIC", "WHITENOISE"))
+        ]
+        key = repr([(name, getattr(settings, name)) for name in names])
+        if key not in found:
+            own, middleware.files = middleware.files, {}
+            add_files_from_finders(middleware)
+            found[key], middleware.files = middleware.files, own
+        middleware.files |= found[key]
+
+    StaticFilesMiddleware.add_files_from_finders = add_shared_files  # type: ignore[method-assign]
+
+
 # pytest sets the first around every test, scikit-learn the second when the first test needs it
 VOLATILE_VARIABLES = ("PYTEST_CURRENT_TEST", "KMP_INIT_AT_FORK")
 HANDLED_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM, signal.SIGCHLD)
@@ -174,14 +199,14 @@ def read_process_state() -> dict[str, object]:
     return state
 
 
-BEFORE = pytest.StashKey[dict[str, object]]()
+BEFORE, AFTER = pytest.StashKey[dict[str, object]](), pytest.StashKey[dict[str, object]]()
 IS_SET_UP = pytest.StashKey[bool]()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
-    """Record the state of the process before the first fixture of the test."""
-    item.stash[BEFORE] = read_process_state()
+    """Record the state of the process before the first fixture of the test, which is that after the test before."""
+    item.stash[BEFORE] = item.session.stash.get(AFTER, None) or read_process_state()
     return (yield)
 
 
@@ -190,6 +215,7 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
     """Fail a test that does not restore what `read_process_state` reads."""
     result = yield
     before, after = item.stash[BEFORE], read_process_state()
+    item.session.stash[AFTER] = after
     changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
     # Django's test environment changes some settings with the first test of the process and restores them with the last.
     if nextitem is None or IS_SET_UP not in item.session.stash:
@@ -198,6 +224,13 @@ def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> 
     if changed:
         pytest.fail(f"The test leaves changed: {', '.join(changed)}", pytrace=False)
     return result
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector leave out the modules and thousands of collected tests, and look for cycles less often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def pytest_sessionfinish() -> None:
