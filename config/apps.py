@@ -1,3 +1,5 @@
+import gc
+
 from corsheaders.signals import check_request_enabled
 from django.apps import AppConfig
 from django.utils.module_loading import autodiscover_modules
@@ -20,3 +22,5 @@ class ConfigConfig(AppConfig):
         autodiscover_modules("backoffice.search_source")  # where each room registers what the search finds
         connect_schedule_sync()
         check_request_enabled.connect(allow_key_origins, dispatch_uid="config.http.cors")
+        gc.freeze()  # what was imported
+        gc.enable()  # config.settings has disabled it

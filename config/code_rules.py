@@ -24,6 +24,8 @@ class CodeLimits:
 
     banned_words: regular expressions that match whole words, in any case, in every text file but `unchecked_files`.
     banned_names: public functions, methods and classes must not have one of these names.
+    slow_imports: packages that take a second to import, which only the functions that need them import.
+    slow_modules: modules that import one nevertheless, and are imported only by functions.
     """
 
     banned_words: Sequence[str]
@@ -31,6 +33,8 @@ class CodeLimits:
     max_modules_per_folder: int
     max_function_lines: int
     unchecked_files: Sequence[str] = field(default_factory=tuple)
+    slow_imports: Sequence[str] = field(default_factory=tuple)
+    slow_modules: Sequence[str] = field(default_factory=tuple)
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,20 @@ def find_full_folders(modules: Sequence[str], limits: CodeLimits) -> Iterator[st
             yield f"{folder}/: {count} modules (at most {limits.max_modules_per_folder}); group them into packages"
 
 
+def find_slow_imports(modules: Sequence[str], limits: CodeLimits, root: Path = ROOT) -> Iterator[str]:
+    """Report modules that import a slow package: each of Perennial's processes would start a second later."""
+    for path in modules:
+        if path in limits.slow_modules:
+            continue
+        for node in ast.parse((root / path).read_text(encoding="utf-8")).body:
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+            names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if slow := [
+                name for name in names if f"{name}.".startswith(tuple(f"{slow}." for slow in limits.slow_imports))
+            ]:
+                yield f"{path}:{node.lineno}: {slow[0]} takes a second to import; import it in the function that needs it"
+
+
 def find_problems(limits: CodeLimits, root: Path = ROOT) -> list[str]:
     """Return one line for each violation of the rules."""
     files = list_files(root)
@@ -134,6 +152,7 @@ def find_problems(limits: CodeLimits, root: Path = ROOT) -> list[str]:
         *find_banned_words(files, limits, root),
         *find_bad_definitions(definitions, limits),
         *find_full_folders(modules, limits),
+        *find_slow_imports(modules, limits, root),
     ]
 
 

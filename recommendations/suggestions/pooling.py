@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from config.foundation.statistics import ConfidenceInterval
 
@@ -34,5 +34,5 @@ def predict_effect(
     weights = 1 / (s**2 + between)
     precision = 1 / spread**2 + weights.sum()
     mean = float(weights @ d / precision)
-    margin = float(norm.ppf((1 + level) / 2) * np.sqrt(1 / precision + between))
+    margin = float(ndtri((1 + level) / 2) * np.sqrt(1 / precision + between))
     return ConfidenceInterval(mean, mean - margin, mean + margin)

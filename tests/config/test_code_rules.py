@@ -1,6 +1,7 @@
 """The rules of naming and layout, each violated in a small repository."""
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -88,3 +89,18 @@ def test_the_limits_of_this_project_can_be_read() -> None:
     limits = read_limits()
     assert limits.max_modules_per_folder == 15
     assert "foretold" in limits.banned_words
+
+
+def test_a_slow_package_is_imported_only_by_functions(tree: Path) -> None:
+    inside = "def fit():\n    from sklearn import tree\n\n    return tree\n"
+    write(
+        tree,
+        "catalog/trees.py",
+        f"import scipy.stats\nfrom sklearn.tree import Tree\nfrom sklearns import x\n\n\n{inside}",
+    )
+    write(tree, "catalog/prices.py", "import pandas\n")
+    limits = replace(LIMITS, slow_imports=["sklearn", "scipy.stats", "pandas"], slow_modules=["catalog/prices.py"])
+    advice = "takes a second to import; import it in the function that needs it"
+    assert find_problems(limits, tree) == [
+        f"catalog/trees.py:1: scipy.stats {advice}", f"catalog/trees.py:2: sklearn.tree {advice}",
+    ]  # fmt: skip

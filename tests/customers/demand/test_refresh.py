@@ -2,6 +2,8 @@
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import ibis
@@ -28,6 +30,12 @@ AS_OF = datetime(2026, 6, 1, 4, tzinfo=UTC)
 DAYS = 150
 MODELS = ("seasonal_naive", "tsb")
 WEEK_PROFILE = (2, 4, 4, 4, 6, 8, 0)
+
+
+@pytest.fixture(autouse=True)
+def own_warehouse(settings: Any, tmp_path: Path) -> None:
+    """Export to a folder that no other process of the test run writes to."""
+    settings.WAREHOUSE_URL = str(tmp_path / "warehouse")
 
 
 def count_units(day: int) -> int:

@@ -1,14 +1,17 @@
 """The global lag model: gradient boosting over all series at once."""
 
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.ensemble import HistGradientBoostingRegressor
 from threadpoolctl import threadpool_limits
 
 from config.foundation.array_types import Floats, Ints
 from customers.demand.forecasting.models.lag_features import FeatureBuilder
 from customers.demand.forecasting.series import Forecast, SeriesPanel
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import HistGradientBoostingRegressor
 
 LOSSES = ("absolute_error", "poisson")  # for the median and the mean
 MAX_ROWS = 120_000
@@ -99,7 +102,11 @@ def _collect_origin(
     return features.matrix[series, steps], target, weight
 
 
-def fit_boosting(loss: str, matrix: Floats, target: Floats, weight: Floats | None) -> HistGradientBoostingRegressor:
+def fit_boosting(loss: str, matrix: Floats, target: Floats, weight: Floats | None) -> "HistGradientBoostingRegressor":
+    from sklearn.ensemble import (
+        HistGradientBoostingRegressor,
+    )  # web processes never need it, and would start more slowly
+
     model = HistGradientBoostingRegressor(
         loss=loss,
         max_iter=150,
