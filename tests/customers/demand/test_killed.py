@@ -1,5 +1,8 @@
 """A forecast whose process is killed at any step leaves the earlier one, and the next run replaces it as a whole."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -26,6 +29,13 @@ else:
     refresh.forecast_shop = lambda *arguments, report, **options: (report(1, 2), wait())
 refresh.refresh_demand(as_of=datetime(2026, 6, 1, 4, tzinfo=UTC), models={models!r})
 """
+
+
+@pytest.fixture(autouse=True)
+def own_warehouse(settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep the tests that other workers run out of the warehouse of this test and its processes."""
+    settings.WAREHOUSE_URL = str(tmp_path / "warehouse")
+    monkeypatch.setenv("WAREHOUSE_URL", settings.WAREHOUSE_URL)
 
 
 @pytest.mark.acceptance
