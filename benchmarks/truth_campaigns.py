@@ -66,7 +66,8 @@ def score_uplift(truth: ShopTruth, as_of: datetime) -> dict[str, Any]:
         "top30_true_effect": mean_of_best(true, estimate),
         "oracle_top30_true_effect": mean_of_best(true, true),
         "without_kinds_top30_true_effect": mean_of_best(true, truth.customers["p_alive"][known] * (1 - p_order)),
-        "qini": model.figures.get("qini"),
+        "learner": model.figures["learner"],
+        "qini": model.figures["learners"][model.figures["learner"]],
     }
 
 

@@ -42,7 +42,8 @@ def stage_pages(folder: Path, language: DocsLanguage) -> list[str]:
     for name in names:
         text = (DOCS / f"{name}{language.suffix}.md").read_text(encoding="utf-8")
         write_page(folder / f"{name}.md", OTHER_LANGUAGE.sub("", text, count=1), language)
-    shutil.copytree(DOCS / "deployment", folder / "deployment")
+    for files in ("deployment", "images"):
+        shutil.copytree(DOCS / files, folder / files)
     if language.is_english:
         stage_decisions(folder / "decisions", language)
     return names
