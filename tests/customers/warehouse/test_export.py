@@ -23,7 +23,8 @@ from config.foundation.job_runs import INTERRUPTED_ERROR
 from customers.feedback.models import Review
 from customers.identity.models import Customer
 from customers.orders.models import Order, OrderLine
-from customers.warehouse.connection import get_reader_schema, open_warehouse
+from customers.warehouse.connection import open_warehouse
+from customers.warehouse.engines.base import get_reader_schema
 from customers.warehouse.export import TableExport, UnknownTableError, export_table, export_warehouse
 from customers.warehouse.models import ExportRun
 from customers.warehouse.parquet_files import STAGING, WarehouseWriteError, get_warehouse_root
