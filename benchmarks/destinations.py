@@ -124,11 +124,13 @@ def work(arguments: argparse.Namespace) -> dict[str, Any]:
 
     django.setup()
     from config.foundation.circuit_breakers.breaker import CircuitBreaker
+    from config.management.commands.up import FREQUENT_NICENESS
     from customers.destinations.models import Destination, DestinationBatch, OutgoingRecord
     from customers.destinations.outbox import access
     from customers.destinations.tasks import send_to_destinations
     from customers.processing.pipeline import process_events
 
+    os.nice(FREQUENT_NICENESS)  # as `up` starts the worker
     prepare_destination(arguments.port)
     print("ready", flush=True)
     deadline, next_job = time.monotonic() + arguments.seconds, 0.0
