@@ -12,7 +12,7 @@ from django.db import connection
 from config.access.models import ApiKey
 from config.access.scopes import KNOWN_SCOPES
 from config.foundation.test_mode import enter_test_mode
-from config.foundation.ttl_cache import TtlCache
+from config.foundation.ttl_cache import TtlCache, get_background_executor
 from config.foundation.valkey import LuaScript, ValkeyDownError, run_command, run_script
 from customers.analytics.expressions.parameters import dump_parameters
 from customers.identity.models import Consent, Customer
@@ -101,6 +101,7 @@ AUDITED = {"auditlog_logentry", "access_unsealedentry"}
 
 def read_state() -> dict[str, Any]:
     """Return a hash of each table and the content of each key of Valkey, without rate limits and the last use of API keys."""
+    get_background_executor().submit(lambda: None).result(60)  # the use of a key is written there
     ApiKey.objects.update(last_used_at=None)
     with connection.cursor() as cursor:
         cursor.execute(TABLES)
