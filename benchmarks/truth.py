@@ -6,10 +6,11 @@ Writes a shop by `manage.py simulate`'s code, loads it into servers of its own w
 prints one JSON line. Nothing is tuned to it. Ceilings (oracle_…) are what somebody would say who knows every parameter of the simulation
 and the history, but not the future.
 
-p_active: the probability to be active against who lives. orders, spend: expected in 12 months, with the share of truths inside the stated
-intervals. purchase_…, churn: probabilities against what happens. stages: share of the living, and of those who order in the following 91
-days. lift: intervals of campaigns with the true mean effect. uplift: how well the expected effects order the customers. demand: forecasts
-made four weeks before the end. recommendations: probability that a line of the customer is one of ten products shown.
+p_active: the probability to be active, against the customers who have not left. orders, spend: expected in 12 months, with the share of
+truths inside the stated intervals. purchase_…, churn: probabilities against what happens. stages: share of the customers who have not left,
+and of those who order in the following 91 days. lift: intervals of campaigns with the true mean effect. uplift: how well the expected
+effects order the customers. demand: forecasts made four weeks before the end. recommendations: probability that a line of the customer is
+one of ten products shown.
 """
 
 import argparse

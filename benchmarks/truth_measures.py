@@ -1,23 +1,19 @@
-"""Scores estimates against the truth of a simulated shop: order, calibration, coverage, and the ceiling of who knows all parameters."""
+"""Scores estimates against the truth of a simulated shop: order, calibration, coverage, and the same for the ceiling."""
 
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata, spearmanr
+from scipy.stats import spearmanr
 
 from config.foundation.array_types import Flags, Floats
+from customers.lifecycle.scoring.propensity.metrics import auc
 
 BINS = 10
 
 
 def compute_auc(truth: Flags, score: Floats) -> float:
-    """Return the probability that a true case has the higher score; ties count half."""
-    ranks = rankdata(score)
-    positives = int(truth.sum())
-    negatives = len(truth) - positives
-    if not positives or not negatives:
-        return float("nan")
-    return float((ranks[truth].sum() - positives * (positives + 1) / 2) / (positives * negatives))
+    """Return the AUC of a score; NaN where all cases are true or none is."""
+    return auc(score=score, label=truth) if 0 < truth.sum() < len(truth) else float("nan")
 
 
 def compute_rank_correlation(truth: Floats, score: Floats) -> float:

@@ -145,7 +145,7 @@ QUESTION_PARAMETERS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     "affinity": lambda days: AffinityParameters(**days, min_people=1),
     "repeat": lambda days: FirstPurchaseParameters(**days, min_people=1),
     **{
-        f"{measure.question}": lambda days: OutcomeParameters(**days, unit=PeriodUnit.MONTH, split="channel")
+        measure.question: lambda days: OutcomeParameters(**days, unit=PeriodUnit.MONTH, split="channel")
         for measure in MEASURES.values()
     },
 }

@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from config.foundation.files.atomic_write import write_atomically
 from config.foundation.progress import Progress, ignore_progress
 from config.simulation.catalogue import Catalogue, draw_catalogue
 from config.simulation.customers import draw_customers
@@ -34,7 +35,6 @@ from config.simulation.output.part_files import (
     delete_simulation,
     is_empty,
     read_json,
-    write_atomically,
     write_lines,
 )
 from config.simulation.plan import ShopPlan

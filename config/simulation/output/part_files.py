@@ -14,13 +14,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from config.foundation.files.atomic_write import write_atomically
+
 PARTIAL = ".partial"
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    partial = path.with_name(path.name + PARTIAL)
-    partial.write_bytes(content)
-    partial.replace(path)
 
 
 class PartFiles:
@@ -91,7 +87,7 @@ class PartFiles:
 
 
 def join_texts(lines: pa.Array) -> bytes | memoryview:
-    """Return the texts of an array one after the other, without a copy if they lie so."""
+    """Return the texts of an array one after the other, without a copy if the array has no gaps."""
     if isinstance(lines, pa.ChunkedArray):
         return b"".join(join_texts(chunk) for chunk in lines.chunks)
     if lines.offset or lines.null_count or not len(lines):

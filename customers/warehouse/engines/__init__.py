@@ -1,4 +1,4 @@
 """The engines that run the expressions of the warehouse: DuckDB in this process, Spark, or ClickHouse.
 
-The expressions are the same for all; what must differ between engines stands in one module per engine.
+The expressions are the same for all; each engine has one module for what must differ.
 """

@@ -23,6 +23,7 @@ from django.utils.translation import gettext as _
 
 from config.foundation.audit_log import record_export
 from config.foundation.csv_cells import CsvWriter
+from config.foundation.files.atomic_write import write_atomically
 from config.foundation.progress import Progress, ignore_progress
 from customers.identity.models import Customer, Identifier
 from customers.segments.membership import query_customers, query_members
@@ -233,13 +234,6 @@ class ExportParts:
     def _list_parts(self) -> list[tuple[int, Path]]:
         paths = sorted(self.folder.glob(f"*.{self.options.format}"))
         return [(int(path.stem), path) for path in paths if path.stem.isdecimal()]
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file that appears complete or not at all."""
-    draft = path.with_suffix(".new")
-    draft.write_bytes(content)
-    draft.replace(path)
 
 
 def iterate_rows(lines: Sequence[ExportLine]) -> Iterator[tuple[str, int, str, float, str]]:

@@ -4,6 +4,7 @@ import hashlib
 import io
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,17 +16,22 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from catalog.models import Product
 from config.simulation import plan as plans
+from config.simulation.catalogue import draw_catalogue
+from config.simulation.output.live_sending import build_items
 from config.simulation.plan import ShopPlan
 from config.simulation.simulation import write_simulation
 from customers.events.imports.file_import import import_events
-from customers.events.models import Event, Source
+from customers.events.models import Event, RejectedEvent, Source
 from customers.feedback.models import Review
 from customers.identity.models import Customer
 from customers.orders.imports.file_import import import_orders
 from customers.orders.models import Order
+from tests.clients.web_server import run_web_server
+from tests.customers.events.client import make_keyed_source
 from tests.makers import NOON
 
 PLAN = ShopPlan(customers=230, products=100, days=120, seed=7, until=date(2026, 7, 1))
@@ -206,3 +212,20 @@ def test_a_folder_in_use_is_refused_without_force(shop: Path, tmp_path: Path) ->
     assert "230 customers, 100 products" in out.getvalue()
     assert (tmp_path / "letter.txt").exists()
     assert len((tmp_path / "products.jsonl").read_text().splitlines()) == PLAN.products
+
+
+@pytest.mark.acceptance
+@pytest.mark.django_db(transaction=True)
+def test_a_shop_that_is_sent_twice_to_a_collector_is_stored_once() -> None:
+    _source, key = make_keyed_source()
+    plan = ShopPlan(customers=40, products=40, days=28, seed=3, until=timezone.now().date())
+    options = {**asdict(plan), "write_key": key, "verbosity": 0}
+    with run_web_server() as address:
+        for _attempt in range(2):
+            call_command("simulate", send=address, **options, stdout=io.StringIO())
+            orders = Event.objects.filter(name="Order Completed")
+            assert orders.count() == orders.values("message_id").distinct().count() > 40  # everybody has a first one
+        items = sum(map(len, build_items(plan, draw_catalogue(plan))))
+        assert (Event.objects.count(), RejectedEvent.objects.count()) == (items, 0)
+        with pytest.raises(CommandError, match="401"):
+            call_command("simulate", send=address, **{**options, "write_key": "wk_wrong"}, stdout=io.StringIO())

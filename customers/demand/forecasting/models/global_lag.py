@@ -103,9 +103,8 @@ def _collect_origin(
 
 
 def fit_boosting(loss: str, matrix: Floats, target: Floats, weight: Floats | None) -> "HistGradientBoostingRegressor":
-    from sklearn.ensemble import (
-        HistGradientBoostingRegressor,
-    )  # web processes never need it, and would start more slowly
+    # web processes never need it, and would start more slowly
+    from sklearn.ensemble import HistGradientBoostingRegressor
 
     model = HistGradientBoostingRegressor(
         loss=loss,
