@@ -95,7 +95,8 @@ def test_pages_of_the_keys_origin_may_read_offers(offer: Offer) -> None:
 
 def test_an_offer_can_be_made_started_and_paused(offer: Offer) -> None:
     client = make_client("campaigns:read", "campaigns:write")
-    body = {"key": "sale", "name": "Sale", "placement": "cart", "contents": [{"language": "en", "title": "Sale"}]}
+    contents = [{"language": "en", "title": "Sale"}]
+    body = {"key": "sale", "name": "Sale", "placement": "cart", "holdout_share": "0", "contents": contents}
     created = client.post("/api/v1/offers/", body, content_type="application/json")
     assert created.status_code == 201, created.content
     assert created.json()["status"] == "draft"
