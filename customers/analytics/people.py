@@ -33,7 +33,7 @@ def parse_selection(question: Question, content: Any) -> Any:
 def find_people(
     *, question: str, parameters: Any, selection: Any, now: datetime, limit: int = MAX_LISTED, after: int = 0
 ) -> PeopleOfFigure:
-    """Return the customers behind a figure. Raises ParameterError.
+    """Return the customers behind a figure. Errors: ParameterError, WarehouseEngineError.
 
     Args:
         parameters, selection: objects of the types of the question, or JSON values. after: only list larger IDs.

@@ -1,5 +1,6 @@
 """REST endpoints of analytics: asking questions, their people, saved reports and dashboards."""
 
+import logging
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -34,6 +35,9 @@ from customers.analytics.results import ResultState, cancel_result, count_pendin
 from customers.identity.models import Customer
 from customers.segments.membership import annotate_list_columns
 from customers.segments.rest.serializers import MemberSerializer
+from customers.warehouse.engines.base import WarehouseEngineError, describe_absence
+
+logger = logging.getLogger(__name__)
 
 READ, READ_CUSTOMERS = "analytics:read", "customers:read"
 # more questions than these wait for nobody: they would only delay those of pages
@@ -45,6 +49,11 @@ class NoResultError(APIException):
     status_code = status.HTTP_409_CONFLICT
     default_detail = gettext_lazy("The result is being computed. Try again in a moment.")
     default_code = "conflict"
+
+
+class EngineAwayError(APIException):
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_code = "warehouse_engine_unreachable"
 
 
 def find_query(query_id: str) -> ResultState:
@@ -162,6 +171,9 @@ class QueryPeople(APIView):
             page = read_people(state, load_selection(query.validated_data["selection"]), limit=limit, after=after)
         except ParameterError as error:
             raise ValidationError({"selection": str(error)}) from error
+        except WarehouseEngineError as error:
+            logger.error("Answered 503: %s", error)
+            raise EngineAwayError(describe_absence()) from error
         following = page.next_cursor and replace_query_param(request.build_absolute_uri(), "cursor", page.next_cursor)
         return Response(
             {
@@ -189,7 +201,7 @@ def read_page(request: Request) -> tuple[int, int]:
 
 
 def read_people(state: ResultState, content: Any, *, limit: int, after: int) -> PeoplePage:
-    """Return a page of the people of a figure. Raises ParameterError."""
+    """Return a page of the people of a figure. Errors: ParameterError, WarehouseEngineError."""
     assert state.as_of is not None
     people = find_people(
         question=state.question.key,

@@ -9,6 +9,8 @@ import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 import pyarrow as pa
+from django.conf import settings
+from django.utils.translation import gettext as _
 from ibis.backends import BaseBackend
 
 from customers.warehouse.parquet_files import build_part_path, list_current_files
@@ -18,7 +20,18 @@ MOMENT = dt.Timestamp(timezone="UTC")
 
 
 class WarehouseEngineError(Exception):
-    """The engine is not installed, cannot be reached, or refused to start."""
+    """The engine is not installed, cannot be reached, or refused to start.
+
+    Its text names addresses of servers: it is for logs and runs of jobs. `describe_absence` has one for pages.
+    """
+
+
+def describe_absence() -> str:
+    """Return what people who asked a question read when the engine is away."""
+    return _(
+        "The engine of the data warehouse (%(engine)s) cannot be used at the moment. Nothing is lost: try again in a few minutes. If it "
+        "stays away, the log of the server has the reason, and WAREHOUSE_ENGINE=duckdb answers without it."
+    ) % {"engine": settings.WAREHOUSE_ENGINE}
 
 
 class WarehouseEngine(ABC):

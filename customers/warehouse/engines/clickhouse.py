@@ -38,12 +38,13 @@ class ClickHouseEngine(WarehouseEngine):
 
     @contextmanager
     def connect(self) -> Iterator[BaseBackend]:
-        """Connect to the server for the block."""
+        """Connect to the server for the block. Raises WarehouseEngineError, also if the server goes away during the block."""
         with translate_missing_package(self.key):
             module = importlib.import_module("customers.warehouse.engines.clickhouse_backend")
         backend = module.connect_clickhouse(settings.CLICKHOUSE_URL)
         try:
-            yield backend
+            with module.translate_lost_connection(settings.CLICKHOUSE_URL):
+                yield backend
         finally:
             backend.disconnect()
 

@@ -1,7 +1,7 @@
 """Ibis' backend for ClickHouse, with exact results, NULL as in other engines, and results exchanged as Arrow."""
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -12,7 +12,7 @@ import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import sqlglot.expressions as sge
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import ClickHouseError
+from clickhouse_connect.driver.exceptions import ClickHouseError, Error, OperationalError
 from ibis.backends.clickhouse import Backend
 from ibis.backends.sql.compilers.clickhouse import ClickHouseCompiler
 from ibis.expr.schema import Schema
@@ -164,15 +164,31 @@ def connect_clickhouse(url: str) -> ClickHouseBackend:
     except ImportError:
         raise
     except (ClickHouseError, OSError, ValueError) as error:
-        reason = str(error).strip().split("\n")[0]
-        raise WarehouseEngineError(
-            f"ClickHouse at CLICKHOUSE_URL={hide_password(url)!r} cannot be used: {reason}. Check address, user and password; "
-            "valid: http://user:password@host:8123/database."
-        ) from error
+        raise describe_failure(url, error) from error
     backend = ClickHouseBackend.from_connection(client)
     backend.register_options()
     backend.url, backend.tag = url, tag
     return backend
+
+
+@contextlib.contextmanager
+def translate_lost_connection(url: str) -> Iterator[None]:
+    """Context manager that turns the error of a server that no longer answers into WarehouseEngineError; errors of queries stay."""
+    try:
+        yield
+    except Error as error:
+        if isinstance(error, OperationalError) and error.code is None:  # the server gives its own errors a code
+            raise describe_failure(url, error) from error
+        raise
+
+
+def describe_failure(url: str, error: Exception) -> WarehouseEngineError:
+    """Return the error with what to check."""
+    reason = str(error).strip().split("\n")[0]
+    return WarehouseEngineError(
+        f"ClickHouse at CLICKHOUSE_URL={hide_password(url)!r} cannot be used: {reason}. Check address, user and password; "
+        "valid: http://user:password@host:8123/database."
+    )
 
 
 def open_client(url: str, tag: str) -> Client:

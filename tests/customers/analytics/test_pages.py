@@ -67,7 +67,7 @@ def find_links(page: Any, part: str) -> list[str]:
 
 
 @pytest.mark.usefixtures("shop")
-def test_from_the_builder_to_the_people_to_a_segment(admin_client: Client) -> None:
+def test_from_the_builder_to_the_people_to_a_segment(admin_client: Client, settings: Any) -> None:
     url = reverse("analytics:funnel")
     built = admin_client.get(url, make_form())
     assert built.status_code == 302
@@ -92,6 +92,17 @@ def test_from_the_builder_to_the_people_to_a_segment(admin_client: Client) -> No
     admin_client.post(dropped, {"name": "The same, fixed", "kind": "static"})
     fixed = Segment.objects.get(kind=Segment.Kind.STATIC)
     assert (fixed.size, "as of" in fixed.description) == (1, True)
+    # neither the package nor the server has to be there: both give the same error
+    settings.WAREHOUSE_ENGINE, settings.CLICKHOUSE_URL = "clickhouse", "http://127.0.0.1:9/default"
+    for language, text in (
+        ("en", "(clickhouse) cannot be used at the moment"),
+        ("zh-hans", "（clickhouse）暂时无法使用"),
+    ):
+        for answer in (
+            admin_client.get(dropped, headers={"accept-language": language}),
+            admin_client.post(dropped, {"name": "Later", "kind": "static"}, headers={"accept-language": language}),
+        ):
+            assert (answer.status_code, text in answer.text) == (503, True)
 
 
 @pytest.mark.usefixtures("shop")

@@ -42,7 +42,7 @@ def compute_all() -> None:
 
 
 @pytest.mark.usefixtures("shop")
-def test_a_question_is_asked_read_and_its_people_are_listed_in_pages() -> None:
+def test_a_question_is_asked_read_and_its_people_are_listed_in_pages(settings: Any) -> None:
     client = make_client("analytics:read", "customers:read")
     asked = post(client, VIEWS)
     assert (asked.status_code, asked.json()["status"], asked.json()["result"]) == (202, "queued", None)
@@ -63,6 +63,13 @@ def test_a_question_is_asked_read_and_its_people_are_listed_in_pages() -> None:
     assert make_client("analytics:read").get(people).status_code == 403
     personal = make_client("analytics:read", "customers:read", "customers:personal")
     assert EMAIL in personal.get(people, {"selection": '{"step": 1}'}).text
+    settings.WAREHOUSE_ENGINE, settings.CLICKHOUSE_URL = "clickhouse", "http://user:secret@127.0.0.1:9/default"
+    away = client.get(people, {"selection": '{"step": 1}'})
+    problem = away.json()
+    assert (away.status_code, problem["type"]) == (503, "urn:perennial:problem:warehouse-engine-unreachable")
+    assert "WAREHOUSE_ENGINE=duckdb" in problem["detail"]
+    assert "127.0.0.1" not in away.text
+    assert away["Retry-After"]
 
 
 @pytest.mark.usefixtures("shop")

@@ -1,5 +1,6 @@
 """The people behind a figure, fifty per page, and saving them as a segment."""
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -31,6 +32,9 @@ from customers.segments.conditions.condition_labels import describe_condition
 from customers.segments.editing import NameTakenError, create_static_segment
 from customers.segments.membership import count_matching, count_members
 from customers.segments.saved_customers import save_customers
+from customers.warehouse.engines.base import WarehouseEngineError, describe_absence
+
+logger = logging.getLogger(__name__)
 
 PAGE_SIZE = 50
 MAX_SAVED = 2_000_000
@@ -99,8 +103,23 @@ def show_people(request: HttpRequest, question: str) -> HttpResponse:
         title = name_figure(
             figure.question, figure.parameters, figure.selection, with_personal=may_see_personal(request)
         )
+        return answer_with_people(request, figure, people, title, now=now)
     except ParameterError as error:
-        return render_page(request, "admin/analytics/people.html", title=_("People"), problem=str(error), status=400)
+        return show_problem(request, str(error), status=400)
+    except WarehouseEngineError as error:
+        logger.error("Answered 503: %s", error)
+        return show_problem(request, describe_absence(), status=503)
+
+
+def show_problem(request: HttpRequest, problem: str, *, status: int) -> HttpResponse:
+    """Show why there is no list."""
+    return render_page(request, "admin/analytics/people.html", title=_("People"), problem=problem, status=status)
+
+
+def answer_with_people(
+    request: HttpRequest, figure: SelectedFigure, people: PeopleOfFigure, title: str, *, now: datetime
+) -> HttpResponse:
+    """Show the list, or save it as a segment. Errors: WarehouseEngineError."""
     condition = build_condition(figure.question, figure.parameters, figure.selection, today=timezone.localdate(now))
     size = count_matching(condition=condition, as_of=now) if condition else None
     form = SavePeopleForm(request.POST or None, initial={"name": title[:200]})
@@ -116,7 +135,7 @@ def show_people(request: HttpRequest, question: str) -> HttpResponse:
         title=title,
         verdict=describe_people(people),
         as_of=figure.as_of,
-        back=make_back_url(question, figure.parameters),
+        back=make_back_url(figure.question, figure.parameters),
         table=build_people_table(request, people.customer_ids, now=now),
         form=form,
         condition=describe_condition(condition) if condition else [],
