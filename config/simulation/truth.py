@@ -18,11 +18,17 @@ KINDS = pa.array([kind.name.lower() for kind in ResponseKind])
 
 
 def format_customers(numbers: Ints) -> pa.Array:
-    return pa.array(np.char.add("c", np.char.zfill(numbers.astype(str), 9)))
+    return format_ids("c", numbers, 9)
 
 
 def format_products(numbers: Ints) -> pa.Array:
-    return pa.array(np.char.add("p", np.char.zfill(numbers.astype(str), 7)))
+    return format_ids("p", numbers, 7)
+
+
+def format_ids(letter: str, numbers: Ints, digits: int) -> pa.Array:
+    if not len(numbers):  # zfill cannot pad an empty array
+        return pa.array([], pa.string())
+    return pa.array(np.char.add(letter, np.char.zfill(numbers.astype(str), digits)))
 
 
 def compute_p_alive(plan: ShopPlan, customers: SimulatedCustomers, purchases: Purchases) -> Floats:

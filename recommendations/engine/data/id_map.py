@@ -56,7 +56,14 @@ class IdMap:
 
     @classmethod
     def _of_distinct(cls, encoded: list[bytes]) -> "IdMap":
-        text, offsets = _join(encoded)
+        return cls.of_texts(*_join(encoded))
+
+    @classmethod
+    def of_texts(cls, text: npt.NDArray[np.uint8], offsets: npt.NDArray[np.int64]) -> "IdMap":
+        """Build the map of distinct texts in this order, without a Python object for each.
+
+        text: their UTF-8 bytes; offsets: int64, shape (n + 1,), where each begins.
+        """
         hashes = hash_texts(text, offsets)
         # Sorted hashes allow a binary search in memory-mapped arrays.
         order = np.argsort(hashes, kind="stable")

@@ -146,7 +146,7 @@ def build_interactions(table: pa.Table, *, customers: IdMap, items: IdMap, as_of
     time_order = np.lexsort((weight, kind, item, customer_ids, seconds))
     time_order = time_order[item[time_order] >= 0]
     return Interactions.from_rows(
-        user=customers.get_rows(customer_ids[time_order]),
+        user=find_customer_rows(customers, customer_ids[time_order]),
         item=item[time_order],
         order=seconds[time_order],
         weight=weight[time_order],
@@ -155,6 +155,12 @@ def build_interactions(table: pa.Table, *, customers: IdMap, items: IdMap, as_of
         items=items,
         as_of=as_of.astimezone(UTC).timestamp(),
     )
+
+
+def find_customer_rows(customers: IdMap, customer_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int32]:
+    """Return the user row of each customer id; each distinct id is looked up once, as a lookup takes 100 bytes."""
+    distinct = np.unique(customer_ids)
+    return customers.get_rows(distinct)[np.searchsorted(distinct, customer_ids)]
 
 
 def find_item_rows(items: IdMap, column: pa.ChunkedArray) -> npt.NDArray[np.int32]:
@@ -208,13 +214,29 @@ def build_vectors(vectors: pa.Table, items: IdMap) -> dict[str, npt.NDArray[np.f
 
 def index_identifiers(identifiers: pa.Table, customers: IdMap) -> tuple[IdMap, npt.NDArray[np.int32]]:
     """Return the names "kind:value" of customers in the training data, and their user rows."""
-    rows = customers.get_rows(identifiers["customer_id"].to_numpy())
-    known_rows = np.flatnonzero(rows >= 0)
-    types, values = identifiers["kind"].to_pylist(), identifiers["value"].to_pylist()
-    names, name_rows = IdMap.number_ids([f"{types[number]}:{values[number]}" for number in known_rows])
+    rows = find_customer_rows(customers, identifiers["customer_id"].to_numpy())
+    known = pa.array(rows >= 0)
+    kinds, values = (identifiers[name].filter(known).cast(pa.large_string()) for name in ("kind", "value"))
+    # By Arrow, as a large shop has tens of millions of them, and each would take 300 bytes as Python objects
+    texts = (
+        pc.binary_join_element_wise(kinds, values, pa.scalar(":", pa.large_string()))
+        .combine_chunks()
+        .cast(pa.large_binary())
+    )
+    distinct = texts.unique()
+    distinct = distinct.take(pc.sort_indices(distinct))
+    names = IdMap.of_texts(*get_text_buffers(distinct))
     user = np.full(len(names), -1, np.int32)
-    user[name_rows] = rows[known_rows]
+    user[pc.index_in(texts, distinct).to_numpy()] = rows[rows >= 0]
     return names, user
+
+
+def get_text_buffers(texts: pa.LargeBinaryArray) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
+    """Return the bytes of all texts, and where each begins, shape (n + 1,), in the bytes."""
+    _validity, offsets, content = texts.buffers()
+    starts = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1]
+    text = np.frombuffer(content, np.uint8) if content is not None else np.empty(0, np.uint8)
+    return text[starts[0] : starts[-1]], starts - starts[0]
 
 
 def compute_fingerprint(interactions: Interactions) -> str:

@@ -80,6 +80,13 @@ def test_an_interrupted_run_continues_and_equals_one_without_interruption(shop: 
     assert hash_files(tmp_path / "again") == hash_files(shop)
 
 
+def test_the_shortest_period_has_no_campaign(tmp_path: Path) -> None:
+    plan = ShopPlan(customers=20, products=20, days=28, seed=7, until=date(2026, 7, 1))
+    assert plan.campaign_days == []
+    assert write_simulation(plan, tmp_path / "files")["is_complete"]
+    assert len(read_truth(tmp_path / "files", "campaigns")["customer_id"]) == 0
+
+
 def test_the_truth_agrees_with_the_order_files(shop: Path) -> None:
     customers = read_truth(shop, "customers")
     lines = pa.concat_tables(

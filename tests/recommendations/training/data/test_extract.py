@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from catalog.models import Product
@@ -15,9 +16,15 @@ from customers.feedback.models import Review
 from customers.identity.consent.ledger import record_changed_consents
 from customers.identity.models import Customer
 from customers.warehouse.export import export_warehouse
+from recommendations.engine import IdMap
 from recommendations.engine.data.event_weights import DEFAULT_EVENT_WEIGHTS
 from recommendations.engine.data.text_terms import split_values
-from recommendations.training.data.extract import NoTrainingDataError, TrainingData, extract_training_data
+from recommendations.training.data.extract import (
+    NoTrainingDataError,
+    TrainingData,
+    extract_training_data,
+    index_identifiers,
+)
 from recommendations.training.data.time_split import count_kinds
 from tests.makers import NOON, make_customer, make_identifier, make_order, make_product, make_source
 
@@ -233,6 +240,24 @@ def test_the_fingerprint_changes_with_the_data(send_event: Callable[..., None]) 
 def list_terms(data: TrainingData, product_id: str, field: str) -> list[str]:
     text = data.products.texts[field][data.interactions.items.get_row(product_id)]
     return list(split_values(field, text))
+
+
+def test_identifiers_lead_to_the_user_rows_of_known_customers() -> None:
+    texts = {"b-1": 7, "a-1": 7, "鸭": 9, "": 9, "unknown": 8}
+    table = pa.table(
+        {
+            "kind": pa.chunked_array([["user_id"] * 2, ["anonymous_id"] * 3]),
+            "value": pa.chunked_array([list(texts)]),
+            "customer_id": pa.chunked_array([list(texts.values())]),
+        }
+    )
+    customers = IdMap.of(np.array([7, 9]))
+    names, user = index_identifiers(table, customers)
+    expected = {"anonymous_id:": 1, "anonymous_id:鸭": 1, "user_id:a-1": 0, "user_id:b-1": 0}
+    assert dict(zip(names.get_ids(), user.tolist(), strict=True)) == expected
+    assert names.get_rows([*expected, "anonymous_id:unknown"]).tolist() == [0, 1, 2, 3, -1]
+    nothing, no_user = index_identifiers(table, IdMap.of([]))
+    assert (len(nothing), len(no_user)) == (0, 0)
 
 
 def test_attributes_and_tags_become_terms_unless_only_one_product_has_them(send_event: Callable[..., None]) -> None:

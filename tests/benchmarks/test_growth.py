@@ -1,0 +1,73 @@
+"""The arithmetic of benchmarks.growth and benchmarks.capacity, on costs that are known."""
+
+import pytest
+
+from benchmarks.capacity import PARTS, MachineSize, ShopNumbers, compare_with_prediction, find_limit, predict_needs
+from benchmarks.capacity_costs import FORMULAS, fit_costs, predict_cost
+from benchmarks.growth import COSTS, STEPS, fit_exponent, list_steps, summarize
+from benchmarks.growth_charts import LANGUAGES, draw_growth
+
+
+def make_shop(factor: float, products: float = 500.0) -> dict[str, object]:
+    """Return the measurements of a shop in which every figure is 3 + 2 × each of its sizes, but for units."""
+    sizes = {
+        "customers": 1_000 * factor,
+        "products": products,
+        "events": 40_000 * factor,
+        "orders": 5_000 * factor,
+        "interactions": 20_000 * factor,
+        "live_events": 10_000 * factor,
+        "emails": 250 * factor,
+    }
+    shop: dict[str, object] = {**sizes}
+    for formula in FORMULAS.values():
+        value = 3 + 2 * sum(sizes["orders" if name == "lines" else name] for name in formula.sizes)
+        figures = shop.setdefault(formula.step, {})
+        figures |= dict.fromkeys(formula.measures, 0.0) | {formula.measures[0]: value}  # type: ignore[operator]
+    for cost in COSTS:
+        figures = shop.setdefault(cost.step, {})
+        figures.setdefault(cost.measure, 3 + 2 * sizes[cost.units])  # type: ignore[attr-defined]
+    return shop
+
+
+def test_exponent_is_that_of_a_power_law() -> None:
+    sizes = [1, 2, 4, 8]
+    assert fit_exponent(sizes, [5 * size**1.3 for size in sizes]) == pytest.approx(1.3)
+    assert fit_exponent(sizes, [7, 7, 7, 7]) == pytest.approx(0)
+    assert fit_exponent(sizes, [0, 1, 2, 3]) is None
+
+
+def test_the_steps_of_a_cost_are_those_it_needs_in_their_order() -> None:
+    assert list_steps(["serving"], with_sizes=False) == [
+        "load_products", "load_customers", "load_orders", "import_events", "process_imported", "export", "fit", "serve",
+    ]  # fmt: skip
+    assert list_steps([cost.name for cost in COSTS], with_sizes=True) == list(STEPS)
+
+
+def test_exponents_and_charts_of_linear_costs() -> None:
+    shops = [make_shop(factor) for factor in (1, 2, 4, 8)]
+    line = summarize([cost.name for cost in COSTS], make_shop(0.2), shops)
+    assert line["import_events_net_exponent"] == pytest.approx(1, abs=0.1)
+    assert line["worst_batch_exponent"] <= 1.01
+    for texts in LANGUAGES.values():
+        assert draw_growth(line["costs"], texts).count("<circle") == 5 * len(COSTS)
+
+
+def test_fitted_costs_predict_shops_of_other_sizes() -> None:
+    shops = [make_shop(1), make_shop(2), make_shop(4), make_shop(1, products=2_000), make_shop(2, products=8_000)]
+    costs = {"costs": fit_costs(shops), "date": "", "machine": ""}
+    assert predict_cost(costs["costs"]["training_mb"], {"interactions": 1e6, "products": 1e4}) == pytest.approx(
+        2_020_003, rel=0.01
+    )
+    assert compare_with_prediction(costs, [make_shop(16, products=3_000)])["worst_error"] < 0.01
+
+
+def test_needs_grow_with_the_shop_until_one_machine_is_full() -> None:
+    costs, machine = fit_costs([make_shop(factor) for factor in (1, 2, 4)]), MachineSize(16, 64, 2_000)
+    assert set(costs) == {*FORMULAS, "interactions_per_event"}
+    small, large = (predict_needs(costs, ShopNumbers.of_customers(customers), None) for customers in (1e5, 1e6))
+    assert all(large[name] >= small[name] for name in small)
+    for part in PARTS:
+        if (limit := find_limit(costs, part, machine)) is not None:
+            needs = predict_needs(costs, ShopNumbers.of_customers(limit), None)
+            assert part.get_share(needs, machine) == pytest.approx(1, abs=0.1)
