@@ -228,8 +228,8 @@ def make_large_table(costs: Mapping[str, Any], language: int) -> str:
     large = costs.get("large")
     if not large:
         return ("No run is recorded in the file of costs yet.", "成本文件中尚无运行记录。")[language]
-    names = ("events", "customers", "products", "load_s", "refresh_s", "train_s", "requests_per_s", "peak_mb")
-    names += ("postgres_mb", "warehouse_mb", "valkey_mb")
+    speeds = ("load_s", "refresh_s", "train_s", "requests_per_s")
+    names = ["events", "customers", "products", *speeds, "peak_mb", "postgres_mb", "warehouse_mb", "valkey_mb"]
     lines = [large["date"], "", "| " + " | ".join(names) + " |", "|---" * len(names) + "|"]
     lines.append("| " + " | ".join(format_number(large[name]) for name in names) + " |")
     return "\n".join(lines)

@@ -103,7 +103,7 @@ def main() -> None:
             measure_shop(replace(plan, customers=plan.customers * factor), folder / str(factor), steps, template)
             for factor in arguments.factors
         ]
-        # Other proportions, without which the costs of an event, a customer and a product could not be told apart
+        # Other proportions, without which the costs of an event, a customer and a product could not be separated
         others = [
             measure_shop(replace(plan, **{name: getattr(plan, name) * 4}), folder / f"more-{name}", steps, template)
             for name in ("products", "days")
