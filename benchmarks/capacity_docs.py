@@ -170,11 +170,15 @@ def format_quantity(value: float, unit: str) -> str:
 
 def make_growth_table(costs: Mapping[str, Any], language: int) -> str:
     growth = costs["growth"]
+    picture = (
+        "![Cost against size, both logarithmic](images/capacity-growth.svg)",
+        "![成本与规模，双对数](images/capacity-growth.zh-hans.svg)",
+    )[language]
     header = (
         "| | processor seconds at each size | exponent | net |",
         "| | 各规模的处理器秒 | 指数 | 净指数 |",
     )[language]
-    rows = [header, "|---|---|---|---|"]
+    rows = [picture, "", header, "|---|---|---|---|"]
     for name, cost in growth["costs"].items():
         values = " · ".join(format_number(value) for value in cost["values"][1:])
         net = growth.get(f"{name}_net_exponent")

@@ -31,6 +31,7 @@ EVENTS, CUSTOMERS, PRODUCTS = 100_000_000, 5_000_000, 200_000
 EVENTS_PER_CUSTOMER_DAY = 0.52  # of the simulation
 MIN_DAYS = 28
 FILE_BYTES_PER_EVENT = 45  # compressed lines and truth
+UNMEASURED_BYTES_PER_EVENT = 2_500  # in PostgreSQL and the warehouse, where no costs were measured yet
 SPARE = 1.3  # for the log of PostgreSQL, bloat and temporary files
 STATE = "large.json"
 STAGES = (
@@ -109,6 +110,8 @@ def read_state(folder: Path, plan: ShopPlan) -> dict[str, Any]:
 
 def estimate_disk(plan: ShopPlan, events: int) -> float:
     """Return the bytes that files, PostgreSQL and the warehouse need."""
+    if not COSTS_FILE.exists():
+        return events * (UNMEASURED_BYTES_PER_EVENT * SPARE + FILE_BYTES_PER_EVENT)
     costs = read_costs()["costs"]
     sizes = {
         "events": events,

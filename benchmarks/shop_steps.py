@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -33,6 +34,7 @@ SOURCE = "simulated-shop"
 CONNECTIONS, BATCH = 8, 100
 SERVED_CUSTOMERS = 2_000
 SERVING_SECONDS, SERVING_ROUNDS = 3.0, 2
+MODEL_TIMEOUT = 300.0
 QUESTIONS = 3
 RECIPIENTS_PER_CUSTOMER = 0.25
 TRAIN_SECONDS = float(os.environ.get("BENCHMARK_TRAIN_SECONDS", "5"))
@@ -357,6 +359,7 @@ def serve(plan: ShopPlan, folder: Path) -> Figures:
             target = f"/api/v1/recommendations/for-you/?user_id=c{draws.randrange(plan.customers):09d}&n=20"
             file.write(json.dumps(["GET", target, "", "en"]) + "\n")
     with run_web_server(argparse.Namespace(whole=False), record) as shop:
+        wait_for_model(shop.port, shop.key)
         run_watched_load(shop, "for-you:1", seconds=2, seed=99)
         rounds = [
             run_watched_load(shop, "for-you:1", seconds=SERVING_SECONDS, seed=number)
@@ -373,6 +376,23 @@ def serve(plan: ShopPlan, folder: Path) -> Figures:
         "errors": scenario["errors"],
         **memory,
     }
+
+
+def wait_for_model(port: int, key: str) -> None:
+    """Wait until every web worker answers from the model. Errors: TimeoutError."""
+    from benchmarks.ingest import send_request
+
+    path = "/api/v1/recommendations/for-you/?user_id=c000000000&n=20"
+    ends, in_a_row = time.monotonic() + MODEL_TIMEOUT, 0
+    while in_a_row < CONNECTIONS:  # each on a new connection, which any worker may accept
+        answer = send_request(port, path, {"Authorization": f"Bearer {key}"})
+        in_a_row = in_a_row + 1 if answer["model_version"] else 0
+        if time.monotonic() > ends:
+            raise TimeoutError(
+                f"the model answers no request within {MODEL_TIMEOUT:.0f} s: {answer['fallback_reason']}"
+            )
+        if not in_a_row:
+            time.sleep(0.2)
 
 
 def send(plan: ShopPlan, folder: Path) -> Figures:
