@@ -21,6 +21,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.capacity_costs import COSTS_FILE, add_result, predict_cost, read_costs
 from benchmarks.neighbours import log
 from benchmarks.shop_steps import UNTIL, run_shop_servers, run_shop_steps
@@ -28,7 +30,9 @@ from config.foundation.files.atomic_write import write_atomically
 from config.simulation.plan import ShopPlan
 
 EVENTS, CUSTOMERS, PRODUCTS = 100_000_000, 5_000_000, 200_000
-EVENTS_PER_CUSTOMER_DAY = 0.52  # of the simulation
+# Events per customer of simulations of some lengths: fewer a day in long ones, as customers leave
+DAYS = (0, 38, 56, 90, 365, 3_650)
+EVENTS_PER_CUSTOMER = (0.0, 26.3, 34.8, 47.1, 137.5, 1_200.0)
 MIN_DAYS = 28
 FILE_BYTES_PER_EVENT = 45  # compressed lines and truth
 UNMEASURED_BYTES_PER_EVENT = 2_500  # in PostgreSQL and the warehouse, where no costs were measured yet
@@ -94,7 +98,9 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def choose_days(arguments: argparse.Namespace) -> int:
-    return max(MIN_DAYS, round(arguments.events / arguments.customers / EVENTS_PER_CUSTOMER_DAY))
+    """Return the days after which the shop has about as many events."""
+    days = float(np.interp(arguments.events / arguments.customers, EVENTS_PER_CUSTOMER, DAYS))
+    return max(MIN_DAYS, round(days))
 
 
 def read_state(folder: Path, plan: ShopPlan) -> dict[str, Any]:
