@@ -153,6 +153,19 @@ def read_database_hosts(text: str) -> tuple[list[str], list[int]]:
     return hosts, ports
 
 
+# After so many seconds of silence, PostgreSQL gives up a machine that has vanished, with its locks, and a machine gives up PostgreSQL.
+DATABASE_KEEPALIVE_SECONDS = read_int("DATABASE_KEEPALIVE_SECONDS", 24, low=3, high=7_200)
+
+
+def build_session_options() -> str:
+    """Return what each session sets at its start: how long statements may take, and how soon a vanished machine is noticed."""
+    idle, interval = DATABASE_KEEPALIVE_SECONDS // 2, max(DATABASE_KEEPALIVE_SECONDS // 6, 1)
+    options = [f"tcp_keepalives_idle={idle}", f"tcp_keepalives_interval={interval}", "tcp_keepalives_count=3"]
+    if DATABASE_STATEMENT_TIMEOUT:
+        options.append(f"statement_timeout={DATABASE_STATEMENT_TIMEOUT * 1000}")
+    return " ".join(f"-c {option}" for option in options)
+
+
 def read_database(url: str) -> dict[str, object]:
     # by hand: urlsplit refuses the brackets of an IPv6 address that is not the only host
     scheme, _separator, rest = url.partition("://")
@@ -182,12 +195,11 @@ def read_database(url: str) -> dict[str, object]:
             "pool": {"min_size": 0, "max_size": read_int("DATABASE_POOL", 16, low=1, high=500), "timeout": 3},
             # libpq's own timeout: a server that accepts connections and does not answer
             "connect_timeout": 3,
+            "keepalives_idle": DATABASE_KEEPALIVE_SECONDS // 2,
+            "keepalives_interval": max(DATABASE_KEEPALIVE_SECONDS // 6, 1),
+            "keepalives_count": 3,
             **attributes,
-            **(
-                {"options": f"-c statement_timeout={DATABASE_STATEMENT_TIMEOUT * 1000}"}
-                if DATABASE_STATEMENT_TIMEOUT
-                else {}
-            ),
+            "options": build_session_options(),
         },
     }
 
@@ -637,6 +649,9 @@ CLICKHOUSE_URL = read_variable(
 MODELS_DIR = read_path("MODELS_DIR", VAR_DIR / "models")
 MERCHANDISING_DIR = read_path("MERCHANDISING_DIR", VAR_DIR / "merchandising")
 EXPORTS_DIR = read_path("EXPORTS_DIR", VAR_DIR / "exports")
+# Where machines with folders of their own exchange models and other files: any fsspec address, such as s3://bucket/perennial.
+# Empty: one machine, or all mount the folders above.
+FILE_STORE = read_variable("FILE_STORE", "", str, "an fsspec address such as s3://bucket/perennial")
 # The scheduled backup: its folder (empty: none), how many backups stay, and after how many hours without one an alarm is raised.
 # With a passphrase, a new folder is encrypted; whoever loses it loses the backups.
 BACKUP_DIR = read_variable("BACKUP_DIR", "", lambda raw: str(Path(raw).expanduser().resolve()), "a folder")
@@ -705,7 +720,7 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600, "global_keyprefix": "celery:"}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BEAT_SCHEDULER = "django_celery_beat.schedulers:DatabaseScheduler"
+CELERY_BEAT_SCHEDULER = "config.shared_scheduler:SharedScheduler"
 CELERY_TIMEZONE = TIME_ZONE
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 DJANGO_CELERY_BEAT_TZ_AWARE = True

@@ -1,14 +1,17 @@
 """Celery tasks: the nightly training and the incremental update of the active model."""
 
 import logging
+from typing import Any
 
 from celery import shared_task
+from celery.worker.control import control_command
 from django.conf import settings
 from django.utils import timezone
 
 from customers.warehouse.export import export_warehouse
 from recommendations.training.data.extract import NoTrainingDataError
 from recommendations.training.models import ModelVersion
+from recommendations.training.registry.artifact_copies import remove_unused_copies
 from recommendations.training.registry.incremental_update import NothingToRefreshError, refresh_active_version
 from recommendations.training.runs import TrainingCancelledError
 from recommendations.training.train import train
@@ -42,3 +45,9 @@ def refresh_model() -> str:
     except (NothingToRefreshError, NoTrainingDataError) as nothing:
         logger.info("%s", nothing)
         return ""
+
+
+@control_command(args=[("kept", dict)])
+def remove_model_copies(_state: Any, kept: dict[str, str]) -> list[str]:
+    """Delete the copies of models on the machine of a worker that differ from the store, after an erasure."""
+    return remove_unused_copies(kept)

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import transaction
 
 from config.foundation.database.advisory_locks import exclusive_lock
+from config.foundation.files.shared_store import get_shared_store
 from config.foundation.progress import Progress, ignore_progress
 from recommendations.engine.algorithms.content.content import Content
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
@@ -41,8 +42,9 @@ from recommendations.training.evaluation.promotion_criteria import (
     make_reason,
 )
 from recommendations.training.models import EvaluationRun, ModelVersion
-from recommendations.training.registry.artifacts import MANIFEST, Artifact, save_artifact
-from recommendations.training.registry.promotion import get_artifact_folder, promote_version
+from recommendations.training.registry.artifact_copies import COPY_SUFFIXES, STORE_FOLDER, publish_artifact
+from recommendations.training.registry.artifacts import MANIFEST, Artifact
+from recommendations.training.registry.promotion import promote_version
 from recommendations.training.runs import TRAINING_LOCK, TrainingTracker, record_training_run
 from recommendations.training.tuning.cold_start.cold_start_artifact import build_cold_start_artifact
 from recommendations.training.tuning.cold_start.cold_start_tuning import (
@@ -106,13 +108,11 @@ def train(
         latency = measure_latency(model=blend, histories=weighted.interactions.build_histories(), seed=SEED)
         step("saving", 0.95)
         version = build_version(data=data, outcome=outcome, as_of=as_of, created_at=started_at)
-        folder = get_artifact_folder(version)
-        folder.parent.mkdir(parents=True, exist_ok=True)
         artifact = build_artifact(data=weighted, blend=blend, outcome=outcome, people=count_people(data.interactions))
         cold = build_cold_start_artifact(data=weighted, known=known, cold_start=outcome.cold_start)
         # The folder before the record: a training killed in between leaves a folder without a version, which the next one
         # deletes, and never a version without a folder.
-        version.checksum = save_artifact(folder=folder, artifact=artifact.with_parts(cold))
+        version.checksum = publish_artifact(name=version.artifact, artifact=artifact.with_parts(cold))
         with transaction.atomic():  # the model card needs both the version and its evaluation
             version.save()
             record_evaluation(run=run, version=version, data=data, outcome=outcome)
@@ -347,5 +347,11 @@ def remove_old_artifacts() -> None:
     for folder in root.iterdir():
         # MODELS_DIR may also hold folders of other components; a leading dot marks the draft of a killed training.
         is_artifact = folder.name.startswith(".") or (folder / MANIFEST).exists()
-        if folder.is_dir() and is_artifact and folder.name not in kept_names:
+        is_copied = folder.name.endswith(COPY_SUFFIXES)
+        if folder.is_dir() and is_artifact and not is_copied and folder.name not in kept_names:
             shutil.rmtree(folder, ignore_errors=True)
+    store = get_shared_store()
+    if store is not None:
+        for name in store.list_folders(STORE_FOLDER):
+            if name not in kept_names:
+                store.remove(f"{STORE_FOLDER}/{name}")

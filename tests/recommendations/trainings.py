@@ -22,10 +22,9 @@ from recommendations.engine.exploration import count_people
 from recommendations.training.budget import TrainingBudget
 from recommendations.training.data.extract import extract_training_data
 from recommendations.training.models import EvaluationRun, ModelVersion
-from recommendations.training.registry.artifacts import save_artifact
+from recommendations.training.registry.artifact_copies import publish_artifact
 from recommendations.training.registry.promotion import (
     announce_active_version,
-    get_artifact_folder,
     get_serving_name,
     promote_version,
 )
@@ -84,8 +83,7 @@ def promote_fitted_model(*names: str, as_of: datetime = NOON) -> ModelVersion:
     weighted, blend = fit_for_serving(data=data, choice=choice)
     version = build_version(data=data, outcome=outcome, as_of=as_of, created_at=as_of)
     artifact = build_artifact(data=weighted, blend=blend, outcome=outcome, people=count_people(data.interactions))
-    settings.MODELS_DIR.mkdir(parents=True, exist_ok=True)
-    version.checksum = save_artifact(folder=get_artifact_folder(version), artifact=artifact)
+    version.checksum = publish_artifact(name=version.artifact, artifact=artifact)
     version.save()
     promote_version(version=version, at=as_of)
     return version

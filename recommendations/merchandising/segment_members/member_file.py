@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from django.conf import settings
 
+from config.foundation.files.mirrored_file import MirroredFile
 from config.foundation.keys.hash_keys import get_hash_key, get_hash_keys
 from config.foundation.keys.key_ids import compute_key_id
 
@@ -40,6 +41,11 @@ class DamagedMembersError(Exception):
 
 def get_members_path() -> Path:
     return Path(settings.MERCHANDISING_DIR) / "segment-members"
+
+
+def mirror_members(path: Path) -> MirroredFile:
+    """Return the file as machines with folders of their own share it."""
+    return MirroredFile("merchandising/segment-members", path)
 
 
 @lru_cache(maxsize=4)
@@ -90,6 +96,7 @@ class SegmentMemberReader:
         self.members: SegmentMemberTable | None = None
         self.fingerprint: tuple[int, int, int] | None = None
         self._refresh_lock = threading.Lock()
+        self._mirror: MirroredFile | None = None
 
     def find_segments(self, identifiers: Iterable[str]) -> frozenset[int]:
         """Return the segments used in rules that have any of these ``kind:value`` identifiers.
@@ -109,6 +116,9 @@ class SegmentMemberReader:
 
     def _refresh(self) -> bool:
         path = self.path or get_members_path()
+        if self._mirror is None or self._mirror.path != path:
+            self._mirror = mirror_members(path)
+        self._mirror.update()
         try:
             status = os.stat(path)
         except FileNotFoundError:

@@ -19,6 +19,7 @@ from recommendations.merchandising.segment_members.member_file import (
     encode_members,
     get_members_path,
     make_hash_prefix,
+    mirror_members,
     replace_members_file,
     to_unsigned_hashes,
 )
@@ -61,7 +62,11 @@ def write_segment_members(*, as_of: datetime) -> MemberFileSummary:
         except (ConditionError, Error) as error:
             logger.warning("Rules for the segment %s apply to no customer: %s", segment.key, error)
             failed.append(segment.key)
-    changed = replace_members_file(path=get_members_path(), content=encode_members(hashes_by_segment))
+    mirror = mirror_members(get_members_path())
+    mirror.update(at_once=True)  # what another machine wrote last
+    changed = replace_members_file(path=mirror.path, content=encode_members(hashes_by_segment))
+    if changed or not mirror.fingerprint:
+        mirror.publish()
     identifiers = sum(len(hashes) for hashes in hashes_by_segment.values())
     return MemberFileSummary(len(segments), identifiers, changed, tuple(failed))
 

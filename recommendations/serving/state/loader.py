@@ -42,11 +42,16 @@ from recommendations.serving.state.suppression import (
     read_suppression_list,
 )
 from recommendations.training.models import ModelVersion
-from recommendations.training.registry.artifacts import Artifact, DamagedArtifactError, open_artifact
+from recommendations.training.registry.artifact_copies import (
+    ArtifactFetcher,
+    has_copy,
+    open_published_artifact,
+    remove_unused_copies,
+)
+from recommendations.training.registry.artifacts import Artifact, DamagedArtifactError
 from recommendations.training.registry.promotion import (
     ACTIVE_MODELS_KEY,
     announce_active_version,
-    get_artifact_folder,
     get_serving_name,
 )
 
@@ -134,6 +139,7 @@ class StateLoader:
         self.stale_since: datetime | None = None
         self.refresh_started_at: float | None = None  # of the refresh that is running
         self.refresh_count = 0
+        self.fetcher = ArtifactFetcher()
         self.damaged_at: dict[tuple[str, str], float] = {}  # by name and checksum, when it turned out to be damaged
         self.valkey = redis.Redis.from_url(
             settings.VALKEY_URL, socket_timeout=0.5, socket_connect_timeout=0.5, decode_responses=True
@@ -280,7 +286,9 @@ class StateLoader:
         The database is asked only if Valkey announces a change.
         """
         announced = self.read_announced_version()
-        if announced and announced == state.name and self.has_refresh_thread:
+        # An erasure on another machine changes the arrays of a version, not its name.
+        is_check_due = bool(settings.FILE_STORE) and self.refresh_count % FULL_CHECK_INTERVAL == 0
+        if announced and announced == state.name and self.has_refresh_thread and not is_check_due:
             return state
         active = ModelVersion.objects.filter(scenario=self.scenario, status=ModelVersion.Status.ACTIVE).first()
         if active is None:
@@ -290,7 +298,27 @@ class StateLoader:
             announce_active_version(scenario=self.scenario, version=get_serving_name(active))
         # both are needed: a refresh changes the arrays of a version, and two versions may have equal arrays
         is_loaded = (active.version, active.checksum + active.refresh_checksum) == (state.version, state.checksum)
-        return state if is_loaded or self.is_known_damaged(active) else self.load_model(state, active)
+        if is_loaded:
+            if is_check_due:
+                remove_unused_copies(dict(list_artifacts(active)))
+            return state
+        if self.is_known_damaged(active) or (state.model is not None and self.is_being_copied(active)):
+            return state
+        return self.load_model(state, active)
+
+    def is_being_copied(self, record: ModelVersion) -> bool:
+        """Return whether artifacts have to be copied from another machine first; a thread does so, for which nothing waits."""
+        wanted = [
+            (name, checksum) for name, checksum in list_artifacts(record) if not has_copy(name=name, checksum=checksum)
+        ]
+        if not settings.FILE_STORE or not wanted:
+            return False
+        if self.fetcher.error:
+            self.fetcher.error = ""
+            self.damaged_at[make_content_key(record)] = time.monotonic()
+        else:
+            self.fetcher.start(*wanted)
+        return True
 
     def read_announced_version(self) -> str:
         """Return the version that Valkey announces as active; "" if Valkey is down or does not know."""
@@ -312,7 +340,7 @@ class StateLoader:
     def load_model(self, before: ServingState, record: ModelVersion) -> ServingState:
         """Return the state with another model version; the same state if its arrays are damaged."""
         try:
-            artifact = open_artifact(folder=get_artifact_folder(record), checksum=record.checksum, verify_arrays=True)
+            artifact = open_published_artifact(name=record.artifact, checksum=record.checksum, verify_arrays=True)
             refresh = open_refresh(record)
             model = ServingModel.from_artifact(
                 version=record.version, algorithm=record.algorithm, artifact=artifact, refresh=refresh
@@ -366,6 +394,12 @@ def make_content_key(record: ModelVersion) -> tuple[str, str]:
     return get_serving_name(record), record.checksum + record.refresh_checksum
 
 
+def list_artifacts(record: ModelVersion) -> list[tuple[str, str]]:
+    """Return name and checksum of the artifacts that serve a version: its own, and that of its refresh."""
+    refresh = [(record.refresh, record.refresh_checksum)] if record.refresh else []
+    return [(record.artifact, record.checksum), *refresh]
+
+
 def open_refresh(record: ModelVersion) -> Artifact | None:
     """Return what changed since the version was trained.
 
@@ -374,7 +408,7 @@ def open_refresh(record: ModelVersion) -> Artifact | None:
     if not record.refresh:
         return None
     try:
-        return open_artifact(folder=settings.MODELS_DIR / record.refresh, checksum=record.refresh_checksum)
+        return open_published_artifact(name=record.refresh, checksum=record.refresh_checksum)
     except DamagedArtifactError as error:
         logger.error("%s is served without its refresh: %s", record.version, error)
         return None

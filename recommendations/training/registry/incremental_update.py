@@ -15,14 +15,16 @@ import numpy.typing as npt
 from django.conf import settings
 
 from config.foundation.database.advisory_locks import exclusive_lock
+from config.foundation.files.shared_store import get_shared_store
 from recommendations.engine import restore
 from recommendations.engine.algorithms.base import UpdatableAlgorithm
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 from recommendations.engine.data.event_weights import EventWeights
 from recommendations.training.models import ModelVersion
 from recommendations.training.registry.activity_update import ActivityUpdate, join_interactions, read_activity_update
-from recommendations.training.registry.artifacts import Artifact, open_artifact, save_artifact
-from recommendations.training.registry.promotion import announce_active_version, get_artifact_folder, get_serving_name
+from recommendations.training.registry.artifact_copies import STORE_FOLDER, open_published_artifact, publish_artifact
+from recommendations.training.registry.artifacts import Artifact
+from recommendations.training.registry.promotion import announce_active_version, get_serving_name
 
 logger = logging.getLogger(__name__)
 Status = ModelVersion.Status
@@ -44,7 +46,7 @@ def refresh_active_version(*, as_of: datetime, scenario: str = "for-you") -> Mod
         version = ModelVersion.objects.filter(scenario=scenario, status=Status.ACTIVE).first()
         if version is None:
             raise NothingToRefreshError("There is no active model; train one first.")
-        base = open_artifact(folder=get_artifact_folder(version), checksum=version.checksum)
+        base = open_published_artifact(name=version.artifact, checksum=version.checksum)
         if not base.get_part("customers"):
             raise NothingToRefreshError(
                 f"{version.version} was trained by a release without incremental updates; train again."
@@ -54,7 +56,7 @@ def refresh_active_version(*, as_of: datetime, scenario: str = "for-you") -> Mod
         if news.is_empty and not have_dismissals_changed(news, base) and not have_trials_changed(news, base):
             raise NothingToRefreshError(f"There is no new activity since {version.version} was trained.")
         folder = f"{version.artifact}@{as_of.astimezone(UTC):%Y-%m-%dT%H%M%S}"
-        checksum = save_artifact(folder=settings.MODELS_DIR / folder, artifact=build_overlay(base=base, news=news))
+        checksum = publish_artifact(name=folder, artifact=build_overlay(base=base, news=news))
         if news.new_products:
             logger.info(
                 "%d products are newer than model %s, which cannot rank them", news.new_products, version.version
@@ -122,4 +124,9 @@ def activate_refresh(*, version: ModelVersion, folder: str, checksum: str, as_of
     for old in settings.MODELS_DIR.glob(f"{version.artifact}@*"):
         if old.name not in (folder, previous):  # a worker may be opening the previous one right now
             shutil.rmtree(old, ignore_errors=True)
+    store = get_shared_store()
+    if store is not None:
+        for name in store.list_folders(STORE_FOLDER):
+            if name.startswith(f"{version.artifact}@") and name not in (folder, previous):
+                store.remove(f"{STORE_FOLDER}/{name}")
     return version

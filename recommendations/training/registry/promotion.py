@@ -13,7 +13,7 @@ from django.db import transaction
 from kombu.exceptions import OperationalError
 
 from recommendations.training.models import ModelVersion
-from recommendations.training.registry.artifacts import open_artifact
+from recommendations.training.registry.artifact_copies import open_published_artifact
 
 ACTIVE_MODELS_KEY = "active-models"
 REFRESH_TASK = "recommendations.training.tasks.refresh_model"
@@ -51,7 +51,7 @@ def promote_version(
         DamagedArtifactError: the folder is not what was saved; the active version stays.
     """
     # Before the transaction, because reading every array may take seconds and the rows would be locked meanwhile.
-    open_artifact(folder=get_artifact_folder(version), checksum=version.checksum, verify_arrays=True)
+    open_published_artifact(name=version.artifact, checksum=version.checksum, verify_arrays=True)
     with transaction.atomic():
         # The old version is retired first: a constraint allows one active version per scenario.
         scenario = ModelVersion.objects.select_for_update().filter(scenario=version.scenario)

@@ -4,14 +4,21 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from celery import current_app
 from django.conf import settings
 from django.utils.translation import gettext_lazy as _
+from kombu.exceptions import OperationalError
+from redis import RedisError
 
+from config.foundation.files.private_files import make_private_folder
+from config.foundation.files.shared_store import SharedStore, SharedStoreError, get_shared_store
 from config.foundation.personal_data.locations import files, table
 from config.foundation.personal_data.person import Finding, Person
 from config.foundation.personal_data.registry import register_impersonal, register_stores
@@ -19,6 +26,7 @@ from config.foundation.personal_data.stores import ErasurePhase, PersonalDataSto
 from config.foundation.personal_data.text_stores import MatchingTexts, TextAction
 from config.foundation.personal_data.trained_models import register_trained_models
 from recommendations.training.models import ModelVersion
+from recommendations.training.registry.artifact_copies import STORE_FOLDER, remove_unused_copies
 from recommendations.training.registry.artifacts import MANIFEST, compute_file_checksum
 
 NEXT_MANIFEST = "manifest.next.json"  # complete before the database names it, renamed afterwards
@@ -39,7 +47,13 @@ class ModelFiles(PersonalDataStore):
 
     def erase(self, people: Sequence[Person]) -> int:
         names = list_names(people)
-        return sum(erase_from_artifact(folder, names) for folder in list_artifact_folders())
+        erased = sum(erase_from_artifact(folder, names) for folder in list_artifact_folders())
+        store = get_shared_store()
+        if store is None:
+            return erased
+        stored = sum(erase_from_store(store, name, names) for name in store.list_folders(STORE_FOLDER))
+        discard_copies()
+        return max(erased, stored)
 
     def find(self, person: Person) -> list[Finding]:
         names = list_names([person])
@@ -47,6 +61,10 @@ class ModelFiles(PersonalDataStore):
             folder.name: sum(len(rows) for _file, _t, _o, rows in find_rows(folder, names))
             for folder in list_artifact_folders()
         }
+        store = get_shared_store()
+        if store is not None:
+            for name in store.list_folders(STORE_FOLDER):
+                counts[name] = max(counts.get(name, 0), count_in_store(store, name, names))
         return [
             self.make_finding(f"file models/{name}", count, "identifier") for name, count in counts.items() if count
         ]
@@ -107,12 +125,7 @@ def erase_from_artifact(folder: Path, names: set[bytes]) -> int:
     erased, changed = 0, []
     for file, text, offsets, rows in find_rows(folder, names):
         if rows:
-            mapped = np.load(file, mmap_mode="r+", allow_pickle=False)
-            for row in rows:
-                own = mapped[offsets[row] : offsets[row + 1]]
-                # the number of a customer must remain a number
-                own[:] = ZERO if bytes(own).isdigit() else MASK
-            mapped.flush()
+            overwrite_rows(file, offsets, rows)
             erased += len(rows)
             changed.append(file.name)
             del text
@@ -121,16 +134,32 @@ def erase_from_artifact(folder: Path, names: set[bytes]) -> int:
     return erased
 
 
+def overwrite_rows(file: Path, offsets: npt.NDArray[np.int64], rows: Sequence[int]) -> None:
+    """Overwrite rows of a map of ids in its file."""
+    if not rows:
+        return
+    mapped = np.load(file, mmap_mode="r+", allow_pickle=False)
+    for row in rows:
+        own = mapped[offsets[row] : offsets[row + 1]]
+        # the number of a customer must remain a number
+        own[:] = ZERO if bytes(own).isdigit() else MASK
+    mapped.flush()
+
+
 def replace_manifest(folder: Path, changed: Sequence[str]) -> None:
     """Write the new checksums of changed arrays, in the manifest and in the database."""
+    write_checksums(folder, changed)
+    finish_replacement(folder)
+
+
+def write_checksums(folder: Path, changed: Sequence[str]) -> None:
+    """Write the next manifest of an artifact, with the checksums that changed arrays have now."""
     content = read_manifest(folder)
     for entry in content["arrays"].values():
         if entry["file"] in changed:
             entry["sha256"] = compute_file_checksum(folder / entry["file"])
     manifest = json.dumps(content, sort_keys=True).encode()
-    draft = folder / NEXT_MANIFEST
-    draft.write_bytes(manifest)
-    finish_replacement(folder)
+    (folder / NEXT_MANIFEST).write_bytes(manifest)
 
 
 def finish_replacement(folder: Path) -> None:
@@ -138,10 +167,85 @@ def finish_replacement(folder: Path) -> None:
     draft = folder / NEXT_MANIFEST
     if not draft.exists():
         return
-    checksum = hashlib.sha256(draft.read_bytes()).hexdigest()
-    ModelVersion.objects.filter(artifact=folder.name).update(checksum=checksum)
-    ModelVersion.objects.filter(refresh=folder.name).update(refresh_checksum=checksum)
+    save_checksum(folder.name, draft.read_bytes())
     os.replace(draft, folder / MANIFEST)
+
+
+def save_checksum(name: str, manifest: bytes) -> None:
+    """Have the database name a manifest, if it does not yet."""
+    checksum = hashlib.sha256(manifest).hexdigest()
+    ModelVersion.objects.filter(artifact=name).exclude(checksum=checksum).update(checksum=checksum)
+    refreshed = ModelVersion.objects.filter(refresh=name).exclude(refresh_checksum=checksum)
+    refreshed.update(refresh_checksum=checksum)
+
+
+@contextmanager
+def copy_texts(store: SharedStore, name: str) -> Iterator[Path | None]:
+    """Copy the manifest of an artifact and what may name people from the store to a folder; None without a manifest."""
+    with TemporaryDirectory(prefix="perennial-erasure-", dir=make_scratch_folder()) as parent:
+        folder = Path(parent) / name
+        folder.mkdir()
+        try:
+            store.get(f"{STORE_FOLDER}/{name}/{MANIFEST}", folder / MANIFEST)
+        except SharedStoreError:
+            if store.read_fingerprint(f"{STORE_FOLDER}/{name}/{MANIFEST}"):
+                raise
+            yield None  # a training is publishing it, or was killed while it did
+            return
+        for key, entry in read_manifest(folder)["arrays"].items():
+            if key.endswith(("text", "offsets")):
+                store.get(f"{STORE_FOLDER}/{name}/{entry['file']}", folder / entry["file"])
+        yield folder
+
+
+def count_in_store(store: SharedStore, name: str, names: set[bytes]) -> int:
+    """Return how many identifiers an artifact of the store has."""
+    with copy_texts(store, name) as folder:
+        return sum(len(rows) for _file, _t, _o, rows in find_rows(folder, names)) if folder is not None else 0
+
+
+def make_scratch_folder() -> Path:
+    folder = Path(settings.VAR_DIR) / "tmp"
+    make_private_folder(folder)
+    return folder
+
+
+def erase_from_store(store: SharedStore, name: str, names: set[bytes]) -> int:
+    """Overwrite the identifiers in an artifact of the store; return how many.
+
+    Killed in between, it is repeated: arrays that differ from the manifest, and a manifest that the database does not name, are put right.
+    """
+    with copy_texts(store, name) as folder:
+        if folder is None:
+            return 0
+        erased = 0
+        for file, _text, offsets, rows in find_rows(folder, names):
+            overwrite_rows(file, offsets, rows)
+            erased += len(rows)
+        arrays = read_manifest(folder)["arrays"].values()
+        changed = [
+            entry["file"]
+            for entry in arrays
+            if (folder / entry["file"]).exists() and compute_file_checksum(folder / entry["file"]) != entry["sha256"]
+        ]
+        for file_name in changed:
+            store.put(f"{STORE_FOLDER}/{name}/{file_name}", folder / file_name)
+        if changed:
+            write_checksums(folder, changed)
+            os.replace(folder / NEXT_MANIFEST, folder / MANIFEST)
+            store.put(f"{STORE_FOLDER}/{name}/{MANIFEST}", folder / MANIFEST)
+        save_checksum(name, (folder / MANIFEST).read_bytes())
+        return erased
+
+
+def discard_copies() -> None:
+    """Have the workers of all machines delete the copies that differ from the store; web processes look every ten seconds."""
+    active = ModelVersion.objects.filter(status=ModelVersion.Status.ACTIVE)
+    rows = active.values_list("artifact", "checksum", "refresh", "refresh_checksum")
+    kept = {row[0]: row[1] for row in rows} | {row[2]: row[3] for row in rows if row[2]}
+    remove_unused_copies(kept)
+    with suppress(OperationalError, OSError, RedisError):  # without workers there is nobody to reach
+        current_app.control.broadcast("remove_model_copies", arguments={"kept": kept})
 
 
 register_stores(

@@ -127,11 +127,11 @@ settings.WAREHOUSE_URL, settings.MODELS_DIR = {str(folders / "warehouse")!r}, Pa
 settings.DATABASES["default"]["NAME"] = {settings.DATABASES["default"]["NAME"]!r}
 settings.TRAINING_SECONDS = 0.1
 import recommendations.training.train as training
-save = training.save_artifact
+save = training.publish_artifact
 def save_and_die(**kwargs):
     save(**kwargs)
     os.kill(os.getpid(), signal.SIGKILL)
-training.save_artifact = save_and_die
+training.publish_artifact = save_and_die
 training.train(as_of=datetime(2026, 11, 24, 12, tzinfo=UTC), started_at=datetime.now(UTC))
 """
     process = subprocess.run(

@@ -1,0 +1,62 @@
+"""The schedule of several machines: each may run beat, and each start that is due is made by one of them.
+
+There is no leader that would have to be replaced. Whoever finds a job due claims the start by moving ``last_run_at`` from the moment that
+it has read to now, in one statement; of several, one succeeds. The claim is committed after the task is in the queue: a beat that is
+killed in between leaves the start to the others. Killed in the instant between both, the task is queued twice, as it is also after the
+death of a worker; jobs that must not run twice at the same time hold a lock.
+"""
+
+import logging
+import time
+from datetime import datetime
+from typing import Any
+
+from celery.exceptions import CeleryError
+from django.db import DatabaseError, InterfaceError, transaction
+from django.db.models import F, Q
+from django_celery_beat.models import PeriodicTask
+from django_celery_beat.schedulers import DatabaseScheduler, ModelEntry
+from kombu.exceptions import KombuError
+
+RETRY_SECONDS = 1.0  # after a start that failed because PostgreSQL or Valkey does not answer
+logger = logging.getLogger("celery.beat")
+
+
+class SharedScheduler(DatabaseScheduler):  # type: ignore[misc]
+    """django-celery-beat's scheduler, whose starts are claimed in the database instead of noted there later."""
+
+    def reserve(self, entry: ModelEntry) -> ModelEntry:
+        following = next(entry)
+        self._schedule[entry.name] = following
+        return following
+
+    def apply_entry(self, entry: ModelEntry, producer: Any = None) -> None:
+        following = self._schedule[entry.name]
+        try:
+            with transaction.atomic():
+                if claim_start(entry, at=following.last_run_at):
+                    logger.info("Scheduler: Sending due task %s (%s)", entry.name, entry.task)
+                    self.apply_async(entry, producer=producer, advance=False)
+                else:
+                    set_last_run(following, read_last_run(entry) or following.last_run_at)
+        except (DatabaseError, InterfaceError, CeleryError, KombuError, OSError) as error:
+            logger.error("%s could not be started and will be tried again: %s", entry.name, error)
+            set_last_run(following, entry.last_run_at)
+            self._heap = None  # it is due now, not after its next interval
+            time.sleep(RETRY_SECONDS)
+
+
+def claim_start(entry: ModelEntry, *, at: datetime) -> bool:
+    """Move the last start of a job from the one that this process knows; False if another one has done so."""
+    known = Q(last_run_at=entry.last_run_at) | Q(last_run_at=None)
+    jobs = PeriodicTask.objects.filter(known, pk=entry.model.pk, enabled=True)
+    return bool(jobs.update(last_run_at=at, total_run_count=F("total_run_count") + 1))
+
+
+def read_last_run(entry: ModelEntry) -> datetime | None:
+    """Return the last start of a job by any machine."""
+    return PeriodicTask.objects.filter(pk=entry.model.pk).values_list("last_run_at", flat=True).first()
+
+
+def set_last_run(entry: ModelEntry, at: datetime) -> None:
+    entry.last_run_at = entry.model.last_run_at = at

@@ -1,0 +1,97 @@
+"""Two machines with folders of their own, and a store between them."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from config.foundation.files.shared_store import get_shared_store
+from recommendations.training.registry.artifact_copies import (
+    has_copy,
+    open_published_artifact,
+    publish_artifact,
+    remove_unused_copies,
+)
+from recommendations.training.registry.artifacts import MANIFEST, Artifact, DamagedArtifactError
+
+ARRAYS = {"model/weights": np.arange(6, dtype=np.float32), "items/text": np.frombuffer(b"teacoffee", np.uint8)}
+
+
+class Machines:
+    """Changes MODELS_DIR, as another machine would have another one."""
+
+    def __init__(self, settings: Any, folder: Path) -> None:
+        self.settings, self.folder = settings, folder
+        settings.FILE_STORE = f"file://{folder / 'store'}"
+
+    def use(self, name: str) -> Path:
+        self.settings.MODELS_DIR = self.folder / name / "models"
+        return self.settings.MODELS_DIR
+
+
+@pytest.fixture
+def machines(settings: Any, tmp_path: Path) -> Machines:
+    return Machines(settings, tmp_path)
+
+
+def test_an_artifact_of_one_machine_is_opened_on_another(machines: Machines) -> None:
+    machines.use("worker")
+    checksum = publish_artifact(name="blend-1", artifact=Artifact(ARRAYS, {"as_of": 1.0}))
+    web = machines.use("web")
+    artifact = open_published_artifact(name="blend-1", checksum=checksum, verify_arrays=True)
+    np.testing.assert_array_equal(artifact.arrays["model/weights"], ARRAYS["model/weights"])
+    assert has_copy(name="blend-1", checksum=checksum)
+    assert sorted(path.name for path in web.iterdir()) == [".copying", "blend-1"], "no draft is left"
+
+
+def test_an_artifact_that_the_store_changed_is_not_used_and_the_present_copy_stays(machines: Machines) -> None:
+    machines.use("worker")
+    checksum = publish_artifact(name="blend-1", artifact=Artifact(ARRAYS, {}))
+    store = machines.folder / "store" / "models" / "blend-1"
+    (store / "0001.npy").write_bytes(b"something else")
+    web = machines.use("web")
+    with pytest.raises(DamagedArtifactError, match="blend-1/0001.npy in FILE_STORE differs"):
+        open_published_artifact(name="blend-1", checksum=checksum)
+    assert [path.name for path in web.iterdir()] == [".copying"]
+    (store / MANIFEST).unlink()
+    with pytest.raises(DamagedArtifactError, match=r"cannot be copied from FILE_STORE: models/blend-1/manifest\.json"):
+        open_published_artifact(name="blend-1", checksum=checksum)
+
+
+def test_a_changed_artifact_replaces_the_copy_and_equal_files_are_not_copied_again(machines: Machines) -> None:
+    machines.use("worker")
+    first = publish_artifact(name="blend-1", artifact=Artifact(ARRAYS, {}))
+    web = machines.use("web")
+    open_published_artifact(name="blend-1", checksum=first)
+    inode = (web / "blend-1" / "0001.npy").stat().st_ino
+    machines.use("worker")
+    erased = ARRAYS | {"items/text": np.frombuffer(b"***coffee", np.uint8)}
+    second = publish_artifact(name="blend-1", artifact=Artifact(erased, {}))
+    machines.use("web")
+    artifact = open_published_artifact(name="blend-1", checksum=second, verify_arrays=True)
+    assert artifact.arrays["items/text"].tobytes() == b"***coffee"
+    assert (web / "blend-1" / "0001.npy").stat().st_ino == inode
+    assert sorted(path.name for path in web.iterdir()) == [".copying", "blend-1"]
+
+
+def test_copies_are_removed_unless_they_are_used_or_not_in_the_store(machines: Machines) -> None:
+    worker = machines.use("worker")
+    used = publish_artifact(name="blend-2", artifact=Artifact(ARRAYS, {}))
+    publish_artifact(name="blend-1", artifact=Artifact(ARRAYS, {}))
+    publish_artifact(name="blend-3", artifact=Artifact(ARRAYS, {}))
+    store = get_shared_store()
+    assert store is not None
+    store.remove("models/blend-3")
+    assert remove_unused_copies({"blend-2": used}) == ["blend-1"]
+    assert sorted(path.name for path in worker.iterdir()) == ["blend-2", "blend-3"]
+    assert store.list_folders("models") == ["blend-1", "blend-2"]
+    assert remove_unused_copies({"blend-2": "0" * 64}) == ["blend-2"], "an erasure has changed it"
+
+
+def test_without_a_store_nothing_is_removed(machines: Machines) -> None:
+    machines.settings.FILE_STORE = ""
+    worker = machines.use("worker")
+    publish_artifact(name="blend-1", artifact=Artifact(ARRAYS, {}))
+    assert remove_unused_copies({}) == []
+    assert (worker / "blend-1" / MANIFEST).is_file()
