@@ -9,6 +9,7 @@ from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 
 from config.access.protected_views import may_read_metrics
+from config.foundation.valkey_address import open_valkey
 from config.jobs.history import list_latest_runs
 from config.jobs.models import ScheduledRun
 from config.monitoring.models import Alarm, AlarmState, MonitoringState, Severity
@@ -85,7 +86,7 @@ def is_database_reachable() -> bool:
 
 def is_valkey_reachable() -> bool:
     try:
-        with redis.Redis.from_url(settings.VALKEY_URL, socket_timeout=0.5, socket_connect_timeout=0.5) as valkey:
+        with open_valkey(settings.VALKEY_URL, socket_timeout=0.5, socket_connect_timeout=0.5) as valkey:
             return bool(valkey.ping())
     except redis.RedisError:
         return False

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from importlib.resources import files
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from corsheaders.defaults import default_headers
 from django.core.exceptions import ImproperlyConfigured
@@ -22,6 +22,7 @@ from config.backoffice.theme import UNFOLD  # noqa: F401 — a setting
 from config.foundation.keys.key_ids import check_field_keys, check_hash_keys, make_field_key
 from config.foundation.keys.key_stores import KeyStoreError, build_key_store, unwrap_text
 from config.foundation.keys.live_keys import KeyFileError, LiveKeys, split_keys
+from config.foundation.valkey_address import EXPECTED, SENTINEL, check_valkey_address, parse_sentinel_address
 
 # Modules are never garbage: without collections, a process imports them in four fifths of the time. `ConfigConfig.ready` enables them.
 gc.disable()
@@ -166,7 +167,7 @@ def build_session_options() -> str:
     return " ".join(f"-c {option}" for option in options)
 
 
-def read_database(url: str) -> dict[str, object]:
+def read_database(url: str, *, variable: str = "DATABASE_URL") -> dict[str, object]:
     # by hand: urlsplit refuses the brackets of an IPv6 address that is not the only host
     scheme, _separator, rest = url.partition("://")
     place, _slash, path = rest.partition("/")
@@ -176,7 +177,7 @@ def read_database(url: str) -> dict[str, object]:
     hosts, ports = read_database_hosts(places)
     if scheme not in ("postgres", "postgresql") or not all(hosts) or not name or not all(ports):
         raise ImproperlyConfigured(
-            "DATABASE_URL is invalid. Set it to postgresql://user:password@host:port/name, with several host:port separated by commas if "
+            f"{variable} is invalid. Set it to postgresql://user:password@host:port/name, with several host:port separated by commas if "
             "one takes over from the other, or unset it to use the embedded server."
         )
     # of several servers, the one that accepts writes
@@ -205,12 +206,12 @@ def read_database(url: str) -> dict[str, object]:
 
 
 def read_valkey(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("redis", "rediss", "valkey", "valkeys", "unix"):
+    try:
+        return check_valkey_address(url)
+    except ValueError as error:
         raise ImproperlyConfigured(
-            "VALKEY_URL is invalid. Set it to redis://:password@host:port/0, or unset it to use the embedded server."
-        )
-    return url.replace("valkeys://", "rediss://").replace("valkey://", "redis://")
+            f"VALKEY_URL is invalid: {error}. Set it to {EXPECTED}, or unset it to use the embedded server."
+        ) from error
 
 
 def read_keys(name: str, entries: list[str], file_name: str, check: Callable[[Sequence[str]], None]) -> LiveKeys:
@@ -395,12 +396,31 @@ COTTON_ISOLATE_BY_DEFAULT = True
 DATABASES = {
     "default": read_database(os.environ.get("DATABASE_URL") or "postgresql://perennial@127.0.0.1:54329/perennial")
 }
+# A connection pooler in transaction mode, such as PgBouncer. Web processes use it; workers, commands, locks of sessions and the
+# collector's prepared statement go to DATABASE_URL, the server itself.
+DATABASE_POOLER_URL = os.environ.get("DATABASE_POOLER_URL", "").strip()
+if DATABASE_POOLER_URL:
+    pooler = read_database(DATABASE_POOLER_URL, variable="DATABASE_POOLER_URL")
+    if os.environ.get("PERENNIAL_PROCESS") == "web":
+        DATABASES["default"] |= {
+            "ENGINE": "config.foundation.database.pooled",
+            "POOLER": {
+                "host": pooler["HOST"],
+                "port": pooler["PORT"],
+                "user": pooler["USER"],
+                "password": pooler["PASSWORD"],
+                "dbname": pooler["NAME"],
+                "target_session_attrs": "any",  # the pooler knows which server accepts writes
+            },
+            "DISABLE_SERVER_SIDE_CURSORS": True,
+        }
 VALKEY_URL = read_valkey(os.environ.get("VALKEY_URL") or "redis://127.0.0.1:63799/0")
 CACHES = {
     "default": {
         "BACKEND": "config.foundation.test_mode.cache.LiveModeCache",
         "LOCATION": VALKEY_URL,
         "KEY_PREFIX": "cache",
+        "OPTIONS": {"pool_class": "config.foundation.valkey_address.ValkeyPool"},
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -718,7 +738,14 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600, "global_keyprefix": "celery:"}
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, object] = {"visibility_timeout": 3600, "global_keyprefix": "celery:"}
+if VALKEY_URL.startswith(SENTINEL):
+    valkey_service = parse_sentinel_address(VALKEY_URL)
+    CELERY_BROKER_URL = valkey_service.broker_url
+    CELERY_BROKER_TRANSPORT_OPTIONS |= {
+        "master_name": valkey_service.service,
+        "sentinel_kwargs": valkey_service.sentinel_options,
+    }
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BEAT_SCHEDULER = "config.shared_scheduler:SharedScheduler"
 CELERY_TIMEZONE = TIME_ZONE

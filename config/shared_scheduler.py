@@ -22,7 +22,7 @@ RETRY_SECONDS = 1.0  # after a start that failed because PostgreSQL or Valkey do
 logger = logging.getLogger("celery.beat")
 
 
-class SharedScheduler(DatabaseScheduler):  # type: ignore[misc]
+class SharedScheduler(DatabaseScheduler):
     """django-celery-beat's scheduler, whose starts are claimed in the database instead of noted there later."""
 
     def reserve(self, entry: ModelEntry) -> ModelEntry:

@@ -12,7 +12,9 @@ from django.core.wsgi import get_wsgi_application
 from django.utils import timezone
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+os.environ["PERENNIAL_PROCESS"] = "web"
 django_application = get_wsgi_application()
+del os.environ["PERENNIAL_PROCESS"]  # programs that this process starts are not web processes
 
 from config.fast_path import add_fast_path  # noqa: E402 — needs configured settings
 from config.foundation.database.wait_limits import limit_waits  # noqa: E402

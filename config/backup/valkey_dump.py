@@ -10,6 +10,7 @@ from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from config.backup.repository import BackupRepository
+from config.foundation.valkey_address import open_valkey
 
 EXCLUDED_PREFIXES = (b"cache:", b"celery:", b"_kombu", b"unacked", b"breaker:")
 BATCH_KEYS, PART_KEYS = 1_000, 20_000
@@ -21,7 +22,7 @@ encoder, decoder = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(list[tuple
 
 
 def open_client() -> redis.Redis:
-    return redis.Redis.from_url(
+    return open_valkey(
         settings.VALKEY_URL,
         socket_timeout=TIMEOUT_SECONDS,
         socket_connect_timeout=5,

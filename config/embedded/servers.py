@@ -25,6 +25,7 @@ from config.embedded.postgres import PostgresServer
 from config.embedded.server_process import POLL_SECONDS, EmbeddedServer, Report, ServerError, write_private_file
 from config.embedded.valkey import ValkeyServer
 from config.foundation.files.private_files import make_private_folder
+from config.foundation.valkey_address import EXPECTED, check_valkey_address, open_valkey
 
 __all__ = [
     "EmbeddedServers",
@@ -236,16 +237,15 @@ def _find_connection_problem(variable: str, url: str) -> str | None:
     try:
         if scheme in ("postgres", "postgresql"):
             psycopg.connect(url, connect_timeout=5).close()
-        elif scheme in ("redis", "rediss", "valkey", "valkeys"):
-            url = url.replace("valkey", "redis", 1) if scheme.startswith("valkey") else url
-            with redis.Redis.from_url(
-                url, socket_connect_timeout=5, socket_timeout=5, retry=Retry(NoBackoff(), 0)
+        elif scheme in ("redis", "rediss", "valkey", "valkeys", "sentinel"):
+            with open_valkey(
+                check_valkey_address(url), socket_connect_timeout=5, socket_timeout=5, retry=Retry(NoBackoff(), 0)
             ) as client:
                 client.ping()
         else:
             expected = "postgresql://user:password@host:port/name"
             if variable != "DATABASE_URL":
-                expected = "redis://:password@host:port/0"
+                expected = EXPECTED
             raise ServerError(f"{variable} must look like {expected}, but starts with '{scheme or url[:12]}'.")
     except (psycopg.Error, redis.RedisError, ValueError) as error:
         lines = [line.strip(" -\t") for line in str(error).splitlines() if "Multiple connection attempts" not in line]

@@ -4,6 +4,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from config.foundation.valkey_address import open_valkey
+
 EVICTION_POLICY = "volatile-lru"
 VALID_POLICIES = (EVICTION_POLICY, "volatile-lfu")
 TIMEOUT_SECONDS = 5
@@ -13,7 +15,7 @@ def find_memory_problem(url: str) -> str:
     """Return what is wrong with the memory limit or the eviction policy of a server, with the fix; empty if nothing is."""
     retry = Retry(NoBackoff(), 0)
     try:
-        with redis.Redis.from_url(
+        with open_valkey(
             url, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS, retry=retry
         ) as client:
             memory = client.info("memory")

@@ -12,6 +12,7 @@ from django.core.files.uploadhandler import FileUploadHandler
 from django.utils.text import get_valid_filename
 from django.utils.translation import gettext as _
 
+from config.foundation.database.direct_connection import is_pooled
 from config.foundation.files.private_files import make_private_folder
 
 # A web request imports files up to this size while the browser waits; a worker imports larger ones.
@@ -74,5 +75,5 @@ class UploadFolder:
         return self.path / record.upload
 
     def is_large(self, record: UploadedImport) -> bool:
-        """Return whether a worker has to import the file."""
-        return self.get_path(record).stat().st_size > MAX_INLINE_BYTES
+        """Return whether a worker has to import the file: always behind a pooler, because imports need a session of their own."""
+        return is_pooled() or self.get_path(record).stat().st_size > MAX_INLINE_BYTES

@@ -19,6 +19,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from config.foundation.test_mode import may_write_to_valkey
+from config.foundation.valkey_address import open_valkey
 
 logger = logging.getLogger(__name__)
 
@@ -107,7 +108,7 @@ class ValkeyClient:
     """Sends pipelines and commands in one round trip each; after a failure, all calls fail immediately during a pause."""
 
     def __init__(self, url: str, timeout: float = TIMEOUT_SECONDS) -> None:
-        self._client = redis.Redis.from_url(
+        self._client = open_valkey(
             url,
             socket_timeout=timeout,
             socket_connect_timeout=timeout,
@@ -183,6 +184,8 @@ class ValkeyClient:
             self._close_on_thread()  # a late reply must not be read as the reply to the next command
             raise
         if isinstance(reply, Exception):
+            if isinstance(reply, redis.exceptions.ReadOnlyError):
+                self._close_on_thread()  # a primary that has become a replica: the next call asks the sentinels
             raise reply
         return reply
 
@@ -228,7 +231,9 @@ class ValkeyClient:
 
 def _make_reply_error(text: str) -> redis.ResponseError:
     """Return the exception of an error that Valkey replied with."""
-    return redis.exceptions.NoScriptError(text) if text.startswith("NOSCRIPT") else redis.ResponseError(text)
+    if text.startswith("NOSCRIPT"):
+        return redis.exceptions.NoScriptError(text)
+    return redis.exceptions.ReadOnlyError(text) if text.startswith("READONLY") else redis.ResponseError(text)
 
 
 @lru_cache(maxsize=8)

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-import redis
 from django.conf import settings
 from django.db import connection
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+
+from config.foundation.valkey_address import open_valkey
 
 TIMEOUT_SECONDS = 2.0
 SELECT_STATE = """
@@ -59,7 +60,7 @@ class ValkeyState:
 
 def read_valkey_state() -> ValkeyState:
     """Return memory and clients of Valkey. Raises redis.RedisError."""
-    with redis.Redis.from_url(
+    with open_valkey(
         settings.VALKEY_URL,
         socket_timeout=TIMEOUT_SECONDS,
         socket_connect_timeout=TIMEOUT_SECONDS,

@@ -1,10 +1,16 @@
 """Advisory locks of PostgreSQL, so that a job runs once at a time; a killed process releases its lock immediately."""
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import blake2b
+from typing import Any, LiteralString
 
+import psycopg
 from django.db import connection
+from django.db.utils import OperationalError
+
+from config.foundation.database.direct_connection import is_pooled, open_direct_connection
 
 
 class AlreadyRunningError(Exception):
@@ -15,6 +21,40 @@ class AlreadyRunningError(Exception):
         self.name = name
 
 
+class _LockSession(threading.local):
+    """The session that holds this thread's locks behind a pooler, and how many; nested locks share it, as they share a connection."""
+
+    connection: psycopg.Connection[tuple[Any, ...]] | None = None
+    locks = 0
+
+
+_session = _LockSession()
+
+
+@contextmanager
+def open_lock_session() -> Iterator[psycopg.Connection[tuple[Any, ...]] | None]:
+    """Yield the connection that holds locks of the session; None if Django's own does. Errors: OperationalError.
+
+    A pooler gives each transaction another session, so the locks behind it need a connection of their own.
+    """
+    if not is_pooled():
+        yield None
+        return
+    if _session.connection is None or _session.connection.closed:
+        try:
+            _session.connection = open_direct_connection()
+        except psycopg.OperationalError as error:
+            raise OperationalError(str(error)) from error
+    _session.locks += 1
+    try:
+        yield _session.connection
+    finally:
+        _session.locks -= 1
+        if _session.locks == 0 and _session.connection is not None:
+            _session.connection.close()
+            _session.connection = None
+
+
 @contextmanager
 def exclusive_lock(name: str) -> Iterator[None]:
     """Hold the lock ``name`` during the block.
@@ -23,16 +63,33 @@ def exclusive_lock(name: str) -> Iterator[None]:
         AlreadyRunningError: another database session holds it.
     """
     key = compute_lock_key(name)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [key])
-        if not cursor.fetchone()[0]:
+    with open_lock_session() as session:
+        if not fetch_value(session, "SELECT pg_try_advisory_lock(%s)", key):
             raise AlreadyRunningError(name)
-    try:
-        yield
-    finally:
-        if connection.connection is not None and not connection.connection.closed:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [key])
+        try:
+            yield
+        finally:
+            release_lock(session, key)
+
+
+def release_lock(session: psycopg.Connection[tuple[Any, ...]] | None, key: int) -> None:
+    """Release a lock of the session, unless it has ended with its locks."""
+    if session is not None:
+        with suppress(psycopg.OperationalError):
+            fetch_value(session, "SELECT pg_advisory_unlock(%s)", key)
+    elif connection.connection is not None and not connection.connection.closed:
+        fetch_value(None, "SELECT pg_advisory_unlock(%s)", key)
+
+
+def fetch_value(session: psycopg.Connection[tuple[Any, ...]] | None, statement: LiteralString, key: int) -> Any:
+    """Return the value of a statement in the session that holds locks, by default that of Django."""
+    if session is not None:
+        row = session.execute(statement, [key]).fetchone()
+    else:
+        with connection.cursor() as cursor:
+            cursor.execute(statement, [key])
+            row = cursor.fetchone()
+    return row[0] if row else None
 
 
 def is_locked(name: str) -> bool:

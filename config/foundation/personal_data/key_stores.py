@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
-import redis
 from django.conf import settings
 from django.utils.functional import Promise
 
@@ -14,6 +13,7 @@ from config.foundation.personal_data.locations import keys
 from config.foundation.personal_data.needles import NeedleMatcher, build_matcher
 from config.foundation.personal_data.person import Finding, Person
 from config.foundation.personal_data.stores import ErasurePhase, PersonalDataStore
+from config.foundation.valkey_address import open_valkey
 
 SCANNED_KEYS = 1000
 BODY = re.compile(rb'"body": ?"([A-Za-z0-9+/=]*)"')
@@ -23,7 +23,7 @@ type ListNames = Callable[[Sequence[Person]], Sequence[str]]
 
 def open_client() -> Any:
     """Return a client for maintenance: the one for requests gives up after half a second."""
-    return redis.Redis.from_url(settings.VALKEY_URL, socket_timeout=30, socket_connect_timeout=5)
+    return open_valkey(settings.VALKEY_URL, socket_timeout=30, socket_connect_timeout=5)
 
 
 class ValkeyKeys(PersonalDataStore):

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from django.db import connection
 
-from config.foundation.database.advisory_locks import compute_lock_key
+from config.foundation.database.advisory_locks import compute_lock_key, fetch_value, open_lock_session, release_lock
 
 PROFILE_LOCK_KEY = compute_lock_key("lifecycle.profiles")
 
@@ -21,14 +21,12 @@ def lock_all_profiles() -> Iterator[None]:
     A live update takes about a second.
     """
     # A lock of the session, not of the transaction: it is taken before the snapshot and held until after the commit.
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", [PROFILE_LOCK_KEY])
-    try:
-        yield
-    finally:
-        if connection.connection is not None and not connection.connection.closed:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [PROFILE_LOCK_KEY])
+    with open_lock_session() as session:
+        fetch_value(session, "SELECT pg_advisory_lock(%s)", PROFILE_LOCK_KEY)
+        try:
+            yield
+        finally:
+            release_lock(session, PROFILE_LOCK_KEY)
 
 
 def try_share_profile_lock() -> bool:

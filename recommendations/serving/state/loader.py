@@ -25,6 +25,7 @@ from django.utils import timezone
 
 from catalog.models import Product
 from config.foundation.database.wait_limits import limit_database_wait, stop_limiter
+from config.foundation.valkey_address import open_valkey
 from recommendations.engine import IdMap
 from recommendations.engine.variety.product_groups import ProductGroups
 from recommendations.experiments.running import read_running_experiments
@@ -141,7 +142,7 @@ class StateLoader:
         self.refresh_count = 0
         self.fetcher = ArtifactFetcher()
         self.damaged_at: dict[tuple[str, str], float] = {}  # by name and checksum, when it turned out to be damaged
-        self.valkey = redis.Redis.from_url(
+        self.valkey = open_valkey(
             settings.VALKEY_URL, socket_timeout=0.5, socket_connect_timeout=0.5, decode_responses=True
         )
 

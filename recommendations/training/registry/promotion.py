@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
+from config.foundation.valkey_address import open_valkey
 from recommendations.training.models import ModelVersion
 from recommendations.training.registry.artifact_copies import open_published_artifact
 
@@ -103,7 +104,7 @@ def announce_active_version(*, scenario: str, version: str) -> None:
     Without Valkey they read it from the database instead.
     """
     try:
-        with redis.Redis.from_url(settings.VALKEY_URL, socket_timeout=2, socket_connect_timeout=2) as valkey:
+        with open_valkey(settings.VALKEY_URL, socket_timeout=2, socket_connect_timeout=2) as valkey:
             valkey.hset(ACTIVE_MODELS_KEY, scenario, version)
     except redis.RedisError as error:
         logger.warning("The new active version of %s could not be published in Valkey: %s", scenario, error)

@@ -51,7 +51,7 @@ def test_an_artifact_that_the_store_changed_is_not_used_and_the_present_copy_sta
     store = machines.folder / "store" / "models" / "blend-1"
     (store / "0001.npy").write_bytes(b"something else")
     web = machines.use("web")
-    with pytest.raises(DamagedArtifactError, match="blend-1/0001.npy in FILE_STORE differs"):
+    with pytest.raises(DamagedArtifactError, match=r"blend-1/0001\.npy in FILE_STORE differs"):
         open_published_artifact(name="blend-1", checksum=checksum)
     assert [path.name for path in web.iterdir()] == [".copying"]
     (store / MANIFEST).unlink()
