@@ -16,6 +16,7 @@ from config.backup.erasure_ledger import copy_ledger
 from config.backup.repository import BackupError, BackupRepository
 from config.backup.totals import compute_totals
 from config.foundation.progress import Progress, ignore_progress
+from recommendations.training.registry.promotion import copy_active_artifacts
 
 DATABASE_SHARE = 0.5  # of the size of the database, which rows without indexes have at most, compressed
 SPARE_BYTES = 50_000_000
@@ -53,6 +54,7 @@ def create_backup(
     started = time.monotonic()
     with repository.lock(), file_dump.stage_folder() as staging:
         try:
+            copy_active_artifacts()
             manifest = _store_moment(repository, staging, at, make_progress, after_snapshot)
             repository.save_manifest(manifest)
         except OSError as error:

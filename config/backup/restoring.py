@@ -31,6 +31,7 @@ from config.backup.restore_mark import get_restore_mark
 from config.backup.totals import compute_totals
 from config.backup.valkey_dump import restore_keys
 from config.foundation.progress import Progress, ignore_progress
+from recommendations.training.registry.artifact_copies import publish_copies
 
 RESTORING, REPLACED = ".restoring", ".replaced"
 SPARE_BYTES = 50_000_000
@@ -107,6 +108,7 @@ def finish_restore(repository: BackupRepository, manifest: dict[str, Any], repor
     known = {tuple(entry) for entry in manifest["migrations"]}
     report.migrations = len(set(MigrationLoader(None).graph.nodes) - known)
     call_command("migrate", interactive=False, verbosity=0)
+    publish_copies()
     try:
         report.keys = restore_keys(repository, manifest.get("valkey", []))
     except redis.RedisError as error:

@@ -23,8 +23,8 @@ from config.monitoring.models import Alarm, AlarmState
 from customers.processing.lag import measure_lag
 from customers.warehouse.models import ExportRun
 from recommendations.training.models import ModelVersion
-from recommendations.training.registry.artifacts import DamagedArtifactError, open_artifact
-from recommendations.training.registry.promotion import get_artifact_folder
+from recommendations.training.registry.artifact_copies import open_published_artifact
+from recommendations.training.registry.artifacts import DamagedArtifactError
 
 MODEL_IS_OLD, WAREHOUSE_IS_OLD = timedelta(days=7), timedelta(hours=36)
 LAG_SECONDS = 300
@@ -38,7 +38,7 @@ def check_model() -> Iterator[Diagnosis]:
         yield report_skipped(_("no model yet: recommendations are fallbacks until the first training"))
     for model in active:
         try:
-            open_artifact(folder=get_artifact_folder(model), checksum=model.checksum)
+            open_published_artifact(name=model.artifact, checksum=model.checksum)
         except (OSError, DamagedArtifactError) as error:
             yield report_error(
                 _("%(model)s cannot be loaded: %(error)s") % {"model": model.version, "error": error},

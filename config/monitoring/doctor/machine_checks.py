@@ -14,6 +14,7 @@ from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from config.foundation.files.shared_store import SharedStoreError, get_shared_store
 from config.foundation.number_formats import format_percent
 from config.monitoring.doctor.base import (
     Diagnosis,
@@ -109,6 +110,33 @@ def is_writable(folder: Path) -> bool:
     return True
 
 
+def check_file_store() -> Iterator[Diagnosis]:
+    """Reach the store, and find folders that only this machine has although several share the rest."""
+    try:
+        store = get_shared_store()
+        if store is None:
+            yield report_skipped(_("no FILE_STORE: one machine, or all mount the same folders"))
+            return
+        store.read_fingerprint("doctor")
+    except SharedStoreError as error:
+        yield report_error(
+            str(error), _("Correct FILE_STORE, install the package of its file system, or check its permissions.")
+        )
+        return
+    yield report_ok(_("FILE_STORE answers"))
+    folders = {
+        "EXPORTS_DIR": str(settings.EXPORTS_DIR),
+        "WAREHOUSE_URL": str(settings.WAREHOUSE_URL).removeprefix("file://"),
+    }
+    for name, folder in folders.items():
+        if Path(folder).is_relative_to(settings.VAR_DIR):
+            yield report_error(
+                _("%(name)s is %(path)s, a folder of this machine: the others do not see its files")
+                % {"name": name, "path": folder},
+                _("Set %(name)s to a folder that all machines mount.") % {"name": name},
+            )
+
+
 def check_secrets() -> Iterator[Diagnosis]:
     """Find weak secrets, and secrets that are only in the data folder, whose loss makes personal data unreadable."""
     if len(settings.SECRET_KEY) < MIN_SECRET or len(settings.HASH_KEY) < MIN_SECRET:
@@ -180,6 +208,7 @@ MACHINE_CHECKS = (
     DoctorCheck("packages", gettext_lazy("Packages"), check_packages),
     DoctorCheck("disk", gettext_lazy("Disk"), check_disk),
     DoctorCheck("permissions", gettext_lazy("Permissions"), check_permissions),
+    DoctorCheck("file-store", gettext_lazy("Files of several machines"), check_file_store),
     DoctorCheck("secrets", gettext_lazy("Secrets"), check_secrets),
     DoctorCheck("settings", gettext_lazy("Settings"), check_settings),
     DoctorCheck("static_files", gettext_lazy("Static files"), check_static_files),

@@ -20,6 +20,7 @@ from django.conf import settings
 from django.db.models import Count, Max
 
 from catalog.models import Category, Product
+from config.foundation.files.mirrored_file import MirroredFile
 from config.foundation.shop.profile import get_shop
 from config.shopping_agents.catalog_products import ProductReader
 from config.shopping_agents.models import SINGLETON_ID, AgentFeedFile, AgentFeedSettings, load_feed_file, load_settings
@@ -45,6 +46,11 @@ def get_feed_folder() -> Path:
     return Path(settings.VAR_DIR) / "agent-feed"
 
 
+def mirror_feed(name: str) -> MirroredFile:
+    """Return a file of the feed as machines with folders of their own share it."""
+    return MirroredFile(f"agent-feed/{name}", get_feed_folder() / name)
+
+
 def build_feed(*, now: datetime) -> FeedBuild:
     """Publish a new feed if the catalog or the settings have changed; without the setting, delete it."""
     feed_settings = load_settings()
@@ -54,6 +60,8 @@ def build_feed(*, now: datetime) -> FeedBuild:
     fingerprint = compute_fingerprint(feed_settings)
     published = load_feed_file()
     folder = get_feed_folder()
+    for name in (PRODUCTS, METADATA):
+        mirror_feed(name).update(at_once=True)  # another machine may have built it
     if published is not None and published.fingerprint == fingerprint and (folder / PRODUCTS).is_file():
         return FeedBuild(False, published.products, published.variants)
     folder.mkdir(parents=True, exist_ok=True)
@@ -70,6 +78,8 @@ def build_feed(*, now: datetime) -> FeedBuild:
             variants += len(product.variants)
     with replace_file(folder / METADATA) as file:
         file.write(encoder.encode(build_metadata(feed_settings, now=now)))
+    for name in (PRODUCTS, METADATA):
+        mirror_feed(name).publish()
     AgentFeedFile.objects.update_or_create(
         pk=SINGLETON_ID,
         defaults={
@@ -122,4 +132,6 @@ def delete_feed() -> None:
     if folder.is_dir():
         for path in folder.iterdir():
             path.unlink(missing_ok=True)
+    for name in (PRODUCTS, METADATA):
+        mirror_feed(name).withdraw()
     AgentFeedFile.objects.all().delete()

@@ -1,6 +1,7 @@
 """Serves the files of the product feed, with ETag and Last-Modified, so that an agent fetches only what has changed."""
 
 from email.utils import formatdate
+from functools import cache
 from pathlib import Path
 
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
@@ -9,7 +10,8 @@ from django.utils import timezone
 from django.utils.cache import get_conditional_response
 from django.views.decorators.http import require_safe
 
-from config.shopping_agents.feed.building import METADATA, PRODUCTS, get_feed_folder
+from config.foundation.files.mirrored_file import MirroredFile
+from config.shopping_agents.feed.building import METADATA, PRODUCTS, get_feed_folder, mirror_feed
 from config.shopping_agents.public_access import TooManyRequestsError, count_request, require_published
 from customers.events.models import AgentActivity
 
@@ -29,7 +31,19 @@ def show_feed_file(request: HttpRequest, name: str) -> HttpResponseBase:
     if name not in CONTENT_TYPES:
         raise Http404(f"The feed has no file {name}; its files are {', '.join(CONTENT_TYPES)}.")
     count_request(request, action=AgentActivity.Action.FEED, page=name, at=timezone.now())
-    return send_file(request, get_feed_folder() / name)
+    mirror = get_mirror(name)
+    mirror.update()
+    return send_file(request, mirror.path)
+
+
+@cache
+def find_mirror(name: str, folder: Path) -> MirroredFile:
+    """Return the file of this process, which remembers when it looked; tests use several folders."""
+    return mirror_feed(name)
+
+
+def get_mirror(name: str) -> MirroredFile:
+    return find_mirror(name, get_feed_folder())
 
 
 def send_file(request: HttpRequest, path: Path) -> HttpResponseBase:

@@ -52,6 +52,15 @@ def upload_folder(folder: Path, store: SharedStore) -> None:
     store.put(f"{STORE_FOLDER}/{folder.name}/{MANIFEST}", folder / MANIFEST)
 
 
+def publish_copies() -> None:
+    """Copy all artifacts of MODELS_DIR to the store, after a backup was restored there. Raises SharedStoreError."""
+    store, root = get_shared_store(), Path(settings.MODELS_DIR)
+    if store is not None and root.is_dir():
+        for folder in sorted(root.iterdir()):
+            if (folder / MANIFEST).is_file() and not folder.name.startswith("."):
+                upload_folder(folder, store)
+
+
 def open_published_artifact(*, name: str, checksum: str, verify_arrays: bool = False) -> Artifact:
     """Return an artifact of MODELS_DIR, copied from the store first if this machine does not have it.
 

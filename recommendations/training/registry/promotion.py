@@ -36,6 +36,14 @@ def get_artifact_folder(version: ModelVersion) -> Path:
     return settings.MODELS_DIR / version.artifact
 
 
+def copy_active_artifacts() -> None:
+    """Copy what serves the active versions to MODELS_DIR, from where a backup takes it. Raises DamagedArtifactError."""
+    for version in ModelVersion.objects.filter(status=Status.ACTIVE):
+        open_published_artifact(name=version.artifact, checksum=version.checksum)
+        if version.refresh:
+            open_published_artifact(name=version.refresh, checksum=version.refresh_checksum)
+
+
 def get_serving_name(version: ModelVersion) -> str:
     """Return the name that workers compare: the version or its latest incremental update."""
     return version.refresh or version.version

@@ -1,0 +1,94 @@
+"""Two schedulers on one database: each start is made once, and none is lost."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+from django_celery_beat.models import IntervalSchedule, PeriodicTask
+from kombu.exceptions import OperationalError
+
+from config import shared_scheduler
+from config.celery import app
+from config.shared_scheduler import SharedScheduler
+
+pytestmark = pytest.mark.django_db
+NAME = "Hourly job of the test"
+
+
+class Beat(SharedScheduler):
+    """A scheduler that notes what it would put into the queue."""
+
+    def __init__(self) -> None:
+        super().__init__(app=app)
+        self.sent: list[str] = []
+        self.is_broken = False
+
+    def apply_async(self, entry: Any, *_arguments: Any, **_options: Any) -> None:
+        if self.is_broken:
+            raise OperationalError("Valkey is down")
+        self.sent.append(entry.name)
+
+    def run_due(self) -> None:
+        """Tick until nothing is due."""
+        for _tick in range(20):
+            if self.tick() > 0:
+                return
+
+
+@pytest.fixture
+def job(monkeypatch: pytest.MonkeyPatch) -> PeriodicTask:
+    # it would close the connection of the test, with its transaction
+    monkeypatch.setattr("django_celery_beat.schedulers.close_old_connections", lambda: None)
+    PeriodicTask.objects.all().delete()
+    hourly = IntervalSchedule.objects.create(every=1, period="hours")
+    return PeriodicTask.objects.create(
+        name=NAME, task="some.task", interval=hourly, last_run_at=timezone.now() - timedelta(hours=2)
+    )
+
+
+def test_a_due_job_is_started_by_one_of_two_schedulers(job: PeriodicTask) -> None:
+    beats = [Beat(), Beat()]
+    for beat in beats:
+        assert NAME in beat.schedule  # both have read that it is due
+    for beat in beats * 2:
+        beat.run_due()
+    assert [beat.sent.count(NAME) for beat in beats] == [1, 0]
+    job.refresh_from_db()
+    assert job.total_run_count == 1
+    assert job.last_run_at > timezone.now() - timedelta(minutes=5)
+
+
+def test_the_other_scheduler_goes_on_when_one_has_died(job: PeriodicTask) -> None:
+    dead, alive = Beat(), Beat()
+    assert NAME in alive.schedule
+    dead.run_due()
+    alive.run_due()
+    entry = alive._schedule[NAME]
+    assert entry.last_run_at == PeriodicTask.objects.get(pk=job.pk).last_run_at
+    # an hour later
+    shared_scheduler.set_last_run(entry, entry.last_run_at - timedelta(hours=2))
+    PeriodicTask.objects.filter(pk=job.pk).update(last_run_at=entry.last_run_at)
+    alive._heap = None
+    alive.run_due()
+    assert (dead.sent.count(NAME), alive.sent.count(NAME)) == (1, 1)
+
+
+def test_a_start_that_could_not_be_queued_is_tried_again(job: PeriodicTask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_scheduler, "RETRY_SECONDS", 0.0)
+    beat = Beat()
+    beat.is_broken = True
+    assert beat.tick() == 0
+    job.refresh_from_db()
+    assert job.total_run_count == 0, "the claim was undone"
+    beat.is_broken = False
+    beat.run_due()
+    assert beat.sent.count(NAME) == 1
+
+
+def test_a_job_that_was_switched_off_meanwhile_is_not_started(job: PeriodicTask) -> None:
+    beat = Beat()
+    assert NAME in beat.schedule
+    PeriodicTask.objects.filter(pk=job.pk).update(enabled=False)
+    beat.run_due()
+    assert NAME not in beat.sent
