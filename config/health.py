@@ -9,7 +9,7 @@ from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 
 from config.access.protected_views import may_read_metrics
-from config.foundation.valkey_address import open_valkey
+from config.foundation.database.valkey_address import open_valkey
 from config.jobs.history import list_latest_runs
 from config.jobs.models import ScheduledRun
 from config.monitoring.models import Alarm, AlarmState, MonitoringState, Severity

@@ -19,10 +19,10 @@ from django.utils.translation import gettext_lazy as _
 from kombu import Exchange, Queue
 
 from config.backoffice.theme import UNFOLD  # noqa: F401 — a setting
+from config.foundation.database.valkey_address import EXPECTED, SENTINEL, check_valkey_address, parse_sentinel_address
 from config.foundation.keys.key_ids import check_field_keys, check_hash_keys, make_field_key
 from config.foundation.keys.key_stores import KeyStoreError, build_key_store, unwrap_text
 from config.foundation.keys.live_keys import KeyFileError, LiveKeys, split_keys
-from config.foundation.valkey_address import EXPECTED, SENTINEL, check_valkey_address, parse_sentinel_address
 
 # Modules are never garbage: without collections, a process imports them in four fifths of the time. `ConfigConfig.ready` enables them.
 gc.disable()
@@ -420,7 +420,7 @@ CACHES = {
         "BACKEND": "config.foundation.test_mode.cache.LiveModeCache",
         "LOCATION": VALKEY_URL,
         "KEY_PREFIX": "cache",
-        "OPTIONS": {"pool_class": "config.foundation.valkey_address.ValkeyPool"},
+        "OPTIONS": {"pool_class": "config.foundation.database.valkey_address.ValkeyPool"},
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -10,7 +10,7 @@ from redis.backoff import ExponentialBackoff
 from redis.retry import Retry
 
 from config.backup.repository import BackupRepository
-from config.foundation.valkey_address import open_valkey
+from config.foundation.database.valkey_address import open_valkey
 
 EXCLUDED_PREFIXES = (b"cache:", b"celery:", b"_kombu", b"unacked", b"breaker:")
 BATCH_KEYS, PART_KEYS = 1_000, 20_000

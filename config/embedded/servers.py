@@ -24,8 +24,8 @@ from redis.retry import Retry
 from config.embedded.postgres import PostgresServer
 from config.embedded.server_process import POLL_SECONDS, EmbeddedServer, Report, ServerError, write_private_file
 from config.embedded.valkey import ValkeyServer
+from config.foundation.database.valkey_address import EXPECTED, check_valkey_address, open_valkey
 from config.foundation.files.private_files import make_private_folder
-from config.foundation.valkey_address import EXPECTED, check_valkey_address, open_valkey
 
 __all__ = [
     "EmbeddedServers",

@@ -4,7 +4,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from config.foundation.valkey_address import open_valkey
+from config.foundation.database.valkey_address import open_valkey
 
 EVICTION_POLICY = "volatile-lru"
 VALID_POLICIES = (EVICTION_POLICY, "volatile-lfu")

@@ -18,8 +18,8 @@ from django.conf import settings
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from config.foundation.database.valkey_address import open_valkey
 from config.foundation.test_mode import may_write_to_valkey
-from config.foundation.valkey_address import open_valkey
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from django.db import connection
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from config.foundation.valkey_address import open_valkey
+from config.foundation.database.valkey_address import open_valkey
 
 TIMEOUT_SECONDS = 2.0
 SELECT_STATE = """

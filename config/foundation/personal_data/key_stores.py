@@ -9,11 +9,11 @@ from typing import Any
 from django.conf import settings
 from django.utils.functional import Promise
 
+from config.foundation.database.valkey_address import open_valkey
 from config.foundation.personal_data.locations import keys
 from config.foundation.personal_data.needles import NeedleMatcher, build_matcher
 from config.foundation.personal_data.person import Finding, Person
 from config.foundation.personal_data.stores import ErasurePhase, PersonalDataStore
-from config.foundation.valkey_address import open_valkey
 
 SCANNED_KEYS = 1000
 BODY = re.compile(rb'"body": ?"([A-Za-z0-9+/=]*)"')

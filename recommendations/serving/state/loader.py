@@ -24,8 +24,8 @@ from django.db import DatabaseError, InterfaceError, connection
 from django.utils import timezone
 
 from catalog.models import Product
+from config.foundation.database.valkey_address import open_valkey
 from config.foundation.database.wait_limits import limit_database_wait, stop_limiter
-from config.foundation.valkey_address import open_valkey
 from recommendations.engine import IdMap
 from recommendations.engine.variety.product_groups import ProductGroups
 from recommendations.experiments.running import read_running_experiments

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
-from config.foundation.valkey_address import open_valkey
+from config.foundation.database.valkey_address import open_valkey
 from recommendations.training.models import ModelVersion
 from recommendations.training.registry.artifact_copies import open_published_artifact
 

