@@ -40,6 +40,8 @@ SECTIONS = (
         "Analytics", "分析", ("analytics", "outcomes", "measurement", "demand", "anomalies", "assistant", "back-office")
     ),
     DocsSection("Development", "开发", ("clients", "recipes", "extending", "architecture", "truth")),
-    DocsSection("Operation", "运维与合规", ("operations", "machines", "capacity", "engines", "security", "privacy", "glossary")),
+    DocsSection(
+        "Operation", "运维与合规", ("operations", "machines", "capacity", "engines", "security", "privacy", "glossary")
+    ),
 )
 ENGLISH_ONLY = ("errata",)
