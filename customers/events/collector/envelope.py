@@ -2,12 +2,13 @@
 
 import json
 import zlib
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 from django.http import HttpRequest, UnreadablePostError
 
-from config.foundation.json_nesting import NestingError, require_shallow_json
+from config.foundation.json_nesting import NestingError
+from customers.events.collector.scanning.scanned_events import event_scanner
 from customers.events.collector.unstorable_text import escape_invalid_bytes, parse_lenient_json
 
 MAX_BATCH_BYTES = 500 * 1024
@@ -38,9 +39,17 @@ class CallBody(NamedTuple):
 class Envelope(msgspec.Struct):
     """A batch: the raw items and the fields beside them."""
 
+    is_repaired: ClassVar[bool] = False  # whether the items differ from the bytes of the body
+
     batch: list[msgspec.Raw]
     sentAt: Any = None  # noqa: N815
     writeKey: Any = None  # noqa: N815
+
+
+class RepairedEnvelope(Envelope):
+    """A batch that is not valid JSON, of which only Python's reader could make items."""
+
+    is_repaired: ClassVar[bool] = True
 
 
 class WriteKeyField(msgspec.Struct):
@@ -75,7 +84,7 @@ def read_body(request: HttpRequest) -> CallBody:
         raise CollectorError(413, "too_large", message)
     data = escape_invalid_bytes(data)
     try:
-        depth = require_shallow_json(data, MAX_BODY_DEPTH)
+        depth = event_scanner.require_shallow(data, MAX_BODY_DEPTH)
     except NestingError as error:
         raise CollectorError(400, "nested_too_deeply", str(error)) from error
     return CallBody(data.strip(), depth)
@@ -133,7 +142,7 @@ def parse_batch_leniently(body: bytes, problem: str) -> Envelope:
     if not isinstance(parsed, dict) or not isinstance(parsed.get("batch"), list):
         raise CollectorError(400, "invalid_batch", 'Send an object {"batch": [ … ]}.')
     items = [msgspec.Raw(json.dumps(item).encode()) for item in parsed["batch"]]
-    return Envelope(batch=items, sentAt=parsed.get("sentAt"), writeKey=parsed.get("writeKey"))
+    return RepairedEnvelope(batch=items, sentAt=parsed.get("sentAt"), writeKey=parsed.get("writeKey"))
 
 
 def read_write_key(item: bytes) -> str:

@@ -13,6 +13,7 @@ from django.http.response import HttpResponseBase
 
 from config.foundation.http.deferred_response import DEFERRED_RESPONSES, DeferredResponse, Send
 from customers.events.collector.group_commit import GroupCommit
+from customers.events.collector.scanning.scanned_events import event_scanner
 from customers.events.collector.views import PendingResponse, build_error_response
 from customers.events.rest.urls import build_collector_views
 
@@ -29,6 +30,7 @@ def route_collector_calls(application: Application) -> Application:
     The views store events by group commit, and the thread of a call is free until they are stored if the server can send a
     response later.
     """
+    event_scanner.load_in_background()
     views = {f"/{path}": view for path, view in build_collector_views(store=GroupCommit().submit).items()}
 
     def serve(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:

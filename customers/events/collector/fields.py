@@ -101,6 +101,18 @@ def compute_occurred_at(
     """
     field = "timestamp" if item.originalTimestamp is None else "originalTimestamp"
     client_time = item.timestamp if item.originalTimestamp is None else item.originalTimestamp
+    client_sent_at = item.sentAt if item.sentAt is not None else sent_at
+    return correct_time(client_time, client_sent_at, field=field, received_at=received_at, is_trusted=is_trusted)
+
+
+def correct_time(
+    client_time: Any, client_sent_at: Any, *, field: str, received_at: datetime, is_trusted: bool
+) -> tuple[datetime, str]:
+    """Return the time of an event and the code of a warning, as `compute_occurred_at` does, from the values of its fields.
+
+    Args:
+        field: the name of the field that has the time, for errors.
+    """
     if client_time is None:
         return received_at, ""
     try:
@@ -108,7 +120,6 @@ def compute_occurred_at(
     except (ValueError, TypeError, OverflowError) as error:
         reason = f"{field} is {abbreviate(client_time)}; send an ISO 8601 time such as 2026-11-24T10:42:00Z."
         raise ItemError("invalid_timestamp", reason) from error
-    client_sent_at = item.sentAt if item.sentAt is not None else sent_at
     try:
         occurred = original if client_sent_at is None else received_at - (parse_moment(client_sent_at) - original)
     except (ValueError, TypeError, OverflowError):
@@ -135,6 +146,8 @@ def parse_moment(value: Any) -> datetime:
     """Parse an ISO 8601 text (UTC if it names no zone), or seconds or milliseconds since 1970."""
     if isinstance(value, str):
         moment = datetime.fromisoformat(value.strip())
+        if moment.tzinfo is UTC:
+            return moment
         return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     if isinstance(value, bool) or not isinstance(value, NUMBER):
         raise TypeError("not a time")

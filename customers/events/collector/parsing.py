@@ -54,7 +54,7 @@ ITEM_WARNINGS = {
 }
 
 
-class StoredEvent(msgspec.Struct):
+class StoredEvent(msgspec.Struct, gc=False):
     """The columns of the event table."""
 
     source_id: int
@@ -97,7 +97,7 @@ class RequestContext(msgspec.Struct, frozen=True):
     agent: AgentClaim | None = None
 
 
-class EventRow(msgspec.Struct):
+class EventRow(msgspec.Struct, gc=False):
     """One event ready to be written.
 
     Attributes:
@@ -190,7 +190,9 @@ def build_row(item: EventItem, *, index: int, raw: bytes, context: RequestContex
         not denied,
         warning or time_warning or item.warning,
         consent=choose_consent_level(granted, is_account=context.is_trusted and is_account_call(call_type, meaning)),
-        **mark._asdict(),
+        agent=mark.agent,
+        page=mark.page,
+        is_counted_only=mark.is_counted_only,
     )
 
 

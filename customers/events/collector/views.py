@@ -5,6 +5,7 @@ import binascii
 import logging
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -40,6 +41,7 @@ from customers.events.collector.ingest import (
 from customers.events.collector.items import DecodeItem, ItemError, choose_item_decoder
 from customers.events.collector.parsing import ITEM_WARNINGS, EventRow, RequestContext
 from customers.events.collector.rate_limits import limit_content, limit_requests
+from customers.events.collector.scanning.scanned_events import event_scanner
 from customers.events.sources.write_keys import KnownSource, find_source_by_key, is_known_origin
 
 logger = logging.getLogger(__name__)
@@ -135,26 +137,30 @@ class Collector(CollectorView):
             source = authenticate_source(key, origin=request.META.get("HTTP_ORIGIN", ""), now=received_at)
         body = read_limited_body(request, source)
         envelope = parse_batch(body.data) if self.call_type is None else parse_single(body.data)
-        rows, rejected = self.parse(request, envelope, key, received_at, choose_item_decoder(*body))
+        rows, rejected = self.parse(request, envelope, key, received_at, body)
         limit_visitors(request, rows)
         return build_response(self.store(rows, rejected))
 
     def parse(
-        self, request: HttpRequest, envelope: Envelope, key: str, received_at: datetime, decode: DecodeItem
+        self, request: HttpRequest, envelope: Envelope, key: str, received_at: datetime, body: CallBody
     ) -> ParsedItems:
         """Authenticate the call by the key of its headers or body, and parse its items."""
         origin = request.META.get("HTTP_ORIGIN", "")
         key = key or (envelope.writeKey if isinstance(envelope.writeKey, str) else "")
-        items = [(index, bytes(raw)) for index, raw in enumerate(envelope.batch)]
+        decode = choose_item_decoder(*body)
+
+        def build_context_of_key(key: str) -> RequestContext:
+            source = authenticate_source(key, origin=origin, now=received_at)
+            return build_call_context(source, request, self.call_type, envelope.sentAt, received_at)
 
         def parse_with_key(key: str, items: NumberedItems) -> ParsedItems:
-            source = authenticate_source(key, origin=origin, now=received_at)
-            context = build_call_context(source, request, self.call_type, envelope.sentAt, received_at)
-            return parse_items(items, context, decode)
+            return parse_items(items, build_context_of_key(key), decode)
 
         if key:
-            return parse_with_key(key, items)
-        return self.parse_by_item_keys(items, parse_with_key)
+            return parse_envelope(envelope, body.data, build_context_of_key(key), decode)
+        return self.parse_by_item_keys(
+            [(index, bytes(raw)) for index, raw in enumerate(envelope.batch)], parse_with_key
+        )
 
     def parse_by_item_keys(
         self, items: NumberedItems, parse_with_key: Callable[[str, NumberedItems], ParsedItems]
@@ -186,6 +192,20 @@ class Collector(CollectorView):
             reason = ItemError(problem.code, problem.message)
             rejected += [reject_item(index, data, reason, context) for index, data in failed]
         return sorted(rows, key=lambda row: row.index), rejected
+
+
+def parse_envelope(envelope: Envelope, body: bytes, context: RequestContext, decode: DecodeItem) -> ParsedItems:
+    """Parse the items of a call: ordinary events of a batch by the scanner, the others one by one."""
+    items, scanned = envelope.batch, None
+    if context.call_type is None and not envelope.is_repaired:
+        scanned = event_scanner.scan_events(body, len(items), context)
+    if scanned is None:
+        return parse_items(((index, bytes(raw)) for index, raw in enumerate(items)), context, decode)
+    rows, rejected = parse_items(
+        ((index, bytes(items[index])) for index, row in enumerate(scanned) if row is None), context, decode
+    )
+    found = [row for row in scanned if row is not None]
+    return (sorted([*found, *rows], key=attrgetter("index")) if rows else found), rejected
 
 
 def read_limited_body(request: HttpRequest, source: KnownSource | None) -> CallBody:

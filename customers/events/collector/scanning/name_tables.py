@@ -1,0 +1,51 @@
+"""Tables of names for the kernels, as hash tables of bytes."""
+
+from collections.abc import Collection, Iterable
+
+import numpy as np
+
+from customers.events.collector.scanning.kernels import (
+    CONTEXT_FIELDS,
+    ITEM_FIELDS,
+    PROPERTY_FIELDS,
+    Table,
+    fill_slots,
+)
+from customers.events.personal_parts import SDK_CONTEXT
+from customers.identity.personal_data.personal_names import plain_names
+
+
+def build_table(fields: tuple[str, ...], allowed: Collection[str]) -> Table:
+    """Return a table of fields, in their order, and of other names.
+
+    Args:
+        allowed: the names that an ordinary event may have, among them fields.
+    """
+    rest: Iterable[str] = set(allowed).difference(fields)
+    names = [name.encode(errors="surrogatepass") for name in (*fields, *rest)]
+    starts = np.zeros(len(names) + 1, np.int32)
+    np.cumsum([len(name) for name in names], out=starts[1:])
+    is_allowed = np.ones(len(names), np.bool_)
+    is_allowed[: len(fields)] = [name in allowed for name in fields]
+    slots = np.full(1 << (2 * len(names)).bit_length(), -1, np.int32)
+    table = slots, starts, np.frombuffer(b"".join(names), np.uint8), is_allowed
+    fill_slots(*table[:3])
+    return table
+
+
+class NameTables:
+    """The tables of items, properties and contexts; that of properties follows the names that were found not to be personal."""
+
+    def __init__(self) -> None:
+        self.items = build_table(ITEM_FIELDS, ITEM_FIELDS)
+        self.contexts = build_table(CONTEXT_FIELDS, SDK_CONTEXT | {"consentManagement"})
+        self._properties: tuple[int, Table] | None = None
+
+    def get_properties(self) -> Table:
+        """Return the table of the names of properties; built again when names were added to them, or all were forgotten."""
+        known = self._properties
+        size = len(plain_names)
+        # twice as many at first, then one in eight more: names become known one after the other
+        if known is None or size < known[0] or size > known[0] + known[0] // 8:
+            known = self._properties = size, build_table(PROPERTY_FIELDS, frozenset(plain_names))
+        return known[1]
