@@ -102,11 +102,11 @@ def compute_occurred_at(
     field = "timestamp" if item.originalTimestamp is None else "originalTimestamp"
     client_time = item.timestamp if item.originalTimestamp is None else item.originalTimestamp
     client_sent_at = item.sentAt if item.sentAt is not None else sent_at
-    return correct_time(client_time, client_sent_at, field=field, received_at=received_at, is_trusted=is_trusted)
+    return correct_time(client_time, client_sent_at, field, received_at=received_at, is_trusted=is_trusted)
 
 
 def correct_time(
-    client_time: Any, client_sent_at: Any, *, field: str, received_at: datetime, is_trusted: bool
+    client_time: Any, client_sent_at: Any, field: str, *, received_at: datetime, is_trusted: bool
 ) -> tuple[datetime, str]:
     """Return the time of an event and the code of a warning, as `compute_occurred_at` does, from the values of its fields.
 

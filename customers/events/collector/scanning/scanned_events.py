@@ -117,9 +117,9 @@ def build_scanned_row(
         *(text[user:user_end], text[visitor:visitor_end], text[name_:name_end], text[message:message_end]),
         *(text[session:session_end], text[product:product_end], text[reference:reference_end]),
     )
-    if not is_ascii:
-        texts = tuple(value.encode("latin-1").decode() for value in texts)
-    user_id, anonymous_id, name, message_id, session_id, product_id, recommendation_id = texts
+    user_id, anonymous_id, name, message_id, session_id, product_id, recommendation_id = (
+        texts if is_ascii else (value.encode("latin-1").decode() for value in texts)
+    )
     if user_id and (context.token_key is not None or is_blocked_id(user_id)):
         return None
     if is_blocked_id(anonymous_id) if anonymous_id else not user_id:
@@ -133,11 +133,12 @@ def build_scanned_row(
             return None
     meaning, recent_meaning = describe_name(name) if is_track else NO_MEANING
     is_order = meaning in ORDER_MEANINGS
+    sent_at = text[sent:sent_end] if sent_end else context.sent_at
     try:
         occurred_at, warning = correct_time(
-            text[time:time_end] if time_end else None,
-            text[sent:sent_end] if sent_end else context.sent_at,
-            field="timestamp",
+            text[time:time_end] or None,
+            sent_at,
+            "timestamp",
             received_at=context.received_at,
             is_trusted=context.is_trusted,
         )
