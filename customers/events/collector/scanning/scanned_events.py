@@ -117,20 +117,17 @@ def build_scanned_row(
         *(text[user:user_end], text[visitor:visitor_end], text[name_:name_end], text[message:message_end]),
         *(text[session:session_end], text[product:product_end], text[reference:reference_end]),
     )
-    user_id, anonymous_id, name, message_id, session_id, product_id, recommendation_id = (
-        texts if is_ascii else (value.encode("latin-1").decode() for value in texts)
-    )
+    texts = texts if is_ascii else decode_texts(texts)
+    user_id, anonymous_id, name, message_id, session_id, product_id, recommendation_id = texts
     if user_id and (context.token_key is not None or is_blocked_id(user_id)):
         return None
     if is_blocked_id(anonymous_id) if anonymous_id else not user_id:
         return None
     if browser_end and recognize_user_agent(text[browser:browser_end][:MAX_USER_AGENT]) is not None:
         return None
-    granted = NO_PURPOSES
+    denied = granted = NO_PURPOSES
     if consent_end or management_end:
         denied, granted = read_purposes(body[consent:consent_end], body[management:management_end])
-        if denied:
-            return None
     meaning, recent_meaning = describe_name(name) if is_track else NO_MEANING
     is_order = meaning in ORDER_MEANINGS
     sent_at = text[sent:sent_end] if sent_end else context.sent_at
@@ -147,8 +144,8 @@ def build_scanned_row(
     if is_order and not context.is_trusted:
         warning = "needs_server_source"
     value = read_amount(text[amount:amount_end]) if amount_end else None
-    if amount_end and value is None:
-        return None  # another field may have the amount
+    if denied or (amount_end and value is None):  # another field may have the amount
+        return None
     stored = StoredEvent(
         context.source_id,
         message_id or read_message_id(None),
@@ -170,6 +167,11 @@ def build_scanned_row(
         choose_consent_level(granted, is_account=is_order and context.is_trusted) if is_order or granted else ""
     )
     return EventRow(index, stored, body[item:item_end], context, recent_meaning, "", True, warning, 0, consent_level)
+
+
+def decode_texts(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Return texts whose characters are the bytes of UTF-8."""
+    return tuple(value.encode("latin-1").decode() for value in texts)
 
 
 @lru_cache(maxsize=4096)
