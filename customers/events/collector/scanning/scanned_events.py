@@ -163,9 +163,7 @@ def build_scanned_row(
         body[inner:inner_end] or EMPTY,
         recommendation_id,
     )
-    consent_level = (
-        choose_consent_level(granted, is_account=is_order and context.is_trusted) if is_order or granted else ""
-    )
+    consent_level = choose_consent_level(granted, is_account=is_order and context.is_trusted)
     return EventRow(index, stored, body[item:item_end], context, recent_meaning, "", True, warning, 0, consent_level)
 
 
