@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from config.settings import BASE_DIR
 from tests.config.monitoring.metric_names import FOLDER, read_expressions, read_metric_names
@@ -74,6 +75,34 @@ def test_the_container_runs_what_exists() -> None:
     compose = read(DEPLOYMENT / "container" / "compose.yaml")
     assert "volatile-lru" in compose
     assert '"127.0.0.1:8000:8000"' in compose
+
+
+def test_the_example_for_kubernetes_names_what_exists() -> None:
+    documents = list(yaml.safe_load_all(read(DEPLOYMENT / "kubernetes" / "perennial.yaml")))
+    kinds = [(document["kind"], document["metadata"]["name"]) for document in documents]
+    assert len(set(kinds)) == len(kinds) == 7
+    [settings] = [document["data"] for document in documents if document["kind"] == "ConfigMap"]
+    assert all(isinstance(value, str) for value in settings.values())
+    known = KNOWN_VARIABLES + read(BASE_DIR / "config" / "management" / "commands" / "up.py")
+    assert {name for name in settings if f'"{name}"' not in known} == set()
+    claims = {name for kind, name in kinds if kind == "PersistentVolumeClaim"}
+    up = read(BASE_DIR / "config" / "management" / "commands" / "up.py")
+    for document in documents:
+        if document["kind"] not in ("Deployment", "Job"):
+            continue
+        pod = document["spec"]["template"]
+        if document["kind"] == "Deployment":
+            assert document["spec"]["selector"]["matchLabels"] == pod["metadata"]["labels"]
+        [container] = pod["spec"]["containers"]
+        volumes = {volume["name"]: volume for volume in pod["spec"]["volumes"]}
+        assert {mount["name"] for mount in container["volumeMounts"]} == set(volumes)
+        assert {
+            v["persistentVolumeClaim"]["claimName"] for v in volumes.values() if "persistentVolumeClaim" in v
+        } <= claims
+        command = container["command"]
+        assert command[:2] == ["python", "manage.py"]
+        if command[2] == "up":
+            assert all(f'"{option}"' in up for option in command if option.startswith("--"))
 
 
 def test_the_proxies_set_the_headers_that_the_web_server_trusts() -> None:
