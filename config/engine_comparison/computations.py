@@ -47,9 +47,10 @@ VIEW, CART, PURCHASE = EventMatch(meaning="view"), EventMatch(meaning="cart"), E
 type Computation = Callable[[ComparisonTables], Any]
 
 
-def list_computations() -> dict[str, Computation]:
-    """Return the computations by key."""
-    questions = {key: partial(_answer, key.split(":")[0], make) for key, make in QUESTION_PARAMETERS.items()}
+def list_computations(*, with_events: bool = True) -> dict[str, Computation]:
+    """Return the computations by key; without events those that read orders only."""
+    chosen = {key: make for key, make in QUESTION_PARAMETERS.items() if with_events or key in QUESTIONS_OF_ORDERS}
+    questions = {key: partial(_answer, key.split(":")[0], make) for key, make in chosen.items()}
     return questions | {key: partial(_compute, build) for key, build in EXPRESSIONS.items()}
 
 
@@ -148,4 +149,12 @@ QUESTION_PARAMETERS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
         measure.question: lambda days: OutcomeParameters(**days, unit=PeriodUnit.MONTH, split="channel")
         for measure in MEASURES.values()
     },
+}
+
+QUESTIONS_OF_ORDERS = {
+    "retention:orders",
+    "affinity",
+    "products",
+    "repeat",
+    *(measure.question for measure in MEASURES.values()),
 }

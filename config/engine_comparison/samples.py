@@ -39,8 +39,8 @@ class SampleSize:
 def write_sample_warehouse(
     root: Path,
     *,
-    events: int = 1_500,
-    orders: int = 250,
+    events: int = 900,
+    orders: int = 180,
     size: SampleSize = SampleSize(),
     seed: int = 7,
 ) -> None:

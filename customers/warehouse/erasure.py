@@ -19,10 +19,11 @@ import pyarrow.parquet as pq
 from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock
 from config.foundation.personal_data.person import Person
 from customers.warehouse.append import APPEND_FOLDER
+from customers.warehouse.engines.base import CopySearch
 from customers.warehouse.engines.registry import get_engine
 from customers.warehouse.export import LOCK
 from customers.warehouse.parquet_files import STAGING, get_warehouse_root, translate_write_errors
-from customers.warehouse.tables import CUSTOMERS, EVENTS, IDENTIFIERS, IMPRESSIONS, ORDER_LINES, ORDERS, REVIEWS
+from customers.warehouse.tables import CUSTOMERS, EVENTS, IDENTIFIERS, IMPRESSIONS, ORDER_LINES, ORDERS, REVIEWS, TABLES
 
 CUSTOMER, USER, VISITOR = "customer_id", "user_id", "anonymous_id"
 DRAFT_SUFFIX = ".erasing"
@@ -87,6 +88,15 @@ class ErasedValues:
         for other in matches[1:]:
             matched = pc.or_(matched, other)
         return matched
+
+    def list_searches(self) -> list[CopySearch]:
+        """Return what to look for in the copies of the tables."""
+        values = {USER: self.users.to_pylist(), VISITOR: self.visitors.to_pylist()}
+        customers = self.customers.to_pylist()
+        return [
+            CopySearch(TABLES[name], {column: values.get(column, customers) for column in rule.columns})
+            for name, rule in RULES.items()
+        ]
 
 
 def erase_from_files(people: Sequence[Person]) -> int:

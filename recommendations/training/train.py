@@ -26,6 +26,7 @@ from recommendations.training.budget import PeakMemory, TrainingBudget
 from recommendations.training.data.customer_traits import KnownTraits, extract_known_traits
 from recommendations.training.data.extract import TrainingData, extract_training_data
 from recommendations.training.data.time_split import TimeSplit, count_kinds, split_by_time
+from recommendations.training.data.warehouse_pairs import count_pairs_on_engine
 from recommendations.training.evaluation.evaluation import (
     ModelEvaluation,
     evaluate_choice,
@@ -95,8 +96,14 @@ def train(
         NoTrainingDataError: no known customer has interacted with a product.
         InsufficientMemoryError: the data do not fit into TRAINING_MEMORY_MB.
         TrainingCancelledError: a user cancelled the training.
+        WarehouseEngineError: WAREHOUSE_ENGINE counts the pairs of products, and cannot be used.
     """
-    with exclusive_lock(TRAINING_LOCK), record_training_run(started_at=started_at) as run, PeakMemory() as memory:
+    with (
+        exclusive_lock(TRAINING_LOCK),
+        record_training_run(started_at=started_at) as run,
+        count_pairs_on_engine(),
+        PeakMemory() as memory,
+    ):
         budget = TrainingBudget(seconds or settings.TRAINING_SECONDS, settings.TRAINING_MEMORY_MB)
         step = TrainingTracker(run, progress)
         step("reading the data", 0.01)

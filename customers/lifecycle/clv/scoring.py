@@ -17,7 +17,7 @@ from psycopg import sql
 from config.foundation.array_types import Floats, Ints
 from customers.lifecycle.clv.backtest import backtest_purchase_models
 from customers.lifecycle.facts.amounts import build_amount_currency
-from customers.lifecycle.facts.histories import select_purchases, to_microseconds
+from customers.lifecycle.facts.histories import select_purchases, summarize_histories, to_microseconds
 from customers.lifecycle.models import VALUE_COLUMNS, LifecycleRun, ScoreModel
 from customers.lifecycle.refresh.score_columns import ProfileScores
 from customers.lifecycle.refresh.step_timer import StepTimer
@@ -37,7 +37,6 @@ from customers.lifecycle.scoring.clv.purchase_histories import (
     HistoryGroups,
     PurchaseHistories,
     group_histories,
-    summarize_purchases,
 )
 from customers.lifecycle.scoring.stages.derivation import OrderHistories
 
@@ -51,10 +50,17 @@ OTHER_CURRENCIES = sql.SQL("""
 """)
 
 
-def score_clv(*, histories: OrderHistories, as_of: datetime, run: LifecycleRun, timer: StepTimer) -> ProfileScores:
+def score_clv(
+    *,
+    histories: OrderHistories,
+    as_of: datetime,
+    run: LifecycleRun,
+    timer: StepTimer,
+    purchases: PurchaseHistories | None = None,
+) -> ProfileScores:
     """Select the purchase model on held-out orders, fit it to all orders, and score customers.
 
-    timer: records the time of each step.
+    timer: records the time of each step. purchases: those of all orders, if they are known already.
     """
     customer, at, value = select_purchases(histories)
     moment = to_microseconds(as_of)
@@ -64,7 +70,7 @@ def score_clv(*, histories: OrderHistories, as_of: datetime, run: LifecycleRun, 
     name = selection.name or FALLBACK_MODEL
     learned = learn_intervals(customer=customer, at=at, value=value, as_of=moment, name=name, no_spend=no_spend)
     timer.record("intervals")
-    purchases = summarize_purchases(customer=customer, at=at, value=value, as_of=moment)
+    purchases = purchases if purchases is not None else summarize_histories(histories, as_of=as_of)
     groups = group_histories(histories=purchases)
     fit = fit_purchase_model(name=name, groups=groups)
     one_currency = ~np.isin(purchases.customer, no_spend)

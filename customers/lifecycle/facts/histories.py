@@ -4,6 +4,7 @@ They are orders, returns, and when customers became known and identified.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -13,6 +14,7 @@ from psycopg import sql
 from catalog.models import Category
 from config.foundation.database.binary_copy import IntegerColumns, read_integers
 from customers.lifecycle.facts.amounts import build_net_amount
+from customers.lifecycle.scoring.clv.purchase_histories import PurchaseHistories, summarize_purchases
 from customers.lifecycle.scoring.stages.derivation import OrderHistories
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -137,6 +139,19 @@ def select_purchases(
     """
     rows, at = select_orders(histories)
     return histories.customer[rows], at, histories.amount[histories.is_order] / 100
+
+
+def summarize_histories(histories: OrderHistories, *, as_of: datetime) -> PurchaseHistories:
+    """Return the purchase histories of everybody with an order.
+
+    Amounts are added in minor units, which is exact in any order: an engine gets the same means.
+    """
+    rows, at = select_orders(histories)
+    amount = histories.amount[histories.is_order]
+    purchases = summarize_purchases(
+        customer=histories.customer[rows], at=at, value=amount, as_of=to_microseconds(as_of)
+    )
+    return replace(purchases, mean_value=purchases.mean_value / 100)
 
 
 def sum_revenue(histories: OrderHistories) -> npt.NDArray[np.int64]:

@@ -10,7 +10,7 @@ from psycopg import sql
 
 from config.foundation.database.temporary_tables import load_temporary_table
 from customers.lifecycle.clv.scoring import compute_value_columns, find_multi_currency_customers
-from customers.lifecycle.facts.histories import read_histories, select_purchases, to_microseconds
+from customers.lifecycle.facts.histories import read_histories, summarize_histories, to_microseconds
 from customers.lifecycle.models import CustomerProfile, ScoreModel
 from customers.lifecycle.next_order.forecast import reforecast_next_orders
 from customers.lifecycle.propensity.models import PROPENSITY_KINDS
@@ -22,7 +22,7 @@ from customers.lifecycle.refresh.withholding import withhold_scores
 from customers.lifecycle.scoring.clv.fitting import deserialize_fit
 from customers.lifecycle.scoring.clv.models.gamma_gamma import deserialize_spend_fit
 from customers.lifecycle.scoring.clv.prediction.interval_calibration import deserialize_calibration
-from customers.lifecycle.scoring.clv.purchase_histories import group_histories, summarize_purchases
+from customers.lifecycle.scoring.clv.purchase_histories import group_histories
 from customers.lifecycle.scoring.stages.derivation import OrderHistories
 from customers.lifecycle.scoring.stages.order_gaps import DAY
 
@@ -77,8 +77,7 @@ def rescore_customers(*, customer_ids: Sequence[int], as_of: datetime) -> int:
 
 def rescore_clv(*, histories: OrderHistories, as_of: datetime, score_models: dict[str, ScoreModel]) -> ProfileScores:
     """Return the CLV scores with the models of the latest refresh."""
-    customer, at, value = select_purchases(histories)
-    purchases = summarize_purchases(customer=customer, at=at, value=value, as_of=to_microseconds(as_of))
+    purchases = summarize_histories(histories, as_of=as_of)
     parameters = score_models[ScoreModel.Kind.PURCHASE_MODEL].parameters
     fit = deserialize_fit(parameters)
     spend = deserialize_spend_fit(score_models[ScoreModel.Kind.SPEND].parameters)

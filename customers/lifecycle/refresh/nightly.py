@@ -18,6 +18,7 @@ from customers.lifecycle.clusters.scoring import score_clusters
 from customers.lifecycle.clv.scoring import score_clv
 from customers.lifecycle.facts.amounts import choose_amount_currency
 from customers.lifecycle.facts.counters import compute_counters
+from customers.lifecycle.facts.engine_figures import read_engine_figures
 from customers.lifecycle.facts.histories import read_histories, to_microseconds
 from customers.lifecycle.facts.order_facts import read_order_facts
 from customers.lifecycle.models import CustomerProfile, LifecycleRun, ScoreModel, Stage, StageRules
@@ -59,7 +60,7 @@ def refresh_profiles(
     The first refresh measures the stage rules, later ones only with ``measure`` or where an earlier release measured them.
     Progress is counted in steps.
 
-    Errors: ValueError when ``as_of`` has no time zone; AlreadyRunningError.
+    Errors: ValueError when ``as_of`` has no time zone; AlreadyRunningError; WarehouseEngineError.
     """
     if as_of.tzinfo is None:
         raise ValueError(f"as_of={as_of.isoformat()} has no time zone; add one, such as {as_of.isoformat()}+00:00.")
@@ -151,9 +152,14 @@ def _run_refresh(run: LifecycleRun, *, measure: bool, progress: Progress) -> Non
     )
     timer.record("stages")
     progress(2, N_STEPS)
-    rfm = score_rfm(histories=histories, as_of=as_of, window_days=settings.RFM_WINDOW_DAYS)
+    figures = read_engine_figures(histories=histories, as_of=as_of, currency=amounts.currency)
+    if figures is not None:
+        timer.record("engine")
+    rfm = score_rfm(
+        histories=histories, as_of=as_of, window_days=settings.RFM_WINDOW_DAYS, known=figures and figures.rfm
+    )
     timer.record("rfm")
-    value = score_clv(histories=histories, as_of=as_of, run=run, timer=timer)
+    value = score_clv(histories=histories, as_of=as_of, run=run, timer=timer, purchases=figures and figures.purchases)
     parts = [rfm, value, forecast_next_orders(histories=histories, as_of=as_of, run=run)]
     timer.record("next_orders")
     purchase_model = next(
@@ -185,6 +191,8 @@ def _run_refresh(run: LifecycleRun, *, measure: bool, progress: Progress) -> Non
     quality = _measure_data_quality(histories) | {"customers_with_orders": len(scores.customer)}
     timer.record("counts")
     quality |= {"transitions_removed": removed, "rfm_window_days": settings.RFM_WINDOW_DAYS}
+    if figures is not None:
+        quality |= {"engine": figures.engine, "engine_differing": figures.differing}
     run.quality = quality | {"orders_in_other_currencies": amounts.other_orders, "seconds": timer}
     progress(N_STEPS, N_STEPS)
 

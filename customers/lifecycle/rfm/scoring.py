@@ -25,13 +25,18 @@ AS_COUNT = sql.SQL("COALESCE(v.{column}, 0)")
 AS_MONEY = sql.SQL("COALESCE(v.{column}, 0) * 0.01")
 
 
-def score_rfm(*, histories: OrderHistories, as_of: datetime, window_days: int) -> ProfileScores:
+def score_rfm(
+    *, histories: OrderHistories, as_of: datetime, window_days: int, known: RfmValues | None = None
+) -> ProfileScores:
     """Return R, F, M and group of all buyers, and their cells at the last month ends.
+
+    known: the values of all time, if they are known already.
 
     All months are computed from the facts each time, so a corrected order also corrects earlier months.
     """
     n = len(histories.customer)
     months_all_time, all_time = measure_at_month_ends(histories, as_of, None)
+    all_time = known or all_time
     months_window, window = measure_at_month_ends(histories, as_of, window_days)
     columns = {
         **to_score_columns(all_time, n),

@@ -1,8 +1,9 @@
 """What an engine must offer: a connection, the tables of the warehouse, and the few functions that engines call differently."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import ibis
@@ -34,15 +35,24 @@ def describe_absence() -> str:
     ) % {"engine": settings.WAREHOUSE_ENGINE}
 
 
+@dataclass(frozen=True)
+class CopySearch:
+    """Values to look for in the copies of a table. values: by column, numbers or texts."""
+
+    table: WarehouseTable
+    values: Mapping[str, Sequence[int] | Sequence[str]]
+
+
 class WarehouseEngine(ABC):
     """An engine of the warehouse.
 
     Attributes:
-        key: the value of WAREHOUSE_ENGINE. dialect: the name that Ibis has for it.
+        key: the value of WAREHOUSE_ENGINE. dialect: the name that Ibis has for it. runs_jobs: whether nightly jobs use it too.
     """
 
     key: str
     dialect: str
+    runs_jobs = False
 
     @abstractmethod
     def connect(self) -> AbstractContextManager[BaseBackend]:
@@ -55,9 +65,18 @@ class WarehouseEngine(ABC):
     def refresh_copies(self, root: Path) -> None:  # noqa: B027 — an engine that reads the files has nothing to do
         """Bring copies of the files up to date, after people were erased from the files; most engines have none."""
 
+    def find_in_copies(self, searches: Sequence[CopySearch]) -> dict[str, int]:
+        """Return in how many rows of each table of the copies one of the values is; {} without copies."""
+        return {}
+
     @abstractmethod
     def materialize(self, backend: BaseBackend, expression: ir.Table) -> AbstractContextManager[ir.Table]:
         """Store the rows of an expression for the block."""
+
+    @contextmanager
+    def share_rows(self, backend: BaseBackend, root: Path, rows: pa.Table) -> Iterator[ir.Table]:
+        """Give the engine rows of this process for the block."""
+        yield ibis.memtable(rows)
 
     @abstractmethod
     def interrupt(self, backend: BaseBackend) -> None:

@@ -1,7 +1,7 @@
 """ClickHouse: interactive questions on a server that holds a copy of the files."""
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import ibis.expr.types as ir
 from django.conf import settings
 from ibis.backends import BaseBackend
 
-from customers.warehouse.engines.base import MOMENT, WarehouseEngine, translate_missing_package
+from customers.warehouse.engines.base import MOMENT, CopySearch, WarehouseEngine, translate_missing_package
 from customers.warehouse.tables import TABLES, WarehouseTable
 
 
@@ -57,6 +57,12 @@ class ClickHouseEngine(WarehouseEngine):
         with self.connect() as backend:
             for table in TABLES.values():
                 backend.load_files(root, table)
+                backend.drop_loading_tables(table)
+
+    def find_in_copies(self, searches: Sequence[CopySearch]) -> dict[str, int]:
+        """Return in how many rows of each table one of the values is. Raises WarehouseEngineError."""
+        with self.connect() as backend:
+            return {name: rows for search in searches for name, rows in backend.find_rows(search).items() if rows}
 
     @contextmanager
     def materialize(self, backend: BaseBackend, expression: ir.Table) -> Iterator[ir.Table]:

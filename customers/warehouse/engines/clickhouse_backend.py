@@ -19,8 +19,8 @@ from ibis.expr.schema import Schema
 from ibis.formats.pyarrow import PyArrowData
 from ibis.util import gen_name
 
-from customers.warehouse.engines.base import WarehouseEngineError
-from customers.warehouse.engines.clickhouse_loading import load_changed_days
+from customers.warehouse.engines.base import CopySearch, WarehouseEngineError
+from customers.warehouse.engines.clickhouse_loading import PREFIX, drop_abandoned_tables, find_rows, load_changed_days
 from customers.warehouse.tables import WarehouseTable
 
 CHDB = "chdb"
@@ -125,6 +125,14 @@ class ClickHouseBackend(Backend):
     def load_files(self, root: Path, table: WarehouseTable) -> ir.Table:
         """Load the days of a table whose files changed, and return the table."""
         return self.table(load_changed_days(self.con, root, table)).drop("files")
+
+    def drop_loading_tables(self, table: WarehouseTable) -> None:
+        """Drop what killed loadings left, in which erased people may be."""
+        drop_abandoned_tables(self.con, PREFIX + table.name, hours=0)
+
+    def find_rows(self, search: CopySearch) -> dict[str, int]:
+        """Return in how many rows of the copies of a table one of the values is."""
+        return find_rows(self.con, PREFIX + search.table.name, search.values)
 
     def store(self, expression: ir.Table) -> str:
         """Store the rows of an expression in a temporary table; return its name."""

@@ -93,15 +93,29 @@ def replace_days(
         client.command(f"DROP TABLE IF EXISTS `{staging}`")
 
 
-def drop_abandoned_tables(client: Client, name: str) -> None:
-    """Drop the tables of loadings that were killed."""
+def drop_abandoned_tables(client: Client, name: str, *, hours: int = LOADING_HOURS) -> None:
+    """Drop the tables of loadings that began so many hours ago: they were killed. With 0, a running one fails and is repeated."""
     query = (
         "SELECT name FROM system.tables WHERE database = currentDatabase() AND startsWith(name, {prefix:String})"
-        " AND metadata_modification_time < now() - toIntervalHour({hours:UInt8})"
+        " AND metadata_modification_time <= now() - toIntervalHour({hours:UInt8})"
     )
-    parameters = {"prefix": f"{name}_loading_", "hours": LOADING_HOURS}
+    parameters = {"prefix": f"{name}_loading_", "hours": hours}
     for (abandoned,) in client.query(query, parameters=parameters).result_rows:
         client.command(f"DROP TABLE IF EXISTS `{abandoned}`")
+
+
+def find_rows(client: Client, name: str, values: Mapping[str, Sequence[int] | Sequence[str]]) -> dict[str, int]:
+    """Return in how many rows of a table, and of those for loading it, a column has one of its values, by table."""
+    query = "SELECT name FROM system.tables WHERE database = currentDatabase() AND (name = {name:String} OR startsWith(name, {loading:String}))"
+    tables = client.query(query, parameters={"name": name, "loading": f"{name}_loading_"}).result_rows
+    wanted = {column: list(known) for column, known in values.items() if len(known)}
+    kinds = {column: "Int64" if isinstance(known[0], int) else "String" for column, known in wanted.items()}
+    conditions = " OR ".join(f"`{column}` IN {{{column}:Array({kind})}}" for column, kind in kinds.items()) or "0"
+    counts = {}
+    for (table,) in tables:
+        counted = client.query(f"SELECT count() FROM `{table}` WHERE {conditions}", parameters=wanted)  # noqa: S608 — names of ours
+        counts[str(table)] = int(counted.result_rows[0][0])
+    return counts
 
 
 def read_days(

@@ -13,6 +13,12 @@ ENGINES: dict[str, WarehouseEngine] = {
 }
 
 
+def get_job_engine() -> WarehouseEngine | None:
+    """Return the engine of WAREHOUSE_ENGINE if nightly jobs run on it, None if they run in this process. Raises ImproperlyConfigured."""
+    engine = get_engine()
+    return engine if engine.runs_jobs else None
+
+
 def get_engine() -> WarehouseEngine:
     """Return the engine of WAREHOUSE_ENGINE. Raises ImproperlyConfigured: there is none of that name."""
     key = settings.WAREHOUSE_ENGINE

@@ -1,7 +1,9 @@
 """Ibis' backend for Spark, with tables in memory and results exchanged as Arrow."""
 
+import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +17,12 @@ from ibis.backends.pyspark.datatypes import PySparkSchema
 from ibis.expr.schema import Schema
 from ibis.formats.pyarrow import PyArrowData, PyArrowSchema
 from ibis.util import gen_name
+from py4j.protocol import Py4JNetworkError
 from pyspark.sql import DataFrame, SparkSession
 
 from customers.warehouse.engines.base import WarehouseEngineError
 
 CONNECT_PREFIX = "sc://"
-# Spark's default of 200 partitions is meant for clusters; each costs a task
-LOCAL_PARTITIONS = 2
 LOCK = threading.Lock()
 MOMENT = dt.Timestamp(timezone="UTC", scale=6)
 
@@ -58,10 +59,11 @@ class SparkBackend(Backend):
         **kwargs: Any,
     ) -> Any:
         """Run an expression and return its result as Arrow."""
-        self._run_pre_execute_hooks(expr)
-        table = expr.as_table()
-        frame = self._session.sql(self.compile(table, params=params, limit=limit, **kwargs))
-        return expr.__pyarrow_result__(PyArrowData.convert_table(frame.toArrow(), table.schema()))
+        with translate_lost_session():
+            self._run_pre_execute_hooks(expr)
+            table = expr.as_table()
+            frame = self._session.sql(self.compile(table, params=params, limit=limit, **kwargs))
+            return expr.__pyarrow_result__(PyArrowData.convert_table(frame.toArrow(), table.schema()))
 
     def read_files(self, files: Sequence[str], *, folder: Path, schema: pa.Schema) -> ir.Table:
         """Return a table of Parquet files; ``date`` comes from the names of the folders."""
@@ -97,6 +99,24 @@ class SparkBackend(Backend):
         self._memtables.clear()
 
 
+@contextmanager
+def translate_lost_session() -> Iterator[None]:
+    """Context manager that turns the error of a Spark that has ended into WarehouseEngineError; errors of queries stay."""
+    try:
+        yield
+    except (Py4JNetworkError, ConnectionError) as error:
+        raise describe_failure(settings.SPARK_MASTER, error) from error
+
+
+def describe_failure(master: str, error: Exception) -> WarehouseEngineError:
+    """Return the error with what to check."""
+    reason = str(error).strip().split("\n")[0] or type(error).__name__
+    return WarehouseEngineError(
+        f"Spark at SPARK_MASTER={master!r} cannot be used: {reason}. Check the address, and that Java 17 or later is installed "
+        "(on Debian: apt install openjdk-17-jre-headless). With WAREHOUSE_ENGINE=duckdb, jobs run without Spark."
+    )
+
+
 def connect_spark(master: str) -> SparkBackend:
     """Return a connection with its own temporary views. Raises WarehouseEngineError: Spark does not start or answer."""
     backend = SparkBackend()
@@ -106,11 +126,7 @@ def connect_spark(master: str) -> SparkBackend:
             session = start_session(master)
         backend.do_connect(session)
     except Exception as error:
-        reason = str(error).strip().split("\n")[0]
-        raise WarehouseEngineError(
-            f"Spark at SPARK_MASTER={master!r} cannot be used: {reason}. Check the address, and that Java 17 or later is installed "
-            "(on Debian: apt install openjdk-17-jre-headless)."
-        ) from error
+        raise describe_failure(master, error) from error
     return backend
 
 
@@ -127,6 +143,12 @@ def start_session(master: str) -> SparkSession:
     return session.newSession()
 
 
+def count_local_threads(master: str) -> int:
+    """Return the n of ``local[n]``; all processors for ``local[*]``, 1 for ``local``."""
+    count = master.removeprefix("local").strip("[]").partition(",")[0]
+    return int(count) if count.isdigit() else (os.cpu_count() or 1) if count == "*" else 1
+
+
 def build_options(master: str) -> dict[str, str]:
     """Return the options of a session that is started here; a cluster's own come from its spark-defaults.conf."""
     options = {
@@ -135,11 +157,12 @@ def build_options(master: str) -> dict[str, str]:
         "spark.ui.showConsoleProgress": "false",
     }
     if master.startswith("local"):
+        # Spark's default of 200 partitions is meant for clusters; each costs a task
         options |= {
             "spark.driver.bindAddress": "127.0.0.1",
             "spark.driver.host": "127.0.0.1",
             "spark.driver.memory": settings.WAREHOUSE_MEMORY.lower().removesuffix("b"),
-            "spark.sql.shuffle.partitions": str(LOCAL_PARTITIONS),
+            "spark.sql.shuffle.partitions": str(count_local_threads(master)),
             "spark.ui.enabled": "false",
         }
     return options

@@ -9,6 +9,7 @@ from config.foundation.personal_data.person import Finding, Person
 from config.foundation.personal_data.registry import register_impersonal, register_stores
 from config.foundation.personal_data.stores import ErasurePhase, PersonalDataStore
 from config.foundation.personal_data.text_stores import MatchingTexts, TextAction
+from customers.warehouse.engines.registry import get_engine
 from customers.warehouse.erasure import ErasedValues, erase_from_files, find_in_file, list_data_files
 from customers.warehouse.parquet_files import get_warehouse_root
 
@@ -35,8 +36,36 @@ class WarehouseFiles(PersonalDataStore):
         ]
 
 
+class WarehouseCopies(PersonalDataStore):
+    """The copy of the files on the server of an engine; without one of those engines there is none.
+
+    The keys order the stores of a phase: the copies come after the files of which they are made.
+    """
+
+    key = "warehouse.server_copies"
+    label = _("copies of the data warehouse on a ClickHouse server")
+    kept = _("The same as in the database: events and orders that lead to nobody.")
+    phase = ErasurePhase.DERIVED
+
+    def erase(self, people: Sequence[Person]) -> int:
+        before = self.count(people)
+        get_engine().refresh_copies(get_warehouse_root())
+        return sum(before.values()) - sum(self.count(people).values()) if before else 0
+
+    def find(self, person: Person) -> list[Finding]:
+        return [
+            self.make_finding(f"ClickHouse table {name}", rows, "customer")
+            for name, rows in self.count([person]).items()
+        ]
+
+    def count(self, people: Sequence[Person]) -> dict[str, int]:
+        """Return the rows of the people by table. Errors: WarehouseEngineError."""
+        return get_engine().find_in_copies(ErasedValues.of(people).list_searches())
+
+
 register_stores(
     WarehouseFiles(),
+    WarehouseCopies(),
     MatchingTexts("warehouse.runs", _("errors of exports"), "warehouse.ExportRun", "error", action=TextAction.MASK),
 )
 register_impersonal(

@@ -87,6 +87,27 @@ def count_top_pairs(
 
 
 @compiled
+def score_counted_pairs(
+    row: AnyInts,
+    column: AnyInts,
+    orders: AnyInts,
+    people: AnyInts,
+    baskets_with: AnyInts,
+    share: AnyFloats,
+    damping_factors: AnyFloats,
+    prior: float,
+    z: float,
+    out_values: AnyFloats,
+) -> None:
+    """Write the value of each pair as `count_top_pairs` computes it."""
+    for pair in range(row.shape[0]):
+        seen = np.float64(people[pair])
+        first = np.float64(baskets_with[row[pair]]) * seen / orders[pair]
+        bound = bound_confidence(seen, first, share[column[pair]], prior, z)
+        out_values[pair] = np.float32(bound * damping_factors[column[pair]])
+
+
+@compiled
 def count_pair_people(
     rows: AnyInts,
     pair_indptr: AnyInts,

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from config.foundation.array_types import Flags, Rows
+from config.foundation.array_types import Flags, Ints, Rows
 from config.foundation.statistics import limit_share
 from recommendations.engine.data.interactions import KIND_CODES, Interactions
 from recommendations.engine.linear_algebra.parallel import map_blocks
@@ -19,7 +19,9 @@ from recommendations.engine.pair_support.kernels import (
     count_top_pairs,
     find_counts,
     grade_counts,
+    score_counted_pairs,
 )
+from recommendations.engine.pair_support.pair_engine import CountedPairs, FirstAndLast, PairScore, find_pair_engine
 
 # A tenth of an order of prior evidence that a pair is as frequent as by chance, and the one-sided 95 % limit.
 PRIOR_ORDERS = 0.1
@@ -136,6 +138,12 @@ def find_top_pairs(
     share = baskets_with / n_baskets
     factors = np.power(share, -damping, out=np.zeros(n_items), where=share > 0)
     width = max(1, min(k, n_items))
+    engine = find_pair_engine(np.diff(basket_items.indptr))
+    if engine is not None:
+        score = PairScore(share, factors, min_count, float(prior), float(z))
+        counted = engine.count_baskets(basket_items, basket_user, k=width, score=score)
+        rules, orders, people = rank_counted_pairs(counted, baskets_with, score, width)
+        return TopPairs(rules, build_support(rules, orders, people, baskets_with, n_baskets, prior=prior, z=z))
     columns = np.empty((n_items, width), np.int32)
     values = np.empty((n_items, width), np.float32)
     orders, people = np.empty((n_items, width), np.int32), np.empty((n_items, width), np.int32)
@@ -151,18 +159,33 @@ def find_top_pairs(
     is_filled = np.arange(width) < counts[:, None]
     indptr = np.concatenate([[0], np.cumsum(counts)])
     rules = make_csr(values[is_filled], columns[is_filled], indptr, (n_items, n_items))
-    firsts = list_entry_rows(rules)
-    per_person = people[is_filled] / orders[is_filled]
-    lift = bound_lifts(
-        people[is_filled],
-        baskets_with[firsts] * per_person,
-        baskets_with[rules.indices],
-        n_baskets,
-        prior=prior,
-        z=z,
-    )
-    support = PairSupport(rules.indptr, rules.indices, orders[is_filled], people[is_filled], lift.astype(np.float32))
+    support = build_support(rules, orders[is_filled], people[is_filled], baskets_with, n_baskets, prior=prior, z=z)
     return TopPairs(rules, support)
+
+
+def rank_counted_pairs(
+    counted: CountedPairs, baskets_with: Ints, score: PairScore, width: int
+) -> tuple[csr_array, Rows, Rows]:
+    """Return the best pairs of each item as CSR (items, items), best first (ties: lower column), and their orders and people."""
+    values = np.empty(len(counted.row), np.float32)
+    score_counted_pairs(*counted, baskets_with, score.share, score.factor, score.prior, score.z, values)
+    n_items = len(baskets_with)
+    order = np.lexsort((counted.column, -values, counted.row))
+    order = order[values[order] > 0]
+    starts = np.concatenate([[0], np.cumsum(np.bincount(counted.row[order], minlength=n_items))])
+    order = order[np.arange(len(order)) - starts[counted.row[order]] < width]
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(counted.row[order], minlength=n_items))])
+    rules = make_csr(values[order], counted.column[order], indptr, (n_items, n_items))
+    return rules, counted.orders[order], counted.people[order]
+
+
+def build_support(
+    rules: csr_array, orders: Rows, people: Rows, baskets_with: Ints, n_baskets: int, *, prior: float, z: float
+) -> PairSupport:
+    """Return the support of the rules; orders, people: of each stored entry."""
+    first = baskets_with[list_entry_rows(rules)] * (people / orders)
+    lift = bound_lifts(people, first, baskets_with[rules.indices], n_baskets, prior=prior, z=z)
+    return PairSupport(rules.indptr, rules.indices, orders, people, lift.astype(np.float32))
 
 
 def count_people_of_pairs(
@@ -184,17 +207,21 @@ def count_people_of_pairs(
     np.maximum.at(last, number, counted.order)
     entry_user, entry_item = (entries // n_items).astype(np.int32), (entries % n_items).astype(np.int32)
     people_with = np.bincount(entry_item, minlength=n_items)
-    item_indptr = np.concatenate([[0], np.cumsum(people_with)])
-    item_entries = np.argsort(entry_item, kind="stable")
     user_indptr = np.searchsorted(entry_user, np.arange(interactions.n_users + 1))
-    people, rows = np.zeros(matrix.nnz, np.int32), deal_rows(n_items)
-    map_blocks(
-        lambda start, stop: count_pair_people(
-            rows[start:stop], matrix.indptr, matrix.indices, item_indptr, item_entries, entry_user,
-            user_indptr, entry_item, first, last, in_order, people,
-        ),
-        n_items,
-    )  # fmt: skip
+    engine = find_pair_engine(np.diff(user_indptr))
+    if engine is not None:
+        people = engine.count_people(matrix, FirstAndLast(entry_user, entry_item, first, last), in_order=in_order)
+    else:
+        item_indptr = np.concatenate([[0], np.cumsum(people_with)])
+        item_entries = np.argsort(entry_item, kind="stable")
+        people, rows = np.zeros(matrix.nnz, np.int32), deal_rows(n_items)
+        map_blocks(
+            lambda start, stop: count_pair_people(
+                rows[start:stop], matrix.indptr, matrix.indices, item_indptr, item_entries, entry_user,
+                user_indptr, entry_item, first, last, in_order, people,
+            ),
+            n_items,
+        )  # fmt: skip
     firsts = list_entry_rows(matrix)
     n_people = len(np.unique(entry_user))
     lift = bound_lifts(people, people_with[firsts], people_with[matrix.indices], n_people, prior=PRIOR_ORDERS, z=Z)

@@ -40,6 +40,52 @@ def build_item_neighbors(interactions: ir.Table, *, k: int, shrinkage: float = 0
     return _build_neighbors(entries.select("number", owner="customer_id", weight="weight"), k=k, shrinkage=shrinkage)
 
 
+def build_matrix_neighbors(entries: ir.Table, *, k: int, shrinkage: float) -> ir.Table:
+    """Return row, neighbor and similarity of the k most similar numbers of each, by entries of number, owner and weight."""
+    return _build_neighbors(entries, k=k, shrinkage=shrinkage)
+
+
+def build_basket_counts(
+    entries: ir.Table, items: ir.Table, *, k: int, min_count: int, prior: float, z: float
+) -> ir.Table:
+    """Return row, neighbor, orders and people of the k pairs of each item with the largest bound, as `find_top_pairs` ranks them.
+
+    entries: basket, number of the item, person. items: number, baskets, share and factor of each.
+    """
+    left, right = entries, entries.view()
+    pairs = left.inner_join(right, [left.basket == right.basket, left.number < right.number]).select(
+        row=left.number, neighbor=right.number, person=left.person
+    )
+    # in two steps: a count of different people would hold all of them for each pair
+    of_person = pairs.group_by("row", "neighbor", "person").agg(orders=pairs.count())
+    counted = of_person.group_by("row", "neighbor").agg(orders=of_person.orders.sum(), people=of_person.count())
+    counted = counted.filter((counted.orders >= min_count) & (counted.people >= min_count))
+    both = counted.union(counted.select(row="neighbor", neighbor="row", orders="orders", people="people"))
+    of_row = items.select(of_row="number", baskets="baskets")
+    of_neighbor = items.select(of_neighbor="number", share="share", factor="factor")
+    both = both.inner_join(of_row, both.row == of_row.of_row)
+    both = both.inner_join(of_neighbor, both.neighbor == of_neighbor.of_neighbor)
+    people = both.people.cast("float64")
+    trials = both.baskets * people / both.orders + prior / both.share
+    hits = ibis.least((people + prior) / trials, 1.0)
+    spread = (hits * (1 - hits) / trials + z * z / (4 * trials * trials)).sqrt()
+    bound = (hits + z * z / (2 * trials) - z * spread) / (1 + z * z / trials)
+    scored = both.select("row", "neighbor", "orders", "people", value=bound * both.factor)
+    return _keep_top(scored.filter(scored.value > 0), "value", k).drop("value")
+
+
+def build_people_counts(entries: ir.Table, pairs: ir.Table, *, in_order: bool) -> ir.Table:
+    """Return position and people of the pairs that somebody has.
+
+    entries: person, number of the item, first_at and last_at. pairs: row, neighbor and position.
+    """
+    left, right = entries, entries.view()
+    is_pair = [left.person == right.person, *([right.last_at > left.first_at] if in_order else [])]
+    joined = left.inner_join(right, is_pair).select(first=left.number, second=right.number)
+    listed = joined.inner_join(pairs, [joined.first == pairs.row, joined.second == pairs.neighbor])
+    return listed.group_by("position").agg(people=listed.count())
+
+
 def build_user_neighbors(interactions: ir.Table, *, k: int, shrinkage: float = 0.0) -> ir.Table:
     """Return row, neighbor and similarity of the k most similar customers of each: the formula of `UserKNN` with raw weights."""
     entries = _number(build_entries(interactions), "customer_id")

@@ -32,6 +32,7 @@ from recommendations.engine.linear_algebra.sparse import (
 )
 from recommendations.engine.online.context import OnlineScorer, SummedWeights
 from recommendations.engine.online.linear_scorer import LinearScorer
+from recommendations.engine.pair_support.pair_engine import find_pair_engine
 from recommendations.engine.pair_support.support import count_people_of_pairs
 
 
@@ -91,12 +92,17 @@ class ItemKNN(Algorithm):
         """Learn from a CSR (n_users, n_items) of weights."""
         if self.k < 1 or self.shrinkage < 0:
             raise ValueError(f"k must be at least 1 and shrinkage at least 0, got {self.k} and {self.shrinkage}")
-        item_users = normalize_rows(transpose(weight_matrix(shorten_rows(user_items), self.weighting)))
+        weighted = weight_matrix(shorten_rows(user_items), self.weighting)
+        self.support_ = None
+        engine = None if self.with_self else find_pair_engine(np.diff(weighted.indptr))
+        if engine is not None:
+            self.neighbors_ = engine.find_neighbors(transpose(weighted), k=self.k, shrinkage=self.shrinkage)
+            return self
+        item_users = normalize_rows(transpose(weighted))
         own = None if self.with_self else np.arange(item_users.shape[0])
         self.neighbors_ = multiply_top_k_rows(
             item_users, transpose(item_users), self.k, skip=own, shrinkage=self.shrinkage
         )
-        self.support_ = None
         return self
 
     def learn_support(self, interactions: Interactions) -> None:

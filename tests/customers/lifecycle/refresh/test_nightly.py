@@ -28,6 +28,9 @@ from customers.lifecycle.refresh.writer import write_stages
 from customers.lifecycle.scoring.stages.derivation import derive_stages
 from customers.lifecycle.stages.rules import activate_rules, list_threshold_versions
 from customers.orders.models import Order, OrderLine
+from customers.warehouse.engines.base import WarehouseEngineError
+from customers.warehouse.engines.duckdb import DuckDBEngine
+from customers.warehouse.export import export_warehouse
 from tests.child_processes import get_test_database_url, kill_after_output, start_child
 from tests.makers import NOON, make_customer, make_identifier, make_order, make_product, make_source
 
@@ -243,11 +246,18 @@ def test_a_refresh_as_of_an_earlier_time_restores_its_profiles(shop: dict[str, C
 
 
 @pytest.mark.django_db
-def test_a_second_refresh_changes_nothing(shop: dict[str, Customer]) -> None:
+def test_a_second_refresh_changes_nothing(
+    shop: dict[str, Customer], settings: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does one with figures of an engine of the warehouse."""
+    settings.WAREHOUSE_URL = str(tmp_path / "warehouse")
     refresh()
     before = dump_rows()
+    export_warehouse(started_at=datetime.now(UTC))
+    monkeypatch.setattr(DuckDBEngine, "runs_jobs", True)
     run = refresh()
     assert dump_rows() == before
+    assert (run.quality["engine"], run.quality["engine_differing"]) == ("duckdb", 0)
     assert (run.transitions, run.quality["transitions_removed"]) == (0, 0)
 
 
@@ -614,3 +624,13 @@ def test_the_first_large_load_drops_the_keys_and_restores_them(
     refresh()
     assert dump_rows() == after
     assert rebuilt_tables == BULK_WRITTEN_TABLES, "only when nothing was stored"
+
+
+@pytest.mark.django_db
+def test_a_refresh_whose_engine_is_away_fails_with_what_to_do(settings: Any) -> None:
+    settings.WAREHOUSE_ENGINE, settings.SPARK_MASTER = "spark", "sc://127.0.0.1:9"
+    with pytest.raises(WarehouseEngineError):
+        refresh()
+    run = LifecycleRun.objects.latest("id")
+    assert (run.status, "spark" in run.error.lower()) == (LifecycleRun.Status.FAILED, True)
+    assert "requirements/engines.txt" in run.error or "WAREHOUSE_ENGINE=duckdb" in run.error
