@@ -26,7 +26,7 @@ AS_OF = datetime(2017, 12, 1, tzinfo=UTC)
 CURRENCY = "USD"
 EPOCH = date(1970, 1, 1)
 # A sample of the 2,469 households and 53 weeks, around the change of clocks: each day is a file, and files cost time.
-SAMPLE_HOUSEHOLDS, SAMPLE_DAYS = 150, (date(2017, 11, 3), date(2017, 11, 8))
+SAMPLE_HOUSEHOLDS, SAMPLE_DAYS = 60, (date(2017, 11, 3), date(2017, 11, 8))
 ALL_DAYS = (date(2016, 12, 31), date(2018, 1, 1))
 LINES = """
 CREATE TABLE sold AS

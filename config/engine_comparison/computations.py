@@ -156,5 +156,6 @@ QUESTIONS_OF_ORDERS = {
     "affinity",
     "products",
     "repeat",
-    *(measure.question for measure in MEASURES.values()),
+    "outcome-growth",
+    "outcome-retention",
 }

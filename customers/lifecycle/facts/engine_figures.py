@@ -116,7 +116,7 @@ def select_customers(histories: OrderHistories, chosen: npt.NDArray[np.bool_]) -
         at=histories.at[facts],
         amount=histories.amount[facts],
         is_order=histories.is_order[facts],
-        category=histories.category[facts],
+        category=histories.category[facts] if histories.category is not None else None,
         categories=histories.categories,
     )
 

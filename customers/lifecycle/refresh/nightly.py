@@ -156,10 +156,19 @@ def _run_refresh(run: LifecycleRun, *, measure: bool, progress: Progress) -> Non
     if figures is not None:
         timer.record("engine")
     rfm = score_rfm(
-        histories=histories, as_of=as_of, window_days=settings.RFM_WINDOW_DAYS, known=figures and figures.rfm
+        histories=histories,
+        as_of=as_of,
+        window_days=settings.RFM_WINDOW_DAYS,
+        known=figures.rfm if figures is not None else None,
     )
     timer.record("rfm")
-    value = score_clv(histories=histories, as_of=as_of, run=run, timer=timer, purchases=figures and figures.purchases)
+    value = score_clv(
+        histories=histories,
+        as_of=as_of,
+        run=run,
+        timer=timer,
+        purchases=figures.purchases if figures is not None else None,
+    )
     parts = [rfm, value, forecast_next_orders(histories=histories, as_of=as_of, run=run)]
     timer.record("next_orders")
     purchase_model = next(
@@ -191,9 +200,9 @@ def _run_refresh(run: LifecycleRun, *, measure: bool, progress: Progress) -> Non
     quality = _measure_data_quality(histories) | {"customers_with_orders": len(scores.customer)}
     timer.record("counts")
     quality |= {"transitions_removed": removed, "rfm_window_days": settings.RFM_WINDOW_DAYS}
-    if figures is not None:
-        quality |= {"engine": figures.engine, "engine_differing": figures.differing}
     run.quality = quality | {"orders_in_other_currencies": amounts.other_orders, "seconds": timer}
+    if figures is not None:
+        run.quality |= {"engine": figures.engine, "engine_differing": figures.differing}
     progress(N_STEPS, N_STEPS)
 
 

@@ -79,5 +79,5 @@ def test_figures_are_those_of_the_refresh() -> None:
     Order.objects.filter(pk=changed.pk).update(status="cancelled")
     Order.objects.filter(customer=erased.customer).update(customer=None)
     histories, figures = read_both()
-    assert figures.differing == len({changed.customer_id, erased.customer_id})
+    assert figures.differing == 1  # who has no orders left is not known before the end
     compare(histories, figures)
