@@ -2,7 +2,8 @@
 
     python -m benchmarks.engines [--size EVENTS] [--engines duckdb clickhouse spark]
 
-KEY_duckdb_s, KEY_spark_s, KEY_clickhouse_s: seconds of the second run, or of the first one if that took more than 5 s; KEY_spark_ratio, KEY_clickhouse_ratio: those divided by DuckDB's.
+KEY_duckdb_s, KEY_spark_s, KEY_clickhouse_s: seconds of the second run, or of the first one if that took more than 5 s.
+KEY_spark_ratio, KEY_clickhouse_ratio: those divided by DuckDB's.
 unequal: how many values differ from DuckDB's, by engine and computation; only those above 0. ENGINE_peak_mb: resident memory of the
 process, with its children (Spark's JVM). ENGINE_open_s: connecting, and for ClickHouse loading the files.
 """
