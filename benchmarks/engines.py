@@ -43,6 +43,10 @@ def main() -> None:
 
 def run_benchmark(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """Return the measurements of all engines, each in a process of its own."""
+    os.environ["DJANGO_SETTINGS_MODULE"] = "config.settings"
+    import django
+
+    django.setup()  # results are objects of modules with models
     from config.engine_comparison.comparison import count_unequal
     from config.engine_comparison.samples import SampleSize, write_sample_warehouse
 
