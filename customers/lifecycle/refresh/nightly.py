@@ -28,7 +28,7 @@ from customers.lifecycle.propensity.scoring import score_propensities
 from customers.lifecycle.refresh.incremental import find_customers_to_rescore, rescore_customers
 from customers.lifecycle.refresh.profile_lock import lock_all_profiles
 from customers.lifecycle.refresh.profile_updates import recount_pending
-from customers.lifecycle.refresh.score_columns import merge_scores
+from customers.lifecycle.refresh.score_columns import ProfileScores, merge_scores
 from customers.lifecycle.refresh.score_consistency import reconcile_scores
 from customers.lifecycle.refresh.step_timer import StepTimer
 from customers.lifecycle.refresh.withholding import withhold_scores
@@ -152,31 +152,7 @@ def _run_refresh(run: LifecycleRun, *, measure: bool, progress: Progress) -> Non
     )
     timer.record("stages")
     progress(2, N_STEPS)
-    figures = read_engine_figures(histories=histories, as_of=as_of, currency=amounts.currency)
-    if figures is not None:
-        timer.record("engine")
-    rfm = score_rfm(
-        histories=histories,
-        as_of=as_of,
-        window_days=settings.RFM_WINDOW_DAYS,
-        known=figures.rfm if figures is not None else None,
-    )
-    timer.record("rfm")
-    value = score_clv(
-        histories=histories,
-        as_of=as_of,
-        run=run,
-        timer=timer,
-        purchases=figures.purchases if figures is not None else None,
-    )
-    parts = [rfm, value, forecast_next_orders(histories=histories, as_of=as_of, run=run)]
-    timer.record("next_orders")
-    purchase_model = next(
-        score_model for score_model in value.score_models if score_model.kind == ScoreModel.Kind.PURCHASE_MODEL
-    )
-    parts.append(
-        score_propensities(histories=histories, as_of=as_of, run=run, purchase_model=purchase_model, timer=timer)
-    )
+    parts, on_engine = _score_orders(histories, run, currency=amounts.currency, timer=timer)
     progress(3, N_STEPS)
     compute_counters(facts=facts, as_of=as_of)
     timer.record("counters")
@@ -200,10 +176,43 @@ def _run_refresh(run: LifecycleRun, *, measure: bool, progress: Progress) -> Non
     quality = _measure_data_quality(histories) | {"customers_with_orders": len(scores.customer)}
     timer.record("counts")
     quality |= {"transitions_removed": removed, "rfm_window_days": settings.RFM_WINDOW_DAYS}
-    run.quality = quality | {"orders_in_other_currencies": amounts.other_orders, "seconds": timer}
-    if figures is not None:
-        run.quality |= {"engine": figures.engine, "engine_differing": figures.differing}
+    run.quality = quality | on_engine | {"orders_in_other_currencies": amounts.other_orders, "seconds": timer}
     progress(N_STEPS, N_STEPS)
+
+
+def _score_orders(
+    histories: OrderHistories, run: LifecycleRun, *, currency: str, timer: StepTimer
+) -> tuple[list[ProfileScores], dict[str, str | int]]:
+    """Return the scores that are computed from orders, and what the run records of an engine; {} without one."""
+    as_of = run.as_of
+    figures = read_engine_figures(histories=histories, as_of=as_of, currency=currency)
+    on_engine: dict[str, str | int] = {}
+    if figures is not None:
+        on_engine = {"engine": figures.engine, "engine_differing": figures.differing}
+        timer.record("engine")
+    rfm = score_rfm(
+        histories=histories,
+        as_of=as_of,
+        window_days=settings.RFM_WINDOW_DAYS,
+        known=figures.rfm if figures is not None else None,
+    )
+    timer.record("rfm")
+    value = score_clv(
+        histories=histories,
+        as_of=as_of,
+        run=run,
+        timer=timer,
+        purchases=figures.purchases if figures is not None else None,
+    )
+    parts = [rfm, value, forecast_next_orders(histories=histories, as_of=as_of, run=run)]
+    timer.record("next_orders")
+    purchase_model = next(
+        score_model for score_model in value.score_models if score_model.kind == ScoreModel.Kind.PURCHASE_MODEL
+    )
+    parts.append(
+        score_propensities(histories=histories, as_of=as_of, run=run, purchase_model=purchase_model, timer=timer)
+    )
+    return parts, on_engine
 
 
 def _select_rules(histories: OrderHistories, as_of: datetime, *, measure: bool) -> StageRules:
