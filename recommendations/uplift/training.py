@@ -12,7 +12,7 @@ from recommendations.measurement.statistics.uplift.cross_fitting import (
     TrainingRows,
     compute_doubly_robust_effects,
 )
-from recommendations.measurement.statistics.uplift.outcome_models import Predictor, assign_folds
+from recommendations.measurement.statistics.uplift.outcome_models import Predictor
 from recommendations.measurement.statistics.uplift.qini import (
     bootstrap_qini,
     compute_auuc,
@@ -98,22 +98,23 @@ def train_model(customers: PastCustomers, *, seed: int = 1) -> EffectModel:
 
     A customer of several actions is in one part only, so that nobody is predicted by a model that knows them.
     """
-    people, row = np.unique(customers.customer, return_inverse=True)
-    part = assign_folds(len(people), TEST_PARTS, seed=seed)[row]
-    known, aside = customers.select(part >= 2), customers.select(part < 2)
-    chosen = fit_and_choose(to_training_rows(known))
+    rows = to_training_rows(customers)
+    is_known = rows.draw_folds(TEST_PARTS, seed=seed) >= 2
+    known, aside = rows.select(is_known), rows.select(~is_known)
+    chosen = fit_and_choose(known)
     learner = chosen.learners[chosen.best]
     known_effect = learner.predict(known.matrix)
     thresholds = np.unique(np.quantile(known_effect, np.arange(1, GROUPS) / GROUPS))
     thresholds = thresholds[thresholds > known_effect.min()]  # customers with the same prediction are in one group
-    rows = to_training_rows(aside)
-    effect = learner.predict(rows.matrix)
-    groups = measure_groups(rows, chosen, effect, thresholds)
-    return EffectModel(learner, thresholds, groups, measure_figures(rows, chosen, effect))
+    effect = learner.predict(aside.matrix)
+    groups = measure_groups(aside, chosen, effect, thresholds)
+    return EffectModel(learner, thresholds, groups, measure_figures(aside, chosen, effect))
 
 
 def to_training_rows(customers: PastCustomers) -> TrainingRows:
-    return TrainingRows(customers.matrix, customers.treated, customers.ordered, customers.propensity)
+    return TrainingRows(
+        customers.matrix, customers.treated, customers.ordered, customers.propensity, customers.customer
+    )
 
 
 def measure_groups(rows: TrainingRows, chosen: ChosenLearner, effect: Floats, thresholds: Floats) -> list[EffectGroup]:

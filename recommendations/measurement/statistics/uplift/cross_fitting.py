@@ -22,19 +22,28 @@ class TrainingRows:
     """n customers of randomized treatments.
 
     matrix: (n, k), features as they were before the treatment, may have NaN. treated: (n,). outcome: (n,). propensity: (n,), the share
-    of the treatment in the customer's assignment.
+    of the treatment in the customer's assignment. person: (n,), who the customer is, if one has several rows.
     """
 
     matrix: Floats
     treated: Flags
     outcome: Floats
     propensity: Floats
+    person: Ints | None = None
 
     def __len__(self) -> int:
         return len(self.outcome)
 
     def select(self, rows: "np.ndarray") -> "TrainingRows":
-        return TrainingRows(self.matrix[rows], self.treated[rows], self.outcome[rows], self.propensity[rows])
+        person = self.person[rows] if self.person is not None else None
+        return TrainingRows(self.matrix[rows], self.treated[rows], self.outcome[rows], self.propensity[rows], person)
+
+    def draw_folds(self, folds: int, *, seed: int) -> Ints:
+        """Return a random fold per row, (n,); all rows of a person are in one, so that no model predicts somebody whom it has seen."""
+        if self.person is None:
+            return assign_folds(len(self), folds, seed=seed)
+        people, row = np.unique(self.person, return_inverse=True)
+        return assign_folds(len(people), folds, seed=seed)[row]
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +84,7 @@ def fit_outcomes(rows: TrainingRows, choices: ModelChoices, *, seed: int = 2) ->
     A model of all customers comes first, and its prediction is a feature of the group's models: what both groups share is learned from
     both, and a group only adds what its customers show.
     """
-    fold = assign_folds(len(rows), FOLDS, seed=seed)
+    fold = rows.draw_folds(FOLDS, seed=seed)
     everybody = np.ones(len(rows), np.bool_)
     plain = append_column(rows.matrix, np.zeros(len(rows)))
     pooled, pooled_models = fit_folds(plain, rows.outcome, everybody, fold, "pooled", choices)

@@ -9,7 +9,6 @@ from config.foundation.array_types import Floats
 from recommendations.measurement.statistics.uplift.cross_fitting import (
     FittedOutcomes,
     TrainingRows,
-    assign_folds,
     compute_doubly_robust_effects,
     fit_outcomes,
 )
@@ -46,7 +45,7 @@ def fit_and_choose(rows: TrainingRows, *, seed: int = 3) -> ChosenLearner:
 
 
 def fit_all_learners(rows: TrainingRows, seed: int) -> ChosenLearner:
-    is_validation = assign_folds(len(rows), VALIDATION_FOLDS, seed=seed) == 0
+    is_validation = rows.draw_folds(VALIDATION_FOLDS, seed=seed) == 0
     training, validation = rows.select(~is_validation), rows.select(is_validation)
     choices = ModelChoices()
     outcomes = fit_outcomes(training, choices)

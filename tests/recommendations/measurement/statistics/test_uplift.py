@@ -12,7 +12,11 @@ from recommendations.measurement.statistics.uplift.qini import (
     compute_uplift_at,
 )
 from recommendations.measurement.statistics.uplift.registry import LEARNERS
-from recommendations.measurement.statistics.uplift.selection import ChosenLearner, compute_gain_area, fit_and_choose
+from recommendations.measurement.statistics.uplift.selection import (
+    ChosenLearner,
+    compute_gain_area,
+    fit_and_choose,
+)
 from recommendations.measurement.statistics.uplift.targeting import choose_targets, evaluate_targeting
 
 TREATED = np.array([True, False, True, False, True, False])
@@ -102,3 +106,12 @@ def test_the_learner_is_chosen_by_gain_on_customers_that_it_has_not_seen(chosen:
         > compute_gain_area(np.array([1.0, 2.0, 3.0]), effects)
     )
     assert compute_gain_area(np.zeros(3), effects) == pytest.approx(0)
+
+
+def test_all_rows_of_a_person_are_in_one_fold() -> None:
+    person = np.random.default_rng(1).integers(0, 40, 200)
+    rows = TrainingRows(np.zeros((200, 1)), np.ones(200, np.bool_), np.zeros(200), np.full(200, 0.5), person)
+    fold = rows.select(np.arange(200) >= 20).draw_folds(4, seed=3)
+    folds_of_person = {number: set(fold[person[20:] == number].tolist()) for number in range(40)}
+    assert all(len(folds) <= 1 for folds in folds_of_person.values())
+    assert set(fold.tolist()) == {0, 1, 2, 3}
