@@ -7,8 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 import msgspec
 from django.http import HttpRequest, UnreadablePostError
 
-from config.foundation.json_nesting import NestingError
-from customers.events.collector.scanning.scanned_events import event_scanner
+from config.foundation.json_nesting import NestingError, require_shallow_json
 from customers.events.collector.unstorable_text import escape_invalid_bytes, parse_lenient_json
 
 MAX_BATCH_BYTES = 500 * 1024
@@ -84,7 +83,7 @@ def read_body(request: HttpRequest) -> CallBody:
         raise CollectorError(413, "too_large", message)
     data = escape_invalid_bytes(data)
     try:
-        depth = event_scanner.require_shallow(data, MAX_BODY_DEPTH)
+        depth = require_shallow_json(data, MAX_BODY_DEPTH)
     except NestingError as error:
         raise CollectorError(400, "nested_too_deeply", str(error)) from error
     return CallBody(data.strip(), depth)

@@ -512,24 +512,6 @@ def scan_item(
 
 
 @compiled
-def measure_depth(data: Bytes) -> int:
-    """Return the largest number of lists and objects open at once; for text that is no JSON, an upper bound until its first error."""
-    depth = deepest = 0
-    i = 0
-    while i < len(data):
-        byte = data[i]
-        if byte == QUOTE:
-            i, _is_escaped = skip_text(data, i)
-        elif byte in (OPEN_OBJECT, OPEN_LIST):
-            depth += 1
-            deepest = max(depth, deepest)
-        elif byte in (CLOSE_OBJECT, CLOSE_LIST):
-            depth -= 1
-        i += 1
-    return deepest
-
-
-@compiled
 def scan_batch(
     data: Bytes, item_table: Table, property_table: Table, context_table: Table, classes: Bytes, rows: Spans
 ) -> int:

@@ -13,7 +13,6 @@ import msgspec
 import numpy as np
 
 from config.foundation.agents.recognition import recognize_user_agent
-from config.foundation.json_nesting import NestingError, require_shallow_json
 from customers.events.collector.agent_marks import MAX_USER_AGENT
 from customers.events.collector.consent import NO_PURPOSES, read_denied_purposes, read_granted_purposes
 from customers.events.collector.fields import correct_time, read_currency, read_message_id, read_value
@@ -24,7 +23,7 @@ from customers.events.collector.parsing import (
     StoredEvent,
     choose_consent_level,
 )
-from customers.events.collector.scanning.kernels import CLASSES, N_COLUMNS, measure_depth, scan_batch
+from customers.events.collector.scanning.kernels import CLASSES, N_COLUMNS, scan_batch
 from customers.events.collector.scanning.name_tables import NameTables
 from customers.events.event_taxonomy import ORDER_MEANINGS, RECENT_MEANINGS, lookup_meaning
 from customers.identity.resolution.blocklist import is_blocked_id
@@ -56,21 +55,12 @@ class EventScanner:
             return
         try:
             tables = NameTables()
-            measure_depth(np.frombuffer(SAMPLE, np.uint8))
             scan(SAMPLE, 1, tables)
             self._tables = tables
         except Exception:
             logger.exception("The kernels of the collector cannot be loaded; events are parsed one by one")
         finally:
             self._is_loading.release()
-
-    def require_shallow(self, body: bytes, max_depth: int) -> int:
-        """Check the nesting of a body as `require_shallow_json` does, faster once the kernels are loaded."""
-        if self._tables is None:
-            return require_shallow_json(body, max_depth)
-        if (depth := measure_depth(np.frombuffer(body, np.uint8))) > max_depth:
-            raise NestingError(max_depth)
-        return depth
 
     def scan_events(self, body: bytes, n_items: int, context: RequestContext) -> list[EventRow | None] | None:
         """Return a row for each ordinary event of a batch and None for each other item; None if all are to be parsed one by one.

@@ -5,17 +5,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.foundation.json_nesting import NestingError, measure_json_depth
 from customers.events.collector.envelope import parse_batch
 from customers.events.collector.ingest import parse_items
 from customers.events.collector.items import choose_item_decoder
 from customers.events.collector.parsing import EventRow, RequestContext
-from customers.events.collector.scanning.kernels import measure_depth
 from customers.events.collector.scanning.scanned_events import EventScanner
 from customers.events.collector.views import parse_envelope
 from customers.identity.personal_data.personal_names import classify_name
@@ -237,18 +234,3 @@ def test_any_event_has_the_row_of_the_parser_or_none(
         return
     if not envelope.is_repaired:
         require_same(scanner, body, context)
-
-
-@given(data=st.lists(st.sampled_from(['"', "\\", "{", "[", "}", "]", "a", '\\"', ":1,"]), max_size=30))
-def test_the_nesting_of_valid_json_is_that_of_the_general_check(data: list[str]) -> None:
-    inner = json.dumps("".join(data))
-    body = f'{{"a":[{inner},[{{{inner}:{{}}}}]]}}'.encode()
-    assert measure_depth(np.frombuffer(body, np.uint8)) == measure_json_depth(body) == 5
-
-
-def test_a_body_that_is_nested_too_deeply_is_refused(scanner: EventScanner) -> None:
-    body = b'{"batch":' + b"[" * 250
-    for checker in (scanner, EventScanner()):
-        with pytest.raises(NestingError, match="more than 250"):
-            checker.require_shallow(body, 250)
-        assert checker.require_shallow(body, 251) == 251
