@@ -156,12 +156,16 @@ def read_database_hosts(text: str) -> tuple[list[str], list[int]]:
 
 # After so many seconds of silence, PostgreSQL gives up a machine that has vanished, with its locks, and a machine gives up PostgreSQL.
 DATABASE_KEEPALIVE_SECONDS = read_int("DATABASE_KEEPALIVE_SECONDS", 24, low=3, high=7_200)
+# The kernel sends no keepalives while data that PostgreSQL has sent are not confirmed, and would try to send them for a quarter of an hour.
+# Longer than the above, because it also ends the session of a program that reads nothing for so long.
+UNCONFIRMED_SECONDS = 5 * DATABASE_KEEPALIVE_SECONDS
 
 
 def build_session_options() -> str:
     """Return what each session sets at its start: how long statements may take, and how soon a vanished machine is noticed."""
     idle, interval = DATABASE_KEEPALIVE_SECONDS // 2, max(DATABASE_KEEPALIVE_SECONDS // 6, 1)
     options = [f"tcp_keepalives_idle={idle}", f"tcp_keepalives_interval={interval}", "tcp_keepalives_count=3"]
+    options.append(f"tcp_user_timeout={UNCONFIRMED_SECONDS * 1000}")
     if DATABASE_STATEMENT_TIMEOUT:
         options.append(f"statement_timeout={DATABASE_STATEMENT_TIMEOUT * 1000}")
     return " ".join(f"-c {option}" for option in options)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TextIO
 from urllib.parse import quote, urlsplit, urlunsplit
 
+import psutil
 from django.db import connection
 
 from tests.fork_server import LENGTH, STATUS
@@ -130,19 +131,28 @@ def kill_after_output(child: ChildProcess, word: str) -> None:
     """Kill the child with SIGKILL once it has printed the word. Errors: AssertionError if it ends before."""
     assert child.stdout is not None
     first_line = next((line.strip() for line in iter(child.stdout.readline, "") if line.strip()), "")
+    problems = kill_child(child)
+    assert first_line == word, problems
+
+
+def kill_child(child: ChildProcess) -> str:
+    """Kill the child with SIGKILL and return what it wrote to standard error.
+
+    Waits until the server has ended its sessions: until then, one still executes its statement and keeps its locks.
+    """
+    ports: list[int] = []
+    with suppress(psutil.NoSuchProcess):
+        ports = [address.laddr.port for address in psutil.Process(child.pid).net_connections("tcp")]
     child.kill()
     _out, problems = child.communicate()
-    assert first_line == word, problems
-    wait_until(has_no_advisory_lock, what="the server to notice that the child is gone")
+    wait_until(lambda: has_no_session(ports), within=120, what="the server to end the sessions of the child")
+    return problems
 
 
-def has_no_advisory_lock() -> bool:
-    """Return whether no other session of the database holds an advisory lock."""
+def has_no_session(ports: list[int]) -> bool:
+    """Return whether the server has no session from any of these ports."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT NOT EXISTS (SELECT FROM pg_locks l JOIN pg_database d ON d.oid = l.database"
-            " WHERE l.locktype = 'advisory' AND l.pid <> pg_backend_pid() AND d.datname = current_database())"
-        )
+        cursor.execute("SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE client_port = ANY(%s))", [ports])
         return bool(cursor.fetchone()[0])
 
 

@@ -80,7 +80,7 @@ def test_a_price_drop_reaches_those_who_viewed_the_product_in_their_language(
     expect(page.locator("#texts-status")).to_contain_text("Saved")
     page.reload()
     page.get_by_role("button", name="Publish").click()
-    expect(page.get_by_text("is published")).to_be_visible()
+    expect(page.get_by_text("is published").first).to_be_visible()
 
     monitored.open(reverse("flows:list"))
     page.get_by_role("link", name="Price drop").click()

@@ -22,10 +22,9 @@ from customers.segments.event_counts.recounting import recount_all
 from customers.segments.models import EventCount, EventSeries
 from customers.warehouse.append import APPEND_FOLDER
 from customers.warehouse.connection import open_warehouse
-from tests.child_processes import has_no_advisory_lock, kill_after_output, start_child
+from tests.child_processes import kill_after_output, kill_child, start_child
 from tests.customers.processing.event_makers import NOW, order, process, product, send, track
 from tests.makers import make_product
-from tests.waiting import wait_until
 
 pytestmark = pytest.mark.acceptance
 
@@ -194,10 +193,8 @@ def test_repeated_kills_at_random_moments_neither_lose_nor_duplicate_events(root
         assert child.stdout is not None
         assert child.stdout.readline().strip() == "started"
         time.sleep(rng.uniform(0.05, 0.6))
-        child.kill()
-        child.communicate()
+        kill_child(child)
         kills += child.returncode != 0
-        wait_until(has_no_advisory_lock, what="the server's notice that the child is gone")
     assert kills
     process(NOW + timedelta(hours=1))
     check_outcome(collect_outcome())

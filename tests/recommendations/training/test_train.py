@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.management import call_command
 
 from catalog.models import Product
+from config.foundation.database.advisory_locks import is_locked
 from customers.warehouse.export import export_warehouse
 from recommendations.training.data.extract import NoTrainingDataError, extract_training_data
 from recommendations.training.models import EvaluationRun, ModelVersion
@@ -19,8 +20,8 @@ from recommendations.training.registry.promotion import (
     promote_version,
     roll_back_version,
 )
+from recommendations.training.runs import TRAINING_LOCK
 from recommendations.training.train import train
-from tests.child_processes import has_no_advisory_lock
 from tests.makers import NOON, make_customer, make_order, make_product
 from tests.recommendations.shop import N_CUSTOMERS, get_customer
 from tests.recommendations.trainings import train_reproducibly, train_series
@@ -141,7 +142,7 @@ training.train(as_of=datetime(2026, 11, 24, 12, tzinfo=UTC), started_at=datetime
     trained.refresh_from_db()
     assert trained.status == Status.ACTIVE
     assert EvaluationRun.objects.filter(status=EvaluationRun.Status.RUNNING).count() == 1
-    wait_until(has_no_advisory_lock, what="the server to notice that the process is gone")
+    wait_until(lambda: not is_locked(TRAINING_LOCK), within=120, what="the server to notice that the process is gone")
     second = train_reproducibly(started_at=NOON + timedelta(hours=1))
     assert second.status == Status.ACTIVE
     assert EvaluationRun.objects.filter(status=EvaluationRun.Status.RUNNING).count() == 0

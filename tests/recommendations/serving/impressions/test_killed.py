@@ -10,10 +10,9 @@ import redis
 
 from recommendations.serving.impressions.store import store_impressions
 from recommendations.serving.models import Impression
-from tests.child_processes import has_no_advisory_lock, kill_after_output, start_child
+from tests.child_processes import kill_after_output, kill_child, start_child
 from tests.makers import NOON
 from tests.recommendations.serving.impressions.entries import make_entry, send_entries
-from tests.waiting import wait_until
 
 pytestmark = pytest.mark.acceptance
 
@@ -96,10 +95,8 @@ def test_repeated_kills_at_random_moments_lose_and_duplicate_nothing(valkey: red
         assert child.stdout is not None
         assert child.stdout.readline().strip() == "begun"
         time.sleep(rng.uniform(0.005, 0.1))
-        child.kill()
-        child.communicate()
+        kill_child(child)
         kills += child.returncode != 0
-        wait_until(has_no_advisory_lock, what="the server's notice that the child is gone")
     assert kills
     store_impressions(at=NOON + timedelta(hours=1))
     check_stored_once(valkey)
