@@ -15,6 +15,8 @@ MAX_MESSAGE_ID = 99
 MAX_ID = 255
 MAX_NAME = 200
 MAX_PRODUCT_ID = 200
+MAX_SESSION_ID = 100
+MAX_RECOMMENDATION_ID = 64
 LEAST_AGE = timedelta(days=-1)  # an event may seem to be this far in the future, because clocks differ
 # of an event that a browser or app dates; SDKs keep events while a device is offline
 MAX_CLAIMED_AGE = timedelta(days=31)

@@ -15,6 +15,8 @@ from config.foundation.agents.recognition import AgentClaim
 from customers.events.collector.agent_marks import NO_AGENT, AgentMark, mark_agent
 from customers.events.collector.consent import NO_PURPOSES, read_denied_purposes, read_granted_purposes
 from customers.events.collector.fields import (
+    MAX_RECOMMENDATION_ID,
+    MAX_SESSION_ID,
     compute_occurred_at,
     read_currency,
     read_message_id,
@@ -155,7 +157,7 @@ def build_row(item: EventItem, *, index: int, raw: bytes, context: RequestContex
     mark = mark_event(item_context, context, call_type, name, meaning, is_known=bool(user_id) or context.is_trusted)
     denied = BOTH_PURPOSES if context.opted_out else read_denied_purposes(item_context)
     granted = NO_PURPOSES if context.opted_out else read_granted_purposes(item_context)
-    session_id = read_short_text(item_context.get("sessionId") or properties.get("session_id"), 100)
+    session_id = read_short_text(item_context.get("sessionId") or properties.get("session_id"), MAX_SESSION_ID)
     if denied and ANALYTICS in denied:
         user_id = anonymous_id = session_id = ""
         properties, item_context = anonymize_properties(call_type, properties), anonymize_context(item_context)
@@ -178,7 +180,7 @@ def build_row(item: EventItem, *, index: int, raw: bytes, context: RequestContex
         read_value(properties),
         read_currency(properties),
         *encode_sealed(call_type, properties, item_context, is_anonymous=bool(denied) and ANALYTICS in denied),
-        read_short_text(properties.get("recommendation_id"), 64),
+        read_short_text(properties.get("recommendation_id"), MAX_RECOMMENDATION_ID),
     )
     return EventRow(
         index,

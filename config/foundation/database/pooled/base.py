@@ -8,7 +8,7 @@ from django_prometheus.db.backends.postgresql import base
 class DatabaseWrapper(base.DatabaseWrapper):
     """PostgreSQL through the address in the setting POOLER.
 
-    The other settings stay those of the server: whoever opens a connection of his own from them, for a lock of a session or prepared
+    The other settings stay those of the server: whoever opens a connection of their own from them, for a lock of a session or prepared
     statements, reaches the server itself.
     """
 

@@ -12,18 +12,15 @@ from config.foundation.kernels.compilation import make_jit
 
 compiled = make_jit(nogil=True)
 
-MAX_DEPTH = 60
-MAX_EVENT_BYTES = 32 * 1024
+# The limits of the parser, in bytes where it counts characters. Numbers of their own, because Numba compiles them into its cache, which it
+# renews only when this file changes; a test compares them.
+MAX_DEPTH, MAX_EVENT_BYTES = 60, 32 * 1024
+MAX_NAME, MAX_ID, MAX_MESSAGE_ID, MAX_PRODUCT_ID = 200, 255, 99, 200
+MAX_SESSION_ID, MAX_RECOMMENDATION_ID = 100, 64
 MIN_RUN = 11  # digits, signs and separators, as in `recognition.may_have_number`
 MAX_NUMBER_LENGTH = MIN_RUN - 1  # a longer number can look personal, or is not stored as it is written
-MAX_NAME, MAX_ID, MAX_MESSAGE_ID, MAX_SHORT, MAX_REFERENCE = (
-    200,
-    255,
-    99,
-    100,
-    64,
-)  # bytes, where the parser counts characters
-MAX_PRODUCT_ID = 200
+# What is remembered by its text must be short: anybody can send many of them.
+MAX_TIME, MAX_AMOUNT, CURRENCY_LETTERS, MAX_CONSENT = 100, 40, 3, 2000
 
 QUOTE, BACKSLASH, COLON, COMMA, MINUS = 34, 92, 58, 44, 45
 OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT = 91, 93, 123, 125
@@ -64,21 +61,9 @@ BATCH = np.frombuffer(b"batch", np.uint8)
 
 # the columns of a scanned event: two flags, then the begin and the end of each part, which are equal where it is missing
 PARTS = (
-    *(
-        "item",
-        "type",
-        "name",
-        "message_id",
-        "user_id",
-        "anonymous_id",
-        "time",
-        "sent_at",
-        "properties",
-        "context",
-        "session_id",
-    ),
-    *("product_id", "amount", "currency", "recommendation_id", "user_agent", "consent", "consent_management"),
-)
+    "item", "type", "name", "message_id", "user_id", "anonymous_id", "time", "sent_at", "properties", "context", "session_id",
+    "product_id", "amount", "currency", "recommendation_id", "user_agent", "consent", "consent_management",
+)  # fmt: skip
 N_COLUMNS = 2 + 2 * len(PARTS)
 _IS_ORDINARY, _IS_TRACK = 0, 1
 (_ITEM, _TYPE, _NAME, _MESSAGE_ID, _USER_ID, _ANONYMOUS_ID, _TIME, _SENT_AT, _PROPERTIES, _CONTEXT, _SESSION_ID, _PRODUCT_ID, _AMOUNT,
@@ -88,9 +73,8 @@ type Bytes = npt.NDArray[np.uint8]
 type Spans = npt.NDArray[np.int32]
 type Fields = npt.NDArray[np.int32]  # (3, N_FIELDS, 3)
 type Flags = npt.NDArray[np.bool_]
-type Table = tuple[
-    Spans, Spans, Bytes, Flags
-]  # slots, begin of each name, their bytes, and whether an ordinary event may have the name
+# slots, begin of each name, their bytes, and whether an ordinary event may have the name
+type Table = tuple[Spans, Spans, Bytes, Flags]
 
 
 @compiled
@@ -327,7 +311,7 @@ def equals(data: Bytes, begin: int, end: int, text: Bytes) -> bool:
 
 @compiled
 def copy_text(fields: Spans, field: int, max_bytes: int, row: Spans, column: int) -> bool:
-    """Copy the span of a text to a column; return whether it is missing or null, or a text of at most so many bytes."""
+    """Copy the span of a text to a column; return whether the value is a text of at most so many bytes, a literal, or missing."""
     kind, begin, end = fields[field, 0], fields[field, 1], fields[field, 2]
     row[column] = row[column + 1] = 0
     if kind == TEXT:
@@ -373,8 +357,8 @@ def read_item_fields(data: Bytes, fields: Spans, row: Spans) -> bool:
         copy_optional(data, fields, MESSAGE_ID, MAX_MESSAGE_ID, row, _MESSAGE_ID)
         and copy_optional(data, fields, USER_ID, MAX_ID, row, _USER_ID)
         and copy_optional(data, fields, ANONYMOUS_ID, MAX_ID, row, _ANONYMOUS_ID)
-        and copy_optional(data, fields, time, MAX_SHORT, row, _TIME)
-        and copy_optional(data, fields, SENT_AT, MAX_SHORT, row, _SENT_AT)
+        and copy_optional(data, fields, time, MAX_TIME, row, _TIME)
+        and copy_optional(data, fields, SENT_AT, MAX_TIME, row, _SENT_AT)
     )
 
 
@@ -395,13 +379,15 @@ def read_properties(data: Bytes, fields: Spans, row: Spans) -> bool:
     for field in range(TOTAL, VALUE + 1):
         kind, begin, end = fields[field, 0], fields[field, 1], fields[field, 2]
         if (kind == TEXT and end > begin) or kind in (INTEGER, NUMBER):
+            if end - begin > MAX_AMOUNT:
+                return False
             row[_AMOUNT], row[_AMOUNT + 1] = begin, end
             break
-    if fields[CURRENCY, 0] == TEXT:
+    if fields[CURRENCY, 0] == TEXT and fields[CURRENCY, 2] - fields[CURRENCY, 1] == CURRENCY_LETTERS:
         row[_CURRENCY], row[_CURRENCY + 1] = fields[CURRENCY, 1], fields[CURRENCY, 2]
     kind = fields[RECOMMENDATION_ID, 0]
     return kind != INTEGER and (
-        kind != TEXT or copy_text(fields, RECOMMENDATION_ID, MAX_REFERENCE, row, _RECOMMENDATION_ID)
+        kind != TEXT or copy_text(fields, RECOMMENDATION_ID, MAX_RECOMMENDATION_ID, row, _RECOMMENDATION_ID)
     )
 
 
@@ -411,7 +397,7 @@ def read_session(data: Bytes, fields: Spans, field: int, row: Spans) -> bool:
     kind, begin, end = fields[field, 0], fields[field, 1], fields[field, 2]
     if kind == TEXT and end > begin:
         row[_SESSION_ID], row[_SESSION_ID + 1] = begin, end
-        return end - begin <= MAX_SHORT
+        return end - begin <= MAX_SESSION_ID
     return kind in (ABSENT, TEXT) or (kind == LITERAL and data[begin] != LOWER_T)
 
 
@@ -442,6 +428,8 @@ def scan_context(data: Bytes, i: int, table: Table, fields: Spans, classes: Byte
         if fields[field, 0] == OBJECT:
             row[column] = fields[field, 1]
             row[column + 1], _is_plain = skip_value(data, fields[field, 1])
+            if row[column + 1] - row[column] > MAX_CONSENT:
+                return -1
         elif fields[field, 0] != ABSENT:
             return -1
     return end

@@ -1,5 +1,6 @@
 """Tables of names for the kernels, as hash tables of bytes."""
 
+import time
 from collections.abc import Collection, Iterable
 
 import numpy as np
@@ -13,6 +14,9 @@ from customers.events.collector.scanning.kernels import (
 )
 from customers.events.personal_parts import SDK_CONTEXT
 from customers.identity.personal_data.personal_names import plain_names
+from customers.identity.personal_data.recognition import may_look_personal
+
+REBUILD_SECONDS = 5.0
 
 
 def build_table(fields: tuple[str, ...], allowed: Collection[str]) -> Table:
@@ -39,13 +43,22 @@ class NameTables:
     def __init__(self) -> None:
         self.items = build_table(ITEM_FIELDS, ITEM_FIELDS)
         self.contexts = build_table(CONTEXT_FIELDS, SDK_CONTEXT | {"consentManagement"})
-        self._properties: tuple[int, Table] | None = None
+        self._properties = build_property_table()
+        self._known, self._built_at = len(plain_names), time.monotonic()
 
     def get_properties(self) -> Table:
-        """Return the table of the names of properties; built again when names were added to them, or all were forgotten."""
-        known = self._properties
-        size = len(plain_names)
-        # twice as many at first, then one in eight more: names become known one after the other
-        if known is None or size < known[0] or size > known[0] + known[0] // 8:
-            known = self._properties = size, build_table(PROPERTY_FIELDS, frozenset(plain_names))
-        return known[1]
+        """Return the table of the names of properties, built again when names became known or were forgotten."""
+        known, now = len(plain_names), time.monotonic()
+        # at once for many names, such as the first ones of a shop; later for a few, since anybody can invent names
+        if known > self._known + self._known // 8 or (known != self._known and now > self._built_at + REBUILD_SECONDS):
+            self._known, self._built_at = known, now
+            self._properties = build_property_table()
+        return self._properties
+
+
+def build_property_table() -> Table:
+    """Return the table of the names that are not personal and do not look so."""
+    return build_table(
+        PROPERTY_FIELDS,
+        {name for name in frozenset(plain_names) if not may_look_personal(name.encode(errors="replace"))},
+    )

@@ -1,7 +1,9 @@
 """The scanner of batches returns the rows of the parser of single events, or leaves an event to it."""
 
 import json
+import time
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -9,12 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from config.foundation.json_nesting import MAX_JSON_DEPTH
+from customers.events.collector import fields, items
 from customers.events.collector.envelope import parse_batch
 from customers.events.collector.ingest import parse_items
 from customers.events.collector.items import choose_item_decoder
 from customers.events.collector.parsing import EventRow, RequestContext
+from customers.events.collector.scanning import kernels
+from customers.events.collector.scanning.name_tables import REBUILD_SECONDS, NameTables
 from customers.events.collector.scanning.scanned_events import EventScanner
 from customers.events.collector.views import parse_envelope
+from customers.identity.personal_data import recognition
 from customers.identity.personal_data.personal_names import classify_name
 
 RECEIVED = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -142,7 +149,9 @@ def test_an_ordinary_event_is_read_from_its_bytes(
         {"properties": {"price": 1e300}},
         {"properties": {"products": [{"product_id": "1"}]}},
         {"properties": {"value": "a lot", "total": None}},
+        {"properties": {"value": "1" + "." * 50}},
         {"properties": [1]},
+        {"context": {"consent": {"categoryPreferences": {"analytics": True}, "note": "x" * 2000}}},
         {"context": {"traits": {"name": "Mei"}}},
         {"context": {"consent": {"categoryPreferences": {"analytics": False}}}},
         {"context": {"userAgent": "Mozilla/5.0 (compatible; Googlebot/2.1)"}},
@@ -234,3 +243,35 @@ def test_any_event_has_the_row_of_the_parser_or_none(
         return
     if not envelope.is_repaired:
         require_same(scanner, body, context)
+
+
+def test_a_name_that_is_classified_is_ordinary_a_few_seconds_later(
+    scanner: EventScanner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = pack({**VIEW, "properties": {"steepingMinutes": 3}})
+    assert scan(scanner, body, BROWSER) == [None]
+    for number in range(200):  # so that one more is not an eighth of all
+        classify_name(f"steepingNumber{number}")
+    scan(scanner, body, BROWSER)
+    classify_name("steepingMinutes")
+    assert scan(scanner, body, BROWSER) == [None]
+    later = time.monotonic() + REBUILD_SECONDS + 1
+    monkeypatch.setattr(
+        "customers.events.collector.scanning.name_tables.time", SimpleNamespace(monotonic=lambda: later)
+    )
+    assert scan(scanner, body, BROWSER) != [None]
+
+
+def test_a_name_that_looks_like_an_address_is_left_to_the_parser(scanner: EventScanner) -> None:
+    classify_name("mei@shop.example")
+    tables = NameTables()
+    assert b"shop.example" not in tables.get_properties()[2].tobytes()
+
+
+def test_the_limits_are_those_of_the_parser() -> None:
+    """Numba would not notice a change of another file, so the kernels have numbers of their own."""
+    for name in ("MAX_NAME", "MAX_ID", "MAX_MESSAGE_ID", "MAX_PRODUCT_ID", "MAX_SESSION_ID", "MAX_RECOMMENDATION_ID"):
+        assert getattr(kernels, name) == getattr(fields, name), name
+    assert kernels.MAX_EVENT_BYTES == items.MAX_EVENT_BYTES
+    assert kernels.MIN_RUN == recognition.MIN_RUN
+    assert kernels.MAX_DEPTH < MAX_JSON_DEPTH
