@@ -24,6 +24,7 @@ from tests.fork_server import LENGTH, STATUS
 from tests.waiting import wait_until
 
 PROJECT = Path(__file__).resolve().parent.parent
+SESSION_KEY = "pid || ' ' || backend_start"
 
 
 class ChildProcess:
@@ -140,19 +141,31 @@ def kill_child(child: ChildProcess) -> str:
 
     Waits until the server has ended its sessions: until then, one still executes its statement and keeps its locks.
     """
-    ports: list[int] = []
-    with suppress(psutil.NoSuchProcess):
-        ports = [address.laddr.port for address in psutil.Process(child.pid).net_connections("tcp")]
+    sessions = list_sessions(child)
     child.kill()
     _out, problems = child.communicate()
-    wait_until(lambda: has_no_session(ports), within=120, what="the server to end the sessions of the child")
+    wait_until(lambda: have_ended(sessions), within=120, what="the server to end the sessions of the child")
     return problems
 
 
-def has_no_session(ports: list[int]) -> bool:
-    """Return whether the server has no session from any of these ports."""
+def list_sessions(child: ChildProcess) -> list[str]:
+    """Return the sessions of a child on the database server, as process ID and start, since a later session can have its port."""
+    ports: list[int] = []
+    server = urlsplit(os.environ["DATABASE_URL"]).port or 5432
+    with suppress(psutil.NoSuchProcess):
+        tcp = psutil.Process(child.pid).net_connections("tcp")
+        # a connection to another server can have the same local port as a session of another process
+        ports = [address.laddr.port for address in tcp if address.raddr and address.raddr.port == server]
     with connection.cursor() as cursor:
-        cursor.execute("SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE client_port = ANY(%s))", [ports])
+        cursor.execute(f"SELECT {SESSION_KEY} FROM pg_stat_activity WHERE client_port = ANY(%s)", [ports])
+        return [str(key) for (key,) in cursor.fetchall()]
+
+
+def have_ended(sessions: list[str]) -> bool:
+    """Return whether the server has ended all of these sessions."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")  # a transaction would see the sessions of its first look
+        cursor.execute(f"SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE {SESSION_KEY} = ANY(%s))", [sessions])
         return bool(cursor.fetchone()[0])
 
 

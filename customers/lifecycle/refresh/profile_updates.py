@@ -129,9 +129,12 @@ LEFT JOIN (
 WHERE p.customer_id = s.customer_id
 """
 
+# A row that exists is locked until the commit: a recount that began before it would not see the changes of this transaction, and must
+# leave the row.
 QUEUE_RECOUNTS = """
 INSERT INTO lifecycle_pendingrecount (customer_id)
-SELECT DISTINCT id FROM unnest(%s::bigint[]) AS row (id) ORDER BY id ON CONFLICT DO NOTHING
+SELECT DISTINCT id FROM unnest(%s::bigint[]) AS row (id) ORDER BY id
+ON CONFLICT (customer_id) DO UPDATE SET customer_id = excluded.customer_id
 """
 # SKIP LOCKED: several workers can recount at the same time, each its own customers.
 TAKE_RECOUNTS = """

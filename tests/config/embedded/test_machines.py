@@ -218,13 +218,13 @@ def test_a_web_machine_and_a_worker_vanish_under_load_and_nothing_is_lost() -> N
     with run_shop() as shop:
         machines = shop.machines
         model, shop.api_key = machines["worker-2"].run(PREPARE).split()
+        assert not (machines["web-1"].var / "models" / model).exists(), "nobody has used it there"
         for name, machine in machines.items():
             machine.start_web() if name.startswith("web") else machine.start_worker()
         wait_until(lambda: shop.is_ready("web-1") and shop.is_ready("web-2"), within=240, what="the web machines")
 
         assert shop.read_model("web-1") == model, "trained on worker-2"
         assert (machines["web-1"].var / "models" / model).is_dir()
-        assert not (machines["worker-1"].var / "models" / model).exists(), "nobody has used it there"
 
         clients = [threading.Thread(target=shop.send_forever, args=(client,)) for client in range(2)]
         clients.append(threading.Thread(target=shop.ask_forever))

@@ -6,7 +6,7 @@ They also do if both happen at the same time.
 import random
 from datetime import datetime, timedelta
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ from customers.identity.models import Customer
 from customers.lifecycle.models import CountedSession, CustomerProfile, PendingRecount, StageTransition
 from customers.lifecycle.refresh.nightly import refresh_profiles
 from customers.lifecycle.refresh.profile_lock import lock_all_profiles, try_share_profile_lock
-from customers.lifecycle.refresh.profile_updates import recount_customers, recount_pending
+from customers.lifecycle.refresh.profile_updates import queue_recounts, recount_customers, recount_pending
 from tests.customers.processing.event_makers import NOW, order, process, product, send, track
 from tests.makers import make_customer, make_order, make_product
 from tests.waiting import wait_until
@@ -226,6 +226,35 @@ def test_updates_during_a_refresh_are_queued_and_counted_after_it() -> None:
     live = read_counters()
     refresh()
     assert read_counters() == live
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_recount_leaves_customers_whose_changes_are_not_committed() -> None:
+    """The customer is queued already, by an earlier update."""
+    customer = make_customer("u1")
+    refresh()
+    is_queued, may_commit = Event(), Event()
+
+    def update_meanwhile() -> None:
+        try:
+            with transaction.atomic():
+                make_order(customer, placed_at=NOW)
+                recount_customers(customer_ids=[customer.pk], as_of=LATER)
+                is_queued.set()
+                assert may_commit.wait(60)
+        finally:
+            connections.close_all()
+
+    queue_recounts([customer.pk])
+    update = Thread(target=update_meanwhile)
+    with lock_all_profiles():
+        update.start()
+        assert is_queued.wait(60)
+    assert recount_pending(as_of=LATER) == 0
+    may_commit.set()
+    update.join()
+    assert recount_pending(as_of=LATER) == 1
+    assert CustomerProfile.objects.get(customer=customer).orders == 1
 
 
 @pytest.mark.django_db(transaction=True)
