@@ -6,6 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import kubernetes_validate
 import pytest
 import yaml
 
@@ -16,6 +17,7 @@ DEPLOYMENT = BASE_DIR / "docs" / "deployment"
 UNITS = sorted((DEPLOYMENT / "systemd").glob("*.service"))
 SETTING = re.compile(r"^\s*([A-Z][A-Z_]{3,})[=:]", re.MULTILINE)
 KNOWN_VARIABLES = (BASE_DIR / "config" / "settings.py").read_text(encoding="utf-8")
+KUBERNETES_VERSION = "1.37"
 OF_OTHERS = {"POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD"}
 
 
@@ -103,6 +105,16 @@ def test_the_example_for_kubernetes_names_what_exists() -> None:
         assert command[:2] == ["python", "manage.py"]
         if command[2] == "up":
             assert all(f'"{option}"' in up for option in command if option.startswith("--"))
+
+
+def test_the_example_for_kubernetes_has_the_schemas_of_kubernetes() -> None:
+    documents = list(yaml.safe_load_all(read(DEPLOYMENT / "kubernetes" / "perennial.yaml")))
+    for document in documents:
+        kubernetes_validate.validate(document, KUBERNETES_VERSION, strict=True)
+    web = next(document for document in documents if document["kind"] == "Deployment")
+    web["spec"]["replica"] = web["spec"].pop("replicas")
+    with pytest.raises(kubernetes_validate.ValidationError, match="replica"):
+        kubernetes_validate.validate(web, KUBERNETES_VERSION, strict=True)
 
 
 def test_the_proxies_set_the_headers_that_the_web_server_trusts() -> None:
