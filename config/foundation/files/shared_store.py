@@ -4,7 +4,6 @@ Without FILE_STORE there is no store: the machines share one folder, or there is
 """
 
 import posixpath
-from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -120,8 +119,3 @@ def open_store(url: str) -> SharedStore:
 def get_shared_store() -> SharedStore | None:
     """Return the store of FILE_STORE; None without one. Raises SharedStoreError if its file system cannot be used."""
     return open_store(settings.FILE_STORE) if settings.FILE_STORE else None
-
-
-def iterate_files(folder: Path) -> Iterator[Path]:
-    """Yield the regular files directly in a folder."""
-    yield from sorted(path for path in folder.iterdir() if path.is_file())

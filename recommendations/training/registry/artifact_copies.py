@@ -18,7 +18,7 @@ from pathlib import Path
 from django.conf import settings
 
 from config.foundation.files.private_files import make_private_folder
-from config.foundation.files.shared_store import SharedStore, SharedStoreError, get_shared_store, iterate_files
+from config.foundation.files.shared_store import SharedStore, SharedStoreError, get_shared_store
 from recommendations.training.registry.artifacts import (
     MANIFEST,
     Artifact,
@@ -46,8 +46,8 @@ def publish_artifact(*, name: str, artifact: Artifact) -> str:
 
 def upload_folder(folder: Path, store: SharedStore) -> None:
     """Copy the files of an artifact to the store, the manifest last: without it, nobody reads the others."""
-    for path in iterate_files(folder):
-        if path.name != MANIFEST:
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and path.name != MANIFEST:
             store.put(f"{STORE_FOLDER}/{folder.name}/{path.name}", path)
     store.put(f"{STORE_FOLDER}/{folder.name}/{MANIFEST}", folder / MANIFEST)
 

@@ -1,21 +1,35 @@
 """Two machines with folders of their own, and a store between them."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from config.foundation.files.shared_store import get_shared_store
+from config.foundation.files.shared_store import SharedStore, SharedStoreError, get_shared_store
+from config.foundation.personal_data.person import Person
+from recommendations.training.models import ModelVersion
 from recommendations.training.registry.artifact_copies import (
     has_copy,
     open_published_artifact,
     publish_artifact,
+    publish_copies,
     remove_unused_copies,
 )
 from recommendations.training.registry.artifacts import MANIFEST, Artifact, DamagedArtifactError
+from recommendations.training.registry.promotion import copy_active_artifacts
+from recommendations.training.stored_data.personal_data_stores import ModelFiles
+from recommendations.training.tasks import remove_model_copies
 
 ARRAYS = {"model/weights": np.arange(6, dtype=np.float32), "items/text": np.frombuffer(b"teacoffee", np.uint8)}
+# two visitors of a model: mei and tom
+VISITORS = {
+    "users/text": np.frombuffer(b"user_id:meiuser_id:tom", np.uint8),
+    "users/offsets": np.array([0, 11, 22], np.int64),
+}
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+MEI = Person(customer_id=7, identifiers=(("user_id", "mei"),))
 
 
 class Machines:
@@ -95,3 +109,84 @@ def test_without_a_store_nothing_is_removed(machines: Machines) -> None:
     publish_artifact(name="blend-1", artifact=Artifact(ARRAYS, {}))
     assert remove_unused_copies({}) == []
     assert (worker / "blend-1" / MANIFEST).is_file()
+
+
+def publish_active(name: str = "blend-1") -> ModelVersion:
+    """Publish a model that knows two visitors, and let the database name it as the active one."""
+    checksum = publish_artifact(name=name, artifact=Artifact(ARRAYS | VISITORS, {}))
+    return ModelVersion.objects.create(
+        version=name,
+        artifact=name,
+        checksum=checksum,
+        algorithm="blend",
+        as_of=NOW,
+        created_at=NOW,
+        status=ModelVersion.Status.ACTIVE,
+    )
+
+
+def read_visitors(version: ModelVersion) -> bytes:
+    """Return the visitors of the model that the database names, as this machine serves it."""
+    version.refresh_from_db()
+    artifact = open_published_artifact(name=version.artifact, checksum=version.checksum, verify_arrays=True)
+    return artifact.arrays["users/text"].tobytes()
+
+
+@pytest.mark.django_db
+def test_an_erasure_reaches_the_store_and_the_copies_of_all_machines(machines: Machines) -> None:
+    machines.use("worker-1")
+    version = publish_active()
+    web = machines.use("web")
+    assert read_visitors(version) == b"user_id:meiuser_id:tom"
+    machines.use("worker-2")  # has no copy
+    assert [finding.count for finding in ModelFiles().find(MEI)] == [1]
+    assert ModelFiles().erase([MEI]) == 1
+    assert ModelFiles().find(MEI) == []
+    machines.use("web")
+    assert [finding.count for finding in ModelFiles().find(MEI)] == [1], "until it looks at the database"
+    assert read_visitors(version) == b"***********user_id:tom"
+    assert ModelFiles().find(MEI) == []
+    assert not any(b"mei" in path.read_bytes() for path in web.rglob("*") if path.is_file())
+    worker = machines.use("worker-1")
+    assert remove_model_copies(None, kept={version.artifact: version.checksum}) == [version.artifact]
+    assert not (worker / version.artifact).exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("failing", ["0003.npy", MANIFEST])
+def test_an_interrupted_erasure_from_the_store_is_completed_by_the_next(
+    machines: Machines, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    machines.use("worker-1")
+    version = publish_active()
+    machines.use("worker-2")
+    put = SharedStore.put
+
+    def fail(store: SharedStore, name: str, path: Path) -> None:
+        if name.endswith(failing):
+            raise SharedStoreError("The connection was lost.")
+        put(store, name, path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SharedStore, "put", fail)
+        with pytest.raises(SharedStoreError):
+            ModelFiles().erase([MEI])
+    ModelFiles().erase([MEI])
+    assert read_visitors(version) == b"***********user_id:tom"
+    assert ModelFiles().find(MEI) == []
+
+
+@pytest.mark.django_db
+def test_a_backup_takes_active_models_from_the_store_and_a_restore_fills_a_new_store(
+    machines: Machines, tmp_path: Path
+) -> None:
+    machines.use("worker-1")
+    version = publish_active()
+    publish_artifact(name="blend-0", artifact=Artifact(ARRAYS, {}))
+    folder = machines.use("worker-2")
+    copy_active_artifacts()  # what a backup begins with
+    assert [path.name for path in folder.iterdir() if path.is_dir()] == ["blend-1"]
+    machines.settings.FILE_STORE = f"file://{tmp_path / 'new-store'}"
+    publish_copies()  # what a restore ends with
+    machines.use("web")
+    assert read_visitors(version) == b"user_id:meiuser_id:tom"
