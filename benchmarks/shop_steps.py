@@ -39,7 +39,7 @@ QUESTIONS = 3
 EMAILS_PER_CUSTOMER = 6  # so that even a small shop keeps the worker busy for seconds
 TRAIN_SECONDS = float(os.environ.get("BENCHMARK_TRAIN_SECONDS", "5"))
 
-EVENT_OPTIONS = ("--source", f"{SOURCE}-events", "--format", "jsonl")  # the first line may be a dirty one
+EVENT_OPTIONS = ("--source", f"{SOURCE}-events")
 IMPORTS = (
     ("import_customers", "customers", ()),
     ("import_orders", "orders", ("--source", SOURCE)),

@@ -70,7 +70,7 @@ def load_files(folder: Path, *, with_events: bool) -> None:
     if with_events:
         for path in sorted((folder / "events").glob("*.gz")):
             # the first line may be a dirty one, of which no format can be recognized
-            call_command("import_events", path, "--source", SOURCE + "-events", "--format", "jsonl", verbosity=0)
+            call_command("import_events", path, "--source", SOURCE + "-events", verbosity=0)
         call_command("process_events", "--until-empty", verbosity=0)
     for path in sorted((folder / "reviews").glob("*.jsonl")):
         call_command("import_reviews", path, verbosity=0)

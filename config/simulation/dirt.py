@@ -29,7 +29,7 @@ ORDER_ROWS = {
 }
 EVENT_ROWS = {
     "invalid_json": "x-{n},Product Viewed,{date}\n",
-    "invalid_text": '{{"type":"track","messageId":"x-{n}","event":"Product Vie\n',
+    "invalid_text": '{{"type":"track","messageId":"x-{n}","userId":"c000000000","event":"Product Viewed","properties":{{"price":NaN}}}}\n',
     "missing_identity": '{{"type":"track","messageId":"x-{n}","event":"Product Viewed","timestamp":"{date}"}}\n',
     "invalid_timestamp": '{{"type":"track","messageId":"x-{n}","userId":"c000000000","event":"Product Viewed","timestamp":"yesterday"}}\n',
     "missing_event": '{{"type":"track","messageId":"x-{n}","userId":"c000000000","timestamp":"{date}"}}\n',

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from config.foundation.json_nesting import MAX_JSON_DEPTH, NestingError, require_shallow_json
-from customers.events.collector.unstorable_text import replace_unstorable
+from customers.events.collector.unstorable_text import parse_lenient_json, replace_unstorable
 
 MAX_EVENT_BYTES = 32 * 1024
 
@@ -103,7 +103,7 @@ def decode_repaired(raw: bytes) -> EventItem:
 
 
 def decode_invalid(raw: bytes) -> EventItem:
-    """Decode an item that is not valid JSON because of lone surrogates. Errors: ItemError for any other reason."""
+    """Decode an item with lone surrogates. Errors: ItemError for all that is not valid JSON for another reason."""
     try:
         return decode_repaired(raw)
     except msgspec.ValidationError as error:
@@ -111,9 +111,20 @@ def decode_invalid(raw: bytes) -> EventItem:
             "invalid_event", f"{error}. Send an object as described in the tracking documentation."
         ) from error
     except msgspec.DecodeError as error:
+        if not is_lenient_json(raw):
+            raise ItemError("invalid_json", f"The event is not valid JSON: {error}.") from error
         raise ItemError(
             "invalid_text", f"The event contains text or numbers that JSON does not allow: {error}."
         ) from error
+
+
+def is_lenient_json(raw: bytes) -> bool:
+    """Return whether an item is JSON but for numbers such as NaN and control characters."""
+    try:
+        parse_lenient_json(raw)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def abbreviate(value: Any) -> str:

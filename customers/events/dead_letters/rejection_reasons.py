@@ -14,6 +14,7 @@ REASONS: dict[str, Promise] = {
     "invalid_event": gettext_lazy(
         "The event has the wrong format; send an object as described in the tracking documentation."
     ),
+    "invalid_json": gettext_lazy("The event is not valid JSON."),
     "invalid_text": gettext_lazy("The event contains text or numbers that JSON does not allow."),
     "invalid_timestamp": gettext_lazy("The timestamp is not valid; use a format like 2026-11-24T10:42:00Z."),
     "missing_event": gettext_lazy("A track call requires “event”, the event name."),

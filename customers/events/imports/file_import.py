@@ -36,7 +36,7 @@ Format = Literal["auto", "jsonl", "nginx"]
 BATCH_ITEMS = 2_000
 BATCH_BYTES = 4_000_000
 WRITERS = 2
-DETECTION_LINES = 10  # read to decide whether a file is an access log
+DETECTION_LINES = 10  # read to decide which format a file has
 
 
 @dataclass(slots=True)
@@ -160,12 +160,14 @@ def import_items(
 
 
 def detect_format(file: LineFile, urls: UrlMapping) -> Literal["jsonl", "nginx"]:
-    """Return the format that the beginning of the file has. Raises UnreadableFileError if it has neither."""
+    """Return the format of most of the first lines that have one. Raises UnreadableEventFileError if none has."""
     start = file.head.lstrip()
-    if start.startswith((b"{", b"[")):
-        return "jsonl"
     lines = [line for line in start.splitlines()[:DETECTION_LINES] if line.strip()]
-    if any(urls.log_format.parse_fields(line.decode(errors="replace")) for line in lines):
+    objects = sum(line.lstrip().startswith(b"{") for line in lines)
+    entries = sum(urls.log_format.parse_fields(line.decode(errors="replace")) is not None for line in lines)
+    if start.startswith(b"[") or objects > entries:
+        return "jsonl"
+    if entries:
         return "nginx"
     raise UnreadableEventFileError(
         _(

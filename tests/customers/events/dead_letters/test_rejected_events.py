@@ -46,7 +46,7 @@ def test_preview_returns_the_outcome_and_changes_nothing() -> None:
     assert preview(rejected_event, TRACK).accepted
     assert (preview(rejected_event, {**TRACK, "userId": None}).code, preview(rejected_event, "{").code) == (
         "missing_identity",
-        "invalid_text",
+        "invalid_json",
     )
     assert [model.objects.count() for model in (Event, Outbox, EventReceipt)] == [0, 0, 0]
     rejected_event.refresh_from_db()

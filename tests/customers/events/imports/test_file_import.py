@@ -86,7 +86,7 @@ def test_invalid_lines_are_listed_with_their_numbers_and_do_not_affect_others(tm
     imported = run_import(path)
     assert (imported.lines, imported.accepted) == (9, 2)
     assert read_errors(imported.error_file) == [
-        ("3", "invalid_text"),
+        ("3", "invalid_json"),
         ("4", "missing_identity"),
         ("5", "invalid_json"),
         ("6", "unknown_type"),
@@ -99,6 +99,7 @@ def test_invalid_lines_are_listed_with_their_numbers_and_do_not_affect_others(tm
     assert imported.problems == Counter(code for _line, code in read_errors(imported.error_file))
     # items are saved so that they can be corrected; anything else is only in the error file
     assert set(RejectedEvent.objects.values_list("code", flat=True)) == {
+        "invalid_json",
         "invalid_text",
         "missing_identity",
         "unknown_type",
@@ -183,6 +184,11 @@ def test_truncated_file_keeps_the_events_stored_so_far(tmp_path: Path, monkeypat
     path.write_bytes(complete)
     second = run_import(path)
     assert (second.accepted, second.duplicates) == (3000 - before, before)
+
+
+def test_a_first_line_without_json_does_not_hide_the_format(tmp_path: Path) -> None:
+    imported = run_import(write_lines(tmp_path, b"exported 2026-01-01", track(messageId="m1"), track(messageId="m2")))
+    assert (imported.accepted, imported.problems) == (2, {"invalid_json": 1})
 
 
 @pytest.mark.parametrize(
