@@ -70,7 +70,7 @@ def compute_due_at(
     """Return the end of the last day on which an answer is in time.
 
     Args:
-        country: whose holidays count. zone: whose days count. paused: seconds for which the clock stood still.
+        country: whose holidays count. zone: whose days count. paused: seconds for which the clock was paused.
     """
     deadline = DEADLINES[regulation]
     start = (received_at + timedelta(seconds=paused)).astimezone(zone).date()

@@ -79,8 +79,8 @@ class RequestQuerySet(models.QuerySet["PrivacyRequest"]):
 class PrivacyRequest(models.Model):
     """What a person asked about their data, until when it must be answered, and how it ended.
 
-    reference: names the request in receipts and mails. email, note, proposal: removed when an erasure is done. paused_at: the clock stands
-    still since then, because the identity is not proven. runs_at: when a confirmed erasure begins; until then it can be withdrawn.
+    reference: names the request in receipts and mails. email, note, proposal: removed when an erasure is done. paused_at: the clock is
+    paused since then, because the identity is not proven. runs_at: when a confirmed erasure begins; until then it can be withdrawn.
     result: counts only. external_id: the ID of the webhook that made it, so that a repetition makes no second request.
     """
 

@@ -107,7 +107,7 @@ ACTIONS: dict[str, tuple[Action, str | Promise]] = {
     "send_confirmation": (send_confirmation, gettext_lazy("The confirmation email is on its way.")),
     "pause": (
         lambda found, _request, now: pause_request(found, at=now),
-        gettext_lazy("The clock stands still until the identity is proven."),
+        gettext_lazy("The clock is paused until the identity is proven."),
     ),
     "fulfill": (lambda found, _request, now: fulfill_request(found, now=now), gettext_lazy("It applies from now on.")),
     "export": (

@@ -45,7 +45,7 @@ def open_request(new: NewRequest, *, now: datetime) -> tuple[PrivacyRequest, boo
     """Store a request and start its clock; return it, and whether it is new.
 
     A customer's open request of the same kind is returned instead of a second one, and so is that of a repeated webhook. A request whose
-    requester is unknown waits: its clock stands still until the identity is proven.
+    requester is unknown waits: its clock is paused until the identity is proven.
     """
     with transaction.atomic():
         known = find_same_request(new)

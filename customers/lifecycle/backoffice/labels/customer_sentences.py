@@ -149,7 +149,7 @@ def _find_most_frequent(codes: "np.ndarray") -> tuple[int, float]:
 
 
 def _describe_position(profile: Mapping[str, Any]) -> str:
-    """Return where the customer stands and why."""
+    """Return the stage of the customer and the reason."""
     stage, gaps, missing_since = profile["stage"], profile["gaps"], profile["orders_missing_since"]
     values = {"stage": _capitalize(stage["name"]), "reason": stage["reason_name"]}
     if not profile["counters"]["orders"] or gaps is None:
