@@ -223,13 +223,15 @@ PARTS = (
     CapacityPart("processing", lambda needs, size: needs["peak_events_per_s"] / needs["processing_events_per_s"],
                  "one processing loop no longer keeps up with the busiest hour; the backlog is worked off afterwards"),
     CapacityPart("postgres", lambda needs, size: max(needs["postgres_cores"] / (size.cores * size.busy), needs["postgres_gb"] / (size.disk_gb * 0.7)),
-                 "shorter retention in PostgreSQL, a replica for the back office, a larger machine"),
-    CapacityPart("valkey", lambda needs, size: needs["valkey_gb"] / (size.memory_gb * 0.5), "a cluster of Valkey"),
+                 "shorter retention in PostgreSQL, or a larger machine"),
+    CapacityPart("valkey", lambda needs, size: needs["valkey_gb"] / (size.memory_gb * 0.5),
+                 "a larger machine for Valkey; Valkey Cluster is not supported"),
     CapacityPart("refresh", lambda needs, size: max(needs["refresh_hours"] / size.night_hours, needs["refresh_gb"] / (size.memory_gb * 0.7)),
                  "features on an engine (WAREHOUSE_ENGINE=spark), refresh on a larger machine"),
     CapacityPart("training", lambda needs, size: max(needs["training_hours"] / (size.night_hours * 2), needs["training_gb"] / (size.memory_gb * 0.7)),
                  "fewer days of history (TRAINING_MEMORY_MB bounds it), or algorithms on an engine"),
-    CapacityPart("warehouse", lambda needs, size: needs["warehouse_gb"] / (size.disk_gb * 0.7), "an object store (WAREHOUSE_URL)"),
+    CapacityPart("warehouse", lambda needs, size: needs["warehouse_gb"] / (size.disk_gb * 0.7),
+                 "a network folder that all machines mount (WAREHOUSE_URL)"),
 )  # fmt: skip
 
 

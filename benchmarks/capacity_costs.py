@@ -69,9 +69,9 @@ FORMULAS: dict[str, CostFormula] = {
 
 
 def get_sizes(shop: Mapping[str, Any]) -> dict[str, float]:
-    """Return the sizes of a measured shop."""
+    """Return the sizes of a measured shop; 0 of what was not measured."""
     names = ("customers", "products", "events", "interactions", "live_events", "emails")
-    return {**{name: float(shop[name]) for name in names}, "lines": float(shop["orders"])}
+    return {**{name: float(shop.get(name, 0)) for name in names}, "lines": float(shop["orders"])}
 
 
 def get_measured(shop: Mapping[str, Any], formula: CostFormula) -> float:
@@ -79,10 +79,13 @@ def get_measured(shop: Mapping[str, Any], formula: CostFormula) -> float:
 
 
 def fit_costs(shops: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
-    """Return per cost its fixed part and its coefficients."""
-    ratio = float(np.mean([shop["interactions"] / shop["events"] for shop in shops]))
+    """Return per cost its fixed part and its coefficients, from the shops in which its step was measured."""
+    ratio = float(np.mean([shop["interactions"] / shop["events"] for shop in shops if "interactions" in shop]))
     return {
-        **{name: fit_cost(formula, shops) for name, formula in FORMULAS.items()},
+        **{
+            name: fit_cost(formula, [shop for shop in shops if formula.step in shop])
+            for name, formula in FORMULAS.items()
+        },
         "interactions_per_event": {"fixed": ratio},
     }
 

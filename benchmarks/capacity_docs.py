@@ -104,11 +104,11 @@ PART_NAMES = {
 BEYOND = {
     "web": "在代理后增加 Web 服务器；每台都持有模型",
     "processing": "单个处理循环赶不上最忙的一小时；积压随后消化",
-    "postgres": "缩短 PostgreSQL 中的保留时间，后台读只读副本，或用更大的机器",
-    "valkey": "Valkey 集群",
+    "postgres": "缩短 PostgreSQL 中的保留时间，或用更大的机器",
+    "valkey": "为 Valkey 换用更大的机器；不支持 Valkey Cluster",
     "refresh": "在引擎上计算特征（WAREHOUSE_ENGINE=spark），或用更大的机器刷新",
     "training": "缩短历史天数（由 TRAINING_MEMORY_MB 限制），或在引擎上训练",
-    "warehouse": "对象存储（WAREHOUSE_URL）",
+    "warehouse": "所有机器共同挂载的网络目录（WAREHOUSE_URL）",
 }
 TOTAL_NAMES = {
     "cpu_s": ("processor seconds of all steps", "所有步骤的处理器秒"),
@@ -136,11 +136,13 @@ def write_docs(costs: Mapping[str, Any], folder: Path) -> None:
 
 
 def describe_source(costs: Mapping[str, Any], language: int) -> str:
-    shops = [shop["customers"] for shop in costs["shops"]]
+    shops = [shop["customers"] for shop in costs["shops"] if "import_events" in shop]
+    refreshed = max(shop["customers"] for shop in costs["shops"])
     texts = (
         f"Measured on {costs['date']} on {costs['machine']}, load average {costs['load_average']}, "
-        f"shops of {min(shops):,} to {max(shops):,} customers.",
-        f"测于 {costs['date']}，机器 {costs['machine']}，平均负载 {costs['load_average']}，店铺规模 {min(shops):,} 至 {max(shops):,} 位客户。",
+        f"shops of {min(shops):,} to {max(shops):,} customers; the refresh also with {refreshed:,} customers, without events.",
+        f"测于 {costs['date']}，机器 {costs['machine']}，平均负载 {costs['load_average']}，店铺规模 {min(shops):,} 至 {max(shops):,} 位客户；"
+        f"刷新另测 {refreshed:,} 位客户（不含事件）。",
     )
     return texts[language]
 
@@ -213,7 +215,8 @@ def make_size_table(costs: Mapping[str, Any], language: int) -> str:
 
 def make_partition_table(costs: Mapping[str, Any], language: int) -> str:
     """Return the bytes of an event at the largest measured shop, with its indexes, and those of a thousand million."""
-    shop = max(costs["shops"], key=lambda measured: float(measured["sizes"]["events_stored"]))
+    shops = [shop for shop in costs["shops"] if "sizes" in shop]
+    shop = max(shops, key=lambda measured: float(measured["sizes"]["events_stored"]))
     sizes = shop["sizes"]
     events = sizes["events_stored"]
     whole, index = sizes["postgres_events_bytes"] / events, sizes["postgres_events_index_bytes"] / events

@@ -72,6 +72,10 @@ PROCESSES = (
     ("send",),
 )
 STEPS = tuple(step for group in PROCESSES for step in group)
+# The memory and the time of a refresh per customer are small beside those that every shop needs: one more shop has many customers, without
+# the events, whose import would take most of the time.
+REFRESH_FACTOR = 40
+REFRESH_STEPS = ("load_products", "load_customers", "load_orders", "refresh", "refresh_next_day")
 # What the other steps need beforehand
 NEEDED = {
     "process_imported": ("load_products", "load_customers", "load_orders", "import_events"),
@@ -109,6 +113,9 @@ def main() -> None:
             for name in ("products", "days")
             if arguments.costs
         ]
+        if arguments.costs:
+            many = replace(plan, customers=plan.customers * REFRESH_FACTOR)
+            others.append(measure_shop(many, folder / "more-customers", REFRESH_STEPS, template))
     line = summarize(arguments.only, warm_up, shops)
     if arguments.docs:
         write_growth_charts(line["costs"], arguments.docs)
@@ -164,6 +171,8 @@ def measure_shop(plan: ShopPlan, folder: Path, steps: Sequence[str], template: P
         "plan": plan.to_dict(),
         **{name: counts[name] for name in ("customers", "products", "orders", "events")},
     }
+    if "import_events" not in steps:
+        shop["events"] = 0  # in the files only
     with run_shop_servers(folder):
         for group in PROCESSES:
             if own := [step for step in group if step in steps]:
