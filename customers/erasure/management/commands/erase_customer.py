@@ -58,5 +58,6 @@ class Command(BaseCommand):
         if not run.is_finished:
             raise CommandError(f"Erasure {run.pk} is not finished, and will be resumed: {run.error}")
         self.stdout.write(
-            f"Erasure {run.pk}: {run.customers} customers erased. Prove it: manage.py verify_erasure --run {run.pk}"
+            f"Erasure {run.pk}: {run.customers} {'customer' if run.customers == 1 else 'customers'} erased. "
+            f"Prove it: manage.py verify_erasure --run {run.pk}"
         )
