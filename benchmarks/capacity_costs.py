@@ -101,6 +101,18 @@ def fit_cost(formula: CostFormula, shops: Sequence[Mapping[str, Any]]) -> dict[s
     return dict(zip(("fixed", *formula.sizes), (coefficients / scale).tolist(), strict=True))
 
 
+def round_costs(costs: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    return {name: {part: float(f"{value:.6g}") for part, value in cost.items()} for name, cost in costs.items()}
+
+
+def describe_large_shop(result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the steps of benchmarks.large that are also those of the measured shops, with its sizes."""
+    stages = result["stages"]
+    sizes = {name: result[name] for name in ("customers", "products", "events")}
+    steps = {name: stages[name] for name in ("export", "refresh", "fit")}
+    return {**sizes, "orders": result["lines"], "interactions": stages["fit"]["interactions"], **steps}
+
+
 def predict_cost(cost: Mapping[str, float], sizes: Sizes) -> float:
     """Return the cost of a shop of these sizes."""
     return sum(value if name == "fixed" else value * sizes[name] for name, value in cost.items())
@@ -112,7 +124,7 @@ def write_costs(path: Path, shops: Sequence[Mapping[str, Any]], growth: Mapping[
         "date": datetime.now(UTC).date().isoformat(),
         "machine": describe_machine(),
         "load_average": round(os.getloadavg()[0], 2),
-        "costs": {name: {part: float(f"{value:.6g}") for part, value in cost.items()} for name, cost in fit_costs(shops).items()},
+        "costs": round_costs(fit_costs(shops)),
         "growth": dict(growth),
         "shops": list(shops),
     }  # fmt: skip
@@ -120,8 +132,10 @@ def write_costs(path: Path, shops: Sequence[Mapping[str, Any]], growth: Mapping[
 
 
 def add_result(path: Path, name: str, result: Mapping[str, Any]) -> None:
-    """Keep the result of a check or of a large shop with the costs, for the docs."""
+    """Keep the result of a check or of a large shop with the costs, for the docs; fit the costs to the large shop too."""
     content = read_costs(path) | {name: {**result, "date": datetime.now(UTC).date().isoformat()}}
+    if name == "large":
+        content["costs"] = round_costs(fit_costs([*content["shops"], describe_large_shop(result)]))
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 

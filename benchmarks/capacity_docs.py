@@ -138,11 +138,13 @@ def write_docs(costs: Mapping[str, Any], folder: Path) -> None:
 def describe_source(costs: Mapping[str, Any], language: int) -> str:
     shops = [shop["customers"] for shop in costs["shops"] if "import_events" in shop]
     refreshed = max(shop["customers"] for shop in costs["shops"])
+    trained = costs["large"]["stages"]["fit"]["interactions"] if "large" in costs else 0
+    added = (f", training with {trained:,} interactions", f"，训练另测 {trained:,} 次交互") if trained else ("", "")
     texts = (
         f"Measured on {costs['date']} on {costs['machine']}, load average {costs['load_average']}, "
-        f"shops of {min(shops):,} to {max(shops):,} customers; the refresh also with {refreshed:,} customers, without events.",
+        f"shops of {min(shops):,} to {max(shops):,} customers; the refresh also with {refreshed:,} customers without events{added[0]}.",
         f"测于 {costs['date']}，机器 {costs['machine']}，平均负载 {costs['load_average']}，店铺规模 {min(shops):,} 至 {max(shops):,} 位客户；"
-        f"刷新另测 {refreshed:,} 位客户（不含事件）。",
+        f"刷新另测 {refreshed:,} 位客户（不含事件）{added[1]}。",
     )
     return texts[language]
 

@@ -1,9 +1,11 @@
 """The arithmetic of benchmarks.growth and benchmarks.capacity, on costs that are known."""
 
+from pathlib import Path
+
 import pytest
 
 from benchmarks.capacity import PARTS, MachineSize, ShopNumbers, compare_with_prediction, find_limit, predict_needs
-from benchmarks.capacity_costs import FORMULAS, fit_costs, predict_cost
+from benchmarks.capacity_costs import FORMULAS, add_result, fit_costs, predict_cost, read_costs, write_costs
 from benchmarks.growth import COSTS, STEPS, fit_exponent, list_steps, summarize
 from benchmarks.growth_charts import LANGUAGES, draw_growth
 
@@ -61,6 +63,21 @@ def test_fitted_costs_predict_shops_of_other_sizes() -> None:
         2_020_003, rel=0.01
     )
     assert compare_with_prediction(costs, [make_shop(16, products=3_000)])["worst_error"] < 0.01
+
+
+def test_costs_are_also_fitted_to_shops_in_which_only_some_steps_were_measured(tmp_path: Path) -> None:
+    shops = [make_shop(factor) for factor in (1, 2, 4)]
+    refreshed = {"customers": 60_000, "events": 0, "orders": 1, "refresh": {"peak_mb": 3 + 5 * 60_000}}
+    assert fit_costs([*shops, refreshed])["refresh_mb"]["customers"] > fit_costs(shops)["refresh_mb"]["customers"]
+    path = tmp_path / "costs.json"
+    write_costs(path, shops, {})
+    figures = {"peak_mb": 9e6, "total_cpu_s": 9e6}
+    stages = {"export": figures, "refresh": figures, "fit": {**figures, "interactions": 1_000_000}}
+    sizes = {"customers": 50_000, "products": 2_000, "events": 1_000_000, "lines": 100_000}
+    add_result(path, "large", {**sizes, "stages": stages})
+    content = read_costs(path)
+    assert content["costs"]["training_mb"]["interactions"] > fit_costs(shops)["training_mb"]["interactions"]
+    assert len(content["shops"]) == 3
 
 
 def test_needs_grow_with_the_shop_until_one_machine_is_full() -> None:
