@@ -29,12 +29,20 @@ def get_background_executor() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(1, thread_name_prefix="background")
 
 
-def run_in_background(work: Callable[[], object]) -> None:
-    """Run database work in the background; inside a transaction, which other threads cannot see, run it at once."""
+def run_in_background(work: Callable[[], object]) -> bool:
+    """Run database work in the background; inside a transaction, which other threads cannot see, run it at once.
+
+    Returns False if the process is ending, and the work is not run: Python starts no work of executors then, while threads that are
+    daemons continue for a moment.
+    """
     if connection.in_atomic_block:
         work()
-    else:
+        return True
+    try:
         get_background_executor().submit(_run_and_log, work)
+    except RuntimeError:
+        return False
+    return True
 
 
 def _run_and_log(work: Callable[[], object]) -> None:
@@ -104,15 +112,19 @@ class TtlCache[T]:
             is_done = threading.Event()
             self._refreshes[key] = time.monotonic(), is_done
 
+        def end() -> None:
+            with self._lock:
+                del self._refreshes[key]
+            is_done.set()
+
         def refresh() -> None:
             try:
                 self._load_now(key)
             finally:
-                with self._lock:
-                    del self._refreshes[key]
-                is_done.set()
+                end()
 
-        run_in_background(refresh)
+        if not run_in_background(refresh):
+            end()
         return is_done
 
     def _load_now(self, key: str) -> T | None:

@@ -35,6 +35,8 @@ def compile_kernels() -> None:
     blend = WeightedEnsemble.of_fitted(fitted, dict.fromkeys(fitted, 1.0 / len(fitted)), "max")
     histories = interactions.build_histories()
     measure_latency(model=blend, histories=histories, seed=SEED)
+    for component in fitted.values():
+        component.score_item(histories, 0)  # the audience of a product
     ensemble = OnlineEnsemble(blend, ITEMS)
     select_once(ensemble, histories.slice_rows(0, 1), Workspace(ITEMS, ensemble.width))
     ProductGroups.from_parents(np.arange(ITEMS, dtype=np.int32) // 2, None).warm_up()

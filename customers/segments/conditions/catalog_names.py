@@ -1,6 +1,6 @@
 """Checks that the products, categories and brands of a condition exist, and suggests names."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from django.db import connection
@@ -14,7 +14,7 @@ from customers.identity.models import Customer
 from customers.segments.conditions.compiler import list_comparisons
 from customers.segments.conditions.condition_tree import ConditionError, ConditionProblem, Node
 from customers.segments.conditions.fields import FIELDS
-from customers.segments.conditions.value_parsing import format_json
+from customers.segments.conditions.value_parsing import MAX_PROBLEMS, format_json
 from customers.segments.models import EventCount, EventSeries, Segment
 
 COLUMN_OF_ABOUT: dict[str, tuple[type[Product] | type[Category], str]] = {
@@ -23,8 +23,18 @@ COLUMN_OF_ABOUT: dict[str, tuple[type[Product] | type[Category], str]] = {
     EventSeries.About.BRAND: (Product, "brand"),
 }
 MAX_SUGGESTIONS = 20
+MAX_SIMILAR = 3  # names that an error suggests
+MAX_EXPLAINED = 5  # unknown names of a condition with suggestions; for each of them the whole catalog is read
 MAX_FOUND = 6  # of each: categories, brands and products
 SAMPLED_CUSTOMERS = 5000
+SIMILAR_NAMES_SQL = """
+SELECT asked.value,
+       ARRAY(SELECT DISTINCT {column} FROM {table}
+             WHERE upper({column}) LIKE upper(asked.pattern) AND {column} <> '' ORDER BY 1 LIMIT %(limit)s),
+       ARRAY(SELECT DISTINCT {column} FROM {table}
+             WHERE upper({column}) LIKE upper(asked.prefix) AND {column} <> '' ORDER BY 1 LIMIT %(limit)s)
+FROM unnest(%(values)s::text[], %(patterns)s::text[], %(prefixes)s::text[]) AS asked (value, pattern, prefix)
+"""
 
 
 def check_catalog_names(node: Node) -> None:
@@ -50,20 +60,43 @@ def find_unknown_names(node: Node, about: str) -> list[ConditionProblem]:
     model, column = COLUMN_OF_ABOUT[about]
     names = {value for _path, value in paths}
     known = set(model.objects.filter(**{f"{column}__in": names}).values_list(column, flat=True))
+    unknown = [(path, value) for path, value in paths if value not in known][:MAX_PROBLEMS]
+    similar = find_similar_names(about, list(dict.fromkeys(value for _path, value in unknown))[:MAX_EXPLAINED])
     return [
         ConditionProblem(
             path,
             "unknown_name",
-            _("%(value)s is not in the catalog.") % {"value": format_json(value)} + suggest_text(about, value),
+            _("%(value)s is not in the catalog.") % {"value": format_json(value)} + format_hint(similar.get(value)),
         )
-        for path, value in paths
-        if value not in known
+        for path, value in unknown
     ]
 
 
-def suggest_text(about: str, value: str) -> str:
-    names = suggest_names(field=about, text=value) or suggest_names(field=about, text=value[:3])
-    return " " + _("Did you mean %(names)s?") % {"names": ", ".join(names[:3])} if names else ""
+def format_hint(names: Sequence[str] | None) -> str:
+    return " " + _("Did you mean %(names)s?") % {"names": ", ".join(names)} if names else ""
+
+
+def find_similar_names(about: str, values: Sequence[str]) -> dict[str, list[str]]:
+    """Return up to three names of the catalog by value: those that contain it, else those that contain its first three letters."""
+    if not values:
+        return {}
+    model, column = COLUMN_OF_ABOUT[about]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            SIMILAR_NAMES_SQL.format(table=model._meta.db_table, column=column),
+            {
+                "values": list(values),
+                "patterns": [make_pattern(value) for value in values],
+                "prefixes": [make_pattern(value[:3]) for value in values],
+                "limit": MAX_SIMILAR,
+            },
+        )
+        return {value: names or starts for value, names, starts in cursor.fetchall()}
+
+
+def make_pattern(text: str) -> str:
+    """Return a pattern of LIKE for texts that contain this one."""
+    return f"%{connection.ops.prep_for_like_query(text)}%"
 
 
 def suggest_names(*, field: str, text: str) -> list[str]:

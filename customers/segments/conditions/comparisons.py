@@ -27,6 +27,7 @@ from django.db.models.lookups import (
     GreaterThan,
     GreaterThanOrEqual,
     IContains,
+    In,
     LessThan,
     LessThanOrEqual,
     Lookup,
@@ -219,7 +220,7 @@ def compile_trait(comparison: Comparison, as_of: datetime) -> Q:
         case "eq" | "ne":
             return compile_trait_equals(trait, value)
         case "in" | "not_in":
-            return reduce(or_, (compile_trait_equals(trait, item) for item in value))
+            return compile_trait_in(trait, value)
         case "includes":
             return Q(traits__contains={trait: [convert_to_json(value)]})
         case "contains":
@@ -232,6 +233,19 @@ def compile_trait_equals(trait: str, value: str | bool | Decimal) -> Q:
     if isinstance(value, bool):
         return Q(traits__contains={trait: value})
     return Q(Exact(build_trait_number(trait) if isinstance(value, Decimal) else build_trait_text(trait), value))
+
+
+def compile_trait_in(trait: str, values: Collection[str | bool | Decimal]) -> Q:
+    """Compile equality with one of the values, with one comparison for each type."""
+    flags = sorted({value for value in values if isinstance(value, bool)})
+    numbers = [value for value in values if isinstance(value, Decimal)]
+    texts = [value for value in values if isinstance(value, str)]
+    parts = [compile_trait_equals(trait, flag) for flag in flags]
+    if numbers:
+        parts.append(Q(In(build_trait_number(trait), numbers)))
+    if texts:
+        parts.append(Q(In(build_trait_text(trait), texts)))
+    return reduce(or_, parts)
 
 
 def convert_to_json(value: str | bool | Decimal) -> str | bool | int | float:

@@ -16,12 +16,15 @@ from config.foundation.text_encoding import make_encodable
 from customers.segments.conditions.condition_tree import ConditionProblem, Period
 from customers.segments.conditions.fields import OPERATORS, ConditionField, FieldType, Operand
 
-MAX_VALUES = 1000
+MAX_VALUES = 1000  # of one comparison
+MAX_VALUES_IN_ALL = 20_000  # of a condition; PostgreSQL takes seconds to plan more
 MAX_TEXT = 500
 MAX_NUMBER = 10**11
 MAX_PATH = 300  # characters of the path of a problem, which may contain keys of the request
 MAX_COMPARED = 100  # characters of an unknown name that are compared with the valid ones
 MAX_DAYS = 36_500
+MAX_PROBLEMS = 100  # reported of one condition, which can have 300,000 invalid values
+MAX_EXPLAINED = 20  # problems with suggestions; comparing a name with the valid ones takes a tenth of a millisecond
 
 
 def format_json(value: object) -> str:
@@ -41,9 +44,12 @@ class ValueParser:
 
     def __init__(self) -> None:
         self.problems: list[ConditionProblem] = []
+        self.n_values = 0
 
     def add_problem(self, path: str, code: str, message: str) -> None:
-        self.problems.append(ConditionProblem(make_encodable(path)[:MAX_PATH], code, make_encodable(message)))
+        """Add a problem; those after the first MAX_PROBLEMS are not reported."""
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append(ConditionProblem(make_encodable(path)[:MAX_PATH], code, make_encodable(message)))
 
     def parse_value(self, raw: Mapping[Any, Any], field: ConditionField, op: str, path: str) -> Any:
         path = f"{path}.value"
@@ -70,6 +76,16 @@ class ValueParser:
                 _("%(value)s is not valid for %(field)s %(op)s; use a list of 1 to %(limit)d values.")
                 % {"value": format_json(raw), "field": field.name, "op": op, "limit": MAX_VALUES},
             )
+            return []
+        if self.n_values <= MAX_VALUES_IN_ALL < self.n_values + len(raw):
+            self.add_problem(
+                path,
+                "too_large",
+                _("The condition has too many values; use at most %(limit)d in all its lists.")
+                % {"limit": MAX_VALUES_IN_ALL},
+            )
+        self.n_values += len(raw)
+        if self.n_values > MAX_VALUES_IN_ALL:
             return []
         return [self.parse_single(item, field, op, f"{path}[{index}]") for index, item in enumerate(raw)]
 
@@ -153,7 +169,7 @@ class ValueParser:
             "choice",
             _("Unknown %(field)s %(value)s; valid: %(values)s.")
             % {"value": format_json(raw), "field": field.name, "values": ", ".join(values)}
-            + suggest_similar(str(raw), values),
+            + (suggest_similar(str(raw), values) if len(self.problems) < MAX_EXPLAINED else ""),
         )
         return None
 

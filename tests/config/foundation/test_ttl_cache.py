@@ -1,12 +1,13 @@
 """Cached lookups do not wait for a database that does not answer."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import OperationalError, connection
 from psycopg_pool import PoolClosed
 
-from config.foundation.ttl_cache import TtlCache, get_background_executor
+from config.foundation.ttl_cache import TtlCache, get_background_executor, run_in_background
 
 
 def test_no_call_waits_for_a_database_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -47,3 +48,19 @@ def test_a_value_is_loaded_again_after_another_thread_closed_the_pool(transactio
     connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's own
     assert TtlCache(load).get("a") == "value"
     connection.ensure_connection()  # the new pool works
+
+
+def test_cached_values_are_returned_while_the_process_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the thread that refreshes recommendations does until its process has ended."""
+    seconds = 0.0
+    monkeypatch.setattr("config.foundation.ttl_cache.time.monotonic", lambda: seconds)
+    executor = ThreadPoolExecutor(1)
+    executor.shutdown()
+    monkeypatch.setattr("config.foundation.ttl_cache.get_background_executor", lambda: executor)
+    cache = TtlCache(str.upper)
+    assert cache.get("a") == "A"
+    seconds = 3.0
+    assert cache.get("a") == "A"
+    seconds = 20.0
+    assert cache.get("a") == "A"
+    assert not run_in_background(list)

@@ -143,6 +143,8 @@ def compare(field: str, op: str, value: Any = None, **more: Any) -> dict[str, An
         (compare("traits.size", "eq", 2), [ANNA]),
         (compare("traits.size", "eq", "2"), [ANNA]),
         (compare("traits.size", "eq", 4), [BEN]),
+        (compare("traits.size", "in", ["2", 4]), [ANNA, BEN]),
+        (compare("traits.vip", "in", [True, 7, "x"]), [ANNA]),
         (compare("traits.size", "gt", 2), [BEN]),
         (compare("traits.size", "gte", 2), [ANNA, BEN]),
         (compare("traits.size", "lt", 4), [ANNA]),

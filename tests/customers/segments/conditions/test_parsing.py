@@ -3,7 +3,9 @@
 from typing import Any
 
 import pytest
+from pytest_django.fixtures import DjangoAssertNumQueries
 
+from customers.segments.conditions.catalog_names import check_catalog_names
 from customers.segments.conditions.compiler import compile_condition
 from customers.segments.conditions.condition_tree import ConditionError
 from customers.segments.conditions.parsing import parse_condition
@@ -76,6 +78,7 @@ def nest_negations(levels: int) -> dict[str, Any]:
         ({"field": "bought.any", "op": "at_least", "within_days": 0}, "$.within_days", "number", "0"),
         (nest_negations(20), "$" + ".not" * 12, "too_large", "12 levels"),
         ({"all": [STAGE] * 400}, "$.all[299]", "too_large", "300 parts"),
+        ({"all": [{**STAGE, "value": ["loyal"] * 1000}] * 22}, "$.all[20].value", "too_large", "20000"),
     ],
     ids=lambda part: str(part)[:60],
 )  # fmt: skip
@@ -164,3 +167,27 @@ def test_names_missing_from_the_catalog_are_rejected_when_saving(field: str) -> 
     assert problem.path == "$.all[0].value[1]"
     assert valid_name in problem.message
     check_condition(condition={"field": field, "op": "at_least", "value": [valid_name]}, key="x", as_of=NOON)
+
+
+@pytest.mark.django_db
+def test_many_unknown_names_take_two_queries_and_suggest_for_the_first(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    make_product("teapot", brand="100% Tea")
+    names = ["100% tee", "TEA", *(f"100_{number}" for number in range(998))]
+    comparison = {"field": "bought.brand", "op": "at_least", "value": names}
+    condition = parse_condition({"any": [comparison] * 20})
+    with django_assert_num_queries(2), pytest.raises(ConditionError) as caught:
+        check_catalog_names(condition)
+    problems = caught.value.problems
+    assert [problem.path for problem in problems[:2]] == ["$.any[0].value[0]", "$.any[0].value[1]"]
+    assert [problem.message.count("Did you mean 100% Tea?") for problem in problems] == [1, 1, 1, 1, 1] + [0] * 95
+
+
+def test_an_invalid_list_reports_a_hundred_values_and_suggests_for_the_first() -> None:
+    stages = [f"loyal {number}" for number in range(1000)]
+    with pytest.raises(ConditionError) as caught:
+        parse_condition({"any": [{"field": "stage", "op": "in", "value": stages}] * 300})
+    problems = caught.value.problems
+    assert [problem.path for problem in problems] == [f"$.any[0].value[{number}]" for number in range(100)]
+    assert ["Did you mean" in problem.message for problem in problems] == [True] * 20 + [False] * 80
