@@ -119,15 +119,21 @@ def predict_cost(cost: Mapping[str, float], sizes: Sizes) -> float:
 
 
 def write_costs(path: Path, shops: Sequence[Mapping[str, Any]], growth: Mapping[str, Any]) -> None:
-    """Write the file anew: date, machine, the fitted costs, the exponents, and the shops that they come from."""
+    """Write the file anew: date, machine, the fitted costs, the exponents, and the shops that they come from.
+
+    The large shop is kept, and the costs are fitted to it too; the result of a check of earlier costs is not.
+    """
+    before = read_costs(path) if path.exists() else {}
+    kept = {"large": before["large"]} if "large" in before else {}
+    others = [describe_large_shop(result) for result in kept.values()]
     content = {
         "date": datetime.now(UTC).date().isoformat(),
         "machine": describe_machine(),
         "load_average": round(os.getloadavg()[0], 2),
-        "costs": round_costs(fit_costs(shops)),
+        "costs": round_costs(fit_costs([*shops, *others])),
         "growth": dict(growth),
         "shops": list(shops),
-    }  # fmt: skip
+    } | kept  # fmt: skip
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 

@@ -6,8 +6,8 @@ The simulator writes the files part by part, the import commands load them; noth
 every loaded part, is recorded in FOLDER, so a run that was interrupted continues when the same command is run again. The disk needed is
 estimated first, from benchmarks/capacity_costs.json and the files; a disk that is too small is refused.
 
-With --save, the refresh and the fit of every algorithm count among the measurements that the costs are fitted to, as the memory of a small
-shop does not show what an interaction takes.
+With --save, the export, the refresh and the fit of every algorithm count among the measurements that the costs are fitted to, as the memory
+of a small shop does not show what an interaction takes.
 
 load_s: products, customers, orders and events, with the processing of events and the export to the warehouse. refresh_s: the first refresh of
 all profiles. train_s: a training with its tuning, in --seconds. requests_per_s: recommendations in a closed loop. peak_mb: the largest

@@ -78,6 +78,9 @@ def test_costs_are_also_fitted_to_shops_in_which_only_some_steps_were_measured(t
     content = read_costs(path)
     assert content["costs"]["training_mb"]["interactions"] > fit_costs(shops)["training_mb"]["interactions"]
     assert len(content["shops"]) == 3
+    write_costs(path, shops, {})  # measured again: the large shop is kept
+    again = read_costs(path)
+    assert (again["large"], again["costs"]) == (content["large"], content["costs"])
 
 
 def test_needs_grow_with_the_shop_until_one_machine_is_full() -> None:

@@ -18,14 +18,16 @@ from recommendations.sending.wecom.results import ASKED_DAYS, ask_about_task
 logger = logging.getLogger(__name__)
 TASKS_OF_RUN = 200
 
-# A task that other campaigns share, because they had the same text, goes on.
+# A task that other campaigns share, because they had the same text, goes on. In random order, so that tasks which WeCom refuses to stop
+# do not keep the others waiting.
 FIND_CANCELED_TASKS = """
 SELECT d.provider_id, jsonb_object_agg(coalesce(c.traits ->> 'wecom_external_userid', ''), d.id)
 FROM sending_delivery d
 LEFT JOIN sending_originstate s ON s.origin_kind = d.origin_kind AND s.origin_id = d.origin_id
 LEFT JOIN identity_customer c ON c.id = d.customer_id
 WHERE d.channel = 'wecom' AND d.status = 'sent' AND d.sent_at > %s AND d.provider_id <> ''
-GROUP BY d.provider_id HAVING bool_and(coalesce(s.state = 'canceled', false)) LIMIT %s
+GROUP BY d.provider_id HAVING bool_and(coalesce(s.state = 'canceled', false))
+ORDER BY random() LIMIT %s
 """
 # `sent_at` is emptied, because nobody got the message: it counts in no figure and no cap.
 WRITE_CANCELED = """

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import redis
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db.models import Sum
 
 from config.access.audit.seals import seal_entries, verify_entries
@@ -42,7 +42,7 @@ from tests.customers.erasure.shop_with_traces import (
     make_traces,
     use_own_folders,
 )
-from tests.makers import NOON
+from tests.makers import NOON, make_customer
 
 pytestmark = pytest.mark.django_db
 LATER = NOON + timedelta(days=30)
@@ -197,5 +197,22 @@ def test_a_dry_run_changes_nothing(valkey: redis.Redis, folders: Path, capsys: p
     printed = capsys.readouterr().out
     for key in ("orders.orders", "events.stored", "warehouse.files", "sending.rendered", "imports.files"):
         assert key in printed
+    call_command("erase_customer", user_id=[USER], dry_run=True)
+    assert capsys.readouterr().out == printed
     assert not ErasureRun.objects.exists()
     assert RejectedEvent.objects.count() == 2
+
+
+def test_the_command_erases_by_user_id_and_refuses_an_unknown_one(
+    valkey: redis.Redis, folders: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ada = make_customer("ada")
+    with pytest.raises(CommandError, match="user ID nobody"):
+        call_command("erase_customer", user_id=["ada", "nobody"])
+    with pytest.raises(CommandError, match="--user-id"):
+        call_command("erase_customer")
+    assert not ErasureRun.objects.exists()
+    call_command("erase_customer", ada.pk, user_id=["ada"])
+    assert "1 customer erased" in capsys.readouterr().out
+    assert not Customer.objects.filter(pk=ada.pk, erased_at=None).exists()
+    assert not Identifier.objects.filter(value="ada").exists()

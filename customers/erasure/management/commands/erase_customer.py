@@ -10,6 +10,7 @@ from customers.erasure.models import ErasureRun
 from customers.erasure.people import describe_person
 from customers.erasure.runner import NobodyToEraseError, erase_customers, execute_run
 from customers.identity.models import Customer
+from customers.identity.resolution.user_ids import find_customers_by_user_id
 
 
 class Command(BaseCommand):
@@ -20,22 +21,39 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("customer", nargs="+", type=int, help="the numbers of the customers")
+        parser.add_argument("customer", nargs="*", type=int, help="the numbers of the customers")
+        parser.add_argument("--user-id", action="append", default=[], help="the user ID of a customer; can be repeated")
         parser.add_argument(
             "--dry-run", action="store_true", help="print what is stored of each customer, and erase nothing"
         )
         parser.add_argument("--by", default="manage.py", help="who asked for it, for the record")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        customer_ids = self.list_customer_ids(options)
         if options["dry_run"]:
-            for customer_id in options["customer"]:
+            for customer_id in customer_ids:
                 self.show_plan(customer_id)
             return
         try:
-            run = erase_customers(options["customer"], requested_by=options["by"])
+            run = erase_customers(customer_ids, requested_by=options["by"])
         except NobodyToEraseError as error:
             raise CommandError(str(error)) from error
         self.show_run(execute_run(run.pk))
+
+    def list_customer_ids(self, options: dict[str, Any]) -> list[int]:
+        """Return the numbers of the customers that the command line names.
+
+        Raises:
+            CommandError: it names none, or no customer has one of the user IDs.
+        """
+        user_ids = options["user_id"]
+        found = find_customers_by_user_id(user_ids=user_ids)
+        if unknown := [user_id for user_id in user_ids if user_id not in found]:
+            raise CommandError(f"No customer has the user ID {', '.join(unknown)}. Nothing was erased.")
+        customer_ids = list(dict.fromkeys([*options["customer"], *found.values()]))
+        if not customer_ids:
+            raise CommandError("Name the customers by their numbers or with --user-id.")
+        return customer_ids
 
     def show_plan(self, customer_id: int) -> None:
         """Print what the stores have of a customer."""
