@@ -6,6 +6,7 @@ events that wait in the outbox: they are counted when their turn comes.
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import NamedTuple
 
 from django.db import connection, transaction
@@ -55,19 +56,24 @@ READ_ORDER_FACTS = sql.SQL("""
     FROM orders_order o
     WHERE o.customer_id = ANY(%(customers)s::bigint[]) AND o.kind = 'sale' AND o.status <> 'cancelled'
 """)
-# An event counts once for each product, category (and each above it) and brand that it is about.
+# An event counts once for each product, category (and each above it) and brand that it is about. Products, categories and series are looked
+# up by what the events name: with hundreds of thousands of products, reading all of them would take longer than a batch.
 ADD_FACTS = sql.SQL("""
-    WITH RECURSIVE ancestors (id, path, parent_id) AS (
-        SELECT id, path, parent_id FROM catalog_category
+    WITH RECURSIVE facts AS MATERIALIZED ({facts}
+    ), named_products AS MATERIALIZED (
+        SELECT p.product_id, p.brand, p.category_id, COALESCE(c.path || E'\\n' || p.brand, p.brand) AS counted_as
+        FROM catalog_product p
+        LEFT JOIN catalog_category c ON c.id = p.category_id
+        WHERE p.product_id = ANY(%(names)s::text[])
+    ), ancestors (id, path, parent_id) AS (
+        SELECT id, path, parent_id FROM catalog_category WHERE id IN (SELECT category_id FROM named_products)
         UNION ALL SELECT a.id, c.path, c.parent_id FROM ancestors a JOIN catalog_category c ON c.id = a.parent_id
-    ), facts AS MATERIALIZED ({facts}
     ), about_products AS MATERIALIZED (
         SELECT DISTINCT f.id, f.customer_id, f.meaning, f.at, r.product_id, p.brand, p.category_id,
-               COALESCE(c.path || E'\\n' || p.brand, p.brand, '') AS counted_as
+               COALESCE(p.counted_as, '') AS counted_as
         FROM facts f
         CROSS JOIN LATERAL unnest(f.product_ids) AS r (product_id)
-        LEFT JOIN catalog_product p ON p.product_id = r.product_id
-        LEFT JOIN catalog_category c ON c.id = p.category_id
+        LEFT JOIN named_products p ON p.product_id = r.product_id
     ), objects (customer_id, meaning, at, about, name, counted_as) AS (
         SELECT customer_id, meaning, at, 'any', '', '' FROM facts
         UNION ALL SELECT customer_id, meaning, at, 'product', product_id, counted_as FROM about_products
@@ -83,15 +89,19 @@ ADD_FACTS = sql.SQL("""
                count(*) AS events, min(extract(epoch FROM at::time))::int AS first, max(extract(epoch FROM at::time))::int AS last
         FROM objects
         GROUP BY customer_id, meaning, about, name, at::date
+    ), names AS MATERIALIZED (
+        SELECT meaning, about, name, max(counted_as) AS counted_as FROM daily GROUP BY meaning, about, name
+    ), known_series AS MATERIALIZED (
+        SELECT s.id, s.meaning, s.about, s.name FROM names JOIN segments_eventseries s USING (meaning, about, name)
     ), new_series AS (
         INSERT INTO segments_eventseries (meaning, about, name, counted_as)
-        SELECT DISTINCT meaning, about, name, counted_as FROM daily d
+        SELECT meaning, about, name, counted_as FROM names n
         WHERE NOT EXISTS (
-            SELECT FROM segments_eventseries s WHERE s.meaning = d.meaning AND s.about = d.about AND s.name = d.name
+            SELECT FROM known_series s WHERE s.meaning = n.meaning AND s.about = n.about AND s.name = n.name
         )
         RETURNING id, meaning, about, name
     ), series AS (
-        SELECT id, meaning, about, name FROM segments_eventseries UNION ALL SELECT id, meaning, about, name FROM new_series
+        SELECT id, meaning, about, name FROM known_series UNION ALL SELECT id, meaning, about, name FROM new_series
     )
     INSERT INTO segments_eventcount AS old (customer_id, series_id, days, counts)
     SELECT d.customer_id, s.id, array_agg(d.day ORDER BY d.day), array_agg(ARRAY[d.total, d.first, d.last] ORDER BY d.day)
@@ -187,6 +197,7 @@ def add_facts(facts: Sequence[tuple[int, int, str, datetime, Sequence[str]]]) ->
         "meanings": meanings,
         "times": times,
         "products": [format_text_list(product_ids) for product_ids in products],
+        "names": format_text_list(sorted(set(chain.from_iterable(products)))),
     }
     facts_query = FACTS.format(zone=sql.Literal(read_time_zone_name()))
     with connection.cursor() as cursor:
