@@ -8,6 +8,7 @@ from typing import TextIO
 from django.utils.translation import gettext as _
 
 from catalog.models import FeedImport
+from config.foundation.files.gzip_files import DAMAGED_GZIP_ERRORS, open_bytes, open_text
 from config.foundation.text_encoding import (
     DecodingFailure,
     UnknownEncodingError,
@@ -20,7 +21,6 @@ from config.foundation.text_encoding import (
 MAX_LINE_CHARACTERS = 1 << 20
 BINARY_FORMATS = (
     (b"PK\x03\x04", "a ZIP or Excel file"),
-    (b"\x1f\x8b", "a gzip file"),
     (b"\xd0\xcf\x11\xe0", "an old Excel file"),
     (b"%PDF", "a PDF file"),
 )
@@ -35,14 +35,25 @@ class FeedError(Exception):
 
 
 def detect_encoding(path: Path, declared: str | None = None) -> str:
-    """Return the encoding that decodes the whole file.
+    """Return the encoding that decodes the whole file, which may be compressed with gzip.
 
     Checked in this order: ``declared``, a byte order mark, the zero bytes of UTF-16, an XML declaration, UTF-8, and
     then GB18030 or Windows-1252, whichever the bytes look like.
 
     Raises:
-        FeedError: the file is missing, empty or not a text, or none of these encodings decodes it.
+        FeedError: the file is missing, empty, damaged or not a text, or none of these encodings decodes it.
     """
+    try:
+        return _detect_encoding(path, declared)
+    except DAMAGED_GZIP_ERRORS as error:
+        raise FeedError(describe_damaged_gzip(path.name)) from error
+
+
+def describe_damaged_gzip(name: str) -> str:
+    return _("%(file)s is a damaged or incomplete gzip file. Compress it again.") % {"file": name}
+
+
+def _detect_encoding(path: Path, declared: str | None) -> str:
     head = read_head(path)
     if declared:
         return check_encoding(path, resolve_encoding(declared))
@@ -52,7 +63,7 @@ def detect_encoding(path: Path, declared: str | None = None) -> str:
         return check_encoding(path, detect_byte_order(head))
     if head.lstrip().startswith(b"<?xml") and (match := re.search(rb"""encoding=["']([\w.:-]+)["']""", head[:300])):
         return check_encoding(path, resolve_encoding(match[1].decode("ascii")))
-    detected, failure = detect_8bit_encoding(lambda: path.open("rb"))
+    detected, failure = detect_8bit_encoding(lambda: open_bytes(path))
     if detected is not None:
         return detected
     assert failure is not None
@@ -68,7 +79,7 @@ def read_head(path: Path) -> bytes:
     Errors: FeedError when it is missing, empty or binary.
     """
     try:
-        with path.open("rb") as file:
+        with open_bytes(path) as file:
             head = file.read(4096)
     except OSError as error:
         raise FeedError(
@@ -107,7 +118,7 @@ def detect_byte_order(head: bytes) -> str:
 
 
 def check_encoding(path: Path, encoding: str) -> str:
-    failure = find_decoding_failure(lambda: path.open("rb"), encoding)
+    failure = find_decoding_failure(lambda: open_bytes(path), encoding)
     if failure is not None:
         raise FeedError(
             _("%(where)s: not valid %(encoding)s. Save the file as UTF-8, or specify its encoding.")
@@ -119,10 +130,6 @@ def check_encoding(path: Path, encoding: str) -> str:
 def describe_failure(path: Path, failure: DecodingFailure) -> str:
     byte = f"0x{failure.invalid_bytes[0]:02X}" if failure.invalid_bytes else _("the end of the file")
     return _("%(file)s, line %(line)d, %(byte)s") % {"file": path.name, "line": failure.line, "byte": byte}
-
-
-def open_text(path: Path, encoding: str) -> TextIO:
-    return path.open(encoding=encoding, newline="")
 
 
 def detect_format(path: Path, encoding: str) -> FeedImport.Format:

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 
 from catalog.bulk_results import BulkResult, FieldProblem, ItemStatus, combine_results
 from catalog.feeds.error_file import ErrorFile
-from catalog.feeds.feed_file import FeedError, detect_encoding, detect_format, open_text
+from catalog.feeds.feed_file import FeedError, detect_encoding, detect_format
 from catalog.feeds.preset_reader import PresetReader
 from catalog.feeds.presets.registry import DEFAULT_PRESET
 from catalog.feeds.row_mapping import FeedRow, build_item
@@ -26,6 +26,7 @@ from catalog.models import FeedImport, Product
 from catalog.upsert import build_duplicate_problem, clean_product, write_products
 from config.foundation.currencies import get_known_currencies
 from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock
+from config.foundation.files.gzip_files import open_text
 from config.foundation.progress import Progress, ignore_progress
 
 BATCH = 2000

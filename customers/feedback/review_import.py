@@ -14,11 +14,12 @@ from django.utils.translation import gettext as _
 
 from catalog.feeds.delimited import read_delimited, require_column
 from catalog.feeds.error_file import ErrorFile
-from catalog.feeds.feed_file import FeedError, detect_encoding, detect_format, open_text
+from catalog.feeds.feed_file import FeedError, detect_encoding, detect_format
 from catalog.feeds.json_lines import read_json_lines
 from catalog.feeds.row_mapping import FeedRow, normalize_name
 from catalog.models import FeedImport
 from config.foundation.database.advisory_locks import exclusive_lock
+from config.foundation.files.gzip_files import open_text
 from config.foundation.progress import Progress, ignore_progress
 from customers.feedback.reviews import FIELDS, record_reviews
 

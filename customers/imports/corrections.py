@@ -1,7 +1,6 @@
 """Corrects single values in an uploaded file."""
 
 import csv
-import gzip
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,10 +8,9 @@ from pathlib import Path
 from django.utils.translation import gettext as _
 
 from config.foundation.csv_cells import format_unescaped_row
+from config.foundation.files.gzip_files import open_text
 from customers.imports.kinds.base import ImportFileError
 from customers.imports.samples import read_sample
-
-GZIP_MAGIC = b"\x1f\x8b"
 
 
 def correct_rows(*, path: Path, encoding: str, corrections: Mapping[int, Mapping[str, str]]) -> int:
@@ -78,11 +76,5 @@ def find_line_end(raw: str) -> str:
 
 @contextmanager
 def open_decoded(path: Path, encoding: str) -> Iterator[Iterator[str]]:
-    with path.open("rb") as file:
-        is_gzipped = file.read(2) == GZIP_MAGIC
-    if is_gzipped:
-        with gzip.open(path, "rt", encoding=encoding, newline="") as stream:
-            yield iter(stream)
-    else:
-        with path.open(encoding=encoding, newline="") as stream:
-            yield iter(stream)
+    with open_text(path, encoding) as stream:
+        yield iter(stream)

@@ -1,9 +1,7 @@
 """Fetches product files by URL on a schedule, and imports those that have changed."""
 
-import gzip
 import logging
 import uuid
-import zlib
 from datetime import datetime, timedelta
 from hashlib import file_digest
 from pathlib import Path, PurePosixPath
@@ -17,6 +15,7 @@ from django.utils.text import get_valid_filename
 from django.utils.translation import gettext as _
 
 from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock
+from config.foundation.files.gzip_files import DAMAGED_GZIP_ERRORS, is_gzip, open_bytes
 from config.foundation.files.safe_download import CHUNK_BYTES, DownloadError, check_url, download_file
 from customers.imports import runs
 from customers.imports.kinds.base import ImportFileError
@@ -28,7 +27,6 @@ logger = logging.getLogger(__name__)
 # a feed with a larger share of rejected rows is more likely broken than right
 MAX_REJECTED_SHARE = 0.5
 RETRY = timedelta(hours=1)
-GZIP_MAGIC = b"\x1f\x8b"
 
 
 def validate_feed_url(url: str) -> None:
@@ -101,12 +99,11 @@ def download_and_import(feed: ScheduledFeed, *, at: datetime) -> ImportRun | Non
 
 def unpack_file(path: Path, *, max_bytes: int) -> None:
     """Unpack a file if it is compressed with gzip. Raises ImportFileError if it is damaged or too large."""
-    with path.open("rb") as file:
-        if file.read(2) != GZIP_MAGIC:
-            return
+    if not is_gzip(path):
+        return
     draft, size = path.with_name(f"{path.name}.part"), 0
     try:
-        with gzip.open(path) as packed, draft.open("wb") as file:
+        with open_bytes(path) as packed, draft.open("wb") as file:
             while chunk := packed.read(CHUNK_BYTES):
                 size += len(chunk)
                 if size > max_bytes:
@@ -115,7 +112,7 @@ def unpack_file(path: Path, *, max_bytes: int) -> None:
                     )
                 file.write(chunk)
         draft.replace(path)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except DAMAGED_GZIP_ERRORS as error:
         raise ImportFileError(_("The compressed file is damaged or incomplete. Try again later.")) from error
     finally:
         draft.unlink(missing_ok=True)

@@ -4,11 +4,12 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 
-from catalog.feeds.feed_file import FeedError, detect_encoding, detect_format, open_text
+from catalog.feeds.feed_file import FeedError, describe_damaged_gzip, detect_encoding, detect_format
 from catalog.feeds.google_xml import read_google_xml
 from catalog.feeds.json_lines import read_json_lines
 from catalog.feeds.row_mapping import FeedRow
 from catalog.models import FeedImport
+from config.foundation.files.gzip_files import DAMAGED_GZIP_ERRORS, open_bytes, open_text
 from customers.imports.kinds.base import ImportFileError
 from customers.orders.imports.files.csv_rows import CsvRows
 from customers.orders.imports.files.order_file import open_rows
@@ -57,13 +58,15 @@ def read_sample(path: Path, *, encoding: str = "") -> FileSample:
         if not is_feed(path):
             return read_table_sample(open_rows(path, encoding=encoding or None))
         return read_feed_sample(path)
+    except DAMAGED_GZIP_ERRORS as error:
+        raise ImportFileError(describe_damaged_gzip(path.name)) from error
     except (UnreadableOrderFileError, FeedError, OSError) as error:
         raise ImportFileError(str(error)) from error
 
 
 def is_feed(path: Path) -> bool:
     """Return whether a file is JSON Lines or XML."""
-    with path.open("rb") as file:
+    with open_bytes(path) as file:
         return file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith((b"{", b"<"))
 
 

@@ -1,6 +1,7 @@
 """Feeds of every format and encoding, valid and broken."""
 
 import csv
+import gzip
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -278,6 +279,15 @@ def test_a_dry_run_counts_and_changes_nothing(write: Callable[..., Path]) -> Non
 
 
 @pytest.mark.parametrize(
+    ("text", "encoding"), [(RSS, "utf-8"), ("id,title\nk-1,Wasserkocher für Tee\nk-2,Löffel\n", "windows-1252")]
+)
+def test_a_gzipped_file_is_imported_like_the_file_in_it(write: Callable[..., Path], text: str, encoding: str) -> None:
+    record = load(write(gzip.compress(text.encode(encoding)), "feed.gz"))
+    assert counts(record) == (2, 2, 0, 0, 0)
+    assert counts(load(write(text, "feed", encoding=encoding))) == (2, 0, 0, 2, 0)
+
+
+@pytest.mark.parametrize(
     ("content", "name", "message"),
     [
         (b"", "feed.csv", "is empty"),
@@ -287,6 +297,9 @@ def test_a_dry_run_counts_and_changes_nothing(write: Callable[..., Path]) -> Non
         ("id,price\nA,1\n", "feed.csv", "Missing column for title"),
         ("id,title,Title\nA,1,2\n", "feed.csv", "Duplicate columns: title"),
         (b"PK\x03\x04rest", "feed.xlsx", "ZIP or Excel"),
+        (gzip.compress(b"PK\x03\x04rest"), "feed.zip.gz", "ZIP or Excel"),
+        (gzip.compress(b"id,title\na,A\n")[:-9], "feed.csv.gz", "feed.csv.gz is a damaged or incomplete gzip file"),
+        (gzip.compress(RSS.encode())[:200] + b"?" * 200, "feed.xml.gz", "damaged or incomplete"),
         (b"\x00\x01\x02\x00\x00\x03" * 50, "feed.bin", "not a text file"),
         (b"id,title\n1,\x81a\xff\xff\x81\n", "feed.csv", "line 2, 0x81: the file is not UTF-8"),
         ('[{"id": 1}]', "feed.json", "JSON array"),

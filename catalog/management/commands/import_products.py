@@ -17,9 +17,7 @@ from config.foundation.shop.profile import get_shop
 
 
 class Command(ImportCommand):
-    help = (
-        "Imports a product feed (CSV, TSV, JSON Lines or Google Merchant XML). Importing a file twice changes nothing."
-    )
+    help = "Imports a product feed (CSV, TSV, JSON Lines or Google Merchant XML, also gzipped). Importing a file twice changes nothing."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         self.add_file_arguments(parser, presets=PRESETS, default_preset=DEFAULT_PRESET)

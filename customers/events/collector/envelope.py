@@ -7,6 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 import msgspec
 from django.http import HttpRequest, UnreadablePostError
 
+from config.foundation.files.gzip_files import GZIP_MAGIC
 from config.foundation.json_nesting import NestingError, require_shallow_json
 from customers.events.collector.unstorable_text import escape_invalid_bytes, parse_lenient_json
 
@@ -14,7 +15,6 @@ MAX_BATCH_BYTES = 500 * 1024
 MAX_BATCH_EVENTS = 2500
 # an item may have 64 levels; a call with a deeper one is still split, so that only this item is rejected
 MAX_BODY_DEPTH = 250
-GZIP_MAGIC = b"\x1f\x8b"
 
 
 class CollectorError(Exception):

@@ -15,12 +15,13 @@ from django.utils.translation import gettext as _
 from catalog.bulk_results import FieldProblem, ItemStatus
 from catalog.feeds.delimited import read_delimited, require_column
 from catalog.feeds.error_file import ErrorFile
-from catalog.feeds.feed_file import FeedError, detect_encoding, detect_format, open_text
+from catalog.feeds.feed_file import FeedError, detect_encoding, detect_format
 from catalog.feeds.json_lines import read_json_lines
 from catalog.feeds.row_mapping import FeedRow, normalize_name
 from catalog.field_cleaning import clean_fields, is_empty
 from catalog.models import FeedImport
 from config.foundation.database.advisory_locks import exclusive_lock
+from config.foundation.files.gzip_files import open_text
 from config.foundation.progress import Progress, ignore_progress
 from customers.identity.consent.ledger import record_changed_consents
 from customers.identity.consent.proofs import ConsentProof

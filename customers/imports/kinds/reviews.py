@@ -50,7 +50,9 @@ REVIEWS = ImportKind(
     label=gettext_lazy("Reviews"),
     icon="star",
     description=gettext_lazy("Ratings and reviews of products."),
-    file_help=gettext_lazy("CSV or TSV, or JSON Lines, with one row per review. Import the products first."),
+    file_help=gettext_lazy(
+        "CSV or TSV, or JSON Lines, also gzipped, with one row per review. Import the products first."
+    ),
     created_label=gettext_lazy("New reviews"),
     updated_label=gettext_lazy("Changed reviews"),
     unchanged_label=gettext_lazy("Unchanged reviews"),

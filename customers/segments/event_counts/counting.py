@@ -7,7 +7,7 @@ events that wait in the outbox: they are counted when their turn comes.
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 from psycopg import sql
@@ -191,7 +191,7 @@ def count_events(events: Sequence[CountedEvent], *, received: tuple[datetime, da
 def add_facts(facts: Sequence[tuple[int, int, str, datetime, Sequence[str]]]) -> None:
     """Add events or orders to the counts. facts: the fields of a CountedEvent, and its product IDs."""
     ids, customers, meanings, times, products = map(list, zip(*facts, strict=True))
-    parameters = {
+    parameters: dict[str, Any] = {
         "ids": ids,
         "customers": customers,
         "meanings": meanings,

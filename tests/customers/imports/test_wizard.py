@@ -1,5 +1,6 @@
 """A file of orders goes through the wizard: columns, problems, correction, import, undo."""
 
+import gzip
 from datetime import timedelta
 from decimal import Decimal
 
@@ -215,6 +216,15 @@ def test_encodings_and_delimiters_are_recognized(
     assert Product.objects.get().title == city
 
 
+@pytest.mark.parametrize("text", ["user_id,name\nada,Ada\nbob\n", '{"user_id": "ada", "name": "Ada"}\n{"name": "x"}\n'])
+def test_a_gzipped_file_is_corrected_and_imported(boss: Client, upload: Upload, text: str) -> None:
+    run = upload("customers", gzip.compress(text.encode()), name="customers.gz")
+    assert (run.rows, run.rejected) == (2, 1)
+    run = post(boss, "start", run)
+    assert (run.state, run.created) == ("imported", 1)
+    assert Customer.objects.get().name == "Ada"
+
+
 def test_values_are_masked_without_the_permission_to_see_personal_data(
     boss: Client, client: Client, upload: Upload
 ) -> None:
@@ -244,7 +254,7 @@ def test_pages_need_permissions(client: Client, boss: Client, upload: Upload) ->
         assert client.post(reverse(f"imports:{name}", args=[run.pk])).status_code == 403, name
 
 
-@pytest.mark.parametrize("content", [b"", b"PK\x03\x04zip", b"a,b\n"])
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04zip", b"a,b\n", gzip.compress(b"a,b\n1,2\n")[:-9]])
 def test_unreadable_file_is_refused_with_the_reason_and_not_kept(
     boss: Client, settings: object, content: bytes
 ) -> None:

@@ -8,11 +8,11 @@ from typing import IO, cast
 
 from django.utils.translation import gettext as _
 
+from config.foundation.files.gzip_files import DAMAGED_GZIP_ERRORS, GZIP_MAGIC, open_bytes
 from config.foundation.text_encoding import detect_8bit_encoding, detect_byte_order_mark, detect_utf16
 from customers.orders.imports.files.row_batches import UnreadableOrderFileError
 
 HEAD_BYTES = 200
-GZIP_MAGIC = b"\x1f\x8b"
 
 
 class UndecodableError(Exception):
@@ -121,19 +121,13 @@ def detect_encoding(path: Path) -> str:
         UnreadableOrderFileError: the file is in none of these encodings, or is UTF-8 with invalid bytes.
     """
 
-    def open_file() -> IO[bytes]:
-        with path.open("rb") as raw:
-            is_gzipped = raw.read(2) == GZIP_MAGIC
-        # unlike GzipFile(fileobj=…), gzip.open closes the file below it
-        return cast(IO[bytes], gzip.open(path, "rb")) if is_gzipped else path.open("rb")
-
     try:
-        with open_file() as file:
+        with open_bytes(path) as file:
             head = file.read(HEAD_BYTES)
         if encoding := detect_byte_order_mark(head) or detect_utf16(head):
             return encoding
-        encoding, failure = detect_8bit_encoding(open_file)
-    except (OSError, EOFError) as error:
+        encoding, failure = detect_8bit_encoding(lambda: open_bytes(path))
+    except (OSError, *DAMAGED_GZIP_ERRORS) as error:
         raise UnreadableOrderFileError(
             _("%(name)s cannot be read: %(reason)s") % {"name": path.name, "reason": str(error)}
         ) from error
