@@ -55,7 +55,7 @@ def test_an_event_appears_on_the_open_live_page(monitored: MonitoredPage, site: 
     monitored.page.goto(monitored.address + LIVE)
     expect(page.locator("[data-live-empty]")).to_be_visible()
     post_event(monitored, site.key, userId="anna", event="<b>Product</b> Viewed")
-    expect(page.locator("[data-live-table] tbody tr")).to_have_count(1, timeout=5000)
+    expect(page.locator("[data-live-table] tbody tr")).to_have_count(1)
     expect(page.locator("[data-live-empty]")).to_be_hidden()
     expect(page.locator("[data-live-news]")).to_have_text("New events: 1")
     assert list_rows(page) == ["<b>Product</b> Viewed"]
@@ -78,9 +78,9 @@ def test_live_page_pauses_resumes_and_filters(monitored: MonitoredPage, site: Si
     assert not requested
     assert list_rows(page) == ["First"]
     page.locator("[data-live-pause]").click()
-    expect(page.locator("tbody tr")).to_have_count(2, timeout=5000)
+    expect(page.locator("tbody tr")).to_have_count(2)
     page.get_by_label("user, anonymous or message ID").fill("anna")
-    expect(page.locator("tbody tr")).to_have_count(1, timeout=5000)
+    expect(page.locator("tbody tr")).to_have_count(1)
     assert list_rows(page) == ["First"]
     assert "who=anna" in page.url
     page.get_by_label("user, anonymous or message ID").fill("nobody")
@@ -101,7 +101,7 @@ def test_live_page_sends_no_requests_while_its_tab_is_hidden(monitored: Monitore
     assert not requested
     page.evaluate(hide, False)
     post_event(monitored, site.key, userId="anna")
-    expect(page.locator("tbody tr")).to_have_count(1, timeout=5000)
+    expect(page.locator("tbody tr")).to_have_count(1)
 
 
 def test_live_page_reports_that_the_user_is_logged_out(
@@ -115,7 +115,7 @@ def test_live_page_reports_that_the_user_is_logged_out(
     assert not monitored.scrolls_sideways()
     monitored.save("live-zh-hans-390")
     monitored.page.context.clear_cookies()
-    expect(monitored.page.locator("[data-live-state]")).to_contain_text("退出登录", timeout=5000)
+    expect(monitored.page.locator("[data-live-state]")).to_contain_text("退出登录")
 
 
 def test_a_rejected_event_is_corrected_and_replayed(monitored: MonitoredPage, site: SimpleNamespace) -> None:

@@ -244,7 +244,7 @@ def check_recommendations(api: Api, write_key: str) -> None:
         return response["fallback"] is None and response["items"][0]["product_id"].startswith("coffee")
 
     track(userId=ADA)
-    wait_until(view_and_recommend, within=10, what="a recommendation based on the view")
+    wait_until(view_and_recommend, within=PATIENCE, what="a recommendation based on the view")
 
 
 def erase_and_search(api: Api, operator: Operator, shop: CommandProcess, sink: SmtpSink) -> None:

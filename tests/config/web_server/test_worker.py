@@ -49,7 +49,7 @@ def wait_and_answer(started: threading.Semaphore, go_on: threading.Event) -> Cal
     def application(environ: dict[str, Any], start_response: Callable[..., None]) -> Iterable[bytes]:
         if environ["PATH_INFO"] == "/wait":
             started.release()
-            go_on.wait(10)
+            go_on.wait(60)
         start_response("200 OK", [])
         return [environ["PATH_INFO"].encode()]
 
@@ -62,9 +62,9 @@ def test_further_requests_run_after_those_that_are_running() -> None:
     intake = [threading.Thread(target=handle, args=(handler, "/wait")) for _number in range(INLINE_THREADS)]
     for thread in intake:
         thread.start()
-        assert started.acquire(timeout=10)
+        assert started.acquire(timeout=60)
     pooled = handle(handler, "/wait")  # returns at once
-    assert started.acquire(timeout=10)
+    assert started.acquire(timeout=60)
     waiting, live = handle(handler, "/next"), handle(handler, "/health/live")
     popular = "/api/v1/recommendations/popular/"
     assert handle(handler, popular).responses == [(200, {}, popular.encode())]

@@ -357,7 +357,7 @@ def test_order_written_during_the_merge_is_moved_too() -> None:
     rows_moved, order_written = threading.Event(), threading.Event()
 
     def write_order() -> None:
-        rows_moved.wait(10)
+        rows_moved.wait(60)
         try:
             make_order(bo)
         finally:
@@ -366,7 +366,7 @@ def test_order_written_during_the_merge_is_moved_too() -> None:
 
     def wait_for_order(**_kwargs: Any) -> None:
         rows_moved.set()
-        order_written.wait(10)
+        order_written.wait(60)
 
     customers_merged.connect(wait_for_order)
     try:
