@@ -9,6 +9,10 @@ import psycopg
 from psycopg import sql
 
 APPEND_ONLY = ("auditlog_logentry", "access_auditseal")
+WRITTEN_COLUMNS = """
+SELECT attname FROM pg_attribute
+WHERE attrelid = quote_ident(%s)::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum
+"""
 
 
 def make_template(url: str, template: str) -> None:
@@ -60,11 +64,17 @@ def make_copying_creator(creation: Any, template: str, folder: Path) -> Callable
 
 
 def read_rows(cursor: Any, name: str) -> tuple[str, bytes]:
-    """Return the columns of a table and its rows as COPY writes them."""
-    cursor.execute(f'SELECT * FROM "{name}" LIMIT 0')
-    columns = ", ".join(f'"{column.name}"' for column in cursor.description)
+    """Return the columns of a table and its rows as COPY writes them, without the columns that PostgreSQL generates."""
+    cursor.execute(WRITTEN_COLUMNS, [name])
+    columns = ", ".join(f'"{column}"' for (column,) in cursor.fetchall())
     with cursor.copy(f'COPY "{name}" ({columns}) TO STDOUT') as copy:
         return columns, b"".join(bytes(block) for block in copy)
+
+
+def write_rows(cursor: Any, name: str, columns: str, rows: bytes) -> None:
+    """Add the rows that `read_rows` returned."""
+    with cursor.copy(f'COPY "{name}" ({columns}) FROM STDIN') as copy:
+        copy.write(rows)
 
 
 class QuickFlush:
@@ -98,6 +108,5 @@ class QuickFlush:
                 command = "TRUNCATE" if name in APPEND_ONLY else "DELETE FROM"
                 cursor.execute(f'{command} "{name}"')
             for name, (columns, rows) in self.initial_rows.items():
-                with cursor.copy(f'COPY "{name}" ({columns}) FROM STDIN') as copy:
-                    copy.write(rows)
+                write_rows(cursor, name, columns, rows)
         ContentType.objects.clear_cache()

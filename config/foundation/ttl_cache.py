@@ -32,27 +32,35 @@ def get_background_executor() -> ThreadPoolExecutor:
 def run_in_background(work: Callable[[], object]) -> bool:
     """Run database work in the background; inside a transaction, which other threads cannot see, run it at once.
 
-    Returns False if the process is ending, and the work is not run: Python starts no work of executors then, while threads that are
-    daemons continue for a moment.
+    Where the operating system starts no more threads, it is run at once as well. Returns False if the process is ending, and the work is
+    not run: Python starts no work of executors then, while threads that are daemons continue for a moment.
     """
     if connection.in_atomic_block:
         work()
         return True
     try:
         get_background_executor().submit(_run_and_log, work)
-    except RuntimeError:
-        return False
+    except RuntimeError as error:
+        if "shutdown" in str(error):  # of the executor or of the interpreter; both are plain RuntimeErrors
+            return False
+        logger.warning("No thread for background work (%s): it runs in the calling thread", error)
+        _run_logged(work)
     return True
 
 
 def _run_and_log(work: Callable[[], object]) -> None:
     try:
+        _run_logged(work)
+    finally:
+        connection.close()
+
+
+def _run_logged(work: Callable[[], object]) -> None:
+    try:
         with limit_database_wait():
             work()
     except Exception:
         logger.exception("Background work failed")
-    finally:
-        connection.close()
 
 
 class TtlCache[T]:
@@ -114,7 +122,7 @@ class TtlCache[T]:
 
         def end() -> None:
             with self._lock:
-                del self._refreshes[key]
+                self._refreshes.pop(key, None)  # the executor may still get a thread for work that has run elsewhere
             is_done.set()
 
         def refresh() -> None:

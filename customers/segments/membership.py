@@ -144,10 +144,10 @@ def preview_condition(*, condition: object, key: str, sample: int, as_of: dateti
     Raises:
         ConditionError: the condition is not valid, or counting its customers takes too long.
     """
-    check_condition(condition=condition, key=key, as_of=as_of)
-    started = time.perf_counter()
     try:
         with transaction.atomic():
+            check_condition(condition=condition, key=key, as_of=as_of)
+            started = time.perf_counter()
             within = (key,) if key else ()
             count = count_matching(condition=condition, as_of=as_of, within=within)
             customers = query_matching(condition=condition, as_of=as_of, within=within)

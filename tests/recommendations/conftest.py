@@ -24,22 +24,76 @@ def shortest_trainings(folders: Path, settings: Any) -> None:
     settings.TRAINING_SECONDS = 0.1
 
 
-@pytest.fixture
-def shop(db: None, folders: Path, valkey: redis.Redis) -> None:
-    """Make the tea and coffee shop and export it to the warehouse.
-
-    Its customers have bought all products of their taste, so that for-you may show them without limit.
-    """
-    from customers.warehouse.export import export_warehouse
-    from recommendations.serving.models import PlacementSettings
-    from tests.makers import NOON
+@pytest.fixture(scope="session")
+def tea_and_coffee_snapshot(django_db_setup: None, django_db_blocker: Any) -> Path:
+    """Return the folder with the rows of the tea and coffee shop and its warehouse."""
     from tests.recommendations.shop import make_tea_and_coffee_shop
-    from tests.recommendations.trainings import use_fixed_ids
+    from tests.recommendations.trainings import make_folder, use_fixed_ids
+    from tests.row_snapshots import make_snapshot
 
-    with use_fixed_ids():
-        make_tea_and_coffee_shop()
+    def make(files: Path) -> None:
+        with use_fixed_ids():
+            make_tea_and_coffee_shop()
+        export_to(files)
+
+    folder = make_folder() / "tea-and-coffee"
+    with django_db_blocker.unblock():
+        make_snapshot(folder, make)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tastes_snapshot(django_db_setup: None, django_db_blocker: Any) -> Path:
+    """Return the folder with the shop whose customers have a trait for the taste, as two more without purchases have."""
+    from customers.identity.models import Customer
+    from tests.makers import make_customer
+    from tests.recommendations.shop import make_tea_and_coffee_shop
+    from tests.recommendations.trainings import make_folder, use_fixed_ids
+    from tests.row_snapshots import make_snapshot
+
+    def make(files: Path) -> None:
+        with use_fixed_ids():
+            make_tea_and_coffee_shop()
+            customers = list(Customer.objects.order_by("identifiers__id"))
+            newest = [make_customer(f"new-{taste}") for taste in ("tea", "coffee")]
+        for number, customer in enumerate(customers):
+            customer.traits = {"taste": ("tea", "coffee")[number % 2]}
+        for customer, taste in zip(newest, ("tea", "coffee"), strict=True):
+            customer.traits = {"taste": taste}
+        Customer.objects.bulk_update([*customers, *newest], ["traits"])
+        export_to(files)
+
+    folder = make_folder() / "tastes"
+    with django_db_blocker.unblock():
+        make_snapshot(folder, make)
+    return folder
+
+
+def export_to(folder: Path) -> None:
+    from django.test import override_settings
+
+    from customers.warehouse.export import export_warehouse
+    from tests.makers import NOON
+
+    with override_settings(WAREHOUSE_URL=str(folder)):
+        export_warehouse(started_at=NOON)
+
+
+def restore_shop(snapshot: Path, folders: Path) -> None:
+    """Restore a shop whose customers have bought all products of their taste, so that for-you may show them without limit."""
+    from recommendations.serving.models import PlacementSettings
+    from tests.recommendations.trainings import restart_ids
+    from tests.row_snapshots import restore_snapshot
+
+    restore_snapshot(snapshot, folders / "warehouse")
+    restart_ids()
     PlacementSettings.objects.filter(placement="for-you").update(max_purchased_share=1.0)
-    export_warehouse(started_at=NOON)
+
+
+@pytest.fixture
+def shop(tea_and_coffee_snapshot: Path, db: None, folders: Path, valkey: redis.Redis) -> None:
+    """Make the tea and coffee shop and its warehouse."""
+    restore_shop(tea_and_coffee_snapshot, folders)
 
 
 @pytest.fixture
@@ -61,25 +115,10 @@ def loader() -> Iterator[Any]:
 
 
 @pytest.fixture
-def trained_with_tastes(db: None, folders: Path, valkey: redis.Redis, settings: Any) -> Any:
-    """Return a version trained with a trait for the taste, and make two customers with that trait and without purchases."""
-    from customers.identity.models import Customer
-    from customers.warehouse.export import export_warehouse
-    from recommendations.serving.models import PlacementSettings
-    from tests.makers import NOON, make_customer
-    from tests.recommendations.shop import make_tea_and_coffee_shop
-    from tests.recommendations.trainings import train_once, use_fixed_ids
+def trained_with_tastes(tastes_snapshot: Path, db: None, folders: Path, valkey: redis.Redis, settings: Any) -> Any:
+    """Return a version trained with a trait for the taste, in a shop with two customers with that trait and without purchases."""
+    from tests.recommendations.trainings import train_once
 
     settings.COLD_START_TRAITS = ["taste"]
-    with use_fixed_ids():
-        make_tea_and_coffee_shop()
-        customers = list(Customer.objects.order_by("identifiers__id"))
-        newest = [make_customer(f"new-{taste}") for taste in ("tea", "coffee")]
-    for number, customer in enumerate(customers):
-        customer.traits = {"taste": ("tea", "coffee")[number % 2]}
-    for customer, taste in zip(newest, ("tea", "coffee"), strict=True):
-        customer.traits = {"taste": taste}
-    Customer.objects.bulk_update([*customers, *newest], ["traits"])
-    PlacementSettings.objects.filter(placement="for-you").update(max_purchased_share=1.0)
-    export_warehouse(started_at=NOON)
+    restore_shop(tastes_snapshot, folders)
     return train_once("tastes")

@@ -43,6 +43,11 @@ FIRST_ID, NEXT_ID = 1_000_000, 2_000_000
 TABLES = (Category, Product, Customer, Identifier, Order, OrderLine, EvaluationRun, ModelVersion)
 
 
+def restart_ids() -> None:
+    """Let new rows have other ids than a shop that was made within `use_fixed_ids`."""
+    restart_sequences(NEXT_ID)
+
+
 def restart_sequences(first: int) -> None:
     """Let the ids of the tables of a shop and its training start at a number."""
     with connection.cursor() as cursor:
@@ -58,7 +63,7 @@ def use_fixed_ids(offset: int = 0) -> Iterator[None]:
     """
     restart_sequences(FIRST_ID + offset)
     yield
-    restart_sequences(NEXT_ID)
+    restart_ids()
 
 
 def make_counted_budget(seconds: float, memory_mb: float) -> TrainingBudget:

@@ -1,14 +1,13 @@
-"""Trains a sentiment model: chooses how to weight n-grams by cross-validation, calibrates, and measures on held-out folds."""
+"""Trains a sentiment model: chooses how to weight n-grams by cross-validation, calibrates, and measures on held-out folds.
+
+scikit-learn is imported by the functions that use it: every worker imports this module, and most never train.
+"""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 from scipy import sparse
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import brier_score_loss, f1_score
-from sklearn.model_selection import StratifiedKFold
-from sklearn.svm import LinearSVC
 
 from config.foundation.array_types import Flags, Floats, Ints
 from customers.feedback.sentiment.features import count_ngrams
@@ -112,6 +111,8 @@ def choose_recipe(family: Sequence[Recipe], counts: sparse.csr_matrix, labels: F
 
 def score_held_out(counts: sparse.csr_matrix, labels: Flags, recipe: Recipe, *, seed: int) -> Floats:
     """Return the score of each text by a model that was fitted without its fold; 0 for texts without a known n-gram."""
+    from sklearn.model_selection import StratifiedKFold
+
     scores = np.zeros(len(labels))
     for training, test in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(labels, labels):
         scores[test] = np.nan_to_num(fit_weights(counts[training], labels[training], recipe).score(counts[test]))
@@ -120,6 +121,9 @@ def score_held_out(counts: sparse.csr_matrix, labels: Flags, recipe: Recipe, *, 
 
 def fit_weights(counts: sparse.csr_matrix, labels: Flags, recipe: Recipe) -> LinearWeights:
     """Fit the coefficients of the n-grams that enough texts have, the most frequent ones first."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.svm import LinearSVC
+
     columns = choose_columns(counts, recipe.min_texts)
     matrix = sparse.csr_matrix(counts[:, columns])
     is_normalized = recipe.weighting == "tfidf"
@@ -164,12 +168,16 @@ def weight_by_class(matrix: sparse.csr_matrix, labels: Flags) -> Floats:
 
 def fit_calibration(scores: Floats, labels: Flags) -> tuple[Floats, float]:
     """Return slopes and offset of the logistic curve that turns scores, shape (n, members), to probabilities (Platt 1999)."""
+    from sklearn.linear_model import LogisticRegression
+
     spread = np.maximum(scores.std(axis=0), 1e-9)
     regression = LogisticRegression(C=10.0).fit(scores / spread, labels)
     return regression.coef_[0] / spread, float(regression.intercept_[0])
 
 
 def measure_quality(probabilities: Floats, labels: Flags) -> Quality:
+    from sklearn.metrics import brier_score_loss, f1_score
+
     predicted, share = probabilities > 0.5, float(labels.mean())
     return Quality(
         texts=len(labels),

@@ -24,7 +24,7 @@ COLUMN_OF_ABOUT: dict[str, tuple[type[Product] | type[Category], str]] = {
 }
 MAX_SUGGESTIONS = 20
 MAX_SIMILAR = 3  # names that an error suggests
-MAX_EXPLAINED = 5  # unknown names of a condition with suggestions; for each of them the whole catalog is read
+MAX_NAMES_WITH_SUGGESTIONS = 5  # for each of them the whole catalog is read
 MAX_FOUND = 6  # of each: categories, brands and products
 SAMPLED_CUSTOMERS = 5000
 SIMILAR_NAMES_SQL = """
@@ -61,7 +61,9 @@ def find_unknown_names(node: Node, about: str) -> list[ConditionProblem]:
     names = {value for _path, value in paths}
     known = set(model.objects.filter(**{f"{column}__in": names}).values_list(column, flat=True))
     unknown = [(path, value) for path, value in paths if value not in known][:MAX_PROBLEMS]
-    similar = find_similar_names(about, list(dict.fromkeys(value for _path, value in unknown))[:MAX_EXPLAINED])
+    similar = find_similar_names(
+        about, list(dict.fromkeys(value for _path, value in unknown))[:MAX_NAMES_WITH_SUGGESTIONS]
+    )
     return [
         ConditionProblem(
             path,

@@ -17,14 +17,14 @@ from customers.segments.conditions.condition_tree import ConditionProblem, Perio
 from customers.segments.conditions.fields import OPERATORS, ConditionField, FieldType, Operand
 
 MAX_VALUES = 1000  # of one comparison
-MAX_VALUES_IN_ALL = 20_000  # of a condition; PostgreSQL takes seconds to plan more
+MAX_VALUES_IN_ALL = 20_000  # of a condition; compiling and planning 300,000 takes two to five seconds
 MAX_TEXT = 500
 MAX_NUMBER = 10**11
 MAX_PATH = 300  # characters of the path of a problem, which may contain keys of the request
 MAX_COMPARED = 100  # characters of an unknown name that are compared with the valid ones
 MAX_DAYS = 36_500
 MAX_PROBLEMS = 100  # reported of one condition, which can have 300,000 invalid values
-MAX_EXPLAINED = 20  # problems with suggestions; comparing a name with the valid ones takes a tenth of a millisecond
+MAX_PROBLEMS_WITH_SUGGESTIONS = 20  # comparing a name with the valid ones takes a tenth of a millisecond
 
 
 def format_json(value: object) -> str:
@@ -169,7 +169,7 @@ class ValueParser:
             "choice",
             _("Unknown %(field)s %(value)s; valid: %(values)s.")
             % {"value": format_json(raw), "field": field.name, "values": ", ".join(values)}
-            + (suggest_similar(str(raw), values) if len(self.problems) < MAX_EXPLAINED else ""),
+            + (suggest_similar(str(raw), values) if len(self.problems) < MAX_PROBLEMS_WITH_SUGGESTIONS else ""),
         )
         return None
 

@@ -64,3 +64,24 @@ def test_cached_values_are_returned_while_the_process_ends(monkeypatch: pytest.M
     seconds = 20.0
     assert cache.get("a") == "A"
     assert not run_in_background(list)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_machine_without_threads_refreshes_cached_values_in_the_request(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    seconds, values = 0.0, iter("xyz")
+
+    class FullMachine:
+        def submit(self, *work: object) -> None:
+            raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("config.foundation.ttl_cache.time.monotonic", lambda: seconds)
+    monkeypatch.setattr("config.foundation.ttl_cache.get_background_executor", FullMachine)
+    cache = TtlCache(lambda key: next(values))
+    assert cache.get("a") == "x"
+    seconds = 20.0
+    assert cache.get("a") == "y"
+    assert "can't start new thread" in caplog.text
+    assert run_in_background(lambda: 1 / 0)  # logged, as in the background
+    assert "ZeroDivisionError" in caplog.text
