@@ -7,6 +7,7 @@ import pytest
 from recommendations.training import train as training
 from recommendations.training.backoffice.labels.step_labels import get_step_label
 from recommendations.training.models import EvaluationRun, ModelVersion
+from recommendations.training.registry.promotion import get_artifact_folder
 from recommendations.training.runs import TrainingCancelledError, request_cancellation
 from recommendations.training.tasks import refresh_model, train_nightly
 from recommendations.training.train import train
@@ -82,11 +83,12 @@ def test_a_worse_model_is_rejected_with_the_reason_and_the_active_one_stays(
     trained: ModelVersion, settings, folders: Path
 ) -> None:  # type: ignore[no-untyped-def]
     settings.PROMOTION_LATENCY_MS = 0.0
-    rejected = train_reproducibly(started_at=NOON + timedelta(hours=1))
+    rejected = train_reproducibly()  # at the same moment, which decides nothing about which one is the newest
     trained.refresh_from_db()
     assert (trained.status, rejected.status) == (ModelVersion.Status.ACTIVE, ModelVersion.Status.REJECTED)
     assert [reason["code"] for reason in rejected.reasons] == ["latency"]
     assert "the limit is 0.0000 ms" in rejected.explanation
+    assert get_artifact_folder(rejected).exists(), "a person can still promote the newest version"
 
 
 def test_the_tasks_train_and_refresh(shop: None, folders: Path, shortest_trainings: None) -> None:
