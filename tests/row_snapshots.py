@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,15 @@ from psycopg import sql
 
 from tests.database import read_rows, write_rows
 
+# also the tables that transactions of the last second have changed: PostgreSQL reports these together
 CHANGED_TABLES = (
     "SELECT relname FROM pg_stat_xact_user_tables WHERE n_tup_ins + n_tup_upd + n_tup_del > 0 ORDER BY relname"
 )
 SEQUENCES = """
 SELECT pg_class.relname, attname, pg_get_serial_sequence(quote_ident(pg_class.relname), attname)
 FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
-WHERE pg_class.relname = ANY(%s) AND attnum > 0 AND pg_get_serial_sequence(quote_ident(pg_class.relname), attname) IS NOT NULL
+WHERE pg_class.relname = ANY(%s) AND attnum > 0 AND NOT attisdropped
+  AND pg_get_serial_sequence(quote_ident(pg_class.relname), attname) IS NOT NULL
 """
 
 
@@ -49,16 +52,17 @@ def make_snapshot(folder: Path, make: Callable[[Path], None]) -> None:
 def save_new_rows(folder: Path) -> dict[str, str]:
     """Save the rows that this transaction has added, a file for each table, and return the columns of each table."""
     columns = {}
-    others = connection.copy()  # which sees what was committed before
-    with connection.cursor() as cursor, others.cursor() as committed:
+    # another connection sees what was committed before
+    with closing(connection.copy()) as others, connection.cursor() as cursor, others.cursor() as committed:
         cursor.execute(CHANGED_TABLES)
         for (table,) in cursor.fetchall():
-            columns[table], rows = read_rows(cursor, table)
+            names, rows = read_rows(cursor, table)
             old = set(read_rows(committed, table)[1].splitlines(keepends=True))
             lines = rows.splitlines(keepends=True)
             assert old <= set(lines), f"rows of {table} were changed"
-            (folder / table).write_bytes(b"".join(line for line in lines if line not in old))
-    others.close()
+            if new := [line for line in lines if line not in old]:
+                columns[table] = names
+                (folder / table).write_bytes(b"".join(new))
     return columns
 
 
