@@ -31,6 +31,7 @@ MAX_WAIT_SECONDS = 1.0
 application = MeasuredApplication(
     SecureTransport(route_collector_calls(add_fast_path(limit_waits(django_application))))
 )
+application.prepared = loader.ready
 
 
 def preload() -> None:

@@ -38,19 +38,23 @@ def run_in_background(work: Callable[[], object]) -> bool:
     if connection.in_atomic_block:
         work()
         return True
+    waiting = [work]
     try:
-        get_background_executor().submit(_run_and_log, work)
+        get_background_executor().submit(_run_and_log, waiting)
     except RuntimeError as error:
         if "shutdown" in str(error):  # of the executor or of the interpreter; both are plain RuntimeErrors
             return False
         logger.warning("No thread for background work (%s): it runs in the calling thread", error)
-        _run_logged(work)
+        # the executor keeps in its queue what it could not start a thread for, and runs it once it has one
+        _run_logged(waiting.pop())
     return True
 
 
-def _run_and_log(work: Callable[[], object]) -> None:
+def _run_and_log(waiting: list[Callable[[], object]]) -> None:
+    if not waiting:
+        return
     try:
-        _run_logged(work)
+        _run_logged(waiting.pop())
     finally:
         connection.close()
 
@@ -122,7 +126,7 @@ class TtlCache[T]:
 
         def end() -> None:
             with self._lock:
-                self._refreshes.pop(key, None)  # the executor may still get a thread for work that has run elsewhere
+                self._refreshes.pop(key, None)
             is_done.set()
 
         def refresh() -> None:

@@ -14,6 +14,7 @@ from types import FrameType
 from typing import IO, TextIO
 
 from config.embedded.server_process import ServerError, request_parent_death_signal
+from config.supervisor.priorities import lower_priority
 from config.supervisor.reload import RETIRE_SECONDS, START_SECONDS, EnvironmentFileError, ReadinessPipe
 
 TICK_SECONDS = 0.25
@@ -21,6 +22,7 @@ MAX_LINE_BYTES = 65536
 COLORS = (36, 35, 33, 32, 34, 31)
 ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 GUARD = Path(__file__).with_name("guard.py")
+WAIT_SECONDS = 120.0  # after which programs no longer wait for another one
 STABLE_SECONDS = 30.0  # a program that ran this long has started well: its next restart is immediate again
 MAX_EARLY_EXITS = 5  # in a row, of a program that never started well: a wrong setting, which no restart corrects
 
@@ -35,7 +37,8 @@ class Program:
     environment: Mapping[str, str] = field(default_factory=dict)  # in addition to that of the supervisor
     prepare_restart: Callable[[], object] = lambda: None
     sockets: Sequence[int] = ()  # inherited; with them, a reload starts the new program before the old one ends
-    ready_processes: int = 0  # how many of its processes announce that they accept connections
+    ready_processes: int = 0  # how many of its processes announce that they are ready
+    waits_for: str = ""  # the name of a program that must be ready before this one starts for the first time
 
 
 @dataclass(frozen=True)
@@ -68,8 +71,8 @@ class RunningProgram:
     process: subprocess.Popen[bytes]
     unfinished_line: bytes = b""
     readiness: ReadinessPipe | None = None
-    start_limit: float = 0.0  # until when it must accept connections
-    predecessor: "RunningProgram | None" = None  # which ends when this one accepts connections
+    start_limit: float = 0.0  # until when it must be ready
+    predecessor: "RunningProgram | None" = None  # which ends when this one is ready
     retire_limit: float | None = None  # until when it must end by itself, because it is replaced
     has_successor: bool = False
 
@@ -168,6 +171,7 @@ class Supervisor:
         names += [preparation.name] if preparation else []
         self.output = PrefixedOutput(stream or sys.stdout, names)
         self.running: list[RunningProgram] = []
+        self.waiting = [program for program in programs if program.waits_for in self.states]
         self.signals: list[int] = []
         self.is_reload_requested = False
         self.guard: subprocess.Popen[bytes] | None = None
@@ -182,12 +186,21 @@ class Supervisor:
         try:
             self._start_guard()
             for program in self.programs:
-                self._start(program)
-            return self._watch()
+                if program not in self.waiting:
+                    self._start(program)
+            return self._watch(wait_limit=time.monotonic() + WAIT_SECONDS)
         finally:
             self._end_all()
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def is_ready(self, name: str) -> bool:
+        """Return whether a program runs and, if its processes announce that they are ready, all have done so."""
+        return any(
+            running.readiness is None or running.readiness.count_ready() >= running.program.ready_processes
+            for running in self.running
+            if running.program.name == name
+        )
 
     def _record_signal(self, number: int, frame: FrameType | None) -> None:
         # SIGHUP: an operator asks for a reload, or the terminal is gone
@@ -244,7 +257,7 @@ class Supervisor:
         self.running.append(running)
         return running
 
-    def _watch(self) -> int:
+    def _watch(self, *, wait_limit: float) -> int:
         next_server_check = 0.0
         while True:
             self._forward_output(TICK_SECONDS)
@@ -259,6 +272,7 @@ class Supervisor:
             self._reload_if_requested()
             self._follow_reload()
             self._start_due_programs()
+            self._start_waiting_programs(is_overdue=time.monotonic() > wait_limit)
             if time.monotonic() > next_server_check:
                 next_server_check = time.monotonic() + 1
                 self._check_servers()
@@ -381,6 +395,12 @@ class Supervisor:
                     self.report(f"{program.name} starts without its preparation: {error}.")
                 self._start(program)
 
+    def _start_waiting_programs(self, *, is_overdue: bool) -> None:
+        for program in list(self.waiting):
+            if is_overdue or self.is_ready(program.waits_for):
+                self.waiting.remove(program)
+                self._start(program)
+
     def _check_servers(self) -> None:
         """Restart servers whose process has ended, waiting longer after every failure in a row."""
         state, now = self.server_state, time.monotonic()
@@ -457,9 +477,9 @@ class Supervisor:
 
 
 def prepare_child(parent: int, niceness: int) -> None:
-    """Set niceness and the parent-death signal in the child before exec."""
+    """Set priority and the parent-death signal in the child before exec."""
     request_parent_death_signal(signal.SIGTERM)
-    os.nice(niceness)
+    lower_priority(niceness)
     # the parent may have died before the request above; then the signal would never come
     if os.getppid() != parent:
         os._exit(1)

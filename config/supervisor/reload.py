@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 READY_VARIABLE = "PERENNIAL_READY_FD"
-START_SECONDS = 300.0  # for the new processes of a program to accept connections
+START_SECONDS = 300.0  # for the new processes of a program to be ready
 RETIRE_SECONDS = 120.0  # for the old ones to end; a training ends early
 MAX_READY_BYTES = 64
 
@@ -42,7 +42,7 @@ def read_environment_file(path: Path) -> dict[str, str]:
 
 @dataclass
 class ReadinessPipe:
-    """A pipe to which each process of a program writes one byte when it accepts connections."""
+    """A pipe to which each process of a program writes one byte when it is ready."""
 
     reader: int = -1
     writer: int = -1

@@ -19,6 +19,7 @@ from granian.server.mp import MPServer, WorkerProcess
 from config.supervisor.reload import READY_VARIABLE
 
 BACKLOG = 1024
+PREPARE_SECONDS = 60.0  # a worker that is not prepared then answers anyway, as well as it can
 DESCRIPTORS = "/proc/self/fd"
 
 
@@ -94,8 +95,21 @@ def is_listening(descriptor: int) -> bool:
         return False
 
 
+def announce_when_prepared(prepared: threading.Event | None) -> None:
+    """Announce that this worker is ready once the event is set, or after ``PREPARE_SECONDS``; wait for it in a thread."""
+    if prepared is None:
+        announce_ready()
+        return
+
+    def wait() -> None:
+        prepared.wait(PREPARE_SECONDS)
+        announce_ready()
+
+    threading.Thread(target=wait, name="announce-ready", daemon=True).start()
+
+
 def announce_ready() -> None:
-    """Tell the process that opened the sockets that this worker accepts connections."""
+    """Tell the process that opened the sockets that this worker is ready."""
     descriptor = os.environ.get(READY_VARIABLE, "")
     if descriptor:
         try:

@@ -22,7 +22,7 @@ from config.web_server.bodies import BodyReceiver
 from config.web_server.environ import Environ, build_environ
 from config.web_server.limits import ClientLimits
 from config.web_server.responses import HSTS, Application, Protocol, close_connections, run_application
-from config.web_server.shared_sockets import announce_ready, stop_accepting
+from config.web_server.shared_sockets import announce_when_prepared, stop_accepting
 
 logger = logging.getLogger(__name__)
 
@@ -194,7 +194,10 @@ def run_worker(
     limits: ClientLimits,
     port: int,
 ) -> None:
-    """Run a web process until a signal; the positional parameters are those of Granian's own workers."""
+    """Run a web process until a signal; the positional parameters are those of Granian's own workers.
+
+    The application may have an attribute ``prepared``, an event that is set when it answers in full, for example from the model.
+    """
     handler = RequestHandler(application, threads=threads, limits=limits, port=port)
     stop, has_stopped = _granian.WorkerSignal(), Event()
     stop.add_cb(has_stopped.set)
@@ -225,5 +228,5 @@ def run_worker(
     runner = CallbackRunner()
     serve = getattr(worker, WORKERS_METHODS[runtime_mode][(sock[0] or sock[1]).is_uds()])
     serve(Scheduler(runner, handler.handle), runner, stop)
-    announce_ready()
+    announce_when_prepared(getattr(application, "prepared", None))
     has_stopped.wait()

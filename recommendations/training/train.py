@@ -346,7 +346,7 @@ def remove_old_artifacts() -> None:
         for names in ModelVersion.objects.filter(status=Status.ACTIVE).values_list("artifact", "refresh")
         for name in names
     }
-    versions = ModelVersion.objects.order_by("-created_at", "-pk")
+    versions = ModelVersion.objects.all()  # the newest first, as its Meta says
     usable_names = versions.exclude(status=Status.REJECTED).values_list("artifact", flat=True)[:MAX_KEPT_VERSIONS]
     newest_name = versions.values_list("artifact", flat=True)[:1]  # even if it was rejected
     kept_names = {*active_names, *usable_names, *newest_name}

@@ -103,9 +103,10 @@ class Command(up.Command):
         except AlreadyRunningError as error:
             raise CommandError(str(error)) from error
         slow_log.setLevel(logging.NOTSET)
-        self.stdout.write(f"Ready after {time.monotonic() - started:.0f} s.")
+        self.stdout.write(f"Prepared in {time.monotonic() - started:.0f} s.")
         if options["no_serve"]:
             return
+        self.stdout.write("Starting the programs; the addresses follow when the shop is ready.")
         sys.stdout.flush()
         if worked:  # a new process releases the memory that the work needed
             command = [sys.executable, sys.argv[0], "up", *remove_option(sys.argv[2:], "--language")]

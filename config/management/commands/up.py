@@ -34,6 +34,7 @@ from config.supervisor.reload import EnvironmentFileError, read_environment_file
 from config.web_server.shared_sockets import open_sockets
 
 DEFAULT_PORT = 8000
+WEB = "web"  # the name of the program for which the others wait
 MAX_PORTS_TRIED = 100
 WEB_THREADS = 16  # events of calls that wait at the same moment are stored together
 # somebody waits for a page, but not for longer than this; imports and trainings run in the worker, without a limit
@@ -133,7 +134,7 @@ def share_metrics(program: Program) -> Program:
 
 
 class WelcomeMessage:
-    """Prints the URLs once, when the web server responds."""
+    """Prints the URLs once, when the web server responds and is ready."""
 
     def __init__(self, host: str, port: int) -> None:
         self.host = get_local_host(host)
@@ -145,7 +146,7 @@ class WelcomeMessage:
         if self.is_done:
             return
         url_host = format_local_host(self.host)
-        if self._is_answering():
+        if supervisor.is_ready(WEB) and self._is_answering():
             self.is_done = True
             supervisor.report(f"Perennial is running at http://{url_host}:{self.port}/")
             supervisor.report(f"The back office is at http://{url_host}:{self.port}{reverse('admin:index')}")
@@ -154,7 +155,7 @@ class WelcomeMessage:
             supervisor.report("Press Ctrl-C to stop.")
         elif time.monotonic() > self.next_warning:
             self.next_warning += 60
-            supervisor.report(f"http://{url_host}:{self.port}/health/live does not respond yet. Waiting.")
+            supervisor.report(f"http://{url_host}:{self.port}/ is not ready yet. Waiting.")
 
     def _is_answering(self) -> bool:
         client = http.client.HTTPConnection(
@@ -252,7 +253,7 @@ def build_programs(options: dict[str, Any], port: int, sockets: Sequence[int] = 
         web += ["--bodies-per-address", str(settings.WEB_BODIES_PER_ADDRESS)]
         web += ["--sockets", ",".join(map(str, sockets)), "config.wsgi:application"]
         programs.append(
-            Program("web", web, environment=WEB_ENVIRONMENT, sockets=sockets, ready_processes=options["web_workers"])
+            Program(WEB, web, environment=WEB_ENVIRONMENT, sockets=sockets, ready_processes=options["web_workers"])
         )
     if not options["no_worker"]:
         long, frequent = options["worker_concurrency"], FREQUENT_CONCURRENCY
@@ -263,7 +264,8 @@ def build_programs(options: dict[str, Any], port: int, sockets: Sequence[int] = 
             build_worker("frequent", celery, settings.FREQUENT_QUEUE, concurrency=frequent, niceness=FREQUENT_NICENESS)
         )
     if not options["no_beat"]:
-        programs.append(Program("beat", [*celery, "beat", "--pidfile=", "--loglevel", "INFO"], BACKGROUND_NICENESS))
+        beat = [*celery, "beat", "--pidfile=", "--loglevel", "INFO"]
+        programs.append(Program("beat", beat, BACKGROUND_NICENESS, waits_for=WEB))
     return programs
 
 
@@ -276,4 +278,5 @@ def build_worker(name: str, celery: list[str], queue: str, *, concurrency: int, 
         [*command, "--loglevel", "INFO", "--without-gossip", "--without-mingle"],
         niceness,
         prepare_restart=partial(return_interrupted_tasks, [queue]) if is_embedded else lambda: None,
+        waits_for=WEB,
     )

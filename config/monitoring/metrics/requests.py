@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from functools import lru_cache
+from threading import Event
 from time import perf_counter
 from typing import Any
 
@@ -65,7 +66,10 @@ class MeasuredApplication:
 
     Attributes:
         hsts: the value of Strict-Transport-Security of the application, which the web server reads.
+        prepared: an event that is set when the application answers in full; None if it always does.
     """
+
+    prepared: Event | None = None
 
     def __init__(self, application: Application) -> None:
         self._application = trace_request(application)

@@ -71,13 +71,17 @@ def test_a_machine_without_threads_refreshes_cached_values_in_the_request(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     seconds, values = 0.0, iter("xyz")
+    executor = ThreadPoolExecutor(1, thread_name_prefix="refused")
+    start = threading.Thread.start
 
-    class FullMachine:
-        def submit(self, *work: object) -> None:
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name.startswith("refused"):
             raise RuntimeError("can't start new thread")
+        start(thread)
 
+    monkeypatch.setattr(threading.Thread, "start", refuse)
     monkeypatch.setattr("config.foundation.ttl_cache.time.monotonic", lambda: seconds)
-    monkeypatch.setattr("config.foundation.ttl_cache.get_background_executor", FullMachine)
+    monkeypatch.setattr("config.foundation.ttl_cache.get_background_executor", lambda: executor)
     cache = TtlCache(lambda key: next(values))
     assert cache.get("a") == "x"
     seconds = 20.0
@@ -85,3 +89,8 @@ def test_a_machine_without_threads_refreshes_cached_values_in_the_request(
     assert "can't start new thread" in caplog.text
     assert run_in_background(lambda: 1 / 0)  # logged, as in the background
     assert "ZeroDivisionError" in caplog.text
+    monkeypatch.setattr(threading.Thread, "start", start)
+    executor.submit(int).result(timeout=30)  # the executor gets a thread, which finds the refused work in its queue
+    executor.shutdown()
+    assert cache.get("a") == "y"
+    assert next(values) == "z", "no work ran twice"
