@@ -8,7 +8,8 @@ NAME_exponent: the slope of log(cost) against log(units), by least squares over 
 processes involved (of serving: microseconds of the web server per request, against customers) and the units are those of the work, such
 as events. Work that starts by fitting a fixed number of models costs something at size 0: NAME_net_exponent is of the cost beyond that of
 a shop of --warm-up customers; it is null where the largest shop costs less than 1.5 times as much as that one. The smallest shop runs
-twice, because the first run compiles the kernels: the models of the shop for the warm-up do not use all of them. NAME_last_exponent is between the two largest sizes. A size is one run, so a difference of 10 % means nothing.
+twice, because the first run compiles the kernels: the models of the shop for the warm-up do not use all of them. NAME_last_exponent is
+between the two largest sizes. A size is one run, so a difference of 10 % means nothing.
 """
 
 import argparse
@@ -103,7 +104,9 @@ def main() -> None:
         folder.chmod(0o711)  # PostgreSQL runs as another user
         template = make_template(folder / "template")
         log("The smallest shop runs once unmeasured, which compiles the kernels")
-        measure_shop(replace(plan, customers=plan.customers * min(arguments.factors)), folder / "first", steps, template)
+        measure_shop(
+            replace(plan, customers=plan.customers * min(arguments.factors)), folder / "first", steps, template
+        )
         warm_up = measure_shop(replace(plan, customers=arguments.warm_up), folder / "warm-up", steps, template)
         shops = [
             measure_shop(replace(plan, customers=plan.customers * factor), folder / str(factor), steps, template)

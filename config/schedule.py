@@ -405,7 +405,7 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         cron="20 4 * * *",
         title=_("Measure all marketing"),
         description=_(
-            "Measures by month what marketing causes, by comparison with the global holdout group, and what recommendations cause."
+            "Measures the monthly incremental lift of marketing, by comparison with the global holdout group, and of recommendations."
         ),
     ),
     ScheduledJob(

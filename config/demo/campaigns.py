@@ -191,7 +191,7 @@ CAMPAIGNS = (
         seed=200,
         has_effect=False,
         name=_("Autumn newsletter"),
-        truth=_("Simulated, with a known truth: the newsletter causes no order at all."),
+        truth=_("Simulated, with a known effect: the newsletter causes no orders at all."),
         attribution_days=28,  # with it and half of the customers held out, "no effect" can be shown
     ),
     DemoCampaign(

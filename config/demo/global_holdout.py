@@ -1,7 +1,7 @@
 """The global holdout group of the demo: a fifth of the customers has got no marketing since the start of a month, four months ago.
 
-The product's own assignment decides who is held out, so campaigns and flows of the demo reach only the others, and what marketing causes is
-measured from their orders. A fifth is more than shops usually hold out: with 2,500 customers, fewer would show nothing.
+The product's own assignment decides who is held out, so campaigns and flows of the demo reach only the others, and the incremental
+lift of marketing is measured from their orders. A fifth is more than shops usually hold out: with 2,500 customers, fewer would show nothing.
 """
 
 from datetime import datetime

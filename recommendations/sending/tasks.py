@@ -25,7 +25,7 @@ def store_message_opens() -> int:
 
 @shared_task(exclusive=True)
 def measure_global_holdout() -> int:
-    """Measure what marketing causes: the months that are not final yet, and the whole time; return how many months."""
+    """Measure the incremental lift of marketing: the months that are not final yet, and the whole time; return how many months."""
     return measure_months(as_of=timezone.now())
 
 

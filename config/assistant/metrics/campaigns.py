@@ -88,7 +88,7 @@ def list_notes(*, is_share: bool) -> list[str]:
         _(
             "Of the messages sent in these days, those opened or clicked until now; programs that open every message are left out."
         ),
-        _("What a campaign caused is on its own page, measured against its holdout group."),
+        _("The incremental lift of a campaign is on its own page, measured against its holdout group."),
     ]
 
 

@@ -105,8 +105,8 @@ STEPS = (
     OnboardingStep(
         _("Create a campaign"),
         _(
-            "Choose a segment, a message and the size of the holdout group. Before the launch you see who gets the message, and "
-            "afterwards what it caused."
+            "Choose a segment, a message and the size of the holdout group. Before the launch you see who gets the message, "
+            "and afterwards its incremental lift."
         ),
         Campaign.objects.all,
         "admin:campaigns_campaign_add",

@@ -150,7 +150,7 @@ class Command(up.Command):
         with override(language):
             if load_flows(loaded_at=now, language=language):
                 self.stdout.write("Flows: win-back and price drop, simulated")
-                self.run_step("What marketing causes", lambda: measure_global_holdout(loaded_at=now))
+                self.run_step("Incremental lift of marketing", lambda: measure_global_holdout(loaded_at=now))
         if trained:
             self.run_step("Warehouse", lambda: export_warehouse(started_at=now, progress=ProgressBar("Warehouse")))
             self.run_step(

@@ -130,7 +130,7 @@ ACTIVITIES = (
         key="experiments",
         name=gettext_lazy("Experiments and measurement"),
         purpose=gettext_lazy(
-            "To measure what recommendations, offers and messages cause, by comparing groups drawn at random."
+            "To measure the effect of recommendations, offers and messages by comparing random groups."
         ),
         lawful_basis=Basis.LEGITIMATE_INTEREST,
         data=gettext_lazy("the group of a customer, and later orders"),

@@ -17,7 +17,7 @@ register_pages(
             "admin:campaigns_campaign_preview",
         ),
         empty=_(
-            "A campaign sends a message to a segment, once or repeatedly, and measures what it caused. Choose a segment, a message and "
+            "A campaign sends a message to a segment, once or repeatedly, and measures its incremental lift. Choose a segment, a message and "
             "a time."
         ),
         empty_action=(_("Show the segments"), "admin:segments_segment_changelist"),

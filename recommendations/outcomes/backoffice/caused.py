@@ -46,7 +46,7 @@ def build_caused_context(
             request,
             [caused.total, *caused.months],
             id="caused",
-            label=_("What marketing causes"),
+            label=_("Incremental lift of marketing"),
             columns=COLUMNS,
             format_row=lambda period: format_row(period, report, currency),
             page_size=25,

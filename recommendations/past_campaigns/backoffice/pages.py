@@ -56,8 +56,8 @@ def show_campaigns(request: HttpRequest) -> HttpResponse:
         "admin/past_campaigns/list.html",
         title=_("Past campaigns"),
         verdict=ngettext(
-            "%(count)s campaign of another system, without a holdout group: it shows who redeemed coupons, not what it caused.",
-            "%(count)s campaigns of another system, without a holdout group: they show who redeemed coupons, not what they caused.",
+            "%(count)s campaign of another system, without a holdout group: it shows who redeemed coupons, not its incremental lift.",
+            "%(count)s campaigns of another system, without a holdout group: they show who redeemed coupons, not their incremental lift.",
             total,
         )
         % {"count": format_count(total)}

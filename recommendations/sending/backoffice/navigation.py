@@ -14,7 +14,7 @@ register_pages(
     ),
     MenuPage(
         tab="campaigns.results",
-        label=_("What marketing causes"),
+        label=_("Incremental lift of marketing"),
         url_name="holdout_report:show",
         permission="campaigns.view_campaign",
         order=200,

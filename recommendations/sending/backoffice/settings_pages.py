@@ -74,7 +74,7 @@ class SendingSettingsForm(forms.ModelForm):
             ),
             "global_holdout_share": gettext_lazy(
                 "0.05 keeps one customer in twenty out of all marketing, to measure its whole effect. At most 0.5. The first month that is "
-                "measured is the next whole one; see Campaigns › Results › What marketing causes."
+                "measured is the next whole one; see Campaigns › Results › Incremental lift of marketing."
             ),
             "warm_up_from": gettext_lazy(
                 "Leave empty for no warm-up. Emails beyond a day's limit wait for the next day."

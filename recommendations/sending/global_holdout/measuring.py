@@ -85,7 +85,7 @@ def measure_months(*, as_of: datetime, everything: bool = False) -> int:
 
 
 def measure_marketing(*, as_of: datetime, everything: bool) -> int:
-    """Measure what marketing causes; return the number of measured months."""
+    """Measure the incremental lift of marketing; return the number of measured months."""
     changes = list(GlobalHoldoutChange.objects.all())
     windows = list_windows(changes, as_of=as_of, zone=get_time_zone())
     total = build_total(windows, changes, as_of=as_of)
@@ -100,7 +100,7 @@ def measure_marketing(*, as_of: datetime, everything: bool) -> int:
 
 
 def measure_recommendations(*, as_of: datetime, everything: bool) -> int:
-    """Measure what recommendations cause, from the experiments that hold visitors out of them; return the number of measured months."""
+    """Measure the incremental lift of recommendations, from the experiments that hold visitors out of them; return the number of measured months."""
     windows = list_recommendation_windows(as_of=as_of, zone=get_time_zone())
     total = build_recommendation_total(windows, as_of=as_of)
     open_windows = choose_open_windows(Subject.RECOMMENDATIONS, windows, everything=everything)

@@ -1,4 +1,4 @@
-"""What recommendations cause: the months of the experiments that hold visitors out of recommendations, and who belongs to their groups."""
+"""Incremental lift of recommendations: the months of the experiments that hold visitors out of recommendations, and who belongs to their groups."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -33,7 +33,7 @@ class HoldoutReportView(APIView):
 
 
 class RecommendationReportView(APIView):
-    """What recommendations cause, from the experiments that hold visitors out of them. It is measured every night."""
+    """Incremental lift of recommendations, from the experiments that hold visitors out of them. It is measured every night."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "experiments:read"}
 

@@ -70,7 +70,7 @@ class HoldoutEffectSerializer(MeasuredEffectSerializer):
 
 
 class RecommendationEffectSerializer(MeasuredEffectSerializer):
-    """What recommendations caused."""
+    """The incremental lift of recommendations."""
 
     recommendations = RecommendationGroupSerializer()
     holdout = RecommendationGroupSerializer()
@@ -93,7 +93,7 @@ class HoldoutReportSerializer(serializers.Serializer[Any]):
 
 
 class RecommendationReportSerializer(serializers.Serializer[Any]):
-    """What recommendations cause: the months of all experiments, latest first, and the whole time of the latest experiment."""
+    """Incremental lift of recommendations: the months of all experiments, latest first, and the whole time of the latest experiment."""
 
     experiment = serializers.CharField(
         allow_null=True,

@@ -204,7 +204,8 @@ HOLDOUT_SUBJECT = ExperimentSubject(
     kind=HOLDOUT,
     label=_("Recommendations holdout"),
     help_text=_(
-        "Show a small group popular products instead of recommendations, and unpersonalized search results, to learn what recommendations cause."
+        "Show a small group popular products instead of recommendations, and unpersonalized search results, "
+        "to measure the incremental lift of recommendations."
     ),
     list_choices=lambda: [("", _("Recommendations holdout"))],
     build_form=build_holdout_form,

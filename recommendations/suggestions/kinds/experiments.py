@@ -52,7 +52,7 @@ class ExperimentSuggestions:
                 kind=HOLDOUT,
                 subject="",
                 count=2,
-                name=_("What recommendations cause"),
+                name=_("Incremental lift of recommendations"),
                 metric=Experiment.Metric.REVENUE,
             )
         return Draft(make_url(experiment), experiment.pk)
@@ -92,8 +92,8 @@ def build_suggestion(shown: int, *, draft: Experiment | None) -> Suggestion:
         kind=ExperimentSuggestions.key,
         key=KEY,
         headline=ngettext(
-            "Recommendations showed %(number)s product in four weeks, and nobody knows what they cause",
-            "Recommendations showed %(number)s products in four weeks, and nobody knows what they cause",
+            "Recommendations showed %(number)s product in four weeks, and their incremental lift is not measured",
+            "Recommendations showed %(number)s products in four weeks, and their incremental lift is not measured",
             shown,
         )
         % {"number": format_count(shown)},

@@ -125,7 +125,7 @@ def build_suggestion(row: ProductRow) -> Suggestion:
             "average_stock": format_count(round(average_stock)),
         },
         expectation=_(
-            "What it causes is not known: a rule has no holdout group. The page Suggestions shows what follows."
+            "Its incremental lift cannot be measured, because a rule has no holdout group. The Suggestions page shows the results that follow."
         ),
         value=1.0,
         people_url=reverse("admin:catalog_product_change", args=[product_id]),

@@ -1,4 +1,4 @@
-"""The page Outcomes and its endpoint: four measures, their people and files, and what marketing causes of them."""
+"""The page Outcomes and its endpoint: four measures, their people and files, and the incremental lift of marketing."""
 
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -77,7 +77,7 @@ def find_links(text: str, part: str) -> list[str]:
 def test_the_page_computes_in_the_background_and_opens_people_and_files(admin_client: Client) -> None:
     first = admin_client.get(PAGE)
     assert "The result is being computed" in first.text
-    assert "Nobody knows yet what marketing causes" in first.text
+    assert "The incremental lift of marketing has not been measured yet" in first.text
     assert admin_client.get(f"{PAGE}growth.csv").status_code == 409
     compute_all()
     page = admin_client.get(PAGE).text
@@ -139,7 +139,7 @@ def test_who_may_not_see_campaigns_sees_no_caused_part(client: Client) -> None:
     page = client.get(PAGE)
     assert page.status_code == 200
     has_campaigns = User.objects.get(pk=user.pk).has_perm("campaigns.view_campaign")
-    assert ("What marketing causes of this" in page.text) == has_campaigns
+    assert ("Incremental lift of marketing in these figures" in page.text) == has_campaigns
 
 
 @pytest.fixture

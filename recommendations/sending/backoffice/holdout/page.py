@@ -1,4 +1,4 @@
-"""The page about what marketing causes, by comparison with the global holdout group, and what recommendations cause, by month."""
+"""The page about the incremental lift, by month: of marketing, compared with the global holdout group, and of recommendations."""
 
 from typing import Any
 
@@ -75,7 +75,7 @@ def show_holdout_report(request: HttpRequest) -> HttpResponse:
     return render_page(
         request,
         "admin/sending/holdout_report.html",
-        title=_("What marketing causes"),
+        title=_("Incremental lift of marketing"),
         as_of=total.measured_at if total else None,
         changes=build_change_table(request, report.changes) if report.changes else None,
         **context,

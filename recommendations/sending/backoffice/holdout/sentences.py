@@ -33,7 +33,7 @@ SENTENCES: dict[str, EffectSentences] = {
             "is not the effect of marketing."
         ),
         few_orders=_(
-            "There are too few orders to tell what marketing causes: each group needs at least 10 customers who ordered."
+            "There are too few orders to measure the incremental lift of marketing: each group needs at least 10 customers who ordered."
         ),
         increase=_("Marketing has caused %(amount)s more revenue since %(start)s (95%% interval %(interval)s)."),
         decrease=_("Marketing has cost %(amount)s of revenue since %(start)s (95%% interval %(interval)s)."),
@@ -61,7 +61,7 @@ SENTENCES: dict[str, EffectSentences] = {
             "not the effect of recommendations."
         ),
         few_orders=_(
-            "There are too few orders to tell what recommendations cause: each group needs at least 10 customers who ordered."
+            "There are too few orders to measure the incremental lift of recommendations: each group needs at least 10 customers who ordered."
         ),
         increase=_("Recommendations have caused %(amount)s more revenue since %(start)s (95%% interval %(interval)s)."),
         decrease=_("Recommendations have cost %(amount)s of revenue since %(start)s (95%% interval %(interval)s)."),

@@ -1,4 +1,4 @@
-"""Measures what marketing causes by comparison with the global holdout group, beside the scheduled job."""
+"""Measures the incremental lift of marketing by comparison with the global holdout group, beside the scheduled job."""
 
 from argparse import ArgumentParser
 from typing import Any

@@ -1,4 +1,4 @@
-"""The page and the endpoint about what marketing causes."""
+"""The page and the endpoint about the incremental lift of marketing."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -130,7 +130,7 @@ def test_the_page_says_how_to_begin_then_when_it_begins_and_then_the_effect(admi
     assert "+€22,500" in page
     assert "varied=holdout:" in page
     with translation.override("zh-hans"):
-        assert "营销整体效果" in admin_client.get(PAGE, headers={"accept-language": "zh-hans"}).content.decode()
+        assert "营销增量提升" in admin_client.get(PAGE, headers={"accept-language": "zh-hans"}).content.decode()
 
 
 @pytest.mark.django_db

@@ -1,4 +1,4 @@
-"""What recommendations cause: months of a holdout experiment, counted by hand."""
+"""Incremental lift of recommendations: months of a holdout experiment, counted by hand."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
