@@ -1,12 +1,13 @@
-"""Compile the kernels of the collector, training, serving and searching into the disk cache, from a few made-up purchases and views.
+"""Compile the kernels of the collector, refresh, training, serving and search into the disk cache, from made-up purchases and views.
 
-A new installation compiles them once, which takes most of a minute of one processor. `compile_kernels` needs no database, so that it can
+A new installation compiles them once, which takes one to two minutes of one processor. `compile_kernels` needs no database, so that it can
 run while the first data are loaded.
 """
 
 import numpy as np
 
 from customers.events.collector.scanning.scanned_events import event_scanner
+from customers.lifecycle.kernel_compilation import compile_kernels as compile_refresh_kernels
 from recommendations.engine import Interactions, Products
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 from recommendations.engine.data.interactions import KIND_CODES
@@ -24,8 +25,12 @@ SEED = 1
 
 
 def compile_kernels() -> None:
-    """Fit all algorithms on made-up data, score with their ensemble, and search: what is not in the cache is compiled and saved."""
+    """Compute profiles, fit all algorithms on made-up data, score with their ensemble, and search.
+
+    What is not in the cache is compiled and saved.
+    """
     event_scanner.load()
+    compile_refresh_kernels()  # before the others, because the first data need them first
     warm_up_search_kernels()
     interactions, products = make_interactions(), make_products()
     components = describe_starts()

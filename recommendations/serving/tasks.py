@@ -23,7 +23,7 @@ def store_impressions() -> None:
 
 @shared_task(exclusive=True)
 def compile_kernels() -> None:
-    """Compile the kernels of training and serving while a new shop is imported. What is in the cache already is only loaded."""
+    """Compile the kernels of profiles, training and serving while a new shop is imported. What is in the cache already is only loaded."""
     kernel_compilation.compile_kernels()
 
 
