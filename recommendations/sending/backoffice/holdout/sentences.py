@@ -35,21 +35,23 @@ SENTENCES: dict[str, EffectSentences] = {
         few_orders=_(
             "There are too few orders to measure the incremental lift of marketing: each group needs at least 10 customers who ordered."
         ),
-        increase=_("Marketing has caused %(amount)s more revenue since %(start)s (95%% interval %(interval)s)."),
+        increase=_(
+            "Marketing has generated %(amount)s of additional revenue since %(start)s (95%% interval %(interval)s)."
+        ),
         decrease=_("Marketing has cost %(amount)s of revenue since %(start)s (95%% interval %(interval)s)."),
         no_effect=_(
             "Marketing has had no large effect on revenue since %(start)s: less than 10%% more or less (95%% interval of the additional "
             "revenue %(interval)s)."
         ),
         too_few=_(
-            "Too few customers to tell: since %(start)s, marketing has caused additional revenue of %(interval)s, with 95%% confidence."
+            "Too few customers to tell: since %(start)s, marketing has generated additional revenue of %(interval)s, with 95%% confidence."
         ),
         cost=_(
-            "Knowing this has a price: with marketing, the %(customers)s customers of the holdout group would have brought about "
-            "%(amount)s more revenue (95%% interval %(interval)s)."
+            "Cost of the holdout group: with marketing, its %(customers)s customers would have generated about "
+            "%(amount)s of additional revenue (95%% interval %(interval)s)."
         ),
         unclear_cost=_(
-            "What the holdout group costs is not clear yet: with marketing, its %(customers)s customers would have brought additional "
+            "The cost of the holdout group is not clear yet: with marketing, its %(customers)s customers would have generated additional "
             "revenue of %(interval)s, with 95%% confidence."
         ),
     ),
@@ -63,22 +65,24 @@ SENTENCES: dict[str, EffectSentences] = {
         few_orders=_(
             "There are too few orders to measure the incremental lift of recommendations: each group needs at least 10 customers who ordered."
         ),
-        increase=_("Recommendations have caused %(amount)s more revenue since %(start)s (95%% interval %(interval)s)."),
+        increase=_(
+            "Recommendations have generated %(amount)s of additional revenue since %(start)s (95%% interval %(interval)s)."
+        ),
         decrease=_("Recommendations have cost %(amount)s of revenue since %(start)s (95%% interval %(interval)s)."),
         no_effect=_(
             "Recommendations have had no large effect on revenue since %(start)s: less than 10%% more or less (95%% interval of the "
             "additional revenue %(interval)s)."
         ),
         too_few=_(
-            "Too few people to tell: since %(start)s, recommendations have caused additional revenue of %(interval)s, with 95%% "
+            "Too few people to tell: since %(start)s, recommendations have generated additional revenue of %(interval)s, with 95%% "
             "confidence."
         ),
         cost=_(
-            "Knowing this has a price: with recommendations, the %(customers)s people of the holdout group would have brought about "
-            "%(amount)s more revenue (95%% interval %(interval)s)."
+            "Cost of the holdout group: with recommendations, its %(customers)s people would have generated about "
+            "%(amount)s of additional revenue (95%% interval %(interval)s)."
         ),
         unclear_cost=_(
-            "What the holdout group costs is not clear yet: with recommendations, its %(customers)s people would have brought "
+            "The cost of the holdout group is not clear yet: with recommendations, its %(customers)s people would have generated "
             "additional revenue of %(interval)s, with 95%% confidence."
         ),
     ),

@@ -126,7 +126,7 @@ def test_the_page_says_how_to_begin_then_when_it_begins_and_then_the_effect(admi
     make_clear_result().save()
     make_clear_result(month=None, measured_at=JULY + timedelta(days=300), until=JULY + timedelta(days=300)).save()
     page = admin_client.get(PAGE).content.decode()
-    assert "more revenue since Jul 1, 2026" in page
+    assert "of additional revenue since Jul 1, 2026" in page
     assert "+€22,500" in page
     assert "varied=holdout:" in page
     with translation.override("zh-hans"):

@@ -122,7 +122,7 @@ def test_the_total_is_that_of_the_page_of_the_experiment(admin_client: Client, h
     assert total.comparison.revenue.effect.low == pytest.approx(metric.effect.low)
     assert total.comparison.revenue.effect.high == pytest.approx(metric.effect.high)
     page = admin_client.get("/admin/campaigns/marketing-effect/").content.decode()
-    assert "Recommendations have caused" in page
+    assert "Recommendations have generated" in page
     assert "Sep 2026 so far" in page
     assert "Aug 2026, Aug 20 to Aug 31" in page
     client = APIClient()
