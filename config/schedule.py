@@ -208,7 +208,7 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         task="config.monitoring.tasks.check_alarms",
         seconds=60,
         title=_("Check alarms"),
-        description=_("Checks the alarm rules, notifies whoever subscribed, and repeats jobs that failed."),
+        description=_("Checks the alarm rules, notifies subscribers, and reruns failed jobs."),
     ),
     ScheduledJob(
         task="config.monitoring.tasks.purge_old_alarms",

@@ -131,7 +131,7 @@ class DemoCampaign:
 
 
 OFFER_TRUTH = _(
-    "Simulated, with a known truth: whoever clicks and would not have ordered within a week repeats their largest order of the "
+    "Simulated, with a known effect: customers who click and would not have ordered within a week repeat their largest order of the "
     "three months before."
 )
 CAMPAIGNS = (
@@ -175,7 +175,7 @@ CAMPAIGNS = (
         has_effect=True,
         name=_("We miss you"),
         truth=_(
-            "Simulated, with a known truth: whoever clicks and would not have ordered repeats their largest order of the three months before."
+            "Simulated, with a known effect: customers who click and would not have ordered repeat their largest order of the three months before."
         ),
         segment_name=_("No order for a week"),
         condition="max(o.placed_at) < %(at)s - interval '7 days'",

@@ -41,7 +41,7 @@ class DemandSettings(models.Model):
         decimal_places=2,
         default=20,
         validators=[MinValueValidator(0)],
-        help_text=_("Of ordering one product once, whatever the quantity, in the currency of the shop."),
+        help_text=_("Of ordering one product once, regardless of the quantity, in the currency of the shop."),
     )
     holding_rate = models.DecimalField(
         _("holding cost per year"),

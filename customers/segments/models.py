@@ -34,7 +34,7 @@ class Segment(models.Model):
         _("condition of the history"),
         null=True,
         editable=False,
-        help_text=_("The condition at the last evaluation, to tell changes of customers from edits."),
+        help_text=_("The condition at the last evaluation, to distinguish changes of customers from edits."),
     )
 
     class Meta:

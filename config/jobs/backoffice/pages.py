@@ -196,7 +196,7 @@ def format_job(state: JobState, *, now: datetime) -> dict[str, Any]:
 def describe_retry(run: ScheduledRun, *, now: datetime) -> str:
     """Return when a failed run is repeated, or after how many attempts it was given up."""
     if run.retry_at is not None:
-        return _("Attempt %(attempt)s failed. It is repeated by itself %(when)s.") % {
+        return _("Attempt %(attempt)s failed. It is retried automatically %(when)s.") % {
             "attempt": format_count(run.attempt),
             "when": format_age(run.retry_at, as_of=now) if run.retry_at > now else _("in a moment"),
         }

@@ -180,10 +180,10 @@ def describe_state(alarm: Alarm, *, now: datetime) -> str:
             "duration": format_duration((alarm.resolved_at - alarm.opened_at).total_seconds()),
         }
     if alarm.state == AlarmState.ACKNOWLEDGED:
-        return _("%(user)s works on it. It is resolved by itself when the rule no longer finds it.") % {
+        return _("%(user)s works on it. It is resolved automatically when the rule no longer applies.") % {
             "user": alarm.acknowledged_by
         }
-    return _("Open for %(duration)s. It is resolved by itself when the rule no longer finds it.") % {
+    return _("Open for %(duration)s. It is resolved automatically when the rule no longer applies.") % {
         "duration": format_duration((now - alarm.opened_at).total_seconds())
     }
 

@@ -124,7 +124,7 @@ def check_certificate() -> Iterator[Diagnosis]:
     days = (ends_at - timezone.now()).days
     text = _("valid for %(days)d days") % {"days": days}
     if ends_at - timezone.now() < CERTIFICATE_DAYS:
-        yield report_error(text, _("Renew it, and check why it was not renewed by itself."))
+        yield report_error(text, _("Renew it, and check why it was not renewed automatically."))
     else:
         yield report_ok(text)
 

@@ -88,7 +88,7 @@ class Migration(migrations.Migration):
                     models.DecimalField(
                         decimal_places=2,
                         default=20,
-                        help_text="Of ordering one product once, whatever the quantity, in the currency of the shop.",
+                        help_text="Of ordering one product once, regardless of the quantity, in the currency of the shop.",
                         max_digits=12,
                         validators=[django.core.validators.MinValueValidator(0)],
                         verbose_name="cost per order",

@@ -65,7 +65,7 @@ class MetaConversions(DestinationKind):
     country = "US"
     max_records = 500
     max_age = timedelta(days=7)
-    removal_note = gettext_lazy("Meta cannot delete single events. It deletes them by itself; see its terms.")
+    removal_note = gettext_lazy("Meta cannot delete single events. It deletes them automatically; see its terms.")
 
     @classmethod
     def clean(cls, values: Mapping[str, Any]) -> None:

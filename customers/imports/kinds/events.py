@@ -108,7 +108,7 @@ EVENTS = ImportKind(
         gettext_lazy(
             "Customers with an ID or an address, with the fields that these events filled and the merges that they led to."
         ),
-        gettext_lazy("Unsubscriptions: whoever unsubscribed gets no emails."),
+        gettext_lazy("Unsubscriptions: people who unsubscribed get no emails."),
         gettext_lazy("Products that orders of these events created, and new texts of reviews that were known before."),
         gettext_lazy("Recommendations, until the next training, and the performance of placements on earlier days."),
     ),

@@ -42,7 +42,7 @@ class ConsentRulesForm(forms.Form):
         choices=list(REGION_LABELS.items()),
         widget=UnfoldAdminSelectWidget,
         help_text=gettext_lazy(
-            "Includes visitors whom nobody knows yet. Choose your own region if most of your visitors come from it; the script on the "
+            "Includes unknown visitors. Choose your own region if most of your visitors come from it; the script on the "
             "site then needs data-consent=required."
         ),
     )

@@ -148,7 +148,7 @@ class Migration(migrations.Migration):
             name="tracked_condition",
             field=models.JSONField(
                 editable=False,
-                help_text="The condition at the last evaluation, to tell changes of customers from edits.",
+                help_text="The condition at the last evaluation, to distinguish changes of customers from edits.",
                 null=True,
                 verbose_name="condition of the history",
             ),

@@ -30,8 +30,8 @@ class WarehouseEngineError(Exception):
 def describe_absence() -> str:
     """Return what people who asked a question read when the engine is away."""
     return _(
-        "The engine of the data warehouse (%(engine)s) cannot be used at the moment. Nothing is lost: try again in a few minutes. If it "
-        "stays away, the log of the server has the reason, and WAREHOUSE_ENGINE=duckdb answers without it."
+        "The engine of the data warehouse (%(engine)s) cannot be used at the moment. Nothing is lost: try again in a few minutes. "
+        "If this continues, the server's log has the reason, and WAREHOUSE_ENGINE=duckdb answers without it."
     ) % {"engine": settings.WAREHOUSE_ENGINE}
 
 

@@ -95,7 +95,7 @@ def describe_estimate(estimate: LogEstimate) -> EstimateText:
         build_row(_("Doubly robust"), estimate.dr),
     ]
     rows.append((_("Lists with a random first product"), format_count(estimate.reproduced), ""))
-    rows.append((_("Worth this many lists of the variant"), format_count(round(estimate.effective)), ""))
+    rows.append((_("Effective number of lists of the variant"), format_count(round(estimate.effective)), ""))
     return EstimateText(sentence, rows)
 
 

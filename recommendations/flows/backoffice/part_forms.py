@@ -28,7 +28,7 @@ HOUR_HELP = gettext_lazy(
     "HH:MM in the time zone of the customer, or best for the hour at which the customer orders most often."
 )
 WEIGHTS_HELP = gettext_lazy("One variant per line: name and share. Example: a 50")
-EVENT_HELP = gettext_lazy("The name as your shop sends it, or order_placed for every new order, from whatever source.")
+EVENT_HELP = gettext_lazy("The name as your shop sends it, or order_placed for every new order, from any source.")
 SEGMENT_HELP = gettext_lazy("Entries and exits are recorded within half a minute of what the customer did.")
 EVERYBODY: Mapping[str, Any] = {"all": []}
 

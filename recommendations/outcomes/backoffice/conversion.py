@@ -84,7 +84,7 @@ def describe_coverage(periods: Sequence[ConversionPeriod], context: ResultContex
         return ""
     text = _(
         "Only %(share)s of the orders of %(period)s belong to a visit. The others were placed in a store, by phone, or by people who were "
-        "not tracked, so these rates do not speak for the whole shop, and periods with different tracking cannot be compared."
+        "not tracked, so these rates are not representative of the whole shop, and periods with different tracking cannot be compared."
     )
     share = (shown.tracked_orders or 0) / shown.orders
     return text % {"share": format_percent(share), "period": label_period(shown.start, get_unit(context))}

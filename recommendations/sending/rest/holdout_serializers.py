@@ -52,7 +52,7 @@ class MeasuredEffectSerializer(serializers.Serializer[Any]):
     margin = MeasureSerializer(allow_null=True)
     cost = IntervalSerializer(
         allow_null=True,
-        help_text=_("Additional revenue that the holdout group would have brought without being held out."),
+        help_text=_("Additional revenue that the holdout group would have generated without being held out."),
     )
     needed_months = serializers.IntegerField(
         allow_null=True, help_text=_("After how many months a difference of 10% would be shown.")

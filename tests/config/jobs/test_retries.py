@@ -80,7 +80,7 @@ def test_the_page_tells_of_the_repetition_and_of_giving_up(admin_client: Client)
     page = reverse("jobs:job", args=[PeriodicTask.objects.get(task=NIGHTLY).pk])
     fail(NIGHTLY)
     text = admin_client.get(page).text
-    assert "Attempt 1 failed. It is repeated by itself in 5 minutes." in text
+    assert "Attempt 1 failed. It is retried automatically in 5 minutes." in text
     assert "Run again" in text
     assert "Check the free space and the permissions" in text
     fail(NIGHTLY, 4)

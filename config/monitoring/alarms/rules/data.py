@@ -32,7 +32,7 @@ def describe_event_lag(subject: str, details: Details) -> AlarmMessage:
         waiting,
     ) % {"count": format_count(waiting), "time": format_duration(details.get("seconds", 0))}
     advice = _(
-        "Orders, stages and flows are late meanwhile. Check that the worker for frequent jobs runs, and whether the last processing run "
+        "Until then, orders, stages and flows are delayed. Check that the worker for frequent jobs runs, and whether the last processing run "
         "failed."
     )
     return AlarmMessage(title, advice, reverse("admin:processing_processingrun_changelist"))
@@ -66,7 +66,7 @@ def describe_old_warehouse(subject: str, details: Details) -> AlarmMessage:
     at = format_moment(datetime.fromisoformat(details["at"])) if details.get("at") else ""
     title = _("The last export to the warehouse was at %(at)s") % {"at": at}
     advice = _(
-        "Analytics and trainings use older data meanwhile. See why the last export failed, and check the free disk space."
+        "Until then, analytics and trainings use older data. See why the last export failed, and check the free disk space."
     )
     return AlarmMessage(title, advice, reverse("admin:warehouse_exportrun_changelist"))
 

@@ -141,7 +141,9 @@ def describe_old_certificate(subject: str, details: Details) -> AlarmMessage:
     title = _("The certificate of %(url)s ends at %(at)s") % {"url": settings.PUBLIC_URL, "at": ends_at}
     return AlarmMessage(
         title,
-        _("After that, browsers and SDKs refuse the connection. Renew it, and check why it was not renewed by itself."),
+        _(
+            "After that, browsers and SDKs refuse the connection. Renew it, and check why it was not renewed automatically."
+        ),
     )
 
 
