@@ -52,11 +52,17 @@ class Api:
     def __init__(self, url: str, key: str) -> None:
         self.url = url
         self.headers = {"Authorization": f"Bearer {key}"}
+        self.recommendation_ids: set[str] = set()
 
     def __call__(self, method: str, path: str, **arguments: Any) -> Any:
         response = requests.request(method, f"{self.url}/api/v1{path}", headers=self.headers, timeout=60, **arguments)
         assert response.ok, f"{method} {path}: {response.status_code} {response.text}"
-        return response.json() if "json" in response.headers["Content-Type"] else response.text
+        if "json" not in response.headers["Content-Type"]:
+            return response.text
+        answer = response.json()
+        if "recommendation_id" in answer:
+            self.recommendation_ids.add(answer["recommendation_id"])
+        return answer
 
 
 @contextmanager
@@ -249,8 +255,11 @@ def check_recommendations(api: Api, write_key: str) -> None:
 
 def erase_and_search(api: Api, operator: Operator, shop: CommandProcess, sink: SmtpSink) -> None:
     """Erase Ada by REST: nothing of her is found in any file, key, queue, table or log, and no sum changes."""
+    wait_until(lambda: operator.query_value(WAITING) == (0, 0), within=PATIENCE, what="events to be processed")
     wait_until(
-        lambda: operator.query_value(WAITING) == (0, 0), within=PATIENCE, what="events and impressions to be stored"
+        lambda: operator.query_value(STORED, [*api.recommendation_ids]) == len(api.recommendation_ids),
+        within=PATIENCE,
+        what="impressions to be stored",
     )
     known = shop("describe", ADA)
     assert {NAME, EMAIL} <= set(known["needles"])
@@ -276,4 +285,5 @@ def erase_and_search(api: Api, operator: Operator, shop: CommandProcess, sink: S
     assert [member["user_id"] for member in api("GET", "/segments/lost/members/")["results"]] == [GRACE]
 
 
+STORED = "SELECT count(DISTINCT recommendation_id) FROM serving_impression WHERE recommendation_id = ANY(%s)"
 WAITING = "SELECT (SELECT count(*) FROM events_outbox), (SELECT count(*) FROM lifecycle_lifecyclerun WHERE status = 'running')"
