@@ -7,10 +7,10 @@ from datetime import datetime
 import numpy as np
 from django.db.models import F
 from psycopg import sql
-from threadpoolctl import threadpool_limits
 
 from config.foundation.array_types import Flags, Floats, Ints
 from config.foundation.database.binary_copy import iterate_numbers
+from config.foundation.processes.thread_limits import limit_numeric_threads
 from recommendations.uplift.features import FEATURES, RECENT, read_features
 from recommendations.uplift.kinds.action_kind import PastAction, Pool
 from recommendations.uplift.kinds.registry import KINDS
@@ -81,7 +81,7 @@ def score_customers(
     message_model: EffectModel | None, candidates: Sequence[ActionCandidate], *, as_of: datetime
 ) -> ActionScores:
     """Score all customers, in blocks, so that only their scores stay in memory."""
-    with threadpool_limits(1, user_api="openmp"):  # beside the database, threads would mostly wait for each other
+    with limit_numeric_threads():
         blocks = [score_block(customer, matrix, message_model, candidates) for customer, matrix in read_blocks(as_of)]
     return ActionScores(
         np.concatenate([block.customer for block in blocks]),

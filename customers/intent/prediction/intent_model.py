@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from config.foundation.array_types import Flags, Floats, Ints
+from config.foundation.processes.thread_limits import limit_numeric_threads
 from customers.intent.prediction.features import measure_features
 from customers.intent.prediction.labels import CategorySteps, SessionCuts, cut_sessions, list_category_steps
 from customers.intent.prediction.next_category import (
@@ -63,7 +63,7 @@ def train_intent(
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> TrainedIntent:
     """Train all predictions on sessions that ended before `until` (microseconds)."""
-    with threadpool_limits(limits=1):  # contending threads on a busy machine take seventy times as long
+    with limit_numeric_threads():
         return _train(events, orders, until, categories, report)
 
 

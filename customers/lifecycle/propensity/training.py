@@ -25,8 +25,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
-from threadpoolctl import threadpool_limits
-
+from config.foundation.processes.thread_limits import limit_numeric_threads
 from customers.lifecycle.facts.histories import to_microseconds
 from customers.lifecycle.models import ScoreModel
 from customers.lifecycle.propensity.models import (
@@ -154,9 +153,8 @@ def train_models(
             max_rows=MAX_TRAINING_ROWS,
         )
 
-    # The targets are trained in parallel. Without the limit, each thread of ours would start as many BLAS and OpenMP threads as there are
-    # processors, and they would contend.
-    with threadpool_limits(limits=1), ThreadPoolExecutor(THREADS) as threads:
+    # The targets are trained in parallel; each limits its own numeric threads, and this limit holds until all have ended.
+    with limit_numeric_threads(), ThreadPoolExecutor(THREADS) as threads:
         trained = dict(zip(kinds, threads.map(train, kinds), strict=True))
     total_orders = count_orders_before(orders, as_of_microseconds)
     fallback = PURCHASE_MODEL if today.fit.model is not None else ""

@@ -4,9 +4,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from config.foundation.array_types import Floats, Ints
+from config.foundation.processes.thread_limits import limit_numeric_threads
 from customers.demand.forecasting.models.lag_features import FeatureBuilder
 from customers.demand.forecasting.series import Forecast, SeriesPanel
 
@@ -45,8 +45,13 @@ class GlobalLag:
             return Forecast(flat, flat)
         known = np.isfinite(matrix).any(axis=0)  # without prices, for example, scikit-learn could not bin a column
         matrix, rows = matrix[:, known], rows[:, known]
-        with threadpool_limits(limits=1), ThreadPoolExecutor(len(LOSSES)) as threads:
-            fits = threads.map(lambda loss: fit_boosting(loss, matrix, target, weight).predict(rows), LOSSES)
+
+        def fit_and_predict(loss: str) -> Floats:
+            with limit_numeric_threads():
+                return fit_boosting(loss, matrix, target, weight).predict(rows)
+
+        with limit_numeric_threads(), ThreadPoolExecutor(len(LOSSES)) as threads:
+            fits = threads.map(fit_and_predict, LOSSES)
             median, mean = (fitted.reshape(shape) for fitted in fits)
         level = now.level[:, None]
         return Forecast(np.maximum(median, 0) * level, np.maximum(mean, 0) * level)

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
 from config.foundation.array_types import Floats
+from config.foundation.processes.thread_limits import limit_numeric_threads
 from customers.lifecycle.scoring.propensity.drift import DriftReference, measure_reference, population_stability_index
 from customers.lifecycle.scoring.propensity.explanations import ScoreReasons, explain_scores
 from customers.lifecycle.scoring.propensity.features.event_facts import Matrix
@@ -205,7 +205,7 @@ def train_propensity(
         return _build_untrained(all_rows, reason, purchase_model_column)
     if any(part is not None and find_shortage(part) for part in (train, validation)):
         train = validation = None
-    with threadpool_limits(limits=1):  # contending threads on a busy machine take seventy times as long
+    with limit_numeric_threads():
         outcome = evaluate_candidates(
             train=train,
             all_rows=all_rows,

@@ -4,9 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
 from config.foundation.array_types import Flags, Floats, Rows
+from config.foundation.processes.thread_limits import limit_numeric_threads
 from recommendations.engine.linear_algebra.jit import compiled
 
 LEARNING_RATE = 0.1
@@ -53,7 +53,7 @@ def fit_boosted_trees(matrix: Matrix, label: Flags, *, trees: int, depth: int, s
         early_stopping=False,
         random_state=seed,
     )
-    with threadpool_limits(limits=1):  # contending threads on a busy machine take many times as long
+    with limit_numeric_threads():
         model.fit(matrix, label)
     parts = [_complete_tree(predictors[0].nodes, depth) for predictors in model._predictors]
     return BoostedTrees(

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from config.foundation.array_types import Floats
+from config.foundation.processes.thread_limits import limit_numeric_threads
 from recommendations.measurement.statistics.uplift.cross_fitting import (
     FittedOutcomes,
     TrainingRows,
@@ -39,8 +39,7 @@ def fit_and_choose(rows: TrainingRows, *, seed: int = 3) -> ChosenLearner:
     The criterion is the area under the curve of the doubly robust effects in the order of the learner: unbiased for the true one and less
     noisy than counting outcomes. Source: Yadlowsky et al., "Evaluating Treatment Prioritization Rules", JASA 2025.
     """
-    # Threads of scikit-learn's trees wait for each other at every split: beside other programs, two took 16 times as long as one.
-    with threadpool_limits(1, user_api="openmp"):
+    with limit_numeric_threads():
         return fit_all_learners(rows, seed)
 
 
