@@ -61,8 +61,8 @@ class Product(models.Model):
         default="",
         db_default="",
         help_text=_(
-            "The same ID for all variants of a product, such as sizes or colors; usually the ID of the parent product. "
-            "A row of recommendations shows one product of a group."
+            "The same ID for all variants of a product, such as sizes or colors; usually the ID of the parent product. A "
+            "row of recommendations shows only one product per group."
         ),
     )
     sku = models.CharField(_("SKU"), max_length=200, blank=True)
@@ -101,9 +101,7 @@ class Product(models.Model):
         default=False,
         db_default=False,
         editable=False,
-        help_text=_(
-            "Made from the data of an event. Never shown; a feed, the API or a person replaces or activates it."
-        ),
+        help_text=_("Created from event data and never shown. A feed or the API replaces it, or a user activates it."),
     )
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
     updated_at = models.DateTimeField(_("updated at"), auto_now=True, db_index=True)

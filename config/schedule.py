@@ -54,7 +54,7 @@ DEMO_JOBS = (
         task="config.tasks.load_due_demo_orders",
         cron="17 * * * *",
         title=_("Load due demo orders"),
-        description=_("Loads the orders of the demo data whose time has come."),
+        description=_("Loads the demo orders that are due."),
     ),
 )
 SCHEDULE: tuple[ScheduledJob, ...] = (
@@ -68,7 +68,7 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         task="customers.privacy.tasks.run_due_erasures",
         cron="*/5 * * * *",
         title=_("Run confirmed erasures"),
-        description=_("Erases the customers who have confirmed it and whose time to withdraw is over."),
+        description=_("Erases customers who have confirmed their erasure and whose withdrawal period has ended."),
     ),
     ScheduledJob(
         task="customers.privacy.tasks.purge_old_exports",
@@ -81,7 +81,7 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         cron="35 3 * * *",
         title=_("Compare phone numbers"),
         description=_(
-            "After a change of the shop's country: compares stored phone numbers in the new form. Otherwise it does nothing."
+            "Compares stored phone numbers in the new format after the shop's country was changed. Otherwise, it does nothing."
         ),
     ),
     ScheduledJob(
@@ -94,7 +94,10 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         task="customers.erasure.tasks.prove_erasures",
         cron="40 4 * * *",
         title=_("Prove erasures"),
-        description=_("Searches everything for the customers who were erased, then forgets whom it searched for."),
+        description=_(
+            "Searches all data stores for erased customers to prove that nothing is left, then deletes the identifiers "
+            "used for the search."
+        ),
     ),
     ScheduledJob(
         task="customers.feedback.tasks.score_new_reviews",
@@ -118,21 +121,25 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         task="customers.segments.tasks.record_segment_entries",
         seconds=20,
         title=_("Record segment entries"),
-        description=_("Records within seconds that customers who did something have entered or left a segment."),
+        description=_(
+            "Records which active customers have entered or left a segment, within seconds of their activity."
+        ),
     ),
     ScheduledJob(
         task="customers.segments.tasks.recount_changed_orders",
         cron="* * * * *",
         title=_("Count changed orders"),
         description=_(
-            "Counts orders again that an import or an edit has changed, and events after a change of the time zone."
+            "Recounts orders that were changed by an import or an edit, and events after the time zone was changed."
         ),
     ),
     ScheduledJob(
         task="customers.segments.tasks.recount_moved_products",
         cron="40 * * * *",
         title=_("Count events of moved products"),
-        description=_("Counts events again for products that are new in the catalog or changed category or brand."),
+        description=_(
+            "Recounts events of products that are new in the catalog or whose category or brand has changed."
+        ),
     ),
     ScheduledJob(
         task="recommendations.merchandising.tasks.write_segment_members",
@@ -156,7 +163,9 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         task="config.retention.tasks.purge_old_data",
         cron="45 0 * * *",
         title=_("Delete old data"),
-        description=_("Deletes what is older than its retention, which is set in Settings › Privacy › Data retention."),
+        description=_(
+            "Deletes data that is older than its retention period, which is set in Settings › Privacy › Data retention."
+        ),
     ),
     ScheduledJob(
         task="config.access.tasks.seal_audit_log",
@@ -168,19 +177,21 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         task="customers.imports.tasks.fetch_feeds",
         cron="*/5 * * * *",
         title=_("Fetch product feeds"),
-        description=_("Fetches the product feeds that are due by their URL, and imports those that have changed."),
+        description=_("Fetches due product feeds from their URLs, and imports those that have changed."),
     ),
     ScheduledJob(
         task="customers.connectors.tasks.process_shop_webhooks",
         seconds=5,
         title=_("Process webhooks of shops"),
-        description=_("Imports the products, customers and orders that connected shops have announced."),
+        description=_(
+            "Imports the products, customers and orders that connected shops have reported through webhooks."
+        ),
     ),
     ScheduledJob(
         task="customers.connectors.tasks.synchronize_shops",
         cron="* * * * *",
         title=_("Synchronize shops"),
-        description=_("Imports the history of connected shops, and compares them every night."),
+        description=_("Imports the history of connected shops, and compares their data with Perennial's every night."),
     ),
     ScheduledJob(
         task="customers.destinations.tasks.send_to_destinations",
@@ -193,7 +204,7 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         cron="*/30 * * * *",
         title=_("Synchronize audiences"),
         description=_(
-            "Adds people to the audiences of advertising accounts, and removes them, as segments and consents say."
+            "Adds customers to the audiences of advertising accounts and removes them, according to segments and consents."
         ),
     ),
     ScheduledJob(
@@ -201,7 +212,7 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         cron="30 2 * * *",
         title=_("Back up"),
         description=_(
-            "Backs up the database and all files to BACKUP_DIR, and removes the oldest backups; without it, nothing."
+            "Backs up the database and all files to BACKUP_DIR, and removes the oldest backups. If BACKUP_DIR is not set, it does nothing."
         ),
     ),
     ScheduledJob(
@@ -226,7 +237,7 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         task="customers.policy.tasks.apply_consent_settings",
         cron="30 1 * * *",
         title=_("Apply consent rules"),
-        description=_("Brings what is stored and shown in line with the consents and the consent rules."),
+        description=_("Updates stored and displayed data to match the consents and the consent rules."),
     ),
     ScheduledJob(
         task="customers.lifecycle.tasks.refresh_profiles",
@@ -239,7 +250,7 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         cron="40 4 * * *",
         title=_("Train behavior predictions"),
         description=_(
-            "Learns from past visits who will order or leave in this session, and which category comes next."
+            "Learns from past visits to predict who will order or leave in the current session, and which category they will view next."
         ),
     ),
     ScheduledJob(
@@ -284,7 +295,7 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         task="config.digest.tasks.send_digests",
         cron="30 7-17 * * 1",
         title=_("Send the weekly digest"),
-        description=_("Emails the figures of the last week to the members of the team who subscribed, once."),
+        description=_("Emails last week's figures to the team members who subscribed, once a week."),
     ),
     ScheduledJob(
         task="recommendations.flows.tasks.run_flows",
@@ -296,15 +307,13 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         task="recommendations.flows.tasks.find_flow_dates",
         seconds=60,
         title=_("Find dates for flows"),
-        description=_(
-            "Finds birthdays, and customers who have crossed the line of a date or score that starts a flow."
-        ),
+        description=_("Finds birthdays, and customers who have reached a date or crossed a score that starts a flow."),
     ),
     ScheduledJob(
         task="recommendations.flows.tasks.tidy_flows",
         cron="15 * * * *",
         title=_("Tidy flows"),
-        description=_("Stops listening for versions of flows that nobody is in any more."),
+        description=_("Stops listening to events for flow versions that no longer contain any customers."),
     ),
     ScheduledJob(
         task="recommendations.serving.tasks.store_impressions",
@@ -328,9 +337,7 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         task="recommendations.serving.tasks.learn_search_queries",
         cron="40 4 * * *",
         title=_("Learn search queries"),
-        description=_(
-            "Learns from searches that led to products which queries complete and correct what visitors type."
-        ),
+        description=_("Learns from searches that led to products how to complete and correct what visitors type."),
     ),
     ScheduledJob(
         task="recommendations.serving.tasks.learn_search_order",
@@ -356,7 +363,7 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         task="recommendations.offers.tasks.end_offers",
         cron="*/5 * * * *",
         title=_("End offers"),
-        description=_("Ends on-site offers whose time is over."),
+        description=_("Ends on-site offers whose end time has passed."),
     ),
     ScheduledJob(
         task="recommendations.campaigns.tasks.run_campaigns",
@@ -368,7 +375,7 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         task="recommendations.webhooks.tasks.deliver_webhooks",
         seconds=10,
         title=_("Deliver webhooks"),
-        description=_("Notifies the endpoints of the shop of what happened to campaigns and messages."),
+        description=_("Notifies the shop's webhook endpoints about campaign and message events."),
     ),
     ScheduledJob(
         task="recommendations.sending.tasks.send_due_messages",
@@ -425,7 +432,7 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         cron="0 5 * * *",
         title=_("Choose next best actions"),
         description=_(
-            "Learns from past campaigns whom messages move, and chooses the next best action of every customer."
+            "Learns from past campaigns which customers messages influence, and chooses the next best action for every customer."
         ),
     ),
     *(DEMO_JOBS if settings.DEMO else ()),

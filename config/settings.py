@@ -614,9 +614,11 @@ SPECTACULAR_SETTINGS = {
 # MCP_CLIENT_REGISTRATION, programs register themselves; a person decides on the consent page in any case.
 OAUTH2_PROVIDER = {
     "SCOPES": {
-        "assistant:read": _("Read figures, segments, campaigns and masked customers, as far as you may"),
+        "assistant:read": _("Read figures, segments, campaigns and masked customers, as far as your permissions allow"),
         "assistant:draft": _("Create drafts of segments, campaigns, flows and rules; nothing is launched"),
-        "assistant:personal": _("See names, addresses and other personal data of customers, if you may"),
+        "assistant:personal": _(
+            "See names, addresses and other personal data of customers, if your permissions allow it"
+        ),
     },
     "DEFAULT_SCOPES": ["assistant:read"],
     "PKCE_REQUIRED": True,

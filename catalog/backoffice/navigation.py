@@ -18,7 +18,7 @@ register_pages(
         tab="catalog.categories",
         model="catalog.Category",
         order=10,
-        empty=_("Categories are created with the products that name them."),
+        empty=_("Categories are created automatically when you import products that use them."),
         empty_action=(_("Import products"), "imports:list"),
     ),
     MenuList(

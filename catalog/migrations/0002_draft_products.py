@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
                 db_default=False,
                 default=False,
                 editable=False,
-                help_text="Made from the data of an event. Never shown; a feed, the API or a person replaces or activates it.",
+                help_text="Created from event data and never shown. A feed or the API replaces it, or a user activates it.",
                 verbose_name="draft",
             ),
         ),

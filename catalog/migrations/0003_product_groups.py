@@ -16,7 +16,10 @@ class Migration(migrations.Migration):
                 blank=True,
                 db_default="",
                 default="",
-                help_text="The same ID for all variants of a product, such as sizes or colors; usually the ID of the parent product. A row of recommendations shows one product of a group.",
+                help_text=(
+                    "The same ID for all variants of a product, such as sizes or colors; usually the ID of the parent product. A "
+                    "row of recommendations shows only one product per group."
+                ),
                 max_length=200,
                 verbose_name="product group",
             ),

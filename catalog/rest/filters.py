@@ -20,7 +20,7 @@ class ProductFilter(django_filters.FilterSet):
     brand = django_filters.CharFilter(field_name="brand", help_text=_("The exact brand."))
     availability = django_filters.ChoiceFilter(choices=Availability.choices)
     is_active = FlagFilter()
-    is_draft = FlagFilter(help_text=_("Drafts are made from the data of events; they are never shown."))
+    is_draft = FlagFilter(help_text=_("Drafts are created from event data and are never shown."))
     price_min = PriceFilter(field_name="price", lookup_expr="gte")
     price_max = PriceFilter(field_name="price", lookup_expr="lte")
     updated_after = MomentFilter(field_name="updated_at", lookup_expr="gt")

@@ -56,7 +56,9 @@ class ApiKey(models.Model):
         _("test key"),
         default=False,
         db_default=False,
-        help_text=_("Requests are validated and answered as those of live keys, but change nothing and send nothing."),
+        help_text=_(
+            "Requests are validated and answered like requests with a live key, but they change nothing and send nothing."
+        ),
     )
     enabled = models.BooleanField(_("enabled"), default=True)
     expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
@@ -163,7 +165,7 @@ class UserSession(AbstractBaseSession):
 
     class Meta(AbstractBaseSession.Meta):
         verbose_name = _("session")  # type: ignore[assignment] # declared as a plain string by Django's stubs
-        verbose_name_plural = _("sessions")  # type: ignore[assignment]
+        verbose_name_plural = pgettext_lazy("logins", "sessions")  # type: ignore[assignment]
         default_permissions = ()
 
     @classmethod

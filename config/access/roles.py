@@ -129,11 +129,11 @@ ROLE_LABELS: dict[str, str | Promise] = {
 }
 ROLE_DESCRIPTIONS: dict[str, str | Promise] = {
     "Analyst": _("reads all figures, no personal data"),
-    "Marketer": _("reads all figures, makes segments and campaigns"),
+    "Marketer": _("reads all figures, creates segments and campaigns"),
     "Merchandiser": _("edits and imports the catalog, edits placements and rules"),
     "Privacy officer": _("sees, exports and erases personal data"),
-    "Operator": _("runs imports, jobs, keys, sources and models"),
-    "Administrator": _("does everything, also users and roles"),
+    "Operator": _("manages imports, jobs, keys, sources and models"),
+    "Administrator": _("does everything, including managing users and roles"),
 }
 
 

@@ -164,7 +164,7 @@ class PeriodicTaskAdmin(PlainPeriodicTaskAdmin, ModelAdmin):
         """Return the operator's description of the job, or ours in the reader's language."""
         job = find_job(task.task)
         if not task.description and task.task == RESULTS_CLEANUP:
-            return str(_("Deletes results of jobs that are older than a day."))
+            return str(_("Deletes job results that are older than a day."))
         return task.description or (str(job.description) if job else "")
 
     @admin.display(description=_("last run"), ordering="last_run_at")

@@ -131,8 +131,8 @@ class DemoCampaign:
 
 
 OFFER_TRUTH = _(
-    "Simulated, with a known effect: customers who click and would not have ordered within a week repeat their largest order of the "
-    "three months before."
+    "Simulated, with a known effect: customers who click and would not otherwise have ordered within a week repeat "
+    "their largest order of the previous three months."
 )
 CAMPAIGNS = (
     DemoCampaign(
@@ -175,7 +175,8 @@ CAMPAIGNS = (
         has_effect=True,
         name=_("We miss you"),
         truth=_(
-            "Simulated, with a known effect: customers who click and would not have ordered repeat their largest order of the three months before."
+            "Simulated, with a known effect: customers who click and would not otherwise have ordered repeat their largest "
+            "order of the previous three months."
         ),
         segment_name=_("No order for a week"),
         condition="max(o.placed_at) < %(at)s - interval '7 days'",
@@ -205,7 +206,9 @@ CAMPAIGNS = (
         seed=300,
         has_effect=True,
         name=_("Preview for the best customers"),
-        truth=_("Simulated, with a known truth. So few customers got it that its effect remains unknown."),
+        truth=_(
+            "Simulated, with a known effect. Too few customers received the message for that effect to be measured."
+        ),
         segment_name=_("The 60 customers with the highest revenue"),
         condition="true",
         order="ORDER BY sum(o.total) DESC, o.customer_id LIMIT 60",
@@ -221,7 +224,7 @@ CAMPAIGNS = (
         seed=400,
         has_effect=True,
         name=_("Time to refill"),
-        truth=_("Simulated first run: some customers who would not have ordered order because of the message."),
+        truth=_("The first run is simulated: some customers place an order only because of the message."),
         segment_name=_("No order for six days"),
         condition="max(o.placed_at) < %(at)s - interval '6 days' AND max(o.placed_at) > %(at)s - interval '20 days'",
         attribution_days=14,
@@ -327,7 +330,7 @@ def ensure_segment(demo: DemoCampaign, at: datetime) -> Segment:
         key=f"{demo.key}-customers",
         defaults={
             "name": str(demo.segment_name),
-            "description": gettext("The customers of a simulated campaign of the demo."),
+            "description": gettext("The customers of one of the demo's simulated campaigns."),
             "kind": Segment.Kind.STATIC,
         },
     )

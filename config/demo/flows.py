@@ -108,13 +108,13 @@ def write_price_drop(number: int, values: dict[str, Any]) -> None:
 
 
 FLOWS = (
-    DemoFlow("win-back", 35, 0.44, 0.3, _("Simulated: what customers did with its messages."), write_stage_changes),
+    DemoFlow("win-back", 35, 0.44, 0.3, _("Simulated: how customers responded to its messages."), write_stage_changes),
     DemoFlow(
         "price-drop",
         20,
         0.53,
         0.35,
-        _("Simulated: five price drops, and what customers did with the messages."),
+        _("Simulated: five price drops, and how customers responded to the messages."),
         write_price_drop,
     ),
 )

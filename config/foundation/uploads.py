@@ -27,7 +27,7 @@ class StaffUploadHandler(FileUploadHandler):
         super().new_file(*args, **kwargs)
         user = getattr(self.request, "user", None)
         if user is None or not user.is_active or not user.is_staff:
-            raise PermissionDenied(_("Sign in to upload files."))
+            raise PermissionDenied(_("Log in to upload files."))
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> bytes:
         return raw_data

@@ -15,21 +15,24 @@ DATABASE = gettext_lazy(
     "the job again."
 )
 TABLES = gettext_lazy(
-    "The tables do not fit this version. Run the migrations (manage.py migrate), then run the job again."
+    "The tables do not match this version. Run the migrations (manage.py migrate), then run the job again."
 )
 VALKEY = gettext_lazy("Valkey did not answer. Check that it runs and has free memory, then run the job again.")
-MEMORY = gettext_lazy("The memory was not enough. Give the worker more memory, or run fewer jobs at the same time.")
+MEMORY = gettext_lazy("There was not enough memory. Give the worker more memory, or run fewer jobs at the same time.")
 DISK = gettext_lazy("A file could not be read or written. Check the free space and the permissions of the data folder.")
 MAIL = gettext_lazy(
     "The mail server refused the connection or the login. Check EMAIL_HOST, EMAIL_USER and EMAIL_PASSWORD."
 )
 KEYS = gettext_lazy("A value cannot be decrypted. Add the key that encrypted it to FIELD_KEYS, after the new one.")
 DATA = gettext_lazy(
-    "A row contradicts another one, such as an ID that exists already. The details name the rule; correct the data, then run the job again."
+    "A row conflicts with another row; for example, its ID already exists. The details show the constraint; "
+    "correct the data, then run the job again."
 )
 
 ERRORS: dict[str, str | Promise] = {
-    INTERRUPTED: gettext_lazy("The process ended before the job was done, such as at a restart. Run it again."),
+    INTERRUPTED: gettext_lazy(
+        "The process ended before the job was done, for example because of a restart. Run the job again."
+    ),
     "OperationalError": DATABASE,
     "InterfaceError": DATABASE,
     "PoolTimeout": DATABASE,
@@ -82,8 +85,8 @@ def describe_job_error(run: ScheduledRun) -> str:
     """Return a sentence on why the run ended early; "" for a successful one."""
     if run.status == ScheduledRun.Status.CANCELLED:
         if run.cancelled_by:
-            return _("Cancelled by %(user)s. The next run starts again.") % {"user": run.cancelled_by}
-        return _("Cancelled. The next run starts again.")
+            return _("Canceled by %(user)s. The next run starts over.") % {"user": run.cancelled_by}
+        return _("Canceled. The next run starts over.")
     if run.status != ScheduledRun.Status.FAILED:
         return ""
     return describe_error(run.error_type, run.error)

@@ -16,7 +16,7 @@ class ScheduledRun(models.Model):
         RUNNING = "running", _("running")
         DONE = "done", _("done")
         FAILED = "failed", _("failed")
-        CANCELLED = "cancelled", _("cancelled")
+        CANCELLED = "cancelled", _("canceled")
 
     task = models.CharField(_("task"), max_length=200)
     celery_id = models.CharField(max_length=100, blank=True)
@@ -28,9 +28,9 @@ class ScheduledRun(models.Model):
     error_type = models.CharField(max_length=100, blank=True)
     error = models.TextField(_("error"), blank=True)
     started_by = models.CharField(_("started by"), max_length=150, blank=True)
-    cancelled_by = models.CharField(_("cancelled by"), max_length=150, blank=True)
+    cancelled_by = models.CharField(_("canceled by"), max_length=150, blank=True)
     attempt = models.PositiveSmallIntegerField(_("attempt"), default=1, db_default=1)
-    retry_at = models.DateTimeField(_("repeated at"), null=True)
+    retry_at = models.DateTimeField(_("retried at"), null=True)
 
     class Meta:
         verbose_name = _("job run")

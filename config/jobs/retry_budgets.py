@@ -39,7 +39,7 @@ def describe_budget(job: ScheduledJob | None) -> str | Promise:
     """Return in words how often a failed run of a job is repeated."""
     pauses = get_pauses(job) if job is not None else ()
     if pauses == NIGHTLY_PAUSES:
-        return _("Repeated after a failure: 5 minutes, 30 minutes and 2 hours later.")
+        return _("Retried after a failure: 5 minutes, 30 minutes and 2 hours later.")
     if pauses == HOURLY_PAUSES:
-        return _("Repeated once after a failure, 5 minutes later.")
-    return _("Not repeated after a failure: its next start does the same work.")
+        return _("Retried once after a failure, 5 minutes later.")
+    return _("Not retried after a failure: the next run does the same work.")

@@ -36,7 +36,7 @@ class Alarm(models.Model):
     severity = models.CharField(_("severity"), max_length=10, choices=Severity)
     state = models.CharField(_("state"), max_length=15, choices=AlarmState, default=AlarmState.OPEN)
     details = models.JSONField(_("details"), default=dict)
-    opened_at = models.DateTimeField(_("opened at"))
+    opened_at = models.DateTimeField(pgettext_lazy("alarm", "opened at"))
     seen_at = models.DateTimeField(_("last seen at"))
     acknowledged_at = models.DateTimeField(_("acknowledged at"), null=True)
     acknowledged_by = models.CharField(_("acknowledged by"), max_length=150, blank=True)
@@ -74,8 +74,8 @@ class AlarmSubscription(models.Model):
 
     class Meta:
         default_permissions = ()
-        verbose_name = _("subscription to alarms")
-        verbose_name_plural = _("subscriptions to alarms")
+        verbose_name = _("alarm subscription")
+        verbose_name_plural = _("alarm subscriptions")
 
     def __str__(self) -> str:
         return str(self.user)
@@ -94,8 +94,8 @@ class AlarmWebhook(models.Model):
 
     class Meta:
         default_permissions = ()
-        verbose_name = _("webhook of alarms")
-        verbose_name_plural = _("webhooks of alarms")
+        verbose_name = _("alarm webhook")
+        verbose_name_plural = _("alarm webhooks")
         ordering = ["id"]
 
     def __str__(self) -> str:
@@ -130,7 +130,7 @@ class AlarmNotification(models.Model):
         settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="+", verbose_name=_("user")
     )
     webhook = models.ForeignKey(
-        AlarmWebhook, models.CASCADE, null=True, related_name="+", verbose_name=_("webhook of alarms")
+        AlarmWebhook, models.CASCADE, null=True, related_name="+", verbose_name=_("alarm webhook")
     )
     status = models.CharField(
         _("status"), max_length=10, choices=NotificationStatus, default=NotificationStatus.PENDING
@@ -143,8 +143,8 @@ class AlarmNotification(models.Model):
 
     class Meta:
         default_permissions = ()
-        verbose_name = _("notification of an alarm")
-        verbose_name_plural = _("notifications of alarms")
+        verbose_name = _("alarm notification")
+        verbose_name_plural = _("alarm notifications")
         ordering = ["id"]
         constraints = [
             models.UniqueConstraint(
@@ -170,13 +170,13 @@ class AlarmRuleSetting(models.Model):
     """What an operator changed of a rule. threshold: None for the default."""
 
     rule = models.CharField(_("rule"), max_length=50, unique=True)
-    is_active = models.BooleanField(_("active"), default=True)
+    is_active = models.BooleanField(pgettext_lazy("switch", "active"), default=True)
     threshold = models.FloatField(_("threshold"), null=True, blank=True)
 
     class Meta:
         default_permissions = ()
-        verbose_name = _("setting of an alarm rule")
-        verbose_name_plural = _("settings of alarm rules")
+        verbose_name = _("alarm rule setting")
+        verbose_name_plural = _("alarm rule settings")
 
     def __str__(self) -> str:
         return self.rule

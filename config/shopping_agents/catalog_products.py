@@ -40,14 +40,17 @@ class LeftOut(StrEnum):
 
 LEFT_OUT_LABELS = {
     LeftOut.INACTIVE: (_("Inactive products and drafts"), _("Activate the products that the shop sells.")),
-    LeftOut.NO_PRICE: (_("Without a price"), _("Give the price and the currency in the product feed or by REST.")),
+    LeftOut.NO_PRICE: (
+        _("Without a price"),
+        _("Provide the price and the currency in the product feed or through the REST API."),
+    ),
     LeftOut.NO_PAGE: (
         _("Without a product page"),
         _("Give the URL of the product page in the catalog, or set PRODUCT_URL to the pattern of the shop."),
     ),
     LeftOut.SOLD_OUT: (_("Sold out"), _("Update the stock, or include sold-out products in the settings below.")),
     LeftOut.TOO_MANY_VARIANTS: (
-        _("Variants beyond 500 of one product"),
+        _("Variants beyond the limit of 500 per product"),
         _("Check the product group: products that are not variants of each other need different groups."),
     ),
 }

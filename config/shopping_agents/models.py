@@ -21,7 +21,7 @@ class AgentFeedSettings(models.Model):
     includes_sold_out = models.BooleanField(
         _("include sold-out products"),
         default=True,
-        help_text=_("They are marked as out of stock. Otherwise they are left out."),
+        help_text=_("If included, they are marked as out of stock. Otherwise, they are not in the feed."),
     )
     target_country = models.CharField(
         _("target country"),
@@ -33,13 +33,13 @@ class AgentFeedSettings(models.Model):
     updated_at = models.DateTimeField(_("updated at"), auto_now=True)
 
     class Meta:
-        verbose_name = _("settings of shopping agents")
-        verbose_name_plural = _("settings of shopping agents")
+        verbose_name = _("shopping agent settings")
+        verbose_name_plural = _("shopping agent settings")
         default_permissions = ("view", "change")
         constraints = [models.CheckConstraint(condition=Q(pk=SINGLETON_ID), name="shopping_agents_settings_once")]
 
     def __str__(self) -> str:
-        return str(_("settings of shopping agents"))
+        return str(_("shopping agent settings"))
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         self.pk = SINGLETON_ID

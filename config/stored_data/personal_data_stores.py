@@ -1,6 +1,7 @@
 """Tables, files and keys of Django, its libraries and the servers."""
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from config.foundation.personal_data.file_stores import TextFiles
 from config.foundation.personal_data.locations import files, keys, table
@@ -11,7 +12,7 @@ from config.foundation.personal_data.text_stores import MatchingTexts, TextActio
 register_stores(
     MatchingTexts(
         "django.admin_log",
-        _("log of the administration"),
+        _("administration log"),
         "admin.LogEntry",
         "object_id",
         "object_repr",
@@ -19,10 +20,16 @@ register_stores(
         action=TextAction.MASK,
         phase=ErasurePhase.RECORDS,
     ),
-    MatchingTexts("django.sessions", _("sessions"), "sessions.Session", "session_data", action=TextAction.DELETE),
-    MatchingTexts("jobs.runs", _("errors of jobs"), "jobs.ScheduledRun", "error", action=TextAction.MASK),
     MatchingTexts(
-        "digest.deliveries", _("errors of the weekly digest"), "digest.DigestDelivery", "error", action=TextAction.MASK
+        "django.sessions",
+        pgettext_lazy("logins", "sessions"),
+        "sessions.Session",
+        "session_data",
+        action=TextAction.DELETE,
+    ),
+    MatchingTexts("jobs.runs", _("job errors"), "jobs.ScheduledRun", "error", action=TextAction.MASK),
+    MatchingTexts(
+        "digest.deliveries", _("weekly digest errors"), "digest.DigestDelivery", "error", action=TextAction.MASK
     ),
     TextFiles("config.logs", _("log files"), "var/log/*", "var/*.log", phase=ErasurePhase.RECORDS),
 )

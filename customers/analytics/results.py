@@ -65,10 +65,10 @@ class ResultState:
 
 
 class ResultCancelledError(Exception):
-    """The computation was cancelled."""
+    "The computation was canceled."
 
     def __init__(self) -> None:
-        super().__init__("The computation was cancelled.")
+        super().__init__("The computation was canceled.")
 
 
 def get_result(*, question: str, parameters: Any, now: datetime, is_forced: bool = False) -> ResultState:

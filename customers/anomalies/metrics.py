@@ -84,7 +84,7 @@ _metrics: dict[str, Metric] = {
         Metric(
             key="orders",
             label=_("Orders"),
-            sentence=_("Orders on %(day)s were %(value)s"),
+            sentence=_("The number of orders on %(day)s was %(value)s"),
             fact="orders",
             numerator="orders",
             is_summed=True,
@@ -106,7 +106,7 @@ _metrics: dict[str, Metric] = {
         Metric(
             key="new_customers",
             label=_("New customers"),
-            sentence=_("New customers on %(day)s were %(value)s"),
+            sentence=_("The number of new customers on %(day)s was %(value)s"),
             fact="orders",
             numerator="new_customers",
             dimensions=_dimensions("orders", "channel", "source", "coupon"),
@@ -114,7 +114,7 @@ _metrics: dict[str, Metric] = {
         Metric(
             key="returns",
             label=_("Returns"),
-            sentence=_("Returns on %(day)s were %(value)s"),
+            sentence=_("The number of returns on %(day)s was %(value)s"),
             fact="orders",
             numerator="returns",
             is_good_up=False,
@@ -123,7 +123,7 @@ _metrics: dict[str, Metric] = {
         Metric(
             key="visitors",
             label=_("Visitors"),
-            sentence=_("Visitors on %(day)s were %(value)s"),
+            sentence=_("The number of visitors on %(day)s was %(value)s"),
             fact="visits",
             numerator="visitors",
             is_summed=True,

@@ -20,15 +20,15 @@ class AnomalyRun(JobRun):
 
     class Meta(JobRun.Meta):
         default_permissions = ("view",)
-        verbose_name = _("search for anomalies")
-        verbose_name_plural = _("searches for anomalies")
+        verbose_name = _("anomaly detection")
+        verbose_name_plural = _("anomaly detections")
 
     def __str__(self) -> str:
         return f"{self.as_of:%Y-%m-%d}"
 
 
 class DayState(models.TextChoices):
-    HISTORY = "history", _("not judged")
+    HISTORY = "history", _("not checked")
     USUAL = "usual", _("as usual")
     UNUSUAL = "unusual", _("unusual")
     MISSING = "missing", _("data missing")
@@ -48,8 +48,8 @@ class MetricDay(models.Model):
 
     class Meta:
         default_permissions = ()
-        verbose_name = _("metric of a day")
-        verbose_name_plural = _("metrics of days")
+        verbose_name = _("daily metric")
+        verbose_name_plural = _("daily metrics")
         ordering = ["metric", "day"]
         constraints = [models.UniqueConstraint(fields=["metric", "day"], name="anomalies_metric_day_once")]
 

@@ -19,7 +19,9 @@ class DemandSettings(models.Model):
         _("lead time in days"),
         default=7,
         validators=[MaxValueValidator(MAX_LEAD_DAYS)],
-        help_text=_("From an order to its delivery. The product attribute lead_time_days overrides it."),
+        help_text=_(
+            "The time from an order to its delivery. The product attribute lead_time_days overrides this setting."
+        ),
     )
     review_days = models.PositiveSmallIntegerField(
         _("days between two orders"),
@@ -41,7 +43,7 @@ class DemandSettings(models.Model):
         decimal_places=2,
         default=20,
         validators=[MinValueValidator(0)],
-        help_text=_("Of ordering one product once, regardless of the quantity, in the currency of the shop."),
+        help_text=_("The cost of ordering one product once, regardless of the quantity, in the shop's currency."),
     )
     holding_rate = models.DecimalField(
         _("holding cost per year"),
@@ -49,7 +51,7 @@ class DemandSettings(models.Model):
         decimal_places=3,
         default="0.250",
         validators=[MinValueValidator(0), MaxValueValidator(5)],
-        help_text=_("Of keeping a unit in stock for a year, as a share of its purchase cost, such as 0.25."),
+        help_text=_("The cost of keeping a unit in stock for a year, as a share of its purchase cost, such as 0.25."),
     )
     resale_share = models.DecimalField(
         _("returned units sold again"),

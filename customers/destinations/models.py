@@ -66,7 +66,7 @@ class DestinationBatch(models.Model):
     class Status(models.TextChoices):
         WAITING = "waiting", _("waiting")
         SENT = "sent", _("sent")
-        SPLIT = "split", _("divided after an error")
+        SPLIT = "split", _("split after an error")
         DEAD = "dead", _("not delivered")
 
     destination = models.ForeignKey(
@@ -83,8 +83,8 @@ class DestinationBatch(models.Model):
     skipped = models.PositiveIntegerField(_("left out"), default=0)
     refused = models.PositiveIntegerField(_("refused"), default=0)
     error = models.CharField(_("error"), max_length=500, blank=True, default="")
-    reference = models.CharField(_("reference of the receiver"), max_length=200, blank=True, default="")
-    notice = models.CharField(_("notice of the receiver"), max_length=500, blank=True, default="")
+    reference = models.CharField(_("receiver's reference"), max_length=200, blank=True, default="")
+    notice = models.CharField(_("receiver's notice"), max_length=500, blank=True, default="")
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
 
     class Meta:
@@ -117,7 +117,7 @@ class OutgoingRecord(models.Model):
         Destination, models.CASCADE, related_name="records", db_index=False, verbose_name=_("destination")
     )
     stream = models.CharField(_("data"), max_length=20, choices=DataStream)
-    source_id = models.BigIntegerField(_("number of the row"))
+    source_id = models.BigIntegerField(_("row number"))
     customer_id = models.BigIntegerField(_("customer number"), null=True, blank=True, db_index=True)
     occurred_at = models.DateTimeField(_("occurred at"))
     status = models.CharField(
@@ -174,8 +174,8 @@ class AdAudienceMember(models.Model):
     added_at = models.DateTimeField(_("added at"))
 
     class Meta:
-        verbose_name = _("member of an audience")
-        verbose_name_plural = _("members of audiences")
+        verbose_name = _("audience member")
+        verbose_name_plural = _("audience members")
         default_permissions = ()
         constraints = [
             models.UniqueConstraint(fields=["destination", "segment", "customer_id"], name="destinations_audience_once")

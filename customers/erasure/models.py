@@ -19,8 +19,8 @@ class ErasureRun(models.Model):
     class Status(models.TextChoices):
         PENDING = "pending", _("waiting")
         RUNNING = "running", _("erasing")
-        DONE = "done", _("erased, proof pending")
-        PROVEN = "proven", _("erased and proven")
+        DONE = "done", _("erased, verification pending")
+        PROVEN = "proven", _("erased and verified")
         TRACES = "traces", _("traces found")
 
     requested_by = models.CharField(_("requested by"), max_length=150)
@@ -29,10 +29,10 @@ class ErasureRun(models.Model):
     created_at = models.DateTimeField(_("requested at"), auto_now_add=True)
     effective_at = models.DateTimeField(_("effective at"), null=True, blank=True)
     finished_at = models.DateTimeField(_("erased at"), null=True, blank=True)
-    proven_at = models.DateTimeField(_("proven at"), null=True, blank=True)
+    proven_at = models.DateTimeField(_("verified at"), null=True, blank=True)
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
     error = models.TextField(_("error"), blank=True, default="")
-    findings = models.JSONField(_("findings of the proof"), default=list, blank=True)
+    findings = models.JSONField(_("verification findings"), default=list, blank=True)
 
     class Meta:
         default_permissions = ("view",)
@@ -69,7 +69,7 @@ class ErasureStep(models.Model):
     class Status(models.TextChoices):
         WAITING = "waiting", _("waiting")
         DONE = "done", _("done")
-        FAILED = "failed", _("failed, will be repeated")
+        FAILED = "failed", _("failed, will be retried")
 
     run = models.ForeignKey(ErasureRun, models.CASCADE, related_name="steps", verbose_name=_("erasure"))
     position = models.PositiveSmallIntegerField(_("position"))
@@ -129,7 +129,7 @@ class ModelFlag(models.Model):
     """A fitted model that learned from an erased person; the next training replaces it."""
 
     run = models.ForeignKey(ErasureRun, models.CASCADE, related_name="model_flags", verbose_name=_("erasure"))
-    model = models.CharField(_("kind of model"), max_length=60)
+    model = models.CharField(_("model type"), max_length=60)
     object_id = models.BigIntegerField(_("version"))
     flagged_at = models.DateTimeField(_("flagged at"))
 

@@ -66,7 +66,7 @@ def erase_customers(customer_ids: Iterable[int], *, requested_by: str, at: datet
             running = find_running(ids)
             if running is not None:
                 return running
-            raise NobodyToEraseError(_("No such customer, or erased before."))
+            raise NobodyToEraseError(_("The customer does not exist or has already been erased."))
         run = ErasureRun.objects.create(requested_by=requested_by[:150], customers=len(known))
         record_action(
             "customers.erased", instance=run, details={"customers": len(known), "requested_by": run.requested_by}

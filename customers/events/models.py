@@ -162,8 +162,8 @@ class EventMinute(models.Model):
 
     class Meta:
         default_permissions = ()
-        verbose_name = _("events of a minute")
-        verbose_name_plural = _("events of minutes")
+        verbose_name = _("event count per minute")
+        verbose_name_plural = _("event counts per minute")
 
     def __str__(self) -> str:
         return f"{self.minute:%Y-%m-%d %H:%M}"
@@ -196,7 +196,7 @@ class AgentActivity(models.Model):
     product_id = models.CharField(_("product ID"), max_length=200, blank=True)
     page = models.CharField(_("page"), max_length=200, blank=True)
     events = models.PositiveBigIntegerField(_("events"), default=0)
-    last_at = models.DateTimeField(_("last at"))
+    last_at = models.DateTimeField(_("last activity at"))
 
     class Meta:
         verbose_name = _("activity of an agent")

@@ -222,7 +222,9 @@ def list_erased_problems(
     """Return a problem for each field that names an erased person."""
     if not blocked:
         return []
-    message = _("This person was erased. A privacy officer can let them come back if they ask for it.")
+    message = _(
+        "This person was erased. If the person asks for it, a privacy officer can allow them to be added again."
+    )
     fields = {"user_id": (Identifier.Kind.USER_ID.value, change.user_id), **keys_by_field}
     return [FieldProblem(name, "erased", message) for name, key in fields.items() if key in blocked]
 

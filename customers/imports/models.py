@@ -17,7 +17,7 @@ class ImportState(models.TextChoices):
     IMPORTING = "importing", _("importing")
     IMPORTED = "imported", _("imported")
     FAILED = "failed", _("failed")
-    CANCELLED = "cancelled", _("cancelled")
+    CANCELLED = "cancelled", _("canceled")
     UNDOING = "undoing", _("being undone")
     UNDONE = "undone", _("undone")
 

@@ -8,7 +8,9 @@ from django.utils.translation import gettext_lazy as _
 from customers.intent.predicting import Likelihoods, predict_customers
 from customers.segments.conditions.fields import BEHAVIOR, ConditionField, FieldType, Label, LiveValues, register_field
 
-HELP = _("From 0 to 1, at this moment. Known while a customer visits the shop, until 30 minutes after the last event.")
+HELP = _(
+    "Current value from 0 to 1. Available while a customer is visiting the shop and until 30 minutes after the last event."
+)
 
 
 def register_fields() -> None:

@@ -36,7 +36,7 @@ def describe_profile(profile: dict[str, Any]) -> Iterator[Decision]:
         yield Decision(
             _("Expected spend of the next 12 months: %(amount)s") % {"amount": amount},
             computed_at,
-            reasons=(_("From how often, how recently and for how much you have ordered."),),
+            reasons=(_("Based on how often, how recently and for how much you have ordered."),),
         )
 
 
@@ -64,7 +64,8 @@ def register_prediction_decisions() -> None:
             key="predictions",
             label=gettext_lazy("Predictions"),
             logic=gettext_lazy(
-                "Models estimate how likely you are to order again and how much, by comparing you with customers who bought similarly."
+                "Models estimate how likely you are to order again and how much you will spend, by comparing you with "
+                "customers who have a similar purchase history."
             ),
             data=gettext_lazy("Used: dates and amounts of your orders and returns, and your visits."),
             objection=Objection.PROFILING,

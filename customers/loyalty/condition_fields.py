@@ -13,7 +13,7 @@ FIELDS = (
         LOYALTY,
         FieldType.TEXT,
         lookup="loyalty__level__key",
-        help=_("The key of the level, such as gold; see Customers › Loyalty › Levels."),
+        help=_("The key of the level, such as gold; see Customers › Loyalty › Levels and rules."),
     ),
     ConditionField(
         "loyalty_points",

@@ -36,7 +36,9 @@ class LoyaltyProgram(models.Model):
         _("validity of a level, in months"), default=12, help_text=_("0: a level is never lost.")
     )
     grace_days = models.PositiveSmallIntegerField(
-        _("grace period, in days"), default=30, help_text=_("After the end of the validity, before a level is lost.")
+        _("grace period, in days"),
+        default=30,
+        help_text=_("Between the end of the validity period and the loss of the level."),
     )
     points_per_unit = models.DecimalField(
         _("points per unit of currency"),
@@ -63,7 +65,7 @@ class LoyaltyProgram(models.Model):
     streak_days = models.PositiveSmallIntegerField(
         _("days in a row for the bonus"), default=7, validators=[MinValueValidator(2)]
     )
-    streak_bonus = models.PositiveIntegerField(_("bonus for signing in so many days in a row"), default=0)
+    streak_bonus = models.PositiveIntegerField(_("bonus for signing in that many days in a row"), default=0)
     review_points = models.PositiveIntegerField(_("points for a review"), default=0)
     survey_points = models.PositiveIntegerField(_("points for a survey answer"), default=0)
     reservation_minutes = models.PositiveSmallIntegerField(
@@ -182,12 +184,12 @@ class LoyaltyMember(models.Model):
         LoyaltyLevel, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("next level")
     )
     spend_to_next = models.DecimalField(
-        _("spend missing for the next level"), max_digits=16, decimal_places=2, null=True, blank=True
+        _("spend needed for the next level"), max_digits=16, decimal_places=2, null=True, blank=True
     )
-    orders_to_next = models.PositiveIntegerField(_("orders missing for the next level"), null=True, blank=True)
+    orders_to_next = models.PositiveIntegerField(_("orders needed for the next level"), null=True, blank=True)
     signed_in_at = models.DateTimeField(_("last sign-in"), null=True, blank=True)
     signed_in_on = models.DateField(_("day of the last sign-in"), null=True, blank=True)
-    streak = models.PositiveIntegerField(_("days signed in in a row"), default=0, db_default=0)
+    streak = models.PositiveIntegerField(_("consecutive sign-in days"), default=0, db_default=0)
 
     class Meta:
         verbose_name = _("member")
@@ -332,8 +334,8 @@ class PendingMember(models.Model):
     customer_id = models.BigIntegerField(_("customer number"))
 
     class Meta:
-        verbose_name = _("customer to count")
-        verbose_name_plural = _("customers to count")
+        verbose_name = _("customer to recalculate")
+        verbose_name_plural = _("customers to recalculate")
         default_permissions = ()
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Products that events or orders name and the catalog lacks: nothing can recommend them, and their views count for nothing."""
+"""Products that events or orders name but the catalog lacks: they cannot be recommended, and their views have no effect."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ NAME_KEYS = ("name", "title", "product_name", "item_name")
 URL_KEYS = ("url", "product_url", "link")
 ID_KEYS = ("product_id", "productId", "item_id", "id", "sku")
 
-# a draft is missing, too: only the events say what it is
+# a draft counts as missing, too: all that is known about it comes from events
 SELECT_MISSING = """
 WITH known AS (
     SELECT product_id AS reference FROM catalog_product WHERE NOT is_draft
@@ -61,7 +61,7 @@ LEFT JOIN catalog_product d ON d.product_id = r.reference AND d.is_draft
 class MissingProduct:
     """A product ID that the catalog lacks.
 
-    name, url: what an event says of it, which may be wrong. url is without its query, which may identify a visitor.
+    name, url: as an event reports them, so they may be wrong. The query of the URL is removed, because it may identify a visitor.
     """
 
     product_id: str
@@ -101,9 +101,9 @@ class MissingProductsReport:
 
 
 def list_missing_products(*, days: int, as_of: datetime) -> MissingProductsReport:
-    """Return the missing products of the last days for a page: counted some minutes ago if that takes long.
+    """Return the missing products of the last ``days`` days for a page; if counting takes long, the result may be some minutes old.
 
-    What the catalog knows by now is left out.
+    Products that were added to the catalog after the count are left out.
     """
 
     def count() -> MissingProductsReport:

@@ -20,7 +20,7 @@ class Order(models.Model):
 
     class Status(models.TextChoices):
         PLACED = "placed", _("placed")
-        CANCELLED = "cancelled", _("cancelled")
+        CANCELLED = "cancelled", _("canceled")
         REFUNDED = "refunded", _("refunded")
         PARTLY_REFUNDED = "partly_refunded", _("partly refunded")
 
@@ -117,7 +117,7 @@ class OrderImport(FileImport):
 class OrderEvent(models.Model):
     """One event in the log of an order; the order is derived from all of them.
 
-    The buyer is stored by the IDs of the event, not as a customer: after a merge they lead to the right customer.
+    The buyer is stored as the IDs of the event, not as a customer, so that after a merge the IDs still identify the right customer.
     """
 
     class Kind(models.TextChoices):
@@ -125,7 +125,7 @@ class OrderEvent(models.Model):
         COMPLETED = "completed", _("completed")
         UPDATED = "updated", _("updated")
         REFUNDED = "refunded", _("refunded")
-        CANCELLED = "cancelled", _("cancelled")
+        CANCELLED = "cancelled", _("canceled")
 
     source = models.ForeignKey(Source, models.PROTECT, verbose_name=_("source"), db_index=False)
     message_id = models.CharField(_("message ID"), max_length=120)
@@ -164,7 +164,7 @@ class OrderChange(models.Model):
     class Kind(models.TextChoices):
         UPDATED = "updated", _("updated")
         REFUNDED = "refunded", _("refunded")
-        CANCELLED = "cancelled", _("cancelled")
+        CANCELLED = "cancelled", _("canceled")
 
     id = models.BigIntegerField(primary_key=True)
     order_number = models.BigIntegerField(_("order number"))

@@ -52,7 +52,7 @@ REASONS: dict[str, Promise] = {
     "missing_date": _("No row of this order has an order date."),
     "too_long": _("The ID is too long."),
     "bad_date": _("Not a valid date; use the format 2026-05-17 09:30:00, or choose the date format of the file."),
-    "before_founding": _("The date is before the shop was founded; correct it, or the setting SHOP_FOUNDED."),
+    "before_founding": _("The date is before the shop was founded; correct the date or the setting SHOP_FOUNDED."),
     "future_date": _("The date is more than one day in the future."),
     "bad_number": _("Not a valid number, or too large; use the format 1234.50."),
     "bad_line_number": _("The line number must be a whole number, 0 or greater."),

@@ -52,16 +52,16 @@ LINE_FIELDS = {
     "discount": "line_discount",
     "total": "line_total",
 }
-# a column of these is passed on only if an item has a value: a missing column is computed from the others
+# these columns are passed on only if an item has a value for them: a missing column is computed from the others
 OPTIONAL = frozenset({"line_discount", "line_total", "unit_price", "total"})
 
 
 def upsert_orders(*, items: Sequence[Mapping[str, Any]], source: Source, at: datetime, currency: str) -> BulkResult:
-    """Create new orders, replace those that differ, and do not write the others.
+    """Create new orders, replace those that differ, and leave the others untouched.
 
     An item is a complete order: missing fields are empty or computed from the others, and its lines are all its lines. An
-    order with an error is rejected without the others; of two orders with the same ``order_id`` the first counts. Unknown
-    customers and products are created.
+    order with an error is rejected and the others are still written; if two orders have the same ``order_id``, the first
+    counts. Unknown customers and products are created.
 
     Args:
         items: fields as in ``ORDER_FIELDS``, and ``lines`` with fields as in ``LINE_FIELDS``.

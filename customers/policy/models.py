@@ -16,14 +16,14 @@ REPORT_WITHIN = timedelta(hours=72)  # GDPR, Article 33(1)
 
 
 class PolicySettings(models.Model):
-    """The only row of what the shop says about itself in the privacy policy; the rest is read from its settings.
+    """What the shop states about itself in the privacy policy, in a single row; the rest of the policy comes from the configuration.
 
     extra: language code → a text of the shop's own, shown at the end.
     """
 
     controller = models.CharField(_("controller"), max_length=200, blank=True)
     address = models.TextField(_("address of the controller"), max_length=500, blank=True)
-    contact = models.EmailField(_("email address for questions of privacy"), blank=True)
+    contact = models.EmailField(_("email address for privacy questions"), blank=True)
     officer = models.CharField(_("data protection officer"), max_length=200, blank=True)
     representative = models.CharField(
         _("representative in the EU, the United Kingdom or China"), max_length=300, blank=True
@@ -77,7 +77,7 @@ class DataRecipient(models.Model):
     class Role(models.TextChoices):
         PROCESSOR = "processor", _("processor: works on our behalf")
         SUB_PROCESSOR = "sub_processor", _("sub-processor: works for a processor")
-        THIRD_PARTY = "third_party", _("third party: uses the data for itself")
+        THIRD_PARTY = "third_party", _("third party: uses the data for its own purposes")
 
     class Safeguard(models.TextChoices):
         NONE = "none", _("none needed: within the country or region")
@@ -133,7 +133,7 @@ class ProcessingActivity(models.Model):
     security = models.TextField(_("security measures"), max_length=1000, blank=True)
     is_profiling = models.BooleanField(_("profiling or automated decisions"), default=False)
     necessity = models.TextField(_("necessity and proportionality"), max_length=2000, blank=True)
-    risks = models.TextField(_("risks for the people"), max_length=2000, blank=True)
+    risks = models.TextField(_("risks to the people affected"), max_length=2000, blank=True)
     measures = models.TextField(_("measures against the risks"), max_length=2000, blank=True)
     risk = models.CharField(_("remaining risk"), max_length=10, choices=Risk, blank=True)
     reviewed_at = models.DateField(_("reviewed on"), null=True, blank=True)
@@ -151,7 +151,7 @@ class ProcessingActivity(models.Model):
 
 
 class Transfer(models.Model):
-    """A transfer of personal data abroad, as PIPL (Articles 38 to 40 and 55) and GDPR (Article 30) want it recorded."""
+    """A transfer of personal data abroad, recorded as PIPL (Articles 38 to 40 and 55) and GDPR (Article 30) require."""
 
     class Mechanism(models.TextChoices):
         SECURITY_ASSESSMENT = "security_assessment", _("security assessment by the Cyberspace Administration")
@@ -162,13 +162,13 @@ class Transfer(models.Model):
         GDPR_ADEQUACY = "gdpr_adequacy", _("adequacy decision (GDPR)")
 
     recipient = models.ForeignKey(DataRecipient, models.CASCADE, related_name="transfers", verbose_name=_("recipient"))
-    country = models.CharField(_("to which country"), max_length=100)
+    country = models.CharField(_("destination country"), max_length=100)
     purpose = models.CharField(_("what for"), max_length=300)
     data = models.CharField(_("categories of data"), max_length=500)
     has_sensitive_data = models.BooleanField(_("with sensitive data"), default=False)
     people_per_year = models.PositiveIntegerField(_("people a year"), default=0)
     mechanism = models.CharField(_("mechanism"), max_length=30, choices=Mechanism)
-    needs_consent = models.BooleanField(_("needs the separate consent to a transfer abroad"), default=True)
+    needs_consent = models.BooleanField(_("requires separate consent to a transfer abroad"), default=True)
     assessed_on = models.DateField(_("impact assessed on"), null=True, blank=True)
     filed_on = models.DateField(_("filed on"), null=True, blank=True)
     valid_until = models.DateField(_("valid until"), null=True, blank=True)
@@ -190,7 +190,7 @@ class Breach(models.Model):
     description = models.TextField(_("description"), max_length=4000, blank=True)
     happened_at = models.DateTimeField(_("happened at"), null=True, blank=True)
     known_at = models.DateTimeField(
-        _("known since"), help_text=_("The 72 hours for telling the authority begin at this moment.")
+        _("known since"), help_text=_("The 72-hour deadline for notifying the authority starts at this time.")
     )
     data = models.CharField(_("categories of data"), max_length=500, blank=True)
     segment = models.ForeignKey(
@@ -199,18 +199,22 @@ class Breach(models.Model):
         null=True,
         blank=True,
         verbose_name=_("segment of the people affected"),
-        help_text=_("The number is counted when you save. For a list of customers, import it as a segment first."),
+        help_text=_(
+            "The number is counted when you save. If you have a list of customers, import it as a segment first."
+        ),
     )
     people_affected = models.PositiveIntegerField(_("people affected"), null=True, blank=True)
     consequences = models.TextField(_("likely consequences"), max_length=2000, blank=True)
     measures = models.TextField(_("measures"), max_length=2000, blank=True)
     is_risky = models.BooleanField(
-        _("risk for the people"),
+        _("risk to the people affected"),
         default=True,
-        help_text=_("Without a risk, the authority need not be notified; say why below."),
+        help_text=_("If there is no risk, the authority need not be notified; explain why below."),
     )
     is_very_risky = models.BooleanField(
-        _("high risk for the people"), default=False, help_text=_("The people affected have to be notified too.")
+        _("high risk to the people affected"),
+        default=False,
+        help_text=_("The people affected have to be notified too."),
     )
     reasons = models.TextField(_("reasons for the decision"), max_length=2000, blank=True)
     authority_notified_at = models.DateTimeField(_("authority notified at"), null=True, blank=True)

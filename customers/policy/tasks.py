@@ -7,5 +7,5 @@ from customers.identity.consent.consent_denials import refresh_all_consent_denia
 
 @shared_task(exclusive=True)
 def apply_consent_settings() -> dict[str, int]:
-    """Bring what the collector and serving check in line with the ledger and the settings; also heals what a crash left out."""
+    """Update what the collector and serving check to match the ledger and the settings, including updates that a crash has prevented."""
     return {"customers": refresh_all_consent_denials()}

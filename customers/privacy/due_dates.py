@@ -1,8 +1,8 @@
-"""Until when a request must be answered, by regulation, with weekends and public holidays.
+"""When a request must be answered, by regulation, considering weekends and public holidays.
 
-GDPR, Article 12(3): one month, which may be extended by two months if the person learns why within the first. A period that ends on a
-weekend or public holiday ends with the next working day (Regulation (EEC, Euratom) No 1182/71, Article 3(4)).
-PIPL, Article 50, asks for a timely answer; 15 working days are the limit of the rules on apps of 2019
+GDPR, Article 12(3): one month, which may be extended by two months if the person is told why within the first month. A period that
+ends on a weekend or public holiday ends with the next working day (Regulation (EEC, Euratom) No 1182/71, Article 3(4)).
+PIPL, Article 50, asks for a timely answer; 15 working days are the limit in the rules on apps from 2019
 (App 违法违规收集使用个人信息行为认定方法, part 6).
 CCPA, California Civil Code § 1798.130(a)(2)(A): 45 days, which may be extended by 45 days.
 """
@@ -99,7 +99,7 @@ def add_working_days(day: date, number: int, *, country: str) -> date:
 
 
 def find_working_day(day: date, *, country: str) -> date:
-    """Return the day itself if work is done on it, otherwise the next such day."""
+    """Return the day itself if it is a working day, otherwise the next working day."""
     for _attempt in range(MAX_DAYS_WITHOUT_WORK):
         if is_working_day(day, country=country):
             return day

@@ -1,4 +1,4 @@
-"""Privacy requests, their history and the files made for them. What remains after the end has no personal data."""
+"""Privacy requests, their history and the files made for them. What remains after a request has ended contains no personal data."""
 
 import uuid
 from datetime import datetime
@@ -49,15 +49,15 @@ class RequestChannel(models.TextChoices):
 
 
 class IdentityProof(models.TextChoices):
-    NONE = "none", _("not proven")
-    EMAIL_LINK = "email_link", _("link sent to the email address")
-    SHOP_ACCOUNT = "shop_account", _("logged in at the shop")
-    DOCUMENT = "document", _("checked by an officer")
+    NONE = "none", _("not verified")
+    EMAIL_LINK = "email_link", _("confirmed by email link")
+    SHOP_ACCOUNT = "shop_account", _("logged in to the shop")
+    DOCUMENT = "document", _("checked by a privacy officer")
     PLATFORM = "platform", _("signed by the shop platform")
 
 
 class RejectionReason(models.TextChoices):
-    IDENTITY = "identity", _("the identity was not proven")
+    IDENTITY = "identity", _("the identity could not be verified")
     EXCESSIVE = "excessive", _("manifestly unfounded or excessive")
     LEGAL_DUTY = "legal_duty", _("the data must be kept by law")
     NO_DATA = "no_data", _("there is no data about this person")
@@ -77,11 +77,11 @@ class RequestQuerySet(models.QuerySet["PrivacyRequest"]):
 
 
 class PrivacyRequest(models.Model):
-    """What a person asked about their data, until when it must be answered, and how it ended.
+    """What a person asked about their data, when it must be answered, and how it ended.
 
-    reference: names the request in receipts and mails. email, note, proposal: removed when an erasure is done. paused_at: the clock is
-    paused since then, because the identity is not proven. runs_at: when a confirmed erasure begins; until then it can be withdrawn.
-    result: counts only. external_id: the ID of the webhook that made it, so that a repetition makes no second request.
+    reference: identifies the request in receipts and mails. email, note, proposal: removed when an erasure is done. paused_at: when the
+    clock was paused because the identity is not proven. runs_at: when a confirmed erasure begins; until then it can be withdrawn.
+    result: counts only. external_id: the ID of the webhook that opened it, so that a repeated webhook opens no second request.
     """
 
     Kind = RequestKind
@@ -105,12 +105,12 @@ class PrivacyRequest(models.Model):
     )
     email = EncryptedTextField(_("email"), blank=True, default="")
     language = models.CharField(_("language"), max_length=20, blank=True)
-    country = models.CharField(_("country of the calendar"), max_length=100, blank=True)
+    country = models.CharField(_("country for public holidays"), max_length=100, blank=True)
     proof = models.CharField(_("proof of identity"), max_length=20, choices=IdentityProof, default=IdentityProof.NONE)
     received_at = models.DateTimeField(_("received at"))
     due_at = models.DateTimeField(_("due at"))
     paused_at = models.DateTimeField(_("paused at"), null=True, blank=True)
-    paused_seconds = models.PositiveIntegerField(_("paused for seconds"), default=0)
+    paused_seconds = models.PositiveIntegerField(_("seconds paused"), default=0)
     extension_reason = models.CharField(_("reason for the extension"), max_length=500, blank=True)
     runs_at = models.DateTimeField(_("erasure begins at"), null=True, blank=True)
     erasure_run_id = models.BigIntegerField(_("erasure run"), null=True, blank=True)
@@ -150,11 +150,11 @@ class PrivacyRequestEntry(models.Model):
 
     class Step(models.TextChoices):
         RECEIVED = "received", _("received")
-        CONFIRMED = "confirmed", _("identity proven")
-        PAUSED = "paused", _("clock paused until the identity is proven")
+        CONFIRMED = "confirmed", _("identity verified")
+        PAUSED = "paused", _("clock paused until the identity is verified")
         STARTED = "started", _("started")
         EXTENDED = "extended", _("deadline extended")
-        EXPORTED = "exported", _("file with the data made")
+        EXPORTED = "exported", _("data file created")
         DOWNLOADED = "downloaded", _("file downloaded")
         SCHEDULED = "scheduled", _("erasure confirmed")
         APPLIED = "applied", _("changes applied")
@@ -183,7 +183,7 @@ class PrivacyRequestEntry(models.Model):
 
 
 class PrivacyExport(models.Model):
-    """The file with the data of a person, encrypted on disk; only who has the link, or an officer, gets it before it expires."""
+    """The file with the data of a person, encrypted on disk; until it expires, an officer or anyone with the link can get it."""
 
     request = models.ForeignKey(PrivacyRequest, models.CASCADE, related_name="exports", verbose_name=_("request"))
     file_name = models.CharField(_("file"), max_length=200, unique=True)
@@ -217,25 +217,29 @@ class PrivacySettings(models.Model):
     """How requests are answered; one row."""
 
     regulation = models.CharField(
-        _("regulation of other countries"), max_length=10, choices=Regulation, default=Regulation.GDPR
+        _("regulation for other countries"), max_length=10, choices=Regulation, default=Regulation.GDPR
     )
     erasure_grace_days = models.PositiveSmallIntegerField(
         _("days until an erasure begins"),
         default=3,
-        help_text=_("The customer can withdraw the request until then. 0: it begins at once."),
+        help_text=_("The customer can withdraw the request until then. 0: the erasure begins immediately."),
     )
     erases_automatically = models.BooleanField(
-        _("erase without an officer"),
+        _("erase without a privacy officer"),
         default=True,
-        help_text=_("Requests that the customer has confirmed by email. Otherwise an officer starts each erasure."),
+        help_text=_(
+            "For requests that the customer has confirmed by email. Otherwise, a privacy officer starts each erasure."
+        ),
     )
     export_days = models.PositiveSmallIntegerField(_("days a file can be downloaded"), default=7)
     export_downloads = models.PositiveSmallIntegerField(_("downloads per file"), default=5)
     shopify_secret = EncryptedTextField(
-        _("secret of Shopify"),
+        _("Shopify secret"),
         blank=True,
         default="",
-        help_text=_("The client secret of the app, with which Shopify signs its webhooks. Empty: they are refused."),
+        help_text=_(
+            "The app's client secret, which Shopify uses to sign its webhooks. If empty, the webhooks are refused."
+        ),
     )
 
     class Meta:

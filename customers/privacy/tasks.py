@@ -30,7 +30,7 @@ def send_access_link(self: object, token: str) -> None:
 
 @shared_task(**RETRIES)
 def send_notice(self: object, request_id: int, kind: str) -> None:
-    """Tell the customer how a request goes on; without an address, nothing is sent."""
+    """Inform the customer about the progress of a request; without an address, nothing is sent."""
     request = PrivacyRequest.objects.filter(pk=request_id).first()
     if request is None or not request.email:
         return

@@ -87,7 +87,7 @@ class AfterCommit:
 def process_batch(claim: OutboxClaim, result: ProcessingResult, *, at: datetime) -> AfterCommit:
     """Process claimed events in the caller's transaction, and take them off the outbox.
 
-    The time is that of the run, or that of the last event if it was received since.
+    ``at`` is the time of the run; if the last event was received later, its time is used instead.
     """
     as_of = max(at, claim.high)
     # identities come first: orders, reviews and profiles look their customers up by identifier

@@ -12,7 +12,11 @@ from customers.identity.resolution.resolution import IdentityEvent, ResolutionRe
 from customers.processing.outbox import OutboxEvent
 from customers.processing.routing import unseal_properties
 
-ADDRESS_MARKS = (PERSONAL_PART, '"email"', '"phone"')  # one of them is in properties with an address
+ADDRESS_MARKS = (
+    PERSONAL_PART,
+    '"email"',
+    '"phone"',
+)  # properties with an email address or phone number contain one of these
 LINKED_IDENTIFIER_TYPES = (Identifier.Kind.USER_ID, Identifier.Kind.ANONYMOUS_ID)
 
 

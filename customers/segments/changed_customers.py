@@ -1,7 +1,7 @@
-"""Records within seconds that customers who did something have entered or left segments, without asking for everybody.
+"""Records within seconds that customers who did something have entered or left segments, without checking all customers.
 
-Processed events, recounted orders, and new reviews and survey answers note their customers. Entries and exits by the passing of time, and
-by changes that nothing notes, are recorded by the next count of all segments, at most ten minutes later.
+Processed events, recounted orders, and new reviews and survey answers note their customers. Entries and exits caused by the passing of
+time, or by changes that are not noted, are recorded by the next count of all segments, at most ten minutes later.
 """
 
 import logging
@@ -22,7 +22,9 @@ from customers.warehouse.index_lookup import prefer_index_scans
 logger = logging.getLogger(__name__)
 
 MAX_CUSTOMERS = 10_000  # more, as after an import, are left to the next count of all segments
-MAX_PENDING = 100  # more are noted when their orders are counted, and not compared again and again until then
+MAX_PENDING = (
+    100  # if the orders of more customers are still to be counted, these customers are compared after the count instead
+)
 BATCH_SIZE = 1_000
 NOTE_CUSTOMERS = """
 INSERT INTO segments_changedcustomer (customer_id) SELECT unnest(%s::bigint[])
@@ -52,7 +54,7 @@ def record_changed_customers(*, as_of: datetime) -> int:
     if len(notes) > MAX_CUSTOMERS:
         ChangedCustomer.objects.filter(pk__gte=min(notes)).delete()
         return 0
-    # customers whose orders are still to be counted match by their orders already, which is slow: a backlog waits for its count
+    # customers whose orders are not counted yet are matched by the orders themselves, which is slow: a larger backlog waits for its count
     pending = list(PendingOrderCount.objects.values_list("pk", flat=True)[: MAX_PENDING + 1])
     customer_ids = sorted({*notes.values(), *(pending if len(pending) <= MAX_PENDING else ())})
     if customer_ids:

@@ -155,7 +155,7 @@ def create_static_segment(*, name: str, description: str, customer_ids: Sequence
 
 
 def make_segment_key(name: str) -> str:
-    """Return the key that follows from a name; of a name without Latin letters, as in Chinese, from a hash of it."""
+    """Return the key derived from a name, or from a hash of the name if it has no Latin letters, as in Chinese."""
     key = slugify(name)[:100]
     return key if re.search("[a-z]", key) else f"list-{blake2b(name.encode(), digest_size=4).hexdigest()}"
 

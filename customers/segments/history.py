@@ -38,7 +38,7 @@ INSERT INTO segments_segmentday AS d (segment_id, day, size, entered, "left") VA
 ON CONFLICT (segment_id, day) DO UPDATE
 SET size = EXCLUDED.size, entered = d.entered + EXCLUDED.entered, "left" = d."left" + EXCLUDED."left"
 """
-# the size changes by those who were seen since the last count
+# adds entries and exits that were seen since the last count; the size of the segment already includes them
 ADD_TO_DAY = """
 INSERT INTO segments_segmentday AS d (segment_id, day, size, entered, "left")
 SELECT id, %(day)s, size, %(arrived)s, %(departed)s FROM segments_segment WHERE id = %(segment)s AND size IS NOT NULL

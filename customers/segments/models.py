@@ -34,7 +34,9 @@ class Segment(models.Model):
         _("condition of the history"),
         null=True,
         editable=False,
-        help_text=_("The condition at the last evaluation, to distinguish changes of customers from edits."),
+        help_text=_(
+            "The condition at the last evaluation, to distinguish changes in customers from edits of the condition."
+        ),
     )
 
     class Meta:
@@ -80,7 +82,7 @@ class EventSeries(models.Model):
     counted_as = models.TextField(
         _("counted as"),
         blank=True,
-        help_text=_("Of a product: the category and the brand for which its events were counted."),
+        help_text=_("For a product: the category and brand to which its events were counted."),
     )
 
     class Meta:
@@ -174,8 +176,8 @@ class SegmentStay(models.Model):
     is_exit_observed = models.BooleanField(_("exit observed"), default=False)
 
     class Meta:
-        verbose_name = _("stay in a segment")
-        verbose_name_plural = _("stays in segments")
+        verbose_name = _("segment membership period")
+        verbose_name_plural = _("segment membership periods")
         constraints = [
             models.UniqueConstraint(
                 fields=["segment", "customer_id"], condition=models.Q(left_at=None), name="segments_stay_current"
@@ -210,8 +212,8 @@ class SegmentDay(models.Model):
     left = models.PositiveBigIntegerField(_("left"), default=0)
 
     class Meta:
-        verbose_name = _("day of a segment")
-        verbose_name_plural = _("days of segments")
+        verbose_name = _("daily segment size")
+        verbose_name_plural = _("daily segment sizes")
         ordering = ["day"]
         constraints = [models.UniqueConstraint(fields=["segment", "day"], name="segments_day_unique")]
 

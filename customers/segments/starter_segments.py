@@ -50,7 +50,7 @@ STARTERS: tuple[tuple[str, Text, Text, Tree], ...] = (
     ),
     (
         "big-baskets",
-        _("Big baskets"),
+        _("Big spenders"),
         _("Three or more orders, and among the 20% of customers with the highest spend."),
         {"all": [build_comparison("m", "eq", 5), build_comparison("orders", "gte", 3)]},
     ),

@@ -1,4 +1,4 @@
-"""How many confirmation mails one browser can cause and one address can get; counted in Valkey, without it in this process."""
+"""How many confirmation mails one browser can cause and one address can get; counted in Valkey, or in this process if Valkey is down."""
 
 from config.foundation.rate_limiter import count_locally
 from config.foundation.valkey import ValkeyDownError, run_pipeline
@@ -9,7 +9,7 @@ MAX_PER_EMAIL = 2
 
 
 def count_request(subject: str, *, window: int) -> int:
-    """Count a request of a subject in an hour of the clock; return how many there were, this one included."""
+    """Count a request of a subject in a clock hour; return how many there were, this one included."""
     key = f"subscriptions:{subject}:{window}"
     try:
         return int(run_pipeline(lambda pipe: pipe.incrby(key, 1).expire(key, 2 * WINDOW_SECONDS))[0])
@@ -18,10 +18,10 @@ def count_request(subject: str, *, window: int) -> int:
 
 
 def is_client_limited(address: str, *, seconds: float) -> bool:
-    """Count a request of a browser; return whether it has made too many, which its visitor may know."""
+    """Count a request of a browser; return whether it has made too many, which the visitor may be told."""
     return count_request(f"client:{address}", window=int(seconds // WINDOW_SECONDS)) > MAX_PER_CLIENT
 
 
 def is_email_limited(email_hash: str, *, seconds: float) -> bool:
-    """Count a mail to an address; return whether it has got too many, which nobody is shown."""
+    """Count a mail to an address; return whether it has received too many, which is never shown."""
     return count_request(f"email:{email_hash}", window=int(seconds // WINDOW_SECONDS)) > MAX_PER_EMAIL

@@ -1,4 +1,4 @@
-"""Addresses that must get no confirmation mail, which rooms above this one know, such as those that complained."""
+"""Checks by other apps for addresses that must get no confirmation mail, such as those that complained."""
 
 from collections.abc import Callable
 

@@ -23,7 +23,7 @@ CONFIRMED_EVENT = "Newsletter Subscribed"
 
 
 def request_subscription(*, request: SubscriptionRequest, origin: str) -> None:
-    """Send a confirmation mail, unless the address is a placeholder or has got too many.
+    """Send a confirmation mail, unless the address is a placeholder or has already received too many.
 
     It depends on nothing that is known about the address, so an answer cannot reveal whether it belongs to a customer.
     """
@@ -36,7 +36,7 @@ def request_subscription(*, request: SubscriptionRequest, origin: str) -> None:
 def confirm_subscription(*, token: str, now: datetime) -> Customer:
     """Record the consent to email of the owner of the address, who becomes a customer if unknown; a repetition changes nothing.
 
-    The browser that sent the form is not linked to the customer: it may be that of somebody else, who entered this address.
+    The browser that sent the form is not linked to the customer: it may belong to somebody else who entered this address.
 
     Raises:
         InvalidLinkError: the link is damaged or too old, or the customer has unsubscribed since.

@@ -9,9 +9,9 @@ from customers.subscriptions.requests import SubscriptionRequest, decode_request
 
 @shared_task(name="customers.subscriptions.tasks.send_confirmation", max_retries=5, default_retry_delay=60, bind=True)
 def send_confirmation(self: object, sealed: str, origin: str) -> None:
-    """Send the mail of an encrypted request, again later if the mail server does not accept it.
+    """Send the mail of an encrypted request; try again later if the mail server does not accept it.
 
-    Here and not in the request, so that no answer depends on whether an address bounced or complained.
+    This runs here and not in the web request, so that no response depends on whether an address bounced or complained.
     """
     request: SubscriptionRequest = decode_request(sealed)
     if is_refused(request.email):

@@ -1,4 +1,4 @@
-"""The page behind the link of a confirmation mail. Only its button subscribes, because mail programs open links by themselves."""
+"""The page behind the link of a confirmation mail. Only its button subscribes, because mail programs open links automatically."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -14,7 +14,7 @@ from customers.subscriptions.subscribing import confirm_subscription
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def show_confirmation(request: HttpRequest, token: str) -> HttpResponse:
-    """Ask for the confirmation, or take it."""
+    """Show the button that confirms the sign-up; on POST, confirm it."""
     now = timezone.now()
     try:
         if request.method == "POST":

@@ -1,11 +1,11 @@
 """The warehouse together with what PostgreSQL has learned since the last export.
 
-The files know neither the people of today nor who is the same person as another, and the orders of today are in none. What is
-read from PostgreSQL is limited to what changed since the export:
+The files lack today's new customers, today's orders, and the merges of customers since the export. What is read from PostgreSQL is
+limited to what changed since the export:
 
 - `events`: product events that no file contains, because they occurred more than a few days before they were received, or because
   their file could not be written; their IDs are compared with those in the files.
-- `orders`, `order_lines`, `reviews`: all that are new or of the last days; they replace those in the files.
+- `orders`, `order_lines`, `reviews`: rows that are new or from the last days; they replace those in the files.
 - In every table, a customer who was merged into another one is replaced by that one.
 """
 
@@ -34,8 +34,8 @@ from customers.warehouse.tables import EVENTS, IDENTIFIERS, ORDER_LINES, ORDERS,
 # what happens on the day of an export may still change on the next one
 OVERLAP = timedelta(days=1)
 PAGE_ROWS = 150_000
-UNKNOWN_ID = 2**62  # no event has a larger ID: only the time of receipt says what is new
-# the column that says which rows of the table are of one fact, which is replaced as a whole
+UNKNOWN_ID = 2**62  # larger than the ID of any event: only the time of receipt determines what is new
+# the column that identifies the fact to which a row belongs; a fact is replaced with all its rows
 REPLACED_FACTS = {ORDERS.name: "id", ORDER_LINES.name: "order_pk", REVIEWS.name: "id"}
 CUSTOMER_TABLES = (EVENTS.name, *REPLACED_FACTS)
 
@@ -53,7 +53,7 @@ COPY (
 
 
 class CurrentWarehouse(Warehouse):
-    """Tables by name, as of a snapshot of PostgreSQL. position: what the events among them contain."""
+    """Tables by name, as of a snapshot of PostgreSQL. position: up to where they contain the events."""
 
     def __init__(self, files: Warehouse, *, position: EventPosition, exported: EventPosition | None) -> None:
         super().__init__(files.engine, files.backend, files.root)
@@ -93,7 +93,7 @@ def open_current_warehouse(*, as_of: datetime) -> Iterator[CurrentWarehouse]:
 
 
 def find_exported_position() -> EventPosition | None:
-    """Return what the last export of the events contains; None if they were never exported."""
+    """Return the position up to which events were exported last; None if they were never exported."""
     runs = ExportRun.objects.filter(table=EVENTS.name, error="").exclude(finished_at=None)
     run = runs.order_by("-id").first()
     if run is None:

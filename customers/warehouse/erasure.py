@@ -1,7 +1,7 @@
-"""Takes people out of the files of the warehouse: only files that hold one of them are rewritten, beside the old one and renamed.
+"""Removes people from the files of the warehouse: each file that contains one of them is rewritten next to the old one, then renamed.
 
-No export runs meanwhile, because both hold its lock. Appends and the joining of their files go on: a file that they publish while the
-others are rewritten is found by the next pass, and passes are repeated until one finds nothing. Readers see complete files only.
+No export runs at the same time, because an erasure holds the export lock. Appends and the joining of their files continue: a file that
+they publish while others are rewritten is found by the next pass, and passes are repeated until one finds nothing. Readers see complete files only.
 """
 
 import os
@@ -140,7 +140,7 @@ def wait_for_exports() -> Iterator[None]:
 
 
 def wait_for_joins(root: Path) -> None:
-    """Wait for processes that join files which they may have read before; what a killed one left is removed."""
+    """Wait for processes that join files they may have read before the erasure; remove what a killed one left."""
     deadline = time.monotonic() + JOIN_SECONDS
     while joins := list((root / APPEND_FOLDER).glob(f"{JOIN_PREFIX}*")):
         if time.monotonic() > deadline:
@@ -151,7 +151,7 @@ def wait_for_joins(root: Path) -> None:
 
 
 def remove_stale_drafts(root: Path) -> None:
-    """Remove what a killed erasure left beside the files."""
+    """Remove what a killed erasure left next to the files."""
     for path in root.rglob(f"*{DRAFT_SUFFIX}"):
         path.unlink(missing_ok=True)
 

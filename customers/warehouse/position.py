@@ -1,4 +1,4 @@
-"""How far events are processed, by receipt: an event can occur long before it is received, and be processed later still."""
+"""Up to which time of receipt events are processed: an event can occur long before it is received, and be processed even later."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -92,7 +92,7 @@ def build_reachable_condition(campaign: Campaign) -> Q:
 def build_exclusion_condition(campaign: Campaign, as_of: datetime, excluded: Sequence[Segment] | None = None) -> Q:
     """Return the condition for being in a segment that the campaign excludes; without any, it is true for nobody.
 
-    excluded: instead of the segments that are stored.
+    excluded: the segments to use instead of the stored ones.
 
     Raises:
         ConditionError: an excluded segment is not valid.
@@ -167,7 +167,7 @@ def preview_audience(
     Suppressions, caps and quiet hours are checked again when a message is sent.
 
     Args:
-        excluded: instead of the excluded segments that are stored.
+        excluded: the excluded segments to use instead of the stored ones.
 
     Raises:
         ConditionError: a segment is not valid.

@@ -30,9 +30,9 @@ def find_hints(preview: AudiencePreview) -> list[AudienceHint]:
     if preview.reachable and not preview.consented:
         purposes = join_list(Consent.Purpose(purpose).label for purpose in preview.consent)
         text = _(
-            "No customer of this segment who can be reached has given the required consent: %(purposes)s. Import the consents that "
-            "you have collected with the customers (columns such as “Consent to emails”), or send them with your events or the API. "
-            "From then on, newsletter forms and preference pages record them."
+            "None of the reachable customers in this segment has given the required consent: %(purposes)s. Import the "
+            "consents that you have collected together with the customers (columns such as “Consent to emails”), or send "
+            "them with your events or the API. After that, newsletter forms and preference pages record new consents."
         )
         return [AudienceHint(HintCode.NO_CONSENT, text % {"purposes": purposes})]
     return []

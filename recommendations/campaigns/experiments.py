@@ -1,4 +1,4 @@
-"""What experiments can vary here: which message the recipients of a campaign get."""
+"""Lets experiments vary which message the recipients of a campaign get."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -45,7 +45,7 @@ WHERE d.origin_kind = 'campaign' AND c.key = %(campaign)s AND d.clicked_at >= %(
 
 
 def register_message_experiments() -> None:
-    """Offer the messages of campaigns as what an experiment varies."""
+    """Register the messages of campaigns as something that experiments can vary."""
     register_subject(MESSAGE_SUBJECT)
 
 
@@ -118,7 +118,7 @@ def describe_message_config(config: Config) -> list[tuple[str, str]]:
 def find_message_problem(experiment: Experiment, variants: Sequence[Variant]) -> str | Promise:
     """Return why an experiment cannot start; empty if it can."""
     if experiment.unit != Experiment.Unit.CUSTOMER:
-        return _("Messages are sent to customers. Create an experiment with the unit customer.")
+        return _("Messages are sent to customers. Create an experiment with “customer” as its unit.")
     campaign = find_campaign(experiment.subject)
     assert campaign is not None
     try:
@@ -132,7 +132,7 @@ def promote_message(key: str, config: Config) -> dict[str, Any]:
     """Make the message of a variant that of the later runs; return the one before."""
     campaign = Campaign.objects.select_for_update(of=("self",)).select_related("template").filter(key=key).first()
     if campaign is None or campaign.status in OVER:
-        raise ExperimentNotReadyError(_("This campaign has no further run, so that no message can be promoted."))
+        raise ExperimentNotReadyError(_("This campaign has no further runs, so no message can be promoted."))
     try:
         find_variant_versions(campaign, [Variant(pk=0, name=_("The message"), config=dict(config))])
     except MessageVariantError as error:

@@ -80,7 +80,7 @@ def stream_rows(rows: QuerySet[Customer, Any], export: AudienceExport, *, with_p
 def stream_holdout_group(*, export: AudienceExport, with_personal: bool) -> Iterator[str]:
     """Yield the customers of an export's holdout group as blocks of CSV lines. The download is recorded.
 
-    Erased customers are missing; for one who was merged into another since, the line is that of the other.
+    Erased customers are missing; a customer who has since been merged into another is replaced by the other.
     """
     record_export(model=AudienceExport, pks=[export.pk], details={"campaign": export.campaign.key, "group": "holdout"})
     rows = annotate_user_id(query_holdout_group(export)).order_by("pk").values_list("user_id", *LOOKUPS[2:])

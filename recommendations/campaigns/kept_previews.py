@@ -15,7 +15,7 @@ from recommendations.sending.settings_model import load_sending_settings
 def get_preview(*, campaign: Campaign, as_of: datetime) -> AudiencePreview:
     """Return the audience, counted some minutes ago in a large shop; ``as_of`` of the preview says when.
 
-    What a user changes, in the campaign, its segments or the settings of sending, is counted at once.
+    After a user changes the campaign, its segments or the sending settings, the audience is counted again.
 
     Raises:
         ConditionError: a segment is not valid.

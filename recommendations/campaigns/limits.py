@@ -1,6 +1,6 @@
 """Conditions on customers who cannot get a message now: suppressed addresses, frequency caps, and the global holdout group.
 
-They are those of the audience preview. The sender checks suppressions and caps again, for each message at the moment of sending.
+The audience preview applies them. The sender checks suppressions and caps again, for each message at the moment of sending.
 """
 
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""The keys and numbers of campaigns by their runs, for links of messages and holdout groups."""
+"""Finds the keys and numbers of campaigns by their runs, for links in messages and for holdout groups."""
 
 from collections.abc import Collection
 
@@ -10,5 +10,5 @@ def find_campaign_keys(run_ids: Collection[int]) -> dict[int, str]:
 
 
 def find_campaign_numbers(run_ids: Collection[int]) -> dict[int, int]:
-    """Return the number of the campaign of each."""
+    """Return the campaign number of each run."""
     return dict(CampaignRun.objects.filter(pk__in=run_ids).values_list("pk", "campaign_id"))

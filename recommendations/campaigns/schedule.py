@@ -16,13 +16,13 @@ from recommendations.campaigns.models import Campaign
 # the first time zone to reach a time of day; a run at customers' local times is prepared then
 EARLIEST_ZONE = ZoneInfo("Pacific/Kiritimati")
 MAX_DAYS = (
-    800  # of looking ahead: the 29th of February comes at the latest after eight years, but months use their last day
+    800  # how far to look ahead: February 29 can be eight years away, but shorter months use their last day instead
 )
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """The rule of a campaign, without the database. zone: of the shop."""
+    """The schedule of a campaign, independent of the database. zone: of the shop."""
 
     kind: str
     zone: ZoneInfo

@@ -1,4 +1,4 @@
-"""How many parts the SMS of a campaign have, and what they are about to cost: measured on the messages of a few customers."""
+"""How many parts the SMS of a campaign have, and what they will cost, measured on the messages of a few customers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -17,7 +17,7 @@ Training: algorithms/, ratings/, tuning/
     search_parameters           coordinate search within a time budget → SearchResult: tuning/parameter_search.py
     RatingAlgorithm             predicts star ratings: ratings/
 
-Kernels (compiled by Numba) are in the `kernels.py` or `*_kernels.py` beside the algorithms that use them. The first call after an
+Kernels (compiled by Numba) are in the `kernels.py` or `*_kernels.py` next to the algorithms that use them. The first call after an
 installation compiles for some seconds and caches the result on disk. Read-only (memory-mapped) arrays are compiled for separately, so
 score and explain once before serving.
 

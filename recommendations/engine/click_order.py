@@ -2,8 +2,8 @@
 
 The score of a product is s · Π fᵏ_i^θ_i, with factors f (here popularity and personal) and exponents θ; θ = 1 is the default. A click on
 product c rather than on another product j of the page that matches the words equally is a pair with P(c before j) = σ(ln score_c −
-ln score_j), a pairwise logistic regression on ln f. Pairs are weighted by 1 / P(the position of c is examined), which corrects that the
-first positions are clicked because they are first. Source: Joachims, Swaminathan & Schnabel, "Unbiased learning-to-rank with biased
+ln score_j), a pairwise logistic regression on ln f. Pairs are weighted by 1 / P(the position of c is examined), which corrects for
+clicks that the first positions get only because they are first. Source: Joachims, Swaminathan & Schnabel, "Unbiased learning-to-rank with biased
 feedback", WSDM 2017.
 """
 
@@ -22,7 +22,7 @@ from recommendations.engine.evaluation.bootstrap import estimate_intervals
 MAX_WEIGHT = 5.0  # limits the variance that rarely examined positions add
 PRIOR = 4.0  # of exponents at 1; about as strong as 200 clicks
 BOUNDS = (0.1, 4.0)
-LEVEL = 0.99  # learned again every night, so that 95 % would often be exceeded by chance
+LEVEL = 0.99  # learned again every night, so a 95% interval would often exclude 0 by chance
 SEED = 1
 
 
@@ -44,7 +44,7 @@ class ClickedPage:
 
 @dataclass(frozen=True, eq=False)
 class ClickPairs:
-    """Pairs of a clicked product and another one: differences of offset and factors; a clicked product has the weight in total."""
+    """Pairs of a clicked product and another one: differences of offset and factors; the weights of a clicked product's pairs sum to its weight."""
 
     person: npt.NDArray[np.int64]
     offset: Floats

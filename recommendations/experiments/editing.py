@@ -94,7 +94,7 @@ def find_start_problem(experiment: Experiment) -> str | Promise:
     if experiment.status != Experiment.Status.DRAFT:
         return _("Only a draft can be started.")
     if subject is None or experiment.subject not in dict(subject.list_choices()):
-        return _("What this experiment varies does not exist any more. Create a new one.")
+        return _("What this experiment varies no longer exists. Create a new experiment.")
     if not 2 <= len(variants) <= MAX_VARIANTS:
         return _("An experiment needs 2 to 4 variants.")
     if sum(variant.share for variant in variants) != 1 or min(variant.share for variant in variants) <= 0:
@@ -108,7 +108,7 @@ def find_start_problem(experiment: Experiment) -> str | Promise:
         kind=experiment.kind, subject=experiment.subject, status=Experiment.Status.RUNNING
     ).first()
     if other is not None:
-        return _("“%(name)s” is running on the same subject. Stop it first.") % {"name": other.name}
+        return _("“%(name)s” is already varying the same thing. Stop it first.") % {"name": other.name}
     return subject.find_problem(experiment, variants) if subject.find_problem is not None else ""
 
 
@@ -154,12 +154,14 @@ def promote_variant(*, experiment: Experiment, variant: Variant, user: User, now
     if experiment.status not in (Experiment.Status.RUNNING, Experiment.Status.STOPPED):
         raise ExperimentNotReadyError(_("Only a running or stopped experiment can be promoted."))
     if experiment.is_simulated:
-        raise ExperimentNotReadyError(_("This experiment is simulated, so that nothing can be promoted."))
+        raise ExperimentNotReadyError(_("This experiment is simulated, so nothing can be promoted."))
     if experiment.status == Experiment.Status.RUNNING:
         experiment.stopped_at, experiment.stopped_by = now, _get_user(user)
     promote = _require_subject(experiment).promote
     if promote is None:
-        raise ExperimentNotReadyError(_("A holdout is not promoted: stop it, and everyone gets recommendations."))
+        raise ExperimentNotReadyError(
+            _("A holdout experiment cannot be promoted. Stop it to show recommendations to everyone.")
+        )
     experiment.replaced = promote(experiment.subject, variant.config)
     experiment.status, experiment.promoted_at = Experiment.Status.PROMOTED, now
     experiment.save()
@@ -194,7 +196,7 @@ def _lock(experiment: Experiment) -> Experiment:
 def _require_subject(experiment: Experiment) -> ExperimentSubject:
     subject = find_subject(experiment.kind)
     if subject is None:
-        raise ExperimentNotReadyError(_("What this experiment varies does not exist any more. Create a new one."))
+        raise ExperimentNotReadyError(_("What this experiment varies no longer exists. Create a new experiment."))
     return subject
 
 

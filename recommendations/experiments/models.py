@@ -64,7 +64,7 @@ class Experiment(models.Model):
         _("planned days"),
         default=28,
         validators=[MinValueValidator(7), MaxValueValidator(180)],
-        help_text=_("How long the experiment is meant to run, 7 to 180 days. Whole weeks compare best."),
+        help_text=_("How long the experiment is meant to run, 7 to 180 days. Whole weeks give the fairest comparison."),
     )
     metric = models.CharField(_("primary metric"), max_length=10, choices=Metric, default=Metric.ORDERS)
     method = models.CharField(_("method"), max_length=15, choices=Method, default=Method.FIXED)

@@ -28,7 +28,7 @@ MESSAGES: Mapping[str, str | Promise] = {
     "unknown_choice": gettext_lazy("%(value)s is not valid; choose one of: %(valid)s."),
     "required": gettext_lazy("Fill in this field."),
     "no_steps": gettext_lazy("The flow has no steps; add at least one."),
-    "too_many": gettext_lazy("There are too many; at most %(limit)s are possible."),
+    "too_many": gettext_lazy("Too many entries; the maximum is %(limit)s."),
     "too_deep": gettext_lazy("Branches are nested too deeply; at most %(limit)s levels are possible."),
     "bad_key": gettext_lazy(
         "%(value)s is not a key; use up to 40 lower-case letters, digits, hyphens and underscores, and start with a letter or digit."
@@ -38,19 +38,19 @@ MESSAGES: Mapping[str, str | Promise] = {
     "out_of_range": gettext_lazy("%(value)s is not valid; enter a number from %(low)s to %(high)s."),
     "not_a_flag": gettext_lazy("%(value)s is not valid; use true or false."),
     "not_a_value": gettext_lazy("%(value)s is not valid; enter a text, a number, true or false."),
-    "bad_hour": gettext_lazy("%(value)s is not a time; enter HH:MM such as 09:00, or best."),
+    "bad_hour": gettext_lazy("%(value)s is not a time; enter HH:MM such as 09:00, or “best”."),
     "bad_duration": gettext_lazy("%(value)s is not a duration; enter whole days, hours and minutes."),
     "bad_length": gettext_lazy("Enter a duration from one minute to %(limit)s days."),
     "bad_weights": gettext_lazy("Enter two to ten variants with their shares; at least one must be above 0."),
-    "not_a_condition": gettext_lazy("Enter a condition as in segments."),
-    "everybody": gettext_lazy("Add a condition; without one, everybody would leave at once."),
+    "not_a_condition": gettext_lazy("Enter a condition in the same format as in segments."),
+    "everybody": gettext_lazy("Add a condition; without one, all customers would leave immediately."),
     "bad_filters": gettext_lazy("Enter a list of at most %(limit)s filters."),
     "filter_without_property": gettext_lazy("Each filter needs the name of a property."),
     "filter_without_value": gettext_lazy("The filter on %(value)s needs a value."),
     "filter_without_number": gettext_lazy("The filter on %(value)s compares numbers; enter a number."),
     "unknown_segment": gettext_lazy("There is no segment with the key %(value)s; choose another one."),
     "not_static": gettext_lazy(
-        "The segment %(value)s is dynamic, so nobody can be added to it or removed; choose a static one."
+        "The segment %(value)s is dynamic, so customers cannot be added to it or removed from it; choose a static segment."
     ),
     "unknown_template": gettext_lazy("No template has the key %(value)s; choose another one."),
     "unpublished_template": gettext_lazy("The template %(value)s is not published; publish it first."),

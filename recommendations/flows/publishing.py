@@ -115,7 +115,9 @@ def delete_draft_flow(*, flow: Flow) -> None:
     with transaction.atomic():
         lock_flow(flow)
         if flow.published_at is not None:
-            raise FlowStateError(_("A flow that was published keeps its history. End it instead."))
+            raise FlowStateError(
+                _("A flow that has been published cannot be deleted, because its history is kept. End it instead.")
+            )
         flow.delete()
 
 

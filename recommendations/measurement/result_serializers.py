@@ -45,7 +45,7 @@ class RecommendedSalesSerializer(serializers.Serializer[Any]):
     orders = serializers.IntegerField(
         help_text=_("Orders with a product that a message had recommended to the same customer, within the window.")
     )
-    revenue = serializers.FloatField(help_text=_("Of these products, net of refunds."))
+    revenue = serializers.FloatField(help_text=_("Revenue from these products, net of refunds."))
 
 
 class MeasureSerializer(serializers.Serializer[Any]):
@@ -77,16 +77,18 @@ class GuardSerializer(serializers.Serializer[Any]):
 class DetectabilitySerializer(serializers.Serializer[Any]):
     """What these numbers can show with 80% power, in revenue."""
 
-    smallest = serializers.FloatField(help_text=_("The smallest additional revenue per customer."))
+    smallest = serializers.FloatField(help_text=_("The smallest detectable additional revenue per customer."))
     relative = serializers.FloatField(allow_null=True, help_text=_("The same, relative to the control group."))
     total = serializers.FloatField(help_text=_("The same for all treated customers."))
     wanted = serializers.FloatField(
         allow_null=True, help_text=_("10% of the revenue per customer of the control group.")
     )
     factor = serializers.FloatField(
-        allow_null=True, help_text=_("How many times as many customers it would take to show it.")
+        allow_null=True, help_text=_("By what factor the number of customers would have to grow to detect it.")
     )
-    possible_at = serializers.DateTimeField(allow_null=True, help_text=_("When it can be shown at the present pace."))
+    possible_at = serializers.DateTimeField(
+        allow_null=True, help_text=_("When it can be detected at the current pace.")
+    )
 
 
 class PartSerializer(serializers.Serializer[Any]):
@@ -106,7 +108,9 @@ class ComparisonSerializer(serializers.Serializer[Any]):
     """The treated customers against the holdout group, by intent to treat."""
 
     as_of = serializers.DateTimeField()
-    verdict = serializers.ChoiceField(choices=list_choices(ComparisonVerdict), help_text=_("About the revenue."))
+    verdict = serializers.ChoiceField(
+        choices=list_choices(ComparisonVerdict), help_text=_("The verdict on the revenue.")
+    )
     is_final = serializers.BooleanField()
     final_at = serializers.DateTimeField(allow_null=True)
     sample_ratio_p = serializers.FloatField(

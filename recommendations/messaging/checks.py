@@ -67,7 +67,8 @@ def check_version(version: TemplateVersion, *, now: datetime) -> list[CheckResul
             problem = SourceProblem(
                 0,
                 0,
-                _("There is no content in %(language)s. These customers get another language.") % {"language": label},
+                _("There is no content in %(language)s. Customers with this language get another one.")
+                % {"language": label},
                 WARNING,
             )
             results.append(CheckResult(code, problem))
@@ -106,7 +107,9 @@ def check_content(version: TemplateVersion, content: TemplateContent, *, now: da
             )
         )
     if not template.is_transactional and not get_shop().postal_address.strip():
-        text = _("The shop has no postal address, which marketing email needs. Enter it in Settings, Brand and email.")
+        text = _(
+            "The shop has no postal address, which marketing email needs. Enter it under Settings › Brand and email."
+        )
         problems.append(SourceProblem(0, 0, text, WARNING))
     return [*problems, *_check_elements(tree), *_check_links(tree), *_check_words(content), *_check_fallbacks(tree)]
 
@@ -143,7 +146,10 @@ def _check_elements(tree: SourceTree) -> Iterator[SourceProblem]:
                 )
             elif source.startswith("http://"):
                 yield make_problem(
-                    tree.source, element.start, _("The image is not loaded by https. Many inboxes hide it."), WARNING
+                    tree.source,
+                    element.start,
+                    _("The image is not loaded over https. Many inboxes hide such images."),
+                    WARNING,
                 )
         if element.tag == "mj-text" and not tree.get_content(element).strip():
             yield make_problem(
@@ -207,7 +213,7 @@ def _check_pools(content: TemplateContent, *, now: datetime) -> Iterator[SourceP
         pool = pools.get(key)
         if pool is None:
             yield SourceProblem(
-                0, 0, _("The coupon pool “%(key)s” does not exist. Create it below Coupons.") % {"key": key}, WARNING
+                0, 0, _("The coupon pool “%(key)s” does not exist. Create it under Coupons.") % {"key": key}, WARNING
             )
         elif pool.expires_at is not None and pool.expires_at <= now:
             yield SourceProblem(0, 0, _("The coupon pool “%(key)s” has expired.") % {"key": key}, WARNING)

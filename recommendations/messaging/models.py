@@ -97,13 +97,13 @@ class CouponPool(models.Model):
     name = models.CharField(_("name"), max_length=200)
     expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
     per_customer = models.PositiveSmallIntegerField(
-        _("codes per customer at most"),
+        _("maximum codes per customer"),
         null=True,
         blank=True,
-        help_text=_("Empty: no limit. Messages that need a further code are not sent."),
+        help_text=_("Empty: no limit. Beyond the limit, messages that need another code are not sent."),
     )
     low_stock = models.PositiveIntegerField(
-        _("alarm below so many codes"),
+        _("alarm if fewer codes are left than"),
         null=True,
         blank=True,
         help_text=_("An alarm is raised when fewer codes are left. Empty: no alarm."),

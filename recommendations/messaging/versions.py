@@ -108,7 +108,7 @@ def find_publish_problems(version: TemplateVersion) -> dict[str, list[SourceProb
     """Return what prevents publishing, by language."""
     contents = list(version.contents.all())
     if not contents:
-        return {"": [SourceProblem(1, 1, _("The template has no content. Write it in one language at least."))]}
+        return {"": [SourceProblem(1, 1, _("The template has no content. Write it in at least one language."))]}
     problems = {}
     for content in contents:
         found = _find_content_problems(version.template, content)

@@ -27,7 +27,7 @@ def start_offer(*, offer: Offer, now: datetime) -> None:
         OfferNotReadyError: it has no content, or its period is over.
     """
     if not offer.contents.exists():
-        raise OfferNotReadyError(_("Add a content in at least one language first."))
+        raise OfferNotReadyError(_("Add content in at least one language first."))
     if offer.ends_at is not None and offer.ends_at <= now:
         raise OfferNotReadyError(_("The end of this offer is in the past. Choose a later one."))
     offer.status = Offer.Status.RUNNING

@@ -164,7 +164,7 @@ def promote_offer(key: str, config: Config) -> dict[str, Any]:
     """Write the content of a variant into the offer; return what it was before, None for a language that is new."""
     offer = find_offer(key)
     if offer is None:
-        raise ExperimentNotReadyError(_("The offer does not exist any more, so that nothing can be promoted."))
+        raise ExperimentNotReadyError(_("The offer no longer exists, so nothing can be promoted."))
     present = {content.language: content for content in offer.contents.all()}
     replaced: dict[str, Any] = {}
     for language, changed in config.items():

@@ -36,7 +36,7 @@ class Offer(models.Model):
         _("placement"),
         max_length=100,
         default="top",
-        help_text=_("The place of your pages, as in data-perennial-offer. For example: top, cart, product."),
+        help_text=_("The place on your pages, as in data-perennial-offer. For example: top, cart, product."),
     )
     segment = models.ForeignKey(
         Segment,
@@ -55,7 +55,9 @@ class Offer(models.Model):
     starts_at = models.DateTimeField(_("starts at"), null=True, blank=True)
     ends_at = models.DateTimeField(_("ends at"), null=True, blank=True)
     priority = models.SmallIntegerField(
-        _("priority"), default=0, help_text=_("Of several offers, the one with the highest priority is shown.")
+        _("priority"),
+        default=0,
+        help_text=_("If there are several offers, the one with the highest priority is shown."),
     )
     holdout_share = models.DecimalField(
         _("holdout share"),
@@ -67,7 +69,7 @@ class Offer(models.Model):
     )
     salt = models.CharField(max_length=32, default=make_salt, editable=False)
     max_shows_per_day = models.PositiveSmallIntegerField(
-        _("most shows a day"),
+        _("maximum impressions per day"),
         default=3,
         help_text=_("How often one visitor sees the offer within 24 hours. 0: no limit."),
     )

@@ -11,5 +11,5 @@ class Outcome(TextChoices):
     NOT_QUEUED = "not_queued", _("nobody has queued this offer for the customer")
     UNKNOWN_VISITOR = "unknown_visitor", _("the offer has a segment, and the visitor is not known")
     NOT_IN_SEGMENT = "not_in_segment", _("the customer is not in the segment")
-    SHOWN_OFTEN = "shown_often", _("it was shown often enough today")
+    SHOWN_OFTEN = "shown_often", _("the visitor has reached today's limit for this offer")
     NO_CONTENT = "no_content", _("the offer has no content")

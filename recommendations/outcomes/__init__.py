@@ -1,1 +1,1 @@
-"""Outcomes of the shop (retention, conversion, satisfaction, growth) beside the part that marketing is known to cause."""
+"""Outcomes of the shop (retention, conversion, satisfaction, growth) and the incremental lift of marketing in them."""

@@ -68,7 +68,7 @@ def check_subscription(*, endpoint: str, public_key: str, auth_secret: str) -> N
     try:
         ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), decode_base64(public_key))
     except (ValueError, Base64Error) as error:
-        text = _("This is not a public key of a browser: 65 bytes in URL-safe base64.")
+        text = _("This is not a public key of a browser. Expected: 65 bytes in URL-safe base64.")
         raise InvalidSubscriptionError("keys.p256dh", text) from error
     try:
         is_secret = len(decode_base64(auth_secret)) == AUTH_BYTES
@@ -76,7 +76,7 @@ def check_subscription(*, endpoint: str, public_key: str, auth_secret: str) -> N
         is_secret = False
     if not is_secret:
         raise InvalidSubscriptionError(
-            "keys.auth", _("This is not a secret of a browser: 16 bytes in URL-safe base64.")
+            "keys.auth", _("This is not a secret of a browser. Expected: 16 bytes in URL-safe base64.")
         )
 
 

@@ -74,7 +74,7 @@ class EvaluationRun(TimedRun):
         RUNNING = "running", _("running")
         DONE = "done", _("done")
         FAILED = "failed", _("failed")
-        CANCELLED = "cancelled", pgettext_lazy("run", "cancelled")
+        CANCELLED = "cancelled", pgettext_lazy("run", "canceled")
 
     model_version = models.ForeignKey(
         ModelVersion, models.CASCADE, null=True, blank=True, related_name="evaluations", verbose_name=_("model version")

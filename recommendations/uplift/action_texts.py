@@ -17,13 +17,13 @@ from recommendations.uplift.training import MIN_CUSTOMERS, MIN_ORDERS
 
 NO_EVIDENCE = "not_enough_evidence"
 REASONS: Mapping[str, str | Promise] = {
-    "largest_increment": gettext_lazy("Of everything that the customer can get, this adds the most margin."),
+    "largest_increment": gettext_lazy("Of all actions available for this customer, this one adds the most margin."),
     "largest_increment_offer": gettext_lazy(
-        "Of everything that the customer can get, this adds the most margin. It needs a visit, and no message."
+        "Of all actions available for this customer, this one adds the most margin. It needs a visit, but no message."
     ),
     "explored": gettext_lazy("Chosen at random, so that later estimates stay unbiased."),
     "no_action": gettext_lazy(
-        "The customer can get none of the campaigns, flows and offers: not in their segments, not reachable, or no consent."
+        "None of the campaigns, flows and offers is available for this customer: not in their segments, not reachable, or no consent."
     ),
     "lowers_orders": gettext_lazy("Customers like this one order less after a message."),
     "below_cost": gettext_lazy("The additional margin does not cover the cost of a contact."),

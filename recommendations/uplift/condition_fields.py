@@ -20,7 +20,7 @@ def register_fields() -> None:
             lookup="next_action__kind",
             choices=(*((kind.key, kind.label) for kind in KINDS.values()), (NO_ACTION_KIND, NO_ACTION)),
             has_unknown=True,
-            help=_("As of the last night. Unknown while there is too little to learn from."),
+            help=_("As of last night. Unknown while there is too little data to learn from."),
         )
     )
     for kind in KINDS.values():

@@ -17,7 +17,9 @@ class UpliftSettings(models.Model):
         decimal_places=4,
         default=0,
         validators=[MinValueValidator(0)],
-        help_text=_("Sending, coupons and the patience of your customers, in the currency of the shop."),
+        help_text=_(
+            "The cost of sending and coupons, and of tiring your customers with messages, in the currency of the shop."
+        ),
     )
     budget = models.DecimalField(
         _("budget per day"),
@@ -29,7 +31,7 @@ class UpliftSettings(models.Model):
         help_text=_("The sum of all costs. Leave empty for no limit."),
     )
     max_customers = models.PositiveIntegerField(
-        _("most customers per day"), null=True, blank=True, help_text=_("Leave empty for no limit.")
+        _("maximum customers per day"), null=True, blank=True, help_text=_("Leave empty for no limit.")
     )
     exploration_share = models.DecimalField(
         _("random share"),

@@ -20,7 +20,7 @@ EVENT_TYPES: Mapping[str, str | Promise] = {
     "flow.published": _("a version of a flow is published"),
     "flow.paused": _("a flow is paused"),
     "flow.resumed": _("a flow is resumed"),
-    "flow.ending": _("a flow lets nobody in any more"),
+    "flow.ending": _("a flow stops accepting new customers"),
     "flow.ended": _("a flow has ended"),
     "message.delivered": _("a message is delivered"),
     "message.opened": _("a message is opened"),

@@ -6,6 +6,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from customers.identity.personal_data.encrypted_field import EncryptedTextField
 
@@ -21,7 +22,7 @@ class WebhookEndpoint(models.Model):
     url = models.URLField(_("URL"), max_length=1000)
     secret = EncryptedTextField(_("secret"), default=make_secret, editable=False)
     event_types = ArrayField(models.CharField(max_length=50), verbose_name=_("events"))
-    is_active = models.BooleanField(_("active"), default=True)
+    is_active = models.BooleanField(pgettext_lazy("switch", "active"), default=True)
     created_at = models.DateTimeField(_("created at"), auto_now_add=True)
 
     class Meta:

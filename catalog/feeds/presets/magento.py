@@ -123,7 +123,7 @@ MAGENTO = FeedPreset(
     complete=complete_products,
     derived_fields={
         "parent_id": _("The configurable product that lists the variant."),
-        "brand": _("The attribute brand or manufacturer."),
+        "brand": _("The brand or manufacturer attribute."),
     },
     read_columns=(
         "store_view_code",

@@ -61,7 +61,9 @@ class ApiKeyForm(forms.ModelForm):
         if kind == ApiKey.Kind.SECRET and self.cleaned_data.get("allowed_origins"):
             self.add_error(
                 "allowed_origins",
-                _("A secret key cannot have origins: it must not be in a page. Use a publishable key there."),
+                _(
+                    "A secret key cannot have allowed origins, because it must never appear in a web page. Use a publishable key in web pages."
+                ),
             )
         return cleaned
 

@@ -66,7 +66,7 @@ class InvitationForm(forms.Form):
         for user in users:
             if not is_invited(user) or not can_manage_user(self.inviter, user):
                 raise forms.ValidationError(
-                    _("%(email)s has an account already. Change its role on the page of the user.") % {"email": email}
+                    _("%(email)s already has an account. Change the role on the user's page.") % {"email": email}
                 )
         return email
 
@@ -98,7 +98,7 @@ def send_invitation(request: HttpRequest, user: User, link: str) -> bool:
         mail_invitation(user, link=link, invited_by=request.user.get_username())
     except (SMTPException, OSError) as error:
         logger.warning("The invitation could not be sent", exc_info=True)
-        messages.error(request, _("The mail server did not take the message: %(error)s") % {"error": error})
+        messages.error(request, _("The mail server did not accept the message: %(error)s") % {"error": error})
         return False
     messages.success(
         request, _("An invitation was sent to %(address)s. The link is valid for three days.") % {"address": user.email}

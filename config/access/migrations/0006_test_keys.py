@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
             field=models.BooleanField(
                 db_default=False,
                 default=False,
-                help_text="Requests are validated and answered as those of live keys, but change nothing and send nothing.",
+                help_text="Requests are validated and answered like requests with a live key, but they change nothing and send nothing.",
                 verbose_name="test key",
             ),
         ),

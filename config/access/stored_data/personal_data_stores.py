@@ -38,7 +38,7 @@ class AuditEntries(PersonalDataStore):
     key = "access.audit_log"
     label = _("audit log")
     locations = (table("auditlog.LogEntry"),)
-    kept = _("Who did what and when, and that the entry was about an erased person.")
+    kept = _("Who did what and when, and that the entry concerned an erased customer.")
     phase = ErasurePhase.RECORDS
 
     def list_entries(self, people: Sequence[Person]) -> list[int]:
@@ -75,7 +75,7 @@ register_stores(
     ),
     MatchingTexts(
         "access.sessions",
-        _("sessions of the back office"),
+        _("back-office sessions"),
         "access.UserSession",
         "session_data",
         action=TextAction.DELETE,

@@ -74,6 +74,6 @@ def collect_content(content: Iterator[bytes]) -> list[bytes]:
         size += len(part)
         if size > MAX_STREAMED_BYTES:
             raise UnsupportedInTestMode(
-                _("The answer has more than %(max)d bytes. Use a live key.") % {"max": MAX_STREAMED_BYTES}
+                _("The response is larger than %(max)d bytes. Use a live key.") % {"max": MAX_STREAMED_BYTES}
             )
     return parts

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 from django.views.decorators.http import require_safe
 
 from config.access.grants import Grant, find_user_grant
@@ -206,7 +206,7 @@ def describe_answer(metric: NamedMetric, query: MetricQuery, answer: MetricAnswe
     elif labels:
         row, text = (
             max(rows, key=lambda each: each.value or 0),
-            _("%(metric)s, %(days)s: most in “%(group)s”, %(value)s."),
+            _("%(metric)s, %(days)s: highest in “%(group)s”, %(value)s."),
         )
     else:
         row, text = rows[0], _("%(metric)s, %(days)s: %(value)s.")
@@ -241,7 +241,7 @@ def list_choices(found: Understanding, metrics: Iterable[NamedMetric], *, today:
         choices.append(
             QuestionPart(
                 "interval",
-                _("Interval"),
+                pgettext("granularity", "Interval"),
                 make_options(_("The whole period"), INTERVAL_LABELS, metric.intervals, found.interval),
             )
         )

@@ -25,7 +25,7 @@ WAIT_SECONDS = 8.0  # for figures that are computed for the first time
 def serve_mcp(request: HttpRequest) -> HttpResponse:
     """Answer one request of the Model Context Protocol; there are no sessions and no streams, so only POST is served."""
     if not is_allowed_origin(request):
-        return respond_problem(HTTPStatus.FORBIDDEN, _("Pages of this origin may not call the server."))
+        return respond_problem(HTTPStatus.FORBIDDEN, _("Pages from this origin cannot call this server."))
     grant = find_grant(request)
     if grant is None:
         return respond_unauthorized(request)

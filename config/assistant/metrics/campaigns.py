@@ -86,7 +86,7 @@ def list_notes(*, is_share: bool) -> list[str]:
         return []
     return [
         _(
-            "Of the messages sent in these days, those opened or clicked until now; programs that open every message are left out."
+            "Messages sent in this period that were opened or clicked so far, excluding opens by programs that open every message."
         ),
         _("The incremental lift of a campaign is on its own page, measured against its holdout group."),
     ]
@@ -98,7 +98,7 @@ METRICS = (
         lambda counts: counts["sent"],
         is_share=False,
         label=gettext_lazy("Messages sent"),
-        description=gettext_lazy("Messages of campaigns and flows that were sent in the period, without tests."),
+        description=gettext_lazy("Campaign and flow messages sent in the period, excluding test messages."),
         synonyms=make_synonyms(
             "messages sent,emails sent,mails sent,messages,emails,campaigns sent",
             "发送量,消息数,邮件数,发送消息,触达量",
@@ -109,15 +109,15 @@ METRICS = (
         divide_by_sent("opened"),
         is_share=True,
         label=gettext_lazy("Open rate"),
-        description=gettext_lazy("Of the messages sent in the period, the share that people opened."),
+        description=gettext_lazy("The share of messages sent in the period that customers opened."),
         synonyms=make_synonyms("open rate,opens,opened", "打开率,邮件打开率"),
     ),
     make_message_metric(
         "click_rate",
         divide_by_sent("clicked"),
         is_share=True,
-        label=gettext_lazy("Click rate of messages"),
-        description=gettext_lazy("Of the messages sent in the period, the share in which people clicked a link."),
+        label=gettext_lazy("Message click rate"),
+        description=gettext_lazy("The share of messages sent in the period in which customers clicked a link."),
         synonyms=make_synonyms(
             "click rate,message click rate,email click rate,campaign results,campaign performance,clicks,ctr",
             "点击率,邮件点击率,消息点击率,活动效果,营销效果",

@@ -137,7 +137,7 @@ def compute_churn_rate(query: MetricQuery, caller: AssistantCaller) -> MetricAns
         query={"name": "churn-rate", "parameters": query.to_parameters()},
         notes=(
             _(
-                "Of the customers who had ordered before the first day and were not churned then, those who churned in these days."
+                "Customers who churned in this period, out of those who had ordered before its first day and had not churned by then."
             ),
         ),
     )
@@ -179,7 +179,7 @@ def list_periods(query: MetricQuery, stage: Stage, days: DayRange) -> list[Metri
 def list_notes(query: MetricQuery, stage: Stage, days: DayRange) -> list[str]:
     """Return the definition, and the share of the customers who could churn."""
     notes = [
-        _("Customers whose lifecycle stage changed to “%(stage)s” in these days; each counts once.")
+        _("Customers whose lifecycle stage changed to “%(stage)s” in this period; each customer is counted once.")
         % {"stage": stage.label}
     ]
     if stage == Stage.CHURNED and not query.segment and not query.interval:
@@ -187,7 +187,7 @@ def list_notes(query: MetricQuery, stage: Stage, days: DayRange) -> list[str]:
         base = sum(before[other][0] for other in CUSTOMER_STAGES)
         if base:
             notes.append(
-                _("On the first day, %(number)s customers had ordered before and were not churned.")
+                _("On the first day, there were %(number)s customers who had already ordered and had not churned.")
                 % {"number": format_count(base)}
             )
     return notes
@@ -209,7 +209,7 @@ METRICS = (
         filters=("segment",),
         label=gettext_lazy("Churn rate"),
         description=gettext_lazy(
-            "Of the customers who had ordered before the first day and were not churned then, the share who churned in the days."
+            "The share of customers who churned in the period, out of those who had ordered before its first day and had not churned by then."
         ),
         synonyms=make_synonyms(
             "churn rate,attrition rate,attrition,share of customers lost,share of churned customers",

@@ -174,7 +174,8 @@ METRICS = (
         is_list=True,
         label=gettext_lazy("VIP customers (Champions)"),
         description=gettext_lazy(
-            "Customers of the RFM group Champions: bought recently, often and for high amounts. A segment named VIP is a filter instead."
+            "Customers in the RFM group Champions, who bought recently, often and for high amounts. If there is a segment "
+            "named VIP, that segment is used instead."
         ),
         synonyms=make_synonyms(
             "vip customers,vips,vip,champions,best customers,top customers,most valuable customers",
@@ -194,7 +195,7 @@ METRICS = (
     NamedMetric(
         key="predicted_value",
         label=gettext_lazy("Predicted value (CLV)"),
-        description=gettext_lazy("The expected spend of the customers in the next 12 months, in total."),
+        description=gettext_lazy("The total expected customer spend in the next 12 months."),
         unit=Unit.MONEY,
         synonyms=make_synonyms(
             "predicted value,clv,customer lifetime value,lifetime value,ltv,expected spend",

@@ -147,9 +147,9 @@ def list_notes(query: MetricQuery, unit: PeriodUnit, error: str) -> list[str]:
     """Return what a reader must know: which periods are measured as a whole, and whose stages and cities these are."""
     notes = [error] if error else []
     if unit != PeriodUnit.DAY and not is_whole(query, unit):
-        notes.append(_("Weeks, months and quarters in which the days lie are measured as a whole."))
+        notes.append(_("The complete weeks, months or quarters that contain the selected days are measured."))
     if query.group_by in ("stage", "city") or query.segment:
-        notes.append(_("Stages, cities and members are those of today, in all periods."))
+        notes.append(_("All periods use today's stages, cities and segment members."))
     return notes
 
 
@@ -180,7 +180,7 @@ METRICS = (
         "growth",
         lambda period: period.orders,
         label=gettext_lazy("Orders"),
-        description=gettext_lazy("Orders of known customers that were not cancelled."),
+        description=gettext_lazy("Orders of known customers that were not canceled."),
         is_additive=True,
         unit=Unit.COUNT,
         synonyms=make_synonyms(
@@ -239,9 +239,7 @@ METRICS = (
         lambda period: period.share,
         people=lambda period: period.customers_before,
         label=gettext_lazy("Retention"),
-        description=gettext_lazy(
-            "Of the customers who ordered in the period before, the share who order again in this one."
-        ),
+        description=gettext_lazy("The share of the previous period's customers who ordered again in this period."),
         intervals=LONG_INTERVALS,
         unit=Unit.SHARE,
         synonyms=make_synonyms(
@@ -255,7 +253,7 @@ METRICS = (
         lambda period: period.rate,
         people=lambda period: period.visits,
         label=gettext_lazy("Conversion rate"),
-        description=gettext_lazy("Of the visits that began in the period, the share with an order."),
+        description=gettext_lazy("The share of visits begun in the period that led to an order."),
         unit=Unit.SHARE,
         synonyms=make_synonyms("conversion rate,conversion,cvr", "转化率,转化"),
     ),
@@ -264,7 +262,7 @@ METRICS = (
         "conversion",
         lambda period: period.visits,
         label=gettext_lazy("Visits"),
-        description=gettext_lazy("Visits that began in the period; one ends with a pause of 30 minutes."),
+        description=gettext_lazy("Visits that began in the period. A visit ends after 30 minutes of inactivity."),
         is_additive=True,
         unit=Unit.COUNT,
         synonyms=make_synonyms("visits,sessions,traffic", "访问,访问量,会话,流量"),
@@ -275,7 +273,7 @@ METRICS = (
         lambda period: period.rating.value,
         people=lambda period: period.rating.answers,
         label=gettext_lazy("Average rating"),
-        description=gettext_lazy("The mean of the stars of reviews written in the period."),
+        description=gettext_lazy("The mean star rating of reviews written in the period."),
         unit=Unit.NUMBER,
         synonyms=make_synonyms(
             "average rating,rating,ratings,stars,review score,satisfaction", "平均评分,评分,星级,满意度"
@@ -287,7 +285,7 @@ METRICS = (
         lambda period: period.nps.value,
         people=lambda period: period.nps.answers,
         label=gettext_lazy("NPS"),
-        description=gettext_lazy("Promoters minus detractors among the answers of the period, in points."),
+        description=gettext_lazy("Promoters minus detractors among the survey answers in the period, in points."),
         unit=Unit.NUMBER,
         synonyms=make_synonyms("nps,net promoter score,promoters", "nps,净推荐值"),
     ),

@@ -90,7 +90,7 @@ METRICS = (
         field="units",
         sort="bought",
         label=gettext_lazy("Units sold by product"),
-        description=gettext_lazy("Products or categories that most customers bought, with the units sold."),
+        description=gettext_lazy("Products or categories bought by the most customers, with the units sold."),
         unit=Unit.COUNT,
         synonyms=make_synonyms(
             "units sold,most bought,most bought products,units by product", "销量,售出件数,购买最多"
@@ -101,7 +101,7 @@ METRICS = (
         field="returned_units",
         sort="returned",
         label=gettext_lazy("Units returned by product"),
-        description=gettext_lazy("Products or categories that most customers returned, with the units returned."),
+        description=gettext_lazy("Products or categories returned by the most customers, with the units returned."),
         unit=Unit.COUNT,
         synonyms=make_synonyms(
             "most returned,returned products,returns by product,most returned products,returns",

@@ -79,6 +79,6 @@ def check_choice(name: str, value: Any, valid: tuple[str, ...]) -> None:
 def check_days(since: date, until: date) -> None:
     """Check that the days are in order and not too many. Raises ToolError."""
     if until < since:
-        raise ToolError(_("until is before since; choose a later day."))
+        raise ToolError(_("until is earlier than since; choose a later day for until."))
     if (until - since).days >= MAX_DAYS:
-        raise ToolError(_("The days span more than ten years; choose a later first day."))
+        raise ToolError(_("The period is longer than ten years; choose a later first day."))

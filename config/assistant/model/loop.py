@@ -80,11 +80,11 @@ def ask_model(question: str, caller: AssistantCaller) -> ModelAnswer:
             messages.append({"role": "assistant", "content": message.get("content"), "tool_calls": calls})
             for call in calls:
                 if len(answer.calls) >= MAX_CALLS:
-                    raise ToolError(_("The language model asked for too much."))
+                    raise ToolError(_("The language model made too many tool calls."))
                 text = run_call(call, names, caller, answer)
                 results.append(text)
                 messages.append({"role": "tool", "tool_call_id": read_id(call), "content": text})
-        raise ToolError(_("The language model asked for too much."))
+        raise ToolError(_("The language model made too many tool calls."))
     except ToolError as error:
         answer.problem = str(error)
     return answer

@@ -97,7 +97,7 @@ def check_alarms(as_of: datetime) -> Iterator[AttentionItem]:
     """Yield the unresolved alarms, the critical ones first, and that nobody checks the rules any more."""
     state = MonitoringState.objects.filter(pk=1).first()
     if state is not None and state.checked_at is not None and as_of - state.checked_at > CHECK_IS_LATE:
-        text = _("Alarms were last checked %(ago)s. Check that the worker and the scheduler run.") % {
+        text = _("Alarms were last checked %(ago)s. Check that the worker and the scheduler are running.") % {
             "ago": format_age(state.checked_at, as_of=as_of)
         }
         yield AttentionItem(text, reverse("jobs:list"), _("See jobs"))
@@ -150,8 +150,8 @@ def check_event_lag(as_of: datetime) -> Iterator[AttentionItem]:
     lag = measure_lag(at=as_of)
     if lag.oldest_seconds > LAG_IS_LATE_SECONDS:
         text = ngettext(
-            "Events are processed late: %(waiting)s is waiting, for %(time)s.",
-            "Events are processed late: %(waiting)s are waiting, the oldest for %(time)s.",
+            "Events are processed late: %(waiting)s event has been waiting for %(time)s.",
+            "Events are processed late: %(waiting)s events are waiting, the oldest for %(time)s.",
             lag.waiting,
         ) % {
             "waiting": format_count(lag.waiting),

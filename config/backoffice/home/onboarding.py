@@ -57,7 +57,7 @@ IMPORT_ORDERS = OnboardingStep(
 STEPS = (
     OnboardingStep(
         _("Connect a source"),
-        _("A source receives what customers do: from a website, an app or a server, with any Segment SDK."),
+        _("A source receives customer activity from a website, an app or a server, with any Segment SDK."),
         lambda: Source.objects.exclude(kind=Source.Kind.IMPORT),
         "admin:events_source_add",
         _("Add a source"),
@@ -65,7 +65,9 @@ STEPS = (
     ),
     OnboardingStep(
         _("Load the catalog"),
-        _("Products with title, category and price: as a Google Merchant feed, CSV, JSON Lines or over the API."),
+        _(
+            "Import products with title, category and price from a Google Merchant feed, a CSV or JSON Lines file, or through the API."
+        ),
         lambda: Product.objects.filter(is_active=True),
         "imports:new",
         _("Import products"),
@@ -75,7 +77,9 @@ STEPS = (
     IMPORT_ORDERS,
     OnboardingStep(
         _("Compute profiles"),
-        _("Stages, values and predictions of every customer are computed from the orders, every night or now."),
+        _(
+            "Every customer's stage, value and predictions are computed from orders: automatically every night, or now if you start the job."
+        ),
         lambda: LifecycleRun.objects.filter(status=LifecycleRun.Status.DONE),
         "admin:lifecycle_lifecyclerun_changelist",
         _("See runs"),
@@ -84,7 +88,10 @@ STEPS = (
     ),
     OnboardingStep(
         _("Train recommendations"),
-        _("Several algorithms are tried on your own orders and clicks, every night or now, and the best one is used."),
+        _(
+            "Several algorithms are tested on your own orders and clicks, and the best one is used: automatically every "
+            "night, or now if you start the job."
+        ),
         lambda: ModelVersion.objects.filter(status=ModelVersion.Status.ACTIVE),
         "admin:training_modelversion_changelist",
         _("See models"),
@@ -94,8 +101,8 @@ STEPS = (
     OnboardingStep(
         _("Show a placement"),
         _(
-            "A placement is a row of products on a page of the shop. Check it in the preview, then let the shop request it; the step is "
-            "done with the first products shown."
+            "A placement is a row of products on a page of the shop. Check it in the preview, then have the shop request "
+            "it. This step is complete when the first products are shown."
         ),
         Impression.objects.all,
         "admin:serving_placementsettings_changelist",

@@ -117,13 +117,13 @@ def describe_sales(totals: sales.SalesComparison, choice: DateChoice) -> str:
         return _("Revenue was %(revenue)s in %(days)s.") % values
     values["change"] = number_formats.format_percent(abs(change))
     if round(abs(change), 3) == 0:
-        return _("Revenue was %(revenue)s in %(days)s, as much as in the compared period.") % values
+        return _("Revenue was %(revenue)s in %(days)s, the same as in the comparison period.") % values
     if change >= number_formats.MIN_FACTOR - 1:
         values["factor"] = number_formats.format_factor(change)
-        return _("Revenue was %(revenue)s in %(days)s, %(factor)s times as much as in the compared period.") % values
+        return _("Revenue was %(revenue)s in %(days)s, %(factor)s times as much as in the comparison period.") % values
     if change > 0:
-        return _("Revenue was %(revenue)s in %(days)s, %(change)s more than in the compared period.") % values
-    return _("Revenue was %(revenue)s in %(days)s, %(change)s less than in the compared period.") % values
+        return _("Revenue was %(revenue)s in %(days)s, %(change)s more than in the comparison period.") % values
+    return _("Revenue was %(revenue)s in %(days)s, %(change)s less than in the comparison period.") % values
 
 
 def format_best_seller(product: sales.BestSeller, currency: str) -> Context:

@@ -37,8 +37,8 @@ class ShopForm(forms.ModelForm):
         label=gettext_lazy("currency"),
         widget=UnfoldAdminSelectWidget,
         help_text=gettext_lazy(
-            "Used for prices and orders that come without a currency, and for all revenue figures. Stored amounts are not converted; orders"
-            " in other currencies are left out of revenue and named where they are."
+            "Used for prices and orders that come without a currency, and for all revenue figures. Stored amounts are not "
+            "converted; orders in other currencies are excluded from revenue, and pages that would include them say so."
         ),
     )
     language = forms.ChoiceField(
@@ -53,12 +53,12 @@ class ShopForm(forms.ModelForm):
         max_length=64,
         widget=UnfoldAdminTextInputWidget(attrs={"list": "time-zones", "autocomplete": "off"}),
         help_text=gettext_lazy(
-            "Type a city or an offset to search. Days, charts, schedules and rules with weekdays follow it. After a change, figures by day "
-            "are counted again, so that they can differ from reports that you have saved."
+            "Type a city or an offset to search. Days, charts, schedules and rules with weekdays use this time zone. After "
+            "a change, daily figures are recounted, so they can differ from reports that you have saved."
         ),
     )
     confirm_time_zone = forms.BooleanField(
-        label=gettext_lazy("count all figures by day again in the new time zone"),
+        label=gettext_lazy("recount all daily figures in the new time zone"),
         required=False,
         widget=UnfoldBooleanWidget,
     )
@@ -67,8 +67,9 @@ class ShopForm(forms.ModelForm):
         required=False,
         widget=UnfoldAdminSelectWidget,
         help_text=gettext_lazy(
-            "Phone numbers without a country code are numbers of this country: 13800138000 and +86 138-0013-8000 are then one number. "
-            "After a change, stored numbers are compared in the new form; nobody is merged by it."
+            "Phone numbers without a country code are treated as numbers of this country: for China, 13800138000 and +86 "
+            "138-0013-8000 are the same number. After a change, stored numbers are compared in the new format; this does "
+            "not merge any customers."
         ),
     )
     color = forms.RegexField(
@@ -152,8 +153,8 @@ class ShopForm(forms.ModelForm):
             self.add_error(
                 "confirm_time_zone",
                 _(
-                    "Tick the box to change the time zone. Orders and clicks around midnight then belong to another day, and all figures "
-                    "by day are counted again."
+                    "Select this checkbox to change the time zone. Orders and clicks around midnight will then belong to another "
+                    "day, and all daily figures will be recounted."
                 ),
             )
         return cleaned
@@ -167,7 +168,7 @@ class ShopForm(forms.ModelForm):
             return None
         if file.size is None or file.size > MAX_LOGO_BYTES:
             raise forms.ValidationError(
-                _("The file has %(size)s kB. Upload one of at most %(max)s kB.")
+                _("The file is %(size)s kB. Upload a file of at most %(max)s kB.")
                 % {"size": format_count((file.size or 0) // 1000), "max": format_count(MAX_LOGO_BYTES // 1000)}
             )
         if not find_image_type(file.read(16)):

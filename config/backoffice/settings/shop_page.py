@@ -83,13 +83,15 @@ def report_recounts(request: HttpRequest) -> None:
     if start_recounts(started_by=request.user.get_username()):
         messages.info(
             request,
-            _("Figures by day are being counted again in the new time zone. Settings › Jobs shows the progress."),
+            _(
+                "Daily figures are being recounted in the new time zone. You can follow the progress under Settings › Jobs."
+            ),
         )
     else:
         messages.warning(
             request,
             _(
-                "The jobs that count again could not be started, because the queue did not answer. They run as scheduled."
+                "The recount could not be started now, because the queue did not answer. Its jobs will run as scheduled."
             ),
         )
 
@@ -102,7 +104,7 @@ def send_test_message(request: HttpRequest) -> None:
         return
     shop = get_shop()
     with override(shop.language):
-        subject = _("Test message of %(shop)s") % {"shop": shop.name}
+        subject = _("Test message from %(shop)s") % {"shop": shop.name}
         text = _("This is a test message. If you can read it, the email settings of %(shop)s work.") % {
             "shop": shop.name
         }
@@ -113,7 +115,7 @@ def send_test_message(request: HttpRequest) -> None:
         messages.error(
             request,
             _(
-                "The mail server did not take the message: %(error)s. Check EMAIL_HOST, EMAIL_USER and the sender address."
+                "The mail server did not accept the message: %(error)s. Check EMAIL_HOST, EMAIL_USER and the sender address."
             )
             % {"error": str(error).strip(".")},
         )

@@ -47,7 +47,9 @@ def show_digest(request: HttpRequest) -> HttpResponse:
         request,
         "admin/digest/digest.html",
         title=_("Weekly digest"),
-        verdict=_("An email on Monday morning: last week against the week before and a year before."),
+        verdict=_(
+            "An email every Monday morning that compares last week with the week before and the same week a year earlier."
+        ),
         subscription=subscription,
         language=language,
         languages=settings.LANGUAGES,
@@ -62,7 +64,7 @@ def change_subscription(request: HttpRequest) -> HttpResponse:
     user: Any = request.user
     if request.POST.get("action") == "end":
         unsubscribe(user_id=user.pk)
-        messages.success(request, _("You will get no more digests."))
+        messages.success(request, _("You will no longer receive the weekly digest."))
         return HttpResponseRedirect(reverse("digest:digest"))
     language = request.POST.get("language", "")
     if language not in dict(settings.LANGUAGES):

@@ -38,8 +38,8 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "verbose_name": "subscription to the digest",
-                "verbose_name_plural": "subscriptions to the digest",
+                "verbose_name": "digest subscription",
+                "verbose_name_plural": "digest subscriptions",
                 "default_permissions": (),
             },
         ),

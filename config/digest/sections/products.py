@@ -53,7 +53,7 @@ def build_fallen(week: DigestWeek) -> SectionContent | None:
         for row in changes
         if row["product_id"] in products
     ]
-    return SectionContent(_("Largest falls"), rows=tuple(rows)) if rows else None
+    return SectionContent(_("Largest declines"), rows=tuple(rows)) if rows else None
 
 
 def count_changes(week: DigestWeek, currency: str) -> list[dict[str, Any]]:

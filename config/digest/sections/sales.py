@@ -49,7 +49,7 @@ def build_figures(before: SalesComparison, year: SalesComparison) -> list[Digest
 def list_changes(value: Any, before: Any, year: Any) -> tuple[DigestChange, ...]:
     """Return the changes that are known; a week without orders is none to compare with."""
     changes = []
-    for text, old in ((_("%(change)s on the week before"), before), (_("%(change)s on the year before"), year)):
+    for text, old in ((_("%(change)s vs. the week before"), before), (_("%(change)s vs. a year earlier"), year)):
         change = compute_change(value, old)
         if change is not None:
             direction = "neutral" if round(change, 3) == 0 else "good" if change > 0 else "bad"

@@ -48,7 +48,7 @@ def describe_key(line: KeyLine) -> dict[str, Any]:
     return {
         "purpose": KeyUse.Purpose(line.purpose).label,
         "id": line.key_id or _("unknown"),
-        "state": _("no key reads these") if not line.key_id else _("in use") if line.is_current else _("older"),
+        "state": _("no key can decrypt these") if not line.key_id else _("in use") if line.is_current else _("older"),
         "values": _("not counted") if line.values is None else format_count(line.values),
     }
 
@@ -58,7 +58,7 @@ def describe_store() -> str:
     names = {
         "vault": _("The keys are wrapped by Vault. Each process unwraps them once, when it starts."),
         "command": _(
-            "The keys are wrapped by the program of KEY_COMMAND. Each process unwraps them once, when it starts."
+            "The keys are wrapped by the program set in KEY_COMMAND. Each process unwraps them once, when it starts."
         ),
     }
     return names.get(

@@ -205,7 +205,7 @@ def read_response(response: http.client.HTTPResponse, path: Path, *, max_bytes: 
         return Download(is_unchanged=True)
     if response.status != http.client.OK:
         raise DownloadError(
-            _("The server answers %(status)d %(reason)s. Check the URL.")
+            _("The server responded with %(status)d %(reason)s. Check the URL.")
             % {"status": response.status, "reason": response.reason}
         )
     size = 0

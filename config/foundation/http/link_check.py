@@ -75,4 +75,4 @@ def describe_status(status: int) -> str:
         return ""
     if status in (404, 410):
         return _("The page does not exist (%(status)d).") % {"status": status}
-    return _("The server answers with an error (%(status)d).") % {"status": status}
+    return _("The server responded with an error (%(status)d).") % {"status": status}

@@ -122,13 +122,13 @@ def cancel(request: HttpRequest, job_id: int) -> HttpResponse:
         messages.info(request, _("“%(job)s” is not running any more.") % {"job": name})
     except QueueError:
         messages.error(
-            request, _("The job was not cancelled, because the queue did not answer. Check Valkey, then try again.")
+            request, _("The job was not canceled, because the queue did not answer. Check Valkey, then try again.")
         )
     else:
         record_action("job.cancelled", instance=job, label=job.name)
         messages.success(
             request,
-            _("“%(job)s” is being cancelled. What it had not finished is undone or done by the next run.")
+            _("“%(job)s” is being canceled. Unfinished work is rolled back, or completed by the next run.")
             % {"job": name},
         )
     return HttpResponseRedirect(find_way_back(request, job_id))
@@ -201,7 +201,7 @@ def describe_retry(run: ScheduledRun, *, now: datetime) -> str:
             "when": format_age(run.retry_at, as_of=now) if run.retry_at > now else _("in a moment"),
         }
     if run.attempt > 1:
-        return _("Given up after %(count)s attempts. It starts again by its schedule, or by hand.") % {
+        return _("Gave up after %(count)s attempts. The job starts again on schedule, or manually.") % {
             "count": format_count(run.attempt)
         }
     return ""
@@ -235,7 +235,7 @@ def format_run(run: ScheduledRun) -> dict[str, Any]:
         "status": run.get_status_display(),
         "duration": format_seconds(run.seconds),
         "runs": format_count(run.runs),
-        "by": run.started_by or (_("repetition") if run.attempt > 1 else _("schedule")),
+        "by": run.started_by or (_("automatic retry") if run.attempt > 1 else _("schedule")),
         "error": Cell(describe_job_error(run) or NO_VALUE, title=f"{run.error_type}: {run.error}" if run.error else ""),
     }
 

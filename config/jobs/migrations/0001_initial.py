@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
                             ("running", "running"),
                             ("done", "done"),
                             ("failed", "failed"),
-                            ("cancelled", "cancelled"),
+                            ("cancelled", "canceled"),
                         ],
                         max_length=10,
                         verbose_name="status",
@@ -40,7 +40,7 @@ class Migration(migrations.Migration):
                 ("error_type", models.CharField(blank=True, max_length=100)),
                 ("error", models.TextField(blank=True, verbose_name="error")),
                 ("started_by", models.CharField(blank=True, max_length=150, verbose_name="started by")),
-                ("cancelled_by", models.CharField(blank=True, max_length=150, verbose_name="cancelled by")),
+                ("cancelled_by", models.CharField(blank=True, max_length=150, verbose_name="canceled by")),
             ],
             options={
                 "verbose_name": "job run",

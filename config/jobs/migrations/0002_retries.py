@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="scheduledrun",
             name="retry_at",
-            field=models.DateTimeField(null=True, verbose_name="repeated at"),
+            field=models.DateTimeField(null=True, verbose_name="retried at"),
         ),
         migrations.AddIndex(
             model_name="scheduledrun",

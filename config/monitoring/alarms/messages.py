@@ -29,7 +29,7 @@ class RenderedAlarmMail:
 def describe_alarm(alarm: Alarm) -> AlarmMessage:
     """Return the message of an alarm in the reader's language; that of a rule that no longer exists names the rule."""
     if alarm.rule == TEST_RULE:
-        return AlarmMessage(_("This is a test"), _("Notifications of alarms arrive here. There is nothing to do."))
+        return AlarmMessage(_("This is a test"), _("Alarm notifications arrive here. You do not need to do anything."))
     rule = list_rules().get(alarm.rule)
     if rule is None:
         return AlarmMessage(

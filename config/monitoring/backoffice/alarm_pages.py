@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import get_language, gettext_lazy, ngettext, pgettext
+from django.utils.translation import get_language, gettext_lazy, ngettext, pgettext, pgettext_lazy
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
@@ -39,7 +39,7 @@ CHECK_IS_LATE = timedelta(minutes=5)
 BADGES = {Severity.WARNING: "warns", Severity.CRITICAL: "bad"}
 COLUMNS = (
     Column(key="alarm", label=gettext_lazy("alarm"), align="text"),
-    Column(key="opened", label=gettext_lazy("opened at"), sort="opened_at", align="text"),
+    Column(key="opened", label=pgettext_lazy("alarm", "opened at"), sort="opened_at", align="text"),
     Column(key="duration", label=gettext_lazy("duration")),
     Column(key="by", label=gettext_lazy("acknowledged by"), align="text"),
 )
@@ -90,7 +90,7 @@ def describe_alarms(alarms: list[Alarm], state: MonitoringState | None, *, now: 
             "The rules have not been checked yet. The worker checks them every minute; start it with “manage.py up”."
         )
     if now - state.checked_at > CHECK_IS_LATE:
-        return _("The rules were last checked %(ago)s. Check that the worker and the scheduler run.") % {
+        return _("The rules were last checked %(ago)s. Check that the worker and the scheduler are running.") % {
             "ago": format_age(state.checked_at, as_of=now)
         }
     if not alarms:
@@ -180,7 +180,7 @@ def describe_state(alarm: Alarm, *, now: datetime) -> str:
             "duration": format_duration((alarm.resolved_at - alarm.opened_at).total_seconds()),
         }
     if alarm.state == AlarmState.ACKNOWLEDGED:
-        return _("%(user)s works on it. It is resolved automatically when the rule no longer applies.") % {
+        return _("%(user)s is working on it. It is resolved automatically when the rule no longer applies.") % {
             "user": alarm.acknowledged_by
         }
     return _("Open for %(duration)s. It is resolved automatically when the rule no longer applies.") % {
@@ -221,7 +221,7 @@ def describe_notification(row: AlarmNotification) -> str:
         return _("Notification “%(kind)s” to %(recipient)s given up: %(error)s") % values
     if row.error:
         return _("Notification “%(kind)s” to %(recipient)s not accepted yet: %(error)s") % values
-    return _("Notification “%(kind)s” to %(recipient)s waits to be sent") % values
+    return _("Notification “%(kind)s” to %(recipient)s is waiting to be sent") % values
 
 
 @require_POST

@@ -47,7 +47,7 @@ def change_subscription(request: HttpRequest) -> HttpResponse:
     user: Any = request.user
     if request.POST.get("action") == "end":
         AlarmSubscription.objects.filter(user=user).delete()
-        messages.success(request, _("You will get no more emails about alarms."))
+        messages.success(request, _("You will no longer receive alarm emails."))
         return go_back()
     if not user.email:
         messages.error(request, _("Your account has no email address. Ask an administrator to add it."))

@@ -48,7 +48,7 @@ def check_model() -> Iterator[Diagnosis]:
         age = format_age(model.as_of, as_of=now)
         text = _("%(model)s loads; its data ends %(ago)s") % {"model": model.version, "ago": age}
         if now - model.as_of > MODEL_IS_OLD:
-            yield report_warning(text, _("See why the last trainings failed or were not promoted."))
+            yield report_warning(text, _("Find out why the last training runs failed or were not promoted."))
         else:
             yield report_ok(text)
 
@@ -69,16 +69,16 @@ def check_warehouse() -> Iterator[Diagnosis]:
 
 def check_events() -> Iterator[Diagnosis]:
     lag = measure_lag(at=timezone.now())
-    text = _("%(count)s events wait, the oldest for %(time)s") % {
+    text = _("%(count)s events are waiting, the oldest for %(time)s") % {
         "count": format_count(lag.waiting),
         "time": format_duration(lag.oldest_seconds),
     }
     if lag.oldest_seconds > LAG_SECONDS:
         yield report_error(
-            text, _("Check that the worker for frequent jobs runs, and the last runs of “Process events”.")
+            text, _("Check that the worker for frequent jobs is running, and check the last runs of “Process events”.")
         )
     else:
-        yield report_ok(text if lag.waiting else _("no event waits"))
+        yield report_ok(text if lag.waiting else _("no events are waiting"))
 
 
 def check_alarms() -> Iterator[Diagnosis]:

@@ -110,7 +110,7 @@ def check_partitions() -> Iterator[Diagnosis]:
     for name, until in rows:
         if until is not None and until < late:  # type: ignore[operator]
             yield report_error(
-                _("%(table)s has partitions until %(day)s only") % {"table": name, "day": f"{until:%Y-%m-%d}"},
+                _("%(table)s has partitions only up to %(day)s") % {"table": name, "day": f"{until:%Y-%m-%d}"},
                 _("Run the job “Create event partitions” under Settings › Jobs, and see why it did not run."),
             )
     yield report_ok(_("%(count)d partitioned tables are prepared for the coming days") % {"count": len(rows)})
@@ -136,7 +136,9 @@ def check_clock() -> Iterator[Diagnosis]:
     [[database_now]] = select_rows("SELECT clock_timestamp()")
     after = timezone.now()
     skew = abs(database_now - (before + (after - before) / 2))  # type: ignore[operator]
-    text = _("%(seconds)s s between this machine and PostgreSQL") % {"seconds": f"{skew.total_seconds():.2f}"}
+    text = _("the clocks of this machine and PostgreSQL differ by %(seconds)s s") % {
+        "seconds": f"{skew.total_seconds():.2f}"
+    }
     if skew > MAX_CLOCK_SKEW:
         yield report_error(text, _("Turn on time synchronization (NTP) on both machines."))
     else:

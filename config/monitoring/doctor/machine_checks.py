@@ -96,7 +96,7 @@ def check_permissions() -> Iterator[Diagnosis]:
             )
     for path in [folder / "secrets", *sorted((folder / "secrets").glob("*"))]:
         if path.exists() and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            yield report_error(_("others can read %(path)s") % {"path": path}, f"chmod go= {path}")
+            yield report_error(_("other users can read %(path)s") % {"path": path}, f"chmod go= {path}")
     yield report_ok(_("the data folder is %(path)s") % {"path": folder})
 
 
@@ -115,7 +115,9 @@ def check_file_store() -> Iterator[Diagnosis]:
     try:
         store = get_shared_store()
         if store is None:
-            yield report_skipped(_("no FILE_STORE: one machine, or all mount the same folders"))
+            yield report_skipped(
+                _("FILE_STORE is not set: fine for one machine, or if all machines mount the same folders")
+            )
             return
         store.read_fingerprint("doctor")
     except SharedStoreError as error:
@@ -123,7 +125,7 @@ def check_file_store() -> Iterator[Diagnosis]:
             str(error), _("Correct FILE_STORE, install the package of its file system, or check its permissions.")
         )
         return
-    yield report_ok(_("FILE_STORE answers"))
+    yield report_ok(_("FILE_STORE is reachable"))
     folders = {
         "EXPORTS_DIR": str(settings.EXPORTS_DIR),
         "WAREHOUSE_URL": str(settings.WAREHOUSE_URL).removeprefix("file://"),
@@ -131,7 +133,7 @@ def check_file_store() -> Iterator[Diagnosis]:
     for name, folder in folders.items():
         if Path(folder).is_relative_to(settings.VAR_DIR):
             yield report_error(
-                _("%(name)s is %(path)s, a folder of this machine: the others do not see its files")
+                _("%(name)s is %(path)s, a folder on this machine: the other machines cannot see its files")
                 % {"name": name, "path": folder},
                 _("Set %(name)s to a folder that all machines mount.") % {"name": name},
             )
@@ -152,7 +154,8 @@ def check_secrets() -> Iterator[Diagnosis]:
     generated = [name for name in SECRET_FILES if (settings.VAR_DIR / "secrets" / name).is_file()]
     if generated:
         yield report_ok(
-            _("generated in %(path)s; back them up apart from the database") % {"path": settings.VAR_DIR / "secrets"}
+            _("generated in %(path)s; back them up separately from the database")
+            % {"path": settings.VAR_DIR / "secrets"}
         )
     else:
         yield report_ok(_("set by environment variables"))
@@ -167,7 +170,7 @@ def check_settings() -> Iterator[Diagnosis]:
     if settings.DEBUG:
         yield report_error(_("DEBUG is on: errors show the source and the settings"), _("Unset DEBUG."))
     if not found and not settings.DEBUG:
-        yield report_ok(_("no setting contradicts another"))
+        yield report_ok(_("no settings conflict"))
 
 
 def check_fonts() -> Iterator[Diagnosis]:
@@ -208,7 +211,7 @@ MACHINE_CHECKS = (
     DoctorCheck("packages", gettext_lazy("Packages"), check_packages),
     DoctorCheck("disk", gettext_lazy("Disk"), check_disk),
     DoctorCheck("permissions", gettext_lazy("Permissions"), check_permissions),
-    DoctorCheck("file-store", gettext_lazy("Files of several machines"), check_file_store),
+    DoctorCheck("file-store", gettext_lazy("Files shared by several machines"), check_file_store),
     DoctorCheck("secrets", gettext_lazy("Secrets"), check_secrets),
     DoctorCheck("settings", gettext_lazy("Settings"), check_settings),
     DoctorCheck("static_files", gettext_lazy("Static files"), check_static_files),

@@ -56,9 +56,9 @@ def check_public_url() -> Iterator[Diagnosis]:
     host = parts.hostname or ""
     if host in LOCAL_HOSTS:
         yield report_warning(
-            _("PUBLIC_URL is %(url)s: links in messages lead to the reader's own machine")
+            _("PUBLIC_URL is %(url)s: links in messages point to the recipient's own machine")
             % {"url": settings.PUBLIC_URL},
-            _("Set PUBLIC_URL to the address under which customers reach this server."),
+            _("Set PUBLIC_URL to the address at which customers reach this server."),
         )
         return
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
@@ -92,9 +92,9 @@ def check_proxy() -> Iterator[Diagnosis]:
         yield report_error(_("HTTPS_ONLY is off although PUBLIC_URL is https"), _("Set HTTPS_ONLY=true."))
     if settings.SECURE_PROXY_SSL_HEADER is None:
         yield report_error(
-            _("BEHIND_TLS_PROXY is off: the web server takes every request for plain HTTP"),
+            _("BEHIND_TLS_PROXY is off: the web server treats every request as plain HTTP"),
             _(
-                "Set BEHIND_TLS_PROXY=true, and let the proxy set X-Forwarded-Proto and remove it from what clients send."
+                "Set BEHIND_TLS_PROXY=true, and have the proxy set X-Forwarded-Proto and remove this header from client requests."
             ),
         )
     if not settings.TRUSTED_PROXY_COUNT:
@@ -113,7 +113,7 @@ def check_proxy() -> Iterator[Diagnosis]:
             _("ALLOWED_HOSTS lacks %(host)s") % {"host": host},
             f"ALLOWED_HOSTS={','.join([*settings.ALLOWED_HOSTS, str(host)])}",
         )
-    yield report_ok(_("the settings fit a proxy with TLS"))
+    yield report_ok(_("the settings match a TLS proxy"))
 
 
 def check_certificate() -> Iterator[Diagnosis]:

@@ -47,8 +47,8 @@ def check_queues() -> Iterator[Diagnosis]:
     text = ", ".join(f"{name}: {format_count(length)}" for name, length in lengths.items())
     if max(lengths.values()) > MANY_TASKS:
         yield report_warning(
-            _("tasks wait: %(queues)s") % {"queues": text},
-            _("Check that both workers run; add workers if they are busy."),
+            _("tasks are waiting: %(queues)s") % {"queues": text},
+            _("Check that both workers are running; add workers if they are busy."),
         )
     else:
         yield report_ok(_("waiting tasks: %(queues)s") % {"queues": text})

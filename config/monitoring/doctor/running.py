@@ -39,7 +39,7 @@ def run_safely(check: DoctorCheck) -> list[Diagnosis]:
         return [report_error(text, _("Start PostgreSQL and Valkey, or correct DATABASE_URL and VALKEY_URL."))]
     except (OSError, ValueError, LookupError) as error:
         text = _("could not be checked: %(error)s") % {"error": str(error).split("\n")[0] or type(error).__name__}
-        return [report_error(text, _("Correct the cause that the error names, then run the doctor again."))]
+        return [report_error(text, _("Fix the cause shown in the error, then run the doctor again."))]
 
 
 def compute_exit_code(outcomes: list[CheckOutcome]) -> int:

@@ -122,7 +122,10 @@ def apply_settings(request: HttpRequest, saved: AgentFeedSettings) -> None:
         tasks.build_agent_feed.delay()
     except OperationalError as error:
         logger.warning("The feed cannot be built now: %s", error)
-        messages.warning(request, _("No worker is available now; the feed is built when one is, within 15 minutes."))
+        messages.warning(
+            request,
+            _("No worker is available now. The feed will be built within 15 minutes after a worker becomes available."),
+        )
 
 
 def describe_feed(current: AgentFeedSettings, feed: AgentFeedFile | None) -> str:

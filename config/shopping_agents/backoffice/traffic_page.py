@@ -8,7 +8,7 @@ from django.db.models import Max, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 from django.views.decorators.http import require_safe
 
 from catalog.models import Product
@@ -39,7 +39,7 @@ AGENT_COLUMNS = (
     Column(key="last", label=gettext_lazy("Last"), align="text"),
 )
 READ_COLUMNS = (
-    Column(key="name", label=gettext_lazy("Name"), align="text"),
+    Column(key="name", label=pgettext_lazy("thing", "Name"), align="text"),
     Column(key="agents", label=gettext_lazy("By agents")),
     Column(key="crawlers", label=gettext_lazy("By crawlers")),
 )
@@ -74,7 +74,12 @@ def show_traffic(request: HttpRequest) -> HttpResponse:
             format_row=format_read,
         ),
         pages=build_table(
-            request, list_pages(activity), id="pages", label=_("Pages"), columns=READ_COLUMNS, format_row=format_read
+            request,
+            list_pages(activity),
+            id="pages",
+            label=pgettext("web pages", "Pages"),
+            columns=READ_COLUMNS,
+            format_row=format_read,
         ),
     )
 
@@ -99,7 +104,9 @@ def describe_traffic(agents: list[dict[str, Any]]) -> str:
     if not agents:
         return _("No crawler or agent was recognized in the last 28 days.")
     totals = {kind: sum(agent["total"] for agent in agents if get_kind(agent["agent"]) is kind) for kind in AgentKind}
-    return _("%(agents)s requests of agents acting for people and %(crawlers)s of crawlers in the last 28 days.") % {
+    return _(
+        "%(agents)s requests from agents acting for people and %(crawlers)s from crawlers in the last 28 days."
+    ) % {
         "agents": format_count(totals[AgentKind.AGENT]),
         "crawlers": format_count(totals[AgentKind.CRAWLER]),
     }

@@ -44,7 +44,7 @@ class Migration(migrations.Migration):
                     "includes_sold_out",
                     models.BooleanField(
                         default=True,
-                        help_text="They are marked as out of stock. Otherwise they are left out.",
+                        help_text="If included, they are marked as out of stock. Otherwise, they are not in the feed.",
                         verbose_name="include sold-out products",
                     ),
                 ),
@@ -65,8 +65,8 @@ class Migration(migrations.Migration):
                 ("updated_at", models.DateTimeField(auto_now=True, verbose_name="updated at")),
             ],
             options={
-                "verbose_name": "settings of shopping agents",
-                "verbose_name_plural": "settings of shopping agents",
+                "verbose_name": "shopping agent settings",
+                "verbose_name_plural": "shopping agent settings",
                 "default_permissions": ("view", "change"),
                 "constraints": [
                     models.CheckConstraint(condition=models.Q(("pk", 1)), name="shopping_agents_settings_once")

@@ -37,7 +37,7 @@ def check_report(request: HttpRequest, report: SavedReport) -> None:
     if may_see_personal(request):
         record_access(model=SavedReport, pks=[report.pk])
     else:
-        raise ParameterError("report", _("it asks for a personal value, which your role may not see."))
+        raise ParameterError("report", _("it contains personal data that your role is not allowed to see."))
 
 
 def contains_personal(content: Any) -> bool:

@@ -75,7 +75,7 @@ def show_question(request: HttpRequest, question: str) -> HttpResponse:
         parameters = read_parameters(question, content, now=timezone.now())
         shown = show_result(request, question, content, now=timezone.now())
     except ParameterError as error:
-        errors.add("", _("The address is not valid: %(reason)s") % {"reason": error})
+        errors.add("", _("The URL is not valid: %(reason)s") % {"reason": error})
         return render_question(request, page, fill_draft(page.form, page.start), errors)
     if is_partial_request(request) and request.headers.get("HX-Target") == RESULT_ID:
         return render_page(
@@ -105,7 +105,7 @@ def read_content(request: HttpRequest, page: QuestionPage, report: SavedReport |
 def check_content(page: QuestionPage, content: dict[str, Any], errors: FieldErrors) -> None:
     """Check what the fields alone do not show, and add it to the errors."""
     if len(format_json(content)) > MAX_LENGTH:
-        errors.add("", _("This question is too long for an address. Remove some conditions."))
+        errors.add("", _("This question is too long for a URL. Remove some conditions."))
     try:
         read_parameters(page.question, content, now=timezone.now())
     except ParameterError as error:

@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
                             ("running", "running"),
                             ("done", "done"),
                             ("failed", "failed"),
-                            ("cancelled", "cancelled"),
+                            ("cancelled", "canceled"),
                         ],
                         default="queued",
                         max_length=10,

@@ -9,7 +9,7 @@ from config.foundation.personal_data.text_stores import MatchingTexts, TextActio
 register_stores(
     MatchingTexts(
         "analytics.results",
-        _("results of analytics that name people"),
+        _("analytics results that identify people"),
         "analytics.AnalyticsResult",
         "content",
         "parameters",
@@ -19,7 +19,7 @@ register_stores(
     ),
     MatchingTexts(
         "analytics.reports",
-        _("saved reports that name people"),
+        _("saved reports that identify people"),
         "analytics.SavedReport",
         "parameters",
         action=TextAction.MASK,

@@ -63,7 +63,7 @@ def describe_duration(texts: AnomalyTexts, row: ShownAnomaly) -> None:
         return
     values = {"first": format_weekday(row.since), "last": format_weekday(row.anomaly.day)}
     if row.anomaly.kind != AnomalyKind.MISSING:
-        text = _("It has been so every day since %(first)s.") % values
+        text = _("This has been the case every day since %(first)s.") % values
     elif row.anomaly.metric == "visitors":
         row.deviation = _("No events arrived from %(first)s to %(last)s. Collection has probably stopped.") % values
         return

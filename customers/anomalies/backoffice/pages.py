@@ -76,11 +76,11 @@ def describe_day(run: AnomalyRun, rows: dict[str, MetricDay]) -> str:
     if not judged:
         return ""
     if not unusual:
-        return _("On %(day)s all metrics were as usual.") % values
+        return _("On %(day)s, all metrics were as usual.") % values
     return (
         ngettext(
-            "On %(day)s %(count)d of %(judged)d metrics was unusual.",
-            "On %(day)s %(count)d of %(judged)d metrics were unusual.",
+            "On %(day)s, %(count)d of %(judged)d metrics was unusual.",
+            "On %(day)s, %(count)d of %(judged)d metrics were unusual.",
             len(unusual),
         )
         % values
@@ -172,7 +172,7 @@ def change_reason(request: HttpRequest, pk: int) -> HttpResponse:
     if request.POST.get("action") == "remove":
         if anomaly.annotation is not None:
             anomaly.annotation.delete()
-        messages.success(request, _("The known reason was removed. The day counts again."))
+        messages.success(request, _("The known reason was removed. Later days are compared with this day again."))
         return HttpResponseRedirect(reverse("anomalies:anomaly", args=[pk]))
     form = ReasonForm(request.POST)
     if not form.is_valid():

@@ -31,14 +31,14 @@ DIMENSIONS: dict[str, str | Promise] = {
     "channel": pgettext_lazy("dimension", "channel"),
     "source": pgettext_lazy("dimension", "source"),
     "coupon": pgettext_lazy("dimension", "coupon"),
-    "customer": pgettext_lazy("dimension", "kind of customer"),
+    "customer": pgettext_lazy("dimension", "customer type"),
     "category": pgettext_lazy("dimension", "category"),
     "brand": pgettext_lazy("dimension", "brand"),
     "product": pgettext_lazy("dimension", "product"),
     "device": pgettext_lazy("dimension", "device"),
     "language": pgettext_lazy("dimension", "language"),
     "template": pgettext_lazy("dimension", "message template"),
-    "origin": pgettext_lazy("dimension", "kind of message"),
+    "origin": pgettext_lazy("dimension", "message type"),
 }
 LABELS: dict[tuple[str, str], str | Promise] = {
     ("customer", "new"): gettext_lazy("new customers"),
@@ -122,7 +122,7 @@ class AnomalyTexts:
         if mix > rate:
             return (
                 _(
-                    "Mostly by %(dimension)s: %(segments)s (%(share)s of the change), which had another share than usual."
+                    "Mostly by %(dimension)s: %(segments)s (%(share)s of the change), which had a different share than usual."
                 )
                 % values
             )

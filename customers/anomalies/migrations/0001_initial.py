@@ -36,8 +36,8 @@ class Migration(migrations.Migration):
                 ("anomalies", models.PositiveIntegerField(default=0, verbose_name="anomalies")),
             ],
             options={
-                "verbose_name": "search for anomalies",
-                "verbose_name_plural": "searches for anomalies",
+                "verbose_name": "anomaly detection",
+                "verbose_name_plural": "anomaly detections",
                 "ordering": ["-started_at", "-id"],
                 "abstract": False,
                 "default_permissions": ("view",),
@@ -57,7 +57,7 @@ class Migration(migrations.Migration):
                     "state",
                     models.CharField(
                         choices=[
-                            ("history", "not judged"),
+                            ("history", "not checked"),
                             ("usual", "as usual"),
                             ("unusual", "unusual"),
                             ("missing", "data missing"),
@@ -69,8 +69,8 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "verbose_name": "metric of a day",
-                "verbose_name_plural": "metrics of days",
+                "verbose_name": "daily metric",
+                "verbose_name_plural": "daily metrics",
                 "ordering": ["metric", "day"],
                 "default_permissions": (),
                 "constraints": [models.UniqueConstraint(fields=("metric", "day"), name="anomalies_metric_day_once")],

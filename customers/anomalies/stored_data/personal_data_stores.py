@@ -9,7 +9,7 @@ from config.foundation.personal_data.text_stores import MatchingTexts, TextActio
 register_stores(
     MatchingTexts(
         "anomalies.runs",
-        _("errors of the search for anomalies"),
+        _("anomaly detection errors"),
         "anomalies.AnomalyRun",
         "error",
         action=TextAction.MASK,

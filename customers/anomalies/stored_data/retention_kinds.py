@@ -15,7 +15,7 @@ register_retention(
     RetentionKind(
         key="anomalies",
         label=gettext_lazy("Anomalies and their daily figures"),
-        note=gettext_lazy("Anomalies with a note stay. None of them holds personal data."),
+        note=gettext_lazy("Anomalies with a known reason are kept. None of them contains personal data."),
         default_days=KEPT_DAYS,
         min_days=300,
         preview=ANOMALIES.preview,

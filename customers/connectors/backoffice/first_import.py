@@ -109,8 +109,14 @@ class MissingConsents:
 
 def describe_missing_consents(denied: int, total: int) -> str:
     text = ngettext(
-        "%(denied)s of %(total)s customer lives where personalization needs a consent, and has given none: recommendations do not learn from it.",
-        "%(denied)s of %(total)s customers live where personalization needs a consent, and have given none: recommendations do not learn from them.",
+        (
+            "%(denied)s of %(total)s customer lives where personalization requires consent and has not given it: "
+            "recommendations do not learn from this customer."
+        ),
+        (
+            "%(denied)s of %(total)s customers live where personalization requires consent and have not given it: "
+            "recommendations do not learn from them."
+        ),
         total,
     )
     return text % {"denied": format_count(denied), "total": format_count(total)}

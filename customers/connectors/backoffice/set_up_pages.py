@@ -51,7 +51,7 @@ class KeysForm(forms.Form):
             )
             self.fields[field.name] = forms.CharField(
                 label=str(field.label) if field.is_required else _("%(field)s (optional)") % {"field": field.label},
-                help_text=_("Leave empty to keep the present one.")
+                help_text=_("Leave empty to keep the current one.")
                 if has_value and field.is_secret
                 else str(field.help_text),
                 required=field.is_required and not has_value,
@@ -70,8 +70,8 @@ class KeysForm(forms.Form):
             raise forms.ValidationError(_("This shop is connected already."))
         if self.shop is None and (other := find_colliding_shop(self.platform)):
             text = _(
-                "%(shop)s is connected already, and the products and customers of both shops may have the same IDs, so they would be "
-                "mixed up. Connect this shop to an installation of its own, or disconnect %(shop)s first."
+                "%(shop)s is already connected. Products and customers of the two shops can have the same IDs and would be "
+                "mixed up. Connect this shop to a separate installation, or disconnect %(shop)s first."
             )
             raise forms.ValidationError(text % {"shop": other.name})
         return address
@@ -163,7 +163,7 @@ def change_keys(request: HttpRequest, shop_id: int) -> HttpResponse:
         )
         shop.save(update_fields=["credentials", "checked_at", "problem", "is_enabled"])
         record_action("connector.keys_changed", instance=shop, label=shop.name)
-        messages.success(request, _("The keys are right."))
+        messages.success(request, _("The keys are valid."))
         return HttpResponseRedirect(reverse("connectors:shop", args=[shop.pk]))
     return render_page(
         request, "admin/connectors/keys.html", title=shop.name, form=form, platform=platform, shop=shop, steps=[]
@@ -203,7 +203,7 @@ def disconnect_shop(request: HttpRequest, shop_id: int) -> HttpResponse:
             with open_connector(shop) as connector:
                 connector.unsubscribe(shop.webhooks)
         except PlatformError as error:
-            text = _("The webhooks could not be removed from the shop: %(reason)s Remove them there.")
+            text = _("The webhooks could not be removed from the shop: %(reason)s Remove them in the shop's admin.")
             messages.warning(request, text % {"reason": error})
         record_action("connector.disconnected", model=ShopConnection, label=shop.name)
         shop.delete()

@@ -137,7 +137,7 @@ def describe_problems(run: SyncRun) -> list[str]:
     """Return the warnings of a run that are not about single records."""
     return [
         _(
-            "%(count)s %(kind)s of the last import are missing in the shop, which is more than half. Nothing was deleted."
+            "%(count)s %(kind)s from the last import are missing in the shop. Because this is more than half, nothing was deleted."
         )
         % {"count": format_count(number), "kind": ShopRecordKind(name.partition(":")[0]).label}
         for name, number in run.problems.items()

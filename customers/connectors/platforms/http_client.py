@@ -55,7 +55,7 @@ class PlatformAnswer:
         try:
             return load_json(self.body.decode(), parse_float=read_amount)
         except ValueError as error:
-            raise PassingError(_("The answer of the shop is incomplete or no JSON.")) from error
+            raise PassingError(_("The shop's response is incomplete or not valid JSON.")) from error
 
 
 class PlatformClient:
@@ -93,7 +93,9 @@ class PlatformClient:
         for attempt in range(1, MAX_TRIES + 1):
             self._require_uninterrupted()
             if not self.breaker.allow():
-                raise PassingError(_("The shop does not answer. It is tried again in a few minutes."), retry_after=120)
+                raise PassingError(
+                    _("The shop is not responding. The request will be retried in a few minutes."), retry_after=120
+                )
             try:
                 answer = self._send_once(method, target, body, headers)
             except ForbiddenAddressError as error:
@@ -109,7 +111,7 @@ class PlatformClient:
             else:
                 self.breaker.record_success()
                 return answer
-        raise PassingError(_("The shop does not answer. It is tried again in a few minutes."))
+        raise PassingError(_("The shop is not responding. The request will be retried in a few minutes."))
 
     def download(self, url: str, path: Path) -> int:
         """Download a file; it appears only when it is complete. Return its size. Raises PassingError, PlatformError."""
@@ -178,7 +180,7 @@ class PlatformClient:
         self.breaker.record_failure(reason)
         logger.info("%s: %s", self.parts.hostname, reason)
         if attempt == MAX_TRIES:
-            raise PassingError(_("The shop does not answer: %(reason)s.") % {"reason": reason})
+            raise PassingError(_("The shop is not responding: %(reason)s.") % {"reason": reason})
         pause(0.5 * 2**attempt * random.uniform(0.5, 1))  # noqa: S311 — so that clients do not return together
 
     def _wait_as_asked(self, answer: PlatformAnswer, attempt: int) -> None:

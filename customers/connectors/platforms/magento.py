@@ -63,8 +63,8 @@ class MagentoConnector(Connector):
             "Under API, allow Sales, Catalog, Customers and Stores; save and activate it, and copy the access token."
         ),
         gettext_lazy(
-            "Since version 2.4.4: set Stores › Configuration › Services › OAuth › “Allow OAuth Access Tokens "
-            "to be used as standalone Bearer tokens” to Yes."
+            "In version 2.4.4 and later, set Stores › Configuration › Services › OAuth › “Allow OAuth Access Tokens to be "
+            "used as standalone Bearer tokens” to Yes."
         ),
     )
     fields: ClassVar = (CredentialField("access_token", gettext_lazy("Access token")),)
@@ -364,15 +364,14 @@ def raise_for_answer(answer: http_client.PlatformAnswer) -> None:
     if answer.status == 401:
         raise PlatformError(
             _(
-                "Magento rejects the access token. Copy it again from System › Extensions › Integrations, and "
-                "since version 2.4.4 allow standalone Bearer tokens under Stores › Configuration › Services › "
-                "OAuth."
+                "Magento rejects the access token. Copy it again from System › Extensions › Integrations. In version 2.4.4 and "
+                "later, also allow standalone Bearer tokens under Stores › Configuration › Services › OAuth."
             )
         )
     if answer.status == 403:
         raise PlatformError(
             _(
-                "The integration may not read this. Allow Sales, Catalog, Customers and Stores under its API tab, and activate it again."
+                "The integration is not allowed to read this. Allow Sales, Catalog, Customers and Stores on its API tab, and activate it again."
             )
         )
     if answer.status == 404:

@@ -164,7 +164,7 @@ class ShopifyConnector(Connector):
             ALL_ORDERS: _(
                 "Without the scope read_all_orders, Shopify gives only the orders of the last 60 days. Request it in dev.shopify.com."
             ),
-            STOCK_SCOPE: _("Without the scope read_inventory, changes of stock arrive only every night."),
+            STOCK_SCOPE: _("Without the scope read_inventory, stock changes arrive only once a night."),
         }
         missing_notes = tuple(note for scope, note in notes.items() if scope not in granted)
         return ShopFacts(
@@ -468,10 +468,11 @@ def read_data(content: Mapping[str, Any]) -> dict[str, Any]:
         code, message = dig(first, "extensions", "code"), str(dig(first, "message") or first)[:300]
         if code == "ACCESS_DENIED":
             raise PlatformError(
-                _("The app may not read this: %(message)s. Add the scope in dev.shopify.com.") % {"message": message}
+                _("The app is not allowed to read this: %(message)s. Add the scope in dev.shopify.com.")
+                % {"message": message}
             )
         if code == "INTERNAL_SERVER_ERROR":
-            raise PassingError(_("Shopify reports an internal error; it is tried again."))
+            raise PassingError(_("Shopify reports an internal error; the request will be retried."))
         raise PlatformError(_("Shopify refuses the request: %(message)s") % {"message": message})
     return dict(content.get("data") or {})
 
@@ -492,6 +493,6 @@ def raise_for_status(status: int) -> None:
         402: _("The shop is frozen, because its bill is unpaid."),
         403: _("Shopify denies access. Check that the app is installed in this shop."),
         404: _("There is no shop at this address. Check the name before .myshopify.com."),
-        423: _("The shop is locked. Ask Shopify's support."),
+        423: _("The shop is locked. Contact Shopify Support."),
     }
     raise PlatformError(reasons.get(status, _("Shopify answers with HTTP %(status)d.") % {"status": status}))

@@ -177,7 +177,7 @@ class WooCommerceConnector(Connector):
         method, path = ("PUT", f"/webhooks/{known}") if known else ("POST", "/webhooks")
         answer = self.client.send(method, API + path, content=content)
         if answer.status in (401, 403):
-            raise PlatformError(_("The key may only read. Create a key with the permissions Read/Write."))
+            raise PlatformError(_("The key is read-only. Create a key with the permissions Read/Write."))
         raise_for_answer(answer)
         return str(answer.read_json().get("id"))
 

@@ -62,7 +62,7 @@ def build_demand_chart(forecast: DemandForecast, *, by_week: bool) -> ChartSpec:
         [format_chart_time(day), format_chart_number(round(value, 1)), "–", "–"]
         for day, value in zip(past[::-1], history[::-1], strict=True)
     ]
-    first = _("Week from") if by_week else _("Day")
+    first = _("Week starting") if by_week else _("Day")
     total = round(sum(mean))
     return {
         "traces": traces,

@@ -178,16 +178,16 @@ def describe_list(sums: dict[str, int | float], currency: str) -> str:
     if not sums["value"]:  # no purchase cost is known
         return (
             ngettext(
-                "Order %(count)s product now: %(risk)s of margin is expected to be lost before a delivery ordered today.",
-                "Order %(count)s products now: %(risk)s of margin is expected to be lost before a delivery ordered today.",
+                "Order %(count)s product now: %(risk)s of margin is expected to be lost before a delivery ordered today arrives.",
+                "Order %(count)s products now: %(risk)s of margin is expected to be lost before a delivery ordered today arrives.",
                 number,
             )
             % values
         )
     return (
         ngettext(
-            "Order %(count)s product now, for %(value)s: %(risk)s of margin is expected to be lost before a delivery ordered today.",
-            "Order %(count)s products now, for %(value)s: %(risk)s of margin is expected to be lost before a delivery ordered today.",
+            "Order %(count)s product now, for %(value)s: %(risk)s of margin is expected to be lost before a delivery ordered today arrives.",
+            "Order %(count)s products now, for %(value)s: %(risk)s of margin is expected to be lost before a delivery ordered today arrives.",
             number,
         )
         % values
@@ -198,8 +198,8 @@ def describe_unknown_costs(number: int) -> str:
     if not number:
         return ""
     return ngettext(
-        "without %(count)s product of unknown purchase cost",
-        "without %(count)s products of unknown purchase cost",
+        "excluding %(count)s product with unknown purchase cost",
+        "excluding %(count)s products with unknown purchase cost",
         number,
     ) % {"count": format_count(number)}
 

@@ -11,7 +11,7 @@ from customers.demand.forecasting.shop_forecast import count_needed_days
 from customers.demand.models import DemandRun
 
 MODELS: Mapping[str, str | Promise] = {
-    "seasonal_naive": gettext_lazy("Last week again (baseline)"),
+    "seasonal_naive": gettext_lazy("Last week repeated (baseline)"),
     "auto_ets": gettext_lazy("Exponential smoothing (AutoETS)"),
     "croston": gettext_lazy("Croston, for occasional sales"),
     "tsb": gettext_lazy("TSB, for occasional sales"),
@@ -45,7 +45,9 @@ def describe_accuracy(run: DemandRun) -> str:
         return ""
     values = {"share": format_whole_percent(abs(1 - mase / naive))}
     if mase < naive:
-        text = _("Over the last 28 days, its error was %(share)s smaller than that of repeating the last week.")
+        text = _(
+            "Over the last 28 days, the forecast error was %(share)s smaller than that of repeating the last week."
+        )
     else:
-        text = _("Over the last 28 days, its error was %(share)s larger than that of repeating the last week.")
+        text = _("Over the last 28 days, the forecast error was %(share)s larger than that of repeating the last week.")
     return text % values

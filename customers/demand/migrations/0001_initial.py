@@ -52,7 +52,7 @@ class Migration(migrations.Migration):
                     "lead_days",
                     models.PositiveSmallIntegerField(
                         default=7,
-                        help_text="From an order to its delivery. The product attribute lead_time_days overrides it.",
+                        help_text="The time from an order to its delivery. The product attribute lead_time_days overrides this setting.",
                         validators=[django.core.validators.MaxValueValidator(365)],
                         verbose_name="lead time in days",
                     ),
@@ -88,7 +88,7 @@ class Migration(migrations.Migration):
                     models.DecimalField(
                         decimal_places=2,
                         default=20,
-                        help_text="Of ordering one product once, regardless of the quantity, in the currency of the shop.",
+                        help_text="The cost of ordering one product once, regardless of the quantity, in the shop's currency.",
                         max_digits=12,
                         validators=[django.core.validators.MinValueValidator(0)],
                         verbose_name="cost per order",
@@ -99,7 +99,7 @@ class Migration(migrations.Migration):
                     models.DecimalField(
                         decimal_places=3,
                         default="0.250",
-                        help_text="Of keeping a unit in stock for a year, as a share of its purchase cost, such as 0.25.",
+                        help_text="The cost of keeping a unit in stock for a year, as a share of its purchase cost, such as 0.25.",
                         max_digits=4,
                         validators=[
                             django.core.validators.MinValueValidator(0),

@@ -49,15 +49,15 @@ class DestinationForm(forms.Form):
             self.add_streams()
         if destination is None:
             self.fields["with_history"] = forms.BooleanField(
-                label=_("Send what is stored already"),
-                help_text=_("Otherwise only what is new from now on."),
+                label=_("Also send existing data"),
+                help_text=_("Otherwise, only new data is sent."),
                 required=False,
                 widget=UnfoldBooleanSwitchWidget,
             )
 
     def build_field(self, field: SettingField, options: dict[str, Any]) -> forms.Field:
         label, is_kept = str(field.label), field.is_secret and bool(self.stored.get(field.name))
-        help_text = _("Leave empty to keep the present one.") if is_kept else str(field.help_text)
+        help_text = _("Leave empty to keep the current one.") if is_kept else str(field.help_text)
         initial = "" if field.is_secret else options.get(field.name, "")
         if field.is_flag:
             return forms.BooleanField(
@@ -86,7 +86,7 @@ class DestinationForm(forms.Form):
             choices=choices,
             widget=forms.CheckboxSelectMultiple,
             initial=self.destination.streams if self.destination else ["orders", "order_changes"],
-            help_text=_("Only of customers who allow sharing at the moment of sending."),
+            help_text=_("Only data of customers who allow sharing at the time of sending."),
         )
         self.fields["segments"] = forms.ModelMultipleChoiceField(
             Segment.objects.order_by("name"),
@@ -94,7 +94,7 @@ class DestinationForm(forms.Form):
             required=False,
             widget=forms.CheckboxSelectMultiple,
             initial=self.destination.segments.all() if self.destination else [],
-            help_text=_("Whose entries are sent."),
+            help_text=_("Entries into these segments are sent."),
         )
 
     def clean(self) -> dict[str, Any]:

@@ -44,28 +44,28 @@ class GoogleAds(DestinationKind):
     key = "google_ads"
     label = "Google Ads"
     description = gettext_lazy(
-        "Reports orders as offline conversions, and keeps audiences of Customer Match in line with segments."
+        "Reports orders as offline conversions, and keeps Customer Match audiences in sync with segments."
     )
     steps = (
         gettext_lazy(
-            "In Google Cloud, enable the Data Manager API, make a service account and download its key as JSON."
+            "In Google Cloud, enable the Data Manager API, create a service account and download its key as JSON."
         ),
         gettext_lazy("In Google Ads, give the email address of the service account access to the account."),
-        gettext_lazy("Make a conversion action of the type Import, and turn on enhanced conversions for leads."),
-        gettext_lazy("For audiences, make a customer list for each segment, and note its ID."),
+        gettext_lazy("Create a conversion action of the type Import, and turn on enhanced conversions for leads."),
+        gettext_lazy("For audiences, create a customer list for each segment, and note its ID."),
     )
     fields = (
-        SettingField("account_id", gettext_lazy("ID of the account"), gettext_lazy("Ten digits, without dashes.")),
+        SettingField("account_id", gettext_lazy("Account ID"), gettext_lazy("Ten digits, without dashes.")),
         SettingField(
             "login_account_id",
-            gettext_lazy("ID of the manager account"),
-            gettext_lazy("Only if access is by a manager account."),
+            gettext_lazy("Manager account ID"),
+            gettext_lazy("Only if you access the account through a manager account."),
             is_required=False,
         ),
         SettingField(
             "conversion_action_id",
-            gettext_lazy("ID of the conversion action"),
-            gettext_lazy("Empty: only audiences are sent."),
+            gettext_lazy("Conversion action ID"),
+            gettext_lazy("Leave empty to send only audiences."),
             is_required=False,
         ),
         SettingField(
@@ -75,7 +75,7 @@ class GoogleAds(DestinationKind):
             is_required=False,
             is_long=True,
         ),
-        SettingField("key_file", gettext_lazy("Key of the service account (JSON)"), is_secret=True, is_long=True),
+        SettingField("key_file", gettext_lazy("Service account key (JSON)"), is_secret=True, is_long=True),
     )
     streams = (DataStream.ORDERS.value,)
     task = gettext_lazy("Measures advertising on Google, and shows ads to chosen segments")
@@ -97,7 +97,9 @@ class GoogleAds(DestinationKind):
     def clean(cls, values: Mapping[str, Any]) -> None:
         for name in ("account_id", "login_account_id", "conversion_action_id"):
             if values.get(name) and not str(values[name]).isdecimal():
-                raise DestinationError(_("IDs of Google Ads have digits only: %(value)s") % {"value": values[name]})
+                raise DestinationError(
+                    _("Google Ads IDs must contain only digits: %(value)s") % {"value": values[name]}
+                )
         read_audiences(str(values.get("audiences") or ""))
         if values.get("key_file"):
             read_key_file(str(values["key_file"]))
@@ -217,7 +219,7 @@ def read_key_file(text: str) -> dict[str, str]:
     try:
         content = json.loads(text)
     except ValueError as error:
-        raise DestinationError(_("The key of the service account is no JSON.")) from error
+        raise DestinationError(_("The service account key is not valid JSON.")) from error
     if not isinstance(content, dict) or not (content.get("client_email") and content.get("private_key")):
         raise DestinationError(_("The key file lacks client_email or private_key."))
     return {"client_email": str(content["client_email"]), "private_key": str(content["private_key"])}
@@ -229,7 +231,7 @@ def read_audiences(text: str) -> dict[str, str]:
     for pair in pairs:
         if len(pair) != 2 or not pair[1].isdecimal():
             line = " ".join(pair)
-            raise DestinationError(_("A line is the key of a segment, a space and digits: %(line)s") % {"line": line})
+            raise DestinationError(_("Each line must be a segment key, a space and digits: %(line)s") % {"line": line})
     return dict(pairs)
 
 

@@ -41,18 +41,18 @@ class MetaConversions(DestinationKind):
     label = "Meta Conversions API"
     description = gettext_lazy("Reports purchases to Facebook and Instagram, so that ads are measured and optimized.")
     steps = (
-        gettext_lazy("In Meta's Events Manager, open the data set (pixel) and its settings."),
-        gettext_lazy("Under Conversions API, generate an access token, and copy it with the ID of the data set."),
+        gettext_lazy("In Meta's Events Manager, open the dataset (pixel) and its settings."),
+        gettext_lazy("Under Conversions API, generate an access token, and copy it together with the dataset ID."),
         gettext_lazy(
-            "If the pixel reports purchases too, let it send the order ID as eventID: Meta then counts each once."
+            "If the pixel reports purchases too, have it send the order ID as eventID: Meta then counts each purchase only once."
         ),
     )
     fields = (
-        SettingField("pixel_id", gettext_lazy("ID of the data set")),
+        SettingField("pixel_id", gettext_lazy("Dataset ID")),
         SettingField("access_token", gettext_lazy("Access token"), is_secret=True),
         SettingField(
             "test_event_code",
-            gettext_lazy("Code of test events"),
+            gettext_lazy("Test event code"),
             gettext_lazy("From Events Manager › Test events. Only the test event uses it."),
             is_required=False,
         ),
@@ -65,12 +65,14 @@ class MetaConversions(DestinationKind):
     country = "US"
     max_records = 500
     max_age = timedelta(days=7)
-    removal_note = gettext_lazy("Meta cannot delete single events. It deletes them automatically; see its terms.")
+    removal_note = gettext_lazy(
+        "Meta cannot delete individual events. It deletes them automatically according to its terms."
+    )
 
     @classmethod
     def clean(cls, values: Mapping[str, Any]) -> None:
         if not str(values.get("pixel_id", "")).isdecimal():
-            raise DestinationError(_("The ID of a data set has digits only."))
+            raise DestinationError(_("The dataset ID must contain only digits."))
 
     @property
     def address(self) -> str:
@@ -82,7 +84,7 @@ class MetaConversions(DestinationKind):
     def send_test(self) -> str:
         code = str(self.options.get("test_event_code") or "")
         if not code:
-            raise DestinationError(_("Enter the code of test events first; otherwise the event would be counted."))
+            raise DestinationError(_("Enter the test event code first; otherwise the event would be counted."))
         event = {
             "event_name": "Purchase",
             "event_time": int(timezone.now().timestamp()),

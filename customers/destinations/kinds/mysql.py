@@ -44,10 +44,10 @@ class MySqlTables(SqlTables):
         "Writes orders, events and changes into tables of a MySQL or MariaDB database, and keeps them current."
     )
     steps = (
-        gettext_lazy("Make a database, and a user who may create tables in it."),
+        gettext_lazy("Create a database, and a user who can create tables in it."),
         gettext_lazy("The tables are created with the first data. Columns that are new in a later version are added."),
         gettext_lazy(
-            "A database in your own network needs its host in WEBHOOK_PRIVATE_HOSTS; others are reached with TLS."
+            "If the database is in your own network, add its host to WEBHOOK_PRIVATE_HOSTS; other databases are reached over TLS."
         ),
     )
     fields = (

@@ -27,10 +27,10 @@ class PostgresTables(SqlTables):
         "Writes orders, events and changes into tables of a PostgreSQL database, and keeps them current."
     )
     steps = (
-        gettext_lazy("Make a schema in the database, and a user who may create tables in it."),
+        gettext_lazy("Create a schema in the database, and a user who can create tables in it."),
         gettext_lazy("The tables are created with the first data. Columns that are new in a later version are added."),
         gettext_lazy(
-            "A database in your own network needs its host in WEBHOOK_PRIVATE_HOSTS; others are reached with TLS."
+            "If the database is in your own network, add its host to WEBHOOK_PRIVATE_HOSTS; other databases are reached over TLS."
         ),
     )
     fields = (
@@ -47,7 +47,9 @@ class PostgresTables(SqlTables):
         super().clean(values)
         schema = str(values.get("schema", ""))
         if not schema.isidentifier() or len(schema) > SCHEMA_LENGTH or schema.startswith("pg_"):
-            raise DestinationError(_("A schema has letters, digits and underscores: %(value)s") % {"value": schema})
+            raise DestinationError(
+                _("A schema can contain only letters, digits and underscores: %(value)s") % {"value": schema}
+            )
 
     def _name(self, table: str) -> sql.Composed:
         return sql.SQL("{}.{}").format(sql.Identifier(str(self.options["schema"])), sql.Identifier(table))

@@ -90,7 +90,7 @@ class SqlTables(DestinationKind):
         with self._connect() as link:
             for table in TABLES:
                 self._ensure_table(link, table)
-        return _("the tables are there")
+        return _("the tables exist")
 
     def send(self, batch: SharedBatch) -> DestinationReply:
         table = "orders" if batch.stream == DataStream.ORDER_CHANGES else batch.stream

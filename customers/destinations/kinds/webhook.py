@@ -48,7 +48,9 @@ class SignedWebhook(DestinationKind):
     description = gettext_lazy("Sends orders, events and changes as signed JSON to a URL of yours or of a partner.")
     steps = (
         gettext_lazy("Enter the URL that receives the data. It must begin with https."),
-        gettext_lazy("Check the signature there with the secret and a library of standardwebhooks.com."),
+        gettext_lazy(
+            "In the receiving system, verify the signature with the secret and a library from standardwebhooks.com."
+        ),
         gettext_lazy("Answer within 6 seconds with a status from 200 to 299, and ignore items whose ID you have seen."),
     )
     fields = (
@@ -56,7 +58,7 @@ class SignedWebhook(DestinationKind):
         SettingField(
             "secret",
             gettext_lazy("Secret"),
-            gettext_lazy("Leave empty for a new one. Otherwise whsec_ and base64."),
+            gettext_lazy("Leave empty to generate a new one. Otherwise, enter whsec_ followed by base64."),
             is_required=False,
             is_secret=True,
         ),
@@ -86,7 +88,7 @@ class SignedWebhook(DestinationKind):
             except ValueError:
                 is_long = False
             if not (secret.startswith(SECRET_PREFIX) and is_long):
-                raise DestinationError(_("A secret is whsec_ and at least 24 bytes in base64."))
+                raise DestinationError(_("A secret must be whsec_ followed by at least 24 bytes in base64."))
 
     @property
     def address(self) -> str:

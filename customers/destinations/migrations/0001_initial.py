@@ -97,7 +97,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("waiting", "waiting"),
                             ("sent", "sent"),
-                            ("split", "divided after an error"),
+                            ("split", "split after an error"),
                             ("dead", "not delivered"),
                         ],
                         default="waiting",
@@ -114,11 +114,11 @@ class Migration(migrations.Migration):
                 ("error", models.CharField(blank=True, default="", max_length=500, verbose_name="error")),
                 (
                     "reference",
-                    models.CharField(blank=True, default="", max_length=200, verbose_name="reference of the receiver"),
+                    models.CharField(blank=True, default="", max_length=200, verbose_name="receiver's reference"),
                 ),
                 (
                     "notice",
-                    models.CharField(blank=True, default="", max_length=500, verbose_name="notice of the receiver"),
+                    models.CharField(blank=True, default="", max_length=500, verbose_name="receiver's notice"),
                 ),
                 ("finished_at", models.DateTimeField(blank=True, null=True, verbose_name="finished at")),
                 (
@@ -158,7 +158,7 @@ class Migration(migrations.Migration):
                         verbose_name="data",
                     ),
                 ),
-                ("source_id", models.BigIntegerField(verbose_name="number of the row")),
+                ("source_id", models.BigIntegerField(verbose_name="row number")),
                 (
                     "customer_id",
                     models.BigIntegerField(blank=True, db_index=True, null=True, verbose_name="customer number"),
@@ -294,8 +294,8 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "verbose_name": "member of an audience",
-                "verbose_name_plural": "members of audiences",
+                "verbose_name": "audience member",
+                "verbose_name_plural": "audience members",
                 "default_permissions": (),
                 "constraints": [
                     models.UniqueConstraint(

@@ -17,7 +17,9 @@ class RemovalsUnderWay(PersonalDataStore):
 
     key = "destinations.removals"
     label = _("erasures passed on to destinations")
-    kept = _("What a destination needs to remove the person, encrypted, until it has confirmed it.")
+    kept = _(
+        "The data a destination needs to remove the person, encrypted and kept until the destination confirms the removal."
+    )
     locations = (table("destinations.RemovalRequest"),)
 
     def erase(self, people: Sequence[Person]) -> int:

@@ -14,7 +14,8 @@ register_retention(
         key="destination_records",
         label=gettext_lazy("Data sent to destinations"),
         note=gettext_lazy(
-            "References without content. As long as they are kept, an erasure is passed on to the destinations that know the customer."
+            "References without content. As long as they are kept, an erasure is passed on to the destinations that have "
+            "received the customer's data."
         ),
         default_days=730,
         min_days=90,

@@ -23,8 +23,8 @@ class Migration(migrations.Migration):
                         choices=[
                             ("pending", "waiting"),
                             ("running", "erasing"),
-                            ("done", "erased, proof pending"),
-                            ("proven", "erased and proven"),
+                            ("done", "erased, verification pending"),
+                            ("proven", "erased and verified"),
                             ("traces", "traces found"),
                         ],
                         default="pending",
@@ -36,10 +36,10 @@ class Migration(migrations.Migration):
                 ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="requested at")),
                 ("effective_at", models.DateTimeField(blank=True, null=True, verbose_name="effective at")),
                 ("finished_at", models.DateTimeField(blank=True, null=True, verbose_name="erased at")),
-                ("proven_at", models.DateTimeField(blank=True, null=True, verbose_name="proven at")),
+                ("proven_at", models.DateTimeField(blank=True, null=True, verbose_name="verified at")),
                 ("attempts", models.PositiveIntegerField(default=0, verbose_name="attempts")),
                 ("error", models.TextField(blank=True, default="", verbose_name="error")),
-                ("findings", models.JSONField(blank=True, default=list, verbose_name="findings of the proof")),
+                ("findings", models.JSONField(blank=True, default=list, verbose_name="verification findings")),
             ],
             options={
                 "verbose_name": "erasure",
@@ -87,7 +87,7 @@ class Migration(migrations.Migration):
                 (
                     "status",
                     models.CharField(
-                        choices=[("waiting", "waiting"), ("done", "done"), ("failed", "failed, will be repeated")],
+                        choices=[("waiting", "waiting"), ("done", "done"), ("failed", "failed, will be retried")],
                         default="waiting",
                         max_length=10,
                         verbose_name="status",
@@ -119,7 +119,7 @@ class Migration(migrations.Migration):
             name="ModelFlag",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("model", models.CharField(max_length=60, verbose_name="kind of model")),
+                ("model", models.CharField(max_length=60, verbose_name="model type")),
                 ("object_id", models.BigIntegerField(verbose_name="version")),
                 ("flagged_at", models.DateTimeField(verbose_name="flagged at")),
                 (

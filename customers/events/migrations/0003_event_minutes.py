@@ -16,8 +16,8 @@ class Migration(migrations.Migration):
                 ("events", models.JSONField(default=dict)),
             ],
             options={
-                "verbose_name": "events of a minute",
-                "verbose_name_plural": "events of minutes",
+                "verbose_name": "event count per minute",
+                "verbose_name_plural": "event counts per minute",
                 "default_permissions": (),
             },
         ),

@@ -33,7 +33,7 @@ class Migration(migrations.Migration):
                 ("product_id", models.CharField(blank=True, max_length=200, verbose_name="product ID")),
                 ("page", models.CharField(blank=True, max_length=200, verbose_name="page")),
                 ("events", models.PositiveBigIntegerField(default=0, verbose_name="events")),
-                ("last_at", models.DateTimeField(verbose_name="last at")),
+                ("last_at", models.DateTimeField(verbose_name="last activity at")),
             ],
             options={
                 "verbose_name": "activity of an agent",

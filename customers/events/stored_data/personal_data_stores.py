@@ -72,9 +72,7 @@ class StoredEvents(PersonalDataStore):
     key = "events.stored"
     label = _("events")
     locations = (table("events.Event"),)
-    kept = _(
-        "That an event happened, when, and with which products; without identifiers, session and texts about the person."
-    )
+    kept = _("The event itself, its time and its products, without identifiers, session and texts about the person.")
     is_repeated = True
 
     def erase(self, people: Sequence[Person]) -> int:

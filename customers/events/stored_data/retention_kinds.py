@@ -79,7 +79,7 @@ register_retention(
     RetentionKind(
         key="sandbox_events",
         label=gettext_lazy("Events of sandboxes"),
-        note=gettext_lazy("Events and rejected events of sources that are sandboxes. Nothing else uses them."),
+        note=gettext_lazy("Events and rejected events of sandbox sources. They are used for nothing else."),
         default_days=3,
         max_days=30,
         preview=SANDBOX.preview,
@@ -88,8 +88,11 @@ register_retention(
     ),
     RetentionKind(
         key="event_receipts",
-        label=gettext_lazy("Receipts of events"),
-        note=gettext_lazy("They detect events that are sent twice. An event that is sent again later is stored again."),
+        label=gettext_lazy("Event receipts"),
+        note=gettext_lazy(
+            "They are used to detect events that are sent twice. An event that is sent again after its receipt is deleted "
+            "is stored again."
+        ),
         default_days=30,
         min_days=7,
         preview=RECEIPTS.preview,

@@ -54,7 +54,7 @@ def show_products(request: HttpRequest) -> HttpResponse:
     return render_page(
         request,
         "admin/feedback/products.html",
-        title=_("Products reviewed worst"),
+        title=_("Worst-rated products"),
         verdict=describe_worst(worst[0]) if worst else "",
         as_of=figures.as_of,
         dates=choice,
@@ -72,7 +72,7 @@ def show_categories(request: HttpRequest) -> HttpResponse:
     return render_page(
         request,
         "admin/feedback/categories.html",
-        title=_("Categories reviewed worst"),
+        title=_("Worst-rated categories"),
         verdict=describe_worst(worst[0]) if worst else "",
         as_of=figures.as_of,
         dates=choice,
@@ -99,7 +99,7 @@ def build_categories_table(request: HttpRequest, categories: Sequence[RatedCateg
         request,
         categories,
         id="categories",
-        label=_("Categories reviewed worst"),
+        label=_("Worst-rated categories"),
         columns=CATEGORY_COLUMNS,
         format_row=format_row,
     )

@@ -14,7 +14,7 @@ register_pages(
     ),
     MenuPage(
         tab="analytics.feedback",
-        label=_("Products reviewed worst"),
+        label=_("Worst-rated products"),
         url_name="feedback:products",
         permission="feedback.view_review",
         order=2,
@@ -22,7 +22,7 @@ register_pages(
     ),
     MenuPage(
         tab="analytics.feedback",
-        label=_("Categories reviewed worst"),
+        label=_("Worst-rated categories"),
         url_name="feedback:categories",
         permission="feedback.view_review",
         order=3,

@@ -204,7 +204,7 @@ def build_products_table(request: HttpRequest, products: Sequence[RatedProduct],
         }
 
     return build_table(
-        request, products, id=id, label=_("Products reviewed worst"), columns=PRODUCT_COLUMNS, format_row=format_row
+        request, products, id=id, label=_("Worst-rated products"), columns=PRODUCT_COLUMNS, format_row=format_row
     )
 
 

@@ -46,11 +46,11 @@ def describe_worst(rated: RatedProduct | RatedCategory) -> str:
     name = rated.title if isinstance(rated, RatedProduct) else format_path(rated.path)
     values = {"product": name, "average": format_stars(rated.average)}
     if rated.reasons:
-        return _("Reviewed worst: %(product)s (%(average)s); typical words: %(reasons)s.") % {
+        return _("Worst rated: %(product)s (%(average)s); typical words: %(reasons)s.") % {
             **values,
             "reasons": format_reasons(rated.reasons),
         }
-    return _("Reviewed worst: %(product)s (%(average)s).") % values
+    return _("Worst rated: %(product)s (%(average)s).") % values
 
 
 def format_reasons(phrases: Sequence[DistinctivePhrase]) -> str:
@@ -82,8 +82,8 @@ def describe_effect(effect: RepeatOrderEffect) -> str:
             "there are %(low)s and %(high)s."
         ) % {"least": MIN_REVIEWERS, "low": format_count(effect.low), "high": format_count(effect.high)}
     sentence = _(
-        "Of %(low)s customers who gave 1–2★, %(low_share)s ordered again within %(days)d days; "
-        "of comparable customers who gave 4–5★, %(high_share)s."
+        "%(low_share)s of the %(low)s customers who gave 1–2★ ordered again within %(days)d days, compared with "
+        "%(high_share)s of similar customers who gave 4–5★."
     ) % {
         "low": format_count(effect.low),
         "days": effect.horizon_days,

@@ -24,9 +24,9 @@ FIELDS: dict[str, Promise] = {
     "last_name": gettext_lazy("last name, if the file has no full name"),
     "phone": gettext_lazy("phone number, with the country code"),
     "birthday": gettext_lazy("date of birth"),
-    "wechat_openid": gettext_lazy("openid of WeChat; several are separated by commas"),
+    "wechat_openid": gettext_lazy("WeChat openid; separate several with commas"),
     "wechat_unionid": gettext_lazy(
-        "unionid of WeChat, which joins the openids of a company's mini-programs and official accounts"
+        "WeChat unionid, which links the openids of a company's mini-programs and official accounts"
     ),
     "language": gettext_lazy("language, such as en or zh-Hans"),
     "country": gettext_lazy("country"),

@@ -54,8 +54,8 @@ register_retention(
         key="visitors",
         label=gettext_lazy("Visitors without an identity"),
         note=gettext_lazy(
-            "Visitors without a customer ID, address or order are deleted with their profile after their last visit. Visitors who decided on "
-            "consent stay, as evidence. Daily figures remain."
+            "Visitors without a customer ID, contact data or order are deleted with their profile after their last visit. "
+            "Visitors who have made a consent choice are kept as evidence. Daily figures remain."
         ),
         default_days=400,
         min_days=30,
@@ -65,8 +65,10 @@ register_retention(
     ),
     RetentionKind(
         key="contact_claims",
-        label=gettext_lazy("Unconfirmed addresses of visitors"),
-        note=gettext_lazy("Keyed hashes of addresses that a browser named and that the shop did not confirm."),
+        label=gettext_lazy("Unconfirmed contact data of visitors"),
+        note=gettext_lazy(
+            "Keyed hashes of email addresses and phone numbers that a browser sent and the shop did not confirm."
+        ),
         default_days=30,
         max_days=30,
         preview=CLAIMS.preview,

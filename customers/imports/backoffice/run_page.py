@@ -104,9 +104,10 @@ def find_next_step(request: HttpRequest, run: ImportRun) -> tuple[str, str, str]
         return None
     if run.kind == "orders" and request.user.has_perm("training.view_modelversion"):
         text = _(
-            "Next: recommendations are learned from these orders in a training. One runs every night; to see them now, start one."
+            "Next: a training run computes recommendations from these orders. Training runs every night; to see "
+            "recommendations sooner, start it now."
         )
-        return text, _("Go to the trainings"), reverse("admin:training_modelversion_changelist")
+        return text, _("Go to training"), reverse("admin:training_modelversion_changelist")
     if run.kind == "products" and may_import(request, KINDS["orders"]):
         text = _("Next: import the orders. Recommendations are learned from them.")
         return text, _("Import orders"), reverse("imports:new", args=["orders"])
@@ -153,7 +154,7 @@ def build_verdict(run: ImportRun, kind: ImportKind) -> str:
             % values
         )
     if run.state == ImportState.CANCELLED:
-        return _("The import was cancelled. Nothing was changed.")
+        return _("The import was canceled. Nothing was changed.")
     if run.state == ImportState.UNDONE:
         return _("The import was undone.")
     return ""
@@ -234,7 +235,7 @@ def cancel(request: HttpRequest, run_id: int) -> HttpResponse:
     run = find_run(request, run_id, for_import=True)
     if run.state in (ImportState.CHECKING, ImportState.IMPORTING):
         cancel_run(run)
-        messages.info(request, _("The import is being cancelled."))
+        messages.info(request, _("The import is being canceled."))
     return redirect_to_run(run)
 
 

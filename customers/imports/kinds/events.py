@@ -82,10 +82,12 @@ EVENTS = ImportKind(
     label=gettext_lazy("Events"),
     icon="bolt",
     description=gettext_lazy("What visitors did before the tracking was installed, from an export or a server log."),
-    file_help=gettext_lazy("JSON Lines with one event per line, or an access log of nginx or Apache, also compressed."),
+    file_help=gettext_lazy(
+        "JSON Lines with one event per line, or an nginx or Apache access log, optionally compressed."
+    ),
     created_label=gettext_lazy("New events"),
     updated_label="",
-    unchanged_label=gettext_lazy("Known events"),
+    unchanged_label=gettext_lazy("Existing events"),
     permissions=("events.add_event", "events.view_event"),
     import_file=import_event_file,
     main_table="events_event",
@@ -95,21 +97,21 @@ EVENTS = ImportKind(
     explains_codes=True,
     undo_steps=undo_event_import,
     undo_removes=(
-        gettext_lazy("The events that this import added. Events that were known before stay."),
+        gettext_lazy("The events that this import added. Events that already existed are kept."),
         gettext_lazy(
             "Orders and reviews that exist only because of these events, and what these events changed in other orders."
         ),
-        gettext_lazy("Visitors without an ID or an address who are known only from these events."),
+        gettext_lazy("Visitors without an ID or contact data who were created only by these events."),
         gettext_lazy(
-            "What was counted with these events, such as daily counts, sessions, recent activity and stages: it is counted again."
+            "Figures computed from these events, such as daily counts, sessions, recent activity and stages. They are computed again."
         ),
     ),
     undo_keeps=(
         gettext_lazy(
-            "Customers with an ID or an address, with the fields that these events filled and the merges that they led to."
+            "Customers with an ID or contact data, including the fields that these events filled and the merges that they caused."
         ),
         gettext_lazy("Unsubscriptions: people who unsubscribed get no emails."),
-        gettext_lazy("Products that orders of these events created, and new texts of reviews that were known before."),
+        gettext_lazy("Products created by the orders in these events, and new texts of reviews that already existed."),
         gettext_lazy("Recommendations, until the next training, and the performance of placements on earlier days."),
     ),
 )

@@ -55,7 +55,7 @@ SPECS: dict[str, tuple[Any, str, tuple[str, ...]]] = {
     "currency": (gettext_lazy("Currency"), "currency", ("currency code", "币种", "货币")),
     "status": (gettext_lazy("Order status"), "text", ("state", "订单状态")),
     "financial_status": (gettext_lazy("Payment status"), "text", ("payment state", "支付状态", "付款状态")),
-    "cancelled_at": (gettext_lazy("Cancelled at"), "date", ("canceled at", "取消时间")),
+    "cancelled_at": (gettext_lazy("Canceled at"), "date", ("canceled at", "取消时间")),
     "order_discount": (gettext_lazy("Order discount"), "number", ("discount", "优惠金额", "折扣")),
     "shipping": (gettext_lazy("Shipping cost"), "number", ("shipping fee", "freight", "运费")),
     "tax": (gettext_lazy("Tax"), "number", ("taxes", "vat", "税费")),
@@ -76,13 +76,13 @@ class OrderOptionsForm(forms.Form):
         label=gettext_lazy("Currency"),
         max_length=3,
         initial=lambda: get_shop().currency,
-        help_text=gettext_lazy("Of orders without one."),
+        help_text=gettext_lazy("For orders without a currency."),
     )
     timezone = forms.CharField(
         label=gettext_lazy("Time zone"),
         max_length=50,
         initial=lambda: settings.TIME_ZONE,
-        help_text=gettext_lazy("Of times without an offset, such as Europe/Berlin."),
+        help_text=gettext_lazy("For times without an offset, such as Europe/Berlin."),
     )
     date_format = forms.ChoiceField(
         label=gettext_lazy("Date format"),
@@ -198,7 +198,7 @@ ORDERS = ImportKind(
     label=gettext_lazy("Orders"),
     icon="receipt_long",
     description=gettext_lazy("Past orders, with one row per product of an order."),
-    file_help=gettext_lazy("CSV or TSV, also gzipped, or Parquet, with one row per product of an order."),
+    file_help=gettext_lazy("CSV or TSV, optionally gzipped, or Parquet, with one row per product of an order."),
     created_label=gettext_lazy("New orders"),
     updated_label=gettext_lazy("Changed orders"),
     unchanged_label=gettext_lazy("Unchanged orders"),

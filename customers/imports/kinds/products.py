@@ -57,7 +57,7 @@ class ProductOptionsForm(forms.Form):
         label=gettext_lazy("Currency"),
         max_length=3,
         initial=lambda: get_shop().currency,
-        help_text=gettext_lazy("Of prices without one."),
+        help_text=gettext_lazy("For prices without a currency."),
     )
     missing = forms.ChoiceField(
         label=gettext_lazy("Products missing from the file"),
@@ -114,7 +114,7 @@ def import_product_file(task: ImportTask) -> ImportOutcome:
                     record=record,
                 )
         except ImportCancelledError:
-            record.error = _("The import was cancelled.")
+            record.error = _("The import was canceled.")
             record.save(update_fields=["error"])
             raise
     return build_outcome(record, counts={"deactivated": record.deactivated})
@@ -125,7 +125,7 @@ PRODUCTS = ImportKind(
     label=gettext_lazy("Products"),
     icon="inventory_2",
     description=gettext_lazy("The catalog, with prices, stock, categories and images."),
-    file_help=gettext_lazy("CSV or TSV, JSON Lines, or a Google Merchant feed in XML, also gzipped."),
+    file_help=gettext_lazy("CSV, TSV, JSON Lines, or a Google Merchant feed in XML, optionally gzipped."),
     created_label=pgettext_lazy("import", "New products"),
     updated_label=gettext_lazy("Changed products"),
     unchanged_label=gettext_lazy("Unchanged products"),

@@ -51,7 +51,7 @@ REVIEWS = ImportKind(
     icon="star",
     description=gettext_lazy("Ratings and reviews of products."),
     file_help=gettext_lazy(
-        "CSV or TSV, or JSON Lines, also gzipped, with one row per review. Import the products first."
+        "CSV, TSV or JSON Lines, optionally gzipped, with one row per review. Import the products first."
     ),
     created_label=gettext_lazy("New reviews"),
     updated_label=gettext_lazy("Changed reviews"),

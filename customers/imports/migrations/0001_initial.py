@@ -57,7 +57,7 @@ class Migration(migrations.Migration):
                             ("importing", "importing"),
                             ("imported", "imported"),
                             ("failed", "failed"),
-                            ("cancelled", "cancelled"),
+                            ("cancelled", "canceled"),
                             ("undoing", "being undone"),
                             ("undone", "undone"),
                         ],

@@ -37,7 +37,7 @@ register_retention(
     RetentionKind(
         key="import_errors",
         label=gettext_lazy("Files of rejected rows of imports"),
-        note=gettext_lazy("They hold the rows as they were in the imported file. Then deleted."),
+        note=gettext_lazy("They contain the rejected rows as they were in the imported file. Then deleted."),
         default_days=30,
         max_days=365,
         preview=ERROR_FILES.preview,
@@ -46,7 +46,7 @@ register_retention(
     ),
     RetentionKind(
         key="import_undo",
-        label=gettext_lazy("What undoing an import needs"),
+        label=gettext_lazy("Data needed to undo imports"),
         note=gettext_lazy("After that, the import cannot be undone."),
         default_days=30,
         max_days=365,

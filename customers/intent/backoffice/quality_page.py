@@ -59,11 +59,11 @@ def show_quality(request: HttpRequest) -> HttpResponse:
 def describe_age(run: IntentRun, latest: IntentRun | None) -> str:
     """Return why an older model serves; empty if the last training has succeeded."""
     if latest is not None and latest.pk != run.pk and latest.problem:
-        return _("The last training had no model, so an earlier one serves. %(problem)s") % {
+        return _("The last training produced no model, so an earlier model is used. %(problem)s") % {
             "problem": describe_problem(latest)
         }
     if is_model_old(run, now=timezone.now()):
-        return _("The last successful training was days ago. Look at the job under Settings › Jobs.")
+        return _("The last successful training was several days ago. Check the job under Settings › Jobs.")
     return ""
 
 

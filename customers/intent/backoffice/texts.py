@@ -23,7 +23,7 @@ ALGORITHMS: Mapping[str, Label] = {
 FEATURES: Mapping[str, Label] = {
     "events": gettext_lazy("Number of events so far"),
     "seconds": gettext_lazy("Time since the start of the session"),
-    "pause": gettext_lazy("Time since the event before"),
+    "pause": gettext_lazy("Time since the previous event"),
     "mean_pause": gettext_lazy("Average time between two events"),
     "views": gettext_lazy("Product views"),
     "list_views": gettext_lazy("Views of product lists"),
@@ -40,7 +40,7 @@ FEATURES: Mapping[str, Label] = {
     "products": gettext_lazy("Different products"),
     "categories": gettext_lazy("Different categories"),
     "repeat_views": gettext_lazy("Repeated views of the same product"),
-    "known_products": gettext_lazy("Products known from an earlier visit"),
+    "known_products": gettext_lazy("Products seen on an earlier visit"),
     "last_view": gettext_lazy("Last event: product view"),
     "last_list_view": gettext_lazy("Last event: product list"),
     "last_search": gettext_lazy("Last event: search"),
@@ -50,7 +50,7 @@ FEATURES: Mapping[str, Label] = {
     "last_other": gettext_lazy("Last event: another page"),
     "orders_before": gettext_lazy("Earlier orders"),
     "is_buyer": gettext_lazy("Has ordered before"),
-    "days_since_visit": gettext_lazy("Days since the visit before"),
+    "days_since_visit": gettext_lazy("Days since the previous visit"),
     "is_new": gettext_lazy("First visit in 30 days"),
     "hour_sin": gettext_lazy("Between midnight and noon"),
     "hour_cos": gettext_lazy("Between 18:00 and 6:00"),
@@ -69,8 +69,8 @@ def describe_effect(feature: str, *, raises: bool) -> str:
     if feature in FLAGS:
         return (_("%(feature)s: more likely") if raises else _("%(feature)s: less likely")) % values
     if raises:
-        return _("%(feature)s: the more, the more likely") % values
-    return _("%(feature)s: the more, the less likely") % values
+        return _("%(feature)s: more likely with higher values") % values
+    return _("%(feature)s: less likely with higher values") % values
 
 
 def describe_problem(run: IntentRun | None) -> str:
@@ -79,11 +79,11 @@ def describe_problem(run: IntentRun | None) -> str:
         return _("Predictions are trained every night. Run the job now to see the first ones.")
     if run.problem == NO_EVENTS:
         return _(
-            "No event of a visitor arrived within the last months. Connect your shop first; the next training uses its events."
+            "No visitor events have arrived in the last few months. Connect your shop first; the next training will use its events."
         )
     if run.problem == FEW_SESSIONS:
         return _(
-            "There are %(sessions)s sessions; training needs at least %(needed)s. It is tried again every night."
+            "There are %(sessions)s sessions; training needs at least %(needed)s. Training is retried every night."
         ) % {
             "sessions": format_count(run.sessions),
             "needed": format_count(MIN_SESSIONS),
@@ -95,13 +95,13 @@ def describe_fallback(reason: str) -> str:
     """Return why only the share of all sessions is predicted; an empty text with a model."""
     if reason == FEW_OUTCOMES:
         return _(
-            "Too few sessions had one of the two outcomes: a model needs %(needed)s of each. Until then, every session has the same "
-            "probability, the share of all sessions."
+            "Too few sessions had one of the two outcomes; a model needs %(needed)s of each. Until then, every session "
+            "gets the same probability, the average of all sessions."
         ) % {"needed": format_count(MIN_OUTCOMES)}
     if reason == NOT_BETTER:
         return _(
-            "On later sessions, no model was better than the share of all sessions or the type of the last event, so every session "
-            "has the same probability."
+            "On later sessions, no model was better than the two baselines, the average of all sessions and the type of "
+            "the last event, so every session gets the same probability."
         )
     return ""
 
@@ -111,15 +111,16 @@ def describe_verdict(run: IntentRun) -> str:
     order, leave = run.quality.get("order", {}), run.quality.get("leave", {})
     if "auc" in order:
         return _(
-            "Of two visitors, one of whom ordered, the prediction gave that one the higher probability in %(share)s of the cases "
-            "(50%% is chance)."
+            "When one of two visitors ordered, the prediction gave that visitor the higher probability in %(share)s of cases (50%% is chance)."
         ) % {"share": format_whole_percent(order["auc"])}
     if "auc" in leave:
         return _(
-            "There are too few orders to predict them. Of two visitors, one of whom left, the prediction gave that one the higher "
-            "probability of leaving in %(share)s of the cases (50%% is chance)."
+            "There are too few orders to predict them. When one of two visitors left, the prediction gave that visitor the "
+            "higher probability of leaving in %(share)s of cases (50%% is chance)."
         ) % {"share": format_whole_percent(leave["auc"])}
-    return _("There is too little data for a model yet; the predictions are the shares of all sessions.")
+    return _(
+        "There is not enough data for a model yet; every session gets the average of all sessions as its prediction."
+    )
 
 
 def describe_error(quality: Mapping[str, Any]) -> str:
@@ -129,7 +130,7 @@ def describe_error(quality: Mapping[str, Any]) -> str:
         return ""
     change = quality["brier"] / baseline - 1
     name = (
-        _("the share of all sessions")
+        _("the average of all sessions")
         if quality["rate_brier"] <= quality["last_brier"]
         else _("the type of the last event")
     )

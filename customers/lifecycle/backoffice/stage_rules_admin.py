@@ -83,10 +83,10 @@ class StageRulesForm(forms.ModelForm):
             for part in ("alarms", "share"):
                 low, high = cleaned.get(f"{later}_{part}"), cleaned.get(f"{earlier}_{part}")
                 if low is not None and high is not None and low > high:
-                    self.add_error(f"{later}_{part}", _("Enter a value that is not above that of the stage before."))
+                    self.add_error(f"{later}_{part}", _("Enter a value that is at most that of the previous stage."))
             low, high = cleaned.get(f"{earlier}_days"), cleaned.get(f"{later}_days")
             if low is not None and high is not None and high < low:
-                self.add_error(f"{later}_days", _("Enter a value that is not below that of the stage before."))
+                self.add_error(f"{later}_days", _("Enter a value that is at least that of the previous stage."))
         for name in ("guard_alive", "guard_churn"):
             if cleaned.get(name) is not None and not 0 <= cleaned[name] <= 1:
                 self.add_error(name, _("Enter a probability from 0 to 1, such as 0.9."))
@@ -128,7 +128,7 @@ class StageRulesAdmin(ModelAdmin):
             },
         ),
         (
-            gettext_lazy("Method: false alarms per customer and year"),
+            gettext_lazy("Method: false alarms per customer per year"),
             {
                 "fields": [
                     *(f"{level}_{part}" for part in ("alarms", "share", "days") for level in LEVELS),

@@ -804,7 +804,7 @@ class Migration(migrations.Migration):
                             ("gap_dormant", "the time since the last order exceeds 90% of gaps"),
                             ("gap_churned", "the time since the last order far exceeds the usual gap"),
                             ("rules", "the stage rules changed"),
-                            ("orders_changed", "orders were cancelled or corrected"),
+                            ("orders_changed", "orders were canceled or corrected"),
                             ("alive_low", "the probability active is low"),
                         ],
                         max_length=20,

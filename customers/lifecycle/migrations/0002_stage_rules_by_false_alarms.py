@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
             name="at_risk_alarms",
             field=models.FloatField(
                 default=1.0,
-                help_text="How often per year a customer who has not left may be at risk, on average.",
+                help_text="How often per year, on average, a customer who has not left may be wrongly marked as at risk.",
                 verbose_name="at risk: false alarms per year",
             ),
         ),
@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
             name="at_risk_share",
             field=models.FloatField(
                 default=0.25,
-                help_text="A customer is not at risk while more than this share of their gaps is expected to last longer.",
+                help_text="A customer is not at risk while more than this share of their gaps is expected to be longer than the current gap.",
                 verbose_name="at risk: largest share of longer gaps",
             ),
         ),
@@ -99,7 +99,7 @@ class Migration(migrations.Migration):
             model_name="stagerules",
             name="method",
             field=models.CharField(
-                choices=[("false_alarms", "false alarms per customer and year"), ("quantiles", "quantiles of gaps")],
+                choices=[("false_alarms", "false alarms per customer per year"), ("quantiles", "quantiles of gaps")],
                 default="quantiles",
                 help_text="False alarms: at risk, dormant and churned begin after a gap that is unusual for this customer. Quantiles: they begin after the same share of gaps for everyone, so frequent buyers change stage often.",
                 max_length=20,
@@ -111,9 +111,12 @@ class Migration(migrations.Migration):
             name="order_gap_days",
             field=models.FloatField(
                 blank=True,
-                help_text="When the whole shop has had no order for longer, time changes no stage until orders arrive. Measured as the 99.9th percentile of the gaps between orders. If empty, time always counts.",
+                help_text=(
+                    "If the whole shop has had no order for longer than this, stages do not change over time until orders arrive. "
+                    "Measured as the 99.9th percentile of the gaps between orders. If empty, stages always change over time."
+                ),
                 null=True,
-                verbose_name="days without any order until data is missing",
+                verbose_name="days without any order before data counts as missing",
             ),
         ),
         migrations.AlterField(
@@ -154,9 +157,9 @@ class Migration(migrations.Migration):
                     ("gap_dormant", "the time since the last order exceeds 90% of gaps"),
                     ("gap_churned", "the time since the last order far exceeds the usual gap"),
                     ("rules", "the stage rules changed"),
-                    ("orders_changed", "orders were cancelled or corrected"),
+                    ("orders_changed", "orders were canceled or corrected"),
                     ("alive_low", "the probability active is low"),
-                    ("gap_rare", "so long without an order is rare for this customer"),
+                    ("gap_rare", "this customer rarely goes this long without an order"),
                     ("guard_ended", "an order in the near future has become less certain"),
                 ],
                 max_length=20,

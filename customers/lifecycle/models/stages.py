@@ -39,7 +39,7 @@ class StageRules(models.Model):
     """
 
     class Method(models.TextChoices):
-        FALSE_ALARMS = "false_alarms", _("false alarms per customer and year")
+        FALSE_ALARMS = "false_alarms", _("false alarms per customer per year")
         QUANTILES = "quantiles", _("quantiles of gaps")
 
     version = models.PositiveIntegerField(_("version"), unique=True)
@@ -61,14 +61,16 @@ class StageRules(models.Model):
     at_risk_alarms = models.FloatField(
         _("at risk: false alarms per year"),
         default=1.0,
-        help_text=_("How often per year a customer who has not left may be at risk, on average."),
+        help_text=_("How often per year, on average, a customer who has not left may be wrongly marked as at risk."),
     )
     dormant_alarms = models.FloatField(_("dormant: false alarms per year"), default=0.25)
     churned_alarms = models.FloatField(_("churned: false alarms per year"), default=0.025)
     at_risk_share = models.FloatField(
         _("at risk: largest share of longer gaps"),
         default=0.25,
-        help_text=_("A customer is not at risk while more than this share of their gaps is expected to last longer."),
+        help_text=_(
+            "A customer is not at risk while more than this share of their gaps is expected to be longer than the current gap."
+        ),
     )
     dormant_share = models.FloatField(_("dormant: largest share of longer gaps"), default=0.10)
     churned_share = models.FloatField(_("churned: largest share of longer gaps"), default=0.05)
@@ -88,12 +90,12 @@ class StageRules(models.Model):
         help_text=_("Probability of no order within the dormant gap, by the purchase model of these rules."),
     )
     order_gap_days = models.FloatField(
-        _("days without any order until data is missing"),
+        _("days without any order before data counts as missing"),
         null=True,
         blank=True,
         help_text=_(
-            "When the whole shop has had no order for longer, time changes no stage until orders arrive. Measured as the "
-            "99.9th percentile of the gaps between orders. If empty, time always counts."
+            "If the whole shop has had no order for longer than this, stages do not change over time until orders arrive. "
+            "Measured as the 99.9th percentile of the gaps between orders. If empty, stages always change over time."
         ),
     )
     gap_distribution = models.JSONField(
@@ -227,9 +229,9 @@ class StageTransition(models.Model):
         GAP_DORMANT = "gap_dormant", _("the time since the last order exceeds 90% of gaps")
         GAP_CHURNED = "gap_churned", _("the time since the last order far exceeds the usual gap")
         RULES = "rules", _("the stage rules changed")
-        ORDERS_CHANGED = "orders_changed", _("orders were cancelled or corrected")
+        ORDERS_CHANGED = "orders_changed", _("orders were canceled or corrected")
         ALIVE_LOW = "alive_low", _("the probability active is low")
-        GAP_RARE = "gap_rare", _("so long without an order is rare for this customer")
+        GAP_RARE = "gap_rare", _("this customer rarely goes this long without an order")
         GUARD_ENDED = "guard_ended", _("an order in the near future has become less certain")
 
     customer = models.ForeignKey(

@@ -19,10 +19,10 @@ from customers.lifecycle.scoring.propensity.levels import ADJUSTMENTS, LEVEL_REA
 
 class StageSerializer(serializers.Serializer):
     key = serializers.ChoiceField(choices=Stage.choices)
-    name = serializers.CharField(help_text="In the language of Accept-Language.")
+    name = serializers.CharField(help_text="In the language requested by Accept-Language.")
     since = serializers.DateTimeField(allow_null=True)
     reason = serializers.ChoiceField(choices=StageTransition.Reason.choices, allow_blank=True)
-    reason_name = serializers.CharField(allow_blank=True, help_text="In the language of Accept-Language.")
+    reason_name = serializers.CharField(allow_blank=True, help_text="In the language requested by Accept-Language.")
     previous_stage = serializers.ChoiceField(choices=Stage.choices, allow_blank=True)
     next_change_at = serializers.DateTimeField(
         allow_null=True, help_text="When the stage changes if the customer does not order."
@@ -40,7 +40,7 @@ class RfmSerializer(serializers.Serializer):
     f = serializers.IntegerField(min_value=1, max_value=5, help_text="Frequency; 5 is the best.")
     m = serializers.IntegerField(min_value=1, max_value=5, help_text="Monetary value; 5 is the best.")
     group = serializers.ChoiceField(choices=RfmGroup.choices)
-    group_name = serializers.CharField(help_text="In the language of Accept-Language.")
+    group_name = serializers.CharField(help_text="In the language requested by Accept-Language.")
 
 
 class WindowRfmSerializer(serializers.Serializer):
@@ -51,13 +51,13 @@ class WindowRfmSerializer(serializers.Serializer):
     f = serializers.IntegerField(min_value=1, max_value=5, allow_null=True, help_text="Frequency; 5 is the best.")
     m = serializers.IntegerField(min_value=1, max_value=5, allow_null=True, help_text="Monetary value; 5 is the best.")
     group = serializers.ChoiceField(choices=RfmGroup.choices, allow_blank=True)
-    group_name = serializers.CharField(allow_blank=True, help_text="In the language of Accept-Language.")
+    group_name = serializers.CharField(allow_blank=True, help_text="In the language requested by Accept-Language.")
     orders = serializers.IntegerField(help_text="In the window.")
     revenue = serializers.DecimalField(max_digits=14, decimal_places=2, help_text="In the window.")
     reason = serializers.CharField(
         allow_blank=True, help_text=f"Why there are no scores: {', '.join(RFM_REASON_NAMES)}; empty if there are."
     )
-    reason_name = serializers.CharField(allow_blank=True, help_text="In the language of Accept-Language.")
+    reason_name = serializers.CharField(allow_blank=True, help_text="In the language requested by Accept-Language.")
 
 
 class HeldIntervalsSerializer(serializers.Serializer):
@@ -110,7 +110,7 @@ class ValueSerializer(serializers.Serializer):
     reason = serializers.CharField(
         allow_blank=True, help_text=f"Why numbers are missing: {', '.join(REASON_NAMES)}; empty if none are."
     )
-    reason_name = serializers.CharField(allow_blank=True, help_text="In the language of Accept-Language.")
+    reason_name = serializers.CharField(allow_blank=True, help_text="In the language requested by Accept-Language.")
     algorithm = serializers.CharField(allow_blank=True, help_text="The purchase model: bg_nbd, mbg_nbd or pareto_nbd.")
 
 
@@ -127,7 +127,7 @@ class NextOrderSerializer(serializers.Serializer):
     reason = serializers.ChoiceField(
         choices=[*NextOrderReason.choices, *WithheldReason.choices], allow_blank=True, help_text="Why there is no date."
     )
-    reason_name = serializers.CharField(allow_blank=True, help_text="In the language of Accept-Language.")
+    reason_name = serializers.CharField(allow_blank=True, help_text="In the language requested by Accept-Language.")
 
 
 class PropensityReasonSerializer(serializers.Serializer):
@@ -151,7 +151,7 @@ class PropensityLevelSerializer(serializers.Serializer):
         allow_blank=True,
         help_text="Why the level is not known: few_periods or levels_differ; empty if it is.",
     )
-    reason_name = serializers.CharField(allow_blank=True, help_text="In the language of Accept-Language.")
+    reason_name = serializers.CharField(allow_blank=True, help_text="In the language requested by Accept-Language.")
     low = serializers.FloatField(
         allow_null=True, min_value=0, max_value=1, help_text="Lowest actual rate at the earlier times."
     )
@@ -167,7 +167,7 @@ class PropensitySerializer(serializers.Serializer):
     """Probability of a purchase within the horizon; for churn, of no order within it."""
 
     key = serializers.CharField(help_text="churn, purchase_7, purchase_30 or purchase_90.")
-    name = serializers.CharField(help_text="In the language of Accept-Language.")
+    name = serializers.CharField(help_text="In the language requested by Accept-Language.")
     probability = serializers.FloatField(allow_null=True, min_value=0, max_value=1)
     low = serializers.FloatField(
         allow_null=True,
@@ -185,7 +185,7 @@ class PropensitySerializer(serializers.Serializer):
     reason = serializers.CharField(
         allow_blank=True, help_text=f"Why no model could be trained: {', '.join(REASON_NAMES)}; empty if one was."
     )
-    reason_name = serializers.CharField(allow_blank=True, help_text="In the language of Accept-Language.")
+    reason_name = serializers.CharField(allow_blank=True, help_text="In the language requested by Accept-Language.")
     algorithm = serializers.CharField(
         allow_blank=True,
         help_text="The model in use: rate, recency, purchase_model, tree, logistic, boosting, forest or ensemble.",
@@ -202,7 +202,7 @@ class NextCategorySerializer(serializers.Serializer):
         help_text="Probability that the next order is from this category, if there is one.",
     )
     reason = serializers.CharField(allow_blank=True, help_text="Why there is no prediction.")
-    reason_name = serializers.CharField(allow_blank=True, help_text="In the language of Accept-Language.")
+    reason_name = serializers.CharField(allow_blank=True, help_text="In the language requested by Accept-Language.")
 
 
 class ClusterSerializer(serializers.Serializer):
@@ -260,8 +260,8 @@ class PortraitLineSerializer(serializers.Serializer):
 
     key = serializers.CharField()
     group = serializers.ChoiceField(choices=PortraitGroup.choices)
-    group_name = serializers.CharField(source="group.label", help_text="In the language of Accept-Language.")
-    name = serializers.CharField(help_text="In the language of Accept-Language.")
+    group_name = serializers.CharField(source="group.label", help_text="In the language requested by Accept-Language.")
+    name = serializers.CharField(help_text="In the language requested by Accept-Language.")
     format = serializers.ChoiceField(
         choices=ValueFormat.choices,
         help_text="Format of the value: " + "; ".join(f"{fmt.value}: {fmt.label}" for fmt in ValueFormat) + ".",
@@ -271,7 +271,7 @@ class PortraitLineSerializer(serializers.Serializer):
     )
     text = serializers.CharField(help_text="The value, or why there is none, in the language of Accept-Language.")
     source = serializers.ChoiceField(choices=FactSource.choices)  # type: ignore[assignment]
-    source_name = serializers.CharField(help_text="In the language of Accept-Language.")
+    source_name = serializers.CharField(help_text="In the language requested by Accept-Language.")
     reported_by = serializers.CharField(
         allow_blank=True, help_text="Key of the event source that reported it; empty if unknown."
     )
@@ -279,7 +279,7 @@ class PortraitLineSerializer(serializers.Serializer):
         allow_null=True, help_text="Time of the latest fact or trait update; null if unknown."
     )
     age_days = serializers.IntegerField(allow_null=True, min_value=0)
-    age = serializers.CharField(allow_blank=True, help_text="In the language of Accept-Language.")
+    age = serializers.CharField(allow_blank=True, help_text="In the language requested by Accept-Language.")
     facts = serializers.IntegerField(min_value=0)
     missing = serializers.ChoiceField(
         choices=MissingReason.choices, allow_blank=True, help_text="Why there is no value."
@@ -325,7 +325,9 @@ class ProfileSerializer(serializers.Serializer):
         allow_blank=True,
         help_text="Why data derived from behavior is withheld; empty if it is not.",
     )
-    portrait_withheld_name = serializers.CharField(allow_blank=True, help_text="In the language of Accept-Language.")
+    portrait_withheld_name = serializers.CharField(
+        allow_blank=True, help_text="In the language requested by Accept-Language."
+    )
 
 
 class StageHistoryQuerySerializer(KnownFieldsMixin, serializers.Serializer):
@@ -339,9 +341,9 @@ class StageChangeSerializer(serializers.Serializer):
     )
     from_name = serializers.CharField(allow_blank=True)
     to_stage = serializers.ChoiceField(choices=Stage.choices)
-    to_name = serializers.CharField(help_text="In the language of Accept-Language.")
+    to_name = serializers.CharField(help_text="In the language requested by Accept-Language.")
     reason = serializers.ChoiceField(choices=StageTransition.Reason.choices)
-    reason_name = serializers.CharField(help_text="In the language of Accept-Language.")
+    reason_name = serializers.CharField(help_text="In the language requested by Accept-Language.")
     rules_version = serializers.IntegerField()
 
 
@@ -369,7 +371,7 @@ class SummaryQuerySerializer(KnownFieldsMixin, serializers.Serializer):
 
 class StageCountSerializer(serializers.Serializer):
     key = serializers.ChoiceField(choices=Stage.choices)
-    name = serializers.CharField(help_text="In the language of Accept-Language.")
+    name = serializers.CharField(help_text="In the language requested by Accept-Language.")
     before = serializers.IntegerField(help_text="Customers at the start.")
     after = serializers.IntegerField(help_text="Customers at the end.")
 
@@ -391,12 +393,12 @@ class TotalValueSerializer(serializers.Serializer):
     reason = serializers.ChoiceField(
         choices=ScoreModel.Reason.choices, allow_blank=True, help_text="Why there is no prediction."
     )
-    reason_name = serializers.CharField(allow_blank=True, help_text="In the language of Accept-Language.")
+    reason_name = serializers.CharField(allow_blank=True, help_text="In the language requested by Accept-Language.")
 
 
 class RfmGroupCountSerializer(serializers.Serializer):
     key = serializers.ChoiceField(choices=RfmGroup.choices)
-    name = serializers.CharField(help_text="In the language of Accept-Language.")
+    name = serializers.CharField(help_text="In the language requested by Accept-Language.")
     customers = serializers.IntegerField()
     revenue = serializers.DecimalField(max_digits=20, decimal_places=2)
 

@@ -27,7 +27,7 @@ register_stores(
     ProfileRows("lifecycle.profiles", _("customer profile"), "lifecycle.CustomerProfile", hidden=("customer",)),
     CustomerRows("lifecycle.transitions", _("stage changes"), "lifecycle.StageTransition", hidden=("id", "customer")),
     CustomerRows("lifecycle.sessions", _("counted sessions"), "lifecycle.CountedSession", is_exported=False),
-    CustomerRows("lifecycle.pending", _("profiles to be recounted"), "lifecycle.PendingRecount", is_exported=False),
+    CustomerRows("lifecycle.pending", _("profiles to recalculate"), "lifecycle.PendingRecount", is_exported=False),
     MatchingTexts(
         "lifecycle.runs", _("errors of refreshes"), "lifecycle.LifecycleRun", "error", action=TextAction.MASK
     ),

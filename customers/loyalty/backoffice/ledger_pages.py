@@ -41,7 +41,7 @@ class AdjustForm(forms.Form):
         label=gettext_lazy("points"),
         min_value=-MAX_POINTS,
         max_value=MAX_POINTS,
-        help_text=gettext_lazy("Negative to take points."),
+        help_text=gettext_lazy("Enter a negative number to deduct points."),
     )
     note = forms.CharField(label=gettext_lazy("reason"), max_length=500)
     key = forms.UUIDField(widget=forms.HiddenInput)
@@ -118,7 +118,7 @@ def adjust(request: HttpRequest, customer_id: int) -> HttpResponse:
             messages.success(request, _("%(points)s points were posted.") % {"points": format_points(entry.points)})
             return HttpResponseRedirect(get_loyalty_url(customer.pk))
         except PointsError as error:
-            available = _("Only %(points)s points can be taken.") % {"points": str(error)}
+            available = _("At most %(points)s points can be deducted.") % {"points": str(error)}
             form.add_error("points", available)
     return render_page(
         request,

@@ -40,9 +40,9 @@ logger = logging.getLogger(__name__)
 PREVIEW_COLUMNS = (
     Column(key="level", label=gettext_lazy("Level"), align="text"),
     Column(key="now", label=gettext_lazy("Members now")),
-    Column(key="then", label=gettext_lazy("By these rules")),
-    Column(key="rising", label=gettext_lazy("Would rise to it")),
-    Column(key="falling", label=gettext_lazy("Would fall to it")),
+    Column(key="then", label=gettext_lazy("Under these rules")),
+    Column(key="rising", label=gettext_lazy("Would move up to it")),
+    Column(key="falling", label=gettext_lazy("Would move down to it")),
 )
 
 
@@ -65,7 +65,7 @@ def show_rules(request: HttpRequest) -> HttpResponse:
         program = form.save(commit=False)
         if data.get("action") == "save":
             messages.warning(
-                request, _("Nothing was saved yet: look at the preview of what you entered, then save it.")
+                request, _("Nothing has been saved yet. Check the preview of your changes, then save them.")
             )
         preview = preview_levels(program=program, levels=levels.build_levels(), at=timezone.now())
     return render_page(
@@ -126,7 +126,8 @@ def save_rules(form: LoyaltyRulesForm, levels: LevelFormSet, bonuses: forms.Base
 def apply_saved_rules(request: HttpRequest) -> None:
     """Have everybody counted by the new rules in the background."""
     messages.success(
-        request, _("The rules were saved. Levels are counted again in the background; rises take effect at once.")
+        request,
+        _("The rules were saved. Levels are being recalculated in the background; upgrades take effect immediately."),
     )
     try:
         tasks.apply_rules.delay(RULES_REASON)

@@ -24,8 +24,8 @@ class Migration(migrations.Migration):
                 ("customer_id", models.BigIntegerField(verbose_name="customer number")),
             ],
             options={
-                "verbose_name": "customer to count",
-                "verbose_name_plural": "customers to count",
+                "verbose_name": "customer to recalculate",
+                "verbose_name_plural": "customers to recalculate",
                 "default_permissions": (),
             },
         ),
@@ -189,7 +189,7 @@ class Migration(migrations.Migration):
                     "grace_days",
                     models.PositiveSmallIntegerField(
                         default=30,
-                        help_text="After the end of the validity, before a level is lost.",
+                        help_text="Between the end of the validity period and the loss of the level.",
                         verbose_name="grace period, in days",
                     ),
                 ),
@@ -234,7 +234,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "streak_bonus",
-                    models.PositiveIntegerField(default=0, verbose_name="bonus for signing in so many days in a row"),
+                    models.PositiveIntegerField(default=0, verbose_name="bonus for signing in that many days in a row"),
                 ),
                 ("review_points", models.PositiveIntegerField(default=0, verbose_name="points for a review")),
                 ("survey_points", models.PositiveIntegerField(default=0, verbose_name="points for a survey answer")),
@@ -296,20 +296,18 @@ class Migration(migrations.Migration):
                         decimal_places=2,
                         max_digits=16,
                         null=True,
-                        verbose_name="spend missing for the next level",
+                        verbose_name="spend needed for the next level",
                     ),
                 ),
                 (
                     "orders_to_next",
-                    models.PositiveIntegerField(
-                        blank=True, null=True, verbose_name="orders missing for the next level"
-                    ),
+                    models.PositiveIntegerField(blank=True, null=True, verbose_name="orders needed for the next level"),
                 ),
                 ("signed_in_at", models.DateTimeField(blank=True, null=True, verbose_name="last sign-in")),
                 ("signed_in_on", models.DateField(blank=True, null=True, verbose_name="day of the last sign-in")),
                 (
                     "streak",
-                    models.PositiveIntegerField(db_default=0, default=0, verbose_name="days signed in in a row"),
+                    models.PositiveIntegerField(db_default=0, default=0, verbose_name="consecutive sign-in days"),
                 ),
                 (
                     "level",

@@ -11,7 +11,7 @@ MAX_POINTS = 1_000_000_000
 
 
 class LevelSerializer(serializers.ModelSerializer):
-    name = serializers.CharField(source="label", help_text="In the language of Accept-Language.")
+    name = serializers.CharField(source="label", help_text="In the language requested by Accept-Language.")
     benefits = serializers.CharField(source="benefits_text")
 
     class Meta:

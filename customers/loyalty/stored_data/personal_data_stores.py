@@ -36,7 +36,9 @@ register_stores(
         "loyalty.LoyaltyMember",
         hidden=("customer", "next_level", "spend_to_next", "orders_to_next"),
     ),
-    CustomerRows("loyalty.pending", _("customers to count for loyalty"), "loyalty.PendingMember", is_exported=False),
+    CustomerRows(
+        "loyalty.pending", _("customers waiting for loyalty recalculation"), "loyalty.PendingMember", is_exported=False
+    ),
 )
 register_impersonal(
     table("loyalty.LoyaltyProgram"),

@@ -12,7 +12,7 @@ register_retention(
     RetentionKind(
         key="point_reservations",
         label=gettext_lazy("Reservations of loyalty points"),
-        note=gettext_lazy("Closed ones. The ledger of points keeps what was spent."),
+        note=gettext_lazy("Closed reservations only. Spent points remain in the points ledger."),
         default_days=90,
         min_days=7,
         preview=RESERVATIONS.preview,

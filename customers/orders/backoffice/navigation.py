@@ -25,7 +25,7 @@ register_pages(
         tab="data.imports",
         model="orders.OrderImport",
         order=20,
-        empty=_("Orders that were imported by the command line are listed here. Start a new import in the wizard."),
+        empty=_("Orders imported from the command line are listed here. Start a new import in the wizard."),
         empty_action=(_("Import orders"), "imports:list"),
     ),
 )

@@ -19,7 +19,7 @@ FIELDS: dict[str, Promise] = {
     "currency": _("ISO 4217 code such as EUR"),
     "status": _("placed, cancelled, refunded, partly refunded, or a status of the shop system"),
     "financial_status": _("payment status, as in Shopify"),
-    "cancelled_at": _("date and time of the cancellation; empty if not cancelled"),
+    "cancelled_at": _("date and time of the cancellation; empty if not canceled"),
     "order_discount": _("discount on the whole order"),
     "shipping": _("shipping cost of the order"),
     "tax": _("tax on the order"),

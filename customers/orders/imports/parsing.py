@@ -182,7 +182,7 @@ class ParseQueryBuilder:
     def _build_moment(self, name: str) -> str:
         """Return the expression of a UTC time.
 
-        Without an offset the time is in the import's time zone, the connection's.
+        A time without an offset is in the import's time zone, which is that of the connection.
         """
         raw = f"raw_{name}"
         data_type = self.types[name]
@@ -251,7 +251,7 @@ class ParseQueryBuilder:
     def _build_tolerance(self) -> str:
         """Return the expression of the largest difference that rounding explains.
 
-        It is one cent per item, and one for the line.
+        It is one cent per item, plus one cent for the line.
         """
         return "(0.01 * abs(quantity) + 0.01)"
 

@@ -1,6 +1,6 @@
 """Writes the error file of an import: the rejected rows with their lines and reasons.
 
-The file can be corrected and imported: its cells are escaped for spreadsheets, which the import of such a file undoes.
+The file can be corrected and imported: its cells are escaped for spreadsheets, and importing such a file removes the escaping.
 """
 
 from collections.abc import Iterator

@@ -60,7 +60,7 @@ class Staging:
             }
         )
         self.run(f"SET TimeZone = {quote_text(options.timezone)}")
-        # rows carry their own numbers, so DuckDB need not keep an order, which costs memory
+        # rows carry their own numbers, so DuckDB need not preserve their order, which would cost memory
         self.run("SET preserve_insertion_order = false")
         self.run("SET enable_progress_bar = false")  # it would write to standard output, even if that is not a terminal
         self.staged = 0
@@ -126,7 +126,7 @@ class Staging:
         self.pending = []
 
     def check_orders(self) -> None:
-        """Check, after the last row, what only the rows of an order together show.
+        """Check, after the last row, what can only be seen from all rows of an order together.
 
         Leaves the tables ``heads`` (one row per order, numbered by ``seq`` in file order) and ``lines`` (all rows, with
         their ``problem`` or NULL).

@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("placed", "placed"),
-                            ("cancelled", "cancelled"),
+                            ("cancelled", "canceled"),
                             ("refunded", "refunded"),
                             ("partly_refunded", "partly refunded"),
                         ],
@@ -129,7 +129,7 @@ class Migration(migrations.Migration):
                             ("completed", "completed"),
                             ("updated", "updated"),
                             ("refunded", "refunded"),
-                            ("cancelled", "cancelled"),
+                            ("cancelled", "canceled"),
                         ],
                         max_length=10,
                         verbose_name="type",

@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
                 (
                     "kind",
                     models.CharField(
-                        choices=[("updated", "updated"), ("refunded", "refunded"), ("cancelled", "cancelled")],
+                        choices=[("updated", "updated"), ("refunded", "refunded"), ("cancelled", "canceled")],
                         max_length=10,
                         verbose_name="type",
                     ),

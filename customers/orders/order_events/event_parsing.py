@@ -27,7 +27,7 @@ from customers.orders.order_rules import (
 
 GROUPED = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d*)?")
 DECIMAL_COMMA = re.compile(r"[-+]?\d+,\d{1,2}")
-# GA4's name of an order: its price is net of the discount, and its discount is per item
+# GA4's name for an order event; its prices are net of the discount, and its discounts are per item
 GA4_PURCHASE = "purchase"
 
 ORDER_ID = ("order_id", "orderId", "transaction_id", "transactionId", "id")
@@ -56,7 +56,7 @@ def read_order_id(properties: Mapping[str, Any], *, name: str) -> str:
     if is_blocked_id(order_id):
         raise OrderEventError(
             "placeholder_order_id",
-            f"order_id is {order_id!r}, a placeholder of programs without a value; set it to the order number.",
+            f"order_id is {order_id!r}, a placeholder that programs send when they have no value; set it to the order number.",
         )
     if len(order_id) > ID_LENGTHS["order_id"]:
         raise OrderEventError(
@@ -135,7 +135,7 @@ def parse_refund(properties: Mapping[str, Any]) -> dict[str, Any]:
 def list_products(properties: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]] | None:
     """Return the products with the paths of their fields, or None if the event has none.
 
-    A plain ID is one item.
+    A plain product ID counts as one item.
     """
     name = next((name for name in PRODUCTS if properties.get(name) is not None), None)
     if name is None:

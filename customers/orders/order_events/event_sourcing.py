@@ -62,7 +62,7 @@ class DerivedOrder:
 def derive_order(
     events: Iterable[LoggedOrderEvent], *, currency: str, keeps_imported_lines: bool = True
 ) -> DerivedOrder | None:
-    """Return the order, or None before it was completed.
+    """Return the order, or None if no event has completed it.
 
     ``currency`` is the currency of events without one. ``keeps_imported_lines``: imported lines that are still valid need not be
     written again.

@@ -1,4 +1,4 @@
-"""Takes deleted events off the logs of their orders, and derives these orders again."""
+"""Removes deleted events from the logs of their orders, and derives these orders again."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -38,8 +38,8 @@ WHERE e.source_id = w.source_id AND e.order_id = w.order_id AND e.kind = 'import
 def remove_order_events(*, messages: Sequence[tuple[int, str]], at: datetime) -> set[int]:
     """Delete events from the logs of orders, in the caller's transaction; return the customers whose orders changed.
 
-    An order without a remaining event that completed it is deleted, one that was imported before its first event gets its imported state
-    back. Products that orders created stay.
+    An order is deleted if none of its remaining events completes it; an order that was imported before its first event returns to its
+    imported state. Products that orders created stay.
 
     Args:
         messages: source and message ID of each deleted event, of any type.

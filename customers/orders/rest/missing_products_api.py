@@ -22,7 +22,7 @@ from customers.orders.missing_products import (
 
 class MissingProductsQuerySerializer(KnownFieldsMixin, serializers.Serializer[Any]):
     days = serializers.IntegerField(
-        min_value=1, max_value=MAX_DAYS, default=DEFAULT_DAYS, help_text="Events received in the last days."
+        min_value=1, max_value=MAX_DAYS, default=DEFAULT_DAYS, help_text="Number of days to look back."
     )
     limit = serializers.IntegerField(
         min_value=1, max_value=MAX_LIMIT, default=DEFAULT_LIMIT, help_text="Number of products."
@@ -31,12 +31,12 @@ class MissingProductsQuerySerializer(KnownFieldsMixin, serializers.Serializer[An
 
 class MissingProductSerializer(serializers.Serializer[Any]):
     product_id = serializers.CharField()
-    events = serializers.IntegerField(help_text="Number of events that name it.")
-    orders = serializers.IntegerField(help_text="Number of orders with its draft.")
+    events = serializers.IntegerField(help_text="Number of events that name the product.")
+    orders = serializers.IntegerField(help_text="Number of orders that contain the product as a draft.")
     last_seen_at = serializers.DateTimeField()
-    name = serializers.CharField(help_text="What an event says of it; may be empty or wrong.")
-    url = serializers.CharField(help_text="What an event says of it, without its query; may be empty or wrong.")
-    is_draft = serializers.BooleanField(help_text="Whether the catalog has a draft of it.")
+    name = serializers.CharField(help_text="Name that an event reports; may be empty or wrong.")
+    url = serializers.CharField(help_text="URL that an event reports, without its query; may be empty or wrong.")
+    is_draft = serializers.BooleanField(help_text="Whether the catalog has a draft of the product.")
 
 
 class MissingProductsSerializer(serializers.Serializer[Any]):
@@ -45,7 +45,7 @@ class MissingProductsSerializer(serializers.Serializer[Any]):
 
 
 class MissingProductsView(APIView):
-    """Products that events or orders name and the catalog lacks, most frequent first. Drafts are listed until they are activated."""
+    """Products that events or orders name but the catalog lacks, most frequent first. Drafts are listed until they are activated."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "catalog:read"}
     checks_parameters = True

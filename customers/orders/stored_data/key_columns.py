@@ -1,4 +1,4 @@
-"""The keyed hashes of the addresses of guests."""
+"""Registers the columns with keyed hashes of guests' email addresses."""
 
 from config.foundation.keys.key_columns import register_hashed
 

@@ -19,8 +19,8 @@ LINE_FIELDS = {
     "total": "total",
 }
 KEPT_ORDER = _(
-    "Orders with their amounts, products and order ID, as documents of trade. They belong to an anonymous number, so that revenue and the "
-    "results of campaigns stay right."
+    "Orders with their amounts, products and order IDs, as business records. They are linked to an anonymous "
+    "number, so that revenue and campaign results stay correct."
 )
 
 
@@ -49,7 +49,7 @@ register_stores(
     ),
     IdentifierRows(
         "orders.guest_orders",
-        _("orders as a guest"),
+        _("guest orders"),
         "orders.Order",
         kinds={"guest_email_hash": ("email_hash",)},
         blank={"guest_email_hash": ""},

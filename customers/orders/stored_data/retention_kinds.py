@@ -12,7 +12,7 @@ register_retention(
         key="order_changes",
         label=gettext_lazy("Changes of orders by imports"),
         note=gettext_lazy(
-            "References to orders with the type of the change, until destinations have got them. The orders stay."
+            "Order references with the type of change, kept until they are sent to destinations. The orders themselves are kept."
         ),
         default_days=90,
         min_days=7,

@@ -1,4 +1,4 @@
-"""The settings of consent: what no entry in the ledger means in each region, with how many customers each setting concerns."""
+"""The consent settings: what applies in each region without an entry in the ledger, and how many customers each setting affects."""
 
 from typing import Any
 
@@ -61,9 +61,7 @@ class ConsentRulesForm(forms.Form):
                     required=False,
                     max_length=2000,
                     label=_("further countries of “%(region)s”") % {"region": label},
-                    help_text=_(
-                        "Names or codes with commas between them, as your orders write them, such as Jersey, GG."
-                    ),
+                    help_text=_("Names or codes separated by commas, spelled as in your orders, such as Jersey, GG."),
                     widget=UnfoldAdminTextInputWidget,
                 )
                 self.initial[f"{region}-countries"] = ", ".join(stored.countries.get(region, []))
@@ -123,13 +121,15 @@ def show_consent_rules(request: HttpRequest) -> HttpResponse:
 
 
 def start_applying(request: HttpRequest) -> None:
-    """Start the job that applies the settings, and say what happens."""
+    """Start the job that applies the settings, and show the user a message about it."""
     try:
         apply_consent_settings.delay()
     except OSError:
         messages.warning(
             request,
-            _("The settings were saved. They are applied to all customers tonight, because the queue did not answer."),
+            _(
+                "The settings were saved. The job queue did not respond, so they will be applied to all customers tonight."
+            ),
         )
         return
     messages.success(

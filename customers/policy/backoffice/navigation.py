@@ -30,7 +30,7 @@ register_pages(
         tab="settings.records",
         model="policy.ProcessingActivity",
         order=50,
-        empty=_("Nothing is recorded yet. The page Records fills in what Perennial knows about itself."),
+        empty=_("Nothing is recorded yet. The Records page can fill in what Perennial itself does with personal data."),
         empty_action=(_("Open Records"), "privacy_settings:records"),
     ),
     MenuList(
@@ -38,7 +38,7 @@ register_pages(
         model="policy.DataRecipient",
         order=60,
         empty=_(
-            "Nobody outside of the shop is recorded. The page Records adds the providers that are configured; add others by hand."
+            "No external recipients are recorded. The Records page adds the configured providers; add others manually."
         ),
         empty_action=(_("Open Records"), "privacy_settings:records"),
     ),
@@ -53,7 +53,7 @@ register_pages(
         model="policy.Breach",
         order=80,
         empty=_(
-            "No breach is recorded. Add one as soon as you know of it: the 72 hours for telling the authority begin then."
+            "No breach is recorded. Add a breach as soon as you learn of it: the 72-hour deadline for notifying the authority starts then."
         ),
     ),
 )

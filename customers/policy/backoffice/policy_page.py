@@ -1,4 +1,4 @@
-"""The page of the privacy policy: what the shop says about itself, the text of now, what has changed, and publishing."""
+"""The page of the privacy policy: what the shop states about itself, the current text, what has changed, and publishing."""
 
 from typing import Any
 
@@ -132,12 +132,12 @@ def show_policy_page(request: HttpRequest) -> HttpResponse:
 
 def describe_state(latest: PolicyVersion | None, *, changes: int) -> str:
     if latest is None:
-        return _("Nothing is published yet. Read the text below, complete who is responsible, then publish it.")
+        return _("Nothing is published yet. Read the text below, fill in who is responsible, then publish it.")
     if changes:
         return _(
             "The settings have changed since version %(number)s: read the changes, then publish a new version."
         ) % {"number": latest.number}
-    return _("Version %(number)s is in force and says what is configured.") % {"number": latest.number}
+    return _("Version %(number)s is in force and matches the current settings.") % {"number": latest.number}
 
 
 def save_settings(request: HttpRequest, form: PolicyForm) -> bool:
@@ -159,7 +159,8 @@ def publish(request: HttpRequest, form: PublishForm) -> bool:
             apply_consent_settings.delay()
         except OSError:
             messages.warning(
-                request, _("The new consents are asked for from tonight on, because the queue did not answer.")
+                request,
+                _("The job queue did not respond, so customers will be asked for consent again starting tonight."),
             )
     messages.success(request, _("Version %(number)s is published.") % {"number": version.number})
     return True

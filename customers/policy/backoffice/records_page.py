@@ -76,8 +76,8 @@ def describe_kind(kind: RecordKind) -> RecordLine:
         open_ones = len(list(list_unreviewed(today=timezone.localdate())))
         note = (
             ngettext(
-                "%(count)s without a risk rated within a year",
-                "%(count)s without a risk rated within a year",
+                "%(count)s without a risk rating in the past year",
+                "%(count)s without a risk rating in the past year",
                 open_ones,
             )
             % {"count": format_count(open_ones)}

@@ -23,7 +23,7 @@ from customers.policy.records.defaults import list_default_activities
 type Section = dict[str, Any]
 
 # kinds of data that say nothing about customers
-EVENTS = "events:"  # begins the key of the events of a source
+EVENTS = "events:"  # prefix of the key of a source's events
 INTERNAL_KINDS = frozenset(
     {
         "analytics_results",
@@ -49,8 +49,8 @@ def build_sections(language: str) -> list[Section]:
     sections = [
         ("controller", _("Who is responsible"), describe_controller(stored)),
         ("purposes", _("What we use your data for"), describe_purposes()),
-        ("consent", _("What we ask you for"), describe_consents()),
-        ("choices", _("How you decide"), describe_choices(stored)),
+        ("consent", _("What we ask your consent for"), describe_consents()),
+        ("choices", _("Your choices"), describe_choices(stored)),
         ("browser", _("What is stored in your browser"), describe_browser()),
         ("recipients", _("Who gets your data"), describe_recipients()),
         ("transfers", _("Transfers abroad"), describe_transfers(stored)),
@@ -87,7 +87,7 @@ def describe_purposes() -> Iterator[str]:
 
 
 def describe_basis(basis: str, purposes: Collection[str]) -> str:
-    """Return the label of a lawful basis; a consent that some region does not need is not the only one."""
+    """Return the label of a lawful basis; consent is not the only basis if some region does not require it."""
     opt_in = get_consent_rules().opt_in.values()
     if basis == Consent.LawfulBasis.CONSENT and any(set(purposes).difference(region) for region in opt_in):
         return _("consent where it is needed, otherwise legitimate interest")
@@ -108,7 +108,7 @@ def describe_consents() -> Iterator[str]:
     rules = get_consent_rules()
     for region, label in REGION_LABELS.items():
         asked = [str(WORDINGS[purpose].label) for purpose in Purpose if purpose in rules.opt_in[region]]
-        # what is asked for separately is not used, and not offered in the preference center, where no consent is needed
+        # purposes in SEPARATE are left out of the policy and of the preference center in regions where they need no consent
         assumed = [
             str(WORDINGS[purpose].label)
             for purpose in Purpose
@@ -127,10 +127,12 @@ def describe_consents() -> Iterator[str]:
 
 
 def describe_choices(stored: PolicySettings) -> Iterator[str]:
-    yield _("Every message has a link to your privacy choices. There you give and withdraw each consent at any time.")
-    yield _("A withdrawal applies from that moment; what was done before stays lawful.")
     yield _(
-        "You can use the shop without personal recommendations: switch them off in your privacy choices, and everybody's products are shown."
+        "Every message has a link to your privacy choices, where you can give or withdraw each consent at any time."
+    )
+    yield _("A withdrawal takes effect immediately; processing before the withdrawal remains lawful.")
+    yield _(
+        "You can use the shop without personal recommendations: switch them off in your privacy choices to see the same products as everyone else."
     )
 
 
@@ -138,7 +140,7 @@ def describe_browser() -> Iterator[str]:
     yield _(
         "If you agree to statistics, the shop stores a random number in your browser (perennial_id, one year) to recognize your next visit."
     )
-    yield _("Without your agreement, a number is kept only while the page is open.")
+    yield _("If you do not agree, the number is kept only while the page is open.")
 
 
 def describe_recipients() -> Iterator[str]:
@@ -180,11 +182,13 @@ def describe_retention() -> Iterator[str]:
     for period in periods:
         if not period.key.startswith(EVENTS):
             yield label_text(period.label, join_sentences(end_sentence(describe_days(period.days)), period.note))
-    yield _("What the law requires us to keep, such as invoices, stays without your name as long as the law says.")
+    yield _(
+        "Data that the law requires us to keep, such as invoices, is kept without your name for as long as the law requires."
+    )
 
 
 def describe_events(periods: Sequence[RetentionPeriod]) -> Iterator[str]:
-    """Yield one line for each time that events are kept: customers do not know the shop's sources by name."""
+    """Yield one line per retention period of events; sources are named only if their periods differ, as customers do not know them."""
     by_days: dict[int | None, RetentionPeriod] = {period.days: period for period in periods}
     for days, period in by_days.items():
         if len(by_days) == 1:
@@ -217,14 +221,15 @@ def describe_decisions() -> Iterator[str]:
     for explainer in list_explainers():
         yield label_text(capfirst(str(explainer.label)), explainer.describe())
     yield _(
-        "No decision has legal effects for you, such as refusing a contract. You can object, and then it ends at once."
+        "No automated decision has legal effects for you, such as refusing a contract. If you object, automated "
+        "decisions about you stop immediately."
     )
 
 
 def describe_rights(stored: PolicySettings) -> Iterator[str]:
     yield _(
-        "You can see, correct, delete and take along your data, restrict its use, and object to profiling and marketing. Objecting to "
-        "marketing needs no reason."
+        "You can access, correct, delete and transfer your data, restrict its use, and object to profiling and "
+        "marketing. You can object to marketing without giving a reason."
     )
     url = find_self_service_url()
     if url:
@@ -232,7 +237,7 @@ def describe_rights(stored: PolicySettings) -> Iterator[str]:
     yield _("We answer within one month (EU), 15 working days (China) or 45 days (California), free of charge.")
     rules = get_consent_rules()
     if any(rules.opt_in[region] != rules.opt_in[OTHER] for region in (EUROPE,)) or stored.authority:
-        authority = stored.authority or _("the data protection authority of the place where you live")
+        authority = stored.authority or _("the data protection authority where you live")
         yield _("You can complain to %(authority)s.") % {"authority": authority}
 
 

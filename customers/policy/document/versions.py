@@ -88,7 +88,7 @@ def list_differences(before: Sequence[str], after: Sequence[str]) -> list[tuple[
 
 @transaction.atomic
 def publish_policy(*, by: str, at: datetime, note: str, is_material: bool, asks_again: bool) -> PolicyVersion:
-    """Freeze the text of now as a new version. Asking again makes the consents before it outdated, where the region needs one."""
+    """Freeze the current text as a new version. With `asks_again`, earlier consents become outdated where the region requires consent."""
     latest = PolicyVersion.objects.select_for_update().first()
     texts = build_texts()
     version = PolicyVersion.objects.create(

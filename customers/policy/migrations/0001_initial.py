@@ -42,7 +42,7 @@ class Migration(migrations.Migration):
                 (
                     "known_at",
                     models.DateTimeField(
-                        help_text="The 72 hours for telling the authority begin at this moment.",
+                        help_text="The 72-hour deadline for notifying the authority starts at this time.",
                         verbose_name="known since",
                     ),
                 ),
@@ -54,8 +54,8 @@ class Migration(migrations.Migration):
                     "is_risky",
                     models.BooleanField(
                         default=True,
-                        help_text="Without a risk, the authority need not be notified; say why below.",
-                        verbose_name="risk for the people",
+                        help_text="If there is no risk, the authority need not be notified; explain why below.",
+                        verbose_name="risk to the people affected",
                     ),
                 ),
                 (
@@ -63,7 +63,7 @@ class Migration(migrations.Migration):
                     models.BooleanField(
                         default=False,
                         help_text="The people affected have to be notified too.",
-                        verbose_name="high risk for the people",
+                        verbose_name="high risk to the people affected",
                     ),
                 ),
                 ("reasons", models.TextField(blank=True, max_length=2000, verbose_name="reasons for the decision")),
@@ -85,7 +85,7 @@ class Migration(migrations.Migration):
                     "segment",
                     models.ForeignKey(
                         blank=True,
-                        help_text="The number is counted when you save. For a list of customers, import it as a segment first.",
+                        help_text="The number is counted when you save. If you have a list of customers, import it as a segment first.",
                         null=True,
                         on_delete=django.db.models.deletion.SET_NULL,
                         to="segments.segment",
@@ -111,7 +111,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("processor", "processor: works on our behalf"),
                             ("sub_processor", "sub-processor: works for a processor"),
-                            ("third_party", "third party: uses the data for itself"),
+                            ("third_party", "third party: uses the data for its own purposes"),
                         ],
                         default="processor",
                         max_length=20,
@@ -168,9 +168,7 @@ class Migration(migrations.Migration):
                 ("address", models.TextField(blank=True, max_length=500, verbose_name="address of the controller")),
                 (
                     "contact",
-                    models.EmailField(
-                        blank=True, max_length=254, verbose_name="email address for questions of privacy"
-                    ),
+                    models.EmailField(blank=True, max_length=254, verbose_name="email address for privacy questions"),
                 ),
                 ("officer", models.CharField(blank=True, max_length=200, verbose_name="data protection officer")),
                 (
@@ -250,7 +248,7 @@ class Migration(migrations.Migration):
                     "necessity",
                     models.TextField(blank=True, max_length=2000, verbose_name="necessity and proportionality"),
                 ),
-                ("risks", models.TextField(blank=True, max_length=2000, verbose_name="risks for the people")),
+                ("risks", models.TextField(blank=True, max_length=2000, verbose_name="risks to the people affected")),
                 ("measures", models.TextField(blank=True, max_length=2000, verbose_name="measures against the risks")),
                 (
                     "risk",
@@ -280,7 +278,7 @@ class Migration(migrations.Migration):
             name="Transfer",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("country", models.CharField(max_length=100, verbose_name="to which country")),
+                ("country", models.CharField(max_length=100, verbose_name="destination country")),
                 ("purpose", models.CharField(max_length=300, verbose_name="what for")),
                 ("data", models.CharField(max_length=500, verbose_name="categories of data")),
                 ("has_sensitive_data", models.BooleanField(default=False, verbose_name="with sensitive data")),
@@ -302,7 +300,7 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "needs_consent",
-                    models.BooleanField(default=True, verbose_name="needs the separate consent to a transfer abroad"),
+                    models.BooleanField(default=True, verbose_name="requires separate consent to a transfer abroad"),
                 ),
                 ("assessed_on", models.DateField(blank=True, null=True, verbose_name="impact assessed on")),
                 ("filed_on", models.DateField(blank=True, null=True, verbose_name="filed on")),

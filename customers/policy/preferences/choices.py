@@ -70,7 +70,7 @@ def save_choices(
 ) -> int:
     """Record what the customer has changed among the choices that were shown; return how many.
 
-    A box that was ticked already and stays so is no consent: nothing is recorded for it, also if it was withdrawn in another tab since.
+    A box that was already ticked and stays ticked is not a new consent: nothing is recorded, even if it was withdrawn in another tab since.
 
     Args:
         shown_ticked: the boxes that were ticked when the page was opened; None for those that apply now.

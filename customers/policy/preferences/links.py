@@ -1,4 +1,4 @@
-"""Links to the preference center of one customer: encrypted and signed, without an end, because an old email must still unsubscribe."""
+"""Links to the preference center of one customer: encrypted, signed and never expiring, because the link in an old email must still work."""
 
 from hashlib import sha256
 
@@ -17,7 +17,7 @@ class InvalidPreferencesLinkError(Exception):
 
 
 class PreferencesToken(msgspec.Struct, tag="preferences"):
-    """What a link says. origin: where it was shown, as proof of the consent, such as "self-service"."""
+    """The content of a link. origin: where the link was shown, as proof of the consent, such as "self-service"."""
 
     customer_id: int
     language: str = ""
@@ -59,5 +59,5 @@ def find_token_customer(content: PreferencesToken) -> Customer | None:
 
 
 def shorten_token(token: str) -> str:
-    """Return a short hash of a token, which names the link in a proof."""
+    """Return a short hash of a token, which identifies the link in a proof."""
     return sha256(token.encode()).hexdigest()[:12]

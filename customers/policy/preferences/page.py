@@ -1,4 +1,4 @@
-"""The preference center: a public page behind a signed link, on which giving and withdrawing take the same two clicks."""
+"""The preference center: a public page behind a signed link, on which giving and withdrawing consent take the same two clicks."""
 
 from collections.abc import Mapping
 
@@ -28,7 +28,7 @@ from customers.policy.preferences.wordings import WORDING_VERSION
 REQUESTS_PER_MINUTE = 120
 
 
-@csrf_exempt  # the signed link is the permission: a form of another site does not know it
+@csrf_exempt  # the signed link is the authorization, and a form on another site cannot know it
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def show_preferences(request: HttpRequest, token: str) -> HttpResponse:
@@ -78,7 +78,7 @@ def activate_language(request: HttpRequest, preferred: str) -> None:
 
 
 def match_language(code: str) -> str:
-    """Return the language of the project that a code such as zh-CN or en-GB means; "" for any other."""
+    """Return the supported language for a code such as zh-CN or en-GB; "" for any other."""
     lowered = code.lower().replace("_", "-")
     if lowered.split("-")[0] == "zh":
         return "zh-hans"

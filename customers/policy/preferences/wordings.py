@@ -1,4 +1,4 @@
-"""How the preference center and the privacy policy call each purpose."""
+"""What the preference center and the privacy policy call each purpose."""
 
 from dataclasses import dataclass
 
@@ -8,15 +8,15 @@ from django.utils.translation import gettext_lazy as _
 from customers.identity.models import Consent
 
 Purpose = Consent.Purpose
-# changed with a new text, so that a proof names what the customer has read
-WORDING_VERSION = "2026-11"
+# changes whenever a text changes, so that a proof shows which text the customer has read
+WORDING_VERSION = "2026-11-30"
 # shown only where the region needs the consent, or where the customer has an entry
 SEPARATE = (Purpose.AUTOMATED_MARKETING, Purpose.CROSS_BORDER, Purpose.SENSITIVE_DATA)
 
 
 @dataclass(frozen=True)
 class PurposeWording:
-    """How the page asks for a purpose."""
+    """The words with which the page asks for consent to a purpose."""
 
     label: str | Promise
     explanation: str | Promise
@@ -26,7 +26,7 @@ WORDINGS: dict[str, PurposeWording] = {
     Purpose.PERSONALISATION: PurposeWording(
         _("Personal recommendations"),
         _(
-            "We choose products for you from what you have viewed and bought. Without this, you see the same products as everybody."
+            "We choose products for you based on what you have viewed and bought. Without this, you see the same products as everyone else."
         ),
     ),
     Purpose.ANALYTICS: PurposeWording(
@@ -39,12 +39,12 @@ WORDINGS: dict[str, PurposeWording] = {
     Purpose.SMS: PurposeWording(_("Text messages and WhatsApp"), ""),
     Purpose.PUSH: PurposeWording(_("Push notifications"), ""),
     Purpose.SHARING: PurposeWording(
-        _("Sharing with partners"), _("We may give your data to companies that use it for purposes of their own.")
+        _("Sharing with partners"), _("We may give your data to companies that use it for their own purposes.")
     ),
     Purpose.AUTOMATED_MARKETING: PurposeWording(
         _("Messages chosen by automated decisions"),
         _(
-            "A program decides which products a message to you contains. Without this, messages show what everybody gets."
+            "A program decides which products your messages contain. Without this, your messages contain the same products as everyone else's."
         ),
     ),
     Purpose.CROSS_BORDER: PurposeWording(
@@ -52,6 +52,6 @@ WORDINGS: dict[str, PurposeWording] = {
     ),
     Purpose.SENSITIVE_DATA: PurposeWording(
         _("Sensitive data"),
-        _("We may use data such as health, beliefs or exact locations, if you have given them to us."),
+        _("We may use data about your health, beliefs or exact location, if you have given it to us."),
     ),
 }

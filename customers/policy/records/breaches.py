@@ -1,4 +1,4 @@
-"""The clock of breaches: what still has to be done, and until when."""
+"""The deadlines of breaches: what still has to be done, and by when."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -18,14 +18,14 @@ def list_open_breaches() -> Iterator[Breach]:
 
 
 def describe_clock(breach: Breach, *, now: datetime) -> str:
-    """Return what has to be done until when; "" if nothing is left."""
+    """Return what has to be done and by when; "" if nothing is left to do."""
     if breach.must_tell_authority:
         left = (breach.report_by - now).total_seconds()
         # whole hours, rounded down: “2 days left” for 44 hours would be too much
         time = abs(left) // 3600 * 3600 if abs(left) >= 3600 else abs(left)
         values = {"time": format_duration(time), "moment": format_moment(breach.report_by)}
         if left < 0:
-            return _("Overdue for %(time)s: tell the authority, and say why it is late.") % values
+            return _("Overdue by %(time)s: notify the authority and explain the delay.") % values
         return _("%(time)s left to tell the authority, until %(moment)s.") % values
     if breach.must_tell_people:
         return _("Tell the people affected without delay.")

@@ -51,7 +51,7 @@ ACTIVITIES = (
     DefaultActivity(
         key="accounting",
         name=gettext_lazy("Accounting"),
-        purpose=gettext_lazy("To keep the amounts of orders as tax law demands."),
+        purpose=gettext_lazy("To keep order amounts as required by tax law."),
         lawful_basis=Basis.LEGAL_OBLIGATION,
         data=gettext_lazy("orders with their amounts"),
     ),
@@ -61,11 +61,11 @@ ACTIVITIES = (
         purpose=gettext_lazy("To see what is viewed and bought, and to improve the shop."),
         lawful_basis=Basis.CONSENT,
         consent_purposes=(Purpose.ANALYTICS,),
-        data=gettext_lazy("pages and products viewed, orders, device, a random number of the browser"),
+        data=gettext_lazy("pages and products viewed, orders, device, a random number stored in the browser"),
         necessity=gettext_lazy(
             "Without events the shop cannot see which products and pages work. Contents of forms are not recorded."
         ),
-        risks=gettext_lazy("Visits over months can show interests, habits and times of a person."),
+        risks=gettext_lazy("Visits over months can reveal a person's interests, habits and daily routine."),
         measures=gettext_lazy(
             "Visits without consent are stored without identifiers. Events are deleted after their retention period; only counts remain."
         ),
@@ -79,30 +79,32 @@ ACTIVITIES = (
         data=gettext_lazy("products viewed, put into the cart, bought, rated or dismissed"),
         is_profiling=True,
         necessity=gettext_lazy(
-            "A list for everybody does not help in a large catalog. Only product interactions are used, no contact data."
+            "The same list for everyone is of little help in a large catalog. Only product interactions are used, no contact data."
         ),
         risks=gettext_lazy(
             "Recommendations can reveal interests to others who see the screen, and narrow what a person sees."
         ),
         measures=gettext_lazy(
-            "Reasons are shown. Everybody can switch personal recommendations off, and each product can be dismissed. Variety is part of "
-            "the order, and models do not learn from customers who object."
+            "Reasons are shown. Everyone can switch personal recommendations off and dismiss individual products. Variety "
+            "is part of the ranking, and models do not learn from customers who object."
         ),
     ),
     DefaultActivity(
         key="profiles",
         name=gettext_lazy("Customer profiles and predictions"),
         purpose=gettext_lazy(
-            "To estimate when customers order again and what they are worth, and to group them into stages and segments."
+            "To estimate when customers will order again and what they are worth, and to group them into stages and segments."
         ),
         lawful_basis=Basis.CONSENT,
         consent_purposes=(Purpose.ANALYTICS, Purpose.PERSONALISATION),
         data=gettext_lazy("orders, visits, attributes sent by the shop, predicted values"),
         is_profiling=True,
         necessity=gettext_lazy(
-            "Messages at the right time replace many at the wrong one. The predictions use orders and visits only."
+            "Messages sent at the right time replace many sent at the wrong time. The predictions use orders and visits only."
         ),
-        risks=gettext_lazy("A wrong prediction can keep offers from a person; a stage can be felt as a judgement."),
+        risks=gettext_lazy(
+            "A wrong prediction can deprive a person of offers; being assigned a stage can feel like a judgment."
+        ),
         measures=gettext_lazy(
             "No prediction decides about a contract or a price. Predictions are checked every night against what happened, shown with "
             "their reasons, and withheld for customers who do not consent."
@@ -119,11 +121,11 @@ ACTIVITIES = (
         ),
         is_profiling=True,
         necessity=gettext_lazy(
-            "Addresses are used only with a consent; frequency caps and quiet hours limit how many messages are sent."
+            "Contact details are used only with consent; frequency caps and quiet hours limit how many messages are sent."
         ),
         risks=gettext_lazy("Unwanted messages, and the tracking of opens and clicks."),
         measures=gettext_lazy(
-            "One click unsubscribes. Opens and clicks are stored without network addresses. Addresses of others are masked."
+            "Customers can unsubscribe with one click. Opens and clicks are stored without IP addresses. Contact details are masked."
         ),
     ),
     DefaultActivity(
@@ -140,14 +142,14 @@ ACTIVITIES = (
         name=gettext_lazy("Reviews and surveys"),
         purpose=gettext_lazy("To show reviews of products and to learn what customers think."),
         lawful_basis=Basis.LEGITIMATE_INTEREST,
-        data=gettext_lazy("reviews, ratings, answers, and their mood as a program reads it"),
+        data=gettext_lazy("reviews, ratings, answers, and their automatically detected sentiment"),
     ),
     DefaultActivity(
         key="security",
         name=gettext_lazy("Security"),
         purpose=gettext_lazy("To protect the shop's data: log-ins and reads of personal data are recorded."),
         lawful_basis=Basis.LEGITIMATE_INTEREST,
-        data=gettext_lazy("network address and browser of staff; number of the customer whose data was read"),
+        data=gettext_lazy("IP address and browser of staff; number of the customer whose data was read"),
     ),
 )
 
@@ -167,7 +169,7 @@ def describe_retention() -> str:
 
 def describe_days(days: int | None) -> str:
     if days is None:
-        return _("while the customer is known")
+        return _("as long as the customer record exists")
     return ngettext("%(days)s day", "%(days)s days", days) % {"days": format_count(days)}
 
 

@@ -1,4 +1,4 @@
-"""What the privacy policy and the records hold: nothing about single customers."""
+"""What the privacy policy and the records contain: nothing about individual customers."""
 
 from config.foundation.personal_data.locations import table
 from config.foundation.personal_data.registry import register_impersonal

@@ -1,4 +1,4 @@
-"""The buttons of a request: each changes it, says what has happened, and leads back to its page."""
+"""The buttons on the page of a request: each changes the request, shows a message and redirects to the page."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -50,7 +50,7 @@ def prove(found: PrivacyRequest, _request: HttpRequest, now: datetime) -> None:
 
 
 def send_confirmation(found: PrivacyRequest, _request: HttpRequest, now: datetime) -> None:
-    """Let the request wait for its confirmation, and send the email."""
+    """Pause the request until the customer confirms it, and send the email with the link."""
 
     def change(locked: PrivacyRequest) -> str:
         require_open(locked)
@@ -103,16 +103,19 @@ def erase_now(found: PrivacyRequest, _request: HttpRequest, now: datetime) -> No
 
 
 ACTIONS: dict[str, tuple[Action, str | Promise]] = {
-    "prove": (prove, gettext_lazy("The identity is proven; the clock goes on.")),
+    "prove": (prove, gettext_lazy("The identity is verified; the clock is running again.")),
     "send_confirmation": (send_confirmation, gettext_lazy("The confirmation email is on its way.")),
     "pause": (
         lambda found, _request, now: pause_request(found, at=now),
-        gettext_lazy("The clock is paused until the identity is proven."),
+        gettext_lazy("The clock is paused until the identity is verified."),
     ),
-    "fulfill": (lambda found, _request, now: fulfill_request(found, now=now), gettext_lazy("It applies from now on.")),
+    "fulfill": (
+        lambda found, _request, now: fulfill_request(found, now=now),
+        gettext_lazy("The request takes effect now."),
+    ),
     "export": (
         lambda found, _request, now: fulfill_request(found, now=now),
-        gettext_lazy("The file is being made. Reload this page in a minute."),
+        gettext_lazy("The file is being created. Reload this page in a minute."),
     ),
     "apply": (lambda found, _request, now: apply_proposal(found, now=now), gettext_lazy("The changes are saved.")),
     "erase": (
@@ -170,7 +173,7 @@ def download_file(request: HttpRequest, request_id: int) -> HttpResponseBase:
             raise ExportExpiredError
         content = open_download(export, now=timezone.now())
     except ExportExpiredError:
-        messages.error(request, _("The file has expired, or it was downloaded as often as allowed."))
+        messages.error(request, _("The file has expired, or its download limit has been reached."))
         return HttpResponseRedirect(reverse("privacy_requests:request", args=[request_id]))
     record_export(
         model=Customer, pks=[found.customer_id] if found.customer_id else [], details={"request": found.number}

@@ -1,4 +1,4 @@
-"""The requests and restrictions of a customer on the tab Privacy of the customer page."""
+"""The requests and restrictions of a customer, on the Privacy tab of the customer page."""
 
 from datetime import datetime
 from typing import Any

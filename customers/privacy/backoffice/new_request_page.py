@@ -23,7 +23,7 @@ MAX_TEXT = 254
 
 
 def show_new_request(request: HttpRequest) -> HttpResponse:
-    """Show the form; on POST, open the request and lead to its page."""
+    """Show the form; on POST, open the request and redirect to its page."""
     check_permissions(request, CHANGE)
     errors: dict[str, str] = {}
     values = {name: request.GET.get(name, "")[:MAX_TEXT] for name in ("customer", "kind")}
@@ -58,12 +58,12 @@ def read_form(values: dict[str, str]) -> tuple[NewRequest | None, dict[str, str]
         except ValidationError:
             errors["email"] = _("Enter a valid email address.")
     if not text and not email:
-        errors["customer"] = _("Enter the customer, or the email address of somebody who is not known.")
+        errors["customer"] = _("Enter the customer, or the email address of an unknown person.")
     if values.get("kind") not in RequestKind.values:
-        errors["kind"] = _("Choose what is asked.")
+        errors["kind"] = _("Choose what is requested.")
     regulation = values.get("regulation", "")
     if regulation and regulation not in Regulation.values:
-        errors["regulation"] = _("Choose a regulation of the list.")
+        errors["regulation"] = _("Choose a regulation from the list.")
     if errors:
         return None, errors
     is_proven = values.get("proof") == IdentityProof.DOCUMENT and customer is not None

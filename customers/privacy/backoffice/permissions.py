@@ -1,4 +1,4 @@
-"""Who may read and work privacy requests."""
+"""Who may view and process privacy requests."""
 
 VIEW = "privacy.view_privacyrequest"
 CHANGE = "privacy.change_privacyrequest"

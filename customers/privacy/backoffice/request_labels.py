@@ -21,11 +21,11 @@ BADGES = {
 
 
 def describe_due(request: PrivacyRequest, *, now: datetime) -> str:
-    """Return the time that is left in words: "3 days left", "overdue by 2 days", "paused"; empty for an ended request."""
+    """Return the remaining time in words: "3 days left", "overdue by 2 days", "paused"; empty for an ended request."""
     if not request.is_open:
         return ""
     if request.paused_at is not None:
-        return _("paused until the identity is proven")
+        return _("paused until the identity is verified")
     days = (request.due_at - now).days
     if request.due_at < now:
         late = (now - request.due_at).days
@@ -38,26 +38,26 @@ def describe_due(request: PrivacyRequest, *, now: datetime) -> str:
 
 
 def describe_actor(actor: str) -> str:
-    """Return who did a step; what a job did, nobody did."""
+    """Return who did a step, in words: "automatically" for a job."""
     if actor == CUSTOMER:
         return _("customer")
     return _("automatically") if actor.startswith("job:") else actor
 
 
 def describe_next_step(request: PrivacyRequest, *, now: datetime) -> str:
-    """Return what the officer has to do next, or what happens by itself."""
+    """Return what the officer has to do next, or what happens automatically."""
     if not request.is_open:
         return ""
     if request.state == RequestState.WAITING:
         return _("The customer must open the link in the email. Nothing to do.")
     if request.paused_at is not None:
-        return _("Prove who the requester is: send a confirmation email, or check it yourself.")
+        return _("Verify the requester's identity: send a confirmation email, or check it yourself.")
     if request.customer_id is None:
         if request.result.get("scope") == "shop":
             return _(
                 "Shopify asks to erase all data of the shop, because the app was uninstalled. Check this before you act."
             )
-        return _("Nobody with this address is known. Choose the customer, or reject the request.")
+        return _("No customer has this email address. Choose the customer, or reject the request.")
     if request.erasure_run_id is not None:
         return _("The data is being erased. Nothing to do.")
     if request.runs_at is not None:
@@ -67,6 +67,6 @@ def describe_next_step(request: PrivacyRequest, *, now: datetime) -> str:
     return {
         RequestKind.ERASURE: _("Check what would be erased, then confirm the erasure."),
         RequestKind.RECTIFICATION: _("Compare the proposed changes, then apply them."),
-        RequestKind.ACCESS: _("The file with the data is being made."),
-        RequestKind.PORTABILITY: _("The file with the data is being made."),
+        RequestKind.ACCESS: _("The data file is being created."),
+        RequestKind.PORTABILITY: _("The data file is being created."),
     }.get(RequestKind(request.kind), _("Apply it, or reject it with a reason."))

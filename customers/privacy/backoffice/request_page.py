@@ -1,4 +1,4 @@
-"""The page of one request: what was asked, until when, what happens next, and its history."""
+"""The page of one request: what was asked, its deadline, what happens next, and its history."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -40,7 +40,7 @@ def show_request(request: HttpRequest, request_id: int) -> HttpResponse:
     now = timezone.now()
     found = get_object_or_404(PrivacyRequest.objects.select_related("customer"), pk=request_id)
     with_personal = may_see_personal(request)
-    # an entry in the audit log that is added while the erasure runs would stay
+    # no access is recorded once the erasure has begun: an audit entry that is added while it runs would not be erased
     if with_personal and (found.email or found.proposal) and found.customer_id and not found.erasure_run_id:
         record_access(model=Customer, pks=[found.customer_id])
     may_change = request.user.has_perm(CHANGE)
@@ -124,7 +124,7 @@ def list_actions(request: PrivacyRequest) -> list[tuple[str, str, str]]:
         actions.append(("prove", _("I have checked the identity"), "plain"))
     elif request.customer_id is not None:
         actions += list_fulfillments(request)
-        actions.append(("pause", _("Doubt the identity: pause the clock"), "plain"))
+        actions.append(("pause", _("Identity in doubt: pause the clock"), "plain"))
     actions.append(("cancel", _("Withdrawn by the customer"), "plain"))
     return actions
 
@@ -137,5 +137,5 @@ def list_fulfillments(request: PrivacyRequest) -> list[tuple[str, str, str]]:
             return [("erase", _("Confirm the erasure"), "danger")]
         return [("erase_now", _("Do not wait: erase now"), "danger")]
     if request.kind in (RequestKind.ACCESS, RequestKind.PORTABILITY):
-        return [("export", _("Make the file"), "primary")]
+        return [("export", _("Create the file"), "primary")]
     return [("fulfill", _("Apply it now"), "primary")]

@@ -19,12 +19,12 @@ MAX_DAYS = 30
 
 class PrivacySettingsForm(forms.ModelForm):
     shopify_secret = forms.CharField(
-        label=gettext_lazy("secret of Shopify"),
+        label=gettext_lazy("Shopify secret"),
         required=False,
         max_length=500,
         widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "off"}),
         help_text=gettext_lazy(
-            "The client secret of the app, with which Shopify signs its webhooks. Leave it empty to keep the stored one."
+            "The app's client secret, which Shopify uses to sign its webhooks. Leave it empty to keep the stored secret."
         ),
     )
 
@@ -65,7 +65,7 @@ def show_settings(request: HttpRequest) -> HttpResponse:
     return render_page(
         request,
         "admin/privacy/settings.html",
-        title=_("Settings of privacy requests"),
+        title=_("Privacy request settings"),
         form=form,
         has_secret=bool(load_privacy_settings().shopify_secret),
         webhook_path=reverse("privacy:shopify"),

@@ -1,7 +1,7 @@
 """Writes everything that is stored about a person into one zip file: JSON for programs, CSV for tables, HTML to read.
 
-The records come from the registry of personal data, which erasure uses too. They are read once per format and never held in memory, so
-that fifty thousand events take no more of it than ten.
+The records come from the registry of personal data, which erasure uses too. They are read once per format and streamed, so
+that fifty thousand events take no more memory than ten.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""A file of the data of one person: encrypted with FIELD_KEYS in blocks, so that it streams, and readable by this user alone."""
+"""A file with one person's data: encrypted with FIELD_KEYS in blocks, so that it can be streamed; only the system user can open it."""
 
 import os
 from collections.abc import Iterator
@@ -60,7 +60,7 @@ class EncryptedWriter:
 
 @contextmanager
 def write_encrypted(file_name: str) -> Iterator[EncryptedWriter]:
-    """Write a file under its name when it is complete; a failed one leaves nothing."""
+    """Write a file that gets its name only when it is complete; a failed write leaves no file."""
     make_private_folder(get_folder())
     path = get_path(file_name)
     partial = path.with_name(f"{path.name}.partial")

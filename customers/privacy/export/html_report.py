@@ -62,7 +62,7 @@ def write_report(
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{escape(title)}</title>'
         f"<style>{STYLE}</style></head><body>\n<h1>{escape(title)}</h1>\n"
     )
-    note = _("Made on %(date)s. Reference: %(reference)s.") % {
+    note = _("Created on %(date)s. Reference: %(reference)s.") % {
         "date": to_text(details.created_at),
         "reference": details.reference,
     }
@@ -116,8 +116,8 @@ def write_decisions(target: TextStream, decisions: Sequence[tuple[DecisionExplai
 
 def describe_objection(objection: Objection) -> str:
     if objection == Objection.MARKETING:
-        return _("An objection to marketing ends it at once.")
-    return _("An objection to profiling ends it at once.")
+        return _("Objecting to marketing ends it immediately.")
+    return _("Objecting to profiling ends it immediately.")
 
 
 def describe_decision(decision: Decision) -> str:

@@ -1,4 +1,4 @@
-"""Everything that leads to the data of a customer: the numbers of merged customers and all identifiers."""
+"""Everything by which a customer's data can be found: the numbers of merged customers and all identifiers."""
 
 from config.foundation.personal_data.person import Person
 from customers.identity.models import Customer, Identifier, IdentityMerge

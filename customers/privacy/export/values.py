@@ -32,7 +32,7 @@ def to_json_value(value: Any) -> Any:
 
 
 def to_cell(value: Any) -> Any:
-    """Return a value for a cell of CSV; what is nested is JSON."""
+    """Return a value for a CSV cell; nested values become JSON."""
     plain = to_json_value(value)
     return json.dumps(plain, ensure_ascii=False) if isinstance(plain, dict | list) else plain
 

@@ -94,15 +94,15 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("language", models.CharField(blank=True, max_length=20, verbose_name="language")),
-                ("country", models.CharField(blank=True, max_length=100, verbose_name="country of the calendar")),
+                ("country", models.CharField(blank=True, max_length=100, verbose_name="country for public holidays")),
                 (
                     "proof",
                     models.CharField(
                         choices=[
-                            ("none", "not proven"),
-                            ("email_link", "link sent to the email address"),
-                            ("shop_account", "logged in at the shop"),
-                            ("document", "checked by an officer"),
+                            ("none", "not verified"),
+                            ("email_link", "confirmed by email link"),
+                            ("shop_account", "logged in to the shop"),
+                            ("document", "checked by a privacy officer"),
                             ("platform", "signed by the shop platform"),
                         ],
                         default="none",
@@ -113,7 +113,7 @@ class Migration(migrations.Migration):
                 ("received_at", models.DateTimeField(verbose_name="received at")),
                 ("due_at", models.DateTimeField(verbose_name="due at")),
                 ("paused_at", models.DateTimeField(blank=True, null=True, verbose_name="paused at")),
-                ("paused_seconds", models.PositiveIntegerField(default=0, verbose_name="paused for seconds")),
+                ("paused_seconds", models.PositiveIntegerField(default=0, verbose_name="seconds paused")),
                 (
                     "extension_reason",
                     models.CharField(blank=True, max_length=500, verbose_name="reason for the extension"),
@@ -125,7 +125,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         blank=True,
                         choices=[
-                            ("identity", "the identity was not proven"),
+                            ("identity", "the identity could not be verified"),
                             ("excessive", "manifestly unfounded or excessive"),
                             ("legal_duty", "the data must be kept by law"),
                             ("no_data", "there is no data about this person"),
@@ -207,11 +207,11 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("received", "received"),
-                            ("confirmed", "identity proven"),
-                            ("paused", "clock paused until the identity is proven"),
+                            ("confirmed", "identity verified"),
+                            ("paused", "clock paused until the identity is verified"),
                             ("started", "started"),
                             ("extended", "deadline extended"),
-                            ("exported", "file with the data made"),
+                            ("exported", "data file created"),
                             ("downloaded", "file downloaded"),
                             ("scheduled", "erasure confirmed by the customer"),
                             ("applied", "changes applied"),
@@ -257,14 +257,14 @@ class Migration(migrations.Migration):
                         choices=[("gdpr", "GDPR (EU, UK)"), ("pipl", "PIPL (China)"), ("ccpa", "CCPA (California)")],
                         default="gdpr",
                         max_length=10,
-                        verbose_name="regulation of other countries",
+                        verbose_name="regulation for other countries",
                     ),
                 ),
                 (
                     "erasure_grace_days",
                     models.PositiveSmallIntegerField(
                         default=3,
-                        help_text="The customer can withdraw the request until then. 0: it begins at once.",
+                        help_text="The customer can withdraw the request until then. 0: the erasure begins immediately.",
                         verbose_name="days until an erasure begins",
                     ),
                 ),
@@ -272,8 +272,8 @@ class Migration(migrations.Migration):
                     "erases_automatically",
                     models.BooleanField(
                         default=True,
-                        help_text="Requests that the customer has confirmed by email. Otherwise an officer starts each erasure.",
-                        verbose_name="erase without an officer",
+                        help_text="For requests that the customer has confirmed by email. Otherwise, a privacy officer starts each erasure.",
+                        verbose_name="erase without a privacy officer",
                     ),
                 ),
                 (
@@ -286,8 +286,8 @@ class Migration(migrations.Migration):
                     customers.identity.personal_data.encrypted_field.EncryptedTextField(
                         blank=True,
                         default="",
-                        help_text="The client secret of the app, with which Shopify signs its webhooks. Empty: they are refused.",
-                        verbose_name="secret of Shopify",
+                        help_text="The app's client secret, which Shopify uses to sign its webhooks. If empty, the webhooks are refused.",
+                        verbose_name="Shopify secret",
                     ),
                 ),
             ],

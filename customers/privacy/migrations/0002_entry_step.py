@@ -15,11 +15,11 @@ class Migration(migrations.Migration):
             field=models.CharField(
                 choices=[
                     ("received", "received"),
-                    ("confirmed", "identity proven"),
-                    ("paused", "clock paused until the identity is proven"),
+                    ("confirmed", "identity verified"),
+                    ("paused", "clock paused until the identity is verified"),
                     ("started", "started"),
                     ("extended", "deadline extended"),
-                    ("exported", "file with the data made"),
+                    ("exported", "data file created"),
                     ("downloaded", "file downloaded"),
                     ("scheduled", "erasure confirmed"),
                     ("applied", "changes applied"),

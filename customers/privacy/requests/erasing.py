@@ -1,4 +1,4 @@
-"""Runs erasures that were asked for, by the function that erases everywhere, and closes their requests when everything is erased."""
+"""Runs requested erasures with the function that erases from all stores, and closes their requests when everything is erased."""
 
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -37,7 +37,7 @@ def list_due_erasures(*, now: datetime) -> list[PrivacyRequest]:
 def erase_requested(request: PrivacyRequest, *, now: datetime) -> ErasureNotice | None:
     """Start the erasure of the customer of a request; return what the confirmation mail needs, None without an address.
 
-    The run and its number are stored together, so a killed process has started both or neither.
+    The run and its number are stored in one transaction, so a killed process has stored both or neither.
     """
     customer = request.customer
     if customer is None:

@@ -1,4 +1,4 @@
-"""Does what a request asks: at once where nobody has to decide, otherwise after an officer has."""
+"""Does what a request asks: immediately if no decision is needed, otherwise after an officer has decided."""
 
 from datetime import datetime, timedelta
 
@@ -36,9 +36,9 @@ RESTRICTION_REASON = "request {number}"
 
 
 def fulfill_request(request: PrivacyRequest, *, now: datetime, actor: str = "") -> PrivacyRequest:
-    """Do what a proven request asks, as far as nobody has to decide.
+    """Do what a proven request asks, as far as no decision is needed.
 
-    Objections and restrictions take effect at once; a file with the data is made in the background; an erasure is scheduled. A
+    Objections and restrictions take effect immediately; a file with the data is made in the background; an erasure is scheduled. A
     rectification waits for an officer, and so does a request without proof of identity or without a known customer.
     """
     if not request.is_open or request.paused_at is not None or request.customer is None:
@@ -89,7 +89,7 @@ def schedule_erasure(request: PrivacyRequest, *, now: datetime, actor: str = "")
         if locked.kind != RequestKind.ERASURE or locked.customer_id is None:
             raise RequestStateError(_("This request has no customer whose data can be erased."))
         if locked.paused_at is not None:
-            raise RequestStateError(_("Prove the identity of the customer first."))
+            raise RequestStateError(_("Verify the customer's identity first."))
         locked.runs_at = locked.runs_at or now + grace
         if locked.state != RequestState.EXTENDED:
             locked.state = RequestState.IN_PROGRESS

@@ -1,4 +1,4 @@
-"""Opens requests, whatever they come by: the page, REST, an officer, a command or a webhook."""
+"""Opens requests from any channel: the self-service page, REST, an officer, a command or a webhook."""
 
 import json
 from collections.abc import Mapping

@@ -128,7 +128,7 @@ def apply_proposal(request: PrivacyRequest, *, now: datetime) -> PrivacyRequest:
 
 
 def unprove_contact(customer: Customer, kind: str, text: str, compute_hash: Callable[[str], str]) -> None:
-    """Let a wrong address or number prove nothing any more: its owner, perhaps somebody else, must not get the customer's data."""
+    """Mark a wrong address or number as unproven: its owner may be somebody else, who must not get the customer's data."""
     if text:
         Identifier.objects.filter(customer=customer, kind=kind, value=compute_hash(text)).update(is_proven=False)
 

@@ -22,7 +22,7 @@ Step = PrivacyRequestEntry.Step
 
 
 class RequestStateError(Exception):
-    """The request cannot be changed so; the text says why, for a page."""
+    """The request cannot be changed in this way; the text gives the reason and is shown on a page."""
 
 
 def change_request(
@@ -46,7 +46,7 @@ def require_open(request: PrivacyRequest) -> None:
 
 
 def require_not_begun(request: PrivacyRequest) -> None:
-    """Refuse a change of an open request whose erasure runs, and cannot be stopped."""
+    """Raise RequestStateError if the request has ended, or its erasure has begun and cannot be stopped."""
     require_open(request)
     if request.erasure_run_id is not None:
         raise RequestStateError(_("The erasure has begun and cannot be stopped."))
@@ -65,7 +65,7 @@ def recompute_due_at(request: PrivacyRequest) -> None:
 
 
 def prove_identity(request: PrivacyRequest, *, proof: str, at: datetime, actor: str = "") -> PrivacyRequest:
-    """Record that the requester is the customer; the clock goes on."""
+    """Record that the requester is the customer; the clock resumes."""
 
     def change(locked: PrivacyRequest) -> str:
         require_open(locked)

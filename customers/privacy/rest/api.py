@@ -81,9 +81,9 @@ class PrivacyRequestList(generics.ListAPIView[PrivacyRequest]):
         filters=False,
     )
     def post(self, request: Request) -> Response:
-        """Open a request. Objections and restrictions take effect at once; files and erasures follow in the background.
+        """Open a request. Objections and restrictions take effect immediately; files and erasures follow in the background.
 
-        200 is the customer's open request of the same kind, 201 a new one.
+        The status is 201 for a new request, and 200 if the customer already has an open request of the same kind.
         """
         body = PrivacyRequestWriteSerializer(data=request.data)
         body.is_valid(raise_exception=True)
@@ -118,7 +118,7 @@ def open_from_body(values: dict[str, Any], *, now: datetime) -> tuple[PrivacyReq
 
 
 def find_requester(values: dict[str, Any]) -> Customer | None:
-    """Return the customer of a body. An unknown user ID is an error; about an unknown address there is no data."""
+    """Return the customer of a body. An unknown user ID is an error; an unknown address has no customer (None)."""
     if values.get("user_id"):
         return get_customer_or_error(values["user_id"])
     return find_customer_by_email(values["email"])
@@ -181,7 +181,9 @@ class PrivacyRequestFile(APIView):
     )
     def get(self, request: Request, reference: UUID) -> HttpResponseBase:
         if not may_see_personal(request):
-            raise PermissionDenied(_("The file has personal data. It also requires the scope customers:personal."))
+            raise PermissionDenied(
+                _("The file contains personal data, so the scope customers:personal is also required.")
+            )
         found = get_object_or_404(PrivacyRequest, reference=reference)
         export = found.exports.filter(deleted_at=None).first()
         if export is None:
@@ -211,7 +213,7 @@ class PrivacyLinkView(APIView):
         responses={201: PrivacyLinkSerializer},
     )
     def post(self, request: Request) -> Response:
-        """Return a link that is valid for a day. Whoever has it sees the customer's data: give it to the logged-in customer only."""
+        """Return a link that is valid for a day. Anyone with the link sees the customer's data: give it to the logged-in customer only."""
         body = PrivacyLinkWriteSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         require_live_mode()

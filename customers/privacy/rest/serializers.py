@@ -17,7 +17,7 @@ from customers.privacy.requests.rectification import FIELDS, REMARK, clean_propo
 class PrivacyRequestSerializer(serializers.ModelSerializer[PrivacyRequest]):
     number = serializers.CharField(help_text=gettext_lazy("The short name on pages and in emails."))
     customer_id = serializers.IntegerField(
-        allow_null=True, help_text=gettext_lazy("Null after an erasure, and if nobody is known.")
+        allow_null=True, help_text=gettext_lazy("Null after an erasure, and if the customer is unknown.")
     )
     rejection = serializers.CharField(
         read_only=True, help_text=gettext_lazy("Why it was rejected, such as `identity`; empty if it was not.")
@@ -57,29 +57,31 @@ class PrivacyRequestSerializer(serializers.ModelSerializer[PrivacyRequest]):
 class PrivacyRequestWriteSerializer(StrictTypesMixin, KnownFieldsMixin, serializers.Serializer[Any]):
     kind = serializers.ChoiceField(choices=RequestKind.choices)
     user_id = serializers.CharField(
-        max_length=255, required=False, help_text=gettext_lazy("The customer, or give `email`.")
+        max_length=255, required=False, help_text=gettext_lazy("The customer. Alternatively, give `email`.")
     )
     email = serializers.EmailField(
         max_length=254,
         required=False,
-        help_text=gettext_lazy("Where the answer goes; without `user_id`, also who the customer is."),
+        help_text=gettext_lazy(
+            "The address to which the answer is sent; without `user_id`, it also identifies the customer."
+        ),
     )
     verify_email = serializers.BooleanField(
         default=False,
         help_text=gettext_lazy(
-            "Send a link to `email` that the customer must open first. Otherwise you vouch for the customer, who is logged in at the shop."
+            "Send a link to `email` that the customer must open first. Otherwise, you vouch that the customer is logged in to the shop."
         ),
     )
     regulation = serializers.ChoiceField(
         choices=Regulation.choices,
         required=False,
-        help_text=gettext_lazy("By default, that of the customer's country."),
+        help_text=gettext_lazy("Defaults to the regulation of the customer's country."),
     )
     language = serializers.ChoiceField(choices=settings.LANGUAGES, required=False)
     changes = serializers.DictField(
         child=serializers.CharField(max_length=2000, allow_blank=True),
         required=False,
-        help_text=gettext_lazy("Of a rectification: the new values by field."),
+        help_text=gettext_lazy("For a rectification: the new values by field."),
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

@@ -91,7 +91,7 @@ def ask_for_erasure(
 ) -> str:
     """Schedule the erasure after the second confirmation; a link can do so once."""
     if values.get("confirmed") != "yes":
-        raise RequestStateError(_("Tick the box to confirm that your data shall be erased."))
+        raise RequestStateError(_("Tick the box to confirm that you want your data to be erased."))
     scheduled = PrivacyRequest.objects.open().filter(customer=customer, kind=RequestKind.ERASURE, runs_at__isnull=False)
     if scheduled.exists():  # a second click, or another tab
         return "erase"

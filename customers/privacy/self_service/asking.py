@@ -10,7 +10,7 @@ from customers.privacy.tasks import send_access_link
 
 
 def ask_for_link(*, email: str, language: str, now: datetime) -> None:
-    """Queue the mail, unless the address is a placeholder or has got too many."""
+    """Queue the mail, unless the address is a placeholder or has already received too many."""
     if is_blocked_email(email) or is_email_limited(hash_email(email), seconds=now.timestamp()):
         return
     link = AccessLink(purpose=DATA, language=language, issued_at=now, email=email)

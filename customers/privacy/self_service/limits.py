@@ -12,7 +12,7 @@ PAGES_PER_MINUTE = 60
 
 
 def count_request(subject: str, *, window: int) -> int:
-    """Count a request of a subject in an hour of the clock; return how many there were, this one included."""
+    """Count a request of a subject in a clock hour; return how many there were, this one included."""
     key = f"privacy:{subject}:{window}"
     try:
         return int(run_pipeline(lambda pipe: pipe.incrby(key, 1).expire(key, 2 * WINDOW_SECONDS))[0])
@@ -21,14 +21,14 @@ def count_request(subject: str, *, window: int) -> int:
 
 
 def is_client_limited(address: str, *, seconds: float) -> bool:
-    """Count a request of a browser; return whether it has made too many, which its visitor may know."""
+    """Count a request of a browser; return whether it has made too many, which the visitor may be told."""
     return count_request(f"client:{address}", window=int(seconds // WINDOW_SECONDS)) > MAX_PER_CLIENT
 
 
 def is_email_limited(email_hash: str, *, seconds: float) -> bool:
-    """Count a mail to an address; return whether it has got too many, which nobody is shown.
+    """Count a mail to an address; return whether it has received too many, which is never shown.
 
-    The name of the counter is hashed once more: for two hours, the proof of an erasure would find the identifier in it.
+    The name of the counter is hashed once more; otherwise the check after an erasure would find the identifier in it for two hours.
     """
     digest = blake2b(email_hash.encode(), digest_size=16).hexdigest()
     return count_request(f"email:{digest}", window=int(seconds // WINDOW_SECONDS)) > MAX_PER_EMAIL

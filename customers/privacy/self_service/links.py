@@ -25,9 +25,9 @@ class InvalidAccessLinkError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class AccessLink:
-    """What a link says. email: that it was sent to; empty for one that the shop made for its logged-in customer.
+    """The content of a link. email: the address it was sent to; empty if the shop made the link for its logged-in customer.
 
-    purpose: "data" opens the page, "download" a file (number), "undo" the withdrawal of an erasure and "confirm" the proof of a request.
+    purpose: "data" opens the page, "download" gets a file (number), "undo" withdraws an erasure, and "confirm" proves a request.
     """
 
     purpose: str
@@ -72,7 +72,7 @@ def read_token(token: str, *, purpose: str, now: datetime) -> AccessLink:
 
 
 def find_link_customer(link: AccessLink) -> Customer | None:
-    """Return the customer of a link; an address belongs to a customer only if a trusted source has said so."""
+    """Return the customer of a link; an address belongs to a customer only if a trusted source has reported it."""
     customers = Customer.objects.filter(erased_at=None)
     if link.customer_id:
         return customers.filter(pk=link.customer_id).first()

@@ -59,7 +59,7 @@ def send_mail(kind: str, *, recipient: str, language: str, context: Mapping[str,
 
 
 def send_request_mail(request: PrivacyRequest, kind: str, *, now: datetime) -> None:
-    """Tell the customer how a request goes on."""
+    """Inform the customer about the progress of a request."""
     language = request.language or get_shop().language
     send_mail(kind, recipient=request.email, language=language, context=describe_request(request, kind, now=now))
 
@@ -84,7 +84,7 @@ def describe_request(request: PrivacyRequest, kind: str, *, now: datetime) -> di
 
 
 def mail_access_link(token: str, link: AccessLink) -> None:
-    """Send the link, or that nothing is kept, which only the owner of the address reads."""
+    """Send the link, or a note that nothing is kept; only the owner of the address sees which."""
     is_known = find_customer_by_email(link.email) is not None
     context = {"url": build_data_url(token), "page": f"{settings.PUBLIC_URL}{reverse('privacy:start')}"}
     send_mail("link" if is_known else "unknown", recipient=link.email, language=link.language, context=context)

@@ -1,6 +1,6 @@
 """The public pages of a customer's data: no log-in, no cookies and no script; the link is the proof.
 
-Opening a link changes nothing, because mail programs open links by themselves; only buttons do.
+Opening a link changes nothing, because mail programs open links automatically; only buttons change something.
 """
 
 import time
@@ -68,7 +68,7 @@ type View = Callable[..., HttpResponseBase]
 
 
 def serve_publicly(view: View) -> View:
-    """Limit the speed of an address, choose the language of `?language=`, and keep pages out of caches and referrers."""
+    """Limit the requests of an IP address, use the language of `?language=`, and keep pages out of caches and referrers."""
 
     @csrf_exempt  # without cookies there is no session that another site could use; the link is the proof
     @never_cache
@@ -113,7 +113,7 @@ def show_start(request: HttpRequest) -> HttpResponse:
         validate_email(email)
     except ValidationError:
         return render_public(request, "privacy/start.html", state="asked", error=True, email=email, status=400)
-    if not request.POST.get("website"):  # programs fill it in
+    if not request.POST.get("website"):  # a hidden field that only bots fill in
         ask_for_link(email=email, language=translation.get_language() or "en", now=timezone.now())
     return render_public(request, "privacy/start.html", state="sent")
 
@@ -155,12 +155,12 @@ def show_data(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def redirect_to_overview(done: str) -> HttpResponse:
-    """Lead to the page by a GET, so that reloading it, which its texts ask for, presses no button again."""
+    """Redirect to the page with GET, so that reloading it, as its texts suggest, does not submit a form again."""
     return HttpResponseRedirect(f"?{urlencode({'language': translation.get_language() or '', 'done': done})}")
 
 
 def find_done(done: str, context: Mapping[str, Any]) -> str:
-    """Return what has just been done, as long as it is still so: it may have been undone in another tab."""
+    """Return the action that was just done if it is still in effect: it may have been undone in another tab."""
     restrictions, has_erasure = context["restrictions"], context["erasure"] is not None
     still_so = {
         "export": context["is_export_waiting"],
@@ -193,7 +193,7 @@ def build_context(link: AccessLink, customer: Customer, token: str, *, now: date
 
 
 def build_overview(customer: Customer, link: AccessLink, *, now: datetime) -> dict[str, Any]:
-    """Return what is kept, decided and asked."""
+    """Return what is kept about the customer, the decisions of programs, and the customer's requests."""
     requests = list(PrivacyRequest.objects.filter(customer=customer).order_by("-received_at")[:SHOWN_REQUESTS])
     exports = PrivacyExport.objects.filter(
         request__customer=customer, deleted_at=None, expires_at__gt=now, downloads_left__gt=0

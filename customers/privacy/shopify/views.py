@@ -17,7 +17,7 @@ MAX_BODY = 256 * 1024
 @never_cache
 @require_POST
 def receive_webhook(request: HttpRequest) -> HttpResponse:
-    """Answer 200 for a request that is stored, 401 for a wrong signature, 400 for a body or topic that is none of the three."""
+    """Answer 200 for a request that is stored, 401 for a wrong signature, 400 for an unknown topic or an invalid body."""
     if int(request.headers.get("Content-Length") or 0) > MAX_BODY:
         return HttpResponse("The body is too large.", status=413)
     body = request.body

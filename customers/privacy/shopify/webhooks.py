@@ -63,7 +63,7 @@ def is_signed(body: bytes, *, signature: str, secret: str) -> bool:
 
 
 def receive_payload(*, topic: str, payload: ShopifyPayload, body: bytes, now: datetime) -> PrivacyRequest:
-    """Open the request of a webhook, and do what needs nobody's decision; a repeated webhook opens nothing.
+    """Open the request of a webhook, and do what needs no decision; a repeated webhook opens nothing.
 
     The erasure of a whole shop waits for an officer: it also arrives after an app was uninstalled by mistake.
     """
@@ -86,7 +86,7 @@ def receive_payload(*, topic: str, payload: ShopifyPayload, body: bytes, now: da
 
 
 def build_external_id(topic: str, payload: ShopifyPayload, body: bytes) -> str:
-    """Return what a repetition has in common with the first: the body, which Shopify sends again unchanged."""
+    """Return an ID that a repeated webhook shares with the first one: a hash of the body, which Shopify repeats unchanged."""
     return f"shopify:{topic}:{payload.shop_id}:{sha256(body).hexdigest()}"
 
 

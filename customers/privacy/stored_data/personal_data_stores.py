@@ -20,7 +20,7 @@ class ExportFiles(PersonalDataStore):
     key = "privacy.files"
     label = _("files of privacy requests")
     locations = (table("privacy.PrivacyExport"), *files("exports/privacy/*"))
-    kept = _("That a file was made and when, without its content.")
+    kept = _("The fact that a file was created, and when, without its content.")
     phase = ErasurePhase.INTAKE
 
     def erase(self, people: Sequence[Person]) -> int:

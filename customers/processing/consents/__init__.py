@@ -1,1 +1,1 @@
-"""What events say about consents: answers to the banner of the site, and unsubscribes of emails."""
+"""Records the consents that events report: answers to the site's consent banner, and email unsubscribes."""

@@ -27,7 +27,7 @@ WHERE id = ANY(%s::bigint[]) AND received_at BETWEEN %s AND %s
 def record_event_consents(events: Sequence[OutboxEvent], customer_ids: Sequence[int | None]) -> int:
     """Record the answers of these events, in the caller's transaction; return how many changed what applies.
 
-    A browser without a user token speaks only for a visitor without a user ID, never for a customer of the shop.
+    A browser without a user token can answer only for a visitor without a user ID, never for a customer of the shop.
     """
     answers = [
         (event, customer_id)
@@ -44,7 +44,7 @@ def record_event_consents(events: Sequence[OutboxEvent], customer_ids: Sequence[
 
 
 def find_customers_with_user_id(customer_ids: Collection[int]) -> set[int]:
-    """Return those of the customers whom the shop knows."""
+    """Return those of the customers who have a user ID."""
     if not customer_ids:
         return set()
     known = Identifier.objects.filter(customer__in=customer_ids, kind=Identifier.Kind.USER_ID)

@@ -63,7 +63,7 @@ def show_aipl_page(request: HttpRequest) -> HttpResponse:
 
 
 def list_choices(request: HttpRequest) -> dict[str, Any]:
-    """Return the segments and channels that can be chosen, and what is kept when the days change."""
+    """Return the segments and channels that can be chosen, and the parameters of the period, which the choice keeps."""
     segments = (
         Segment.objects.order_by("name") if request.user.has_perm("segments.view_segment") else Segment.objects.none()
     )
@@ -155,13 +155,13 @@ def describe_flows(flows: GroupFlows) -> str:
     )
     loyal = sum(count for (old, new), count in flows.items() if new == AiplGroup.LOYALTY != old)
     return _(
-        "%(total)s customers are in the four groups at the end of the period; in it, %(bought)s ordered for the first time and %(loyal)s "
-        "became loyal."
+        "%(total)s customers are in the four groups at the end of the period; during the period, %(bought)s ordered "
+        "for the first time and %(loyal)s became loyal."
     ) % {"total": format_count(total), "bought": format_count(bought), "loyal": format_count(loyal)}
 
 
 def parse_aipl_flow(parameters: Mapping[str, str]) -> Drilldown:
-    """Parse the customers who were in one group and are in another, within the filter of the page."""
+    """Parse a link to the customers who were in one group and are now in another, within the filter of the page."""
     old, new = parameters.get("from", ""), parameters.get("to", "")
     if old not in {UNKNOWN_STAGE, "any", *AiplGroup.values} or new not in {"any", *AiplGroup.values}:
         raise DrilldownError([_("The link has no valid groups. Choose a number on the AIPL page.")])
@@ -186,7 +186,7 @@ def parse_aipl_flow(parameters: Mapping[str, str]) -> Drilldown:
 
 
 def list_stages(group: str) -> list[str]:
-    """Return the stages of a group of a link."""
+    """Return the lifecycle stages of a group named in a link."""
     if group == "any":
         return ["", *Stage.values]
     return [""] if group == UNKNOWN_STAGE else [str(stage) for stage in STAGES_BY_GROUP[AiplGroup(group)]]

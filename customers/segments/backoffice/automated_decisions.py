@@ -16,7 +16,7 @@ MAX_REASONS = 5
 
 
 def list_segment_decisions(customer_id: int, as_of: datetime, limit: int) -> Sequence[Decision]:
-    """Return the segments of a customer with what of their conditions applies."""
+    """Return the segments of a customer, with the parts of their conditions that the customer meets."""
     customer = Customer.objects.filter(pk=customer_id).first()
     segments = find_segments(customer=customer, as_of=as_of)[:limit] if customer is not None else []
     if not segments or customer is None:

@@ -53,5 +53,5 @@ def describe_membership(explanation: MembershipExplanation) -> str:
     if explanation.problem:
         return _("The segment cannot be evaluated: %(reason)s") % {"reason": explanation.problem}
     if explanation.is_member:
-        return _("The customer is in the segment, because everything below is met.")
-    return _("The customer is not in the segment, because not everything below is met.")
+        return _("The customer is in the segment, because all conditions below are met.")
+    return _("The customer is not in the segment, because not all conditions below are met.")

@@ -137,13 +137,13 @@ class SegmentForm(forms.ModelForm):
         if "key" in self.fields:
             self.fields["key"].required = False
             self.fields["key"].help_text = _(
-                "The name in the API. If it is empty, it follows from the name of the segment."
+                "The name used in the API. If empty, it is generated from the segment's name."
             )
         if "description" in self.fields:
             self.fields["description"].widget.attrs["rows"] = 2
 
     def clean_key(self) -> str:
-        """Return the key; an empty one follows from the name, and so does one that has only the digits of a Chinese name."""
+        """Return the key; an empty one, or one with only the digits of a Chinese name, is replaced by a key derived from the name."""
         key, name = str(self.cleaned_data["key"]), self.data.get("name", "")
         if not key or (key == slugify(name) and not name.isascii()):
             key = make_segment_key(name)

@@ -66,7 +66,7 @@ def parse_condition_parameter(text: str) -> Any:
 
 
 def show_suggestions(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
-    """Return the names of a field that contain the typed text; without a field, values of all fields with their customers."""
+    """Return the names of a field that contain the typed text; without a field, the matching values of all fields with their numbers of customers."""
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
     return build_suggestions_response(request)

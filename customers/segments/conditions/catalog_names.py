@@ -97,7 +97,7 @@ def find_similar_names(about: str, values: Sequence[str]) -> dict[str, list[str]
 
 
 def make_pattern(text: str) -> str:
-    """Return a pattern of LIKE for texts that contain this one."""
+    """Return a LIKE pattern for texts that contain this one."""
     return f"%{connection.ops.prep_for_like_query(text)}%"
 
 

@@ -37,7 +37,7 @@ def describe_node(node: Node) -> str:
         word = pgettext("condition", " and ") if node.every else pgettext("condition", " or ")
         return f"({word.join(describe_node(child) for child in node.children)})" if node.children else _("everybody")
     if isinstance(node, EventSequence):
-        text = _("%(first)s, then at most %(days)s days later %(second)s") % {
+        text = _("%(first)s, then %(second)s within %(days)s days") % {
             "first": _describe_event(node.steps[0]),
             "second": _describe_event(node.steps[1]),
             "days": node.gap_days,

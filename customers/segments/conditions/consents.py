@@ -21,7 +21,7 @@ def compile_consent(comparison: Comparison, as_of: datetime) -> Q:
 
 
 def compile_allowed(comparison: Comparison, as_of: datetime) -> Q:
-    """Compile "the customer allows this purpose", by the ledger and by what silence means, or its opposite."""
+    """Compile "the customer allows this purpose" or its opposite, from the ledger and the default of the region."""
     allowed = compile_effective_consent(purpose=comparison.field.name.removeprefix(ALLOWED_PREFIX), as_of=as_of)
     values = comparison.value if isinstance(comparison.value, list) else [comparison.value]
     return reduce(or_, (allowed if value == ALLOWED_YES else ~allowed for value in values))
@@ -45,7 +45,7 @@ def compile_latest_consent(
 
 
 def compile_effective_consent(*, purpose: str, as_of: datetime, customer: str = "pk", country: str = "country") -> Q:
-    """Compile "the customer allows this purpose": by a grant that is in force, or by what silence means in the region.
+    """Compile "the customer allows this purpose": by a grant that is in force, or by the default of the region.
 
     The same as `EFFECTIVE_CONSENT`, as joins over all customers.
     """
@@ -60,7 +60,7 @@ def compile_effective_consent(*, purpose: str, as_of: datetime, customer: str = 
 
 
 def build_silence_condition(purpose: str, country: str) -> Q:
-    """Return the condition that silence allows a purpose in the region of the country."""
+    """Return the condition that a purpose is allowed without an answer in the region of the country."""
     rules = get_consent_rules()
     name = Upper(Trim(country))
     is_unknown = Q(Exact(name, Value("")))

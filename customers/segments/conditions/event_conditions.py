@@ -37,9 +37,9 @@ ABOUT_ORDERS = {
         " ON c.path = n.path OR starts_with(c.path, n.path || ' > '))"
     ),
 }
-# a: the row of the first event, b: that of the second. The cheap tests come first; only if the last second event does not follow a first
-# one, all days of the second are tried. The days are joined instead of tested in a subquery, because PostgreSQL runs no statement with
-# such a subquery in parallel.
+# a: the row of the first event, b: that of the second. The cheap tests come first; all days of the
+# second event are tried only if its last day does not follow a first event. The days are joined instead of tested in a subquery, because
+# PostgreSQL runs no statement with such a subquery in parallel.
 SELECT_SEQUENCE = """
 SELECT a.customer_id FROM ({first}) AS a JOIN ({second}) AS b USING (customer_id)
 CROSS JOIN LATERAL unnest(
@@ -180,7 +180,7 @@ def select_by_count(
     names = list_names(comparison)
     is_bought = comparison.field.meaning == BOUGHT
     if is_bought and by_sum and len(names) > 1:
-        # an order with two of the products counts once, which the sum of their counts cannot tell
+        # an order with two of the products must count once, but the sum of their counts would count it twice
         return select_by_orders(comparison, names, test, low=low, high=high, only_pending=False)
     ids = series.find(comparison)
     events = build_count(low=low, high=high)
@@ -201,7 +201,7 @@ def select_by_count(
 
 
 def select_by_sum(ids: list[int], events: str, test: str) -> str:
-    """Return the statement that adds the events of several series, which PostgreSQL can run in parallel, unlike groups of a million."""
+    """Return the statement that adds the events of several series, which PostgreSQL can run in parallel, unlike a million groups."""
     joined = "".join(
         f" LEFT JOIN (SELECT e.customer_id, {events} AS events FROM segments_eventcount e WHERE {match_series([pk])}) AS s{pk:d}"  # noqa: S608
         f" ON s{pk:d}.customer_id = o.id"

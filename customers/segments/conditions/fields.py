@@ -20,7 +20,7 @@ from customers.segments.event_counts.meanings import BOUGHT
 from customers.segments.models import EventSeries
 
 Label = str | Promise
-# Returns the value of a field at a moment by customer, of these customers or (None) of all; the others have none.
+# Returns a field's value at a moment by customer, for these customers or (None) for all; customers without a value are missing.
 type LiveValues = Callable[[datetime, Collection[int] | None], Mapping[int, float]]
 About = EventSeries.About
 
@@ -137,7 +137,7 @@ class ConditionField:
         lookup: the Django lookup from ``Customer``, or from the model of ``latest``, whose latest row is compared.
         restriction: another lookup and its value, without which the field is not known.
         low, high: the smallest and the largest valid number.
-        live_values: of a number that no column has, because it changes with every event and with time: reads it when it is compared.
+        live_values: reads a number when it is compared, because no column has it: it changes with every event and with time.
         meaning, about: of an event: what happened, and whether it is about products, categories, brands or anything.
     """
 
@@ -184,7 +184,7 @@ ALLOWED_PREFIX = "allowed."
 ALLOWED_YES = "yes"
 ALLOWED_CHOICES: tuple[tuple[str, Label], ...] = ((ALLOWED_YES, _("allowed")), ("no", _("not allowed")))
 ALLOWED_HELP = _(
-    "By the latest record, or by what no record means in the customer's country: see Settings › Privacy › Consent rules."
+    "Based on the latest consent record. Without a record, the rule for the customer's country applies: see Settings › Privacy › Consent rules."
 )
 
 

@@ -103,7 +103,7 @@ class ConditionParser(ValueParser):
             )
             return None
         if not raw and not every:
-            self.add_problem(path, "empty", _("any requires at least one condition."))
+            self.add_problem(path, "empty", _("“any” requires at least one condition."))
             return None
         children = [self.parse(item, f"{path}[{index}]", depth=depth + 1) for index, item in enumerate(raw)]
         return Group(every, tuple(child for child in children if child is not None))
@@ -232,7 +232,7 @@ class ConditionParser(ValueParser):
         return field
 
     def refuse_encrypted_trait(self, field: ConditionField, path: str) -> None:
-        """Report a trait whose values are encrypted: a comparison would match nobody, or tell its values to everybody."""
+        """Report a trait whose values are encrypted: a comparison would match nobody, or reveal the values to everybody."""
         is_personal = field.kind == FieldType.TRAIT and classify_name(field.name.removeprefix(TRAIT_PREFIX)) & (
             PERSONAL | PERSONAL_TRAIT
         )

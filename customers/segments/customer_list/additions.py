@@ -1,4 +1,4 @@
-"""Adds the customers of the list to a static segment at once, and takes them out again."""
+"""Adds the customers of the list to a static segment in one step, and undoes an addition."""
 
 from datetime import datetime
 from typing import Any
@@ -22,7 +22,7 @@ class TooManyCustomersError(ValueError):
 
 
 def check_number(number: int) -> None:
-    """Raise TooManyCustomersError if a segment cannot get so many customers at once."""
+    """Raise TooManyCustomersError if this is more than can be added to a segment in one step."""
     if number > MAX_ADDED:
         raise TooManyCustomersError(
             _(

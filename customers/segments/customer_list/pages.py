@@ -73,8 +73,8 @@ def read_ids(customers: QuerySet[Customer], column: str, *, is_descending: bool,
     """Return the IDs of a page of a filter that matches many: first those with a value, in its order, then those without.
 
     A filter of customers and profiles follows the index of the column, which has the columns of the quick filters. For others, the first
-    customers in the order are tested in growing numbers, until the page is full: the database would test an expensive condition one by
-    one, also if only few match. It sorts all that match if the last window is not enough.
+    customers in the order are tested in growing numbers, until the page is full: the database would test an expensive condition for one
+    customer at a time, even if few match. If the last of these steps is not enough, it sorts all that match.
     """
     if not reads_other_tables(customers):
         return read_in_order(customers, column, is_descending=is_descending, start=start, end=end)

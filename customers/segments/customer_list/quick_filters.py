@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from customers.lifecycle.models import Stage
 
-HIGH_RISK = 0.5  # from here on, the customer page suggests a message too
+HIGH_RISK = 0.5  # at this churn risk or above, the customer page also suggests a message
 MEDIUM_RISK = 0.2
 
 type ConditionTree = dict[str, Any]

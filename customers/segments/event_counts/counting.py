@@ -157,7 +157,7 @@ NAMES = sql.SQL(", ").join(
 
 
 def lock_counts() -> None:
-    """Let other transactions that count wait until this one ends."""
+    """Make other transactions that count events wait until this one ends."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK_KEY])
 
@@ -232,7 +232,7 @@ def recount(customer_ids: Iterable[int], *, facts: sql.Composed, orders: bool) -
     lock_counts()
     parameters = {"customers": format_bigint_list(ids)}
     delete = DELETE_COUNTS.format(bought=sql.Literal(BOUGHT), orders=sql.Literal(orders)).as_string(None)
-    # Only the facts are looked up by index: adding them joins whole lists, which takes minutes in nested loops.
+    # Only the facts are read with index scans: adding them joins whole lists, which would take minutes with nested loops.
     with prefer_index_scans(), connection.cursor() as cursor:
         cursor.execute(delete, parameters)
         cursor.execute(facts.as_string(None), parameters)

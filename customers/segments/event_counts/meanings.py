@@ -1,8 +1,8 @@
-"""The events that are counted by day: with products, categories and brands, or only as such."""
+"""The events that are counted by day: by product, category and brand, or only in total."""
 
 from customers.events.event_taxonomy import EVENT_NAMES, Meaning
 
-# Purchases are counted from orders, which know cancellations and never exist twice.
+# Purchases are counted from orders, which include cancellations and have no duplicates.
 BOUGHT = str(Meaning.PURCHASE)
 PRODUCT_MEANINGS = (Meaning.VIEW, Meaning.CART, Meaning.CART_REMOVAL, Meaning.WISHLIST, Meaning.STOCK_REQUEST)
 OTHER_MEANINGS = (

@@ -1,4 +1,4 @@
-"""Counts events and orders again: of all customers, and of those who had to do with products whose category or brand changed."""
+"""Counts events and orders again: of all customers, or of those with events on products whose category or brand changed."""
 
 from collections.abc import Iterable
 from itertools import batched
@@ -26,7 +26,7 @@ def recount_all() -> int:
 
 
 def request_recount() -> None:
-    """Let the events and orders of all customers be counted again by the scheduled job, which goes on after an interruption."""
+    """Schedule a recount of all customers' events and orders; the job resumes after an interruption."""
     with connection.cursor() as cursor:
         for table in (PendingEventCount._meta.db_table, PendingOrderCount._meta.db_table):
             cursor.execute(REQUEST_RECOUNT.format(table=table))

@@ -45,7 +45,7 @@ def is_event(leaf: Leaf) -> bool:
 
 @dataclass
 class CustomerFieldValues:
-    """What one customer has.
+    """The values of one customer that conditions compare.
 
     Attributes:
         columns: by lookup from ``Customer``, those of latest rows by field name. traits: by field name. consents: the latest status by field name.
@@ -111,7 +111,7 @@ def read_customer_values(
 
 
 def read_live_values(compared: Sequence[Comparison], *, customer_id: int, as_of: datetime) -> dict[str, float]:
-    """Return the numbers of the moment that the customer has, by field name."""
+    """Return the customer's current values of live fields, by field name."""
     readers = {each.field.name: each.field.live_values for each in compared if each.field.live_values is not None}
     values = {name: read(as_of, [customer_id]).get(customer_id) for name, read in readers.items()}
     return {name: round(value, 3) for name, value in values.items() if value is not None}

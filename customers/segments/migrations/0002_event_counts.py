@@ -148,7 +148,7 @@ class Migration(migrations.Migration):
             name="tracked_condition",
             field=models.JSONField(
                 editable=False,
-                help_text="The condition at the last evaluation, to distinguish changes of customers from edits.",
+                help_text="The condition at the last evaluation, to distinguish changes in customers from edits of the condition.",
                 null=True,
                 verbose_name="condition of the history",
             ),
@@ -176,7 +176,7 @@ class Migration(migrations.Migration):
                     "counted_as",
                     models.TextField(
                         blank=True,
-                        help_text="Of a product: the category and the brand for which its events were counted.",
+                        help_text="For a product: the category and brand to which its events were counted.",
                         verbose_name="counted as",
                     ),
                 ),
@@ -209,8 +209,8 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "verbose_name": "day of a segment",
-                "verbose_name_plural": "days of segments",
+                "verbose_name": "daily segment size",
+                "verbose_name_plural": "daily segment sizes",
                 "ordering": ["day"],
                 "constraints": [models.UniqueConstraint(fields=("segment", "day"), name="segments_day_unique")],
             },
@@ -236,8 +236,8 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "verbose_name": "stay in a segment",
-                "verbose_name_plural": "stays in segments",
+                "verbose_name": "segment membership period",
+                "verbose_name_plural": "segment membership periods",
                 "indexes": [
                     models.Index(
                         condition=models.Q(("is_entry_observed", True)),

@@ -195,7 +195,9 @@ class SegmentHistory(APIView):
         until = query.validated_data.get("until") or timezone.localdate()
         since = query.validated_data.get("since") or until - timedelta(days=90)
         if until < since:
-            raise serializers.ValidationError({"since": _("since must be before until, which defaults to today.")})
+            raise serializers.ValidationError(
+                {"since": _("“since” must not be after “until”, which defaults to today.")}
+            )
         days = list_days(segment=segment, since=since, until=until)
         return Response(SegmentHistorySerializer({"key": key, "since": since, "until": until, "days": days}).data)
 

@@ -176,12 +176,12 @@ class SegmentNameSerializer(serializers.ModelSerializer[Segment]):
 class ConditionResultSerializer(serializers.Serializer[Any]):
     """A part of a condition, and what the customer has; the parts of a group follow it."""
 
-    path = serializers.CharField(help_text=_("Of the part in the condition, such as $.all[1]."))
-    condition = serializers.CharField(source="text", help_text=_("In the language of Accept-Language."))
+    path = serializers.CharField(help_text=_("Path of the part within the condition, such as $.all[1]."))
+    condition = serializers.CharField(source="text", help_text=_("In the language requested by Accept-Language."))
     met = serializers.BooleanField(source="is_met")
     value = serializers.CharField(
         help_text=_(
-            "What the customer has, in words; empty for a group. Personal traits are ••• without the scope customers:personal."
+            "The customer's actual value, in words; empty for a group. Personal traits are shown as ••• without the scope customers:personal."
         )
     )
 
@@ -281,7 +281,9 @@ class ConditionFieldSerializer(serializers.Serializer[Any]):
     kind = serializers.CharField()
     help = serializers.CharField()
     about = serializers.CharField(
-        help_text=_("Of an event: any, product, category or brand. Only events about something have a value.")
+        help_text=_(
+            "For events: what the event is about (any, product, category or brand). With any, the event has no value."
+        )
     )
     low = serializers.FloatField(allow_null=True)
     high = serializers.FloatField(allow_null=True)

@@ -25,13 +25,16 @@ from customers.subscriptions.subscribing import request_subscription
 class NewsletterSerializer(StrictTypesMixin, KnownFieldsMixin, serializers.Serializer[Any]):
     email = serializers.EmailField(max_length=254)
     form = serializers.SlugField(
-        max_length=90, default="newsletter", help_text=_("Which form it was; the consent names it.")
+        max_length=90, default="newsletter", help_text=_("The name of the form; it is stored with the consent.")
     )
     policy_version = serializers.CharField(
-        max_length=50, default="", allow_blank=True, help_text=_("The version of the privacy policy beside the form.")
+        max_length=50,
+        default="",
+        allow_blank=True,
+        help_text=_("The version of the privacy policy shown next to the form."),
     )
     website = serializers.CharField(
-        max_length=1000, default="", allow_blank=True, help_text=_("Leave it empty. Programs fill it in.")
+        max_length=1000, default="", allow_blank=True, help_text=_("Leave this empty. Only bots fill it in.")
     )
 
 

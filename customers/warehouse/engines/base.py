@@ -23,15 +23,16 @@ MOMENT = dt.Timestamp(timezone="UTC")
 class WarehouseEngineError(Exception):
     """The engine is not installed, cannot be reached, or refused to start.
 
-    Its text names addresses of servers: it is for logs and runs of jobs. `describe_absence` has one for pages.
+    Its text contains server addresses, so it is only for logs and job runs; the text for pages comes from `describe_absence`.
     """
 
 
 def describe_absence() -> str:
-    """Return what people who asked a question read when the engine is away."""
+    """Return the text that users see when the engine for their question is not available."""
     return _(
-        "The engine of the data warehouse (%(engine)s) cannot be used at the moment. Nothing is lost: try again in a few minutes. "
-        "If this continues, the server's log has the reason, and WAREHOUSE_ENGINE=duckdb answers without it."
+        "The data warehouse engine (%(engine)s) is unavailable at the moment. No data is lost; try again in a few "
+        "minutes. If this continues, see the server log for the reason, or set WAREHOUSE_ENGINE=duckdb to run queries "
+        "without it."
     ) % {"engine": settings.WAREHOUSE_ENGINE}
 
 
@@ -63,10 +64,10 @@ class WarehouseEngine(ABC):
         """Return a table of the warehouse; fact tables also have ``date``, the UTC day of their partition."""
 
     def refresh_copies(self, root: Path) -> None:  # noqa: B027 — an engine that reads the files has nothing to do
-        """Bring copies of the files up to date, after people were erased from the files; most engines have none."""
+        """Update the engine's copies of the files after people were erased from the files; most engines have no copies."""
 
     def find_in_copies(self, searches: Sequence[CopySearch]) -> dict[str, int]:
-        """Return in how many rows of each table of the copies one of the values is; {} without copies."""
+        """Return for each copied table how many rows contain one of the values; {} without copies."""
         return {}
 
     @abstractmethod
@@ -75,7 +76,7 @@ class WarehouseEngine(ABC):
 
     @contextmanager
     def share_rows(self, backend: BaseBackend, root: Path, rows: pa.Table) -> Iterator[ir.Table]:
-        """Give the engine rows of this process for the block."""
+        """Make rows of this process available to the engine for the block."""
         yield ibis.memtable(rows)
 
     @abstractmethod

@@ -38,7 +38,7 @@ class ClickHouseEngine(WarehouseEngine):
 
     @contextmanager
     def connect(self) -> Iterator[BaseBackend]:
-        """Connect to the server for the block. Raises WarehouseEngineError, also if the server goes away during the block."""
+        """Connect to the server for the block. Raises WarehouseEngineError, even if the server fails during the block."""
         with translate_missing_package(self.key):
             module = importlib.import_module("customers.warehouse.engines.clickhouse_backend")
         backend = module.connect_clickhouse(settings.CLICKHOUSE_URL)
@@ -60,7 +60,7 @@ class ClickHouseEngine(WarehouseEngine):
                 backend.drop_loading_tables(table)
 
     def find_in_copies(self, searches: Sequence[CopySearch]) -> dict[str, int]:
-        """Return in how many rows of each table one of the values is. Raises WarehouseEngineError."""
+        """Return for each table how many rows contain one of the values. Raises WarehouseEngineError."""
         with self.connect() as backend:
             return {name: rows for search in searches for name, rows in backend.find_rows(search).items() if rows}
 

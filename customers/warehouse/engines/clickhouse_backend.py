@@ -66,7 +66,7 @@ class ExactClickHouseCompiler(ClickHouseCompiler):
 
 
 class ClickHouseBackend(Backend):
-    """ClickHouse on a server, or in this process as chDB, which takes no tables with a query: they are stored before."""
+    """ClickHouse on a server, or in this process as chDB, which accepts no tables along with a query, so they are stored first."""
 
     compiler = ExactClickHouseCompiler()
 
@@ -127,11 +127,11 @@ class ClickHouseBackend(Backend):
         return self.table(load_changed_days(self.con, root, table)).drop("files")
 
     def drop_loading_tables(self, table: WarehouseTable) -> None:
-        """Drop what killed loadings left, in which erased people may be."""
+        """Drop the tables that killed loads have left, which may contain erased people."""
         drop_abandoned_tables(self.con, PREFIX + table.name, hours=0)
 
     def find_rows(self, search: CopySearch) -> dict[str, int]:
-        """Return in how many rows of the copies of a table one of the values is."""
+        """Return for each copy of a table how many rows contain one of the values."""
         return find_rows(self.con, PREFIX + search.table.name, search.values)
 
     def store(self, expression: ir.Table) -> str:
@@ -181,7 +181,7 @@ def connect_clickhouse(url: str) -> ClickHouseBackend:
 
 @contextlib.contextmanager
 def translate_lost_connection(url: str) -> Iterator[None]:
-    """Context manager that turns the error of a server that no longer answers into WarehouseEngineError; errors of queries stay."""
+    """Context manager that turns the error of a server that no longer answers into WarehouseEngineError; query errors pass unchanged."""
     try:
         yield
     except Error as error:

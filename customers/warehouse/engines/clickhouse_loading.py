@@ -1,7 +1,7 @@
 """Copies the files of the warehouse into tables of ClickHouse, a partition per day.
 
-Each row has the fingerprint of the files of its day, so that data and fingerprint are replaced by one statement. A process killed at any
-line leaves the old day or the new one, and a table for loading that the next loading removes.
+Each row has the fingerprint of the files of its day, so that data and fingerprint are replaced by one statement. A process that is
+killed at any point leaves the old day or the new one, and a staging table that the next load removes.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ PREFIX = "perennial_"
 FINGERPRINT = "files"
 MAX_INSERT_ROWS = 1_000_000
 LOADING_HOURS = 6
-# how long the server keeps data that was replaced, in which erased people may be
+# how long the server keeps data that was replaced, which may contain erased people
 OLD_SECONDS = 60
 
 
@@ -42,7 +42,7 @@ def load_changed_days(client: Client, root: Path, table: WarehouseTable) -> str:
 
 
 def build_statement(name: str, table: WarehouseTable) -> str:
-    """Return the statement that creates a table, for loading too."""
+    """Return the statement that creates a table or its staging table."""
     schema = PyArrowSchema.to_ibis(get_reader_schema(table))
     kinds = {
         column: ClickHouseType.to_string(kind.copy(nullable=column != "date" and not kind.is_nested()))
@@ -94,7 +94,7 @@ def replace_days(
 
 
 def drop_abandoned_tables(client: Client, name: str, *, hours: int = LOADING_HOURS) -> None:
-    """Drop the tables of loadings that began so many hours ago: they were killed. With 0, a running one fails and is repeated."""
+    """Drop staging tables that are at least this many hours old: their loads were killed. With 0, a running load fails and is repeated."""
     query = (
         "SELECT name FROM system.tables WHERE database = currentDatabase() AND startsWith(name, {prefix:String})"
         " AND metadata_modification_time <= now() - toIntervalHour({hours:UInt8})"
@@ -105,7 +105,7 @@ def drop_abandoned_tables(client: Client, name: str, *, hours: int = LOADING_HOU
 
 
 def find_rows(client: Client, name: str, values: Mapping[str, Sequence[int] | Sequence[str]]) -> dict[str, int]:
-    """Return in how many rows of a table, and of those for loading it, a column has one of its values, by table."""
+    """Return how many rows of a table and of its staging tables have one of the values in its column, by table."""
     query = "SELECT name FROM system.tables WHERE database = currentDatabase() AND (name = {name:String} OR startsWith(name, {loading:String}))"
     tables = client.query(query, parameters={"name": name, "loading": f"{name}_loading_"}).result_rows
     wanted = {column: list(known) for column, known in values.items() if len(known)}

@@ -1,4 +1,4 @@
-"""The engines by key. A new engine has its module and a line here."""
+"""The engines by key. A new engine needs its own module and one line here."""
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured

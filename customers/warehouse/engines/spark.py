@@ -76,7 +76,7 @@ class SparkEngine(WarehouseEngine):
 
     @contextmanager
     def share_rows(self, backend: BaseBackend, root: Path, rows: pa.Table) -> Iterator[ir.Table]:
-        """Write the rows to a file that the workers see, for the block: through the driver, they would have to fit into its memory."""
+        """Write the rows to a file that the workers can read, for the block; sent through the driver, they would have to fit into its memory."""
         folder = root / SHARED_FOLDER
         folder.mkdir(parents=True, exist_ok=True)
         remove_abandoned_files(folder)

@@ -30,7 +30,7 @@ MOMENT = dt.Timestamp(timezone="UTC", scale=6)
 class SparkBackend(Backend):
     """Spark with one set of temporary views for each connection.
 
-    Ibis exchanges data by pandas, in which integers with missing values become floats and lose digits above 2^53.
+    Ibis exchanges data through pandas, in which integers with missing values become floats and lose digits above 2^53.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -101,7 +101,7 @@ class SparkBackend(Backend):
 
 @contextmanager
 def translate_lost_session() -> Iterator[None]:
-    """Context manager that turns the error of a Spark that has ended into WarehouseEngineError; errors of queries stay."""
+    """Context manager that turns the error of a lost Spark session into WarehouseEngineError; query errors pass unchanged."""
     try:
         yield
     except (Py4JNetworkError, ConnectionError) as error:
@@ -118,7 +118,7 @@ def describe_failure(master: str, error: Exception) -> WarehouseEngineError:
 
 
 def connect_spark(master: str) -> SparkBackend:
-    """Return a connection with its own temporary views. Raises WarehouseEngineError: Spark does not start or answer."""
+    """Return a connection with its own temporary views. Raises WarehouseEngineError if Spark does not start or respond."""
     backend = SparkBackend()
     backend.register_options()
     try:

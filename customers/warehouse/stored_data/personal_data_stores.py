@@ -20,7 +20,7 @@ class WarehouseFiles(PersonalDataStore):
     key = "warehouse.files"
     label = _("files of the data warehouse")
     locations = tuple(files("warehouse/*"))
-    kept = _("The same as in the database: events and orders that lead to nobody.")
+    kept = _("The same as in the database: events and orders that cannot be linked to anyone.")
     phase = ErasurePhase.DERIVED
 
     def erase(self, people: Sequence[Person]) -> int:
@@ -44,7 +44,7 @@ class WarehouseCopies(PersonalDataStore):
 
     key = "warehouse.server_copies"
     label = _("copies of the data warehouse on a ClickHouse server")
-    kept = _("The same as in the database: events and orders that lead to nobody.")
+    kept = _("The same as in the database: events and orders that cannot be linked to anyone.")
     phase = ErasurePhase.DERIVED
 
     def erase(self, people: Sequence[Person]) -> int:
@@ -66,7 +66,7 @@ class WarehouseCopies(PersonalDataStore):
 register_stores(
     WarehouseFiles(),
     WarehouseCopies(),
-    MatchingTexts("warehouse.runs", _("errors of exports"), "warehouse.ExportRun", "error", action=TextAction.MASK),
+    MatchingTexts("warehouse.runs", _("export errors"), "warehouse.ExportRun", "error", action=TextAction.MASK),
 )
 register_impersonal(
     table("warehouse.ExportRun"),

@@ -55,7 +55,7 @@ class CampaignAdmin(ModelAdmin):
         return campaign_page.show_campaign(request, campaign_id=object_id)
 
     def has_delete_permission(self, request: HttpRequest, obj: Campaign | None = None) -> bool:
-        """Only drafts can be deleted: what was sent stays known."""
+        """Allow only drafts to be deleted: the record of what was sent must stay."""
         is_open = obj is None or (obj.status == Campaign.Status.DRAFT and not obj.runs.exists())
         return is_open and super().has_delete_permission(request, obj)
 
@@ -84,7 +84,7 @@ class AudienceExportAdmin(ReadOnlyPermissions, ModelAdmin):
     def download_holdout_group(self, request: HttpRequest, export_id: int) -> HttpResponseBase:
         return pages.download_holdout_group(request, model_admin=self, export_id=export_id)
 
-    @admin.display(description=_("Who was held out"))
+    @admin.display(description=_("Holdout group list"))
     def holdout_file(self, export: AudienceExport) -> str:
         if not export.held_out:
             return "–"

@@ -60,7 +60,7 @@ def build_waterfall(preview: AudiencePreview) -> list[WaterfallStep]:
         (
             _("Global holdout group"),
             preview.audience + preview.held_out,
-            _("Not among the customers who get no marketing at all."),
+            _("Not in the global holdout group, which gets no marketing at all."),
         ),
         (_("To be sent"), preview.audience, describe_holdout(preview)),
     )

@@ -34,7 +34,7 @@ def register_message_decisions() -> None:
             key="messages",
             label=gettext_lazy("Messages"),
             logic=gettext_lazy(
-                "A message goes to the group of customers that the shop has chosen, if you have agreed, not too often, and not at night."
+                "Messages go to the group of customers that the shop has chosen: only with your consent, not too often, and not at night."
             ),
             data=gettext_lazy("Used: the groups that you are in, your consents, and the messages that you got."),
             objection=Objection.MARKETING,

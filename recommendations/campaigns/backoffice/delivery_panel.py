@@ -84,7 +84,7 @@ def describe_reason(delivery: Delivery) -> str:
         return capfirst(delivery.get_skip_reason_display())
     if delivery.status == Delivery.Status.PENDING:
         return _("Waits until it is due.")
-    # an answer of a mail server names the address; the page of the message shows it to those who may see it
+    # a mail server's reply contains the address; the page of the message shows it to users who may see it
     has_failed = delivery.status in (Delivery.Status.FAILED, Delivery.Status.UNCERTAIN)
     return mask_text(delivery.error)[:200] if has_failed else ""
 

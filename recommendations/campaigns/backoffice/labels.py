@@ -32,7 +32,7 @@ STATUS_KINDS = {
 
 
 def describe_schedule(campaign: Campaign) -> str:
-    """Return when the campaign is sent, in a sentence without a full stop."""
+    """Return when the campaign is sent, in a sentence without a period."""
     if campaign.kind == Campaign.Kind.ONCE:
         if campaign.starts_at is None:
             return _("Once, as soon as it is launched")

@@ -1,4 +1,4 @@
-"""The list of campaigns: what runs, what comes next, and what it brought."""
+"""The list of campaigns: what is running, what comes next, and the results."""
 
 from typing import Any
 

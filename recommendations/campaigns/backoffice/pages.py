@@ -83,7 +83,7 @@ def download_audience(request: HttpRequest, *, model_admin: ModelAdmin, campaign
 
 
 def download_holdout_group(request: HttpRequest, *, model_admin: ModelAdmin, export_id: int) -> HttpResponseBase:
-    """Download who was held out of an export, to compare them with its customers; every download is recorded."""
+    """Download the holdout group of an export, to compare it with the exported customers; every download is recorded."""
     if not model_admin.has_view_permission(request) or not request.user.has_perm(EXPORT_PERMISSION):
         raise PermissionDenied
     export = get_object_or_404(AudienceExport.objects.select_related("campaign"), pk=export_id)

@@ -40,10 +40,14 @@ def describe_sms_cost(campaign: Campaign, preview: AudiencePreview | None, *, no
 
 def describe_length(estimate: SmsEstimate) -> str:
     return ngettext(
-        "The longest SMS in a sample of the segment (customers: %(customers)s) has %(characters)s characters, including the signature and "
-        "how to unsubscribe. It is charged as %(parts)s part.",
-        "The longest SMS in a sample of the segment (customers: %(customers)s) has %(characters)s characters, including the signature and "
-        "how to unsubscribe. It is charged as %(parts)s parts.",
+        (
+            "The longest SMS in a sample of the segment (customers: %(customers)s) has %(characters)s characters, "
+            "including the signature and the unsubscribe notice. It is charged as %(parts)s part."
+        ),
+        (
+            "The longest SMS in a sample of the segment (customers: %(customers)s) has %(characters)s characters, "
+            "including the signature and the unsubscribe notice. It is charged as %(parts)s parts."
+        ),
         estimate.longest.parts,
     ) % {
         "customers": format_count(estimate.customers),
@@ -57,7 +61,7 @@ def describe_cost(estimate: SmsEstimate, messages: int) -> str:
     cost = estimate.compute_cost(messages)
     if cost is None:
         text = _(
-            "%(messages)s messages are about %(parts)s parts. Enter the price of a part with the account to see the cost."
+            "%(messages)s messages are about %(parts)s parts. To see the cost, enter the price per part in the account settings."
         )
         return text % values
     price = f"{estimate.part_price.normalize():f}" if estimate.part_price is not None else ""

@@ -1,7 +1,7 @@
 """Which message each recipient of a run gets while an experiment compares messages of the campaign.
 
 Everybody who gets a message of the run is assigned by a salted hash of the customer, in the transaction of the run, and is exposed whether or
-not the message arrives. Whoever was assigned in an earlier run keeps the variant, also in a bandit, whose shares change, and through merges.
+not the message arrives. Customers assigned in an earlier run keep their variant, even in a bandit, whose shares change, and after merges.
 """
 
 from datetime import datetime
@@ -55,7 +55,7 @@ def find_variant_versions(campaign: Campaign, variants: list[Variant]) -> dict[i
     """
     if CampaignSettings.objects.filter(requires_approval=True).exists():
         raise MessageVariantError(
-            _("Messages need the approval of a second person, so that an experiment cannot send others.")
+            _("Messages require approval by a second person, so an experiment cannot send other messages.")
         )
     versions = {}
     for variant in variants:

@@ -62,7 +62,9 @@ def find_template_problems(campaign: Campaign, template: MessageTemplate | None)
         return [LaunchProblem("template", _("This message is archived. Choose another one."))]
     if template.channel != campaign.channel:
         values = {"channel": template.get_channel_display(), "wanted": campaign.get_channel_display()}
-        text = _("This message is for the channel %(channel)s, the campaign for %(wanted)s. Choose another message.")
+        text = _(
+            "This message is for the channel %(channel)s, but the campaign uses %(wanted)s. Choose another message."
+        )
         return [LaunchProblem("template", text % values)]
     if find_newest_version(template) is None:
         return [LaunchProblem("template", _("This message is a draft. Publish it first."))]
@@ -75,7 +77,7 @@ def find_template_problems(campaign: Campaign, template: MessageTemplate | None)
 def find_schedule_problems(campaign: Campaign, *, now: datetime) -> list[LaunchProblem]:
     if campaign.kind == Campaign.Kind.ONCE:
         if campaign.starts_at is not None and campaign.starts_at < now:
-            text = _("The start is in the past. Choose a later time, or leave it empty to send at once.")
+            text = _("The start is in the past. Choose a later time, or leave it empty to send immediately.")
             return [LaunchProblem("starts_at", text)]
         return []
     if campaign.frequency == Campaign.Frequency.WEEKLY and not campaign.weekdays:

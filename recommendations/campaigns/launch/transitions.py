@@ -48,7 +48,7 @@ def lock_campaign(campaign: Campaign, *, allowed: tuple[Status, ...], refusal: s
 
 
 def launch(campaign: Campaign, *, by: User | None, now: datetime) -> None:
-    """Schedule a draft, or submit it for approval if the shop requires that; a campaign that starts now has its run afterwards.
+    """Schedule a draft, or submit it for approval if the shop requires that; a campaign that is due now then starts its first run.
 
     Raises:
         LaunchError: something is missing, or it is not a draft.
@@ -73,7 +73,7 @@ def schedule(campaign: Campaign, *, now: datetime) -> None:
     """Plan the first run of a locked campaign."""
     planned = find_next_run(build_schedule(campaign), after=now - timedelta(microseconds=1), launched_at=now)
     if planned is None:
-        text = _("The start is in the past. Choose a later time, or leave it empty to send at once.")
+        text = _("The start is in the past. Choose a later time, or leave it empty to send immediately.")
         raise LaunchError([LaunchProblem("starts_at", text)])
     campaign.status, campaign.problem = Status.SCHEDULED, ""
     campaign.next_run_at, campaign.next_scheduled_for = planned.prepared_at, planned.scheduled_for
@@ -86,7 +86,7 @@ def approve(campaign: Campaign, *, by: User, now: datetime) -> None:
     Raises:
         LaunchError: it does not wait for approval, the user is its author, or something is missing by now.
     """
-    refusal = _("This campaign is %(status)s. Only one that waits for approval can be approved.")
+    refusal = _("This campaign is %(status)s. Only a campaign that is waiting for approval can be approved.")
     with lock_campaign(campaign, allowed=(Status.WAITING,), refusal=refusal) as locked:
         if by.pk in (locked.created_by_id, locked.submitted_by_id):
             text = _("You wrote or submitted this campaign. Someone else has to approve it.")
@@ -114,8 +114,8 @@ def return_to_draft(campaign: Campaign) -> None:
 
 
 def pause(campaign: Campaign) -> None:
-    """Stop sending at once, and start no further run until the campaign is resumed."""
-    refusal = _("This campaign is %(status)s. Only one that is scheduled or running can be paused.")
+    """Stop sending immediately, and start no further run until the campaign is resumed."""
+    refusal = _("This campaign is %(status)s. Only a scheduled or running campaign can be paused.")
     with lock_campaign(campaign, allowed=(Status.SCHEDULED, Status.RUNNING), refusal=refusal) as locked:
         locked.status = Status.PAUSED
         locked.save(update_fields=["status"])
@@ -126,12 +126,12 @@ def pause(campaign: Campaign) -> None:
 
 
 def resume(campaign: Campaign, *, now: datetime) -> None:
-    """Continue to send. A run that was due in the meantime starts now; of a recurring campaign, only the next one.
+    """Continue to send. A run that was due in the meantime starts now; a recurring campaign skips such runs and waits for the next one.
 
     Raises:
         LaunchError: it is not paused, or its message cannot be sent.
     """
-    refusal = _("This campaign is %(status)s. Only a paused one can be resumed.")
+    refusal = _("This campaign is %(status)s. Only a paused campaign can be resumed.")
     with lock_campaign(campaign, allowed=(Status.PAUSED,), refusal=refusal) as locked:
         if locked.next_run_at is not None and locked.kind == Campaign.Kind.RECURRING:
             plan_next_run(locked, after=now)
@@ -159,7 +159,7 @@ def cancel(campaign: Campaign, *, now: datetime) -> None:
 
 
 def plan_after_edit(campaign: Campaign, *, now: datetime) -> None:
-    """Plan the next run of a recurring campaign anew, whose schedule may have been edited."""
+    """Plan the next run of a recurring campaign again, because its schedule may have been edited."""
     if campaign.kind != Campaign.Kind.RECURRING or campaign.status not in (
         Status.SCHEDULED,
         Status.RUNNING,

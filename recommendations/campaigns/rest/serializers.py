@@ -92,7 +92,9 @@ def get_current_value(campaign: Campaign, name: str) -> Any:
 
 class AudienceHintSerializer(serializers.Serializer[Any]):
     code = serializers.ChoiceField(choices=HintCode.choices)
-    text = serializers.CharField(help_text=_("Why nobody is left, and what to do, in the language of the request."))
+    text = serializers.CharField(
+        help_text=_("Why no customers are left, and what to do about it, in the language of the request.")
+    )
 
 
 class AudiencePreviewSerializer(serializers.Serializer[Any]):
@@ -106,12 +108,12 @@ class AudiencePreviewSerializer(serializers.Serializer[Any]):
     reachable = serializers.IntegerField()
     consented = serializers.IntegerField()
     suppressed = serializers.IntegerField(help_text=_("Consented customers whose address is on the suppression list."))
-    capped = serializers.IntegerField(help_text=_("Customers who have reached a frequency cap now."))
+    capped = serializers.IntegerField(help_text=_("Customers who have currently reached a frequency cap."))
     global_holdout = serializers.IntegerField(help_text=_("Customers of the global holdout group."))
     held_out = serializers.IntegerField()
     audience = serializers.IntegerField()
     postponed = serializers.IntegerField(
-        help_text=_("Of the audience, those who get the message after their quiet hours.")
+        help_text=_("Customers in the audience who get the message after their quiet hours.")
     )
     holdout_share = serializers.FloatField()
     buyers = serializers.IntegerField(
@@ -167,7 +169,7 @@ class CampaignResultsSerializer(ComparisonSerializer):
     runs = serializers.IntegerField()
     currency = serializers.CharField()
     headline = serializers.CharField(
-        help_text=_("What the campaign earned and how sure it is, in the language of the request.")
+        help_text=_("What the campaign earned and how certain that is, in the language of the request.")
     )
     deliveries = DeliveryCountsSerializer()
     audience = serializers.DictField(child=serializers.IntegerField())

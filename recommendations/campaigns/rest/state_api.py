@@ -69,7 +69,7 @@ class CampaignLaunch(StateChange):
 
 
 class CampaignPause(StateChange):
-    """Stop sending at once; what is waiting is sent after the campaign is resumed."""
+    """Stop sending immediately; what is waiting is sent after the campaign is resumed."""
 
     @extend_schema(operation_id="campaigns_pause", request=None, responses=CampaignSerializer)
     def post(self, request: Request, key: str) -> Response:

@@ -43,7 +43,7 @@ def name_results(campaign: Campaign) -> str:
 
 
 def compute_results(campaign: Campaign, *, as_of: datetime) -> CampaignResults:
-    """Return the results until now."""
+    """Return the results so far."""
     runs = list(campaign.runs.all())
     exported = list(campaign.exports.filter(exported_at__lte=as_of).values_list("exported_at", flat=True))
     starts = sorted([*(run.started_at for run in runs), *exported])
@@ -72,7 +72,7 @@ def compute_results(campaign: Campaign, *, as_of: datetime) -> CampaignResults:
 def build_timeline(
     campaign: Campaign, starts: Sequence[datetime], *, window: timedelta, has_unfinished: bool, as_of: datetime
 ) -> Timeline:
-    """Return when the outcomes of a campaign count: to the end of the last window, or of a recurring one that goes on, of its last day."""
+    """Return the period in which outcomes count: to the end of the last run's window; for an active recurring campaign, of its last day's."""
     end = starts[-1] + window
     if (
         campaign.kind == Campaign.Kind.RECURRING

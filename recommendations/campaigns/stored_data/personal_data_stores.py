@@ -15,7 +15,7 @@ register_stores(
         column="held_out_ids",
         is_renumbered=True,
         columns=("held_out_ids",),
-        kept=_("How many were exported and held out; the person under an anonymous number."),
+        kept=_("How many customers were exported and held out, with the person under an anonymous number."),
     ),
     MatchingTexts(
         "campaigns.conditions",

@@ -10,9 +10,9 @@ EXPORTS = AgedRows("campaigns.AudienceExport", "exported_at", cleared={"held_out
 register_retention(
     RetentionKind(
         key="audience_exports",
-        label=gettext_lazy("Exports of audiences"),
+        label=gettext_lazy("Audience exports"),
         note=gettext_lazy(
-            "Who was in the holdout group is removed; the number of customers remains. The comparison cannot be computed again."
+            "The list of customers in the holdout group is deleted; only their number is kept. The comparison can no longer be recomputed."
         ),
         default_days=730,
         min_days=90,

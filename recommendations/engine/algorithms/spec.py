@@ -45,7 +45,7 @@ class SearchSpace:
     The values are those usual in the literature and belong to no single shop; the search of each training moves them.
 
     order: algorithms are tried in ascending order, cheap and indispensable ones first. start: the first trial. values: parameter →
-    values to try. estimate_mb: MB that fitting takes beside the data. is_required: placements other than for-you need it, so training
+    values to try. estimate_mb: MB that fitting takes besides the data. is_required: placements other than for-you need it, so training
     keeps it even with a weight of 0. scoring_only: parameters that only scoring reads, so another value needs no new fit. fixed: parameters that are
     not tuned. vector_start: parameters of the first trial where products have vectors. vector_values: further values to try then.
     """

@@ -43,7 +43,7 @@ def compare_texts(
 
 @compiled_with_gil
 def find_text_row(encoded: Bytes, hashes: AnyInts, hash_rows: AnyInts, text: Bytes, offsets: AnyInts) -> int:
-    """Return the row of one text, -1 if unknown; the single-text version of `IdMap.rows`."""
+    """Return the row of one text, -1 if unknown; the single-text version of `IdMap.get_rows`."""
     ends = np.array([0, encoded.shape[0]])  # one text as a block of texts: the same hash as in a batch
     value = hash_texts(encoded, ends)[0]
     position = np.searchsorted(hashes, value)

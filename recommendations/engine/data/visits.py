@@ -17,7 +17,7 @@ KIND_WEIGHTS = {KIND_CODES["view"]: 1.0, KIND_CODES["click"]: 1.0, KIND_CODES["w
 PURCHASE = KIND_CODES["purchase"]
 DEFAULT_DECAY = 0.85
 MAX_POSITIONS = 10
-MIN_GAP = 1e-3  # where the list of everything else is shorter than ten, or of products with equal scores
+MIN_GAP = 1e-3  # smallest score difference to overcome, for equal scores and for lists with fewer than ten products
 MARGIN = 1.001  # a tie would be decided by the number of the product
 
 

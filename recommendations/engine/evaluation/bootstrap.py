@@ -1,6 +1,6 @@
 """Confidence intervals of means over users.
 
-The bootstrap needs many users: of 95 % intervals of rarely hit lists, it contains the mean in 87 % of cases at 30 users and in 63 % at
+The bootstrap needs many users: for rarely hit lists, its 95% interval contains the mean in 87% of cases with 30 users and in 63% with
 10. Below MIN_BOOTSTRAP_USERS other intervals are used, and below MIN_USERS none, unless the values are bounded.
 """
 

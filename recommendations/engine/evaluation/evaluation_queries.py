@@ -20,7 +20,7 @@ VIEW_EVENTS = ("view", "click", "wishlist", "cart")
 MAX_CART_ITEMS = 50
 NEW_DAYS = 30.0
 BASE_WINDOWS, MIN_RISING_PEOPLE = 8, 5
-RISING_LEVEL = 0.9  # two-sided, so 95 % for the lower bound
+RISING_LEVEL = 0.9  # two-sided, so 95% for the lower bound
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,9 @@ from recommendations.experiments.subjects import find_subject
 
 VIEW, ADD, CHANGE, DELETE = (f"experiments.{action}_experiment" for action in ("view", "add", "change", "delete"))
 
-NOT_PERMITTED = gettext_lazy("You may not change what this experiment varies. Ask an administrator for the permission.")
+NOT_PERMITTED = gettext_lazy(
+    "You do not have permission to change what this experiment varies. Ask an administrator for it."
+)
 
 
 def may_promote(request: HttpRequest, experiment: Experiment) -> bool:

@@ -56,7 +56,7 @@ def start(request: HttpRequest, key: str) -> HttpResponse:
         key,
         change,
         gettext_lazy(
-            "The experiment is running. Visitors see its variants within a few seconds, messages vary from the next run on."
+            "The experiment is running. Visitors see its variants within a few seconds; messages vary starting with the next run."
         ),
     )
 
@@ -67,7 +67,7 @@ def stop(request: HttpRequest, key: str) -> HttpResponse:
         request,
         key,
         lambda experiment: editing.stop_experiment(experiment=experiment, user=request.user, now=timezone.now()),
-        gettext_lazy("The experiment is stopped. Everyone gets the present settings again."),
+        gettext_lazy("The experiment is stopped. Everyone gets the current settings again."),
     )
 
 
@@ -97,7 +97,7 @@ def delete(request: HttpRequest, key: str) -> HttpResponse:
     check_permissions(request, DELETE)
     experiment = get_experiment(key)
     if experiment.status != Experiment.Status.DRAFT:
-        messages.error(request, _("Only a draft can be deleted, because results must stay readable."))
+        messages.error(request, _("Only a draft can be deleted, because results must remain available."))
         return HttpResponseRedirect(reverse("experiments:experiment", args=[key]))
     experiment.delete()
     messages.success(request, _("The draft is deleted."))

@@ -34,8 +34,8 @@ def register_experiment_decisions() -> None:
     register_explainer(
         DecisionExplainer(
             key="experiments",
-            label=gettext_lazy("Tests of variants"),
-            logic=gettext_lazy("To learn what works, parts of the visitors see another variant of the shop."),
+            label=gettext_lazy("Variant tests"),
+            logic=gettext_lazy("To find out what works, some visitors see a different variant of the shop."),
             data=gettext_lazy("Used: only your ID, from which a random number is computed."),
             objection=Objection.PROFILING,
             order=60,

@@ -24,7 +24,7 @@ from recommendations.experiments.models import Experiment, Variant
 from recommendations.experiments.planning import RELEVANT_LIFT, ExperimentPower
 from recommendations.experiments.subjects import ExperimentSubject, describe_subject, find_subject
 
-COUNTING = gettext_lazy("What this experiment can show is being counted. Reload the page in a moment.")
+COUNTING = gettext_lazy("The change that this experiment can detect is being computed. Reload the page in a moment.")
 
 
 class ShareForm(forms.Form):
@@ -131,14 +131,17 @@ def describe_power(experiment: Experiment, power: ExperimentPower) -> str:
             "In the last 28 days, %(units)s people would have been in this experiment: too few to tell anything."
         ) % {"units": units}
     shown = _(
-        "With the traffic of the last 28 days (%(units)s people), %(days)s days show a change of %(smallest)s or more in 4 of 5 cases."
+        "With the traffic of the last 28 days (%(units)s people), running the experiment for %(days)s days detects a "
+        "change of %(smallest)s or more in 4 out of 5 cases."
     ) % {"units": units, "days": format_count(experiment.planned_days), "smallest": format_percent(power.smallest)}
     if power.days is None:
-        needed = _("A change of %(lift)s would take more than half a year.") % {
+        needed = _("Detecting a change of %(lift)s would take more than half a year.") % {
             "lift": format_percent(RELEVANT_LIFT, 0)
         }
     else:
         needed = ngettext(
-            "A change of %(lift)s takes %(days)s day.", "A change of %(lift)s takes %(days)s days.", power.days
+            "Detecting a change of %(lift)s takes %(days)s day.",
+            "Detecting a change of %(lift)s takes %(days)s days.",
+            power.days,
         ) % {"lift": format_percent(RELEVANT_LIFT, 0), "days": format_count(power.days)}
     return f"{shown} {needed}"

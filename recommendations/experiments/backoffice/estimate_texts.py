@@ -25,23 +25,24 @@ from recommendations.measurement.presentation.formats import format_interval, fo
 
 PROBLEMS: dict[EstimateProblem, str | Promise] = {
     EstimateProblem.UNKNOWN_REQUEST: gettext_lazy(
-        "No estimate: the lists of this placement start from products, which impressions do not store."
+        "No estimate is possible: the lists of this placement are computed from given products, and impressions do not record these."
     ),
     EstimateProblem.FEW_DECISIONS: gettext_lazy(
-        "Too few random decisions to estimate: in the last 28 days, rotation chose the first product "
-        "of %(decisions)s lists of the present model, and %(needed)s are needed. Turn on rotation for this placement to collect them."
+        "Too few random decisions for an estimate: in the last 28 days, rotation chose the first product of "
+        "%(decisions)s lists of the current model, and %(needed)s are needed. Turn on rotation for this placement to "
+        "collect more."
     ),
     EstimateProblem.CHANGED: gettext_lazy(
-        "Too few random decisions to estimate: of %(decisions)s lists with a random first product, only "
-        "%(reproduced)s can be computed again. The others had filters, or the products or settings have changed since."
+        "Too few random decisions for an estimate: of %(decisions)s lists with a random first product, only "
+        "%(reproduced)s can be recomputed. The others had filters, or the products or settings have changed since then."
     ),
     EstimateProblem.FEW_CLICKS: gettext_lazy(
         "Too few clicks to estimate: the first product of %(decisions)s random lists was clicked %(clicks)s times, "
         "and %(min_clicks)s clicks are needed."
     ),
     EstimateProblem.DIFFERENT: gettext_lazy(
-        "Too few random decisions to estimate: this variant would choose so differently that "
-        "%(decisions)s random lists are worth only %(effective)s of its own, and %(min_effective)s are needed."
+        "Too few random decisions for an estimate: this variant would choose so differently that %(decisions)s random "
+        "lists count as only %(effective)s lists of this variant, and %(min_effective)s are needed."
     ),
 }
 COMPUTING = gettext_lazy(
@@ -81,15 +82,15 @@ def describe_estimate(estimate: LogEstimate) -> EstimateText:
     }
     sentence = (
         _(
-            "Before it serves anybody, its first product is estimated to be clicked in %(rate)s of the lists "
-            "(%(interval)s), now %(now)s: a change of %(change)s points (%(change_interval)s)."
+            "Estimate before launch: its first product would be clicked in %(rate)s of the lists (%(interval)s), compared "
+            "with %(now)s now: a change of %(change)s percentage points (%(change_interval)s)."
         )
         % values
     )
     if change.low <= 0 <= change.high:
         sentence = f"{sentence} {_('This is too uncertain to tell which is better.')}"
     rows = [
-        build_row(_("Measured with the present settings"), estimate.measured),
+        build_row(_("Measured with the current settings"), estimate.measured),
         build_row(_("Inverse propensity score (IPS)"), estimate.ips),
         build_row(_("Self-normalized (SNIPS)"), estimate.snips),
         build_row(_("Doubly robust"), estimate.dr),

@@ -52,8 +52,8 @@ def describe_preference(results: ExperimentResults) -> str:
             )
         case _other:
             text = _(
-                "Too few to tell: people with a click that counts so far: %(people)s; still needed to show a preference of %(split)s: about "
-                "%(missing)s."
+                "Too few people to tell. People with a click that counts so far: %(people)s. Still needed to detect a "
+                "preference of %(split)s: about %(missing)s."
             )
     return text % values
 
@@ -119,27 +119,30 @@ def describe_interleaving_power(experiment: Experiment, power: ExperimentPower) 
         "planned": format_count(experiment.planned_days),
     }
     needed = (
-        _("To show a preference of %(split)s in 4 of 5 cases, %(needed)s people with a click that counts are needed.")
+        _(
+            "To detect a preference of %(split)s in 4 out of 5 cases, %(needed)s people with a click that counts are needed."
+        )
         % values
     )
     if not power.units:
-        return f"{needed} " + _("In the last 28 days, nobody clicked a product of these lists.")
+        return f"{needed} " + _("In the last 28 days, nobody clicked a product in these lists.")
     if power.days is None:
         return f"{needed} " + (
             _(
-                "In the last 28 days, %(people)s people clicked a product of these lists: it would take more than half a year."
+                "In the last 28 days, %(people)s people clicked a product in these lists. At this rate, the experiment would "
+                "take more than half a year."
             )
             % values
         )
     clicked = ngettext(
-        "In the last 28 days, %(people)s people clicked a product of these lists, so that it takes at least %(days)s day.",
-        "In the last 28 days, %(people)s people clicked a product of these lists, so that it takes at least %(days)s days.",
+        "In the last 28 days, %(people)s people clicked a product in these lists, so the experiment takes at least %(days)s day.",
+        "In the last 28 days, %(people)s people clicked a product in these lists, so the experiment takes at least %(days)s days.",
         power.days,
     )
     sentences = [needed, clicked % values]
     if power.smallest is not None:
         sentences.append(
-            _("%(planned)s days can show a preference of %(split)s or more.")
+            _("In %(planned)s days, a preference of %(split)s or more can be detected.")
             % {**values, "split": format_split(power.smallest)}
         )
     return " ".join(sentences)

@@ -39,7 +39,7 @@ from recommendations.experiments.results import (
 from recommendations.experiments.subjects import describe_subject, find_subject
 from recommendations.measurement.statistics.sample_ratio import SUSPICIOUS
 
-COUNTING = gettext_lazy("The results are being counted. Reload the page in a moment.")
+COUNTING = gettext_lazy("The results are being computed. Reload the page in a moment.")
 
 
 def show_experiment(request: HttpRequest, key: str) -> HttpResponse:

@@ -69,8 +69,8 @@ def describe_results(experiment: Experiment, results: ExperimentResults, currenc
             return _("This experiment has not been started.")
         case ExperimentVerdict.UNEVEN_GROUPS:
             return _(
-                "The variants do not have the sizes that their shares make likely (p < 0.001). Something else than chance decides who is "
-                "counted, so that the results cannot be read."
+                "The group sizes do not match the shares of the variants (p < 0.001). Something other than chance decides who "
+                "is counted, so the results cannot be trusted."
             )
         case ExperimentVerdict.TOO_FEW:
             return _("Too few people to tell: %(count)s so far.") % {"count": format_count(results.units)}

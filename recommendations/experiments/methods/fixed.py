@@ -17,7 +17,7 @@ def measure_fixed(experiment: Experiment, as_of: datetime) -> ExperimentResults:
 
 FIXED = ExperimentMethod(
     key=Experiment.Method.FIXED,
-    help_text=_("Fixed shares (A/B test) measure best, also orders and money."),
+    help_text=_("Fixed shares (A/B test) measure the most, including orders and revenue."),
     measure=measure_fixed,
     plan=plan_by_outcomes,
 )

@@ -50,7 +50,7 @@ def find_interleaving_problems(setup: ExperimentSetup) -> dict[str, str | Promis
         problems["variants"] = _("Interleaving compares exactly two variants, the control and another one. Enter 2.")
     if setup.metric != Experiment.Metric.CLICKS:
         problems["metric"] = _(
-            "Interleaving measures clicks only. Choose clicks, or fixed shares to measure orders or money."
+            "Interleaving measures clicks only. Choose clicks as the metric, or choose fixed shares to measure orders or revenue."
         )
     return problems
 
@@ -133,8 +133,8 @@ def plan_interleaving(experiment: Experiment, shares: Sequence[float], at: datet
 INTERLEAVING = ExperimentMethod(
     key=Experiment.Method.INTERLEAVING,
     help_text=_(
-        "Interleaving mixes the products of both variants in every list and counts which of them people click: it needs fewer people, "
-        "but says nothing about orders or money."
+        "Interleaving mixes the products of both variants in every list and counts which of them people click. It "
+        "needs fewer people, but does not measure orders or revenue."
     ),
     measure=measure_interleaving,
     plan=plan_interleaving,

@@ -62,7 +62,7 @@ class Migration(migrations.Migration):
                     "planned_days",
                     models.PositiveSmallIntegerField(
                         default=28,
-                        help_text="How long the experiment is meant to run, 7 to 180 days. Whole weeks compare best.",
+                        help_text="How long the experiment is meant to run, 7 to 180 days. Whole weeks give the fairest comparison.",
                         validators=[
                             django.core.validators.MinValueValidator(7),
                             django.core.validators.MaxValueValidator(180),

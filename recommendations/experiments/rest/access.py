@@ -27,11 +27,13 @@ def check_subject(request: Request, subject: ExperimentSubject) -> None:
     if request.user.pk is not None:
         if not request.user.has_perm(subject.permission):
             raise PermissionDenied(
-                _("You may not change what this experiment varies. It requires the permission %(permission)s.")
+                _(
+                    "You are not allowed to change what this experiment varies. It requires the permission %(permission)s."
+                )
                 % {"permission": subject.permission}
             )
     elif subject.scope not in getattr(request.auth, "scopes", ()):
         raise PermissionDenied(
-            _("The key may not change what this experiment varies. It also requires the scope %(scope)s.")
+            _("The key is not allowed to change what this experiment varies. It also requires the scope %(scope)s.")
             % {"scope": subject.scope}
         )

@@ -13,7 +13,7 @@ from recommendations.experiments.results import ExperimentVerdict
 class VariantSerializer(serializers.ModelSerializer[Variant]):
     share = serializers.FloatField(help_text=_("As planned."))
     allocation = serializers.FloatField(allow_null=True, help_text=_("The current share, if a bandit changes it."))
-    config = serializers.JSONField(help_text=_("The settings that differ from the present ones."))
+    config = serializers.JSONField(help_text=_("The settings that differ from the current ones."))
 
     class Meta:
         model = Variant
@@ -66,7 +66,7 @@ class VariantMetricSerializer(serializers.Serializer[Any]):
     effect = EffectIntervalSerializer(
         allow_null=True,
         help_text=_(
-            "Difference to the control with an interval that holds however often it is read; null for the control."
+            "Difference from the control, with an interval that stays valid no matter how often it is viewed; null for the control."
         ),
     )
     relative = EffectIntervalSerializer(allow_null=True, help_text=_("The same relative to the control: 0.1 is +10%."))
@@ -82,34 +82,43 @@ class VariantResultSerializer(serializers.Serializer[Any]):
     is_promoted = serializers.BooleanField()
     share = serializers.FloatField()
     allocation = serializers.FloatField()
-    units = serializers.IntegerField(help_text=_("Customers or visitors exposed to it first."))
+    units = serializers.IntegerField(help_text=_("Customers or visitors who were exposed to this variant first."))
     buyers = serializers.IntegerField()
     metrics = VariantMetricSerializer(many=True)
     best_probability = serializers.FloatField(
-        allow_null=True, help_text=_("The probability that it is the best variant; of bandits only.")
+        allow_null=True, help_text=_("The probability that it is the best variant; for bandits only.")
     )
 
 
 class VariantPreferenceSerializer(serializers.Serializer[Any]):
     people = serializers.IntegerField(help_text=_("Customers or visitors who were shown products of both variants."))
-    clicked = serializers.IntegerField(help_text=_("Those of them who clicked a product of such a list."))
-    credited = serializers.IntegerField(help_text=_("Those of them who clicked a product that belongs to one variant."))
+    clicked = serializers.IntegerField(help_text=_("How many of them clicked a product in such a list."))
+    credited = serializers.IntegerField(
+        help_text=_("How many of them clicked a product that belongs to one of the variants.")
+    )
     control = serializers.IntegerField(help_text=_("People who clicked more products of the control."))
     variant = serializers.IntegerField(help_text=_("People who clicked more products of the variant."))
-    ties = serializers.IntegerField(help_text=_("Credited people who clicked as many of both."))
+    ties = serializers.IntegerField(help_text=_("Credited people who clicked equally many products of both."))
     share = EffectIntervalSerializer(
         help_text=_(
-            "Of a person’s credited clicks, those on the variant’s products, on average; the interval holds however often it is read."
+            "Average share of a person’s credited clicks that were on the variant’s products; the interval stays valid no "
+            "matter how often it is viewed."
         )
     )
-    p_value = serializers.FloatField(help_text=_("Of a share of one half; it holds however often it is read."))
-    needed = serializers.IntegerField(help_text=_("Credited people who show a preference of 60% to 40%."))
+    p_value = serializers.FloatField(
+        help_text=_(
+            "p-value of the hypothesis that the share is one half; it stays valid no matter how often it is viewed."
+        )
+    )
+    needed = serializers.IntegerField(
+        help_text=_("Number of credited people needed to detect a preference of 60% to 40%.")
+    )
     missing = serializers.IntegerField(help_text=_("How many more of them are needed."))
     clicks = serializers.ListField(
         child=serializers.IntegerField(), help_text=_("Clicked products of the control and of the variant.")
     )
     orders = serializers.ListField(
-        child=serializers.IntegerField(), help_text=_("Those of the clicked products that were ordered afterwards.")
+        child=serializers.IntegerField(), help_text=_("Clicked products that were ordered afterwards.")
     )
 
 
@@ -118,10 +127,12 @@ class ExperimentResultsSerializer(serializers.Serializer[Any]):
     verdict = serializers.ChoiceField(choices=[verdict.value for verdict in ExperimentVerdict])
     best = serializers.CharField(allow_blank=True, help_text=_("The key of the variant that the verdict is about."))
     fraction = serializers.FloatField(help_text=_("Elapsed share of the planned days."))
-    sample_ratio_p = serializers.FloatField(help_text=_("Below 0.001, the group sizes cannot be chance."))
+    sample_ratio_p = serializers.FloatField(help_text=_("Below 0.001, the group sizes cannot be due to chance."))
     has_margin = serializers.BooleanField()
     variants = VariantResultSerializer(many=True)
     preference = VariantPreferenceSerializer(
         allow_null=True,
-        help_text=_("Whose products people clicked more often; of interleavings only, which have no metrics."),
+        help_text=_(
+            "Which variant's products people clicked more often; for interleaving only, which has no other metrics."
+        ),
     )

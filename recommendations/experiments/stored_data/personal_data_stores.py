@@ -56,7 +56,9 @@ register_stores(
         "experiments.ExperimentExposure",
         is_renumbered=True,
         hidden=("id", "customer", "propensity"),
-        kept=_("That somebody saw a variant, under an anonymous number: results count everybody who did."),
+        kept=_(
+            "The fact that someone saw a variant, under an anonymous number, because results count everyone who did."
+        ),
     ),
     ValkeyKeys(
         "experiments.kept",

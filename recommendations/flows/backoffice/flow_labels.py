@@ -17,15 +17,15 @@ from recommendations.flows.machine.definition_schema import BEST_HOUR, ORDER_PLA
 type Text = str | Promise
 
 TRIGGER_LABELS: Mapping[str, Text] = {
-    "event": gettext_lazy("Event of the customer"),
-    "stage": gettext_lazy("Change of the lifecycle stage"),
+    "event": gettext_lazy("Customer event"),
+    "stage": gettext_lazy("Lifecycle stage change"),
     "segment": gettext_lazy("Entry into or exit from a segment"),
-    "date": gettext_lazy("Date of the customer"),
+    "date": gettext_lazy("Customer date"),
     "score": gettext_lazy("Score crosses a threshold"),
-    "loyalty_level": gettext_lazy("Change of the loyalty level"),
+    "loyalty_level": gettext_lazy("Loyalty level change"),
     "points_earned": gettext_lazy("Loyalty points earned"),
     "points_expiring": gettext_lazy("Loyalty points about to expire"),
-    "catalog": gettext_lazy("Change of the catalog"),
+    "catalog": gettext_lazy("Catalog change"),
 }
 STEP_LABELS: Mapping[str, Text] = {
     "message": gettext_lazy("Send a message"),
@@ -47,7 +47,7 @@ FIELD_LABELS: Mapping[str, Text] = {
     "event": gettext_lazy("event"),
     "where": gettext_lazy("filters on properties"),
     "to": gettext_lazy("new stage"),
-    "from": gettext_lazy("stage before (empty: any)"),
+    "from": gettext_lazy("previous stage (empty: any)"),
     "segment": gettext_lazy("segment"),
     "direction": gettext_lazy("direction"),
     "date": gettext_lazy("date"),
@@ -57,14 +57,14 @@ FIELD_LABELS: Mapping[str, Text] = {
     "change": gettext_lazy("change"),
     "percent": gettext_lazy("smallest price drop in percent"),
     "interest": gettext_lazy("customers who"),
-    "within_days": gettext_lazy("in the last days"),
+    "within_days": gettext_lazy("look-back period in days"),
     "for": gettext_lazy("duration"),
     "hour": gettext_lazy("time of day"),
     "weekdays": gettext_lazy("only on (empty: every day)"),
     "timeout": gettext_lazy("at most"),
     "condition": gettext_lazy("condition"),
     "level": gettext_lazy("key of the level (empty: any)"),
-    "points": gettext_lazy("points at least"),
+    "points": gettext_lazy("minimum points"),
     "weights": gettext_lazy("variants and their shares"),
     "template": gettext_lazy("template"),
     "transactional": gettext_lazy("transactional (needs no consent)"),
@@ -188,7 +188,7 @@ def describe_trigger(trigger: Mapping[str, Any], names: ReferenceNames) -> str:
         case "loyalty_level":
             return describe_level_trigger(trigger)
         case "points_earned":
-            return _("Earns at least %(points)s loyalty points at once") % {"points": trigger["points"]}
+            return _("Earns at least %(points)s loyalty points at one time") % {"points": trigger["points"]}
         case "points_expiring":
             text = ngettext(
                 "Loyalty points expire within %(count)d day",
@@ -246,7 +246,7 @@ def describe_step(step: Mapping[str, Any], names: ReferenceNames) -> str:
         case "wait_until":
             is_best = step["hour"] == BEST_HOUR
             text = (
-                _("Wait until the best hour of the customer")
+                _("Wait until the customer's best hour")
                 if is_best
                 else _("Wait until %(hour)s") % {"hour": step["hour"]}
             )

@@ -258,7 +258,7 @@ def show_dry_run(request: HttpRequest, flow_id: int) -> HttpResponse:
     if user_id:
         identifier = Identifier.objects.filter(kind=Identifier.Kind.USER_ID, value=user_id).first()
         if list_problems(version.definition):
-            problem = _("The flow has problems. Fix them first; the page of the flow lists them.")
+            problem = _("The flow has problems, which are listed on its page. Fix them first.")
         elif identifier is None:
             problem = _("No customer has this user ID. Check it on the page of the customer.")
         else:

@@ -25,7 +25,7 @@ from recommendations.messaging.models import MessageTemplate
 CHANNELS = {"offer": [Channel.ON_SITE], "webhook": [Channel.WEBHOOK]}
 UNIT_LABELS = {"days": gettext_lazy("days"), "hours": gettext_lazy("hours"), "minutes": gettext_lazy("minutes")}
 HOUR_HELP = gettext_lazy(
-    "HH:MM in the time zone of the customer, or best for the hour at which the customer orders most often."
+    "HH:MM in the customer's time zone, or “best” for the hour at which the customer orders most often."
 )
 WEIGHTS_HELP = gettext_lazy("One variant per line: name and share. Example: a 50")
 EVENT_HELP = gettext_lazy("The name as your shop sends it, or order_placed for every new order, from any source.")

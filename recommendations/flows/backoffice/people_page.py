@@ -53,7 +53,8 @@ def show_people(request: HttpRequest, flow_id: int) -> HttpResponse:
     return render_page(
         request,
         "admin/flows/people.html",
-        title=_("People: %(step)s") % {"step": describe_step(definition.steps[step].settings, load_reference_names())},
+        title=_("Customers: %(step)s")
+        % {"step": describe_step(definition.steps[step].settings, load_reference_names())},
         flow=flow,
         version=version,
         step=step,

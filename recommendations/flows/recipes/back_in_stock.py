@@ -17,7 +17,14 @@ RECIPE = FlowRecipe(
     description=_("Notifies customers who asked for a product, viewed it or saved it, when it is back in stock."),
     templates=("back-in-stock",),
     questions=(
-        RecipeQuestion("days", _("Days since the interest"), _("How many days back a view still counts."), 60, 1, 365),
+        RecipeQuestion(
+            "days",
+            _("Days since the customer showed interest"),
+            _("Interest shown longer ago does not count."),
+            60,
+            1,
+            365,
+        ),
     ),
     build=lambda answers: make_definition(
         {"kind": "catalog", "change": "back_in_stock", "interest": CATALOG_INTERESTS, "within_days": answers["days"]},

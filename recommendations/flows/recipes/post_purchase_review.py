@@ -7,11 +7,16 @@ from recommendations.flows.recipes.recipe import FlowRecipe, RecipeQuestion, mak
 RECIPE = FlowRecipe(
     key="post-purchase-review",
     name=_("Review after a purchase"),
-    description=_("Asks for a review when the order has arrived and was used for some days."),
+    description=_("Asks for a review after the order has arrived and the products have been in use for a few days."),
     templates=("post-purchase-review",),
     questions=(
         RecipeQuestion(
-            "days", _("Days to wait"), _("After the order: the delivery time and some days of use."), 14, 1, 120
+            "days",
+            _("Days to wait"),
+            _("Counted from the order: the delivery time plus a few days of use."),
+            14,
+            1,
+            120,
         ),
     ),
     build=lambda answers: make_definition(

@@ -20,7 +20,14 @@ RECIPE = FlowRecipe(
         RecipeQuestion(
             "percent", _("Smallest price drop in percent"), _("Smaller price drops do not start the flow."), 10, 1, 90
         ),
-        RecipeQuestion("days", _("Days since the interest"), _("How many days back a view still counts."), 30, 1, 365),
+        RecipeQuestion(
+            "days",
+            _("Days since the customer showed interest"),
+            _("Interest shown longer ago does not count."),
+            30,
+            1,
+            365,
+        ),
     ),
     build=lambda answers: make_definition(
         {

@@ -12,7 +12,9 @@ RECIPE = FlowRecipe(
     ),
     templates=("sunset",),
     questions=(
-        RecipeQuestion("days", _("Days without an order"), _("And no click in an email in that time."), 365, 60, 1000),
+        RecipeQuestion(
+            "days", _("Days without an order"), _("And no clicks in emails during that time."), 365, 60, 1000
+        ),
     ),
     build=lambda answers: make_definition(
         {"kind": "date", "date": "last_order", "days": answers["days"]},

@@ -33,7 +33,9 @@ class FlowSerializer(StrictTypesMixin, serializers.ModelSerializer[Flow]):
         required=False,
         help_text=_("0.1 keeps one customer in ten out of the flow, to measure what it earns. 0: no holdout group."),
     )
-    draft = serializers.SerializerMethodField(help_text=_("The definition that is being edited; null without one."))
+    draft = serializers.SerializerMethodField(
+        help_text=_("The definition that is being edited; null if there is no draft.")
+    )
     current = serializers.SerializerMethodField(
         help_text=_("The definition that new customers enter; null before it is published.")
     )
@@ -90,9 +92,9 @@ class FlowResultsSerializer(ComparisonSerializer):
 
     currency = serializers.CharField()
     headline = serializers.CharField(
-        help_text=_("What the flow earned and how sure it is, in the language of the request.")
+        help_text=_("What the flow earned and how certain that is, in the language of the request.")
     )
-    goal = serializers.CharField(help_text=_("The event that counts as reached."))
+    goal = serializers.CharField(help_text=_("The event that counts as reaching the goal."))
     recommended = RecommendedSalesSerializer()
 
 

@@ -14,7 +14,9 @@ register_stores(
         is_renumbered=True,
         blank={"event": {}, "occurrence": ""},
         hidden=("id", "customer_id", "version", "is_waiting"),
-        kept=_("That somebody passed the steps, under an anonymous number and without what started it."),
+        kept=_(
+            "The fact that someone passed the steps, under an anonymous number and without what triggered the flow."
+        ),
     ),
     CustomerRows("flows.signals", _("triggers of flows"), "flows.FlowSignal", is_exported=False),
     CustomerRows("flows.matches", _("matches of flow conditions"), "flows.FlowMatch", is_exported=False),

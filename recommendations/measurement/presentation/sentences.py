@@ -53,16 +53,20 @@ def describe_revenue(comparison: GroupComparison, currency: str) -> str:
     }
     if comparison.verdict == Verdict.INCREASE:
         if comparison.is_final:
-            text = _("The messages earned about %(value)s more than without them: between %(low)s and %(high)s (95%%).")
+            text = _(
+                "The messages brought in about %(value)s of additional revenue: between %(low)s and %(high)s (95%%)."
+            )
         else:
             text = _(
-                "So far, the messages have earned about %(value)s more than without them: between %(low)s and %(high)s (95%%)."
+                "So far, the messages have brought in about %(value)s of additional revenue: between %(low)s and %(high)s (95%%)."
             )
     elif comparison.verdict == Verdict.DECREASE:
         if comparison.is_final:
-            text = _("The messages cost about %(value)s of revenue: between %(low)s and %(high)s (95%%).")
+            text = _("The messages reduced revenue by about %(value)s: between %(low)s and %(high)s (95%%).")
         else:
-            text = _("So far, the messages have cost about %(value)s of revenue: between %(low)s and %(high)s (95%%).")
+            text = _(
+                "So far, the messages have reduced revenue by about %(value)s: between %(low)s and %(high)s (95%%)."
+            )
     elif comparison.verdict == Verdict.NO_EFFECT:
         text = _(
             "No effect found: the messages changed the revenue by %(interval)s (95%%), which is less than 10%% of it."
@@ -75,15 +79,15 @@ def describe_revenue(comparison: GroupComparison, currency: str) -> str:
 def describe_waiting(comparison: GroupComparison) -> str:
     """Return when the result is final, and that it may be read before."""
     if comparison.final_at is None:
-        return _("You may look at it every day: the interval allows for it.")
-    return _("The result is final on %(day)s. You may look at it every day: the interval allows for it.") % {
-        "day": date_format(localtime(comparison.final_at))
-    }
+        return _("You can check the result every day: the interval accounts for repeated looks.")
+    return _(
+        "The result will be final on %(day)s. You can check it every day: the interval accounts for repeated looks."
+    ) % {"day": date_format(localtime(comparison.final_at))}
 
 
 def describe_detectability(comparison: GroupComparison, possible: Detectability, currency: str) -> str:
     """Return the smallest effect that could be shown, and when or with how many customers 10% could be."""
-    text = _("These numbers can show an effect of %(smallest)s or more.") % {
+    text = _("The data so far is enough to detect an effect of %(smallest)s or more.") % {
         "smallest": format_whole_money(possible.total, currency)
         + (f" ({format_signed_percent(possible.relative)})" if possible.relative is not None else "")
     }
@@ -91,7 +95,7 @@ def describe_detectability(comparison: GroupComparison, possible: Detectability,
         return text
     if possible.possible_at is not None:
         day = date_format(localtime(possible.possible_at))
-        return f"{text} " + _("An effect of 10%% can be shown from about %(day)s.") % {"day": day}
+        return f"{text} " + _("An effect of 10%% can be detected from about %(day)s onward.") % {"day": day}
     customers = round((comparison.treated.customers + comparison.control.customers) * possible.factor)
     digits = max(len(str(customers)) - 2, 0)
     return f"{text} " + _(
@@ -135,7 +139,7 @@ def describe_margin_basis(comparison: GroupComparison) -> str:
             )
         case "unknown":
             return _(
-                "There is no margin, because too few products have a cost. Import the costs of products to see it."
+                "The margin cannot be computed, because too few products have a cost. Import product costs to see it."
             )
     return ""
 
@@ -147,7 +151,7 @@ def describe_removed(comparison: GroupComparison) -> str:
     removed = comparison.revenue.removed
     narrower = 1 - (1 - removed) ** 0.5
     text = _(
-        "What customers ordered before explains %(removed)s of the variance of the revenue. Taking it into account makes the interval "
+        "Earlier orders explain %(removed)s of the variance in revenue. Adjusting for them makes the interval "
         "%(narrower)s narrower, as if there were %(factor)s times as many customers."
     ) % {
         "removed": format_percent(removed, 0),

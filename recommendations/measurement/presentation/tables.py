@@ -208,7 +208,7 @@ def build_recommended(sales: RecommendedSales, currency: str) -> list[dict[str, 
         return []
     return [
         {"label": _("Customers who got recommendations"), "value": format_count(sales.customers)},
-        {"label": _("Customers who clicked one"), "value": format_count(sales.clicked)},
+        {"label": _("Customers who clicked a recommendation"), "value": format_count(sales.clicked)},
         {"label": _("Orders with a recommended product"), "value": format_count(sales.orders)},
         {"label": _("Revenue of recommended products"), "value": format_whole_money(sales.revenue, currency)},
     ]

@@ -12,6 +12,8 @@ register_stores(
         "measurement.Assignment",
         is_renumbered=True,
         hidden=("id", "customer_id", "predicted_value"),
-        kept=_("That somebody was in a group, under an anonymous number: results count everybody who was assigned."),
+        kept=_(
+            "The fact that someone was in a group, under an anonymous number, because results count everyone who was assigned."
+        ),
     ),
 )

@@ -42,7 +42,7 @@ class RuleSerializer(StrictTypesMixin, serializers.ModelSerializer[Rule]):
         help_text=_("1 is Monday, 7 is Sunday. Leave empty for every day."),
     )
     description = serializers.SerializerMethodField(
-        help_text=_("Description of the rule in the language of Accept-Language.")
+        help_text=_("Description of the rule in the language requested by Accept-Language.")
     )
 
     request_schema: ClassVar[dict[str, Any]] = build_rule_schema()

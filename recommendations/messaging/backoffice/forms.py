@@ -70,7 +70,7 @@ class ImportCodesForm(forms.Form):
     def clean_file(self) -> str:
         file = self.cleaned_data["file"]
         if file.size > MAX_FILE:
-            raise forms.ValidationError(_("The file is larger than 10 MB. Divide it."))
+            raise forms.ValidationError(_("The file is larger than 10 MB. Split it into smaller files."))
         try:
             return str(file.read().decode("utf-8-sig"))
         except UnicodeDecodeError as error:

@@ -92,7 +92,9 @@ KINDS: tuple[BlockKind, ...] = (
             BlockField(
                 "src", _("Image address"), BlockFieldKind.URL, help=_("A public address that starts with https://.")
             ),
-            BlockField("alt", _("Alternative text"), help=_("Shown if images are off, and read aloud.")),
+            BlockField(
+                "alt", _("Alternative text"), help=_("Shown if images are off, and read aloud by screen readers.")
+            ),
             BlockField("href", _("Link"), BlockFieldKind.URL),
             WIDTH,
             ALIGN,
@@ -130,7 +132,7 @@ KINDS: tuple[BlockKind, ...] = (
             ),
             BlockField(
                 "choose",
-                _("Chosen"),
+                _("When products are chosen"),
                 BlockFieldKind.CHOICE,
                 choices=((AT_SEND, _("when the message is sent")), (AT_OPEN, _("when it is opened, as images"))),
                 default=AT_SEND,

@@ -12,9 +12,9 @@ class Migration(migrations.Migration):
             name="per_customer",
             field=models.PositiveSmallIntegerField(
                 blank=True,
-                help_text="Empty: no limit. Messages that need a further code are not sent.",
+                help_text="Empty: no limit. Beyond the limit, messages that need another code are not sent.",
                 null=True,
-                verbose_name="codes per customer at most",
+                verbose_name="maximum codes per customer",
             ),
         ),
         migrations.AddField(
@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
                 blank=True,
                 help_text="An alarm is raised when fewer codes are left. Empty: no alarm.",
                 null=True,
-                verbose_name="alarm below so many codes",
+                verbose_name="alarm if fewer codes are left than",
             ),
         ),
         migrations.AddField(

@@ -128,7 +128,7 @@ class MarkupParser:
         elif kind in ("<!", "<?"):
             self._skip(start, ">", _("The declaration is not closed. Add >."))
         elif kind == "<":
-            self._report(start, _("“<” begins no tag here. Write &lt; for the character."))
+            self._report(start, _("“<” does not start a tag here. To show the character, write &lt;."))
             self.offset = start + 1
         elif kind.startswith("</"):
             self._close_element(start)
@@ -197,7 +197,10 @@ class MarkupParser:
         self.offset = match.end()
         tag = match[1].lower()
         if tag not in {element.tag for element in self.open}:
-            self._report(start, _("</%(tag)s> closes no open tag. Remove it, or add <%(tag)s> before.") % {"tag": tag})
+            self._report(
+                start,
+                _("</%(tag)s> has no matching opening tag. Remove it, or add <%(tag)s> before it.") % {"tag": tag},
+            )
             return
         while self.open:
             element = self.open.pop()

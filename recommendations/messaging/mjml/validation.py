@@ -51,7 +51,7 @@ def _check_texts(tree: SourceTree) -> Iterator[SourceProblem]:
             yield make_problem(
                 tree.source,
                 first,
-                _("<%(tag)s> contains no text. Put it into an <mj-text> element.") % {"tag": element.tag},
+                _("<%(tag)s> cannot contain text. Put the text into an <mj-text> element.") % {"tag": element.tag},
             )
 
 
@@ -87,7 +87,7 @@ def _check_element(tree: SourceTree, element: Element) -> Iterator[SourceProblem
 def _describe_unknown_tag(element: Element) -> str:
     close = get_close_matches(element.tag, list_tags(), n=1)
     if element.tag == "mj-include":
-        return _("<mj-include> would read a file of the server. Paste its content instead.")
+        return _("<mj-include> would read a file on the server. Paste the content of the file instead.")
     if close:
         return _("Unknown tag <%(tag)s>. Did you mean <%(close)s>?") % {"tag": element.tag, "close": close[0]}
     return _("Unknown tag <%(tag)s>. Use a tag of MJML, and write HTML inside <mj-text> or <mj-raw>.") % {

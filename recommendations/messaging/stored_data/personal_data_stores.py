@@ -13,7 +13,9 @@ register_stores(
         "messaging.CouponCode",
         is_renumbered=True,
         hidden=("id", "customer_id", "delivery_id"),
-        kept=_("That the code was handed out, under an anonymous number: it must not be handed out twice."),
+        kept=_(
+            "The fact that the code was handed out, under an anonymous number, because it must not be handed out twice."
+        ),
     ),
 )
 register_impersonal(

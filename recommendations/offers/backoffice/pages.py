@@ -38,7 +38,7 @@ COLUMNS = (
     Column(key="placement", label=gettext_lazy("placement"), sort="placement", align="text"),
     Column(key="segment", label=gettext_lazy("segment"), sort="segment__name", align="text"),
     Column(key="priority", label=gettext_lazy("priority"), sort="priority"),
-    Column(key="shows", label=gettext_lazy("Shows, 30 days")),
+    Column(key="shows", label=gettext_lazy("Impressions, 30 days")),
     Column(key="clicks", label=gettext_lazy("Click-through rate")),
 )
 

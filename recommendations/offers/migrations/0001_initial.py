@@ -33,7 +33,7 @@ class Migration(migrations.Migration):
                     "placement",
                     models.SlugField(
                         default="top",
-                        help_text="The place of your pages, as in data-perennial-offer. For example: top, cart, product.",
+                        help_text="The place on your pages, as in data-perennial-offer. For example: top, cart, product.",
                         max_length=100,
                         verbose_name="placement",
                     ),
@@ -52,7 +52,7 @@ class Migration(migrations.Migration):
                     "priority",
                     models.SmallIntegerField(
                         default=0,
-                        help_text="Of several offers, the one with the highest priority is shown.",
+                        help_text="If there are several offers, the one with the highest priority is shown.",
                         verbose_name="priority",
                     ),
                 ),
@@ -79,7 +79,7 @@ class Migration(migrations.Migration):
                     models.PositiveSmallIntegerField(
                         default=3,
                         help_text="How often one visitor sees the offer within 24 hours. 0: no limit.",
-                        verbose_name="most shows a day",
+                        verbose_name="maximum impressions per day",
                     ),
                 ),
                 (

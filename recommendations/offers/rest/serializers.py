@@ -18,19 +18,22 @@ MAX_ID_LENGTH = 255
 
 
 class OfferQuerySerializer(KnownFieldsMixin, serializers.Serializer[Any]):
-    placement = serializers.SlugField(max_length=100, help_text=_("The place of the page, such as top."))
+    placement = serializers.SlugField(max_length=100, help_text=_("The place on the page, such as top."))
     anonymous_id = serializers.CharField(
-        max_length=MAX_ID_LENGTH, required=False, default="", help_text=_("The device, beside the customer.")
+        max_length=MAX_ID_LENGTH,
+        required=False,
+        default="",
+        help_text=_("The ID of the device, in addition to the customer."),
     )
 
 
 class VisitorOfferQuerySerializer(KnownFieldsMixin, serializers.Serializer[Any]):
-    placement = serializers.SlugField(max_length=100, help_text=_("The place of the page, such as top."))
+    placement = serializers.SlugField(max_length=100, help_text=_("The place on the page, such as top."))
 
 
 class ShownOfferSerializer(serializers.Serializer[Any]):
     key = serializers.CharField()
-    exposure_id = serializers.UUIDField(help_text=_("Report clicks with it."))
+    exposure_id = serializers.UUIDField(help_text=_("Send this ID when you report a click."))
     title = serializers.CharField()
     text = serializers.CharField(allow_blank=True)
     button = serializers.CharField(allow_blank=True)
@@ -144,19 +147,21 @@ class OfferResultsSerializer(serializers.Serializer[Any]):
     as_of = serializers.DateTimeField()
     window_days = serializers.IntegerField()
     shows = serializers.IntegerField()
-    visitors = serializers.IntegerField(help_text=_("Different people and devices."))
+    visitors = serializers.IntegerField(help_text=_("Number of distinct people and devices."))
     clicks = serializers.IntegerField()
     closes = serializers.IntegerField()
     click_through_rate = serializers.FloatField(allow_null=True)
     shown = OfferGroupSerializer()
     held_out = OfferGroupSerializer()
     difference = serializers.FloatField(
-        allow_null=True, help_text=_("Conversion rate of those who saw it, less holdout.")
+        allow_null=True,
+        help_text=_("Conversion rate of the people who saw the offer, minus that of the holdout group."),
     )
     low = serializers.FloatField(allow_null=True, help_text=_("Lower end of the 95% interval of the difference."))
     high = serializers.FloatField(allow_null=True, help_text=_("Upper end of the 95% interval of the difference."))
     order_difference = serializers.FloatField(
-        allow_null=True, help_text=_("Orders per person of those who saw it, less holdout.")
+        allow_null=True,
+        help_text=_("Orders per person who saw the offer, minus orders per person in the holdout group."),
     )
     order_low = serializers.FloatField(allow_null=True, help_text=_("Lower end of its 95% interval."))
     order_high = serializers.FloatField(allow_null=True, help_text=_("Upper end of its 95% interval."))

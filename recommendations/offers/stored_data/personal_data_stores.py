@@ -6,12 +6,12 @@ from config.foundation.personal_data.locations import table
 from config.foundation.personal_data.registry import register_impersonal, register_stores
 from config.foundation.personal_data.table_stores import CustomerRows, IdentifierRows
 
-SHOWN_KEPT = _("That the offer was shown and clicked, under an anonymous number.")
+SHOWN_KEPT = _("The fact that the offer was shown and clicked, under an anonymous number.")
 
 register_stores(
     CustomerRows(
         "offers.queued",
-        _("offers waiting for a customer"),
+        _("offers queued for a customer"),
         "offers.QueuedOffer",
         hidden=("id", "customer", "origin_id"),
     ),

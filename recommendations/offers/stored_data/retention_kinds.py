@@ -14,7 +14,8 @@ register_retention(
         key="offer_exposures",
         label=gettext_lazy("Exposures to on-site offers"),
         note=gettext_lazy(
-            "Then all but the first of each customer are deleted, and after the end of an offer those of unknown visitors."
+            "All but each customer's first exposure to an offer are then deleted. Exposures of unknown visitors are "
+            "deleted after the offer has ended."
         ),
         default_days=settings.IMPRESSION_RETENTION_DAYS,
         min_days=30,

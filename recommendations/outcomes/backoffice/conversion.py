@@ -28,12 +28,15 @@ def show_conversion(result: ConversionResult, context: ResultContext) -> Outcome
                 "No visits in these periods. Install the tracking snippet (Data › Sources), or choose another segment."
             ),
         )
-    notes = [_("Points of fewer than %(count)s visits are not drawn; the table has them.") % {"count": MIN_VISITS}]
+    notes = [
+        _("Points with fewer than %(count)s visits are not drawn; they are listed in the table.")
+        % {"count": MIN_VISITS}
+    ]
     if context.parameters.split == "channel":
         notes.append(
             _(
-                "Channels of visits are traffic sources: the utm_source with which a visit began. Visits of all sources add up; orders "
-                "have no traffic source."
+                "For visits, channels are traffic sources: the utm_source with which the visit began. The visits of all "
+                "sources add up to the total; orders have no traffic source."
             )
         )
     simulated = Source.objects.filter(is_simulated=True).exclude(kind=Source.Kind.IMPORT).values_list("name", flat=True)

@@ -9,7 +9,7 @@ from recommendations.outcomes.backoffice.satisfaction import list_satisfaction_r
 from recommendations.outcomes.backoffice.view import OutcomeDisplay
 
 DISPLAYS = {
-    "growth": OutcomeDisplay(_("Does the shop grow, and by what?"), show_growth, list_growth_rows),
+    "growth": OutcomeDisplay(_("Is the shop growing, and what drives the growth?"), show_growth, list_growth_rows),
     "retention": OutcomeDisplay(_("Do customers come back?"), show_retention, list_retention_rows),
     "conversion": OutcomeDisplay(_("Do visits end with an order?"), show_conversion, list_conversion_rows),
     "satisfaction": OutcomeDisplay(_("Are customers satisfied?"), show_satisfaction, list_satisfaction_rows),

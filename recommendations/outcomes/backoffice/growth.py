@@ -36,7 +36,7 @@ COLUMNS = (
     Column(key="orders", label=gettext_lazy("Orders per customer")),
     Column(key="order_value", label=gettext_lazy("Average order value")),
     Column(key="per_customer", label=gettext_lazy("Revenue per customer")),
-    Column(key="year", label=gettext_lazy("Against a year before")),
+    Column(key="year", label=gettext_lazy("Compared with a year before")),
 )
 
 
@@ -83,7 +83,8 @@ def describe_growth(periods: Sequence[GrowthPeriod], context: ResultContext) -> 
         texts.append(describe_change(latest.previous, context))
     if latest.year is not None and latest.year.relative is not None:
         texts.append(
-            _("Against the same period a year before: %(change)s.") % {"change": format_change(latest.year.relative)}
+            _("Compared with the same period a year before: %(change)s.")
+            % {"change": format_change(latest.year.relative)}
         )
     return join_sentences(texts)
 
@@ -92,7 +93,7 @@ def describe_change(change: RevenueChange, context: ResultContext) -> str:
     """Return the change against the period before and its parts in a sentence."""
     if change.relative is None:
         return ""
-    total = _("%(change)s (%(relative)s) against the period before") % {
+    total = _("%(change)s (%(relative)s) compared with the period before") % {
         "change": format_signed_money(change.change, context.currency),
         "relative": format_change(change.relative),
     }

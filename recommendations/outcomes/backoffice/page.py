@@ -1,4 +1,4 @@
-"""The page Outcomes: retention, conversion, satisfaction and growth, and the part that marketing causes."""
+"""The page Outcomes: retention, conversion, satisfaction and growth, and the incremental lift of marketing."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,25 +27,25 @@ from customers.analytics.outcomes.parameters import OutcomeParameters
 from customers.analytics.outcomes.registry import MEASURES, OutcomeMeasure
 from customers.analytics.results import ResultState, cancel_result, get_result
 from customers.identity.personal_data.masking import may_see_personal
-from recommendations.outcomes.backoffice.caused import build_caused_context, list_caused_rows
 from recommendations.outcomes.backoffice.displays import DISPLAYS
+from recommendations.outcomes.backoffice.incremental_lift import build_lift_context, list_lift_rows
 from recommendations.outcomes.backoffice.labels import label_period
 from recommendations.outcomes.backoffice.view import OutcomeDisplay, OutcomeView
-from recommendations.outcomes.caused import CausedOutcomes, build_caused, list_month_revenues
+from recommendations.outcomes.incremental_lift import MarketingLift, build_marketing_lift, list_month_revenues
 from recommendations.outcomes.measured import load_measures
 from recommendations.outcomes.period_choice import read_parameters
 from recommendations.sending.global_holdout.report import HoldoutReport, load_report
 
-VIEW_CAUSED = "campaigns.view_campaign"
+VIEW_LIFT = "campaigns.view_campaign"
 UNIT_LABELS = {
     PeriodUnit.WEEK: gettext_lazy("Weeks"),
     PeriodUnit.MONTH: gettext_lazy("Months"),
     PeriodUnit.QUARTER: gettext_lazy("Quarters"),
 }
 SPLIT_LABELS = {
-    "": gettext_lazy("All together"),
+    "": gettext_lazy("No split"),
     "channel": gettext_lazy("Channels"),
-    "stage": gettext_lazy("Stages of today"),
+    "stage": gettext_lazy("Current stages"),
     "city": gettext_lazy("Cities"),
     "segment": gettext_lazy("The segment and all others"),
 }
@@ -88,7 +88,7 @@ def show_outcomes(request: HttpRequest) -> HttpResponse:
         "poll": (POLL_AGAIN if all(block.view for block in blocks) else POLL_FIRST) if is_pending else "",
         "url": request.get_full_path(),
         "query": request.GET.urlencode(),
-        "caused": build_caused_part(request, states, parameters),
+        "incremental_lift": build_lift_part(request, states, parameters),
         "segment_name": list_segments().get(parameters.segment, ""),
     }
     return render_page(
@@ -156,23 +156,21 @@ def describe_outcomes(states: Mapping[str, ResultState], parameters: OutcomePara
     return ""
 
 
-def load_caused(
-    states: Mapping[str, ResultState], parameters: OutcomeParameters
-) -> tuple[HoldoutReport, CausedOutcomes]:
+def load_lift(states: Mapping[str, ResultState], parameters: OutcomeParameters) -> tuple[HoldoutReport, MarketingLift]:
     """Return the report of the holdout group, and its part of the outcomes."""
     report = load_report()
-    return report, build_caused(report, list_month_revenues(states["growth"].result, parameters))
+    return report, build_marketing_lift(report, list_month_revenues(states["growth"].result, parameters))
 
 
-def build_caused_part(
+def build_lift_part(
     request: HttpRequest, states: Mapping[str, ResultState], parameters: OutcomeParameters
 ) -> dict[str, Any] | None:
-    """Return the caused part; None for users who may not see campaigns."""
-    if not request.user.has_perm(VIEW_CAUSED):
+    """Return the incremental lift; None for users who may not see campaigns."""
+    if not request.user.has_perm(VIEW_LIFT):
         return None
-    report, caused = load_caused(states, parameters)
+    report, lift = load_lift(states, parameters)
     return {
-        **build_caused_context(request, report, caused, get_shop().currency),
+        **build_lift_context(request, report, lift, get_shop().currency),
         "is_limited": bool(parameters.segment or parameters.split),
     }
 
@@ -180,7 +178,7 @@ def build_caused_part(
 @require_safe
 @permission_required(VIEW, raise_exception=True)
 def download_csv(request: HttpRequest, key: str) -> HttpResponse:
-    """Download the figures of a measure or of the caused part; 409 while there are none."""
+    """Download the figures of a measure or of the incremental lift; 409 while there are none."""
     now = timezone.now()
     try:
         parameters = read_parameters(request.GET, today=timezone.localdate(now))
@@ -199,8 +197,8 @@ def list_csv_rows(
     request: HttpRequest, key: str, parameters: OutcomeParameters, *, now: datetime
 ) -> tuple[list[list[Any]], datetime | None]:
     """Return the rows and their moment; None without a result. Raises Http404, ParameterError."""
-    if key == "caused" and request.user.has_perm(VIEW_CAUSED):
-        return list_caused_rows(build_caused(load_report(), {})), now
+    if key == "incremental_lift" and request.user.has_perm(VIEW_LIFT):
+        return list_lift_rows(build_marketing_lift(load_report(), {})), now
     if key not in MEASURES:
         raise Http404
     state = get_result(question=MEASURES[key].question, parameters=parameters, now=now)

@@ -22,7 +22,7 @@ def show_retention(result: RepeatResult, context: ResultContext) -> OutcomeView:
         return OutcomeView(
             "",
             empty=_(
-                "Nobody ordered before these periods, so nobody can have come back. Choose more or longer periods."
+                "No customers ordered before these periods, so none could come back. Choose more or longer periods."
             ),
         )
     notes = []
@@ -45,14 +45,14 @@ def describe_retention(periods: tuple[RepeatPeriod, ...], context: ResultContext
         )
         if latest.previous_share is not None:
             texts.append(
-                _("That is %(points)s percentage points against the period before.")
+                _("That is a change of %(points)s percentage points from the period before.")
                 % {"points": format_points(latest.share - latest.previous_share)}
             )
     else:
         texts.append(_("No two periods in a row are complete yet."))
     if current is not None and current.share is not None and current.customers_before:
         texts.append(
-            _("Of those of %(before)s, %(share)s have ordered again in %(period)s so far.")
+            _("Of the customers who ordered in %(before)s, %(share)s have ordered again in %(period)s so far.")
             % {**name_periods(current, context), "share": format_percent(current.share)}
         )
     return join_sentences(texts)

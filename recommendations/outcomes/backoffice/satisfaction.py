@@ -46,7 +46,7 @@ def show_satisfaction(result: SatisfactionResult, context: ResultContext) -> Out
                 "No reviews and no answers to surveys in these periods. Import reviews, or send a survey link after delivery."
             ),
         )
-    notes = [_("Only customers who answered are known; the others may think differently.")]
+    notes = [_("Only the opinions of customers who answered are known; the others may think differently.")]
     if context.parameters.split == "channel":
         notes.append(_("Feedback counts in the channel of the author's last order before it."))
     return OutcomeView(

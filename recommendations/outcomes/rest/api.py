@@ -12,17 +12,17 @@ from rest_framework.views import APIView
 from customers.analytics.expressions.parameters import ParameterError
 from customers.analytics.results import ResultState
 from customers.identity.personal_data.masking import mask_text, may_see_personal
-from recommendations.outcomes.caused import build_caused, list_month_revenues
+from recommendations.outcomes.incremental_lift import build_marketing_lift, list_month_revenues
 from recommendations.outcomes.measured import load_measures
 from recommendations.outcomes.period_choice import read_parameters
 from recommendations.outcomes.rest.serializers import OutcomeQuerySerializer, OutcomesSerializer
 from recommendations.sending.global_holdout.report import load_report
 
-CAUSED_SCOPE = "campaigns:read"
+LIFT_SCOPE = "campaigns:read"
 
 
 class OutcomesView(APIView):
-    """Retention, conversion, satisfaction and growth by week, month or quarter, and the part that marketing causes.
+    """Retention, conversion, satisfaction and growth by week, month or quarter, and the incremental lift of marketing.
 
     Results are stored and computed in the background when data arrives: each has its `as_of`, and `is_computing` while a newer one
     is on its way.
@@ -41,13 +41,13 @@ class OutcomesView(APIView):
             states = load_measures(parameters, now=now)
         except ParameterError as error:
             raise ValidationError({error.field: error.problem}) from error
-        caused = None
-        if CAUSED_SCOPE in getattr(request.auth, "scopes", ()):
-            caused = build_caused(load_report(), list_month_revenues(states["growth"].result, parameters))
+        lift = None
+        if LIFT_SCOPE in getattr(request.auth, "scopes", ()):
+            lift = build_marketing_lift(load_report(), list_month_revenues(states["growth"].result, parameters))
         values = {
             **{name: getattr(parameters, name) for name in ("unit", "since", "until", "segment", "split")},
             **{key: build_state(state, with_personal=may_see_personal(request)) for key, state in states.items()},
-            "caused": caused,
+            "incremental_lift": lift,
         }
         return Response(OutcomesSerializer(values).data)
 

@@ -23,14 +23,14 @@ class OutcomeQuerySerializer(KnownFieldsMixin, serializers.Serializer[Any]):
         help_text=_("Periods before the current one; by default 13 weeks, 12 months or 5 quarters."),
     )
     segment = serializers.CharField(
-        required=False, max_length=100, help_text=_("Key of a segment; its members of today in all periods.")
+        required=False, max_length=100, help_text=_("Key of a segment. All periods use its current members.")
     )
     split = serializers.ChoiceField(
         choices=[split for split in SPLITS if split],
         required=False,
         help_text=_(
-            "channel: of orders, the sales channel; of visits, the traffic source. segment: its members and all others. "
-            "stage, city: of the customers now."
+            "channel: the sales channel for orders, the traffic source for visits. segment: its members and all other "
+            "customers. stage, city: the customer's current stage or city."
         ),
     )
 
@@ -46,7 +46,9 @@ class OutcomeGroupSerializer(serializers.Serializer[Any]):
 
     label = serializers.CharField(  # type: ignore[assignment]
         allow_null=True,
-        help_text=_("The channel, stage or city, member or not_member; null for an unknown one and for other ones."),
+        help_text=_(
+            "The channel, stage or city, or member or not_member. Null if unknown, and for the group of all others."
+        ),
     )
     is_other = serializers.BooleanField(help_text=_("All channels or cities without a group of their own."))
 
@@ -64,7 +66,7 @@ class RevenueChangeSerializer(serializers.Serializer[Any]):
 
 class OutcomePeriodSerializer(serializers.Serializer[Any]):
     start = serializers.DateField()
-    is_complete = serializers.BooleanField(help_text=_("It has ended, and the data began before it."))
+    is_complete = serializers.BooleanField(help_text=_("True if the period has ended and the data began before it."))
 
 
 class GrowthPeriodSerializer(OutcomePeriodSerializer):
@@ -74,8 +76,10 @@ class GrowthPeriodSerializer(OutcomePeriodSerializer):
     revenue_per_customer = serializers.FloatField(allow_null=True)
     orders_per_customer = serializers.FloatField(allow_null=True)
     order_value = serializers.FloatField(allow_null=True)
-    previous = RevenueChangeSerializer(allow_null=True, help_text=_("Against the period before, if both are complete."))
-    year = RevenueChangeSerializer(allow_null=True, help_text=_("Against the same period a year before."))
+    previous = RevenueChangeSerializer(
+        allow_null=True, help_text=_("Compared with the period before, if both are complete.")
+    )
+    year = RevenueChangeSerializer(allow_null=True, help_text=_("Compared with the same period a year before."))
 
 
 class RepeatPeriodSerializer(OutcomePeriodSerializer):
@@ -111,22 +115,22 @@ class SatisfactionPeriodSerializer(OutcomePeriodSerializer):
 
 
 class GrowthGroupSerializer(serializers.Serializer[Any]):
-    group = OutcomeGroupSerializer(allow_null=True, help_text=_("Null for everyone."))
+    group = OutcomeGroupSerializer(allow_null=True, help_text=_("Null for all customers together."))
     periods = GrowthPeriodSerializer(many=True)
 
 
 class RepeatGroupSerializer(serializers.Serializer[Any]):
-    group = OutcomeGroupSerializer(allow_null=True, help_text=_("Null for everyone."))
+    group = OutcomeGroupSerializer(allow_null=True, help_text=_("Null for all customers together."))
     periods = RepeatPeriodSerializer(many=True)
 
 
 class ConversionGroupSerializer(serializers.Serializer[Any]):
-    group = OutcomeGroupSerializer(allow_null=True, help_text=_("Null for everyone."))
+    group = OutcomeGroupSerializer(allow_null=True, help_text=_("Null for all customers together."))
     periods = ConversionPeriodSerializer(many=True)
 
 
 class SatisfactionGroupSerializer(serializers.Serializer[Any]):
-    group = OutcomeGroupSerializer(allow_null=True, help_text=_("Null for everyone."))
+    group = OutcomeGroupSerializer(allow_null=True, help_text=_("Null for all customers together."))
     periods = SatisfactionPeriodSerializer(many=True)
 
 
@@ -134,14 +138,16 @@ class OutcomeStateSerializer(serializers.Serializer[Any]):
     """A measure. groups is empty until it has been computed for the first time."""
 
     as_of = serializers.DateTimeField(allow_null=True)
-    is_current = serializers.BooleanField(help_text=_("It includes all data of now."))
-    is_computing = serializers.BooleanField(help_text=_("It is being computed; ask again in a moment."))
+    is_current = serializers.BooleanField(help_text=_("True if the result includes all current data."))
+    is_computing = serializers.BooleanField(
+        help_text=_("True while the result is being computed; request it again in a moment.")
+    )
     error = serializers.CharField(allow_blank=True, help_text=_("Why the last computation failed."))
 
 
 class GrowthSerializer(OutcomeStateSerializer):
     guest_revenue = serializers.FloatField(
-        allow_null=True, help_text=_("Of orders without a known customer, not part of the rest.")
+        allow_null=True, help_text=_("Revenue of orders without a known customer; not included in the other figures.")
     )
     groups = GrowthGroupSerializer(many=True)
 
@@ -158,7 +164,7 @@ class SatisfactionOutcomeSerializer(OutcomeStateSerializer):
     groups = SatisfactionGroupSerializer(many=True)
 
 
-class CausedRetentionSerializer(serializers.Serializer[Any]):
+class RetentionLiftSerializer(serializers.Serializer[Any]):
     """Of the customers who had ordered before they could be compared, the share who order in the window."""
 
     treated_customers = serializers.IntegerField()
@@ -168,8 +174,8 @@ class CausedRetentionSerializer(serializers.Serializer[Any]):
     effect = IntervalSerializer()
 
 
-class CausedPeriodSerializer(serializers.Serializer[Any]):
-    """What marketing caused in a month, or since the holdout group began if month is null. Effects are null while unknown."""
+class LiftPeriodSerializer(serializers.Serializer[Any]):
+    """The incremental lift in a month, or since the holdout group began if month is null. Effects are null while unknown."""
 
     month = serializers.DateField(allow_null=True)
     since = serializers.DateTimeField()
@@ -180,21 +186,25 @@ class CausedPeriodSerializer(serializers.Serializer[Any]):
     holdout_customers = serializers.IntegerField()
     revenue = IntervalSerializer(allow_null=True, help_text=_("Additional revenue of all customers with marketing."))
     revenue_per_customer = IntervalSerializer(allow_null=True)
-    conversion = IntervalSerializer(allow_null=True, help_text=_("Difference of the shares who order in the window."))
-    retention = CausedRetentionSerializer(allow_null=True)
-    shop_revenue = serializers.FloatField(allow_null=True, help_text=_("Of all customers, in complete months."))
-    share = serializers.FloatField(allow_null=True, help_text=_("Of that revenue, the part that marketing caused."))
+    conversion = IntervalSerializer(
+        allow_null=True, help_text=_("Difference between the shares of customers who order in the window.")
+    )
+    retention = RetentionLiftSerializer(allow_null=True)
+    shop_revenue = serializers.FloatField(allow_null=True, help_text=_("Revenue of all customers in complete months."))
+    share = serializers.FloatField(
+        allow_null=True, help_text=_("The share of that revenue that is incremental lift of marketing.")
+    )
 
 
-class CausedSerializer(serializers.Serializer[Any]):
-    """The part that marketing causes, of all customers; nothing is known of satisfaction."""
+class MarketingLiftSerializer(serializers.Serializer[Any]):
+    """The incremental lift of marketing for all customers. It is not measured for satisfaction."""
 
-    total = CausedPeriodSerializer(allow_null=True)
-    months = CausedPeriodSerializer(many=True)
+    total = LiftPeriodSerializer(allow_null=True)
+    months = LiftPeriodSerializer(many=True)
 
 
 class OutcomesSerializer(serializers.Serializer[Any]):
-    """The four outcomes of a shop, and the part that marketing causes."""
+    """The four outcomes of a shop, and the incremental lift of marketing."""
 
     unit = serializers.ChoiceField(choices=[unit.value for unit in UNITS])
     since = serializers.DateField()
@@ -205,4 +215,4 @@ class OutcomesSerializer(serializers.Serializer[Any]):
     retention = RepeatSerializer()
     conversion = ConversionSerializer()
     satisfaction = SatisfactionOutcomeSerializer()
-    caused = CausedSerializer(allow_null=True, help_text=_("Null without the scope campaigns:read."))
+    incremental_lift = MarketingLiftSerializer(allow_null=True, help_text=_("Null without the scope campaigns:read."))

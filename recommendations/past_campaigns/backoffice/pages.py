@@ -120,10 +120,10 @@ def describe_selection(evidence: PastEvidence) -> str:
     if evidence.ratio is None or not evidence.recipients.customers:
         return unknown
     if 1 / DIFFERENT < evidence.ratio < DIFFERENT:
-        return f"{unknown} " + _("Recipients spent about as much as other customers before it.")
-    return f"{unknown} " + _("Recipients had already spent %(factor)s times as much as other customers before it.") % {
-        "factor": number_format(round(evidence.ratio, 1), 1)
-    }
+        return f"{unknown} " + _("Recipients spent about as much as other customers before the campaign.")
+    return f"{unknown} " + _(
+        "Recipients had already spent %(factor)s times as much as other customers before the campaign."
+    ) % {"factor": number_format(round(evidence.ratio, 1), 1)}
 
 
 def build_figures(campaign: PastCampaign, evidence: PastEvidence, currency: str) -> list[dict[str, str]]:

@@ -6,7 +6,7 @@ from config.foundation.personal_data.locations import table
 from config.foundation.personal_data.registry import register_impersonal, register_stores
 from config.foundation.personal_data.table_stores import CustomerArrays
 
-KEPT_RECIPIENT = _("The number of recipients and redeemers, the person under an anonymous number.")
+KEPT_RECIPIENT = _("The number of recipients and redeemers. The person is counted under an anonymous number.")
 
 register_stores(
     *(

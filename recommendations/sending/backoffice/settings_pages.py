@@ -47,7 +47,7 @@ class SendingSettingsForm(forms.ModelForm):
         label=gettext_lazy("Emails per minute by domain"),
         required=False,
         widget=forms.Textarea(attrs={"rows": 4}),
-        help_text=gettext_lazy("One per line: domain, emails per minute. “* 600” is the limit of each other domain."),
+        help_text=gettext_lazy("One per line: domain, emails per minute. “* 600” is the limit for every other domain."),
     )
 
     class Meta:
@@ -69,12 +69,12 @@ class SendingSettingsForm(forms.ModelForm):
         }
         help_texts = {
             "quiet_until": gettext_lazy(
-                "In the time zone of each customer: the trait time_zone, else that of the country, else the shop's. "
-                "Messages wait until the quiet hours end. Leave both empty for none."
+                "In each customer's time zone: the trait time_zone if set, otherwise the time zone of the country, otherwise "
+                "the shop's. Messages wait until the quiet hours end. Leave both empty for no quiet hours."
             ),
             "global_holdout_share": gettext_lazy(
-                "0.05 keeps one customer in twenty out of all marketing, to measure its whole effect. At most 0.5. The first month that is "
-                "measured is the next whole one; see Campaigns › Results › Incremental lift of marketing."
+                "0.05 keeps one customer in twenty out of all marketing, to measure its overall effect. At most 0.5. The first "
+                "month measured is the next full month; see Campaigns › Results › Incremental lift of marketing."
             ),
             "warm_up_from": gettext_lazy(
                 "Leave empty for no warm-up. Emails beyond a day's limit wait for the next day."

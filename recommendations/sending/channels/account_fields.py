@@ -87,7 +87,7 @@ ACCOUNT_FIELDS: Mapping[str, AccountField] = {
     "region": AccountField(_("Region"), _("Leave it empty for ap-guangzhou."), is_required=False),
     "template_text": AccountField(
         _("Text of the template"),
-        _("As registered, with its variables. Campaigns count the characters of their SMS with it."),
+        _("As registered, with its variables. Used to count the characters of the SMS messages of campaigns."),
         is_required=False,
     ),
     "unsubscribe_text": AccountField(
@@ -98,15 +98,15 @@ ACCOUNT_FIELDS: Mapping[str, AccountField] = {
         is_required=False,
     ),
     "part_price": AccountField(
-        _("Price of a part"),
-        _("In the shop's currency, such as 0.045. Campaigns estimate with it what they cost."),
+        _("Price per SMS part"),
+        _("In the shop's currency, such as 0.045. Used to estimate what a campaign costs."),
         is_required=False,
         check=check_price,
     ),
     "corp_id": AccountField(_("Corp ID")),
     "corp_secret": AccountField(
         _("Secret of the application for customer contact"),
-        _("That of an application of your own which may call the API of customer contact."),
+        _("The secret of your own WeCom application that is allowed to call the customer contact API."),
     ),
     "sender": AccountField(
         _("Employee"),
@@ -116,13 +116,13 @@ ACCOUNT_FIELDS: Mapping[str, AccountField] = {
         is_required=False,
     ),
     "contact_limit": AccountField(
-        _("Messages to a contact"),
+        _("Maximum messages per contact"),
         _(
-            "The rule that is set in WeCom under group messages. Messages beyond it are skipped here instead of being refused there."
+            "The limit set in WeCom under group messages. Messages beyond the limit are skipped by Perennial instead of being refused by WeCom."
         ),
         is_required=False,
         choices=(
-            ("", _("as many a month as it has days")),
+            ("", _("as many per month as the month has days")),
             ("week", _("seven a week")),
             ("day", _("one a day")),
         ),

@@ -5,7 +5,10 @@ from django.utils.translation import gettext_lazy as _
 
 _CREDENTIALS = _("Copy the keys of the account again from the provider's console.")
 _BALANCE = _("Buy a package or top up the account. Waiting messages are then sent.")
-_SIGNATURE = _("Wait until the provider has approved the signature and the template, and enter both exactly as there.")
+_SIGNATURE = _(
+    "Wait until the provider has approved the signature and the template, then enter both exactly as they appear "
+    "in the provider's console."
+)
 _LIMIT = _("Raise the limit in the provider's console, or send fewer messages. Waiting messages are tried again.")
 FIXES: dict[str, str | Promise] = {
     "40001 ": _CREDENTIALS,
@@ -18,7 +21,7 @@ FIXES: dict[str, str | Promise] = {
     "60111 ": _("Enter the user ID of an employee of the company, or leave the field empty."),
     "45009 ": _LIMIT,
     "48002 ": _("Allow the application to call the API of customer contact, in the admin console of WeCom."),
-    "60011 ": _("Add the employee to those whom the application may use, in the admin console of WeCom."),
+    "60011 ": _("Add the employee to the allowed users of the application in the WeCom admin console."),
     "60020 ": _(
         "Add the address of this server to the trusted IP addresses of the application, in the admin console of WeCom."
     ),

@@ -74,7 +74,7 @@ def build_message(channel: str, recipient: str, subject: str, text: str) -> Outg
         channel=channel,
         recipient=recipient,
         language=shop.language,
-        subject=subject or _("Test message of %(shop)s") % {"shop": shop.name},
+        subject=subject or _("Test message from %(shop)s") % {"shop": shop.name},
         html="",
         text=text or _("This is a test message of %(shop)s.") % {"shop": shop.name},
         is_transactional=True,

@@ -39,8 +39,8 @@ class SkipReason(models.TextChoices):
     NO_CONTENT = "no_content", _("no content for the message")
     COUPONS_USED_UP = "coupons_used_up", _("no coupon codes left")
     CANCELED = "canceled", _("canceled")
-    GOAL_REACHED = "goal_reached", _("reached the goal of the flow before")
-    LEFT_FLOW = "left_flow", _("left the flow before")
+    GOAL_REACHED = "goal_reached", _("already reached the goal of the flow")
+    LEFT_FLOW = "left_flow", _("already left the flow")
     EXPIRED = "expired", _("expired")
     MERGED = "merged", _("merged customer has the message already")
 

@@ -39,7 +39,9 @@ class MeasuredEffectSerializer(serializers.Serializer[Any]):
     until = serializers.DateTimeField()
     measured_at = serializers.DateTimeField()
     is_running = serializers.BooleanField(
-        help_text=_("The window has not ended; its intervals are wider and may be looked at every day.")
+        help_text=_(
+            "True if the window has not ended. Its intervals are then wider, so that they stay valid when checked every day."
+        )
     )
     currency = serializers.CharField()
     verdict = serializers.ChoiceField(choices=[verdict.value for verdict in ComparisonVerdict])
@@ -55,10 +57,10 @@ class MeasuredEffectSerializer(serializers.Serializer[Any]):
         help_text=_("Additional revenue that the holdout group would have generated without being held out."),
     )
     needed_months = serializers.IntegerField(
-        allow_null=True, help_text=_("After how many months a difference of 10% would be shown.")
+        allow_null=True, help_text=_("Number of months after which a difference of 10% could be detected.")
     )
     needed_customers = serializers.IntegerField(
-        allow_null=True, help_text=_("With how many customers it would have been shown in the same time.")
+        allow_null=True, help_text=_("Number of customers with which it could have been detected in the same time.")
     )
 
 

@@ -61,7 +61,7 @@ class PushSubscriptions(APIView):
         try:
             customer_id = find_or_create_customers(user_ids=[user_id], seen_at=now).get(user_id)
             if customer_id is None:
-                raise ValidationError({"user_id": _("This person was erased and gets no messages.")})
+                raise ValidationError({"user_id": _("This person's data was erased, so they get no messages.")})
             save_subscription(
                 customer_id=customer_id,
                 endpoint=values["endpoint"],

@@ -22,7 +22,9 @@ class DeliverySerializer(serializers.ModelSerializer[Delivery]):
 
     user_id = MaskedIdField(allow_null=True)
     template = serializers.CharField(allow_null=True, help_text=_("The key of the message template."))
-    error = MaskedTextField(help_text=_("What the mail server or provider said; addresses are masked like user_id."))
+    error = MaskedTextField(
+        help_text=_("The response of the mail server or provider; addresses are masked like user_id.")
+    )
 
     class Meta:
         model = Delivery
@@ -133,7 +135,7 @@ class PushSubscriptionSerializer(StrictTypesMixin, KnownFieldsMixin, serializers
     endpoint = serializers.URLField(max_length=MAX_ENDPOINT, help_text=_("An https URL of the browser's push service."))
     keys = PushKeysSerializer()
     expirationTime = serializers.FloatField(  # noqa: N815 — the name is that of the browser
-        required=False, allow_null=True, help_text=_("What the browser says; it is not used.")
+        required=False, allow_null=True, help_text=_("The value that the browser sends; it is not used.")
     )
 
 

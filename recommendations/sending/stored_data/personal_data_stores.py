@@ -17,7 +17,9 @@ STRIP_EVENTS = """
 UPDATE sending_deliveryevent SET detail = '', url = split_part(url, '?', 1)
 WHERE delivery_id = ANY(%s::bigint[]) AND (detail <> '' OR strpos(url, '?') > 0)
 """
-DELIVERY_KEPT = _("That a message was sent, opened and clicked, under an anonymous number: results count it.")
+DELIVERY_KEPT = _(
+    "The fact that a message was sent, opened and clicked, under an anonymous number, because results count it."
+)
 
 
 class DeliveryEvents(PersonalDataStore):
@@ -78,7 +80,7 @@ register_stores(
         "sending.PushSubscription",
         hidden=("id", "customer_id", "auth_secret", "public_key", "endpoint_hash"),
     ),
-    TextFiles("sending.journal", _("journals of running deliveries"), "var/sending/*"),
+    TextFiles("sending.journal", _("logs of running deliveries"), "var/sending/*"),
     ValkeyKeys("sending.tracked", _("opens and clicks to be stored"), "sending:*", is_repeated=True),
 )
 register_impersonal(

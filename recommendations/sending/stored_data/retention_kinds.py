@@ -23,7 +23,7 @@ register_retention(
     RetentionKind(
         key="rendered_messages",
         label=gettext_lazy("Messages in the outbox"),
-        note=gettext_lazy("Their content is deleted. That a message was sent, opened or clicked remains."),
+        note=gettext_lazy("Their content is deleted. The record that a message was sent, opened or clicked is kept."),
         default_days=90,
         preview=OUTBOX.preview,
         purge=OUTBOX.purge,

@@ -30,7 +30,7 @@ def describe_impression(impression: Impression, titles: dict[str, str]) -> Decis
     names = [titles.get(product_id, product_id) for product_id in impression.product_ids[:SHOWN_PRODUCTS]]
     reasons = [describe_choice(impression)]
     if impression.arm:
-        reasons.append(_("Variant of a test: %(variant)s") % {"variant": impression.arm})
+        reasons.append(_("Experiment variant: %(variant)s") % {"variant": impression.arm})
     return Decision(
         _("“%(placement)s” showed: %(products)s")
         % {"placement": get_placement_label(impression.scenario), "products": _("; ").join(names) or "–"},
@@ -46,8 +46,8 @@ def describe_choice(impression: Impression) -> str:
         return _("The same for everybody: %(source)s") % {"source": get_placement_label(impression.fallback)}
     method = {"method": _("simulated") if impression.strategy == SIMULATED else impression.strategy}
     if impression.scenario in PERSONAL:
-        return _("Chosen by what you have viewed and bought (%(method)s)") % method
-    return _("Chosen by the product or page and what customers like you have bought (%(method)s)") % method
+        return _("Chosen based on what you have viewed and bought (%(method)s)") % method
+    return _("Chosen based on the product or page and on what customers like you have bought (%(method)s)") % method
 
 
 def register_recommendation_decisions() -> None:
@@ -57,7 +57,8 @@ def register_recommendation_decisions() -> None:
             key="recommendations",
             label=gettext_lazy("Recommended products"),
             logic=gettext_lazy(
-                "A model orders the products by how often people with a similar history viewed and bought them; each one says why it is shown."
+                "A model ranks the products by how often people with a similar history viewed and bought them; each product "
+                "shows the reason why it was chosen."
             ),
             data=gettext_lazy("Used: products that you have viewed, put into the cart, bought and dismissed."),
             objection=Objection.PROFILING,

@@ -169,7 +169,7 @@ def check_text(raw: object, attribute: ProductAttribute, op: str) -> str:
     if isinstance(raw, str) and 0 < len(raw) <= MAX_TEXT and "\0" not in raw and is_encodable(raw):
         return raw
     raise ExpressionError(
-        _("%(value)s is not valid for %(field)s %(op)s; use a text of 1 to %(limit)d characters in quotes.")
+        _("%(value)s is not valid for %(field)s %(op)s; use text of 1 to %(limit)d characters in quotes.")
         % {"value": format_json(raw), "field": attribute.name, "op": SYMBOLS.get(op, op), "limit": MAX_TEXT}
     )
 

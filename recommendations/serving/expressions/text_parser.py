@@ -209,5 +209,5 @@ class TextParser:
             self.index += 1
             return token.word == "true"
         if token.kind == TokenKind.NAME:
-            raise self.build_error(_("a text in quotes, such as %(example)s") % {"example": format_json(token.text)})
-        raise self.build_error(_("a text in quotes, a number, true or false"))
+            raise self.build_error(_("text in quotes, such as %(example)s") % {"example": format_json(token.text)})
+        raise self.build_error(_("text in quotes, a number, true or false"))

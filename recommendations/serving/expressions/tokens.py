@@ -76,7 +76,7 @@ def read_token(text: str, start: int) -> tuple[Token, int]:
     if letter.isalpha() or letter == "_":
         return read_name(text, start)
     raise ExpressionError(
-        _("%(value)s is not expected; texts are in quotes, and conditions are joined by and, or, not.")
+        _("%(value)s is not expected; put text in quotes, and join conditions with and, or, not.")
         % {"value": format_json(letter)}
     )
 

@@ -29,7 +29,7 @@ EMPTY_LIST_TEXTS = {
     LATE: gettext_lazy("The deadline passed before the products were found."),
     SWITCHED_OFF: gettext_lazy("The placement is turned off, or no better than its fallback."),
     NOTHING_KNOWN: gettext_lazy("Not enough is known about the visitor or the products of the request."),
-    NO_PRODUCTS: gettext_lazy("No product is left after those that must not be shown to this visitor."),
+    NO_PRODUCTS: gettext_lazy("No product is left after removing those that must not be shown to this visitor."),
 }
 
 
@@ -84,7 +84,9 @@ def describe_empty_list(context: RecommendationContext, candidates: Candidates) 
             FILTERS, _("No product to show matches the filters %(names)s.") % {"names": names}, filters
         )
     if not context.allowed.any():
-        return EmptyListReason(NO_PRODUCTS, _("No product may be shown: none is active, in stock and has a price."))
+        return EmptyListReason(
+            NO_PRODUCTS, _("No product can be shown: there is no active product that is in stock and has a price.")
+        )
     code = candidates.problem or NO_PRODUCTS
     if len(context.excluded) and not np.delete(context.allowed, context.excluded[context.excluded >= 0]).any():
         code = NO_PRODUCTS  # the request excludes all that may be shown

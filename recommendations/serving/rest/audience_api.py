@@ -50,7 +50,7 @@ class AudienceQuerySerializer(KnownFieldsMixin, serializers.Serializer):
 
 class AudienceReasonSerializer(serializers.Serializer):
     code = serializers.CharField()
-    text = serializers.CharField(source="reason", help_text="In the language of Accept-Language.")
+    text = serializers.CharField(source="reason", help_text="In the language requested by Accept-Language.")
 
 
 class AudienceMemberSerializer(serializers.Serializer):

@@ -36,7 +36,7 @@ class ExpressionParameterField(serializers.Field):
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, str) and not (self.in_body and isinstance(data, self.tree_type)):
-            raise serializers.ValidationError(_("Use a text, or the JSON that the documentation describes."), "invalid")
+            raise serializers.ValidationError(_("Use text, or the JSON that the documentation describes."), "invalid")
         try:
             return self.parse(data)
         except ExpressionError as error:

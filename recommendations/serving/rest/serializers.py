@@ -5,7 +5,7 @@ from rest_framework import serializers
 
 class ReasonSerializer(serializers.Serializer):
     code = serializers.CharField()
-    text = serializers.CharField(help_text="In the language of Accept-Language.")
+    text = serializers.CharField(help_text="In the language requested by Accept-Language.")
     product_ids = serializers.ListField(child=serializers.CharField())
 
 
@@ -40,7 +40,7 @@ class RecommendedCategorySerializer(serializers.Serializer):
 
 class EmptyReasonSerializer(serializers.Serializer):
     code = serializers.CharField(help_text="filters, no_products, end_of_list, nothing_known, off, no_model or late.")
-    text = serializers.CharField(help_text="In the language of Accept-Language.")
+    text = serializers.CharField(help_text="In the language requested by Accept-Language.")
     filters = serializers.ListField(child=serializers.CharField())
 
 

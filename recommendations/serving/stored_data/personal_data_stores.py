@@ -36,16 +36,16 @@ register_stores(
         "serving.Impression",
         blank={"user_id": "", "anonymous_id": "", "customer_id": None},
         hidden=("id", "customer", "order_features", "propensities", "teams", "first_rank"),
-        kept=_("What was shown and when, without the person: the click-through rate counts it."),
+        kept=_("What was shown and when, without a link to the person, because the click-through rate counts it."),
         is_repeated=True,
     ),
     MatchingTexts("serving.searches", _("searches"), "serving.ShopQuery", "text", action=TextAction.DELETE),
     MatchingTexts(
-        "serving.runs", _("errors of measurements"), "serving.PerformanceRun", "error", action=TextAction.MASK
+        "serving.runs", _("errors in measurement runs"), "serving.PerformanceRun", "error", action=TextAction.MASK
     ),
     MatchingTexts(
         "serving.bias_runs",
-        _("errors of position estimates"),
+        _("errors in position bias runs"),
         "serving.PositionBiasRun",
         "error",
         action=TextAction.MASK,

@@ -44,8 +44,8 @@ register_retention(
         key="experiment_exposures",
         label=gettext_lazy("Exposures to experiments"),
         note=gettext_lazy(
-            "After the end of the experiment, the identifiers of visitors are removed. Which customer was in which group stays, so that "
-            "the result can be computed again."
+            "After the experiment ends, the identifiers of visitors are removed. Each customer's group is kept so that the "
+            "result can be computed again."
         ),
         default_days=settings.IMPRESSION_RETENTION_DAYS,
         min_days=30,
@@ -55,8 +55,8 @@ register_retention(
     ),
     RetentionKind(
         key="performance_runs",
-        label=gettext_lazy("Records of counting recommendations"),
-        note=gettext_lazy("The latest successful record stays."),
+        label=gettext_lazy("Runs that counted recommendations"),
+        note=gettext_lazy("The latest successful run is kept."),
         default_days=60,
         preview=RUNS.preview,
         purge=lambda before: retention.purge_runs(before=before),

@@ -47,7 +47,7 @@ def accept(request: HttpRequest, kind: str, key: str) -> HttpResponse:
     if not draft.is_new:
         messages.info(request, _("There is a draft for this suggestion already."))
     elif not is_start:
-        messages.info(request, _("Draft created. Nothing happens before you start it."))
+        messages.info(request, _("Draft created. Nothing happens until you start it."))
     else:
         try:
             KINDS[kind].start(draft, by=user, now=now)
@@ -73,7 +73,7 @@ def dismiss(request: HttpRequest, kind: str, key: str) -> HttpResponse:
         return return_back(request)
     dismiss_suggestion(suggestion, **form.cleaned_data, by=user, now=timezone.now())
     messages.success(
-        request, _("Dismissed. Similar suggestions will come later. You can take it back on the page Suggestions.")
+        request, _("Dismissed. Similar suggestions will rank lower. You can undo this on the Suggestions page.")
     )
     return return_back(request)
 
@@ -84,7 +84,7 @@ def reopen(request: HttpRequest, decision_id: int) -> HttpResponse:
     decision = get_object_or_404(SuggestionDecision, pk=decision_id)
     check_kind(request, decision.kind)
     if reopen_suggestion(decision, now=timezone.now()):
-        messages.success(request, _("The suggestion can be made again."))
+        messages.success(request, _("The suggestion can appear again."))
     return HttpResponseRedirect(reverse("suggestions:list"))
 
 
@@ -104,7 +104,7 @@ def check_kind(request: HttpRequest, kind: str) -> User:
 
 
 def report_outdated(request: HttpRequest) -> HttpResponse:
-    messages.info(request, _("There is no reason for this suggestion any more."))
+    messages.info(request, _("This suggestion no longer applies."))
     return return_back(request)
 
 

@@ -86,7 +86,7 @@ def format_decision(decision: SuggestionDecision, *, as_of: datetime) -> dict[st
     effect = effects.get(decision.pk)
     status = decision.get_outcome_display()
     if decision.withdrawn_at:
-        status = _("%(decision)s, taken back") % {"decision": status}
+        status = _("%(decision)s, undone") % {"decision": status}
     reason = capfirst(str(decision.get_reason_display()))
     return {
         "at": format_moment(decision.decided_at),

@@ -97,8 +97,8 @@ GROUPS = (
     CampaignGroup(
         "late-loyal",
         ngettext_lazy(
-            "%(number)s loyal customer is late by 3 days or more",
-            "%(number)s loyal customers are late by 3 days or more",
+            "%(number)s loyal customer is 3 or more days late with the next order",
+            "%(number)s loyal customers are 3 or more days late with their next order",
             "count",
         ),
         gettext_lazy("They order at regular intervals, and their next order is due. A reminder is welcome now."),

@@ -21,10 +21,10 @@ def describe_campaign_effect(campaign: Campaign, *, as_of: datetime) -> str:
         return capfirst(str(campaign.get_status_display()))
     results = get_figures_soon(name_results(campaign), CampaignResults, lambda: compute_results(campaign, as_of=as_of))
     if results is None:
-        return _("Being counted")
+        return _("Being computed")
     comparison = results.comparison
     if comparison.verdict == ComparisonVerdict.UNEVEN_GROUPS:
-        return _("Unknown: the groups are uneven")
+        return _("Unknown: the group sizes do not match the planned shares")
     if comparison.revenue is None:
         return _("Unknown: no holdout group")
     currency, total = get_amount_currency(), comparison.revenue.total

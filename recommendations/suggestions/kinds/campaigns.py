@@ -58,7 +58,7 @@ class CampaignSuggestions:
                 suggestions.append(
                     found
                     if past is not None
-                    else replace(found, expectation=_("Its expected effect is being counted."))
+                    else replace(found, expectation=_("Its expected effect is being computed."))
                 )
         return suggestions
 
@@ -139,7 +139,7 @@ def build_suggestion(
 def describe_expectation(expected: ExpectedEffect | None, size: int) -> str:
     """Return what is expected of the campaign, and from how many earlier ones; or that it is not known yet."""
     if expected is None:
-        return _("Its effect is not known yet. The draft has a holdout group, so that it will be.")
+        return _("Its effect is not known yet. The draft has a holdout group, so the effect will be measured.")
     effect = expected.conversion
     text = ngettext(
         "Expected: %(points)s percentage points, %(low)s to %(high)s, about %(orders)s additional customers with an order. From "

@@ -92,15 +92,16 @@ def build_suggestion(shown: int, *, draft: Experiment | None) -> Suggestion:
         kind=ExperimentSuggestions.key,
         key=KEY,
         headline=ngettext(
-            "Recommendations showed %(number)s product in four weeks, and their incremental lift is not measured",
-            "Recommendations showed %(number)s products in four weeks, and their incremental lift is not measured",
+            "Recommendations showed products %(number)s time in four weeks, but their incremental lift is not measured",
+            "Recommendations showed products %(number)s times in four weeks, but their incremental lift is not measured",
             shown,
         )
         % {"number": format_count(shown)},
         advice=_(
-            "Clicks and orders after a click would partly have come without them. An experiment leaves some customers out at random."
+            "Some of the clicks, and of the orders after a click, would have happened without recommendations. An "
+            "experiment leaves some customers out at random."
         ),
-        expectation=_("Its effect is not known yet. The draft has a holdout group, so that it will be."),
+        expectation=_("Its effect is not known yet. The draft has a holdout group, so the effect will be measured."),
         value=1.0,
         draft_url=make_url(draft) if draft else "",
         draft_name=draft.name if draft else "",
@@ -121,7 +122,7 @@ def describe_experiment(experiment: Experiment, *, as_of: datetime) -> str:
     texts = {
         ExperimentVerdict.BETTER: _("an effect was shown"),
         ExperimentVerdict.WORSE: _("no effect was shown"),
-        ExperimentVerdict.UNEVEN_GROUPS: _("the groups are uneven"),
+        ExperimentVerdict.UNEVEN_GROUPS: _("the group sizes do not match the planned shares"),
         ExperimentVerdict.TOO_FEW: _("too few to tell"),
     }
     finding = texts.get(results.verdict, _("not clear yet")) if results else _("being counted")

@@ -18,9 +18,9 @@ def describe_first_purchases(run: EvaluationRun) -> list[str]:
     sentences = []
     if new is not None and has_enough(figures, "people_new"):
         text = _(
-            "New to the customer: of 100 customers who later bought products for the first time, %(found)s would have "
-            "found one of them among ten recommendations without purchased products (among ten popular products: "
-            "%(popular)s)."
+            "New to the customer: of 100 customers who later bought products that they had not bought before, %(found)s "
+            "would have found at least one of these products among ten recommendations without purchased products (among "
+            "ten popular products: %(popular)s)."
         )
         sentences.append(text % {"found": format_share(new), "popular": format_share(popular)})
     if limited is not None and unlimited is not None and has_enough(figures, "people_limited"):

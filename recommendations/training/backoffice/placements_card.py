@@ -105,7 +105,9 @@ def describe_result(name: str, placement: Mapping[str, Any]) -> str:
     if name == POPULAR:
         return _("Shows the best sellers, whenever another placement has nothing to show.")
     if placement["why"]["code"] == "place_factual":
-        return _("Shows facts or the products that your shop sends, so there is nothing to evaluate.")
+        return _(
+            "Shows facts, such as recently viewed products, or the products that your shop sends, so there is nothing to evaluate."
+        )
     if not shares:
         return describe_missing_result(placement, fallback)
     target = TARGET_LABELS.get(placement["figures"].get("question", ""), _("what the customer then chose"))
@@ -166,8 +168,7 @@ def describe_visit(visit: Mapping[str, Any] | None) -> str:
         return ""
     return (
         _(
-            "During a visit, the ten products included the next product of the visit in %(own)s of cases; without attention to the "
-            "visit, in %(other)s."
+            "During a visit, the ten products included the next product of the visit in %(own)s of cases; if the visit was ignored, in %(other)s."
         )
         % shares
     )

@@ -117,7 +117,7 @@ class Migration(migrations.Migration):
                             ("running", "running"),
                             ("done", "done"),
                             ("failed", "failed"),
-                            ("cancelled", "cancelled"),
+                            ("cancelled", "canceled"),
                         ],
                         default="running",
                         max_length=10,

@@ -42,7 +42,7 @@ class ModelFiles(PersonalDataStore):
     key = "training.artifacts"
     label = _("models of recommendations")
     locations = tuple(files("models/*"))
-    kept = _("The fitted numbers, until the next training. They lead to nobody.")
+    kept = _("The fitted parameters, until the next training. They cannot be traced to any person.")
     phase = ErasurePhase.DERIVED
 
     def erase(self, people: Sequence[Person]) -> int:
@@ -251,7 +251,7 @@ def discard_copies() -> None:
 register_stores(
     ModelFiles(),
     MatchingTexts(
-        "training.runs", _("errors of evaluations"), "training.EvaluationRun", "error", action=TextAction.MASK
+        "training.runs", _("errors in evaluation runs"), "training.EvaluationRun", "error", action=TextAction.MASK
     ),
 )
 register_trained_models(

@@ -24,8 +24,11 @@ def register_action_decisions() -> None:
         DecisionExplainer(
             key="next_action",
             label=gettext_lazy("Next planned action"),
-            logic=gettext_lazy("A model estimates which message or offer changes most for you, or that none does."),
-            data=gettext_lazy("Used: your orders and visits, and how you answered earlier messages."),
+            logic=gettext_lazy(
+                "A model estimates which message or offer is likely to have the largest effect on your purchases, or that none "
+                "has an effect."
+            ),
+            data=gettext_lazy("Used: your orders and visits, and how you responded to earlier messages."),
             objection=Objection.PROFILING,
             order=70,
             explain=list_action_decisions,

@@ -40,30 +40,30 @@ COLUMNS = (
     Column(key="qini", label=gettext_lazy("Qini coefficient")),
     Column(key="interval", label=gettext_lazy("95% interval")),
     Column(key="auuc", label=gettext_lazy("AUUC")),
-    Column(key="uplift_30", label=gettext_lazy("Effect in the top 30%, in points")),
+    Column(key="uplift_30", label=gettext_lazy("Effect in the top 30%, in percentage points")),
 )
 ACTION_COLUMNS = (
     Column(key="name", label=gettext_lazy("Action"), align="text"),
     Column(key="kind", label=gettext_lazy("Type"), align="text"),
-    Column(key="possible", label=gettext_lazy("Can get it")),
+    Column(key="possible", label=gettext_lazy("Eligible customers")),
     Column(key="chosen", label=gettext_lazy("Best for")),
     Column(key="margin", label=gettext_lazy("Margin per buyer")),
 )
 TITLES: Mapping[Pool, str | Promise] = {
-    Pool.MESSAGE: gettext_lazy("Whom messages move"),
-    Pool.OFFER: gettext_lazy("Whom on-site offers move"),
+    Pool.MESSAGE: gettext_lazy("Who is influenced by messages"),
+    Pool.OFFER: gettext_lazy("Who is influenced by on-site offers"),
 }
 WRITTEN = [kind.key for kind in KINDS.values() if kind.pool == Pool.MESSAGE]
 OTHERS = [NO_ACTION_KIND, *(key for key in KINDS if key not in WRITTEN)]
 # what can be saved as a dynamic segment: name, description, condition
 SEGMENTS: Mapping[str, tuple[str | Promise, str | Promise, dict[str, Any]]] = {
     "write": (
-        gettext_lazy("Write to: largest incremental margin"),
+        gettext_lazy("Send a message: largest incremental margin"),
         gettext_lazy("Customers whose next best action is a campaign or flow."),
         {"field": "next_action", "op": "in", "value": WRITTEN},
     ),
     "do-not-write": (
-        gettext_lazy("Do not write to"),
+        gettext_lazy("Do not send a message"),
         gettext_lazy("Customers to whom a message adds less margin than it costs, or less than an on-site offer."),
         {"field": "next_action", "op": "in", "value": OTHERS},
     ),
@@ -189,12 +189,14 @@ def describe_result(pool: Pool, figures: Mapping[str, Any]) -> str:
             return _(
                 "It matters who sees an on-site offer: a ranking by predicted effect finds more additional orders."
             )
-        return _("It is not shown yet that it matters who sees an on-site offer.")
+        return _("There is no evidence yet that it matters who sees an on-site offer.")
     if is_shown:
         return _(
-            "It matters whom you write to: a ranking by predicted effect finds more additional orders than a random one."
+            "It matters whom you message: a ranking by predicted effect finds more additional orders than a random one."
         )
-    return _("It is not shown yet that it matters whom you write to: the ranking may be no better than a random one.")
+    return _(
+        "There is no evidence yet that it matters whom you message: the ranking may be no better than a random one."
+    )
 
 
 def format_number(value: float | None) -> str:

@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
                     models.DecimalField(
                         decimal_places=4,
                         default=0,
-                        help_text="Sending, coupons and the patience of your customers, in the currency of the shop.",
+                        help_text="The cost of sending and coupons, and of tiring your customers with messages, in the currency of the shop.",
                         max_digits=10,
                         validators=[django.core.validators.MinValueValidator(0)],
                         verbose_name="cost per contact",
@@ -48,7 +48,7 @@ class Migration(migrations.Migration):
                         blank=True,
                         help_text="Leave empty for no limit.",
                         null=True,
-                        verbose_name="most customers per day",
+                        verbose_name="maximum customers per day",
                     ),
                 ),
                 (

@@ -9,7 +9,7 @@ from recommendations.uplift.models import NO_ACTION_KIND, MessageEffect
 
 class ActionReasonSerializer(serializers.Serializer):
     code = serializers.CharField()
-    text = serializers.CharField(help_text="In the language of Accept-Language.")
+    text = serializers.CharField(help_text="In the language requested by Accept-Language.")
 
 
 class ActionTargetSerializer(serializers.Serializer):

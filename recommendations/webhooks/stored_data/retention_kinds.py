@@ -12,7 +12,7 @@ register_retention(
     RetentionKind(
         key="webhook_notifications",
         label=gettext_lazy("Webhook notifications"),
-        note=gettext_lazy("Notifications that were delivered or given up are deleted."),
+        note=gettext_lazy("Notifications that were delivered, or that are no longer retried, are deleted."),
         default_days=90,
         min_days=7,
         preview=NOTIFICATIONS.preview,

@@ -67,7 +67,7 @@ def test_the_model_answers_from_tools_without_personal_data(admin_client: Client
     ]
     page = admin_client.post(URL, {"q": "who is at risk"}).text
     assert "14 customers are at risk" in page
-    assert "No figure contains these numbers: 99." in page
+    assert "These numbers do not appear in any of the figures: 99." in page
     assert "customers_at_risk" in page
     first, last = model.requests[0], model.requests[-1]
     assert (first["path"], first["key"], first["model"]) == ("/v1/chat/completions", "Bearer secret", "small")
@@ -83,7 +83,7 @@ def test_a_model_that_asks_for_too_much_or_fails_is_stopped(admin_client: Client
     model.messages = [make_call("draft_segment", name="X", condition={"all": []})]
     page = admin_client.post(URL, {"q": "make a segment"}).text
     assert "There is no tool draft_segment" in page
-    assert "asked for too much" in page
+    assert "made too many tool calls" in page
     assert len(model.requests) == MAX_STEPS
     model.status = 500
     assert "answered with status 500" in admin_client.post(URL, {"q": "x"}).text

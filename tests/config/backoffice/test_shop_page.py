@@ -100,7 +100,7 @@ def test_a_mail_server_that_refuses_is_reported(admin_client: Client, monkeypatc
 
     monkeypatch.setattr("config.backoffice.settings.shop_page.send_shop_mail", refuse)
     page = admin_client.post(PAGE, {"action": "test"}, follow=True)
-    assert "The mail server did not take the message" in page.text
+    assert "The mail server did not accept the message" in page.text
     assert "not your domain" in page.text
 
 
@@ -121,7 +121,7 @@ def test_a_new_time_zone_is_confirmed_and_everything_by_day_is_counted_again(adm
     changed = VALUES | {"time_zone": "Asia/Shanghai"}
     page = admin_client.post(PAGE, changed)
     assert page.status_code == 422
-    assert "Tick the box to change the time zone." in page.text
+    assert "Select this checkbox to change the time zone." in page.text
     assert not ShopSettings.objects.exists()
     page = admin_client.post(PAGE, changed | {"confirm_time_zone": "on"}, follow=True)
     assert "still to be counted again in the new time zone" in page.text

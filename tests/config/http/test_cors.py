@@ -122,7 +122,7 @@ def test_origins_are_edited_on_the_page_of_the_key(admin_client: Client) -> None
     [
         ("publishable", "shop.example", "“shop.example” is not a valid origin"),
         ("publishable", "https://shop.example/path", "is not a valid origin"),
-        ("secret", "https://shop.example", "A secret key cannot have origins"),
+        ("secret", "https://shop.example", "A secret key cannot have allowed origins"),
     ],
 )
 def test_invalid_origins_are_refused_by_name(admin_client: Client, kind: str, origins: str, message: str) -> None:

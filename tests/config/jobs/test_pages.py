@@ -90,7 +90,7 @@ def test_a_running_job_can_be_cancelled_and_not_started(
     assert "Cancel Refresh profiles" in page
     assert "Run Refresh profiles now" not in page
     page = admin_client.post(reverse("jobs:cancel", args=[job.pk]), follow=True).text
-    assert "is being cancelled" in page
+    assert "is being canceled" in page
     assert revoked == [("abc", {"terminate": True, "signal": "SIGUSR1"})]
     run.refresh_from_db()
     assert run.cancelled_by == "admin"

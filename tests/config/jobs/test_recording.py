@@ -66,7 +66,7 @@ def test_a_failure_is_described_in_words(error: Exception, text: str) -> None:
 def test_a_cancelled_run_names_who_cancelled_it(error: Exception) -> None:
     run = fail(NIGHTLY, error, cancelled_by="olga")
     assert run.status == "cancelled"
-    assert describe_job_error(run) == "Cancelled by olga. The next run starts again."
+    assert describe_job_error(run) == "Canceled by olga. The next run starts over."
 
 
 def test_a_killed_run_is_marked_when_the_job_starts_again() -> None:
@@ -75,7 +75,7 @@ def test_a_killed_run_is_marked_when_the_job_starts_again() -> None:
         pass
     killed = ScheduledRun.objects.earliest("started_at")
     assert (killed.status, killed.error_type) == ("failed", INTERRUPTED)
-    assert "at a restart" in describe_job_error(killed)
+    assert "because of a restart" in describe_job_error(killed)
 
 
 def test_a_job_goes_on_if_its_record_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:

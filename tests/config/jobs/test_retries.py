@@ -1,4 +1,4 @@
-"""Automatic repetitions of failed jobs: their budget, their start, and what the page says."""
+"""Automatic retries of failed jobs: their budget, their start, and what the page shows."""
 
 from datetime import timedelta
 from typing import Any
@@ -84,7 +84,7 @@ def test_the_page_tells_of_the_repetition_and_of_giving_up(admin_client: Client)
     assert "Run again" in text
     assert "Check the free space and the permissions" in text
     fail(NIGHTLY, 4)
-    assert "Given up after 4 attempts." in admin_client.get(page).text
+    assert "Gave up after 4 attempts." in admin_client.get(page).text
     fail(NIGHTLY, 4)
     response = admin_client.get(page, headers={"accept-language": "zh-hans"})
     assert "尝试 4 次后已放弃" in response.text

@@ -70,7 +70,7 @@ def test_problems_of_the_machine_are_found(settings: Any, tmp_path: Any, monkeyp
     settings.CARD_FONT, settings.STATIC_ROOT = "/nowhere.ttf", tmp_path / "static"
     monkeypatch.setattr(machine_checks, "list_disks", lambda: [DiskState("/data", 5, 100)])
     assert len(find(machine_checks.check_disk)) == 1
-    assert [text for _verdict, text in find(machine_checks.check_permissions)] == [f"others can read {secret}"]
+    assert [text for _verdict, text in find(machine_checks.check_permissions)] == [f"other users can read {secret}"]
     assert [verdict for verdict, _text in find(machine_checks.check_secrets)] == ["error", "warning"]
     assert ("error", "DEBUG is on: errors show the source and the settings") in find(machine_checks.check_settings)
     assert [verdict for verdict, _text in find(machine_checks.check_fonts)] == ["error"]

@@ -135,7 +135,7 @@ def test_tokens_and_permissions_are_explained(server: MagentoServer, bags: ShopC
     with open_connector(bags) as connector:
         assert (connector.authorise().currency, connector.count_records("orders")) == ("USD", 3)
         server.denied = "/orders"
-        with pytest.raises(PlatformError, match="may not read"):
+        with pytest.raises(PlatformError, match="is not allowed to read"):
             connector.authorise()
     bags.credentials = json.dumps({"access_token": "wrong"})
     with open_connector(bags) as connector, pytest.raises(PlatformError, match="rejects the access token"):

@@ -105,7 +105,7 @@ def test_two_shops_whose_ids_collide_are_not_connected(client: Client, settings:
     make_connection("woocommerce", "https://mugs.example", {})
     keys = {"address": "https://other.example", "access_token": "x"}
     text = operator.post(reverse("connectors:new", args=["magento"]), keys).text
-    assert "is connected already, and the products and customers of both shops may have the same IDs" in text
+    assert "is already connected. Products and customers of the two shops can have the same IDs" in text
     assert ShopConnection.objects.count() == 2
 
 

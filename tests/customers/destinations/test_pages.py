@@ -74,7 +74,7 @@ def test_settings_of_advertising_accounts_are_checked(client: Client, settings: 
     answer = operator.post(
         reverse("destinations:new", args=["meta"]), {"name": "M", "pixel_id": "x", "access_token": "t"}
     )
-    assert "digits only" in answer.text
+    assert "only digits" in answer.text
     form = {"name": "G", "account_id": "1", "key_file": "{}", "audiences": "vip 7"}
     new = reverse("destinations:new", args=["google_ads"])
     assert "client_email" in operator.post(new, form).text

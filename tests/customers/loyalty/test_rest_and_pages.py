@@ -119,7 +119,7 @@ def test_pages_show_points_and_an_adjustment_is_posted_once(admin_client: Client
     assert [admin_client.post(url, form).status_code for _attempt in range(2)] == [302, 302]
     assert PointEntry.objects.get().by == "admin"
     too_much = admin_client.post(url, {**form, "points": "-251", "key": "00000000-0000-4000-8000-000000000002"})
-    assert "Only 250 points can be taken." in too_much.text
+    assert "At most 250 points can be deducted." in too_much.text
     tab = admin_client.get(reverse("admin:lifecycle_customer", args=[anna.pk]), {"tab": "loyalty"})
     assert "Birthday" in tab.text
     page = admin_client.get(overview).text

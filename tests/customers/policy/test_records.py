@@ -36,7 +36,7 @@ def test_records_are_filled_once_and_exported(admin_client: Client) -> None:
         recipient=recipient, country="US", purpose="=text messages", data="phone", mechanism="standard_contract"
     )
     page = admin_client.get(reverse(RECORDS)).content.decode()
-    assert "3 without a risk rated within a year" in page
+    assert "3 without a risk rating in the past year" in page
     for kind in KINDS:
         rows = admin_client.get(reverse(f"{RECORDS}_csv", args=[kind])).content.decode()
         printed = admin_client.get(reverse(f"{RECORDS}_html", args=[kind])).content.decode()
@@ -60,7 +60,7 @@ def test_the_clock_of_a_breach_runs_for_72_hours_and_home_shows_it(admin_client:
     assert (breach.people_affected, breach.recorded_by) == (1, "admin")
     assert "44 hours left to tell the authority" in describe_clock(breach, now=breach.known_at + timedelta(hours=27.5))
     late = describe_clock(breach, now=breach.known_at + timedelta(hours=75))
-    assert late.startswith("Overdue for 3 hours")
+    assert late.startswith("Overdue by 3 hours")
     assert [item.text.startswith("Laptop lost: ") for item in check_breaches(NOON)] == [True]
     breach.authority_notified_at = timezone.now()
     assert describe_clock(breach, now=NOON) == "Tell the people affected without delay."

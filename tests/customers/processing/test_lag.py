@@ -33,4 +33,4 @@ def test_lag_counts_waiting_events_and_the_age_of_the_oldest() -> None:
 def test_home_page_warns_when_events_are_processed_late(admin_client: Client, age: int, warns: bool) -> None:
     send(track("Product Viewed"), at=timezone.now() - timedelta(seconds=age))
     items = [item.text for item in admin_client.get(reverse("admin:index")).context["attention"]]
-    assert any(text.startswith("Events are processed late: 1 is waiting, for ") for text in items) is warns
+    assert any(text.startswith("Events are processed late: 1 event has been waiting for ") for text in items) is warns

@@ -222,7 +222,7 @@ def test_interleaving_takes_two_lists_and_clicks_and_nothing_else(admin_client: 
     values = read_form(draft)
     assert "a-percent" not in values
     assert (
-        "To show a preference of 60% to 40% in 4 of 5 cases, 283 people with a click that counts are needed."
+        "To detect a preference of 60% to 40% in 4 out of 5 cases, 283 people with a click that counts are needed."
         in draft.text
     )
     path = draft.request["PATH_INFO"]
@@ -231,8 +231,8 @@ def test_interleaving_takes_two_lists_and_clicks_and_nothing_else(admin_client: 
     admin_client.post(path, {**values, "b-diversity": "0.7"})
     page = admin_client.post(reverse("experiments:start", args=["more-variety"]), follow=True)
     assert "The experiment is running" in page.text
-    assert "Too few to tell" in page.text
-    assert "does not say whether people order more" in page.text
+    assert "Too few people to tell" in page.text
+    assert "does not show whether people order more" in page.text
 
 
 @pytest.mark.parametrize(

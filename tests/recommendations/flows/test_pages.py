@@ -152,7 +152,7 @@ def test_exits_and_the_goal_are_added_changed_and_removed_one_by_one(marketer: C
     wrong = marketer.post(f"{exits}?kind=condition", {"condition": json.dumps({**loyal, "field": "stag"})})
     assert "stag" in wrong.content.decode()
     nobody = marketer.post(f"{exits}?kind=condition", {"condition": ""})
-    assert "everybody would leave at once" in nobody.content.decode()
+    assert "all customers would leave immediately" in nobody.content.decode()
     assert len(read_draft(flow)["exits"]) == 2
     assert "loyal" in read(marketer, f"{exits}?exit=1")
     marketer.post(f"{exits}?exit=0&kind=event", {"event": "Order Completed"})

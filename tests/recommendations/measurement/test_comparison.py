@@ -66,7 +66,7 @@ def test_totals_are_the_effect_on_the_average_customer_times_the_treated_ones() 
     assert comparison.margin.total.value == pytest.approx(500)
     assert comparison.verdict == "increase"
     text = describe_comparison(comparison, "USD")
-    assert text == "The messages earned about $1,000 more than without them: between $720 and $1,280 (95%)."
+    assert text == "The messages brought in about $1,000 of additional revenue: between $720 and $1,280 (95%)."
 
 
 def test_what_customers_spent_before_narrows_the_interval_and_removes_a_difference_of_chance() -> None:
@@ -91,7 +91,7 @@ def test_a_running_test_has_a_wider_interval_and_says_when_it_ends() -> None:
     assert final.revenue is not None
     assert running.revenue.effect.low < final.revenue.effect.low
     text = describe_comparison(running, "USD")
-    assert text.startswith("So far, the messages have earned about $1,000 more")
+    assert text.startswith("So far, the messages have brought in about $1,000 of additional revenue")
     assert "final on Dec 1, 2026. You may look at it every day" in text
 
 
@@ -105,7 +105,7 @@ def test_too_few_customers_say_what_they_can_show_and_how_many_it_would_take() -
     assert possible.factor == pytest.approx((possible.smallest / 0.8) ** 2)  # 10% of $8
     assert possible.possible_at is None
     text = describe_comparison(comparison, "USD")
-    assert "These numbers can show an effect of $" in text
+    assert "The data so far is enough to detect an effect of $" in text
     assert "customers with the same holdout share to show an effect of 10%." in text
 
 
@@ -119,7 +119,7 @@ def test_an_open_ended_test_says_when_it_can_show_ten_percent() -> None:
     assert comparison.detectability.factor is not None
     expected = START + timedelta(days=30) * comparison.detectability.factor
     assert comparison.detectability.possible_at == expected
-    assert "An effect of 10% can be shown from about" in describe_comparison(comparison, "USD")
+    assert "An effect of 10% can be detected from about" in describe_comparison(comparison, "USD")
 
 
 def test_groups_of_the_wrong_size_stop_the_reading() -> None:

@@ -139,7 +139,7 @@ def test_checks_name_what_to_correct(marketer: Client) -> None:
     page = marketer.get(get_url("checks", make_template(source))).text
     for text in (
         "no alternative text",
-        "not loaded by https",
+        "not loaded over https",
         "has no address",
         "click here",
         "no content in Simplified Chinese",

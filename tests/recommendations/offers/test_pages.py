@@ -49,7 +49,7 @@ def test_an_offer_is_started_and_paused_and_needs_a_content(marketer: Client) ->
     offer.refresh_from_db()
     assert offer.status == Offer.Status.PAUSED
     offer.contents.all().delete()
-    assert "Add a content" in marketer.post(start, follow=True).content.decode()
+    assert "Add content" in marketer.post(start, follow=True).content.decode()
     make_offer("over", ends_at=timezone.now() - timedelta(days=1))
     over = reverse("onsite_offers:start", args=[Offer.objects.get(key="over").pk])
     assert "in the past" in marketer.post(over, follow=True).content.decode()

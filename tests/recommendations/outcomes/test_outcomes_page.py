@@ -21,7 +21,7 @@ from customers.identity.models import Customer
 from customers.segments.models import Segment
 from customers.warehouse.export import export_warehouse
 from recommendations.measurement.assignment import compute_bucket
-from recommendations.outcomes.caused import build_caused
+from recommendations.outcomes.incremental_lift import build_marketing_lift
 from recommendations.sending.global_holdout.measuring import measure_months
 from recommendations.sending.global_holdout.report import load_report
 from recommendations.sending.models import GlobalHoldoutChange
@@ -96,7 +96,7 @@ def test_the_page_computes_in_the_background_and_opens_people_and_files(admin_cl
         content = admin_client.get(f"{PAGE}{key}.csv?unit=quarter&split=channel")
         assert content.status_code in (200, 409)
         assert admin_client.get(f"{PAGE}{key}.csv").text.startswith("group,period,is_complete")
-    assert admin_client.get(f"{PAGE}caused.csv").status_code == 200
+    assert admin_client.get(f"{PAGE}incremental_lift.csv").status_code == 200
     assert admin_client.get(f"{PAGE}nothing.csv").status_code == 404
 
 
@@ -105,7 +105,7 @@ def test_the_page_computes_in_the_background_and_opens_people_and_files(admin_cl
 def test_a_wrong_address_says_so_and_the_endpoint_rejects_it(admin_client: Client, query: str) -> None:
     page = admin_client.get(f"{PAGE}?{query}")
     assert page.status_code == 400
-    assert "The address is not valid" in page.text
+    assert "The URL is not valid" in page.text
     assert admin_client.get(f"{PAGE}growth.csv?{query}").status_code == 400
     assert admin_client.get(f"{API}?{query}").status_code == 400
 
@@ -122,7 +122,7 @@ def test_the_endpoint_has_the_figures_of_the_page(client: Client, django_assert_
     compute_all()
     with django_assert_max_num_queries(30):
         found = client.get(API, headers=headers).json()
-    assert found["caused"] is None  # without the scope campaigns:read
+    assert found["incremental_lift"] is None  # without the scope campaigns:read
     last = found["growth"]["groups"][0]["periods"][-2]
     assert (last["customers"], last["orders"], last["revenue"]) == (2, 2, 30.0)
     assert last["previous"]["relative"] == 0.0
@@ -131,7 +131,7 @@ def test_the_endpoint_has_the_figures_of_the_page(client: Client, django_assert_
     assert client.get(API).status_code == 401
 
 
-def test_who_may_not_see_campaigns_sees_no_caused_part(client: Client) -> None:
+def test_users_who_may_not_see_campaigns_see_no_incremental_lift(client: Client) -> None:
     user = User.objects.create_user("merchandiser", is_staff=True)
     client.force_login(user)
     assert client.get(PAGE).status_code == 403
@@ -165,9 +165,9 @@ def compared_shop(settings: Any) -> None:
 
 
 @pytest.mark.usefixtures("compared_shop")
-def test_what_marketing_causes_equals_a_computation_by_hand(admin_client: Client) -> None:
-    caused = build_caused(load_report(), {start_month(2).date(): 1_000.0})
-    month = caused.months[-1]
+def test_incremental_lift_equals_a_computation_by_hand(admin_client: Client) -> None:
+    lift = build_marketing_lift(load_report(), {start_month(2).date(): 1_000.0})
+    month = lift.months[-1]
     assert (month.marketing_customers, month.holdout_customers) == (60, 60)
     assert month.conversion is not None
     assert month.conversion.value == pytest.approx(45 / 60 - 30 / 60)

@@ -66,7 +66,7 @@ def test_the_late_are_kept_in_a_fixed_segment(client: Client) -> None:
     late, due = make_customer(), make_customer()
     make_profile(late, stage=Stage.LOYAL, average_gap_days=7, last_order_at=now - timedelta(days=11))
     make_profile(due, stage=Stage.LOYAL, average_gap_days=7, last_order_at=now - timedelta(days=8))
-    assert [found.headline for found in find_all()] == ["1 loyal customer is late by 3 days or more"]
+    assert [found.headline for found in find_all()] == ["1 loyal customer is 3 or more days late with the next order"]
     client.force_login(make_user(*CAMPAIGN_PERMISSIONS, *DECIDE))
     client.post(make_url("accept", key="late-loyal"))
     members = Campaign.objects.get().segment.members

@@ -135,12 +135,12 @@ def check_segments() -> None:
 def check_page(client: Client, admin_user: User) -> None:
     client.force_login(admin_user)
     page = client.get(reverse("uplift:page")).content.decode()
-    assert "It matters whom you write to" in page
+    assert "It matters whom you message" in page
     customer = Customer.objects.get(identifiers__value="u2")
     panel = client.get(reverse("admin:lifecycle_customer", args=[customer.pk])).content.decode()
     assert "Next best action" in panel
     client.post(reverse("uplift:save-segment", args=["do-not-write"]))
-    segment = Segment.objects.get(name="Do not write to")
+    segment = Segment.objects.get(name="Do not send a message")
     assert segment.size == CustomerAction.objects.filter(kind="none").count()
     client.post(
         reverse("uplift:page"), {"contact_cost": "100", "budget": "", "max_customers": "", "exploration_share": "0"}

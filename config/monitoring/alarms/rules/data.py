@@ -27,13 +27,13 @@ def find_event_lag(context: AlarmContext) -> Iterator[AlarmFinding]:
 def describe_event_lag(subject: str, details: Details) -> AlarmMessage:
     waiting = int(details.get("waiting", 0))
     title = ngettext(
-        "%(count)s event has waited for %(time)s to be processed",
-        "%(count)s events wait to be processed, the oldest for %(time)s",
+        "%(count)s event has been waiting for %(time)s to be processed",
+        "%(count)s events are waiting to be processed, the oldest for %(time)s",
         waiting,
     ) % {"count": format_count(waiting), "time": format_duration(details.get("seconds", 0))}
     advice = _(
-        "Until then, orders, stages and flows are delayed. Check that the worker for frequent jobs runs, and whether the last processing run "
-        "failed."
+        "Until the events are processed, orders, stages and flows are delayed. Check that the worker for frequent jobs "
+        "is running, and whether the last processing run failed."
     )
     return AlarmMessage(title, advice, reverse("admin:processing_processingrun_changelist"))
 
@@ -50,7 +50,7 @@ def describe_old_model(subject: str, details: Details) -> AlarmMessage:
         "The recommendation model is %(count)s day old", "The recommendation model is %(count)s days old", days
     ) % {"count": format_count(days)}
     advice = _(
-        "Its recommendations miss newer trends. See why the last trainings failed or were not promoted, then train again."
+        "Its recommendations miss recent trends. Find out why the last training runs failed or were not promoted, then train again."
     )
     return AlarmMessage(title, advice, reverse("admin:training_modelversion_changelist"))
 
@@ -66,7 +66,7 @@ def describe_old_warehouse(subject: str, details: Details) -> AlarmMessage:
     at = format_moment(datetime.fromisoformat(details["at"])) if details.get("at") else ""
     title = _("The last export to the warehouse was at %(at)s") % {"at": at}
     advice = _(
-        "Until then, analytics and trainings use older data. See why the last export failed, and check the free disk space."
+        "Until the next export, analytics and training use older data. Find out why the last export failed, and check the free disk space."
     )
     return AlarmMessage(title, advice, reverse("admin:warehouse_exportrun_changelist"))
 
@@ -96,7 +96,7 @@ def find_destination_problems(context: AlarmContext) -> Iterator[AlarmFinding]:
 
 def describe_destination_problem(subject: str, details: Details) -> AlarmMessage:
     title = _("The destination %(name)s does not receive its data") % {"name": details.get("name", "")}
-    advice = _("What it is to receive waits and is repeated. %(problem)s") % {"problem": details.get("problem", "")}
+    advice = _("Unsent data is kept and retried automatically. %(problem)s") % {"problem": details.get("problem", "")}
     return AlarmMessage(title, advice.strip(), reverse("destinations:page", args=[int(subject)]))
 
 

@@ -36,8 +36,8 @@ def describe_open_breaker(name: str, details: Details) -> AlarmMessage:
         failures,
     ) % {"destination": destination or kind, "count": format_count(failures)}
     advice = _(
-        "Calls wait and are repeated by themselves as soon as it answers. Check the address, the account and the provider's status page. "
-        "Last error: %(reason)s"
+        "Calls are held and retried automatically as soon as it answers. Check the address, the account and the "
+        "provider's status page. Last error: %(reason)s"
     ) % {"reason": details.get("reason") or "–"}
     pages = {"channel": "channels:list", "webhook": "webhooks:endpoints"}
     return AlarmMessage(title, advice, reverse(pages[kind]) if kind in pages else "")

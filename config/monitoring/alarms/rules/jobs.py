@@ -62,11 +62,10 @@ def find_late_jobs(context: AlarmContext) -> Iterator[AlarmFinding]:
 
 def describe_late_job(task: str, details: Details) -> AlarmMessage:
     job = PeriodicTask.objects.filter(task=task).first()
-    title = _("“%(job)s” did not run in time") % {"job": get_job_name(task, job)}
+    title = _("“%(job)s” did not run on time") % {"job": get_job_name(task, job)}
     due_at = format_moment(datetime.fromisoformat(details["due_at"])) if details.get("due_at") else ""
     advice = _(
-        "It was due at %(due)s. Check that the worker and the scheduler run, and whether another job "
-        "keeps the worker busy."
+        "It was due at %(due)s. Check that the worker and the scheduler are running, and whether another job is keeping the worker busy."
     ) % {"due": due_at}
     return AlarmMessage(title, advice, reverse("jobs:job", args=[job.pk]) if job else reverse("jobs:list"))
 
@@ -83,7 +82,7 @@ JOB_RULES = (
     ),
     AlarmRule(
         key="job_late",
-        label=gettext_lazy("A job did not run in time"),
+        label=gettext_lazy("A job did not run on time"),
         find=find_late_jobs,
         describe=describe_late_job,
         threshold=60,

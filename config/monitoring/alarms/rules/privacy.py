@@ -29,8 +29,8 @@ def describe_overdue_requests(subject: str, details: Details) -> AlarmMessage:
     else:
         number = int(details.get("soon", 0))
         title = ngettext(
-            "%(count)s privacy request must be answered in a few days",
-            "%(count)s privacy requests must be answered in a few days",
+            "%(count)s privacy request must be answered within a few days",
+            "%(count)s privacy requests must be answered within a few days",
             number,
         )
     advice = _(
@@ -42,7 +42,7 @@ def describe_overdue_requests(subject: str, details: Details) -> AlarmMessage:
 PRIVACY_RULES = (
     AlarmRule(
         key="privacy_overdue",
-        label=gettext_lazy("A privacy request is overdue, or nearly"),
+        label=gettext_lazy("A privacy request is overdue or nearly overdue"),
         find=find_overdue_requests,
         describe=describe_overdue_requests,
         threshold=3,

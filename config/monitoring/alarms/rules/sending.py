@@ -46,8 +46,7 @@ def describe_stopped_sending(subject: str, details: Details) -> AlarmMessage:
         "time": format_duration(details.get("seconds", 0)),
     }
     advice = _(
-        "Check that the worker for frequent jobs runs and that the last run of “Send messages” did not fail, then the account of the "
-        "channel."
+        "Check that the worker for frequent jobs is running and that the last run of “Send messages” did not fail. Then check the channel account."
     )
     return AlarmMessage(title, advice, reverse("jobs:list"))
 

@@ -65,7 +65,8 @@ def describe_full_valkey(subject: str, details: Details) -> AlarmMessage:
         "limit": filesizeformat(details.get("limit", 0)),
     }
     return AlarmMessage(
-        title, _("Recent activity is forgotten earlier. Raise VALKEY_MAX_MEMORY_MB, or maxmemory of your own Valkey.")
+        title,
+        _("Valkey now discards recent activity earlier. Raise VALKEY_MAX_MEMORY_MB, or maxmemory of your own Valkey."),
     )
 
 
@@ -112,7 +113,7 @@ def find_standby_lag(context: AlarmContext) -> Iterator[AlarmFinding]:
 def describe_standby_lag(subject: str, details: Details) -> AlarmMessage:
     title = _("The standby of PostgreSQL is %(time)s behind") % {"time": format_duration(details.get("seconds", 0))}
     return AlarmMessage(
-        title, _("After a fail-over, this much data would be missing. Check its disk, its network and its log.")
+        title, _("After a failover, this much data would be missing. Check the standby's disk, network and log.")
     )
 
 
@@ -123,10 +124,10 @@ def find_errors(context: AlarmContext) -> Iterator[AlarmFinding]:
 
 
 def describe_errors(subject: str, details: Details) -> AlarmMessage:
-    title = _("%(share)s of the requests of five minutes ended with a server error") % {
+    title = _("%(share)s of requests within five minutes ended with a server error") % {
         "share": format_percent(details.get("share", 0.0))
     }
-    advice = _("See the log of the web server; the request ID of each error connects it with its details.")
+    advice = _("See the web server log. Use the request ID of an error to find its details.")
     return AlarmMessage(title, advice)
 
 
@@ -138,7 +139,7 @@ def find_old_certificate(context: AlarmContext) -> Iterator[AlarmFinding]:
 
 def describe_old_certificate(subject: str, details: Details) -> AlarmMessage:
     ends_at = format_moment(datetime.fromisoformat(details["ends_at"])) if details.get("ends_at") else ""
-    title = _("The certificate of %(url)s ends at %(at)s") % {"url": settings.PUBLIC_URL, "at": ends_at}
+    title = _("The certificate of %(url)s expires on %(at)s") % {"url": settings.PUBLIC_URL, "at": ends_at}
     return AlarmMessage(
         title,
         _(
@@ -201,7 +202,7 @@ SERVER_RULES = (
     ),
     AlarmRule(
         key="certificate",
-        label=gettext_lazy("The certificate ends soon"),
+        label=gettext_lazy("The certificate expires soon"),
         find=find_old_certificate,
         describe=describe_old_certificate,
         threshold=14,

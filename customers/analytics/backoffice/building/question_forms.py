@@ -41,7 +41,7 @@ UNITS: dict[str, tuple[int, str | Promise]] = {
     "day": (DAY, gettext_lazy("days")),
 }
 ORDERS: Choices = {
-    "ordered": gettext_lazy("In this order, other events in between allowed"),
+    "ordered": gettext_lazy("In this order, with other events allowed between steps"),
     "strict": gettext_lazy("Directly one after the other"),
     "any": gettext_lazy("In any order"),
 }
@@ -187,14 +187,20 @@ def build_funnel(draft: Draft, errors: FieldErrors) -> dict[str, Any]:
         errors.add("exclusions", _("Use at most %(count)s exclusions.") % {"count": MAX_EXCLUSIONS})
     if rows and order == "strict":
         errors.add(
-            "exclusions", _("Steps directly one after the other need no exclusion. Remove it, or choose another order.")
+            "exclusions",
+            _(
+                "Steps that directly follow each other cannot have exclusions. Remove the exclusions, or choose another order."
+            ),
         )
     exclusions = [
         {"event": read_event(row, f"exclusions.{number}", errors)} for number, row in enumerate(rows[:MAX_EXCLUSIONS])
     ]
     steps = [repr(read_event(row, "", FieldErrors())) for row in get_rows(draft, "steps")]
     if order == "any" and len(set(steps)) < len(steps):
-        errors.add("order", _("Two steps are the same, which needs an order. Choose another order, or change a step."))
+        errors.add(
+            "order",
+            _("Two steps are the same, so the steps need a fixed order. Choose another order, or change a step."),
+        )
     return {"order": order, "window_seconds": count * unit, "exclusions": exclusions}
 
 
@@ -339,7 +345,7 @@ def fill_activity(parameters: Mapping[str, Any]) -> Draft:
 
 
 AFFINITY_SORTS: Choices = {"people": gettext_lazy("People who bought both"), "lift": gettext_lazy("Lift")}
-REPEAT_SORTS: Choices = {"people": gettext_lazy("People"), "share": gettext_lazy("Share who order again")}
+REPEAT_SORTS: Choices = {"people": gettext_lazy("People"), "share": gettext_lazy("Share of people who order again")}
 
 
 def build_affinity(draft: Draft, errors: FieldErrors) -> dict[str, Any]:

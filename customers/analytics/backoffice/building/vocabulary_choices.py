@@ -82,7 +82,7 @@ def list_event_options(counts: EventCounts, *, with_personal: bool, value: str =
     ]
     return [
         OptionGroup(_("Common events"), [(ANY, _("Any event")), *options]),
-        *([OptionGroup(_("As the source names them"), names)] if names else []),
+        *([OptionGroup(_("Names used by the source"), names)] if names else []),
     ]
 
 

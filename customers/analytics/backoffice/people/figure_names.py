@@ -40,7 +40,7 @@ def name_funnel_bar(parameters: Any, selection: Any, with_personal: bool) -> str
     step = label_event(parameters.steps[selection.step - 1])
     if selection.is_dropped:
         before = label_event(parameters.steps[selection.step - 2])
-        name = _("“%(before)s”, then not “%(step)s”") % {"before": before, "step": step}
+        name = _("“%(before)s”, but not “%(step)s” afterwards") % {"before": before, "step": step}
     else:
         name = _("Reached step %(number)s, “%(step)s”") % {"number": selection.step, "step": step}
     if selection.min_seconds or selection.max_seconds is not None:
@@ -120,7 +120,7 @@ def name_sessions(parameters: Any, selection: Any, with_personal: bool) -> str:
         (None, False): _("With a session"),
         (True, False): _("With a session that reaches the goal"),
         (False, False): _("With a session that does not reach the goal"),
-    }.get((selection.is_converted, selection.is_bounce), _("With a session of a single event"))
+    }.get((selection.is_converted, selection.is_bounce), _("With a single-event session"))
     return name if selection.day is None else f"{name} · {format_full_day(selection.day)}"
 
 

@@ -152,7 +152,7 @@ def describe_people(people: PeopleOfFigure) -> str:
     text = ngettext("%(count)s person.", "%(count)s people.", people.count) % {"count": format_count(people.count)}
     if people.count <= len(people.customer_ids):
         return text
-    shown = _("The list has the first %(shown)s; a saved segment has all.")
+    shown = _("The list shows the first %(shown)s people; a saved segment includes all of them.")
     return f"{text} {shown % {'shown': format_count(len(people.customer_ids))}}"
 
 

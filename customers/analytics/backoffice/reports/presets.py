@@ -33,7 +33,7 @@ PRESETS: tuple[Preset, ...] = (
     Preset(
         "funnel",
         _("From search to order"),
-        _("How many people who search view a product and order?"),
+        _("How many people who search go on to view a product and order?"),
         {"range": "28d", "steps": [{"meaning": "search"}, {"meaning": "view"}, ORDER], "window_seconds": 7 * 86_400},
     ),
     Preset(
@@ -58,7 +58,7 @@ PRESETS: tuple[Preset, ...] = (
     Preset(
         "trends",
         _("Orders and the people who order"),
-        _("How do orders develop, compared with the period before?"),
+        _("How do orders change compared with the previous period?"),
         {
             "range": "90d",
             "series": [{"event": ORDER}, {"event": ORDER, "measure": "people"}],
@@ -80,7 +80,7 @@ PRESETS: tuple[Preset, ...] = (
     Preset(
         "trends",
         _("Searches without results"),
-        _("Which searches find nothing? Needs the property “results” of search events."),
+        _("Which searches find nothing? Requires the property “results” in search events."),
         {
             "range": "28d",
             "series": [
@@ -103,20 +103,20 @@ PRESETS: tuple[Preset, ...] = (
     ),
     Preset(
         "affinity",
-        _("What sells with what"),
+        _("Products bought together"),
         _("Which products are bought by the same people, and how much more often than by chance?"),
         {"range": "365d", "level": "product", "sort": "lift"},
     ),
     Preset(
         "activity",
-        _("Who is new, stays, comes back or stops"),
-        _("Do more people come each week than stop?"),
+        _("Who is new, stays, comes back or stops coming"),
+        _("Do more people join or return each week than stop coming?"),
         {"range": "90d", "interval": "week"},
     ),
     Preset(
         "products",
         _("Categories by margin"),
-        _("Which categories earn most, and which are returned?"),
+        _("Which categories earn the most, and which are returned most often?"),
         {"range": "90d", "level": "category", "sort": "margin", "limit": 50},
     ),
     Preset(
@@ -153,6 +153,6 @@ WEEKLY: tuple[Preset, ...] = (
             "window_seconds": 7 * 86_400,
         },
     ),
-    Preset("activity", _("Who came and who stopped, by week"), "", {"range": "90d", "interval": "week"}),
+    Preset("activity", _("New and dormant people by week"), "", {"range": "90d", "interval": "week"}),
     Preset("products", _("Products of the week"), "", {**WEEK, "limit": 10}),
 )

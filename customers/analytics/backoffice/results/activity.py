@@ -50,7 +50,7 @@ def show_activity(result: ActivityResult, context: ResultContext) -> ResultView:
     if not any(getattr(period, state) for period in result.periods for state in STATES):
         return ResultView(_("Nobody was active in this period."), [], is_empty=True)
     notes = [
-        _("Below the axis: active in the period before, but not in this one. Click a bar to see its people."),
+        _("Below the axis: active in the previous period, but not in this one. Click a bar to see its people."),
         _("* The period is not over.") if not result.periods[-1].is_complete else "",
     ]
     chart = build_states_chart(result, context)
@@ -74,9 +74,9 @@ def describe_activity(result: ActivityResult, context: ResultContext) -> str:
     if period.quick_ratio is not None:
         ratio = {"ratio": format_chart_number(round(period.quick_ratio, 2))}
         if period.quick_ratio >= 1:
-            texts.append(_("For each person who stopped, %(ratio)s came or came back.") % ratio)
+            texts.append(_("For each person who stopped coming, %(ratio)s were new or came back.") % ratio)
         else:
-            texts.append(_("For each person who stopped, only %(ratio)s came or came back.") % ratio)
+            texts.append(_("For each person who stopped coming, only %(ratio)s were new or came back.") % ratio)
     return join_sentences(texts)
 
 
@@ -147,7 +147,9 @@ def show_stickiness(result: StickinessResult, context: ResultContext) -> ResultV
         if is_week
         else _("A person counts once for each month in which they are active, so the list of people can be shorter.")
     )
-    shares = _("The people of a day as a share of those of the last 7 days (DAU/WAU) and 30 days (DAU/MAU).")
+    shares = _(
+        "The people active on a day as a share of those active in the last 7 days (DAU/WAU) and 30 days (DAU/MAU)."
+    )
     charts = [
         ResultChart(
             "stickiness-days",
@@ -172,7 +174,9 @@ def describe_stickiness(result: StickinessResult, context: ResultContext) -> str
     known = [day.daily_of_monthly for day in result.days if day.daily_of_monthly is not None]
     if known:
         mean = format_percent(sum(known) / len(known), 1)
-        texts.append(_("On an average day, %(share)s of the people of the last 30 days are there.") % {"share": mean})
+        texts.append(
+            _("On an average day, %(share)s of the people active in the last 30 days are active.") % {"share": mean}
+        )
     return join_sentences(texts)
 
 

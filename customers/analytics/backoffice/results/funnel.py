@@ -94,8 +94,8 @@ def build_steps_chart(result: FunnelResult, context: ResultContext) -> ChartSpec
     columns = [
         _("Step"),
         _("People"),
-        _("Of the first step"),
-        _("Of the step before"),
+        _("Share of first step"),
+        _("Share of previous step"),
         _("Left before"),
         _("Median time"),
     ]

@@ -23,15 +23,15 @@ MAX_EFFECTS = 15
 def show_paths(result: PathResult, context: ResultContext) -> ResultView:
     """Return the flow from step to step, and what the goal depends on."""
     if not result.paths:
-        return ResultView(_("No session has such a step in this period."), [], is_empty=True)
+        return ResultView(_("No session includes this step in this period."), [], is_empty=True)
     charts = []
     if result.links:
         note = _("Click a step or a flow to see its people. The table also has the sessions that end at each step.")
         charts.append(ResultChart("paths-flow", _("Steps"), build_flow_chart(result, context), "tall", note))
     if result.effects:
         note = _(
-            "The share of sessions with the goal that would be lost if nobody could take the step. It is computed from all sessions "
-            "and has no people of its own."
+            "The share of sessions reaching the goal that would be lost if nobody could take the step. It is computed from "
+            "all sessions, so there is no list of people for it."
         )
         charts.append(
             ResultChart(
@@ -142,7 +142,7 @@ def build_flow_table(result: PathResult, context: ResultContext) -> Any:
         if node.ended and node.level < context.parameters.levels:
             url = link_figure(context, node.name, level=node.level, name=node.name, is_ended=True)
             rows.append([name, level, _("Session ends"), (format_count(node.ended), url)])
-    following = _("Step before") if context.parameters.is_backward else _("Next step")
+    following = _("Previous step") if context.parameters.is_backward else _("Next step")
     return build_chart_table([_("Step"), _("Position"), following, _("Sessions")], rows)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from catalog.models import Product
 from config.foundation.charts.bars import build_bar_chart
@@ -28,7 +29,9 @@ def show_products(result: ProductResult, context: ResultContext) -> ResultView:
     """Return the largest products or categories, and the table of all that are listed."""
     if not result.rows:
         return ResultView(_("Nothing was viewed or bought in this period."), [], is_empty=True)
-    note = _("Click a bar to see who bought. The table opens who viewed, added, bought and returned.")
+    note = _(
+        "Click a bar to see who bought. The table also links to the people who viewed, added to cart, bought and returned."
+    )
     chart = ResultChart("products-chart", _("Product performance"), build_products_chart(result, context), "tall", note)
     return ResultView(describe_products(result, context), [chart])
 
@@ -66,7 +69,7 @@ def describe_products(result: ProductResult, context: ResultContext) -> str:
         texts.append(_("%(share)s of the goods were returned.") % {"share": format_percent(total.return_rate, 1)})
     if result.total_rows > len(result.rows):
         texts.append(
-            _("Shown are the first %(shown)s of %(count)s.")
+            _("Showing the first %(shown)s of %(count)s.")
             % {"shown": format_count(len(result.rows)), "count": format_count(result.total_rows)}
         )
     return join_sentences(texts)
@@ -89,7 +92,14 @@ def build_products_chart(result: ProductResult, context: ResultContext) -> Chart
         links=[link_stage(row, "bought" if is_money else sort, context) for row in bars],
         horizontal=True,
     )
-    columns = [_("Name"), _("Viewed"), _("Added to cart"), _("Bought"), _("Returned"), _("Bought ÷ viewed")]
+    columns = [
+        pgettext("thing", "Name"),
+        _("Viewed"),
+        _("Added to cart"),
+        _("Bought"),
+        _("Returned"),
+        _("Bought ÷ viewed"),
+    ]
     columns += [_("Units"), _("Revenue"), _("Margin"), _("Return rate")]
     spec["table"] = build_chart_table(columns, [build_row(row, titles, context) for row in result.rows])
     return spec

@@ -35,7 +35,7 @@ def show_affinity(result: AffinityResult, context: ResultContext) -> ResultView:
     """Return the pairs with the people who bought both."""
     if not result.pairs:
         return ResultView(_("No pair was bought by enough people in this period."), [], is_empty=True)
-    note = _("Click a bar to see who bought both. The table also opens who bought only the first one.")
+    note = _("Click a bar to see who bought both. The table also links to the people who bought only the first item.")
     chart = ResultChart(
         "affinity-pairs", _("Bought by the same people"), build_pairs_chart(result, context), "tall", note
     )
@@ -89,7 +89,7 @@ def build_pairs_chart(result: AffinityResult, context: ResultContext) -> ChartSp
         _("Second item"),
         _("Bought both"),
         _("Only the first"),
-        _("Of the buyers of the first"),
+        _("Share of first item's buyers"),
         _("Lift"),
     ]
     rows: list[list[str | tuple[str, str]]] = []
@@ -143,7 +143,7 @@ def show_repeat(result: FirstPurchaseResult, context: ResultContext) -> ResultVi
         return ResultView(_("Nobody ordered for the first time in this period."), [], is_empty=True)
     charts = []
     if result.rows:
-        note = _("Click a bar to see who ordered again. The table also opens who did not.")
+        note = _("Click a bar to see who ordered again. The table also links to the people who did not.")
         charts.append(
             ResultChart("repeat-products", _("Who orders again"), build_repeat_chart(result, context), "tall", note)
         )

@@ -19,7 +19,7 @@ MANY_ROWS = 9
 def show_retention(result: RetentionResult, context: ResultContext) -> ResultView:
     """Return who comes back by cohort."""
     note = _(
-        "* The period is not over. Means leave these cells out. Click a cell of a cohort to see its people; a mean has none of its own."
+        "* The period is not over. Averages exclude these cells. Click a cell of a cohort to see its people; averages have no list of people."
     )
     if len(result.cohorts) > MAX_COHORTS_SHOWN:
         newest = _("The newest %(count)s cohorts are shown; the CSV file has all.")
@@ -50,10 +50,10 @@ def describe_retention(result: RetentionResult, context: ResultContext) -> str:
     known = [mean for mean in result.means[1:] if mean.cohorts]
     people = {"count": format_count(result.people)}
     if not known:
-        return _("%(count)s people started. No period after it is over yet.") % people
+        return _("%(count)s people started. No period after the start is over yet.") % people
     first, last = known[0], known[-1]
     texts = [
-        _("Of the people who started, %(share)s came back in the first period after it.")
+        _("%(share)s of the people who started came back in the first period after the start.")
         % {"share": format_percent(first.share, 1)}
     ]
     if last is not first:

@@ -34,11 +34,11 @@ def show_trends(result: TrendResult, context: ResultContext) -> ResultView:
     """Return the lines over time."""
     notes = []
     if result.buckets and not result.buckets[-1].is_complete:
-        notes.append(_("The last period is not over or not whole."))
+        notes.append(_("The last period is not over or is incomplete."))
     if any(find_series(line) is not None for line in result.lines):
         notes.append(_("Click a point to see its people."))
     elif result.lines:
-        notes.append(_("A formula has no people of its own. Remove it to see those of its series."))
+        notes.append(_("A formula has no list of people. Remove the formula to see the people in each series."))
     is_empty = not any(value for line in result.lines for value in line.values)
     chart = ResultChart(
         "trends-lines", _("Over time"), build_lines_chart(result, context), "tall", join_sentences(notes)
@@ -78,7 +78,7 @@ def describe_trends(result: TrendResult, context: ResultContext) -> str:
     ]
     if line.previous_total and line.total is not None:
         change = line.total / line.previous_total - 1
-        texts.append(_("%(change)s compared with the period before.") % {"change": format_change(change)})
+        texts.append(_("%(change)s compared with the previous period.") % {"change": format_change(change)})
     known = [(value, bucket) for value, bucket in zip(line.values, result.buckets, strict=True) if value is not None]
     if len(known) > 1:
         value, bucket = max(known, key=lambda item: item[0])
@@ -129,7 +129,7 @@ def build_lines_chart(result: TrendResult, context: ResultContext) -> ChartSpec:
             rolling = _("%(name)s, rolling mean") % {"name": name}
             traces.append(make_trace(rolling, times, line.rolling, color, "dash"))
         if line.previous:
-            before = _("%(name)s, period before") % {"name": name}
+            before = _("%(name)s, previous period") % {"name": name}
             values = [*line.previous[: len(times)], *[None] * (len(times) - len(line.previous))]
             traces.append(make_trace(before, times, values, "theme:before" if not number else color, "dot"))
     everything = [value for trace in traces for value in trace["y"] if value is not None]

@@ -76,7 +76,7 @@ def format_alert(alert: ModelAlert) -> AlertMessage:
 def format_missing_orders(last_order: datetime) -> AlertMessage:
     """Return the alert that the whole shop has had no order for longer than ever usual."""
     text = _(
-        "Data is missing: the shop has had no order since %(day)s, much longer than usual. Until orders arrive, time "
-        "changes no lifecycle stage. Check the imports and sources."
+        "Data is missing: the shop has had no order since %(day)s, much longer than usual. Until orders arrive, "
+        "lifecycle stages do not change over time. Check the imports and sources."
     ) % {"day": date_format(localtime(last_order), "DATE_FORMAT")}
     return AlertMessage(text, reverse("admin:orders_orderimport_changelist"))

@@ -19,7 +19,7 @@ def describe_left_out(orders: Mapping[str, int], currency: str) -> str:
     if not total:
         return ""
     return ngettext(
-        "Amounts are in %(currency)s. %(count)s order in another currency (%(others)s) adds nothing to them.",
-        "Amounts are in %(currency)s. %(count)s orders in other currencies (%(others)s) add nothing to them.",
+        "Amounts are in %(currency)s. %(count)s order in another currency (%(others)s) is not included.",
+        "Amounts are in %(currency)s. %(count)s orders in other currencies (%(others)s) are not included.",
         total,
     ) % {"currency": currency, "count": format_count(total), "others": join_list(sorted(orders))}

@@ -48,8 +48,8 @@ def _describe_churn(profile: CustomerProfile, churn: float, p_alive: float, days
     if p_alive >= LIKELY:
         return [
             _(
-                "Probability active is the probability of another order at any time, churn risk that of no order within the next "
-                "%(horizon)s: this customer may well order again, but probably later."
+                "Probability active is the probability of another order at any time; churn risk is the probability of no order "
+                "within the next %(horizon)s. This customer may well order again, but probably later."
             )
             % values
         ]

@@ -196,7 +196,8 @@ def describe_choice(score_model: ScoreModel) -> str:
         "best_candidate": _("%(name)s was significantly better than the baseline, so it is used."),
         "baseline_not_beaten": _("No model was significantly better than the baseline, so the baseline is used."),
         "purchase_model_later": _(
-            "%(compared)s was the best model of the comparison, but the purchase model was more accurate on the latest dates, so it is used."
+            "%(compared)s was the best model in the comparison, but the purchase model was more accurate on the latest "
+            "dates, so the purchase model is used."
         ),
     }
     text = texts.get(figures.get("why", ""), "")
@@ -232,11 +233,12 @@ def describe_level(level: PropensityLevel) -> str:
         return ""
     if level.reason == "few_periods" or level.low is None or level.high is None:
         return _(
-            "The level is uncertain: the history is too short to compare predictions with the actual rate of two later periods. The "
-            "interval is wider for this reason."
+            "The overall level is uncertain because the history is too short to compare predictions with the actual rates "
+            "of two later periods. The interval is wider for this reason."
         )
     return _(
-        "The level varies between %(low)s and %(high)s, the actual rates on %(cutoffs)s earlier dates. The interval is wider for this reason."
+        "The overall level varies between %(low)s and %(high)s, the actual rates on %(cutoffs)s earlier dates. The "
+        "interval is wider for this reason."
     ) % {
         "low": format_whole_percent(level.low),
         "high": format_whole_percent(level.high),
@@ -257,8 +259,8 @@ def describe_category_accuracy(score_model: ScoreModel) -> str:
     if not metrics:
         return ""
     return _(
-        "Accuracy in a test on the last fifth of the history: %(share)s of next orders. Best-selling "
-        "category only: %(popular)s."
+        "In a test on the last fifth of the history, the category was right for %(share)s of next orders. Always "
+        "predicting the best-selling category was right for %(popular)s."
     ) % {
         "share": format_whole_percent(metrics["history"]["hit_1"]),
         "popular": format_whole_percent(metrics["popularity"]["hit_1"]),

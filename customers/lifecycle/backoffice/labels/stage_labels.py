@@ -42,7 +42,7 @@ def describe_missing_orders(missing_since: datetime | None) -> str:
     if missing_since is None:
         return ""
     return _(
-        "Orders of the whole shop have been overdue since %(day)s, so the passing of time does not change stages at the moment."
+        "Orders for the whole shop have been overdue since %(day)s, so stages do not change over time at the moment."
     ) % {"day": date_format(localtime(missing_since), "DATE_FORMAT")}
 
 
@@ -51,8 +51,8 @@ def describe_guard(gaps: GapSummary) -> str:
     if not gaps.guarded:
         return ""
     return _(
-        "A gap this long would make them dormant, but by the purchase model of the stage rules, their probability active is "
-        "%(p_alive)s and their churn risk only %(churn)s."
+        "A gap this long would make them dormant, but according to the purchase model of the stage rules, their "
+        "probability active is %(p_alive)s and their churn risk is only %(churn)s."
     ) % {"p_alive": format_whole_percent(gaps.p_alive), "churn": format_whole_percent(gaps.churn)}
 
 
@@ -67,8 +67,8 @@ def _describe_floor(gaps: GapSummary) -> str:
     if gaps.longer_share > USUAL_SHARE or gaps.days >= gaps.floor_days:
         return ""
     text = ngettext(
-        "By the stage rules, nobody is at risk before %(days)s day without an order.",
-        "By the stage rules, nobody is at risk before %(days)s days without an order.",
+        "Under the stage rules, no customer is at risk before %(days)s day without an order.",
+        "Under the stage rules, no customer is at risk before %(days)s days without an order.",
         round(gaps.floor_days),
     )
     return text % {"days": number_format(round(gaps.floor_days), force_grouping=True)}

@@ -181,7 +181,7 @@ def describe_prediction(score_model: ScoreModel, *, random_gap: float | None = N
     if not quality or not len(quality["curve"]["predicted"]):
         return _("%(name)s: predictions are not tested yet.") % name
     if is_hardly_better_than_random(score_model):
-        return _("%(name)s: predictions are hardly better than random, so don't choose customers by them.") % name
+        return _("%(name)s: predictions are hardly better than random, so don't select customers based on them.") % name
     predicted, actual = find_largest_gap(quality)
     return get_prediction_text(
         is_churn=score_model.kind == ScoreModel.Kind.CHURN, is_off=has_gap(quality, random_gap=random_gap)
@@ -225,24 +225,24 @@ def get_prediction_text(*, is_churn: bool, is_off: bool) -> str:
     if is_churn:
         return (
             _(
-                "Churn predictions are not reliable: of customers with a churn risk around %(predicted)s, %(actual)s left, the largest "
-                "difference in %(groups)s groups."
+                "Churn predictions are not reliable: %(actual)s of customers with a churn risk around %(predicted)s left, the "
+                "largest difference among %(groups)s groups."
             )
             if is_off
             else _(
-                "Churn predictions are reliable: of customers with a churn risk around %(predicted)s, %(actual)s left, the largest "
-                "difference in %(groups)s groups."
+                "Churn predictions are reliable: %(actual)s of customers with a churn risk around %(predicted)s left, the "
+                "largest difference among %(groups)s groups."
             )
         )
     return (
         _(
-            "%(name)s: predictions are not reliable; of customers with a probability around %(predicted)s, %(actual)s ordered, the "
-            "largest difference in %(groups)s groups."
+            "%(name)s: predictions are not reliable; %(actual)s of customers with a probability around %(predicted)s "
+            "ordered, the largest difference among %(groups)s groups."
         )
         if is_off
         else _(
-            "%(name)s: predictions are reliable; of customers with a probability around %(predicted)s, %(actual)s ordered, the largest "
-            "difference in %(groups)s groups."
+            "%(name)s: predictions are reliable; %(actual)s of customers with a probability around %(predicted)s ordered, "
+            "the largest difference among %(groups)s groups."
         )
     )
 

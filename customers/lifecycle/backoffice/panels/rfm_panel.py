@@ -48,7 +48,7 @@ SCORES = range(1, BINS + 1)
 class RfmForm(forms.Form):
     """The period of the scores, and the month ends between which changes are counted."""
 
-    rfm = forms.ChoiceField(label=gettext_lazy("orders of"))
+    rfm = forms.ChoiceField(label=gettext_lazy("orders from"))
     rfm_since = forms.ChoiceField(label=gettext_lazy("Changes from"))
     rfm_until = forms.ChoiceField(label=gettext_lazy("to"))
 

@@ -52,13 +52,13 @@ STAGE_TABLE: tuple[StageDefinition, ...] = (
         "dormant",
         translatable("dormant"),
         "#ea580c",
-        translatable("So long without an order is rare for this customer."),
+        translatable("This customer rarely goes this long without an order."),
     ),
     StageDefinition(
         "churned",
         translatable("churned"),
         "#b91c1c",
-        translatable("After so long without an order, another one is unlikely."),
+        translatable("After this long without an order, another order is unlikely."),
     ),
     StageDefinition(
         "reactivated",

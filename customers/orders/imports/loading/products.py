@@ -9,7 +9,7 @@ from customers.orders.imports.arrow_copy import copy_batches, fetch_integers
 from customers.orders.imports.loading.load_result import COPY_ROWS, KEY_IDS
 from customers.orders.imports.staging import Staging
 
-# The price is the median of the prices paid; title, brand and category are the first that the file has.
+# The price is the median of the prices paid; title, brand and category are the first ones in the file.
 DESCRIBE_MISSING_PRODUCTS = """
 SELECT * REPLACE (coalesce(currency, '{currency}') AS currency) FROM (
     SELECT k.key, k.product_id, coalesce(arg_min(p.product_title, p.line), k.product_id) AS title,
@@ -23,7 +23,7 @@ SELECT * REPLACE (coalesce(currency, '{currency}') AS currency) FROM (
 )
 """
 
-# a product by its ID, else the only product with this SKU; a draft gives way to a product with its ID as SKU
+# a product by its ID, else by its SKU if no other product has it; a product whose SKU is the ID of a draft takes precedence over the draft
 _FOUND = "COALESCE(CASE WHEN p.is_draft THEN s.id END, p.id, s.id)"
 FIND_PRODUCTS = f"""
     SELECT i.key, {_FOUND} AS id

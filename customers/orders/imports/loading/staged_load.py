@@ -81,7 +81,7 @@ def has_fewer_rows(cursor: CursorWrapper, table: str, rows: int) -> bool:
 
 
 def count_line_types(staging: Staging) -> dict[str, int]:
-    """Count the valid lines of guests, the returned lines and the lines without charge."""
+    """Count the valid lines that belong to guests, those that are returns, and those that are free of charge."""
     (row,) = staging.run(
         f"""
         SELECT count(*) FILTER (i.id IS NULL), count(*) FILTER (l.quantity < 0), count(*) FILTER (l.total = 0)

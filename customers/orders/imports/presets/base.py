@@ -1,4 +1,4 @@
-"""What a column preset is."""
+"""Defines what a column preset contains."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

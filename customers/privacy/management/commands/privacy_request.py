@@ -17,7 +17,12 @@ class Command(BaseCommand):
     help = "Open a privacy request of a customer whose identity you have checked, or list the open requests."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("kind", nargs="?", choices=RequestKind.values, help="What is asked; without it, list.")
+        parser.add_argument(
+            "kind",
+            nargs="?",
+            choices=RequestKind.values,
+            help="Kind of request to open; if omitted, the open requests are listed.",
+        )
         parser.add_argument("--customer", help="Customer number, user ID, email address or phone number.")
         parser.add_argument("--email", default="", help="Where the answer goes; by default the stored address.")
 

@@ -34,7 +34,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--until-empty",
             action="store_true",
-            help="also process events that arrive meanwhile, until none are waiting",
+            help="also process events that arrive during the run, until none are waiting",
         )
         parser.add_argument("--limit", type=int, metavar="N", help="process at most about N events")
 

@@ -1,4 +1,4 @@
-"""Who may do what with the customers list, and the filter that its pages hand on."""
+"""Who may do what with the customers list, and the filter that its pages pass on."""
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, QueryDict
@@ -20,7 +20,7 @@ def check_list_permissions(request: HttpRequest, *permissions: str) -> None:
 
 
 def parse_query(query: str) -> ListFilter:
-    """Return the filter of a query string that a form hands on; Errors: PermissionDenied, because no page makes such a form."""
+    """Return the filter of a query string from a form; PermissionDenied if it is invalid, because no page produces such a form."""
     try:
         return parse_list_filter(QueryDict(query).dict())
     except ListFilterError as error:

@@ -1,4 +1,4 @@
-"""The page that adds customers of the list to a static segment: first how many it would be, then the addition with an undo link."""
+"""The page that adds customers of the list to a static segment: first a preview of their number, then the addition with an undo link."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Downloads the customers of the list as CSV, by permission and recorded in the audit log before the first row leaves."""
+"""Downloads the customers of the list as CSV, by permission and recorded in the audit log before the first row is sent."""
 
 from array import array
 from collections.abc import Iterator, Sequence, Set

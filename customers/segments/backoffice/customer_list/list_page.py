@@ -1,4 +1,4 @@
-"""The customers list: one table of everybody with filters, saved views and bulk actions."""
+"""The customers list: one table of all customers with filters, saved views and bulk actions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -115,7 +115,7 @@ def show_list(request: HttpRequest) -> HttpResponse:
 
 
 def redirect_to_filter(request: HttpRequest) -> HttpResponse:
-    """Redirect to the URL of the filter in the form; the condition loses its line breaks, what is not valid stays as it is."""
+    """Redirect to the URL of the filter in the form; a valid condition loses its line breaks, an invalid filter stays unchanged."""
     names = [*QUICK_FILTERS, "condition", "q"]
     values = {name: request.POST.get(name, "").strip() for name in names}
     sort = request.POST.get(SORT_PARAMETER, "")
@@ -127,7 +127,7 @@ def redirect_to_filter(request: HttpRequest) -> HttpResponse:
 
 
 def show_count(request: HttpRequest) -> HttpResponse:
-    """Return the exact number of customers, for lists with more than are paged."""
+    """Return the exact number of customers, for lists that are too long to page through."""
     check_list_permissions(request)
     try:
         number = count_listed(parse_list_filter(request.GET.dict()), as_of=timezone.now())
@@ -137,7 +137,7 @@ def show_count(request: HttpRequest) -> HttpResponse:
 
 
 def count_listed(list_filter: ListFilter, *, as_of: datetime) -> int:
-    """Count the customers of the list; everybody is counted on the index of the profiles alone."""
+    """Count the customers of the list; without a filter, only the index of the profiles is read."""
     if list_filter.is_empty:
         return CustomerProfile.objects.count()
     return query_listed(list_filter, as_of=as_of).count()

@@ -61,7 +61,7 @@ def show_save_filter_page(request: HttpRequest) -> HttpResponse:
 
 
 def make_name(list_filter: ListFilter) -> str:
-    """Return a name that tells the filter apart: the labels of the quick filters, then the conditions."""
+    """Return a name that distinguishes the filter: the labels of the quick filters, then the conditions."""
     quick = [
         f"{QUICK_FILTERS[name].label}: {QUICK_FILTERS[name].choices[key].label}"
         for name, key in list_filter.quick.items()

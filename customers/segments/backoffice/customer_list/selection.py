@@ -17,7 +17,7 @@ SELECTED, ALL = "selected", "all"
 
 @dataclass(frozen=True)
 class Selection:
-    """The choice of a bulk action; ids are empty if it is everybody who matches the filter."""
+    """The choice of a bulk action; ids are empty if all customers who match the filter are chosen."""
 
     list_filter: ListFilter
     scope: str

@@ -157,7 +157,7 @@ def build_exports_table(request: HttpRequest, campaign: Campaign) -> Table | Non
             Column(key="exported", label=gettext_lazy("Exported at"), align="text"),
             Column(key="rows", label=gettext_lazy("Rows")),
             Column(key="held_out", label=gettext_lazy("Holdout group")),
-            Column(key="file", label=gettext_lazy("Who was held out"), align="text"),
+            Column(key="file", label=gettext_lazy("Holdout group list"), align="text"),
         ],
         format_row=lambda export: {
             "exported": format_moment(export.exported_at),

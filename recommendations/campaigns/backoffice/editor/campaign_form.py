@@ -136,7 +136,7 @@ class CampaignForm(forms.ModelForm):
         field.choices = [(value, capfirst(str(label))) for value, label in field.choices]
 
     def _keep_salt(self) -> None:
-        """Let a new campaign have the holdout group that its review has shown; only this shop can sign its salt."""
+        """Give a new campaign the holdout group that its review has shown; the salt is signed, so users cannot choose one."""
         with suppress(signing.BadSignature):
             self.instance.salt = signing.loads(self.data.get("signed_salt", ""), salt=SIGNATURE_SALT)
         self.fields["signed_salt"].initial = signing.dumps(self.instance.salt, salt=SIGNATURE_SALT)

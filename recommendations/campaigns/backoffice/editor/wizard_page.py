@@ -37,7 +37,7 @@ PREVIEWS = 3
 
 
 def create_campaign(request: HttpRequest) -> HttpResponse:
-    """Create a campaign. ``?segment=`` and ``?template=`` fill in these fields; ``?copy=`` takes over those of a campaign."""
+    """Create a campaign. ``?segment=`` and ``?template=`` fill in these fields; ``?copy=`` copies the settings of a campaign."""
     check_permissions(request, VIEW, ADD)
     campaign = Campaign(channel=Campaign.Channel.EMAIL)
     initial: dict[str, Any] = {}

@@ -25,11 +25,11 @@ class Trending(UpdatableAlgorithm):
     the past predicts in the same unit: e_i = (n_i / r_i) · P_i · Σr / ΣP, P_i = Σ weight · 2^(−age / `half_life_days`) before the
     window, so a season that lifts all products lifts none (the unit does not matter for an item without users in the window). The ratio
     of actual to expected has the prior Gamma(λ, λ) with mean 1 and λ `shrinkage`, hence the posterior Gamma(λ + n_i, λ + e_i); ρ_i is its
-    quantile `doubt`: with 0.05 the ratio is larger with a probability of 95 %, so a few coincident users change it little. η `level`
+    quantile `doubt`: with 0.05 the ratio is larger with a probability of 95%, so a few coincident users change it little. η `level`
     weighs the number of users: 0 ranks by the ratio alone, 1 by the lower bound of the number of users.
 
     Edge cases: without data before the window nothing has a score. A new product has P = 0, so it trends as soon as enough users
-    choose it. No user in the window: no score. The history is ignored. Sources: Gamma-Poisson shrinkage and its lower 5 % bound, EB05: DuMouchel,
+    choose it. No user in the window: no score. The history is ignored. Sources: Gamma-Poisson shrinkage and its lower 5% bound, EB05: DuMouchel,
     "Bayesian Data Mining in Large Frequency Tables", The American Statistician 1999 (here with one Gamma instead of two); effective
     number of weighted counts: Kish, Survey Sampling, 1965, 11.7. The combination of both, and η, are our own.
     """

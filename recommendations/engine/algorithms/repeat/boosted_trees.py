@@ -11,7 +11,7 @@ from recommendations.engine.linear_algebra.jit import compiled
 
 LEARNING_RATE = 0.1
 MIN_LEAF_ROWS = 20
-LEAVES_SHARE = 4000  # a leaf has at least this fraction of the rows
+LEAVES_SHARE = 4000  # a leaf has at least 1 / LEAVES_SHARE of the rows
 L2_REGULARIZATION = 5.0
 
 type Matrix = npt.NDArray[np.float32]

@@ -137,7 +137,7 @@ def measure_few(
     limit: int,
     uses_last_order: bool,
 ) -> MeasuredProducts:
-    """Return the same in this thread. slots: int32 (≥ n_items,), -1 before and after."""
+    """Return the same as `measure_histories`, computed in this thread. slots: int32 (≥ n_items,), -1 before and after."""
     capacity = int(np.minimum(np.diff(purchases.indptr), limit).sum())
     counts, items = np.zeros(len(purchases), np.int64), np.empty(capacity, np.int32)
     matrix = np.empty((capacity, len(FEATURES)), np.float32)

@@ -36,7 +36,7 @@ from recommendations.engine.online.context import HistoryContext, OnlineScorer, 
 from recommendations.engine.online.own_items_scorer import OwnItemsScorer
 
 SEED = 1
-MIN_HORIZONS = 7  # the horizon is at most this fraction of the history
+MIN_HORIZONS = 7  # the history spans at least this many horizons; in a short history, the horizon is shorter
 FREQUENCY_LONG = FEATURES.index("frequency_long")
 MAX_ROWS = 150_000
 

@@ -27,7 +27,7 @@ class EffectSentences:
 SENTENCES: dict[str, EffectSentences] = {
     GlobalHoldoutResult.Subject.MARKETING: EffectSentences(
         group=_("Customers with marketing"),
-        nobody=_("Nobody can be compared yet: a group has no customers who could be written to."),
+        nobody=_("No comparison is possible yet: one group has no reachable customers."),
         uneven=_(
             "The group sizes do not match the share of the holdout group, and the mismatch is too large to be random. The difference "
             "is not the effect of marketing."
@@ -57,7 +57,7 @@ SENTENCES: dict[str, EffectSentences] = {
     ),
     GlobalHoldoutResult.Subject.RECOMMENDATIONS: EffectSentences(
         group=_("People with recommendations"),
-        nobody=_("Nobody can be compared yet: a group has no customers or visitors."),
+        nobody=_("No comparison is possible yet: one group has no customers or visitors."),
         uneven=_(
             "The group sizes do not match the shares of the experiment, and the mismatch is too large to be random. The difference is "
             "not the effect of recommendations."

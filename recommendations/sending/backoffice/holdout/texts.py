@@ -87,12 +87,14 @@ def describe_needs(effect: HoldoutEffect) -> str:
         return ""
     if months > 120:
         return (
-            _("With so few customers in the holdout group, a difference of 10%% could not be shown within ten years.")
+            _(
+                "With so few customers in the holdout group, a difference of 10%% could not be detected within ten years."
+            )
             % {}
         )
     return ngettext(
-        "A difference of 10%% would be shown after about %(count)s month, or with %(customers)s customers in the same time.",
-        "A difference of 10%% would be shown after about %(count)s months, or with %(customers)s customers in the same time.",
+        "A difference of 10%% could be detected after about %(count)s month, or in the same time with %(customers)s customers.",
+        "A difference of 10%% could be detected after about %(count)s months, or in the same time with %(customers)s customers.",
         months,
     ) % {"count": format_count(months), "customers": format_count(round_customers(effect.needed_customers))}
 
@@ -197,8 +199,8 @@ def describe_contact(effect: HoldoutEffect) -> str:
     if not customers or effect.holdout.written / customers <= MAX_WRITTEN:
         return ""
     return _(
-        "%(share)s of the holdout group were sent marketing all the same, such as customers who had two accounts. The true effect is "
-        "larger than the one shown."
+        "%(share)s of the holdout group were sent marketing anyway, for example customers who had two accounts. The "
+        "true effect is larger than the one shown."
     ) % {"share": format_percent(effect.holdout.written / customers)}
 
 

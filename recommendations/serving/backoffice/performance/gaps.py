@@ -58,7 +58,7 @@ def make_request_gap(scenario: str) -> DataGap:
         _("Your shop did not request recommendations in this period")
         if not scenario
         else _("Your shop did not request this placement in this period"),
-        _("Request the products for the page that shows them. Impressions are stored within seconds."),
+        _("Request the products from the page that shows them. Impressions are stored within seconds."),
         f"GET {path}{needs}" if needs else f"POST {path}",
     )
 

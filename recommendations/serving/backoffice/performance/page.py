@@ -182,6 +182,6 @@ def describe_attribution() -> str:
     days = settings.RECOMMEND_ATTRIBUTION_DAYS
     window = ngettext("%(count)d day", "%(count)d days", days) % {"count": timedelta(days=days).days}
     return _(
-        "Revenue counts the products of an order that were shown to the same customer in the %(window)s before it, each for the placement that "
-        "showed it last. It is before refunds."
+        "Revenue counts the products of an order that were shown to the same customer in the %(window)s before the "
+        "order, each credited to the placement that showed it last. Refunds are not deducted."
     ) % {"window": window}

@@ -20,8 +20,9 @@ def describe_order() -> str:
         }
     if order is None or order.gain is None:
         return _(
-            "Products that match equally well are ordered by popularity and personal taste with default weights. Search learns the weights from "
-            "clicks when %(needed_pages)s pages of %(needed_people)s people have clicks; there are %(pages)s pages of %(people)s people so far."
+            "Products that match equally well are ordered by popularity and personal taste with default weights. Search "
+            "learns the weights once %(needed_people)s people have clicked on %(needed_pages)s result pages; so far, "
+            "%(people)s people have clicked on %(pages)s pages."
         ) % {
             "needed_pages": number_format(MIN_PAGES, force_grouping=True),
             "needed_people": number_format(MIN_PEOPLE, force_grouping=True),
@@ -34,9 +35,9 @@ def describe_order() -> str:
             "%(pages)s pages were not reliably better on later pages."
         ) % {"pages": number_format(order.pages, force_grouping=True)}
     return _(
-        "Products that match equally well are ordered with weights learned from clicks on %(pages)s pages: popularity counts %(popularity)s "
-        "times and personal taste %(personal)s times as much as by default. On later pages, %(gain)s percentage points more pairs of products "
-        "were in the order of the clicks."
+        "Products that match equally well are ordered with weights learned from clicks on %(pages)s pages: popularity "
+        "counts %(popularity)s times and personal taste %(personal)s times as much as by default. On later pages, the "
+        "share of product pairs in the same order as the clicks was %(gain)s percentage points higher."
     ) % {
         "pages": number_format(order.pages, force_grouping=True),
         "popularity": number_format(order.popularity, decimal_pos=1),

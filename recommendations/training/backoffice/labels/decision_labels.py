@@ -61,9 +61,9 @@ REASON_LABELS: dict[str, str | Promise] = {
     ),
     "place_no_time": _("Inactive, not evaluated: the time budget was used up. Allow the training more time."),
     "place_factual": _("Active: needs no evaluation."),
-    "place_content": _("Active, not evaluated: the products are similar by their descriptions."),
+    "place_content": _("Active, not evaluated: similarity is based on the product descriptions."),
     "place_personal": _(
-        "Active, not evaluated: the history is too short. Popular products fill up what it cannot know."
+        "Active, not evaluated: the history is too short. Popular products fill the remaining positions."
     ),
     "place_earlier_on": _(
         "Active with the algorithms of the previous version, which was better than the fallback: not evaluated this time."

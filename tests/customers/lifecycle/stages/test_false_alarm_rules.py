@@ -135,7 +135,7 @@ def test_time_waits_while_the_shop_has_no_orders(admin_client: Client, shop: Cus
     refresh_stages(customer_ids=[row[0] for row in before], as_of=later)
     assert not moved.exists(), "a derivation for another reason does not let time count either"
     explanation = build_customer_profile(customer_id=shop.pk, as_of=later)["stage"]["explanation"]  # type: ignore[index]
-    assert "Orders of the whole shop have been overdue since" in explanation
+    assert "Orders for the whole shop have been overdue since" in explanation
     make_order(make_customer("first-after"), placed_at=later - timedelta(hours=1))
     assert find_missing_data_since(as_of=later) is None
     assert refresh_due_stages(as_of=later) > 0
@@ -159,7 +159,7 @@ def test_overdue_orders_are_explained_with_every_kind_of_rule(shop: Customer, ki
     profile = build_customer_profile(customer_id=shop.pk, as_of=later)
     assert profile is not None
     assert profile["orders_missing_since"] is not None
-    assert profile["stage"]["explanation"].count("Orders of the whole shop have been overdue since") == 1
+    assert profile["stage"]["explanation"].count("Orders for the whole shop have been overdue since") == 1
     assert "days since the last order" in profile["stage"]["explanation"]
     assert ("nobody is at risk before 100 days" in profile["stage"]["explanation"]) == (kind == "floors")
     assert ("nine of ten" in profile["stage"]["explanation"]) == (kind == "quantiles")

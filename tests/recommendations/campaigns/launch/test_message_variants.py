@@ -123,7 +123,7 @@ def test_an_experiment_starts_for_customers_with_messages_that_nobody_has_to_app
     experiment = vary(other, status="draft")
     assert find_start_problem(experiment) == ""
     experiment.unit = Experiment.Unit.VISITOR
-    assert "unit customer" in str(find_start_problem(experiment))
+    assert "“customer” as its unit" in str(find_start_problem(experiment))
     experiment.unit = Experiment.Unit.CUSTOMER
     CampaignSettings.objects.create(requires_approval=True)
     assert "approval of a second person" in str(find_start_problem(experiment))

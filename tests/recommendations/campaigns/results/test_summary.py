@@ -110,7 +110,7 @@ def test_before_the_end_of_the_window_the_result_may_be_looked_at_and_is_wider()
     assert comparison.revenue is not None
     assert comparison.revenue.effect == comparison.revenue.sequential
     assert comparison.revenue.sequential.low < comparison.revenue.adjusted.low
-    assert "You may look at it every day" in describe_comparison(comparison, "EUR")
+    assert "You can check" in describe_comparison(comparison, "EUR")
 
 
 def test_a_campaign_without_runs_has_no_results() -> None:

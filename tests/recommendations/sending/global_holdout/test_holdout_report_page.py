@@ -94,10 +94,10 @@ def test_a_running_month_and_the_total_have_wider_intervals() -> None:
     ("groups", "verdict", "text"),
     [
         ((make_group(90, 810), make_group(9, 91)), ComparisonVerdict.TOO_FEW, "at least 10 customers"),
-        ((make_group(90, 810), make_group(12, 88)), ComparisonVerdict.TOO_FEW, "would be shown after about"),
+        ((make_group(90, 810), make_group(12, 88)), ComparisonVerdict.TOO_FEW, "could be detected after about"),
         ((make_group(1_800, 7_200), make_group(150, 1_350)), ComparisonVerdict.UNEVEN_GROUPS, "do not match"),
         ((make_group(1_000, 8_000), make_group(150, 850)), ComparisonVerdict.DECREASE, "has cost €17,500"),
-        ((make_group(10, 20), make_group(0, 0)), ComparisonVerdict.NO_HOLDOUT, "Nobody can be compared"),
+        ((make_group(10, 20), make_group(0, 0)), ComparisonVerdict.NO_HOLDOUT, "No comparison is possible"),
     ],
 )
 def test_the_headline_says_what_can_be_said(groups: Any, verdict: ComparisonVerdict, text: str) -> None:
@@ -118,7 +118,7 @@ def test_values_that_were_not_counted_when_a_result_was_stored_are_zero() -> Non
 @pytest.mark.django_db
 def test_the_page_says_how_to_begin_then_when_it_begins_and_then_the_effect(admin_client: Client) -> None:
     page = admin_client.get(PAGE).content.decode()
-    assert "Switch it on" in page
+    assert "Turn on the holdout group" in page
     assert "/admin/settings/sending/#id_global_holdout_share" in page
     GlobalHoldoutChange.objects.create(changed_at=JULY - timedelta(days=10), share=Decimal("0.1"), salt="salt")
     page = admin_client.get(PAGE).content.decode()

@@ -66,7 +66,7 @@ def test_the_tree_is_the_one_of_the_segment_builder() -> None:
         ("(price < 5", ["Position 11", "“)”"]),
         ("price < 5)", ["Position 10", '")" is not expected here']),
         ("price < 5; drop", ["Position 10", '";" is not expected']),
-        ("「茶」", ["Position 1", "texts are in quotes"]),
+        ("「茶」", ["Position 1", "put text in quotes"]),
         ("(" * 17 + "price < 1" + ")" * 17, ["Position 17", "maximum is 16 levels"]),
         ("not " * 17 + "price < 1", ["maximum is 16 levels"]),
         (" or ".join(["price < 1"] * 101), ["maximum is 100", "Use in (…)"]),

@@ -82,8 +82,8 @@ def test_a_purchase_model_that_serves_is_not_compared_with_itself() -> None:
         ),
         (
             {"why": "purchase_model_later", "winner": "purchase_model"},
-            "Gradient boosting was the best model of the comparison, but the purchase model was more accurate on the latest dates, "
-            "so it is used.",
+            "Gradient boosting was the best model in the comparison, but the purchase model was more accurate on the latest dates, "
+            "so the purchase model is used.",
         ),
         ({"why": ""}, ""),
     ],

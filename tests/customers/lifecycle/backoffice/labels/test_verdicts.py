@@ -133,39 +133,39 @@ def test_value_judges_the_predicted_orders_as_the_alerts_do(figures: dict[str, A
             "churn",
             {"quality": QUALITY},
             0.05,
-            "Churn predictions are reliable: of customers with a churn risk around 64%, 66% left, the largest difference in 2 groups.",
+            "Churn predictions are reliable: 66% of customers with a churn risk around 64% left, the largest difference among 2 groups.",
         ),
         (
             "churn",
             {"quality": change_actual(0.8)},
             0.05,
-            "Churn predictions are not reliable: of customers with a churn risk around 64%, 80% left, the largest difference in 2 groups.",
+            "Churn predictions are not reliable: 80% of customers with a churn risk around 64% left, the largest difference among 2 groups.",
         ),
         (  # 16 points, but chance explains 20
             "purchase_30",
             {"quality": change_actual(0.8)},
             0.2,
-            "Purchase within 30 days: predictions are reliable; of customers with a probability around 64%, 80% ordered, the largest "
-            "difference in 2 groups.",
+            "Purchase within 30 days: predictions are reliable; 80% of customers with a probability around 64% ordered, the largest "
+            "difference among 2 groups.",
         ),
         (
             "purchase_30",
             {"quality": change_actual(0.8)},
             None,
-            "Purchase within 30 days: predictions are not reliable; of customers with a probability around 64%, 80% ordered, the largest "
-            "difference in 2 groups.",
+            "Purchase within 30 days: predictions are not reliable; 80% of customers with a probability around 64% ordered, the largest "
+            "difference among 2 groups.",
         ),
         (
             "churn",
             {"quality": change_actual(0.66, auc=0.52)},
             0.05,
-            "Churn: predictions are hardly better than random, so don't choose customers by them.",
+            "Churn: predictions are hardly better than random, so don't select customers based on them.",
         ),
         (
             "churn",
             {"quality": QUALITY, "backtests": [BACKTEST | {"auc": 0.51}]},
             0.05,
-            "Churn: predictions are hardly better than random, so don't choose customers by them.",
+            "Churn: predictions are hardly better than random, so don't select customers based on them.",
         ),
         (
             "churn",

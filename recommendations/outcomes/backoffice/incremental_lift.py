@@ -1,4 +1,4 @@
-"""The part that marketing causes, as the page shows it."""
+"""Builds the card "Incremental lift of marketing" of the page Outcomes, and its CSV file."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ from config.foundation.backoffice.tables import Column, build_table
 from config.foundation.number_formats import NO_VALUE, format_change, format_count, format_percent
 from config.foundation.statistics import ConfidenceInterval
 from recommendations.measurement.presentation.formats import format_interval, format_points, format_signed_money
-from recommendations.outcomes.caused import CausedOutcomes, CausedPeriod
+from recommendations.outcomes.incremental_lift import LiftPeriod, MarketingLift
 from recommendations.sending.backoffice.holdout import texts
 from recommendations.sending.backoffice.holdout.page import KINDS, build_chart, describe_first_month
 from recommendations.sending.global_holdout.report import HoldoutReport
@@ -20,19 +20,19 @@ from recommendations.sending.global_holdout.report import HoldoutReport
 COLUMNS = (
     Column(key="month", label=gettext_lazy("Month"), align="text"),
     Column(key="revenue", label=gettext_lazy("Additional revenue")),
-    Column(key="share", label=gettext_lazy("Of the revenue of all customers")),
-    Column(key="conversion", label=gettext_lazy("Customers who order, in points")),
-    Column(key="retention", label=gettext_lazy("Earlier customers who order again, in points")),
+    Column(key="share", label=gettext_lazy("Share of the revenue of all customers")),
+    Column(key="conversion", label=gettext_lazy("Customers who order, in percentage points")),
+    Column(key="retention", label=gettext_lazy("Earlier customers who order again, in percentage points")),
     Column(key="customers", label=gettext_lazy("Customers with marketing / held out")),
 )
 
 
-def build_caused_context(
-    request: HttpRequest, report: HoldoutReport, caused: CausedOutcomes, currency: str
+def build_lift_context(
+    request: HttpRequest, report: HoldoutReport, lift: MarketingLift, currency: str
 ) -> dict[str, Any]:
-    """Return what the page shows of the caused part; without a month, how to get one."""
+    """Return the context of the card; without a complete month, when the first one ends."""
     url = reverse("holdout_report:show")
-    if report.total is None or caused.total is None:
+    if report.total is None or lift.total is None:
         first_month = describe_first_month(report) if report.began_at is not None else ""
         return {"report_url": url, "first_month": first_month}
     return {
@@ -41,11 +41,11 @@ def build_caused_context(
         "kind": KINDS.get(report.total.verdict, "neutral"),
         "as_of": report.total.measured_at,
         "chart": build_chart(report.months),
-        "retention": describe_retention(caused),
+        "retention": describe_retention(lift),
         "table": build_table(
             request,
-            [caused.total, *caused.months],
-            id="caused",
+            [lift.total, *lift.months],
+            id="incremental_lift",
             label=_("Incremental lift of marketing"),
             columns=COLUMNS,
             format_row=lambda period: format_row(period, report, currency),
@@ -54,15 +54,16 @@ def build_caused_context(
     }
 
 
-def describe_retention(caused: CausedOutcomes) -> str:
+def describe_retention(lift: MarketingLift) -> str:
     """Return how many of the earlier customers of both groups ordered in the latest complete month."""
-    complete = [period for period in caused.months if period.retention and not period.is_running]
+    complete = [period for period in lift.months if period.retention and not period.is_running]
     if not complete or complete[0].month is None or complete[0].retention is None:
         return ""
     month, retention = complete[0].month, complete[0].retention
     return _(
-        "Of those who had ordered in the three months before the comparison began, %(share)s of %(customers)s with marketing and "
-        "%(other)s of %(others)s held out ordered in %(month)s: %(points)s percentage points (95%% interval %(interval)s)."
+        "Among customers who had ordered in the three months before the comparison began, %(share)s of the "
+        "%(customers)s with marketing and %(other)s of the %(others)s in the holdout group ordered in %(month)s: a "
+        "difference of %(points)s percentage points (95%% interval %(interval)s)."
     ) % {
         "share": format_percent(retention.treated),
         "customers": format_count(retention.treated_customers),
@@ -74,7 +75,7 @@ def describe_retention(caused: CausedOutcomes) -> str:
     }
 
 
-def format_row(period: CausedPeriod, report: HoldoutReport, currency: str) -> dict[str, Any]:
+def format_row(period: LiftPeriod, report: HoldoutReport, currency: str) -> dict[str, Any]:
     """Return the cells of a month, or of the whole time."""
     effect = next(
         (effect for effect in report.months if effect.month == period.month and effect.since == period.since),
@@ -102,7 +103,7 @@ def format_effect(effect: ConfidenceInterval | None, form: Callable[[float], str
     return _("%(value)s (%(interval)s)") % {"value": form(effect.value), "interval": format_interval(effect, form)}
 
 
-def list_caused_rows(caused: CausedOutcomes) -> list[list[Any]]:
+def list_lift_rows(lift: MarketingLift) -> list[list[Any]]:
     """Return the rows of the CSV file; the row without a month is the whole time."""
     names = ("revenue", "revenue_per_customer", "conversion", "retention")
     rows: list[list[Any]] = [
@@ -111,7 +112,7 @@ def list_caused_rows(caused: CausedOutcomes) -> list[list[Any]]:
             *(f"{name}{end}" for name in names for end in ("", "_low", "_high")),
         ]
     ]
-    for period in [*([caused.total] if caused.total else []), *caused.months]:
+    for period in [*([lift.total] if lift.total else []), *lift.months]:
         effects = (
             period.revenue,
             period.revenue_per_customer,

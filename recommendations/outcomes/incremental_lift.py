@@ -1,7 +1,7 @@
-"""The part of the outcomes that all marketing causes, by comparison with the global holdout group.
+"""The incremental lift of all marketing in the outcomes, by comparison with the global holdout group.
 
-It is the report of `sending.global_holdout`, so both pages have the same figures. Nothing can be said of satisfaction: too few of the
-holdout group answer, and messages that ask for reviews are marketing, which the group does not get.
+The figures come from the report of `sending.global_holdout`, so both pages show the same ones. The lift in satisfaction cannot be
+measured: too few customers in the holdout group answer, and messages that ask for reviews are marketing, which the group does not get.
 """
 
 from collections.abc import Mapping
@@ -18,13 +18,13 @@ from recommendations.sending.global_holdout.retention import RetentionEffect
 
 
 @dataclass(frozen=True)
-class CausedPeriod:
-    """What marketing caused in a month, or since the holdout group began if month is None.
+class LiftPeriod:
+    """The incremental lift in a month, or since the holdout group began if month is None.
 
     Attributes:
-        revenue: additional, of all customers with marketing. revenue_per_customer, conversion: of each of them; conversion is the
-            share who order in the window. shop_revenue: of all customers in that month; share: of it that marketing caused. All are None
-            if unknown.
+        revenue: additional revenue from all customers with marketing. revenue_per_customer, conversion: lift per such customer, where
+            conversion is the share who order in the window. shop_revenue: revenue from all customers in that month. share: additional
+            revenue as a share of it. All are None if unknown.
     """
 
     month: date | None
@@ -43,30 +43,30 @@ class CausedPeriod:
 
 
 @dataclass(frozen=True)
-class CausedOutcomes:
+class MarketingLift:
     """The whole time (None without a complete month) and the months, latest first."""
 
-    total: CausedPeriod | None
-    months: tuple[CausedPeriod, ...]
+    total: LiftPeriod | None
+    months: tuple[LiftPeriod, ...]
 
 
-def build_caused(report: HoldoutReport, revenue_by_month: Mapping[date, float]) -> CausedOutcomes:
-    """Return what marketing caused.
+def build_marketing_lift(report: HoldoutReport, revenue_by_month: Mapping[date, float]) -> MarketingLift:
+    """Return the incremental lift of marketing.
 
     revenue_by_month: the revenue of all customers in complete months, by the first day.
     """
-    return CausedOutcomes(
-        build_caused_period(report.total, revenue_by_month) if report.total else None,
-        tuple(build_caused_period(effect, revenue_by_month) for effect in report.months),
+    return MarketingLift(
+        build_lift_period(report.total, revenue_by_month) if report.total else None,
+        tuple(build_lift_period(effect, revenue_by_month) for effect in report.months),
     )
 
 
-def build_caused_period(effect: HoldoutEffect, revenue_by_month: Mapping[date, float]) -> CausedPeriod:
+def build_lift_period(effect: HoldoutEffect, revenue_by_month: Mapping[date, float]) -> LiftPeriod:
     comparison = effect.comparison if effect.is_readable else None
     revenue = comparison.revenue if comparison else None
     conversion = comparison.conversion if comparison else None
     shop_revenue = None if effect.month is None or effect.is_running else revenue_by_month.get(effect.month)
-    return CausedPeriod(
+    return LiftPeriod(
         month=effect.month,
         since=effect.since,
         until=effect.end,
