@@ -70,7 +70,7 @@ def is_empty(value: object) -> bool:
 def clean_text(value: Any, max_length: int) -> str:
     """Return the text without surrounding spaces.
 
-    A number becomes its digits, None an empty text.
+    A number becomes its digits; None becomes an empty text.
     """
     if value is None:
         return ""

@@ -35,7 +35,7 @@ class ProductQuerySet(models.QuerySet["Product"]):
     def search(self, text: str) -> Self:
         """Return the products with every word in their ID, SKU, title or brand.
 
-        First come those with exactly this ID or SKU, then those whose title starts with the text.
+        Products with exactly this ID or SKU come first, then those whose title starts with the text.
         """
         condition = Q()
         for word in text.split():

@@ -1,4 +1,4 @@
-"""Finds products by SKU where a reference is no product ID."""
+"""Finds products by SKU where a reference is not a product ID."""
 
 from collections.abc import Collection
 
@@ -18,7 +18,7 @@ HAVING count(*) = 1
 def find_products_by_sku(references: Collection[str]) -> dict[str, tuple[int, str]]:
     """Return database ID and product ID by reference, for references that are the SKU of exactly one product.
 
-    Product IDs are left out, but not those of drafts: such a draft was made before the catalog knew the SKU.
+    References that are product IDs are left out, unless the product is a draft: it was created before the catalog knew the SKU.
     """
     if not references:
         return {}

@@ -128,7 +128,7 @@ def upsert_products(
 
 
 def lock_partial_products(items: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Return the currencies of the known products, by ID, of items without all required fields, and lock these products."""
+    """Lock the known products among items that lack required fields; return the currencies of these products by ID."""
     partial = [item for item in items if not item.keys() >= REQUIRED]
     product_ids = {shorten_value(item.get("product_id")).strip() for item in partial}
     if not product_ids:
@@ -162,14 +162,14 @@ def clean_items(
 
 
 def select_named(item: Mapping[str, Any]) -> frozenset[str]:
-    """Return the required fields that an item names, which must not become empty, and the ID."""
+    """Return the ID and the required fields that an item contains; none of them may become empty."""
     return frozenset({"product_id", *(REQUIRED & item.keys())})
 
 
 def update_product(*, product_id: str, fields: Mapping[str, Any], at: datetime, currency: str) -> list[FieldProblem]:
-    """Change only the named fields of a product, also of a draft; return the problems, which prevent the change.
+    """Change only the given fields of a product or draft; return the problems, any of which prevents the change.
 
-    A draft stays one until it is activated. ``currency`` is for a new price of a product without a currency.
+    A draft stays a draft until it is activated. ``currency`` is for a new price of a product without a currency.
     """
     with transaction.atomic():
         stored = Product.objects.select_for_update().values_list("currency", flat=True).get(product_id=product_id)

@@ -17,9 +17,9 @@ class ConfigConfig(AppConfig):
         from config.http.cors import allow_key_origins
         from config.schedule import connect_schedule_sync
 
-        autodiscover_modules("backoffice.admin")  # where each room registers its models with the admin site
-        autodiscover_modules("backoffice.navigation")  # where each room registers its pages in the menu
-        autodiscover_modules("backoffice.search_source")  # where each room registers what the search finds
+        autodiscover_modules("backoffice.admin")  # where each package registers its models with the admin site
+        autodiscover_modules("backoffice.navigation")  # where each package registers its pages in the menu
+        autodiscover_modules("backoffice.search_source")  # where each package registers what the search finds
         connect_schedule_sync()
         check_request_enabled.connect(allow_key_origins, dispatch_uid="config.http.cors")
         gc.freeze()  # what was imported

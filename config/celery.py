@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 class ExclusiveTask(Task):
-    """A task that can run under an advisory lock named after it; a second start while it runs is logged and ends."""
+    """A task that can run under an advisory lock named after it; a second start while it runs is logged and does nothing."""
 
     abstract = True
     exclusive = False
@@ -65,7 +65,7 @@ class ExclusiveTask(Task):
             return None
 
     def _record(self) -> AbstractContextManager[None]:
-        """Record the run of a worker for the Jobs page; a task that is called as a function has no run."""
+        """Record a run in a worker for the Jobs page; a task that is called as a function has no run."""
         if self.request.called_directly:
             return nullcontext()
         from config.jobs.recording import record_scheduled_run  # as above
@@ -100,7 +100,7 @@ def end_tasks_early(**_details: Any) -> None:
 
 
 class PerennialCelery(Celery):
-    """Starts no task for a request in test mode."""
+    """A Celery application that starts no tasks for requests in test mode."""
 
     def send_task(self, name: str, *args: Any, task_id: str | None = None, **kwargs: Any) -> Any:
         if is_test_mode():

@@ -114,7 +114,7 @@ def find_bad_definitions(definitions: Sequence[Definition], limits: CodeLimits) 
 
 
 def find_full_folders(modules: Sequence[str], limits: CodeLimits) -> Iterator[str]:
-    """Report folders with too many modules; packages below them count for themselves."""
+    """Report folders with too many modules; packages below them are counted separately."""
     counts: dict[str, int] = defaultdict(int)
     for path in modules:
         counts[PurePosixPath(path).parent.as_posix()] += PurePosixPath(path).name != "__init__.py"
@@ -158,7 +158,7 @@ def find_problems(limits: CodeLimits, root: Path = ROOT) -> list[str]:
 
 def main() -> int:
     problems = find_problems(read_limits())
-    print("\n".join(problems) or "The rules of naming and layout hold.")
+    print("\n".join(problems) or "All rules of naming and layout are met.")
     return 1 if problems else 0
 
 

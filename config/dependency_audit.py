@@ -21,7 +21,7 @@ MAX_SECONDS = 180
 
 @dataclass(frozen=True)
 class Audit:
-    """What the service knows: vulnerabilities as lines of text, and pins that it could not check."""
+    """The answer of the service: vulnerabilities as lines of text, and pins that it could not check."""
 
     checked: int = 0
     vulnerabilities: list[str] = field(default_factory=list)

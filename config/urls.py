@@ -18,7 +18,7 @@ from customers.events.rest.urls import collector_urlpatterns
 from customers.orders.rest.urls import product_urlpatterns
 from recommendations.messaging.cards.signed_cards import show_card
 
-# Each room lists its URLs in its own rest/urls.py.
+# Each package lists its URLs in its own rest/urls.py.
 api: list[URLPattern | URLResolver] = [
     # Before the catalog's URLs, because product ids may contain slashes.
     path("", include("recommendations.serving.rest.urls")),

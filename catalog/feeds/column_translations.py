@@ -12,7 +12,7 @@ Translations = Mapping[str, Mapping[str, str]]
 
 
 def load_translations(package: str, folder: str) -> Translations:
-    """Return the translations in a folder of a package; a name with ``{n}`` stands for one with each number."""
+    """Return the translations in a folder of a package; a name with ``{n}`` is expanded to one name per number."""
     translations: dict[str, dict[str, str]] = {}
     for file in sorted((files(package) / folder).iterdir(), key=lambda item: item.name):
         language, dot, ending = file.name.partition(".")
@@ -43,7 +43,7 @@ def add_translations(columns: Mapping[str, Sequence[str]], translations: Transla
 
 
 def find_english_names(columns: Sequence[str], translations: Translations) -> dict[str, str]:
-    """Return the English name of each column, in the language with the most of the columns; all names are normalized."""
+    """Return the English name of each column, from the language that knows most of the columns; all names are normalized."""
     best: dict[str, str] = {}
     for table in translations.values():
         names = {simplify_quotes(normalize_name(column)): normalize_name(name) for column, name in table.items()}

@@ -14,7 +14,7 @@ from catalog.feeds.row_mapping import FIELD_NAMES, FeedRow, normalize_name
 def read_delimited(stream: TextIO, check: Callable[[list[str]], None] | None = None) -> Iterator[FeedRow]:
     """Yield the rows of a file.
 
-    Its header decides the delimiter, and ``line`` is where a row begins.
+    The header determines the delimiter; ``line`` is the line where a row begins.
 
     Args:
         check: raises FeedError for wrong columns; by default the product id and the title are required.
@@ -44,7 +44,7 @@ def read_delimited(stream: TextIO, check: Callable[[list[str]], None] | None = N
 
 
 def parse_header(header: str, delimiter: str) -> list[str]:
-    """Return the normalized column names. Errors: FeedError when one occurs twice."""
+    """Return the normalized column names. Raises FeedError if a name occurs twice."""
     try:
         columns = [normalize_name(name) for name in next(csv.reader([header], delimiter=delimiter), [])]
     except csv.Error as error:

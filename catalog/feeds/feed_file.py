@@ -41,7 +41,7 @@ def detect_encoding(path: Path, declared: str | None = None) -> str:
     then GB18030 or Windows-1252, whichever the bytes look like.
 
     Raises:
-        FeedError: the file is missing, empty, damaged or not a text, or none of these encodings decodes it.
+        FeedError: the file is missing, empty, damaged or not text, or none of these encodings decodes it.
     """
     try:
         return _detect_encoding(path, declared)

@@ -26,7 +26,7 @@ READERS: dict[str, Callable[[TextIO], Iterator[FeedRow]]] = {
 
 @dataclass
 class PresetReader:
-    """Reads the rows of one file, first to collect what a row has to know of others, then to yield them.
+    """Reads the rows of one file, first to collect what rows need from other rows, then to yield them.
 
     Args: as in ``FeedOptions``.
     """
@@ -83,7 +83,7 @@ class PresetReader:
             if row.problem:
                 yield row
                 continue
-            if resolved is None or self.columns is None:  # the rows of JSON and XML have columns of their own
+            if resolved is None or self.columns is None:  # in JSON and XML, each row has its own columns
                 resolved = self._resolve(self.columns or list(row.fields))
             yield map_row(row, preset, resolved, skipped=skipped)
 
@@ -97,12 +97,12 @@ class PresetReader:
         return {self.english.get(name, name): value for name, value in fields.items()}
 
     def _normalize(self, column: str) -> str:
-        """Return the name under which rows have a column of the file."""
+        """Return the name that the rows use for a column of the file."""
         name = normalize_name(column)
         return self.english.get(name, name)
 
     def _check_columns(self, columns: list[str]) -> None:
-        """Remember the columns of the header. Raises FeedError if one that is needed is missing."""
+        """Remember the columns of the header. Raises FeedError if a required one is missing."""
         preset = PRESETS[self.preset]
         self.english = find_english_names(columns, preset.translations)
         columns = [self.english.get(name, name) for name in columns]

@@ -51,7 +51,7 @@ class FeedOptions:
 
     Attributes:
         preset: the shop system that exported the file.
-        mapping: field → its columns; takes precedence over the preset, which knows the columns of the other fields.
+        mapping: field → its columns; takes precedence over the preset, which supplies the columns of the other fields.
         is_complete_mapping: fields that are not in ``mapping`` have no column, even if the preset knows one.
         skipped: columns that do not become attributes.
     """

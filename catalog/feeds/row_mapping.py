@@ -43,7 +43,7 @@ FIELD_NAMES = {
 }
 SALE_NAMES = frozenset({"sale_price", "sale_price_effective_date"})
 KNOWN_NAMES = frozenset(name for names in FIELD_NAMES.values() for name in names) | SALE_NAMES
-# a number begins with no space, so that only one part of the pattern can match the spaces before it
+# a number cannot begin with a space, so that only one part of the pattern can match the spaces before it
 PRICE = re.compile(
     r"(?P<before>[A-Za-z]{3}(?=[\s\d]))?\s*(?P<number>-?(?:[\d.,][\d.,\s]*)?\d)\s*(?P<after>[A-Za-z]{3})?"
 )
@@ -171,7 +171,7 @@ def read_cost(item: Mapping[str, Any]) -> dict[str, Any]:
 def read_money(name: str, value: Any) -> tuple[Decimal | None, str]:
     """Parse an amount and its currency, which may be empty.
 
-    Such as ``19.90 EUR``, ``EUR 19.90``, ``1,299.00`` or ``19,90``.
+    For example ``19.90 EUR``, ``EUR 19.90``, ``1,299.00`` or ``19,90``.
     """
     try:
         if is_empty(value):

@@ -15,7 +15,7 @@ STYLE = (
 
 
 def build_placeholder_url(*, category: str, title: str) -> str:
-    """Return the URL of a product's placeholder image; equal products of a category share it."""
+    """Return the URL of a product's placeholder image; products with the same category and title share it."""
     query = urlencode({"category": category[:MAX_LENGTH], "title": title[:MAX_LENGTH]})
     return f"{reverse('catalog-placeholder-image')}?{query}"
 

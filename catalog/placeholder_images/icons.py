@@ -9,7 +9,7 @@ class CategoryIcon:
     """An icon and the words in a category path or title that choose it.
 
     Attributes:
-        pattern: English words (matched from their beginning, without case) or Chinese ones.
+        pattern: English words (matched at the start of a word, ignoring case) or Chinese ones.
         shapes: SVG elements. ``d`` stands for the dark color of the image, everything else is white.
     """
 

@@ -32,7 +32,7 @@ def is_svg(url: str) -> bool:
 
 
 def draw_placeholder_png(*, category: str, title: str) -> bytes:
-    """Return the placeholder as PNG; it takes about 20 ms, equal images of a process are drawn once."""
+    """Return the placeholder as PNG; drawing takes about 20 ms, and each process draws the same image only once."""
     return rasterize(draw_placeholder(category=category, title=title))
 
 

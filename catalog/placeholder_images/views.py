@@ -9,7 +9,7 @@ from config.foundation.http.client_address import get_client_address
 from config.foundation.rate_limiter import count_locally
 
 MAX_AGE = 24 * 60 * 60
-PNG_PER_MINUTE = 600  # of one address, because drawing costs time; the proxies of mail programs keep images
+PNG_PER_MINUTE = 600  # per client address, because drawing takes time; the image proxies of mail programs cache images
 
 
 @require_safe

@@ -28,7 +28,7 @@ class PickerProduct:
 
 
 def find_picker_products(text: str) -> list[PickerProduct]:
-    """Return the products that match a search text, the best first."""
+    """Return the products that match a search text, best matches first."""
     text = " ".join(text.replace("\0", "").split())[:MAX_ID_LENGTH]
     if not text:
         return []
@@ -37,7 +37,7 @@ def find_picker_products(text: str) -> list[PickerProduct]:
 
 
 def describe_products(product_ids: Sequence[str]) -> list[PickerProduct]:
-    """Return the products of the IDs in the same order, in one query; an unknown ID is a product with a warning."""
+    """Return the products of the IDs in the same order, in one query; for an unknown ID, a product with a warning."""
     known = {
         product.product_id: product
         for product in Product.objects.filter(product_id__in=product_ids).select_related("category")
@@ -82,8 +82,8 @@ def describe_unknown(product_id: str) -> PickerProduct:
 def parse_product_ids(text: str, *, divides_unknown: bool = False) -> list[str]:
     """Return the IDs of typed text without repetitions, one per line.
 
-    A line with commas, semicolons or tabs that is no ID itself is divided if one of its parts is an ID; with divides_unknown in any case. A
-    query is needed only for lines with a separator.
+    A line with commas, semicolons or tabs that is not itself an ID is split if one of its parts is an ID; with divides_unknown, it is always
+    split. Only lines with a separator need a query.
     """
     lines = split_lines(text)
     parts = {line: split_parts(line) for line in lines if SEPARATORS.search(line)}

@@ -21,7 +21,7 @@ PERMISSION = "catalog.view_product"
 def show_picker(request: HttpRequest) -> HttpResponseBase:
     """GET with ``q``: the options as HTML.
 
-    POST: the IDs and the rows of the first of them as JSON, with ``ids`` one per line, with ``pasted`` also separated by commas.
+    POST: the IDs, and the rows of the first ones, as JSON. ``ids`` has one ID per line; in ``pasted``, commas can separate them too.
     """
     check_permissions(request, PERMISSION)
     return describe_rows(request) if request.method == "POST" else show_options(request)

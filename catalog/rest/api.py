@@ -50,7 +50,7 @@ class ProductList(generics.ListAPIView):
         parameters=[],
     )
     def put(self, request: Request) -> Response:
-        """Creates or updates up to 1000 products; of a known product, only the given fields.
+        """Creates or updates up to 1000 products. For an existing product, only the given fields change.
 
         An invalid product is rejected without affecting the others; unchanged products are not touched.
         """

@@ -58,7 +58,7 @@ class KeyAuthentication(authentication.BaseAuthentication):
 class SessionAuthentication(authentication.SessionAuthentication):
     """Authenticates the session of a back-office user, whose permissions count as scopes.
 
-    A session without the second factor that its user needs is none; `SessionGuardMiddleware` has checked this and the times already.
+    A session that lacks a required second factor does not count; `SessionGuardMiddleware` has already checked this and the time limits.
     """
 
     def authenticate(self, request: Request) -> tuple[Any, Grant] | None:

@@ -22,9 +22,9 @@ IPV6_NETWORK_BITS = 64  # what one subscriber has
 
 
 def get_request_address(request: HttpRequest) -> str:
-    """Return the address that failed log-ins are counted for; that of the client, not of the shop's own proxies.
+    """Return the address for which failed log-ins are counted: the client's, not that of the shop's own proxies.
 
-    A proxy may append a port; what is no address at all counts for the one that connected.
+    A proxy may append a port; if the value is not an address, the connecting address is returned.
     """
     for text in (get_client_address(request.META), str(request.META.get("REMOTE_ADDR") or "")):
         if address := _parse_address(text):
@@ -45,7 +45,7 @@ def _parse_address(text: str) -> str:
 class AddressLimitHandler(AxesDatabaseHandler):
     """Counts failed log-ins per user and address, as django-axes does, and per address over all users.
 
-    A user is never locked out from every address: then anybody could lock anybody out.
+    A user is never locked out from every address; otherwise, anybody could lock out any user.
     """
 
     def is_locked(self, request: Any, credentials: dict[str, Any] | None = None) -> bool:

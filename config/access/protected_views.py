@@ -25,7 +25,7 @@ REFUSAL = (
 
 
 def show_metrics(request: HttpRequest) -> HttpResponse:
-    """Return the metrics of Prometheus to whoever may read them."""
+    """Return the Prometheus metrics to callers who may read them."""
     if may_read_metrics(request):
         return HttpResponse(render_metrics(), content_type=CONTENT_TYPE)
     response = HttpResponse(REFUSAL, status=401, content_type="text/plain; charset=utf-8")

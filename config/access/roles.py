@@ -118,7 +118,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "Administrator": ("*",),
 }
 
-# What the pages call the roles, and what somebody with the role does.
+# The names of the roles on the pages, and what users with the role do.
 ROLE_LABELS: dict[str, str | Promise] = {
     "Analyst": _("Analyst"),
     "Marketer": _("Marketer"),
@@ -138,7 +138,7 @@ ROLE_DESCRIPTIONS: dict[str, str | Promise] = {
 
 
 def get_role_label(name: str) -> str:
-    """Return the role's name in the reader's language; that of an operator's own role as it is."""
+    """Return the role's name in the reader's language; a role that an operator created keeps its name."""
     return str(ROLE_LABELS.get(name, name))
 
 

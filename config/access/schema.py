@@ -201,7 +201,8 @@ def require_property(name: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def restrict_body(rules: dict[str, Any]) -> dict[str, Any]:
-    """Return rules about a whole body in a form that keeps its properties: clients take a oneOf for all that there is."""
+    """Return rules about a whole body in a form that keeps its properties: client generators treat a bare oneOf
+    as the complete schema."""
     return {"allOf": [{name: rule} for name, rule in rules.items()]} if rules else {}
 
 

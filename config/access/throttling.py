@@ -64,13 +64,13 @@ class KeyRateThrottle(BaseThrottle):
 def get_limited_caller(grant: Grant, environ: Mapping[str, Any]) -> str:
     """Return whose requests are counted together: a secret key's, or an address's for a key that every visitor can read.
 
-    So one visitor cannot use up the limit of all.
+    So one visitor cannot use up the limit for everybody.
     """
     return f"{grant.caller}:{get_client_address(environ)}" if grant.publishable else grant.caller
 
 
 def count_requests(caller: str, *, minute: int, number: int = 1) -> int | None:
-    """Count requests; return all of the caller in that minute, these included, or None without Valkey."""
+    """Count requests; return the caller's total in that minute, including these, or None without Valkey."""
     key = format_throttle_key(caller, minute=minute)
     try:
         with allow_valkey_writes():

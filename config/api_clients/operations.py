@@ -34,7 +34,7 @@ class Operation:
         may_retry: whether a second execution changes nothing more than the first.
         takes_idempotency_key: whether an Idempotency-Key makes a retry safe.
         is_publishable: whether a publishable key may call it, with a user token.
-        empty: the answer that shows nothing on a page; None if a page must know of the failure.
+        empty: the empty response, with which a page shows nothing; None if the page must learn of the failure.
     """
 
     name: str
@@ -128,7 +128,7 @@ def read_parameters(raw: dict[str, Any], kind: str, types: TypeReader) -> Iterat
 
 
 def read_answer(raw: dict[str, Any], types: TypeReader) -> tuple[ClientType, str]:
-    """Return the type of the successful responses, and what their bodies are."""
+    """Return the type of the successful responses, and the kind of their bodies."""
     kinds: dict[ClientType, None] = {}
     expects = "nothing"
     for status, response in raw["responses"].items():

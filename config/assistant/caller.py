@@ -10,7 +10,7 @@ from customers.identity.personal_data.masking import PERSONAL_SCOPE
 
 
 class ToolError(Exception):
-    """What is wrong with a call, in words that tell the caller what would be right."""
+    """An invalid call; the message tells the caller how to correct it."""
 
 
 class MissingScopeError(ToolError):
@@ -24,7 +24,7 @@ class MissingScopeError(ToolError):
 class AssistantCaller:
     """The request that is being served, and its grant, which is that of REST: the tools allow nothing that REST would not.
 
-    wait_seconds: how long to wait for figures that are computed in the background; pages do not wait, they ask again.
+    wait_seconds: how long to wait for figures that are computed in the background; pages do not wait but ask again.
     """
 
     request: HttpRequest

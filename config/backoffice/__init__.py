@@ -1,1 +1,1 @@
-"""The back office as a whole: its menu and its home page. Each room brings its own lists, forms and pages."""
+"""The back office as a whole: its menu and its home page. Each package brings its own lists, forms and pages."""

@@ -227,7 +227,7 @@ def mask_change(change: Any) -> Any:
 
 
 def is_different(entry: LogEntry, masked: LogEntry) -> bool:
-    """Return whether masking hid something."""
+    """Return whether masking changed a value."""
     return (entry.object_repr, get_data(entry), entry.changes or {}) != (
         masked.object_repr,
         masked.additional_data,

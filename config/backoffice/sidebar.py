@@ -27,7 +27,7 @@ def build_sidebar(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def build_account_menu(request: HttpRequest) -> list[dict[str, Any]]:
-    """Return the links of the menu at the user's name."""
+    """Return the links of the menu under the user's name."""
     if not request.user.is_authenticated:
         return []
     links: list[tuple[str | Promise, str]] = [

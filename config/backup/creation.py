@@ -18,7 +18,7 @@ from config.backup.totals import compute_totals
 from config.foundation.progress import Progress, ignore_progress
 from recommendations.training.registry.promotion import copy_active_artifacts
 
-DATABASE_SHARE = 0.5  # of the size of the database, which rows without indexes have at most, compressed
+DATABASE_SHARE = 0.5  # of the database size; compressed rows without indexes never take more
 SPARE_BYTES = 50_000_000
 
 
@@ -46,7 +46,7 @@ def create_backup(
 ) -> BackupResult:
     """Back up everything but the keys; with ``keep``, remove older backups afterwards.
 
-    after_snapshot: called when the moment of the backup is fixed.
+    after_snapshot: called as soon as the point in time of the backup is fixed.
 
     Raises:
         BackupError: there is too little space, or a program or folder fails.
@@ -59,8 +59,8 @@ def create_backup(
             repository.save_manifest(manifest)
         except OSError as error:
             raise BackupError(
-                f"The backup in {repository.folder} could not be written: {error.strerror}. It does not exist; the earlier "
-                "ones are untouched. Free some space, then start it again: it continues with what is stored."
+                f"The backup in {repository.folder} could not be written: {error.strerror}. No backup was created; earlier "
+                "ones are unchanged. Free some space, then start it again: parts that are already stored are reused."
             ) from error
         removed = repository.remove_old(keep=keep)[0] if keep else 0
     return BackupResult(
@@ -122,7 +122,7 @@ def _store_moment(
 
 
 def choose_name(names: list[str], at: datetime) -> str:
-    """Return the moment as a name; after a clock was set back, one that still is the newest."""
+    """Return the time as a name; if the clock was set back, return a name that still sorts last."""
     name = at.strftime("%Y%m%dT%H%M%SZ")
     return name if not names or name > names[-1] else f"{names[-1]}a"
 
@@ -134,7 +134,7 @@ def require_space(
     database: dict[str, Any],
     files: list[file_dump.StagedFile],
 ) -> None:
-    """Check that the disk has room for what is new since the earlier backup. Raises BackupError."""
+    """Check that the disk has room for everything that is new since the earlier backup. Raises BackupError."""
     known = {
         (root, file["path"], file["size"], file["modified"])
         for root, stored in (earlier["files"] if earlier else {}).items()
@@ -152,6 +152,6 @@ def require_space(
 
 
 def fingerprint_keys() -> list[str]:
-    """Return what tells whether the keys are the same, without revealing them."""
+    """Return a fingerprint that shows whether the keys are the same, without revealing them."""
     keys = [key.encode() for key in (*settings.FIELD_KEYS, *settings.HASH_KEYS)]
     return [blake2b(b"perennial key fingerprint" + key, digest_size=8).hexdigest() for key in keys]

@@ -44,7 +44,7 @@ LIST_SEQUENCES = "SELECT sequencename, last_value FROM pg_sequences WHERE schema
 
 
 def open_connection(*, autocommit: bool) -> Connection:
-    """Open a connection to Django's database that has no limit of statements."""
+    """Open a connection to Django's database without a statement timeout."""
     return psycopg.connect(
         build_address(), connect_timeout=10, autocommit=autocommit, application_name="perennial backup"
     )
@@ -65,7 +65,7 @@ def build_address() -> str:
 
 @contextmanager
 def pause_file_writers() -> Iterator[None]:
-    """Wait until no job writes what the database and the warehouse both record, and let none begin. Raises BackupError."""
+    """Wait until no job is writing to both the database and the warehouse, and keep new ones from starting. Raises BackupError."""
     with open_connection(autocommit=True) as connection:
         connection.execute(sql.SQL("SET lock_timeout = {}").format(sql.Literal(f"{LOCK_SECONDS}s")))
         for name in (EXPORT_LOCK, PIPELINE_LOCK):
@@ -78,7 +78,7 @@ def pause_file_writers() -> Iterator[None]:
 
 @contextmanager
 def open_snapshot_with_files[Files](stage_files: Callable[[], Files]) -> Iterator[tuple[Connection, str, Files]]:
-    """Open a transaction that sees one moment of the database, and stage the files of the same moment.
+    """Open a transaction that sees the database at one point in time, and stage the files of the same time.
 
     Yield the transaction, the name under which others share its snapshot, and the files.
     """
@@ -116,7 +116,7 @@ def dump_schema(snapshot: str, *, section: str) -> bytes:
     )
     if process.returncode:
         raise BackupError(f"pg_dump failed: {process.stderr.decode(errors='replace').strip()[-500:]}")
-    # without the lines for psql, whose random token would make every backup of the schema another (CVE-2025-8714)
+    # without the lines for psql, whose random token would make the schema differ in every backup (CVE-2025-8714)
     lines = process.stdout.splitlines(keepends=True)
     return b"".join(line for line in lines if not line.startswith((b"\\restrict", b"\\unrestrict")))
 
@@ -150,7 +150,7 @@ def dump_table(connection: Connection, repository: BackupRepository, name: str, 
 
 
 def cut_parts(blocks: Any) -> Iterator[bytes]:
-    """Join rows to parts, and cut after rows that their own content chooses."""
+    """Join rows into parts; the content of a row decides whether a part ends after it."""
     pending: list[bytes] = []
     size = 0
     for block in blocks:

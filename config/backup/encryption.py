@@ -31,7 +31,7 @@ class BackupCipher:
         try:
             return self._cipher.decrypt(content[:NONCE_BYTES], content[NONCE_BYTES:], None)
         except InvalidTag as error:
-            raise ValueError("the encrypted content was changed, or the passphrase is another") from error
+            raise ValueError("the encrypted content was changed, or the passphrase is wrong") from error
 
 
 class PlainCipher:

@@ -1,4 +1,4 @@
-"""A file beside the backups that names who was erased, so that a restore of an earlier backup erases them again.
+"""A file next to the backups that records erased customers, so that a restore of an earlier backup erases them again.
 
 It has no personal data: the customer's number and keyed hashes of identifiers. A line is written when an erasure ends, to var/ and to
 BACKUP_DIR, because the disk with var/ may be the one that is lost.

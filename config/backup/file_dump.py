@@ -1,4 +1,4 @@
-"""The files that belong to a backup: as they are at one moment, each stored once however many backups have it."""
+"""The files that belong to a backup: as they are at one moment, each stored once no matter how many backups contain it."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ EXCLUDED_FOLDERS = frozenset({STAGING, ".restoring", ".replaced"})
 
 @dataclass(frozen=True)
 class StagedFile:
-    """A file of a moment: where it belongs, and a second name of it that no job removes."""
+    """A file as it was at one moment: where it belongs, and a hard link to it that no job removes."""
 
     root: str
     path: str  # within its root
@@ -43,7 +43,7 @@ def list_roots() -> dict[str, Path]:
 
 @contextmanager
 def stage_folder() -> Iterator[Path]:
-    """Make a folder for second names of files; folders of killed backups are removed."""
+    """Make a folder for hard links to files; folders of killed backups are removed."""
     parent = Path(settings.VAR_DIR) / "tmp"
     parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     for left in parent.glob("backup-*"):
@@ -57,7 +57,7 @@ def stage_folder() -> Iterator[Path]:
 
 
 def stage_files(folder: Path) -> list[StagedFile]:
-    """Give every file a second name, within a moment; on another disk, the file itself is read."""
+    """Create a hard link to every file, which takes only a moment; if that is impossible, the file itself is read later."""
     staged: list[StagedFile] = []
     for name, root in list_roots().items():
         for path in list_files(root):
@@ -65,9 +65,9 @@ def stage_files(folder: Path) -> list[StagedFile]:
             try:
                 os.link(path, copy)
             except FileNotFoundError:
-                continue  # removed meanwhile
+                continue  # removed in the meantime
             except OSError:
-                copy = path  # another disk, or one without links
+                copy = path  # on another disk, or on one that does not support hard links
             details = copy.stat()
             staged.append(
                 StagedFile(name, path.relative_to(root).as_posix(), copy, details.st_size, details.st_mtime_ns)
@@ -88,7 +88,7 @@ def list_files(root: Path) -> Iterator[Path]:
 def store_files(
     files: list[StagedFile], repository: BackupRepository, *, earlier: dict[str, Any], progress: Progress
 ) -> dict[str, list[dict[str, Any]]]:
-    """Store the files; one that has the size and time of the earlier backup is not read again."""
+    """Store the files; a file whose size and time are those in the earlier backup is not read again."""
     known = {
         (root, file["path"], file["size"], file["modified"]): file["parts"]
         for root, stored in earlier.items()
@@ -108,7 +108,7 @@ def store_files(
 
 
 def store_file(path: Path, size: int, repository: BackupRepository) -> list[str] | None:
-    """Store what a file had when it was staged; return its parts, or None if it is gone."""
+    """Store the content that a file had when it was staged; return its parts, or None if it is gone."""
     try:
         with path.open("rb") as file:
             starts = range(0, size, PART_BYTES)

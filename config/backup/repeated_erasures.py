@@ -1,4 +1,4 @@
-"""Records erasures for later restores, and after a restore erases again who was erased since the backup."""
+"""Records erasures for later restores, and after a restore repeats the erasures that happened since the backup."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -21,7 +21,7 @@ def note_erasure(*, customer_ids: Sequence[int], hashes: Sequence[str], at: date
 def erase_again(erasures: Sequence[LedgerEntry]) -> int:
     """Erase the customers of a restored database whom the ledger names; return their number.
 
-    Their numbers are exact: the database is the one before these erasures.
+    Customer numbers identify them exactly, because the database is in its state from before these erasures.
     """
     erased = 0
     ids = sorted({customer_id for entry in erasures for customer_id in entry.customer_ids})

@@ -1,6 +1,6 @@
 """A folder of backups: parts named by their content, so that equal contents are stored once, and a manifest per backup.
 
-A backup exists when its manifest does, which is written last and renamed into place. A killed backup leaves parts that the next one uses.
+A backup exists once its manifest does, which is written last and renamed into place. The next backup reuses the parts of a killed one.
 """
 
 import fcntl
@@ -32,7 +32,7 @@ class BackupRepository:
     """One folder of backups."""
 
     def __init__(self, folder: Path, *, passphrase: str = "") -> None:
-        """Open a folder. Raises BackupError if it is no folder of backups, or the passphrase is wrong."""
+        """Open a folder. Raises BackupError if it is not a backup folder, or the passphrase is wrong."""
         self.folder = folder
         description = self._read_description()
         if description["format"] > FORMAT:
@@ -89,7 +89,7 @@ class BackupRepository:
         try:
             cipher.decrypt(bytes.fromhex(description["check"]))
         except ValueError as error:
-            raise BackupError(f"BACKUP_PASSPHRASE is not that of the backups in {self.folder}.") from error
+            raise BackupError(f"BACKUP_PASSPHRASE does not match the backups in {self.folder}.") from error
         return cipher
 
     @contextmanager
@@ -125,14 +125,14 @@ class BackupRepository:
         except (OSError, ValueError, zlib.error) as error:
             raise BackupError(f"Part {name} in {self.folder / PARTS} is damaged: {error}.") from error
         if self.cipher.name_part(content) != name:
-            raise BackupError(f"Part {name} in {self.folder / PARTS} is damaged: its checksum is another.")
+            raise BackupError(f"Part {name} in {self.folder / PARTS} is damaged: its checksum does not match.")
         return content
 
     def contains(self, names: Sequence[str]) -> bool:
         return self._list_names().issuperset(names)
 
     def save_manifest(self, manifest: dict[str, Any]) -> None:
-        """Make the backup exist: all parts reach the disk before its manifest does."""
+        """Write the manifest, with which the backup exists; all its parts are on the disk before."""
         os.sync()
         body = json.dumps(manifest, ensure_ascii=False, separators=(",", ":")).encode()
         digest = blake2b(body, digest_size=32).hexdigest().encode()
@@ -149,7 +149,7 @@ class BackupRepository:
             raise BackupError(f"The manifest of {name} is damaged: {error}.") from error
         digest, body = content[:64], content[64:]
         if blake2b(body, digest_size=32).hexdigest().encode() != digest:
-            raise BackupError(f"The manifest of {name} is damaged: its checksum is another.")
+            raise BackupError(f"The manifest of {name} is damaged: its checksum does not match.")
         manifest: dict[str, Any] = json.loads(body)
         return manifest
 
@@ -158,7 +158,7 @@ class BackupRepository:
         return sorted(path.stem for path in (self.folder / MANIFESTS).glob(f"*{SUFFIX}"))
 
     def remove_old(self, *, keep: int) -> tuple[int, int]:
-        """Remove all but the newest backups, and parts that none uses; return the number of both."""
+        """Remove all but the newest backups, and unused parts; return the numbers of removed backups and parts."""
         names = self.list_backups()
         for name in names[:-keep]:
             self._locate_manifest(name).unlink()

@@ -6,5 +6,5 @@ from django.conf import settings
 
 
 def get_restore_mark() -> Path:
-    """Return the file that exists while a restore has begun and not ended."""
+    """Return the file that exists from the start of a restore until it ends."""
     return Path(settings.VAR_DIR) / "restoring"

@@ -1,6 +1,6 @@
-"""Restores a backup: checks first, then the database in one transaction, the files by renaming, Valkey, and erasures since then.
+"""Restores a backup: checks first, then the database in one transaction, the files by renaming, Valkey, and the erasures since the backup.
 
-A restore that is killed leaves a mark, with which `manage.py up` refuses to start until a restore has ended.
+A restore that is killed leaves a mark, and `manage.py up` refuses to start until a restore has ended.
 """
 
 import json
@@ -37,12 +37,12 @@ RESTORING, REPLACED = ".restoring", ".replaced"
 SPARE_BYTES = 50_000_000
 DATABASE_FACTOR = 1.2  # indexes are built again
 
-UNKNOWN_SETTING = "SET transaction_timeout"  # to servers before version 17
+UNKNOWN_SETTING = "SET transaction_timeout"  # servers before version 17 do not know it
 
 
 @dataclass
 class RestoreReport:
-    """What a restore did, or would do. differences: totals that are not those of the backup, as (backup, now)."""
+    """What a restore did, or would do. differences: totals that differ from those of the backup, as (backup, now)."""
 
     name: str
     at: str
@@ -85,7 +85,7 @@ def restore_backup(
         return report
     get_restore_mark().write_text(json.dumps({"backup": manifest["name"], "folder": str(repository.folder)}))
     django_connection.close()
-    django_connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's own
+    django_connection.close_pool()  # type: ignore[attr-defined]  # only Django's PostgreSQL backend has it
     stage_roots(repository, manifest, make_progress("Files"))
     restore_database(repository, manifest, make_progress("Database"))
     for root in list_roots().values():
@@ -97,7 +97,7 @@ def restore_backup(
 
 
 def finish_restore(repository: BackupRepository, manifest: dict[str, Any], report: RestoreReport) -> None:
-    """Compare the totals, bring the schema up to date, rebuild Valkey's state and erase again who was erased since."""
+    """Compare the totals, bring the schema up to date, rebuild Valkey's state and repeat the erasures since the backup."""
     with open_connection(autocommit=True) as connection:
         report.totals = compute_totals(connection)
     report.differences = {
@@ -145,7 +145,7 @@ def check_restore(
         )
     if not set(manifest["keys"]) <= set(fingerprint_keys()):
         report.warnings.append(
-            "The keys of this installation are not those of the backup: addresses and other sealed data cannot be read. Restore "
+            "The keys of this installation do not match the backup: addresses and other sealed data cannot be read. Restore "
             "the keys from their own backup (manage.py restore_keys)."
         )
 
@@ -219,7 +219,7 @@ def run_statements(connection: Connection, repository: BackupRepository, parts: 
 
 
 def stage_roots(repository: BackupRepository, manifest: dict[str, Any], progress: Progress) -> None:
-    """Write all files beside the existing ones, with checked contents."""
+    """Write all files next to the existing ones, after checking their contents."""
     total, done = sum(file["size"] for files in manifest["files"].values() for file in files), 0
     for name, root in list_roots().items():
         staging = root / RESTORING
@@ -237,7 +237,7 @@ def stage_roots(repository: BackupRepository, manifest: dict[str, Any], progress
 
 
 def swap_files(root: Path) -> None:
-    """Replace what a folder has by what was staged in it; the folder itself may be a mount point."""
+    """Replace the content of a folder with the files staged in it; the folder itself may be a mount point."""
     staging, replaced = root / RESTORING, root / REPLACED
     replaced.mkdir(mode=0o700, exist_ok=True)
     for path in list(root.iterdir()):

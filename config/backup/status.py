@@ -1,4 +1,4 @@
-"""Whether the scheduled backup works: what an alarm says."""
+"""Whether the scheduled backup works, as an alarm reports it."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta

@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 @shared_task(exclusive=True)
 def back_up() -> None:
-    """Back up to BACKUP_DIR; without it, nothing."""
+    """Back up to BACKUP_DIR; without it, do nothing."""
     if not settings.BACKUP_DIR:
         return
     repository = BackupRepository.create(Path(settings.BACKUP_DIR), passphrase=settings.BACKUP_PASSPHRASE)

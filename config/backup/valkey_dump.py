@@ -1,4 +1,4 @@
-"""Recent activity and other state in Valkey; not caches, and not the tasks that wait, which the schedule starts again."""
+"""Recent activity and other state in Valkey; without caches and without waiting tasks, which the schedule starts again."""
 
 from collections.abc import Iterator, Sequence
 from itertools import batched
@@ -16,7 +16,7 @@ EXCLUDED_PREFIXES = (b"cache:", b"celery:", b"_kombu", b"unacked", b"breaker:")
 BATCH_KEYS, PART_KEYS = 1_000, 20_000
 TIMEOUT_SECONDS = 30.0
 
-type StoredKey = tuple[bytes, int, bytes]  # name, moment of its end in milliseconds since 1970 or 0, content
+type StoredKey = tuple[bytes, int, bytes]  # name, expiry in milliseconds since 1970 (0: none), content
 
 encoder, decoder = msgspec.msgpack.Encoder(), msgspec.msgpack.Decoder(list[tuple[bytes, int, bytes]])
 
@@ -52,7 +52,7 @@ def iterate_keys(client: redis.Redis) -> Iterator[StoredKey]:
                 pipeline.dump(name)
             replies = pipeline.execute()
         for name, end, content in zip(batch, replies[::2], replies[1::2], strict=True):
-            if content is not None:  # it may have expired meanwhile
+            if content is not None:  # it may have expired in the meantime
                 yield name, max(int(end), 0), content
 
 

@@ -46,7 +46,7 @@ def verify_backup(
         for file in files:
             report.files += 1
             if reader.measure(file["parts"])[0] != file["size"]:
-                report.problems.append(f"File {root}/{file['path']}: its size is another.")
+                report.problems.append(f"File {root}/{file['path']}: its size does not match.")
     reader.measure(manifest.get("valkey", []))
     return report
 

@@ -1,4 +1,4 @@
-"""What is known of a simulated campaign run: the true effect, and what the results said."""
+"""What is known about a simulated campaign run: the true effect, and what the results reported."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _

@@ -1,7 +1,7 @@
 """Draws customers whose reaction to a message is known, and what they order with and without it.
 
 Four kinds, as the uplift literature names them: persuadables order because of the message, sure things order anyway, lost causes never
-do, and sleeping dogs order less when they get one. Each customer has an own order rate and an own order value that last, so that the
+do, and sleeping dogs order less when they get one. Each customer has their own constant order rate and mean order value, so that the
 spend of a customer in one period predicts the spend in the next.
 """
 
@@ -26,9 +26,8 @@ class ResponseKind(IntEnum):
 
 SHARES = (0.25, 0.2, 0.45, 0.1)
 DAYS_BETWEEN_ORDERS = np.array([60.0, 7.0, 300.0, 20.0])
-RATE_SPREAD = (
-    0.5  # standard deviations of logarithms: of the rates within a kind, the mean values, the orders of one customer
-)
+# standard deviations of logarithms: of the rates within a kind, of the mean order values, and of the orders of one customer
+RATE_SPREAD = 0.5
 VALUE_SPREAD = 0.6
 ORDER_SPREAD = 0.35
 MEAN_VALUE = 40.0
@@ -41,7 +40,7 @@ class Population:
 
     Attributes:
         kinds: a `ResponseKind`. daily_rates: orders a day without messages. order_values: the mean value of an order.
-        base_rates: the probability to order in a window without a message. effects: what a message adds to it.
+        base_rates: the probability to order in a window without a message. effects: how much a message adds to it.
     """
 
     kinds: Ints
@@ -118,7 +117,7 @@ def scale_effects(weights: Floats, base_rates: Floats, effect: float) -> Floats:
 
 
 def draw_orders(population: Population, *, days: float, generator: np.random.Generator) -> OrderStream:
-    """Return the orders of all customers in the days from the start on, without any message."""
+    """Return the orders of all customers in the days since the start, without any message."""
     counts = generator.poisson(population.daily_rates * days)
     customers = np.repeat(np.arange(len(population)), counts)
     seconds = generator.random(len(customers)) * days * DAY_SECONDS
@@ -137,8 +136,8 @@ def apply_message(
 ) -> OrderStream:
     """Return the orders after a message at a second: those that it causes are added, those that it prevents are removed.
 
-    sent: per customer, who got the message. With p₀ the base rate and e the effect: who would not have ordered in the window orders with
-    probability e ÷ (1 − p₀), who would have ordered stays away with probability −e ÷ p₀.
+    sent: per customer, who got the message. With p₀ the base rate and e the effect: a customer who would not have ordered in the window
+    orders with probability e ÷ (1 − p₀); one who would have ordered does not with probability −e ÷ p₀.
     """
     window = population.window_days * DAY_SECONDS
     within = (stream.seconds >= at) & (stream.seconds < at + window)

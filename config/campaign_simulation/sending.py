@@ -17,7 +17,7 @@ SEND_SECONDS = 3600.0
 
 
 class OtherMessagesWaitError(Exception):
-    """Real messages are due; the sender would give them to the sink."""
+    """Real messages are due; the sender would send them to the sink."""
 
 
 @contextmanager
@@ -42,11 +42,11 @@ def send_to_sink() -> Iterator[None]:
 def isolate_sending() -> Iterator[None]:
     """Open the transaction in which a campaign is launched and sent.
 
-    The workers of the shop never see its messages, and the repeatable snapshot hides messages that others queue meanwhile from
-    this process.
+    The workers of the shop never see its messages, and the repeatable snapshot hides messages that others queue in the meantime
+    from this process.
 
     Raises:
-        OtherMessagesWaitError: real messages wait already.
+        OtherMessagesWaitError: real messages are already waiting.
     """
     is_outermost = not connection.in_atomic_block
     with transaction.atomic():
@@ -55,7 +55,7 @@ def isolate_sending() -> Iterator[None]:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         if waiting := Delivery.objects.filter(status__in=["pending", "sending"]).count():
             raise OtherMessagesWaitError(
-                f"{waiting} messages wait to be sent. Let the shop send them first, or pause their campaigns."
+                f"{waiting} messages are waiting to be sent. Let the shop send them first, or pause their campaigns."
             )
         yield
 

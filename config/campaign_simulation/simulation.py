@@ -67,7 +67,7 @@ class SimulationPlan:
         return timedelta(days=max(self.window_days + 1, MIN_GAP_DAYS))
 
     def list_starts(self, now: datetime) -> list[datetime]:
-        """Return the starts of the campaigns, ten in the morning; the window of the last one is over."""
+        """Return the starts of the campaigns, each at ten in the morning; the window of the last one has already ended."""
         last = now.astimezone(get_time_zone()).date() - timedelta(days=self.window_days + 1)
         days = [last - self.gap * number for number in reversed(range(self.campaigns))]
         return [datetime.combine(day, time(10), get_time_zone()) for day in days]
@@ -85,7 +85,7 @@ class SimulationPlan:
 def simulate_campaigns(
     plan: SimulationPlan, *, now: datetime, progress: Progress = ignore_progress
 ) -> list[SimulatedTruth]:
-    """Store customers, orders and campaigns; return the truth of each campaign beside its results.
+    """Store customers, orders and campaigns; return the truth of each campaign together with its results.
 
     Everything is stored in one transaction, so that an interrupted simulation leaves nothing.
 
@@ -163,7 +163,7 @@ def send_campaign(plan: SimulationPlan, segment: Segment, *, number: int, at: da
 
 @dataclass(frozen=True)
 class RunGroups:
-    """Per customer: who could get the message, who was to get it, and who got it."""
+    """Per customer: who could get the message, who was assigned to get it, and who got it."""
 
     eligible: Flags
     recipients: Flags

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 
 class SmtpSinkProtocol(asyncio.Protocol):
-    """Speaks enough SMTP, with pipelining."""
+    """Supports the part of SMTP that senders need, with pipelining."""
 
     def __init__(self) -> None:
         self._buffer = b""
@@ -45,7 +45,7 @@ class SmtpSinkProtocol(asyncio.Protocol):
         return b"221 bye\r\n" if command == b"QUIT" else b"250 ok\r\n"
 
     def accept_email(self, recipient: str) -> None:
-        """Learn of an email; a subclass may record it."""
+        """Handle an accepted email; a subclass may record it."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Compares what the results of a campaign run say with the true effect, and stores both."""
+"""Compares the reported effect of a campaign run with the true effect, and stores both."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +22,7 @@ class TrueEffect:
 
 
 def compare_with_truth(run: CampaignRun, truth: TrueEffect, *, as_of: datetime) -> SimulatedTruth:
-    """Store the truth of a run beside the estimate of its results."""
+    """Store the truth of a run together with the estimate of its results."""
     comparison = compute_results(run.campaign, as_of=as_of).comparison
     conversion = comparison.conversion.effect if comparison.conversion else None
     revenue = comparison.revenue.effect if comparison.revenue else None

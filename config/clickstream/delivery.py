@@ -20,7 +20,7 @@ from customers.events.models import Source
 SOURCE_KEY = "simulated-storefront"
 SOURCE_NAME = "Storefront (simulated)"
 BATCH_EVENTS = 100
-FLUSH_EVENTS = 5_000  # the SDK's queue holds 10,000 events and drops any more
+FLUSH_EVENTS = 5_000  # the SDK's queue holds 10,000 events and drops any further ones
 MAX_ATTEMPTS = 8
 MAX_WAIT_SECONDS = 300
 
@@ -107,7 +107,7 @@ def queue_item(client: Any, item: dict[str, Any]) -> None:
         case kind:  # page, screen
             queued, _message = getattr(client, kind)(name=item["name"], properties=item["properties"], **common)
     if not queued:
-        raise DeliveryError("The SDK's queue is full although it was flushed.")
+        raise DeliveryError("The SDK's queue is full even though it was flushed.")
 
 
 def send_over_http(items: Items, *, host: str, write_key: str, report_progress: ReportProgress) -> int:

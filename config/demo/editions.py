@@ -7,7 +7,7 @@ from config.demo.chinese_catalog import build_chinese_path, build_chinese_title,
 from config.demo.product_titles import build_category_path, build_title
 
 ENGLISH, CHINESE = "en", "zh-hans"
-# The Chinese shop has Chinese prices: those of the package, which are in dollars, times this.
+# The Chinese shop has Chinese prices: the package's dollar prices times this factor.
 YUAN_PER_DOLLAR = 7
 
 # category and type may be missing: the department, category, type and package size of a product → its text
@@ -22,15 +22,15 @@ class DemoEdition:
     Attributes:
         price_factor: the price of the shop for each dollar of the package.
         brands: brand of the package → brand of the shop.
-        shop_name: empty for that of the environment.
+        shop_name: empty to use the name from the environment.
         postal_address: of the shop, which marketing email has to name.
         unlisted: the title of a product that was sold but is not listed, with ``{id}``.
         separator: between a title and the name of the brand.
         manufacturer, package_size: names of these attributes of products.
         format_size: package size and category of the package → package size of the shop.
         sales_source, visits_source: names of the sources of orders and of simulated visits.
-        store: what the channel of an order starts with, before the number of the store.
-        trait_values: value of a trait in the package → text; values without one stay.
+        store: the beginning of an order's channel, before the number of the store.
+        trait_values: value of a trait in the package → text; values without one stay unchanged.
     """
 
     language: str

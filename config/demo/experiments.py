@@ -14,8 +14,8 @@ from recommendations.serving.experiments.names import PLACEMENT
 
 KEY = "demo-variety"
 DAYS = 28
-# Customers with an order in the last months, each exposed in the first two weeks. The variant is drawn at random, but in favor of B for
-# those who order more afterwards: a made-up effect, which keeps both groups equally large.
+# Customers with an order in the last months, each exposed in the first two weeks. The variant is drawn at random, but customers who
+# order more afterwards get B more often: a made-up effect, which keeps both groups equally large.
 INSERT_EXPOSURES = """
 WITH person AS (
     SELECT i.customer_id, min(i.value) AS user_id, hashtextextended(min(i.value), 77) & 9007199254740991 AS hash

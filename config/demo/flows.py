@@ -33,7 +33,7 @@ WHERE t.at > %(after)s AND t.at <= %(until)s AND t.reason <> 'rules'
   AND t.to_stage IN (SELECT name FROM flows_flowlistener WHERE kind = 'stage')
 ORDER BY t.at, t.customer_id
 """
-# of the products that most customers viewed, one becomes a fifth cheaper every few days
+# every few days, the price of one of the most viewed products drops by a fifth
 INSERT_PRICE_DROP = """
 INSERT INTO flows_flowsignal (kind, name, customer_id, product_id, occurrence, at, data)
 SELECT 'catalog', 'price_drop', NULL, product_id, 'price:simulated:' || product_id, %(until)s,
@@ -55,7 +55,7 @@ WHERE o.placed_at > %(after)s AND o.placed_at <= %(until)s AND o.kind = 'sale'
 ORDER BY o.placed_at, o.id
 """
 HOLDOUT_BUCKET = BUCKET_SQL % {"expressions": "%(holdout_salt)s || ':' || c.id::text"}
-# the draws of a message depend on the customer and the step only, so that every run of the demo makes up the same
+# the draws of a message depend on the customer and the step only, so that every run of the demo makes up the same data
 SIMULATE_REACTIONS = f"""
 UPDATE sending_delivery d SET
     status = CASE WHEN x.is_reachable THEN 'delivered' ELSE 'skipped' END,
@@ -87,7 +87,7 @@ FROM (SELECT *, has_consent AND NOT is_held_out AS is_reachable FROM (
 class DemoFlow:
     """A flow to run through the past. opened, clicked: shares of the messages, and of those opened.
 
-    write_signals: writes what has started the flow in half a day; its argument is the number of the half day.
+    write_signals: writes the signals that started the flow in half a day; its argument is the number of the half day.
     """
 
     recipe: str
@@ -121,7 +121,7 @@ FLOWS = (
 
 
 def load_flows(*, loaded_at: datetime, language: str = "en") -> int:
-    """Create the flows whose recipes are not used yet; return how many. In the active language."""
+    """Create the flows whose recipes are not used yet; return how many. Texts are in the active language."""
     created = 0
     for demo in FLOWS:
         with transaction.atomic():
@@ -155,7 +155,7 @@ def load_flow(demo: DemoFlow, *, loaded_at: datetime, language: str) -> None:
         execute(INSERT_ORDERS, values)
         process_signals(now=values["until"])
         run_due_steps(now=values["until"])
-        # at once: reaching the goal cancels messages that are still queued
+        # immediately: reaching the goal cancels messages that are still queued
         execute(SIMULATE_REACTIONS, values)
         values["after"] = values["until"]
 

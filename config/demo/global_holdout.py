@@ -1,4 +1,4 @@
-"""The global holdout group of the demo: a fifth of the customers has got no marketing since the start of a month, four months ago.
+"""The global holdout group of the demo: a fifth of the customers has received no marketing since the start of a month, four months ago.
 
 The product's own assignment decides who is held out, so campaigns and flows of the demo reach only the others, and the incremental
 lift of marketing is measured from their orders. A fifth is more than shops usually hold out: with 2,500 customers, fewer would show nothing.
@@ -40,5 +40,5 @@ def begin_global_holdout(*, loaded_at: datetime) -> bool:
 
 
 def measure_global_holdout(*, loaded_at: datetime) -> int:
-    """Measure what marketing has caused, as the job of the night does; return the number of months."""
+    """Measure the effect of marketing, as the nightly job does; return the number of months."""
     return measure_months(as_of=loaded_at, everything=True)

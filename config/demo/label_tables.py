@@ -1,4 +1,4 @@
-"""Reads the tables of labels: lines of a label of the package and its text, under a heading for departments, categories and types."""
+"""Reads the label tables: each line has a label of the package and its text, under headings for departments, categories and types."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -7,7 +7,7 @@ from importlib.resources import files
 
 
 class LabelLevel(StrEnum):
-    """The three levels of the package's labels; the same label may mean something else on another level."""
+    """The three levels of the package's labels; the same label can have a different meaning on another level."""
 
     DEPARTMENT = "Departments"
     CATEGORY = "Categories"

@@ -1,6 +1,6 @@
 """Loads the 27 coupon campaigns of the Complete Journey as past campaigns: their recipients, coupons and redemptions.
 
-The package describes them as simulated from real shopping patterns, as it does the sales. Nobody was held out at random. In campaigns of
+Like the sales, they are simulated from real shopping patterns, according to the package. Nobody was held out at random. In campaigns of
 type A, each household got 16 coupons chosen by what it had bought; in those of types B and C, all got the same ones.
 """
 
@@ -40,7 +40,7 @@ def load_past_campaigns(*, loaded_at: datetime) -> int:
 
 
 def read_campaigns(folder: Path, customers: dict[str, int], *, shift: timedelta, today: date) -> list[PastCampaign]:
-    """Return the campaigns. customers: by user ID. Redemptions after today are left out, as later sales are."""
+    """Return the campaigns. customers: by user ID. Redemptions after today are left out, like later sales."""
     recipients: dict[int, list[int]] = defaultdict(list)
     for row in read_rows(folder, "campaigns"):
         if customer_id := customers.get(f"{HOUSEHOLD}-{row['household_id']}"):

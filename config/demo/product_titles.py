@@ -102,7 +102,7 @@ WORDS = {
     "CATSUP": "KETCHUP", "QSR": "TAKEAWAY", "CIG": "CIGARETTE", "PORTON": "PORTION", "H": "", "NF": "",
     "ORIENTAL": "ASIAN",
 }  # fmt: skip
-# Words that only describe: a type of nothing else gets its category in front, such as "Ice cream: premium".
+# Words that only describe: a type that consists only of these gets its category in front, such as "Ice cream: premium".
 DESCRIPTIVE = frozenset(
     [
         "PREMIUM",
@@ -285,7 +285,7 @@ def build_title(kind: str | None, category: str | None, department: str, package
 
     Args:
         kind: the package's product type, cut off at 30 characters; None for some products.
-        category: its product category, which comes first if the type only describes, such as ``PREMIUM``.
+        category: its product category, which comes first if the type is only descriptive, such as ``PREMIUM``.
     """
     text = expand_label(kind) if kind else expand_label(category, LabelLevel.CATEGORY) if category else ""
     text = text or expand_label(department, LabelLevel.DEPARTMENT)
@@ -333,7 +333,7 @@ def replace_phrases(text: str) -> str:
 
 
 def punctuate(text: str) -> str:
-    """Write the package's separators as commas and remove what it says of other types."""
+    """Write the package's separators as commas and remove what it says about other types."""
     text = " ".join(text.replace("&", " & ").replace("(", " (").replace(" W/", " WITH ").replace(".", " ").split())
     for separator in SEPARATORS:
         text = text.replace(separator, ", ")
@@ -349,7 +349,7 @@ def lower_first(text: str) -> str:
 
 @cache
 def build_category_path(department: str, category: str | None, kind: str | None) -> str:
-    """Return department, category and type as a category path, without levels that are missing or repeat one above."""
+    """Return department, category and type as a category path, without levels that are missing or repeat a level above."""
     names = zip((department, category, kind), LabelLevel, strict=True)
     levels = [expand_label(name, level) for name, level in names if name]
     return clean_path([level for number, level in enumerate(levels) if level not in levels[:number]])

@@ -75,7 +75,7 @@ def load_products(folder: Path, *, prices: Mapping[int, float], at: datetime, la
 
 
 def build_titles(rows: Sequence[ProductRow], edition: DemoEdition) -> list[str]:
-    """Return the titles of products; one that products of several manufacturers would share ends with the manufacturer's name."""
+    """Return the titles of products; a title that products of several manufacturers would share ends with the manufacturer's name."""
     titles = [
         edition.build_title(row["product_type"], row["product_category"], row["department"], row["package_size"])
         for row in rows
@@ -93,7 +93,7 @@ def build_titles(rows: Sequence[ProductRow], edition: DemoEdition) -> list[str]:
 
 @cache
 def build_brand_name(manufacturer: int, language: str) -> str:
-    """Return the invented name of a manufacturer, which no other manufacturer has."""
+    """Return the invented name of a manufacturer; it is unique."""
     names = read_names(language)
     first, second, endings = names["brand_first"], names["brand_second"], names.get("brand_ending", [""])
     number = manufacturer * SPREAD % (len(first) * len(second) * len(endings))

@@ -15,11 +15,11 @@ from recommendations.training.models import ModelVersion
 
 STRATEGY = "simulated"  # shown in the column Strategy
 LENGTH = 6  # products of a response
-DAYS = 22  # with visits of many households; before them, some households have the visits around one order only
+DAYS = 22  # in which many households have visits; earlier, some households only have the visits around one order
 CLICKED_PERCENT, SHOWN_PERCENT = (
     9,
     70,
-)  # of the product views: those that follow a click, and those with a response beside them
+)  # shares of the product views: those that follow a click, and those with a response on the page
 PLACEMENTS = ("for-you", "for-you", "similar", "bought-together", "buy-again", "trending", "popular")
 # a view's hash decides everything about it, so that every run draws the same; lower positions are clicked less
 DRAWN_VIEWS = """
@@ -67,7 +67,7 @@ WHERE view.percent < %(clicked)s AND view.message_id = e.message_id AND e.source
 
 
 def load_recommendations(*, loaded_at: datetime) -> int:
-    """Simulate responses beside the simulated visits and attribute orders to them; return their number. A second run changes nothing."""
+    """Simulate responses for the simulated visits and attribute orders to them; return their number. A second run changes nothing."""
     source = Source.objects.filter(key=SOURCE_KEY).first()
     if source is None or Impression.objects.filter(strategy=STRATEGY).exists():
         return 0

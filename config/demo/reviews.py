@@ -15,11 +15,11 @@ SEED = 3
 REVIEWS = 2_000
 ID_PREFIX = "simulated-"
 OTHER_LANGUAGE_SHARES = {"en": 0.2, "zh-hans": 0.0}  # customers of a Chinese shop rarely write English
-# Ratings of people who came back for a product: share of at most 1, 2, 3 and 4 stars; and of products with a fault.
+# Cumulative rating shares (at most 1, 2, 3 and 4 stars) of customers who bought a product again, and of products with a fault.
 CUMULATIVE_SHARES = (0.03, 0.08, 0.2, 0.52)
 FAULTY_SHARES = (0.25, 0.5, 0.65, 0.8)
 FAULTY_PRODUCTS = 0.15
-SWAPPED = 0.01  # take 1★ for the best rating
+SWAPPED = 0.01  # share of reviewers who mistake 1★ for the best rating
 ANSWERS = 600
 
 # Every household at most once, the products that it bought most often first.

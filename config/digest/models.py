@@ -1,4 +1,4 @@
-"""Who gets the weekly digest, and which were sent."""
+"""Who gets the weekly digest, and which digests were sent."""
 
 from django.conf import settings
 from django.db import models

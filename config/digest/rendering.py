@@ -25,7 +25,7 @@ class RenderedDigest:
 
 
 def build_sections(user: Any, week: DigestWeek) -> list[SectionContent]:
-    """Return the sections that the user may see and that have something to say."""
+    """Return the sections that the user may see and that have content."""
     contents = [section.build(week) for section in SECTIONS if user.has_perm(section.permission)]
     return [content for content in contents if content is not None]
 

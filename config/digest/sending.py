@@ -32,7 +32,7 @@ def send_due_digests(*, now: datetime) -> int:
 
 
 def list_due(week: DigestWeek) -> list[DigestSubscription]:
-    """Return the subscriptions that began before the week ended, of users who may still see the figures, and were not served."""
+    """Return the subscriptions that began before the week ended, of users who may still see the figures and have not been sent this digest."""
     done = DigestDelivery.objects.filter(week=week.days.first).exclude(status=DigestStatus.PENDING)
     rows = DigestSubscription.objects.filter(is_active=True, since__lt=week.days.end, user__is_active=True)
     rows = rows.filter(user__is_staff=True).exclude(user__email="").exclude(user__in=done.values("user"))
@@ -44,7 +44,7 @@ def send_digest(
 ) -> bool:
     """Send one digest; return whether the mail server accepted it.
 
-    It is marked directly before the mail server gets it. If the process is killed before, it is sent by the next run; if it is
+    It is marked immediately before the mail server gets it. If the process is killed before, it is sent by the next run; if it is
     killed after, the mark stays and it is not sent again.
     """
     user: Any = subscription.user

@@ -8,5 +8,5 @@ from config.digest.sending import send_due_digests
 
 @shared_task(exclusive=True)
 def send_digests() -> int:
-    """Send the weekly digest to whoever has not got it yet; return how many were sent."""
+    """Send the weekly digest to subscribers who have not received it yet; return how many were sent."""
     return send_due_digests(now=timezone.now())

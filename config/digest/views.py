@@ -1,4 +1,4 @@
-"""The page behind the link that ends a subscription. Only its button does, because mail programs open links by themselves."""
+"""The page behind the link that ends a subscription. Only the button on it does so, because mail programs open links automatically."""
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render

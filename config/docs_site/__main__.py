@@ -1,4 +1,4 @@
-"""Builds the website: ``python -m config.docs_site [--output DIR]``, part of ``make docs``. A warning fails it."""
+"""Builds the website: ``python -m config.docs_site [--output DIR]``, part of ``make docs``. A warning fails the build."""
 
 import argparse
 import json
@@ -58,7 +58,7 @@ def read_version() -> tuple[str, str]:
 
 
 def read_references() -> dict[str, dict[str, str]]:
-    """Return the pages of the REST reference by language and name; texts of the catalog of translations are in the language."""
+    """Return the pages of the REST reference by language and name; texts that have a translation are in the page's language."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     import django
 
@@ -83,7 +83,7 @@ def write_reference_pages(source: Path, pages: dict[str, str]) -> None:
 
 
 def build_navigation(language: DocsLanguage, names: list[str], reference: list[str]) -> list[Any]:
-    """Return MkDocs' nav; a page in no section is missing, which MkDocs reports as a warning."""
+    """Return MkDocs' nav; a page in no section is left out, and MkDocs warns about it."""
     is_english = language.is_english
     nav: list[Any] = ["index.md"]
     nav += [
@@ -130,7 +130,7 @@ def configure(
 
 
 def start_build(configuration: Path) -> subprocess.Popen[bytes]:
-    """Start MkDocs; YAML, which it reads, has a tag for the function that makes anchors of headings."""
+    """Start MkDocs; a YAML tag in its configuration names the function that makes anchors from headings."""
     text = configuration.read_text().replace(
         '{"!!": "slugs"}', "!!python/object/apply:pymdownx.slugs.slugify {kwds: {case: lower}}"
     )

@@ -108,5 +108,5 @@ def write_kind(kind: ClientType, page: str = "types.md") -> str:
 
 
 def escape(text: str) -> str:
-    """Return text whose signs are no HTML and no attribute lists."""
+    """Return text escaped so that it is not read as HTML or as attribute lists."""
     return text.replace("&", "&amp;").replace("<", "&lt;").strip()

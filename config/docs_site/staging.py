@@ -1,4 +1,4 @@
-"""Copies the pages of one language into a folder for MkDocs, with links that hold there."""
+"""Copies the pages of one language into a folder for MkDocs, with links that work there."""
 
 import re
 import shutil
@@ -10,9 +10,9 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 LINK = re.compile(r"(?<!!)\[(?P<text>[^\[\]]+)\]\((?P<target>[^()\s]+)\)")
 FENCE = re.compile(r"^(```.*?^```)", re.DOTALL | re.MULTILINE)
-# the link to the page in the other language, below its heading; the site has a menu for that
+# the link below the heading to the page in the other language; the site has a menu instead
 OTHER_LANGUAGE = re.compile(r"^\[(?:简体中文|English)\]\([^)]*\)\n", re.MULTILINE)
-# How high a page is in the results of the search: guides first, the reference next, and last the decisions, which name everything.
+# The rank of a page in search results: guides first, then the reference, and last the decisions, because they mention everything.
 GUIDE_BOOST, REFERENCE_BOOST, DECISION_BOOST = 2.0, 1.0, 0.2
 
 
@@ -23,7 +23,7 @@ class DocsLanguage:
     Attributes:
         code: of its folder and its ``lang`` attribute.
         suffix: of its pages in ``docs/``.
-        english_site: from a page of this site to the English one, which alone has the decisions.
+        english_site: the path from a page of this site to the English site, the only one with the decisions.
     """
 
     code: str
@@ -84,7 +84,7 @@ def boost_in_search(text: str, boost: float) -> str:
 
 
 def adapt_link(link: re.Match[str], language: DocsLanguage, is_decision: bool) -> str:
-    """Return a link for the site; what is not part of it is only named."""
+    """Return a link for the site; a link to something outside the site becomes plain text."""
     text, (target, hash_sign, anchor) = link["text"], link["target"].partition("#")
     if "://" in target or not target:
         return link[0]
@@ -100,7 +100,7 @@ def adapt_link(link: re.Match[str], language: DocsLanguage, is_decision: bool) -
     if resolved.parent == DOCS / "decisions":
         return write_decision_link(text, name, hash_sign + anchor, language, up)
     if resolved.parent == DOCS:
-        # an English page has other headings than its translation
+        # an English page has different headings from its translation
         is_other = not language.is_english and not name.endswith(language.suffix)
         return f"[{text}]({up}{name.removesuffix('.zh-hans')}.md{'' if is_other else hash_sign + anchor})"
     return link[0]

@@ -105,7 +105,7 @@ class PostgresServer(EmbeddedServer):
         """Return whether the server on our port has our data: a copy of this folder has the same password."""
         try:
             return psutil.Process(backend).ppid() == self._read_recorded_pid()
-        except psutil.Error:  # the backend has ended, or is that of another user
+        except psutil.Error:  # the backend has ended, or belongs to another user
             return True
 
     def find_running_pid(self) -> int | None:
@@ -160,9 +160,9 @@ class PostgresServer(EmbeddedServer):
             )
 
     def _clean_up_after_kill(self) -> None:
-        """After kill -9 of the postmaster, wait for its children, and delete a pid file whose number another process has now.
+        """After kill -9 of the postmaster, wait for its children, and delete a pid file whose process ID another process has now.
 
-        PostgreSQL does not start either while the killed postmaster is a zombie that has not been reaped.
+        PostgreSQL also does not start while the killed postmaster is a zombie that has not been reaped.
         """
         for process in psutil.process_iter(["name"]):
             if process.info["name"] == "postgres" and self._is_orphan(process):

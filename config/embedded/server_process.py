@@ -178,7 +178,7 @@ class EmbeddedServer(ABC):
                 )
             if waited > REPORT_AFTER * 2**n_reports:
                 self.report(
-                    f"{self.title} is not ready after {waited:.0f} s, waiting: {read_log_tail(self.log, 1).strip()}"
+                    f"{self.title} is not ready after {waited:.0f} s; still waiting: {read_log_tail(self.log, 1).strip()}"
                 )
                 n_reports += 1
             time.sleep(POLL_SECONDS)

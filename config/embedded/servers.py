@@ -142,7 +142,7 @@ class EmbeddedServers:
         return self._servers
 
     def _make_folders(self) -> None:
-        # PostgreSQL, which under root runs as its own user, makes the folder traversable for that user
+        # under root, PostgreSQL runs as its own user and makes the folder traversable for that user
         make_private_folder(self.var)
         for name in ("log", "run", "secrets"):
             (self.var / name).mkdir(mode=0o700, exist_ok=True)
@@ -211,7 +211,7 @@ def list_ended_servers() -> list[str]:
 
 
 def restart_servers() -> None:
-    """Start the embedded servers of this process again whose process has ended. Errors: ServerError."""
+    """Restart those embedded servers used by this process whose own process has ended. Errors: ServerError."""
     for servers in _servers_by_folder.values():
         servers.restart_ended()
 

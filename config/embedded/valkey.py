@@ -39,7 +39,7 @@ def quote_path(path: Path) -> str:
 class ValkeyServer(EmbeddedServer):
     """The Valkey server in var/valkey, reached on the loopback interface with a password.
 
-    When its memory is full, it evicts only what expires by itself (volatile-lru): recent activity, caches and counters. What must
+    When its memory is full, it evicts only keys with an expiry (volatile-lru): recent activity, caches and counters. What must
     not be lost has no expiry: the tasks of Celery, and the impressions that wait to be stored.
     """
 
@@ -78,7 +78,7 @@ class ValkeyServer(EmbeddedServer):
             "maxmemory-policy": EVICTION_POLICY,
             "zset-max-listpack-value": 256,  # lists of recent products with long ids stay compact
             "databases": 64,
-            # All scripts end. By default, a script that a stalled machine holds up for 5 s makes the commands of others fail.
+            # All scripts end, so 0 (no limit) is safe: by default, a script that a stalled machine delays by 5 s makes other commands fail.
             "busy-reply-threshold": 0,
             "loglevel": "notice",
         }

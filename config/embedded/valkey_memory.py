@@ -1,4 +1,4 @@
-"""How Valkey may run out of memory: tasks and recent activity share one server, so it must evict only what expires by itself."""
+"""What Valkey does when its memory is full: tasks and recent activity share one server, so it must evict only keys with an expiry."""
 
 import redis
 from redis.backoff import NoBackoff
@@ -12,7 +12,7 @@ TIMEOUT_SECONDS = 5
 
 
 def find_memory_problem(url: str) -> str:
-    """Return what is wrong with the memory limit or the eviction policy of a server, with the fix; empty if nothing is."""
+    """Return the problem with a server's memory limit or eviction policy, and its fix; empty if there is none."""
     retry = Retry(NoBackoff(), 0)
     try:
         with open_valkey(

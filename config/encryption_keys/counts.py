@@ -26,7 +26,7 @@ SELECT right(hash[1], 8), count(*) FROM {table} t, regexp_matches({column}::text
 
 
 def count_key_uses(*, at: datetime) -> list[KeyUse]:
-    """Count the values under each key and store the counts in place of the last ones."""
+    """Count the values under each key and replace the stored counts."""
     uses = [use for table in list_encrypted_tables() for use in count_encrypted(table, at)]
     uses += [use for column in list_hashed_columns() for use in count_hashed(column, at)]
     uses += list(count_erased(at))
@@ -81,7 +81,7 @@ def count_erased(at: datetime) -> Iterator[KeyUse]:
 
 
 def build_hash_uses(model: str, column: str, rows: list[tuple[str, int]], at: datetime) -> Iterator[KeyUse]:
-    """Yield one row per key; hashes without a tag belong to the key without one."""
+    """Yield one row per key; hashes without a tag belong to the key that has none."""
     tags = {get_hash_tag(key): compute_key_id(key) for key in settings.HASH_KEYS}
     totals: Counter[str] = Counter()
     for tag, count in rows:

@@ -1,4 +1,4 @@
-"""Backs up the keys apart from the data: one file, encrypted with a passphrase (scrypt, RFC 7914, and AES-256-GCM)."""
+"""Backs up the keys separately from the data: one file, encrypted with a passphrase (scrypt, RFC 7914, and AES-256-GCM)."""
 
 import base64
 import json
@@ -37,7 +37,7 @@ def read_all_keys() -> dict[str, list[str]]:
 
 
 def write_backup(path: Path, passphrase: str, *, at: datetime) -> None:
-    """Write all keys to a file that only the passphrase opens. Raises KeyBackupError."""
+    """Write all keys to a file that only the passphrase can decrypt. Raises KeyBackupError."""
     if len(passphrase) < MIN_PASSPHRASE:
         raise KeyBackupError(f"The passphrase is too short. Use at least {MIN_PASSPHRASE} characters.")
     if path.exists():
@@ -65,7 +65,7 @@ def read_backup(path: Path, passphrase: str) -> dict[str, list[str]]:
     if content.get("format") != FORMAT:
         raise KeyBackupError(f"{path} has the format {content.get('format')!r}; this version reads {FORMAT!r}.")
     if (content["n"], content["r"], content["p"]) != (COST, BLOCK_SIZE, PARALLEL):
-        raise KeyBackupError(f"{path} was written with other parameters of scrypt.")
+        raise KeyBackupError(f"{path} was written with different scrypt parameters.")
     try:
         plain = AESGCM(derive_secret(passphrase, salt, content)).decrypt(nonce, sealed, json.dumps(content).encode())
     except InvalidTag as error:
@@ -90,7 +90,7 @@ def restore_files(keys: dict[str, list[str]], *, folder: Path, force: bool = Fal
         if lost and not force:
             ids = ", ".join(compute_key_id(key) for key in lost)
             raise KeyBackupError(
-                f"{folder / name} holds keys that are not in the backup ({ids}). What they encrypted could not be read any more. "
+                f"{folder / name} holds keys that are not in the backup ({ids}). Data encrypted with them could no longer be read. "
                 "Move the file away, or use --force if nothing was encrypted with them."
             )
     changed = []

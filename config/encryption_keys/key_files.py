@@ -23,7 +23,7 @@ class KeyInUseError(Exception):
 
 
 def are_keys_in_files() -> bool:
-    """Return whether Perennial keeps both kinds of keys itself, not the environment."""
+    """Return whether both kinds of keys come from Perennial's own files instead of the environment."""
     return all(isinstance(keys, LiveKeys) and keys.is_file for keys in (settings.FIELD_KEYS, settings.HASH_KEYS))
 
 
@@ -83,7 +83,7 @@ def remove_older_keys(uses: Sequence[KeyUse]) -> dict[str, list[str]]:
         for key in settings.HASH_KEYS[1:]
         if compute_key_id(key) in removable[KeyUse.Purpose.HASH]
     ]
-    if seal_keys:  # before the keys go: without it, old seals of the audit log could not be verified
+    if seal_keys:  # before the keys are removed, as old seals of the audit log could not be verified otherwise
         path = get_seal_keys_path()
         write_entries(path, list(dict.fromkeys([*seal_keys, *read_entries(path)])))
     for purpose, keys in ((KeyUse.Purpose.FIELD, settings.FIELD_KEYS), (KeyUse.Purpose.HASH, settings.HASH_KEYS)):
@@ -102,7 +102,7 @@ def remove_entries(keys: LiveKeys, ids: Sequence[str]) -> None:
 
 
 def wrap_files() -> list[Path]:
-    """Wrap the keys of all files by the key store; return the files that changed. Raises KeyStoreError."""
+    """Wrap the keys of all files with the key store; return the files that changed. Raises KeyStoreError."""
     changed = []
     for name in ("field-keys", "hash-key", "secret-key"):
         path = Path(settings.VAR_DIR) / "secrets" / name
@@ -110,7 +110,7 @@ def wrap_files() -> list[Path]:
         wrapped = [entry if is_wrapped(entry) else wrap_text(settings.KEY_STORE, entry) for entry in entries]
         for before, after in zip(entries, wrapped, strict=True):
             if unwrap_text(settings.KEY_STORE, after) != unwrap_text(settings.KEY_STORE, before):
-                raise ValueError(f"{settings.KEY_STORE.name} returned another key than it was given.")
+                raise ValueError(f"{settings.KEY_STORE.name} returned a different key from the one it was given.")
         if wrapped != entries:
             write_entries(path, wrapped)
             changed.append(path)

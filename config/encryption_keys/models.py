@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class KeyRotation(models.Model):
-    """One rotation: all values go from older keys to the first one."""
+    """One rotation: all values are moved from older keys to the first one."""
 
     field_key_id = models.CharField(_("encryption key"), max_length=8)
     hash_key_id = models.CharField(_("hash key"), max_length=8)
@@ -55,7 +55,7 @@ class RotationPart(models.Model):
 
 
 class HashTranslation(models.Model):
-    """The hash of an address under the first key for its hash under an older one; deleted when the rotation ends."""
+    """Maps the hash of an address under an older key to its hash under the first key; deleted when the rotation ends."""
 
     old_hash = models.CharField(max_length=64, primary_key=True)
     new_hash = models.CharField(max_length=64)

@@ -1,4 +1,4 @@
-"""Says in words how far a rotation is, and what an operator does next."""
+"""Describes the progress of a rotation, and what an operator must do next."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class KeyLine:
 
 
 def list_keys(uses: Sequence[KeyUse]) -> list[KeyLine]:
-    """Return the keys of both purposes, newest first; values that no key can read are a line of their own."""
+    """Return the keys of both purposes, newest first; values that no key can read get a line of their own."""
     lines = []
     for purpose, keys in ((KeyUse.Purpose.FIELD, settings.FIELD_KEYS), (KeyUse.Purpose.HASH, settings.HASH_KEYS)):
         own = [use for use in uses if use.purpose == purpose]

@@ -8,7 +8,7 @@ from psycopg import sql
 from config.foundation.keys.key_columns import get_model
 
 ROWS_PER_PART = 10_000
-MAX_PARTS = 2_000  # of a table; a larger one has larger parts
+MAX_PARTS = 2_000  # per table; a larger table has larger parts
 
 type Range = tuple[int, int]
 
@@ -34,7 +34,7 @@ def list_ranges(model: str, *, rows_per_part: int = ROWS_PER_PART) -> Iterator[R
 
 
 def estimate_rows(table: str) -> int:
-    """Return about how many rows a table and its partitions have; a table without statistics counts as large."""
+    """Return the approximate number of rows of a table and its partitions; a table without statistics counts as large."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT COALESCE(sum(GREATEST(c.reltuples, 0)), 0)::bigint, COALESCE(sum(pg_relation_size(c.oid)), 0)::bigint"

@@ -17,7 +17,7 @@ from customers.identity.personal_data.hashing import normalize_email, normalize_
 from customers.identity.personal_data.sealed_traits import unseal_traits
 from customers.identity.personal_data.wechat_ids import get_wechat_kind, list_wechat_ids, normalize_wechat_id
 
-# a locked row is left for the next round, so that no other program ever waits for this one while this one waits for it
+# a locked row is left for the next round, which prevents deadlocks with other programs
 READ = """
 SELECT t.{pk}, {columns} FROM {table} t WHERE t.{pk} >= %(low)s AND t.{pk} < %(high)s AND ({condition})
 ORDER BY t.{pk} FOR NO KEY UPDATE SKIP LOCKED
@@ -84,7 +84,7 @@ def list_encrypted_tables() -> list[EncryptedTable]:
 
 
 def find_plain(model: str) -> dict[str, Callable[[str], str]]:
-    """Return the encrypted columns whose values are hashed elsewhere, with the form in which they are hashed."""
+    """Return the encrypted columns whose values are hashed elsewhere, each with the form in which it is hashed."""
     if model == "identity.Customer":
         return {"email": normalize_email, "phone": normalize_phone}
     return {column.plain: str for column in list_hashed_columns() if column.model == model and column.plain}

@@ -55,12 +55,12 @@ def rehash_part(column: HashedColumn, low: int, high: int) -> PartResult:
         if left and len(statements) > 1:
             cursor.execute(statements[1], parameters)
             left, changed = left - cursor.rowcount, changed + cursor.rowcount
-    # rows that are left have an owner who differs from that of the new hash, or were locked; only the latter are worth another round
+    # the remaining rows belong to a different customer than the new hash, or were locked; only locked rows are worth another round
     return PartResult(rows, changed, left == 0 or changed == 0)
 
 
 def build_statements(column: HashedColumn) -> tuple[list[str], dict[str, sql.Composable]]:
-    """Return the statements that rename the hashes of a column, and its names."""
+    """Return the statements that rename the hashes of a column, and the names in them."""
     meta = get_model(column.model)._meta
     names: dict[str, sql.Composable] = {
         "table": sql.Identifier(meta.db_table),
@@ -84,7 +84,7 @@ def build_statements(column: HashedColumn) -> tuple[list[str], dict[str, sql.Com
 
 
 def rehash_json(column: HashedColumn, low: int, high: int) -> PartResult:
-    """Rename the hashes inside of JSON values."""
+    """Rename the hashes inside JSON values."""
     meta = get_model(column.model)._meta
     names = {
         "table": sql.Identifier(meta.db_table),

@@ -21,7 +21,7 @@ from config.foundation.keys.key_ids import compute_key_id
 from config.foundation.progress import Progress, ignore_progress
 
 Step = RotationPart.Step
-ROUNDS = 20  # for rows that other programs lock all the time
+ROUNDS = 20  # for rows that other programs keep locked
 PAUSE_SECONDS = 0.5
 # the next open part that no other process works on
 CLAIM = """
@@ -44,7 +44,7 @@ def find_open_rotation() -> KeyRotation | None:
 
 
 def start_rotation(*, now: datetime, rows_per_part: int = ROWS_PER_PART) -> KeyRotation:
-    """Return the open rotation to the current keys, or a new one with its parts; rotations to other keys are given up."""
+    """Return the open rotation to the current keys, or a new one with its parts; rotations to other keys are abandoned."""
     with transaction.atomic():
         if rotation := find_open_rotation():
             return rotation
@@ -60,7 +60,7 @@ def start_rotation(*, now: datetime, rows_per_part: int = ROWS_PER_PART) -> KeyR
 
 
 def plan_parts(rotation: KeyRotation, rows_per_part: int) -> Iterator[RotationPart]:
-    """Yield the parts of a rotation; hashes come after everything that knows plain values."""
+    """Yield the parts of a rotation; hashes come last, after all columns with plain values."""
     for table in list_encrypted_tables():
         for low, high in list_ranges(table.model, rows_per_part=rows_per_part):
             yield RotationPart(rotation=rotation, step=Step.ENCRYPT, model=table.model, low=low, high=high)
@@ -99,7 +99,7 @@ def run_step(
         for _part in work(rotation.pk, step, now=now):
             report(rotation, progress)
         return
-    context = multiprocessing.get_context("fork")  # a new program would take seconds to load
+    context = multiprocessing.get_context("fork")  # a new Python process would take seconds to start
     close_connections()
     workers = [context.Process(target=work_in_process, args=(rotation.pk, str(step))) for _number in range(processes)]
     for worker in workers:
@@ -119,11 +119,11 @@ def wait_for_workers(workers: list[ForkProcess], each_second: Callable[[], None]
             worker.join(PAUSE_SECONDS / len(workers))
         each_second()
     if any(worker.exitcode for worker in workers):
-        raise RotationError("A process of the rotation ended early. Run rotate_keys again; it continues.")
+        raise RotationError("A process of the rotation ended unexpectedly. Run rotate_keys again; it continues.")
 
 
 def work_in_process(rotation_id: int, step: str) -> None:
-    """Work on open parts in a process of its own."""
+    """Work on open parts in a separate process."""
     for _part in work(rotation_id, step, now=timezone.now):
         pass
 

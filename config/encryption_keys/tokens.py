@@ -1,4 +1,4 @@
-"""Finds encrypted tokens in the values of columns, in text and inside of JSON."""
+"""Finds encrypted tokens in the values of columns, in text and inside JSON."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Compares the results of two engines: counts and texts must be equal, and decimal numbers to the ninth digit."""
+"""Compares the results of two engines: counts and texts must be equal, and decimal numbers must agree to nine digits."""
 
 import math
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ def is_equal(left: Any, right: Any) -> bool:
 
 
 def walk_values(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
-    """Yield each value of a result with where it is. The rows of tables have no order: they are sorted by all columns."""
+    """Yield each value of a result with its path. Table rows have no order, so they are sorted by all columns."""
     if isinstance(value, pa.Table):
         value = value.sort_by([(name, "ascending") for name in value.column_names]).to_pylist()
     elif isinstance(value, np.ndarray):

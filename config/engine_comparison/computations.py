@@ -1,4 +1,4 @@
-"""The computations by key. A new expression of the warehouse gets a line here, so that all engines are tested with it."""
+"""The computations by key. Add a line here for each new warehouse expression, so that all engines are tested with it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
@@ -48,7 +48,7 @@ type Computation = Callable[[ComparisonTables], Any]
 
 
 def list_computations(*, with_events: bool = True) -> dict[str, Computation]:
-    """Return the computations by key; without events those that read orders only."""
+    """Return the computations by key; without events, only those that read nothing but orders."""
     chosen = {key: make for key, make in QUESTION_PARAMETERS.items() if with_events or key in QUESTIONS_OF_ORDERS}
     questions = {key: partial(_answer, key.split(":")[0], make) for key, make in chosen.items()}
     return questions | {key: partial(_compute, build) for key, build in EXPRESSIONS.items()}

@@ -44,7 +44,7 @@ def open_comparison_tables(
     """Open the warehouse of WAREHOUSE_URL on an engine. Raises WarehouseEngineError.
 
     Args:
-        labels: of customers, the same for every property; those with one are the members of every segment.
+        labels: by customer, the same for every property; customers with a label are the members of every segment.
     """
     known = labels or {}
     named = pa.table([pa.array(list(known), pa.int64()), pa.array(list(known.values()), pa.string())], LABEL_SCHEMA)
@@ -71,7 +71,7 @@ def open_comparison_tables(
 
 
 def _move_recent_to_memory(files: Warehouse) -> ir.Table:
-    """Return the events, of which the newest are a table in memory, as those that no file has yet in `CurrentWarehouse`."""
+    """Return the events, with the newest ones in an in-memory table, like events in `CurrentWarehouse` that are in no file yet."""
     events = files["events"].select(*EVENTS.schema.names)
     newest = files.backend.to_pyarrow(events.order_by(ibis.desc("id")).limit(RECENT_EVENTS)).cast(EVENTS.schema)
     recent = ibis.memtable(newest)

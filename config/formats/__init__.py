@@ -1,1 +1,1 @@
-"""How languages write numbers and dates where Django knows it otherwise than their readers."""
+"""Number and date formats of languages where Django's own differ from what readers expect."""

@@ -1,6 +1,6 @@
 """CSV that spreadsheets display and never run as formulas (OWASP, CSV injection); the only place that writes CSV files.
 
-An apostrophe before a text makes it no formula. A text that has such an apostrophe itself gets a second one, so that
+With an apostrophe before it, a text is not a formula. A text that already starts with such an apostrophe gets a second one, so that
 ``unescape_text`` returns every text as it was.
 """
 

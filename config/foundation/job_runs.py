@@ -67,7 +67,7 @@ class FileImport(TimedRun):
 def fail_interrupted_runs(model: type[JobRun]) -> int:
     """Mark the runs of killed processes as failed; return their number.
 
-    Call it while holding the job's lock: then every run that is still "running" belongs to a process that is gone.
+    Call it while holding the job's lock: then every run that is still "running" belongs to a process that no longer exists.
     """
     return model._default_manager.filter(status=JobStatus.RUNNING).update(
         status=JobStatus.FAILED, error=INTERRUPTED_ERROR

@@ -1,4 +1,4 @@
-"""Measures how deep JSON is nested, on its bytes, so that a parser never recurses into a body from outside.
+"""Measures the nesting depth of JSON from its bytes, so that a parser never recurses too deeply into a body from outside.
 
 Python's `json` and msgspec recurse in C. On a web server's thread, whose stack is small, some thousand levels overflow the
 stack, which ends the process instead of raising RecursionError.
@@ -34,7 +34,7 @@ def measure_json_depth(data: bytes) -> int:
     before it fails.
     """
     if b'\\"' in data:
-        data = data.replace(b"\\\\", b"").replace(b'\\"', b"")  # what remains of a quote opens or closes a string
+        data = data.replace(b"\\\\", b"").replace(b'\\"', b"")  # each remaining quote opens or closes a string
     marks = np.frombuffer(data.translate(None, _OTHER_BYTES), np.uint8)
     brackets = np.flatnonzero(marks != _QUOTE)
     # A bracket's position among the marks, less its position among the brackets, is the number of quotes before it: odd in a string.

@@ -78,7 +78,7 @@ def round_for_reading(value: float) -> float:
 
 
 def format_change(value: float | None) -> str:
-    """Return a relative change with its sign: +4.2%; from three times as much on the factor: 14×."""
+    """Return a relative change with its sign: +4.2%; for three times as much or more, the factor: 14×."""
     if value is None:
         return NO_VALUE
     if value >= MIN_FACTOR - 1:

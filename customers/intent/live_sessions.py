@@ -1,4 +1,4 @@
-"""What people have done in the session of this moment, read from the events as they were stored, processed or not."""
+"""Reads what visitors have done in their current session from the stored events, whether or not these have been processed."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from customers.intent.prediction.session_events import GAP, GAP_SECONDS, UNKNOWN
 
 MAX_EVENTS = 300  # the latest ones of an identifier
 USER, VISITOR = "user_id", "anonymous_id"
-# an event that occurs within the session but is received later, as from an app that was offline, is read when it arrives
+# compared with the time of receipt, so that an event that arrives late, such as from an app that was offline, is found on arrival
 ACTIVE = timedelta(seconds=GAP_SECONDS)
 
 READ_NAMES = """
@@ -77,7 +77,7 @@ WHERE u.customer_id IS NOT NULL OR a.customer_id IS NOT NULL
 
 @dataclass(frozen=True)
 class VisitorNames:
-    """The identifiers (person, kind, value) of people; a person is a number, that of the customer where there is one.
+    """The identifiers of people as (person, kind, value); a person is a number: the customer number, or 0 for an unknown visitor.
 
     denied: the people who deny analytics or personalization, whose identifiers are left out.
     """
@@ -93,7 +93,7 @@ class VisitorNames:
 
 @dataclass(frozen=True, eq=False)
 class LiveEvents:
-    """Recent events of some people. people: their numbers, (p,), ascending; the events and orders name them by row."""
+    """Recent events of some people. people: their numbers, (p,), ascending; the events and orders refer to them by row."""
 
     people: Ints
     events: SessionEvents
@@ -118,7 +118,7 @@ def read_names(customer_ids: Collection[int]) -> VisitorNames:
 
 
 def find_denied(names: Sequence[tuple[int, str, str]]) -> set[int]:
-    """Return the people of whom an identifier denies a purpose."""
+    """Return the people who have an identifier with a denied purpose."""
     if not names:
         return set()
     people, kinds, values = map(list, zip(*names, strict=True))
@@ -128,14 +128,14 @@ def find_denied(names: Sequence[tuple[int, str, str]]) -> set[int]:
 
 
 def find_active_customers(*, now: datetime) -> list[int]:
-    """Return the customers of whom an event was received within the gap between sessions."""
+    """Return the customers with an event received within the last 30 minutes, the gap between sessions."""
     with connection.cursor() as cursor:
         cursor.execute(FIND_ACTIVE, {"since": now - ACTIVE, "now": now})
         return sorted(row[0] for row in cursor.fetchall())
 
 
 def read_live_events(names: VisitorNames, *, now: datetime, categories: Sequence[str]) -> LiveEvents:
-    """Return the events of the last 30 days of these people, and their orders; two statements, whatever their number."""
+    """Return these people's events of the last 30 days and their orders, in two statements for any number of people."""
     users, visitors = names.select(USER), names.select(VISITOR)
     parameters: dict[str, Any] = {
         "user_people": users[0],
@@ -162,7 +162,7 @@ def build_live_events(
     now: datetime,
     categories: Sequence[str],
 ) -> LiveEvents:
-    """Return the rows of statements as arrays; events that are no visits, and later ones, are left out."""
+    """Return the rows of both statements as arrays, without events that are not part of a visit or are later than ``now``."""
     limit = to_microseconds(now)
     visits = [
         (row, kind, moment)
@@ -190,7 +190,7 @@ def build_live_events(
 
 
 def keep_active(live: LiveEvents, *, now: datetime) -> LiveEvents:
-    """Return the events of those whose last event is within the gap between sessions."""
+    """Keep only the events of people whose last event is within the gap between sessions."""
     events = live.events
     if not len(events):
         return live

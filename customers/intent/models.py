@@ -1,4 +1,4 @@
-"""Runs of the training of behavior predictions; the latest one that has a model serves."""
+"""Training runs of the behavior predictions; the model of the latest run that has one is in use."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -11,7 +11,7 @@ class IntentRun(JobRun):
 
     Attributes:
         sessions: how many the training read. problem: why there is no model, a code of `backoffice/texts.py`. quality: figures on later
-            sessions by question, see `prediction.intent_model.train_intent`. content: the model, see `serialize_intent`.
+            sessions by prediction, see `prediction.intent_model.train_intent`. content: the model, see `serialize_intent`.
     """
 
     as_of = models.DateTimeField(_("as of"))

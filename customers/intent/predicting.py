@@ -1,4 +1,4 @@
-"""Predicts for the sessions of this moment: of one visitor for REST, and of customers for conditions."""
+"""Predicts how current sessions continue: one visitor's session for REST, those of customers for segment conditions."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -77,7 +77,7 @@ def predict_customer(*, user_id: str, now: datetime) -> SessionIntent:
 
 
 def predict_visitor(*, anonymous_id: str, now: datetime) -> SessionIntent:
-    """Return the prediction for the session of a visitor; also of one whose first event has not been processed yet."""
+    """Return the prediction for the session of a visitor, even if their first event has not been processed yet."""
     customer_id, is_erased = find_owner(VISITOR, anonymous_id)
     if is_erased:
         return SessionIntent(reason=NO_SESSION)
@@ -115,9 +115,9 @@ def predict_session(names: VisitorNames, *, now: datetime) -> SessionIntent:
 
 
 def predict_customers(customer_ids: Collection[int] | None, *, now: datetime) -> Mapping[int, Likelihoods]:
-    """Return the likelihoods of the customers with a session at this moment; None: of all customers.
+    """Return the likelihoods of those of the customers who are in a session now.
 
-    Those of all are at most five seconds old.
+    customer_ids: None for all customers, whose likelihoods are at most five seconds old.
     """
     model = load_served_model()
     if model is None:
@@ -148,7 +148,7 @@ def list_likelihoods(people: Collection[int], latest: LatestSessions) -> dict[in
 
 
 class ActiveLikelihoods:
-    """The likelihoods of all customers with a session, computed again after five seconds and for another model."""
+    """The likelihoods of all customers with a session, recomputed after five seconds or when the model changes."""
 
     def __init__(self) -> None:
         self._key: tuple[int, int] | None = None
@@ -156,7 +156,7 @@ class ActiveLikelihoods:
 
     def get(self, model: IntentModel, *, now: datetime) -> Mapping[int, Likelihoods]:
         key = (id(model), int(now.timestamp()) // ACTIVE_SECONDS)
-        # inside a transaction, which may be rolled back or see other rows, nothing is kept
+        # nothing is cached inside a transaction, which may be rolled back or see other rows
         if connection.in_atomic_block or key != self._key:
             likelihoods = compute_likelihoods(model, find_active_customers(now=now), now=now)
             if connection.in_atomic_block:

@@ -1,4 +1,4 @@
-"""The model that this process serves with: loaded once, and replaced within five seconds after a training."""
+"""The model that this process predicts with: loaded once, and replaced within five seconds after each training."""
 
 from functools import lru_cache
 

@@ -18,7 +18,7 @@ MIN_SESSIONS = 300
 
 
 def train_predictions(*, as_of: datetime, progress: Progress = ignore_progress) -> IntentRun:
-    """Train on the sessions before ``as_of``; the model of the run before serves until this one is stored.
+    """Train on the sessions before ``as_of``; the previous model stays in use until the new one is stored.
 
     Errors: AlreadyRunningError.
     """
@@ -50,7 +50,7 @@ def find_problem(run: IntentRun) -> str:
 
 
 def delete_old_runs() -> None:
-    """Delete all but the latest runs, and keep the one that serves."""
+    """Delete all runs except the latest ones and the run whose model is in use."""
     kept = list(IntentRun.objects.order_by("-id").values_list("pk", flat=True)[:KEPT_RUNS])
     serving = IntentRun.objects.exclude(content=b"").order_by("-id").values_list("pk", flat=True)[:1]
     IntentRun.objects.exclude(pk__in=[*kept, *serving]).delete()
@@ -62,12 +62,12 @@ def find_latest_run() -> IntentRun | None:
 
 
 def is_model_old(run: IntentRun, *, now: datetime) -> bool:
-    """Return whether a nightly training has been missed."""
+    """Return whether the run is more than three days old, so that nightly trainings have been missed."""
     return run.as_of < now - timedelta(days=3)
 
 
 def find_run_of_model() -> IntentRun | None:
-    """Return the run whose model serves, without the model itself."""
+    """Return the run whose model is in use, without the model itself."""
     return (
         IntentRun.objects.filter(status=IntentRun.Status.DONE)
         .exclude(content=b"")

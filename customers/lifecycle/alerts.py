@@ -67,7 +67,7 @@ def get_backtests(score_model: ScoreModel) -> list[dict[str, Any]]:
 def list_coverage(score_model: ScoreModel) -> list[dict[str, Any]]:
     """Return the coverage of the intervals of earlier refreshes, then that of the test, longest horizon first.
 
-    as_of, days, customers, coverage.
+    Each entry has as_of, days, customers and coverage.
     """
     tested = [
         {
@@ -82,7 +82,7 @@ def list_coverage(score_model: ScoreModel) -> list[dict[str, Any]]:
 
 
 def is_miscalibrated(backtest: dict[str, Any]) -> bool:
-    """Return whether the mean probability is off by over 10 points, outside the 95% interval."""
+    """Return whether the mean probability is off by over 10 points and outside the 95% interval of the actual rate."""
     predicted, rate = backtest["mean_predicted"], backtest["rate"]
     return abs(predicted - rate) > MAX_CALIBRATION_ERROR and not backtest["low"] <= predicted <= backtest["high"]
 

@@ -1,4 +1,4 @@
-"""Explains to a person what is predicted about them: from which model, by which reasons."""
+"""Explains to a person what is predicted about them, by which model and for which reasons."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -15,7 +15,7 @@ from customers.lifecycle.portrait.customer_profile import build_customer_profile
 
 
 def list_predictions(customer_id: int, as_of: datetime, limit: int) -> Sequence[Decision]:
-    """Return the stage and the scores of a customer with their reasons; nothing of who has objected to profiling."""
+    """Return the stage and the scores of a customer with their reasons; nothing for a customer who has objected to profiling."""
     if find_customers_without_profiling(customer_ids=[customer_id]):
         return []
     profile = build_customer_profile(customer_id=customer_id, as_of=as_of)

@@ -1,4 +1,4 @@
-"""Compile the kernels of a refresh of profiles into the disk cache, from the made-up orders of a small shop.
+"""Compiles the kernels of a profile refresh into the disk cache, with made-up orders of a small shop.
 
 A new installation compiles them once, which takes half a minute of one processor. `compile_kernels` needs no database, so that it can run
 while the first data are loaded.
@@ -44,7 +44,7 @@ CATEGORIES = ("Bakery", "Drinks", "Fruit")
 
 
 def compile_kernels() -> None:
-    """Compute what a refresh computes for made-up customers: what is not in the cache is compiled and saved."""
+    """Run the computations of a refresh for made-up customers; kernels that are not in the cache are compiled and saved."""
     histories = make_histories()
     compile_stages(histories)
     compile_rfm(histories)
@@ -57,7 +57,7 @@ def compile_kernels() -> None:
 
 
 def make_histories() -> OrderHistories:
-    """Return orders and returns of CUSTOMERS customers, who order at rates of their own and leave at some time within DAYS days."""
+    """Return orders and returns of CUSTOMERS customers, each with their own order rate and time of leaving within DAYS days."""
     rng = np.random.default_rng(SEED)
     end = to_microseconds(AS_OF)
     first = end - rng.integers(30 * DAY, DAYS * DAY, CUSTOMERS)
@@ -146,7 +146,7 @@ def compile_values(histories: OrderHistories) -> PurchaseModelFit:
 
 
 def compile_propensities(histories: OrderHistories, fit: PurchaseModelFit) -> None:
-    """Train one propensity, for which the kernels are those of all, and the next category, and predict both."""
+    """Train one propensity, since all use the same kernels, and the next category, and predict both."""
     orders = to_orders(histories)
     snapshot = CustomerSnapshot(orders=orders, as_of=to_microseconds(AS_OF), fit=fit)
     models = train_models(

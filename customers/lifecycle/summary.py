@@ -44,7 +44,7 @@ def summarize_lifecycle(*, since: datetime, until: datetime) -> dict[str, Any]:
 
 
 def count_figures(*, as_of: datetime) -> None:
-    """Count the figures that pages show of all customers, so that those which take long are kept for the first reader."""
+    """Compute the figures of all customers that pages show, so that slow ones are already cached for the first reader."""
     for basis in BASES.values():
         query_rfm_cells(basis=basis)
         query_rfm_groups(basis=basis, as_of=as_of)

@@ -9,7 +9,7 @@ from customers.lifecycle.summary import count_figures
 
 @shared_task(exclusive=True)
 def refresh_profiles() -> None:
-    """Refresh all profiles, every night, and count the figures of the Lifecycle pages for the first reader."""
+    """Refresh all profiles, every night, and compute the figures of the Lifecycle pages in advance."""
     now = timezone.now()
     nightly.refresh_profiles(as_of=now, started_at=now)
     count_figures(as_of=now)

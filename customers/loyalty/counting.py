@@ -1,4 +1,4 @@
-"""Counts customers whose orders or feedback have changed: their points first, then their level."""
+"""Recalculates customers whose orders or feedback have changed: their points first, then their level."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -32,7 +32,7 @@ DELETE FROM loyalty_pendingmember WHERE id IN (
 
 
 def note_customers(*, customer_ids: Iterable[int], **_kwargs: Any) -> None:
-    """Have customers counted by the next run. Receives the signal of new reviews and survey answers."""
+    """Mark customers to be recalculated by the next run. Receives the signal of new reviews and survey answers."""
     ids = list(customer_ids)
     if ids:
         with connection.cursor() as cursor:
@@ -40,9 +40,9 @@ def note_customers(*, customer_ids: Iterable[int], **_kwargs: Any) -> None:
 
 
 def count_pending(*, now: datetime) -> int:
-    """Count the customers that have changed; return how many.
+    """Recalculate the customers marked as changed; return how many.
 
-    A batch is taken, counted and forgotten in one transaction: a process that is killed loses nothing and posts nothing twice.
+    Each batch is recalculated and unmarked in one transaction, so that a killed process loses nothing and posts nothing twice.
     """
     total = 0
     program = load_program()
@@ -62,7 +62,7 @@ def count_pending(*, now: datetime) -> int:
 
 
 def refresh_program(*, now: datetime) -> int:
-    """Count everybody: levels whose validity has ended, points that expire; return the number of level changes."""
+    """Expire points, and recalculate the levels of all members, as their validity may have ended; return the number of level changes."""
     program = load_program()
     if not program.is_enabled:
         return 0
@@ -73,7 +73,7 @@ def refresh_program(*, now: datetime) -> int:
 
 
 def start_program(*, now: datetime, reason: str) -> int:
-    """Count everybody after the rules were saved, and note who has orders to earn points for; return the number of level changes."""
+    """Recalculate all levels after the rules were saved, and mark customers whose orders earn points; return the number of level changes."""
     with transaction.atomic():
         program = LoyaltyProgram.objects.select_for_update().get(pk=SINGLETON_ID)
         if not program.is_enabled:

@@ -11,7 +11,9 @@ from customers.loyalty.models import LevelChange, PointEntry, PointReservation
 from customers.loyalty.points.ledger import refresh_expiry
 
 MERGED_MODELS = (PointEntry, LevelChange, PointReservation)
-MEMBERS = "loyalty.members"  # the rows of both members before the merge, as JSON; null for a customer who was none
+MEMBERS = (
+    "loyalty.members"  # the rows of both members before the merge, as JSON; null for a customer who was not a member
+)
 
 READ_MEMBERS = "SELECT customer_id, to_jsonb(m)::text FROM loyalty_loyaltymember m WHERE customer_id = ANY(%s::bigint[]) ORDER BY 1 FOR UPDATE"
 # The better level and the later sign-in remain.
@@ -81,7 +83,7 @@ def move_members(*, pairs: Sequence[tuple[int, int]], **_kwargs: Any) -> MovedRo
 
 
 def restore_members(*, merges: Sequence[tuple[int, int, Mapping[str, Any]]], **_kwargs: Any) -> None:
-    """Move back what was moved, and give both customers their level and sign-ins of before."""
+    """Move back what was moved, and restore the previous level and sign-ins of both customers."""
     restore_rows(models=MERGED_MODELS, merges=merges)
     rows = [row for _kept, _merged, moved in merges for row in moved.get(MEMBERS, ()) if row]
     ids = [customer_id for kept, merged, _moved in merges for customer_id in (kept, merged)]

@@ -300,7 +300,7 @@ class PointEntry(models.Model):
 
 
 class PointReservation(models.Model):
-    """Points held for a checkout, until it confirms or cancels them or the time is over."""
+    """Points held for a checkout until it confirms or cancels them, or until the reservation times out."""
 
     class Status(models.TextChoices):
         OPEN = "open", _("open")

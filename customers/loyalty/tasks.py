@@ -22,5 +22,5 @@ def refresh_loyalty() -> int:
 
 @shared_task(exclusive=True)
 def apply_rules(reason: str) -> int:
-    """Count everybody by new rules; reason: of the rises, see `LevelChange.Reason`."""
+    """Recalculate all members by new rules; reason: recorded for upgrades, see `LevelChange.Reason`."""
     return counting.start_program(now=timezone.now(), reason=reason)

@@ -40,13 +40,13 @@ class FeedPreset:
     Attributes:
         columns: product field → the possible names of its column, most likely first.
         joined_fields: fields that are filled from all of their columns: a later column fills the gaps of an earlier one.
-        collect: reads the whole file once and returns what ``complete`` needs to know of other rows.
-        complete: turns the rows of the export into one row per product that can be bought. Computed values have names with ``DERIVED``
-            before the field.
-        derived_fields: the fields that ``complete`` computes, with how.
+        collect: reads the whole file once and returns what ``complete`` needs to know about other rows.
+        complete: turns the rows of the export into one row per product that can be bought. The name of a computed value is ``DERIVED``
+            followed by the field.
+        derived_fields: the fields that ``complete`` computes, each with an explanation for the user.
         read_columns: further columns that ``complete`` reads.
         keeps_other_columns: whether columns without a field become attributes.
-        translations: the names of the columns in other languages, in which the system writes them too.
+        translations: the column names in the other languages that the system can export.
     """
 
     key: str
@@ -62,7 +62,7 @@ class FeedPreset:
 
 
 def resolve_columns(preset: FeedPreset, columns: Sequence[str]) -> dict[str, list[str]]:
-    """Return the columns of a file per field, by the preset; names of columns are normalized."""
+    """Return the file's columns for each field of the preset; column names are normalized."""
     known = set(columns)
     resolved: dict[str, list[str]] = {}
     for name, candidates in preset.columns.items():
@@ -77,7 +77,7 @@ def map_row(
 ) -> FeedRow:
     """Return a row with product fields.
 
-    A computed value replaces that of a column, unless a user mapped the field to a column that the preset does not know.
+    A computed value replaces that of a column, unless a user mapped the field to a column that the preset does not use.
 
     Args:
         mapping: field → its columns with normalized names.

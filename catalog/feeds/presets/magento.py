@@ -69,7 +69,7 @@ def derive_fields(fields: Mapping[str, Any], parent: Mapping[str, Any]) -> dict[
         "description": strip_html(read_text(fields, "description") or read_text(fields, "short_description")),
         "category": choose_deepest(paths, "/"),
         "brand": next((attributes[name] for name in BRAND_NAMES if attributes.get(name)), ""),
-        # the export has paths below the shop's media folder, whose address it does not name
+        # the export has only paths below the shop's media folder, not the folder's URL
         "image_url": image if image.startswith(("http://", "https://")) else "",
         "availability": find_availability(fields),
         "is_active": read_text(fields, "product_online") in ("", "1"),
@@ -93,7 +93,7 @@ def read_sale_period(fields: Mapping[str, Any]) -> str:
 
 
 def read_day(text: str) -> str:
-    """Return an ISO date of a date in the format of the export; another text unchanged, which the check of the row reports."""
+    """Return a date in the export's format as an ISO date; leave any other text unchanged, so that the row check reports it."""
     day = text.split(" ")[0].rstrip(",")
     for pattern in DATE_FORMATS:
         try:

@@ -46,7 +46,7 @@ def derive_fields(fields: Mapping[str, Any], product: Mapping[str, Any]) -> dict
     }
     options = {name: value for name, value in options.items() if value and value != DEFAULT_VARIANT}
     title = " - ".join(filter(None, (read_text(product, "title"), " / ".join(options.values()))))
-    sku = read_text(fields, "variant_sku").removeprefix("'")  # it marks texts for spreadsheets
+    sku = read_text(fields, "variant_sku").removeprefix("'")  # an apostrophe marks the cell as text for spreadsheets
     attributes: dict[str, Any] = {name: value for name, value in options.items() if name}
     if read_text(fields, "variant_compare_at_price"):
         attributes["regular_price"] = read_text(fields, "variant_compare_at_price")

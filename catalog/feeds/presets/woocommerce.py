@@ -1,4 +1,4 @@
-"""WooCommerce → Products → Export. Its columns have the language of the shop; the rows have English names here.
+"""WooCommerce → Products → Export. Column names are in the shop's language; here, the rows have English names.
 
 A product with variations has a row of the type ``variable``, and one row of the type ``variation`` for each; ``Parent`` has the SKU of
 the product, or ``id:`` and its ID. Source: woocommerce.com, “Product CSV Importer and Exporter”, and its CSV import schema.
@@ -49,7 +49,7 @@ def complete_variations(rows: Rows, parents: Mapping[str, Mapping[str, Any]]) ->
 
 
 def read_types(fields: Mapping[str, Any]) -> set[str]:
-    """Return the types of a row: ``simple, virtual`` are two."""
+    """Return the types of a row: ``simple, virtual`` means two types."""
     return {word.strip().casefold() for word in read_text(fields, "type").split(",")}
 
 

@@ -1,4 +1,4 @@
-"""What the audit log calls the things that can be done."""
+"""The names of actions in the audit log."""
 
 from auditlog.models import LogEntry
 from django.utils.functional import Promise

@@ -1,4 +1,4 @@
-"""Makes the caller of each request the actor of what it does, and records the personal data that it shows."""
+"""Sets the caller of each request as the actor of its audit entries, and records which personal data the response shows."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from config.foundation.audit_log import audit_request, write_collected_reads
 
 
 class AuditMiddleware:
-    """Replaces the middleware of django-auditlog, which knows no API keys and trusts any X-Forwarded-For."""
+    """Replaces the middleware of django-auditlog, which does not support API keys and trusts any X-Forwarded-For."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response

@@ -1,7 +1,7 @@
-"""Takes erased people out of entries of the audit log, without breaking its seals.
+"""Removes erased people from entries of the audit log, without breaking its seals.
 
-A seal holds the hash of each entry as it was written. A redaction adds the keyed hash of the entry as it is now: the verification accepts it
-instead, so that an entry that anybody else has edited is still found.
+A seal holds the hash of each entry as it was written. A redaction adds the keyed hash of the entry as it is now: the verification accepts this
+hash as well, so only entries that were edited in any other way are reported.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Deletes entries of the audit log after the retention period, which itself is recorded."""
+"""Deletes entries of the audit log after the retention period, and records the deletion."""
 
 import json
 from datetime import datetime
@@ -9,7 +9,7 @@ from config.access.models import AuditSeal
 from config.foundation.audit_log import find_actor, make_actor_fields
 
 PURGE_EVENT = "audit_log.purged"
-MIN_DAYS = 30  # also in the database function, so that nobody removes the traces of yesterday
+MIN_DAYS = 30  # also in the database function, so that nobody can delete recent traces
 
 
 def purge_entries(*, before: datetime) -> int:

@@ -74,7 +74,7 @@ class AuditReport:
 
 
 def seal_entries(*, now: datetime) -> int:
-    """Seal all entries that wait for it and return their number; one process at a time."""
+    """Seal all entries that have no seal yet and return their number; one process at a time."""
     total = 0
     while sealed := _seal_batch(now):
         total += sealed
@@ -94,7 +94,7 @@ def _seal_batch(now: datetime) -> int:
         key = list_seal_keys()[0]
         hashes = hash_entries(ids, key)
         seal = AuditSeal(number=last.number + 1 if last else 1, created_at=now, entry_ids=ids)
-        # an entry that is gone already gets an empty hash, so the verification reports it
+        # an entry that has already been deleted gets an empty hash, so the verification reports it
         seal.entry_hashes = b"".join(hashes.get(pk, bytes(HASH_LENGTH)) for pk in ids)
         seal.seal = compute_seal(seal, bytes(last.seal) if last else NO_SEAL, key)
         seal.save(force_insert=True)
@@ -154,7 +154,7 @@ def verify_entries(*, now: datetime, known_seal: str = "") -> AuditReport:
 def find_purged_until(*, now: datetime) -> int:
     """Return the number of the last seal whose entries were deleted after the retention period; 0 if none was.
 
-    An entry about the deletion of newer entries is not believed.
+    An entry that claims the deletion of newer entries is ignored.
     """
     numbers = [0]
     for purge in LogEntry.objects.filter(additional_data__event=PURGE_EVENT, timestamp__lte=now).order_by():
@@ -180,9 +180,9 @@ def _check_seal(seal: AuditSeal, report: AuditReport, key: bytes, keys: Sequence
 
 
 def find_redacted(ids: Sequence[int], keys: Sequence[bytes]) -> set[int]:
-    """Return the entries from which an erased person was taken out, and that nobody has changed since.
+    """Return the entries from which an erased person was removed and that have not been changed since.
 
-    The hash of such an entry was made with the key that was the newest one then.
+    The hash of such an entry was made with the newest key at that time.
     """
     rows = {
         pk: bytes(value)

@@ -31,7 +31,7 @@ from config.foundation.number_formats import format_age, format_moment
 class AccountPages:
     """ModelAdmin mixin for users: whoever may change a user resets the second factor and ends the sessions.
 
-    `GrantLimits` decides who that is: nobody with fewer permissions than the user.
+    `GrantLimits` decides who may do so: nobody with fewer permissions than the user.
     """
 
     actions_detail = ["show_account_security"]

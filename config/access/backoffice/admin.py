@@ -71,7 +71,7 @@ class ApiKeyForm(forms.ModelForm):
         return clean_origins(self.cleaned_data["allowed_origins"])
 
     def clean_scopes(self) -> list[str]:
-        """Reject scopes that the user does not hold; those that the key has already stay."""
+        """Reject scopes that the user does not hold; scopes that the key already has may stay."""
         scopes: list[str] = self.cleaned_data["scopes"]
         if missing := find_missing_scopes(self.grantor, set(scopes) - set(self.instance.scopes)):
             raise forms.ValidationError(describe_missing_scopes(missing))
@@ -95,7 +95,7 @@ class ApiKeyAdmin(KeyPages, ModelAdmin):
         return type(form.__name__, (form,), {"grantor": request.user})
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Allow a key to be changed or renewed only by someone who holds all its scopes, because a new key shows its text."""
+        """Allow a key to be changed or renewed only by someone who holds all its scopes, because renewing it shows the new key."""
         allowed = super().has_change_permission(request, obj)
         return allowed and (obj is None or not find_missing_scopes(request.user, obj.scopes))
 

@@ -72,7 +72,7 @@ class InvitationForm(forms.Form):
 
 
 def show_invitation(request: HttpRequest) -> HttpResponse:
-    """Show the form; a POST invites, and shows the link if no e-mail can carry it."""
+    """Show the form; a POST invites, and shows the link if it cannot be emailed."""
     check_permissions(request, "auth.add_user")
     form = InvitationForm(request.POST or None, inviter=request.user)
     context: dict[str, Any] = {"form": form, "mail_is_configured": is_mail_configured()}
@@ -107,7 +107,7 @@ def send_invitation(request: HttpRequest, user: User, link: str) -> bool:
 
 
 class InvitationView(ConfirmView):
-    """Takes the first password of an invited user."""
+    """Lets an invited user choose their first password."""
 
     token_generator = invitation_tokens
     template_name = "admin/access/accept_invitation.html"

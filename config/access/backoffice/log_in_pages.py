@@ -44,7 +44,7 @@ TIME_OUT_TEXTS = {
 
 
 class PasswordView(LoginView):
-    """Checks the password. A user with a second factor is not logged in by it, but goes to the page for the code."""
+    """Checks the password. It does not log in a user with a second factor, but leads to the page for the code."""
 
     def form_valid(self, form: Any) -> HttpResponse:
         user = form.get_user()

@@ -1,4 +1,4 @@
-"""Pages with which a back-office user chooses a new password through a link in an e-mail."""
+"""Pages on which back-office users choose a new password through a link in an e-mail."""
 
 import logging
 from typing import Any
@@ -28,7 +28,7 @@ from customers.identity.personal_data.hashing import hash_email
 
 logger = logging.getLogger(__name__)
 
-# In each web process. More requests for one address of a mailbox get the same answer, but no e-mail.
+# Counted in each web process. Beyond the limit of a mailbox, requests get the same response, but no e-mail is sent.
 WINDOW_SECONDS = 900
 PER_CLIENT = RateLimits(requests=10, bytes=0, names=0)
 PER_MAILBOX = RateLimits(requests=3, bytes=0, names=0)
@@ -59,7 +59,7 @@ class EmailForm(forms.Form):
 
 @method_decorator([csrf_protect, never_cache], name="dispatch")
 class RequestView(AnonymousPage, FormView):
-    """Takes the address. The answer and its time are the same whether or not a user has the address."""
+    """Takes the address. The response and its timing are the same whether or not a user has the address."""
 
     form_class = EmailForm
     template_name = "admin/access/password_reset.html"
@@ -96,7 +96,7 @@ class RequestView(AnonymousPage, FormView):
 
 @method_decorator(never_cache, name="dispatch")
 class SentView(AnonymousPage, TemplateView):
-    """Says what happens next."""
+    """Tells the user what happens next."""
 
     template_name = "admin/access/password_reset_sent.html"
 
@@ -111,7 +111,7 @@ class NewPasswordForm(SetPasswordForm):
 
 
 class ConfirmView(AnonymousPage, PasswordResetConfirmView):
-    """Takes the new password. It logs nobody in, so a second factor is asked for as always."""
+    """Takes the new password. It does not log the user in, so the next log-in asks for a second factor as usual."""
 
     form_class = NewPasswordForm
     template_name = "admin/access/password_reset_confirm.html"
@@ -121,7 +121,7 @@ class ConfirmView(AnonymousPage, PasswordResetConfirmView):
 
 
 class DoneView(AnonymousPage, TemplateView):
-    """Says that the password was changed."""
+    """Confirms that the password was changed."""
 
     template_name = "admin/access/password_reset_done.html"
     title = gettext_lazy("Your password was changed")

@@ -1,4 +1,4 @@
-"""The page of one's own sessions."""
+"""The page with the user's own sessions."""
 
 from typing import Any
 

@@ -38,7 +38,7 @@ PASSWORD_SECONDS = 900  # for this long after the log-in, the password is not as
 
 
 class SetUpForm(forms.Form):
-    """What proves that the app has the new secret, and that the user sits in front of it."""
+    """Proof that the app has the new secret, and that the account's owner is making the change."""
 
     current_code = CodeField(
         label=gettext_lazy("Code from your current app"),
@@ -64,7 +64,7 @@ class SetUpForm(forms.Form):
             del self.fields["password"]
 
     def clean(self) -> dict[str, Any]:
-        """Check what protects the account now; not before the other fields are valid, so that no code is used up for nothing."""
+        """Check the current code and the password, but only if the other fields are valid, so that no code is used up in vain."""
         cleaned = super().clean() or {}
         if self.errors:
             return cleaned
@@ -80,7 +80,7 @@ class SetUpForm(forms.Form):
 
 
 class ConfirmationForm(forms.Form):
-    """A present code, which confirms a change."""
+    """A current code, which confirms a change."""
 
     code = CodeField(
         label=gettext_lazy("Code"),
@@ -170,7 +170,7 @@ def show_set_up(request: HttpRequest) -> HttpResponse:
 
 
 def read_new_secret(request: HttpRequest) -> str:
-    """Return the secret that this session is setting up; create it at the first call."""
+    """Return the secret that this session is setting up; create it on the first call."""
     if NEW_SECRET not in request.session:
         request.session[NEW_SECRET] = encrypt(generate_secret())
     return decrypt(request.session[NEW_SECRET])

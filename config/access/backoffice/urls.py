@@ -1,4 +1,4 @@
-"""Addresses of the pages of log-in and of one's own account. They come before those of the admin site, which lie below the same path."""
+"""URLs of the log-in pages and of the user's own account. They come before those of the admin site, which share the same path prefix."""
 
 from django.contrib import admin
 from django.urls import path

@@ -29,7 +29,7 @@ class BreachedPasswordValidator:
     """Refuses passwords of known breaches; without ``BREACHED_PASSWORDS``, it accepts every password."""
 
     def validate(self, password: str, user: Any = None) -> None:
-        """Raise ValidationError for a known password. A service that does not answer refuses nobody; it is logged."""
+        """Raise ValidationError for a known password. If the service does not answer, this is logged and the password accepted."""
         digest = sha1(password.encode(), usedforsecurity=False).hexdigest().upper()
         if is_breached(digest, source=settings.BREACHED_PASSWORDS):
             raise ValidationError(

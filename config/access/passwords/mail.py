@@ -19,7 +19,7 @@ BACKENDS_WITHOUT_MAIL = ("console", "dummy")
 
 
 def is_mail_configured() -> bool:
-    """Return whether e-mails reach people, so that a password can be reset by one."""
+    """Return whether e-mails can be delivered, so that a password can be reset by e-mail."""
     return settings.EMAIL_BACKEND.removeprefix("django.core.mail.backends.").split(".")[0] not in BACKENDS_WITHOUT_MAIL
 
 

@@ -16,7 +16,7 @@ from config.access.sessions.user_agents import describe_user_agent
 
 @dataclass(frozen=True)
 class ActiveSession:
-    """A session as a page shows it. Its name is a hash, because whoever knows the key is signed in."""
+    """A session as a page shows it. Its name is a hash, because anybody who knows the key could use the session."""
 
     name: str
     device: str
@@ -44,9 +44,9 @@ def list_active_sessions(user: Any, *, current_key: str | None = None) -> list[A
 
 
 def end_sessions(user: Any, *, names: Sequence[str] | None = None, except_key: str | None = None) -> int:
-    """End the named sessions of a user, or all, but not the one with ``except_key``; return how many.
+    """End the named sessions of a user, or all of them, except the one with ``except_key``; return how many.
 
-    A request that is under way in an ended session cannot store it again: Django then refuses to save it.
+    A request that is still running in an ended session cannot store it again, because Django refuses to save it.
     """
     keys = UserSession.objects.filter(user=user).values_list("session_key", flat=True)
     ended = [key for key in keys if key != except_key and (names is None or _name_session(key) in names)]
@@ -55,7 +55,7 @@ def end_sessions(user: Any, *, names: Sequence[str] | None = None, except_key: s
 
 
 def end_sessions_after_password_change(sender: Any, instance: Any, **kwargs: Any) -> None:
-    """End all sessions of a user who is saved with a new password; a page that changes one's own then stores its session anew."""
+    """End all sessions of a user whose new password is saved; the page on which users change their own then saves its session again."""
     if instance._password is not None:
         end_sessions(instance)
 

@@ -17,7 +17,7 @@ MAX_USER_AGENT = 300
 
 
 class TimeOut(StrEnum):
-    """Why a session ended by itself."""
+    """Why a session timed out."""
 
     IDLE = "idle"
     MAX_AGE = "max-age"

@@ -1,4 +1,4 @@
-"""Ends sessions that are idle or too old, and lets nobody in who lacks a second factor."""
+"""Ends sessions that are idle or too old, and keeps out users who lack a required second factor."""
 
 import time
 from collections.abc import Callable
@@ -35,7 +35,7 @@ class SessionGuardMiddleware:
             return self._continue_without_user(request, ended=time_out.value)
         if not is_session_verified(request, request.user):
             return self._require_two_factor(request)
-        if request.path != reverse("admin:events_live_rows"):  # asked for every two seconds while the page is open
+        if request.path != reverse("admin:events_live_rows"):  # requested every two seconds while the page is open
             record_activity(request.session, now=now)
         response = self.get_response(request)
         if request.user is not None and not request.user.is_authenticated:  # None: an API request without a user
@@ -66,7 +66,7 @@ class SessionGuardMiddleware:
 
 
 def forget_pages(response: HttpResponse) -> None:
-    """Let the browser drop the pages of the session that has ended, also those behind its Back button."""
+    """Make the browser discard the pages of the ended session, including those behind its Back button."""
     response["Clear-Site-Data"] = '"cache"'
 
 
@@ -78,7 +78,7 @@ def _is_back_office_page(request: HttpRequest) -> bool:
 
 
 def _find_return_path(request: HttpRequest) -> str:
-    """Return the page to return to: this one, or the one with the form that was sent."""
+    """Return the page to return to: this one, or the one with the submitted form."""
     if request.path == reverse("admin:logout"):
         return reverse("admin:index")
     if request.method in ("GET", "HEAD"):

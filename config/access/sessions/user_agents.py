@@ -5,7 +5,7 @@ import re
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-# The first pattern that matches names the browser or system; later ones also match what imitates them.
+# The first pattern that matches wins, because the later ones also match browsers and systems that imitate them.
 BROWSERS = [
     (re.compile(r"MicroMessenger/"), gettext_lazy("WeChat")),
     (re.compile(r"Edg(?:e|A|iOS)?/"), "Edge"),

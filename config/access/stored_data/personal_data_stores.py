@@ -33,7 +33,7 @@ WHERE (content_type_id, object_pk) IN (SELECT * FROM unnest(%(types)s::integer[]
 
 
 class AuditEntries(PersonalDataStore):
-    """Entries about people: who did what and when stays, without the object and the values."""
+    """Entries about people. Who did what and when is kept; the object and the values are removed."""
 
     key = "access.audit_log"
     label = _("audit log")
@@ -42,7 +42,7 @@ class AuditEntries(PersonalDataStore):
     phase = ErasurePhase.RECORDS
 
     def list_entries(self, people: Sequence[Person]) -> list[int]:
-        """Return the entries that are about people or contain what leads to them."""
+        """Return the entries that are about people or contain data that identifies them."""
         numbers = [str(number) for number in list_customer_ids(people)]
         content_type = ContentType.objects.get(app_label="identity", model="customer").pk
         with connection.cursor() as cursor:

@@ -18,7 +18,7 @@ MAX_STREAMED_BYTES = 20_000_000  # they are kept in memory
 
 
 class TestModeMiddleware:
-    """Puts requests with a test key into test mode, and says so in the answer.
+    """Puts requests with a test key into test mode, and marks the response accordingly.
 
     It is inside the audit log's middleware, so that what a test key reads is recorded, and around the one of idempotent writes.
     """
@@ -38,7 +38,7 @@ class TestModeMiddleware:
         return response
 
     def simulate(self, request: HttpRequest) -> HttpResponseBase:
-        """Return the response to a request of which nothing is kept but what must be, such as the record of an export."""
+        """Return the response to a request whose writes are rolled back, except what must be kept, such as the record of an export."""
         with enter_test_mode() as state:
             try:
                 response = self.respond_and_roll_back(request)
@@ -61,13 +61,13 @@ class TestModeMiddleware:
 
 
 def check_constraints() -> None:
-    """Check what PostgreSQL would check at the commit. Errors: those of Django."""
+    """Check the constraints that PostgreSQL would check on commit. Raises Django's errors."""
     with transaction.atomic():
         connection.check_constraints()
 
 
 def collect_content(content: Iterator[bytes]) -> list[bytes]:
-    """Return the parts of a streamed response, which would otherwise be made after the transaction. Errors: UnsupportedInTestMode."""
+    """Return the parts of a streamed response, which would otherwise be generated after the transaction. Errors: UnsupportedInTestMode."""
     parts, size = [], 0
     for part in content:
         parts.append(part)

@@ -45,7 +45,7 @@ def enable_two_factor(user: Any, *, secret: str, code: str, now: float | None = 
     """Store the secret of an app that has proved with a code to have it; return the recovery codes.
 
     Raises:
-        WrongCodeError: the code is not one of the secret's present codes.
+        WrongCodeError: the code is not one of the secret's current codes.
     """
     now = time.time() if now is None else now
     step = find_step(secret, clean_code(code), now=now)
@@ -67,7 +67,7 @@ def check_user_code(user: Any, code: str, *, now: float | None = None) -> CodeRe
     """Check a code of the app, or a recovery code, and use it up: a code is accepted once.
 
     After five wrong codes in a row, codes of the app are refused for a minute, then for two and so on up to 15, from whatever address
-    they come. Recovery codes are not, because they are too long to be guessed: so nobody can lock a user out completely.
+    they come. Recovery codes are still accepted, because they are too long to be guessed; so nobody can lock a user out completely.
     """
     moment = datetime.fromtimestamp(time.time() if now is None else now, UTC)
     code = clean_code(code)

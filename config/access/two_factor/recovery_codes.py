@@ -23,7 +23,7 @@ def replace_recovery_codes(user: Any) -> list[str]:
 
 
 def use_recovery_code(user: Any, code: str) -> bool:
-    """Return whether this is an unused code of the user, and use it up. Of two requests at once, one succeeds."""
+    """Return whether this is an unused code of the user, and use it up. Of two simultaneous requests, only one succeeds."""
     deleted, _models = RecoveryCode.objects.filter(user=user, code_hash__in=_hash_code(user, code)).delete()
     return deleted > 0
 

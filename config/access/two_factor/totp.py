@@ -10,7 +10,7 @@ from django_otp.oath import hotp
 
 STEP_SECONDS = 30
 DIGITS = 6
-TOLERANCE = 1  # steps before and after the present one, for clocks that differ
+TOLERANCE = 1  # steps before and after the current one, for clocks that differ
 SECRET_BYTES = 20  # RFC 4226, requirement R6: the length of SHA-1
 
 
@@ -29,7 +29,7 @@ def compute_step(now: float) -> int:
 
 
 def find_step(secret: str, code: str, *, now: float, after_step: int = -1) -> int | None:
-    """Return the time step whose code this is, if it is near the present one and later than ``after_step``; otherwise None."""
+    """Return the time step whose code this is, if it is near the current one and later than ``after_step``; otherwise None."""
     present = compute_step(now)
     for step in range(present - TOLERANCE, present + TOLERANCE + 1):
         if step > after_step and constant_time_compare(compute_code(secret, step=step), code):
@@ -47,5 +47,5 @@ def format_address(secret: str, *, issuer: str, username: str) -> str:
 
 
 def draw_qr_code(text: str) -> str:
-    """Return a QR code as inline SVG without styles, so that the content security policy has nothing to refuse."""
+    """Return a QR code as inline SVG without styles, so that the content security policy allows it."""
     return segno.make(text, error="m").svg_inline(scale=5, border=4, dark="#000", light="#fff", omitsize=True)

@@ -23,12 +23,12 @@ def requires_two_factor(user: Any) -> bool:
 
 
 def mark_code_accepted(request: HttpRequest) -> None:
-    """Note on the request that the log-in which follows has passed the second factor."""
+    """Note on the request that the log-in that follows has passed the second factor."""
     request.second_factor_accepted = True  # type: ignore[attr-defined]
 
 
 def find_second_factor(request: HttpRequest, user: Any) -> str:
-    """Return the value of a new session. Code that logs a user in without the log-in page thus makes no verified session."""
+    """Return the value of a new session. So code that logs a user in without the log-in page does not create a verified session."""
     if getattr(request, "second_factor_accepted", False):
         return VERIFIED
     return MISSING if has_device(user) else NOT_SET_UP

@@ -6,7 +6,7 @@ from typing import Any
 
 
 class PerennialError(Exception):
-    """A call that has no answer."""
+    """A call that failed."""
 
 
 class InvalidParameterError(PerennialError):

@@ -28,7 +28,7 @@ from .fallbacks import build_fallback
 
 logger = logging.getLogger("perennial")
 
-# not now: the server or a proxy asks for patience
+# temporary errors: the server or a proxy asks the client to try again later
 RETRIED_STATUSES = frozenset({429, 502, 503, 504})
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 SelfT = TypeVar("SelfT", bound="Transport")
@@ -55,7 +55,7 @@ class Call:
 
 
 class Transport:
-    """The part of a client that no operation is in.
+    """The part of a client that all operations share.
 
     Args:
         url: the address of Perennial, such as ``https://perennial.example``.
@@ -116,7 +116,7 @@ class Transport:
             return fallback
 
     def _send(self, call: Call, timeout: float) -> Any:
-        """Send a request until there is an answer, the attempts are used up, or the time is."""
+        """Send a request until it is answered, the attempts are used up, or the time has run out."""
         deadline = time.monotonic() + timeout
         url, headers = self._url + build_path(call), self._build_headers(call)
         may_retry = call.may_retry or call.takes_idempotency_key
@@ -170,7 +170,7 @@ class Transport:
 
 
 def build_path(call: Call) -> str:
-    """Return the path with its parameters; one that would name another path is refused."""
+    """Return the path with its parameters; refuse a parameter that would change the path itself."""
     for value in call.path:
         if value in ("", ".", ".."):
             raise InvalidParameterError(f"{value!r} cannot be part of the URL of {call.operation}.")
@@ -211,7 +211,7 @@ def read_answer(call: Call, response: httpx.Response, content: bytes) -> Any:
 
 
 def parse_json(content: bytes) -> Any:
-    """Return the value, None if the content is no JSON."""
+    """Return the value; None if the content is not JSON."""
     try:
         return json.loads(content)
     except ValueError:
@@ -219,7 +219,7 @@ def parse_json(content: bytes) -> Any:
 
 
 def read_retry_after(headers: httpx.Headers) -> float | None:
-    """Return the seconds of Retry-After, a number or a date; None without."""
+    """Return the seconds of Retry-After, which is a number or a date; None without the header."""
     text = headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit():
         return float(text)

@@ -26,7 +26,7 @@ class Days:
 
 
 def count_back(unit: PeriodUnit, first: int, last: int) -> Callable[[date], tuple[date, date]]:
-    """Return the days from so many periods ago to so many ago; 0 is the current one, which ends today."""
+    """Return a function that finds the days from ``first`` to ``last`` periods ago; 0 is the current period, which ends today."""
 
     def find(today: date) -> tuple[date, date]:
         number = number_period(today, unit)
@@ -167,7 +167,7 @@ def read_last(match: re.Match[str], today: date) -> tuple[date, date] | None:
 
 
 def find_month(year: int, month: int, today: date) -> tuple[date, date] | None:
-    """Return the days of a month; those of a month of the future are None."""
+    """Return the days of a month; None for a month in the future."""
     if not 1 <= month <= 12:
         return None
     number = number_period(date(year, month, 1), PeriodUnit.MONTH)

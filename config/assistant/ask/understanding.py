@@ -1,7 +1,7 @@
 """Maps the words of a question to a named metric, days, grouping and filter, without any model.
 
-The longest known phrase wins at each place of the text. Whatever is left and is no word without a meaning of its own is not understood,
-and is shown as such.
+The longest known phrase wins at each place of the text. Words that are neither part of a phrase nor filler words are shown
+as not understood.
 """
 
 import re
@@ -49,7 +49,7 @@ class Understanding:
     """How a question was understood.
 
     Attributes:
-        metric: None if no word names one. unknown: words that nothing is known of. suggestions: the nearest metrics.
+        metric: None if no word names one. unknown: words that match nothing known. suggestions: the nearest metrics.
         ignored: what was understood but does not apply to the metric, such as a grouping that it does not have.
     """
 
@@ -116,7 +116,8 @@ def understand(text: str, *, today: date, segments: Mapping[str, str], metrics: 
 def list_phrases(segments: Mapping[str, str]) -> dict[str, tuple[str, str]]:
     """Return all known phrases with what they stand for.
 
-    A segment does not replace a metric of the same name, such as “New customers”; but who is a VIP is for the shop to say.
+    A segment does not replace a metric of the same name, such as “New customers”; but for
+    terms that each shop defines itself, such as VIP, the segment wins.
     """
     fixed = list_fixed_phrases()
     named = {normalize(name): (SEGMENT, key) for key, name in segments.items() if len(normalize(name)) > 2}
@@ -127,7 +128,7 @@ def list_phrases(segments: Mapping[str, str]) -> dict[str, tuple[str, str]]:
 
 @cache
 def list_fixed_phrases() -> dict[str, tuple[str, str]]:
-    """Return the phrases that no shop changes."""
+    """Return the phrases that are the same in every shop."""
     phrases: dict[str, tuple[str, str]] = {}
     tables: dict[str, Mapping[str, Iterable[str]]] = {
         METRIC: {key: [*metric.synonyms["en"], *metric.synonyms["zh-hans"]] for key, metric in METRICS.items()},
@@ -160,7 +161,7 @@ def find_phrases(text: str, known: Mapping[str, tuple[str, str]]) -> list[Phrase
 
 
 def is_whole(text: str, start: int, end: int) -> bool:
-    """Return whether a part of a text is not the part of a longer word; Chinese words have no spaces between them."""
+    """Return whether a part of a text is not part of a longer word; Chinese words have no spaces between them."""
     return not (is_joined(text, start) or is_joined(text, end))
 
 
@@ -190,7 +191,7 @@ def choose_metric(
 
 
 def fit(found: Understanding) -> Understanding:
-    """Drop what the metric does not have, and say so."""
+    """Drop what the metric does not support, and list it in ``ignored``."""
     assert found.metric is not None
     metric, ignored = found.metric, []
     changes: dict[str, Any] = {}
@@ -222,7 +223,7 @@ def complete(found: Understanding, today: date) -> Understanding:
 
 
 def choose_interval(days: Days, metric: NamedMetric) -> str:
-    """Return months if the days are many, days or weeks if they are some; empty for a single day, week, month or quarter."""
+    """Return months for a long range, days or weeks for a shorter one; empty for a single day, week, month or quarter."""
     if days.since == days.until or is_month(days):
         return ""
     for unit in (PeriodUnit.WEEK, PeriodUnit.MONTH, PeriodUnit.QUARTER):
@@ -266,5 +267,5 @@ def list_pairs(text: str) -> set[str]:
 
 
 def measure_likeness(left: set[str], right: set[str]) -> float:
-    """Return the share of the pairs of the smaller set that both have, or 0 (the overlap coefficient)."""
+    """Return the share of the smaller set's pairs that are also in the other, or 0 (the overlap coefficient)."""
     return len(left & right) / max(min(len(left), len(right)), 1)

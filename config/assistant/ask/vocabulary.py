@@ -1,4 +1,4 @@
-"""The words of questions beside the names of metrics: intervals, groupings, stages, and words without a meaning of their own."""
+"""The words of questions other than the names of metrics: intervals, groupings, stages, and filler words."""
 
 from customers.lifecycle.models import Stage
 
@@ -98,7 +98,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     Stage.CHURNED.value: ("churned stage", "已流失阶段"),
     Stage.REACTIVATED.value: ("won back stage", "回流阶段"),
 }
-# words that change nothing
+# filler words, which do not change the meaning of a question
 FILLERS = (
     *(
         "a",

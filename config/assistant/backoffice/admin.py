@@ -32,7 +32,7 @@ class ProgramForm(forms.ModelForm):
 
 @admin.register(Application)
 class ProgramAdmin(ModelAdmin):
-    """A program is public: it proves itself by PKCE, not by a secret. Deleting it ends its access at once."""
+    """A program is public: it proves itself by PKCE, not by a secret. Deleting it ends its access immediately."""
 
     form = ProgramForm
     fields = ["name", "redirect_uris", "client_id", "registration_source", "created"]

@@ -1,4 +1,4 @@
-"""The answer of a language model to a question, if the operator has chosen one; it is asked only by a click."""
+"""The answer of a language model to a question, if the operator has chosen one; it is asked only when a user clicks."""
 
 from dataclasses import replace
 

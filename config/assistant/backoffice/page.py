@@ -217,7 +217,7 @@ def describe_answer(metric: NamedMetric, query: MetricQuery, answer: MetricAnswe
 
 
 def describe_days(metric: NamedMetric, query: MetricQuery) -> str:
-    """Return the days of a query, or that the figures are of now."""
+    """Return the days of a query, or a text that the figures are current."""
     if metric.is_current_state:
         return _("now")
     return _("%(since)s to %(until)s") % {"since": format_full_day(query.since), "until": format_full_day(query.until)}
@@ -262,12 +262,12 @@ def list_choices(found: Understanding, metrics: Iterable[NamedMetric], *, today:
 
 
 def make_options(nothing: str, labels: Any, valid: Iterable[str], chosen: str) -> list[Option]:
-    """Return the options of a select, the one that stands for nothing first."""
+    """Return the options of a select, with the empty choice first."""
     return [("", nothing, not chosen), *((key, labels.get(key, key), key == chosen) for key in valid)]
 
 
 def label_ignored(names: Iterable[str]) -> list[str]:
-    """Return what the words are called that do not apply to the metric."""
+    """Return the names of the parts of the question that do not apply to the metric."""
     labels = {**INTERVAL_LABELS, **GROUPING_LABELS, **{stage.value: stage.label for stage in Stage}}
     segments = list_segments()
     return [str(labels.get(name) or segments.get(name, name)) for name in names]

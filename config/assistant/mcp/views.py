@@ -45,14 +45,14 @@ def serve_mcp(request: HttpRequest) -> HttpResponse:
         response = respond_problem(HTTPStatus.TOO_MANY_REQUESTS, _("Too many requests."))
         response["Retry-After"] = str(int(throttle.wait() or 0) + 1)
         return response
-    from config.assistant.mcp.bridge import serve  # the package takes half a second to load, and few processes need it
+    from config.assistant.mcp.bridge import serve  # takes half a second to import, and few processes need it
     from config.assistant.mcp.server import build_server
 
     return serve(build_server(AssistantCaller(request, grant, wait_seconds=WAIT_SECONDS)), request)
 
 
 def find_grant(request: HttpRequest) -> Grant | None:
-    """Return the grant of the token in the Authorization header: a key of REST, or a token of OAuth; a session of a browser is none."""
+    """Return the grant of the token in the Authorization header: an API key or an OAuth token; a browser session does not count."""
     token, now = parse_authorization(request.META.get("HTTP_AUTHORIZATION", "")), datetime.now(UTC)
     if not token:
         return None

@@ -1,4 +1,4 @@
-"""Metrics of messages: how many were sent in the days of the question, and the shares that were opened and clicked."""
+"""Metrics of messages: how many were sent in the period of the question, and the shares that were opened and clicked."""
 
 from collections.abc import Callable
 from typing import Any
@@ -81,7 +81,7 @@ def divide_by_sent(name: str) -> ReadValue:
 
 
 def list_notes(*, is_share: bool) -> list[str]:
-    """Return what a reader must know of opens and clicks."""
+    """Return what a reader must know about opens and clicks."""
     if not is_share:
         return []
     return [

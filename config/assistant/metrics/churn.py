@@ -1,4 +1,4 @@
-"""Metrics of stage changes: customers who became churned, at risk, new or won back in the days of the question, and the churn rate."""
+"""Metrics of stage changes: customers who became churned, at risk, new or won back in the period of the question, and the churn rate."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -80,7 +80,7 @@ def query_segment(key: str) -> QuerySet[Customer]:
 
 
 def count_groups(entries: QuerySet[StageTransition], query: MetricQuery) -> list[tuple[str, int]]:
-    """Return the customers by group, the largest first; groups beyond the limit are one."""
+    """Return the customers by group, largest first; groups beyond the limit are combined into one."""
     if query.group_by == "segment":
         total = entries.aggregate(number=Count("customer", distinct=True))["number"]
         members = entries.filter(customer__in=query_segment(query.segment))
@@ -98,12 +98,12 @@ def count_groups(entries: QuerySet[StageTransition], query: MetricQuery) -> list
 
 
 def count_cities(entries: QuerySet[StageTransition]) -> Counter[str]:
-    """Return the customers by city; cities of few of them are counted as one, because they could tell who the customers are."""
+    """Return the customers by city; cities with few customers are counted as one, because they could reveal who the customers are."""
     return Counter(label_cities(Customer.objects.filter(pk__in=entries.order_by().values("customer_id"))).values())
 
 
 def label_cities(customers: QuerySet[Customer]) -> dict[int, str]:
-    """Return the name of the city by customer; those of cities with few of these customers, and of none, have a common name."""
+    """Return the name of the city by customer; customers without a city, or of a city with few customers, share one name."""
     cities = read_cities(customers)
     counts = Counter(cities.values())
     small = _("Cities with fewer than %(number)d of these customers") % {"number": MIN_CITY_CUSTOMERS}
@@ -114,7 +114,7 @@ def label_cities(customers: QuerySet[Customer]) -> dict[int, str]:
 
 
 def compute_churn_rate(query: MetricQuery, caller: AssistantCaller) -> MetricAnswer:
-    """Return the share of the customers of the first day who churned in the days, by group or of all."""
+    """Return the share of the first day's customers who churned in the period, by group or overall."""
     days = DayRange(query.since, query.until)
     profiles = query_customers_in_stages(at=days.start, stages=CUSTOMER_STAGES)
     customers = Customer.objects.filter(pk__in=profiles.values("pk"))

@@ -1,4 +1,4 @@
-"""Metrics of the customers of now: how many there are by stage, group or city, who is at risk, and what they are worth."""
+"""Metrics of the current customers: how many there are by stage, group or city, who is at risk, and what they are worth."""
 
 import json
 from collections import Counter
@@ -88,7 +88,7 @@ def build_answer(
 
 
 def count_groups(customers: QuerySet[Customer], query: MetricQuery) -> list[tuple[str, int]]:
-    """Return the customers by group: stages in their order, others by size; those beyond the limit are one."""
+    """Return the customers by group: stages in their order, others by size; those beyond the limit are combined into one."""
     if query.group_by == "segment":
         inside = customers.filter(
             pk__in=query_customers_of({"all": [{"field": "segment", "op": "in", "value": [query.segment]}]})
@@ -109,7 +109,7 @@ def count_groups(customers: QuerySet[Customer], query: MetricQuery) -> list[tupl
 
 
 def count_cities(customers: QuerySet[Customer]) -> Counter[str]:
-    """Return the customers by city; cities of few of them are one group, because they could tell who the customers are."""
+    """Return the customers by city; cities with few customers are one group, because they could reveal who the customers are."""
     cities = read_cities(customers)
     counts = Counter(cities.values())
     named = Counter({city: number for city, number in counts.items() if number >= MIN_CITY_CUSTOMERS})

@@ -13,7 +13,7 @@ SCOPE = "demand:read"
 
 
 def sum_forecast(query: MetricQuery, caller: AssistantCaller) -> MetricAnswer:
-    """Return the units expected in the next 28 days, of the shop or of the categories with most."""
+    """Return the units expected in the next 28 days, of the whole shop or of the categories with the highest demand."""
     forecasts = DemandForecast.objects.filter(product=None).select_related("category")
     if query.group_by == "category":
         shown = sorted(forecasts.exclude(category=None), key=lambda each: -sum(each.mean))[: query.limit]

@@ -25,7 +25,7 @@ class Unit(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class MetricQuery:
-    """What is asked of a metric.
+    """A question to a metric.
 
     Attributes:
         since, until: days in the time zone of the shop, both included. interval: day, week, month or quarter, or empty for the whole time.
@@ -52,7 +52,8 @@ class MetricRow:
     """A value: of a group, of a period (its first day), of both, or of everything.
 
     Attributes:
-        label: what the group is called; it may be a text of the shop, such as the title of a product. people: how many a share is of.
+        label: what the group is called; it may be a text of the shop, such as the title of a product. people: the number of customers
+            that a share refers to.
     """
 
     value: float | None
@@ -64,12 +65,12 @@ class MetricRow:
 
 @dataclass(frozen=True, kw_only=True)
 class MetricAnswer:
-    """The rows, and what a reader must know of them.
+    """The rows, and what a reader must know about them.
 
     Attributes:
         as_of: facts up to this moment are included; None while the figures are computed for the first time. is_current: no newer data
-            has arrived. path: the page of the back office with these figures. query: the name of the function behind them, and what it
-            was asked.
+            has arrived. path: the page of the back office with these figures. query: the name of the function behind them, and its
+            parameters.
     """
 
     rows: tuple[MetricRow, ...]
@@ -88,8 +89,8 @@ class NamedMetric:
 
     Attributes:
         label, description: in the language of the reader. synonyms: what people call it, by language; lower case.
-        scope: of REST, needed to read it. intervals, groupings, filters: which values `MetricQuery` may have. is_current_state: it is
-            of now, whatever the days are. is_additive: the values of periods add up to that of all. compute: returns the answer.
+        scope: of REST, needed to read it. intervals, groupings, filters: which values `MetricQuery` may have. is_current_state: it describes
+            the present, whatever days are asked for. is_additive: the values of the periods add up to the total. compute: returns the answer.
         defaults: of the query.
     """
 

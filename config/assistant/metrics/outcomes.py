@@ -106,7 +106,7 @@ def compute_outcome(
 
 
 def choose_unit(query: MetricQuery, metric: NamedMetric) -> PeriodUnit:
-    """Return the unit of which the days are one period, or the part of one until today; days if their values add up, else months."""
+    """Return the unit in which the days are exactly one period, or its part until today; otherwise days if their values add up, else months."""
     may_be_days = "day" in metric.intervals
     if may_be_days and query.since == query.until:
         return PeriodUnit.DAY
@@ -122,7 +122,7 @@ def choose_unit(query: MetricQuery, metric: NamedMetric) -> PeriodUnit:
 
 
 def is_whole(query: MetricQuery, unit: PeriodUnit) -> bool:
-    """Return whether the days are whole periods, of which the last may not be over yet."""
+    """Return whether the days are whole periods; the last one may not be over yet."""
     start = get_period_start(number_period(query.since, unit), unit)
     end = get_period_start(number_period(query.until, unit) + 1, unit)
     return query.since == start and (query.until >= timezone.localdate() or query.until == end - timedelta(days=1))

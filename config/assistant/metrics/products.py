@@ -1,4 +1,4 @@
-"""Metrics of products: which sell best, and which are returned most, in the days of the question."""
+"""Metrics of products: which sell best, and which are returned most, in the period of the question."""
 
 from typing import Any
 

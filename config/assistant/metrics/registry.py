@@ -1,4 +1,4 @@
-"""The metrics by key. A new one has its file or is added to that of its family, and needs its tests."""
+"""The metrics by key. A new metric gets its own file or is added to the file of its family, and needs tests."""
 
 from datetime import date
 from typing import Any
@@ -41,7 +41,7 @@ def get_metric(key: str) -> NamedMetric:
 
 
 def compute_metric(query: MetricQuery, caller: AssistantCaller) -> MetricAnswer:
-    """Return the figures of a metric. Raises ToolError: the caller may not read it, or it cannot be asked like that."""
+    """Return the figures of a metric. Raises ToolError: the caller may not read it, or it does not support these parameters."""
     metric = get_metric(query.metric)
     caller.require(metric.scope)
     check_query(metric, query)
@@ -49,7 +49,7 @@ def compute_metric(query: MetricQuery, caller: AssistantCaller) -> MetricAnswer:
 
 
 def check_query(metric: NamedMetric, query: MetricQuery) -> None:
-    """Check the values of a query. Raises ToolError, which names those that are valid."""
+    """Check the values of a query. Raises ToolError, which names the valid values."""
     check_choice("interval", query.interval, metric.intervals)
     check_choice("group_by", query.group_by, metric.groupings)
     check_days(query.since, query.until)
@@ -67,7 +67,7 @@ def check_query(metric: NamedMetric, query: MetricQuery) -> None:
 
 
 def check_choice(name: str, value: Any, valid: tuple[str, ...]) -> None:
-    """Check that a value is empty or one of those that are valid. Raises ToolError."""
+    """Check that a value is empty or one of the valid values. Raises ToolError."""
     if value and value not in valid:
         choices = ", ".join(valid) or _("none")
         raise ToolError(

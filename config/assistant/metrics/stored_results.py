@@ -7,12 +7,12 @@ from typing import Any
 from customers.analytics.results import ResultState, count_pending, get_result
 
 STEP_SECONDS = 0.25
-# more questions than these wait for nobody, as in REST
+# beyond this number, questions do not wait for a result, as in REST
 MAX_PENDING = 30
 
 
 def load_result(question: str, parameters: Any, *, now: datetime, wait_seconds: float) -> ResultState:
-    """Return the newest result of a question; without one, the state after a moment of waiting. Raises ParameterError.
+    """Return the newest result of a question; without one, wait for a moment and return the state. Raises ParameterError.
 
     Args:
         wait_seconds: how long to wait for the first result.

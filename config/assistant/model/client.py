@@ -1,4 +1,4 @@
-"""Calls the chat completions of an OpenAI-compatible endpoint, which the operator has chosen by the settings ASSISTANT_…."""
+"""Calls the chat completions of an OpenAI-compatible endpoint, which the operator has chosen with the settings ASSISTANT_…."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ def is_configured() -> bool:
 def complete_chat(
     messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]], *, timeout: float
 ) -> dict[str, Any]:
-    """Return the next message of the model. Raises ToolError: the endpoint failed, or its answer is none."""
+    """Return the next message of the model. Raises ToolError: the endpoint failed, or its response contains no message."""
     parts = urlsplit(settings.ASSISTANT_URL.rstrip("/") + PATH)
     body = json.dumps(
         {"model": settings.ASSISTANT_MODEL, "messages": list(messages), "tools": list(tools), "temperature": 0}

@@ -1,4 +1,4 @@
-"""Programs that register themselves (RFC 7591): anybody may, within a limit; a person decides on the consent page."""
+"""Programs that register themselves (RFC 7591): anybody may register one, within a limit; a person decides on the consent page."""
 
 import json
 from typing import Any
@@ -40,7 +40,7 @@ class ProgramRegistrationView(DynamicClientRegistrationView):
 
 
 def read_redirect_uris(body: bytes) -> list[str]:
-    """Return the redirect URIs of a registration; none if it is not valid, which the view then says."""
+    """Return the redirect URIs of a registration; none if it is not valid, which the view then reports."""
     try:
         uris = json.loads(body)["redirect_uris"]
     except (ValueError, KeyError, TypeError, RecursionError):

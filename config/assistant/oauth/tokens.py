@@ -1,4 +1,4 @@
-"""Access tokens of connected programs: short, for this server only, and never more than their person may do."""
+"""Access tokens of connected programs: short-lived, valid only for this server, and never with more permissions than the person who granted them."""
 
 import hashlib
 from datetime import datetime

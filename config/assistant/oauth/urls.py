@@ -1,4 +1,4 @@
-"""URLs of OAuth: where clients learn what there is, register, ask for consent and get tokens. Metadata is at the root of the server."""
+"""URLs of OAuth: where clients discover the endpoints, register, ask for consent and get tokens. Metadata is at the root of the server."""
 
 from django.urls import path
 from oauth2_provider import views

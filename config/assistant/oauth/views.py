@@ -15,7 +15,7 @@ from config.foundation.backoffice.pages import render_page
 
 @dataclass(frozen=True)
 class ScopeChoice:
-    """A scope on the page: the person may leave it out, unless it is required. is_checked: at first."""
+    """A scope on the page: the person may leave it out, unless it is required. is_checked: initially."""
 
     scope: str
     text: str
@@ -47,7 +47,7 @@ class ConsentView(AuthorizationView):
         return allow_redirect(response, target)
 
     def form_valid(self, form: Any) -> HttpResponse:
-        """Grant what the person chose of the scopes that the program asked for; programs ask for all that the server names."""
+        """Grant the requested scopes that the person chose; programs request all scopes that the server lists."""
         chosen = {READ, *self.request.POST.getlist("granted")}
         granted = [scope for scope in form.cleaned_data["scope"].split() if scope in chosen]
         form.cleaned_data["scope"] = " ".join(granted)

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy
 from config.foundation.retention.aged_rows import AgedRows
 from config.foundation.retention.kinds import RetentionKind, RetentionPreview, register_retention
 
-# A token to refresh is valid for two weeks, so each of them that is older than the least number of days has expired.
+# A refresh token is valid for two weeks, so every token older than the shortest retention period has expired.
 TOKENS = (
     AgedRows("oauth2_provider.Grant", "expires"),
     AgedRows("oauth2_provider.RefreshToken", "created"),

@@ -1,4 +1,4 @@
-"""Tools for campaigns: list them, read results, and draft one. None launches: that is done, and approved, in the back office."""
+"""Tools for campaigns: list them, read results, and draft one. None of them launches a campaign: that is done, and approved, in the back office."""
 
 from typing import Any
 

@@ -51,14 +51,14 @@ def run_find_customers(arguments: Arguments, caller: AssistantCaller) -> ToolRes
 
 
 class CallerContext:
-    """Stands for the request in serializers, which ask it what the caller may see."""
+    """Replaces the request in serializers, which read from it what the caller may see."""
 
     def __init__(self, caller: AssistantCaller) -> None:
         self.auth = caller.grant
 
 
 def make_list_path(listed: ListFilter) -> str:
-    """Return the customers list with the filter, without the text that was searched, which can be personal."""
+    """Return the customers list with the filter, without the search text, which can be personal."""
     query = ListFilter(listed.quick, listed.condition).query
     return f"{reverse('customer_list:list')}?{query}" if query else reverse("customer_list:list")
 
@@ -110,7 +110,7 @@ TOOLS = (
         name="find_customers",
         label=_("Find customers"),
         description=(
-            "Find customers by a complete user ID, email address, phone number or customer number (q), or list those of a stage, churn "
+            "Find customers by a complete user ID, email address, phone number or customer number (q), or list customers by stage, churn "
             "risk or last order. Names, addresses and numbers are masked unless the caller may see personal data."
         ),
         run=run_find_customers,
@@ -119,7 +119,7 @@ TOOLS = (
             "q": {
                 "type": "string",
                 "maxLength": 200,
-                "description": "A complete ID, address or number; no part of it.",
+                "description": "A complete ID, address or number; partial values do not match.",
             },
             **{name: {"type": "string", "enum": list(quick.choices)} for name, quick in QUICK_FILTERS.items()},
             "limit": {"type": "integer", "minimum": 1, "maximum": MAX_CUSTOMERS},
@@ -130,7 +130,7 @@ TOOLS = (
         name="explain_customer",
         label=_("Explain a customer"),
         description=(
-            "Return everything that is known of one customer and why: profile, stage history with reasons, segments with reasons, "
+            "Return everything that is known about one customer and why: profile, stage history with reasons, segments with reasons, "
             "predictions, next best action. Personal data is masked unless the caller may see it."
         ),
         run=run_explain_customer,

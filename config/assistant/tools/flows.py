@@ -45,7 +45,7 @@ TOOLS = (
     Tool(
         name="list_flows",
         label=_("List flows and recipes"),
-        description="List the flows of the shop with their state, and the recipes of which drafts can be made, with their questions.",
+        description="List the flows of the shop with their state, and the recipes for drafts, with their questions.",
         run=run_list,
         scopes=("flows:read",),
     ),

@@ -1,4 +1,4 @@
-"""Tools for the named metrics: which there are, and their figures."""
+"""Tools for the named metrics: list them, and return their figures."""
 
 from datetime import date
 from typing import Any
@@ -49,7 +49,7 @@ def run_get_metric(arguments: Arguments, caller: AssistantCaller) -> ToolResult:
 
 
 def read_query(arguments: Arguments) -> MetricQuery:
-    """Return the query of arguments. Raises ToolError."""
+    """Return the arguments as a query. Raises ToolError."""
     metric = get_metric(str(arguments["metric"]))
     today = timezone.localdate()
     days = find_preset_days(str(arguments.get("period") or DEFAULT), today)
@@ -116,7 +116,7 @@ TOOLS = (
         label=_("Read a metric"),
         description=(
             "Return the figures of a named metric, such as revenue, churned_customers, retention or best_sellers, by week, month or "
-            "quarter, or by city, channel, stage or segment. Every figure comes with its definition, its moment and a link. If status "
+            "quarter, or by city, channel, stage or segment. Every figure comes with its definition, its time and a link. If status "
             "is computing, call again after a few seconds. Never add up or estimate figures that this tool does not return."
         ),
         run=run_get_metric,
@@ -134,7 +134,7 @@ TOOLS = (
             "segment": {
                 "type": "string",
                 "maxLength": 100,
-                "description": "Key of a segment: only its members of today.",
+                "description": "Key of a segment: only its current members.",
             },
             "stage": {
                 "type": "string",

@@ -49,8 +49,8 @@ TOOLS = (
         name="explain_recommendation",
         label=_("Explain why a product is shown"),
         description=(
-            "Return the products that a customer is shown first, each with the reasons and their shares of the score; with product_id "
-            "only that one."
+            "Return the products that a customer is shown first, each with the reasons and their shares of the score; with product_id, "
+            "only that product."
         ),
         run=run_explain,
         scopes=("recommendations:read", "customers:read"),

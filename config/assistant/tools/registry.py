@@ -1,4 +1,4 @@
-"""The tools by name: a new one has its file or is added to that of its family, and needs its tests."""
+"""The tools by name. A new tool gets its own file or is added to the file of its family, and needs tests."""
 
 import logging
 from typing import Any
@@ -49,7 +49,7 @@ def call_tool(name: str, arguments: Any, caller: AssistantCaller) -> ToolResult:
 
 
 def check_arguments(tool: Tool, arguments: Any) -> None:
-    """Check arguments by the schema of a tool. Raises ToolError, which names the first that is wrong."""
+    """Check arguments by the schema of a tool. Raises ToolError, which names the first invalid one."""
     if len(str(arguments)) > MAX_CHARACTERS:
         raise ToolError(_("The arguments are too long."))
     if "\\x00" in repr(arguments):
@@ -73,7 +73,7 @@ def record_call(tool: Tool, arguments: Any, caller: AssistantCaller) -> None:
 
 
 def format_result(result: ToolResult, caller: AssistantCaller) -> dict[str, Any]:
-    """Return a result as JSON values, with the moment of its figures, its query and a link."""
+    """Return a result as JSON values, with the time of its figures, its query and a link."""
     values: dict[str, Any] = {
         "data": result.data,
         "as_of": result.as_of.isoformat() if result.as_of else None,

@@ -51,7 +51,7 @@ def run_size(arguments: Arguments, caller: AssistantCaller) -> ToolResult:
 
 
 def run_draft(arguments: Arguments, caller: AssistantCaller) -> ToolResult:
-    """Save a dynamic segment. Nobody gets a message by it."""
+    """Save a dynamic segment. This sends no messages."""
     body: dict[str, Any] = {
         "key": make_segment_key(str(arguments["name"])),
         "name": arguments["name"],

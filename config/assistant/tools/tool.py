@@ -1,4 +1,4 @@
-"""A tool: something that an assistant can read or draft for the person who asks, with the same rights."""
+"""A tool: something that an assistant can read or draft for the person who asks, with that person's permissions."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ class ToolResult:
 
     Attributes:
         data: JSON values; texts in them come from the shop, its products and its customers. as_of: the moment of the figures. path: the
-            page of the back office with the same. query: the name of the function behind it and its parameters.
+            page of the back office with the same figures. query: the name of the function behind it and its parameters.
     """
 
     data: Any
@@ -51,7 +51,7 @@ class Tool:
 
     @property
     def input_schema(self) -> Schema:
-        """The JSON Schema of the arguments; others are refused."""
+        """The JSON Schema of the arguments; any other argument is rejected."""
         return {
             "type": "object",
             "properties": dict(self.properties),

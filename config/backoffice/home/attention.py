@@ -1,4 +1,4 @@
-"""What needs attention: missing data, late jobs, failed jobs and predictions that no longer fit, each with what to do."""
+"""What needs attention: missing data, late jobs, failed jobs and inaccurate predictions, each with what to do."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -94,7 +94,7 @@ def list_attention_items(*, user: User, as_of: datetime) -> list[AttentionItem]:
 
 
 def check_alarms(as_of: datetime) -> Iterator[AttentionItem]:
-    """Yield the unresolved alarms, the critical ones first, and that nobody checks the rules any more."""
+    """Yield the unresolved alarms, critical ones first, and an item if the alarm rules are no longer being checked."""
     state = MonitoringState.objects.filter(pk=1).first()
     if state is not None and state.checked_at is not None and as_of - state.checked_at > CHECK_IS_LATE:
         text = _("Alarms were last checked %(ago)s. Check that the worker and the scheduler are running.") % {
@@ -123,7 +123,7 @@ def check_anomalies(as_of: datetime) -> Iterator[AttentionItem]:
 
 
 def check_privacy_requests(as_of: datetime) -> Iterator[AttentionItem]:
-    """Find requests of customers that are overdue or due within three days, and that somebody must work."""
+    """Find requests of customers that are overdue or due within three days, and that somebody must handle."""
     is_overdue = Q(due_at__lt=as_of)
     is_soon = Q(due_at__gte=as_of, due_at__lt=as_of + PRIVACY_DUE_SOON, runs_at__isnull=True)
     counts = (

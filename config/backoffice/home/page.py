@@ -72,7 +72,7 @@ def fill_home_page(request: HttpRequest, context: Context) -> Context:
 
 
 def find_last_day_with_orders(as_of: datetime) -> date | None:
-    """Return the day of the last order if orders are missing since, so that ranges do not end with days without data."""
+    """Return the day of the last order if orders have been missing since then, so that ranges do not end with days without data."""
     if not find_missing_data_since(as_of=as_of):
         return None
     last_order = sales.find_latest_order(before=as_of)

@@ -14,12 +14,12 @@ from config.foundation.slow_figures import get_figures
 from customers.orders.models import Order, OrderLine
 
 BEST_SELLERS = 8
-CANDIDATES = 4  # times as many products are read, because inactive ones are left out
+CANDIDATES = 4  # this many times more products are read than shown, because inactive ones are left out
 
 
 @dataclass(frozen=True, slots=True)
 class SalesTotals:
-    """What a range of days earned.
+    """The sales of a range of days.
 
     Attributes:
         revenue: amounts charged minus refunds and returns, without cancelled orders.
@@ -39,7 +39,7 @@ class SalesTotals:
 class SalesComparison:
     """Totals of a range and of the compared one, in the shop's currency; orders in others are only counted.
 
-    If no order has the shop's currency, it is that of most orders.
+    If no order has the shop's currency, the currency of most orders is used.
     """
 
     currency: str
@@ -55,7 +55,7 @@ def query_sales(choice: DateChoice) -> SalesComparison:
 
 
 def name_days(choice: DateChoice) -> str:
-    """Return a text that names the days and when they start, for kept figures."""
+    """Return a text with the start and end of the ranges, as a key for cached figures."""
     ranges = (choice.range, choice.compared)
     return "|".join(f"{days.start.isoformat()}–{days.end.isoformat()}" for days in ranges if days)
 

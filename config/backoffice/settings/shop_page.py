@@ -79,7 +79,7 @@ def start_phone_job(request: HttpRequest) -> None:
 
 
 def report_recounts(request: HttpRequest) -> None:
-    """Start the jobs that count again, and say what happens."""
+    """Start the jobs that recount the data, and tell the user what happens."""
     if start_recounts(started_by=request.user.get_username()):
         messages.info(
             request,
@@ -97,7 +97,7 @@ def report_recounts(request: HttpRequest) -> None:
 
 
 def send_test_message(request: HttpRequest) -> None:
-    """Send a message to the user's own address, and report on the page whether the mail server took it."""
+    """Send a message to the user's own address, and report on the page whether the mail server accepted it."""
     recipient = request.user.email if request.user.is_authenticated else ""
     if not recipient:
         messages.error(request, _("Your account has no email address. Add one on your user page, then try again."))

@@ -1,4 +1,4 @@
-"""The shop's time zone: the choices, and a change, after which everything that is counted by day is counted again."""
+"""The shop's time zone: the choices, and a change, after which all daily counts are recomputed."""
 
 from datetime import datetime
 from functools import lru_cache
@@ -29,7 +29,7 @@ def list_time_zones() -> tuple[str, ...]:
 
 
 def describe_time_zones(*, at: datetime) -> list[tuple[str, str]]:
-    """Return each time zone with its present offset and its place in the reader's language."""
+    """Return each time zone with its current offset and its place in the reader's language."""
     places = list_places(get_reader_locale())
     return [(name, f"UTC{at.astimezone(ZoneInfo(name)):%:z} {places[name]}") for name in list_time_zones()]
 
@@ -40,9 +40,9 @@ def list_places(locale: str) -> dict[str, str]:
 
 
 def save_time_zone(shop: ShopSettings, *, before: str, at: datetime) -> None:
-    """Save the settings with a new time zone; schedules follow it, and what is counted by day waits to be counted again.
+    """Save the settings with a new time zone; schedules follow it, and daily counts are marked to be recomputed.
 
-    All in one transaction: counts are written in the stored time zone, so that none is left in the old one.
+    All of this happens in one transaction: counts use the stored time zone, so none remains in the old one.
     """
     shop.time_zone_changed_at = at
     with transaction.atomic():
@@ -53,7 +53,7 @@ def save_time_zone(shop: ShopSettings, *, before: str, at: datetime) -> None:
 
 
 def start_recounts(*, started_by: str) -> bool:
-    """Start the jobs that count again; return whether the queue took them. Otherwise they start as scheduled."""
+    """Start the jobs that count again; return whether the queue accepted them. Otherwise they start as scheduled."""
     try:
         for job in PeriodicTask.objects.filter(task__in=RECOUNTING_TASKS):
             start_job(job, started_by=started_by)

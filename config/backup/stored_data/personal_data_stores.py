@@ -5,7 +5,7 @@ from config.foundation.personal_data.registry import register_impersonal
 
 register_impersonal(
     keys("breaker:*"),
-    reason="Failures in a row of servers that messages and webhooks are sent to.",
+    reason="Consecutive failures of servers that messages and webhooks are sent to.",
 )
 register_impersonal(
     files("erasures.jsonl", "restoring"),
@@ -14,6 +14,6 @@ register_impersonal(
 )
 register_impersonal(
     files("tmp/backup-*"),
-    reason="Second names of files while a backup reads them, for minutes; they end with the backup. Backups keep erased people until "
+    reason="Hard links to files while a backup reads them, for a few minutes; they are removed when it ends. Backups keep erased people until "
     "they are removed, and a restore erases them again.",
 )

@@ -1,4 +1,4 @@
-"""The page of the digest: a preview of the last week, and one's own subscription."""
+"""The page of the digest: a preview of the last week, and the user's own subscription."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ from config.digest.weeks import find_last_week
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.permissions import check_permissions
 
-# nothing runs in the preview, as in the program of a reader
+# no scripts run in the preview, as in mail programs
 PREVIEW_POLICY = (
     "sandbox allow-popups allow-top-navigation-by-user-activation; default-src 'none'; style-src 'unsafe-inline'; "
     "frame-ancestors 'self'"

@@ -13,7 +13,7 @@ MAX_ROWS = 8
 
 
 def build_anomalies(week: DigestWeek) -> SectionContent | None:
-    """Return the unusual days; None if no metric was judged in the week."""
+    """Return the unusual days; None if no metric was evaluated in the week."""
     days = week.days
     shown = show_anomalies(list_anomalies(until=days.last, days=days.days))
     note = ""

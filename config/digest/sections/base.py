@@ -25,7 +25,7 @@ class DigestFigure:
 
 @dataclass(frozen=True)
 class DigestRow:
-    """A line of text with what is said beside it, and the page that it opens (a path)."""
+    """A line of text with a note next to it, and the page that it opens (a path)."""
 
     text: str
     detail: str = ""
@@ -34,7 +34,7 @@ class DigestRow:
 
 @dataclass(frozen=True)
 class SectionContent:
-    """A section with something to say. url, action: the page with more."""
+    """A section that has content. url, action: the link to the page with more."""
 
     title: str
     figures: tuple[DigestFigure, ...] = ()
@@ -46,7 +46,7 @@ class SectionContent:
 
 @dataclass(frozen=True)
 class DigestSection:
-    """A section, who may see it, and what builds it; None: there is nothing to say."""
+    """A section, who may see it, and the function that builds it, which returns None if there is nothing to report."""
 
     key: str
     permission: str

@@ -1,4 +1,4 @@
-"""The running experiments with what they show so far."""
+"""The running experiments with their results so far."""
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -17,7 +17,7 @@ def build_experiments(week: DigestWeek) -> SectionContent | None:
     currency = get_amount_currency()
     rows = []
     for experiment in Experiment.objects.filter(status=Experiment.Status.RUNNING)[:MAX_EXPERIMENTS]:
-        results = read_results(experiment)  # kept for some minutes if they are slow
+        results = read_results(experiment)  # cached for some minutes if they are slow
         if results is None:
             verdict = _("The results are being counted.")
             elapsed = ""

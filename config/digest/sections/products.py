@@ -57,7 +57,7 @@ def build_fallen(week: DigestWeek) -> SectionContent | None:
 
 
 def count_changes(week: DigestWeek, currency: str) -> list[dict[str, Any]]:
-    """Return the products with the lowest difference of revenue between the two weeks."""
+    """Return the products with the lowest change in revenue between the two weeks."""
     now, before = in_range(week.days, "order__"), in_range(week.before, "order__")
     lines = OrderLine.objects.filter(now | before, order__kind=Order.Kind.SALE, order__currency=currency)
     lines = lines.exclude(order__status=Order.Status.CANCELLED)

@@ -47,7 +47,7 @@ def build_figures(before: SalesComparison, year: SalesComparison) -> list[Digest
 
 
 def list_changes(value: Any, before: Any, year: Any) -> tuple[DigestChange, ...]:
-    """Return the changes that are known; a week without orders is none to compare with."""
+    """Return the changes that are known; a week without orders is not compared with."""
     changes = []
     for text, old in ((_("%(change)s vs. the week before"), before), (_("%(change)s vs. a year earlier"), year)):
         change = compute_change(value, old)

@@ -1,4 +1,4 @@
-"""The page of encryption keys: which keys are in use, how far a rotation is, and what to do next."""
+"""The page of encryption keys: which keys are in use, the progress of a rotation, and what to do next."""
 
 from typing import Any
 

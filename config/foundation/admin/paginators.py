@@ -19,5 +19,5 @@ class CappedPaginator(Paginator):
 
     @property
     def is_capped(self) -> bool:
-        """Return whether there may be more rows, so that pages do not state the limit as their number."""
+        """Return whether there may be more rows, so that pages do not show the limit as the number of rows."""
         return self.count == MAX_COUNTED_ROWS

@@ -1,4 +1,4 @@
-"""Limits the texts that pages of the back office search and filter by: a search for a long text takes the database very long."""
+"""Limits the length of search and filter texts in the back office: searching for a long text takes the database a very long time."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Formats of imports and exports in the back office whose cells no spreadsheet runs as formulas."""
+"""Formats of imports and exports in the back office, with cells that no spreadsheet runs as formulas."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from config.foundation.csv_cells import escape_text, unescape_text
 
 
 class EscapedCells:
-    """Escapes the texts of an export, and returns those of an import as they were."""
+    """Escapes the texts of an export, and restores the original texts on import."""
 
     def create_dataset(self, in_stream: Any, **kwargs: Any) -> Dataset:
         return map_texts(super().create_dataset(in_stream, **kwargs), unescape_text)  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""Recognizes automated visitors by what a request says of itself.
+"""Recognizes automated visitors by what a request says about itself.
 
 Everything a request says is a claim: a user agent can be copied, and the signature of a `Signature-Agent` (draft-meunier-web-bot-auth-architecture,
 RFC 9421) is not verified here, because that needs the signer's keys from its server while the visitor waits. A claim only decides where
@@ -25,8 +25,8 @@ MAX_HEADER = 1000
 _BY_TOKEN = {token.lower(): known for known in KNOWN_AGENTS for token in known.tokens}
 _TOKENS = re.compile("|".join(map(re.escape, sorted(_BY_TOKEN, key=len, reverse=True))), re.IGNORECASE)
 _BY_SIGNER = {known.signer: known for known in KNOWN_AGENTS if known.signer}
-# Words of crawlers without an entry. Not those of HTTP libraries and headless browsers: servers of shops and tests of developers use them,
-# and they are no more likely to be automated visitors of the shop than its own programs. "cubot" is a telephone.
+# Words that identify crawlers without an entry. HTTP libraries and headless browsers are left out: shop servers and developers' tests use
+# them, so they usually are the shop's own programs, not automated visitors. "Cubot" is a brand of phones.
 _CRAWLER_WORDS = re.compile(r"(?<!cu)bot(?![a-z])|crawler|spider|slurp", re.IGNORECASE)
 _QUOTED = re.compile(r'"([^"]{1,500})"')
 

@@ -23,7 +23,7 @@ PrimaryKey = int | str
 class Actor:
     """Who did something.
 
-    ``asdict`` of an actor can be passed to a Celery task, which makes it again with ``Actor(**values)``.
+    ``asdict`` of an actor can be passed to a Celery task, which rebuilds the actor with ``Actor(**values)``.
     """
 
     kind: str  # user, api_key, command, job or anonymous
@@ -43,10 +43,10 @@ class PersonalRead:
 
 @dataclass(slots=True)
 class RequestAudit:
-    """A request, and what it showed until now.
+    """A request, and what it has shown so far.
 
     Attributes:
-        shown_values: the number of personal values of which it is not known whose they are.
+        shown_values: the number of personal values that are not known to belong to a certain customer.
         has_export: whether an entry about an export covers them.
     """
 

@@ -1,4 +1,4 @@
-"""Adds entries to the audit log: reads of personal data, exports, and acts that are not the change of one object."""
+"""Adds entries to the audit log: reads of personal data, exports, and actions that do not change a single object."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -22,7 +22,7 @@ READ = "personal_data.read"
 EXPORT = "personal_data.exported"
 MAX_IDS = 100  # of a list; its count is always recorded
 MAX_NAME = 200
-PERSON_MODEL = "identity.Customer"  # what an entry about personal values is about if it is not known whose they are
+PERSON_MODEL = "identity.Customer"  # the model named in the entry if it is unknown whose personal values were shown
 SERVER_ERROR = 500
 
 
@@ -119,7 +119,7 @@ def record_action(
         instance: the object that it was done to; or ``model`` if it was many objects, or none.
         details: JSON without personal data, because everybody who may read the log sees it.
         actor: who did it, if it is not the caller of the current request; see ``describe_user``.
-        label: what the log calls the object; its number if omitted.
+        label: the object's name in the log; its number if omitted.
     """
     subject = instance._meta.model if instance is not None else model  # not its type: request.user is a proxy
     if subject is None:
@@ -137,7 +137,7 @@ def _record_objects(
     details: Mapping[str, Any] | None,
     actor: Actor | None = None,
 ) -> None:
-    """Add one entry: about an object if it is one, else with the number of objects and the first ids."""
+    """Add one entry: about the object if there is only one, else with the number of objects and the first ids."""
     total = None if count is None and not pks else max(count or 0, len(pks))
     only = pks[0] if total == 1 and pks else None
     facts: dict[str, Any] = {} if only is not None else {"count": total}

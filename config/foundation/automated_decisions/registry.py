@@ -1,7 +1,7 @@
 """The registry of automated decisions: what is decided about people, by which logic, and how a person objects.
 
 GDPR, Articles 13(2)(f), 15(1)(h) and 22; PIPL, Article 24. An app registers a `DecisionExplainer` when it is ready; the privacy page of a
-customer, their export and the privacy policy walk the same list.
+customer, their export and the privacy policy use the same list.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 
 class Objection(StrEnum):
-    """The objection that ends a kind of decision."""
+    """The objection with which a person ends a kind of decision."""
 
     PROFILING = "profiling"
     MARKETING = "marketing"

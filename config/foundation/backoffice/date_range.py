@@ -58,18 +58,18 @@ def start_month(day: date) -> date:
 
 
 def make_this_month(today: date) -> DayRange:
-    """Return the month of yesterday until yesterday: on the first day of a month, the month before."""
+    """Return yesterday's month up to yesterday; on the first day of a month, this is the whole previous month."""
     return DayRange(start_month(today - DAY), today - DAY)
 
 
 def make_last_month(today: date) -> DayRange:
-    """Return the whole month before that of today."""
+    """Return the whole month before the current one."""
     last = start_month(today) - DAY
     return DayRange(start_month(last), last)
 
 
 def make_this_year(today: date) -> DayRange:
-    """Return the year of yesterday until yesterday."""
+    """Return yesterday's year up to yesterday."""
     return DayRange((today - DAY).replace(month=1, day=1), today - DAY)
 
 
@@ -90,12 +90,12 @@ COMPARISONS: dict[str, str | Promise] = {
 
 
 def go_back_a_year(day: date) -> date:
-    """Return the same day of the year before, for February 29 the 28th."""
+    """Return the same day of the previous year; February 28 for February 29."""
     return day.replace(year=day.year - 1, day=28) if (day.month, day.day) == (2, 29) else day.replace(year=day.year - 1)
 
 
 def find_previous_range(chosen: DayRange, *, preset: str = "") -> DayRange:
-    """Return the comparable range before: of a month the same days of the month before, else as many days directly before."""
+    """Return the comparable previous range: for a month, the same days of the previous month; otherwise, as many days directly before."""
     if preset == "last_month":
         return make_last_month(chosen.first)
     if preset == "this_month":
@@ -125,7 +125,7 @@ class DateChoice:
 def parse_date_choice(
     parameters: Mapping[str, Any], *, today: date, default: str = DEFAULT_PRESET, comparison: str = "previous"
 ) -> DateChoice:
-    """Return the range that the parameters range, since, until and compare choose; wrong values are errors and use the default.
+    """Return the range that the parameters range, since, until and compare choose; wrong values are reported as errors and replaced by the default.
 
     today: the shop's current day, `localdate()`.
     """

@@ -1,6 +1,6 @@
 """The registry of pages, from which the menu and the tabs are built for each user.
 
-Each app registers its pages in `backoffice/navigation.py`, which is imported at the start.
+Each app registers its pages in `backoffice/navigation.py`, which is imported at startup.
 """
 
 from dataclasses import dataclass, field
@@ -50,8 +50,8 @@ class MenuPage:
 class MenuList:
     """The list of a model in the menu, for users who may view the model. Without a label, it has the plural of the model's name.
 
-    menu_permission: users without it do not have the list in their menu; those who may view the model open it from other pages.
-    empty: what to do while the list has no rows. empty_action: label and URL name of the page of the menu to do it on.
+    menu_permission: users without it do not have the list in their menu; if they may view the model, they can open it from other pages.
+    empty: what to do while the list has no rows. empty_action: label and URL name of the menu page for this step.
     """
 
     tab: str

@@ -30,7 +30,7 @@ def render_page(
 
     Args:
         verdict: one sentence that answers the question of the page. as_of: the moment of its figures. partial: the template
-        that answers a request of htmx instead, with the same context.
+        that htmx requests get instead, with the same context.
     """
     values = {"title": title, "verdict": verdict, "page_as_of": as_of, **context}
     if partial and is_partial_request(request):

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 
 def list_holidays(country: str, first_year: int, last_year: int) -> npt.NDArray[np.datetime64]:
-    """Return the public holidays of a country by the package holidays, ascending; empty for an unknown or empty country."""
+    """Return the public holidays of a country, from the package ``holidays``, ascending; empty for an unknown or empty country."""
     return np.array(_find_holidays(country.upper(), first_year, last_year), dtype="datetime64[D]")
 
 
@@ -52,6 +52,6 @@ def name_holidays(country: str, first_year: int, last_year: int, *, language: st
 
 
 def is_working_day(day: date, *, country: str) -> bool:
-    """Return whether people work on a day: no weekend or holiday, or a weekend that is worked instead, as in China."""
+    """Return whether people work on a day: neither weekend nor holiday, or a weekend day that is made a working day, as in China."""
     found = _load_calendar(country.upper(), day.year, day.year)
     return day.weekday() < 5 if found is None else bool(found.is_working_day(day))

@@ -1,6 +1,6 @@
 """Shopping festivals by country, which the calendar of public holidays does not have: a small table of rules.
 
-The periods are those in which shops sell more by habit; presales begin earlier in some years. 七夕 (7th day of the 7th month of the lunar
+The periods are those in which shops usually sell more; presales begin earlier in some years. 七夕 (7th day of the 7th month of the lunar
 calendar) has a table, because the package holidays has no date for it; the lunar new year is the package's.
 """
 
@@ -55,7 +55,7 @@ BLACK_FRIDAY_COUNTRIES = frozenset(
 
 @dataclass(frozen=True)
 class Festival:
-    """A festival of every year. before, after: days around the main day that belong to it."""
+    """An annual festival. before, after: days around the main day that belong to it."""
 
     key: str
     label: Promise

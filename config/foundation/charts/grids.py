@@ -31,7 +31,7 @@ RADAR_DASHES = (
     "dashdot",
     "longdash",
     "longdashdot",
-)  # colors alone do not differ in grey
+)  # colors alone cannot be told apart in grayscale
 MAX_FILLED_SERIES = 3
 
 
@@ -113,7 +113,7 @@ def write_cells(names: Grid[str], texts: Grid[str], *, shorten_name: bool) -> li
 def color_cells(colors: Grid[str]) -> dict[str, Any]:
     """Return the part of a heat map that gives each cell its own color, independent of its value.
 
-    Plotly knows colors only as a scale over numbers: each color gets an equal step of the scale, and each cell the
+    Plotly accepts colors only as a scale over numbers: each color gets an equal step of the scale, and each cell the
     number in the middle of its color's step.
     """
     distinct = list(dict.fromkeys(color for row in colors for color in row))

@@ -54,7 +54,7 @@ class ChartBrush(TypedDict):
 
 
 class ChartSpec(TypedDict):
-    """A chart: what charts.js draws, and its table and its summary for whoever does not see it.
+    """A chart: what charts.js draws, and its table and its summary for readers who cannot see it.
 
     A click on a mark opens the URL in the trace's ``customdata``.
     """
@@ -140,7 +140,7 @@ def build_value_axis(title: str, values: Sequence[float], *, ticks: int = 5) -> 
 
 
 def choose_tick_step(step: float) -> float:
-    """Return the next of 1, 2 and 5 times a power of ten."""
+    """Return the next larger number that is 1, 2 or 5 times a power of ten."""
     if step <= 0:
         return 1
     power: float = 10.0 ** math.floor(math.log10(step))

@@ -97,7 +97,7 @@ def build_state_history(
     marks: Sequence[str],
     marks_name: str,
 ) -> ChartSpec:
-    """Return which state somebody had over time as steps, with marks of events below them.
+    """Return the states of a customer over time as steps, with marks of events below them.
 
     Args:
         states: all states from the bottom to the top. values: the states that began at ``times``, oldest first. texts: why.

@@ -19,14 +19,14 @@ MAX_FAILURES = 5
 OPEN_SECONDS, MAX_OPEN_SECONDS = 30, 600  # the pause doubles with every failed trial
 PROBE_SECONDS = 60  # after which a trial without a result is repeated
 FORGET_SECONDS = 86_400
-RETRY_SHARE, MIN_RETRIES, MAX_RETRIES = 0.2, 10, 100  # retries per first attempt; saved at the beginning, and at most
+RETRY_SHARE, MIN_RETRIES, MAX_RETRIES = 0.2, 10, 100  # retries per first attempt; initial and largest budget
 MAX_REASON = 300
 SCAN_KEYS = 1000
 
 
 @dataclass(frozen=True)
 class BreakerState:
-    """What is known of a destination. state: "closed" (calls go out), "open" (they wait) or "half-open" (one is tried)."""
+    """What is known about a destination. state: "closed" (calls go out), "open" (they wait) or "half-open" (one is tried)."""
 
     name: str
     state: str
@@ -93,16 +93,16 @@ class CircuitBreaker:
             logger.warning("%s fails (%s): no calls for %d s", self.name, reason[:MAX_REASON], int(opened) // 1000)
 
     def reset(self) -> None:
-        """Allow calls at once, for an operator who has repaired the destination. Raises ValkeyDownError."""
+        """Allow calls immediately, for an operator who has repaired the destination. Raises ValkeyDownError."""
         self._local = LocalState()
         run_command("DEL", PREFIX + self.name, f"{PREFIX}retries:{self.name}")
 
     def may_retry(self) -> bool:
-        """Take a retry out of the destination's budget; first attempts fill it. Without Valkey, retries are allowed."""
+        """Take a retry out of the destination's budget; first attempts refill it. Without Valkey, retries are allowed."""
         return self._spend(retry=True)
 
     def record_first_attempt(self) -> None:
-        """Add to the budget of retries."""
+        """Add to the retry budget."""
         self._spend(retry=False)
 
     def _spend(self, *, retry: bool) -> bool:

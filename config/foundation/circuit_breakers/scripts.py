@@ -1,6 +1,6 @@
-"""The changes of a breaker, each in one step. Times are those of the server, which all processes share.
+"""State changes of a breaker, each one atomic. Times come from the server's clock, which all processes share.
 
-A breaker is a hash: failures in a row, opens in a row, `until` when it is open, `probe` until when a trial may take, and a reason.
+A breaker is a hash: failures in a row, opens in a row, `until` when it is open, `probe` with the time by which a trial must end, and a reason.
 """
 
 from config.foundation.valkey import LuaScript
@@ -9,8 +9,8 @@ NOW = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 """
-# ARGV: key, milliseconds of a trial, the longest pause. An end that is further away than the longest pause was set before the clock was
-# set back: it counts as over.
+# ARGV: key, milliseconds of a trial, the longest pause. If the end of a pause is further away than the longest pause, the clock was set
+# back in the meantime, and the pause counts as over.
 ALLOW = LuaScript(
     NOW
     + """
@@ -47,7 +47,7 @@ if opens == 1 then redis.call('HSET', ARGV[1], 'opened', string.format('%.0f', n
 return pause
 """
 )
-# ARGV: key, change of the budget, at the beginning, at most, seconds until it is forgotten. Returns 0 if too little is left.
+# ARGV: key, change of the budget, initial budget, largest budget, seconds until it is forgotten. Returns 0 if too little is left.
 SPEND_RETRY = LuaScript("""
 local left = tonumber(redis.call('GET', ARGV[1]) or ARGV[3]) + tonumber(ARGV[2])
 if left < 0 then return 0 end

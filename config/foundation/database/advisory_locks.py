@@ -1,4 +1,4 @@
-"""Advisory locks of PostgreSQL, so that a job runs once at a time; a killed process releases its lock immediately."""
+"""Advisory locks of PostgreSQL, so that a job never runs twice at the same time; a killed process releases its lock immediately."""
 
 import threading
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ class AlreadyRunningError(Exception):
 
 
 class _LockSession(threading.local):
-    """The session that holds this thread's locks behind a pooler, and how many; nested locks share it, as they share a connection."""
+    """The session that holds this thread's locks behind a pooler, and the number of locks; nested locks share it, as they share a connection."""
 
     connection: psycopg.Connection[tuple[Any, ...]] | None = None
     locks = 0
@@ -33,9 +33,9 @@ _session = _LockSession()
 
 @contextmanager
 def open_lock_session() -> Iterator[psycopg.Connection[tuple[Any, ...]] | None]:
-    """Yield the connection that holds locks of the session; None if Django's own does. Errors: OperationalError.
+    """Yield the connection that holds session locks; None if Django's own connection does. Errors: OperationalError.
 
-    A pooler gives each transaction another session, so the locks behind it need a connection of their own.
+    A pooler can run each transaction in a different session, so locks need a separate connection that bypasses it.
     """
     if not is_pooled():
         yield None
@@ -73,7 +73,7 @@ def exclusive_lock(name: str) -> Iterator[None]:
 
 
 def release_lock(session: psycopg.Connection[tuple[Any, ...]] | None, key: int) -> None:
-    """Release a lock of the session, unless it has ended with its locks."""
+    """Release a lock of the session, unless the session has ended, which released all its locks."""
     if session is not None:
         with suppress(psycopg.OperationalError):
             fetch_value(session, "SELECT pg_advisory_unlock(%s)", key)

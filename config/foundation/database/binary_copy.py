@@ -62,7 +62,7 @@ def iterate_numbers(
     parameters: Mapping[str, Any] | Sequence[Any] | None = None,
     block_bytes: int = DECODE_BYTES,
 ) -> Iterator[dict[str, npt.NDArray[Any]]]:
-    """Yield the columns of a query by name, in blocks of about so many bytes; at least one block, which may be empty.
+    """Yield the columns of a query by name, in blocks of about the given number of bytes; at least one block, which may be empty.
 
     letters: i for a bigint, f for a double precision, in the order of the query's columns.
 
@@ -77,7 +77,7 @@ def iterate_numbers(
     )
 
     def decode(pending: bytearray, start: int) -> dict[str, npt.NDArray[Any]]:
-        # a view without a copy; the incomplete row at the end stays for the next block
+        # a view instead of a copy; the incomplete row at the end stays for the next block
         rows = np.frombuffer(pending, row, (len(pending) - start) // row.itemsize, start)
         if any((rows[field] != expected).any() for field, expected in lengths.items()):
             raise problem

@@ -18,7 +18,7 @@ LOCK_TIMEOUT = "500ms"
 def drop_keys_for_first_load(cursor: CursorWrapper, *, table: str, rows: int) -> Iterator[bool]:
     """Drop the keys during the block when the table is empty and at least ``MIN_ROWS`` rows follow; yield whether they are dropped.
 
-    The keys remain when the referenced tables cannot be locked at once. Transactions that wait for these locks continue
+    The keys remain when the referenced tables cannot be locked immediately. Transactions that wait for these locks continue
     when this transaction ends.
     """
     if (

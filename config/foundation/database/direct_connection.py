@@ -1,4 +1,4 @@
-"""A connection to the server itself, past the pooler that Django's connections may use."""
+"""A connection to the server itself, bypassing the pooler that Django's connections may use."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ def is_pooled() -> bool:
 
 
 def open_direct_connection() -> psycopg.Connection[tuple[Any, ...]]:
-    """Open a session of its own on Django's database. Errors: psycopg.OperationalError."""
+    """Open a separate session on Django's database. Errors: psycopg.OperationalError."""
     settings = connection.settings_dict
     options = settings.get("OPTIONS", {})
     return psycopg.connect(

@@ -1,7 +1,7 @@
 """Addresses of Valkey: a server, or a service whose primary is named by sentinels.
 
 ``redis://:password@host:port/0``, or ``sentinel://:password@host:26379,host:26379/service/0``. The password is that of the servers; sentinels
-that ask for one are given the same. Valkey Cluster cannot be used: pipelines and scripts name keys of several slots, and Celery has no
+that require one get the same password. Valkey Cluster cannot be used: pipelines and scripts use keys of several slots, and Celery has no
 transport for it.
 """
 
@@ -14,7 +14,7 @@ from redis.sentinel import Sentinel
 
 SENTINEL = "sentinel://"
 SENTINEL_PORT = 26379
-SENTINEL_SECONDS = 1.0  # to wait for one of them, before the next is asked
+SENTINEL_SECONDS = 1.0  # time to wait for one sentinel before the next one is asked
 EXPECTED = "redis://:password@host:port/0 or sentinel://:password@host:port,host:port/service/0"
 CLUSTER_SCHEMES = ("cluster", "redis+cluster", "rediscluster", "valkey+cluster")
 
@@ -31,7 +31,7 @@ class SentinelAddress:
 
     @property
     def broker_url(self) -> str:
-        """The address as Celery expects it: one of each sentinel."""
+        """The address as Celery expects it: one URL per sentinel."""
         login = f"{quote(self.user, safe='')}:{quote(self.password, safe='')}@" if self.password else ""
         return ";".join(f"{SENTINEL}{login}{format_host(host)}:{port}/{self.database}" for host, port in self.sentinels)
 
@@ -70,7 +70,7 @@ def parse_sentinel_address(url: str) -> SentinelAddress:
     if not service:
         raise ValueError("the name of the service is missing after the sentinels")
     if database and not (database.isascii() and database.isdigit()):
-        raise ValueError(f"the number of the database is {database!r}")
+        raise ValueError(f"the database must be a number, not {database!r}")
     sentinels = tuple(parse_place(text) for text in hosts.split(","))
     return SentinelAddress(sentinels, unquote(service), int(database or 0), unquote(user), unquote(password))
 

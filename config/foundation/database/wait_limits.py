@@ -74,7 +74,7 @@ class WaitLimiter:
 def limit_database_wait(find_connection: FindConnection | None = None) -> Iterator[None]:
     """Limit how long a connection, by default Django's of this thread, waits for the server.
 
-    The limit is somewhat longer than the statement timeout; without one there is none.
+    The limit is somewhat longer than the statement timeout; without a statement timeout, there is no limit.
     """
     timeout = settings.DATABASE_STATEMENT_TIMEOUT
     if not timeout:
@@ -128,7 +128,7 @@ def _close_if_waiting(connection: Connection, seconds: float) -> bool:
 
 
 def _measure_silence(connection: socket.socket) -> float:
-    """Return the seconds since anything was sent or received; 0 where the system does not tell."""
+    """Return the seconds since anything was sent or received; 0 where the system does not report it."""
     if connection.family not in (socket.AF_INET, socket.AF_INET6) or not hasattr(socket, "TCP_INFO"):
         return 0.0
     info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCP_INFO_BYTES)

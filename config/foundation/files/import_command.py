@@ -1,4 +1,4 @@
-"""What the commands that import files have in common: the options of a file with columns, and the counts at the end."""
+"""The shared parts of commands that import files: the options of a file with columns, and the counts at the end."""
 
 from argparse import ArgumentParser
 from collections.abc import Iterable, Mapping
@@ -36,7 +36,7 @@ class ImportCommand(BaseCommand):
             action="append",
             default=[],
             metavar="FIELD=COLUMN",
-            help="column of a field, if not that of the preset; repeatable",
+            help="column of a field, if it differs from the preset; repeatable",
         )
         parser.add_argument("--encoding", default=None, help="such as gb18030; default: detected")
         parser.add_argument(

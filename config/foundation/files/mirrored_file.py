@@ -1,4 +1,4 @@
-"""A small file that one machine writes and all read: each has a copy, which it compares with that of FILE_STORE."""
+"""A small file that one machine writes and all machines read: each has a copy, which it compares with the one in FILE_STORE."""
 
 import logging
 import os
@@ -29,7 +29,7 @@ class MirroredFile:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def update(self, *, at_once: bool = False) -> None:
-        """Copy the file if the store has another one; asked at most every ten seconds. Errors of the store are logged."""
+        """Copy the file if the store has a different version; checked at most every ten seconds. Errors of the store are logged."""
         store = get_shared_store()
         if store is None or (not at_once and time.monotonic() - self.checked_at < CHECK_SECONDS):
             return

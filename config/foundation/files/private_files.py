@@ -7,7 +7,7 @@ from pathlib import Path
 
 PRIVATE_UMASK = 0o077
 OWNER_BITS = 0o700
-DATABASE_FOLDER = "postgres"  # PostgreSQL keeps its own files private; they are too many to look at
+DATABASE_FOLDER = "postgres"  # PostgreSQL keeps its own files private; there are too many to check
 
 
 def keep_new_files_private() -> None:
@@ -25,7 +25,7 @@ def make_private_folder(folder: Path) -> None:
 def make_tree_private(root: Path) -> int:
     """Withdraw the access of other users to a folder and everything in it; return the number of changes.
 
-    This repairs folders from before, and what other programs wrote. If PostgreSQL runs as its own user, which it does under root,
+    This repairs older folders, and files that other programs wrote. If PostgreSQL runs as its own user, which it does under root,
     that user may still traverse the folders above its data, but not list them.
     """
     return _make_folder_private(root)[0] if root.is_dir() else 0

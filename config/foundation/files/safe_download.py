@@ -1,10 +1,10 @@
 """Downloads a file that a user named by its URL, without giving access to the network of the server (SSRF).
 
 Only https is used, and only public addresses are connected to: the name is resolved once, all its addresses are checked, and the
-connection goes to a checked address, so that a second look-up cannot lead elsewhere. Redirects are checked the same way.
+connection goes to a checked address, so that a second DNS look-up cannot lead elsewhere. Redirects are checked the same way.
 
-A deadline bounds the whole download, from the first connection to the last byte: a timer shuts the connection down, whatever the server is
-sending at that time. Each single wait for the server is bounded too.
+A deadline bounds the whole download, from the first connection to the last byte: a timer shuts the connection down, even if the server is
+still sending. Each single wait for the server is bounded too.
 """
 
 import http.client
@@ -196,7 +196,7 @@ class PinnedConnection(http.client.HTTPSConnection):
         self.is_shut_down = True
         if self.sock is not None:
             with suppress(OSError):
-                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)  # without a word of TLS, which would wait
+                socket.socket.shutdown(self.sock, socket.SHUT_RDWR)  # without a TLS shutdown message, which could block
 
 
 def read_response(response: http.client.HTTPResponse, path: Path, *, max_bytes: int, deadline: float) -> Download:
@@ -213,13 +213,13 @@ def read_response(response: http.client.HTTPResponse, path: Path, *, max_bytes: 
     make_private_folder(path.parent)
     try:
         with draft.open("wb") as file:
-            # read1 returns what has arrived; read would wait for a whole chunk, for ever if the server sends slowly
+            # read1 returns what has arrived; read would wait for a whole chunk, for a very long time if the server sends slowly
             while chunk := response.read1(CHUNK_BYTES):
                 size += len(chunk)
                 if size > max_bytes:
                     raise DownloadError(_("The file is larger than %(max)d MB.") % {"max": max_bytes // (1024 * 1024)})
                 file.write(chunk)
-        require_time(deadline)  # the end of the body may be that of the connection
+        require_time(deadline)  # the body may have ended only because the connection was shut down
         declared = response.headers.get("Content-Length", "")
         if declared.isdecimal() and int(declared) != size:
             raise DownloadError(_("The connection ended before the file was complete. Try again later."))

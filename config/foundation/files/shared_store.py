@@ -27,7 +27,7 @@ class SharedStore:
     def __init__(self, url: str) -> None:
         self.url = url
         try:
-            # listings change by the other machines
+            # other machines can change the listings
             self.files, self.root = fsspec.core.url_to_fs(url, use_listings_cache=False)
         except (ImportError, ValueError) as error:
             raise SharedStoreError(f"FILE_STORE cannot be used: {error}") from error
@@ -58,7 +58,7 @@ class SharedStore:
         return content
 
     def read_fingerprint(self, name: str) -> str:
-        """Return what changes with the content of a file; empty if it does not exist."""
+        """Return a value that changes with the content of a file; empty if the file does not exist."""
         with translate_errors(self, name):
             try:
                 details = self.files.info(self._build_path(name))

@@ -1,7 +1,7 @@
 """Limits how long a call to another server takes in all. Standard library only.
 
-A time-out of a socket limits each single wait. A server that sends one byte after the other would keep the caller for ever; here, one
-thread of the process shuts down the socket of a call that takes too long, whose thread then gets an error.
+A socket time-out only limits each single wait: a server that sends one byte at a time could keep the caller waiting forever. Here, one
+thread of the process shuts down the socket of a call that takes too long; the calling thread then gets an error.
 """
 
 import os
@@ -48,7 +48,7 @@ class CallLimiter:
 
 
 def shut_down(connection: socket.socket | None) -> None:
-    """End a connection of another thread, without a word of TLS, which would wait."""
+    """End a connection of another thread, without a TLS shutdown message, which could block."""
     if connection is not None:
         with suppress(OSError):
             socket.socket.shutdown(connection, socket.SHUT_RDWR)
@@ -59,7 +59,7 @@ _limiters: list[CallLimiter] = []
 
 @contextmanager
 def limit_call(find_socket: FindSocket, *, seconds: float) -> Iterator[None]:
-    """Limit the whole time of a call; the socket may be opened within it. Its end is an OSError in the calling thread."""
+    """Limit the whole time of a call; the socket may be opened within it. When it is over, the calling thread gets an OSError."""
     if not _limiters or _limiters[0].process != os.getpid():  # a fork does not copy the thread
         _limiters[:] = [CallLimiter()]
     with _limiters[0].limit(find_socket, seconds=seconds):

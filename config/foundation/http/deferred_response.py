@@ -11,7 +11,7 @@ class DeferredResponse:
     """What a WSGI application returns if its response is not ready; only for a server whose environ has `DEFERRED_RESPONSES`.
 
     The server calls ``send_later`` with a function. The application calls ``start_response``, and then this function with the
-    body, at once or later and in any thread.
+    body, immediately or later and in any thread.
     """
 
     def __init__(self, send_later: Callable[[Send], None]) -> None:

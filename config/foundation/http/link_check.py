@@ -15,7 +15,7 @@ from config.foundation.http.public_connection import ForbiddenAddressError, conn
 SECONDS = 8.0
 MAX_REDIRECTS = 5
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
-NO_HEAD = frozenset({400, 403, 404, 405, 406, 500, 501, 503})  # what servers answer that know GET only
+NO_HEAD = frozenset({400, 403, 404, 405, 406, 500, 501, 503})  # responses of servers that support only GET
 HEADERS = {"User-Agent": "Mozilla/5.0 (compatible; Perennial link check)", "Accept": "text/html,*/*"}
 
 
@@ -29,7 +29,7 @@ class LinkResult:
 
 
 def check_link(url: str, *, private_hosts: Collection[str] = (), seconds: float = SECONDS) -> LinkResult:
-    """Follow a link and return the status of its last page; nothing of the page is read."""
+    """Follow a link and return the status of its last page; the content of the page is not read."""
     deadline, target = time.monotonic() + seconds, url
     for _step in range(MAX_REDIRECTS + 1):
         left = deadline - time.monotonic()
@@ -51,7 +51,7 @@ def check_link(url: str, *, private_hosts: Collection[str] = (), seconds: float 
 
 
 def request_head(url: str, *, private_hosts: frozenset[str], timeout: float) -> tuple[int, str]:
-    """Return status and redirect of a page: asked by HEAD, and by GET if the server does not understand that."""
+    """Return status and redirect of a page: requested with HEAD, or with GET if the server does not support HEAD."""
     parts = urlsplit(url)
     target = f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}"
     status, location = 0, ""

@@ -1,4 +1,4 @@
-"""HTTP connections to addresses of the public internet only, so that a URL of a user does not reach the server's network (SSRF).
+"""HTTP connections to addresses of the public internet only, so that a URL from a user cannot reach the server's network (SSRF).
 
 The name is resolved once and the connection goes to a checked address, as in `config/foundation/files/safe_download.py`.
 """

@@ -47,7 +47,7 @@ def _compile_in_turn(dispatcher: Any) -> Callable[[Any], Any]:
 
 @contextmanager
 def lock_file(path: str) -> Iterator[None]:
-    """Lock a file for this process, unless its folder cannot be written: then Numba saves nothing there either.
+    """Lock a file for this process, unless its folder is not writable, in which case Numba saves nothing there either.
 
     A forked child does not inherit this kind of lock.
     """

@@ -1,6 +1,6 @@
-"""Renames hashes of an older key to the current one at the moment the plain value is at hand.
+"""Renames hashes of an older key to the current one whenever the plain value is available.
 
-With one key there is nothing to do. While a rotation is under way, whoever computes the hash of an address thereby moves every row about this
+With one key there is nothing to do. While a rotation is under way, code that computes the hash of an address also moves every row about this
 address to the current key, so that all other code looks up and writes one hash only.
 """
 

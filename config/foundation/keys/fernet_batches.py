@@ -1,7 +1,7 @@
 """Encrypts and decrypts many Fernet tokens at once, with the same bytes as one at a time.
 
 A Fernet token is base64url(0x80 ‖ timestamp ‖ IV ‖ AES-128-CBC(padded text) ‖ HMAC-SHA256), see the Fernet specification,
-https://github.com/fernet/spec/blob/master/Spec.md. The time of one token goes almost all into Python objects of the library, so the block
+https://github.com/fernet/spec/blob/master/Spec.md. Almost all the time for one token is spent on Python objects of the library, so the block
 cipher is called once for many tokens: decryption of CBC is a block decryption and an XOR; encryption goes block by block through all tokens.
 """
 
@@ -32,7 +32,7 @@ class FernetKey(NamedTuple):
 
 
 def open_key(key: str) -> FernetKey:
-    """Return a key ready for use. Errors: ValueError for text that is no Fernet key."""
+    """Return a key ready for use. Errors: ValueError for text that is not a Fernet key."""
     data = urlsafe_b64decode(key)
     if len(data) != DIGEST:
         raise ValueError("A Fernet key has 32 bytes in URL-safe base64.")
@@ -121,7 +121,7 @@ def reencrypt_tokens(tokens: Sequence[str], keys: Sequence[FernetKey]) -> tuple[
     """Encrypt tokens of older keys with the first key, keeping their timestamps.
 
     Returns:
-        The tokens, where those of the first and of unknown keys are unchanged; and the number of the key of each token as it was.
+        The tokens, where those of the first and of unknown keys are unchanged; and the number of the key that each token had before.
     """
     decoded = [decode_token(token) for token in tokens]
     numbers = [find_key(data, keys) if data else None for data in decoded]

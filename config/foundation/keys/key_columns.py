@@ -1,4 +1,4 @@
-"""The columns that hold values under a key: encrypted texts, and keyed hashes. Rotation knows exactly these.
+"""The columns that hold values under a key: encrypted texts, and keyed hashes. A rotation covers exactly these.
 
 Encrypted fields register themselves by their class (``ENCRYPTED_FIELDS``); an app names everything else in its module ``stored_data/key_columns``.
 """
@@ -37,7 +37,7 @@ class HashedColumn:
         condition: SQL that is true for the rows whose value is a hash; empty for all that are not empty.
         unique_with: the columns that are unique together with this one; None if the value need not be unique.
         plain: the encrypted column with the plain value in the same row; empty if there is none.
-        is_json: hashes inside of a JSON value.
+        is_json: whether the hashes are inside a JSON value.
         is_indexed: whether a hash is found without reading the whole table.
     """
 

@@ -47,6 +47,6 @@ def check_hash_keys(keys: Sequence[str]) -> None:
     """Check that the hashes of several keys can be distinguished. Errors: ValueError, with the fix."""
     if sum(not get_hash_tag(key) for key in keys) > 1:
         raise ValueError(
-            "HASH_KEYS is invalid: only the oldest key may be of your own making. Make further ones with "
+            "HASH_KEYS is invalid: only the oldest key may be one that you made up. Create further keys with "
             "python manage.py rotate_keys --new, and put the newest first."
         )

@@ -1,6 +1,6 @@
-"""Key stores: data keys are stored wrapped, and a key-encryption key outside of this machine unwraps them.
+"""Key stores: data keys are stored wrapped, and a key-encryption key outside this machine unwraps them.
 
-A wrapped key is the text ``wrapped:<store>:<ciphertext>``; a plain key stays as it is, so that both can stand side by side while a store is
+A wrapped key is the text ``wrapped:<store>:<ciphertext>``; a plain key stays as it is, so that both can be used together while a store is
 introduced. This module needs no Django, because the settings read their secrets with it.
 """
 
@@ -26,7 +26,7 @@ class KeyStoreError(Exception):
 
 
 class KeyStore(Protocol):
-    """Wraps and unwraps data keys by a key that never leaves the store."""
+    """Wraps and unwraps data keys with a key that never leaves the store."""
 
     @property
     def name(self) -> str:
@@ -127,7 +127,7 @@ def read_errors(error: urllib.error.HTTPError) -> str:
 def describe_refusal(url: str, status: int, errors: str) -> str:
     fixes = {
         400: "The key of VAULT_KEY did not wrap this data key, or its version was archived.",
-        403: "The token of VAULT_TOKEN is invalid, has expired, or its policy lacks update on this path.",
+        403: "The token of VAULT_TOKEN is invalid, has expired, or its policy does not allow update on this path.",
         404: "There is no such mount or key. Check VAULT_MOUNT and VAULT_KEY.",
         503: "Vault is sealed or in maintenance. Unseal it.",
     }

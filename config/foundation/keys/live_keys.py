@@ -96,7 +96,7 @@ class LiveKeys(Sequence[str]):
 
 
 def write_private_file(path: Path, text: str) -> None:
-    """Replace a file that only this user can read, at once and durably."""
+    """Replace a file atomically and durably; only this user can read it."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

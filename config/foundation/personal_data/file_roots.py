@@ -50,7 +50,7 @@ def _is_other_root(folder: Path, name: str, roots: dict[str, Path]) -> bool:
 
 
 def read_blocks(path: Path, *, overlap: int) -> Iterator[bytes]:
-    """Yield the content of a file in blocks that overlap; compressed and columnar files are decoded. A vanished file has none."""
+    """Yield the content of a file in blocks that overlap; compressed and columnar files are decoded. A file that no longer exists has none."""
     with suppress(FileNotFoundError):
         with path.open("rb") as stream:
             magic = stream.read(8)

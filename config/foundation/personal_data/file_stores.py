@@ -15,7 +15,7 @@ from config.foundation.personal_data.stores import ErasurePhase, PersonalDataSto
 
 
 class TextFiles(PersonalDataStore):
-    """Files of lines. Each line that names a person is overwritten by asterisks in place, so that writers and readers go on.
+    """Files of lines. Each line that names a person is overwritten with asterisks in place, so that writers and readers can continue.
 
     A compressed file that names a person is deleted.
     """

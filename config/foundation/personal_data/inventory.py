@@ -1,4 +1,4 @@
-"""Compares everything that is stored with the registry: what no store covers and no explanation excuses."""
+"""Compares everything that is stored with the registry: what is neither covered by a store nor explained."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""What is known of a session at each of its events: only that event and earlier ones count."""
+"""Measures what is known about a session at each of its events; only that event and earlier ones count."""
 
 from collections.abc import Callable, Mapping
 
@@ -10,7 +10,7 @@ from customers.intent.prediction.session_events import SECOND, UNKNOWN, Device, 
 
 type Matrix = npt.NDArray[np.float32]
 
-LOOKBACK_DAYS = 30  # earlier visits count for so long
+LOOKBACK_DAYS = 30  # how long earlier visits count
 DAY = 86_400 * SECOND
 MAX_ORDERS = 50
 KIND_COUNTS: Mapping[str, EventKind] = {
@@ -86,14 +86,14 @@ class SessionColumns:
         return self.count((self.events.kind == EventKind.VIEW) & (self.previous_of_product >= start_of_event))
 
     def count_known_products(self) -> Floats:
-        """Return how many different products of the session the person had to do with at an earlier visit."""
+        """Return how many different products of the session also occurred at an earlier visit of the person, in the last 30 days."""
         previous = self.previous_of_product
         start_of_event = self.sessions.first[self.sessions.of_event]
         is_recent = self.events.at - self.events.at[np.maximum(previous, 0)] <= LOOKBACK_DAYS * DAY
         return self.count((previous >= 0) & (previous < start_of_event) & is_recent)
 
     def measure_pause(self) -> Floats:
-        """Return the seconds since the event before; 0 at the first one."""
+        """Return the seconds since the previous event of the session; 0 at the first event."""
         previous = np.maximum(self.rows - 1, self.start)
         return (self.at - self.events.at[previous]) / SECOND
 
@@ -101,7 +101,7 @@ class SessionColumns:
         return (self.at - self.started_at) / SECOND / np.maximum(self.rows - self.start, 1)
 
     def measure_since_cart(self) -> Floats:
-        """Return the seconds since the last product was added to the cart; that of the session without one."""
+        """Return the seconds since a product was last added to the cart, or since the start of the session if none was."""
         last = np.maximum.accumulate(np.where(self.events.kind == EventKind.CART, np.arange(len(self.events)), -1))
         return (self.at - self.events.at[np.maximum(last[self.rows], self.start)]) / SECOND
 
@@ -110,7 +110,7 @@ class SessionColumns:
         return np.minimum(known, MAX_ORDERS).astype(np.float64)
 
     def measure_days_since_visit(self) -> Floats:
-        """Return the days between the end of the visit before and the start of this one, at most 30; 30 without one."""
+        """Return the days from the end of the previous visit to the start of this one, at most 30; also 30 without a previous visit."""
         previous = np.maximum(self.start - 1, 0)
         has_previous = (self.start > 0) & (self.events.person[previous] == self.events.person[self.start])
         days = (self.started_at - self.events.at[previous]) / DAY
@@ -121,7 +121,7 @@ class SessionColumns:
 
 
 def find_previous(group: AnyInts, value: AnyInts) -> Ints:
-    """Return the row of the event before with the same group and value, (n,); -1 without one or for unknown values."""
+    """Return the row of the previous event with the same group and value, (n,); -1 without one or for unknown values."""
     n = len(value)
     order = np.lexsort((np.arange(n), value, group))
     is_same = np.zeros(n, np.bool_)

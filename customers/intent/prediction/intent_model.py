@@ -1,4 +1,4 @@
-"""The model of a shop: trains all predictions from its sessions, and predicts for the sessions of the moment."""
+"""The model of a shop: trains all predictions on its sessions, and predicts how current sessions continue."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -30,7 +30,7 @@ from customers.intent.prediction.session_events import SECOND, UNKNOWN, Ordering
 from customers.intent.prediction.silence import PauseCurves, fit_pauses, update_for_silence
 from customers.lifecycle.scoring.propensity.models.serialization import deserialize_arrays, serialize_arrays
 
-MAX_CUTS = 300_000  # of sessions drawn by their number, so that measuring them fits into memory
+MAX_CUTS = 300_000  # with more, only every n-th session is used, so that the features fit into memory
 PERIODS = 5
 ORDER, LEAVE, CATEGORY, PAUSES = "order", "leave", "category", "pauses"
 
@@ -48,7 +48,7 @@ class IntentModel:
 
 @dataclass(frozen=True, eq=False)
 class TrainedIntent:
-    """A model and how good it is on later sessions; quality: for JSON, by question."""
+    """A model and its accuracy on later sessions. quality: figures for JSON, by prediction."""
 
     model: IntentModel
     quality: dict[str, Any]
@@ -97,14 +97,14 @@ def _train(
 
 
 def assign_session_periods(cuts: SessionCuts) -> Ints:
-    """Return the fifth of each cut's session."""
+    """Return which fifth of the sessions, by start, the session of each cut belongs to."""
     session, first, index = np.unique(cuts.session, return_index=True, return_inverse=True)
     del session
     return assign_periods(cuts.started_at[first], PERIODS)[index]
 
 
 def train_next_category(steps: CategorySteps, n_categories: int) -> tuple[SessionCategoryModel, dict[str, Any]]:
-    """Fit the next category to the first four fifths of the sessions, judge it on the last, and fit it to the latest sessions."""
+    """Fit the next category to the first four fifths of the sessions, evaluate it on the last, and fit it to the latest sessions."""
     period = assign_periods(steps.started_at, PERIODS)
     judged = fit_next_category(steps, n_categories, training=period <= 2, validation=period == 3)
     rows = find_transitions(steps)

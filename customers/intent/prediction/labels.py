@@ -1,4 +1,4 @@
-"""What happened after each event of a session, and at which events models are trained and judged."""
+"""Selects the events at which models are trained and evaluated, and labels them with what happened after them in the session."""
 
 from dataclasses import dataclass
 
@@ -17,8 +17,8 @@ class SessionCuts:
 
     Attributes:
         rows: of the events. session: row number of the session. started_at: its start in microseconds.
-        orders: whether the visitor orders later in this session. has_ordered: whether that has happened before, so that there is nothing
-            to predict. leaves: whether there is no further event in this session. pause: microseconds until it, 0 without one.
+        orders: whether the visitor orders later in this session. has_ordered: whether they ordered before the cut, so that there is nothing
+            to predict. leaves: whether there is no further event in this session. pause: microseconds until the next event, 0 without one.
     """
 
     rows: Ints
@@ -55,7 +55,7 @@ def cut_sessions(events: SessionEvents, orders: Orderings, *, until: int) -> Ses
         rows=rows,
         session=session,
         started_at=events.at[start],
-        # an order that no event of the shop's page has announced still belongs to the session until its end is certain
+        # an order without an event on the shop's page belongs to the session if it is placed before the gap after the last event is over
         orders=orderings.count_until(person, events.at[last] + GAP, inclusive=True) > so_far,
         has_ordered=so_far > orderings.count_until(person, events.at[start], inclusive=False),
         leaves=leaves,

@@ -21,7 +21,9 @@ MIN_STEPS = 200  # fewer transitions before the validation period: only what is 
 MAX_LAGS = 20  # how many categories of the session before the last one count
 TOP_FOLLOWERS = 30
 TOP_POPULAR = 10
-PRIOR_STEPS = 20.0  # a type of event with fewer steps is pulled towards all of them
+PRIOR_STEPS = (
+    20.0  # pseudo-steps at the rate of all event types, added to each type so that rare types are shrunk towards it
+)
 WEIGHTS = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9)  # of the categories of the session itself
 DECAYS = (0.2, 0.4, 0.6, 0.8)
 STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0)  # of the shorter context
@@ -33,13 +35,13 @@ FEW_STEPS = "few_categories"
 
 @dataclass(frozen=True, eq=False)
 class SessionCategoryModel:
-    """The same category again with P(same | type of the last event); else another one with its share of Q(c), c ≠ last.
+    """Predicts the same category again with P(same | type of the last event), and otherwise another one by its share of Q(c), c ≠ last.
 
     Q(c | the last two categories) is interpolated with Q(c | the last one), and that with Q₀(c); see `ContextCounts.interpolate`.
     Q₀(c) = (1 − w) · popularity of c + w · share of c in the session, weighted by decay^(events ago).
 
     Attributes:
-        popularity: (C,). same: (kinds,), P(same | type of the last event). reason: why only popularity counts; empty if more does.
+        popularity: (C,). same: (kinds,), P(same | type of the last event). reason: why only popularity counts; empty otherwise.
         pairs: last · C + category before it of each context of two, ascending.
     """
 
@@ -76,7 +78,7 @@ class SessionCategoryModel:
     def score_candidates(self, steps: CategorySteps, rows: Ints) -> tuple[Ints, Ints, Floats]:
         """Return (row, category, probability) of the candidates at some steps; ``row`` counts from 0.
 
-        Candidates followed the last categories before, are in the session, or are popular.
+        Candidates are categories that have followed the last ones before, are in the session, or are popular.
         """
         context = SessionContext(steps, rows, self.n_categories, self.decay)
         pair = self.find_pairs(context)
@@ -99,7 +101,7 @@ class SessionCategoryModel:
     def collect_evidence(
         self, context: "SessionContext", pair: Ints, owner: Ints, category: Ints
     ) -> "CategoryEvidence":
-        """Return what the counts say of some categories, each for the row ``owner`` of the context."""
+        """Return the evidence for some categories, each for the row ``owner`` of the context."""
         return CategoryEvidence(
             popularity=self.popularity[category],
             share=context.look_up_share(owner, category),
@@ -118,7 +120,7 @@ class SessionCategoryModel:
 
 @dataclass(frozen=True, eq=False)
 class CategoryEvidence:
-    """What speaks for some categories, (q,): popularity, share in the session, and counts after the last one and the last two."""
+    """The evidence for some categories, (q,): popularity, share in the session, and counts after the last category and the last two."""
 
     popularity: Floats
     share: Floats
@@ -166,7 +168,7 @@ class SessionContext:
 
 
 def find_transitions(steps: CategorySteps) -> Ints:
-    """Return the rows of the steps that have a next one in their session."""
+    """Return the rows of the steps that are followed by another one in their session."""
     return np.flatnonzero(steps.session[1:] == steps.session[:-1])
 
 
@@ -188,7 +190,7 @@ def fit_next_category(
 
 def choose_settings(model: SessionCategoryModel, steps: CategorySteps, rows: Ints) -> dict[str, float]:
     """Return decay, weight and strength with the largest likelihood of the next categories at some steps."""
-    # how often the category stays the same does not depend on them
+    # how often the category stays the same does not depend on these settings
     rows = rows[steps.category[rows + 1] != steps.category[rows]]
     if not len(rows):
         return {}
@@ -213,7 +215,7 @@ class CategoryQuality:
 
     Attributes:
         accuracy, hit_3: the share of steps whose next category was the first one predicted, or among the first three. last, popular: the
-            accuracy of predicting the same category again, and the most popular one.
+            accuracy of always predicting the same category again, and of always predicting the most popular one.
     """
 
     steps: int
@@ -224,7 +226,7 @@ class CategoryQuality:
 
 
 def evaluate_next_category(model: SessionCategoryModel, steps: CategorySteps, rows: Ints) -> CategoryQuality | None:
-    """Judge the model on transitions that it was not fitted to; None without any."""
+    """Evaluate the model on transitions that it was not fitted to; None without any."""
     if not len(rows):
         return None
     actual = steps.category[rows + 1]
@@ -243,7 +245,7 @@ def predict_top(
 ) -> Ints:
     """Return the most probable next categories at some steps, (q, limit), -1 where there are fewer.
 
-    without_seen: leave out the categories that the session has among its last ones.
+    without_seen: leave out the categories that are among the last ones of the session.
     """
     top = np.full((len(rows), limit), -1, np.int64)
     if model.reason:
@@ -309,7 +311,7 @@ def count_steps(steps: CategorySteps, rows: Ints, n_categories: int) -> SessionC
 
 
 def count_same(steps: CategorySteps, rows: Ints) -> Floats:
-    """Return how often the next category was the same after each type of event, pulled towards that of all events, (kinds,)."""
+    """Return how often the next category was the same after each event type, shrunk towards the rate of all types, (kinds,)."""
     is_same = steps.category[rows] == steps.category[rows + 1]
     overall = (is_same.sum() + 0.5) / (len(rows) + 1.0)
     kind, kinds = steps.kind[rows], len(EventKind)

@@ -1,4 +1,4 @@
-"""Models of what happens in a session, with yes or no as the outcome: learned, calibrated and judged on later sessions."""
+"""Models of yes-or-no outcomes of a session: trained, then calibrated and evaluated on later sessions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -34,13 +34,13 @@ MAX_ROWS = 100_000  # of a training period, drawn by the seed
 LEAVES, MAX_TREES = 12, 200
 EXPLAINED_ROWS = 5_000
 STRONGEST = 6
-PRIOR_ROWS = 20.0  # a kind of event with fewer rows is pulled towards the rate of all
+PRIOR_ROWS = 20.0  # pseudo-rows at the overall rate, added to each event type so that rare types are shrunk towards it
 SEED = 20_261_128
 
 
 @dataclass(frozen=True, eq=False)
 class OutcomeSample:
-    """Cuts of sessions in the order of time, with their outcome; q rows.
+    """Cuts of sessions with their outcome; q rows.
 
     Attributes:
         matrix: (q, k), columns as in `FEATURES`. label, session, kind (of the last event): (q,).
@@ -118,7 +118,7 @@ class FeatureEffect:
 
 @dataclass(frozen=True, eq=False)
 class TrainedOutcome:
-    """A model that was fitted to all sessions, and how good the same way of learning is on sessions after those it learned from.
+    """A model fitted to the latest sessions, and how well the same training performed on sessions later than those it was trained on.
 
     Attributes:
         quality: see `measure_outcome`. effects: the strongest first.
@@ -130,11 +130,11 @@ class TrainedOutcome:
 
 
 def train_outcome(sample: OutcomeSample) -> TrainedOutcome:
-    """Choose and calibrate a model on the fourth fifth of the sessions, judge it on the last one, and fit it to the latest sessions.
+    """Choose and calibrate a model on the fourth fifth of the sessions, evaluate it on the last one, and fit it to the latest sessions.
 
-    The candidates learn from the first three fifths; the one with the smallest log loss on the fourth is calibrated there. What is
-    served has learned from the second to fourth fifth and is calibrated on the last. Where there is too little data, or neither the
-    rate nor the type of the last event is improved upon on the fourth fifth, only the rate is predicted, with the reason.
+    The candidates are trained on the first three fifths; the one with the smallest log loss on the fourth is calibrated there. The model
+    in use is trained on the second to fourth fifths and calibrated on the last. If there is too little data, or if the model does not beat
+    both baselines on the fourth fifth, only the rate is predicted, with the reason.
     """
     training, validation, test = (sample.select_periods(*periods) for periods in ((0, 1, 2), (3,), (4,)))
     rate = compute_rate(sample.label)
@@ -185,7 +185,7 @@ def fit_baselines(sample: OutcomeSample) -> Baselines:
 
 
 def to_training_sample(sample: OutcomeSample) -> TrainingSample:
-    """Return at most `MAX_ROWS` rows, drawn by the seed, as the candidates take them."""
+    """Return at most `MAX_ROWS` rows, drawn by the seed, in the form that candidates are fitted to."""
     rows = np.arange(len(sample.label))
     if len(rows) > MAX_ROWS:
         rows = np.sort(np.random.default_rng(SEED).choice(rows, MAX_ROWS, replace=False))
@@ -230,7 +230,7 @@ def fit_candidate(chosen: tuple[str, int], training: OutcomeSample, later: Outco
 def measure_outcome(model: SessionOutcomeModel, baselines: Baselines, test: OutcomeSample) -> dict[str, Any]:
     """Return the figures of a model and of the baselines on sessions that none of them has seen, for JSON.
 
-    auc, brier and the calibration curve are those of the model; rate_… and last_… of the rate and of the type of the last event.
+    auc, brier and the calibration curve are those of the model; rate_… are those of the rate, last_… those of the rate by the type of the last event.
     """
     scores = model.predict(test.matrix)
     rate_scores, last_scores = baselines.predict(test.kind)
@@ -254,7 +254,7 @@ def measure_outcome(model: SessionOutcomeModel, baselines: Baselines, test: Outc
 
 
 def explain_model(model: SessionOutcomeModel, sample: OutcomeSample) -> tuple[FeatureEffect, ...]:
-    """Return the features that move the predictions most, with the sign of their correlation with the feature."""
+    """Return the features that move the predictions most, and whether a higher value of the feature raises them."""
     assert model.model is not None
     rows = np.linspace(0, len(sample.label) - 1, min(EXPLAINED_ROWS, len(sample.label))).astype(np.int64)
     matrix = sample.matrix[rows]
@@ -269,9 +269,9 @@ def explain_model(model: SessionOutcomeModel, sample: OutcomeSample) -> tuple[Fe
 
 
 def assign_periods(started_at: Ints, periods: int = 5) -> Ints:
-    """Return which of so many equally large parts of the sessions each one belongs to, in the order of their starts; (n,).
+    """Split the sessions by their start into equally large parts, and return the part of each session, from 0; (n,).
 
-    Sessions that start at the same moment are in the same part, so that no part knows the future of an earlier one.
+    Sessions that start at the same moment are in the same part, so that all sessions of a part start after those of the part before.
     """
     if not len(started_at):
         return np.zeros(0, np.int64)

@@ -106,16 +106,16 @@ class Orderings:
         return cls(person[order], at[order])
 
     def count_until(self, person: Ints, until: Ints, *, inclusive: bool) -> Ints:
-        """Return how many orders of each person were placed before a moment, or also at it; shapes (q,)."""
+        """Return how many orders each person had placed before a moment; ``inclusive`` also counts those at the moment; shapes (q,)."""
         n, q = len(self.at), len(until)
-        # of equal moments, the question comes first unless orders at the moment itself count
+        # at equal moments, the requested one sorts before the orders unless orders at the moment itself count
         rank = np.concatenate((np.ones(n, np.int8), np.full(q, 2 if inclusive else 0, np.int8)))
         people, moments = np.concatenate((self.person, person)), np.concatenate((self.at, until))
         order = np.lexsort((rank, moments, people))
         is_ordering = order < n
         before = np.empty(n + q, np.int64)
         before[order] = np.cumsum(is_ordering)
-        start = np.searchsorted(self.person, person)  # orders of the people before
+        start = np.searchsorted(self.person, person)  # the number of orders of all people before
         return before[n:] - start
 
 
@@ -129,7 +129,7 @@ def find_sessions(person: Ints, at: Ints) -> Sessions:
 
 
 def merge_orderings(events: SessionEvents, orders: Orderings) -> Orderings:
-    """Return orders together with purchase events; most of them are the same purchases, so only "any" is of use."""
+    """Return orders together with purchase events. Most purchases are in both, so use only whether there are any, not their number."""
     rows = np.flatnonzero(events.kind == EventKind.PURCHASE)
     return Orderings.sort(
         np.concatenate((orders.person, events.person[rows])), np.concatenate((orders.at, events.at[rows]))

@@ -1,4 +1,4 @@
-"""What it means that a visitor has done nothing for some time."""
+"""Updates the predictions for a visitor who has done nothing for some time."""
 
 from dataclasses import dataclass
 
@@ -10,17 +10,17 @@ from customers.intent.prediction.session_events import GAP_SECONDS, SECOND, Even
 GRID = np.array(
     [0, 2, 5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 300, 420, 600, 900, 1200, 1500, GAP_SECONDS], float
 )
-PRIOR_PAUSES = 50.0  # a kind of event with fewer pauses is pulled towards all events
+PRIOR_PAUSES = 50.0  # pseudo-pauses of all event types, added to each type so that rare types are shrunk towards them
 
 
 @dataclass(frozen=True, eq=False)
 class PauseCurves:
-    """How long visitors who go on pause. survival: (kinds, points of `GRID`), share of pauses that are longer."""
+    """The pauses of visitors who continue their session. survival: (kinds, points of `GRID`), share of pauses that are longer."""
 
     survival: Floats
 
     def get_longer_share(self, kind: AnyInts, seconds: Floats) -> Floats:
-        """Return the share of pauses after an event of a kind that are longer, (n,); 0 beyond the gap between sessions."""
+        """Return the share of pauses after this type of event that are longer than `seconds`, (n,); 0 beyond the gap between sessions."""
         share = np.zeros(len(kind))
         for number in np.unique(kind):
             is_kind = kind == number
@@ -44,8 +44,8 @@ def fit_pauses(kind: AnyInts, pause: Ints) -> PauseCurves:
 def update_for_silence(*, orders: Floats, leaves: Floats, longer: Floats) -> tuple[Floats, Floats]:
     """Return the probabilities of an order and of leaving, given that nothing has happened for some time; shapes (n,).
 
-    With L = leaves at the last event and S = longer, the share of visitors who go on but pause longer (Bayes):
-    P(leaves | silent) = L / (L + (1 − L) S), and an order needs that the visitor goes on: P(orders | silent) = O · S / (L + (1 − L) S).
+    With L = leaves at the last event, O = orders, and S = longer, the share of continuing visitors who pause longer (Bayes):
+    P(leaves | silent) = L / (L + (1 − L) S). Only visitors who continue can order: P(orders | silent) = O · S / (L + (1 − L) S).
     """
     silent = np.maximum(leaves + (1 - leaves) * longer, 1e-12)
     left = np.where(longer > 0, leaves / silent, 1.0)

@@ -1,4 +1,4 @@
-"""Counts of what followed a context, with the probabilities that interpolation with a shorter context gives."""
+"""Counts which categories followed a context, and interpolates their probabilities with those of a shorter context."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from config.foundation.array_types import Floats, Ints
 
 @dataclass(frozen=True, eq=False)
 class ContextCounts:
-    """How often a category followed a context, how many did in total, and how many different ones; shapes (q,), 0 for unknown contexts."""
+    """How often a category, any category, and how many distinct categories followed a context; shapes (q,), 0 for unknown contexts."""
 
     count: Floats
     total: Floats
@@ -19,7 +19,7 @@ class ContextCounts:
         """Return P(category | context) = (n_xc + k · u_x · P(c)) / (n_x + k · u_x), (q,).
 
         n_xc: how often the category followed the context, n_x their sum, u_x how many different ones did; k = strength. shorter: P(c) given
-        a shorter context, which alone counts where the context was never seen. k = 1: Witten & Bell, IEEE Trans. Inf. Theory 1991.
+        a shorter context, which is returned where the context was never seen. k = 1: Witten & Bell, IEEE Trans. Inf. Theory 1991.
         """
         trust = strength * self.distinct
         weight = np.where(self.total > 0, self.total + trust, 1.0)

@@ -1,4 +1,4 @@
-"""REST endpoints of behavior prediction: what a customer or a visitor will do in the session of this moment."""
+"""REST endpoints of behavior prediction: what a customer or a visitor will probably do in their current session."""
 
 from typing import ClassVar
 
@@ -22,10 +22,10 @@ def is_valid_id(value: str) -> bool:
 
 
 class CustomerIntentView(APIView):
-    """Whether a customer will order or leave in this session, and the next category.
+    """Whether a customer will order or leave in the current session, and the next category.
 
-    The session is that of the customer's events on all devices, up to those of this moment. Predictions change with every event and with
-    the time since the last one.
+    The session includes the customer's events on all devices up to now. Predictions change with every event and with the time since the
+    last one.
     """
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "customers:read"}
@@ -43,7 +43,7 @@ class CustomerIntentView(APIView):
 
 
 class VisitorIntentView(APIView):
-    """Whether a visitor will order or leave in this session, and the next category.
+    """Whether a visitor will order or leave in the current session, and the next category.
 
     A visitor without an event in the last 30 minutes, known or not, has no session.
     """

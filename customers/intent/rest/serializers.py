@@ -12,8 +12,8 @@ class LikelihoodSerializer(serializers.Serializer):
     probability = serializers.FloatField(min_value=0, max_value=1)
     based_on = serializers.ChoiceField(
         choices=SOURCES,
-        help_text="`model`: for this session. `rate`: the share of all sessions, because there is too little data for a model, "
-        "or the model would not be better.",
+        help_text="`model`: predicted for this session. `rate`: the share of all sessions, because there is too little data for a model "
+        "or a model would not be more accurate.",
     )
 
 
@@ -25,12 +25,12 @@ class SessionCategorySerializer(serializers.Serializer):
 class SessionSerializer(serializers.Serializer):
     started_at = serializers.DateTimeField()
     last_event_at = serializers.DateTimeField()
-    events = serializers.IntegerField(help_text="So far; at most the latest 300 are read.")
+    events = serializers.IntegerField(help_text="Number of events so far; at most the latest 300 are read.")
     has_ordered = serializers.BooleanField(help_text="The visitor has ordered in this session.")
 
 
 class IntentSerializer(serializers.Serializer):
-    """The session of this moment and its predictions; null, with the reason, if there are none."""
+    """The current session and its predictions; without predictions, they are null and `reason` shows why."""
 
     as_of = serializers.DateTimeField()
     reason = serializers.ChoiceField(
@@ -41,10 +41,11 @@ class IntentSerializer(serializers.Serializer):
     )
     session = SessionSerializer(allow_null=True)
     order = LikelihoodSerializer(
-        allow_null=True, help_text="The visitor orders in this session; 1 once this has happened."
+        allow_null=True, help_text="Whether the visitor orders in this session; the probability is 1 after an order."
     )
     leave = LikelihoodSerializer(
-        allow_null=True, help_text="No further event in this session, which ends after 30 minutes without one."
+        allow_null=True,
+        help_text="Whether there is no further event in this session, which ends after 30 minutes without an event.",
     )
     next_categories = SessionCategorySerializer(
         many=True, help_text="The most probable categories of the next event, at most three."

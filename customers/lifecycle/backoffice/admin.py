@@ -42,7 +42,7 @@ STAGE_BADGES = {
 
 
 class ScoreFilter(admin.AllValuesFieldListFilter):
-    """Offers the scores, instead of reading which of them occur in all profiles."""
+    """Offers all scores instead of reading from all profiles which ones occur."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)

@@ -64,7 +64,7 @@ def read_customer(request: HttpRequest, customer: Customer, *, with_reasons: boo
     stored = build_customer_profile(
         customer_id=customer.pk, score_models=score_models, as_of=now, with_reasons=with_reasons
     )
-    # Consent also covers the stored predictions, so the fields that it withholds replace those of the profile.
+    # Consent also covers the stored predictions, so the empty values of withheld fields replace those of the profile.
     withheld = CustomerPortrait(now, withheld="" if customer.erased_at else find_withheld_reason(customer.pk))
     return CustomerView(
         request=request,
@@ -80,7 +80,7 @@ def read_customer(request: HttpRequest, customer: Customer, *, with_reasons: boo
 
 
 def make_title(customer: Customer, *, with_personal: bool) -> str:
-    """Return the name of the customer, or the user ID or number without one that the reader may see."""
+    """Return the name of the customer or, without a name that the reader may see, the user ID or customer number."""
     name = read_personal_name(customer) if with_personal else ""
     if name:
         return name

@@ -46,7 +46,7 @@ type Context = dict[str, Any]
 class CustomerView:
     """What every tab shows of a customer.
 
-    profile: of `build_customer_profile`, without what consent withholds; None without one. withheld: a portrait without lines.
+    profile: of `build_customer_profile`, without data withheld for lack of consent; None without one. withheld: a portrait without lines.
     """
 
     request: HttpRequest
@@ -145,7 +145,7 @@ def build_profile_tab(view: CustomerView) -> Context:
 
 
 def build_predictions_tab(view: CustomerView) -> Context:
-    """Return the predictions and the probability active over time; nothing of them if consent withholds it."""
+    """Return the predictions and the probability active over time; neither if they are withheld for lack of consent."""
     if view.profile is None or view.withheld.withheld:
         return {"predictions": [], "active_chart": None, "value_labels": {}, "next_order_label": ""}
     history = compute_active_history(customer_id=view.customer.pk, as_of=view.as_of, score_models=view.score_models)

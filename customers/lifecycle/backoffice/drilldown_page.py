@@ -1,6 +1,6 @@
-"""The list of customers behind a number of the Lifecycle page, for those that no condition can select, such as stage changes.
+"""The list of customers behind a number of the Lifecycle page, for numbers that no condition can select, such as stage changes.
 
-It has fifty customers per page and no personal data but the user IDs of readers who may see them.
+It has fifty customers per page and no personal data except user IDs, for readers who may see them.
 """
 
 from collections.abc import Sequence
@@ -43,13 +43,13 @@ PAGES = {
     "aipl-flow": "admin:segments_segment_aipl",
 }  # the page of each figure; the Stages page has the others
 ADD_SEGMENT_PERMISSION = "segments.add_segment"
-LATE_STAGES = (Stage.AT_RISK, Stage.DORMANT, Stage.CHURNED)  # the time since the last order leads to them
+LATE_STAGES = (Stage.AT_RISK, Stage.DORMANT, Stage.CHURNED)  # customers enter them by the time since their last order
 
 
 def render_drilldown_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
     """Render the customers that the URL selects, or the reason why it selects none.
 
-    Customers whom a condition selects are shown in the customers list, which sorts, filters and exports them.
+    If a condition selects these customers, redirect to the customers list, which can sort, filter and export them.
     """
     if not model_admin.has_view_permission(request):
         raise PermissionDenied

@@ -1,4 +1,4 @@
-"""The Lifecycle overview: customers per stage, and the answer of each Lifecycle page."""
+"""The Lifecycle overview: customers per stage, and the summary sentence of each Lifecycle page."""
 
 from typing import Any
 

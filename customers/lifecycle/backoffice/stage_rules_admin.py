@@ -21,7 +21,7 @@ from customers.lifecycle.stages.rules import LEVELS, activate_rules, get_active_
 
 
 class StageRulesForm(forms.ModelForm):
-    """The form of the stage rules, with two digits of measured values; those that nobody changes keep all of theirs.
+    """The form of the stage rules. It shows measured values with two digits; values that are not changed keep all of their digits.
 
     Saving creates a version that is effective from now unless the user changes the time.
     """
@@ -38,7 +38,7 @@ class StageRulesForm(forms.ModelForm):
 
     @cached_property
     def changed_data(self) -> list[str]:
-        """The changed fields, without those that are sent with all of their digits."""
+        """The changed fields, without those submitted with the exact stored value."""
         names: list[str] = super().changed_data
         return [name for name in names if name not in self.exact or self[name].data != str(self.exact[name])]
 
@@ -68,7 +68,7 @@ class StageRulesForm(forms.ModelForm):
             self.add_error("min_p_alive", _("Enter a probability from 0 to less than 1, such as 0.2."))
 
     def _check_gaps(self, cleaned: dict[str, Any]) -> None:
-        """Each level must be at least as strict as the one before."""
+        """Require each level to be at least as strict as the one before."""
         for name in (f"{level}_{part}" for level in LEVELS for part in ("alarms", "share", "days")):
             value = cleaned.get(name)
             if value is None:
@@ -92,7 +92,7 @@ class StageRulesForm(forms.ModelForm):
                 self.add_error(name, _("Enter a probability from 0 to 1, such as 0.9."))
 
     def _get_validation_exclusions(self) -> set[str]:
-        """Exclude the fields that the save sets from the validation."""
+        """Exclude from validation the fields that are set on saving."""
         return super()._get_validation_exclusions() | {"version", "is_active"}  # type: ignore[misc]
 
     def validate_constraints(self) -> None:
@@ -159,7 +159,7 @@ class StageRulesAdmin(ModelAdmin):
         return stage_rules_page.render_rules_preview(request, model_admin=self)
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> StageRules | None:
-        """Return the version; one that can only be read has its numbers rounded."""
+        """Return the version, with rounded numbers if it is read-only."""
         rules: StageRules | None = super().get_object(request, object_id, from_field)
         if rules is not None and not self.has_change_permission(request, rules):
             for field in StageRules._meta.fields:

@@ -19,7 +19,7 @@ def make_transition_matrix(
     get_label: Callable[[str], str],
     make_url: Callable[[str, str], str],
 ) -> dict[str, Any]:
-    """Return the heads, rows and totals of the matrix; states without customers are left out.
+    """Return the headers, rows and totals of the matrix; states without customers are left out.
 
     Totals link to all customers of a state before or after, whose other state is `ANY`.
     counts: customers by state before and after. from_states, to_states: the states in the order of the rows and of the columns.

@@ -103,7 +103,7 @@ def dump_model(model: ClusterModel) -> dict[str, Any]:
 def parse_model(parameters: dict[str, Any]) -> ClusterModel | None:
     """Return the model of `dump_model`.
 
-    Return None if its format is unknown, so that clusters start anew.
+    Return None if its format is unknown; then no previous clusters are continued.
     """
     try:
         arrays = {name: np.array(values, np.float64) for name, values in parameters["arrays"].items()}

@@ -1,11 +1,11 @@
-"""The share of customers whose actual orders and spend were within the 80 % intervals, on orders that the intervals did not know."""
+"""The share of customers whose actual orders and spend were within the 80 % intervals, on orders after those used for the intervals."""
 
 from typing import Any
 
 from customers.lifecycle.models import ScoreModel
 from customers.lifecycle.scoring.clv.prediction.interval_calibration import LEVEL
 
-MAX_COVERAGE_ERROR = 0.05  # an alert is raised when the share differs by more from the stated probability
+MAX_COVERAGE_ERROR = 0.05  # an alert is raised when the share differs from the stated probability by more than this
 MIN_CUSTOMERS = 250  # the standard error of 80 % is 2.5 points then, half of the largest error allowed
 
 

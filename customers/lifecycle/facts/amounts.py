@@ -30,7 +30,7 @@ AMOUNT_CURRENCY = sql.SQL(
 
 @dataclass(frozen=True)
 class AmountCurrency:
-    """The currency of amounts, and the number of orders by other currency, which amounts leave out."""
+    """The currency of amounts, and the number of orders in each other currency, which amounts leave out."""
 
     currency: str
     other_orders: dict[str, int]
@@ -47,7 +47,7 @@ def choose_amount_currency(*, as_of: datetime) -> AmountCurrency:
 
 
 def get_amount_currency() -> str:
-    """Return the currency in which the latest refresh counted; before the first one, that of the first order, or else of the shop.
+    """Return the currency of the latest refresh; before the first refresh, that of the first order, or else of the shop.
 
     Within the transaction of a refresh it is the currency of that refresh.
     """

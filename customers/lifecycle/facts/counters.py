@@ -229,7 +229,7 @@ def sum_orders(facts: OrderFacts) -> IntegerColumns:
 def find_favorites(facts: OrderFacts) -> tuple[Favorites, Favorites, Favorites]:
     """Return the favorite categories, brands and hours.
 
-    Shares are of order lines, for hours of orders.
+    Shares are of order lines, except for hours: those are of orders.
     """
     lines, products, histories = facts.lines, facts.products, facts.histories
     purchases = sum_by_customer(lines.is_purchase, lines.start)

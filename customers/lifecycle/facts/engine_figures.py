@@ -95,7 +95,7 @@ def find_rows(customer: Ints, known: Ints) -> Ints:
 
 
 def find_differing(row: Ints, rfm: pa.Table, histories: OrderHistories) -> npt.NDArray[np.bool_]:
-    """Return of each customer whether the number of orders or the revenue of the files is another."""
+    """Return for each customer whether the number of orders or the revenue in the files differs."""
     before = np.concatenate(([0], np.cumsum(histories.is_order, dtype=np.int64)))
     orders = before[histories.start[1:]] - before[histories.start[:-1]]
     revenue = np.where(orders > 0, sum_revenue(histories), 0)
@@ -122,7 +122,7 @@ def select_customers(histories: OrderHistories, chosen: npt.NDArray[np.bool_]) -
 
 
 def merge_purchases(ours: PurchaseHistories, others: PurchaseHistories) -> PurchaseHistories:
-    """Return both, by customer."""
+    """Return both together, in the order of customers."""
     columns = [
         np.concatenate([getattr(ours, name), getattr(others, name)])
         for name in ("customer", "x", "last_days", "age_days", "mean_value")
@@ -132,7 +132,7 @@ def merge_purchases(ours: PurchaseHistories, others: PurchaseHistories) -> Purch
 
 
 def merge_rfm(ours: RfmValues, others: RfmValues, rows: Ints) -> RfmValues:
-    """Return both by first order and customer. rows: the customers that `others` numbers."""
+    """Return both together, in the order of first order and customer. rows: the customer rows that `others.row` refers to."""
     row = np.concatenate([ours.row, rows[others.row]])
     columns = [np.concatenate([getattr(ours, name), getattr(others, name)]) for name in RFM_COLUMNS]
     order = np.lexsort((row, columns[0]))

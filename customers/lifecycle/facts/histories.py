@@ -144,7 +144,7 @@ def select_purchases(
 def summarize_histories(histories: OrderHistories, *, as_of: datetime) -> PurchaseHistories:
     """Return the purchase histories of everybody with an order.
 
-    Amounts are added in minor units, which is exact in any order: an engine gets the same means.
+    Amounts are added in minor units, which is exact in any order, so that a warehouse engine gets the same means.
     """
     rows, at = select_orders(histories)
     amount = histories.amount[histories.is_order]

@@ -4,7 +4,7 @@ import numpy as np
 
 from config.foundation.array_types import Ints
 
-MAX_TABLE_RATIO = 8  # a lookup table beats a binary search until its entries are this many times as many as the IDs
+MAX_TABLE_RATIO = 8  # up to this many table entries per ID, a lookup table is faster than a binary search
 
 
 def find_positions(ids: Ints, known: Ints) -> Ints:

@@ -1,6 +1,6 @@
 """Figures of customers as expressions of the warehouse, for shops whose orders outgrow one machine.
 
-They are those of `lifecycle.scoring`, which a test compares: purchase histories, RFM, and counts of orders over the last days.
+They equal those of `lifecycle.scoring`, as a test checks: purchase histories, RFM, and counts of orders over the last days.
 """
 
 import ibis

@@ -223,7 +223,7 @@ class CustomerProfile(models.Model):
 
 
 class CountedSession(models.Model):
-    """A session of a customer that `sessions` has counted.
+    """A session that is already counted in a customer's `sessions`.
 
     It is stored so that the session's next event does not count it again.
     Derived from the events, like the counters: there is no foreign key, a refresh deletes rows without a customer.

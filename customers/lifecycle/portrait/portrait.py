@@ -66,7 +66,7 @@ class CustomerPortrait:
     def to_profile_fields(self) -> dict[str, Any]:
         """Return the fields that the portrait adds to the REST profile.
 
-        If they are withheld, it replaces them.
+        If data is withheld, they include empty values that replace those of the profile.
         """
         fields = {
             "portrait": self.lines,
@@ -136,7 +136,7 @@ def build_portrait(*, customer_id: int, as_of: datetime, with_personal: bool) ->
 
 
 def find_withheld_reason(customer_id: int) -> str:
-    """Return the reason why lines are withheld, by the consents as of now; "" if they are not."""
+    """Return the reason why lines are withheld, by the current consents; "" if they are not."""
     # A withdrawal also covers portraits of past times, so as_of does not matter.
     customer = Customer.objects.only("country").filter(pk=customer_id).first() or Customer(pk=customer_id)
     effective = read_effective_consents(customer=customer, purposes=PROFILING_PURPOSES)

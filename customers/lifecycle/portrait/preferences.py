@@ -126,7 +126,7 @@ def find_newest_per_day(code: Ints, at: Ints) -> Ints:
 class _Preference(NamedTuple):
     """The interests behind one line of the portrait.
 
-    names: by position in `interests`. codes: the same for programs; None: the names.
+    names: by position in `interests`. codes: machine-readable keys of the names; None if the names serve as keys.
     """
 
     key: str
@@ -260,7 +260,7 @@ def _measure_interests(facts: InterestFacts, n_codes: int, as_of: datetime) -> I
 
 
 def _encode_names(names: Sequence[str]) -> tuple[Ints, list[str]]:
-    """Return the position of each name among the distinct names, and these.
+    """Return the position of each name among the distinct names, and the distinct names.
 
     The position is −1 for the empty name.
     """
@@ -302,7 +302,7 @@ def _count_once_per_day(code: Ints, at: Ints) -> InterestFacts:
 def _is_visit(event: CustomerEvent) -> bool:
     """Return whether the event comes from a browser or app.
 
-    Servers and email providers say nothing about visits.
+    Events from servers and email providers are not visits.
     """
     return bool(event.user_agent or event.device or event.locale)
 

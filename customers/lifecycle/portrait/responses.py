@@ -1,4 +1,4 @@
-"""Engagement of a customer by channel: messages sent, opened and clicked, and when last.
+"""Engagement of a customer by channel: messages sent, opened and clicked, and the last time of each.
 
 Counted from events, and by apps that have more data on a channel (`customers.lifecycle.signals.channel_responses_requested`).
 """

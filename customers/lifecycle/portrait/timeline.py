@@ -79,7 +79,7 @@ def build_timeline(
 def _list_events(customer_id: int, as_of: datetime, limit: int) -> Iterable[TimelineEntry]:
     """Return the events of the customer's user IDs and anonymous IDs.
 
-    Of anonymous IDs, only events without a user ID count.
+    For anonymous IDs, only events without a user ID count.
     """
     values_by_kind: dict[str, list[str]] = {}
     for kind, value in Identifier.objects.filter(customer_id=customer_id).values_list("kind", "value"):

@@ -1,4 +1,4 @@
-"""Compute one customer's page before anybody opens one, so that nobody waits for kernels to be compiled or loaded."""
+"""Computes one customer's page in advance, so that no user waits for kernels to be compiled or loaded."""
 
 import logging
 
@@ -24,7 +24,7 @@ def warm_up_customer_pages() -> None:
 
 
 def try_warm_up() -> None:
-    """Call `warm_up_customer_pages` in a thread of its own; a failure is logged, because the pages may open nevertheless."""
+    """Call `warm_up_customer_pages`, as a thread of its own; only log a failure, because the pages may still open."""
     try:
         warm_up_customer_pages()
     except Exception:

@@ -1,4 +1,4 @@
-"""What is known of the level of a propensity, and the interval that follows from it."""
+"""Reads what is known about the level of a propensity, and derives the interval of a probability from it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class PropensityLevel:
 
 
 def read_level(score_model: ScoreModel) -> PropensityLevel:
-    """Return the level that the training measured; without a trained model, that of an unknown shop."""
+    """Return the level that the training measured; without a trained model, the default for an unknown shop."""
     figures = score_model.figures
     level = figures.get("level") or {"adjustment": "none", "periods": [], "shift": estimate_level_shift([])}
     periods = level["periods"]
@@ -59,7 +59,7 @@ def bound_propensities(
 ) -> dict[str, tuple[float, float]]:
     """Return the interval of each probability of a customer, by kind.
 
-    A longer horizon never has a lower bound, as for the probabilities themselves; where intervals say otherwise, they are widened.
+    As for the probabilities of a purchase, neither end falls with a longer horizon; where one would, the intervals are widened.
     """
     bounds = {kind: read_level(score_models[kind]).bound(value) for kind, value in probabilities.items()}
     days = {kind: score_models[kind].parameters["horizon_days"] for kind in bounds}

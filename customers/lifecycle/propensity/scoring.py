@@ -97,7 +97,7 @@ def predict_scores(
     """Return the scores of all customers in the histories who ordered."""
     rows = snapshot.buyers
     columns: dict[str, Floats | Ints] = {kind: np.empty(len(rows)) for kind in served}
-    # The snapshot caches both per target. Filled here, the threads only read the caches and compute nothing twice.
+    # The snapshot caches both per target. The caches are filled here, so that the threads only read them and compute nothing twice.
     for model in served.values():
         snapshot.predict_with_purchase_model(model.target)
         snapshot.is_eligible(model.target)

@@ -65,7 +65,7 @@ def reuse_models(
     """Return score models, by kind, that reuse the latest trained model, if it is still current.
 
     A model is retrained when it is a week old, but only one per night, the oldest first, so that nights take about equally long. A model
-    that is two weeks old, or whose past orders have changed, is retrained at once.
+    that is two weeks old, or whose past orders have changed, is retrained immediately.
     """
     latest = {
         kind: next((score_model for score_model in earlier if score_model.kind == kind), None)

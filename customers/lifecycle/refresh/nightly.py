@@ -183,7 +183,7 @@ def _run_refresh(run: LifecycleRun, *, measure: bool, progress: Progress) -> Non
 def _score_orders(
     histories: OrderHistories, run: LifecycleRun, *, currency: str, timer: StepTimer
 ) -> tuple[list[ProfileScores], dict[str, str | int]]:
-    """Return the scores that are computed from orders, and what the run records of an engine; {} without one."""
+    """Return the scores that are computed from orders, and what the run records about the warehouse engine; {} without one."""
     as_of = run.as_of
     figures = read_engine_figures(histories=histories, as_of=as_of, currency=currency)
     on_engine: dict[str, str | int] = {}

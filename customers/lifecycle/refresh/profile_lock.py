@@ -16,7 +16,7 @@ PROFILE_LOCK_KEY = compute_lock_key("lifecycle.profiles")
 
 @contextmanager
 def lock_all_profiles() -> Iterator[None]:
-    """Wait for running live updates, and block others during the block.
+    """Wait for running live updates to end, and keep others from starting while the block runs.
 
     A live update takes about a second.
     """

@@ -232,10 +232,7 @@ def create_missing_profiles(customer_ids: Sequence[int]) -> set[int]:
 
 
 def lock_profiles(customer_ids: Sequence[int]) -> None:
-    """Lock profiles until the transaction ends.
-
-    So no concurrent update overtakes the recount.
-    """
+    """Lock profiles until the transaction ends, so that no concurrent update overtakes the recount."""
     with connection.cursor() as cursor:
         cursor.execute(LOCK_PROFILES, {"ids": format_bigint_list(customer_ids)})
 

@@ -1,7 +1,7 @@
 """Makes the scores of different models consistent before they are written.
 
-The purchase model, the propensities and the order rhythm are independent of each other. One alone can say of a customer that they have
-left while another one, proven more accurate on later orders, expects an order within days.
+The purchase model, the propensities and the order rhythm are independent of each other. One of them can predict
+that a customer has left while another one, proven more accurate on later orders, expects an order within days.
 """
 
 from collections.abc import Mapping
@@ -28,10 +28,10 @@ def reconcile_scores(scores: ProfileScores, *, today: float) -> ProfileScores:
     """Return the scores with the probability active and the next order consistent with the purchase probabilities.
 
     today: the time of the scores, in days since 1970.
-    Who orders within some days is active, so the probability active is at least that of a purchase, and so are the orders expected in a year.
-    Where the order rhythm gives no
-    date because the customer is overdue, but a purchase within 90 days is more likely than not, the date follows from the purchase
-    probabilities; "has probably churned" is only said of customers who are probably inactive. Without propensities, nothing changes.
+    A customer who orders within some days is active, so the probability active is at least that of a purchase, and so is the number of
+    orders expected in a year. Where the order rhythm gives no date because the customer is overdue, but a purchase within 90 days is more
+    likely than not, the date is derived from the purchase probabilities. The reason "has probably churned" remains only for customers who
+    are probably inactive. Without propensities, nothing changes.
     """
     columns = scores.columns
     if not {"p_alive", "churn", "next_order_reason", *PURCHASE_KINDS} <= set(columns):
@@ -50,7 +50,7 @@ def reconcile_scores(scores: ProfileScores, *, today: float) -> ProfileScores:
 
 def raise_probability_active(columns: Mapping[str, Floats | Ints], purchase: Floats, is_known: "np.ndarray") -> Floats:
     """Return P(active), (n,), at least the probability of a purchase within any of the horizons."""
-    # Churn of customers who have lapsed may differ from the purchase probabilities, so it takes part.
+    # The churn risk of customers who have lapsed may differ from the purchase probabilities, so it is included.
     no_churn = np.nan_to_num(1.0 - columns[ScoreModel.Kind.CHURN].astype(np.float64))
     floor = np.maximum(purchase[:, -1], no_churn)
     raised: Floats = np.where(is_known, np.maximum(columns["p_alive"], floor), columns["p_alive"])
@@ -60,10 +60,10 @@ def raise_probability_active(columns: Mapping[str, Floats | Ints], purchase: Flo
 def raise_expected_orders(
     columns: Mapping[str, Floats | Ints], purchase: Floats, is_known: "np.ndarray"
 ) -> dict[str, Floats | Ints]:
-    """Return the columns of orders and spend of the next 12 months, raised where fewer orders were expected than a purchase is probable.
+    """Return the columns of orders and spend of the next 12 months, raised where the expected orders are below the purchase probability.
 
-    purchase: (n,), the probability of at least one order in the first days of them. It bounds the expected number and the quantiles of an
-    interval from below, but says nothing of a second order, so no more than that is raised: totals of the shop hardly change.
+    purchase: (n,), the probability of at least one order in the first days of these months. It bounds the expected number and the quantiles
+    of an interval from below, but says nothing about a second order, so values are raised no further: totals of the shop hardly change.
     """
     if "expected_orders" not in columns:
         return {}

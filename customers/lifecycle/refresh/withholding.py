@@ -1,4 +1,4 @@
-"""Keeps scores from customers whose processing is restricted, or who have objected to profiling: none is stored."""
+"""Removes the scores of customers whose processing is restricted or who have objected to profiling, so that none are stored."""
 
 from dataclasses import replace
 from typing import Any
@@ -14,7 +14,7 @@ from customers.lifecycle.refresh.columns import PROFILE_COLUMNS
 from customers.lifecycle.refresh.profile_lock import try_share_profile_lock
 from customers.lifecycle.refresh.score_columns import ProfileScores
 
-# without counts of orders and months, which the models only start from
+# without orders and revenue of the window and the monthly RFM cells: these are facts, not predictions
 SCORE_COLUMNS = tuple(column for column in PROFILE_COLUMNS if not column.expression and column.default != "0")
 SCORE_NAMES = frozenset(column.name for column in SCORE_COLUMNS)
 CLEAR_SCORES = sql.SQL("UPDATE {table} SET {values} WHERE customer_id = ANY(%s)")
@@ -39,7 +39,7 @@ def withhold_scores(scores: ProfileScores) -> ProfileScores:
 def clear_scores(*, customer_id: int, scope: str, **_kwargs: Any) -> None:
     """Remove the stored scores of a customer who objects. Receiver of ``processing_restricted``.
 
-    While a refresh runs, which may take minutes, they stay until the next one; the objection hides them meanwhile.
+    While a refresh runs, which may take minutes, the scores stay until the next refresh; until then, the objection hides them.
     """
     if scope not in PROFILING_SCOPES or not try_share_profile_lock():
         return

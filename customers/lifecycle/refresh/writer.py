@@ -1,4 +1,4 @@
-"""Writes the results of a refresh in sets: profiles, stages, stage changes."""
+"""Writes the results of a refresh in bulk: profiles, stages, stage changes."""
 
 from collections.abc import Sequence
 from datetime import datetime

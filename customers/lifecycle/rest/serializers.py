@@ -63,9 +63,9 @@ class WindowRfmSerializer(serializers.Serializer):
 class HeldIntervalsSerializer(serializers.Serializer):
     """How often 80% intervals contained what customers then did, in a test on the latest orders."""
 
-    stated = serializers.FloatField(help_text="The probability that the intervals state: 0.8.")
+    stated = serializers.FloatField(help_text="The stated probability of the intervals: 0.8.")
     days = serializers.IntegerField(
-        help_text="Length of the test: predictions of this many days ago, with the orders since."
+        help_text="Length of the test in days: predictions made that many days ago, compared with the orders since then."
     )
     customers = serializers.IntegerField(help_text="Customers tested.")
     orders = serializers.FloatField(
@@ -96,16 +96,19 @@ class ValueSerializer(serializers.Serializer):
         max_digits=14, decimal_places=2, allow_null=True, help_text="Lower bound of the 80% interval of the spend."
     )
     spend_high = serializers.DecimalField(
-        max_digits=14, decimal_places=2, allow_null=True, help_text="Its upper bound, included like the lower one."
+        max_digits=14,
+        decimal_places=2,
+        allow_null=True,
+        help_text="Upper bound of the 80% interval of the spend; both bounds are included.",
     )
     interval_probability = serializers.FloatField(
         allow_null=True,
         help_text="Probability that the spend is within its 80% interval: 0.8, or more for a customer who probably buys nothing, whose "
-        "interval is 0 to 0. interval_held.spend is the share that such intervals really contained.",
+        "interval is 0 to 0. interval_held.spend is the share of customers whose spend such intervals contained.",
     )
     interval_held = HeldIntervalsSerializer(
         allow_null=True,
-        help_text="The share that the intervals really contained; null if the history is too short to test.",
+        help_text="How often intervals contained the actual values; null if the history is too short to test.",
     )
     reason = serializers.CharField(
         allow_blank=True, help_text=f"Why numbers are missing: {', '.join(REASON_NAMES)}; empty if none are."
@@ -121,8 +124,8 @@ class NextOrderSerializer(serializers.Serializer):
     likeliest = serializers.DateField(allow_null=True)
     latest = serializers.DateField(allow_null=True)
     conditional = serializers.BooleanField(
-        help_text="Whether the customer may well not order again (dormant, churned or a churn risk of at least 50%), so that the date only "
-        "says when the order would come.",
+        help_text="Whether the customer might not order again (dormant, churned or a churn risk of at least 50%); the date then only shows "
+        "when an order would be expected.",
     )
     reason = serializers.ChoiceField(
         choices=[*NextOrderReason.choices, *WithheldReason.choices], allow_blank=True, help_text="Why there is no date."
@@ -143,7 +146,7 @@ class PropensityLevelSerializer(serializers.Serializer):
     adjustment = serializers.ChoiceField(
         choices=ADJUSTMENTS,
         help_text="How the level is adjusted: none; shift, platt or isotonic (recalibrated on earlier predictions); season (the error at "
-        "the same time a year before). An adjustment is used only after it was better than none at later times.",
+        "the same time a year before). An adjustment is used only if it was more accurate than none at later times.",
     )
     known = serializers.BooleanField(help_text="Whether the level of earlier predictions was reliable.")
     reason = serializers.ChoiceField(
@@ -267,7 +270,7 @@ class PortraitLineSerializer(serializers.Serializer):
         help_text="Format of the value: " + "; ".join(f"{fmt.value}: {fmt.label}" for fmt in ValueFormat) + ".",
     )
     value = serializers.JSONField(
-        allow_null=True, help_text="Plain data in the given format; null if missing says why."
+        allow_null=True, help_text="Plain data in the given format; null if `missing` gives the reason."
     )
     text = serializers.CharField(help_text="The value, or why there is none, in the language of Accept-Language.")
     source = serializers.ChoiceField(choices=FactSource.choices)  # type: ignore[assignment]
@@ -296,7 +299,7 @@ class ProfileSerializer(serializers.Serializer):
     )
     orders_missing_since = serializers.DateTimeField(
         allow_null=True,
-        help_text="Since when orders of the whole shop have been overdue, so that time changes no stage; null if they are not.",
+        help_text="Since when orders of the whole shop have been overdue, so that the passing of time changes no stage; null if they are not.",
     )
     differences = serializers.ListField(
         child=serializers.CharField(),

@@ -25,7 +25,7 @@ def list_month_ends(*, as_of: datetime) -> list[datetime]:
 
 
 def find_month_ago(*, as_of: datetime) -> int:
-    """Return which month end is nearest to a month before as_of, counted back."""
+    """Return the month end nearest to one month before as_of, as the number of month ends before the last one."""
     ends = list_month_ends(as_of=as_of)[::-1]
     return min(range(len(ends)), key=lambda back: abs(as_of - MONTH - ends[back]))
 

@@ -47,7 +47,7 @@ def get_profiles_run() -> LifecycleRun | None:
 
 
 def get_window_days(run: LifecycleRun) -> int | None:
-    """Return the length of the window; None for a run of a version without one."""
+    """Return the length of the window; None for a run of an earlier version, which had no window."""
     return run.quality.get("rfm_window_days")
 
 

@@ -1,7 +1,8 @@
 """AIPL (认知、兴趣、购买、忠诚): the four groups of Chinese marketing as unions of lifecycle stages; counts and flows, as plain values.
 
-Awareness are visitors, interest are prospects, purchase is everybody who has ordered and is not lost, and loyalty is the stage loyal. Churned
-customers are outside of AIPL, as Alibaba's groups forget buyers after a time; ours is that of the stage rules instead of 540 days.
+Awareness is visitors, interest is prospects, purchase is customers with an order who are neither loyal nor churned, and loyalty is loyal
+customers. Churned customers are outside of AIPL, because Alibaba's groups also drop buyers after some time: there after 540 days, here by
+the stage rules.
 """
 
 from collections.abc import Mapping, Sequence
@@ -50,7 +51,7 @@ SELECT_CUSTOMERS = f"""
     WHERE from_stage = ANY(%s) AND to_stage = ANY(%s) AND to_stage <> ''
 """  # noqa: S608
 COUNT_CURRENT = "SELECT stage, count(*) FROM lifecycle_customerprofile WHERE {within} GROUP BY stage"
-# the changes between two moments; the last bucket are those after all of them
+# the changes between consecutive moments; the last bucket has those after the last moment
 COUNT_CHANGES = """
     SELECT width_bucket(at, %s::timestamptz[]) AS bucket, from_stage, to_stage, count(*)
     FROM lifecycle_stagetransition WHERE at >= %s AND {within} GROUP BY bucket, from_stage, to_stage
@@ -78,7 +79,7 @@ def count_aipl_flows(*, since: datetime, until: datetime, within: QuerySet[Custo
 def count_aipl_history(
     *, moments: Sequence[datetime], within: QuerySet[Customer] | None = None
 ) -> list[dict[AiplGroup, int]]:
-    """Return the customers of each group just before each moment, ascending: the present ones without the changes since then."""
+    """Return the customers of each group just before each moment, ascending: the current ones with the changes since then undone."""
     statement, parameters = build_filter(within)
     with connection.cursor() as cursor:
         cursor.execute(COUNT_CURRENT.replace("{within}", statement), parameters)

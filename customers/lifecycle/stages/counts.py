@@ -40,7 +40,7 @@ def query_entries(*, stage: str, since: datetime, until: datetime) -> QuerySet[S
 
 
 def count_entries_by_period(*, stage: str, since: datetime, until: datetime, unit: str) -> dict[date, int]:
-    """Return how many customers entered a stage by the first day of each week, month or quarter, in the time zone of the shop.
+    """Return how many customers entered a stage in each week, month or quarter, keyed by its first day in the shop's time zone.
 
     Periods without an entry are left out. A customer who enters twice in a period counts once.
     """

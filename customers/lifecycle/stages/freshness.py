@@ -1,4 +1,4 @@
-"""Whether orders of the whole shop are missing; then the passing of time changes no stage."""
+"""Detects whether orders of the whole shop are missing, in which case the passing of time changes no stage."""
 
 from datetime import datetime, timedelta
 
@@ -9,7 +9,7 @@ from customers.orders.models import Order
 
 
 def find_missing_data_since(*, as_of: datetime) -> datetime | None:
-    """Return the moment at which an order was overdue by the active rules; None if orders are as recent as usual.
+    """Return since when an order has been overdue by the active rules; None if orders are as recent as usual.
 
     Orders of guests count too: they show that orders arrive.
     """

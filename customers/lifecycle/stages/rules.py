@@ -81,7 +81,7 @@ def to_gap_rule(rules: StageRules) -> GapRule:
 def to_alive_rule(rules: StageRules) -> AliveRule | None:
     """Return the rule on the probability active.
 
-    Return None without a purchase model, or if quantiles count and 0 switches it off.
+    Return None without a purchase model, or if the rules use quantiles with a minimum of 0, which switches it off.
     """
     by_gaps = rules.method == StageRules.Method.FALSE_ALARMS
     if not rules.purchase_model or (rules.min_p_alive <= 0 and not by_gaps):

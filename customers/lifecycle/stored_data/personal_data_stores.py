@@ -15,7 +15,7 @@ from customers.lifecycle.refresh.profile_lock import PROFILE_LOCK_KEY
 
 
 class ProfileRows(CustomerRows):
-    """Profiles: a running refresh writes them again, so its end is awaited."""
+    """Profiles; erasing waits for a running refresh to end, which would write them again."""
 
     def erase(self, people: Sequence[Person]) -> int:
         with connection.cursor() as cursor:

@@ -35,7 +35,7 @@ MAX_POINTS = 1_000_000_000
 
 
 class AdjustForm(forms.Form):
-    """Points to add or take, with the reason. key: what makes a repeated submission harmless."""
+    """Points to add or deduct, with the reason. key: identifies a submission, so that repeating it has no effect."""
 
     points = forms.IntegerField(
         label=gettext_lazy("points"),
@@ -99,7 +99,7 @@ def get_loyalty_url(customer_id: int) -> str:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def adjust(request: HttpRequest, customer_id: int) -> HttpResponse:
-    """Add or take points of a customer by hand, with a reason."""
+    """Add or deduct points of a customer manually, with a reason."""
     check_permissions(request, ADJUST)
     customer = get_object_or_404(Customer, pk=customer_id, erased_at=None)
     form = AdjustForm(request.POST if request.method == "POST" else None, initial={"key": uuid4()})

@@ -1,4 +1,4 @@
-"""The rules and levels of the program: what is entered is tried on all customers first, and saved only then."""
+"""The rules and levels of the program: changes are previewed for all customers before they can be saved."""
 
 import json
 import logging
@@ -85,7 +85,7 @@ def show_rules(request: HttpRequest) -> HttpResponse:
 
 
 def compute_fingerprint(data: QueryDict) -> str:
-    """Return a hash of what was entered, by which a save is recognized as one of what the preview has shown."""
+    """Return a hash of the entered values, to check on saving that they are the ones of the preview."""
     fields = {name: data.getlist(name) for name in data if name not in ("action", "previewed", "csrfmiddlewaretoken")}
     return sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
@@ -124,7 +124,7 @@ def save_rules(form: LoyaltyRulesForm, levels: LevelFormSet, bonuses: forms.Base
 
 
 def apply_saved_rules(request: HttpRequest) -> None:
-    """Have everybody counted by the new rules in the background."""
+    """Recalculate all members by the new rules in the background."""
     messages.success(
         request,
         _("The rules were saved. Levels are being recalculated in the background; upgrades take effect immediately."),
@@ -132,5 +132,5 @@ def apply_saved_rules(request: HttpRequest) -> None:
     try:
         tasks.apply_rules.delay(RULES_REASON)
     except OperationalError as error:
-        logger.warning("The loyalty program cannot be counted now: %s", error)
+        logger.warning("The loyalty program cannot be recalculated now: %s", error)
         messages.warning(request, _("No worker is available now; the rules take effect at the next nightly run."))

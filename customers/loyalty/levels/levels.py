@@ -1,4 +1,4 @@
-"""The levels of members: spend and orders are counted, then levels rise at once and fall after validity and grace.
+"""The levels of members: spend and orders are counted, then levels rise immediately and fall after the validity and grace periods.
 
 Each step is one statement, for some customers or for all.
 """
@@ -98,8 +98,8 @@ def recompute_levels(
     """Count spend and orders, and change the levels that are due; return the number of changes.
 
     Args:
-        customer_ids: whose; None for everybody.
-        reason: of rises, if it is not that of the customer: `LevelChange.Reason.RULES`.
+        customer_ids: the customers to recalculate; None for all.
+        reason: recorded for upgrades that are not due to the customer: `LevelChange.Reason.RULES`.
     """
     some = EVERYBODY if customer_ids is None else SOME
     today = get_shop_day(now)

@@ -1,4 +1,4 @@
-"""Who would be in which level: rules are tried on all customers without being saved."""
+"""Previews which level each customer would have under other rules, without saving the rules."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ GROUP BY m.level_id, reached.position
 
 @dataclass(frozen=True)
 class LevelPreview:
-    """The members of a level now and under the tried rules. rising, falling: who would come to it from below and from above."""
+    """The number of members of a level now and under the previewed rules. rising, falling: those coming from a lower or higher level."""
 
     level: LoyaltyLevel | None
     now: int

@@ -1,4 +1,4 @@
-"""Points for orders, reviews and survey answers: posted as the difference to what the ledger already has of each cause."""
+"""Points for orders, reviews and survey answers: posted as the difference from what the ledger already has for each cause."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -82,7 +82,7 @@ ON CONFLICT (cause) DO NOTHING
 def award_points(*, customer_ids: Collection[int], program: LoyaltyProgram, now: datetime) -> int:
     """Post the points that these members have earned or given back since the last time; return the number of entries.
 
-    In the caller's transaction, which has locked the members.
+    Runs in the caller's transaction, which must have locked the members.
     """
     if not customer_ids or program.started_at is None:
         return 0

@@ -1,4 +1,4 @@
-"""Points that expire: the oldest first, and only what was not spent; open reservations keep theirs."""
+"""Expires points: the oldest first, and only those not spent; points in open reservations do not expire."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""The ledger of points: members are locked, entries are added, and what the member's row says of them is brought up to date."""
+"""The points ledger: locks members, adds entries, and keeps the figures of the member's row up to date."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -41,7 +41,7 @@ WHERE m.customer_id = ANY(%(ids)s::bigint[]) AND same.customer_id = m.customer_i
 
 
 class PointsError(ValueError):
-    """A change of points that is refused; the message says why."""
+    """A change of points that is refused; `code` is the reason."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
@@ -49,7 +49,7 @@ class PointsError(ValueError):
 
 
 def lock_members(customer_ids: Collection[int]) -> list[int]:
-    """Make members of customers and lock them until the caller's transaction ends; return those that exist."""
+    """Make customers members, and lock them until the caller's transaction ends; return those that exist."""
     parameters = {"ids": format_bigint_list(sorted(customer_ids))}
     with connection.cursor() as cursor:
         cursor.execute(ADD_MEMBERS, parameters)
@@ -70,10 +70,10 @@ def refresh_expiry(customer_ids: Collection[int]) -> None:
 
 
 def adjust_points(*, customer_id: int, points: int, note: str, by: str, key: str, now: datetime) -> PointEntry:
-    """Add or take points by hand, once per key.
+    """Add or deduct points manually, once per key.
 
     Raises:
-        PointsError: the points are 0, the reason is missing, or more is taken than the customer has.
+        PointsError: the points are 0, or more are deducted than the customer can spend.
     """
     if not points:
         raise PointsError("zero", "0")

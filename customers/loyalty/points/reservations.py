@@ -1,4 +1,4 @@
-"""Spending points in two steps: a checkout reserves them, and confirms or cancels when the order is placed or given up."""
+"""Spending points in two steps: a checkout reserves them, and confirms or cancels them when the order is placed or abandoned."""
 
 from datetime import datetime, timedelta
 

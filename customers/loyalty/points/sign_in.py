@@ -27,7 +27,7 @@ def sign_in(*, customer_id: int, now: datetime) -> SignIn:
     """Record the sign-in of a customer; a repetition on the same day adds nothing.
 
     Raises:
-        PointsError: the program does not run.
+        PointsError: the program is not running.
     """
     program, today = load_program(), get_shop_day(now)
     if not program.is_enabled:

@@ -111,7 +111,7 @@ class ReservationListView(APIView):
         tags=["customers"],
     )
     def post(self, request: Request, user_id: str) -> Response:
-        """Hold points until they are confirmed or canceled, or the time of the program's rules is over. 409: not enough points."""
+        """Hold points until they are confirmed or canceled, or the time set in the program's rules is over. 409: not enough points."""
         serializer = ReserveSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         with transaction.atomic():

@@ -33,7 +33,9 @@ class LoyaltyMemberSerializer(serializers.Serializer):
     level_since = serializers.DateTimeField(allow_null=True)
     level_until = serializers.DateField(allow_null=True, help_text="Last day of the level's validity.")
     next_level = NextLevelSerializer(allow_null=True)
-    spend = serializers.DecimalField(max_digits=16, decimal_places=2, help_text="In the period that counts.")
+    spend = serializers.DecimalField(
+        max_digits=16, decimal_places=2, help_text="In the period that counts towards a level."
+    )
     orders = serializers.IntegerField()
     currency = serializers.CharField()
     balance = serializers.IntegerField(help_text="The sum of the ledger. A return can make it negative.")

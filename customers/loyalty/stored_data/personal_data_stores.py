@@ -12,7 +12,7 @@ from customers.loyalty.points.append_only import allow_ledger_changes
 
 
 class LedgerRows(CustomerRows):
-    """Entries of points: the only deletion that their ledger lets through."""
+    """Entries of the points ledger; erasing a customer is the only deletion that the ledger allows."""
 
     def erase(self, people: Sequence[Person]) -> int:
         with allow_ledger_changes():

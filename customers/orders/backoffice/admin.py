@@ -77,7 +77,7 @@ class OrderAdmin(AuditedReads, ReadOnlyPermissions, ModelAdmin):
     readonly_fields = (*fields, "masked_user_id")
 
     def has_view_permission(self, request: HttpRequest, obj: Order | None = None) -> bool:
-        # not with change_order, which allows to import orders
+        # change_order is not enough: it only permits importing orders
         return request.user.has_perm("orders.view_order")
 
     def get_list_display(self, request: HttpRequest) -> list[str]:

@@ -1,4 +1,4 @@
-"""The page of products that events name and the catalog lacks, with the action that creates drafts."""
+"""The page of products that are in events but not in the catalog, with the action that creates drafts."""
 
 from typing import TYPE_CHECKING
 

@@ -104,7 +104,7 @@ def import_orders(
 def record_import(run: OrderImport, source: Source) -> Iterator[None]:
     """Lock the source for the import, and record how the import ends."""
     with exclusive_lock(name_source_lock(source.key)):
-        # the lock is free only if no other import of this source runs, so the process of every unfinished one is gone
+        # the lock is free only if no other import of this source runs, so the process of every unfinished import has ended
         OrderImport.objects.filter(source=source, finished_at=None, error="").exclude(pk=run.pk).update(
             error=UNFINISHED
         )
@@ -228,7 +228,7 @@ def fill_record(run: OrderImport, rows: OrderRows, staging: Staging, result: Loa
 
 
 class RowCountMismatchError(Exception):
-    """A bug of the import: the counts do not add up to the rows of the file, so nothing is written."""
+    """A bug in the import: the counts do not add up to the rows of the file, so nothing is written."""
 
     def __init__(self, run: OrderImport) -> None:
         super().__init__(

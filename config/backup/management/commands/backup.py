@@ -18,16 +18,14 @@ class Command(BaseCommand):
     help = "Back up database, warehouse, models and files to a folder while Perennial runs; keys are left out."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("folder", nargs="?", help="the folder of backups; default: BACKUP_DIR")
+        parser.add_argument("folder", nargs="?", help="the backup folder; default: BACKUP_DIR")
         parser.add_argument(
             "--verify", action="store_true", help="read the newest backup, or --name, and check every part"
         )
         parser.add_argument("--list", action="store_true", help="list the backups")
         parser.add_argument("--name", default="", help="the backup to verify")
         parser.add_argument("--keep", type=int, default=0, help="remove older backups until this number is left")
-        parser.add_argument(
-            "--encrypt", action="store_true", help="encrypt a new folder of backups with BACKUP_PASSPHRASE"
-        )
+        parser.add_argument("--encrypt", action="store_true", help="encrypt a new backup folder with BACKUP_PASSPHRASE")
 
     def handle(self, *args: Any, **options: Any) -> None:
         folder = options["folder"] or settings.BACKUP_DIR
@@ -57,7 +55,7 @@ class Command(BaseCommand):
             f"Backup {result.name}: {result.tables} tables, {result.rows:,} rows, {result.files:,} files, "
             f"{result.bytes / 1e6:,.1f} MB, of which {result.new_bytes / 1e6:,.1f} MB new in the folder, {result.seconds:.1f} s."
         )
-        self.stdout.write("Keys are not in it. Back them up apart: without them, addresses cannot be read.")
+        self.stdout.write("Keys are not included. Back them up separately: without them, addresses cannot be read.")
 
     def _verify(self, repository: BackupRepository, name: str) -> None:
         report = verify_backup(repository, name=name, make_progress=ProgressBar)

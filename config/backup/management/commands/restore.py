@@ -56,4 +56,4 @@ class Command(BaseCommand):
                 f"{report.seconds:.1f} s. Start Perennial with `manage.py up`."
             )
         if report.differences:
-            raise CommandError("The restored totals are not those of the backup.")
+            raise CommandError("The restored totals differ from those of the backup.")

@@ -1,4 +1,4 @@
-"""``manage.py backup_keys FILE``: writes all keys to one file that a passphrase opens."""
+"""``manage.py backup_keys FILE``: writes all keys to one file, encrypted with a passphrase."""
 
 from argparse import ArgumentParser
 from pathlib import Path
@@ -14,7 +14,7 @@ from config.foundation.audit_log import record_action
 
 
 class Command(BaseCommand):
-    help = f"Back up the keys, encrypted with a passphrase: from {VARIABLE}, a file, or typed. Keep it apart from the data."
+    help = f"Back up the keys, encrypted with a passphrase from {VARIABLE}, a file, or the terminal. Keep the backup apart from the data."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file")

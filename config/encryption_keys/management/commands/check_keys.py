@@ -1,4 +1,4 @@
-"""``manage.py check_keys``: counts what each key is used for, and says what to do next."""
+"""``manage.py check_keys``: counts what each key is used for, and tells what to do next."""
 
 import sys
 from argparse import ArgumentParser
@@ -13,7 +13,7 @@ from config.encryption_keys.next_steps import describe_column, describe_next_ste
 
 
 class Command(BaseCommand):
-    help = "Count the values under each key by reading all of them. The status is 1 if a value cannot be read with any key."
+    help = "Count the values under each key by reading all of them. The exit status is 1 if a value cannot be read with any key."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--columns", action="store_true", help="show every column")

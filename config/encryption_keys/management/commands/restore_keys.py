@@ -13,7 +13,7 @@ from config.foundation.keys.key_ids import compute_key_id
 
 
 class Command(BaseCommand):
-    help = f"Restore the keys of a backup; the passphrase is that of {VARIABLE}, of a file, or typed."
+    help = f"Restore the keys of a backup; the passphrase comes from {VARIABLE}, a file, or the terminal."
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:

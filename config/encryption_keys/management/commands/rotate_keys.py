@@ -28,8 +28,8 @@ from config.foundation.progress import ProgressBar
 
 class Command(BaseCommand):
     help = (
-        "Create new keys and re-encrypt every value with them. Perennial may run meanwhile; an interrupted run continues when it is "
-        "started again. Keys of the environment are not created: --new prints some."
+        "Create new keys and re-encrypt every value with them. Perennial can keep running; an interrupted run continues when it is "
+        "started again. Keys in the environment are not changed: --new prints new ones."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -40,8 +40,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["new"]:
-            self.stdout.write(f"FIELD_KEYS={make_field_key()},<the keys so far>")
-            self.stdout.write(f"HASH_KEYS={make_hash_key()},<the keys so far>")
+            self.stdout.write(f"FIELD_KEYS={make_field_key()},<the current keys>")
+            self.stdout.write(f"HASH_KEYS={make_hash_key()},<the current keys>")
             return
         try:
             with exclusive_lock("rotate_keys"):

@@ -1,4 +1,4 @@
-"""``manage.py wrap_keys``: hands the keys in ``var/secrets`` to the key store, after which the files alone open nothing."""
+"""``manage.py wrap_keys``: wraps the keys in ``var/secrets`` with the key store, after which the files alone decrypt nothing."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from config.foundation.keys.key_stores import KeyStoreError
 
 
 class Command(BaseCommand):
-    help = "Wrap the keys in var/secrets by the key store of KEY_STORE. Make a backup of the keys before."
+    help = "Wrap the keys in var/secrets with the key store in KEY_STORE. Back up the keys first."
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

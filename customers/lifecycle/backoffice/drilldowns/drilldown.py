@@ -35,7 +35,7 @@ class Drilldown:
 
     title, note: description of the selection. parameters: of its URL. condition: the segment condition that selects the same
     customers, or None if there is none. period: URL parameters of the page with the number, such as the compared days, for the link back.
-    now: of a selection at an earlier time, the parameters of the same one now, which a dynamic segment can follow.
+    now: for a selection at an earlier time, the parameters of the same selection now, which a dynamic segment can use.
     """
 
     title: str

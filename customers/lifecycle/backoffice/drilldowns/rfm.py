@@ -108,7 +108,10 @@ def describe_months(old: str | None, new: str | None, since: MonthEnd, until: Mo
 
 
 def list_cells(group: str | None, *, other: str | None) -> list[int]:
-    """Return the RFM cells of a group; of any group if it is None, but not of no group if the other month end has none either."""
+    """Return the RFM cells of a group; of all groups if it is None.
+
+    All groups include customers without a group, unless they have no group at the other month end either.
+    """
     if group is not None:
         return CELLS_BY_GROUP[group]
     return [cell for name, cells in CELLS_BY_GROUP.items() if name or other for cell in cells]

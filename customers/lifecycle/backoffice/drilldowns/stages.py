@@ -22,7 +22,7 @@ from customers.lifecycle.stages.flows import find_customers_in_flow, has_changes
 
 UNKNOWN_STAGE = "unknown"  # URL value for customers who were not known yet
 ANY_STAGE = "any"  # URL value for customers of all stages before, or after
-OTHER_STAGE = "other"  # URL value for customers of all other stages before, or after: who entered or left
+OTHER_STAGE = "other"  # URL value for all other stages, before (customers who entered) or after (who left)
 
 UNKNOWN_STAGE_LABEL = pgettext_lazy("stage", "not yet known")
 
@@ -34,7 +34,7 @@ def get_stage_label(stage: str) -> str:
 def parse_stage_flow(parameters: Mapping[str, str]) -> Drilldown:
     """Parse a change between two stages, or all customers of one stage before or after.
 
-    It depends on two days, so there is a segment condition only for all customers of a stage if no stage changed since.
+    It depends on two days, so a segment condition can only select all customers of a stage, if no stage has changed since.
     """
     old, new = parameters.get("from", ""), parameters.get("to", "")
     is_any = (old == ANY_STAGE, new == ANY_STAGE)

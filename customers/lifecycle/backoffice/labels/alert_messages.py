@@ -74,7 +74,7 @@ def format_alert(alert: ModelAlert) -> AlertMessage:
 
 
 def format_missing_orders(last_order: datetime) -> AlertMessage:
-    """Return the alert that the whole shop has had no order for longer than ever usual."""
+    """Return the alert that the whole shop has had no order for unusually long."""
     text = _(
         "Data is missing: the shop has had no order since %(day)s, much longer than usual. Until orders arrive, "
         "lifecycle stages do not change over time. Check the imports and sources."

@@ -1,4 +1,4 @@
-"""What amounts leave out: orders in other currencies."""
+"""Describes the orders that amounts leave out: those in other currencies."""
 
 from collections.abc import Mapping
 

@@ -21,8 +21,8 @@ PURCHASE_MODEL_LABELS = {
 def describe_value(value: dict[str, Any], score_models: ScoreModelsByKind) -> dict[str, str]:
     """Return the labels of a profile's value.
 
-    They show its probabilities as percentages, the probability of the spend interval if it is not 80 %, the share that its intervals
-    really held, and the model's accuracy.
+    They show its probabilities as percentages, the probability of the spend interval if it is not 80 %, how often such intervals
+    contained the actual value, and the model's accuracy.
     """
     score_model = score_models.get(ScoreModel.Kind.PURCHASE_MODEL)
     return {
@@ -35,7 +35,7 @@ def describe_value(value: dict[str, Any], score_models: ScoreModelsByKind) -> di
 
 
 def describe_probability(probability: float | None) -> str:
-    """Return the probability of an 80 % interval if it is another one: 0 to 0 for a customer who probably buys nothing is more likely."""
+    """Return the probability of an interval if it is not 80 %, as for 0 to 0 of a customer who probably buys nothing; else ""."""
     text = format_whole_percent(probability)
     return "" if text == format_whole_percent(LEVEL) else text
 
@@ -55,7 +55,7 @@ def describe_accuracy(score_model: ScoreModel) -> str:
 
 
 def describe_held(held: dict[str, Any] | None, quantity: Literal["orders", "spend"]) -> str:
-    """Return how often 80 % intervals of orders or spend were right, or that no test was possible; "" without the quantity."""
+    """Return how often 80 % intervals contained the actual orders or spend, or that this is not tested yet; "" without figures for it."""
     if held is None:
         return _("The intervals are not tested yet. A test needs about three months of orders.")
     if held[quantity] is None:

@@ -13,13 +13,13 @@ MIN_CLUSTERED = MIN_K * MIN_CUSTOMERS_PER_CLUSTER
 
 
 def count_buyers(*, min_orders: int, up_to: int) -> int:
-    """Return the customers with so many orders; no more than `up_to` are counted."""
+    """Return the number of customers with at least `min_orders` orders; no more than `up_to` are counted."""
     orders = Order.objects.sales().known().values("customer").annotate(n=Count("id")).order_by()
     return len(orders.filter(n__gte=min_orders).values_list("customer")[:up_to])
 
 
 def describe_missing_value_data() -> str:
-    """Return what value predictions need; "" if they have it."""
+    """Return which data value predictions still need; "" if there is enough."""
     repeat_buyers = count_buyers(min_orders=2, up_to=MIN_REPEAT_BUYERS)
     if repeat_buyers >= MIN_REPEAT_BUYERS:
         return ""
@@ -31,7 +31,7 @@ def describe_missing_value_data() -> str:
 
 
 def describe_missing_propensity_data() -> str:
-    """Return what churn and purchase predictions need; "" if there are enough customers."""
+    """Return which data churn and purchase predictions still need; "" if there are enough customers."""
     buyers = count_buyers(min_orders=1, up_to=2 * MIN_CUSTOMERS)
     if buyers >= 2 * MIN_CUSTOMERS:
         return ""
@@ -45,7 +45,7 @@ def describe_missing_propensity_data() -> str:
 
 
 def describe_missing_cluster_data() -> str:
-    """Return what clusters need; "" if they have it."""
+    """Return which data clusters still need; "" if there is enough."""
     buyers = count_buyers(min_orders=1, up_to=MIN_CLUSTERED)
     if buyers >= MIN_CLUSTERED:
         return ""

@@ -150,9 +150,10 @@ def describe_fallback(score_model: ScoreModel) -> str:
 
 
 def describe_propensity_accuracy(score_model: ScoreModel) -> str:
-    """Return the accuracy of the probabilities that serve, beside those of the purchase model on the same customers, or why there is none.
+    """Return the accuracy of the probabilities in use and of the purchase model on the same customers, or why there is none.
 
-    The comparison of the candidates calibrates them on the dates at which they are compared; what serves was calibrated before, or not.
+    It is not that of the comparison of candidates, which calibrates them on the dates at which they are compared; the probabilities in
+    use were calibrated on earlier dates, or not at all.
     """
     figures: dict[str, Any] = score_model.figures
     quality = figures.get("quality")
@@ -177,7 +178,7 @@ def describe_propensity_accuracy(score_model: ScoreModel) -> str:
 
 
 def _describe_purchase_model(figures: Mapping[str, Any]) -> str:
-    """Return the Brier score of the purchase model on the customers of the same date; "" if it serves itself or was not compared."""
+    """Return the Brier score of the purchase model on the customers of the same date; "" if it is the model in use or was not compared."""
     options = (figures.get("level") or {}).get("options", [])
     briers = [
         option["brier"][0]
@@ -217,7 +218,7 @@ def describe_interval(low: float, high: float) -> str:
 
 
 def describe_difference(level: PropensityLevel) -> str:
-    """Return how far predicted and actual rates differed on earlier dates, which the interval follows from; "" without such dates."""
+    """Return how far predicted and actual rates differed on earlier dates, the basis of the interval; "" without such dates."""
     if level.difference is None:
         return ""
     return ngettext(
@@ -228,7 +229,7 @@ def describe_difference(level: PropensityLevel) -> str:
 
 
 def describe_level(level: PropensityLevel) -> str:
-    """Return why the level is not known, and that the interval is wider for it; "" if it is known."""
+    """Return why the level is not known, and that the interval is wider for this reason; "" if it is known."""
     if not level.reason:
         return ""
     if level.reason == "few_periods" or level.low is None or level.high is None:

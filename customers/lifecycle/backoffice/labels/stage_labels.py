@@ -1,4 +1,4 @@
-"""The stage of one customer in words: how often they order, and how unusual their present gap is."""
+"""The stage of one customer in words: how often they order, and how unusual their current gap is."""
 
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 from config.foundation.number_formats import format_whole_percent
 from customers.lifecycle.scoring.stages.gap_summary import GapSummary
 
-USUAL_SHARE = 0.4  # a gap that is longer than 40 % of the customer's gaps is nothing special yet
+USUAL_SHARE = 0.4  # a gap is still usual if more than 40 % of the customer's gaps are longer
 MAX_ODDS = 1000
 
 
@@ -26,7 +26,7 @@ def describe_gaps(gaps: GapSummary) -> str:
 
 
 def describe_quantile_rules(*, days: float, active_days: float, dormant_days: float) -> str:
-    """Return the time since the last order beside the gaps of the shop, by rules of quantiles: the 75th and the 90th percentile."""
+    """Return, for rules by quantiles, the time since the last order compared with the 75th and 90th percentile of the shop's gaps."""
     return _(
         "%(since)s. In this shop, three of four gaps between orders are at most %(active)s days long, and nine of ten at most "
         "%(dormant)s days; customers with enough orders are compared with their own gaps."
@@ -38,7 +38,7 @@ def describe_quantile_rules(*, days: float, active_days: float, dormant_days: fl
 
 
 def describe_missing_orders(missing_since: datetime | None) -> str:
-    """Return since when orders of the whole shop are overdue, whatever the kind of the stage rules; "" while they arrive."""
+    """Return since when orders of the whole shop have been overdue, for any type of stage rules; "" if they are not."""
     if missing_since is None:
         return ""
     return _(
@@ -47,7 +47,7 @@ def describe_missing_orders(missing_since: datetime | None) -> str:
 
 
 def describe_guard(gaps: GapSummary) -> str:
-    """Return why the customer is not dormant although the gap is long enough; "" where it is not."""
+    """Return why the customer is not dormant although the gap is long enough; "" if the guard of the stage rules does not apply."""
     if not gaps.guarded:
         return ""
     return _(
@@ -63,7 +63,7 @@ def _describe_days(days: float) -> str:
 
 
 def _describe_floor(gaps: GapSummary) -> str:
-    """Return that nobody is at risk yet, where the gap is unusual; "" where that decides nothing."""
+    """Return that nobody is at risk after so few days; "" if the gap is usual or long enough."""
     if gaps.longer_share > USUAL_SHARE or gaps.days >= gaps.floor_days:
         return ""
     text = ngettext(
@@ -100,7 +100,7 @@ def _describe_present_gap(gaps: GapSummary) -> str:
 
 
 def round_odds(share: float) -> int:
-    """Return the n of "1 in n", with one significant digit or two up to 30: 3, 12, 25, 200, at most 1,000."""
+    """Return the n of "1 in n", as a whole number up to 30 and rounded more coarsely above: 3, 12, 25, 200, at most 1,000."""
     odds = min(1.0 / max(share, 1.0 / MAX_ODDS), MAX_ODDS)
     step = 1 if odds < 30 else 10 if odds < 100 else 50 if odds < 500 else 100
     return round(odds / step) * step

@@ -110,7 +110,10 @@ def describe_rfm(groups: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def find_order_ratio(score_model: ScoreModel) -> tuple[float | None, bool]:
-    """Return actual ÷ predicted orders and whether it is off: of the first wrong earlier refresh, else the latest, else the test."""
+    """Return actual ÷ predicted orders and whether the ratio is off.
+
+    It is the ratio of the first earlier refresh that was off, else that of the latest backtested refresh, else that of the test.
+    """
     backtests = get_backtests(score_model)
     off = [figures for figures in backtests if is_forecast_off(figures)]
     for figures in (*off, *backtests):
@@ -161,8 +164,8 @@ def describe_value(score_model: ScoreModel, deciles: Rows = ()) -> str:
 def describe_prediction(score_model: ScoreModel, *, random_gap: float | None = None) -> str:
     """Return whether predictions of churn or of a purchase are reliable, with the figures that show it.
 
-    They are not if an earlier refresh raised an alert, or if the test has a low AUC or a group that differs by over 10 points and by
-    more than chance explains. random_gap: the largest difference that chance explains, from 0 to 1; None: unknown.
+    They are not reliable if an earlier refresh raised an alert, or if the test has a low AUC or a group that differs by over 10 points
+    and by more than chance explains. random_gap: the largest difference that chance explains, from 0 to 1; None: unknown.
     """
     if score_model.reason:
         return describe_fallback(score_model)
@@ -248,7 +251,7 @@ def get_prediction_text(*, is_churn: bool, is_off: bool) -> str:
 
 
 def describe_next_category(score_model: ScoreModel) -> str:
-    """Return how often the predicted category was right, and the best simple rule."""
+    """Return how often the predicted category was right, compared with the best simple rule."""
     judged = score_model.figures.get("judged", {})
     own = judged.get("history", {}).get("hit_1")
     simple = [row["hit_1"] for name, row in judged.items() if name != "history" and row["hit_1"] is not None]

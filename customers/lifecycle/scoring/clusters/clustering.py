@@ -35,7 +35,9 @@ from customers.lifecycle.scoring.clusters.scaling import (
 
 REASONS: tuple[str, ...] = ("too_few_customers", "no_feature_varies", "too_few_different")
 MAX_MANUAL_K = 50
-INERTIA_TOLERANCE = 1.01  # the previous centroids are the start if the inertia they lead to is at most this multiple
+INERTIA_TOLERANCE = (
+    1.01  # the previous centroids are the start if their inertia is at most this multiple of that of the new ones
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +76,7 @@ def find_clusters(
     k within 3…10 is selected by silhouette among the stable ones unless given. "kmeans": several starts on a sample, the best
     continued on all customers; "ward": a tree of a sample, the other customers assigned to the nearest centroid. With the `previous`
     model, clusters keep their ids and, while still accurate, their names; they start from their previous centroids as long as
-    that is as tight. The same arguments give the same result.
+    the resulting clusters are about as tight. The same arguments give the same result.
     Errors: ValueError for an unknown method, k outside 2…50, infinite values, repeated names.
     """
     if method not in METHODS:
@@ -112,9 +114,9 @@ def find_clusters(
 def _warm_start(
     sample: Points, centroids: Floats, scaling: FeatureScaling, previous: ClusterModel | None, *, max_steps: int
 ) -> Floats:
-    """Return the previous centroids moved to their customers' present features.
+    """Return the previous centroids moved to their customers' current features.
 
-    If they are not equally many, comparable and as tight, return `centroids`.
+    Return `centroids` instead if the previous ones differ in number or features, or are less tight.
     Ward's tree changes completely with a few customers, so its clusters are moved by one step only.
     """
     if (
@@ -147,7 +149,7 @@ def _build_result(
 ) -> ClusteringResult:
     """Build the model, largest cluster first.
 
-    Clusters without customers are left out (with Ward: of points that only the sample's own were near to).
+    Clusters without customers are left out (with Ward, a centroid may be nearest to no customer).
     """
     order = np.argsort(-nearest.counts, kind="stable")
     order = order[nearest.counts[order] > 0]

@@ -1,6 +1,6 @@
 """Selects the number of clusters.
 
-They are well separated, and found again on another sample of the same customers.
+The clusters should be well separated, and found again on another sample of the same customers.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ METHODS: tuple[str, ...] = ("kmeans", "ward")
 MIN_K, MAX_K = 3, 10
 MIN_CUSTOMERS_PER_CLUSTER = 10  # on average: with fewer customers fewer clusters are tried
 MIN_STABILITY = 0.75  # adjusted Rand index from which k counts as stable
-SILHOUETTE_TOLERANCE = 0.02  # of silhouette: the previous k stays within it
+SILHOUETTE_TOLERANCE = 0.02  # the previous k is kept if its silhouette is lower by at most this
 STABILITY_TOLERANCE = 0.1  # of stability, likewise
 EVALUATION_ROWS = 3_000
 SAMPLE_ROWS = 20_000
@@ -99,9 +99,9 @@ def evaluate_candidates(
 def select_candidate(candidates: Sequence[ClusterCandidate], *, previous_k: int | None = None) -> ClusterCandidate:
     """Return the stable candidate with the highest silhouette.
 
-    Without a stable one, the highest silhouette · stability.
-    Ties: fewer clusters. The previous run's k stays while its silhouette is within 0.02 of that, unless the other is stable and its
-    own stability below 0.65: names should not change for a marginal gain, least of all where nothing is stable.
+    Without a stable one, return the one with the highest silhouette · stability.
+    Ties: fewer clusters. The previous run's k is kept while its silhouette is within 0.02 of the best, unless there is a stable k
+    and its own stability is below 0.65: names should not change for a marginal gain, least of all where no k is stable.
     """
     stable = [candidate for candidate in candidates if candidate.stability >= MIN_STABILITY]
     if stable:

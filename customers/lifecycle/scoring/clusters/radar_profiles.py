@@ -23,8 +23,8 @@ def build_radar_profiles(
 ) -> tuple[list[dict[str, float]], list[dict[str, float]]]:
     """Return the percentile of each cluster's median per feature, and the median.
 
-    The percentile, 0–100, is among all customers.
-    Of at most 200,000 customers with a value. Percentile: share of those below, and half of those equal. A cluster without any value of
+    The percentile, 0–100, is that among all customers, or a sample of 200,000, with a value: the share of those below, and half of
+    those equal. A cluster without any value of
     a feature uses its centroid's.
     """
     rows = sample_rows(len(features), MAX_ROWS, np.random.default_rng((seed, 3)))

@@ -1,8 +1,8 @@
 """Learns the correction of prediction intervals from earlier predictions whose outcome is known.
 
 At cuts before `as_of` the purchase model is fitted again, and its predictive distributions are compared with what customers then
-bought. This selects how fast purchase rates drift, so how much past purchases are forgotten, and the nominal levels that held 80 %
-(split conformal prediction on the probability integral transform).
+bought. This selects how fast purchase rates drift, that is, how quickly past purchases are forgotten, and the nominal levels that
+contained 80 % of the actual values (split conformal prediction on the probability integral transform).
 Source: Chernozhukov, Wüthrich & Zhu, "Distributional conformal prediction", PNAS 2021.
 """
 
@@ -225,9 +225,9 @@ def learn_calibration(predictions: Sequence[PastPrediction]) -> IntervalCalibrat
 def select_drift(predictions: Sequence[PastPrediction]) -> float:
     """Return the drift with the largest held-out log-likelihood of purchases, infinite unless another gains significantly.
 
-    Only horizons of more than half the longest count: the shorter, the more do gaps that are more even than the model's hide the drift.
-    They have the same weight, and the cuts of a horizon share it. The standard error is that of the sum of each customer's gains, since one
-    customer's outcomes at several cuts are not independent. The search ends where the likelihood falls.
+    Only horizons of more than half the longest count: the shorter the horizon, the more the drift is hidden by gaps that are more regular
+    than in the model. Horizons have equal weights, divided among their cuts. The standard error is that of the sum of each customer's gains,
+    since one customer's outcomes at several cuts are not independent. The search ends where the likelihood falls.
     """
     longest = max(prediction.horizon_days for prediction in predictions)
     predictions = [prediction for prediction in predictions if 2 * prediction.horizon_days > longest]
@@ -273,8 +273,8 @@ def learn_levels(predictions: Sequence[PastPrediction], quantity: Quantity, drif
         for j in range(len(starts)):
             rows = class_of == j
             levels[i, j] = find_nominal_level(ProbabilityTransform(lower[rows], upper[rows]))
-        # The next period differs from past ones as these differ from each other, so the level without correction counts as further
-        # cuts: as one, and against narrower intervals as three, since an interval too narrow is the costlier error.
+        # The next period differs from past ones as much as these differ from each other, so the uncorrected level counts like further
+        # cuts: one, or three where the correction narrows the intervals, since too narrow an interval is the costlier error.
         priors = np.where(levels[i] < LEVEL, PRIOR_CUTS_NARROWER, PRIOR_CUTS_WIDER)
         levels[i] += (LEVEL - levels[i]) * priors / (len(transforms) + priors)
     levels = np.column_stack([make_monotone(column) for column in levels.T])
@@ -341,7 +341,7 @@ def measure_held_coverage(
     """Measure the coverage at the latest cut of each horizon, corrected by what was known by then.
 
     predict: returns the predictions whose outcome was known at a moment. It is called for the longest horizon; for others, the cuts
-    that are there suffice. Horizons without earlier cuts are left out.
+    already computed suffice. Horizons without earlier cuts are left out.
     """
     if not predictions:
         return []

@@ -15,7 +15,7 @@ from config.foundation.array_types import Floats
 # The log-likelihood and its gradient, as a function of the logarithms of the parameters.
 type Objective = Callable[[Floats], tuple[float, Floats]]
 
-PENALTY_START = 7.0  # e^7 ≈ 1,100: where the likelihood is flat, as with identical customers
+PENALTY_START = 7.0  # |θ| from which the penalty grows (e^7 ≈ 1,100), for flat likelihoods, as with identical customers
 MAX_LOG = 12.0
 HESSIAN_STEP = 1e-4  # of the gradient differences that approximate the Hessian
 MIN_CURVATURE = 1e-9  # per customer

@@ -59,8 +59,8 @@ def compute_interests(*, facts: InterestFacts, as_of: float, half_life_days: flo
 def compute_hour_interests(*, facts: InterestFacts, as_of: float, half_life_days: float) -> Interests:
     """Compute interests in the hours 0–23, smoothed around the clock.
 
-    Each hour gives a quarter of its weight to the hour before and the one after, so that a customer of 8:55 and 9:05 is one of
-    about nine. facts and newest are of the hour itself; an hour with weight from its neighbors only has no facts and the newest
+    Each hour gives a quarter of its weight to the hour before and the one after, so that a customer who orders at 8:55 and 9:05
+    counts as one of about nine. facts and newest are of the hour itself; an hour with weight from its neighbors only has no facts and the newest
     moment of all.
     """
     return _compute_interests(facts, as_of, half_life_days, HOURS, NEIGHBOR_SHARE)

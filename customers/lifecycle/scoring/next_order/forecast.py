@@ -1,7 +1,4 @@
-"""Forecasts the days between which each customer's next order is expected.
-
-Where no date can be given, there is a reason.
-"""
+"""Forecasts the period in which each customer's next order is expected, or the reason why no date can be given."""
 
 from dataclasses import dataclass
 
@@ -26,7 +23,7 @@ class NextOrderForecasts:
     """Forecasts of n customers, shape (n,).
 
     Days are counted from the midnight that `at` is counted from; −1 where there is a reason instead of a forecast. earliest,
-    likeliest, latest: int64, the 25 %, 50 % and 75 % quantile of the day of the next order, given that it has not happened until
+    likeliest, latest: int64, the 25 %, 50 % and 75 % quantile of the day of the next order, given that it has not happened by
     as_of and that there is one. alive: the probability that there is one, 0 without any order. reason: int64, index of REASONS.
     """
 
@@ -67,7 +64,7 @@ def forecast_next_orders(
 def forecast_windows(
     *, rhythms: PurchaseRhythms, category: Ints, rhythm: OrderRhythm, as_of: float, level: float = 0.5
 ) -> NextOrderForecasts:
-    """Return the windows that hold the next order of k customers with probability `level`.
+    """Return the windows that contain the next order of k customers with probability `level`.
 
     It is the probability given that there is a next order.
     With S = 1 − F of the customer's log-normal gaps and t days since the last order, the q quantile g of the gap solves

@@ -1,6 +1,6 @@
 """Fits how often customers order and how much they differ.
 
-It also fits how likely each order is followed by another.
+It also fits how likely each order is to be followed by another.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from customers.lifecycle.scoring.next_order.repurchase import (
 from customers.lifecycle.scoring.stages.order_gaps import DEFAULT_QUANTILES
 
 CATEGORY_PRIOR_CUSTOMERS = 20.0  # customers of the shop that a category's mean is shrunk towards
-SHOP_PRIOR_CUSTOMERS = 1.0  # customer of a monthly rhythm, for a shop with almost no orders
+SHOP_PRIOR_CUSTOMERS = 1.0  # pseudo-customers with a monthly rhythm, for a shop with almost no orders
 PRIOR_CASES, PRIOR_VARIANCE = 2.0, 0.5  # of log gaps, within customers and between them
 PRIOR_FOLLOW = (2.0, 1.0)  # (a, b) of the Beta prior of the follow probability
 PRIOR_FOLLOW_WIDTH = 1.5  # standard deviation of the prior of ln a and ln b
@@ -46,7 +46,7 @@ class OrderRhythm:
 
     @property
     def shrinkage(self) -> float:
-        """Return how many own gaps weigh as much as the category."""
+        """Return how many of a customer's own gaps weigh as much as the mean of the category."""
         return self.within / self.between
 
 
@@ -58,8 +58,8 @@ def fit_order_rhythm(*, rhythms: PurchaseRhythms, category: Ints, n_categories: 
     ln gap ~ N(m_i, W), m_i ~ N(category's mean, B); an order is followed with p_i ~ Beta(a, b). EM: an open gap of t days counts as
     n_i + w_i gaps, w = p·S(t) / (1 − p·F(t)), with mean and variance of the normal distribution above ln t (so that customers with long
     gaps are not left out, as they are when only completed gaps count); m_i is shrunk towards the category by λ = W/B, each
-    category towards the shop by 20 customers. (a, b) maximize Σ ln B(a+n, b)/B(a, b) + ln(1 − (a+n)/(a+b+n) · F(t)), since all n followed
-    orders were followed. Fitted to at most 100,000 customers. Weak priors (two cases, one customer of a monthly rhythm) keep
+    category towards the shop by 20 customers. (a, b) maximize Σ ln B(a+n, b)/B(a, b) + ln(1 − (a+n)/(a+b+n) · F(t)), since the first n
+    orders were all followed. Fitted to at most 100,000 customers. Weak priors (two cases, one customer of a monthly rhythm) keep
     small shops stable. Sources: Laird & Ware, Biometrics 1982 (EM of random effects); Schmee & Hahn, Technometrics 1979 (censored
     normals); Fader, Hardie & Lee, Mark. Sci. 2005 (beta-geometric dropout).
     Errors: ValueError for a category out of range.
@@ -114,7 +114,7 @@ def predict_order_gaps(*, rhythms: PurchaseRhythms, category: Ints, rhythm: Orde
     """Predict the next gap of each customer, as `predict_gaps` but with their own spread.
 
     The own variance has n − 1 degrees of freedom and is shrunk towards the population's with the weight of 8 gaps.
-    again = (n + a) / (n + a + b), since all n orders but the last were followed.
+    again = (n + a) / (n + a + b), since n orders, all but the last, were followed.
     """
     index = index_categories(category, len(rhythm.mean) - 1)
     product_rhythms = ProductRhythms(rhythm.mean, np.full(len(rhythm.mean), rhythm.within), np.zeros(len(rhythm.mean)))

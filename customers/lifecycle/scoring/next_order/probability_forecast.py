@@ -11,9 +11,9 @@ MIN_SURVIVAL = 1e-9
 def find_order_quantiles(*, purchase: Floats, horizon_days: Floats) -> Floats:
     """Return after how many days the customer has ordered again with a probability of 25, 50 and 75 %, shape (n, 3).
 
-    purchase: (n, k), P(purchase within each of the horizons), non-decreasing; horizon_days: (k,), ascending. So the middle one is within a
-    horizon where its probability is at least one half. Between two horizons the hazard is constant, and after the last one it stays as it
-    was before; a day that it never reaches is infinite.
+    purchase: (n, k), P(purchase within each of the horizons), non-decreasing; horizon_days: (k,), ascending. So the median is within a
+    horizon if the purchase probability of that horizon is at least one half. Between two horizons the hazard is constant, and after the
+    last one it stays the same; a quantile that is never reached is infinite.
     """
     n = len(purchase)
     survival = np.maximum(1.0 - np.concatenate((np.zeros((n, 1)), purchase), axis=1), MIN_SURVIVAL)

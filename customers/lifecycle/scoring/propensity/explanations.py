@@ -42,7 +42,7 @@ def explain_scores(
 
     Trees are explained by the path of each customer (see `models`).
     by_family: related columns form one reason (orders in 30 and in 90 days …), since effects of correlated columns cancel each other
-    and are only meaningful in sum. Linear in customers; memory for one block of them besides the result.
+    and are only meaningful in sum. Takes time linear in customers, and memory for one block of them in addition to the result.
     """
     codes, family = group_by_family(names) if by_family else (names, np.arange(len(names)))
     n_reasons = min(max_reasons, len(codes))

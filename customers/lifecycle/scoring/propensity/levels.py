@@ -1,7 +1,7 @@
-"""Selects the level at which a model's probabilities serve, and how predicted and actual rates differed at earlier moments.
+"""Selects how the level of a model's probabilities is adjusted, and measures how predicted and actual rates differed at earlier moments.
 
-A shop's level changes with the season, with sales and with its mix of customers, and a correction learnt from the past can be worse than
-none. So a correction serves only if it was better at later moments than those it was fitted on.
+A shop's level changes with the season, with sales and with its mix of customers, and a correction learned from the past can be worse than
+none. So a correction is used only if it was better than none at moments later than those it was fitted on.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -37,7 +37,7 @@ CONFIDENCE_Z = NormalDist().inv_cdf(0.975)
 INTERVAL_SHARE = 0.8  # of the interval of the level
 INTERVAL_Z = NormalDist().inv_cdf((1 + INTERVAL_SHARE) / 2)
 PRIOR_SHIFT = 0.3  # standard deviation of the level in log-odds without any earlier prediction
-MAX_KNOWN_POINTS = 0.10  # half of the interval of the level up to which it is known, as for the alarm of miscalibration
+MAX_KNOWN_POINTS = 0.10  # the level is known if half its interval is at most this, as for the miscalibration alert
 LEVEL_REASONS = ("", "few_periods", "levels_differ")
 
 type Fit = Callable[[str, TrainingSample], ArrayModel]
@@ -57,7 +57,7 @@ class LevelPeriod:
 
 @dataclass(frozen=True, eq=False)
 class PeriodPrediction:
-    """What a candidate would have predicted at a period, (n,), beside the actual outcomes.
+    """What a candidate would have predicted at a period, (n,), with the actual outcomes.
 
     season_shift: in log-odds, see ADJUSTMENTS; None without the customers of a year before.
     """
@@ -86,9 +86,9 @@ class LevelOption:
 
 @dataclass(frozen=True, eq=False)
 class LevelSelection:
-    """The candidate and the level that serve.
+    """The candidate and the adjustment in use.
 
-    calibrations: of all options, by candidate and adjustment, fitted on all periods. scores: of the serving option in the latest
+    calibrations: of all options, by candidate and adjustment, fitted on all periods. scores: of the selected option in the latest
     period, with its labels; None without periods. summary: plain values, see `summarize_level`.
     """
 
@@ -113,10 +113,10 @@ def select_level(
     periods: latest first; the outcomes of each one were known at the one before it in this order. season: the customers of a year
     before now. fit: fits a candidate to rows.
 
-    Without adjustment, the candidate with the lower mean Brier score in the two latest periods serves. A recalibration replaces it
-    if it was better in both of them by a 95 % interval of the paired differences, and not worse a year before now: both periods can be
-    of one season. The season's level replaces it if it was better in all
-    periods, at least two, and by such an interval in all of them together. With fewer periods, the winner serves as it is.
+    By default, the candidate with the lowest mean Brier score in the two latest periods is used without adjustment. A recalibration
+    replaces it if it was better in both of them by a 95 % interval of the paired differences, and not worse a year before now, since both
+    periods can be in the same season. The season's level replaces it if it was better in all periods, at least two, and by such an interval
+    in all of them together. With fewer periods, the winner is used without adjustment.
     """
     predictions = {name: [_predict_period(fit, name, period) for period in periods] for name in candidates}
     scores = {name: _adjust_periods(predictions[name]) for name in candidates}
@@ -228,7 +228,7 @@ def _predict_period(fit: Fit, name: str, period: LevelPeriod) -> PeriodPredictio
 
 
 def _find_season_shift(model: ArrayModel, season: TrainingSample) -> float:
-    """Return the shift in log-odds with which the model has the rate of a year before."""
+    """Return the shift in log-odds with which the model's mean prediction equals the actual rate of a year before."""
     return find_level_shift(score=predict_probability(model, season.matrix), rate=_smooth_rate(season.label))
 
 
@@ -269,7 +269,7 @@ def _fit_calibrations(
     year_ago: Mapping[str, Floats],
     season: TrainingSample | None,
 ) -> dict[tuple[str, Adjustment], Calibration]:
-    """Fit the adjustments as they would serve now. year_ago: each candidate's probabilities of the customers of a year before."""
+    """Fit the adjustments as they would be applied now. year_ago: each candidate's probabilities of the customers of a year before."""
     calibrations: dict[tuple[str, Adjustment], Calibration] = {}
     for name, periods in predictions.items():
         calibrations[name, "none"] = UNCALIBRATED
@@ -302,7 +302,7 @@ def _select_unadjusted(
     predictions: Mapping[str, Sequence[PeriodPrediction]],
     scores: Mapping[str, Mapping[Adjustment, Sequence[Floats | None]]],
 ) -> str:
-    """Return the candidate that serves without adjustment."""
+    """Return the candidate that is used if no adjustment is proven."""
     if len(predictions[candidates[0]]) < DECIDING_PERIODS:
         return candidates[0]
 
@@ -367,7 +367,7 @@ def _square_errors(score: Floats, label: Flags) -> Floats:
 def estimate_gain(reduction: Floats, customer: Ints) -> tuple[float, float, float]:
     """Return the mean reduction of the squared error, with its 95 % interval.
 
-    reduction, customer: (n,). The rows of a customer depend on each other, so their sums are what varies.
+    reduction, customer: (n,). The rows of a customer depend on each other, so the variance is that of the sums by customer.
     """
     mean = float(reduction.mean())
     _ids, index = np.unique(customer, return_inverse=True)

@@ -44,8 +44,8 @@ type Fitter = Callable[[TrainingSample], ArrayModel]
 class CandidateResult:
     """A candidate's metrics on the evaluation sample.
 
-    brier: of its probabilities calibrated on other customers of that sample; mean_predicted: their mean before that, beside which the
-    positive rate shows how far the level has drifted. brier_gain, auc_gain: improvement over the better baseline, with the low and
+    brier: of its probabilities calibrated on other customers of that sample; mean_predicted: their mean before that, whose difference from
+    the positive rate shows how far the level has drifted. brier_gain, auc_gain: improvement over the better baseline, with the low and
     high end of 95 % of paired resamples of customers; None for the baselines.
     """
 
@@ -85,9 +85,9 @@ def evaluate_candidates(
 ) -> SelectionOutcome:
     """Fit each candidate on `train` and evaluate it on `validation`.
 
-    Without train, on folds of the customers of `all_rows`.
+    Without train, fit and evaluate on folds of the customers of `all_rows`.
     The compared probabilities are calibrated on other customers of the same part: a level that shifts from one moment to the next
-    shifts for all candidates, in an unknown direction, and is no merit of whichever happened to be off to that side.
+    shifts for all candidates, in an unknown direction, so no candidate should win because it happened to be off in that direction.
 
     Where history is too short for an evaluation at a later moment, a model trained on past customers is not proven to hold for the
     future: then only an ensemble with the largest of PURCHASE_MODEL_SHARES may beat the baselines, if there is such a column.
@@ -132,7 +132,7 @@ def evaluate_candidates(
 def build_fitters(
     sample: TrainingSample, hyperparameters: Hyperparameters, purchase_model_column: str | None, seed: int
 ) -> dict[str, Fitter]:
-    """Return by name how each candidate but the ensemble is fitted.
+    """Return the fit function of each candidate except the ensemble, by name.
 
     All samples have the same columns.
     """

@@ -114,7 +114,7 @@ def collect_level_samples(
 ) -> tuple[list[LevelPeriod], TrainingSample | None]:
     """Return the periods at which the level is compared, latest first, and the customers of a year before the moment.
 
-    Periods end, and a year before is left out, where too few customers are positive or negative, or where columns are missing.
+    The list ends before the first period with too few positive or negative customers or missing columns; such a year before is left out.
     """
 
     def collect(cutoffs: Sequence[int], rows: int) -> TrainingSample | None:

@@ -1,4 +1,4 @@
-"""Trains the probability of a binary outcome, with the reason where it is not possible."""
+"""Trains a model of the probability of a binary outcome, or returns the reason why that is not possible."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -222,7 +222,7 @@ def train_propensity(
             season=season,
         )
         model = fit(selection.candidate, all_rows)
-    # without earlier moments, the winner serves as it is
+    # without earlier moments, the winner is used without adjustment
     score, label = selection.scores or (outcome.probabilities[outcome.winner], outcome.evaluation_sample.label)
     return _build_model(
         all_rows,
@@ -247,7 +247,7 @@ def train_propensity(
 
 
 def explain_choice(*, served: str, winner: str) -> str:
-    """Return why a candidate serves, one of TRAINED_REASONS. winner: of the comparison."""
+    """Return why a candidate is used, one of TRAINED_REASONS. winner: of the comparison."""
     if served != winner:
         return "purchase_model_later"
     return "baseline_not_beaten" if served in BASELINES else "best_candidate"

@@ -10,8 +10,8 @@ that a gap of this customer lasts longer is below min(share, alarms / gaps per y
 churned only without the guard, `gap_kernels.is_guarded`); reactivated: ordered again after dormant or churned, less than a median gap
 ago; loyal: enough orders, or revenue in the 12 months up to the latest order; active: the rest.
 
-Versions without a `GapRule`, of earlier releases, use quantiles of gaps (orders of one moment are one visit): reactivated before the age
-counts; active: age < q75 (loyal with enough orders or revenue of all time); at risk: q75 ≤ age ≤ q90; dormant: q90 < age ≤ multiple · q90;
+Versions without a `GapRule`, of earlier releases, use quantiles of gaps (orders of one moment are one visit): reactivated is checked before
+the age; active: age < q75 (loyal with enough orders or revenue of all time); at risk: q75 ≤ age ≤ q90; dormant: q90 < age ≤ multiple · q90;
 churned: beyond that, or beyond q90 with P(alive) of the purchase model below a threshold. q75 and q90 are the customer's own from a minimum
 number of orders on, else those of their main category (most of their orders so far; of several the one that got there first), else
 the shop's.
@@ -73,8 +73,8 @@ class GapRule:
     """When a gap is too long for a customer, for at risk, dormant and churned.
 
     alarms: false alarms per customer and year. max_shares: the largest probability of a longer gap. min_days: the shortest gap.
-    guard_alive, guard_churn: a customer whose P(alive) is at least, and whose probability of no order within ``guard_days`` is at most this
-    is neither dormant nor churned.
+    guard_alive, guard_churn: a customer with P(alive) ≥ ``guard_alive`` and a probability of no order within ``guard_days`` of at most
+    ``guard_churn`` is neither dormant nor churned.
     """
 
     gaps: GapDistribution
@@ -93,7 +93,7 @@ class StageThresholds:
     Times in days, revenue in minor units (None: revenue makes no customer loyal).
     ``effective_from``: microseconds, None for always. alive: None where only gaps count. category_gaps: the active and the
     dormant gap in days, by category name. gap_rule: replaces the quantiles.
-    order_gap_days: how long the whole shop can be without an order before orders must be missing; None: forever.
+    order_gap_days: how long the whole shop can be without an order before orders count as missing; None: they never do.
     """
 
     version: int

@@ -26,7 +26,7 @@ class GapDistribution:
     """The population of log gaps in days.
 
     mean: of all gaps. within: variance of the log gaps of one customer. between: variance of the customers' means.
-    tail_variance: the variance with which a normal distribution has the share of long gaps that the shop's customers have; gaps have heavier
+    tail_variance: the variance of the normal distribution with the same share of long gaps as the shop's customers have; gaps have heavier
     tails than normal logarithms, because rates drift. category_means: of the customers of a main category, by name.
     """
 
@@ -58,8 +58,8 @@ def fit_gap_distribution(
     The means are of gaps, not of customers: the few orders of occasional customers say little of how soon they would return, and
     the median of all gaps separates the stages better in shops where most customers order once. within is pooled over the
     customers with two or more gaps, between is the variance of the customers' means less that of their estimates (analysis of
-    variance; Searle, Casella & McCulloch, Variance Components, 1992, 3.6). Only completed gaps count: S(t) is the length of a gap that
-    ends, and whether it ends is for the stage to say.
+    variance; Searle, Casella & McCulloch, Variance Components, 1992, 3.6). Only completed gaps count: S(t) describes the length of gaps
+    that end; whether the current gap will end is what the stage expresses.
     """
     starts_day = np.ones(len(at), np.bool_)
     day = at // DAY

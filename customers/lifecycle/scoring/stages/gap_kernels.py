@@ -82,7 +82,7 @@ def predict_log_gap(gaps: int, weight: float, log_sum: float, prior_mean: float,
     """Return mean and standard deviation of the logarithm of the next gap in days.
 
     weight, log_sum: weighted number of the customer's own gaps and weighted sum of their logarithms, earlier ones less (`MEMORY`). How far
-    their mean is shrunk depends on the number of all gaps: who ordered 700 times has a rhythm of their own.
+    their mean is shrunk depends on the number of all gaps: a customer with 700 orders has a rhythm of their own.
     """
     shrinkage = rule[SHRINKAGE]
     own_mean = log_sum / weight if gaps > 0 else prior_mean
@@ -132,7 +132,7 @@ def find_time_limits(
             share = rule[ALARMS + level] / per_year
         log_days = mean + spread * compute_upper_quantile(share)
         days = max(days, rule[FLOORS + level], math.exp(min(log_days, LOG_MAX_DAYS)))
-        # In whole minutes, so that no last digit of a logarithm moves a stored change.
+        # In whole minutes, so that rounding errors of a logarithm do not move a stored change.
         limits[level] = last + np.int64(days * MINUTES_PER_DAY) * (DAY // MINUTES_PER_DAY)
 
 

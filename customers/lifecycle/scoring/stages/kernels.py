@@ -114,7 +114,7 @@ def _find_stage(
     if orders == 1 and now - last < rules[SECOND_GAP]:
         return NEW, last + rules[SECOND_GAP]
     reactivated_until = returned + rules[MEDIAN_GAP]
-    # By quantiles, a customer stays reactivated for a median gap, however long they would be absent.
+    # With rules by quantiles, a customer stays reactivated for a median gap, even if the at-risk limit is earlier.
     if now < reactivated_until and (now < limits[AT_RISK_AT] or not by_gaps):
         return REACTIVATED, (min(reactivated_until, limits[AT_RISK_AT]) if by_gaps else reactivated_until)
     if now < limits[AT_RISK_AT]:
@@ -147,7 +147,7 @@ def _find_reason(stage: int, cause: int, orders: int, now: int, limits: Ints, ru
     if stage == AT_RISK:
         return GAP_LONG
     if by_gaps:
-        # The guard held until one of the limits moved to its end.
+        # The guard postponed a limit to the moment at which the guard ends.
         if limits[BY_GAPS_AT] < limits[DORMANT_AT] and (stage == DORMANT or limits[CHURNED_AT] == limits[DORMANT_AT]):
             return GUARD_ENDED
         return GAP_RARE if stage == DORMANT else GAP_CHURNED
@@ -190,7 +190,7 @@ def _find_quantile_limits(
 def _find_rare_gap_limits(
     last: int, rhythm: tuple[int, int, float, float], prior_mean: float, rule: Floats, alive: Floats, limits: Ints
 ) -> None:
-    """Write the limits by the probability of a longer gap, of which the guard postpones dormant and churned."""
+    """Write the limits by the probability of a longer gap; the guard postpones dormant and churned."""
     first, repeats, weight, log_sum = rhythm
     find_time_limits(last, repeats, weight, log_sum, prior_mean, rule, limits)
     limits[BY_GAPS_AT] = limits[DORMANT_AT]

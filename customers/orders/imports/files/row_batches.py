@@ -47,7 +47,7 @@ class RowBatch:
 
 
 def leave_out_rows(batch: RowBatch, columns: Sequence[str]) -> RowBatch:
-    """Return the rows without a value in any of the columns; 0 and NULL are none."""
+    """Return the rows that have no value in any of the columns; 0 and NULL count as no value."""
     kept: pa.Array | None = None
     for column in columns:
         texts = pc.utf8_upper(pc.utf8_trim_whitespace(pc.cast(batch.rows[column], pa.string())))

@@ -27,7 +27,7 @@ FIND_CUSTOMERS = """
     WHERE f.kind = i.kind AND f.value = i.value AND (f.is_proven OR f.kind = 'user_id')
       AND i.customer_id IS DISTINCT FROM f.customer_id
 """
-# Addresses of the import that only a browser has linked to somebody: they identify nobody, and go to the import's customers.
+# Email addresses of the import that only a browser has linked to a customer: this proves nothing, so they go to the import's customers.
 FIND_CLAIMED = """
     SELECT f.value, min(i.customer_id) FROM imported_customer i
     JOIN identity_identifier f ON f.kind = 'email_hash' AND f.value = i.email_hash AND NOT f.is_proven
@@ -174,7 +174,7 @@ def create_missing_customers(cursor: CursorWrapper, staging: Staging, *, at: dat
 
 
 def claim_addresses(cursor: CursorWrapper, *, at: datetime) -> None:
-    """Take the addresses of the import's customers from those to whom only a browser has linked them."""
+    """Transfer to the import's customers those of their email addresses that only a browser has linked to other customers."""
     cursor.execute(FIND_CLAIMED)
     claims = [ProvenClaim("email_hash", value, customer_id, "import") for value, customer_id in cursor.fetchall()]
     if claims:

@@ -37,13 +37,13 @@ COLUMN_TYPES = {
     **dict.fromkeys(("subtotal", "discount", "shipping", "tax", "total", "refunded"), "numeric(14,2)"),
 }
 
-# An order of an erased person keeps its anonymous number, with which the results of campaigns count it.
+# An order of an erased customer keeps its anonymous customer number, by which campaign results count it.
 KEEP_ANONYMOUS = """
     UPDATE imported_order i SET customer_id = o.customer_id, guest_email_hash = ''
     FROM orders_order o JOIN identity_customer c ON c.id = o.customer_id AND c.erased_at IS NOT NULL
     WHERE o.id = i.id AND i.customer_id IS NULL
 """
-# Orders of guests are nobody's, and so of no interest to whom changes are passed on.
+# Orders of guests belong to no customer, so their changes are not passed on.
 LOG_CHANGES = """
     INSERT INTO orders_orderchange (id, order_number, kind, changed_at)
     SELECT nextval(pg_get_serial_sequence('orders_orderevent', 'id')), t.id, t.kind, %(at)s

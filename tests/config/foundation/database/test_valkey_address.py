@@ -34,7 +34,7 @@ def test_the_parts_of_a_sentinel_address() -> None:
         ("http://one", "unknown scheme 'http'"),
         ("sentinel://one:26379", "name of the service is missing"),
         ("sentinel://one:x/shop", "'one:x' is not a host and port of a sentinel"),
-        ("sentinel://one:1/shop/first", "the number of the database is 'first'"),
+        ("sentinel://one:1/shop/first", "the database must be a number, not 'first'"),
     ],
 )
 def test_an_address_that_cannot_be_used_says_why(url: str, problem: str) -> None:

@@ -1,4 +1,4 @@
-"""The correction of prediction intervals: how fast purchase rates drift, and which quantiles hold the stated probability.
+"""The correction of prediction intervals: how fast purchase rates drift, and which quantiles have the stated coverage.
 
 Both are learned on earlier cuts; see `interval_learning`.
 """
@@ -52,7 +52,7 @@ class IntervalCalibration:
         """Return the nominal level of each interval that is stated to hold with probability `level`, shape (n,).
 
         rate: yearly purchase rates of `measure_yearly_rate`, shape (n,).
-        Another level than 80 % follows from the power p^k that maps the nominal level of 80 % to 80 %.
+        Levels other than 80 % follow from the power p^k that maps the nominal level of 80 % to 80 %.
         """
         table = self.tables.get(quantity)
         if table is None:

@@ -130,7 +130,8 @@ def _bound_purchases(
     first = np.concatenate(firsts)
     sizes = [len(batches) for batches in firsts]
     last = np.minimum(first + STATES_PER_BATCH, np.repeat(stops, sizes)) - 1
-    # The youngest expect the most purchases. The rates of the oldest drifted for longest, so their distribution may reach further.
+    # Customers with the lowest age have the most expected purchases. The rates of those with the highest age have drifted for longest, so
+    # their distribution may reach further.
     rows = np.stack([first, last])
     shape, rate = compute_rate_posterior(
         r=model.r, alpha=model.alpha, x=states.x[rows], age=states.age[rows], horizon=horizon, drift=drift

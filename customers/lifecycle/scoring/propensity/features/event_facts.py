@@ -50,7 +50,7 @@ class OrderLines:
         """Return the lines of the customers `rows`, who become customers 0 to len(rows) − 1."""
         lines = np.diff(self.start)[rows]
         start = np.concatenate(([0], np.cumsum(lines))).astype(np.int64)
-        # Row k of the result is as far from the start of its customer there as here.
+        # Each line is as far from its customer's first line in the result as in these lines.
         selected = np.arange(start[-1]) + np.repeat(self.start[rows] - start[:-1], lines)
         columns = {
             name: None if column is None else column[selected]

@@ -127,8 +127,8 @@ def plan_cutoffs(
 def derive_churn_target(*, orders: OrderLines, as_of: int) -> PropensityTarget:
     """Derive the horizon of churn in days, from 7 to 365.
 
-    It is the 90 % quantile of the gaps between orders before the moment, in which every customer counts the same: of all gaps, nearly
-    all are those of the most frequent buyers, and by their rhythm everyone else would churn between two orders. Where the history is too
+    It is the 90 % quantile of the gaps between orders before the moment, in which every customer counts the same: most gaps
+    are those of the most frequent buyers, and by their rhythm everyone else would churn between two orders. Where the history is too
     short to train and evaluate such a horizon, it is as long as the history allows, but not below the quantile of all gaps. With fewer
     than 30 gaps it is that of a monthly rhythm (see `stages.order_gaps`).
     """

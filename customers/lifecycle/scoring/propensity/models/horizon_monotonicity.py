@@ -33,8 +33,8 @@ def reconcile_horizons(*, targets: Sequence[PropensityTarget], probabilities: Fl
     """Return the models' probabilities, (n, k), made consistent.
 
     A longer horizon never has a lower purchase probability.
-    lapsed: (n,), customers whom churn doesn't apply to; their churn is clipped between its neighbors, which apply to all customers,
-    and changes none of them.
+    lapsed: (n,), customers whom churn doesn't apply to; their churn is clipped between the probabilities of the neighboring horizons,
+    which apply to all customers, and changes none of these.
     """
     is_churn = np.array([target.kind == "churn" for target in targets])
     order = np.argsort([target.horizon_days for target in targets], kind="stable")
