@@ -143,8 +143,8 @@ class RestockItem(models.Model):
 
     Attributes:
         incoming: units ordered from suppliers that have not arrived. return_rate: returned units ÷ sold units. days_left: until the
-            reorder point is reached; 0 if it is, null beyond the 28 days of the forecast. lost_units, money_at_risk: expected to be asked
-            for, without stock, before a delivery that is ordered today.
+            reorder point is reached; 0 if it is, null beyond the 28 days of the forecast. lost_units, money_at_risk: expected demand
+            without stock, and its margin, before an order placed today is delivered.
     """
 
     product = models.OneToOneField(

@@ -98,7 +98,7 @@ def replace_forecasts(forecasts: list[DemandForecast], items: list[RestockItem])
 
 
 def build_forecasts(series: ShopSeries, forecast: ShopForecast, as_of: datetime) -> list[DemandForecast]:
-    """Return the rows of products, categories and the shop; products without a category have no row of a category."""
+    """Return the rows of products, categories and the shop; there is no category row for products without a category."""
     products, categories = series.product.tolist(), series.category
     n_products = len(products)
     keys: list[dict[str, Any]] = [{"product_id": key} for key in products]

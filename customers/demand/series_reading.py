@@ -28,7 +28,7 @@ RESTOCK_ATTRIBUTES = ("lead_time_days", "pack_size", "minimum_order_quantity", "
 class ShopSeries:
     """The panel of the products that sold within a year, and what restocking needs of them; arrays of shape (n,).
 
-    sold: (n, T), units; the panel has the demand of days without stock, and of days on which the shop was closed, instead. product: primary
+    sold: (n, T), units; for days without stock or with the shop closed, the panel has the estimated demand instead. product: primary
     keys, ascending. category: primary keys by row of the panel's groups, 0 for none. price, cost: of a unit, NaN if unknown. stock: units,
     NaN if it is not tracked. lead_days, pack_size, minimum, incoming: attributes of the product, NaN without one. return_rate: units that
     come back per unit sold.
@@ -56,7 +56,7 @@ def build_local_day(moment: ir.TimestampValue, zone: ZoneInfo, first: datetime, 
     """
     changes = list_clock_changes(zone, first, last)
     offset: Any = ibis.literal(get_offset(zone, first))
-    for at in changes:  # the latest change that has happened decides
+    for at in changes:  # the latest change before the moment decides
         offset = ibis.ifelse(moment >= ibis.literal(at), get_offset(zone, at), offset)
     return (moment + offset.as_interval("s")).date()
 
@@ -91,8 +91,8 @@ def build_daily_sales(
 ) -> ir.Table:
     """Select units, discounted units, returned units and revenue per product and day of the shop.
 
-    Orders that were cancelled do not count. A return counts on its own, not as negative demand: it does not undo that somebody wanted the
-    product. Revenue is that of lines in the currency.
+    Orders that were cancelled do not count. A return is counted separately, not as negative demand, because the customer did want the
+    product. Revenue counts only lines in the currency.
     """
     lines = tables["order_lines"]
     lines = lines.filter(
@@ -178,7 +178,7 @@ def choose_products(product: Ints, day: Any, units: Floats, today: np.datetime64
 def add_catalog(panel: SeriesPanel, products: Ints, return_rate: Floats) -> ShopSeries:
     """Return the series with category, price, cost, stock and lead time of each product.
 
-    Demand is unknown while a product is out of stock (since its last sale) or the shop is closed: it is that of the same weekdays before.
+    Demand is unknown while a product is out of stock (since its last sale) or the shop is closed; it is then that of earlier days of that weekday.
     """
     fields = ("pk", "category_id", "price", "cost", "stock", "availability", "is_active")
     attributes = [f"attributes__{name}" for name in RESTOCK_ATTRIBUTES]

@@ -25,7 +25,7 @@ class Destination(models.Model):
 
     Attributes:
         kind: key of the registry in ``kinds``.
-        options: the fields of the kind that are no secrets. credentials: JSON of those that are.
+        options: the fields of the kind that are not secret. credentials: JSON of those that are.
         cursors: stream to the ID up to which rows are collected.
         problem: what prevents sending now, and how to fix it; empty if nothing does.
         segments: for segment entries, and for audiences of advertising accounts.
@@ -60,7 +60,7 @@ class DestinationBatch(models.Model):
 
     Attributes:
         key: the ID by which the receiver recognizes a repetition.
-        reference: what the receiver calls the request. notice: what it said about it later.
+        reference: the receiver's ID of the request. notice: what the receiver reported about it later.
     """
 
     class Status(models.TextChoices):
@@ -161,7 +161,7 @@ class AdAudienceMember(models.Model):
 
     Attributes:
         identifiers: JSON of the hashed identifiers that were sent, needed to remove them again.
-        is_confirmed: stored before it is sent; only an answer of the account confirms it.
+        is_confirmed: whether the account has confirmed the customer; the row is stored before the request is sent.
     """
 
     destination = models.ForeignKey(
@@ -186,7 +186,7 @@ class AdAudienceMember(models.Model):
 
 
 class RemovalRequest(models.Model):
-    """The erasure of a customer, passed on to a destination. It names nobody once it is done.
+    """The erasure of a customer, passed on to a destination. It contains no personal data once it is done.
 
     Attributes:
         content: JSON of what the destination needs to find the person, encrypted; empty when done.

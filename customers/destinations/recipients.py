@@ -1,4 +1,4 @@
-"""Who gets personal data from destinations: each that is enabled, for the records of recipients and the privacy policy."""
+"""Lists the enabled destinations as recipients of personal data, for the records of recipients and the privacy policy."""
 
 from collections.abc import Iterator
 
@@ -23,7 +23,7 @@ def name_recipient(destination: Destination) -> str:
 
 
 def record_recipient(destination: Destination) -> None:
-    """List a destination among the recipients, once; what the privacy officer has changed stays, only its use follows."""
+    """Add a destination to the recipients if it is missing; changes by the privacy officer stay, except for whether it is in use."""
     DataRecipient.objects.filter(key=name_recipient(destination)).update(is_active=destination.is_enabled)
     for fact in list_destination_recipients():
         if fact.key == name_recipient(destination):

@@ -13,7 +13,7 @@ MAX_VERSIONS = 20  # of one kind; a refresh writes several at once
 
 @dataclass(frozen=True)
 class FlaggedModel:
-    """A kind of model of which the version in use knows an erased person."""
+    """A kind of model whose version in use has learned from an erased person."""
 
     label: str
     versions: int

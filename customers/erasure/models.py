@@ -1,4 +1,4 @@
-"""Erasures: whom, how far, and whether it was proven. What identifies the people is encrypted and dropped after the proof."""
+"""Erasures: who is erased, how far the erasure is, and whether it was proven. What identifies the people is encrypted and deleted after the proof."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -12,7 +12,7 @@ class ErasureRun(models.Model):
     """One erasure of one or many customers, in steps that can be repeated.
 
     Attributes:
-        customers: how many were erased. effective_at: from then on nobody recognizes them, and nothing new is stored about them.
+        customers: how many were erased. effective_at: from then on they are not recognized, and nothing new is stored about them.
         attempts: how often the steps were started; a killed or failed run is resumed.
     """
 
@@ -104,7 +104,7 @@ class ErasureStep(models.Model):
 
 
 class ErasedPerson(models.Model):
-    """Whom a run erases, until the proof: everything that leads to the person, encrypted.
+    """A person whom a run erases, kept until the proof: everything that identifies the person, encrypted.
 
     Attributes:
         customer_id: before the erasure. content: empty until the person is locked and described; then `Person.to_json`.

@@ -20,7 +20,7 @@ from customers.identity.personal_data.masking import is_hidden_trait
 from customers.identity.personal_data.sealed_traits import unseal_traits
 from customers.identity.personal_data.wechat_ids import list_wechat_ids
 
-MIN_IDENTIFIER = 6  # a shorter one would be found in everything; it is searched in columns only
+MIN_IDENTIFIER = 6  # shorter ones would match everywhere, so they are only compared with whole values of columns
 MIN_TEXT = 6
 FIND_REFERENCES = """
 SELECT (SELECT COALESCE(jsonb_agg(jsonb_build_array(source_id, order_id)), '[]') FROM orders_order WHERE customer_id = ANY(%(ids)s::bigint[])),
@@ -29,7 +29,7 @@ SELECT (SELECT COALESCE(jsonb_agg(jsonb_build_array(source_id, order_id)), '[]')
 
 
 def describe_person(customer: Customer) -> Person:
-    """Return everything that leads to a customer, for erasure, export and proof."""
+    """Return everything that identifies a customer, for erasure, export and proof."""
     merges = list(IdentityMerge.objects.filter(kept=customer, reverted_at=None).order_by("id"))
     merged_ids = tuple(dict.fromkeys(merge.merged_id for merge in merges))
     rows = [read_row(customer), *(merge.moved.get("customer", {}) for merge in merges)]

@@ -1,7 +1,7 @@
-"""Makes an erasure effective: from the commit on nobody recognizes the customer, and nothing new is stored about them.
+"""Makes an erasure effective: after the commit, the customer is no longer recognized, and nothing new is stored about them.
 
-The customer is described, the identifiers are blocked and deleted, and what results count will belong to an anonymous number: a new customer
-without any data, to which no identifier leads.
+The customer is described, the identifiers are blocked and deleted, and the rows that results count will belong to an anonymous number:
+a new customer without data or identifiers.
 """
 
 import json
@@ -20,7 +20,7 @@ from customers.identity.models import Customer, Identifier
 from customers.identity.signals import customer_erased
 
 PREPARED_AT_ONCE = 50  # people per transaction, which holds the lock of identities
-# created when it is erased, which distinguishes it from a customer who had data
+# created_at equals erased_at, which distinguishes the replacement from a customer who had data
 CREATE_REPLACEMENT = """
 INSERT INTO identity_customer (created_at, erased_at, name, email, phone, birthday, language, country, traits)
 VALUES (%(at)s, %(at)s, '', '', '', '', '', '', '{}') RETURNING id
@@ -71,7 +71,7 @@ def prepare_person(run: ErasureRun, customer_id: int, *, at: datetime) -> None:
 
 
 def read_people(run: ErasureRun) -> list[Person]:
-    """Return the people of a run; none after the proof, when they are forgotten."""
+    """Return the people of a run; none after the proof, which deletes them."""
     contents = (
         ErasedPerson.objects.filter(run=run)
         .exclude(content="")

@@ -1,7 +1,7 @@
 """Erases customers everywhere: one function for pages, REST, commands and webhooks, in steps that can be interrupted and repeated.
 
-A step is one store of the registry. It runs in a transaction with its mark, so a killed process leaves it either done or to be done; what a
-store does outside the database, such as rewriting files, can be done twice without harm.
+A step erases one store of the registry. The same transaction marks it as done, so a killed process leaves no step half done; what a store
+does outside the database, such as rewriting files, can be repeated without harm.
 """
 
 import logging
@@ -30,8 +30,8 @@ from customers.identity.models import Customer
 
 logger = logging.getLogger(__name__)
 
-PREPARED_INLINE = 20  # so many customers are made unrecognizable before the caller goes on
-# collectors read the blocked identifiers every second; what they were storing meanwhile is erased by the repeated steps
+PREPARED_INLINE = 20  # up to this many customers are made unrecognizable before the caller continues
+# collectors read the blocked identifiers every second; the repeated steps erase what they store until then
 SETTLING = timedelta(seconds=3)
 MAX_CUSTOMERS = 10_000
 
@@ -104,7 +104,7 @@ def create_steps(run: ErasureRun) -> None:
 
 
 def name_run_lock(run_id: int) -> str:
-    """Return the name of the lock that whoever carries out a run holds."""
+    """Return the name of the lock that is held while a run is carried out."""
     return f"erasure.run.{run_id}"
 
 
@@ -131,7 +131,7 @@ def execute_run(run_id: int) -> ErasureRun:
 
 
 def execute_step(run: ErasureRun, store: PersonalDataStore, people: Sequence[Person]) -> str:
-    """Erase one store unless that is done; return the error, empty if there was none. Other stores are erased all the same."""
+    """Erase one store unless that is done; return the error, empty if there was none. An error does not stop the other stores."""
     step = ErasureStep.objects.get(run=run, store=store.key)
     if step.status == ErasureStep.Status.DONE:
         return ""
@@ -145,7 +145,7 @@ def execute_step(run: ErasureRun, store: PersonalDataStore, people: Sequence[Per
             step.save()
     except Exception as error:
         logger.exception("Erasure %d: the store %s failed", run.pk, store.key)
-        # an error may quote what it failed on
+        # an error may quote personal values
         text = build_matcher(people).mask_text(describe_error(error))
         ErasureStep.objects.filter(pk=step.pk).update(status=ErasureStep.Status.FAILED, error=text)
         return f"{store.key}: {text}"
@@ -153,7 +153,7 @@ def execute_step(run: ErasureRun, store: PersonalDataStore, people: Sequence[Per
 
 
 def repeat_steps(run: ErasureRun, people: Sequence[Person]) -> None:
-    """Erase again what was on its way when the erasure became effective."""
+    """Erase again what was being stored when the erasure became effective."""
     assert run.effective_at is not None
     wait = (run.effective_at + SETTLING - timezone.now()).total_seconds()
     if people and 0 < wait <= SETTLING.total_seconds():

@@ -22,7 +22,7 @@ def run_erasure_steps(run_id: int) -> None:
 
 @shared_task(exclusive=True)
 def resume_erasures() -> None:
-    """Carry out what is left of erasures."""
+    """Carry out the remaining steps of erasures."""
     from customers.erasure.runner import resume_erasures as resume
 
     resume()

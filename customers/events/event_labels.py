@@ -41,7 +41,7 @@ LABELS_BY_MEANING: Mapping[Meaning, str | Promise] = {
     Meaning.SMS_DELIVERED: pgettext_lazy("event", "SMS delivered"),
     Meaning.SMS_CLICKED: pgettext_lazy("event", "SMS link clicked"),
 }
-# Names that share their meaning with others but say more.
+# Names that share their meaning with others but are more specific.
 LABELS_BY_NAME: Mapping[str, str | Promise] = {
     "product list filtered": pgettext_lazy("event", "Product list filtered"),
     "product clicked": pgettext_lazy("event", "Product clicked"),

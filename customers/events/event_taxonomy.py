@@ -1,7 +1,7 @@
 """Maps event names to their meanings: Segment's (e-commerce v2 and v1, e-mail, mobile) and GA4's names.
 
 Neither specification defines SMS events, which use Customer.io's names, and requests to be notified when a product is back in stock, which
-use that of the on-site script and Klaviyo's. Events with other names are stored without a meaning.
+use the names of the on-site script and Klaviyo. Events with other names are stored without a meaning.
 """
 
 from enum import StrEnum

@@ -11,7 +11,7 @@ from customers.events.models import EventMinute
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
-OPEN = timedelta(minutes=10)  # until then, a minute may get events of statements that are not committed yet
+OPEN = timedelta(minutes=10)  # for this long, a minute may still get events from statements that are not committed yet
 KEPT = DAY + timedelta(hours=1)
 
 COUNT_EVENTS = """

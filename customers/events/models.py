@@ -19,7 +19,7 @@ class Source(models.Model):
         MINI_PROGRAM = "mini-program", _("mini-program")
         IMPORT = "import", _("import")
 
-    # the shop runs these itself; everything else runs at the visitor's, who can send whatever they like
+    # the shop runs these itself; all others run on the devices of visitors, who can send whatever they like
     TRUSTED_KINDS = (Kind.SERVER, Kind.IMPORT)
 
     key = models.SlugField(_("key"), max_length=100, unique=True, help_text=_("Short name used in files and URLs."))
@@ -94,7 +94,7 @@ class Source(models.Model):
 
 
 class ReceivedEvent(models.Model):
-    """What is stored of an event, whatever is done with it."""
+    """The columns of a stored event, whether it is of a sandbox or not."""
 
     class Type(models.TextChoices):
         TRACK = "track", "track"
@@ -151,7 +151,7 @@ class SandboxEvent(ReceivedEvent):
 
 
 class EventMinute(models.Model):
-    """How many events each source sent in one minute; a copy of what the events say, kept for a day.
+    """How many events each source sent in one minute; derived from the events, and kept for a day.
 
     Attributes:
         events: by source ID, the number of events and the Unix time of the last one.

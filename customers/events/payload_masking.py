@@ -79,7 +79,7 @@ def restore_hidden(value: Any, hidden: dict[str, Any], *, name: str = "", among_
 
 
 def restore_key(key: str, hidden: dict[str, Any]) -> str:
-    """Return the hidden key of a mark; a mark of something else stays, because everybody sees keys that are no addresses."""
+    """Return the hidden key of a mark; a mark of any other value stays, because only keys that are addresses are hidden."""
     original = hidden.get(key)
     return original if isinstance(original, str) and is_personal_id(original) else key
 

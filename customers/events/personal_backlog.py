@@ -1,4 +1,4 @@
-"""Encrypts personal data that was stored in plain text, such as before its names were recognized.
+"""Encrypts personal data that was stored in plain text, for example before the names of its fields were recognized.
 
 Each batch is a transaction of its own, and a row that is encrypted already stays as it is. So the work can be interrupted at any
 point and started again.
@@ -106,7 +106,7 @@ def seal_events(after: int, size: int) -> SealedBatch:
 
 
 def seal_event(call_type: str, properties_text: str, context_text: str) -> tuple[str, str] | None:
-    """Return the properties and the context of an event as they should be stored; None if they are so already."""
+    """Return the properties and the context of an event as they should be stored; None if they are stored that way already."""
     properties, context = json.loads(properties_text), json.loads(context_text)
     if not isinstance(properties, dict) or not isinstance(context, dict):
         return None
@@ -141,7 +141,7 @@ def seal_customers(after: int, size: int) -> SealedBatch:
 
 
 def seal_merges(after: int, size: int) -> SealedBatch:
-    """Encrypt the personal traits that the next merges keep for being undone."""
+    """Encrypt the personal traits that the next merges keep so that they can be undone."""
     merges = list(IdentityMerge.objects.select_for_update().filter(pk__gt=after).order_by("pk")[:size])
     changed = []
     for merge in merges:

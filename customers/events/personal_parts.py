@@ -67,7 +67,7 @@ def take_personal_parts(call_type: str, properties: dict[str, Any], context: dic
 
 def take_from_properties(call_type: str, properties: dict[str, Any]) -> dict[str, Any]:
     """Remove the personal data from properties, and return it."""
-    # the earlier ID of an alias call is an identifier like the user ID, which is a column
+    # the earlier ID of an alias call stays, since it is an identifier like the user ID, which has a column of its own
     previous_id = properties.pop("previousId", None) if call_type == "alias" else None
     personal = extract_personal(properties, among_traits=call_type in TRAIT_CALLS)
     if previous_id is not None:

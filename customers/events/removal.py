@@ -44,7 +44,7 @@ class RemovedReview(NamedTuple):
 
 @dataclass
 class RemovedEvents:
-    """What the deleted events have to do with the rest.
+    """What the deleted events were connected with.
 
     Attributes:
         messages: source and message ID of each event.

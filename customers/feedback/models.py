@@ -103,7 +103,7 @@ class SentimentModel(models.Model):
 
     Attributes:
         content: arrays, see `sentiment.model.serialize_model`. parameters: its other values. texts: how many rated ones it was
-        trained on. is_used: of the models of a language, the one that scores reviews.
+        trained on. is_used: whether it is the model of its language that scores reviews.
     """
 
     class Origin(models.TextChoices):

@@ -1,4 +1,4 @@
-"""Turns review events into reviews, checked like those sent over REST; an invalid event is rejected without the others."""
+"""Turns review events into reviews, checked like those sent over REST; an invalid event is rejected without affecting the others."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Deletes the reviews that deleted events have made."""
+"""Deletes the reviews that deleted events have created."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -9,7 +9,7 @@ from django.db import connection
 from customers.feedback.models import Review
 from customers.feedback.review_events import read_review_fields
 
-# A review that was written at another time is a later or an earlier version of it, which the event has not made.
+# A review with another time of writing is a later or earlier version, which the event has not created.
 DELETE_REVIEWS = """
 DELETE FROM feedback_review r USING unnest(%s::text[], %s::timestamptz[]) AS e (review_id, written_at)
 WHERE r.review_id = e.review_id AND r.written_at = e.written_at
@@ -17,7 +17,7 @@ WHERE r.review_id = e.review_id AND r.written_at = e.written_at
 
 
 def read_review_id(properties: Mapping[str, Any], *, source: str, message_id: str) -> str:
-    """Return the ID of the review that an event of a trusted source makes."""
+    """Return the ID of the review that an event of a trusted source creates."""
     return str(read_review_fields(properties, source=source, message_id=message_id)["review_id"]).strip()
 
 

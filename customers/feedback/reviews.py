@@ -67,7 +67,7 @@ def build_review_cleaners(received_at: datetime) -> dict[str, Cleaner]:
 def record_reviews(*, items: Sequence[Mapping[str, Any]], received_at: datetime, dry_run: bool = False) -> BulkResult:
     """Write reviews; a review replaces the one with the same ``review_id``.
 
-    An invalid review is rejected without the others. Unknown user IDs become customers; an unknown product is an error.
+    An invalid review is rejected without affecting the others. Unknown user IDs become customers; an unknown product is an error.
     The default ``written_at`` is the time of receipt, which a later version of the review keeps.
     """
     keys: list[str] = []

@@ -26,7 +26,7 @@ from customers.feedback.sentiment.training import MIN_TEXTS
 
 MAX_TRAINING_REVIEWS = 100_000  # the latest ones
 BATCH_SIZE = 5_000
-RETRAIN_GROWTH = 1.2  # a model is trained again with so many times the texts
+RETRAIN_GROWTH = 1.2  # a model is trained again when there are this many times as many texts
 RETRAIN_AFTER = timedelta(days=1)
 CONTRADICTION = 0.8  # sentiment beyond which a text contradicts its stars: a probability of 90 %
 ORIGIN = SentimentModel.Origin
@@ -74,7 +74,7 @@ def is_training_due(*, now: datetime) -> bool:
 def train_own_models(*, now: datetime) -> tuple[str, ...]:
     """Train on the shop's reviews and store the models; return their languages.
 
-    Reviews that a used model was trained on get the sentiment by the fold that left them out: the model itself knows their stars.
+    Reviews that a used model was trained on get their sentiment from the fold that left them out, since the model has seen their stars.
     """
     rows = list_rated()
     texts, labels = [join_text(*row[2:]) for row in rows], np.array([row[1] >= 4 for row in rows], np.bool_)
@@ -151,7 +151,7 @@ def train_start_models(paths: Sequence[Path], *, now: datetime) -> LanguageTrain
 
 
 def score_reviews(*, now: datetime) -> int:
-    """Write the sentiment of reviews that have not been scored; return their number. Without a model there is none."""
+    """Write the sentiment of reviews that have not been scored; return their number. Without a model, none are scored."""
     models = load_models(Q(is_used=True))
     if not models:
         return 0

@@ -255,7 +255,7 @@ def hash_wechat_traits(traits: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
 
 
 def find_identifier_owners(keys: set[tuple[str, str]]) -> dict[tuple[str, str], int]:
-    """Return the customers to whom identifiers belong for certain: those that only a browser has linked can be had."""
+    """Return the customers to whom identifiers certainly belong; those that only a browser has linked can be taken over."""
     if not keys:
         return {}
     with connection.cursor() as cursor:
@@ -325,7 +325,7 @@ def write_customers(customers: Sequence[Customer]) -> None:
 def add_identifiers(owners: Mapping[tuple[str, str], int], *, at: datetime | None = None) -> None:
     """Insert identifiers; call it before locking customers, since all writers take their locks in this order.
 
-    One that only a browser has linked to somebody else is taken from them.
+    An identifier that only a browser has linked to another customer is taken from that customer.
     """
     transfer_claimed(
         claims=[ProvenClaim(kind, value, owner, "API") for (kind, value), owner in sorted(owners.items())],

@@ -100,7 +100,7 @@ class Identifier(models.Model):
 class ContactClaim(models.Model):
     """An email address, phone number or ID of WeChat that a browser or app has named for a visitor, as a keyed hash.
 
-    It links nobody; an event of a server source that names the same address for the same person confirms it.
+    It has no effect by itself; an event of a server source that names the same address for the same person confirms it.
     """
 
     identifier = models.ForeignKey(Identifier, models.CASCADE, related_name="contact_claims")
@@ -234,7 +234,7 @@ class Consent(models.Model):
 
 
 class ConsentSettings(models.Model):
-    """The only row of settings of consent: what no entry in the ledger means in each region, and which consents are outdated.
+    """The only row of consent settings: what a missing entry in the ledger means in each region, and which consents are outdated.
 
     opt_in: region → purposes that need a consent there. countries: region → names and codes of further countries. unknown_region: the
     region of customers without a country. renewal_since: grants for renewal_purposes before this moment no longer count.

@@ -13,11 +13,11 @@ back those rows that still belong to the kept customer.
 
 `processing_restricted`: customer_id, scope of a `ProcessingRestriction`, at; sent inside the transaction that restricts.
 
-`customer_erased`: customer_id, replacement_id, at, sent inside the erasure's transaction, while the identifiers still exist. What results
-count gets the replacement, an anonymous number.
+`customer_erased`: customer_id, replacement_id, at, sent inside the erasure's transaction, while the identifiers still exist. The rows that
+results count get the replacement, an anonymous number.
 `identifiers_released`: identifiers [(kind, value), …] of an erased person who may come back.
 
-`customers_deleted`: customer_ids of visitors of whom nothing is left, sent before they are deleted, in the same transaction.
+`customers_deleted`: customer_ids of visitors without any data left, sent before they are deleted, in the same transaction.
 """
 
 from django.dispatch import Signal

@@ -33,7 +33,7 @@ class IdentifyTraits:
 
 
 def find_trait_problem(name: Any, value: Any) -> Any:
-    """Return a message why a trait cannot be stored; None if it can."""
+    """Return why a trait cannot be stored; None if it can."""
     if not is_plain_text(name, MAX_TRAIT_NAME) or not name:
         return _("A trait name must have 1 to %(max)d characters.") % {"max": MAX_TRAIT_NAME}
     for item in value if isinstance(value, list) else [value]:

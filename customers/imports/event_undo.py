@@ -1,7 +1,7 @@
 """Records the events that an import adds, and undoes the import: what was counted with them is counted again without them.
 
-Each step is a transaction of its own and can be repeated: a batch of events leaves with the orders and reviews that it made, then the
-customers are counted again in groups. A killed undo continues with the next batch.
+Each step is a transaction of its own and can be repeated: a batch of events is deleted with the orders and reviews that it created,
+then the customers are counted again in groups. A killed undo continues with the next batch.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,7 +31,7 @@ from customers.orders.order_events.removal import remove_order_events
 MAX_ATTEMPTS = 5
 DEADLOCK = "40P01"
 RECOUNTED_CUSTOMERS = 100  # while a group is counted, no events are processed
-# Only these events have made the customers known: they are newer, and have no ID of the shop, no address and nothing of their own.
+# Visitors who exist only because of these events: they are not older than the import, and have no user ID, no address and no other data.
 FIND_EMPTY_VISITORS = """
 SELECT c.id FROM identity_customer c
 WHERE c.id = ANY(%s) AND c.created_at >= %s AND c.erased_at IS NULL AND c.name = '' AND c.email = '' AND c.phone = ''
@@ -96,7 +96,7 @@ def undo_events(*, run: ImportRun, at: datetime, progress: Progress) -> None:
 
 
 def repeat_after_deadlock(step: Callable[..., None], *args: Any, **kwargs: Any) -> None:
-    """Run a step, again if the processing of events or a merge was in its way."""
+    """Run a step, and repeat it after a deadlock with the processing of events or a merge."""
     for _attempt in range(MAX_ATTEMPTS - 1):
         try:
             return step(*args, **kwargs)
@@ -107,7 +107,7 @@ def repeat_after_deadlock(step: Callable[..., None], *args: Any, **kwargs: Any) 
 
 
 def remove_batch(pk: int, *, source: str, at: datetime) -> None:
-    """Delete one batch of events with what they made."""
+    """Delete one batch of events with what they created."""
     with transaction.atomic():
         batch = ImportedEvents.objects.select_for_update().get(pk=pk)
         removed = remove_events(event_ids=batch.event_ids, received_at=batch.received_at)
@@ -124,12 +124,12 @@ def remove_batch(pk: int, *, source: str, at: datetime) -> None:
 
 
 def recount_customers(customer_ids: Sequence[int], *, since: datetime, at: datetime) -> None:
-    """Have everything counted again that other apps have counted of these customers, and delete visitors of whom nothing is left.
+    """Make other apps recount everything that they count for these customers, and delete visitors without any data left.
 
     since: when the import began; visitors who were known before stay.
     """
     with transaction.atomic():
-        lock_identities()  # no identifier of these customers goes to others meanwhile
+        lock_identities()  # so that no identifier of these customers is transferred in the meantime
         events_removed.send(sender=ImportRun, customer_ids=list(customer_ids), at=at)
         with connection.cursor() as cursor:
             cursor.execute(FIND_EMPTY_VISITORS, [list(customer_ids), since])

@@ -20,7 +20,7 @@ from customers.imports.value_types import DISTINCT_TYPES, MIN_SHARE, looks_like
 MIN_PRESET_COLUMNS = 3
 MIN_SIMILARITY = 0.84
 LANGUAGES = ("en", "zh-hans")
-# what stands for a field in a mapping and in the selects of the page: no field, and left out where columns become attributes by default
+# special choices in a mapping and in the selects of the page: no field, and left out where columns become attributes by default
 NO_FIELD, LEFT_OUT = "", "-"
 
 
@@ -124,13 +124,13 @@ def match_by_name(
             best = max(free, key=lambda name: compare_names(key, free[name]), default="")
             if not best or compare_names(key, free[best]) < (1 if is_exact else MIN_SIMILARITY):
                 continue
-            # a name that fits exactly needs one value that fits: the file may be broken
+            # for an exact name, one value that fits is enough: the file may be broken
             if looks_like(fields[best].type, column.values, min_share=0 if is_exact else MIN_SHARE):
                 match.add(best, [column.name], _("by name"))
 
 
 def match_by_content(match: ColumnMatch, kind: ImportKind, columns: Sequence[SampleColumn]) -> None:
-    """Match a column that alone looks like the values of a required field without one, or like addresses in a file of no known system."""
+    """Match the only column that looks like a required field without a column, or like email addresses in a file of no known system."""
     is_own = match.preset == next(iter(kind.presets), "")
     needed = {
         name for names in kind.required_any for name in names if not any(other in match.mapping for other in names)

@@ -142,7 +142,7 @@ class ImportedEvents(models.Model):
     """A batch of events that an import added, written in their transaction, so that the import can be undone.
 
     Attributes:
-        known_reviews: reviews that existed before events of this batch stated them.
+        known_reviews: reviews in the events of this batch that existed before it.
         customer_ids: the customers whose events the undo has removed; they are counted again after all batches.
     """
 

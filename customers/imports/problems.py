@@ -14,7 +14,7 @@ from config.foundation.csv_cells import unescape_text
 from customers.imports.kinds.base import ImportKind, Text
 
 MAX_SHOWN = 50
-MAX_EDITABLE = 200  # rejected rows; with more, the file has to be corrected with other means
+MAX_EDITABLE = 200  # rejected rows; with more, the file has to be corrected outside the wizard
 
 GROUP_LABELS: dict[str, Promise] = {
     "required": gettext_lazy("missing"),

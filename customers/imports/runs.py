@@ -36,7 +36,7 @@ from customers.imports.undo import (
 )
 
 UPLOADS = UploadFolder("import-uploads", "import")
-# of the upload pages before the wizard, whose last files have to be deleted too
+# folders of the upload pages that the wizard has replaced; the last files in them have to be deleted too
 EARLIER_UPLOADS = (UploadFolder("uploads", "feed"), UploadFolder("order-uploads", "orders"))
 SECONDS_BETWEEN_CHECKS = 0.5
 
@@ -244,7 +244,7 @@ def undo_steps(run: ImportRun, kind: ImportKind, *, at: datetime) -> None:
 def undo_run(*, run_id: int, at: datetime) -> UndoResult | None:
     """Undo an import; a killed undo is completed by the next call.
 
-    If later data depends on the import, it stays, and ``error`` has the reason.
+    If later data depends on the import, nothing is undone, and ``error`` has the reason.
     """
     with hold_run(run_id) as run:
         if run.state != ImportState.UNDOING:

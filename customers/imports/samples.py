@@ -79,7 +79,7 @@ def read_table_sample(rows: OrderRows) -> FileSample:
             columns[name] = ["" if value is None else str(value) for value in values.to_pylist()]
         break
     if isinstance(batches, Generator):
-        batches.close()  # and with it the file
+        batches.close()  # this also closes the file
     return FileSample(
         columns=tuple(SampleColumn(name, tuple(values)) for name, values in columns.items()),
         encoding=rows.encoding if isinstance(rows, CsvRows) else "",

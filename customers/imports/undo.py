@@ -30,7 +30,7 @@ TRACKED_MODELS = (
     "identity.Customer",
     "catalog.Product",
 )
-# columns that processing changes by itself; a change of these is no later change
+# columns that processing changes automatically; a change of these does not count as a later change
 VOLATILE_COLUMNS = {
     "catalog_product": ("updated_at",),
     "feedback_review": ("sentiment", "contradicts"),

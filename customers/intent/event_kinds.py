@@ -22,7 +22,7 @@ KIND_BY_MEANING: Mapping[Meaning, EventKind] = {
 NO_VISIT = (ORDER_MEANINGS - {Meaning.PURCHASE}) | {
     meaning for meaning in Meaning if meaning.value.startswith(("email_", "push_", "sms_"))
 }
-# what the page shows by itself says nothing of the visitor
+# what the page shows automatically tells nothing about the visitor
 SHOWN = frozenset({Meaning.PROMOTION_VIEW, Meaning.RECOMMENDATION_VIEW})
 DEVICES: Mapping[str, Device] = {
     "desktop": Device.DESKTOP,
@@ -42,5 +42,5 @@ def find_kind(name: str) -> EventKind | None:
 
 
 def find_device(text: str | None) -> Device:
-    """Return the type of a device by the text of the SDK."""
+    """Return the type of a device from the SDK's text."""
     return DEVICES.get((text or "").casefold(), Device.UNKNOWN)

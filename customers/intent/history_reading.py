@@ -32,7 +32,7 @@ class ShopHistory:
 
 
 def read_history(tables: AnalyticsTables, *, days: int = DAYS, max_events: int = MAX_EVENTS) -> ShopHistory:
-    """Return the events of the last days; of a part of the people if there are more than so many."""
+    """Return the events of the last days; if there are more than ``max_events``, those of a part of the customers."""
     until = tables.as_of.astimezone(tables.zone).date()
     period = DateRange(since=until - timedelta(days=days), until=until)
     rows = tables.select_events(period)

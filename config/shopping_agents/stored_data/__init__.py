@@ -1,1 +1,1 @@
-"""Where this app stores what."""
+"""Registers this app's stored data: which of it is personal, how long it is kept, and which columns are encrypted or hashed."""

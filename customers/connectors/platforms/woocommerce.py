@@ -130,7 +130,7 @@ class WooCommerceConnector(Connector):
     def iterate_pages(
         self, kind: str, cursor: Mapping[str, Any], *, since: datetime | None = None
     ) -> Iterator[RecordPage]:
-        """Yield pages by ID, so that new records come last. If records were deleted meanwhile, the page before is read again."""
+        """Yield pages sorted by ID, so that new records come last. If records were deleted in the meantime, read the previous page again."""
         page, known_total = int(cursor.get("page", 1)), cursor.get("total")
         while True:
             query = {"per_page": PAGE_SIZE, "page": page, "orderby": "id", "order": "asc", **list_filters(kind)}
@@ -158,7 +158,7 @@ class WooCommerceConnector(Connector):
         return records
 
     def subscribe(self, url: str, existing: Mapping[str, str]) -> dict[str, str]:
-        """Create a webhook per topic, all with one secret; one that WooCommerce has disabled is switched on again."""
+        """Create one webhook per topic, all with the same secret; enable those again that WooCommerce has disabled."""
         if not self.access.credentials.get("webhook_secret"):
             self.access.credentials["webhook_secret"] = secrets.token_urlsafe(32)
             self.access.save(self.access.credentials)
@@ -229,7 +229,7 @@ class WooCommerceConnector(Connector):
         return map_product(row, variations, self._find_category(row))
 
     def _read_refunds(self, row: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-        """Return the refunds of an order with their lines, which the order itself has not."""
+        """Return the refunds of an order with their lines, which the order itself does not contain."""
         answer = self.client.send("GET", f"{API}/orders/{row['id']}/refunds", query={"per_page": PAGE_SIZE})
         if answer.status == 404:  # the order was deleted meanwhile
             return ()
@@ -267,7 +267,7 @@ class WooCommerceConnector(Connector):
 
 
 def join_path(number: int, names: Mapping[int, tuple[str, int]]) -> str:
-    """Return the names from the root to a category; a circle ends it."""
+    """Return the category names from the root to a category; stop at a cycle."""
     path: list[str] = []
     while number in names and len(path) < 20:
         name, number = names[number]
@@ -276,7 +276,7 @@ def join_path(number: int, names: Mapping[int, tuple[str, int]]) -> str:
 
 
 def list_filters(kind: str) -> dict[str, Any]:
-    """Return the parameters without which a list leaves records out."""
+    """Return the parameters that make a list complete; by default, WooCommerce leaves records out."""
     return {ShopRecordKind.CUSTOMERS: {"role": "all"}, ShopRecordKind.ORDERS: {"status": "any"}}.get(
         ShopRecordKind(kind), {"status": "any"}
     )
@@ -338,7 +338,7 @@ def map_variation(row: Mapping[str, Any], variation: Mapping[str, Any], shared: 
 
 
 def find_brand(row: Mapping[str, Any]) -> str:
-    """Return the brand, which WooCommerce knows since version 9.6; before, it may be an attribute."""
+    """Return the brand. WooCommerce has had brands since version 9.6; in earlier versions, the brand may be an attribute."""
     if brands := row.get("brands"):
         return str(brands[0].get("name") or "")
     for attribute in row.get("attributes") or ():

@@ -1,1 +1,1 @@
-"""What is registered about the stored data of this app: how long it is kept, and which columns are under a key."""
+"""Registers this app's stored data: which of it is personal, how long it is kept, and which columns are encrypted or hashed."""

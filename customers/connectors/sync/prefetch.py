@@ -13,15 +13,15 @@ from django.utils import translation
 
 from customers.connectors.platforms.base import Connector, RecordPage
 
-MAX_WAITING = 1  # pages that are read and not written; one more is being read
+MAX_WAITING = 1  # pages that are read but not yet written; one more is being read
 CHECK_SECONDS = 0.2
-END_SECONDS = 5.0  # for the end of a request that is cut off
+END_SECONDS = 5.0  # how long to wait for a request that was cut off to end
 
 type ReadPages = Callable[[], Iterator[RecordPage]]
 
 
 class PagePrefetcher:
-    """Reads pages in a thread of its own. Errors of the thread are raised where its page would have come."""
+    """Reads pages in a thread of its own. An error in the thread is raised to the caller in place of the next page."""
 
     def __init__(self, read_pages: ReadPages) -> None:
         self._read_pages = read_pages
@@ -42,7 +42,7 @@ class PagePrefetcher:
             yield page
 
     def stop(self) -> None:
-        """Let the thread end after what it is doing, and drop what it has read."""
+        """Stop the thread after its current step, and drop the pages that it has read."""
         self._stopped.set()
         while True:
             try:
@@ -52,7 +52,7 @@ class PagePrefetcher:
         self.thread.join(END_SECONDS)
 
     def _work(self) -> None:
-        # errors are described in the thread, and read by people
+        # error messages are put into words in this thread, so it needs the user's language
         with translation.override(self._language):
             try:
                 for page in self._read_pages():
@@ -64,7 +64,7 @@ class PagePrefetcher:
                 self._put(None, None)
 
     def _put(self, page: RecordPage | None, error: BaseException | None) -> bool:
-        """Hand over a page once there is room; return False if nobody waits for it any more."""
+        """Hand over a page once there is room; return False if the caller has stopped."""
         while not self._stopped.is_set():
             try:
                 self._queue.put((page, error), timeout=CHECK_SECONDS)
@@ -76,12 +76,12 @@ class PagePrefetcher:
 
 @contextmanager
 def prefetch_pages(connector: Connector, read_pages: ReadPages) -> Iterator[Iterator[RecordPage]]:
-    """Yield the pages, read ahead. If the block ends early, a request that still runs is cut off, and the connector cannot be used again."""
+    """Yield the pages, reading ahead. If the block ends early, a running request is cut off, and the connector cannot be used again."""
     save, changed = connector.access.save, list[dict[str, Any]]()
 
     def store_changed() -> None:
         latest = None
-        while changed:  # one by one: the thread may append another meanwhile
+        while changed:  # one by one, because the thread can append more at any time
             latest = changed.pop(0)
         if latest is not None:
             save(latest)

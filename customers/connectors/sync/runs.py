@@ -1,7 +1,7 @@
 """Runs that bring the records of a shop here: the history, changes, and the nightly reconciliation.
 
-A page of records is written in one transaction with the position after it. A process that is killed at any line loses and doubles nothing:
-the next one continues behind the last page that was committed, and writing a page twice changes nothing. Meanwhile a thread reads the next pages.
+A page of records is written in one transaction with the position after it. If a process is killed, nothing is lost or duplicated:
+the next one continues after the last committed page, and writing a page twice changes nothing. While a page is written, a thread reads the next ones.
 """
 
 import logging
@@ -34,9 +34,9 @@ from customers.connectors.sync.writing import WriteResult, delete_records, write
 
 logger = logging.getLogger(__name__)
 
-# A batch of orders has costs of its own, so small pages are written together.
+# Each batch of orders has a fixed cost, so small pages are written together.
 MIN_BATCH, MAX_BATCH_SECONDS = 5000, 10.0
-MAX_DIFFERENCES = 2000  # of one run that are listed; all are counted
+MAX_DIFFERENCES = 2000  # listed per run; all are counted
 OVERLAP = timedelta(minutes=10)  # changes may become visible late, and out of order
 MAX_MISSING_SHARE = 0.5  # a shop that lacks more than half of its records is more likely broken than empty
 MAX_ATTEMPTS = 30
@@ -63,7 +63,7 @@ def cancel_run(run: SyncRun) -> None:
 
 
 def continue_run(run: SyncRun, *, at: datetime, connector: Connector | None = None) -> SyncRun:
-    """Carry out a run from its cursor; a passing error leaves it to a later attempt."""
+    """Carry out a run from its cursor; a temporary error leaves the rest to a later attempt."""
     try:
         with exclusive_lock(f"connectors:{run.connection_id}"):
             run.refresh_from_db()
@@ -73,7 +73,7 @@ def continue_run(run: SyncRun, *, at: datetime, connector: Connector | None = No
                 with connector or open_connector(run.connection) as opened:
                     carry_out(run, opened, at=at)
     except AlreadyRunningError:
-        logger.debug("Connector %s is at work in another process", run.connection_id)
+        logger.debug("Connector %s is already running in another process", run.connection_id)
     return run
 
 
@@ -97,7 +97,7 @@ def carry_out(run: SyncRun, connector: Connector, *, at: datetime) -> None:
 
 
 def stop(run: SyncRun, *, at: datetime) -> None:
-    """End a run of a shop that was disabled, here or by removing the app from the shop."""
+    """End a run because its shop was disabled here, or because the app was removed from the shop."""
     error = _("The connector was disabled. What was read so far is imported.")
     finish(run, JobStatus.FAILED, at=at, error=error, is_problem=False)
 
@@ -163,7 +163,7 @@ def read_batches(
 
 
 def join_pages(pages: Iterator[RecordPage]) -> Iterator[RecordPage]:
-    """Join small pages, so that each transaction is worth its costs; a page without records is passed on at once."""
+    """Join small pages, so that each transaction is worth its overhead; a page without records is passed on immediately."""
     records: list[MappedRecord] = []
     started, last = time.monotonic(), None
     for page in pages:
@@ -198,7 +198,7 @@ def write_page(run: SyncRun, kind: str, page: RecordPage, *, at: datetime) -> No
 
 
 def list_current(connection: ShopConnection, kind: str, records: Sequence[MappedRecord]) -> list[MappedRecord]:
-    """Return the records that are not older than what is written: a webhook may be faster than the page that a run has read."""
+    """Return the records that are not older than those already written, since a webhook may have brought a newer version than the page."""
     known = read_times(connection=connection, kind=kind, external_ids=[record.external_id for record in records])
     return [
         record
@@ -233,7 +233,7 @@ def mark_changes(run: SyncRun, kind: str, latest: datetime | None) -> None:
 
 
 def save_watermark(run: SyncRun, kind: str) -> None:
-    """Remember up to which change a kind is imported; the next update begins there."""
+    """Store the time of the latest imported change of a kind; the next update begins there."""
     latest = run.cursor.get("latest", {}).get(kind)
     if latest and latest > run.connection.watermarks.get(kind, ""):
         run.connection.watermarks = {**run.connection.watermarks, kind: latest}
@@ -241,7 +241,7 @@ def save_watermark(run: SyncRun, kind: str) -> None:
 
 
 def follow_deletions(run: SyncRun, kind: str, connector: Connector, *, at: datetime) -> None:
-    """Delete what a complete run has not seen. The platform is asked for each before, since lists can skip records."""
+    """Delete the records that a complete run has not seen. Ask the platform for each one first, since lists can skip records."""
     unseen = list_unseen(connection=run.connection, kind=kind, run_id=run.pk, before=run.started_at)
     if not unseen:
         return
@@ -283,7 +283,7 @@ def start_due_runs(*, at: datetime) -> int:
 
 
 def find_next_run(at: datetime, *, has_webhooks: bool) -> datetime:
-    """Return the next night, or the next ten minutes for a shop without webhooks."""
+    """Return the time of the next nightly run, or ten minutes from now for a shop without webhooks."""
     if not has_webhooks:
         return at + UPDATE_INTERVAL
     night = timezone.localtime(at).replace(hour=3, minute=20, second=0, microsecond=0)

@@ -52,14 +52,14 @@ def remember_records(
 
 
 def mark_seen(*, connection: ShopConnection, kind: str, records: Sequence[MappedRecord], run_id: int) -> None:
-    """Note that a run has seen the records, also those that it does not write, because a later change of them is known."""
+    """Note that a run has seen the records, including those that it does not write because a newer version is already stored."""
     ids = [record.external_id for record in records]
     with database.cursor() as cursor:
         cursor.execute(MARK_SEEN, {"connection": connection.pk, "kind": kind, "run": run_id, "ids": ids})
 
 
 def list_item_ids(kind: str, record: MappedRecord) -> list[str]:
-    """Return our IDs of a record; those of customers are the same, and are not stored twice."""
+    """Return our IDs of a record; a customer has the same ID in both systems, so it is not stored again."""
     name = {ShopRecordKind.PRODUCTS: "product_id", ShopRecordKind.ORDERS: "order_id"}.get(ShopRecordKind(kind))
     return [str(item[name]) for item in record.items if item.get(name)] if name else []
 
@@ -72,13 +72,13 @@ def remember_deletions(*, connection: ShopConnection, kind: str, external_ids: C
 def read_times(
     *, connection: ShopConnection, kind: str, external_ids: Collection[str]
 ) -> Mapping[str, datetime | None]:
-    """Return the platform's times of the last changes that were written; those of deleted records are the deletions."""
+    """Return the platform's time of the last written change by record; for a deleted record, this is the time of the deletion."""
     with database.cursor() as cursor:
         cursor.execute(READ_TIMES, {"connection": connection.pk, "kind": kind, "ids": list(external_ids)})
         return dict(cursor.fetchall())
 
 
 def list_unseen(*, connection: ShopConnection, kind: str, run_id: int, before: datetime) -> list[str]:
-    """Return the records that a complete run has not seen; those that changed after its start may be new."""
+    """Return the records that a complete run has not seen, except for those that changed after its start, which may be new."""
     rows = SyncedRecord.objects.filter(connection=connection, kind=kind, deleted_at=None, seen_run__lt=run_id)
     return list(rows.exclude(updated_at__gte=before).order_by("external_id").values_list("external_id", flat=True))

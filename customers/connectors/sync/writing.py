@@ -1,4 +1,4 @@
-"""Writes records of a shop into catalog, customers and orders, set by set, by the writers of imports and the REST API."""
+"""Writes the records of a shop into catalog, customers and orders in sets, with the functions that imports and the REST API use."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -57,7 +57,7 @@ def write_records(
     dry_run: bool = False,
     compares: bool = False,
 ) -> WriteResult:
-    """Write records in one transaction; of several with the same ID the last counts.
+    """Write records in one transaction; if several have the same ID, the last one counts.
 
     dry_run: count, and write nothing. compares: list what was missing or different, too.
     """
@@ -118,7 +118,7 @@ def format_value(value: Any) -> str:
 
 
 def format_amount(value: str) -> str:
-    """Return an amount with at least two decimals; what is no number remains as it is."""
+    """Return an amount with at least two decimals; text that is not a number stays as it is."""
     try:
         amount = Decimal(value)
         return f"{amount:.2f}" if amount == round(amount, 2) else value
@@ -134,7 +134,7 @@ def are_equal_numbers(first: str, second: str) -> bool:
 
 
 def deactivate_lost_variants(records: Sequence[MappedRecord], *, at: datetime) -> int:
-    """Deactivate the variants that are in the catalog and no longer in their product."""
+    """Deactivate the variants in the catalog that their product no longer has."""
     parents = [record.external_id for record in records if any(item.get("parent_id") for item in record.items)]
     known = [str(item["product_id"]) for record in records for item in record.items if item.get("product_id")]
     lost = Product.objects.active().filter(parent_id__in=parents).exclude(product_id__in=known)
@@ -184,7 +184,7 @@ def build_customer(
 
 
 def retry_without_taken(changes: list[CustomerChange], written: BulkResult, *, at: datetime) -> BulkResult:
-    """Write the customers again whose phone number or address belongs to somebody else, without it."""
+    """Write customers again without the phone number or address that belongs to somebody else."""
     again = {
         item.index: {problem.field for problem in item.problems}
         for item in written.results
@@ -242,7 +242,7 @@ def write_orders(
 
 
 def cancel_lost_returns(connection: ShopConnection, records: Sequence[MappedRecord]) -> int:
-    """Cancel the returns that an order no longer has, since its refund was deleted."""
+    """Cancel the returns that an order no longer has because their refund was deleted."""
     ids = [record.external_id for record in records]
     rows = SyncedRecord.objects.filter(connection=connection, kind=ShopRecordKind.ORDERS, external_id__in=ids)
     known = {
@@ -303,13 +303,13 @@ def collect_outcomes(
 
 
 def reject(result: WriteResult, kind: ShopRecordKind, external_id: str, problems: Sequence[FieldProblem]) -> None:
-    """Count a record that cannot be imported; one of an erased person is left out silently."""
+    """Count a record that cannot be imported, with the reason; a record of an erased person is only counted."""
     if any(problem.code == ERASED for problem in problems):
         result.counts["erased"] += 1
         return
     result.counts["rejected"] += 1
     result.problems.update(f"{kind.value}: {problem.field}: {problem.code}" for problem in problems[:1])
-    # the messages of customers name their values
+    # messages about customers contain personal values
     texts = [problem.code if kind is ShopRecordKind.CUSTOMERS else problem.message for problem in problems]
     detail = "; ".join(f"{problem.field}: {text}" for problem, text in zip(problems, texts, strict=True))[:1000]
     result.differences.append(
@@ -321,7 +321,7 @@ def delete_records(*, connection: ShopConnection, kind: str, external_ids: Seque
     """Follow the deletion of records in the shop; return how many changed here.
 
     Products are deactivated, since orders need them. Orders are cancelled. Customers stay with their orders, and their consents are withdrawn:
-    a request for erasure comes by the privacy webhooks or a privacy officer.
+    requests for erasure arrive through the privacy webhooks or a privacy officer.
     """
     if not external_ids:
         return 0

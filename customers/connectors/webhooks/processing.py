@@ -1,4 +1,4 @@
-"""Processes stored webhooks: of several for one record the latest counts, and one older than what is known changes nothing."""
+"""Processes stored webhooks. Only the latest webhook of a record counts, and one that is older than the stored record changes nothing."""
 
 import logging
 from collections.abc import Collection, Sequence
@@ -77,7 +77,7 @@ def process_kind(
 
 
 def name_records(connector: Connector, kind: str, rows: Sequence[ReceivedWebhook]) -> list[ReceivedWebhook]:
-    """Replace the IDs of parts of records, such as of a stock, by those of the records; leave out what no record has."""
+    """Replace the IDs of parts of records, such as stock items, by the IDs of the records; leave out parts without a record."""
     names = connector.resolve_ids(kind, {row.external_id for row in rows})
     for row in rows:
         row.external_id = names.get(row.external_id, "")
@@ -87,7 +87,7 @@ def name_records(connector: Connector, kind: str, rows: Sequence[ReceivedWebhook
 def choose_current(
     connection: ShopConnection, kind: str, rows: Sequence[ReceivedWebhook]
 ) -> dict[str, ReceivedWebhook]:
-    """Return the webhooks that say something new, by the ID of the record."""
+    """Return the webhooks that are newer than the stored records, by record ID."""
     times = read_times(connection=connection, kind=kind, external_ids={row.external_id for row in rows})
     return {
         external_id: row
@@ -122,7 +122,7 @@ def read_records(
 
 
 def postpone(rows: Sequence[ReceivedWebhook], error: PlatformError, *, at: datetime) -> None:
-    """Try webhooks again later; those that failed too often, or whose error does not pass, wait for a person."""
+    """Try webhooks again later; those that failed too often, or whose error is permanent, wait for a user to retry them."""
     logger.warning("Webhooks of connector %s: %s", rows[0].connection_id, error)
     passes = isinstance(error, PassingError)
     pks = [row.pk for row in rows]

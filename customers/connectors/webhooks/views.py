@@ -16,7 +16,7 @@ from customers.connectors.webhooks.receiving import WrongSignatureError, receive
 
 logger = logging.getLogger(__name__)
 MAX_BODY = 2 * 1024 * 1024
-PER_SHOP, PER_ADDRESS = 30_000, 3_000  # a minute; addresses only until the signature is known to be right
+PER_SHOP, PER_ADDRESS = 30_000, 3_000  # requests per minute, by webhook address and by client address
 PING_PREFIX = b"webhook_id="  # WooCommerce sends this unsigned when a webhook is created
 
 

@@ -26,7 +26,7 @@ def sum_weeks(values: list[float]) -> list[float]:
 
 
 def build_demand_chart(forecast: DemandForecast, *, by_week: bool) -> ChartSpec:
-    """Return history and forecast; weeks are counted from the first day of the forecast, back and forth."""
+    """Return the history and the forecast; weeks are counted backward and forward from the first day of the forecast."""
     history, mean, low, high = forecast.history, forecast.mean, forecast.low, forecast.high
     if by_week:
         history = sum_weeks(history[len(history) % WEEK_DAYS :])

@@ -82,7 +82,7 @@ def show_restock_list(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def show_progress(request: HttpRequest) -> HttpResponse:
-    """Show how far the forecast is that is being computed; htmx asks again, and reloads the page at its end."""
+    """Show the progress of a running forecast; htmx polls it, and reloads the page when the forecast is finished."""
     check_permissions(request, VIEW)
     run = find_latest_run()
     progress = build_progress(is_first=run is None)

@@ -82,7 +82,7 @@ def show_series(
 
 
 def describe_series(forecast: DemandForecast) -> str:
-    """Return how many units are expected, compared with as many days before."""
+    """Return how many units are expected, compared with the same number of days before."""
     expected, before = sum(forecast.mean), sum(forecast.history[-DAYS:])
     values = {"expected": format_count(round(expected)), "before": format_count(round(before))}
     if before <= 0 or len(forecast.history) < DAYS:

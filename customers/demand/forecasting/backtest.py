@@ -13,8 +13,8 @@ from customers.demand.forecasting.series import Forecast, SeriesPanel
 
 MAX_SLOW_SERIES = 120  # per origin: AutoETS takes a twentieth of a second a series
 SLOW_MODELS = ("auto_ets", "chronos2")
-MIN_COMPARED = 30  # series × origins of a class; with fewer, it takes the model of all classes
-MIN_SALES = 8  # periods with demand; of fewer, the scale of the errors is chance
+MIN_COMPARED = 30  # series × origins of a class; a class with fewer takes the model that is best over all classes
+MIN_SALES = 8  # periods with demand; with fewer, the scale of the errors is mostly chance
 SEED = 3
 ALL_CLASSES = tuple(range(len(CLASSES)))
 
@@ -43,7 +43,7 @@ class OriginResult:
 def list_origins(
     n_periods: int, horizon: int, count: int, *, end: int | None = None, step: int | None = None
 ) -> list[int]:
-    """Return origins in ascending order; the last has its horizon end at ``end``, by default the end of the history."""
+    """Return origins in ascending order; the horizon of the last one ends at ``end``, by default the end of the history."""
     last = (n_periods if end is None else end) - horizon
     return [last - (step or horizon) * back for back in reversed(range(count))]
 
@@ -60,7 +60,7 @@ def run_backtest(
 ) -> list[OriginResult]:
     """Return the result at each origin; a model knows only the periods before it.
 
-    max_slow, slow_classes: slow models forecast at most this many series, all without a limit, and only those of these demand classes.
+    max_slow, slow_classes: slow models forecast at most ``max_slow`` series (None for all), and only those of these demand classes.
     report: gets the number of finished origins.
     """
     results = []
@@ -104,7 +104,7 @@ def forecast_part(
 
 
 def classify_history(history: SeriesPanel) -> Ints:
-    """Return the class of each series; one that has not begun yet counts as of one period."""
+    """Return the class of each series; a series that has not begun yet counts as one period long."""
     return classify_demand(history.quantity, np.minimum(history.first, history.n_periods - 1))
 
 
@@ -120,7 +120,7 @@ def find_slow_classes(demand_class: Ints, n_classes: int, max_series: int | None
 def choose_models(results: Sequence[OriginResult], models: Sequence[str], n_classes: int) -> list[str]:
     """Return the model with the smallest mean MASE of each demand class, over all origins.
 
-    A slow model competes with the best of the others on the series that it forecast. Classes with few series take the best of all.
+    A slow model competes with the best of the others on the series that it forecast. Classes with few series take the model that is best of all.
     """
     errors = {key: np.concatenate([result.measure_errors(key) for result in results]) for key in models}
     classes = np.concatenate([result.demand_class for result in results])

@@ -1,4 +1,4 @@
-"""What the calendar says of a period: weekday, season of the year, public holidays, shopping festivals."""
+"""Calendar features of a period: weekday, season of the year, public holidays, shopping festivals."""
 
 import numpy as np
 import numpy.typing as npt

@@ -7,7 +7,7 @@ import numpy as np
 
 from config.foundation.array_types import Flags, Floats, Ints
 
-MIN_ERRORS = 100  # of a class at a horizon; fewer take those of all classes
+MIN_ERRORS = 100  # per class and bucket; a class with fewer takes the errors of all classes
 BUCKETS = 4  # of horizons
 PRIOR_ORIGINS, MAX_RELATIVE_ERROR = 2.0, 1.5  # of the difficulty of a series
 
@@ -48,8 +48,8 @@ def measure_difficulty(
     """Return how large the errors of each series are, compared with those of all, (n,).
 
     Args:
-        errors, usable: per origin (n, h) and (n,). origins: periods. target: of which origin the errors will be divided by the difficulty:
-            those whose horizon overlaps its own say nothing new and are left out; None for a forecast after all of them.
+        errors, usable: per origin (n, h) and (n,). origins: periods. target: the origin whose errors will be divided by the difficulty;
+            origins whose horizon overlaps its own add no information and are left out. None for a forecast after all origins.
     difficulty = (2 + Σ_o min(e_o ÷ ē, 1.5)) ÷ (2 + number of origins), e_o = mean |error| of the series at origin o, ē = mean e of all:
     the errors of normalized conformal prediction (Papadopoulos, Gammerman & Vovk 2008; Lei et al. 2018, section 5.2), shrunk to 1.
     """

@@ -19,7 +19,7 @@ def forecast_new_products(
     Args:
         category_mean: (c, h), forecast demand of each category. product_counts: (c,), products that sell in it. category: (n,).
         sold: (n,), units sold since the first sale. periods: (n,), periods since then, 0 before it.
-        prior_periods: how many periods of the category's mean product the own sales are weighed against.
+        prior_periods: weight of the category's mean product against the product's own sales, in periods.
     level = (sold + prior · m) ÷ (periods + prior), m = mean demand per period of a product of the category: the posterior mean of a
     Gamma–Poisson model with that prior (Gelman et al. 2013, section 2.6). f_h = level · profile_h, where the profile has mean 1.
     """

@@ -23,12 +23,12 @@ from customers.demand.forecasting.models.registry import BASELINE, MODELS
 from customers.demand.forecasting.series import Forecast, SeriesPanel
 
 VALIDATION_ORIGINS = 4  # choose the models
-CALIBRATION_ORIGINS = 4  # before them, only give further errors for the intervals
+CALIBRATION_ORIGINS = 4  # earlier ones, which only add errors for the intervals
 
 
 @dataclass(frozen=True)
 class OriginCounts:
-    """How many origins choose the models, how many earlier ones only calibrate, and of how many series slow models get."""
+    """How many origins choose the models, how many earlier ones only calibrate, and how many series slow models get."""
 
     validation: int = VALIDATION_ORIGINS
     calibration: int = CALIBRATION_ORIGINS
@@ -67,8 +67,8 @@ def choose_on_validation(
 ) -> Choice:
     """Compare the models at origins whose horizons end by ``end`` (by default the end of the history). Errors: ValueError if too short.
 
-    Errors of one origin have much in common, so the intervals need more origins than the choice: earlier ones follow, of the chosen models
-    without slow ones. report: gets the number of finished origins.
+    The errors of one origin are correlated, so the intervals need more origins than the choice does: the chosen models, except for slow ones,
+    also forecast at earlier origins. report: gets the number of finished origins.
     """
     origins = list_usable_origins(panel, horizon, end, counts.validation + counts.calibration)
     if not origins:

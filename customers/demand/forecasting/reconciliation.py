@@ -8,7 +8,7 @@ from config.foundation.array_types import Floats, Ints
 def reconcile(
     products: Floats, categories: Floats, shop: Floats, *, category: Ints, weights: tuple[Floats, Floats, float]
 ) -> tuple[Floats, Floats, Floats]:
-    """Return forecasts of which products sum to categories and categories to the shop, exactly, and none is negative.
+    """Return forecasts in which products add up exactly to categories and categories to the shop, and none is negative.
 
     Args:
         products: (n, h); categories: (c, h); shop: (h,). category: (n,), row in categories. weights: error variances of each product (n,),

@@ -13,7 +13,7 @@ class StockPosition:
 
     stock: units on hand. incoming: units ordered earlier that have not arrived. lead_days: from an order to its delivery. cost: of a unit.
     margin: price − cost of a unit. returned: units that come back and can be sold again, per unit sold. pack_size, minimum: an order is a
-    multiple of the one and at least the other, 1 if any quantity will do.
+    multiple of pack_size and at least minimum; both are 1 if any quantity will do.
     """
 
     stock: Floats
@@ -31,7 +31,7 @@ class RestockPlan:
     """What to order; arrays of shape (n,).
 
     reorder_point: units at which to order, incoming ones included. order_quantity: units, 0 if there is enough. days_left: until the
-    reorder point is reached, 0 if it is. lost_units: expected to be asked for without stock before the next delivery. money_at_risk: their margin.
+    reorder point is reached, 0 if it is. lost_units: expected demand without stock before the next delivery. money_at_risk: its margin.
     """
 
     reorder_point: Floats
@@ -58,12 +58,12 @@ def plan_restock(
     Args:
         daily: (n, h), expected demand per day. lead_quantile: (n,), quantile of the demand until a delivery (lead time + review period) at
             the service level. lead_quantiles: (n, q), evenly spaced quantiles of the demand over the lead time. review_days: days between
-            two looks at the list. order_cost: of one order. holding_rate: of a unit per year, as a share of its cost.
+            two checks of the list. order_cost: of one order. holding_rate: of a unit per year, as a share of its cost.
     Reorder point s = quantile of the demand over lead time and review period (periodic review, Silver, Pyke & Thomas 2017, chapter 7)
     − units expected to come back then and to be sold again (net demand, Fleischmann, Kuik & Dekker 2002, Eur. J. Oper. Res. 138); safety
     stock = s − expected net demand. Order when stock and incoming units ≤ s: quantity = s − both + Q, where Q is the economic order
     quantity √(2 · D · K ÷ (r · c)) (Harris 1913), D net demand per year, at least the net demand of one review period; it is rounded up to
-    whole packs. Lost units = E[(net demand over the lead time − both)⁺], the mean over the quantiles: an order of today cannot save them.
+    whole packs. Lost units = E[(net demand over the lead time − both)⁺], the mean over the quantiles: an order placed today cannot prevent them.
     """
     cumulated = np.concatenate([np.zeros((len(daily), 1)), np.cumsum(daily, axis=1)], axis=1)
     kept = 1 - position.returned
@@ -97,7 +97,7 @@ def estimate_return_rates(sold: Floats, returned: Floats, prior_units: float = 2
     """Return the units that come back per unit sold, (n,), at most 1.
 
     Args:
-        sold, returned: (n,), units. prior_units: with how many sold units the rate of all products is weighed.
+        sold, returned: (n,), units. prior_units: weight of the rate of all products, in sold units.
     rate = (returned + prior · R) ÷ (sold + prior), R = Σ returned ÷ Σ sold: the posterior mean of a beta–binomial model with that prior
     (Gelman et al. 2013, section 2.4), so that one return of two sales is not a rate of 50%.
     """

@@ -31,7 +31,7 @@ COUNTS = OriginCounts(validation=3, calibration=3, slow_sample=40, max_slow=150)
 INTERVAL = np.array([0.1, 0.9])
 GRID = np.arange(1, 20) / 20  # evenly spaced, for expectations
 NEW = "category"  # the "model" of products that are too new
-MAX_SHIFT = 3.0  # of a median by reconciliation
+MAX_SHIFT = 3.0  # largest factor by which reconciliation shifts a median
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +61,7 @@ def count_needed_days() -> int:
 
 
 def list_levels(service_level: float) -> Floats:
-    """Return the levels of `ShopForecast.cumulated`: evenly spaced ones, and at last the service level."""
+    """Return the levels of `ShopForecast.cumulated`: evenly spaced ones, followed by the service level."""
     return np.append(GRID, service_level)
 
 
@@ -94,8 +94,8 @@ def forecast_shop(
     """Return the forecasts of the next 28 days. Errors: ValueError if the history is shorter than `count_needed_days`.
 
     Args:
-        panel: daily series of products; group is the row of the category. report: gets the finished and all forecasts of a series.
-    Models are chosen at validation origins that end 28 days before the end; those days test the choice; then they calibrate too.
+        panel: daily series of products; group is the row of the category. report: gets the number of finished series forecasts, and of all.
+    Models are chosen at validation origins that end 28 days before the end. These 28 days test the choice, and then also calibrate.
     """
     if panel.n_periods < count_needed_days():
         raise ValueError(
@@ -235,7 +235,7 @@ def calibrate_sums(
     add: Callable[[Floats], Floats],
     days: int,
 ) -> ConformalTable:
-    """Return the quantiles of the errors of sums over days around the sum of the means. days: of which the unit of errors is the root."""
+    """Return the quantiles of the errors of sums over days, around the sum of the means. days: the unit of errors grows with its root."""
     errors, classes, usable = [], [], []
     for result in results:
         mean = add(pick_forecasts(result.forecasts, choice.models, result.demand_class).mean)
@@ -247,7 +247,7 @@ def calibrate_sums(
 
 
 def measure_quality(choice: Choice, tested: OriginResult, n_products: int) -> dict[str, Any]:
-    """Return the figures of the last 28 days, which neither the choice nor the intervals knew, of products."""
+    """Return the accuracy for products in the last 28 days, which were used neither for the choice nor for the intervals."""
     table = calibrate(choice, choice.results, INTERVAL)
     forecast = pick_forecasts(tested.forecasts, choice.models, tested.demand_class)
     interval = table.predict(forecast.median, compute_spread(forecast.mean, tested.scale), tested.demand_class)

@@ -100,7 +100,7 @@ def build_deliveries(request: HttpRequest, destination: Destination) -> Table:
 
 
 def build_letters(request: HttpRequest, destination: Destination, *, can_change: bool) -> Table:
-    """Return the records that were given up, with the error and, for whom may, the way to try one again."""
+    """Return the records that were given up, with the error and, for users who may, a link to retry each one."""
 
     def format_row(row: OutgoingRecord) -> dict[str, Any]:
         return {
@@ -125,7 +125,7 @@ def build_letters(request: HttpRequest, destination: Destination, *, can_change:
 
 
 def build_removals(request: HttpRequest, destination: Destination) -> Table:
-    """Return the erasures that were passed on; they name nobody."""
+    """Return the erasures that were passed on; they contain no personal data."""
 
     def format_row(row: RemovalRequest) -> dict[str, Any]:
         return {
@@ -200,7 +200,7 @@ def send_test(request: HttpRequest, destination: Destination) -> None:
 
 
 def resume(destination: Destination) -> None:
-    """Send what waits at once: the destination answers again."""
+    """Make all waiting batches due immediately, because the destination answers again."""
     Destination.objects.filter(pk=destination.pk).update(problem="", retry_at=None)
     destination.batches.filter(status=DestinationBatch.Status.WAITING).update(next_attempt_at=timezone.now())
     try:

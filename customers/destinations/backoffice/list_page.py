@@ -51,7 +51,7 @@ def show_destinations(request: HttpRequest) -> HttpResponse:
 
 
 def count_records() -> QuerySet[Destination]:
-    """Count what waits and what was given up, each by an index that has nothing else."""
+    """Count the waiting records and those that were given up, each with an index that covers only those."""
     records = OutgoingRecord.objects.filter(destination=OuterRef("pk")).order_by().values("destination")
     return Destination.objects.annotate(
         **{

@@ -158,7 +158,7 @@ def add_destination(request: HttpRequest, kind: str) -> HttpResponse:
 
 @staff_member_required
 def change_settings(request: HttpRequest, destination_id: int) -> HttpResponse:
-    """Change the settings of a destination; what waits is sent with the new ones."""
+    """Change the settings of a destination; waiting records are sent with the new ones."""
     require_change(request)
     destination = find_destination(destination_id)
     kind = DESTINATION_KINDS.get(destination.kind)

@@ -1,1 +1,1 @@
-"""The destinations: one file a kind, one shape."""
+"""The kinds of destinations: one file each, all with the same interface."""

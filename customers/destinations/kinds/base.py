@@ -1,4 +1,4 @@
-"""The shape of a destination: what each kind does in its own file."""
+"""The interface of a destination, which each kind implements in its own file."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -63,7 +63,7 @@ class SharedRecord:
 
 @dataclass(frozen=True)
 class SharedBatch:
-    """The records of one request, under an ID that repetitions keep."""
+    """The records of one request, under an ID that stays the same when they are sent again."""
 
     key: str
     stream: str
@@ -72,7 +72,7 @@ class SharedBatch:
 
 @dataclass
 class DestinationReply:
-    """What the destination said. refused: record ID to reason. reference: what it calls the request."""
+    """The reply of the destination. refused: record ID to reason. reference: the destination's ID of the request."""
 
     refused: dict[str, str] = field(default_factory=dict)
     reference: str = ""
@@ -96,7 +96,7 @@ class DestinationKind(ABC):
         country, task, data: for the records of recipients.
     """
 
-    do_not_call_in_templates: ClassVar = True  # Django's templates would make an instance
+    do_not_call_in_templates: ClassVar = True  # otherwise Django's templates would create an instance
     key: ClassVar[str]
     label: ClassVar[str | Promise]
     description: ClassVar[str | Promise]
@@ -159,5 +159,5 @@ class DestinationKind(ABC):
         return False
 
     def read_notice(self, reference: str) -> str | None:
-        """Return what the destination says of a request afterwards; None if it is not known yet."""
+        """Return what the destination reports about a request later; None if it has not reported yet."""
         return ""

@@ -2,7 +2,7 @@
 
 The Data Manager API has replaced uploads by the Google Ads API, for which new developer tokens are no longer accepted: see
 developers.google.com/data-manager/api: reference/rest/v1/events/ingest (at most 2,000 events), audienceMembers/ingest and remove (at most
-10,000 members), requestStatus/retrieve. A request with one wrong record is refused as a whole; what is found later is in its status.
+10,000 members), requestStatus/retrieve. A request with one wrong record is refused as a whole; errors found later are in its status.
 """
 
 import json
@@ -109,7 +109,7 @@ class GoogleAds(DestinationKind):
         return f"{API_URL}/{self.options['account_id']}"
 
     def close(self) -> None:
-        """Connections are closed after each request."""
+        """Do nothing: connections are closed after each request."""
 
     def send_test(self) -> str:
         """Let Google check a request without executing it."""
@@ -236,7 +236,7 @@ def read_audiences(text: str) -> dict[str, str]:
 
 
 def hash_person(person: SharedPerson) -> dict[str, list[str]]:
-    """Return the hashed identifiers of a person. Google wants a phone number with its plus."""
+    """Return the hashed identifiers of a person. Google expects phone numbers with a leading plus."""
     phone = normalize_phone(person.phone, person.country)
     first, _space, last = normalize_name(person.name).partition(" ")
     hashes = {
@@ -250,7 +250,7 @@ def hash_person(person: SharedPerson) -> dict[str, list[str]]:
 
 
 def list_user_identifiers(hashes: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return identifiers of a user of Google; a name alone, without a postal code, identifies nobody."""
+    """Return the identifiers of a user for Google; a name alone, without a postal code, identifies nobody."""
     identifiers: list[dict[str, Any]] = [{"emailAddress": text} for text in hashes.get("email", [])]
     return identifiers + [{"phoneNumber": text} for text in hashes.get("phone", [])]
 

@@ -21,7 +21,7 @@ def compute_sha256(text: str) -> str:
 
 
 def normalize_email(email: str) -> str:
-    """Return an email address without spaces and in lowercase; empty if it is none."""
+    """Return an email address without spaces and in lowercase; empty if the text is not an email address."""
     text = "".join(unicodedata.normalize("NFKC", email).split()).lower()
     return text if text.count("@") == 1 and all(text.split("@")) else ""
 

@@ -1,4 +1,4 @@
-"""Requests to destinations: only to public addresses, with time-outs, and with what the answer means."""
+"""Sends requests to destinations, only to public addresses and with timeouts, and interprets the answers."""
 
 import http.client
 import json
@@ -70,7 +70,7 @@ def post_json(url: str, content: Any, headers: Mapping[str, str]) -> Destination
 
 
 def raise_for_status(answer: DestinationAnswer, message: str = "") -> None:
-    """Raise what a status means: wait, fix the settings, or fix the content."""
+    """Raise the exception that a status calls for: wait, fix the settings, or fix the content."""
     if 200 <= answer.status < 300:
         return
     text = (f"HTTP {answer.status}" + (f": {message}" if message else ""))[:500]

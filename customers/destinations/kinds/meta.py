@@ -79,7 +79,7 @@ class MetaConversions(DestinationKind):
         return f"{GRAPH_URL}/{self.options['pixel_id']}"
 
     def close(self) -> None:
-        """Connections are closed after each request."""
+        """Do nothing: connections are closed after each request."""
 
     def send_test(self) -> str:
         code = str(self.options.get("test_event_code") or "")
@@ -147,7 +147,7 @@ class MetaConversions(DestinationKind):
         return {name: [compute_sha256(text)] for name, text in fields.items() if text}
 
     def _post(self, content: Mapping[str, Any]) -> dict[str, Any]:
-        """Send events. The token is in the body, so that no log of addresses has it."""
+        """Send events. The token is in the body, so that it does not appear in logs of URLs."""
         url = f"{GRAPH_URL}/{quote(str(self.options['pixel_id']))}/events"
         answer = post_json(url, {**content, "access_token": str(self.credentials["access_token"])}, {})
         if answer.status != 200:
@@ -156,7 +156,7 @@ class MetaConversions(DestinationKind):
 
 
 def raise_graph_error(answer: DestinationAnswer) -> None:
-    """Raise what an error of the Graph API means: its code says it, the status often does not."""
+    """Raise the exception for an error of the Graph API, by its code, because the status is often too general."""
     error = answer.read_json().get("error")
     details = error if isinstance(error, dict) else {}
     code, message = details.get("code"), str(details.get("error_user_msg") or details.get("message") or "")

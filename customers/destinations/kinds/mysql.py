@@ -77,7 +77,7 @@ class MySqlTables(SqlTables):
                 defer_connect=True,
             )
             try:
-                # The name is not looked up again: it could have another address by now.
+                # The name is not resolved again: it could resolve to another address by now.
                 link.connect(socket.create_connection((address, self.port), timeout=CONNECT_SECONDS))
                 yield link
                 link.commit()
@@ -120,7 +120,7 @@ class MySqlTables(SqlTables):
 
 
 def make_encryption() -> ssl.SSLContext:
-    """Require TLS, as for PostgreSQL: these servers sign their certificates themselves, so that it cannot be checked who signed it."""
+    """Require TLS, as for PostgreSQL, without verifying the certificate: these servers use self-signed ones."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
@@ -141,7 +141,7 @@ def format_value(value: Any, kind: str) -> Any:
 
 
 def raise_database_error(error: pymysql.Error) -> None:
-    """Raise what an error of the database means."""
+    """Raise the exception for an error of the database."""
     number, text = (*error.args, "", "")[:2]
     message = f"{text or type(error).__name__} ({number})"[:300]
     if number in REFUSED_VALUES or isinstance(error, pymysql.DataError | pymysql.IntegrityError):

@@ -117,7 +117,7 @@ def define_column(name: str, kind: str) -> sql.Composed:
 
 
 def raise_database_error(error: psycopg.Error) -> None:
-    """Raise what an error of the database means."""
+    """Raise the exception for an error of the database."""
     text = str(error).strip().partition("\n")[0][:300] or type(error).__name__
     if isinstance(error, psycopg.DataError | psycopg.IntegrityError):
         raise BatchRefusedError(text) from error

@@ -83,7 +83,7 @@ class SqlTables(DestinationKind):
         return f"{self.host}:{self.port}"
 
     def close(self) -> None:
-        """Connections are closed after each batch."""
+        """Do nothing: connections are closed after each batch."""
 
     def send_test(self) -> str:
         """Create the tables; nothing is written into them."""
@@ -134,7 +134,7 @@ class SqlTables(DestinationKind):
 
 
 def format_row(table: str, record: SharedRecord) -> dict[str, Any]:
-    """Return the columns of a record; orders are identified by their own number, whatever has changed."""
+    """Return the columns of a record; an order is identified by its own number, whatever change is sent."""
     content = dict(record.content)
     number = content["number"] if table == "orders" else int(record.id.rpartition("-")[2])
     row = {"id": number, "customer_id": record.person.customer_id, "user_id": record.person.user_id}

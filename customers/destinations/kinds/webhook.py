@@ -96,7 +96,7 @@ class SignedWebhook(DestinationKind):
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
     def close(self) -> None:
-        """Connections are closed after each request."""
+        """Do nothing: connections are closed after each request."""
 
     def send_test(self) -> str:
         item = {"id": "test", "type": "test", "occurred_at": timezone.now().isoformat(), "data": {"message": "Test"}}

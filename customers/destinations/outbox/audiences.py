@@ -49,7 +49,7 @@ def synchronize_audiences(*, at: datetime) -> int:
 
 
 def synchronize_audience(destination: Destination, kind: DestinationKind, segment: Segment, *, at: datetime) -> int:
-    """Remove who left the segment or withdrew the consent, then add who is missing; return how many changed."""
+    """Remove customers who left the segment or withdrew the consent, then add those who are missing; return how many changed."""
     members = set(query_members(segment=segment, as_of=at).values_list("pk", flat=True))
     wanted: set[int] = set()
     for ids in batched(sorted(members), PEOPLE):
@@ -74,7 +74,7 @@ def remove_people(destination: Destination, kind: DestinationKind, segment: Segm
 def add_people(
     destination: Destination, kind: DestinationKind, segment: Segment, ids: Sequence[int], *, at: datetime
 ) -> int:
-    """Add people who have an email address or a phone number. They are stored first: what was sent can be removed again."""
+    """Add people who have an email address or a phone number. They are stored before they are sent, so that they can always be removed again."""
     hashes = {pk: hash_person(person) for pk, person in read_people(ids).items()}
     hashes = {pk: person for pk, person in hashes.items() if list_user_identifiers(person)}
     if not hashes:

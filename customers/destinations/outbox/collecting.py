@@ -10,7 +10,7 @@ from customers.destinations.models import DataStream, Destination
 from customers.destinations.outbox.streams import STREAMS
 
 MAX_IDS = 50_000  # of one transaction; a run notes fewer than twice as many rows of a stream
-# Events before the position that are read again at most: there are many of them, and transactions that add them are short.
+# At most this many events before the position are read again: there are many events, and transactions that add them are short.
 MAX_EVENTS_AGAIN = 10_000
 # The oldest transaction that is open, and the next one that will begin. (The end of a snapshot is no bound: it only follows the newest
 # transaction that has ended.)
@@ -28,7 +28,7 @@ ON CONFLICT (destination_id, stream, source_id) DO NOTHING
 
 
 def start_cursors(destination: Destination, *, with_history: bool = False) -> None:
-    """Let streams without a position begin now, or at the first row."""
+    """Set the position of streams without one to now, or to the first row."""
     for stream in destination.streams:
         if stream not in destination.cursors:
             start = 0 if with_history else find_latest(stream)
@@ -59,7 +59,7 @@ def collect_stream(destination: Destination, stream: str, *, at: datetime) -> in
 def collect_range(destination: Destination, stream: str, *, latest: int, at: datetime, reads_again: bool) -> int:
     """Note the rows of the next IDs of a stream, and save the position after them; return how many.
 
-    Transactions commit in another order than their IDs, so the first range of a run begins with the rows after ``complete``, which are
+    Transactions do not commit in the order of their IDs, so the first range of a run begins with the rows after ``complete``, which are
     found by their key.
     """
     position = destination.cursors[stream]
@@ -81,7 +81,7 @@ def collect_range(destination: Destination, stream: str, *, latest: int, at: dat
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(READ_HORIZON)
         oldest_open, next_transaction = cursor.fetchone()
-        stable = find_latest(stream)  # of now: rows that those transactions have added may not be ready yet
+        stable = find_latest(stream)  # read now, because rows that those transactions have added may not be ready yet
         cursor.execute(INSERT_RECORDS.format(new=STREAMS[stream].new), parameters)
         collected = cursor.rowcount
         position = {**position, "complete": complete, "id": until}
@@ -97,8 +97,8 @@ def move_horizon(
 ) -> dict[str, Any]:
     """Return a position whose rows after ``complete`` were read again, with the next ``complete``.
 
-    All rows up to ``candidate`` are noted once every transaction before ``awaited`` has ended, because whoever took one of these IDs had
-    begun by then. ``awaited`` is set a run later than ``candidate``: a transaction takes an ID just before it gets its number.
+    All rows up to ``candidate`` are noted once every transaction before ``awaited`` has ended, because any transaction that took one of these
+    IDs had begun by then. ``awaited`` is set a run later than ``candidate``: a transaction takes an ID just before it gets its number.
     """
     candidate, awaited = position.get("candidate"), position.get("awaited")
     kept = {name: position[name] for name in ("start", "id", "complete")}

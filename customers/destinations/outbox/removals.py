@@ -20,7 +20,7 @@ REMOVED_AT_ONCE = 50
 
 
 def queue_removals(*, customer_id: int, at: datetime | None = None, **_kwargs: Any) -> None:
-    """Note for each destination that knows the customer what it needs to remove the person, and forget the rest."""
+    """Store what each destination that has data of the customer needs to remove the person, and delete the rest."""
     merged = IdentityMerge.objects.filter(kept=customer_id, reverted_at=None).values_list("merged_id", flat=True)
     ids = [customer_id, *merged]
     members = list(AdAudienceMember.objects.filter(customer_id__in=ids))

@@ -110,7 +110,7 @@ def create_batch(destination: Destination, stream: str, ids: list[int], *, at: d
 def send_batch(
     destination: Destination, kind: DestinationKind, batch: DestinationBatch, breaker: CircuitBreaker, *, at: datetime
 ) -> bool:
-    """Send a batch and store the outcome; return whether the destination is to get the next one."""
+    """Send a batch and store the outcome; return whether to send the next one to the destination."""
     prepared = prepare_batch(destination, kind, batch, at=at)
     result = DestinationReply()
     try:
@@ -174,7 +174,7 @@ def withdraws_sharing(row: StreamRow) -> bool:
 
 
 def find_informed(destination: Destination, rows: Mapping[int, StreamRow]) -> set[int]:
-    """Return whose withdrawal of sharing is passed on: those of whom the destination has something already."""
+    """Return the customers whose withdrawal of sharing is passed on: those whose data the destination already has."""
     withdrawn = {row.customer_id for row in rows.values() if withdraws_sharing(row)} - {None}
     if not withdrawn:
         return set()
@@ -190,7 +190,7 @@ def store_outcome(
     *,
     at: datetime,
 ) -> None:
-    """Store what was sent, left out and refused. All waiting batches are due: the destination answers."""
+    """Store what was sent, left out and refused. All waiting batches become due, because the destination answers."""
     refused = {prepared.numbers[key]: reason for key, reason in result.refused.items() if key in prepared.numbers}
     sent = [number for number in prepared.numbers.values() if number not in refused]
     with transaction.atomic():
@@ -272,7 +272,7 @@ def give_up(batch: DestinationBatch, records: list[OutgoingRecord], error: str, 
 
 
 def retry_dead(destination: Destination, *, record_id: int | None = None) -> int:
-    """Queue dead letters again, all or one; their content is read anew. Return how many."""
+    """Queue dead letters again, all or one; their content is read again. Return how many."""
     dead = destination.records.filter(status=RecordStatus.DEAD)
     if record_id is not None:
         dead = dead.filter(pk=record_id)

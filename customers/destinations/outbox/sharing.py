@@ -1,4 +1,4 @@
-"""Who may be shared when a request is sent: read from the consent ledger and the restrictions at that moment."""
+"""Finds whose data may be shared when a request is sent, from the consent ledger and the restrictions at that moment."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -19,7 +19,7 @@ Purpose, Scope = Consent.Purpose, ProcessingRestriction.Scope
 
 @dataclass(frozen=True)
 class StreamRow:
-    """A row as it is now: whose it is, and what of it is sent."""
+    """The current state of a row: its customer, and the part of it that is sent."""
 
     customer_id: int | None
     occurred_at: datetime
@@ -37,7 +37,7 @@ def read_rows(stream: str, ids: Collection[int]) -> dict[int, StreamRow]:
 
 
 def find_sharing(customer_ids: Collection[int], kind: type[DestinationKind]) -> set[int]:
-    """Return the customers who allow sharing, and a transfer abroad if the destination is known to be elsewhere."""
+    """Return the customers who allow sharing, and also a transfer abroad if the destination is known to be in another country."""
     ids = set(customer_ids)
     if not ids:
         return set()

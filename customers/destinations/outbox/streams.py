@@ -1,4 +1,4 @@
-"""The data that destinations can receive: which rows are new, and what of a row is sent.
+"""The data that destinations can receive: which rows are new, and which part of a row is sent.
 
 Personal data is left out here; kinds of destinations add the user ID or hashed identifiers.
 """
@@ -26,7 +26,7 @@ class StreamQueries:
     content: str
 
 
-# an event is sent once it is processed: then it is known whose it is
+# an event is sent after it is processed, because its customer is only known then
 _EVENT_CUSTOMER = """
     LEFT JOIN identity_identifier u ON u.kind = 'user_id' AND u.value = e.user_id
     LEFT JOIN identity_identifier a ON a.kind = 'anonymous_id' AND a.value = e.anonymous_id

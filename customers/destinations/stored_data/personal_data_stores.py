@@ -13,7 +13,7 @@ from config.foundation.personal_data.text_stores import MatchingTexts, TextActio
 
 
 class RemovalsUnderWay(PersonalDataStore):
-    """Erasures that destinations have not confirmed yet; they empty themselves."""
+    """Erasures that destinations have not confirmed yet; their content is deleted when they are done."""
 
     key = "destinations.removals"
     label = _("erasures passed on to destinations")

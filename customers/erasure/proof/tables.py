@@ -14,10 +14,10 @@ from config.foundation.personal_data.needles import NeedleMatcher
 from config.foundation.personal_data.person import Finding, Person, list_customer_ids, list_identifier_values
 from customers.identity.personal_data.encrypted_field import UnreadableFieldError, decrypt
 
-# where what identifies the people is kept until the proof
+# the table that keeps what identifies the people until the proof
 OWN_TABLES = ("erasure_erasedperson",)
 # keyed hashes that must stay, with the reason, which the report names
-KEPT_COLUMNS = {("sending_suppression", "value_hash"): "keyed hash of an address that must not be written to"}
+KEPT_COLUMNS = {("sending_suppression", "value_hash"): "keyed hash of an address that must not receive messages"}
 LIST_COLUMNS = """
 SELECT c.relname, a.attname, format_type(a.atttypid, NULL)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'public'
@@ -111,7 +111,7 @@ def search_numbers(searched: SearchedTable, ids: Sequence[int]) -> Iterator[Find
 
 
 def search_equal_values(searched: SearchedTable, values: Sequence[str]) -> Iterator[Finding]:
-    """Yield the columns that equal an identifier, however short it is."""
+    """Yield the columns in which a whole value equals an identifier, however short it is."""
     columns = [name for name in searched.texts if name.endswith(("user_id", "anonymous_id", "value"))]
     for name in columns:
         query = sql.SQL("SELECT count(*) FROM {} WHERE {}::text = ANY(%s)").format(

@@ -1,4 +1,4 @@
-"""Searches files, keys, queues and tables for erased people, says where it looked, and forgets the people once nothing is found."""
+"""Searches files, keys, queues and tables for erased people, reports where it searched, and forgets the people when nothing is found."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +18,7 @@ from customers.erasure.models import ErasedPerson, ErasureRun
 from customers.erasure.preparation import read_people
 from customers.erasure.proof.tables import KEPT_COLUMNS, list_tables, search_tables
 
-# searched through the servers that own them; the keys of the installation are no data about anybody
+# these are searched through their servers; the installation's keys are not personal data
 SERVER_FILES = ("var/postgres/", "var/valkey/", "var/secrets/")
 MAX_FINDINGS = 200
 

@@ -18,7 +18,7 @@ from customers.events.event_taxonomy import Meaning, lookup_meaning
 from customers.events.models import AgentActivity
 
 Action = AgentActivity.Action
-MAX_PRODUCTS = 100  # counted of one event
+MAX_PRODUCTS = 100  # counted per event
 ACTIONS: Mapping[str, Action] = {
     Meaning.VIEW: Action.VIEW,
     Meaning.LIST_VIEW: Action.PAGE,
@@ -27,8 +27,8 @@ ACTIONS: Mapping[str, Action] = {
     Meaning.CHECKOUT: Action.CHECKOUT,
     Meaning.PURCHASE: Action.ORDER,
 }
-# Sorted as the rows of every process are, so that two that count the same rows wait for each other instead of deadlocking. Only products of
-# the catalog are counted separately: what an agent claims of others would make the table as large as the agent likes.
+# Every process sorts its rows in the same way, so that two that count the same rows wait for each other instead of deadlocking. Only products
+# of the catalog are counted separately; with invented product IDs, an agent could make the table as large as it likes.
 COUNT = """
 WITH input AS (
     SELECT day::date, agent, evidence, action, page, events::bigint, last_at::timestamptz,

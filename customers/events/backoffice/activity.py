@@ -24,7 +24,7 @@ class SourceActivity:
 
 
 def measure_source_activity(*, source_ids: Collection[int], as_of: datetime) -> dict[int, SourceActivity]:
-    """Return the activity of sources, in a number of queries that does not depend on theirs."""
+    """Return the activity of sources; the number of queries does not depend on the number of sources."""
     events: Counter[int] = Counter()
     last: dict[int, datetime] = {}
     since = as_of - DAY + timedelta.resolution

@@ -138,7 +138,7 @@ class EventAdmin(AuditedReads, ReadOnlyAdmin):
 
 
 def format_exact(moment: datetime) -> str:
-    """Return a time to the millisecond; events of one click differ by no more."""
+    """Return a time to the millisecond, because events of one click are only milliseconds apart."""
     return localtime(moment).isoformat(sep=" ", timespec="milliseconds")
 
 

@@ -44,7 +44,7 @@ def build_event_row(event: Event | SandboxEvent, *, today: date, with_personal: 
 
 
 def describe_sandbox(event: Event | SandboxEvent, *, with_personal: bool) -> dict[str, Any]:
-    """Return what a row of a sandbox shows too: it has no page of its own, so its properties are in a tooltip."""
+    """Return what the row of a sandbox event shows in addition: the event has no page of its own, so its properties are in a tooltip."""
     if isinstance(event, Event):
         return {}
     if with_personal:

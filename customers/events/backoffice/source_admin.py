@@ -83,7 +83,7 @@ class SourceAdmin(KeyPages, ModelAdmin):
     actions_detail = [*KeyPages.actions_detail, "show_token_key"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        # events that are stored already would stay where they are
+        # cannot be changed later, because events that are already stored would stay in their table
         return [*self.readonly_fields, "is_sandbox"] if obj is not None else list(self.readonly_fields)
 
     def generate_key(self, obj: Source, *, now: datetime) -> str:

@@ -1,4 +1,4 @@
-"""Marks the events of automated visitors: which are only counted, and which say what a person wants."""
+"""Marks the events of automated visitors: those that are only counted, and those that express what a person wants."""
 
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -15,7 +15,7 @@ MAX_PAGE = 200
 
 
 class AgentMark(NamedTuple):
-    """What an event says of an automated visitor; see `EventRow`."""
+    """What an event tells about an automated visitor; see `EventRow`."""
 
     agent: AgentClaim | None = None
     page: str = ""

@@ -48,7 +48,7 @@ def classify_device(*, type: str, model: str, user_agent: str) -> DeviceType | N
 
 
 def is_tablet(text: str) -> bool:
-    """Return whether a user agent or model is a tablet's: Silk and Android say "mobile" after their name on phones only."""
+    """Return whether a user agent or model is a tablet's: only on phones, "mobile" follows the name Silk or Android."""
     lowered = text.lower()
     return (
         TABLET_PATTERN.search(text) is not None

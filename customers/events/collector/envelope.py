@@ -36,7 +36,7 @@ class CallBody(NamedTuple):
 
 
 class Envelope(msgspec.Struct):
-    """A batch: the raw items and the fields beside them."""
+    """A batch: the raw items and the fields next to them."""
 
     is_repaired: ClassVar[bool] = False  # whether the items differ from the bytes of the body
 
@@ -65,9 +65,9 @@ _raw_decoder = msgspec.json.Decoder(msgspec.Raw)
 def read_body(request: HttpRequest) -> CallBody:
     """Return the body as UTF-8, decompressed if it is gzip, whatever its Content-Type says.
 
-    Bytes that are not UTF-8 do not spoil the call: they are replaced in their events.
+    Bytes that are not UTF-8 do not invalidate the call: they are replaced in their events.
 
-    Its nesting is checked, so that no parser of it can overflow the stack.
+    The nesting of the body is checked, so that parsing it cannot overflow the stack.
     """
     stream: Any = request
     if not request.META.get("CONTENT_LENGTH") and request.META.get("HTTP_TRANSFER_ENCODING"):
@@ -127,7 +127,7 @@ def parse_single(body: bytes) -> Envelope:
 def parse_leniently(body: bytes, problem: str) -> Any:
     """Parse JSON with Python's reader, which accepts lone surrogates, control characters and NaN.
 
-    They are then replaced in, or reject, only the item that contains them, not the whole call.
+    Only the item that contains them is then changed or rejected, not the whole call.
     """
     try:
         return parse_lenient_json(body)

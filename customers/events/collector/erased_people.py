@@ -1,6 +1,6 @@
-"""Takes the person out of events that still arrive of erased people: late ones, retries of SDKs, imports and replays.
+"""Anonymizes events that still arrive for erased people: late ones, retries of SDKs, imports and replays.
 
-The event is counted, because an order or a refund must not be lost, but leads to nobody, as without consent to analytics.
+The event is counted, because an order or a refund must not be lost, but identifies nobody, as without consent to analytics.
 """
 
 from collections.abc import Sequence

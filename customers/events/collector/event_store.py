@@ -1,4 +1,4 @@
-"""Stores events exactly once: receipt, event and outbox row in one statement, rejected items beside them."""
+"""Stores events exactly once: receipt, event and outbox row in one statement, and rejected items with them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -31,8 +31,8 @@ from customers.identity.personal_data.personal_texts import hide_personal_text
 
 # A foreign key would look up the source for every row; locking the sources here prevents their deletion too (decision 10).
 # All processes insert receipts in the same order: two that store the same batch wait for each other instead of deadlocking.
-# The consent ledger is checked here too: without consent to analytics the event is stored without ids, session or personal parts. Where
-# nobody has refused and the region only needs a consent that is missing, an event that carries the consent itself overrides that.
+# The consent ledger is checked here too: without consent to analytics the event is stored without ids, session or personal parts. If
+# nobody has refused, and only the consent that the region requires is missing, a consent in the event itself counts.
 INSERT_TEMPLATE = """
 WITH source AS MATERIALIZED (
     SELECT id FROM events_source WHERE id = ANY(%(sources)s) FOR KEY SHARE
@@ -91,7 +91,7 @@ WITH source AS MATERIALIZED (
 )
 SELECT position, is_unpersonalized, event.id FROM input JOIN event USING (source_id, message_id)
 """
-# of a sandbox: beside everything that reads events, without a receipt and without waiting to be processed
+# for events of a sandbox: into a table that nothing else reads, without a receipt and without an outbox row
 SANDBOX_TEMPLATE = (
     INSERT_TEMPLATE.replace(
         """    INSERT INTO events_eventreceipt (source_id, message_id, received_at)
@@ -118,13 +118,13 @@ SANDBOX_TEMPLATE = (
         "",
     )
 )
-# for shops whose settings ask visitors of an unknown country too: whoever has no customer yet has not consented
+# for shops whose settings also require a consent from visitors without a country: a visitor without a customer has not consented yet
 IS_STRANGER = """ OR (%(ask_{purpose})s AND NOT EXISTS (SELECT FROM identity_identifier i
     WHERE i.kind = 'user_id' AND i.value = row.user_id OR i.kind = 'anonymous_id' AND i.value = row.anonymous_id))"""
 
 
 def make_statements(template: str) -> tuple[str, str]:
-    """Return the statement of most shops, and that of shops that ask strangers for consent."""
+    """Return the statement for most shops, and the one for shops that ask unknown visitors for consent."""
     return (
         template.replace("{unasked_analytics}", "").replace("{unasked_personalization}", ""),
         template.replace("{unasked_analytics}", IS_STRANGER.replace("{purpose}", "analytics")).replace(
@@ -259,7 +259,7 @@ class EventWriter:
         first = {get_receipt_key(row): row for call in reversed(calls) for row in reversed(call.rows)}
         rows = list(first.values())[::-1]
         agent_rows = [row for row in rows if row.agent is not None]
-        # without rejected items, agents and sandboxes beside other sources there is one statement, which needs no transaction around it
+        # without rejected items, agents, or a mix of sandboxes and other sources, there is only one statement, which needs no transaction
         is_mixed = len({row.context.is_sandbox for row in rows}) > 1
         is_single_statement = self.in_transaction or not (
             is_mixed or agent_rows or any(call.rejected for call in calls)
@@ -323,7 +323,7 @@ class EventWriter:
         return new
 
     def count_agents(self, rows: Sequence[EventRow], stored: Mapping[Key, EventRow]) -> dict[Key, EventRow]:
-        """Count new events of automated visitors; return those that are only counted, which the event table does not get."""
+        """Count new events of automated visitors; return those that are only counted, which are not stored in the event table."""
         counted = {get_receipt_key(row): row for row in rows if row.is_counted_only}
         with psycopg.Cursor(self.connection) as cursor:
             register_array_dumpers(cursor)
@@ -404,7 +404,7 @@ def build_result(call: CollectorCall, new: dict[Key, EventRow], invalid: dict[Ke
 def build_insert(
     rows: Sequence[EventRow], statement: str = INSERT_EVENTS, statement_of_asked: str = INSERT_EVENTS_OF_ASKED
 ) -> tuple[str, dict[str, Any]]:
-    """Return the statement and its parameters; the longer one only for shops that ask strangers for consent."""
+    """Return the statement and its parameters; the longer one only for shops that ask unknown visitors for consent."""
     rules = get_consent_rules()
     asks = {f"ask_{purpose.value}": rules.needs_consent(purpose, "") for purpose in (ANALYTICS, PERSONALISATION)}
     if any(asks.values()):

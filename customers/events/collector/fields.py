@@ -18,7 +18,7 @@ MAX_PRODUCT_ID = 200
 MAX_SESSION_ID = 100
 MAX_RECOMMENDATION_ID = 64
 LEAST_AGE = timedelta(days=-1)  # an event may seem to be this far in the future, because clocks differ
-# of an event that a browser or app dates; SDKs keep events while a device is offline
+# of an event whose time comes from a browser or app; SDKs keep events while a device is offline
 MAX_CLAIMED_AGE = timedelta(days=31)
 MAX_VALUE = Decimal("999999999999.99")
 # tuples created once: a literal in the function would be built again for every value that is checked

@@ -1,7 +1,7 @@
 """Group commit: calls that wait at the same time in this process are stored by one statement.
 
-A commit costs a flush of the write-ahead log and a statement its overhead, whether it stores one event or a thousand.
-A call that finds no other is written by its own thread. While a statement runs, further calls queue up without holding their threads,
+Each commit costs a flush of the write-ahead log, and each statement has an overhead, whether it stores one event or a thousand.
+If no other call is waiting, a call is written by its own thread. While a statement runs, further calls queue up without holding their threads,
 and a thread of the group commit writes them. Each call gets its own result, after the commit.
 """
 
@@ -26,7 +26,7 @@ MAX_ROWS = 5000  # in one statement
 MAX_WAITING_ROWS = 10_000  # parsed rows in memory; beyond them, the threads of further calls wait
 MIN_GROUP_ROWS = 12
 GROUPING_SECONDS = 0.001
-OUTAGE_SECONDS = 0.5  # after the server failed, calls are refused at once for this long
+OUTAGE_SECONDS = 0.5  # after the server failed, calls are refused immediately for this long
 STATEMENT_TIMEOUT_SECONDS = 20
 CONNECT_TIMEOUT_SECONDS = 3
 

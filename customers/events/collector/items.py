@@ -57,7 +57,7 @@ type DecodeItem = Callable[[bytes], EventItem]
 
 
 def choose_item_decoder(data: bytes, depth: int) -> DecodeItem:
-    """Return the function that decodes the items of a body, by the nesting of the body: checking it once is faster than each item."""
+    """Return the function that decodes the items of a body, by the nesting of the body: checking the body once is faster than checking each item."""
     # a search for one byte is ten times as fast, and most bodies have no backslash
     has_nul = b"\0" in data or (b"\\" in data and b"\\u0000" in data)
     return decode_item if has_nul or depth > MAX_JSON_DEPTH else decode_plain_item
@@ -74,7 +74,7 @@ def decode_plain_item(raw: bytes) -> EventItem:
 
 
 def decode_item(raw: bytes) -> EventItem:
-    """Decode one item from JSON; lone surrogates and NUL characters become U+FFFD, and the item a `RepairedItem`.
+    """Decode one item from JSON; lone surrogates and NUL characters become U+FFFD, and the item becomes a `RepairedItem`.
 
     Raises:
         ItemError: the item is too large, nested too deeply, or not a JSON object.
@@ -103,7 +103,7 @@ def decode_repaired(raw: bytes) -> EventItem:
 
 
 def decode_invalid(raw: bytes) -> EventItem:
-    """Decode an item with lone surrogates. Errors: ItemError for all that is not valid JSON for another reason."""
+    """Decode an item with lone surrogates. Errors: ItemError if it is invalid JSON for any other reason."""
     try:
         return decode_repaired(raw)
     except msgspec.ValidationError as error:
@@ -119,7 +119,7 @@ def decode_invalid(raw: bytes) -> EventItem:
 
 
 def is_lenient_json(raw: bytes) -> bool:
-    """Return whether an item is JSON but for numbers such as NaN and control characters."""
+    """Return whether an item is valid JSON except for numbers such as NaN and control characters."""
     try:
         parse_lenient_json(raw)
     except (ValueError, RecursionError):

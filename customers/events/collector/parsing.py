@@ -83,7 +83,7 @@ class RequestContext(msgspec.Struct, frozen=True):
         token_key: the key of the user tokens without which a ``userId`` does not count; None if it always counts.
         user_token: the user token of the request; an item's own takes precedence.
         is_trusted: whether the source may report orders.
-        is_sandbox: whether the events are only looked at, whoever sends them.
+        is_sandbox: whether the events are only stored for inspection, whoever sends them.
         agent: the automated visitor that the headers of a browser or app name.
     """
 
@@ -109,7 +109,7 @@ class EventRow(msgspec.Struct, gc=False):
         previous_id: set if the event is an alias.
         is_personalized: whether it may influence recommendations; the consent ledger may still forbid it.
         consent: the consent that it carries where the ledger has none: see `choose_consent_level`.
-        warning: code of what was not accepted of the event, see `ITEM_WARNINGS`; empty if all of it was.
+        warning: code of the part of the event that was not accepted, see `ITEM_WARNINGS`; empty if all of it was.
         event_id: the number of the stored event; 0 before it is stored.
         agent: the automated visitor that the event claims to come from.
         page: the path of the page of an automated visitor.
@@ -207,17 +207,17 @@ def mark_event(
     *,
     is_known: bool,
 ) -> AgentMark:
-    """Return what an event says of an automated visitor; a sandbox shows the events of everybody."""
+    """Return the mark of an event of an automated visitor; a sandbox marks none, because it shows all events."""
     if context.is_sandbox:
         return NO_AGENT
     return mark_agent(item_context, context.agent, call_type, name, meaning, is_known=is_known)
 
 
 def choose_consent_level(granted: frozenset[str], *, is_account: bool) -> str:
-    """Return "all" for a consent to both purposes, "analytics" for that one, an order or account data, else "".
+    """Return "all" for a consent to both purposes, "analytics" for a consent to analytics, an order or account data, else "".
 
-    What the shop's server says of orders and accounts keeps its customer without a consent, because the contract needs it; a refusal in
-    the ledger still applies.
+    Orders and account data from the shop's server stay linked to their customer without a consent, because the contract needs them; a refusal
+    in the ledger still applies.
     """
     if granted == BOTH_PURPOSES:
         return "all"
@@ -235,7 +235,7 @@ def verify_user_id(
     """Return the ``userId`` for which an item may speak, and the code of a warning if it is not the one that it names.
 
     Raises:
-        ItemError: without it, the item names nobody.
+        ItemError: without the ``userId``, the item identifies nobody.
     """
     if has_valid_token(user_id, item_context, context):
         return user_id, ""

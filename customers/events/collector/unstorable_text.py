@@ -23,7 +23,7 @@ def replace_unstorable(data: bytes) -> bytes:
 
 
 def escape_invalid_bytes(data: bytes) -> bytes:
-    """Return UTF-8: bytes that are none become escaped lone surrogates, which `replace_unstorable` replaces in their item."""
+    """Return UTF-8: invalid bytes become escaped lone surrogates, which `replace_unstorable` replaces in their item."""
     try:
         data.decode()
     except UnicodeDecodeError:
@@ -35,6 +35,6 @@ def parse_lenient_json(data: bytes) -> Any:
     """Parse JSON with lone surrogates, NaN, NUL and other control characters, which strict parsers refuse.
 
     Raises:
-        ValueError: it is no JSON all the same.
+        ValueError: it is not JSON even by these rules.
     """
     return json.loads(data, strict=False)

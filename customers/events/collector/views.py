@@ -111,7 +111,7 @@ class CollectorView(View):
 
 
 class UnknownPath(CollectorView):
-    """Any path below those of the collector that it does not have, so that a script on a page can read the error."""
+    """Answers unknown paths of the collector, so that a script on a page can read the error."""
 
     http_method_names = ["get", "post", "put", "patch", "delete", "options"]
 
@@ -209,7 +209,7 @@ def parse_envelope(envelope: Envelope, body: bytes, context: RequestContext, dec
 
 
 def read_limited_body(request: HttpRequest, source: KnownSource | None) -> CallBody:
-    """Return the body of a call, whose address is limited unless the headers name a trusted source.
+    """Return the body of a call; limit its address unless the headers name a trusted source.
 
     Raises:
         CollectorError: see `read_body`; 429 if the address has sent too much.
@@ -224,7 +224,7 @@ def read_limited_body(request: HttpRequest, source: KnownSource | None) -> CallB
 
 
 def limit_visitors(request: HttpRequest, rows: Sequence[EventRow]) -> None:
-    """Limit the number of visitors that an address invents. Errors: CollectorError with status 429."""
+    """Limit the number of different visitors that one address may send. Errors: CollectorError with status 429."""
     visitors = {row.stored.anonymous_id or row.stored.user_id for row in rows if not row.context.is_trusted}
     visitors.discard("")
     if visitors:

@@ -96,7 +96,7 @@ def number_repeats(items: Sequence[Any], *, source_id: int, received_at: datetim
     """Return the items with message ids made from their content, so that a hit which is sent again counts once.
 
     The protocol has no message id. Equal items of one hit are different events. An item with a time has the same id whenever it
-    arrives; one without has that of its minute, or that of an equal item that arrived less than a minute ago.
+    arrives; an item without a time has the id of its minute, or that of an equal item that arrived less than a minute ago.
     """
     seen: Counter[bytes] = Counter()
     minute = int(received_at.timestamp()) // REPEAT_SECONDS

@@ -63,9 +63,9 @@ CAMPAIGN_PROPERTIES = {
     )
 }  # fmt: skip
 UNSUPPORTED = {
-    "profile_increment": "Counting up a profile property is not supported; send its new value by profile_set.",
-    "profile_append": "Appending to a profile property is not supported; send the whole list by profile_set.",
-    "profile_unset": "Removing a profile property is not supported; send an empty value by profile_set.",
+    "profile_increment": "Incrementing a profile property is not supported; send its new value with profile_set.",
+    "profile_append": "Appending to a profile property is not supported; send the whole list with profile_set.",
+    "profile_unset": "Removing a profile property is not supported; send an empty value with profile_set.",
     "profile_delete": "Deleting a profile needs a privacy request; see docs/privacy.md.",
     "item_set": "Products are not accepted from events; send them by the REST API or a product feed.",
     "item_delete": "Products are not accepted from events; delete them by the REST API or a product feed.",

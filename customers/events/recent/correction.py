@@ -1,4 +1,4 @@
-"""Takes the interactions of deleted events off the recent interactions."""
+"""Removes the interactions of deleted events from the recent interactions."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -87,9 +87,9 @@ def find_members(members: Sequence[bytes], removed: Sequence[RemovedInteraction]
 
 
 def select_gone(members: Sequence[str], remaining: set[str]) -> list[str]:
-    """Return the members without a remaining event; of several with the same one, that with the shortest delay stays."""
+    """Return the members without a remaining event; of several members of the same event, the one with the shortest delay stays."""
     kept: dict[str, str] = {}
-    for member in sorted(members, key=lambda text: (len(text), text)):  # numbers of the same base sort like this
+    for member in sorted(members, key=lambda text: (len(text), text)):  # sorts base-36 numbers by their value
         if (bare := strip_delay(member)) in remaining:
             kept.setdefault(bare, member)
     return [member for member in members if kept.get(strip_delay(member)) != member]

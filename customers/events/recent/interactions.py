@@ -66,7 +66,7 @@ class RecentInteraction(NamedTuple):
     delay: float = 0.0  # seconds until a late event was received
 
 
-# complete: what happened in the same second has the same order in every process
+# a total order: interactions of the same second are in the same order in every process
 NEWEST = attrgetter("at", "product_id", "kind", "delay")
 WANTED_MEANINGS = (str(Meaning.CART), str(Meaning.PURCHASE))  # these undo a dismissal
 
@@ -79,11 +79,11 @@ def remember_interactions(rows: Iterable[EventRow], *, stored_at: datetime | Non
     The lists of those who deny personalization are deleted. If Valkey is down, only the latest interactions are missing there; the
     events are stored already.
 
-    stored_at: for events that are stored long after the time of receipt that they keep.
+    stored_at: for events that are stored long after their time of receipt.
     """
     lists: dict[str, dict[str, int]] = {}
     dismissed: dict[str, dict[str, int]] = {}
-    pairs: dict[tuple[str, str], None] = {}  # in order: of two users of one visitor the first owns it
+    pairs: dict[tuple[str, str], None] = {}  # in order: if a visitor has two users, the first one owns the visitor
     denied: set[str] = set()
     for row in rows:
         if row.context.is_sandbox or row.is_counted_only:
@@ -111,7 +111,7 @@ def remember_interactions(rows: Iterable[EventRow], *, stored_at: datetime | Non
             members = lists.setdefault(name, {})
             for product_id in event.product_ids:
                 member = prefix + product_id
-                # most are so short that they need not be encoded to know that they are short enough
+                # most are so short that they need not be encoded to check their length in bytes
                 if len(member) * MAX_BYTES_PER_CHARACTER <= max_bytes or len(member.encode()) <= max_bytes:
                     members[member] = second
     new_pairs = [pair for pair in pairs if not _linked_pairs.contains(pair)]

@@ -15,8 +15,8 @@ from config.foundation.personal_data.stores import PersonalDataStore
 from config.foundation.personal_data.text_stores import MatchingTexts, TextAction
 from customers.events.collector.parsing import ANONYMIZED_CONTEXT, PERSON_KEYS
 
-# Each identifier brings the texts of its own person, so a thousand people cost no more than their events. What the person has typed, such
-# as a search or a page address with an email address, empties the properties.
+# Each identifier is searched with the texts of its own person only, so the cost grows with the number of events, not of people. If the person
+# has typed one of these texts, as in a search or a page address with an email address, all properties are removed.
 ANONYMIZE = """
 WITH own AS MATERIALIZED (
     SELECT * FROM unnest(%(kinds)s::text[], %(values)s::text[], %(texts)s::text[]) AS row (kind, value, texts)
@@ -41,7 +41,7 @@ SET user_id = '', anonymous_id = '', session_id = '',
     )
 FROM named n WHERE e.id = n.id AND e.received_at = n.received_at
 """
-# An event can carry two identifiers of one person, and is one event all the same.
+# An event can carry two identifiers of one person, and still counts once.
 FIND_EVENTS = """
 SELECT id, received_at, occurred_at FROM events_event WHERE user_id = ANY(%(user_ids)s) AND user_id <> ''
 UNION
@@ -60,14 +60,14 @@ LISTED = ("recent", "group-of", "dismissed", "denied")
 
 
 def build_patterns(person: Person) -> str:
-    """Return the patterns of LIKE for what the person may have typed, in lowercase, joined by a control character."""
+    """Return the LIKE patterns for what the person may have typed, in lowercase, joined by a control character."""
     texts = sorted({text.lower() for text in person.needles if len(text) >= 4} | {"\x00"})
     escaped = (text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") for text in texts if text != "\x00")
     return "\x1f".join(f"%{text}%" for text in escaped) or "\x1e"
 
 
 class StoredEvents(PersonalDataStore):
-    """The events of people become events of nobody: they are counted on, and lead to no one."""
+    """The events of erased people are anonymized: they still count, but identify nobody."""
 
     key = "events.stored"
     label = _("events")
@@ -157,7 +157,7 @@ register_impersonal(
     table("events.EventReceipt"),
     table("events.RejectedEvent", "call_type", "sent_at", "code", "replay_message_id"),
     table("events.SandboxEvent", "type", "product_ids", "currency", "recommendation_id"),
-    reason="Message IDs that SDKs make up, times and codes. They keep a retry from being counted twice.",
+    reason="Message IDs that SDKs generate, times and codes. They keep a retry from being counted twice.",
 )
 register_impersonal(
     table("events.Source"),

@@ -1,4 +1,4 @@
-"""The figures of pages and REST, kept for some minutes where they take long; see `config.foundation.slow_figures`."""
+"""The figures of pages and REST, cached for some minutes if they take long; see `config.foundation.slow_figures`."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -13,7 +13,7 @@ from customers.feedback.models import Review
 from customers.feedback.phrases.log_odds import DistinctivePhrase
 
 MIN_REVIEWS = 3
-PRIOR_REVIEWS = 5  # as many reviews with the shop's mean are added to each product
+PRIOR_REVIEWS = 5  # number of reviews with the shop's mean that are added to each product
 MAX_PRODUCTS = 50
 MAX_EXAMPLES = 2
 

@@ -76,7 +76,7 @@ def measure_ratings(period: DayRange) -> Ratings:
 
 
 def list_weeks(period: DayRange) -> list[WeekRatings]:
-    """Return the ratings of each week of a period that is over; weeks without reviews have none."""
+    """Return the ratings of each complete week of a period; weeks without reviews are left out."""
     first = period.first + timedelta(days=-period.first.weekday() % 7)
     rows = (
         Review.objects.filter(written_at__gte=period.start, written_at__lt=period.end)

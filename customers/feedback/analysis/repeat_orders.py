@@ -61,9 +61,10 @@ class RepeatOrderEffect:
     """Shares of customers who ordered again after a review with 1–2★ (low) and with 4–5★ (high), where both kinds exist.
 
     Attributes:
-        low, high: numbers of customers. low_share, high_share: of them, the latter as if it had the groups of the former.
+        low, high: numbers of customers. low_share, high_share: the shares of them that ordered again, the latter weighted to the
+            groups of the former.
         difference, interval_low, interval_high: low_share − high_share with its 95 % interval; None with too few customers.
-        unmatched: customers with a low rating without a comparable one.
+        unmatched: customers with a low rating for whom there is no comparable customer with a high one.
     """
 
     horizon_days: int
@@ -78,7 +79,7 @@ class RepeatOrderEffect:
 
 
 def measure_repeat_orders(*, as_of: datetime) -> RepeatOrderEffect:
-    """Return the effect for the reviews of a year whose 30 days are over."""
+    """Return the effect for a year of reviews that are at least 30 days old."""
     horizon = timedelta(days=HORIZON_DAYS)
     values: dict[str, Any] = {
         "start": as_of - horizon - WINDOW,

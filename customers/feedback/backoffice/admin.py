@@ -30,7 +30,7 @@ class MaskedTextsAdmin(AuditedReads, ModelAdmin):
     """
 
     text_fields: ClassVar[tuple[str, ...]]
-    shown_fields: ClassVar[dict[str, str]] = {}  # field → what shows it
+    shown_fields: ClassVar[dict[str, str]] = {}  # field → the field that is shown instead
 
     def get_list_display(self, request: HttpRequest) -> list[str]:
         names = [str(name) for name in super().get_list_display(request)]
@@ -50,7 +50,7 @@ class MaskedTextsAdmin(AuditedReads, ModelAdmin):
         return [*map(str, super().get_readonly_fields(request, obj)), *(f"masked_{name}" for name in hidden)]
 
     def list_hidden_fields(self, request: HttpRequest, obj: Any) -> list[str]:
-        """Return the texts of the object that this user may not see as they are."""
+        """Return the texts of the object that this user may only see masked."""
         if obj is None or may_see_personal(request):
             return []
         return [name for name in self.text_fields if mask_text(getattr(obj, name)) != getattr(obj, name)]

@@ -62,7 +62,7 @@ def check_permission(request: HttpRequest) -> None:
 
 
 def build_answers_table(request: HttpRequest, satisfaction: Satisfaction, period: DayRange) -> Any:
-    """Return how many customers gave which answers, with links to those whose latest answer it is."""
+    """Return how many customers gave which answers, with links to the customers whose latest answer it is."""
     may_see_customers = request.user.has_perm("identity.view_customer")
 
     def link(kind: str, low: int, high: int) -> str:
@@ -100,7 +100,7 @@ def choose_dates(request: HttpRequest) -> DateChoice:
 
 
 def show_overview(request: HttpRequest) -> HttpResponse:
-    """Show ratings, satisfaction and what goes with a bad review."""
+    """Show ratings, satisfaction, and whether customers order again after a bad review."""
     check_permission(request)
     choice = choose_dates(request)
     figures = get_feedback_figures(choice.range)
@@ -134,7 +134,7 @@ def show_overview(request: HttpRequest) -> HttpResponse:
 
 
 def build_tiles(ratings: Ratings, before: Ratings | None, period: DayRange) -> list[dict[str, str]]:
-    """Return the average, the share of bad ratings and what waits for an answer."""
+    """Return the average, the share of bad ratings, and the number of bad reviews without a reply."""
     share = ratings.low / ratings.count if ratings.count else None
     share_before = before.low / before.count if before and before.count else None
     margin = "" if ratings.margin is None else f"± {ratings.margin:.2f}"

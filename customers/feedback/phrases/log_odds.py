@@ -12,7 +12,7 @@ from customers.feedback.sentiment.languages import Language
 
 MIN_TEXTS = 2
 MIN_Z = 1.64  # one-sided 5 %
-SAME_SHARE = 0.7  # a part that occurs hardly more often than the longer phrase says nothing of its own
+SAME_SHARE = 0.7  # a part that occurs hardly more often than the longer phrase adds nothing
 MAX_CANDIDATES = 400
 
 
@@ -51,7 +51,7 @@ def rank_phrases(
     The prior has the shares of the phrases in all texts, so that rare phrases need more evidence, and the size of the smaller group.
 
     Args:
-        everything: in how many of all texts, with the group, each phrase occurs.
+        everything: in how many texts each phrase occurs, including those of the group.
     """
     documents = [extract_phrases(text, language) for text in texts]
     group = Counter(phrase for document in documents for phrase in document)
@@ -76,7 +76,7 @@ def rank_phrases(
 def remove_overlapping(
     candidates: Sequence[DistinctivePhrase], documents: Sequence[set[str]], *, limit: int
 ) -> list[DistinctivePhrase]:
-    """Return the first phrases that are not about the same texts, without parts of longer ones that are as frequent."""
+    """Return the first phrases that occur in different texts, without parts of longer phrases that are nearly as frequent."""
     kept: list[DistinctivePhrase] = []
     kept_rows: list[set[int]] = []
     for phrase in candidates:

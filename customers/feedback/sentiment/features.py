@@ -72,7 +72,7 @@ def build_matrix(units: np.ndarray, rows: Ints, n_rows: int, language: Language)
         end = n - size + 1
         if end <= 0:
             break
-        if size > 2:  # what was the last unit is now inside
+        if size > 2:  # the last unit of the shorter n-grams is now inside
             is_valid = is_valid[:end] & ~is_boundary[size - 2 : n - 1]
         mixed, is_valid = mixed[:end] * MULTIPLIER + units[size - 1 :], is_valid[:end]
         is_used = is_valid & ~(is_boundary[:end] & is_boundary[size - 1 :]) if size < 3 else is_valid

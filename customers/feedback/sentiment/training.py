@@ -58,7 +58,7 @@ FAMILIES = tuple(
 
 @dataclass(frozen=True, eq=False)
 class TrainedSentiment:
-    """A model, and the probability that it gives each training text when it has not seen it: NaN for texts left out."""
+    """A model, and the held-out probability of each training text: NaN for texts left out."""
 
     model: TextSentimentModel
     held_out: Floats
@@ -67,7 +67,7 @@ class TrainedSentiment:
 def train_sentiment(texts: Sequence[str], is_positive: Flags, language: Language, *, seed: int = 0) -> TrainedSentiment:
     """Train on texts with a label each, shape (n,).
 
-    Of each family the recipe with the lowest log loss over five folds is chosen. The weights of the members, the calibration and the
+    The recipe with the lowest log loss over five folds is chosen from each family. The weights of the members, the calibration and the
     quality come from the scores of the folds that each text was held out of (stacking; Wolpert 1992).
 
     Raises:

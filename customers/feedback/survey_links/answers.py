@@ -40,7 +40,7 @@ def record_link_answer(*, link: SurveyLink, score: str, comment: str, now: datet
     """Store or replace the answer of a link.
 
     Raises:
-        InvalidAnswerError: the score is none of the survey's.
+        InvalidAnswerError: the survey does not have this score.
         InvalidSurveyLinkError: the customer was erased.
     """
     valid = {str(value): value for value in SCORES[link.kind]}

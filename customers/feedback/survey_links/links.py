@@ -1,4 +1,4 @@
-"""Links to a survey with one question: the link says who answers about what, encrypted and signed, so nothing is stored before the answer."""
+"""Links to a survey with one question: the link contains who answers about what, encrypted and signed, so nothing is stored before the answer."""
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The public page of a survey link. Opening it stores nothing, because mail programs open links by themselves; only its button does."""
+"""The public page of a survey link. Opening it stores nothing, because mail programs open links automatically; only its button stores the answer."""
 
 from contextlib import nullcontext
 from typing import Any
@@ -50,9 +50,7 @@ def respond(request: HttpRequest, link: SurveyLink) -> HttpResponse:
             return render_survey(request, build_form(link, None, comment, error=_("Please choose a number.")), 400)
         return render_survey(request, {"state": "answered"})
     answer = load_answer(link)
-    suggested = request.GET.get(
-        "score", ""
-    )  # of the number in the email that was clicked; it is stored with the button
+    suggested = request.GET.get("score", "")  # the number that was clicked in the email; only the button stores it
     valid = {str(value): value for value in SCORES[link.kind]}
     return render_survey(request, build_form(link, valid.get(suggested, answer.score), answer.comment))
 

@@ -38,7 +38,7 @@ from customers.identity.models import Consent, Customer, Identifier, IdentityCon
 from customers.identity.personal_data.hashing import hash_email, hash_phone, hash_wechat_id
 from customers.identity.personal_data.masking import MASK, mask_json, may_see_personal
 
-LISTED = 4  # customers of a conflict that its line in the list names
+LISTED = 4  # customers that the list names per conflict
 
 
 WECHAT_KINDS = (Identifier.Kind.OPENID_HASH, Identifier.Kind.UNIONID_HASH)

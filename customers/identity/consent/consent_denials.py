@@ -86,7 +86,7 @@ def refresh_consent_denials(*, customer_ids: Iterable[int]) -> None:
 
 
 def find_customers_denying_profiling() -> npt.NDArray[np.int64]:
-    """Return the customers of whom no model may learn: (n,), sorted."""
+    """Return the customers whose data no model may learn from: (n,), sorted."""
     with connection.cursor() as cursor:
         cursor.execute(FIND_DENYING)
         return np.array([row[0] for row in cursor.fetchall()], np.int64)
@@ -98,7 +98,7 @@ def must_ask_strangers() -> bool:
 
 
 def refresh_denials_after_commit(*, customer_ids: Iterable[int]) -> None:
-    """Bring the denials in line after the commit, for callers whose locks forbid the lock of identities; a nightly job repeats it."""
+    """Update the denials after the commit, for callers that must not wait for the identity lock with their locks; a nightly job repeats it."""
     customers = sorted(set(customer_ids))
     if customers and any(get_consent_rules().must_ask(purpose) for purpose in CHECKED_PURPOSES):
         transaction.on_commit(lambda: refresh_denials_in_blocks(customers))

@@ -91,9 +91,9 @@ def record_changed_consents(
 
 
 def record_consent_changes(changes: Iterable[ConsentChange]) -> int:
-    """Add the entries that change what applies; return how many. Of several for one customer and purpose, the last counts.
+    """Add the entries that change what applies; return how many. If there are several for one customer and purpose, the last counts.
 
-    A withdrawal of what nobody allows, and a grant that is in force, change nothing.
+    A withdrawal of a purpose that is not allowed, and a grant of one that is granted already, change nothing.
     """
     wanted = {(change.customer_id, change.purpose): change for change in changes}
     if not wanted:
@@ -122,7 +122,7 @@ def record_consent_changes(changes: Iterable[ConsentChange]) -> int:
 
 
 def is_change(status: str, *, latest: str, is_allowed: bool) -> bool:
-    """Return whether an entry changes what applies: a grant also if only silence allowed it, or if it was outdated."""
+    """Return whether an entry changes what applies: a grant does so even if silence allows the purpose, or if the last grant is outdated."""
     if status == Consent.Status.GRANTED:
         return latest != Consent.Status.GRANTED or not is_allowed
     return latest == Consent.Status.GRANTED or is_allowed
@@ -163,7 +163,7 @@ def read_effective_consents(*, customer: Customer, purposes: Sequence[str]) -> d
 
 
 def apply_rules(entries: Iterable[Consent], *, country: str, purposes: Sequence[str]) -> dict[str, EffectiveConsent]:
-    """Return what the latest entries mean for each purpose; the same as `EFFECTIVE_CONSENT` says."""
+    """Return what the latest entries mean for each purpose; `EFFECTIVE_CONSENT` does the same in SQL."""
     rules = get_consent_rules()
     latest: Mapping[str, Consent] = {entry.purpose: entry for entry in entries}
     effective = {}

@@ -1,4 +1,4 @@
-"""What no entry in the consent ledger means: by the region of the customer's country, as the settings of consent say."""
+"""Decides what a missing entry in the consent ledger means, by the region of the customer's country and the consent settings."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -34,7 +34,7 @@ EXTRA_NAMES: dict[str, tuple[str, ...]] = {
     EUROPE: ("UK", "EL", "GREAT BRITAIN", "ENGLAND", "HOLLAND", "CZECH REPUBLIC", "EU", "EIRE"),
     CHINA: ("CHN", "PRC", "MAINLAND CHINA", "中国大陆"),
 }
-# spoken in these countries, so shops write the names of countries in them
+# languages of these countries, in which shops write the names of countries
 NAME_LANGUAGES = ("en", "zh", "de", "fr", "es", "it", "nl", "pl", "pt", "sv", "da", "nb", "fi", "cs", "el", "hu", "ro")
 MESSAGES = (Purpose.EMAIL, Purpose.SMS, Purpose.PUSH)
 # messages need a consent everywhere; GDPR and PIPL ask for one before profiling too, and PIPL for four separate ones
@@ -49,8 +49,8 @@ DEFAULT_OPT_IN: dict[str, tuple[str, ...]] = {
 class ConsentRules:
     """The settings in the form in which they are applied.
 
-    opt_in: region → purposes that need a consent. regions: upper-case name or code of a country → region. unknown: the region without a
-    country. renewal_since: grants for ``renewed`` before it count as no entry.
+    opt_in: region → purposes that need a consent. regions: upper-case name or code of a country → region. unknown: the region of
+    customers without a country. renewal_since: grants for ``renewed`` before it count as no entry.
     """
 
     opt_in: dict[str, frozenset[str]]
@@ -119,7 +119,7 @@ def format_effective_consent(*, customer: str, country: str, purpose: str, until
 
 
 def build_rules(stored: ConsentSettings | None) -> ConsentRules:
-    """Return the rules of stored settings; what they do not say takes the defaults."""
+    """Return the rules of stored settings; missing settings take the defaults."""
     stored = stored or ConsentSettings()
     regions = {**list_country_names()}
     for region, names in stored.countries.items():

@@ -1,4 +1,4 @@
-"""Restrictions of processing (GDPR Article 18) and objections to profiling and marketing (Article 21), effective at once.
+"""Restrictions of processing (GDPR Article 18) and objections to profiling and marketing (Article 21), effective immediately.
 
 Each withdraws the consents of the purposes it covers, which the collector, recommendations and sending already follow, and adds a row that
 segments, scores and sending also check. Lifting it restores the consents that it withdrew, unless the customer has changed them since.

@@ -86,7 +86,7 @@ def carry_blocks(pairs: Sequence[tuple[str, str]]) -> None:
 
 
 def find_blocked_keys(keys: Iterable[Key]) -> set[Key]:
-    """Return those of the identifiers that are blocked, as the database says now."""
+    """Return those of the identifiers that are blocked, according to the database."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT EXISTS (SELECT FROM identity_blockedidentifier)")
         if cursor.fetchone() != (True,):
@@ -103,7 +103,7 @@ def find_blocked_digests(digests: Iterable[str]) -> list[str]:
 
 
 def release_identifiers(keys: Iterable[Key], *, at: datetime, by: str) -> int:
-    """Release identifiers because the person has come back by their own wish; return how many were blocked.
+    """Release identifiers because the person has come back at their own request; return how many were blocked.
 
     `identifiers_released` tells other apps that keep hashes of their own.
     """
@@ -138,11 +138,11 @@ class BlockedIndex:
             self._lock.release()
 
     def expire(self) -> None:
-        """Read the hashes at the next call, as tests need it."""
+        """Make the next call read the hashes again, as tests need it."""
         self._due_at = 0.0
 
     def find_any(self, names: Sequence[Sequence[str]]) -> list[int]:
-        """Return the positions of those lists of "kind:value" identifiers of which one is blocked."""
+        """Return the positions of the lists of "kind:value" identifiers in which at least one is blocked."""
         hashes = self._hashes
         if not len(hashes):
             return []

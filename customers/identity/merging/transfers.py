@@ -1,7 +1,7 @@
-"""Gives identifiers of one customer to another, and undoes it: activity under an identifier follows it, everything else stays.
+"""Transfers identifiers from one customer to another, and undoes it: activity under an identifier moves with it, everything else stays.
 
-Two events of a shop cause it: a server source names an address that only a browser had linked to somebody, and a customer has too
-many identifiers, of which the oldest unproven ones go back to visitors of their own.
+There are two causes: a server source names an address that only a browser had linked to somebody, or a customer has too many
+identifiers, so the oldest unproven ones go to new visitors of their own.
 """
 
 from collections import Counter
@@ -36,7 +36,7 @@ SET email = CASE %(name)s WHEN 'email' THEN %(text)s ELSE email END,
                        || jsonb_strip_nulls(jsonb_build_object(%(name)s::text, %(set_at)s::bigint))
 WHERE id = %(id)s
 """
-# a visitor of their own denies what the customer has denied
+# the new visitor takes over the consents and denials of the customer
 COPY_CONSENTS = """
 INSERT INTO identity_consent (customer_id, purpose, status, policy_version, source, recorded_at, lawful_basis, proof)
 SELECT %s, purpose, status, policy_version, source, recorded_at, lawful_basis, proof FROM identity_consent WHERE customer_id = %s ORDER BY id

@@ -45,7 +45,7 @@ def hash_phone(phone: str) -> str:
 
 
 def list_phone_hashes(phone: str) -> list[str]:
-    """Return the hash of a number, and those of the forms under which a list may have it from before the shop had a country."""
+    """Return the hash of a number, and the hashes of the forms in which it may be stored from before the shop had a country."""
     first, *others = list_number_forms(normalize_phone(phone), get_phone_countries().current)
     return [hash_normal(first), *(hash_normal(form) for form in others)]
 
@@ -53,7 +53,7 @@ def list_phone_hashes(phone: str) -> list[str]:
 def adopt_phone_forms(phones: Iterable[str]) -> int:
     """Rename hashes of numbers as they were written before the shop's country changed; return the number of rows.
 
-    A number that two customers have in two forms is not renamed: both stay, and are two customers until an event joins them.
+    A number that two customers have in two forms is not renamed: both customers keep it until an event merges them.
     """
     countries = get_phone_countries()
     if countries.current == countries.applied:

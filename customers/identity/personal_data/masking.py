@@ -77,7 +77,7 @@ def mask_text(text: str, *, with_personal: bool = False) -> str:
 
 
 def mask_hash(value: str, *, with_personal: bool) -> str:
-    """Return the beginning of a keyed hash of an address or number; whoever sees all of it could compare it."""
+    """Return the beginning of a keyed hash of an address or number; the whole hash could be compared with others."""
     return f"{value[:HASH_PREFIX_LENGTH]}…" if with_personal else MASK
 
 

@@ -9,7 +9,7 @@ import re
 import unicodedata
 from itertools import pairwise
 
-# what a name says of its value
+# what a name tells about its value
 PERSONAL = 1
 PERSONAL_TRAIT = 2  # personal among the traits of a person only
 PERSON = 4  # an object under this name describes a person
@@ -93,12 +93,12 @@ MAX_NAME = 200
 MAX_CACHED = 20_000
 
 _flags_of_names: dict[str, int] = {}
-# names that are not personal anywhere and contain no person: the collector skips objects that have no others
+# names that are not personal anywhere and contain no person: the collector skips objects that have only such names
 plain_names: set[str] = set()
 
 
 def classify_name(name: str) -> int:
-    """Return what a name says of its value, as the sum of the flags above; remembered for the next call."""
+    """Return what a name tells about its value, as the sum of the flags above; cached for the next call."""
     flags = _flags_of_names.get(name)
     if flags is None:
         if len(_flags_of_names) >= MAX_CACHED:  # bounds the memory that invented names can take
@@ -113,7 +113,7 @@ def classify_name(name: str) -> int:
 
 
 def compute_flags(name: str) -> int:
-    """Return what a name says of its value, from its words."""
+    """Return what a name tells about its value, from its words."""
     text = unicodedata.normalize("NFKC", name[:MAX_NAME])
     words = [word.casefold() for word in _WORD.findall(text)]
     known, last = set(words), words[-1] if words else ""

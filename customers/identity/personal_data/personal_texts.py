@@ -14,7 +14,7 @@ MAX_TEXT = 40_000  # an event has at most 32 kB
 MIN_TEXT = 6  # characters of every personal text, such as a@b.at
 MIN_NUMBER = 10  # characters of every number below
 LONG_NUMBER = re.compile(r"[+(\d][\d ()/-]{9}")
-# not the file names of images for sharp screens, such as logo@2x.png
+# excludes the file names of high-resolution images, such as logo@2x.png
 EMAIL_LOOK = re.compile(r"[\w.+%'-](?:@|%40)(?!\dx\.)(?:[\w-]+\.)+[^\W\d_]{2,}")
 # at the beginning of a text or after a separator, and not inside a longer number or word
 _START = r"(?<![^\s=:：,，;；(（>\"'])"
@@ -51,12 +51,12 @@ def is_personal_text(text: str, *, is_identifier: bool = False) -> bool:
     """Return whether a text is or contains personal data.
 
     Args:
-        is_identifier: whether the text is an ID, a code or an amount by its name; then digits are not judged.
+        is_identifier: whether the text is an ID, a code or an amount by its name; then digits are not checked.
     """
     text = text[:MAX_TEXT]
     if ("@" in text or "%40" in text) and EMAIL_LOOK.search(text):
         return True
-    # one quick search, without which an ordinary text would be searched for all kinds of numbers
+    # one quick search, which spares an ordinary text the searches for all kinds of numbers
     if is_identifier or len(text) < MIN_NUMBER or not LONG_NUMBER.search(text):
         return False
     if any(10 <= sum(map(str.isdigit, match[0])) <= 15 for match in PHONE_LOOK.finditer(text)):

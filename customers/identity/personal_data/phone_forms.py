@@ -1,4 +1,4 @@
-"""After a change of the shop's country: renames the hashes of stored phone numbers to their new form."""
+"""Renames the hashes of stored phone numbers to their new form after the shop's country has changed."""
 
 import logging
 import time
@@ -14,7 +14,7 @@ from customers.identity.personal_data.hashing import adopt_phone_forms
 
 logger = logging.getLogger(__name__)
 BATCH = 2_000
-# Other processes keep the former country this long, and store numbers in its form meanwhile.
+# For this long, other processes may still use the former country, and store numbers in its form.
 SETTLE_SECONDS = TTL_SECONDS + 1
 
 
@@ -30,8 +30,8 @@ class PhoneFormsResult:
 def apply_phone_country() -> PhoneFormsResult:
     """Rename the hashes of all customers' numbers, then note the country as applied.
 
-    Does nothing if it is. A killed run starts again with the first customer: what is renamed already changes nothing. Until the end,
-    whoever looks for a number renames its hash first.
+    Do nothing if it is applied already. A killed run starts again with the first customer; hashes that are already renamed stay as they are.
+    Until the run ends, every lookup of a number renames its hash first.
     """
     forget_shop()
     countries = get_phone_countries()
@@ -52,7 +52,7 @@ def apply_phone_country() -> PhoneFormsResult:
     ShopSettings.objects.filter(pk=SINGLETON_ID, country=countries.current).update(phone_country=countries.current)
     forget_shop()
     logger.info(
-        "Phone numbers of %d customers follow the country “%s”: %d hashes renamed, %d numbers belong to two customers.",
+        "Phone numbers of %d customers now use the country “%s”: %d hashes renamed, %d numbers belong to two customers.",
         customers, countries.current, renamed, shared,
     )  # fmt: skip
     return PhoneFormsResult(customers, renamed, shared)

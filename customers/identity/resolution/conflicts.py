@@ -101,7 +101,7 @@ def update_conflict(conflict: IdentityConflict, draft: ConflictDraft) -> bool:
 
 
 def append_missing(values: list[Any], additions: Sequence[Any]) -> None:
-    """Append the values that are missing, up to MAX_LISTED, which a user can still review."""
+    """Append the values that are missing, up to MAX_LISTED, as many as a user can review."""
     for value in additions:
         if value not in values and len(values) < MAX_LISTED:
             values.append(value)

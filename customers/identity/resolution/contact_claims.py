@@ -1,6 +1,6 @@
 """Keeps the addresses that browsers and apps claim, as hashes, until an event of a trusted source confirms them or they expire.
 
-A claim links nobody. A trusted event, such as an order from the shop's server, confirms it by naming the same address for the same
+A claim has no effect by itself. A trusted event, such as an order from the shop's server, confirms it by naming the same address for the same
 person. The address is then linked to this person if it belongs to nobody else: the visitor may have typed the address of somebody
 else in the order form, too.
 """

@@ -321,7 +321,7 @@ def prove_identifiers(resolver: IdentityResolver) -> None:
 
 
 def transfer_resolved(resolver: IdentityResolver, at: datetime) -> None:
-    """Transfer the addresses that trusted events name for others, and evict what is above the limits."""
+    """Transfer the addresses that trusted events name for other customers, and evict the identifiers above the limits."""
     if resolver.transfers:
         transfer_claimed(
             claims=[
@@ -348,8 +348,8 @@ def build_trait_updates(
 ) -> list[TraitUpdate]:
     """Return the traits of identify calls by customer.
 
-    An email address or phone number is included only if it belongs to that customer; of an event that is not trusted, no
-    personal field is.
+    An email address or phone number is included only if it belongs to that customer. Personal fields of events that are not
+    trusted are left out.
     """
     updates = []
     for event, person in zip(events, people, strict=True):
@@ -380,7 +380,7 @@ def keep_own_wechat_ids(
     resolver: IdentityResolver,
     hasher: IdentifierHasher,
 ) -> None:
-    """Remove the openids and unionids from traits that are not the person's own by a trusted event; a claim waits elsewhere."""
+    """Remove openids and unionids from traits unless a trusted event names them and they are the person's own; claims are kept elsewhere."""
     for name in [name for name in traits if get_wechat_kind(name)]:
         ids = list_wechat_ids({name: traits[name]})
         owners = {text: resolver.owners.get((kind, hasher.hash(kind, text))) for kind, text in ids}

@@ -316,7 +316,7 @@ class IdentityResolver:
     ) -> ResolvedPerson | None:
         """Return the person of the other identifiers, the strongest first.
 
-        Several users can share a device. Its owner is used if the event has no other identifier, or if the owner has no user id.
+        Several users can share a device. The device's owner is used if the event has no other identifier, or if the owner has no user id.
         """
         kind = keys[0][0] if keys else DEVICE
         for key in keys:
@@ -373,7 +373,7 @@ class IdentityResolver:
         return True
 
     def _evict(self, kind: str, person: ResolvedPerson, event: IdentityEvent, key: Key) -> None:
-        """Plan that a person loses the oldest unproven identifier of a type for a new one, and report the limit."""
+        """Plan that a person's oldest unproven identifier of a type makes room for a new one, and report the limit."""
         person.count(kind, by=-1, is_proven=False)
         self.evictions.append(PlannedEviction(person, kind, event))
         self._report_limit(kind, person, event, [key])

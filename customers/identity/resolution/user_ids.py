@@ -50,7 +50,7 @@ class InvalidUserIdError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ResolvedUserIds:
-    """The customer id of each user id but those of erased people; ``created`` contains the user ids that were unknown."""
+    """The customer id of each user id, except for those of erased people; ``created`` contains the user ids that were unknown."""
 
     customer_ids: dict[str, int]
     created: frozenset[str]

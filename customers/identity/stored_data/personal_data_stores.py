@@ -66,7 +66,7 @@ class IdentityHistory(PersonalDataStore):
 
 
 class ConsentRows(CustomerRows):
-    """Consents: the only deletion that their ledger lets through."""
+    """Consents, whose ledger allows changes only for an erasure or the undo of an import."""
 
     def erase(self, people: Sequence[Person]) -> int:
         with allow_ledger_changes():

@@ -1,4 +1,4 @@
-"""How long visitors without an identity and what browsers claim are kept."""
+"""How long unknown visitors and the addresses that browsers claim are kept."""
 
 from datetime import datetime
 
@@ -35,7 +35,7 @@ def preview_visitors(before: datetime) -> RetentionPreview:
 
 
 def purge_visitors(before: datetime) -> int:
-    """Delete visitors whom nobody knows, with everything that belongs to them; those who are active at the moment stay."""
+    """Delete unknown visitors with everything that belongs to them; those who are active at the moment stay."""
     deleted, after = 0, 0
     while True:
         with transaction.atomic():

@@ -117,7 +117,7 @@ def match_file_columns(request: HttpRequest, run_id: int) -> HttpResponse:
 
 
 def read_file(request: HttpRequest, run: ImportRun, kind: ImportKind) -> ReadFile:
-    """Read the columns with the chosen encoding and preset; another choice than before proposes new matches."""
+    """Read the columns with the chosen encoding and preset; if the choice has changed, propose new matches."""
     parameters = request.POST if request.method == "POST" else request.GET
     earlier_encoding = run.options.get("encoding", "")
     form = ReadingForm(

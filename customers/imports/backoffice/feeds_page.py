@@ -34,7 +34,7 @@ MAX_URL_SHOWN = 60
 
 
 class FeedForm(forms.ModelForm):
-    """A feed with its schedule. A new URL is fetched whatever the server says of the old one."""
+    """A feed with its schedule. A new URL is always fetched: what is known of the old file is dropped."""
 
     url = forms.URLField(
         label=gettext_lazy("URL"),

@@ -1,4 +1,4 @@
-"""The page of an import from its check on: counts, problems by row, progress, result and undo."""
+"""The page of an import, from its check onward: counts, problems by row, progress, result and undo."""
 
 from pathlib import Path
 from typing import Any
@@ -99,7 +99,7 @@ def build_context(request: HttpRequest, run: ImportRun, kind: ImportKind, *, has
 
 
 def find_next_step(request: HttpRequest, run: ImportRun) -> tuple[str, str, str] | None:
-    """Return what to do after an import on the way to recommendations: the text, the label and the page of the button."""
+    """Return the next step toward recommendations after an import: the text, and the label and URL of the button."""
     if run.state != ImportState.IMPORTED:
         return None
     if run.kind == "orders" and request.user.has_perm("training.view_modelversion"):
@@ -129,7 +129,7 @@ def build_figures(run: ImportRun, kind: ImportKind) -> list[tuple[Any, str]]:
 
 
 def build_verdict(run: ImportRun, kind: ImportKind) -> str:
-    """Return one sentence on where the import is."""
+    """Return one sentence about the state of the import."""
     values = {"rows": format_count(run.rows), "rejected": format_count(run.rejected)}
     if run.state == ImportState.CHECKED:
         if not run.rejected:
@@ -241,7 +241,7 @@ def cancel(request: HttpRequest, run_id: int) -> HttpResponse:
 
 @staff_member_required
 def undo(request: HttpRequest, run_id: int) -> HttpResponse:
-    """Say what an undo removes and what stays, and undo the import when that is confirmed."""
+    """Show what an undo removes and what stays, and undo the import when that is confirmed."""
     run = find_run(request, run_id, for_import=True)
     kind = runs.get_kind(run)
     if run.state == ImportState.IMPORTED and not can_undo(run):

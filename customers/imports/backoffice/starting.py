@@ -32,7 +32,7 @@ def start_import(run: ImportRun) -> None:
 
 
 def cancel(run: ImportRun) -> None:
-    """Ask the worker to stop. If none has started, or it was killed, the next one removes what was written."""
+    """Ask the worker to stop. If it has not started or was killed, the next worker removes what was written."""
     runs.request_cancel(run)
     task = tasks.check_file if run.state == ImportState.CHECKING else tasks.import_file
     enqueue(run, task, fallback=ImportState(run.state))
@@ -44,7 +44,7 @@ def start_undo(run: ImportRun) -> None:
 
 
 def enqueue(run: ImportRun, task: Any, *, fallback: ImportState) -> None:
-    """Leave the work to a worker; without a broker, the run gets the reason and its state from before."""
+    """Leave the work to a worker; without a broker, restore the previous state of the run and store the reason."""
     try:
         task.delay(run.pk)
     except OperationalError as error:

@@ -1,4 +1,4 @@
-"""What a kind of import is: its fields, presets and permissions, and the function that imports a file."""
+"""Defines what a kind of import consists of: its fields, presets and permissions, and the function that imports a file."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field

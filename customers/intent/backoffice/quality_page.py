@@ -57,7 +57,7 @@ def show_quality(request: HttpRequest) -> HttpResponse:
 
 
 def describe_age(run: IntentRun, latest: IntentRun | None) -> str:
-    """Return why an older model serves; empty if the last training has succeeded."""
+    """Return why an older model is still in use; empty if the last training has succeeded."""
     if latest is not None and latest.pk != run.pk and latest.problem:
         return _("The last training produced no model, so an earlier model is used. %(problem)s") % {
             "problem": describe_problem(latest)

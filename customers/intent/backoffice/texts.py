@@ -59,7 +59,7 @@ FEATURES: Mapping[str, Label] = {
     "is_desktop": gettext_lazy("Computer"),
 }
 
-# these are the case or not; of the others, there can be more or less
+# these features are true or false; the others are quantities
 FLAGS = frozenset(name for name in FEATURES if name.startswith(("last_", "is_", "hour_")))
 
 

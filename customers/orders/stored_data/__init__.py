@@ -1,1 +1,1 @@
-"""Registers facts about this app's stored data, such as how long it is kept and which columns are encrypted or hashed with a key."""
+"""Registers this app's stored data: which of it is personal, how long it is kept, and which columns are encrypted or hashed."""

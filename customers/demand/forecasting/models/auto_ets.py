@@ -10,13 +10,13 @@ MIN_PERIODS = 10
 class AutoEts:
     """ETS with the smallest corrected AIC (Hyndman et al. 2002; Hyndman & Khandakar 2008), one series after another.
 
-    The season is that of the panel; a series of fewer than two seasons, or without change, gets its mean.
+    The season is that of the panel; a series of fewer than two seasons, or without change, is forecast by its mean.
     """
 
     key = "auto_ets"
 
     def forecast(self, panel: SeriesPanel, horizon: int) -> Forecast:
-        from statsforecast.models import AutoETS  # takes two seconds and 150 MB, only in jobs
+        from statsforecast.models import AutoETS  # the import takes two seconds and 150 MB, so only jobs do it
 
         season = panel.rhythm.season
         model = AutoETS(season_length=season)

@@ -17,7 +17,7 @@ class Chronos2:
     """Quantiles of a transformer that was trained on other time series (Ansari et al. 2025, arXiv:2510.15821).
 
     Needs the package chronos-forecasting (with PyTorch), which is not among the requirements. The mean is that of the evenly spaced
-    quantiles .05 … .95; a series of fewer than eight periods gets its mean.
+    quantiles .05 … .95; a series of fewer than eight periods is forecast by its mean.
     """
 
     key = "chronos2"

@@ -43,7 +43,9 @@ class GlobalLag:
         if len(target) < 200:
             flat = np.repeat(now.level[:, None], horizon, axis=1)
             return Forecast(flat, flat)
-        known = np.isfinite(matrix).any(axis=0)  # without prices, for example, scikit-learn could not bin a column
+        known = np.isfinite(matrix).any(
+            axis=0
+        )  # scikit-learn cannot bin a column without values, such as missing prices
         matrix, rows = matrix[:, known], rows[:, known]
 
         def fit_and_predict(loss: str) -> Floats:
@@ -58,7 +60,7 @@ class GlobalLag:
 
 
 def draw_training_series(panel: SeriesPanel) -> Ints:
-    """Return half of the training series by sales and half at random, ascending: most sell little, but few sell most."""
+    """Return the training series, ascending: half chosen by sales, half at random, because few products make most of the sales."""
     half = MAX_TRAINING_SERIES // 2
     by_sales = np.argsort(-panel.quantity.sum(axis=1), kind="stable")
     others = np.random.default_rng(SEED).choice(by_sales[half:], MAX_TRAINING_SERIES - half, replace=False)
@@ -74,7 +76,7 @@ def collect_rows(builder: FeatureBuilder) -> tuple[Floats, Floats, Floats | None
     draws = np.random.default_rng(SEED)
     first = max(rhythm.min_history, 2 * rhythm.season)
     step = max(1, 7 // rhythm.days)
-    # not always the same weekday: an odd step visits all of them
+    # an odd step, so that the origins fall on all weekdays
     origins = np.arange(panel.n_periods - 1, first - 1, -(step - 2 if step > 2 else step))[:MAX_ORIGINS]
     per_origin = max(MAX_ROWS // max(len(origins), 1), 1)
     parts = [

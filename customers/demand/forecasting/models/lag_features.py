@@ -13,7 +13,7 @@ from customers.demand.forecasting.calendar_features import build_calendar
 from customers.demand.forecasting.series import SeriesPanel
 
 SEASON_LAGS, SEASON_MEANS = 3, (4, 8)
-MAX_GROUPS = 60  # more categories would be learned by heart
+MAX_GROUPS = 60  # with more categories, the model would overfit
 MIN_LEVEL = 1e-9
 
 
@@ -70,7 +70,7 @@ class FeatureBuilder:
         return LagFeatures(np.concatenate(columns, axis=2), level, scale)
 
     def _measure_level(self, origin: int) -> Floats:
-        """Return the mean demand of the last periods, in part that of the whole history for a series without recent sales."""
+        """Return the mean demand of the last periods, blended with that of the whole history for series without recent sales."""
         recent = self._average(self.sums, origin, self.rhythm.level)
         whole = self.sums[:, origin] / np.maximum(origin - self.panel.first, 1)
         return np.maximum(0.9 * recent + 0.1 * whole, MIN_LEVEL)

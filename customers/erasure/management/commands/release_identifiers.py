@@ -1,4 +1,4 @@
-"""``manage.py release_identifiers``: lets an erased person come back by their own wish."""
+"""``manage.py release_identifiers``: lets an erased person come back at their own request."""
 
 from argparse import ArgumentParser
 from typing import Any

@@ -1,4 +1,4 @@
-"""``manage.py verify_erasure``: searches every store for erased people and says where it has looked."""
+"""``manage.py verify_erasure``: searches every store for erased people and reports where it has searched."""
 
 import sys
 from argparse import ArgumentParser
@@ -36,7 +36,7 @@ class Command(BaseCommand):
                 raise CommandError(f"Erasure {run.pk} is not finished.")
             if run.proven_at:
                 self.stdout.write(
-                    f"Erasure {run.pk} was proven at {run.proven_at:%Y-%m-%d %H:%M}; its people are forgotten."
+                    f"Erasure {run.pk} was verified at {run.proven_at:%Y-%m-%d %H:%M}; the data needed to search for its people was deleted."
                 )
                 return
             result = prove_run(run, report=self.stdout.write)
@@ -45,7 +45,7 @@ class Command(BaseCommand):
         self.show_result(result)
 
     def find_run(self, options: dict[str, Any]) -> ErasureRun | None:
-        """Return the erasure to prove; None if a customer is to be searched for as given."""
+        """Return the erasure to prove; None to search for the customer or texts on the command line."""
         if options["run"]:
             run = ErasureRun.objects.filter(pk=options["run"]).first()
             if run is None:

@@ -12,14 +12,14 @@ from config.foundation.kernels.compilation import make_jit
 
 compiled = make_jit(nogil=True)
 
-# The limits of the parser, in bytes where it counts characters. Numbers of their own, because Numba compiles them into its cache, which it
-# renews only when this file changes; a test compares them.
+# The limits of the parser, in bytes where it counts characters. They are repeated here because Numba compiles them into its cache, which it
+# renews only when this file changes; a test compares them with those of the parser.
 MAX_DEPTH, MAX_EVENT_BYTES = 60, 32 * 1024
 MAX_NAME, MAX_ID, MAX_MESSAGE_ID, MAX_PRODUCT_ID = 200, 255, 99, 200
 MAX_SESSION_ID, MAX_RECOMMENDATION_ID = 100, 64
 MIN_RUN = 11  # digits, signs and separators, as in `recognition.may_have_number`
 MAX_NUMBER_LENGTH = MIN_RUN - 1  # a longer number can look personal, or is not stored as it is written
-# What is remembered by its text must be short: anybody can send many of them.
+# Texts that are cached must be short, because anybody can send many of them.
 MAX_TIME, MAX_AMOUNT, CURRENCY_LETTERS, MAX_CONSENT = 100, 40, 3, 2000
 
 QUOTE, BACKSLASH, COLON, COMMA, MINUS = 34, 92, 58, 44, 45
@@ -169,7 +169,7 @@ def examine_text(data: Bytes, i: int, classes: Bytes) -> tuple[int, int]:
 
 @compiled
 def skip_space(data: Bytes, i: int) -> int:
-    """Return the position of the next byte that is no white space."""
+    """Return the position of the next byte that is not whitespace."""
     while i < len(data) and data[i] <= SPACE:
         i += 1
     return i
@@ -177,7 +177,7 @@ def skip_space(data: Bytes, i: int) -> int:
 
 @compiled
 def read_kind(data: Bytes, i: int) -> tuple[int, int]:
-    """Return the kind of the value that begins at ``i``, and its end; that of a text, object or list is its beginning."""
+    """Return the kind of the value that begins at ``i``, and its end; for a text, object or list, its beginning instead of its end."""
     first = data[i]
     if first == QUOTE:
         return TEXT, i
@@ -302,7 +302,7 @@ def skip_value(data: Bytes, i: int) -> tuple[int, bool]:
 
 @compiled
 def equals(data: Bytes, begin: int, end: int, text: Bytes) -> bool:
-    """Return whether the bytes from ``begin`` to ``end`` are a text."""
+    """Return whether the bytes from ``begin`` to ``end`` equal a text."""
     i = 0
     while i < len(text) and begin + i < end and data[begin + i] == text[i]:
         i += 1
@@ -405,7 +405,7 @@ def read_session(data: Bytes, fields: Spans, field: int, row: Spans) -> bool:
 def scan_properties(data: Bytes, i: int, table: Table, fields: Spans, classes: Bytes, row: Spans) -> tuple[int, bool]:
     """Read the properties of an item from ``i``; return the position after them, or -1 if the event is not ordinary.
 
-    And whether the ID of a session among them is usable.
+    Also return whether the ID of a session among them is usable.
     """
     end, marks = scan_object(data, i, table, True, fields, classes)
     if end < 0 or marks & (HAS_ESCAPE | HAS_ADDRESS | HAS_NUMBER) or not read_properties(data, fields, row):
@@ -492,7 +492,7 @@ def scan_item(
     if not (fields[CONTEXT, 0] == OBJECT or is_null(data, fields, CONTEXT)):
         return -1
     if context[SESSION_ID, 0] == TEXT and context[SESSION_ID, 2] > context[SESSION_ID, 1]:
-        is_session_usable = True  # that of the properties does not count
+        is_session_usable = True  # the session ID in the properties does not count
     if not (read_session(data, context, SESSION_ID, row) and is_session_usable):
         return -1
     row[_ITEM], row[_ITEM + 1] = begin, i

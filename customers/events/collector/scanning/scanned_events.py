@@ -164,7 +164,7 @@ def decode_texts(texts: tuple[str, ...]) -> tuple[str, ...]:
 
 @lru_cache(maxsize=4096)
 def describe_name(name: str) -> tuple[str | None, str]:
-    """Return the meaning of the name of a track call, and that among the recent interactions."""
+    """Return the meaning of a track call's name, and the same again if the recent interactions keep it, else an empty text."""
     meaning = lookup_meaning(name)
     return meaning, meaning if meaning in RECENT_MEANINGS else ""
 
@@ -177,7 +177,7 @@ def read_currency_code(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def read_amount(text: str) -> Any:
-    """Return an amount as `fields.read_value` does; None if the text is none."""
+    """Return an amount as `fields.read_value` does; None if the text is not an amount."""
     return read_value({"value": text})
 
 

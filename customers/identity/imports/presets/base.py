@@ -1,4 +1,4 @@
-"""What a preset of a customer export is."""
+"""Defines what a preset for a customer export contains."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
