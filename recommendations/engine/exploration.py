@@ -1,7 +1,7 @@
-"""Thompson sampling of new products: they are shown at times, because only showing them reveals how good they are.
+"""Thompson sampling of new products: they are shown now and then, because only showing them reveals how good they are.
 
-A product is tried on the people it is shown to. Their number narrows its distribution: a product that was shown to many without
-interest is drawn ever less, and not at all once it was shown to MAX_SHOWN people.
+Each person who is shown a product is one trial of it. More trials narrow its distribution: a product that was shown to many people
+without interest is drawn less and less often, and never again after it was shown to MAX_SHOWN people.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ from recommendations.engine.linear_algebra.jit import compiled_with_gil
 PRIOR_PEOPLE = 10.0  # the prior of the category weighs as much as this many people
 MIN_RATE = 0.01  # bound of a rate and of 1 − rate, so that no draw is certain
 MIN_AFFINITY = 0.1  # added to every affinity, so that products are also drawn for unknown users
-MAX_INTERESTED = 50  # the model knows a product with interactions of this many people
+MAX_INTERESTED = 50  # people; a product with interactions of this many is known well enough to the model
 MAX_SHOWN = 1000  # people; more would not change what is known about the interest in a product
 STEPS = 4  # entries of a row of quantiles per halving of the share above
 HALVINGS = 16
@@ -56,8 +56,8 @@ class ExplorationTrials:
     ) -> Self:
         """Build the trials from one entry per product; takers: how many of the people it was shown to then interacted with it.
 
-        θ_i ~ Beta(s r_c + t_i, s (1 − r_c) + n_i − t_i): t_i takers of n_i people, s PRIOR_PEOPLE, and as prior the share of takers of
-        its category (t_c + s r) / (n_c + s), shrunk towards the share r of all. Source: Chapelle & Li, "An Empirical Evaluation of
+        θ_i ~ Beta(s r_c + t_i, s (1 − r_c) + n_i − t_i): t_i takers of n_i people, s = PRIOR_PEOPLE, and as the prior r_c the share of takers in
+        its category, (t_c + s r) / (n_c + s), shrunk towards the share r of all products. Source: Chapelle & Li, "An Empirical Evaluation of
         Thompson Sampling", NIPS 2011.
         """
         products, row = IdMap.number_ids(product_ids)

@@ -34,7 +34,7 @@ def find_quantile_position(quantiles: AnyFloats, value: float) -> float:
 def make_nodes(
     quantiles: AnyFloats, trial_rows: AnyInts, factors: AnyFloats, starts: Floats, chosen: AnyInts, leaves: AnyInts
 ) -> Floats:
-    """Return ascending values for the integration: quantiles of the largest of all draws and of each chosen product, and middles."""
+    """Return ascending values for the integration: quantiles of the largest draw and of each chosen product, and their midpoints."""
     nodes = np.empty((1 + chosen.shape[0]) * NODES, np.float64)
     for number in range(NODES):
         largest = 0.0
@@ -66,7 +66,7 @@ def decay(steps: float) -> float:
 
 @compiled_with_gil
 def multiply_by_shares_below(out: Floats, nodes: Floats, quantiles: AnyFloats, factor: float, start: float) -> None:
-    """out[g] *= P(factor · draw < nodes[g]) for a draw above its start."""
+    """Multiply out[g] by P(factor · draw < nodes[g]) for a draw above its start."""
     left, last = 0, quantiles.shape[0] - 2
     scale = 2.0 ** (start / STEPS)  # among the draws above the start
     for node in range(nodes.shape[0]):

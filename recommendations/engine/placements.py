@@ -33,9 +33,9 @@ class PlacementDefinition:
     max_purchased_share: float = 1.0
 
 
-# What scores the current visit before a training has learned it: products like those just viewed.
+# The components that score the current visit until a training has learned them: products like those just viewed.
 VISIT_WEIGHTS: Mapping[str, float] = {"content": 0.6, "item-knn": 0.4}
-DEFAULT_VISIT_SHARE = 0.3  # of the positions of for-you, at least
+DEFAULT_VISIT_SHARE = 0.3  # at least this share of the positions of for-you goes to the visit
 
 FOR_YOU, SIMILAR, BOUGHT_TOGETHER, CART, BUY_AGAIN = "for-you", "similar", "bought-together", "cart", "buy-again"
 TRENDING, POPULAR, NEW, RECENTLY_VIEWED, CATEGORIES = "trending", "popular", "new", "recently-viewed", "categories"

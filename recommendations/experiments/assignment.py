@@ -1,8 +1,8 @@
 """Chooses the variant of a customer or visitor from memory: no query and no round trip for most requests.
 
-The salted hash of one identifier decides, see `measurement.assignment`. For the unit customer that is the user ID, before the log-in the
-visitor's ID; for the unit visitor it is the visitor's ID. Rule for conflicts: the earliest exposure of a person wins. A visitor who
-becomes a customer keeps the visitor's variant (`kept_variants`); where two exposed people turn out to be one, results count the
+The salted hash of one identifier decides, see `measurement.assignment`. For the unit customer that is the user ID or, before the
+log-in, the visitor's ID; for the unit visitor it is the visitor's ID. Rule for conflicts: the earliest exposure of a person wins. A visitor who
+becomes a customer keeps the visitor's variant (`kept_variants`); if two exposed people turn out to be one, results count the
 person in the variant of the earliest exposure.
 """
 
@@ -100,7 +100,7 @@ NO_EXPERIMENTS = RunningExperiments()
 
 @lru_cache(maxsize=MAX_CACHED_BUCKETS)
 def compute_cached_bucket(salt: str, unit_key: str) -> int:
-    """Return the bucket of a unit; most visitors ask several times."""
+    """Return the bucket of a unit; cached, because most visitors send several requests."""
     return compute_bucket(salt=salt, customer_id=unit_key)
 
 

@@ -27,9 +27,9 @@ GROUP BY 1
 def count_clicks_by_variant(
     experiment: Experiment, clicked: sql.Composable, parameters: Mapping[str, Any], *, as_of: datetime
 ) -> Mapping[str, GroupMoments]:
-    """Return the moments of the clicks per person since the first exposure, by variant.
+    """Return the `GroupMoments` of the clicks per person since the first exposure, by variant.
 
-    clicked: SQL that selects person, as `members` names people, and at; it may use %(since)s and %(until)s of the experiment.
+    clicked: SQL that selects ``person``, identified as in `members`, and ``at``; it may use %(since)s and %(until)s of the experiment.
     """
     period = {
         "experiment": experiment.pk,

@@ -16,7 +16,7 @@ from config.foundation.valkey import LuaScript, ValkeyDownError, run_command, ru
 KEPT_SECONDS = 180 * 86400  # the longest experiment
 TIMEOUT_SECONDS = 0.03
 READ_SCRIPT = LuaScript("return redis.call('MGET', unpack(ARGV))")
-MAX_REMEMBERED = 100_000  # identifiers of this process whose variant is kept already
+MAX_REMEMBERED = 100_000  # identifiers whose variant this process knows to be kept
 
 
 class KeptVariant(NamedTuple):

@@ -29,9 +29,9 @@ class LogEstimate:
 
     Attributes:
         decisions: lists of the last 28 days whose first product was chosen at random.
-        reproduced: those of them whose probability the present settings give again, from which the estimates are.
+        reproduced: the number of these lists whose logged probability the present settings reproduce; the estimates use only them.
         clicks: on the first product of these lists.
-        effective: how many decisions of the variant they are worth, (Σw)² / Σw².
+        effective: how many decisions of the variant these lists are worth, (Σw)² / Σw².
         measured: the click rate of these lists as they were served.
         ips, snips, dr: the click rate of the variant by three estimators. difference: dr minus measured.
         problem: why the estimates are missing.

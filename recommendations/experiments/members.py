@@ -1,4 +1,4 @@
-"""Who is in which variant since when, as the members of the outcome counting."""
+"""Who has been in which variant since when, as the members of the outcome counting."""
 
 from datetime import datetime
 
@@ -7,8 +7,8 @@ from psycopg import sql
 from recommendations.experiments.models import Experiment
 from recommendations.measurement.outcomes.members import Members
 
-# A person may have several exposures: of devices that later turned out to be one customer's. The earliest counts, and whoever had two
-# variants at the same moment is left out. Visitors without a customer count with nothing but clicks.
+# A person may have several exposures, from devices that later turned out to belong to one customer. The earliest counts; a person with two
+# variants at the same moment is left out. For visitors who are not customers, only clicks count.
 PEOPLE = sql.SQL("""
 SELECT person, min(customer_id) AS customer_id, (array_agg(variant_id ORDER BY exposed_at, id))[1] AS variant_id,
        min(exposed_at) AS since, (array_agg(propensity ORDER BY exposed_at, id))[1] AS propensity
@@ -28,7 +28,7 @@ MEMBERS = sql.SQL(
 )
 
 
-# The shares with which somebody was assigned: the newest ones with the logged propensity, as workers learn of a change some seconds later.
+# The shares with which a person was assigned: the newest ones that have the logged propensity, because workers learn of a change seconds later.
 BANDIT_MEMBERS = sql.SQL("""
 SELECT p.customer_id, p.variant_id || ':' || batch.id AS member_group, p.since, %(until)s::timestamptz AS until
 FROM ({people}) AS p CROSS JOIN LATERAL (

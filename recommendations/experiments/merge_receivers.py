@@ -22,7 +22,7 @@ def restore_exposures(*, merges: Sequence[tuple[int, int, Mapping[str, Any]]], *
 
 
 def anonymize_exposures(*, customer_id: int, replacement_id: int | None = None, **_kwargs: Any) -> None:
-    """Give the exposures of an erased customer to the anonymous number, without the identifier; results stay the same."""
+    """Move the exposures of an erased customer to the anonymous number, without the identifier; results stay the same."""
     _forget_people([customer_id], replacement_id)
 
 

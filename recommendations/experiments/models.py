@@ -108,7 +108,7 @@ class Experiment(models.Model):
 
 
 class Variant(models.Model):
-    """One way of several in an experiment.
+    """One of the alternatives that an experiment compares.
 
     config: the settings that differ from the present ones; empty for the control. allocation: the current share of a bandit.
     """
@@ -141,7 +141,7 @@ class Variant(models.Model):
 
 
 class BanditAllocation(models.Model):
-    """The shares of a bandit from a moment on, by the number of the variant; they stay, because the estimates need them."""
+    """The shares of a bandit from a moment on, by variant ID; earlier ones are kept, because the estimates need them."""
 
     experiment = models.ForeignKey(Experiment, models.CASCADE, related_name="allocations", verbose_name=_("experiment"))
     decided_at = models.DateTimeField(_("decided at"))

@@ -31,8 +31,9 @@ class ExperimentPower:
         units: customers or visitors that the experiment would have reached in the last 28 days.
         mean: orders, revenue or margin per unit since the first time that it would have been reached.
         smallest: the smallest relative effect that would be shown with 80% power in the planned days; None without traffic or orders.
-        days: that it takes to show RELEVANT_LIFT; None if more than MAX_DAYS. needed: people with a preference, of an interleaving, for which
-            units are those who clicked, mean is unknown, smallest a share and days those until RELEVANT_PREFERENCE.
+        days: the days that it takes to show RELEVANT_LIFT; None if more than MAX_DAYS.
+        needed: for interleaving, the people with a preference that it takes. There, units are the people who clicked, mean is unknown,
+            smallest is a share, and days are those until RELEVANT_PREFERENCE is shown.
     """
 
     units: int
@@ -50,8 +51,8 @@ def plan_by_outcomes(experiment: Experiment, shares: Sequence[float], at: dateti
     """Return the power of a draft, for the smallest of its variants against the control, as if it had started 28 days ago.
 
     (z + z₁₋β)·σ·√(1/n_B + 1/n_A) ÷ mean, with σ after the adjustment for earlier orders (CUPED) and z the critical value of the
-    always-valid interval at the planned end. It shrinks with the square root of the days. Orders stand for clicks, which are more
-    frequent: an experiment on clicks shows smaller effects.
+    always-valid interval at the planned end. It shrinks with the square root of the days. An experiment on clicks is planned with orders,
+    too; clicks are more frequent, so it can show smaller effects.
     """
     subject = find_subject(experiment.kind)
     if subject is None:

@@ -1,6 +1,6 @@
 """The results of an experiment: each variant against the control, by intent to treat, with intervals that may be looked at daily.
 
-Each of the `methods` measures its experiments with what is here.
+All `methods` use the functions of this module to measure their experiments.
 """
 
 from collections.abc import Callable, Mapping
@@ -28,7 +28,7 @@ from recommendations.measurement.statistics.sample_ratio import SUSPICIOUS, comp
 from recommendations.measurement.statistics.sequential import compute_always_valid_interval
 
 LEVEL = 0.95
-MIN_UNITS = 50  # of the smallest variant; with fewer, normal intervals are not honest
+MIN_UNITS = 50  # of the smallest variant; with fewer, normal intervals are not reliable
 Metric = Experiment.Metric
 COLUMNS: Mapping[str, OutcomeColumn] = {
     Metric.ORDERS: OutcomeColumn.ORDERS,
@@ -90,9 +90,9 @@ class VariantPreference:
     Attributes:
         people: customers or visitors who were shown such a list. clicked: those of them who clicked one of its products.
         credited: those of them who clicked a product that belongs to a variant.
-        control, variant: those who clicked more products of the one or of the other; the rest of credited clicked as many of both.
-        share: of a person's credited clicks on products of the variant, on average. p_value: of one half; both hold however often they are read.
-        needed: credited people who show a share of RELEVANT_PREFERENCE, and missing how many more that is.
+        control, variant: those who clicked more products of the one or of the other; the rest of credited clicked equally many of both.
+        share: of a person's credited clicks on products of the variant, on average. p_value: of one half; both are valid however often they are read.
+        needed: how many credited people it takes to show a share of RELEVANT_PREFERENCE. missing: how many more than now.
         clicks, orders: of the products of control and variant; an order counts if its product was clicked before.
     """
 
@@ -188,7 +188,7 @@ def count_clicks(experiment: Experiment, *, as_of: datetime) -> Mapping[str, Gro
 
 
 class VariantComparer:
-    """Compares one variant after the other with the control; all intervals hold together."""
+    """Compares one variant after the other with the control; all intervals are valid simultaneously."""
 
     def __init__(
         self,
@@ -280,7 +280,7 @@ def keep_known(interval: ConfidenceInterval) -> ConfidenceInterval | None:
 def choose_verdict(
     experiment: Experiment, results: tuple[VariantResult, ...], p: float
 ) -> tuple[ExperimentVerdict, str]:
-    """Return what the primary metric says, and about which variant: the groups are checked before anything is compared."""
+    """Return the verdict on the primary metric, and the variant that it is about; the group sizes are checked first."""
     if p < SUSPICIOUS:
         return ExperimentVerdict.UNEVEN_GROUPS, ""
     others = [result for result in results if not result.is_control]

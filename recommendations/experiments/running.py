@@ -13,7 +13,7 @@ from recommendations.experiments.models import Experiment
 
 
 def read_running_experiments(before: RunningExperiments = NO_EXPERIMENTS) -> RunningExperiments:
-    """Return the running experiments, or the same object if nothing has changed; one query then."""
+    """Return the running experiments; if nothing has changed, the same object, at the cost of one query."""
     running = Experiment.objects.filter(status=Experiment.Status.RUNNING, is_simulated=False)
     newest = running.order_by().aggregate(count=Count("id"), newest=Max("updated_at"))
     fingerprint = (newest["count"], newest["newest"])

@@ -1,6 +1,6 @@
-"""What an experiment can vary. The apps above register their subjects; this one knows none of them.
+"""What an experiment can vary. Other apps register their subjects here, so that this app does not depend on them.
 
-Each kind says what can be chosen, which settings a variant may change, and how a winning variant is made permanent and that undone.
+Each kind defines what can be chosen, which settings a variant may change, how a winning variant is made permanent, and how to undo that.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +17,7 @@ from recommendations.measurement.outcomes.members import Members
 from recommendations.measurement.statistics.moments import GroupMoments
 
 type Config = Mapping[str, Any]
-# of a subject, with the submitted values or a config, and the prefix of the names of its fields
+# (subject, submitted values or None, config, prefix of the field names) → form
 type FormBuilder = Callable[[str, Mapping[str, Any] | None, Config, str], forms.BaseForm]
 
 
@@ -25,7 +25,7 @@ type FormBuilder = Callable[[str, Mapping[str, Any] | None, Config, str], forms.
 class PreferenceCounts:
     """What people clicked in interleaved lists, see `results.VariantPreference`.
 
-    total, squares: the sum over people of d and d², the clicks on products of the variant minus those of the control, divided by both.
+    total, squares: the sums over people of d and d², with d = (clicks on products of the variant − clicks on those of the control) / both.
     """
 
     people: int

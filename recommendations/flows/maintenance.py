@@ -1,4 +1,4 @@
-"""Ends the flows that have emptied."""
+"""Ends the flows that are ending and have nobody inside any more."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""Keeps flows right when customers are merged, erased or deleted: one person is in a flow once, and gets a message once."""
+"""Keeps flows consistent when customers are merged, erased or deleted: a person is in a flow only once and gets a message only once."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from recommendations.sending.queue import cancel
 MERGED = FlowEntry.Status.MERGED.value
 ERASED = FlowEntry.Status.ERASED.value
 
-# Of several active stays in one flow, the first remains; one remains at all only if the flow may be entered twice, or nobody has been through.
+# The first of several active stays in a flow remains. Even that one ends if the flow allows only one entry and either customer was in it before.
 END_DOUBLED = """
 WITH pair AS (
     SELECT kept, merged FROM unnest(%(kept)s::bigint[], %(merged)s::bigint[]) AS row (kept, merged)
@@ -38,7 +38,7 @@ WITH pair AS (
 UPDATE flows_flowentry e SET status = 'merged', finished_at = %(at)s FROM doubled
 WHERE e.id = doubled.id RETURNING e.version_id, e.step_key
 """
-# messages of the same step to both people that have not been sent: the later one is canceled
+# messages of the same step to both customers: the later one is canceled if it has not been sent
 FIND_DOUBLED_MESSAGES = """
 SELECT d.id, d.origin_id FROM (
     SELECT d.id, d.origin_id, d.status, row_number() OVER (
@@ -53,7 +53,7 @@ SELECT d.id, d.origin_id FROM (
 ) AS d
 WHERE d.position > 1 AND d.status = 'pending'
 """
-# locked ones are being processed, and that waits for the merge and then looks the kept customer up
+# locked signals are being processed: the processing waits for the merge and then looks up the kept customer
 MOVE_SIGNALS = """
 UPDATE flows_flowsignal s SET customer_id = pair.kept
 FROM unnest(%(kept)s::bigint[], %(merged)s::bigint[]) AS pair (kept, merged)

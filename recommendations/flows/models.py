@@ -1,4 +1,4 @@
-"""Flows, their versions, the people inside, the steps they passed, and what has happened that flows wait for."""
+"""Flows, their versions, the people inside, the steps they passed, and the signals that flows wait for."""
 
 import secrets
 from decimal import Decimal
@@ -18,7 +18,7 @@ def make_flow_salt() -> str:
 
 
 class Flow(models.Model):
-    """Messages and other actions that something a customer does, or that happens to the customer, starts."""
+    """Messages and other actions, started by something that a customer does or that happens to the customer."""
 
     class Status(models.TextChoices):
         DRAFT = "draft", _("draft")
@@ -276,7 +276,7 @@ class FlowSignal(models.Model):
 
 
 class FlowMatch(models.Model):
-    """A customer who matched the date or score trigger of a flow at the last comparison; who is new has crossed the line."""
+    """A customer who matched the date or score trigger of a flow at the last comparison; only new matches trigger the flow."""
 
     flow = models.ForeignKey(Flow, models.CASCADE, related_name="+", verbose_name=_("flow"), db_index=False)
     customer_id = models.BigIntegerField(_("customer number"))

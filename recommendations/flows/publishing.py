@@ -111,7 +111,7 @@ def discard_draft(*, flow: Flow) -> None:
 
 
 def delete_draft_flow(*, flow: Flow) -> None:
-    """Delete a flow that was never published; Errors: FlowStateError for others, whose history stays."""
+    """Delete a flow that was never published. Errors: FlowStateError for others, whose history stays."""
     with transaction.atomic():
         lock_flow(flow)
         if flow.published_at is not None:
@@ -152,7 +152,7 @@ def publish_flow(*, flow: Flow, now: datetime) -> FlowVersion:
 
 
 def start_matching_anew(flow: Flow, version: FlowVersion) -> None:
-    """Forget who matched the trigger before; who matches now has not crossed the line."""
+    """Forget who matched the trigger before; customers who match at the next comparison do not count as new."""
     FlowMatch.objects.filter(flow=flow).delete()
     flow.days.all().delete()
     flow.matched_at = None
@@ -161,7 +161,7 @@ def start_matching_anew(flow: Flow, version: FlowVersion) -> None:
 
 
 def pause_flow(*, flow: Flow) -> int:
-    """Stop a flow at once: nobody enters, those inside stay where they are, and queued messages are held; return the number of these.
+    """Pause a flow immediately: nobody enters, those inside stay where they are, and queued messages are held; return their number.
 
     Goals and exits are still recognized.
     """
@@ -172,7 +172,7 @@ def pause_flow(*, flow: Flow) -> int:
 
 
 def resume_flow(*, flow: Flow) -> int:
-    """Continue a paused flow and release its messages; return their number. Waits that ended in the meantime are over at once."""
+    """Continue a paused flow and release its messages; return their number. Waits that ended during the pause are over immediately."""
     with transaction.atomic():
         change_status(flow, to=Flow.Status.LIVE, allowed=(Flow.Status.PAUSED,))
         publish_flow_event("flow.resumed", flow)
@@ -180,9 +180,9 @@ def resume_flow(*, flow: Flow) -> int:
 
 
 def end_flow(*, flow: Flow, now: datetime, removes_people: bool) -> int:
-    """End a flow: nobody enters any more, and those inside finish, or are removed at once.
+    """End a flow: nobody enters any more, and those inside finish, or are removed immediately.
 
-    With the people their queued messages are canceled; return the number of these.
+    When people are removed, their queued messages are canceled; return the number of canceled messages.
     """
     with transaction.atomic():
         change_status(flow, to=Flow.Status.ENDING, allowed=(Flow.Status.LIVE, Flow.Status.PAUSED))

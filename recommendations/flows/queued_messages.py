@@ -1,6 +1,6 @@
 """Holds, releases and cancels the messages of a flow that are queued and not yet being sent, in the transaction that changes the flow.
 
-Every message of a flow is its own origin, the step run, so the deliveries are changed themselves: one statement for any number.
+Each message of a flow has its own origin, the step run, so the deliveries themselves are changed, any number with one statement.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ WHERE r.version_id = ANY(%s::bigint[]) AND r.step_key = ANY(%s::text[])
 HOLD = CHANGE_QUEUED.format(changes="is_paused = true", condition="NOT d.is_paused")
 RELEASE = CHANGE_QUEUED.format(changes="is_paused = false", condition="d.is_paused")
 CANCEL = CHANGE_QUEUED.format(changes="status = 'canceled', skip_reason = 'canceled'", condition="true")
-# Messages that need no consent, such as the confirmation of the order that is the goal, are sent all the same.
+# Messages that need no consent are still sent, such as the confirmation of the order that reached the goal.
 CANCEL_STOPPED = """
 UPDATE sending_delivery d SET status = 'canceled', skip_reason = row.reason
 FROM unnest(%s::bigint[], %s::bigint[], %s::timestamptz[], %s::text[]) AS row (version_id, customer_id, at, reason)

@@ -31,7 +31,7 @@ def run_flows() -> None:
 
 @shared_task(exclusive=True, quiet=True)
 def find_flow_dates() -> None:
-    """Find customers who crossed the line of a date or score trigger, and today's birthdays; end flows that are empty."""
+    """Find customers who newly match a date or score trigger, and today's birthdays; end flows that are empty."""
     now = timezone.now()
     compare_due_matches(now=now, seconds=MAX_DATE_SECONDS)
     find_birthdays(now=now, seconds=MAX_DATE_SECONDS)

@@ -15,7 +15,7 @@ Kind = Assignment.Kind
 HOLDOUT, TREATED = "holdout", "treated"
 LARGE_AUDIENCE = 10_000
 
-# who has an assignment keeps it: a repeated call changes nothing
+# customers who have an assignment keep it: a repeated call changes nothing
 RECORD = sql.SQL("""
 INSERT INTO measurement_assignment
     (kind, scope_id, customer_id, is_held_out, holdout_share, assigned_at, stage, rfm_group, language, predicted_value)
@@ -37,8 +37,8 @@ SELECT DISTINCT ON (scope_id, customer_id) scope_id, customer_id, is_held_out FR
 WHERE kind = %(kind)s AND scope_id = ANY(%(scopes)s::bigint[]) AND customer_id = ANY(%(customers)s::bigint[])
 ORDER BY scope_id, customer_id, assigned_at, id
 """
-# After merges, a person may have assignments to both groups: the first one counts, as everything later may be its effect. If they are of
-# the same moment, as in one run of a campaign, the person is left out.
+# After merges, a person may have assignments to both groups: the first one counts, as everything later may be its effect. If both were
+# made at the same moment, as in one run of a campaign, the person is left out.
 MEMBERS = sql.SQL("""
 SELECT a.customer_id, CASE WHEN bool_and(a.is_held_out) OR min(a.assigned_at) FILTER (WHERE a.is_held_out)
                                 < min(a.assigned_at) FILTER (WHERE NOT a.is_held_out) THEN 'holdout' ELSE 'treated' END AS member_group,
@@ -62,7 +62,7 @@ def record_audience(*, kind: str, audience: sql.Composable, parameters: Mapping[
         cursor.execute(RECORD.format(audience=audience), {**parameters, "kind": kind, "at": at})
         recorded = int(cursor.rowcount)
         if recorded >= LARGE_AUDIENCE:
-            # without it, PostgreSQL expects a few rows of a new campaign, and the counting compares every customer with every other
+            # Without ANALYZE, PostgreSQL expects a few rows for a new campaign, and counting compares every customer with every other.
             cursor.execute("ANALYZE measurement_assignment")
         return recorded
 

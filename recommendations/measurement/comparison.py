@@ -34,7 +34,7 @@ class ComparisonVerdict(StrEnum):
 
 @dataclass(frozen=True)
 class PartComparison:
-    """The effect in one part of a breakdown; the intervals of all parts of one dimension hold together."""
+    """The effect in one part of a breakdown; the intervals of all parts of one dimension are valid simultaneously."""
 
     dimension: str
     value: str
@@ -184,7 +184,7 @@ def compare_parts(
 ) -> tuple[PartComparison, ...]:
     """Return the effect on the revenue in every part with enough customers, by dimension.
 
-    A part is named "dimension:value". The level of each interval is such that all of one dimension hold together with ``level``.
+    A part is named "dimension:value". The level of each interval is such that all of one dimension are valid simultaneously at ``level``.
     """
     by_dimension: dict[str, list[tuple[str, GroupOutcomes, GroupOutcomes]]] = {}
     for part in counted.parts:

@@ -9,7 +9,7 @@ from recommendations.measurement.statistics.power import ALPHA, POWER
 from recommendations.measurement.statistics.sequential import compute_critical_value
 from recommendations.measurement.timeline import Timeline
 
-RELEVANT_LIFT = 0.1  # relative; who can exclude 10% more and 10% less knows that there is no large effect
+RELEVANT_LIFT = 0.1  # relative; if 10% more and 10% less can be excluded, there is no large effect
 FORESEEABLE = timedelta(days=730)
 
 

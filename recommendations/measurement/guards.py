@@ -11,7 +11,7 @@ from recommendations.measurement.outcomes.counting import GroupOutcomes
 
 WITHDRAWAL_TOLERANCE = 0.005  # half a point more customers who withdraw their consent
 RETURN_TOLERANCE = 0.02  # two points more returns per order
-COMPLAINT_LIMIT = 0.001  # of the messages: mail providers ask to stay below .1%
+COMPLAINT_LIMIT = 0.001  # of the messages: mail providers ask senders to stay below 0.1%
 
 
 class Guard(StrEnum):

@@ -26,7 +26,7 @@ class MeasureComparison:
         treated, control: the means; a conversion rate for shares.
         difference: with the interval of a single look: Newcombe's for shares, Welch's for means.
         adjusted: the same, adjusted by CUPED; removed: the share of the variance that this removes.
-        sequential: the adjusted difference with an interval that holds however often it is looked at.
+        sequential: the adjusted difference with an interval that stays valid however often it is looked at.
         relative: the relative lift, by Fieller from the adjusted difference; by Katz for a share of few customers.
         bootstrap: the unadjusted difference with the studentized bootstrap interval.
         effect: the interval to read: ``sequential`` while the test runs, then ``adjusted``.

@@ -16,7 +16,7 @@ def restore_assignments(*, merges: Sequence[tuple[int, int, Mapping[str, Any]]],
 
 
 def forget_erased_customer(*, customer_id: int, replacement_id: int | None = None, **_kwargs: Any) -> None:
-    """Give the assignments to the anonymous number, which keeps the results; without one, forget what was known."""
+    """Move the assignments to the anonymous number, which keeps the results; without one, delete what was known of the customer."""
     if replacement_id is None:
         forget_deleted_customers(customer_ids=[customer_id])
     else:

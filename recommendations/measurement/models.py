@@ -7,8 +7,8 @@ from django.utils.translation import gettext_lazy as _
 class Assignment(models.Model):
     """The first assignment of a customer to a group of a campaign or flow, written when the decision was made.
 
-    It is never changed, so results can be recomputed for ever, and what was known of the customer then is not an effect. After a merge,
-    one customer can have several; `assignment_records.py` says which one counts.
+    It is never changed, so results can be recomputed at any time, and what was known of the customer then is not an effect. After a merge,
+    one customer can have several; `assignment_records.py` decides which one counts.
 
     Attributes:
         scope_id: of the campaign or flow. customer_id: without a foreign key, as in all large tables; merges, erasure and deletions are

@@ -92,7 +92,7 @@ class DetectabilitySerializer(serializers.Serializer[Any]):
 
 
 class PartSerializer(serializers.Serializer[Any]):
-    """The effect on the revenue per customer in one part; the intervals of a dimension hold together."""
+    """The effect on the revenue per customer in one part; the intervals of a dimension are valid simultaneously."""
 
     dimension = serializers.CharField()
     value = serializers.CharField()

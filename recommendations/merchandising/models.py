@@ -139,7 +139,7 @@ class Rule(models.Model):
                 name="merchandising_rule_priority_range",
             ),
             models.CheckConstraint(
-                # a check that is NULL passes, hence "is not null" beside every comparison
+                # a check that is NULL passes, hence "is not null" next to every comparison
                 condition=(
                     Q(action=RuleAction.PIN, position__isnull=False, position__gte=1, position__lte=MAX_POSITION)
                     & ~Q(product_ids=[])

@@ -35,7 +35,7 @@ class LinkCheck:
 
 
 class CollectedLinks(PreviewLinks):
-    """Links that remember what they lead to."""
+    """Links that record the URLs they lead to."""
 
     def __init__(self) -> None:
         super().__init__(settings.PUBLIC_URL)
@@ -47,7 +47,7 @@ class CollectedLinks(PreviewLinks):
 
 
 def list_links(version: TemplateVersion) -> list[str]:
-    """Return the addresses that the links of all languages lead to, for a customer without data; products are none of them."""
+    """Return the addresses that the links of all languages lead to, for a customer without data, without those of products."""
     links = CollectedLinks()
     for content in version.contents.all():
         source = ContentSource(content.language, content.source, content.subject, content.preheader, content.text)
@@ -75,7 +75,7 @@ def check_links(version: TemplateVersion, *, now: datetime) -> LinkCheck:
     try:
         cache.set(build_key(version), stored, KEPT_SECONDS)
     except Exception:
-        logger.warning("The results of a link check cannot be kept.", exc_info=True)
+        logger.warning("The results of a link check cannot be stored.", exc_info=True)
     return found
 
 

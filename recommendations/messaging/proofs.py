@@ -1,4 +1,4 @@
-"""The registry of who sends test messages: the sending room, which this one does not import."""
+"""The registry of the sender of test messages: the sending app registers it, because this app must not import that one."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -18,7 +18,7 @@ class Proof:
 
 
 class ProofSender(Protocol):
-    """Sends a test message at once; returns the problem, or ""."""
+    """Sends a test message immediately; returns the problem, or ""."""
 
     def __call__(self, proof: Proof, /) -> str: ...
 

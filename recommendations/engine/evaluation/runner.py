@@ -42,7 +42,7 @@ MAX_DIVERSITY_USERS = 10_000
 
 @dataclass(frozen=True)
 class MetricResult:
-    """One result: `metric`@`n` of `algorithm` and its 95 % interval low…high (None where no interval is defined)."""
+    """One result: `metric`@`n` of `algorithm` and its 95% interval low…high (None where no interval is defined)."""
 
     algorithm: str
     metric: str
@@ -81,7 +81,7 @@ class Evaluation:
         return estimate_intervals(difference[:, None], seed=self.seed)[0]
 
     def find_best(self, metric: str = "ndcg", n: int = 10) -> str:
-        """Return the name of the algorithm with the largest value; of equals the first."""
+        """Return the name of the algorithm with the largest value; the first one if several are equal."""
         return max(self.scores, key=lambda name: self.get_result(name, metric, n).value)
 
 
@@ -130,7 +130,7 @@ def evaluate_fitted(
     fit_s: Mapping[str, float] | None = None,
     seen_kinds: Sequence[int] | None = None,
 ) -> Evaluation:
-    """Evaluate algorithms that are fitted on train already; with `seen_kinds` only these kinds make a product seen.
+    """Evaluate algorithms that are already fitted on train; with `seen_kinds`, only interactions of these kinds mark a product as seen.
 
     Diversity compares products by which of at most MAX_DIVERSITY_USERS users, drawn by the seed, have them in train.
     """

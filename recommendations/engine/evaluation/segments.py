@@ -17,7 +17,7 @@ COLD_ITEMS = "cold items"
 
 @dataclass(frozen=True)
 class SegmentResult:
-    """`metric`@`n` of `algorithm` over the `n_users` users of one segment who have a value, with its 95 % interval low…high."""
+    """`metric`@`n` of `algorithm` over the `n_users` users of one segment who have a value, with its 95% interval low…high."""
 
     segment: str
     algorithm: str

@@ -39,8 +39,8 @@ def split_by_moment(interactions: Interactions, *, at: float, until: float | Non
 def leave_last_out(interactions: Interactions, *, last: int = 1) -> Split:
     """Split off the last interaction of each user with more than `last`; train is everything before it.
 
-    `last`=2 takes the second-last interaction as test and drops the last one, which gives a validation split of the same data. Of
-    equal orders the later line is the later one.
+    `last`=2 takes the second-last interaction as test and drops the last one, which gives a validation split of the same data. If
+    orders are equal, the line further down counts as the later one.
     """
     if last < 1:
         raise ValueError(f"last must be at least 1, got {last}")

@@ -1,4 +1,4 @@
-"""Evaluation queries of the current visit: from a moment inside a visit to the next product that is new in it."""
+"""Evaluation queries of the current visit: given everything up to a moment inside it, predict the next product that is new in it."""
 
 import numpy as np
 import numpy.typing as npt
@@ -19,11 +19,11 @@ STEP_KINDS = [*LOOK_KINDS, KIND_CODES["purchase"]]
 def query_next_in_visit(
     interactions: Interactions, sample: QuerySample, *, since: float, until: float, bought_before: bool = True
 ) -> EvaluationQueries:
-    """Query from everything a user did up to a view in a visit to the next product that the visit had not yet contained.
+    """Build queries: given everything that a user did up to a view, predict the next product that is new in the same visit.
 
     interactions: with their recorded weights. Views at or after `since` and before `until` are queries if another product follows in the same
     visit, at a later moment and before `until`. bought_before: only visits that begin after a purchase of the user. The products of the
-    visit so far are excluded, because a recommendation should lead further.
+    visit so far are excluded, because a recommendation should show something new.
     """
     lines = interactions.select(np.isin(interactions.kind, STEP_KINDS) & (interactions.order < until))
     in_order = np.lexsort((lines.order, lines.user))
@@ -67,7 +67,7 @@ def _number_visits(
 
 
 def _find_next_new_item(visit: npt.NDArray[np.intp], item: npt.NDArray[np.int32]) -> npt.NDArray[np.intp]:
-    """Return the next later line of the same visit with a product for the first time, -1 if there is none."""
+    """Return the next line of the same visit whose product has not occurred in it before, -1 if there is none."""
     n = len(visit)
     keys = visit.astype(np.int64) * (int(item.max(initial=0)) + 1) + item
     is_first = np.zeros(n, np.bool_)

@@ -1,4 +1,4 @@
-"""Online scorer of any algorithm without one of its own: its batch score of a single history."""
+"""Online scorer for algorithms without one of their own: it computes the batch score of a single history."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING

@@ -68,8 +68,8 @@ def find_least_contributions(
 ) -> npt.NDArray[np.float32]:
     """Return per column the smallest contribution with which an item of a history may replace the main cause; inf where none may.
 
-    slots, sources: of the main causes, see `find_largest_contributions`. has_pairs: of each source. What a visit or the row itself
-    causes, or a source without pairs, stays.
+    slots, sources: of the main causes, see `find_largest_contributions`. has_pairs: of each source. A main cause that is a visit, the
+    row itself or a source without pairs is not replaced.
     """
     least = np.full(rows.shape[0], np.inf, np.float32)
     for column in range(rows.shape[0]):
@@ -210,7 +210,7 @@ def find_reason_causes(
     history_kinds: AnyInts,
     is_related: bool,
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return what the reasons of m rows are made of: int64 (groups, 6) one line for all rows with the same reason, and the line of each row.
+    """Return the data of the reasons of m rows: int64 (groups, 6), one line for all rows with the same reason, and the line of each row.
 
     A line has the first row, the item and the source that caused its score, the level and generality of their pair (see `grade_pairs`),
     and the kind of the newest interaction with the item. parts, items: see `ScoredHistory`. supports: see `SupportTable`. people: of each

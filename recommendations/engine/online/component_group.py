@@ -33,7 +33,7 @@ class ComponentLine:
 
 
 def describe_component(scorer: OnlineScorer) -> ComponentLine | None:
-    """Return the line of a scorer without the share; None for one that compiled code does not know."""
+    """Return the line of a scorer without the share; None for a scorer that compiled code does not support."""
     if isinstance(scorer, LinearScorer):
         return _describe_linear(scorer)
     return _describe_sessions(scorer) if isinstance(scorer, SessionScorer) else None
@@ -142,7 +142,7 @@ class GroupScores:
 
     @classmethod
     def from_columns(cls, group: ComponentGroup, columns: Sequence[npt.NDArray[Any]]) -> Self:
-        """Return the scores; the first column are the factors of the components, 0 for one without a score."""
+        """Return the scores; the first column contains the factors of the components, 0 for one without a score."""
         names = [name for name, factor in zip(group.names, columns[0].tolist(), strict=True) if factor > 0]
         return cls(group, names, columns)
 

@@ -86,7 +86,7 @@ def find_content_width(component: "Content") -> int:
 def _add_similarities(
     component: "Content", profile: ContentProfile, rows: Rows, slots: Rows, buffer: Values, out: Values
 ) -> None:
-    """out[slot of each item of the profile, column of each row] += their cosine times the item's weight."""
+    """Add their cosine times the item's weight to out[slot of each item of the profile, column of each row]."""
     known = rows < len(component.document_)
     targets = np.where(known, component.document_[np.where(known, rows, 0)], -1)
     vectors = component.vectors_

@@ -50,8 +50,8 @@ from recommendations.engine.online.selection_kernels import select_limited
 from recommendations.engine.pair_support.support import MIN_PEOPLE, PairSupport
 
 NO_FACTORS, NO_CODES = np.empty(0, np.float32), np.empty(0, np.int32)
-# A cause is named if it contributed a quarter of the largest contribution, and explains a product if it is bought half as often again
-# by the customers of the cause.
+# A cause is named if it contributed at least a quarter of the largest contribution. It explains a product if its customers buy the product
+# at least 1.5 times as often as all customers do.
 MIN_CAUSE_SHARE, SPECIFIC_LIFT = 0.25, 1.5
 SMALLEST_DIVISOR = float(TINY)
 
@@ -122,7 +122,7 @@ class ScoredHistory:
         return history.append(self.visit.context.history)
 
     def remove_visited(self) -> None:
-        """Set the scores of the history's own items to 0: a visit leads to other products than those just viewed."""
+        """Set the scores of the history's own items to 0: a visit should recommend products other than those just viewed."""
         self.work.total[self.context.history.item] = 0
 
     def add_visit(self, visit: "ScoredHistory", factor: float) -> None:
@@ -339,7 +339,7 @@ class OnlineEnsemble:
         return scored
 
     def _group_components(self) -> "list[str | ComponentGroup]":
-        """Return the names of the components in their order, those that compiled code knows as groups."""
+        """Return the names of the components in their order; consecutive ones that compiled code supports become groups."""
         steps: list[str | ComponentGroup] = []
         lines: list[tuple[str, float, ComponentLine]] = []
 

@@ -1,6 +1,6 @@
-"""Where pairs are counted: in this process, or on an engine that a training has chosen for data that outgrow one machine.
+"""Decides where pairs are counted: in this process, or on an engine that a training has chosen for data too large for one machine.
 
-Only what grows with the square of a history goes there. The results are the same arrays, so serving does not know.
+Only work that grows with the square of a history is sent to the engine. It returns the same arrays, so nothing changes for serving.
 """
 
 from abc import ABC, abstractmethod
@@ -64,7 +64,7 @@ class PairEngine(ABC):
 
     @abstractmethod
     def is_worth(self, terms: int) -> bool:
-        """Return whether so many products of two entries are enough to be worth sending."""
+        """Return whether this many products of two entries are worth sending to the engine."""
 
 
 _ENGINE: ContextVar[PairEngine | None] = ContextVar("pair_engine", default=None)
@@ -72,7 +72,7 @@ _ENGINE: ContextVar[PairEngine | None] = ContextVar("pair_engine", default=None)
 
 @contextmanager
 def use_pair_engine(engine: PairEngine | None) -> Iterator[None]:
-    """Count the pairs of the block on an engine; None is this process."""
+    """Count pairs on an engine within the `with` block; None: in this process."""
     token = _ENGINE.set(engine)
     try:
         yield
@@ -81,7 +81,7 @@ def use_pair_engine(engine: PairEngine | None) -> Iterator[None]:
 
 
 def find_pair_engine(lengths: npt.NDArray[np.integer]) -> PairEngine | None:
-    """Return the engine of the block, if the pairs are worth sending; None: count here. lengths: entries of each owner of pairs."""
+    """Return the engine of the `with` block if the pairs are worth sending; None: count here. lengths: entries of each owner of pairs."""
     engine = _ENGINE.get()
     terms = int(np.square(lengths, dtype=np.int64).sum()) if engine is not None else 0
     return engine if engine is not None and engine.is_worth(terms) else None

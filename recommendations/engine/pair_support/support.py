@@ -1,4 +1,4 @@
-"""The support of pairs of products, stored beside the neighbors of an algorithm."""
+"""The support of pairs of products, stored with the neighbors of an algorithm."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,11 +23,11 @@ from recommendations.engine.pair_support.kernels import (
 )
 from recommendations.engine.pair_support.pair_engine import CountedPairs, FirstAndLast, PairScore, find_pair_engine
 
-# A tenth of an order of prior evidence that a pair is as frequent as by chance, and the one-sided 95 % limit.
+# A tenth of an order of prior evidence that a pair is as frequent as by chance, and the one-sided 95% limit.
 PRIOR_ORDERS = 0.1
 Z = 1.645
 MIN_PEOPLE = 2  # fewer would reveal what one customer bought
-# Algorithms whose pairs say which products may be shown beside another one.
+# Algorithms whose pairs determine which products may be shown next to another one.
 PARTNER_COMPONENTS = ("co-purchase", "item-knn", "transitions")
 
 
@@ -94,7 +94,7 @@ def bound_lifts(
 ) -> npt.NDArray[np.float64]:
     """Return the lower confidence bound of each pair's lift, P(second | first) / P(second).
 
-    pairs of `first` orders (or people) with the first item have the second one too, as `second` of all `total` do. The bound is
+    `pairs` of the `first` orders (or people) with the first item also have the second one; `second` of all `total` have it. The bound is
     Wilson's lower limit of the share (pairs + α) / (first + α / s), divided by s = second / total. α = `prior` orders of evidence that
     the pair is as frequent as by chance keep a pair of few orders with rare products from the highest lifts; α = 0 and z = 0
     give the plain lift. Sources: Wilson, JASA 1927; shrinkage of rare pairs toward a lift of 1: DuMouchel, The American

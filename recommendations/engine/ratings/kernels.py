@@ -69,7 +69,7 @@ def add_nearest_rated(
                     total += np.float64(n_data[q]) * deviations[p]
                     norm += n_data[q]
                     count += 1
-                    if count in (k, n_rated):  # enough neighbors, or no rated item is left to meet
+                    if count in (k, n_rated):  # enough neighbors, or no rated item is left
                         break
             if count:
                 scores[row, item] += total / (damping + norm)
@@ -260,7 +260,7 @@ def draw_implicit_links(
             new_value += noises[row, position] / np.sqrt(ridge + strength)
             total[position] = new_value - links[row, position]
             links[row, position] = new_value
-        # The next link must see this draw, so the residuals are updated at once, by the difference only.
+        # The next link must see this draw, so the residuals are updated immediately, by the difference only.
         for p in range(indptr[row], indptr[row + 1]):
             scale = scales[indices[p]]
             for position in range(size):

@@ -150,7 +150,7 @@ class RatingEnsemble(RatingAlgorithm):
 def fit_least_squares(predicted: Mapping[str, npt.ArrayLike], actual: npt.ArrayLike) -> EnsembleFit:
     """Return the intercept and weights with the smallest Σ (r − w_0 − Σ_c w_c r̂_c)² over pairs no component was fitted on.
 
-    Of linearly dependent columns the weights are those of the smallest norm. Errors: ValueError for values that are not finite.
+    Linearly dependent columns get the weights with the smallest norm. Errors: ValueError for values that are not finite.
     """
     names = list(predicted)
     columns = np.column_stack([np.asarray(predicted[name], np.float64) for name in names])

@@ -26,7 +26,7 @@ def find_joined(first: str, second: str, count: CountDocuments) -> TermSet | Non
 
 
 def find_split(word: str, count: CountDocuments) -> TermSet | None:
-    """Return the two words of the index that a word consists of: those of which the rarer is the most frequent."""
+    """Return the two words of the index that a word consists of; of several splits, the one whose rarer word is most frequent."""
     if not word.isalpha() or not 2 * MIN_PART <= len(word) <= MAX_SPLIT_LENGTH:
         return None
     best, best_count = None, 0
@@ -42,7 +42,7 @@ def find_loose_split(
 ) -> TermSet | None:
     """Return the two words that an unknown word consists of, of which one may be misspelled; None if there are none.
 
-    Two known words first, although no document has both. With a misspelled part, there must be such a document.
+    A split into two known words is preferred, even if no document has both. If one part is misspelled, a document must have both words.
     """
     if split := find_split(word, count):
         return split

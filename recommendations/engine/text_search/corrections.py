@@ -16,7 +16,7 @@ MAX_WEIGHED = 24  # candidates whose documents are weighed
 EDIT_COST = 4.0
 FIRST_LETTER_COST = 2.5  # typing errors rarely change the first letter
 DOUBLED_LETTER_GAIN = 1.5  # letters doubled or not are the most common error
-UNLIKELY_KEY_COST = 1.0  # another letter that is neither beside the right key nor sounds similar
+UNLIKELY_KEY_COST = 1.0  # a wrong letter that is neither next to the right one on the keyboard nor sounds similar
 COMMON_ERROR_GAIN = 0.75  # two letters swapped, or one missing
 
 _KEYBOARD = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
@@ -31,8 +31,8 @@ SIMILAR_LETTERS = (
 type RowWeights = Callable[[Rows], npt.NDArray[np.floating]]
 type CountPeople = Callable[
     [str, frozenset[str]], float
-]  # (word, the other words of the query) → people who searched it
-PRIOR_PEOPLE = 20.0  # as many people as the documents count for
+]  # (word, the other words of the query) → number of people who searched for it
+PRIOR_PEOPLE = 20.0  # the documents count as much as this many people
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class CorrectionCandidate:
 def weigh_by_people(
     candidates: Sequence[CorrectionCandidate], count_people: CountPeople, others: frozenset[str]
 ) -> list[CorrectionCandidate]:
-    """Return the candidates with weights from the documents and from the people who searched each word.
+    """Return the candidates with weights from the documents and from the people who searched for each word.
 
     The share of a word is (PRIOR_PEOPLE · its share of the documents' weight + its people) / (PRIOR_PEOPLE + all people), a Dirichlet prior.
     The sum of the weights does not change; without people none of them does.
@@ -96,7 +96,7 @@ def collapse_doubled(word: str) -> str:
 
 
 def get_max_edits(term: str, *, has_no_match: bool) -> int:
-    """Return the allowed edits: 1 from 4 letters and 2 from 8; one more for a word without matches of 3 letters, or of 5 and more.
+    """Return the allowed edits: 1 from 4 letters on and 2 from 8; for a word without matches, 1 from 3 letters on and 2 from 5.
 
     0 for numbers, which are never misspellings.
     """

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from recommendations.engine.text_search.tokens import singularize
 
-# what a product comes in; the head is the word before
+# units and packages that a product comes in; the head is the word before them
 MEASURES = frozenset(
     "oz ounce lb pound g gram kg kilo ml l liter litre cl ga gal gallon qt quart pt pint ct count pk pack package pkg dz doz dozen inch cm mm "  # noqa: SIM905
     "box bottle can jar tub tube carton case piece pc unit size sm xl".split()
@@ -28,7 +28,7 @@ PREPOSITIONS = frozenset("for from in like no under w with without".split())  # 
 def find_head(words: Sequence[str], is_required: Sequence[bool]) -> int | None:
     """Return the position of the head; None without a required word.
 
-    Noun phrases of English, Chinese and Japanese end with it, apart from measures, general nouns and phrases with a preposition.
+    Noun phrases in English, Chinese and Japanese end with the head, apart from measures, general nouns and prepositional phrases.
     """
     end = next((position for position, word in enumerate(words) if position and word in PREPOSITIONS), len(words))
     candidates = [position for position in range(end) if is_required[position]]

@@ -87,7 +87,7 @@ class TextIndex:
         segment, pivots = build_segment(documents, new_rows, n=n, pivots=self.pivots, pause=pause)
         owner = np.full(n, -1, np.int8)
         owner[: len(self)] = self.owner
-        # The old texts stay in their segments; kernels skip them, because their segment owns the row no more.
+        # The old texts stay in their segments; kernels skip them, because their segment no longer owns the row.
         owner[new_rows] = len(self.segments)
         index = TextIndex((*self.segments, segment), freeze(owner), pivots)
         return index.compact() if len(index.segments) > MAX_SEGMENTS else index
@@ -139,7 +139,7 @@ class TextIndex:
         return assemble_segment(parts, keys=keys)
 
     def warm_up(self, pause: Callable[[], None] = lambda: None) -> None:
-        """Compute what searches would otherwise compute first; pause: called after every few milliseconds of work."""
+        """Compute in advance what the first searches would otherwise compute; pause: called after every few milliseconds of work."""
         for segment in self.segments:
             segment.warm_up(pause)
 
@@ -189,7 +189,7 @@ class TextIndex:
         return count
 
     def count_together(self, terms: Sequence[str]) -> int:
-        """Return the number of documents with all terms; slow, for words that no document has."""
+        """Return the number of documents with all terms; slow, so only used to correct words that no document has."""
         count = 0
         for number, segment in enumerate(self.segments):
             spans = [segment.vocabulary.find(term) for term in terms]
@@ -199,7 +199,7 @@ class TextIndex:
         return count
 
     def search(self, text: str, *, synonyms: Synonyms = NO_SYNONYMS, allowed: Flags | None = None) -> Matches:
-        """Return the allowed documents that match the query: those with all words, and if few, those with at least half.
+        """Return the allowed documents that match the query: those with all words and, if these are few, those with at least half.
 
         If no document has all words, each word may also be a misspelling. A text without letters and digits matches keys only.
         """
@@ -216,8 +216,8 @@ class TextIndex:
     ) -> ScoredQuery:
         """Score all documents once, to be matched against different sets of allowed ones.
 
-        weights: of documents, such as their sales, and count_people: who searched a word, to choose between corrections. corrects: whether
-        words may be misspelled.
+        weights (of documents, such as their sales) and count_people (how many people searched for a word) decide between corrections.
+        corrects: whether words may be misspelled.
         """
         return ScoredQuery(self, text, synonyms, WordChoice(weights, count_people, corrects=corrects))
 
@@ -265,9 +265,9 @@ class TextIndex:
 
 
 def find_most_frequent(counts: npt.NDArray[np.int64], *, is_whole: bool) -> list[int]:
-    """Return the positions of the counts above 0; if they are whole, without those that cannot be among the completions.
+    """Return the positions of the counts above 0; if the counts are complete, without those too small for a completion.
 
-    One more than MAX_COMPLETIONS, because the typed word itself is no completion.
+    One more than MAX_COMPLETIONS is kept, because the typed word itself is no completion.
     """
     least = 1
     if is_whole and len(counts) > MAX_COMPLETIONS + 1:

@@ -207,7 +207,7 @@ def raise_best_of_all(
     least: AnyFloats,
     raised: AnyInts,
 ) -> tuple[int, int]:
-    """Do the same for documents in all of the lists, with the smallest of their impacts; write which are raised.
+    """Do what `raise_best` does for documents that are in all of the lists, with the smallest of their impacts; write which are raised.
 
     Return how many were 0 before, and how many are raised. n_matched: zeros, which it is again afterwards; least: any values.
     """
@@ -289,7 +289,7 @@ def raise_totals(
     total: AnyFloats,
     covered_terms: AnyInts,
 ) -> None:
-    """Do the same, but raise the total to idf · best where it is less."""
+    """Do what `add_scores` does, but raise the total to idf · best where it is less."""
     for posting in range(start, end):
         doc = docs[posting]
         if best[doc] > 0:

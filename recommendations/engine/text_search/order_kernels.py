@@ -1,6 +1,6 @@
 """Order of the matches of a search, compiled: a pass or two instead of dozens over all candidates.
 
-Word scores are in bands: popularity and taste order products of one band and never lift one over a better band.
+Word scores form bands: popularity and taste order the products within a band and never lift one into a better band.
 """
 
 from typing import Any

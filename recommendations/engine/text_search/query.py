@@ -85,7 +85,7 @@ def count_nothing(_term: str) -> int:
 
 
 def parse_text_query(text: str, synonyms: Synonyms, count: CountDocuments = count_nothing) -> ParsedQuery:
-    """Parse any text; the query has no terms without letters and digits.
+    """Parse any text; a text without letters and digits gives a query without terms.
 
     count: the number of documents with a term, to recognize compound words.
     """
@@ -174,7 +174,8 @@ class _UnitBuilder:
     def is_name(self, start: int, end: int) -> bool:
         """Return whether terms may be a name.
 
-        One character within a longer unspaced word is not, such as 蓝 in 蓝牙, unless no document has any part of the word: 绿茶 in English.
+        One character within a longer unspaced word is not a name, such as 蓝 in 蓝牙, unless no document has any two neighboring characters
+        of the word, as with 绿茶 in an English catalog.
         """
         run = self.query_terms[start].run
         if end > start + 1 or not run.is_unspaced or len(run.text) == 1:

@@ -32,7 +32,7 @@ from recommendations.engine.text_search.vocabulary import freeze
 if TYPE_CHECKING:
     from recommendations.engine.text_search.index import TextIndex
 
-BASE_WEIGHT = 0.05  # of a document without sales, where 1 is the one with most
+BASE_WEIGHT = 0.05  # of a document without sales, relative to the document with the most sales
 OUT_OF_CONTEXT = 0.05  # share of the weight of documents without the other words of the query
 COMPLETION_THRESHOLD = 10  # documents: a last word found in fewer may be the beginning of a longer word
 CORRECTION_THRESHOLD = 3  # documents: a word found in fewer may be a misspelling
@@ -52,8 +52,8 @@ MAX_KEPT_MATCHES = 4  # of one query, with different filters
 class WordChoice:
     """How to choose between corrections.
 
-    weights: of documents, such as their sales; by default all are equal. count_people: who searched a word before. corrects: whether words
-    may be misspelled at all.
+    weights: of documents, such as their sales; by default all are equal. count_people: how many people searched for a word before.
+    corrects: whether words may be misspelled at all.
     """
 
     weights: RowWeights | None = None
@@ -80,12 +80,12 @@ class ScoredQuery:
 
     @property
     def size(self) -> int:
-        """Return the number of scored documents so far, each of which takes 16 bytes of memory, with the kept rows and matches."""
+        """Return the memory of the scored documents and of the cached rows and matches, in units of 16 bytes."""
         n_kept = 2 * sum(len(matches.rows) for _allowed, matches in list(self._matches.values()))
         return sum(len(run.rows) for run in list(self._runs.values())) + len(self._rows[1]) // 4 + n_kept
 
     def find_matches(self, allowed: Flags | None = None) -> Matches:
-        """Return the matches as `TextIndex.search` does; kept for the same arrays of allowed rows, never write to them."""
+        """Return the matches as `TextIndex.search` does; cached by the array `allowed`, which must never be modified."""
         kept = self._matches.get(id(allowed))
         if kept is not None and kept[0]() is allowed:  # an id may be reused after its array is gone
             return kept[1]
@@ -106,12 +106,12 @@ class ScoredQuery:
         return documents.build_matches(exact, last_run)
 
     def find_rows(self, allowed: Flags) -> Rows:
-        """Return the rows of `find_matches` without their scores; kept for the same array of allowed rows, never write to them."""
+        """Return the rows of `find_matches` without their scores; cached for the array `allowed`, which must never be modified."""
         allowed_before, known = self._rows
         if allowed_before() is allowed:
             return known
         rows = self._find_rows(allowed)
-        # not the array itself: the arrays of each moment would stay in memory as long as the queries
+        # a weak reference, because otherwise outdated arrays would stay in memory as long as the queries
         self._rows = weakref.ref(allowed), rows
         return rows
 
@@ -176,7 +176,7 @@ type PostingSpan = tuple[npt.NDArray[np.int32], int, int]  # documents, and the 
 class QueryExecution:
     """One run of a query over an index: arrays with an entry per document, and the terms searched.
 
-    best: the largest impact of the present clause, 0 again after it. total: the score so far. covered_terms: bits of the query terms covered.
+    best: the largest impact of the current clause, reset to 0 after it. total: the score so far. covered_terms: bits of the query terms covered.
     """
 
     def __init__(
@@ -322,7 +322,7 @@ class QueryExecution:
             self.prefixes.append(clause.term)
             n_new += n_completed
             if has_no_match and n_completed and clause.covers and self.choice.corrects and not is_known:
-                # a word that begins few others, such as peper for peperoncini, is rather a misspelling of a frequent one
+                # a word that few others begin with, such as peper (peperoncini), is more likely a misspelling of a frequent one
                 best = self.find_correction(clause, has_no_match=True)
                 if best is not None and self.is_much_heavier(best, completions):
                     return n_new + self.raise_more(ranges, self.apply_correction(clause, best, is_certain=True))
@@ -352,7 +352,7 @@ class QueryExecution:
             self.corrections[clause.position] = Correction(run.text, meant)
 
     def is_much_heavier(self, candidate: CorrectionCandidate, ranges: Sequence[PostingRange]) -> bool:
-        """Return whether a correction is so much more frequent than the postings of the word that it was meant."""
+        """Return whether a correction is so much more frequent than the typed word that it was probably meant."""
         weight = sum(self.weigh_range(posting_range, in_context=True) for posting_range in ranges)
         return candidate.weight > CORRECTION_LEAD * weight
 
@@ -366,7 +366,7 @@ class QueryExecution:
         return text != clause.term and text.endswith("s")
 
     def is_odd_plural(self, word: str) -> bool:
-        """Return whether an unknown word ends as a misspelled plural, such as egss; the index has singulars only."""
+        """Return whether an unknown word ends like a misspelled plural, such as egss; the index has singulars only."""
         return len(word) > 3 and word.endswith("s")
 
     def find_inflections(self, word: str, factor: float) -> list[PostingRange]:
@@ -462,7 +462,7 @@ class QueryExecution:
     def apply_correction(
         self, clause: QueryClause, best: CorrectionCandidate, *, is_certain: bool
     ) -> list[PostingRange]:
-        """Return the postings of a correction; is_certain: the query is shown with it."""
+        """Return the postings of a correction; is_certain: the query is shown with the correction."""
         self.words.add(best.word)
         run = self.query.terms[clause.position].run
         # A part of a hyphenated run has no position of its own, so only a whole run can be replaced in the query.
@@ -473,7 +473,7 @@ class QueryExecution:
         return [*self.find_ranges(best.word, factor), *self.find_inflections(best.word, factor * STEM_FACTOR)]
 
     def find_near_words(self, word: str, max_edits: int, *, prefix: bool = False) -> list[CorrectionCandidate]:
-        """Return the near words that a document contains, with their weights; of many the most used ones."""
+        """Return the near words that a document contains, with their weights; of many, only the nearest and most used."""
         edits: dict[str, int] = {}
         counts: dict[str, int] = {}
         spans: dict[str, list[PostingRange]] = {}
@@ -500,7 +500,7 @@ class QueryExecution:
     def find_near_names(
         self, word: str, max_edits: int, edits: dict[str, int], spans: dict[str, list[PostingRange]]
     ) -> dict[str, int]:
-        """Return words with synonyms that are near, with their numbers of documents; add their edits and postings."""
+        """Return the document counts of near words that have synonyms; add the words' edits and postings to `edits` and `spans`."""
         vocabulary, counts = self.synonyms.vocabulary, {}
         for term, distance in vocabulary.find_near(word, max_edits=max_edits) if len(vocabulary) else ():
             text = vocabulary.get_term(term)

@@ -70,7 +70,7 @@ class IndexSegment:
 
     @cached_property
     def terms_by_stem(self) -> Mapping[str, Sequence[int]]:
-        """Return the numbers of the terms of each stem; without stems that are their only term."""
+        """Return the numbers of the terms of each stem, without stems whose only term equals the stem."""
         return self._group_by_stem()
 
     def _group_by_stem(self, pause: Callable[[], None] = lambda: None) -> Mapping[str, Sequence[int]]:

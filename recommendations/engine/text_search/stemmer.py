@@ -7,7 +7,7 @@ MIN_STEM = 3
 def stem_word(word: str) -> str:
     """Return the stem of a singular English word: without -ed, -ing and a final e, and without a doubled consonant before them.
 
-    Less than Porter's stemmer, which also joins words of different meaning, such as general and generic.
+    It removes less than Porter's stemmer, which also gives words of different meaning one stem, such as general and generic.
     """
     if not word.isascii() or len(word) < MIN_STEM + 1 or not word.isalpha():
         return word
@@ -21,7 +21,7 @@ def stem_word(word: str) -> str:
 
 
 def is_inflected(word: str) -> bool:
-    """Return whether the word has an ending that the stem is without."""
+    """Return whether the word has an ending that its stem lacks."""
     return word.endswith(("ing", "ed"))
 
 

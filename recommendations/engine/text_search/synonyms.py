@@ -19,7 +19,9 @@ type TermSet = tuple[str, ...]  # terms of which a document must contain all
 MAX_NAME_TERMS = 64
 # Weights relative to the word itself.
 SYNONYM_FACTOR = 0.9
-RELATED_FACTOR = 0.5  # of the further words of a group that also finds the name itself: muffin => muffin, snack cake; not of translations
+RELATED_FACTOR = (
+    0.5  # of the other words if a group implies the name itself, except translations: muffin => muffin, snack cake
+)
 
 
 class Alternative(NamedTuple):
@@ -93,7 +95,7 @@ class Synonyms:
         return next((others for end, others in self.find_at((word,), 0) if end == 1), [])
 
     def list_names(self, text: str) -> list[frozenset[str]]:
-        """Return the terms of a text and, if it is a name as a whole, those of its synonyms; related words are none."""
+        """Return the terms of a text and, if it is a name as a whole, those of its synonyms, without related words."""
         atoms = split_into_atoms(text)
         ends = self.find_at(atoms, 0) if atoms else ()
         others = [others for end, others in ends if end == len(atoms)]

@@ -10,14 +10,14 @@ UNSPACED = "\u3005-\u3007\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U0
 BREAK = "\x00"  # separates texts that are tokenized together
 _UNSPACED_LETTER = re.compile(f"[{UNSPACED}]")
 _LETTERS = rf"[^\W\d_{UNSPACED}][^\W_{UNSPACED}]*(?:['’][^\W\d_{UNSPACED}]+)*"
-_FRACTION = r"(?<![\d./])[1-7]/[2-8](?![\d./])"  # one word, or half a gallon is found for 1 gallon
+_FRACTION = r"(?<![\d./])[1-7]/[2-8](?![\d./])"  # one word; otherwise 1/2 gallon would match 1 gallon
 RUN = re.compile(rf"{BREAK}|[{UNSPACED}]+|{_LETTERS}(?:[-‐‑]{_LETTERS})*|{_FRACTION}|\d+(?:\.\d+)*|[^\W_{UNSPACED}]+")
 _HYPHEN = re.compile("[-‐‑]")
 _APOSTROPHE = re.compile("['’]")
 _ACCENTS = re.compile("[\u0300-\u036f]")
 MAX_TERM_LENGTH = 40  # characters; longer runs are not words
 _SIBILANTS = ("sses", "xes", "ches", "shes", "zzes")
-# Their plurals lose the s only; all other words in -ies end in -y.
+# The plurals of these words lose only the s; all other plurals in -ies end in -y in the singular.
 _IE_WORDS = frozenset(
     "beanie birdie bookie bootie brownie budgie calorie collie cookie cutie doggie dixie foodie freebie goalie hippie hoodie kiddie movie "  # noqa: SIM905
     "onesie pixie quickie rookie selfie smartie smoothie sweetie talkie techie veggie walkie weenie zombie barbie pie tie necktie magpie".split()
@@ -26,7 +26,7 @@ _IRREGULAR_PLURALS = {
     "knives": "knife", "loaves": "loaf", "leaves": "leaf", "halves": "half", "shelves": "shelf", "scarves": "scarf", "calves": "calf",
     "children": "child", "men": "man", "women": "woman", "teeth": "tooth", "feet": "foot", "mice": "mouse",
 }  # fmt: skip
-TERMS_VERSION = 4  # of the rules that turn texts into terms; a saved index of other rules is built again
+TERMS_VERSION = 4  # of the rules that turn texts into terms; an index saved with another version is rebuilt
 
 
 class TextRun(NamedTuple):
@@ -63,8 +63,8 @@ def iterate_runs(normal_text: str) -> Iterator[TextRun]:
 def singularize(word: str) -> str:
     """Return the singular of an English plural by its ending (S-stemmer of Harman 1991, "How effective is suffixing?").
 
-    Two rules are added, for boxes, glasses, dishes and for tomatoes, and lists for cookies and knives. Both forms only need to give the
-    same result.
+    Two rules are added (boxes, glasses, dishes; tomatoes), and lists (cookies; knives). The result need not be a real word: it is enough
+    that singular and plural give the same.
     """
     if irregular := _IRREGULAR_PLURALS.get(word):
         return irregular

@@ -30,7 +30,8 @@ def always_has_time() -> bool:
 class ChosenWeights:
     """weights sum to 1; `value` is their mean NDCG@n on the validation data, `single` that of each component alone.
 
-    dropped: component → how much NDCG@n the ensemble lost without it, for those dropped because that was not beyond chance.
+    dropped: component → how much NDCG@n the ensemble lost without it; only components that were dropped because this loss was not
+    beyond chance.
     """
 
     weights: dict[str, float]
@@ -190,9 +191,9 @@ def evaluate_without_each(
 def _find_useless(
     candidates: _CandidateScores, weights: npt.NDArray[np.float32], user: npt.NDArray[np.integer], seed: int
 ) -> tuple[int, ConfidenceInterval] | None:
-    """Return the component whose loss is the smallest of those not beyond chance, and that loss; None if all help.
+    """Return the component with the smallest loss among those whose loss is not beyond chance, and that loss; None if all help.
 
-    The other weights stay as they are, so a component is never dropped that others could not replace.
+    The other weights stay as they are, so a component that the others cannot replace is never dropped.
     """
     used = np.flatnonzero(weights)
     whole = candidates.compute_values(candidates.mix(weights))

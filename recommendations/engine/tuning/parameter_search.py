@@ -23,7 +23,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """best: the trial with the largest value, of equals the first. trials: all in order. seconds: of the whole search."""
+    """best: the trial with the largest value, the first one if several are equal. trials: all, in order. seconds: of the whole search."""
 
     best: Trial
     trials: list[Trial]

@@ -1,4 +1,4 @@
-"""Chooses what scores the current visit, and how many of ten positions it gets beside everything else known about a person."""
+"""Chooses the components that score the current visit, and how many of ten positions it gets; the others stay with for-you."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -64,7 +64,7 @@ def tune_visit_positions(
 ) -> VisitWeights:
     """Return the weights with the positions whose gain in hit rate@10 has the largest lower bound; 0 if none helps beyond chance.
 
-    The largest mean gain would be the largest chance as well: most numbers differ by fewer hits than chance does.
+    The largest mean gain would often be due to chance: most numbers of positions differ by fewer hits than chance causes.
     """
     without, *lists = rank_in_visits(components, weights, queries, range(MAX_POSITIONS + 1), seed=seed)
     gains = [evaluate_lists(own, without, queries, seed=seed).difference[METRIC].low for own in lists]

@@ -20,9 +20,9 @@ def group_equal_titles(
 ) -> Rows:
     """Return int32 (items,): the row of the leader of each item's group, after grouping items of equal title, brand and category.
 
-    Their attributes may differ, such as the number of the manufacturer: shoppers see the same card. Of equal items the most popular leads,
-    ties go to the lower row, and all of them join the group that it has in ``near``. So no chain forms here either. Items without a title
-    keep their group.
+    Their attributes may differ, such as the manufacturer's part number: shoppers see the same card. The most popular of the equal items leads
+    (ties: the lower row), and all of them join its group in ``near``, so that no chains form here either. Items without a title keep
+    their group.
 
     texts: field → (items,) texts, see `Products`. near: see `find_near_identical`; by default each item is alone.
     """
@@ -46,9 +46,9 @@ def find_near_identical(
 ) -> Rows:
     """Return int32 (items,): for each item the row of the leader of its group, its own row if it is alone.
 
-    From the most popular text on, a text without a group becomes a leader, and all texts without a group whose cosine with it is at least
+    In descending popularity, each text without a group becomes a leader, and all texts without a group whose cosine with it is at least
     min_cosine join it. Every product of a group is therefore near its leader: with connected components instead, a chain A ~ B ~ C would
-    group products that have little in common. Products of one text are one group. A text without terms is near no other.
+    group products that have little in common. Products with the same text are one group. A text without terms is near no other.
 
     popularity: (items,), decides who leads; ties go to the lower row.
     """
@@ -74,7 +74,7 @@ def _assign_leaders(content: Content, order: npt.NDArray[np.intp], min_cosine: f
     near_counts = np.bincount(owners[is_near], minlength=n)
     others = document[neighbors.indices[is_near]]
     ends = np.cumsum(near_counts)
-    # a text whose stored neighbors are all near may have more of them: its cosines with all texts are computed
+    # a text whose stored neighbors are all near may have further near texts, so its cosines with all texts are computed
     is_full = (near_counts > content.k) & (n > content.k + 1)
     has_near = near_counts > 1
     leaders = np.full(n, -1, np.int32)

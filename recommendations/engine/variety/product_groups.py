@@ -33,7 +33,7 @@ class ProductGroups:
         """Return the groups of n products.
 
         parents: int32 (n,), the number of the group that the catalog names, -1 without one. near: int32 (m ≤ n,), equal numbers for products
-        with nearly the same content (see `find_near_identical`); it groups only products that the catalog does not.
+        with nearly the same content (see `find_near_identical`); it groups only products that the catalog does not group.
         """
         n = len(parents)
         is_variant = parents >= 0

@@ -29,7 +29,7 @@ from recommendations.experiments.models import Experiment
 def run_action(
     request: HttpRequest, key: str, change: Callable[[Experiment], None], success: str | Promise
 ) -> HttpResponse:
-    """Change an experiment and show it, with what was done or why not."""
+    """Run an action and show the experiment, with a message about what was done or why it was not possible."""
     check_permissions(request, CHANGE)
     experiment = get_experiment(key)
     try:

@@ -110,7 +110,7 @@ def build_preference_rows(results: ExperimentResults) -> list[dict[str, Any]]:
 
 
 def describe_interleaving_power(experiment: Experiment, power: ExperimentPower) -> str:
-    """Return how many people are needed, and whether the traffic has them."""
+    """Return how many people are needed, and whether there is enough traffic."""
     values = {
         "needed": format_count(power.needed or 0),
         "split": format_split(RELEVANT_PREFERENCE),

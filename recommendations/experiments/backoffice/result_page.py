@@ -100,13 +100,13 @@ def make_empty_results(now: Any) -> ExperimentResults:
 
 
 def read_results(experiment: Experiment) -> ExperimentResults | None:
-    """Return the results; those of millions of people are kept for some minutes, and None while they are counted."""
+    """Return the results, or None while they are being counted; those of millions of people are cached for some minutes."""
     key = f"experiments.results.{experiment.pk}.{experiment.updated_at.timestamp()}"
     return get_figures_soon(key, ExperimentResults, lambda: measure_experiment(experiment, as_of=timezone.now()))
 
 
 def describe_elapsed(experiment: Experiment, results: ExperimentResults, now: Any) -> str:
-    """Return how long the experiment runs or ran."""
+    """Return how long the experiment has been running, or ran."""
     if experiment.started_at is None:
         return ""
     days = max(((experiment.stopped_at or now) - experiment.started_at).days, int(experiment.stopped_at is not None))

@@ -1,4 +1,4 @@
-"""Bandits: who was assigned with which shares, what that says of each variant, and the shares of the next day."""
+"""Bandits: who was assigned with which shares, the estimates of each variant, and the shares of the next day."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -63,7 +63,7 @@ def build_batches(
 
 
 def update_allocations(*, at: datetime) -> int:
-    """Choose the shares of every running bandit again, once a day; return the number of changed experiments."""
+    """Choose new shares for every running bandit, once a day; return the number of changed experiments."""
     running = Experiment.objects.filter(
         status=Experiment.Status.RUNNING, method=Experiment.Method.BANDIT, is_simulated=False
     )
@@ -88,13 +88,13 @@ def update_allocation(experiment: Experiment, *, at: datetime) -> bool:
 
 @transaction.atomic
 def set_allocation(experiment: Experiment, shares: Mapping[int, float], *, now: datetime) -> None:
-    """Give the variants of a bandit other shares from now on."""
+    """Give the variants of a bandit new shares from now on."""
     BanditAllocation.objects.create(
         experiment=experiment, decided_at=now, shares={str(pk): share for pk, share in shares.items()}
     )
     for pk, share in shares.items():
         Variant.objects.filter(pk=pk).update(allocation=share)
-    experiment.save(update_fields=["updated_at"])  # workers notice a change by it
+    experiment.save(update_fields=["updated_at"])  # this is how workers detect the change
 
 
 def start_bandit(experiment: Experiment, now: datetime) -> None:
@@ -103,7 +103,7 @@ def start_bandit(experiment: Experiment, now: datetime) -> None:
 
 
 class BanditComparer(VariantComparer):
-    """Compares the variants of a bandit, in which everybody counts with the inverse of the logged propensity."""
+    """Compares the variants of a bandit, with each person weighted by the inverse of the logged propensity."""
 
     @cached_property
     def allocations(self) -> list[BanditAllocation]:
@@ -152,7 +152,7 @@ class BanditComparer(VariantComparer):
 
 
 def measure_bandit(experiment: Experiment, as_of: datetime) -> ExperimentResults:
-    """Return the results of a bandit; nothing is said about sizes and clicks, whose plain averages are biased."""
+    """Return the results of a bandit, without a check of the group sizes and without clicks, whose plain averages are biased."""
     return measure_variants(experiment, as_of=as_of, comparer=BanditComparer, is_ratio_fixed=False)
 
 

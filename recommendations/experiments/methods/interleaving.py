@@ -27,7 +27,7 @@ from recommendations.measurement.statistics.interleaving import (
 )
 
 RELEVANT_PREFERENCE = 0.6  # 6 of 10 clicks; fewer are rarely worth a change
-MIN_CREDITED = 20  # people with a click on a product of a variant, before anything is said
+MIN_CREDITED = 20  # people with a click on a product of a variant; with fewer, there is no verdict
 
 
 def find_preferences(kind: str, subject: str) -> PreferenceSource | None:
@@ -39,7 +39,7 @@ def find_preferences(kind: str, subject: str) -> PreferenceSource | None:
 
 
 def find_interleaving_problems(setup: ExperimentSetup) -> dict[str, str | Promise]:
-    """Return by field what interleaving cannot do: it merges two lists of products, and counts clicks on them."""
+    """Return problems by field: interleaving can only merge two lists of products and count clicks on them."""
     problems: dict[str, str | Promise] = {}
     if find_preferences(setup.kind, setup.subject) is None:
         problems["varied"] = _(
@@ -68,9 +68,9 @@ def measure_interleaving(experiment: Experiment, as_of: datetime) -> ExperimentR
 
 
 def judge_counts(counts: PreferenceCounts, *, fraction: float) -> VariantPreference:
-    """Return the preference with an interval that may be looked at daily, and how many people are missing."""
+    """Return the preference with an interval that may be looked at daily, and how many more people are needed."""
     found = compute_click_share(counts.credited, counts.total, counts.squares, level=LEVEL, fraction=fraction)
-    # people who click several times say more than those who click once
+    # people who click several times carry more information than those who click once
     noise = counts.squares / counts.credited if counts.squares > 0 else 1.0
     needed = ceil(noise * count_needed_people(RELEVANT_PREFERENCE, level=LEVEL))
     return VariantPreference(
@@ -89,7 +89,7 @@ def judge_counts(counts: PreferenceCounts, *, fraction: float) -> VariantPrefere
 
 
 def make_result(variant: Variant, preference: VariantPreference) -> VariantResult:
-    """Return a variant without metrics: orders and money belong to people, and everyone is shown both."""
+    """Return a variant without metrics: everyone is shown both variants, so nobody's orders and revenue belong to one of them."""
     return VariantResult(
         key=variant.key,
         name=variant.name,

@@ -1,4 +1,4 @@
-"""What a method of comparing variants has to say."""
+"""What a method of comparing variants must provide."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The methods of comparing variants: a new one is a file of this folder, a line here and a value of `Experiment.Method`."""
+"""The methods of comparing variants. A new one needs a file in this folder, an entry here and a value of `Experiment.Method`."""
 
 from collections.abc import Sequence
 from datetime import datetime

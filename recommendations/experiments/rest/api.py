@@ -100,7 +100,7 @@ class ExperimentStop(ExperimentActionView):
 class ExperimentPromote(ExperimentActionView):
     """Apply the settings of a variant to everyone. It stops a running experiment, and can be undone.
 
-    What is changed requires its scope, too: recommendations:write, for offers and messages campaigns:write.
+    It also requires the scope of what it changes: recommendations:write, or campaigns:write for offers and messages.
     """
 
     methods_without_body = ()

@@ -1,4 +1,4 @@
-"""Who may do what with flows."""
+"""The permissions that the pages of flows check."""
 
 from django.contrib.auth.models import User
 from django.http import HttpRequest
@@ -16,7 +16,7 @@ VIEW_PEOPLE = "lifecycle.view_customerprofile"
 
 
 def get_flow(request: HttpRequest, flow_id: int, *permissions: str) -> Flow:
-    """Return a flow that the user may view; Errors: PermissionDenied without one of the permissions."""
+    """Return a flow that the user may view. Errors: PermissionDenied if one of the permissions is missing."""
     check_flow_permissions(request, *permissions)
     return get_object_or_404(Flow, pk=flow_id)
 

@@ -56,7 +56,7 @@ type Change = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 def change_draft(request: HttpRequest, flow: Flow, change: Change) -> bool:
-    """Change the draft, in one transaction with reading it; return False, with a message, if that is not possible."""
+    """Read and change the draft in one transaction; if that is not possible, show a message and return False."""
     try:
         with transaction.atomic():
             lock_flow(flow)
@@ -82,7 +82,7 @@ def return_to(flow: Flow) -> HttpResponseRedirect:
 
 
 def edit_part(request: HttpRequest, flow_id: int, part: str) -> HttpResponse:
-    """Edit one part; ``?kind=`` chooses another kind of trigger, goal or exit, ``?exit=`` the exit, else a new one."""
+    """Edit one part; ``?kind=`` chooses another kind of trigger, goal or exit; ``?exit=`` chooses the exit, else a new one is added."""
     flow = get_flow(request, flow_id, CHANGE)
     if part not in PART_NAMES:
         raise Http404
@@ -152,7 +152,7 @@ def build_part(part: str, kind: str, settings: Mapping[str, Any]) -> Any:
 
 
 def write_part(definition: Mapping[str, Any], part: str, value: Any, index: int | None) -> dict[str, Any]:
-    """Return the definition with another part. Of the exits, the one at the index is replaced, or removed without a value."""
+    """Return the definition with a part replaced. Of the exits, the one at the index is replaced, or removed if the value is None."""
     if part != "exits":
         return {**definition, part: value}
     exits = list(definition.get("exits") or [])

@@ -116,7 +116,7 @@ FILTER_LABELS: Mapping[str, Text] = {
     "is_set": pgettext_lazy("comparison", "is set"),
     "is_not_set": pgettext_lazy("comparison", "is not set"),
 }
-# texts that are the same word for another thing elsewhere
+# some have a context, because the same word means something else elsewhere
 SCORE_VALUE = gettext_lazy("predicted value (CLV)")
 OUTCOME_LABELS: Mapping[str, Text] = {
     "yes": pgettext_lazy("branch", "Yes"),

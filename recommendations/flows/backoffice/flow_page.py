@@ -64,7 +64,7 @@ class ShownStep:
 
     @property
     def failed(self) -> int:
-        """Return how many failed here, messages that could not be sent included."""
+        """Return how many failed here, including messages that could not be sent."""
         return self.figures.failed + (self.messages.failed if self.messages else 0)
 
 
@@ -215,7 +215,7 @@ class ListBuilder:
     def build_step(self, step: dict[str, Any], index: int, total: int) -> ShownStep:
         problems = [problem for problem in self.problems if problem.part == step["key"]]
         figures = self.figures.get(step["key"], NO_FIGURES)
-        # what a step with a problem lacks cannot be described
+        # a step with a problem may lack settings, so that only its kind is shown
         template = self.templates.get(step.get("template", "")) if step["kind"] in MESSAGE_STEPS else None
         text = str(STEP_LABELS.get(step["kind"], step["kind"])) if problems else describe_step(step, self.names)
         if template is not None:

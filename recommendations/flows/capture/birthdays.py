@@ -1,4 +1,4 @@
-"""Finds whose birthday it is. Birthdays are encrypted, so they are read once a day, in blocks, and the search can be continued."""
+"""Finds customers whose birthday it is. Birthdays are encrypted, so they are read once a day, in blocks; a search can be continued."""
 
 import time
 from calendar import isleap
@@ -20,7 +20,7 @@ READ_BIRTHDAYS = "SELECT id, birthday FROM identity_customer WHERE id > %s AND b
 
 
 def find_birthdays(*, now: datetime, seconds: float) -> int:
-    """Search for today's birthdays for every live flow that they start, for about ``seconds``; return the number of signals."""
+    """Search for today's birthdays for every live flow with a birthday trigger, for about ``seconds``; return the number of signals."""
     deadline = time.monotonic() + seconds
     today = now.astimezone(get_time_zone()).date()
     signals = 0
@@ -57,7 +57,7 @@ def search_block(*, flow_id: int, day: date, celebrated: date, now: datetime) ->
 
 
 def is_birthday(token: str, day: date) -> bool:
-    """Return whether an encrypted birthday is celebrated on a day; that of 29 February on the 28th in other years."""
+    """Return whether an encrypted birthday is celebrated on a day; 29 February is celebrated on the 28th in non-leap years."""
     try:
         born = date.fromisoformat(decrypt(token))
     except (UnreadableFieldError, ValueError):

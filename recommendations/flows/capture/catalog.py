@@ -1,4 +1,4 @@
-"""Finds who is interested in products that changed, in one statement per flow: who viewed or wanted them, or bought in the category."""
+"""Finds customers interested in changed products, in one statement per flow: those who viewed or wanted them, or bought in the category."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -20,8 +20,8 @@ MEANINGS = {
 }
 EPOCH_DAY = date(1970, 1, 1)
 
-# Whoever bought the product after showing interest is left out. Of several products of one customer, the newest interest counts, so
-# that a sale of a whole category sends one message.
+# Customers who bought the product after showing interest are left out. If several products interest a customer, only the newest interest
+# counts, so that a sale of a whole category sends one message.
 SIGNAL_INTERESTED = """
 WITH changed AS MATERIALIZED (
     SELECT DISTINCT ON (row.product_id) row.product_id, row.occurrence, row.at, row.old_price, p.title, p.url, p.image_url,

@@ -1,4 +1,4 @@
-"""Keeps the listeners of flows: what the versions wait for that people can enter, or that people are in."""
+"""Keeps the listeners of flows: the signals that a version waits for while customers can enter it or are inside."""
 
 from collections.abc import Mapping
 from typing import Any

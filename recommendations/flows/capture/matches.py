@@ -1,4 +1,4 @@
-"""Finds who has crossed the line of a date or score trigger, by comparing who matches now with who matched the last time."""
+"""Finds customers who newly match a date or score trigger, by comparing those who match now with those who matched last time."""
 
 import time
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from recommendations.flows.models import Flow, FlowVersion
 
 COMPARE_EVERY = timedelta(minutes=10)
 
-# One statement compares all customers, whatever their number, and writes only the changes. At the first comparison nobody has crossed the line.
+# One statement compares all customers, whatever their number, and writes only the changes. The first comparison triggers nobody.
 COMPARE = sql.SQL("""
 WITH member AS MATERIALIZED (
     SELECT p.customer_id FROM lifecycle_customerprofile p WHERE {condition}
@@ -34,7 +34,7 @@ SELECT 'match', %(flow)s::text, customer_id, '', '', %(now)s, '{{}}' FROM crosse
 
 
 def compare_due_matches(*, now: datetime, seconds: float | None = None) -> int:
-    """Compare the customers of every flow whose last comparison is ten minutes ago, the longest first; return the number of signals.
+    """Compare the customers of every flow not compared for ten minutes, the least recently compared first; return the number of signals.
 
     After ``seconds``, no further flow is begun; the next run continues.
     """
@@ -59,7 +59,7 @@ def is_matched_trigger(trigger: Mapping[str, Any]) -> bool:
 
 
 def compare_matches(*, flow_id: int, trigger: Mapping[str, Any], now: datetime) -> int:
-    """Write a signal for each customer who has crossed the line since the last comparison; return their number."""
+    """Write a signal for each customer who matches now but did not at the last comparison; return their number."""
     with transaction.atomic():
         flow = Flow.objects.select_for_update().get(pk=flow_id)
         with connection.cursor() as cursor:
@@ -74,7 +74,7 @@ def compare_matches(*, flow_id: int, trigger: Mapping[str, Any], now: datetime) 
 
 
 def build_line_condition(trigger: Mapping[str, Any], now: datetime) -> sql.Composable:
-    """Return the SQL condition of the customers beyond the line."""
+    """Return the SQL condition of the customers who match a trigger."""
     if trigger["kind"] == "score":
         operator = sql.SQL(">") if trigger["direction"] == "above" else sql.SQL("<")
         return sql.SQL("p.{} {} {}").format(sql.Identifier(trigger["score"]), operator, sql.Literal(trigger["value"]))

@@ -48,7 +48,7 @@ def read_people(customer_ids: Sequence[int]) -> dict[int, FlowPerson]:
 
 
 def find_best_hour(person: FlowPerson) -> tuple[str, ZoneInfo]:
-    """Return the hour at which a customer orders most often, as HH:MM, and its time zone: orders are counted in that of the shop."""
+    """Return the hour at which a customer orders most often, as HH:MM, and its time zone: the shop's, in which orders are counted."""
     favorites = msgspec.json.decode(person.favorite_hours or "[]")
     if favorites:
         return f"{int(favorites[0][0]):02d}:00", get_time_zone()

@@ -1,6 +1,6 @@
 """Reacts to signals in the order in which they were written: customers enter flows, waits end, goals are reached, people leave.
 
-A signal is deleted in the transaction that reacts to it. One process at a time does this, so that what one customer does counts in order.
+A signal is deleted in the transaction that reacts to it. Only one process at a time does this, so that each customer's signals are handled in order.
 """
 
 import time
@@ -116,7 +116,7 @@ def react_to_chunk(*, now: datetime) -> ReactionResult:
 
 
 def lock_flows() -> dict[int, str]:
-    """Return the status of each flow that reacts; a change of a flow waits until the chunk is done, and the other way round."""
+    """Lock the flows that react and return their statuses; a change of a flow waits until the chunk is done, and vice versa."""
     with connection.cursor() as cursor:
         cursor.execute(LOCK_FLOWS)
         return dict(cursor.fetchall())
@@ -214,7 +214,7 @@ class SignalReaction:
         return is_inside or (signal.kind, signal.name) in self.listening.triggers
 
     def load_candidates(self, signals: Sequence[TakenSignal]) -> None:
-        """Read once what decides whether customers enter: earlier stays, filters, and the products of events."""
+        """Read, once per chunk, what decides whether customers enter: earlier stays, filters, and the products of events."""
         candidates: dict[int, set[int]] = defaultdict(set)
         by_version: dict[int, FlowVersion] = {}
         triggering = []
@@ -286,14 +286,14 @@ class SignalReaction:
         self.counts[version.pk, graph.first, "arrived"] += 1
 
     def note_stops(self, signal: TakenSignal) -> None:
-        """Note the versions whose goal or exit the event is, also for customers who have passed all steps of them."""
+        """Note the versions that have the event as their goal or exit, also for customers who have passed all of their steps."""
         assert signal.customer_id is not None
         for version_id in self.listening.awaiting.get(signal.name, ()):
             if status := find_stop(self.listening.graphs[version_id], signal):
                 self.stopped.append((version_id, signal.customer_id, signal.at, status))
 
     def advance(self, stay: Stay, signal: TakenSignal) -> None:
-        """End a stay, or the wait at its step, if that is what the event does."""
+        """End a stay, or the wait at its step, if the event causes that."""
         if signal.at < stay.triggered_at:
             return  # a late event from before the trigger
         graph = self.listening.graphs[stay.version_id]
@@ -314,5 +314,5 @@ class SignalReaction:
             self.note_change(stay)
 
     def note_change(self, stay: Stay) -> None:
-        if stay.id:  # a stay of this chunk is inserted as it is at the end
+        if stay.id:  # a new stay of this chunk is inserted in its final state
             self.changed[stay.id] = stay

@@ -53,7 +53,7 @@ SELECT row.entry_id, row.version_id, row.step_key, row.outcome, %(now)s
 FROM unnest(%(entries)s::bigint[], %(versions)s::bigint[], %(steps)s::text[], %(outcomes)s::text[])
      AS row (entry_id, version_id, step_key, outcome)
 """
-# in the order of the key, so that two workers cannot wait for each other
+# in the order of the key, so that two workers cannot deadlock
 ADD_COUNTS = """
 INSERT INTO flows_flowstepcount AS total (version_id, step_key, outcome, count)
 SELECT * FROM unnest(%s::bigint[], %s::text[], %s::text[], %s::bigint[]) AS row (version_id, step_key, outcome, count)
@@ -170,7 +170,7 @@ def encode_runs(passed: Sequence[PassedStep], *, now: datetime) -> dict[str, Any
 
 
 def execute_with_arrays(statement: str, parameters: dict[str, Any]) -> list[Any]:
-    """Execute a statement with encoded arrays, which Django's cursor does not know, in the transaction of Django's connection."""
+    """Execute a statement with encoded arrays, which Django's cursor does not support, in the transaction of Django's connection."""
     connection.ensure_connection()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         register_array_dumpers(cursor)

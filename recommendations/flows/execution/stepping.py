@@ -1,7 +1,7 @@
 """Executes the steps that are due, thousands of people per statement; timers are an index of due times, and nobody is polled.
 
 A chunk of people at one step is claimed with SKIP LOCKED and taken as far as possible in one transaction. So a step is executed exactly
-once per stay, whatever is killed: either everything the chunk did is committed, its messages and its counts included, or nothing is.
+once per stay, even if a process is killed: either everything the chunk did is committed, including messages and counts, or nothing is.
 Any number of processes may do this at the same time.
 """
 
@@ -53,7 +53,7 @@ SELECT {columns} FROM flows_flowentry
 WHERE version_id = %(version)s AND step_key = %(step)s AND status = 'active' AND due_at <= %(now)s
 ORDER BY due_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """.replace("{columns}", COLUMNS)
-# a change of the flow waits until the chunk is done, so that a pause holds from the moment it is confirmed
+# a change of the flow waits until the chunk is done, so that a pause is in effect as soon as it is confirmed
 LOCK_FLOW = "SELECT status IN ('live', 'ending') FROM flows_flow WHERE id = %s FOR SHARE"
 TRANSIENT_STATES = ("40001", "40P01", "55P03")
 
@@ -209,7 +209,7 @@ class FlowChunk:
                 self.leave(step, stay, outcome, has_run=has_runs)
 
     def wait(self, step: FlowStep, group: Sequence[Stay]) -> None:
-        """Let people go on whose wait has ended, and start the wait of the others."""
+        """Let people whose wait has ended go on, and start the wait of the others."""
         for stay in group:
             if stay.outcome:
                 self.leave(step, stay, stay.outcome)

@@ -1,7 +1,7 @@
 """When waits end, in the time zone of the customer.
 
 Days are calendar days: a wait of one day ends at the same local time, whether the day has 23, 24 or 25 hours. Hours and minutes
-are elapsed time. A local time that a change to summer time skips becomes the time as much later; of one that occurs twice, the first counts.
+are elapsed time. A local time that a clock change skips is moved later by the length of the gap; if a local time occurs twice, the first counts.
 """
 
 from collections.abc import Mapping, Sequence

@@ -54,7 +54,7 @@ def create_flow_from_recipe(
 ) -> Flow:
     """Create a draft flow and the templates that it sends; templates that exist stay as they are.
 
-    answers: to the questions of the recipe; the proposed ones are used for others.
+    answers: to the questions of the recipe; the others get the proposed answers.
 
     Raises:
         RecipeError: names the recipe or the answer, and the fix.

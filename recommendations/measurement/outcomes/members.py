@@ -1,4 +1,4 @@
-"""Who is in which group since when: a query that every kind of test supplies, and that the counting joins with the orders."""
+"""Who has been in which group since when: a query that every kind of test supplies, and that the counting joins with the orders."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from typing import Any
 from psycopg import sql
 
 # The covariates are what a customer did before the start. A window as short as that of most campaigns says little about a customer,
-# and what happened before the start cannot be an effect, so they cover at least so long.
+# and what happened before the start cannot be an effect, so they cover at least this period.
 EARLIER_DAYS = timedelta(days=90)
 
 

@@ -1,4 +1,4 @@
-"""Thompson sampling: the shares of a bandit, and estimates that stay honest although the shares follow the outcomes."""
+"""Thompson sampling: the shares of a bandit, and estimates that stay valid although the shares follow the outcomes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,9 +39,9 @@ class WeightedMean(NamedTuple):
 
 
 def estimate_means(batches: Sequence[BanditBatch]) -> list[WeightedMean]:
-    """Return the mean of each variant, honest although the shares followed the outcomes.
+    """Return the mean of each variant, valid although the shares followed the outcomes.
 
-    Plain means of a bandit are biased: a variant that starts unluckily gets few people, and stays unlucky. Here each person counts with
+    Plain means of a bandit are biased: a variant with a bad start by chance gets few people, so its mean stays too low. Here each person counts with
     the inverse of the logged propensity, Γ = m + 1{A = a}·(x − m)/e, where m is the variant's mean in earlier batches, and batches count
     with the weight h = √e, which evens out their variances: Q = Σ h·Γ / Σ h with the variance Σ h²(Γ − Q)² / (Σ h)². Adaptively
     weighted AIPW; source: Hadad, Hirshberg, Zhan, Wager and Athey, PNAS 2021.

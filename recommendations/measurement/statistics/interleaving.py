@@ -12,7 +12,7 @@ from config.foundation.statistics import ConfidenceInterval, compute_wilson_inte
 from recommendations.measurement.statistics.power import POWER
 from recommendations.measurement.statistics.sequential import compute_always_valid_p_value, compute_critical_value
 
-NEITHER = -1  # the team of a product that belongs to no ranking more than to the other
+NEITHER = -1  # the team of a product whose clicks count for neither ranking
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ def interleave_rankings(first: Sequence[int], second: Sequence[int], n: int, *, 
     """Return n products of two rankings, of which each contributes its best one that is not in the list yet.
 
     Team draft: in each round a coin decides which ranking chooses first. Source: Radlinski, Kurup and Joachims, CIKM 2008. The common
-    beginning of both rankings is shown as it is and belongs to neither, because its clicks prefer none (Radlinski and Craswell 2010). So
-    do the products from the round on in which one ranking has no more: the other would get more clicks for being longer.
+    beginning of both rankings is shown as it is and belongs to neither, because its clicks prefer none (Radlinski and Craswell 2010). The
+    same applies from the round on in which one ranking runs out: the other would get more clicks only because it is longer.
 
     The first products do not depend on n, so that pages of one list fit together.
     """
@@ -94,7 +94,7 @@ class ClickShare:
 def compute_click_share(
     people: int, total: float, squares: float, *, fraction: float, level: float = 0.95
 ) -> ClickShare:
-    """Return the share with an interval and a p-value that hold however often they are looked at.
+    """Return the share with an interval and a p-value that stay valid however often they are looked at.
 
     Without a preference, each d is as likely as −d, so that z = Σd ÷ √Σd² has at most normal tails (Hoeffding 1963). Its values at two
     looks are as correlated as the always-valid boundary supposes, also for people who click again, which those of a sign test are not.

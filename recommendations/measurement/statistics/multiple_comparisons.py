@@ -19,7 +19,7 @@ def adjust_p_values(p_values: Floats) -> Floats:
 
 
 def compute_simultaneous_level(level: float, comparisons: int) -> float:
-    """Return the level of each of several intervals that all hold together with at least this level: level^(1/m).
+    """Return the level for each of m intervals with which all are valid simultaneously with at least the given level: level^(1/m).
 
     Source: Šidák, JASA 1967; it is exact for independent groups.
     """

@@ -1,11 +1,11 @@
-"""The sample-ratio check: whether chance alone decided about the groups."""
+"""The sample-ratio check: whether chance alone explains the sizes of the groups."""
 
 from collections.abc import Sequence
 
 from scipy.special import chdtrc
 
 SMALL_GROUP = 5  # expected customers below which χ² is not exact enough
-SUSPICIOUS = 0.001  # below this p-value, something else than chance decided, and the result must not be read
+SUSPICIOUS = 0.001  # below this p-value, something other than chance decided, and the result must not be used
 
 
 def compute_sample_ratio_p(counts: Sequence[int], shares: Sequence[float]) -> float:

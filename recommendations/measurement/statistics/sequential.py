@@ -1,4 +1,4 @@
-"""Intervals that may be looked at every day: the chance that any of them misses the effect is what the level says."""
+"""Intervals that may be looked at every day: the chance that any of them misses the effect is 1 − level."""
 
 from functools import lru_cache
 from math import ceil, exp, isnan, log, sqrt
@@ -10,8 +10,8 @@ from config.foundation.array_types import Floats
 from config.foundation.statistics import ConfidenceInterval
 
 LOOKS = 90  # during the planned duration
-MIXTURE = 0.3  # the width is least relative to a single look where the fraction is about three times this
-PLANNED_SHARE = 0.9  # of the error, spent within the planned duration; the rest is for those who go on
+MIXTURE = 0.3  # relative to a single look, the interval is narrowest where the fraction is about three times this
+PLANNED_SHARE = 0.9  # of the error, spent within the planned duration; the rest is for tests that run longer
 HIGHEST_NOMINAL = 0.999  # α′ of a boundary that nearly every look crosses
 GRID_STEP = 0.05  # standard deviations of the change from one look to the next
 
@@ -22,8 +22,8 @@ def compute_always_valid_interval(
     """Return an interval that may be looked at as often as one likes, up to LOOKS times in the planned duration.
 
     value ± standard_error·√((1 + r)·(log((1 + r)/r) + 2·log(1/α′))), r = MIXTURE/fraction: the boundary of Robbins' normal mixture
-    (Annals of Mathematical Statistics 1970), by the clock of the planned duration. Within it, α′ makes the probability of ever
-    crossing PLANNED_SHARE·(1 − level); Robbins' own α′ = α holds for ever, but gives 1% instead of 5% within the duration and wider
+    (Annals of Mathematical Statistics 1970), by the clock of the planned duration. Within it, α′ is such that the probability of ever
+    crossing is PLANNED_SHARE·(1 − level); Robbins' own α′ = α is valid forever, but gives 1% instead of 5% within the duration and wider
     intervals. After it, α′ is the rest of 1 − level. At the planned end, a 95% interval is 1.3 times as wide as that of a single look.
 
     For customers who were all assigned at the start and whose outcomes add up, and for customers who arrive over time: in both cases the
@@ -90,7 +90,7 @@ def compute_crossing_probability(nominal: float, looks: int = LOOKS) -> float:
     """Return the probability that a difference without an effect crosses the boundary at one of the looks.
 
     By the recursion of Armitage, McPherson and Rowe (JRSS A 1969): the density of the difference that has not crossed yet, on a grid, is
-    folded with the normal density of the change until the next look.
+    convolved with the normal density of the change until the next look.
     """
     numbers = np.arange(1, looks + 1, dtype=np.float64)
     limits = compute_boundary(numbers / looks, nominal) * np.sqrt(numbers)

@@ -7,7 +7,7 @@ from django.db import connection
 from config.foundation.shop.profile import get_time_zone_name
 from recommendations.merchandising.models import Rule
 
-# A rule on the age of products matches other products every hour, a rule with weekdays applies by the day. Computed by the
+# A rule on the age of products matches different products every hour, a rule with weekdays changes every day. Computed by the
 # database, because workers ask every second and the rules themselves may be large.
 FINGERPRINT_SQL = """
 SELECT coalesce(md5(string_agg(

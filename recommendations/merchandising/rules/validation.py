@@ -23,7 +23,7 @@ from recommendations.merchandising.choices import (
 if TYPE_CHECKING:
     from recommendations.merchandising.models import Rule
 
-# the conditions on products, at least one of which a rule needs; by how an unset one is stored
+# the conditions on products, at least one of which a rule needs; grouped by how an unset condition is stored
 TEXT_CONDITIONS = ("category", "brand", "attribute_name", "tag")
 LIST_CONDITIONS = ("product_ids",)
 DECIMAL_CONDITIONS = ("price_from", "price_to", "margin_from", "margin_to")
@@ -67,7 +67,7 @@ def require_factor() -> Q:
     """
     condition = ~Q(action__in=list(FACTOR_LIMITS)) & Q(factor__isnull=True)
     for action, (low, high) in FACTOR_LIMITS.items():
-        # a check that is NULL passes, hence "is not null" beside the comparison
+        # a check that is NULL passes, hence "is not null" next to the comparison
         condition |= Q(action=action, factor__isnull=False, factor__gte=low, factor__lte=high)
     return condition
 

@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 MAGIC = b"PSEGMEM1"
 DIGEST_BYTES = 32
-SEGMENTS_PER_PASS = 31  # bits of an int64 beside the 32 of a set number
+SEGMENTS_PER_PASS = 31  # the bits of an int64 that remain next to the 32 of a set number
 NO_SEGMENTS: frozenset[int] = frozenset()
 type Hashes = npt.NDArray[np.uint64]
 
@@ -44,7 +44,7 @@ def get_members_path() -> Path:
 
 
 def mirror_members(path: Path) -> MirroredFile:
-    """Return the file as machines with folders of their own share it."""
+    """Return the mirrored file, by which machines with separate folders share the members."""
     return MirroredFile("merchandising/segment-members", path)
 
 
@@ -55,7 +55,7 @@ def make_hash_prefix(key: str) -> str:
 
 
 def find_file_key(key_id: str) -> str:
-    """Return the hash key with which a file was written; the current one if it is gone, with which nothing will be found."""
+    """Return the hash key with which a file was written; if that key no longer exists, the current one, which finds nothing."""
     return next((key for key in get_hash_keys() if compute_key_id(key) == key_id), get_hash_key())
 
 

@@ -6,5 +6,5 @@ from config.foundation.personal_data.registry import register_impersonal
 register_impersonal(table("merchandising.Rule"), reason="Rules as staff defined them.")
 register_impersonal(
     files("merchandising/*"),
-    reason="Keyed hashes of the members of segments, written again every few minutes without erased people.",
+    reason="Keyed hashes of the members of segments, rewritten every few minutes without erased customers.",
 )

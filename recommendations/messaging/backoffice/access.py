@@ -1,4 +1,4 @@
-"""Who may see and edit templates, and loads what a page is about."""
+"""The permissions of the pages of templates, and functions that load what a page is about."""
 
 from django.http import HttpRequest
 from django.shortcuts import get_object_or_404

@@ -1,4 +1,4 @@
-"""The block editor: every edit is stored in the draft at once."""
+"""The block editor: every edit is stored in the draft immediately."""
 
 from collections.abc import Mapping
 from hashlib import sha256

@@ -16,7 +16,7 @@ MAX_FILE = 10 * 1024 * 1024
 
 
 def make_unique_key(name: str, model: type[MessageTemplate] | type[CouponPool]) -> str:
-    """Return a key that no row of the model has, made of a name."""
+    """Return a key that no row of the model has, made from a name."""
     base = slugify(name)[:80] or model._meta.model_name or "key"
     taken = set(model._default_manager.filter(key__startswith=base).values_list("key", flat=True))
     number, key = 1, base

@@ -1,4 +1,4 @@
-"""The preview beside the editor: a document of its own, in a sandbox, as one customer would get the message."""
+"""The preview next to the editor: a separate sandboxed document that shows the message as one customer would get it."""
 
 from typing import Any
 

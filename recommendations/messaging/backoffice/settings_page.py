@@ -74,7 +74,7 @@ def edit_settings(request: HttpRequest, template_id: int) -> HttpResponse:
 
 @require_POST
 def archive(request: HttpRequest, template_id: int) -> HttpResponse:
-    """Archive a template, or return it from the archive. Its versions stay, because sent messages refer to them."""
+    """Archive a template, or restore it from the archive. Its versions stay, because sent messages refer to them."""
     template = load_template(request, template_id, CHANGE)
     template.archived_at = None if template.archived_at else timezone.now()
     template.save(update_fields=["archived_at"])

@@ -1,4 +1,4 @@
-"""The source of a template: what is written comes back byte for byte."""
+"""The source of a template, stored and shown byte for byte as it was written."""
 
 from django.contrib import messages
 from django.db import transaction
@@ -27,7 +27,7 @@ from recommendations.messaging.versions import get_or_create_draft, save_content
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit_source(request: HttpRequest, template_id: int) -> HttpResponse:
-    """Show and store the source. A source with errors is stored too, in the draft; only publishing needs one without."""
+    """Show and store the source. The draft may have a source with errors; only publishing requires one without errors."""
     template = load_template(request, template_id, CHANGE if request.method == "POST" else VIEW)
     version = choose_shown_version(template)
     content = load_content(version, parse_language(request, version))

@@ -19,7 +19,7 @@ MAX_BYTES = 3_000_000
 SECONDS = 4.0
 KEPT_SECONDS = 24 * 3600
 FAILED_SECONDS = 600  # after which a picture that could not be loaded is tried again
-DOWNLOADS = threading.BoundedSemaphore(4)  # at once in a process; others show the placeholder
+DOWNLOADS = threading.BoundedSemaphore(4)  # simultaneous ones in a process; further pictures show the placeholder
 
 
 def draw_product(card: ProductCard, *, language: str) -> bytes:
@@ -58,7 +58,7 @@ def read_kept(key: str) -> object:
     try:
         return cache.get(key)
     except Exception:
-        logger.warning("A kept picture cannot be read; it is drawn.", exc_info=True)
+        logger.warning("A cached picture cannot be read; it is drawn again.", exc_info=True)
         return None
 
 

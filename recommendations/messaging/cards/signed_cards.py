@@ -14,7 +14,7 @@ from recommendations.messaging.cards.pictures import draw_product
 from recommendations.serving.state.product_index import ProductCard
 
 SALT = "messaging.card"
-CARDS_PER_MINUTE = 240  # of one address; three previews have up to 36 products
+CARDS_PER_MINUTE = 240  # of one IP address; three previews have up to 36 products
 KEPT = "private, max-age=3600"
 
 

@@ -53,7 +53,7 @@ def complete_document(html: str, *, language: str, subject: str, preheader: str)
 
 
 def correct_image(tag: str) -> str:
-    """Return an image of the compiler with whole pixels as its width and without a height that is no number, as HTML demands."""
+    """Return an image tag of the compiler as HTML requires it: with a width in whole pixels, and without a height that is no number."""
     return FRACTION.sub(r'\1"', tag.replace(' height="auto"', ""))
 
 

@@ -1,4 +1,4 @@
-"""Derives the plain-text part of a message from its HTML: texts, links with their targets, no debris of the layout."""
+"""Derives the plain-text part of a message from its HTML: texts, links with their targets, no leftovers of the layout."""
 
 import re
 from html.parser import HTMLParser

@@ -21,8 +21,8 @@ FALLBACKS = ("popular", "hide", "skip")
 class MessageProductRow:
     """A row of recommended products.
 
-    placement: one of recommendations, or "event" for the product that triggered the message, from which those that start from products,
-    such as "similar", start too. key: names the row in `MessageChoices.products`. filter: an expression over products, or "".
+    placement: one of the recommendation placements, or "event" for the product that triggered the message. Placements that start from
+    products, such as "similar", start from that product. key: names the row in `MessageChoices.products`. filter: an expression over products, or "".
     choose: "send" or "open". fallback: without products, "popular" shows popular ones without the filter, "hide" leaves the row out,
     and "skip" sends no message.
     """

@@ -1,4 +1,4 @@
-"""Claims coupon codes: each code is given to one delivery, also by several workers at once."""
+"""Claims coupon codes: each code is given to one delivery only, even if several workers claim codes at the same time."""
 
 from collections.abc import Mapping
 from datetime import datetime

@@ -26,7 +26,7 @@ RETURNING r.number
 
 
 def match_redemptions(*, now: datetime) -> int:
-    """Mark the codes that new orders have redeemed; return how many. A repetition finds nothing."""
+    """Mark the codes that new orders have redeemed; return how many. A repeated call finds nothing."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(REDEEM, {"since": now - LOOK_BACK})
         return sum(number for (number,) in cursor.fetchall())

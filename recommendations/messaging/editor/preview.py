@@ -31,7 +31,7 @@ SAMPLE_CODE = "ABCD-1234"
 
 @dataclass(frozen=True)
 class SampleCustomer:
-    """A customer to preview as: one of a stage."""
+    """A customer to preview as; there is one for each stage."""
 
     customer_id: int
     stage: str

@@ -132,7 +132,7 @@ def insert_child(tree: SourceTree, parent: Element, position: int, written: str)
 
 
 def replace_element(tree: SourceTree, element: Element, written: str) -> str:
-    """Return the source with an element written anew."""
+    """Return the source with an element replaced by new markup."""
     return apply_changes(tree.source, [(element.start, element.end, written)])
 
 

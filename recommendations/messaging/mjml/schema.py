@@ -41,7 +41,7 @@ def _expand(names: str) -> list[str]:
     return [name for part in names.split() for name in GROUPS.get(part, [part])]
 
 
-# tag → attributes, beside those of EVERYWHERE
+# tag → attributes, in addition to those of EVERYWHERE
 ATTRIBUTES: dict[str, frozenset[str]] = {
     tag: frozenset([*_expand(names), *EVERYWHERE])
     for tag, names in {

@@ -67,7 +67,7 @@ class Element:
 
 @dataclass
 class SourceTree:
-    """The top elements of a source, the place of its texts, and the problems of its syntax.
+    """The top-level elements of a source, the places of its texts, and the problems of its syntax.
 
     texts: (start, end, element) of every text that is not only white space. comments: (start, end) of every comment.
     """

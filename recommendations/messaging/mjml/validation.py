@@ -1,4 +1,4 @@
-"""Strict validation of MJML: the compiler ignores what it does not know, so that a misspelled tag would get lost."""
+"""Strict validation of MJML: the compiler ignores what it does not know, so a misspelled tag would silently disappear."""
 
 from collections.abc import Iterator
 from difflib import get_close_matches

@@ -65,7 +65,7 @@ class CompiledTemplate:
             if match:
                 return match
         if not self.contents:
-            raise NoContentError(f"Version {self.version_id} has no content. Write it in one language at least.")
+            raise NoContentError(f"Version {self.version_id} has no content. Write it in at least one language.")
         return next(iter(self.contents))
 
     def render(
@@ -86,7 +86,7 @@ class CompiledTemplate:
 
 
 def match_language(wanted: str, languages: Collection[str]) -> str:
-    """Return the language that serves a wanted one such as zh-CN, or ""."""
+    """Return the available language that fits a wanted one such as zh-CN, or ""."""
     wanted = wanted.lower().replace("_", "-")
     if wanted in languages:
         return wanted

@@ -129,6 +129,6 @@ def compute_doubly_robust_effects(rows: TrainingRows, *, treated: Floats, contro
 def add_first_estimates(rows: TrainingRows, outcomes: FittedOutcomes) -> Floats:
     """Return the features of the training rows with the cross-fitted outcome without treatment and the effect as the last two.
 
-    Effects often grow with the outcome, so that one column says what many weak ones would.
+    Effects often grow with the outcome, so this one column can replace many weak ones.
     """
     return np.column_stack([rows.matrix, outcomes.control, outcomes.treated - outcomes.control])

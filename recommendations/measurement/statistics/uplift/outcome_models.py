@@ -13,7 +13,7 @@ import numpy as np
 from config.foundation.array_types import Flags, Floats, Ints
 
 FOLDS = 3
-# Rows of the comparison of candidates: with up to so many by cross-validation, with more by one split, which costs as much
+# Rows for comparing candidates: up to MAX_FOLDED_ROWS by cross-validation; with more, by a single split, which takes as long
 MAX_FOLDED_ROWS = 50_000
 MAX_TUNING_ROWS = 200_000
 MIN_GAIN = 0.5  # standard errors by which a more flexible candidate must be better
@@ -186,7 +186,7 @@ def find_known_columns(matrix: Floats) -> Ints:
 
 
 def fit_scaled_model(matrix: Floats, target: Floats) -> ScaledModel:
-    """Fit intercept and slope by least squares, the slope shrunk by its standard error; a tenth of the estimate stays at least."""
+    """Fit intercept and slope by least squares, the slope shrunk by its standard error and at least MIN_SLOPE."""
     first = matrix[:, -1]
     variance = float(first.var())
     if variance < TINY:

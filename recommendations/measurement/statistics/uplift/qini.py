@@ -55,8 +55,8 @@ def compute_uplift_curve(treated: Flags, outcome: Floats, score: Floats) -> Upli
 def compute_qini_coefficient(treated: Flags, outcome: Floats, score: Floats) -> float:
     """Return the Qini coefficient: the area between the Qini curve and the random line ÷ that of the perfect order.
 
-    0 is a random order, 1 the perfect one: treated customers with an outcome first, control customers with one last. So defined by
-    Radcliffe (2007) and in scikit-uplift's qini_auc_score. NaN if the perfect order is no better than a random one.
+    0 is a random order, 1 the perfect one: treated customers with an outcome first, control customers with one last. Defined like
+    this by Radcliffe (2007) and in scikit-uplift's qini_auc_score. NaN if the perfect order is no better than a random one.
     """
     return compare_with_perfect(compute_qini_curve, treated, outcome, score)
 

@@ -22,7 +22,7 @@ class PromotionResult:
     """What a targeting rule earned in a randomized test, counted among the customers it targets.
 
     irr: incremental response rate, purchases_T / n_T − purchases_C / n_C; NaN if a group is empty. nir: net incremental revenue,
-    (value · purchases_T − cost · n_T) − value · purchases_C, in money; it presumes groups of one size. scaled_nir: the same with the
+    (value · purchases_T − cost · n_T) − value · purchases_C, in money; it presumes groups of equal size. scaled_nir: the same with the
     control group scaled to the size of the treated one. Source: the take-home data of Starbucks' promotion (Udacity, 2018).
     """
 

@@ -14,14 +14,14 @@ CATALOG_STARTERS = (
         {
             "en": StarterText(
                 subject='Back in stock: {{ event.product.title|truncate:50|default:"your product" }}',
-                preheader="It is available again, for as long as stock lasts.",
+                preheader="It is available again, while stock lasts.",
                 heading="It is back",
                 paragraphs=(
                     'Hello {{ customer.first_name|default:"there" }}, the product that you wanted is available again.',
                 ),
                 before=EVENT_PRODUCT.format(button="Buy now"),
                 products='placement="similar" n="3" columns="3" title="Similar products" button="View"',
-                reason="You receive this email because you were interested in this product.",
+                reason="You are receiving this email because you were interested in this product.",
             ),
             "zh-hans": StarterText(
                 subject='到货了：{{ event.product.title|truncate:25|default:"您关注的商品" }}',
@@ -52,7 +52,7 @@ CATALOG_STARTERS = (
                 ),
                 before=EVENT_PRODUCT.format(button="Get it now"),
                 products='placement="similar" n="3" columns="3" title="Similar products" button="View"',
-                reason="You receive this email because you were interested in this product.",
+                reason="You are receiving this email because you were interested in this product.",
             ),
             "zh-hans": StarterText(
                 subject='降价了：{{ event.product.title|truncate:25|default:"您关注的商品" }}',

@@ -17,11 +17,11 @@ LIFECYCLE_STARTERS = (
                 preheader="A few things that you may like, chosen for you.",
                 heading="It has been a while",
                 paragraphs=(
-                    'Hello {{ customer.first_name|default:"there" }}, we have not seen you for some time. A lot is new at {{ shop.name }}.',
-                    "These products fit what you liked before.",
+                    'Hello {{ customer.first_name|default:"there" }}, we have not seen you for a while. There is a lot new at {{ shop.name }}.',
+                    "These products match what you liked before.",
                 ),
                 products='placement="for-you" n="6" columns="3" title="Picked for you" button="View"',
-                reason="You receive this email because you are a customer of {{ shop.name }}.",
+                reason="You are receiving this email because you are a customer of {{ shop.name }}.",
             ),
             "zh-hans": StarterText(
                 subject='{{ customer.name|default:"您好" }}，好久不见',
@@ -50,7 +50,7 @@ LIFECYCLE_STARTERS = (
                     "You see our newest products before everybody else.",
                 ),
                 products='placement="new" n="6" columns="3" title="New, and for you first" button="View"',
-                reason="You receive this email because you are a customer of {{ shop.name }}.",
+                reason="You are receiving this email because you are a customer of {{ shop.name }}.",
             ),
             "zh-hans": StarterText(
                 subject="感谢您一直以来的支持",
@@ -79,7 +79,7 @@ LIFECYCLE_STARTERS = (
                     "Treat yourself: we chose a few things for you.",
                 ),
                 products='placement="for-you" n="3" columns="3" title="Picked for you" button="View"',
-                reason="You receive this email because you gave us your birthday.",
+                reason="You are receiving this email because you gave us your birthday.",
             ),
             "zh-hans": StarterText(
                 subject='{{ customer.name|default:"您好" }}，生日快乐！',
@@ -108,11 +108,11 @@ LIFECYCLE_STARTERS = (
                 heading="Shall we stay in touch?",
                 paragraphs=(
                     'Hello {{ customer.first_name|default:"there" }}, you have not opened our messages for a while. '
-                    "We only want to write to people who like to read us.",
+                    "We only want to write to people who enjoy hearing from us.",
                     "To stay, click the button. Otherwise this is our last message.",
                 ),
                 button=("Keep me subscribed", "{{ links.preferences }}"),
-                reason="You receive this email because you signed up at {{ shop.name }}.",
+                reason="You are receiving this email because you signed up at {{ shop.name }}.",
             ),
             "zh-hans": StarterText(
                 subject="您还愿意收到我们的消息吗？",

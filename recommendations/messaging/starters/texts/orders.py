@@ -15,11 +15,11 @@ ORDER_STARTERS = (
                 heading="How was it?",
                 paragraphs=(
                     'Hello {{ customer.first_name|default:"there" }}, thank you for your order. We hope that everything arrived well.',
-                    "Would you tell others what you think? A sentence is enough.",
+                    "Would you tell others what you think? One sentence is enough.",
                 ),
                 before=EVENT_PRODUCT.format(button="Write a review"),
                 products='placement="for-you" n="3" columns="3" title="Picked for you" button="View"',
-                reason="You receive this email because you ordered at {{ shop.name }}.",
+                reason="You are receiving this email because you ordered at {{ shop.name }}.",
             ),
             "zh-hans": StarterText(
                 subject="您购买的商品用得怎么样？",
@@ -39,7 +39,7 @@ ORDER_STARTERS = (
         "replenishment",
         {"en": "Replenishment", "zh-hans": "补货提醒"},
         {
-            "en": "Reminds customers of what they buy regularly, when it is due by their own rhythm.",
+            "en": "Reminds customers of what they buy regularly, at the time when they usually buy it again.",
             "zh-hans": "按客户自己的购买节奏，提醒即将用完的商品。",
         },
         {
@@ -48,10 +48,10 @@ ORDER_STARTERS = (
                 preheader="What you buy regularly, ready to reorder.",
                 heading="Time to restock?",
                 paragraphs=(
-                    'Hello {{ customer.first_name|default:"there" }}, by your usual rhythm you may soon run out of these.',
+                    'Hello {{ customer.first_name|default:"there" }}, going by how often you usually buy these, you may soon run out.',
                 ),
                 products='placement="buy-again" n="6" columns="3" title="Buy again" button="Reorder"',
-                reason="You receive this email because you ordered at {{ shop.name }}.",
+                reason="You are receiving this email because you ordered at {{ shop.name }}.",
             ),
             "zh-hans": StarterText(
                 subject="常买的商品该补货了",
@@ -73,14 +73,14 @@ ORDER_STARTERS = (
         {
             "en": StarterText(
                 subject="Thank you for your first order. What is next?",
-                preheader="Chosen by what you bought.",
+                preheader="Chosen to go with what you bought.",
                 heading="Good to have you as a customer",
                 paragraphs=(
                     'Hello {{ customer.first_name|default:"there" }}, thank you again for your first order at {{ shop.name }}.',
                     "These go well with what you bought.",
                 ),
                 products='placement="for-you" n="6" columns="3" title="Picked for you" button="View"',
-                reason="You receive this email because you ordered at {{ shop.name }}.",
+                reason="You are receiving this email because you ordered at {{ shop.name }}.",
             ),
             "zh-hans": StarterText(
                 subject="感谢您的第一单，接下来看看这些",

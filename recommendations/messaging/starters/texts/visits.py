@@ -18,7 +18,7 @@ VISIT_STARTERS = (
                     "Here are a few things that our customers like most.",
                 ),
                 products='placement="popular" n="3" columns="3" title="Popular right now" button="View"',
-                reason="You receive this email because you signed up at {{ shop.name }}.",
+                reason="You are receiving this email because you signed up at {{ shop.name }}.",
             ),
             "zh-hans": StarterText(
                 subject="欢迎来到{{ shop.name }}",
@@ -47,7 +47,7 @@ VISIT_STARTERS = (
                 ),
                 before=EVENT_PRODUCT.format(button="Take another look"),
                 products='placement="similar" n="3" columns="3" title="You may also like" button="View"',
-                reason="You receive this email because you visited {{ shop.name }}.",
+                reason="You are receiving this email because you visited {{ shop.name }}.",
             ),
             "zh-hans": StarterText(
                 subject='还在考虑{{ event.product.title|truncate:20|default:"它" }}吗？',
@@ -75,8 +75,8 @@ VISIT_STARTERS = (
                     "Was something unclear? Reply to this email, and we will help.",
                 ),
                 before=EVENT_PRODUCT.format(button="Complete your order"),
-                products='placement="bought-together" n="3" columns="3" title="Goes well with it" button="View"',
-                reason="You receive this email because you put a product into your basket at {{ shop.name }}.",
+                products='placement="bought-together" n="3" columns="3" title="Goes well with this" button="View"',
+                reason="You are receiving this email because you put a product into your basket at {{ shop.name }}.",
             ),
             "zh-hans": StarterText(
                 subject="您的购物车里还有商品未下单",
