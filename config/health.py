@@ -38,7 +38,7 @@ def report_readiness(request: HttpRequest) -> JsonResponse:
 
 
 def report_details(request: HttpRequest) -> JsonResponse:
-    """Return the state of servers, jobs and data to whoever may read the metrics; 503 if something is down or an alarm is critical."""
+    """Return the state of servers, jobs and data to clients that may read the metrics; 503 if something is down or an alarm is critical."""
     if not may_read_metrics(request):
         return JsonResponse({"status": "refused"}, status=401)
     database, valkey = is_database_reachable(), is_valkey_reachable()

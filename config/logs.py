@@ -9,7 +9,7 @@ from config.foundation.processes.log_context import get_log_context
 
 # fields of a record that callers pass as `extra` and that both formats show
 EXTRA_FIELDS = ("request_id", "task_id", "job", "event_id", "message_id", "delivery_id", "seconds")
-WORKER_LOGGER = "celery.apps.worker"  # says that a worker is ready, or that it stops
+WORKER_LOGGER = "celery.apps.worker"  # logs that a worker is ready, or that it stops
 
 
 class DueTaskFilter(logging.Filter):

@@ -38,7 +38,7 @@ class ScheduledJob:
             return str(self.title)
 
 
-# not scheduled: what somebody waits for
+# tasks that somebody waits for, which are not scheduled
 AWAITED_TASKS = (
     "customers.analytics.tasks.compute_result",
     "customers.subscriptions.tasks.send_confirmation",

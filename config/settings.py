@@ -1,4 +1,4 @@
-"""All settings, read from environment variables. An invalid value stops the start with the variable's name and the valid values.
+"""All settings, read from environment variables. With an invalid value, the start fails with the variable's name and the valid values.
 
 Without any variable, Perennial runs with its embedded servers and stores everything under ``var/``.
 """
@@ -24,7 +24,7 @@ from config.foundation.keys.key_ids import check_field_keys, check_hash_keys, ma
 from config.foundation.keys.key_stores import KeyStoreError, build_key_store, unwrap_text
 from config.foundation.keys.live_keys import KeyFileError, LiveKeys, split_keys
 
-# Modules are never garbage: without collections, a process imports them in four fifths of the time. `ConfigConfig.ready` enables them.
+# Modules are never garbage: without garbage collection, importing takes a fifth less time. `ConfigConfig.ready` enables it again.
 gc.disable()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -75,7 +75,7 @@ def read_float(name: str, default: float, *, low: float, high: float) -> float:
 
 
 def read_breached_passwords(raw: str) -> str:
-    """Return the path or address as it is. Errors: ValueError for neither."""
+    """Return the path or address unchanged. Errors: ValueError if it is neither."""
     if not raw.startswith("https://") and not Path(raw).is_file():
         raise ValueError("neither an existing file nor an https address")
     return raw
@@ -100,7 +100,7 @@ def read_choice(name: str, default: str, choices: tuple[str, ...]) -> str:
 
 
 def read_memory(raw: str) -> str:
-    """Return an amount of memory as it is. Errors: ValueError for anything else."""
+    """Return an amount of memory unchanged. Errors: ValueError for anything else."""
     if not re.fullmatch(r"[0-9]{1,6}(MB|GB|TB)", raw):
         raise ValueError("not an amount of memory")
     return raw
@@ -154,15 +154,16 @@ def read_database_hosts(text: str) -> tuple[list[str], list[int]]:
     return hosts, ports
 
 
-# After so many seconds of silence, PostgreSQL gives up a machine that has vanished, with its locks, and a machine gives up PostgreSQL.
+# After this many seconds of silence, PostgreSQL closes the session of a lost machine and releases its locks, and a machine closes its
+# connection to a lost PostgreSQL.
 DATABASE_KEEPALIVE_SECONDS = read_int("DATABASE_KEEPALIVE_SECONDS", 24, low=3, high=7_200)
-# The kernel sends no keepalives while data that PostgreSQL has sent are not confirmed, and would try to send them for a quarter of an hour.
-# Longer than the above, because it also ends the session of a program that reads nothing for so long.
+# The kernel sends no keepalives while data from PostgreSQL is unconfirmed, and would retry sending it for a quarter of an hour.
+# This limit is longer than the one above, because it also ends the session of a program that reads nothing for that long.
 UNCONFIRMED_SECONDS = 5 * DATABASE_KEEPALIVE_SECONDS
 
 
 def build_session_options() -> str:
-    """Return what each session sets at its start: how long statements may take, and how soon a vanished machine is noticed."""
+    """Return what each session sets at its start: how long statements may take, and how soon a lost machine is noticed."""
     idle, interval = DATABASE_KEEPALIVE_SECONDS // 2, max(DATABASE_KEEPALIVE_SECONDS // 6, 1)
     options = [f"tcp_keepalives_idle={idle}", f"tcp_keepalives_interval={interval}", "tcp_keepalives_count=3"]
     options.append(f"tcp_user_timeout={UNCONFIRMED_SECONDS * 1000}")
@@ -441,7 +442,7 @@ AUTH_PASSWORD_VALIDATORS = [
         "config.access.passwords.breached.BreachedPasswordValidator",
     )
 ]
-# Of one user from one address, and of one address for all users. Both are counted for 15 minutes.
+# Limits of failed log-ins: of one user from one address, and from one address for all users. Both are counted for 15 minutes.
 AXES_FAILURE_LIMIT = read_int("LOGIN_FAILURE_LIMIT", 5, low=1, high=100)
 LOGIN_FAILURES_PER_ADDRESS = read_int("LOGIN_FAILURES_PER_ADDRESS", 50, low=1, high=100_000)
 AXES_HANDLER = "config.access.log_in.AddressLimitHandler"
@@ -455,7 +456,7 @@ AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "code", "current_code", "
 AXES_VERBOSE = False
 AXES_ENABLE_ADMIN = True
 
-# Two-factor authentication for whoever may see personal data. The demo prints a log-in that works without it.
+# Two-factor authentication for users who may see personal data. The demo prints a log-in that works without it.
 TWO_FACTOR_REQUIRED = read_bool("TWO_FACTOR_REQUIRED", not DEMO)
 TWO_FACTOR_EVERYBODY = read_bool("TWO_FACTOR_EVERYBODY", False)
 # A file of SHA-1 hashes in ascending order, or the address of a service such as https://api.pwnedpasswords.com/range/
@@ -495,7 +496,7 @@ FILE_UPLOAD_HANDLERS = [
     "django.core.files.uploadhandler.MemoryFileUploadHandler",
     "django.core.files.uploadhandler.TemporaryFileUploadHandler",
 ]
-# Of one address to one web process. Raise both for a proxy in front that opens many connections or passes bodies on unread.
+# Limits for one address in one web process. Raise both for a proxy in front that opens many connections or does not buffer bodies.
 WEB_CONNECTIONS_PER_ADDRESS = read_int("WEB_CONNECTIONS_PER_ADDRESS", 512, low=1, high=100_000)
 WEB_BODIES_PER_ADDRESS = read_int("WEB_BODIES_PER_ADDRESS", 32, low=1, high=100_000)
 
@@ -568,7 +569,7 @@ COLLECTOR_VISITORS_PER_MINUTE = read_int("COLLECTOR_VISITORS_PER_MINUTE", 300, l
 TRUSTED_PROXY_COUNT = read_int("TRUSTED_PROXY_COUNT", 0, low=0, high=10)
 # Whether everybody may read the OpenAPI document and its pages; otherwise a secret key or a log-in to the back office is needed.
 PUBLIC_API_DOCS = read_bool("PUBLIC_API_DOCS", DEMO)
-# With which Prometheus reads /metrics. If it is empty, only clients on this machine and users of the back office can read them.
+# The token with which Prometheus reads /metrics. If it is empty, only clients on this machine and users of the back office can read them.
 METRICS_TOKEN = read_variable("METRICS_TOKEN", "", str, "a secret text")
 API_REQUESTS_PER_MINUTE = read_int("API_REQUESTS_PER_MINUTE", 120_000, low=1, high=100_000_000)
 SPECTACULAR_SETTINGS = {
@@ -662,8 +663,8 @@ if WAREHOUSE == "ducklake":
         "WAREHOUSE='ducklake' cannot be used: the ducklake extension exists for DuckDB 1.5, and Perennial uses DuckDB 2.0 (decision 109). "
         "Set it to parquet, or unset it; several machines can read and write a folder that all of them mount (WAREHOUSE_URL)."
     )
-# What runs the questions of analytics: duckdb in this process, spark or clickhouse (docs/engines.md). The memory and threads are
-# those of DuckDB and of a Spark in this process.
+# The engine that answers analytics questions: duckdb in this process, spark or clickhouse (docs/engines.md). The memory and thread limits
+# apply to DuckDB and to Spark in this process.
 WAREHOUSE_ENGINE = read_choice("WAREHOUSE_ENGINE", "duckdb", ("duckdb", "spark", "clickhouse"))
 WAREHOUSE_MEMORY = read_variable("WAREHOUSE_MEMORY", "2GB", read_memory, "an amount such as 2GB or 800MB")
 WAREHOUSE_THREADS = read_int("WAREHOUSE_THREADS", 2, low=1, high=1024)
@@ -679,7 +680,7 @@ EXPORTS_DIR = read_path("EXPORTS_DIR", VAR_DIR / "exports")
 # Empty: one machine, or all mount the folders above.
 FILE_STORE = read_variable("FILE_STORE", "", str, "an fsspec address such as s3://bucket/perennial")
 # The scheduled backup: its folder (empty: none), how many backups stay, and after how many hours without one an alarm is raised.
-# With a passphrase, a new folder is encrypted; whoever loses it loses the backups.
+# With a passphrase, a new folder is encrypted; if the passphrase is lost, so are the backups.
 BACKUP_DIR = read_variable("BACKUP_DIR", "", lambda raw: str(Path(raw).expanduser().resolve()), "a folder")
 BACKUP_PASSPHRASE = read_variable("BACKUP_PASSPHRASE", "", str, "a secret text")
 BACKUP_KEEP = read_int("BACKUP_KEEP", 14, low=1, high=10_000)
@@ -692,7 +693,7 @@ FEED_PRIVATE_HOSTS = read_list("FEED_PRIVATE_HOSTS", [])
 VALUE_MARGIN = read_float("VALUE_MARGIN", 1.0, low=0.0, high=1.0)
 VALUE_MONTHLY_DISCOUNT = read_float("VALUE_MONTHLY_DISCOUNT", 0.01, low=0.0, high=1.0)
 
-# The folder of a Chronos-2 model, which then competes in the forecast of demand; it needs the package chronos-forecasting.
+# The folder of a Chronos-2 model, which then competes with the other models for the demand forecast; it needs the package chronos-forecasting.
 CHRONOS_PATH = Path(os.environ["CHRONOS_PATH"]) if os.environ.get("CHRONOS_PATH") else None
 
 # The window in days of the second RFM score, shown next to the all-time score.
@@ -700,7 +701,7 @@ RFM_WINDOW_DAYS = read_int("RFM_WINDOW_DAYS", 365, low=1, high=36_500)
 
 # The budget of one training: seconds, and memory in addition to what the program itself needs.
 TRAINING_SECONDS = read_int("TRAINING_SECONDS", 300, low=1, high=86_400)
-# The first training of a new shop is short, so that somebody who waits for recommendations sees them; the next night has the time above.
+# The first training of a new shop is short, so that the first recommendations appear soon; nightly trainings have the time above.
 FIRST_TRAINING_SECONDS = read_int("FIRST_TRAINING_SECONDS", 90, low=1, high=86_400)
 TRAINING_MEMORY_MB = read_int("TRAINING_MEMORY_MB", 2048, low=64, high=1_000_000)
 # The traits that may influence recommendations for a customer without a history, in addition to language, country and device.
@@ -710,8 +711,8 @@ COLD_START_TRAITS = read_list(
     if DEMO
     else [],
 )
-# The attributes of the catalog that browsers may filter by, boost and see as facets ("*": all); the default are those of variants.
-# Feeds store every column that is not a field as an attribute, also those that only the shop should know, such as custom_label_0.
+# The attributes of the catalog that browsers may filter by, boost and see as facets ("*": all); by default, those of variants.
+# Feeds store every column that is not a field as an attribute, including those that only the shop should see, such as custom_label_0.
 VARIANT_ATTRIBUTES = (
     "age_group,color,colour,condition,flavor,flavour,gender,manufacturer,material,package_size,pattern,rating,scent,size,size_system,"
     "size_type,style,颜色,尺码,尺寸,材质,规格,口味,款式,图案,厂商"
@@ -720,7 +721,7 @@ PUBLIC_ATTRIBUTES = frozenset(read_list("PUBLIC_ATTRIBUTES", VARIANT_ATTRIBUTES.
 # The share of for-you positions that try new products (0: none), and for how many days after its publication a product is new.
 RECOMMEND_EXPLORATION_SHARE = read_float("RECOMMEND_EXPLORATION_SHARE", 0.1, low=0.0, high=0.5)
 RECOMMEND_NEW_DAYS = read_int("RECOMMEND_NEW_DAYS", 30, low=1, high=3650)
-# How many orders or customers a reason such as "often bought together" needs; with fewer, milder words are used.
+# How many orders or customers a reason such as "often bought together" needs; with fewer, a weaker wording is used.
 RECOMMEND_MIN_SUPPORT = read_int("RECOMMEND_MIN_SUPPORT", 5, low=2, high=1_000_000)
 # The time limit of a response; if scores are not ready by then, the fallback is used.
 RECOMMEND_DEADLINE_MS = read_float("RECOMMEND_DEADLINE_MS", 50.0, low=20.0, high=10_000.0)

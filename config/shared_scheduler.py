@@ -1,9 +1,9 @@
-"""The schedule of several machines: each may run beat, and each start that is due is made by one of them.
+"""The schedule of several machines: each may run beat, and each due start is made by exactly one of them.
 
-There is no leader that would have to be replaced. Whoever finds a job due claims the start by moving ``last_run_at`` from the moment that
-it has read to now, in one statement; of several, one succeeds. The claim is committed after the task is in the queue: a beat that is
-killed in between leaves the start to the others. Killed in the instant between both, the task is queued twice, as it is also after the
-death of a worker; jobs that must not run twice at the same time hold a lock.
+There is no leader that would have to be replaced. A beat that finds a job due claims the start by changing ``last_run_at`` from the value
+that it has read to now, in one statement; if several try, one succeeds. The claim is committed after the task has been put into the queue:
+if a beat is killed before that, another one makes the start. If it is killed between queuing and committing, the task is queued twice, as
+it is after the death of a worker; jobs that must not run twice at the same time hold a lock.
 """
 
 import logging
@@ -47,7 +47,7 @@ class SharedScheduler(DatabaseScheduler):
 
 
 def claim_start(entry: ModelEntry, *, at: datetime) -> bool:
-    """Move the last start of a job from the one that this process knows; False if another one has done so."""
+    """Set the last start of a job if it is still the one that this process knows; return False if another process has changed it."""
     known = Q(last_run_at=entry.last_run_at) | Q(last_run_at=None)
     jobs = PeriodicTask.objects.filter(known, pk=entry.model.pk, enabled=True)
     return bool(jobs.update(last_run_at=at, total_run_count=F("total_run_count") + 1))

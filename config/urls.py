@@ -54,7 +54,7 @@ api: list[URLPattern | URLResolver] = [
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", include("config.access.backoffice.urls")),  # before the admin site, whose log-in page it replaces
-    # Before the admin site, whose search by django-unfold knows no masking policy.
+    # Before the admin site, whose search by django-unfold does not apply the masking policy.
     path("admin/search/", show_search_results, name="backoffice_search"),
     path("admin/ask/", include("config.assistant.backoffice.urls")),
     path("admin/suggestions/", include("recommendations.suggestions.backoffice.urls")),
@@ -97,7 +97,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("i18n/", include("django.conf.urls.i18n")),
     path("api/v1/", include(api)),
     *collector_urlpatterns,
-    # Anybody could report bounces without the secret.
+    # Without the secret, anybody could report bounces.
     *([path("anymail/", include("anymail.urls"))] if settings.ANYMAIL.get("WEBHOOK_SECRET") else []),
     path("m/", include("recommendations.sending.tracking.urls")),
     path("m/card/<str:token>", show_card, name="message-card"),

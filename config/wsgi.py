@@ -2,7 +2,7 @@
 
 Calls for events and recommendations are handled before Django's middleware. Our web server calls `preload`, forks its workers and calls
 `start_worker` in each of them: one thread keeps the serving state current, and another the search index. Under a server that calls
-neither, requests do so.
+neither, the first requests do this work.
 """
 
 import os
@@ -41,7 +41,7 @@ def preload() -> None:
 
 
 def start_worker() -> None:
-    """Start the threads of a worker, and wait a little until it can answer from a whole state."""
+    """Start the threads of a worker, and wait a little until it can answer from a complete state."""
     loader.warm_up = try_warm_up
     Thread(target=loader.refresh_forever, name="watch-model", daemon=True).start()
     Thread(target=warm_up_pages, name="warm-up-pages", daemon=True).start()
@@ -51,6 +51,6 @@ def start_worker() -> None:
 
 
 def warm_up_pages() -> None:
-    """Prepare the pages that compute for one customer, after the recommendations, which more people wait for."""
+    """Warm up the pages that compute for a single customer, after the recommendations, which more people wait for."""
     loader.ready.wait()
     try_warm_up_customer_pages()

@@ -1,4 +1,4 @@
-"""Progress of long work: the work calls a function, which draws a bar or publishes a percentage; and when it should end early."""
+"""Progress of long work, shown as a bar or published as a percentage by a function that the work calls; and whether it should end early."""
 
 import mmap
 import sys

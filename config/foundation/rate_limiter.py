@@ -10,7 +10,7 @@ MAX_SUBJECTS = 50_000
 
 @dataclass(slots=True)
 class Usage:
-    """What a subject has used in the present window."""
+    """What a subject has used in the current window."""
 
     window: int
     requests: int = 0
@@ -28,7 +28,7 @@ class RateLimits:
 
 
 class RateLimiter:
-    """Counts requests, bytes and distinct names per subject and window of the clock.
+    """Counts requests, bytes and distinct names per subject in fixed time windows, such as each minute of the clock.
 
     Each process counts for itself, so with two web processes a subject may use up to twice the limits. Memory is bounded: when
     there are too many subjects, those of earlier windows are dropped, then all.
@@ -50,7 +50,7 @@ class RateLimiter:
         return self.add(subject, limits, bytes=bytes, names=names)
 
     def add(self, subject: str, limits: RateLimits, *, bytes: int = 0, names: Iterable[str] = ()) -> int:
-        """Add bytes and names to the present request; return the seconds to wait as `count` does."""
+        """Add bytes and names to a request that was counted already; return the seconds to wait, as `count` does."""
         with self._lock:
             usage = self._get_usage(subject)
             usage.bytes += bytes

@@ -1,6 +1,6 @@
-"""Figures of millions of rows, kept for some minutes: what takes long to count is counted in the background and shown at once.
+"""Figures that take long to count, such as those of millions of rows: kept figures are shown immediately and recounted in the background.
 
-Small shops are counted anew on every page. The page says as of when its figures are.
+Figures that are fast to count, as in small shops, are counted on every page view. The page states when its figures were counted.
 """
 
 import logging
@@ -18,8 +18,8 @@ from config.foundation.ttl_cache import run_in_background
 logger = logging.getLogger(__name__)
 
 SLOW_SECONDS = 0.2  # what is counted faster is not kept
-WAIT_MS = 800  # a page that can show figures later waits so long for them
-FRESH_SECONDS = 120.0  # older figures are shown once more, and counted again meanwhile
+WAIT_MS = 800  # how long a page that can show its figures later waits for them
+FRESH_SECONDS = 120.0  # older figures are still shown while they are counted again
 KEPT_SECONDS = 86_400
 
 
@@ -31,10 +31,10 @@ class KeptFigures(msgspec.Struct):
 
 
 def get_figures[T](key: str, kind: Any, count: Callable[[], T]) -> T:
-    """Return the figures of ``key``; they are counted now unless they took long before.
+    """Return the figures of ``key``: the kept ones if counting them took long before, otherwise newly counted ones.
 
     Args:
-        key: names the figures with all that they depend on. kind: their type, into which msgspec decodes them. count: counts them.
+        key: names the figures and everything that they depend on. kind: their type, into which msgspec decodes them. count: counts them.
     """
     kept = _read(key)
     if kept is None:
@@ -45,7 +45,7 @@ def get_figures[T](key: str, kind: Any, count: Callable[[], T]) -> T:
 
 
 def get_figures_soon[T](key: str, kind: Any, count: Callable[[], T]) -> T | None:
-    """Return the figures of ``key`` if they are kept or counted within a moment; None while they are counted in the background."""
+    """Return the figures of ``key`` if they are kept or can be counted within a moment; None while they are counted in the background."""
     if _read(key) is not None:
         return get_figures(key, kind, count)
     if _is_being_counted(key):
@@ -62,7 +62,7 @@ def get_figures_soon[T](key: str, kind: Any, count: Callable[[], T]) -> T | None
 
 
 def get_figures_later[T](key: str, kind: Any, count: Callable[[], T]) -> T | None:
-    """Return the figures of ``key`` if they are kept; None while they are computed in the background, whatever makes them slow."""
+    """Return the figures of ``key`` if they are kept; None while they are computed in the background, without waiting for them first."""
     if _read(key) is not None:
         return get_figures(key, kind, count)
     if not _claim(key):
@@ -89,7 +89,7 @@ def _read(key: str) -> KeptFigures | None:
         content = cache.get(_name(key))
         return None if content is None else msgspec.json.decode(content, type=KeptFigures)
     except Exception:
-        logger.warning("Kept figures cannot be read; they are counted.", exc_info=True)
+        logger.warning("Kept figures cannot be read; counting them again.", exc_info=True)
         return None
 
 
@@ -102,7 +102,7 @@ def _is_being_counted(key: str) -> bool:
     try:
         return bool(cache.get(_name_claim(key)))
     except Exception:
-        logger.warning("Whether figures are being counted cannot be read; they are counted.", exc_info=True)
+        logger.warning("Cannot read whether figures are being counted elsewhere; counting them.", exc_info=True)
         return False
 
 

@@ -23,8 +23,8 @@ class ConfidenceInterval:
 def limit_share[Number: (float, Floats)](share: Number, trials: Number, z: float) -> Number:
     """Return the limit of Wilson's score interval of a share, elementwise: the upper one, or with z below 0 the lower one.
 
-    (p + z²/2n + z·√(p(1−p)/n + z²/4n²)) / (1 + z²/n). Source: Wilson, JASA 1927. It stays inside 0…1 except for rounding and holds
-    for rare events, which p ± z·√(p(1−p)/n) does not. trials must be above 0.
+    (p + z²/2n + z·√(p(1−p)/n + z²/4n²)) / (1 + z²/n). Source: Wilson, JASA 1927. It stays inside 0…1 except for rounding and is
+    valid for rare events, unlike p ± z·√(p(1−p)/n). trials must be above 0.
     """
     square = z * z
     spread = np.sqrt(share * (1 - share) / trials + square / (4 * trials * trials))
@@ -60,7 +60,7 @@ def compute_newcombe_bounds(
     """Return the bounds of Newcombe's interval of the difference of two shares, hits / trials − other_hits / other_trials, elementwise.
 
     Δ − √((p₁ − l₁)² + (u₂ − p₂)²) … Δ + √((u₁ − p₁)² + (p₂ − l₂)²), with Wilson's bounds l and u of both shares. Source: Newcombe,
-    Statistics in Medicine 1998, method 10. It holds for small groups and rare events. Trials must be above 0.
+    Statistics in Medicine 1998, method 10. It is valid for small groups and rare events. Trials must be above 0.
     """
     share = np.asarray(hits, np.float64) / np.asarray(trials, np.float64)
     other = np.asarray(other_hits, np.float64) / np.asarray(other_trials, np.float64)
@@ -119,5 +119,5 @@ def compare_means(sample: Sample, other: Sample, *, level: float = 0.95) -> Conf
 
 
 def compute_change(now: Decimal | float | None, before: Decimal | float | None) -> float | None:
-    """Return the relative change, .1 for 10 % more; None without a base, as after a period with more returns than sales."""
+    """Return the relative change, .1 for 10% more; None without a base, as after a period with more returns than sales."""
     return float(now) / float(before) - 1 if now is not None and before and before > 0 else None

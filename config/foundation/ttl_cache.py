@@ -30,10 +30,10 @@ def get_background_executor() -> ThreadPoolExecutor:
 
 
 def run_in_background(work: Callable[[], object]) -> bool:
-    """Run database work in the background; inside a transaction, which other threads cannot see, run it at once.
+    """Run database work in the background; inside a transaction, which other threads cannot see, run it immediately.
 
-    Where the operating system starts no more threads, it is run at once as well. Returns False if the process is ending, and the work is
-    not run: Python starts no work of executors then, while threads that are daemons continue for a moment.
+    If the operating system cannot start another thread, it is also run immediately. Returns False if the process is ending and the work is
+    not run: executors accept no more work then, although daemon threads continue for a moment.
     """
     if connection.in_atomic_block:
         work()
@@ -44,7 +44,7 @@ def run_in_background(work: Callable[[], object]) -> bool:
     except RuntimeError as error:
         if "shutdown" in str(error):  # of the executor or of the interpreter; both are plain RuntimeErrors
             return False
-        logger.warning("No thread for background work (%s): it runs in the calling thread", error)
+        logger.warning("No thread for background work (%s); running it in the calling thread", error)
         # the executor keeps in its queue what it could not start a thread for, and runs it once it has one
         _run_logged(waiting.pop())
     return True
@@ -117,7 +117,7 @@ class TtlCache[T]:
             return any(now - started > STUCK_SECONDS for started, _event in self._refreshes.values())
 
     def _refresh_in_background(self, key: str) -> threading.Event:
-        """Start to load a key unless another call has; return the event that is set at the end."""
+        """Start loading a key unless another call has started already; return the event that is set when loading ends."""
         with self._lock:
             if key in self._refreshes:
                 return self._refreshes[key][1]

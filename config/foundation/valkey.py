@@ -142,7 +142,7 @@ class ValkeyClient:
         return self._guard(self._run_script if may_write_to_valkey() else self._run_reading_script, script, *arguments)
 
     def _run_reading_script(self, script: LuaScript, *arguments: str | int | bytes) -> Any:
-        """Run a script that Valkey itself keeps from writing."""
+        """Run a script as read-only, which Valkey itself enforces."""
         try:
             return self._client.execute_command("EVAL_RO", script.text, 0, *arguments)
         except redis.ResponseError as error:

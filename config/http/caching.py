@@ -1,4 +1,4 @@
-"""Who may store a response: nobody, unless the response says otherwise or its URL is one whose answers change rarely."""
+"""Which responses may be stored: none, unless the response itself allows it or its URL is one whose content rarely changes."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ REVALIDATED_VIEWS = {"product", "categories", "schema"}
 
 
 class CacheControlMiddleware:
-    """Forbids every cache to store a response, because most depend on who asks, and names what API responses depend on."""
+    """Forbids caches to store responses, because most depend on the caller, and sets the Vary header of API responses."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response

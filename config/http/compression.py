@@ -1,8 +1,8 @@
 """Compress pages and API answers on the fly.
 
-Only with gzip: Django's middleware hides the length of the compressed text by random padding, so that an attacker who has his own text
+Only with gzip: Django's middleware hides the length of the compressed text by random padding, so that an attacker whose own text is
 reflected next to a secret cannot guess the secret (BREACH). Recommendations of the fast path are sent as they are: compressing one (4.5 kB)
-takes 55 µs of a processor, 9 % of what a for-you answer takes.
+takes 55 µs of processor time, 9% of what a for-you response takes.
 """
 
 from typing import Any

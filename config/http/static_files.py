@@ -22,7 +22,7 @@ from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 MANIFEST_NAME = "staticfiles.json"
 DRAFT_NAME = ".draft"
-FORMAT = "4"  # change it when the same sources give other files
+FORMAT = "4"  # change it when the same sources produce different files
 # Not used by any page: source maps, other bundles of the same packages, and what plotly's package has for Python.
 IGNORED = [
     "*.map",
@@ -34,13 +34,13 @@ IGNORED = [
     "xregexp.js",
     "jquery.js",
 ]
-BROTLI_QUALITY = 10  # 11 takes twice as long and saves 2 %
+BROTLI_QUALITY = 10  # 11 takes twice as long and saves 2%
 
 type Sources = dict[str, tuple[Any, str]]  # name → (storage, path in the storage)
 
 
 class StaticFilesCompressor(Compressor):
-    """Compresses files with brotli and gzip, except those that the collection before has compressed already."""
+    """Compresses files with brotli and gzip, except those that the previous collection has already compressed."""
 
     def __init__(self, *, earlier: Path, draft: Path, **options: Any) -> None:
         super().__init__(**options)
@@ -51,7 +51,7 @@ class StaticFilesCompressor(Compressor):
         """Compress a file, whose name has a hash of its content; return the paths of the variants."""
         earlier = self.earlier / Path(path).relative_to(self.draft)
         variants = [suffix for suffix in (".br", ".gz") if earlier.with_name(earlier.name + suffix).is_file()]
-        if len(variants) == 2:  # a collection that was interrupted while it moved its files left one of them
+        if len(variants) == 2:  # a collection that was interrupted while it moved its files has left only one
             for suffix in variants:
                 shutil.copy2(f"{earlier}{suffix}", path + suffix)
             return [path + suffix for suffix in variants]
@@ -80,7 +80,7 @@ class CollectedFilesStorage(CompressedManifestStaticFilesStorage):
     )
 
     def __init__(self, *args: Any, earlier: Path | None = None, **options: Any) -> None:
-        """earlier: the folder of the collection before, if this is a draft."""
+        """earlier: the folder of the previous collection, if this is a draft."""
         self.earlier = earlier
         super().__init__(*args, **options)
 
@@ -99,7 +99,7 @@ class StaticFilesMiddleware(WhiteNoiseMiddleware):
     FOREVER = 31_536_000
 
     def add_files(self, root: str | Path, prefix: str | None = None) -> None:
-        if Path(root).is_dir():  # nothing was collected yet
+        if Path(root).is_dir():  # it does not exist before the first collection
             super().add_files(root, prefix)
 
     def add_cache_headers(self, headers: Any, path: str, url: str) -> None:
@@ -164,7 +164,7 @@ def read_fingerprint(root: Path) -> str | None:
 
 @contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
-    """Let only one process collect at the same time; the lock ends with the process."""
+    """Let only one process collect at a time; the lock ends with the process."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -189,7 +189,7 @@ def prepare_files(sources: Sources, draft: Path, fingerprint: str, *, earlier: P
 
 
 def publish_files(draft: Path, root: Path) -> None:
-    """Move the files to their folder, the manifest last, and remove those of the collection before."""
+    """Move the files to their folder, the manifest last, and remove those of the previous collection."""
     old = list_collected_files(root)
     new = {str(path.relative_to(draft)) for path in draft.rglob("*") if path.is_file()}
     for name in sorted(new, key=lambda name: name == MANIFEST_NAME):

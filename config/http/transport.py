@@ -17,7 +17,7 @@ type Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 # Load balancers and `up` check these without TLS.
 HEALTH_PATHS = ("/health/live", "/health/ready")
 SAFE_METHODS = ("GET", "HEAD")
-# What identifies a caller. Such a request is refused instead of redirected, because a redirect would hide that its key was readable.
+# Headers that identify a caller. A request with one is refused, because a redirect would hide that its key was sent in the clear.
 CREDENTIAL_HEADERS = ("HTTP_AUTHORIZATION", "HTTP_X_WRITE_KEY", "HTTP_X_USER_TOKEN")
 API_PATH = "/api/"
 PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
@@ -27,7 +27,7 @@ class SecureTransport:
     """A WSGI application that adds security headers to another one's responses and, with HTTPS_ONLY, serves nothing over plain HTTP.
 
     Attributes:
-        hsts: the value of Strict-Transport-Security, or empty; the web server reads it for the errors that it makes itself.
+        hsts: the value of Strict-Transport-Security, or empty; the web server reads it for the error responses that it creates itself.
     """
 
     def __init__(self, application: Application) -> None:
@@ -90,7 +90,7 @@ def respond_insecure(environ: Environ, start_response: StartResponse) -> Iterabl
             return refuse(environ, start_response, HTTPStatus.BAD_REQUEST, "host_not_allowed", message)
         start_response("301 Moved Permanently", [("Location", location), ("Content-Length", "0")])
         return [b""]
-    message = "This server accepts HTTPS only. If a key was sent without it, replace the key and use https://."
+    message = "This server accepts HTTPS only. If a key was sent over plain HTTP, replace the key and use https://."
     return refuse(environ, start_response, HTTPStatus.FORBIDDEN, "https_required", message)
 
 

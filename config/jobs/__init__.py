@@ -1,1 +1,1 @@
-"""Runs of the scheduled jobs: a record of each, started by hand, cancelled, and the errors in words."""
+"""Runs of the scheduled jobs: their records, starting and canceling them by hand, and explanations of their errors."""

@@ -19,7 +19,7 @@ class QueueError(Exception):
 
 @dataclass(frozen=True)
 class NotRunningError(Exception):
-    """The job does not run, or runs without a record that a cancellation could use."""
+    """The job is not running, or its run has no record that a cancellation could use."""
 
     task: str
 

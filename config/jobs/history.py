@@ -10,7 +10,7 @@ from django_celery_beat.models import PeriodicTask
 
 from config.jobs.models import ScheduledRun
 
-MAX_RUNS = 20  # that are looked at, of each job
+MAX_RUNS = 20  # that are looked at for each job
 # the last ended runs of each job, from the index of (task, started_at)
 SELECT_ENDED = """
 SELECT run.* FROM unnest(%s::text[]) AS job (task)
@@ -56,7 +56,7 @@ def list_recent_failures(tasks: Collection[str], *, limit: int) -> list[FailureS
 
 
 def list_last_success() -> dict[str, datetime]:
-    """Return when each job last finished a run well; a job without such a run is missing."""
+    """Return when each job last completed a run successfully; a job without such a run is left out."""
     runs = ScheduledRun.objects.filter(status=ScheduledRun.Status.DONE)
     return dict(runs.order_by().values("task").annotate(at=Max("finished_at")).values_list("task", "at"))
 

@@ -9,7 +9,7 @@ class ScheduledRun(models.Model):
 
     Attributes:
         attempt: 1 for a run by schedule or by hand, higher for the automatic repetitions of a failed one.
-        retry_at: when a failed run is repeated; None if it is not, or was already.
+        retry_at: when a failed run is repeated; None if it is not repeated, or was repeated already.
     """
 
     class Status(models.TextChoices):

@@ -34,7 +34,7 @@ class JobState:
 
 
 def list_job_states(*, now: datetime) -> list[JobState]:
-    """Return all jobs by name, those that failed last first."""
+    """Return all jobs by name, after those whose last run failed and those that are running."""
     latest = ScheduledRun.objects.filter(task=OuterRef("task")).order_by("-started_at").values("pk")[:1]
     jobs = list(
         PeriodicTask.objects.exclude(task__startswith=INTERNAL)

@@ -70,9 +70,9 @@ def count_run(run: ScheduledRun, *, seconds: float) -> None:
 
 
 def start_run(run: ScheduledRun) -> None:
-    """Save a run that starts; earlier ones that still seem to run were killed, because the caller holds the job's lock.
+    """Save a run that starts. Mark earlier runs that still seem to run as interrupted: the caller holds the job's lock, so they were killed.
 
-    It does what their repetition would do.
+    Planned repetitions are dropped, because this run does their work.
     """
     ScheduledRun.objects.filter(task=run.task, status=Status.RUNNING).update(
         status=Status.FAILED, error_type=INTERRUPTED, finished_at=run.started_at
@@ -82,7 +82,7 @@ def start_run(run: ScheduledRun) -> None:
 
 
 def finish_run(run: ScheduledRun, status: str, *, seconds: float) -> None:
-    """Save the end of a run; who cancelled it was written by another process in the meantime."""
+    """Save the end of a run, but not who canceled it, which another process may have written in the meantime."""
     run.status, run.seconds, run.finished_at = status, seconds, run.started_at + timedelta(seconds=seconds)
     if run.pk is None:
         run.save()
@@ -107,7 +107,7 @@ def fail_run(run: ScheduledRun, error: BaseException, *, seconds: float) -> None
 
 
 def count_short_run(run: ScheduledRun, *, seconds: float) -> None:
-    """Count a short successful run of a frequent job: a row holds those of up to an hour without another outcome."""
+    """Count a short successful run of a frequent job: one row stands for the runs of up to an hour, until a run ends differently."""
     latest = ScheduledRun.objects.filter(task=run.task).order_by("-started_at").first()
     finished_at = run.started_at + timedelta(seconds=seconds)
     if (

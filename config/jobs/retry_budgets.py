@@ -9,12 +9,12 @@ from config.schedule import ScheduledJob, find_job
 
 NIGHTLY_PAUSES = (timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=2))
 HOURLY_PAUSES = (timedelta(minutes=5),)
-# What fails again without a change by a person: repeating it would only delay the alarm.
+# Errors that recur until a person changes something: repeating the run would only delay the alarm.
 PERMANENT_ERRORS = frozenset({"ProgrammingError", "UnreadableFieldError", "ImproperlyConfigured"})
 
 
 def get_pauses(job: ScheduledJob) -> tuple[timedelta, ...]:
-    """Return the pause before each repetition: the longer until the next start, the more repetitions.
+    """Return the pause before each repetition: the longer the time until the next start, the more repetitions.
 
     A job that starts several times an hour is not repeated, because its next start does the same work.
     """
@@ -27,7 +27,7 @@ def get_pauses(job: ScheduledJob) -> tuple[timedelta, ...]:
 
 
 def plan_retry(task: str, *, attempt: int, failed_at: datetime, error_type: str = "") -> datetime | None:
-    """Return when a failed run is repeated; None if the budget is used up or a repetition does not help."""
+    """Return when a failed run is repeated; None if the budget is used up or a repetition would not help."""
     job = find_job(task)
     if job is None or error_type in PERMANENT_ERRORS:
         return None

@@ -1,7 +1,7 @@
-"""Applies migrations beside running programs: a migration that does not get its lock at once steps back and tries again.
+"""Applies migrations while programs are running: a migration that does not get its lock immediately backs off and tries again.
 
-A statement that waits for an exclusive lock makes every later query of the table wait behind it. So it gives up after seconds, lets the others
-pass, and is repeated; what was applied before stays applied.
+A statement that waits for an exclusive lock makes every later query of the table wait behind it. So it gives up after a few seconds, lets the
+others pass, and is repeated; what was applied before stays applied.
 """
 
 import time
@@ -17,7 +17,7 @@ ATTEMPTS = 100  # for about eight minutes
 
 
 class LockedTableError(Exception):
-    """A long transaction kept the migrations from their locks; the text names it."""
+    """A long transaction kept the migrations from getting their locks; the message names it."""
 
 
 def apply_with_retries(
@@ -31,7 +31,7 @@ def apply_with_retries(
     """Call a function that applies migrations until it gets its locks.
 
     Raises:
-        LockedTableError: it did not.
+        LockedTableError: it did not get them.
     """
     for attempt in range(1, attempts + 1):
         with connection.cursor() as cursor:

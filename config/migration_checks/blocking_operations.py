@@ -1,6 +1,6 @@
-"""Finds operations that lock a large table for long, or that the programs of the last release cannot live with.
+"""Finds operations that lock a large table for long, or that break the programs of the last release.
 
-Programs of the last release keep running while migrations are applied, so a migration may add, and a later release may remove.
+Programs of the last release keep running while migrations are applied, so a migration may only add, and only a later release may remove.
 """
 
 import re
@@ -53,7 +53,7 @@ class BlockingOperation:
 
 
 def find_blocking_operations(statements: Iterable[str]) -> list[BlockingOperation]:
-    """Return what the statements of one migration must not do to large tables; a table that they create is empty."""
+    """Return the operations in one migration's statements that are not allowed on large tables; tables that they create are empty."""
     listed = [statement for statement in statements if not statement.lstrip().startswith("--")]
     created = {match["table"].lower() for statement in listed for match in CREATE_TABLE.finditer(statement)}
     large = LARGE_TABLES - created

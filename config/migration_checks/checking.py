@@ -11,7 +11,7 @@ from django.db.migrations.loader import MigrationLoader
 from config.migration_checks.blocking_operations import BlockingOperation, find_blocking_operations
 
 BASELINE = Path(__file__).with_name("baseline.txt")
-# Migrations that may do so anyway, with the reason.
+# Migrations that may contain blocking operations anyway, with the reason.
 ALLOWED: dict[str, str] = {
     "identity.0006_consent_ledger": "writes one row of settings",
 }
@@ -54,7 +54,7 @@ def check_migration(loader: MigrationLoader, key: tuple[str, str]) -> list[Block
 
 
 def find_python(migration: Migration) -> Iterator[BlockingOperation]:
-    """Yield Python code that changes rows of large tables inside one transaction, as far as anybody can see."""
+    """Yield Python code that changes rows of large tables inside one transaction, as far as this can be detected."""
     if not migration.atomic:
         return
     for operation in migration.operations:

@@ -36,7 +36,7 @@ def count_requests() -> tuple[int, int]:
 
 
 def take_sample(*, now: datetime) -> RequestCountSample | None:
-    """Store the counters of now, and delete old samples; nothing in a process that sees only its own counters."""
+    """Store the current counters, and delete old samples; do nothing in a process that sees only its own counters."""
     if not is_shared():
         return None
     requests, errors = count_requests()
@@ -45,7 +45,7 @@ def take_sample(*, now: datetime) -> RequestCountSample | None:
 
 
 def measure_error_rate(*, now: datetime) -> ErrorRate | None:
-    """Return what was answered in the last five minutes; None without two samples. After a restart, the counters begin at zero."""
+    """Return requests and errors of the last five minutes; None without two samples. Allows for counters that restarted at zero."""
     samples = list(
         RequestCountSample.objects.filter(at__lte=now, at__gte=now - WINDOW - timedelta(minutes=1)).order_by("at")
     )

@@ -119,8 +119,8 @@ class AlarmNotification(models.Model):
     """One message about an alarm to one recipient: at most one exists for each opening, reminder and resolution.
 
     Attributes:
-        number: of the reminder; 0 for the others. user, webhook: the recipient, one of both.
-        status: one that stays "being sent" belongs to a process that was killed meanwhile; it may have arrived, so it is not sent again.
+        number: of the reminder; 0 for the others. user, webhook: the recipient, exactly one of the two.
+        status: "being sent" remains if the process was killed while sending; the message may have arrived, so it is not sent again.
     """
 
     alarm = models.ForeignKey(Alarm, models.CASCADE, related_name="notifications", verbose_name=_("alarm"))
@@ -167,7 +167,7 @@ class AlarmNotification(models.Model):
 
 
 class AlarmRuleSetting(models.Model):
-    """What an operator changed of a rule. threshold: None for the default."""
+    """An operator's changes to a rule. threshold: None for the default."""
 
     rule = models.CharField(_("rule"), max_length=50, unique=True)
     is_active = models.BooleanField(pgettext_lazy("switch", "active"), default=True)
@@ -208,7 +208,7 @@ class MonitoringState(models.Model):
 
 
 class RequestCountSample(models.Model):
-    """How many requests the web servers of this machine answered until a moment, and how many of them with an error of the server."""
+    """How many requests the web servers of this machine had answered by a moment, and how many of them with a server error."""
 
     at = models.DateTimeField(unique=True)
     requests = models.BigIntegerField()

@@ -104,7 +104,7 @@ def list_disks() -> list[DiskState]:
 
 
 def find_certificate_end(url: str) -> datetime | None:
-    """Return when the certificate of an https address ends; None for other addresses. Raises OSError."""
+    """Return when the certificate of an https address expires; None for other addresses. Raises OSError."""
     parts = urlsplit(url)
     if parts.scheme != "https" or not parts.hostname:
         return None

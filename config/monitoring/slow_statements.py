@@ -156,6 +156,6 @@ def list_slowest_statements(*, limit: int = 50) -> tuple[list[SlowStatement], bo
                     SlowStatement(normalize_statement(query), calls, total, longest)
                     for query, calls, total, longest in cursor.fetchall()
                 ], True
-    except Error as error:  # no permission: the own counts remain
+    except Error as error:  # no permission: fall back to our own counts
         logger.warning("pg_stat_statements cannot be read: %s", error)
     return list_own_statements(limit=limit), False

@@ -41,7 +41,7 @@ def get_tracer() -> Any:
 
 
 def build_tracer(processor: Any) -> Any:
-    """Return a tracer whose spans a processor gets."""
+    """Return a tracer that passes its spans to a processor."""
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
 

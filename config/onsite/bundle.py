@@ -89,7 +89,7 @@ def build_core(parts: dict[str, ScriptFile]) -> str:
 
 
 def read_source(path: Path) -> str:
-    """Return a source without indentation and without the lines that are comments, for which pages would wait."""
+    """Return a source without indentation and comment lines, which would only make pages load longer."""
     lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
     return "\n".join(line for line in lines if line and not COMMENT_LINE.match(line))
 

@@ -6,7 +6,9 @@ from django.views.decorators.http import require_safe
 from config.onsite.bundle import find_file, get_bundle
 
 FOREVER = "public, max-age=31536000, immutable"
-SHORT = "public, max-age=300, stale-while-revalidate=86400"  # in seconds: how long pages may run the version before
+SHORT = (
+    "public, max-age=300, stale-while-revalidate=86400"  # in seconds: how long pages may still run the previous version
+)
 
 
 @require_safe

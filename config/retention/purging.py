@@ -1,4 +1,4 @@
-"""Deletes what is older than its retention: every kind by itself, so that one that fails does not stop the others."""
+"""Deletes what is older than its retention: each kind separately, so that a failure of one does not stop the others."""
 
 import logging
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ class PurgeError(Exception):
 
 
 def purge_old_data(*, now: datetime) -> dict[str, int]:
-    """Delete what is older than its retention; return how many rows or files went, by kind.
+    """Delete what is older than its retention; return how many rows or files were deleted, by kind.
 
     Raises:
         PurgeError: some kinds failed; the others were deleted.

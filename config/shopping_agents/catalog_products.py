@@ -103,7 +103,7 @@ class CatalogProduct:
 
     @property
     def featured(self) -> CatalogVariant:
-        """The variant that stands for the product: the parent itself, else the first that is not sold out."""
+        """The variant that represents the product: the parent itself, else the first that is not sold out."""
         for variant in self.variants:
             if variant.product_id == self.id:
                 return variant
@@ -152,7 +152,7 @@ class ProductReader:
                 yield CatalogProduct(group, variants)
 
     def find_reason(self, variant: CatalogVariant, before: int) -> LeftOut | None:
-        """Return why a variant is left out, after this number of variants of its product; None if it is published."""
+        """Return why a variant is left out; None if it is published. before: how many variants of its product precede it."""
         if not variant.is_active or variant.is_draft:
             return LeftOut.INACTIVE
         if variant.price is None:

@@ -120,7 +120,7 @@ def build_ucp_variant(variant: CatalogVariant, options: list[str], *, seller: st
 
 
 def build_offer(variant: CatalogVariant) -> Json:
-    """Return what both protocols say of a variant in the same words: page, price, availability, categories, pictures and barcodes."""
+    """Return the fields of a variant that are the same in both protocols: page, price, availability, categories, pictures and barcodes."""
     assert variant.price is not None
     barcodes = [
         {"type": kind, "value": str(value)}
@@ -138,7 +138,7 @@ def build_offer(variant: CatalogVariant) -> Json:
 
 
 def build_availability(variant: CatalogVariant) -> Json:
-    """Return whether a variant can be bought; tracked stock of nothing means sold out, except on order."""
+    """Return whether a variant can be bought; a tracked stock of zero means sold out, except for preorders and backorders."""
     on_order = variant.availability in (Availability.PREORDER, Availability.BACKORDER)
     if variant.is_sold_out and not on_order:
         return {"available": False, "status": "out_of_stock"}
@@ -146,7 +146,7 @@ def build_availability(variant: CatalogVariant) -> Json:
 
 
 def build_description(variant: CatalogVariant, *, is_required: bool) -> Json:
-    """Return the description; UCP needs one, which is then the title."""
+    """Return the description, or if there is none, the title for UCP, which requires one."""
     text = variant.description or (variant.title if is_required else "")
     return {"description": {"plain": text}} if text else {}
 

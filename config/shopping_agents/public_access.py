@@ -45,7 +45,7 @@ def require_published(request: HttpRequest) -> AgentFeedSettings:
 
 
 def count_request(request: HttpRequest, *, action: AgentActivity.Action, page: str, at: datetime) -> None:
-    """Count a request by agent and day; a server that only reads still answers."""
+    """Count a request by agent and day; with a read-only database, it is answered without being counted."""
     try:
         count_fetch(read_agent_claim(request.META) or UNKNOWN, action=action, page=page, at=at)
     except (DatabaseError, InterfaceError) as error:

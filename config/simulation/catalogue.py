@@ -108,5 +108,5 @@ def format_title(catalogue: Catalogue, product: int) -> str:
 
 
 def format_category(cluster: int) -> str:
-    """Departments have several clusters, so a department does not give the cluster away; its second level does."""
+    """Return a category of two levels. Only the second one identifies the cluster, because a department has several clusters."""
     return f"{DEPARTMENTS[cluster % len(DEPARTMENTS)]} > Range {cluster // len(DEPARTMENTS) + 1}"

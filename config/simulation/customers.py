@@ -17,7 +17,7 @@ from config.simulation.plan import ShopPlan
 RATE_SHAPE, RATE_SCALE = 0.8, 1 / 32  # orders a day: mean 0.025
 HAZARD_SHAPE, HAZARD_SCALE = 0.8, 1 / 250  # deaths a day
 DRIFT_CELL, DRIFT_KEPT, DRIFT_SPREAD = 28, 0.8, 0.4
-OPENING_SHARE = 0.35  # customers of the first quarter of the history, at most 60 days
+OPENING_SHARE = 0.35  # customers who come in the first quarter of the history, at most 60 days
 TASTE_CONCENTRATION = 0.12
 RHYTHM_COUNTS = (0.6, 0.3, 0.1)  # shares of customers with 0, 1, 2 products that they buy in a rhythm
 RHYTHM_SHAPE = 9.0  # gaps vary by a third of their mean
@@ -29,7 +29,7 @@ CHINESE_SHARE = 0.3
 class SimulatedCustomers:
     """n customers with numbers from ``first`` on.
 
-    birth, death: days from the start of the history; nobody orders on the day of the death or after it, which may be after the future.
+    birth, death: days from the start of the history; nobody orders on the day of death or later; it may lie after the future.
     rate: orders a day without drift, season and taste; hazard: deaths a day. intensity: expected spontaneous orders of each day, 0 when
     not alive, shape (n, all days); living_rate: the same as if nobody died. taste: shape (n, g), rows add up to 1.
     basket: mean number of further lines. rhythm_customer, rhythm_product, rhythm_gap: one row per rhythm.

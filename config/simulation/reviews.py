@@ -1,4 +1,4 @@
-"""Reviews in English and Chinese: stars follow the quality of the product, the text its stars, but for a few mistakes."""
+"""Reviews in English and Chinese: the stars follow the quality of the product, and the text follows the stars, apart from a few mistakes."""
 
 from dataclasses import dataclass
 
@@ -76,7 +76,7 @@ def draw_reviews(plan: ShopPlan, catalogue: Catalogue, purchases: Purchases, blo
 
 
 def format_review_ids(customers: SimulatedCustomers, purchases: Purchases, reviews: BlockReviews) -> pa.Array:
-    """Return the ID of the customer, the day of the order and the row of the line: unique in the shop."""
+    """Return IDs made of the customer's ID and the row of the line, which are unique in the shop."""
     order = purchases.line_order[reviews.line]
     owner = format_customers(customers.first + purchases.customer[order])
     return pc.binary_join_element_wise("r", owner, pa.array(reviews.line).cast(pa.string()), "-")

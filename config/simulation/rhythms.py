@@ -33,7 +33,7 @@ class RhythmPurchases:
         return latest
 
     def compute_silence(self, customers: SimulatedCustomers, day: int, days: int) -> Floats:
-        """Return the probability that no rhythm of a living customer falls due in the days from ``day`` on, shape (n,)."""
+        """Return the probability that no rhythm of a living customer falls due in the ``days`` days from ``day`` on, shape (n,)."""
         waited = (day - self.find_latest(customers, day)) / customers.rhythm_gap
         later = waited + days / customers.rhythm_gap
         logarithm = compute_log_survival(np.maximum(later, 0)) - compute_log_survival(np.maximum(waited, 0))
@@ -41,7 +41,7 @@ class RhythmPurchases:
 
 
 def draw_rhythm_purchases(plan: ShopPlan, customers: SimulatedCustomers, block: int) -> RhythmPurchases:
-    """Draw purchases from the birth, which is the first of each rhythm and not returned, to the death or the end of the future."""
+    """Draw purchases until death or the end of the future. The birth counts as the first purchase of each rhythm, and is not returned."""
     generator = plan.make_generator("rhythms", block)
     rows = len(customers.rhythm_gap)
     birth = customers.birth[customers.rhythm_customer]

@@ -1,4 +1,4 @@
-"""The truth of a block, and what somebody who knows every parameter would say: the ceiling of any estimate."""
+"""The truth of a block, and what somebody who knows every parameter would predict: no estimate can be better."""
 
 from typing import Any
 
@@ -85,9 +85,9 @@ def compute_expected_future(
 def compute_purchase_probability(
     plan: ShopPlan, customers: SimulatedCustomers, purchases: Purchases, days: int
 ) -> Floats:
-    """Return the probability that a customer who lives at the end orders within the days after it, shape (n,).
+    """Return the probability that a customer who is alive at the end orders within the days after it, shape (n,).
 
-    One minus the silence until the death on each of the days, or until the last of them.
+    One minus the probability of no order before death, summed over the days on which the customer may die, or survive all of them.
     """
     end = plan.days
     offsets = np.arange(days + 1)
@@ -99,7 +99,7 @@ def compute_purchase_probability(
     alive = np.exp(-customers.hazard[:, None] * offsets)
     dies_after = np.append(
         -np.diff(alive, axis=1), alive[:, -1:], axis=1
-    )  # the last days it orders are 0, 1, … days, or all
+    )  # the customer can order for 0, 1, … days, or for all of them
     return 1 - (dies_after * np.exp(-silent)).sum(axis=1)
 
 
@@ -183,7 +183,7 @@ def build_campaign_truth(plan: ShopPlan, customers: SimulatedCustomers, purchase
 def build_demand_truth(
     plan: ShopPlan, catalogue: Catalogue, customers: SimulatedCustomers, purchases: Purchases
 ) -> pa.Table:
-    """Return the expected and the real units of each cluster and day, of the customers of this block.
+    """Return the expected and the actual units of each cluster and day, of the customers of this block.
 
     expected: spontaneous units; × share of a product in its cluster, it is the demand of the product. expected_rhythm: of rhythms, at their
     mean rate. Births and deaths are as they happened; orders that campaigns cause are only in units.

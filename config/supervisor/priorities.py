@@ -14,8 +14,8 @@ def lower_priority(niceness: int) -> None:
     """Let the other processes of the machine take precedence over this one and over those it starts.
 
     Linux may divide processor time between sessions first, and then between the processes of each; see "autogroup" in sched(7). There,
-    the niceness of a process has no effect outside its session, so that of the session is set as well. Call it in a process that leads
-    its own session: the others of a shared one would be slowed down too.
+    the niceness of a process has no effect outside its session, so the niceness of the session is set as well. Call this in a process
+    that leads its own session: in a shared one, the other processes would be slowed down too.
     """
     os.nice(niceness)
     for _attempt in range(MAX_ATTEMPTS if niceness else 0):

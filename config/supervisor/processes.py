@@ -279,7 +279,7 @@ class Supervisor:
             self.each_tick(self)
 
     def _reload_if_requested(self) -> None:
-        """Begin with the preparation, which refuses code that does not start or whose migrations are pending."""
+        """Begin a requested reload with its preparation, which refuses code that does not start or whose migrations are pending."""
         if not self.is_reload_requested or self.preparation is None:
             return
         self.is_reload_requested = False
@@ -326,7 +326,7 @@ class Supervisor:
                 running.send_to_group(signal.SIGKILL)
 
     def _handle_exit(self, ended: RunningProgram) -> bool:
-        """Do what follows the exit of a program; return False if everything must end."""
+        """Handle the exit of a program; return False if everything must end."""
         name = ended.program.name
         if ended.program is self.preparation:
             self._forget(ended)

@@ -37,7 +37,7 @@ def empty_list(context: Context) -> dict[str, Any]:
 
 @register.simple_tag(takes_context=True)
 def page_title(context: Context, where: dict[str, Any]) -> str | Promise:
-    """Return the title: of a list the name of the page in the menu, of an object the object, else the title of the view."""
+    """Return the page title: for a list its name in the menu, for an object the name of the object, otherwise the title of the view."""
     original = context.get("original")
     if context.get("cl") is not None:
         if where.get("is_registered_page"):
@@ -129,7 +129,7 @@ def chart_data(spec: ChartSpec, element_id: str) -> SafeString:
 
 @register.simple_tag
 def chart_scripts() -> SafeString:
-    """Return the script of Plotly charts, which loads Plotly when the first chart is near the window."""
+    """Return the script of Plotly charts, which loads Plotly when the first chart comes near the visible part of the page."""
     return format_html(
         '<script src="{}" data-plotly="{}" defer></script>',
         static("backoffice/charts.js"),

@@ -71,13 +71,13 @@ def preload_application(target: str) -> None:
     if preload is not None:
         preload()
     if names := [thread.name for thread in threading.enumerate() if thread is not threading.current_thread()]:
-        logger.warning("Threads of the application that workers will lack: %s", ", ".join(names))
+        logger.warning("Threads of the application that will not run in the workers: %s", ", ".join(names))
     gc.collect()
     gc.freeze()  # the garbage collector of a worker would write to the shared memory, which copies it
 
 
 def start_application(target: str) -> Callable[..., Any]:
-    """Return the application in a worker, after the function ``start_worker`` of its module, if it has one."""
+    """Return the application in a worker, after calling the function ``start_worker`` of its module, if it has one."""
     module_name, _, name = target.partition(":")
     module = import_module(module_name)
     start_worker = getattr(module, "start_worker", None)

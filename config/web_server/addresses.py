@@ -6,7 +6,7 @@ NETWORK_BITS = 64  # of IPv6: what one subscriber has
 
 
 def find_network(address: str) -> str:
-    """Return an IPv4 address as it is, and of an IPv6 address the network, because a client chooses the rest."""
+    """Return an IPv4 address unchanged, and the network of an IPv6 address, because a client chooses the rest."""
     if ":" not in address:
         return address
     parsed = IPv6Address(address.partition("%")[0])

@@ -93,7 +93,7 @@ class BodyReceiver:
         self._stopped.set()
 
     def receive(self, environ: Environ, protocol: Protocol) -> None:
-        """Start to receive a body; the calling thread is free at once."""
+        """Start to receive a body, without making the calling thread wait for it."""
         length = None if "HTTP_TRANSFER_ENCODING" in environ else int(environ["CONTENT_LENGTH"].rpartition(",")[2])
         body = RequestBody(environ, protocol, length)
         if length is not None and length > body.max_bytes:
@@ -174,7 +174,7 @@ class BodyReceiver:
         body.future = future
         future.add_done_callback(take_result)
         if body not in self._unfinished:
-            future.cancel()  # refused just before, when there was no future to cancel
+            future.cancel()  # the body was refused just before the future existed
 
     def _take_whole(self, body: RequestBody, data: bytes) -> None:
         body.parts.append(data)

@@ -24,7 +24,7 @@ SAME_FOR_ALL: Environ = {
     DEFERRED_RESPONSES: True,
 }
 PROTOCOLS = {"1": "HTTP/1.0", "1.1": "HTTP/1.1"}
-# A part of a static file would have to be sent by a thread that waits for the client, so everybody gets the whole file.
+# Range requests get the whole file: a thread would have to send the part of a static file, and wait for the client.
 IGNORED_HEADERS = {"range"}
 COMMON_HEADERS = (
     "accept accept-encoding accept-language authorization cache-control connection cookie dnt expect forwarded host "
@@ -60,7 +60,7 @@ def build_environ(scope: Scope) -> Environ:
     are_distinct = add_headers(environ, pairs)
     if not are_distinct or len(pairs) != len(headers):  # len(headers) is the number of names
         names = {name for name, _value in pairs}
-        # Granian leaves out values that are not ASCII. An empty one is invalid too, where none could be valid.
+        # Granian leaves out values that are not ASCII. Add them as empty values, which are invalid too even where a missing header is not.
         add_headers(environ, [(name, "") for name in headers.keys() if name not in names])  # noqa: SIM118 — no dict
     if "HTTP_HOST" not in environ:
         environ["HTTP_HOST"] = scope.authority or ""
@@ -85,7 +85,7 @@ def add_headers(environ: Environ, pairs: Iterable[tuple[str, str]]) -> bool:
 
 
 def to_wsgi_text(text: str) -> str:
-    """Return the UTF-8 of a text as WSGI wants it: each byte as a character."""
+    """Return the UTF-8 encoding of a text in the form that WSGI requires: each byte as a character."""
     return text if text.isascii() else text.encode().decode("latin-1")
 
 

@@ -18,7 +18,7 @@ class ClientLimits:
 
     Attributes:
         connections_per_address: open connections of one address.
-        body_seconds: time in which a body must arrive; each ``bytes_per_second`` of it add a second, of a long one only what did arrive.
+        body_seconds: time in which a body must arrive, plus a second per ``bytes_per_second`` of its length; of a long body, only of what arrived.
         bodies_per_address: unfinished bodies of one address that are older than ``slow_seconds``.
         unfinished: unfinished bodies of all addresses.
         unfinished_bytes: what unfinished bodies may occupy together, in memory and on disk.

@@ -84,7 +84,7 @@ def find_file(start: StartResponse, result: Any) -> str | None:
 def send_stream(protocol: Protocol, start: StartResponse, chunks: Iterable[bytes]) -> None:
     """Send a response of unknown length when it is complete.
 
-    Granian would keep whatever the client has not read in memory, so a long response goes to a file. An error on the way
+    Granian would keep in memory whatever the client has not read, so a long response goes to a file. An error on the way
     still becomes a 500, instead of a file that looks complete.
     """
     parts: list[bytes] = []

@@ -19,7 +19,7 @@ from granian.server.mp import MPServer, WorkerProcess
 from config.supervisor.reload import READY_VARIABLE
 
 BACKLOG = 1024
-PREPARE_SECONDS = 60.0  # a worker that is not prepared then answers anyway, as well as it can
+PREPARE_SECONDS = 60.0  # a worker that is not prepared by then answers anyway, as well as it can
 DESCRIPTORS = "/proc/self/fd"
 
 
@@ -62,7 +62,7 @@ class SharedSocketServer(MPServer):
         return worker
 
     def signal_handler_reload(self, *_arguments: Any, **_options: Any) -> None:
-        """Let the workers ask for closed connections, and stop them when those that are idle have timed out."""
+        """Let the workers ask their clients to close connections, and stop them when idle connections have timed out."""
         for worker in self.wrks:
             os.kill(worker.inner.pid, signal.SIGHUP)
         timer = threading.Timer(self._drain_seconds, self.signal_handler_interrupt)

@@ -2,7 +2,7 @@
 
 This module has everything that depends on parts of Granian that it does not document. Granian's RSGI worker expects an event loop that
 starts a coroutine for each request. Here, the thread that would wake up the loop runs the request itself: nothing in this process is a
-coroutine, and a loop would add two changes of the thread to each request.
+coroutine, and a loop would add two thread switches to each request.
 """
 
 import logging
@@ -34,7 +34,7 @@ INTAKE_THREADS = 2
 LIVENESS_PATH = "/health/live"
 # Answered from memory, in a quarter as many threads of their own: the others may all be waiting for the database.
 MEMORY_PATHS = ("/api/v1/recommendations/", "/api/v1/rank/", "/api/v1/search/")
-# A few other requests run where they are taken in, because most are brief: a change of threads costs half as much as a small view.
+# A few other requests run where they are taken in, because most are brief: a thread switch costs half as much as a small view.
 INLINE_THREADS = 4
 
 
@@ -51,7 +51,7 @@ class Scheduler(_granian.CallbackScheduler):
 
 
 class CallbackRunner:
-    """Stands in for an event loop: runs the callbacks of Granian's futures at once, in the calling thread."""
+    """Stands in for an event loop: runs the callbacks of Granian's futures immediately, in the calling thread."""
 
     def call_soon(self, callback: Callable[[Any], None], future: Any, context: Any = None) -> None:
         try:
@@ -71,7 +71,7 @@ class ThreadLimit:
         self._lock = Lock()
 
     def enter(self, environ: Environ, protocol: Protocol) -> bool:
-        """Return whether the calling thread may run the request now; otherwise it waits."""
+        """Return whether the calling thread may run the request now; otherwise the request is queued."""
         with self._lock:
             if not self._free:
                 self._waiting.append((environ, protocol))
@@ -196,7 +196,7 @@ def run_worker(
 ) -> None:
     """Run a web process until a signal; the positional parameters are those of Granian's own workers.
 
-    The application may have an attribute ``prepared``, an event that is set when it answers in full, for example from the model.
+    The application may have an attribute ``prepared``, an event that is set once it can give complete answers, for example with the model loaded.
     """
     handler = RequestHandler(application, threads=threads, limits=limits, port=port)
     stop, has_stopped = _granian.WorkerSignal(), Event()

@@ -20,7 +20,7 @@ SELECT (SELECT max(id) FROM warehouse_exportrun WHERE finished_at IS NOT NULL AN
 
 
 def read_data_version(*, now: datetime) -> str:
-    """Return the version of the data; also the day and the time zone, on which periods depend."""
+    """Return the version of the data, including the day and the time zone, on which periods depend."""
     with connection.cursor() as cursor:
         cursor.execute(READ_VERSION)
         numbers = cursor.fetchone()

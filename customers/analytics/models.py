@@ -23,7 +23,7 @@ class AnalyticsResult(TimedRun):
     Attributes:
         data_version: what the data contained, see `data_version.read_data_version`.
         as_of: facts up to this moment are included in the content. content: the result as JSON. Both are null until it is computed,
-            and kept while it is computed again.
+            and the old values are kept while the result is computed again.
     """
 
     Status = ResultStatus

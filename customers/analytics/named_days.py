@@ -1,4 +1,4 @@
-"""Days of questions by name, such as 28d: a saved report with one moves with time."""
+"""Days of questions by name, such as 28d, so that the days of a saved report move with time."""
 
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -8,12 +8,12 @@ from config.foundation.backoffice.date_range import MAX_YEAR, MIN_YEAR, PRESETS
 from customers.analytics.expressions.parameters import ParameterError
 
 DEFAULT_RANGE = "90d"
-# what a page shows of a result, and by which name its days go: no parameters of the question
+# the measure that a page shows and the name of its days, which are not parameters of the question
 VIEW_OPTIONS = ("range", "measure")
 
 
 def resolve_days(content: Mapping[str, Any], *, today: date) -> dict[str, Any]:
-    """Return parameters with the days of their range, unless they have days. Raises ParameterError: there is no such range."""
+    """Return parameters with the days of their range, unless they have days already. Raises ParameterError: there is no such range."""
     parameters = {name: value for name, value in content.items() if name not in VIEW_OPTIONS}
     if parameters.get("since") and parameters.get("until"):
         for name in ("since", "until"):
@@ -22,7 +22,7 @@ def resolve_days(content: Mapping[str, Any], *, today: date) -> dict[str, Any]:
     preset = content.get("range") or DEFAULT_RANGE
     if not isinstance(preset, str) or preset not in PRESETS:
         raise ParameterError("range", f"{preset!r} is not valid; valid: {', '.join(PRESETS)}.")
-    # today is part of the period, but does not end the month
+    # today is part of the period, except that the last month is the one before the month of today
     days = PRESETS[preset][1](today if preset == "last_month" else today + timedelta(days=1))
     return parameters | {"since": days.first.isoformat(), "until": days.last.isoformat()}
 

@@ -1,6 +1,6 @@
 """Results stored by question, parameters and data version, and recomputed in the background when the data changes.
 
-A page always says as of when a result is: an older one is shown while the current one is computed, and marked as such.
+A page always states the time of a result: an older result is shown, marked as such, while the current one is computed.
 """
 
 import logging
@@ -43,7 +43,7 @@ class ResultState:
 
     Attributes:
         result: the newest answer, of the type `Question.result`; None if there is none yet.
-        as_of, duration_seconds: of that answer. is_current: it includes all data of now.
+        as_of, duration_seconds: of that answer. is_current: it includes all current data.
         status: of the last computation. pending_id: the one in progress, for `cancel_result`.
         error: why the last computation failed; empty if it did not.
     """
@@ -94,7 +94,7 @@ def get_result(*, question: str, parameters: Any, now: datetime, is_forced: bool
 
 
 def find_result(*, question: str, key: str, now: datetime) -> ResultState | None:
-    """Return what is stored of a question, without computing it; None if nothing is. Raises ParameterError.
+    """Return the stored state of a question, without computing it; None if there is none. Raises ParameterError.
 
     Args:
         key: the hash of the parameters, or its beginning.
@@ -177,7 +177,9 @@ def compute_result(*, result_id: int, now: datetime) -> None:
     try:
         question = get_question(row.question)
         parameters = parse_parameters(question.parameters, row.parameters)
-        version = read_data_version(now=now)  # before reading: what is added meanwhile makes the result outdated
+        version = read_data_version(
+            now=now
+        )  # before reading, so that data added during the computation makes the result outdated
         result = answer(question, parameters, now=now, result_id=row.pk)
         row.content, row.status, row.as_of = msgspec.to_builtins(result), ResultStatus.DONE, now
         _replace_duplicate(row, version)

@@ -35,10 +35,10 @@ LABEL_QUERIES = {
     "cluster": "SELECT customer_id, cluster::text FROM lifecycle_customerprofile WHERE cluster IS NOT NULL",
     "language": "SELECT id, language FROM identity_customer WHERE language <> '' AND erased_at IS NULL",
 }
-# a city of fewer customers could tell who they are
+# the name of a city with fewer customers could reveal who they are
 MIN_CITY_CUSTOMERS = 5
 LABEL_SCHEMA = pa.schema([("customer_id", pa.int64()), ("label", pa.string())])
-# hidden reviews too: customers wrote them
+# including hidden reviews, because customers wrote them
 FEEDBACK_QUERY = """
 SELECT row_number() OVER (), customer_id, (extract(epoch FROM at) * 1000000)::bigint, kind, score FROM (
     SELECT customer_id, written_at AS at, 'review' AS kind, rating AS score FROM feedback_review
@@ -80,7 +80,7 @@ def open_analytics_tables(*, as_of: datetime, engine: WarehouseEngine | None = N
 
 
 def find_erased(*, since: datetime) -> Iterable[int]:
-    """Return the customers erased since; not the anonymous numbers that their orders have got, which never had data."""
+    """Return the customers erased since then, without the anonymous customers that now own their orders and never had data of their own."""
     erased = Customer.objects.filter(erased_at__gte=since, created_at__lt=F("erased_at"))
     return erased.values_list("pk", flat=True)
 

@@ -21,7 +21,7 @@ from customers.analytics.expressions.tables import AnalyticsTables
 from customers.events.event_taxonomy import lookup_meaning
 
 MAX_EVENTS, MAX_PROPERTIES, MAX_VALUES = 500, 200, 100
-# the properties of this many events are looked at; a rarer one can still be typed
+# properties are read from this many events; a rarer property can still be typed
 SAMPLE_EVENTS = 2_000
 
 

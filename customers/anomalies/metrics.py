@@ -1,4 +1,4 @@
-"""The metrics that are watched: their measures, how they are written, and the dimensions that may explain them."""
+"""The metrics that are watched: their measures, how their values are formatted, and the dimensions that may explain them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -34,8 +34,8 @@ class Metric:
     Attributes:
         fact, numerator, denominator: measures of a kind of fact; without a denominator it is a sum. is_count: the numerator counts
         things. is_summed: a day without any can mean that its data is missing. is_good_up: whether more is better. needs: feeds
-        without which it cannot be judged, besides that of its fact. sentence: with %(day)s and %(value)s.
-        report: parameters of a trend of nearly the same, whose points list their people.
+        without which it cannot be evaluated, besides that of its fact. sentence: with %(day)s and %(value)s.
+        report: parameters of a trend of nearly the same figure, whose points list their people.
     """
 
     key: str

@@ -11,7 +11,7 @@ MAX_REASON = 120
 
 
 class AnomalyRun(JobRun):
-    """A run of the daily job. problem: why nothing was judged. last_day: the last complete day."""
+    """A run of the daily job. problem: why nothing was evaluated. last_day: the last complete day."""
 
     as_of = models.DateTimeField(_("as of"))
     last_day = models.DateField(_("last day"), null=True)

@@ -20,7 +20,7 @@ from customers.anomalies.facts.visits import read_event_hours
 from customers.anomalies.metrics import Metric
 
 EPOCH = date(1970, 1, 1)
-HISTORY_DAYS = 280  # warm-up, half a year of scores, and the days to judge
+HISTORY_DAYS = 280  # warm-up, half a year of scores, and the days to evaluate
 EXPLAIN_DAYS = 56
 MAX_JUDGED = 28
 MAX_SEGMENTS = 200
@@ -107,7 +107,7 @@ def list_available(metrics: Sequence[Metric], facts: Facts) -> list[Metric]:
 def build_panel(
     metrics: Sequence[Metric], facts: Facts, *, stopped: dict[str, dict[int, int]], known: Flags, country: str
 ) -> MetricPanel:
-    """Return the panel of the metrics. stopped: by feed, day and hour. known: days that are left out later, (days,)."""
+    """Return the panel of the metrics. stopped: by feed, day and hour. known: days with a known reason, which do not change expectations, (days,)."""
     n_days = facts.n_days
     feeds = {kind.key: kind.feed for kind in list_fact_kinds()}
     excluded = np.tile(known, (len(metrics), 1))

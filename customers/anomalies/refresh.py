@@ -1,4 +1,4 @@
-"""The daily job: judges the last complete days of all metrics, and stores what was expected and what was unusual."""
+"""The daily job: evaluates the last complete days of all metrics, and stores what was expected and what was unusual."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -42,7 +42,7 @@ BATCH = 2_000
 
 @dataclass(frozen=True, eq=False)
 class JudgedMetrics:
-    """The metrics with their panel, and the judged days."""
+    """The metrics with their panel, and the evaluated days."""
 
     metrics: list[Metric]
     facts: Facts
@@ -52,11 +52,11 @@ class JudgedMetrics:
 
 
 def find_anomalies(*, as_of: datetime) -> AnomalyRun:
-    """Judge the days that are new since the last run, and the last three again. Errors: AlreadyRunningError."""
+    """Evaluate the days that are new since the last run, and the last three again. Errors: AlreadyRunningError."""
     with exclusive_lock(LOCK), record_run(AnomalyRun(as_of=as_of, started_at=as_of)) as run:
         with open_analytics_tables(as_of=as_of) as tables:
             days = choose_days(as_of=as_of, tables=tables)
-            # as everywhere else in the back office: a shop that has not set its currency has that of its orders
+            # as everywhere else in the back office, the currency of the orders is used if the shop has not set one
             facts = read_facts(replace(tables, currency=get_amount_currency()), days)
         run.last_day = days.until
         result = judge_facts(facts, count=count_new_days(days.until))
@@ -70,7 +70,7 @@ def find_anomalies(*, as_of: datetime) -> AnomalyRun:
 
 
 def count_new_days(last: date) -> int:
-    """Return how many of the last days are judged."""
+    """Return how many of the last days to evaluate."""
     latest = AnomalyRun.objects.filter(status=AnomalyRun.Status.DONE, problem="").order_by("-last_day").first()
     if latest is None or latest.last_day is None:
         return MAX_JUDGED
@@ -78,7 +78,7 @@ def count_new_days(last: date) -> int:
 
 
 def judge_facts(facts: Facts, *, count: int) -> JudgedMetrics | None:
-    """Judge the last days of the metrics; None without any data."""
+    """Evaluate the last days of the metrics; None without any data."""
     metrics = list_available(list_metrics(), facts)
     if not metrics:
         return None
@@ -101,7 +101,7 @@ def read_known_days(facts: Facts) -> Flags:
 
 
 def store(result: JudgedMetrics, *, as_of: datetime) -> int:
-    """Replace the judged days in one transaction, so that a run that is repeated changes nothing; return the number of anomalies.
+    """Replace the evaluated days in one transaction, so that a run that is repeated changes nothing; return the number of anomalies.
 
     An anomaly with a known reason stays, even if late data made its day usual.
     """
@@ -124,13 +124,13 @@ def store(result: JudgedMetrics, *, as_of: datetime) -> int:
 
 
 def store_days(rows: Sequence[MetricDay], first: date) -> None:
-    """Replace the days from the first judged one on; earlier ones are kept with the range that they had."""
+    """Replace the days from the first evaluated one on; earlier days keep the range that they had."""
     MetricDay.objects.filter(day__gte=first).delete()
     MetricDay.objects.bulk_create(rows, batch_size=BATCH, ignore_conflicts=True)
 
 
 def build_days(result: JudgedMetrics) -> list[MetricDay]:
-    """Return the judged days, and the values of the days before them without a range."""
+    """Return the evaluated days, and the values of the days before them without a range."""
     facts, panel, judged = result.facts, result.panel, result.judged
     column_of = {day: column for column, day in enumerate(judged.days)}
     rows = []
@@ -163,7 +163,7 @@ def find_state(result: JudgedMetrics, row: int, column: int) -> str:
 
 
 def is_day_missing(result: JudgedMetrics, row: int, column: int) -> bool:
-    """Return whether the data of a metric is missing on a judged day: nothing arrived, or nothing after an hour."""
+    """Return whether the data of a metric is missing on an evaluated day: nothing arrived, or nothing after a certain hour."""
     feeds = {get_feed(result.metrics[row]), *result.metrics[row].needs}
     rows = [other for other, metric in enumerate(result.metrics) if get_feed(metric) in feeds]
     is_empty = bool(result.judged.is_missing[rows, column].any())
@@ -175,7 +175,7 @@ def get_feed(metric: Metric) -> str:
 
 
 def build_anomalies(result: JudgedMetrics, *, as_of: datetime) -> list[Anomaly]:
-    """Return the anomalies of the judged days; data that is missing is one anomaly of its feed's first metric, not one of each."""
+    """Return the anomalies of the evaluated days; missing data is one anomaly of its feed's first metric, not one of each metric."""
     rows: list[Anomaly] = []
     for column, day in enumerate(result.judged.days):
         missing: set[str] = set()

@@ -8,5 +8,5 @@ from customers.anomalies import refresh
 
 @shared_task(exclusive=True)
 def find_anomalies() -> str:
-    """Judge yesterday's metrics, every morning; return why nothing was judged."""
+    """Evaluate yesterday's metrics every morning; return why nothing was evaluated, if so."""
     return refresh.find_anomalies(as_of=timezone.now()).problem

@@ -68,8 +68,8 @@ class SyncRun(JobRun):
             before it, so a killed run loses and doubles nothing.
         since: kind to the time from which changes are read; empty for all records.
         counts: kind to the numbers of seen, created, updated, unchanged, rejected and deleted records, and their total if known.
-        retry_at: not before this time; set after a passing error.
-        follow_ups: step after the import of a history to when and how often it was asked for.
+        retry_at: not before this time; set after a temporary error.
+        follow_ups: step after the import of a history to when and how often it was requested.
         prepared_at: when all these steps were done.
     """
 
@@ -136,7 +136,7 @@ class SyncDifference(models.Model):
 
 
 class SyncedRecord(models.Model):
-    """What we know of a record of a shop: when the platform last changed it, and which run saw it last."""
+    """What we know about a record of a shop: when the platform last changed it, and which run saw it last."""
 
     connection = models.ForeignKey(ShopConnection, models.CASCADE, db_index=False, verbose_name=_("connector"))
     kind = models.CharField(_("record"), max_length=20, choices=ShopRecordKind)
@@ -162,7 +162,7 @@ class ReceivedWebhook(models.Model):
     """A webhook of a platform. Its content is kept encrypted until it is processed, then removed.
 
     Attributes:
-        delivery_id: what a repetition has in common with the first.
+        delivery_id: the ID that repeated deliveries of a webhook have in common.
         changed_at: the platform's time of the change, which decides between webhooks that arrive out of order.
     """
 

@@ -1,4 +1,4 @@
-"""Stores that are keys of Valkey: entries about a person are removed from them, or the whole key if it is one value."""
+"""Stores in Valkey keys: an erasure removes the entries about a person, or the whole key if it holds a single value."""
 
 import base64
 import re
@@ -22,12 +22,12 @@ type ListNames = Callable[[Sequence[Person]], Sequence[str]]
 
 
 def open_client() -> Any:
-    """Return a client for maintenance: the one for requests gives up after half a second."""
+    """Return a client for maintenance, because the client for requests gives up after half a second."""
     return open_valkey(settings.VALKEY_URL, socket_timeout=30, socket_connect_timeout=5)
 
 
 class ValkeyKeys(PersonalDataStore):
-    """Keys by patterns. With `list_names`, the keys of a person are known by name and nothing is searched.
+    """Valkey keys that match patterns. With `list_names`, a person's keys are known by name, so that no keys have to be searched.
 
     Args:
         list_names: returns the full names of the keys that belong to people.
@@ -87,7 +87,7 @@ def is_in_value(value: bytes, matcher: NeedleMatcher) -> bool:
 
 
 def read_entries(client: Any, name: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the entries of a key as (its place, its content): one for a text, each for a list, set, hash or stream."""
+    """Yield (place, content) of the entries of a key: one for a string, one per element of a list, set, hash or stream."""
     kind = client.type(name)
     if kind == b"string":
         yield b"", client.get(name) or b""

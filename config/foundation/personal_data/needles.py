@@ -1,4 +1,4 @@
-"""Finds any of many texts in bytes: as plain text, escaped in JSON and quoted in URLs, without regard to the case of letters."""
+"""Finds any of many texts in bytes: as plain text, escaped in JSON and quoted in URLs, ignoring case."""
 
 import json
 from collections import defaultdict
@@ -23,7 +23,7 @@ MASK = b"*"
 
 
 def list_variants(text: str) -> set[bytes]:
-    """Return the bytes by which a text can be stored, in lowercase."""
+    """Return the forms in which a text can be stored, as lowercase bytes."""
     variants = set()
     for form in {text, text.lower()}:
         variants |= {form.encode("utf-8", "surrogatepass"), json.dumps(form)[1:-1].encode(), quote(form).encode()}
@@ -33,7 +33,7 @@ def list_variants(text: str) -> set[bytes]:
 
 
 def list_person_texts(people: Iterable[Person]) -> list[str]:
-    """Return the texts that lead to people: names, contact data and identifiers."""
+    """Return the texts that identify people: names, contact data and identifiers."""
     texts = {text for person in people for text in person.needles}
     return sorted(texts | {pattern.format(number) for number in _list_numbers(people) for pattern in ID_PATTERNS})
 
@@ -86,7 +86,7 @@ class NeedleMatcher:
         return bytes(masked)
 
     def mask_text(self, text: str) -> str:
-        """Return a text with each occurrence replaced by asterisks, digits by nines, and the number of a customer by 0.
+        """Return a text with each occurrence masked: by asterisks, a bare number by nines, and the customer number after a field name by 0.
 
         JSON stays valid: a number remains a number.
         """
@@ -107,10 +107,10 @@ def _replace(found: bytes) -> bytes:
 
 
 def _is_number_cut(lowered: bytes, end: int) -> bool:
-    """Return whether a number goes on behind the end of a needle."""
+    """Return whether the needle ends in the middle of a number."""
     return lowered[end - 1 : end].isdigit() and lowered[end : end + 1].isdigit()
 
 
 def build_matcher(people: Sequence[Person]) -> NeedleMatcher:
-    """Return a matcher for everything that leads to people."""
+    """Return a matcher for all texts that identify people."""
     return NeedleMatcher(list_person_texts(people))

@@ -1,4 +1,4 @@
-"""A person to be erased, searched for or exported, with everything that leads to their data."""
+"""A person to be erased, searched for or exported, with everything by which their data is found."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ class Person:
     Attributes:
         merged_ids: the customers merged into this one, whose numbers old files and logs may still contain.
         identifiers: (kind, value) of identity, such as ("user_id", "ada"), including hashes of contact data.
-        replacement_id: the anonymous number that takes over what results count; None before the erasure and for exports.
+        replacement_id: the anonymous number that replaces the customer's in data that is still counted; None before the erasure and for exports.
         needles: plain texts that must not be found after the erasure, such as names, addresses and phone numbers.
-        order_keys: (source ID, order ID) of the orders, which are anonymized and no longer lead to the person.
+        order_keys: (source ID, order ID) of the orders, which are anonymized and no longer identify the person.
         delivery_ids: the messages that were sent to the person.
     """
 

@@ -28,7 +28,7 @@ class DuplicateStoreError(Exception):
 
 
 def register_stores(*stores: PersonalDataStore) -> None:
-    """Register stores of an app, in its module `stored_data/personal_data_stores.py`."""
+    """Register the stores of an app; called in its module `stored_data/personal_data_stores.py`."""
     for store in stores:
         if store.key in _stores:
             raise DuplicateStoreError(f"Two stores of personal data have the key {store.key!r}. Rename one.")

@@ -22,7 +22,7 @@ class ErasurePhase(IntEnum):
 
 
 class PersonalDataStore(ABC):
-    """A store of personal data, which can erase, find and export what it has of a person.
+    """A store of personal data, which can erase, find and export what it holds about a person.
 
     Attributes:
         key: unique, such as "events.stored".
@@ -30,7 +30,7 @@ class PersonalDataStore(ABC):
         locations: everything that it covers; the inventory test compares them with all tables, files and keys.
         kept: what stays after an erasure and why; empty if nothing does.
         phase: stores of an earlier phase are erased first.
-        is_repeated: whether the store is erased again at the end, for what was on its way when the erasure began.
+        is_repeated: whether the store is erased again at the end, to catch data that was still on its way when the erasure began.
     """
 
     key: str
@@ -42,17 +42,17 @@ class PersonalDataStore(ABC):
 
     @abstractmethod
     def erase(self, people: Sequence[Person]) -> int:
-        """Erase what is stored of these people; return the number of rows, files or keys changed.
+        """Erase what is stored about these people; return the number of rows, files or keys changed.
 
         It runs in a transaction of its own and can be repeated: a second call changes nothing and returns 0.
         """
 
     @abstractmethod
     def find(self, person: Person) -> list[Finding]:
-        """Return what is stored of the person."""
+        """Return what is stored about the person."""
 
     def export(self, person: Person) -> Iterator[dict[str, Any]]:
-        """Yield records of the person with readable field names; by default none."""
+        """Yield records about the person with readable field names; by default none."""
         return iter(())
 
     def make_finding(self, location: StoredLocation | str, count: int, recognized_by: str = "") -> Finding:

@@ -214,7 +214,7 @@ def _adapt(value: Any) -> Any:
     return Jsonb(value) if isinstance(value, dict) else value
 
 
-# numbers of customers without a foreign key
+# columns that hold customer numbers without being foreign keys
 CUSTOMER_COLUMNS = ("customer_id", "from_id", "to_id", "kept_id", "merged_id")
 
 

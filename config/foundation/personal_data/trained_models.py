@@ -15,7 +15,7 @@ class TrainedModels:
 
     Attributes:
         model: "app.Model" of its versions.
-        trained_at: the column of the moment up to which data was used.
+        trained_at: the column with the time up to which data was used.
         in_use: a filter for the versions that are still applied.
     """
 

@@ -1,4 +1,4 @@
-"""A management command that a program starts for work beside its own, and that ends with the program."""
+"""A management command that a program starts for work in parallel to its own, and that ends when the program ends."""
 
 import os
 from argparse import ArgumentParser

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
 
-# What a proxy or client may choose: nothing that could break a log line or hold an address.
+# The request IDs that a proxy or client may choose: nothing that could break a log line or contain an address.
 REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{7,63}")
 
 EMPTY: Mapping[str, str | int] = MappingProxyType({})
@@ -35,7 +35,7 @@ def choose_request_id(given: str) -> str:
 
 
 def set_request_id(request_id: str) -> None:
-    """Make a request the whole context of this thread, until the next one."""
+    """Make the request ID the only context field of this thread, until the next request."""
     _context.set({"request_id": request_id})
 
 

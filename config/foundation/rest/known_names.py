@@ -51,7 +51,7 @@ def find_long_values(params: QueryDict) -> dict[str, list[ErrorDetail]]:
 
 
 def find_repeated_names(params: Any, lists: Collection[str] = ()) -> dict[str, list[ErrorDetail]]:
-    """Return an error for each parameter of a URL that is given several times and is no list: only one of its values would count."""
+    """Return an error for each parameter of a URL that is given several times and is not a list: only one of its values would count."""
     if not isinstance(params, QueryDict):
         return {}
     message = _("Give this parameter once; only lists can be repeated.")
@@ -96,7 +96,7 @@ class HasKnownParameters(BasePermission):
 
 
 class StrictFilterBackend(DjangoFilterBackend):
-    """Filters lists, and rejects query parameters that are no filter of the list."""
+    """Filters lists, and rejects query parameters that are not filters of the list."""
 
     def filter_queryset(self, request: Request, queryset: QuerySet, view: Any) -> QuerySet:
         filterset_class = self.get_filterset_class(view, queryset)
@@ -119,7 +119,7 @@ class StrictFilterBackend(DjangoFilterBackend):
 
 
 def merge_errors(error: ValidationError, others: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the errors of fields together with others. Errors: the error itself if it names no fields."""
+    """Return an error's messages by field together with others. Raises the error itself if it names no fields."""
     if not isinstance(error.detail, dict):
         raise error
     return {**error.detail, **others}
@@ -144,5 +144,5 @@ class KnownFieldsMixin(serializers.Serializer):
 
 
 def find_unknown_fields(data: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, list[ErrorDetail]]:
-    """Return an error for each name in a body or query that is no field, or a field that cannot be set."""
+    """Return an error for each name in a body or query that is not a field, or is a field that cannot be set."""
     return find_unknown_names(data, [name for name, field in fields.items() if not field.read_only])

@@ -1,4 +1,4 @@
-"""A serializer mixin that rejects values of another JSON type, and names that are no fields.
+"""A serializer mixin that rejects values of the wrong JSON type, and names that are not fields.
 
 REST framework accepts 5 as a text and 0 as false; with this mixin such a value is an error of its field. A whole number may
 be written as 5.0, and a decimal amount as a number.
@@ -38,7 +38,7 @@ class StrictTypesMixin(serializers.Serializer):
 
 
 def has_wrong_type(field: serializers.Field, value: Any) -> bool:
-    """Return whether the value's JSON type differs from the field's; fields reject values that are no list or object themselves."""
+    """Return whether the value's JSON type differs from the field's; list and object fields check this themselves."""
     if field.read_only or value is None:
         return False
     match field:

@@ -1,4 +1,4 @@
-"""Previews and deletes the rows of a table that are older than a moment, in chunks that nobody waits for."""
+"""Previews and deletes the rows of a table that are older than a moment, in short transactions, so that nothing else has to wait."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

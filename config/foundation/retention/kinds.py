@@ -13,7 +13,7 @@ MAX_DAYS = 3650
 
 @dataclass(frozen=True)
 class RetentionPreview:
-    """What a deletion would delete: the number of rows or files, the oldest moment, and the monthly tables that go as a whole."""
+    """What a deletion would delete: the number of rows or files, the oldest moment, and the monthly tables that are dropped as a whole."""
 
     rows: int
     oldest: datetime | None = None
@@ -27,9 +27,9 @@ class RetentionKind:
     Attributes:
         note: what is deleted, and what stays.
         default_days: None keeps the data until an operator deletes it.
-        min_days: shorter periods would break something; ``legal_hint`` says if a law asks for a time.
-        preview, purge: of what is older than a moment. Purging works in short transactions, and can be interrupted and repeated.
-        read_days, write_days: for a period that is stored elsewhere, such as with a source.
+        min_days: shorter periods would break something; ``legal_hint`` states whether a law requires a period.
+        preview, purge: count or delete what is older than a moment. Purging works in short transactions, and can be interrupted and repeated.
+        read_days, write_days: read and store a period that is kept elsewhere, such as with a source.
     """
 
     key: str

@@ -11,7 +11,7 @@ from config.foundation.retention.kinds import RetentionKind, get_retention_kind,
 
 @dataclass(frozen=True)
 class RetentionPeriod:
-    """A kind of data with the days it is kept; None is without a limit."""
+    """A kind of data with the days it is kept; None means no limit."""
 
     key: str
     label: str | Promise

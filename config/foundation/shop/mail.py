@@ -21,7 +21,7 @@ def send_shop_mail(
     """Send a text with the sender of the shop settings, and with the shop's postal address below it.
 
     Args:
-        html: the same as a document, which contains the address itself. connection: an open one of the email backend.
+        html: the same text as an HTML document, which already contains the address. connection: an open connection of the email backend.
     """
     shop = get_shop()
     footer = f"\n-- \n{shop.name}\n{shop.postal_address}\n" if shop.postal_address else ""

@@ -11,10 +11,10 @@ SINGLETON_ID = 1
 
 
 class ShopSettings(models.Model):
-    """The only row of settings of the shop. An empty field takes the value of the environment variable.
+    """The settings of the shop, in a single row. An empty field takes the value of the environment variable.
 
-    ``country`` completes phone numbers without a country code; ``phone_country`` is the one that stored numbers are hashed with, which
-    differs until the job after a change has ended.
+    ``country`` completes phone numbers without a country code; ``phone_country`` is the country with which stored numbers were hashed. After
+    a change of ``country``, the two differ until a job has hashed the numbers again.
     """
 
     name = models.CharField(_("shop name"), max_length=100, blank=True)

@@ -16,7 +16,7 @@ STANDARD_PALETTE = {
     "900": "#0b4133",
     "950": "#05251d",
 }
-STEPS = 20  # of the search: a lightness within a millionth
+STEPS = 20  # search steps, which find the lightness to within a millionth
 
 
 @lru_cache(maxsize=16)
@@ -32,7 +32,7 @@ def build_palette(color: str) -> dict[str, str]:
 
 
 def find_tint(hue: float, saturation: float, luminance: float) -> str:
-    """Return the color of a hue with a relative luminance, which grows with the lightness."""
+    """Return the color of this hue with this relative luminance; the search relies on luminance growing with lightness."""
     low, high = 0.0, 1.0
     for _step in range(STEPS):
         lightness = (low + high) / 2

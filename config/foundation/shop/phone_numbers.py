@@ -1,4 +1,4 @@
-"""Phone numbers in one form: with the country code, whether or not somebody wrote it."""
+"""Phone numbers in one form: with the country code, even if they were entered without it."""
 
 import re
 import unicodedata

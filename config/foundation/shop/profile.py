@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ShopProfile:
-    """What is known of the shop; every field has a value except the optional ones of brand and e-mail."""
+    """What is known about the shop; every field has a value except the optional ones of brand and e-mail."""
 
     name: str
     currency: str
@@ -97,7 +97,7 @@ def read_time_zone_name() -> str:
 
 
 def build_time_zone() -> sql.Composable:
-    """Return what `read_time_zone_name` does as an expression, which needs no query of its own."""
+    """Return the stored time zone as a database expression, which needs no query of its own."""
     return STORED_TIME_ZONE.format(id=sql.Literal(SINGLETON_ID), default=sql.Literal(settings.TIME_ZONE))
 
 

@@ -1,4 +1,4 @@
-"""Test mode: a request with a test key is answered as any other, and writes nothing.
+"""Test mode: a request with a test key is answered like any other, but writes nothing.
 
 `config.access.test_mode` runs the request in a transaction that is rolled back. This package keeps everything outside the transaction
 from being changed: Valkey, the cache, waiting jobs, and the memory of this process.

@@ -1,4 +1,4 @@
-"""The refusal of operations that cannot be simulated; apart, because Celery reads the state before Django's apps are loaded."""
+"""Refuses operations that cannot be simulated. Not part of `state`, which Celery reads before Django's apps are loaded."""
 
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import PermissionDenied
@@ -7,7 +7,7 @@ from config.foundation.test_mode.state import is_test_mode
 
 
 class UnsupportedInTestMode(PermissionDenied):
-    """The operation cannot be simulated, because its answer itself acts on live data."""
+    """The operation cannot be simulated, because what it returns would act on live data."""
 
     default_detail = _(
         "Test keys cannot use this operation, because what it returns would act on live data. Use a live key."

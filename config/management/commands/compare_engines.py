@@ -58,7 +58,7 @@ class Command(BaseCommand):
             except WarehouseEngineError as error:
                 raise CommandError(str(error)) from error
         if differing:
-            raise CommandError(f"Other results than on duckdb: {', '.join(differing)}.")
+            raise CommandError(f"These results differ from those of duckdb: {', '.join(differing)}.")
         self.stdout.write(f"{count} computations agree on {', '.join(engines)} and duckdb.")
 
 

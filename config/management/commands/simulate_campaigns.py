@@ -1,4 +1,4 @@
-"""``manage.py simulate_campaigns``: campaigns to customers whose reaction is known, and the results against the truth."""
+"""``manage.py simulate_campaigns``: sends campaigns to customers whose reaction is known, and compares the results with the truth."""
 
 import json
 import time
@@ -57,7 +57,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--force",
             action="store_true",
-            help="also in a shop with real data, whose figures then include the simulated",
+            help="run even in a shop with real data, whose figures then include the simulated customers",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

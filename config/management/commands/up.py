@@ -37,7 +37,7 @@ DEFAULT_PORT = 8000
 WEB = "web"  # the name of the program for which the others wait
 MAX_PORTS_TRIED = 100
 WEB_THREADS = 16  # events of calls that wait at the same moment are stored together
-# somebody waits for a page, but not for longer than this; imports and trainings run in the worker, without a limit
+# The statement timeout is about as long as somebody waits for a page; imports and trainings run in the worker, without a limit.
 WEB_ENVIRONMENT = {
     "DATABASE_STATEMENT_TIMEOUT": os.environ.get("DATABASE_STATEMENT_TIMEOUT", "15"),
     # glibc keeps freed memory in arenas, by default 8 per processor: some hundred large bodies, spread over all threads, would make
@@ -64,12 +64,12 @@ class Command(BaseCommand):
         parser.add_argument(
             "--env-file",
             type=Path,
-            help="variables for the programs, NAME=VALUE a line, read at the start and at each reload",
+            help="file with variables for the programs, one NAME=VALUE per line, read at the start and at each reload",
         )
         parser.add_argument(
             "--prepare-only",
             action="store_true",
-            help="check migrations and collect static files, then end; a reload begins so",
+            help="check migrations and collect static files, then exit; the first step of a reload",
         )
         parser.add_argument(
             "--grace", type=float, default=10.0, help="seconds to wait for programs to stop after Ctrl-C"
@@ -126,7 +126,7 @@ class Command(BaseCommand):
 
 
 def share_metrics(program: Program) -> Program:
-    """Return a program that counts in files beside those of the others, which any of them adds up for Prometheus."""
+    """Return the program with its counters in files in a shared folder, so that any program can add up all counters for Prometheus."""
     folder = Path(os.environ.get(FOLDER_VARIABLE) or settings.VAR_DIR / "run" / "metrics")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     remove_files_of_dead_processes(folder)
@@ -233,7 +233,7 @@ def open_listeners(options: dict[str, Any], port: int) -> list[socket.socket]:
 
 
 def build_preparation(options: dict[str, Any]) -> list[str]:
-    """Return the command with which a reload begins, in the code of then."""
+    """Return the command with which a reload begins; it runs the code that is installed at that time."""
     command = [sys.executable, "manage.py", "up", "--prepare-only"]
     return [*command, *(["--migrate"] if options["migrate"] else []), *(["--no-web"] if options["no_web"] else [])]
 
@@ -271,7 +271,7 @@ def build_programs(options: dict[str, Any], port: int, sockets: Sequence[int] = 
 
 def build_worker(name: str, celery: list[str], queue: str, *, concurrency: int, niceness: int) -> Program:
     command = [*celery, "worker", "--hostname", f"{name}@%h", "--queues", queue, "--concurrency", str(concurrency)]
-    # the tasks of a worker that was killed are still its own in Valkey; without this they would wait for an hour
+    # in Valkey, tasks of a killed worker still belong to it; without this they would wait for an hour
     is_embedded = "valkey" in list_server_logs()
     return Program(
         name,

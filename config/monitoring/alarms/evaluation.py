@@ -21,10 +21,10 @@ from config.monitoring.models import (
 
 logger = logging.getLogger(__name__)
 
-PAUSE = timedelta(minutes=5)  # without a check, after which watching begins anew
+PAUSE = timedelta(minutes=5)  # after a longer time without a check, `checked_since` starts again
 REOPENING = timedelta(
     minutes=30
-)  # a problem that comes back within it continues the alarm, without another notification
+)  # a problem that comes back within this time continues the alarm, without another notification
 RETENTION = timedelta(days=90)  # of resolved alarms
 
 
@@ -62,7 +62,7 @@ def check_rules(*, now: datetime) -> AlarmCheckResult:
 
 
 def note_check(*, now: datetime) -> MonitoringState:
-    """Record that the rules are checked now, and since when without a break."""
+    """Record the time of this check, and since when checks have run without a break."""
     state = MonitoringState.load()
     if state.checked_at is None or now - state.checked_at > PAUSE or state.checked_since is None:
         state.checked_since = now
@@ -127,7 +127,7 @@ def resolve_missing(rule: AlarmRule, findings: Mapping[str, AlarmFinding], *, no
 
 
 def acknowledge(alarm: Alarm, *, by: str, now: datetime) -> bool:
-    """Note that somebody works on an alarm, which ends its reminders; return whether it was open."""
+    """Note that somebody is working on an alarm, which ends its reminders; return whether it was open."""
     changed = Alarm.objects.filter(pk=alarm.pk, state=AlarmState.OPEN).update(
         state=AlarmState.ACKNOWLEDGED, acknowledged_at=now, acknowledged_by=by[:150]
     )

@@ -37,7 +37,13 @@ from recommendations.sending.channels.webhook import sign_webhook
 logger = logging.getLogger(__name__)
 
 PERMISSION = "monitoring.view_alarm"
-PAUSES = (60, 300, 900, 3600, 4 * 3600)  # seconds after each failed attempt; the last one is followed by giving up
+PAUSES = (
+    60,
+    300,
+    900,
+    3600,
+    4 * 3600,
+)  # seconds after each failed attempt; after the last pause, one more failure ends the attempts
 TIMEOUT_SECONDS = 5.0
 MAX_REMINDERS = 30
 

@@ -38,7 +38,7 @@ class AlarmFinding:
 
 @dataclass(frozen=True)
 class AlarmMessage:
-    """An alarm in the reader's language: what is wrong, what to do, and the page where."""
+    """An alarm in the reader's language: what is wrong, what to do, and on which page."""
 
     title: str
     advice: str
@@ -50,7 +50,7 @@ class AlarmRule:
     """A condition that is checked regularly.
 
     Attributes:
-        find: yields the problems of now. describe: returns the message of an alarm by subject and details.
+        find: yields the current problems. describe: returns the message of an alarm by subject and details.
         threshold, unit: the default of the number that operators may change, and what it counts; None if there is none.
         every: the time between two checks, for checks that call other servers.
     """

@@ -84,7 +84,7 @@ def show_alarms(request: HttpRequest) -> HttpResponse:
 
 
 def describe_alarms(alarms: list[Alarm], state: MonitoringState | None, *, now: datetime) -> str:
-    """Return how many alarms are open, or that nobody checks, in one sentence."""
+    """Return one sentence on how many alarms are open, or on the rules not being checked."""
     if state is None or state.checked_at is None:
         return _(
             "The rules have not been checked yet. The worker checks them every minute; start it with “manage.py up”."
@@ -130,7 +130,7 @@ def format_resolved(alarm: Alarm) -> dict[str, Any]:
 
 
 def list_rule_rows() -> list[dict[str, Any]]:
-    """Return the rules with what operators changed of them."""
+    """Return the rules with the changes that operators made to them."""
     changed = {row.rule: row for row in AlarmRuleSetting.objects.all()}
     rows = []
     for rule in list_rules().values():
@@ -226,7 +226,7 @@ def describe_notification(row: AlarmNotification) -> str:
 
 @require_POST
 def acknowledge_alarm(request: HttpRequest, alarm_id: int) -> HttpResponse:
-    """Note that the user works on an alarm, which ends its reminders."""
+    """Note that the user is working on an alarm, which ends its reminders."""
     check_permissions(request, CHANGE)
     alarm = get_object_or_404(Alarm, pk=alarm_id)
     if acknowledge(alarm, by=request.user.get_username(), now=timezone.now()):

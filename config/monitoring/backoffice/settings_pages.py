@@ -90,7 +90,7 @@ def change_rules(request: HttpRequest) -> HttpResponse:
 
 
 def read_number(text: str) -> float | None:
-    """Return a number; NaN for a text that is none, None for an empty one."""
+    """Return a number; NaN for a text that is not a number, None for an empty one."""
     text = text.strip()
     if not text:
         return None
@@ -133,7 +133,7 @@ def delete_webhook(request: HttpRequest, webhook_id: int) -> HttpResponse:
 
 @require_POST
 def send_test(request: HttpRequest) -> HttpResponse:
-    """Send a test alarm to everybody who gets alarms, and say how many arrived."""
+    """Send a test alarm to everybody who gets alarms, and report how many were sent."""
     check_permissions(request, CHANGE)
     now = timezone.now()
     alarm = open_test_alarm(now=now)

@@ -1,4 +1,4 @@
-"""What a check of the doctor is, and the registry of all."""
+"""The type of a doctor check, and the registry of all checks."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

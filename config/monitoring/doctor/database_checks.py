@@ -19,7 +19,7 @@ from config.monitoring.server_state import read_database_state, read_valkey_stat
 MIN_POSTGRES = 16
 MAX_CLOCK_SKEW = timedelta(seconds=2)
 LONG_TRANSACTION_SECONDS = 3600
-PARTITION_DAYS = 7  # for which partitions must exist already
+PARTITION_DAYS = 7  # how many days ahead partitions must exist
 SELECT_INVALID = """
 SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
 WHERE NOT i.indisvalid OR NOT i.indisready ORDER BY c.relname
@@ -104,7 +104,7 @@ def check_indexes() -> Iterator[Diagnosis]:
 
 
 def check_partitions() -> Iterator[Diagnosis]:
-    """Find tables without a partition for the coming days, into which nothing could be written then."""
+    """Find tables without a partition for the coming days: rows of those days could not be written."""
     late = timezone.now() + timedelta(days=PARTITION_DAYS)
     rows = select_rows(SELECT_PARTITIONS)
     for name, until in rows:

@@ -111,7 +111,7 @@ def is_writable(folder: Path) -> bool:
 
 
 def check_file_store() -> Iterator[Diagnosis]:
-    """Reach the store, and find folders that only this machine has although several share the rest."""
+    """Check that the file store is reachable, and find folders that only this machine has although several machines share the rest."""
     try:
         store = get_shared_store()
         if store is None:
@@ -162,7 +162,7 @@ def check_secrets() -> Iterator[Diagnosis]:
 
 
 def check_settings() -> Iterator[Diagnosis]:
-    """Run Django's own checks of a deployment; those of HTTPS only matter with a public address."""
+    """Run Django's own deployment checks; those about HTTPS only matter with a public address."""
     messages = run_checks(include_deployment_checks=settings.PUBLIC_URL.startswith("https://"))
     found = [message for message in messages if message.level >= WARNING and not message.is_silenced()]
     for message in found:

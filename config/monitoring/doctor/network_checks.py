@@ -83,7 +83,7 @@ def check_public_url() -> Iterator[Diagnosis]:
 
 
 def check_proxy() -> Iterator[Diagnosis]:
-    """Compare the settings of HTTPS with each other."""
+    """Check that the HTTPS settings are consistent with each other."""
     is_https = settings.PUBLIC_URL.startswith("https://")
     if not is_https and not settings.SECURE_SSL_REDIRECT:
         yield report_skipped(_("plain HTTP: for tests on this machine only"))

@@ -23,7 +23,7 @@ MANY_TASKS = 200
 
 
 def check_worker() -> Iterator[Diagnosis]:
-    """The rules of alarms are checked every minute by the worker, on behalf of the scheduler: both are alive if they were."""
+    """Check that worker and scheduler are alive: every minute, the scheduler makes the worker check the alarm rules."""
     checked_at = MonitoringState.objects.values_list("checked_at", flat=True).first()
     now = timezone.now()
     fix = _("Start them with manage.py up, or the services perennial-worker, perennial-frequent and perennial-beat.")

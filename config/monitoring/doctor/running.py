@@ -1,4 +1,4 @@
-"""Runs the checks of the doctor, one after the other; a check that fails itself is an error of its own."""
+"""Runs the checks of the doctor one after the other; a check that raises an exception is reported as an error."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

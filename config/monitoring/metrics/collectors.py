@@ -76,13 +76,13 @@ def read_jobs(now: datetime) -> Iterator[Metric]:
     success = list_last_success()
     yield labeled_gauge(
         "job_last_success_age_seconds",
-        "Seconds since a job last finished a run well.",
+        "Seconds since the last successful run of a job.",
         "job",
         {task: (now - at).total_seconds() for task, at in success.items() if at},
     )
     yield labeled_gauge(
         "job_last_seconds",
-        "Duration of the last ended run of a job.",
+        "Duration of the last completed run of a job.",
         "job",
         {run.task: run.seconds for run in latest if run.seconds is not None},
     )
@@ -181,7 +181,7 @@ def read_backup(now: datetime) -> Iterator[Metric]:
 def read_privacy(now: datetime) -> Iterator[Metric]:
     yield gauge(
         "privacy_requests_overdue",
-        "Privacy requests whose deadline is over.",
+        "Privacy requests whose deadline has passed.",
         PrivacyRequest.objects.overdue(now).count(),
     )
 

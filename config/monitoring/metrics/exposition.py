@@ -44,7 +44,7 @@ def render_metrics() -> bytes:
 def remove_files_of_dead_processes(folder: Path) -> int:
     """Delete the files of processes that have ended, before new ones start; return how many.
 
-    Files are named after the process, such as counter_1234.db. Those of a process that ends later stay, so that no counter goes back.
+    Files are named after the process, such as counter_1234.db. Files of processes that end later are kept, so that no counter decreases.
     """
     removed = 0
     for path in folder.glob("*.db"):

@@ -31,7 +31,7 @@ type Application = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 @lru_cache(maxsize=128)
 def get_counter(route: str, status: int) -> Counter:
-    """Return the counter of a class and of the hundreds of a status."""
+    """Return the counter of a request class and a status class, such as 5xx."""
     return REQUESTS.labels(route, STATUSES[min(max(status // 100, 1), 5) - 1])
 
 
@@ -66,7 +66,7 @@ class MeasuredApplication:
 
     Attributes:
         hsts: the value of Strict-Transport-Security of the application, which the web server reads.
-        prepared: an event that is set when the application answers in full; None if it always does.
+        prepared: an event that is set once the application can give complete answers; None if it always can.
     """
 
     prepared: Event | None = None

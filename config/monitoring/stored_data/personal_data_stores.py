@@ -14,7 +14,7 @@ register_impersonal(
 register_impersonal(
     table("monitoring.AlarmSubscription"),
     table("monitoring.AlarmWebhook"),
-    reason="Who of the team gets alarms, and the addresses of their services; no customers.",
+    reason="Which team members get alarms, and the addresses of their services; no customers.",
 )
 register_impersonal(files("run/metrics/*"), reason="Counters of processes by route class, job, channel and outcome.")
 register_impersonal(

@@ -1,4 +1,4 @@
-"""The page of the traffic of automated visitors, which no other figure contains."""
+"""The page about the traffic of automated visitors, which all other figures leave out."""
 
 from collections import defaultdict
 from datetime import date, timedelta
@@ -85,7 +85,7 @@ def show_traffic(request: HttpRequest) -> HttpResponse:
 
 
 def summarize_agents(activity: QuerySet[AgentActivity]) -> list[dict[str, Any]]:
-    """Return the numbers of events of each agent by action, the busiest first."""
+    """Return the event counts of each agent by action, the busiest agent first."""
     agents: dict[str, dict[str, Any]] = {}
     rows = activity.order_by().values("agent", "action").annotate(events_sum=Sum("events"), last=Max("last_at"))
     for row in rows:

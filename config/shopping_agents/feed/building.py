@@ -1,6 +1,6 @@
 """Builds the product feed: `products.jsonl.gz` and `metadata.json` of ACP's file ingestion, each replaced as a whole.
 
-A file is written beside the published one and renamed when it is complete, so that a build that is killed leaves the old one. Nothing is
+A file is written next to the published one and renamed when it is complete, so that a build that is killed leaves the old one. Nothing is
 built while the catalog and the settings are what the published feed was built from.
 """
 
@@ -47,7 +47,7 @@ def get_feed_folder() -> Path:
 
 
 def mirror_feed(name: str) -> MirroredFile:
-    """Return a file of the feed as machines with folders of their own share it."""
+    """Return a file of the feed that is shared between machines with folders of their own."""
     return MirroredFile(f"agent-feed/{name}", get_feed_folder() / name)
 
 
@@ -102,7 +102,7 @@ def build_metadata(feed_settings: AgentFeedSettings, *, now: datetime) -> dict[s
 
 
 def compute_fingerprint(feed_settings: AgentFeedSettings) -> str:
-    """Return what changes whenever the feed would: it needs two short queries, not a look at each product."""
+    """Return a value that changes whenever the feed would; computing it takes two short queries instead of reading each product."""
     products = Product.objects.aggregate(at=Max("updated_at"), number=Count("*"))
     categories = Category.objects.aggregate(last=Max("id"), number=Count("*"))
     parts = [

@@ -38,7 +38,7 @@ def show_feed_file(request: HttpRequest, name: str) -> HttpResponseBase:
 
 @cache
 def find_mirror(name: str, folder: Path) -> MirroredFile:
-    """Return the file of this process, which remembers when it looked; tests use several folders."""
+    """Return the shared file, cached per process because it remembers its last check; and per folder, because tests use several."""
     return mirror_feed(name)
 
 

@@ -118,7 +118,7 @@ def look_up(body: CatalogLookupBody, *, feed_settings: AgentFeedSettings) -> Jso
 
 
 def list_inputs(product: CatalogProduct, ids: Iterable[str]) -> dict[str, list[Json]]:
-    """Return the requested IDs by the variant that they resolve to: exactly, or as the one that stands for the product."""
+    """Return the requested IDs by the variant that they resolve to: exactly, or as the variant that represents the product."""
     variants = {variant.product_id for variant in product.variants}
     inputs: dict[str, list[Json]] = {}
     for each in ids:
@@ -130,7 +130,7 @@ def list_inputs(product: CatalogProduct, ids: Iterable[str]) -> dict[str, list[J
 
 
 def get_product(body: CatalogProductBody, *, feed_settings: AgentFeedSettings) -> Json:
-    """Return one product with the variants of the chosen options; an unknown ID is an application error, as UCP wants it."""
+    """Return one product with the variants of the chosen options; an unknown ID is an application error, as UCP requires."""
     products = ProductReader(feed_settings).read([body.id])
     if not products:
         message = f"There is no product or variant {body.id!r}; search the catalog for its ID."
@@ -202,5 +202,5 @@ def build_product(product: CatalogProduct, variants: list[CatalogVariant], ratin
 
 
 def read_ratings(products: Iterable[CatalogProduct]) -> dict[str, Any]:
-    """Return the ratings of the variants that stand for the products."""
+    """Return the ratings of the variants that represent the products."""
     return dict(summarize_ratings(product_ids=[product.featured.product_id for product in products]))

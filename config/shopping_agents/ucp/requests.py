@@ -1,4 +1,4 @@
-"""The requests of the UCP catalog; a wrong one gets an error that names the field and what it should be."""
+"""The requests of the UCP catalog; an invalid one gets an error that names the field and what it should be."""
 
 from decimal import Decimal
 from typing import Annotated, Any

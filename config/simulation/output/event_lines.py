@@ -104,7 +104,7 @@ class EventLines:
         )
 
     def format_clocks(self, at: Ints, skew: Ints) -> pa.Array:
-        """Return the times of each event: its timestamp, or what a device with a wrong clock and the archive of its collector say."""
+        """Return the times of each event: its timestamp, or for a device with a wrong clock, its own times and the collector's time of receipt."""
         at = self.plan.start_ms + at
         plain = pc.binary_join_element_wise('","timestamp":"', format_moments(at), "")
         rows = np.flatnonzero(skew)

@@ -30,7 +30,7 @@ CUSTOMER_HEADER = "user_id,email,language,country,email_consent\n"
 COUNTRIES = (
     "US",
     "SG",
-)  # of the languages; where events need no consent by default, or most of them would have no customer
+)  # one per language, in which events need no consent by default; otherwise most events would have no customer
 
 
 def format_order_ids(customers: SimulatedCustomers, purchases: Purchases) -> pa.Array:

@@ -11,7 +11,7 @@ from django.urls import NoReverseMatch, reverse
 from config.foundation.json_nesting import load_json
 from customers.analytics.expressions.parameters import ParameterError
 
-# of an address with a question, which browsers and servers limit
+# of the parameters in a URL, because browsers and servers limit the length of URLs
 MAX_LENGTH = 5_000
 HASH_LENGTH = 32
 
@@ -27,7 +27,7 @@ def parse_json(text: str, field: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         content, written = None, ""
     if not isinstance(content, dict) or "\\u0000" in written:
-        raise ParameterError(field, "no JSON object; use a link of the page.")
+        raise ParameterError(field, "not a JSON object; use a link from the page.")
     return content
 
 
@@ -48,7 +48,7 @@ def make_people_url(question: str, key: str, selection: Mapping[str, Any], *, as
     """Return the URL of the people behind one figure, as of the moment of the figure.
 
     Args:
-        key: the hash of the parameters, which would make a chart's hundreds of links too long.
+        key: the hash of the parameters; with the parameters themselves, the hundreds of links of a chart would be too long.
     """
     values = {"k": key[:HASH_LENGTH], "s": format_json(selection), "at": as_of.isoformat()}
     try:

@@ -1,4 +1,4 @@
-"""The registry of pages of questions: a new one has its fields, its result and a line here."""
+"""The registry of question pages: a new one needs its fields, its result and an entry here."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

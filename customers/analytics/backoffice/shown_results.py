@@ -1,4 +1,4 @@
-"""The result of a question with what a page says about it: as of when, how long it took, and whether it is being computed."""
+"""The result of a question with what a page states about it: its time, how long it took, and whether it is being computed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

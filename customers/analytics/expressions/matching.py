@@ -45,7 +45,7 @@ class PropertyFilter:
 
 @dataclass(frozen=True, kw_only=True)
 class EventMatch:
-    """The events of a name or of a meaning; without both, every event.
+    """The events with a name or a meaning; with neither, every event.
 
     Attributes:
         name: as it was sent, or `$order` for orders. meaning: such as view or cart, whatever the source calls it.
@@ -90,7 +90,7 @@ def build_property(events: ir.Table, name: str, engine: WarehouseEngine) -> ir.S
 
 
 def build_number(events: ir.Table, name: str, engine: WarehouseEngine) -> ir.FloatingValue:
-    """Return a property, or a column of that name, as a number; NULL if it is none."""
+    """Return a property, or a column of that name, as a number; NULL if it is not a number."""
     if name in NUMBER_COLUMNS:
         return events[name].cast("float64")
     return build_property(events, name, engine).try_cast("float64")
@@ -103,7 +103,7 @@ def build_match(events: ir.Table, match: EventMatch, engine: WarehouseEngine) ->
         condition = events.name == match.name
     elif match.meaning:
         names = sorted({name.lower() for name in EVENT_NAMES[Meaning(match.meaning)]})
-        # every purchase event becomes an order, so that events and orders together would count it twice
+        # every purchase event becomes an order, so counting events and orders together would count it twice
         is_purchase = match.meaning == Meaning.PURCHASE
         condition = events.name == ORDER_EVENT if is_purchase else events.name.lower().isin(names)
     elif not match.filters:

@@ -75,7 +75,7 @@ def check_storable(content: Any) -> None:
     except (ValueError, RecursionError):
         written = "\\u0000"
     if "\\u0000" in written:
-        raise ParameterError("parameters", "a value is no valid text or number; remove it.")
+        raise ParameterError("parameters", "a value is not a valid text or number; remove it.")
 
 
 def check_names(kind: msgspec.inspect.Type, content: Any, path: str = "") -> None:

@@ -34,9 +34,9 @@ def to_instant(day: date, zone: ZoneInfo) -> int:
 
 
 def find_offset_changes(zone: ZoneInfo, since: date, until: date) -> list[tuple[int, int]]:
-    """Return (instant, offset from then on), both in microseconds; the first one holds before its instant too.
+    """Return (instant, offset from then on), both in microseconds; the first offset also applies before its instant.
 
-    They begin a year before the days: questions that look back compare with the period before.
+    They begin a year before the days, because some questions compare with earlier periods.
     """
     moment = datetime(since.year, since.month, since.day, tzinfo=UTC) - timedelta(days=YEAR_DAYS)
     end = datetime(until.year, until.month, until.day, tzinfo=UTC) + timedelta(days=3)
@@ -68,7 +68,7 @@ def _count_microseconds(moment: datetime) -> int:
 
 
 def build_local(at: ir.IntegerValue, zone: ZoneInfo, since: date, until: date) -> ir.IntegerValue:
-    """Return the time of a clock in the shop, in microseconds since 1970 on that clock."""
+    """Return the local time of the shop, in microseconds since 1970 on its clock."""
     changes = find_offset_changes(zone, since, until)
     if len(changes) == 1:
         return at + changes[0][1]

@@ -1,6 +1,6 @@
 """The events of each person in order of time, as arrays, from which sessions and paths are computed.
 
-The engine reads and filters; one number per event holds its time and what is known of it. Sorting two arrays of integers takes
+The engine reads and filters; one number per event holds its time and what is known about it. Sorting two arrays of integers takes
 a fraction of the time of a window function, which has to carry all columns along.
 """
 
@@ -55,7 +55,7 @@ def read_sorted_events(
     """Yield the events, all of a person in the same part.
 
     Args:
-        events: with customer_id, at and code. bits: of the largest code, at most 14; ten years of microseconds have 49.
+        events: with customer_id, at and code. bits: the bits of the largest code, at most 14, because ten years of microseconds take 49.
     """
     low = tables.get_bounds(days)[0]
     rows = events.select("customer_id", key=(events["at"] - low) * (1 << bits) + events.code)
@@ -111,7 +111,7 @@ def sort_by_customer(customer: Integers, key: Integers) -> tuple[Integers, Integ
 
 
 def mark_changes(values: npt.NDArray[np.signedinteger[Any]]) -> Flags:
-    """Return whether each value differs from the one before; the first one does."""
+    """Return whether each value differs from the one before; always true for the first one."""
     changes = np.ones(len(values), bool)
     np.not_equal(values[1:], values[:-1], out=changes[1:])
     return changes

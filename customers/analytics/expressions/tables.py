@@ -69,7 +69,7 @@ class AnalyticsTables:
         return round(self.as_of.timestamp() * SECOND)
 
     def get_bounds(self, days: DateRange) -> tuple[int, int]:
-        """Return the first microsecond of the days, and the first one after them that is not known or not asked for."""
+        """Return the first microsecond of the days, and the first one that is past them or not known yet."""
         end = to_instant(days.until + timedelta(days=1), self.zone)
         return to_instant(days.since, self.zone), min(end, self.known_until)
 
@@ -100,9 +100,9 @@ class AnalyticsTables:
 
     def _read_events(self, days: DateRange | None) -> ir.Table:
         events = self.events
-        # a clock that is ahead: the event happened when it was received
+        # if the clock of the device is ahead, the event counts as having happened when it was received
         moment = ibis.least(events.occurred_at, events.received_at)
-        # identify, group and alias calls describe a person; they are no behaviour
+        # identify, group and alias calls describe a person; they are not behavior
         events = events.filter(events.customer_id.notnull() & events.type.isin(BEHAVIOR_TYPES))
         rows = events.select(*EVENT_COLUMNS, "occurred_at", moment=moment)
         return self._limit(rows, days).select(*EVENT_COLUMNS, "at")
@@ -155,9 +155,9 @@ class AnalyticsTables:
         return rows.filter(rows.customer_id.notnull()).select("customer_id", "at", "total")
 
     def select_transactions(self, days: DateRange | None) -> ir.Table:
-        """Return orders and returns, those of guests too, as id, customer_id, at, total, is_order and channel.
+        """Return orders and returns, including those of guests, as id, customer_id, at, total, is_order and channel.
 
-        As in `lifecycle.facts.amounts`: returns have either sign, and a refunded order counts nothing. Other currencies are
+        As in `lifecycle.facts.amounts`: the totals of returns can have either sign, and a refunded order adds nothing. Other currencies are
         left out.
         """
         orders = self.orders
@@ -179,7 +179,7 @@ class AnalyticsTables:
         return rows.filter(rows.currency == self.currency) if self.currency else rows
 
     def select_lines(self, days: DateRange) -> ir.Table:
-        """Return the lines of orders and returns that were not cancelled, those of guests too."""
+        """Return the lines of orders and returns that were not canceled, including those of guests."""
         lines = self.order_lines
         rows = self._keep_currency(lines.filter((lines.status != "cancelled") & lines.product_id.notnull()))
         is_return, quantity, total = rows.kind == "return", rows.quantity.cast("float64"), rows.total.cast("float64")

@@ -12,7 +12,7 @@ from customers.analytics.outcomes.parameters import OutcomeParameters
 
 @dataclass(frozen=True)
 class DataSpan:
-    """The periods of which the data knows everything: from ``first`` on, before ``current``.
+    """The periods that the data covers completely: from ``first`` to the one before ``current``.
 
     Attributes:
         began_on: the day of the first fact; None without any. current: the number of the period that is not over yet.

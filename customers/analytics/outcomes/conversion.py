@@ -1,4 +1,4 @@
-"""Conversion: of the visits, the share with an order; and of the visitors, the share who order.
+"""Conversion: the share of visits with an order, and the share of visitors who order.
 
 A visit is a session of events, see `questions.sessions`. An order belongs to it if the customer places it from its beginning until 30
 minutes after its last event. Orders without a visit, such as those in a store, are no conversions.
@@ -33,7 +33,7 @@ class ConversionPeriod:
 
     Attributes:
         converted: visits with an order. buyers: visitors with such a visit. rate: of visits; visitor_rate: of visitors.
-        orders: all of the period, with and without a visit; None for a traffic source, which orders do not have.
+        orders: all of the period, with and without a visit; None if split by traffic source, which orders do not have.
         tracked_orders: those that belong to a visit.
     """
 

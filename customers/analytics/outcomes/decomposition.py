@@ -35,7 +35,7 @@ def explain_change(now: RevenueFactors, before: RevenueFactors) -> RevenueChange
     """Return the change and its parts by the logarithmic mean Divisia index.
 
     ΔR_f = L(R₁, R₀)·ln(f₁ / f₀) with L(a, b) = (a − b) / (ln a − ln b). As ln R is the sum of the logarithms of the factors, the parts
-    add up to R₁ − R₀ without a rest, and none depends on an order of the factors. Source: Ang, Energy Policy 2005.
+    add up to R₁ − R₀ without a remainder, and none depends on the order of the factors. Source: Ang, Energy Policy 2005.
     """
     change = now.revenue - before.revenue
     relative = change / before.revenue if before.revenue > 0 else None

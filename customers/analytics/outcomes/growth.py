@@ -1,7 +1,7 @@
 """Growth: revenue, the customers who order, and what a change of revenue comes from.
 
 Revenue is net of returns and refunds, in the currency of the shop; orders in other currencies are left out. Revenue equals customers ×
-orders per customer × order value, of known customers; what guests without an account spend is stated beside it.
+orders per customer × order value, of known customers; what guests without an account spend is reported separately.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class GrowthPeriod:
     """The orders of a period.
 
     Attributes:
-        customers: who placed an order. revenue: of all known customers, net of returns. previous, year: the change against the period
+        customers: those who placed an order. revenue: of all known customers, net of returns. previous, year: the change against the period
             before and the same one a year before; None unless both are complete.
     """
 

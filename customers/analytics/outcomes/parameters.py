@@ -1,4 +1,4 @@
-"""What all outcomes are asked for: the periods, and whose."""
+"""The parameters of all outcomes: which periods, and of which customers."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -21,9 +21,9 @@ class OutcomeParameters(DateRange):
     """Which periods are measured: those in which since and until lie, and all between them. Each of them is measured as a whole.
 
     Attributes:
-        segment: only its customers, who are those of now. With split “segment”: its customers beside all others.
-        split: segment, channel, stage, city or empty. channel: of orders, the sales channel; of visits, the traffic source. stage, city:
-            of the customers now; cities of few customers have no name.
+        segment: only its current customers are counted. With split “segment”: its customers compared with all others.
+        split: segment, channel, stage, city or empty. channel: the sales channel of orders, or the traffic source of visits. stage, city:
+            the customers' current ones; cities with few customers have no name.
         limit: the number of channels, stages or cities; the others are one group.
     """
 
@@ -55,7 +55,7 @@ class OutcomeParameters(DateRange):
         return get_period_start(number, self.unit)
 
     def extend_days(self, periods: int) -> DateRange:
-        """Return the days of the periods, and of so many before them."""
+        """Return the days of the periods, and of this many periods before them."""
         numbers = self.numbers
         since, end = self.get_start(numbers.start - periods), self.get_start(numbers.stop)
         return DateRange(since=since, until=end - timedelta(days=1), segment=self.filtered_segment)

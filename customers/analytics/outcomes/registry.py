@@ -1,4 +1,4 @@
-"""The measures of outcomes by key. A new one has its file, an entry here and its tests."""
+"""The measures of outcomes by key. A new one needs its file, an entry here and its tests."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
-"""Retention: of the customers who ordered in a period, the share who order again in the next one.
+"""Retention: the share of the customers who ordered in a period that order again in the next one.
 
-By channel, a customer counts in that of the last order in the period before, so that the channels add up.
+Split by channel, a customer counts in the channel of the last order in the first of the two periods, so that the channels add up.
 """
 
 from dataclasses import dataclass
@@ -24,11 +24,11 @@ ORDERS = EventMatch(name=ORDER_EVENT)
 
 @dataclass(frozen=True, kw_only=True)
 class RepeatPeriod:
-    """The customers of the period before, and who of them orders again in this one.
+    """The customers of the period before, and how many of them order again in this one.
 
     Attributes:
-        is_complete: this period and the one before are complete; otherwise the share can still change. year_share: a year before, if
-            complete.
+        is_complete: this period and the one before are complete; otherwise the share can still change. year_share: the share a year
+            before, if complete.
     """
 
     start: date
@@ -80,7 +80,7 @@ def build_customer_periods(tables: AnalyticsTables, parameters: OutcomeParameter
 
 
 def run_repeat_orders(tables: AnalyticsTables, parameters: OutcomeParameters) -> RepeatResult:
-    """Count the customers of each period and who of them returns."""
+    """Count the customers of each period, and how many of them return."""
     before = YEAR_PERIODS[parameters.unit] + 1
     span = find_span(tables.select_events(None, ORDERS), tables, parameters)
     with tables.materialize(build_customer_periods(tables, parameters, periods_before=before)) as rows:

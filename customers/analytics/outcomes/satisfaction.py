@@ -1,7 +1,7 @@
 """Satisfaction: the average rating of reviews, NPS and CSAT of surveys, each with its 95% interval.
 
-Only customers who answered are known, and the others may think differently. By channel, feedback counts in that of the author's last
-order before it.
+Only customers who answered are known, and the others may think differently. Split by channel, feedback counts in the channel of
+the author's last order before it.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from customers.feedback.analysis.satisfaction import DETRACTOR, SATISFIED, Satis
 from customers.feedback.reviews import STARS
 
 REVIEW, NPS, CSAT = KINDS = ("review", "nps", "csat")
-# the largest score of those who are not satisfied
+# the highest score that counts as dissatisfied
 LOW_SCORES = {REVIEW: 2, NPS: DETRACTOR, CSAT: SATISFIED - 1}
 
 
@@ -120,7 +120,7 @@ def build_satisfaction(rows: list[dict[str, Any]], *, start: date, is_complete: 
 
 
 def estimate_rating(ratings: Ratings) -> SatisfactionEstimate:
-    """Return the mean of the stars with its interval, cut at 1 and 5; without one below two reviews."""
+    """Return the mean of the stars with its interval, cut at 1 and 5; fewer than two reviews have no interval."""
     value, margin = ratings.average, ratings.margin
     if value is None or margin is None:
         return SatisfactionEstimate(ratings.count, value, None, None)

@@ -141,7 +141,7 @@ class StickinessParameters(DateRange):
 
 @dataclass(frozen=True, kw_only=True)
 class ActiveDays:
-    """How often a person was active on so many days of a week or month; people: a person counts in each such period."""
+    """How many people were active on this many days of a week or month; a person counts once in each such period."""
 
     days: int
     people: int
@@ -170,10 +170,10 @@ class StickinessResult:
 
 
 def build_active_days(tables: AnalyticsTables, parameters: StickinessParameters, *, before: int = 0) -> ir.Table:
-    """Return customer_id and day, once each; before: so many days earlier too."""
+    """Return customer_id and day, once each. before: the number of earlier days to include."""
     low, high = tables.get_bounds(parameters)
     events = tables.select_events(None, parameters.event, segment=parameters.segment)
-    # a day more, for the hour by which days differ when clocks change
+    # one more day, because days are an hour longer or shorter when clocks change
     events = events.filter((events["at"] >= low - (before + 1) * 86_400_000_000) & (events["at"] < high))
     day = build_day(events["at"], tables.zone, parameters.since, parameters.until)
     days = events.select("customer_id", day=day).distinct()
@@ -223,7 +223,7 @@ def run_stickiness(tables: AnalyticsTables, parameters: StickinessParameters) ->
 
 
 def _count_changes(days: ir.Table, length: int, tables: AnalyticsTables) -> dict[int, int]:
-    """Return by how many people those of the last ``length`` days change on each day.
+    """Return by how much the number of people active in the last ``length`` days changes on each day.
 
     An active day counts until the next one of the person, at most ``length`` days, so that nobody is counted twice.
     """

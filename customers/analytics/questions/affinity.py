@@ -14,7 +14,7 @@ from customers.analytics.expressions.parameters import DateRange, require_betwee
 from customers.analytics.expressions.tables import AnalyticsTables
 
 MAX_ROWS = 500
-# pairs are counted among so many of the most bought products, which bounds the number of pairs
+# only pairs of this many most bought products are counted, which bounds the number of pairs
 MAX_PRODUCTS = 2_000
 LEVELS, SORTS = ("product", "category"), ("people", "lift")
 

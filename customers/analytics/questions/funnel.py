@@ -94,7 +94,7 @@ class FunnelParameters(DateRange):
         return self.window_seconds * SECOND
 
     def list_exclusions(self, step: int) -> list[int]:
-        """Return the positions of the exclusions that hold between a step and the one before."""
+        """Return the positions of the exclusions that apply between a step and the one before."""
         return [
             number
             for number, exclusion in enumerate(self.exclusions)
@@ -188,14 +188,14 @@ def _build_ordered_attempts(events: ir.Table, parameters: FunnelParameters) -> i
 def _extend_attempts(events: ir.Table, reached: ir.Table, step: int, parameters: FunnelParameters) -> ir.Table:
     """Return the events of a step that continue an attempt: customer_id, at and started_at.
 
-    Of all attempts that reached the step before, the one that started last has the most time left. It is also the one whose
-    last event is the latest, so that what holds for no attempt before an event doesn't hold for it: the largest start before
-    an event decides, which is one window function without a join.
+    Of all attempts that reached the previous step before an event, the one that started last has the most time left, and its
+    last event is the latest. If this attempt cannot be continued, no other can, so that only the latest start before an event
+    has to be checked, which takes one window function and no join.
     """
     events_of_step = events.filter(events[f"step{step}"]).select(
         "customer_id", "at", started_at=ibis.null("int64"), kind=ibis.literal(1, "int8")
     )
-    # whoever never takes the next step needs no sorting, and that is most people
+    # people who never take the next step, which is most of them, need no sorting
     before = reached.semi_join(events_of_step, "customer_id").mutate(kind=ibis.literal(0, "int8"))
     rows = before.select("customer_id", "at", "started_at", "kind").union(events_of_step)
     exclusions = parameters.list_exclusions(step)

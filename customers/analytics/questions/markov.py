@@ -1,7 +1,7 @@
 """Removal effects: how much rarer a goal would be if nobody could take a step, by a first-order Markov chain.
 
 Formula: with the probabilities P of moving from step to step, the probability of the goal from step i solves
-p_i = Σ_j P_ij p_j + P_i,goal. Removing step k sends all who would move to it away: p_k = 0. Its effect is 1 − p′_start / p_start.
+p_i = Σ_j P_ij p_j + P_i,goal. Removing step k means that everyone who would move to it leaves: p_k = 0. Its effect is 1 − p′_start / p_start.
 Source: Anderl, Becker, von Wangenheim & Schumann (2016), Mapping the customer journey.
 """
 

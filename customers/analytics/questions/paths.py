@@ -39,12 +39,12 @@ MAX_LEVELS, MAX_TOP = 10, 30
 MAX_EVENTS = 50
 # the name of the goal among the steps, so that a property named like it can't be mistaken for it
 GOAL_NAME = "$goal"
-# of all names that are not among the most frequent ones
+# stands for all names that are not among the most frequent ones
 RARE_NAME = "$rare"
 MAX_NAMES = 4_000
 # in place of a code: before the first step of a path, and after its last one
 START = END = -1
-# up to so many names are compared one by one, which is faster than a join
+# up to this many names are compared one by one, which is faster than a join
 MAX_BRANCHES = 64
 
 
@@ -127,13 +127,13 @@ class PathResult:
 
 @dataclass(frozen=True)
 class StepNames:
-    """The names of steps by frequency; a step's code is its position, and the number of names for all rarer ones."""
+    """The names of steps by frequency. A step's code is the position of its name; all rarer names share the next code."""
 
     names: tuple[str, ...]
 
     @property
     def size(self) -> int:
-        """The number of codes, with the one of rarer names."""
+        """The number of codes, including the one for rarer names."""
         return len(self.names) + 1
 
     def build_code(self, events: ir.Table) -> ir.Table:
@@ -159,7 +159,7 @@ class StepNames:
 def find_names(tables: AnalyticsTables, parameters: PathParameters) -> StepNames:
     """Return the names of steps, the most frequent first, equal ones by name; the goal comes last.
 
-    Steps that are named by their event are counted without looking at more than the name, which is much faster.
+    Steps that are named by their event are counted by reading only the name, which is much faster.
     """
     if parameters.label:
         events = _select_step_events(tables, parameters)

@@ -1,4 +1,4 @@
-"""The questions by key. A new question has its file, a line here and its tests."""
+"""The questions by key. A new question needs its file, an entry here and its tests."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

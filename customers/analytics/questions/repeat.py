@@ -1,4 +1,4 @@
-"""Repeat by first purchase: of the people whose first order has a product or category, how many order again.
+"""Repeat by first purchase: how many of the people whose first order has a product or category order again.
 
 The first order is that of all data; those in the days of the question count. Everybody has the same time to order again: people whose
 first order is more recent than that are counted as not yet known, and left out of the rate.
@@ -143,7 +143,7 @@ class FirstPurchaseSelection:
     """The people whose first order has a product or category; without a name, all.
 
     Attributes:
-        is_repeated: those who ordered again, or those who did not; None for both. is_recent: those whose time is not over instead.
+        is_repeated: those who ordered again, or those who did not; None for both. is_recent: instead, those whose time is not over.
     """
 
     name: str | None = None

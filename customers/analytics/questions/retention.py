@@ -1,4 +1,4 @@
-"""Retention: of the people who started in a period, how many come back in each later period, and what they spend.
+"""Retention: how many of the people who started in a period come back in each later period, and what they spend.
 
 Cohorts: first_time (the period of the first start event in all data), each_time (everyone who starts in a period, so a person can be
 in several cohorts) or first_order (the period of the first order). “On” counts the people of a cohort who return in exactly one

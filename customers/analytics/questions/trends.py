@@ -268,7 +268,7 @@ def _build_lines(
 def _read_table(
     group: GroupKey, parameters: TrendParameters, values: list[_Values], numbers: list[int]
 ) -> tuple[list[list[float | None]], list[float | None]]:
-    """Return values by series and bucket, and totals; nothing counted is 0, but an average of nothing is None."""
+    """Return values by series and bucket, and totals; a count of no events is 0, but an average of none is None."""
     table: list[list[float | None]] = []
     totals: list[float | None] = []
     for position, series in enumerate(parameters.series):
@@ -281,7 +281,7 @@ def _read_table(
 
 
 def shift_back(parameters: TrendParameters) -> TrendParameters:
-    """Return the parameters for the days before, as many; whole months before whole months."""
+    """Return the parameters for the same number of days before; for months, for the same number of whole months before."""
     until = parameters.since - timedelta(days=1)
     if parameters.interval == PeriodUnit.MONTH and parameters.since.day == 1:
         months = (

@@ -40,7 +40,7 @@ from customers.warehouse.engines.base import WarehouseEngineError, describe_abse
 logger = logging.getLogger(__name__)
 
 READ, READ_CUSTOMERS = "analytics:read", "customers:read"
-# more questions than these wait for nobody: they would only delay those of pages
+# further computations are refused, because they would only delay those that pages wait for
 MAX_PENDING = 30
 RETRY_SECONDS = 5
 
@@ -133,7 +133,7 @@ class PeoplePage:
 class QueryPeople(APIView):
     """The people behind one figure of a result, as of the moment of the result, sorted by customer ID.
 
-    It also needs the scope customers:read. The components AnalyticsFunnelSelection and so on say how a figure is selected.
+    It also needs the scope customers:read. The components AnalyticsFunnelSelection and so on describe how a figure is selected.
     """
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": READ}
@@ -191,7 +191,7 @@ def load_selection(text: str) -> Any:
     try:
         return load_json(text)
     except (ValueError, RecursionError):
-        raise ParameterError("parameters", "no JSON object, such as {}.") from None
+        raise ParameterError("parameters", "not a JSON object, such as {}.") from None
 
 
 def read_page(request: Request) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from drf_spectacular.plumbing import ResolvedComponent
 from customers.analytics.questions.registry import QUESTIONS
 from customers.segments.rest.condition_schema import VERBATIM
 
-# so that no name is that of another component
+# a prefix, so that no name equals that of another component
 PREFIX = "Analytics"
 
 type Schema = dict[str, Any]

@@ -68,7 +68,7 @@ class AnalyticsQuestionSerializer(StrictTypesMixin, serializers.Serializer[Any])
     refresh = serializers.BooleanField(
         required=False,
         default=False,
-        help_text="Compute again although the result is recent, failed or was cancelled.",
+        help_text="Compute again even if the result is recent, or the last computation failed or was canceled.",
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -100,7 +100,7 @@ class AnalyticsQuerySerializer(serializers.Serializer[ResultState]):
     as_of = serializers.DateTimeField(allow_null=True, help_text="Facts up to this moment are in the result.")
     duration_seconds = serializers.FloatField(allow_null=True)
     error = serializers.CharField(help_text="Why the last computation failed; empty if it did not.")
-    result = serializers.SerializerMethodField(help_text="The newest one; null until there is one.")
+    result = serializers.SerializerMethodField(help_text="The newest result; null until there is one.")
     url = serializers.SerializerMethodField(help_text="Where to ask for the status and the result.")
 
     def get_id(self, state: ResultState) -> str:

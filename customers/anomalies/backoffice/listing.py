@@ -12,7 +12,7 @@ from customers.anomalies.backoffice.texts import AnomalyTexts, format_weekday, l
 from customers.anomalies.models import Anomaly, AnomalyKind
 
 SHOWN_DAYS = 28
-# a day on Home for so long
+# how long a day with anomalies stays on Home
 ATTENTION = timedelta(days=3)
 
 
@@ -38,7 +38,7 @@ def list_anomalies(*, until: date, days: int = SHOWN_DAYS) -> list[Anomaly]:
 
 
 def show_anomalies(anomalies: Sequence[Anomaly]) -> list[ShownAnomaly]:
-    """Return anomalies, newest first, with their sentences; consecutive days are one unless a reason is known."""
+    """Return anomalies, newest first, with their sentences; consecutive days are merged unless their known reasons differ."""
     texts = load_texts(anomalies)
     shown: list[ShownAnomaly] = []
     latest: dict[tuple[str, str], ShownAnomaly] = {}
@@ -58,7 +58,7 @@ def show_anomalies(anomalies: Sequence[Anomaly]) -> list[ShownAnomaly]:
 
 
 def describe_duration(texts: AnomalyTexts, row: ShownAnomaly) -> None:
-    """Say since when, if there are several days."""
+    """Add to the sentences since when it has lasted, if there are several days."""
     if row.since == row.anomaly.day:
         return
     values = {"first": format_weekday(row.since), "last": format_weekday(row.anomaly.day)}

@@ -1,4 +1,4 @@
-"""Sentences on anomalies: what happened, what was expected, and where most of it is."""
+"""Sentences on anomalies: what happened, what was expected, and which segments explain most of it."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -97,7 +97,7 @@ class AnomalyTexts:
         return _("%(what)s, expected between %(low)s and %(high)s.") % values
 
     def describe_explanation(self, anomaly: Anomaly) -> str:
-        """Return the segments that explain most; that none does; or nothing if there was nothing to compare."""
+        """Return a sentence on the segments that explain most, or on none explaining it; empty if there was nothing to compare."""
         metric, explanation = find_metric(anomaly.metric), anomaly.explanation
         if metric is None or not explanation.get("tables"):
             return ""
@@ -141,7 +141,7 @@ class AnomalyTexts:
         return label or _("unknown")
 
     def format_apart(self, metric: Metric, value: float | None, *bounds: float | None) -> tuple[str, ...]:
-        """Return a value and bounds, with two more digits of percentages where a bound would read like the value outside of it."""
+        """Return a value and its bounds as texts; percentages get two more digits if a bound would otherwise look equal to the value."""
         texts = tuple(self.format(metric, number) for number in (value, *bounds))
         if metric.format == Format.PERCENT and texts[0] in texts[1:]:
             return tuple(format_percent(number, 3) for number in (value, *bounds))

@@ -1,4 +1,4 @@
-"""Judges the last days of all metrics: expected value, usual range, and which of them are anomalies."""
+"""Evaluates the last days of all metrics: expected value, usual range, and which of them are anomalies."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,13 +11,15 @@ from customers.anomalies.detection.series import MetricPanel, invert, transform
 from customers.anomalies.detection.thresholds import count_discoveries, fit_tails
 
 FALSE_DISCOVERY_RATE = 0.006  # per day; what it means per month is measured by `python -m benchmarks.anomalies`
-MIN_UNITS = 5.0  # fewer than five orders too many or too few are no news; amounts in units of their variance ÷ mean
-MIN_CHANGE = 0.1  # a smaller deviation from the expected value is certain only in a large shop, and matters in none
+MIN_UNITS = (
+    5.0  # a difference of fewer than five orders is not worth reporting; amounts in units of their variance ÷ mean
+)
+MIN_CHANGE = 0.1  # a smaller deviation from the expected value can be significant in a large shop, but matters in none
 
 
 @dataclass(frozen=True, eq=False)
 class JudgedDays:
-    """The judged days of n metrics; arrays of shape (n, days). expected, low, high: totals, NaN if not known. unit: (n,)."""
+    """The evaluated days of n metrics; arrays of shape (n, days). expected, low, high: totals, NaN if not known. unit: (n,)."""
 
     days: tuple[int, ...]
     expected: Floats
@@ -30,12 +32,12 @@ class JudgedDays:
 
 
 def judge_days(panel: MetricPanel, days: Sequence[int], *, rate: float = FALSE_DISCOVERY_RATE) -> JudgedDays:
-    """Judge days by what was known before each of them.
+    """Evaluate each day by what was known before it.
 
     Args:
         days: their indexes in the panel. rate: of false discoveries among the metrics of a day.
-    The range of a day is that of its largest p-value that is still a discovery, so a total is outside of it exactly if it is an anomaly
-    (or its deviation is too small to matter).
+    The range of a day ends where the p-value is the largest one that still is a discovery, so a total is outside of it exactly if it is an
+    anomaly (or its deviation is too small to matter).
     """
     shape = (len(panel.total), len(days))
     model = compute_expectation(panel)

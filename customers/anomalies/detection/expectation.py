@@ -15,13 +15,15 @@ from customers.anomalies.detection.series import MetricPanel, invert, transform
 DISCOUNTS = np.array([0.8, 0.9, 0.96])
 WEEKDAY_DISCOUNT = 0.93  # per week
 LOSS_DISCOUNT = 0.97
-WEEKDAY_PRIOR = 5.0  # units that pull the factor of a weekday to 1, so that small counts have none
+WEEKDAY_PRIOR = (
+    5.0  # units that pull the factor of a weekday toward 1, so that small counts have hardly any weekday effect
+)
 HOLIDAY_PRIOR = 5.0
 WARM_UP_DAYS = 28
 CLIP = 3.0  # of the usual deviation
-SPREAD_CLIP = 2.0  # of the same, so that an outlier hardly widens the range of the days after it
+SPREAD_CLIP = 2.0  # of the usual deviation, so that an outlier hardly widens the range of the days after it
 SPREAD_STEP = 0.05
-SHIFT_DAYS = 3  # so many clipped days in a row in the same direction are a new level, no outlier
+SHIFT_DAYS = 3  # this many clipped days in a row in the same direction are a new level, not outliers
 MIN_SPREAD = 0.1  # of a series that never varied
 MISSING_UNITS = 10.0  # a day without anything where this is expected is a gap in the data: a chance of e⁻¹⁰
 
@@ -166,7 +168,7 @@ def _take_holiday(
     score: Floats,
     is_missing: Flags,
 ) -> None:
-    """Judge a public holiday by earlier ones; it changes nothing but what is expected of the next one."""
+    """Evaluate a public holiday by earlier ones; it only changes what is expected of the next one."""
     total = panel.total[:, day]
     forecast = mean * state.get_holiday_factor(unit)
     expected[ready, day] = forecast[ready]

@@ -1,7 +1,7 @@
 """Which segments of a dimension explain a deviation: contributions to the change, with the surprise of a segment among its past days.
 
 Contributions and the choice of the dimension follow Adtributor (Bhagwan et al., NSDI 2014); the surprise is measured against the past
-variation of the segment's own contribution instead of the Jensen–Shannon divergence, so that noise of a small segment is no surprise.
+variation of the segment's own contribution instead of the Jensen–Shannon divergence, so that noise in a small segment does not count as a surprise.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ MAX_SEGMENTS = 3
 MIN_SHARE = 0.1  # of the deviation that a segment of an explanation contributes
 MIN_EXPLAINED = 0.5
 MIN_EXCESS = (
-    0.2  # share of the deviation beyond the segments' share of everything: if all fall alike, no segment explains it
+    0.2  # share of the deviation beyond the segments' share of the whole: if all segments fall alike, none explains it
 )
 SURPRISE_LEVEL = 0.005  # of all segments of a dimension together
 SAME_WEEKDAY, OTHER_DAY = 1.0, 0.25  # weights of earlier days
@@ -24,10 +24,10 @@ SAME_WEEKDAY, OTHER_DAY = 1.0, 0.25  # weights of earlier days
 
 @dataclass(frozen=True, eq=False)
 class SegmentedMetric:
-    """A metric by segment of a dimension on past days and on the judged day.
+    """A metric by segment of a dimension on past days and on the evaluated day.
 
     history: (segments, days), numerators; exposure_history the same for the denominator of a rate, None for sums. actual, exposure:
-    (segments,), of the judged day. weights: (days,), of the past days. expected: of the whole metric, as a total or as a rate.
+    (segments,), of the evaluated day. weights: (days,), of the past days. expected: of the whole metric, as a total or as a rate.
     unit: variance ÷ mean of a total.
     """
 

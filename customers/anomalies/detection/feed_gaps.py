@@ -1,4 +1,4 @@
-"""Whether collection stopped during a day: hours without anything in which something must have happened."""
+"""Whether collection stopped during a day: hours without any data in which something must have happened."""
 
 import numpy as np
 
@@ -11,12 +11,12 @@ WEEK = 7
 
 
 def find_stopped_hour(counts: Floats, day: int) -> int | None:
-    """Return the hour from which on nothing arrived until midnight although it must have; None if it may be chance.
+    """Return the hour from which nothing arrived until midnight although something must have happened; None if it may be chance.
 
     Args:
-        counts: (days, 24), things by hour of the shop's clock. day: the row to judge, by up to 28 rows before it.
-    What is expected after the last hour with anything is the smaller of the means of the same weekday and of all days, so that closed
-    weekends and nights are no gap. An expectation of ten leaves a chance of e⁻¹⁰.
+        counts: (days, 24), by hour of the shop's clock. day: the row to evaluate, by up to 28 rows before it.
+    The number expected after the last hour with data is the smaller of the means of the same weekday and of all days, so that closed
+    weekends and nights are not gaps. If ten are expected, the chance of none is e⁻¹⁰.
     """
     earlier = counts[max(0, day - PROFILE_DAYS) : day]
     if len(earlier) < 2 * WEEK:

@@ -1,7 +1,7 @@
 """How unusual a deviation is: tails calibrated on the metric's own past, and false-discovery control over all metrics of a day.
 
 A normal distribution would call a shop's ordinary days anomalies, because days vary more than chance alone. The largest past deviations
-show how the tail goes on: peaks over a threshold (Davison & Smith, J. R. Stat. Soc. B 1990; for anomalies Siffer et al., KDD 2017).
+show how the tail continues: peaks over a threshold (Davison & Smith, J. R. Stat. Soc. B 1990; for anomalies Siffer et al., KDD 2017).
 """
 
 from dataclasses import dataclass

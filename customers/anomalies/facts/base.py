@@ -37,7 +37,7 @@ class FactKind:
     Attributes:
         read: returns `day` (days since 1970-01-01), a text column for each dimension and a number column for each measure, added up by
             day and dimensions. feed: what collects it; a gap in the feed is a gap in the measures.
-        is_detail: read only for the days by segment, because it is no metric by itself.
+        is_detail: read only for the days by segment, because it is not a metric by itself.
     """
 
     key: str

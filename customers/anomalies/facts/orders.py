@@ -12,7 +12,7 @@ NEW, RETURNING, GUEST = "new", "returning", "guest"
 
 
 def read_orders(tables: AnalyticsTables, days: FactDays) -> pa.Table:
-    """Return the measures of orders; those of guests count too. Other currencies count as orders without an amount."""
+    """Return the measures of orders; those of guests count too. Orders in other currencies are counted without their amount."""
     orders = tables.orders.filter(tables.orders.status != "cancelled")
     at = tables.engine.to_microseconds(orders.placed_at)
     first = find_first_orders(tables)
@@ -40,7 +40,7 @@ def read_orders(tables: AnalyticsTables, days: FactDays) -> pa.Table:
 
 
 def find_first_orders(tables: AnalyticsTables) -> ir.Table:
-    """Return buyer_id and first_at, the time of the first order of each customer, of all times."""
+    """Return buyer_id and first_at, the time of each customer's first order in all data."""
     orders = tables.orders
     sales = orders.filter(orders.customer_id.notnull() & (orders.kind == "sale") & (orders.status != "cancelled"))
     at = tables.engine.to_microseconds(sales.placed_at)

@@ -1,4 +1,4 @@
-"""The way from the import of a shop's history to its first recommendations, as steps with what to do next."""
+"""The steps from the import of a shop's history to its first recommendations, with what to do next."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -147,7 +147,7 @@ def find_result(run: SyncRun, user: Any) -> tuple[str | Promise, str] | None:
 
 
 def find_example_customer(run: SyncRun) -> int | None:
-    """Return the customer with most of the shop's latest orders: of them most is known. Whoever denies personalization is left out."""
+    """Return the customer with most of the shop's latest orders, about whom most is known. Customers who deny personalization are left out."""
     denied = Identifier.objects.filter(kind=Identifier.Kind.USER_ID, value__in=list_denials().values("value"))
     orders = Order.objects.sales().known().filter(source=run.connection.source_id).order_by("-placed_at")
     allowed = orders.exclude(customer__in=denied.values("customer"))

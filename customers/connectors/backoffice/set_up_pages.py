@@ -1,4 +1,4 @@
-"""Connecting a shop: address and keys, which are checked at once, the preview, and disconnecting."""
+"""Connecting a shop: address and keys, which are checked immediately, the preview, and disconnecting."""
 
 import json
 from typing import Any
@@ -29,7 +29,7 @@ UNCHANGED = "••••••••"
 
 
 class KeysForm(forms.Form):
-    """The address and the keys of a shop; a secret that is left as it is keeps its value."""
+    """The address and the keys of a shop; a secret that is not changed keeps its value."""
 
     address = forms.CharField(max_length=300, widget=UnfoldAdminTextInputWidget)
 
@@ -77,7 +77,7 @@ class KeysForm(forms.Form):
         return address
 
     def clean(self) -> dict[str, Any]:
-        """Ask the platform at once whether the keys are right."""
+        """Check with the platform immediately whether the keys are right."""
         values: dict[str, Any] = super().clean() or {}
         if self.errors:
             return values
@@ -97,7 +97,7 @@ class KeysForm(forms.Form):
 
 
 def find_colliding_shop(platform: type[Connector]) -> ShopConnection | None:
-    """Return a connected shop whose IDs may be those of another shop of a platform: both count them from 1."""
+    """Return a connected shop whose IDs may collide with those of another shop of the platform, because both count from 1."""
     if platform.has_global_ids:
         return None
     local = [key for key, connector in CONNECTORS.items() if not connector.has_global_ids]
@@ -128,7 +128,7 @@ def connect_shop(request: HttpRequest, platform: str) -> HttpResponse:
 
 
 def create_shop(form: KeysForm, facts: ShopFacts) -> ShopConnection:
-    """Store a shop with a source of its own, of whose key the orders carry the name."""
+    """Store a shop with a source of its own, whose key its orders name as their source."""
     address = str(form.cleaned_data["address"])
     name = facts.name or address.partition("://")[2]
     base = slugify(f"{form.platform.key}-{address.partition('://')[2].partition('.')[0]}")[:80] or form.platform.key
@@ -149,7 +149,7 @@ def create_shop(form: KeysForm, facts: ShopFacts) -> ShopConnection:
 
 @staff_member_required
 def change_keys(request: HttpRequest, shop_id: int) -> HttpResponse:
-    """Enter other keys of a shop; they are checked at once."""
+    """Replace the keys of a shop; the new ones are checked immediately."""
     require_change(request)
     shop = find_shop(shop_id)
     platform = CONNECTORS[shop.platform]
@@ -172,7 +172,7 @@ def change_keys(request: HttpRequest, shop_id: int) -> HttpResponse:
 
 @staff_member_required
 def show_preview(request: HttpRequest, shop_id: int) -> HttpResponse:
-    """Show what an import would bring; nothing is written."""
+    """Show what an import would write, without writing anything."""
     require_change(request)
     shop = find_shop(shop_id)
     previews, problem = [], ""

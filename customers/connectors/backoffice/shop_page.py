@@ -91,7 +91,7 @@ def show_shop(request: HttpRequest, shop_id: int) -> HttpResponse:
 
 
 def is_busy(run: SyncRun | None, first_import: SyncRun | None, steps: Sequence[ImportStep]) -> bool:
-    """Return whether the page is about to change by itself."""
+    """Return whether the page is about to change without an action of the user."""
     if run is not None and run.status == JobStatus.RUNNING:
         return True
     is_prepared = first_import is None or first_import.prepared_at is not None
@@ -227,7 +227,7 @@ def start_reconciliation(request: HttpRequest, shop: ShopConnection) -> None:
 
 
 def begin(request: HttpRequest, shop: ShopConnection, kind: str) -> None:
-    """Start a run. Without a worker it waits for the next minute."""
+    """Start a run. If the queue cannot be reached, the run starts within the next minute."""
     now = timezone.now()
     if not shop.is_enabled:
         messages.warning(request, _("Enable the connector first."))
@@ -268,7 +268,7 @@ def resume_import(request: HttpRequest, shop: ShopConnection) -> None:
 
 
 def repeat_follow_up(request: HttpRequest, shop: ShopConnection) -> None:
-    """Start the step after the import that failed again."""
+    """Restart the step after the import that has failed."""
     run = find_first_import(shop, at=timezone.now())
     if run is not None and run.status == JobStatus.DONE:
         repeat_preparation(run, at=timezone.now())

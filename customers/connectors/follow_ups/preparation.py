@@ -1,7 +1,7 @@
 """Starts what follows the import of a shop's history, until recommendations can be shown.
 
-The steps do not need each other, so they run at the same time. Nothing waits in memory: which of them were asked for is stored with the
-run, so a restart continues there.
+The steps do not depend on each other, so they run at the same time. No state is kept in memory: which steps were requested is stored with
+the run, so a restart continues there.
 """
 
 import logging
@@ -19,7 +19,7 @@ from customers.connectors.models import ShopRecordKind, SyncRun
 logger = logging.getLogger(__name__)
 CONTINUE_TASK = "customers.connectors.tasks.synchronize_shops"
 PREPARED_WITHIN = timedelta(days=1)
-# a task does nothing if the same job is at work for another reason; then it is asked for again
+# a task does nothing if the same job is already running for another reason; then it is requested again
 REPEAT_AFTER, MAX_REQUESTS = timedelta(minutes=5), 4
 
 
@@ -59,7 +59,7 @@ def has_orders(run: SyncRun) -> bool:
 
 
 def read_state(run: SyncRun, follow_up: FollowUp) -> FollowUpState:
-    """Return the state of a step since it was first asked for."""
+    """Return the state of a step since it was first requested."""
     asked = run.follow_ups.get(follow_up.key)
     if asked is None:
         return FollowUpState("waiting")
@@ -75,7 +75,7 @@ def is_due(run: SyncRun, follow_up: FollowUp, *, at: datetime) -> bool:
 
 
 def request(run: SyncRun, follow_up: FollowUp, *, at: datetime) -> None:
-    """Send the task of a step; when it is done, the state of the run follows at once."""
+    """Send the task of a step; when it is done, another task updates the state of the run immediately."""
     asked = run.follow_ups.get(follow_up.key, {"first": at.isoformat(), "times": 0})
     asked = {**asked, "last": at.isoformat(), "times": asked["times"] + 1}
     run.follow_ups = {**run.follow_ups, follow_up.key: asked}
@@ -92,7 +92,7 @@ def send(task: str, **options: Any) -> None:
 
 
 def repeat_preparation(run: SyncRun, *, at: datetime) -> None:
-    """Start the steps that failed again."""
+    """Restart the steps that have failed."""
     for follow_up in list_follow_ups():
         if read_state(run, follow_up).status == "failed":
             run.follow_ups = {key: value for key, value in run.follow_ups.items() if key != follow_up.key}

@@ -1,4 +1,4 @@
-"""The registry of what follows an import. Each room registers its step in ``backoffice/shop_follow_up.py``."""
+"""The registry of what follows an import. Each app registers its step in ``backoffice/shop_follow_up.py``."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class FollowUp:
     Attributes:
         task: the Celery task that does it. warm_up_task: one that makes it faster, sent when an import begins.
         read_state: returns the state of the runs that have started since a time.
-        url_name: the page of its runs, for users with ``permission``.
+        url_name: the page with the runs of the task, for users with ``permission``.
         result: returns the page that shows the result, from the customer whose example is shown; "" without one.
     """
 

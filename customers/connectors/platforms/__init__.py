@@ -1,1 +1,1 @@
-"""The shop platforms: one file each, of one shape (base.py), listed in registry.py."""
+"""The shop platforms: one file each, with a common interface (base.py), listed in registry.py."""

@@ -1,4 +1,4 @@
-"""The shape of a connector: what each platform does in its own file."""
+"""The interface of a connector, which each platform implements in its own file."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ class PlatformError(Exception):
 
 
 class PassingError(PlatformError):
-    """The platform does not answer, or asks to wait; the same request works later.
+    """A temporary error: the platform does not answer, or asks to wait; the same request works later.
 
     retry_after: the seconds to wait; 0 if the platform did not say.
     """
@@ -37,7 +37,7 @@ class CredentialField:
 
 @dataclass(frozen=True)
 class ShopFacts:
-    """What the platform says of the shop. notes: what works only in part, and how to change that."""
+    """What the platform reports about the shop. notes: what works only in part, and how to change that."""
 
     name: str
     currency: str
@@ -73,7 +73,7 @@ class RecordPage:
 
 @dataclass(frozen=True)
 class WebhookNotice:
-    """What a webhook says. record: the whole record, if the webhook has it; otherwise it is fetched."""
+    """What a webhook reports. record: the whole record, if the webhook has it; otherwise it is fetched."""
 
     delivery_id: str
     topic: str
@@ -103,7 +103,7 @@ class Connector(ABC):
         address_help: what to enter as the address.
     """
 
-    do_not_call_in_templates: ClassVar = True  # Django's templates would make an instance
+    do_not_call_in_templates: ClassVar = True  # otherwise, Django's templates would call the class
     key: ClassVar[str]
     label: ClassVar[str]
     description: ClassVar[str | Promise]
@@ -159,7 +159,7 @@ class Connector(ABC):
         """Return records by ID; those that no longer exist are missing."""
 
     def resolve_ids(self, kind: str, ids: Collection[str]) -> Mapping[str, str]:
-        """Return the IDs of records by those that webhooks name, which may be of a part of a record."""
+        """Return the IDs of records by the IDs in webhooks, which may be those of a part of a record."""
         return {external_id: external_id for external_id in ids}
 
     def subscribe(self, url: str, existing: Mapping[str, str]) -> dict[str, str]:
@@ -174,7 +174,7 @@ class Connector(ABC):
         return False
 
     def read_notice(self, headers: Mapping[str, str], body: bytes) -> WebhookNotice | None:
-        """Return what a webhook says; None if it needs nothing. Raises ValueError if the body is not valid."""
+        """Return what a webhook reports; None if there is nothing to do. Raises ValueError if the body is not valid."""
         return None
 
     def map_record(self, kind: str, payload: Mapping[str, Any]) -> MappedRecord:

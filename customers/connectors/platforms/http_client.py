@@ -82,7 +82,7 @@ class PlatformClient:
         content: Any = None,
         form: Mapping[str, str] | None = None,
     ) -> PlatformAnswer:
-        """Send a request, repeated after passing errors; any answer below 500 but 429 is returned.
+        """Send a request, and repeat it after temporary errors; any answer below 500 except 429 is returned.
 
         Raises:
             PassingError: the platform does not answer, or asks for a long wait.
@@ -145,7 +145,7 @@ class PlatformClient:
             self._connection = None
 
     def interrupt(self) -> None:
-        """Let the thread that waits for an answer fail at once, which counts as no failure of the platform."""
+        """Let the thread that waits for an answer fail immediately, which does not count as a failure of the platform."""
         self._is_interrupted = True
         for connection in (self._connection, self._download):
             shut_down(getattr(connection, "sock", None))
@@ -206,7 +206,7 @@ def encode_body(content: Any, form: Mapping[str, str] | None) -> tuple[bytes | N
 def read_body(response: http.client.HTTPResponse) -> bytes:
     """Return the body, unpacked and bounded in size. Raises HTTPException."""
     body = response.read(MAX_BODY + 1)
-    if response.length:  # a read with a limit does not complain
+    if response.length:  # a read with a limit does not raise if the body is cut off
         raise http.client.IncompleteRead(body, response.length)
     if len(body) > MAX_BODY:
         raise http.client.HTTPException("The answer is too large.")

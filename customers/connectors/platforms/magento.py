@@ -249,7 +249,7 @@ def collect_paths(node: Mapping[str, Any], above: Sequence[str], paths: dict[str
 
 
 def map_product(row: Mapping[str, Any], context: ProductContext) -> MappedRecord:
-    """Return a product. A configurable product is no product of its own: its variants refer to it."""
+    """Return a product. A configurable product is not a product of its own: its variants refer to it."""
     product_id, sku = str(row.get("id")), str(row.get("sku"))
     updated_at = read_time(row.get("updated_at"))
     if row.get("type_id") in PARENT_TYPES:

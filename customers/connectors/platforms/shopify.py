@@ -62,7 +62,7 @@ TOPICS: dict[str, tuple[str, str, bool]] = {
 }
 UNINSTALLED = "app/uninstalled"
 STOCK_TOPIC, STOCK_SCOPE = "inventory_levels/update", "read_inventory"
-STOCK_PREFIX = "inventory:"  # before the ID of an inventory item, of which the product is looked up
+STOCK_PREFIX = "inventory:"  # before the ID of an inventory item, whose product has to be looked up
 READ_STOCK = "query ($ids: [ID!]!) { nodes(ids: $ids) { ... on InventoryItem { id variant { product { id } } } } }"
 IDS_PER_LOOKUP = 250
 # with 10 lines of 4 objects each, 20 refunds stay below the cost limit of a query, 1000 points
@@ -227,7 +227,7 @@ class ShopifyConnector(Connector):
         return records
 
     def resolve_ids(self, kind: str, ids: Collection[str]) -> Mapping[str, str]:
-        """Look up the products of inventory items, which webhooks of stock name."""
+        """Look up the products of inventory items, whose IDs are in the webhooks about stock."""
         names = {external_id: external_id for external_id in ids if not external_id.startswith(STOCK_PREFIX)}
         items = sorted(external_id for external_id in ids if external_id.startswith(STOCK_PREFIX))
         for batch in batched(items, IDS_PER_LOOKUP):
@@ -239,7 +239,7 @@ class ShopifyConnector(Connector):
         return names
 
     def _map_groups(self, kind: str, groups: Sequence[RecordGroup]) -> list[MappedRecord]:
-        """Return records; the lines of refunds are asked for where several refunds share the goods of an order."""
+        """Return records; the lines of refunds are fetched where several refunds share the goods of an order."""
         refund_lines: dict[str, list[Mapping[str, Any]]] = {}
         if kind == ShopRecordKind.ORDERS:
             orders = [
@@ -381,7 +381,7 @@ class ShopifyConnector(Connector):
         return str(credentials["access_token"])
 
     def _forget_token(self) -> bool:
-        """Forget a token that expired early; return whether another one can be had."""
+        """Forget a token that expired early; return whether there was one, so that another one can be requested."""
         return self.access.credentials.pop("access_token", None) is not None
 
     def _start_operation(self, kind: str, search: str) -> str:
@@ -408,7 +408,7 @@ class ShopifyConnector(Connector):
 
 
 def list_scopes(data: Mapping[str, Any]) -> set[str]:
-    """Return the scopes of the app; one that may write may read."""
+    """Return the scopes of the app; a scope to write includes the one to read."""
     granted = {str(scope.get("handle")) for scope in dig(data, "currentAppInstallation", "accessScopes") or ()}
     return granted | {scope.replace("write_", "read_") for scope in granted}
 

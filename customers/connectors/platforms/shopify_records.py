@@ -210,9 +210,10 @@ def map_order(
 
 
 def list_open_refunds(node: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Return the IDs of the refunds of an order whose lines have to be asked for: of several, any may have the goods that came back.
+    """Return the IDs of the refunds of an order whose lines have to be fetched: if there are several, any may have the returned goods.
 
-    Bulk operations do not give the lines of refunds (a connection within a list). The goods of a single refund are what the lines lack.
+    Bulk operations do not return the lines of refunds (a connection within a list). The goods of a single refund are those that the order's
+    lines no longer have.
     """
     refunds = node.get("refunds") or ()
     if node.get("cancelledAt") or len(refunds) < 2 or not list_missing(lines):
@@ -221,7 +222,7 @@ def list_open_refunds(node: Mapping[str, Any], lines: Sequence[Mapping[str, Any]
 
 
 def list_missing(lines: Sequence[Mapping[str, Any]]) -> list[tuple[Mapping[str, Any], int]]:
-    """Return the lines of which pieces came back, with their number."""
+    """Return the lines of which units came back, and how many units."""
     known = [line for line in lines if line.get("quantity") and line.get("currentQuantity") is not None]
     missing = [(line, int(line["quantity"]) - int(line["currentQuantity"])) for line in known]
     return [(line, number) for line, number in missing if number > 0]
@@ -230,7 +231,7 @@ def list_missing(lines: Sequence[Mapping[str, Any]]) -> list[tuple[Mapping[str, 
 def list_returns(
     node: Mapping[str, Any], lines: Sequence[Mapping[str, Any]], item: Mapping[str, Any], refund_lines: RefundLines
 ) -> list[ReturnedGoods]:
-    """Return the goods of each refund; one without goods has no lines. A cancelled order has not been delivered."""
+    """Return the goods of each refund; one without goods has no lines. A canceled order has no returns, because it was not delivered."""
     refunds: Sequence[Mapping[str, Any]] = node.get("refunds") or ()
     if node.get("cancelledAt"):
         return []

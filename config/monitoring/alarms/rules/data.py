@@ -1,4 +1,4 @@
-"""Alarms of the data: events that wait, a model or a warehouse that is too old, many rejected events."""
+"""Alarms about data: waiting events, a model or a warehouse that is too old, many rejected events."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -87,7 +87,7 @@ def describe_connector_problem(subject: str, details: Details) -> AlarmMessage:
 
 
 def find_destination_problems(context: AlarmContext) -> Iterator[AlarmFinding]:
-    """Yield each destination with a problem, or that has not answered for the threshold."""
+    """Yield each destination with a problem, and each that has not answered for longer than the threshold."""
     silent = Q(batches__status="waiting", batches__created_at__lt=context.now - timedelta(hours=context.threshold))
     rows = Destination.objects.filter(is_enabled=True).filter(~Q(problem="") | silent).distinct().order_by("pk")
     for pk, name, problem in rows.values_list("pk", "name", "problem"):

@@ -1,4 +1,4 @@
-"""Alarms of what Perennial depends on: destinations that do not answer, and the backup."""
+"""Alarms about what Perennial depends on: destinations that do not answer, and the backup."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""Alarms of scheduled jobs: one that fails again and again, and one that does not run."""
+"""Alarms about scheduled jobs: a job that fails again and again, and a job that does not run."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -22,7 +22,7 @@ def list_enabled_jobs() -> list[PeriodicTask]:
 
 
 def find_failed_jobs(context: AlarmContext) -> Iterator[AlarmFinding]:
-    """Yield jobs whose last runs failed, with their number and the last error."""
+    """Yield jobs whose last runs failed, with the number of failed runs and the last error."""
     jobs = {job.task for job in list_enabled_jobs()}
     for failure in list_recent_failures(jobs, limit=max(int(context.threshold), 1)):
         yield AlarmFinding(
@@ -47,7 +47,7 @@ def describe_failed_job(task: str, details: Details) -> AlarmMessage:
 
 
 def find_late_jobs(context: AlarmContext) -> Iterator[AlarmFinding]:
-    """Yield jobs whose start is overdue, once the rules have been checked for that long without a break."""
+    """Yield jobs whose start is overdue by more than the threshold, if checks have run for at least that long without a break."""
     grace = timedelta(minutes=context.threshold)
     if context.has_watched_for < grace:
         return

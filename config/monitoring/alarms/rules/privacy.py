@@ -1,4 +1,4 @@
-"""Alarms of privacy: requests of customers whose deadline is over, or nearly."""
+"""Alarms about privacy: customer requests whose deadline has passed, or is near."""
 
 from collections.abc import Iterator
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Alarms of sending: messages that are due and are not sent, and many that fail."""
+"""Alarms about sending: messages that are due but not sent, and coupon pools that run low."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -15,8 +15,8 @@ from config.monitoring.models import Severity
 from recommendations.messaging.models import CouponPool
 
 MAX_COUNT = 1000
-# Whatever waits for the next attempt or for quiet hours is due later; so an old due time means that nobody took the message. Each
-# priority is one look into the index of due messages.
+# A message that waits for its next attempt or for the end of quiet hours has a later due time; an old one means that no worker took the
+# message. Each priority is one lookup in the index of due messages.
 SELECT_OVERDUE = """
 SELECT count(*), min(due_at) FROM (
     SELECT due_at FROM sending_delivery
@@ -27,7 +27,7 @@ SELECT count(*), min(due_at) FROM (
 
 
 def find_stopped_sending(context: AlarmContext) -> Iterator[AlarmFinding]:
-    """Yield how many messages were due long ago and were not decided about."""
+    """Yield how many messages have been due for longer than the threshold and are still pending."""
     with connection.cursor() as cursor:
         cursor.execute(SELECT_OVERDUE, [context.now - timedelta(minutes=context.threshold), context.now, MAX_COUNT])
         waiting, oldest = cursor.fetchone()

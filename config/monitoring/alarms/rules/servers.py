@@ -1,4 +1,4 @@
-"""Alarms of the servers: disk, memory, connections, long transactions, errors, and the certificate."""
+"""Alarms about the servers: disk, memory, connections, long transactions, errors, and the certificate."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta

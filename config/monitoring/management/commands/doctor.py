@@ -19,16 +19,16 @@ SIGNS = {Verdict.OK: "✓", Verdict.SKIPPED: "–", Verdict.WARNING: "!", Verdic
 
 
 class Command(BaseCommand):
-    help = "Check the installation and name the fix of each problem. Exit status: 0 all is well, 1 warnings, 2 errors."
+    help = "Check the installation and print how to fix each problem. Exit status: 0 all is well, 1 warnings, 2 errors."
     requires_system_checks: list[str] = []  # it reports them itself
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--json", action="store_true", help="print one JSON object")
-        parser.add_argument("--quick", action="store_true", help="leave out what waits for other servers")
+        parser.add_argument("--quick", action="store_true", help="skip checks that wait for other servers")
         parser.add_argument(
             "--language",
             choices=[code for code, _label in settings.LANGUAGES],
-            help="of the texts; default: of the shop",
+            help="language of the texts; default: that of the shop",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -58,7 +58,7 @@ def read_draft(parameters: QueryDict) -> Draft:
 
 
 def _make_lists(value: Any) -> Any:
-    """Return nested values in which what is numbered is a list."""
+    """Return nested values in which numbered entries have become lists."""
     if not isinstance(value, dict):
         return value
     if value and all(key.isdecimal() and len(key) <= 3 for key in value):

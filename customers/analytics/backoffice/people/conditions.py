@@ -1,4 +1,4 @@
-"""Conditions of segments that say who the people behind a figure are, where one can."""
+"""Segment conditions that describe the people behind a figure, where that is possible."""
 
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -19,7 +19,7 @@ ANYTHING = "any"
 
 
 def build_condition(question: str, parameters: Any, selection: Any, *, today: date) -> Condition | None:
-    """Return the condition of a dynamic segment of these people; None if no condition can say who they are."""
+    """Return the condition of a dynamic segment of these people; None if no condition can describe them."""
     parts = BUILDERS[question](parameters, selection, today) if question in BUILDERS else None
     if parts is None:
         return None
@@ -50,7 +50,7 @@ def limit_days(since: date, until: date, *, today: date) -> Condition:
 def build_funnel_condition(
     parameters: FunnelParameters, selection: FunnelSelection, today: date
 ) -> list[Condition] | None:
-    """Return the condition of the first two steps; further ones, exclusions and windows of hours have none."""
+    """Return the condition of the first two steps; further steps, exclusions and windows of hours cannot be described."""
     fields = [find_field(step) for step in parameters.steps[: selection.step]]
     is_simple = parameters.order == "ordered" and not parameters.exclusions and selection.group is None
     if not is_simple or None in fields or selection.step > 2:
@@ -69,7 +69,7 @@ def build_funnel_condition(
 def build_trend_condition(
     parameters: TrendParameters, selection: TrendSelection, today: date
 ) -> list[Condition] | None:
-    """Return the condition of a day, week or month; groups and hours have none."""
+    """Return the condition of a day, week or month; groups and hours cannot be described."""
     field = find_field(parameters.series[selection.series].event)
     if field is None or selection.group is not None or (selection.start and parameters.interval == PeriodUnit.HOUR):
         return None

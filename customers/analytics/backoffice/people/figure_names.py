@@ -171,7 +171,7 @@ BACK_URLS: dict[str, Callable[[Any], str]] = {}
 
 
 def register_figures(question: str, *, name: FigureNamer, make_back_url: Callable[[Any], str]) -> None:
-    """Add a question whose results another page shows, whose figures open their people."""
+    """Add a question whose results are shown on another page, where each figure opens its people."""
     NAMES[question], BACK_URLS[question] = name, make_back_url
 
 

@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 PAGE_SIZE = 50
 MAX_SAVED = 2_000_000
-# a condition that matches a smaller share of the people of the figure is not offered first
+# a condition that matches a smaller share of the figure's people is not the first choice
 FAR_FEWER = 0.5
 COLUMNS = (
     Column(key="name", label=gettext_lazy("customer"), align="text"),
@@ -148,7 +148,7 @@ def answer_with_people(
 
 
 def describe_people(people: PeopleOfFigure) -> str:
-    """Return how many they are, and how many the list has."""
+    """Return how many people there are, and how many of them the list shows."""
     text = ngettext("%(count)s person.", "%(count)s people.", people.count) % {"count": format_count(people.count)}
     if people.count <= len(people.customer_ids):
         return text

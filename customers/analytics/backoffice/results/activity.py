@@ -138,7 +138,7 @@ def list_activity_rows(result: ActivityResult, context: ResultContext) -> Iterat
 
 
 def show_stickiness(result: StickinessResult, context: ResultContext) -> ResultView:
-    """Return on how many days people are active, and how many of a week and a month are there on a day."""
+    """Return on how many days people are active, and which share of a week's and a month's people is active on a day."""
     if not result.distribution:
         return ResultView(_("Nobody was active in this period."), [], is_empty=True)
     is_week = context.parameters.interval == PeriodUnit.WEEK
@@ -163,7 +163,7 @@ def show_stickiness(result: StickinessResult, context: ResultContext) -> ResultV
 
 
 def describe_stickiness(result: StickinessResult, context: ResultContext) -> str:
-    """Return how many are active on more than one day, and the mean of the daily shares."""
+    """Return how many people are active on more than one day, and the mean of the daily shares."""
     once = next((row.share for row in result.distribution if row.days == 1), 0.0) or 0.0
     template = (
         _("%(share)s of those who are active in a week are active on more than one day.")

@@ -24,7 +24,7 @@ from customers.analytics.questions.sessions import SessionResult
 
 
 def show_sessions(result: SessionResult, context: ResultContext) -> ResultView:
-    """Return the sessions of each day, and how many end at once or with the goal."""
+    """Return the sessions of each day, and how many have a single event or reach the goal."""
     if not result.sessions:
         return ResultView(_("No sessions in this period."), [], is_empty=True)
     note = _("A session belongs to the day on which it began. Click a point to see its people.")
@@ -46,7 +46,7 @@ def describe_sessions(result: SessionResult, context: ResultContext) -> str:
             "events": events,
             "duration": format_duration(result.median_seconds),
         }
-    else:  # most sessions have events of one moment only, such as an order without a visit
+    else:  # all events of most sessions have the same time, such as an order without a visit
         length = _("On average %(events)s events.") % {"events": events}
     texts = [
         counted,
