@@ -3,9 +3,9 @@
     python -m benchmarks.actions [--customers N] [--assignments N] [--runs N] [--folder F]
 
 The shop is generated in the database: two past campaigns, a flow and an on-site offer with a holdout group share the assignments. Each
-customer is scored for all of them. refresh_s: the whole job; features_s: reading past customers with what was known of them then;
+customer is scored for all of them. refresh_s: the whole job; features_s: reading past customers with what was known about them then;
 margins_s: what an order after each action earned; fit_s: learning; candidates_s: who could get each action now; score_s: counting the
-present features of all customers and predicting; write_s: replacing all rows. Each is of the fastest of the runs. peak_mb: of this process;
+present features of all customers and predicting; write_s: replacing all rows. Each figure is from the fastest run. peak_mb: of this process;
 loaded_mb: before the first run. floor_s: a bare COPY of the written rows out of the table and into an empty one without indexes, in the same
 run; ratio: write_s ÷ floor_s, refresh_ratio: refresh_s ÷ floor_s. page_p95_ms, rest_p95_ms: of 50 requests of the uplift page, and of one
 customer's next action over REST, through all of Django's middleware. --folder keeps the shop and reuses it.

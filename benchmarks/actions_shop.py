@@ -37,7 +37,7 @@ FROM identity_customer c
 CROSS JOIN LATERAL generate_series(1, (c.id %% 3)::int + (abs(hashint8(c.id)) %% 2)::int) AS n
 CROSS JOIN LATERAL (SELECT round((20 + abs(hashint8(c.id * 7 + n)) %% 6000 / 100.0)::numeric, 2) AS amount) AS a
 """
-# a pseudo-random number of each customer between 0 and 1, another one for each salt
+# a pseudo-random number between 0 and 1 per customer and salt
 DRAW = "((hashint8(c.id * 1000003 + {salt}) & 1048575) / 1048576.0)"
 INSERT_ASSIGNMENTS = """
 INSERT INTO measurement_assignment

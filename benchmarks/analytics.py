@@ -1,10 +1,10 @@
-"""Analytics questions on generated events of a year, through the code of the project, on two threads.
+"""Analytics questions on a year of generated events, through the code of the project, on two threads.
 
-funnel_cold_s: the first question of a process, with opening the files; *_warm_s: the median of three more runs; sessions_s: counting all
+funnel_cold_s: the first question of a process, including opening the files; *_warm_s: the median of three more runs; sessions_s: counting all
 sessions. postgres_*: the same funnel and weekly retention as SQL with window functions on a table with an index, in the same run, median of
 two. chdb_funnel_s: the same funnel by ClickHouse's chdb, if it is installed. peak_mb: the resident memory of the process that answers.
 *_growth: the ratio of the times with all and with half of the events; growth_exponent: the logarithm to base 2 of the largest.
-ratio_*: PostgreSQL's time divided by ours. *_people: what was counted, by both, to compare.
+ratio_*: PostgreSQL's time divided by ours. *_people: the people that both counted, for comparison.
 """
 
 import argparse

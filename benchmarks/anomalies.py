@@ -2,11 +2,11 @@
 
     python -m benchmarks.anomalies [--shops N] [--seed S]
 
-Each shop has nine metrics for a year; the last 90 days are judged, each by the days before it (customers.anomalies.detection).
+Each shop has nine metrics for a year; the last 90 days are evaluated, each against the days before it (customers.anomalies.detection).
 
 alarms_per_month: anomalies of all nine metrics together in a shop where nothing happened, per 30 days. alarm_days_per_month: days with at
-least one. found_30, found_50: share of one-day drops of orders by 30 % and 50 % of which revenue, orders or the conversion rate is an
-anomaly. By orders per day. false_alarms: mean of alarms_per_month over the sizes. seconds: to judge one shop's last day. growth: time for
+least one. found_30, found_50: share of one-day drops of orders by 30% and 50% on which revenue, orders or the conversion rate is an
+anomaly, by orders per day. false_alarms: mean of alarms_per_month over the sizes. seconds: to evaluate one shop's last day. growth: time for
 twice as many days ÷ time.
 """
 
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def measure_time(days: int, seed: int) -> float:
-    """Return the shortest of several times to judge the last day of one shop."""
+    """Return the shortest of several times to evaluate the last day of one shop."""
     panel = simulate(SimulatedShops(np.array([300.0]), days), seed)
     times = []
     for _repeat in range(REPEATS):

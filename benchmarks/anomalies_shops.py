@@ -42,8 +42,8 @@ class SimulatedShops:
 def simulate(shops: SimulatedShops, seed: int, *, drop: float = 0.0, drop_days: tuple[int, ...] = ()) -> MetricPanel:
     """Return nine metrics of each shop.
 
-    Visitors have weekdays, a random walk of the level, a yearly growth of up to 50 %, and days that vary by `overdispersion`
-    (gamma); conversion and the other rates drift. Order values are log-normal, of which some are much larger. drop: the share of
+    Visitors have weekdays, a random walk of the level, a yearly growth of up to 50%, and days that vary by `overdispersion`
+    (gamma); conversion and the other rates drift. Order values are log-normal; some are much larger. drop: the share of
     orders that is missing on the days of the drop.
     """
     random = np.random.default_rng(seed)

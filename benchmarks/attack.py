@@ -278,7 +278,7 @@ def build_bearer(target: Target) -> dict[str, str]:
 
 
 def attack_with_slow_bodies(target: Target, outcome: Outcome, arguments: argparse.Namespace) -> None:
-    """Open 200 connections that each send one byte of a promised body, and keep sending events beside them."""
+    """Open 200 connections that each send one byte of a promised body, and keep sending events meanwhile."""
     head = f"POST /v1/batch HTTP/1.1\r\nHost: localhost\r\nX-Write-Key: {target.write_key}\r\nContent-Length: 1000\r\n\r\n{{"
     connections = []
     for _connection in range(200):
@@ -425,7 +425,7 @@ def attack_from_many_addresses(target: Target, outcome: Outcome, arguments: argp
 def attack_with_frozen_server(name: str) -> Callable[[Target, Outcome, argparse.Namespace], None]:
     """Return an attack during which a server does not answer, while visitors keep reading recommendations.
 
-    Beside them, more requests than the web server has threads need the database.
+    At the same time, more requests need the database than the web server has threads.
     """
 
     def attack(target: Target, outcome: Outcome, arguments: argparse.Namespace) -> None:

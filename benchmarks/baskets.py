@@ -7,7 +7,7 @@ recognized; name others with --customer, --order and --item.
 The parameters of every algorithm and the weights of their blend are tuned by NDCG@10 on the last basket of each customer in HISTORY,
 within --budget seconds of search per algorithm; then each is fitted on all of HISTORY and evaluated once on FUTURE. The headline is the
 best algorithm on the validation baskets; the blend only where it is better beyond chance on customers that its weights were not tuned
-on. top_frequency is what each customer bought in most baskets, without parameters.
+on. top_frequency ranks the items that each customer bought in most baskets; it has no parameters.
 """
 
 import argparse
@@ -44,7 +44,7 @@ from recommendations.engine.tuning.parameter_search import search_parameters
 N, SEED = 10, 1
 MIN_WEIGHT = 0.02  # a smaller weight costs time without improving results
 TOP_FREQUENCY, BLEND = "top-frequency", "blend"
-# Those of the registry that fit repeat purchases, with what training would not start from here.
+# Algorithms of the registry that suit repeat purchases, with start parameters that differ from those of training.
 STARTS: dict[str, dict[str, Any]] = {
     "popularity": {},
     "repeat": {},
@@ -72,7 +72,7 @@ DATE_FORMATS = (
     "%Y-%m-%d %H:%M:%S",
     "%Y/%m/%d %H:%M:%S",
 )
-EARLIEST_YEAR, LATEST_YEAR = 1970, 2100  # of a number such as 20240131 that is read as a date
+EARLIEST_YEAR, LATEST_YEAR = 1970, 2100  # of a number such as 20240131, for it to be read as a date
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,7 +223,7 @@ def normalize_name(name: str) -> str:
 
 
 def parse_orders(texts: Sequence[str], path: Path) -> tuple[npt.NDArray[np.float64], bool]:
-    """Return a number of each basket that rises with time, and whether it is the seconds since 1970.
+    """Return a number for each basket that increases with time, and whether it is in seconds since 1970.
 
     Errors: SystemExit where the texts are neither all dates nor all numbers.
     """
@@ -240,7 +240,7 @@ def parse_orders(texts: Sequence[str], path: Path) -> tuple[npt.NDArray[np.float
 
 
 def parse_dates(texts: Iterable[str]) -> list[float] | None:
-    """Return the seconds since 1970 of dates or times in one format, None if one is no date."""
+    """Return the seconds since 1970 of dates or times in one format, None if one is not a date."""
     for read in (parse_iso_date, *(make_date_reader(layout) for layout in DATE_FORMATS)):
         try:
             return [read(text) for text in texts]
@@ -263,7 +263,7 @@ def make_date_reader(layout: str) -> Any:
     def read(text: str) -> float:
         moment = datetime.strptime(text, layout).replace(tzinfo=UTC)
         if not date(EARLIEST_YEAR, 1, 1) <= moment.date() <= date(LATEST_YEAR, 1, 1):
-            raise ValueError(f"{text} is no year of a shop")
+            raise ValueError(f"{text} is not a plausible year")
         return moment.timestamp()
 
     return read
@@ -339,7 +339,7 @@ def tune(name: str, task: Task, budget_s: float) -> tuple[Algorithm, dict[str, A
 
 
 def tune_blend(fitted: Mapping[str, Algorithm], task: Task) -> tuple[WeightedEnsemble, npt.NDArray[np.float64], float]:
-    """Return the blend, not fitted, its figures on the validation baskets, and the seconds that took.
+    """Return the blend, not fitted, its figures on the validation baskets, and the seconds that this took.
 
     Weights are tuned on one half of the customers and measured on the other, and the other way round, because weights look better
     on the customers that they are tuned on. The blend has the mean of both.
@@ -408,7 +408,7 @@ def describe_notes(future_user: npt.NDArray[np.int32], train: Interactions, fina
     n_new = len(np.setdiff1d(future_user, train.user))
     return (
         f"tuned by ndcg@{N} on the last basket of each customer in HISTORY; FUTURE scored once; its items that HISTORY lacks count as misses; "
-        f"{n_new} customers of FUTURE without a basket in HISTORY are left out; means over {len(final.histories)} customers, bootstrap 95 %"
+        f"{n_new} customers of FUTURE without a basket in HISTORY are left out; means over {len(final.histories)} customers, bootstrap 95%"
     )
 
 

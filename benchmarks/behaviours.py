@@ -255,7 +255,7 @@ def main() -> None:
         "processors": os.cpu_count(),
         "notes": f"tuned by ndcg@{N} on the newest {find_target_kind(split.train)} of each person in TRAIN, {arguments.budget:.0f} s of search "
         "each; TEST scored once each; against: differences to our best other algorithm and to implicit's best on TEST, paired "
-        "bootstrap over people, 95 %; item numbers are not used: in such files they reveal the order in which people met the items",
+        "bootstrap over people, 95%; item numbers are not used: in such files they reveal the order in which people met the items",
     }
     print(json.dumps({**lines[best], **run_summary, "current_visit": current_visit, "algorithms": lines}))
 

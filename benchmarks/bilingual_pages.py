@@ -12,7 +12,7 @@ from benchmarks.neighbours import log
 
 VIEWS = [(language, width) for language in ("en", "zh-hans") for width in (1440, 390)]
 SETTLE_MS = 400
-# texts of the page's main part without icons, code, and what somebody has entered
+# texts of the page's main part without icons, code, and text that users have entered
 READ_TEXTS = """() => {
   const texts = [], root = document.querySelector('main') || document.body;
   const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);
@@ -29,7 +29,7 @@ READ_TEXTS = """() => {
 }"""
 WORD = re.compile(r"[A-Za-z]{3,}")
 FIGURE = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+\.\d\d(?!\d)|\d+%")
-DURATION = re.compile(r"\d+(?:\.\d+)? ?(?:ms|毫秒)")  # of the answer, which differs between two openings
+DURATION = re.compile(r"\d+(?:\.\d+)? ?(?:ms|毫秒)")  # response times, which differ each time a page is opened
 NAMES = re.compile(
     r"Shopify|WooCommerce|WordPress|Magento|Adobe Commerce|Perennial|SKU|URL|API|REST|Google|Merchant|XML|CSV|JSON|Lines|ID|"
     r"https?://\S+|\S+@\S+|[a-z0-9-]+(?:[._/][a-z0-9-]+)+"
@@ -52,7 +52,7 @@ class BilingualPages:
     problems: list[str] = field(default_factory=list)
 
     def open(self, url: str, name: str, *, is_moving: bool = False) -> None:
-        """Open an address in each view. is_moving: its figures change meanwhile, so they are not compared."""
+        """Open an address in each view. is_moving: its figures keep changing, so they are not compared."""
         self.number += 1
         texts: dict[str, list[str]] = {}
         for (language, width), page in zip(VIEWS, self.pages, strict=True):
@@ -62,11 +62,11 @@ class BilingualPages:
             texts.setdefault(language, page.evaluate(READ_TEXTS))
             if page.evaluate("document.documentElement.scrollWidth") > width:
                 self.report(name, f"is wider than {width} px in {language}")
-            page.goto("about:blank")  # drawing moving progress bars would take the time of the installation
+            page.goto("about:blank")  # drawing animated progress bars would take processor time from the installation
         for text in find_untranslated(texts["en"], texts["zh-hans"], self.names):
             self.report(name, f"has no translation of {text!r}")
         if not is_moving and (difference := compare_figures(texts["en"], texts["zh-hans"])):
-            self.report(name, f"has other figures in Chinese: {difference}")
+            self.report(name, f"has different figures in Chinese: {difference}")
 
     def report(self, name: str, problem: str) -> None:
         self.problems.append(f"{name} {problem}")
@@ -74,7 +74,7 @@ class BilingualPages:
 
 
 def find_untranslated(english: Sequence[str], chinese: Sequence[str], names: Collection[str]) -> list[str]:
-    """Return the texts with words that both pages have; texts and parts of the shop's own are left out."""
+    """Return the texts with words that are the same on both pages, except the shop's own texts and names."""
 
     def is_text(text: str) -> bool:
         return text.removesuffix(" | Perennial") not in names and bool(WORD.search(NAMES.sub("", text)))

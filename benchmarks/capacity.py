@@ -2,11 +2,11 @@
 
     python -m benchmarks.capacity --customers N --events-per-day E [--products M] [--days D] [--requests-per-day R] [--emails-per-day S] …
     python -m benchmarks.capacity --table          # 100,000 to 100 million customers, and where one machine is outgrown
-    python -m benchmarks.capacity --check          # measure three shops and compare: at most 25 % apart
+    python -m benchmarks.capacity --check          # measure three shops and compare: at most 25% apart
     python -m benchmarks.capacity --docs docs      # write the tables of docs/capacity.md
 
 Tables go to standard error, one JSON line to standard output. The costs are those of benchmarks/capacity_costs.json, which
-`python -m benchmarks.growth --costs benchmarks/capacity_costs.json` measures anew on your machine.
+`python -m benchmarks.growth --costs benchmarks/capacity_costs.json` measures on your machine.
 """
 
 import argparse
@@ -37,7 +37,7 @@ GB = 1e9
 
 @dataclass(frozen=True)
 class ShopNumbers:
-    """What a shop knows about itself. days: of events that are kept; peak: the busiest hour against the mean."""
+    """What a shop knows about itself. days: how long events are kept; peak: ratio of the busiest hour to the daily average."""
 
     customers: float
     products: float
@@ -65,7 +65,7 @@ class ShopNumbers:
 
 @dataclass(frozen=True)
 class MachineSize:
-    """A machine, and the share of its processors that may be busy in the busiest hour. night_hours: for what runs once a day."""
+    """A machine, and the share of its processors that may be busy in the busiest hour. night_hours: time for jobs that run once a day."""
 
     cores: int
     memory_gb: float
@@ -102,14 +102,14 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--products", type=float)
     parser.add_argument("--events-per-day", type=float)
     parser.add_argument("--lines-per-day", type=float, help="order lines")
-    parser.add_argument("--days", type=float, help="days of events that are kept (default 365)")
+    parser.add_argument("--days", type=float, help="how many days events are kept (default 365)")
     parser.add_argument("--requests-per-day", type=float, help="for recommendations and search")
     parser.add_argument("--emails-per-day", type=float)
-    parser.add_argument("--peak", type=float, help="the busiest hour against the mean of the day (default 4)")
+    parser.add_argument("--peak", type=float, help="ratio of the busiest hour to the daily average (default 4)")
     parser.add_argument(
         "--interactions-per-event", type=float, default=None, help="product interactions that training learns from"
     )
-    parser.add_argument("--cores", type=int, default=16, help="of one machine (default 16)")
+    parser.add_argument("--cores", type=int, default=16, help="cores of one machine (default 16)")
     parser.add_argument("--memory-gb", type=float, default=64)
     parser.add_argument("--disk-gb", type=float, default=2_000)
     parser.add_argument("--costs", type=Path, default=COSTS_FILE)
@@ -141,7 +141,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def read_numbers(arguments: argparse.Namespace) -> ShopNumbers:
-    """Return the stated numbers, and for the others those of a shop with this number of customers."""
+    """Return the given numbers, completed with those of a simulated shop with this number of customers."""
     shop = ShopNumbers.of_customers(arguments.customers)
     stated = {name: getattr(arguments, name) for name in vars(shop) if getattr(arguments, name) is not None}
     return replace(shop, **stated)
@@ -167,7 +167,7 @@ def predict_needs(
         return predict_cost(costs[name], sizes)
 
     def predict_rate(name: str) -> float:
-        """Return a cost of a day without its fixed part, which is that of a start, as processors in the busiest hour."""
+        """Return a daily cost as processors in the busiest hour, without its fixed part, which is the cost of starting."""
         return (predict(name) - costs[name]["fixed"]) / DAY_SECONDS * shop.peak
 
     requests = shop.requests_per_day / DAY_SECONDS * shop.peak
@@ -204,13 +204,13 @@ def predict_needs(
 
 
 def events_per_second(*costs: Mapping[str, float]) -> float:
-    """Return how many events one processing loop can do: its own time and PostgreSQL's follow one another."""
+    """Return how many events per second one processing loop can handle; its own time and PostgreSQL's add up."""
     return 1 / sum(cost["live_events"] for cost in costs)
 
 
 @dataclass(frozen=True)
 class CapacityPart:
-    """A part of the installation: what it needs of one machine that is its own, as the share of the machine that is used."""
+    """A part of the installation, and the share that it uses of a machine of its own."""
 
     name: str
     get_share: Callable[[Mapping[str, float], MachineSize], float]
@@ -236,7 +236,7 @@ PARTS = (
 
 
 def judge_needs(needs: Mapping[str, float], machine: MachineSize) -> dict[str, Any]:
-    """Return per part the share of one machine that is used; above 1 it needs more than one, or what the docs say."""
+    """Return the share of one machine that each part uses; above 1, it needs more machines, or the remedy in `beyond`."""
     return {"share_of_one_machine": {part.name: round(part.get_share(needs, machine), 3) for part in PARTS}}
 
 
@@ -255,7 +255,7 @@ def report_needs(costs: Mapping[str, Any], needs: Mapping[str, float], machine: 
 
 
 def make_table(costs: Mapping[str, Any], machine: MachineSize) -> dict[str, Any]:
-    """Return the needs of shops of all sizes, and per part the customers at which one machine is full."""
+    """Return the needs of shops of all sizes, and the number of customers at which each part fills one machine."""
     rows = [predict_needs(costs["costs"], ShopNumbers.of_customers(customers), None) for customers in TABLE_CUSTOMERS]
     log(f"Costs of {costs['date']}: {costs['machine']}\n")
     log("| | " + " | ".join(f"{row['customers']:,.0f}" for row in rows) + " |")
@@ -276,7 +276,7 @@ def format_number(value: float) -> str:
 
 
 def find_limit(costs: Mapping[str, Mapping[str, float]], part: CapacityPart, machine: MachineSize) -> float | None:
-    """Return the customers at which the part fills one machine, with two digits; None above a thousand million."""
+    """Return the number of customers at which the part fills one machine, rounded to two digits; None above a billion."""
     low, high = 1e3, 1e9
     if part.get_share(predict_needs(costs, ShopNumbers.of_customers(high), None), machine) <= 1:
         return None

@@ -24,7 +24,7 @@ type Sizes = Mapping[str, float]
 
 @dataclass(frozen=True)
 class CostFormula:
-    """A cost of a step. sizes: of the shop, on which it depends."""
+    """A cost of a step. sizes: the sizes of the shop that it depends on."""
 
     step: str
     measures: tuple[str, ...]
@@ -69,7 +69,7 @@ FORMULAS: dict[str, CostFormula] = {
 
 
 def get_sizes(shop: Mapping[str, Any]) -> dict[str, float]:
-    """Return the sizes of a measured shop; 0 of what was not measured."""
+    """Return the sizes of a measured shop; 0 for what was not measured."""
     names = ("customers", "products", "events", "interactions", "live_events", "emails")
     return {**{name: float(shop.get(name, 0)) for name in names}, "lines": float(shop["orders"])}
 
@@ -96,7 +96,7 @@ def fit_cost(formula: CostFormula, shops: Sequence[Mapping[str, Any]]) -> dict[s
     columns = [[size[name] for name in formula.sizes] for size in sizes]
     matrix = np.column_stack([np.ones(len(shops)), np.array(columns).reshape(len(shops), -1)])
     weights = 1 / np.maximum(values, 1e-3 * max(values.max(), 1e-9))
-    scale = matrix.max(axis=0)  # so that all columns have the same size
+    scale = matrix.max(axis=0)  # so that all columns have the same scale
     coefficients, _residual = nnls(matrix / scale * weights[:, None], values * weights)
     return dict(zip(("fixed", *formula.sizes), (coefficients / scale).tolist(), strict=True))
 
@@ -119,9 +119,9 @@ def predict_cost(cost: Mapping[str, float], sizes: Sizes) -> float:
 
 
 def write_costs(path: Path, shops: Sequence[Mapping[str, Any]], growth: Mapping[str, Any]) -> None:
-    """Write the file anew: date, machine, the fitted costs, the exponents, and the shops that they come from.
+    """Rewrite the file: date, machine, the fitted costs, the exponents, and the shops that they come from.
 
-    The large shop is kept, and the costs are fitted to it too; the result of a check of earlier costs is not.
+    The large shop is kept, and the costs are fitted to it too; the result of checking earlier costs is dropped.
     """
     before = read_costs(path) if path.exists() else {}
     kept = {"large": before["large"]} if "large" in before else {}
@@ -146,7 +146,7 @@ def add_result(path: Path, name: str, result: Mapping[str, Any]) -> None:
 
 
 def read_costs(path: Path = COSTS_FILE) -> dict[str, Any]:
-    """Return the content of the file. Exits where nothing was measured yet."""
+    """Return the content of the file. Exits if nothing was measured yet."""
     if not path.exists():
         sys.exit(f"{path} does not exist. Measure the costs: python -m benchmarks.growth --costs {path}")
     return dict(json.loads(path.read_text(encoding="utf-8")))

@@ -1,4 +1,4 @@
-"""Writes the measured tables of docs/capacity.md, in both languages, from the file of costs: nothing in them is typed in."""
+"""Writes the measured tables of docs/capacity.md, in both languages, from the file of costs; nothing in them is entered by hand."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -216,7 +216,7 @@ def make_size_table(costs: Mapping[str, Any], language: int) -> str:
 
 
 def make_partition_table(costs: Mapping[str, Any], language: int) -> str:
-    """Return the bytes of an event at the largest measured shop, with its indexes, and those of a thousand million."""
+    """Return the bytes of an event at the largest measured shop, with its indexes, and those of a billion events."""
     shops = [shop for shop in costs["shops"] if "sizes" in shop]
     shop = max(shops, key=lambda measured: float(measured["sizes"]["events_stored"]))
     sizes = shop["sizes"]

@@ -54,7 +54,7 @@ def main() -> None:
         "features": len(NAMES),
         "method": arguments.method,
         "processors": os.cpu_count(),
-        "notes": f"simulated customers of {TYPES} overlapping types, 5 % of values missing; best of {arguments.repeats} after a warm-up; "
+        "notes": f"simulated customers of {TYPES} overlapping types, 5% of values missing; best of {arguments.repeats} after a warm-up; "
         f"peaks are of the whole process with its copy of the data (data_mb after loading); ours starts {STARTS} times on {SAMPLE_ROWS:,} "
         f"customers and goes on with all, scikit-learn's n_init={STARTS} starts with all; agreement: adjusted Rand index with the types"
         + ("" if own["k"] else "; no clusters: " + own["reason"]),

@@ -8,7 +8,7 @@ FILE is CSV or Parquet with one line per order or order line, or a folder of Par
 period of the same length; each customer's own mean rate) and `lifetimes` run on the same histories, the latter in its own process, with
 --lifetimes-python if it is in another environment. Times are in units of --unit-days.
 
-coverage80_28, _91, _182: share of customers within stated 80 % intervals 28, 91 and 182 days after a cut that many days before the end;
+coverage80_28, _91, _182: share of customers within stated 80% intervals 28, 91 and 182 days after a cut that many days before the end;
 the model, the drift of rates and the nominal levels are chosen from the orders before the cut. plain_…: the same model without drift and
 levels. --only-intervals skips everything else.
 """
@@ -63,7 +63,7 @@ def main() -> None:
     arguments = parse_arguments()
     customer, at, value = read_orders(arguments)
     if not len(at):
-        sys.exit(f"{arguments.file} holds no order with a customer, a date and a value")
+        sys.exit(f"{arguments.file} contains no order with a customer, a date and a value")
     log(f"{len(at):,} order lines of {len(np.unique(customer)):,} customers")
     as_of = (int(at.max()) // DAY + 1) * DAY
     cut = (
@@ -101,7 +101,7 @@ def main() -> None:
         "unit_days": arguments.unit_days,
         "peak_mb": get_peak_mb(),
         "notes": "log_likelihood is that of the calibration; held_out_log_likelihood decides which is best;"
-        f" held80: share within the central 80 % of the predictive distribution, ties by share; {notes}",
+        f" held80: share within the central 80% of the predictive distribution, ties by share; {notes}",
     }
     print(json.dumps(round_values(line)))
 
@@ -158,7 +158,7 @@ def read_orders(arguments: argparse.Namespace) -> Orders:
 
 
 def select_orders(lines: OrderLines) -> Orders:
-    """Return the lines that are no returns."""
+    """Return the lines that are not returns."""
     kept = ~lines.is_return
     return drop_negative_values(lines.get_line_customers()[kept], lines.at[kept], lines.value[kept])
 
@@ -305,12 +305,14 @@ def run_lifetimes(choice: ModelSelection, arguments: argparse.Namespace) -> tupl
         if process.returncode:
             reason = (process.stderr.strip().splitlines() or ["no message"])[-1]
             return None, f"lifetimes did not run: {reason}"
-        peer = json.loads(process.stdout.splitlines()[-1])  # it prints remarks of its own
+        peer = json.loads(process.stdout.splitlines()[-1])  # the last line; lifetimes prints other lines before it
         groups = group_histories(histories=before, unit_days=arguments.unit_days)
         for name, figures in peer.items():
             if "error" not in figures:
                 model = PURCHASE_MODELS[name].from_array(np.array(list(figures["parameters"].values())))
-                figures["log_likelihood"] = model.total_log_likelihood(groups)[0]  # it prints that of scaled times
+                figures["log_likelihood"] = model.total_log_likelihood(groups)[
+                    0
+                ]  # lifetimes prints the likelihood of scaled times
                 figures.update(asdict(compute_errors(np.load(Path(folder) / f"{name}.npy"), choice.actual)))
     return peer, "lifetimes fits the same histories, its own defaults"
 

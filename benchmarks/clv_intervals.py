@@ -1,4 +1,4 @@
-"""Evaluates 80 % intervals of purchases and spend at several horizons before the end of the orders, as benchmarks.clv prints them."""
+"""Evaluates 80% intervals of purchases and spend at several horizons before the end of the orders, as benchmarks.clv prints them."""
 
 from typing import Any
 
@@ -92,7 +92,7 @@ def evaluate_counts(
     days: int,
     actual: npt.NDArray[np.int64],
 ) -> dict[str, float]:
-    """Return the coverage and the score of 80 % intervals of purchases.
+    """Return the coverage and the score of 80% intervals of purchases.
 
     coverage80: customers on a border count by their share. interval_hit, interval_stated: share within the integers published, and
     their mean stated probability. interval_score: mean of high − low + 2/α · (distance outside), α = .2 (Gneiting & Raftery 2007).

@@ -17,7 +17,7 @@ FITTERS = {"bg_nbd": "BetaGeoFitter", "mbg_nbd": "ModifiedBetaGeoFitter", "paret
 
 
 def main() -> None:
-    lifetimes = import_module("lifetimes")  # may be there for this interpreter only
+    lifetimes = import_module("lifetimes")  # may be installed for this interpreter only
     folder, horizon = Path(sys.argv[1]), float(sys.argv[2])
     x, t_x, age = np.load(folder / "histories.npy").T
     results: dict[str, dict[str, object]] = {}

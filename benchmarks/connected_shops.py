@@ -1,8 +1,9 @@
-"""Plays a whole shop on a platform: ``python -m benchmarks.connected_shops --platform shopify --orders 100000``.
+"""Simulates a whole shop on a platform: ``python -m benchmarks.connected_shops --platform shopify --orders 100000``.
 
 A tenth as many products and a fifth as many customers as orders, of a shop that sells by category: every customer buys mostly from two of them, so
-that recommendations have something to learn. It is the server of the tests with lookups that do not slow down with its size, in a process of its own.
-Printed is its URL; it ends with its standard input. ``POST /control/refunds?number=N`` refunds the first orders and returns their IDs.
+that recommendations have something to learn. It is the server of the tests, but with lookups that do not slow down as it grows, and
+in a process of its own. It prints its URL, and ends when its standard input is closed.
+``POST /control/refunds?number=N`` refunds the first orders and returns their IDs.
 """
 
 import argparse
@@ -74,7 +75,7 @@ class SimulatedOrder:
 
 
 def make_orders(products: Sequence[SimulatedProduct], *, count: int, customers: int) -> list[SimulatedOrder]:
-    """Return orders in the order of time; popular products are bought more often."""
+    """Return orders in chronological order; popular products are bought more often."""
     chance = np.random.default_rng(SEED)
     rows = dict[str, list[int]]()
     for row, product in enumerate(products):

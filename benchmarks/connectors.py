@@ -1,8 +1,8 @@
 """Times connectors against a local shop: ``python -m benchmarks.connectors --orders 100000``.
 
 A tenth as many products and a fifth as many customers as orders. The shop runs in another process, see ``connected_shops``; the back-fill (products,
-customers, orders) includes the time of its answers. Beside it, the same orders are imported from a CSV file into another source. Then webhooks are
-received and processed, and all records are reconciled, with ten planted differences. Printed is one JSON line.
+customers, orders) includes the time the shop takes to answer. The same orders are also imported from a CSV file into another source. Then
+webhooks are received and processed, and all records are reconciled, with ten planted differences. It prints one JSON line.
 """
 
 import argparse

@@ -1,10 +1,10 @@
 """Walks from pasting keys to the first recommendations: ``python -m benchmarks.connectors_walk --platform shopify --orders 100000``.
 
 A new installation (``manage.py up`` in a temporary folder) and a shop on a platform (``connected_shops``, for ``feed`` a file at an address) run on
-this machine; Chromium does what a merchant does, in the language of ``--language``. Beside it, each page of the way is opened in both languages, wide
+this machine; Chromium does what a merchant does, in the language of ``--language``. Each page along the way is also opened in both languages, wide
 and narrow: texts without a translation and figures that differ are listed. The clock runs from the moment at which the keys are sent until a page
 shows recommended products of the shop. ``--kill`` kills all workers with SIGKILL while orders are imported. At the end, the numbers and the sum of
-orders are compared with those of the shop, ten differences are planted, and the shop is compared from its page. Printed is one JSON line; the exit
+orders are compared with those of the shop, ten differences are planted, and the shop is compared from its page. It prints one JSON line; the exit
 code is 1 if anything it checks is wrong: numbers, differences, texts, or more than ten minutes.
 """
 
@@ -96,7 +96,7 @@ class Installation:
 
 @contextmanager
 def run_installation(folder: Path, *, authority: Path | None = None) -> Iterator[Installation]:
-    """Run a new installation. authority: a certificate that it trusts, of the local server of a feed."""
+    """Run a new installation. authority: a certificate that it trusts, for the local feed server."""
     port = reserve_port()
     folder.chmod(0o711)  # PostgreSQL's own user has to enter it
     hidden = {"DATABASE_URL", "VALKEY_URL"}
@@ -195,7 +195,7 @@ class Walk:
         self.page.wait_for_selector("#run-state")
 
     def wait_for_recommendations(self, *, kills: bool) -> None:
-        """Stay on the page of the shop, which changes by itself, until it offers the first recommendations."""
+        """Stay on the page of the shop, which updates automatically, until it offers the first recommendations."""
         seen, is_killed = set[int](), not kills
         while not self.page.query_selector(RESULT_LINK):
             has_failed = self.page.query_selector(".check-steps .failed")
@@ -221,7 +221,7 @@ class Walk:
         return int(float((progress.get_attribute("value") if progress else None) or 0))
 
     def list_recommendations(self) -> list[str]:
-        """Open the recommendations, again until the web server has loaded the model; return the text of the page's rows."""
+        """Open the recommendations, repeatedly until the web server has loaded the model; return the text of the page's rows."""
         self.page.click(RESULT_LINK)
         return self.read_recommendations()
 
@@ -332,7 +332,7 @@ def find_titles(lines: Sequence[str], products: Sequence[SimulatedProduct]) -> l
 
 
 def list_names(products: Sequence[SimulatedProduct]) -> set[str]:
-    """Return the texts of the shop, which no language changes."""
+    """Return the texts of the shop, which are the same in every language."""
     fields = [product.fields for product in products]
     texts = {str(row[name]) for row in fields for name in ("title", "brand", "category", "sku")}
     return (
@@ -344,7 +344,7 @@ def list_names(products: Sequence[SimulatedProduct]) -> set[str]:
 
 
 def count_expected(platform: str, products: Sequence[SimulatedProduct], orders: int) -> dict[str, Any]:
-    """Return the numbers and the sum of the shop."""
+    """Return the numbers of records and the sum of orders that the shop has."""
     customers = max(orders // 5, 1)
     made = make_orders(products, count=orders, customers=customers)
     cents = sum(round(sum(products[row].fields["price"] for row in order.products) * 100) for order in made)

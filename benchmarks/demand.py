@@ -187,7 +187,7 @@ def read_columns(arguments: argparse.Namespace) -> tuple[pa.Table, dict[str, str
         sys.exit(f"{path} has no column {', '.join(missing)}; it has {', '.join(table.column_names)}; use {options}")
     for name in ("quantity", "price", "promotion"):
         if name in columns and not _is_number(table[columns[name]].type):
-            sys.exit(f"Column {columns[name]!r} of {path} must hold numbers, not {table[columns[name]].type}")
+            sys.exit(f"Column {columns[name]!r} of {path} must contain numbers, not {table[columns[name]].type}")
     return table, columns
 
 
@@ -240,7 +240,7 @@ def measure_validation(choice: Choice) -> dict[str, float]:
 
 
 def measure_test(choice: Choice, results: Sequence[OriginResult]) -> dict[str, Any]:
-    """Return the figures of the test origins. The intervals of an origin know the errors of the origins before it."""
+    """Return the figures of the test origins. The intervals of an origin are calibrated with the errors of earlier origins."""
     own = [pick_forecasts(result.forecasts, choice.models, result.demand_class) for result in results]
     tested = [
         replace(result, forecasts={**result.forecasts, "own": mine}) for result, mine in zip(results, own, strict=True)

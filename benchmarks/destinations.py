@@ -77,7 +77,7 @@ def measure(arguments: argparse.Namespace, port: int) -> dict[str, Any]:
                 )
                 log(f"round {number}, {'dead destination' if destination_port else 'none'}: {results[-1]}")
     p99, dead_p99 = (statistics.median(result["p99_ms"] for result in results) for results in (without, dead))
-    # of two rounds that followed each other: what slows the machine for minutes slows both
+    # from consecutive rounds, because what slows the machine for minutes slows both
     changes = [(slow["p99_ms"] / fast["p99_ms"] - 1) * 100 for fast, slow in zip(without, dead, strict=True)]
     return {
         "p99_ms": round(p99, 2),
@@ -149,7 +149,7 @@ def work(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def prepare_destination(port: int) -> None:
-    """Begin with the dead destination alone, or with none; silence allows sharing, so that requests go out."""
+    """Set up only the dead destination, or none; customers who gave no answer allow sharing, so that requests are sent."""
     from customers.destinations.models import Destination, OutgoingRecord
     from customers.destinations.outbox.collecting import start_cursors
     from customers.identity.models import ConsentSettings

@@ -107,7 +107,7 @@ def measure_engine(engine: str, folder: Path) -> dict[str, Any]:
     with open_comparison_tables(KNOWN[engine], as_of=AS_OF, zone=ZONE, currency=CURRENCY, labels=LABELS) as tables:
         open_s = round(time.perf_counter() - start, 2)
         for key, run in list_computations().items():
-            for _attempt in range(2):  # the first one compiles, and reads the files into the cache of the system
+            for _attempt in range(2):  # the first one compiles, and reads the files into the system's cache
                 start = time.perf_counter()
                 results[key] = run(tables)
                 seconds[key] = round(time.perf_counter() - start, 3)
@@ -119,7 +119,7 @@ def measure_engine(engine: str, folder: Path) -> dict[str, Any]:
 
 
 class PeakMemory:
-    """Looks at the resident memory of this process and its children ten times a second."""
+    """Samples the resident memory of this process and its children ten times a second."""
 
     def __init__(self) -> None:
         self.largest = 0

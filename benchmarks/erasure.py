@@ -1,7 +1,7 @@
 """Times the export, the erasure and the proof of customers among many: ``python -m benchmarks.erasure --customers 1000000``.
 
-The shop is made in a database and folders of its own, by SQL: every customer has a name, an address, identifiers, three events, an order every
-other one and a message. Printed is one JSON line.
+The shop is made in a database and folders of its own, by SQL: every customer has a name, an address, identifiers, three events and a
+message, and every other one an order. It prints one JSON line.
 """
 
 import argparse
@@ -123,7 +123,7 @@ def measure(customers: int) -> dict[str, Any]:
     export_s = time.perf_counter() - began
     singles = [erase([7 + 11 * number])[0] for number in range(SINGLE)]
     rewrite_s, _run = erase(range(1000, 1000 + min(REWRITTEN, customers // 4)))
-    # the other customers share their names, so the proof would find those of another one
+    # the other customers have names in common, so the proof would find names of others
     Customer.objects.filter(pk=PROVEN).update(name="Zoe Onlyname", email="zoe.onlyname@benchmark.example")
     _seconds, run = erase([PROVEN])
     began = time.perf_counter()

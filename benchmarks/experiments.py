@@ -2,19 +2,19 @@
 
     python -m benchmarks.experiments [--campaigns N] [--customers N] [--assigned N]
 
-Customers buy repeatedly: the rate of orders and the usual amount of an order differ between them and last, so that the spend of the
-90 days before and a prediction (the true rate × amount, with noise) tell something about the 90 days of the campaign.
+Customers buy repeatedly. Order rates and usual order amounts differ between customers and stay constant, so that the spend of the 90
+days before, and a prediction (the true rate × amount, with noise), help to explain the spend of the 90 days of the campaign.
 
-false_alarm_share: of the campaigns without an effect, those whose 95% interval of the conversion rate leaves out 0 at the end;
-…_revenue, …_cuped and …_bootstrap: the same of revenue per customer, by Welch, CUPED and bootstrap. sequential_false_alarm_share: those
-whose always-valid interval of CUPED's revenue leaves out 0 on any of 90 days; …_arriving: with customers who arrive over the 90 days;
-sequential_or_final_…: those, and those whose usual interval leaves out 0 at the end. looked_daily_share: the usual interval on any of 90
-days. coverage: of 500 campaigns with an effect, those whose interval of the headline (CUPED) holds the true
-additional revenue per customer; coverage_…: of the other intervals. cuped_narrower: how much
-narrower CUPED makes the interval of revenue, .2 for 20%. power: of campaigns with the minimum detectable effect of 80% power, those that
-show it. interleaving_false_alarm_share: of interleavings without a difference, those that show one on any of 90 days; …_arriving: of people
-who come once; …_many_clicks: of people with 30 clicks on average. interleaving_people, fixed_shares_people: that show 10% more attractive
-products with 80% power, by interleaving and by clicks per person of an A/B test, at a single look.
+false_alarm_share: share of the campaigns without an effect whose 95% interval of the conversion rate excludes 0 at the end;
+…_revenue, …_cuped and …_bootstrap: the same for revenue per customer, by Welch, CUPED and bootstrap. sequential_false_alarm_share: share
+whose always-valid interval of CUPED's revenue excludes 0 on any of 90 days; …_arriving: with customers who arrive over the 90 days;
+sequential_or_final_…: these, and those whose usual interval excludes 0 at the end. looked_daily_share: the usual interval on any of 90
+days. coverage: share of 500 campaigns with an effect whose headline interval (CUPED) contains the true additional revenue per customer;
+coverage_…: for the other intervals. cuped_narrower: how much narrower CUPED makes the interval of revenue, .2 for 20%. power: share of
+campaigns with the minimum detectable effect of 80% power that show it. interleaving_false_alarm_share: share of interleavings without a
+difference that show one on any of 90 days; …_arriving: with people who come once; …_many_clicks: with people who click 30 times on
+average. interleaving_people, fixed_shares_people: people needed to show with 80% power that products are 10% more attractive, by
+interleaving and by clicks per person of an A/B test, at a single look.
 results_s: seconds for the results of a campaign with --assigned customers in PostgreSQL, the second time; floor_join_s: a bare
 join of its deliveries with all their orders, in the same run.
 """
@@ -70,8 +70,8 @@ class SimulatedCampaign:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--campaigns", type=int, default=2000, help="without an effect")
-    parser.add_argument("--customers", type=int, default=4000, help="of each campaign")
+    parser.add_argument("--campaigns", type=int, default=2000, help="number of campaigns without an effect")
+    parser.add_argument("--customers", type=int, default=4000, help="customers per campaign")
     parser.add_argument(
         "--assigned", type=int, default=1_000_000, help="customers of the campaign in PostgreSQL; 0 to leave it out"
     )
@@ -175,14 +175,14 @@ def measure_false_alarms(campaigns: int, customers: int) -> dict[str, Any]:
 
 
 def look_daily(campaign: SimulatedCampaign) -> tuple[bool, bool]:
-    """Return whether a usual and an always-valid interval left out 0 on any day; all customers are assigned on the first."""
+    """Return whether a usual and an always-valid interval excluded 0 on any day; all customers are assigned on the first."""
     covariates = np.column_stack([campaign.earlier, campaign.predicted])
     groups = [sum_days(campaign.daily[flags], covariates[flags]) for flags in (campaign.treated, ~campaign.treated)]
     return judge_looks([(groups[0][day], groups[1][day]) for day in range(DAYS)])
 
 
 def look_at_arrivals(campaign: SimulatedCampaign) -> bool:
-    """Return whether an always-valid interval left out 0 on any day; each customer counts from the day of arrival, with one outcome."""
+    """Return whether an always-valid interval excluded 0 on any day; each customer counts from the day of arrival, with one outcome."""
     groups = []
     for flags in (campaign.treated, ~campaign.treated):
         order = np.argsort(campaign.arrival[flags])

@@ -1,7 +1,7 @@
 """Simulated interleavings: false alarms of daily looks, and the people that they and an A/B test need for the same difference.
 
 Visitors look at some lists of 10 products. Whether they click depends on the person, the position and the product. Both rankings have the
-same good products; in rankings without a difference, in random orders, so that no preference exists.
+same good products; rankings without a difference have them in random orders, so that no preference exists.
 """
 
 from functools import cache
@@ -61,7 +61,7 @@ def measure_interleaving(experiments: int) -> dict[str, Any]:
 
 
 def has_alarm(first: Ints, second: Ints) -> bool:
-    """Return whether the interval leaves out ½ on any day with enough people, as the result page reads it."""
+    """Return whether the interval excludes ½ on any day with enough people, as the result page reads it."""
     both = first + second
     difference = (second - first) / np.maximum(both, 1)
     people, totals, squares = (both > 0).sum(axis=0), difference.sum(axis=0), (difference**2).sum(axis=0)
@@ -73,7 +73,7 @@ def has_alarm(first: Ints, second: Ints) -> bool:
 
 
 def compare_needed_people(*, people: int = 200_000, lists: int = 4) -> dict[str, Any]:
-    """Return the people that a ranking needs whose good products are 10% more attractive on average, by both methods.
+    """Return how many people both methods need to detect a ranking whose good products are 10% more attractive on average.
 
     n = (z + z_β)²·variance ÷ difference², of the clicks per person of an A/B test and of the difference of the shares of a person.
     """

@@ -55,7 +55,7 @@ PRODUCTS, HOLDOUT_BUCKETS = 1000, 1000
 
 
 def time_results(customers: int) -> dict[str, Any]:
-    """Return the seconds of the results of a campaign with so many assigned customers: of the counting, and of one pass over its rows."""
+    """Return the seconds to count the results of a campaign with this many assigned customers, and those of one pass over its rows."""
     with run_embedded_servers("experiments", report=lambda _message: None):
         import django
 

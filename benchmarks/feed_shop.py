@@ -1,4 +1,4 @@
-"""Serves a shop without a connector: its products as a Google Merchant feed, gzipped, over HTTPS, and its orders as a file of our column names."""
+"""Serves a shop without a connector: its products as a Google Merchant feed, gzipped, over HTTPS, and its orders as a file with our column names."""
 
 import csv
 import gzip
@@ -127,7 +127,7 @@ def run_feed_shop(products: Sequence[SimulatedProduct], folder: Path) -> Iterato
             self.wfile.write(b"" if is_known else content)
 
         def log_message(self, *args: Any) -> None:
-            """Be silent."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

@@ -1,6 +1,6 @@
 """Flows with many people inside, on an embedded PostgreSQL in a temporary folder.
 
---people customers are triggered at once and enter one flow: a wait, a random split, and a message in one branch. entries_per_s: triggers
+--people customers are triggered at the same time and enter one flow: a wait, a random split, and a message in one branch. entries_per_s: triggers
 processed per second, with the filter and the re-entry rule. timers_per_s: people who arrive at the first wait, and later pass it and queue
 their messages, per second. lag_p99_s: how late a timer fires when the timers of ten minutes are spread evenly and the job runs every two
 seconds. peak_mb: the largest memory of this process; growth_mb: how much of it came after the first seconds of entries and timers.

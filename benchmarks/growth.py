@@ -9,7 +9,10 @@ processes involved (of serving: microseconds of the web server per request, agai
 as events. Work that starts by fitting a fixed number of models costs something at size 0: NAME_net_exponent is of the cost beyond that of
 a shop of --warm-up customers; it is null where the largest shop costs less than 1.5 times as much as that one. The smallest shop runs
 twice, because the first run compiles the kernels: the models of the shop for the warm-up do not use all of them. NAME_last_exponent is
-between the two largest sizes. A size is one run, so a difference of 10 % means nothing.
+between the two largest sizes. A size is one run, so a difference of 10% means nothing.
+
+Processor times are divided by the slowness of the machine during the step (benchmarks.machine_speed), which is listed per cost: on a
+virtual machine, the same work takes half as long again at some times. worst_batch_measured_exponent is of the times as measured.
 """
 
 import argparse
@@ -26,6 +29,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.growth_charts import write_growth_charts
+from benchmarks.machine_speed import SpeedSampler
 from benchmarks.neighbours import log
 from benchmarks.shop_steps import UNTIL, Figures, copy_template, make_template, run_shop_servers, run_shop_steps
 from config.simulation.plan import ShopPlan
@@ -73,8 +77,8 @@ PROCESSES = (
     ("send",),
 )
 STEPS = tuple(step for group in PROCESSES for step in group)
-# The memory and the time of a refresh per customer are small beside those that every shop needs: one more shop has many customers, without
-# the events, whose import would take most of the time.
+# The memory and the time that a refresh needs per customer are small compared with the fixed part, so one more shop has many customers,
+# but no events, whose import would take most of the time.
 REFRESH_FACTOR = 40
 REFRESH_STEPS = ("load_products", "load_customers", "load_orders", "refresh", "refresh_next_day")
 # What the other steps need beforehand
@@ -98,7 +102,7 @@ def main() -> None:
     began = time.monotonic()
     steps = list_steps(arguments.only, with_sizes=bool(arguments.costs))
     plan = ShopPlan(arguments.customers, arguments.products, arguments.days, arguments.seed, UNTIL)
-    with tempfile.TemporaryDirectory(prefix="perennial-growth-") as name:
+    with tempfile.TemporaryDirectory(prefix="perennial-growth-") as name, SpeedSampler() as sampler:
         folder = arguments.folder or Path(name)
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o711)  # PostgreSQL runs as another user
@@ -112,7 +116,7 @@ def main() -> None:
             measure_shop(replace(plan, customers=plan.customers * factor), folder / str(factor), steps, template)
             for factor in arguments.factors
         ]
-        # Other proportions, without which the costs of an event, a customer and a product could not be separated
+        # Other proportions, to separate the costs of an event, a customer and a product
         others = [
             measure_shop(replace(plan, **{name: getattr(plan, name) * 4}), folder / f"more-{name}", steps, template)
             for name in ("products", "days")
@@ -121,6 +125,8 @@ def main() -> None:
         if arguments.costs:
             many = replace(plan, customers=plan.customers * REFRESH_FACTOR)
             others.append(measure_shop(many, folder / "more-customers", REFRESH_STEPS, template))
+    for shop in (warm_up, *shops, *others):
+        remove_slowness(shop, sampler)
     line = summarize(arguments.only, warm_up, shops)
     if arguments.docs:
         write_growth_charts(line["costs"], arguments.docs)
@@ -135,7 +141,7 @@ def main() -> None:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--customers", type=int, default=CUSTOMERS, help="of the shop at 1 ×")
+    parser.add_argument("--customers", type=int, default=CUSTOMERS, help="customers of the shop at 1 ×")
     parser.add_argument("--products", type=int, default=PRODUCTS)
     parser.add_argument("--days", type=int, default=DAYS)
     parser.add_argument("--seed", type=int, default=1)
@@ -195,6 +201,18 @@ def measure_shop(plan: ShopPlan, folder: Path, steps: Sequence[str], template: P
     return shop
 
 
+def remove_slowness(shop: Figures, sampler: SpeedSampler) -> None:
+    """Divide the processor times of the shop's steps by the slowness of the machine at that time, which is added to each step."""
+    for step in STEPS:
+        figures = shop.get(step)
+        if figures and "began_at" in figures:
+            slowness = sampler.compute_slowness(figures.pop("began_at"), figures.pop("ended_at"))
+            for name in figures:
+                if name.endswith(("cpu_s", "_us")):
+                    figures[name] = round(figures[name] / slowness, 3)
+            figures["slowness"] = round(slowness, 3)
+
+
 def summarize(only: Sequence[str], warm_up: Figures, shops: Sequence[Figures]) -> dict[str, Any]:
     """Return the exponents of the costs, and per cost the units and figures at each size."""
     line: dict[str, Any] = {"customers": [shop["customers"] for shop in shops]}
@@ -220,12 +238,22 @@ def summarize(only: Sequence[str], warm_up: Figures, shops: Sequence[Figures]) -
             "measure": cost.measure,
             **{
                 key: [shop[cost.step].get(key) for shop in (warm_up, *shops)]
-                for key in ("seconds", "postgres_cpu_s", "peak_mb", "p50_ms")
+                for key in ("seconds", "postgres_cpu_s", "peak_mb", "p50_ms", "slowness")
                 if key in shops[0][cost.step]
             },
         }
-    line["worst_batch_exponent"] = max(
-        (line[f"{cost.name}_exponent"] for cost in COSTS if cost.name in costs and cost.is_batch), default=None
+    batch = [cost for cost in COSTS if cost.name in costs and cost.is_batch]
+    line["worst_batch_exponent"] = max((line[f"{cost.name}_exponent"] for cost in batch), default=None)
+    line["worst_batch_measured_exponent"] = max(
+        (
+            fit_exponent(
+                [shop[cost.units] for shop in shops],
+                [shop[cost.step][cost.measure] * shop[cost.step].get("slowness", 1) for shop in shops],
+            )
+            or 0.0
+            for cost in batch
+        ),
+        default=None,
     )
     return line | {"costs": costs}
 

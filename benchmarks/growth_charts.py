@@ -66,7 +66,7 @@ def draw_growth(costs: Mapping[str, Mapping[str, Any]], texts: Mapping[str, str]
 
 
 def draw_panel(x: int, y: int, units: Sequence[float], values: Sequence[float], measure: str) -> list[str]:
-    """Draw the points, and the line through the last one on which the cost grows as the size."""
+    """Draw the points, and the line through the last one on which the cost is proportional to the size."""
     low_x, high_x = math.log10(min(units)), math.log10(max(units))
     shown = [value for value in values if value > 0]
     middle = (math.log10(min(shown)) + math.log10(max(shown))) / 2

@@ -3,15 +3,15 @@
 What such data can answer:
 
 - TRAIN: whether a session ends with an order and whether the visitor leaves, at the events of its last fifth of sessions, by models
-  that learned from the fifths before (`order_…`, `leave_…`): accuracy, AUC and Brier score, beside those of the share of all sessions
+  that learned from the fifths before (`order_…`, `leave_…`): accuracy, AUC and Brier score, compared with those of the share of all sessions
   (`rate`) and of the type of the last event (`last`).
-- TEST has no times, event types or categories: only the next item of a user, among those that the user has not had to do with.
+- TEST has no times, event types or categories: only the next item of a user, among those that the user has not interacted with.
   accuracy, hit@10: the transition model of the next category, with items as categories; its settings are chosen by each user's last
   new item in TRAIN. baseline_accuracy, baseline_hit@10: the most popular items. The user's last item is never the next new one.
 
 p95_ms: GET /api/v1/customers/{id}/intent/ on embedded servers, with the users' last events of TRAIN moved to the present; requests
 are due at random moments (open loop), and latencies count from then. score_p95_ms: features and models alone. The load and the servers
-share the machine: load_average says how busy it was.
+share the machine: load_average shows how busy it was.
 """
 
 import argparse
@@ -80,7 +80,7 @@ def main() -> None:
     print(json.dumps(line))
 
 
-NOTES = "The files have no categories: accuracy is that of the next new item. Order and leave are judged on the last fifth of TRAIN."
+NOTES = "The files have no categories: accuracy is that of the next new item. Order and leave are evaluated on the last fifth of TRAIN."
 
 
 def read_events(path: Path) -> SessionEvents:
@@ -117,7 +117,7 @@ def list_figures(question: str, quality: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True, eq=False)
 class NextItems:
-    """What is known of each user and the next new item. steps: all that is known. rows: the last one of each user."""
+    """The known steps of each user, and the next new item. rows: the last step of each user."""
 
     steps: CategorySteps
     rows: Ints
@@ -126,7 +126,7 @@ class NextItems:
 
 
 def measure_next_items(events: SessionEvents, test_path: Path) -> dict[str, Any]:
-    """Choose the settings by the last new item of each user in TRAIN, and look at TEST once."""
+    """Choose the settings by the last new item of each user in TRAIN, and evaluate on TEST once."""
     test = pq.read_table(test_path)
     actual = dict(zip(test["user"].to_pylist(), test["item"].to_pylist(), strict=True))
     n_items = int(max(events.product.max(), *actual.values())) + 1

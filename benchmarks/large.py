@@ -33,7 +33,7 @@ from config.foundation.files.atomic_write import write_atomically
 from config.simulation.plan import ShopPlan
 
 EVENTS, CUSTOMERS, PRODUCTS = 100_000_000, 5_000_000, 200_000
-# Events per customer of simulations of some lengths: fewer a day in long ones, as customers leave
+# Events per customer after some numbers of days: fewer per day in long simulations, because customers leave
 DAYS = (0, 38, 56, 90, 365, 3_650)
 EVENTS_PER_CUSTOMER = (0.0, 26.3, 34.8, 47.1, 137.5, 1_200.0)
 MIN_DAYS = 28
@@ -65,7 +65,7 @@ def main() -> None:
         needed, free = estimate_disk(plan, arguments.events), shutil.disk_usage(folder).free
         used = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         log(
-            f"{needed / 1e9:,.1f} GB of disk are needed, {free / 1e9:,.1f} GB are free, {used / 1e9:,.1f} GB are there already"
+            f"{needed / 1e9:,.1f} GB of disk are needed, {free / 1e9:,.1f} GB are free, {used / 1e9:,.1f} GB are used already"
         )
         if needed - used > free:
             sys.exit(
@@ -85,10 +85,10 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=EVENTS)
     parser.add_argument("--customers", type=int, help="default: a twentieth of the events")
-    parser.add_argument("--products", type=int, help="default: one for 500 events, at most 200,000")
+    parser.add_argument("--products", type=int, help="default: one per 500 events, at most 200,000")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=600, help="of the training (default 600)")
-    parser.add_argument("--memory-mb", type=int, default=16_000, help="that the machine has (default 16,000)")
+    parser.add_argument("--seconds", type=float, default=600, help="time budget of the training (default 600)")
+    parser.add_argument("--memory-mb", type=int, default=16_000, help="memory of the machine (default 16,000)")
     parser.add_argument("--folder", type=Path, help="keep everything here, to continue an interrupted run")
     parser.add_argument(
         "--save", action="store_true", help="keep the result in benchmarks/capacity_costs.json, for docs/capacity.md"
@@ -102,7 +102,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def choose_days(arguments: argparse.Namespace) -> int:
-    """Return the days after which the shop has about as many events."""
+    """Return the number of days after which the shop has about the requested number of events."""
     days = float(np.interp(arguments.events / arguments.customers, EVENTS_PER_CUSTOMER, DAYS))
     return max(MIN_DAYS, round(days))
 
@@ -114,7 +114,7 @@ def read_state(folder: Path, plan: ShopPlan) -> dict[str, Any]:
         json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"plan": plan.to_dict(), "stages": {}}
     )
     if state["plan"] != plan.to_dict():
-        sys.exit(f"{folder} has another shop ({state['plan']}). Choose another --folder, or the same numbers.")
+        sys.exit(f"{folder} contains another shop ({state['plan']}). Choose another --folder, or the same numbers.")
     return state
 
 

@@ -48,7 +48,7 @@ PARTS = {
     "learn_s": ("learn",),
     "write_s": ("profiles", "transitions"),
 }
-FIXED = ("compared_", "lifetimes_", "make_")  # not of all customers, or not of a refresh
+FIXED = ("compared_", "lifetimes_", "make_")  # times that are not for all customers, or not part of a refresh
 PEER = Path(__file__).with_name("clv_lifetimes.py")
 DERIVED = (
     "lifecycle_customerprofile, lifecycle_stagetransition, lifecycle_stagerules, lifecycle_lifecyclerun, lifecycle_scoremodel,"

@@ -1,7 +1,7 @@
 """Times the counts of the loyalty program over many customers: ``python -m benchmarks.loyalty --customers 100000``.
 
-The shop is made in a database of its own, by SQL: every customer has eight orders of the last two years, half of them before the program.
-Printed is one JSON line.
+The shop is made in a database of its own, by SQL: every customer has eight orders of the last two years, half of them before the
+program started. It prints one JSON line.
 """
 
 import argparse

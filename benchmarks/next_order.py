@@ -64,7 +64,7 @@ def main() -> None:
             line |= {f"{name}_{prefix}{key}": value for key, value in metrics.items()}
     line |= {
         "peak_mb": get_peak_mb(),
-        "notes": "50 % windows; coverage50 is of customers with a window who ordered again before the data ends, coverage50_followed allows for "
+        "notes": "50% windows; coverage50 is of customers with a window who ordered again before the data ends, coverage50_followed allows for "
         "that end; complete_journey is "
         "simulated from real shopping patterns",
     }
@@ -164,7 +164,7 @@ def find_known_main_categories(orders: Orders, is_before_cut: npt.NDArray[np.boo
     categories = np.full(orders.n_customers, -1, np.int64)
     width = max(orders.n_categories, 1)
     key, counts = np.unique(orders.customer[with_category] * width + orders.category[with_category], return_counts=True)
-    order = np.lexsort((-(key % width), counts))  # the last one written stays
+    order = np.lexsort((-(key % width), counts))  # the last one written takes effect
     categories[key[order] // width] = key[order] % width
     return categories
 

@@ -4,9 +4,9 @@
 
 Both files are CSV with the columns of Open Bandit (Saito et al. 2020): item_id, position, click, propensity_score, and optionally
 user_feature_… (categories) and user-item_affinity_… (numbers). The policy to evaluate is estimated from its own log as action
-probabilities per position, because a log has only the propensity of the chosen action; what it earned there is used for nothing but
-on_policy. Keys without prefix: LOG_B's policy from LOG_A. reverse_…: LOG_A's policy from LOG_B. covered: 1 where the doubly robust
-interval holds the on-policy value both ways. clipping: the largest weight that the doubly robust estimate uses, chosen on the log;
+probabilities per position, because a log has only the propensity of the chosen action; what it earned there is used only for
+on_policy. Keys without prefix: LOG_B's policy from LOG_A. reverse_…: LOG_A's policy from LOG_B. covered: 1 if the doubly robust
+interval contains the on-policy value in both directions. clipping: the largest weight that the doubly robust estimate uses, chosen on the log;
 null without clipping.
 """
 

@@ -1,4 +1,4 @@
-"""The messages of benchmarks.pages: campaigns, flows, deliveries and what belongs to them, in numbers of a shop with a million customers.
+"""The messages of benchmarks.pages: campaigns, flows, deliveries and related rows, as many as in a shop with a million customers.
 
 Everything is generated in the database, with the shares of a real shop: 200 campaigns with two million deliveries, the largest of them to
 600,000 customers; 20 flows with 500,000 entries, 300,000 of them in one flow; a customer with 700 orders and 300 messages.

@@ -1,4 +1,4 @@
-"""The shop of benchmarks.pages: the demo shop, whose customers are copied in the database until there are as many as asked for.
+"""The shop of benchmarks.pages: the demo shop, whose customers are copied in the database until there are as many as requested.
 
 A copy of a customer has its own identifiers, consents, profile, and the latest of its orders, stage changes, event counts and events, so
 that a million customers need about ten gigabytes and some minutes.

@@ -103,9 +103,9 @@ def main() -> None:
 
 NOTE = (
     "keys of a cutoff contain its number, 1 the latest; without a number they are means over the cutoffs; *_gain: over recency or "
-    "BG/NBD, with 95 % of paired resamples of customers; calibration_gap: largest difference of a decile between "
+    "BG/NBD, with the 95% interval over paired resamples of customers; calibration_gap: largest difference of a decile between "
     "predicted and actual, gap_outside: the same beyond Wilson's interval, gap_at_level: with all scores moved by one number so that their "
-    "mean is the actual rate, gap_by_chance: of scores that are exactly right, median and 95 %"
+    "mean is the actual rate, gap_by_chance: of scores that are exactly right, median and 95% quantile"
 )
 
 
@@ -248,7 +248,7 @@ def compute_metrics(score: Floats, test: TrainingSample) -> dict[str, float]:
 
 
 def simulate_gaps(score: Floats, test: TrainingSample, seed: int) -> dict[str, float]:
-    """Return the largest gap after correcting the level, and its median and 95 % quantile if the scores were exactly right."""
+    """Return the largest gap after correcting the level, and its median and 95% quantile if the scores were exactly right."""
     right = calibration_curve(score=shift_to_rate(score=score, rate=float(test.label.mean())), label=test.label)
     middle, high = simulate_max_gap(right, seed=seed)
     return {

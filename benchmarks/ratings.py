@@ -78,7 +78,7 @@ SHARE_OF_BUDGET = {
 
 
 class UserMean:
-    """The floor: no item has a score, for which `evaluate_ratings` predicts the user's mean rating."""
+    """The floor: no item has a score, so `evaluate_ratings` predicts the user's mean rating."""
 
     def score(self, histories: Histories) -> Scores:
         return np.full((len(histories), histories.n_items), -np.inf, np.float32)
@@ -209,7 +209,7 @@ def describe_run(ratings: Interactions, arguments: argparse.Namespace, started: 
         "seconds": round(time.perf_counter() - started, 1),
         "peak_mb": get_peak_mb(),
         "processors": os.cpu_count(),
-        "notes": "parameters and blend by RMSE on a fifth of the first fold's train, of which the other folds' test parts hold some; "
+        "notes": "parameters and blend by RMSE on a fifth of the first fold's train, some of which is in the test parts of the other folds; "
         f"lists of {N} among all items not rated in train, by people who rated something 4 or more in test; "
         "precision among_rated: among the items rated in test alone",
     }

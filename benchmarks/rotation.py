@@ -7,7 +7,7 @@ are keyed hashes; one in fifty addresses is suppressed. rotate_s: the whole rota
 rows_per_s: customers ÷ rotate_s; check_s: reading all values and counting those of each key. cipher_floor_s: decryption and encryption of as
 many values in memory, by one process; library_floor_s: the same by MultiFernet.rotate of the library; update_floor_s: COPY of the customers'
 new columns into a temporary table, and one UPDATE of all customers from it. ratio: rotate_s ÷ (cipher_floor_s + update_floor_s). growth:
-rotate_s per customer ÷ that of a shop of a quarter of the size. peak_mb: of the largest process. unread: values that the new key alone does not
+rotate_s per customer ÷ that of a shop of a quarter of the size. peak_mb: of the largest process. unread: values that the new key alone cannot
 read afterwards; it must be 0.
 """
 
@@ -150,7 +150,7 @@ def measure_update_floor() -> float:
     with (
         connection.cursor() as cursor,
         TemporaryFile() as rows,
-    ):  # in a file: the peak of the memory is that of the rotation
+    ):  # in a file, so that the memory peak is that of the rotation
         with cursor.copy(f"COPY (SELECT id, {columns} FROM identity_customer) TO STDOUT") as copy:
             rows.writelines(copy)
         rows.seek(0)

@@ -1,14 +1,14 @@
-"""All scheduled jobs of a day, in the order in which they are due, with a clock that is moved.
+"""All scheduled jobs of a day, in the order in which they are due, with a simulated clock.
 
     python -m benchmarks.schedule_day [--hours N] [--step-minutes N] [--folder F]
 
 PostgreSQL, Valkey and this process run under libfaketime (Debian: apt-get install faketime), so that all of them see the same simulated
 Monday. In each step, customers of a small shop browse and order through the collector, and then every job that is due runs in this
-process as a worker would run it. Jobs that run every minute or more often run once a step. Emails go to a mail server that writes down who
+process as a worker would run it. Jobs that run every minute or more often run once a step. Emails go to a mail server that records who
 got what. At the end, what was sent is compared with what is stored, counted, exported and mailed.
 
 failed: jobs that ended with an error, with the error. missed: jobs that ran less often than they were due. lost, doubled: events, orders and
-emails that are missing, or there twice. simulated_hours, runs, seconds: the size of the run; slowest: the jobs with the longest run, in s.
+emails that are missing, or present twice. simulated_hours, runs, seconds: the size of the run; slowest: the jobs with the longest run, in s.
 """
 
 import argparse
@@ -27,9 +27,7 @@ from typing import Any
 from benchmarks.embedded_servers import run_embedded_servers
 from benchmarks.neighbours import log
 
-CLOCK = (
-    "SCHEDULE_DAY_CLOCK"  # the file with the offset of the simulated clock, which marks the process that runs under it
-)
+CLOCK = "SCHEDULE_DAY_CLOCK"  # names the file with the clock's offset; set only in the process that runs under the simulated clock
 START = datetime(2026, 11, 30, tzinfo=UTC)  # a Monday: the digest is due, and a month ends within the day
 MINUTE = timedelta(minutes=1)
 PEOPLE, PRODUCTS, HISTORY_DAYS = 150, 60, 200
@@ -78,7 +76,7 @@ def find_library() -> Path | None:
 
 
 def write_clock(clock: Path, moment: datetime) -> None:
-    """Let all processes see the moment now. The offset is replaced at once, so that nobody reads a part of it."""
+    """Make this moment the current time of all processes. The offset is replaced atomically, so that no process reads a part of it."""
     offset = (moment - read_real_time()).total_seconds()
     part = clock.with_suffix(".new")
     part.write_text(f"{offset:+.3f}\n", encoding="ascii")
@@ -260,7 +258,7 @@ class Day:
             self.runs[task] += 1
 
     def finish(self) -> None:
-        """Let what is on its way arrive: events, messages, and the files of the warehouse."""
+        """Process what is still pending: events, messages, and the files of the warehouse."""
         for name in (
             "customers.processing.tasks.process_events",
             "recommendations.flows.tasks.run_flows",
@@ -324,7 +322,7 @@ def track(person: int, name: str, properties: dict[str, Any], at: datetime) -> d
 
 
 def make_order(person: int, number: int, now: datetime, *, days: int = HISTORY_DAYS) -> dict[str, Any]:
-    """Return an order of now, or in the past: the number of a person's orders tells how long ago."""
+    """Return an order placed now if ``days`` is 0, else in the past: the larger the number, the longer ago."""
     at = now - timedelta(days=days * (number + 1) / 7, hours=person % 24) if days else now
     lines = [{"product_id": f"p{(person * 3 + number + k) % PRODUCTS}", "price": 10 + k, "quantity": 1} for k in (0, 1)]
     order = {"order_id": f"o{person}-{number}", "total": 21, "currency": "USD", "products": lines}

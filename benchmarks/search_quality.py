@@ -9,7 +9,7 @@ predicates say what a shopper means, by title and category, and were written wit
 success@5: queries with a relevant product among the first five; precision@5: relevant ones among the first five, or among all relevant if
 these are fewer; ndcg@10: binary gains; empty_share: share of queries without any match. Popularity is the number of sales, as in a fresh shop.
 tantivy: BM25 with English stems and the same field weights, all words first, then any, then one edit; it is null when not installed.
-The figures are of all queries, and below the name of each half of its own queries.
+The figures are for all queries; those of each half are listed under its name.
 Misspellings: one random edit in a word of a product that sells; a hit is a product with the original word in its title or category.
 """
 

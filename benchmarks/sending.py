@@ -1,4 +1,4 @@
-"""Sending to made customers: decisions, SMTP and webhooks on loopback sinks, and kill -9 of the worker three times in the middle.
+"""Sending to generated customers: decisions, SMTP and webhooks on loopback sinks, and kill -9 of the worker three times midway.
 
 decisions_per_s: claiming, checking (consent, suppression, caps, quiet hours, holdout) and recording, without sending, for every recipient.
 smtp_sends_per_s and webhook_sends_per_s: all of it with rendering, to a sink in another process on this machine, for ``--sends`` emails and
@@ -125,7 +125,7 @@ def prepare(recipients: int, http_port: int) -> dict[str, int]:
         )
         cursor.execute("ANALYZE identity_customer, identity_consent")
     caps = [{"channel": "email", "messages": 100, "days": 7}]
-    # quiet hours that are never now, so that they are computed and hold nothing back
+    # quiet hours that never include now, so that they are computed but hold nothing back
     hour = (timezone.now().hour + 12) % 24
     SendingSettings(caps=caps, quiet_from=clock(hour), quiet_until=clock(hour, 30)).save()
     save_account(
@@ -245,7 +245,7 @@ class Log:
 
 @dataclass
 class WorkerRun:
-    """What a run of the worker took."""
+    """What a run of the worker cost."""
 
     per_s: int
     peak_mb: int

@@ -1,13 +1,13 @@
-"""Sentiment of reviews: trained on 80 % of a labeled file, measured on the other 20 %, once.
+"""Sentiment of reviews: trained on 80% of a labeled file, measured on the other 20%, once.
 
     python -m benchmarks.sentiment FILE [--seed N]
 
 FILE: CSV with the columns label (0 negative, 1 positive) and review, in English or Chinese or both. The split is random with the seed.
-The weighting of n-grams, the strength of the penalty and the calibration are chosen by cross-validation inside the 80 %.
+The weighting of n-grams, the strength of the penalty and the calibration are chosen by cross-validation within the 80%.
 
-accuracy, f1 (of the positive class), brier: of the held-back texts. A text that no model can score counts as the majority of the 80 %.
+accuracy, f1 (of the positive class), brier: of the held-back texts. A text that no model can score counts as the majority class of the 80%.
 baseline_accuracy, baseline_f1: always the majority class. fit_s: everything from texts to the fitted models. texts_per_s: texts scored
-per second. validation_accuracy: by the folds of the 80 %. unscored: held-back texts of other languages or without a known word.
+per second. validation_accuracy: by the folds of the 80%. unscored: held-back texts of other languages or without a known word.
 """
 
 import argparse
@@ -32,7 +32,7 @@ MIN_TEXTS = 20
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path)
-    parser.add_argument("--seed", type=int, default=0, help="of the split; at least 0")
+    parser.add_argument("--seed", type=int, default=0, help="random seed of the split; at least 0")
     arguments = parser.parse_args()
     if arguments.seed < 0:
         parser.error(f"--seed must be at least 0, got {arguments.seed}")

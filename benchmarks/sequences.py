@@ -405,7 +405,7 @@ def parse() -> argparse.Namespace:
 
 
 def summarize(figures: npt.NDArray[np.float64]) -> dict[str, float]:
-    """Return the means with the ends of their 95 % intervals."""
+    """Return the means with the bounds of their 95% intervals."""
     intervals = zip(FIGURES, estimate_intervals(figures, seed=0, bounds=UNIT), strict=True)
     return {
         f"{name}{end}": round(value, 5)

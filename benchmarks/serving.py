@@ -187,7 +187,7 @@ def measure_shop(arguments: argparse.Namespace, record: dict[str, Any]) -> dict[
 def find_problem(shop: ShopServer, scenario: str) -> str:
     """Return why a type of request cannot be measured, empty if it can."""
     if not (shop.folder / f"{scenario}.jsonl").exists():
-        return "the folder is of an earlier version and has no such requests"
+        return "the folder was made by an earlier version and has no such requests"
     if scenario in SEARCH_SCENARIOS and not has_search(shop):
         return "/api/v1/search/ does not answer"
     return ""

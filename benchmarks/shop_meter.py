@@ -1,6 +1,6 @@
 """What a piece of work costs: seconds, processor seconds of all processes involved, memory, and what it leaves on the disk.
 
-On a busy machine seconds grow, processor seconds hardly.
+On a busy machine, seconds grow, but processor seconds hardly do.
 """
 
 import os
@@ -46,12 +46,15 @@ class WorkMeter:
     valkey_cpu_s: float = 0.0
     programs_cpu_s: float = 0.0
     peak_mb: float = 0.0
+    began_at: float = 0.0  # in seconds since 1970, as is ended_at
+    ended_at: float = 0.0
     _before: dict[str, float] = field(default_factory=dict)
 
     def __enter__(self) -> Self:
         self._postgres, self._valkey = find_postmaster(), find_valkey()
         self._memory = PeakMemory()
         self._memory.__enter__()
+        self.began_at = time.time()
         self._before = self._read()
         return self
 
@@ -60,6 +63,7 @@ class WorkMeter:
     ) -> None:
         for name, value in self._read().items():
             setattr(self, name, value - self._before[name])
+        self.ended_at = time.time()
         self._memory.__exit__(kind, error, trace)
         self.peak_mb = self._memory.mb
 
@@ -76,7 +80,8 @@ class WorkMeter:
         names = ("seconds", "cpu_s", "postgres_cpu_s", "valkey_cpu_s", "programs_cpu_s")
         total = self.cpu_s + self.postgres_cpu_s + self.valkey_cpu_s + self.programs_cpu_s
         figures = {name: round(getattr(self, name), 3) for name in names}
-        return figures | {"total_cpu_s": round(total, 3), "peak_mb": round(self.peak_mb)}
+        times = {"began_at": self.began_at, "ended_at": self.ended_at}
+        return figures | {"total_cpu_s": round(total, 3), "peak_mb": round(self.peak_mb)} | times
 
 
 def sum_cpu(processes: Sequence[psutil.Process]) -> float:
@@ -106,7 +111,7 @@ def find_valkey() -> psutil.Process:
 
 
 def measure_sizes(var: Path) -> dict[str, Any]:
-    """Return the bytes of tables by group (with indexes), Valkey's data and the folders, after PostgreSQL has tidied up."""
+    """Return the bytes of tables by group (with indexes), Valkey's data and the folders, after a VACUUM of PostgreSQL."""
     with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE")
         tables = connection.execute(TABLE_SIZES).fetchall()

@@ -162,7 +162,8 @@ def load_parts(_plan: ShopPlan, folder: Path) -> Figures:
         loaded[part] = meter.to_dict()
         write_atomically(path, json.dumps(loaded).encode())
         log(f"part {number} of {len(parts)}: {meter.seconds:.0f} s, {meter.peak_mb:.0f} MB")
-    figures = {name: round(sum(part[name] for part in loaded.values()), 1) for name in next(iter(loaded.values()))}
+    names = [name for name in next(iter(loaded.values())) if not name.endswith("_at")]
+    figures = {name: round(sum(part[name] for part in loaded.values()), 1) for name in names}
     return figures | {"peak_mb": max(part["peak_mb"] for part in loaded.values())}
 
 
@@ -199,7 +200,7 @@ def refresh_at(as_of: datetime) -> Figures:
 
 
 def fit(plan: ShopPlan, _folder: Path) -> Figures:
-    """Read the training data and fit every algorithm that fits into the memory, with its first parameters; then serve the usual ones."""
+    """Read the training data and fit every algorithm that fits into the memory, with its start parameters; then serve a default model."""
     set_up_django()
     from django.conf import settings
 
@@ -232,7 +233,7 @@ def fit(plan: ShopPlan, _folder: Path) -> Figures:
 
 
 def serve_default_choice(data: Any, as_of: datetime) -> None:
-    """Save and promote the model that a training without tuning ends with, which takes seconds instead of minutes."""
+    """Save and promote the model of a training without tuning, which takes seconds instead of minutes."""
     from recommendations.engine.exploration import count_people
     from recommendations.training.data.customer_traits import extract_known_traits
     from recommendations.training.evaluation.promotion_criteria import make_reason
@@ -348,7 +349,7 @@ def sum_memory_mb(process: psutil.Process) -> int:
 def serve(plan: ShopPlan, folder: Path) -> Figures:
     """Ask for recommendations to known customers in a closed loop; cpu_us is the web server's processor time per request.
 
-    The customers are as many in every shop that has so many: with fewer, more answers would come from caches.
+    Every shop that is large enough uses the same number of customers, because with fewer, more answers would come from caches.
     """
     set_up_django()
     from django.utils import timezone
@@ -366,10 +367,12 @@ def serve(plan: ShopPlan, folder: Path) -> Figures:
     with run_web_server(argparse.Namespace(whole=False), record) as shop:
         wait_for_model(shop.port, shop.key)
         run_watched_load(shop, "for-you:1", seconds=2, seed=99)
+        began_at = time.time()
         rounds = [
             run_watched_load(shop, "for-you:1", seconds=SERVING_SECONDS, seed=number)
             for number in range(SERVING_ROUNDS)
         ]
+        ended_at = time.time()
         memory = measure_memory(shop)
     best = min(rounds, key=lambda figures: figures["web_us"])
     scenario = best["scenarios"]["for-you"]
@@ -379,6 +382,8 @@ def serve(plan: ShopPlan, folder: Path) -> Figures:
         "requests_per_s": round(best["requests_per_s"]),
         **{name: round(scenario[name], 3) for name in ("p50_ms", "p99_ms", "served_ms", "fallback_share")},
         "errors": scenario["errors"],
+        "began_at": began_at,
+        "ended_at": ended_at,
         **memory,
     }
 
@@ -446,7 +451,7 @@ def make_template(folder: Path) -> Path:
     folder.chmod(0o711)  # PostgreSQL runs as another user
     plan = ShopPlan(1, 20, LIVE_DAYS, 1, UNTIL)
     with run_shop_servers(folder):
-        run_shop_steps(["prepare"], plan, folder)  # of which nothing is left to do in a folder that was kept
+        run_shop_steps(["prepare"], plan, folder)  # does nothing in a folder that was kept
     return folder
 
 

@@ -1,9 +1,9 @@
 """Mixed load on real servers for minutes: collector, recommendations, search, back office and sending, as `manage.py up` runs them.
 
 Per part: requests, errors, p50 and p99 in ms. memory_mb_per_h: growth of each program after the first 30% of the time, by least squares.
-events: those that the collector accepted compared with the stored ones, and their orders with their money; messages: recipients who got one
+events: those that the collector accepted compared with the stored ones, and their orders with their amounts; messages: recipients who got one
 email, none or several. With --kill, every kind of process is killed in turn (kill -9), PostgreSQL and Valkey too, and everything must still
-be there once; errors during the restarts are counted. Prints one line of JSON.
+be there exactly once; errors during the restarts are counted. Prints one line of JSON.
 """
 
 import argparse

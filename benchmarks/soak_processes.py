@@ -1,4 +1,4 @@
-"""The processes under `benchmarks.soak`: their memory over time, and who is killed."""
+"""The processes under `benchmarks.soak`: their memory over time, and which of them are killed."""
 
 import random
 import subprocess
@@ -80,7 +80,7 @@ def name_program(process: psutil.Process) -> str:
 
 
 class MemorySampler:
-    """Notes the memory of the programs, and fits a line through it."""
+    """Records the memory of the programs, and fits a line through it."""
 
     def __init__(self) -> None:
         self.samples: list[tuple[float, dict[str, float]]] = []

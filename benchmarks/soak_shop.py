@@ -21,7 +21,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--products", type=int, default=1_000)
     parser.add_argument("--recipients", type=int, required=True, help="customers who get one email each during the run")
-    parser.add_argument("--seconds", type=float, required=True, help="over which their messages become due")
+    parser.add_argument("--seconds", type=float, required=True, help="seconds over which their messages become due")
     parser.add_argument("--schedule", action="store_true", help="only spread the messages over the coming seconds")
     arguments = parser.parse_args()
     import django

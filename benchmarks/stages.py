@@ -1,11 +1,11 @@
-"""Lifecycle stages on real orders: who orders again after a cutoff, per stage, and how often stages change.
+"""Lifecycle stages on real orders: the share of customers who order again after a cutoff, per stage, and how often stages change.
 
     python -m benchmarks.stages FILE [--horizon D] [--customer … --date … --value …] [--cuts test|validation]
 
 FILE: a CSV or Parquet file of orders or order lines, Online Retail (recognized by its columns), completejourney, made (see
 benchmarks.order_files) or cdnow (the sample inside `lifetimes`); --value can be left out. Rules are measured on the orders before each of three
 cutoffs, half a horizon apart; the last one is a horizon before the end of the data. The validation cutoffs, on which the defaults were
-chosen, are two horizons earlier. On an ordered cutoff the share that orders again within the horizon falls strictly from active and loyal
+chosen, are two horizons earlier. A cutoff is ordered if the share that orders again within the horizon falls strictly from active and loyal
 (returned_active) to at risk, dormant and churned. Keys of a cutoff are lists, earliest first; without "cutoffs" they are of the latest one.
 changes_per_customer_year: median over the customers who had ordered before a window of up to a year that ends at the last cutoff, by the
 rules measured at its start. quantile_rule_…: the rules of earlier releases on the same orders.
@@ -75,7 +75,9 @@ NOTE = (
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", help="a .csv or .parquet file, completejourney, cdnow or made")
-    parser.add_argument("--horizon", type=int, metavar="DAYS", help="default: the 90 % gap, at least 28 days")
+    parser.add_argument(
+        "--horizon", type=int, metavar="DAYS", help="default: the 90%% quantile of the gaps, at least 28 days"
+    )
     parser.add_argument("--customer", default="customer_id")
     parser.add_argument("--date", default="date")
     parser.add_argument("--value", default="", help="amount of a line; without it, no customer is loyal by revenue")

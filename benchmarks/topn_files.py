@@ -5,8 +5,8 @@
     python -m benchmarks.topn_files generated TRAIN TEST --people 29858 --items 40981 --interactions 1027370
 
 A share of each person's different products goes to TEST: a random one by default, as in published splits of this form; the newest
-products of each person with --newest; with --cut all pairs after the moment that has this share of the pairs after it, for users who are
-in TRAIN. With --cut --repeats TRAIN has a product as often as a user bought it, and TEST what they bought later, new to them or not.
+products of each person with --newest; with --cut, all pairs after the moment after which this share of the pairs lies, for users who are
+in TRAIN. With --cut --repeats, TRAIN has a product as often as a user bought it, and TEST what they bought later, new to them or not.
 With --validation TRAIN is split again by the same rule into two more files.
 
 `python -m benchmarks.sequence_files` writes the Complete Journey as order lines.

@@ -28,7 +28,7 @@ from recommendations.engine.tuning.parameter_search import search_parameters
 N = 20
 BLEND_OF = 5
 MIN_PROBED_USERS = 100
-PROBE_DIVISOR = 8  # one of so many users shows how good and how slow an algorithm is
+PROBE_DIVISOR = 8  # one user in this many is enough to show how good and how slow an algorithm is
 START_SHARE = 0.5  # of the budget, within which algorithms are tried with their start parameters
 BLEND_SHARE = 0.2  # of the budget, for the weights of the blend
 SEARCHED = 4  # algorithms in the first round of the search
@@ -103,7 +103,7 @@ class Task(RankingTask):
     """The training data, the users to evaluate, and their relevant items."""
 
     def select_users(self, divisor: int) -> "Task":
-        """Return the task with one of so many users only, in the training data too."""
+        """Return the task with one user in ``divisor`` only, in the training data too."""
         rows = np.flatnonzero(self.histories.user % divisor == 0)
         train = self.train.select(self.train.user % divisor == 0)
         return replace(
@@ -121,7 +121,7 @@ class Task(RankingTask):
 
 @dataclass(frozen=True)
 class Deadline:
-    """The end of so many seconds from now."""
+    """A deadline that is a number of seconds from now."""
 
     seconds: float
     started_at: float = field(default_factory=time.perf_counter)
@@ -191,7 +191,7 @@ class Probe:
 def probe(name: str, part: Task, arguments: argparse.Namespace) -> Probe:
     """Try an algorithm on a part of the users; EASE, whose time depends on the items alone, on half of its items.
 
-    Too few users say nothing: then all algorithms count as equal and fast, and are tried in the order of SPACES.
+    Too few users show nothing: all algorithms then count as equally good and fast, and are tried in the order of SPACES.
     """
     if len(part.histories) < MIN_PROBED_USERS:
         return Probe(0.0, 0.0)

@@ -1,16 +1,16 @@
-"""Every estimate of Perennial against the truth of a simulated shop.
+"""Compares every estimate of Perennial with the true values of a simulated shop.
 
     python -m benchmarks.truth [--customers N] [--products M] [--days D] [--seed S] [--folder FOLDER] [--docs FOLDER]
 
-Writes a shop by `manage.py simulate`'s code, loads it into servers of its own with the product's import commands, refreshes profiles, and
-prints one JSON line. Nothing is tuned to it. Ceilings (oracle_…) are what somebody would say who knows every parameter of the simulation
-and the history, but not the future.
+Writes a shop with the code of `manage.py simulate`, loads it into separate servers with the product's import commands, refreshes profiles,
+and prints one JSON line. Nothing is tuned to it. Ceilings (oracle_…) are the estimates of someone who knows every parameter of the
+simulation and the history, but not the future.
 
-p_active: the probability to be active, against the customers who have not left. orders, spend: expected in 12 months, with the share of
-truths inside the stated intervals. purchase_…, churn: probabilities against what happens. stages: share of the customers who have not left,
-and of those who order in the following 91 days. lift: intervals of campaigns with the true mean effect. uplift: how well the expected
-effects order the customers. demand: forecasts made four weeks before the end. recommendations: probability that a line of the customer is
-one of ten products shown.
+p_active: the probability of being active, compared with the customers who have not left. orders, spend: expected in 12 months, with the
+share of true values inside the stated intervals. purchase_…, churn: probabilities compared with what actually happens. stages: share of
+the customers who have not left, and of those who order in the following 91 days. lift: number of campaign intervals that contain the
+true mean effect. uplift: how well the expected effects rank the customers. demand: forecasts made four weeks before the end.
+recommendations: probability that an order line of the customer is one of the ten products shown.
 """
 
 import argparse
@@ -51,7 +51,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--until", type=date.fromisoformat, default=date(2026, 11, 29))
     parser.add_argument("--folder", type=Path, help="keep the files and the servers' data here")
     parser.add_argument("--docs", type=Path, metavar="FOLDER", help="write the charts of docs/truth.md to this folder")
-    parser.add_argument("--seconds", type=float, default=60, help="of the training (default 60)")
+    parser.add_argument("--seconds", type=float, default=60, help="time budget of the training (default 60)")
     parser.add_argument("--without-events", action="store_true", help="load products and orders only")
     return parser.parse_args()
 
@@ -106,7 +106,7 @@ def score_shop(plan: ShopPlan, folder: Path, arguments: argparse.Namespace) -> d
 
 
 def round_figures(value: Any) -> Any:
-    """Return figures with four significant digits after the decimal point; NaN becomes null."""
+    """Return figures rounded to four decimal places; NaN becomes null."""
     if isinstance(value, dict):
         return {name: round_figures(item) for name, item in value.items()}
     if isinstance(value, list):

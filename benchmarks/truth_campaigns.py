@@ -1,4 +1,4 @@
-"""Scores what campaigns caused, and whom to write to, against the known effects."""
+"""Scores the estimated effects of campaigns, and the choice of customers to write to, against the true effects."""
 
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ TARGETED = 0.3
 
 
 def score_lift(truth: ShopTruth, as_of: datetime) -> dict[str, Any]:
-    """Return how many 95 % intervals hold the true mean effect on both groups, of conversion and of revenue."""
+    """Return how many 95% intervals of conversion and of revenue contain the true mean effect on both groups."""
     from recommendations.campaigns.models import Campaign
     from recommendations.campaigns.results.summary import compute_results
 
@@ -43,7 +43,7 @@ def score_lift(truth: ShopTruth, as_of: datetime) -> dict[str, Any]:
 
 
 def score_uplift(truth: ShopTruth, as_of: datetime) -> dict[str, Any]:
-    """Return how well the stored effects order the customers by the true effect of a message sent at the end."""
+    """Return how well the stored effects rank the customers by the true effect of a message sent at the end."""
     from recommendations.uplift.models import CustomerAction
     from recommendations.uplift.refresh import refresh_actions
 
@@ -56,7 +56,7 @@ def score_uplift(truth: ShopTruth, as_of: datetime) -> dict[str, Any]:
     known = ~np.isnan(estimate)
     true = truth.customers["message_effect"][known]
     estimate = estimate[known]
-    # who sees rates and lives, but not how a customer reacts: the kind leaves no trace in what a shop can know before its first message
+    # this baseline knows order rates and who has left, but not how a customer reacts, which a shop cannot know before its first message
     p_order = truth.customers["p_order_30"][known]
     return {
         "customers": int(known.sum()),

@@ -17,7 +17,7 @@ LANGUAGES = {
         "purchase_90": "Order in 90 days",
         "churn": "Churn",
         "stated": "stated probability",
-        "real": "real share",
+        "real": "actual share",
         "orders": "Orders in 12 months",
         "spend": "Spend in 12 months",
         "lift": "Lift of campaigns",
@@ -26,7 +26,7 @@ LANGUAGES = {
         "demand_categories": "Demand, categories, days",
         "demand_products": "Demand, products, days",
         "demand_weeks": "Demand, categories, weeks",
-        "inside": "truths inside the interval",
+        "inside": "true values inside the interval",
         "tick": "tick: stated",
         "estimate": "Perennial",
         "ceiling": "ceiling: all parameters known",
@@ -68,7 +68,7 @@ def write_charts(figures: dict[str, Any], folder: Path) -> None:
 
 
 def draw_calibration(figures: dict[str, Any], texts: dict[str, str]) -> str:
-    """Draw one square per probability: ten groups of customers, stated against real."""
+    """Draw one square per probability: ten groups of customers, stated against actual."""
     parts = []
     names = [name for name in PROBABILITIES if "calibration" in figures.get(name, {})]
     for number, name in enumerate(names):
@@ -91,7 +91,7 @@ def draw_calibration(figures: dict[str, Any], texts: dict[str, str]) -> str:
 
 
 def draw_intervals(figures: dict[str, Any], texts: dict[str, str]) -> str:
-    """Draw the share of truths inside the intervals as bars, and the stated share as a tick."""
+    """Draw the share of true values inside the intervals as bars, and the stated share as a tick."""
     rows = list_intervals(figures)
     return draw_bars(
         [(texts[name], inside, stated) for name, inside, stated in rows],
@@ -118,7 +118,7 @@ def list_intervals(figures: dict[str, Any]) -> list[tuple[str, float, float]]:
 
 
 def draw_ceilings(figures: dict[str, Any], texts: dict[str, str]) -> str:
-    """Draw how well each estimate orders the customers, and the ceiling below it."""
+    """Draw how well each estimate ranks the customers, and the ceiling below it."""
     rows: list[tuple[str, float, float | None]] = []
     colors = []
     for name in (*PROBABILITIES, "orders", "spend"):

@@ -1,4 +1,4 @@
-"""Scores what profiles say of each customer: active, orders, spend, churn, purchases and stages."""
+"""Scores the estimates in the profile of each customer: active, orders, spend, churn, purchases and stages."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ STAGES = ("new", "active", "loyal", "reactivated", "at_risk", "dormant", "churne
 
 
 def score_customers(truth: ShopTruth) -> dict[str, Any]:
-    """Return the scores of all estimates; each is of the customers who have it."""
+    """Return the scores of all estimates, each for the customers who have it."""
     profiles, stage = read_profiles(truth)
     customers = truth.customers
     orders, spend = truth.sum_future(HORIZON), truth.sum_future(HORIZON, values=True)
@@ -52,7 +52,7 @@ def score_customers(truth: ShopTruth) -> dict[str, Any]:
 
 
 def read_profiles(truth: ShopTruth) -> tuple[dict[str, Floats], Any]:
-    """Return the fields of the profiles in the order of the truth, NaN where there is none, and the stages."""
+    """Return the fields of the profiles in the row order of the truth, NaN where there is none, and the stages."""
     from customers.lifecycle.models import CustomerProfile
 
     stored = {row[0]: row[1:] for row in CustomerProfile.objects.values_list("customer_id", "stage", *FIELDS)}
@@ -77,7 +77,7 @@ def score_interval(truth: Floats, low: Floats, high: Floats, stated: Floats) -> 
 
 
 def score_churn(truth: ShopTruth, churn: Floats) -> dict[str, Any]:
-    """Churn is no order within the horizon that the shop's gaps gave; the ceiling is of the nearest horizon with a known probability."""
+    """Score churn, which is no order within a horizon derived from the shop's gaps; the ceiling is that of the nearest known horizon."""
     from customers.lifecycle.models import ScoreModel
 
     model = ScoreModel.objects.filter(kind=ScoreModel.Kind.CHURN).latest("run_id")

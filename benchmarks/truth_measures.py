@@ -1,4 +1,4 @@
-"""Scores estimates against the truth of a simulated shop: order, calibration, coverage, and the same for the ceiling."""
+"""Scores estimates against the true values of a simulated shop: ranking, calibration, coverage, and the same for the ceiling."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def compute_rank_correlation(truth: Floats, score: Floats) -> float:
 
 
 def measure_calibration(truth: Flags, probability: Floats) -> dict[str, Any]:
-    """Return stated and real shares in ten groups of equal size, and their mean distance weighted by customers (ece)."""
+    """Return stated and actual shares in ten groups of equal size, and their mean difference weighted by customers (ece)."""
     order = np.argsort(probability, kind="stable")
     groups = [group for group in np.array_split(order, BINS) if len(group)]
     stated = [float(probability[group].mean()) for group in groups]
@@ -64,5 +64,5 @@ def score_quantity(truth: Floats, estimate: Floats, oracle: Floats) -> dict[str,
 
 
 def measure_coverage(truth: Floats, low: Floats, high: Floats) -> float:
-    """Return the share of truths within their intervals, bounds included."""
+    """Return the share of true values within their intervals, bounds included."""
     return float(((truth >= low) & (truth <= high)).mean())

@@ -1,4 +1,4 @@
-"""Loads a simulated shop into the servers of the environment, as a shop would, and reads its truth."""
+"""Loads a simulated shop into the servers of the environment, as a real shop would, and reads the truth about it."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ SOURCE = "simulated-shop"
 
 @dataclass(frozen=True, eq=False)
 class ShopTruth:
-    """The truth of a shop: columns by table, and the taste of each customer, shape (n, g)."""
+    """The truth about a shop: columns by table, and the taste of each customer, shape (n, g)."""
 
     folder: Path
     customers: dict[str, Any]
@@ -69,7 +69,7 @@ def load_files(folder: Path, *, with_events: bool) -> None:
         call_command("import_orders", path, "--source", SOURCE, verbosity=0)
     if with_events:
         for path in sorted((folder / "events").glob("*.gz")):
-            # the first line may be a dirty one, of which no format can be recognized
+            # the first line may be a dirty one, from which no format can be recognized
             call_command("import_events", path, "--source", SOURCE + "-events", verbosity=0)
         call_command("process_events", "--until-empty", verbosity=0)
     for path in sorted((folder / "reviews").glob("*.jsonl")):

@@ -5,13 +5,13 @@
 FILE: CSV or Parquet with a column of the treatment (0/1, yes/no, or names of which one is control: No E-Mail, control …), one of the
 outcome (a number, at least 0) and features as they were before the treatment. Categories are one-hot encoded, or by frequency if there
 are many. Other columns that name an outcome (visit, conversion, spend, exposure …) are left out, because they came after the treatment;
-so are identifiers. 60 % of the customers train; hyperparameters are chosen by cross-validation and the learner on a validation part
-inside of them; 40 % are measured, once.
+so are identifiers. 60% of the customers are for training; hyperparameters are chosen by cross-validation, and the learner on a
+validation part of them; the other 40% are for measuring, once.
 
 Per learner (and response_only, which ranks by the expected outcome of a treated customer):
 qini: the Qini coefficient, the area between Qini curve and random line ÷ that of the perfect order (Radcliffe 2007; as in scikit-uplift's
 qini_auc_score), with its bootstrap interval. qini_per_customer: the area ÷ customers², in outcomes of the treated. auuc: the same as qini
-for the uplift curve. uplift@30: uplift among the 30 % ranked first. irr, nir: of the customers whose expected increment × value exceeds
+for the uplift curve. uplift@30: uplift among the 30% ranked first. irr, nir: of the customers whose expected increment × value exceeds
 cost (Starbucks' promotion: 0.15 a contact, 10 a purchase); for response_only as many customers as the chosen learner targets. nir
 presumes groups of one size; nir_scaled scales the control group. best_…: the learner chosen on validation. random_qini: the mean of
 random orders.
@@ -40,7 +40,7 @@ from recommendations.measurement.statistics.uplift.qini import (
 from recommendations.measurement.statistics.uplift.selection import MAX_TRAINING_ROWS, ChosenLearner, fit_and_choose
 from recommendations.measurement.statistics.uplift.targeting import evaluate_targeting
 
-TEST_PARTS = 5  # two of them are held back
+TEST_PARTS = 5  # two of them are held back for the measurement
 RANDOM_ORDERS = 20
 MAX_BOOTSTRAP_ROWS = 200_000
 DRAWS, FEW_DRAWS = 200, 60

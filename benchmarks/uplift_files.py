@@ -25,7 +25,7 @@ AFTER = (
     "clicked",
     "opened",
     "response_att",
-)  # what only the treated can do, besides outcomes
+)  # actions that only the treated can take, in addition to outcomes
 IDENTIFIER = re.compile(r"^(unnamed: ?\d+|index|id|uid|cardholder|.*_id|.*id_number)$", re.IGNORECASE)
 CONTROL = re.compile(r"^(0|0\.0|no|n|false|control|none|no[ _-].*|c|ctrl|holdout)$", re.IGNORECASE)
 MAX_CATEGORIES = 30
@@ -127,6 +127,6 @@ def encode_features(features: pd.DataFrame) -> Floats:
         else:
             columns.append(text.map(counts).to_numpy(np.float64, na_value=np.nan))
     if not columns:
-        sys.exit("There are no features beside treatment and outcome.")
+        sys.exit("There are no features besides treatment and outcome.")
     matrix = np.column_stack(columns)
     return np.where(np.isfinite(matrix), matrix, np.nan)

@@ -71,7 +71,7 @@ def _copy_version(template: MessageTemplate, source: TemplateVersion | None, by:
 
 
 def save_content(*, template: MessageTemplate, content: ContentSource, by: str) -> TemplateContent:
-    """Store the content of one language in the draft, which is created if there is none."""
+    """Store the content of one language in the draft; create the draft if there is none."""
     with transaction.atomic():
         draft = get_or_create_draft(template=template, by=by)
         stored, _created = TemplateContent.objects.update_or_create(

@@ -1,1 +1,1 @@
-"""On-site offers: what a placement of the shop's pages shows to whom, decided when a page asks."""
+"""On-site offers: which visitors see what at a placement on the shop's pages, decided when a page asks."""

@@ -1,8 +1,8 @@
-"""Decides which offer a visitor sees at a placement: no model is loaded, and a decision takes at most four small statements.
+"""Decides which offer a visitor sees at a placement: no model is loaded, and a decision takes at most four small SQL statements.
 
-While an experiment varies the offer, a customer takes one more, which finds an earlier variant.
+While an experiment varies the offer, a decision for a customer takes one more, which finds an earlier variant.
 
-The rules of the cache: offers that have started or been paused are seen by every process within five seconds.
+Running offers are cached: every process notices within five seconds that an offer was started or paused.
 """
 
 import uuid
@@ -42,7 +42,7 @@ class OfferRequest:
 
 @dataclass(frozen=True)
 class ShownOffer:
-    """What the page shows. exposure_id: with which the page reports a click."""
+    """What the page shows. exposure_id: the ID with which the page reports a click."""
 
     key: str
     name: str
@@ -122,7 +122,7 @@ def evaluate_offer(offer: Offer, visitor: OfferVisitor, state: VisitorState) -> 
 
 
 def is_in_holdout(offer: Offer, visitor: OfferVisitor, history: OfferHistory | None) -> bool:
-    """Return the group of the visitor; the first one stays, also when a device turns out to be a customer's."""
+    """Return whether the visitor is in the holdout group; the first assignment stays, even if the device turns out to belong to a customer."""
     if history is not None:
         return history.is_held_out
     return bool(visitor.subject) and is_held_out(

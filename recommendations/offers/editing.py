@@ -14,7 +14,7 @@ class OfferNotReadyError(Exception):
 
 
 def find_period_problem(*, starts_at: datetime | None, ends_at: datetime | None) -> str | Promise:
-    """Return what is wrong with a period; empty if nothing is."""
+    """Return what is wrong with a period; empty if it is valid."""
     if starts_at is not None and ends_at is not None and ends_at <= starts_at:
         return _("The end must be after the start.")
     return ""

@@ -48,7 +48,7 @@ WHERE e.offer_id = (SELECT id FROM offers_offer WHERE key = %(offer)s) AND e.arm
 
 
 def register_offer_experiments() -> None:
-    """Offer on-site offers as what an experiment varies."""
+    """Register on-site offers as something that experiments can vary."""
     register_subject(OFFER_SUBJECT)
 
 

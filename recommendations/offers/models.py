@@ -119,7 +119,7 @@ class OfferContent(models.Model):
 
 
 class QueuedOffer(models.Model):
-    """An offer that one customer shall see until it expires, queued by a flow or the API."""
+    """An offer for one customer, shown until it expires; queued by a flow or the API."""
 
     offer = models.ForeignKey(Offer, models.CASCADE, related_name="queued", verbose_name=_("on-site offer"))
     customer = models.ForeignKey(Customer, models.CASCADE, related_name="queued_offers", verbose_name=_("customer"))

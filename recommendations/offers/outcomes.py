@@ -1,4 +1,4 @@
-"""What a decision says about each offer."""
+"""The possible outcomes of a decision for each offer."""
 
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _

@@ -73,7 +73,7 @@ class OfferResults:
 
 
 def measure_offer(*, offer: Offer, as_of: datetime) -> OfferResults:
-    """Return the results until a moment, by three queries."""
+    """Return the results until a moment, with three queries."""
     shown = OfferExposure.objects.filter(offer=offer, arm=OfferExposure.Arm.SHOWN, decided_at__lte=as_of)
     counts: dict[str, Any] = shown.aggregate(
         shows=Count("pk"),

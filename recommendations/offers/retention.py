@@ -1,7 +1,7 @@
 """Ends offers whose time is over, and deletes old exposures and queued offers.
 
 The first exposure of each customer is never deleted: the results of the offer, and the group in which a visitor stays, are computed from it.
-That of a visitor who is nobody's customer stays while the offer can still be shown.
+The first exposure of a visitor who is not known as a customer is kept while the offer can still be shown.
 """
 
 from datetime import datetime

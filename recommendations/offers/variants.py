@@ -1,7 +1,9 @@
-"""Chooses the variant of a visitor in an experiment on an offer: by a salted hash in memory, without a query unless there may be an earlier one.
+"""Chooses the variant of a visitor in an experiment on an offer.
 
-The rule for conflicts is that of all experiments: the earliest exposure of a person wins. A device that turns out to be a customer's keeps
-its variant, and a bandit, whose shares change, keeps everyone's.
+The choice is a salted hash in memory; a query is needed only if the visitor may already have a variant.
+
+Conflicts are resolved as in all experiments: the earliest exposure of a person wins. A device that turns out to belong to a customer keeps
+its variant; in a bandit, whose shares change, every visitor keeps theirs.
 """
 
 from collections.abc import Sequence
@@ -27,7 +29,7 @@ ORDER BY exposed_at, id LIMIT 1
 def choose_variant(offer: Offer, visitor: OfferVisitor, *, user_id: str) -> ChosenVariant | None:
     """Return the visitor's variant of an offer; None without a running experiment, an identifier or consent.
 
-    user_id: of the request, by which the visitor was found.
+    user_id: the user ID of the request, by which the visitor was found.
     """
     experiment = list_offer_experiments().by_subject.get((KIND, offer.key))
     unit_keys = list_unit_keys(experiment, visitor, user_id=user_id) if experiment is not None else []
@@ -44,7 +46,7 @@ def choose_variant(offer: Offer, visitor: OfferVisitor, *, user_id: str) -> Chos
 
 
 def list_unit_keys(experiment: RunningExperiment, visitor: OfferVisitor, *, user_id: str) -> list[str]:
-    """Return "kind:value" of the visitor's identifiers, first the one that decides; of the unit visitor, only that one."""
+    """Return the visitor's identifiers as "kind:value", the deciding one first; if the unit is the visitor, only that one."""
     customer = f"user_id:{user_id}" if user_id and visitor.customer_id is not None else ""
     device = f"anonymous_id:{visitor.anonymous_id}" if visitor.anonymous_id else ""
     if experiment.unit == Experiment.Unit.CUSTOMER:

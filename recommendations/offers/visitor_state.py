@@ -17,7 +17,7 @@ from customers.segments.models import Segment
 from recommendations.offers.models import Offer, OfferExposure
 
 FREQUENCY_WINDOW = timedelta(days=1)
-COMPILED_KEPT = timedelta(seconds=1)  # conditions that count from the present are compiled again after this time
+COMPILED_KEPT = timedelta(seconds=1)  # conditions relative to the current time are compiled again after this time
 MAX_COMPILED = 100
 
 IDENTIFY = """
@@ -27,7 +27,7 @@ SELECT i.kind, i.customer_id, c.erased_at IS NOT NULL OR EXISTS (
 FROM identity_identifier i JOIN identity_customer c ON c.id = i.customer_id
 WHERE {condition}
 """
-# The first decision for a visitor says in which group the visitor is.
+# The first decision for a visitor determines the visitor's group.
 READ_STATE = """
 SELECT offer_id, count(*) FILTER (WHERE decided_at > %(since)s),
        min(decided_at) FILTER (WHERE arm = 'held_out') IS NOT DISTINCT FROM min(decided_at), false
@@ -38,7 +38,7 @@ UNION ALL
 SELECT offer_id, 0, false, true FROM offers_queuedoffer
 WHERE customer_id = %(customer)s AND expires_at > %(now)s AND offer_id = ANY(%(offers)s::bigint[])
 """
-# A crash of the machine may lose the decisions of its last moments, which the visitor did not have to wait for.
+# Visitors do not wait for the commit, so a crash of the machine may lose the decisions of its last moments.
 STORE_EXPOSURES = """
 {exposed}
 INSERT INTO offers_offerexposure (exposure_id, offer_id, arm, language, customer_id, anonymous_id, decided_at)
@@ -46,7 +46,7 @@ SELECT row.exposure_id, row.offer_id, row.arm, row.language, %s::bigint, %s, %s
 FROM unnest(%s::uuid[], %s::bigint[], %s::text[], %s::text[]) AS row (exposure_id, offer_id, arm, language),
      (SELECT set_config('synchronous_commit', 'off', true)) AS setting
 """
-# Of several exposures of a unit, the earliest stays; nothing is stored for an experiment that was stopped a moment ago.
+# The earliest of several exposures of a unit is kept; nothing is stored for an experiment that has just been stopped.
 EXPOSED = """
 WITH exposed AS (
     INSERT INTO experiments_experimentexposure AS known (experiment_id, variant_id, unit_key, customer_id, exposed_at, propensity)
@@ -64,7 +64,7 @@ WITH exposed AS (
 
 @dataclass(frozen=True)
 class OfferVisitor:
-    """Who asks. customer_id: None if unknown or without consent to personalization. subject: whose group the hash decides."""
+    """The visitor of a request. customer_id: None if unknown or without consent to personalization. subject: the text that is hashed into a group."""
 
     customer_id: int | None = None
     anonymous_id: str = ""
@@ -102,7 +102,7 @@ class VisitorState:
 
 
 def identify_visitor(*, user_id: str, anonymous_id: str) -> OfferVisitor:
-    """Return the visitor of a request; the user ID counts more than the anonymous ID. Who has declined profiling stays unknown."""
+    """Return the visitor of a request; the user ID takes precedence over the anonymous ID. A visitor who declined profiling stays unknown."""
     names = [(Identifier.Kind.USER_ID.value, user_id), (Identifier.Kind.ANONYMOUS_ID.value, anonymous_id)]
     known = [(kind, value) for kind, value in names if value]
     if not known:
@@ -162,9 +162,9 @@ def find_segments_of_offers(visitor: OfferVisitor, offers: Sequence[Offer], now:
 
 
 class CompiledMemberships:
-    """The compiled conditions of segments, kept for a second and as long as the segments are not read again.
+    """The compiled conditions of segments, kept for one second at most, or until the segments are read again.
 
-    Those that compare numbers of the moment, such as the likelihood of an order, are compiled for each visitor.
+    Conditions on values that change constantly, such as the likelihood of an order, are compiled for each visitor.
     """
 
     def __init__(self) -> None:
@@ -178,7 +178,7 @@ class CompiledMemberships:
         return compile_membership(segments=segments, as_of=now, customer_ids=[customer_id])
 
     def _get_lasting(self, segments: tuple[Segment, ...], *, now: datetime) -> MembershipQuery | None:
-        """Return the query for any customer, None if there is only one for each visitor."""
+        """Return the query that serves all customers; None if the conditions must be compiled for each visitor."""
         key = tuple(segment.pk for segment in segments)
         kept = self._queries.get(key)
         if kept is not None:
@@ -199,7 +199,7 @@ _compiled = CompiledMemberships()
 
 
 def store_exposures(exposures: Sequence[OfferExposure], *, variant: ChosenVariant | None = None) -> None:
-    """Store the decisions of one request, which are all for the same visitor, and in which variant of an experiment an offer was shown."""
+    """Store the decisions of one request, which are all for the same visitor, and the experiment variant in which an offer was shown."""
     first = exposures[0]
     columns: list[Any] = [
         [exposure.exposure_id for exposure in exposures],

@@ -8,7 +8,7 @@ from customers.analytics.expressions.parameters import ParameterError, require_b
 from customers.analytics.expressions.periods import PeriodUnit, get_period_start, number_period
 from customers.analytics.outcomes.parameters import UNITS, OutcomeParameters
 
-# complete periods beside the one that is not over: a year, or a quarter of weeks
+# complete periods in addition to the current one: about a year, or a quarter if the unit is weeks
 DEFAULT_PERIODS = {PeriodUnit.WEEK: 13, PeriodUnit.MONTH: 12, PeriodUnit.QUARTER: 5}
 MAX_PERIODS = 60
 

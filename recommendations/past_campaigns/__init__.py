@@ -1,1 +1,1 @@
-"""Campaigns of the past that other systems sent, without a holdout group: what can be concluded from them, and what cannot."""
+"""Past campaigns that other systems sent without a holdout group: what can be concluded from them, and what cannot."""

@@ -1,4 +1,4 @@
-"""What the data says of a past campaign: redemptions, revenue with coupons, and how the recipients differed before it started."""
+"""What the data shows about a past campaign: redemptions, revenue with coupons, and how the recipients differed before it started."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -51,10 +51,10 @@ class GroupSpending:
 
 @dataclass(frozen=True)
 class PastEvidence:
-    """What is known of a past campaign.
+    """What is known about a past campaign.
 
     Attributes:
-        redeemers: recipients who redeemed a coupon. orders_with_coupon, revenue_with_coupon: of the days on which they did; attribution.
+        redeemers: recipients who redeemed a coupon. orders_with_coupon, revenue_with_coupon: on the redemption days; attributed, not caused.
         recipients, others: their spending. ratio: how many times as much recipients spent before the start; None without orders before.
     """
 
@@ -76,7 +76,7 @@ class PastEvidence:
 
 
 def gather_evidence(campaign: PastCampaign, *, as_of: datetime) -> PastEvidence:
-    """Count everything by two statements."""
+    """Count everything with two SQL statements."""
     zone = get_time_zone_name()
     values: dict[str, Any] = {
         "campaign": campaign.pk,

@@ -1,4 +1,4 @@
-"""Announces which messages were sent, skipped or failed to rooms above this one, in the transaction of the change."""
+"""Announces to higher-level packages which messages were sent, skipped or failed, in the transaction of the change."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -28,7 +28,7 @@ def register_listener(listener: ChangeListener) -> None:
 
 
 def begin_announcing() -> AbstractContextManager[None]:
-    """Return the transaction of a change and its announcement; none is needed while nobody listens."""
+    """Return a transaction for a change and its announcement; without listeners, a context manager that does nothing."""
     return transaction.atomic() if any(listener.is_listening() for listener in _listeners) else nullcontext()
 
 

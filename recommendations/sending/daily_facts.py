@@ -1,4 +1,4 @@
-"""Emails by day, template and origin for the search for anomalies: how many were sent, bounced, and led to an unsubscription."""
+"""Emails by day, template and origin for anomaly detection: how many were sent, bounced, or led to an unsubscription."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from customers.anomalies.facts.base import FactDays, FactKind
 from customers.anomalies.facts.reviews import build_table
 from customers.anomalies.metrics import Format, Metric, MetricDimension
 
-# What happens after the day of sending does not count, so that yesterday is as complete as the days before it.
+# Events after the day of sending do not count, so that yesterday's figures are as complete as those of earlier days.
 SELECT_EMAILS = """
 SELECT (d.sent_at AT TIME ZONE %(zone)s)::date - DATE '1970-01-01', t.name, d.origin_kind, count(*)::float8,
     (count(*) FILTER (WHERE (d.bounced_at AT TIME ZONE %(zone)s)::date = (d.sent_at AT TIME ZONE %(zone)s)::date))::float8,

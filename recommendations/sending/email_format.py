@@ -102,12 +102,12 @@ def build_headers(message: OutgoingMessage, *, shop: ShopProfile) -> dict[str, s
 
 
 def build_message_id(delivery_id: int, sender_address: str) -> str:
-    """Return the Message-ID, the same for every attempt; it names the delivery to us alone, as when it bounces."""
+    """Return the Message-ID, the same for every attempt; only we can tell the delivery from it, for example when the email bounces."""
     return f"<{tokens.make_token(tokens.MESSAGE, delivery_id)}@{get_domain(sender_address)}>"
 
 
 def build_feedback_campaign(message: OutgoingMessage) -> str:
-    # the origins of flows are steps of single customers, whom the mailbox provider must not be able to tell apart
+    # an origin of a flow is a step of a single customer, and mailbox providers must not be able to tell customers apart
     return f"campaign{message.origin_id}" if message.origin_kind == "campaign" else message.origin_kind
 
 

@@ -9,10 +9,10 @@ from customers.identity.merging.row_moves import MovedRows, move_rows, restore_r
 from recommendations.sending.models import Delivery, OutboxMessage, PushSubscription
 
 LABEL = Delivery._meta.label_lower
-REPLACED = "sending.replaced"  # deliveries of the kept customer whose place that of the merged one took
+REPLACED = "sending.replaced"  # deliveries of the kept customer that a delivery of the merged one replaced
 MODELS = (OutboxMessage, PushSubscription)
 
-# Of two deliveries of one origin, the one that is further: the other must not be sent as well.
+# Of two deliveries of one origin, the one that has progressed further wins: the other must not be sent as well.
 RANK_DOUBLES = """
 WITH pair AS (
     SELECT * FROM unnest(%(kept)s::bigint[], %(merged)s::bigint[]) AS row (kept, merged)
@@ -53,7 +53,7 @@ RETURNING pair.merged, d.id
 def move_deliveries(*, pairs: Sequence[tuple[int, int]], **_kwargs: Any) -> MovedRows:
     """Move the deliveries of merged customers; of two deliveries of one origin, only one is sent.
 
-    The other one keeps, or gets, the number of the merged customer, under which a revert finds it.
+    The other one keeps or gets the ID of the merged customer, by which a revert finds it.
     """
     columns: dict[str, Any] = {"kept": [kept for kept, _m in pairs], "merged": [merged for _k, merged in pairs]}
     moved: dict[int, dict[str, list[Any]]] = move_rows(models=MODELS, pairs=pairs)
@@ -64,7 +64,7 @@ def move_deliveries(*, pairs: Sequence[tuple[int, int]], **_kwargs: Any) -> Move
         replaced = [
             (loser, winner_customer) for loser, owner, kept, _winner, winner_customer in losers if owner == kept
         ]
-        # through negative numbers, because two deliveries of an origin cannot have one customer even for a moment
+        # via negative IDs, because two deliveries of an origin cannot have the same customer even for a moment
         cursor.execute(SET_CUSTOMERS, [[loser for loser, _c in replaced], [-loser for loser, _c in replaced]])
         cursor.execute(MOVE_DELIVERIES, {**columns, "losers": [row[0] for row in losers]})
         for merged, delivery_id in cursor.fetchall():

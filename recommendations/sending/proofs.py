@@ -1,4 +1,4 @@
-"""Sends test messages of templates at once: they have no delivery, so nothing about them is counted."""
+"""Sends test messages of templates immediately: they have no delivery, so nothing about them is counted."""
 
 from anymail.exceptions import AnymailError
 from django.core.mail import EmailMultiAlternatives
@@ -14,7 +14,7 @@ from recommendations.sending.models import OutboxMessage
 
 
 def send_proof(proof: Proof) -> str:
-    """Send a test message, or store it in the outbox where others go there too; return the problem, or ""."""
+    """Send a test message, or store it in the outbox if other messages go there too; return the problem, or ""."""
     channel = CHANNELS.get(proof.channel)
     if channel is None or channel.uses_outbox():
         store_proof(proof)

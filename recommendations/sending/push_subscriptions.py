@@ -20,7 +20,7 @@ AUTH_BYTES = 16
 
 
 class InvalidSubscriptionError(ValueError):
-    """A subscription that no browser has made. field: which part of it is wrong."""
+    """A subscription that cannot come from a browser. field: which part of it is wrong."""
 
     def __init__(self, field: str, text: str) -> None:
         super().__init__(text)
@@ -53,7 +53,7 @@ def remove_subscription(endpoint: str) -> bool:
 
 
 def forget_gone_browsers(recipients: Iterable[str]) -> int:
-    """Forget the browsers of addresses that push services no longer know; return how many were known."""
+    """Forget browsers whose addresses no longer exist at the push services; return how many were known."""
     hashes = [hash_endpoint(json.loads(recipient)[0]) for recipient in recipients]
     deleted, _by_model = PushSubscription.objects.filter(endpoint_hash__in=hashes).delete()
     return deleted

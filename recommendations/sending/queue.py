@@ -18,7 +18,7 @@ from recommendations.sending.changes import announce, begin_announcing
 from recommendations.sending.models import Delivery, OriginState
 
 State = OriginState.State
-UPDATE_ROWS = 20_000  # deliveries that change with their origin's state in one statement
+UPDATE_ROWS = 20_000  # deliveries updated by one statement when the state of their origin changes
 
 INSERT_AUDIENCE = """
 INSERT INTO sending_delivery
@@ -31,7 +31,7 @@ SELECT %s, %s, audience.id, {version}, %s, %s, %s, %s, %s,
 FROM ({audience}) AS audience (id, bucket)
 ON CONFLICT (origin_kind, origin_id, customer_id) DO NOTHING
 """
-# The version of the earliest exposure, as in the results; that of the control if the variant sends no other.
+# The template version of the earliest exposure, as in the results; the control's version if the variant has none of its own.
 VARIANT_VERSION = """coalesce((
     SELECT (%s::bigint[])[array_position(%s::bigint[], exposure.variant_id)] FROM experiments_experimentexposure exposure
     WHERE exposure.experiment_id = %s AND exposure.customer_id = audience.id ORDER BY exposure.exposed_at, exposure.id LIMIT 1
@@ -77,7 +77,7 @@ class Holdout:
 
 @dataclass(frozen=True)
 class MessageVariants:
-    """The messages that an experiment compares: the template versions by the number of the variant, without that of the control."""
+    """The messages that an experiment compares: the template versions by variant ID, without the control's."""
 
     experiment_id: int
     versions: Mapping[int, int]
@@ -115,8 +115,8 @@ def queue_audience(
 ) -> int:
     """Queue a message to every customer of a query set, in one statement; return how many deliveries are new.
 
-    Customers of the holdout group get a skipped delivery, and those who are exposed to a variant its message. A customer who has a delivery
-    of the origin gets no second one, so that an interrupted call can be repeated.
+    Customers of the holdout group get a skipped delivery; customers who are exposed to a variant get its message. A customer who already
+    has a delivery of the origin gets no second one, so that an interrupted call can be repeated.
     """
     audience = customers.order_by().annotate(bucket=build_bucket_expression(salt=holdout.salt if holdout else ""))
     try:
@@ -160,7 +160,7 @@ def queue_messages(messages: Sequence[QueuedMessage]) -> int:
 
 
 def pause(origin_kind: str, origin_id: int) -> None:
-    """Stop sending for an origin at once; what is pending waits for `resume`."""
+    """Stop sending for an origin immediately; pending messages wait for `resume`."""
     set_origin_state(origin_kind, origin_id, State.PAUSED)
 
 
@@ -170,12 +170,12 @@ def resume(origin_kind: str, origin_id: int) -> None:
 
 
 def cancel(origin_kind: str, origin_id: int) -> None:
-    """Stop sending for an origin at once and for good."""
+    """Stop sending for an origin immediately and for good."""
     set_origin_state(origin_kind, origin_id, State.CANCELED)
 
 
 def set_origin_state(origin_kind: str, origin_id: int, state: str) -> None:
-    """Record the state, which the sender obeys at once, and update the first deliveries; the sender updates the rest."""
+    """Record the state, which the sender obeys immediately, and update the first deliveries; the sender updates the rest."""
     with transaction.atomic():
         origin = OriginState.objects.select_for_update().filter(origin_kind=origin_kind, origin_id=origin_id).first()
         origin = origin or OriginState(origin_kind=origin_kind, origin_id=origin_id)
@@ -213,7 +213,7 @@ def apply_origin_states() -> None:
 
 
 def send_again(delivery_id: int, *, now: datetime) -> bool:
-    """Queue a failed or uncertain delivery again, because a user asks for it; return whether it was one."""
+    """Queue a failed or uncertain delivery again, because a user asks for it; return whether it was queued."""
     problems = Delivery.objects.filter(pk=delivery_id, status__in=(Delivery.Status.FAILED, Delivery.Status.UNCERTAIN))
     return bool(problems.update(status=Delivery.Status.PENDING, due_at=now, attempts=0, error="", claimed_at=None))
 

@@ -93,7 +93,7 @@ def write_rows(rows: Sequence[ResultRow], *, now: datetime) -> int:
 
 
 def plan_row(result: SendResult, *, now: datetime) -> ResultRow:
-    """Return what a result makes of its delivery: temporary errors are tried again later, with growing waits."""
+    """Return the delivery's new values after a result: temporary errors are tried again later, with growing waits."""
     error = f"{result.code} {result.text}".strip()[:MAX_ERROR] if result.outcome != "sent" else ""
     status, due_at, uncounted = "sent", None, 0
     if result.outcome == "uncertain":

@@ -1,4 +1,4 @@
-"""After a worker was killed: records what its journal says, and returns what was never handed over to the queue."""
+"""Cleans up after a killed worker: records what its journal says, and puts messages that were never handed over back in the queue."""
 
 import logging
 from datetime import datetime, timedelta
@@ -13,7 +13,7 @@ from recommendations.sending.transport.journal import SUFFIX, Journal, SendResul
 
 logger = logging.getLogger(__name__)
 
-# A claim of another machine, whose journal cannot be read here: after this time its worker is considered dead.
+# The journal of another machine cannot be read here: after this time, the worker of its claim is considered dead.
 FOREIGN_CLAIM_AGE = timedelta(minutes=30)
 
 RETURN_TO_QUEUE = """
@@ -31,7 +31,7 @@ def recover_interrupted(*, now: datetime) -> int:
 
 
 def settle_claim(claim: str, journal: Journal, *, now: datetime) -> int:
-    """Settle the deliveries of one claim by its journal."""
+    """Settle the deliveries of one claim from its journal."""
     rows = Delivery.objects.filter(status=Delivery.Status.SENDING, claim=claim)
     claimed = list(rows.values_list("pk", "attempts", "channel"))
     results = [find_result(journal, *row) for row in claimed]
@@ -42,7 +42,7 @@ def settle_claim(claim: str, journal: Journal, *, now: datetime) -> int:
         cursor.execute(RETURN_TO_QUEUE, [unsent, claim])
     if claimed:
         logger.warning(
-            "A worker ended while it was sending: %d deliveries were settled by its journal, %d return to the queue.",
+            "A worker ended while it was sending: %d deliveries were settled from its journal, %d return to the queue.",
             len(known),
             len(unsent),
         )

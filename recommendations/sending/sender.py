@@ -1,6 +1,6 @@
 """Sends due messages: claim and decide in one transaction, compose, hand over to the delivery process, record.
 
-A delivery is claimed under the name of the worker's journal before it is sent. Whatever is killed at whatever moment, the journal says which
+A delivery is claimed under the name of the worker's journal before it is sent. Even if a process is killed at any moment, the journal shows which
 messages were handed over: these are recorded, the others return to the queue, and only a message whose answer is missing becomes uncertain.
 """
 
@@ -31,7 +31,7 @@ from recommendations.sending.transport.client import DeliveryClient
 from recommendations.sending.transport.journal import SendResult
 
 CHUNK_ROWS = 500
-HANDOVER_ROWS = 200  # messages between two looks at pauses, consents and erasures
+HANDOVER_ROWS = 200  # messages between two checks for pauses, consents and erasures
 
 SENDS = Counter("perennial_sends", "Messages that were handed over, by channel and outcome.", ["channel", "outcome"])
 FIND_STOPPED = """
@@ -55,7 +55,7 @@ class SendingRun:
 
 
 def send_due(*, now: datetime, seconds: float = 50.0, chunk_rows: int = CHUNK_ROWS) -> SendingRun:
-    """Send what is due until nothing is, or for ``seconds``; first settle what killed workers left."""
+    """Send due messages until none is left, or for ``seconds``; first settle what killed workers left behind."""
     recover_interrupted(now=now)
     apply_origin_states()
     worker = SendingWorker(now=now)
@@ -129,7 +129,7 @@ class SendingWorker:
         return candidates
 
     def send_part(self, candidates: Sequence[DueDelivery]) -> None:
-        """Compose a few messages, look once more whether they may be sent, and hand them over."""
+        """Compose a few messages, check once more whether they may be sent, and hand them over."""
         composition = compose(candidates, now=self.now)
         attempts = {candidate.id: candidate.attempts + 1 for candidate in candidates}
         write_choices(composition.choices)
@@ -206,7 +206,7 @@ class SendingWorker:
         self._client.close()
 
     def abandon(self) -> None:
-        """After an error: leave what is claimed to the journal, which the next run reads."""
+        """After an error, leave claimed messages to the next run, which reads the journal."""
         self._client.abandon()
 
 
@@ -241,5 +241,5 @@ def make_row(delivery_id: int, attempt: int, status: str, reason: str, error: st
 
 
 def make_waiting_row(delivery_id: int, attempt: int) -> ResultRow:
-    """Return the row of a delivery that was claimed and not tried: it waits again, and the attempt does not count."""
+    """Return the row of a delivery that was claimed but not tried: it waits again, and the attempt does not count."""
     return (delivery_id, attempt, "pending", "", "", "", None, 1)

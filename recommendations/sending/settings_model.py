@@ -76,7 +76,7 @@ class SendingSettings(models.Model):
 
 
 class GlobalHoldoutChange(models.Model):
-    """Share and salt of the global holdout group from a moment on, so that old months are measured with what was valid then."""
+    """Share and salt of the global holdout group from a moment on, so that past months are measured with the values of that time."""
 
     changed_at = models.DateTimeField(_("changed at"))
     share = models.DecimalField(_("share"), max_digits=5, decimal_places=4)

@@ -43,5 +43,5 @@ def stop_tasks_of_wecom() -> int:
 
 @shared_task(exclusive=True)
 def find_contacts_of_wecom() -> int:
-    """Find the WeCom contacts of customers by their unionid; return of how many customers."""
+    """Find the WeCom contacts of customers by their unionid; return for how many customers."""
     return link_wecom_contacts(now=timezone.now())

@@ -181,7 +181,7 @@ class PlacementSettings(models.Model):
 
 
 class ErasedIdentifier(models.Model):
-    """The keyed hash of an erased identifier, which models trained before must not recognize."""
+    """The keyed hash of an erased identifier, which models trained before the erasure must not recognize."""
 
     digest = models.CharField(_("hash"), max_length=16, unique=True)
     key_id = models.CharField(max_length=8, default="", db_default="", editable=False)

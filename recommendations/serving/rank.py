@@ -88,7 +88,7 @@ def rank_products(
     """Return the products in the order in which the visitor would choose them.
 
     Ties and products without a score keep the given order, and so does the whole list if nothing is known about the
-    visitor; of two ties, the one with the larger boost comes first. Products that are not shown, sold out, dismissed or
+    visitor; of two tied products, the one with the larger boost comes first. Products that are not shown, sold out, dismissed or
     outside the filter are left out and listed with the reason. A product that the catalog does not know stays, at the end,
     unless there is a filter. is_assigned: whether a running holdout decides too, as for visitors of the shop.
 

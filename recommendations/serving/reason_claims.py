@@ -1,4 +1,4 @@
-"""What reasons say about other customers, the support that each claim needs, and the milder words below it.
+"""What reasons claim about other customers, the support that each claim needs, and the milder words used with less support.
 
 | reason | support | from RECOMMEND_MIN_SUPPORT (5) on | from 2 people on |
 |---|---|---|---|

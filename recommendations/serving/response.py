@@ -32,7 +32,7 @@ class RecommendedItem(NamedTuple):
     boost: float | None = None
 
 
-make_item = partial(tuple.__new__, RecommendedItem)  # like RecommendedItem(…), without a call of Python
+make_item = partial(tuple.__new__, RecommendedItem)  # like RecommendedItem(…), but without calling Python code
 
 
 class ItemColumns(Sequence[RecommendedItem]):

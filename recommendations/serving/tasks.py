@@ -23,7 +23,7 @@ def store_impressions() -> None:
 
 @shared_task(exclusive=True)
 def compile_kernels() -> None:
-    """Compile the kernels of profiles, training and serving while a new shop is imported. What is in the cache already is only loaded."""
+    """Compile the kernels of profiles, training and serving while a new shop is imported. Cached kernels are only loaded."""
     kernel_compilation.compile_kernels()
 
 
@@ -45,7 +45,7 @@ def learn_search_queries() -> int:
 
 @shared_task(exclusive=True)
 def learn_search_order() -> bool:
-    """Learn how much popularity and taste count among equal matches; return whether the result is served."""
+    """Learn how much popularity and the customer's taste count among equally good matches; return whether the result is served."""
     return learn_order(at=timezone.now()).is_served
 
 

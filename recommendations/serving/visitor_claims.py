@@ -1,4 +1,4 @@
-"""Whom a request may speak for: a browser reads what is meant for a customer only with that customer's user token."""
+"""Decides for which customer a request can act: a browser gets a customer's data only with that customer's user token."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,7 +16,7 @@ from recommendations.serving.request import RecommendationRequest
 from recommendations.serving.response import RecommendationResponse, RecommendedItem
 from recommendations.serving.search.request import SearchRequest
 
-UNVERIFIED = "unverified"  # the identity of a response, sent over REST
+UNVERIFIED = "unverified"  # value of ``identity`` in REST responses
 BOUGHT_OFTEN, DUE_AGAIN = "bought_often", "due_again"
 COUNTED_REASONS = frozenset({BOUGHT_OFTEN, DUE_AGAIN})  # whose texts contain numbers of purchases
 
@@ -24,8 +24,8 @@ COUNTED_REASONS = frozenset({BOUGHT_OFTEN, DUE_AGAIN})  # whose texts contain nu
 class Caller(NamedTuple):
     """Who sends a request.
 
-    is_browser: with a key that every visitor can read. requires_user_token: whether a customer ID needs a user token. is_agent: whether
-    it claims to be an automated visitor, whose responses are not recorded.
+    is_browser: it uses a key that every visitor can read. requires_user_token: whether a customer ID needs a user token. is_agent: whether
+    it claims to be an automated visitor; responses to such visitors are not recorded.
     """
 
     is_browser: bool = False
@@ -59,7 +59,7 @@ def build_caller(*, is_browser: bool, requires_user_token: bool, headers: Mappin
 def verify_visitor[Request: RecommendationRequest | RankRequest | SearchRequest](
     request: Request, *, caller: Caller, now: datetime
 ) -> Request:
-    """Return the request as the caller may make it: without a customer ID that the user token does not prove."""
+    """Return the request with what its caller is allowed to ask: a customer ID that the user token does not prove is removed."""
     if not caller.is_browser:
         return request
     is_unverified = (
@@ -73,7 +73,7 @@ def verify_visitor[Request: RecommendationRequest | RankRequest | SearchRequest]
 
 
 def hide_purchase_counts(response: RecommendationResponse) -> RecommendationResponse:
-    """Return the response without the numbers of purchases, which are nobody's business on a shared screen."""
+    """Return the response without purchase counts, which others could see on a shared screen."""
     if not any(item.reason is not None and item.reason.code in COUNTED_REASONS for item in response.items):
         return response
     return replace(response, items=_hide_counts(response.items))

@@ -1,4 +1,4 @@
-"""Answer a few requests before visitors do, so that none of theirs waits for kernels to be compiled or loaded."""
+"""Answers a few requests before the first visitors arrive, so that they do not wait for kernels to be compiled or loaded."""
 
 import logging
 from dataclasses import replace
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 class WarmUpSource(StateLoader):
-    """Gives one state to each request, without refreshing it."""
+    """Gives the same state to every request, without refreshing it."""
 
     def __init__(self, state: ServingState) -> None:
         super().__init__()

@@ -18,7 +18,7 @@ Outcome = SuggestionDecision.Outcome
 def list_suggestions(*, may: Callable[[str], bool], as_of: datetime) -> list[Suggestion]:
     """Return the suggestions that a user may act on, the most promising first.
 
-    may: says whether the user has a permission.
+    may: returns whether the user has a permission.
     """
     found = [
         suggestion
@@ -30,15 +30,15 @@ def list_suggestions(*, may: Callable[[str], bool], as_of: datetime) -> list[Sug
 
 
 def find_suggestion(kind: str, key: str, *, as_of: datetime) -> Suggestion | None:
-    """Return a suggestion as it is now, also a silent one; None if there is no reason for it any more."""
+    """Return the current version of a suggestion, even if it is silenced; None if it no longer applies."""
     return next((found for found in KINDS[kind].find(as_of=as_of) if found.key == key), None)
 
 
 def accept_suggestion(suggestion: Suggestion, *, by: User, now: datetime) -> Draft:
-    """Make the draft and remember the decision; a second call finds the draft and remembers nothing.
+    """Create the draft and record the decision; a second call returns the existing draft and records nothing.
 
     Raises:
-        LookupError: the kind no longer knows the suggestion.
+        LookupError: the kind no longer has this suggestion.
     """
     with transaction.atomic():
         draft = KINDS[suggestion.kind].create_draft(suggestion.key, by=by, now=now)
@@ -81,7 +81,7 @@ def record_decision(
 
 
 def reopen_suggestion(decision: SuggestionDecision, *, now: datetime) -> bool:
-    """Take a dismissal back, so that the suggestion may be made again; False if it is none, or taken back already."""
+    """Withdraw a dismissal, so that the suggestion can be made again; return False if it is no dismissal or already withdrawn."""
     changed = SuggestionDecision.objects.filter(pk=decision.pk, outcome=Outcome.DISMISSED, withdrawn_at=None).update(
         withdrawn_at=now
     )

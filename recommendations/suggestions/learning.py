@@ -1,4 +1,4 @@
-"""What suggestions learn from decisions: which are silent for a while, and which come first."""
+"""Learns from decisions which suggestions are silenced for a while, and which come first."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ MEMORY = timedelta(days=365)
 
 @dataclass(frozen=True)
 class ReasonRule:
-    """silence: how long the same suggestion is not made again. weight: how much the dismissal says against its kind, from 0 to 1."""
+    """silence: how long the same suggestion is not made again. weight: how much the dismissal counts against its kind, from 0 to 1."""
 
     silence: timedelta
     weight: float
@@ -64,7 +64,7 @@ def compute_acceptance(decisions: Iterable[SuggestionDecision]) -> float:
 def rank_suggestions(
     suggestions: Sequence[Suggestion], decisions: Sequence[SuggestionDecision], *, as_of: datetime
 ) -> list[Suggestion]:
-    """Return the suggestions that are not silent, by expected additional orders × acceptance of the kind × acceptance of the same one."""
+    """Rank the suggestions that are not silenced by expected additional orders × acceptance of their kind × their own acceptance."""
     silent = find_silent_keys(decisions, as_of=as_of)
     kinds = {
         kind: compute_acceptance(decision for decision in decisions if decision.kind == kind)

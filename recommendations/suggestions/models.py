@@ -1,4 +1,4 @@
-"""What people did with suggestions."""
+"""Decisions on suggestions."""
 
 from django.conf import settings
 from django.db import models
@@ -14,7 +14,7 @@ class SuggestionDecision(models.Model):
     Attributes:
         kind, key: of the suggestion, such as "campaign" and "at-risk". headline: what the user read.
         figures: the numbers behind it. created_id: of the draft that was made, in the table of its kind.
-        withdrawn_at: a dismissal that was taken back; it no longer counts.
+        withdrawn_at: when a dismissal was withdrawn; it no longer counts.
     """
 
     class Outcome(models.TextChoices):

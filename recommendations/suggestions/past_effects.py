@@ -1,4 +1,4 @@
-"""The effects of earlier campaigns with a holdout group, for what is expected of the next one."""
+"""The effects of earlier campaigns with a holdout group, from which that of the next one is predicted."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -56,7 +56,7 @@ def count_past_effects(*, as_of: datetime) -> list[PastEffect]:
 
 
 def read_effect(results: CampaignResults) -> ConfidenceInterval | None:
-    """Return the effect of a campaign whose result is final and can be read."""
+    """Return the effect of a campaign; None unless its result is final and can be interpreted."""
     comparison = results.comparison
     if comparison.verdict in UNUSABLE or comparison.conversion is None or not comparison.is_final:
         return None
@@ -64,7 +64,7 @@ def read_effect(results: CampaignResults) -> ConfidenceInterval | None:
 
 
 def expect_effect(template_key: str, past: list[PastEffect]) -> ExpectedEffect | None:
-    """Return what is expected of a campaign with a message; None if no earlier one with a holdout group used it."""
+    """Return the expected effect of a campaign with a message; None if no earlier one with a holdout group used it."""
     same = [effect for effect in past if effect.template_key == template_key]
     if not same:
         return None

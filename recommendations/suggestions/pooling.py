@@ -15,7 +15,7 @@ def predict_effect(
 ) -> ConfidenceInterval:
     """Return the expected effect of the next campaign with its prediction interval.
 
-    Random effects: campaign i has a true effect θᵢ ~ N(μ, τ²) and shows dᵢ ~ N(θᵢ, sᵢ²). τ² is DerSimonian and Laird's estimate
+    Random effects: campaign i has a true effect θᵢ ~ N(μ, τ²) and an observed one dᵢ ~ N(θᵢ, sᵢ²). τ² is DerSimonian and Laird's estimate
     (Controlled Clinical Trials 7, 1986), with w = 1 ÷ s², d̄ = Σwd ÷ Σw: τ² = max(0, (Σw(d − d̄)² − (k − 1)) ÷ (Σw − Σw² ÷ Σw)).
     μ has the prior N(0, spread²), which shrinks the effect of few or uncertain campaigns towards 0: its precision is
     1 ÷ spread² + Σ 1 ÷ (s² + τ²). The next effect varies around μ by τ², so the interval uses the variance of μ + τ².

@@ -1,4 +1,4 @@
-"""The shape of a suggestion, and of a kind of suggestions."""
+"""The data of a suggestion, and the interface of a kind of suggestions."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ class Suggestion:
     """What could be done, why, and what is expected of it.
 
     Attributes:
-        expectation: a sentence; what is not known is said. value: the expected additional orders, for the order of suggestions.
+        expectation: a sentence, which also states what is not known. value: the expected additional orders, used for ranking.
         people_url: the customers or products that it is about. draft_url, draft_name: of a draft that exists already.
         figures: the numbers behind the texts, kept with the decision.
     """
@@ -35,7 +35,7 @@ class Suggestion:
 
 @dataclass(frozen=True)
 class Draft:
-    """What accepting a suggestion has made. url: the page to edit it; for an experiment, its form with filled fields."""
+    """What accepting a suggestion has created. url: the page to edit it; for an experiment, its prefilled form."""
 
     url: str
     created_id: int | None = None
@@ -62,8 +62,8 @@ class StartError(Exception):
 class SuggestionKind(Protocol):
     """A kind of suggestions; a new one is a file of `kinds/` with a line in the registry.
 
-    permissions: who lacks one of them does not see its suggestions. start_permissions: for starting at once; empty if its drafts cannot
-    be started from here.
+    permissions: users who lack one of them do not see its suggestions. start_permissions: needed to start a draft immediately; empty if
+    its drafts cannot be started from here.
     """
 
     @property
@@ -88,4 +88,4 @@ class SuggestionKind(Protocol):
         """Start what the draft describes. Raises StartError if it cannot be started as it is."""
 
     def describe_effects(self, decisions: Sequence[SuggestionDecision], *, as_of: datetime) -> dict[int, LaterEffect]:
-        """Return the later effect of accepted suggestions, by the number of the decision."""
+        """Return the later effect of accepted suggestions, by the ID of the decision."""

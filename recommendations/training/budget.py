@@ -36,7 +36,7 @@ class TrainingBudget:
         return max(self.seconds - self.get_elapsed(), 0.0)
 
     def limit(self, share: float) -> Callable[[], bool]:
-        """Return a function that says whether this share of the seconds, counted from now, has not been used up."""
+        """Return a function that returns True until this share of the seconds, counted from now, is used up."""
         end = self.get_elapsed() + share * self.seconds
         return lambda: self.get_elapsed() < end
 

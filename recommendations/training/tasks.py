@@ -24,7 +24,7 @@ def train_nightly() -> str:
     """Train a new version.
 
     A cancelled training is not an error: its run records the cancellation. The first training exports the warehouse first: a new
-    shop trains right after its import, not after the next nightly export. It is shorter, because somebody waits for it.
+    shop trains right after its import, not after the next nightly export. It is shorter, because someone is waiting for it.
     """
     now, seconds = timezone.now(), None
     if not ModelVersion.objects.exists():

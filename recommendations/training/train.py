@@ -96,7 +96,7 @@ def train(
         NoTrainingDataError: no known customer has interacted with a product.
         InsufficientMemoryError: the data do not fit into TRAINING_MEMORY_MB.
         TrainingCancelledError: a user cancelled the training.
-        WarehouseEngineError: WAREHOUSE_ENGINE counts the pairs of products, and cannot be used.
+        WarehouseEngineError: WAREHOUSE_ENGINE should count the pairs of products, but cannot be used.
     """
     with (
         exclusive_lock(TRAINING_LOCK),
@@ -117,7 +117,7 @@ def train(
         version = build_version(data=data, outcome=outcome, as_of=as_of, created_at=started_at)
         artifact = build_artifact(data=weighted, blend=blend, outcome=outcome, people=count_people(data.interactions))
         cold = build_cold_start_artifact(data=weighted, known=known, cold_start=outcome.cold_start)
-        # The folder before the record: a training killed in between leaves a folder without a version, which the next one
+        # The folder is written before the record: a training killed in between leaves a folder without a version, which the next one
         # deletes, and never a version without a folder.
         version.checksum = publish_artifact(name=version.artifact, artifact=artifact.with_parts(cold))
         with transaction.atomic():  # the model card needs both the version and its evaluation
@@ -346,7 +346,7 @@ def remove_old_artifacts() -> None:
         for names in ModelVersion.objects.filter(status=Status.ACTIVE).values_list("artifact", "refresh")
         for name in names
     }
-    versions = ModelVersion.objects.all()  # the newest first, as its Meta says
+    versions = ModelVersion.objects.all()  # newest first, as defined in its Meta
     usable_names = versions.exclude(status=Status.REJECTED).values_list("artifact", flat=True)[:MAX_KEPT_VERSIONS]
     newest_name = versions.values_list("artifact", flat=True)[:1]  # even if it was rejected
     kept_names = {*active_names, *usable_names, *newest_name}

@@ -1,1 +1,1 @@
-"""For whom a message causes the most, and what to do next for each customer."""
+"""Which customers a message influences most, and the next best action for each customer."""

@@ -96,7 +96,7 @@ def describe_reasons(action: NextAction) -> list[str]:
 
 
 def describe_problem(model: UpliftModel | None) -> str:
-    """Return what is missing to learn from, with the numbers; empty if nothing is."""
+    """Return which evidence is missing for learning, with the numbers; empty if there is enough."""
     if model is None:
         return _("Nothing has been computed yet. The job runs every night.")
     evidence: Mapping[str, Any] = model.figures.get("evidence", {})

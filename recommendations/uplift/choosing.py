@@ -16,7 +16,7 @@ from recommendations.uplift.models import NO_ACTION_KIND, CustomerAction, Messag
 from recommendations.uplift.scoring import NO_ACTION, ActionCandidate, ActionScores
 from recommendations.uplift.training import EffectModel
 
-# codes of `action_texts.REASONS`; their positions are stored meanwhile
+# codes of `action_texts.REASONS`; the choice uses their positions
 REASONS = (
     "largest_increment",
     "largest_increment_offer",
@@ -28,7 +28,7 @@ REASONS = (
 )
 INCREMENT, OFFER_INCREMENT, EXPLORED, IMPOSSIBLE, LOWERS, BELOW_COST, OVER_BUDGET = range(len(REASONS))
 TABLE = "uplift_chosen"
-# without those who were erased or deleted since they were read, or have objected to profiling
+# leaves out customers who were erased or deleted since they were read, or have objected to profiling
 INSERT = sql.SQL("""
 INSERT INTO uplift_customeraction
     (customer_id, kind, key, expected_margin, low, high, effect, message_effect, reasons, is_explored, computed_at)
@@ -47,7 +47,7 @@ LEFT JOIN unnest(%(kinds)s::text[], %(keys)s::text[]) WITH ORDINALITY AS a (kind
 class ActionChoice:
     """The actions of n customers. candidate: row numbers, NO_ACTION for none. reason: positions in REASONS.
 
-    margin, low, high: of the action; without one, of the best that was possible, NaN if nothing was.
+    margin, low, high: of the action; without one, of the best possible one; NaN if none was possible.
     """
 
     candidate: Ints
@@ -59,9 +59,9 @@ class ActionChoice:
 
 
 def choose_actions(scores: ActionScores, *, settings: UpliftSettings, seed: int) -> ActionChoice:
-    """Choose the message with the largest margin above its cost and above that of the best offer, within budget and number.
+    """Choose messages by how far their margin exceeds their cost and the margin of the best offer, within budget and maximum number.
 
-    Who gets no message gets the best offer, if it adds margin: it costs no contact.
+    Customers who get no message get the best offer if it adds margin, because an offer costs no contact.
     """
     message, offer = scores.pools[Pool.MESSAGE], scores.pools[Pool.OFFER]
     cost = float(settings.contact_cost)

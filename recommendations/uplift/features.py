@@ -68,7 +68,7 @@ LEFT JOIN written w ON w.customer_id = m.customer_id AND w.since = m.since
 LEFT JOIN viewed v ON v.customer_id = m.customer_id AND v.since = m.since
 LEFT JOIN added k ON k.customer_id = m.customer_id AND k.since = m.since
 """)
-# events are counted by day: those of the days before the start
+# events are stored as daily counts, so only the days before the start count
 EVENTS = sql.SQL("""
     SELECT m.customer_id, m.since, coalesce(c.counts[upper.i][1], 0) - coalesce(c.counts[lower.i][1], 0) AS events, upper.i - lower.i AS days
     FROM moment m JOIN segments_eventcount c ON c.customer_id = m.customer_id AND c.series_id = {series}

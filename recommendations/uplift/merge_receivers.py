@@ -1,4 +1,4 @@
-"""Forgets the next action of customers who were merged, split again, erased or objected; the next refresh chooses a new one."""
+"""Forgets the next action of customers who were merged, split again or erased, or who objected; the next refresh chooses a new one."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -9,7 +9,7 @@ from customers.identity.models import Customer
 
 
 class UpliftSettings(models.Model):
-    """What a contact costs, and how many there may be; one row."""
+    """The cost of a contact, and the limits on contacts; one row."""
 
     contact_cost = models.DecimalField(
         _("cost per contact"),
@@ -57,7 +57,7 @@ class UpliftModel(models.Model):
     Attributes:
         pool: a `kinds.action_kind.Pool`. kind: a key of `kinds.registry.KINDS`.
         problem: a code of `action_texts.describe_problem`, with its numbers in figures; empty if there is a model.
-        figures: evidence, learners, curve and groups, see `training.measure_figures`; of all messages also the choice of actions.
+        figures: evidence, learners, curve and groups, see `training.measure_figures`; for all messages together, also the choice of actions.
     """
 
     pool = models.CharField(_("learned from"), max_length=10)

@@ -10,9 +10,9 @@ from config.foundation.array_types import Flags, Floats, Ints
 from recommendations.uplift.features import FEATURES, read_features
 from recommendations.uplift.kinds.action_kind import PastAction
 
-MAX_ROWS = 200_000  # of all actions of a pool; above, customers are drawn by a hash
+MAX_ROWS = 200_000  # of all actions of a pool; beyond it, customers are sampled by a hash
 SAMPLE_PARTS = 10_000
-# The hash of the sample is not that of the holdout group.
+# The hash of the sample differs from that of the holdout group.
 SAMPLE = sql.SQL("SELECT * FROM ({members}) x WHERE abs(hashint8(x.customer_id)::bigint) %% {all} < {parts}")
 MEMBERS = sql.SQL("""
     SELECT {action}::bigint AS action, x.*, EXISTS (
@@ -60,7 +60,7 @@ class PastCustomers:
 
 
 def build_samples(actions: Sequence[PastAction], rows: int = MAX_ROWS) -> list[sql.Composable]:
-    """Return the members of each action; samples if there are many, so that small actions are read whole."""
+    """Return the members of each action; samples if there are many, so that small actions are read completely."""
     sizes = np.array([action.size for action in actions], np.float64)
     return [
         sample_members(action, SAMPLE_PARTS * min(limit / max(action.size, 1), 1.0))

@@ -48,7 +48,7 @@ def load_uplift_settings() -> UpliftSettings:
 def refresh_actions(*, as_of: datetime) -> UpliftModel:
     """Learn, store the models' figures, and choose an action for each customer; return the model of messages.
 
-    With too little to learn from there are no actions, rather than invented ones; the model says what is missing.
+    With too little evidence, no actions are chosen, and the model states what is missing.
     """
     timer = StepTimer()
     pools = [learn_pool(pool, as_of=as_of, timer=timer) for pool in Pool]

@@ -1,4 +1,4 @@
-"""Scores what each customer could get, by the models of the past actions, in blocks."""
+"""Scores the actions that each customer could get with the models of past actions, in blocks."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ class PoolScores:
 
 @dataclass(frozen=True, eq=False)
 class ActionScores:
-    """Scores of n customers. effect, group: of a message in general, by the model of all; NaN and −1 without such a model."""
+    """Scores of n customers. effect, group: of a message in general, by the model of all messages; NaN and −1 without it."""
 
     customer: Ints
     pools: Mapping[Pool, PoolScores]
@@ -162,7 +162,7 @@ def compute_reach(action: PastAction, matrix: Floats) -> Floats:
 
 
 def contains(ids: Ints, wanted: Ints) -> Flags:
-    """Return which of the wanted IDs are among these, which are ascending; much faster than np.isin for small blocks."""
+    """Return which of the wanted IDs are among ``ids``, which are ascending; much faster than np.isin for small blocks."""
     if not len(ids):
         return np.zeros(len(wanted), np.bool_)
     found: Flags = ids[np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)] == wanted

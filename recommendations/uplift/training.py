@@ -1,4 +1,4 @@
-"""Learns from past actions whom a message moves, and measures it on customers who were kept aside."""
+"""Learns from past actions which customers a message influences, and measures this on customers who were set aside."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,9 +23,9 @@ from recommendations.measurement.statistics.uplift.selection import ChosenLearne
 from recommendations.uplift.past_customers import PastCustomers
 
 MIN_CUSTOMERS = 500  # in each group
-MIN_ORDERS = 50  # customers with an order in each group: below, an interval is wider than any effect of a message
+MIN_ORDERS = 50  # customers with an order in each group: with fewer, an interval is wider than any effect of a message
 GROUPS = 5
-TEST_PARTS = 5  # two of them are kept aside
+TEST_PARTS = 5  # two of them are set aside
 CURVE_POINTS = 40
 DRAWS = 100
 MAX_DRAWN_ROWS = 20_000
@@ -55,7 +55,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class EffectGroup:
-    """A fifth of the customers kept aside, by predicted effect: their number, mean prediction, and measured effect."""
+    """A fifth of the customers set aside, by predicted effect: their number, mean prediction, and measured effect."""
 
     customers: int
     predicted: float
@@ -96,7 +96,7 @@ def count_evidence(customers: PastCustomers) -> Evidence:
 def train_model(customers: PastCustomers, *, seed: int = 1) -> EffectModel:
     """Fit the learners on three fifths of the customers and measure them on the others.
 
-    A customer of several actions is in one part only, so that nobody is predicted by a model that knows them.
+    A customer of several actions is in one part only, so that no model predicts a customer it was trained on.
     """
     rows = to_training_rows(customers)
     is_known = rows.draw_folds(TEST_PARTS, seed=seed) >= 2
@@ -139,7 +139,7 @@ def measure_groups(rows: TrainingRows, chosen: ChosenLearner, effect: Floats, th
 
 
 def measure_figures(rows: TrainingRows, chosen: ChosenLearner, effect: Floats) -> dict[str, Any]:
-    """Return the Qini curve of the chosen learner, and the figures of all, on the customers kept aside."""
+    """Return the Qini curve of the chosen learner, and the figures of all learners, on the customers set aside."""
     curve = compute_qini_curve(rows.treated, rows.outcome, effect)
     points = np.unique(np.linspace(0, len(curve.count) - 1, CURVE_POINTS).astype(np.int64))
     learners = {}

@@ -22,19 +22,17 @@ Status = WebhookNotification.Status
 PAUSES = (5, 30, 120, 600, 1800, 3600, 6 * 3600, 12 * 3600, 24 * 3600)
 TIMEOUT_SECONDS = 5.0  # of each wait
 TOTAL_SECONDS = 10.0
-OPEN_WAIT = timedelta(
-    seconds=30
-)  # until an endpoint whose breaker is open, or whose budget is empty, is looked at again
+OPEN_WAIT = timedelta(seconds=30)  # until an endpoint whose breaker is open, or whose budget is empty, is tried again
 CHUNK = 200
 OK_STATUSES = range(200, 300)
 
 
 def deliver_due(*, now: datetime, limit: int = CHUNK) -> int:
-    """Deliver the notifications that are due; return how many were accepted. Several attempts are possible, so receivers use the ID."""
+    """Deliver the notifications that are due; return how many were accepted. A notification can arrive several times, so receivers check its ID."""
     due = WebhookNotification.objects.filter(
         status=Status.PENDING, next_attempt_at__lte=now, endpoint__is_active=True
     ).select_related("endpoint")
-    failed_endpoints: set[int] = set()  # one that does not answer must not keep the others waiting
+    failed_endpoints: set[int] = set()  # an endpoint that does not answer must not keep the others waiting
     delivered = 0
     for notification in due.order_by("next_attempt_at", "id")[:limit]:
         if notification.endpoint_id in failed_endpoints:
@@ -117,7 +115,7 @@ def may_post(breaker: CircuitBreaker, *, is_retry: bool) -> bool:
 
 
 def record_outcome(breaker: CircuitBreaker, error: str) -> None:
-    """Count only failures of the server: it answers if it refuses a notification."""
+    """Count only failures of the server; one that refuses a notification (HTTP 4xx) has not failed."""
     if error and not error.startswith("HTTP 4"):
         breaker.record_failure(error)
     else:
@@ -125,7 +123,7 @@ def record_outcome(breaker: CircuitBreaker, error: str) -> None:
 
 
 def postpone(notification: WebhookNotification, *, now: datetime) -> None:
-    """Look at the due notifications of an endpoint again later; no attempt is counted."""
+    """Postpone the due notifications of an endpoint, without counting an attempt."""
     WebhookNotification.objects.filter(
         endpoint=notification.endpoint_id, status=Status.PENDING, next_attempt_at__lt=now + OPEN_WAIT
     ).update(next_attempt_at=now + OPEN_WAIT)

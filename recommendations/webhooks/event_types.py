@@ -39,7 +39,7 @@ MESSAGE_TYPES = {
     "hard_bounce": "message.bounced",
     "soft_bounce": "message.bounced",
 }
-# status of a delivery → type; whether an uncertain message was sent is not known
+# status of a delivery → type; an uncertain message may have been sent, but counts as failed
 STATUS_TYPES = {
     "sent": "message.sent",
     "skipped": "message.skipped",

@@ -1,4 +1,4 @@
-"""Creates notifications: for changes in the transaction of the change, for messages from their events."""
+"""Creates notifications: of changes in the transaction of the change, of messages from their delivery events."""
 
 import json
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ SELECT id, %(key)s, %(type)s, %(payload)s, %(at)s, %(at)s FROM webhooks_webhooke
 WHERE is_active AND event_types @> ARRAY[%(type)s]::varchar[]
 ON CONFLICT (endpoint_id, key) DO NOTHING
 """
-# the user ID of a customer, so that the shop knows whom it is about; addresses stay here
+# the shop recognizes the customer by the user ID; addresses are not sent
 INSERT_MESSAGE_NOTIFICATIONS = """
 INSERT INTO webhooks_webhooknotification (endpoint_id, key, type, payload, created_at, next_attempt_at)
 SELECT w.id, 'delivery-event-' || e.id, t.type,
@@ -42,7 +42,7 @@ ON CONFLICT (endpoint_id, key) DO NOTHING
 
 
 def publish(event_type: str, *, key: str, data: Mapping[str, Any], at: datetime) -> None:
-    """Notify the endpoints that subscribe to a type, in the caller's transaction. key: names the event; it is published once."""
+    """Notify the endpoints that subscribe to a type, in the caller's transaction. key: identifies the event, which is published only once."""
     if event_type not in EVENT_TYPES:
         raise ValueError(f"Unknown event {event_type!r}; valid: {', '.join(EVENT_TYPES)}.")
     values: dict[str, Any] = {"key": key[:100], "type": event_type, "payload": json.dumps(data), "at": at}

@@ -6,8 +6,9 @@ import pytest
 
 from benchmarks.capacity import PARTS, MachineSize, ShopNumbers, compare_with_prediction, find_limit, predict_needs
 from benchmarks.capacity_costs import FORMULAS, add_result, fit_costs, predict_cost, read_costs, write_costs
-from benchmarks.growth import COSTS, STEPS, fit_exponent, list_steps, summarize
+from benchmarks.growth import COSTS, STEPS, fit_exponent, list_steps, remove_slowness, summarize
 from benchmarks.growth_charts import LANGUAGES, draw_growth
+from benchmarks.machine_speed import SpeedSampler
 
 
 def make_shop(factor: float, products: float = 500.0) -> dict[str, object]:
@@ -53,6 +54,29 @@ def test_exponents_and_charts_of_linear_costs() -> None:
     assert line["worst_batch_exponent"] <= 1.01
     for texts in LANGUAGES.values():
         assert draw_growth(line["costs"], texts).count("<circle") == 5 * len(COSTS)
+
+
+def test_costs_are_divided_by_the_slowness_of_the_machine_at_their_time() -> None:
+    sampler = SpeedSampler()
+    sampler.samples = [(float(second), 0.02 if 10 <= second < 14 else 0.01) for second in range(30)]
+    slow = {"total_cpu_s": 8.0, "seconds": 4.0, "began_at": 10.0, "ended_at": 13.9}
+    usual = {"total_cpu_s": 4.0, "seconds": 4.0, "began_at": 20.1, "ended_at": 20.2}  # between two samples
+    shop = {"refresh": slow, "serve": {"cpu_us": 100, "began_at": 40.0, "ended_at": 41.0}, "export": usual}
+    remove_slowness(shop, sampler)
+    assert shop == {
+        "refresh": {"total_cpu_s": 4.0, "seconds": 4.0, "slowness": 2.0},
+        "serve": {"cpu_us": 100.0, "slowness": 1.0},
+        "export": {"total_cpu_s": 4.0, "seconds": 4.0, "slowness": 1.0},
+    }
+    assert SpeedSampler().compute_slowness(0, 1) == 1
+
+
+def test_the_speed_of_the_machine_is_sampled_until_the_end() -> None:
+    with SpeedSampler() as sampler:
+        while len(sampler.samples) < 2:
+            sampler._stop.wait(0.05)
+    assert not sampler._thread.is_alive()
+    assert all(seconds > 0 for _at, seconds in sampler.samples)
 
 
 def test_fitted_costs_predict_shops_of_other_sizes() -> None:

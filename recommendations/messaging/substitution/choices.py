@@ -24,7 +24,7 @@ def cards_from_json(stored: Iterable[dict[str, Any]]) -> list[ProductCard]:
 class MessageChoices:
     """The products of each row and the coupon code of each pool.
 
-    recommendations: the recommendation ID of each row with recommended products, by which what is bought of them is attributed.
+    recommendations: the recommendation ID of each row of recommended products, used to attribute purchases of these products.
     skip_reason: why the message must not be sent: "no_content" (a required row has no products) or "coupons_used_up"; "" if it may.
     """
 
@@ -45,7 +45,7 @@ class MessageChoices:
 
     @classmethod
     def from_json(cls, stored: dict[str, Any]) -> "MessageChoices":
-        """Return the choices that `to_json` wrote; of an empty object, no choices."""
+        """Return the choices that `to_json` wrote; none for an empty object."""
         products = {row: cards_from_json(cards) for row, cards in stored.get("products", {}).items()}
         recommendations = dict(stored.get("recommendations", {}))
         return cls(products, dict(stored.get("coupons", {})), stored.get("skip_reason", ""), recommendations)

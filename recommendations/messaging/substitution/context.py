@@ -1,4 +1,4 @@
-"""What a message is rendered with."""
+"""The data that a message is rendered with."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -138,7 +138,7 @@ def get_image_url(card: ProductCard, context: RenderContext) -> str:
 
 @dataclass(frozen=True, eq=False)
 class RowGetter:
-    """The products of a row: the heading, then sections of up to `columns` products; nothing without products."""
+    """The products of a row: the heading, then sections of up to `columns` products; empty if there are no products."""
 
     row: str
     heading: Fragment

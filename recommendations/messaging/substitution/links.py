@@ -1,4 +1,4 @@
-"""The links of a message, which the sending room signs."""
+"""The links of a message, which `recommendations.sending` signs."""
 
 from collections.abc import Mapping
 from typing import Protocol
@@ -26,7 +26,7 @@ class LinkBuilder(Protocol):
         """Return the URL of the image of a product that is chosen when the message is opened."""
 
     def product_link(self, row: str, index: int) -> str:
-        """Return the URL that counts a click and leads to the product of that image; "" for that of the product chosen at send."""
+        """Return the URL that counts a click and leads to the product of that image; "" if the link of the product chosen at send time is used."""
 
     def absolute(self, path: str) -> str:
         """Return the public URL of a path of this server, such as that of the logo."""

@@ -9,7 +9,7 @@ from recommendations.messaging.substitution.product_links import build_product_u
 
 @dataclass(frozen=True, eq=False)
 class ProductTextGetter:
-    """The products of a row below its title, each with its price and link; nothing without products."""
+    """The products of a row below its title, each with its price and link; empty if there are no products."""
 
     row: str
     title: Fragment

@@ -60,14 +60,14 @@ class Variable:
 
     @property
     def field(self) -> str:
-        """The field of the recipient that it needs, or ""."""
+        """The recipient field that the variable needs, or ""."""
         if self.path[0] != "customer":
             return ""
         return "name" if self.path[1] in ("first_name", "salutation") else self.path[1]
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """All fields of the recipient that it needs."""
+        """All recipient fields that the variable needs."""
         return (
             (self.field, "traits") if self.path == ("customer", "salutation") else (self.field,) if self.field else ()
         )
@@ -155,7 +155,7 @@ def _build_reader(path: tuple[str, ...]) -> Callable[[RenderContext], Any]:
 
 
 def build_survey_link(context: RenderContext, kind: str) -> str:
-    """Return the link to a survey about the order that triggered the message, or about none."""
+    """Return the link to a survey about the order that triggered the message, or about no particular order."""
     order_id = context.recipient.event.get("order_id")
     return context.links.survey(
         kind,
@@ -188,7 +188,7 @@ def read_gender(traits: Mapping[str, Any]) -> Any:
 
 
 def format_value(value: Any, context: RenderContext) -> str:
-    """Return a value as a text: lists by their elements, times as days, nothing for a missing one."""
+    """Return a value as text: a list as its elements, a time as its day, a missing value as an empty text."""
     if value is None or value is False:
         return ""
     if isinstance(value, str):

@@ -32,7 +32,7 @@ def describe_exposure(exposure: OfferExposure) -> Decision:
 
 
 def register_offer_decisions() -> None:
-    """Register which offers are shown."""
+    """Register on-site offers as automated decisions that can be explained."""
     register_explainer(
         DecisionExplainer(
             key="offers",

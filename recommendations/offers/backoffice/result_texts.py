@@ -40,7 +40,7 @@ def describe_results(offer: Offer, results: OfferResults) -> str:
 
 
 def describe_order_effect(results: OfferResults) -> str:
-    """Say how many more orders a person placed because of the offer; empty if both groups are too small."""
+    """Say how many more orders a person placed because of the offer; empty if a group is too small."""
     if results.order_difference is None or results.order_low is None or results.order_high is None:
         return ""
     text = _("Orders per customer: %(difference)s compared with the holdout group (95%% interval %(low)s to %(high)s).")

@@ -41,7 +41,7 @@ class OfferDecisionView(APIView):
     publishable = True
 
     def respond(self, request: Request, *, placement: str, user_id: str = "", anonymous_id: str = "") -> Response:
-        """Decide for the visitor as whom the caller may speak, and say why to secret keys only."""
+        """Decide for the visitor whom the caller may represent; include the reasons only for secret keys."""
         caller, now = read_caller(request), timezone.now()
         is_unverified = (
             bool(user_id)
@@ -49,7 +49,7 @@ class OfferDecisionView(APIView):
             and caller.requires_user_token
             and not is_valid_user_token(caller.user_token, user_id=user_id, keys=list_token_keys(), now=now)
         )
-        if caller.is_agent:  # a decision counts as shown, and nobody sees this one
+        if caller.is_agent:  # a decision counts as shown, but nobody would see this one
             return Response({"placement": placement, "offer": None})
         asked = OfferRequest(placement, "" if is_unverified else user_id, anonymous_id, get_language() or "en")
         decision = decide_offer(request=asked, now=now)
@@ -106,7 +106,7 @@ class VisitorOfferView(OfferDecisionView):
 
 
 def check_id(value: str) -> str:
-    """Return an ID of a path. Raises Http404 for one that nobody can have."""
+    """Return an ID of a path. Raises Http404 for an ID that no visitor can have."""
     if "\0" in value or len(value) > MAX_ID_LENGTH:
         raise Http404
     return value

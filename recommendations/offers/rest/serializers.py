@@ -105,7 +105,9 @@ class OfferSerializer(StrictTypesMixin, serializers.ModelSerializer[Offer]):
         return key
 
     def validate_contents(self, contents: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        if not all("language" in content for content in contents):  # a change is partial, but its contents are not
+        if not all(
+            "language" in content for content in contents
+        ):  # an update may leave out fields, but each content in it must be complete
             raise serializers.ValidationError(_("Each content needs a language."), code="required")
         languages = [content["language"] for content in contents]
         if len(set(languages)) < len(languages):

@@ -14,8 +14,8 @@ from customers.events.models import Source
 from recommendations.outcomes.backoffice.labels import label_period
 from recommendations.outcomes.backoffice.view import OutcomeView, find_latest, get_unit, label, link, name_group
 
-MIN_VISITS = 10  # a rate of fewer is chance; it is in the table, but not in the chart
-LOW_COVERAGE = 0.5  # of the orders that belong to a visit; with less, visits say little about the shop
+MIN_VISITS = 10  # with fewer visits, a rate is mostly chance; it appears in the table, but not in the chart
+LOW_COVERAGE = 0.5  # share of the orders that belong to a visit; below it, visits say little about the shop
 
 
 def show_conversion(result: ConversionResult, context: ResultContext) -> OutcomeView:
@@ -81,7 +81,7 @@ def describe_conversion(periods: Sequence[ConversionPeriod], context: ResultCont
 
 
 def describe_coverage(periods: Sequence[ConversionPeriod], context: ResultContext) -> str:
-    """Return that most orders of the period have no visit, if so: those in a store, by phone, or before visits were tracked."""
+    """Return a warning if most orders of the period belong to no visit: those in a store, by phone, or before visits were tracked."""
     shown = find_shown(periods)
     if shown is None or not shown.orders or (shown.tracked_orders or 0) >= LOW_COVERAGE * shown.orders:
         return ""

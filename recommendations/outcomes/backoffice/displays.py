@@ -1,4 +1,4 @@
-"""How each measure is shown: a new one has its file and an entry here."""
+"""How each measure is shown: a new measure needs its own file and an entry here."""
 
 from django.utils.translation import gettext_lazy as _
 

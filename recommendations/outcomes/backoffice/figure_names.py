@@ -1,4 +1,4 @@
-"""What the people behind a figure of an outcome are called, and the condition that says who they are."""
+"""Names the customers behind a figure of an outcome, and builds the condition that selects them."""
 
 from datetime import date, timedelta
 from typing import Any
@@ -21,7 +21,7 @@ from recommendations.outcomes.backoffice.labels import label_period
 
 
 def register_outcome_figures() -> None:
-    """Let the page of people know the figures of outcomes."""
+    """Register the figures of outcomes, so that the people behind them can be listed."""
     names = {
         "growth": name_growth,
         "retention": name_retention,
@@ -50,7 +50,7 @@ def name_group(parameters: OutcomeParameters, group: GroupKey | None, with_perso
 
 
 def label_outcome_group(group: GroupKey, parameters: OutcomeParameters, *, with_personal: bool) -> str:
-    """Return what a group of a split is called."""
+    """Return the name of a group of a split."""
     if parameters.split == "segment":
         breakdown = Breakdown(kind="segment", name=parameters.segment)
         return label_group(group, breakdown, with_personal=with_personal)
@@ -117,7 +117,7 @@ def build_order_condition(parameters: OutcomeParameters, number: int, today: dat
 
 
 def build_growth_condition(parameters: Any, selection: Any, today: date) -> list[Condition] | None:
-    """Return the condition of customers who order in a period; groups have none."""
+    """Return the condition of customers who order in a period; None for a group of a split."""
     if selection.group is not None or parameters.split == "segment":
         return None
     condition = build_order_condition(parameters, parameters.check_period(selection.period), today)
@@ -125,7 +125,7 @@ def build_growth_condition(parameters: Any, selection: Any, today: date) -> list
 
 
 def build_retention_condition(parameters: Any, selection: Any, today: date) -> list[Condition] | None:
-    """Return the condition of customers who order in two periods, or only in the first one; groups have none."""
+    """Return the condition of customers who order in two periods, or only in the first one; None for a group of a split."""
     number = parameters.check_period(selection.period)
     before, now = (build_order_condition(parameters, period, today) for period in (number - 1, number))
     if selection.group is not None or parameters.split == "segment" or before is None or now is None:

@@ -90,7 +90,7 @@ def describe_growth(periods: Sequence[GrowthPeriod], context: ResultContext) -> 
 
 
 def describe_change(change: RevenueChange, context: ResultContext) -> str:
-    """Return the change against the period before and its parts in a sentence."""
+    """Return a sentence with the change from the previous period and its parts."""
     if change.relative is None:
         return ""
     total = _("%(change)s (%(relative)s) compared with the period before") % {
@@ -110,7 +110,7 @@ def describe_change(change: RevenueChange, context: ResultContext) -> str:
 
 
 def build_chart(result: GrowthResult, context: ResultContext) -> ChartSpec:
-    """Return bars of revenue: with those of a year before if known, or one part of a bar per group."""
+    """Return revenue bars: next to those of the year before if known, or stacked by group."""
     everyone, *groups = result.groups
     labels = [label(period, context) for period in everyone.periods]
     if groups:

@@ -30,7 +30,7 @@ COLUMNS = (
 def build_lift_context(
     request: HttpRequest, report: HoldoutReport, lift: MarketingLift, currency: str
 ) -> dict[str, Any]:
-    """Return the context of the card; without a complete month, when the first one ends."""
+    """Return the context of the card; without a complete month, it says when the first one ends."""
     url = reverse("holdout_report:show")
     if report.total is None or lift.total is None:
         first_month = describe_first_month(report) if report.began_at is not None else ""

@@ -1,4 +1,4 @@
-"""What periods are called."""
+"""The names of periods."""
 
 from datetime import date
 

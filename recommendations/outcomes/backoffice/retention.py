@@ -69,7 +69,7 @@ def name_periods(period: RepeatPeriod, context: ResultContext) -> dict[str, str]
 
 
 def build_chart(result: RepeatResult, context: ResultContext) -> ChartSpec:
-    """Return a line of the share; everybody's, or one per group. The table also has who did not order again."""
+    """Return a line chart of the share: of all customers, or one line per group. The table also has customers who did not order again."""
     everyone, *groups = result.groups
     spec = build_estimate_lines(
         periods=[label(period, context) for period in everyone.periods],

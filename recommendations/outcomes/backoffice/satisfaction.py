@@ -126,7 +126,7 @@ def build_line(group: SatisfactionGroup, first: int, context: ResultContext) -> 
 
 
 def format_row(period: SatisfactionPeriod, context: ResultContext) -> dict[str, Any]:
-    """Return the cells of a period; the last ones open who is not satisfied."""
+    """Return the cells of a period; the `_low` cells link to the customers who are not satisfied."""
     cells: dict[str, Any] = {"period": label(period, context)}
     for name, kind, estimate in (
         ("rating", REVIEW, period.rating),

@@ -1,4 +1,4 @@
-"""What the page shows of a measure, whatever it is: a sentence, charts, a table, and rows for a CSV file."""
+"""What the page shows for any measure: a sentence, charts, a table, and rows for a CSV file."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ class OutcomeView:
     """A measure as the page shows it.
 
     Attributes:
-        sentence: what it says of the latest complete period; warning: what the reader must know before. empty: what to do while there
+        sentence: a summary of the latest complete period. warning: what the reader must know first. empty: what to do while there
             is nothing to measure. columns, rows: of the table below the charts, latest period first.
     """
 
@@ -54,19 +54,19 @@ def label(period: Any, context: ResultContext) -> str:
 
 
 def name_group(group: GroupKey | None, context: ResultContext, everyone: str) -> str:
-    """Return what a group is called; everyone: the name of all together."""
+    """Return the name of a group; everyone: the name for all customers together."""
     if group is None:
         return everyone
     return label_outcome_group(group, context.parameters, with_personal=context.with_personal)
 
 
 def link(context: ResultContext, period: date, people: float, group: GroupKey | None = None, **more: Any) -> str:
-    """Return the URL of the people of a figure; none without people."""
+    """Return the URL of the list of people behind a figure; none if there are no people."""
     return context.link({"period": period.isoformat(), **more, **select_group(group)}, people)
 
 
 def find_latest(periods: Sequence[Any]) -> tuple[Any | None, Any | None]:
-    """Return the latest complete period, and the one that is not over."""
+    """Return the latest complete period, and the current incomplete one."""
     complete = [period for period in periods if period.is_complete]
     latest = complete[-1] if complete else None
     current = periods[-1] if periods and not periods[-1].is_complete else None

@@ -28,7 +28,7 @@ from recommendations.past_campaigns.models import PastCampaign
 
 VIEW = "past_campaigns.view_pastcampaign"
 PAGE_SIZE = 15
-DIFFERENT = 1.1  # times as much before the start: more than chance would do with some hundred recipients
+DIFFERENT = 1.1  # ratio of spending before the start; chance alone rarely exceeds it with a few hundred recipients
 COLUMNS = (
     Column(key="name", label=gettext_lazy("Campaign"), align="text"),
     Column(key="kind", label=gettext_lazy("Type"), sort="kind", align="text"),

@@ -1,4 +1,4 @@
-"""The form of an account, made of the fields of its provider, and that of a test message."""
+"""The form of an account, built from the fields of its provider, and the form of a test message."""
 
 import secrets as random
 from typing import Any
@@ -18,7 +18,7 @@ NEW_SECRETS = {"private_key": lambda: encode_base64(random.token_bytes(32)), "se
 
 
 class AccountForm(forms.Form):
-    """Options are shown; secrets are entered and never shown again: an empty one keeps what is stored."""
+    """Options are shown; secrets are entered and never shown again: an empty field keeps the stored secret."""
 
     def __init__(self, *args: Any, channel: str, provider: Provider, account: Account | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -85,7 +85,7 @@ class AccountForm(forms.Form):
 class TestMessageForm(forms.Form):
     """Where a test message goes. Webhooks have one address, that of the account."""
 
-    __test__ = False  # no test, although its name begins like one
+    __test__ = False  # not a test, although its name begins with Test
 
     recipient = forms.CharField(max_length=255, widget=UnfoldAdminTextInputWidget())
 

@@ -28,7 +28,7 @@ from recommendations.sending.sms.pushes import READERS
 from recommendations.sending.sms.views import build_push_url
 
 PERMISSION = "sending.change_channelaccount"
-LATEST = 1000  # problems among which the latest of each channel is looked for
+LATEST = 1000  # number of problems searched for the latest one of each channel
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def find_push_url(channel_key: str) -> str:
 
 
 def find_latest_problems() -> dict[str, str]:
-    """Return the error of the latest message of each channel that was not sent or waits, since its account was changed."""
+    """Return for each channel the error of its latest message that failed or is waiting, ignoring those before the account's last change."""
     changed_at = dict(ChannelAccount.objects.values_list("channel", "updated_at"))
     failed = Delivery.objects.filter(status__in=(Delivery.Status.FAILED, Delivery.Status.UNCERTAIN))
     problems: dict[str, str] = {}
@@ -113,7 +113,7 @@ def find_latest_problems() -> dict[str, str]:
 
 
 def describe_email() -> dict[str, str]:
-    """Return how emails are sent, which environment variables decide."""
+    """Return how emails are sent, as set by environment variables."""
     kind, state, provider = "neutral", _("Not set up: messages go to the outbox"), ""
     if settings.DEMO:
         state = _("Demo: messages go to the outbox")
@@ -135,7 +135,7 @@ def find_channel(key: str) -> ProviderChannel:
 
 @permission_required(PERMISSION, raise_exception=True)
 def edit_account(request: HttpRequest, channel_key: str, provider_key: str) -> HttpResponse:
-    """Show the form of an account; a POST saves it. Another provider than before replaces the account."""
+    """Show the form of an account; a POST saves it. Choosing a different provider replaces the account."""
     channel = find_channel(channel_key)
     provider = channel.providers.get(provider_key)
     if provider is None:
@@ -155,7 +155,7 @@ def edit_account(request: HttpRequest, channel_key: str, provider_key: str) -> H
     return render_page(
         request,
         "admin/sending/channel.html",
-        # a channel with one provider, such as WeCom, has its name
+        # a channel with a single provider, such as WeCom, is named after it
         title=channel_label if provider_label == channel_label else _("%(channel)s: %(provider)s") % names,
         form=form,
         replaced=PROVIDER_LABELS.get(account.provider) if account and account.provider != provider_key else None,

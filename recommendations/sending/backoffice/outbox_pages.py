@@ -103,7 +103,7 @@ def show_outbox_message(request: HttpRequest, message_id: int) -> HttpResponse:
 @xframe_options_sameorigin
 @protect
 def show_outbox_html(request: HttpRequest, message_id: int) -> HttpResponse:
-    """Return the HTML part for the frame; without the permission for personal data, of a recipient without name and address."""
+    """Return the HTML part for the frame; users without the permission for personal data see it without the recipient's name and address."""
     message = get_object_or_404(OutboxMessage, pk=message_id)
     if may_see_personal(request):
         return HttpResponse(message.html or f"<pre>{escape(message.text)}</pre>")

@@ -1,4 +1,4 @@
-"""The suppression list in the back office: who gets no messages, adding, removing, import and export."""
+"""The suppression list in the back office: shows, adds, removes, imports and exports addresses that get no messages."""
 
 import io
 from collections.abc import Mapping

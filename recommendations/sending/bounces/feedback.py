@@ -38,7 +38,7 @@ def find_delivery(token: str) -> Delivery | None:
 def record_feedback(feedback: Feedback, *, source: str) -> bool:
     """Record a report; return whether it concerns one of our messages. Reports without a valid token change nothing: anybody can write them.
 
-    A hard bounce or a complaint suppresses the address at once, soft bounces after the number of the settings.
+    A hard bounce or a complaint suppresses the address immediately, soft bounces after the number in the settings.
     """
     delivery = find_delivery(feedback.token)
     if delivery is None:

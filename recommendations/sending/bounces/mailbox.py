@@ -17,7 +17,7 @@ HARD_CODES = re.compile(r"\b5\.(1\.(0|1|2|3|6|10)|2\.1|4\.4|7\.13)\b")
 
 
 def read_messages(messages: Iterable[Message]) -> dict[str, int]:
-    """Record every report; return how many of each kind, and how many messages were no report about one of our messages."""
+    """Record every report; return how many of each kind, and how many messages were not reports about our messages."""
     counts: dict[str, int] = {}
     for message in messages:
         feedback = parse_report(message)
@@ -71,7 +71,7 @@ def parse_unsubscribe(token: str, at: datetime) -> Feedback | None:
 
 
 def find_message_token(message: Message) -> str:
-    """Return the token of the Message-ID of the email that is reported about, which is in one of the parts."""
+    """Return the token of the Message-ID of the email that the report is about, which is in one of the parts."""
     for part in message.walk():
         if part is message:
             continue

@@ -1,4 +1,4 @@
-"""Reports of email providers, which django-anymail receives at /anymail/<provider>/tracking/ and checks the secret of."""
+"""Records reports of email providers, which django-anymail receives at /anymail/<provider>/tracking/ after checking their secret."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ SOFT_REASONS = ("timed_out", "other", "blocked", "spam")
 
 
 def receive_tracking_event(event: Any, **_kwargs: Any) -> None:
-    """Record an event of anymail's signal `tracking`; opens and clicks are ours to count."""
+    """Record an event of anymail's signal `tracking`; opens and clicks are ignored, because we count them ourselves."""
     kind = KINDS.get(event.event_type)
     token = str((event.metadata or {}).get("delivery", ""))
     if kind is None or not token:

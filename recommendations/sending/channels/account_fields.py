@@ -1,4 +1,4 @@
-"""What the fields of accounts are called, and how they are checked."""
+"""The names of the fields of accounts, and how they are checked."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class FieldError(ValueError):
 
 @dataclass(frozen=True)
 class AccountField:
-    """A field of an account. check: raises FieldError. choices: values with their labels, of a field with few."""
+    """A field of an account. check: raises FieldError. choices: values with their labels, if only a few are valid."""
 
     label: str | Promise
     help: str | Promise = ""

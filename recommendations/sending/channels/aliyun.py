@@ -28,7 +28,7 @@ TEMPORARY_CODES = (
     "isv.SMS_SIGNATURE_SCENE_ILLEGAL", "isv.DENY_IP_RANGE",
 )  # fmt: skip
 
-# One such number refuses a request for all its numbers, of which none is sent: each is tried again in a request of its own.
+# One such number makes Aliyun refuse the whole request, and nothing is sent: each number is tried again in its own request.
 NUMBER_CODES = ("isv.MOBILE_NUMBER_ILLEGAL",)
 
 
@@ -39,7 +39,7 @@ class AliyunProvider:
     options = ("access_key_id", "sign_name", "template_code", *SMS_OPTIONS, "base_url")
     secrets = ("access_key_secret",)
     is_idempotent = False
-    batch_size = 100  # SendSms takes 1,000 numbers; these keep its address below 2,000 characters
+    batch_size = 100  # SendSms accepts 1,000 numbers; 100 keep the URL below 2,000 characters
     retries_alone = True
 
     def build_request(self, message: OutgoingMessage, account: Account) -> ProviderRequest:

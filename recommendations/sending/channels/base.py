@@ -1,4 +1,4 @@
-"""The shape of a channel: whom it reaches, and how a message becomes a job of the delivery process."""
+"""The interface of a channel: whom it reaches, and how a message becomes a job of the delivery process."""
 
 from calendar import monthrange
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from recommendations.sending.transport.journal import SendResult
 class OutgoingMessage:
     """A rendered message to one address.
 
-    links: name to URL, such as "unsubscribe". fields: what channels without an address get, such as a webhook. recipients: those of a
+    links: name to URL, such as "unsubscribe". fields: the data for channels without an address, such as a webhook. recipients: those of a
     batch, to whom one request sends the same content.
     """
 
@@ -40,7 +40,7 @@ class OutgoingMessage:
 
 @dataclass(frozen=True)
 class ContactLimit:
-    """How many messages of a channel a provider lets a customer get in a calendar period. messages: 0 for the days of the month."""
+    """How many messages of a channel a provider lets a customer get in a calendar period. messages: 0 means as many as the month has days."""
 
     messages: int
     period: str  # day, week or month
@@ -68,9 +68,9 @@ class ChannelAdapter(Protocol):
     """A way to reach customers; a new one is a file of this folder with a line in the registry.
 
     key: a channel of messaging. purpose: the consent that a message needs, or "". address: the field of the customer that it is sent
-    to, or "". has_quiet_hours: whether a message can disturb somebody. is_idempotent: whether the provider sends a message once, however
-    often it gets it with the same key, so that one whose answer is missing can be repeated. contact_limit: what the provider lets a
-    customer get.
+    to, or "". has_quiet_hours: whether a message can disturb somebody. is_idempotent: whether the provider sends a message only once,
+    however often it gets it with the same key, so that a message without an answer can be sent again. contact_limit: how many messages
+    the provider lets a customer get.
     """
 
     @property
@@ -98,10 +98,10 @@ class ChannelAdapter(Protocol):
         """Return what the delivery process needs before the first job."""
 
     def group_messages(self, messages: Sequence[OutgoingMessage]) -> list[list[OutgoingMessage]]:
-        """Return the messages in the groups that one request each sends."""
+        """Return the messages in groups, each of which is sent in one request."""
 
     def build_job(self, message: OutgoingMessage) -> SendJob:
         """Return the job that sends the message."""
 
     def read_result(self, result: SendResult) -> SendResult:
-        """Return the result with the provider's answer understood."""
+        """Return the result with the provider's answer interpreted."""

@@ -14,11 +14,11 @@ from recommendations.sending.tracking.tokens import MESSAGE, make_token
 from recommendations.sending.transport.journal import SendResult
 
 SMTP_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-# Providers that send a message once, however often they get it with the same key in the header Idempotency-Key. Resend knows a key for
-# 24 hours, which is longer than all repetitions take.
+# Providers that send a message once, however often they get it with the same key in the header Idempotency-Key. Resend remembers a key
+# for 24 hours, which is longer than all retries take.
 IDEMPOTENT_BACKENDS = ("anymail.backends.resend.EmailBackend",)
-# Brevo knows a key, a UUID among the headers of the message, for 15 minutes: too short for a repetition by another worker, long enough for
-# one at once. https://developers.brevo.com/docs/heterogenous-versions-batch-emails
+# Brevo remembers a key, a UUID among the headers of the message, for 15 minutes: too short for a retry by another worker, long enough for
+# an immediate one. https://developers.brevo.com/docs/heterogenous-versions-batch-emails
 BRIEFLY_IDEMPOTENT_BACKENDS = ("anymail.backends.brevo.EmailBackend",)
 KEY_NAMESPACE = UUID("6f1c2d5e-5a0b-4c5e-9d43-0f6a8f6a2b11")
 LOCAL_BACKENDS = (
@@ -70,7 +70,7 @@ class EmailChannel:
             if self.is_idempotent:
                 header["idempotency_key"] = f"message-{token}"
             if settings.EMAIL_BACKEND in BRIEFLY_IDEMPOTENT_BACKENDS:
-                # another attempt has another key: the first may have been refused, which the provider would call a repetition
+                # each attempt has its own key: if the first was refused, the provider would reject the same key as a duplicate
                 header["brief_key"] = str(uuid5(KEY_NAMESPACE, f"{token}:{message.attempt}"))
             return SendJob(header, email.data)
         return SendJob({"kind": "smtp", "sender": email.sender, "recipient": email.recipient}, email.data)

@@ -1,4 +1,4 @@
-"""What to do about error codes of the providers of China."""
+"""How to fix the error codes of Chinese providers."""
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _

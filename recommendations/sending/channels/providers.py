@@ -1,4 +1,4 @@
-"""Channels whose messages are HTTP requests to a provider: the shape of a provider, and what all of them share."""
+"""Channels whose messages are HTTP requests to a provider: the interface of a provider, and what all providers share."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,8 +10,8 @@ from recommendations.sending.channels.accounts import Account, find_account
 from recommendations.sending.channels.base import ContactLimit, OutgoingMessage, SendJob
 from recommendations.sending.transport.journal import SendResult
 
-SMS_OPTIONS = ("template_text", "unsubscribe_text", "part_price")  # of which parts and costs are estimated
-HOME_CODE = "+86"  # providers of China do not mix numbers of China and others in one request
+SMS_OPTIONS = ("template_text", "unsubscribe_text", "part_price")  # used to estimate parts and costs
+HOME_CODE = "+86"  # Chinese providers do not accept Chinese and other numbers in one request
 
 
 @dataclass(frozen=True)
@@ -27,8 +27,8 @@ class Provider(Protocol):
     """One provider: a file of `channels/` with a line in the table of its channel.
 
     options, secrets: the fields of its account. is_idempotent: whether a repeated request with the same key sends once. batch_size: to
-    how many recipients one request can send the same content. retries_alone: whether a message that is tried again has a request of its
-    own, because one wrong recipient refuses a whole request.
+    how many recipients one request can send the same content. retries_alone: whether a message that is tried again gets its own
+    request, because one wrong recipient makes the provider refuse the whole request.
     """
 
     @property
@@ -52,7 +52,7 @@ class Provider(Protocol):
     def build_request(self, message: OutgoingMessage, account: Account) -> ProviderRequest: ...
 
     def read_answer(self, result: SendResult) -> SendResult:
-        """Return the result with the answer of the provider understood: its ID of the message, or why it was refused."""
+        """Return the result with the provider's answer interpreted: the provider's message ID, or why the message was refused."""
 
 
 @dataclass(frozen=True)

@@ -38,12 +38,12 @@ def get_channel(key: str) -> ChannelAdapter:
 
 
 def get_channel_label(key: str) -> str:
-    """Return what pages call a channel."""
+    """Return the name of a channel on pages."""
     return str(Channel(key).label) if key in Channel.values else key
 
 
 def understand(result: SendResult, channel: ChannelAdapter) -> SendResult:
-    """Return the result as the channel reads it; without an answer, it can be repeated where the provider knows the repetition."""
+    """Return the result as the channel interprets it; without an answer, the message is sent again if the provider recognizes repetitions."""
     understood = channel.read_result(result)
     if understood.outcome == "uncertain" and channel.is_idempotent:
         return replace(understood, outcome="temporary")

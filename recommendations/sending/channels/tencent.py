@@ -74,7 +74,7 @@ class TencentProvider:
 
 
 def complete_number(phone: str) -> str:
-    """Return a number with its country code; one without is taken for one of China, as the provider does."""
+    """Return a number with its country code; a number without one is treated as Chinese, as the provider does."""
     return phone if phone.startswith("+") else f"+86{phone}"
 
 

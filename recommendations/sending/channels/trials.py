@@ -1,4 +1,4 @@
-"""Sends one message through a provider at once, to see whether its account works; nothing about it is counted."""
+"""Sends one message through a provider immediately, to see whether its account works; nothing about it is counted."""
 
 import json
 import time
@@ -66,7 +66,7 @@ def find_address(field: str, recipient: str) -> str:
 def build_message(channel: str, recipient: str, subject: str, text: str) -> OutgoingMessage:
     shop = get_shop()
     return OutgoingMessage(
-        delivery_id=-time.time_ns() // 1_000_000,  # its own ID, which receivers take for a new message
+        delivery_id=-time.time_ns() // 1_000_000,  # a unique ID, so that receivers treat it as a new message
         attempt=1,
         customer_id=0,
         origin_kind="test",

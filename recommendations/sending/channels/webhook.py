@@ -13,7 +13,7 @@ from recommendations.sending.transport.journal import SendResult
 
 
 class WebhookProvider:
-    """Posts the message. The receiver knows a repeated request by its webhook-id, which is also the Idempotency-Key."""
+    """Posts the message. The receiver recognizes a repeated request by its webhook-id, which is also the Idempotency-Key."""
 
     key = "webhook"
     options = ("url",)
@@ -57,7 +57,7 @@ def sign_webhook(secret: str, identifier: str, timestamp: str, body: bytes) -> s
 
 
 def read_json(text: str) -> object:
-    """Return the JSON of a rendered template; a text that is none stays a text."""
+    """Return the JSON of a rendered template; a text that is not JSON is returned as it is."""
     try:
         return json.loads(text)
     except ValueError:

@@ -14,7 +14,7 @@ from recommendations.sending.channels.twilio import read_object
 from recommendations.sending.transport.journal import SendResult
 from recommendations.sending.wecom.api import EXPIRED_CODES, forget_token, get_access_token, get_base
 
-# busy, token, too many calls in total or at once
+# busy, invalid token, too many calls in total or at the same time
 TEMPORARY_CODES = (-1, *EXPIRED_CODES, 45009, 45033)
 # problems of the account: messages wait and are sent once it is fixed
 ACCOUNT_CODES = (40001, 40003, 40013, 40091, 41001, 48002, 50002, 50003, 60011, 60020, 60111, 301002)
@@ -65,7 +65,7 @@ class WeComProvider:
             is_refused = result.recipient in failed if result.recipient and isinstance(failed, list) else bool(failed)
             if not is_refused:
                 return replace(result, provider_id=task)
-            text = "The contact cannot get the message: no customer of an employee whom the application may use."
+            text = "The contact cannot get the message: they are not a customer of any employee whom the application may use."
             return replace(result, outcome="permanent", text=text)
         if code in EXPIRED_CODES:
             forget_token()

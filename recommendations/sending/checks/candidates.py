@@ -1,4 +1,4 @@
-"""Claims due deliveries, and loads what the checks need of their customers: two statements for any number."""
+"""Claims due deliveries, and loads what the checks need to know about their customers: two statements for any number."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -56,7 +56,7 @@ FROM identity_customer c WHERE c.id = ANY(%(customers)s)
 
 @dataclass(slots=True)
 class CustomerState:
-    """What the checks know of a customer; addresses are decrypted when they are needed."""
+    """What the checks know about a customer; addresses are decrypted when they are needed."""
 
     email: str
     phone: str
@@ -134,7 +134,7 @@ def load_customers(candidates: Sequence[DueDelivery]) -> None:
 
 
 def read_customer_states(customer_ids: Iterable[int], *, purposes: Sequence[str]) -> dict[int, CustomerState]:
-    """Return the state of each customer who exists, with those of the purposes that are granted."""
+    """Return the state of each customer who exists, including which of the purposes they have granted."""
     with connection.cursor() as cursor:
         parameters: dict[str, Any] = {"purposes": list(purposes), "customers": sorted(set(customer_ids))}
         cursor.execute(SELECT_CUSTOMERS, parameters | get_consent_rules().make_parameters())

@@ -66,7 +66,7 @@ def check_customer(candidate: DueDelivery, *, now: datetime) -> None:
 def find_restriction(candidate: DueDelivery, customer: CustomerState, purpose: str) -> str:
     """Return the reason why a restriction or objection stops a message; empty for messages about an order or account.
 
-    An objection to marketing withdraws the consents; one that is granted later is for this channel.
+    An objection to marketing withdraws all consents; a consent granted after it allows messages on its channel again.
     """
     if candidate.is_transactional:
         return ""
@@ -106,7 +106,7 @@ def list_email_hashes(address: str) -> list[str]:
 
 
 def check_global_holdout(candidates: Sequence[DueDelivery], *, settings: SendingSettings) -> None:
-    """Skip marketing messages to the customers who get none, against whom all marketing is measured."""
+    """Skip marketing messages to the global holdout group, against which all marketing is measured."""
     if not settings.global_holdout_share:
         return
     share, salt = settings.global_holdout_share, settings.global_holdout_salt

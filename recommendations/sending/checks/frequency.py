@@ -27,7 +27,7 @@ WHERE customer_id = ANY(%s) AND claimed_at > %s AND claimed_at IS NOT NULL AND N
 
 @dataclass(frozen=True)
 class FrequencyCap:
-    """At most ``messages`` within any ``days`` days, of a channel or, with "", of all."""
+    """At most ``messages`` within any ``days`` days, on one channel or, with "", on all channels together."""
 
     channel: str
     messages: int

@@ -1,6 +1,6 @@
-"""Pending messages to people who are in the holdout group of the same campaign or flow, under an account that was merged with theirs.
+"""Skips pending messages to people whose merged accounts were in both groups of a campaign or flow.
 
-The results count such a person by the first assignment. Whoever was held out first, or at the same moment, gets no message any more.
+The results count such a person by the first assignment. A person who was held out first, or at the same moment, gets no more messages.
 Campaigns and flows register which of them an origin belongs to, because sending does not import them.
 """
 
@@ -27,7 +27,7 @@ _finders: dict[str, ScopeFinder] = {}
 
 
 def register_scope_finder(origin_kind: str, find_scopes: ScopeFinder) -> None:
-    """Register who knows the campaign or flow of the origins of a kind."""
+    """Register the function that finds the campaign or flow of the origins of a kind."""
     _finders[origin_kind] = find_scopes
 
 
@@ -47,7 +47,7 @@ def check_holdout_groups(candidates: Sequence[DueDelivery]) -> None:
 
 
 def find_held_out(kind: str, pairs: Collection[tuple[int, int]]) -> set[tuple[int, int]]:
-    """Return the pairs of campaign or flow and customer in which the customer counts as held out."""
+    """Return the (campaign or flow, customer) pairs in which the customer counts as held out."""
     if not pairs:
         return set()
     scopes, customers = zip(*sorted(pairs), strict=True)

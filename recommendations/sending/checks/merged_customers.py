@@ -1,4 +1,4 @@
-"""Deliveries that were queued for a customer while it was merged into another: they go to the other."""
+"""Moves deliveries that were queued for a customer during a merge to the customer who was kept."""
 
 from collections.abc import Sequence
 
@@ -20,7 +20,7 @@ RETURNING d.id
 
 
 def follow_merges(candidates: Sequence[DueDelivery]) -> None:
-    """Move deliveries of customers who no longer exist to those they were merged into; one who has the message already gets no second."""
+    """Move deliveries of customers who no longer exist to those they were merged into; nobody gets the same message twice."""
     missing = [candidate for candidate in candidates if candidate.customer is None]
     if not missing:
         return

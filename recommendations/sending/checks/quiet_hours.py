@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-# The zone where most people of the country live; for others a trait of the customer, `time_zone`, says it.
+# The zone where most people of the country live; for the others, set the customer's trait `time_zone`.
 COUNTRY_ZONES = {
     "AT": "Europe/Vienna", "AU": "Australia/Sydney", "BE": "Europe/Brussels", "BR": "America/Sao_Paulo",
     "CA": "America/Toronto", "CH": "Europe/Zurich", "CN": "Asia/Shanghai", "CZ": "Europe/Prague",
@@ -40,10 +40,10 @@ def _resolve(day: date, clock: time, zone: ZoneInfo) -> datetime:
 
 
 def find_quiet_end(*, at: datetime, start: time, end: time, zone: ZoneInfo) -> datetime | None:
-    """Return when the quiet hours end in which a moment lies; None if it lies in none.
+    """Return the end of the quiet hours that contain a moment; None if it is outside of quiet hours.
 
     Quiet hours begin on every local day at ``start`` and last until the next ``end``, on the same day or the next one. Moments are
-    compared in UTC, so that an hour that the clocks repeat or skip belongs to them as it does for the person.
+    compared in UTC, so that quiet hours match the customer's clock even when it repeats or skips an hour.
     """
     if start == end:
         return None

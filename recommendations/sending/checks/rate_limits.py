@@ -1,6 +1,6 @@
-"""Limits of speed: emails per minute to a domain, and the daily limit of a warm-up that grows.
+"""Rate limits: emails per minute to a domain, and the growing daily limit of a warm-up.
 
-A delivery beyond a limit gets its own later slot, in which it is sent without being counted again: whatever waits is decided twice at most.
+A delivery beyond a limit gets its own later slot, in which it is sent without being counted again: each delivery is decided at most twice.
 """
 
 from collections import defaultdict
@@ -14,7 +14,7 @@ from recommendations.sending.checks.candidates import DueDelivery
 from recommendations.sending.models import Delivery
 from recommendations.sending.settings_model import SendingSettings
 
-HORIZON = timedelta(seconds=2)  # a slot that is this near is sent at once
+HORIZON = timedelta(seconds=2)  # a delivery whose slot is this near is sent immediately
 
 # One row per scope is locked until the transaction ends, in the order of the scopes.
 TAKE_SLOTS = """

@@ -1,1 +1,1 @@
-"""The global holdout group: its history, and what all marketing causes by comparison with it."""
+"""The global holdout group: its history, and the effect of all marketing measured against it."""

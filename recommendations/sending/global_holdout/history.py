@@ -1,4 +1,4 @@
-"""The dated history of the global holdout group: who was held out during the whole of a window."""
+"""The dated history of the global holdout group: who was held out during an entire window."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class HoldoutRule:
     """Who is in which group of a window.
 
     Held out during the whole window: with every salt, a bucket below the smallest number. With marketing during the whole window: with
-    every salt, a bucket from the largest number on. Everybody else changed the group and is in neither.
+    every salt, a bucket from the largest number on. Everybody else changed groups and is in neither.
     """
 
     ranges: tuple[SaltRange, ...] = ()
@@ -35,7 +35,7 @@ class HoldoutRule:
 
     @property
     def marketing_share(self) -> float:
-        """The expected share of the customers with marketing among all customers."""
+        """The expected share of all customers who are in the marketing group."""
         return prod(1 - entry.largest / BUCKETS for entry in self.ranges)
 
     @property

@@ -32,7 +32,7 @@ from recommendations.sending.global_holdout.recommendation_windows import (
 from recommendations.sending.models import GlobalHoldoutChange, GlobalHoldoutResult
 
 Subject = GlobalHoldoutResult.Subject
-# returns and late orders of a month are counted for so long after its end
+# returns and late orders of a month are counted for this long after its end
 SETTLING = timedelta(days=14)
 
 
@@ -77,7 +77,7 @@ def read_group(content: dict[str, Any]) -> StoredGroup:
 def measure_months(*, as_of: datetime, everything: bool = False) -> int:
     """Measure the months that are not final yet, and the whole time; return how many windows.
 
-    everything: measure all months again, as after an import of old orders.
+    everything: measure all months again, for example after an import of old orders.
     """
     return measure_marketing(as_of=as_of, everything=everything) + measure_recommendations(
         as_of=as_of, everything=everything
@@ -127,7 +127,7 @@ def find_final_windows(subject: Subject) -> set[tuple[Any, datetime]]:
 
 
 def forget_other_results(subject: Subject, windows: Sequence[ResultWindow]) -> None:
-    """Delete the results of months that are no windows any more, such as those of another time zone."""
+    """Delete the results of months that are no longer windows, for example after a change of the time zone."""
     known = {(window.month, window.began_at) for window in windows}
     stored = GlobalHoldoutResult.objects.filter(subject=subject).only("month", "began_at")
     other = [
@@ -141,7 +141,7 @@ def forget_other_results(subject: Subject, windows: Sequence[ResultWindow]) -> N
 def measure_window(
     window: ResultWindow, members: Members, *, subject: Subject, shares: Mapping[str, float], as_of: datetime
 ) -> GlobalHoldoutResult:
-    """Count the outcomes of both groups, by two statements over a temporary table of the members.
+    """Count the outcomes of both groups with two statements over a temporary table of the members.
 
     shares: the expected share of each group among all customers.
     """
@@ -199,7 +199,7 @@ def count_retained(members: Members, *, as_of: datetime) -> dict[str, tuple[int,
 
 
 def store_result(result: GlobalHoldoutResult) -> None:
-    """Store a result in the place of an earlier one of the same month and groups; there is one of the whole time only."""
+    """Store a result; it replaces an earlier one of the same month and groups. There is only one result for the whole time."""
     keys = ("subject", "month", "began_at") if result.month else ("subject", "month")
     names = [field.name for field in GlobalHoldoutResult._meta.concrete_fields if field.name not in ("id", *keys)]
     GlobalHoldoutResult.objects.update_or_create(

@@ -1,6 +1,6 @@
-"""Who belongs to the groups of a window: everybody who could be written to, whether or not anything was sent.
+"""Who belongs to the groups of a window: everybody who could be sent messages, whether or not anything was sent.
 
-Customers become members when they can be written to for the first time since the holdout group began, and stay: consent withdrawn or
+Customers become members when they can be sent messages for the first time since the holdout group began, and stay: consent withdrawn or
 an address suppressed later may be an effect of the messages, which the holdout group did not get.
 """
 
@@ -58,7 +58,7 @@ SELECT customer_id, assigned_at, CASE WHEN {held_out} THEN 'holdout' ELSE 'marke
        {since} AS since, %(until)s AS until
 FROM writable WHERE ({held_out}) OR ({marketing})
 """)
-# customers whose region needs no consent to messages, while the ledger has no entry
+# customers whose region requires no consent to messages, as long as the ledger has no entry for them
 ASSUMED = sql.SQL("""
     UNION ALL
     SELECT c.id, p.purpose, c.created_at FROM identity_customer c CROSS JOIN unnest(%(purposes)s::text[]) AS p (purpose)
@@ -74,7 +74,7 @@ FROM member m JOIN sending_delivery d ON d.customer_id = m.customer_id
 WHERE d.claimed_at IS NOT NULL AND NOT d.is_transactional AND d.sent_at >= m.since AND d.sent_at < m.until
 GROUP BY 1
 """)
-# Only orders before the group was drawn say who is a customer to be retained: later ones can themselves be an effect of marketing.
+# Only orders before the group was drawn define the customers to be retained: later ones can themselves be an effect of marketing.
 COUNT_RETAINED = sql.SQL("""
 WITH member AS MATERIALIZED ({members}),
 bought AS MATERIALIZED (
@@ -89,7 +89,7 @@ GROUP BY 1
 
 
 def build_members(window: HoldoutWindow) -> Members:
-    """Return the members of a month: those who could be written to at its start. Of the whole time: those who could at any moment of it."""
+    """Return the members of a month: those who could be sent messages at its start. For the whole time: those who could at any moment of it."""
     ranges = window.rule.ranges
     rules = get_consent_rules()
     may_assume = any(rules.may_assume(purpose) for purpose in PURPOSES)

@@ -24,7 +24,7 @@ class HoldoutWindow(ResultWindow):
     """A window of the global holdout group.
 
     began_at: the start of the first of the consecutive months with the same holdout group. Customers become members at that moment, or
-    when they can be written to for the first time afterwards.
+    when they can be sent messages for the first time afterwards.
     """
 
     rule: HoldoutRule
@@ -39,9 +39,9 @@ def find_next_month(month: date) -> date:
 
 
 def list_windows(changes: Sequence[GlobalHoldoutChange], *, as_of: datetime, zone: ZoneInfo) -> list[HoldoutWindow]:
-    """Return the months with a holdout group for the whole month, oldest first; the current month if it has had one so far.
+    """Return the months with a holdout group for the whole month, oldest first; the current month is included if it has had one so far.
 
-    A month in which the holdout group began or was without anybody for a moment has nobody who was held out for the whole of it.
+    A month in which the holdout group began or was empty for a moment is left out, because nobody was held out for the whole month.
     """
     windows: list[HoldoutWindow] = []
     if not changes:

@@ -15,7 +15,7 @@ from recommendations.sending.global_holdout.months import ResultWindow, find_nex
 from recommendations.serving.experiments.names import HOLDOUT as HOLDOUT_KIND
 
 RECOMMENDATIONS = "recommendations"
-# People count from their first exposure, which chance alone preceded; what they bought before it adjusts the difference.
+# People count from their first exposure. Until then, only chance separates the groups; earlier purchases are used to adjust the difference.
 MEMBERS = sql.SQL("""
 SELECT p.customer_id, CASE WHEN p.variant_id = ANY(%(controls)s) THEN 'holdout' ELSE 'recommendations' END AS member_group,
        p.since AS assigned_at, greatest(p.since, %(since)s::timestamptz) AS since, %(until)s::timestamptz AS until
@@ -35,7 +35,7 @@ class RecommendationWindow(ResultWindow):
 def list_holdouts() -> QuerySet[Experiment]:
     """Return the started experiments that hold visitors out of recommendations, latest first.
 
-    A bandit changes its shares, so that its groups of a month cannot be compared.
+    Bandits are left out: their shares change, so their groups cannot be compared within a month.
     """
     started = Experiment.objects.filter(kind=HOLDOUT_KIND, method=Experiment.Method.FIXED, started_at__isnull=False)
     return started.order_by("-started_at", "-pk")
@@ -86,7 +86,7 @@ def build_recommendation_total(
 
 
 def build_recommendation_members(window: RecommendationWindow) -> Members:
-    """Return everybody exposed before the end of a window, since the first exposure or the start of the window."""
+    """Return everybody exposed before the end of a window; each counts from the first exposure or the start of the window, if that is later."""
     values = {
         "experiment": window.experiment_id,
         "controls": list(window.controls),

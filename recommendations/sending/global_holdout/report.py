@@ -67,7 +67,7 @@ class HoldoutEffect:
 
     @property
     def end(self) -> datetime:
-        """Until when outcomes were counted."""
+        """The time until which outcomes were counted."""
         return min(self.until, self.measured_at)
 
 
@@ -126,7 +126,7 @@ def sort_months(effects: Sequence[HoldoutEffect]) -> list[HoldoutEffect]:
 
 
 def find_beginning(changes: list[GlobalHoldoutChange]) -> datetime:
-    """Return since when there has been a holdout group without a break; the latest change has one."""
+    """Return since when there has been a holdout group without a break. The latest change must have a holdout group."""
     beginning = changes[-1].changed_at
     for change in reversed(changes):
         if not change.share:

@@ -1,4 +1,4 @@
-"""What marketing or recommendations cause in retention: the share of earlier customers who order again, against the holdout group."""
+"""The effect of marketing or recommendations on retention: the share of earlier customers who order again, versus the holdout group."""
 
 from dataclasses import dataclass
 from math import sqrt
@@ -8,7 +8,7 @@ from recommendations.measurement.statistics.sequential import compute_always_val
 from recommendations.measurement.timeline import Timeline
 from recommendations.sending.global_holdout.measuring import StoredGroup
 
-MIN_CUSTOMERS = 10  # earlier customers of each group who return, and who do not
+MIN_CUSTOMERS = 10  # at least this many earlier customers of each group must return, and as many must not
 
 
 @dataclass(frozen=True)

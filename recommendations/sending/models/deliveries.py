@@ -48,8 +48,8 @@ class SkipReason(models.TextChoices):
 class Delivery(models.Model):
     """One message of one origin to one customer: at most one exists, so that nobody gets a message twice.
 
-    ``claimed_at`` is set from the decision to send on, and counts towards frequency caps; ``claim`` names the worker whose journal knows
-    what happened. ``reserved`` has the limits in which the delivery already has its slot, see `RateSlot`.
+    ``claimed_at`` is set when the delivery is claimed for sending, and counts towards frequency caps; ``claim`` names the worker whose journal knows
+    what happened. ``reserved`` lists the limits in which the delivery already has a slot, see `RateSlot`.
     """
 
     Kind = OriginKind
@@ -134,7 +134,7 @@ class Delivery(models.Model):
 
 
 class OriginState(models.Model):
-    """An origin that is paused or canceled: effective at once, while its deliveries are updated in portions."""
+    """An origin that is paused or canceled: effective immediately, although its deliveries are updated in batches."""
 
     class State(models.TextChoices):
         PAUSED = "paused", _("paused")

@@ -1,4 +1,4 @@
-"""What the limits of speed have given away: slots of domains and days of the warm-up plan."""
+"""What the rate limits have already reserved: slots of domains and days of the warm-up plan."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -19,7 +19,7 @@ class RateSlot(models.Model):
 
 
 class WarmUpDay(models.Model):
-    """How many emails of the warm-up plan belong to a day."""
+    """How many emails are reserved for a day of the warm-up plan."""
 
     day = models.DateField(unique=True)
     reserved = models.PositiveIntegerField(default=0)

@@ -1,4 +1,4 @@
-"""REST endpoints of deliveries: what everybody got, and why not."""
+"""REST endpoints of deliveries: which messages customers got, and why they did not get others."""
 
 from typing import Any, ClassVar
 

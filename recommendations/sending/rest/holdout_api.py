@@ -1,4 +1,4 @@
-"""REST endpoints of the reports about what marketing and recommendations cause."""
+"""REST endpoints of the reports about the effects of marketing and recommendations."""
 
 from typing import Any, ClassVar
 
@@ -16,7 +16,7 @@ MEASURES = ("conversion", "orders", "revenue", "margin")
 
 
 class HoldoutReportView(APIView):
-    """What all marketing causes, by comparison with the global holdout group. It is measured every night."""
+    """Incremental lift of all marketing, by comparison with the global holdout group. It is measured every night."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "campaigns:read"}
 

@@ -1,4 +1,4 @@
-"""Serializers of the reports about what marketing and recommendations cause."""
+"""Serializers of the reports about the effects of marketing and recommendations."""
 
 from typing import Any
 
@@ -79,14 +79,14 @@ class RecommendationEffectSerializer(MeasuredEffectSerializer):
 
 
 class HoldoutChangeSerializer(serializers.Serializer[Any]):
-    """A share of the holdout group and since when it is valid."""
+    """A share of the holdout group and the time from which it applies."""
 
     changed_at = serializers.DateTimeField()
     share = serializers.DecimalField(max_digits=5, decimal_places=4)
 
 
 class HoldoutReportSerializer(serializers.Serializer[Any]):
-    """What all marketing causes: the months, latest first, and the whole time."""
+    """Incremental lift of all marketing: the months, latest first, and the whole time."""
 
     share = serializers.DecimalField(max_digits=5, decimal_places=4, help_text=_("The share held out now."))
     total = HoldoutEffectSerializer(allow_null=True)

@@ -77,7 +77,7 @@ class PushSubscriptions(APIView):
 
 
 class PushRemoval(APIView):
-    """Forget the subscription of a browser, which alone knows its endpoint; an unknown one changes nothing."""
+    """Forget the subscription of a browser. Only the browser knows its endpoint; an unknown endpoint changes nothing."""
 
     required_scopes: ClassVar[dict[str, str]] = {"POST": "customers:write"}
     publishable = True

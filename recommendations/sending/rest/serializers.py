@@ -129,7 +129,7 @@ class PushKeysSerializer(StrictTypesMixin, serializers.Serializer[Any]):
 
 
 class PushSubscriptionSerializer(StrictTypesMixin, KnownFieldsMixin, serializers.Serializer[Any]):
-    """A subscription as `PushSubscription.toJSON()` of the browser returns it, and whose it is."""
+    """A subscription as `PushSubscription.toJSON()` of the browser returns it, and the customer it belongs to."""
 
     user_id = serializers.CharField(max_length=MAX_ID)
     endpoint = serializers.URLField(max_length=MAX_ENDPOINT, help_text=_("An https URL of the browser's push service."))

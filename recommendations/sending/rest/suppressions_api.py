@@ -48,7 +48,7 @@ class SuppressionEntries(generics.ListAPIView[Suppression]):
         tags=["messages"],
     )
     def post(self, request: Request) -> Response:
-        """Add up to 1000 addresses. One that is on the list keeps its reason; a text that is no address is rejected alone."""
+        """Add up to 1000 addresses. A listed address keeps its reason; a text that is not an address is rejected without affecting the others."""
         body = SuppressionsWriteSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         values = body.validated_data

@@ -1,1 +1,1 @@
-"""SMS of China: delivery reports, replies that unsubscribe, the hours of the day, and the parts of a message."""
+"""SMS in China: delivery reports, replies that unsubscribe, legal sending hours, and the parts of a message."""

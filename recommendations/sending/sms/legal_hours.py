@@ -15,19 +15,19 @@ ENDS_AT, BEGINS_AT = time(22), time(8)
 
 
 def find_legal_start(channel: str, address: str, *, at: datetime) -> datetime | None:
-    """Return when a marketing message may be sent that may not be sent now; None if it may be sent now."""
+    """Return the next time a marketing message may be sent; None if it may be sent now."""
     if channel != CHANNEL or not is_mainland_number(address):
         return None
     return find_closed_until(at)
 
 
 def find_closed_until(at: datetime) -> datetime | None:
-    """Return the end of the hours without marketing in which a moment lies."""
+    """Return the end of the hours without marketing that contain a moment."""
     return find_quiet_end(at=at, start=ENDS_AT, end=BEGINS_AT, zone=CHINA)
 
 
 def is_mainland_number(address: str) -> bool:
-    """Return whether a number is one of mainland China. Providers of China take one without a country code for one."""
+    """Return whether a number belongs to mainland China. Like Chinese providers, treat a number without a country code as one."""
     if address.startswith("+"):
         return address.startswith(HOME_CODE)
     account = find_account(CHANNEL)

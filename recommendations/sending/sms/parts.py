@@ -1,4 +1,4 @@
-"""How many parts an SMS has, which is what providers charge.
+"""How many parts an SMS has, which is what providers charge for.
 
 In China every character counts as one, signature included: 70 characters fit in one part, and of longer messages 67 in each
 (https://help.aliyun.com/document_detail/44335.htm; Tencent Cloud counts the same). Elsewhere, texts of the GSM alphabet have 160 and 153.

@@ -1,4 +1,4 @@
-"""What Tencent Cloud and Aliyun push about SMS: reports of delivery, and replies of recipients.
+"""What Tencent Cloud and Aliyun push about SMS: delivery reports, and replies of recipients.
 
 Tencent Cloud: https://www.tencentcloud.com/document/product/382/43547 (reports) and /43548 (replies), both of 2024-12-19. Aliyun:
 https://help.aliyun.com/document_detail/101867.htm (SmsReport) and https://help.aliyun.com/zh/sms/developer-reference/smsup-http (SmsUp).
@@ -48,10 +48,10 @@ class SmsPush:
 
 
 def read_push(provider: str, data: Any, *, now: datetime) -> SmsPush:
-    """Return what a provider pushed; times later than ``now`` become it. Raises PushError."""
+    """Return what a provider pushed; times later than ``now`` are replaced by ``now``. Raises PushError."""
     rows = data if isinstance(data, list) else [data]
     if len(rows) > MAX_ROWS:
-        raise PushError(f"Send at most {MAX_ROWS} rows; these are {len(rows)}.")
+        raise PushError(f"Send at most {MAX_ROWS} rows; the request has {len(rows)}.")
     reports: list[SmsReport] = []
     replies: list[SmsReply] = []
     for number, row in enumerate(rows):
@@ -103,11 +103,11 @@ def read_text(row: Mapping[str, Any], name: str) -> str:
 
 
 def read_china_time(text: str) -> datetime:
-    """Return a time as both providers write it: 2017-01-01 00:00:00, of China."""
+    """Return a time as both providers write it: 2017-01-01 00:00:00, in China's time zone."""
     return datetime.strptime(text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=CHINA).astimezone(UTC)
 
 
 def complete_phone(phone: str) -> str:
-    """Return a number with its country code; one of eleven digits without is one of mainland China."""
+    """Return a number with its country code; eleven digits without one are a number of mainland China."""
     digits = phone.removeprefix("+").removeprefix("00")
     return f"+86{digits}" if len(digits) == 11 and digits.startswith("1") else f"+{digits}"

@@ -1,4 +1,4 @@
-"""Replies that unsubscribe: they withdraw the consent to SMS and suppress the number at once."""
+"""Replies that unsubscribe: they withdraw the consent to SMS and suppress the number immediately."""
 
 import re
 import unicodedata
@@ -29,7 +29,7 @@ WHERE EXISTS (
       AND c.recorded_at > row.at
 )
 """
-# The latest message that the customer had got when the reply was written is the one that it answers.
+# A reply answers the latest message that the customer had received when it was written.
 FIND_ANSWERED = """
 SELECT DISTINCT ON (d.customer_id) d.id, row.at
 FROM unnest(%s::bigint[], %s::timestamptz[]) AS row (customer_id, at)
@@ -47,7 +47,7 @@ def is_unsubscribing(text: str) -> bool:
 def record_replies(replies: Sequence[SmsReply], *, provider: str) -> int:
     """Unsubscribe the numbers whose owners ask for it; return how many. Other replies are not stored.
 
-    A repeated reply changes nothing, and neither does one that is older than a consent which the customer has given since.
+    A repeated reply changes nothing, and neither does a reply that is older than the customer's latest consent.
     """
     wanted = {reply.phone: reply for reply in replies if is_unsubscribing(reply.text)}
     if not wanted:

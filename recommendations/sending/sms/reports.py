@@ -12,7 +12,7 @@ from recommendations.sending.tracking.storing import FeedbackEvent, store_events
 
 Kind = DeliveryEvent.Kind
 MIN_DIGITS = 8
-# A report can be faster than the answer to the request that sent the message: until then, the provider is asked to repeat it.
+# A report can arrive before the answer to the request that sent the message: until then, the provider is asked to repeat it.
 UNKNOWN_FOR = timedelta(minutes=15)
 FIND_DELIVERIES = """
 SELECT d.provider_id, d.id, coalesce(c.phone, '') FROM sending_delivery d LEFT JOIN identity_customer c ON c.id = d.customer_id
@@ -42,7 +42,7 @@ def record_reports(reports: Sequence[SmsReport], *, now: datetime) -> int:
 
 
 def find_delivery_id(report: SmsReport, deliveries: Sequence[tuple[int, str]]) -> int | None:
-    """Return the message of a report: the only one with its ID, or that to its number among those of one request."""
+    """Return the message of a report: the only one with its ID, or among several of one request the one to its number."""
     if len(deliveries) == 1:
         return deliveries[0][0]
     number = list_digits(report.phone)

@@ -28,7 +28,7 @@ TOKEN_PURPOSE = b"s"
 
 
 def build_push_url(account: ChannelAccount) -> str:
-    """Return the address for the provider's console; an account that is removed and made again has another one."""
+    """Return the address for the provider's console; an account that is removed and created again gets a different one."""
     token = make_token(TOKEN_PURPOSE, account.pk, account.provider)
     return f"{settings.PUBLIC_URL}{reverse('sms_pushes:receive', args=[account.provider, token])}"
 

@@ -23,7 +23,7 @@ DELIVERY_KEPT = _(
 
 
 class DeliveryEvents(PersonalDataStore):
-    """Opens, clicks and bounces: what a provider said and the parameters of links may name the person."""
+    """Opens, clicks and bounces: a provider's message and the parameters of links may name the person."""
 
     key = "sending.events"
     label = _("opens, clicks and bounces")
@@ -85,7 +85,7 @@ register_stores(
 )
 register_impersonal(
     table("sending.Suppression"),
-    reason="Keyed hashes of addresses that must not be written to; they stay, because they protect the person.",
+    reason="Keyed hashes of addresses that must not get messages; they are kept, because they protect the person.",
 )
 register_impersonal(
     table("sending.ChannelAccount"),

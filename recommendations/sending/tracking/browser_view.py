@@ -1,4 +1,4 @@
-"""A message as its page in the browser shows it."""
+"""Renders a sent message for its page in the browser."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -20,7 +20,7 @@ def get_template_key(version_id: int) -> str:
 
 
 def build_links(delivery_id: int, channel: str, version_id: int, key: str = "") -> DeliveryLinks:
-    """Return the links of a delivery. key: of its campaign or flow, for utm_campaign; "": that of the template."""
+    """Return the links of a delivery. key: of its campaign or flow, for utm_campaign; "" for the key of the template."""
     return DeliveryLinks(delivery_id, channel, key or get_template_key(version_id))
 
 

@@ -15,7 +15,7 @@ from recommendations.sending.tracking.entries import TrackedEntry
 EARLY = timedelta(seconds=5)
 SCANNED_AT_ONCE = 3
 
-# What Apple's proxy sends is only this; programs that people read with name themselves.
+# Apple's proxy sends only this; mail programs that people use identify themselves.
 APPLE_PROXY = re.compile(r"^Mozilla/5\.0$")
 PERSON_PROXY = re.compile(r"GoogleImageProxy|YahooMailProxy")
 SCANNER = re.compile(
@@ -49,7 +49,7 @@ def find_machine_entries(entries: Sequence[TrackedEntry], *, sent_at: Mapping[in
 
 
 def is_machine_agent(user_agent: str) -> bool:
-    """Return whether a user agent is a machine's by its own words."""
+    """Return whether a user agent identifies itself as a machine."""
     text = user_agent.strip()
     if PERSON_PROXY.search(text):
         return False

@@ -16,7 +16,9 @@ from recommendations.sending.tracking.browser_view import build_delivery_links
 from recommendations.sending.tracking.links import add_campaign_parameters
 from recommendations.serving.state.product_index import ProductCard
 
-KEPT = timedelta(minutes=10)  # the images of a row, and an image that is loaded again, show one choice
+KEPT = timedelta(
+    minutes=10
+)  # within this time, all images of a row, and an image that is loaded again, show the same choice
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class OpenedProduct:
 
 
 def choose_opened_product(delivery_id: int, place: str, *, now: datetime) -> OpenedProduct | None:
-    """Return the product of a place "row:index"; the row is chosen anew if that was some time ago.
+    """Return the product of a place "row:index"; if the products of the row were chosen more than ``KEPT`` ago, choose them again.
 
     Without recommendations it is the product that was chosen when the message was sent; None without one.
     """
@@ -53,7 +55,7 @@ def choose_opened_product(delivery_id: int, place: str, *, now: datetime) -> Ope
 
 
 def choose_again(delivery: Delivery, row_key: str, *, now: datetime) -> ChosenRow:
-    """Return the products of a row for the customer now; none for one who no longer exists."""
+    """Return the products of a row for the customer now; none if the customer no longer exists."""
     try:
         compiled = get_compiled(delivery.template_version_id)
     except TemplateVersion.DoesNotExist:
@@ -91,7 +93,7 @@ def build_opened_link(delivery_id: int, place: str) -> str:
 
 
 def find_shown_card(delivery: Delivery, row: str, index: int) -> ProductCard | None:
-    """Return the product that a place shows: the choice of the last opening, else that of the sending."""
+    """Return the product that a place shows: the one chosen at the last opening, else the one chosen at sending."""
     choices: dict[str, Any] = delivery.choices
     shown = choices.get("opened", {}).get(row, {}).get("products", [])
     for products in (shown, choices.get("products", {}).get(row, [])):

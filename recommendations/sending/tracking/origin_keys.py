@@ -1,4 +1,4 @@
-"""The keys of campaigns and flows, which their links name; both register here, because sending does not import them."""
+"""The keys of campaigns and flows for their links; both packages register here, because sending does not import them."""
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -10,7 +10,7 @@ _finders: dict[str, KeyFinder] = {}
 
 
 def register_key_finder(origin_kind: str, find_keys: KeyFinder) -> None:
-    """Register who knows the keys of a kind of origin by its IDs."""
+    """Register the function that finds the keys of a kind of origin by ID."""
     _finders[origin_kind] = find_keys
 
 

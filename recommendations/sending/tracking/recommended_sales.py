@@ -11,8 +11,8 @@ from customers.lifecycle.facts.amounts import build_amount_currency
 from recommendations.measurement.attribution import RecommendedSales
 from recommendations.measurement.outcomes.margins import KEPT_SHARE
 
-# A row has the products that were chosen at the sending, and those of the latest opening if they are chosen anew then. Clicks are
-# recognized by utm_content, which names row and product. A line counts once, even if several messages had recommended its product.
+# A row has the products that were chosen at sending, and those of the latest opening if they are chosen again then. Clicks are
+# recognized by utm_content, which names row and product. An order line counts once, even if several messages recommended its product.
 COUNT = sql.SQL("""
 WITH delivery AS MATERIALIZED ({deliveries}),
 list AS (
@@ -47,7 +47,7 @@ FROM line
 def count_recommended_sales(
     deliveries: sql.Composable, parameters: Mapping[str, Any], *, window: timedelta, as_of: datetime
 ) -> RecommendedSales:
-    """Return what is attributed to the recommended products of deliveries, each within a time after its sending.
+    """Return what is attributed to the recommended products of deliveries, each within a time window after it was sent.
 
     deliveries: SQL that selects id, customer_id, sent_at and choices of deliveries; ``as_of`` and ``window`` are reserved parameters.
     """

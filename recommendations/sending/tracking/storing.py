@@ -72,7 +72,7 @@ def store_waiting_entries() -> int:
 
 
 def store_entries(entries: Sequence[TrackedEntry]) -> None:
-    """Store opens and clicks, and tell those of machines apart."""
+    """Store opens and clicks, and mark those made by machines."""
     sent_at = {
         delivery_id: at
         for delivery_id, at in Delivery.objects.filter(pk__in={entry.delivery_id for entry in entries}).values_list(

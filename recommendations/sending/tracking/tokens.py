@@ -24,7 +24,7 @@ def get_token_cipher(secret: str) -> AESSIV:
 
 
 def make_token(purpose: bytes, delivery_id: int, content: str = "") -> str:
-    """Return the token of a delivery for one purpose, with a text such as the URL of a link."""
+    """Return the token of a delivery for one purpose; it contains a text, such as the URL of a link."""
     data = get_token_cipher(settings.SECRET_KEY).encrypt(DELIVERY.pack(delivery_id) + content.encode(), [purpose])
     return urlsafe_b64encode(data).rstrip(b"=").decode()
 

@@ -1,4 +1,4 @@
-"""The public pages of links in messages: no log-in, no cookies; the signed token says who may do what."""
+"""The public pages of links in messages: no log-in, no cookies; the signed token determines who may do what."""
 
 from base64 import b64decode
 from collections.abc import Callable
@@ -27,8 +27,8 @@ from recommendations.sending.tracking.storing import record_entry
 from recommendations.sending.tracking.subscriptions import unsubscribe
 
 PIXEL = b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
-PAGES_PER_MINUTE = 120  # of one address; opens and clicks are not limited, because proxies open for many people
-IMAGES_PER_MINUTE = 60  # of one message, which has at most 12 products in a row
+PAGES_PER_MINUTE = 120  # per address; opens and clicks are not limited, because one proxy loads them for many people
+IMAGES_PER_MINUTE = 60  # per message, which has at most 12 products in a row
 NOT_STORED = {"Cache-Control": "no-store, private"}
 EMAIL_POLICY = {
     "default-src": ["'none'"],
@@ -50,7 +50,7 @@ def read_token(purpose: bytes, token: str) -> tuple[int, str]:
 
 
 def get_delivery(purpose: bytes, token: str) -> Delivery:
-    """Return the delivery of a link, and use its language. Raises Http404."""
+    """Return the delivery of a link, and activate its language. Raises Http404."""
     delivery = Delivery.objects.filter(pk=read_token(purpose, token)[0]).first()
     if delivery is None:
         raise Http404("The message no longer exists.")
@@ -81,7 +81,7 @@ def record(request: HttpRequest, kind: str, delivery_id: int, url: str = "") -> 
 
 @require_safe
 def open_link(request: HttpRequest, token: str) -> HttpResponse:
-    """Count a click and lead to the URL, which only the shop could put into the token."""
+    """Count a click and redirect to the URL, which only the shop could put into the token."""
     delivery_id, url = read_token(tokens.CLICK, token)
     record(request, "click", delivery_id, url)
     response = HttpResponseRedirect(url)
@@ -151,7 +151,7 @@ def show_product_image(request: HttpRequest, token: str) -> HttpResponse:
 
 @require_safe
 def open_product(request: HttpRequest, token: str) -> HttpResponse:
-    """Count a click on such a card and lead to the product that it showed."""
+    """Count a click on the card of a product chosen at open, and redirect to the product that it showed."""
     delivery_id, place = read_token(tokens.PRODUCT, token)
     url = build_opened_link(delivery_id, place)
     if not url:

@@ -8,7 +8,7 @@ from recommendations.sending.transport.journal import SendResult
 
 
 class ChannelBreakers:
-    """Says which channels may be used, and notes whether their servers answer."""
+    """Decides which channels may be used, and records whether their servers answer."""
 
     def __init__(self) -> None:
         self._breakers: dict[str, CircuitBreaker] = {}
@@ -18,7 +18,7 @@ class ChannelBreakers:
         """Look at the breakers of channels that the run has not used.
 
         Returns:
-            the channels whose breaker is open, and one message for each that is tried with one first.
+            the channels whose breaker is open, and one message for each channel that must first be tried with a single message.
         """
         closed_channels, probes = set(), []
         for candidate in candidates:
@@ -34,7 +34,7 @@ class ChannelBreakers:
         return closed_channels, probes
 
     def record(self, key: str, result: SendResult) -> None:
-        """Note a result. A refusal of a message is an answer; only the first answer after a failure is written."""
+        """Record a result. A refused message is an answer, too; only the first answer after a failure is written."""
         breaker = self._breakers.get(key)
         if breaker is None:
             return

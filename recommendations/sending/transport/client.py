@@ -22,7 +22,7 @@ from recommendations.sending.transport.journal import (
 )
 
 PROCESS_MODULE = "recommendations.sending.transport.process"
-END_SECONDS = 60.0  # for goodbyes to the servers
+END_SECONDS = 60.0  # for closing the connections to the servers
 
 
 def get_journal_folder() -> Path:
@@ -59,22 +59,24 @@ class DeliveryClient:
         return len(self._open)
 
     def configure(self, options: dict[str, Any]) -> None:
-        """Add options of a channel; they hold from the next start of the process."""
+        """Add options of a channel before the process starts; ignored while it runs."""
         if self._process is None:
             self._options |= options
 
     def submit(self, header: dict[str, Any], body: bytes) -> None:
-        """Hand a message over; waits while the process has enough to do. header: at least id and attempt; batch: those of
-        each message and its recipient, if one request sends several."""
+        """Hand a message over; wait while the process is busy.
+
+        header: at least id and attempt; if one request sends several messages, batch has the id, attempt and recipient of each.
+        """
         self._open[header["id"]] = header["attempt"]
         self._open.update((part[0], part[1]) for part in header.get("batch", ()))
         process = self._process or self._start()
         assert process.stdin is not None
-        with suppress(BrokenPipeError):  # the results say what happened to it
+        with suppress(BrokenPipeError):  # the results show what happened to it
             write_frame(process.stdin, header, body)
 
     def collect(self, *, wait: bool) -> list[SendResult]:
-        """Return the results that are there; with ``wait``, at least one if messages are open."""
+        """Return the available results; with ``wait``, at least one if messages are open."""
         results: list[SendResult] = []
         while self._open and (not self._results.empty() or (wait and not results)):
             result = self._results.get()
@@ -133,13 +135,13 @@ class DeliveryClient:
         self._results.put(None)
 
     def _read_open_results(self) -> list[SendResult]:
-        """Return the results of the open messages from the journal, after the process ended by itself."""
+        """Return the results of the open messages from the journal, after the process ended unexpectedly."""
         if self._process is not None and self._process.stdin is not None:
             with suppress(BrokenPipeError):
                 self._process.stdin.close()
         self._process = None
         journal = parse_journal((get_journal_folder() / f"{self.claim}{SUFFIX}").read_text())
-        unsent = "The sending process ended before this message."
+        unsent = "The sending process ended before it sent this message."
         results = [
             journal.find_result(delivery_id, attempt) or SendResult(delivery_id, attempt, "unreachable", text=unsent)
             for delivery_id, attempt in self._open.items()

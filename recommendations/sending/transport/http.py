@@ -1,4 +1,4 @@
-"""HTTP requests to providers and webhooks: only to public addresses, over connections that many requests use."""
+"""HTTP requests to providers and webhooks: only to public addresses, over connections that are reused."""
 
 import http.client
 import time
@@ -29,7 +29,7 @@ class HttpSender:
         self._connections: dict[tuple[str, str, int], tuple[http.client.HTTPConnection, float]] = {}
 
     def send(self, header: dict[str, Any], body: bytes, begin: Callable[[], None]) -> SendResult:
-        """Send one request; the result has the status and the beginning of the answer, which the channel understands."""
+        """Send one request; the result has the status and the beginning of the answer, which the channel interprets."""
         delivery_id, attempt = header["id"], header["attempt"]
         try:
             connection = self._open(header["url"])
@@ -82,7 +82,7 @@ def build_key(parts: SplitResult) -> tuple[str, str, int]:
 def classify_status(status: int, *, is_idempotent: bool) -> str:
     """Return the outcome of a status.
 
-    After a server error the message may have been sent: it is repeated only if the provider knows the repetition by its key.
+    After a server error the message may have been sent: it is sent again only if the provider recognizes the repetition by its key.
     """
     if 200 <= status < 300:
         return "sent"

@@ -1,7 +1,7 @@
-"""The journal of a worker: what its delivery process began to send and what came of it, readable after both were killed.
+"""The journal of a worker: what its delivery process began to send, and the results; readable after both were killed.
 
-A line before the message is handed over ("B delivery attempt") and one after it ("E delivery attempt result"). The lines survive the
-processes, not a crash of the machine: after a restart of the machine, a missing line proves nothing. Standard library only.
+It has a line before each message is handed over ("B delivery attempt") and one after it ("E delivery attempt result"). The lines survive
+the processes, but not a crash of the machine: after a restart of the machine, a missing line proves nothing. Standard library only.
 """
 
 import fcntl
@@ -21,7 +21,7 @@ class SendResult:
     """What happened to a message.
 
     outcome: "sent"; "temporary" (try again later); "permanent"; "unreachable" (the server could not be reached or refused the log-in:
-    nothing was sent, and others would fare alike); "uncertain" (handed over, but the answer is missing).
+    nothing was sent, and other messages would fail in the same way); "uncertain" (handed over, but the answer is missing).
     is_gone: the address no longer exists and must be forgotten. recipient: the address, of a message of a batch. parts: the messages of
     a batch as (delivery, attempt, recipient), which one answer is about.
     """
@@ -47,7 +47,7 @@ class SendResult:
 
 
 def read_boot_id() -> str:
-    """Return what changes when the machine starts; empty where the system does not say."""
+    """Return an ID that changes with every start of the machine; empty if the system provides none."""
     try:
         return BOOT_ID.read_text().strip()
     except OSError:
@@ -88,13 +88,15 @@ class Journal:
 
 
 def create_journal(folder: Path, name: str) -> int:
-    """Create a journal that is locked while this process, or a child that inherits the descriptor, lives."""
+    """Create a journal that is locked while this process, or a child that inherits the descriptor, is running."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = folder / f"{name}.new"
     descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     os.write(descriptor, f"H {read_boot_id()}\n".encode())
-    draft.rename(folder / f"{name}{SUFFIX}")  # appears locked, so that nobody takes it for that of a dead worker
+    draft.rename(
+        folder / f"{name}{SUFFIX}"
+    )  # it is already locked when it appears, so that nobody mistakes it for that of a dead worker
     return descriptor
 
 
@@ -124,6 +126,6 @@ def read_abandoned_journals(folder: Path) -> Iterator[tuple[str, Journal]]:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                continue  # its worker, or the process that finishes the messages in flight, lives
+                continue  # its worker, or the process that finishes the messages in flight, is still running
             yield path.name.removesuffix(SUFFIX), parse_journal(file.read().decode())
             path.unlink(missing_ok=True)

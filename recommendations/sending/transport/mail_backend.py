@@ -15,7 +15,7 @@ from recommendations.sending.transport.smtp import MailServerDownError
 OWN_HEADERS = frozenset(
     {"from", "to", "reply-to", "subject", "mime-version", "content-type", "content-transfer-encoding"}
 )
-DUPLICATE = "duplicate_parameter"  # the code of the error of Brevo for a key that it knows
+DUPLICATE = "duplicate_parameter"  # Brevo's error code for a key that it has already seen
 
 
 class BackendSender:
@@ -75,7 +75,9 @@ class BackendSender:
                 return SendResult(delivery_id, attempt, "uncertain", text=str(error)[:500])
             outcome = classify_status(status, is_idempotent=is_idempotent)
             return SendResult(delivery_id, attempt, outcome, status, str(error)[:500])
-        except AnymailError as error:  # before the request: the message has what the provider does not support
+        except (
+            AnymailError
+        ) as error:  # raised before the request: the message uses something that the provider does not support
             return SendResult(delivery_id, attempt, "permanent", text=str(error)[:500])
         except ConnectionRefusedError as error:
             raise MailServerDownError(str(error)) from error

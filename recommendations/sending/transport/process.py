@@ -1,6 +1,6 @@
-"""The delivery process: the child of a worker that owns the connections to servers.
+"""The delivery process: a child process of a worker that owns the connections to servers.
 
-It is a process of its own, so that a message in flight is finished, and its result is in the journal, when the worker is killed. It reads
+It is a separate process, so that a message in flight is finished, and its result is in the journal, even if the worker is killed. It reads
 jobs from standard input, writes results to standard output, and ends with its input; jobs that were not begun are then dropped.
 Standard library only for SMTP, so that it starts quickly.
 """
@@ -21,7 +21,7 @@ from recommendations.sending.transport.smtp import MailServerDownError, SmtpConn
 
 Job = tuple[dict[str, Any], bytes]
 WAITING_JOBS = 64
-DOWN_SECONDS = 5.0  # after a server could not be reached, so that waiting messages do not each wait for their time-out
+DOWN_SECONDS = 5.0  # for which messages fail immediately after a server could not be reached, instead of each waiting for a time-out
 
 
 class SmtpSender:
@@ -50,7 +50,7 @@ class JobSender:
     def __init__(
         self, options: dict[str, Any], journal: JournalWriter, down_servers: dict[str, tuple[float, str]]
     ) -> None:
-        """down_servers: of all threads, until when messages do not try to reach a kind of server, and why."""
+        """down_servers: shared by all threads; for each kind of server, until when messages do not try to reach it, and why."""
         self._options = options
         self._journal = journal
         self._down_servers = down_servers
@@ -93,7 +93,7 @@ class JobSender:
 
 
 def create_sender(kind: str, options: dict[str, Any]) -> Any:
-    """Return what sends jobs of a kind; the modules of other kinds than SMTP take time to import."""
+    """Return the sender for jobs of a kind. Modules of kinds other than SMTP are imported only here, because that takes time."""
     if kind == "http":
         from recommendations.sending.transport.http import HttpSender
 
@@ -113,8 +113,8 @@ class DeliveryProcess:
         self._output = output
         self._output_lock = threading.Lock()
         self._journal = JournalWriter(options["journal"])
-        # short, so that a message is not sent long after the worker last checked that it may be, and long enough to keep the connections
-        # busy while the worker composes the next messages
+        # short, so that a message is not sent long after the worker last checked that it may be sent, but long enough to keep the
+        # connections busy while the worker composes the next messages
         self._jobs: queue.Queue[Job | None] = queue.Queue(maxsize=WAITING_JOBS)
         self._is_ending = threading.Event()
         self._down_servers: dict[str, tuple[float, str]] = {}

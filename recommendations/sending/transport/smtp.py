@@ -60,7 +60,7 @@ class SmtpConnection:
         try:
             refused = self._start_message(sender, recipient)
         except (OSError, smtplib.SMTPException):
-            # An idle connection that the server has closed: nothing was handed over, so a new one repeats it.
+            # The server has closed an idle connection: nothing was handed over, so the email is sent again over a new one.
             self.close()
             try:
                 refused = self._start_message(sender, recipient)
@@ -149,7 +149,7 @@ class SmtpConnection:
                 server.close()
 
     def quit(self) -> None:
-        """Say goodbye to the server."""
+        """Send QUIT to the server and close the connection."""
         server, self._server = self._server, None
         if server is not None:
             with suppress(OSError, smtplib.SMTPException):

@@ -1,4 +1,4 @@
-"""Calls of WeCom's API: the access token, kept until it expires, and questions with a JSON answer."""
+"""Calls of WeCom's API: the access token, kept until it expires, and requests with a JSON response."""
 
 import json
 import threading
@@ -16,8 +16,10 @@ from recommendations.sending.transport.http import HttpSender
 
 API = "https://qyapi.weixin.qq.com"
 EXPIRED_CODES = (40014, 42001)  # invalid or expired token
-EARLY_SECONDS = 300.0  # before a token expires, so that no message travels with one that does meanwhile
-MIN_AGE = 30.0  # a younger token is kept although a message was refused: it travelled with the one before
+EARLY_SECONDS = (
+    300.0  # before a token expires, a new one is requested, so that none expires while a message is being sent
+)
+MIN_AGE = 30.0  # a newer token is kept although a message was refused: that message used the previous token
 TIMEOUT = 10.0
 
 _tokens: dict[tuple[str, str, str], tuple[float, float, str]] = {}
@@ -37,7 +39,7 @@ def get_base(account: Account) -> str:
 
 
 def get_access_token(account: Account) -> str:
-    """Return the access token of the account, which is asked for once in its lifetime. Raises WeComError."""
+    """Return the access token of the account; it is requested once per lifetime. Raises WeComError."""
     secret = account.secrets["corp_secret"]
     key = (get_base(account), str(account.options["corp_id"]), sha256(secret.encode()).hexdigest())
     with _lock:
@@ -54,7 +56,7 @@ def get_access_token(account: Account) -> str:
 
 
 def forget_token() -> None:
-    """Forget tokens that WeCom no longer accepts, unless they were just asked for."""
+    """Forget tokens that WeCom no longer accepts, unless they were just requested."""
     with _lock:
         for key, (created_at, _expires_at, _token) in list(_tokens.items()):
             if time.monotonic() - created_at >= MIN_AGE:
@@ -62,12 +64,12 @@ def forget_token() -> None:
 
 
 def get(account: Account, path: str) -> dict[str, Any]:
-    """Return the answer of a question without a body. Raises WeComError."""
+    """Return the response to a GET request. Raises WeComError."""
     return call(account, path, None)
 
 
 def call(account: Account, path: str, body: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the answer of a question; one with an expired token is asked again. Raises WeComError."""
+    """Return the response to a request; repeat it if the token has expired. Raises WeComError."""
     method = "POST" if body is not None else "GET"
     for is_last in (False, True):
         query = urlencode({"access_token": get_access_token(account)})
@@ -81,7 +83,7 @@ def call(account: Account, path: str, body: Mapping[str, Any] | None) -> dict[st
 
 
 def request_json(method: str, url: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return the JSON object of an answer without an error code. Raises WeComError."""
+    """Return the JSON object of a response. Raises WeComError if it has an error code."""
     data = json.dumps(body, ensure_ascii=False).encode() if body is not None else b""
     sender = HttpSender({"private_hosts": settings.WEBHOOK_PRIVATE_HOSTS, "timeout": TIMEOUT})
     header = {"id": 0, "attempt": 1, "method": method, "url": url, "headers": {"Content-Type": "application/json"}}

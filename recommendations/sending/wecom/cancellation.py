@@ -18,8 +18,8 @@ from recommendations.sending.wecom.results import ASKED_DAYS, ask_about_task
 logger = logging.getLogger(__name__)
 TASKS_OF_RUN = 200
 
-# A task that other campaigns share, because they had the same text, goes on. In random order, so that tasks which WeCom refuses to stop
-# do not keep the others waiting.
+# A task is not stopped if it is shared with campaigns that are not canceled, because they had the same text. In random order, so that
+# tasks that WeCom refuses to stop do not keep the others waiting.
 FIND_CANCELED_TASKS = """
 SELECT d.provider_id, jsonb_object_agg(coalesce(c.traits ->> 'wecom_external_userid', ''), d.id)
 FROM sending_delivery d
@@ -29,7 +29,7 @@ WHERE d.channel = 'wecom' AND d.status = 'sent' AND d.sent_at > %s AND d.provide
 GROUP BY d.provider_id HAVING bool_and(coalesce(s.state = 'canceled', false))
 ORDER BY random() LIMIT %s
 """
-# `sent_at` is emptied, because nobody got the message: it counts in no figure and no cap.
+# `sent_at` is emptied, because nobody got the message: it must not count in any figure or cap.
 WRITE_CANCELED = """
 UPDATE sending_delivery SET status = 'canceled', skip_reason = 'canceled', sent_at = NULL, claimed_at = NULL
 WHERE id = ANY(%s) AND status = 'sent' RETURNING id

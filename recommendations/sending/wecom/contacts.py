@@ -43,7 +43,7 @@ def list_contacts(account: Account) -> Iterator[tuple[str, str]]:
 
 
 def link_part(contacts: dict[str, str], *, now: datetime) -> int:
-    """contacts: by unionid. Customers who have the contact already are not written."""
+    """Store the contacts of customers, except for customers who already have them. contacts: by unionid."""
     adopt_addresses(wechat_ids=contacts)
     by_hash = {hash_wechat_id(unionid): contact for unionid, contact in contacts.items()}
     found = Identifier.objects.filter(

@@ -18,17 +18,17 @@ from recommendations.sending.wecom.api import WeComError, call
 
 logger = logging.getLogger(__name__)
 Kind = DeliveryEvent.Kind
-ASKED_DAYS = 14  # a task that nobody confirmed until then stays “sent”: given to the employee
+ASKED_DAYS = 14  # a task that nobody confirmed by then stays “sent”, that is, given to the employee
 TASKS_OF_RUN = 500
 PAGE = 1000
 TASK_CONFIRMED = 2
 SENT, NO_FRIEND, LIMIT_REACHED = 1, 2, 3
 REASONS = {
     NO_FRIEND: "The contact is no longer a customer of the employee.",
-    LIMIT_REACHED: "The contact had got as many group messages as WeCom allows.",
+    LIMIT_REACHED: "The contact had already received as many group messages as WeCom allows.",
 }
 
-# In random order, so that each of more tasks than a run asks about has its turn without a note of when it was asked about.
+# In random order, so that every task has its turn, even if there are more than a run asks about, without storing when it was asked about.
 FIND_OPEN_TASKS = """
 SELECT d.provider_id, jsonb_object_agg(coalesce(c.traits ->> 'wecom_external_userid', ''), d.id)
 FROM sending_delivery d LEFT JOIN identity_customer c ON c.id = d.customer_id
@@ -46,7 +46,7 @@ def read_wecom_results(*, now: datetime) -> int:
     try:
         for task, deliveries in find_open_tasks(now=now):
             events += ask_about_task(account, task, deliveries, now=now)
-    except WeComError as error:  # too many calls, or no answer: the next run goes on
+    except WeComError as error:  # too many calls, or no answer: the next run continues
         logger.warning("WeCom's results could not be read: %s", error)
     store_events(events)
     return len(events)
@@ -61,7 +61,7 @@ def find_open_tasks(*, now: datetime) -> list[tuple[str, dict[str, int]]]:
 
 
 def ask_about_task(account: Account, task: str, deliveries: dict[str, int], *, now: datetime) -> list[FeedbackEvent]:
-    """Return what is known of the messages of a task; nothing while no employee has confirmed it."""
+    """Return what is known about the messages of a task; nothing while no employee has confirmed it."""
     events: list[FeedbackEvent] = []
     for employee in list_pages(account, "get_groupmsg_task", {"msgid": task}, "task_list"):
         if employee.get("status") == TASK_CONFIRMED:

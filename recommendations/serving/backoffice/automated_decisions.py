@@ -41,7 +41,7 @@ def describe_impression(impression: Impression, titles: dict[str, str]) -> Decis
 
 
 def describe_choice(impression: Impression) -> str:
-    """Return whether the products were chosen for the person, and by what."""
+    """Return whether the products were chosen for the person, and by which method."""
     if impression.fallback:
         return _("The same for everybody: %(source)s") % {"source": get_placement_label(impression.fallback)}
     method = {"method": _("simulated") if impression.strategy == SIMULATED else impression.strategy}
@@ -51,7 +51,7 @@ def describe_choice(impression: Impression) -> str:
 
 
 def register_recommendation_decisions() -> None:
-    """Register which products recommendations choose."""
+    """Register recommendations as automated decisions that can be explained."""
     register_explainer(
         DecisionExplainer(
             key="recommendations",

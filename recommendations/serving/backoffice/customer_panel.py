@@ -11,6 +11,6 @@ MAX_SHOWN_ITEMS = 6
 
 
 def build_recommendations_panel(customer: Customer, as_of: datetime) -> dict[str, Any]:
-    """Return the for-you recommendations as the storefront gets them, each with why it is shown."""
+    """Return the for-you recommendations as the storefront gets them, each with the reason why it is shown."""
     preview = build_preview(request=make_customer_request(customer, n=MAX_SHOWN_ITEMS), now=as_of)
     return {"response": preview.response, "items": explain_preview(preview), "customer": customer}

@@ -85,7 +85,7 @@ def build_preview(
 
 
 def name_hidden_products(preview: RecommendationPreview) -> RecommendationPreview:
-    """Return the preview with titles of products that are not shown any more: the serving state knows only their IDs."""
+    """Return the preview with the titles of products that are no longer shown; the serving state knows only their IDs."""
     lines = [line for entry in preview.items for line in entry.causes]
     unnamed = {line.product_id for line in lines if line.title == line.product_id}
     unnamed |= {product_id for product_id, title, _moment in preview.history if title == product_id}

@@ -99,7 +99,7 @@ def preview_with_rules(
 
 
 def make_unconditional(rule: Rule, *, now: datetime) -> tuple[Rule, tuple[str, ...]]:
-    """Return a copy that applies to all visitors at any time, and which conditions that dropped."""
+    """Return a copy that applies to all visitors at any time, and the names of the dropped conditions."""
     draft = copy(rule)
     assumptions = []
     if rule.segment_id is not None:

@@ -1,4 +1,4 @@
-"""The back-office preview of a rule: a page, and a panel beside the form."""
+"""The back-office preview of a rule: a page, and a panel next to the form."""
 
 from typing import Any
 
@@ -109,7 +109,7 @@ def join_dates(data: QueryDict) -> QueryDict:
 
 
 def make_preview_form(draft: Rule | None, data: QueryDict) -> RulePreviewForm:
-    """Return the form of the preview; initially for a placement where the rule applies."""
+    """Return the form of the preview; its initial placement is one where the rule applies."""
     if f"{PREFIX}-scenario" in data:
         return RulePreviewForm(data, prefix=PREFIX)
     scenarios = draft.scenarios if draft is not None else data.getlist("scenarios")
@@ -128,7 +128,7 @@ def build_preview_context(request: RecommendationRequest, draft: Rule) -> dict[s
 
 
 def list_rule_fields(data: QueryDict) -> list[tuple[str, str]]:
-    """Return the posted fields of the rule, to be posted again with other preview settings."""
+    """Return the posted fields of the rule, so that they can be posted again with other preview settings."""
     return [
         (name, value)
         for name, values in data.lists()

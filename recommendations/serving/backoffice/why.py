@@ -1,4 +1,4 @@
-"""“Why this product?”: the sources of a recommendation in sentences, for people of the shop."""
+"""“Why this product?”: the sources of a recommendation in sentences, for the shop's staff."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from recommendations.serving.backoffice.preview import PreviewedItem, Recommenda
 MIN_PERCENT = 5.0  # of the score; smaller parts are left out
 MAX_SENTENCES = 4
 TRAIT_PREFIX = "trait."
-# reasons that no score explains
+# reasons that do not come from a score
 REASON_SENTENCES: dict[str, str | Promise] = {
     "chosen_by_the_shop": gettext_lazy("A rule pins it to this position."),
     "new": gettext_lazy("It is new: this position shows a product that few people have seen."),
@@ -46,7 +46,7 @@ GENERAL_SENTENCES: dict[ExplanationReason, str | Promise] = {
 
 @dataclass
 class CombinedCauses:
-    """Causes with the same sentence. titles: the share of the score in percent by title of the product that it names."""
+    """Causes with the same sentence. titles: the products that it names, each title with its share of the score in percent."""
 
     sentence: str
     percent: float = 0.0
@@ -63,7 +63,7 @@ class CombinedCauses:
 
 @dataclass(frozen=True)
 class ExplainedItem:
-    """A product of a preview with its reason for visitors, and the sentences for people of the shop; the first one says most."""
+    """A product of a preview with its reason for visitors, and the sentences for the shop's staff, the most informative one first."""
 
     entry: PreviewedItem
     sentences: list[str]
@@ -97,7 +97,7 @@ def explain_item(entry: PreviewedItem, *, is_related: bool) -> list[str]:
 
 
 def combine_causes(causes: Sequence[SourceLine], *, product_id: str, is_related: bool) -> list[CombinedCauses]:
-    """Return one sentence for each connection, the largest first: it names several products and algorithms at once."""
+    """Return one sentence for each connection, the largest first; a sentence can name several products and algorithms."""
     combined: dict[str, CombinedCauses] = {}
     for cause in causes:
         sentence = choose_sentence(cause, product_id=product_id, is_related=is_related)
@@ -120,6 +120,6 @@ def choose_sentence(cause: SourceLine, *, product_id: str, is_related: bool) -> 
         return _("The customer has bought or viewed it before")
     text = str(PRODUCT_SENTENCES.get(reason, PRODUCT_SENTENCES[ExplanationReason.SAME_BUYERS]))
     if cause.source.startswith(VISIT_PREFIX) and not is_related:
-        # replaced, not formatted: the titles follow later
+        # replaced, not formatted, because the titles are inserted later
         return _("%(connection)s, viewed in this visit").replace("%(connection)s", text)
     return text

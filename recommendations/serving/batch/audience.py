@@ -41,7 +41,7 @@ REASON_CODES = {
     ExplanationReason.DUE_AGAIN: "due_again",
 }
 
-# without erased customers, those who refused, and buyers where purchased products are not shown again
+# excludes erased customers, those who refused, and buyers if purchased products are not shown again
 CUSTOMERS_SQL = """
 SELECT ranked.position, i.customer_id,
        (SELECT u.value FROM identity_identifier u WHERE u.customer_id = i.customer_id AND u.kind = 'user_id' ORDER BY u.id LIMIT 1)
@@ -124,7 +124,7 @@ def find_audience(*, product_id: str, now: datetime, source: StateLoader = loade
 
 
 class AudienceCache:
-    """Caches the customers of the products requested last, as long as the same state serves."""
+    """Caches the customers of the most recently requested products, as long as the same state is in use."""
 
     def __init__(self) -> None:
         self._ranked_users: OrderedDict[CacheKey, RankedUsers] = OrderedDict()
@@ -179,7 +179,7 @@ def rank_users(state: ServingState, model: ServingModel, row: int, *, now: float
         is_excluded[owners[is_product & find_hidden_interactions(hidden_kinds, block)]] = True
         for component, name in enumerate(shares):
             item_scores[component, users] = np.maximum(model.blend.components_[name].score_item(block, row), 0)
-    # each component relative to its largest score, in proportion to its share; one that scores nobody adds 0
+    # each component relative to its largest score, weighted by its share; a component without any score adds 0
     parts = np.array([*shares.values()], np.float32)[:, None] * item_scores
     largest = item_scores.max(axis=1, initial=0, keepdims=True)
     parts = np.divide(parts, largest * sum(shares.values()), out=np.zeros_like(parts), where=largest > 0)
@@ -233,7 +233,7 @@ def describe_reason_code(code: str) -> str:
 def resolve_customers(
     state: ServingState, model: ServingModel, ranked: RankedUsers, product_id: str
 ) -> list[AudienceMember]:
-    """Return the current customers of the model's users; after a merge the better rank counts."""
+    """Return the current customers of the model's users; for merged customers, the better rank counts."""
     names = find_names(model, ranked.users)
     pairs = [name.partition(":") for name in names]
     hidden_kinds = state.placements[FOR_YOU].get_hidden_kinds(model)

@@ -128,7 +128,7 @@ class BatchRecommender:
     ) -> None:
         """Write the best allowed products of customers to whom the same rules apply into ``result``.
 
-        is_new: also products that were never sold; otherwise these are only pinned.
+        is_new: whether products that were never sold may be ranked; otherwise they appear only if pinned.
         """
         strategy, rows, scores = scored
         allowed = self.allowed
@@ -139,7 +139,7 @@ class BatchRecommender:
         factors = None
         if strategy not in UNWEIGHTED_PLACEMENTS:
             factors = self.state.rules.combine_factors(self.scenario, rule_effects)
-        # pinned products leave the ranking, so that it needs as many more
+        # pinned products are taken out of the ranking, which therefore needs that many more
         ranking = limits.rank(apply_batch_factors(scores, factors), self.n + len(pins), allowed=ranked[: self.n_items])
         filled = np.flatnonzero(ranking.items[:, 0] >= 0)
         for position in filled.tolist():

@@ -45,7 +45,7 @@ class CustomerBlock:
 
 
 class BlockState(NamedTuple):
-    """What the model and the rules say about a block of customers.
+    """What the model and the rules know about a block of customers.
 
     opted_out: (n,), refused consent or erased.
     """

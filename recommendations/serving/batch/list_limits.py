@@ -16,7 +16,8 @@ from recommendations.engine.variety.ranking import expand_columns, rank_with_lim
 class ListLimits(NamedTuple):
     """The limits of n customers. excluded, purchased, seen: CSR (n, items); excluded has the other products of their groups.
 
-    share: of the positions that may have purchased products. groups: of which a list shows one product, None without any.
+    share: the share of positions that may show purchased products. groups: product groups; a list shows one product of each.
+    None without any.
     """
 
     excluded: csr_array

@@ -55,7 +55,7 @@ class PlacementScorer:
     def _score_for_you(self, block: BlockState, rows: npt.NDArray[np.int64]) -> list[PlacementScores]:
         """Score with the weighted ensemble, as a request does.
 
-        A customer without a purchase who has scores from popularity only gets those of the ensemble for visits.
+        A customer without a purchase whose only scores come from popularity gets the scores of the ensemble for visits.
         """
         visit = self.model.visit_blend
         is_unscored = np.zeros(len(rows), np.bool_)

@@ -31,7 +31,7 @@ def choose_variants(
 ) -> ChosenVariants:
     """Return the variants of a visitor at a placement, search or ranking, the holdout first.
 
-    Nobody is in an experiment without an identifier, or after a refusal of personalization. Who is held out is in no other experiment.
+    A visitor without an identifier, or who refused personalization, is in no experiment. A held-out visitor is in no other experiment.
     """
     experiments = list_experiments(state, scenario)
     if not experiments:

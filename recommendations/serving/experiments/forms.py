@@ -34,7 +34,7 @@ class PlacementVariantForm(PlacementSettingsForm):
         exclude = ["placement"]
 
     def _post_clean(self) -> None:
-        """Do not write the values into the instance, whose present settings tell what a variant changes."""
+        """Do not write the values into the instance: its current settings are needed to find out what a variant changes."""
 
 
 class SearchOrderVariantForm(VariantForm):
@@ -64,7 +64,7 @@ def describe_values(fields: Mapping[str, forms.Field], config: Mapping[str, Any]
 
 
 def describe_value(field: forms.Field, value: Any) -> str:
-    """Return a value as people read it."""
+    """Return a value in a readable form."""
     if isinstance(value, bool):
         return _("on") if value else _("off")
     if isinstance(value, dict):

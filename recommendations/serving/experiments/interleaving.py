@@ -16,7 +16,7 @@ from recommendations.serving.pipeline.ordering import make_seed
 from recommendations.serving.pipeline.reasons import ItemReason
 from recommendations.serving.pipeline.rerank import rank_candidates
 
-VARIANT = 1  # its team; the control's is 0
+VARIANT = 1  # the variant's team; the control's is 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,7 @@ def interleave_variants(
 ) -> InterleavedRanking | None:
     """Return the merged list of the control and the variant of an experiment.
 
-    None without an experiment, and if a ranking would be late: the control serves alone, and the response counts for nobody.
+    None without an experiment, or if a ranking would be late: then the control serves alone, and the response counts for neither ranking.
     The coins depend on the visitor, the request and its minute, so that all pages of a list are cut from the same one.
     """
     context = control.context

@@ -1,9 +1,9 @@
 """Estimate the click rate of a placement with other settings from its impressions (off-policy evaluation).
 
 Only the first product of lists that rotation ordered counts: its propensity is known, and no product above it decided whether it was
-seen. The candidates of each logged list are computed again, with what was known of the visitor then, for the present settings and for
-the variant. A list whose logged propensity the present settings don't give again came from a request with filters or another catalog, and
-is left out.
+seen. The candidates of each logged list are computed again, with what was known about the visitor then, for the present settings and for
+the variant. A list is left out if the present settings do not reproduce its logged propensity: it came from a request with filters, or
+from another catalog.
 """
 
 from collections.abc import Mapping, Sequence
@@ -186,12 +186,12 @@ def compute_first_shares(context: RecommendationContext, candidates: Candidates)
     can_be_first = np.ones(len(rows), np.bool_)
     if get_max_purchased_share(context, candidates) < 1:
         is_other = ~are_members(rows, context.purchased_rows)
-        if is_other.any():  # purchased products are never first then
+        if is_other.any():  # then purchased products are never first
             can_be_first = is_other
     rotation = context.get_config(context.request.scenario).rotation
     if not rotation:
         return rows[can_be_first][:1], np.ones(1)
-    log_weights = compute_log_weights(scores, rotation)[can_be_first]  # of the places among all
+    log_weights = compute_log_weights(scores, rotation)[can_be_first]  # based on the places among all candidates
     rows, weights = rows[can_be_first], np.exp(log_weights - log_weights.max())
     return rows, weights / weights.sum()
 
@@ -233,7 +233,7 @@ def evaluate_decisions(
 def build_action_log(
     decisions: Sequence[RandomDecision], policies: Sequence[Mapping[str, float]], rewards: Floats
 ) -> tuple[ActionLog, Floats]:
-    """Return the log and the policy over the products that were first, with one more action for all others."""
+    """Return the log and the policy over the products that were first, with a single action for all other products."""
     numbers: dict[str, int] = {}
     action = np.array([numbers.setdefault(decision.product_id, len(numbers)) for decision in decisions], np.int64)
     policy = np.zeros((len(decisions), len(numbers) + 1))

@@ -15,5 +15,5 @@ RULES = "rules"  # whether merchandising rules apply
 POPULARITY, PERSONAL = "popularity", "personal"  # exponents of the search order
 # what the model or the visitor's behavior decides; popular, trending and new products are the same for everyone
 HELD_OUT_PLACEMENTS = (FOR_YOU, SIMILAR, BOUGHT_TOGETHER, CART, BUY_AGAIN, RECENTLY_VIEWED, CATEGORIES)
-SEARCH, RANK = "search", "rank"  # scenarios of impressions that are no placements
+SEARCH, RANK = "search", "rank"  # scenarios of impressions that are not placements
 HELD_OUT_SCENARIOS = frozenset({*HELD_OUT_PLACEMENTS, SEARCH, RANK})

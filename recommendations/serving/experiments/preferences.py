@@ -12,7 +12,7 @@ from recommendations.experiments.models import Experiment
 from recommendations.experiments.subjects import PreferenceCounts, find_subject
 from recommendations.serving.impressions.attribution import CLICKED_PRODUCTS, build_click_parameters
 
-# whom the identifiers of a list belong to now; nobody for one of an erased customer, which has no identifiers any more
+# the customer to whom the identifiers of a list belong now; none for a list of an erased customer, whose identifiers were removed
 CUSTOMER_ID = sql.SQL("COALESCE(i.customer_id, u.customer_id, a.customer_id)")
 PEOPLE = {
     Experiment.Unit.CUSTOMER: sql.SQL(
@@ -64,7 +64,7 @@ SELECT count(DISTINCT person) FROM ({clicked_products}) AS product JOIN list USI
 
 
 def count_preferences(experiment: Experiment, as_of: datetime) -> PreferenceCounts:
-    """Return whose products people chose from the lists of an experiment, of which later clicks count too."""
+    """Count, per person, which variant's products were chosen from the lists of an experiment; clicks after its end count, too."""
     subject = find_subject(experiment.kind)
     assert subject is not None
     assert experiment.started_at is not None

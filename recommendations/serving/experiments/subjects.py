@@ -36,7 +36,7 @@ from recommendations.serving.search.order.weights import load_order_weights
 
 
 def register_subjects() -> None:
-    """Offer everything that serving can vary."""
+    """Register everything that serving can vary."""
     for subject in (PLACEMENT_SUBJECT, SEARCH_ORDER_SUBJECT, HOLDOUT_SUBJECT):
         register_subject(subject)
 
@@ -76,7 +76,7 @@ def describe_placement_config(config: Config) -> list[tuple[str, str]]:
 def promote_placement(placement: str, config: Config) -> dict[str, Any]:
     """Write the settings of a variant into those of the placement; return what they were before.
 
-    Merchandising rules are rows of their own: a variant without them turns none off for good.
+    Merchandising rules are stored separately: promoting a variant without them does not turn any off.
     """
     row = read_placement(placement)
     changed = {name: value for name, value in config.items() if name != RULES}
@@ -120,7 +120,7 @@ def describe_search_config(config: Config) -> list[tuple[str, str]]:
 
 
 def promote_search_order(subject: str, config: Config) -> dict[str, Any]:
-    """Serve the weights of a variant until the promotion is undone; learning goes on beside it."""
+    """Serve the weights of a variant until the promotion is undone; learning continues in the background."""
     present, before = load_order_weights(), SearchOrder.objects.filter(is_promoted=True).first()
     SearchOrder.objects.filter(is_promoted=True).delete()
     SearchOrder.objects.create(

@@ -1,4 +1,4 @@
-"""Whom an experiment on placements or search would have reached, and what the people of a running one clicked."""
+"""Finds whom an experiment on placements or search would have reached, and counts the clicks of people in a running one."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -30,7 +30,7 @@ USER, DEVICE = (
 )
 CUSTOMER = sql.SQL(f"i.customer_id::text, {USER}, {DEVICE}")
 VISITOR = sql.SQL(f"{DEVICE}, {USER}, i.customer_id::text")
-# Lists of the experiment with a click on one of their products; a list counts once. People are named as the experiment names them.
+# Lists of the experiment with a click on one of their products; a list counts once. People are identified as in the experiment.
 CLICKED = sql.SQL("""
 SELECT DISTINCT i.recommendation_id, COALESCE(i.customer_id::text, NULLIF('user_id:' || i.user_id, 'user_id:'),
                                               'anonymous_id:' || i.anonymous_id) AS person, i.served_at AS at

@@ -48,7 +48,7 @@ def compile_variants(state: "ServingState", running: RunningExperiments) -> "Ser
     widths = [varied.blends.width for varied in by_variant.values() if varied.blends is not None]
     blends = state.blends
     if blends is not None and widths:
-        # workspaces of one size serve all states; a request of another size would throw the others away
+        # workspaces of one size serve all states; requesting another size would discard the existing ones
         width = max(blends.width, *widths)
         by_variant = {
             number: replace(varied, blends=replace(varied.blends, width=width))
@@ -77,12 +77,12 @@ def vary_state(state: "ServingState", *, kind: str, subject: str, variant: Runni
     rules = vary_rules(state.rules, changes, placements, state)
     blends = vary_blends(state, changes, placements)
     varied = replace(state, placements=placements, rules=rules, blends=blends, cache={})
-    varied.__dict__["reason_support"] = state.reason_support  # of the same model, so that it is computed once
+    varied.__dict__["reason_support"] = state.reason_support  # both use the same model, so it is computed only once
     return varied
 
 
 def vary_placements(placements: PlacementConfigs, changes: Mapping[str, Mapping[str, Any]]) -> PlacementConfigs:
-    """Return the settings with those of the variant; what a setting of an older version is called is ignored."""
+    """Return the settings with those of the variant; settings that only older versions had are ignored."""
     by_name = dict(placements.by_name)
     for name, config in changes.items():
         known = {key: value for key, value in config.items() if key in CONFIG_FIELDS}

@@ -1,4 +1,4 @@
-"""The attributes that expressions know, with their operators; a new one is added here and in `product_masks`."""
+"""The attributes that expressions can use, with their operators; a new attribute is added here and in `product_masks`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ CATALOG_PREFIX = "attributes."
 MAX_CATALOG_NAME = 100
 ALL_ATTRIBUTES = "*"  # in the setting PUBLIC_ATTRIBUTES
 PART_OPERATORS = ("starts_with", "contains")
-READ_ATTRIBUTES = frozenset({"product_id", "sku", "title"})  # which have a text of its own for each product
+READ_ATTRIBUTES = frozenset({"product_id", "sku", "title"})  # attributes with a different text for each product
 
 
 class AttributeKind(StrEnum):
@@ -75,7 +75,7 @@ PRODUCT_ATTRIBUTES: Mapping[str, ProductAttribute] = {
 
 
 def is_public(name: str) -> bool:
-    """Return whether browsers may learn an attribute of the catalog, which feeds fill with any of their columns."""
+    """Return whether browsers may learn an attribute of the catalog; feeds may fill such attributes with any of their columns."""
     return name in settings.PUBLIC_ATTRIBUTES or ALL_ATTRIBUTES in settings.PUBLIC_ATTRIBUTES
 
 

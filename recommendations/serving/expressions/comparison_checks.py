@@ -161,7 +161,7 @@ def check_number(raw: object, attribute: ProductAttribute, op: str) -> float:
 
 
 def round_number(number: Decimal) -> float:
-    """Return a number with the decimals that a text has at most; zero is never negative."""
+    """Return a number rounded to MAX_DECIMALS decimals; zero is never negative."""
     return round(float(number), MAX_DECIMALS) + 0.0
 
 

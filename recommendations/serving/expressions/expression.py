@@ -17,7 +17,7 @@ type Operand = Value | tuple[Value, ...] | None
 
 
 class ExpressionError(ValueError):
-    """An expression is not valid; the message says where, why and what would be."""
+    """An expression is not valid; the message says where, why, and what would be valid."""
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,7 @@ def match_texts(leaf: AttributeComparison, products: ProductTable) -> Mask:
 
 
 def match_codes(leaf: AttributeComparison, products: ProductTable, *, includes_below: bool) -> Mask:
-    """Compare each distinct text once. includes_below: a path stands for all paths below it, too."""
+    """Compare each distinct text once. includes_below: a path also matches all paths below it."""
     column, codes_by_name = products.get_codes(leaf.attribute)
     codes = column.copy()  # a refresh may be writing into it
     names = list(codes_by_name.items())
@@ -163,7 +163,7 @@ def match_moments(leaf: AttributeComparison, moments: Floats, now: float) -> Mas
         return ~np.isnan(moments)
     if leaf.op in ("within_days", "older_than_days"):
         since = now - float(get_values(leaf)[0]) * DAY
-        # the hour of `now` has just begun: what was published during this hour is part of the last days
+        # `now` is the beginning of the current hour: what was published during this hour is part of the last days, too
         return moments >= since if leaf.op == "within_days" else moments < since
     periods = [period for value in get_values(leaf) if (period := parse_period(str(value))) is not None]
     match leaf.op:
@@ -175,7 +175,7 @@ def match_moments(leaf: AttributeComparison, moments: Floats, now: float) -> Mas
 
 
 def match_values(leaf: AttributeComparison, products: ProductTable) -> Mask:
-    """Return the products of which one of the values matches."""
+    """Return which products have at least one matching value."""
     column = products.get_column(leaf.attribute)
     if column is None:
         return np.zeros(products.n, np.bool_)
@@ -205,7 +205,7 @@ def get_values(leaf: AttributeComparison) -> tuple[Value, ...]:
 
 
 def make_text_predicate(leaf: AttributeComparison) -> Callable[[str], bool]:
-    """Return whether a text matches; parts of texts match in any case, whole texts exactly."""
+    """Return a function that says whether a text matches: parts of a text regardless of case, whole texts exactly."""
     texts = frozenset(map(str, get_values(leaf)))
     part = next(iter(texts), "").casefold()
     match leaf.op:
@@ -219,7 +219,7 @@ def make_text_predicate(leaf: AttributeComparison) -> Callable[[str], bool]:
 
 
 def make_path_predicate(leaf: AttributeComparison) -> Callable[[str], bool]:
-    """Return whether a category path matches: the category itself or one below it."""
+    """Return a function that says whether a category path matches: the category itself or one below it."""
     if leaf.op not in ("eq", "in"):
         return make_text_predicate(leaf)
     paths = tuple(map(str, get_values(leaf)))

@@ -72,21 +72,21 @@ class TextParser:
         return self.tokens[self.index]
 
     def take(self) -> Token:
-        """Return the next token and go on; the end stays the next one."""
+        """Return the next token and move past it; the end token is never passed."""
         token = self.token
         if token.kind != TokenKind.END:
             self.index += 1
         return token
 
     def skip(self, word: str) -> bool:
-        """Go on if the next token is this keyword or symbol."""
+        """Move past the next token if it is this keyword or symbol; return whether it was."""
         if self.token.word != word:
             return False
         self.index += 1
         return True
 
     def require(self, word: str) -> None:
-        """Go on behind this keyword or symbol. Errors: ExpressionError."""
+        """Move past this keyword or symbol. Errors: ExpressionError."""
         if not self.skip(word):
             raise self.build_error(f"“{word}”")
 
@@ -96,7 +96,7 @@ class TextParser:
             raise self.build_error(expected)
 
     def build_error(self, expected: str) -> ExpressionError:
-        """Return the error that the next token is not what is expected."""
+        """Return an error that says what was expected instead of the next token."""
         token = self.token
         value = token.text if token.kind == TokenKind.TEXT else format_json(token.text)
         names = {"value": value, "expected": expected}
@@ -162,7 +162,7 @@ class TextParser:
             raise add_position(error, position) from error
 
     def read_operator(self, attribute: ProductAttribute) -> str:
-        """Return the operator by its name in JSON, and go on behind it."""
+        """Return the operator by its name in JSON, and move past it."""
         token = self.token
         if token.word == "not" and self.tokens[self.index + 1].word == "in":
             self.index += 2

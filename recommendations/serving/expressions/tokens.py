@@ -60,7 +60,7 @@ def split_tokens(text: str) -> list[Token]:
 
 
 def read_token(text: str, start: int) -> tuple[Token, int]:
-    """Return the token that begins at an index, and the index behind it."""
+    """Return the token that begins at an index, and the index after it."""
     letter = text[start]
     if letter in QUOTES:
         value, end = read_quoted(text, start)

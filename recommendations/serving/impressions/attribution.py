@@ -126,7 +126,7 @@ SELECT day, scenario, product_id, currency, sum(shown), sum(clicked), sum(orders
 FROM figures
 GROUP BY 1, 2, 3, 4
 """  # noqa: S608 — our own text
-MAX_PRODUCT_DAYS = 92  # that the first run counts
+MAX_PRODUCT_DAYS = 92  # number of days that the first run counts
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def count_performance(*, at: datetime) -> AttributionResult:
 
     Raises AlreadyRunningError; after a database error the figures stay unchanged.
     """
-    forget_shop()  # a time zone from before its change would be counted as done
+    forget_shop()  # with a cached time zone from before a change, the recount would be recorded as done
     with exclusive_lock(ATTRIBUTION_LOCK):
         first = find_first_day_to_count(at=at)
         with record_run(PerformanceRun(started_at=at)) as run:
@@ -219,7 +219,7 @@ def build_count_parameters(*, first: date, last: date, at: datetime) -> dict[str
 
 
 def count_days(*, first: date, last: date, at: datetime) -> AttributionResult:
-    """Count the days with three statements, whatever their volume."""
+    """Count the days with three statements, regardless of the amount of data."""
     parameters = build_count_parameters(first=first, last=last, at=at)
     since, until = parameters["since"], parameters["until"]
     with transaction.atomic():

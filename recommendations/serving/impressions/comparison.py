@@ -1,4 +1,4 @@
-"""Performance of placements in a range of whole days beside the compared one: in total, by day and by product."""
+"""Performance of placements in a range of whole days compared with another range: in total, by day and by product."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from recommendations.serving.impressions.models import Impression, PerformanceDa
 from recommendations.serving.impressions.performance import PerformanceFigures, sum_figures, sum_figures_by
 
 MAX_PRODUCTS = 200
-SAMPLED_IMPRESSIONS = 500  # that tell whether requests name their visitors
+SAMPLED_IMPRESSIONS = 500  # sample that shows whether requests name their visitors
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ class RequestSample:
 
 
 def sample_requests(days: DayRange, scenario: str = "") -> RequestSample:
-    """Return whether some requests of these days name their visitors, in one query; any rows, because sorting would read all."""
+    """Return whether some requests of these days name their visitors, in one query. Rows are arbitrary, because sorting would read all."""
     impressions = Impression.objects.filter(served_at__gte=days.start, served_at__lt=days.end)
     if scenario:
         impressions = impressions.filter(scenario=scenario)

@@ -1,7 +1,7 @@
 """Exposures to experiments travel with the impressions: no request writes to the database, and none is counted twice.
 
-They are inserted in the transaction of their impressions. Of several exposures of a unit, the earliest stays, in whatever order the entries
-arrive and however often.
+They are inserted in the transaction of their impressions. The earliest of several exposures of a unit is kept, in whatever order and
+however often the entries arrive.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from config.foundation.valkey import ValkeyDownError
 from recommendations.experiments import kept_variants
 from recommendations.serving.impressions.served_entry import ServedEntry
 
-# The impression says who it was: nobody after a refusal of personalization, see `store`.
+# The impression names the customer; nobody after a refusal of personalization, see `store`.
 INSERT_EXPOSURES = """
 INSERT INTO experiments_experimentexposure AS known (experiment_id, variant_id, unit_key, customer_id, exposed_at, propensity)
 SELECT DISTINCT ON (variant.experiment_id, unit_key)
@@ -53,7 +53,7 @@ def insert_exposures(cursor: psycopg.Cursor, entries: Sequence[ServedEntry]) -> 
 
 
 def keep_served_variants(entries: Sequence[ServedEntry]) -> None:
-    """Keep the variants of served entries for the log-in of their visitors. Does nothing if Valkey is down."""
+    """Keep the variants of served entries, so that visitors keep them when they log in. Do nothing if Valkey is down."""
     served = [
         kept_variants.VariantToKeep(
             variant.experiment_id,

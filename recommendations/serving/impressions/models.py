@@ -15,9 +15,9 @@ class Impression(models.Model):
 
     ``user_id`` and ``anonymous_id`` are those of the request; ``customer`` is the one they belonged to at the last look-up.
 
-    ``order_features``: the scores of search results, see `search.order.features`. ``propensities``: as ``product_ids``, the probability
-    with which each product was chosen; null if it was not chosen at random. ``teams``: of an interleaved list, as ``product_ids``, the
-    ranking that contributed each product: 0 for the control, 1 for the variant, -1 for neither.
+    ``order_features``: the scores of search results, see `search.order.features`. ``propensities``: in the order of ``product_ids``, the
+    probability with which each product was chosen; null if it was not chosen at random. ``teams``: for an interleaved list, in the same
+    order, the ranking that contributed each product: 0 for the control, 1 for the variant, -1 for neither.
     """
 
     recommendation_id = models.CharField(_("recommendation ID"), max_length=64)
@@ -93,7 +93,7 @@ class PerformanceDay(models.Model):
 
 
 class ProductPerformanceDay(models.Model):
-    """Impressions, attributed clicks and orders of a product in a placement on one day; counted once a day until the day before.
+    """Impressions, attributed clicks and orders of a product in a placement on one day; counted once a day, up to the previous day.
 
     The row without a currency has the counts; one row per currency has orders and revenue.
     """

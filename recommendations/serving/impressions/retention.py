@@ -20,8 +20,8 @@ IMPRESSION_PARTITIONS = MonthlyPartitions("serving_impression", "served_at")
 DELETE_CHUNK = """
 DELETE FROM {partition} WHERE ctid = ANY(ARRAY(SELECT ctid FROM {partition} WHERE served_at < %s LIMIT %s))
 """
-# The result of an experiment can always be computed again: it needs the customer, or for a visitor who is nobody's customer, that there was
-# one. Identifiers of customers are followed a last time.
+# The result of an experiment can always be computed again: it needs the customer, or for a visitor who is not known as a customer, only
+# the fact that there was one. Before identifiers are removed, the customers they belong to are stored.
 FORGET_UNITS = """
 UPDATE experiments_experimentexposure e
 SET unit_key = 'ended:' || e.id, customer_id = coalesce(

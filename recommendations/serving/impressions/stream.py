@@ -31,7 +31,7 @@ end
 redis.call('HINCRBY', 'served-counts', 'taken', removed)
 return removed
 """)
-# an entry that another worker has moved already is not in the stream any more and not counted twice
+# an entry that another worker has already moved is no longer in the stream and not counted twice
 SET_ASIDE_SCRIPT = LuaScript("""
 for index = 2, #ARGV, 3 do
     if redis.call('XDEL', 'served', ARGV[index]) == 1 then

@@ -13,7 +13,7 @@ from recommendations.serving.impressions.exposures import keep_served_variants
 from recommendations.serving.impressions.served_entry import ServedEntry, pack_entry
 
 FLUSH_SECONDS = 0.05
-MAX_WAITING = 10_000  # a few seconds of a busy worker; further ones are dropped while Valkey is down
+MAX_WAITING = 10_000  # a few seconds' worth for a busy worker; further ones are dropped while Valkey is down
 MAX_BATCH = 2_000
 logger = logging.getLogger(__name__)
 
@@ -84,11 +84,11 @@ class ImpressionQueue:
                 sent += len(batch)
                 if self.is_down:
                     self.is_down = False
-                    logger.warning("Valkey is available again; %d impressions were dropped meanwhile", dropped)
+                    logger.warning("Valkey is available again; %d impressions were dropped in the meantime", dropped)
         return sent
 
     def _pack_entries(self, entries: list[ServedEntry]) -> list[bytes]:
-        """Pack the entries; drop one that cannot be packed, which is a bug of its caller."""
+        """Pack the entries; drop one that cannot be packed, which is a bug in its caller."""
         packed = []
         for entry in entries:
             try:
@@ -133,6 +133,6 @@ process_queue = ProcessImpressionQueue()
 
 
 def record_impression(entry: ServedEntry) -> None:
-    """Queue an impression in a few microseconds; see `ImpressionQueue.add`. In test mode nothing is shown to anybody."""
+    """Queue an impression in a few microseconds; see `ImpressionQueue.add`. In test mode, do nothing, because nobody sees the response."""
     if not is_test_mode():
         process_queue.add(entry)

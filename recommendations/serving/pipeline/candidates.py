@@ -43,7 +43,7 @@ type CandidateSource = Callable[[RecommendationContext], Candidates | None]
 def find_candidates(context: RecommendationContext, placement: str) -> Candidates:
     """Return the candidates of a placement, best first; without any, `problem` is the reason.
 
-    After a missed deadline the context has no deadline any more: the fallback must respond in any case.
+    After a missed deadline, the context no longer has a deadline: the fallback must respond in any case.
     """
     state = context.state
     if state.model is None and placement not in PLACEMENTS_WITHOUT_MODEL:
@@ -129,7 +129,7 @@ def _find_related(context: RecommendationContext, *, placement: str) -> Candidat
     allowed = _select_related(context, known) if placement in (BOUGHT_TOGETHER, CART) else context.recommendable
     rows, scores = select_candidates(context, scored, placement=placement, n=n, excluded=excluded, allowed=allowed)
     if placement == SIMILAR:
-        # A few customers who bought a juice and hair color do not make them similar.
+        # A few customers who bought both juice and hair color do not make these products similar.
         is_similar = context.state.reason_support.are_similar(rows, known)
         rows, scores = rows[is_similar], scores[is_similar]
     candidates = Candidates(placement, rows, scores, scored)
@@ -139,7 +139,7 @@ def _find_related(context: RecommendationContext, *, placement: str) -> Candidat
 def _select_related(context: RecommendationContext, start_rows: Rows) -> Flags:
     """Return the recommendable rows that at least two people chose together with any of the start products.
 
-    A model without purchases counts no such people, and one of an earlier release stores none: then all rows stay.
+    A model without purchases counts no such people, and a model of an earlier release does not store them: then all rows stay.
     """
     support = context.state.reason_support
     if not support.has_pairs:
@@ -184,7 +184,7 @@ def _find_buy_again(context: RecommendationContext) -> Candidates | None:
 
 
 def _find_static(context: RecommendationContext, *, placement: str) -> Candidates | None:
-    """Score products the same way for all visitors, without what this one dismissed or bought."""
+    """Score products in the same way for all visitors, but leave out what this visitor dismissed or bought."""
     blend = context.get_blend(placement)
     if blend is None:
         return None

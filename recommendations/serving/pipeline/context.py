@@ -45,8 +45,8 @@ class RecommendationContext:
     """One request with everything that its response is computed from.
 
     allowed: rows that may be shown; shared with other requests, never write to it. recommendable: those of them that were sold
-    before, the only ones that placements recommend unless they show new or recently viewed products; shared too. factors: multiplier of each row's
-    score from rules, margin and stock. deadline: `time.perf_counter` moment at which scoring gives up. depth: number of
+    before; placements recommend only these, unless they show new or recently viewed products; shared too. factors: multiplier of each
+    row's score from rules, margin and stock. deadline: `time.perf_counter` moment at which scoring gives up. depth: number of
     candidates needed. has_relaxed_filters: no product matched the filters, so they were dropped.
     """
 
@@ -121,8 +121,8 @@ class RecommendationContext:
     def allowed_for_you(self) -> Flags:
         """The recommendable rows that for-you may show this visitor.
 
-        A visitor without purchases has few interactions, whose pairs may all be due to one customer. So the row has no product that a
-        single person chose: it would show what one customer bought.
+        A visitor without purchases has few interactions, and the recommendations may all come from pairs of a single customer. Products
+        that only one person chose are therefore left out: they would reveal what that customer bought.
         """
         if len(self.visitor.get_purchased_rows()):
             return self.recommendable
@@ -215,7 +215,7 @@ def build_context(
         offset=offset,
     )
     context.depth = _get_depth(context) + (len(effects.pins) if effects is not None else 0)
-    # only on request: a caller who filters by a category wants no products of another one
+    # only on request: a caller who filters by a category does not want products of other categories
     relaxed = ProductFilters(request.in_stock, priced=True)
     if request.strict is False and filters != relaxed and not context.allowed.any():
         context.allowed = _get_mask(state, relaxed, effects)
@@ -254,7 +254,7 @@ def _get_depth(context: RecommendationContext) -> int:
     request = context.request
     if request.scenario == CATEGORIES:
         return CATEGORY_POOL
-    needed = context.offset + request.n + 1  # one more than the page shows whether another page follows
+    needed = context.offset + request.n + 1  # one extra candidate shows whether another page follows
     is_reordered = context.get_diversity() or context.get_config(request.scenario).rotation
     return max(needed, POOL_SIZE) if is_reordered else needed
 

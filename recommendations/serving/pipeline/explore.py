@@ -21,7 +21,7 @@ from recommendations.serving.pipeline.ordering import make_seed
 
 @dataclass(frozen=True)
 class ExploredList:
-    """(row, score) pairs with new products among them, the rows of the new ones, and from what they were chosen."""
+    """(row, score) pairs with new products among them, the rows of the new ones, and the candidates they were chosen from."""
 
     ranked: list[tuple[int, float]]
     new: set[int] = field(default_factory=set)
@@ -60,7 +60,7 @@ def explore(context: RecommendationContext, candidates: Candidates) -> ExploredL
 
 
 def _get_history(context: RecommendationContext, candidates: Candidates) -> HistoryContext | None:
-    """Return the visitor's history with the sums that scoring has computed of it."""
+    """Return the visitor's history with the sums that scoring has computed from it."""
     history, scored = context.visitor.history, candidates.scored
     if history is None:
         return None

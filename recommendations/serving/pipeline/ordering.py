@@ -13,7 +13,7 @@ from recommendations.serving.state.product_index import ProductIndex
 
 POOL_SIZE = 200  # only the best candidates are reordered, so that every page is cut from the same order
 TEMPERATURE = 0.5
-SOFTNESS = 4.0  # places by which the first products swap as easily as those below them
+SOFTNESS = 4.0  # added to each place, so that the first products swap about as easily as those below them
 SAME_CATEGORY, SAME_BRAND = 0.5, 0.3
 
 type Values = npt.NDArray[np.float32]
@@ -23,8 +23,8 @@ type Values = npt.NDArray[np.float32]
 class RandomOrder:
     """Candidates in the order that rotation drew.
 
-    rows: (n,). log_weights: (n,), ln of the weight with which each is drawn. is_purchased: (n,), of a placement that holds purchased
-    products back beyond max_purchased_share; None without such products.
+    rows: (n,). log_weights: (n,), ln of the weight with which each is drawn. is_purchased: (n,), for a placement that holds back purchased
+    products beyond max_purchased_share; None without such products.
     """
 
     rows: Rows
@@ -58,7 +58,7 @@ def rotate(log_weights: Floats, *, seed: int) -> npt.NDArray[np.intp]:
     """Return a random order, shape (n,): by ln weight + Gumbel noise, largest first.
 
     This draws them one after another with probabilities in proportion to their weights (Plackett–Luce by the Gumbel trick, Yellott
-    1977): products near each other in the list swap, a much better one stays first.
+    1977): products near each other in the list swap, but a much better one stays first.
     """
     noise = np.random.default_rng(seed).gumbel(size=len(log_weights))
     return np.argsort(-(log_weights + noise), kind="stable")

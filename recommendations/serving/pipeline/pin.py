@@ -17,7 +17,7 @@ def pin_products(context: RecommendationContext, ranked: Sequence[tuple[int, flo
     """
     pins = context.rule_effects.pins if context.rule_effects is not None else ()
     if context.request.scenario == RECENTLY_VIEWED and not ranked:
-        pins = ()  # a visitor who has viewed nothing has no such row, and another row of the page may show the product
+        pins = ()  # a visitor who has viewed nothing does not see this placement, and another placement on the page may show the product
     n, offset = context.request.n, context.offset
     if not pins:
         page = ranked[offset : offset + n]

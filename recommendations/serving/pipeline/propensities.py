@@ -20,8 +20,8 @@ from recommendations.serving.pipeline.context import Candidates, RecommendationC
 from recommendations.serving.pipeline.explore import ExploredList
 from recommendations.serving.pipeline.ordering import RandomOrder
 
-MAX_EXPLORED = 10  # positions of a list; further ones take long and are seen by few
-MIN_PROPENSITY = 1e-6  # the integrals are not more accurate
+MAX_EXPLORED = 10  # positions of a list; computing further ones takes long, and few visitors see them
+MIN_PROPENSITY = 1e-6  # the accuracy of the integrals
 
 type Propensities = tuple[tuple[int, float], ...]
 

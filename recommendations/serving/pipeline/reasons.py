@@ -22,12 +22,12 @@ PURCHASE = KIND_CODES["purchase"]
 MAX_CACHED_REASONS = 8192
 MAX_CACHED_WORDINGS = 256
 RELATED_PLACEMENTS = (SIMILAR, BOUGHT_TOGETHER, CART)
-# Beside the visitor's own history, other algorithms name the visitor's interaction instead of other customers.
+# For products of the visitor's own history, only these make a claim about other customers; the others name the visitor's interaction.
 HISTORY_CLAIMS = (ExplanationReason.SIMILAR_CUSTOMERS, ExplanationReason.BOUGHT_TOGETHER)
 
 
 class ItemReason(msgspec.Struct, dict=True):
-    """Why an item is shown: a code for programs, a text for visitors, and the products it names. Shared, never change one."""
+    """Why an item is shown: a code for programs, a text for visitors, and the products it names. Instances are shared: never change one."""
 
     code: str
     text: str
@@ -83,7 +83,7 @@ def choose_reason(
     if item == row:
         return _make_repeat_reason(row=row, history=history, products=products, is_due=placement == BUY_AGAIN)
     product_id, card = products.product_ids[item], products.cards[item]
-    if card is None:  # a product that is not shown any more: its ID would tell visitors nothing
+    if card is None:  # a product that is no longer shown: its ID would tell visitors nothing
         return choose_popular_reason(row, support)
     title = card.title
     if placement not in RELATED_PLACEMENTS:

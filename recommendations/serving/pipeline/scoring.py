@@ -52,7 +52,7 @@ def _add_current_visit(context: RecommendationContext, scored: ScoredHistory) ->
         context, scored, placement=FOR_YOU, n=MAX_POSITIONS, excluded=excluded, allowed=allowed
     )
     visited = visit.item if context.groups is None else context.groups.expand(visit.item)
-    # Products that are shown anyway, or that the visitor has bought before, are no answer to the visit.
+    # Products that are shown anyway, or that the visitor has bought before, do not count as an answer to the visit.
     others = np.concatenate([excluded, shown, listed, visited, context.purchased_rows])
     select_top = partial(visit_scored.select_top, allowed=allowed, excluded=others, factors=factors)
     rows, scores = select_distinct(context, select_top, positions)

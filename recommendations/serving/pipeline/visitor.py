@@ -74,7 +74,7 @@ def identify_visitor(
 ) -> Visitor:
     """Return the visitor with everything known about them, by all identifiers that are linked to those of the request.
 
-    Nothing about one who opted out or was erased.
+    Return nothing about a visitor who opted out or was erased.
     """
     names = [f"{kind}:{value}" for kind, value in request.identifiers]
     linked_names = [*names, *(name for name in activity.names if name not in names)] if names else []
@@ -101,7 +101,7 @@ def identify_visitor(
 def _build_visit(
     state: ServingState, model: ServingModel, recent: Sequence[RecentInteraction], now: float
 ) -> Histories | None:
-    """Return the visit that is going on now, from the live list alone: the training may have seen its beginning already."""
+    """Return the visit that is going on now, from the live list alone, because the training may have already seen the beginning of the visit."""
     if not recent or now - recent[0].at > VISIT_GAP_S or state.blends is None:
         return None
     n_items, find_row = len(model.items), state.products.find_row

@@ -11,7 +11,7 @@ _free_by_size: dict[tuple[int, int], list[Workspace]] = {}
 class WorkspacePool:
     """Hands out workspaces during one request and takes them back, cleared, at its end.
 
-    The workspace returned last is handed out first, to whatever thread: its arrays may still be in the processor's cache.
+    The workspace returned last is handed out first, to any thread: its arrays may still be in the processor's cache.
     """
 
     def __init__(self, state: ServingState) -> None:

@@ -87,7 +87,7 @@ class ExpressionFieldExtension(OpenApiSerializerFieldExtension):
 
 
 def build_product_condition_components() -> dict[str, dict[str, Any]]:
-    """Return the tree and its groups; which operators and values an attribute has is in the documentation."""
+    """Return the tree and its groups; the operators and values of each attribute are in the documentation."""
     children = {"type": "array", "items": refer_to(CONDITION), "minItems": 1}
     operators = sorted({op for ops in OPERATORS_OF_KIND.values() for op in ops}, key=list(OPERATORS).index)
     groups = {

@@ -203,7 +203,7 @@ def _parse_query(query: str) -> list[tuple[str, str]]:
     if not ENCODED.search(query):
         return pairs
     try:
-        # most texts need no decoding, which costs more than to look for what does
+        # most texts need no decoding, and checking for that is cheaper than decoding
         return [
             (
                 unquote_plus(name, errors="strict") if ENCODED.search(name) else name,

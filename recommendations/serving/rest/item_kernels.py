@@ -13,11 +13,11 @@ from recommendations.engine.linear_algebra.jit import compiled_with_gil
 
 # Columns of the table: where the JSON before the rank (head), and from the field of the product on (tail), begins, and its length.
 HEAD, HEAD_LENGTH, TAIL, TAIL_LENGTH = 0, 1, 2, 3
-MAX_NUMBER_BYTES = 48  # of rank and score with the name of the score's field
+MAX_NUMBER_BYTES = 48  # size of rank and score, including the name of the score's field
 MILLION = 1_000_000  # scores have six decimals
 MAX_SCORE = 1e9  # up to here, fifteen digits are enough for six decimals
-LINE_BYTES = 64  # of memory, which the processor loads at once
-ITEMS_AHEAD = 24  # whose JSON is loaded while one is copied
+LINE_BYTES = 64  # size of a cache line
+ITEMS_AHEAD = 24  # items whose JSON is prefetched while another one is copied
 SCORE_FIELD = np.frombuffer(b',"score":', np.uint8)
 ZERO, POINT, COMMA = ord("0"), ord("."), ord(",")
 TINY = np.frombuffer(b"e-6", np.uint8)  # the end of 0.000001 to 0.000009 as msgspec writes them

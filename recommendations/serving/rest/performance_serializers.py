@@ -19,7 +19,7 @@ class PerformanceQuerySerializer(KnownFieldsMixin, serializers.Serializer):
 
 
 class ShareSerializer(serializers.Serializer):
-    """A share with its 95 % interval."""
+    """A share with its 95% interval."""
 
     value = serializers.FloatField()
     low = serializers.FloatField()

@@ -2,8 +2,8 @@
 
 REST views, fast path and OpenAPI document derive from them.
 
-`RecommendationQuery` are the parameters of a URL and `RankBody` is a JSON body. The serializers word every error;
-`parse_plain_query` and `parse_plain_body` accept only requests that need no wording.
+`RecommendationQuery` are the parameters of a URL and `RankBody` is a JSON body. The serializers word every error message;
+`parse_plain_query` and `parse_plain_body` accept only plainly valid requests.
 """
 
 from collections.abc import Callable, Iterable
@@ -112,7 +112,7 @@ _QUERY_SPECS = {spec.name: spec for spec in read_specs(RecommendationQuery)}
 
 
 def make_request(scenario: str, values: dict[str, Any]) -> RecommendationRequest:
-    """Return the request of validated parameters; product_id comes before product_ids."""
+    """Return the request of validated parameters; product_id is put before product_ids."""
     product_id = values.pop("product_id", "")
     if product_id:
         values["product_ids"] = [product_id, *values.get("product_ids", ())]

@@ -184,7 +184,7 @@ def insert_fields(tail: bytes, fields: bytes) -> bytes:
 
 
 def join_items(*columns: Iterable[bytes]) -> bytes:
-    """Return the JSON of items without brackets, of which each consists of an entry of every column and ends with END_OF_ITEM."""
+    """Return the JSON of items without brackets; each item consists of one entry of every column, followed by END_OF_ITEM."""
     return b"".join(chain.from_iterable(zip(*columns, strict=True))).removesuffix(b",")
 
 

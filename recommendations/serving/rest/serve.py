@@ -31,7 +31,7 @@ FALLBACKS = Counter(
 
 @cache
 def get_response_timer(scenario: str) -> Histogram:
-    """Return the histogram of a scenario, whose look-up by label takes a lock."""
+    """Return the histogram of a scenario; cached, because the look-up by label takes a lock."""
     return RESPONSE_SECONDS.labels(scenario)
 
 
@@ -76,7 +76,7 @@ def serve_ranking(
 def encode_for_caller(
     response: RecommendationResponse, request: RecommendationRequest | RankRequest, *, key: str | None = None
 ) -> bytes:
-    """Return the JSON of a response as its caller may read it. key: of a placement among several."""
+    """Return the JSON of a response, without what its caller must not read. key: of the placement, if there are several."""
     return encode_response(
         hide_purchase_counts(response) if request.is_browser else response,
         is_unverified=request.is_unverified,
@@ -89,8 +89,8 @@ def record_response(
 ) -> None:
     """Count the response and record an impression.
 
-    Without identifiers for a visitor who refused personalization. An empty list counts too if an experiment decided about it. What
-    an automated visitor gets is no impression: nobody sees it.
+    It has no identifiers if the visitor refused personalization. An empty list counts, too, if an experiment decided about it.
+    Responses to automated visitors are not recorded, because nobody sees them.
     """
     get_response_timer(response.scenario).observe(response.took_ms / 1000)
     if response.fallback is not None:

@@ -48,7 +48,7 @@ class LoggedSearch:
 
 @dataclass(frozen=True)
 class SearchEvaluation:
-    """Means over searches with 95 % intervals, by metric name."""
+    """Means over searches with 95% intervals, by metric name."""
 
     name: str
     searches: int

@@ -1,4 +1,4 @@
-"""Facets: how the matching products spread over categories, brands, prices and attributes."""
+"""Facets: how the matching products are distributed over categories, brands, prices and attributes."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -107,7 +107,7 @@ def build_price_ranges(prices: npt.NDArray[np.float64]) -> list[PriceRange]:
 
 
 def interpolate_quantile(ordered: npt.NDArray[np.float64], share: float) -> float:
-    """Return a quantile with linear interpolation, as `numpy.quantile` does in twenty times the time."""
+    """Return a quantile with linear interpolation, like `numpy.quantile`, but twenty times as fast."""
     position = share * (len(ordered) - 1)
     before = math.floor(position)
     low, high = float(ordered[before]), float(ordered[min(before + 1, len(ordered) - 1)])
@@ -130,6 +130,6 @@ def round_price(value: float) -> float:
 
 
 def count_attributes(snapshot: SearchSnapshot, rows: Rows, *, is_browser: bool) -> dict[str, list[FacetValue]]:
-    """Count the values of the attributes of text rows, for a browser only those of public ones."""
+    """Count the values of the attributes of text rows; for a browser, only of public attributes."""
     counts = snapshot.texts.attributes.count_values(rows, is_shown=is_public if is_browser else None)
     return {name: [FacetValue(value, count) for value, count in values] for name, values in counts.items()}

@@ -102,7 +102,7 @@ class SearchOrder(models.Model):
     """How much popularity and taste count among equal matches, learned from clicks every night; one row, and one that an experiment chose.
 
     popularity, personal: exponents of their factors, 1 by default. gain: by how much the share of correctly ordered pairs of later pages
-    exceeds that of the defaults; is_served: whether its interval is above 0. is_promoted: chosen by an experiment, which wins over learning.
+    exceeds that of the defaults; is_served: whether its interval is above 0. is_promoted: chosen by an experiment; overrides learning.
     """
 
     learned_at = models.DateTimeField(_("updated at"))

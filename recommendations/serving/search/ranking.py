@@ -19,7 +19,7 @@ from recommendations.serving.search.search_rules import SearchRules
 from recommendations.serving.search.snapshot import SearchSnapshot
 
 CATEGORY_WEIGHT = 2.0  # of the category in which the products that match the words sell best
-NAMED_CATEGORY_GAIN = 4.0  # on the sales of a category whose name is the query
+NAMED_CATEGORY_GAIN = 4.0  # factor on the sales of a category whose name is the query
 CATEGORY_BASE = 0.02  # popularity of a product without sales, for the shares of categories
 
 POPULAR = "popular"  # shown if nothing matches
@@ -146,7 +146,7 @@ class HitRanker:
     def find_top_candidates(
         self, keys: npt.NDArray[np.float64], ties: Rows, catalog_rows: Rows, n: int
     ) -> npt.NDArray[np.integer]:
-        """Return the positions of the n best candidates, of each group only the best if the request is distinct."""
+        """Return the positions of the n best candidates; if the request is distinct, only the best of each group."""
         groups = self.snapshot.get_groups(self.request)
         if groups is None:
             return find_top_positions(keys, ties, n)
@@ -213,7 +213,7 @@ class HitRanker:
     def compute_sort_keys(
         self, candidates: SearchCandidates, catalog_rows: Rows, score: npt.NDArray[np.float32]
     ) -> tuple[npt.NDArray[np.float64], Rows]:
-        """Return the keys of an order that is not by relevance (larger first) and tie-breakers, which are the same on every page."""
+        """Return the keys of an order other than relevance (larger first), and tie-breakers, which are the same on every page."""
         catalog = self.snapshot.catalog
         if self.request.sort == SearchSort.NEWEST:
             keys = catalog.published[catalog_rows]

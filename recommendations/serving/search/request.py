@@ -23,7 +23,7 @@ class SearchSort(StrEnum):
 
 
 class InvalidSearchError(Exception):
-    """A search with invalid parameters, each with what is valid."""
+    """A search with invalid parameters, each with the valid values."""
 
     def __init__(self, errors: Mapping[str, str]) -> None:
         super().__init__("; ".join(f"{name}: {message}" for name, message in errors.items()))
@@ -34,8 +34,8 @@ class InvalidSearchError(Exception):
 class SearchRequest:
     """A search. category: a path, which includes the categories below it.
 
-    q: empty for all products. filter, boost: see `expressions`. strict: whether popular products are no substitute; by default, if
-    there is a filter. distinct: one product of each group, such as the variants of one. autocorrect: whether words may be
+    q: empty for all products. filter, boost: see `expressions`. strict: whether to return nothing instead of popular products; by default,
+    only if there is a filter. distinct: one product of each group, such as the variants of one. autocorrect: whether words may be
     misspelled. language: of the reader.
     """
 

@@ -102,9 +102,9 @@ def search(
     hits = ranked.hits
     facets = Facets()
     if request.facets and fallback is None:
-        # without filters all candidates are the matches already: a second look-up would find the same
+        # without filters, all candidates are already the matches: a second look-up would find the same rows
         unfiltered = find_unfiltered_rows(scored, visible) if filters else candidates.rows
-        # the same rows are those of the same words and filters, as long as no product changes
+        # an array of rows is shared only by the same words and filters, as long as no product changes
         facets = snapshot.facets.get_or_compute(
             candidates.rows,
             lambda _rows: count_facets(snapshot, understood, candidates, unfiltered=unfiltered, filters=filters),
@@ -167,7 +167,7 @@ def rank_hits(
 
 
 def understand_query(request: SearchRequest) -> SearchRequest:
-    """Return the request with the prices of its words as filters; prices given as filters win."""
+    """Return the request with the prices of its words as filters; prices given as filters take precedence."""
     if not request.q or request.price_min is not None or request.price_max is not None:
         return request
     words = parse_price_words(request.q)

@@ -2,7 +2,7 @@
 
 No request waits for the database. One process builds the whole index and saves it below MODELS_DIR; the others map its
 arrays, and each reads later changes itself. The web server opens it before it forks its workers, whose threads build nothing:
-a process of its own does, so that its work delays no request.
+a separate process does, so that its work does not delay requests.
 """
 
 import logging
@@ -103,7 +103,7 @@ class Searcher:
             connection.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's own
 
     def _prepare(self, now: datetime) -> SearchSnapshot | None:
-        """Return the first snapshot, None if a worker has to start the build of a large catalog."""
+        """Return the first snapshot; None if a worker has to start the build of a large catalog."""
         saved, state = read_pointer(), self.source.prepared
         is_saved = saved is not None and open_product_texts(saved) is not None
         if state is None or not (is_saved or Product.objects.count() <= MAX_PRELOADED):
@@ -117,7 +117,7 @@ class Searcher:
         )
 
     def start(self) -> None:
-        """Start the refresh thread unless it runs.
+        """Start the refresh thread unless it is running.
 
         Called when a worker starts, or by its first request.
         """
@@ -190,7 +190,7 @@ class Searcher:
         return load_shop_queries()
 
     def refresh_texts(self, present: ProductTexts | None) -> ProductTexts | None:
-        """Return the product texts with all changes, as far as another process does not build them.
+        """Return the product texts with all changes, unless another process is building them.
 
         None while another process builds them for the first time.
         """
@@ -253,7 +253,7 @@ class Searcher:
     def build_texts(self) -> ProductTexts | None:
         """Read all products and save the index; None while another process does so."""
         try:
-            # one process of all builds; the others open what it saves at their next refresh
+            # only one process builds; the others open what it saves at their next refresh
             with exclusive_lock(INDEX_LOCK):
                 self.counted_at = time.monotonic()
                 texts = ProductTexts.create_empty()
@@ -276,7 +276,7 @@ class Searcher:
     def write_texts(self, texts: ProductTexts) -> ProductTexts:
         """Save and reopen the texts, so that all processes share the same memory.
 
-        Without a disk, return them unchanged.
+        If they cannot be saved, return them unchanged.
         """
         try:
             saved = save_product_texts(texts)

@@ -1,4 +1,4 @@
-"""The search snapshot: everything the searches of one moment read, replaced as a whole."""
+"""The search snapshot: everything that searches read at one moment, replaced as a whole."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace

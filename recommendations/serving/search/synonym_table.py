@@ -41,7 +41,7 @@ def read_fingerprint() -> Fingerprint:
 
 def load_synonyms() -> SynonymTable:
     """Return all enabled synonyms, and the built-in ones that the back office has not replaced."""
-    # read first: a change during the load is then noticed by the next comparison
+    # read first, so that the next comparison notices a change during the load
     fingerprint = read_fingerprint()
     rows = list(
         Synonym.objects.order_by("id").values_list("terms", "replacements", "language", "builtin_key", "enabled")

@@ -28,7 +28,7 @@ class ColdStartModel:
 
     @classmethod
     def from_artifact(cls, artifact: Artifact) -> "ColdStartModel | None":
-        """Return the model; None if popularity is as good, or if the version predates cold start."""
+        """Return the model; None if popularity is just as good, or if the version is older than the cold-start model."""
         saved: Mapping[str, Any] | None = artifact.saved.get("cold")
         if saved is None:
             return None
@@ -45,7 +45,7 @@ class ColdStartModel:
     def describe(self, *, identifiers: Sequence[str], traits: Mapping[str, str], landing: str) -> NewVisitors | None:
         """Return what is known about one visitor; None if none of it changes a score.
 
-        traits: field → value of the request, newer than what is stored. landing: a category path, or "".
+        traits: field → value of the request; they override stored values. landing: a category path, or "".
         """
         values = self.model.lifts_.values_
         requested = values.get_rows(

@@ -129,7 +129,7 @@ def _list_blends(by_placement: Mapping[str, OnlineEnsemble], *visits: OnlineEnse
 
 
 def select_once(ensemble: OnlineEnsemble, history: Histories, workspace: Workspace) -> tuple[ScoredHistory, Rows]:
-    """Select three products for one history in each of the ways of placements; return the scores and the rows."""
+    """Select three products for one history in each way that placements use; return the scores and the rows."""
     scored = ensemble.score(history, workspace)
     allowed = np.ones(ensemble.n, np.bool_)
     rows, _scores = scored.select_top(3, allowed=allowed, excluded=NO_ROWS)

@@ -32,7 +32,7 @@ class HasAllowedRows(Protocol):
 
 
 class AllowedRows(NamedTuple):
-    """Rows that may be shown for another reason than rules."""
+    """The rows that may be shown according to something other than rules."""
 
     allowed: Flags | None
 

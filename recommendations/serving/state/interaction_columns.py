@@ -56,7 +56,7 @@ class RefreshedHistories:
 
 
 def list_interactions(parts: Sequence[InteractionColumns], *, since: float) -> set[tuple[int, int, int]]:
-    """Return (row, kind, second) of the interactions of these parts, each sorted by time, since a second."""
+    """Return (row, kind, second) of the interactions since a given second. parts: each sorted by time."""
     found: set[tuple[int, int, int]] = set()
     for item, order, _weight, kind in parts:
         if len(order) and order[-1] >= since:
@@ -78,7 +78,7 @@ def join_interactions(
     later_weight: AnyFloats,
     later_kind: AnyInts,
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64], npt.NDArray[np.float32], npt.NDArray[np.int8]]:
-    """Return the columns of two parts as one, oldest first; of equal moments, those of the first part come first."""
+    """Return the columns of two parts as one, oldest first; for equal times, interactions of the first part come first."""
     n, first = item.shape[0] + later_item.shape[0], item.shape[0]
     items, orders = np.empty(n, np.int32), np.empty(n, np.float64)
     weights, kinds = np.empty(n, np.float32), np.empty(n, np.int8)

@@ -1,6 +1,6 @@
 """Keep the serving state of a worker current.
 
-A thread refreshes it every second while requests use the loaded one. Every change is prepared beside the current state and
+A thread refreshes it every second while requests use the loaded one. Every change is prepared separately from the current state and
 takes effect by one assignment, so no request waits for it or sees a part of it. After a start, the catalog comes first: requests get
 fallbacks until the model is loaded and its kernels are compiled. While PostgreSQL or Valkey is down, serving continues from memory
 and the responses are marked as stale.
@@ -71,7 +71,7 @@ class ServingState:
     """Everything that responses are computed from.
 
     name: the announced name of the model version or its refresh; "" without a model. number: differs between any two
-    states, as the key of caches outside. variants: of running experiments. cache: values that other modules compute from this
+    states; the key of caches elsewhere. variants: of running experiments. cache: values that other modules compute from this
     state. groups: variants and nearly identical products; groups_of: what they were built from.
     """
 
@@ -308,7 +308,7 @@ class StateLoader:
         return self.load_model(state, active)
 
     def is_being_copied(self, record: ModelVersion) -> bool:
-        """Return whether artifacts have to be copied from another machine first; a thread does so, for which nothing waits."""
+        """Return whether artifacts must first be copied from another machine; a background thread does so, and nothing waits for it."""
         wanted = [
             (name, checksum) for name, checksum in list_artifacts(record) if not has_copy(name=name, checksum=checksum)
         ]
@@ -391,7 +391,7 @@ def _group_products(state: ServingState) -> ServingState:
 
 
 def make_content_key(record: ModelVersion) -> tuple[str, str]:
-    """Return name and checksum: another database may have given the same name to other content."""
+    """Return name and checksum, because another database may have given the same name to other content."""
     return get_serving_name(record), record.checksum + record.refresh_checksum
 
 

@@ -203,7 +203,7 @@ class ProductIndex:
         """Return the rows of products in their order; -1 for unknown ones."""
         ids = list(product_ids)
         rows = list(map(self.row_by_id.get, ids))
-        # almost all requests name products by their ID, and a call of Python per product takes longer than all the rest
+        # almost all requests name products by their ID, and a Python call per product takes longer than everything else
         return np.array(list(map(self.find_row, ids)) if None in rows else rows, np.int32)
 
     def rearrange(self, items: IdMap) -> "ProductIndex":
@@ -361,7 +361,7 @@ class ProductIndex:
             created,
             updated,
         ) = row
-        if is_draft:  # what an event says of a product is shown nowhere, not even in a reason
+        if is_draft:  # what an event reports about a product is never shown, not even in a reason
             brand = category = None
             attributes, tags = {}, ()
         self.cards[number] = (
@@ -412,7 +412,7 @@ class ProductIndex:
         return [self.get_json(row) if row >= 0 else UNKNOWN_PRODUCT for row in rows]
 
     def find_parents(self) -> npt.NDArray[np.int32]:
-        """Return the number of each row's product group, -1 without one; a product whose ID names a group belongs to it."""
+        """Return the number of each row's product group, -1 without one; a product whose ID is the name of a group belongs to it."""
         parents = self.parent.copy()
         for product_id, number in self.parents.items():
             row = self.row_by_id.get(product_id, -1)
@@ -451,7 +451,7 @@ class ProductIndex:
         return self._list_folded_texts(name)
 
     def get_codes(self, name: str) -> tuple[npt.NDArray[np.int32], Mapping[str, int]]:
-        """Return the codes of brand, category or currency, -1 for none, and the codes by text."""
+        """Return the codes of brand, category or currency of all rows, -1 for none, and a mapping from texts to codes."""
         return {
             "brand": (self.brand, self.brands),
             "category": (self.category, self.categories),

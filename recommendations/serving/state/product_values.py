@@ -1,4 +1,4 @@
-"""Tags and catalog attributes of products, which have any number of values each, in the memory of a worker."""
+"""Tags and catalog attributes of products, of which a product can have any number, in the memory of a worker."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from recommendations.merchandising.rules.product_columns import list_attribute_values
 from recommendations.serving.expressions.attributes import CATALOG_PREFIX
 
-TAG = ""  # the name of tags among the names of attributes, none of which is empty
+TAG = ""  # the name under which tags are kept; no attribute has an empty name
 MAX_VALUES = 100  # per product
 
 type Mask = npt.NDArray[np.bool_]
@@ -20,7 +20,7 @@ type Codes = npt.NDArray[np.int32]
 
 @dataclass(frozen=True, eq=False)
 class ValueColumn:
-    """The values of one name. Entry i: product rows[i] has the value texts[codes[i]]; numbers: NaN for other texts."""
+    """The values of one attribute, or all tags. Entry i: product rows[i] has the value texts[codes[i]]. numbers: the texts as numbers, or NaN."""
 
     rows: Codes
     codes: Codes
@@ -61,10 +61,10 @@ class ProductValues:
             self.has_changed = True
 
     def rearrange(self, rows: npt.NDArray[np.int64]) -> "ProductValues":
-        """Return the values with those of row rows[i] at i; nothing where it is -1."""
+        """Return a copy whose row i has the values of row rows[i], and no values where rows[i] is -1."""
         other = ProductValues()
         other.pairs = dict(self.pairs)
-        # one more for -1, and for rows that have never been written
+        # empty for rows that have never been written, and one more at the end, which -1 refers to
         column = np.empty(max(int(rows.max(initial=-1)) + 1, len(self.by_row)) + 1, np.object_)
         column.fill(())
         for row, values in enumerate(self.by_row):
@@ -78,16 +78,16 @@ class ProductValues:
             self.has_changed, self._columns = False, None
 
     def get_column(self, name: str) -> ValueColumn | None:
-        """Return the values of tag or of attributes.NAME; None if no product has any."""
+        """Return the column of ``tag`` or ``attributes.NAME``; None if no product has a value."""
         columns = self._columns
         if columns is None:
             columns = self._columns = self._build_columns()
         return columns.get(name.removeprefix(CATALOG_PREFIX) if name.startswith(CATALOG_PREFIX) else TAG)
 
     def _build_columns(self) -> dict[str, ValueColumn]:
-        """Return all columns, the entries of each name together.
+        """Return the column of each name.
 
-        The rows are copied before the pairs, so that each code has its pair although another thread is writing.
+        The rows are copied before the pairs, so that each code has its pair even while another thread is writing.
         """
         by_row = list(self.by_row)
         pairs = list(self.pairs)
@@ -117,7 +117,7 @@ class ProductValues:
 
 
 def parse_text_number(text: str) -> float:
-    """Return the number that a text is, such as 5, -0.5 or 1e3; NaN for any other text."""
+    """Convert a text such as 5, -0.5 or 1e3 to a number; return NaN for any other text."""
     if not text or len(text) > 40 or not text.isascii() or text[-1] not in "0123456789." or "_" in text:
         return np.nan
     try:

@@ -1,4 +1,4 @@
-"""The counts of the active model that reasons about other customers are checked against."""
+"""Checks reasons that mention other customers against the counts of the active model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,13 +26,13 @@ from recommendations.engine.pair_support.support_table import SupportTable
 from recommendations.serving.reason_claims import PAIR_CLAIMS
 from recommendations.serving.state.model import ServingModel
 
-MIN_COSINE = 0.3  # of the content of two products that may be called similar
+MIN_COSINE = 0.3  # between the contents of two products that can be called similar
 POPULAR_SHARE = 0.2  # the best-selling fifth of a category is popular in it
-MIN_WHOLE_SHARE = 0.5  # of a score; a product that caused so much is its reason, however often it is bought
+MIN_WHOLE_SHARE = 0.5  # of a score; a product that caused this much of it is the reason, even if most people buy it
 
 
 class RowCauses(NamedTuple):
-    """What the reasons of rows are made of: the lines of `find_reason_causes`, the line of each row, and the reason of each source."""
+    """The causes behind the reasons of rows: the lines of `find_reason_causes`, each row's line number, and the reason of each source."""
 
     lines: list[list[int]]
     numbers: list[int]
@@ -41,7 +41,7 @@ class RowCauses(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class ReasonSupport:
-    """What a model's counts allow reasons to say. minimum: orders or people that "often" and "popular" need."""
+    """Determines what reasons can claim, from a model's counts. minimum: number of orders or people that "often" and "popular" require."""
 
     model: ServingModel | None
     minimum: int
@@ -52,7 +52,7 @@ class ReasonSupport:
         return self.find_support("co-purchase") is not None
 
     def find_support(self, source: str) -> PairSupport | None:
-        """Return the counts of a component's pairs, or those of the component that its claim names."""
+        """Return the pair counts of a component; if it has none, those of the component that its claim refers to."""
         if self.model is None:
             return None
         components = self.model.blend.components_
@@ -64,7 +64,7 @@ class ReasonSupport:
 
     @cached_property
     def claimed_supports(self) -> dict[str, PairSupport]:
-        """The counts of every component whose reason is a claim about other customers, if it has any."""
+        """The counts of each component whose reason claims something about other customers; components without counts are left out."""
         names = self.model.blend.components_ if self.model is not None else ()
         return {name: support for name in names if (support := self._find_claimed_support(name)) is not None}
 
@@ -78,7 +78,7 @@ class ReasonSupport:
     def find_row_causes(self, scored: ScoredHistory, rows: Rows, *, is_related: bool) -> RowCauses:
         """Return the main causes of the scores of rows, graded; rows with the same reason share a line.
 
-        is_related: of products related to those of the request, whose causes are not replaced by more specific ones.
+        is_related: whether the rows are products related to those in the request; their causes are not replaced by more specific ones.
         """
         parts, names, items = scored.attribute_rows(rows)
         key = tuple(names)
@@ -102,8 +102,8 @@ class ReasonSupport:
     def are_similar(self, rows: Rows, starts: Rows) -> Flags:
         """Return which rows may be called similar to one of the start products.
 
-        Their content is near, or enough people chose both, more than by chance. Rows that the model does not know are similar, as are
-        all rows without a content model.
+        Their contents are close, or enough people chose both, and more than chance explains. Rows unknown to the model count as
+        similar, and so do all rows if there is no content model.
         """
         content = self.model.blend.components_.get("content") if self.model is not None else None
         if not isinstance(content, Content):
@@ -130,11 +130,11 @@ class ReasonSupport:
         return int(people[row]) if 0 <= row < len(people) else 0
 
     def find_chosen_by_several(self, n: int) -> Flags:
-        """Return which of n rows more than one person viewed or bought; all rows that the model does not know. Never write to it."""
+        """Return which of n rows more than one person viewed or bought, or the model does not know. Never write to this cached array."""
         flags = self._chosen_by_several.get(n)
         if flags is None:
             known = self._people[:n] >= MIN_PEOPLE
-            # one number of rows at a time: that of the catalog
+            # only one n is cached: the current size of the catalog
             self._chosen_by_several.clear()
             flags = self._chosen_by_several[n] = np.append(known, np.ones(n - len(known), np.bool_))
         return flags

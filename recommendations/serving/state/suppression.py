@@ -1,7 +1,7 @@
 """Customers whom serving must not recognize, because they refused consent or were erased.
 
-Models trained before still contain them. A worker keeps sorted 64-bit hashes of their identifiers, so that a look-up takes
-microseconds and no query. For erased customers the database stores only keyed hashes, which identify nobody.
+Models trained earlier still contain them. A worker keeps sorted 64-bit hashes of their identifiers, so that a lookup takes
+microseconds and needs no query. For erased customers the database stores only keyed hashes, which identify nobody.
 """
 
 from collections.abc import Iterable, Sequence
@@ -32,7 +32,7 @@ class SuppressionList:
             return False
         hashes = np.array(list_name_hashes(names), np.uint64)
         positions = np.searchsorted(self.hashes, hashes)
-        # a hash above all others has no position; it certainly differs from the first
+        # a hash above all others would have a position past the end; it certainly differs from the first one
         positions[positions == len(self.hashes)] = 0
         return bool((self.hashes[positions] == hashes).any())
 
@@ -46,7 +46,7 @@ def hash_name(name: str) -> int:
 
 
 def list_name_hashes(names: Sequence[str]) -> list[int]:
-    """Return the hashes of identifiers under every key, because erased identifiers keep theirs."""
+    """Return the hashes of identifiers under every key, because those of erased identifiers keep the key they were made with."""
     return [compute_short_hash(name, key) for key in get_hash_keys() for name in names]
 
 
@@ -79,7 +79,7 @@ def suppress_names(names: Iterable[str], *, at: datetime) -> None:
 
 
 def release_names(*, identifiers: Iterable[tuple[str, str]], **_kwargs: Any) -> None:
-    """Recognize identifiers again whose owner has come back. Receiver of ``identifiers_released``."""
+    """Recognize identifiers again after their owner has come back. Receiver of ``identifiers_released``."""
     names = [f"{kind}:{value}" for kind, value in identifiers]
     digests = [f"{value:016x}" for value in list_name_hashes(names)]
     ErasedIdentifier.objects.filter(digest__in=digests).delete()

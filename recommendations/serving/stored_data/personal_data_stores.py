@@ -14,7 +14,7 @@ from config.foundation.personal_data.text_stores import MatchingTexts, TextActio
 
 
 class ImpressionRows(CustomerRows):
-    """Impressions are found by the customer or by the identifiers that they name."""
+    """Impressions, found by their customer or, without one, by the identifiers in them."""
 
     def match_rows(self, people: Sequence[Person]) -> Condition:
         condition = (
@@ -54,7 +54,7 @@ register_stores(
 )
 register_impersonal(
     table("serving.ErasedIdentifier"),
-    reason="Keyed hashes by which models trained before do not recognize an erased person.",
+    reason="Keyed hashes that keep models trained earlier from recognizing an erased person.",
 )
 register_impersonal(
     table("serving.PerformanceDay"),

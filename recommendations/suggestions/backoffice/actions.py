@@ -33,7 +33,7 @@ class DismissalForm(forms.Form):
 
 @require_POST
 def accept(request: HttpRequest, kind: str, key: str) -> HttpResponse:
-    """Make the draft of a suggestion, and start it if the user asks for it and may."""
+    """Create the draft of a suggestion, and start it if the user requests that and has the permission."""
     user, suggestion = read_suggestion(request, kind, key)
     if suggestion is None:
         return report_outdated(request)
@@ -80,7 +80,7 @@ def dismiss(request: HttpRequest, kind: str, key: str) -> HttpResponse:
 
 @require_POST
 def reopen(request: HttpRequest, decision_id: int) -> HttpResponse:
-    """Take a dismissal back."""
+    """Withdraw a dismissal."""
     decision = get_object_or_404(SuggestionDecision, pk=decision_id)
     check_kind(request, decision.kind)
     if reopen_suggestion(decision, now=timezone.now()):
@@ -96,7 +96,7 @@ def read_suggestion(request: HttpRequest, kind: str, key: str) -> tuple[User, Su
 
 def check_kind(request: HttpRequest, kind: str) -> User:
     if kind not in KINDS:
-        raise Http404(f"Unknown kind of suggestions {kind[:40]!r}; valid: {', '.join(KINDS)}.")
+        raise Http404(f"Unknown suggestion kind {kind[:40]!r}; valid: {', '.join(KINDS)}.")
     user = request.user
     if not isinstance(user, User) or not user.has_perms((DECIDE, *KINDS[kind].permissions)):
         raise PermissionDenied
@@ -109,7 +109,7 @@ def report_outdated(request: HttpRequest) -> HttpResponse:
 
 
 def return_back(request: HttpRequest) -> HttpResponse:
-    """Return to the page of the button, which the browser names."""
+    """Redirect to the page where the button was clicked, which the form sends as ``next``."""
     page = request.POST.get("next", "")
     is_ours = url_has_allowed_host_and_scheme(
         page, allowed_hosts={request.get_host()}, require_https=request.is_secure()

@@ -25,7 +25,7 @@ class SuggestionCard:
 
 @dataclass(frozen=True)
 class SuggestionCards:
-    """The first suggestions. more: how many there are besides. reasons: for a dismissal."""
+    """The first suggestions. more: number of further ones. reasons: choices for a dismissal."""
 
     cards: Sequence[SuggestionCard]
     more: int

@@ -37,7 +37,7 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class SilentSuggestion:
-    """A dismissed suggestion, and until when it is not made again."""
+    """A dismissed suggestion, and the moment until which it is not made again."""
 
     decision_id: int
     headline: str
@@ -113,7 +113,7 @@ def describe_decisions() -> str:
 
 
 def list_acceptances(decisions: Sequence[SuggestionDecision]) -> list[tuple[str, str]]:
-    """Return the expected acceptance of each kind that was decided about, for the order of suggestions."""
+    """Return the expected acceptance, by which suggestions are ranked, of each kind that has decisions."""
     return [
         (
             capfirst(str(kind.label)),

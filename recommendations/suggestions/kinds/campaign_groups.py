@@ -35,8 +35,8 @@ class CampaignGroup:
     """Customers worth writing to.
 
     Attributes:
-        key: of the segment; of a fixed one, its beginning. headline: a plural with %(number)s. template_key: a ready-made message.
-        count, ensure_segment: of the customers now.
+        key: key of the segment; prefix of the key if the segment is static. headline: plural forms with %(number)s.
+        template_key: a ready-made message. count: counts the customers now. ensure_segment: returns the segment, created if missing.
     """
 
     key: str
@@ -77,7 +77,7 @@ def count_late(_key: str, _segment: Segment | None, as_of: datetime) -> int:
 
 
 def ensure_late(key: str, as_of: datetime) -> Segment:
-    """Return the fixed segment of the customers who are late today: no condition compares two values of a customer."""
+    """Return a static segment of the customers who are late today, because a condition cannot compare two values of a customer."""
     day = as_of.date()
     segment, is_new = Segment.objects.get_or_create(
         key=f"{key}-{day:%Y%m%d}",

@@ -29,7 +29,7 @@ from recommendations.suggestions.past_effects import ExpectedEffect, expect_effe
 from recommendations.suggestions.suggestion import Draft, LaterEffect, StartError, Suggestion
 
 CLOSED = (Campaign.Status.ENDED, Campaign.Status.CANCELED)
-ASSUMED_EFFECT = 0.01  # for the order of suggestions, where nothing is known
+ASSUMED_EFFECT = 0.01  # ranks suggestions whose effect is unknown
 
 
 class CampaignSuggestions:
@@ -109,7 +109,7 @@ class CampaignSuggestions:
 
 
 def is_about(segment: Segment, group: CampaignGroup) -> bool:
-    """Return whether a segment is that of a group; a fixed one has the day in its key."""
+    """Return whether a segment belongs to a group; the key of a static one ends with the day."""
     return segment.key == group.key or (segment.kind == Segment.Kind.STATIC and segment.key.startswith(f"{group.key}-"))
 
 
@@ -137,7 +137,7 @@ def build_suggestion(
 
 
 def describe_expectation(expected: ExpectedEffect | None, size: int) -> str:
-    """Return what is expected of the campaign, and from how many earlier ones; or that it is not known yet."""
+    """Return the expected effect and the number of earlier campaigns it is based on, or that it is not known yet."""
     if expected is None:
         return _("Its effect is not known yet. The draft has a holdout group, so the effect will be measured.")
     effect = expected.conversion

@@ -1,4 +1,4 @@
-"""Suggested experiments: recommendations that are shown without anybody knowing what they cause."""
+"""Suggested experiments: for recommendations that are shown, but whose effect was never measured."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -22,12 +22,12 @@ from recommendations.suggestions.models import SuggestionDecision
 from recommendations.suggestions.suggestion import Draft, LaterEffect, StartError, Suggestion
 
 DAYS = timedelta(days=28)
-MIN_SHOWN = 1_000  # with fewer, an experiment takes too long
+MIN_SHOWN = 1_000  # impressions; with fewer, an experiment takes too long
 KEY = "recommendations"
 
 
 class ExperimentSuggestions:
-    """A holdout experiment on the recommendations, until one was run."""
+    """Suggests a holdout experiment on the recommendations until one has been started."""
 
     key = "experiment"
     label = gettext_lazy("Experiment")
@@ -37,7 +37,7 @@ class ExperimentSuggestions:
     def find(self, *, as_of: datetime) -> list[Suggestion]:
         latest = Experiment.objects.filter(kind=HOLDOUT, is_simulated=False).order_by("pk").last()
         if latest is not None and latest.status != Experiment.Status.DRAFT:
-            return []  # it is being measured, or was
+            return []  # the effect is being measured, or has been
         shown = get_figures("suggestions.experiments", int, lambda: count_shown(as_of=as_of))
         return [build_suggestion(shown, draft=latest)] if shown >= MIN_SHOWN else []
 
@@ -110,7 +110,7 @@ def build_suggestion(shown: int, *, draft: Experiment | None) -> Suggestion:
 
 
 def describe_experiment(experiment: Experiment, *, as_of: datetime) -> str:
-    """Return where the experiment is, and what it has shown."""
+    """Return the experiment's status and what it has shown."""
     status = experiment.get_status_display()
     if experiment.started_at is None:
         return _("Experiment: %(status)s") % {"status": status}

@@ -1,4 +1,4 @@
-"""Suggested rules: products with far more margin and stock than the average that no placement has shown."""
+"""Suggested rules: products that have far more margin and stock than the average, but were not shown by any placement."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -23,7 +23,7 @@ DAYS = timedelta(days=28)
 MARGIN_FACTOR, STOCK_FACTOR = 1.3, 2.0  # times the average of the products in stock
 BOOST = 2
 MAX_PRODUCTS = 3
-# without any impression in the shop, none of a product says nothing
+# if the shop has no impressions at all, a product without impressions means nothing
 FIND = """
 WITH priced AS (
     SELECT p.id, p.product_id, p.title, p.stock, ((p.price - p.cost) / p.price)::float8 AS margin, p.price - p.cost AS profit

@@ -1,4 +1,4 @@
-"""Suggestions are about groups."""
+"""Declares that decisions on suggestions contain no personal data."""
 
 from config.foundation.personal_data.locations import table
 from config.foundation.personal_data.registry import register_impersonal

@@ -11,7 +11,7 @@ from recommendations.training.models import EvaluationRun
 
 
 def describe_first_purchases(run: EvaluationRun) -> list[str]:
-    """Return what a merchandiser should know about products new to the customer, from the figures of enough customers."""
+    """Return what a merchandiser should know about products new to the customer; figures of too few customers are left out."""
     figures = run.figures.get(get_served_algorithm(run), {})
     new, limited, unlimited = (read_value(figures, f"hit_rate{part}@10") for part in ("_new", "_limited", ""))
     popular = read_value(run.figures.get("popularity", {}), "hit_rate_new@10")
@@ -36,7 +36,7 @@ def describe_first_purchases(run: EvaluationRun) -> list[str]:
 
 
 def has_enough(figures: dict[str, Any], name: str) -> bool:
-    """Return whether the figures are of enough customers to be a sentence; runs of earlier releases did not store all numbers."""
+    """Return whether the figures cover enough customers to be reported; runs of earlier releases did not store all these numbers."""
     return figures.get(name, 0) >= MIN_RELIABLE_CUSTOMERS
 
 
@@ -46,5 +46,5 @@ def read_value(figures: dict[str, dict[str, float | None]], metric: str) -> floa
 
 
 def format_share(value: float | None) -> str:
-    """Return a share as a number of 100."""
+    """Return a share as a number out of 100."""
     return "–" if value is None else number_format(100 * value, 0)

@@ -32,7 +32,7 @@ def build_metric_chart(run: EvaluationRun) -> ChartSpec:
 
 
 def build_intervals_spec(x_title: str, rows: Sequence[tuple[str, Mapping[str, Any], bool]]) -> ChartSpec:
-    """Return an interval chart of (label, figure, whether it serves) rows."""
+    """Return an interval chart of (label, figure, whether the algorithm serves) rows."""
     return build_interval_chart(
         x_title=x_title,
         labels=[label for label, _figure, _serves in rows],

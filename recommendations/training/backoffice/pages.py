@@ -35,7 +35,7 @@ def start_training(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResp
 
 
 def is_training_waiting(request: HttpRequest, *, at: datetime) -> bool:
-    """Return whether a training that the reader has requested has not started; one of long ago has been lost with its queue."""
+    """Return whether a training that the user requested has yet to start; an old request counts as lost with its queue."""
     text = request.session.get(REQUESTED_KEY)
     if text is None:
         return False

@@ -77,7 +77,7 @@ def build_placements_table(run: EvaluationRun) -> dict[str, Any] | None:
 def build_placement_row(name: str, placement: Mapping[str, Any]) -> dict[str, Any]:
     """Return the row of one placement."""
     if name == RANK:
-        # It orders what the shop sends and has no switch; versions of earlier releases stored that it was off.
+        # `rank` orders the products that the shop sends and cannot be switched off; earlier releases stored it as inactive.
         placement = {**placement, "on": True, "why": make_reason("place_factual")}
     figures = placement["figures"]
     return {
@@ -99,7 +99,7 @@ def build_placement_row(name: str, placement: Mapping[str, Any]) -> dict[str, An
 
 
 def describe_result(name: str, placement: Mapping[str, Any]) -> str:
-    """Return one sentence for a merchandiser: what the placement achieves beside its fallback, and whether it is shown."""
+    """Return one sentence for a merchandiser: what the placement achieves compared with its fallback, and whether it is shown."""
     fallback = get_placement_label(placement["fallback"]) if placement["fallback"] else ""
     shares = compare_hit_rates(placement["figures"])
     if name == POPULAR:

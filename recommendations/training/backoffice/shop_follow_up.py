@@ -27,7 +27,7 @@ def read_training_state(since: datetime) -> FollowUpState:
 
 
 def find_example_url(customer_id: int | None) -> str:
-    """Return the recommendations for a customer of the shop."""
+    """Return the URL of the recommendations for a customer of the shop."""
     if customer_id is None:
         return reverse("admin:serving_preview_changelist")
     return reverse("admin:serving_for_customer", args=[customer_id])

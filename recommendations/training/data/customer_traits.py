@@ -36,7 +36,7 @@ type Edges = dict[str, list[float]]
 
 @dataclass(frozen=True, eq=False)
 class KnownTraits:
-    """traits: in the rows of `customers`, which holds database ids; edges: band edges of the numeric fields."""
+    """traits: in the row order of `customers`, which contains database ids; edges: band edges of the numeric fields."""
 
     customers: IdMap
     traits: CustomerTraits
@@ -49,7 +49,7 @@ class KnownTraits:
 
 @dataclass(frozen=True, eq=False)
 class NewCustomerTraits:
-    """traits: CSR (n, values) of customers with traits but no history; identifiers: "kind:value", row: of each, -1 if excluded."""
+    """traits: CSR (n, values) of customers with traits but no history; identifiers: "kind:value"; row: of each, -1 if excluded."""
 
     identifiers: IdMap
     row: npt.NDArray[np.int32]
@@ -69,7 +69,7 @@ def extract_known_traits(
 ) -> KnownTraits:
     """Extract language, country, device of the first visit, and the named ``traits``.
 
-    edges, values: of a version that is active already; by default they are computed here.
+    edges, values: those of the active version; by default, they are computed here.
     """
     with open_warehouse() as tables:
         table = build_traits_table(tables, as_of=as_of, traits=traits).to_pyarrow()
@@ -106,7 +106,7 @@ def build_traits_table(tables: Warehouse, *, as_of: datetime, traits: Sequence[s
     columns = {}
     for name in traits:
         text = extract_property_text(joined.traits, name)
-        truth = joined.traits.cast("json")[name].bool.cast("string")  # the text of a boolean is NULL
+        truth = joined.traits.cast("json")[name].bool.cast("string")  # for a boolean, `text` is NULL
         columns[f"{TRAIT_PREFIX}{name}"] = ibis.coalesce(text, truth)
         columns[f"number.{name}"] = text.try_cast("float64")
     language = ibis.coalesce(joined.language, joined.locale)

@@ -1,4 +1,4 @@
-"""What the interactions of a model contain, so that later ones can be added and none twice."""
+"""Records which events and orders the data of a model contain, so that later ones can be added, and none twice."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -7,15 +7,15 @@ from typing import Any, Self
 
 from customers.warehouse.current_tables import CurrentWarehouse
 
-NO_ID = 2**62  # larger than any: only times say what is new
+NO_ID = 2**62  # larger than any ID, so that only times tell what is new
 
 
 @dataclass(frozen=True)
 class DataPosition:
     """The events and orders in the data of a model.
 
-    known_until: seconds since 1970; every event received before is in the data, wherever it came from. first_new_event,
-    first_new_order: the smallest IDs of what can have been stored since.
+    known_until: seconds since 1970; every event received before then is in the data, whatever its source. first_new_event,
+    first_new_order: the smallest IDs that events and orders stored since then can have.
     """
 
     known_until: float

@@ -38,7 +38,7 @@ GROUP BY 1, 2, 3
 
 
 def read_exploration_trials(tables: CurrentWarehouse, *, as_of: datetime) -> ExplorationTrials:
-    """Count for every product published in the last RECOMMEND_NEW_DAYS days."""
+    """Return the counts of every product published in the last RECOMMEND_NEW_DAYS days."""
     since = as_of - timedelta(days=settings.RECOMMEND_NEW_DAYS)
     new = Product.objects.filter(published_at__gte=since, published_at__lte=as_of).order_by("product_id")
     rows = list(new.values_list("product_id", "category__path"))
@@ -100,7 +100,7 @@ def build_shown_table(
     newer = read_shown_since_export(tables, product_ids, since=since, as_of=as_of)
     if newer.num_rows:
         rows = rows.union(ibis.memtable(newer))
-    # what was shown on the days around the export may be in both
+    # what was shown on the days around the export may be in both tables
     return rows.group_by("product_id", "person").aggregate(
         customer_id=rows.customer_id.max(), shown_at=rows["at"].min()
     )

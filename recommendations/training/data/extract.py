@@ -34,7 +34,7 @@ class NoTrainingDataError(Exception):
 
     @classmethod
     def build(cls, as_of: datetime, withheld: int) -> "NoTrainingDataError":
-        """Return the error with what to do. withheld: customers with interactions who have not consented to personalization."""
+        """Return the error with advice on what to do. withheld: customers with interactions who have not consented to personalization."""
         before = f"before {as_of:%Y-%m-%d %H:%M}"
         if withheld:
             return cls(
@@ -54,7 +54,7 @@ class TrainingData:
     interactions: users by customer id, weights as recorded (pieces bought, 1 for a click, 0 to 1 for stars, 0 for
     products rated one or two stars). identifiers: "kind:value", with the user row of each. dismissed: products each
     user dismissed. published: seconds since 1970 of each product, NaN if unknown. position: what the interactions contain.
-    trials: what showing new products has revealed.
+    trials: see `read_exploration_trials`.
     sold: whether each product was ever sold, also in orders without a customer; None if that is unknown.
     """
 
@@ -232,7 +232,7 @@ def index_identifiers(identifiers: pa.Table, customers: IdMap) -> tuple[IdMap, n
 
 
 def get_text_buffers(texts: pa.LargeBinaryArray) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-    """Return the bytes of all texts, and where each begins, shape (n + 1,), in the bytes."""
+    """Return the bytes of all texts, and the offset at which each begins, shape (n + 1,)."""
     _validity, offsets, content = texts.buffers()
     starts = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1]
     text = np.frombuffer(content, np.uint8) if content is not None else np.empty(0, np.uint8)

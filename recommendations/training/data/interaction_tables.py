@@ -37,7 +37,7 @@ INTERACTION_SCHEMA = pa.schema(
 def read_interactions(tables: Warehouse, *, as_of: datetime, beyond: DataPosition | None = None) -> pa.Table:
     """Read the interactions before ``as_of``, in INTERACTION_SCHEMA.
 
-    ``kind`` is the index in KINDS. beyond: only what data with this position may not contain, whenever it happened.
+    ``kind`` is the index in KINDS. beyond: read only what data at this position may lack, whenever it happened.
     """
     ratings = build_ratings_table(tables, as_of=as_of)
     rated = keep_positive_ratings(ratings)
@@ -81,8 +81,8 @@ def read_sold_products(tables: Warehouse, *, as_of: datetime) -> list[str]:
 def build_product_events_table(tables: Warehouse, *, beyond: DataPosition | None = None) -> ir.Table:
     """Select product events, one row per product.
 
-    Visitors count too: the processor gives each of them a customer. An event of a clock that is ahead happened when it was
-    received. beyond: see `read_interactions`.
+    Visitors count too: the processor gives each of them a customer. If the clock of an event is ahead, the time of
+    receipt counts. beyond: see `read_interactions`.
     """
     events = tables["events"]
     product_events = events.filter(
@@ -147,7 +147,7 @@ def build_ratings_table(tables: Warehouse, *, as_of: datetime) -> ir.Table:
         review_ratings, ["customer_id", "product_id"]
     )
     ratings = review_ratings.union(rating_events)
-    # By id among equal times, so that repeated readings agree.
+    # By id among equal times, so that repeated reads return the same rows.
     age_rank = ibis.row_number().over(
         group_by=["customer_id", "product_id"], order_by=[ibis.desc(ratings["at"]), ibis.desc(ratings["id"])]
     )
@@ -165,7 +165,7 @@ def zero_disliked(rows: ir.Table, ratings: ir.Table) -> ir.Table:
     """Set the weight of interactions to 0 where the customer dislikes the product.
 
     The customer's latest rating is one or two stars. The rows stay because the customer knows the product. Two stars
-    get no fraction: a training may count any purchase above 0 as one.
+    get no fraction, because a training may count any purchase with a weight above 0 as a whole one.
     """
     disliked = ratings.filter(ratings.stars < NEUTRAL_STARS).select(by="customer_id", of="product_id")
     joined = rows.left_join(disliked, [rows.customer_id == disliked.by, rows.product_id == disliked.of])
@@ -186,8 +186,8 @@ def extract_property_text(properties: ir.StringValue, name: str) -> ir.StringVal
 def drop_ordered_purchases(tables: Warehouse, purchases: ir.Table) -> ir.Table:
     """Drop purchase events that an order covers.
 
-    Their order number is known, or the customer ordered the same product at about the same time. Orders are the source
-    of truth, cancelled ones too.
+    An order has the same number, or the customer ordered the same product at about the same time. Orders are the source
+    of truth, even canceled ones.
     """
     lines = tables["order_lines"]
     number = ibis.coalesce(*(extract_property_text(purchases.properties, name) for name in ORDER_ID_PROPERTIES))

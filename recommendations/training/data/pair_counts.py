@@ -1,8 +1,8 @@
-"""Neighbors of products and customers as expressions, for interactions that outgrow the memory of one machine.
+"""Expressions that compute neighbors of products and customers, for interactions that outgrow the memory of one machine.
 
-An expression returns a row for each neighbor; `build_neighbor_matrix` makes the same sparse matrix of it as the algorithms, so serving
-does not know where it was computed. Pairs are joined by whole numbers, once for both directions, among the newest products of each
-customer only.
+An expression returns a row for each neighbor; `build_neighbor_matrix` turns the rows into the same sparse matrix that the algorithms
+build, so serving does not depend on where it was computed. Pairs are joined by whole numbers, once for both directions, among the
+newest products of each customer only.
 """
 
 import ibis
@@ -13,12 +13,12 @@ from scipy.sparse import csr_array
 
 from recommendations.engine.linear_algebra.sparse import make_csr
 
-# of each customer, so that one customer with thousands of products does not make millions of pairs
+# per customer, so that one customer with thousands of products does not produce millions of pairs
 MAX_ITEMS = 200
 
 
 def build_entries(interactions: ir.Table) -> ir.Table:
-    """Return customer_id, product_id, weight and at: once for each customer and product, with the sum of the weights and the last time."""
+    """Return customer_id, product_id, weight and at: one row per customer and product, with total weight and last time."""
     return interactions.group_by("customer_id", "product_id").agg(
         weight=interactions.weight.sum(), at=interactions["at"].max()
     )
@@ -41,7 +41,7 @@ def build_item_neighbors(interactions: ir.Table, *, k: int, shrinkage: float = 0
 
 
 def build_matrix_neighbors(entries: ir.Table, *, k: int, shrinkage: float) -> ir.Table:
-    """Return row, neighbor and similarity of the k most similar numbers of each, by entries of number, owner and weight."""
+    """Return row, neighbor and similarity of the k most similar numbers of each, computed from entries of number, owner and weight."""
     return _build_neighbors(entries, k=k, shrinkage=shrinkage)
 
 
@@ -75,7 +75,7 @@ def build_basket_counts(
 
 
 def build_people_counts(entries: ir.Table, pairs: ir.Table, *, in_order: bool) -> ir.Table:
-    """Return position and people of the pairs that somebody has.
+    """Return position and people of the pairs that at least one person has.
 
     entries: person, number of the item, first_at and last_at. pairs: row, neighbor and position.
     """
@@ -116,7 +116,7 @@ def build_transitions(interactions: ir.Table, *, k: int) -> ir.Table:
 
 
 def count_split(interactions: ir.Table, *, at: ir.Value) -> ir.Table:
-    """Return what an evaluation by time counts: interactions, customers and products before ``at`` and since, and new ones since."""
+    """Count the customers and products of a time split: those before ``at`` (train), those since (test), and the new ones among these."""
     is_test = interactions["at"] >= at
     entries = interactions.select("customer_id", "product_id", is_test=is_test.cast("int64"))
     users = entries.group_by("customer_id").agg(first=entries.is_test.min(), last=entries.is_test.max())
@@ -131,7 +131,7 @@ def count_split(interactions: ir.Table, *, at: ir.Value) -> ir.Table:
 
 
 def _number(rows: ir.Table, name: str) -> ir.Table:
-    """Return rows with the ``number`` of a column's value in order: of products or customers, from 0."""
+    """Add a ``number`` for the value of a column, counted from 0 in the order of the values."""
     names = rows.select(named=name).distinct()
     # not dense_rank over all rows: it sorts them all, and ClickHouse counts wrongly with the frame that Ibis gives it
     numbers = names.mutate(number=ibis.row_number().over(ibis.window(order_by=names.named)).cast("int64"))
@@ -163,9 +163,9 @@ def _mirror(pairs: ir.Table, name: str) -> ir.Table:
 
 
 def _keep_top(rows: ir.Table, name: str, k: int) -> ir.Table:
-    """Return the k rows with the largest value of each row, equal ones by neighbor.
+    """Return the k rows with the largest value of each row, ties in the order of the neighbors.
 
-    Values are rounded to the twelfth digit for the order: engines add in different orders.
+    For the ranking, values are rounded to the twelfth digit, because engines add in different orders.
     """
     rounded = ibis.desc(rows[name].round(12))
     rank = ibis.row_number().over(ibis.window(group_by=rows.row, order_by=[rounded, rows.neighbor]))

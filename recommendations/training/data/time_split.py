@@ -18,7 +18,7 @@ TARGETS = ("purchase", "cart", "wishlist", "view", "rating")
 
 @dataclass(frozen=True, eq=False)
 class TimeSplit:
-    """Validation: the second-last period, with everything before it as past. Test: the last period, with everything before it as past.
+    """Validation: the second to last period, with everything before it as past. Test: the last period, with everything before it as past.
 
     Weights are as recorded. Future interactions are of the `target` type only. seen_kinds: indexes in KINDS of the
     types that make a product seen, if `exclude_seen`.
@@ -93,7 +93,7 @@ def sample_users(
     counts = np.bincount(split.train.user, minlength=split.train.n_users)
     shuffled = rng.permutation(split.train.n_users)
     is_sampled = np.zeros(split.train.n_users, np.bool_)
-    # Whole users: a history with gaps would look like other habits.
+    # Whole users, because a history with gaps would look like different habits.
     is_sampled[shuffled[: int(np.searchsorted(np.cumsum(counts[shuffled]), n_interactions)) + 1]] = True
     with_future = np.flatnonzero(is_sampled & (np.bincount(split.test.user, minlength=len(is_sampled)) > 0))
     evaluated: npt.NDArray[np.int32] = np.sort(rng.permutation(with_future)[:max_evaluated]).astype(np.int32)

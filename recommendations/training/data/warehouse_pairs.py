@@ -26,14 +26,14 @@ from recommendations.training.data.pair_counts import (
     build_people_counts,
 )
 
-# what this process multiplies in about a second, less than an engine needs to plan a query and to get the entries
+# multiplications that take this process about a second; an engine needs longer to plan a query and receive the entries
 MIN_TERMS = 100_000_000
 # Pairs beyond the k best that the engine returns: it ranks by double precision, and the algorithm by single precision.
 SPARE = 16
 
 
 class WarehousePairEngine(PairEngine):
-    """Joins on the engine of the warehouse. The entries go there as numbers of rows, without IDs."""
+    """Joins pairs on the engine of the warehouse. The entries are sent as row numbers, without IDs."""
 
     def __init__(self, warehouse: Warehouse, *, min_terms: int = MIN_TERMS) -> None:
         self.warehouse = warehouse
@@ -91,9 +91,9 @@ class WarehousePairEngine(PairEngine):
 
 @contextmanager
 def count_pairs_on_engine() -> Iterator[None]:
-    """Count the pairs of the block on the engine of WAREHOUSE_ENGINE if it runs jobs, otherwise in this process.
+    """Count pairs within the block on the engine WAREHOUSE_ENGINE if it runs jobs, otherwise in this process.
 
-    The engine is opened at once: a training that needs it fails before it has worked for an hour. Errors: WarehouseEngineError.
+    The engine is opened immediately, so that a training that needs it fails now and not after an hour of work. Errors: WarehouseEngineError.
     """
     engine = get_job_engine()
     if engine is None:

@@ -41,7 +41,7 @@ SEGMENT_METRICS = ("ndcg", "hit_rate")
 LIST_LENGTHS = (5, 10, 20)
 EVALUATION_TIME_SHARE = 0.12  # of the time budget, for scoring the test users
 MIN_EVALUATION_USERS, PROBE_USERS = 1000, 64
-# Besides the ranking of all contestants, there are their metrics, segments, the ablation and the lists of first purchases.
+# Besides ranking all contestants, time is needed for their metrics, segments, the ablation and the lists of first purchases.
 SCORINGS_PER_USER = 2.0
 
 
@@ -75,7 +75,7 @@ def evaluate_choice(
 ) -> ModelEvaluation:
     """Evaluate the model once on the test part; nothing is tuned on it.
 
-    active: parameters of the active version, refitted on the same past as "active". budget: limits the number of customers if scoring
+    active: parameters of the active version, which is refitted on the same past and named "active". budget: limits the number of customers if scoring
     all of them would take too long.
     """
     fits = _FitCache(time_split.test.train, products, step)
@@ -122,7 +122,7 @@ def measure_exploration_cost(evaluation: Evaluation, served: str) -> dict[str, A
 def find_served_algorithm(weights: Mapping[str, float]) -> str:
     """Return the algorithm that serves for-you.
 
-    It is the single one with all the weight, else the ensemble.
+    This is the only algorithm with a weight, or else the ensemble.
     """
     used = [name for name, weight in weights.items() if weight > 0]
     return used[0] if len(used) == 1 else "blend"
@@ -131,7 +131,7 @@ def find_served_algorithm(weights: Mapping[str, float]) -> str:
 def count_affordable_users(
     contestants: Mapping[str, Algorithm], past: Interactions, time_split: TimeSplit, budget: TrainingBudget
 ) -> int:
-    """Return how many test users there is time to evaluate, from MIN_EVALUATION_USERS to EVALUATION_USERS, by scoring PROBE_USERS."""
+    """Return how many test users there is time to evaluate, from MIN_EVALUATION_USERS to EVALUATION_USERS, after timing PROBE_USERS."""
     users = np.unique(time_split.test.test.user)
     if len(users) <= MIN_EVALUATION_USERS:
         return EVALUATION_USERS
@@ -272,7 +272,7 @@ def serialize_figures(model_evaluation: ModelEvaluation) -> dict[str, dict[str, 
 
 
 def serialize_comparisons(evaluation: Evaluation, *, winner: str) -> list[dict[str, Any]]:
-    """Return the difference of the winner to each other algorithm on the same users."""
+    """Return the difference between the winner and each other algorithm on the same users."""
     rows = []
     for other in evaluation.scores:
         if other != winner:

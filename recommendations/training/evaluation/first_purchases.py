@@ -1,4 +1,4 @@
-"""Evaluation of for-you on products that the customer had not bought before, and of its list with few purchased products."""
+"""Evaluation of for-you on products that the customer had not bought before, and of its list with a limited share of purchased products."""
 
 from collections.abc import Mapping
 from typing import Any

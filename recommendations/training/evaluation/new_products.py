@@ -1,4 +1,4 @@
-"""Ranking quality for products without interactions before the split, which only their attributes can reveal."""
+"""Ranking quality for products without interactions before the split, which can only be ranked by their attributes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
@@ -46,7 +46,7 @@ def measure_new_products(
 ) -> dict[str, Any]:
     """Return {"new", "wanted", "people", "figures"}.
 
-    new: number of new products; wanted: of those bought in the test part; people: number of customers who bought them.
+    new: number of new products; wanted: number of those that were bought in the test part; people: number of customers who bought them.
     figures: name → "new" (ranked among new products) or "all" (among all) → metric@10 → value, low, high. At most
     MAX_USERS customers, sampled by the seed.
     """

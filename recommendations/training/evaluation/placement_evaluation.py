@@ -102,7 +102,7 @@ class PlacementEvaluator:
 
     @cached_property
     def has_views(self) -> bool:
-        """Return whether there are enough views to evaluate by."""
+        """Return whether there are enough views for an evaluation."""
         return query_next_viewed(self.window.future, self.sample).n_users >= MIN_CUSTOMERS
 
     def tune_weights(self, name: str) -> PlacementWeights | None:
@@ -183,7 +183,7 @@ class PlacementEvaluator:
     def measure_buy_again(self, placement_weights: PlacementWeights) -> PlacementMeasurement:
         """Compare buy-again with for-you as served, which shows few purchased products, on all later purchases.
 
-        Then among purchased products only, which for-you would show without its limit.
+        Also compare both among purchased products only, which for-you would show without its limit.
         """
         _query_type, queries = self.get_queries(BUY_AGAIN)
         if not queries.n_users or not placement_weights.weights:
@@ -267,7 +267,7 @@ class PlacementEvaluator:
 
 
 def fill_lists(own: Lists, fallback: Lists, *, only_empty: bool) -> Lists:
-    """Return the lists as served: the fallback fills up short lists, or replaces only those that have nothing to show."""
+    """Return the lists as served: the fallback fills up short lists or, with only_empty, replaces only empty ones."""
     if only_empty:
         return np.where(own[:, :1] >= 0, own, fallback)
     is_repeated = (fallback[:, :, None] == own[:, None, :]).any(axis=2)

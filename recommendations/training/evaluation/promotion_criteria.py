@@ -92,7 +92,7 @@ def _check_active_version(evaluation: Evaluation, served: str) -> list[Reason]:
     if "active" not in evaluation.scores:
         return []
     difference = evaluation.compare(served, "active", PRIMARY_METRIC, TOP_N)
-    if not difference.high < 0:  # also without an interval, because too few customers were evaluated
+    if not difference.high < 0:  # also true without an interval, when too few customers were evaluated
         return []
     return [make_reason("worse_than_active", difference=difference.value, low=difference.low, high=difference.high)]
 

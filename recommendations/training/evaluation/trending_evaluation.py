@@ -22,7 +22,7 @@ def measure_trending(
     shares: Mapping[str, float],
     normalization: str,
 ) -> PlacementMeasurement:
-    """Evaluate trending by the rising products over several windows, in total and per window.
+    """Evaluate how well trending finds rising products, over all windows and per window.
 
     The windows need the components trending and popularity.
     """

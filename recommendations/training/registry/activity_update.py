@@ -1,7 +1,7 @@
 """The activity that a model version does not contain, for an incremental update.
 
-It is read from the warehouse files and from PostgreSQL, and chosen by when it was received, not by when it occurred. Whoever was
-merged since the training keeps the history of all merged customers.
+It is read from the warehouse files and from PostgreSQL, and selected by when it was received, not by when it occurred. A customer
+whom others were merged into since the training gets the history of all of them.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ from recommendations.training.data.interaction_tables import build_purchases_tab
 from recommendations.training.registry.artifacts import Artifact
 
 HISTORY_COLUMNS = ("item", "order", "weight", "kind")
-# a merge is recorded at the time of its event's processing, which the training may have preceded
+# a merge has the processing time of its event; a training at about that time may have missed it
 MERGE_OVERLAP = timedelta(days=1)
 type Pairs = Sequence[tuple[int, int]]
 
@@ -38,9 +38,9 @@ class ActivityUpdate:
     """Activity that the version does not contain. Customer rows are those of the version, followed by customers it does not know.
 
     interactions: new ones. inherited: those of customers who were merged since, under the customers they were merged into.
-    identifiers, identifier_user: all identifiers of these customers, which replace what the version says of them. dismissed: all
+    identifiers, identifier_user: all identifiers of these customers, which replace those in the version. dismissed: all
     current dismissals, including those before the training; new_products: number of products the version does not know;
-    position: what version and update contain together; trials: current ones of new products.
+    position: what version and update contain together; trials: the current ones of new products.
     """
 
     interactions: Interactions
@@ -108,9 +108,9 @@ def select_known_merges(merges: Pairs, base_customers: IdMap) -> list[tuple[int,
 
 
 def select_trained(base: Artifact, *, interactions: Interactions, merges: Pairs) -> tuple[Interactions, Interactions]:
-    """Return the trained interactions of the customers with new ones or merges, and those of them that merged customers had.
+    """Return the trained interactions of customers with new interactions or merges, and the part that they inherit from merged customers.
 
-    Both are under the rows of the customers who are kept.
+    Both have the rows of the customers who are kept.
     """
     customers = interactions.users
     kept_rows = customers.get_rows(np.array([kept for _merged, kept in merges], np.int64))
@@ -143,7 +143,7 @@ def take_histories(
 def drop_known(interactions: Interactions, trained: Interactions) -> Interactions:
     """Return the interactions without those that are trained already: same customer, product, type and time."""
     what, trained_what = number_pairs(interactions), number_pairs(trained)
-    # few are left after the comparison of whole numbers, which is much faster than that of pairs
+    # comparing whole numbers first is much faster than comparing pairs, and leaves only a few
     repeated = np.flatnonzero(np.isin(what, trained_what))
     old = np.flatnonzero(np.isin(trained_what, what[repeated]))
     is_known = np.isin(
@@ -168,7 +168,7 @@ def make_keys(what: npt.NDArray[np.int64], when: npt.NDArray[np.float64]) -> npt
 
 
 def join_interactions(first: Interactions, second: Interactions) -> Interactions:
-    """Return both in order of time."""
+    """Return both in chronological order."""
     user, item, order, weight, kind = (
         np.concatenate([getattr(first, name), getattr(second, name)]) for name in ("user", *HISTORY_COLUMNS)
     )

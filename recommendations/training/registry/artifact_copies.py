@@ -1,7 +1,7 @@
 """Artifacts on several machines: published to FILE_STORE by the machine that made them, and copied by those that need them.
 
-The database names the checksum of a manifest, and the manifest that of each array. So a copy is complete and right, or it is not used.
-A copy in MODELS_DIR can be deleted at any time, because the store has every artifact that the database names.
+The database has the checksum of the manifest, and the manifest that of each array, so a copy is used only if it is complete and correct.
+A copy in MODELS_DIR can be deleted at any time, because the store has every artifact that the database refers to.
 """
 
 import fcntl
@@ -29,7 +29,7 @@ from recommendations.training.registry.artifacts import (
 )
 
 STORE_FOLDER = "models"
-COPY_SUFFIXES = (".copy", ".old")  # of folders that another process of this machine works on
+COPY_SUFFIXES = (".copy", ".old")  # of folders that another process on this machine is working on
 logger = logging.getLogger(__name__)
 
 
@@ -75,7 +75,7 @@ def open_published_artifact(*, name: str, checksum: str, verify_arrays: bool = F
     try:
         return open_artifact(folder=folder, checksum=checksum, verify_arrays=verify_arrays)
     except DamagedArtifactError:
-        # another process may have replaced or removed the copy meanwhile, or the disk has damaged it
+        # another process may have replaced or removed the copy, or it may be damaged on disk
         fetch_artifact(name=name, checksum=checksum, is_forced=True)
         return open_artifact(folder=folder, checksum=checksum, verify_arrays=verify_arrays)
 
@@ -94,10 +94,10 @@ def read_checksum(folder: Path) -> str:
 
 
 def fetch_artifact(*, name: str, checksum: str, is_forced: bool = False) -> None:
-    """Copy an artifact of the store to MODELS_DIR; files that are there already and right are not copied again.
+    """Copy an artifact of the store to MODELS_DIR; correct files that are already there are not copied again.
 
     Raises:
-        DamagedArtifactError: the store does not have it, or something else than the checksum says.
+        DamagedArtifactError: the store does not have it, or has different content than the checksum requires.
     """
     store = get_shared_store()
     if store is None:
@@ -119,10 +119,10 @@ def fetch_artifact(*, name: str, checksum: str, is_forced: bool = False) -> None
 
 
 def copy_from_store(store: SharedStore, *, name: str, checksum: str, draft: Path, present: Path) -> None:
-    """Fill the draft of a folder, and compare every file with what the manifest says."""
+    """Fill the draft of a folder, and compare every file with the manifest."""
     manifest = store.read(f"{STORE_FOLDER}/{name}/{MANIFEST}")
     if hashlib.sha256(manifest).hexdigest() != checksum:
-        raise DamagedArtifactError(f"{name} in FILE_STORE is not what the database names (wrong checksum).")
+        raise DamagedArtifactError(f"{name} in FILE_STORE does not have the checksum that the database expects.")
     make_private_folder(draft)
     for entry in json.loads(manifest)["arrays"].values():
         target = draft / entry["file"]
@@ -134,7 +134,7 @@ def copy_from_store(store: SharedStore, *, name: str, checksum: str, draft: Path
 
 
 def link_equal_file(source: Path, target: Path, *, checksum: str) -> bool:
-    """Give a file a second name if it has the right content; return whether it has."""
+    """Create a hard link to a file if it has the right content; return whether it has."""
     with suppress(OSError, DamagedArtifactError):
         if source.is_file() and compute_file_checksum(source) == checksum:
             os.link(source, target)
@@ -143,7 +143,7 @@ def link_equal_file(source: Path, target: Path, *, checksum: str) -> bool:
 
 
 def replace_folder(draft: Path, folder: Path) -> None:
-    """Put a folder in the place of another one. Who mapped the old files keeps their pages."""
+    """Replace a folder with the draft. Processes that have mapped the old files keep their pages."""
     old = folder.with_name(f".{folder.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
@@ -161,9 +161,9 @@ def lock_folder(root: Path) -> Iterator[None]:
 
 
 def remove_unused_copies(kept: Mapping[str, str]) -> list[str]:
-    """Delete the copies in MODELS_DIR that the store has too, but those of ``kept`` (name → checksum); return their names.
+    """Delete the copies in MODELS_DIR that the store has too, except those in ``kept`` (name → checksum); return their names.
 
-    Without a store nothing is deleted: MODELS_DIR is then the only place.
+    Without a store, nothing is deleted, because MODELS_DIR is then the only place.
     """
     root, removed = Path(settings.MODELS_DIR), []
     if get_shared_store() is None or not root.is_dir():
@@ -190,7 +190,7 @@ def is_unpublished(folder: Path) -> bool:
 
 
 class ArtifactFetcher:
-    """Copies artifacts in a thread, so that whoever refreshes the serving state goes on with the present one."""
+    """Copies artifacts in a thread, so that the current serving state is used meanwhile."""
 
     def __init__(self) -> None:
         self._thread: threading.Thread | None = None
@@ -217,7 +217,7 @@ class ArtifactFetcher:
                 fetch_artifact(name=name, checksum=checksum)
         except (DamagedArtifactError, OSError) as error:
             self.error = str(error)
-            logger.error("The new model is not here yet; the present one stays active: %s", error)
+            logger.error("The new model has not arrived on this machine yet; the current one stays active: %s", error)
         except Exception as error:
             self.error = str(error)
-            logger.exception("The new model could not be copied; the present one stays active")
+            logger.exception("The new model could not be copied; the current one stays active")

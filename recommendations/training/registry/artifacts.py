@@ -46,7 +46,7 @@ class Artifact:
     def with_parts(self, other: "Artifact") -> "Artifact":
         """Return this artifact with the arrays and values of another.
 
-        Where names are equal, those of the other win.
+        Where names are equal, those of the other take precedence.
         """
         return Artifact({**self.arrays, **other.arrays}, {**self.saved, **other.saved})
 

@@ -1,8 +1,8 @@
 """Incremental update: add recent activity to the histories and counts of the active model between two trainings.
 
 Activity that the version does not contain is added, late events included; dismissals are replaced. Neighbors, vectors and
-weights stay as trained; what a cancellation changes before the training waits for the next training. The arrays are saved
-in their own folder beside the version's, and serving loads them on top.
+weights stay as trained; cancellations of orders that were trained on take effect with the next training. The arrays are saved
+in their own folder next to the version's, and serving loads them on top.
 """
 
 import logging

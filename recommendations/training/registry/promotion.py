@@ -37,7 +37,7 @@ def get_artifact_folder(version: ModelVersion) -> Path:
 
 
 def copy_active_artifacts() -> None:
-    """Copy what serves the active versions to MODELS_DIR, from where a backup takes it. Raises DamagedArtifactError."""
+    """Copy the artifacts of the active versions to MODELS_DIR, where a backup reads them. Raises DamagedArtifactError."""
     for version in ModelVersion.objects.filter(status=Status.ACTIVE):
         open_published_artifact(name=version.artifact, checksum=version.checksum)
         if version.refresh:
@@ -77,7 +77,7 @@ def promote_version(
 
 
 def announce_promotion(version: ModelVersion) -> None:
-    """Publish the version to the workers, and have the events since its training or last refresh added to it."""
+    """Publish the version to the workers, and queue a refresh that adds the events since its training or last refresh."""
     announce_active_version(scenario=version.scenario, version=get_serving_name(version))
     try:
         current_app.send_task(REFRESH_TASK, retry=False)
@@ -107,9 +107,9 @@ def roll_back_version(
 
 
 def announce_active_version(*, scenario: str, version: str) -> None:
-    """Publish the `get_serving_name` to the workers.
+    """Publish the name from `get_serving_name` to the workers.
 
-    Without Valkey they read it from the database instead.
+    Without Valkey, they read it from the database instead.
     """
     try:
         with open_valkey(settings.VALKEY_URL, socket_timeout=2, socket_connect_timeout=2) as valkey:

@@ -29,14 +29,14 @@ from recommendations.training.models import ModelVersion
 from recommendations.training.registry.artifact_copies import STORE_FOLDER, remove_unused_copies
 from recommendations.training.registry.artifacts import MANIFEST, compute_file_checksum
 
-NEXT_MANIFEST = "manifest.next.json"  # complete before the database names it, renamed afterwards
+NEXT_MANIFEST = "manifest.next.json"  # complete before its checksum is in the database, renamed afterwards
 MASK, ZERO = ord("*"), ord("0")
 
 
 class ModelFiles(PersonalDataStore):
     """Artifacts. The numbers in them stay, but no identifier leads to them; the next training leaves the person out.
 
-    Workers map the files, so they see the change at once. An identifier is overwritten in place, by as many asterisks.
+    Workers map the files, so they see the change immediately. An identifier is overwritten in place, by as many asterisks.
     """
 
     key = "training.artifacts"
@@ -71,7 +71,7 @@ class ModelFiles(PersonalDataStore):
 
 
 def list_names(people: Sequence[Person]) -> set[bytes]:
-    """Return what identifies people in models: identifiers with and without their kind, and numbers of customers."""
+    """Return what identifies people in models: identifiers with and without their kind, and customer IDs."""
     pairs = {pair for person in people for pair in person.identifiers}
     numbers = {str(number) for person in people for number in person.customer_ids}
     texts = {f"{kind}:{value}" for kind, value in pairs} | {value for _kind, value in pairs}
@@ -81,7 +81,7 @@ def list_names(people: Sequence[Person]) -> set[bytes]:
 
 
 def list_artifact_folders() -> Iterator[Path]:
-    """Yield the folders of artifacts, also the drafts of a training that was killed."""
+    """Yield the folders of artifacts, including drafts left by a killed training."""
     root = Path(settings.MODELS_DIR)
     if root.is_dir():
         yield from sorted(path.parent for path in root.glob(f"*/{MANIFEST}"))
@@ -106,7 +106,7 @@ def find_rows(
             text = np.load(folder / entry["file"], allow_pickle=False)
             offsets = np.load(folder / arrays[offsets_name]["file"], allow_pickle=False)
             whole, ends = text.tobytes(), offsets.tolist()
-            # only the map of customers has bare numbers; elsewhere a number is that of a product
+            # only the map of customers contains bare customer IDs; in other maps, a number is a product ID
             prefix = b"\0" if name.startswith("customers") else b""
             rows = [
                 row
@@ -119,7 +119,7 @@ def find_rows(
 def erase_from_artifact(folder: Path, names: set[bytes]) -> int:
     """Overwrite the identifiers in an artifact; return how many.
 
-    Killed in between, it is repeated: the checksum in the database is that of the complete next manifest.
+    If it is killed halfway, it can be repeated, because the database gets the checksum of a complete next manifest.
     """
     finish_replacement(folder)
     erased, changed = 0, []
@@ -141,7 +141,7 @@ def overwrite_rows(file: Path, offsets: npt.NDArray[np.int64], rows: Sequence[in
     mapped = np.load(file, mmap_mode="r+", allow_pickle=False)
     for row in rows:
         own = mapped[offsets[row] : offsets[row + 1]]
-        # the number of a customer must remain a number
+        # a customer ID must remain a number
         own[:] = ZERO if bytes(own).isdigit() else MASK
     mapped.flush()
 
@@ -172,7 +172,7 @@ def finish_replacement(folder: Path) -> None:
 
 
 def save_checksum(name: str, manifest: bytes) -> None:
-    """Have the database name a manifest, if it does not yet."""
+    """Store the checksum of a manifest in the database, unless it is already there."""
     checksum = hashlib.sha256(manifest).hexdigest()
     ModelVersion.objects.filter(artifact=name).exclude(checksum=checksum).update(checksum=checksum)
     refreshed = ModelVersion.objects.filter(refresh=name).exclude(refresh_checksum=checksum)
@@ -181,7 +181,7 @@ def save_checksum(name: str, manifest: bytes) -> None:
 
 @contextmanager
 def copy_texts(store: SharedStore, name: str) -> Iterator[Path | None]:
-    """Copy the manifest of an artifact and what may name people from the store to a folder; None without a manifest."""
+    """Copy the manifest of an artifact and the arrays that may identify people from the store to a folder; yield None without a manifest."""
     with TemporaryDirectory(prefix="perennial-erasure-", dir=make_scratch_folder()) as parent:
         folder = Path(parent) / name
         folder.mkdir()
@@ -190,7 +190,7 @@ def copy_texts(store: SharedStore, name: str) -> Iterator[Path | None]:
         except SharedStoreError:
             if store.read_fingerprint(f"{STORE_FOLDER}/{name}/{MANIFEST}"):
                 raise
-            yield None  # a training is publishing it, or was killed while it did
+            yield None  # a training is publishing it, or was killed while publishing
             return
         for key, entry in read_manifest(folder)["arrays"].items():
             if key.endswith(("text", "offsets")):
@@ -213,7 +213,7 @@ def make_scratch_folder() -> Path:
 def erase_from_store(store: SharedStore, name: str, names: set[bytes]) -> int:
     """Overwrite the identifiers in an artifact of the store; return how many.
 
-    Killed in between, it is repeated: arrays that differ from the manifest, and a manifest that the database does not name, are put right.
+    If it is killed halfway, it can be repeated: it corrects a manifest that differs from the arrays, and a checksum that differs from the manifest.
     """
     with copy_texts(store, name) as folder:
         if folder is None:
@@ -239,7 +239,7 @@ def erase_from_store(store: SharedStore, name: str, names: set[bytes]) -> int:
 
 
 def discard_copies() -> None:
-    """Have the workers of all machines delete the copies that differ from the store; web processes look every ten seconds."""
+    """Have the workers of all machines delete the copies that differ from the store; web processes check every ten seconds."""
     active = ModelVersion.objects.filter(status=ModelVersion.Status.ACTIVE)
     rows = active.values_list("artifact", "checksum", "refresh", "refresh_checksum")
     kept = {row[0]: row[1] for row in rows} | {row[2]: row[3] for row in rows if row[2]}

@@ -96,7 +96,7 @@ def _tune_normalizations(
 
 def _record_ensembles(session: TuningSession, results: Mapping[str, ChosenWeights], best: str) -> None:
     for row in session.trials:
-        # An earlier tuning had more components than there was time for, or used a sample: only the last one is in the model.
+        # An earlier tuning had more components than there was time for, or used a sample: only the result of the last one is in the model.
         row["chosen"] = row["chosen"] and row["algorithm"] != "blend"
     session.trials += [
         {

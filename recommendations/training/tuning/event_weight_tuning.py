@@ -1,4 +1,4 @@
-"""Tuning of the event weights: how much a view, a cart add or a second piece counts beside a purchase."""
+"""Tuning of the event weights: how much a view, a cart add or a second unit counts compared with a purchase."""
 
 from recommendations.engine import KINDS
 from recommendations.engine.data.event_weights import (

@@ -1,4 +1,4 @@
-"""A share of for-you for products that the customer has not bought before."""
+"""Reserves a share of for-you for products that the customer has not bought before."""
 
 from collections.abc import Mapping
 
@@ -19,7 +19,7 @@ NEW_PRODUCTS_SHARE = 0.03  # enough to order products without another score, too
 def add_first_purchases(
     session: TuningSession, fitted: Mapping[str, Algorithm], past: Interactions, weights: Mapping[str, float]
 ) -> dict[str, float]:
-    """Return the weights, with a share for the best component on first purchases if none of them ranks such products for a customer.
+    """Return the weights; if no weighted component ranks new products for each customer, the best one on first purchases gets a share.
 
     Where customers buy the same products again, their own purchases may get all the weight. The list would then consist of them and of
     popular products only, although it shows a limited share of purchased products.

@@ -53,7 +53,7 @@ def tune_model(
 
 
 class _ModelTuner:
-    """Runs the steps of a tuning; the candidates that remain after each step shrink to the components of the model.
+    """Runs the steps of a tuning; each step drops candidates, until the components of the model remain.
 
     components: name → algorithm and parameters of the remaining candidates; fitted: the same, fitted on the sample.
     values, seconds: of every tuned candidate, the value alone and the seconds to fit it and to score one user.
@@ -118,7 +118,7 @@ class _ModelTuner:
         )
 
     def select_affordable(self) -> dict[str, Candidate]:
-        """Return the candidates that fit into memory beside the data, fitted one after the other.
+        """Return the candidates that fit into memory together with the data, if they are fitted one after the other.
 
         Raises:
             InsufficientMemoryError: the data alone exceed the limit.

@@ -17,9 +17,12 @@ from recommendations.training.tuning.model_choice import SEED, TOP_N, fit_compon
 from recommendations.training.tuning.search_space import Candidate
 from recommendations.training.tuning.tuning_session import TuningSession
 
-PROBE_DIVISOR = 16  # one of so many users is enough to estimate the time of a trial
+PROBE_DIVISOR = 16  # one user in this many is enough to estimate the time of a trial
 MIN_PROBED_INTERACTIONS = 50_000  # a trial on fewer takes about a second at most
-MAX_TRIAL_SHARES, MIN_TRIAL_SECONDS = 3.0, 1.0  # the first trial may take so many shares of a candidate's time
+MAX_TRIAL_SHARES, MIN_TRIAL_SECONDS = (
+    3.0,
+    1.0,
+)  # the first trial may take this many times a candidate's share of the time
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,8 +41,8 @@ def tune_parameters(
 ) -> TunedAlgorithm | None:
     """Return the best trial within the candidate's share of the time budget.
 
-    Return None if the data contain nothing to learn, if one trial alone would take several shares, or if the later steps need the time
-    that is left.
+    Return None if the data contain nothing to learn, if a single trial would take several times the share, or if the later steps need
+    the time that is left.
 
     past: the past of the sample under the event weights.
     """
@@ -74,8 +77,9 @@ def tune_parameters(
 def estimate_trial_seconds(session: TuningSession, candidate: Candidate, past: Interactions, *, limit: float) -> float:
     """Return the seconds that the first trial of a candidate would take, from trials on small samples of the users.
 
-    A trial that has started cannot be stopped, and the first one always runs. The time grows linearly with the number of users from a fixed
-    part, such as the texts of all products. limit: above which the estimate must be good; a rough one is too large, never too small.
+    A trial that has started cannot be stopped, and the first one always runs. The time is a fixed
+    part, such as the texts of all products, plus a part that grows linearly with the number of users. limit: the rough estimate, which may
+    be too large but never too small, is refined only if it is above the limit.
     """
     clock = session.budget.clock
 
@@ -90,7 +94,7 @@ def estimate_trial_seconds(session: TuningSession, candidate: Candidate, past: I
             algorithm = fit_component(candidate.describe(candidate.start), part, session.products)
             recommend(algorithm, part.build_histories(users), TOP_N, exclude_seen=False, tie_seed=SEED)
         except NothingToLearnError:
-            pass  # from a part of the users; the trial on all of them decides
+            pass  # a part of the users may be too little to learn from; the trial on all of them decides
         return clock() - started_at
 
     seconds = run_trial(PROBE_DIVISOR)
@@ -139,7 +143,7 @@ class _ParameterTrials:
     def fit(self, parameters: dict[str, Any]) -> Algorithm:
         """Return the algorithm with these parameters.
 
-        It is fitted again only if a parameter changed that fitting depends on.
+        It is fitted again only if a parameter that affects fitting has changed.
         """
         clock, scoring_only = self.session.budget.clock, self.candidate.scoring_only
         key = json.dumps(

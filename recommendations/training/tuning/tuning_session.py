@@ -51,7 +51,7 @@ class TuningSession:
         self.trials: list[dict[str, Any]] = []
         self.excluded: list[ExcludedAlgorithm] = []
         self.started_at = budget.get_elapsed()
-        self.required_fit_seconds = 0.0  # of the required candidates that are tuned, on the sample
+        self.required_fit_seconds = 0.0  # to fit the required candidates tuned so far, on the sample
 
     def find_relevant(self, past: Interactions) -> csr_array:
         """Return the relevant items of the evaluated users of the sample."""
@@ -76,7 +76,7 @@ class TuningSession:
         return max(end - self.budget.get_elapsed(), 0.0) / (len(names) - names.index(name))
 
     def get_reserved_seconds(self) -> float:
-        """Return the seconds that the steps after the tuning need, as far as the fits so far tell."""
+        """Return the seconds that the steps after the tuning need, estimated from the fits so far."""
         fits_s = FITS_AFTER_TUNING * self.scale * self.required_fit_seconds
         return (EVALUATION_TIME_SHARE + PLACEMENTS_TIME_SHARE) * self.budget.seconds + fits_s
 

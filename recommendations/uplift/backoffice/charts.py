@@ -20,7 +20,7 @@ from recommendations.uplift.kinds.action_kind import Pool
 
 
 def build_qini_chart(curve: dict[str, list[float]]) -> ChartSpec:
-    """Return the additional orders among the customers with the highest predicted effect, beside a random order."""
+    """Return the additional orders among the customers with the highest predicted effect, compared with a random order."""
     shares, orders = [100 * share for share in curve["share"]], curve["orders"]
     model: dict[str, Any] = {
         "type": "scatter",

@@ -1,4 +1,4 @@
-"""The page Uplift: whom messages move, what to do next, and whom not to write to."""
+"""The page Uplift: which customers messages influence, what to do next, and whom not to write to."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -118,7 +118,7 @@ def show_uplift(request: HttpRequest) -> HttpResponse:
 
 
 def build_choice(request: HttpRequest, model: UpliftModel) -> dict[str, Any]:
-    """Return what was chosen, and between what."""
+    """Return which actions were chosen, and from which candidates."""
     choice, currency = model.figures["choice"], get_amount_currency()
     actions = model.figures["actions"]
     targets = {(row["kind"], row["key"]): KINDS[row["kind"]].find_target(row["key"]) for row in actions}

@@ -1,4 +1,4 @@
-"""The shape of a kind of actions, and of an action of the past from which effects are learned."""
+"""The data of a kind of actions, and of a past action from which effects are learned."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ type Label = str | Promise
 class Pool(StrEnum):
     """Actions whose effects are learned together.
 
-    MESSAGE: a message reaches the customer wherever they are, and has a cost. OFFER: it is seen on a visit of the shop only.
+    MESSAGE: a message reaches the customer wherever they are, and has a cost. OFFER: it is only seen on a visit to the shop.
     """
 
     MESSAGE = "message"
@@ -30,10 +30,10 @@ class PastAction:
 
     Attributes:
         kind: the key of its ActionKind. pk, key, name: of the campaign, flow or offer.
-        members: SQL that selects customer_id, is_treated, share, since, until and predicted_value: each customer once, in the group of the
-            assignment, whose window is over. share: the probability of the holdout group. Percent signs are doubled.
-        size: the number of members, at least about.
-        find_customers: returns who could get it now; None if nobody could, because it does not run.
+        members: SQL that selects customer_id, is_treated, share, since, until and predicted_value: each customer once, in the assigned
+            group, if the window is over. share: the probability of the holdout group. Percent signs are doubled.
+        size: the approximate number of members.
+        find_customers: returns the customers who could get it now; None if it is not running.
     """
 
     kind: str
@@ -60,12 +60,12 @@ class ActionKind:
     """A kind of actions; a new one is a file of this folder with a line in the registry.
 
     Attributes:
-        noun: of the type in tables. label: of the choice in conditions. instruction: a sentence with ``%(name)s``.
+        noun: name of the type in tables. label: name of the choice in conditions. instruction: a sentence with ``%(name)s``.
         field_label, field_help: of the condition on the key.
-        window: of a kind that is only seen on a visit: how long it waits for one.
+        window: how long an action that is only seen on a visit waits for one; None for other kinds.
         list_past: returns the actions to learn from, the newest first.
         find_target: returns the campaign, flow or offer with a key, if it still exists.
-        url_name: of its page, which takes its number.
+        url_name: of its page, whose argument is the primary key.
     """
 
     key: str

@@ -8,7 +8,7 @@ from psycopg import sql
 
 from recommendations.measurement.models import Assignment
 
-# Each customer once, as assigned. Who was merged from both groups is left out.
+# Each customer once, as assigned. Customers merged from both groups are left out.
 MEMBERS = sql.SQL("""
 SELECT a.customer_id, NOT bool_or(a.is_held_out) AS is_treated, max(a.holdout_share) AS share, min(a.assigned_at) AS since,
        {until} AS until, max(a.predicted_value) AS predicted_value

@@ -35,7 +35,7 @@ def list_past_campaigns(as_of: datetime) -> list[PastAction]:
 
 
 def list_finished_runs(campaign: Campaign, as_of: datetime) -> list[CampaignRun]:
-    """Return the runs to learn from. If one is not over, none is: a customer's window reaches to the end of the last run."""
+    """Return the runs to learn from. If one is not over, there are none: a customer's window ends with the last run's."""
     runs = list(campaign.runs.all())
     is_over = all(
         run.status in (CampaignRun.Status.FINISHED, CampaignRun.Status.CANCELED)

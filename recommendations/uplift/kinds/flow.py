@@ -1,7 +1,7 @@
 """Flows as actions: those that start from a state in which a customer can be now, such as a segment.
 
-A flow that reacts to a moment (an event, a date, a change of the catalog) is no action to choose: the moment chooses its customers, and
-what it causes then says nothing about another day.
+A flow that reacts to a moment (an event, a date, a change of the catalog) cannot be chosen as an action: the moment determines its
+customers, and its effect at that moment says nothing about another day.
 """
 
 from collections.abc import Mapping
@@ -73,7 +73,7 @@ def build_past_flow(flow: Flow, graph: FlowGraph, size: int, as_of: datetime) ->
 
 
 def find_flow_customers(flow: Flow, graph: FlowGraph, as_of: datetime) -> QuerySet[Customer] | None:
-    """Return for whom the flow could be started: in its state, not inside, not held out, and reachable by one of its messages."""
+    """Return the customers for whom the flow could be started: in its state, not inside, not held out, and reachable by one of its messages."""
     if flow.status != Flow.Status.LIVE:
         return None
     entry = build_entry_condition(graph.trigger)

@@ -50,7 +50,7 @@ def count_exposed(offers: list[Offer], as_of: datetime) -> Mapping[int, tuple[in
 
 
 def build_past_offer(offer: Offer, size: int, share: float, as_of: datetime) -> PastAction:
-    """Return an offer as an action. share: of the held-out people, as the set share may have changed meanwhile."""
+    """Return an offer as an action. share: the actual share of held-out people, because the setting may have changed since."""
     members = MEMBERS.format(
         share=sql.Literal(share),
         window=sql.Literal(WINDOW),
@@ -62,9 +62,9 @@ def build_past_offer(offer: Offer, size: int, share: float, as_of: datetime) -> 
 
 
 def find_offer_customers(offer: Offer, as_of: datetime) -> QuerySet[Customer] | None:
-    """Return who would see the offer on a visit: in its segment, not held out; None if the offer does not run.
+    """Return who would see the offer on a visit: in its segment, not held out; None if the offer is not running.
 
-    An individual offer can be queued for anyone of them.
+    An individual offer can be queued for any of them.
     """
     if offer.status != Offer.Status.RUNNING or not is_within_period(offer, as_of):
         return None

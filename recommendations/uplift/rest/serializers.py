@@ -26,7 +26,7 @@ class NextActionSerializer(serializers.Serializer):
     target = ActionTargetSerializer(allow_null=True, help_text="The campaign, flow or offer; null for no action.")
     expected_margin = serializers.FloatField(
         allow_null=True,
-        help_text="Incremental margin of the action, without the cost of the contact; of the best one that is possible if there is no action.",
+        help_text="Incremental margin of the action, without the cost of the contact; if there is no action, that of the best possible one.",
     )
     low = serializers.FloatField(allow_null=True, help_text="End of the 95% interval.")
     high = serializers.FloatField(allow_null=True, help_text="End of the 95% interval.")

@@ -1,4 +1,4 @@
-"""The addresses of the page of webhooks."""
+"""URLs of the webhooks page."""
 
 from django.contrib import admin
 from django.urls import path

@@ -1,1 +1,1 @@
-"""The page about what marketing and recommendations cause."""
+"""The page about the effects of marketing and recommendations."""

@@ -10,7 +10,7 @@ from recommendations.sending.models import GlobalHoldoutResult
 
 @dataclass(frozen=True)
 class EffectSentences:
-    """What is said of an effect, with %(start)s, %(amount)s, %(interval)s, %(customers)s; group: the label of those who are treated."""
+    """The sentences about an effect, with %(start)s, %(amount)s, %(interval)s, %(customers)s; group: the label of the treated customers."""
 
     group: str | Promise
     nobody: str | Promise

@@ -1,4 +1,4 @@
-"""The texts of the page about what marketing and recommendations cause."""
+"""The texts of the page about the effects of marketing and recommendations."""
 
 from collections.abc import Callable
 from datetime import date, timedelta
@@ -27,7 +27,7 @@ from recommendations.sending.global_holdout.report import HoldoutEffect, find_en
 from recommendations.sending.models import GlobalHoldoutResult
 
 DAY = timedelta(days=1)
-MAX_WRITTEN = 0.01  # of the holdout group; more is worth a sentence
+MAX_WRITTEN = 0.01  # share of the holdout group that was sent marketing; above it, the page says so
 VERDICTS: dict[ComparisonVerdict, str | Promise] = {
     ComparisonVerdict.NO_HOLDOUT: gettext_lazy("nobody to compare with"),
     ComparisonVerdict.UNEVEN_GROUPS: gettext_lazy("groups are uneven"),
@@ -100,13 +100,13 @@ def describe_needs(effect: HoldoutEffect) -> str:
 
 
 def round_customers(number: int) -> int:
-    """Return a number with two digits: an estimate of a need is no more exact."""
+    """Return a number rounded to two digits, because the estimate is no more precise."""
     digits = len(str(number)) - 2
     return round(number, -digits) if digits > 0 else number
 
 
 def describe_cost(effect: HoldoutEffect) -> str:
-    """Return what holding out has cost, in a sentence."""
+    """Return a sentence about what the holdout group has cost."""
     if effect.cost is None:
         return ""
     money = format_revenue(effect)
@@ -194,7 +194,7 @@ def describe_rate(figures: GroupFigures) -> str:
 
 
 def describe_contact(effect: HoldoutEffect) -> str:
-    """Return that marketing reached the holdout group, if it reached more than a few of it."""
+    """Return a warning if marketing reached more than a few customers of the holdout group."""
     customers = effect.holdout.moments.n
     if not customers or effect.holdout.written / customers <= MAX_WRITTEN:
         return ""
@@ -205,7 +205,7 @@ def describe_contact(effect: HoldoutEffect) -> str:
 
 
 def label_month(effect: HoldoutEffect) -> str:
-    """Return the name of a month; the current one is so far, and a part of one has its days."""
+    """Return the name of a month; the current one is marked "so far", and a partial month shows its days."""
     assert effect.month is not None
     name = format_month(effect.month)
     if effect.is_part and not effect.is_running:

@@ -1,4 +1,4 @@
-"""Measures the incremental lift of marketing by comparison with the global holdout group, beside the scheduled job."""
+"""Measures the incremental lift of marketing by comparison with the global holdout group, in addition to the scheduled job."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -14,7 +14,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--all", action="store_true", help="Measure all months again, as after an import of old orders."
+            "--all", action="store_true", help="Measure all months again, for example after an import of old orders."
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -23,7 +23,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--path", help="An mbox file or a maildir folder.")
         parser.add_argument(
-            "--imap", help="An IMAP server; BOUNCE_IMAP_USER and BOUNCE_IMAP_PASSWORD name the account."
+            "--imap", help="An IMAP server; set the account with BOUNCE_IMAP_USER and BOUNCE_IMAP_PASSWORD."
         )
         parser.add_argument(
             "--folder", default="INBOX", help="The IMAP folder; messages that are read are marked as seen."

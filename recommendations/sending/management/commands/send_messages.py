@@ -1,4 +1,4 @@
-"""Sends the messages that are due, beside or instead of the scheduled job; several of these may run at once."""
+"""Sends the messages that are due, in addition to or instead of the scheduled job; several such commands may run at the same time."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -11,7 +11,7 @@ from recommendations.sending.sender import send_due
 
 class Command(BaseCommand):
     help = "Sends the messages that are due."
-    requires_system_checks = ()  # they import every page, which takes longer than sending a few messages
+    requires_system_checks = ()  # the checks import every page, which takes longer than sending a few messages
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--seconds", type=float, default=3600.0, help="Stop after this time.")

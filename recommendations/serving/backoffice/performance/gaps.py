@@ -1,4 +1,4 @@
-"""What is missing before recommendations can show clicks and orders: the parameter, the event or the identifier, and where to send it."""
+"""Finds what the shop must still send before clicks and orders can be shown: the parameter, event or identifier, and where to send it."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from config.foundation.backoffice.date_range import DayRange
 from recommendations.engine.placements import FOR_YOU, PLACEMENTS, PlacementInput
 from recommendations.serving.impressions.comparison import FiguresComparison, sample_requests
 
-MIN_NAMED_SHARE = 0.5  # of the requests, below which most orders cannot be attributed
+MIN_NAMED_SHARE = 0.5  # share of requests that name a visitor; below it, most orders cannot be attributed
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class DataGap:
 
 
 def find_data_gaps(comparison: FiguresComparison, days: DayRange, scenario: str = "") -> list[DataGap]:
-    """Return what is missing, the first step first; empty if nothing is. At most one query."""
+    """Return what is missing, the first step first; empty if nothing is missing. At most one query."""
     now = comparison.now
     if not now.shown:
         return [make_request_gap(scenario)]

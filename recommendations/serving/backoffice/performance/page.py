@@ -1,4 +1,4 @@
-"""What recommendations earned: all placements beside each other, or one placement by day, product, position and model version."""
+"""What recommendations earned: all placements side by side, or one placement by day, product, position and model version."""
 
 from datetime import timedelta
 from typing import Any
@@ -108,7 +108,7 @@ def build_shared_context(
 def build_daily_charts(daily: DailyFigures, currency: str) -> list[tuple[str, ColumnChart]]:
     """Return the columns of revenue and click-through rate by day, with the compared days as a line."""
     labels = [format_full_day(day) for day in daily.days]
-    # a longer compared range is cut, so that both lines end together
+    # a longer comparison range is cut, so that both lines have the same length
     before = daily.before[: len(daily.days)] if any(figures.shown for figures in daily.before) else []
     revenue = [float(figures.revenue.get(currency, 0)) for figures in daily.now]
     rates = [figures.clicked / figures.shown if figures.shown else 0.0 for figures in daily.now]
@@ -144,7 +144,7 @@ def build_daily_charts(daily: DailyFigures, currency: str) -> list[tuple[str, Co
 
 
 def write_verdict(comparison: FiguresComparison, choice: DateChoice, label: str = "") -> str:
-    """Return what was earned, with the change; without revenue how far it got. label: of the placement, "" for all."""
+    """Return a sentence on what was earned, with the change, or on nothing shown or ordered. label: of the placement, "" for all."""
     now, currency = comparison.now, comparison.currency
     days = ngettext("%(count)d day", "%(count)d days", choice.range.days) % {"count": choice.range.days}
     if not now.shown:

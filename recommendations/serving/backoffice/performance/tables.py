@@ -1,4 +1,4 @@
-"""The tables of the performance pages: placements beside each other, and the products of one placement."""
+"""The tables of the performance pages: placements side by side, and the products of one placement."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

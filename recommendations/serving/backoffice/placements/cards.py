@@ -63,7 +63,7 @@ def build_card(state: PlacementState, comparison: FiguresComparison | None, samp
 
 
 def find_actual_source(state: PlacementState, sample: PlacementSample) -> ServedBy:
-    """Return what fills the placement: also the fallback, if it has nothing to show to anybody."""
+    """Return what fills the placement; this is the fallback, too, if the placement has nothing to show to anybody."""
     is_empty = bool(sample.fallback) and not sample.is_for_customer and sample.start is None
     return ServedBy.FALLBACK if is_empty and state.served_by != ServedBy.OFF else state.served_by
 
@@ -107,7 +107,7 @@ def was_skipped(state: PlacementState) -> bool:
 
 
 def describe_result(comparison: FiguresComparison | None) -> str:
-    """Return the sentence on what the placement earned, or which step is missing before it can earn anything."""
+    """Return the sentence on what the placement earned, or on the step that is missing before it can earn anything."""
     if comparison is None or not comparison.now.shown:
         return _("Your shop did not request it in these 28 days.")
     now = comparison.now
@@ -125,7 +125,7 @@ def describe_result(comparison: FiguresComparison | None) -> str:
 
 
 def describe_window() -> str:
-    """Return the attribution window in words: within 7 days of an impression."""
+    """Return the attribution window in words, such as "within 7 days of an impression"."""
     days = settings.RECOMMEND_ATTRIBUTION_DAYS
     return ngettext("within %(days)d day of an impression", "within %(days)d days of an impression", days) % {
         "days": days
@@ -162,7 +162,7 @@ def format_figures(comparison: FiguresComparison) -> list[dict[str, Any]]:
 
 
 def describe_sample(sample: PlacementSample) -> str:
-    """Return for whom or what the example is."""
+    """Return for which customer or product the example is."""
     if sample.start is not None:
         return _("Now, for %(title)s") % {"title": sample.start.title}
     if sample.is_for_customer:
@@ -173,7 +173,7 @@ def describe_sample(sample: PlacementSample) -> str:
 def describe_all(
     cards: list[PlacementCard], total: FiguresComparison, comparisons: Mapping[str, FiguresComparison]
 ) -> str:
-    """Return the sentence of the page: what all placements earned, and which earned most."""
+    """Return the sentence at the top of the page: what all placements earned, and which one earned most."""
     if not any(card.is_requested for card in cards):
         return _("Your shop has not requested recommendations in the last 28 days.")
     if not total.revenue:

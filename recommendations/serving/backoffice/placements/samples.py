@@ -34,7 +34,7 @@ class PlacementSample:
 
 
 def find_recent_customer() -> str:
-    """Return the user ID of a customer with a recent order; "" without one. Nobody sees it."""
+    """Return the user ID of a customer with a recent order; "" without one. The ID is shown nowhere."""
     customers = list(
         Order.objects.filter(customer__isnull=False)
         .order_by("-placed_at")
@@ -49,7 +49,7 @@ def find_recent_customer() -> str:
 
 
 def build_samples(*, now: datetime, source: StateLoader = loader) -> dict[str, PlacementSample]:
-    """Return an example of every placement. The best seller is the product that similar and other related products start from."""
+    """Return an example of every placement. Placements that start from a product, such as similar products, start from the best seller."""
     popular = get_response(RecommendationRequest(POPULAR, n=SAMPLE_SIZE, explain=False), now=now, source=source)
     best_seller = [item.product_id for item in popular.items[:1]] if popular is not None else []
     user_id = find_recent_customer()

@@ -15,7 +15,7 @@ from recommendations.serving.state.loader import ServingState
 from recommendations.training.models import EvaluationRun, ModelVersion
 
 FACTUAL_PLACEMENTS = (NEW, RECENTLY_VIEWED)
-MAX_VERSIONS = 20  # activations that are looked at for the time since when a placement is on or off
+MAX_VERSIONS = 20  # number of activations searched to find since when a placement has been on or off
 
 
 class ServedBy(StrEnum):
@@ -39,7 +39,7 @@ class FallbackCause(StrEnum):
 class PlacementState:
     """What fills a placement now.
 
-    fallback: the placement shown instead or when there is nothing to show; "" without one. since: None if unknown. is_forced: the shop turned it
+    fallback: the placement shown instead, or when this one is empty; "" without one. since: None if unknown. is_forced: the shop turned it
     on or off. evaluation: the result of the placement in the evaluation of the active model, {} without one.
     """
 
@@ -55,7 +55,7 @@ class PlacementState:
 
 @dataclass(frozen=True)
 class Activation:
-    """A model version that was activated, with whether its evaluation found each placement better than its fallback."""
+    """A model version that was activated, and whether its evaluation found each placement better than its fallback."""
 
     at: datetime
     is_on: Mapping[str, bool]
@@ -118,7 +118,7 @@ def find_placement_state(
 
 
 def find_start(name: str, is_on: bool, activations: Sequence[Activation]) -> datetime | None:
-    """Return the first of the newest activations in a row that all left the placement on, or off."""
+    """Return the time of the first activation in the latest unbroken series that left the placement on, or off."""
     start = None
     for activation in activations:
         if activation.is_on.get(name, name == FOR_YOU) != is_on:
@@ -153,7 +153,7 @@ def find_active_evaluation() -> Mapping[str, Mapping[str, Any]]:
 
 
 def find_switch_changes(settings: Sequence[PlacementSettings]) -> dict[str, datetime]:
-    """Return by placement when its status was last changed, from the audit log, in one query."""
+    """Return when the status of each placement was last changed, from the audit log, in one query."""
     names = {str(row.pk): row.placement for row in settings}
     entries = (
         LogEntry.objects.filter(

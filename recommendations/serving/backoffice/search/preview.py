@@ -14,7 +14,7 @@ from recommendations.serving.state.product_index import ProductCard
 
 @dataclass(frozen=True)
 class SearchPreviewItem:
-    """A product of the page. title: in pieces, each with whether it matches the query."""
+    """A product of the page. title: its parts, each with whether it matches the query."""
 
     hit: SearchHit
     card: ProductCard

@@ -9,9 +9,7 @@ from recommendations.serving.search.searcher import Searcher
 
 
 class Command(BaseCommand):
-    help = (
-        "Evaluate the search by the products that customers chose after it, in the general and in the personal order."
-    )
+    help = "Evaluate the search by the products that customers chose after searching, in the general and in the personal order."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--days", type=int, default=90, help="number of days to evaluate; default: 90")
@@ -23,7 +21,7 @@ class Command(BaseCommand):
         searches = read_searches(since=now - timedelta(days=options["days"]), until=now)
         if not searches:
             raise CommandError(
-                f"The warehouse has no search of the last {options['days']} days after which a product was chosen. Send "
+                f"The warehouse has no search from the last {options['days']} days that led to a chosen product. Send "
                 "“Products Searched” events with the property query, then run `manage.py export_warehouse`. "
                 "Until then, `python -m benchmarks.search` measures the search with made-up queries."
             )

@@ -26,7 +26,7 @@ def select_candidates(
 ) -> tuple[Rows, Factors]:
     """Return the n best rows of a placement and their scores, in the order of the list.
 
-    If the placement limits the share of purchased products, these are selected apart, so that there are enough others. allowed:
+    If the placement limits the share of purchased products, these are selected separately, so that there are enough others. allowed:
     the only rows, by default all recommendable ones.
     """
     if allowed is None:
@@ -65,7 +65,7 @@ def select_distinct(context: RecommendationContext, fetch: Fetch, n: int) -> tup
 def use_own_variants(context: RecommendationContext, rows: Rows, scored: ScoredHistory, *, excluded: Rows) -> Rows:
     """Return the rows, each replaced by the product of its group that the visitor bought, or else viewed, if it may be shown.
 
-    Of several, the one with the best score.
+    If there are several, take the one with the best score.
     """
     groups, history = context.groups, context.visitor.history
     if groups is None or history is None or not len(history.item) or not len(rows):

@@ -102,7 +102,7 @@ class NamedPlacementBodySerializer(PlacementBodySerializer):  # type: ignore[val
 
 class PlacementBatchSerializer(SharedBodySerializer):  # type: ignore[misc, valid-type]
     placements = NamedPlacementBodySerializer(
-        many=True, min_length=1, max_length=MAX_PLACEMENTS, help_text="From the top of the page to its end."
+        many=True, min_length=1, max_length=MAX_PLACEMENTS, help_text="From the top of the page to the bottom."
     )
 
     def validate_placements(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

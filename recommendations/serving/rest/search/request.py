@@ -2,7 +2,7 @@
 
 REST view, fast path and OpenAPI document derive from it.
 
-Both callers share one parser, which reports every invalid parameter with what is valid.
+Both callers share one parser, which reports every invalid parameter together with the valid values.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -95,7 +95,7 @@ _PARAMETER_NAMES = frozenset(spec.name for spec in _QUERY_SPECS if spec.kind != 
 
 
 class _InvalidValueError(Exception):
-    """One invalid value, with what is valid."""
+    """One invalid value, with the valid ones."""
 
 
 def parse_search_pairs(pairs: Iterable[tuple[str, str]], *, language: str | None = None) -> SearchRequest:
@@ -162,7 +162,7 @@ def _find_unknown_parameters(params: Mapping[str, str]) -> dict[str, str]:
 
 
 def _parse_attributes(params: Mapping[str, str], errors: dict[str, str]) -> dict[str, str]:
-    """Return the attribute filters by name; add what is wrong with them to the errors."""
+    """Return the attribute filters by name; add their problems to the errors."""
     attributes: dict[str, str] = {}
     for name, value in params.items():
         if name.startswith(CATALOG_PREFIX) and len(name) > len(CATALOG_PREFIX) and value:
@@ -179,7 +179,7 @@ def _parse_attributes(params: Mapping[str, str], errors: dict[str, str]) -> dict
 
 
 def _require_storable_text(text: str, max_length: int) -> str:
-    """Return a text that is short enough and valid in the database.
+    """Return a text that is short enough and can be stored in the database.
 
     A longer query was probably pasted by mistake.
     """

@@ -156,7 +156,7 @@ def highlight_title(page: SearchPage, row: int) -> list[tuple[str, bool]]:
 
 
 def build_query_filters(page: SearchPage) -> QueryFiltersJSON | None:
-    """Return the prices that the query names, None without any."""
+    """Return the prices that the query names; None if it names none."""
     understood = page.understood
     if understood is None or understood is page.request:
         return None
@@ -194,7 +194,7 @@ def format_price(value: float | Decimal | None) -> str | None:
 
 @lru_cache(maxsize=64)
 def get_reason_field(match_type: str, language: str) -> bytes:
-    """Return the field of why a product is on the page, after a comma; language: the active one, as part of the cache key."""
+    """Return the JSON field with the reason why a product is on the page, after a comma; language: the active one, as part of the cache key."""
     texts = {
         "exact": _("Matches the product ID"),
         "all_words": _("Matches all search words"),

@@ -44,7 +44,7 @@ def serve_search(
 def _record_page(page: SearchPage, response: SearchResponseJSON, *, has_opted_out: bool, now: datetime) -> None:
     """Record the page as an impression.
 
-    Without identifiers for a visitor who refused personalization. What an automated visitor gets is no impression: nobody sees it.
+    It has no identifiers if the visitor refused personalization. Pages for automated visitors are not recorded, because nobody sees them.
     """
     if page.request.is_agent or (not page.hits and not page.assignments):
         return

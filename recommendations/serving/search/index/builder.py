@@ -1,4 +1,4 @@
-"""Builds the search index in a process of its own, while the threads of a web process serve requests."""
+"""Builds the search index in a separate process, while the threads of a web process serve requests."""
 
 import logging
 import subprocess
@@ -16,14 +16,14 @@ from recommendations.serving.search.index.storage import read_pointer
 
 INDEX_LOCK = "search index"  # held by the process that builds or merges the index
 BUILDER_LOCK = "search index builder"
-WAIT_SECONDS = 1.0  # for the builder of another process
+WAIT_SECONDS = 1.0  # how long to wait for the builder of another process
 RETRY_SECONDS = 300.0
 BUILD_COMMAND = (sys.executable, "manage.py", "build_search_index", "--end-with-starter")
 logger = logging.getLogger(__name__)
 
 
 class IndexBuilder:
-    """Starts the command that builds and saves the index: in a thread, its Python code would delay every request of the process.
+    """Starts the command that builds and saves the index; in a thread, its Python code would delay every request of the process.
 
     The command ends with this process.
     """
@@ -35,16 +35,16 @@ class IndexBuilder:
 
     @property
     def is_running(self) -> bool:
-        """Whether the index is being built; also by another process, whose result this one will open."""
+        """Whether the index is being built, by this or another process; this process will open the result."""
         return self._thread is not None and self._thread.is_alive()
 
     @property
     def is_available(self) -> bool:
-        """Whether the command can be used: it has not failed in the last minutes."""
+        """Whether the command can be used, because it has not failed in the last few minutes."""
         return time.monotonic() - self.failed_at > RETRY_SECONDS
 
     def start(self) -> None:
-        """Start the command unless it runs, and return at once; `is_running` from then on."""
+        """Start the command unless it is running, and return immediately; `is_running` is true from then on."""
         if not self.is_running:
             self._thread = threading.Thread(target=self._run, name="search-index-builder", daemon=True)
             self._thread.start()
@@ -68,6 +68,8 @@ class IndexBuilder:
                     time.sleep(WAIT_SECONDS)
         except (OSError, subprocess.SubprocessError, DatabaseError) as error:
             self.failed_at = time.monotonic()
-            logger.warning("The search index is built in this process, because another one could not: %s", error)
+            logger.warning(
+                "The search index is built in this process, because a separate process could not build it: %s", error
+            )
         finally:
             connection.close()

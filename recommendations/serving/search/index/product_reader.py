@@ -25,7 +25,7 @@ COLUMNS = (
     "product_id", "sku", "title", "brand", "category__path", "tags", "attributes", "description", "updated_at",
     "is_draft",
 )  # fmt: skip
-COMMIT_MARGIN = timedelta(minutes=1)  # a transaction may commit after one that began later
+COMMIT_MARGIN = timedelta(minutes=1)  # a transaction may commit after another one that began later
 
 
 type Moments = npt.NDArray[np.float64]
@@ -189,7 +189,7 @@ def compute_text_hashes(texts: Sequence[str]) -> npt.NDArray[np.uint64]:
 
 
 def count_recent_changes(since: datetime | None) -> tuple[int, datetime | None]:
-    """Return the number of changes since one minute before then, and the newest; one query."""
+    """Return the number of changes since one minute before ``since``, and the time of the newest; one query."""
     totals = Product.objects.filter(updated_at__gt=get_reading_start(since)).aggregate(
         count=Count("id"), newest=Max("updated_at")
     )
@@ -197,5 +197,5 @@ def count_recent_changes(since: datetime | None) -> tuple[int, datetime | None]:
 
 
 def get_reading_start(since: datetime | None) -> datetime:
-    """Return the moment to read changes from; for an empty index, one before every product."""
+    """Return the moment from which to read changes; for an empty index, one before all products."""
     return (since or datetime(1970, 1, 2, tzinfo=UTC)) - COMMIT_MARGIN

@@ -26,7 +26,7 @@ class ProductTexts:
     Immutable: a change returns a new object, which shares unchanged arrays.
 
     product_ids: by row. hashes: change when the words of a product change. changed_at: last change of each product as far as
-    known; changed_until: the newest of these. measured_products: number of products when mean lengths were measured.
+    known; changed_until: the latest of these times. measured_products: number of products when mean lengths were measured.
     """
 
     index: TextIndex
@@ -48,7 +48,7 @@ class ProductTexts:
         return len(self.product_ids)
 
     def with_batch(self, batch: ProductBatch, *, pause: Callable[[], None] = lambda: None) -> "ProductTexts":
-        """Return the texts with a batch of products; unchanged words cost nothing.
+        """Return the texts with a batch of products added; unchanged words take no work.
 
         pause: called after every few milliseconds of work.
         """

@@ -30,11 +30,11 @@ def read_pointer() -> dict[str, str] | None:
 
 
 def open_product_texts(saved: dict[str, str]) -> ProductTexts | None:
-    """Return a saved index, mapped into memory; None if it is damaged or of another version."""
+    """Return a saved index, mapped into memory; None if it is damaged or has a different version."""
     try:
         artifact = open_artifact(folder=get_index_folder() / saved["name"], checksum=saved["checksum"])
         if artifact.saved.get("terms_version") != TERMS_VERSION:
-            logger.info("The saved search index is of another version and is built again")
+            logger.info("The saved search index has a different version and is built again")
             return None
         return ProductTexts.from_artifact(artifact)
     except (DamagedArtifactError, KeyError) as error:

@@ -1,4 +1,4 @@
-"""What decided the order of a page, stored with its impression: later clicks are judged by the scores of their time."""
+"""What decided the order of a page, stored with its impression, so that later clicks are evaluated with the scores of that time."""
 
 from recommendations.serving.search.request import SearchSort
 from recommendations.serving.search.search import SearchPage
@@ -9,7 +9,7 @@ PINNED = -1.0
 
 
 def list_order_features(page: SearchPage) -> list[float] | None:
-    """Return the exponents and VALUES_PER_PRODUCT numbers of each product; None if words and one pair of weights did not order the page."""
+    """Return the exponents and VALUES_PER_PRODUCT numbers of each product; None if the page was not ordered by words and one pair of weights."""
     request = page.request
     if (
         page.teams

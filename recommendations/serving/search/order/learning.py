@@ -1,7 +1,7 @@
 """Learns the weights of popularity and taste from clicks on search results, and serves them only if later clicks prove them better.
 
-Every impression of a search holds the scores of its products as of that moment, so no later event, model or price is used. The older
-pages choose the weights and the later ones judge them. A shop with few clicks keeps the defaults.
+Every impression of a search has the scores of its products at that moment, so no later event, model or price is used. The weights are
+chosen on the older pages and evaluated on the later ones. A shop with few clicks keeps the defaults.
 """
 
 from datetime import datetime, timedelta
@@ -53,7 +53,7 @@ def learn_search_order(*, at: datetime) -> SearchOrder:
 
 
 def choose_order(pages: list[ClickedPage], *, at: datetime) -> SearchOrder:
-    """Return the weights that the older pages choose, served only if they order the later pages better beyond chance."""
+    """Return the weights that fit the older pages best; they are served only if they order the later pages significantly better."""
     people = len({page.person for page in pages})
     order = SearchOrder(learned_at=at, pages=len(pages), people=people)
     if len(pages) < MIN_PAGES or people < MIN_PEOPLE:

@@ -49,7 +49,7 @@ def raise_to(factors: Factors, exponent: float) -> Factors:
 
 
 def load_order_weights() -> OrderWeights:
-    """Return the weights of a promoted experiment, else those of the last learning if they are better than the defaults; one query."""
+    """Return the weights of a promoted experiment, else those learned last if they are better than the defaults; one query."""
     served = SearchOrder.objects.filter(is_served=True).order_by("-is_promoted")
     row = served.values_list("popularity", "personal", "learned_at").first()
     return OrderWeights(*row) if row is not None else DEFAULT_ORDER

@@ -54,7 +54,7 @@ def autocomplete(
     rules: SearchRules | None = None,
     now: datetime | None = None,
 ) -> Autocompletion:
-    """Return the best queries, categories and products, the same for all visitors. now: for filters that depend on the time."""
+    """Return the best queries, categories and products, the same for all visitors. now: the current time, for filters that depend on it."""
     if not asked.query.strip():
         return Autocompletion(asked.query, [], [], [])
     now = timezone.now() if now is None else now
@@ -83,7 +83,7 @@ def autocomplete(
 
 
 def find_searched_queries(query: str, snapshot: SearchSnapshot, language: str, visible: Flags, *, n: int) -> list[str]:
-    """Return queries of the shop that begin with the typed text and of which a visible product has all words."""
+    """Return queries of the shop that begin with the typed text, if a visible product has all of their words."""
 
     def has_products(text: str) -> bool:
         matches = snapshot.score_query(f"{text} ", language, None, autocorrect=False).find_matches(visible)
@@ -113,7 +113,7 @@ def complete_query(query: str, snapshot: SearchSnapshot, language: str, visible:
 def rank_categories(
     request: SearchRequest, snapshot: SearchSnapshot, visible: Flags, popularity: Scores | None, *, n: int
 ) -> list[str]:
-    """Return the paths of the categories in which the best matches sell."""
+    """Return the paths of the categories in which the best matches sell best."""
     candidates, _matches = find_candidates(score_words(snapshot, request, popularity), visible)
     if not len(candidates.rows):
         return []

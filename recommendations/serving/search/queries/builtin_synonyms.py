@@ -1,4 +1,4 @@
-"""The synonyms of retail that are part of the product; the back office may replace or disable each group."""
+"""The retail synonyms that are part of the product; each group can be replaced or disabled in the back office."""
 
 from functools import cache
 from pathlib import Path
@@ -39,7 +39,7 @@ def parse_groups(line: str) -> list[BuiltinSynonym]:
     if replacements or len(unspaced) in (0, len(terms)):
         return [BuiltinSynonym(terms, replacements)]
     spaced = tuple(term for term in terms if term not in unspaced)
-    # one character occurs in words of other meanings: 茶 in 茶壶
+    # a single character also occurs in words with other meanings: 茶 in 茶壶
     words = tuple(term for term in unspaced if len(term) > 1)
     groups = [BuiltinSynonym(unspaced, (*words, *spaced))]
     return [*groups, BuiltinSynonym(spaced, words)] if words else groups

@@ -1,6 +1,6 @@
 """Learns the queries of the shop from what people searched and then chose.
 
-Queries are claims of browsers, so a query counts only if several people chose products that match it. All its words must be words of
+Browsers can send any query, so a query counts only if several people chose products that match it. All its words must be words of
 products or synonyms: no name, no address and no abuse can become a suggestion, however often it is searched.
 """
 
@@ -61,7 +61,7 @@ def count_matching_people(
     query: str, products_by_person: dict[int, set[str]], texts: ProductTexts, synonyms: Synonyms
 ) -> int:
     """Return how many people chose a product with all words of the query; 0 if too few products have them."""
-    # a space ends the last word: half a word is no query
+    # a space ends the last word, because half a word is not a query
     matches = texts.index.score(f"{query} ", synonyms=synonyms, corrects=False).find_matches()
     rows = matches.rows[(matches.n_covered == matches.n_required) & ~np.isin(matches.rows, matches.exact)]
     if len(rows) < MIN_PRODUCTS:

@@ -11,7 +11,7 @@ from recommendations.engine.text_search.tokens import iterate_runs, normalize, s
 from recommendations.serving.search.models import ShopQuery
 
 type QueryFingerprint = tuple[int, datetime | None]
-OUT_OF_CONTEXT = 0.05  # share of the people of a query without another word of the present one
+OUT_OF_CONTEXT = 0.05  # weight of people whose query shares no other word with the present one
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,7 @@ class ShopQueries:
         )
 
     def complete(self, prefix: str, *, n: int) -> list[str]:
-        """Return the n queries of most people that begin with a normalized text and are longer."""
+        """Return the n queries of the most people that begin with a normalized text and are longer than it."""
         if not prefix:
             return []
         first = bisect_left(self.texts, prefix)

@@ -89,14 +89,14 @@ LOSS_CODES = ("worse_than_active", "worse_than_baseline")
 def get_reason_label(code: str, values: Mapping[str, Any]) -> str:
     """Return a reason in the active language, or its code if it has no label."""
     if code == "as_good" and values.get("difference_low") is None:
-        code = "too_few_to_compare"  # there is no interval to call two versions equally good by
+        code = "too_few_to_compare"  # without an interval, two versions cannot be called equally good
     if code not in REASON_LABELS:
         return code
     return str(REASON_LABELS[code]) % {name: format_reason_value(code, name, value) for name, value in values.items()}
 
 
 def format_reason_value(code: str, name: str, value: Any) -> str:
-    """Return a value of a reason as text, in the format of its name and code."""
+    """Return a value of a reason as text, formatted according to its name and code."""
     if value is None:
         return "–"
     if name == "fallback":

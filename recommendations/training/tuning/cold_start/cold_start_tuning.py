@@ -111,9 +111,9 @@ def tune_cold_start(
 def tune_contestants(
     evaluator: ContestantEvaluator, folds: Sequence[HeldOutCustomers], budget: TrainingBudget
 ) -> dict[str, Weights]:
-    """Return the best weights of each contestant, using only its own.
+    """Return the best weights of each contestant, which may use only its own.
 
-    COMBINED starts from the best of each.
+    COMBINED starts from the best weights of each.
     """
     remaining = max(budget.seconds * TUNING_TIME_SHARE, MIN_SECONDS)
     contestants: dict[str, Weights] = {BASELINE: NO_WEIGHTS}

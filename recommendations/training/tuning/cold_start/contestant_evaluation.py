@@ -91,7 +91,7 @@ def find_best_contestant(scores: Mapping[str, PerUser]) -> str:
 def summarize_scores(scores: Mapping[str, Mapping[str, PerUser]]) -> list[dict[str, Any]]:
     """Return one row per contestant: metric@10 → value, low, high.
 
-    difference: of the primary metric to popularity.
+    difference: the primary metric minus that of popularity.
     """
     columns = {(name, metric): values for name, metrics in scores.items() for metric, values in metrics.items()}
     differences = {

@@ -2,7 +2,7 @@
 
 A random fifth of the customers is held out with all their interactions. A model that has never seen them ranks the
 products of their target interactions in one period, from their traits and the category of the first product they
-touched in it (which is no hit). Each fifth is held out once, so all customers with traits are evaluated.
+touched in it (which does not count as a hit). Each fifth is held out once, so all customers with traits are evaluated.
 """
 
 from dataclasses import dataclass
@@ -89,7 +89,7 @@ class CustomerHoldout:
         return self.hold_out(self.limit_past(past), window, users)
 
     def limit_past(self, past: Interactions) -> Interactions:
-        """Return at most about MAX_FITTED_INTERACTIONS of whole customers, those with traits first."""
+        """Return about MAX_FITTED_INTERACTIONS interactions at most: those of whole customers, starting with customers with traits."""
         if len(past) <= MAX_FITTED_INTERACTIONS:
             return past
         shuffled = np.random.default_rng(SEED).permutation(past.n_users)

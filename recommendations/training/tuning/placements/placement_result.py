@@ -17,7 +17,7 @@ from recommendations.training.evaluation.promotion_criteria import Reason, make_
 from recommendations.training.figures import serialize_interval
 from recommendations.training.tuning.model_choice import TOP_N
 
-# What these show is a fact (the latest products, what was viewed) or the order that a request asks for, so there is nothing to judge.
+# What these show is a fact (the latest products, what was viewed) or the order that a request asks for, so there is nothing to evaluate.
 FACTUAL_PLACEMENTS = (POPULAR, NEW, RECENTLY_VIEWED, RANK)
 UNJUDGED_CODES = ("place_no_time", "place_short_history")
 EARLIER_CODES = ("place_earlier_on", "place_earlier_off")
@@ -26,7 +26,7 @@ JUDGED_CODES = ("place_better", "place_no_better", "place_not_chosen", *EARLIER_
 
 @dataclass(frozen=True, eq=False)
 class VisitResult:
-    """What for-you learned about the current visit. measurement: with the visit, as served, against without it."""
+    """What for-you learned about the current visit. measurement: for-you with the visit, as served, compared with for-you without it."""
 
     weights: VisitWeights
     measurement: PlacementMeasurement = field(default_factory=lambda: PlacementMeasurement("next_new_in_visit"))
@@ -69,7 +69,7 @@ class PlacementResult:
     def decide(self) -> tuple[bool, Reason]:
         """Return whether the placement is active, and why.
 
-        What shows facts is always active. Without an evaluation, a placement keeps the decision of the active version. If there is none,
+        A placement that shows facts is always active. Without an evaluation, a placement keeps the decision of the active version. If there is none,
         it is off, unless what it shows needs no evaluation.
         """
         if self.name in FACTUAL_PLACEMENTS and self.weights is not None:
@@ -108,7 +108,7 @@ class PlacementResult:
 
     @property
     def is_evaluated(self) -> bool:
-        """Return whether enough customers have evaluated the placement, or a rule decided about it."""
+        """Return whether the placement was evaluated on enough customers, or a rule decided about it."""
         if self.fixed_reason is not None:
             return self.fixed_reason["code"] not in UNJUDGED_CODES
         comparison = self.measurement.comparison

@@ -114,7 +114,7 @@ class _PlacementTuner(TimedPlacementStep):
         return TunedPlacements(self.placements, choice, has_late_visits, self.visit, self.earlier)
 
     def tune_trending(self, *, start: float, stop: float) -> PlacementResult:
-        """Return trending with tuned parameters, which its component gets too, or with those of the start if there is no time."""
+        """Return trending with tuned parameters, which its component gets too; if there is no time, with the start parameters."""
         if not self.has_time(0.57):
             return make_default_placement(TRENDING, {TRENDING})
         placement, self.all_components[TRENDING] = tune_trending(
@@ -175,7 +175,7 @@ class _PlacementTuner(TimedPlacementStep):
         return self.shop.interactions.select(is_in_part[self.shop.interactions.user])
 
     def fit_components(self, window: EvaluationWindow, fitted: Mapping[str, Algorithm]) -> dict[str, Algorithm]:
-        """Return the components fitted on the past of the window. fitted: those that are already."""
+        """Return the components fitted on the past of the window. fitted: those that are fitted already."""
         components = {}
         for name in self.list_components():
             self.step("places", 0.58)
@@ -201,7 +201,7 @@ class _PlacementTuner(TimedPlacementStep):
         return {name: self.all_components[name] for name in sorted(needed) if name in self.all_components}
 
     def list_earlier_parts(self, name: str) -> list[str]:
-        """Return the components of a placement in the active version, if their evaluation decided about it."""
+        """Return the components of a placement in the active version, if an evaluation decided about it."""
         earlier = self.earlier.get(name) or {}
         return [*earlier["weights"]] if earlier.get("is_judged") else []
 

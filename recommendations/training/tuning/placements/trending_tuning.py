@@ -90,9 +90,9 @@ def tune_trending(
 def make_trending_queries(
     shop: ShopData, windows: Sequence[EvaluationWindow], sample: QuerySample
 ) -> list[EvaluationQueries]:
-    """Return the purchases of each window as queries, of the products that sold more than before in it.
+    """Return the purchases of each window as queries, limited to products that sold more in it than before.
 
-    What sells as always is the answer of popular products; a list of trending products should have what rises.
+    Products that sell as usual belong to the popular products; a list of trending products should contain those that rise.
     """
     query_sets = []
     for window in windows:
@@ -105,7 +105,7 @@ def make_trending_queries(
 def build_trending_windows(shop: ShopData, choice: ModelChoice, *, start: float, stop: float) -> list[EvaluationWindow]:
     """Return up to MAX_WINDOWS weekly windows, each with popularity fitted on its past.
 
-    One window alone would say too little: a list for everybody is right or wrong for all customers at once.
+    A single window would not be enough: a list for everybody is right or wrong for all customers at once.
     """
     window_seconds = WINDOW_DAYS * DAY_SECONDS
     last = max(stop - window_seconds, start)

@@ -30,9 +30,9 @@ FLOOR_POSITIONS = round(DEFAULT_VISIT_SHARE * MAX_POSITIONS)
 def tune_visit(
     evaluator: PlacementEvaluator, interactions: Interactions, *, start: float, stop: float
 ) -> VisitResult | None:
-    """Return what the visits of a window teach; None if fewer than MIN_CUSTOMERS people have one.
+    """Return the weights learned from the visits of a window; None if fewer than MIN_CUSTOMERS people have a visit.
 
-    All visitors choose the ensemble of the visit; customers with earlier purchases choose its positions if there are enough of them.
+    The visit's ensemble is tuned on all visitors; its positions are tuned on customers with earlier purchases if there are enough of them.
     """
     components = build_visit_components(evaluator)
     queries = query_visits(evaluator, interactions, start=start, stop=stop, bought_before=False)
@@ -47,7 +47,7 @@ def tune_visit(
 def evaluate_visit(
     evaluator: PlacementEvaluator, visit: VisitResult, interactions: Interactions, *, start: float
 ) -> VisitResult:
-    """Return the result with its evaluation on the test part: for-you as served with the default settings, against without the visit."""
+    """Return the result with its evaluation on the test part: for-you as served by default, compared with for-you without the visit."""
     components = build_visit_components(evaluator)
     if not set(visit.weights.weights) <= set(components.parts):
         return visit

@@ -1,0 +1,71 @@
+"""How fast the machine is while a benchmark runs: a fixed piece of work, measured again and again.
+
+The processor time of the same work differs by half and more on virtual machines, and with what else runs: caches and memory are shared, and
+the host may take time away. Dividing a cost by the slowness during its measurement removes most of this.
+"""
+
+import statistics
+import threading
+import time
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+INTERVAL_SECONDS = 0.5
+STEPS = 20_000  # of an interpreted loop
+SORTED = 50_000
+TABLE, LOOKED_UP = 4_000_000, 100_000  # larger than the caches
+
+
+class SpeedSampler:
+    """Measures the fixed work every half second, in a thread, for about 1% of a processor.
+
+    samples: the time of each measurement, in seconds since 1970, and its processor seconds.
+    """
+
+    def __init__(self) -> None:
+        draws = np.random.default_rng(1)
+        self.samples: list[tuple[float, float]] = []
+        self._table = draws.random(TABLE)
+        self._rows = draws.integers(0, TABLE, LOOKED_UP)
+        self._values = draws.random(SORTED)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._sample, name="machine-speed", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._work()  # loads code and data
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _sample(self) -> None:
+        while not self._stop.wait(INTERVAL_SECONDS):
+            began = time.thread_time()
+            self._work()
+            self.samples.append((time.time(), time.thread_time() - began))
+
+    def _work(self) -> float:
+        total = 0
+        for number in range(STEPS):
+            total += number * number % 7
+        return total + float(np.sort(self._values)[0]) + float(self._table[self._rows].sum())
+
+    def compute_slowness(self, began_at: float, ended_at: float) -> float:
+        """Return the mean processor time of the work between two times, divided by the median of all samples.
+
+        Outside of these times, and before the first sample, the nearest samples count. 1 without any sample.
+        """
+        if not self.samples:
+            return 1.0
+        usual = statistics.median(seconds for _at, seconds in self.samples)
+        inside = [seconds for at, seconds in self.samples if began_at <= at <= ended_at]
+        if not inside:
+            middle = (began_at + ended_at) / 2
+            inside = [min(self.samples, key=lambda sample: abs(sample[0] - middle))[1]]
+        return statistics.fmean(inside) / usual
