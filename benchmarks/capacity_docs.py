@@ -28,7 +28,7 @@ COST_ROWS = (
     ("Import of events, PostgreSQL", "导入事件，PostgreSQL", "import_events_postgres_cpu_s", 1e6, "µs"),
     ("Import of order lines", "导入订单行", "load_orders_app_cpu_s", 1e6, "µs"),
     ("Import of order lines, PostgreSQL", "导入订单行，PostgreSQL", "load_orders_postgres_cpu_s", 1e6, "µs"),
-    ("Export to the warehouse", "导出到数仓", "export_cpu_s", 1e6, "µs"),
+    ("Export to the warehouse", "导出到数据仓库", "export_cpu_s", 1e6, "µs"),
     ("Nightly refresh", "每日刷新", "refresh_app_cpu_s", 1e6, "µs"),
     ("Nightly refresh, PostgreSQL", "每日刷新，PostgreSQL", "refresh_postgres_cpu_s", 1e6, "µs"),
     ("Training, every algorithm once", "训练，每个算法一次", "training_cpu_s", 1e6, "µs"),
@@ -42,7 +42,7 @@ COST_ROWS = (
     ("PostgreSQL: products", "PostgreSQL：商品", "postgres_products_bytes", 1, "B"),
     ("PostgreSQL: the rest", "PostgreSQL：其他", "postgres_other_bytes", 1, "B"),
     ("Valkey", "Valkey", "valkey_bytes", 1, "B"),
-    ("Warehouse (Parquet)", "数仓（Parquet）", "warehouse_bytes", 1, "B"),
+    ("Warehouse (Parquet)", "数据仓库（Parquet）", "warehouse_bytes", 1, "B"),
     ("Model on disk", "磁盘上的模型", "model_bytes", 1, "B"),
     ("Memory: refresh", "内存：刷新", "refresh_mb", 1e6, "B"),
     ("Memory: training", "内存：训练", "training_mb", 1e6, "B"),
@@ -62,7 +62,7 @@ GROWTH_NAMES = {
     "import_orders": ("import of orders", "导入订单"),
     "import_events": ("import of events", "导入事件"),
     "process_imported": ("processing of imported events", "处理导入的事件"),
-    "export": ("export to the warehouse", "导出到数仓"),
+    "export": ("export to the warehouse", "导出到数据仓库"),
     "refresh": ("first refresh", "首次刷新"),
     "nightly_refresh": ("nightly refresh", "每日刷新"),
     "training": ("training", "训练"),
@@ -89,7 +89,7 @@ NEED_NAMES = {
     "web_gb": ("web server: GB of memory", "Web 服务器：内存 GB"),
     "valkey_gb": ("Valkey: GB", "Valkey：GB"),
     "postgres_gb": ("PostgreSQL: GB of disk", "PostgreSQL：磁盘 GB"),
-    "warehouse_gb": ("warehouse: GB", "数仓：GB"),
+    "warehouse_gb": ("warehouse: GB", "数据仓库：GB"),
     "model_gb": ("models: GB", "模型：GB"),
 }  # fmt: skip
 PART_NAMES = {
@@ -99,7 +99,7 @@ PART_NAMES = {
     "valkey": ("Valkey", "Valkey"),
     "refresh": ("refresh", "刷新"),
     "training": ("training", "训练"),
-    "warehouse": ("warehouse", "数仓"),
+    "warehouse": ("warehouse", "数据仓库"),
 }
 BEYOND = {
     "web": "在代理后增加 Web 服务器；每台都持有模型",
@@ -114,7 +114,7 @@ TOTAL_NAMES = {
     "cpu_s": ("processor seconds of all steps", "所有步骤的处理器秒"),
     "postgres_bytes": ("bytes in PostgreSQL", "PostgreSQL 字节"),
     "valkey_bytes": ("bytes in Valkey", "Valkey 字节"),
-    "warehouse_bytes": ("bytes in the warehouse", "数仓字节"),
+    "warehouse_bytes": ("bytes in the warehouse", "数据仓库字节"),
     "memory_mb": ("MB of memory, all processes", "所有进程的内存 MB"),
     "request_us": ("µs per recommendation", "每次推荐的微秒数"),
 }
@@ -227,7 +227,7 @@ def make_partition_table(costs: Mapping[str, Any], language: int) -> str:
         f"At {events:,} events, one takes {whole:,.0f} bytes in PostgreSQL with its receipt, {index:,.0f} of them in indexes, and "
         f"{parquet:,.0f} bytes in the warehouse. "
         f"10⁹ events would take {whole:,.0f} GB, {index:,.0f} GB of it indexes, and {parquet:,.0f} GB of Parquet.",
-        f"{events:,} 个事件时，每个事件（含回执）在 PostgreSQL 中占 {whole:,.0f} 字节，其中索引 {index:,.0f} 字节，在数仓中占 {parquet:,.0f} 字节。"
+        f"{events:,} 个事件时，每个事件（含回执）在 PostgreSQL 中占 {whole:,.0f} 字节，其中索引 {index:,.0f} 字节，在数据仓库中占 {parquet:,.0f} 字节。"
         f"10⁹ 个事件约占 {whole:,.0f} GB，其中索引 {index:,.0f} GB，Parquet {parquet:,.0f} GB。",
     )  # fmt: skip
     return texts[language]

@@ -30,7 +30,7 @@ LANGUAGES = {
         "import_orders": "导入订单",
         "import_events": "导入事件",
         "process_imported": "处理导入的事件",
-        "export": "导出到数仓",
+        "export": "导出到数据仓库",
         "refresh": "首次刷新",
         "nightly_refresh": "每日刷新",
         "training": "训练",
