@@ -66,7 +66,7 @@ def get_token(client: Client, client_id: str, **more: str) -> dict[str, Any]:
     values = build_request(client_id, **more)
     page = client.get("/oauth/authorize/", values)
     assert page.status_code == 200, page.text
-    assert "Claude &lt;b&gt; asks to act for you" in page.text
+    assert "Claude &lt;b&gt; asks for permission to use this shop" in page.text
     assert "127.0.0.1:3334" in page["Content-Security-Policy"]
     agreed = client.post("/oauth/authorize/", {**values, "granted": values["scope"].split(), "allow": "Authorize"})
     assert agreed.status_code == 302

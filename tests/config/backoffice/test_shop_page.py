@@ -70,7 +70,7 @@ def test_the_logo_can_be_removed(admin_client: Client) -> None:
         ({"time_zone": "Mars/Base"}, "“Mars/Base” is not a known time zone."),
         ({"reply_to": "nobody"}, "Enter a valid email address"),
         ({"logo_file": SimpleUploadedFile("logo.svg", b"<svg onload='alert(1)'/>")}, "not a PNG, JPEG or WebP image"),
-        ({"logo_file": SimpleUploadedFile("logo.png", PNG + bytes(200_000))}, "Upload one of at most 200 kB"),
+        ({"logo_file": SimpleUploadedFile("logo.png", PNG + bytes(200_000))}, "Upload a file of at most 200 kB"),
     ],
 )
 def test_a_wrong_value_is_reported_at_its_field_and_nothing_is_saved(

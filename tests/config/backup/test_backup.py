@@ -109,7 +109,7 @@ def test_a_damaged_part_a_wrong_passphrase_and_a_foreign_folder_are_reported(tmp
     path.write_bytes(stored[:-1] + bytes([stored[-1] ^ 1]))
     with pytest.raises(BackupError, match="damaged"):
         repository.load(name)
-    with pytest.raises(BackupError, match="not that of the backups"):
+    with pytest.raises(BackupError, match="does not match the backups"):
         BackupRepository(tmp_path / "backups", passphrase="guess")
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "a.jpg").touch()
@@ -190,7 +190,7 @@ def test_a_disk_that_fills_up_leaves_no_backup_that_looks_complete(
         return store(self, content)
 
     monkeypatch.setattr(BackupRepository, "store", store_until_full)
-    with pytest.raises(BackupError, match=r"No space left on device\. It does not exist"):
+    with pytest.raises(BackupError, match=r"No space left on device\. No backup was created"):
         creation.create_backup(repository, at=NOW)
     assert repository.list_backups() == []
     left[0] = 10**6  # there is space again: what is stored is used

@@ -47,7 +47,7 @@ def test_an_alarm_is_on_home_and_says_what_to_do(admin_client: Client, alarm: Al
 def test_acknowledging_ends_the_button_and_is_recorded(alarm: Alarm) -> None:
     client = log_in_as("Operator")
     page = client.post(reverse("monitoring:acknowledge", args=[alarm.pk]), follow=True)
-    assert "Operator works on it." in page.context["verdict"]
+    assert "Operator is working on it." in page.context["verdict"]
     assert reverse("monitoring:acknowledge", args=[alarm.pk]) not in page.text
 
 

@@ -82,7 +82,7 @@ def test_from_the_builder_to_the_people_to_a_segment(admin_client: Client, setti
     people = admin_client.get(dropped)
     assert "1 person." in people.text
     assert CY in people.text
-    assert "Now 1 customer matches it." in people.text
+    assert "1 customer matches it now." in people.text
     saved = admin_client.post(dropped, {"name": "Viewers without cart", "kind": "dynamic"}, follow=True)
     assert "Segment saved with 1 customer." in saved.text
     assert Segment.objects.get().kind == Segment.Kind.DYNAMIC

@@ -69,7 +69,7 @@ def test_a_drop_is_explained_shown_and_noted(admin_client: Client) -> None:
     assert not [day for _metric, day in found if day != LAST]
     orders = found["orders", LAST]
     text = load_texts([orders]).describe(orders)
-    assert text.startswith(f"Orders on Tue, Nov 24 were {orders.value:.0f}, expected between ")
+    assert text.startswith(f"The number of orders on Tue, Nov 24 was {orders.value:.0f}, expected between ")
     assert "Mostly by channel: Paid search (−" in text
     with override("zh-hans"):
         assert "11月24日周二" in load_texts([orders]).describe(orders)

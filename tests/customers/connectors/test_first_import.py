@@ -58,7 +58,7 @@ def test_profiles_and_recommendations_follow_an_import(
     failed = EvaluationRun.objects.create(started_at=now + REPEAT_AFTER, status="failed", error="The disk is full.")
     text = admin_client.get(page).text
     assert "1 customer" in text
-    assert "1 of 1 customer lives where personalization needs a consent" in text, "Germany"
+    assert "1 of 1 customer lives where personalization requires consent" in text, "Germany"
     assert "The disk is full." in text
     assert "no customer has given the consent that personalization needs" in text
     failed.error = str(NoTrainingDataError.build(now, 1))

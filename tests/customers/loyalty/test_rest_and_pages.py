@@ -95,7 +95,7 @@ def test_rules_are_previewed_then_saved_and_levels_rise(admin_client: Client, mo
     assert not LoyaltyLevel.objects.exists()
     bonus = {"bonuses-0-category": drinks.pk, "bonuses-0-multiplier": "3"}
     unseen = admin_client.post(url, build_form("save", previewed=page.context["previewed"], **bonus))
-    assert "look at the preview" in unseen.text
+    assert "Check the preview" in unseen.text
     assert not LoyaltyLevel.objects.exists()
     assert save_previewed(admin_client, **bonus) == 302
     assert LoyaltyMember.objects.get().level.key == "gold"

@@ -82,7 +82,7 @@ def test_a_second_experiment_on_the_same_placement_cannot_start(admin_client: Cl
     make_experiment("first")
     second = make_experiment("second", status=Experiment.Status.DRAFT)
     page = admin_client.post(reverse("experiments:start", args=[second.key]), follow=True)
-    assert "“first” is running on the same subject" in page.text
+    assert "“first” is already varying the same thing" in page.text
     second.refresh_from_db()
     assert second.status == "draft"
 
@@ -162,7 +162,7 @@ def test_uneven_groups_stop_the_reading(admin_client: Client) -> None:
         )
         for number in range(60)
     )
-    assert "cannot be read" in admin_client.get(reverse("experiments:experiment", args=[experiment.key])).text
+    assert "cannot be trusted" in admin_client.get(reverse("experiments:experiment", args=[experiment.key])).text
 
 
 def test_who_may_not_change_a_placement_cannot_change_it_by_a_promotion(client: Client, django_user_model) -> None:  # type: ignore[no-untyped-def]
@@ -238,7 +238,7 @@ def test_interleaving_takes_two_lists_and_clicks_and_nothing_else(admin_client: 
 @pytest.mark.parametrize(
     ("control", "variant", "verdict", "sentence"),
     [
-        (3, 9, "too_few", "still needed to show a preference of 60% to 40%: about 271"),
+        (3, 9, "too_few", "Still needed to detect a preference of 60% to 40%: about 271"),
         (60, 120, "better", "People prefer “Variant 1”: on average, 67% of a person’s clicks were on its products"),
         (120, 60, "worse", "People prefer the control: on average, only 33%"),
         (150, 150, "unclear", "No clear preference: on average, 50%"),

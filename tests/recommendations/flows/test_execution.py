@@ -272,8 +272,8 @@ def test_who_reaches_the_goal_or_leaves_gets_no_queued_message_of_the_flow(
     assert (
         line.reason
         == {
-            "goal_reached": "Reached the goal of the flow before",
-            "left_flow": "Left the flow before",
+            "goal_reached": "Already reached the goal of the flow",
+            "left_flow": "Already left the flow",
         }[reason]
     )
 

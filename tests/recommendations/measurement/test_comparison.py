@@ -92,7 +92,7 @@ def test_a_running_test_has_a_wider_interval_and_says_when_it_ends() -> None:
     assert running.revenue.effect.low < final.revenue.effect.low
     text = describe_comparison(running, "USD")
     assert text.startswith("So far, the messages have brought in about $1,000 of additional revenue")
-    assert "final on Dec 1, 2026. You may look at it every day" in text
+    assert "final on Dec 1, 2026. You can check it every day" in text
 
 
 def test_too_few_customers_say_what_they_can_show_and_how_many_it_would_take() -> None:

@@ -144,7 +144,7 @@ def test_recommendations_without_a_measured_effect_get_a_holdout_experiment(clie
         day=now.date(), scenario="for-you", model_version="v", strategy="blend", position=1, shown=5_000
     )
     [suggestion] = find_all()
-    assert suggestion.headline.startswith("Recommendations showed 5,000 products in four weeks")
+    assert suggestion.headline.startswith("Recommendations showed products 5,000 times in four weeks")
     client.force_login(make_user("experiments.add_experiment", "experiments.change_experiment", *DECIDE))
     client.post(make_url("accept", "experiment", suggestion.key))
     experiment = Experiment.objects.get()

@@ -161,7 +161,7 @@ def test_overdue_orders_are_explained_with_every_kind_of_rule(shop: Customer, ki
     assert profile["orders_missing_since"] is not None
     assert profile["stage"]["explanation"].count("Orders for the whole shop have been overdue since") == 1
     assert "days since the last order" in profile["stage"]["explanation"]
-    assert ("nobody is at risk before 100 days" in profile["stage"]["explanation"]) == (kind == "floors")
+    assert ("no customer is at risk before 100 days" in profile["stage"]["explanation"]) == (kind == "floors")
     assert ("nine of ten" in profile["stage"]["explanation"]) == (kind == "quantiles")
     make_order(make_customer("first-after"), placed_at=later - timedelta(hours=1))
     assert "overdue" not in build_customer_profile(customer_id=shop.pk, as_of=later)["stage"]["explanation"]  # type: ignore[index]

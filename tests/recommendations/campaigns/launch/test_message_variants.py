@@ -126,7 +126,7 @@ def test_an_experiment_starts_for_customers_with_messages_that_nobody_has_to_app
     assert "“customer” as its unit" in str(find_start_problem(experiment))
     experiment.unit = Experiment.Unit.CUSTOMER
     CampaignSettings.objects.create(requires_approval=True)
-    assert "approval of a second person" in str(find_start_problem(experiment))
+    assert "approval by a second person" in str(find_start_problem(experiment))
 
 
 def test_the_results_count_orders_and_clicks_by_message(campaign: Campaign, other: MessageTemplate) -> None:

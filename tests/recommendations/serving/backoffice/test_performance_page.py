@@ -55,7 +55,10 @@ def test_the_page_says_what_was_earned_and_compares_with_the_days_before() -> No
         in page
     )
     assert "?scenario=cart&amp;range=28d&amp;compare=previous" in page
-    assert "shown to the same customer in the 7 days before it, each for the placement that showed it last" in page
+    assert (
+        "shown to the same customer in the 7 days before the order, each credited to the placement that showed it last"
+        in page
+    )
     assert "is not necessarily caused by the recommendation" in page
 
 

@@ -11,9 +11,9 @@ pytestmark = pytest.mark.django_db
 
 
 def test_the_sentence_says_what_is_missing_what_failed_and_what_is_served() -> None:
-    assert "there are 0 pages of 0 people so far" in describe_order()
+    assert "so far, 0 people have clicked on 0 pages" in describe_order()
     order = SearchOrder.objects.create(learned_at=NOON, pages=1500, people=300, popularity=1.84, personal=0.7)
-    assert "there are 1,500 pages of 300 people so far" in describe_order()
+    assert "so far, 300 people have clicked on 1,500 pages" in describe_order()
     order.gain, order.gain_low, order.gain_high = 0.012, -0.01, 0.03
     order.save()
     assert "were not reliably better on later pages" in describe_order()
