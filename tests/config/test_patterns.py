@@ -20,12 +20,10 @@ import config
 PROJECT = Path(config.__file__).parents[1]
 PACKAGES = ("config", "catalog", "customers", "recommendations")
 LENGTH = 100_000
-SHORT_LENGTHS = (500, 5_000)  # a pattern that needs minutes for the full length already fails with these
+SHORT_LENGTHS = (500, 5_000, 20_000)  # a pattern that needs minutes for the full length already fails with these
 MAX_SECONDS = 0.05  # of processor time, so that a busy machine changes nothing
 MAX_GROWTH = 3  # where twice the text takes longer than allowed: 2 is linear, 4 is a square
 CLEAR_GROWTH = 2.4  # of two rounds: three more would not make it a square
-# a text of the longest short length that takes less would stay below the limit at full length even if the time grew by the square
-HARMLESS_SECONDS = MAX_SECONDS * (SHORT_LENGTHS[-1] / LENGTH) ** 2
 FORMS = ("{}", "1{}!", "{}\0x")
 PIECES = (
     *"a1 @.-+,;:/\\\"'(%{[<>=&?_|0\n\t中é",
@@ -125,10 +123,7 @@ def measure_slowest(use: PatternUse) -> tuple[float, str]:
     """Return the longest processor time of a use on any hostile text, and what the text repeats."""
     slowest = (0.0, "")
     for piece, form, method in product(PIECES, FORMS, sorted(use.methods)):
-        seconds = math.inf
         for length in (*SHORT_LENGTHS, LENGTH):
-            if length == LENGTH and seconds < HARMLESS_SECONDS:
-                break
             seconds = measure_seconds(use, method, form.format(piece * (length // len(piece))))
             if seconds > MAX_SECONDS and length == LENGTH:
                 seconds = remeasure_long_use(use, method, form.format, piece)
@@ -137,6 +132,8 @@ def measure_slowest(use: PatternUse) -> tuple[float, str]:
             slowest = max(slowest, (seconds, piece))
             if seconds > MAX_SECONDS:
                 return slowest
+            if length > SHORT_LENGTHS[0] and seconds < MAX_SECONDS * (length / LENGTH) ** 2:
+                break  # even if the time grows with the square, the full length takes less than the limit
     return slowest
 
 

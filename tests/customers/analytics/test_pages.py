@@ -95,7 +95,7 @@ def test_from_the_builder_to_the_people_to_a_segment(admin_client: Client, setti
     # neither the package nor the server has to be there: both give the same error
     settings.WAREHOUSE_ENGINE, settings.CLICKHOUSE_URL = "clickhouse", "http://127.0.0.1:9/default"
     for language, text in (
-        ("en", "(clickhouse) cannot be used at the moment"),
+        ("en", "(clickhouse) is unavailable at the moment"),
         ("zh-hans", "（clickhouse）暂时无法使用"),
     ):
         for answer in (
