@@ -5,6 +5,7 @@ from django.db.models import Q
 from django.utils import translation as lazy_translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from customers.identity.models import Customer
 from customers.lifecycle.scoring.stages.stage_table import STAGE_BY_KEY, STAGES
@@ -180,7 +181,7 @@ class StageRules(models.Model):
             "is recalculated with these rules."
         ),
     )
-    is_active = models.BooleanField(_("active"), default=False)
+    is_active = models.BooleanField(pgettext_lazy("rules", "active"), default=False)
 
     class Meta:
         verbose_name = _("stage rules")

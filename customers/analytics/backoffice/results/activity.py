@@ -109,6 +109,7 @@ def build_states_chart(result: ActivityResult, context: ResultContext) -> ChartS
             "textposition": "none",
             "hovertemplate": "%{x}: %{text}<extra>%{fullData.name}</extra>",
         }
+    del spec["layout"]["xaxis"]["tickangle"]  # whole dates overlap on a phone unless they may be rotated
     above = [period.new + period.returning + period.resurrecting for period in periods]
     spec["layout"] |= {
         "barmode": "relative",
