@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from config.foundation.array_types import Floats, Ints
-from customers.anomalies.detection.detector import judge_days
+from customers.anomalies.detection.detector import evaluate_days
 from customers.anomalies.detection.series import MetricPanel
 
 METRICS = (
@@ -111,7 +111,7 @@ def measure_shops(*, orders: float, shops: int, seed: int) -> dict[str, float]:
     """
     made = SimulatedShops(np.full(shops, float(orders)), YEAR)
     quiet = simulate(made, seed)
-    results = [judge_days(select_shop(quiet, shop), JUDGED) for shop in range(shops)]
+    results = [evaluate_days(select_shop(quiet, shop), JUDGED) for shop in range(shops)]
     months = shops * len(JUDGED) / 30
     figures = {
         "alarms_per_month": sum(int(result.is_anomaly.sum()) for result in results) / months,
@@ -120,6 +120,8 @@ def measure_shops(*, orders: float, shops: int, seed: int) -> dict[str, float]:
     rows = [METRICS.index(name) for name in ("revenue", "orders", "conversion")]
     for drop in (0.3, 0.5):
         panel = simulate(made, seed + 1, drop=drop, drop_days=DROP_DAYS)
-        hits = [judge_days(select_shop(panel, shop), DROP_DAYS).is_anomaly[rows].any(axis=0) for shop in range(shops)]
+        hits = [
+            evaluate_days(select_shop(panel, shop), DROP_DAYS).is_anomaly[rows].any(axis=0) for shop in range(shops)
+        ]
         figures[f"found_{drop * 100:.0f}"] = float(np.mean(hits))
     return {name: round(value, 3) for name, value in figures.items()}

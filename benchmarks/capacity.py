@@ -93,7 +93,7 @@ def main() -> None:
         shop = read_numbers(arguments)
         needs = predict_needs(costs["costs"], shop, arguments.interactions_per_event)
         report_needs(costs, needs, machine)
-        print(json.dumps({"date": costs["date"], "machine": costs["machine"], **needs, **judge_needs(needs, machine)}))
+        print(json.dumps({"date": costs["date"], "machine": costs["machine"], **needs, **assess_needs(needs, machine)}))
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -235,7 +235,7 @@ PARTS = (
 )  # fmt: skip
 
 
-def judge_needs(needs: Mapping[str, float], machine: MachineSize) -> dict[str, Any]:
+def assess_needs(needs: Mapping[str, float], machine: MachineSize) -> dict[str, Any]:
     """Return the share of one machine that each part uses; above 1, it needs more machines, or the remedy in `beyond`."""
     return {"share_of_one_machine": {part.name: round(part.get_share(needs, machine), 3) for part in PARTS}}
 

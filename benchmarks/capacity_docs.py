@@ -227,7 +227,8 @@ def make_partition_table(costs: Mapping[str, Any], language: int) -> str:
         f"At {events:,} events, one takes {whole:,.0f} bytes in PostgreSQL with its receipt, {index:,.0f} of them in indexes, and "
         f"{parquet:,.0f} bytes in the warehouse. "
         f"10⁹ events would take {whole:,.0f} GB, {index:,.0f} GB of it indexes, and {parquet:,.0f} GB of Parquet.",
-        f"{events:,} 个事件时，每个事件（含回执）在 PostgreSQL 中占 {whole:,.0f} 字节，其中索引 {index:,.0f} 字节，在数据仓库中占 {parquet:,.0f} 字节。"
+        f"{events:,} 个事件时，每个事件（含回执）在 PostgreSQL 中占 {whole:,.0f} 字节，其中索引 {index:,.0f} 字节，"
+        f"在数据仓库中占 {parquet:,.0f} 字节。"
         f"10⁹ 个事件约占 {whole:,.0f} GB，其中索引 {index:,.0f} GB，Parquet {parquet:,.0f} GB。",
     )  # fmt: skip
     return texts[language]

@@ -304,7 +304,7 @@ def ingest(plan: ShopPlan, folder: Path) -> Figures:
     set_up_django()
     from benchmarks.clickstream import LoadGenerator
     from benchmarks.ingest import run_web_server
-    from config.simulation.catalogue import draw_catalogue
+    from config.simulation.catalog import draw_catalog
     from config.simulation.output.live_sending import build_items
     from customers.events.models import Source
     from customers.events.sources.write_keys import rotate_write_key
@@ -313,7 +313,7 @@ def ingest(plan: ShopPlan, folder: Path) -> Figures:
     path = folder / "live.jsonl.gz"
     items = 0
     with gzip.open(path, "wb", compresslevel=1) as stream:
-        for lines in build_items(live, draw_catalogue(live)):
+        for lines in build_items(live, draw_catalog(live)):
             stream.writelines(line.rstrip(b"\n") + b"\n" for line in lines)
             items += len(lines)
     source = Source.objects.create(key="live", name="live", kind=Source.Kind.SERVER)

@@ -101,13 +101,13 @@ def make_generated(arguments: argparse.Namespace) -> Interactions:
     tastes = draws.integers(0, TASTES, (arguments.people, 3))
     activity = draws.lognormal(0.0, 0.9, arguments.people)
     shares = np.cumsum(1.0 / (np.arange(arguments.items // TASTES * 4) + 5.0))
-    catalogue = np.stack([draws.permutation(arguments.items)[: len(shares)] for _ in range(TASTES)])
+    catalog = np.stack([draws.permutation(arguments.items)[: len(shares)] for _ in range(TASTES)])
     pairs = np.empty(0, np.int64)
     while len(pairs) < arguments.interactions:
         m = int(1.2 * (arguments.interactions - len(pairs))) + 100
         users = np.searchsorted(np.cumsum(activity / activity.sum()), draws.random(m)).clip(0, arguments.people - 1)
         ranks = np.searchsorted(shares, draws.random(m) * shares[-1]).clip(0, len(shares) - 1)
-        items = catalogue[tastes[users, draws.integers(0, 3, m)], ranks]
+        items = catalog[tastes[users, draws.integers(0, 3, m)], ranks]
         pairs = np.unique(np.concatenate([pairs, users * arguments.items + items]))
     selected = draws.permutation(pairs)[: arguments.interactions]
     return Interactions.from_ids(user_ids=selected // arguments.items, item_ids=selected % arguments.items)

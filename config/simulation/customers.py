@@ -11,7 +11,7 @@ import numpy as np
 
 from config.campaign_simulation.population import SHARES, ResponseKind
 from config.foundation.array_types import Flags, Floats, Ints
-from config.simulation.catalogue import Catalogue
+from config.simulation.catalog import ShopCatalog
 from config.simulation.plan import ShopPlan
 
 RATE_SHAPE, RATE_SCALE = 0.8, 1 / 32  # orders a day: mean 0.025
@@ -60,7 +60,7 @@ class SimulatedCustomers:
         return self.death > day
 
 
-def draw_customers(plan: ShopPlan, catalogue: Catalogue, block: int) -> SimulatedCustomers:
+def draw_customers(plan: ShopPlan, catalog: ShopCatalog, block: int) -> SimulatedCustomers:
     n, generator = plan.count_customers(block), plan.make_generator("customers", block)
     opening = min(60, plan.days // 4)
     is_early = generator.random(n) < OPENING_SHARE
@@ -69,15 +69,15 @@ def draw_customers(plan: ShopPlan, catalogue: Catalogue, block: int) -> Simulate
     lifetime = np.minimum(generator.exponential(1.0, n) / hazard, 1e6)
     death = birth + 1 + lifetime.astype(np.int64)
     rate = np.maximum(generator.gamma(RATE_SHAPE, RATE_SCALE, n), 1e-6)
-    taste = np.maximum(generator.gamma(TASTE_CONCENTRATION, 1.0, (n, catalogue.clusters)), 1e-12)
+    taste = np.maximum(generator.gamma(TASTE_CONCENTRATION, 1.0, (n, catalog.clusters)), 1e-12)
     taste /= taste.sum(axis=1, keepdims=True)
-    living_rate = (rate[:, None] * draw_drift(plan, n, generator)) * (taste @ catalogue.factor) * catalogue.base
+    living_rate = (rate[:, None] * draw_drift(plan, n, generator)) * (taste @ catalog.factor) * catalog.base
     days = np.arange(plan.all_days)
     living_rate *= days > birth[:, None]
     kind = generator.choice(len(SHARES), size=n, p=SHARES).astype(np.int64)
     can_react = (kind == ResponseKind.PERSUADABLE) | (kind == ResponseKind.SLEEPING_DOG)
     response = np.where(can_react, generator.beta(2.0, 6.0, n), 0.0)
-    owner, product, gap = draw_rhythms(taste, catalogue, generator)
+    owner, product, gap = draw_rhythms(taste, catalog, generator)
     return SimulatedCustomers(
         first=plan.get_first_customer(block),
         birth=birth,
@@ -108,13 +108,13 @@ def draw_drift(plan: ShopPlan, n: int, generator: np.random.Generator) -> Floats
     return np.repeat(np.exp(level - DRIFT_SPREAD**2 / 2), DRIFT_CELL, axis=1)[:, : plan.all_days]
 
 
-def draw_rhythms(taste: Floats, catalogue: Catalogue, generator: np.random.Generator) -> tuple[Ints, Ints, Floats]:
+def draw_rhythms(taste: Floats, catalog: ShopCatalog, generator: np.random.Generator) -> tuple[Ints, Ints, Floats]:
     """Return owner, product and mean gap in days of the rhythms: products of consumable clusters that the customer likes."""
     counts = generator.choice(len(RHYTHM_COUNTS), size=len(taste), p=RHYTHM_COUNTS)
     owner = np.repeat(np.arange(len(taste)), counts)
-    liked = np.cumsum(taste[owner] * catalogue.is_consumable, axis=1)
+    liked = np.cumsum(taste[owner] * catalog.is_consumable, axis=1)
     draws = generator.random(len(owner)) * liked[:, -1]
-    cluster = np.minimum((liked <= draws[:, None]).sum(axis=1), catalogue.clusters - 1)
-    product = catalogue.draw_products(cluster, generator)
+    cluster = np.minimum((liked <= draws[:, None]).sum(axis=1), catalog.clusters - 1)
+    product = catalog.draw_products(cluster, generator)
     gap = np.clip(generator.lognormal(np.log(35), 0.5, len(owner)), 7, 180)
     return owner, product, gap

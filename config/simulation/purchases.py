@@ -6,7 +6,7 @@ import numpy as np
 
 from config.foundation.array_types import Flags, Floats, Ints
 from config.simulation.campaigns import CampaignOutcomes, draw_outcomes
-from config.simulation.catalogue import Catalogue
+from config.simulation.catalog import ShopCatalog
 from config.simulation.customers import SimulatedCustomers
 from config.simulation.plan import WINDOW, ShopPlan
 from config.simulation.rhythms import RhythmPurchases, draw_rhythm_purchases
@@ -59,7 +59,7 @@ def draw_days(intensity: Floats, mean: Floats, generator: np.random.Generator) -
     return cell // width, cell % width
 
 
-def draw_purchases(plan: ShopPlan, catalogue: Catalogue, customers: SimulatedCustomers, block: int) -> Purchases:
+def draw_purchases(plan: ShopPlan, catalog: ShopCatalog, customers: SimulatedCustomers, block: int) -> Purchases:
     generator = plan.make_generator("purchases", block)
     rhythms = draw_rhythm_purchases(plan, customers, block)
     row, column = draw_days(customers.intensity, customers.intensity.sum(axis=1), generator)
@@ -82,7 +82,7 @@ def draw_purchases(plan: ShopPlan, catalogue: Catalogue, customers: SimulatedCus
         [number[rhythm_row, rhythm_day], number[customers.rhythm_customer, first_rhythms[1]]]
     )
     rhythm_products = customers.rhythm_product[np.concatenate([rhythms.rhythm, first_rhythms[0]])]
-    lines = draw_lines(catalogue, customers, customer, day, rhythm_orders, rhythm_products, generator)
+    lines = draw_lines(catalog, customers, customer, day, rhythm_orders, rhythm_products, generator)
     line_order, product, quantity, price, discount = lines
     hours = 7 + 7.5 * (generator.random(len(customer)) + generator.random(len(customer)))
     return Purchases(
@@ -114,7 +114,7 @@ def find_placed(plan: ShopPlan, outcomes: CampaignOutcomes, customer: Ints, day:
 
 
 def draw_lines(
-    catalogue: Catalogue,
+    catalog: ShopCatalog,
     customers: SimulatedCustomers,
     customer: Ints,
     day: Ints,
@@ -127,14 +127,14 @@ def draw_lines(
     has_rhythm = np.bincount(rhythm_orders, minlength=len(customer)) > 0
     further = np.where(has_rhythm, further, np.maximum(further, 1))
     order = np.repeat(np.arange(len(customer)), further)
-    liked = np.cumsum(customers.taste[customer[order]] * catalogue.factor.T[day[order]], axis=1)
+    liked = np.cumsum(customers.taste[customer[order]] * catalog.factor.T[day[order]], axis=1)
     draws = generator.random(len(order)) * liked[:, -1]
-    cluster = np.minimum((liked <= draws[:, None]).sum(axis=1), catalogue.clusters - 1)
+    cluster = np.minimum((liked <= draws[:, None]).sum(axis=1), catalog.clusters - 1)
     orders = np.concatenate([rhythm_orders, order])
-    products = np.concatenate([rhythm_products, catalogue.draw_products(cluster, generator)])
+    products = np.concatenate([rhythm_products, catalog.draw_products(cluster, generator)])
     by_order = np.argsort(orders, kind="stable")
     orders, products = orders[by_order], products[by_order]
     quantity = 1 + generator.poisson(FURTHER_UNITS, len(orders))
-    price = catalogue.price[products]
-    share = catalogue.discount[catalogue.cluster[products], day[orders]]
+    price = catalog.price[products]
+    share = catalog.discount[catalog.cluster[products], day[orders]]
     return orders, products, quantity, price, np.round(quantity * price * share, 2)

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from config.foundation.array_types import Flags, Ints
-from config.simulation.catalogue import Catalogue
+from config.simulation.catalog import ShopCatalog
 from config.simulation.customers import LANGUAGES, SimulatedCustomers
 from config.simulation.output.event_lines import format_moments
 from config.simulation.plan import ShopPlan
@@ -53,14 +53,14 @@ class BlockReviews:
     end: Ints
 
 
-def draw_reviews(plan: ShopPlan, catalogue: Catalogue, purchases: Purchases, block: int) -> BlockReviews:
+def draw_reviews(plan: ShopPlan, catalog: ShopCatalog, purchases: Purchases, block: int) -> BlockReviews:
     generator = plan.make_generator("reviews", block)
     order = purchases.line_order
     can_review = purchases.is_placed[order] & (purchases.day[order] < plan.days)
     line = np.flatnonzero(can_review & (generator.random(len(order)) < REVIEW_SHARE))
     at = purchases.at[order[line]] + generator.integers(2 * DAY_MS, 20 * DAY_MS, len(line))
     line, at = line[at < plan.days * DAY_MS], at[at < plan.days * DAY_MS]
-    liking = 4.0 + 0.7 * catalogue.quality[purchases.product[line]] + generator.normal(0, 0.8, len(line))
+    liking = 4.0 + 0.7 * catalog.quality[purchases.product[line]] + generator.normal(0, 0.8, len(line))
     rating = np.clip(np.round(liking), 1, 5).astype(np.int64)
     mood = np.sign(rating - 3)
     is_mistaken = (mood != 0) & (generator.random(len(line)) < MISTAKE_SHARE)

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from config.foundation.files.atomic_write import write_atomically
 from config.foundation.progress import Progress, ignore_progress
-from config.simulation.catalogue import Catalogue, draw_catalogue
+from config.simulation.catalog import ShopCatalog, draw_catalog
 from config.simulation.customers import draw_customers
 from config.simulation.dirt import add_dirt_to_events, add_dirt_to_orders, draw_skews
 from config.simulation.output.event_lines import EventLines
@@ -66,12 +66,12 @@ def write_simulation(
     prepare_folder(plan, folder, force=force)
     record: dict[str, Any] = {"plan": plan.to_dict(), "is_complete": False, "counts": {}}
     write_atomically(folder / RECORD, json.dumps(record).encode())
-    catalogue = draw_catalogue(plan)
-    lines = EventLines(plan, catalogue)
+    catalog = draw_catalog(plan)
+    lines = EventLines(plan, catalog)
     counts: Counter[str] = Counter()
-    counts["products"] = write_lines(folder / "products.jsonl", format_product_lines(catalogue))
+    counts["products"] = write_lines(folder / "products.jsonl", format_product_lines(catalog))
     (folder / "truth").mkdir(exist_ok=True)
-    write_table(folder / "truth" / "products.parquet", build_product_truth(catalogue))
+    write_table(folder / "truth" / "products.parquet", build_product_truth(catalog))
     done = 0
     progress(0, plan.customers)
     for part in range(plan.parts):
@@ -79,7 +79,7 @@ def write_simulation(
         if not files.is_complete():
             with files:
                 for block in plan.list_blocks(part):
-                    write_block(plan, catalogue, lines, block, files)
+                    write_block(plan, catalog, lines, block, files)
                     done += plan.count_customers(block)
                     progress(done, plan.customers)
         else:
@@ -114,24 +114,24 @@ def describe(plan: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in plan.items())
 
 
-def write_block(plan: ShopPlan, catalogue: Catalogue, lines: EventLines, block: int, files: PartFiles) -> None:
-    customers = draw_customers(plan, catalogue, block)
-    purchases = draw_purchases(plan, catalogue, customers, block)
+def write_block(plan: ShopPlan, catalog: ShopCatalog, lines: EventLines, block: int, files: PartFiles) -> None:
+    customers = draw_customers(plan, catalog, block)
+    purchases = draw_purchases(plan, catalog, customers, block)
     orders = add_dirt_to_orders(format_order_lines(plan, customers, purchases), plan, block)
     files.write_lines("orders", ".csv", orders.lines, header=HEADER)
-    events = draw_events(plan, catalogue, customers, purchases, block)
+    events = draw_events(plan, catalog, customers, purchases, block)
     skew = draw_skews(len(events), plan.make_generator("clocks", block))
-    reviews = draw_reviews(plan, catalogue, purchases, block)
+    reviews = draw_reviews(plan, catalog, purchases, block)
     files.write_lines("reviews", ".jsonl", format_reviews(plan, customers, purchases, reviews), compressed=False)
     files.write_lines("customers", ".csv", format_customer_rows(customers), header=CUSTOMER_HEADER, compressed=False)
     items = add_dirt_to_events(lines.format(events, customers, skew), events.at, plan, block)
     files.write_lines("events", ".jsonl", items.lines)
     items.counts["skewed"] = int((skew != 0).sum())
     tables: dict[str, Callable[[], pa.Table]] = {
-        "customers": lambda: build_customer_truth(plan, catalogue, customers, purchases),
+        "customers": lambda: build_customer_truth(plan, catalog, customers, purchases),
         "future": lambda: build_future_truth(plan, customers, purchases),
         "campaigns": lambda: build_campaign_truth(plan, customers, purchases),
-        "demand": lambda: build_demand_truth(plan, catalogue, customers, purchases),
+        "demand": lambda: build_demand_truth(plan, catalog, customers, purchases),
         "rhythms": lambda: build_rhythm_truth(customers),
         "reviews": lambda: build_review_truth(customers, purchases, reviews),
         "dirt": lambda: build_dirt_truth(orders=orders.counts, events=items.counts),

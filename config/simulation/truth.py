@@ -8,7 +8,7 @@ import pyarrow as pa
 from config.campaign_simulation.population import ResponseKind
 from config.foundation.array_types import Floats, Ints
 from config.simulation.campaigns import compute_expected_effects
-from config.simulation.catalogue import Catalogue, format_category, format_title
+from config.simulation.catalog import ShopCatalog, format_category, format_title
 from config.simulation.customers import LANGUAGES, SimulatedCustomers
 from config.simulation.plan import HORIZONS, PURCHASE_DAYS, WINDOW, ShopPlan
 from config.simulation.purchases import FURTHER_UNITS, Purchases
@@ -56,7 +56,7 @@ def compute_p_alive(plan: ShopPlan, customers: SimulatedCustomers, purchases: Pu
 
 
 def compute_expected_future(
-    plan: ShopPlan, catalogue: Catalogue, customers: SimulatedCustomers, days: int
+    plan: ShopPlan, catalog: ShopCatalog, customers: SimulatedCustomers, days: int
 ) -> tuple[Floats, Floats]:
     """Return the expected orders and revenue of a living customer in the days after the end, shape (n,) each.
 
@@ -67,15 +67,15 @@ def compute_expected_future(
     gap_rate = np.bincount(customers.rhythm_customer, 1 / customers.rhythm_gap, minlength=len(customers))
     spontaneous = -np.expm1(-customers.living_rate[:, future])
     orders = 1 - (1 - spontaneous) * np.maximum(1 - gap_rate, 0)[:, None]
-    mean_price = np.bincount(catalogue.cluster, catalogue.share * catalogue.price)
-    factor, discount = catalogue.factor[:, future], catalogue.discount[:, future]
+    mean_price = np.bincount(catalog.cluster, catalog.share * catalog.price)
+    factor, discount = catalog.factor[:, future], catalog.discount[:, future]
     line_value = customers.taste @ (factor * (1 - discount) * mean_price[:, None]) / (customers.taste @ factor)
     lines = (
         spontaneous * (customers.basket + np.exp(-customers.basket))[:, None] + (gap_rate * customers.basket)[:, None]
     )
     rhythm_value = np.bincount(
         customers.rhythm_customer,
-        catalogue.price[customers.rhythm_product] / customers.rhythm_gap,
+        catalog.price[customers.rhythm_product] / customers.rhythm_gap,
         minlength=len(customers),
     )
     revenue = (1 + FURTHER_UNITS) * (lines * line_value + rhythm_value[:, None])
@@ -104,7 +104,7 @@ def compute_purchase_probability(
 
 
 def build_customer_truth(
-    plan: ShopPlan, catalogue: Catalogue, customers: SimulatedCustomers, purchases: Purchases
+    plan: ShopPlan, catalog: ShopCatalog, customers: SimulatedCustomers, purchases: Purchases
 ) -> pa.Table:
     n, end = len(customers), plan.days
     p_alive = compute_p_alive(plan, customers, purchases)
@@ -121,7 +121,7 @@ def build_customer_truth(
         "response": customers.response,
         "language": pa.array([LANGUAGES[row] for row in customers.language]),
         "devices": customers.devices,
-        "taste": pa.FixedSizeListArray.from_arrays(pa.array(customers.taste.ravel(), pa.float32()), catalogue.clusters),
+        "taste": pa.FixedSizeListArray.from_arrays(pa.array(customers.taste.ravel(), pa.float32()), catalog.clusters),
     }
     for name, first, days in (("", 0, end), *((f"future_{days}_", end, days) for days in HORIZONS)):
         chosen = purchases.is_placed & (purchases.day >= first) & (purchases.day < first + days)
@@ -129,7 +129,7 @@ def build_customer_truth(
         columns[f"{name}orders"] = np.bincount(owner, minlength=n)
         columns[f"{name}revenue"] = np.round(np.bincount(owner, purchases.value[chosen], minlength=n), 2)
         if name:
-            orders, revenue = compute_expected_future(plan, catalogue, customers, days)
+            orders, revenue = compute_expected_future(plan, catalog, customers, days)
             columns[f"expected_{days}_orders"], columns[f"expected_{days}_revenue"] = (
                 p_alive * orders,
                 p_alive * revenue,
@@ -181,29 +181,29 @@ def build_campaign_truth(plan: ShopPlan, customers: SimulatedCustomers, purchase
 
 
 def build_demand_truth(
-    plan: ShopPlan, catalogue: Catalogue, customers: SimulatedCustomers, purchases: Purchases
+    plan: ShopPlan, catalog: ShopCatalog, customers: SimulatedCustomers, purchases: Purchases
 ) -> pa.Table:
     """Return the expected and the actual units of each cluster and day, of the customers of this block.
 
     expected: spontaneous units; × share of a product in its cluster, it is the demand of the product. expected_rhythm: of rhythms, at their
     mean rate. Births and deaths are as they happened; orders that campaigns cause are only in units.
     """
-    shape = (catalogue.clusters, plan.all_days)
+    shape = (catalog.clusters, plan.all_days)
     alive = (customers.living_rate > 0) & (np.arange(plan.all_days) < customers.death[:, None])
     gap_rate = np.bincount(customers.rhythm_customer, 1 / customers.rhythm_gap, minlength=len(customers))
     lines = -np.expm1(-customers.intensity) * (customers.basket + np.exp(-customers.basket))[:, None]
     lines += alive * (gap_rate * customers.basket)[:, None]
     rows = np.arange(len(customers))
     lines[rows, customers.birth] = customers.basket + np.where(gap_rate > 0, 0, np.exp(-customers.basket))
-    expected = (customers.taste.T @ (lines / (customers.taste @ catalogue.factor))) * catalogue.factor
+    expected = (customers.taste.T @ (lines / (customers.taste @ catalog.factor))) * catalog.factor
     rhythm = np.zeros(shape)
-    rhythm_cluster = catalogue.cluster[customers.rhythm_product]
+    rhythm_cluster = catalog.cluster[customers.rhythm_product]
     np.add.at(rhythm, rhythm_cluster, alive[customers.rhythm_customer] / customers.rhythm_gap[:, None])
     np.add.at(
         rhythm, (rhythm_cluster, customers.birth[customers.rhythm_customer]), 1
     )  # a first order has the products of all rhythms
     is_placed = purchases.is_placed[purchases.line_order]
-    cell = catalogue.cluster[purchases.product] * plan.all_days + purchases.day[purchases.line_order]
+    cell = catalog.cluster[purchases.product] * plan.all_days + purchases.day[purchases.line_order]
     units = np.bincount(cell[is_placed], purchases.quantity[is_placed], minlength=expected.size)
     return pa.table(
         {
@@ -226,17 +226,17 @@ def build_rhythm_truth(customers: SimulatedCustomers) -> pa.Table:
     )
 
 
-def build_product_truth(catalogue: Catalogue) -> pa.Table:
-    numbers = np.arange(len(catalogue))
+def build_product_truth(catalog: ShopCatalog) -> pa.Table:
+    numbers = np.arange(len(catalog))
     return pa.table(
         {
             "product_id": format_products(numbers),
-            "title": [format_title(catalogue, number) for number in numbers.tolist()],
-            "category": [format_category(cluster) for cluster in catalogue.cluster.tolist()],
-            "cluster": catalogue.cluster,
-            "share": catalogue.share,
-            "price": catalogue.price,
-            "quality": catalogue.quality,
+            "title": [format_title(catalog, number) for number in numbers.tolist()],
+            "category": [format_category(cluster) for cluster in catalog.cluster.tolist()],
+            "cluster": catalog.cluster,
+            "share": catalog.share,
+            "price": catalog.price,
+            "quality": catalog.quality,
         }
     )
 

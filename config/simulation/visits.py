@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from config.foundation.array_types import Flags, Floats, Ints
-from config.simulation.catalogue import Catalogue
+from config.simulation.catalog import ShopCatalog
 from config.simulation.customers import SimulatedCustomers
 from config.simulation.plan import ShopPlan
 from config.simulation.purchases import DAY_MS, Purchases, draw_days
@@ -69,7 +69,7 @@ class Visits:
 
 
 def draw_events(
-    plan: ShopPlan, catalogue: Catalogue, customers: SimulatedCustomers, purchases: Purchases, block: int
+    plan: ShopPlan, catalog: ShopCatalog, customers: SimulatedCustomers, purchases: Purchases, block: int
 ) -> BlockEvents:
     generator = plan.make_generator("visits", block)
     visits = draw_visits(plan, customers, purchases, generator)
@@ -77,11 +77,11 @@ def draw_events(
     cluster = draw_clusters(customers.taste[visits.customer], generator)
     parts = [make_rows(np.arange(n), StorefrontEvent.PAGE)]
     is_search = generator.random(n) < SEARCH_SHARE
-    shown = catalogue.draw_products(cluster, generator)  # what is searched, or whose list is opened
+    shown = catalog.draw_products(cluster, generator)  # what is searched, or whose list is opened
     for kind, rows in ((StorefrontEvent.SEARCH, is_search), (StorefrontEvent.LIST, ~is_search)):
         parts.append(make_rows(np.flatnonzero(rows), kind, shown[rows]))
     views = np.repeat(np.arange(n), 1 + generator.poisson(1.5, n))
-    viewed = catalogue.draw_products(cluster[views], generator)
+    viewed = catalog.draw_products(cluster[views], generator)
     parts.append(make_rows(views, StorefrontEvent.VIEW, viewed))
     visit_of_order = np.full(len(purchases), -1)
     visit_of_order[visits.order[visits.order >= 0]] = np.flatnonzero(visits.order >= 0)
@@ -111,7 +111,7 @@ def draw_events(
         visits.order[visit],
         visits.is_signed_in[visit],
     ]
-    bots = draw_bots(plan, catalogue, len(customers), n, generator)
+    bots = draw_bots(plan, catalog, len(customers), n, generator)
     return sort_events(plan, [np.concatenate(pair) for pair in zip(events, bots, strict=True)], len(np.unique(bots[2])))
 
 
@@ -171,7 +171,7 @@ def draw_clusters(taste: Floats, generator: np.random.Generator) -> Ints:
 
 
 def draw_bots(
-    plan: ShopPlan, catalogue: Catalogue, customers: int, visits: int, generator: np.random.Generator
+    plan: ShopPlan, catalog: ShopCatalog, customers: int, visits: int, generator: np.random.Generator
 ) -> list[Ints | Flags]:
     """Return the events of bots: each views products once a second, and never orders."""
     bots = int(generator.poisson(customers * BOT_RATE))
@@ -185,7 +185,7 @@ def draw_bots(
         customers + bot,
         visits + bot,
         zero,
-        generator.integers(len(catalogue), size=len(bot)),
+        generator.integers(len(catalog), size=len(bot)),
         zero + 1,
         nothing,
         np.zeros(len(bot), bool),

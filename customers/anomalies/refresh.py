@@ -12,7 +12,7 @@ from config.foundation.array_types import Flags
 from config.foundation.database.advisory_locks import exclusive_lock
 from config.foundation.job_runs import record_run
 from customers.analytics.sources import open_analytics_tables
-from customers.anomalies.detection.detector import JudgedDays, judge_days
+from customers.anomalies.detection.detector import EvaluatedDays, evaluate_days
 from customers.anomalies.detection.expectation import WARM_UP_DAYS
 from customers.anomalies.detection.series import MetricPanel
 from customers.anomalies.detection.thresholds import MIN_SCORES
@@ -34,20 +34,20 @@ from customers.demand.models import load_demand_settings
 from customers.lifecycle.facts.amounts import get_amount_currency
 
 LOCK = "anomalies"
-JUDGED_AGAIN = 3  # days, because events may arrive late
+EVALUATED_AGAIN = 3  # days, because events may arrive late
 KEPT_DAYS = 400
 NO_DATA, TOO_SHORT = "no_data", "too_short"
 BATCH = 2_000
 
 
 @dataclass(frozen=True, eq=False)
-class JudgedMetrics:
+class EvaluatedMetrics:
     """The metrics with their panel, and the evaluated days."""
 
     metrics: list[Metric]
     facts: Facts
     panel: MetricPanel
-    judged: JudgedDays
+    judged: EvaluatedDays
     stopped: dict[str, dict[int, int]]
 
 
@@ -59,7 +59,7 @@ def find_anomalies(*, as_of: datetime) -> AnomalyRun:
             # as everywhere else in the back office, the currency of the orders is used if the shop has not set one
             facts = read_facts(replace(tables, currency=get_amount_currency()), days)
         run.last_day = days.until
-        result = judge_facts(facts, count=count_new_days(days.until))
+        result = evaluate_facts(facts, count=count_new_days(days.until))
         if result is None:
             run.problem = NO_DATA
             return run
@@ -74,10 +74,10 @@ def count_new_days(last: date) -> int:
     latest = AnomalyRun.objects.filter(status=AnomalyRun.Status.DONE, problem="").order_by("-last_day").first()
     if latest is None or latest.last_day is None:
         return MAX_JUDGED
-    return min(max((last - latest.last_day).days, 0) + JUDGED_AGAIN, MAX_JUDGED)
+    return min(max((last - latest.last_day).days, 0) + EVALUATED_AGAIN, MAX_JUDGED)
 
 
-def judge_facts(facts: Facts, *, count: int) -> JudgedMetrics | None:
+def evaluate_facts(facts: Facts, *, count: int) -> EvaluatedMetrics | None:
     """Evaluate the last days of the metrics; None without any data."""
     metrics = list_available(list_metrics(), facts)
     if not metrics:
@@ -88,7 +88,7 @@ def judge_facts(facts: Facts, *, count: int) -> JudgedMetrics | None:
     panel = build_panel(
         metrics, facts, stopped=stopped, known=read_known_days(facts), country=load_demand_settings().country
     )
-    return JudgedMetrics(metrics, facts, panel, judge_days(panel, days), stopped)
+    return EvaluatedMetrics(metrics, facts, panel, evaluate_days(panel, days), stopped)
 
 
 def read_known_days(facts: Facts) -> Flags:
@@ -100,7 +100,7 @@ def read_known_days(facts: Facts) -> Flags:
     return known
 
 
-def store(result: JudgedMetrics, *, as_of: datetime) -> int:
+def store(result: EvaluatedMetrics, *, as_of: datetime) -> int:
     """Replace the evaluated days in one transaction, so that a run that is repeated changes nothing; return the number of anomalies.
 
     An anomaly with a known reason stays, even if late data made its day usual.
@@ -129,7 +129,7 @@ def store_days(rows: Sequence[MetricDay], first: date) -> None:
     MetricDay.objects.bulk_create(rows, batch_size=BATCH, ignore_conflicts=True)
 
 
-def build_days(result: JudgedMetrics) -> list[MetricDay]:
+def build_days(result: EvaluatedMetrics) -> list[MetricDay]:
     """Return the evaluated days, and the values of the days before them without a range."""
     facts, panel, judged = result.facts, result.panel, result.judged
     column_of = {day: column for column, day in enumerate(judged.days)}
@@ -153,7 +153,7 @@ def build_days(result: JudgedMetrics) -> list[MetricDay]:
     return rows
 
 
-def find_state(result: JudgedMetrics, row: int, column: int) -> str:
+def find_state(result: EvaluatedMetrics, row: int, column: int) -> str:
     judged = result.judged
     if is_day_missing(result, row, column):
         return DayState.MISSING
@@ -162,7 +162,7 @@ def find_state(result: JudgedMetrics, row: int, column: int) -> str:
     return DayState.USUAL if np.isfinite(judged.p_value[row, column]) else DayState.SMALL
 
 
-def is_day_missing(result: JudgedMetrics, row: int, column: int) -> bool:
+def is_day_missing(result: EvaluatedMetrics, row: int, column: int) -> bool:
     """Return whether the data of a metric is missing on an evaluated day: nothing arrived, or nothing after a certain hour."""
     feeds = {get_feed(result.metrics[row]), *result.metrics[row].needs}
     rows = [other for other, metric in enumerate(result.metrics) if get_feed(metric) in feeds]
@@ -174,7 +174,7 @@ def get_feed(metric: Metric) -> str:
     return next(kind.feed for kind in list_fact_kinds() if kind.key == metric.fact)
 
 
-def build_anomalies(result: JudgedMetrics, *, as_of: datetime) -> list[Anomaly]:
+def build_anomalies(result: EvaluatedMetrics, *, as_of: datetime) -> list[Anomaly]:
     """Return the anomalies of the evaluated days; missing data is one anomaly of its feed's first metric, not one of each metric."""
     rows: list[Anomaly] = []
     for column, day in enumerate(result.judged.days):
@@ -195,7 +195,7 @@ def build_anomalies(result: JudgedMetrics, *, as_of: datetime) -> list[Anomaly]:
 
 
 def build_anomaly(
-    result: JudgedMetrics, row: int, column: int, values: dict[str, Any], *, kind: str, hour: int | None = None
+    result: EvaluatedMetrics, row: int, column: int, values: dict[str, Any], *, kind: str, hour: int | None = None
 ) -> Anomaly:
     judged, panel, day = result.judged, result.panel, result.judged.days[column]
     exposure = panel.exposure[row, day] or np.nan

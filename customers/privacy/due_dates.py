@@ -1,6 +1,6 @@
 """When a request must be answered, by regulation, considering weekends and public holidays.
 
-GDPR, Article 12(3): one month, which may be extended by two months if the person is told why within the first month. A period that
+GDPR, Article 12(3): one month, which may be extended by two months if the person learns the reason within the first month. A period that
 ends on a weekend or public holiday ends with the next working day (Regulation (EEC, Euratom) No 1182/71, Article 3(4)).
 PIPL, Article 50, asks for a timely answer; 15 working days are the limit in the rules on apps from 2019
 (App 违法违规收集使用个人信息行为认定方法, part 6).

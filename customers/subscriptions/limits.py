@@ -18,7 +18,7 @@ def count_request(subject: str, *, window: int) -> int:
 
 
 def is_client_limited(address: str, *, seconds: float) -> bool:
-    """Count a request of a browser; return whether it has made too many, which the visitor may be told."""
+    """Count a request of a browser; return whether it has made too many, which the page may show to the visitor."""
     return count_request(f"client:{address}", window=int(seconds // WINDOW_SECONDS)) > MAX_PER_CLIENT
 
 

@@ -17,7 +17,7 @@ MERGED = FlowEntry.Status.MERGED.value
 ERASED = FlowEntry.Status.ERASED.value
 
 # The first of several active stays in a flow remains. Even that one ends if the flow allows only one entry and either customer was in it before.
-END_DOUBLED = """
+END_DUPLICATES = """
 WITH pair AS (
     SELECT kept, merged FROM unnest(%(kept)s::bigint[], %(merged)s::bigint[]) AS row (kept, merged)
 ), person AS (
@@ -39,7 +39,7 @@ UPDATE flows_flowentry e SET status = 'merged', finished_at = %(at)s FROM double
 WHERE e.id = doubled.id RETURNING e.version_id, e.step_key
 """
 # messages of the same step to both customers: the later one is canceled if it has not been sent
-FIND_DOUBLED_MESSAGES = """
+FIND_DUPLICATE_MESSAGES = """
 SELECT d.id, d.origin_id FROM (
     SELECT d.id, d.origin_id, d.status, row_number() OVER (
         PARTITION BY e.flow_id, r.step_key, COALESCE(pair.kept, e.customer_id)
@@ -78,7 +78,7 @@ def move_stays(*, pairs: Sequence[tuple[int, int]], at: datetime, **_kwargs: Any
     """Move the stays of merged customers to the kept ones. Receiver of ``customers_merged``."""
     columns: dict[str, Any] = {"kept": [kept for kept, _merged in pairs], "merged": [merged for _kept, merged in pairs]}
     with connection.cursor() as cursor:
-        cursor.execute(END_DOUBLED, {**columns, "at": at})
+        cursor.execute(END_DUPLICATES, {**columns, "at": at})
         count_ended(cursor.fetchall(), MERGED)
         cursor.execute(MOVE_SIGNALS, columns)
         cursor.execute(DELETE_MATCHES, [format_bigint_list(columns["merged"])])
@@ -89,7 +89,7 @@ def move_stays(*, pairs: Sequence[tuple[int, int]], at: datetime, **_kwargs: Any
 def cancel_doubled_messages(columns: Mapping[str, list[int]], at: datetime) -> None:
     everybody = format_bigint_list({*columns["kept"], *columns["merged"]})
     with connection.cursor() as cursor:
-        cursor.execute(FIND_DOUBLED_MESSAGES, {**columns, "all": everybody, "at": at})
+        cursor.execute(FIND_DUPLICATE_MESSAGES, {**columns, "all": everybody, "at": at})
         origins = [origin_id for _delivery_id, origin_id in cursor.fetchall()]
     for origin_id in origins:
         cancel("flow", origin_id)

@@ -140,7 +140,7 @@ def publish_flow(*, flow: Flow, now: datetime) -> FlowVersion:
         draft.is_current, draft.published_at = True, now
         draft.save(update_fields=["is_current", "published_at"])
         if before is None or before.definition["trigger"] != draft.definition["trigger"]:
-            start_matching_anew(flow, draft)
+            reset_matches(flow, draft)
         was_paused = flow.status == Flow.Status.PAUSED
         flow.status, flow.published_at = Flow.Status.LIVE, now
         flow.save(update_fields=["status", "published_at", "matched_at"])
@@ -151,7 +151,7 @@ def publish_flow(*, flow: Flow, now: datetime) -> FlowVersion:
     return draft
 
 
-def start_matching_anew(flow: Flow, version: FlowVersion) -> None:
+def reset_matches(flow: Flow, version: FlowVersion) -> None:
     """Forget who matched the trigger before; customers who match at the next comparison do not count as new."""
     FlowMatch.objects.filter(flow=flow).delete()
     flow.days.all().delete()

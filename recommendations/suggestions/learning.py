@@ -36,7 +36,7 @@ def load_decisions(*, as_of: datetime) -> list[SuggestionDecision]:
     )
 
 
-def find_silent_keys(decisions: Iterable[SuggestionDecision], *, as_of: datetime) -> set[tuple[str, str]]:
+def find_silenced_keys(decisions: Iterable[SuggestionDecision], *, as_of: datetime) -> set[tuple[str, str]]:
     """Return kind and key of the suggestions that were dismissed too recently to be made again."""
     return {
         (decision.kind, decision.key)
@@ -65,7 +65,7 @@ def rank_suggestions(
     suggestions: Sequence[Suggestion], decisions: Sequence[SuggestionDecision], *, as_of: datetime
 ) -> list[Suggestion]:
     """Rank the suggestions that are not silenced by expected additional orders × acceptance of their kind × their own acceptance."""
-    silent = find_silent_keys(decisions, as_of=as_of)
+    silent = find_silenced_keys(decisions, as_of=as_of)
     kinds = {
         kind: compute_acceptance(decision for decision in decisions if decision.kind == kind)
         for kind in {suggestion.kind for suggestion in suggestions}

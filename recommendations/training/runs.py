@@ -25,7 +25,7 @@ WRITE_INTERVAL_S = 0.5
 Status = EvaluationRun.Status
 
 
-class TrainingCancelledError(Exception):
+class TrainingCanceledError(Exception):
     """The training was cancelled; the active version keeps serving."""
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class TrainingTracker:
         self.written_at = float("-inf")
 
     def __call__(self, step: str, share: float) -> None:
-        """Report that ``share`` (0 to 1) of the training is done. Raises TrainingCancelledError."""
+        """Report that ``share`` (0 to 1) of the training is done. Raises TrainingCanceledError."""
         percent = max(self.run.percent, min(99, round(share * 100)))  # never backwards, and 100 only once it is saved
         is_new_step = step != self.run.step
         if not is_new_step and time.monotonic() - self.written_at < WRITE_INTERVAL_S:
@@ -55,7 +55,7 @@ class TrainingTracker:
         self.progress(percent, 100)
         # From the database, because another process, the web server, records the request.
         if EvaluationRun.objects.filter(pk=self.run.pk, cancel_requested_at__isnull=False).exists():
-            raise TrainingCancelledError
+            raise TrainingCanceledError
 
 
 @contextmanager
@@ -71,7 +71,7 @@ def record_training_run(*, started_at: datetime) -> Iterator[EvaluationRun]:
     run = EvaluationRun.objects.create(started_at=started_at, primary_metric=f"{PRIMARY_METRIC}@{TOP_N}")
     try:
         yield run
-    except TrainingCancelledError:
+    except TrainingCanceledError:
         end_training_run(run, Status.CANCELLED, "")
         raise
     except Exception as error:

@@ -13,7 +13,7 @@ from recommendations.training.data.extract import NoTrainingDataError
 from recommendations.training.models import ModelVersion
 from recommendations.training.registry.artifact_copies import remove_unused_copies
 from recommendations.training.registry.incremental_update import NothingToRefreshError, refresh_active_version
-from recommendations.training.runs import TrainingCancelledError
+from recommendations.training.runs import TrainingCanceledError
 from recommendations.training.train import train
 
 logger = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ def train_nightly() -> str:
         seconds = float(min(settings.FIRST_TRAINING_SECONDS, settings.TRAINING_SECONDS))
     try:
         return train(as_of=now, started_at=now, seconds=seconds).version
-    except TrainingCancelledError as cancelled:
+    except TrainingCanceledError as cancelled:
         logger.info("%s", cancelled)
         return ""
 

@@ -95,7 +95,7 @@ def train(
         AlreadyRunningError: another training is running.
         NoTrainingDataError: no known customer has interacted with a product.
         InsufficientMemoryError: the data do not fit into TRAINING_MEMORY_MB.
-        TrainingCancelledError: a user cancelled the training.
+        TrainingCanceledError: a user cancelled the training.
         WarehouseEngineError: WAREHOUSE_ENGINE should count the pairs of products, but cannot be used.
     """
     with (

@@ -17,7 +17,7 @@ from config.foundation.charts.spec import (
     summarize_values,
 )
 
-# Neighbors differ in lightness and every series has its own pattern, so that the series can be told apart in grayscale.
+# Neighbors differ in lightness and every series has its own pattern, so that the series can be distinguished in grayscale.
 STACK_COLORS = ("#117d5c", "#7dd3fc", "#b45309", "#c4b5fd", "#334155", "#bef264", "#0e7490", "#f9a8d4")
 STACK_PATTERNS = ("", "/", ".", "x", "", "-", "\\", "+")
 

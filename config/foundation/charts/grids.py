@@ -31,7 +31,7 @@ RADAR_DASHES = (
     "dashdot",
     "longdash",
     "longdashdot",
-)  # colors alone cannot be told apart in grayscale
+)  # colors alone cannot be distinguished in grayscale
 MAX_FILLED_SERIES = 3
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from config.foundation.array_types import Ints
-from config.simulation.catalogue import BRANDS, Catalogue, format_category, format_title
+from config.simulation.catalog import BRANDS, ShopCatalog, format_category, format_title
 from config.simulation.customers import SimulatedCustomers
 from config.simulation.plan import ShopPlan
 from config.simulation.truth import format_customers, format_products
@@ -27,22 +27,22 @@ SENDING_MS = 2_000  # from the event to its arrival
 class EventLines:
     """Formats the events of blocks; the parts of a line that many events share are encoded once."""
 
-    def __init__(self, plan: ShopPlan, catalogue: Catalogue) -> None:
+    def __init__(self, plan: ShopPlan, catalog: ShopCatalog) -> None:
         self.plan = plan
-        numbers = range(len(catalogue))
-        ids = format_products(np.arange(len(catalogue))).to_pylist()
+        numbers = range(len(catalog))
+        ids = format_products(np.arange(len(catalog))).to_pylist()
         products = [
             {
                 "product_id": ids[number],
-                "name": format_title(catalogue, number),
-                "brand": BRANDS[catalogue.brand[number]],
-                "price": float(catalogue.price[number]),
+                "name": format_title(catalog, number),
+                "brand": BRANDS[catalog.brand[number]],
+                "price": float(catalog.price[number]),
                 "currency": CURRENCY,
             }
             for number in numbers
         ]
-        queries = [format_title(catalogue, number).partition(",")[0].lower() for number in numbers]
-        categories = [format_category(cluster) for cluster in catalogue.cluster.tolist()]
+        queries = [format_title(catalog, number).partition(",")[0].lower() for number in numbers]
+        categories = [format_category(cluster) for cluster in catalog.cluster.tolist()]
         # one table of tails: first those without a product, then one per kind and product
         tails = [
             '"type":"page","name":"Home","properties":{"path":"/"}}\n',

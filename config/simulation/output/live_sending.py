@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from config.clickstream.delivery import send_over_http
 from config.foundation.array_types import Ints
-from config.simulation.catalogue import Catalogue, draw_catalogue
+from config.simulation.catalog import ShopCatalog, draw_catalog
 from config.simulation.customers import SimulatedCustomers, draw_customers
 from config.simulation.output.event_lines import CURRENCY, EventLines, format_moments
 from config.simulation.output.order_lines import format_amounts, format_order_ids
@@ -26,7 +26,7 @@ def send_simulation(plan: ShopPlan, *, host: str, write_key: str, rate: float, r
 
     Message IDs are those of the plan, so a second run within 30 days changes nothing.
     """
-    items = pace_items(build_items(plan, draw_catalogue(plan)), rate)
+    items = pace_items(build_items(plan, draw_catalog(plan)), rate)
     return send_over_http(items, host=host, write_key=write_key, report_progress=report)
 
 
@@ -42,13 +42,13 @@ def pace_items(items: Iterator[list[bytes]], rate: float) -> Iterator[list[bytes
             yield part
 
 
-def build_items(plan: ShopPlan, catalogue: Catalogue) -> Iterator[list[bytes]]:
+def build_items(plan: ShopPlan, catalog: ShopCatalog) -> Iterator[list[bytes]]:
     """Yield the items of each block by time."""
-    lines = EventLines(plan, catalogue)
+    lines = EventLines(plan, catalog)
     for block in range(plan.blocks):
-        customers = draw_customers(plan, catalogue, block)
-        purchases = draw_purchases(plan, catalogue, customers, block)
-        events = draw_events(plan, catalogue, customers, purchases, block)
+        customers = draw_customers(plan, catalog, block)
+        purchases = draw_purchases(plan, catalog, customers, block)
+        events = draw_events(plan, catalog, customers, purchases, block)
         placed = np.flatnonzero(purchases.is_placed & (purchases.day < plan.days))
         texts = pa.concat_arrays(
             [

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from config.simulation.catalogue import BRANDS, Catalogue, format_category, format_title
+from config.simulation.catalog import BRANDS, ShopCatalog, format_category, format_title
 from config.simulation.customers import LANGUAGES, SimulatedCustomers
 from config.simulation.output.event_lines import CURRENCY, format_moments
 from config.simulation.plan import ShopPlan
@@ -73,17 +73,17 @@ def format_customer_rows(customers: SimulatedCustomers) -> pa.Array:
     return pc.binary_join_element_wise(*columns, ",")
 
 
-def format_product_lines(catalogue: Catalogue) -> Iterator[str]:
-    ids = format_products(np.arange(len(catalogue))).to_pylist()
-    for number in range(len(catalogue)):
+def format_product_lines(catalog: ShopCatalog) -> Iterator[str]:
+    ids = format_products(np.arange(len(catalog))).to_pylist()
+    for number in range(len(catalog)):
         yield (
             json.dumps(
                 {
                     "product_id": ids[number],
-                    "title": format_title(catalogue, number),
-                    "category": format_category(int(catalogue.cluster[number])),
-                    "brand": BRANDS[catalogue.brand[number]],
-                    "price": float(catalogue.price[number]),
+                    "title": format_title(catalog, number),
+                    "category": format_category(int(catalog.cluster[number])),
+                    "brand": BRANDS[catalog.brand[number]],
+                    "price": float(catalog.price[number]),
                     "currency": CURRENCY,
                     "stock": 1_000,
                 },

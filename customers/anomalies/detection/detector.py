@@ -18,7 +18,7 @@ MIN_CHANGE = 0.1  # a smaller deviation from the expected value can be significa
 
 
 @dataclass(frozen=True, eq=False)
-class JudgedDays:
+class EvaluatedDays:
     """The evaluated days of n metrics; arrays of shape (n, days). expected, low, high: totals, NaN if not known. unit: (n,)."""
 
     days: tuple[int, ...]
@@ -31,7 +31,7 @@ class JudgedDays:
     unit: Floats
 
 
-def judge_days(panel: MetricPanel, days: Sequence[int], *, rate: float = FALSE_DISCOVERY_RATE) -> JudgedDays:
+def evaluate_days(panel: MetricPanel, days: Sequence[int], *, rate: float = FALSE_DISCOVERY_RATE) -> EvaluatedDays:
     """Evaluate each day by what was known before it.
 
     Args:
@@ -62,7 +62,7 @@ def judge_days(panel: MetricPanel, days: Sequence[int], *, rate: float = FALSE_D
         is_large = (distance >= MIN_CHANGE * np.abs(expected)) & (distance >= MIN_UNITS * model.unit)
         is_anomaly[:, column] = (p_value[:, column] <= level) & (discoveries > 0) & is_large
     columns = list(days)
-    return JudgedDays(
+    return EvaluatedDays(
         tuple(days),
         model.expected[:, columns],
         low,

@@ -13,7 +13,7 @@ class PlatformError(Exception):
     """The platform refuses; only a person can fix it. The message says what is wrong and how to fix it."""
 
 
-class PassingError(PlatformError):
+class TemporaryError(PlatformError):
     """A temporary error: the platform does not answer, or asks to wait; the same request works later.
 
     retry_after: the seconds to wait; 0 if the platform did not say.

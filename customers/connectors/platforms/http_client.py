@@ -22,7 +22,7 @@ from config.foundation.files.private_files import make_private_folder
 from config.foundation.http.call_limit import limit_call, shut_down
 from config.foundation.http.public_connection import ForbiddenAddressError, connect
 from config.foundation.json_nesting import load_json
-from customers.connectors.platforms.base import PassingError, PlatformError
+from customers.connectors.platforms.base import PlatformError, TemporaryError
 from customers.connectors.platforms.values import read_amount
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ def pause(seconds: float) -> None:
 
 
 @dataclass(frozen=True)
-class PlatformAnswer:
+class PlatformResponse:
     """A response. Header names are in lowercase."""
 
     status: int
@@ -51,11 +51,11 @@ class PlatformAnswer:
     body: bytes
 
     def read_json(self) -> Any:
-        """Return the body as JSON, with decimals instead of floats. Raises PassingError: a body may be cut off."""
+        """Return the body as JSON, with decimals instead of floats. Raises TemporaryError: a body may be cut off."""
         try:
             return load_json(self.body.decode(), parse_float=read_amount)
         except ValueError as error:
-            raise PassingError(_("The shop's response is incomplete or not valid JSON.")) from error
+            raise TemporaryError(_("The shop's response is incomplete or not valid JSON.")) from error
 
 
 class PlatformClient:
@@ -81,11 +81,11 @@ class PlatformClient:
         query: Mapping[str, Any] | None = None,
         content: Any = None,
         form: Mapping[str, str] | None = None,
-    ) -> PlatformAnswer:
+    ) -> PlatformResponse:
         """Send a request, and repeat it after temporary errors; any answer below 500 except 429 is returned.
 
         Raises:
-            PassingError: the platform does not answer, or asks for a long wait.
+            TemporaryError: the platform does not answer, or asks for a long wait.
             PlatformError: the address is not public.
         """
         body, headers = encode_body(content, form)
@@ -93,7 +93,7 @@ class PlatformClient:
         for attempt in range(1, MAX_TRIES + 1):
             self._require_uninterrupted()
             if not self.breaker.allow():
-                raise PassingError(
+                raise TemporaryError(
                     _("The shop is not responding. The request will be retried in a few minutes."), retry_after=120
                 )
             try:
@@ -111,10 +111,10 @@ class PlatformClient:
             else:
                 self.breaker.record_success()
                 return answer
-        raise PassingError(_("The shop is not responding. The request will be retried in a few minutes."))
+        raise TemporaryError(_("The shop is not responding. The request will be retried in a few minutes."))
 
     def download(self, url: str, path: Path) -> int:
-        """Download a file; it appears only when it is complete. Return its size. Raises PassingError, PlatformError."""
+        """Download a file; it appears only when it is complete. Return its size. Raises TemporaryError, PlatformError."""
         parts = urlsplit(url)
         draft = path.with_name(f"{path.name}.part")
         make_private_folder(path.parent)
@@ -134,7 +134,9 @@ class PlatformClient:
         except ForbiddenAddressError as error:
             raise PlatformError(str(error)) from error
         except (OSError, http.client.HTTPException) as error:
-            raise PassingError(_("The download of the shop's file failed: %(reason)s.") % {"reason": error}) from error
+            raise TemporaryError(
+                _("The download of the shop's file failed: %(reason)s.") % {"reason": error}
+            ) from error
         finally:
             draft.unlink(missing_ok=True)
         return size
@@ -152,9 +154,9 @@ class PlatformClient:
 
     def _require_uninterrupted(self) -> None:
         if self._is_interrupted:
-            raise PassingError(_("The import was interrupted; it continues later."))
+            raise TemporaryError(_("The import was interrupted; it continues later."))
 
-    def _send_once(self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]) -> PlatformAnswer:
+    def _send_once(self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]) -> PlatformResponse:
         is_reused = self._connection is not None
         connection = self._connection = self._connection or open_connection(self.parts)
         try:
@@ -162,7 +164,7 @@ class PlatformClient:
                 all_headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip", **self.headers, **headers}
                 connection.request(method, target, body=body, headers=all_headers)
                 response = connection.getresponse()
-                answer = PlatformAnswer(
+                answer = PlatformResponse(
                     response.status, {name.lower(): value for name, value in response.getheaders()}, read_body(response)
                 )
         except (OSError, http.client.HTTPException):
@@ -180,14 +182,14 @@ class PlatformClient:
         self.breaker.record_failure(reason)
         logger.info("%s: %s", self.parts.hostname, reason)
         if attempt == MAX_TRIES:
-            raise PassingError(_("The shop is not responding: %(reason)s.") % {"reason": reason})
+            raise TemporaryError(_("The shop is not responding: %(reason)s.") % {"reason": reason})
         pause(0.5 * 2**attempt * random.uniform(0.5, 1))  # noqa: S311 — so that clients do not return together
 
-    def _wait_as_asked(self, answer: PlatformAnswer, attempt: int) -> None:
+    def _wait_as_asked(self, answer: PlatformResponse, attempt: int) -> None:
         text = answer.headers.get("retry-after", "")
         seconds = float(text) if text.replace(".", "", 1).isdecimal() else 2.0 * attempt
         if seconds > MAX_WAIT_SECONDS or attempt == MAX_TRIES:
-            raise PassingError(_("The shop limits requests; the import continues later."), retry_after=seconds)
+            raise TemporaryError(_("The shop limits requests; the import continues later."), retry_after=seconds)
         pause(seconds)
 
 

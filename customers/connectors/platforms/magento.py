@@ -359,7 +359,7 @@ def map_line(item: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def raise_for_answer(answer: http_client.PlatformAnswer) -> None:
+def raise_for_answer(answer: http_client.PlatformResponse) -> None:
     """Raise PlatformError with the fix."""
     if answer.status == 401:
         raise PlatformError(

@@ -25,11 +25,11 @@ from customers.connectors.platforms.base import (
     Connector,
     CredentialField,
     MappedRecord,
-    PassingError,
     PlatformError,
     RecordPage,
     ShopAccess,
     ShopFacts,
+    TemporaryError,
     WebhookNotice,
 )
 from customers.connectors.platforms.values import clean_shop_url, dig, is_signed, read_time
@@ -192,7 +192,7 @@ class ShopifyConnector(Connector):
         state = self._wait_for_operation(operation)
         if state is None:
             yield RecordPage((), {})  # it expired: the next run starts another one, and writes nothing twice
-            raise PassingError(_("Shopify's export has expired or failed; it is started again."))
+            raise TemporaryError(_("Shopify's export has expired or failed; it is started again."))
         total = int(state.get("rootObjectCount") or 0)
         if not state.get("url"):
             return  # no records
@@ -347,7 +347,7 @@ class ShopifyConnector(Connector):
             if wait is None:
                 return read_data(content)
             http_client.pause(wait)
-        raise PassingError(_("The shop limits requests; the import continues later."), retry_after=60)
+        raise TemporaryError(_("The shop limits requests; the import continues later."), retry_after=60)
 
     def _get_token(self) -> str:
         credentials = self.access.credentials
@@ -388,14 +388,14 @@ class ShopifyConnector(Connector):
         answer = self.run_query(START_BULK, {"query": shopify_records.build_bulk_query(kind, search)})
         result = answer.get("bulkOperationRunQuery") or {}
         if any("already in progress" in str(error.get("message")) for error in result.get("userErrors") or ()):
-            raise PassingError(
+            raise TemporaryError(
                 _("Another export of this app is running in Shopify; the import continues after it."), retry_after=60
             )
         raise_user_errors(result)
         return str(dig(result, "bulkOperation", "id") or "")
 
     def _wait_for_operation(self, operation: str) -> dict[str, Any] | None:
-        """Return the completed operation; None if it failed or expired. Raises PassingError if it takes long."""
+        """Return the completed operation; None if it failed or expired. Raises TemporaryError if it takes long."""
         for attempt in range(MAX_POLLS):
             state = self.run_query(READ_BULK, {"id": operation}).get("node")
             status = dig(state, "status")
@@ -404,7 +404,7 @@ class ShopifyConnector(Connector):
             if status not in WAITING_STATES:
                 return None
             http_client.pause(min(POLL_SECONDS, 0.5 * (attempt + 1)))
-        raise PassingError(_("Shopify is still preparing the export."), retry_after=30)
+        raise TemporaryError(_("Shopify is still preparing the export."), retry_after=30)
 
 
 def list_scopes(data: Mapping[str, Any]) -> set[str]:
@@ -437,7 +437,7 @@ def read_groups(
 
 
 def check_complete(path: Path, objects: int) -> None:
-    """Raise PassingError if a file has fewer lines than Shopify counted objects, or its last line is cut off."""
+    """Raise TemporaryError if a file has fewer lines than Shopify counted objects, or its last line is cut off."""
     lines, last = 0, b"\n"
     with path.open("rb") as file:
         while chunk := file.read(1 << 20):
@@ -445,7 +445,7 @@ def check_complete(path: Path, objects: int) -> None:
             last = chunk[-1:]
     if lines + (last != b"\n") < objects or (last not in (b"\n", b"}")):
         path.unlink(missing_ok=True)
-        raise PassingError(_("The file of the shop is incomplete; it is downloaded again."))
+        raise TemporaryError(_("The file of the shop is incomplete; it is downloaded again."))
 
 
 def find_throttle_wait(content: Mapping[str, Any]) -> float | None:
@@ -472,7 +472,7 @@ def read_data(content: Mapping[str, Any]) -> dict[str, Any]:
                 % {"message": message}
             )
         if code == "INTERNAL_SERVER_ERROR":
-            raise PassingError(_("Shopify reports an internal error; the request will be retried."))
+            raise TemporaryError(_("Shopify reports an internal error; the request will be retried."))
         raise PlatformError(_("Shopify refuses the request: %(message)s") % {"message": message})
     return dict(content.get("data") or {})
 

@@ -24,11 +24,11 @@ from customers.connectors.platforms.base import (
     Connector,
     CredentialField,
     MappedRecord,
-    PassingError,
     PlatformError,
     RecordPage,
     ShopAccess,
     ShopFacts,
+    TemporaryError,
     WebhookNotice,
 )
 from customers.connectors.platforms.refunds import ReturnedGoods, add_returns, build_returned_line
@@ -140,7 +140,7 @@ class WooCommerceConnector(Connector):
             rows, total = answer.read_json(), read_total(answer)
             pages = int(answer.headers.get("x-wp-totalpages") or 0)
             if len(rows) < PAGE_SIZE and page < pages:
-                raise PassingError(_("The shop has sent an incomplete page; it is read again."))
+                raise TemporaryError(_("The shop has sent an incomplete page; it is read again."))
             if known_total is not None and total is not None and total < known_total and page > 1:
                 page, known_total = page - 1, total
                 continue
@@ -215,7 +215,7 @@ class WooCommerceConnector(Connector):
     def map_record(self, kind: str, payload: Mapping[str, Any]) -> MappedRecord:
         return self._map_row(kind, payload)
 
-    def read(self, path: str, query: Mapping[str, Any] | None = None) -> http_client.PlatformAnswer:
+    def read(self, path: str, query: Mapping[str, Any] | None = None) -> http_client.PlatformResponse:
         answer = self.client.send("GET", API + path, query=query)
         raise_for_answer(answer)
         return answer
@@ -282,7 +282,7 @@ def list_filters(kind: str) -> dict[str, Any]:
     )
 
 
-def read_total(answer: http_client.PlatformAnswer) -> int | None:
+def read_total(answer: http_client.PlatformResponse) -> int | None:
     text = answer.headers.get("x-wp-total", "")
     return int(text) if text.isdecimal() else None
 
@@ -417,7 +417,7 @@ def map_line(line: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def raise_for_answer(answer: http_client.PlatformAnswer) -> None:
+def raise_for_answer(answer: http_client.PlatformResponse) -> None:
     """Raise PlatformError, with the fix, unless the answer is a success."""
     if answer.status < 400:
         return

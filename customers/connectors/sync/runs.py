@@ -20,7 +20,7 @@ from config.foundation.database.advisory_locks import AlreadyRunningError, exclu
 from config.foundation.job_runs import JobStatus, describe_error
 from config.foundation.progress import is_worker_stopping
 from customers.connectors.models import ShopConnection, ShopRecordKind, SyncDifference, SyncRun
-from customers.connectors.platforms.base import Connector, MappedRecord, PassingError, PlatformError, RecordPage
+from customers.connectors.platforms.base import Connector, MappedRecord, PlatformError, RecordPage, TemporaryError
 from customers.connectors.sync.access import open_connector
 from customers.connectors.sync.prefetch import prefetch_pages
 from customers.connectors.sync.seen_records import (
@@ -80,7 +80,7 @@ def continue_run(run: SyncRun, *, at: datetime, connector: Connector | None = No
 def carry_out(run: SyncRun, connector: Connector, *, at: datetime) -> None:
     try:
         is_done = read_shop(run, connector, at=at)
-    except PassingError as error:
+    except TemporaryError as error:
         postpone(run, error, at=at)
     except PlatformError as error:
         finish(run, JobStatus.FAILED, at=at, error=str(error))
@@ -102,7 +102,7 @@ def stop(run: SyncRun, *, at: datetime) -> None:
     finish(run, JobStatus.FAILED, at=at, error=error, is_problem=False)
 
 
-def postpone(run: SyncRun, error: PassingError, *, at: datetime) -> None:
+def postpone(run: SyncRun, error: TemporaryError, *, at: datetime) -> None:
     """Let a later attempt continue; after many in a row without progress the run fails."""
     run.attempts += 1
     if run.attempts >= MAX_ATTEMPTS:

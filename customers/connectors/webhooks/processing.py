@@ -11,7 +11,7 @@ from django.db.models import F
 from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock
 from config.foundation.json_nesting import load_json
 from customers.connectors.models import ReceivedWebhook, ShopConnection, ShopRecordKind
-from customers.connectors.platforms.base import Connector, MappedRecord, PassingError, PlatformError
+from customers.connectors.platforms.base import Connector, MappedRecord, PlatformError, TemporaryError
 from customers.connectors.platforms.values import read_amount
 from customers.connectors.sync.access import open_connector
 from customers.connectors.sync.seen_records import read_times, remember_deletions, remember_records
@@ -124,12 +124,12 @@ def read_records(
 def postpone(rows: Sequence[ReceivedWebhook], error: PlatformError, *, at: datetime) -> None:
     """Try webhooks again later; those that failed too often, or whose error is permanent, wait for a user to retry them."""
     logger.warning("Webhooks of connector %s: %s", rows[0].connection_id, error)
-    passes = isinstance(error, PassingError)
+    passes = isinstance(error, TemporaryError)
     pks = [row.pk for row in rows]
     attempts = min(max(row.attempts for row in rows), 6)
     wait = max(
         timedelta(seconds=RETRY_SECONDS * 2**attempts),
-        timedelta(seconds=error.retry_after if isinstance(error, PassingError) else 0),
+        timedelta(seconds=error.retry_after if isinstance(error, TemporaryError) else 0),
     )
     changed = ReceivedWebhook.objects.filter(pk__in=pks)
     changed.update(attempts=F("attempts") + 1, next_attempt_at=at + wait, error=str(error)[:500])

@@ -26,7 +26,7 @@ SETTING_STATUSES = frozenset({401, 403, 404, 405, 410})
 
 
 @dataclass(frozen=True)
-class DestinationAnswer:
+class DestinationResponse:
     """A response. Header names are in lowercase."""
 
     status: int
@@ -42,7 +42,7 @@ class DestinationAnswer:
         return content if isinstance(content, dict) else {}
 
 
-def post(url: str, body: bytes, headers: Mapping[str, str], *, method: str = "POST") -> DestinationAnswer:
+def post(url: str, body: bytes, headers: Mapping[str, str], *, method: str = "POST") -> DestinationResponse:
     """Send a request once. Raises DestinationError for a forbidden address, UnreachableError without an answer."""
     parts = urlsplit(url)
     target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
@@ -60,16 +60,16 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, method: str = "PO
     except (OSError, http.client.HTTPException, ValueError) as error:
         reason = str(error)[:200] or type(error).__name__
         raise UnreachableError(_("No answer: %(reason)s") % {"reason": reason}) from error
-    return DestinationAnswer(response.status, {k.lower(): v for k, v in response.getheaders()}, content)
+    return DestinationResponse(response.status, {k.lower(): v for k, v in response.getheaders()}, content)
 
 
-def post_json(url: str, content: Any, headers: Mapping[str, str]) -> DestinationAnswer:
+def post_json(url: str, content: Any, headers: Mapping[str, str]) -> DestinationResponse:
     """Send JSON once."""
     body = json.dumps(content, ensure_ascii=False).encode()
     return post(url, body, {"Content-Type": "application/json", **headers})
 
 
-def raise_for_status(answer: DestinationAnswer, message: str = "") -> None:
+def raise_for_status(answer: DestinationResponse, message: str = "") -> None:
     """Raise the exception that a status calls for: wait, fix the settings, or fix the content."""
     if 200 <= answer.status < 300:
         return

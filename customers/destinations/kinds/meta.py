@@ -25,7 +25,7 @@ from customers.destinations.kinds.base import (
     UnreachableError,
 )
 from customers.destinations.kinds.hashing import compute_sha256, normalize_email, normalize_name, normalize_phone
-from customers.destinations.kinds.http_client import DestinationAnswer, post_json, raise_for_status, read_wait
+from customers.destinations.kinds.http_client import DestinationResponse, post_json, raise_for_status, read_wait
 from customers.destinations.models import DataStream
 
 GRAPH_URL = "https://graph.facebook.com/v26.0"
@@ -155,7 +155,7 @@ class MetaConversions(DestinationKind):
         return answer.read_json()
 
 
-def raise_graph_error(answer: DestinationAnswer) -> None:
+def raise_graph_error(answer: DestinationResponse) -> None:
     """Raise the exception for an error of the Graph API, by its code, because the status is often too general."""
     error = answer.read_json().get("error")
     details = error if isinstance(error, dict) else {}

@@ -22,7 +22,7 @@ from customers.destinations.kinds.base import (
     SharedRecord,
 )
 from customers.destinations.kinds.hashing import compute_sha256, normalize_email, normalize_phone
-from customers.destinations.kinds.http_client import DestinationAnswer, post, raise_for_status
+from customers.destinations.kinds.http_client import DestinationResponse, post, raise_for_status
 from customers.destinations.models import DataStream
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 — the beginning of every secret
@@ -135,7 +135,7 @@ class SignedWebhook(DestinationKind):
         raise_for_status(self._post(key, {"type": "customers.erased", "items": [item]}))
         return True
 
-    def _post(self, identifier: str, content: Mapping[str, Any]) -> DestinationAnswer:
+    def _post(self, identifier: str, content: Mapping[str, Any]) -> DestinationResponse:
         body = json.dumps(content, ensure_ascii=False).encode()
         timestamp = str(int(timezone.now().timestamp()))
         headers = {

@@ -286,7 +286,7 @@ class EventWriter:
             return {}, {}
         try:
             with self.atomic() if self.in_transaction else nullcontext():
-                return self.insert_at_once(rows), {}
+                return self.insert_together(rows), {}
         except psycopg.Error as error:
             if not is_value_error(error):
                 raise
@@ -300,7 +300,7 @@ class EventWriter:
             right, right_invalid = writer.insert(rows[middle:])
         return left | right, left_invalid | right_invalid
 
-    def insert_at_once(self, rows: list[EventRow]) -> dict[Key, EventRow]:
+    def insert_together(self, rows: list[EventRow]) -> dict[Key, EventRow]:
         """Insert rows by one statement, and those of sandboxes by another; return those that were new."""
         sandboxed = [row for row in rows if row.context.is_sandbox]
         if not sandboxed:

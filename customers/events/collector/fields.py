@@ -128,13 +128,13 @@ def correct_time(
         occurred = original  # sentAt is unreadable, so the clock cannot be corrected
     age = received_at - occurred
     if age > MAX_CLAIMED_AGE:
-        require_founded(occurred, field, client_time)
+        require_after_founding(occurred, field, client_time)
         if not is_trusted:
             return received_at, "timestamp_too_old"
     return (received_at if age < LEAST_AGE else occurred), ""
 
 
-def require_founded(occurred: datetime, field: str, client_time: Any) -> None:
+def require_after_founding(occurred: datetime, field: str, client_time: Any) -> None:
     """Check that an event is not older than the shop. Errors: ItemError."""
     if occurred.date() < settings.SHOP_FOUNDED:
         raise ItemError(

@@ -110,7 +110,7 @@ class CollectorView(View):
         return ", ".join(name.upper() for name in self.http_method_names if hasattr(self, name))
 
 
-class UnknownPath(CollectorView):
+class UnknownPathView(CollectorView):
     """Answers unknown paths of the collector, so that a script on a page can read the error."""
 
     http_method_names = ["get", "post", "put", "patch", "delete", "options"]

@@ -7,7 +7,7 @@ from django.http.response import HttpResponseBase
 from django.urls import path, re_path
 
 from customers.events.collector.ingest import StoreFunction
-from customers.events.collector.views import Collector, UnknownPath
+from customers.events.collector.views import Collector, UnknownPathView
 from customers.events.protocols.ga4 import MeasurementProtocolCollector
 from customers.events.protocols.sensors import SensorsCollector
 from customers.events.rest.api import EventList
@@ -37,5 +37,5 @@ collector_urlpatterns: list[Any] = [
     *(re_path(rf"^{path}/?$", view) for path, view in build_collector_views().items()),
     re_path(r"^v1/projects/(?P<write_key>[^/]+)/settings/?$", SegmentSettings.as_view(), name="segment-settings"),
     re_path(r"^sourceConfig/?$", RudderSettings.as_view(), name="rudder-settings"),
-    re_path(r"^(?:v1|beacon|mp|sa|api/s)(?:/|$)", UnknownPath.as_view()),
+    re_path(r"^(?:v1|beacon|mp|sa|api/s)(?:/|$)", UnknownPathView.as_view()),
 ]

@@ -116,8 +116,8 @@ def apply_proposal(request: PrivacyRequest, *, now: datetime) -> PrivacyRequest:
     before = {change.name: change.before for change in changes}
     with transaction.atomic():
         lock_identities()
-        unprove_contact(customer, Identifier.Kind.EMAIL_HASH, before.get("email", ""), hash_email)
-        unprove_contact(customer, Identifier.Kind.PHONE_HASH, before.get("phone", ""), hash_phone)
+        mark_contact_unproven(customer, Identifier.Kind.EMAIL_HASH, before.get("email", ""), hash_email)
+        mark_contact_unproven(customer, Identifier.Kind.PHONE_HASH, before.get("phone", ""), hash_phone)
         add_contact(customer, Identifier.Kind.EMAIL_HASH, fields.get("email", ""), hash_email)
         add_contact(customer, Identifier.Kind.PHONE_HASH, fields.get("phone", ""), hash_phone)
         apply_trait_updates(updates=[TraitUpdate(customer.pk, now, IdentifyTraits(fields=fields))])
@@ -127,7 +127,7 @@ def apply_proposal(request: PrivacyRequest, *, now: datetime) -> PrivacyRequest:
     return request
 
 
-def unprove_contact(customer: Customer, kind: str, text: str, compute_hash: Callable[[str], str]) -> None:
+def mark_contact_unproven(customer: Customer, kind: str, text: str, compute_hash: Callable[[str], str]) -> None:
     """Mark a wrong address or number as unproven: its owner may be somebody else, who must not get the customer's data."""
     if text:
         Identifier.objects.filter(customer=customer, kind=kind, value=compute_hash(text)).update(is_proven=False)

@@ -63,7 +63,7 @@ class PairEngine(ABC):
         """Return how many users have both items of each stored entry, int32 (nnz,); with `in_order` the second one after the first."""
 
     @abstractmethod
-    def is_worth(self, terms: int) -> bool:
+    def is_worth_sending(self, terms: int) -> bool:
         """Return whether this many products of two entries are worth sending to the engine."""
 
 
@@ -84,4 +84,4 @@ def find_pair_engine(lengths: npt.NDArray[np.integer]) -> PairEngine | None:
     """Return the engine of the `with` block if the pairs are worth sending; None: count here. lengths: entries of each owner of pairs."""
     engine = _ENGINE.get()
     terms = int(np.square(lengths, dtype=np.int64).sum()) if engine is not None else 0
-    return engine if engine is not None and engine.is_worth(terms) else None
+    return engine if engine is not None and engine.is_worth_sending(terms) else None

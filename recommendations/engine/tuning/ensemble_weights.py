@@ -146,7 +146,7 @@ def tune_ensemble_weights(
     weights, value = max(climbs, key=lambda result: result[1])
     dropped: dict[str, ConfidenceInterval] = {}
     groups = np.arange(len(histories)) if user is None else user
-    while drop_unhelpful and (useless := _find_useless(candidates, weights, groups, seed)) is not None:
+    while drop_unhelpful and (useless := _find_unhelpful(candidates, weights, groups, seed)) is not None:
         index, dropped[names[index]] = useless
         reduced = weights.copy()
         reduced[index] = 0
@@ -188,7 +188,7 @@ def evaluate_without_each(
     return values
 
 
-def _find_useless(
+def _find_unhelpful(
     candidates: _CandidateScores, weights: npt.NDArray[np.float32], user: npt.NDArray[np.integer], seed: int
 ) -> tuple[int, ConfidenceInterval] | None:
     """Return the component with the smallest loss among those whose loss is not beyond chance, and that loss; None if all help.

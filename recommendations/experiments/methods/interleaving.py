@@ -61,13 +61,13 @@ def measure_interleaving(experiment: Experiment, as_of: datetime) -> ExperimentR
     if experiment.started_at is None or source is None:
         return make_unstarted_results(as_of)
     fraction = compute_fraction(experiment, as_of=as_of)
-    preference = judge_counts(source.count(experiment, as_of), fraction=fraction)
+    preference = assess_counts(source.count(experiment, as_of), fraction=fraction)
     variants = tuple(make_result(variant, preference) for variant in experiment.variants.all())
     best = next((variant.key for variant in variants if not variant.is_control), "")
     return ExperimentResults(as_of, choose_verdict(preference), best, fraction, 1.0, False, variants, preference)
 
 
-def judge_counts(counts: PreferenceCounts, *, fraction: float) -> VariantPreference:
+def assess_counts(counts: PreferenceCounts, *, fraction: float) -> VariantPreference:
     """Return the preference with an interval that may be looked at daily, and how many more people are needed."""
     found = compute_click_share(counts.credited, counts.total, counts.squares, level=LEVEL, fraction=fraction)
     # people who click several times carry more information than those who click once

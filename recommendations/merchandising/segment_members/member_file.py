@@ -43,7 +43,7 @@ def get_members_path() -> Path:
     return Path(settings.MERCHANDISING_DIR) / "segment-members"
 
 
-def mirror_members(path: Path) -> MirroredFile:
+def build_member_file(path: Path) -> MirroredFile:
     """Return the mirrored file, by which machines with separate folders share the members."""
     return MirroredFile("merchandising/segment-members", path)
 
@@ -117,7 +117,7 @@ class SegmentMemberReader:
     def _refresh(self) -> bool:
         path = self.path or get_members_path()
         if self._mirror is None or self._mirror.path != path:
-            self._mirror = mirror_members(path)
+            self._mirror = build_member_file(path)
         self._mirror.update()
         try:
             status = os.stat(path)

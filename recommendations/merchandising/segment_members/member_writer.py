@@ -16,10 +16,10 @@ from customers.segments.membership import query_members
 from customers.segments.models import Segment
 from recommendations.merchandising.segment_members.member_file import (
     Hashes,
+    build_member_file,
     encode_members,
     get_members_path,
     make_hash_prefix,
-    mirror_members,
     replace_members_file,
     to_unsigned_hashes,
 )
@@ -62,7 +62,7 @@ def write_segment_members(*, as_of: datetime) -> MemberFileSummary:
         except (ConditionError, Error) as error:
             logger.warning("Rules for the segment %s apply to no customer: %s", segment.key, error)
             failed.append(segment.key)
-    mirror = mirror_members(get_members_path())
+    mirror = build_member_file(get_members_path())
     mirror.update(at_once=True)  # what another machine wrote last
     changed = replace_members_file(path=mirror.path, content=encode_members(hashes_by_segment))
     if changed or not mirror.fingerprint:

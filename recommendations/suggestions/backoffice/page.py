@@ -36,7 +36,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class SilentSuggestion:
+class SilencedSuggestion:
     """A dismissed suggestion, and the moment until which it is not made again."""
 
     decision_id: int
@@ -124,10 +124,10 @@ def list_acceptances(decisions: Sequence[SuggestionDecision]) -> list[tuple[str,
     ]
 
 
-def list_silent(decisions: Sequence[SuggestionDecision], *, as_of: datetime) -> list[SilentSuggestion]:
+def list_silent(decisions: Sequence[SuggestionDecision], *, as_of: datetime) -> list[SilencedSuggestion]:
     """Return the dismissed suggestions that are not made again for a while."""
     return [
-        SilentSuggestion(decision.pk, decision.headline, format_moment(until))
+        SilencedSuggestion(decision.pk, decision.headline, format_moment(until))
         for decision in decisions
         if decision.outcome == Outcome.DISMISSED
         and (until := decision.decided_at + REASON_RULES[decision.reason].silence) > as_of

@@ -39,7 +39,7 @@ class WarehousePairEngine(PairEngine):
         self.warehouse = warehouse
         self.min_terms = min_terms
 
-    def is_worth(self, terms: int) -> bool:
+    def is_worth_sending(self, terms: int) -> bool:
         return terms >= self.min_terms
 
     def find_neighbors(self, items: csr_array, *, k: int, shrinkage: float) -> csr_array:

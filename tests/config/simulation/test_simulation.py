@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from catalog.models import Product
 from config.simulation import plan as plans
-from config.simulation.catalogue import draw_catalogue
+from config.simulation.catalog import draw_catalog
 from config.simulation.output.live_sending import build_items
 from config.simulation.plan import ShopPlan
 from config.simulation.simulation import write_simulation
@@ -232,7 +232,7 @@ def test_a_shop_that_is_sent_twice_to_a_collector_is_stored_once() -> None:
             call_command("simulate", send=address, **options, stdout=io.StringIO())
             orders = Event.objects.filter(name="Order Completed")
             assert orders.count() == orders.values("message_id").distinct().count() > 40  # everybody has a first one
-        items = sum(map(len, build_items(plan, draw_catalogue(plan))))
+        items = sum(map(len, build_items(plan, draw_catalog(plan))))
         assert (Event.objects.count(), RejectedEvent.objects.count()) == (items, 0)
         with pytest.raises(CommandError, match="401"):
             call_command("simulate", send=address, **{**options, "write_key": "wk_wrong"}, stdout=io.StringIO())

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.anomalies_shops import METRICS, SimulatedShops, measure_shops, simulate
-from customers.anomalies.detection.detector import judge_days
+from customers.anomalies.detection.detector import evaluate_days
 from customers.anomalies.detection.explanation import (
     SegmentedMetric,
     compute_contributions,
@@ -41,7 +41,7 @@ def test_a_weekday_is_compared_with_its_like() -> None:
     total = draw_week()
     saturday, sunday = 194, 195
     total[sunday] = 160  # as many as on a Saturday
-    result = judge_days(make_panel(total), [saturday, sunday])
+    result = evaluate_days(make_panel(total), [saturday, sunday])
     assert result.expected[0] == pytest.approx([160, 60], rel=0.12)
     assert result.is_anomaly[0].tolist() == [False, True]
     assert result.low[0, 1] < 60 < result.high[0, 1] < 160
@@ -49,18 +49,18 @@ def test_a_weekday_is_compared_with_its_like() -> None:
 
 def test_only_earlier_days_count() -> None:
     total = draw_week()
-    before = judge_days(make_panel(total), [180])
+    before = evaluate_days(make_panel(total), [180])
     total[181:] = 0
-    after = judge_days(make_panel(total), [180])
+    after = evaluate_days(make_panel(total), [180])
     assert (before.expected[0, 0], before.low[0, 0]) == (after.expected[0, 0], after.low[0, 0])
 
 
 def test_an_earlier_anomaly_hardly_changes_what_is_expected() -> None:
     total = draw_week()
-    usual = judge_days(make_panel(total), [187])
+    usual = evaluate_days(make_panel(total), [187])
     total[180] = 2_000
-    robust = judge_days(make_panel(total), [187])
-    excluded = judge_days(make_panel(total, excluded=(180,)), [187])
+    robust = evaluate_days(make_panel(total), [187])
+    excluded = evaluate_days(make_panel(total, excluded=(180,)), [187])
     assert robust.expected[0, 0] == pytest.approx(usual.expected[0, 0], rel=0.1)
     assert excluded.expected[0, 0] == pytest.approx(usual.expected[0, 0], rel=0.05)
 
@@ -68,7 +68,7 @@ def test_an_earlier_anomaly_hardly_changes_what_is_expected() -> None:
 def test_no_data_is_not_a_drop() -> None:
     total = draw_week()
     total[190] = 0
-    result = judge_days(make_panel(total), [190, 191])
+    result = evaluate_days(make_panel(total), [190, 191])
     assert result.is_missing[0].tolist() == [True, False]
     assert not result.is_anomaly.any()
 
@@ -78,10 +78,10 @@ def test_a_holiday_is_compared_with_earlier_holidays() -> None:
     holidays = tuple(range(40, DAYS, 25))
     total[list(holidays)] *= 0.3
     *_earlier, last = holidays
-    result = judge_days(make_panel(total, holidays=holidays), [last])
+    result = evaluate_days(make_panel(total, holidays=holidays), [last])
     assert result.expected[0, 0] == pytest.approx(0.3 * WEEK[last % 7], rel=0.2)
     assert not result.is_anomaly.any()
-    assert judge_days(make_panel(total), [last]).is_anomaly.all()
+    assert evaluate_days(make_panel(total), [last]).is_anomaly.all()
 
 
 @pytest.mark.parametrize(("orders", "found_half"), [(3, 0.0), (300, 0.9)])
@@ -95,7 +95,7 @@ def test_small_shops_have_counts_not_alarms() -> None:
     panel = simulate(SimulatedShops(np.array([3.0]), DAYS), seed=5)
     orders = panel.total[METRICS.index("orders")]
     assert orders.min() == 0
-    result = judge_days(panel, list(range(120, DAYS)))
+    result = evaluate_days(panel, list(range(120, DAYS)))
     assert np.nanmin(result.low[METRICS.index("orders")]) == 0
 
 

@@ -15,7 +15,7 @@ from django.urls import reverse
 from catalog.models import Product
 from config.foundation.circuit_breakers.breaker import CircuitBreaker, list_breakers
 from customers.connectors.models import ReceivedWebhook, ShopConnection, SyncDifference, SyncedRecord, SyncRun
-from customers.connectors.platforms.base import Connector, PassingError, PlatformError, RecordPage
+from customers.connectors.platforms.base import Connector, PlatformError, RecordPage, TemporaryError
 from customers.connectors.sync import runs, writing
 from customers.connectors.sync.access import open_connector
 from customers.connectors.sync.prefetch import prefetch_pages
@@ -178,7 +178,7 @@ def test_an_expired_token_is_replaced_and_wrong_keys_are_explained(
     with open_connector(shop) as wrong, pytest.raises(PlatformError, match="client ID and secret"):
         wrong.authorise()
     full.faults = [SERVER_ERROR] * 5
-    with pytest.raises(PassingError):
+    with pytest.raises(TemporaryError):
         connector.authorise()
 
 
@@ -433,7 +433,7 @@ def test_an_interrupted_request_ends_at_once_and_is_no_failure_of_the_shop(
     assert not [thread for thread in threading.enumerate() if thread.name == "prefetch-pages"]
     answered.set()
     assert not [breaker for breaker in list_breakers() if breaker.name.endswith(urlsplit(shop.address).netloc)]
-    with pytest.raises(PassingError, match="interrupted"):
+    with pytest.raises(TemporaryError, match="interrupted"):
         connector.count_records("orders")
 
 

@@ -14,7 +14,7 @@ from config.access.grants import Grant
 from recommendations.experiments.backoffice.preference_texts import describe_preference
 from recommendations.experiments.editing import start_experiment
 from recommendations.experiments.methods.bandit import update_allocations
-from recommendations.experiments.methods.interleaving import choose_verdict, judge_counts, make_result
+from recommendations.experiments.methods.interleaving import assess_counts, choose_verdict, make_result
 from recommendations.experiments.models import Experiment, ExperimentExposure
 from recommendations.experiments.results import ExperimentResults
 from recommendations.experiments.running import read_running_experiments
@@ -247,7 +247,7 @@ def test_interleaving_takes_two_lists_and_clicks_and_nothing_else(admin_client: 
 def test_the_verdict_of_an_interleaving_counts_people(control: int, variant: int, verdict: str, sentence: str) -> None:
     people = control + variant
     counts = PreferenceCounts(900, 400, people, variant - control, people, control, variant, (0, 0), (0, 0))
-    preference = judge_counts(counts, fraction=1.0)
+    preference = assess_counts(counts, fraction=1.0)
     variants = tuple(make_result(variant, preference) for variant in make_experiment().variants.all())
     results = ExperimentResults(timezone.now(), choose_verdict(preference), "b", 1.0, 1.0, False, variants, preference)
     assert results.verdict == verdict

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from recommendations.suggestions.learning import compute_acceptance, find_silent_keys, rank_suggestions
+from recommendations.suggestions.learning import compute_acceptance, find_silenced_keys, rank_suggestions
 from recommendations.suggestions.models import SuggestionDecision
 from recommendations.suggestions.suggestion import Suggestion
 from tests.makers import NOON
@@ -25,9 +25,9 @@ def suggest(key: str, value: float, *, kind: str = "campaign") -> Suggestion:
 
 def test_a_dismissed_suggestion_is_silent_for_the_time_of_its_reason() -> None:
     decisions = [decide("a", reason="not_now", days_ago=13), decide("b", reason="not_now", days_ago=15)]
-    assert find_silent_keys(decisions, as_of=NOON) == {("campaign", "a")}
-    assert find_silent_keys([decide("a", reason="not_relevant", days_ago=179)], as_of=NOON)
-    assert not find_silent_keys([decide("a")], as_of=NOON)
+    assert find_silenced_keys(decisions, as_of=NOON) == {("campaign", "a")}
+    assert find_silenced_keys([decide("a", reason="not_relevant", days_ago=179)], as_of=NOON)
+    assert not find_silenced_keys([decide("a")], as_of=NOON)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from recommendations.training import train as training
 from recommendations.training.backoffice.labels.step_labels import get_step_label
 from recommendations.training.models import EvaluationRun, ModelVersion
 from recommendations.training.registry.promotion import get_artifact_folder
-from recommendations.training.runs import TrainingCancelledError, request_cancellation
+from recommendations.training.runs import TrainingCanceledError, request_cancellation
 from recommendations.training.tasks import refresh_model, train_nightly
 from recommendations.training.train import train
 from tests.makers import NOON
@@ -29,7 +29,7 @@ def test_a_cancelled_training_is_recorded_and_leaves_the_active_version(
         return extract(**kwargs)
 
     monkeypatch.setattr(training, "extract_training_data", extract_and_cancel)
-    with pytest.raises(TrainingCancelledError):
+    with pytest.raises(TrainingCanceledError):
         train(as_of=NOON, started_at=NOON + timedelta(hours=1))
     run = EvaluationRun.objects.latest("started_at")
     assert (run.status, run.error, run.model_version) == (Status.CANCELLED, "", None)

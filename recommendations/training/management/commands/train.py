@@ -9,7 +9,7 @@ from config.foundation.database.advisory_locks import AlreadyRunningError
 from config.foundation.progress import ProgressBar
 from recommendations.training.budget import InsufficientMemoryError
 from recommendations.training.data.extract import NoTrainingDataError
-from recommendations.training.runs import TrainingCancelledError
+from recommendations.training.runs import TrainingCanceledError
 from recommendations.training.train import train
 
 
@@ -34,7 +34,7 @@ class Command(BaseCommand):
                 seconds=options["seconds"],
                 progress=ProgressBar("Training"),
             )
-        except (AlreadyRunningError, NoTrainingDataError, InsufficientMemoryError, TrainingCancelledError) as error:
+        except (AlreadyRunningError, NoTrainingDataError, InsufficientMemoryError, TrainingCanceledError) as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{version.version}: {version.status}. {version.explanation}")
 

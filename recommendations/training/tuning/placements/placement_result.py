@@ -19,9 +19,9 @@ from recommendations.training.tuning.model_choice import TOP_N
 
 # What these show is a fact (the latest products, what was viewed) or the order that a request asks for, so there is nothing to evaluate.
 FACTUAL_PLACEMENTS = (POPULAR, NEW, RECENTLY_VIEWED, RANK)
-UNJUDGED_CODES = ("place_no_time", "place_short_history")
+UNEVALUATED_CODES = ("place_no_time", "place_short_history")
 EARLIER_CODES = ("place_earlier_on", "place_earlier_off")
-JUDGED_CODES = ("place_better", "place_no_better", "place_not_chosen", *EARLIER_CODES)
+EVALUATED_CODES = ("place_better", "place_no_better", "place_not_chosen", *EARLIER_CODES)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +80,7 @@ class PlacementResult:
         if comparison is None and self.is_worse_on_validation:
             unknown = {"difference": None, "low": None, "high": None}
             return False, self.make_validation_reason(**unknown)
-        if self.fixed_reason is not None and self.fixed_reason["code"] not in UNJUDGED_CODES:
+        if self.fixed_reason is not None and self.fixed_reason["code"] not in UNEVALUATED_CODES:
             return self.weights is not None, self.fixed_reason
         if not self.is_evaluated:
             return self.decide_without_evaluation()
@@ -110,7 +110,7 @@ class PlacementResult:
     def is_evaluated(self) -> bool:
         """Return whether the placement was evaluated on enough customers, or a rule decided about it."""
         if self.fixed_reason is not None:
-            return self.fixed_reason["code"] not in UNJUDGED_CODES
+            return self.fixed_reason["code"] not in UNEVALUATED_CODES
         comparison = self.measurement.comparison
         return comparison is not None and comparison.n_users >= MIN_CUSTOMERS
 
@@ -149,7 +149,7 @@ class PlacementResult:
         return {
             "weights": placement_weights.weights,
             "on": is_active,
-            "is_judged": reason["code"] in JUDGED_CODES,
+            "is_judged": reason["code"] in EVALUATED_CODES,
             "why": reason,
             "fallback": self.fallback,
             "visit": self.visit.to_json() if self.visit is not None else None,

@@ -80,7 +80,7 @@ def test_a_model_with_pairs_of_an_engine_has_the_same_arrays(engine: WarehousePa
 
 
 def test_small_matrices_stay_in_this_process(engine: WarehousePairEngine) -> None:
-    assert not WarehousePairEngine(engine.warehouse).is_worth(99_999_999)
+    assert not WarehousePairEngine(engine.warehouse).is_worth_sending(99_999_999)
 
 
 def test_a_training_whose_engine_is_away_says_which_and_what_to_do(settings: Any) -> None:

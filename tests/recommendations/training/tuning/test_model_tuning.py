@@ -12,7 +12,7 @@ from recommendations.engine.evaluation.splits import EmptySplitError
 from recommendations.training.budget import InsufficientMemoryError, TrainingBudget, estimate_data_mb
 from recommendations.training.data.time_split import split_by_time
 from recommendations.training.evaluation.evaluation import evaluate_choice, find_served_algorithm
-from recommendations.training.runs import TrainingCancelledError
+from recommendations.training.runs import TrainingCanceledError
 from recommendations.training.tuning import parameter_tuning
 from recommendations.training.tuning.model_choice import ModelChoice, fit_component, measure_size
 from recommendations.training.tuning.model_tuning import tune_model
@@ -62,7 +62,7 @@ class StepRecorder:
         assert 0 <= share <= 1
         self.steps.append(step)
         if step == self.cancel_at:
-            raise TrainingCancelledError
+            raise TrainingCanceledError
 
 
 def tune(
@@ -190,7 +190,7 @@ def test_optional_algorithms_are_not_tried_once_the_later_steps_need_the_time_th
 
 def test_a_cancellation_ends_the_tuning_at_the_next_trial() -> None:
     recorder = StepRecorder(cancel_at="user-knn")
-    with pytest.raises(TrainingCancelledError):
+    with pytest.raises(TrainingCanceledError):
         tune(make_habits(), step=recorder)
     assert recorder.steps[-1] == "user-knn"
 

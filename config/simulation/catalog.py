@@ -22,7 +22,7 @@ BRANDS = ("Alder", "Birch", "Cedar", "Dune", "Ember", "Fjord", "Grove", "Heath",
 
 
 @dataclass(frozen=True, eq=False)
-class Catalogue:
+class ShopCatalog:
     """m products sorted by cluster, of g clusters.
 
     cluster, price, share, quality, brand, noun: shape (m,); the shares of a cluster add up to 1; quality is standard normal.
@@ -57,8 +57,8 @@ class Catalogue:
         return np.clip(products, self.starts[cluster], self.starts[cluster + 1] - 1).astype(np.int64)
 
 
-def draw_catalogue(plan: ShopPlan) -> Catalogue:
-    generator = plan.make_generator("catalogue")
+def draw_catalog(plan: ShopPlan) -> ShopCatalog:
+    generator = plan.make_generator("catalog")
     clusters = int(np.clip(plan.products // PRODUCTS_PER_CLUSTER, 4, MAX_CLUSTERS))
     cluster = np.sort(
         np.concatenate([np.arange(clusters), generator.integers(clusters, size=plan.products - clusters)])
@@ -76,7 +76,7 @@ def draw_catalogue(plan: ShopPlan) -> Catalogue:
     phase, height = generator.random(clusters), np.abs(generator.normal(0, SEASON_SPREAD, clusters)).clip(0, 0.8)
     season = 1 + height[:, None] * np.cos(2 * np.pi * (day_of_year[None, :] / 365.25 - phase[:, None]))
     year_end = 1 + 0.5 * np.exp(-(((day_of_year - 340) / 18) ** 2))
-    return Catalogue(
+    return ShopCatalog(
         cluster=cluster,
         price=np.floor(price) + 0.99,
         share=share,
@@ -102,8 +102,8 @@ def draw_promotions(plan: ShopPlan, clusters: int) -> Floats:
     return discount
 
 
-def format_title(catalogue: Catalogue, product: int) -> str:
-    brand, noun = BRANDS[catalogue.brand[product]], NOUNS[catalogue.noun[product]]
+def format_title(catalog: ShopCatalog, product: int) -> str:
+    brand, noun = BRANDS[catalog.brand[product]], NOUNS[catalog.noun[product]]
     return f"{ADJECTIVES[product % len(ADJECTIVES)]} {noun}, {brand} {product}"
 
 
