@@ -20,6 +20,8 @@ from tests.database import read_rows, write_rows
 CHANGED_TABLES = (
     "SELECT relname FROM pg_stat_xact_user_tables WHERE n_tup_ins + n_tup_upd + n_tup_del > 0 ORDER BY relname"
 )
+# Left out: with the IDs of the snapshot, the entries would collide with those of a log-in that comes before the snapshot in a test.
+AUDIT_TABLES = ("access_unsealedentry", "auditlog_logentry")
 SEQUENCES = """
 SELECT pg_class.relname, attname, pg_get_serial_sequence(quote_ident(pg_class.relname), attname)
 FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
@@ -56,6 +58,8 @@ def save_new_rows(folder: Path) -> dict[str, str]:
     with closing(connection.copy()) as others, connection.cursor() as cursor, others.cursor() as committed:
         cursor.execute(CHANGED_TABLES)
         for (table,) in cursor.fetchall():
+            if table in AUDIT_TABLES:
+                continue
             names, rows = read_rows(cursor, table)
             old = set(read_rows(committed, table)[1].splitlines(keepends=True))
             lines = rows.splitlines(keepends=True)
