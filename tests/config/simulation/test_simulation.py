@@ -232,7 +232,10 @@ def test_a_shop_that_is_sent_twice_to_a_collector_is_stored_once() -> None:
             call_command("simulate", send=address, **options, stdout=io.StringIO())
             orders = Event.objects.filter(name="Order Completed")
             assert orders.count() == orders.values("message_id").distinct().count() > 40  # everybody has a first one
-        items = sum(map(len, build_items(plan, draw_catalog(plan))))
-        assert (Event.objects.count(), RejectedEvent.objects.count()) == (items, 0)
+        # on some dates the shop has a bot, whose events the collector counts without storing them
+        items = [
+            line for lines in build_items(plan, draw_catalog(plan)) for line in lines if b"PriceCrawler" not in line
+        ]
+        assert (Event.objects.count(), RejectedEvent.objects.count()) == (len(items), 0)
         with pytest.raises(CommandError, match="401"):
             call_command("simulate", send=address, **{**options, "write_key": "wk_wrong"}, stdout=io.StringIO())
