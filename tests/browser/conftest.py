@@ -40,6 +40,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason="Chromium is not installed: apt-get install chromium"))
 
 
+# Logged by htmx when a page is left while a request is running, such as a preview half a second after the last change. A request that
+# fails has messages of its own, and its status is recorded.
+ABORTED_BY_LEAVING = ("htmx:sendAbort", "htmx:afterRequest")
+
+
 @dataclass
 class MonitoredPage:
     """A page that records its console errors, script errors and failed responses."""
@@ -58,7 +63,7 @@ class MonitoredPage:
         self.page.on("response", self._note_response)
 
     def _note_console(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
+        if message.type in ("error", "warning") and message.text not in ABORTED_BY_LEAVING:
             self.browser_errors.append(f"{message.type}: {message.text}")
 
     def _note_response(self, response: Response) -> None:
