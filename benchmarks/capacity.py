@@ -290,13 +290,17 @@ def find_limit(costs: Mapping[str, Mapping[str, float]], part: CapacityPart, mac
 
 
 def check_model(costs: Mapping[str, Any], folder: Path | None) -> dict[str, Any]:
-    """Measure three shops of other sizes and proportions than those of the costs, and compare."""
-    from benchmarks.growth import STEPS, measure_shop
+    """Measure three shops of other sizes and proportions than those of the costs, and compare.
+
+    Processor times are converted to the speed that the machine had when the costs were measured.
+    """
+    from benchmarks.growth import STEPS, measure_shop, remove_slowness
+    from benchmarks.machine_speed import SpeedSampler
     from benchmarks.shop_steps import UNTIL, make_template
     from config.simulation.plan import ShopPlan
 
     shops = []
-    with tempfile.TemporaryDirectory(prefix="perennial-capacity-") as name:
+    with tempfile.TemporaryDirectory(prefix="perennial-capacity-") as name, SpeedSampler() as sampler:
         root = folder or Path(name)
         root.mkdir(parents=True, exist_ok=True)
         root.chmod(0o711)
@@ -304,6 +308,8 @@ def check_model(costs: Mapping[str, Any], folder: Path | None) -> dict[str, Any]
         for customers, products, days in CHECKED_SHOPS:
             plan = ShopPlan(customers, products, days, 7, UNTIL)
             shops.append(measure_shop(plan, root / str(customers), STEPS, template))
+    for shop in shops:
+        remove_slowness(shop, sampler, costs["growth"].get("usual_work_s"))
     return compare_with_prediction(costs, shops)
 
 
@@ -334,6 +340,11 @@ def compare_with_prediction(costs: Mapping[str, Any], shops: Sequence[Mapping[st
             log(
                 f"| {shop['customers']:,} | {total} | {format_number(predicted)} | {format_number(measured)} | {error:+.0%} |"
             )
+        line["slowness"] = {
+            step: figures["slowness"]
+            for step, figures in shop.items()
+            if isinstance(figures, dict) and "slowness" in figures
+        }
         line["each"] = {
             name: round(predict_cost(costs["costs"][name], sizes) / max(get_measured(shop, formula), 1e-9) - 1, 3)
             for name, formula in FORMULAS.items()

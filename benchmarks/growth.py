@@ -127,7 +127,7 @@ def main() -> None:
             others.append(measure_shop(many, folder / "more-customers", REFRESH_STEPS, template))
     for shop in (warm_up, *shops, *others):
         remove_slowness(shop, sampler)
-    line = summarize(arguments.only, warm_up, shops)
+    line = summarize(arguments.only, warm_up, shops) | {"usual_work_s": sampler.compute_usual_seconds()}
     if arguments.docs:
         write_growth_charts(line["costs"], arguments.docs)
     if arguments.costs:
@@ -201,12 +201,15 @@ def measure_shop(plan: ShopPlan, folder: Path, steps: Sequence[str], template: P
     return shop
 
 
-def remove_slowness(shop: Figures, sampler: SpeedSampler) -> None:
-    """Divide the processor times of the shop's steps by the slowness of the machine at that time, which is added to each step."""
+def remove_slowness(shop: Figures, sampler: SpeedSampler, usual_seconds: float | None = None) -> None:
+    """Divide the processor times of the shop's steps by the slowness of the machine at that time, which is added to each step.
+
+    usual_seconds: see SpeedSampler.compute_slowness.
+    """
     for step in STEPS:
         figures = shop.get(step)
         if figures and "began_at" in figures:
-            slowness = sampler.compute_slowness(figures.pop("began_at"), figures.pop("ended_at"))
+            slowness = sampler.compute_slowness(figures.pop("began_at"), figures.pop("ended_at"), usual_seconds)
             for name in figures:
                 if name.endswith(("cpu_s", "_us")):
                     figures[name] = round(figures[name] / slowness, 3)

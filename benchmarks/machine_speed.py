@@ -56,14 +56,19 @@ class SpeedSampler:
             total += number * number % 7
         return total + float(np.sort(self._values)[0]) + float(self._table[self._rows].sum())
 
-    def compute_slowness(self, began_at: float, ended_at: float) -> float:
-        """Return the mean processor time of the work between two times, divided by the median of all samples.
+    def compute_usual_seconds(self) -> float | None:
+        """Return the median processor time of the work, in seconds; None without any sample."""
+        return statistics.median(seconds for _at, seconds in self.samples) if self.samples else None
 
-        Outside of these times, and before the first sample, the nearest samples count. 1 without any sample.
+    def compute_slowness(self, began_at: float, ended_at: float, usual_seconds: float | None = None) -> float:
+        """Return the mean processor time of the work between two times, divided by the usual one.
+
+        usual_seconds: that of another run, with which this one is compared; by default, the median of all samples.
+        If there was no sample between the two times, the nearest one counts. 1 without any sample.
         """
-        if not self.samples:
+        usual = usual_seconds or self.compute_usual_seconds()
+        if usual is None or not self.samples:
             return 1.0
-        usual = statistics.median(seconds for _at, seconds in self.samples)
         inside = [seconds for at, seconds in self.samples if began_at <= at <= ended_at]
         if not inside:
             middle = (began_at + ended_at) / 2

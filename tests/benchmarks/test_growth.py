@@ -69,6 +69,10 @@ def test_costs_are_divided_by_the_slowness_of_the_machine_at_their_time() -> Non
         "export": {"total_cpu_s": 4.0, "seconds": 4.0, "slowness": 1.0},
     }
     assert SpeedSampler().compute_slowness(0, 1) == 1
+    assert sampler.compute_usual_seconds() == 0.01
+    compared = {"refresh": {"total_cpu_s": 8.0, "began_at": 20.0, "ended_at": 22.0}}  # with a machine twice as fast
+    remove_slowness(compared, sampler, 0.005)
+    assert compared == {"refresh": {"total_cpu_s": 4.0, "slowness": 2.0}}
 
 
 def test_the_speed_of_the_machine_is_sampled_until_the_end() -> None:
