@@ -49,7 +49,7 @@ def needs_servers(arguments: list[str]) -> bool:
 
 
 def exit_on_signal(number: int, frame: object) -> None:
-    """Exit on a signal that would end the process at once, so that it stops the servers first."""
+    """Exit on a signal that would end the process immediately, so that it stops the servers first."""
     sys.exit(128 + number)
 
 

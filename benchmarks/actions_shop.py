@@ -79,7 +79,7 @@ def make_shop(customers: int, assignments: int) -> None:
     from customers.identity.models import Consent, Customer, Identifier
     from customers.lifecycle.refresh.columns import make_default_columns
 
-    first = Customer.objects.create(created_at=NOW - timedelta(days=500), email="somebody@example.com")
+    first = Customer.objects.create(created_at=NOW - timedelta(days=500), email="someone@example.com")
     copy_rows("identity_customer", INSERT_CUSTOMERS, {}, {"customers": customers}, source="identity_customer")
     Identifier.objects.create(kind="user_id", value="u1", customer=first)
     copy_rows("identity_identifier", INSERT_IDENTIFIERS, {"value": "'u' || c.id", "customer_id": "c.id"}, {})
@@ -152,13 +152,13 @@ def make_template() -> Any:
 
 
 def make_campaign(key: str, days_ago: int, version: Any) -> tuple[int, int]:
-    """Create a finished campaign to everybody; return its number and that of its run."""
+    """Create a finished campaign to everyone; return its number and that of its run."""
     from customers.segments.models import Segment
     from recommendations.campaigns.models import Campaign, CampaignRun
 
     at = NOW - timedelta(days=days_ago)
     segment, _is_new = Segment.objects.get_or_create(
-        key="everybody", defaults={"name": "Everybody", "condition": {"all": []}}
+        key="everyone", defaults={"name": "Everyone", "condition": {"all": []}}
     )
     campaign = Campaign.objects.create(
         key=key,

@@ -135,7 +135,7 @@ def wait_for_answer(url: str, process: "subprocess.Popen[bytes]") -> None:
 
 
 def open_page(browser: Browser, url: str, language: str, width: int) -> Page:
-    """Return a page of somebody who has logged in."""
+    """Return a page of someone who has logged in."""
     locale = "zh-CN" if language.startswith("zh") else "en-US"
     context = browser.new_context(viewport={"width": width, "height": 1000}, locale=locale)
     context.add_cookies([{"name": "django_language", "value": language, "url": url}])

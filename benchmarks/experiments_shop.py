@@ -112,7 +112,7 @@ def make_campaign(customers: int) -> Any:
     source = Source.objects.create(key="made", name="Made orders", kind=Source.Kind.IMPORT)
     template = MessageTemplate.objects.create(key="hello", name="Hello")
     version = TemplateVersion.objects.create(template=template, number=1, published_at=STARTED)
-    segment = Segment.objects.create(key="everybody", name="Everybody", condition={"all": []})
+    segment = Segment.objects.create(key="everyone", name="Everyone", condition={"all": []})
     campaign = Campaign.objects.create(
         key="large",
         name="Large",

@@ -164,7 +164,7 @@ def make_shop(people: int) -> None:
 def measure_lag(people: int) -> list[float]:
     """Spread timers over ten minutes, run the due steps every two simulated seconds, and return how late each fired.
 
-    Everybody else is at the last wait, which ends days later.
+    Everyone else is at the last wait, which ends days later.
 
     The time of a run is the time of its tick plus the time that the work before it took.
     """

@@ -147,7 +147,9 @@ def run_stages(plan: ShopPlan, folder: Path, state: dict[str, Any]) -> None:
             began = time.monotonic()
             figures = run_shop_steps(steps, plan, folder)[steps[-1]]
             times = {"whole_s": round(time.monotonic() - began, 1)}
-            state["stages"][stage] = {name: figures[name] for name in figures if name not in ("began_at", "ended_at")} | times
+            state["stages"][stage] = {
+                name: figures[name] for name in figures if name not in ("began_at", "ended_at")
+            } | times
             write_atomically(folder / STATE, json.dumps(state).encode())
             log(f"{stage}: {json.dumps(state['stages'][stage])}")
 

@@ -1,6 +1,6 @@
 """On-site offers under load: GET /customers/{id}/offers/ of a shop with many customers, on embedded servers of its own.
 
-Five offers run at one placement: for two segments, for everybody with a limit of shows, for customers for whom it was queued, and one
+Five offers run at one placement: for two segments, for everyone with a limit of shows, for customers for whom it was queued, and one
 with a holdout group; every customer has earlier decisions. The requests are due at random moments (open loop, 200 a second), and their
 latencies count from then. Keys: p50_ms, p95_ms, p99_ms, max_ms, errors, requests_per_s; aim: p95 ≤ 20 ms. exposures: decisions stored
 during the run. The load and the servers share the machine: load_average says how busy it was.

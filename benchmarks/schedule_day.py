@@ -348,7 +348,7 @@ def load_products(now: datetime) -> None:
 
 
 def launch_campaign(now: datetime) -> None:
-    """Launch a campaign to everybody who has ordered, at ten on Mondays."""
+    """Launch a campaign to everyone who has ordered, at ten on Mondays."""
     from customers.segments.models import Segment
     from recommendations.campaigns.launch.transitions import launch
     from recommendations.campaigns.models import Campaign

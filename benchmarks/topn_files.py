@@ -56,7 +56,7 @@ def parse() -> argparse.Namespace:
         cut_options = source.add_mutually_exclusive_group()
         cut_options.add_argument("--newest", action="store_true")
         if name == "orders":
-            cut_options.add_argument("--cut", action="store_true", help="split in time, at one moment for everybody")
+            cut_options.add_argument("--cut", action="store_true", help="split in time, at one moment for everyone")
             source.add_argument("--repeats", action="store_true", help="keep repeat purchases; only with --cut")
         source.set_defaults(cut=False, repeats=False)
         source.add_argument("--seed", type=int, default=1)

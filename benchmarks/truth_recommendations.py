@@ -15,7 +15,7 @@ SHOWN = 10
 
 
 def score_recommendations(truth: ShopTruth, as_of: datetime, seconds: float) -> dict[str, Any]:
-    """Train, recommend ten products to everybody, and return the mean true probability of these, the best and the most popular ten."""
+    """Train, recommend ten products to everyone, and return the mean true probability of these, the best and the most popular ten."""
     from django.core.management import call_command
 
     from recommendations.training.train import train

@@ -92,7 +92,7 @@ def store_campaigns(plan: ShopPlan, truth: ShopTruth) -> None:
     from recommendations.messaging.starters.installation import ensure_starter_templates
 
     template = ensure_starter_templates(["welcome"])["welcome"]
-    segment = Segment.objects.create(key="everybody", name="Everybody", kind=Segment.Kind.STATIC)
+    segment = Segment.objects.create(key="everyone", name="Everyone", kind=Segment.Kind.STATIC)
     members, keys = truth.read("campaigns"), find_customers()
     share = Decimal(str(1 - TREATED_SHARE))
     for number, day in enumerate(plan.campaign_days):

@@ -121,7 +121,7 @@ def measure_learners(chosen: ChosenLearner, test: HeldBack) -> dict[str, Any]:
     first[np.argsort(-response, kind="stable")[:targets]] = True
     figures[BASELINE] = measure_ranking(test, response, first)
     log(f"{BASELINE}: {figures[BASELINE]}")
-    everybody = evaluate_targeting(
+    everyone = evaluate_targeting(
         test.treated, test.outcome, np.ones(len(response), np.bool_), cost=test.cost, value=test.value
     )
     best = {f"best_{key}": value for key, value in figures[chosen.best].items()}
@@ -131,8 +131,8 @@ def measure_learners(chosen: ChosenLearner, test: HeldBack) -> dict[str, Any]:
         **best,
         "random_qini": measure_random_orders(test),
         "response_only_qini": figures[BASELINE]["qini"],
-        "everybody_irr": round_figure(everybody.irr),
-        "everybody_nir": round_figure(everybody.nir),
+        "everyone_irr": round_figure(everyone.irr),
+        "everyone_nir": round_figure(everyone.nir),
     }
 
 

@@ -38,7 +38,7 @@ class ScheduledJob:
             return str(self.title)
 
 
-# tasks that somebody waits for, which are not scheduled
+# tasks that someone waits for, which are not scheduled
 AWAITED_TASKS = (
     "customers.analytics.tasks.compute_result",
     "customers.subscriptions.tasks.send_confirmation",
@@ -171,7 +171,7 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         task="config.access.tasks.seal_audit_log",
         cron="* * * * *",
         title=_("Seal the audit log"),
-        description=_("Adds keyed hashes of new entries, which show later whether somebody changed the audit log."),
+        description=_("Adds keyed hashes of new entries, which show later whether someone changed the audit log."),
     ),
     ScheduledJob(
         task="customers.imports.tasks.fetch_feeds",

@@ -562,12 +562,12 @@ REST_FRAMEWORK = {
     "URL_FORMAT_OVERRIDE": None,  # the Accept header chooses the format; ?format= would be an unknown parameter
     "COERCE_DECIMAL_TO_STRING": True,
 }
-# per address and minute, in each web process, for sources that everybody can use: browsers, apps and mini-programs
+# per address and minute, in each web process, for sources that everyone can use: browsers, apps and mini-programs
 COLLECTOR_REQUESTS_PER_MINUTE = read_int("COLLECTOR_REQUESTS_PER_MINUTE", 1_200, low=1, high=100_000_000)
 COLLECTOR_BYTES_PER_MINUTE = read_int("COLLECTOR_BYTES_PER_MINUTE", 20_000_000, low=1_000, high=10_000_000_000)
 COLLECTOR_VISITORS_PER_MINUTE = read_int("COLLECTOR_VISITORS_PER_MINUTE", 300, low=1, high=100_000_000)
 TRUSTED_PROXY_COUNT = read_int("TRUSTED_PROXY_COUNT", 0, low=0, high=10)
-# Whether everybody may read the OpenAPI document and its pages; otherwise a secret key or a log-in to the back office is needed.
+# Whether everyone may read the OpenAPI document and its pages; otherwise a secret key or a log-in to the back office is needed.
 PUBLIC_API_DOCS = read_bool("PUBLIC_API_DOCS", DEMO)
 # The token with which Prometheus reads /metrics. If it is empty, only clients on this machine and users of the back office can read them.
 METRICS_TOKEN = read_variable("METRICS_TOKEN", "", str, "a secret text")

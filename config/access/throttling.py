@@ -64,7 +64,7 @@ class KeyRateThrottle(BaseThrottle):
 def get_limited_caller(grant: Grant, environ: Mapping[str, Any]) -> str:
     """Return whose requests are counted together: a secret key's, or an address's for a key that every visitor can read.
 
-    So one visitor cannot use up the limit for everybody.
+    So one visitor cannot use up the limit for everyone.
     """
     return f"{grant.caller}:{get_client_address(environ)}" if grant.publishable else grant.caller
 

@@ -26,7 +26,7 @@ BIRTHDAY_SHARE = 0.6
 PHONE_SHARE = 0.7
 # Purpose → the share of customers who granted it and who withdrew it again; the others were never asked.
 CONSENT_SHARES = {
-    # everybody accepts the consent banner of the demo shop, so that both languages show the same recommendations
+    # everyone accepts the consent banner of the demo shop, so that both languages show the same recommendations
     Consent.Purpose.ANALYTICS: (1.0, 0.0),
     Consent.Purpose.PERSONALISATION: (1.0, 0.0),
     Consent.Purpose.EMAIL: (0.68, 0.07),

@@ -221,7 +221,7 @@ def is_alive(pid: int) -> bool:
 def find_port_error(host: str, port: int) -> OSError | None:
     """Return why a server cannot listen on a port; None if it can. On macOS, a listener on all addresses does not block one address."""
     ipv6 = ":" in host
-    for address in dict.fromkeys((host, "::" if ipv6 else "0.0.0.0")):  # noqa: S104 — closed at once
+    for address in dict.fromkeys((host, "::" if ipv6 else "0.0.0.0")):  # noqa: S104 — closed immediately
         with socket.socket(socket.AF_INET6 if ipv6 else socket.AF_INET, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

@@ -16,7 +16,7 @@ class AgentFeedSettings(models.Model):
     is_enabled = models.BooleanField(
         _("publish the catalog for shopping agents"),
         default=False,
-        help_text=_("Serves the product feed, the catalog queries and the discovery document to everybody."),
+        help_text=_("Serves the product feed, the catalog queries and the discovery document to everyone."),
     )
     includes_sold_out = models.BooleanField(
         _("include sold-out products"),

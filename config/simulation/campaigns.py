@@ -1,7 +1,7 @@
 """Campaigns with known individual effects: what each customer does with and without the message.
 
 A persuadable who would not have ordered in the window orders with the probability ``response``; a sleeping dog who would have ordered
-skips the orders of the window with it. Both outcomes are drawn for everybody, so the effect on each customer is known.
+skips the orders of the window with it. Both outcomes are drawn for everyone, so the effect on each customer is known.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The truth of a block, and what somebody who knows every parameter would predict: no estimate can be better."""
+"""The truth of a block, and what someone who knows every parameter would predict: no estimate can be better."""
 
 from typing import Any
 

@@ -101,7 +101,7 @@ class OrderView(ShopServerView):
             return JsonResponse({"detail": "The user token is not valid. Log in again."}, status=403)
         items = [build_order_event(body, now)]
         if body.user_id and body.email:
-            # only a customer who is logged in: anyone can type the address of somebody else
+            # only a customer who is logged in: anyone can type the address of someone else
             items.append(build_identify_event(body, now))
         result = ingest_items(
             source=Source.objects.get_or_create(

@@ -212,7 +212,7 @@ def _delete_outdated(row: AnalyticsResult, *, now: datetime) -> None:
 
 
 def answer(question: Question, parameters: Any, *, now: datetime, result_id: int | None = None) -> Any:
-    """Return the answer to a question at once.
+    """Return the answer to a question immediately.
 
     Args:
         result_id: with one, `cancel_result` stops the computation.

@@ -32,7 +32,7 @@ EMPTY_CUSTOMER: dict[str, Any] = {
 
 
 def prepare_people(run: ErasureRun, *, at: datetime) -> int:
-    """Make the erasure of everybody in a run effective; return how many were still to be prepared."""
+    """Make the erasure of everyone in a run effective; return how many were still to be prepared."""
     prepared = 0
     while waiting := list_waiting(run):
         with transaction.atomic():

@@ -11,7 +11,7 @@ logger = logging.getLogger(__name__)
 
 @shared_task
 def run_erasure_steps(run_id: int) -> None:
-    """Carry out one erasure, as soon as somebody has asked for it."""
+    """Carry out one erasure, as soon as someone has asked for it."""
     from customers.erasure.runner import execute_run
 
     try:

@@ -59,7 +59,7 @@ def unmask_payload(text: str, hidden: dict[str, Any]) -> str:
 def restore_hidden(value: Any, hidden: dict[str, Any], *, name: str = "", among_traits: bool = False) -> Any:
     """Return a copy of JSON in which marks are replaced by the hidden values.
 
-    A mark stays where masking would not hide its value: nobody can move a name to a property that everybody sees.
+    A mark stays where masking would not hide its value: nobody can move a name to a property that everyone sees.
     """
     if isinstance(value, str):
         original = hidden.get(value, value)

@@ -104,7 +104,7 @@ def build_item(message: ReviewMessage) -> dict[str, Any]:
     item = read_review_fields(message.properties, source=message.source, message_id=message.message_id)
     review_id = item["review_id"]
     if message.author:
-        # with the author in its key, a review from a browser never replaces that of somebody else
+        # with the author in its key, a review from a browser never replaces that of someone else
         digest = sha256(f"{message.author}\n{review_id}".encode(errors="replace")).hexdigest()
         item["review_id"] = f"{message.source}:{digest[:32]}"
     return item | {"written_at": min(message.occurred_at, message.received_at)}

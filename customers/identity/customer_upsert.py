@@ -346,7 +346,7 @@ def remove_identifiers(keys: set[tuple[str, str]]) -> None:
 
 
 def unlink_identifiers(links: set[tuple[int, str, str]]) -> None:
-    """Delete identifiers (customer ID, type, value); one that belongs to somebody else stays."""
+    """Delete identifiers (customer ID, type, value); one that belongs to someone else stays."""
     if links:
         with connection.cursor() as cursor:
             cursor.execute(UNLINK, [list(column) for column in zip(*sorted(links), strict=True)])

@@ -72,7 +72,7 @@ class PolicyVersion(models.Model):
 
 
 class DataRecipient(models.Model):
-    """Somebody outside of the shop who gets personal data: a processor with its sub-processors, or a third party."""
+    """Someone outside of the shop who gets personal data: a processor with its sub-processors, or a third party."""
 
     class Role(models.TextChoices):
         PROCESSOR = "processor", _("processor: works on our behalf")

@@ -222,7 +222,7 @@ class SegmentDay(models.Model):
 
 
 class CustomerListView(models.Model):
-    """A saved view of the customers list: a filter and an order, for its owner or for everybody who may open the list.
+    """A saved view of the customers list: a filter and an order, for its owner or for everyone who may open the list.
 
     Attributes:
         parameters: of the URL, without the search text, which can be personal.

@@ -17,7 +17,7 @@ class InvalidLinkError(Exception):
 
 @dataclass(frozen=True)
 class SubscriptionRequest:
-    """What somebody has entered. form: the form in which it was entered. requested_at: the moment from which the link is valid."""
+    """What someone has entered. form: the form in which it was entered. requested_at: the moment from which the link is valid."""
 
     email: str
     form: str

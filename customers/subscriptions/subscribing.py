@@ -36,7 +36,7 @@ def request_subscription(*, request: SubscriptionRequest, origin: str) -> None:
 def confirm_subscription(*, token: str, now: datetime) -> Customer:
     """Record the consent to email of the owner of the address, who becomes a customer if unknown; a repetition changes nothing.
 
-    The browser that sent the form is not linked to the customer: it may belong to somebody else who entered this address.
+    The browser that sent the form is not linked to the customer: it may belong to someone else who entered this address.
 
     Raises:
         InvalidLinkError: the link is damaged or too old, or the customer has unsubscribed since.

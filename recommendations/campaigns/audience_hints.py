@@ -1,4 +1,4 @@
-"""What to do about an audience that loses everybody at one step."""
+"""What to do about an audience that loses everyone at one step."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ class AudienceHint:
 
 
 def find_hints(preview: AudiencePreview) -> list[AudienceHint]:
-    """Return the hint for the first step that nobody passes; none if somebody passes it."""
+    """Return the hint for the first step that nobody passes; none if someone passes it."""
     if preview.included and not preview.reachable:
         return [AudienceHint(HintCode.NO_ADDRESS, describe_missing_addresses(preview.channel))]
     if preview.reachable and not preview.consented:

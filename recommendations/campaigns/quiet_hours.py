@@ -43,7 +43,7 @@ def build_own_condition(campaign: Campaign, *, settings: SendingSettings, at: da
     start, end, shop_zone = settings.quiet_from, settings.quiet_until, get_time_zone()
     if start is None or end is None:
         return wrap_constant(False)
-    if campaign.uses_customer_time:  # everybody gets the message at the same time of the clock
+    if campaign.uses_customer_time:  # everyone gets the message at the same time of the clock
         return wrap_constant(is_quiet(at, start, end, shop_zone))
     quiet_countries = [code for code, zone in COUNTRY_ZONES.items() if is_quiet(at, start, end, ZoneInfo(zone))]
     quiet_zones = [name for name in list_time_zones() if is_quiet(at, start, end, ZoneInfo(name))]

@@ -87,9 +87,9 @@ def move_stays(*, pairs: Sequence[tuple[int, int]], at: datetime, **_kwargs: Any
 
 
 def cancel_doubled_messages(columns: Mapping[str, list[int]], at: datetime) -> None:
-    everybody = format_bigint_list({*columns["kept"], *columns["merged"]})
+    everyone = format_bigint_list({*columns["kept"], *columns["merged"]})
     with connection.cursor() as cursor:
-        cursor.execute(FIND_DUPLICATE_MESSAGES, {**columns, "all": everybody, "at": at})
+        cursor.execute(FIND_DUPLICATE_MESSAGES, {**columns, "all": everyone, "at": at})
         origins = [origin_id for _delivery_id, origin_id in cursor.fetchall()]
     for origin_id in origins:
         cancel("flow", origin_id)

@@ -254,7 +254,7 @@ class FlowSignal(models.Model):
     A signal is deleted in the transaction that reacts to it, so it is never lost and never counts twice.
 
     Attributes:
-        customer_id: null for changes of the catalog, which concern everybody who is interested in the product.
+        customer_id: null for changes of the catalog, which concern everyone who is interested in the product.
     """
 
     kind = models.CharField(_("type"), max_length=10)

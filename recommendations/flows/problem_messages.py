@@ -43,7 +43,7 @@ MESSAGES: Mapping[str, str | Promise] = {
     "bad_length": gettext_lazy("Enter a duration from one minute to %(limit)s days."),
     "bad_weights": gettext_lazy("Enter two to ten variants with their shares; at least one must be above 0."),
     "not_a_condition": gettext_lazy("Enter a condition in the same format as in segments."),
-    "everybody": gettext_lazy("Add a condition; without one, all customers would leave immediately."),
+    "everyone": gettext_lazy("Add a condition; without one, all customers would leave immediately."),
     "bad_filters": gettext_lazy("Enter a list of at most %(limit)s filters."),
     "filter_without_property": gettext_lazy("Each filter needs the name of a property."),
     "filter_without_value": gettext_lazy("The filter on %(value)s needs a value."),

@@ -1,4 +1,4 @@
-"""What a flow caused: everybody who entered, or would have entered without the holdout group, compared by intent to treat."""
+"""What a flow caused: everyone who entered, or would have entered without the holdout group, compared by intent to treat."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -46,7 +46,7 @@ class FlowResults:
 def compute_flow_results(flow: Flow, *, as_of: datetime) -> FlowResults:
     """Return the results of all versions until now.
 
-    A customer counts from the first entry for ``attribution_days``, the same for both groups: whether somebody enters again may be an
+    A customer counts from the first entry for ``attribution_days``, the same for both groups: whether someone enters again may be an
     effect of the flow. Entries from before there was a holdout group do not count.
     """
     goal = find_goal_meaning(flow)

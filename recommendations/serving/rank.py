@@ -67,7 +67,7 @@ class RankRequest:
 
     @property
     def identifiers(self) -> list[tuple[str, str]]:
-        """The identifiers that name the visitor, as (kind, value); none for an order that is the same for everybody."""
+        """The identifiers that name the visitor, as (kind, value); none for an order that is the same for everyone."""
         return list_identifiers(self.user_id, self.anonymous_id) if self.personalised else []
 
     def to_recommendation_request(self) -> RecommendationRequest:

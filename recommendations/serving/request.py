@@ -35,7 +35,7 @@ class RecommendationRequest:
     category: a path, which includes the categories below it. landing_category (a path too), language, country and device
     describe a visitor without a history; they filter nothing. diversity: None for the setting of the placement. strict: True
     for no fallback at all, False for one that may drop the filters, None for one within the filters. distinct: False for all
-    products of a group, such as the variants of one. personalised: False for what everybody gets. filter, boost: see `expressions`.
+    products of a group, such as the variants of one. personalised: False for what everyone gets. filter, boost: see `expressions`.
     is_browser, is_unverified, is_agent: set by `visitor_claims.verify_visitor`.
     """
 
@@ -69,7 +69,7 @@ class RecommendationRequest:
 
     @property
     def identifiers(self) -> list[tuple[str, str]]:
-        """The identifiers that name the visitor, as (kind, value); none for a response that is the same for everybody."""
+        """The identifiers that name the visitor, as (kind, value); none for a response that is the same for everyone."""
         return list_identifiers(self.user_id, self.anonymous_id) if self.personalised else []
 
 

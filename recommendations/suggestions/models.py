@@ -9,7 +9,7 @@ MAX_NOTE = 1_000
 
 
 class SuggestionDecision(models.Model):
-    """A suggestion that somebody accepted or dismissed, as it was at that moment.
+    """A suggestion that someone accepted or dismissed, as it was at that moment.
 
     Attributes:
         kind, key: of the suggestion, such as "campaign" and "at-risk". headline: what the user read.

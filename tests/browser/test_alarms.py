@@ -60,7 +60,7 @@ def mail_server(settings: Any) -> Iterator[MailServer]:
 def broken_folder(
     operator: User, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, live_server: LiveServer
 ) -> Path:
-    """A warehouse whose folder is a file; two runs of the export have failed. The queue runs a task at once."""
+    """A warehouse whose folder is a file; two runs of the export have failed. The queue runs a task immediately."""
     list_rules()
     monkeypatch.setattr(registry, "_rules", {rule.key: rule for rule in JOB_RULES})
     sync_schedule()

@@ -23,7 +23,7 @@ ORDERS = """Order no;Client mail;Bought on;Article;Qty;Price
 
 @pytest.fixture
 def folders(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give the import folders of its own, and import at once instead of in a worker."""
+    """Give the import folders of its own, and import immediately instead of in a worker."""
     settings.EXPORTS_DIR = tmp_path / "exports"
     settings.VAR_DIR = tmp_path / "var"
     for task in (tasks.import_file, tasks.undo_import):

@@ -1,4 +1,4 @@
-"""A customer withdraws in the preference center, in both languages, and at once gets what everybody gets, and no mail."""
+"""A customer withdraws in the preference center, in both languages, and immediately gets what everyone gets, and no mail."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor

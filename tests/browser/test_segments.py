@@ -102,9 +102,9 @@ def test_segment_of_lapsed_coffee_drinkers_takes_at_most_eight_clicks(
 
 @pytest.fixture
 def segments_with_history(coffee_shop: None) -> tuple[int, int]:
-    """Return the IDs of a segment that customers entered and left, and of one with everybody."""
+    """Return the IDs of a segment that customers entered and left, and of one with everyone."""
     segment = make_segment("loyal", LOYAL, name="Loyal")
-    other = make_segment("everybody", {"all": []}, name="Everybody")
+    other = make_segment("everyone", {"all": []}, name="Everyone")
     now = timezone.now()
     evaluate_segments(as_of=now - 2 * DAY)
     CustomerProfile.objects.filter(customer__identifiers__value="new").update(stage="loyal")

@@ -103,7 +103,7 @@ def test_a_worker_announces_that_it_is_ready_when_its_application_is_prepared(mo
         prepared.set()
         wait_until(lambda: pipe.count_ready() == 1, within=30, what="the announcement")
         announce_when_prepared(None)
-        assert pipe.count_ready() == 2, "an application without the event is ready at once"
+        assert pipe.count_ready() == 2, "an application without the event is ready immediately"
     finally:
         pipe.close()
 

@@ -236,7 +236,8 @@ def test_up_migrates_serves_until_ctrl_c_and_leaves_no_process_behind(
 ) -> None:
     port = reserve_port()
     command = ["manage.py", "up", "--migrate", "--port", str(port), "--web-workers", "1", "--worker-concurrency", "1"]
-    command += ["--grace", "200"]  # workers finish their tasks first, which takes more than 10 seconds on a slow machine
+    # workers finish their tasks first, which takes more than 10 seconds on a slow machine
+    command += ["--grace", "200"]
     var = tmp_path / "var"
     (var / "exports").mkdir(mode=0o755, parents=True)  # from before, when others could read everything
     (var / "exports" / "old.csv").touch(mode=0o644)

@@ -17,7 +17,7 @@ KNOWN: dict[str, "Person"] = {}
 
 
 def prepare() -> dict[str, str]:
-    """Create a key with all scopes and a source; let erasures begin at once."""
+    """Create a key with all scopes and a source; let erasures begin immediately."""
     from django.utils import timezone
 
     from config.access.keys import create_api_key
@@ -32,7 +32,7 @@ def prepare() -> dict[str, str]:
     _key, plain = create_api_key(name="shop", kind=ApiKey.Kind.SECRET, scopes=sorted(KNOWN_SCOPES), now=now)
     source = Source.objects.create(key="web", name="web", kind=Source.Kind.SERVER)
     PrivacySettings.objects.update_or_create(pk=1, defaults={"erasure_grace_days": 0})
-    # everybody has bought all products of their taste already
+    # everyone has bought all products of their taste already
     PlacementSettings.objects.filter(placement="for-you").update(max_purchased_share=1.0)
     return {"api": plain, "write": rotate_write_key(source_id=source.pk, now=now, overlap=timedelta(0))}
 

@@ -218,7 +218,7 @@ def find_link(html: str, path: str, others: list[str] | None = None) -> str:
 
 
 def check_recommendations(api: Api, write_key: str) -> None:
-    """Check the recommendations of the trained model, and that a stranger's view changes theirs at once."""
+    """Check the recommendations of the trained model, and that a stranger's view changes theirs immediately."""
 
     def is_trained() -> bool:
         tea = api("GET", "/recommendations/for-you/?user_id=u-4&n=3")

@@ -1,4 +1,4 @@
-"""Entries of the audit log can only be added, and seals show whether somebody changed them in the database nevertheless.
+"""Entries of the audit log can only be added, and seals show whether someone changed them in the database nevertheless.
 
 Superusers of PostgreSQL and the owner of the tables can remove these triggers; the seals then show what they did.
 """

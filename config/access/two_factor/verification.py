@@ -16,7 +16,7 @@ MISSING = "missing"  # the user has a second factor, and the session was started
 
 
 def requires_two_factor(user: Any) -> bool:
-    """Return whether a user must have a second factor: whoever may see personal data, or everybody."""
+    """Return whether a user must have a second factor: whoever may see personal data, or everyone."""
     return settings.TWO_FACTOR_REQUIRED and (
         settings.TWO_FACTOR_EVERYBODY or user.is_superuser or may_see_personal(user)
     )

@@ -24,7 +24,7 @@ class ScopeChoice:
 
 
 class ConsentView(AuthorizationView):
-    """Asks a member of the team whether a program may act for them; everybody else has to log in first."""
+    """Asks a member of the team whether a program may act for them; everyone else has to log in first."""
 
     template_name = "admin/assistant/consent.html"
 

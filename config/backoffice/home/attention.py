@@ -123,7 +123,7 @@ def check_anomalies(as_of: datetime) -> Iterator[AttentionItem]:
 
 
 def check_privacy_requests(as_of: datetime) -> Iterator[AttentionItem]:
-    """Find requests of customers that are overdue or due within three days, and that somebody must handle."""
+    """Find requests of customers that are overdue or due within three days, and that someone must handle."""
     is_overdue = Q(due_at__lt=as_of)
     is_soon = Q(due_at__gte=as_of, due_at__lt=as_of + PRIVACY_DUE_SOON, runs_at__isnull=True)
     counts = (

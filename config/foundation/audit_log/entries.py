@@ -41,7 +41,7 @@ def record_access(
     Args:
         pks: the objects; the entry names the first hundred.
         count: how many objects, if there are more than ``pks``.
-        details: JSON without personal data, because everybody who may read the log sees it.
+        details: JSON without personal data, because everyone who may read the log sees it.
     """
     audit = request_audit.get()
     read = PersonalRead() if audit is None else audit.reads.setdefault(model, PersonalRead())
@@ -117,7 +117,7 @@ def record_action(
     Args:
         event: what was done, for example ``two_factor.reset``; `config.access.audit.events` has its text.
         instance: the object that it was done to; or ``model`` if it was many objects, or none.
-        details: JSON without personal data, because everybody who may read the log sees it.
+        details: JSON without personal data, because everyone who may read the log sees it.
         actor: who did it, if it is not the caller of the current request; see ``describe_user``.
         label: the object's name in the log; its number if omitted.
     """

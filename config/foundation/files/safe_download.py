@@ -181,7 +181,7 @@ class PinnedConnection(http.client.HTTPSConnection):
 
     def connect(self) -> None:
         plain = socket.create_connection((self.address, self.port), self.timeout)
-        # as http.client does: the body follows the headers at once instead of after their acknowledgment
+        # as http.client does: the body follows the headers immediately instead of after their acknowledgment
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         # the handshake follows separately, so that `shut_down` can end it as well
         self.sock = self._context.wrap_socket(  # type: ignore[attr-defined]

@@ -37,7 +37,7 @@ DEFAULT_PORT = 8000
 WEB = "web"  # the name of the program for which the others wait
 MAX_PORTS_TRIED = 100
 WEB_THREADS = 16  # events of calls that wait at the same moment are stored together
-# The statement timeout is about as long as somebody waits for a page; imports and trainings run in the worker, without a limit.
+# The statement timeout is about as long as someone waits for a page; imports and trainings run in the worker, without a limit.
 WEB_ENVIRONMENT = {
     "DATABASE_STATEMENT_TIMEOUT": os.environ.get("DATABASE_STATEMENT_TIMEOUT", "15"),
     # glibc keeps freed memory in arenas, by default 8 per processor: some hundred large bodies, spread over all threads, would make

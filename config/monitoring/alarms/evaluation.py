@@ -127,7 +127,7 @@ def resolve_missing(rule: AlarmRule, findings: Mapping[str, AlarmFinding], *, no
 
 
 def acknowledge(alarm: Alarm, *, by: str, now: datetime) -> bool:
-    """Note that somebody is working on an alarm, which ends its reminders; return whether it was open."""
+    """Note that someone is working on an alarm, which ends its reminders; return whether it was open."""
     changed = Alarm.objects.filter(pk=alarm.pk, state=AlarmState.OPEN).update(
         state=AlarmState.ACKNOWLEDGED, acknowledged_at=now, acknowledged_by=by[:150]
     )

@@ -49,7 +49,7 @@ MAX_REMINDERS = 30
 
 
 def plan_notifications(alarm: Alarm, *, kind: NotificationKind, number: int = 0, now: datetime) -> int:
-    """Create the notifications of an alarm for everybody who gets it, in the caller's transaction; return how many."""
+    """Create the notifications of an alarm for everyone who gets it, in the caller's transaction; return how many."""
     subscriptions = list_recipients()
     if alarm.severity != Severity.CRITICAL:
         subscriptions = [row for row in subscriptions if not row.only_critical]

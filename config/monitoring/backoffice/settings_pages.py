@@ -133,7 +133,7 @@ def delete_webhook(request: HttpRequest, webhook_id: int) -> HttpResponse:
 
 @require_POST
 def send_test(request: HttpRequest) -> HttpResponse:
-    """Send a test alarm to everybody who gets alarms, and report how many were sent."""
+    """Send a test alarm to everyone who gets alarms, and report how many were sent."""
     check_permissions(request, CHANGE)
     now = timezone.now()
     alarm = open_test_alarm(now=now)

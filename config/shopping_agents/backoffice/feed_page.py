@@ -112,7 +112,7 @@ def show_agents(request: HttpRequest) -> HttpResponse:
 
 
 def apply_settings(request: HttpRequest, saved: AgentFeedSettings) -> None:
-    """Have the feed built in the background, or delete it at once."""
+    """Have the feed built in the background, or delete it immediately."""
     if not saved.is_enabled:
         delete_feed()
         messages.success(request, _("The settings were saved. Nothing is published."))

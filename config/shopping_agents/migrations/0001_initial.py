@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
                     "is_enabled",
                     models.BooleanField(
                         default=False,
-                        help_text="Serves the product feed, the catalog queries and the discovery document to everybody.",
+                        help_text="Serves the product feed, the catalog queries and the discovery document to everyone.",
                         verbose_name="publish the catalog for shopping agents",
                     ),
                 ),

@@ -66,7 +66,7 @@ class ActivityResult:
 def build_states(tables: AnalyticsTables, parameters: ActivityParameters) -> ir.Table:
     """Return customer_id, period and state: one row for each person and period in which they have a state."""
     low, high = (number_period(day, parameters.interval) for day in (parameters.since, parameters.until))
-    # whether somebody is new depends on all data
+    # whether someone is new depends on all data
     events = tables.select_events(None, parameters.event, segment=parameters.segment)
     events = events.filter(events["at"] < tables.get_bounds(parameters)[1])
     day = build_day(events["at"], tables.zone, parameters.since, parameters.until)

@@ -1,6 +1,6 @@
 """Repeat by first purchase: how many of the people whose first order has a product or category order again.
 
-The first order is that of all data; those in the days of the question count. Everybody has the same time to order again: people whose
+The first order is that of all data; those in the days of the question count. Everyone has the same time to order again: people whose
 first order is more recent than that are counted as not yet known, and left out of the rate.
 """
 

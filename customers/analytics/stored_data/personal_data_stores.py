@@ -15,7 +15,7 @@ register_stores(
         "parameters",
         "error",
         action=TextAction.DELETE,
-        kept=_("All other results; a deleted one is computed again when somebody opens it."),
+        kept=_("All other results; a deleted one is computed again when someone opens it."),
     ),
     MatchingTexts(
         "analytics.reports",

@@ -12,7 +12,7 @@ register_retention(
     RetentionKind(
         key="analytics_results",
         label=gettext_lazy("Computed results of analytics"),
-        note=gettext_lazy("They are computed again when somebody opens the report."),
+        note=gettext_lazy("They are computed again when someone opens the report."),
         default_days=KEPT.days,
         max_days=365,
         preview=RESULTS.preview,

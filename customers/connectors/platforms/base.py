@@ -26,7 +26,7 @@ class TemporaryError(PlatformError):
 
 @dataclass(frozen=True)
 class CredentialField:
-    """A field of the form in which somebody enters the keys."""
+    """A field of the form in which someone enters the keys."""
 
     name: str
     label: str | Promise

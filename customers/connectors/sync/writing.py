@@ -144,7 +144,7 @@ def deactivate_lost_variants(records: Sequence[MappedRecord], *, at: datetime) -
 def write_customers(
     connection: ShopConnection, records: Sequence[MappedRecord], result: WriteResult, at: datetime
 ) -> None:
-    """Write customers and their consents. A phone number that somebody else has is left out."""
+    """Write customers and their consents. A phone number that someone else has is left out."""
     cleaners = build_cleaners(at)
     changes: list[CustomerChange] = []
     owners: list[MappedRecord] = []
@@ -184,7 +184,7 @@ def build_customer(
 
 
 def retry_without_taken(changes: list[CustomerChange], written: BulkResult, *, at: datetime) -> BulkResult:
-    """Write customers again without the phone number or address that belongs to somebody else."""
+    """Write customers again without the phone number or address that belongs to someone else."""
     again = {
         item.index: {problem.field for problem in item.problems}
         for item in written.results

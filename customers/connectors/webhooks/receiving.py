@@ -24,7 +24,7 @@ def receive(connection: ShopConnection, headers: Mapping[str, str], body: bytes,
     """Store a webhook and return what happened to it: "stored", "repeated" or "ignored".
 
     Raises:
-        WrongSignatureError: somebody else has sent it.
+        WrongSignatureError: someone else has sent it.
         ValueError: the body is not valid.
     """
     at = at or timezone.now()

@@ -234,7 +234,7 @@ def postpone_batch(
 
 
 def report_problem(destination: Destination, problem: str, *, at: datetime) -> None:
-    """Stop sending until somebody changes the settings; it is tried again once an hour."""
+    """Stop sending until someone changes the settings; it is tried again once an hour."""
     destination.problem, destination.retry_at = problem, at + PROBLEM_PAUSE
     destination.save(update_fields=["problem", "retry_at"])
 

@@ -120,8 +120,8 @@ def prove_runs(*, report: Report = lambda _line: None) -> int:
     runs = list(ErasureRun.objects.filter(finished_at__isnull=False, proven_at=None).order_by("id"))
     if not runs:
         return 0
-    everybody = [person for run in runs for person in read_people(run)]
-    if everybody and not search_everything(everybody, report=report).is_clean:
+    everyone = [person for run in runs for person in read_people(run)]
+    if everyone and not search_everything(everyone, report=report).is_clean:
         return sum(prove_run(run, report=report).is_clean for run in runs)
     for run in runs:
         forget_people(run, ProofReport())

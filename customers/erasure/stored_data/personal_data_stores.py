@@ -7,7 +7,7 @@ register_impersonal(
     table("erasure.ErasureRun"),
     table("erasure.ErasureStep"),
     table("erasure.ModelFlag"),
-    reason="When somebody was erased and by whose request, without the person.",
+    reason="When someone was erased and by whose request, without the person.",
 )
 register_impersonal(
     table("erasure.ErasedPerson"),

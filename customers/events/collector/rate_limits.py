@@ -1,4 +1,4 @@
-"""Limits what one address may send to the collector through a source that everybody can use."""
+"""Limits what one address may send to the collector through a source that everyone can use."""
 
 from collections.abc import Iterable
 

@@ -54,7 +54,7 @@ def iterate_line_items(line: bytes) -> Iterator[bytes]:
     try:
         line.decode()
     except UnicodeDecodeError as error:
-        # unlike in a call, not replaced: somebody can convert the file, so that nothing is lost
+        # unlike in a call, not replaced: someone can convert the file, so that nothing is lost
         raise LineError("invalid_encoding", f"The line is not valid UTF-8 ({error}).") from error
     try:
         require_shallow_json(line, MAX_BODY_DEPTH)

@@ -1,6 +1,6 @@
 """Transfers identifiers from one customer to another, and undoes it: activity under an identifier moves with it, everything else stays.
 
-There are two causes: a server source names an address that only a browser had linked to somebody, or a customer has too many
+There are two causes: a server source names an address that only a browser had linked to someone, or a customer has too many
 identifiers, so the oldest unproven ones go to new visitors of their own.
 """
 

@@ -85,7 +85,7 @@ def split_chinese_name(name: str) -> tuple[str, str]:
 
 
 def build_salutation(name: str, gender: object) -> str:
-    """Return how to address somebody: 王女士, 欧阳先生, the whole Chinese name without a known gender, else the first word."""
+    """Return how to address someone: 王女士, 欧阳先生, the whole Chinese name without a known gender, else the first word."""
     text = name.strip()
     if not is_chinese_name(text.replace(" ", "")):
         return text.split()[0] if text else ""

@@ -1,4 +1,4 @@
-"""The masking policy: which values are personal, who may see them, and how they are hidden from everybody else.
+"""The masking policy: which values are personal, who may see them, and how they are hidden from everyone else.
 
 Pages, serializers and exports that show customers, their IDs or their events use it; there is no other rule. What is recognized as
 personal is in ``recognition``, which also decides what is encrypted.

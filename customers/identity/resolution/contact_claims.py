@@ -1,7 +1,7 @@
 """Keeps the addresses that browsers and apps claim, as hashes, until an event of a trusted source confirms them or they expire.
 
 A claim has no effect by itself. A trusted event, such as an order from the shop's server, confirms it by naming the same address for the same
-person. The address is then linked to this person if it belongs to nobody else: the visitor may have typed the address of somebody
+person. The address is then linked to this person if it belongs to nobody else: the visitor may have typed the address of someone
 else in the order form, too.
 """
 
@@ -59,7 +59,7 @@ WHERE i.customer_id = row.customer_id AND claim.identifier_id = i.id AND claim.k
   AND claim.claimed_at >= %s
 RETURNING row.customer_id, claim.kind, claim.value
 """
-# an address that belongs to somebody else stays there
+# an address that belongs to someone else stays there
 LINK_CONFIRMED = """
 INSERT INTO identity_identifier (kind, value, customer_id, created_at, linked_by, is_proven)
 SELECT %(kind)s, %(value)s, %(customer)s, %(at)s, %(cause)s, true

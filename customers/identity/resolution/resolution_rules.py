@@ -34,7 +34,7 @@ class IdentityEvent(msgspec.Struct, frozen=True):
     """What one event says about identity; a missing identifier is empty.
 
     An event of a browser or app is not trusted: it joins no two customers and changes no trait that the shop has set. Its
-    email address, phone number and IDs of WeChat are empty, because anyone can send those of somebody else; what it claims is in
+    email address, phone number and IDs of WeChat are empty, because anyone can send those of someone else; what it claims is in
     the fields whose names begin with `claimed`. A trusted event that is no identify call, such as an order, confirms such claims by
     what it names in these fields.
     """

@@ -10,7 +10,7 @@ from config.foundation.retention.kinds import RetentionKind, RetentionPreview, r
 from customers.identity.models import Customer
 
 CHUNK = 1_000
-# somebody only known by a device: without a user ID or address, without an order, and without a decision on consent, which is evidence
+# someone only known by a device: without a user ID or address, without an order, and without a decision on consent, which is evidence
 IS_UNKNOWN_VISITOR = """
 c.last_seen_at < %(before)s AND c.erased_at IS NULL AND c.email = '' AND c.phone = ''
 AND EXISTS (SELECT FROM identity_identifier i WHERE i.customer_id = c.id)

@@ -18,7 +18,7 @@ ALGORITHMS: Mapping[str, Label] = {
     "logistic": gettext_lazy("Logistic regression"),
     "additive": gettext_lazy("Additive logistic regression"),
     "boosting": gettext_lazy("Gradient boosting"),
-    "rate": gettext_lazy("Share of all sessions"),
+    "rate": gettext_lazy("Average of all sessions"),
 }
 FEATURES: Mapping[str, Label] = {
     "events": gettext_lazy("Number of events so far"),

@@ -17,7 +17,7 @@ MAX_ID_LENGTH = 255
 
 
 def is_valid_id(value: str) -> bool:
-    """Return whether somebody can have this ID; PostgreSQL rejects texts with a null character."""
+    """Return whether someone can have this ID; PostgreSQL rejects texts with a null character."""
     return "\0" not in value and len(value) <= MAX_ID_LENGTH
 
 

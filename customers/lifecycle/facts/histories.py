@@ -142,7 +142,7 @@ def select_purchases(
 
 
 def summarize_histories(histories: OrderHistories, *, as_of: datetime) -> PurchaseHistories:
-    """Return the purchase histories of everybody with an order.
+    """Return the purchase histories of everyone with an order.
 
     Amounts are added in minor units, which is exact in any order, so that a warehouse engine gets the same means.
     """

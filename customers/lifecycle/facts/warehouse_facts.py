@@ -36,7 +36,7 @@ def build_documents(orders: ir.Table, engine: WarehouseEngine, *, as_of: int, cu
 
 
 def build_purchase_histories(documents: ir.Table, *, as_of: int, offset: int = 0) -> ir.Table:
-    """Return customer_id, x, last_days, age_days and mean_value of everybody with an order, as `clv.summarize_purchases`.
+    """Return customer_id, x, last_days, age_days and mean_value of everyone with an order, as `clv.summarize_purchases`.
 
     offset: microseconds to add to a moment to get the local time of the shop.
     """

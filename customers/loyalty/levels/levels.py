@@ -83,11 +83,11 @@ LEFT JOIN LATERAL (
 WHERE o.customer_id = m.customer_id AND {some}
   AND (m.next_level_id, m.spend_to_next, m.orders_to_next) IS DISTINCT FROM (n.id, n.spend, n.orders)
 """)
-EVERYBODY = sql.SQL("true")
+EVERYONE = sql.SQL("true")
 SOME = sql.SQL("o.customer_id = ANY(%(ids)s::bigint[])")
 
 
-def build_statistics(some: sql.Composable = EVERYBODY) -> sql.Composable:
+def build_statistics(some: sql.Composable = EVERYONE) -> sql.Composable:
     """Return the query of what counts towards levels, by customer."""
     return STATISTICS.format(amount=build_net_amount(), some=some)
 
@@ -101,7 +101,7 @@ def recompute_levels(
         customer_ids: the customers to recalculate; None for all.
         reason: recorded for upgrades that are not due to the customer: `LevelChange.Reason.RULES`.
     """
-    some = EVERYBODY if customer_ids is None else SOME
+    some = EVERYONE if customer_ids is None else SOME
     today = get_shop_day(now)
     parameters: dict[str, Any] = {
         "ids": format_bigint_list(sorted(customer_ids or ())),

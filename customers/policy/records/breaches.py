@@ -11,7 +11,7 @@ from customers.segments.membership import query_members
 
 
 def list_open_breaches() -> Iterator[Breach]:
-    """Yield the breaches of which somebody still has to be notified, the oldest first."""
+    """Yield the breaches of which someone still has to be notified, the oldest first."""
     for breach in Breach.objects.filter(closed_at=None).order_by("known_at"):
         if breach.must_tell_authority or breach.must_tell_people:
             yield breach

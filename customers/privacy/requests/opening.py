@@ -26,7 +26,7 @@ Step = PrivacyRequestEntry.Step
 
 @dataclass(frozen=True, kw_only=True)
 class NewRequest:
-    """What somebody asks. email: where the answer goes; empty if the shop answers. proposal: fields of a rectification."""
+    """What someone asks. email: where the answer goes; empty if the shop answers. proposal: fields of a rectification."""
 
     kind: str
     channel: str

@@ -128,7 +128,7 @@ def apply_proposal(request: PrivacyRequest, *, now: datetime) -> PrivacyRequest:
 
 
 def mark_contact_unproven(customer: Customer, kind: str, text: str, compute_hash: Callable[[str], str]) -> None:
-    """Mark a wrong address or number as unproven: its owner may be somebody else, who must not get the customer's data."""
+    """Mark a wrong address or number as unproven: its owner may be someone else, who must not get the customer's data."""
     if text:
         Identifier.objects.filter(customer=customer, kind=kind, value=compute_hash(text)).update(is_proven=False)
 

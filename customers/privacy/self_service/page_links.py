@@ -10,7 +10,7 @@ from customers.identity.models import Customer
 
 @dataclass(frozen=True)
 class PageLink:
-    """A link. url: returns the address for a customer, or for everybody (None); empty if there is none."""
+    """A link. url: returns the address for a customer, or for everyone (None); empty if there is none."""
 
     key: str
     label: str | Promise

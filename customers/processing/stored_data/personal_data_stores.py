@@ -1,4 +1,4 @@
-"""Processing keeps counts of what it did; only error texts may name somebody."""
+"""Processing keeps counts of what it did; only error texts may name someone."""
 
 from django.utils.translation import gettext_lazy as _
 

@@ -19,7 +19,7 @@ SINGLE_OPERATORS = {"in": "eq", "not_in": "ne"}  # "is one of" a single value is
 
 
 def describe_condition(condition: object) -> list[str]:
-    """Return one line for each part of a condition, all of which apply; none if it matches everybody.
+    """Return one line for each part of a condition, all of which apply; none if it matches everyone.
 
     Raises:
         ConditionError: the condition is not valid.
@@ -35,7 +35,7 @@ def describe_node(node: Node) -> str:
         return pgettext("condition", "not: %(condition)s") % {"condition": describe_node(node.child)}
     if isinstance(node, Group):
         word = pgettext("condition", " and ") if node.every else pgettext("condition", " or ")
-        return f"({word.join(describe_node(child) for child in node.children)})" if node.children else _("everybody")
+        return f"({word.join(describe_node(child) for child in node.children)})" if node.children else _("everyone")
     if isinstance(node, EventSequence):
         text = _("%(first)s, then %(second)s within %(days)s days") % {
             "first": _describe_event(node.steps[0]),

@@ -232,7 +232,7 @@ class ConditionParser(ValueParser):
         return field
 
     def refuse_encrypted_trait(self, field: ConditionField, path: str) -> None:
-        """Report a trait whose values are encrypted: a comparison would match nobody, or reveal the values to everybody."""
+        """Report a trait whose values are encrypted: a comparison would match nobody, or reveal the values to everyone."""
         is_personal = field.kind == FieldType.TRAIT and classify_name(field.name.removeprefix(TRAIT_PREFIX)) & (
             PERSONAL | PERSONAL_TRAIT
         )

@@ -198,7 +198,7 @@ class Explainer:
             )
             is_met = all(part.is_met for part in parts) if node.every else any(part.is_met for part in parts)
             if not parts:
-                return ConditionResult(path, _("Everybody"), is_met)
+                return ConditionResult(path, _("Everyone"), is_met)
             text = _("All of these") if node.every else _("At least one of these")
             return ConditionResult(path, text, is_met, parts=parts)
         text = capfirst(describe_node(node))

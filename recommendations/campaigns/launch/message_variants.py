@@ -1,6 +1,6 @@
 """Which message each recipient of a run gets while an experiment compares messages of the campaign.
 
-Everybody who gets a message of the run is assigned by a salted hash of the customer, in the transaction of the run, and is exposed whether or
+Everyone who gets a message of the run is assigned by a salted hash of the customer, in the transaction of the run, and is exposed whether or
 not the message arrives. Customers assigned in an earlier run keep their variant, even in a bandit, whose shares change, and after merges.
 """
 

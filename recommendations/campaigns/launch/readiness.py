@@ -49,7 +49,7 @@ def find_message_problems(campaign: Campaign) -> list[LaunchProblem]:
         return [LaunchProblem("channel", text)]
     problems = find_template_problems(campaign, campaign.template)
     if campaign.is_transactional and campaign.holdout_share:
-        text = _("A transactional message goes to everybody. Set the holdout share to 0.")
+        text = _("A transactional message goes to everyone. Set the holdout share to 0.")
         problems.append(LaunchProblem("holdout_share", text))
     return problems
 

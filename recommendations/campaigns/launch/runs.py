@@ -32,7 +32,7 @@ ACTIVE_STATUSES = (Campaign.Status.SCHEDULED, Campaign.Status.RUNNING)
 
 
 class RunError(Exception):
-    """A run cannot start until somebody changes the campaign."""
+    """A run cannot start until someone changes the campaign."""
 
 
 def start_due_runs(*, now: datetime) -> int:

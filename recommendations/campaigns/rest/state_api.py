@@ -140,7 +140,7 @@ class CampaignRuns(generics.ListAPIView[CampaignRun]):
 
 @extend_schema_view(get=extend_schema(operation_id="campaigns_deliveries"))
 class CampaignDeliveries(generics.ListAPIView[Delivery]):
-    """Everybody in the segment when a run started: the messages, and the skips with their reasons."""
+    """Everyone in the segment when a run started: the messages, and the skips with their reasons."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "campaigns:read"}
     serializer_class = CampaignDeliverySerializer

@@ -160,7 +160,7 @@ def describe_event(part: Mapping[str, Any]) -> str:
 def describe_condition(condition: Mapping[str, Any] | None) -> str:
     """Return a condition in the words of segments."""
     if condition in (None, {}, {"all": []}):
-        return _("everybody")
+        return _("everyone")
     try:
         return "; ".join(list_condition_lines(condition))
     except ConditionError:

@@ -30,7 +30,7 @@ HOUR_HELP = gettext_lazy(
 WEIGHTS_HELP = gettext_lazy("One variant per line: name and share. Example: a 50")
 EVENT_HELP = gettext_lazy("The name as your shop sends it, or order_placed for every new order, from any source.")
 SEGMENT_HELP = gettext_lazy("Entries and exits are recorded within half a minute of what the customer did.")
-EVERYBODY: Mapping[str, Any] = {"all": []}
+EVERYONE: Mapping[str, Any] = {"all": []}
 
 
 class PartForm(forms.Form):
@@ -129,7 +129,7 @@ def build_plain_field(known: DefinitionField, label: str, value: Any, *, require
 def build_condition_field(value: Any) -> forms.Field:
     """Return the condition builder of segments."""
     widget = ConditionWidget(attrs={"rows": 6, "cols": 80})
-    return ConditionFormField(label=_("Condition"), required=False, initial=value or EVERYBODY, widget=widget)
+    return ConditionFormField(label=_("Condition"), required=False, initial=value or EVERYONE, widget=widget)
 
 
 def list_templates(kind: str) -> list[tuple[str, str]]:
@@ -153,7 +153,7 @@ def read_value(known: DefinitionField, cleaned: Mapping[str, Any]) -> Any:
         return {unit: amount for unit, amount in amounts.items() if amount}
     value = cleaned.get(known.name)
     if known.kind == FieldKind.CONDITION:
-        return EVERYBODY if value in (None, "", {}) else value
+        return EVERYONE if value in (None, "", {}) else value
     if known.kind == FieldKind.FILTERS:
         return value or None
     if known.kind == FieldKind.WEIGHTS:

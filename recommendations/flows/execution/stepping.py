@@ -100,7 +100,7 @@ def run_due_steps(*, now: datetime, seconds: float | None = None, chunk_size: in
 
 
 def find_due_steps(*, now: datetime) -> list[tuple[int, int, str]]:
-    """Return the version, flow and key of each step at which somebody is due."""
+    """Return the version, flow and key of each step at which someone is due."""
     running = FlowVersion.objects.filter(
         published_at__isnull=False, flow__status__in=(Flow.Status.LIVE, Flow.Status.ENDING)
     )

@@ -96,7 +96,7 @@ class DefinitionParser:
             return
         self.check_fields(part, raw, kinds[kind], extra={"kind"})
         if part in ("goal", "exits") and raw.get("condition") == {"all": []}:
-            self.add(part, "condition", "everybody")
+            self.add(part, "condition", "everyone")
 
     def check_price_drop(self, trigger: object) -> None:
         if isinstance(trigger, Mapping) and trigger.get("change") == "price_drop" and "percent" not in trigger:

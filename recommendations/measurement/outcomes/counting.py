@@ -26,7 +26,7 @@ from recommendations.measurement.outcomes.margins import (
 from recommendations.measurement.outcomes.members import EARLIER_DAYS, Members
 from recommendations.measurement.statistics.moments import GroupMoments
 
-WHOLE = ""  # the part of a breakdown that has everybody
+WHOLE = ""  # the part of a breakdown that has everyone
 SIZE = len(OutcomeColumn)
 MAX_BOOTSTRAPPED = 100_000
 PAIRS = tuple(combinations_with_replacement(range(SIZE), 2))
@@ -150,7 +150,7 @@ class CountedOutcomes:
     """The outcomes of all groups.
 
     Attributes:
-        parts: by part of the breakdown and group; the part `WHOLE` has everybody.
+        parts: by part of the breakdown and group; the part `WHOLE` has everyone.
         margin_basis: what the margin is computed from. cost_coverage: the share of the sales with a known cost.
     """
 

@@ -17,7 +17,7 @@ class Members:
     """The customers of all groups, each of them once.
 
     The statement selects ``customer_id``, ``member_group`` (a text or number), ``since`` and ``until``: the window in which the
-    outcomes count. Everybody who was assigned is a member, whether or not something was sent or seen (intent to treat).
+    outcomes count. Everyone who was assigned is a member, whether or not something was sent or seen (intent to treat).
 
     Attributes:
         statement: SQL with named placeholders. parameters: their values; names that start with ``outcome_`` are reserved.

@@ -11,7 +11,7 @@ from config.foundation.array_types import Floats
 from config.foundation.statistics import ConfidenceInterval
 from recommendations.measurement.statistics.moments import GroupMoments
 
-MIN_VARIANCE = 1e-12  # relative to the largest; a covariate with less is the same for everybody
+MIN_VARIANCE = 1e-12  # relative to the largest; a covariate with less is the same for everyone
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def compare_adjusted_means(
 
     Args:
         outcome: the number of the outcome among the values of the groups.
-        covariates: the numbers of the covariates; one that is the same for everybody is left out.
+        covariates: the numbers of the covariates; one that is the same for everyone is left out.
 
     Returns:
         NaN if a group has fewer than two customers more than covariates.

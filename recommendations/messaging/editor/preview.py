@@ -57,7 +57,7 @@ def render_preview(
     base_url: str,
     with_personal: bool,
 ) -> RenderedMessage:
-    """Render a content for a customer, or for somebody without data. No code is claimed and nothing is recorded.
+    """Render a content for a customer, or for someone without data. No code is claimed and nothing is recorded.
 
     with_personal: whether the reader may see personal data; otherwise the customer's is masked. Errors: SourceError.
     """

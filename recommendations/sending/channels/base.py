@@ -68,7 +68,7 @@ class ChannelAdapter(Protocol):
     """A way to reach customers; a new one is a file of this folder with a line in the registry.
 
     key: a channel of messaging. purpose: the consent that a message needs, or "". address: the field of the customer that it is sent
-    to, or "". has_quiet_hours: whether a message can disturb somebody. is_idempotent: whether the provider sends a message only once,
+    to, or "". has_quiet_hours: whether a message can disturb someone. is_idempotent: whether the provider sends a message only once,
     however often it gets it with the same key, so that a message without an answer can be sent again. contact_limit: how many messages
     the provider lets a customer get.
     """

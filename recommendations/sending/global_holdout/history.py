@@ -23,7 +23,7 @@ class HoldoutRule:
     """Who is in which group of a window.
 
     Held out during the whole window: with every salt, a bucket below the smallest number. With marketing during the whole window: with
-    every salt, a bucket from the largest number on. Everybody else changed groups and is in neither.
+    every salt, a bucket from the largest number on. Everyone else changed groups and is in neither.
     """
 
     ranges: tuple[SaltRange, ...] = ()

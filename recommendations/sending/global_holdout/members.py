@@ -1,4 +1,4 @@
-"""Who belongs to the groups of a window: everybody who could be sent messages, whether or not anything was sent.
+"""Who belongs to the groups of a window: everyone who could be sent messages, whether or not anything was sent.
 
 Customers become members when they can be sent messages for the first time since the holdout group began, and stay: consent withdrawn or
 an address suppressed later may be an effect of the messages, which the holdout group did not get.

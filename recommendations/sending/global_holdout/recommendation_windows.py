@@ -86,7 +86,7 @@ def build_recommendation_total(
 
 
 def build_recommendation_members(window: RecommendationWindow) -> Members:
-    """Return everybody exposed before the end of a window; each counts from the first exposure or the start of the window, if that is later."""
+    """Return everyone exposed before the end of a window; each counts from the first exposure or the start of the window, if that is later."""
     values = {
         "experiment": window.experiment_id,
         "controls": list(window.controls),

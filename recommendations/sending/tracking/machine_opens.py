@@ -1,8 +1,8 @@
 """Tells opens and clicks by machines from those by people. The rule is documented in docs/sending.md.
 
-A machine: a mail program that loads images when the message arrives, whether or not somebody reads it (Apple Mail Privacy Protection), a
+A machine: a mail program that loads images when the message arrives, whether or not someone reads it (Apple Mail Privacy Protection), a
 security scanner, anything within seconds of the sending, and one address that opens several messages, or several links of one message, in the
-same second. The image proxies of Gmail and Yahoo load an image when somebody opens the message, so theirs count as opens by people.
+same second. The image proxies of Gmail and Yahoo load an image when someone opens the message, so theirs count as opens by people.
 """
 
 import re

@@ -53,7 +53,7 @@ class FeedbackEvent:
 
 
 def record_entry(entry: TrackedEntry) -> None:
-    """Record an open or click: through Valkey, or at once while Valkey is down."""
+    """Record an open or click: through Valkey, or immediately while Valkey is down."""
     if not add_entry(entry):
         store_entries([entry])
 

@@ -43,7 +43,7 @@ def describe_impression(impression: Impression, titles: dict[str, str]) -> Decis
 def describe_choice(impression: Impression) -> str:
     """Return whether the products were chosen for the person, and by which method."""
     if impression.fallback:
-        return _("The same for everybody: %(source)s") % {"source": get_placement_label(impression.fallback)}
+        return _("The same for everyone: %(source)s") % {"source": get_placement_label(impression.fallback)}
     method = {"method": _("simulated") if impression.strategy == SIMULATED else impression.strategy}
     if impression.scenario in PERSONAL:
         return _("Chosen based on what you have viewed and bought (%(method)s)") % method

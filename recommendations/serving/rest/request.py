@@ -36,7 +36,7 @@ class NotPlainError(Exception):
     """The fast path leaves this request to the REST view, which serves it or words the error."""
 
 
-PERSONALISED_NOTE = "False: the same products for everybody; nothing about the visitor is used."
+PERSONALISED_NOTE = "False: the same products for everyone; nothing about the visitor is used."
 COLD_START_NOTE = "Used by for-you for a visitor without a history"
 
 

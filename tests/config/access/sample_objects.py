@@ -27,7 +27,7 @@ FUNNEL = FunnelParameters(
 SAMPLE_IDS = {
     "product_id": "kettle",
     "user_id": "ada",
-    "key": "everybody",
+    "key": "everyone",
     "order_id": "order-1",
     "review_id": "review-1",
     "scenario": "popular",

@@ -65,14 +65,14 @@ def test_behind_a_proxy_the_address_that_it_saw_counts(settings: Any) -> None:
         for number in range(LIMIT)
     ]
     assert spoofed[-1] == 429
-    other = fail("somebody", address="10.0.0.1", forwarded="198.51.100.7, 198.51.100.8")
+    other = fail("someone", address="10.0.0.1", forwarded="198.51.100.7, 198.51.100.8")
     assert other.status_code == 200
 
 
 def test_addresses_of_one_ipv6_network_count_together() -> None:
     statuses = [fail(f"user-{number}", address=f"2001:db8:1:2::{number + 1:x}").status_code for number in range(LIMIT)]
     assert statuses[-1] == 429
-    assert fail("somebody", address="2001:db8:1:3::1").status_code == 200
+    assert fail("someone", address="2001:db8:1:3::1").status_code == 200
 
 
 def test_a_correct_log_in_of_the_attacker_does_not_reset_the_count_of_the_address() -> None:

@@ -97,7 +97,7 @@ def make_sample_data() -> None:
 
     products = make_tea_and_coffee_shop()
     make_consent(get_customer("user-0"))
-    segment = make_segment("everybody")
+    segment = make_segment("everyone")
     Campaign.objects.create(key="spring", name="Spring", segment=segment)
     Rule.objects.create(name="Sell the tea", action=RuleAction.BOOST, factor=2, category="Drinks > tea")
     Review.objects.create(review_id="review-1", product=products["tea-1"], rating=5, written_at=NOON)

@@ -33,7 +33,7 @@ SEGMENT = {"key": "new", "name": "New", "condition": {"all": []}}
 # operation → a body that a live key would have executed; the others take the required fields
 BODIES: dict[str, dict[str, Any]] = {
     "analytics_ask": {"question": "funnel", "parameters": dump_parameters(FUNNEL)},
-    "campaigns_create": {"key": "new", "name": "New", "segment": "everybody"},
+    "campaigns_create": {"key": "new", "name": "New", "segment": "everyone"},
     "customer_loyalty_reserve": {"points": 5},
     "customers_upsert": {
         "customers": [{"user_id": "grace", "email": "grace@example.com"}, {"user_id": "ada", "name": "Ada"}]
@@ -64,7 +64,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "rules_create": {"name": "New", "action": "hide", "brand": "Acme"},
     "rules_change": {"factor": 3},
     "segments_create": SEGMENT,
-    "segments_replace": SEGMENT | {"key": "everybody"},
+    "segments_replace": SEGMENT | {"key": "everyone"},
     "suppressions_add": {"addresses": ["grace@example.com"]},
     "suppressions_remove": {"addresses": ["grace@example.com"]},
     "surveys_record": {"answers": [{"user_id": "ada", "kind": "nps", "score": 9}]},
@@ -119,9 +119,9 @@ def make_test_key(*scopes: str, **fields: Any) -> str:
 @pytest.mark.django_db(transaction=True)
 def test_no_operation_changes_a_row_or_a_key_of_valkey(valkey: redis.Redis) -> None:
     make_sample_objects()
-    everybody = Campaign.objects.get()
+    everyone = Campaign.objects.get()
     for status in set(CAMPAIGNS.values()):
-        Campaign.objects.create(key=status, name=status, segment=everybody.segment, status=status)
+        Campaign.objects.create(key=status, name=status, segment=everyone.segment, status=status)
     ada, other = Customer.objects.get(), make_customer("grace")
     bodies = BODIES | {"customers_merge": {"keep": {"id": ada.pk}, "merge": {"id": other.pk}}}
     client = make_bearer_client(make_test_key(*KNOWN_SCOPES))

@@ -59,9 +59,7 @@ def make_shop(settings: Any, tmp_path: Any) -> None:
         make_customer_history(customer, number, stage, rules, tea=tea, cake=cake)
     make_segment("vip", {"all": [{"field": "rfm_group", "op": "in", "value": ["champions"]}]}, name="VIP")
     template = make_template()
-    campaign = Campaign.objects.create(
-        key="spring", name="Spring", segment=make_segment("everybody"), template=template
-    )
+    campaign = Campaign.objects.create(key="spring", name="Spring", segment=make_segment("everyone"), template=template)
     send_messages(campaign, list(Customer.objects.order_by("pk")))
     export_warehouse(started_at=timezone.now())
 

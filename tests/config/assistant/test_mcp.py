@@ -107,7 +107,7 @@ def test_the_official_client_lists_and_calls_tools_as_two_roles(server: str, cli
     ]
     drafts: list[tuple[str, dict[str, Any]]] = [
         ("draft_segment", {"name": "Win back", "condition": condition}),
-        ("draft_campaign", {"key": "autumn", "name": "Autumn", "segment": "everybody"}),
+        ("draft_campaign", {"key": "autumn", "name": "Autumn", "segment": "everyone"}),
         ("draft_flow", {"recipe": "welcome"}),
         ("draft_rule", {"name": "Tea first", "action": "boost", "factor": 2, "tag": "tea"}),
     ]
@@ -206,7 +206,7 @@ def test_two_hundred_hostile_inputs_change_and_reveal_nothing(server: str) -> No
         if not answer.is_error:
             check_ids(answer.structured_content, known)
     assert count_objects() == before
-    assert not Segment.objects.exclude(key__in=["vip", "everybody"]).exists()
+    assert not Segment.objects.exclude(key__in=["vip", "everyone"]).exists()
     # a hostile title comes back as data, in the field of the title
     metrics = ("best_sellers", "average_rating")
     reads = [("get_metric", {"metric": metric, "period": "last_month"}) for metric in metrics]

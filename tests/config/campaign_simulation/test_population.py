@@ -44,13 +44,13 @@ def test_orders_follow_the_known_effects_and_revenue_too() -> None:
     population = draw(0.05, 40_000)
     generator = np.random.default_rng(2)
     stream = draw_orders(population, days=WINDOW, generator=generator)
-    everybody = np.ones(len(population), bool)
-    after = apply_message(stream, population, sent=everybody, at=0.0, generator=generator)
+    everyone = np.ones(len(population), bool)
+    after = apply_message(stream, population, sent=everyone, at=0.0, generator=generator)
     converted = [len(np.unique(orders.customers)) / len(population) for orders in (stream, after)]
     assert converted[1] - converted[0] == pytest.approx(0.05, abs=0.005)
     revenue = (after.values.sum() - stream.values.sum()) / len(population)
     assert revenue == pytest.approx(population.revenue_effects.mean(), rel=0.12)
-    nobody = apply_message(stream, population, sent=~everybody, at=0.0, generator=generator)
+    nobody = apply_message(stream, population, sent=~everyone, at=0.0, generator=generator)
     assert len(nobody.seconds) == len(stream.seconds)
     assert after.seconds.max() < WINDOW * DAY_SECONDS
 

@@ -30,7 +30,7 @@ def make_household(number: int) -> Customer:
 def test_households_get_names_addresses_and_consents_once() -> None:
     for number in range(1, 201):
         make_household(number)
-    for user_id in ("household-of-mine", "somebody"):
+    for user_id in ("household-of-mine", "someone"):
         Identifier.objects.create(kind=Identifier.Kind.USER_ID, value=user_id, customer=Customer.objects.create())
     assert load_customers(loaded_at=NOW) == 200
     customers = list(Customer.objects.order_by("id")[:200])

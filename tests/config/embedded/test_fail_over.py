@@ -126,7 +126,7 @@ def test_a_promoted_standby_takes_over_without_a_restart_and_has_every_accepted_
     wait_until(lambda: accepted[0] >= 200, what="events before the failure")
     primary = server.find_server("postgres")
     assert primary.pid is not None
-    os.kill(primary.pid, signal.SIGQUIT)  # ends at once, as after a loss of power; the other processes end with it
+    os.kill(primary.pid, signal.SIGQUIT)  # ends immediately, as after a loss of power; the other processes end with it
     began = time.monotonic()
     standby.promote()
     before = accepted[0]

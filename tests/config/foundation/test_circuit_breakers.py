@@ -36,7 +36,7 @@ def test_it_opens_after_failures_in_a_row_for_all_processes_and_allows_one_trial
     assert (state.state, state.failures, state.reason) == ("open", breakers.MAX_FAILURES, "timed out")
     end_pause()
     assert CircuitBreaker(NAME).find_permission() == "probe"
-    assert CircuitBreaker(NAME).find_permission() == "no"  # another process: somebody tries already
+    assert CircuitBreaker(NAME).find_permission() == "no"  # another process: someone tries already
 
 
 def test_a_failed_trial_doubles_the_pause_and_a_success_closes_it() -> None:

@@ -51,7 +51,7 @@ def test_acknowledging_ends_the_button_and_is_recorded(alarm: Alarm) -> None:
     assert reverse("monitoring:acknowledge", args=[alarm.pk]) not in page.text
 
 
-def test_somebody_subscribes_tests_and_unsubscribes(
+def test_someone_subscribes_tests_and_unsubscribes(
     alarm: Alarm, mail_server: MailServer, webhook_receiver: WebhookReceiver
 ) -> None:
     client = log_in_as("Operator")

@@ -231,7 +231,7 @@ def test_a_shop_that_is_sent_twice_to_a_collector_is_stored_once() -> None:
         for _attempt in range(2):
             call_command("simulate", send=address, **options, stdout=io.StringIO())
             orders = Event.objects.filter(name="Order Completed")
-            assert orders.count() == orders.values("message_id").distinct().count() > 40  # everybody has a first one
+            assert orders.count() == orders.values("message_id").distinct().count() > 40  # everyone has a first one
         # on some dates the shop has a bot, whose events the collector counts without storing them
         items = [
             line for lines in build_items(plan, draw_catalog(plan)) for line in lines if b"PriceCrawler" not in line

@@ -63,7 +63,7 @@ def test_further_requests_run_after_those_that_are_running() -> None:
     for thread in intake:
         thread.start()
         assert started.acquire(timeout=60)
-    pooled = handle(handler, "/wait")  # returns at once
+    pooled = handle(handler, "/wait")  # returns immediately
     assert started.acquire(timeout=60)
     waiting, live = handle(handler, "/next"), handle(handler, "/health/live")
     popular = "/api/v1/recommendations/popular/"

@@ -65,7 +65,7 @@ def test_profiles_and_recommendations_follow_an_import(
     failed.save()
     assert "no customer with orders has consented to personalization" in admin_client.get(page).text
     assert continue_follow_ups(at=now + REPEAT_AFTER * 3) == 1
-    assert sent == [], "somebody has to look at the reason"
+    assert sent == [], "someone has to look at the reason"
     admin_client.post(reverse("connectors:change", args=[shop.pk, "prepare"]))
     assert sent == [TRAINING]
     failed.delete()

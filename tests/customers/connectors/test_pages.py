@@ -1,4 +1,4 @@
-"""The pages of connectors: connecting with keys that are checked at once, preview, import, webhooks and disconnecting."""
+"""The pages of connectors: connecting with keys that are checked immediately, preview, import, webhooks and disconnecting."""
 
 from typing import Any
 

@@ -353,7 +353,7 @@ def test_a_disabled_shop_stops_its_run(
     run = run_all(shop)
     assert (run.status, "disabled" in run.error, Product.objects.count()) == ("failed", True, 1)
     shop.refresh_from_db()
-    assert shop.problem == "", "that somebody disabled it is no problem"
+    assert shop.problem == "", "that someone disabled it is no problem"
     SyncRun.objects.update(status="running")
     runs.continue_due_runs(at=NOW + timedelta(minutes=1))
     run.refresh_from_db()

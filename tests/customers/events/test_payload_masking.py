@@ -30,7 +30,7 @@ def test_masked_values_of_a_corrected_payload_are_restored() -> None:
     assert json.loads(unmask_payload(corrected, masked.hidden)) == {**IDENTIFY, "type": "track"}
 
 
-def test_a_mark_is_not_restored_where_everybody_would_see_its_value() -> None:
+def test_a_mark_is_not_restored_where_everyone_would_see_its_value() -> None:
     masked = mask_payload(json.dumps({"traits": {"name": "Anna", "plan": "gold"}, "event": "Signed Up"}))
     moved = masked.text.replace('"gold"', '"•••1"').replace('"Signed Up"', '"•••1"')
     assert json.loads(unmask_payload(moved, masked.hidden)) == {

@@ -14,7 +14,7 @@ from django.urls import reverse
 
 @pytest.fixture
 def boss(client: Client, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Client:
-    """Return a client of an administrator; background tasks run at once."""
+    """Return a client of an administrator; background tasks run immediately."""
     from django.contrib.auth import get_user_model
 
     from customers.imports import tasks

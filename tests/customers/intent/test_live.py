@@ -138,11 +138,11 @@ def test_conditions_compare_the_value_of_the_moment(now: datetime) -> None:
     store_events(view_at(now, 5), user_id="viewer")
     store_events([*view_at(now, 5), (now, "Order Completed")], user_id="buyer")
     store_events(view_at(now, 3600), user_id="absent")
-    everybody = {viewer.pk, buyer.pk, absent.pk}
+    everyone = {viewer.pk, buyer.pk, absent.pk}
 
     def match(condition: object) -> set[int]:
         matching = set(query_matching(condition=condition, as_of=now).values_list("pk", flat=True))
-        assert select_matching(condition, list(everybody), as_of=now) == matching  # type: ignore[arg-type]
+        assert select_matching(condition, list(everyone), as_of=now) == matching  # type: ignore[arg-type]
         return matching
 
     assert match(LIKELY) == {buyer.pk}

@@ -23,7 +23,7 @@ def make_program(**fields: Any) -> LoyaltyProgram:
 
 
 def make_levels() -> list[LoyaltyLevel]:
-    """Create a level for everybody, one from 100 in spend or 3 orders, and one from 500 in spend and 5 orders."""
+    """Create a level for everyone, one from 100 in spend or 3 orders, and one from 500 in spend and 5 orders."""
     return [
         LoyaltyLevel.objects.create(key="base", name="Base", position=0),
         LoyaltyLevel.objects.create(

@@ -1,4 +1,4 @@
-"""Levels rise at once, fall after validity and grace, and can be tried before rules are saved."""
+"""Levels rise immediately, fall after validity and grace, and can be tried before rules are saved."""
 
 from datetime import date, timedelta
 from decimal import Decimal

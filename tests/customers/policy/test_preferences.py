@@ -1,4 +1,4 @@
-"""The preference center: what it shows, saves and proves, and that a withdrawal applies at once."""
+"""The preference center: what it shows, saves and proves, and that a withdrawal applies immediately."""
 
 import re
 from datetime import timedelta

@@ -49,7 +49,7 @@ def test_records_are_filled_once_and_exported(admin_client: Client) -> None:
 
 def test_the_clock_of_a_breach_runs_for_72_hours_and_home_shows_it(admin_client: Client) -> None:
     make_customer("anna")
-    segment = make_segment("everybody")
+    segment = make_segment("everyone")
     known_at = timezone.now() - timedelta(hours=70)
     form = {"title": "Laptop lost", "known_at_0": f"{known_at:%Y-%m-%d}", "known_at_1": f"{known_at:%H:%M:%S}"}
     answer = admin_client.post(
@@ -71,7 +71,7 @@ def test_the_clock_of_a_breach_runs_for_72_hours_and_home_shows_it(admin_client:
 
 
 @pytest.mark.usefixtures("stored_consent_settings")
-def test_consent_rules_are_saved_and_applied_to_everybody(admin_client: Client) -> None:
+def test_consent_rules_are_saved_and_applied_to_everyone(admin_client: Client) -> None:
     make_customer("anna", country="DE")
     make_customer("bo", country="US")
     apply_consent_settings.run()

@@ -1,4 +1,4 @@
-"""A customer with a proven address, a folder for files, and tasks that run at once.
+"""A customer with a proven address, a folder for files, and tasks that run immediately.
 
 The modules of the application are imported by the fixtures: this file is loaded before Django is set up.
 """

@@ -1,4 +1,4 @@
-"""What a restriction or objection changes at once: segments, stored scores, training data and the next action."""
+"""What a restriction or objection changes immediately: segments, stored scores, training data and the next action."""
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
 
 def test_a_restricted_customer_is_in_no_segment_until_the_restriction_is_lifted(mei: Customer) -> None:
     other = make_customer("bo")
-    segment = make_segment("everybody", {"all": []})
+    segment = make_segment("everyone", {"all": []})
     restriction = restrict_processing(customer=mei, scope="all", at=NOON, source="test")
     assert list(query_members(segment=segment, as_of=NOON)) == [other]
     assert count_matching(condition={"all": []}, as_of=NOON) == 1

@@ -137,7 +137,7 @@ def test_reloading_after_a_button_presses_it_no_second_time(mei: Customer, page:
 def test_an_address_that_was_corrected_no_longer_opens_the_data(mei: Customer, page: str) -> None:
     press(page, "correct", email="mei.lin@shop.example")
     apply_proposal(PrivacyRequest.objects.get(), now=timezone.now())
-    assert Client().get(page).status_code == 410, "the wrong address may be that of somebody else"
+    assert Client().get(page).status_code == 410, "the wrong address may be that of someone else"
     mail.outbox.clear()
     for email in (EMAIL, "mei.lin@shop.example"):
         Client().post("/privacy/", {"email": email})

@@ -248,7 +248,7 @@ def test_an_order_from_the_server_confirms_the_address_that_a_browser_claimed(is
     )
     visitor_id = owner_of(Identifier.Kind.ANONYMOUS_ID, "attacker")
     owner = Identifier.objects.get(kind=Identifier.Kind.EMAIL_HASH).customer
-    # an address that is somebody else's stays there, because visitors type addresses into order forms, too
+    # an address that is someone else's stays there, because visitors type addresses into order forms, too
     assert (owner.pk == visitor_id) == (not is_known)
     assert owner.email == address
 

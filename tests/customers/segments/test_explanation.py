@@ -129,8 +129,8 @@ def test_personal_traits_and_withheld_predictions_are_not_shown(ada: Customer) -
 def test_static_invalid_and_erased(ada: Customer) -> None:
     members = make_segment("list", {}, kind="static")
     broken = make_segment("broken", {"field": "stag", "op": "eq", "value": 1})
-    everybody = make_segment("everybody", {"all": []})
-    segments = [members, broken, everybody]
+    everyone = make_segment("everyone", {"all": []})
+    segments = [members, broken, everyone]
 
     def list_memberships() -> list[bool]:
         explained = explain_segments(customer=ada, segments=segments, as_of=NOW, with_personal=False)

@@ -259,7 +259,7 @@ def test_a_birthday_on_29_february_is_celebrated_every_year(day: str, expected: 
     assert is_birthday(encrypt("2000-02-29"), date.fromisoformat(day)) is expected
 
 
-def test_the_filter_of_a_flow_is_checked_when_somebody_enters(now: datetime) -> None:
+def test_the_filter_of_a_flow_is_checked_when_someone_enters(now: datetime) -> None:
     make_template()
     loyal, new = make_customer("ada"), make_customer("bob")
     make_profile(loyal, stage="loyal")

@@ -1,4 +1,4 @@
-"""Workers of flows are killed in the middle: everybody gets the message once, and nobody is left out."""
+"""Workers of flows are killed in the middle: everyone gets the message once, and nobody is left out."""
 
 from datetime import timedelta
 

@@ -116,7 +116,7 @@ def test_the_setting_of_the_placement_decides_how_many_positions_the_visit_gets(
     assert (default, more) >= (3, 6)
 
 
-def test_others_get_the_same_row_while_somebody_is_in_a_visit(loader: StateLoader) -> None:
+def test_others_get_the_same_row_while_someone_is_in_a_visit(loader: StateLoader) -> None:
     before = [(item.product_id, item.score) for item in get_row(loader, user_id="user-2").items]
     view(*BISCUITS[:3])
     assert [(item.product_id, item.score) for item in get_row(loader, user_id="user-2").items] == before

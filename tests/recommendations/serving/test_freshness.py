@@ -36,7 +36,7 @@ EVENT_NAMES = {"view": "Product Viewed", "cart": "Product Added", "purchase": "O
 
 @dataclass
 class Person:
-    """Somebody with the interactions that the shop has received from them: (product, kind, second)."""
+    """Someone with the interactions that the shop has received from them: (product, kind, second)."""
 
     ids: dict[str, str]
     known: Counter[tuple[str, str, int]] = field(default_factory=Counter)

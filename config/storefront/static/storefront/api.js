@@ -64,7 +64,7 @@ function withoutEmpty(parameters) {
   return Object.fromEntries(Object.entries(parameters).filter(([, value]) => value !== undefined && value !== null && value !== ""))
 }
 
-/** Returns cards by product id, in the given order: cached ones at once, the others from the search. */
+/** Returns cards by product id, in the given order: cached ones immediately, the others from the search. */
 export async function cardsOf(productIds) {
   const known = ofThisTab.read("cards", {})
   const missing = productIds.filter((id) => !known[id])

@@ -17,7 +17,7 @@ class Storage {
       const text = this.area ? this.area.getItem(PREFIX + name) : this.memory.get(name)
       return text === null || text === undefined ? otherwise : JSON.parse(text)
     } catch {
-      return otherwise // somebody else's text under our name
+      return otherwise // someone else's text under our name
     }
   }
 

@@ -1,4 +1,4 @@
-"""Saved views of the customers list: everybody saves their own, may share them with the team, and deletes only their own."""
+"""Saved views of the customers list: everyone saves their own, may share them with the team, and deletes only their own."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -60,9 +60,9 @@ def list_views(request: HttpRequest, *, list_filter: ListFilter, sort: str) -> d
         )
         for view in views
     ]
-    everybody = ViewLink(_("All customers"), make_list_url(""), list_filter.is_empty and sort == DEFAULT_SORT)
+    everyone = ViewLink(_("All customers"), make_list_url(""), list_filter.is_empty and sort == DEFAULT_SORT)
     return {
-        "views": [everybody, *links],
+        "views": [everyone, *links],
         "current_view": next((link for link in links if link.is_current and link.is_own), None),
         "view_form": SaveViewForm(auto_id="view_%s"),
     }

@@ -39,7 +39,7 @@ class TrainingRows:
         return TrainingRows(self.matrix[rows], self.treated[rows], self.outcome[rows], self.propensity[rows], person)
 
     def draw_folds(self, folds: int, *, seed: int) -> Ints:
-        """Return a random fold per row, (n,); all rows of a person are in one, so that no model predicts somebody whom it has seen."""
+        """Return a random fold per row, (n,); all rows of a person are in one, so that no model predicts someone whom it has seen."""
         if self.person is None:
             return assign_folds(len(self), folds, seed=seed)
         people, row = np.unique(self.person, return_inverse=True)
@@ -85,9 +85,9 @@ def fit_outcomes(rows: TrainingRows, choices: ModelChoices, *, seed: int = 2) ->
     both, and a group only adds what its customers show.
     """
     fold = rows.draw_folds(FOLDS, seed=seed)
-    everybody = np.ones(len(rows), np.bool_)
+    everyone = np.ones(len(rows), np.bool_)
     plain = append_column(rows.matrix, np.zeros(len(rows)))
-    pooled, pooled_models = fit_folds(plain, rows.outcome, everybody, fold, "pooled", choices)
+    pooled, pooled_models = fit_folds(plain, rows.outcome, everyone, fold, "pooled", choices)
     shared = append_column(rows.matrix, pooled)
     fitted = []
     for name, group in (("treated", rows.treated), ("control", ~rows.treated)):

@@ -32,7 +32,7 @@ class Predictor(Protocol):
 
 
 class ConstantModel:
-    """Predicts the same for everybody."""
+    """Predicts the same for everyone."""
 
     def __init__(self, value: float) -> None:
         self.value = value

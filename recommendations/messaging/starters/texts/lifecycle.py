@@ -47,7 +47,7 @@ LIFECYCLE_STARTERS = (
                 heading='Thank you, {{ customer.first_name|default:"dear customer" }}',
                 paragraphs=(
                     "You are one of our best customers, and we would like to thank you for that.",
-                    "You see our newest products before everybody else.",
+                    "You see our newest products before everyone else.",
                 ),
                 products='placement="new" n="6" columns="3" title="New, and for you first" button="View"',
                 reason="You are receiving this email because you are a customer of {{ shop.name }}.",
@@ -75,7 +75,7 @@ LIFECYCLE_STARTERS = (
                 preheader="We wish you a wonderful day.",
                 heading="Happy birthday!",
                 paragraphs=(
-                    'Dear {{ customer.first_name|default:"customer" }}, everybody at {{ shop.name }} wishes you a wonderful day.',
+                    'Dear {{ customer.first_name|default:"customer" }}, everyone at {{ shop.name }} wishes you a wonderful day.',
                     "Treat yourself: we chose a few things for you.",
                 ),
                 products='placement="for-you" n="3" columns="3" title="Picked for you" button="View"',

@@ -7,7 +7,7 @@ VISIT_STARTERS = (
     Starter(
         "welcome",
         {"en": "Welcome", "zh-hans": "欢迎新客"},
-        {"en": "The first message after somebody signs up.", "zh-hans": "新客注册或订阅后的第一封邮件。"},
+        {"en": "The first message after someone signs up.", "zh-hans": "新客注册或订阅后的第一封邮件。"},
         {
             "en": StarterText(
                 subject="Welcome to {{ shop.name }}",

@@ -1,4 +1,4 @@
-"""Tuning of trending: the same list for everybody, evaluated on several weekly windows."""
+"""Tuning of trending: the same list for everyone, evaluated on several weekly windows."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -105,7 +105,7 @@ def make_trending_queries(
 def build_trending_windows(shop: ShopData, choice: ModelChoice, *, start: float, stop: float) -> list[EvaluationWindow]:
     """Return up to MAX_WINDOWS weekly windows, each with popularity fitted on its past.
 
-    A single window would not be enough: a list for everybody is right or wrong for all customers at once.
+    A single window would not be enough: a list for everyone is right or wrong for all customers at once.
     """
     window_seconds = WINDOW_DAYS * DAY_SECONDS
     last = max(stop - window_seconds, start)

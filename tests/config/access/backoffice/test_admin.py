@@ -57,7 +57,7 @@ def test_editing_a_key_changes_neither_its_type_nor_its_value(admin_client: Clie
 
 def test_rotating_a_key_needs_permission(client: Client) -> None:
     api_key, _plain = make_key()
-    client.force_login(User.objects.create_user("somebody", is_staff=True))
+    client.force_login(User.objects.create_user("someone", is_staff=True))
     assert client.post(f"/admin/access/apikey/{api_key.pk}/rotate-key/", {"hours": "0"}).status_code == 403
 
 

@@ -29,7 +29,7 @@ NEW = "correct-horse-battery"
 
 @pytest.fixture(autouse=True)
 def worker() -> Iterator[None]:
-    """Run tasks at once, and forget the requests of the test."""
+    """Run tasks immediately, and forget the requests of the test."""
     app.conf.task_always_eager = True
     yield
     app.conf.task_always_eager = False

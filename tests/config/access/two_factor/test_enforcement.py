@@ -107,7 +107,7 @@ def test_a_second_factor_is_asked_for_even_if_it_is_not_required(settings: Any) 
     assert is_inside(client)
 
 
-def test_everybody_needs_a_second_factor_where_the_setting_says_so(settings: Any) -> None:
+def test_everyone_needs_a_second_factor_where_the_setting_says_so(settings: Any) -> None:
     client = log_in(make_staff("merchandiser", "catalog.view_product"))
     assert client.get("/admin/").status_code == 200
     settings.TWO_FACTOR_EVERYBODY = True
@@ -288,7 +288,7 @@ def test_an_administrator_resets_the_second_factor_of_a_colleague_who_lost_the_p
     assert [row.has_two_factor for row in listed.context["cl"].result_list] == [True, False]
 
 
-def test_nobody_resets_the_second_factor_of_somebody_with_more_permissions_or_their_own() -> None:
+def test_nobody_resets_the_second_factor_of_someone_with_more_permissions_or_their_own() -> None:
     manager = make_staff("manager", "auth.view_user", "auth.change_user")
     stranger = make_staff("stranger", "auth.view_user")
     boss = make_staff("boss", "identity.view_personal")

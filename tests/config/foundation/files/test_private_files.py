@@ -21,7 +21,7 @@ from config.foundation.uploads import UploadFolder
 
 @pytest.fixture(autouse=True)
 def open_umask() -> Iterator[None]:
-    """Let new files be readable by everybody, as most systems do."""
+    """Let new files be readable by everyone, as most systems do."""
     before = os.umask(0o022)
     yield
     os.umask(before)

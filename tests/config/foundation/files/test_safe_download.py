@@ -86,7 +86,7 @@ class TlsServer:
 
 
 def send_slowly(client: ssl.SSLSocket, start: bytes) -> None:
-    """Begin an answer at once, and go on until the client leaves."""
+    """Begin an answer immediately, and go on until the client leaves."""
     client.sendall(start)
     while True:
         client.sendall(b"x")

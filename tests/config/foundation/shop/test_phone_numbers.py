@@ -1,4 +1,4 @@
-"""One number is one text, however somebody writes it, and numbers of other countries are left alone."""
+"""One number is one text, however someone writes it, and numbers of other countries are left alone."""
 
 import pytest
 

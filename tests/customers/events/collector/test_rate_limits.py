@@ -1,4 +1,4 @@
-"""What one address may send through a source that everybody can use."""
+"""What one address may send through a source that everyone can use."""
 
 from collections.abc import Iterator
 from typing import Any

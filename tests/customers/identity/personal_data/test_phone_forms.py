@@ -52,7 +52,7 @@ def test_all_forms_find_the_customer_during_and_after_the_change() -> None:
     assert apply_phone_country().customers == 1
     assert get_phone_countries().applied == "CN"
     assert apply_phone_country() == PhoneFormsResult()
-    assert customer.phone == "13800138000"  # what somebody wrote stays
+    assert customer.phone == "13800138000"  # what someone wrote stays
 
 
 def test_a_number_of_two_customers_stays_with_both() -> None:

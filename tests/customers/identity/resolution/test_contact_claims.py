@@ -58,7 +58,7 @@ def test_only_the_same_person_and_the_same_address_confirm() -> None:
     assert ContactClaim.objects.count() == 2
 
 
-def test_an_address_of_somebody_else_is_not_linked_by_an_order_with_it() -> None:
+def test_an_address_of_someone_else_is_not_linked_by_an_order_with_it() -> None:
     victim = make_customer("victim", email=ADDRESS)
     make_identifier(victim, hash_email(ADDRESS), kind="email_hash")
     claim()

@@ -140,7 +140,7 @@ def test_an_eviction_can_be_undone_and_is_not_repeated() -> None:
 
 
 def squat(user_id: str = "", **fields: Any) -> Customer:
-    """Return somebody to whom a browser linked an address when every source could do that."""
+    """Return someone to whom a browser linked an address when every source could do that."""
     squatter = make_customer(user_id, email=ADDRESS, **fields) if user_id else Customer.objects.create(email=ADDRESS)
     make_identifier(squatter, "evil", kind="anonymous_id", is_proven=False)
     make_identifier(squatter, hash_email(ADDRESS), kind="email_hash", is_proven=False, linked_by="old")

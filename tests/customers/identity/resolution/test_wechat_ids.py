@@ -61,7 +61,7 @@ def test_an_app_only_claims_an_openid_until_a_server_names_it() -> None:
     assert list_hashes(visitor) == {("openid_hash", hash_wechat_id(OFFICIAL))}
 
 
-def test_an_import_links_ids_and_never_takes_those_of_somebody_else() -> None:
+def test_an_import_links_ids_and_never_takes_those_of_someone_else() -> None:
     changes = [
         CustomerChange("mei", traits={"wechat_openid": [OPENID, OFFICIAL], "wechat_unionid": UNIONID}),
         CustomerChange("bo", traits={"unionid": UNIONID}),

@@ -25,7 +25,7 @@ def anna() -> Customer:
         at=NOON - 5 * MINUTE, anonymous_id="browser", user_id="", name="Product Viewed", product_ids=["kettle", "gone"]
     )
     make_event(at=NOON - 4 * MINUTE, anonymous_id="browser", user_id="anna", name="Signed In")
-    make_event(at=NOON - 3 * MINUTE, anonymous_id="browser", user_id="somebody else", name="Not hers")
+    make_event(at=NOON - 3 * MINUTE, anonymous_id="browser", user_id="someone else", name="Not hers")
     make_order(anna, placed_at=NOON - 2 * MINUTE, products=[kettle], order_id="A-1")
     make_order(anna, placed_at=NOON - MINUTE, kind=Order.Kind.RETURN, total=-10, order_id="A-1-R")
     make_order(anna, placed_at=NOON, order_id="later")

@@ -70,7 +70,7 @@ def change_url(campaign: Campaign) -> str:
 
 def test_a_draft_is_saved_and_launched_and_its_page_shows_what_happens(marketer: Client) -> None:
     make_reachable(10)
-    segment = make_segment("everybody")
+    segment = make_segment("everyone")
     page = marketer.get(f"{reverse('admin:campaigns_campaign_add')}?segment={segment.pk}").content.decode()
     assert f'<option value="{segment.pk}" selected' in page
     response = marketer.post(reverse("admin:campaigns_campaign_add"), build_form(segment))
@@ -91,7 +91,7 @@ def test_a_draft_is_saved_and_launched_and_its_page_shows_what_happens(marketer:
 
 
 def test_a_launch_without_a_message_names_the_field_and_keeps_the_draft(marketer: Client) -> None:
-    form = build_form(make_segment("everybody"), template="", action="launch")
+    form = build_form(make_segment("everyone"), template="", action="launch")
     response = marketer.post(reverse("admin:campaigns_campaign_add"), form)
     assert response.status_code == 422
     assert "Choose a message." in response.content.decode()
@@ -107,7 +107,7 @@ def test_a_launch_without_a_message_names_the_field_and_keeps_the_draft(marketer
     ],
 )
 def test_wrong_input_is_marked_and_nothing_is_saved(marketer: Client, change: dict[str, str], message: str) -> None:
-    response = marketer.post(reverse("admin:campaigns_campaign_add"), build_form(make_segment("everybody"), **change))
+    response = marketer.post(reverse("admin:campaigns_campaign_add"), build_form(make_segment("everyone"), **change))
     assert response.status_code == 422
     assert message in response.content.decode()
     assert not Campaign.objects.exists()
@@ -117,7 +117,7 @@ def test_the_live_estimate_counts_the_form_without_saving_it(marketer: Client) -
     make_reachable(8)
     excluded = make_segment("excluded", kind=Segment.Kind.STATIC)
     excluded.members.create(customer_id=10**12)
-    form = build_form(make_segment("everybody"), excluded_segments=[excluded.pk], holdout_percent="0")
+    form = build_form(make_segment("everyone"), excluded_segments=[excluded.pk], holdout_percent="0")
     text = marketer.post(
         reverse("admin:campaigns_campaign_estimate"), form, headers={"HX-Request": "true"}
     ).content.decode()
@@ -148,7 +148,7 @@ def test_a_new_campaign_holds_out_the_customers_that_its_review_has_counted(mark
     page = marketer.get(reverse("admin:campaigns_campaign_add"))
     salt = page.context["form"]["signed_salt"].value()
     reviewed = signing.loads(salt, salt=SIGNATURE_SALT)
-    marketer.post(reverse("admin:campaigns_campaign_add"), build_form(make_segment("everybody"), signed_salt=salt))
+    marketer.post(reverse("admin:campaigns_campaign_add"), build_form(make_segment("everyone"), signed_salt=salt))
     assert Campaign.objects.get().salt == reviewed
     changed = build_form(make_segment("others"), template="", name="Forged", signed_salt=f"x{salt}")
     marketer.post(reverse("admin:campaigns_campaign_add"), changed)
@@ -207,7 +207,7 @@ def test_a_second_person_approves_by_a_button(marketer: Client) -> None:
     make_reachable(3)
     assert marketer.post(reverse("admin:campaigns_settings"), {"requires_approval": "on"}).status_code == 302
     assert CampaignSettings.objects.get().requires_approval
-    marketer.post(reverse("admin:campaigns_campaign_add"), build_form(make_segment("everybody"), action="launch"))
+    marketer.post(reverse("admin:campaigns_campaign_add"), build_form(make_segment("everyone"), action="launch"))
     campaign = Campaign.objects.get()
     approve = reverse("admin:campaigns_campaign_do", args=[campaign.pk, "approve"])
     assert campaign.status == "waiting_for_approval"

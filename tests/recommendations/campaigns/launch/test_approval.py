@@ -23,7 +23,7 @@ def people() -> tuple[User, User]:
     return User.objects.create(username="mia"), User.objects.create(username="ben")
 
 
-def test_a_campaign_is_sent_only_after_somebody_else_has_approved_it(people: tuple[User, User]) -> None:
+def test_a_campaign_is_sent_only_after_someone_else_has_approved_it(people: tuple[User, User]) -> None:
     mia, ben = people
     campaign = make_campaign(created_by=mia)
     launch(campaign, by=mia, now=NOON)

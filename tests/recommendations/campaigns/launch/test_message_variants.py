@@ -43,7 +43,7 @@ def other() -> MessageTemplate:
 def campaign(other: MessageTemplate) -> Campaign:
     """A draft for 30 customers, a fifth of them held out."""
     make_reachable(30)
-    return make_campaign(make_segment("everybody"), holdout_share="0.2", key="news", name="News")
+    return make_campaign(make_segment("everyone"), holdout_share="0.2", key="news", name="News")
 
 
 def vary(other: MessageTemplate, *, shares: tuple[str, ...] = ("0.25", "0.75"), **fields: Any) -> Experiment:

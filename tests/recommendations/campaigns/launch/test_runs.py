@@ -23,14 +23,14 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def everybody() -> Segment:
+def everyone() -> Segment:
     """Ten customers who can be reached, one without an address, and one who withdrew the consent."""
     customers = make_reachable(10)
     make_consent(make_customer(pk=10**12 + 20), recorded_at=NOON)
     withdrawn = make_customer(email="w@shop.example", pk=10**12 + 21)
     make_consent(withdrawn, status="withdrawn", recorded_at=NOON - timedelta(days=1))
     make_consent(customers[0], recorded_at=NOON - timedelta(days=4))
-    return make_segment("everybody")
+    return make_segment("everyone")
 
 
 def count_reasons(run: CampaignRun) -> Counter[str]:
@@ -38,8 +38,8 @@ def count_reasons(run: CampaignRun) -> Counter[str]:
     return Counter(reason or status for status, reason in rows)
 
 
-def test_a_launch_queues_the_recipients_and_records_everybody_else_with_the_reason(everybody: Segment) -> None:
-    campaign = make_campaign(everybody)
+def test_a_launch_queues_the_recipients_and_records_everyone_else_with_the_reason(everyone: Segment) -> None:
+    campaign = make_campaign(everyone)
     launch(campaign, by=None, now=NOON)
     run = campaign.runs.get()
     held_out = sum(compute_bucket(salt="salt", customer_id=10**12 + number) < 5000 for number in range(10))
@@ -56,14 +56,14 @@ def test_a_launch_queues_the_recipients_and_records_everybody_else_with_the_reas
         "buyers": 0,
     }
     assert (run.segment_key, run.segment_condition, run.template_version) == (
-        "everybody",
+        "everyone",
         {"all": []},
         campaign.template.versions.get(),
     )
 
 
-def test_links_of_a_message_name_the_campaign(everybody: Segment) -> None:
-    campaign = make_campaign(everybody, holdout_share=0)
+def test_links_of_a_message_name_the_campaign(everyone: Segment) -> None:
+    campaign = make_campaign(everyone, holdout_share=0)
     launch(campaign, by=None, now=NOON)
     delivery = Delivery.objects.filter(status="pending").first()
     assert delivery is not None
@@ -74,21 +74,21 @@ def test_links_of_a_message_name_the_campaign(everybody: Segment) -> None:
     )
 
 
-def test_a_run_stores_the_segment_as_it_was(everybody: Segment) -> None:
-    campaign = make_campaign(everybody)
+def test_a_run_stores_the_segment_as_it_was(everyone: Segment) -> None:
+    campaign = make_campaign(everyone)
     other = make_segment("others", {"field": "orders", "op": "gte", "value": 3})
     campaign.excluded_segments.add(other)
     launch(campaign, by=None, now=NOON)
-    everybody.condition = {"field": "stage", "op": "eq", "value": "new"}
-    everybody.save()
+    everyone.condition = {"field": "stage", "op": "eq", "value": "new"}
+    everyone.save()
     run = campaign.runs.get()
     assert run.segment_condition == {"all": []}
     assert run.exclusions == [{"key": "others", "name": "others", "condition": other.condition}]
 
 
-def test_excluded_customers_and_the_global_holdout_group_get_nothing(everybody: Segment) -> None:
+def test_excluded_customers_and_the_global_holdout_group_get_nothing(everyone: Segment) -> None:
     SendingSettings.objects.create(global_holdout_share="0.3", global_holdout_salt="global")
-    campaign = make_campaign(everybody, holdout_share=0)
+    campaign = make_campaign(everyone, holdout_share=0)
     excluded = make_segment("static", kind=Segment.Kind.STATIC)
     excluded.members.create(customer_id=10**12)
     campaign.excluded_segments.add(excluded)
@@ -100,10 +100,10 @@ def test_excluded_customers_and_the_global_holdout_group_get_nothing(everybody: 
 
 @pytest.mark.parametrize("step", ["freeze_audience", "queue_audience", "insert_skips", "plan_next_run"])
 def test_a_launch_that_dies_at_any_step_is_complete_after_the_next_start(
-    everybody: Segment, monkeypatch: pytest.MonkeyPatch, step: str
+    everyone: Segment, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     """A crash is an error that nothing catches: the transaction is rolled back, as when the process is killed."""
-    campaign = make_campaign(everybody)
+    campaign = make_campaign(everyone)
     original = getattr(runs, step)
 
     def die_afterwards(*args: Any, **kwargs: Any) -> None:
@@ -123,8 +123,8 @@ def test_a_launch_that_dies_at_any_step_is_complete_after_the_next_start(
     assert (campaign.runs.count(), Delivery.objects.count()) == (1, 12)
 
 
-def test_the_same_time_of_the_schedule_has_one_run(everybody: Segment) -> None:
-    campaign = make_campaign(everybody)
+def test_the_same_time_of_the_schedule_has_one_run(everyone: Segment) -> None:
+    campaign = make_campaign(everyone)
     launch(campaign, by=None, now=NOON)
     run = campaign.runs.get()
     run.pk, run.number = None, 2
@@ -132,8 +132,8 @@ def test_the_same_time_of_the_schedule_has_one_run(everybody: Segment) -> None:
         run.save()
 
 
-def test_a_recurring_campaign_runs_at_every_time_and_ends_with_its_last_day(everybody: Segment) -> None:
-    campaign = make_campaign(everybody, kind="recurring", weekdays=[4], send_time=time(9), ends_on=date(2026, 12, 3))
+def test_a_recurring_campaign_runs_at_every_time_and_ends_with_its_last_day(everyone: Segment) -> None:
+    campaign = make_campaign(everyone, kind="recurring", weekdays=[4], send_time=time(9), ends_on=date(2026, 12, 3))
     launch(campaign, by=None, now=NOON)  # a Tuesday
     assert (campaign.status, campaign.runs.count()) == (Campaign.Status.SCHEDULED, 0)
     assert campaign.next_run_at == datetime(2026, 11, 26, 9, tzinfo=UTC)
@@ -150,13 +150,13 @@ def test_a_recurring_campaign_runs_at_every_time_and_ends_with_its_last_day(ever
     assert campaign.status == Campaign.Status.ENDED
 
 
-def test_messages_are_due_at_the_local_time_of_each_customer(everybody: Segment) -> None:
+def test_messages_are_due_at_the_local_time_of_each_customer(everyone: Segment) -> None:
     for number, traits in ((0, {"time_zone": "Asia/Tokyo"}), (1, {"time_zone": "America/New_York"}), (2, {})):
-        customer = everybody_customer(number)
+        customer = everyone_customer(number)
         customer.traits = traits
         customer.save()
     campaign = make_campaign(
-        everybody, holdout_share=0, starts_at=datetime(2026, 11, 26, 9, tzinfo=UTC), uses_customer_time=True
+        everyone, holdout_share=0, starts_at=datetime(2026, 11, 26, 9, tzinfo=UTC), uses_customer_time=True
     )
     launch(campaign, by=None, now=NOON)
     assert campaign.next_run_at == datetime(2026, 11, 25, 19, tzinfo=UTC)  # when it is 9 o'clock in the first zone
@@ -167,27 +167,27 @@ def test_messages_are_due_at_the_local_time_of_each_customer(everybody: Segment)
     assert due[10**12 + 2] == due[10**12 + 3] == datetime(2026, 11, 26, 9, tzinfo=UTC)
 
 
-def everybody_customer(number: int) -> Any:
+def everyone_customer(number: int) -> Any:
     from customers.identity.models import Customer
 
     return Customer.objects.get(pk=10**12 + number)
 
 
-def test_a_broken_segment_pauses_the_campaign_with_the_reason(everybody: Segment) -> None:
-    campaign = make_campaign(everybody, starts_at=NOON + timedelta(hours=1))
+def test_a_broken_segment_pauses_the_campaign_with_the_reason(everyone: Segment) -> None:
+    campaign = make_campaign(everyone, starts_at=NOON + timedelta(hours=1))
     launch(campaign, by=None, now=NOON)
-    Segment.objects.filter(pk=everybody.pk).update(condition={"field": "x", "op": "eq"})
+    Segment.objects.filter(pk=everyone.pk).update(condition={"field": "x", "op": "eq"})
     assert start_due_runs(now=NOON + timedelta(hours=1)) == 0
     campaign.refresh_from_db()
     assert (campaign.status, campaign.runs.count()) == (Campaign.Status.PAUSED, 0)
     assert "$.field" in campaign.problem
-    Segment.objects.filter(pk=everybody.pk).update(condition={"all": []})
+    Segment.objects.filter(pk=everyone.pk).update(condition={"all": []})
     resume(campaign, now=NOON + timedelta(hours=2))
     assert (campaign.status, campaign.problem, campaign.runs.count()) == (Campaign.Status.RUNNING, "", 1)
 
 
-def test_pause_resume_and_cancel_reach_what_is_waiting(everybody: Segment) -> None:
-    campaign = make_campaign(everybody, holdout_share=0)
+def test_pause_resume_and_cancel_reach_what_is_waiting(everyone: Segment) -> None:
+    campaign = make_campaign(everyone, holdout_share=0)
     launch(campaign, by=None, now=NOON)
     pause(campaign)
     assert campaign.runs.get().status == CampaignRun.Status.PAUSED
@@ -213,16 +213,16 @@ def test_pause_resume_and_cancel_reach_what_is_waiting(everybody: Segment) -> No
         ({"is_transactional": True}, "holdout_share"),
     ],
 )
-def test_what_is_missing_is_named_by_field(everybody: Segment, fields: dict[str, Any], field: str) -> None:
-    campaign = make_campaign(everybody, **fields)
+def test_what_is_missing_is_named_by_field(everyone: Segment, fields: dict[str, Any], field: str) -> None:
+    campaign = make_campaign(everyone, **fields)
     with pytest.raises(LaunchError) as error:
         launch(campaign, by=None, now=NOON)
     assert [problem.field for problem in error.value.problems] == [field]
     assert campaign.status == Campaign.Status.DRAFT
 
 
-def test_a_draft_or_another_channels_message_is_refused(everybody: Segment) -> None:
+def test_a_draft_or_another_channels_message_is_refused(everyone: Segment) -> None:
     for template in (make_template(published_at=None), make_template(channel="sms")):
         with pytest.raises(LaunchError) as error:
-            launch(make_campaign(everybody, template=template), by=None, now=NOON)
+            launch(make_campaign(everyone, template=template), by=None, now=NOON)
         assert [problem.field for problem in error.value.problems] == ["template"]

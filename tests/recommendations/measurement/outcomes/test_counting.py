@@ -89,7 +89,7 @@ def test_only_what_has_happened_until_now_counts() -> None:
     assert not count(make_members({customer: "a"}), as_of=NOON - DAY).parts
 
 
-def test_a_breakdown_counts_everybody_and_each_part() -> None:
+def test_a_breakdown_counts_everyone_and_each_part() -> None:
     first, second, third = (make_customer() for _ in range(3))
     make_order(second, placed_at=NOON, products=[make_product(price=Decimal(30))])
     counted = count(make_members({first: "1", second: "2", third: "2"}, has_parts=True))

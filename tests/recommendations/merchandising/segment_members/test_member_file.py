@@ -163,7 +163,7 @@ def test_the_task_writes_the_members_of_segments_used_in_rules() -> None:
         make_segment("loyal", {"all": [{"field": "stage", "op": "in", "value": ["loyal"]}]}),
         make_segment("other"),
     )
-    everybody, unused = make_segment("everybody"), make_segment("unused")
+    everyone, unused = make_segment("everyone"), make_segment("unused")
     for name, stage in (("ann", "loyal"), ("ben", "new"), ("客户 三", "loyal")):
         customer = make_customer(name)
         make_profile(customer, stage=stage)
@@ -171,15 +171,15 @@ def test_the_task_writes_the_members_of_segments_used_in_rules() -> None:
         make_identifier(customer, name, kind=Identifier.Kind.EMAIL_HASH)
     make_rule(segment=loyal)
     make_rule(segment=loyal)
-    make_rule(segment=everybody)
+    make_rule(segment=everyone)
     make_rule(segment=other, enabled=False)
     summary = write_segment_members(as_of=NOON)
     assert (summary.segments, summary.identifiers, summary.has_changed, summary.failed_segments) == (2, 10, True, ())
     assert not write_segment_members(as_of=NOON).has_changed
     members = make_reader()
-    assert members.find_segments(["user_id:ann"]) == {loyal.pk, everybody.pk}
-    assert members.find_segments(["anonymous_id:browser of 客户 三"]) == {loyal.pk, everybody.pk}
-    assert members.find_segments(["user_id:ben", "anonymous_id:browser of ben"]) == {everybody.pk}
+    assert members.find_segments(["user_id:ann"]) == {loyal.pk, everyone.pk}
+    assert members.find_segments(["anonymous_id:browser of 客户 三"]) == {loyal.pk, everyone.pk}
+    assert members.find_segments(["user_id:ben", "anonymous_id:browser of ben"]) == {everyone.pk}
     assert members.find_segments(["email_hash:ann", "user_id:nobody"]) == NO_SEGMENTS
     assert unused.pk not in members.find_segments(["user_id:ann"])
 
@@ -189,18 +189,18 @@ def test_a_segment_with_invalid_conditions_is_empty_and_does_not_affect_others(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     make_customer("ann")
-    everybody, broken = make_segment("everybody"), make_segment("broken", {"field": "no such", "op": "eq"})
-    make_rule(segment=everybody)
+    everyone, broken = make_segment("everyone"), make_segment("broken", {"field": "no such", "op": "eq"})
+    make_rule(segment=everyone)
     make_rule(segment=broken)
     assert write_segment_members(as_of=NOON).failed_segments == ("broken",)
     assert "broken" in caplog.text
-    assert make_reader().find_segments(["user_id:ann"]) == {everybody.pk}
+    assert make_reader().find_segments(["user_id:ann"]) == {everyone.pk}
 
 
 @pytest.mark.django_db
 def test_erased_customers_are_removed_and_without_segments_the_file_is_empty() -> None:
     make_customer("ann", erased_at=NOON)
-    rule = make_rule(segment=make_segment("everybody"))
+    rule = make_rule(segment=make_segment("everyone"))
     write_segment_members(as_of=NOON)
     assert make_reader().find_segments(["user_id:ann"]) == NO_SEGMENTS
     rule.delete()
@@ -212,7 +212,7 @@ def test_erased_customers_are_removed_and_without_segments_the_file_is_empty() -
 def test_database_and_python_compute_the_same_hashes() -> None:
     for name in ("1", "a b", "客户", "é" * 200, "'; --"):
         make_customer(name)
-    make_rule(segment=make_segment("everybody"))
+    make_rule(segment=make_segment("everyone"))
     assert write_segment_members(as_of=NOON).identifiers == 5
     members = make_reader()
     assert all(members.find_segments([f"user_id:{name}"]) for name in ("1", "a b", "客户", "é" * 200, "'; --"))
@@ -250,7 +250,7 @@ member_writer.write_segment_members(as_of=datetime(2026, 11, 24, 12, tzinfo=UTC)
 )
 def test_a_killed_writer_leaves_the_old_file(function_name: str, folder: Path) -> None:
     make_customer("ann")
-    segment = make_segment("everybody")
+    segment = make_segment("everyone")
     make_rule(segment=segment)
     write_members({segment.pk: hash_all("user_id:old")})
     before = get_members_path().read_bytes()

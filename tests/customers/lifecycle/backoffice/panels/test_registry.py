@@ -61,7 +61,7 @@ def test_a_customer_without_data_sees_what_to_do(admin_client: Client) -> None:
 
 
 def test_a_campaign_shows_its_outcome_for_the_customer(anna: Customer) -> None:
-    segment = make_segment("everybody")
+    segment = make_segment("everyone")
     visitor = make_customer()
     make_identifier(visitor, "browser", kind=Identifier.Kind.ANONYMOUS_ID)
 
