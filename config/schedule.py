@@ -390,19 +390,19 @@ SCHEDULE: tuple[ScheduledJob, ...] = (
         description=_("Moves recorded opens and clicks of messages from Valkey to the database."),
     ),
     ScheduledJob(
-        task="recommendations.sending.tasks.read_results_of_wecom",
+        task="recommendations.sending.tasks.fetch_wecom_results",
         cron="*/10 * * * *",
         title=_("Read results of WeCom"),
         description=_("Asks WeCom which messages employees have confirmed, and whether they were delivered."),
     ),
     ScheduledJob(
-        task="recommendations.sending.tasks.stop_tasks_of_wecom",
+        task="recommendations.sending.tasks.stop_wecom_tasks",
         seconds=60,
         title=_("Stop WeCom tasks"),
         description=_("Stops the tasks of canceled campaigns that no employee has confirmed."),
     ),
     ScheduledJob(
-        task="recommendations.sending.tasks.find_contacts_of_wecom",
+        task="recommendations.sending.tasks.find_wecom_contacts",
         cron="50 2 * * *",
         title=_("Find WeCom contacts"),
         description=_("Finds the WeCom contacts of customers by their unionid, so that messages can reach them."),

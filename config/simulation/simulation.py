@@ -4,7 +4,7 @@ simulation.json             the plan, and the counts once complete
 products.jsonl           for import_products
 orders/00000.csv.gz …       for import_orders
 events/00000.jsonl.gz …     for import_events
-truth/…                     Parquet: customers, future, campaigns, demand, rhythms, reviews, dirt, products
+truth/…                     Parquet: customers, future, campaigns, demand, rhythms, reviews, dirty_rows, products
 parts/00000.json …          marks of complete parts
 """
 
@@ -21,7 +21,7 @@ from config.foundation.files.atomic_write import write_atomically
 from config.foundation.progress import Progress, ignore_progress
 from config.simulation.catalog import ShopCatalog, draw_catalog
 from config.simulation.customers import draw_customers
-from config.simulation.dirt import add_dirt_to_events, add_dirt_to_orders, draw_skews
+from config.simulation.dirty_rows import add_dirty_rows_to_events, add_dirty_rows_to_orders, draw_skews
 from config.simulation.output.event_lines import EventLines
 from config.simulation.output.order_lines import (
     CUSTOMER_HEADER,
@@ -44,7 +44,7 @@ from config.simulation.truth import (
     build_campaign_truth,
     build_customer_truth,
     build_demand_truth,
-    build_dirt_truth,
+    build_dirty_rows_truth,
     build_future_truth,
     build_product_truth,
     build_rhythm_truth,
@@ -117,14 +117,14 @@ def describe(plan: dict[str, Any]) -> str:
 def write_block(plan: ShopPlan, catalog: ShopCatalog, lines: EventLines, block: int, files: PartFiles) -> None:
     customers = draw_customers(plan, catalog, block)
     purchases = draw_purchases(plan, catalog, customers, block)
-    orders = add_dirt_to_orders(format_order_lines(plan, customers, purchases), plan, block)
+    orders = add_dirty_rows_to_orders(format_order_lines(plan, customers, purchases), plan, block)
     files.write_lines("orders", ".csv", orders.lines, header=HEADER)
     events = draw_events(plan, catalog, customers, purchases, block)
     skew = draw_skews(len(events), plan.make_generator("clocks", block))
     reviews = draw_reviews(plan, catalog, purchases, block)
     files.write_lines("reviews", ".jsonl", format_reviews(plan, customers, purchases, reviews), compressed=False)
     files.write_lines("customers", ".csv", format_customer_rows(customers), header=CUSTOMER_HEADER, compressed=False)
-    items = add_dirt_to_events(lines.format(events, customers, skew), events.at, plan, block)
+    items = add_dirty_rows_to_events(lines.format(events, customers, skew), events.at, plan, block)
     files.write_lines("events", ".jsonl", items.lines)
     items.counts["skewed"] = int((skew != 0).sum())
     tables: dict[str, Callable[[], pa.Table]] = {
@@ -134,7 +134,7 @@ def write_block(plan: ShopPlan, catalog: ShopCatalog, lines: EventLines, block: 
         "demand": lambda: build_demand_truth(plan, catalog, customers, purchases),
         "rhythms": lambda: build_rhythm_truth(customers),
         "reviews": lambda: build_review_truth(customers, purchases, reviews),
-        "dirt": lambda: build_dirt_truth(orders=orders.counts, events=items.counts),
+        "dirty_rows": lambda: build_dirty_rows_truth(orders=orders.counts, events=items.counts),
     }
     for name, build in tables.items():
         files.write_table(name, build())

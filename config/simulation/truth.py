@@ -241,7 +241,7 @@ def build_product_truth(catalog: ShopCatalog) -> pa.Table:
     )
 
 
-def build_dirt_truth(**counts: dict[str, int]) -> pa.Table:
+def build_dirty_rows_truth(**counts: dict[str, int]) -> pa.Table:
     """Return how many rows of each kind a file has: the code of rejected ones, duplicates, late, skewed."""
     rows = [(file, kind, number) for file, kinds in counts.items() for kind, number in kinds.items()]
     names, kinds, numbers = zip(*rows, strict=True)

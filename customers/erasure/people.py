@@ -39,13 +39,13 @@ def describe_person(customer: Customer) -> Person:
     contacts = [pair for row in rows for pair in list_contact_hashes(row)]
     pairs = tuple(dict.fromkeys([*identifiers, *contacts]))
     order_keys, delivery_ids = find_references([customer.pk, *merged_ids])
-    needles = {text for row in rows for text in list_texts(row)}
-    needles |= {value for _kind, value in pairs if len(value) >= MIN_IDENTIFIER}
+    search_terms = {text for row in rows for text in list_texts(row)}
+    search_terms |= {value for _kind, value in pairs if len(value) >= MIN_IDENTIFIER}
     return Person(
         customer_id=customer.pk,
         merged_ids=merged_ids,
         identifiers=pairs,
-        needles=tuple(sorted(needles)),
+        search_terms=tuple(sorted(search_terms)),
         order_keys=order_keys,
         delivery_ids=delivery_ids,
     )

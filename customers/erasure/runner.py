@@ -17,10 +17,10 @@ from django.utils.translation import gettext as _
 from config.foundation.audit_log import record_action
 from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock, is_locked
 from config.foundation.job_runs import describe_error
-from config.foundation.personal_data.needles import build_matcher
 from config.foundation.personal_data.person import Person
 from config.foundation.personal_data.registry import list_stores
 from config.foundation.personal_data.stores import PersonalDataStore
+from config.foundation.personal_data.text_matcher import build_matcher
 from customers.erasure.model_flags import flag_models
 from customers.erasure.models import ErasedPerson, ErasureRun, ErasureStep
 from customers.erasure.preparation import prepare_people, read_people

@@ -10,8 +10,11 @@ from typing import Any
 from django.core.cache import cache
 from django.core.files.uploadedfile import UploadedFile
 from django.db import Error, transaction
+from django.template.defaultfilters import filesizeformat
+from django.utils.translation import gettext as _
 
 from config.foundation.database.advisory_locks import exclusive_lock
+from config.foundation.files.unpacked_size import is_larger_unpacked
 from config.foundation.job_runs import describe_error
 from config.foundation.progress import CACHE_SECONDS, PublishedProgress, read_published_progress
 from config.foundation.retention.periods import get_retention_days
@@ -39,6 +42,7 @@ UPLOADS = UploadFolder("import-uploads", "import")
 # folders of the upload pages that the wizard has replaced; the last files in them have to be deleted too
 EARLIER_UPLOADS = (UploadFolder("uploads", "feed"), UploadFolder("order-uploads", "orders"))
 SECONDS_BETWEEN_CHECKS = 0.5
+MAX_UNPACKED_BYTES = 5 * 2**30  # ten times the largest upload
 
 
 def get_kind(run: ImportRun) -> ImportKind:
@@ -62,6 +66,7 @@ def create_run(*, kind: ImportKind, file: UploadedFile, source: str, user: Any, 
         started_at=at,
     )
     try:
+        check_unpacked_size(run)
         if kind.fields:
             propose_mapping(run, read_sample(get_path(run)))
     except ImportFileError:
@@ -69,6 +74,17 @@ def create_run(*, kind: ImportKind, file: UploadedFile, source: str, user: Any, 
         raise
     run.save()
     return run
+
+
+def check_unpacked_size(run: ImportRun) -> None:
+    """Raise ImportFileError if an uploaded file is so large after decompression that reading it would take hours."""
+    if is_larger_unpacked(get_path(run), MAX_UNPACKED_BYTES):
+        raise ImportFileError(
+            _(
+                "%(file)s is larger than %(size)s after decompression. Split it, or use the import command on the server."
+            )
+            % {"file": run.file_name, "size": filesizeformat(MAX_UNPACKED_BYTES)}
+        )
 
 
 def propose_mapping(run: ImportRun, sample: FileSample, *, preset: str = "") -> ColumnMatch:

@@ -16,14 +16,14 @@ class SendingConfig(AppConfig):
         from customers.anomalies.metrics import register_metrics
         from customers.identity.signals import customer_erased, customers_deleted, customers_merged, merge_reverted
         from customers.subscriptions.refusals import register_address_check
-        from recommendations.messaging.proofs import register_proof_sender
+        from recommendations.messaging.template_tests import register_template_test_sender
         from recommendations.sending import merge_receivers
         from recommendations.sending.bounces.provider_webhooks import receive_tracking_event
         from recommendations.sending.channels.message_recipients import list_message_recipients
         from recommendations.sending.daily_facts import EMAIL_METRICS, EMAILS
         from recommendations.sending.models import ChannelAccount, SendingSettings
-        from recommendations.sending.proofs import send_proof
         from recommendations.sending.suppressions.suppression_list import is_email_suppressed
+        from recommendations.sending.template_tests import send_template_test
 
         auditlog.register(SendingSettings)
         auditlog.register(ChannelAccount, exclude_fields=["secrets"])
@@ -35,5 +35,5 @@ class SendingConfig(AppConfig):
         register_facts(EMAILS)
         register_metrics(EMAIL_METRICS)
         register_address_check(is_email_suppressed)
-        register_proof_sender(send_proof)
+        register_template_test_sender(send_template_test)
         register_recipients("sending", list_message_recipients)

@@ -30,18 +30,18 @@ def measure_global_holdout() -> int:
 
 
 @shared_task(exclusive=True, quiet=True)
-def read_results_of_wecom() -> int:
+def fetch_wecom_results() -> int:
     """Ask WeCom which tasks employees have confirmed; return how many results are known."""
     return read_wecom_results(now=timezone.now())
 
 
 @shared_task(exclusive=True, quiet=True)
-def stop_tasks_of_wecom() -> int:
+def stop_wecom_tasks() -> int:
     """Stop WeCom's tasks of canceled campaigns that nobody has confirmed; return how many messages nobody will get."""
     return stop_canceled_tasks(now=timezone.now())
 
 
 @shared_task(exclusive=True)
-def find_contacts_of_wecom() -> int:
+def find_wecom_contacts() -> int:
     """Find the WeCom contacts of customers by their unionid; return for how many customers."""
     return link_wecom_contacts(now=timezone.now())

@@ -64,7 +64,7 @@ def describe(user_id: str) -> dict[str, Any]:
     customer = Customer.objects.get(pk=Identifier.objects.get(kind="user_id", value=user_id).customer_id)
     KNOWN["person"] = person = describe_person(customer)
     stores = sorted({finding.store for finding in search_everything([person]).findings})
-    return {"id": customer.pk, "needles": person.needles, "stores": stores}
+    return {"id": customer.pk, "search_terms": person.search_terms, "stores": stores}
 
 
 def search() -> dict[str, Any]:

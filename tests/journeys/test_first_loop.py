@@ -262,7 +262,7 @@ def erase_and_search(api: Api, operator: Operator, shop: CommandProcess, sink: S
         what="impressions to be stored",
     )
     known = shop("describe", ADA)
-    assert {NAME, EMAIL} <= set(known["needles"])
+    assert {NAME, EMAIL} <= set(known["search_terms"])
     traces = {"identity.customers", "orders.orders", "warehouse.files", "imports.files", "sending.deliveries"}
     assert traces | {"feedback.surveys", "serving.impressions"} <= set(known["stores"]), known["stores"]
     totals = operator.query_value(TOTALS)
@@ -278,7 +278,7 @@ def erase_and_search(api: Api, operator: Operator, shop: CommandProcess, sink: S
     assert min(report["files"], report["keys"], report["tables"]) > 0
     logs = [operator.output, *(operator.folder / "var" / "log").iterdir()]
     assert all(log.stat().st_size > 0 for log in logs)
-    texts = [text.encode() for text in {*known["needles"], NAME, EMAIL, MUG, COMMENT, ADA}]
+    texts = [text.encode() for text in {*known["search_terms"], NAME, EMAIL, MUG, COMMENT, ADA}]
     assert [(log.name, text) for log in logs for text in texts if text in log.read_bytes()] == []
     assert "nothing found" in shop("verify", known["id"])
     assert operator.query_value(TOTALS) == totals

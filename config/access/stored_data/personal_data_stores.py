@@ -9,10 +9,10 @@ from django.utils.translation import gettext_lazy as _
 from config.access.audit.redaction import redact_entries
 from config.foundation.personal_data.key_stores import ValkeyKeys
 from config.foundation.personal_data.locations import table
-from config.foundation.personal_data.needles import build_matcher
 from config.foundation.personal_data.person import Finding, Person, list_customer_ids
 from config.foundation.personal_data.registry import register_impersonal, register_stores
 from config.foundation.personal_data.stores import ErasurePhase, PersonalDataStore
+from config.foundation.personal_data.text_matcher import build_matcher
 from config.foundation.personal_data.text_stores import MatchingTexts, TextAction
 
 FETCHED_ROWS = 2000

@@ -9,9 +9,9 @@ from django.utils.functional import Promise
 
 from config.foundation.personal_data.file_roots import GZIP_MAGIC, ZIP_MAGIC, list_files, read_blocks
 from config.foundation.personal_data.locations import LocationKind, files
-from config.foundation.personal_data.needles import MASK, NeedleMatcher, build_matcher
 from config.foundation.personal_data.person import Finding, Person
 from config.foundation.personal_data.stores import ErasurePhase, PersonalDataStore
+from config.foundation.personal_data.text_matcher import MASK, TextMatcher, build_matcher
 
 
 class TextFiles(PersonalDataStore):
@@ -50,13 +50,13 @@ class TextFiles(PersonalDataStore):
         ]
 
 
-def is_in_file(path: Path, matcher: NeedleMatcher) -> bool:
-    """Return whether a file, decoded, contains a needle."""
+def is_in_file(path: Path, matcher: TextMatcher) -> bool:
+    """Return whether a file, decoded, contains a search term."""
     return any(matcher.contains(block) for block in read_blocks(path, overlap=matcher.longest))
 
 
-def erase_lines(path: Path, matcher: NeedleMatcher) -> int:
-    """Overwrite the lines with a needle; return 1 if the file was changed or deleted."""
+def erase_lines(path: Path, matcher: TextMatcher) -> int:
+    """Overwrite the lines with a search term; return 1 if the file was changed or deleted."""
     if not is_in_file(path, matcher):
         return 0
     with suppress(FileNotFoundError), path.open("r+b") as stream:
@@ -72,8 +72,8 @@ def erase_lines(path: Path, matcher: NeedleMatcher) -> int:
     return 1
 
 
-def _find_lines(content: bytes, matcher: NeedleMatcher) -> Iterator[tuple[int, int]]:
-    """Yield start and end of the lines with a needle, without their line ends."""
+def _find_lines(content: bytes, matcher: TextMatcher) -> Iterator[tuple[int, int]]:
+    """Yield start and end of the lines with a search term, without their line ends."""
     last = -1
     for start, end in matcher.find(content):
         begin = content.rfind(b"\n", 0, start) + 1

@@ -11,9 +11,9 @@ from django.utils.functional import Promise
 
 from config.foundation.database.valkey_address import open_valkey
 from config.foundation.personal_data.locations import keys
-from config.foundation.personal_data.needles import NeedleMatcher, build_matcher
 from config.foundation.personal_data.person import Finding, Person
 from config.foundation.personal_data.stores import ErasurePhase, PersonalDataStore
+from config.foundation.personal_data.text_matcher import TextMatcher, build_matcher
 
 SCANNED_KEYS = 1000
 BODY = re.compile(rb'"body": ?"([A-Za-z0-9+/=]*)"')
@@ -75,8 +75,8 @@ class ValkeyKeys(PersonalDataStore):
         return [self.make_finding(self.locations[0], found, "key")] if found else []
 
 
-def is_in_value(value: bytes, matcher: NeedleMatcher) -> bool:
-    """Return whether a value contains a needle, also inside the encoded body of a Celery message."""
+def is_in_value(value: bytes, matcher: TextMatcher) -> bool:
+    """Return whether a value contains a search term, also inside the encoded body of a Celery message."""
     if matcher.contains(value):
         return True
     for body in BODY.findall(value):
@@ -104,13 +104,13 @@ def read_entries(client: Any, name: bytes) -> Iterator[tuple[bytes, bytes]]:
             yield number, b" ".join(part for pair in fields.items() for part in pair)
 
 
-def is_in_key(client: Any, name: bytes, matcher: NeedleMatcher) -> bool:
-    """Return whether a key or one of its entries contains a needle."""
+def is_in_key(client: Any, name: bytes, matcher: TextMatcher) -> bool:
+    """Return whether a key or one of its entries contains a search term."""
     return matcher.contains(name) or any(is_in_value(value, matcher) for _place, value in read_entries(client, name))
 
 
-def remove_from_key(client: Any, name: bytes, matcher: NeedleMatcher) -> int:
-    """Remove the entries with a needle, or the key if its name has one; return how many were removed."""
+def remove_from_key(client: Any, name: bytes, matcher: TextMatcher) -> int:
+    """Remove the entries with a search term, or the key if its name has one; return how many were removed."""
     if matcher.contains(name):
         return int(client.delete(name))
     removers: dict[bytes, Callable[[bytes], object]] = {

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
+EARLIER_NAMES = {"needles": "search_terms"}  # an erasure may have begun before an update
+
 
 @dataclass(frozen=True, slots=True)
 class Person:
@@ -13,7 +15,7 @@ class Person:
         merged_ids: the customers merged into this one, whose numbers old files and logs may still contain.
         identifiers: (kind, value) of identity, such as ("user_id", "ada"), including hashes of contact data.
         replacement_id: the anonymous number that replaces the customer's in data that is still counted; None before the erasure and for exports.
-        needles: plain texts that must not be found after the erasure, such as names, addresses and phone numbers.
+        search_terms: plain texts that must not be found after the erasure, such as names, addresses and phone numbers.
         order_keys: (source ID, order ID) of the orders, which are anonymized and no longer identify the person.
         delivery_ids: the messages that were sent to the person.
     """
@@ -22,7 +24,7 @@ class Person:
     merged_ids: tuple[int, ...] = ()
     identifiers: tuple[tuple[str, str], ...] = ()
     replacement_id: int | None = None
-    needles: tuple[str, ...] = ()
+    search_terms: tuple[str, ...] = ()
     order_keys: tuple[tuple[int, str], ...] = ()
     delivery_ids: tuple[int, ...] = ()
 
@@ -41,10 +43,10 @@ class Person:
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Self:
-        """Return the person of `to_json`."""
+        """Return the person of `to_json`, also of an earlier version."""
         pairs = ("identifiers", "order_keys")
         values: dict[str, Any] = {
-            name: (tuple(tuple(pair) for pair in value) if name in pairs else tuple(value))
+            EARLIER_NAMES.get(name, name): (tuple(tuple(pair) for pair in value) if name in pairs else tuple(value))
             if isinstance(value, list | tuple)
             else value
             for name, value in content.items()

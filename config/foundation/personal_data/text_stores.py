@@ -10,9 +10,9 @@ from django.utils.functional import Promise
 from psycopg import sql
 
 from config.foundation.personal_data.locations import table
-from config.foundation.personal_data.needles import NeedleMatcher, build_matcher
 from config.foundation.personal_data.person import Finding, Person
 from config.foundation.personal_data.stores import ErasurePhase, PersonalDataStore
+from config.foundation.personal_data.text_matcher import TextMatcher, build_matcher
 
 FETCHED_ROWS = 2000
 SEPARATOR = "\x1f"
@@ -57,8 +57,8 @@ class MatchingTexts(PersonalDataStore):
     def key_column(self) -> sql.Identifier:
         return sql.Identifier(str(apps.get_model(self.model_label)._meta.pk.column))
 
-    def list_matches(self, matcher: NeedleMatcher) -> list[Any]:
-        """Return the primary keys of the rows that contain a needle."""
+    def list_matches(self, matcher: TextMatcher) -> list[Any]:
+        """Return the primary keys of the rows that contain a search term."""
         matches = []
         for key, values in self.read_rows():
             if matcher.contains(SEPARATOR.join(values).encode("utf-8", "replace")):
@@ -92,7 +92,7 @@ class MatchingTexts(PersonalDataStore):
                 self._mask_rows(cursor, keys, matcher)
         return len(keys)
 
-    def _mask_rows(self, cursor: Any, keys: list[Any], matcher: NeedleMatcher) -> None:
+    def _mask_rows(self, cursor: Any, keys: list[Any], matcher: TextMatcher) -> None:
         model = apps.get_model(self.model_label)
         for column in self.columns:
             name = sql.Identifier(column)

@@ -17,10 +17,10 @@ from config.foundation.audit_log import record_action
 from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.files.safe_download import DownloadError, check_url
 from config.foundation.number_formats import format_count
+from config.monitoring.alarms.alarm_tests import open_test_alarm
 from config.monitoring.alarms.notifications import PERMISSION as VIEW
 from config.monitoring.alarms.notifications import send_due_notifications
 from config.monitoring.alarms.registry import list_rules
-from config.monitoring.alarms.trial import open_test_alarm
 from config.monitoring.backoffice.alarm_pages import CHANGE
 from config.monitoring.models import (
     Alarm,

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from django.db import connection
 from psycopg import sql
 
-from config.foundation.personal_data.needles import NeedleMatcher
 from config.foundation.personal_data.person import Finding, Person, list_customer_ids, list_identifier_values
+from config.foundation.personal_data.text_matcher import TextMatcher
 from customers.identity.personal_data.encrypted_field import UnreadableFieldError, decrypt
 
 # the table that keeps what identifies the people until the proof
@@ -78,8 +78,8 @@ def is_customer_number(table: str, column: str) -> bool:
     return bool(CUSTOMER_NAME.search(column)) or (table, column) == ("identity_customer", "id")
 
 
-def search_tables(people: Sequence[Person], matcher: NeedleMatcher) -> Iterator[Finding]:
-    """Yield what is found in the tables. A row is read only if it may contain a needle: the database compares first."""
+def search_tables(people: Sequence[Person], matcher: TextMatcher) -> Iterator[Finding]:
+    """Yield what is found in the tables. A row is read only if it may contain a search term: the database compares first."""
     ids = list_customer_ids(people)
     values = list_identifier_values(people)
     for searched in list_tables():
@@ -124,8 +124,8 @@ def search_equal_values(searched: SearchedTable, values: Sequence[str]) -> Itera
             yield Finding("", f"table {searched.name}.{name}", count, "identifier")
 
 
-def search_texts(searched: SearchedTable, matcher: NeedleMatcher) -> Iterator[Finding]:
-    """Yield the columns with a needle in their text, bytes or decrypted values."""
+def search_texts(searched: SearchedTable, matcher: TextMatcher) -> Iterator[Finding]:
+    """Yield the columns with a search term in their text, bytes or decrypted values."""
     columns = (*searched.texts, *searched.bytes)
     if not columns:
         return
@@ -160,8 +160,8 @@ def join_blocks(copy: Iterator[memoryview | bytes], size: int = 4 << 20) -> Iter
         yield bytes(block)
 
 
-def count_in_lines(block: bytes, columns: Sequence[str], matcher: NeedleMatcher, counts: dict[str, int]) -> None:
-    """Add to the counts of the columns in which lines have a needle, also inside encrypted values."""
+def count_in_lines(block: bytes, columns: Sequence[str], matcher: TextMatcher, counts: dict[str, int]) -> None:
+    """Add to the counts of the columns in which lines have a search term, also inside encrypted values."""
     for line in block.splitlines():
         is_encrypted = b"gAAAAA" in line
         if not is_encrypted and not matcher.contains(line):
@@ -170,8 +170,8 @@ def count_in_lines(block: bytes, columns: Sequence[str], matcher: NeedleMatcher,
             counts[name] += matcher.contains(value) or (is_encrypted and is_in_tokens(value, matcher))
 
 
-def is_in_tokens(value: bytes, matcher: NeedleMatcher) -> bool:
-    """Return whether an encrypted part of a value contains a needle; what no key decrypts cannot lead to anybody."""
+def is_in_tokens(value: bytes, matcher: TextMatcher) -> bool:
+    """Return whether an encrypted part of a value contains a search term; what no key decrypts cannot lead to anybody."""
     for token in TOKEN.findall(value):
         try:
             if matcher.contains(decrypt(token.decode()).encode()):

@@ -11,9 +11,9 @@ from config.foundation.personal_data.file_roots import list_file_roots, list_fil
 from config.foundation.personal_data.file_stores import is_in_file
 from config.foundation.personal_data.key_stores import is_in_key, list_all_keys, open_client
 from config.foundation.personal_data.locations import LocationKind
-from config.foundation.personal_data.needles import NeedleMatcher, build_matcher
 from config.foundation.personal_data.person import Finding, Person
 from config.foundation.personal_data.registry import list_stores
+from config.foundation.personal_data.text_matcher import TextMatcher, build_matcher
 from customers.erasure.models import ErasedPerson, ErasureRun
 from customers.erasure.preparation import read_people
 from customers.erasure.proof.tables import KEPT_COLUMNS, list_tables, search_tables
@@ -64,8 +64,8 @@ def search_everything(people: Sequence[Person], *, report: Report = lambda _line
     return result
 
 
-def search_files(matcher: NeedleMatcher, result: ProofReport, report: Report) -> Iterator[Finding]:
-    """Yield the files with a needle, decoded and decompressed."""
+def search_files(matcher: TextMatcher, result: ProofReport, report: Report) -> Iterator[Finding]:
+    """Yield the files with a search term, decoded and decompressed."""
     counts: dict[str, int] = {}
     for name, path in list_files():
         if name.startswith(SERVER_FILES):
@@ -75,18 +75,18 @@ def search_files(matcher: NeedleMatcher, result: ProofReport, report: Report) ->
         result.files += 1
         try:
             result.bytes += path.stat().st_size
-            has_needle = is_in_file(path, matcher)
+            has_text = is_in_file(path, matcher)
         except FileNotFoundError:  # vanished meanwhile
             continue
-        if has_needle or matcher.contains(name.encode()):
+        if has_text or matcher.contains(name.encode()):
             yield Finding(find_owner(LocationKind.FILE, name), f"file {name}", 1, "text")
     for root, path in list_file_roots().items():
         number = sum(count for name, count in counts.items() if name.split("/", 1)[0] == root)
         report(f"files: {number} below {root} ({path})")
 
 
-def search_keys(matcher: NeedleMatcher, result: ProofReport) -> Iterator[Finding]:
-    """Yield the keys of Valkey with a needle in their name or value."""
+def search_keys(matcher: TextMatcher, result: ProofReport) -> Iterator[Finding]:
+    """Yield the keys of Valkey with a search term in their name or value."""
     client = open_client()
     for name in list_all_keys(client):
         result.keys += 1

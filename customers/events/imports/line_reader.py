@@ -13,7 +13,8 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 from django.utils.translation import gettext as _
 
-COMPRESSION_CODECS = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2"}
+from config.foundation.files.unpacked_size import find_codec
+
 UNSUPPORTED_FORMATS = {
     b"PK\x03\x04": "zip",
     b"\xfd7zXZ": "xz",
@@ -64,10 +65,8 @@ class LineFile:
                     _("%(file)s is a %(kind)s file; use plain text, optionally compressed with gzip, zstd or bzip2.")
                     % {"file": self.name, "kind": kind}
                 )
-        for magic, codec in COMPRESSION_CODECS.items():
-            if start.startswith(magic):
-                return pa.CompressedInputStream(pa.PythonFile(buffered, mode="r"), codec)
-        return buffered
+        codec = find_codec(start)
+        return buffered if codec is None else pa.CompressedInputStream(pa.PythonFile(buffered, mode="r"), codec)
 
     def _read_head(self) -> bytes:
         """Return the beginning after decompression, without a byte order mark."""

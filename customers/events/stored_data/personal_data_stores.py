@@ -61,7 +61,7 @@ LISTED = ("recent", "group-of", "dismissed", "denied")
 
 def build_patterns(person: Person) -> str:
     """Return the LIKE patterns for what the person may have typed, in lowercase, joined by a control character."""
-    texts = sorted({text.lower() for text in person.needles if len(text) >= 4} | {"\x00"})
+    texts = sorted({text.lower() for text in person.search_terms if len(text) >= 4} | {"\x00"})
     escaped = (text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") for text in texts if text != "\x00")
     return "\x1f".join(f"%{text}%" for text in escaped) or "\x1e"
 

@@ -30,7 +30,7 @@ from recommendations.messaging.checks import check_version
 from recommendations.messaging.link_checks import read_link_check
 from recommendations.messaging.mjml.problems import SourceError
 from recommendations.messaging.models import LANGUAGES, MessageTemplate, TemplateVersion
-from recommendations.messaging.proofs import Proof, get_proof_sender
+from recommendations.messaging.template_tests import TemplateTest, get_template_test_sender
 from recommendations.messaging.versions import PublishError, discard_draft, publish_draft, restore_version
 
 
@@ -121,7 +121,7 @@ def send_test(request: HttpRequest, template_id: int) -> HttpResponse:
     try:
         if template.channel == Channel.EMAIL:
             validate_email(address)
-        problem = send_proof(request, template, version, language=language, address=address)
+        problem = send_template_test(request, template, version, language=language, address=address)
     except ValidationError:
         problem = _("“%(address)s” is not an email address. Correct it.") % {"address": address[:100]}
     except SourceError as error:
@@ -134,11 +134,11 @@ def send_test(request: HttpRequest, template_id: int) -> HttpResponse:
     return redirect_to_editor(template, language=language)
 
 
-def send_proof(
+def send_template_test(
     request: HttpRequest, template: MessageTemplate, version: TemplateVersion | None, *, language: str, address: str
 ) -> str:
     """Render and send; return the problem, or "". Errors: SourceError."""
-    sender = get_proof_sender()
+    sender = get_template_test_sender()
     if version is None or sender is None:
         return _("Test messages cannot be sent: there is no content yet.")
     rendered = render_message(request, template, version, base_url=settings.PUBLIC_URL)
@@ -146,7 +146,7 @@ def send_proof(
     customer = find_customer(request)
     record_action("template.test_sent", instance=template, details={"version": version.number, "language": language})
     return sender(
-        Proof(
+        TemplateTest(
             channel=template.channel,
             address=address,
             language=language,

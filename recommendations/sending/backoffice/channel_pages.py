@@ -18,11 +18,11 @@ from customers.identity.personal_data.masking import mask_text, may_see_personal
 from recommendations.sending.backoffice.channel_forms import AccountForm, TestMessageForm
 from recommendations.sending.channels.account_fields import ACCOUNT_FIELDS, PROVIDER_LABELS
 from recommendations.sending.channels.accounts import Account, find_account, remove_account
+from recommendations.sending.channels.channel_tests import send_channel_test
 from recommendations.sending.channels.email import LOCAL_BACKENDS, SMTP_BACKEND
 from recommendations.sending.channels.error_fixes import find_fix
 from recommendations.sending.channels.providers import ProviderChannel
 from recommendations.sending.channels.registry import PROVIDER_CHANNELS, get_channel_label
-from recommendations.sending.channels.trials import send_trial
 from recommendations.sending.models import ChannelAccount, Delivery
 from recommendations.sending.sms.pushes import READERS
 from recommendations.sending.sms.views import build_push_url
@@ -171,7 +171,7 @@ def send_test(request: HttpRequest, channel_key: str) -> HttpResponse:
         raise Http404
     form = TestMessageForm(request.POST if request.method == "POST" else None, address=channel.address)
     if request.method == "POST" and form.is_valid():
-        problem = send_trial(channel_key, recipient=form.cleaned_data.get("recipient", ""))
+        problem = send_channel_test(channel_key, recipient=form.cleaned_data.get("recipient", ""))
         record_action("channel.tested", model=ChannelAccount, label=channel_key, details={"problem": bool(problem)})
         if not problem:
             messages.success(request, _("The provider accepted the test message."))

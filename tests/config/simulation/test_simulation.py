@@ -53,9 +53,9 @@ def read_truth(shop: Path, name: str) -> dict[str, Any]:
     return {column: table[column].to_numpy() for column in table.column_names if column != "taste"}
 
 
-def read_dirt(shop: Path, file: str) -> Counter[str]:
-    dirt, counts = read_truth(shop, "dirt"), Counter[str]()
-    for name, kind, rows in zip(dirt["file"], dirt["kind"], dirt["rows"], strict=True):
+def read_dirty_rows(shop: Path, file: str) -> Counter[str]:
+    dirty_rows, counts = read_truth(shop, "dirty_rows"), Counter[str]()
+    for name, kind, rows in zip(dirty_rows["file"], dirty_rows["kind"], dirty_rows["rows"], strict=True):
         if name == file:
             counts[kind] += int(rows)
     return counts
@@ -110,7 +110,7 @@ def test_the_truth_agrees_with_the_order_files(shop: Path) -> None:
             ("placed_at", "first"),
         ]
     )
-    assert len(real) - len(seen) == read_dirt(shop, "orders")["duplicate_line"] > 0
+    assert len(real) - len(seen) == read_dirty_rows(shop, "orders")["duplicate_line"] > 0
     owner = np.array([int(text[1:]) for text in seen["customer_id_first"].to_pylist()])
     value = (
         seen["quantity_first"].cast(pa.float64()).to_numpy() * seen["unit_price_first"].cast(pa.float64()).to_numpy()
@@ -160,7 +160,7 @@ def test_importers_reject_exactly_the_planted_rows(shop: Path, tmp_path: Path, s
     source = Source.objects.create(key="storefront", name="Storefront", kind=Source.Kind.SERVER)
     for path in sorted((shop / "orders").iterdir()):
         rejected.update(import_orders(path=path, source=source, started_at=NOON, products="reject").problems)
-    assert rejected == +read_dirt(shop, "orders")
+    assert rejected == +read_dirty_rows(shop, "orders")
     assert Order.objects.count() == read_truth(shop, "customers")["orders"].sum()
     for kind in ("customers", "reviews"):
         for path in sorted((shop / kind).iterdir()):
@@ -172,7 +172,7 @@ def test_importers_reject_exactly_the_planted_rows(shop: Path, tmp_path: Path, s
         result = import_events(path=path, source=source, received_at=NOON, errors=tmp_path / "errors.csv")
         problems.update(result.problems)
         problems["duplicates"] += result.duplicates
-    planted = +read_dirt(shop, "events")
+    planted = +read_dirty_rows(shop, "events")
     assert problems == Counter({kind: rows for kind, rows in planted.items() if kind not in ("late", "skewed")})
     assert Event.objects.filter(occurred_at__lt=PLAN.start).count() == 0
     assert Event.objects.filter(occurred_at__date__gte=PLAN.until).count() == 0

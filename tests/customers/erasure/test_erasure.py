@@ -86,7 +86,7 @@ def test_nothing_of_an_erased_customer_is_found_and_no_result_changes(valkey: re
     campaign = make_traces(ada, valkey, folders)
     seal_entries(now=NOON)
     before, rows, person = read_results(campaign), count_rows(), describe_person(ada)
-    assert set(list_texts()) <= set(person.needles)
+    assert set(list_texts()) <= set(person.search_terms)
     run = erase_customers([ada.pk], requested_by="test", at=NOON)
     assert not Identifier.objects.filter(value=USER).exists()  # effective before a worker has done anything
     run = execute_run(run.pk)

@@ -1,6 +1,8 @@
 """A file of orders goes through the wizard: columns, problems, correction, import, undo."""
 
+import bz2
 import gzip
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 
@@ -266,6 +268,25 @@ def test_unreadable_file_is_refused_with_the_reason_and_not_kept(
     assert response.context["form"].errors["file"]
     assert not ImportRun.objects.exists()
     assert not list(runs.UPLOADS.path.glob("*"))
+
+
+@pytest.mark.parametrize("kind", ["customers", "events"])
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress])
+def test_a_file_that_is_too_large_after_decompression_is_refused_and_not_kept(
+    boss: Client, upload: Upload, monkeypatch: pytest.MonkeyPatch, kind: str, compress: Callable[[bytes], bytes]
+) -> None:
+    from django.core.files.uploadedfile import SimpleUploadedFile
+
+    monkeypatch.setattr(runs, "MAX_UNPACKED_BYTES", 1000)
+    content = b'{"user_id": "ada", "name": "Ada"}\n' * 30
+    file = SimpleUploadedFile("all.jsonl", compress(content))
+    response = boss.post(reverse("imports:new", args=[kind]), {"file": file, "source": "shop"})
+    assert response.context["form"].errors["file"] == [
+        "all.jsonl is larger than 1000\xa0bytes after decompression. Split it, or use the import command on the server."
+    ]
+    assert not ImportRun.objects.exists()
+    assert not list(runs.UPLOADS.path.glob("*"))
+    upload(kind, compress(content[:900]), name="all.jsonl", check=False)
 
 
 @pytest.mark.parametrize("language", ["en", "zh-hans"])

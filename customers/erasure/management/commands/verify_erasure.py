@@ -19,19 +19,19 @@ class Command(BaseCommand):
 
     help = (
         "Searches every file, every key of Valkey, every queue and every column of the database for customers. "
-        "Without --needle, their data is taken from the record of the erasure, which keeps it encrypted until the proof."
+        "Without --text, their data is taken from the record of the erasure, which keeps it encrypted until the proof."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("customer", nargs="?", type=int, help="the number of a customer")
         parser.add_argument("--run", type=int, help="the number of an erasure")
         parser.add_argument(
-            "--needle", action="append", default=[], help="a text to search for, such as an email address"
+            "--text", action="append", default=[], help="a text to search for, such as an email address"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         run = self.find_run(options)
-        if run is not None and not options["needle"]:
+        if run is not None and not options["text"]:
             if not run.is_finished:
                 raise CommandError(f"Erasure {run.pk} is not finished.")
             if run.proven_at:
@@ -59,9 +59,9 @@ class Command(BaseCommand):
         customer = Customer.objects.filter(pk=number, erased_at=None).first()
         if customer is not None:
             return describe_person(customer)
-        if not options["needle"] and not number:
-            raise CommandError("Name a customer, an erasure with --run, or a text with --needle.")
-        return Person(number, needles=tuple(options["needle"]))
+        if not options["text"] and not number:
+            raise CommandError("Specify a customer, an erasure with --run, or a text with --text.")
+        return Person(number, search_terms=tuple(options["text"]))
 
     def show_result(self, result: ProofReport) -> None:
         """Print what was found, and exit with 1 if anything was."""

@@ -85,7 +85,7 @@ def test_an_erased_person_does_not_come_back_with_their_ids() -> None:
     person = describe_person(mei)
     keys = [("openid_hash", hash_wechat_id(OPENID)), ("unionid_hash", hash_wechat_id(UNIONID))]
     assert set(keys) <= set(person.identifiers)
-    assert {OPENID, UNIONID} <= set(person.needles)
+    assert {OPENID, UNIONID} <= set(person.search_terms)
     block_identifiers(keys, at=NOON)
     visitor = identify("browser", {"wechat_openid": OPENID})
     assert visitor is not None

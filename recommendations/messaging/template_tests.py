@@ -7,7 +7,7 @@ from recommendations.messaging.rendering import RenderedMessage
 
 
 @dataclass(frozen=True)
-class Proof:
+class TemplateTest:
     """A rendered message to an address that the user entered. customer_id: whom it was rendered for."""
 
     channel: str
@@ -17,19 +17,19 @@ class Proof:
     customer_id: int | None = None
 
 
-class ProofSender(Protocol):
+class TemplateTestSender(Protocol):
     """Sends a test message immediately; returns the problem, or ""."""
 
-    def __call__(self, proof: Proof, /) -> str: ...
+    def __call__(self, test: TemplateTest, /) -> str: ...
 
 
-_senders: list[ProofSender] = []
+_senders: list[TemplateTestSender] = []
 
 
-def register_proof_sender(sender: ProofSender) -> None:
+def register_template_test_sender(sender: TemplateTestSender) -> None:
     _senders[:] = [sender]
 
 
-def get_proof_sender() -> ProofSender | None:
+def get_template_test_sender() -> TemplateTestSender | None:
     """Return the registered sender; None without one."""
     return _senders[0] if _senders else None

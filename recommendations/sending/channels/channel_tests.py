@@ -19,7 +19,7 @@ from recommendations.sending.transport.http import HttpSender
 TIMEOUT_SECONDS = 10.0
 
 
-def send_trial(channel_key: str, *, recipient: str, subject: str = "", text: str = "") -> str:
+def send_channel_test(channel_key: str, *, recipient: str, subject: str = "", text: str = "") -> str:
     """Send a message; return the problem in words, or ""."""
     channel = next(channel for channel in PROVIDER_CHANNELS if channel.key == channel_key)
     try:

@@ -7,26 +7,26 @@ from django.utils.translation import gettext as _
 
 from config.foundation.shop.mail import build_sender
 from config.foundation.shop.profile import get_shop
-from recommendations.messaging.proofs import Proof
+from recommendations.messaging.template_tests import TemplateTest
+from recommendations.sending.channels.channel_tests import send_channel_test
 from recommendations.sending.channels.registry import CHANNELS
-from recommendations.sending.channels.trials import send_trial
 from recommendations.sending.models import OutboxMessage
 
 
-def send_proof(proof: Proof) -> str:
+def send_template_test(test: TemplateTest) -> str:
     """Send a test message, or store it in the outbox if other messages go there too; return the problem, or ""."""
-    channel = CHANNELS.get(proof.channel)
+    channel = CHANNELS.get(test.channel)
     if channel is None or channel.uses_outbox():
-        store_proof(proof)
+        store_template_test(test)
         return ""
-    rendered, shop = proof.rendered, get_shop()
-    if proof.channel != "email":
-        return send_trial(proof.channel, recipient=proof.address, subject=rendered.subject, text=rendered.text)
+    rendered, shop = test.rendered, get_shop()
+    if test.channel != "email":
+        return send_channel_test(test.channel, recipient=test.address, subject=rendered.subject, text=rendered.text)
     email = EmailMultiAlternatives(
         subject=rendered.subject,
         body=rendered.text,
         from_email=build_sender(shop),
-        to=[proof.address],
+        to=[test.address],
         reply_to=[shop.reply_to] if shop.reply_to else None,
     )
     email.attach_alternative(rendered.html, "text/html")
@@ -37,13 +37,13 @@ def send_proof(proof: Proof) -> str:
     return ""
 
 
-def store_proof(proof: Proof) -> None:
+def store_template_test(test: TemplateTest) -> None:
     OutboxMessage.objects.create(
-        customer_id=proof.customer_id,
-        channel=proof.channel,
-        recipient=proof.address,
-        subject=proof.rendered.subject,
-        html=proof.rendered.html,
-        text=proof.rendered.text,
+        customer_id=test.customer_id,
+        channel=test.channel,
+        recipient=test.address,
+        subject=test.rendered.subject,
+        html=test.rendered.html,
+        text=test.rendered.text,
         created_at=timezone.now(),
     )

@@ -34,7 +34,7 @@ def list_variants(text: str) -> set[bytes]:
 
 def list_person_texts(people: Iterable[Person]) -> list[str]:
     """Return the texts that identify people: names, contact data and identifiers."""
-    texts = {text for person in people for text in person.needles}
+    texts = {text for person in people for text in person.search_terms}
     return sorted(texts | {pattern.format(number) for number in _list_numbers(people) for pattern in ID_PATTERNS})
 
 
@@ -42,7 +42,7 @@ def _list_numbers(people: Iterable[Person]) -> set[int]:
     return {number for person in people for number in person.customer_ids}
 
 
-class NeedleMatcher:
+class TextMatcher:
     """Finds texts in bytes; the time does not grow with the number of texts.
 
     A text that ends with a digit is found only where no further digit follows: customer 12 is not customer 123.
@@ -66,9 +66,9 @@ class NeedleMatcher:
         """Yield start and end of each occurrence, in order."""
         lowered = data.lower()
         for start in self._find_candidates(lowered).tolist():
-            for needle in self.by_prefix.get(lowered[start : start + MIN_BYTES], ()):
-                end = start + len(needle)
-                if lowered.startswith(needle, start) and not _is_number_cut(lowered, end):
+            for term in self.by_prefix.get(lowered[start : start + MIN_BYTES], ()):
+                end = start + len(term)
+                if lowered.startswith(term, start) and not _is_number_cut(lowered, end):
                     yield start, end
 
     def _find_candidates(self, lowered: bytes) -> npt.NDArray[np.intp]:
@@ -107,10 +107,10 @@ def _replace(found: bytes) -> bytes:
 
 
 def _is_number_cut(lowered: bytes, end: int) -> bool:
-    """Return whether the needle ends in the middle of a number."""
+    """Return whether the search term ends in the middle of a number."""
     return lowered[end - 1 : end].isdigit() and lowered[end : end + 1].isdigit()
 
 
-def build_matcher(people: Sequence[Person]) -> NeedleMatcher:
+def build_matcher(people: Sequence[Person]) -> TextMatcher:
     """Return a matcher for all texts that identify people."""
-    return NeedleMatcher(list_person_texts(people))
+    return TextMatcher(list_person_texts(people))

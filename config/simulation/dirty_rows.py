@@ -65,7 +65,7 @@ def make_rejected_rows(
     return texts, counts
 
 
-def add_dirt_to_orders(lines: pa.Array, plan: ShopPlan, block: int) -> DirtyLines:
+def add_dirty_rows_to_orders(lines: pa.Array, plan: ShopPlan, block: int) -> DirtyLines:
     """Add rejected rows, and repeated ones (duplicate_line) after the line that they repeat."""
     generator = plan.make_generator("dirty orders", block)
     texts, counts = make_rejected_rows(ORDER_ROWS, plan, block, len(lines), generator)
@@ -75,7 +75,7 @@ def add_dirt_to_orders(lines: pa.Array, plan: ShopPlan, block: int) -> DirtyLine
     return DirtyLines(mix(lines, texts, repeated, positions), counts)
 
 
-def add_dirt_to_events(lines: pa.Array, at: Ints, plan: ShopPlan, block: int) -> DirtyLines:
+def add_dirty_rows_to_events(lines: pa.Array, at: Ints, plan: ShopPlan, block: int) -> DirtyLines:
     """Add rejected lines and repeated ones (duplicates); some lines come up to three days late."""
     generator = plan.make_generator("dirty events", block)
     texts, counts = make_rejected_rows(EVENT_ROWS, plan, block, len(lines), generator)
