@@ -270,8 +270,7 @@ def test_unreadable_file_is_refused_with_the_reason_and_not_kept(
     assert not list(runs.UPLOADS.path.glob("*"))
 
 
-@pytest.mark.parametrize("kind", ["customers", "events"])
-@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress])
+@pytest.mark.parametrize(("kind", "compress"), [("customers", gzip.compress), ("events", bz2.compress)])
 def test_a_file_that_is_too_large_after_decompression_is_refused_and_not_kept(
     boss: Client, upload: Upload, monkeypatch: pytest.MonkeyPatch, kind: str, compress: Callable[[bytes], bytes]
 ) -> None:
