@@ -33,7 +33,7 @@ UNTIL = date(2026, 10, 31)  # of the history; the live events are of the days af
 SOURCE = "simulated-shop"
 CONNECTIONS, BATCH = 8, 100
 SERVED_REQUESTS, SERVED_CUSTOMERS = 2_000, 1_500
-SERVING_SECONDS, SERVING_ROUNDS = 3.0, 2
+SERVING_SECONDS, SERVING_ROUNDS = 3.0, 5
 MODEL_TIMEOUT = 300.0
 QUESTIONS = 3
 EMAILS_PER_CUSTOMER = 6  # so that even a small shop keeps the worker busy for seconds
@@ -349,6 +349,8 @@ def sum_memory_mb(process: psutil.Process) -> int:
 def serve(plan: ShopPlan, folder: Path) -> Figures:
     """Ask for recommendations to known customers in a closed loop; cpu_us is the web server's processor time per request.
 
+    cpu_us and valkey_us are means of all rounds, because they are divided by the mean slowness of the machine; the other figures are
+    those of the best round.
     Every shop that is large enough uses the same number of customers, because with fewer, more answers would come from caches.
     """
     set_up_django()
@@ -377,8 +379,8 @@ def serve(plan: ShopPlan, folder: Path) -> Figures:
     best = min(rounds, key=lambda figures: figures["web_us"])
     scenario = best["scenarios"]["for-you"]
     return {
-        "cpu_us": round(best["web_us"]),
-        "valkey_us": round(best["valkey_us"]),
+        "cpu_us": round(statistics.fmean(figures["web_us"] for figures in rounds)),
+        "valkey_us": round(statistics.fmean(figures["valkey_us"] for figures in rounds)),
         "requests_per_s": round(best["requests_per_s"]),
         **{name: round(scenario[name], 3) for name in ("p50_ms", "p99_ms", "served_ms", "fallback_share")},
         "errors": scenario["errors"],
