@@ -29,21 +29,12 @@ from pathlib import Path
 from django.conf import settings
 from customers.connectors.platforms import magento, shopify, woocommerce
 from customers.connectors.sync import runs
+from tests.stopping_points import stop_at
 
 settings.FEED_PRIVATE_HOSTS, settings.VAR_DIR = ["127.0.0.1"], Path({folder!r})
 shopify.PAGE_RECORDS = magento.PAGE_SIZE = woocommerce.PAGE_SIZE = runs.MIN_BATCH = 10
 shopify.POLL_SECONDS = 0
-original, calls = runs.{name}, []
-
-def work_and_wait(*arguments, **options):
-    result = original(*arguments, **options)
-    calls.append(result)
-    if len(calls) == {calls}:
-        print("there", flush=True)
-        sys.stdin.read()  # until the process is killed
-    return result
-
-runs.{name} = work_and_wait
+stop_at(runs, "{name}", calls={calls})
 runs.continue_due_runs(at=datetime(2026, 11, 24, 12, tzinfo=UTC))
 print("done", flush=True)
 sys.stdin.read()
@@ -115,7 +106,7 @@ def test_killed_import_is_completed_and_planted_differences_are_found(
         run = start_run(shop, SyncRun.Kind.BACKFILL, at=NOW)
         assert run is not None
         for name, calls in kills:
-            kill_after_output(start_child(IMPORTING.format(folder=str(tmp_path), name=name, calls=calls)), "there")
+            kill_after_output(start_child(IMPORTING.format(folder=str(tmp_path), name=name, calls=calls)), "stopped")
             run.refresh_from_db()
             assert run.status == "running"
         assert 0 < Order.objects.count() < 40

@@ -31,29 +31,12 @@ pytestmark = pytest.mark.acceptance
 EVENTS = 600
 CUSTOMERS = 40
 CHILD = """
-import sys
 from datetime import UTC, datetime
 from customers.processing import batch, pipeline
 from customers.warehouse import append
+from tests.stopping_points import stop_at
 pipeline.BATCH_SIZE = 100
 AT = datetime(2026, 11, 24, 13, tzinfo=UTC)
-
-def stop_at(module, name, *, after, calls):
-    original, remaining = getattr(module, name), [calls]
-
-    def stopping(*args, **kwargs):
-        remaining[0] -= 1
-        if remaining[0] == 0 and not after:
-            print("stopped", flush=True)
-            sys.stdin.read()  # until it is killed
-        result = original(*args, **kwargs)
-        if remaining[0] == 0 and after:
-            print("stopped", flush=True)
-            sys.stdin.read()
-        return result
-
-    setattr(module, name, stopping)
-
 """
 PRINT_STARTED = 'print("started", flush=True)\n'
 RUN = "pipeline.process_events(at=AT)\n"

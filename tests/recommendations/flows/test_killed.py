@@ -18,25 +18,11 @@ pytestmark = pytest.mark.acceptance
 
 PEOPLE = 300
 CHILD = """
-import sys
 from datetime import UTC, datetime
 from recommendations.flows.execution import reactions, stepping
+from tests.stopping_points import stop_at
 reactions.CHUNK_SIZE = 50
 AT = datetime(2026, 11, 24, 13, tzinfo=UTC)
-
-def stop_at(module, name, *, calls):
-    original, remaining = getattr(module, name), [calls]
-
-    def stopping(*args, **kwargs):
-        remaining[0] -= 1
-        result = original(*args, **kwargs)
-        if remaining[0] == 0:
-            print("stopped", flush=True)
-            sys.stdin.read()  # until it is killed
-        return result
-
-    setattr(module, name, stopping)
-
 """
 REACT = "reactions.process_signals(now=datetime(2026, 11, 24, 12, tzinfo=UTC))\n"
 STEP = "stepping.run_due_steps(now=AT, chunk_size=50)\n"

@@ -18,28 +18,11 @@ pytestmark = pytest.mark.acceptance
 
 ENTRIES = 400
 CHILD = """
-import sys
 from datetime import UTC, datetime
 from recommendations.serving.impressions import store, stream
+from tests.stopping_points import stop_at, wait_to_be_killed
 store.CHUNK = 50
 AT = datetime(2026, 11, 24, 13, tzinfo=UTC)
-
-def stop_at(module, name, *, after, calls):
-    original, left = getattr(module, name), [calls]
-
-    def stopping(*args, **kwargs):
-        left[0] -= 1
-        if left[0] == 0 and not after:
-            print("there", flush=True)
-            sys.stdin.read()  # until it is killed
-        result = original(*args, **kwargs)
-        if left[0] == 0 and after:
-            print("there", flush=True)
-            sys.stdin.read()
-        return result
-
-    setattr(module, name, stopping)
-
 """
 RUN = "store.store_impressions(at=AT)\n"
 POINTS = {
@@ -48,8 +31,7 @@ POINTS = {
     "inside the transaction": (
         "import psycopg\nreal = psycopg.Cursor\nclass Slow(real):\n    calls = 0\n"
         "    def execute(self, *args, **kwargs):\n        result = super().execute(*args, **kwargs)\n"
-        "        Slow.calls += 1\n        if Slow.calls == 3:\n            print('there', flush=True)\n"
-        "            sys.stdin.read()\n        return result\nstore.psycopg.Cursor = Slow"
+        "        Slow.calls += 1\n        if Slow.calls == 3:\n            wait_to_be_killed()\n        return result\nstore.psycopg.Cursor = Slow"
     ),
     "committed": 'stop_at(store, "insert_entries", after=True, calls=3)',
     "before damaged entries are set aside": 'stop_at(stream, "set_aside_entries", after=False, calls=1)',
@@ -77,7 +59,7 @@ def check_stored_once(valkey: redis.Redis) -> None:
 def test_a_kill_at_any_step_loses_and_duplicates_nothing(valkey: redis.Redis, point: str) -> None:
     send_all()
     child = start_child(CHILD + POINTS[point] + "\n" + RUN, VALKEY_URL=os.environ["VALKEY_URL"])
-    kill_after_output(child, "there")
+    kill_after_output(child, "stopped")
     store_impressions(at=NOON + timedelta(hours=1))
     check_stored_once(valkey)
 

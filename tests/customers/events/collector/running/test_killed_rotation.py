@@ -20,26 +20,13 @@ from customers.processing.pipeline import process_events
 process_events(at=datetime.now(UTC))
 """
 ROTATE = """
-import sys
 from django.core.management import call_command
 from config.encryption_keys import rotation
+from tests.stopping_points import stop_at
 rotation.start_rotation.__kwdefaults__["rows_per_part"] = 50
 
-def stop_at_call(function):
-    calls = []
-
-    def stopping(*arguments):
-        result = function(*arguments)
-        calls.append(1)
-        if len(calls) == CALL:  # the part is changed, and not committed
-            print("stopped", flush=True)
-            sys.stdin.read()
-        return result
-
-    return stopping
-
 if POINT:
-    setattr(rotation, POINT, stop_at_call(getattr(rotation, POINT)))
+    stop_at(rotation, POINT, calls=CALL)  # the part is changed, and not committed
 call_command("rotate_keys", "--processes", "1")
 """
 CHECK = """
