@@ -66,6 +66,9 @@ COSTS = (
     GrowthCost("sending", "send", "emails"),
 )
 NAMES = tuple(cost.name for cost in COSTS)
+# Shops of other proportions, to separate the costs of an event, a customer and a product. The cost of a product is small next to the fixed
+# cost of a recommendation, so it takes many products to measure it.
+OTHER_FACTORS = {"products": 40, "days": 4}
 # Steps that share a process
 PROCESSES = (
     ("load_products", "load_customers", "load_orders", "import_events", "process_imported", "export"),
@@ -116,10 +119,11 @@ def main() -> None:
             measure_shop(replace(plan, customers=plan.customers * factor), folder / str(factor), steps, template)
             for factor in arguments.factors
         ]
-        # Other proportions, to separate the costs of an event, a customer and a product
         others = [
-            measure_shop(replace(plan, **{name: getattr(plan, name) * 4}), folder / f"more-{name}", steps, template)
-            for name in ("products", "days")
+            measure_shop(
+                replace(plan, **{name: getattr(plan, name) * factor}), folder / f"more-{name}", steps, template
+            )
+            for name, factor in OTHER_FACTORS.items()
             if arguments.costs
         ]
         if arguments.costs:
