@@ -10,6 +10,7 @@ from recommendations.campaigns.models import Campaign
 from recommendations.messaging import rendering
 from recommendations.messaging.channels import Channel
 from recommendations.messaging.editor.preview import SAMPLE_CODE, preview_without_coupons
+from recommendations.messaging.mjml.problems import SourceError
 from recommendations.sending.channels.accounts import find_account
 from recommendations.sending.sms.parts import SmsSize, measure_sms, read_part_price
 from recommendations.sending.tracking.browser_view import build_links
@@ -38,8 +39,11 @@ def estimate_sms(campaign: Campaign, *, customer_ids: Sequence[int], now: dateti
     version = find_published_version(campaign) if campaign.channel == Channel.SMS else None
     if version is None or not customer_ids:
         return None
-    compiled = preview_without_coupons(rendering.get_compiled(version.pk))
-    pools = rendering.get_compiled(version.pk).coupon_pools
+    try:
+        published = rendering.get_compiled(version.pk)
+    except SourceError:  # the version is older than a rule for sources
+        return None
+    compiled, pools = preview_without_coupons(published), published.coupon_pools
     recipients = rendering.load_recipients(customer_ids, fields=compiled.fields, as_of=now)
     choices = rendering.choose(compiled, recipients, now=now, deliveries={})
     account = find_account(Channel.SMS)

@@ -139,7 +139,10 @@ class SendingWorker:
         ]
         stopped = find_stopped(candidates)
         write_rows([*problems, *stopped.values()], now=self.now)
-        self.run.skipped += len(problems)
+        failed = sum(status == "failed" for status, _reason, _error in composition.problems.values())
+        self.run.skipped += len(problems) - failed
+        if failed:
+            self.run.count("failed", failed)
         messages = [message for message in composition.messages if message.delivery_id not in stopped]
         self.hand_over(messages)
         self.record(self._client.collect(wait=False))

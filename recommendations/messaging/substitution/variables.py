@@ -85,11 +85,7 @@ def parse_variable(text: str) -> Variable:
     )
     variable = Variable(tuple(match[1].split(".")), filters)
     check_path(variable)
-    for name, _argument in filters:
-        if name not in FILTERS:
-            raise VariableError(
-                _("Unknown filter “%(name)s”; valid: %(valid)s.") % {"name": name, "valid": ", ".join(sorted(FILTERS))}
-            )
+    check_filters(variable)
     return variable
 
 
@@ -108,6 +104,42 @@ def check_path(variable: Variable) -> None:
         raise VariableError(_describe_unknown(variable.name, [f"{root}.{name}" for name in known]))
     if root == "customer" and names[0] == "traits" and len(names) < 2:
         raise VariableError(_("“customer.traits” needs the name of a trait, such as customer.traits.size."))
+
+
+def check_filters(variable: Variable) -> None:
+    """Raise VariableError for a filter that does not exist, or that cannot apply its argument."""
+    for name, argument in variable.filters:
+        if name not in FILTERS:
+            raise VariableError(
+                _("Unknown filter “%(name)s”; valid: %(valid)s.") % {"name": name, "valid": ", ".join(sorted(FILTERS))}
+            )
+        if name == "date" and not _is_date_pattern(argument):
+            example = {"pattern": argument, "example": 'date:"d MMM yyyy"'}
+            raise VariableError(
+                _("“%(pattern)s” is not a pattern of a date without a time of day. Write for example %(example)s.")
+                % example
+            )
+        if name == "truncate" and not _is_number(argument):
+            raise VariableError(
+                _("“%(argument)s” is not a number of characters. Write for example %(example)s.")
+                % {"argument": argument, "example": "truncate:40"}
+            )
+
+
+def _is_date_pattern(pattern: str) -> bool:
+    try:
+        dates.format_date(date(2000, 1, 1), format=pattern or "long", locale="en")
+    except (AttributeError, LookupError, ValueError):  # a time of day, or a field that does not exist
+        return False
+    return True
+
+
+def _is_number(argument: str) -> bool:
+    try:
+        int(argument or 80)
+    except ValueError:
+        return False
+    return True
 
 
 def _describe_unknown(name: str, valid: list[str]) -> str:
@@ -196,7 +228,10 @@ def format_value(value: Any, context: RenderContext) -> str:
     if isinstance(value, date):
         return dates.format_date(value, format="long", locale=context.locale)
     if isinstance(value, float | Decimal):
-        return numbers.format_decimal(value, locale=context.locale)
+        try:
+            return numbers.format_decimal(value, locale=context.locale)
+        except InvalidOperation:  # more digits than decimals have
+            return str(value)
     if isinstance(value, list):
         return ", ".join(
             format_value(element, context) for element in value[:10] if not isinstance(element, dict | list)
@@ -222,9 +257,9 @@ def _format_date(value: Any, argument: str, context: RenderContext) -> str:
 def _format_money(value: Any, argument: str, context: RenderContext) -> str:
     try:
         amount = Decimal(str(value))
-    except InvalidOperation:
+        return numbers.format_currency(amount, argument or context.shop.currency, locale=context.locale)
+    except InvalidOperation:  # no number, or one with more digits than decimals have
         return format_value(value, context)
-    return numbers.format_currency(amount, argument or context.shop.currency, locale=context.locale)
 
 
 FILTERS: dict[str, Callable[[Any, str, RenderContext], Any]] = {

@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from django.utils.html import escape
 
+from recommendations.messaging.mjml.problems import SourceError
 from recommendations.messaging.models import TemplateVersion
 from recommendations.messaging.rendering import MessageChoices, Recipient, get_compiled, load_recipients
 from recommendations.sending.models import Delivery
@@ -40,7 +41,7 @@ def render_in_browser(
     """Return the HTML of a message with the products and codes that were sent; empty if it can no longer be shown."""
     try:
         compiled = get_compiled(delivery.template_version_id)
-    except TemplateVersion.DoesNotExist:
+    except (SourceError, TemplateVersion.DoesNotExist):  # a version may be older than a rule for sources
         return ""
     recipients = load_recipients(
         [delivery.customer_id],

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import transaction
 
+from recommendations.messaging.mjml.problems import SourceError
 from recommendations.messaging.models import TemplateVersion
 from recommendations.messaging.rendering import get_compiled, load_recipients
 from recommendations.messaging.rendering.choosing import ChosenRow, choose_products
@@ -58,7 +59,7 @@ def choose_again(delivery: Delivery, row_key: str, *, now: datetime) -> ChosenRo
     """Return the products of a row for the customer now; none if the customer no longer exists."""
     try:
         compiled = get_compiled(delivery.template_version_id)
-    except TemplateVersion.DoesNotExist:
+    except (SourceError, TemplateVersion.DoesNotExist):
         return ChosenRow([])
     row = next((row for row in compiled.product_rows if row.key == row_key), None)
     recipients = load_recipients(

@@ -55,6 +55,25 @@ def test_variables_are_filled_and_fall_back() -> None:
     assert "尊敬的王女士" in render(source, Recipient(3, name="王小明", traits={"gender": "female"})).text
 
 
+def test_amounts_with_more_digits_than_decimals_have_are_shown_as_they_are() -> None:
+    source = make_source("<mj-text>{{ event.value|money }} {{ event.total }} {{ event.text|money }}</mj-text>")
+    event = {"value": 1e30, "total": 1e30, "text": "1" * 30}
+    assert f"1e+30 1e+30 {'1' * 30}" in render(source, Recipient(1, event=event)).text
+
+
+def test_filters_that_cannot_apply_their_argument_are_problems() -> None:
+    wrong = ('last_order_at|date:"d MMM HH:mm"', 'last_order_at|date:"dddd"', 'name|truncate:"forty"')
+    source = make_source("\n".join(f"<mj-text>{{{{ customer.{variable} }}}}</mj-text>" for variable in wrong))
+    assert [(line, message.partition("”")[0]) for line, message in find_problems(source)] == [
+        (1, "“d MMM HH:mm"),
+        (2, "“dddd"),
+        (3, "“forty"),
+    ]
+    sound = ('last_order_at|date:"d MMM yyyy"', "last_order_at|date", 'last_order_at|date:"short"', "name|truncate:40")
+    source = make_source("\n".join(f"<mj-text>{{{{ customer.{variable} }}}}</mj-text>" for variable in sound))
+    assert render(source).html
+
+
 def test_values_are_escaped_in_html_and_plain_in_text_and_subject() -> None:
     source = make_source("<mj-text>{{ customer.name }}</mj-text>")
     message = render(source, Recipient(1, name="<b>A & B</b>\r\nBcc: x"), subject="For {{ customer.name }}")

@@ -3,15 +3,18 @@
 from datetime import timedelta
 from decimal import Decimal
 from email import message_from_bytes, policy
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from customers.identity.models import Consent, Customer
+from recommendations.messaging.mjml.problems import SourceError, SourceProblem
 from recommendations.sending.models import Delivery, OutboxMessage
 from recommendations.sending.queue import Holdout, QueuedMessage, count_deliveries, queue_audience, queue_messages
 from recommendations.sending.sender import send_due
 from tests.makers import NOON, make_consent, make_customer
-from tests.recommendations.sending.fakes import make_subscriber
+from tests.recommendations.sending.fakes import FakeTemplate, make_subscriber
 from tests.smtp_sink import SmtpSink
 
 pytestmark = pytest.mark.django_db
@@ -62,6 +65,37 @@ def test_customers_without_consent_address_or_existence_are_skipped_with_the_rea
     assert counts.by_skip_reason == {"no_consent": 2, "not_reachable": 2, "erased": 1}
     assert not smtp_sink.mails
     assert Delivery.objects.get(customer_id=erased.pk).skip_reason == "erased"
+
+
+def test_a_message_that_cannot_be_rendered_fails_and_the_others_are_sent(
+    fake_rendering: SimpleNamespace, smtp_sink: SmtpSink
+) -> None:
+    class PickyTemplate(FakeTemplate):
+        def render(self, *, recipient: Any, **parts: Any) -> Any:
+            Decimal(recipient.name)
+            return super().render(recipient=recipient, **parts)
+
+    def get_compiled(version_id: int) -> FakeTemplate:
+        if version_id == 2:
+            raise SourceError([SourceProblem(3, 1, "Unknown tag")])
+        return PickyTemplate()
+
+    fake_rendering.get_compiled = get_compiled
+    broken, sound = make_subscriber("a@shop.example", name="many"), make_subscriber("b@shop.example", name="1")
+    queue_all(origin_id=2, template_version_id=2)
+    queue_all()
+    run = send_due(now=NOON)
+    assert [mail.recipient for mail in smtp_sink.mails] == ["b@shop.example"]
+    statuses = Delivery.objects.values_list("origin_id", "customer_id", "status")
+    assert set(statuses) == {
+        (1, broken.pk, "failed"),
+        (1, sound.pk, "sent"),
+        (2, broken.pk, "failed"),
+        (2, sound.pk, "failed"),
+    }
+    assert Delivery.objects.get(origin_id=1, status="failed").error.startswith("InvalidOperation: ")
+    assert set(Delivery.objects.filter(origin_id=2).values_list("error", flat=True)) == {"SourceError: 3:1 Unknown tag"}
+    assert (run.skipped, run.outcomes) == (0, {"failed": 3, "sent": 1})
 
 
 def test_holdout_group_gets_skipped_deliveries(smtp_sink: SmtpSink) -> None:
