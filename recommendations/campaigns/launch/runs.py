@@ -36,13 +36,22 @@ class RunError(Exception):
 
 
 def start_due_runs(*, now: datetime) -> int:
-    """Start every run whose time has come; return their number. A campaign that cannot run is paused with the reason."""
+    """Start every run whose time has come; return their number. A campaign that cannot run is paused with the reason.
+
+    An error in one campaign is logged, so that the others still start.
+    """
     due = list(
         Campaign.objects.filter(next_run_at__lte=now, status__in=ACTIVE_STATUSES)
         .order_by("-priority", "next_run_at")
         .values_list("pk", flat=True)
     )
-    return sum(start_due_run(pk, now=now) for pk in due)
+    started = 0
+    for pk in due:
+        try:
+            started += start_due_run(pk, now=now)
+        except Exception:
+            logger.exception("The run of campaign %d cannot start.", pk)
+    return started
 
 
 def start_due_run(campaign_id: int, *, now: datetime) -> bool:
@@ -131,7 +140,12 @@ def is_approval_required() -> bool:
 
 
 def plan_next_run(campaign: Campaign, *, after: datetime) -> None:
-    """Set the time of the first run later than ``after``; a campaign that is sent once has none after its run."""
+    """Set the time of the first run later than ``after`` and than all earlier runs; a campaign that is sent once has none after its run.
+
+    With customers' local times, a run starts before the time for which it is scheduled.
+    """
+    last = campaign.runs.aggregate(last=Max("scheduled_for"))["last"]
+    after = max(after, last) if last is not None else after
     planned = (
         find_next_run(build_schedule(campaign), after=after, launched_at=after)
         if campaign.kind == Campaign.Kind.RECURRING

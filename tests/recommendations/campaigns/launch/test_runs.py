@@ -11,7 +11,7 @@ from customers.segments.models import Segment
 from recommendations.campaigns.launch import runs
 from recommendations.campaigns.launch.readiness import LaunchError
 from recommendations.campaigns.launch.runs import finish_runs, start_due_runs
-from recommendations.campaigns.launch.transitions import cancel, launch, pause, resume
+from recommendations.campaigns.launch.transitions import cancel, launch, pause, plan_after_edit, resume
 from recommendations.campaigns.models import Campaign, CampaignRun
 from recommendations.measurement.assignment import compute_bucket
 from recommendations.sending.models import Delivery, SendingSettings
@@ -148,6 +148,43 @@ def test_a_recurring_campaign_runs_at_every_time_and_ends_with_its_last_day(ever
     assert finish_runs(now=NOON + timedelta(days=10)) == 2
     campaign.refresh_from_db()
     assert campaign.status == Campaign.Status.ENDED
+
+
+def test_a_run_that_is_prepared_before_its_time_is_not_planned_again(everyone: Segment) -> None:
+    monday = datetime(2026, 11, 30, 10, tzinfo=UTC)
+    sunday_evening = monday - timedelta(hours=14)  # when it is 10 o'clock on Monday in the first zone
+    campaign = make_campaign(everyone, kind="recurring", weekdays=[1], send_time=time(10), uses_customer_time=True)
+    launch(campaign, by=None, now=NOON)
+    assert campaign.next_run_at == sunday_evening
+    assert start_due_runs(now=sunday_evening) == 1
+    pause(campaign)
+    resume(campaign, now=sunday_evening + timedelta(minutes=90))
+    assert campaign.next_scheduled_for == monday + timedelta(days=7)
+    plan_after_edit(campaign, now=sunday_evening + timedelta(minutes=91))
+    assert campaign.next_scheduled_for == monday + timedelta(days=7)
+    assert start_due_runs(now=sunday_evening + timedelta(days=7)) == 1
+    assert campaign.runs.count() == 2
+
+
+def test_an_error_in_one_campaign_does_not_stop_the_others(
+    everyone: Segment, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    later = NOON + timedelta(hours=1)
+    broken = make_campaign(everyone, starts_at=later, priority=Campaign.Priority.HIGH)
+    sound = make_campaign(everyone, starts_at=later)
+    for campaign in (broken, sound):
+        launch(campaign, by=None, now=NOON)
+    original = runs.start_run
+
+    def fail_for_one(campaign: Campaign, **times: Any) -> CampaignRun:
+        if campaign.pk == broken.pk:
+            raise RuntimeError("broken")
+        return original(campaign, **times)
+
+    monkeypatch.setattr(runs, "start_run", fail_for_one)
+    assert start_due_runs(now=later) == 1
+    assert (broken.runs.count(), sound.runs.count()) == (0, 1)
+    assert f"The run of campaign {broken.pk} cannot start." in caplog.text
 
 
 def test_messages_are_due_at_the_local_time_of_each_customer(everyone: Segment) -> None:
