@@ -8,7 +8,7 @@ import logging
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Exists, Max, OuterRef, QuerySet
 from django.utils.translation import gettext as _
 
 from customers.segments.conditions.condition_tree import ConditionError
@@ -29,6 +29,7 @@ from recommendations.sending.queue import Holdout, count_deliveries, queue_audie
 logger = logging.getLogger(__name__)
 ORIGIN = "campaign"
 ACTIVE_STATUSES = (Campaign.Status.SCHEDULED, Campaign.Status.RUNNING)
+UNFINISHED = (CampaignRun.Status.SENDING, CampaignRun.Status.PAUSED)
 
 
 class RunError(Exception):
@@ -162,6 +163,7 @@ def finish_runs(*, now: datetime) -> int:
     finished = [run for run in runs if not counts[run.pk].waiting]
     for run in finished:
         finish_run(run, now=now)
+    end_idle_campaigns()
     return len(finished)
 
 
@@ -174,8 +176,25 @@ def finish_run(run: CampaignRun, *, now: datetime) -> None:
             return
         campaign = Campaign.objects.select_for_update().get(pk=run.campaign_id)
         publish_campaign_event("campaign.run_finished", campaign, run)
-        is_last = campaign.status == Campaign.Status.RUNNING and campaign.next_run_at is None
-        if is_last and not campaign.runs.filter(status=CampaignRun.Status.SENDING).exists():
-            campaign.status = Campaign.Status.ENDED
-            campaign.save(update_fields=["status"])
-            publish_campaign_event("campaign.ended", campaign)
+        end_if_idle(campaign)
+
+
+def end_idle_campaigns() -> None:
+    """End the campaigns that have no further run after their last one has finished, because the last day was moved or has passed."""
+    for pk in list(query_idle_campaigns().values_list("pk", flat=True)):
+        with transaction.atomic():
+            end_if_idle(Campaign.objects.select_for_update().get(pk=pk))
+
+
+def query_idle_campaigns() -> QuerySet[Campaign]:
+    """Query the active campaigns without a further run whose runs have all ended."""
+    unfinished = CampaignRun.objects.filter(campaign=OuterRef("pk"), status__in=UNFINISHED)
+    return Campaign.objects.filter(~Exists(unfinished), status__in=ACTIVE_STATUSES, next_run_at=None)
+
+
+def end_if_idle(campaign: Campaign) -> None:
+    """End a campaign that the caller has locked, if nothing of it is left to be sent."""
+    if query_idle_campaigns().filter(pk=campaign.pk).exists():
+        campaign.status = Campaign.Status.ENDED
+        campaign.save(update_fields=["status"])
+        publish_campaign_event("campaign.ended", campaign)

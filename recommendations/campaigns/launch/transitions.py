@@ -18,6 +18,7 @@ from recommendations.campaigns.launch.readiness import (
 )
 from recommendations.campaigns.launch.runs import (
     ORIGIN,
+    UNFINISHED,
     is_approval_required,
     plan_next_run,
     start_due_run,
@@ -27,7 +28,6 @@ from recommendations.campaigns.schedule import build_schedule, find_next_run
 from recommendations.sending import queue
 
 Status = Campaign.Status
-UNFINISHED = (CampaignRun.Status.SENDING, CampaignRun.Status.PAUSED)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from django.db import transaction
 from django.http import StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -15,12 +16,14 @@ from rest_framework.exceptions import APIException
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
 from customers.identity.personal_data.masking import may_see_personal
 from customers.segments.conditions.condition_tree import ConditionError
 from recommendations.campaigns.audience import preview_audience
 from recommendations.campaigns.exports import stream_audience
+from recommendations.campaigns.launch import transitions
 from recommendations.campaigns.models import Campaign
 from recommendations.campaigns.rest.serializers import AudiencePreviewSerializer, CampaignSerializer
 
@@ -66,6 +69,15 @@ class CampaignDetail(generics.RetrieveUpdateAPIView[Campaign]):
     serializer_class = CampaignSerializer
     lookup_field = "key"
     http_method_names = ("get", "patch", "head", "options")
+
+    def update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        with transaction.atomic():
+            # a run that starts meanwhile would be overwritten
+            Campaign.objects.select_for_update().filter(key=self.kwargs["key"]).first()
+            return super().update(request, *args, **kwargs)
+
+    def perform_update(self, serializer: BaseSerializer[Campaign]) -> None:
+        transitions.plan_after_edit(serializer.save(), now=timezone.now())
 
 
 class CampaignView(APIView):

@@ -16,6 +16,7 @@ from recommendations.campaigns.models import Campaign, CampaignRun
 from recommendations.measurement.assignment import compute_bucket
 from recommendations.sending.models import Delivery, SendingSettings
 from recommendations.sending.tracking.browser_view import build_delivery_links
+from recommendations.webhooks.models import WebhookEndpoint, WebhookNotification
 from tests.makers import NOON, make_consent, make_customer, make_segment
 from tests.recommendations.campaigns.makers import make_campaign, make_reachable, make_template, update_deliveries
 
@@ -148,6 +149,30 @@ def test_a_recurring_campaign_runs_at_every_time_and_ends_with_its_last_day(ever
     assert finish_runs(now=NOON + timedelta(days=10)) == 2
     campaign.refresh_from_db()
     assert campaign.status == Campaign.Status.ENDED
+
+
+def test_a_campaign_without_a_further_run_ends_although_its_last_run_has_finished(everyone: Segment) -> None:
+    WebhookEndpoint.objects.create(name="shop", url="https://shop.example/hook", event_types=["campaign.ended"])
+    campaign = make_campaign(everyone, kind="recurring", weekdays=[4], send_time=time(9))
+    launch(campaign, by=None, now=NOON)
+    assert start_due_runs(now=NOON + timedelta(days=2)) == 1
+    update_deliveries("status = 'sent' WHERE status = 'pending'")
+    assert finish_runs(now=NOON + timedelta(days=2)) == 1
+    campaign.refresh_from_db()
+    assert campaign.status == Campaign.Status.RUNNING
+    campaign.ends_on = date(2026, 11, 26)
+    campaign.save()
+    plan_after_edit(campaign, now=NOON + timedelta(days=2))
+    pause(campaign)
+    finish_runs(now=NOON + timedelta(days=2))
+    campaign.refresh_from_db()
+    assert campaign.status == Campaign.Status.PAUSED
+    resume(campaign, now=NOON + timedelta(days=2))
+    for _attempt in range(2):
+        assert finish_runs(now=NOON + timedelta(days=2)) == 0
+    campaign.refresh_from_db()
+    assert campaign.status == Campaign.Status.ENDED
+    assert WebhookNotification.objects.count() == 1
 
 
 def test_a_run_that_is_prepared_before_its_time_is_not_planned_again(everyone: Segment) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+from datetime import time
 from pathlib import Path
 from typing import Any
 
@@ -96,3 +97,16 @@ def test_a_key_submits_for_approval_if_the_shop_requires_it(client: APIClient) -
     locked = client.patch("/api/v1/campaigns/waiting/", {"attribution_days": 3}, format="json")
     assert locked.status_code == 400
     assert Campaign.objects.get().attribution_days == 7
+
+
+@pytest.mark.django_db
+def test_a_changed_schedule_applies_from_the_next_run(client: APIClient) -> None:
+    make_reachable(1)
+    make_campaign(key="weekly", kind="recurring", weekdays=[1, 2, 3, 4, 5, 6, 7], send_time=time(9))
+    client.post("/api/v1/campaigns/weekly/launch/")
+    changed = client.patch("/api/v1/campaigns/weekly/", {"send_time": "11:30:00"}, format="json").json()
+    assert changed["next_run_at"].endswith("T11:30:00Z")
+    stored = Campaign.objects.get()
+    assert stored.next_run_at == stored.next_scheduled_for
+    assert stored.next_run_at.time() == time(11, 30)
+    assert client.patch("/api/v1/campaigns/missing/", {"send_time": "11:30:00"}, format="json").status_code == 404
