@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from django.core.exceptions import EmptyResultSet
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from customers.identity.models import Customer
@@ -187,7 +187,10 @@ def set_origin_state(origin_kind: str, origin_id: int, state: str) -> None:
 
 
 def apply_origin_state(origin: OriginState) -> bool:
-    """Update up to ``UPDATE_ROWS`` deliveries; return whether all are up to date, which is recorded."""
+    """Update up to ``UPDATE_ROWS`` deliveries; return whether no others are left to update, which is recorded.
+
+    A canceled origin stays open while some of its messages are being sent: one that returns to the queue is canceled by the next call.
+    """
     changes, condition = CHANGES[State(origin.state)]
     values: dict[str, Any] = {"kind": origin.origin_kind, "id": origin.origin_id, "rows": UPDATE_ROWS}
     with begin_announcing(), connection.cursor() as cursor:
@@ -195,14 +198,20 @@ def apply_origin_state(origin: OriginState) -> bool:
         ids = [row[0] for row in cursor.fetchall()]
         if origin.state == State.CANCELED:
             announce([(delivery_id, "canceled") for delivery_id in ids], at=timezone.now())
-    is_applied = len(ids) < UPDATE_ROWS
-    if is_applied:
+    is_updated = len(ids) < UPDATE_ROWS
+    if is_updated and not (origin.state == State.CANCELED and is_sending(origin)):
         unchanged = OriginState.objects.filter(pk=origin.pk, state=origin.state, changed_at=origin.changed_at)
         if origin.state == State.RESUMING:
             unchanged.delete()
         else:
             unchanged.update(is_applied=True)
-    return is_applied
+    return is_updated
+
+
+def is_sending(origin: OriginState) -> bool:
+    """Return whether messages of an origin are being sent; few messages are at any time, and they have an index."""
+    sending = Delivery.objects.filter(status=Delivery.Status.SENDING)
+    return sending.filter(origin_kind=origin.origin_kind, origin_id=origin.origin_id).exists()
 
 
 def apply_origin_states() -> None:
@@ -213,9 +222,21 @@ def apply_origin_states() -> None:
 
 
 def send_again(delivery_id: int, *, now: datetime) -> bool:
-    """Queue a failed or uncertain delivery again, because a user asks for it; return whether it was queued."""
-    problems = Delivery.objects.filter(pk=delivery_id, status__in=(Delivery.Status.FAILED, Delivery.Status.UNCERTAIN))
+    """Queue a failed or uncertain delivery again, because a user asks for it; return whether it was queued.
+
+    Nothing of a canceled origin is sent again.
+    """
+    problems = Delivery.objects.filter(
+        ~Exists(query_cancellation(OuterRef("origin_kind"), OuterRef("origin_id"))),
+        pk=delivery_id,
+        status__in=(Delivery.Status.FAILED, Delivery.Status.UNCERTAIN),
+    )
     return bool(problems.update(status=Delivery.Status.PENDING, due_at=now, attempts=0, error="", claimed_at=None))
+
+
+def query_cancellation(origin_kind: str | OuterRef, origin_id: int | OuterRef) -> QuerySet[OriginState]:
+    """Query the state of an origin if it is canceled."""
+    return OriginState.objects.filter(origin_kind=origin_kind, origin_id=origin_id, state=State.CANCELED)
 
 
 @dataclass

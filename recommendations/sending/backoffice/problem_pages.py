@@ -19,7 +19,7 @@ from config.foundation.backoffice.tables import Cell, Column, build_table
 from customers.identity.personal_data.masking import mask_text, may_see_personal
 from recommendations.sending.channels.registry import get_channel_label
 from recommendations.sending.models import Delivery
-from recommendations.sending.queue import send_again
+from recommendations.sending.queue import query_cancellation, send_again
 
 VIEW, CHANGE = "sending.view_delivery", "sending.change_delivery"
 PROBLEMS = (Delivery.Status.FAILED, Delivery.Status.UNCERTAIN)
@@ -78,9 +78,12 @@ def show_problem(request: HttpRequest, delivery_id: int) -> HttpResponse:
 @permission_required(CHANGE, raise_exception=True)
 def repeat_problem(request: HttpRequest, delivery_id: int) -> HttpResponse:
     """Send a failed or uncertain message again."""
+    delivery = Delivery.objects.filter(pk=delivery_id).first()
     if send_again(delivery_id, now=timezone.now()):
         record_action("delivery.sent_again", model=Delivery, details={"delivery": delivery_id})
         messages.success(request, _("The message is sent again within a few seconds."))
+    elif delivery is not None and query_cancellation(delivery.origin_kind, delivery.origin_id).exists():
+        messages.warning(request, _("The message is not sent again, because its campaign or flow was canceled."))
     else:
         messages.warning(request, _("The message is being sent, or was sent already."))
     return HttpResponseRedirect(reverse("outbox:problems"))

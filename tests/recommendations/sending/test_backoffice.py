@@ -6,6 +6,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from recommendations.sending.models import Delivery, OutboxMessage, SendingSettings, Suppression
+from recommendations.sending.queue import cancel
 from tests.makers import NOON, make_customer
 
 pytestmark = pytest.mark.django_db
@@ -140,3 +141,9 @@ def test_failed_message_is_shown_with_its_error_and_sent_again(client: Client) -
     client.post(f"/admin/campaigns/outbox/not-sent/{delivery.pk}/again/")
     delivery.refresh_from_db()
     assert (delivery.status, delivery.attempts) == ("pending", 0)
+    Delivery.objects.update(status="failed")
+    cancel("campaign", 1)
+    page = client.post(f"/admin/campaigns/outbox/not-sent/{delivery.pk}/again/", follow=True).content.decode()
+    assert "because its campaign or flow was canceled" in page
+    delivery.refresh_from_db()
+    assert delivery.status == "failed"

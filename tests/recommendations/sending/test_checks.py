@@ -16,7 +16,9 @@ from recommendations.sending import sender
 from recommendations.sending.checks.quiet_hours import choose_time_zone, find_quiet_end
 from recommendations.sending.models import Delivery, OriginState, SendingSettings
 from recommendations.sending.queue import cancel, count_deliveries, pause, queue_audience, resume
+from recommendations.sending.recording import write_results
 from recommendations.sending.sender import SendingWorker, send_due
+from recommendations.sending.transport.journal import SendResult
 from tests.makers import NOON, make_consent
 from tests.recommendations.sending.fakes import make_subscriber
 from tests.smtp_sink import SmtpSink
@@ -176,6 +178,24 @@ def test_pause_resume_and_cancel_hold_at_once(smtp_sink: SmtpSink) -> None:
     send_due(now=NOON)
     assert Delivery.objects.get(origin_id=2).status == "canceled"
     assert len(smtp_sink.mails) == 1
+
+
+@pytest.mark.django_db
+def test_what_was_being_sent_at_the_cancellation_and_returns_to_the_queue_is_canceled(smtp_sink: SmtpSink) -> None:
+    make_subscriber("a@shop.example")
+    make_subscriber("b@shop.example")
+    queue_all()
+    in_flight = Delivery.objects.earliest("pk")
+    Delivery.objects.filter(pk=in_flight.pk).update(status="sending", attempts=1, claim="other", claimed_at=NOON)
+    cancel("campaign", 1)
+    send_due(now=NOON)
+    assert sorted(Delivery.objects.values_list("status", flat=True)) == ["canceled", "sending"]
+    assert not OriginState.objects.get().is_applied
+    write_results([SendResult(in_flight.pk, 1, "temporary", text="busy")], now=NOON)
+    send_due(now=NOON)
+    assert set(Delivery.objects.values_list("status", "skip_reason")) == {("canceled", "canceled")}
+    assert OriginState.objects.get().is_applied
+    assert not smtp_sink.mails
 
 
 @pytest.mark.django_db
