@@ -5,7 +5,7 @@ A signal is deleted in the transaction that reacts to it. Only one process at a 
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -198,9 +198,10 @@ class SignalReaction:
             self.active[stay.customer_id][stay.flow_id] = stay
         self.load_candidates(signals)
         for signal in signals:
-            self.note_stops(signal)
+            awaiting = self.find_awaiting(signal)
+            self.note_stops(awaiting, signal)
             for stay in list(self.active[signal.customer_id or 0].values()):
-                if stay.version_id in self.listening.awaiting.get(signal.name, ()):
+                if stay.version_id in awaiting:
                     self.advance(stay, signal)
             for version in self.listening.triggers.get((signal.kind, signal.name), ()):
                 self.enter(version, signal)
@@ -210,8 +211,11 @@ class SignalReaction:
         cancel_for_stopped(self.stopped, now=self.now)
 
     def is_awaited(self, signal: TakenSignal) -> bool:
-        is_inside = signal.kind == "event" and signal.name in self.listening.awaiting
-        return is_inside or (signal.kind, signal.name) in self.listening.triggers
+        return bool(self.find_awaiting(signal)) or (signal.kind, signal.name) in self.listening.triggers
+
+    def find_awaiting(self, signal: TakenSignal) -> Collection[int]:
+        """Return the versions that an event can end or advance; a segment or stage may have the same name as an event."""
+        return self.listening.awaiting.get(signal.name, ()) if signal.kind == "event" else ()
 
     def load_candidates(self, signals: Sequence[TakenSignal]) -> None:
         """Read, once per chunk, what decides whether customers enter: earlier stays, filters, and the products of events."""
@@ -285,10 +289,10 @@ class SignalReaction:
         self.counts[version.pk, "", "entered"] += 1
         self.counts[version.pk, graph.first, "arrived"] += 1
 
-    def note_stops(self, signal: TakenSignal) -> None:
+    def note_stops(self, awaiting: Collection[int], signal: TakenSignal) -> None:
         """Note the versions that have the event as their goal or exit, also for customers who have passed all of their steps."""
         assert signal.customer_id is not None
-        for version_id in self.listening.awaiting.get(signal.name, ()):
+        for version_id in awaiting:
             if status := find_stop(self.listening.graphs[version_id], signal):
                 self.stopped.append((version_id, signal.customer_id, signal.at, status))
 

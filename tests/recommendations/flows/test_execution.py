@@ -249,6 +249,32 @@ def test_ending_a_flow_removes_people_or_lets_them_finish(
     assert FlowListener.objects.filter(is_trigger=True).count() == 0
 
 
+def test_a_segment_with_the_name_of_an_event_ends_no_stay_and_no_wait() -> None:
+    make_template()
+    Segment.objects.create(key="wishlist", name="Wishlist", kind="static")
+    trigger = {"kind": "segment", "segment": "wishlist", "direction": "entered"}
+    other = make_live_flow([wait("pause", days=1)], name="Other", trigger=trigger)
+    end = {"kind": "event", "event": "Product Added to Wishlist"}
+    waiting = {**WAIT_FOR_ORDER, "event": end["event"]}
+    flows = [
+        make_live_flow([wait("pause", days=1), message("hello")], goal=end),
+        make_live_flow([wait("pause", days=1), message("hello")], exits=[end]),
+        make_live_flow([waiting]),
+    ]
+    customer = make_customer()
+    signal(customer.pk)
+    run(NOON)
+    name = normalize_event(end["event"])
+    assert name == "wishlist"
+    signal(customer.pk, name, at=NOON + HOUR, kind="segment", data={"direction": "entered"})
+    run(NOON + HOUR)
+    assert [list_statuses(flow) for flow in (other, *flows)] == [["active"]] * 4
+    assert dict(FlowEntry.objects.values_list("flow_id", "outcome"))[flows[2].pk] == ""
+    signal(customer.pk, name, at=NOON + 2 * HOUR)
+    run(NOON + 2 * HOUR)
+    assert [list_statuses(flow) for flow in (other, *flows)] == [["active"], ["goal"], ["exited"], ["completed"]]
+
+
 @pytest.mark.parametrize("is_inside", [True, False])
 @pytest.mark.parametrize(("part", "reason"), [("goal", "goal_reached"), ("exits", "left_flow")])
 def test_who_reaches_the_goal_or_leaves_gets_no_queued_message_of_the_flow(
