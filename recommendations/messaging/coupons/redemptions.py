@@ -8,13 +8,16 @@ LOOK_BACK = timedelta(days=3)  # late orders of imports are found by their time 
 # Each order redeems one code: the oldest claimed one, if several pools have the same text. A cancelled order redeems nothing.
 REDEEM = """
 WITH placed AS (
-    SELECT id, coupon, placed_at FROM orders_order
-    WHERE created_at >= %(since)s AND coupon <> '' AND kind = 'sale' AND status <> 'cancelled'
-), matched AS (
-    SELECT DISTINCT ON (c.id) c.id, placed.id AS order_number, placed.placed_at
+    SELECT o.id, o.coupon, o.placed_at FROM orders_order o
+    WHERE o.created_at >= %(since)s AND o.coupon <> '' AND o.kind = 'sale' AND o.status <> 'cancelled'
+      AND NOT EXISTS (SELECT FROM messaging_couponcode r WHERE r.code = o.coupon AND r.order_number = o.id)
+), oldest AS (
+    SELECT DISTINCT ON (placed.id) c.id, placed.id AS order_number, placed.placed_at
     FROM placed JOIN messaging_couponcode c ON c.code = placed.coupon
     WHERE c.claimed_at IS NOT NULL AND c.redeemed_at IS NULL AND placed.placed_at >= c.claimed_at
-    ORDER BY c.id, placed.placed_at, placed.id
+    ORDER BY placed.id, c.claimed_at, c.id
+), matched AS (
+    SELECT DISTINCT ON (id) id, order_number, placed_at FROM oldest ORDER BY id, placed_at, order_number
 ), redeemed AS (
     UPDATE messaging_couponcode c SET redeemed_at = m.placed_at, order_number = m.order_number
     FROM matched m WHERE c.id = m.id AND c.redeemed_at IS NULL RETURNING c.pool_id
@@ -26,7 +29,10 @@ RETURNING r.number
 
 
 def match_redemptions(*, now: datetime) -> int:
-    """Mark the codes that new orders have redeemed; return how many. A repeated call finds nothing."""
+    """Mark the codes that new orders have redeemed; return how many. A repeated call finds nothing new.
+
+    Of several orders with the text of several pools, each call matches the earliest; the next calls match the others.
+    """
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(REDEEM, {"since": now - LOOK_BACK})
         return sum(number for (number,) in cursor.fetchall())

@@ -92,6 +92,24 @@ def test_a_customer_gets_no_more_codes_than_the_pool_allows_and_an_order_redeems
     assert (pool.claimed_count, pool.redeemed_count) == (3, 1)
 
 
+@pytest.mark.django_db
+def test_an_order_redeems_the_oldest_of_several_codes_with_its_text() -> None:
+    make_pool("TEA")
+    other = CouponPool.objects.create(key="autumn", name="Autumn")
+    add_codes(pool=other, codes=["TEA"])
+    claim_codes(pool_key="welcome", deliveries={1: 7}, now=NOON)
+    claim_codes(pool_key="autumn", deliveries={2: 8}, now=NOON - timedelta(hours=1))
+    first = make_order(None, placed_at=NOON + timedelta(hours=1), coupon="TEA")
+    assert [match_redemptions(now=datetime.now(UTC)) for _attempt in range(2)] == [1, 0]
+    assert CouponCode.objects.get(redeemed_at__isnull=False).pool_id == other.pk
+    second = make_order(None, placed_at=NOON + timedelta(hours=2), coupon="TEA")
+    make_order(None, placed_at=NOON + timedelta(hours=3), coupon="TEA")  # no code is left for it
+    assert [match_redemptions(now=datetime.now(UTC)) for _attempt in range(2)] == [1, 0]
+    redeemed = dict(CouponCode.objects.values_list("pool__key", "order_number"))
+    assert redeemed == {"autumn": first.pk, "welcome": second.pk}
+    assert set(CouponPool.objects.values_list("redeemed_count", flat=True)) == {1}
+
+
 @pytest.mark.django_db(transaction=True)
 def test_workers_at_once_give_every_code_to_one_delivery() -> None:
     make_pool(*(f"C-{number}" for number in range(60)))
