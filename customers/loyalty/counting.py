@@ -1,7 +1,7 @@
 """Recalculates customers whose orders or feedback have changed: their points first, then their level."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
@@ -24,9 +24,22 @@ NOTE_ALL = """
 INSERT INTO loyalty_pendingmember (customer_id)
 SELECT DISTINCT o.customer_id FROM orders_order o WHERE o.customer_id IS NOT NULL AND o.placed_at >= %s
 """
+# Orders may be dated up to a day ahead, and so are noted, and counted, before they earn points.
+NOTE_RECENT = """
+INSERT INTO loyalty_pendingmember (customer_id)
+SELECT o.customer_id FROM orders_order o
+WHERE o.customer_id IS NOT NULL AND o.placed_at > %(since)s AND o.placed_at <= %(now)s
+  AND NOT EXISTS (SELECT FROM loyalty_pointentry e WHERE e.customer_id = o.customer_id AND e.order_number = o.id)
+UNION
+SELECT customer_id FROM feedback_review WHERE customer_id IS NOT NULL AND written_at > %(since)s AND written_at <= %(now)s
+UNION
+SELECT customer_id FROM feedback_surveyanswer WHERE customer_id IS NOT NULL AND answered_at > %(since)s AND answered_at <= %(now)s
+"""
+RECENT = timedelta(days=2)
+FIND_LAST = "SELECT COALESCE(max(id), 0) FROM loyalty_pendingmember"
 TAKE = """
 DELETE FROM loyalty_pendingmember WHERE id IN (
-    SELECT id FROM loyalty_pendingmember ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
+    SELECT id FROM loyalty_pendingmember WHERE id <= %s ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
 ) RETURNING customer_id
 """
 
@@ -42,14 +55,18 @@ def note_customers(*, customer_ids: Iterable[int], **_kwargs: Any) -> None:
 def count_pending(*, now: datetime) -> int:
     """Recalculate the customers marked as changed; return how many.
 
-    Each batch is recalculated and unmarked in one transaction, so that a killed process loses nothing and posts nothing twice.
+    Each batch is recalculated and unmarked in one transaction, so that a killed process loses nothing and posts nothing twice. Customers
+    who are marked meanwhile wait for the next run, because this one leaves out what is later than ``now``.
     """
     total = 0
     program = load_program()
+    with connection.cursor() as cursor:
+        cursor.execute(FIND_LAST)
+        (last,) = cursor.fetchone()
     while program.is_enabled:
         with transaction.atomic():
             with connection.cursor() as cursor:
-                cursor.execute(TAKE, [BATCH_SIZE])
+                cursor.execute(TAKE, [last, BATCH_SIZE])
                 taken = {customer_id for (customer_id,) in cursor.fetchall()}
             if not taken:
                 break
@@ -66,6 +83,8 @@ def refresh_program(*, now: datetime) -> int:
     program = load_program()
     if not program.is_enabled:
         return 0
+    with connection.cursor() as cursor:
+        cursor.execute(NOTE_RECENT, {"since": now - RECENT, "now": now})
     count_pending(now=now)
     release_all_overdue(now=now)
     expire_points(now=now)

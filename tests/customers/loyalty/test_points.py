@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from customers.feedback.models import Review
 from customers.identity.merging.merge import merge_customers
 from customers.identity.merging.revert import revert_merge
-from customers.loyalty.counting import count_pending, note_customers
+from customers.loyalty.counting import count_pending, note_customers, refresh_program
 from customers.loyalty.models import CategoryBonus, LoyaltyMember, PendingMember, PointEntry
 from customers.loyalty.points.expiry import expire_points
 from customers.loyalty.points.ledger import PointsError, adjust_points
@@ -90,6 +90,26 @@ def test_a_run_that_dies_loses_nothing_and_doubles_nothing(monkeypatch: pytest.M
         assert PendingMember.objects.exists()
     assert count_pending(now=NOON) == 1
     assert read_points(anna.pk) == [("order", 10)]
+
+
+def test_orders_later_than_the_run_that_sees_them_earn_points_in_a_later_one() -> None:
+    make_program()
+    anna, bo = make_customer(), make_customer()
+    make_order(anna, products=[make_product()])
+
+    def order_meanwhile(_customer_ids: object) -> None:
+        if not bo.orders.exists():
+            make_order(bo, placed_at=NOON + timedelta(minutes=1), products=[make_product()])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("customers.loyalty.counting.note_changed_customers", order_meanwhile)
+        assert count_pending(now=NOON) == 1
+    assert count_pending(now=NOON + timedelta(minutes=2)) == 1
+    assert read_points(bo.pk) == [("order", 10)]
+    make_order(anna, placed_at=NOON + timedelta(hours=20), products=[make_product()])  # a shop's clock may be ahead
+    count_pending(now=NOON)
+    refresh_program(now=NOON + timedelta(days=1))
+    assert read_points(anna.pk) == [("order", 10), ("order", 10)]
 
 
 def test_ledger_refuses_changes_of_entries() -> None:
