@@ -11,6 +11,7 @@ from recommendations.measurement.timeline import Timeline
 
 RELEVANT_LIFT = 0.1  # relative; if 10% more and 10% less can be excluded, there is no large effect
 FORESEEABLE = timedelta(days=730)
+LONGEST = timedelta(days=36_525)  # a century; more is not computed, because it may be longer than a timedelta can be
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,10 @@ def find_possible_date(factor: float, timeline: Timeline) -> datetime | None:
     """Return when there will be ``factor`` times the present numbers, if they continue to arrive at the present pace."""
     if timeline.is_final or sqrt(factor) > 1e4:
         return None
-    needed = (timeline.as_of - timeline.started_at) * factor
+    elapsed = timeline.as_of - timeline.started_at
+    if elapsed / LONGEST * factor > 1:
+        return None
+    needed = elapsed * factor
     if timeline.ends:  # read once, at the end
         return timeline.planned_end if timeline.started_at + min(needed, FORESEEABLE) <= timeline.planned_end else None
     return max(timeline.started_at + needed, timeline.as_of) if needed <= FORESEEABLE else None

@@ -122,6 +122,18 @@ def test_an_open_ended_test_says_when_it_can_show_ten_percent() -> None:
     assert "An effect of 10% can be detected from about" in describe_comparison(comparison, "USD")
 
 
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_control_group_with_almost_no_revenue_can_never_show_ten_percent(*, ends: bool) -> None:
+    groups = make_group([10, -9.9] * 50), make_group([10, -9.984] * 50)  # returns almost balance the sales
+    timeline = Timeline(START, START + timedelta(days=80), START + timedelta(days=90), is_final=False, ends=ends)
+    counted = CountedOutcomes({"": {"treated": groups[0], "holdout": groups[1]}}, MarginBasis.UNKNOWN, 0.0)
+    comparison = compare_groups(counted, treated="treated", control="holdout", holdout_share=0.5, timeline=timeline)
+    assert comparison.detectability is not None
+    assert comparison.detectability.factor is not None
+    assert 1.3e7 < comparison.detectability.factor < 1e8  # times 80 days is longer than a timedelta can be
+    assert comparison.detectability.possible_at is None
+
+
 def test_groups_of_the_wrong_size_stop_the_reading() -> None:
     comparison = compare(make_group([10, 30] * 50), make_group([0, 20] * 5), share=0.3)
     assert comparison.sample_ratio_p < 0.001
