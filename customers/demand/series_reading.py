@@ -163,7 +163,8 @@ def read_shop_series(
         spread("discounted") / np.maximum(units, 1e-9),
         country=country,
     )
-    return add_catalog(panel, products, estimate_return_rates(units.sum(axis=1), spread("returned").sum(axis=1)))
+    return_rate = estimate_return_rates(units.sum(axis=1), spread("returned").sum(axis=1))
+    return add_catalog(panel, products, return_rate, currency=currency)
 
 
 def choose_products(product: Ints, day: Any, units: Floats, today: np.datetime64) -> Ints:
@@ -175,17 +176,22 @@ def choose_products(product: Ints, day: Any, units: Floats, today: np.datetime64
     return np.sort(keys[np.argsort(-sold, kind="stable")[:MAX_PRODUCTS]]).astype(np.int64)
 
 
-def add_catalog(panel: SeriesPanel, products: Ints, return_rate: Floats) -> ShopSeries:
+def add_catalog(panel: SeriesPanel, products: Ints, return_rate: Floats, *, currency: str) -> ShopSeries:
     """Return the series with category, price, cost, stock and lead time of each product.
 
     Demand is unknown while a product is out of stock (since its last sale) or the shop is closed; it is then that of earlier days of that weekday.
+    Price and cost are unknown if they are in another currency, because there are no exchange rates.
     """
-    fields = ("pk", "category_id", "price", "cost", "stock", "availability", "is_active")
+    fields = ("pk", "category_id", "price", "cost", "stock", "availability", "is_active", "currency")
     attributes = [f"attributes__{name}" for name in RESTOCK_ATTRIBUTES]
     rows = {row[0]: row for row in Product.objects.filter(pk__in=products.tolist()).values_list(*fields, *attributes)}
-    unknown = (None, None, None, None, "", False, *(None for _name in RESTOCK_ATTRIBUTES))
+    unknown = (None, None, None, None, "", False, "", *(None for _name in RESTOCK_ATTRIBUTES))
     values = [rows.get(key, (key, *unknown)) for key in products.tolist()]
-    own = {name: _read_numbers([value[place] for value in values]) for place, name in enumerate(RESTOCK_ATTRIBUTES, 7)}
+    own = {
+        name: _read_numbers([value[place] for value in values])
+        for place, name in enumerate(RESTOCK_ATTRIBUTES, len(fields))
+    }
+    is_priced = np.array([value[7] in ("", currency) for value in values])
     category_of = np.array([value[1] or NO_CATEGORY for value in values], np.int64)
     categories, group = np.unique(category_of, return_inverse=True)
     stock = np.array([np.nan if value[4] is None else float(value[4]) for value in values])
@@ -208,8 +214,8 @@ def add_catalog(panel: SeriesPanel, products: Ints, return_rate: Floats) -> Shop
         panel.quantity,
         products,
         [int(key) for key in categories],
-        _read_numbers([value[2] for value in values]),
-        _read_numbers([value[3] for value in values]),
+        np.where(is_priced, _read_numbers([value[2] for value in values]), np.nan),
+        np.where(is_priced, _read_numbers([value[3] for value in values]), np.nan),
         stock,
         own["lead_time_days"],
         own["pack_size"],

@@ -20,6 +20,7 @@ from config.foundation.progress import PublishedProgress
 from customers.demand import refresh
 from customers.demand.models import DemandForecast, DemandRun, DemandSettings, RestockItem
 from customers.demand.refresh import refresh_demand
+from customers.demand.restock_list import summarize_restock
 from customers.demand.series_reading import build_local_day
 from customers.orders.models import Order, OrderLine
 from customers.warehouse.export import export_warehouse
@@ -133,6 +134,21 @@ def test_forecasts_and_restock_list_reach_page_file_and_rest(
     refresh_demand(as_of=AS_OF, models=MODELS)
     assert DemandForecast.objects.count() == len(before)
     assert RestockItem.objects.count() == 2
+
+
+def test_costs_in_another_currency_are_not_added_to_those_of_the_shop(admin_client: Client) -> None:
+    kettle, pan, _sock = make_sales()
+    Product.objects.filter(pk=pan.pk).update(stock=5, currency="JPY", price=5000, cost=3000)
+    export_warehouse(started_at=AS_OF - timedelta(days=1))
+    refresh_demand(as_of=AS_OF, models=MODELS)
+    items = {item.product_id: item for item in RestockItem.objects.all()}
+    foreign = items[pan.pk]
+    assert foreign.order_quantity > 300  # the two weeks before the next delivery, and four more, at 60 a week
+    assert (foreign.order_value, foreign.money_at_risk) == (None, 0)
+    summary = summarize_restock()
+    assert (summary["now"], summary["unknown"]) == (2, 1)
+    assert summary["value"] == items[kettle.pk].order_value
+    assert "excluding 1 product with unknown purchase cost" in admin_client.get(reverse("demand:restock")).text
 
 
 def test_a_shop_without_sales_and_a_young_one_say_what_is_missing(admin_client: Client) -> None:
