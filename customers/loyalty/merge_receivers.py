@@ -45,13 +45,21 @@ ON CONFLICT (customer_id) DO UPDATE SET (level_id, level_since, level_until, nex
        excluded.order_count)
 """
 DELETE_MERGED = "DELETE FROM loyalty_loyaltymember WHERE customer_id = ANY(%(merged)s::bigint[])"
+# A sign-in after the merge remains with the kept customer, as its points do: on its day there is no second one.
 RESTORE_MEMBERS = """
+WITH saved AS (
+    SELECT row.*, max(row.signed_in_at) OVER (PARTITION BY row.merged) AS last_before
+    FROM jsonb_to_recordset(%(rows)s::jsonb) AS row (
+        merged bigint, customer_id bigint, level_id bigint, level_since timestamptz, level_until date, signed_in_at timestamptz,
+        signed_in_on date, streak int, spend numeric, order_count int
+    )
+)
 INSERT INTO loyalty_loyaltymember (customer_id, level_id, level_since, level_until, signed_in_at, signed_in_on, streak, spend, order_count)
-SELECT row.customer_id, l.id, row.level_since, row.level_until, row.signed_in_at, row.signed_in_on, row.streak, row.spend, row.order_count
-FROM jsonb_to_recordset(%(rows)s::jsonb) AS row (
-    customer_id bigint, level_id bigint, level_since timestamptz, level_until date, signed_in_at timestamptz, signed_in_on date,
-    streak int, spend numeric, order_count int
-) LEFT JOIN loyalty_loyaltylevel l ON l.id = row.level_id
+SELECT s.customer_id, l.id, s.level_since, s.level_until, COALESCE(later.signed_in_at, s.signed_in_at),
+       COALESCE(later.signed_in_on, s.signed_in_on), COALESCE(later.streak, s.streak), s.spend, s.order_count
+FROM saved s LEFT JOIN loyalty_loyaltylevel l ON l.id = s.level_id
+LEFT JOIN loyalty_loyaltymember later
+    ON later.customer_id = s.customer_id AND later.signed_in_at > COALESCE(s.last_before, '-infinity')
 ON CONFLICT (customer_id) DO UPDATE SET (level_id, level_since, level_until, signed_in_at, signed_in_on, streak, spend, order_count)
     = (excluded.level_id, excluded.level_since, excluded.level_until, excluded.signed_in_at, excluded.signed_in_on, excluded.streak,
        excluded.spend, excluded.order_count)
@@ -85,7 +93,7 @@ def move_members(*, pairs: Sequence[tuple[int, int]], **_kwargs: Any) -> MovedRo
 def restore_members(*, merges: Sequence[tuple[int, int, Mapping[str, Any]]], **_kwargs: Any) -> None:
     """Move back what was moved, and restore the previous level and sign-ins of both customers."""
     restore_rows(models=MERGED_MODELS, merges=merges)
-    rows = [row for _kept, _merged, moved in merges for row in moved.get(MEMBERS, ()) if row]
+    rows = [row | {"merged": merged} for _kept, merged, moved in merges for row in moved.get(MEMBERS, ()) if row]
     ids = [customer_id for kept, merged, _moved in merges for customer_id in (kept, merged)]
     with connection.cursor() as cursor:
         cursor.execute(RESTORE_MEMBERS, {"rows": json.dumps(rows)})

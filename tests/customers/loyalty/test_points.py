@@ -177,6 +177,23 @@ def test_merging_moves_the_ledger_and_reverting_moves_it_back() -> None:
     ]
 
 
+def test_a_sign_in_after_a_merge_that_is_reverted_counts_once() -> None:
+    make_program()
+    anna, bo = make_customer("a"), make_customer("b")
+    for customer in (anna, bo):
+        sign_in(customer_id=customer.pk, now=NOON - timedelta(days=1))
+    [merge] = merge_customers(pairs=[(anna.pk, bo.pk)], at=NOON, causes=["test"])
+    assert sign_in(customer_id=anna.pk, now=NOON).is_new
+    revert_merge(merge_id=merge, at=NOON, by="x")
+    again = sign_in(customer_id=anna.pk, now=NOON + timedelta(hours=1))
+    assert (again.is_new, again.streak, again.balance) == (False, 2, get_balance(anna.pk)) == (False, 2, 10)
+    other = sign_in(customer_id=bo.pk, now=NOON + timedelta(hours=1))
+    assert (other.is_new, other.streak, other.balance) == (True, 2, 10)
+    [merge] = merge_customers(pairs=[(anna.pk, bo.pk)], at=NOON, causes=["test"])
+    revert_merge(merge_id=merge, at=NOON, by="x")  # the later sign-in was of the other customer
+    assert LoyaltyMember.objects.get(pk=anna.pk).signed_in_at == NOON
+
+
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.sampled_from(STEPS), st.integers(1, 60)), max_size=12))
 def test_balance_is_the_sum_of_the_ledger_and_is_never_overspent(steps: list[tuple[str, int]]) -> None:
