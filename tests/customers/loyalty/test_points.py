@@ -14,7 +14,7 @@ from customers.feedback.models import Review
 from customers.identity.merging.merge import merge_customers
 from customers.identity.merging.revert import revert_merge
 from customers.loyalty.counting import count_pending, note_customers, refresh_program
-from customers.loyalty.models import CategoryBonus, LoyaltyMember, PendingMember, PointEntry
+from customers.loyalty.models import CategoryBonus, LoyaltyLevel, LoyaltyMember, PendingMember, PointEntry
 from customers.loyalty.points.expiry import expire_points
 from customers.loyalty.points.ledger import PointsError, adjust_points
 from customers.loyalty.points.reservations import close_reservation, release_all_overdue, reserve_points
@@ -90,6 +90,42 @@ def test_a_run_that_dies_loses_nothing_and_doubles_nothing(monkeypatch: pytest.M
         assert PendingMember.objects.exists()
     assert count_pending(now=NOON) == 1
     assert read_points(anna.pk) == [("order", 10)]
+
+
+def test_returns_with_documents_take_back_at_most_what_earlier_orders_earned() -> None:
+    make_program(), make_levels()
+    CategoryBonus.objects.create(category=make_category("Tea"), multiplier=3)
+    anna, bo, tea = make_customer(), make_customer(), make_product(price=Decimal(40), category="Tea")
+
+    def order(day: int, price: int, kind: str = "sale") -> None:
+        product = make_product(price=Decimal(price))
+        placed_at, quantity = START + timedelta(days=day), 1 if kind == "sale" else -1
+        make_order(anna, placed_at=placed_at, products=[product], quantity=quantity, kind=kind)
+        count_pending(now=NOON)
+
+    order(-5, 50)
+    order(1, 50, "return")  # of the order before the program
+    assert read_points(anna.pk) == []
+    order(2, 100)
+    order(3, 80)
+    assert read_points(anna.pk) == [("order", 100), ("order", 120)]  # 80 × 1.5, as silver
+    order(4, 90, "return")
+    assert read_points(anna.pk)[2:] == [("order", -110)]  # 90 × 220 / 180
+    LoyaltyLevel.objects.update(points_per_unit=5)
+    order(5, 200, "return")
+    assert read_points(anna.pk)[3:] == [("order", -110)]  # what was left
+    order(6, 10)
+    count_pending(now=NOON)
+    assert read_points(anna.pk)[4:] == [("order", 50)]  # the returns have not changed
+    for day, kind in enumerate(("sale", "return", "return", "sale", "return")):
+        quantity = 1 if kind == "sale" else -1
+        make_order(bo, placed_at=START + timedelta(days=day), products=[tea], quantity=quantity, kind=kind)
+    count_pending(now=NOON)  # all of them at once; the second return has nothing to take back
+    taken_and_earned = [("category_bonus", -80), ("category_bonus", 80), ("order", -40), ("order", 40)]
+    assert sorted(read_points(bo.pk)) == sorted(taken_and_earned * 2)
+    bo.orders.filter(kind="return").update(status="cancelled")
+    count_pending(now=NOON)
+    assert get_balance(bo.pk) == 240
 
 
 def test_orders_later_than_the_run_that_sees_them_earn_points_in_a_later_one() -> None:
