@@ -30,7 +30,7 @@ SELECT customer_id, kind, points, %(now)s,
 FROM difference WHERE points <> 0 ORDER BY customer_id, order_number, kind DESC
 ON CONFLICT (cause) DO NOTHING
 """)
-# Everything but returns with a document of their own, which follow.
+# Everything but returns with a document of their own, which follow. A bonus that is added later does not apply to orders already counted.
 AWARD_ORDERS = sql.SQL("""
 WITH document AS MATERIALIZED (
     SELECT o.id, o.customer_id, o.order_id, o.kind = 'return' AS is_return,
@@ -58,8 +58,11 @@ WITH document AS MATERIALIZED (
 ), wanted AS (
     SELECT id, customer_id, order_id, amount, 'order' AS kind, rate FROM document WHERE NOT is_return
     UNION ALL
-    SELECT d.id, d.customer_id, d.order_id, d.amount, 'category_bonus', COALESCE(m.extra, 0) * d.rate
-    FROM document d LEFT JOIN multiplied m USING (id) WHERE NOT d.is_return
+    SELECT d.id, d.customer_id, d.order_id, d.amount, 'category_bonus',
+           CASE WHEN counted.last_id IS NULL THEN COALESCE(m.extra, 0) * d.rate ELSE 0 END
+    FROM document d LEFT JOIN multiplied m USING (id)
+    LEFT JOIN posted counted ON counted.order_number = d.id AND counted.customer_id = d.customer_id AND counted.kind = 'order'
+    WHERE NOT d.is_return
 ), difference AS (
     SELECT COALESCE(w.customer_id, p.customer_id) AS customer_id, COALESCE(w.id, p.order_number) AS order_number,
            COALESCE(w.order_id, p.order_id) AS order_id, COALESCE(w.kind, p.kind) AS kind, COALESCE(p.last_id, 0) AS last_id,

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from customers.feedback.models import Review
 from customers.identity.merging.merge import merge_customers
 from customers.identity.merging.revert import revert_merge
-from customers.loyalty.counting import count_pending, note_customers, refresh_program
+from customers.loyalty.counting import count_pending, note_customers, refresh_program, start_program
 from customers.loyalty.models import CategoryBonus, LoyaltyLevel, LoyaltyMember, PendingMember, PointEntry
 from customers.loyalty.points.expiry import expire_points
 from customers.loyalty.points.ledger import PointsError, adjust_points
@@ -90,6 +90,24 @@ def test_a_run_that_dies_loses_nothing_and_doubles_nothing(monkeypatch: pytest.M
         assert PendingMember.objects.exists()
     assert count_pending(now=NOON) == 1
     assert read_points(anna.pk) == [("order", 10)]
+
+
+def test_a_new_category_bonus_applies_to_orders_counted_from_then_on() -> None:
+    make_program()
+    anna, tea = make_customer(), make_product(price=Decimal(40), category="Tea")
+    make_order(anna, placed_at=START, products=[tea])
+    count_pending(now=NOON)
+    bonus = CategoryBonus.objects.create(category=make_category("Tea"), multiplier=3)
+    start_program(now=NOON, reason="rules")  # counts all orders again, as saving the rules does
+    count_pending(now=NOON)
+    assert read_points(anna.pk) == [("order", 40)]
+    make_order(anna, products=[tea])
+    count_pending(now=NOON)
+    assert read_points(anna.pk)[1:] == [("order", 40), ("category_bonus", 80)]
+    bonus.delete()
+    start_program(now=NOON, reason="rules")
+    count_pending(now=NOON)
+    assert get_balance(anna.pk) == 160
 
 
 def test_returns_with_documents_take_back_at_most_what_earlier_orders_earned() -> None:
