@@ -228,16 +228,23 @@ class HitRanker:
         )
 
     def find_pins(self, allowed: Flags, matching: Rows) -> dict[int, int]:
-        """Return position (from 0) → text row of the pins that pass the filters and match the query."""
+        """Return position (from 0) → text row of the pins that pass the filters and match the query.
+
+        If a position is occupied by a pin of higher priority, the pin moves to the next free one.
+        """
         if self.rules is None or not self.rules.pins:
             return {}
         text_rows = self.snapshot.text_rows
-        pins = {
-            position - 1: int(text_rows[row])
-            for position, row in self.rules.pins
-            if row < len(text_rows) and text_rows[row] >= 0
-        }
-        return {position: row for position, row in pins.items() if allowed[row] and row in matching}
+        pins: dict[int, int] = {}
+        for position, catalog_row in self.rules.pins:
+            row = int(text_rows[catalog_row]) if catalog_row < len(text_rows) else -1
+            if row < 0 or not allowed[row] or row not in matching:
+                continue
+            place = position - 1
+            while place in pins:
+                place += 1
+            pins[place] = row
+        return pins
 
 
 def get_word_match_type(tier: int, matches: Matches | None) -> str:

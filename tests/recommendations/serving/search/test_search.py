@@ -291,6 +291,16 @@ def test_pinned_products_keep_their_positions_on_every_page(fresh_searcher: Sear
     ]
 
 
+def test_pins_of_one_position_follow_each_other_without_those_that_are_not_shown(fresh_searcher: Searcher) -> None:
+    catalog = fresh_searcher.get_snapshot(now=NOON).catalog
+    plain = list_ids(find(fresh_searcher, "kettle"))
+    pinned = [(1, "k4"), (1, plain[2]), (1, "p1"), (1, plain[1]), (1, "t1")]  # sold out or without the word: k4, p1, t1
+    rules = FakeRules(pins=[(position, catalog.find_row(product_id)) for position, product_id in pinned])
+    page = find(fresh_searcher, "kettle", options={"rules": rules})
+    assert list_ids(page) == [plain[2], plain[1], plain[0]]
+    assert [hit.pinned for hit in page.hits] == [True, True, False]
+
+
 def test_pins_beyond_the_end_are_appended() -> None:
     assert insert_pins([0, 1], {9: 7, 0: 5}, upto=20) == [-6, 0, 1, -8]
     assert insert_pins([], {}, upto=3) == []
