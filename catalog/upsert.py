@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from django.db import connection, transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from catalog.bulk_results import BulkResult, FieldProblem, ItemStatus, combine_results
@@ -184,6 +185,15 @@ def update_product(*, product_id: str, fields: Mapping[str, Any], at: datetime, 
 def deactivate_product(*, product_id: str, at: datetime) -> bool:
     """Deactivate a product, which is kept for the order history; return whether it was active."""
     return bool(Product.objects.active().filter(product_id=product_id).update(is_active=False, updated_at=at))
+
+
+def get_change_time(started_at: datetime) -> datetime:
+    """Return the time of a change that a task makes now, which is not earlier than its start.
+
+    Serving and search read what changed since one minute before the newest change that they know: they would miss a change that has
+    the time at which a long task started.
+    """
+    return max(started_at, timezone.now())
 
 
 def build_duplicate_problem(product_id: str) -> FieldProblem:

@@ -23,7 +23,7 @@ from catalog.feeds.presets.registry import DEFAULT_PRESET
 from catalog.feeds.row_mapping import FeedRow, build_item
 from catalog.field_cleaning import shorten_value
 from catalog.models import FeedImport, Product
-from catalog.upsert import build_duplicate_problem, clean_product, write_products
+from catalog.upsert import build_duplicate_problem, clean_product, get_change_time, write_products
 from config.foundation.currencies import get_known_currencies
 from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock
 from config.foundation.files.gzip_files import open_text
@@ -82,7 +82,7 @@ def import_feed(
     transaction. So a broken file changes nothing, and repeating a killed import completes it.
 
     Args:
-        started_at: the moment of the change; it also decides which sale prices are valid.
+        started_at: decides which sale prices are valid. Products get the time at which their batch is written.
         record: an existing record to fill, as for an upload; otherwise a new one is created.
 
     Raises:
@@ -240,7 +240,7 @@ class FeedImporter:
         if not rows:
             return {}
         with transaction.atomic():
-            written = write_products(rows, at=self.record.started_at)
+            written = write_products(rows, at=get_change_time(self.record.started_at))
             if self.record.dry_run:
                 transaction.set_rollback(True)
         return written
@@ -258,7 +258,7 @@ class FeedImporter:
                 % {"absent": self.record.deactivated, "active": active}
             )
         if not self.record.dry_run:
-            self.record.deactivated = seen_ids.deactivate_absent(at=self.record.started_at)
+            self.record.deactivated = seen_ids.deactivate_absent(at=get_change_time(self.record.started_at))
 
 
 @contextmanager

@@ -4,13 +4,14 @@ import csv
 import gzip
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from catalog.feeds.feed_file import FeedError, detect_encoding
 from catalog.feeds.google_xml import read_google_xml
@@ -350,6 +351,14 @@ def test_products_missing_from_the_feed_are_deactivated_and_reactivated(write: C
     assert set(Product.objects.active().values_list("product_id", flat=True)) == {"a", "b"}
     load(write("id,title\na,A\nb,B\nc,C\n"), missing=MissingProducts.DEACTIVATE)
     assert Product.objects.active().count() == 3
+
+
+def test_changes_have_the_time_of_their_batch_so_that_serving_reads_them(write: Callable[..., Path]) -> None:
+    load(write("id,title\na,A\nb,B\n"))
+    now = timezone.now()
+    load(write("id,title\na,A2\n"), at=now - timedelta(minutes=5), missing=MissingProducts.DEACTIVATE)
+    assert dict(Product.objects.values_list("title", "is_active")) == {"A2": True, "B": False}
+    assert min(Product.objects.values_list("updated_at", flat=True)) >= now
 
 
 def test_deactivating_more_than_half_requires_force(write: Callable[..., Path]) -> None:

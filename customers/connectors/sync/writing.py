@@ -12,7 +12,7 @@ from django.db import transaction
 from catalog.bulk_results import BulkResult, FieldProblem, ItemStatus
 from catalog.field_cleaning import clean_fields
 from catalog.models import Product
-from catalog.upsert import upsert_products
+from catalog.upsert import get_change_time, upsert_products
 from config.foundation.shop.profile import get_shop
 from customers.connectors.models import ShopConnection, ShopRecordKind, SyncDifference, SyncedRecord
 from customers.connectors.platforms.base import MappedRecord
@@ -78,6 +78,7 @@ def write_products(
     connection: ShopConnection, records: Sequence[MappedRecord], result: WriteResult, at: datetime
 ) -> None:
     """Write the variants of products; variants that a product no longer has are deactivated."""
+    at = get_change_time(at)
     items, owners = flatten_items(records)
     before = read_products([str(item.get("product_id", "")) for item in items]) if result.compares else {}
     written = upsert_products(items=items, at=at, currency=get_currency(connection))
@@ -329,7 +330,7 @@ def delete_records(*, connection: ShopConnection, kind: str, external_ids: Seque
         if kind == ShopRecordKind.PRODUCTS:
             local = list_local_ids(connection, kind, external_ids)
             products = Product.objects.active().filter(product_id__in=local)
-            return products.update(is_active=False, updated_at=at)
+            return products.update(is_active=False, updated_at=get_change_time(at))
         if kind == ShopRecordKind.ORDERS:
             lock_source(connection.source)
             local = list_local_ids(connection, kind, external_ids)

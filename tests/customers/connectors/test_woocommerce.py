@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from catalog.models import Product
 from customers.connectors.models import ReceivedWebhook, ShopConnection, SyncedRecord
@@ -15,6 +16,7 @@ from customers.connectors.platforms import woocommerce
 from customers.connectors.platforms.base import PlatformError
 from customers.connectors.sync.access import open_connector
 from customers.connectors.sync.runs import continue_run, start_run
+from customers.connectors.sync.writing import delete_records
 from customers.connectors.webhooks.processing import process_shop
 from customers.identity.models import Identifier
 from customers.orders.models import Order
@@ -96,6 +98,21 @@ def test_backfill_brings_variations_and_orders(server: WooCommerceServer, mugs: 
         "mug10",
     )
     assert (str(orders["101"].total), str(orders["101"].lines.get().discount)) == ("22.82", "1.98")
+
+
+def test_products_have_the_time_of_their_page_so_that_serving_reads_them(
+    server: WooCommerceServer, mugs: ShopConnection
+) -> None:
+    now = timezone.now()
+    run_all(mugs, at=now - timedelta(minutes=5))
+    assert min(Product.objects.values_list("updated_at", flat=True)) >= now
+    server.variations[2].pop()
+    later = timezone.now()
+    run_all(mugs, "reconciliation", at=now - timedelta(minutes=4))
+    delete_records(connection=mugs, kind="products", external_ids=["1"], at=now - timedelta(minutes=4))
+    changed = Product.objects.filter(product_id__in=["1", "22"])
+    assert [product.is_active for product in changed] == [False, False]
+    assert min(product.updated_at for product in changed) >= later
 
 
 def test_pages_that_are_cut_or_shift_lose_nothing(
