@@ -146,10 +146,12 @@ def collect_changes(cursor: Any, run: ImportRun) -> None:
 
 def build_changed_condition(table: str) -> str:
     """Return the SQL condition that a row ``t`` differs from what the import left, ``u.after``."""
-    text = f"(to_jsonb(t) - ARRAY[{', '.join(map(repr, VOLATILE_COLUMNS.get(table, ())))}]::text[])"
+    volatile = VOLATILE_COLUMNS.get(table, ())
+    text = f"(to_jsonb(t) - ARRAY[{', '.join(map(repr, volatile))}]::text[])"
+    ignored = ", ".join(map(repr, (FINGERPRINT, *volatile)))
     return f"""
         CASE WHEN u.is_created THEN md5({text}::text) IS DISTINCT FROM u.after ->> '{FINGERPRINT}'
-             ELSE NOT to_jsonb(t) @> (u.after - ARRAY['{FINGERPRINT}']) END
+             ELSE NOT to_jsonb(t) @> (u.after - ARRAY[{ignored}]) END
     """
 
 
@@ -189,12 +191,17 @@ def build_dependent_condition(model: type[models.Model]) -> str:
 
 
 def restore_updated_rows(cursor: Any, model: type[models.Model]) -> int:
-    """Write back the columns that the import changed and that nobody has changed since."""
+    """Write back the columns that the import changed and that nobody has changed since.
+
+    The time of the last change becomes the present, because serving and search find changed products by it.
+    """
     table = model._meta.db_table
-    columns = [str(item.column) for item in model._meta.concrete_fields if not item.primary_key]
+    fields = [item for item in model._meta.concrete_fields if not item.primary_key]
+    columns = [str(item.column) for item in fields]
+    values = ["clock_timestamp()" if getattr(item, "auto_now", False) else f"r.{item.column}" for item in fields]
     cursor.execute(
         f"""
-        UPDATE {table} t SET ({", ".join(columns)}) = ROW({", ".join(f"r.{name}" for name in columns)})
+        UPDATE {table} t SET ({", ".join(columns)}) = ROW({", ".join(values)})
         FROM undone u
         JOIN {table} o ON o.id = u.row_id
         CROSS JOIN LATERAL jsonb_populate_record(o, (

@@ -92,6 +92,18 @@ def test_undo_removes_what_the_import_created_and_restores_what_it_changed(boss:
     assert not ImportChange.objects.exists()
 
 
+def test_undone_prices_count_as_changed_and_the_earlier_import_can_be_undone_too(boss: Client, upload: Upload) -> None:
+    make_product("tea", price=Decimal("4.00"))
+    text = "id,title,price\ntea,tea,4.50 EUR\n"
+    first, second = (post(boss, "start", upload("products", text.replace("4.50", price))) for price in ("4.50", "5.00"))
+    for run, price in ((second, Decimal("4.50")), (first, Decimal("4.00"))):
+        imported_at = Product.objects.get().updated_at
+        assert post(boss, "undo", run).state == "undone"
+        product = Product.objects.get()
+        assert product.price == price
+        assert product.updated_at > imported_at
+
+
 def test_undo_is_refused_when_later_data_changed_an_order(boss: Client, upload: Upload) -> None:
     text = "order_id,customer_id,placed_at,product_id,quantity,unit_price\n1,ada,2026-05-01,tea,1,4.50\n"
     run = post(boss, "start", upload("orders", text))
