@@ -7,6 +7,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce, Concat, Substr
+from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
@@ -122,14 +123,35 @@ def build_category_path(*, name: str, parent: Category | None) -> str:
 def save_category(*, category: Category) -> None:
     """Save a category under its name and parent; update the paths of everything below it."""
     with transaction.atomic():
-        old_path = Category.objects.select_for_update().filter(pk=category.pk).values_list("path", flat=True).first()
+        # weaker than the lock of a changed path, so that an import that refers to the category can finish meanwhile
+        locked = Category.objects.select_for_update(no_key=True).filter(pk=category.pk)
+        old_path = locked.values_list("path", flat=True).first()
         category.path = build_category_path(name=category.name, parent=category.parent)
+        if not old_path or old_path == category.path:
+            category.save()
+            return
+        below = Category.objects.filter(path__startswith=old_path + SEPARATOR)
+        mark_products_changed(Category.objects.filter(pk=category.pk) | below)
         category.save()
-        if old_path and old_path != category.path:
-            # one statement for the whole subtree, so that no reader sees a child below a path that no longer exists
-            Category.objects.filter(path__startswith=old_path + SEPARATOR).update(
-                path=Concat(Value(category.path), Substr("path", len(old_path) + 1))
-            )
+        # one statement for the whole subtree, so that no reader sees a child below a path that no longer exists
+        below.update(path=Concat(Value(category.path), Substr("path", len(old_path) + 1)))
+
+
+def delete_categories(categories: QuerySet[Category]) -> None:
+    """Delete categories; their products have no category afterwards."""
+    with transaction.atomic():
+        mark_products_changed(categories)
+        categories.delete()
+
+
+def mark_products_changed(categories: QuerySet[Category]) -> None:
+    """Mark the products of categories as changed, before the categories change: serving, search and feeds find changes by this time.
+
+    Locks products in the order of `write_products`, and before the categories, as imports do; otherwise both could wait for each other.
+    """
+    products = Product.objects.filter(category__in=categories.values("pk"))
+    locked = products.select_for_update(no_key=True).order_by("product_id").values("pk")
+    Product.objects.filter(pk__in=locked).update(updated_at=timezone.now())
 
 
 def format_path(path: str) -> str:

@@ -23,7 +23,7 @@ from unfold.decorators import action, display
 from catalog.backoffice import pages
 from catalog.backoffice.forms import CategoryForm
 from catalog.backoffice.resources import ProductResource
-from catalog.categories import annotate_product_counts, save_category
+from catalog.categories import annotate_product_counts, delete_categories, save_category
 from catalog.models import Category, FeedImport, Product
 from catalog.product_picker.fields import SingleProductPicker
 from catalog.product_picker.views import show_picker
@@ -53,6 +53,12 @@ class CategoryAdmin(ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Category, form: Any, change: bool) -> None:
         save_category(category=obj)
+
+    def delete_model(self, request: HttpRequest, obj: Category) -> None:
+        delete_categories(Category.objects.filter(pk=obj.pk))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Category]) -> None:
+        delete_categories(queryset)
 
 
 @admin.register(Product)

@@ -8,6 +8,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from catalog.backoffice.resources import ProductResource
 from catalog.models import Category, FeedImport, Product
@@ -108,6 +109,26 @@ def test_renaming_a_category_updates_the_paths_below_it(boss: Client) -> None:
     )
     assert response.status_code == 302
     assert set(Category.objects.values_list("path", flat=True)) == {"Kitchen", "Kitchen > 水壶"}
+
+
+def test_renaming_or_deleting_a_category_marks_its_products_as_changed(boss: Client) -> None:
+    kitchen, kettles = Category.objects.order_by("path")
+    started_at = timezone.now()
+    boss.post(
+        reverse("admin:catalog_category_change", args=[kitchen.pk]),
+        {"name": "Kitchen", "slug": "kitchen", "parent": ""},
+    )
+    assert Product.objects.filter(updated_at__gte=started_at).count() == 2
+    renamed_at = timezone.now()
+    boss.post(reverse("admin:catalog_category_delete", args=[kettles.pk]), {"post": "yes"})
+    changed = Product.objects.filter(updated_at__gte=renamed_at)
+    assert list(changed.values_list("product_id", "category")) == [("a/1", None)]
+    boss.post(
+        reverse("admin:catalog_category_changelist"),
+        {"action": "delete_selected", "_selected_action": [kitchen.pk], "post": "yes"},
+    )
+    assert not Category.objects.exists()
+    assert changed.count() == 2
 
 
 @pytest.mark.parametrize(("name", "below"), [("A > B", False), ("厨房", True), ("x" * 201, False)])
