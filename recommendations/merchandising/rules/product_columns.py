@@ -14,6 +14,7 @@ import numpy.typing as npt
 from django.db import connection
 from django.db.models.fields.json import KeyTransform
 
+from catalog.fingerprint import read_catalog_fingerprint
 from catalog.models import Product
 from config.foundation.array_types import Rows
 
@@ -97,10 +98,6 @@ READ_PRODUCTS = """
     ORDER BY p.id
 """
 N_COLUMNS = 9
-READ_FINGERPRINT = """
-    SELECT (SELECT row(count(*), max(id), sum((extract(epoch FROM updated_at) * 1000000)::bigint))::text FROM catalog_product),
-           (SELECT md5(string_agg(id || ' ' || path, ',' ORDER BY id)) FROM catalog_category)
-"""
 MAX_KEPT = (
     300_000  # products of a larger catalog are read each time, because they would take much memory in every worker
 )
@@ -123,16 +120,14 @@ def read_kept_columns() -> RuleProductColumns:
 
     They are read again only if a product or a category has changed: reading 68,000 products takes a third of a second.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(READ_FINGERPRINT)
-        columns = read_columns_once(cursor.fetchone())
+    columns = read_columns_once(read_catalog_fingerprint())
     if columns.n > MAX_KEPT:
         read_columns_once.cache_clear()
     return columns
 
 
 @lru_cache(maxsize=1)
-def read_columns_once(_fingerprint: tuple[Any, ...]) -> RuleProductColumns:
+def read_columns_once(_fingerprint: tuple[str, str | None]) -> RuleProductColumns:
     """Return the columns of the catalog with this fingerprint."""
     return make_columns(read_records())
 

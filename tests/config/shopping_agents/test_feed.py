@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 from django.test import Client
 
-from catalog.models import Product
+from catalog.models import Category, Product
 from config.shopping_agents import public_access
 from config.shopping_agents.feed import building
 from config.shopping_agents.feed.building import METADATA, PRODUCTS, build_feed, get_feed_folder
@@ -89,6 +89,18 @@ def test_feed_is_built_again_only_after_a_change() -> None:
     build_feed(now=NOON)
     assert not AgentFeedFile.objects.exists()
     assert list(get_feed_folder().iterdir()) == []
+
+
+def test_feed_is_built_again_after_a_change_with_an_earlier_time_and_after_a_new_category_path() -> None:
+    AgentFeedSettings(is_enabled=True).save()
+    make_product("cup", category="Kitchen", **URL)
+    newest = make_product("mug", **URL).updated_at
+    assert build_feed(now=NOON).is_new
+    Product.objects.filter(product_id="cup").update(price=Decimal("7.00"), updated_at=newest - timedelta(hours=1))
+    assert build_feed(now=NOON + timedelta(hours=1)).is_new
+    Category.objects.update(path="Dining")
+    assert build_feed(now=NOON + timedelta(hours=2)).is_new
+    assert not build_feed(now=NOON + timedelta(hours=3)).is_new
 
 
 def test_build_that_fails_or_is_killed_leaves_the_published_feed(monkeypatch: pytest.MonkeyPatch) -> None:
