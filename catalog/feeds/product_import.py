@@ -42,7 +42,7 @@ class MissingProducts(StrEnum):
 
 
 class TooManyMissingError(FeedError):
-    """More than half of the active products would be deactivated."""
+    """More than half of the active products would be deactivated; nothing is imported."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,8 @@ def import_feed(
     """Import a feed into the catalog; a second import of the same file changes nothing.
 
     The file is read twice: first to check that all of it is readable, then to write it in batches, each in one
-    transaction. So a broken file changes nothing, and repeating a killed import completes it.
+    transaction. So a broken file changes nothing, and repeating a killed import completes it. If missing products are
+    to be deactivated, it is read once more before, to find out how many are missing.
 
     Args:
         started_at: decides which sale prices are valid. Products get the time at which their batch is written.
@@ -173,11 +174,13 @@ class FeedImporter:
             ErrorFile(self.error_path) as errors,
             track_seen_ids() as seen_ids,
         ):
+            deactivates = self.options.missing is MissingProducts.DEACTIVATE
+            if deactivates and not self.options.force:
+                self.check_missing(reader, encoding, total, seen_ids)
             for batch in batched(reader.read(stream), BATCH):
                 self.import_batch(batch, seen_ids, errors)
                 self.progress(record.rows, total)
-            # only after the last row: until then it is unknown which products are missing
-            if self.options.missing is MissingProducts.DEACTIVATE:
+            if deactivates:
                 self.deactivate(seen_ids)
 
     @property
@@ -245,19 +248,31 @@ class FeedImporter:
                 transaction.set_rollback(True)
         return written
 
-    def deactivate(self, seen_ids: "SeenIds") -> None:
-        """Deactivate the products that are missing from the feed. Errors: TooManyMissingError."""
-        active = Product.objects.active().count()
-        self.record.deactivated = seen_ids.count_absent()
-        if self.record.deactivated > active * MAX_DEACTIVATED_SHARE and not self.options.force:
+    def check_missing(self, reader: PresetReader, encoding: str, total: int, seen_ids: "SeenIds") -> None:
+        """Raise TooManyMissingError if too many active products are missing from the feed.
+
+        Nothing is written before: products that a refused feed has created would count as active and present, in this
+        import or in the next one of the same feed.
+        """
+        with open_text(self.path, encoding) as stream:
+            for batch in batched(reader.read(stream), BATCH):
+                seen_ids.add([key for key, _cleaned, _problems in map(self.clean, batch) if key])
+                self.progress(0, total)
+        active, absent = Product.objects.active().count(), seen_ids.count_absent()
+        if absent > active * MAX_DEACTIVATED_SHARE:
             raise TooManyMissingError(
                 _(
-                    "%(absent)d of %(active)d active products are missing from the feed, which is more than half. No "
-                    "product was deactivated. To deactivate them, use the force option."
+                    "%(absent)d of %(active)d active products are missing from the feed, which is more than half. The "
+                    "feed was not imported. To import it and deactivate them, use the force option."
                 )
-                % {"absent": self.record.deactivated, "active": active}
+                % {"absent": absent, "active": active}
             )
-        if not self.record.dry_run:
+
+    def deactivate(self, seen_ids: "SeenIds") -> None:
+        """Deactivate the products that are missing from the feed, in a dry run only count them."""
+        if self.record.dry_run:
+            self.record.deactivated = seen_ids.count_absent()
+        else:
             self.record.deactivated = seen_ids.deactivate_absent(at=get_change_time(self.record.started_at))
 
 

@@ -371,6 +371,16 @@ def test_deactivating_more_than_half_requires_force(write: Callable[..., Path]) 
     assert (record.deactivated, Product.objects.active().count()) == (2, 1)
 
 
+def test_new_products_of_a_feed_do_not_hide_that_it_lacks_the_old_ones(write: Callable[..., Path]) -> None:
+    load(write("id,title\na,A\nb,B\nc,C\n"))
+    path = write("id,title\nx,X\ny,Y\nz,Z\n")
+    for dry_run in (True, False, False):
+        with pytest.raises(TooManyMissingError, match="3 of 3"):
+            load(path, missing=MissingProducts.DEACTIVATE, dry_run=dry_run)
+    assert set(Product.objects.active().values_list("product_id", flat=True)) == {"a", "b", "c"}
+    assert load(path, missing=MissingProducts.DEACTIVATE, force=True).deactivated == 3
+
+
 @pytest.mark.parametrize(
     ("text", "number"),
     [("19.90", "19.90"), ("19,9", "19.9"), ("1,299.00", "1299.00"), ("1.299,00", "1299.00"), ("1,000,000", "1000000")],
