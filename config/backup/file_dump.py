@@ -1,5 +1,6 @@
 """The files that belong to a backup: as they are at one moment, each stored once no matter how many backups contain it."""
 
+import fcntl
 import os
 import shutil
 from collections.abc import Iterator
@@ -11,11 +12,12 @@ from uuid import uuid4
 
 from django.conf import settings
 
-from config.backup.repository import BackupRepository
+from config.backup.repository import BackupError, BackupRepository
 from config.foundation.progress import Progress
 from customers.warehouse.parquet_files import STAGING, get_warehouse_root
 
 PART_BYTES = 8 * 1024 * 1024
+LOCK = "backup-lock"
 EXCLUDED_FOLDERS = frozenset({STAGING, ".restoring", ".replaced"})
 
 
@@ -28,6 +30,7 @@ class StagedFile:
     copy: Path
     size: int
     modified: int  # nanoseconds
+    is_linked: bool = True  # False: no hard link could be made, and ``copy`` is the file itself
 
 
 def list_roots() -> dict[str, Path]:
@@ -43,17 +46,27 @@ def list_roots() -> dict[str, Path]:
 
 @contextmanager
 def stage_folder() -> Iterator[Path]:
-    """Make a folder for hard links to files; folders of killed backups are removed."""
+    """Make a folder for hard links to files; folders of killed backups are removed.
+
+    Raises:
+        BackupError: another backup has such a folder, also one that writes to a different folder of backups.
+    """
     parent = Path(settings.VAR_DIR) / "tmp"
     parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for left in parent.glob("backup-*"):
-        shutil.rmtree(left, ignore_errors=True)
-    folder = parent / f"backup-{uuid4().hex}"
-    folder.mkdir(mode=0o700)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with (parent / LOCK).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BackupError("Another backup is being made on this machine. Wait until it has ended.") from error
+        for left in parent.glob("backup-*"):
+            if left.name != LOCK:  # another backup would lock a new file of this name
+                shutil.rmtree(left, ignore_errors=True)
+        folder = parent / f"backup-{uuid4().hex}"
+        folder.mkdir(mode=0o700)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def stage_files(folder: Path) -> list[StagedFile]:
@@ -61,16 +74,18 @@ def stage_files(folder: Path) -> list[StagedFile]:
     staged: list[StagedFile] = []
     for name, root in list_roots().items():
         for path in list_files(root):
-            copy = folder / f"{len(staged)}"
+            copy, is_linked = folder / f"{len(staged)}", True
             try:
                 os.link(path, copy)
             except FileNotFoundError:
                 continue  # removed in the meantime
             except OSError:
-                copy = path  # on another disk, or on one that does not support hard links
+                copy, is_linked = path, False  # on another disk, or on one that does not support hard links
             details = copy.stat()
             staged.append(
-                StagedFile(name, path.relative_to(root).as_posix(), copy, details.st_size, details.st_mtime_ns)
+                StagedFile(
+                    name, path.relative_to(root).as_posix(), copy, details.st_size, details.st_mtime_ns, is_linked
+                )
             )
     return staged
 
@@ -88,7 +103,11 @@ def list_files(root: Path) -> Iterator[Path]:
 def store_files(
     files: list[StagedFile], repository: BackupRepository, *, earlier: dict[str, Any], progress: Progress
 ) -> dict[str, list[dict[str, Any]]]:
-    """Store the files; a file whose size and time are those in the earlier backup is not read again."""
+    """Store the files; a file whose size and time are those in the earlier backup is not read again.
+
+    Raises:
+        BackupError: a hard link is gone, which only this backup may remove.
+    """
     known = {
         (root, file["path"], file["size"], file["modified"]): file["parts"]
         for root, stored in earlier.items()
@@ -100,6 +119,10 @@ def store_files(
         parts = known.get((file.root, file.path, file.size, file.modified))
         if parts is None or not repository.contains(parts):
             parts = store_file(file.copy, file.size, repository)
+            if parts is None and file.is_linked:
+                raise BackupError(
+                    f"{file.copy} was removed while the backup was made. No backup was created; start it again."
+                )
         if parts is not None:
             result[file.root].append({"path": file.path, "size": file.size, "modified": file.modified, "parts": parts})
         done += file.size

@@ -8,12 +8,12 @@ register_impersonal(
     reason="Consecutive failures of servers that messages and webhooks are sent to.",
 )
 register_impersonal(
-    files("erasures.jsonl", "restoring"),
+    files("var/erasures.jsonl", "var/restoring"),
     reason="The record of erasures, which restores need: numbers and keyed hashes of people whom no other data names any more. And the "
     "mark of a restore that has begun.",
 )
 register_impersonal(
-    files("tmp/backup-*"),
-    reason="Hard links to files while a backup reads them, for a few minutes; they are removed when it ends. Backups keep erased people until "
-    "they are removed, and a restore erases them again.",
+    files("var/tmp/backup-*"),
+    reason="Hard links to files while a backup reads them, for a few minutes; they are removed when it ends, or when the next one starts. "
+    "Backups keep erased people until they are removed, and a restore erases them again.",
 )

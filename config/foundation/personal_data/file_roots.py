@@ -37,8 +37,12 @@ def list_files() -> Iterator[tuple[str, Path]]:
     roots = list_file_roots()
     for name, root in roots.items():
         for folder, folders, names in root.walk():
-            # a root inside another one is listed under its own name
-            folders[:] = [inner for inner in folders if not _is_other_root(folder / inner, name, roots)]
+            # a root inside another one is listed under its own name, and so are the files that a backup has links to
+            folders[:] = [
+                inner
+                for inner in folders
+                if not _is_other_root(folder / inner, name, roots) and not _is_staging(folder / inner, roots)
+            ]
             for file in names:
                 path = folder / file
                 if path.is_file() and not path.is_symlink():
@@ -47,6 +51,11 @@ def list_files() -> Iterator[tuple[str, Path]]:
 
 def _is_other_root(folder: Path, name: str, roots: dict[str, Path]) -> bool:
     return any(folder == path for other, path in roots.items() if other != name)
+
+
+def _is_staging(folder: Path, roots: dict[str, Path]) -> bool:
+    """Return whether a running backup has hard links there: what is written to them is written to the files themselves."""
+    return folder.parent == roots["var"] / "tmp" and folder.name.startswith("backup-")
 
 
 def read_blocks(path: Path, *, overlap: int) -> Iterator[bytes]:

@@ -21,6 +21,9 @@ from config.backup.repository import BackupError, BackupRepository
 from config.backup.restore_mark import get_restore_mark
 from config.backup.status import read_backup_status
 from config.backup.verification import verify_backup
+from config.foundation.personal_data.inventory import list_unknown_names
+from config.foundation.personal_data.locations import LocationKind
+from config.foundation.progress import ignore_progress
 from customers.identity.models import Customer
 from tests.child_processes import get_test_database_url
 from tests.makers import make_customer
@@ -137,6 +140,36 @@ def test_a_file_that_grows_during_the_backup_is_stored_as_it_was(folders: Path, 
         parts = file_dump.store_file(staged[0].copy, staged[0].size, repository)
     assert parts is not None
     assert repository.load(parts[0]) == b"one\n"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_second_backup_does_not_start_during_the_first_also_in_another_folder(folders: Path, tmp_path: Path) -> None:
+    first, second = (BackupRepository.create(tmp_path / name) for name in ("first", "second"))
+    left = folders / "tmp" / "backup-killed"
+    left.mkdir(parents=True)
+
+    def start_second() -> None:
+        with pytest.raises(BackupError, match="Another backup is being made"):
+            creation.create_backup(second, at=NOW)
+
+    result = creation.create_backup(first, at=NOW, after_snapshot=start_second)
+    assert (result.files, verify_backup(first).files) == (2, 2)
+    assert second.list_backups() == []
+    assert creation.create_backup(second, at=NOW).files == 2
+    assert not left.exists()
+    names = [f"var/{path.relative_to(folders).as_posix()}" for path in (folders / "tmp").iterdir()]
+    assert len(names) == 1  # the lock
+    assert list_unknown_names(LocationKind.FILE, names) == []
+
+
+def test_a_staged_file_that_is_gone_is_an_error(folders: Path, tmp_path: Path) -> None:
+    repository = BackupRepository.create(tmp_path / "backups")
+    with file_dump.stage_folder() as staging:
+        staged = file_dump.stage_files(staging)
+        assert len(staged) == 2
+        staged[1].copy.unlink()
+        with pytest.raises(BackupError, match="No backup was created"):
+            file_dump.store_files(staged, repository, earlier={}, progress=ignore_progress)
 
 
 def test_the_ledger_of_erasures_returns_those_since_a_backup(folders: Path, tmp_path: Path) -> None:

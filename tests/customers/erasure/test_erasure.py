@@ -1,5 +1,6 @@
 """Erasing a customer who has left a trace everywhere: nothing is found afterwards, and no result changes."""
 
+import gzip
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,11 +12,12 @@ from django.core.management import CommandError, call_command
 from django.db.models import Sum
 
 from config.access.audit.seals import seal_entries, verify_entries
+from config.backup.file_dump import stage_files, stage_folder
 from config.foundation.personal_data import registry
 from config.foundation.personal_data.file_roots import list_files
 from config.foundation.personal_data.inventory import list_unknown_names
 from config.foundation.personal_data.locations import LocationKind
-from config.foundation.personal_data.registry import list_stores
+from config.foundation.personal_data.registry import find_store, list_stores
 from customers.erasure import runner
 from customers.erasure.model_flags import list_flagged_models
 from customers.erasure.models import ErasedPerson, ErasureRun
@@ -148,6 +150,20 @@ def test_every_file_and_key_of_the_shop_is_registered(valkey: redis.Redis, folde
     assert list_unknown_names(LocationKind.KEY, keys) == []
     assert list_unknown_names(LocationKind.FILE, ["var/planted/people.csv"]) == ["var/planted/people.csv"]
     assert list_unknown_names(LocationKind.KEY, ["planted:ada"]) == ["planted:ada"]
+
+
+def test_an_erasure_leaves_the_links_of_a_running_backup_alone(folders: Path) -> None:
+    ada = make_customer(USER)
+    upload = folders / "exports" / "import-uploads" / "customers.csv.gz"
+    upload.parent.mkdir(parents=True)
+    upload.write_bytes(gzip.compress(f"{USER}\n".encode()))
+    store = find_store("imports.files")
+    assert store is not None
+    with stage_folder() as staging:
+        staged = [file for file in stage_files(staging) if file.path == "import-uploads/customers.csv.gz"]
+        assert store.erase([describe_person(ada)]) == 1
+        assert not upload.exists()
+        assert [file.copy.exists() for file in staged] == [True]
 
 
 def test_a_failed_step_is_repeated_and_the_others_are_done(
