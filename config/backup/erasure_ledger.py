@@ -67,12 +67,15 @@ def read_lines(path: Path) -> list[str]:
 
 
 def append_lines(path: Path, lines: Sequence[str]) -> None:
-    """Append lines durably, each with one write."""
+    """Append lines durably, with one write. If the last line is unfinished, as after a full disk, they do not continue it."""
     if not lines:
         return
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     with os.fdopen(descriptor, "ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
+        size = os.fstat(descriptor).st_size
+        if size and os.pread(descriptor, 1, size - 1) != b"\n":
+            file.write(b"\n")
         file.write("".join(f"{line}\n" for line in lines).encode())
         file.flush()
         os.fsync(file.fileno())

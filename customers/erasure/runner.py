@@ -174,9 +174,10 @@ def finish_run(run: ErasureRun, people: Sequence[Person]) -> None:
         flag_models(run, at=now)
         run.status, run.finished_at = ErasureRun.Status.DONE, now
         run.save(update_fields=["status", "finished_at"])
-    hashes = sorted(list_digests(pair for person in people for pair in person.identifiers))
-    ids = sorted({number for person in people for number in person.customer_ids})
-    people_erased.send(sender=ErasureRun, customer_ids=ids, hashes=hashes, at=now)
+        hashes = sorted(list_digests(pair for person in people for pair in person.identifiers))
+        ids = sorted({number for person in people for number in person.customer_ids})
+        # before the commit: a run whose end was not recorded everywhere is resumed, and ends again
+        people_erased.send(sender=ErasureRun, customer_ids=ids, hashes=hashes, at=now)
 
 
 def resume_erasures() -> int:
@@ -188,7 +189,7 @@ def resume_erasures() -> int:
             continue
         try:
             execute_run(run_id)
-        except (AlreadyRunningError, Error):
+        except (AlreadyRunningError, Error, OSError):
             logger.exception("Erasure %d could not be resumed", run_id)
             continue
         resumed += 1

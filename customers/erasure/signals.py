@@ -1,6 +1,7 @@
 """Signals of erasures.
 
-`people_erased`: customer_ids, hashes (of the identifiers, as `BlockedIdentifier` stores them), at. Sent when all steps of a run are done.
+`people_erased`: customer_ids, hashes (of the identifiers, as `BlockedIdentifier` stores them), at. Sent when all steps of a run are done,
+in the transaction that marks the run as done: if a receiver raises, the run stays open, is resumed, and the signal is sent again.
 """
 
 from django.dispatch import Signal

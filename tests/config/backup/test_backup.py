@@ -180,6 +180,9 @@ def test_the_ledger_of_erasures_returns_those_since_a_backup(folders: Path, tmp_
         file.write(json.dumps({"at": NOW.isoformat()})[:12])  # killed while writing
     [entry] = read_erasures([get_local_ledger(), tmp_path / "missing"], since=NOW - timedelta(days=1))
     assert entry.customer_ids == (2, 3)
+    record_erasure(at=NOW, customer_ids=[4], hashes=["c"])
+    entries = read_erasures([get_local_ledger()], since=NOW - timedelta(days=1))
+    assert [entry.customer_ids for entry in entries] == [(2, 3), (4,)]
 
 
 def test_an_old_last_backup_is_a_problem(settings: object, tmp_path: Path) -> None:

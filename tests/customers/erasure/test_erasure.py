@@ -1,6 +1,7 @@
 """Erasing a customer who has left a trace everywhere: nothing is found afterwards, and no result changes."""
 
 import gzip
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ from django.core.management import CommandError, call_command
 from django.db.models import Sum
 
 from config.access.audit.seals import seal_entries, verify_entries
+from config.backup.erasure_ledger import get_local_ledger, read_lines
 from config.backup.file_dump import stage_files, stage_folder
 from config.foundation.personal_data import registry
 from config.foundation.personal_data.file_roots import list_files
@@ -187,6 +189,27 @@ def test_a_failed_step_is_repeated_and_the_others_are_done(
     assert resume_erasures() == 1
     run.refresh_from_db()
     assert (run.status, run.attempts) == ("done", 2)
+
+
+def test_an_erasure_that_could_not_be_recorded_for_restores_is_ended_again(
+    valkey: redis.Redis, folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = make_customer("ada")
+    run = erase_customers([ada.pk], requested_by="test", at=NOON)
+
+    def fail(**details: Any) -> None:
+        raise OSError("No space left")
+
+    with monkeypatch.context() as context:
+        context.setattr("config.backup.repeated_erasures.record_erasure", fail)
+        assert resume_erasures() == 0
+    run.refresh_from_db()
+    assert not run.is_finished
+    assert resume_erasures() == 1
+    run.refresh_from_db()
+    assert run.status == "done"
+    [line] = read_lines(get_local_ledger())
+    assert json.loads(line)["customers"] == [ada.pk]
 
 
 def test_erasing_again_returns_the_same_run_and_nobody_is_an_error(valkey: redis.Redis, folders: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 import redis
 from django.db import connection
 
+from config.backup.erasure_ledger import get_local_ledger, read_lines
 from config.foundation.database.advisory_locks import is_locked
 from customers.erasure import runner
 from customers.erasure.models import ErasureRun
@@ -48,6 +49,9 @@ if place == "prepare":
     preparation.block_identifiers = die
 elif place == "rename":
     erasure.os.replace = die
+elif place == "ledger":
+    from config.backup import repeated_erasures
+    repeated_erasures.record_erasure = die
 elif place == "commit":
     real = runner.ErasureStep.save
     runner.ErasureStep.save = lambda step, *args, **options: (real(step, *args, **options), die() if step.store == "orders.orders" else None)
@@ -66,7 +70,7 @@ def wait_for_end_of_session() -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("place", ["prepare", "commit", "rename", "identity.customers"])
+@pytest.mark.parametrize("place", ["prepare", "commit", "rename", "identity.customers", "ledger"])
 def test_a_killed_erasure_is_completed(
     place: str, valkey: redis.Redis, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,3 +91,4 @@ def test_a_killed_erasure_is_completed(
     assert search_everything([person]).findings == []
     assert Order.objects.count() == orders
     assert Customer.objects.filter(erased_at__isnull=False).count() == 1
+    assert len(read_lines(get_local_ledger())) == 1
