@@ -20,7 +20,7 @@ from config.encryption_keys.key_backup import KeyBackupError, read_backup
 from config.encryption_keys.key_files import find_older_uses
 from config.encryption_keys.models import HashTranslation, KeyRotation, KeyUse, RotationPart
 from config.encryption_keys.reencryption import PartResult
-from config.encryption_keys.rotation import run_rotation, start_rotation, work
+from config.encryption_keys.rotation import RotationError, run_rotation, start_rotation, work
 from config.foundation.keys.key_columns import get_model, list_encrypted_columns, list_hashed_columns
 from config.foundation.keys.key_ids import (
     check_field_keys,
@@ -172,6 +172,33 @@ def test_everything_is_read_and_found_after_a_rotation(
     assert is_email_suppressed("stranger@else.example")
     assert (keys.folder / "seal-keys").read_text().strip()
     assert keys.hashes[0] not in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_the_next_rotation_makes_new_keys_although_an_older_hash_key_stays(
+    shop: SimpleNamespace, keys: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rotate()
+    call_command("rotate_keys", "--finish")
+    assert (len(keys.fields), len(keys.hashes)) == (1, 2)
+    exposed = {keys.fields[0], keys.hashes[0]}
+
+    def interrupt(*args: Any, **options: Any) -> None:
+        raise RotationError("interrupted")
+
+    with monkeypatch.context() as context:
+        context.setattr("config.encryption_keys.management.commands.rotate_keys.run_rotation", interrupt)
+        with pytest.raises(CommandError, match="interrupted"):
+            rotate()
+    rotate()  # continues with the same new keys
+    assert (len(keys.fields), len(keys.hashes)) == (2, 3)
+    assert exposed == {keys.fields[1], keys.hashes[1]}
+    assert KeyRotation.objects.filter(finished_at__isnull=False).count() == 2
+    call_command("rotate_keys", "--finish")
+    assert (len(keys.fields), len(keys.hashes)) == (1, 2)
+    assert not exposed & {*keys.fields, *keys.hashes}
+    check_readable(shop)
+    assert use_recovery_code(shop.user, shop.codes[0])
 
 
 @pytest.mark.usefixtures("no_waiting")

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from config.encryption_keys import key_files
 from config.encryption_keys.counts import count_key_uses
-from config.encryption_keys.next_steps import describe_column, describe_next_step
+from config.encryption_keys.next_steps import describe_column, describe_next_step, is_rotated
 from config.encryption_keys.rotation import (
     RotationError,
     count_default_processes,
@@ -55,7 +55,8 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
 
     def rotate(self, options: dict[str, Any]) -> None:
-        if find_open_rotation() is None and not key_files.has_older_keys():
+        # an older key may stay for ever; new keys that nothing was rotated to are those of an interrupted run, or of the environment
+        if find_open_rotation() is None and (not key_files.has_older_keys() or is_rotated()):
             if not key_files.are_keys_in_files():
                 raise CommandError(
                     "The keys come from the environment. Run manage.py rotate_keys --new, put the new keys before the old ones in "
