@@ -239,7 +239,9 @@ def stage_roots(repository: BackupRepository, manifest: dict[str, Any], progress
 def swap_files(root: Path) -> None:
     """Replace the content of a folder with the files staged in it; the folder itself may be a mount point."""
     staging, replaced = root / RESTORING, root / REPLACED
-    replaced.mkdir(mode=0o700, exist_ok=True)
+    if replaced.exists():  # of an attempt that was killed here; the database is that of the backup since then
+        shutil.rmtree(replaced)
+    replaced.mkdir(mode=0o700)
     for path in list(root.iterdir()):
         if path.name not in (RESTORING, REPLACED):
             path.rename(replaced / path.name)

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -170,6 +171,35 @@ def test_a_staged_file_that_is_gone_is_an_error(folders: Path, tmp_path: Path) -
         staged[1].copy.unlink()
         with pytest.raises(BackupError, match="No backup was created"):
             file_dump.store_files(staged, repository, earlier={}, progress=ignore_progress)
+
+
+def test_files_are_swapped_also_after_an_attempt_that_was_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write_files(folder: Path, text: str) -> None:
+        for name in ("events", "orders"):
+            (folder / name).mkdir(parents=True)
+            (folder / name / "part").write_text(text)
+
+    rename, left = Path.rename, [3]
+
+    def rename_until_killed(self: Path, target: Path) -> Path:
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    write_files(tmp_path, "before")
+    write_files(tmp_path / restoring.RESTORING, "restored")
+    with monkeypatch.context() as context:
+        context.setattr(Path, "rename", rename_until_killed)
+        with pytest.raises(KeyboardInterrupt):
+            restoring.swap_files(tmp_path)
+    shutil.rmtree(tmp_path / restoring.RESTORING)  # as the next attempt does before it writes the files again
+    write_files(tmp_path / restoring.RESTORING, "restored")
+    restoring.swap_files(tmp_path)
+    files = {path.relative_to(tmp_path).as_posix(): path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
+    assert files == {"events/part": "restored", "orders/part": "restored"}
 
 
 def test_the_ledger_of_erasures_returns_those_since_a_backup(folders: Path, tmp_path: Path) -> None:
