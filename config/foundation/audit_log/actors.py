@@ -17,6 +17,7 @@ from django.http import HttpRequest
 from config.foundation.http.client_address import get_client_address
 
 PrimaryKey = int | str
+CALLER_KINDS = {"key": "api_key", "user": "user"}  # of `Grant.caller`
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +85,12 @@ def find_actor() -> Actor:
 
 
 def describe_caller(request: HttpRequest) -> Actor:
-    """Return the user or API key that sent a request."""
+    """Return the user or API key that sent a request; for a program that a user has connected, the user."""
     address = get_client_address(request.META) or None
-    grant = getattr(request, "auth", None)  # set by REST framework when the view has identified the key
+    grant = getattr(request, "auth", None)  # set when the view has identified the caller
     kind, _colon, pk = str(getattr(grant, "caller", "")).partition(":")
-    if kind == "key":
-        return Actor(kind="api_key", name=str(getattr(grant, "name", "")), id=int(pk), address=address)
+    if kind in CALLER_KINDS:
+        return Actor(kind=CALLER_KINDS[kind], name=str(getattr(grant, "name", "")), id=int(pk), address=address)
     return describe_user(getattr(request, "user", None), address=address)
 
 

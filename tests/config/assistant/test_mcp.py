@@ -306,3 +306,6 @@ def test_the_official_client_registers_itself_and_gets_a_token_of_the_person(ser
     assert answer.structured_content["data"]["rows"] == [{"value": 3}]
     assert storage.tokens is not None
     assert storage.tokens.scope == "assistant:read"
+    entry = LogEntry.objects.get(additional_data__event="assistant.tool_called")
+    assert (entry.actor_id, entry.remote_addr) == (user.pk, "127.0.0.1")
+    assert entry.additional_data["actor"] == {"kind": "user", "name": "root", "id": user.pk}
