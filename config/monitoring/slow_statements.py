@@ -2,15 +2,19 @@
 
 import logging
 import re
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
+from itertools import batched
 from time import monotonic
 from typing import Any
 
 from django.conf import settings
 from django.db import Error, connection
 from django.db.backends.signals import connection_created
+from django.utils import timezone
 from psycopg.sql import Composable
 
 from config.foundation.test_mode import allow_valkey_writes
@@ -20,9 +24,11 @@ from config.monitoring.tracing import get_tracer, trace_statement
 logger = logging.getLogger(__name__)
 
 MAX_STATEMENT = 4000
-MAX_STATEMENTS = 200  # that are kept
-KEY = "slow-statements"  # sorted set of fingerprints by their total time; hash KEY:fingerprint has the rest
-KEPT_SECONDS = 7 * 86_400
+MAX_STATEMENTS = 200  # that are kept of a day
+# of every day (UTC): the sorted set KEY:2026-11-30 of fingerprints by their total time; the hash KEY:2026-11-30:fingerprint has the rest
+KEY = "slow-statements"
+KEPT_DAYS = 7
+KEPT_SECONDS = KEPT_DAYS * 86_400
 # string constants (also E'' and $$), then numbers that are not part of a name or a parameter
 STRINGS = re.compile(r"[eE]?'(?:[^']|'')*+'|\$\$.*?\$\$", re.DOTALL)
 NUMBERS = re.compile(r"(?<![\w$%\"])\d[\d.]*+(?![\w\"])")
@@ -84,21 +90,24 @@ def get_text(sql: Any) -> str:
     return sql.as_string(None) if isinstance(sql, Composable) else str(sql)
 
 
-def note_slow_statement(sql: str, *, seconds: float) -> None:
-    """Log a slow statement and add it to the counts. Without Valkey, it is only logged."""
+def note_slow_statement(sql: str, *, seconds: float, at: datetime | None = None) -> None:
+    """Log a slow statement and add it to the counts of its day, by default today. Without Valkey, it is only logged."""
     statement = normalize_statement(sql)
     logger.warning("Slow statement: %.2f s: %s", seconds, statement, extra={"seconds": round(seconds, 3)})
     fingerprint = blake2b(statement.encode(), digest_size=8).hexdigest()
-    key = f"{KEY}:{fingerprint}"
+    day = list_days(at or timezone.now())[0]
+    key = f"{day}:{fingerprint}"
 
     def fill(pipeline: Any) -> None:
-        pipeline.zincrby(KEY, seconds, fingerprint)
+        pipeline.zincrby(day, seconds, fingerprint)
         pipeline.hset(key, "statement", statement)
         pipeline.hincrby(key, "calls", 1)
         pipeline.hincrbyfloat(key, "total", seconds)
         pipeline.hget(key, "longest")
+        pipeline.expire(day, KEPT_SECONDS)
         pipeline.expire(key, KEPT_SECONDS)
-        pipeline.zremrangebyrank(KEY, 0, -MAX_STATEMENTS - 1)
+        pipeline.zremrangebyrank(day, 0, -MAX_STATEMENTS - 1)
+        pipeline.delete(KEY)  # in which earlier versions added up all days
 
     try:
         with allow_valkey_writes():
@@ -109,23 +118,43 @@ def note_slow_statement(sql: str, *, seconds: float) -> None:
         pass
 
 
-def list_own_statements(*, limit: int) -> list[SlowStatement]:
+def list_days(at: datetime) -> list[str]:
+    """Return the keys of the days that are shown, the newest first."""
+    today = at.astimezone(UTC).date()
+    return [f"{KEY}:{today - timedelta(days=number)}" for number in range(KEPT_DAYS)]
+
+
+def list_own_statements(*, limit: int, at: datetime | None = None) -> list[SlowStatement]:
     """Return the statements that were slow in the last days, those with the longest total time first. Raises ValkeyDownError."""
-    [fingerprints] = run_pipeline(lambda pipeline: pipeline.zrevrange(KEY, 0, limit - 1))
-    keys = [f"{KEY}:{fingerprint.decode()}" for fingerprint in fingerprints]
+    days = list_days(at or timezone.now())
+
+    def fill_totals(pipeline: Any) -> None:
+        for day in days:
+            pipeline.zrevrange(day, 0, -1, withscores=True)
+
+    totals: dict[str, float] = defaultdict(float)
+    for members in run_pipeline(fill_totals):
+        for fingerprint, seconds in members:
+            totals[fingerprint.decode()] += seconds
+    slowest = sorted(totals, key=totals.__getitem__, reverse=True)[:limit]
 
     def fill(pipeline: Any) -> None:
-        for key in keys:
-            pipeline.hgetall(key)
+        for fingerprint in slowest:
+            for day in days:
+                pipeline.hgetall(f"{day}:{fingerprint}")
 
-    rows = run_pipeline(fill) if keys else []
-    return [
-        SlowStatement(
-            row[b"statement"].decode(), int(row[b"calls"]), float(row[b"total"]), float(row.get(b"longest", 0))
-        )
-        for row in rows
-        if row
-    ]
+    rows = run_pipeline(fill) if slowest else []
+    return [merge_days([row for row in own if row]) for own in batched(rows, len(days)) if any(own)]
+
+
+def merge_days(rows: Sequence[dict[bytes, bytes]]) -> SlowStatement:
+    """Return a statement with the counts of all its days."""
+    return SlowStatement(
+        rows[0][b"statement"].decode(),
+        calls=sum(int(row[b"calls"]) for row in rows),
+        total=sum(float(row[b"total"]) for row in rows),
+        longest=max(float(row.get(b"longest", 0)) for row in rows),
+    )
 
 
 SELECT_STATEMENTS = """

@@ -1,6 +1,7 @@
 """Slow statements: logged and counted without their values."""
 
 import logging
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,12 +11,16 @@ from django.test import Client
 from django.urls import reverse
 from psycopg.sql import SQL, Identifier, Literal
 
+from config.foundation.personal_data.inventory import list_unknown_names
+from config.foundation.personal_data.locations import LocationKind
 from config.monitoring.slow_statements import (
+    KEPT_SECONDS,
     list_own_statements,
     measure_connection,
     normalize_statement,
     note_slow_statement,
 )
+from tests.makers import NOON
 
 
 @pytest.mark.parametrize(
@@ -59,3 +64,20 @@ def test_a_slow_statement_is_logged_and_listed(
         first.statement,
         *(other.statement for other in others),
     ]
+
+
+def test_only_the_statements_of_the_last_seven_days_count(valkey: redis.Redis) -> None:
+    valkey.zadd("slow-statements", {"0123456789abcdef": 1e6})  # as earlier versions counted, without end
+    note_slow_statement("SELECT pg_sleep(900)", seconds=900.0, at=NOON - timedelta(days=7))
+    note_slow_statement("SELECT 1 FROM removed", seconds=900.0, at=NOON - timedelta(days=7))
+    note_slow_statement("SELECT pg_sleep(3)", seconds=3.0, at=NOON - timedelta(days=6))
+    note_slow_statement("SELECT pg_sleep(2)", seconds=2.0, at=NOON)
+    note_slow_statement("SELECT 1 FROM added", seconds=4.0, at=NOON)
+    rows = [(row.statement, row.calls, row.total, row.longest) for row in list_own_statements(limit=10, at=NOON)]
+    assert rows == [("SELECT pg_sleep(?)", 2, 5.0, 3.0), ("SELECT ? FROM added", 1, 4.0, 4.0)]
+    assert [row.total for row in list_own_statements(limit=1, at=NOON)] == [5.0]
+    assert list_own_statements(limit=10, at=NOON + timedelta(days=7)) == []
+    keys = [key.decode() for key in valkey.scan_iter("slow-statements*")]
+    assert "slow-statements" not in keys
+    assert all(0 < valkey.ttl(key) <= KEPT_SECONDS for key in keys)
+    assert list_unknown_names(LocationKind.KEY, keys) == []
