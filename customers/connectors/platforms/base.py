@@ -156,7 +156,11 @@ class Connector(ABC):
 
     @abstractmethod
     def fetch_records(self, kind: str, ids: Collection[str]) -> Sequence[MappedRecord]:
-        """Return records by ID; those that no longer exist are missing."""
+        """Return records by ID; those that no longer exist, or that the platform hides, are missing."""
+
+    def find_horizon(self, kind: str, *, at: datetime) -> datetime | None:
+        """Return the time before which the platform hides records, so that their absence says nothing; None if it hides none."""
+        return None
 
     def resolve_ids(self, kind: str, ids: Collection[str]) -> Mapping[str, str]:
         """Return the IDs of records by the IDs in webhooks, which may be those of a part of a record."""

@@ -9,7 +9,7 @@ client-credentials-grant (tokens of 24 hours), docs/api/usage/bulk-operations/qu
 import json
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import batched
 from pathlib import Path
 from typing import Any, ClassVar
@@ -39,6 +39,8 @@ from customers.privacy.shopify.webhooks import TOPICS as PRIVACY_TOPICS
 API_VERSION = "2026-10"
 SCOPES = ("read_products", "read_customers", "read_orders")
 ALL_ORDERS = "read_all_orders"
+# Without that scope, Shopify shows the orders of the last 60 days. A few days less, because the times of placing and creation can differ.
+SHOWN_ORDERS = timedelta(days=55)
 TOKEN_MARGIN_SECONDS = 300
 POLL_SECONDS = 3.0
 MAX_POLLS = 100  # then the run leaves the worker, and continues a minute later
@@ -225,6 +227,11 @@ class ShopifyConnector(Connector):
             nodes = [node for node in data.get("nodes") or () if node and node.get("id")]
             records += self._map_groups(kind, [(node, self._read_children(kind, node)) for node in nodes])
         return records
+
+    def find_horizon(self, kind: str, *, at: datetime) -> datetime | None:
+        if kind != ShopRecordKind.ORDERS or ALL_ORDERS in list_scopes(self.run_query(READ_SHOP)):
+            return None
+        return at - SHOWN_ORDERS
 
     def resolve_ids(self, kind: str, ids: Collection[str]) -> Mapping[str, str]:
         """Look up the products of inventory items, whose IDs are in the webhooks about stock."""

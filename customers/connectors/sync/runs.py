@@ -24,6 +24,7 @@ from customers.connectors.platforms.base import Connector, MappedRecord, Platfor
 from customers.connectors.sync.access import open_connector
 from customers.connectors.sync.prefetch import prefetch_pages
 from customers.connectors.sync.seen_records import (
+    choose_gone,
     list_unseen,
     mark_seen,
     read_times,
@@ -242,7 +243,8 @@ def save_watermark(run: SyncRun, kind: str) -> None:
 
 def follow_deletions(run: SyncRun, kind: str, connector: Connector, *, at: datetime) -> None:
     """Delete the records that a complete run has not seen. Ask the platform for each one first, since lists can skip records."""
-    unseen = list_unseen(connection=run.connection, kind=kind, run_id=run.pk, before=run.started_at)
+    missing = list_unseen(connection=run.connection, kind=kind, run_id=run.pk, before=run.started_at)
+    unseen = choose_gone(connector, connection=run.connection, kind=kind, missing=missing, at=at)
     if not unseen:
         return
     seen = run.counts.get(kind, {}).get("seen", 0)

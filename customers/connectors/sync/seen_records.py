@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db import connection as database
 
 from customers.connectors.models import ShopConnection, ShopRecordKind, SyncedRecord
-from customers.connectors.platforms.base import MappedRecord
+from customers.connectors.platforms.base import Connector, MappedRecord
 
 REMEMBER = """
 INSERT INTO connectors_syncedrecord (connection_id, kind, external_id, updated_at, local_ids, seen_run)
@@ -27,6 +27,15 @@ WHERE connection_id = %(connection)s AND kind = %(kind)s AND external_id = ANY(%
 READ_TIMES = """
 SELECT external_id, greatest(updated_at, deleted_at) FROM connectors_syncedrecord
 WHERE connection_id = %(connection)s AND kind = %(kind)s AND external_id = ANY(%(ids)s::text[])
+"""
+
+# a record was created before its last change, so one without orders here is old if its last change is
+FIND_OLDER = """
+SELECT r.external_id FROM connectors_syncedrecord r
+WHERE r.connection_id = %(connection)s AND r.kind = %(kind)s AND r.external_id = ANY(%(ids)s::text[])
+  AND (r.updated_at < %(horizon)s OR EXISTS (
+      SELECT FROM orders_order o WHERE o.source_id = %(source)s AND o.placed_at < %(horizon)s
+      AND o.order_id IN (SELECT jsonb_array_elements_text(r.local_ids))))
 """
 
 
@@ -82,3 +91,24 @@ def list_unseen(*, connection: ShopConnection, kind: str, run_id: int, before: d
     """Return the records that a complete run has not seen, except for those that changed after its start, which may be new."""
     rows = SyncedRecord.objects.filter(connection=connection, kind=kind, deleted_at=None, seen_run__lt=run_id)
     return list(rows.exclude(updated_at__gte=before).order_by("external_id").values_list("external_id", flat=True))
+
+
+def choose_gone(
+    connector: Connector, *, connection: ShopConnection, kind: str, missing: Collection[str], at: datetime
+) -> list[str]:
+    """Return the missing records that the shop no longer has; leave out those that are so old that the platform hides them."""
+    horizon = connector.find_horizon(kind, at=at) if missing else None
+    if horizon is None:
+        return sorted(missing)
+    with database.cursor() as cursor:
+        cursor.execute(
+            FIND_OLDER,
+            {
+                "connection": connection.pk,
+                "source": connection.source_id,
+                "kind": kind,
+                "ids": list(missing),
+                "horizon": horizon,
+            },
+        )
+        return sorted(set(missing) - {external_id for (external_id,) in cursor.fetchall()})

@@ -1,7 +1,7 @@
 """Processes stored webhooks. Only the latest webhook of a record counts, and one that is older than the stored record changes nothing."""
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from time import monotonic
 
@@ -14,7 +14,7 @@ from customers.connectors.models import ReceivedWebhook, ShopConnection, ShopRec
 from customers.connectors.platforms.base import Connector, MappedRecord, PlatformError, TemporaryError
 from customers.connectors.platforms.values import read_amount
 from customers.connectors.sync.access import open_connector
-from customers.connectors.sync.seen_records import read_times, remember_deletions, remember_records
+from customers.connectors.sync.seen_records import choose_gone, read_times, remember_deletions, remember_records
 from customers.connectors.sync.writing import delete_records, write_records
 
 logger = logging.getLogger(__name__)
@@ -59,7 +59,8 @@ def process_kind(
     try:
         named = name_records(connector, kind, rows)
         current = choose_current(connection, kind, named)
-        records, gone = read_records(connector, kind, current)
+        records, gone, missing = read_records(connector, kind, current)
+        gone |= set(choose_gone(connector, connection=connection, kind=kind, missing=missing, at=at))
     except PlatformError as error:
         postpone(rows, error, at=at)
         return
@@ -108,8 +109,8 @@ def choose_latest(rows: Sequence[ReceivedWebhook]) -> dict[str, ReceivedWebhook]
 
 def read_records(
     connector: Connector, kind: str, current: dict[str, ReceivedWebhook]
-) -> tuple[list[MappedRecord], Collection[str]]:
-    """Return the records of webhooks, from their contents or from the platform, and the IDs of those that are gone."""
+) -> tuple[list[MappedRecord], set[str], set[str]]:
+    """Return the records of webhooks, from their contents or from the platform, and the IDs of those that are deleted or missing."""
     gone = {external_id for external_id, row in current.items() if row.is_deletion}
     records = [
         connector.map_record(kind, load_json(row.content, parse_float=read_amount))
@@ -118,7 +119,7 @@ def read_records(
     ]
     wanted = {external_id for external_id, row in current.items() if not row.content} - gone
     fetched = list(connector.fetch_records(kind, wanted)) if wanted else []
-    return [*records, *fetched], gone | (wanted - {record.external_id for record in fetched})
+    return [*records, *fetched], gone, wanted - {record.external_id for record in fetched}
 
 
 def postpone(rows: Sequence[ReceivedWebhook], error: PlatformError, *, at: datetime) -> None:

@@ -408,6 +408,32 @@ def test_an_empty_answer_deletes_nothing(full: ShopifyServer, shop: ShopConnecti
     assert not Order.objects.filter(status="cancelled", order_id="1001").exists()
 
 
+def test_old_orders_that_shopify_hides_are_not_canceled(
+    full: ShopifyServer, shop: ShopConnection, client: Client
+) -> None:
+    now = datetime.now(UTC)
+    ages = {1: 70, 2: 61, 3: 30, 4: 20, 5: 10, 6: 5}  # order to days
+    full.records["orders"] = []
+    for number, days in ages.items():
+        moment = (now - timedelta(days=days)).isoformat()
+        changed = (now - timedelta(days=3)).isoformat()
+        times: dict[str, Any] = {"createdAt": moment, "processedAt": moment, "updatedAt": changed}
+        full.records["orders"].append(make_order(number, **times))
+    run_all(shop, at=now)
+    full.scopes.remove("read_all_orders")
+    full.records["orders"] = [row for row in full.records["orders"] if row["name"] != "#3"]
+    run = run_all(shop, "reconciliation", at=now)
+    assert list(SyncDifference.objects.filter(run=run).values_list("external_id", "code")) == [("3", "extra")]
+    for number in (1, 4):
+        full.records["orders"] = [row for row in full.records["orders"] if number == 1 or row["name"] != f"#{number}"]
+        assert send(client, shop, "orders/updated", {"id": number, "updated_at": now.isoformat()}) == 200
+    process_shop(shop, at=datetime.now(UTC))
+    assert sorted(Order.objects.filter(status="cancelled").values_list("order_id", flat=True)) == ["3", "4"]
+    assert send(client, shop, "orders/delete", {"id": 2}, triggered_at=now.isoformat()) == 200
+    process_shop(shop, at=datetime.now(UTC))
+    assert Order.objects.get(order_id="2").status == "cancelled", "Shopify has named it"
+
+
 def test_webhooks_are_registered_once_and_removed(full: ShopifyServer, connector: Connector) -> None:
     webhooks = connector.subscribe("https://perennial.example/hook", {})
     assert connector.subscribe("https://perennial.example/hook", webhooks) == webhooks

@@ -8,6 +8,7 @@ import base64
 import hmac
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -185,7 +186,8 @@ class ShopifyServer(PlatformServer):
         if "nodes(ids: $ids)" in query:
             nodes = [self.find_stock(gid) or self.find_refund(gid) or self.find_node(gid) for gid in variables["ids"]]
             return Answer(200, {"data": {"nodes": nodes}})
-        for kind, rows in self.records.items():
+        for kind in self.records:
+            rows = self.list_shown(kind)
             if f"{kind}Count" in query:
                 return Answer(200, {"data": {f"{kind}Count": {"count": len(rows)}}})
             if query.startswith(f"{{ {kind}(first"):
@@ -210,10 +212,17 @@ class ShopifyServer(PlatformServer):
             "url": url,
         }
 
+    def list_shown(self, kind: str) -> list[dict[str, Any]]:
+        """Return the records of a kind; without the scope read_all_orders, only the orders of the last 60 days."""
+        if kind != "orders" or "read_all_orders" in self.scopes:
+            return self.records[kind]
+        start = (datetime.now(UTC) - timedelta(days=60)).isoformat()
+        return [row for row in self.records[kind] if row["createdAt"] >= start]
+
     def list_rows(self, query: str) -> list[dict[str, Any]]:
         kind = next(kind for kind in self.records if query.startswith(f"{{ {kind}"))
         since = re.search(r"updated_at:>='([^']+)'", query)
-        rows = [row for row in self.records[kind] if row["id"] not in self.hides]
+        rows = [row for row in self.list_shown(kind) if row["id"] not in self.hides]
         return [row for row in rows if since is None or row["updatedAt"] >= since[1]]
 
     def export(self, operation: str) -> tuple[int, bytes]:
@@ -263,8 +272,8 @@ class ShopifyServer(PlatformServer):
         return Answer(200, {"data": {"node": {"refundLineItems": connection}}})
 
     def find_node(self, gid: str) -> dict[str, Any] | None:
-        for kind, rows in self.records.items():
-            for row in rows:
+        for kind in self.records:
+            for row in self.list_shown(kind):
                 if row["id"] == gid:
                     return nest(kind, row)
         return None
