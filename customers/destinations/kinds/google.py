@@ -132,6 +132,8 @@ class GoogleAds(DestinationKind):
             return _("no conversion action is set")
         if record.content.get("kind") != "sale":
             return _("not a sale")
+        if record.content.get("status") == "cancelled":
+            return _("canceled")
         return "" if list_user_identifiers(hash_person(record.person)) else _("no email address or phone number")
 
     def send(self, batch: SharedBatch) -> DestinationReply:

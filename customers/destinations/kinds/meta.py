@@ -100,6 +100,8 @@ class MetaConversions(DestinationKind):
     def find_gap(self, record: SharedRecord) -> str:
         if record.content.get("kind") != "sale":
             return _("not a sale")
+        if record.content.get("status") == "cancelled":
+            return _("canceled")
         return (
             ""
             if self.format_person(record.person).keys() - {"country"}
