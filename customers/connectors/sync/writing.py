@@ -23,6 +23,7 @@ from customers.identity.imports.customer_fields import build_cleaners
 from customers.identity.models import Consent
 from customers.identity.personal_data.chinese_names import join_name
 from customers.identity.resolution.user_ids import find_customers_by_user_id
+from customers.orders.cancellation import cancel_orders
 from customers.orders.models import Order
 from customers.orders.source_lock import lock_source
 from customers.orders.upsert import upsert_orders
@@ -232,7 +233,7 @@ def write_orders(
     items, owners = flatten_items(records)
     keys = [str(item["order_id"]) for item in items]
     before = read_orders(connection, keys) if result.compares else {}
-    cancel_lost_returns(connection, records)
+    cancel_lost_returns(connection, records, at=at)
     written = upsert_orders(items=items, source=connection.source, at=at, currency=get_currency(connection))
 
     def describe(index: int) -> str:
@@ -242,7 +243,7 @@ def write_orders(
     collect_outcomes(result, ShopRecordKind.ORDERS, written, owners, describe)
 
 
-def cancel_lost_returns(connection: ShopConnection, records: Sequence[MappedRecord]) -> int:
+def cancel_lost_returns(connection: ShopConnection, records: Sequence[MappedRecord], *, at: datetime) -> int:
     """Cancel the returns that an order no longer has because their refund was deleted."""
     ids = [record.external_id for record in records]
     rows = SyncedRecord.objects.filter(connection=connection, kind=ShopRecordKind.ORDERS, external_id__in=ids)
@@ -254,8 +255,8 @@ def cancel_lost_returns(connection: ShopConnection, records: Sequence[MappedReco
     lost = known - {str(item["order_id"]) for record in records for item in record.items}
     if not lost:
         return 0
-    returns = Order.objects.returns().filter(source=connection.source, order_id__in=lost)
-    return returns.update(status=Order.Status.CANCELLED)
+    lock_source(connection.source)
+    return cancel_orders(source=connection.source, order_ids=lost, at=at, kinds=[Order.Kind.RETURN])
 
 
 def read_orders(connection: ShopConnection, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -334,8 +335,7 @@ def delete_records(*, connection: ShopConnection, kind: str, external_ids: Seque
         if kind == ShopRecordKind.ORDERS:
             lock_source(connection.source)
             local = list_local_ids(connection, kind, external_ids)
-            orders = Order.objects.filter(source=connection.source, order_id__in=local)
-            return orders.exclude(status=Order.Status.CANCELLED).update(status=Order.Status.CANCELLED)
+            return cancel_orders(source=connection.source, order_ids=local, at=at)
         customers = find_customers_by_user_id(user_ids=list(external_ids))
         entries = [
             (customer, purpose, Consent.Status.WITHDRAWN.value)

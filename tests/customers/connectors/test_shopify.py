@@ -23,7 +23,7 @@ from customers.connectors.sync.preview import preview_shop
 from customers.connectors.sync.runs import continue_run, start_run
 from customers.connectors.webhooks.processing import process_shop
 from customers.identity.models import Consent, Customer, Identifier
-from customers.orders.models import Order, OrderLine
+from customers.orders.models import Order, OrderChange, OrderLine
 from customers.privacy.models import PrivacyRequest
 from tests.customers.connectors.platforms.platform_server import SERVER_ERROR, TOO_MANY, Answer
 from tests.customers.connectors.platforms.shopify_server import (
@@ -242,6 +242,20 @@ def test_webhooks_of_deletions_and_failures(full: ShopifyServer, shop: ShopConne
     assert Identifier.objects.filter(kind="user_id", value="13").exists()
 
 
+def test_orders_that_the_shop_deletes_are_canceled_and_destinations_are_notified_once(
+    full: ShopifyServer, shop: ShopConnection, client: Client
+) -> None:
+    run_all(shop)
+    full.records["orders"] = []
+    for event, number in enumerate((1001, 1001, 1002, 1003)):  # 1002 is of a guest, 1003 was canceled before
+        fields = {"event_id": str(event), "triggered_at": f"2026-11-20T10:00:0{event}Z"}
+        assert send(client, shop, "orders/delete", {"id": number}, **fields) == 200
+        process_shop(shop, at=datetime.now(UTC))
+    assert set(Order.objects.values_list("status", flat=True)) == {"cancelled"}
+    ordered = Order.objects.get(order_id="1001")
+    assert list(OrderChange.objects.values_list("order_number", "kind")) == [(ordered.pk, "cancelled")]
+
+
 def test_privacy_webhooks_and_the_end_of_the_app(full: ShopifyServer, shop: ShopConnection, client: Client) -> None:
     run_all(shop)
     body = {"shop_id": 1, "customer": {"id": 11, "email": "ada11@example.com"}, "orders_to_redact": [1001]}
@@ -305,7 +319,9 @@ def test_goods_of_a_single_refund_become_a_return(full: ShopifyServer, shop: Sho
     Order.objects.filter(order_id="1001-R1").update(order_id="1001-returns")
     SyncedRecord.objects.filter(external_id="1001").update(local_ids=["1001", "1001-returns"])
     run_all(shop, "reconciliation", at=NOW + timedelta(days=1))
-    assert (list_returns(), Order.objects.get(order_id="1001-returns").status) == (expected, "cancelled")
+    former = Order.objects.get(order_id="1001-returns")
+    assert (list_returns(), former.status) == (expected, "cancelled")
+    assert OrderChange.objects.filter(order_number=former.pk, kind="cancelled").count() == 1
 
 
 def test_each_of_several_refunds_becomes_its_own_return(

@@ -1,0 +1,33 @@
+"""Cancels orders and returns that their shop no longer has, and logs it, so that destinations are notified."""
+
+from collections.abc import Collection
+from datetime import datetime
+
+from django.db import connection
+
+from customers.events.models import Source
+from customers.orders.models import Order
+
+# Orders of guests belong to no customer, so their changes are not passed on.
+CANCEL = """
+WITH cancelled AS (
+    UPDATE orders_order SET status = 'cancelled'
+    WHERE source_id = %(source)s AND order_id = ANY(%(ids)s::text[]) AND kind = ANY(%(kinds)s::text[]) AND status <> 'cancelled'
+    RETURNING id, customer_id
+), logged AS (
+    INSERT INTO orders_orderchange (id, order_number, kind, changed_at)
+    SELECT nextval(pg_get_serial_sequence('orders_orderevent', 'id')), id, 'cancelled', %(at)s
+    FROM cancelled WHERE customer_id IS NOT NULL ORDER BY id
+)
+SELECT count(*) FROM cancelled
+"""
+
+
+def cancel_orders(
+    *, source: Source, order_ids: Collection[str], at: datetime, kinds: Collection[str] = Order.Kind.values
+) -> int:
+    """Cancel orders of a source in the caller's transaction, which holds the source's lock; return how many were not canceled before."""
+    parameters = {"source": source.pk, "ids": list(order_ids), "kinds": list(kinds), "at": at}
+    with connection.cursor() as cursor:
+        cursor.execute(CANCEL, parameters)
+        return int(cursor.fetchone()[0])
