@@ -1,7 +1,9 @@
 """Connecting a shop: address and keys, which are checked immediately, the preview, and disconnecting."""
 
 import json
+from hashlib import sha256
 from typing import Any
+from urllib.parse import urlsplit
 
 from django import forms
 from django.contrib import messages
@@ -128,14 +130,16 @@ def connect_shop(request: HttpRequest, platform: str) -> HttpResponse:
 
 
 def create_shop(form: KeysForm, facts: ShopFacts) -> ShopConnection:
-    """Store a shop with a source of its own, whose key its orders name as their source."""
+    """Store a shop with a source of its own; a shop that was connected before gets its source back, so that orders are not doubled."""
     address = str(form.cleaned_data["address"])
     name = facts.name or address.partition("://")[2]
-    base = slugify(f"{form.platform.key}-{address.partition('://')[2].partition('.')[0]}")[:80] or form.platform.key
-    key, number = base, 2
-    while Source.objects.filter(key=key).exists():
-        key, number = f"{base}-{number}", number + 1
-    source = Source.objects.create(key=key, name=name[:200], kind=Source.Kind.IMPORT)
+    source = find_former_source(form.platform, address)
+    if source is None:
+        base = key = build_source_key(form.platform, address)
+        number = 2
+        while Source.objects.filter(key=key).exists():
+            key, number = f"{base}-{number}", number + 1
+        source = Source.objects.create(key=key, name=name[:200], kind=Source.Kind.IMPORT)
     return ShopConnection.objects.create(
         name=name[:200],
         platform=form.platform.key,
@@ -145,6 +149,34 @@ def create_shop(form: KeysForm, facts: ShopFacts) -> ShopConnection:
         source=source,
         checked_at=timezone.now(),
     )
+
+
+def find_former_source(platform: type[Connector], address: str) -> Source | None:
+    """Return the source that a shop had when it was connected before; None if it is new."""
+    free = Source.objects.filter(kind=Source.Kind.IMPORT, connection=None)
+    source = free.filter(key=build_source_key(platform, address)).first()
+    former = find_short_key(platform, address)
+    return source or (free.filter(key=former).first() if former else None)
+
+
+def build_source_key(platform: type[Connector], address: str) -> str:
+    """Return a key that names the shop, and differs for every address of a platform."""
+    place = address.partition("://")[2]
+    base = slugify(f"{platform.key}-{place.partition('.')[0]}")[:80]
+    return f"{base}-{sha256(place.encode()).hexdigest()[:12]}"
+
+
+def find_short_key(platform: type[Connector], address: str) -> str:
+    """Return the key without the hash, as sources had it before; empty if another shop may have had the same one.
+
+    Only the first label of a Shopify address belongs to a single shop. If that label ends with a number, the key may be that of the second
+    source of another shop.
+    """
+    label, _dot, domain = (urlsplit(address).hostname or "").partition(".")
+    key = f"{platform.key}-{label}"
+    stem, _dash, number = key.rpartition("-")
+    is_second = number.isdecimal() and Source.objects.filter(key=stem).exists()
+    return key if domain == "myshopify.com" and platform.key == "shopify" and not is_second else ""
 
 
 @staff_member_required

@@ -11,8 +11,10 @@ from django.utils import timezone, translation
 from catalog.models import Product
 from config.foundation.job_runs import JobStatus
 from customers.connectors import tasks
+from customers.connectors.backoffice import set_up_pages
 from customers.connectors.backoffice.detail_texts import translate_detail
 from customers.connectors.models import ShopConnection, SyncRun
+from customers.connectors.platforms.registry import CONNECTORS
 from customers.events.models import Source
 from customers.orders.models import Order
 from tests.customers.connectors.makers import make_connection
@@ -97,7 +99,44 @@ def test_an_operator_connects_a_shop_and_disconnects_it(
     operator.post(disconnect)
     assert not ShopConnection.objects.exists()
     assert not shopify.webhooks
-    assert Order.objects.exists()
+    orders = Order.objects.count()
+    shopify.records["orders"].append(make_order(1003, customer=11))
+    operator.post(new, {**keys, "client_secret": CLIENT_SECRET})
+    again = ShopConnection.objects.get()
+    operator.post(reverse("connectors:change", args=[again.pk, "import"]))
+    assert (again.source, Order.objects.count()) == (shop.source, orders + 1), "no order is doubled"
+
+
+def test_a_shop_gets_only_its_own_former_source_back() -> None:
+    def find(platform: str, address: str) -> Source | None:
+        return set_up_pages.find_former_source(CONNECTORS[platform], address)
+
+    def make(key: str, **fields: Any) -> Source:
+        return Source.objects.create(key=key, name=key, **{"kind": Source.Kind.IMPORT, **fields})
+
+    tea = "https://tea.myshopify.com"
+    assert find("shopify", tea) is None
+    former = make("shopify-tea")
+    assert find("shopify", tea) == former
+    make("shopify-tea-2")
+    assert find("shopify", "https://tea-2.myshopify.com") is None, "it may be the second source of tea"
+    make("shopify-www", kind=Source.Kind.SERVER)
+    assert find("shopify", "https://www.myshopify.com") is None
+    make("woocommerce-www")
+    assert find("woocommerce", "https://www.mugs.example") is None, "of any shop whose address begins with www"
+    addresses = (
+        "https://www.mugs.example",
+        "https://www.cups.example",
+        "https://www.mugs.example/b",
+        "https://www-mugs.example",
+    )
+    keys = {set_up_pages.build_source_key(CONNECTORS["woocommerce"], address) for address in addresses}
+    assert len(keys) == 4
+    connected = make(set_up_pages.build_source_key(CONNECTORS["shopify"], tea))
+    assert find("shopify", tea) == connected
+    ShopConnection.objects.create(name="Tea", platform="shopify", address=tea, source=connected)
+    ShopConnection.objects.create(name="Tea", platform="shopify", address="https://t.example", source=former)
+    assert find("shopify", tea) is None, "both are in use"
 
 
 def test_two_shops_whose_ids_collide_are_not_connected(client: Client, settings: Any, shop: ShopConnection) -> None:
