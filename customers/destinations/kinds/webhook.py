@@ -125,14 +125,19 @@ class SignedWebhook(DestinationKind):
         }
 
     def remove_person(self, content: Mapping[str, Any], key: str) -> bool:
-        item = {
-            "id": key,
-            "type": "customer.erased",
-            "occurred_at": timezone.now().isoformat(),
-            "customer": {"id": content["customer_id"], "user_id": content.get("user_id", "")},
-            "data": {},
-        }
-        raise_for_status(self._post(key, {"type": "customers.erased", "items": [item]}))
+        """Send an item for each ID under which the receiver may know the person: customers that were merged had several."""
+        user_ids = {content["customer_id"]: content.get("user_id", "")}
+        items = [
+            {
+                "id": f"{key}_{customer_id}",
+                "type": "customer.erased",
+                "occurred_at": timezone.now().isoformat(),
+                "customer": {"id": customer_id, "user_id": user_ids.get(customer_id, "")},
+                "data": {},
+            }
+            for customer_id in content["customer_ids"]
+        ]
+        raise_for_status(self._post(key, {"type": "customers.erased", "items": items}))
         return True
 
     def _post(self, identifier: str, content: Mapping[str, Any]) -> DestinationResponse:

@@ -4,6 +4,7 @@ import json
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -14,18 +15,22 @@ from customers.destinations.outbox.access import name_breaker, open_kind
 from customers.destinations.outbox.sharing import read_people
 from customers.identity.models import IdentityMerge
 
-RemovalStatus = RemovalRequest.Status
+RemovalStatus, RecordStatus = RemovalRequest.Status, OutgoingRecord.Status
+# A request whose answer did not arrive, or whose process was killed, may have reached the destination.
+POSSIBLY_RECEIVED = Q(status=RecordStatus.SENT) | Q(
+    status__in=(RecordStatus.WAITING, RecordStatus.DEAD), batch__isnull=False
+)
 FIRST_PAUSE, LAST_PAUSE = timedelta(minutes=1), timedelta(hours=6)
 REMOVED_AT_ONCE = 50
 
 
 def queue_removals(*, customer_id: int, at: datetime | None = None, **_kwargs: Any) -> None:
-    """Store what each destination that has data of the customer needs to remove the person, and delete the rest."""
+    """Store what each destination that may have data of the customer needs to remove the person, and delete the rest."""
     merged = IdentityMerge.objects.filter(kept=customer_id, reverted_at=None).values_list("merged_id", flat=True)
     ids = [customer_id, *merged]
     members = list(AdAudienceMember.objects.filter(customer_id__in=ids))
-    sent = OutgoingRecord.objects.filter(customer_id__in=ids, status=OutgoingRecord.Status.SENT)
-    known = set(sent.values_list("destination_id", flat=True)) | {member.destination_id for member in members}
+    received = OutgoingRecord.objects.filter(POSSIBLY_RECEIVED, customer_id__in=ids)
+    known = set(received.values_list("destination_id", flat=True)) | {member.destination_id for member in members}
     user_id = next((person.user_id for person in read_people([customer_id]).values()), "")
     now = at or timezone.now()
     RemovalRequest.objects.bulk_create(

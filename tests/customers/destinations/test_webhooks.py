@@ -11,6 +11,7 @@ from customers.destinations.models import Destination, DestinationBatch, Outgoin
 from customers.destinations.outbox import collecting, removals, sending
 from customers.erasure.runner import erase_customers
 from customers.events.models import Event, Outbox
+from customers.identity.models import IdentityMerge
 from customers.lifecycle.models import StageRules, StageTransition
 from customers.segments.models import SegmentStay
 from tests.customers.connectors.platforms.platform_server import SERVER_ERROR, Answer
@@ -184,6 +185,36 @@ def test_an_erasure_is_passed_on_to_destinations_that_know_the_customer(
     assert (removal.status, removal.content) == ("done", "")
     assert receiver.items[-1]["type"] == "customer.erased"
     assert receiver.items[-1]["customer"] == {"id": ada.pk, "user_id": "ada"}
+
+
+def test_an_erasure_names_all_merged_customers(receiver: Receiver, destination: Destination) -> None:
+    ada = make_sharing_customer("ada")
+    make_order(ada)
+    assert run(NOON) == 1
+    merge = IdentityMerge.objects.create(kept=ada, merged_id=ada.pk + 1000, at=NOON)
+    IdentityMerge.objects.create(kept=ada, merged_id=ada.pk + 2000, at=NOON, reverted_at=NOON)
+    erase_customers([ada.pk], requested_by="test", at=NOON)
+    receiver.items.clear()
+    assert removals.send_removals(at=NOON) == 1
+    expected = [{"id": ada.pk, "user_id": "ada"}, {"id": merge.merged_id, "user_id": ""}]
+    assert [item["customer"] for item in receiver.items] == expected
+    assert len({item["id"] for item in receiver.items}) == 2
+
+
+def test_an_erasure_is_passed_on_if_a_request_may_have_arrived(receiver: Receiver, destination: Destination) -> None:
+    ada, bo, cy = (make_sharing_customer(name) for name in ("ada", "bo", "cy"))
+    make_order(ada)
+    receiver.faults = [SERVER_ERROR]
+    assert run(NOON) == 0
+    make_order(bo)
+    collecting.collect_records(at=NOON)  # in no request yet
+    make_order(cy)
+    collecting.collect_records(at=NOON)
+    dead = OutgoingRecord.objects.filter(customer_id=cy.pk)
+    dead.update(status="dead", batch=DestinationBatch.objects.get())
+    erase_customers([ada.pk, bo.pk, cy.pk], requested_by="test", at=NOON)
+    assert removals.send_removals(at=NOON + MINUTE) == 2
+    assert {item["customer"]["user_id"] for item in receiver.items} == {"ada", "cy"}
 
 
 def test_a_withdrawal_of_sharing_is_passed_on_to_who_has_data_already(receiver: Receiver) -> None:
