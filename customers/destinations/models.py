@@ -8,6 +8,8 @@ from django.utils.translation import gettext_lazy as _
 from customers.identity.personal_data.encrypted_field import EncryptedTextField
 from customers.segments.models import Segment
 
+MAX_LIST_ID = 100
+
 
 class DataStream(models.TextChoices):
     """The kinds of data that a destination can receive."""
@@ -157,9 +159,12 @@ class OutgoingRecord(models.Model):
 
 
 class AdAudienceMember(models.Model):
-    """A customer whom an advertising account has in the audience of a segment.
+    """A customer whom an advertising account has in a customer list.
 
     Attributes:
+        segment: the one that brought the customer into the list; empty if it was deleted.
+        list_id: the list, as the account names it, so that the customer can be removed after the settings have changed; empty in rows from
+            before it was stored, if the settings did not have it any more.
         identifiers: JSON of the hashed identifiers that were sent, needed to remove them again.
         is_confirmed: whether the account has confirmed the customer; the row is stored before the request is sent.
     """
@@ -167,7 +172,10 @@ class AdAudienceMember(models.Model):
     destination = models.ForeignKey(
         Destination, models.CASCADE, related_name="audience", db_index=False, verbose_name=_("destination")
     )
-    segment = models.ForeignKey(Segment, models.CASCADE, related_name="+", verbose_name=_("segment"))
+    segment = models.ForeignKey(
+        Segment, models.SET_NULL, null=True, blank=True, related_name="+", verbose_name=_("segment")
+    )
+    list_id = models.CharField(_("customer list ID"), max_length=MAX_LIST_ID, blank=True, default="", db_default="")
     customer_id = models.BigIntegerField(_("customer number"), db_index=True)
     identifiers = EncryptedTextField(_("hashed identifiers"), editable=False)
     is_confirmed = models.BooleanField(_("confirmed"), default=False)
@@ -178,7 +186,9 @@ class AdAudienceMember(models.Model):
         verbose_name_plural = _("audience members")
         default_permissions = ()
         constraints = [
-            models.UniqueConstraint(fields=["destination", "segment", "customer_id"], name="destinations_audience_once")
+            models.UniqueConstraint(
+                fields=["destination", "list_id", "customer_id"], name="destinations_list_member_once"
+            )
         ]
 
     def __str__(self) -> str:

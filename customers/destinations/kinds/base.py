@@ -80,9 +80,9 @@ class DestinationReply:
 
 @dataclass(frozen=True)
 class AudienceChange:
-    """People to add to, or to remove from, the audience of a segment; each with the hashed identifiers."""
+    """People to add to, or to remove from, a customer list; each with the hashed identifiers."""
 
-    segment_id: int
+    list_id: str
     people: Sequence[Mapping[str, Sequence[str]]]
 
 
@@ -147,11 +147,11 @@ class DestinationKind(ABC):
         return ""
 
     def add_to_audience(self, change: AudienceChange) -> None:
-        """Add people to the audience of a segment; repeated, it changes nothing."""
+        """Add people to a customer list; repeated, it changes nothing."""
         raise NotImplementedError
 
     def remove_from_audience(self, change: AudienceChange) -> None:
-        """Remove people from the audience of a segment; repeated, it changes nothing."""
+        """Remove people from a customer list; repeated, it changes nothing."""
         raise NotImplementedError
 
     def remove_person(self, content: Mapping[str, Any], key: str) -> bool:

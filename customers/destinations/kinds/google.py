@@ -28,7 +28,7 @@ from customers.destinations.kinds.base import (
 )
 from customers.destinations.kinds.hashing import compute_sha256, normalize_google_email, normalize_name, normalize_phone
 from customers.destinations.kinds.http_client import post, post_json, raise_for_status
-from customers.destinations.models import DataStream
+from customers.destinations.models import MAX_LIST_ID, DataStream
 
 API_URL = "https://datamanager.googleapis.com/v1"
 TOKEN_URL = "https://oauth2.googleapis.com/token"  # noqa: S105 — an address
@@ -149,10 +149,15 @@ class GoogleAds(DestinationKind):
         self._call("audienceMembers:remove", self._wrap_members(change))
 
     def remove_person(self, content: Mapping[str, Any], key: str) -> bool:
-        for segment_id, hashes in content.get("audiences", []):
-            if str(segment_id) in self.options.get("audience_ids", {}):
-                self.remove_from_audience(AudienceChange(int(segment_id), [hashes]))
-        return True
+        """Remove a person from all customer lists; return whether they are known."""
+        audience_ids = self.options.get("audience_ids", {})
+        lists = list(content.get("lists", []))
+        # in removals of the last release: the segment instead of the list
+        lists += [(audience_ids.get(str(segment_id)), hashes) for segment_id, hashes in content.get("audiences", [])]
+        for list_id, hashes in lists:
+            if list_id:
+                self.remove_from_audience(AudienceChange(list_id, [hashes]))
+        return all(list_id for list_id, _hashes in lists)
 
     def read_notice(self, reference: str) -> str | None:
         headers = {"Authorization": f"Bearer {self._authorize()}"}
@@ -172,9 +177,8 @@ class GoogleAds(DestinationKind):
         return {"destinations": [target], "events": events, "consent": CONSENT, "encoding": "HEX"}
 
     def _wrap_members(self, change: AudienceChange) -> dict[str, Any]:
-        list_id = str(self.options["audience_ids"][str(change.segment_id)])
         members = [{"userData": {"userIdentifiers": list_user_identifiers(person)}} for person in change.people]
-        return {"destinations": [self._format_target(list_id)], "audienceMembers": members, "encoding": "HEX"}
+        return {"destinations": [self._format_target(change.list_id)], "audienceMembers": members, "encoding": "HEX"}
 
     def _format_target(self, target_id: str) -> dict[str, Any]:
         target: dict[str, Any] = {
@@ -231,7 +235,7 @@ def read_audiences(text: str) -> dict[str, str]:
     """Return segment key to ID of the customer list. Raises DestinationError."""
     pairs = [line.split() for line in text.splitlines() if line.strip()]
     for pair in pairs:
-        if len(pair) != 2 or not pair[1].isdecimal():
+        if len(pair) != 2 or not pair[1].isdecimal() or len(pair[1]) > MAX_LIST_ID:
             line = " ".join(pair)
             raise DestinationError(_("Each line must be a segment key, a space and digits: %(line)s") % {"line": line})
     return dict(pairs)

@@ -43,8 +43,8 @@ def queue_removals(*, customer_id: int, at: datetime | None = None, **_kwargs: A
                     "customer_id": customer_id,
                     "customer_ids": ids,
                     "user_id": user_id,
-                    "audiences": [
-                        [member.segment_id, json.loads(member.identifiers)]
+                    "lists": [
+                        [member.list_id, json.loads(member.identifiers)]
                         for member in members
                         if member.destination_id == destination.pk
                     ],

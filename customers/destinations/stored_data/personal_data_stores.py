@@ -41,7 +41,7 @@ register_stores(
         "destinations.audience",
         _("audiences of advertising accounts"),
         "destinations.AdAudienceMember",
-        hidden=("id", "destination", "customer_id", "identifiers"),
+        hidden=("id", "destination", "customer_id", "list_id", "identifiers"),
     ),
     RemovalsUnderWay(),
     MatchingTexts(

@@ -12,14 +12,20 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from customers.destinations.kinds import google, meta
 from customers.destinations.kinds.hashing import compute_sha256, normalize_google_email, normalize_phone
-from customers.destinations.models import AdAudienceMember, Destination, DestinationBatch, OutgoingRecord
+from customers.destinations.models import (
+    AdAudienceMember,
+    Destination,
+    DestinationBatch,
+    OutgoingRecord,
+    RemovalRequest,
+)
 from customers.destinations.outbox import audiences, collecting, removals, sending
 from customers.destinations.recipients import list_destination_recipients
 from customers.erasure.runner import erase_customers
 from customers.segments.models import Segment, SegmentMember
-from tests.customers.connectors.platforms.platform_server import SERVER_ERROR
+from tests.customers.connectors.platforms.platform_server import SERVER_ERROR, Answer
 from tests.customers.destinations.makers import make_destination, make_sharing_customer, set_sharing
-from tests.customers.destinations.receivers import Receiver
+from tests.customers.destinations.receivers import Receiver, make_google_error
 from tests.makers import NOON, make_order, make_product, make_segment
 
 pytestmark = pytest.mark.django_db
@@ -166,6 +172,63 @@ def test_an_audience_follows_the_segment_the_consent_and_erasures(ads: Receiver,
     calls = len(ads.calls)
     assert audiences.synchronize_audiences(at=NOON + 4 * MINUTE) == 0
     assert len(ads.calls) == calls
+
+
+def set_lists(destination: Destination, lists: dict[Segment, str]) -> None:
+    destination.options["audience_ids"] = {str(segment.pk): list_id for segment, list_id in lists.items()}
+    destination.save()
+
+
+def test_people_leave_the_list_that_they_were_sent_to_when_the_settings_change(ads: Receiver, key_file: str) -> None:
+    people = [make_sharing_customer(name) for name in ("ada", "bo")]
+    segment = make_segment("vip", kind="static")
+    SegmentMember.objects.bulk_create(SegmentMember(segment=segment, customer=person) for person in people)
+    destination = make_google(key_file, segment)
+    assert audiences.synchronize_audiences(at=NOON) == 2
+    everybody = ads.lists["77"].copy()
+    set_lists(destination, {segment: "88"})
+    assert audiences.synchronize_audiences(at=NOON) == 4
+    assert (ads.lists["77"], ads.lists["88"]) == (set(), everybody)
+    set_lists(destination, {})
+    erase_customers([people[0].pk], requested_by="test", at=NOON)
+    assert removals.send_removals(at=NOON + MINUTE) == 1
+    assert ads.lists["88"] == {hash_text("bo@example.com")}
+    assert audiences.synchronize_audiences(at=NOON) == 1
+    assert (ads.lists["88"], AdAudienceMember.objects.exists()) == (set(), False)
+
+
+def test_people_of_a_deleted_segment_leave_its_list_and_two_segments_can_share_one(
+    ads: Receiver, key_file: str
+) -> None:
+    ada, bo = make_sharing_customer("ada"), make_sharing_customer("bo")
+    vip, late = make_segment("vip", kind="static"), make_segment("late", kind="static")
+    SegmentMember.objects.create(segment=vip, customer=ada)
+    SegmentMember.objects.bulk_create(SegmentMember(segment=late, customer=person) for person in (ada, bo))
+    destination = make_google(key_file)
+    set_lists(destination, {vip: "77", late: "77"})
+    assert audiences.synchronize_audiences(at=NOON) == 2
+    SegmentMember.objects.filter(segment=vip).delete()
+    vip.delete()
+    assert audiences.synchronize_audiences(at=NOON) == 0
+    assert len(ads.lists["77"]) == 2, "ada is in the other segment"
+    late.delete()
+    ads.faults = [Answer(200, {"access_token": "token-1"}), Answer(400, make_google_error("destinations"))]
+    assert audiences.synchronize_audiences(at=NOON) == 0
+    destination.refresh_from_db()
+    assert destination.problem == "", "a list that is deleted there is no problem"
+    assert audiences.synchronize_audiences(at=NOON) == 2
+    assert ads.lists["77"] == set()
+
+
+def test_a_person_in_a_list_that_is_not_known_is_not_reported_as_removed(ads: Receiver, key_file: str) -> None:
+    ada, segment = make_sharing_customer("ada"), make_segment("vip", kind="static")
+    SegmentMember.objects.create(segment=segment, customer=ada)
+    make_google(key_file, segment)
+    assert audiences.synchronize_audiences(at=NOON) == 1
+    AdAudienceMember.objects.update(list_id="")  # as if the line had been deleted before the list was stored
+    erase_customers([ada.pk], requested_by="test", at=NOON)
+    assert removals.send_removals(at=NOON + MINUTE) == 1
+    assert RemovalRequest.objects.get().status == "unsupported"
 
 
 def test_active_destinations_are_recipients_of_the_records_of_processing() -> None:
