@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 
 from django.db import connection
 
@@ -27,7 +28,7 @@ def cancel_orders(
     *, source: Source, order_ids: Collection[str], at: datetime, kinds: Collection[str] = Order.Kind.values
 ) -> int:
     """Cancel orders of a source in the caller's transaction, which holds the source's lock; return how many were not canceled before."""
-    parameters = {"source": source.pk, "ids": list(order_ids), "kinds": list(kinds), "at": at}
+    parameters: dict[str, Any] = {"source": source.pk, "ids": list(order_ids), "kinds": list(kinds), "at": at}
     with connection.cursor() as cursor:
         cursor.execute(CANCEL, parameters)
         return int(cursor.fetchone()[0])

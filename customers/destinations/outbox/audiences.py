@@ -80,7 +80,7 @@ def synchronize_list(
 
 
 def empty_former_lists(destination: Destination, kind: DestinationKind, lists: Collection[str]) -> int:
-    """Remove everybody from the lists that are not configured any more; return how many.
+    """Remove everyone from the lists that are not configured any more; return how many.
 
     A list that the account refuses may be deleted there. It is no problem that anyone could fix in the settings.
     """
