@@ -20,6 +20,7 @@ from customers.privacy.models import (
     load_privacy_settings,
 )
 from customers.privacy.requests.history import record_step
+from customers.privacy.requests.workflow import prove_identity
 
 Step = PrivacyRequestEntry.Step
 
@@ -45,11 +46,14 @@ def open_request(new: NewRequest, *, now: datetime) -> tuple[PrivacyRequest, boo
     """Store a request and start its clock; return it, and whether it is new.
 
     A customer's open request of the same kind is returned instead of a second one, and so is that of a repeated webhook. A request whose
-    requester is unknown waits: its clock is paused until the identity is proven.
+    requester is unknown waits: its clock is paused until the identity is proven. If a proven request finds a waiting one of the same kind,
+    the waiting one is proven and counts as new, so that the caller does what it asks.
     """
     with transaction.atomic():
         known = find_same_request(new)
         if known is not None:
+            if is_proof_for(new, known):
+                return prove_waiting(known, new, now=now), True
             return known, False
         settings = load_privacy_settings()
         country = new.customer.country if new.customer is not None else ""
@@ -87,3 +91,18 @@ def find_same_request(new: NewRequest) -> PrivacyRequest | None:
         return None
     Customer.objects.select_for_update(no_key=True).filter(pk=new.customer.pk).first()
     return PrivacyRequest.objects.open().filter(customer=new.customer, kind=new.kind).first()
+
+
+def is_proof_for(new: NewRequest, known: PrivacyRequest) -> bool:
+    """Return whether a new request proves the identity for which an open one waits; a repeated webhook proves nothing again."""
+    is_repeated = bool(new.external_id) and known.external_id == new.external_id
+    return known.is_open and known.paused_at is not None and new.proof != IdentityProof.NONE and not is_repeated
+
+
+def prove_waiting(known: PrivacyRequest, new: NewRequest, *, now: datetime) -> PrivacyRequest:
+    """Prove a waiting request. The answer goes to who has proven it, because the first address may be that of someone else."""
+    proven = prove_identity(known, proof=new.proof, at=now)
+    proven.email, proven.language = new.email, new.language or proven.language
+    proven.external_id = proven.external_id or new.external_id
+    proven.save(update_fields=["email", "language", "external_id"])
+    return proven

@@ -74,6 +74,17 @@ def test_a_second_request_of_the_same_kind_is_the_first(mei: Customer) -> None:
     assert reopen_request(first, at=NOON).is_open
 
 
+def test_only_a_new_proof_proves_a_waiting_request(mei: Customer) -> None:
+    first = open_erasure(mei, proof=IdentityProof.PLATFORM, external_id="webhook-1")
+    pause_request(first, at=NOON)
+    again = open_erasure(mei, proof=IdentityProof.PLATFORM, external_id="webhook-1")
+    assert (again, again.paused_at) == (first, NOON), "an officer doubts what the webhook says"
+    assert open_erasure(mei, waits_for_email=True).paused_at == NOON  # type: ignore[arg-type]
+    proven = open_erasure(mei, proof=IdentityProof.DOCUMENT, email="mei@shop.example")
+    assert (proven, proven.paused_at, proven.proof) == (first, None, "document")
+    assert (proven.email, proven.external_id) == ("mei@shop.example", "webhook-1")
+
+
 def test_an_erasure_that_has_begun_can_be_neither_rejected_nor_paused(mei: Customer) -> None:
     request = open_erasure(mei, proof=IdentityProof.DOCUMENT)
     PrivacyRequest.objects.update(erasure_run_id=1)

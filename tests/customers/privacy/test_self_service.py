@@ -14,7 +14,14 @@ from django.test import Client
 from django.utils import timezone
 
 from customers.identity.models import Consent, ConsentDenial, Customer, ProcessingRestriction
-from customers.privacy.models import PrivacyExport, PrivacyRequest, PrivacyRequestEntry, load_privacy_settings
+from customers.privacy.models import (
+    PrivacyExport,
+    PrivacyRequest,
+    PrivacyRequestEntry,
+    RequestChannel,
+    load_privacy_settings,
+)
+from customers.privacy.requests.opening import NewRequest, open_request
 from customers.privacy.requests.rectification import apply_proposal
 from customers.privacy.self_service.limits import MAX_PER_EMAIL
 from customers.privacy.self_service.links import DATA, AccessLink, InvalidAccessLinkError, make_token, read_token
@@ -122,6 +129,29 @@ def test_objections_take_effect_at_once_and_can_be_withdrawn(mei: Customer, page
     latest = {consent.purpose: consent.status for consent in mei.consents.order_by("recorded_at", "pk")}
     assert (latest["email"], latest["personalisation"], latest["sms"]) == ("granted", "granted", "withdrawn")
     assert not ProcessingRestriction.objects.active().exists()
+
+
+def open_unproven(mei: Customer, kind: str) -> PrivacyRequest:
+    """Open a request as an officer who has not checked the identity, for someone who has written from another address."""
+    new = NewRequest(kind=kind, channel=RequestChannel.OFFICER, customer=mei, email="who@mail.example")
+    return open_request(new, now=timezone.now())[0]
+
+
+def test_the_page_proves_and_fulfills_a_request_that_waits_for_a_proof(mei: Customer, page: str) -> None:
+    make_consent(mei, Consent.Purpose.EMAIL)
+    objection, erasure, access = (open_unproven(mei, kind) for kind in ("object_marketing", "erasure", "access"))
+    press(page, "object_marketing")
+    press(page, "erase", confirmed="yes")
+    press(page, "export")
+    assert ProcessingRestriction.objects.active().get().scope == "marketing"
+    assert mei.consents.order_by("pk").filter(purpose="email").last().status == "withdrawn"  # type: ignore[union-attr]
+    for request in (objection, erasure, access):
+        request.refresh_from_db()
+        assert (request.proof, request.paused_at, request.email) == ("email_link", None, EMAIL)
+    assert (objection.state, access.state) == ("done", "done")
+    assert erasure.runs_at is not None
+    assert {message.to[0] for message in mail.outbox} == {EMAIL}, "nothing goes to the address that nobody has proven"
+    assert PrivacyRequest.objects.count() == 3
 
 
 def test_reloading_after_a_button_presses_it_no_second_time(mei: Customer, page: str) -> None:
