@@ -10,13 +10,14 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
+from django.utils import timezone
 
 from config.foundation.personal_data.person import Person
 from customers.erasure.models import ErasedPerson, ErasureRun
 from customers.erasure.people import describe_person
 from customers.identity.erased.blocked_identifiers import block_identifiers
 from customers.identity.locking import lock_identities
-from customers.identity.models import Customer, Identifier
+from customers.identity.models import Customer, Identifier, IdentityMerge
 from customers.identity.signals import customer_erased
 
 PREPARED_AT_ONCE = 50  # people per transaction, which holds the lock of identities
@@ -39,6 +40,8 @@ def prepare_people(run: ErasureRun, *, at: datetime) -> int:
             lock_identities()
             for customer_id in waiting:
                 prepare_person(run, customer_id, at=at)
+            # not `at`: the wait for the lock may have taken longer than what is being stored meanwhile needs to settle
+            ErasureRun.objects.filter(pk=run.pk).update(effective_at=timezone.now())
         prepared += len(waiting)
     ErasureRun.objects.filter(pk=run.pk, effective_at=None).update(effective_at=at)
     return prepared
@@ -53,8 +56,11 @@ def list_waiting(run: ErasureRun) -> list[int]:
 def prepare_person(run: ErasureRun, customer_id: int, *, at: datetime) -> None:
     """Describe, block and empty one customer, in a transaction that holds the lock of identities."""
     customer = Customer.objects.select_for_update().filter(pk=customer_id, erased_at=None).first()
-    if customer is None:  # merged, deleted or erased by another run since
-        ErasedPerson.objects.filter(run=run, customer_id=customer_id).delete()
+    if customer is None:  # merged, deleted or erased since; whom another process has prepared in this run stays
+        dropped, _models = ErasedPerson.objects.filter(run=run, customer_id=customer_id, content="").delete()
+        merge = IdentityMerge.objects.filter(merged_id=customer_id, reverted_at=None).order_by("-pk").first()
+        if dropped and merge is not None:
+            ErasedPerson.objects.bulk_create([ErasedPerson(run=run, customer_id=merge.kept_id)], ignore_conflicts=True)
         return
     with connection.cursor() as cursor:
         cursor.execute(CREATE_REPLACEMENT, {"at": at})

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 import redis
 from django.core.management import CommandError, call_command
+from django.db import transaction
 from django.db.models import Sum
+from django.utils import timezone
 
 from config.access.audit.seals import seal_entries, verify_entries
 from config.backup.erasure_ledger import get_local_ledger, read_lines
@@ -24,11 +26,13 @@ from customers.erasure import runner
 from customers.erasure.model_flags import list_flagged_models
 from customers.erasure.models import ErasedPerson, ErasureRun
 from customers.erasure.people import describe_person
+from customers.erasure.preparation import prepare_person, read_people
 from customers.erasure.proof.verification import prove_run, search_everything
 from customers.erasure.runner import NobodyToEraseError, erase_customers, execute_run, resume_erasures
 from customers.events.models import Event, RejectedEvent
 from customers.feedback.models import Review, SurveyAnswer
 from customers.identity.erased.blocked_identifiers import blocked_index
+from customers.identity.merging.merge import merge_customers
 from customers.identity.models import BlockedIdentifier, Customer, Identifier
 from customers.orders.models import Order
 from recommendations.campaigns.models import Campaign
@@ -222,9 +226,40 @@ def test_erasing_again_returns_the_same_run_and_nobody_is_an_error(valkey: redis
     assert BlockedIdentifier.objects.count() == len(describe_identifiers(run))
 
 
-def describe_identifiers(run: ErasureRun) -> tuple[tuple[str, str], ...]:
-    from customers.erasure.preparation import read_people
+def test_two_processes_that_prepare_a_run_lose_nobody(valkey: redis.Redis, folders: Path) -> None:
+    ada = make_ada()
+    make_traces(ada, valkey, folders)
+    run = erase_customers([ada.pk], requested_by="test", at=NOON)
+    # another process had read the same customers before it waited for the lock
+    with transaction.atomic():
+        prepare_person(run, ada.pk, at=NOON)
+    [person] = read_people(run)
+    assert execute_run(run.pk).status == "done"
+    assert search_everything([person]).findings == []
+    assert prove_run(run).is_clean
 
+
+def test_who_was_merged_while_the_erasure_waited_is_erased_as_the_kept_customer(
+    valkey: redis.Redis, folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, ada, other = make_customer("ann"), make_customer("ada"), make_customer("bob")
+    with monkeypatch.context() as context:
+        context.setattr(runner, "PREPARED_INLINE", 0)
+        run = erase_customers([ada.pk], requested_by="test", at=NOON)
+    merge_customers(pairs=[(kept.pk, ada.pk)], at=NOON, causes=["test"])
+    assert execute_run(run.pk).status == "done"
+    assert list(Identifier.objects.values_list("value", flat=True)) == ["bob"]
+    assert list(Customer.objects.filter(erased_at=None)) == [other]
+
+
+def test_an_erasure_is_effective_from_its_commit(valkey: redis.Redis, folders: Path) -> None:
+    began = timezone.now()
+    run = erase_customers([make_customer("ada").pk], requested_by="test", at=NOON)
+    assert run.effective_at is not None
+    assert run.effective_at >= began, "what was being stored while it waited for the lock must still be erased"
+
+
+def describe_identifiers(run: ErasureRun) -> tuple[tuple[str, str], ...]:
     [person] = read_people(run)
     return person.identifiers
 
