@@ -17,7 +17,8 @@ back those rows that still belong to the kept customer.
 results count get the replacement, an anonymous number.
 `identifiers_released`: identifiers [(kind, value), …] of an erased person who may come back.
 
-`customers_deleted`: customer_ids of visitors without any data left, sent before they are deleted, in the same transaction.
+`customers_deleted`: customer_ids of visitors whose data was removed or kept long enough, sent before they are deleted, in the same
+transaction.
 """
 
 from django.dispatch import Signal

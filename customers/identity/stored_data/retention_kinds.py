@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy
 from config.foundation.retention.aged_rows import AgedRows
 from config.foundation.retention.kinds import RetentionKind, RetentionPreview, register_retention
 from customers.identity.models import Customer
+from customers.identity.signals import customers_deleted
 
 CHUNK = 1_000
 # someone only known by a device: without a user ID or address, without an order, and without a decision on consent, which is evidence
@@ -42,7 +43,9 @@ def purge_visitors(before: datetime) -> int:
             with connection.cursor() as cursor:
                 cursor.execute(FIND_VISITORS, {"before": before, "after": after, "chunk": CHUNK})
                 ids = [row[0] for row in cursor.fetchall()]
-            Customer.objects.filter(pk__in=ids).delete()
+            if ids:  # rows with a plain customer number do not follow the foreign keys
+                customers_deleted.send(sender=Customer, customer_ids=ids)
+                Customer.objects.filter(pk__in=ids).delete()
         deleted += len(ids)
         if len(ids) < CHUNK:
             return deleted

@@ -25,6 +25,7 @@ from config.retention.models import RetentionSetting
 from config.retention.purging import PurgeError, purge_old_data
 from customers.events.models import Event, EventMinute, RejectedEvent, Source
 from customers.identity.models import Customer, Identifier
+from customers.segments.models import ChangedCustomer, EventCount, PendingEventCount, PendingOrderCount
 from recommendations.serving.impressions.retention import IMPRESSION_PARTITIONS
 from recommendations.serving.models import Impression
 from tests.makers import make_consent, make_customer, make_order, make_segment, make_source
@@ -274,6 +275,23 @@ def test_known_people_visitors_who_decided_on_consent_and_figures_stay() -> None
     assert EventMinute.objects.exists()
     entry = LogEntry.objects.filter(additional_data__event="retention.purged").get()
     assert entry.additional_data["details"]["deleted"]["visitors"] == 1
+
+
+def test_visitors_are_deleted_with_what_is_counted_of_them() -> None:
+    old = NOW - timedelta(days=500)
+    visitor, buyer = make_visitor(old), make_visitor(old)
+    make_order(buyer)
+    notes: tuple[type[models.Model], ...] = (PendingOrderCount, PendingEventCount, ChangedCustomer)
+    for model in notes:
+        model._base_manager.all().delete()
+        model._base_manager.bulk_create(model(customer_id=customer.pk) for customer in (visitor, buyer))
+    EventCount.objects.bulk_create(
+        EventCount(customer_id=customer.pk, series_id=1, days=[1], counts=[[1, 0, 0]]) for customer in (visitor, buyer)
+    )
+    assert purge_old_data(now=NOW)["visitors"] == 1
+    tables: tuple[type[models.Model], ...] = (*notes, EventCount)
+    for model in tables:
+        assert set(model._base_manager.values_list("customer_id", flat=True)) == {buyer.pk}
 
 
 def test_whole_months_are_dropped_and_previewed(shop: Source) -> None:
