@@ -14,7 +14,7 @@ from config.foundation.personal_data.locations import LocationKind
 from config.foundation.personal_data.person import Finding, Person
 from config.foundation.personal_data.registry import list_stores
 from config.foundation.personal_data.text_matcher import TextMatcher, build_matcher
-from customers.erasure.models import ErasedPerson, ErasureRun
+from customers.erasure.models import ErasedPerson, ErasureRun, ErasureStep
 from customers.erasure.preparation import read_people
 from customers.erasure.proof.tables import KEPT_COLUMNS, list_tables, search_tables
 
@@ -147,10 +147,18 @@ def forget_people(run: ErasureRun, result: ProofReport) -> None:
 
 
 def save_findings(run: ErasureRun, result: ProofReport) -> None:
-    """Record where people were found; the steps of these stores are repeated."""
+    """Record where people were found, and open the run again so that the steps of these stores are repeated.
+
+    A run that ends again is searched only by the next proof, so a trace that stays is tried once a night.
+    """
+    stores = {item.store for item in result.findings} & {store.key for store in list_stores()}
     run.status = ErasureRun.Status.TRACES
     run.findings = [
         {"store": item.store, "location": item.location, "count": item.count, "by": item.recognized_by}
         for item in result.findings[:MAX_FINDINGS]
     ]
-    run.save(update_fields=["status", "findings"])
+    if stores:
+        run.finished_at = None
+    with transaction.atomic():
+        run.steps.filter(store__in=stores).update(status=ErasureStep.Status.WAITING)
+        run.save(update_fields=["status", "findings", "finished_at"])

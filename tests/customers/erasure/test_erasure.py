@@ -27,7 +27,7 @@ from customers.erasure.model_flags import list_flagged_models
 from customers.erasure.models import ErasedPerson, ErasureRun
 from customers.erasure.people import describe_person
 from customers.erasure.preparation import prepare_person, read_people
-from customers.erasure.proof.verification import prove_run, search_everything
+from customers.erasure.proof.verification import prove_run, prove_runs, search_everything
 from customers.erasure.runner import NobodyToEraseError, erase_customers, execute_run, resume_erasures
 from customers.events.models import Event, RejectedEvent
 from customers.feedback.models import Review, SurveyAnswer
@@ -145,6 +145,34 @@ def test_the_proof_finds_a_store_that_was_left_out(
         call_command("verify_erasure", run=run.pk)
     run.refresh_from_db()
     assert run.status == "traces"
+    assert resume_erasures() == 1
+    assert search_everything([person]).findings == []
+    assert resume_erasures() == 0
+    assert prove_runs() == 1
+    run.refresh_from_db()
+    assert (run.status, run.findings) == ("proven", [])
+
+
+def test_a_trace_that_cannot_be_erased_is_tried_once_after_each_proof(
+    valkey: redis.Redis, folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = make_ada()
+    make_traces(ada, valkey, folders)
+    store = next(store for store in list_stores() if store.key == "imports.files")
+    erased: list[Any] = []
+
+    def erase_nothing(people: Any) -> int:
+        erased.append(people)
+        return 0
+
+    monkeypatch.setattr(store, "erase", erase_nothing)
+    run = execute_run(erase_customers([ada.pk], requested_by="test", at=NOON).pk)
+    tries = len(erased)
+    for _night in range(2):
+        assert prove_runs() == 0
+        assert [resume_erasures() for _minute in range(3)] == [1, 0, 0]
+    run.refresh_from_db()
+    assert (run.status, run.attempts, len(erased) - tries) == ("done", 3, 2 * tries)
 
 
 def test_every_file_and_key_of_the_shop_is_registered(valkey: redis.Redis, folders: Path) -> None:
