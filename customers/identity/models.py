@@ -286,7 +286,7 @@ class RestrictionQuerySet(models.QuerySet["ProcessingRestriction"]):
 class ProcessingRestriction(models.Model):
     """A limit to what may be done with a customer's data: a restriction of all processing, or an objection.
 
-    withdrawn: the consents that it withdrew, with the policy version of each, which lifting it restores.
+    withdrawn: the consents that it withdrew, or took over from a lifted one, with the policy version of each, which lifting it restores.
     """
 
     class Scope(models.TextChoices):

@@ -1,7 +1,8 @@
 """Restrictions of processing (GDPR Article 18) and objections to profiling and marketing (Article 21), effective immediately.
 
 Each withdraws the consents of the purposes it covers, which the collector, recommendations and sending already follow, and adds a row that
-segments, scores and sending also check. Lifting it restores the consents that it withdrew, unless the customer has changed them since.
+segments, scores and sending also check. Lifting it restores the consents that it withdrew, unless the customer has changed them since, or
+another restriction still covers them: that one then restores them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -73,22 +74,39 @@ def restrict_processing(*, customer: Customer, scope: str, at: datetime, source:
 
 
 def lift_restriction(*, restriction: ProcessingRestriction, at: datetime, source: str) -> list[str]:
-    """End a restriction; return the purposes that are granted again, as they were before it."""
+    """End a restriction; return the purposes that are granted again.
+
+    Only what was granted before it is. Where silence had allowed a purpose, the withdrawal stays until the customer grants it: an entry of
+    the ledger cannot be taken back, and a grant must not be invented.
+    """
     with transaction.atomic():
         lock_identities()
         customer = restriction.customer
         restriction.lifted_at = at
         restriction.save(update_fields=["lifted_at"])
-        others = ProcessingRestriction.objects.active().filter(customer=customer).values_list("scope", flat=True)
-        covered = {purpose for scope in others for purpose in PURPOSES[scope]}
+        covered = hand_over_withdrawn(restriction)
+        # a consent may have been withdrawn by an earlier restriction that handed it over
+        sources = set(ProcessingRestriction.objects.filter(customer=customer).values_list("source", flat=True))
         latest = {consent.purpose: consent for consent in read_latest_consents(customer=customer)}
         restored = [
             purpose
             for purpose in restriction.withdrawn
-            if purpose not in covered and purpose in latest and latest[purpose].source == restriction.source
+            if purpose not in covered and purpose in latest and latest[purpose].source in sources
         ]
         record_entries(customer, restored, Consent.Status.GRANTED, at=at, source=source, versions=restriction.withdrawn)
     return restored
+
+
+def hand_over_withdrawn(lifted: ProcessingRestriction) -> set[str]:
+    """Let another active restriction restore later what it still covers; return the purposes that remain covered."""
+    covered: set[str] = set()
+    for other in read_active_restrictions(customer=lifted.customer):
+        kept = {name: version for name, version in lifted.withdrawn.items() if name in PURPOSES[other.scope]}
+        if kept:
+            other.withdrawn = {**kept, **other.withdrawn}
+            other.save(update_fields=["withdrawn"])
+        covered.update(PURPOSES[other.scope])
+    return covered
 
 
 def record_entries(

@@ -156,7 +156,7 @@ def lift(request: HttpRequest, restriction_id: int) -> HttpResponse:
     restriction = get_object_or_404(ProcessingRestriction.objects.active(), pk=restriction_id)
     source = f"privacy officer: {request.user.get_username()}"
     lift_customer_restriction(restriction, now=timezone.now(), source=source)
-    messages.success(request, _("The restriction is lifted; the consents are as they were before it."))
+    messages.success(request, _("The restriction is lifted; the consents that it withdrew are granted again."))
     return HttpResponseRedirect(f"{reverse('admin:lifecycle_customer', args=[restriction.customer_id])}?tab=privacy")
 
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from customers.identity.consent.ledger import read_latest_consents
 from customers.identity.consent.restrictions import (
     find_restricted_customers,
     lift_restriction,
@@ -116,4 +117,17 @@ def test_a_restriction_is_undone_as_it_was(mei: Customer) -> None:
     assert lift_restriction(restriction=restriction, at=NOON, source="officer") == [], (
         "the objection still covers email"
     )
-    assert [each.scope for each in read_active_restrictions(customer=mei)] == ["marketing"]
+    [objection] = read_active_restrictions(customer=mei)
+    assert objection.scope == "marketing"
+    assert lift_restriction(restriction=objection, at=NOON, source="officer") == ["email"], "it was granted before both"
+    latest = {consent.purpose: consent.status for consent in read_latest_consents(customer=mei)}
+    assert (latest["email"], latest["sms"]) == ("granted", "withdrawn")
+
+
+def test_a_consent_that_was_withdrawn_during_two_restrictions_stays_withdrawn(mei: Customer) -> None:
+    make_consent(mei, Consent.Purpose.EMAIL)
+    everything = restrict_processing(customer=mei, scope="all", at=NOON, source="request P-1")
+    objection = restrict_processing(customer=mei, scope="marketing", at=NOON, source="request P-2")
+    make_consent(mei, Consent.Purpose.EMAIL, status="withdrawn")  # in the preference center
+    for restriction in (objection, everything):
+        assert lift_restriction(restriction=restriction, at=NOON, source="officer") == []
