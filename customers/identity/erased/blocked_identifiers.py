@@ -64,6 +64,8 @@ def block_identifiers(keys: Iterable[Key], *, at: datetime) -> int:
         for kind, value in sorted(set(keys))
     ]
     before = set(find_blocked_digests(row.digest for row in rows))
+    # who was released and is erased again gets a new row, because running processes notice a block by the highest ID
+    BlockedIdentifier.objects.filter(digest__in=[row.digest for row in rows], released_at__isnull=False).delete()
     BlockedIdentifier.objects.bulk_create(
         rows,
         update_conflicts=True,

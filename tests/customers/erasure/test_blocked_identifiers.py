@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from io import StringIO
 from typing import Any
 
 import pytest
 import redis
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from customers.events.collector.ingest import ingest_items
 from customers.events.models import Event
@@ -92,6 +94,21 @@ def test_a_released_person_may_come_back() -> None:
     assert find_blocked_keys([("user_id", "ada")]) == set()
     assert resolve_user_ids(user_ids=["ada"], seen_at=NOON).customer_ids.keys() == {"ada"}
     assert block_identifiers([("user_id", "ada")], at=NOON) == 1
+
+
+def test_a_running_collector_notices_who_is_erased_again(blocked: None) -> None:
+    def find_ada() -> list[int]:
+        blocked_index.expire()
+        connection.ensure_connection()
+        blocked_index.refresh(connection.connection)
+        return blocked_index.find_any([["user_id:ada"]])
+
+    assert find_ada() == [0]
+    release_identifiers([("user_id", "ada")], at=NOON, by="officer")
+    release_identifiers([("anonymous_id", "browser")], at=NOON + timedelta(days=1), by="officer")
+    assert find_ada() == []
+    assert block_identifiers([("user_id", "ada")], at=NOON + timedelta(days=2)) == 1
+    assert find_ada() == [0]
 
 
 def test_a_command_lets_the_person_come_back() -> None:
