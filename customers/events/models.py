@@ -230,10 +230,16 @@ class EventReceipt(models.Model):
 
 
 class Outbox(models.Model):
-    """An event that is waiting to be processed; written in the event's own transaction."""
+    """An event that is waiting to be processed; written in the event's own transaction.
+
+    Attributes:
+        user_id, anonymous_id: of whom a refusal or an unsubscribe is to be recorded, even if the event is stored without them.
+    """
 
     event_id = models.BigIntegerField(primary_key=True)
     received_at = models.DateTimeField()
+    user_id = models.CharField(_("user ID"), max_length=255, default="", db_default="", editable=False)
+    anonymous_id = models.CharField(_("anonymous ID"), max_length=255, default="", db_default="", editable=False)
 
     class Meta:
         verbose_name = _("waiting event")

@@ -13,6 +13,7 @@ from customers.feedback.review_events import project_reviews
 from customers.lifecycle.refresh.profile_updates import update_profiles
 from customers.orders.order_events.projection import project_orders
 from customers.processing.consents.banner_answers import record_event_consents
+from customers.processing.consents.deciders import find_deciders
 from customers.processing.consents.unsubscribes import record_unsubscribes
 from customers.processing.customer_resolution import find_linked_identifiers, resolve_event_customers
 from customers.processing.outbox import OutboxClaim, read_events, release_events, replace_skus
@@ -102,8 +103,9 @@ def process_batch(claim: OutboxClaim, result: ProcessingResult, *, at: datetime)
     with result.time_stage("feedback"):
         reviews = project_reviews(messages=build_review_messages(events, customers.customer_ids))
     with result.time_stage("consents"):
-        unsubscribed = record_unsubscribes(events, customers.customer_ids)
-        consented = record_event_consents(events, customers.customer_ids)
+        deciders = find_deciders(events, customers.customer_ids)
+        unsubscribed = record_unsubscribes(events, deciders)
+        consented = record_event_consents(events, deciders)
     with result.time_stage("profiles"):
         update_profiles(
             activity=summarize_activity(events, customers.customer_ids),

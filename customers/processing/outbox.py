@@ -26,12 +26,12 @@ NAMES_WITH_PROPERTIES = sorted(name.casefold() for meaning in MEANINGS_WITH_PROP
 
 # SKIP LOCKED: an event that another transaction has claimed is left to it
 CLAIM_OLDEST = """
-SELECT event_id, received_at FROM events_outbox
+SELECT event_id, received_at, user_id, anonymous_id FROM events_outbox
 ORDER BY event_id LIMIT %(limit)s
 FOR UPDATE SKIP LOCKED
 """
 CLAIM_BY_ID = """
-SELECT event_id, received_at FROM events_outbox
+SELECT event_id, received_at, user_id, anonymous_id FROM events_outbox
 WHERE event_id = ANY(%(ids)s::bigint[])
 ORDER BY event_id
 FOR UPDATE SKIP LOCKED
@@ -40,7 +40,8 @@ FOR UPDATE SKIP LOCKED
 READ_EVENTS = """
 SELECT e.id, e.source_id, s.key, e.message_id, e.type, e.name, e.user_id, e.anonymous_id, e.occurred_at, e.received_at,
        e.session_id, e.context #>> '{device,id}',
-       s.kind = ANY(%(trusted)s), s.kind = ANY(%(trusted)s) OR (s.requires_user_token AND e.user_id <> ''),
+       s.kind = ANY(%(trusted)s),
+       s.kind = ANY(%(trusted)s) OR (s.requires_user_token AND (e.user_id <> '' OR e.id = ANY(%(verified)s::bigint[]))),
        CASE WHEN e.type IN ('identify', 'alias') OR (e.type = 'track' AND lower(trim(e.name)) = ANY(%(names)s))
             THEN e.properties END
 FROM events_event e
@@ -73,6 +74,7 @@ class OutboxEvent(NamedTuple):
         is_trusted: whether a server or import of the shop sent it.
         is_verified: whether its ``user_id`` is certain: that of a trusted source, or one that came with a valid user token.
         properties: a JSON text; None if no step needs it.
+        decider: user ID and anonymous ID of whom a refusal or an unsubscribe is recorded if the event was stored without them.
     """
 
     id: int
@@ -90,6 +92,7 @@ class OutboxEvent(NamedTuple):
     is_trusted: bool
     is_verified: bool
     properties: str | None
+    decider: tuple[str, str] = ("", "")
 
     @property
     def parsed_properties(self) -> dict[str, Any]:
@@ -99,11 +102,12 @@ class OutboxEvent(NamedTuple):
 
 
 class OutboxClaim(NamedTuple):
-    """Rows of the outbox, locked until the transaction ends, and the range of their times."""
+    """Rows of the outbox, locked until the transaction ends, the range of their times, and the IDs of whom refusals apply to."""
 
     ids: list[int]
     low: datetime
     high: datetime
+    deciders: dict[int, tuple[str, str]]
 
 
 def claim_events(*, limit: int = 0, ids: Sequence[int] | None = None) -> OutboxClaim | None:
@@ -116,8 +120,9 @@ def claim_events(*, limit: int = 0, ids: Sequence[int] | None = None) -> OutboxC
         rows = cursor.fetchall()
     if not rows:
         return None
-    moments = [received_at for _event_id, received_at in rows]
-    return OutboxClaim([event_id for event_id, _received_at in rows], min(moments), max(moments))
+    moments = [row[1] for row in rows]
+    deciders = {row[0]: (row[2], row[3]) for row in rows if row[2] or row[3]}
+    return OutboxClaim([row[0] for row in rows], min(moments), max(moments), deciders)
 
 
 def read_events(claim: OutboxClaim) -> list[OutboxEvent]:
@@ -128,11 +133,14 @@ def read_events(claim: OutboxClaim) -> list[OutboxEvent]:
         "high": claim.high,
         "names": NAMES_WITH_PROPERTIES,
         "trusted": list(Source.TRUSTED_KINDS),
+        "verified": format_bigint_list(
+            [event_id for event_id, (user_id, _anonymous_id) in claim.deciders.items() if user_id]
+        ),
     }
     # each event is found by its id: the planner might choose the index on the time, which does not cover the newest rows
     with prefer_index_scans(), connection.cursor() as cursor:
         cursor.execute(READ_EVENTS, parameters)
-        return [OutboxEvent(*row) for row in cursor.fetchall()]
+        return [OutboxEvent._make((*row, claim.deciders.get(row[0], ("", "")))) for row in cursor.fetchall()]
 
 
 def replace_skus(claim: OutboxClaim) -> int:

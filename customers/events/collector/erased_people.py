@@ -28,6 +28,10 @@ def list_names(row: EventRow) -> list[str]:
     names = [f"user_id:{event.user_id}"] if event.user_id else []
     if event.anonymous_id:
         names.append(f"anonymous_id:{event.anonymous_id}")
+    if row.decider is not None:
+        names += [
+            f"{kind}:{value}" for kind, value in zip(("user_id", "anonymous_id"), row.decider, strict=True) if value
+        ]
     if row.previous_id:
         names += [f"user_id:{row.previous_id}", f"anonymous_id:{row.previous_id}"]
     return names
@@ -48,5 +52,6 @@ def anonymize_row(row: EventRow) -> None:
         context=msgspec.json.encode(context),
     )
     row.meaning = row.previous_id = ""
+    row.decider = None
     row.is_personalized = False
     row.warning = WARNING

@@ -134,6 +134,14 @@ def make_statements(template: str) -> tuple[str, str]:
 
 
 INSERT_EVENTS, INSERT_EVENTS_OF_ASKED = make_statements(INSERT_TEMPLATE)
+# for batches with refusals: the outbox remembers whom they are from until they are processed, even if the events are anonymized
+KEEP_NOBODY = "INSERT INTO events_outbox (event_id, received_at) SELECT id, received_at FROM event\n"
+KEEP_DECIDERS = """INSERT INTO events_outbox (event_id, received_at, user_id, anonymous_id)
+    SELECT event.id, event.received_at, coalesce(decider.user_id, ''), coalesce(decider.anonymous_id, '')
+    FROM event LEFT JOIN unnest(
+        %(decided_source_ids)s, %(decided_message_ids)s, %(decider_user_ids)s, %(decider_anonymous_ids)s
+    ) AS decider (source_id, message_id, user_id, anonymous_id) USING (source_id, message_id)
+"""
 INSERT_SANDBOX, INSERT_SANDBOX_OF_ASKED = make_statements(SANDBOX_TEMPLATE)
 
 INSERT_RECEIPTS = """
@@ -407,9 +415,24 @@ def build_insert(
     """Return the statement and its parameters; the longer one only for shops that ask unknown visitors for consent."""
     rules = get_consent_rules()
     asks = {f"ask_{purpose.value}": rules.needs_consent(purpose, "") for purpose in (ANALYTICS, PERSONALISATION)}
+    columns = build_columns(rows)
     if any(asks.values()):
-        return statement_of_asked, build_columns(rows) | asks
-    return statement, build_columns(rows)
+        statement, columns = statement_of_asked, columns | asks
+    refusals = [row for row in rows if row.decider is not None]
+    if refusals and KEEP_NOBODY in statement:  # a sandbox has no outbox
+        return statement.replace(KEEP_NOBODY, KEEP_DECIDERS), columns | build_deciders(refusals)
+    return statement, columns
+
+
+def build_deciders(refusals: Sequence[EventRow]) -> dict[str, Any]:
+    """Return the parameters that name whom refusals and unsubscribes apply to."""
+    deciders = [row.decider or ("", "") for row in refusals]
+    return {
+        "decided_source_ids": encode_bigints([row.stored.source_id for row in refusals]),
+        "decided_message_ids": encode_texts([row.stored.message_id for row in refusals]),
+        "decider_user_ids": encode_texts([user_id for user_id, _anonymous_id in deciders]),
+        "decider_anonymous_ids": encode_texts([anonymous_id for _user_id, anonymous_id in deciders]),
+    }
 
 
 def build_columns(rows: Sequence[EventRow]) -> dict[str, Any]:

@@ -13,7 +13,12 @@ import msgspec
 
 from config.foundation.agents.recognition import AgentClaim
 from customers.events.collector.agent_marks import NO_AGENT, AgentMark, mark_agent
-from customers.events.collector.consent import NO_PURPOSES, read_denied_purposes, read_granted_purposes
+from customers.events.collector.consent import (
+    NO_PURPOSES,
+    is_consent_event,
+    read_denied_purposes,
+    read_granted_purposes,
+)
 from customers.events.collector.fields import (
     MAX_RECOMMENDATION_ID,
     MAX_SESSION_ID,
@@ -28,7 +33,7 @@ from customers.events.collector.fields import (
     read_value,
 )
 from customers.events.collector.items import EventItem, ItemError, abbreviate
-from customers.events.event_taxonomy import ORDER_MEANINGS, RECENT_MEANINGS, lookup_meaning
+from customers.events.event_taxonomy import ORDER_MEANINGS, RECENT_MEANINGS, Meaning, lookup_meaning
 from customers.events.models import Event
 from customers.events.personal_parts import PERSONAL_PART, encode_sealed
 from customers.events.sources.user_tokens import is_valid_user_token
@@ -114,6 +119,7 @@ class EventRow(msgspec.Struct, gc=False):
         agent: the automated visitor that the event claims to come from.
         page: the path of the page of an automated visitor.
         is_counted_only: whether the event is behavior of an automated visitor, which is only counted by agent and day.
+        decider: user ID and anonymous ID of whom a refusal or an unsubscribe is recorded, even if the event is stored without them.
     """
 
     index: int
@@ -129,6 +135,7 @@ class EventRow(msgspec.Struct, gc=False):
     agent: AgentClaim | None = None
     page: str = ""
     is_counted_only: bool = False
+    decider: tuple[str, str] | None = None
 
 
 def build_row(item: EventItem, *, index: int, raw: bytes, context: RequestContext) -> EventRow:
@@ -150,14 +157,13 @@ def build_row(item: EventItem, *, index: int, raw: bytes, context: RequestContex
     if not user_id and not anonymous_id:
         raise ItemError("missing_identity", describe_missing_identity(item))
     user_id, warning = verify_user_id(user_id, anonymous_id, call_type, item_context, context)
-    name = read_name(item, call_type)
-    meaning = lookup_meaning(name) if call_type == "track" else None
+    name, meaning = read_meaning(item, call_type)
     if meaning in ORDER_MEANINGS and not context.is_trusted:
         warning = "needs_server_source"
     mark = mark_event(item_context, context, call_type, name, meaning, is_known=bool(user_id) or context.is_trusted)
-    denied = BOTH_PURPOSES if context.opted_out else read_denied_purposes(item_context)
-    granted = NO_PURPOSES if context.opted_out else read_granted_purposes(item_context)
+    denied, granted = read_consents(item_context, context)
     session_id = read_short_text(item_context.get("sessionId") or properties.get("session_id"), MAX_SESSION_ID)
+    decider = (user_id, anonymous_id) if is_refusal(call_type, name, meaning, denied) else None
     if denied and ANALYTICS in denied:
         user_id = anonymous_id = session_id = ""
         properties, item_context = anonymize_properties(call_type, properties), anonymize_context(item_context)
@@ -195,7 +201,28 @@ def build_row(item: EventItem, *, index: int, raw: bytes, context: RequestContex
         agent=mark.agent,
         page=mark.page,
         is_counted_only=mark.is_counted_only,
+        decider=decider,
     )
+
+
+def read_meaning(item: EventItem, call_type: str) -> tuple[str, str | None]:
+    """Return the name of an item, and what it means if it is an event of the taxonomy."""
+    name = read_name(item, call_type)
+    return name, lookup_meaning(name) if call_type == "track" else None
+
+
+def read_consents(item_context: dict[str, Any], context: RequestContext) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the purposes that an item denies and grants; a browser that opts out denies both, whatever the item says."""
+    if context.opted_out:
+        return BOTH_PURPOSES, NO_PURPOSES
+    return read_denied_purposes(item_context), read_granted_purposes(item_context)
+
+
+def is_refusal(call_type: str, name: str, meaning: str | None, denied: frozenset[str]) -> bool:
+    """Return whether an event refuses something: it applies to its person, although the event itself may have to be stored without them."""
+    if call_type != "track":
+        return False
+    return meaning == Meaning.EMAIL_UNSUBSCRIBED or (bool(denied) and is_consent_event(name))
 
 
 def mark_event(

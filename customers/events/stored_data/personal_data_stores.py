@@ -5,15 +5,17 @@ from itertools import batched
 from typing import Any
 
 from django.db import connection
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from config.foundation.personal_data.key_stores import ValkeyKeys
 from config.foundation.personal_data.locations import keys, table
 from config.foundation.personal_data.person import Finding, Person
 from config.foundation.personal_data.registry import register_impersonal, register_stores
-from config.foundation.personal_data.stores import PersonalDataStore
+from config.foundation.personal_data.stores import ErasurePhase, PersonalDataStore
 from config.foundation.personal_data.text_stores import MatchingTexts, TextAction
 from customers.events.collector.parsing import ANONYMIZED_CONTEXT, PERSON_KEYS
+from customers.events.models import Outbox
 
 # Each identifier is searched with the texts of its own person only, so the cost grows with the number of events, not of people. If the person
 # has typed one of these texts, as in a search or a page address with an email address, all properties are removed.
@@ -113,6 +115,28 @@ class StoredEvents(PersonalDataStore):
                     yield {name: item for name, item in zip(EXPORTED, row, strict=True) if item not in ("", None, [])}
 
 
+class WaitingRefusals(PersonalDataStore):
+    """Whom the refusals that are not processed yet apply to; the events themselves are stored without the person."""
+
+    key = "events.waiting"
+    label = _("waiting events")
+    locations = (table("events.Outbox", "user_id", "anonymous_id"),)
+    phase = ErasurePhase.INTAKE
+    is_repeated = True
+
+    def select(self, people: Sequence[Person]) -> QuerySet[Outbox]:
+        identifiers = [build_identifiers(person) for person in people]
+        users, visitors = ([value for each in identifiers for value in each[f"{kind}s"] if value] for kind in KINDS)
+        return Outbox.objects.filter(Q(user_id__in=users) | Q(anonymous_id__in=visitors))
+
+    def erase(self, people: Sequence[Person]) -> int:
+        return self.select(people).update(user_id="", anonymous_id="")
+
+    def find(self, person: Person) -> list[Finding]:
+        count = self.select([person]).count()
+        return [self.make_finding(self.locations[0], count, "identifier")] if count else []
+
+
 def build_identifiers(person: Person) -> dict[str, list[str]]:
     """Return the values of each kind of identifier that events have."""
     return {f"{kind}s": person.list_values(kind) for kind in KINDS}
@@ -127,6 +151,7 @@ def list_recent_keys(people: Sequence[Person]) -> list[str]:
 
 register_stores(
     StoredEvents(),
+    WaitingRefusals(),
     MatchingTexts(
         "events.rejected",
         _("rejected events"),

@@ -58,7 +58,8 @@ def list_changes(answers: Sequence[tuple[OutboxEvent, int]]) -> Iterator[Consent
         context, version = contexts.get(event.id, ({}, ""))
         granted, denied = read_granted_purposes(context), read_denied_purposes(context)
         for purpose in (ANALYTICS, PERSONALISATION):
-            if purpose in granted or purpose in denied:
+            # an event that was stored without its person only refuses
+            if (purpose in granted and (event.user_id or event.anonymous_id)) or purpose in denied:
                 status = Consent.Status.GRANTED if purpose in granted else Consent.Status.WITHDRAWN
                 yield ConsentChange(
                     customer_id=customer_id,

@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from customers.events.collector.ingest import ingest_items
-from customers.events.models import Event
+from customers.events.models import Event, Outbox
 from customers.identity.customer_upsert import CustomerChange, upsert_customers
 from customers.identity.erased.blocked_identifiers import (
     block_identifiers,
@@ -57,6 +57,12 @@ def test_a_late_event_is_counted_without_the_person(valkey: redis.Redis) -> None
     assert (event.user_id, event.anonymous_id, event.context, other.user_id) == ("", "", {}, "bob")
     assert event.properties == {"order_id": "1"}
     assert not valkey.keys("recent:*ada*")
+
+
+def test_a_late_unsubscribe_keeps_nothing_of_the_person_either(valkey: redis.Redis) -> None:
+    items = [make_item(userId="ada", event="Email Unsubscribed")]
+    ingest_items(source=make_source(), items=items, call_type=None, sent_at=None, received_at=NOON)
+    assert Outbox.objects.get().user_id == ""
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_customer_who_unsubscribes_by_email_address_is_found() -> None:
     send({"type": "identify", "userId": "ada", "traits": {"email": "ada@example.org"}})
     process()
     refused = {"consent": {"categoryPreferences": {"Analytics": False}}}
-    send(track("Email Unsubscribed", {"email": "ada@example.org"}, context=refused))
+    send(track("Email Unsubscribed", {"email": "ada@example.org"}, context=refused, anonymousId="mail-robot"))
     process()
     assert not Consent.objects.exists(), "personal parts of an event without consent are removed"
     send(track("Email Unsubscribed", {"email": "Ada@Example.org"}, userId=None, anonymousId="mail-robot"))

@@ -25,7 +25,7 @@ from customers.events.collector.parsing import (
 )
 from customers.events.collector.scanning.kernels import CLASSES, N_COLUMNS, scan_batch
 from customers.events.collector.scanning.name_tables import NameTables
-from customers.events.event_taxonomy import ORDER_MEANINGS, RECENT_MEANINGS, lookup_meaning
+from customers.events.event_taxonomy import ORDER_MEANINGS, RECENT_MEANINGS, Meaning, lookup_meaning
 from customers.identity.resolution.blocklist import is_blocked_id
 
 logger = logging.getLogger(__name__)
@@ -134,7 +134,8 @@ def build_scanned_row(
     if is_order and not context.is_trusted:
         warning = "needs_server_source"
     value = read_amount(text[amount:amount_end]) if amount_end else None
-    if denied or (amount_end and value is None):  # another field may have the amount
+    # the parser keeps whom a refusal applies to; another field may have the amount
+    if denied or meaning == Meaning.EMAIL_UNSUBSCRIBED or (amount_end and value is None):
         return None
     stored = StoredEvent(
         context.source_id,
