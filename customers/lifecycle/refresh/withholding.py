@@ -14,9 +14,14 @@ from customers.lifecycle.refresh.columns import PROFILE_COLUMNS
 from customers.lifecycle.refresh.profile_lock import try_share_profile_lock
 from customers.lifecycle.refresh.score_columns import ProfileScores
 
-# without orders and revenue of the window and the monthly RFM cells: these are facts, not predictions
-SCORE_COLUMNS = tuple(column for column in PROFILE_COLUMNS if not column.expression and column.default != "0")
-SCORE_NAMES = frozenset(column.name for column in SCORE_COLUMNS)
+# with orders and revenue of the window and the monthly RFM cells: a refresh writes them with the scores, but they are facts
+FACT_NAMES = {column.name for column in PROFILE_COLUMNS if column.expression or column.default == "0"}
+# Every other column of the table is a score, also those that `PROFILE_COLUMNS` lacks; with its value in SQL when there is none.
+EMPTY_SCORES = {
+    field.column: "NULL" if field.null else "''"
+    for field in CustomerProfile._meta.concrete_fields
+    if not field.primary_key and field.column not in FACT_NAMES
+}
 CLEAR_SCORES = sql.SQL("UPDATE {table} SET {values} WHERE customer_id = ANY(%s)")
 
 
@@ -29,7 +34,7 @@ def withhold_scores(scores: ProfileScores) -> ProfileScores:
         return scores
     columns: dict[str, Any] = {
         name: np.where(is_withheld, np.nan if values.dtype.kind == "f" else -1, values).astype(values.dtype)
-        if name in SCORE_NAMES
+        if name in EMPTY_SCORES
         else values
         for name, values in scores.columns.items()
     }
@@ -44,8 +49,7 @@ def clear_scores(*, customer_id: int, scope: str, **_kwargs: Any) -> None:
     if scope not in PROFILING_SCOPES or not try_share_profile_lock():
         return
     values = sql.SQL(", ").join(
-        sql.SQL("{} = {}").format(sql.Identifier(column.name), sql.SQL(column.default or "NULL"))
-        for column in SCORE_COLUMNS
+        sql.SQL("{} = {}").format(sql.Identifier(name), sql.SQL(value)) for name, value in EMPTY_SCORES.items()
     )
     table = sql.Identifier(CustomerProfile._meta.db_table)
     with connection.cursor() as cursor:

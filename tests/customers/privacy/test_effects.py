@@ -1,5 +1,7 @@
 """What a restriction or objection changes immediately: segments, stored scores, training data and the next action."""
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -9,7 +11,7 @@ from customers.identity.consent.restrictions import lift_restriction, restrict_p
 from customers.identity.models import Customer
 from customers.lifecycle.models import CustomerProfile
 from customers.lifecycle.refresh.score_columns import ProfileScores
-from customers.lifecycle.refresh.withholding import withhold_scores
+from customers.lifecycle.refresh.withholding import EMPTY_SCORES, withhold_scores
 from customers.segments.explanation.membership_explanation import explain_segments
 from customers.segments.membership import count_matching, find_segments, query_members
 from recommendations.training.data.extract import drop_customers
@@ -17,6 +19,20 @@ from recommendations.uplift.models import CustomerAction
 from tests.makers import NOON, make_customer, make_profile, make_segment
 
 pytestmark = pytest.mark.django_db
+
+FACTS: dict[str, Any] = {"orders": 3, "orders_window": 2, "rfm_months": 7, "last_order_at": NOON, "valued_at": NOON}
+SCORES: dict[str, Any] = {
+    **dict.fromkeys(("r", "f", "m", "r_window", "f_window", "m_window"), 5),
+    **dict.fromkeys(("rfm_group", "rfm_group_window"), "champions"),
+    **dict.fromkeys(("p_alive", "churn", "purchase_7", "purchase_30", "purchase_90", "interval_probability"), 0.4),
+    **dict.fromkeys(("expected_orders", "expected_orders_low", "expected_orders_high"), 2),
+    **dict.fromkeys(("expected_order_value", "value", "spend_low", "spend_high"), 90),
+    **dict.fromkeys(("next_order_from", "next_order_likely", "next_order_to"), NOON.date()),
+    "next_order_reason": "long_overdue",
+    "cluster": 1,
+    "next_category": "Tea",
+    "next_category_probability": 0.6,
+}
 
 
 def test_a_restricted_customer_is_in_no_segment_until_the_restriction_is_lifted(mei: Customer) -> None:
@@ -49,6 +65,18 @@ def test_scores_of_who_objects_to_profiling_are_removed_and_not_computed_again(m
     withheld = withhold_scores(scores).columns
     assert np.isnan(withheld["churn"]).tolist() == [True, False]
     assert (withheld["r"].tolist(), withheld["orders_window"].tolist()) == ([-1, 5], [3, 3])
+
+
+def test_no_score_is_left_or_computed_for_who_objects_to_profiling_and_facts_stay(mei: Customer) -> None:
+    assert EMPTY_SCORES.keys() == SCORES.keys()
+    make_profile(mei, **FACTS, **SCORES)
+    restrict_processing(customer=mei, scope="profiling", at=NOON, source="test")
+    profile = CustomerProfile.objects.get(customer=mei)
+    assert {name for name in SCORES if getattr(profile, name) not in (None, "")} == set()
+    assert {name: getattr(profile, name) for name in FACTS} == FACTS
+    columns = dict.fromkeys((*SCORES, "orders_window", "rfm_months"), np.array([3.0]))
+    withheld = withhold_scores(ProfileScores(np.array([mei.pk]), columns)).columns
+    assert {name for name, values in withheld.items() if not np.isnan(values[0])} == {"orders_window", "rfm_months"}
 
 
 def test_models_do_not_learn_from_who_objects_to_profiling(mei: Customer) -> None:
