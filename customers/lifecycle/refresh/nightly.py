@@ -83,8 +83,8 @@ def refresh_profiles(
                 finished_at=started_at + timedelta(seconds=time.monotonic() - start),
             )
             raise
-    # Live updates queued these customers while the refresh held the lock.
-    recount_pending(as_of=as_of)
+    # Live updates queued these customers while the refresh held the lock. Their new orders are later than as_of, so its clock goes on.
+    recount_pending(as_of=as_of + timedelta(seconds=time.monotonic() - start))
     return run
 
 

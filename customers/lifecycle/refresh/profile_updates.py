@@ -6,6 +6,7 @@ refresh.
 """
 
 import json
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -203,8 +204,11 @@ def recount_customers(*, customer_ids: Sequence[int], as_of: datetime) -> None:
 
 
 def recount_pending(*, as_of: datetime) -> int:
-    """Recount the customers queued during a refresh, in batches; return their number."""
-    done = 0
+    """Recount the customers queued during a refresh, in batches; return their number.
+
+    as_of: the time of the first batch. Later batches are as of later times, because facts keep arriving.
+    """
+    done, start = 0, time.monotonic()
     while PendingRecount.objects.exists():
         with transaction.atomic():
             if not try_share_profile_lock():
@@ -214,7 +218,7 @@ def recount_pending(*, as_of: datetime) -> int:
                 ids = [customer_id for (customer_id,) in cursor.fetchall()]
             if not ids:
                 break
-            recount_customers(customer_ids=ids, as_of=as_of)
+            recount_customers(customer_ids=ids, as_of=as_of + timedelta(seconds=time.monotonic() - start))
         done += len(ids)
     return done
 

@@ -228,6 +228,17 @@ def test_updates_during_a_refresh_are_queued_and_counted_after_it() -> None:
     assert read_counters() == live
 
 
+@pytest.mark.django_db
+def test_an_order_placed_during_a_refresh_counts_after_it() -> None:
+    customer = make_customer("u1")
+    make_order(customer, placed_at=LATER + timedelta(milliseconds=1))
+    queue_recounts([customer.pk])  # as a live update does while the refresh runs
+    refresh()
+    profile = CustomerProfile.objects.get(customer=customer)
+    assert (profile.orders, profile.stage) == (1, "new")
+    assert not PendingRecount.objects.exists()
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_recount_leaves_customers_whose_changes_are_not_committed() -> None:
     """The customer is queued already, by an earlier update."""
