@@ -98,8 +98,10 @@ EXPRESSIONS: dict[str, Callable[[ComparisonTables], ir.Table]] = {
 }
 
 
-def _make_trends(days: Mapping[str, Any], measures: Sequence[str], **options: Any) -> TrendParameters:
-    series = tuple(TrendSeries(event=VIEW, measure=measure, share=0.9) for measure in measures)
+def _make_trends(
+    days: Mapping[str, Any], measures: Sequence[str], *, property: str = "value", **options: Any
+) -> TrendParameters:
+    series = tuple(TrendSeries(event=VIEW, measure=measure, property=property, share=0.9) for measure in measures)
     return TrendParameters(**days, series=series, interval=PeriodUnit.WEEK, **options)
 
 
@@ -131,6 +133,7 @@ QUESTION_PARAMETERS: dict[str, Callable[[Mapping[str, Any]], Any]] = {
     "trends:split": lambda days: _make_trends(
         days, ("average", "per_person"), breakdown=Breakdown(name="coupon", limit=2)
     ),
+    "trends:property": lambda days: _make_trends(days, ("sum", "average", "quantile"), property="price"),
     "trends:filtered": lambda days: TrendParameters(
         **days,
         interval=PeriodUnit.MONTH,

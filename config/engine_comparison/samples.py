@@ -25,6 +25,7 @@ AS_OF = datetime(2026, 4, 2, 9, 30, tzinfo=UTC)
 CURRENCY = "EUR"
 LABELS = {customer: "new" if customer % 3 else "loyal" for customer in range(1, 40)}
 NAMES = ("Product Viewed", "Product Added", "product viewed ", "Home", "Order Completed", "", "Checkout Started")
+PRICES: tuple[Any, ...] = (None, 19, 20, "30", 1e3, "n/a", "NaN", "inf", "-Infinity", "1e999")
 COUPONS: tuple[Any, ...] = ("C1", "C2", "C3", 5, 2.5, True, None, "")
 
 
@@ -69,7 +70,7 @@ def _draw_moments(rng: random.Random, count: int) -> list[datetime]:
 
 def _make_event(rng: random.Random, number: int, at: datetime, size: SampleSize) -> dict[str, Any]:
     products = rng.choice((None, [], ["P1"], ["P2", "P3"], [f"P{rng.randrange(size.products)}"]))
-    properties = {"coupon": rng.choice(COUPONS), "price": rng.choice((None, 19, 20, "30", 1e3, "n/a"))}
+    properties = {"coupon": rng.choice(COUPONS), "price": rng.choice(PRICES)}
     return {
         "id": number,
         "source": rng.choice(("web", "app")),

@@ -182,15 +182,26 @@ def compute_result(*, result_id: int, now: datetime) -> None:
         )  # before reading, so that data added during the computation makes the result outdated
         result = answer(question, parameters, now=now, result_id=row.pk)
         row.content, row.status, row.as_of = msgspec.to_builtins(result), ResultStatus.DONE, now
-        _replace_duplicate(row, version)
+        row.finished_at = _measure_end(now, started)
+        # a result that cannot be stored is an error too, and changes nothing
+        with transaction.atomic():
+            _replace_duplicate(row, version)
+            row.save()
+            _delete_outdated(row)
     except ResultCancelledError:
-        row.status = ResultStatus.CANCELLED
+        _finish_without_result(result_id, ResultStatus.CANCELLED, _measure_end(now, started))
     except Exception as error:
         logger.exception("The question %s could not be answered.", row)
-        row.status, row.error = ResultStatus.FAILED, describe_error(error)
-    row.finished_at = now + timedelta(seconds=time.monotonic() - started)
-    row.save()
-    _delete_outdated(row, now=now)
+        _finish_without_result(result_id, ResultStatus.FAILED, _measure_end(now, started), describe_error(error))
+
+
+def _measure_end(now: datetime, started: float) -> datetime:
+    return now + timedelta(seconds=time.monotonic() - started)
+
+
+def _finish_without_result(result_id: int, status: ResultStatus, finished_at: datetime, error: str = "") -> None:
+    """Record why there is no new result; an older one in the same row stays."""
+    AnalyticsResult.objects.filter(pk=result_id).update(status=status, finished_at=finished_at, error=error)
 
 
 def _replace_duplicate(row: AnalyticsResult, version: str) -> None:
@@ -203,12 +214,11 @@ def _replace_duplicate(row: AnalyticsResult, version: str) -> None:
         row.data_version = version
 
 
-def _delete_outdated(row: AnalyticsResult, *, now: datetime) -> None:
-    if row.status == ResultStatus.DONE:
-        older = AnalyticsResult.objects.filter(
-            question=row.question, parameters_hash=row.parameters_hash, started_at__lt=row.started_at
-        )
-        older.exclude(status__in=ACTIVE).delete()
+def _delete_outdated(row: AnalyticsResult) -> None:
+    older = AnalyticsResult.objects.filter(
+        question=row.question, parameters_hash=row.parameters_hash, started_at__lt=row.started_at
+    )
+    older.exclude(status__in=ACTIVE).delete()
 
 
 def answer(question: Question, parameters: Any, *, now: datetime, result_id: int | None = None) -> Any:

@@ -90,10 +90,12 @@ def build_property(events: ir.Table, name: str, engine: WarehouseEngine) -> ir.S
 
 
 def build_number(events: ir.Table, name: str, engine: WarehouseEngine) -> ir.FloatingValue:
-    """Return a property, or a column of that name, as a number; NULL if it is not a number."""
+    """Return a property, or a column of that name, as a number; NULL if it is not a finite number."""
     if name in NUMBER_COLUMNS:
         return events[name].cast("float64")
-    return build_property(events, name, engine).try_cast("float64")
+    number = build_property(events, name, engine).try_cast("float64")
+    # the texts "NaN" and "Infinity" are numbers to the engines, but would make every sum useless, and JSON cannot store them
+    return ibis.ifelse(number.isnan() | number.isinf(), ibis.null("float64"), number)
 
 
 def build_match(events: ir.Table, match: EventMatch, engine: WarehouseEngine) -> ir.BooleanValue:

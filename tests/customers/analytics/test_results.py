@@ -127,6 +127,19 @@ def test_an_error_is_stored_and_shown() -> None:
     assert state.pending_id is None
 
 
+def test_a_result_that_cannot_be_stored_is_an_error_and_the_last_one_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    compute_pending(read_state())
+    state = read_state(is_forced=True)
+    not_json = replace(get_question("funnel"), run=lambda tables, parameters: {"converted": float("nan")})
+    monkeypatch.setitem(QUESTIONS, "funnel", not_json)
+    compute_pending(state)
+    row = AnalyticsResult.objects.get()
+    assert (row.status, row.finished_at is not None) == (ResultStatus.FAILED, True)
+    state = read_state()
+    assert "NaN" in state.error
+    assert (state.pending_id, state.result.converted) == (None, 0)
+
+
 def test_events_properties_and_values_are_offered_with_their_counts() -> None:
     send_event(VIEW, 0, anonymousId="a")
     send_event(VIEW, 1, anonymousId="b")

@@ -10,7 +10,7 @@ from ibis.config import Config
 
 from customers.analytics.expressions.breakdowns import Breakdown, GroupKey
 from customers.analytics.expressions.formulas import compute_formula, parse_formula
-from customers.analytics.expressions.matching import EventMatch
+from customers.analytics.expressions.matching import EventMatch, PropertyFilter
 from customers.analytics.expressions.parameters import ParameterError
 from customers.analytics.expressions.periods import PeriodUnit, get_period_start, number_period
 from customers.analytics.questions import activity, funnel, paths, products, retention, sessions, trends
@@ -164,6 +164,21 @@ class SparkOptions(Config):
     treat_nan_as_null: bool = False
 
 
+@pytest.mark.parametrize("text", ["NaN", "Infinity", "-inf", "1e999"])
+def test_a_text_that_is_no_finite_number_counts_as_missing(text: str) -> None:
+    visits = [at("2026-03-28 12:00", properties=f'{{"discount": "{discount}"}}') for discount in (text, 20, 120)]
+    matches = [
+        EventMatch(name="visit", filters=(PropertyFilter(property="discount", op=op, value=100),))
+        for op in ("gt", "lt")
+    ]
+    series = (
+        *(make_series(measure=measure, property="discount") for measure in ("sum", "average", "quantile")),
+        *(TrendSeries(event=one) for one in matches),
+    )
+    result = run_trends(make_tables(visits), TrendParameters(**CHANGE, series=series))
+    assert [line.values[0] for line in result.lines] == [140, 70, 70, 1, 1]
+
+
 @pytest.mark.parametrize("engine", ENGINES.values(), ids=list(ENGINES))
 def test_every_expression_compiles_on_every_engine(engine: WarehouseEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     # the options of Spark's backend exist only where Spark is installed
@@ -201,7 +216,7 @@ def test_every_expression_compiles_on_every_engine(engine: WarehouseEngine, monk
         trends.build_series(
             tables,
             TrendParameters(**days, series=(make_series(measure="sum"),), breakdown=breakdown),
-            make_series(),
+            make_series(measure="sum", property="price"),
             ["a"],
         ),
     ]
