@@ -35,11 +35,11 @@ UPDATE_SCORES = sql.SQL("""
 
 
 def find_customers_to_rescore() -> Sequence[int]:
-    """Return the IDs of customers who ordered after they were scored.
+    """Return the IDs of customers whose orders have changed since they were scored.
 
     At most one batch is returned, earliest order first.
     """
-    # Scores count orders before valued_at, so an order at exactly that time is not in them.
+    # A recount that changes the orders clears valued_at. Scores count orders before valued_at, so later ones are not in them either.
     waiting = CustomerProfile.objects.filter(last_order_at__isnull=False).filter(
         Q(valued_at__isnull=True) | Q(last_order_at__gte=F("valued_at"))
     )

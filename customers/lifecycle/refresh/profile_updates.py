@@ -69,11 +69,14 @@ ORDER_COLUMNS = (
     "average_order_value",
     "average_gap_days",
 )
+# Scores depend on these: if one changes, the scores are outdated, also if the order was placed before they were computed.
+SCORED_COLUMNS = ("first_order_at", "last_order_at", "orders", "returns", "revenue")
 UPDATE_ORDER_COUNTERS = sql.SQL("""
     WITH {queries}
     UPDATE lifecycle_customerprofile p
     SET ({columns}) = ROW ({values}), favorite_categories = COALESCE(k.favorites, '[]'),
-        favorite_brands = COALESCE(b.favorites, '[]'), favorite_hours = COALESCE(h.favorites, '[]')
+        favorite_brands = COALESCE(b.favorites, '[]'), favorite_hours = COALESCE(h.favorites, '[]'),
+        valued_at = CASE WHEN ROW ({scored}) IS NOT DISTINCT FROM ROW ({new_scored}) THEN p.valued_at END
     FROM lifecycle_order_counters t
     LEFT JOIN lifecycle_categories k USING (customer_id)
     LEFT JOIN lifecycle_brands b USING (customer_id)
@@ -289,6 +292,8 @@ def recount_order_counters(customer_ids: Sequence[int], *, as_of: datetime) -> N
         queries=queries,
         columns=sql.SQL(", ").join(map(sql.Identifier, ORDER_COLUMNS)),
         values=sql.SQL(", ").join(sql.Identifier("t", name) for name in ORDER_COLUMNS),
+        scored=sql.SQL(", ").join(sql.Identifier("p", name) for name in SCORED_COLUMNS),
+        new_scored=sql.SQL(", ").join(sql.Identifier("t", name) for name in SCORED_COLUMNS),
     )
     with connection.cursor() as cursor:
         cursor.execute(statement)

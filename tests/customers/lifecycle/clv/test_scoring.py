@@ -183,3 +183,17 @@ def test_an_order_updates_value_and_next_order_with_the_models_of_the_last_refre
     assert refreshed.p_alive == pytest.approx(earlier["p_alive"], abs=0.05)
     assert refreshed.expected_orders == pytest.approx(earlier["expected_orders"], rel=0.1)
     assert abs((refreshed.next_order_likely - earlier["next_order_likely"]).days) <= 2
+
+
+def test_an_order_that_arrives_late_updates_the_scores(shop: list[Customer]) -> None:
+    sleeper = CustomerProfile.objects.filter(p_alive__lt=0.3).order_by("-orders").first()
+    assert sleeper is not None
+    recount_customers(customer_ids=[sleeper.pk], as_of=NOON + timedelta(minutes=5))
+    assert refresh_outdated_scores(as_of=NOON + timedelta(minutes=5)) == 0, "no order has changed"
+    make_order(sleeper.customer, placed_at=NOON - timedelta(days=1), total=Decimal(90))
+    recount_customers(customer_ids=[sleeper.pk], as_of=NOON + timedelta(minutes=11))
+    assert refresh_outdated_scores(as_of=NOON + timedelta(minutes=12)) == 1
+    updated = CustomerProfile.objects.get(pk=sleeper.pk)
+    assert updated.p_alive > sleeper.p_alive + 0.3
+    assert updated.churn < sleeper.churn
+    assert refresh_outdated_scores(as_of=NOON + timedelta(minutes=20)) == 0
