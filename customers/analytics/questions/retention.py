@@ -103,13 +103,27 @@ class RetentionResult:
     means: tuple[RetentionMean, ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class _WholePeriods(DateRange):
+    """The days of a question from the first day of its first period; with it they may be more than a question can have."""
+
+    def __post_init__(self) -> None:
+        """Check nothing: the days of the question have been checked."""
+
+
+def _include_first_period(parameters: RetentionParameters) -> DateRange:
+    """Return the days whose events and sales count: cohorts are of whole periods, also the one in which ``since`` lies."""
+    first = get_period_start(number_period(parameters.since, parameters.interval), parameters.interval)
+    return _WholePeriods(since=first, until=parameters.until, segment=parameters.segment)
+
+
 def build_activity(tables: AnalyticsTables, parameters: RetentionParameters) -> ir.Table:
     """Return customer_id, period, is_start and is_return: one row for each person and period with such an event."""
     start, returning = parameters.start, parameters.returning
     if parameters.cohort == "first_order":
         start = EventMatch(name=ORDER_EVENT)
     # the first event of a person may lie before the days of the question
-    days = parameters if parameters.cohort == "each_time" else None
+    days = _include_first_period(parameters) if parameters.cohort == "each_time" else None
     events = tables.select_events(days, start, returning, segment=parameters.segment)
     events = events.filter(events["at"] < tables.get_bounds(parameters)[1])
     day = build_day(events["at"], tables.zone, parameters.since, parameters.until)
@@ -168,7 +182,7 @@ def run_retention(tables: AnalyticsTables, parameters: RetentionParameters) -> R
 
 def _build_revenue(people: ir.Table, tables: AnalyticsTables, parameters: RetentionParameters) -> ir.Table:
     """Return the revenue of each cohort and offset."""
-    sales = tables.select_sales(parameters)
+    sales = tables.select_sales(_include_first_period(parameters))
     day = build_day(sales["at"], tables.zone, parameters.since, parameters.until)
     sales = sales.mutate(period=build_period(day, parameters.interval))
     by_person = sales.group_by("customer_id", "period").agg(revenue=sales.total.sum())

@@ -106,6 +106,25 @@ def test_cohorts_of_the_first_order_return_with_revenue() -> None:
     assert [(cell.people, cell.revenue) for cell in result.cohorts[0].cells] == [(2, 17.0), (1, 15.0)]
 
 
+def test_the_first_cohort_is_of_its_whole_period() -> None:
+    orders = [
+        {"customer_id": 1, "placed_at": datetime(2026, 3, day, 12, tzinfo=UTC), "total": total}
+        for day, total in ((2, 10), (20, 5))
+    ]
+    days: dict[str, Any] = {"since": date(2026, 3, 15), "until": date(2026, 4, 5)}
+    fields: dict[str, Any] = {"interval": PeriodUnit.MONTH, "periods": 1}
+    for cohort, start in (("first_order", EventMatch()), ("each_time", EventMatch(name="$order"))):
+        parameters = RetentionParameters(**days, **fields, cohort=cohort, start=start)
+        result = run_retention(make_tables(orders=orders), parameters)
+        [row] = result.cohorts
+        assert (row.start, row.people, row.cells[0].revenue) == (date(2026, 3, 1), 1, 15.0)
+    visits = make_tables([at(1, "2026-03-02 12:00"), at(2, "2026-03-20 12:00"), at(3, "2026-02-28 12:00")])
+    each_time = RetentionParameters(**days, **fields, cohort="each_time")
+    assert [row.people for row in run_retention(visits, each_time).cohorts] == [2]
+    longest = RetentionParameters(since=date(2016, 3, 31), until=date(2026, 4, 7), cohort="each_time", **fields)
+    assert [row.people for row in run_retention(visits, longest).cohorts] == [1, 2]
+
+
 def test_people_are_new_returning_resurrecting_or_dormant() -> None:
     tables = make_tables(VISITS)
     parameters = ActivityParameters(**DAYS, interval=PeriodUnit.WEEK)
