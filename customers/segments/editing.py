@@ -109,7 +109,7 @@ def read_user_ids(content: bytes) -> list[str]:
     """Return the ``user_id`` column of a CSV file, or its only column if it has no header.
 
     Raises:
-        MemberFileError: not UTF-8, empty, or several columns and none is called user_id.
+        MemberFileError: not UTF-8, empty, an unclosed quotation mark, or several columns and none is called user_id.
     """
     try:
         text = content.decode("utf-8-sig")
@@ -117,9 +117,7 @@ def read_user_ids(content: bytes) -> list[str]:
         raise MemberFileError(
             _("The file is not UTF-8 (byte %(position)d). Save it as CSV UTF-8.") % {"position": error.start}
         ) from error
-    rows = [
-        row for row in csv.reader(io.StringIO(text.replace("\0", ""), newline="")) if any(cell.strip() for cell in row)
-    ]
+    rows = _read_rows(text.replace("\0", ""))
     if not rows:
         raise MemberFileError(
             _("The file is empty. Put one user ID on each line, or use a CSV file with a user_id column.")
@@ -134,6 +132,27 @@ def read_user_ids(content: bytes) -> list[str]:
             _("Missing column user_id. Columns in the file: %(columns)s.") % {"columns": ", ".join(rows[0])}
         )
     return [row[column].strip() for row in rows if len(row) > column and row[column].strip()]
+
+
+def _read_rows(text: str) -> list[list[str]]:
+    """Return the rows of a CSV text that are not blank. Raises MemberFileError."""
+    rows: list[list[str]] = []
+    line = 1
+    # without the strict mode, a quotation mark that is never closed would turn the rest of the file into one user ID
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    try:
+        for row in reader:
+            line = reader.line_num + 1
+            if any(cell.strip() for cell in row):
+                rows.append(row)
+    except csv.Error as error:
+        message = _("The row cannot be read: %(reason)s.") % {"reason": error}
+        if reader.line_num > line:
+            message += " " + _(
+                "Lines %(first)d to %(last)d were read as one row; check for an unclosed quotation mark."
+            ) % {"first": line, "last": reader.line_num}
+        raise MemberFileError(message) from error
+    return rows
 
 
 class NameTakenError(ValueError):

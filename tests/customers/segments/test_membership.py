@@ -135,7 +135,14 @@ def test_member_file_is_read(content: bytes, expected: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("content", "expected_text"),
-    [(b"", "empty"), (b"\n \n", "empty"), (b"a,b\n1,2", "user_id"), (b"user_id\n\xff\xfe", "byte 8")],
+    [
+        (b"", "empty"),
+        (b"\n \n", "empty"),
+        (b"a,b\n1,2", "user_id"),
+        (b"user_id\n\xff\xfe", "byte 8"),
+        (b'user_id\na\n"b\nc\n', "Lines 3 to 4 were read as one row"),
+        (b'user_id\n"' + b"a\n" * 100_000, "unclosed quotation mark"),
+    ],
 )
 def test_unreadable_member_file_is_rejected(content: bytes, expected_text: str) -> None:
     with pytest.raises(MemberFileError, match=expected_text):
