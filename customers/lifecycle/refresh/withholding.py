@@ -18,7 +18,7 @@ from customers.lifecycle.refresh.score_columns import ProfileScores
 FACT_NAMES = {column.name for column in PROFILE_COLUMNS if column.expression or column.default == "0"}
 # Every other column of the table is a score, also those that `PROFILE_COLUMNS` lacks; with its value in SQL when there is none.
 EMPTY_SCORES = {
-    field.column: "NULL" if field.null else "''"
+    str(field.column): "NULL" if field.null else "''"
     for field in CustomerProfile._meta.concrete_fields
     if not field.primary_key and field.column not in FACT_NAMES
 }
