@@ -1,5 +1,6 @@
 """Which events a question is about: a name or a meaning, and conditions on properties."""
 
+import math
 from dataclasses import dataclass
 
 import ibis
@@ -94,8 +95,9 @@ def build_number(events: ir.Table, name: str, engine: WarehouseEngine) -> ir.Flo
     if name in NUMBER_COLUMNS:
         return events[name].cast("float64")
     number = build_property(events, name, engine).try_cast("float64")
-    # the texts "NaN" and "Infinity" are numbers to the engines, but would make every sum useless, and JSON cannot store them
-    return ibis.ifelse(number.isnan() | number.isinf(), ibis.null("float64"), number)
+    # The texts "NaN" and "Infinity" are numbers to the engines, but would make every sum useless, and JSON cannot store them. NaN is not
+    # less than infinity on any engine; `isinf` of Ibis is always false on Spark.
+    return ibis.ifelse(number.abs() < math.inf, number, ibis.null("float64"))
 
 
 def build_match(events: ir.Table, match: EventMatch, engine: WarehouseEngine) -> ir.BooleanValue:

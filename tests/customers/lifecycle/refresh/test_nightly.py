@@ -572,6 +572,8 @@ def test_counters_of_all_customers_equal_those_of_some_customers(settings: Any, 
         ids_with_profile = [customer.pk for customer in CustomerProfile.objects.only("pk")]
         CustomerProfile.objects.update(units=-1, revenue=-1, favorite_categories=[], favorite_hours=[], orders=0)
         recount_order_counters(ids_with_profile, as_of=AS_OF - timedelta(microseconds=1))
+        # the recount found other orders than the profiles had, so their scores are outdated
+        assert CustomerProfile.objects.filter(valued_at=None).update(valued_at=AS_OF) == len(ids_with_profile)
         write_stages(
             histories=histories_of_some,
             stage_histories=derive_stages(
