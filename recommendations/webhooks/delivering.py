@@ -28,27 +28,37 @@ OK_STATUSES = range(200, 300)
 
 
 def deliver_due(*, now: datetime, limit: int = CHUNK) -> int:
-    """Deliver the notifications that are due; return how many were accepted. A notification can arrive several times, so receivers check its ID."""
+    """Deliver the notifications that are due; return how many were accepted. A notification can arrive several times, so receivers check its ID.
+
+    After a failure, the next notifications are read without those of the endpoint: however many of them wait, the others are delivered.
+    """
     due = WebhookNotification.objects.filter(
         status=Status.PENDING, next_attempt_at__lte=now, endpoint__is_active=True
     ).select_related("endpoint")
-    failed_endpoints: set[int] = set()  # an endpoint that does not answer must not keep the others waiting
-    delivered = 0
-    for notification in due.order_by("next_attempt_at", "id")[:limit]:
-        if notification.endpoint_id in failed_endpoints:
-            continue
-        breaker = CircuitBreaker(name_endpoint(notification.endpoint.url))
-        if not may_post(breaker, is_retry=bool(notification.attempts)):
-            failed_endpoints.add(notification.endpoint_id)
-            postpone(notification, now=now)
-            continue
-        error = post(notification, now=now)
-        record_outcome(breaker, error)
-        if error:
-            failed_endpoints.add(notification.endpoint_id)
-        record_attempt(notification, error=error, now=now)
-        delivered += not error
+    failed_endpoints: set[int] = set()
+    left, delivered = limit, 0
+    while left > 0:
+        for notification in due.exclude(endpoint__in=failed_endpoints).order_by("next_attempt_at", "id")[:left]:
+            left -= 1
+            if not deliver(notification, now=now):
+                failed_endpoints.add(notification.endpoint_id)
+                break
+            delivered += 1
+        else:
+            break
     return delivered
+
+
+def deliver(notification: WebhookNotification, *, now: datetime) -> bool:
+    """Try to deliver a notification, or postpone those of its endpoint if it may not be called now; return whether it was accepted."""
+    breaker = CircuitBreaker(name_endpoint(notification.endpoint.url))
+    if not may_post(breaker, is_retry=bool(notification.attempts)):
+        postpone(notification, now=now)
+        return False
+    error = post(notification, now=now)
+    record_outcome(breaker, error)
+    record_attempt(notification, error=error, now=now)
+    return not error
 
 
 def deliver_until(*, now: datetime, seconds: float) -> int:

@@ -194,3 +194,15 @@ def test_an_endpoint_that_fails_again_and_again_is_left_alone_for_a_while(receiv
     CircuitBreaker(name_endpoint(endpoint.url)).reset()
     assert deliver_due(now=NOON + timedelta(minutes=1)) == 8
     assert WebhookNotification.objects.filter(attempts__gt=2).count() == 0
+
+
+def test_many_notifications_of_a_failing_endpoint_do_not_keep_the_others_waiting(receiver: Any) -> None:
+    make_endpoint(name="removed")  # nothing listens there
+    for number in range(4):
+        publish("campaign.launched", key=f"k{number}", data={}, at=NOON)
+    make_endpoint(receiver, types=("campaign.paused",))
+    for number in range(2):
+        publish("campaign.paused", key=f"p{number}", data={}, at=NOON + timedelta(seconds=1))
+    assert deliver_due(now=NOON + timedelta(minutes=1), limit=3) == 2
+    assert {json.loads(body)["type"] for _headers, body in receiver.requests} == {"campaign.paused"}
+    assert WebhookNotification.objects.filter(endpoint__name="removed", attempts__gt=0).count() == 1
