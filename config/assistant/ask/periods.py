@@ -175,19 +175,22 @@ def find_month(year: int, month: int, today: date) -> tuple[date, date] | None:
     return (start, min(end - DAY, today)) if start <= today else None
 
 
-def choose_year(month: int, today: date) -> int:
-    """Return the year of the latest month of that name that has begun."""
+def choose_year(month: int, today: date, text: str) -> int:
+    """Return the year that the text names in words, such as “last year”, or that of the latest month of that name that has begun."""
+    for preset, year in (("last_year", today.year - 1), ("this_year", today.year)):
+        if any(word in text for word in PRESETS[preset].words):
+            return year
     return today.year if month <= today.month else today.year - 1
 
 
 def read_named_month(match: re.Match[str], today: date) -> tuple[date, date] | None:
     month = MONTH_NUMBERS[match[1]]
-    return find_month(int(match[2]) if match[2] else choose_year(month, today), month, today)
+    return find_month(int(match[2]) if match[2] else choose_year(month, today, match.string), month, today)
 
 
 def read_chinese_month(match: re.Match[str], today: date) -> tuple[date, date] | None:
     month = int(match[2])
-    return find_month(int(match[1]) if match[1] else choose_year(month, today), month, today)
+    return find_month(int(match[1]) if match[1] else choose_year(month, today, match.string), month, today)
 
 
 def read_year(match: re.Match[str], today: date) -> tuple[date, date] | None:

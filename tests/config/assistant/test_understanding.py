@@ -21,6 +21,11 @@ CASES = [
     ("最近30天畅销商品", "best_sellers", "2026-10-29", "2026-11-27", {"group_by": "product"}),
     ("What was our average order value in October?", "average_order_value", "2026-10-01", "2026-10-31", {}),
     ("10月客单价", "average_order_value", "2026-10-01", "2026-10-31", {}),
+    ("去年3月新客", "new_customers", "2025-03-01", "2025-03-31", {}),
+    ("今年3月销售额", "revenue", "2026-03-01", "2026-03-31", {}),
+    ("revenue in March last year", "revenue", "2025-03-01", "2025-03-31", {}),
+    ("last year's orders in October", "orders", "2025-10-01", "2025-10-31", {}),
+    ("12月新客", "new_customers", "2025-12-01", "2025-12-31", {}),
     ("2025年12月新客", "new_customers", "2025-12-01", "2025-12-31", {}),
     ("new customers last quarter", "new_customers", "2026-07-01", "2026-09-30", {}),
     ("retention by month", "retention", None, None, {"interval": "month"}),
@@ -75,6 +80,12 @@ def test_what_is_not_understood_is_named_and_the_nearest_metrics_are_suggested()
     assert partly.unknown == ("moon", "phase")
     ignored = understand("expected demand by city", today=TODAY, segments={}, metrics=METRICS.values())
     assert (ignored.group_by, ignored.ignored) == ("", ("city",))
+
+
+def test_a_month_of_this_year_that_has_not_begun_is_named_as_not_understood() -> None:
+    found = understand("revenue in December this year", today=TODAY, segments={}, metrics=METRICS.values())
+    assert found.days is not None
+    assert (found.days.since, found.days.until, found.unknown) == (date(2026, 1, 1), TODAY, ("december",))
 
 
 def test_a_metric_that_the_reader_may_not_see_is_not_found() -> None:
