@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -13,6 +12,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from config.access.grants import Grant, find_key_grant, parse_authorization
 from config.access.throttling import KeyRateThrottle
+from config.assistant.addresses import split_address
 from config.assistant.caller import AssistantCaller
 from config.assistant.oauth.tokens import find_token_grant
 from config.foundation.test_mode.refusal import UnsupportedInTestMode
@@ -64,7 +64,8 @@ def is_allowed_origin(request: HttpRequest) -> bool:
     origin = request.headers.get("Origin", "")
     if not origin or origin in settings.CORS_ALLOWED_ORIGINS:
         return True
-    return urlsplit(origin).netloc == request.get_host()
+    parts = split_address(origin)
+    return parts is not None and parts.netloc == request.get_host()
 
 
 def respond_unauthorized(request: HttpRequest) -> HttpResponse:

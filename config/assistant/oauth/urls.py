@@ -3,7 +3,7 @@
 from django.urls import path
 from oauth2_provider import views
 
-from config.assistant.oauth.registration import ProgramRegistrationView
+from config.assistant.oauth.registration import ProgramManagementView, ProgramRegistrationView
 from config.assistant.oauth.views import ConsentView, require_team
 
 app_name = "oauth2_provider"  # by which the package finds its own URLs
@@ -27,7 +27,7 @@ urlpatterns = [
     path("oauth/register/", ProgramRegistrationView.as_view(), name="dcr-register"),
     path(
         "oauth/register/<str:client_id>/",
-        views.DynamicClientRegistrationManagementView.as_view(),
+        ProgramManagementView.as_view(),
         name="dcr-register-management",
     ),
 ]

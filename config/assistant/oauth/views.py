@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.contrib import admin
 from django.http import HttpResponse
 from oauth2_provider.scopes import get_scopes_backend
 from oauth2_provider.views import AuthorizationView
 
+from config.assistant.addresses import split_address
 from config.assistant.oauth.scopes import PERSONAL, READ
 from config.foundation.backoffice.pages import render_page
 
@@ -30,9 +30,10 @@ class ConsentView(AuthorizationView):
 
     def render_to_response(self, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
         target = self.request.GET.get("redirect_uri") or self.request.POST.get("redirect_uri") or ""
+        parts = split_address(target)
         values = {name: value for name, value in context.items() if name != "view"}
         values |= {
-            "target": urlsplit(target).netloc,
+            "target": parts.netloc if parts else "",
             "problem": context.get("error"),
             "choices": [
                 ScopeChoice(scope, text, is_required=scope == READ, is_checked=scope != PERSONAL)
@@ -57,8 +58,8 @@ class ConsentView(AuthorizationView):
 
 def allow_redirect(response: HttpResponse, target: str) -> HttpResponse:
     """Add the origin of the program to the places that the form of the page may lead to."""
-    parts = urlsplit(target)
-    if parts.scheme in ("http", "https") and parts.netloc:
+    parts = split_address(target)
+    if parts and parts.scheme in ("http", "https") and parts.netloc:
         response._csp_update = {"form-action": ["'self'", f"{parts.scheme}://{parts.netloc}"]}  # type: ignore[attr-defined]
     return response
 

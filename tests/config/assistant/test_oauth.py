@@ -139,6 +139,31 @@ def test_tokens_of_other_servers_old_ones_and_requests_without_pkce_are_refused(
     assert AccessToken.objects.count() == 0
 
 
+def test_a_registration_is_changed_by_the_rules_of_a_new_one(client: Client) -> None:
+    values = {"redirect_uris": [CALLBACK], "token_endpoint_auth_method": "none", "response_types": ["code"]}
+    values["grant_types"] = ["authorization_code"]
+    program = post_json(client, "/oauth/register/", values).json()
+    headers = {"Authorization": f"Bearer {program['registration_access_token']}"}
+
+    def change(uri: str) -> Any:
+        changed = json.dumps({**values, "redirect_uris": [uri]})
+        return client.put(f"/oauth/register/{program['client_id']}/", changed, content_type=JSON, headers=headers)
+
+    assert change("http://evil.example/callback").json()["error"] == "invalid_redirect_uri"
+    assert Application.objects.get().redirect_uris == CALLBACK
+    assert change("https://program.example/callback").status_code == 200
+
+
+def test_malformed_addresses_are_refused(client: Client) -> None:
+    malformed = "http://[/callback"
+    answer = post_json(client, "/oauth/register/", {"redirect_uris": [malformed]})
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_redirect_uri")
+    assert post_json(client, "/mcp", LIST, Origin="https://[").status_code == 403
+    client_id = register(client)
+    client.force_login(User.objects.create_superuser("root"))
+    assert client.get("/oauth/authorize/", build_request(client_id, redirect_uri=malformed)).status_code == 400
+
+
 def test_scopes_are_those_that_the_person_holds_and_has_allowed() -> None:
     held = frozenset({"segments:read", "segments:write", "privacy:write", "customers:personal"})
     assert limit_scopes(held, frozenset({"assistant:read"})) == {"segments:read"}
