@@ -93,6 +93,10 @@ class CampaignSuggestions:
             raise StartError(draft, [problem.message for problem in error.problems]) from error
         except ConditionError as error:
             raise StartError(draft, [str(error)]) from error
+        if campaign.problem:
+            raise StartError(draft, [campaign.problem])
+        if campaign.status == Campaign.Status.WAITING:
+            raise StartError(draft, [_("The campaign is waiting for approval by a second person.")])
 
     def describe_effects(self, decisions: Sequence[SuggestionDecision], *, as_of: datetime) -> dict[int, LaterEffect]:
         campaigns = Campaign.objects.select_related("segment").in_bulk(

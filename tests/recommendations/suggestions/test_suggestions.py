@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from customers.lifecycle.models import Stage
-from recommendations.campaigns.models import Campaign
+from recommendations.campaigns.models import Campaign, CampaignSettings
 from recommendations.experiments.editing import start_experiment
 from recommendations.experiments.models import Experiment
 from recommendations.merchandising.models import Rule
@@ -85,6 +85,19 @@ def test_only_who_may_launch_campaigns_starts_one_and_problems_open_the_draft(cl
     assert response["Location"] == reverse("suggestions:list")
     campaign = Campaign.objects.get()
     assert (campaign.status, campaign.runs.count()) == (Campaign.Status.RUNNING, 1)
+
+
+def test_a_campaign_that_waits_for_approval_is_not_reported_as_started(client: Client) -> None:
+    CampaignSettings.objects.create(requires_approval=True)
+    make_profile(make_customer(email="a@shop.example"), stage=Stage.AT_RISK)
+    client.force_login(
+        make_user(*CAMPAIGN_PERMISSIONS, *DECIDE, "campaigns.change_campaign", "campaigns.view_campaign")
+    )
+    response = client.post(make_url("accept"), {"action": "start"}, follow=True)
+    campaign = Campaign.objects.get()
+    assert (campaign.status, campaign.runs.count()) == (Campaign.Status.WAITING, 0)
+    assert "The campaign is waiting for approval by a second person." in response.text
+    assert "Started. Its results" not in response.text
 
 
 def test_a_dismissed_suggestion_stays_away_until_it_is_taken_back(client: Client) -> None:
