@@ -14,6 +14,7 @@ DAY = timedelta(days=1)
 DEFAULT = "last_12_months"
 CUSTOM = "custom"
 MAX_NUMBER = 3650
+YEARS = range(1900, 3000)
 
 
 @dataclass(frozen=True)
@@ -139,10 +140,12 @@ def find_days(text: str, today: date) -> tuple[Days | None, tuple[int, int] | No
 
 
 def parse_iso(text: str) -> date | None:
+    """Return a day; None if the text is not one, or one of a year from which no period before or after can be computed."""
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         return None
+    return day if day.year in YEARS else None
 
 
 def read_range(match: re.Match[str], today: date) -> tuple[date, date] | None:

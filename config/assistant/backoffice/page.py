@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy, pgettext
 from django.views.decorators.http import require_safe
 
 from config.access.grants import Grant, find_user_grant
-from config.assistant.ask.periods import CUSTOM, DEFAULT, PRESETS, Days, find_preset_days
+from config.assistant.ask.periods import CUSTOM, DEFAULT, PRESETS, Days, find_preset_days, parse_iso
 from config.assistant.ask.understanding import MAX_CHARACTERS, Understanding, complete, fit, understand
 from config.assistant.backoffice.charts import build_answer_table, build_chart, format_value, label_start
 from config.assistant.caller import AssistantCaller, ToolError
@@ -142,7 +142,7 @@ def read_question(request: HttpRequest, question: str, caller: AssistantCaller, 
     if metric is None:
         return found
     changes: dict[str, Any] = {
-        name: request.GET[name][:100]
+        name: request.GET[name][:100].replace("\0", "")  # PostgreSQL refuses NUL
         for name in ("interval", "group_by", "segment", "stage")
         if request.GET.get(name) is not None
     }
@@ -155,11 +155,10 @@ def read_days(request: HttpRequest, days: Days | None, *, today: date) -> Days |
     preset = request.GET.get("period", "")
     if preset in PRESETS:
         return find_preset_days(preset, today)
-    try:
-        since, until = (date.fromisoformat(request.GET.get(name, "")) for name in ("since", "until"))
-    except ValueError:
+    since, until = (parse_iso(request.GET.get(name, "")) for name in ("since", "until"))
+    if preset != CUSTOM or since is None or until is None or since > until:
         return days
-    return Days(CUSTOM, since, until) if preset == CUSTOM and since <= until else days
+    return Days(CUSTOM, since, until)
 
 
 def build_result(request: HttpRequest, found: Understanding, caller: AssistantCaller, *, today: date) -> AskResult:

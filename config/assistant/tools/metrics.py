@@ -6,7 +6,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from config.assistant.ask.periods import DEFAULT, PRESETS, find_preset_days
+from config.assistant.ask.periods import DEFAULT, PRESETS, find_preset_days, parse_iso
 from config.assistant.caller import AssistantCaller, ToolError
 from config.assistant.metrics.metric import MAX_ROWS, MetricAnswer, MetricQuery, Unit
 from config.assistant.metrics.registry import METRICS, compute_metric, get_metric, list_metrics
@@ -70,10 +70,10 @@ def read_query(arguments: Arguments) -> MetricQuery:
 
 def parse_day(name: str, text: Any) -> date:
     """Return a day. Raises ToolError."""
-    try:
-        return date.fromisoformat(str(text))
-    except ValueError:
-        raise ToolError(f"{name}: {str(text)[:40]!r} is not a valid date (YYYY-MM-DD).") from None
+    day = parse_iso(str(text))
+    if day is None:
+        raise ToolError(f"{name}: {str(text)[:40]!r} is not a valid date (YYYY-MM-DD).")
+    return day
 
 
 def format_answer(query: MetricQuery, answer: MetricAnswer) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext_lazy
@@ -78,7 +79,7 @@ def count_late(_key: str, _segment: Segment | None, as_of: datetime) -> int:
 
 def ensure_late(key: str, as_of: datetime) -> Segment:
     """Return a static segment of the customers who are late today, because a condition cannot compare two values of a customer."""
-    day = as_of.date()
+    day = timezone.localdate(as_of)  # the day of the shop, as on the page
     segment, is_new = Segment.objects.get_or_create(
         key=f"{key}-{day:%Y%m%d}",
         defaults={

@@ -162,6 +162,9 @@ def test_the_page_says_how_it_understood_and_computes_in_the_background(admin_cl
         "metric=revenue&group_by=nope",
         "metric=revenue&period=custom&since=x",
         "metric=revenue&segment=nope",
+        "metric=revenue&segment=%00",
+        "metric=revenue&period=custom&since=9999-12-01&until=9999-12-31",
+        "q=revenue+9999-12-01+to+9999-12-31",
     ):
         assert admin_client.get(f"{url}?{text}").status_code == 200
 
