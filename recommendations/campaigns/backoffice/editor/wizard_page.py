@@ -80,16 +80,9 @@ def edit_campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
 def edit(request: HttpRequest, campaign: Campaign, *, initial: dict[str, Any]) -> HttpResponse:
     if request.method != "POST":
         return show_form(request, campaign, CampaignForm(instance=campaign, initial=initial))
-    form = CampaignForm(request.POST, instance=campaign)
-    if not form.is_valid():
-        return show_form(request, campaign, form, status=422)
-    is_new = campaign.pk is None
-    with transaction.atomic():
-        if is_new and isinstance(request.user, User):
-            campaign.created_by = request.user
-        saved = form.save()
-        if not is_new:
-            transitions.plan_after_edit(saved, now=timezone.now())
+    form, saved = save_form(request, campaign)
+    if saved is None:
+        return show_form(request, form.instance, form, status=422)
     if request.POST.get("action") == "launch" and saved.status == Campaign.Status.DRAFT:
         check_permissions(request, CHANGE)
         if (response := try_launch(request, saved)) is not None:
@@ -97,6 +90,28 @@ def edit(request: HttpRequest, campaign: Campaign, *, initial: dict[str, Any]) -
     else:
         messages.success(request, _("The campaign is saved."))
     return HttpResponseRedirect(reverse("admin:campaigns_campaign_change", args=[saved.pk]))
+
+
+def save_form(request: HttpRequest, campaign: Campaign) -> tuple[CampaignForm, Campaign | None]:
+    """Save the posted form; return it and the campaign, None if the form is not valid."""
+    is_new = campaign.pk is None
+    with transaction.atomic():
+        if is_new and isinstance(request.user, User):
+            campaign.created_by = request.user
+        elif not is_new:
+            # saving writes all fields: a run that starts, or a colleague who cancels meanwhile, would be overwritten
+            campaign = (
+                Campaign.objects.select_for_update(of=("self",))
+                .select_related("segment", "template")
+                .get(pk=campaign.pk)
+            )
+        form = CampaignForm(request.POST, instance=campaign)
+        if not form.is_valid():
+            return form, None
+        saved = form.save()
+        if not is_new:
+            transitions.plan_after_edit(saved, now=timezone.now())
+    return form, saved
 
 
 def try_launch(request: HttpRequest, campaign: Campaign) -> HttpResponse | None:

@@ -14,7 +14,7 @@ from customers.segments.models import Segment
 from recommendations.campaigns.backoffice.campaign import campaign_page
 from recommendations.campaigns.backoffice.editor import wizard_page
 from recommendations.campaigns.backoffice.editor.campaign_form import SIGNATURE_SALT
-from recommendations.campaigns.launch.transitions import launch
+from recommendations.campaigns.launch.transitions import cancel, launch
 from recommendations.campaigns.models import Campaign, CampaignRun, CampaignSettings
 from recommendations.sending.models import Delivery
 from tests.makers import make_segment
@@ -217,6 +217,26 @@ def test_a_second_person_approves_by_a_button(marketer: Client) -> None:
     second.post(approve)
     campaign.refresh_from_db()
     assert campaign.status == "running"
+
+
+def test_a_campaign_that_a_colleague_cancels_while_it_is_edited_stays_canceled(
+    marketer: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_reachable(3)
+    campaign = make_campaign(starts_at=timezone.now() + timedelta(hours=1))
+    launch(campaign, by=None, now=timezone.now())
+    find_campaign = wizard_page.get_campaign
+
+    def find_before_canceling(campaign_id: int) -> Campaign:
+        found = find_campaign(campaign_id)
+        cancel(Campaign.objects.get(pk=campaign_id), now=timezone.now())
+        return found
+
+    monkeypatch.setattr(wizard_page, "get_campaign", find_before_canceling)
+    url = reverse("admin:campaigns_campaign_edit", args=[campaign.pk])
+    assert marketer.post(url, build_form(campaign.segment, name="Later")).status_code == 302
+    campaign.refresh_from_db()
+    assert (campaign.name, campaign.status, campaign.next_run_at) == ("Later", "canceled", None)
 
 
 def test_list_calendar_and_results_show_the_campaign(marketer: Client) -> None:
