@@ -38,7 +38,8 @@ def show_results(request: HttpRequest, flow_id: int) -> HttpResponse:
     flow = get_flow(request, flow_id, CHANGE) if request.method == "POST" else get_flow(request, flow_id)
     form = FlowHoldoutForm(request.POST or None, instance=flow)
     if request.method == "POST" and form.is_valid():
-        form.save()
+        # no other fields, so that a flow that was paused or ended meanwhile does not become live again
+        flow.save(update_fields=FlowHoldoutForm.Meta.fields)
         messages.success(request, _("The holdout group was saved. It applies to customers who enter from now on."))
         return HttpResponseRedirect(reverse("flows:results", args=[flow.pk]))
     if form.errors:

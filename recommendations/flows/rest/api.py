@@ -27,6 +27,7 @@ from recommendations.flows.publishing import (
     FlowStateError,
     create_flow,
     end_flow,
+    lock_flow,
     pause_flow,
     publish_flow,
     resume_flow,
@@ -95,6 +96,8 @@ class FlowDetail(generics.RetrieveUpdateAPIView[Flow]):
         definition = serializer.validated_data.pop("definition", None)
         try:
             with transaction.atomic():
+                # saving writes all fields: a change of the state meanwhile would be overwritten
+                lock_flow(serializer.instance)
                 flow = serializer.save()
                 if definition is not None:
                     save_draft(flow=flow, definition=definition, by=None)

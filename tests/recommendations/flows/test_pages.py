@@ -11,8 +11,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from customers.segments.models import Segment
+from recommendations.flows.backoffice import results_page
 from recommendations.flows.models import Flow
-from recommendations.flows.publishing import create_flow, get_draft, publish_flow
+from recommendations.flows.publishing import create_flow, get_draft, pause_flow, publish_flow
 from recommendations.sending.models import Delivery
 from tests.makers import make_customer, make_profile, make_segment
 from tests.recommendations.flows.makers import make_definition, make_template, message, run, signal, wait
@@ -205,6 +206,26 @@ def test_the_page_shows_who_is_at_each_step_and_saves_them_as_a_segment(marketer
     assert Segment.objects.get(name="Waiting").size == 3
     panel = read(marketer, reverse("admin:lifecycle_customer", args=[customers[0].pk]) + "?tab=messages")
     assert "Basket" in panel
+
+
+def test_a_flow_that_is_paused_while_its_holdout_group_is_saved_stays_paused(
+    marketer: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_template()
+    flow = make_draft(message("hello"))
+    publish_flow(flow=flow, now=timezone.now())
+    find_flow = results_page.get_flow
+
+    def find_before_pausing(*arguments: Any) -> Flow:
+        found = find_flow(*arguments)
+        pause_flow(flow=Flow.objects.get(pk=found.pk))
+        return found
+
+    monkeypatch.setattr(results_page, "get_flow", find_before_pausing)
+    response = marketer.post(reverse("flows:results", args=[flow.pk]), {"holdout_share": "0.2", "attribution_days": 14})
+    assert response.status_code == 302
+    flow.refresh_from_db()
+    assert (flow.status, float(flow.holdout_share), flow.attribution_days) == ("paused", 0.2, 14)
 
 
 def test_a_test_run_shows_what_would_happen_with_dates(marketer: Client) -> None:

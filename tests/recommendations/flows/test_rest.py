@@ -7,6 +7,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from recommendations.flows.models import Flow
+from recommendations.flows.publishing import pause_flow
+from recommendations.flows.rest.api import FlowDetail
 from tests.makers import make_customer
 from tests.recommendations.flows.makers import NOON, make_definition, make_template, message, run, signal, wait
 
@@ -41,6 +43,22 @@ def test_a_flow_is_created_published_paused_resumed_and_ended(api: Client) -> No
     assert post(api, "basket/pause/").status_code == 409
     assert post(api, "basket/resume/").json()["status"] == "live"
     assert post(api, "basket/end/", {"people": "remove"}).json()["status"] == "ended"
+
+
+def test_a_flow_that_is_paused_while_it_is_renamed_stays_paused(api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_template()
+    post(api, "", {"key": "basket", "name": "Basket", "definition": make_definition([message("hello")])})
+    post(api, "basket/publish/")
+    find_flow = FlowDetail.get_object
+
+    def find_before_pausing(view: FlowDetail) -> Flow:
+        found = find_flow(view)
+        pause_flow(flow=Flow.objects.get(pk=found.pk))
+        return found
+
+    monkeypatch.setattr(FlowDetail, "get_object", find_before_pausing)
+    changed = api.patch("/api/v1/flows/basket/", {"name": "Cart"}, content_type="application/json").json()
+    assert (changed["name"], changed["status"], Flow.objects.get().status) == ("Cart", "paused", "paused")
 
 
 def test_publishing_a_broken_definition_names_the_step_and_the_fix(api: Client) -> None:
