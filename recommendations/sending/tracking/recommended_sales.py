@@ -12,7 +12,8 @@ from recommendations.measurement.attribution import RecommendedSales
 from recommendations.measurement.outcomes.margins import KEPT_SHARE
 
 # A row has the products that were chosen at sending, and those of the latest opening if they are chosen again then. Clicks are
-# recognized by utm_content, which names row and product. An order line counts once, even if several messages recommended its product.
+# recognized by utm_content, which names row and product as URLs write them: `written` encodes keys such as Chinese ones. An order line
+# counts once, even if several messages recommended its product.
 COUNT = sql.SQL("""
 WITH delivery AS MATERIALIZED ({deliveries}),
 list AS (
@@ -26,10 +27,18 @@ product AS MATERIALIZED (
     SELECT DISTINCT list.customer_id, list.sent_at, card.value ->> 'product_id' AS product_id
     FROM list CROSS JOIN LATERAL jsonb_array_elements(list.products) AS card
 ),
+written AS MATERIALIZED (
+    SELECT key, (
+        SELECT string_agg(CASE WHEN letter ~ '[A-Za-z0-9_.~-]' THEN letter WHEN letter = ' ' THEN '+'
+            ELSE upper(regexp_replace(encode(convert_to(letter, 'UTF8'), 'hex'), '(..)', '%%\\1', 'g')) END, '' ORDER BY position)
+        FROM regexp_split_to_table(key, '') WITH ORDINALITY AS part (letter, position)
+    ) AS text
+    FROM (SELECT DISTINCT key FROM list) AS known
+),
 clicked AS (
-    SELECT DISTINCT list.customer_id FROM list JOIN sending_deliveryevent e ON e.delivery_id = list.id
+    SELECT DISTINCT list.customer_id FROM list JOIN written USING (key) JOIN sending_deliveryevent e ON e.delivery_id = list.id
     WHERE e.kind = 'click' AND NOT e.is_machine AND e.at < %(as_of)s
-      AND strpos(e.url, 'utm_content=' || replace(list.key, ' ', '+') || '%%3A') > 0
+      AND strpos(e.url, 'utm_content=' || written.text || '%%3A') > 0
 ),
 line AS (
     SELECT DISTINCT l.id, o.id AS order_number, (l.total * {kept})::float8 AS amount

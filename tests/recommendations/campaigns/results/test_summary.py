@@ -18,6 +18,7 @@ from recommendations.measurement.models import Assignment
 from recommendations.measurement.presentation.sentences import describe_comparison
 from recommendations.measurement.presentation.tables import build_recommended
 from recommendations.sending.models import Delivery, DeliveryEvent
+from recommendations.sending.tracking.links import add_campaign_parameters
 from tests.makers import NOON, make_order, make_product
 from tests.recommendations.campaigns.makers import make_campaign, make_reachable, update_deliveries
 
@@ -100,6 +101,20 @@ def test_what_was_bought_of_recommended_products_is_attributed_beside_the_effect
     assert (recommended.clicked, recommended.orders, recommended.revenue) == (1, 3, 19)
     context = build_recommended(recommended, "EUR")
     assert context[-1]["value"] == "€19"
+
+
+@pytest.mark.parametrize("key", ["为你推荐 1", "Für dich", "row_2.b~c-d", "50% & more: 😀"])
+def test_clicks_are_recognized_by_the_key_of_the_row_in_any_language(key: str) -> None:
+    campaign = launch_with_orders()
+    product = make_product()
+    choices = {"products": {key: [{"product_id": product.product_id}]}, "recommendations": {key: "r1"}}
+    Delivery.objects.filter(status="sent").update(choices=choices)
+    delivery = Delivery.objects.filter(status="sent").order_by("customer_id")[0]
+    url = add_campaign_parameters(
+        "https://shop.example/", medium="email", campaign="", content=f"{key}:{product.product_id}"
+    )
+    DeliveryEvent.objects.create(key="1", delivery_id=delivery.pk, kind="click", at=NOON, url=url)
+    assert compute_results(campaign, as_of=NOON + timedelta(days=30)).recommended.clicked == 1
 
 
 def test_before_the_end_of_the_window_the_result_may_be_looked_at_and_is_wider() -> None:
