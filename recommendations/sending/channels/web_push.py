@@ -21,6 +21,8 @@ from recommendations.sending.transport.journal import SendResult
 RECORD_SIZE = 4096
 LIFETIME = 86_400  # how long the push service keeps a message for a browser that is off
 MAX_PAYLOAD = 3_900
+MAX_TITLE, MAX_BODY = 300, 1_000  # characters
+MAX_BYTES = 6  # of a character in JSON, such as \u001f
 GONE = (404, 410)  # RFC 8030, section 7.3: the push service no longer knows the subscription
 
 
@@ -36,10 +38,7 @@ class WebPushProvider:
 
     def build_request(self, message: OutgoingMessage, account: Account) -> ProviderRequest:
         endpoint, public_key, auth_secret = json.loads(message.recipient)
-        payload = json.dumps(
-            {"title": message.subject, "body": message.text.strip()[:1000], "url": message.links.get("open", "")},
-            ensure_ascii=False,
-        ).encode()[:MAX_PAYLOAD]
+        payload = build_payload(message)
         body = encrypt_push(payload, public_key=decode_base64(public_key), auth_secret=decode_base64(auth_secret))
         return ProviderRequest(
             endpoint,
@@ -58,6 +57,18 @@ class WebPushProvider:
         if result.code in GONE:
             return replace(result, outcome="temporary", is_gone=True, text="The browser is no longer subscribed.")
         return result
+
+
+def build_payload(message: OutgoingMessage) -> bytes:
+    """Return the JSON of a message; a long text is shortened until it fits, because a browser cannot read JSON that is cut off."""
+    body = message.text.strip()[:MAX_BODY]
+    while True:
+        content = {"title": message.subject[:MAX_TITLE], "body": body, "url": message.links.get("open", "")}
+        payload = json.dumps(content, ensure_ascii=False).encode()
+        excess = len(payload) - MAX_PAYLOAD
+        if excess <= 0 or not body:
+            return payload
+        body = body[: -max(1, excess // MAX_BYTES)]
 
 
 def decode_base64(text: str) -> bytes:

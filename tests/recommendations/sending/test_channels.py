@@ -18,7 +18,8 @@ from customers.identity.models import Consent, Customer
 from recommendations.campaigns.audience import preview_audience
 from recommendations.campaigns.models import Campaign
 from recommendations.sending.channels import web_push
-from recommendations.sending.channels.accounts import save_account
+from recommendations.sending.channels.accounts import Account, save_account
+from recommendations.sending.channels.base import OutgoingMessage
 from recommendations.sending.channels.webhook import sign_webhook
 from recommendations.sending.models import Delivery, PushSubscription
 from recommendations.sending.push_subscriptions import hash_endpoint
@@ -227,6 +228,34 @@ def test_push_is_encrypted_for_the_browser_and_signed(sandbox: Sandbox) -> None:
     assert (headers["content-encoding"], headers["ttl"]) == ("aes128gcm", "86400")
     assert headers["authorization"].startswith("vapid t=")
     assert b"Hello" not in body
+
+
+@pytest.mark.parametrize("text", ["茶" * 2000, "😀" * 2000, '"\\n' * 2000, "a" + "\x1f" * 998 + "a", "short"])
+def test_a_long_push_message_is_shortened_to_complete_json(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    payloads: list[bytes] = []
+    monkeypatch.setattr(web_push, "encrypt_push", lambda payload, **_keys: payloads.append(payload) or b"")
+    message = OutgoingMessage(
+        delivery_id=1,
+        attempt=1,
+        customer_id=1,
+        origin_kind="campaign",
+        origin_id=1,
+        channel="push",
+        recipient=json.dumps(["https://push.example/1", "", ""]),
+        language="zh-hans",
+        subject="新" * 300,
+        html="",
+        text=text,
+        is_transactional=False,
+        links={"open": f"https://shop.example/m/v/{'x' * 150}"},
+    )
+    account = Account("push", "vapid", secrets={"private_key": web_push.encode_base64(b"\x01" * 32)})
+    web_push.WebPushProvider().build_request(message, account)
+    content = json.loads(payloads[0])
+    assert len(payloads[0]) <= web_push.MAX_PAYLOAD
+    assert content["url"] == message.links["open"]
+    assert text.strip().startswith(content["body"])
+    assert len(content["body"]) >= min(len(text), 400)
 
 
 def test_push_encryption_matches_the_example_of_rfc_8291() -> None:
