@@ -72,7 +72,8 @@ def split_evenly(count: int) -> list[Decimal]:
 
 @transaction.atomic
 def replace_variants(*, experiment: Experiment, variants: Sequence[VariantDraft]) -> None:
-    """Replace the variants of a draft."""
+    """Replace the variants of a draft, which nobody can start meanwhile."""
+    experiment = _lock(experiment)
     if experiment.status != Experiment.Status.DRAFT:
         raise ExperimentNotReadyError(_("Only a draft can be changed."))
     experiment.variants.all().delete()

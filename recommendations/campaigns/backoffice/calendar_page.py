@@ -24,6 +24,7 @@ from recommendations.campaigns.models import Campaign, CampaignRun
 from recommendations.campaigns.schedule import build_schedule, list_runs
 
 PLANNED_STATUSES = (Campaign.Status.SCHEDULED, Campaign.Status.RUNNING, Campaign.Status.WAITING)
+YEARS = range(1900, 3000)  # of whose months the days before and after can be computed
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,10 @@ def show_calendar(request: HttpRequest) -> HttpResponse:
 def parse_month(text: str, today: date) -> date:
     """Return the first day of a month such as 2026-12; that of the current month if the text is not valid."""
     try:
-        return datetime.strptime(text, "%Y-%m").date()  # noqa: DTZ007 — a month has no time zone
+        month = datetime.strptime(text, "%Y-%m").date()  # noqa: DTZ007 — a month has no time zone
     except ValueError:
         return today.replace(day=1)
+    return month if month.year in YEARS else today.replace(day=1)
 
 
 def build_weeks(first: date, today: date) -> list[list[CalendarDay]]:

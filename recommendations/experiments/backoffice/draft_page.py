@@ -18,7 +18,12 @@ from config.foundation.slow_figures import get_figures_soon
 from recommendations.experiments.backoffice.access import CHANGE, DELETE, check_setting_up, get_experiment
 from recommendations.experiments.backoffice.estimate_texts import EstimateText, describe_variant_estimate
 from recommendations.experiments.backoffice.preference_texts import describe_interleaving_power
-from recommendations.experiments.editing import VariantDraft, find_start_problem, replace_variants
+from recommendations.experiments.editing import (
+    ExperimentNotReadyError,
+    VariantDraft,
+    find_start_problem,
+    replace_variants,
+)
 from recommendations.experiments.methods.registry import find_method, plan_experiment
 from recommendations.experiments.models import Experiment, Variant
 from recommendations.experiments.planning import RELEVANT_LIFT, ExperimentPower
@@ -89,7 +94,10 @@ def show_draft(request: HttpRequest, key: str) -> HttpResponse:
     if all(are_valid):
         drafts = [form.make_draft() for form in forms_of]
         if sum(draft.share for draft in drafts) == 1:
-            replace_variants(experiment=experiment, variants=drafts)
+            try:
+                replace_variants(experiment=experiment, variants=drafts)
+            except ExperimentNotReadyError:  # started by someone else meanwhile
+                return HttpResponseRedirect(reverse("experiments:experiment", args=[key]))
             return HttpResponseRedirect(reverse("experiments:draft", args=[key]))
         problem = _("The shares must sum to 100%.")
     shares = [float(form.variant.share) for form in forms_of]

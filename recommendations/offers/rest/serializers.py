@@ -109,6 +109,8 @@ class OfferSerializer(StrictTypesMixin, serializers.ModelSerializer[Offer]):
             "language" in content for content in contents
         ):  # an update may leave out fields, but each content in it must be complete
             raise serializers.ValidationError(_("Each content needs a language."), code="required")
+        if not all(content.get("title") for content in contents):
+            raise serializers.ValidationError(_("Each content needs a title."), code="required")
         languages = [content["language"] for content in contents]
         if len(set(languages)) < len(languages):
             raise serializers.ValidationError(_("Each language can have only one content."), code="unique")

@@ -1,6 +1,7 @@
 """A marketer creates an experiment, sets it up, starts, stops and promotes it; others may only look."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -12,7 +13,12 @@ from rest_framework.test import APIClient
 from config.access.authentication import KeyCaller
 from config.access.grants import Grant
 from recommendations.experiments.backoffice.preference_texts import describe_preference
-from recommendations.experiments.editing import start_experiment
+from recommendations.experiments.editing import (
+    ExperimentNotReadyError,
+    VariantDraft,
+    replace_variants,
+    start_experiment,
+)
 from recommendations.experiments.methods.bandit import update_allocations
 from recommendations.experiments.methods.interleaving import assess_counts, choose_verdict, make_result
 from recommendations.experiments.models import Experiment, ExperimentExposure
@@ -85,6 +91,15 @@ def test_a_second_experiment_on_the_same_placement_cannot_start(admin_client: Cl
     assert "“first” is already varying the same thing" in page.text
     second.refresh_from_db()
     assert second.status == "draft"
+
+
+def test_an_experiment_that_someone_starts_meanwhile_keeps_its_variants() -> None:
+    draft = make_experiment(status=Experiment.Status.DRAFT)
+    kept = list(draft.variants.values_list("pk", flat=True))
+    Experiment.objects.update(status=Experiment.Status.RUNNING)
+    with pytest.raises(ExperimentNotReadyError):
+        replace_variants(experiment=draft, variants=[VariantDraft("Other", Decimal(1), {})])
+    assert list(draft.variants.values_list("pk", flat=True)) == kept
 
 
 def test_who_may_only_view_can_neither_change_nor_promote(client: Client, django_user_model) -> None:  # type: ignore[no-untyped-def]

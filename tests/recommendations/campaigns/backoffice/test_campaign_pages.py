@@ -253,5 +253,7 @@ def test_list_calendar_and_results_show_the_campaign(marketer: Client) -> None:
         f"{reverse('admin:campaigns_calendar')}?month={timezone.localdate() - timedelta(days=10):%Y-%m}",
     ):
         assert "Autumn" in marketer.get(url).content.decode()
+    for month in ("0001-01", "9999-12", "x"):
+        assert marketer.get(f"{reverse('admin:campaigns_calendar')}?month={month}").status_code == 200
     month = f"{timezone.localdate(planned.next_run_at):%Y-%m}"
     assert "planned" in marketer.get(f"{reverse('admin:campaigns_calendar')}?month={month}").content.decode()

@@ -111,6 +111,10 @@ def test_an_offer_can_be_made_started_and_paused(offer: Offer) -> None:
         "/api/v1/offers/sale/", {"contents": [{"language": "en", "title": "A"}] * 2}, content_type="application/json"
     )
     assert wrong.status_code == 400
+    untitled = client.patch(
+        "/api/v1/offers/sale/", {"contents": [{"language": "en", "text": "A"}]}, content_type="application/json"
+    )
+    assert (untitled.status_code, untitled.json()["errors"][0]["field"]) == (400, "contents")
     empty = client.post(
         "/api/v1/offers/", {"key": "empty", "name": "Empty", "contents": []}, content_type="application/json"
     )
