@@ -71,6 +71,11 @@ def from_microseconds(microseconds: int) -> datetime:
     return EPOCH + timedelta(microseconds=microseconds)
 
 
+def to_local_microseconds(moment: datetime) -> int:
+    """Return microseconds since 1970 on the clock of the moment's own time zone, whose midnights separate its days."""
+    return to_microseconds(moment.replace(tzinfo=UTC))
+
+
 def read_customers(*, as_of: datetime, customer_ids: Sequence[int] | None = None) -> IntegerColumns:
     """Return id, known_at and identified_at of customers known before ``as_of``, by ID.
 

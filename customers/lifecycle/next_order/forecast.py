@@ -8,7 +8,7 @@ import numpy as np
 from psycopg import sql
 
 from config.foundation.array_types import Ints
-from customers.lifecycle.facts.histories import select_orders, to_microseconds
+from customers.lifecycle.facts.histories import select_orders, to_local_microseconds, to_microseconds
 from customers.lifecycle.models import LifecycleRun, NextOrderReason, ScoreModel
 from customers.lifecycle.refresh.score_columns import AS_DATE, ProfileScores
 from customers.lifecycle.scoring.next_order.forecast import REASONS, forecast_windows
@@ -38,7 +38,7 @@ class BuyerRhythms:
 def forecast_next_orders(*, histories: OrderHistories, as_of: datetime, run: LifecycleRun) -> ProfileScores:
     """Return the 50% interval of the next order's date for all customers who ordered.
 
-    This trains the rhythm.
+    This trains the rhythm. Days and dates are those of the time zone of as_of, which is the shop's.
     """
     buyers = measure_buyer_rhythms(histories, as_of)
     n_categories = len(histories.categories)
@@ -57,7 +57,7 @@ def forecast_next_orders(*, histories: OrderHistories, as_of: datetime, run: Lif
 def reforecast_next_orders(*, histories: OrderHistories, as_of: datetime, parameters: dict[str, Any]) -> ProfileScores:
     """Forecast some customers with the rhythm that a refresh trained.
 
-    Unknown categories count as none.
+    Unknown categories count as none. Days and dates are those of the time zone of as_of.
     """
     buyers = measure_buyer_rhythms(histories, as_of)
     position_by_name = {name: position for position, name in enumerate(parameters["categories"])}
@@ -82,7 +82,11 @@ def measure_buyer_rhythms(histories: OrderHistories, as_of: datetime) -> BuyerRh
     main = find_main_categories(
         customer=buyer_of_order, category=category, n_customers=len(buyers), n_categories=len(histories.categories)
     )
-    rhythms = measure_rhythms(pair=buyer_of_order, at=at / DAY, as_of=to_microseconds(as_of) / DAY)
+    # The offset of as_of counts for all orders: the time since an order stays exact, and daylight saving time moves only orders within an
+    # hour of midnight to another day.
+    local_as_of = to_local_microseconds(as_of)
+    local_at = at + (local_as_of - to_microseconds(as_of))
+    rhythms = measure_rhythms(pair=buyer_of_order, at=local_at / DAY, as_of=local_as_of / DAY)
     return BuyerRhythms(histories.customer[buyers], rhythms, main)
 
 
@@ -99,7 +103,7 @@ def to_forecast_scores(
     main: main categories, as positions in the rhythm.
     """
     forecasts = forecast_windows(
-        rhythms=buyers.rhythms, category=main, rhythm=rhythm, as_of=to_microseconds(as_of) / DAY
+        rhythms=buyers.rhythms, category=main, rhythm=rhythm, as_of=to_local_microseconds(as_of) / DAY
     )
     columns = dict(zip(DATE_COLUMNS, (forecasts.earliest, forecasts.likeliest, forecasts.latest), strict=True))
     formats = {**dict.fromkeys(DATE_COLUMNS, AS_DATE), "next_order_reason": AS_REASON}

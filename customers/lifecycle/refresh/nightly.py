@@ -14,12 +14,13 @@ from django.db.models import Count
 from config.foundation.database.advisory_locks import exclusive_lock
 from config.foundation.job_runs import fail_interrupted_runs
 from config.foundation.progress import Progress, ignore_progress
+from config.foundation.shop.profile import get_time_zone
 from customers.lifecycle.clusters.scoring import score_clusters
 from customers.lifecycle.clv.scoring import score_clv
 from customers.lifecycle.facts.amounts import choose_amount_currency
 from customers.lifecycle.facts.counters import compute_counters
 from customers.lifecycle.facts.engine_figures import read_engine_figures
-from customers.lifecycle.facts.histories import read_histories, to_microseconds
+from customers.lifecycle.facts.histories import read_histories, to_local_microseconds, to_microseconds
 from customers.lifecycle.facts.order_facts import read_order_facts
 from customers.lifecycle.models import CustomerProfile, LifecycleRun, ScoreModel, Stage, StageRules
 from customers.lifecycle.next_order.forecast import forecast_next_orders
@@ -159,7 +160,8 @@ def _run_refresh(run: LifecycleRun, *, measure: bool, progress: Progress) -> Non
     parts.append(score_clusters(histories=histories, as_of=as_of, run=run))
     timer.record("clusters")
     progress(4, N_STEPS)
-    scores = withhold_scores(reconcile_scores(merge_scores(parts), today=to_microseconds(as_of) / DAY))
+    local_now = to_local_microseconds(as_of.astimezone(get_time_zone()))
+    scores = withhold_scores(reconcile_scores(merge_scores(parts), today=local_now / DAY))
     write_profiles(histories=histories, stage_histories=stage_histories, scores=scores, as_of=as_of)
     ScoreModel.objects.bulk_create(scores.score_models)
     delete_old_arrays(
@@ -204,7 +206,8 @@ def _score_orders(
         timer=timer,
         purchases=figures.purchases if figures is not None else None,
     )
-    parts = [rfm, value, forecast_next_orders(histories=histories, as_of=as_of, run=run)]
+    local_as_of = as_of.astimezone(get_time_zone())
+    parts = [rfm, value, forecast_next_orders(histories=histories, as_of=local_as_of, run=run)]
     timer.record("next_orders")
     purchase_model = next(
         score_model for score_model in value.score_models if score_model.kind == ScoreModel.Kind.PURCHASE_MODEL

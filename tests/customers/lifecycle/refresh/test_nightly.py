@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
+from django.db.models import F
 
 from config.foundation.database import bulk_insert
 from config.foundation.database.advisory_locks import AlreadyRunningError, compute_lock_key
@@ -22,7 +23,13 @@ from customers.lifecycle.facts.histories import read_histories, to_microseconds
 from customers.lifecycle.facts.order_facts import read_order_facts
 from customers.lifecycle.models import CustomerProfile, LifecycleRun, StageRules, StageTransition
 from customers.lifecycle.portrait.customer_profile import build_customer_profile, list_stage_changes
-from customers.lifecycle.refresh.nightly import REFRESH_LOCK, refresh_due_stages, refresh_profiles, refresh_stages
+from customers.lifecycle.refresh.nightly import (
+    REFRESH_LOCK,
+    refresh_due_stages,
+    refresh_outdated_scores,
+    refresh_profiles,
+    refresh_stages,
+)
 from customers.lifecycle.refresh.profile_updates import recount_order_counters
 from customers.lifecycle.refresh.writer import write_stages
 from customers.lifecycle.scoring.stages.derivation import derive_stages
@@ -172,6 +179,26 @@ def test_counters_of_a_customer_match_a_count_by_hand(settings: Any) -> None:
     assert profile.favorite_brands == [["Leaf", 0.6], ["Clay", 0.4]]
     assert profile.favorite_hours == [[20, 1.0]]
     assert profile.computed_at == AS_OF
+
+
+@pytest.mark.django_db
+def test_the_next_order_is_dated_in_the_time_zone_of_the_shop(settings: Any) -> None:
+    """Orders at one o'clock and a refresh at two: the dates are the same in every time zone."""
+    settings.TIME_ZONE = "UTC"
+    anna, names = make_known_customer("anna"), ("next_order_from", "next_order_likely", "next_order_to")
+    for number in range(10):
+        make_order(anna, placed_at=day(7 * number).replace(hour=1))
+    night, ahead = day(64).replace(hour=2), timedelta(hours=8)
+    refresh(night)
+    dates = CustomerProfile.objects.values_list(*names).get(customer=anna)
+    assert dates[0] is not None
+    settings.TIME_ZONE = "Asia/Shanghai"
+    Order.objects.update(placed_at=F("placed_at") - ahead)
+    refresh(night - ahead)
+    assert CustomerProfile.objects.values_list(*names).get(customer=anna) == dates
+    CustomerProfile.objects.update(valued_at=None, next_order_likely=None)
+    assert refresh_outdated_scores(as_of=night - ahead) == 1
+    assert CustomerProfile.objects.values_list(*names).get(customer=anna) == dates
 
 
 @pytest.mark.django_db
