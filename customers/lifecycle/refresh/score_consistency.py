@@ -13,6 +13,7 @@ from config.foundation.array_types import Floats, Ints
 from customers.lifecycle.models import ScoreModel
 from customers.lifecycle.propensity.models import PROPENSITY_KINDS
 from customers.lifecycle.refresh.score_columns import ProfileScores
+from customers.lifecycle.scoring.clv.prediction.interval_calibration import LEVEL
 from customers.lifecycle.scoring.next_order.forecast import FORECAST, LEFT, LONG_OVERDUE, MAX_WINDOW_DAYS
 from customers.lifecycle.scoring.next_order.probability_forecast import find_order_quantiles
 from customers.lifecycle.scoring.propensity.features.labels import PURCHASE_DAYS
@@ -27,7 +28,7 @@ DATE_COLUMNS = ("next_order_from", "next_order_likely", "next_order_to")
 def reconcile_scores(scores: ProfileScores, *, today: float) -> ProfileScores:
     """Return the scores with the probability active and the next order consistent with the purchase probabilities.
 
-    today: the time of the scores, in days since 1970.
+    today: the time of the scores, in days since 1970 on the clock of the shop.
     A customer who orders within some days is active, so the probability active is at least that of a purchase, and so is the number of
     orders expected in a year. Where the order rhythm gives no date because the customer is overdue, but a purchase within 90 days is more
     likely than not, the date is derived from the purchase probabilities. The reason "has probably churned" remains only for customers who
@@ -78,6 +79,9 @@ def raise_expected_orders(
     has_spend = is_raised & (purchase > INTERVAL_TAIL)
     high = np.maximum(columns["spend_high"], columns["expected_order_value"])
     raised["spend_high"] = np.where(has_spend, high, columns["spend_high"])
+    # The stored probability is that of the narrower interval, such as that of buying nothing for 0 to 0.
+    is_wider = raised["spend_high"] > columns["spend_high"]
+    raised["interval_probability"] = np.where(is_wider, LEVEL, columns["interval_probability"])
     return raised
 
 

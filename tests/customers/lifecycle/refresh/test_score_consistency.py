@@ -69,6 +69,7 @@ def test_the_orders_expected_in_a_year_are_at_least_the_probability_of_one_withi
         "expected_order_value": np.array([10.0, 10.0]),
         "value": np.array([0.2, 400.0]),
         "spend_high": np.array([0.0, 500.0]),
+        "interval_probability": np.array([0.98, 0.81]),
     }
     raised = reconcile_scores(ProfileScores(np.array([1, 2]), columns), today=TODAY).columns
     assert raised["expected_orders"].tolist() == [0.95, 40.0]
@@ -76,6 +77,7 @@ def test_the_orders_expected_in_a_year_are_at_least_the_probability_of_one_withi
     assert raised["expected_orders_high"].tolist() == [1.0, 50.0]
     assert raised["value"] == pytest.approx([9.5, 400.0])
     assert raised["spend_high"].tolist() == [10.0, 500.0]
+    assert raised["interval_probability"].tolist() == [0.8, 0.81], "0.98 was the probability of 0 to 0"
 
 
 def test_unknown_scores_stay_unknown():
