@@ -140,7 +140,9 @@ def list_customers(ids: Sequence[int], *, with_personal: bool, as_of: datetime) 
                 "url": reverse("admin:lifecycle_customer", args=[profile.pk]),
                 "stage": capfirst(profile.get_stage_display()),
                 "why": reasons.get(profile.pk, ""),
-                "since": date_format(profile.stage_since, "DATE_FORMAT") if profile.stage_since else "–",
+                "since": date_format(timezone.localtime(profile.stage_since), "DATE_FORMAT")
+                if profile.stage_since
+                else "–",
                 "rfm": capfirst(profile.get_rfm_group_display()) or "–",
                 "orders": profile.orders,
                 "revenue": format_money(profile.revenue, currency),

@@ -66,6 +66,12 @@ def test_scores_whose_distribution_drifted_since_training_raise_an_alert() -> No
         assert "2026年11月24日" in format_alert(find_model_alerts()[0]).text
 
 
+def test_an_alert_names_the_day_of_the_refresh_in_the_time_zone_of_the_shop(settings: Any) -> None:
+    settings.TIME_ZONE = "Asia/Shanghai"
+    make_score_model("churn", backtests=[BACKTEST | {"mean_predicted": 0.5, "as_of": "2026-09-24T18:00:00+00:00"}])
+    assert "Churn: the mean prediction of Sep 25, 2026 was 50%" in format_alert(find_model_alerts()[0]).text
+
+
 def test_the_home_page_links_to_the_inaccurate_model(admin_client: Client) -> None:
     make_score_model("churn", backtests=[BACKTEST | {"mean_predicted": 0.5}], drift=None)
     page = admin_client.get("/admin/").content.decode()

@@ -23,7 +23,7 @@ class AlertMessage:
 def format_alert(alert: ModelAlert) -> AlertMessage:
     figures = alert.figures
     name = capfirst(alert.score_model.get_kind_display())
-    day = date_format(datetime.fromisoformat(figures.get("as_of") or figures["trained_at"]), "DATE_FORMAT")
+    day = date_format(localtime(datetime.fromisoformat(figures.get("as_of") or figures["trained_at"])), "DATE_FORMAT")
     value_page = reverse("admin:lifecycle_value")
     match alert.code:
         case "orders_off":

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.utils.formats import date_format
 from django.utils.text import capfirst
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -176,7 +177,7 @@ def describe_prediction(score_model: ScoreModel, *, random_gap: float | None = N
             "%(name)s: predictions are not reliable; the mean prediction of %(day)s was %(predicted)s, but the actual rate was %(actual)s."
         ) % {
             **name,
-            "day": date_format(datetime.fromisoformat(backtest["as_of"]), "DATE_FORMAT"),
+            "day": date_format(localtime(datetime.fromisoformat(backtest["as_of"])), "DATE_FORMAT"),
             "predicted": format_whole_percent(backtest["mean_predicted"]),
             "actual": format_whole_percent(backtest["rate"]),
         }

@@ -1,6 +1,6 @@
 """The Lifecycle page: stage changes, the customers of a cell, and the rules' preview."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -100,6 +100,15 @@ def test_who_entered_a_stage_is_listed_with_the_reason(admin_client: Client, thr
     assert "since the last order" in page.context["customers"][0]["why"]
     assert "Entered “at risk”" in page.text
     assert admin_client.get(at_risk["left_url"]).context["customers"] == []
+
+
+def test_the_day_of_the_stage_is_that_of_the_shop(
+    admin_client: Client, three_customers: dict[str, int], settings: Any
+) -> None:
+    settings.TIME_ZONE = "Asia/Shanghai"
+    CustomerProfile.objects.update(stage_since=datetime(2026, 1, 1, 18, tzinfo=UTC))
+    link = admin_client.get(PAGE).context["sankey"]["traces"][0]["link"]["customdata"][0]
+    assert [row["since"] for row in admin_client.get(link).context["customers"]] == ["Jan 2, 2026"]
 
 
 def test_before_the_first_refresh_the_page_explains_what_to_do(admin_client: Client) -> None:

@@ -182,6 +182,14 @@ def test_a_prediction_is_judged_by_alerts_and_by_the_group_with_the_largest_diff
     assert describe_prediction(make_score_model(kind, **figures), random_gap=random_gap) == sentence
 
 
+def test_a_prediction_of_earlier_names_the_day_in_the_time_zone_of_the_shop(settings: Any) -> None:
+    settings.TIME_ZONE = "Asia/Shanghai"
+    backtest = BACKTEST | {"mean_predicted": 0.5, "as_of": "2026-09-24T18:00:00+00:00"}
+    assert "the mean prediction of Sep 25, 2026 was" in describe_prediction(
+        make_score_model("churn", backtests=[backtest])
+    )
+
+
 def test_a_prediction_in_chinese() -> None:
     with override("zh-hans"):
         assert describe_prediction(make_score_model("churn", quality=QUALITY), random_gap=0.05) == (
