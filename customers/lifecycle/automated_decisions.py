@@ -5,6 +5,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -30,9 +31,10 @@ def describe_profile(profile: dict[str, Any]) -> Iterator[Decision]:
     for propensity in profile["propensities"]:
         if propensity["probability"] is not None:
             yield describe_propensity(propensity, computed_at)
-    value = profile["value"].get("predicted_value")
-    if value is not None:
-        amount = format_whole_money(value, profile["currency"])
+    orders, order_value = profile["value"]["expected_orders"], profile["value"]["expected_order_value"]
+    if orders is not None and order_value is not None:
+        # Not the predicted value, which is discounted and has only the shop's margin.
+        amount = format_whole_money(orders * float(order_value), profile["currency"])
         yield Decision(
             _("Expected spend of the next 12 months: %(amount)s") % {"amount": amount},
             computed_at,
@@ -42,7 +44,7 @@ def describe_profile(profile: dict[str, Any]) -> Iterator[Decision]:
 
 def describe_propensity(propensity: dict[str, Any], computed_at: datetime) -> Decision:
     trained_at = propensity["trained_at"]
-    version = propensity["algorithm"] + (f" {trained_at:%Y-%m-%d}" if trained_at else "")
+    version = propensity["algorithm"] + (f" {localtime(trained_at):%Y-%m-%d}" if trained_at else "")
     return Decision(
         _("%(prediction)s: %(probability)s")
         % {"prediction": propensity["name"], "probability": format_whole_percent(propensity["probability"])},
