@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from psycopg import sql
 
 from customers.identity.consent.consent_denials import refresh_consent_denials
+from customers.identity.customer_upsert import PERSONAL_FIELDS
 from customers.identity.locking import lock_identities
 from customers.identity.merging.merge import (
     CONFLICTS_LABEL,
@@ -23,6 +24,7 @@ from customers.identity.merging.merge import (
 )
 from customers.identity.merging.row_moves import restore_rows
 from customers.identity.models import Customer, IdentityConflict, IdentityMerge
+from customers.identity.personal_data.encrypted_field import UnreadableFieldError, decrypt
 from customers.identity.personal_data.sealed_traits import unseal_traits
 from customers.identity.signals import merge_reverted
 
@@ -110,14 +112,16 @@ def find_enclosing_merge(merge: IdentityMerge) -> IdentityMerge | None:
 
 
 def restore_customer(merge: IdentityMerge, kept: dict[str, Any]) -> None:
-    """Insert the merged customer again, and clear the fields that the merge filled unless they have changed since."""
+    """Insert the merged customer again, and clear the fields that the merge filled unless they have changed since.
+
+    Personal values are compared in plain text, because the same value has another ciphertext after each write.
+    """
     moved = merge.moved
     for name, text in moved["filled"].items():
-        if kept[name] == text:
+        if is_same_text(name, kept[name], text):
             kept[name] = ""
             kept["field_updated_at"].pop(name, None)
     for name, value in moved["filled_traits"].items():
-        # compared in plain text, because the same value has another ciphertext after each write
         if unseal_traits({name: ensure_traits(kept).get(name)}) == unseal_traits({name: value}):
             del kept["traits"][name]
             kept["field_updated_at"].pop(f"traits.{name}", None)
@@ -131,6 +135,18 @@ def restore_customer(merge: IdentityMerge, kept: dict[str, Any]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(WRITE_KEPT, [json.dumps([kept])])
         cursor.execute(insert, [json.dumps(moved["customer"])])
+
+
+def is_same_text(name: str, first: str, second: str) -> bool:
+    """Return whether two stored values of a field are the same text; those that cannot be decrypted are not."""
+    if first == second:
+        return True
+    if name not in PERSONAL_FIELDS or not first or not second:
+        return False
+    try:
+        return decrypt(first) == decrypt(second)
+    except UnreadableFieldError:
+        return False
 
 
 def restore_merges(merge: IdentityMerge) -> None:

@@ -13,6 +13,7 @@ from django.db import IntegrityError, connection, connections, models
 
 from customers.feedback.models import Review, SurveyAnswer
 from customers.identity.consent.ledger import record_consent
+from customers.identity.customer_upsert import CustomerChange, upsert_customers
 from customers.identity.merging.merge import MergeError, merge_customers
 from customers.identity.merging.revert import revert_merge
 from customers.identity.models import (
@@ -207,6 +208,19 @@ def test_merge_fills_only_empty_fields_and_reverting_restores_encrypted_ones() -
         assert "bo@shop.org" not in cursor.fetchone()[0]
     undo_merge(merge)
     assert [Customer.objects.filter(pk=customer.pk).values().get() for customer in (anna, bo)] == before
+
+
+def test_reverting_clears_filled_fields_that_were_encrypted_again_since() -> None:
+    anna = make_customer("u1", name="Anna")
+    bo = make_customer("u2", name="Bo", email="bo@shop.org", phone="+4930123456", birthday="1990-05-17", country="DE")
+    merge = merge_pair(anna, bo)
+    upsert_customers(changes=[CustomerChange("u1", {"language": "en", "phone": "+4930999999"})], seen_at=NOON)
+    undo_merge(merge)
+    anna.refresh_from_db()
+    assert (anna.name, anna.email, anna.phone, anna.birthday, anna.country) == ("Anna", "", "+4930999999", "", "")
+    assert set(anna.field_updated_at) == {"language", "phone"}
+    bo.refresh_from_db()
+    assert (bo.email, bo.phone, bo.birthday) == ("bo@shop.org", "+4930123456", "1990-05-17")
 
 
 def test_rows_added_after_the_merge_stay_with_the_kept_customer() -> None:
