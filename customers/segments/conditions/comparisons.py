@@ -56,7 +56,8 @@ LOOKUPS = {
     "starts_with": "istartswith",
     "contains": "icontains",
 }
-NUMBER_PATTERN = r"^-?[0-9]{1,15}(\.[0-9]{1,10})?$"
+# an average has as many decimals as fit into a float; those that do not fit into the number are rounded
+NUMBER_PATTERN = r"^-?[0-9]{1,15}(\.[0-9]+)?$"
 TRAIT_LOOKUPS: dict[str, type[Lookup]] = {
     "lt": LessThan,
     "lte": LessThanOrEqual,
@@ -260,7 +261,7 @@ def build_trait_text(trait: str) -> Func:
 
 def build_trait_number(trait: str) -> Case:
     """Return the trait as a number if it is one or its text is one, else null."""
-    number = DecimalField(max_digits=30, decimal_places=10)
+    number = DecimalField(max_digits=36, decimal_places=20)
     return Case(
         When(Regex(build_trait_text(trait), NUMBER_PATTERN), then=Cast(build_trait_text(trait), number)),
         output_field=number,

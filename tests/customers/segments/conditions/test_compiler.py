@@ -85,6 +85,18 @@ def find_values(condition: Any, as_of: datetime = NOON) -> list[str]:
     return sorted(Identifier.objects.filter(customer__in=customers).values_list("value", flat=True))
 
 
+def test_numbers_with_many_decimals_are_numbers() -> None:
+    make_customer(ANNA, traits={"stars": 13 / 3})
+    make_customer(BEN, traits={"stars": "3.14159265358979323846264338327950288"})
+    make_customer(DAO, traits={"stars": 999_999_999_999_999.9})
+    for name, size in ((CEM, "9" * 15 + "." + "9" * 40), ("long", "9" * 16)):
+        make_customer(name, traits={"stars": size})
+    assert find_values(compare("traits.stars", "gte", 4)) == sorted([ANNA, CEM, DAO])
+    assert find_values(compare("traits.stars", "lt", 4)) == [BEN]
+    assert find_values(compare("traits.stars", "eq", 13 / 3)) == [ANNA]
+    assert find_values(compare("traits.stars", "in", [13 / 3, 7])) == [ANNA]
+
+
 def compare(field: str, op: str, value: Any = None, **more: Any) -> dict[str, Any]:
     return {"field": field, "op": op, **({} if value is None else {"value": value}), **more}
 
