@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -10,12 +11,13 @@ from django.db.models import F
 from config.foundation.shop.profile import get_shop
 from customers.identity.models import Customer
 from customers.privacy.export.bundle import BundleDetails, write_bundle
-from customers.privacy.export.encrypted_file import get_path, read_decrypted, write_encrypted
+from customers.privacy.export.encrypted_file import get_folder, get_path, read_decrypted, write_encrypted
 from customers.privacy.export.people import build_person
 from customers.privacy.models import PrivacyExport, PrivacyRequest, PrivacyRequestEntry, load_privacy_settings
 from customers.privacy.requests.history import record_step
 
 Step = PrivacyRequestEntry.Step
+STRAY_AFTER = timedelta(days=1)  # longer than any file takes to write
 
 
 class ExportExpiredError(Exception):
@@ -72,10 +74,23 @@ def delete_export(export: PrivacyExport, *, now: datetime) -> None:
 
 
 def purge_exports(*, now: datetime) -> int:
-    """Delete all files that have expired or can no longer be downloaded; return their number."""
+    """Delete all files that have expired, can no longer be downloaded or have no record; return their number."""
     expired = PrivacyExport.objects.filter(deleted_at=None, expires_at__lte=now)
     used_up = PrivacyExport.objects.filter(deleted_at=None, downloads_left=0, created_at__lte=now - timedelta(days=1))
     exports = list(expired) + [export for export in used_up if export.expires_at > now]
     for export in exports:
         delete_export(export, now=now)
-    return len(exports)
+    return len(exports) + delete_strays(now=now)
+
+
+def delete_strays(*, now: datetime) -> int:
+    """Delete files without a record, which a process leaves that is killed while it writes one; return their number."""
+    strays = {path.name for path in get_folder().glob("*.zip.encrypted*")}
+    strays -= set(PrivacyExport.objects.filter(deleted_at=None).values_list("file_name", flat=True))
+    deleted = 0
+    for name in sorted(strays):
+        with suppress(FileNotFoundError):
+            if get_path(name).stat().st_mtime < (now - STRAY_AFTER).timestamp():
+                get_path(name).unlink()
+                deleted += 1
+    return deleted

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import re
 import zipfile
 from datetime import timedelta
@@ -25,7 +26,7 @@ from customers.privacy.requests.opening import NewRequest, open_request
 from customers.privacy.requests.rectification import apply_proposal
 from customers.privacy.self_service.limits import MAX_PER_EMAIL
 from customers.privacy.self_service.links import DATA, AccessLink, InvalidAccessLinkError, make_token, read_token
-from customers.privacy.tasks import run_due_erasures
+from customers.privacy.tasks import purge_old_exports, run_due_erasures
 from tests.customers.privacy.makers import EMAIL, read_links
 from tests.makers import NOON, make_consent, make_customer, make_order
 
@@ -112,6 +113,21 @@ def test_a_customer_downloads_everything_once_it_is_ready(mei: Customer, page: s
     assert export.downloads_left == load_privacy_settings().export_downloads - 1
     PrivacyExport.objects.update(downloads_left=0)
     assert Client().post(link).status_code == 410
+
+
+def test_files_that_a_killed_process_left_are_deleted_after_a_day(page: str, export_folder: Path) -> None:
+    press(page, "export")
+    [recorded] = export_folder.iterdir()
+    fresh, finished, partial = (
+        export_folder / name for name in ("a.zip.encrypted", "b.zip.encrypted", "c.zip.encrypted.partial")
+    )
+    for path in (fresh, finished, partial):
+        path.write_bytes(b"x")
+    two_days_ago = (timezone.now() - timedelta(days=2)).timestamp()
+    for path in (recorded, finished, partial):
+        os.utime(path, (two_days_ago, two_days_ago))
+    assert purge_old_exports() == 2
+    assert set(export_folder.iterdir()) == {recorded, fresh}
 
 
 def test_objections_take_effect_at_once_and_can_be_withdrawn(mei: Customer, page: str) -> None:
