@@ -17,14 +17,13 @@ from django.db.models.sql.compiler import SQLCompiler
 from config.foundation.shop.profile import get_time_zone, get_time_zone_name
 from customers.segments.conditions.condition_tree import Comparison, EventSequence
 from customers.segments.conditions.fields import FieldType
-from customers.segments.event_counts.meanings import BOUGHT
+from customers.segments.event_counts.meanings import BOUGHT, DAY, FIRST_DAY, LAST_DAY
 from customers.segments.models import EventSeries, PendingOrderCount
 
 type SeriesKey = tuple[str, str, str]  # meaning, about, name
 type Statement = tuple[str, list[Any]]  # SQL that selects customer_id, and its parameters
 
 EPOCH = date(1970, 1, 1)
-FIRST_DAY = -32_768  # smallint
 PENDING = "segments_pendingordercount"
 MAX_JOINED = 4  # series
 ONCE = ">= 1"
@@ -165,12 +164,17 @@ def find_days(condition: Comparison | EventSequence, as_of: datetime) -> tuple[i
     today = convert_to_day(as_of)
     if condition.period is not None:
         last_moment = condition.period.end - timedelta(microseconds=1)
-        return convert_to_day(condition.period.start), min(convert_to_day(last_moment), today)
-    return (None if condition.days is None else max(today - condition.days, FIRST_DAY + 1)), today
+        low = min(max(convert_to_day(condition.period.start), FIRST_DAY), LAST_DAY)
+        return low, max(min(convert_to_day(last_moment), today), FIRST_DAY - 1)
+    return (None if condition.days is None else max(today - condition.days, FIRST_DAY)), today
 
 
 def convert_to_day(moment: datetime) -> int:
-    return (moment.astimezone(get_time_zone()).date() - EPOCH).days
+    try:
+        day = moment.astimezone(get_time_zone()).date()
+    except OverflowError:  # within hours of the year 1 or 10000
+        day = moment.date()
+    return (day - EPOCH).days
 
 
 def select_by_count(
@@ -260,7 +264,7 @@ def match_orders(
     about = EventSeries.About(comparison.field.about)
     where = ["o.customer_id IS NOT NULL", "o.kind = 'sale'", "o.status <> 'cancelled'", "o.placed_at < %s"]
     params: list[Any] = [convert_to_moment(high + 1)]
-    if low is not None:
+    if low is not None and low > FIRST_DAY:  # the first day has all that is earlier
         where.append("o.placed_at >= %s")
         params.append(convert_to_moment(low))
     if only_pending:
@@ -284,7 +288,7 @@ def compile_sequence(sequence: EventSequence, *, as_of: datetime, series: Series
     low, high = find_days(sequence, as_of)
     first = select_days(sequence.steps[0], series, low=low, high=high)
     second = select_days(sequence.steps[1], series, low=low, high=high)
-    lowest = FIRST_DAY + 1 if low is None else low
+    lowest = FIRST_DAY if low is None else low
     last_of_b = f"width_bucket({format_day(high)}, b.days)"
     day_of_b = f"b.days[{last_of_b}]"
     statement = SELECT_SEQUENCE.format(
@@ -313,7 +317,7 @@ def select_days(comparison: Comparison, series: SeriesIds, *, low: int | None, h
     pending = f"""
         SELECT customer_id, array_agg(day ORDER BY day), array_agg(ARRAY[0, first, last] ORDER BY day)
         FROM (
-            SELECT o.customer_id, ((o.placed_at AT TIME ZONE %s)::date - DATE '1970-01-01')::smallint AS day,
+            SELECT o.customer_id, {DAY.format(date="(o.placed_at AT TIME ZONE %s)::date")} AS day,
                    min(extract(epoch FROM (o.placed_at AT TIME ZONE %s)::time))::int AS first,
                    max(extract(epoch FROM (o.placed_at AT TIME ZONE %s)::time))::int AS last
             FROM orders_order o {where} GROUP BY 1, 2

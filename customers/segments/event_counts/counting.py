@@ -15,7 +15,7 @@ from psycopg import sql
 from config.foundation.database.advisory_locks import compute_lock_key
 from config.foundation.database.array_parameters import format_bigint_list, format_text_list
 from config.foundation.shop.profile import read_time_zone_name
-from customers.segments.event_counts.meanings import BOUGHT, COUNTED_NAMES, PRODUCT_MEANINGS
+from customers.segments.event_counts.meanings import BOUGHT, COUNTED_NAMES, DAY, PRODUCT_MEANINGS
 from customers.segments.models import ChangedCustomer, PendingEventCount, PendingOrderCount
 from customers.warehouse.index_lookup import prefer_index_scans
 
@@ -85,10 +85,10 @@ ADD_FACTS = sql.SQL("""
             FROM about_products p JOIN ancestors a ON a.id = p.category_id
         )
     ), daily AS MATERIALIZED (
-        SELECT customer_id, meaning, about, name, max(counted_as) AS counted_as, (at::date - DATE '1970-01-01')::smallint AS day,
+        SELECT customer_id, meaning, about, name, max(counted_as) AS counted_as, {day} AS day,
                count(*) AS events, min(extract(epoch FROM at::time))::int AS first, max(extract(epoch FROM at::time))::int AS last
         FROM objects
-        GROUP BY customer_id, meaning, about, name, at::date
+        GROUP BY customer_id, meaning, about, name, day
     ), names AS MATERIALIZED (
         SELECT meaning, about, name, max(counted_as) AS counted_as FROM daily GROUP BY meaning, about, name
     ), known_series AS MATERIALIZED (
@@ -154,6 +154,7 @@ NAMES = sql.SQL(", ").join(
     sql.SQL("({}, {})").format(sql.Literal(name), sql.Literal(meaning))
     for name, meaning in sorted(COUNTED_NAMES.items())
 )
+DAY_OF_FACT = sql.SQL(DAY.format(date="at::date"))
 
 
 def lock_counts() -> None:
@@ -201,7 +202,7 @@ def add_facts(facts: Sequence[tuple[int, int, str, datetime, Sequence[str]]]) ->
     }
     facts_query = FACTS.format(zone=sql.Literal(read_time_zone_name()))
     with connection.cursor() as cursor:
-        cursor.execute(ADD_FACTS.format(facts=facts_query).as_string(None), parameters)
+        cursor.execute(ADD_FACTS.format(facts=facts_query, day=DAY_OF_FACT).as_string(None), parameters)
 
 
 def read_products(ids: Sequence[int], received: tuple[datetime, datetime]) -> dict[int, list[str]]:

@@ -1,7 +1,7 @@
 """Conditions on events agree with a direct evaluation in Python: counted, pending, late, in any window, and in sequence."""
 
 import random
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -128,6 +128,42 @@ def test_a_changed_order_counts_before_and_after_it_is_recounted(shop: None) -> 
     assert [find_users(condition) for condition in conditions] == [{"ada"}, {"ada"}, set()]
     process()
     assert [find_users(condition) for condition in conditions] == [{"ada"}, {"ada"}, set()]
+
+
+@pytest.mark.parametrize("field", ["viewed.any", "bought.any"])
+@pytest.mark.parametrize(
+    ("between", "is_met"),
+    [
+        (["0002-01-01", "2026-12-31"], True),
+        (["1800-01-01", "9999-12-30"], True),
+        (["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"], True),
+        (["0002-01-01", "1799-12-31"], False),
+        (["2060-01-01", "2100-01-01"], False),
+    ],
+)
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Shanghai"])
+def test_periods_of_any_year(
+    three_customers: None, settings: Any, zone: str, field: str, between: list[str], is_met: bool
+) -> None:
+    settings.TIME_ZONE = zone
+    make_order(Customer.objects.get(identifiers__value="ada"), placed_at=NOW - HOUR)
+    step = {"field": field}
+    for condition in (compare(field, "at_least", between=between), sequence(step, step, 0, between=between)):
+        assert count_matching(condition=condition, as_of=NOW) == len(find_users(condition))
+    assert ("ada" in find_users(compare(field, "at_least", between=between))) == is_met
+    assert ("ada" in find_users(compare(field, "never", between=between))) != is_met
+
+
+def test_an_order_of_the_year_1753_counts_before_and_after_it_is_recounted(shop: None) -> None:
+    make_order(make_customer("ada"), placed_at=datetime(1753, 1, 1, 12, tzinfo=UTC))
+    conditions = [
+        compare("bought.any", "at_least"),
+        compare("bought.any", "at_least", between=["0001-01-01", "2026-11-30"]),
+        compare("bought.any", "never", within_days=36_500),
+    ]
+    assert [find_users(condition) for condition in conditions] == [{"ada"}] * 3
+    recount_pending_orders()
+    assert [find_users(condition) for condition in conditions] == [{"ada"}] * 3
 
 
 def test_an_order_with_two_of_the_products_counts_once(shop: None) -> None:

@@ -178,6 +178,17 @@ def test_orders_written_by_anybody_are_counted_by_the_job_and_not_by_event_proce
     assert not PendingOrderCount.objects.exists()
 
 
+def test_an_order_dated_long_before_the_first_day_is_counted_and_holds_up_no_other_customer() -> None:
+    ada, bob = make_customer("ada"), make_customer("bob")
+    for year in (1, 1753):
+        make_order(ada, placed_at=datetime(year, 1, 1, 12, tzinfo=UTC))
+    make_order(ada)
+    make_order(bob)
+    assert recount_pending_orders() == 2
+    assert [row[:2] for row in read_counts(ada)["purchase", "any", ""]] == [("1880-04-15", 2), ("2026-11-24", 1)]
+    assert [row[:2] for row in read_counts(bob)["purchase", "any", ""]] == [("2026-11-24", 1)]
+
+
 def test_recounting_events_keeps_orders_and_recounting_orders_keeps_events() -> None:
     send(view("tea"), order(products=[product("tea")]))
     process()
