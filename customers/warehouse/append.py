@@ -21,6 +21,8 @@ import pyarrow.parquet as pq
 from django.db import connection
 from psycopg import sql
 
+from config.foundation.database.advisory_locks import is_locked
+from customers.warehouse.export import LOCK as EXPORT_LOCK
 from customers.warehouse.index_lookup import prefer_index_scans
 from customers.warehouse.models import AppendMark
 from customers.warehouse.parquet_files import (
@@ -145,8 +147,11 @@ def finish_appends() -> None:
 def join_appended() -> int:
     """Join the small files of days that have many; return the reduction in files.
 
-    Errors: WarehouseWriteError.
+    Must not run while another process appends. Errors: WarehouseWriteError.
     """
+    if is_locked(EXPORT_LOCK):
+        # The export contains only the appends before its snapshot. A file that joins them with later ones would be read in addition to it.
+        return 0
     root = get_warehouse_root()
     joined = 0
     for day, files in list_current_files(root, EVENTS).items():

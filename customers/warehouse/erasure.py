@@ -1,7 +1,8 @@
 """Removes people from the files of the warehouse: each file that contains one of them is rewritten next to the old one, then renamed.
 
-No export runs at the same time, because an erasure holds the export lock. Appends and the joining of their files continue: a file that
-they publish while others are rewritten is found by the next pass, and passes are repeated until one finds nothing. Readers see complete files only.
+No export runs at the same time, because an erasure holds the export lock, and no joining of appended files begins. Appends, and a joining that
+has begun, continue: a file that they publish while others are rewritten is found by the next pass, and passes are repeated until one finds
+nothing. Readers see complete files only.
 """
 
 import os

@@ -16,7 +16,7 @@ from customers.warehouse.append import APPEND_FOLDER, finish_appends, join_appen
 from customers.warehouse.connection import open_warehouse
 from customers.warehouse.export import export_table
 from customers.warehouse.models import AppendMark
-from customers.warehouse.parquet_files import PART_NAME, list_current_files, remove_superseded_files
+from customers.warehouse.parquet_files import PART_NAME, ExportStaging, list_current_files, remove_superseded_files
 from customers.warehouse.tables import EVENTS
 from tests.child_processes import start_child
 from tests.customers.processing.event_makers import NOW, order, process, product, send, track
@@ -140,6 +140,27 @@ def test_only_adjacent_files_are_joined(root: Path, monkeypatch: pytest.MonkeyPa
         f"append-{first:012d}-{last:012d}.parquet" for first, last in ((1, 2), (3, 3), (4, 5))
     ]
     assert list_ids() == list_stored_ids()
+
+
+@pytest.mark.django_db
+def test_files_are_not_joined_while_an_export_is_running(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file with rows from before and after the snapshot of the export would double those from before."""
+    monkeypatch.setattr(append, "MIN_FILES_TO_JOIN", 2)
+    for prefix in ("a", "b"):
+        send_views(1, prefix=prefix)
+        process()
+    publish = ExportStaging.publish
+
+    def append_first(staging: ExportStaging) -> None:
+        send_views(1, prefix="c")
+        process()
+        join_appended()
+        publish(staging)
+
+    monkeypatch.setattr(ExportStaging, "publish", append_first)
+    export()
+    assert list_ids() == list_stored_ids()
+    assert list_current_names(root)[TODAY] == [PART_NAME, "append-000000000003-000000000003.parquet"]
 
 
 @pytest.mark.django_db
