@@ -51,7 +51,9 @@ class ModelVersionAdmin(AddDisabled, DeleteDisabled, ModelAdmin):
     @display(description="NDCG@10")
     def quality(self, version: ModelVersion) -> str:
         figure = version.metrics.get("ndcg@10")
-        return f"{figure['value']:.4f} ({figure['low']:.4f} – {figure['high']:.4f})" if figure else "–"
+        if not figure or figure["value"] is None:  # no test customer bought a product that could be recommended
+            return "–"
+        return f"{figure['value']:.4f} ({figure['low']:.4f} – {figure['high']:.4f})"
 
     @display(description=gettext_lazy("placement"), ordering="scenario")
     def placement(self, version: ModelVersion) -> str:

@@ -21,14 +21,15 @@ from recommendations.training.models import EvaluationRun
 BASELINES = ("popularity", "repeat")
 
 
-def build_metric_chart(run: EvaluationRun) -> ChartSpec:
-    """Return the chart of the primary metric of every algorithm with its interval, best first."""
+def build_metric_chart(run: EvaluationRun) -> ChartSpec | None:
+    """Return the chart of the primary metric of every algorithm with its interval, best first; None if it is undefined."""
     served = get_served_algorithm(run)
     rows = [
         (get_algorithm_label(name), figures[run.primary_metric], name == served)
         for name, figures in sort_by_primary_metric(run)
+        if figures[run.primary_metric]["value"] is not None
     ]
-    return build_intervals_spec(get_metric_label(run.primary_metric), rows)
+    return build_intervals_spec(get_metric_label(run.primary_metric), rows) if rows else None
 
 
 def build_intervals_spec(x_title: str, rows: Sequence[tuple[str, Mapping[str, Any], bool]]) -> ChartSpec:

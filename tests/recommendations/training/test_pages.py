@@ -1,17 +1,21 @@
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
+import redis
 from django.contrib.auth import get_user_model
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from config.foundation.database.advisory_locks import exclusive_lock
+from customers.warehouse.export import export_warehouse
 from recommendations.training.backoffice import pages
 from recommendations.training.models import EvaluationRun, ModelVersion
 from recommendations.training.runs import TRAINING_LOCK
-from tests.makers import NOON
+from recommendations.training.train import train
+from tests.makers import NOON, make_customer, make_order, make_product
 
 LIST = "admin:training_modelversion_changelist"
 
@@ -111,6 +115,26 @@ def test_a_version_without_evaluated_placements_has_a_card_without_them(
 ) -> None:
     trained.evaluations.update(scenarios={})
     assert 'id="placements"' not in read_card(operator, trained)
+
+
+def test_the_pages_of_a_version_whose_test_customers_bought_only_known_products_have_no_figures(
+    operator: Client, shortest_trainings: None, valkey: redis.Redis
+) -> None:
+    products = [make_product(name, description=f"{name} from the hills") for name in "abcdef"]
+    customers = [make_customer(f"user-{number}") for number in range(6)]
+    for number, customer in enumerate(customers):
+        for days in (28 - number, 12 + number):
+            make_order(customer, placed_at=NOON - timedelta(days=days), products=products[number % 3 : number % 3 + 2])
+    # the last four days are the test part, the four days before them the validation part
+    make_order(customers[0], placed_at=NOON - timedelta(days=6), products=[products[5]])
+    make_order(customers[1], placed_at=NOON - timedelta(days=2), products=[products[1]])
+    export_warehouse(started_at=NOON)
+    version = train(as_of=NOON, started_at=NOON)
+    assert (version.metrics["ndcg@10"]["value"], version.status) == (None, ModelVersion.Status.ACTIVE)
+    page = read_card(operator, version)
+    assert "evaluation-chart" not in page
+    assert "This is the maximum cost of exploration" not in page
+    assert operator.get(reverse(LIST)).status_code == 200
 
 
 def test_trials_can_be_sorted(operator: Client, trained: ModelVersion) -> None:
