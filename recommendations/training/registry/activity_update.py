@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 
+from customers.identity.consent.consent_denials import find_customers_denying_profiling
 from customers.warehouse.current_tables import (
     CurrentWarehouse,
     open_current_warehouse,
@@ -23,7 +24,12 @@ from recommendations.engine.exploration import ExplorationTrials
 from recommendations.training.data.data_position import DataPosition
 from recommendations.training.data.dismissals import Dismissals, read_dismissals
 from recommendations.training.data.exploration_data import read_exploration_trials
-from recommendations.training.data.extract import build_interactions, index_identifiers, list_customer_ids
+from recommendations.training.data.extract import (
+    build_interactions,
+    drop_customers,
+    index_identifiers,
+    list_customer_ids,
+)
 from recommendations.training.data.interaction_tables import build_purchases_table, read_interactions
 from recommendations.training.registry.artifacts import Artifact
 
@@ -59,15 +65,19 @@ class ActivityUpdate:
 
 
 def read_activity_update(*, base: Artifact, event_weights: EventWeights, as_of: datetime) -> ActivityUpdate:
-    """Read activity since the training, late events included, and all dismissals."""
+    """Read activity since the training, late events included, and all dismissals, except those of customers who deny profiling."""
     trained_at = datetime.fromtimestamp(base.saved["as_of"], UTC)
     as_of = max(as_of, trained_at)
     known = DataPosition.from_saved(base.saved)
     with open_current_warehouse(as_of=as_of) as tables:
         interaction_rows = read_interactions(tables, as_of=as_of, beyond=known)
         dismissal_rows = read_dismissals(tables, purchases=build_purchases_table(tables), as_of=as_of)
+        denied = find_customers_denying_profiling()
+        interaction_rows, dismissal_rows = (drop_customers(rows, denied) for rows in (interaction_rows, dismissal_rows))
         base_customers = IdMap.from_arrays(base.get_part("customers"))
-        merges = select_known_merges(read_merges(since=known.known_until_moment - MERGE_OVERLAP), base_customers)
+        merges = select_known_merges(
+            read_merges(since=known.known_until_moment - MERGE_OVERLAP), base_customers, denied
+        )
         customer_ids = np.union1d(
             list_customer_ids(interaction_rows, dismissal_rows), np.array([kept for _merged, kept in merges], np.int64)
         )
@@ -101,10 +111,11 @@ def read_active_products(tables: CurrentWarehouse) -> list[str]:
     return product_ids
 
 
-def select_known_merges(merges: Pairs, base_customers: IdMap) -> list[tuple[int, int]]:
-    """Return the merges of customers whom the version knows."""
+def select_known_merges(merges: Pairs, base_customers: IdMap, denied: npt.NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Return the merges of customers whom the version knows, without those into customers who deny profiling."""
     rows = base_customers.get_rows(np.array([merged for merged, _kept in merges], np.int64))
-    return [pair for pair, row in zip(merges, rows.tolist(), strict=True) if row >= 0]
+    is_denied = np.isin(np.array([kept for _merged, kept in merges], np.int64), denied)
+    return [pair for pair, is_used in zip(merges, ((rows >= 0) & ~is_denied).tolist(), strict=True) if is_used]
 
 
 def select_trained(base: Artifact, *, interactions: Interactions, merges: Pairs) -> tuple[Interactions, Interactions]:

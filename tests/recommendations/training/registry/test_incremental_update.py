@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from catalog.models import Product
+from customers.identity.consent.restrictions import restrict_processing
+from customers.identity.merging.merge import merge_customers
 from customers.warehouse.export import export_warehouse
 from recommendations.engine import restore
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
@@ -97,6 +99,17 @@ def test_a_new_customer_gets_personal_recommendations_before_the_next_training(
     response = recommend(request=request, now=LATER, source=loader)
     assert (response.fallback, response.model_version) == (None, version.version)
     assert response.items[0].product_id.startswith("tea")
+
+
+def test_activity_of_customers_who_object_to_profiling_is_not_added(outdated: ModelVersion) -> None:
+    merge_customers(pairs=[(get_customer("newcomer").pk, get_customer("user-1").pk)], at=NOON, causes=["x"])
+    restrict_processing(customer=get_customer("newcomer"), scope="profiling", at=LATER, source="test")
+    base = open_artifact(folder=get_artifact_folder(outdated), checksum=outdated.checksum)
+    news = read_activity_update(base=base, event_weights=EventWeights(**outdated.parameters["weighing"]), as_of=LATER)
+    users = news.interactions.users.get_ids(np.unique(news.interactions.user).tolist())
+    assert users == [str(get_customer("user-0").pk)]
+    assert len(news.inherited) == 0
+    assert news.identifiers.get_ids() == ["user_id:user-0"]
 
 
 def test_a_second_refresh_replaces_the_first(outdated: ModelVersion, loader: StateLoader, settings) -> None:  # type: ignore[no-untyped-def]
