@@ -339,13 +339,11 @@ def decide_promotion(*, version: ModelVersion, outcome: TrainingOutcome, latency
 def remove_old_artifacts() -> None:
     """Delete the folders of old versions; their records stay.
 
-    The folders of the active version, of the newest versions that can be rolled back to, and of the newest version stay.
+    The folders of the active version, of the newest versions that can be rolled back to, and of the newest version stay. So do all
+    incremental updates of the active version: one may be published right now, before its record names it, and each removes older ones.
     """
-    active_names = {
-        name
-        for names in ModelVersion.objects.filter(status=Status.ACTIVE).values_list("artifact", "refresh")
-        for name in names
-    }
+    active_names = set(ModelVersion.objects.filter(status=Status.ACTIVE).values_list("artifact", flat=True))
+    update_names = tuple(f"{start}{name}@" for name in active_names for start in ("", "."))
     versions = ModelVersion.objects.all()  # newest first, as defined in its Meta
     usable_names = versions.exclude(status=Status.REJECTED).values_list("artifact", flat=True)[:MAX_KEPT_VERSIONS]
     newest_name = versions.values_list("artifact", flat=True)[:1]  # even if it was rejected
@@ -355,10 +353,11 @@ def remove_old_artifacts() -> None:
         # MODELS_DIR may also hold folders of other components; a leading dot marks the draft of a killed training.
         is_artifact = folder.name.startswith(".") or (folder / MANIFEST).exists()
         is_copied = folder.name.endswith(COPY_SUFFIXES)
-        if folder.is_dir() and is_artifact and not is_copied and folder.name not in kept_names:
+        is_kept = folder.name in kept_names or folder.name.startswith(update_names)
+        if folder.is_dir() and is_artifact and not is_copied and not is_kept:
             shutil.rmtree(folder, ignore_errors=True)
     store = get_shared_store()
     if store is not None:
         for name in store.list_folders(STORE_FOLDER):
-            if name not in kept_names:
+            if name not in kept_names and not name.startswith(update_names):
                 store.remove(f"{STORE_FOLDER}/{name}")

@@ -1,4 +1,5 @@
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,9 +19,11 @@ from recommendations.serving.state import loader as loader_module
 from recommendations.serving.state.loader import StateLoader
 from recommendations.training.data.extract import extract_training_data
 from recommendations.training.models import ModelVersion
+from recommendations.training.registry import incremental_update
 from recommendations.training.registry.artifacts import Artifact, open_artifact
 from recommendations.training.registry.incremental_update import (
     NothingToRefreshError,
+    activate_refresh,
     build_overlay,
     read_activity_update,
     refresh_active_version,
@@ -110,6 +113,22 @@ def test_activity_of_customers_who_object_to_profiling_is_not_added(outdated: Mo
     assert users == [str(get_customer("user-0").pk)]
     assert len(news.inherited) == 0
     assert news.identifiers.get_ids() == ["user_id:user-0"]
+
+
+def test_a_training_keeps_an_update_that_its_version_does_not_name_yet(
+    outdated: ModelVersion, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draft = settings.MODELS_DIR / f".{outdated.artifact}@2026-11-24T110000.1"
+    draft.mkdir()
+
+    def end_training_first(**values: Any) -> ModelVersion:
+        remove_old_artifacts()
+        return activate_refresh(**values)
+
+    monkeypatch.setattr(incremental_update, "activate_refresh", end_training_first)
+    version = refresh_active_version(as_of=LATER)
+    open_artifact(folder=settings.MODELS_DIR / version.refresh, checksum=version.refresh_checksum)
+    assert draft.exists()
 
 
 def test_a_second_refresh_replaces_the_first(outdated: ModelVersion, loader: StateLoader, settings) -> None:  # type: ignore[no-untyped-def]
