@@ -22,6 +22,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.number_formats import format_count, format_money
 from customers.identity.backoffice.customer_links import make_customers_url
 from customers.identity.personal_data.masking import may_see_personal
@@ -42,7 +43,7 @@ PAGES = {
     "cluster": "admin:lifecycle_clusters",
     "aipl-flow": "admin:segments_segment_aipl",
 }  # the page of each figure; the Stages page has the others
-ADD_SEGMENT_PERMISSION = "segments.add_segment"
+ADD_SEGMENT_PERMISSION, VIEW_SEGMENT_PERMISSION = "segments.add_segment", "segments.view_segment"
 LATE_STAGES = (Stage.AT_RISK, Stage.DORMANT, Stage.CHURNED)  # customers enter them by the time since their last order
 
 
@@ -53,6 +54,8 @@ def render_drilldown_page(request: HttpRequest, *, model_admin: ModelAdmin) -> H
     """
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
+    if request.GET.get("segment"):  # whose members the customers are
+        check_permissions(request, VIEW_SEGMENT_PERMISSION)
     back = reverse(PAGES.get(request.GET.get("figure", ""), "admin:lifecycle_stages"))
     context: dict[str, Any] = {"problems": [], "back": back}
     try:

@@ -36,6 +36,7 @@ from customers.segments.backoffice.aipl_filter import AiplFilter, list_channels,
 from customers.segments.models import Segment
 
 VIEW_PERMISSION = "lifecycle.view_customerprofile"
+VIEW_SEGMENT_PERMISSION = "segments.view_segment"
 POINTS = 13  # of the history: weeks of a quarter
 MAX_SEGMENTS = 200
 COLORS = {
@@ -50,6 +51,8 @@ COLORS = {
 def show_aipl_page(request: HttpRequest) -> HttpResponse:
     """Render the groups of the days in the URL, by default the last four weeks."""
     check_permissions(request, VIEW_PERMISSION)
+    if request.GET.get("segment"):
+        check_permissions(request, VIEW_SEGMENT_PERMISSION)
     choice = parse_date_choice(request.GET, today=localdate() + timedelta(days=1), comparison="none")
     run, chosen = get_profiles_run(), parse_aipl_filter(request.GET)
     context: dict[str, Any] = {"dates": choice, "run": run, "chosen": chosen, **list_choices(request)}
@@ -65,7 +68,7 @@ def show_aipl_page(request: HttpRequest) -> HttpResponse:
 def list_choices(request: HttpRequest) -> dict[str, Any]:
     """Return the segments and channels that can be chosen, and the parameters of the period, which the choice keeps."""
     segments = (
-        Segment.objects.order_by("name") if request.user.has_perm("segments.view_segment") else Segment.objects.none()
+        Segment.objects.order_by("name") if request.user.has_perm(VIEW_SEGMENT_PERMISSION) else Segment.objects.none()
     )
     return {
         "segments": [(segment.key, segment.name) for segment in segments.only("key", "name")[:MAX_SEGMENTS]],

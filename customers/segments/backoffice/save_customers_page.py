@@ -32,6 +32,8 @@ def show_save_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResp
     """Show the number of customers and whether the segment will be dynamic; on POST, save it."""
     if not (model_admin.has_add_permission(request) and request.user.has_perm(VIEW_PERMISSION)):
         raise PermissionDenied
+    if request.GET.get("segment") and not model_admin.has_view_permission(request):
+        raise PermissionDenied
     context: dict[str, Any] = {"problems": []}
     try:
         selection = parse_drilldown(request.GET.dict())

@@ -4,7 +4,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Permission
 from django.test import Client
+from django.urls import reverse
 from django.utils.timezone import localdate, now
 
 from customers.lifecycle.models import CustomerProfile, Stage, StageTransition
@@ -100,3 +103,16 @@ def test_a_wrong_address_says_what_is_wrong(
     day = localdate().isoformat()
     wrong = {"figure": "aipl-flow", "from": "rich", "to": "poor", "since": day, "until": day}
     assert "no valid groups" in admin_client.get("/admin/lifecycle/customerprofile/customers/", wrong).text
+
+
+def test_the_members_of_a_segment_need_the_permission_to_view_segments(client: Client, shop: datetime) -> None:
+    segment = make_segment("secret")
+    user = get_user_model().objects.create_user("analyst", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_customerprofile"))
+    client.force_login(user)
+    flow = reverse("admin:lifecycle_customers"), {"figure": "aipl-flow", "from": "any", "to": "any"}
+    for url, parameters in ((PAGE, {}), flow):
+        assert client.get(url, parameters).status_code == 200
+        assert client.get(url, {**parameters, "segment": segment.key}).status_code == 403
+    user.user_permissions.add(Permission.objects.get(codename="view_segment"))
+    assert client.get(PAGE, {"segment": segment.key}).status_code == 200
