@@ -11,6 +11,7 @@ from catalog.bulk_results import BulkResult
 from customers.feedback.models import Review, SurveyAnswer
 from customers.feedback.reviews import RatingSummary, record_reviews, summarize_ratings
 from customers.feedback.surveys import record_answers
+from customers.identity.erased.blocked_identifiers import block_identifiers
 from customers.identity.models import Customer, Identifier
 from tests.makers import make_customer, make_product
 
@@ -66,6 +67,21 @@ def test_repeated_reviews_change_nothing() -> None:
     result = record(*items, at=NOW + timedelta(days=1))
     assert (result.unchanged, result.created, result.updated) == (2, 0, 0)
     assert list(Review.objects.order_by("id").values()) == before
+
+
+def test_a_review_of_someone_erased_is_not_counted_a_second_time_when_the_shop_sends_it_again() -> None:
+    make_product("p1")
+    record(review("review-of-u1", user_id="u1", rating=2, body="I am Ada"), review("b", body="x"))
+    # as after an erasure
+    Identifier.objects.all().delete()
+    block_identifiers([("user_id", "u1")], at=NOW)
+    Review.objects.filter(rating=2).update(review_id="erased-1", customer=None, body="")
+    result = record(
+        review("review-of-u1", user_id="u1", rating=2, body="I am Ada"), review("b", user_id="u1", body="y")
+    )
+    assert (result.created, result.updated, result.unchanged) == (0, 1, 1)
+    assert set(Review.objects.values_list("review_id", "customer", "body")) == {("erased-1", None, ""), ("b", None, "")}
+    assert summarize_ratings(product_ids=["p1"])["p1"].count == 2
 
 
 def test_second_review_with_the_same_id_replaces_the_first_and_its_sentiment() -> None:
