@@ -161,9 +161,19 @@ class ReviewAdmin(MaskedTextsAdmin):
     def save_model(self, request: HttpRequest, obj: Review, form: Any, change: bool) -> None:
         if change:
             moderate_review(review=obj, is_published=obj.is_published, reply=obj.reply, now=timezone.now())
+            forget_sentiment(obj, changed=form.changed_data)
         elif obj.reply:
             obj.replied_at = timezone.now()
         super().save_model(request, obj, form, change)
+
+
+def forget_sentiment(review: Review, *, changed: Sequence[str]) -> None:
+    """Remove what was computed from an earlier text or rating, so that it is computed again; as when the shop sends a changed review."""
+    has_other_text = "title" in changed or "body" in changed
+    if has_other_text:
+        review.sentiment = None
+    if has_other_text or "rating" in changed:
+        review.contradicts, review.scored_at = False, None
 
 
 def shorten_text(text: str) -> str:

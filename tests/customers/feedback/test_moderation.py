@@ -121,6 +121,26 @@ def test_a_reply_is_written_on_the_page_of_the_review(client: Client, review: Re
     assert "review.replied" in list_events()
 
 
+def test_a_review_edited_on_its_page_loses_what_was_computed_from_the_earlier_text_or_rating(
+    client: Client, review: Review
+):
+    log_in(client, "view_review", "change_review")
+    url = reverse("admin:feedback_review_change", args=[review.pk])
+    values = {name: getattr(review, name) for name in ("review_id", "rating", "title", "body", "language")}
+    values |= {"written_at_0": "2026-11-01", "written_at_1": "12:00:00", "product": review.product_id, "reply": ""}
+    computed = {"sentiment": 0.9, "contradicts": True, "scored_at": NOW}
+
+    def edit(**changes: Any) -> tuple[Any, ...]:
+        Review.objects.filter(pk=review.pk).update(**computed)
+        assert client.post(url, {**values, "is_published": "on", **changes}).status_code == 302
+        review.refresh_from_db()
+        return review.sentiment, review.contradicts, review.scored_at
+
+    assert edit(language="de") == (0.9, True, NOW)
+    assert edit(rating=5) == (0.9, False, None)
+    assert edit(rating=5, body="Well made") == (None, False, None)
+
+
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
 def test_the_pages_show_figures_and_are_closed_without_the_permission(client: Client, review: Review, language: str):
     period = "?since=2026-10-01&until=2026-11-30"
