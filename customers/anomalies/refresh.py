@@ -116,11 +116,22 @@ def store(result: EvaluatedMetrics, *, as_of: datetime) -> int:
             if (row.metric, row.day) not in keys
         ]
         Anomaly.objects.filter(pk__in=stale).delete()
+        add_known_reasons(anomalies)
         Anomaly.objects.bulk_create(
             anomalies, update_conflicts=True, unique_fields=["metric", "day"], update_fields=values
         )
         store_days(build_days(result), first)
     return len(anomalies)
+
+
+def add_known_reasons(anomalies: Sequence[Anomaly]) -> None:
+    """Give anomalies the known reason of their day, which late data may add to after the reason was entered; stored ones keep theirs."""
+    noted = Anomaly.objects.filter(day__in={anomaly.day for anomaly in anomalies}, annotation__isnull=False)
+    reasons = {row.day: row for row in noted.order_by("-pk")}
+    for anomaly in anomalies:
+        if anomaly.day in reasons:
+            row = reasons[anomaly.day]
+            anomaly.annotation_id, anomaly.noted_by_id = row.annotation_id, row.noted_by_id
 
 
 def store_days(rows: Sequence[MetricDay], first: date) -> None:

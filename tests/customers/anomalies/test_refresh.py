@@ -93,6 +93,12 @@ def test_a_drop_is_explained_shown_and_noted(admin_client: Client) -> None:
     assert Annotation.objects.get().day == LAST
     assert not list(check_anomalies(AS_OF))
     assert "Known reason: Ads paused" in admin_client.get(reverse("anomalies:list")).text
+    # what is found on this day later, as after late data, has the same reason
+    found["revenue", LAST].delete()
+    find_anomalies(as_of=AS_OF)
+    late = Anomaly.objects.get(metric="revenue", day=LAST)
+    assert (late.annotation, late.noted_by) == (Annotation.objects.get(), Anomaly.objects.get(pk=orders.pk).noted_by)
+    assert not list(check_anomalies(AS_OF))
     admin_client.post(reverse("anomalies:reason", args=[orders.pk]), {"action": "remove"})
     assert not Annotation.objects.exists()
 
