@@ -16,11 +16,12 @@ from django.db import connection
 from django.db.models import F
 
 from catalog.models import Product
-from config.foundation.shop.profile import get_shop, get_time_zone
+from config.foundation.shop.profile import get_time_zone
 from customers.analytics.expressions.parameters import ParameterError
 from customers.analytics.expressions.tables import FEEDBACK_SCHEMA, AnalyticsTables
 from customers.identity.models import Customer
 from customers.identity.personal_data.cities import read_cities
+from customers.lifecycle.facts.amounts import get_amount_currency
 from customers.segments.membership import query_members
 from customers.segments.models import Segment
 from customers.warehouse.connection import open_warehouse
@@ -58,6 +59,8 @@ def open_analytics_tables(*, as_of: datetime, engine: WarehouseEngine | None = N
             exported = find_exported_position()
             current = CurrentWarehouse(files, position=read_position(as_of=as_of), exported=exported)
             events, orders, order_lines = current["events"], current["orders"], current["order_lines"]
+            # the currency in which the pages state amounts; a shop that has not set its own would have none in that of its orders
+            currency = get_amount_currency()
             erased: list[int] = []
             if exported is not None:
                 since = exported.received_before - OVERLAP
@@ -71,7 +74,7 @@ def open_analytics_tables(*, as_of: datetime, engine: WarehouseEngine | None = N
             products=current["products"],
             as_of=as_of,
             zone=get_time_zone(),
-            currency=get_shop().currency,
+            currency=currency,
             read_labels=read_labels,
             read_members=partial(read_members, as_of=as_of),
             read_costs=read_costs,

@@ -1,7 +1,7 @@
 """The daily job: evaluates the last complete days of all metrics, and stores what was expected and what was unusual."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -31,7 +31,6 @@ from customers.anomalies.reading import (
     read_facts,
 )
 from customers.demand.models import load_demand_settings
-from customers.lifecycle.facts.amounts import get_amount_currency
 
 LOCK = "anomalies"
 EVALUATED_AGAIN = 3  # days, because events may arrive late
@@ -56,8 +55,7 @@ def find_anomalies(*, as_of: datetime) -> AnomalyRun:
     with exclusive_lock(LOCK), record_run(AnomalyRun(as_of=as_of, started_at=as_of)) as run:
         with open_analytics_tables(as_of=as_of) as tables:
             days = choose_days(as_of=as_of, tables=tables)
-            # as everywhere else in the back office, the currency of the orders is used if the shop has not set one
-            facts = read_facts(replace(tables, currency=get_amount_currency()), days)
+            facts = read_facts(tables, days)
         run.last_day = days.until
         result = evaluate_facts(facts, count=count_new_days(days.until))
         if result is None:

@@ -46,7 +46,7 @@ class AnalyticsTables:
         read_labels: returns (customer_id, label) of a property of customers, such as stage or "segment:vip".
         read_members: returns the customer_id of the members of a segment. read_costs: returns product_id and cost.
         read_feedback: returns number, customer_id (NULL if unknown), at in microseconds, kind (review, nps or csat) and score.
-        backend: runs the expressions. currency: of the shop; money in another one is left out. Empty for any.
+        backend: runs the expressions. currency: of the amounts; money in another one is left out. Empty for any.
     """
 
     backend: BaseBackend

@@ -17,9 +17,10 @@ from customers.analytics.sources import open_analytics_tables
 from customers.analytics.vocabulary import get_recent_days, list_events, list_properties, list_values
 from customers.identity.merging.merge import merge_customers
 from customers.identity.models import Customer, Identifier
+from customers.lifecycle.facts.amounts import get_amount_currency
 from customers.warehouse.export import export_warehouse
 from tests.customers.processing.event_makers import NOW, process, product, send, track
-from tests.makers import make_customer, make_order
+from tests.makers import make_customer, make_order, make_product
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -152,6 +153,18 @@ def test_events_properties_and_values_are_offered_with_their_counts() -> None:
         assert names["product_id"] == 2
         values = list_values(tables, days, EventMatch(name=VIEW), "product_id")
         assert [(value.value, value.events) for value in values] == [("tea", 2)]
+
+
+def test_amounts_are_in_the_currency_in_which_the_pages_state_them(settings: Any) -> None:
+    settings.SHOP_CURRENCY = "USD"  # which no order has
+    ada, tea = make_customer("ada"), make_product("tea", price=12)
+    make_order(ada, placed_at=NOW, products=[tea], currency="EUR")
+    export_warehouse(started_at=NOW)
+    days = {name: value for name, value in make_parameters().items() if name != "steps"}
+    state = read_state(question="products", parameters=days)
+    compute_pending(state)
+    result = read_state(question="products", parameters=days).result
+    assert (get_amount_currency(), result.total.units, result.total.revenue) == ("EUR", 1, 12)
 
 
 def test_orders_count_as_events() -> None:
