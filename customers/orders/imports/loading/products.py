@@ -5,6 +5,7 @@ from datetime import datetime
 from django.db.backends.utils import CursorWrapper
 
 from catalog.categories import clean_path, ensure_categories
+from catalog.upsert import get_change_time
 from customers.orders.imports.arrow_copy import copy_batches, fetch_integers
 from customers.orders.imports.loading.load_result import COPY_ROWS, KEY_IDS
 from customers.orders.imports.staging import Staging
@@ -101,6 +102,17 @@ def create_missing_products(cursor: CursorWrapper, staging: Staging, *, at: date
     cursor.execute("TRUNCATE imported_product")
     copy_product_keys(cursor, staging)
     return created
+
+
+def date_created_products(cursor: CursorWrapper, *, at: datetime) -> None:
+    """Set the change time of the products that an import created to now, just before its transaction ends.
+
+    at: the start of the import, with which they were created. See ``get_change_time``.
+    """
+    cursor.execute(
+        "UPDATE catalog_product SET updated_at = %s WHERE updated_at = %s AND created_at = %s",
+        [get_change_time(at), at, at],
+    )
 
 
 def assign_categories(cursor: CursorWrapper) -> None:

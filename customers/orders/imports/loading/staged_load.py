@@ -13,7 +13,7 @@ from customers.orders.imports.loading.customers import load_customers
 from customers.orders.imports.loading.known_orders import assign_order_ids
 from customers.orders.imports.loading.load_result import LoadResult
 from customers.orders.imports.loading.orders import load_orders
-from customers.orders.imports.loading.products import load_products
+from customers.orders.imports.loading.products import date_created_products, load_products
 from customers.orders.imports.parsing import ImportOptions
 from customers.orders.imports.staging import Staging
 
@@ -61,6 +61,8 @@ def load_staged_orders(
                 load_orders(cursor, staging, options, result, source_id=source_id, at=at, progress=progress)
         else:
             load_orders(cursor, staging, options, result, source_id=source_id, at=at, progress=progress)
+        if result.counts["products_created"]:
+            date_created_products(cursor, at=at)
     result.counts |= count_line_types(staging)
     return result
 

@@ -3,7 +3,7 @@
 import csv
 import gzip
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from django.utils import timezone
 
 from catalog.models import Product
 from customers.identity.models import Customer, Identifier
@@ -113,6 +114,21 @@ def test_orders_lines_customers_and_products_are_created(load: Load) -> None:
         "EUR",
         True,
     )
+
+
+def test_created_products_have_changed_at_the_end_of_a_long_import(load: Load, monkeypatch: pytest.MonkeyPatch) -> None:
+    load_orders, moments = staged_load.load_orders, []
+
+    def load_slowly(*arguments: Any, **options: Any) -> None:
+        load_orders(*arguments, **options)
+        moments.append(timezone.now())
+
+    monkeypatch.setattr(staged_load, "load_orders", load_slowly)
+    older = make_product("other")
+    load(THREE, started_at=timezone.now() - timedelta(minutes=10))
+    created = Product.objects.exclude(product_id="other")
+    assert [product.updated_at >= moments[0] for product in created] == [True, True]
+    assert Product.objects.get(product_id="other").updated_at == older.updated_at
 
 
 def test_second_import_changes_nothing(load: Load) -> None:
