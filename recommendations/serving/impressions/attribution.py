@@ -6,7 +6,7 @@ them within the attribution window before it. Only the last impression counts (l
 that the recommendation was the cause.
 
 Days whose window is still open, and days that were open at the last run, are counted again from the raw rows: the result depends only
-on the stored data, not on earlier counts.
+on the stored data, not on earlier counts. Days whose impressions may be deleted already keep their figures.
 """
 
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ from django.utils.timezone import localdate
 
 from config.foundation.database.advisory_locks import exclusive_lock
 from config.foundation.job_runs import JobStatus, record_run
+from config.foundation.retention.periods import get_retention_limit
 from config.foundation.shop.profile import forget_shop, get_time_zone_change, get_time_zone_name
 from customers.events.event_taxonomy import EVENT_NAMES, Meaning
 from recommendations.serving.impressions.merge_receivers import update_impression_customers
@@ -176,14 +177,20 @@ def count_performance(*, at: datetime) -> AttributionResult:
 def find_first_day_to_count(*, at: datetime) -> date | None:
     """Return the oldest day that is open or was open at the last run; None without impressions.
 
-    After a change of the time zone, all days since the oldest impression are counted again.
+    After a change of the time zone, all days since the oldest impression are counted again, if all their impressions are kept.
     """
     finished_runs = filter_current_runs().filter(first_day__isnull=False)
     last = finished_runs.aggregate(at=Max("started_at"))["at"]
     if last is not None:
-        return get_first_open_day(at=min(last, at))
+        return max(get_first_open_day(at=min(last, at)), find_first_kept_day(at=at))
     oldest = Impression.objects.aggregate(at=Min("served_at"))["at"]
-    return localdate(oldest, ZoneInfo(get_time_zone_name())) if oldest else None
+    return max(localdate(oldest, ZoneInfo(get_time_zone_name())), find_first_kept_day(at=at)) if oldest else None
+
+
+def find_first_kept_day(*, at: datetime) -> date:
+    """Return the oldest day of which no impression is deleted because of its age: counting others again would lower their figures."""
+    limit = get_retention_limit("impressions", now=at)
+    return localdate(limit, ZoneInfo(get_time_zone_name())) + timedelta(days=1)
 
 
 def filter_current_runs() -> QuerySet[PerformanceRun]:
@@ -247,9 +254,8 @@ def find_product_days(*, at: datetime) -> tuple[date, date] | None:
     newest = runs.aggregate(at=Max("started_at"))["at"]
     if newest is not None and localdate(newest, ZoneInfo(get_time_zone_name())) >= today:
         return None
-    if newest is not None:
-        return get_first_open_day(at=min(newest, at)), today - timedelta(days=1)
-    return today - timedelta(days=MAX_PRODUCT_DAYS), today - timedelta(days=1)
+    first = get_first_open_day(at=min(newest, at)) if newest is not None else today - timedelta(days=MAX_PRODUCT_DAYS)
+    return max(first, find_first_kept_day(at=at)), today - timedelta(days=1)
 
 
 def count_product_days(*, first: date, last: date, at: datetime) -> int:

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from pytest_django.fixtures import DjangoAssertNumQueries
 
+from config.retention.models import RetentionSetting
 from customers.events.models import Event
 from customers.orders.models import OrderLine
 from recommendations.serving.impressions.attribution import count_performance
+from recommendations.serving.impressions.retention import purge_impressions
 from recommendations.serving.impressions.store import insert_entries
 from recommendations.serving.models import Impression, PerformanceDay, PerformanceRun, ProductPerformanceDay
 from tests.makers import NOON, make_customer, make_identifier, make_order, make_product, make_source
@@ -185,6 +187,19 @@ def test_closed_days_are_not_counted_again() -> None:
     assert list_days("day", "shown") == [(date(2026, 11, 24), 1)]
 
 
+def test_open_days_whose_impressions_are_deleted_keep_their_figures() -> None:
+    RetentionSetting.objects.create(kind="impressions", days=7)
+    insert_entries([make_entry("r1", products=["a"]), make_entry("r2", products=["a"], served_at=NOON + 7 * DAY)])
+    count_performance(at=NOON + 2 * DAY)
+    before = list_days("day", "shown")
+    assert before == [(date(2026, 11, 24), 1)]
+    purge_impressions(before=NOON + DAY)
+    count_performance(at=NOON + 8 * DAY)
+    after = [*before, (date(2026, 12, 1), 1)]
+    assert list_days("day", "shown") == after
+    assert sorted(ProductPerformanceDay.objects.values_list("day", "shown")) == after
+
+
 def test_days_missed_while_they_were_open_are_counted_later() -> None:
     insert_entries([make_entry("r1", products=["a"])])
     count_performance(at=NOON + HOUR)
@@ -260,8 +275,8 @@ def test_the_number_of_queries_does_not_depend_on_the_data(django_assert_num_que
         count_performance(at=LATER)
 
 
-QUERIES = 14
-PRODUCT_QUERIES = 5  # only in the first run of a day
+QUERIES = 15
+PRODUCT_QUERIES = 6  # only in the first run of a day
 
 
 def test_runs_are_recorded_with_their_days_and_their_errors(monkeypatch: pytest.MonkeyPatch) -> None:
