@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from django.db.models import Count, FloatField, Func, Max, QuerySet
+from django.db.models import BigIntegerField, Count, FloatField, Func, Max, QuerySet, Sum
 
 from catalog.models import Availability, Product
 from recommendations.engine import IdMap
@@ -57,6 +57,7 @@ FETCH_SIZE = 500
 ROWS_PER_PAUSE = 100  # a few milliseconds of work
 
 type ProductRow = tuple[Any, ...]
+type RecentChanges = tuple[int, datetime | None, int | None]  # number of products, the newest change, the sum of all
 
 
 class Seconds(Func):
@@ -64,6 +65,13 @@ class Seconds(Func):
 
     template = "extract(epoch from %(expressions)s)::float8"
     output_field = FloatField()
+
+
+class Microseconds(Func):
+    """A moment as microseconds since 1970."""
+
+    template = "(extract(epoch from %(expressions)s) * 1000000)::bigint"
+    output_field = BigIntegerField()
 
 
 MOMENTS = {name: Seconds(f"{name}_at") for name in ("published", "created", "updated")}
@@ -183,7 +191,7 @@ class ProductIndex:
         self.values = ProductValues()
         self.known_until: datetime | None = None
         self.known_count = 0
-        self.known_recent_changes: tuple[int, datetime | None] = (0, None)
+        self.known_recent_changes: RecentChanges = (0, None, None)
         self.generation = 0
         self.is_full = False  # if no row is left for a product, the loader replaces this index with a larger one
         self._json: list[ItemParts] = [UNKNOWN_PRODUCT] * self.n
@@ -272,7 +280,7 @@ class ProductIndex:
         Return how many were read.
 
         The search for changes starts a minute before the newest known one, because a transaction may commit after another
-        that began later; that minute is read again only when the number of products in it has changed.
+        that began later; that minute is read again only when the products in it or their change times have changed.
         thorough: also check whether products were deleted, which counts all products.
         """
         count = Product.objects.count() if thorough or self.known_until is None else self.known_count
@@ -311,11 +319,14 @@ class ProductIndex:
         """Return the moment a minute before the newest known change; 1970 for an empty catalog."""
         return (self.known_until or datetime(1970, 1, 1, tzinfo=UTC)) - timedelta(minutes=1)
 
-    def read_recent_changes(self) -> tuple[int, datetime | None]:
-        """Return the number of products changed since the cutoff, and the newest change."""
+    def read_recent_changes(self) -> RecentChanges:
+        """Return the number of products changed since the cutoff, the newest change, and the sum of the change times.
+
+        A product that has changed a second time within that minute, by a transaction that commits late, changes only the sum.
+        """
         changed = Product.objects.filter(updated_at__gt=self.get_change_cutoff())
-        summary = changed.aggregate(count=Count("id"), newest=Max("updated_at"))
-        return summary["count"], summary["newest"]
+        summary = changed.aggregate(count=Count("id"), newest=Max("updated_at"), times=Sum(Microseconds("updated_at")))
+        return summary["count"], summary["newest"], summary["times"]
 
     def load_rows(self, rows: Iterable[ProductRow], *, is_present: npt.NDArray[np.bool_] | None = None) -> int:
         """Write database rows into the arrays; return how many.

@@ -148,6 +148,21 @@ def test_only_the_changed_products_of_an_import_are_read_again(db: None) -> None
     assert index.price[index.find_row("p1")] == 8.5
 
 
+def test_a_second_change_that_is_committed_late_is_read(db: None) -> None:
+    make_product("a", price="10")
+    make_product("b")
+    index = ProductIndex(IdMap.of([]), more=2)
+    index.refresh(now=NOON)
+    known = index.known_until
+    assert known is not None
+    Product.objects.filter(product_id="b").update(updated_at=known + timedelta(seconds=20))
+    Product.objects.filter(product_id="a").update(updated_at=known + timedelta(seconds=10))
+    assert index.refresh(now=NOON) == 2
+    Product.objects.filter(product_id="a").update(price=Decimal("8.50"), updated_at=known + timedelta(seconds=15))
+    assert index.refresh(now=NOON) == 1
+    assert index.price[index.find_row("a")] == 8.5
+
+
 def test_products_keep_their_values_in_another_order(db: None) -> None:
     make_product("a", sku="A-1", brand="Alpha", tags=["new"], attributes={"color": "blue"})
     make_product("b", sku="B-1", brand="Beta")
