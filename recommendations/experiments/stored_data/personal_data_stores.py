@@ -10,7 +10,7 @@ from config.foundation.personal_data.locations import table
 from config.foundation.personal_data.person import Person
 from config.foundation.personal_data.registry import register_impersonal, register_stores
 from config.foundation.personal_data.table_stores import Condition, CustomerRows
-from recommendations.experiments.kept_variants import make_key
+from recommendations.experiments.kept_variants import make_keys
 from recommendations.experiments.models import Experiment
 
 
@@ -43,10 +43,10 @@ class ExposureRows(CustomerRows):
 
 
 def list_variant_keys(people: Sequence[Person]) -> list[str]:
-    """Return the keys of the variants that are kept for people."""
+    """Return the keys of the variants that are kept for people, under every hash key: all of them are looked up."""
     names = {f"{kind}:{value}" for person in people for kind, value in person.identifiers}
     experiments = Experiment.objects.values_list("pk", flat=True)
-    return [make_key(experiment_id, name) for experiment_id in experiments for name in names]
+    return [key for experiment_id in experiments for name in names for key in make_keys(experiment_id, name)]
 
 
 register_stores(

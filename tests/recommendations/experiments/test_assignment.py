@@ -1,13 +1,17 @@
 """VariantAssignment: stable, by share, independent between experiments; of a person's exposures the earliest counts."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from config.foundation.personal_data.person import Person
 from customers.identity.signals import customer_erased
 from recommendations.experiments.assignment import RunningExperiment, RunningVariant, assign_variant, build_buckets
+from recommendations.experiments.kept_variants import make_key
 from recommendations.experiments.methods.registry import measure_experiment
 from recommendations.experiments.models import ExperimentExposure
+from recommendations.experiments.stored_data.personal_data_stores import list_variant_keys
 from recommendations.measurement.statistics.sample_ratio import SUSPICIOUS, compute_sample_ratio_p
 from tests.makers import NOON, make_customer, make_identifier
 from tests.recommendations.experiments.makers import make_experiment
@@ -70,3 +74,12 @@ def test_erasure_keeps_the_count_and_no_identifier() -> None:
     customer_erased.send(sender=None, customer_id=ada.pk, at=NOON)
     exposure = ExperimentExposure.objects.get()
     assert (exposure.customer_id, "ada" in exposure.unit_key) == (None, False)
+
+
+@pytest.mark.django_db
+def test_erasure_forgets_variants_that_were_kept_under_an_older_hash_key(settings: Any) -> None:
+    experiment = make_experiment()
+    older = make_key(experiment.pk, "user_id:ada")
+    settings.HASH_KEYS = ("a-newer-key-" * 4, *settings.HASH_KEYS)
+    person = Person(customer_id=1, identifiers=(("user_id", "ada"),))
+    assert set(list_variant_keys([person])) == {older, make_key(experiment.pk, "user_id:ada")}
