@@ -15,11 +15,12 @@ from decimal import Decimal
 import numpy as np
 from django.db import DatabaseError, close_old_connections, connection
 
+from catalog.fingerprint import RecentChanges
 from catalog.models import Product
 from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock
 from config.foundation.database.wait_limits import limit_database_wait, stop_limiter
 from recommendations.serving.search.index.builder import INDEX_LOCK, IndexBuilder
-from recommendations.serving.search.index.product_reader import count_recent_changes, read_changes, read_products
+from recommendations.serving.search.index.product_reader import read_changes, read_products, read_recent_changes
 from recommendations.serving.search.index.product_texts import ProductTexts
 from recommendations.serving.search.index.storage import open_product_texts, read_pointer, save_product_texts
 from recommendations.serving.search.index.warm_up import warm_up_kernels
@@ -70,7 +71,7 @@ class Searcher:
         self.thread: threading.Thread | None = None
         self.stopping = threading.Event()
         self.refreshed_at = self.counted_at = float("-inf")
-        self.known_changes: tuple[int, datetime | None] = (-1, None)
+        self.known_changes: RecentChanges = (-1, None, None)
         self.loaded_name = ""
 
     def get_snapshot(self, *, now: datetime) -> SearchSnapshot:
@@ -201,7 +202,7 @@ class Searcher:
             ]  # set even for a damaged index, which would be opened every second otherwise
             opened = open_product_texts(saved)
             if opened is not None and is_up_to_date(opened, present):
-                present, self.known_changes = opened, (-1, None)
+                present, self.known_changes = opened, (-1, None, None)
         builder = self.get_builder()
         if builder is not None and builder.is_running:
             return present  # the saved index will have the changes
@@ -231,7 +232,7 @@ class Searcher:
     def read_changed_texts(self, present: ProductTexts, builder: IndexBuilder | None) -> ProductTexts | None:
         """Return the texts with all changes; None if so many words changed that the builder should read them."""
         # the last minute is read again only if something in it has changed: one cheap query per second
-        changes = count_recent_changes(present.changed_until)
+        changes = read_recent_changes(present.changed_until)
         if changes == self.known_changes:
             return present
         updated, n_new = present, 0
@@ -240,7 +241,7 @@ class Searcher:
             if builder is not None and n_new > present.max_changed:
                 return None
             updated = updated.with_batch(batch, pause=pause_for_requests)
-        self.known_changes = count_recent_changes(updated.changed_until)
+        self.known_changes = read_recent_changes(updated.changed_until)
         return updated
 
     def build_index(self) -> ProductTexts | None:
@@ -260,7 +261,7 @@ class Searcher:
                 for batch in read_products(pause=pause_for_requests):
                     texts = texts.with_batch(batch, pause=pause_for_requests)
                 texts = replace(texts.merge(), measured_products=len(texts))
-                self.known_changes = count_recent_changes(texts.changed_until)
+                self.known_changes = read_recent_changes(texts.changed_until)
                 return self.write_texts(texts)
         except AlreadyRunningError:
             return None

@@ -13,8 +13,9 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from django.db.models import BigIntegerField, Count, FloatField, Func, Max, QuerySet, Sum
+from django.db.models import FloatField, Func, QuerySet
 
+from catalog.fingerprint import RecentChanges, summarize_changes
 from catalog.models import Availability, Product
 from recommendations.engine import IdMap
 from recommendations.serving.expressions.expression import BoundBoost, BoundExpression
@@ -57,7 +58,6 @@ FETCH_SIZE = 500
 ROWS_PER_PAUSE = 100  # a few milliseconds of work
 
 type ProductRow = tuple[Any, ...]
-type RecentChanges = tuple[int, datetime | None, int | None]  # number of products, the newest change, the sum of all
 
 
 class Seconds(Func):
@@ -65,13 +65,6 @@ class Seconds(Func):
 
     template = "extract(epoch from %(expressions)s)::float8"
     output_field = FloatField()
-
-
-class Microseconds(Func):
-    """A moment as microseconds since 1970."""
-
-    template = "(extract(epoch from %(expressions)s) * 1000000)::bigint"
-    output_field = BigIntegerField()
 
 
 MOMENTS = {name: Seconds(f"{name}_at") for name in ("published", "created", "updated")}
@@ -320,13 +313,7 @@ class ProductIndex:
         return (self.known_until or datetime(1970, 1, 1, tzinfo=UTC)) - timedelta(minutes=1)
 
     def read_recent_changes(self) -> RecentChanges:
-        """Return the number of products changed since the cutoff, the newest change, and the sum of the change times.
-
-        A product that has changed a second time within that minute, by a transaction that commits late, changes only the sum.
-        """
-        changed = Product.objects.filter(updated_at__gt=self.get_change_cutoff())
-        summary = changed.aggregate(count=Count("id"), newest=Max("updated_at"), times=Sum(Microseconds("updated_at")))
-        return summary["count"], summary["newest"], summary["times"]
+        return summarize_changes(self.get_change_cutoff())
 
     def load_rows(self, rows: Iterable[ProductRow], *, is_present: npt.NDArray[np.bool_] | None = None) -> int:
         """Write database rows into the arrays; return how many.

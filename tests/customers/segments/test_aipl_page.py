@@ -110,7 +110,7 @@ def test_the_members_of_a_segment_need_the_permission_to_view_segments(client: C
     user = get_user_model().objects.create_user("analyst", is_staff=True)
     user.user_permissions.add(Permission.objects.get(codename="view_customerprofile"))
     client.force_login(user)
-    flow = reverse("admin:lifecycle_customers"), {"figure": "aipl-flow", "from": "any", "to": "any"}
+    flow = reverse("admin:lifecycle_drilldown"), {"figure": "aipl-flow", "from": "any", "to": "any"}
     for url, parameters in ((PAGE, {}), flow):
         assert client.get(url, parameters).status_code == 200
         assert client.get(url, {**parameters, "segment": segment.key}).status_code == 403

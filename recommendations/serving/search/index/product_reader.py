@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from django.db.models import Count, Max, QuerySet
+from django.db.models import QuerySet
 
+from catalog.fingerprint import RecentChanges, summarize_changes
 from catalog.models import Product
 from config.foundation.array_types import Flags
 from recommendations.engine.data.text_kernels import hash_texts
@@ -188,12 +189,9 @@ def compute_text_hashes(texts: Sequence[str]) -> npt.NDArray[np.uint64]:
     return hash_texts(np.frombuffer(b"".join(encoded), np.uint8), offsets)
 
 
-def count_recent_changes(since: datetime | None) -> tuple[int, datetime | None]:
-    """Return the number of changes since one minute before ``since``, and the time of the newest; one query."""
-    totals = Product.objects.filter(updated_at__gt=get_reading_start(since)).aggregate(
-        count=Count("id"), newest=Max("updated_at")
-    )
-    return totals["count"], totals["newest"]
+def read_recent_changes(since: datetime | None) -> RecentChanges:
+    """Return a summary of the changes since one minute before ``since``, which every change alters."""
+    return summarize_changes(get_reading_start(since))
 
 
 def get_reading_start(since: datetime | None) -> datetime:
