@@ -9,6 +9,7 @@ from customers.events.collector.ingest import ingest_items
 from customers.events.models import Source
 from customers.identity.consent.ledger import record_consent
 from customers.identity.consent.proofs import ConsentProof
+from customers.identity.erased.blocked_identifiers import find_last_block, release_identifiers
 from customers.identity.locking import lock_identities
 from customers.identity.models import Consent, Customer, Identifier
 from customers.identity.personal_data.hashing import hash_email
@@ -39,11 +40,12 @@ def confirm_subscription(*, token: str, now: datetime) -> Customer:
     The browser that sent the form is not linked to the customer: it may belong to someone else who entered this address.
 
     Raises:
-        InvalidLinkError: the link is damaged or too old, or the customer has unsubscribed since.
+        InvalidLinkError: the link is damaged or too old, or the customer has unsubscribed or was erased since.
     """
     request = read_token(token, now=now)
     with transaction.atomic():
         lock_identities()
+        readmit_erased_person(request, now=now)
         customer = find_or_create_customer(request, now=now)
         latest = customer.consents.filter(purpose=Consent.Purpose.EMAIL).first()
         if latest is not None and latest.recorded_at >= request.requested_at:
@@ -61,6 +63,25 @@ def confirm_subscription(*, token: str, now: datetime) -> Customer:
         )
         record_event(request, now=now)
     return customer
+
+
+def readmit_erased_person(request: SubscriptionRequest, *, now: datetime) -> None:
+    """Release the address of an erased person who has signed up again since: it is the person who asks to come back.
+
+    Raises:
+        InvalidLinkError: the sign-up is older than the erasure, which was the person's last word.
+    """
+    email_hash = hash_email(request.email)
+    keys = [
+        (Identifier.Kind.EMAIL_HASH.value, email_hash),
+        (Identifier.Kind.ANONYMOUS_ID.value, build_event_id(email_hash)),
+    ]
+    blocked_at = find_last_block(keys)
+    if blocked_at is None:
+        return
+    if request.requested_at <= blocked_at:
+        raise InvalidLinkError
+    release_identifiers(keys, at=now, by=f"form:{request.form}")
 
 
 def find_or_create_customer(request: SubscriptionRequest, *, now: datetime) -> Customer:

@@ -104,14 +104,21 @@ def find_blocked_digests(digests: Iterable[str]) -> list[str]:
         return [digest for (digest,) in cursor.fetchall()]
 
 
+def find_last_block(keys: Iterable[Key]) -> datetime | None:
+    """Return when the last of the identifiers was blocked; None if none of them is blocked now."""
+    blocked = BlockedIdentifier.objects.filter(digest__in=list(list_digests(keys)), released_at=None)
+    return max(blocked.values_list("blocked_at", flat=True), default=None)
+
+
 def release_identifiers(keys: Iterable[Key], *, at: datetime, by: str) -> int:
     """Release identifiers because the person has come back at their own request; return how many were blocked.
 
-    `identifiers_released` tells other apps that keep hashes of their own.
+    `identifiers_released` tells other apps that keep hashes of their own. Events that the caller stores next are stored with the person.
     """
     digests = list_digests(keys)
     blocked = BlockedIdentifier.objects.filter(digest__in=list(digests), released_at=None)
     released = blocked.update(released_at=at, released_by=by[:100])
+    blocked_index.expire()
     identifiers_released.send(sender=BlockedIdentifier, identifiers=sorted(set(digests.values())))
     return released
 
@@ -140,7 +147,7 @@ class BlockedIndex:
             self._lock.release()
 
     def expire(self) -> None:
-        """Make the next call read the hashes again, as tests need it."""
+        """Make the next call of this process read the hashes again, without waiting for the second."""
         self._due_at = 0.0
 
     def find_any(self, names: Sequence[Sequence[str]]) -> list[int]:

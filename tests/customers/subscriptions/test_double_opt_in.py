@@ -11,12 +11,15 @@ from django.test import Client
 from django.utils import timezone
 
 from config.celery import app
+from customers.erasure.runner import erase_customers
 from customers.events.models import Event
 from customers.identity.consent.ledger import record_consent
+from customers.identity.erased.blocked_identifiers import blocked_index, find_blocked_keys
 from customers.identity.models import Consent, Customer, Identifier
 from customers.identity.personal_data.hashing import hash_email
 from customers.subscriptions.limits import MAX_PER_CLIENT, MAX_PER_EMAIL
 from customers.subscriptions.requests import InvalidLinkError, SubscriptionRequest, make_token, read_token
+from customers.subscriptions.subscribing import build_event_id
 from recommendations.sending.suppressions.suppression_list import suppress_email
 from tests.config.access.callers import make_client
 from tests.makers import NOON, make_customer, make_identifier
@@ -29,6 +32,7 @@ def eager_tasks(valkey: Any) -> Iterator[None]:
     app.conf.task_always_eager = True
     yield
     app.conf.task_always_eager = False
+    blocked_index.expire()
 
 
 @pytest.fixture
@@ -116,6 +120,27 @@ def test_an_old_link_does_not_subscribe_again_after_a_withdrawal(browser: Client
     record_consent(customer=Customer.objects.get(), purpose="email", status="withdrawn", recorded_at=timezone.now())
     assert Client().post(link).status_code == 410
     assert Consent.objects.order_by("-id")[0].status == "withdrawn"
+
+
+def test_an_erased_person_comes_back_only_with_a_new_sign_up(browser: Client) -> None:
+    customer, email_hash = make_customer("mei", email="mei@shop.example"), hash_email("mei@shop.example")
+    make_identifier(customer, email_hash, kind=Identifier.Kind.EMAIL_HASH)
+    make_identifier(customer, build_event_id(email_hash), kind=Identifier.Kind.ANONYMOUS_ID)
+    sign_up(browser)
+    old_link = read_link()
+    erase_customers([customer.pk], requested_by="mei")
+    assert Client().post(old_link).status_code == 410
+    assert not Customer.objects.filter(erased_at=None).exists()
+    sign_up(browser)
+    assert Client().post(read_link()).status_code == 200
+    returned = Customer.objects.get(erased_at=None)
+    assert (returned.email, returned.consents.get().status) == ("mei@shop.example", "granted")
+    assert set(returned.identifiers.values_list("kind", flat=True)) == {"email_hash", "anonymous_id"}
+    assert Event.objects.get(name="Newsletter Subscribed").anonymous_id == build_event_id(email_hash)
+    keys = [("user_id", "mei"), ("email_hash", email_hash)]
+    assert find_blocked_keys(keys) == {("user_id", "mei")}, "only the address was confirmed"
+    assert Client().post(old_link).status_code == 200, "the person is subscribed, and nothing changes"
+    assert returned.consents.count() == 1
 
 
 def test_links_are_valid_for_seven_days_and_cannot_be_changed() -> None:
