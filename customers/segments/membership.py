@@ -47,9 +47,23 @@ def query_members(*, segment: Segment, as_of: datetime) -> QuerySet[Customer]:
     Raises:
         ConditionError: the segment's condition is not valid.
     """
+    return query_customers().filter(compile_members(segment, as_of=as_of))
+
+
+def query_restricted_too(*, segment: Segment, as_of: datetime) -> QuerySet[Customer]:
+    """Return the customers in a segment and those whom only a restriction of processing keeps out of it; nothing may be done with them.
+
+    Raises:
+        ConditionError: the segment's condition is not valid.
+    """
+    return Customer.objects.filter(compile_members(segment, as_of=as_of), erased_at__isnull=True)
+
+
+def compile_members(segment: Segment, *, as_of: datetime) -> Q:
+    """Return the filter of a segment. Errors: ConditionError."""
     if segment.kind == Segment.Kind.STATIC:
-        return query_customers().filter(compile_static_members(segment.pk))
-    return query_matching(condition=segment.condition, as_of=as_of, within=(segment.key,))
+        return compile_static_members(segment.pk)
+    return compile_condition(segment.condition, as_of=as_of, within=(segment.key,))
 
 
 # The counts of a customer are deleted with the customer, in one transaction, but orders of erased customers can be counted again.

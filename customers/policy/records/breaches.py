@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from config.foundation.number_formats import format_duration, format_moment
 from customers.policy.models import Breach
-from customers.segments.membership import query_members
+from customers.segments.membership import query_restricted_too
 
 
 def list_open_breaches() -> Iterator[Breach]:
@@ -33,7 +33,10 @@ def describe_clock(breach: Breach, *, now: datetime) -> str:
 
 
 def count_affected(breach: Breach, *, now: datetime) -> int | None:
-    """Return how many customers are in the segment of a breach now; the recorded number without a segment."""
+    """Return how many customers are in the segment of a breach now; the recorded number without a segment.
+
+    Data whose processing is restricted is still stored, so a breach concerns it too.
+    """
     if breach.segment is None:
         return breach.people_affected
-    return query_members(segment=breach.segment, as_of=now).count()
+    return query_restricted_too(segment=breach.segment, as_of=now).count()

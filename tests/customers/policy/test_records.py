@@ -9,12 +9,14 @@ from django.utils import timezone
 
 from config.backoffice.home.attention import check_breaches
 from config.foundation.retention.periods import list_retention_periods
-from customers.identity.models import ConsentDenial, ConsentSettings
+from customers.identity.consent.restrictions import restrict_processing
+from customers.identity.models import ConsentDenial, ConsentSettings, Customer
 from customers.policy.models import Breach, DataRecipient, ProcessingActivity, Transfer
-from customers.policy.records.breaches import describe_clock
+from customers.policy.records.breaches import count_affected, describe_clock
 from customers.policy.records.defaults import fill_records
 from customers.policy.records.exports import KINDS
 from customers.policy.tasks import apply_consent_settings
+from customers.segments.models import SegmentMember
 from recommendations.sending.models import ChannelAccount
 from tests.makers import NOON, make_customer, make_segment
 
@@ -68,6 +70,19 @@ def test_the_clock_of_a_breach_runs_for_72_hours_and_home_shows_it(admin_client:
     breach.save()
     assert list(check_breaches(NOON)) == []
     assert admin_client.get(reverse("admin:policy_breach_delete", args=[breach.pk])).status_code == 403
+
+
+@pytest.mark.parametrize("kind", ["dynamic", "static"])
+def test_a_breach_affects_customers_whose_processing_is_restricted_too(kind: str) -> None:
+    customers = [make_customer(name) for name in ("anna", "bo", "cy")]
+    segment = make_segment("everyone", kind=kind)
+    if kind == "static":
+        SegmentMember.objects.bulk_create(SegmentMember(segment=segment, customer=each) for each in customers)
+    restrict_processing(customer=customers[1], scope="all", at=NOON, source="test")
+    Customer.objects.filter(pk=customers[2].pk).update(erased_at=NOON)
+    breach = Breach(title="Laptop lost", known_at=NOON, segment=segment)
+    assert count_affected(breach, now=NOON) == 2
+    assert count_affected(Breach(people_affected=7), now=NOON) == 7
 
 
 @pytest.mark.usefixtures("stored_consent_settings")
