@@ -200,9 +200,11 @@ class ConsentSerializer(StrictTypesMixin, serializers.ModelSerializer):
         fields = ("purpose", "status", "policy_version", "source", "recorded_at", "lawful_basis", "wording")
 
     def validate_recorded_at(self, recorded_at: datetime) -> datetime:
-        if recorded_at > datetime.now(UTC) + timedelta(minutes=5):
+        now = datetime.now(UTC)
+        if recorded_at > now + timedelta(minutes=5):
             raise serializers.ValidationError(_("The time must not be in the future."), code="in_future")
-        return recorded_at
+        # a clock that is a little fast must not make a grant outlast the withdrawal that follows it
+        return min(recorded_at, now)
 
 
 class EffectiveConsentSerializer(serializers.Serializer):

@@ -1,5 +1,6 @@
 """Customers and consents over REST."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -171,6 +172,18 @@ def test_latest_entry_of_the_consent_ledger_applies() -> None:
     latest = client.get("/api/v1/customers/u1/consents/").json()
     assert [(entry["purpose"], entry["status"]) for entry in latest] == [("email", "withdrawn")]
     assert Consent.objects.count() == 2
+
+
+def test_a_grant_with_a_fast_clock_does_not_outlast_the_withdrawal_after_it() -> None:
+    make_customer("u1")
+    client = make_api_client("customers:read", "customers:write")
+    for entry in (
+        {"status": "granted", "recorded_at": datetime.now(UTC) + timedelta(minutes=4)},
+        {"status": "withdrawn"},
+    ):
+        answer = client.post("/api/v1/customers/u1/consents/", {"purpose": "email", **entry}, "application/json")
+        assert answer.status_code == 201
+    assert [entry["status"] for entry in client.get("/api/v1/customers/u1/consents/").json()] == ["withdrawn"]
 
 
 @pytest.mark.parametrize(
