@@ -269,7 +269,6 @@ def write_changes(changes: Sequence[CustomerChange], customer_ids: Mapping[str, 
     if len(customers) < len(set(customer_ids.values())):
         raise CustomerGoneError
     changed: dict[str, Customer] = {}
-    removed: set[tuple[str, str]] = set()
     unlinked: set[tuple[int, str, str]] = set()
     for change in changes:
         customer = customers[customer_ids[change.key]]
@@ -284,9 +283,8 @@ def write_changes(changes: Sequence[CustomerChange], customer_ids: Mapping[str, 
         changed[change.key] = customer
         unlinked |= {(customer.pk, *key) for key in hash_wechat_traits(cleared).values()}
         after = hash_contact_fields({name: getattr(customer, name) for name in HASHED_FIELDS})
-        removed |= set(before.values()) - set(after.values())
+        unlinked |= {(customer.pk, *key) for key in set(before.values()) - set(after.values())}
     write_customers(list({customer.pk: customer for customer in changed.values()}.values()))
-    remove_identifiers(removed)
     unlink_identifiers(unlinked)
     return list(changed)
 
@@ -338,11 +336,6 @@ def add_identifiers(owners: Mapping[tuple[str, str], int], *, at: datetime | Non
     with connection.cursor() as cursor:
         # another process may have claimed one since the lookup; it keeps it
         cursor.execute(INSERT_IDENTIFIERS, [kinds, values, [owner for _key, owner in rows]])
-
-
-def remove_identifiers(keys: set[tuple[str, str]]) -> None:
-    for kind in {kind for kind, _value in keys}:
-        Identifier.objects.filter(kind=kind, value__in=[value for key_kind, value in keys if key_kind == kind]).delete()
 
 
 def unlink_identifiers(links: set[tuple[int, str, str]]) -> None:

@@ -32,7 +32,7 @@ from customers.identity.customer_upsert import (
     find_identifier_owners,
     hash_contact_fields,
     record_update_times,
-    remove_identifiers,
+    unlink_identifiers,
 )
 from customers.identity.models import Consent, Customer, Identifier, IdentityConflict, IdentityMerge
 from customers.identity.personal_data.hashing import hash_email, hash_phone, hash_wechat_id
@@ -171,7 +171,7 @@ class CustomerAdmin(AuditedReads, ModelAdmin):
             return
         after = hash_contact_fields({name: getattr(obj, name) for name in HASHED_FIELDS})
         add_identifiers(dict.fromkeys(set(after.values()) - set(before.values()), obj.pk))
-        remove_identifiers(set(before.values()) - set(after.values()))
+        unlink_identifiers({(obj.pk, *key) for key in set(before.values()) - set(after.values())})
 
     @admin.display(description=_("customer"), ordering="id")
     def number(self, obj: Customer) -> str:

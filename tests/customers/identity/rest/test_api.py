@@ -75,6 +75,15 @@ def test_customer_is_found_by_the_changed_email_only() -> None:
     assert hashes == {hash_email("new@example.org")}
 
 
+def test_an_address_that_identifies_someone_else_stays_with_them() -> None:
+    upsert({"user_id": "u2", "email": "shared@example.org"})
+    make_customer("u1", email="shared@example.org")
+    upsert({"user_id": "u1", "email": "new@example.org"})
+    owners = dict(Identifier.objects.values_list("value", "customer_id"))
+    assert owners[hash_email("shared@example.org")] == owners["u2"]
+    assert owners[hash_email("new@example.org")] == owners["u1"]
+
+
 def test_invalid_items_are_named_and_valid_ones_are_written() -> None:
     response = upsert(
         {"user_id": "u1"},
