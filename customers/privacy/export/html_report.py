@@ -1,9 +1,9 @@
 """The readable part of an export: one HTML file that opens offline and prints well, without scripts or outside files."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from django.utils.html import escape
@@ -139,12 +139,18 @@ def write_section(target: TextStream, store: PersonalDataStore, rows: int, perso
         }
         target.write(f'<p class="note">{escape(note)}</p>\n')
     records = islice(store.export(person), MAX_ROWS)
-    first = list(islice(records, 50))
-    columns = list(dict.fromkeys(name for record in first for name in record))
-    if len(columns) <= MAX_TABLE_COLUMNS:
-        write_table(target, columns, chain_records(first, records))
+    # a record has only the fields that are not empty, so that the columns of a table are known after the last one; a list needs none
+    read: list[dict[str, Any]] = []
+    columns: dict[str, None] = {}
+    for record in records:
+        read.append(record)
+        columns |= dict.fromkeys(record)
+        if len(columns) > MAX_TABLE_COLUMNS:
+            break
+    else:
+        write_table(target, list(columns), read)
         return
-    for record in chain_records(first, records):
+    for record in chain(read, records):
         target.write("<dl>")
         for name, value in record.items():
             target.write(f"<dt>{escape(name)}</dt><dd>{escape(to_text(value))}</dd>")
@@ -158,8 +164,3 @@ def write_table(target: TextStream, columns: Sequence[str], records: Iterable[di
         cells = "".join(f"<td>{escape(to_text(record.get(column)))}</td>" for column in columns)
         target.write(f"<tr>{cells}</tr>\n")
     target.write("</tbody></table></div>\n")
-
-
-def chain_records(first: Iterable[dict[str, Any]], rest: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    yield from first
-    yield from rest

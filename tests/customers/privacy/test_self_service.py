@@ -5,6 +5,7 @@ import json
 import os
 import re
 import zipfile
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,10 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
+from config.foundation.personal_data.person import Finding, Person
+from config.foundation.personal_data.stores import PersonalDataStore
 from customers.identity.models import Consent, ConsentDenial, Customer, ProcessingRestriction
+from customers.privacy.export.html_report import write_section
 from customers.privacy.models import (
     PrivacyExport,
     PrivacyRequest,
@@ -113,6 +117,27 @@ def test_a_customer_downloads_everything_once_it_is_ready(mei: Customer, page: s
     assert export.downloads_left == load_privacy_settings().export_downloads - 1
     PrivacyExport.objects.update(downloads_left=0)
     assert Client().post(link).status_code == 410
+
+
+def test_the_report_has_the_fields_that_only_late_records_have() -> None:
+    class Notes(PersonalDataStore):
+        key, label = "notes", "notes"
+
+        def erase(self, people: Sequence[Person]) -> int:
+            return 0
+
+        def find(self, person: Person) -> list[Finding]:
+            return []
+
+        def export(self, person: Person) -> Iterator[dict[str, Any]]:
+            yield from ({"number": number} for number in range(60))
+            yield {"number": 60, "remark": "allergic to <nuts>"}
+
+    target = io.StringIO()
+    write_section(target, Notes(), 61, Person(customer_id=1))
+    assert "<th>number</th><th>remark</th>" in target.getvalue()
+    assert "<td>60</td><td>allergic to &lt;nuts&gt;</td>" in target.getvalue()
+    assert target.getvalue().count("<tr>") == 62
 
 
 def test_files_that_a_killed_process_left_are_deleted_after_a_day(page: str, export_folder: Path) -> None:
