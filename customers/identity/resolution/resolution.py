@@ -51,9 +51,12 @@ SELECT customer_id, kind, count(*), count(*) FILTER (WHERE NOT is_proven) FROM i
 GROUP BY customer_id, kind
 """
 FIND_ERASED = "SELECT id FROM identity_customer WHERE id = ANY(%s::bigint[]) AND erased_at IS NOT NULL"
+# The customer who was restored may have been merged into someone else since: the decision then applies to that one.
 FIND_UNDONE_MERGES = """
-SELECT kept_id, merged_id FROM identity_identitymerge
-WHERE merged_id = ANY(%(ids)s::bigint[]) AND kept_id = ANY(%(ids)s::bigint[]) AND reverted_at IS NOT NULL
+SELECT undone.kept_id, coalesce(later.kept_id, undone.merged_id) FROM identity_identitymerge undone
+LEFT JOIN identity_identitymerge later ON later.merged_id = undone.merged_id AND later.reverted_at IS NULL
+WHERE undone.kept_id = ANY(%(ids)s::bigint[]) AND undone.reverted_at IS NOT NULL
+  AND coalesce(later.kept_id, undone.merged_id) = ANY(%(ids)s::bigint[])
 """
 RESERVE_IDS = "SELECT nextval(pg_get_serial_sequence('identity_customer', 'id')) FROM generate_series(1, %s)"
 INSERT_CUSTOMERS = """

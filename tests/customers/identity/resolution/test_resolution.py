@@ -333,6 +333,26 @@ def test_reverted_merge_is_not_repeated_by_the_next_event() -> None:
     assert (conflict.reason, sorted(conflict.customer_ids)) == ("undone", sorted([anna.pk, visitor]))
 
 
+def test_reverted_merge_is_not_repeated_with_the_customer_who_took_the_other_one_over() -> None:
+    anna = make_customer("u1")
+    resolve(make_event(anonymous_id="a"))
+    resolve(make_event(user_id="u1", anonymous_id="a"))
+    merge = IdentityMerge.objects.get()
+    revert_merge(merge_id=merge.pk, at=NOON, by="anna")
+    [second] = merge_customers(pairs=[(anna.pk, merge.merged_id)], at=NOON, causes=["staff"])
+    revert_merge(merge_id=second, at=NOON, by="anna")
+    older = resolve(make_event(anonymous_id="b")).customer_ids[0]
+    assert older is not None
+    [other] = merge_customers(pairs=[(older, merge.merged_id)], at=NOON, causes=["staff"])
+    assert resolve(make_event(user_id="u1", anonymous_id="a")).customer_ids == [anna.pk]
+    assert get_owner_id("anonymous_id", "a") == older
+    assert IdentityConflict.objects.get().reason == "undone"
+    revert_merge(merge_id=other, at=NOON, by="anna")
+    assert resolve(make_event(user_id="u1", anonymous_id="b")).merges == [(anna.pk, older)], (
+        "no decision is about these two"
+    )
+
+
 def test_customer_with_two_manually_merged_user_ids_still_absorbs_visitors() -> None:
     anna, bo = make_customer("u1"), make_customer("u2")
     merge_customers(pairs=[(anna.pk, bo.pk)], at=NOON, causes=["staff"])
