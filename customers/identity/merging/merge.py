@@ -5,7 +5,7 @@ in IdentityMerge, from which ``revert.py`` can undo the merge.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -22,6 +22,8 @@ from customers.identity.signals import customers_merged
 
 TEXT_FIELDS = ("name", "email", "phone", "birthday", "language", "country")
 IDENTITY_MODELS = (Identifier, Consent, ProcessingRestriction)
+# the times of a customer, and which of two the kept customer gets
+TIME_CHOICES: Mapping[str, Callable[..., str]] = {"created_at": min, "first_seen_at": min, "last_seen_at": max}
 MAX_ATTEMPTS = 5
 FOREIGN_KEY_VIOLATION = "23503"
 
@@ -194,7 +196,7 @@ def lock_rows(ids: Iterable[int]) -> dict[int, dict[str, Any]]:
 
 def merge_row(kept: dict[str, Any], merged: dict[str, Any]) -> MergeRecord:
     """Fill the empty fields of ``kept`` in place; return the record of it."""
-    before = {name: kept[name] for name in ("created_at", "first_seen_at", "last_seen_at")}
+    before = {name: kept[name] for name in TIME_CHOICES}
     record = MergeRecord(kept["id"], merged["id"], dict(merged), before)
     for name in TEXT_FIELDS:
         if merged[name] and not kept[name]:
@@ -204,11 +206,15 @@ def merge_row(kept: dict[str, Any], merged: dict[str, Any]) -> MergeRecord:
         if name not in ensure_traits(kept):
             record.filled_traits[name] = kept["traits"][name] = value
             copy_update_time(kept, merged, f"traits.{name}")
-    kept["created_at"] = min(kept["created_at"], merged["created_at"], key=datetime.fromisoformat)
-    for name, select in (("first_seen_at", min), ("last_seen_at", max)):
-        times = [row[name] for row in (kept, merged) if row[name] is not None]
-        kept[name] = select(times, key=datetime.fromisoformat) if times else None
+    for name in TIME_CHOICES:
+        kept[name] = combine_times(name, kept[name], merged[name])
     return record
+
+
+def combine_times(name: str, *times: str | None) -> str | None:
+    """Return the time that a customer gets from the times of two: the earliest or the latest one that is known."""
+    known = [time for time in times if time is not None]
+    return TIME_CHOICES[name](known, key=datetime.fromisoformat) if known else None
 
 
 def ensure_traits(row: dict[str, Any]) -> dict[str, Any]:

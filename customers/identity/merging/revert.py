@@ -19,6 +19,7 @@ from customers.identity.merging.merge import (
     MERGES_LABEL,
     WRITE_KEPT,
     MergeError,
+    combine_times,
     ensure_traits,
     lock_rows,
 )
@@ -125,9 +126,7 @@ def restore_customer(merge: IdentityMerge, kept: dict[str, Any]) -> None:
         if unseal_traits({name: ensure_traits(kept).get(name)}) == unseal_traits({name: value}):
             del kept["traits"][name]
             kept["field_updated_at"].pop(f"traits.{name}", None)
-    for name, time_before in moved["before"].items():
-        if kept[name] == moved["customer"][name]:
-            kept[name] = time_before
+    restore_times(merge, kept)
     names = [sql.Identifier(name) for name in moved["customer"]]
     insert = sql.SQL(
         "INSERT INTO identity_customer ({names}) SELECT {names} FROM jsonb_populate_record(NULL::identity_customer, %s::jsonb)"
@@ -135,6 +134,34 @@ def restore_customer(merge: IdentityMerge, kept: dict[str, Any]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(WRITE_KEPT, [json.dumps([kept])])
         cursor.execute(insert, [json.dumps(moved["customer"])])
+
+
+def restore_times(merge: IdentityMerge, kept: dict[str, Any]) -> None:
+    """Take the merged customer's times out of those of the kept one.
+
+    Later merges into the kept customer recorded times that this merge had changed: they get the ones without it, so that undoing them too
+    does not bring the merged customer's times back.
+    """
+    later = list_later_merges(merge)
+    changed: dict[int, IdentityMerge] = {}
+    for name, time_before in merge.moved["before"].items():
+        taken, own = merge.moved["customer"][name], time_before
+        for other in later:
+            if other.moved["before"].get(name) == taken:
+                other.moved["before"][name] = own
+                changed[other.pk] = other
+                own = combine_times(name, own, other.moved["customer"][name])
+        if kept[name] == taken:
+            kept[name] = own
+    IdentityMerge.objects.bulk_update(changed.values(), ["moved"])
+
+
+def list_later_merges(merge: IdentityMerge) -> list[IdentityMerge]:
+    """Lock and return the later merges into the kept customer in their order, without those that one of them moved along."""
+    merges = IdentityMerge.objects.filter(kept_id=merge.kept_id, pk__gt=merge.pk, reverted_at=None)
+    later = list(merges.order_by("pk").select_for_update())
+    moved_along = {pk for other in later for pk in other.moved.get("rows", {}).get(MERGES_LABEL, ())}
+    return [other for other in later if other.pk not in moved_along and {"customer", "before"} <= other.moved.keys()]
 
 
 def is_same_text(name: str, first: str, second: str) -> bool:

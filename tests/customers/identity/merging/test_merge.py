@@ -268,6 +268,24 @@ def test_two_merges_into_one_customer_can_be_reverted_in_any_order() -> None:
     }
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (1, 2, 0), (2, 1, 0)])
+def test_undone_merges_leave_no_times_of_the_other_customers(order: tuple[int, ...]) -> None:
+    days = {"u1": 0, "u2": 5, "u3": 3, "u4": 9}
+    customers = [
+        make_customer(name, first_seen_at=NOON - timedelta(days=number), last_seen_at=NOON + timedelta(days=number))
+        for name, number in days.items()
+    ]
+    anna, *others = customers
+    merges = [merge_pair(anna, other) for other in others]
+    merged = dict(zip(merges, (5, 3, 9), strict=True))
+    for position in order:
+        undo_merge(merges[position])
+        del merged[merges[position]]
+        anna.refresh_from_db()
+        reach = timedelta(days=max(merged.values(), default=0))
+        assert (anna.first_seen_at, anna.last_seen_at) == (NOON - reach, NOON + reach)
+
+
 @pytest.mark.parametrize(
     ("pairs", "code"),
     [
