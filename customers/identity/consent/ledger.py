@@ -121,6 +121,40 @@ def record_consent_changes(changes: Iterable[ConsentChange]) -> int:
     return len(changed)
 
 
+def withdraw_consents(
+    *,
+    customer: Customer,
+    purposes: Iterable[str],
+    recorded_at: datetime,
+    source: str,
+    policy_version: str = "",
+    proof: ConsentProof | None = None,
+) -> int:
+    """Add a withdrawal of each purpose that is not withdrawn yet, also of those that nobody has allowed; return how many.
+
+    A refusal of what is not allowed has an effect later: if the region or its rules change, or if a sign-up waits for its confirmation.
+    """
+    with transaction.atomic():
+        lock_identities()
+        latest = read_latest_statuses(customer_ids=[customer.pk])
+        withdrawn = Consent.Status.WITHDRAWN
+        entries = Consent.objects.bulk_create(
+            Consent(
+                customer=customer,
+                purpose=purpose,
+                status=withdrawn,
+                source=source,
+                recorded_at=recorded_at,
+                policy_version=policy_version,
+                proof=proof.to_json() if proof else {},
+            )
+            for purpose in purposes
+            if latest.get((customer.pk, purpose)) != withdrawn
+        )
+        refresh_consent_denials(customer_ids=[customer.pk])
+    return len(entries)
+
+
 def is_change(status: str, *, latest: str, is_allowed: bool) -> bool:
     """Return whether an entry changes what applies: a grant does so even if silence allows the purpose, or if the last grant is outdated."""
     if status == Consent.Status.GRANTED:

@@ -7,7 +7,12 @@ from datetime import datetime
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from customers.identity.consent.ledger import EffectiveConsent, read_effective_consents, record_changed_consents
+from customers.identity.consent.ledger import (
+    EffectiveConsent,
+    read_effective_consents,
+    record_changed_consents,
+    withdraw_consents,
+)
 from customers.identity.consent.proofs import ConsentProof
 from customers.identity.consent.regions import MESSAGES, get_consent_rules
 from customers.identity.models import Consent, Customer
@@ -88,6 +93,18 @@ def save_choices(
             (customer.pk, name, (status.GRANTED if name in allowed else status.WITHDRAWN).value)
             for name in sorted(changed)
         ],
+        recorded_at=at,
+        source=SOURCE,
+        policy_version=get_version_number(),
+        proof=proof,
+    )
+
+
+def withdraw_everything(customer: Customer, *, at: datetime, proof: ConsentProof) -> int:
+    """Record that the customer refuses every purpose, including those that are not shown; return how many were not refused yet."""
+    return withdraw_consents(
+        customer=customer,
+        purposes=WORDINGS,
         recorded_at=at,
         source=SOURCE,
         policy_version=get_version_number(),

@@ -16,7 +16,7 @@ from config.foundation.rate_limiter import count_locally
 from config.foundation.shop.profile import get_shop
 from customers.identity.consent.proofs import ConsentProof, hash_address
 from customers.identity.models import Customer
-from customers.policy.preferences.choices import list_choices, save_choices
+from customers.policy.preferences.choices import list_choices, save_choices, withdraw_everything
 from customers.policy.preferences.links import (
     InvalidPreferencesLinkError,
     find_token_customer,
@@ -58,7 +58,7 @@ def answer_preferences(request: HttpRequest, customer: Customer | None, *, kind:
         wording = f"{WORDING_VERSION} {translation.get_language()}"
         proof = ConsentProof(kind, reference, wording, hash_address(get_client_address(request.META)))
         if request.POST.get("action") == "none":
-            changed = save_choices(customer, (), at=timezone.now(), proof=proof)
+            changed = withdraw_everything(customer, at=timezone.now(), proof=proof)
         else:
             shown = request.POST["shown"].split() if "shown" in request.POST else None
             changed = save_choices(customer, request.POST.keys(), at=timezone.now(), proof=proof, shown_ticked=shown)

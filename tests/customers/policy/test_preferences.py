@@ -7,11 +7,15 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from customers.identity.consent.ledger import record_consent
-from customers.identity.models import Consent, ConsentDenial, ConsentSettings, Identifier
+from customers.identity.consent.ledger import find_granted, record_consent
+from customers.identity.models import Consent, ConsentDenial, ConsentSettings, Customer, Identifier
+from customers.identity.personal_data.hashing import hash_email
 from customers.policy.preferences.links import InvalidPreferencesLinkError, make_preferences_link, read_token
+from customers.subscriptions.requests import InvalidLinkError, SubscriptionRequest, make_token
+from customers.subscriptions.subscribing import confirm_subscription
 from recommendations.sending.checks.candidates import read_customer_states
 from recommendations.serving.state.suppression import read_suppression_list
 from tests.makers import NOON, make_consent, make_customer, make_identifier
@@ -75,7 +79,21 @@ def test_everything_is_withdrawn_with_one_click_and_separate_consents_are_shown_
     assert "您希望我们如何使用您的数据" in page
     assert {"cross_border", "sensitive_data"} <= {part.split('"')[0] for part in page.split('name="')[1:]}
     assert list_ticked(client.post(path, {"action": "none"}).content.decode()) == set()
-    assert Consent.objects.filter(status="withdrawn").count() == 3
+    withdrawn = Consent.objects.filter(status="withdrawn").values_list("purpose", flat=True)
+    assert sorted(withdrawn) == sorted(Consent.Purpose.values)
+    assert "已经是您" in client.post(path, {"action": "none"}).content.decode()
+
+
+def test_withdrawing_everything_also_refuses_what_could_be_allowed_later(client: Client, valkey: Any) -> None:
+    anna = make_customer("anna", email="anna@shop.example", country="DE")
+    make_identifier(anna, hash_email("anna@shop.example"), kind=Identifier.Kind.EMAIL_HASH)
+    waiting = SubscriptionRequest("anna@shop.example", "newsletter", "1", "en", timezone.now())
+    client.post(get_path(anna.pk), {"action": "none"})
+    with pytest.raises(InvalidLinkError):
+        confirm_subscription(token=make_token(waiting), now=timezone.now())
+    Customer.objects.filter(pk=anna.pk).update(country="US")
+    assert list_ticked(client.get(get_path(anna.pk)).content.decode()) == set()
+    assert find_granted(customer_ids=[anna.pk], purposes=Consent.Purpose.values) == set()
 
 
 @pytest.mark.usefixtures("stored_consent_settings")
