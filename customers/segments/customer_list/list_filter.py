@@ -1,15 +1,18 @@
 """The filter of the customers list: quick filters, any segment condition and a search text, as parameters of a URL."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
+from django.db import OperationalError, transaction
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
+from config.foundation.database.statement_timeouts import is_statement_timeout
 from config.foundation.json_nesting import load_json
 from customers.identity.customer_search import build_customer_search
 from customers.identity.models import Customer
@@ -77,6 +80,25 @@ class ListFilter:
     @property
     def query(self) -> str:
         return urlencode(self.to_parameters())
+
+
+class ListTimeoutError(Exception):
+    """Finding the customers of a list takes longer than a statement may."""
+
+    def __init__(self) -> None:
+        super().__init__(_("Finding these customers takes too long. Remove a condition and try again."))
+
+
+@contextmanager
+def report_timeouts() -> Iterator[None]:
+    """Raise ListTimeoutError if PostgreSQL stops a statement of the block, which is a transaction, because it takes too long."""
+    try:
+        with transaction.atomic():
+            yield
+    except OperationalError as error:
+        if not is_statement_timeout(error):
+            raise
+        raise ListTimeoutError from error
 
 
 def parse_list_filter(parameters: Mapping[str, str]) -> ListFilter:

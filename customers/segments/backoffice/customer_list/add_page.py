@@ -24,6 +24,7 @@ from customers.segments.backoffice.customer_list.access import (
 from customers.segments.backoffice.customer_list.selection import Selection, parse_selection
 from customers.segments.conditions.condition_tree import ConditionError
 from customers.segments.customer_list.additions import MAX_ADDED, TooManyCustomersError, add_to_segment, check_number
+from customers.segments.customer_list.list_filter import ListTimeoutError, report_timeouts
 from customers.segments.editing import NameTakenError, create_segment
 from customers.segments.models import Segment
 
@@ -66,10 +67,10 @@ def show_add_page(request: HttpRequest) -> HttpResponse:
     form = AddForm(request.POST if is_sent else None, may_change=may_change, may_create=may_create)
     total, problem = 0, ""
     try:
-        customers = selection.query_customers(as_of=as_of)
-        total = customers[: MAX_ADDED + 1].count()
+        with report_timeouts():
+            total = selection.query_customers(as_of=as_of)[: MAX_ADDED + 1].count()
         check_number(total)
-    except (ConditionError, TooManyCustomersError) as error:
+    except (ConditionError, ListTimeoutError, TooManyCustomersError) as error:
         problem = str(error)
     if not problem and not total:
         problem = _("No customers are selected. Go back and tick customers, or choose all that match.")

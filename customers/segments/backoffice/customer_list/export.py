@@ -18,7 +18,13 @@ from customers.identity.personal_data.masking import mask_id, may_see_personal
 from customers.segments.backoffice.customer_list.access import EXPORT_PERMISSION, check_list_permissions
 from customers.segments.backoffice.pages import CHUNK_ROWS, PERSONAL_COLUMNS
 from customers.segments.conditions.condition_tree import ConditionError
-from customers.segments.customer_list.list_filter import ListFilterError, parse_list_filter, query_listed
+from customers.segments.customer_list.list_filter import (
+    ListFilterError,
+    ListTimeoutError,
+    parse_list_filter,
+    query_listed,
+    report_timeouts,
+)
 from customers.segments.membership import annotate_user_id
 
 COLUMNS = ("stage", "stage_since", "rfm_group", "orders", "revenue", "first_order_at", "last_order_at")
@@ -35,8 +41,10 @@ def download_customers(request: HttpRequest) -> HttpResponseBase:
     try:
         list_filter = parse_list_filter(request.GET.dict())
         # The filter runs once; the rows are read in blocks, so that no statement takes long however many there are.
-        ids = array("q", query_listed(list_filter, as_of=as_of).order_by("pk").values_list("pk", flat=True).iterator())
-    except (ListFilterError, ConditionError) as error:
+        with report_timeouts():
+            listed = query_listed(list_filter, as_of=as_of).order_by("pk").values_list("pk", flat=True)
+            ids = array("q", listed.iterator())
+    except (ListFilterError, ListTimeoutError, ConditionError) as error:
         return HttpResponse(str(error), status=400, content_type="text/plain; charset=utf-8")
     details = {
         "list": "customers",

@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
-from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.formats import number_format
@@ -17,7 +16,6 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.tables import Column, TableColumn, UrlBuilder, build_column
-from config.foundation.database.statement_timeouts import is_statement_timeout
 from customers.identity.personal_data.masking import may_see_personal
 from customers.lifecycle.models import CustomerProfile
 from customers.segments.backoffice.customer_list.access import (
@@ -32,7 +30,14 @@ from customers.segments.backoffice.customer_list.rows import make_rows
 from customers.segments.backoffice.customer_list.saved_views import list_views
 from customers.segments.backoffice.forms import ConditionFormField, ConditionWidget
 from customers.segments.conditions.condition_tree import ConditionError
-from customers.segments.customer_list.list_filter import ListFilter, ListFilterError, parse_list_filter, query_listed
+from customers.segments.customer_list.list_filter import (
+    ListFilter,
+    ListFilterError,
+    ListTimeoutError,
+    parse_list_filter,
+    query_listed,
+    report_timeouts,
+)
 from customers.segments.customer_list.pages import MAX_PAGED, CustomerPage, clean_sort, cut_page
 from customers.segments.customer_list.quick_filters import QUICK_FILTERS
 
@@ -73,20 +78,19 @@ def show_list(request: HttpRequest) -> HttpResponse:
     page, problems = CustomerPage([], 1, 1, 0, False), []
     try:
         list_filter = parse_list_filter(request.GET.dict())
-        page = cut_page(
-            query_listed(list_filter, as_of=as_of),
-            sort=sort,
-            number=parse_number(request.GET.get(PAGE_PARAMETER, "")),
-            unset_fields=list_filter.find_unset_fields(),
-        )
+        with report_timeouts():
+            page = cut_page(
+                query_listed(list_filter, as_of=as_of),
+                sort=sort,
+                number=parse_number(request.GET.get(PAGE_PARAMETER, "")),
+                unset_fields=list_filter.find_unset_fields(),
+            )
     except ListFilterError as error:
         problems = error.problems
     except ConditionError as error:
         problems = [_("The conditions are not valid: %(reason)s") % {"reason": error}]
-    except OperationalError as error:
-        if not is_statement_timeout(error):
-            raise
-        problems = [_("Finding these customers takes too long. Remove a condition and try again.")]
+    except ListTimeoutError as error:
+        problems = [str(error)]
     with_segments = request.user.has_perm(VIEW_SEGMENT_PERMISSION)
     return render_page(
         request,
@@ -130,8 +134,9 @@ def show_count(request: HttpRequest) -> HttpResponse:
     """Return the exact number of customers, for lists that are too long to page through."""
     check_list_permissions(request)
     try:
-        number = count_listed(parse_list_filter(request.GET.dict()), as_of=timezone.now())
-    except (ListFilterError, ConditionError) as error:
+        with report_timeouts():
+            number = count_listed(parse_list_filter(request.GET.dict()), as_of=timezone.now())
+    except (ListFilterError, ListTimeoutError, ConditionError) as error:
         return HttpResponse(str(error), status=400, content_type="text/plain; charset=utf-8")
     return HttpResponse(label_number(number), content_type="text/plain; charset=utf-8")
 

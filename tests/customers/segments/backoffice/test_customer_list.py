@@ -8,10 +8,13 @@ import pytest
 from auditlog.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.db import connection
+from django.db.models import BooleanField
+from django.db.models.expressions import RawSQL
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from customers.identity.models import Customer
 from customers.segments.models import CustomerListView, Segment, SegmentAddition
 from tests.makers import make_consent, make_customer, make_profile, make_segment
 
@@ -137,6 +140,22 @@ def test_exact_number_is_counted_for_long_lists(
     assert "first" in page
     assert read(marketer.get(f"{LIST}count/")) == "3 customers"
     assert read(marketer.get(f"{LIST}count/?stage=loyal")) == "1 customer"
+
+
+def test_customers_that_take_too_long_to_find_are_a_message(
+    marketer: Client, shop: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = Customer.objects.filter(RawSQL("pg_sleep(20) IS NULL", [], output_field=BooleanField()))
+    for module in ("list_page", "export", "selection"):
+        monkeypatch.setattr(f"customers.segments.backoffice.customer_list.{module}.query_listed", lambda *_, **__: slow)
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = 500")
+    answers = [marketer.get(f"{LIST}{path}?stage=loyal") for path in ("count/", "export.csv", "")]
+    answers.append(marketer.post(f"{LIST}add-to-segment/", {"scope": "all", "query": "stage=loyal"}))
+    assert [answer.status_code for answer in answers] == [400, 400, 200, 200]
+    for answer in answers:
+        assert "takes too long. Remove a condition" in read(answer)
+    assert not LogEntry.objects.filter(additional_data__event="personal_data.exported").exists()
 
 
 def test_views_are_private_unless_shared(marketer: Client, shop: dict[str, int]) -> None:
