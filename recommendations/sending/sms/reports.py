@@ -48,7 +48,7 @@ def find_delivery_id(report: SmsReport, deliveries: Sequence[tuple[int, str]]) -
     number = list_digits(report.phone)
     for delivery_id, phone in deliveries:
         digits = list_digits(phone)
-        if len(digits) >= MIN_DIGITS and (number.endswith(digits) or digits.endswith(number)):
+        if min(len(digits), len(number)) >= MIN_DIGITS and (number.endswith(digits) or digits.endswith(number)):
             return delivery_id
     return None
 

@@ -146,6 +146,16 @@ def test_a_report_that_is_faster_than_the_answer_is_asked_for_again(sandbox: San
     assert not DeliveryEvent.objects.exists()
 
 
+@pytest.mark.parametrize("number", ["", "+", "0", "38001"])
+def test_a_report_without_a_number_belongs_to_none_of_the_messages_of_a_request(sandbox: Sandbox, number: str) -> None:
+    path = make_account(sandbox, "aliyun")
+    make_phones("+8613800138000", "+8613800138001")
+    assert send() == [("sent", "")] * 2
+    assert push(path, [{**ALIYUN_REPORT, "phone_number": number}])[0] == 200
+    assert list_states() == [("sent", "")] * 2
+    assert not DeliveryEvent.objects.exists()
+
+
 def test_only_the_address_of_the_account_is_answered(sandbox: Sandbox) -> None:
     path = make_account(sandbox, "tencent")
     for wrong in (path[:-3], path.replace("/tencent/", "/aliyun/"), path.replace("/tencent/", "/twilio/")):
