@@ -41,10 +41,15 @@ def create_template(
     return template
 
 
+def lock_template(template: MessageTemplate) -> MessageTemplate:
+    """Return the template locked, so that its versions change only in the caller's transaction."""
+    return MessageTemplate.objects.select_for_update().get(pk=template.pk)
+
+
 def get_or_create_draft(*, template: MessageTemplate, by: str) -> TemplateVersion:
     """Return the draft of a template; a new one is a copy of the newest version."""
     with transaction.atomic():
-        MessageTemplate.objects.select_for_update().get(pk=template.pk)
+        lock_template(template)
         draft = template.versions.filter(published_at__isnull=True).first()
         if draft is not None:
             return draft
@@ -90,7 +95,7 @@ def save_content(*, template: MessageTemplate, content: ContentSource, by: str) 
 def publish_draft(*, template: MessageTemplate, now: datetime) -> TemplateVersion:
     """Publish the draft, after which it never changes. Errors: PublishError with the problems of each language."""
     with transaction.atomic():
-        MessageTemplate.objects.select_for_update().get(pk=template.pk)
+        lock_template(template)
         draft = template.versions.prefetch_related("contents").filter(published_at__isnull=True).first()
         if draft is None:
             raise PublishError(
@@ -133,7 +138,7 @@ def restore_version(*, version: TemplateVersion, by: str) -> TemplateVersion:
     """Replace the draft by a copy of an earlier version."""
     template = version.template
     with transaction.atomic():
-        MessageTemplate.objects.select_for_update().get(pk=template.pk)
+        lock_template(template)
         template.versions.filter(published_at__isnull=True).exclude(pk=version.pk).delete()
         if version.published_at is None:
             return version

@@ -35,7 +35,7 @@ from recommendations.messaging.editor.operations import (
 )
 from recommendations.messaging.mjml.edits import EditError
 from recommendations.messaging.models import CouponPool, MessageTemplate, TemplateContent
-from recommendations.messaging.versions import get_or_create_draft, save_content
+from recommendations.messaging.versions import lock_template, save_content
 
 FIELD_PREFIX = "field-"
 MAX_SOURCE = 500_000
@@ -67,13 +67,13 @@ def show_editor(request: HttpRequest, template_id: int) -> HttpResponse:
 
 @require_POST
 def edit(request: HttpRequest, template_id: int) -> HttpResponse:
-    """Apply one operation, such as "up 0.1", to the draft, and return the list of blocks."""
+    """Apply one operation, such as "up 0.1", and return the list of blocks. Only what changes the source creates a draft."""
     template = load_template(request, template_id, CHANGE)
     operation, _space, path = request.POST.get("op", "").partition(" ")
     context: dict[str, Any] = {"may_change": True, "message_template": template, "open": ""}
     with transaction.atomic():
-        draft = get_or_create_draft(template=template, by=request.user.get_username())
-        content = load_content(draft, parse_language(request, draft))
+        version = choose_shown_version(lock_template(template))
+        content = load_content(version, parse_language(request, version))
         if operation == "open" and "open-path" not in request.POST:
             return draw_blocks(request, content, context | {"open": path})
         if request.POST.get("base") != hash_source(content.source):
@@ -81,10 +81,12 @@ def edit(request: HttpRequest, template_id: int) -> HttpResponse:
             return draw_status(request, problem, status=409)
         try:
             source = apply_open_fields(request, content.source)
-            result = apply_operation(operation, path, source, new=request.POST)
+            result = check_characters(apply_operation(operation, path, source, new=request.POST))
         except EditError as error:
             return draw_blocks(request, content, context | {"problem": str(error)})
-        content = save_content(template=template, content=replace_source(content, result.source), by=draft.created_by)
+        if result.source != content.source:
+            written = replace_source(content, result.source)
+            content = save_content(template=template, content=written, by=request.user.get_username())
     if operation == "save":
         response = draw_status(request, "", base=hash_source(content.source))
     else:
@@ -140,6 +142,12 @@ def check_size(result: EditResult) -> EditResult:
     return result
 
 
+def check_characters(result: EditResult) -> EditResult:
+    if "\0" in result.source:  # PostgreSQL refuses NUL
+        raise EditError(_("The source has a null character. Remove it."))
+    return result
+
+
 def replace_source(content: TemplateContent, source: str) -> ContentSource:
     return ContentSource(content.language, source, content.subject, content.preheader, content.text)
 
@@ -158,17 +166,17 @@ def draw_status(request: HttpRequest, problem: str, *, base: str = "", status: i
 def save_texts(request: HttpRequest, template_id: int) -> HttpResponse:
     """Store subject, preview text and plain text of a language."""
     template = load_template(request, template_id, CHANGE)
-    values = {name: request.POST.get(name, "").strip() for name in ("subject", "preheader", "text")}
+    values = {name: request.POST.get(name, "").replace("\0", "").strip() for name in ("subject", "preheader", "text")}
     for name, label in (("subject", _("Subject")), ("preheader", _("Preview text"))):
         if len(values[name]) > MAX_LINE:
             problem = _("%(field)s: at most %(max)d characters.") % {"field": label, "max": MAX_LINE}
             return draw_status(request, problem, status=400)
     with transaction.atomic():
-        draft = get_or_create_draft(template=template, by=request.user.get_username())
-        source = to_source(load_content(draft, parse_language(request, draft)))
-        save_content(
-            template=template, content=ContentSource(source.language, source.source, **values), by=draft.created_by
-        )
+        version = choose_shown_version(lock_template(template))
+        source = to_source(load_content(version, parse_language(request, version)))
+        written = ContentSource(source.language, source.source, **values)
+        if written != source:
+            save_content(template=template, content=written, by=request.user.get_username())
     response = draw_status(request, "")
     response["HX-Trigger"] = "preview-changed"
     return response

@@ -21,7 +21,7 @@ MAX_QUERY = 100
 def show_templates(request: HttpRequest) -> HttpResponse:
     """Show the templates with their state; archived ones only if they are asked for."""
     check_permissions(request, VIEW)
-    text = request.GET.get("q", "").strip()[:MAX_QUERY]
+    text = request.GET.get("q", "").replace("\0", "").strip()[:MAX_QUERY]
     shows_archived = "archived" in request.GET
     templates = MessageTemplate.objects.filter(archived_at__isnull=not shows_archived).annotate(
         published_at=Max("versions__published_at"),

@@ -114,7 +114,7 @@ def show_text(request: HttpRequest, template_id: int) -> HttpResponse:
 def find_customers(request: HttpRequest, template_id: int) -> HttpResponse:
     """Return the customer with exactly this user ID, email address, phone number or customer number as an option."""
     load_template(request, template_id)
-    text = request.GET.get("customer_search", "").strip()[:MAX_SEARCH]
+    text = request.GET.get("customer_search", "").replace("\0", "").strip()[:MAX_SEARCH]
     customers: list[int] = []
     if text and request.user.has_perm("identity.view_customer"):
         matches = Customer.objects.filter(build_customer_search(text), erased_at__isnull=True)

@@ -116,7 +116,7 @@ def send_test(request: HttpRequest, template_id: int) -> HttpResponse:
     template = load_template(request, template_id, CHANGE)
     version = choose_shown_version(template)
     language = parse_language(request, version)
-    address = request.POST.get("address", "").strip()
+    address = request.POST.get("address", "").replace("\0", "").strip()
     problem = ""
     try:
         if template.channel == Channel.EMAIL:

@@ -76,6 +76,34 @@ def test_an_edit_of_a_source_that_changed_meanwhile_is_refused(marketer: Client)
     assert "another window" in answer.text
 
 
+def test_only_a_change_creates_a_draft(marketer: Client) -> None:
+    template = make_template(make_source("<mj-text>Hello</mj-text>"))
+    assert 'name="field-content"' in post_edit(marketer, template, "open 0.0.0").text
+    unchanged = {"open-path": "0.0.0", "field-content": "Hello"}
+    assert post_edit(marketer, template, "save 0.0.0", **unchanged).status_code == 200
+    post_edit(marketer, template, "done 0.0.0", **unchanged)
+    marketer.post(get_url("texts", template), {"language": "en", "subject": "Hello"})
+    assert template.versions.count() == 1
+    marketer.post(get_url("texts", template), {"language": "en", "subject": "Bye"})
+    assert template.versions.get(published_at__isnull=True).contents.get(language="en").subject == "Bye"
+
+
+def test_null_characters_are_refused_or_removed(marketer: Client) -> None:
+    template = make_template(make_source("<mj-text>Hello</mj-text>"))
+    refused = post_edit(marketer, template, "save 0.0.0", **{"open-path": "0.0.0", "field-content": "a\0b"})
+    assert "The source has a null character. Remove it." in refused.text
+    inserted = post_edit(marketer, template, "insert 0.0.0", removed="<mj-text>\0</mj-text>")
+    assert "The source has a null character. Remove it." in inserted.text
+    assert template.versions.count() == 1
+    marketer.post(get_url("texts", template), {"language": "en", "subject": "a\0b", "preheader": "\0", "text": "\0c"})
+    content = template.versions.get(published_at__isnull=True).contents.get(language="en")
+    assert (content.subject, content.preheader, content.text) == ("ab", "", "c")
+    assert marketer.get(get_url("customers", template), {"customer_search": "a\0"}).status_code == 200
+    assert "News" in marketer.get(reverse("message_templates:list"), {"q": "new\0s"}).text
+    text_message = make_template("Hi", key="text", channel="sms")
+    assert marketer.post(get_url("test", text_message), {"address": "+49\0151"}).status_code == 302
+
+
 def test_the_source_comes_back_byte_for_byte(marketer: Client) -> None:
     source = "\n" + make_source("<mj-text>\tA &amp; B\r\n</mj-text>") + "\n\n"
     template = make_template(source)
