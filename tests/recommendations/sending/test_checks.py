@@ -4,6 +4,7 @@ import threading
 from collections import Counter
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
+from importlib import import_module
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -195,6 +196,28 @@ def test_what_was_being_sent_at_the_cancellation_and_returns_to_the_queue_is_can
     send_due(now=NOON)
     assert set(Delivery.objects.values_list("status", "skip_reason")) == {("canceled", "canceled")}
     assert OriginState.objects.get().is_applied
+    assert not smtp_sink.mails
+
+
+@pytest.mark.django_db
+def test_messages_of_a_canceled_origin_that_were_left_waiting_by_an_earlier_release_are_canceled(
+    smtp_sink: SmtpSink,
+) -> None:
+    make_subscriber("a@shop.example")
+    for origin_id in (1, 2):
+        queue_all(origin_id)
+        cancel("campaign", origin_id)
+    Delivery.objects.filter(origin_id=1).update(status="pending", skip_reason="")
+    send_due(now=NOON)
+    assert Delivery.objects.get(origin_id=1).status == "pending"
+    migration = import_module("recommendations.sending.migrations.0010_reopen_canceled_origins")
+    for _repetition in range(2):
+        with connection.cursor() as cursor:
+            cursor.execute(migration.REOPEN)
+        assert OriginState.objects.get(is_applied=False).origin_id == 1
+    send_due(now=NOON)
+    assert set(Delivery.objects.values_list("status", "skip_reason")) == {("canceled", "canceled")}
+    assert not OriginState.objects.filter(is_applied=False).exists()
     assert not smtp_sink.mails
 
 
