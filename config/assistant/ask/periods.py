@@ -14,6 +14,7 @@ DAY = timedelta(days=1)
 DEFAULT = "last_12_months"
 CUSTOM = "custom"
 MAX_NUMBER = 3650
+YEAR_MONTHS = 12
 YEARS = range(1900, 3000)
 
 
@@ -99,7 +100,7 @@ PRESETS: dict[str, PeriodPreset] = {
     "last_12_months": PeriodPreset(
         _("Last 12 months"),
         ("last twelve months", "past year", "last 12 months", "最近一年", "过去一年", "近一年"),
-        count_back(PeriodUnit.MONTH, 12, 0),
+        count_back(PeriodUnit.MONTH, YEAR_MONTHS - 1, 0),
     ),
 }
 
@@ -114,14 +115,15 @@ UNITS = {
     "day": 1, "days": 1, "天": 1, "日": 1, "week": 7, "weeks": 7, "周": 7, "星期": 7,
     "month": 30, "months": 30, "个月": 30, "月": 30, "year": 365, "years": 365, "年": 365,
 }  # fmt: skip
-ISO = r"(\d{4}-\d{2}-\d{2})"
-RANGE = re.compile(rf"(?:from |between |从)?{ISO} ?(?:to|and|until|-|–|到|至) ?{ISO}")
-SINCE = re.compile(rf"(?:since |from |自从?){ISO}")
+DATE = r"(?<!\d)(\d{4}-\d{2}(?:-\d{2})?)(?!\d)"  # a day or a month
+RANGE = re.compile(rf"(?:from |between |从)?{DATE} ?(?:to|and|until|-|–|到|至) ?{DATE}")
+SINCE = re.compile(rf"(?:since |from |自从?){DATE}")
+ONE_DATE = re.compile(rf"(?:\b(?:in|on|of) )?{DATE}")
 LAST = re.compile(
     r"(?:last|past|previous|最近|过去|近) ?(\d{1,4}) ?(days?|weeks?|months?|years?|天|日|周|星期|个月|月|年)"
 )
 NAMED_MONTH = re.compile(rf"\b(?:in |of )?({'|'.join((*MONTHS, *(name[:3] for name in MONTHS)))})\b(?: (20\d{{2}}))?")
-CHINESE_MONTH = re.compile(r"(?:(20\d{2})年)?(\d{1,2})月份?")
+CHINESE_MONTH = re.compile(r"(?:(20\d{2}) ?年 ?)?(\d{1,2}) ?月份?")
 YEAR = re.compile(r"(?:\b(?:in )?(20\d{2})\b|(20\d{2})年)")
 
 
@@ -148,14 +150,27 @@ def parse_iso(text: str) -> date | None:
     return day if day.year in YEARS else None
 
 
+def parse_date(text: str) -> tuple[date, date] | None:
+    """Return the first and the last day of a day or a month, such as 2026-03; None if the text is neither."""
+    first = parse_iso(text if len(text) > len("2026-03") else f"{text}-01")
+    if first is None or len(text) > len("2026-03"):
+        return (first, first) if first else None
+    return first, get_period_start(number_period(first, PeriodUnit.MONTH) + 1, PeriodUnit.MONTH) - DAY
+
+
 def read_range(match: re.Match[str], today: date) -> tuple[date, date] | None:
-    since, until = parse_iso(match[1]), parse_iso(match[2])
-    return (since, until) if since and until and since <= until else None
+    since, until = parse_date(match[1]), parse_date(match[2])
+    return (since[0], until[1]) if since and until and since[0] <= until[1] else None
 
 
 def read_since(match: re.Match[str], today: date) -> tuple[date, date] | None:
-    since = parse_iso(match[1])
-    return (since, today) if since and since <= today else None
+    since = parse_date(match[1])
+    return (since[0], today) if since and since[0] <= today else None
+
+
+def read_one_date(match: re.Match[str], today: date) -> tuple[date, date] | None:
+    days = parse_date(match[1])
+    return (days[0], min(days[1], today)) if days and days[0] <= today else None
 
 
 def read_last(match: re.Match[str], today: date) -> tuple[date, date] | None:
@@ -163,7 +178,8 @@ def read_last(match: re.Match[str], today: date) -> tuple[date, date] | None:
     if number == 0 or number * days > MAX_NUMBER:
         return None
     if days == UNITS["month"]:
-        return count_back(PeriodUnit.MONTH, number, 1)(today)
+        is_preset = number == YEAR_MONTHS  # the same words mean the same days in a question and in the select
+        return PRESETS[DEFAULT].find(today) if is_preset else count_back(PeriodUnit.MONTH, number, 1)(today)
     return (
         count_back(PeriodUnit.WEEK, number, 1)(today) if days == UNITS["week"] else find_last_days(number * days)(today)
     )
@@ -204,6 +220,7 @@ def read_year(match: re.Match[str], today: date) -> tuple[date, date] | None:
 PATTERNS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], date], tuple[date, date] | None]], ...] = (
     (RANGE, read_range),
     (SINCE, read_since),
+    (ONE_DATE, read_one_date),
     (LAST, read_last),
     (CHINESE_MONTH, read_chinese_month),
     (NAMED_MONTH, read_named_month),

@@ -51,6 +51,17 @@ CASES = [
         {"group_by": "campaign"},
     ),
     ("上月各城市流失率", "churn_rate", "2026-10-01", "2026-10-31", {"group_by": "city"}),
+    ("revenue 2026-03", "revenue", "2026-03-01", "2026-03-31", {"interval": ""}),
+    ("revenue in 2026-11", "revenue", "2026-11-01", "2026-11-28", {}),
+    ("2025-03销售额", "revenue", "2025-03-01", "2025-03-31", {}),
+    ("2025年 3 月销售额", "revenue", "2025-03-01", "2025-03-31", {}),
+    ("2026年3月销售额", "revenue", "2026-03-01", "2026-03-31", {}),
+    ("revenue on 2026-03-15", "revenue", "2026-03-15", "2026-03-15", {}),
+    ("orders since 2026-03", "orders", "2026-03-01", "2026-11-28", {}),
+    ("orders 2026-01 to 2026-03", "orders", "2026-01-01", "2026-03-31", {}),
+    ("revenue by month in the last 12 months", "revenue", "2025-12-01", "2026-11-28", {"interval": "month"}),
+    ("近12个月销售额", "revenue", "2025-12-01", "2026-11-28", {}),
+    ("近一年销售额", "revenue", "2025-12-01", "2026-11-28", {}),
     ("ＮＰＳ 去年", "nps", "2025-01-01", "2025-12-31", {}),
 ]
 
@@ -86,6 +97,11 @@ def test_a_month_of_this_year_that_has_not_begun_is_named_as_not_understood() ->
     found = understand("revenue in December this year", today=TODAY, segments={}, metrics=METRICS.values())
     assert found.days is not None
     assert (found.days.since, found.days.until, found.unknown) == (date(2026, 1, 1), TODAY, ("december",))
+
+
+def test_without_days_a_question_is_about_twelve_months() -> None:
+    query = understand("revenue", today=TODAY, segments={}, metrics=METRICS.values()).to_query(TODAY)
+    assert (query.since, query.until) == (date(2025, 12, 1), TODAY)
 
 
 def test_a_metric_that_the_reader_may_not_see_is_not_found() -> None:
