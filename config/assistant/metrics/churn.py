@@ -1,12 +1,11 @@
 """Metrics of stage changes: customers who became churned, at risk, new or won back in the period of the question, and the churn rate."""
 
 from collections import Counter
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Count, Max, QuerySet
+from django.db.models import Count, Max, Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -61,8 +60,8 @@ def count_stage_changes(query: MetricQuery, stage: Stage) -> MetricAnswer:
         entries = entries.filter(customer__in=query_segment(query.segment))
     if query.group_by:
         rows = [MetricRow(value=count, label=label) for label, count in count_groups(entries, query)]
-    elif query.interval and not query.segment:
-        rows = list_periods(query, stage, days)
+    elif query.interval:
+        rows = list_periods(entries, query)
     else:
         rows = [MetricRow(value=entries.aggregate(number=Count("customer", distinct=True))["number"])]
     run = LifecycleRun.objects.filter(status=LifecycleRun.Status.DONE).aggregate(at=Max("as_of"))
@@ -99,18 +98,18 @@ def count_groups(entries: QuerySet[StageTransition], query: MetricQuery) -> list
 
 def count_cities(entries: QuerySet[StageTransition]) -> Counter[str]:
     """Return the customers by city; cities with few customers are counted as one, because they could reveal who the customers are."""
-    return Counter(label_cities(Customer.objects.filter(pk__in=entries.order_by().values("customer_id"))).values())
+    customers = Customer.objects.filter(pk__in=entries.order_by().values("customer_id"))
+    labels = label_cities(customers)
+    return +Counter({**Counter(labels.values()), _("No city known"): customers.count() - len(labels)})
 
 
 def label_cities(customers: QuerySet[Customer]) -> dict[int, str]:
-    """Return the name of the city by customer; customers without a city, or of a city with few customers, share one name."""
+    """Return the name of the city by customer, of those with a city; cities with few customers share one name."""
     cities = read_cities(customers)
     counts = Counter(cities.values())
     small = _("Cities with fewer than %(number)d of these customers") % {"number": MIN_CITY_CUSTOMERS}
     names = {city: city if number >= MIN_CITY_CUSTOMERS else small for city, number in counts.items()}
-    unknown = _("No city known")
-    ids = customers.order_by().values_list("pk", flat=True)
-    return {pk: names[cities[pk]] if pk in cities else unknown for pk in ids}
+    return {pk: names[city] for pk, city in cities.items()}
 
 
 def compute_churn_rate(query: MetricQuery, caller: AssistantCaller) -> MetricAnswer:
@@ -120,13 +119,10 @@ def compute_churn_rate(query: MetricQuery, caller: AssistantCaller) -> MetricAns
     customers = Customer.objects.filter(pk__in=profiles.values("pk"))
     if query.segment and query.group_by != "segment":
         customers = customers.filter(pk__in=query_segment(query.segment))
-    labels = label_customers(customers, query)
     entries = query_entries(stage=Stage.CHURNED, since=days.start, until=days.end)
-    churned = set(entries.order_by().values_list("customer_id", flat=True))
-    before = Counter(labels.values())
-    lost = Counter(label for pk, label in labels.items() if pk in churned)
-    largest = [label for label, _number in before.most_common(query.limit)]
-    rows = [MetricRow(value=lost[label] / before[label], label=label, people=before[label]) for label in largest]
+    counts = count_churned(customers, entries.order_by().values("customer_id"), query)
+    largest = sorted(counts.items(), key=lambda item: (-item[1][0], item[0]))[: query.limit]
+    rows = [MetricRow(value=lost / before, label=label, people=before) for label, (before, lost) in largest]
     if not rows and not query.group_by:
         rows = [MetricRow(value=None, people=0)]
     run = LifecycleRun.objects.filter(status=LifecycleRun.Status.DONE).aggregate(at=Max("as_of"))
@@ -143,18 +139,39 @@ def compute_churn_rate(query: MetricQuery, caller: AssistantCaller) -> MetricAns
     )
 
 
-def label_customers(customers: QuerySet[Customer], query: MetricQuery) -> Mapping[int, str]:
-    """Return the group of each customer; an empty one without a grouping."""
+def count_churned(
+    customers: QuerySet[Customer], churned: QuerySet[StageTransition, dict[str, Any]], query: MetricQuery
+) -> dict[str, tuple[int, int]]:
+    """Return the customers of each group and how many of them churned; without a grouping, of one group with an empty name."""
+    counts = {"before": Count("pk"), "lost": Count("pk", filter=Q(pk__in=churned))}
     if query.group_by == "city":
-        return label_cities(customers)
-    if query.group_by == "segment":
-        members = set(query_segment(query.segment).values_list("pk", flat=True))
-        ids = customers.order_by().values_list("pk", flat=True)
-        return {pk: _("Members") if pk in members else _("Others") for pk in ids}
-    if not query.group_by:
-        return dict.fromkeys(customers.order_by().values_list("pk", flat=True), "")
-    rows = customers.order_by().values_list("pk", query.group_by)
-    return {pk: label_group(query.group_by, value) for pk, value in rows}
+        groups = count_churned_by_city(customers, churned)
+    elif query.group_by == "segment":
+        every = customers.aggregate(**counts)
+        members = customers.filter(pk__in=query_segment(query.segment)).aggregate(**counts)
+        groups = {
+            _("Members"): (members["before"], members["lost"]),
+            _("Others"): (every["before"] - members["before"], every["lost"] - members["lost"]),
+        }
+    elif query.group_by:
+        rows = customers.order_by().values_list(query.group_by).annotate(**counts)
+        groups = {label_group(query.group_by, value): (before, lost) for value, before, lost in rows}
+    else:
+        every = customers.aggregate(**counts)
+        groups = {"": (every["before"], every["lost"])}
+    return {label: (before, lost) for label, (before, lost) in groups.items() if before > 0}
+
+
+def count_churned_by_city(
+    customers: QuerySet[Customer], churned: QuerySet[StageTransition, dict[str, Any]]
+) -> dict[str, tuple[int, int]]:
+    """Return the customers by city and how many of them churned. Only who has a city is read: cities are encrypted."""
+    labels, unknown = label_cities(customers), _("No city known")
+    before = Counter(labels.values())
+    before[unknown] = customers.count() - len(labels)
+    lost_ids = customers.filter(pk__in=churned).order_by().values_list("pk", flat=True)
+    lost = Counter(labels.get(pk, unknown) for pk in lost_ids)
+    return {label: (number, lost[label]) for label, number in before.items()}
 
 
 def label_group(group_by: str, value: str) -> str:
@@ -164,10 +181,10 @@ def label_group(group_by: str, value: str) -> str:
     return value or _("No value")
 
 
-def list_periods(query: MetricQuery, stage: Stage, days: DayRange) -> list[MetricRow]:
+def list_periods(entries: QuerySet[StageTransition], query: MetricQuery) -> list[MetricRow]:
     """Return the customers by period, also those of periods without any."""
     unit = PeriodUnit(query.interval)
-    counts = count_entries_by_period(stage=stage, since=days.start, until=days.end, unit=unit.value)
+    counts = count_entries_by_period(entries, unit=unit.value)
     rows = []
     for number in range(number_period(query.since, unit), number_period(query.until, unit) + 1):
         start, end = get_period_start(number, unit), get_period_start(number + 1, unit)

@@ -9,6 +9,7 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from config.foundation.number_formats import format_money
@@ -130,6 +131,23 @@ def check_days(client: Client) -> None:
     assert rates == pytest.approx(
         {"Berlin": 1 / 8, "Hamburg": 1 / 6, "Cities with fewer than 5 of these customers": 0.5}
     )
+
+
+@pytest.mark.usefixtures("shop")
+def test_churn_of_a_segment_is_counted_by_month_and_by_group(admin_client: Client) -> None:
+    days = {"period": "custom", "since": str(start_month(2).date()), "until": str(start_month(0).date())}
+    values = {"metric": "churned_customers", **days, "interval": "month"}
+    champions = "customer_id IN (SELECT customer_id FROM lifecycle_customerprofile WHERE rfm_group = 'champions')"
+    text = admin_client.get(reverse("assistant:csv"), {**values, "segment": "vip"}).text
+    counts = [float(row["value"]) for row in csv.DictReader(io.StringIO(text))]
+    assert counts == [0, read_sql(f"{ENTERED.format(stage='churned')} AND {champions}")[""], 0] == [0, 1, 0]
+    with CaptureQueriesContext(connection) as queries:
+        rates = read_csv(admin_client, q="churn rate last month", group_by="country")
+    assert rates == {"AT": 3 / 6}
+    assert not [query for query in queries if query["sql"].startswith('SELECT "identity_customer"."id"')]
+    groups = read_csv(admin_client, q="churn rate last month", group_by="segment", segment="vip")
+    assert groups == pytest.approx({"Members": 1 / 4, "Others": 2 / 14})
+    assert read_csv(admin_client, q="churn rate last month", segment="vip") == {"": 1 / 4}
 
 
 @pytest.mark.usefixtures("shop")
