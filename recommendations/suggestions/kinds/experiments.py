@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.contrib.auth.models import User
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Sum
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from config.foundation.database.advisory_locks import compute_lock_key
 from config.foundation.number_formats import format_count
 from config.foundation.slow_figures import get_figures, get_figures_soon
 from recommendations.experiments.editing import ExperimentNotReadyError, create_draft, start_experiment
@@ -35,7 +36,7 @@ class ExperimentSuggestions:
     start_permissions = ("experiments.change_experiment",)
 
     def find(self, *, as_of: datetime) -> list[Suggestion]:
-        latest = Experiment.objects.filter(kind=HOLDOUT, is_simulated=False).order_by("pk").last()
+        latest = find_latest()
         if latest is not None and latest.status != Experiment.Status.DRAFT:
             return []  # the effect is being measured, or has been
         shown = get_figures("suggestions.experiments", int, lambda: count_shown(as_of=as_of))
@@ -45,7 +46,8 @@ class ExperimentSuggestions:
         if key != KEY:
             raise LookupError(key)
         with transaction.atomic():
-            existing = Experiment.objects.filter(kind=HOLDOUT, status=Experiment.Status.DRAFT).first()
+            lock_creation()  # a double click waits here
+            existing = find_latest()
             if existing is not None:
                 return Draft(make_url(existing), existing.pk, is_new=False)
             experiment = create_draft(
@@ -75,6 +77,17 @@ class ExperimentSuggestions:
             for decision in decisions
             if decision.created_id in experiments
         }
+
+
+def lock_creation() -> None:
+    """Wait for the lock and hold it until the end of the transaction; before the first experiment, there is no row that could be locked."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [compute_lock_key(f"suggestions.{KEY}")])
+
+
+def find_latest() -> Experiment | None:
+    """Return the latest experiment on the recommendations; while it is no draft, none is suggested."""
+    return Experiment.objects.filter(kind=HOLDOUT, is_simulated=False).order_by("pk").last()
 
 
 def make_url(experiment: Experiment) -> str:

@@ -1,10 +1,12 @@
 """Suggestions: found in the data, made a draft or started, dismissed with a reason, and followed up."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.db import connection, transaction
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -17,7 +19,8 @@ from recommendations.merchandising.models import Rule
 from recommendations.serving.impressions.models import PerformanceDay, ProductPerformanceDay
 from recommendations.suggestions.deciding import list_suggestions
 from recommendations.suggestions.models import SuggestionDecision
-from recommendations.suggestions.suggestion import Suggestion
+from recommendations.suggestions.registry import KINDS
+from recommendations.suggestions.suggestion import Draft, Suggestion
 from tests.makers import make_customer, make_product, make_profile
 
 pytestmark = pytest.mark.django_db
@@ -166,3 +169,25 @@ def test_recommendations_without_a_measured_effect_get_a_holdout_experiment(clie
     start_experiment(experiment=experiment, user=None, now=now)
     assert find_all() == []
     assert "Experiment: running, too few to tell" in client.get(reverse("suggestions:list")).text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_requests_for_an_experiment_at_the_same_time_create_one_draft() -> None:
+    user = User.objects.create_user("person", is_staff=True)
+
+    def create() -> Draft:
+        try:
+            return KINDS["experiment"].create_draft("recommendations", by=user, now=timezone.now())
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            first = KINDS["experiment"].create_draft("recommendations", by=user, now=timezone.now())
+            waiting = pool.submit(create)
+            with pytest.raises(TimeoutError):
+                waiting.result(timeout=1)
+        second = waiting.result(timeout=20)
+    assert (first.is_new, second.is_new, second.created_id) == (True, False, first.created_id)
+    start_experiment(experiment=Experiment.objects.get(), user=None, now=timezone.now())
+    assert not KINDS["experiment"].create_draft("recommendations", by=user, now=timezone.now()).is_new
