@@ -6,7 +6,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from config.assistant.caller import AssistantCaller
+from config.assistant.caller import AssistantCaller, ToolError
 from config.assistant.endpoints import call_endpoint
 from config.assistant.tools.tool import Arguments, Tool, ToolResult
 from recommendations.campaigns.models import Campaign
@@ -59,15 +59,18 @@ def run_draft(arguments: Arguments, caller: AssistantCaller) -> ToolResult:
     """Create the draft of a campaign, and count its audience."""
     body: dict[str, Any] = dict(arguments)
     data = call_endpoint(caller, "campaigns", method="POST", body=body)
-    preview = None
+    preview, problem = None, ""
     if caller.may(READ):
-        preview = call_endpoint(caller, "campaign-preview", method="POST", path={"key": data["key"]})
+        try:
+            preview = call_endpoint(caller, "campaign-preview", method="POST", path={"key": data["key"]})
+        except ToolError as error:  # the draft exists all the same
+            problem = str(error)
     return ToolResult(
         data={"campaign": {name: data[name] for name in SHOWN}, "audience": preview},
         as_of=timezone.now(),
         path=make_page_path(data["key"]),
         query={"name": "campaigns", "parameters": {"key": data["key"]}},
-        notes=(_("This is a draft. Review and launch it in the back office."),),
+        notes=(_("This is a draft. Review and launch it in the back office."), problem),
     )
 
 

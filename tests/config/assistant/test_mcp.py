@@ -14,7 +14,7 @@ import httpx2
 import pytest
 from auditlog.models import LogEntry
 from django.contrib.auth.models import User
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.utils import timezone
 from mcp import ClientSession
 from mcp.client.auth import AuthorizationCodeResult, OAuthClientProvider
@@ -23,10 +23,12 @@ from mcp.shared.auth import OAuthClientInformationFull, OAuthClientMetadata, OAu
 from pydantic import AnyUrl
 
 from catalog.models import Product
+from config.access.grants import Grant
 from config.assistant.ask.understanding import understand
+from config.assistant.caller import AssistantCaller
 from config.assistant.mcp import views
 from config.assistant.metrics.registry import METRICS
-from config.assistant.tools.registry import TOOLS
+from config.assistant.tools.registry import TOOLS, call_tool
 from customers.feedback.models import Review
 from customers.identity.models import Customer
 from customers.segments.models import Segment
@@ -37,6 +39,7 @@ from recommendations.sending.models import Delivery
 from tests.config.access.callers import make_key
 from tests.config.assistant.sample_shop import HOSTILE, compute_results, make_shop, start_month
 from tests.config.assistant.test_answers import QUESTIONS, read_sql
+from tests.makers import make_segment
 
 PROMPTS = json.loads((Path(__file__).parent / "hostile_prompts.json").read_text(encoding="utf-8"))
 ANALYST = ("analytics:read", "customers:read", "segments:read", "campaigns:read", "demand:read", "recommendations:read")
@@ -142,6 +145,19 @@ def test_the_official_client_lists_and_calls_tools_as_two_roles(server: str, cli
     used = LogEntry.objects.filter(additional_data__event="assistant.tool_called")
     assert used.filter(additional_data__details__tool="draft_campaign").count() == 1
     check_access(client, server)
+
+
+@pytest.mark.django_db
+def test_a_draft_whose_audience_cannot_be_counted_is_reported_and_recorded() -> None:
+    key, secret = make_key(*MARKETER)
+    request = RequestFactory().post("/mcp", headers={"Authorization": f"Bearer {secret}"})
+    caller = AssistantCaller(request, Grant(caller=f"key:{key.pk}", name=key.name, scopes=frozenset(MARKETER)))
+    make_segment("broken", {"all": [{"field": "segment", "op": "in", "value": ["removed"]}]})
+    result = call_tool("draft_campaign", {"key": "autumn", "name": "Autumn", "segment": "broken"}, caller)
+    assert Campaign.objects.get(key="autumn").status == Campaign.Status.DRAFT
+    assert (result.data["campaign"]["key"], result.data["audience"]) == ("autumn", None)
+    assert "The segment is not valid" in str(result.notes[-1])
+    assert LogEntry.objects.filter(additional_data__details__tool="draft_campaign").count() == 1
 
 
 @pytest.mark.django_db(transaction=True)
