@@ -4,7 +4,10 @@ The name is resolved once and the connection goes to a checked address, as in `c
 """
 
 import http.client
+from functools import partial
 from urllib.parse import SplitResult
+
+from config.foundation.http.call_limit import limit_call
 
 
 class ForbiddenAddressError(Exception):
@@ -14,7 +17,7 @@ class ForbiddenAddressError(Exception):
 def connect(parts: SplitResult, *, private_hosts: frozenset[str], timeout: float) -> http.client.HTTPConnection:
     """Open a connection to a checked address. Raises ForbiddenAddressError, OSError.
 
-    private_hosts: names that may have private addresses and plain http.
+    private_hosts: names that may have private addresses and plain http. timeout: of each wait, and of the whole TLS handshake.
     """
     from django.conf import settings
 
@@ -33,5 +36,6 @@ def connect(parts: SplitResult, *, private_hosts: frozenset[str], timeout: float
     except DownloadError as error:
         raise ForbiddenAddressError(str(error)) from error
     connection.timeout = timeout
-    connection.connect()
+    with limit_call(partial(getattr, connection, "sock", None), seconds=timeout):
+        connection.connect()
     return connection

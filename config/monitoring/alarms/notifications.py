@@ -9,6 +9,7 @@ import json
 import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import groupby
 from smtplib import SMTPException
 from typing import Any
@@ -19,6 +20,7 @@ from django.db import transaction
 from django.db.models import Count, Max, Q
 
 from config.access.passwords.mail import is_mail_configured
+from config.foundation.http.call_limit import limit_call
 from config.foundation.http.public_connection import ForbiddenAddressError, connect
 from config.foundation.shop.mail import send_shop_mail
 from config.monitoring.alarms.messages import build_webhook_body, render_mail
@@ -44,7 +46,8 @@ PAUSES = (
     3600,
     4 * 3600,
 )  # seconds after each failed attempt; after the last pause, one more failure ends the attempts
-TIMEOUT_SECONDS = 5.0
+TIMEOUT_SECONDS = 5.0  # of each wait
+TOTAL_SECONDS = 10.0  # of one call, however slowly the endpoint answers
 MAX_REMINDERS = 30
 
 
@@ -165,8 +168,9 @@ def post(notification: AlarmNotification, *, now: datetime) -> str:
         link = connect(parts, private_hosts=frozenset(settings.WEBHOOK_PRIVATE_HOSTS), timeout=TIMEOUT_SECONDS)
         try:
             target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
-            link.request("POST", target, body=body, headers=headers)
-            status = link.getresponse().status
+            with limit_call(partial(getattr, link, "sock", None), seconds=TOTAL_SECONDS):
+                link.request("POST", target, body=body, headers=headers)
+                status = link.getresponse().status
         finally:
             link.close()
     except (ForbiddenAddressError, OSError, http.client.HTTPException, ValueError) as error:

@@ -2,7 +2,9 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -23,10 +25,11 @@ def mail_server(settings: Any) -> Iterator[Any]:
 
 @dataclass
 class WebhookReceiver:
-    """The calls that arrived: headers and the JSON of the body. status: what it answers."""
+    """The calls that arrived: headers and the JSON of the body. status: what it answers; drip_seconds: how long it sends single bytes first."""
 
     url: str = ""
     status: int = 204
+    drip_seconds: float = 0.0
     calls: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
 
     @property
@@ -42,8 +45,13 @@ def webhook_receiver(settings: Any) -> Iterator[WebhookReceiver]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             receiver.calls.append(({name.lower(): value for name, value in self.headers.items()}, body))
-            self.send_response(receiver.status)
-            self.end_headers()
+            end = time.monotonic() + receiver.drip_seconds
+            with suppress(OSError):  # the client has ended the call
+                while time.monotonic() < end:
+                    self.wfile.write(b"H")
+                    time.sleep(0.1)
+                self.send_response(receiver.status)
+                self.end_headers()
 
         def log_message(self, *arguments: Any) -> None:
             pass

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +13,7 @@ from django.contrib.auth.models import Group, User
 from django_celery_beat.models import PeriodicTask
 
 from config.jobs.models import ScheduledRun
-from config.monitoring.alarms import registry
+from config.monitoring.alarms import notifications, registry
 from config.monitoring.alarms.evaluation import acknowledge, check_rules, purge_alarms
 from config.monitoring.alarms.messages import describe_alarm
 from config.monitoring.alarms.notifications import send_due_notifications
@@ -122,6 +123,19 @@ def test_a_killed_worker_sends_nothing_twice_and_a_failure_is_repeated(
     assert not mail_server.messages
     assert len(webhook_receiver.calls) == 2
     assert check(NOON + HOUR) == 0
+
+
+def test_a_webhook_that_answers_slowly_does_not_hold_the_worker(
+    rules: list[str], webhook_receiver: WebhookReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notifications, "TOTAL_SECONDS", 0.5)
+    webhook_receiver.drip_seconds = 8.0
+    AlarmWebhook.objects.create(url=webhook_receiver.url)
+    rules[:] = ["cup"]
+    started = time.monotonic()
+    assert check(NOON) == 0
+    assert time.monotonic() - started < 4
+    assert AlarmNotification.objects.get().status == NotificationStatus.PENDING
 
 
 def test_reminders_stop_with_the_acknowledgement_and_the_end_is_announced(
