@@ -62,7 +62,8 @@ class ActionFilter(admin.SimpleListFilter):
         value = self.value() or ""
         if value in EVENTS:
             return queryset.filter(additional_data__event=value)
-        return queryset.filter(action=int(value)) if value.isdecimal() and int(value) in ACTIONS else queryset
+        actions = {str(action) for action in ACTIONS}
+        return queryset.filter(action=int(value)) if value in actions else queryset
 
 
 class ActorFilter(TextFilter):

@@ -4,6 +4,7 @@ The rows of a product have the same ``Handle``. The first one has the columns of
 another variant or only another image. Source: help.shopify.com, “Using CSV files to import and export products”.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from catalog.feeds.row_mapping import FeedRow
 from catalog.models import Availability
 
 OPTIONS = (1, 2, 3)
+WHOLE_NUMBER = re.compile(r"-?[0-9]{1,18}")
 DEFAULT_VARIANT = "Default Title"
 VARIANT_COLUMNS = ("variant_sku", "variant_price", "variant_barcode", "option1_value")
 
@@ -70,7 +72,7 @@ def find_availability(fields: Mapping[str, Any]) -> str:
     """Return whether a variant can be bought; one without inventory tracking always can."""
     stock = read_text(fields, "variant_inventory_qty")
     is_tracked = "variant_inventory_tracker" not in fields or read_text(fields, "variant_inventory_tracker")
-    if not stock or not is_tracked or not stock.lstrip("-").isdecimal() or int(stock) > 0:
+    if not stock or not is_tracked or not WHOLE_NUMBER.fullmatch(stock) or int(stock) > 0:
         return Availability.IN_STOCK.value
     is_sold_without_stock = read_text(fields, "variant_inventory_policy").casefold() == "continue"
     return (Availability.BACKORDER if is_sold_without_stock else Availability.OUT_OF_STOCK).value

@@ -88,7 +88,8 @@ def show_progress(request: HttpRequest) -> HttpResponse:
     progress = build_progress(is_first=run is None)
     response = render(request, "admin/demand/progress.html", {"progress": progress})
     known = request.GET.get("run", "")
-    if not progress["is_running"] and known.isdecimal() and run is not None and run.pk >= int(known):
+    is_known = known.isdecimal() and len(known) < 19
+    if not progress["is_running"] and is_known and run is not None and run.pk >= int(known):
         response["HX-Refresh"] = "true"
     return response
 

@@ -89,7 +89,7 @@ def render_rejected_event(request: HttpRequest, *, model_admin: ModelAdmin, reje
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
     events = rejected_events.defer_payloads(RejectedEvent.objects.select_related("source"))
-    rejected = get_object_or_404(events, pk=rejected_id if rejected_id.isdecimal() else None)
+    rejected = get_object_or_404(events, pk=rejected_id if rejected_id.isdecimal() and len(rejected_id) < 19 else None)
     view = build_payload_view(rejected, with_personal=may_see_personal(request))
     form = CorrectionForm(request.POST if "text" in request.POST else None, view=view)
     outcome = None

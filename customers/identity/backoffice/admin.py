@@ -291,7 +291,7 @@ class IdentityConflictAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, queryset: QuerySet[IdentityConflict], search_term: str
     ) -> tuple[QuerySet[IdentityConflict], bool]:
         number = search_term.strip().removeprefix("#")
-        if number.isdecimal() and int(number) < 2**63:
+        if number.isdecimal() and len(number) < 19:
             return queryset.filter(customer_ids__contains=[int(number)]), False
         return super().get_search_results(request, queryset, search_term)
 

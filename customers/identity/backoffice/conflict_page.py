@@ -64,7 +64,9 @@ class MergePairForm(forms.Form):
 def render_conflict(request: HttpRequest, *, model_admin: ModelAdmin, conflict_id: str) -> HttpResponse:
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
-    conflict = get_object_or_404(IdentityConflict, pk=conflict_id if conflict_id.isdecimal() else None)
+    conflict = get_object_or_404(
+        IdentityConflict, pk=conflict_id if conflict_id.isdecimal() and len(conflict_id) < 19 else None
+    )
     with_personal = may_see_personal(request)
     if with_personal:
         record_access(model=Customer, pks=conflict.customer_ids)

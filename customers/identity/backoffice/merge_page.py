@@ -24,7 +24,7 @@ MAY_UNDO = "identity.change_identitymerge"
 def render_merge(request: HttpRequest, *, model_admin: ModelAdmin, merge_id: str) -> HttpResponse:
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
-    merge = get_object_or_404(IdentityMerge, pk=merge_id if merge_id.isdecimal() else None)
+    merge = get_object_or_404(IdentityMerge, pk=merge_id if merge_id.isdecimal() and len(merge_id) < 19 else None)
     restored_counts, problem = None, ""
     if request.method == "POST":
         check_permissions(request, MAY_UNDO)

@@ -35,7 +35,7 @@ def build_rule_context(request: HttpRequest, *, model_admin: ModelAdmin, object_
         "preview_url": reverse_or_empty("admin:serving_rule_preview"),
         "suggest_url": reverse_or_empty("admin:segments_segment_suggest"),
     }
-    if object_id is None or not object_id.isdecimal() or request.method != "GET":
+    if object_id is None or not object_id.isdecimal() or len(object_id) > 18 or request.method != "GET":
         return context
     rule = Rule.objects.select_related("segment").filter(pk=int(object_id)).first()
     if rule is None or not model_admin.has_view_permission(request, rule):

@@ -58,7 +58,12 @@ def read_row(element: Element, number: int) -> MessageProductRow:
 
 def _read_number(element: Element, name: str, default: int, most: int) -> int:
     value = element.get(name)
-    return int(value) if value.isascii() and value.isdigit() and 1 <= int(value) <= most else default
+    return int(value) if _is_number(value, most) else default
+
+
+def _is_number(value: str, most: int) -> bool:
+    """Return whether a text is a number from 1 to ``most``. Python refuses to read one of thousands of digits."""
+    return value.isascii() and value.isdigit() and len(value) < 10 and 1 <= int(value) <= most
 
 
 def check_row(tree: SourceTree, element: Element) -> list[SourceProblem]:
@@ -73,11 +78,9 @@ def check_row(tree: SourceTree, element: Element) -> list[SourceProblem]:
             details = {"name": attribute.name, "value": attribute.value, "valid": ", ".join(options)}
             problems.append(make_problem(tree.source, attribute.start, message % details))
         most = {"n": MAX_PRODUCTS, "columns": MAX_COLUMNS}.get(attribute.name)
-        if most is not None and not (
-            attribute.value.isascii() and attribute.value.isdigit() and 1 <= int(attribute.value) <= most
-        ):
+        if most is not None and not _is_number(attribute.value, most):
             message = _("%(name)s is “%(value)s”; valid: 1 to %(max)s.")
-            details = {"name": attribute.name, "value": attribute.value, "max": str(most)}
+            details = {"name": attribute.name, "value": attribute.value[:100], "max": str(most)}
             problems.append(make_problem(tree.source, attribute.start, message % details))
         if attribute.name == "filter" and attribute.value:
             try:

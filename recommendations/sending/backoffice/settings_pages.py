@@ -138,7 +138,7 @@ class SendingSettingsForm(forms.ModelForm):
 
 
 def is_number(text: str) -> bool:
-    return text.isdecimal() and 1 <= int(text) <= 100_000
+    return text.isdecimal() and len(text) < 10 and 1 <= int(text) <= 100_000
 
 
 @permission_required(PERMISSION, raise_exception=True)

@@ -85,7 +85,8 @@ def show_rule_preview_page(request: HttpRequest, *, model_admin: ModelAdmin) -> 
 def read_draft_rule(request: HttpRequest, data: QueryDict) -> tuple[Rule | None, dict[str, list[str]]]:
     """Return the rule to preview, or its problems by the label of the field."""
     rule_id = data.get(f"{PREFIX}-rule", "")
-    stored = get_object_or_404(Rule.objects.select_related("segment"), pk=int(rule_id)) if rule_id.isdecimal() else None
+    is_number = rule_id.isdecimal() and len(rule_id) < 19
+    stored = get_object_or_404(Rule.objects.select_related("segment"), pk=int(rule_id)) if is_number else None
     if request.method != "POST":
         return stored, {} if stored else {"": [_("No rule selected. Open the preview from the page of a rule.")]}
     form = RuleForm(join_dates(data), instance=stored)

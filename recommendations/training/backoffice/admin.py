@@ -130,7 +130,9 @@ class ModelVersionAdmin(AddDisabled, DeleteDisabled, ModelAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         order = request.GET.get("tried", TRIAL_ORDERS[0])
-        version = ModelVersion.objects.filter(pk=object_id).first() if object_id.isdigit() else None
+        version = (
+            ModelVersion.objects.filter(pk=object_id).first() if object_id.isdecimal() and len(object_id) < 19 else None
+        )
         context = build_model_card(version, trial_order=order) if version is not None else {}
         nothing_to_save = {"show_save": False, "show_save_and_continue": False}
         return super().change_view(

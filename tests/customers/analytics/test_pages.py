@@ -11,6 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from customers.analytics.backoffice.building.drafts import change_rows
 from customers.analytics.backoffice.question_pages import QUESTION_PAGES
 from customers.analytics.backoffice.reports.presets import PRESETS
 from customers.analytics.models import AnalyticsResult, Annotation, Dashboard, ResultStatus, SavedReport
@@ -224,6 +225,13 @@ def test_a_computation_is_cancelled_and_started_again(admin_client: Client) -> N
 )  # fmt: skip
 def test_an_address_that_is_not_valid_is_no_error_of_the_server(admin_client: Client, query: str) -> None:
     assert admin_client.get(f"{reverse('analytics:funnel')}?{query}").status_code in (200, 404, 422)
+
+
+def test_a_row_of_a_form_whose_number_has_thousands_of_digits_is_not_removed() -> None:
+    rows: dict[str, Any] = {"steps": [{"name": "a"}, {"name": "b"}]}
+    assert change_rows(dict(rows), f"remove:steps.{'9' * 5_000}") == rows
+    assert change_rows(dict(rows), "remove:steps.1") == {"steps": [{"name": "a"}]}
+    assert change_rows(dict(rows), f"add:steps.{'9' * 5_000}.filters") == rows
 
 
 @pytest.mark.usefixtures("shop")

@@ -15,6 +15,7 @@ from recommendations.messaging.rendering import (
     Recipient,
     RenderedMessage,
 )
+from recommendations.messaging.substitution.variables import read_path
 from tests.recommendations.messaging.makers import CountingLinks, make_card, make_source
 
 pytestmark = pytest.mark.django_db
@@ -136,6 +137,13 @@ def test_product_rows_show_as_many_products_as_were_chosen() -> None:
     assert {label for _url, label in links.clicks} == {"row-1:p0", "row-1:p1", "row-1:p2", "row-1:p3"}
     empty = render(source)
     assert "For you" not in empty.html + empty.text
+
+
+def test_a_number_of_thousands_of_digits_is_a_problem_of_the_source() -> None:
+    [(_line, message)] = find_problems(make_source("", sections=f'<mj-products n="{"9" * 5_000}"/>'))
+    assert message.endswith("valid: 1 to 12.")
+    assert read_path({"items": ["a", "b"]}, ("items", "1")) == "b"
+    assert read_path({"items": ["a", "b"]}, ("items", "9" * 5_000)) is None
 
 
 def test_a_product_without_a_link_leads_to_the_page_of_the_shop_setting(settings: Any) -> None:

@@ -115,6 +115,8 @@ def test_settings_are_saved_and_wrong_lines_are_named(client: Client) -> None:
     page = wrong.content.decode()
     assert "Line 2: “fax 1 1” is not a cap." in page
     assert "Enter both the beginning and the end" in page
+    long = {**values, "domain_lines": f"gmail.com {'9' * 5_000}"}
+    assert client.post("/admin/settings/sending/", long).status_code == 422
     assert client.post("/admin/settings/sending/", values).status_code == 302
     stored = SendingSettings.objects.get()
     assert stored.caps[1] == {"channel": "", "messages": 5, "days": 30}

@@ -107,14 +107,14 @@ def change_rows(draft: Draft, change: str) -> Draft:
     rows = rows if isinstance(rows, list) else []
     if action == "add" and parts and len(rows) < MAX_ROWS:
         node[parts[-1]] = [*rows, {}]
-    elif number.isdecimal() and int(number) < len(rows):
+    elif number.isdecimal() and len(number) < 10 and int(number) < len(rows):
         node[parts[-1]] = rows[: int(number)] + rows[int(number) + 1 :]
     return draft
 
 
 def _step_into(node: Any, part: str) -> Any:
     if isinstance(node, list):
-        return node[int(part)] if part.isdecimal() and int(part) < len(node) else None
+        return node[int(part)] if part.isdecimal() and len(part) < 10 and int(part) < len(node) else None
     return node.setdefault(part, {}) if isinstance(node, dict) else None
 
 

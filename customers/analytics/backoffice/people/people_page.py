@@ -159,7 +159,7 @@ def describe_people(people: PeopleOfFigure) -> str:
 def build_people_table(request: HttpRequest, ids: list[int], *, now: datetime) -> Any:
     """Return a page of people; their names follow the masking policy."""
     number = request.GET.get("people_page", "1")
-    first = (int(number) - 1) * PAGE_SIZE if number.isdecimal() and 0 < int(number) < 10**6 else 0
+    first = (int(number) - 1) * PAGE_SIZE if number.isdecimal() and len(number) < 7 and int(number) > 0 else 0
     first = min(first, (max(len(ids), 1) - 1) // PAGE_SIZE * PAGE_SIZE)
     rows = {
         row.pk: row
