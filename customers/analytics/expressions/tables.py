@@ -119,7 +119,8 @@ class AnalyticsTables:
             source=orders.source,
             **missing,
             currency=orders.currency,
-            value=orders.total,
+            # an order in another currency is an event too, but its amount cannot be added to the others
+            value=self._keep_amount(orders.total, orders.currency),
             product_ids=ibis.null("array<string>"),
             properties=ibis.literal("{}"),
             occurred_at=orders.placed_at,
@@ -174,6 +175,9 @@ class AnalyticsTables:
             occurred_at=rows.placed_at,
         )
         return self._limit(rows, days).select("id", "customer_id", "at", "is_order", "channel", total="amount")
+
+    def _keep_amount(self, amount: ir.NumericValue, currency: ir.StringValue) -> ir.NumericValue:
+        return ibis.ifelse(currency == self.currency, amount, ibis.null(amount.type())) if self.currency else amount
 
     def _keep_currency(self, rows: ir.Table) -> ir.Table:
         return rows.filter(rows.currency == self.currency) if self.currency else rows

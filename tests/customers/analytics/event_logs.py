@@ -53,6 +53,7 @@ def make_tables(
     feedback: Sequence[tuple[int | None, datetime, str, int]] = (),
     as_of: datetime = datetime(2026, 4, 10, tzinfo=UTC),
     zone: ZoneInfo = BERLIN,
+    currency: str = "",
 ) -> AnalyticsTables:
     """Return tables with these rows; `labels` and `members` are the same for all names."""
     rows = [
@@ -89,6 +90,7 @@ def make_tables(
         products=_make_table([{"id": number, **row} for number, row in enumerate(products, 1)], PRODUCTS.schema),
         as_of=as_of,
         zone=zone,
+        currency=currency,
         read_labels=lambda name: ibis.memtable(named),
         read_costs=lambda: ibis.memtable(
             pa.table(

@@ -82,6 +82,16 @@ def test_measures_of_a_property_leave_out_events_without_it() -> None:
     assert not result.buckets[0].is_complete, "the days are a part of the month"
 
 
+def test_the_value_of_orders_in_another_currency_is_left_out() -> None:
+    placed = {"placed_at": datetime(2026, 3, 28, 12, tzinfo=UTC), "customer_id": 1}
+    orders = [placed | {"total": 10, "currency": "EUR"}, placed | {"total": 9000, "currency": "JPY"}]
+    order = EventMatch(name="$order")
+    large = EventMatch(name="$order", filters=(PropertyFilter(property="value", op="gt", value=100),))
+    series = (TrendSeries(event=order), TrendSeries(event=order, measure="sum"), TrendSeries(event=large))
+    result = run_trends(make_tables(orders=orders, currency="EUR"), TrendParameters(**CHANGE, series=series))
+    assert [line.total for line in result.lines] == [2, 10, 0]
+
+
 def test_formulas_comparisons_and_rolling_means() -> None:
     parameters = TrendParameters(
         **CHANGE,
