@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Callable, Sequence
+from math import isfinite
 
 from customers.analytics.expressions.parameters import ParameterError
 
@@ -42,12 +43,17 @@ def _check(node: ast.expr, text: str, letters: str, valid: str) -> None:
 
 
 def compute_formula(node: ast.expr, values: Sequence[float | None]) -> float | None:
-    """Return the value of a formula; None if a series has none, and for a division by zero."""
+    """Return the value of a formula; None if a series has none, for a division by zero, and for a number that is too large for JSON."""
+    value = _compute(node, values)
+    return value if value is not None and isfinite(value) else None
+
+
+def _compute(node: ast.expr, values: Sequence[float | None]) -> float | None:
     if isinstance(node, ast.BinOp):
-        left, right = compute_formula(node.left, values), compute_formula(node.right, values)
+        left, right = _compute(node.left, values), _compute(node.right, values)
         return None if left is None or right is None else OPERATORS[type(node.op)](left, right)
     if isinstance(node, ast.UnaryOp):
-        operand = compute_formula(node.operand, values)
+        operand = _compute(node.operand, values)
         return None if operand is None else -operand
     if isinstance(node, ast.Name):
         return values[LETTERS.index(node.id)]

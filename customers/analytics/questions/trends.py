@@ -166,7 +166,8 @@ def _measure(rows: ir.Table, series: TrendSeries, keys: Sequence[str], tables: A
     value = {
         "events": events,
         "people": people.cast("float64"),
-        "per_person": events / people,
+        # without any event there is one row in total, whose 0 / 0 would be NaN, which JSON cannot store
+        "per_person": events / people.nullif(0),
         "sum": rows.number.sum(),
         "average": rows.number.mean(),
         "quantile": tables.engine.quantile(rows.number, series.share),
@@ -281,15 +282,18 @@ def _read_table(
 
 
 def shift_back(parameters: TrendParameters) -> TrendParameters:
-    """Return the parameters for the same number of days before; for months, for the same number of whole months before."""
-    until = parameters.since - timedelta(days=1)
+    """Return the parameters for the same number of days before; for months, for the same days of as many months before."""
     if parameters.interval == PeriodUnit.MONTH and parameters.since.day == 1:
-        months = (
-            number_period(parameters.until, PeriodUnit.MONTH) - number_period(parameters.since, PeriodUnit.MONTH) + 1
-        )
-        since = get_period_start(number_period(parameters.since, PeriodUnit.MONTH) - months, PeriodUnit.MONTH)
+        first, last = (number_period(day, PeriodUnit.MONTH) for day in (parameters.since, parameters.until))
+        months = last - first + 1
+        since = get_period_start(first - months, PeriodUnit.MONTH)
+        until = get_period_start(last - months + 1, PeriodUnit.MONTH) - timedelta(days=1)
+        # days of a month that has not ended are not compared with a whole month
+        if parameters.until != get_period_start(last + 1, PeriodUnit.MONTH) - timedelta(days=1):
+            until = min(until, until.replace(day=1) + timedelta(days=parameters.until.day - 1))
     else:
-        since = parameters.since - (parameters.until - parameters.since) - timedelta(days=1)
+        until = parameters.since - timedelta(days=1)
+        since = until - (parameters.until - parameters.since)
     return replace(parameters, since=since, until=until)
 
 

@@ -26,6 +26,7 @@ from customers.analytics.questions.trends import (
     TrendSeries,
     run_trends,
     select_trend_people,
+    shift_back,
 )
 from customers.warehouse.engines.base import WarehouseEngine
 from customers.warehouse.engines.registry import ENGINES
@@ -92,6 +93,30 @@ def test_the_value_of_orders_in_another_currency_is_left_out() -> None:
     assert [line.total for line in result.lines] == [2, 10, 0]
 
 
+@pytest.mark.parametrize(
+    ("since", "until", "before"),
+    [
+        ("2026-03-01", "2026-03-31", ("2026-02-01", "2026-02-28")),
+        ("2026-03-01", "2026-03-15", ("2026-02-01", "2026-02-15")),
+        ("2026-03-01", "2026-03-30", ("2026-02-01", "2026-02-28")),
+        ("2026-02-01", "2026-02-28", ("2026-01-01", "2026-01-31")),
+        ("2026-02-01", "2026-04-10", ("2025-11-01", "2026-01-10")),
+        ("2026-03-02", "2026-03-31", ("2026-01-31", "2026-03-01")),
+    ],
+)
+def test_days_of_a_month_are_compared_with_the_same_days_of_an_earlier_month(
+    since: str, until: str, before: tuple[str, str]
+) -> None:
+    days = {"since": date.fromisoformat(since), "until": date.fromisoformat(until)}
+    earlier = shift_back(TrendParameters(**days, series=(make_series(),), interval=PeriodUnit.MONTH))
+    assert (earlier.since.isoformat(), earlier.until.isoformat()) == before
+
+
+def test_without_events_there_are_no_events_per_person() -> None:
+    result = run_trends(make_tables(), TrendParameters(**CHANGE, series=(make_series(measure="per_person"),)))
+    assert (result.lines[0].values, result.lines[0].total) == ((None, None, None), None)
+
+
 def test_formulas_comparisons_and_rolling_means() -> None:
     parameters = TrendParameters(
         **CHANGE,
@@ -105,7 +130,8 @@ def test_formulas_comparisons_and_rolling_means() -> None:
     assert line.rolling == (None, 0.25, 0.25)
     assert line.previous == (0, 0, 0)
     assert (line.total, line.previous_total) == (1.5, 0)
-    assert compute_formula(parse_formula("A / B", 2), [1, 0]) is None
+    for formula in ("A / B", "A / 1e-320", "A * 1e999", "1e308 * 10 - 1e308 * 10"):
+        assert compute_formula(parse_formula(formula, 2), [1, 0]) is None
     for formula in ("A +", "C", "A ** 2", "__import__('os')", "A if B else A"):
         with pytest.raises(ParameterError):
             parse_formula(formula, 2)
