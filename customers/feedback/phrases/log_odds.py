@@ -77,11 +77,11 @@ def remove_overlapping(
     candidates: Sequence[DistinctivePhrase], documents: Sequence[set[str]], *, limit: int
 ) -> list[DistinctivePhrase]:
     """Return the first phrases that occur in different texts, without parts of longer phrases that are nearly as frequent."""
+    whole = list_whole_phrases(candidates)
     kept: list[DistinctivePhrase] = []
     kept_rows: list[set[int]] = []
     for phrase in candidates:
-        longer = (other for other in candidates if is_part(phrase.text, other.text))
-        if any(other.texts >= SAME_SHARE * phrase.texts for other in longer):
+        if phrase not in whole:
             continue
         if any(is_part(other.text, phrase.text) for other in kept):
             continue
@@ -93,3 +93,16 @@ def remove_overlapping(
         if len(kept) == limit:
             break
     return kept
+
+
+def list_whole_phrases(candidates: Sequence[DistinctivePhrase]) -> set[DistinctivePhrase]:
+    """Return the phrases without parts of a longer one of them that is nearly as frequent.
+
+    The longest come first: a phrase that is itself left out stands for no part, or a rare long one would replace a frequent short one.
+    """
+    whole: list[DistinctivePhrase] = []
+    for phrase in sorted(candidates, key=lambda candidate: -len(candidate.text)):
+        longer = (other for other in whole if is_part(phrase.text, other.text))
+        if not any(other.texts >= SAME_SHARE * phrase.texts for other in longer):
+            whole.append(phrase)
+    return set(whole)

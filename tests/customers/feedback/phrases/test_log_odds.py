@@ -7,7 +7,12 @@ import numpy as np
 import pytest
 
 from customers.feedback.phrases.extraction import extract_phrases
-from customers.feedback.phrases.log_odds import compute_log_odds, rank_phrases
+from customers.feedback.phrases.log_odds import (
+    DistinctivePhrase,
+    compute_log_odds,
+    rank_phrases,
+    remove_overlapping,
+)
 from customers.feedback.sentiment.languages import Language
 
 
@@ -44,6 +49,18 @@ def test_the_longest_of_overlapping_phrases_is_shown_in_both_languages():
     found = rank_phrases(bad, Language.ENGLISH, count_phrases(bad + other, Language.ENGLISH), limit=3)
     assert found[0].text == "box arrived open"
     assert len(found) == 1
+
+
+def test_a_rare_long_phrase_does_not_replace_a_frequent_part_of_it():
+    documents = [{"tea", "green tea", "green tea bag"}] * 5 + [{"tea", "green tea"}] * 2 + [{"tea"}] * 3
+    counts = Counter(phrase for document in documents for phrase in document)
+    candidates = [
+        DistinctivePhrase(text, counts[text], 0, z)
+        for text, z in (("tea", 4.0), ("green tea", 3.0), ("green tea bag", 2.0))
+    ]
+    kept = remove_overlapping(candidates, documents, limit=3)
+    # “green tea” is in 70% of the texts with “tea”, and “green tea bag” in 71% of those with “green tea”, but in half of all
+    assert [phrase.text for phrase in kept] == ["tea"]
 
 
 def test_a_cut_of_a_long_chinese_clause_is_completed():
