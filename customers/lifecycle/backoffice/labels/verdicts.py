@@ -199,11 +199,14 @@ def describe_prediction(score_model: ScoreModel, *, random_gap: float | None = N
 
 def is_unreliable(score_model: ScoreModel, *, random_gap: float | None = None) -> bool:
     """Return whether `describe_prediction` says that predictions are not reliable, or hardly better than random."""
-    quality = score_model.figures.get("quality")
-    if score_model.reason or not quality or not len(quality["curve"]["predicted"]):
+    if score_model.reason:
         return False
-    is_off = any(map(is_miscalibrated, get_backtests(score_model)))
-    return is_off or is_hardly_better_than_random(score_model) or has_gap(quality, random_gap=random_gap)
+    if any(map(is_miscalibrated, get_backtests(score_model))):
+        return True
+    quality = score_model.figures.get("quality")
+    if not quality or not len(quality["curve"]["predicted"]):
+        return False
+    return is_hardly_better_than_random(score_model) or has_gap(quality, random_gap=random_gap)
 
 
 def is_hardly_better_than_random(score_model: ScoreModel) -> bool:

@@ -15,6 +15,7 @@ from customers.lifecycle.backoffice.labels.verdicts import (
     describe_stage_changes,
     describe_stages,
     describe_value,
+    is_unreliable,
 )
 from customers.lifecycle.models import ScoreModel
 
@@ -180,6 +181,13 @@ def test_a_prediction_is_judged_by_alerts_and_by_the_group_with_the_largest_diff
     kind: str, figures: dict[str, Any], random_gap: float | None, sentence: str
 ) -> None:
     assert describe_prediction(make_score_model(kind, **figures), random_gap=random_gap) == sentence
+
+
+def test_predictions_that_were_wrong_before_are_unreliable_even_without_a_test_of_the_new_model() -> None:
+    score_model = make_score_model("churn", backtests=[BACKTEST | {"mean_predicted": 0.5}])
+    assert "are not reliable" in describe_prediction(score_model)
+    assert is_unreliable(score_model)
+    assert not is_unreliable(make_score_model("churn", backtests=[BACKTEST]))
 
 
 def test_a_prediction_of_earlier_names_the_day_in_the_time_zone_of_the_shop(settings: Any) -> None:
