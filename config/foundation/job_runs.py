@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 from django.db import Error, models
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 INTERRUPTED_ERROR = "The process stopped before the run finished."
@@ -61,7 +62,7 @@ class FileImport(TimedRun):
         ordering = ["-started_at"]
 
     def __str__(self) -> str:
-        return f"{self.file_name} ({self.started_at:%Y-%m-%d %H:%M})"
+        return f"{self.file_name} ({localtime(self.started_at):%Y-%m-%d %H:%M})"
 
 
 def fail_interrupted_runs(model: type[JobRun]) -> int:

@@ -1,6 +1,7 @@
 """Records of the scheduled jobs."""
 
 from django.db import models
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 
@@ -42,4 +43,4 @@ class ScheduledRun(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.task} {self.started_at:%Y-%m-%d %H:%M}"
+        return f"{self.task} {localtime(self.started_at):%Y-%m-%d %H:%M}"

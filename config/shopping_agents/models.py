@@ -5,6 +5,7 @@ from typing import Any
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 SINGLETON_ID = 1
@@ -68,7 +69,7 @@ class AgentFeedFile(models.Model):
         constraints = [models.CheckConstraint(condition=Q(pk=SINGLETON_ID), name="shopping_agents_feed_once")]
 
     def __str__(self) -> str:
-        return f"{self.built_at:%Y-%m-%d %H:%M}"
+        return f"{localtime(self.built_at):%Y-%m-%d %H:%M}"
 
 
 def load_settings() -> AgentFeedSettings:

@@ -2,6 +2,7 @@
 
 from django.conf import settings
 from django.db import models
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from config.foundation.job_runs import JobRun
@@ -24,7 +25,7 @@ class AnomalyRun(JobRun):
         verbose_name_plural = _("anomaly detections")
 
     def __str__(self) -> str:
-        return f"{self.as_of:%Y-%m-%d}"
+        return f"{localtime(self.as_of):%Y-%m-%d}"
 
 
 class DayState(models.TextChoices):

@@ -4,6 +4,7 @@ import secrets
 
 from django.db import models
 from django.db.models import Q
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from config.foundation.job_runs import JobRun
@@ -103,7 +104,7 @@ class SyncRun(JobRun):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} ({self.started_at:%Y-%m-%d %H:%M})"
+        return f"{self.get_kind_display()} ({localtime(self.started_at):%Y-%m-%d %H:%M})"
 
 
 class SyncDifference(models.Model):

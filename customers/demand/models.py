@@ -3,6 +3,7 @@
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -98,7 +99,7 @@ class DemandRun(JobRun):
         verbose_name_plural = _("demand runs")
 
     def __str__(self) -> str:
-        return f"{self.as_of:%Y-%m-%d %H:%M}"
+        return f"{localtime(self.as_of):%Y-%m-%d %H:%M}"
 
 
 class DemandForecast(models.Model):

@@ -3,6 +3,7 @@
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from customers.identity.personal_data.encrypted_field import EncryptedTextField
@@ -123,7 +124,7 @@ class ReceivedEvent(models.Model):
         abstract = True
 
     def __str__(self) -> str:
-        return f"{mask_text(self.name) or self.type} ({self.occurred_at:%Y-%m-%d %H:%M})"
+        return f"{mask_text(self.name) or self.type} ({localtime(self.occurred_at):%Y-%m-%d %H:%M})"
 
 
 class Event(ReceivedEvent):
@@ -166,7 +167,7 @@ class EventMinute(models.Model):
         verbose_name_plural = _("event counts per minute")
 
     def __str__(self) -> str:
-        return f"{self.minute:%Y-%m-%d %H:%M}"
+        return f"{localtime(self.minute):%Y-%m-%d %H:%M}"
 
 
 class AgentActivity(models.Model):

@@ -4,6 +4,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Q, Value
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -314,7 +315,7 @@ class ProcessingRestriction(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_scope_display()} ({self.since:%Y-%m-%d})"
+        return f"{self.get_scope_display()} ({localtime(self.since):%Y-%m-%d})"
 
 
 class BlockedIdentifier(models.Model):
@@ -381,4 +382,4 @@ class IdentityConflict(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_reason_display()} ({self.last_at:%Y-%m-%d %H:%M})"
+        return f"{self.get_reason_display()} ({localtime(self.last_at):%Y-%m-%d %H:%M})"

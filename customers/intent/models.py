@@ -1,6 +1,7 @@
 """Training runs of the behavior predictions; the model of the latest run that has one is in use."""
 
 from django.db import models
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from config.foundation.job_runs import JobRun
@@ -27,4 +28,4 @@ class IntentRun(JobRun):
         verbose_name_plural = _("trainings of behavior predictions")
 
     def __str__(self) -> str:
-        return f"{self.as_of:%Y-%m-%d %H:%M}"
+        return f"{localtime(self.as_of):%Y-%m-%d %H:%M}"

@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from customers.identity.models import Consent
@@ -68,7 +69,7 @@ class PolicyVersion(models.Model):
         ordering = ["-number"]
 
     def __str__(self) -> str:
-        return f"{self.number} ({self.published_at:%Y-%m-%d})"
+        return f"{self.number} ({localtime(self.published_at):%Y-%m-%d})"
 
 
 class DataRecipient(models.Model):

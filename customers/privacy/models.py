@@ -6,6 +6,7 @@ from typing import Any
 
 from django.db import models
 from django.db.models import Q
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from customers.identity.models import Customer
@@ -179,7 +180,7 @@ class PrivacyRequestEntry(models.Model):
         ordering = ["at", "id"]
 
     def __str__(self) -> str:
-        return f"{self.get_step_display()} ({self.at:%Y-%m-%d %H:%M})"
+        return f"{self.get_step_display()} ({localtime(self.at):%Y-%m-%d %H:%M})"
 
 
 class PrivacyExport(models.Model):

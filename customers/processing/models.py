@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from config.foundation.job_runs import JobRun
@@ -31,7 +32,7 @@ class ProcessingRun(JobRun):
         indexes = [models.Index(fields=["status"], name="processing_run_under_way", condition=Q(status="running"))]
 
     def __str__(self) -> str:
-        return f"{self.started_at:%Y-%m-%d %H:%M:%S}"
+        return f"{localtime(self.started_at):%Y-%m-%d %H:%M:%S}"
 
     @property
     def events_per_second(self) -> float | None:

@@ -8,6 +8,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -282,7 +283,7 @@ class AudienceExport(models.Model):
         ordering = ["-exported_at", "-id"]
 
     def __str__(self) -> str:
-        return f"{self.campaign_id} ({self.exported_at:%Y-%m-%d %H:%M})"
+        return f"{self.campaign_id} ({localtime(self.exported_at):%Y-%m-%d %H:%M})"
 
 
 class CampaignSettings(models.Model):

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from customers.identity.models import Customer
@@ -157,7 +158,7 @@ class BanditAllocation(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.experiment_id} {self.decided_at:%Y-%m-%d %H:%M}"
+        return f"{self.experiment_id} {localtime(self.decided_at):%Y-%m-%d %H:%M}"
 
 
 class ExperimentExposure(models.Model):

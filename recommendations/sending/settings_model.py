@@ -8,6 +8,7 @@ from typing import Any
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models, transaction
 from django.db.models import Q
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 SINGLETON_ID = 1
@@ -89,7 +90,7 @@ class GlobalHoldoutChange(models.Model):
         ordering = ["changed_at", "id"]
 
     def __str__(self) -> str:
-        return f"{self.share} ({self.changed_at:%Y-%m-%d %H:%M})"
+        return f"{self.share} ({localtime(self.changed_at):%Y-%m-%d %H:%M})"
 
 
 def record_holdout_change(*, share: Decimal, salt: str, at: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -131,4 +132,4 @@ class EvaluationRun(TimedRun):
         ordering = ["-started_at", "-id"]
 
     def __str__(self) -> str:
-        return f"{self.protocol} {self.started_at:%Y-%m-%d %H:%M}"
+        return f"{self.protocol} {localtime(self.started_at):%Y-%m-%d %H:%M}"

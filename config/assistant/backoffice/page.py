@@ -294,7 +294,9 @@ def download_answer(request: HttpRequest) -> HttpResponse:
         for row in answer.rows
     ]
     response = HttpResponse(format_csv(rows), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{METRICS[query.metric].key}-{answer.as_of:%Y-%m-%d}.csv"'
+    response["Content-Disposition"] = (
+        f'attachment; filename="{METRICS[query.metric].key}-{timezone.localtime(answer.as_of):%Y-%m-%d}.csv"'
+    )
     return response
 
 

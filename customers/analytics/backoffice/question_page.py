@@ -178,5 +178,7 @@ def download_csv(request: HttpRequest, question: str) -> HttpResponse:
     rows = page.list_rows(shown.state.result, shown.context)
     response = HttpResponse(format_csv(rows), content_type="text/csv; charset=utf-8")
     name = slugify(report.name if report else question) or question
-    response["Content-Disposition"] = f'attachment; filename="{name}-{shown.context.as_of:%Y-%m-%d}.csv"'
+    response["Content-Disposition"] = (
+        f'attachment; filename="{name}-{timezone.localtime(shown.context.as_of):%Y-%m-%d}.csv"'
+    )
     return response

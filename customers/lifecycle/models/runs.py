@@ -1,6 +1,7 @@
 """Runs of the refresh, and the models that each run scored customers with."""
 
 from django.db import models
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from config.foundation.job_runs import JobRun
@@ -25,7 +26,7 @@ class LifecycleRun(JobRun):
         verbose_name_plural = _("lifecycle runs")
 
     def __str__(self) -> str:
-        return f"{self.as_of:%Y-%m-%d %H:%M}"
+        return f"{localtime(self.as_of):%Y-%m-%d %H:%M}"
 
 
 class ScoreModel(models.Model):

@@ -189,7 +189,7 @@ def download_csv(request: HttpRequest, key: str) -> HttpResponse:
         text = _("The result is being computed. Try again in a moment.")
         return HttpResponse(text, status=409, content_type="text/plain; charset=utf-8")
     response = HttpResponse(format_csv(rows), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="outcomes-{key}-{as_of:%Y-%m-%d}.csv"'
+    response["Content-Disposition"] = f'attachment; filename="outcomes-{key}-{timezone.localtime(as_of):%Y-%m-%d}.csv"'
     return response
 
 

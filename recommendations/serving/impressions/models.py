@@ -2,6 +2,7 @@
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from config.foundation.job_runs import JobRun
@@ -54,7 +55,7 @@ class Impression(models.Model):
         verbose_name_plural = _("impressions")
 
     def __str__(self) -> str:
-        return f"{self.scenario} ({self.served_at:%Y-%m-%d %H:%M})"
+        return f"{self.scenario} ({localtime(self.served_at):%Y-%m-%d %H:%M})"
 
 
 class PerformanceDay(models.Model):
@@ -135,7 +136,7 @@ class PerformanceRun(JobRun):
         verbose_name_plural = _("performance runs")
 
     def __str__(self) -> str:
-        return f"{self.started_at:%Y-%m-%d %H:%M:%S}"
+        return f"{localtime(self.started_at):%Y-%m-%d %H:%M:%S}"
 
 
 class PositionBiasRun(JobRun):
@@ -153,7 +154,7 @@ class PositionBiasRun(JobRun):
         verbose_name_plural = _("position bias runs")
 
     def __str__(self) -> str:
-        return f"{self.started_at:%Y-%m-%d %H:%M:%S}"
+        return f"{localtime(self.started_at):%Y-%m-%d %H:%M:%S}"
 
 
 class PositionBias(models.Model):

@@ -3,6 +3,7 @@
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from recommendations.engine.text_search.synonyms import MAX_NAME_TERMS, split_into_atoms
@@ -121,4 +122,4 @@ class SearchOrder(models.Model):
         verbose_name_plural = _("search order")
 
     def __str__(self) -> str:
-        return f"{self.learned_at:%Y-%m-%d}"
+        return f"{localtime(self.learned_at):%Y-%m-%d}"

@@ -7,12 +7,15 @@ import pytest
 from auditlog.models import LogEntry
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from django_celery_beat.models import PeriodicTask
 from kombu.exceptions import OperationalError
 
 from config.jobs.models import ScheduledRun
 from config.jobs.overview import build_job_state
 from config.schedule import SCHEDULE, sync_schedule
+from customers.lifecycle.models import LifecycleRun
+from customers.orders.models import OrderImport
 from tests.customers.events.makers import log_in_as
 
 pytestmark = pytest.mark.django_db
@@ -114,3 +117,14 @@ def test_only_operators_start_and_cancel(job: PeriodicTask) -> None:
     assert analyst.post(reverse("jobs:start", args=[job.pk])).status_code == 403
     assert analyst.post(reverse("jobs:cancel", args=[job.pk])).status_code == 403
     assert log_in_as("Operator").get(reverse("jobs:start", args=[job.pk])).status_code == 405
+
+
+def test_titles_of_runs_state_the_time_in_the_time_zone_of_the_shop() -> None:
+    at = datetime(2026, 11, 24, 23, 30, tzinfo=UTC)
+    runs = [
+        ScheduledRun(task=TASK, started_at=at),
+        LifecycleRun(as_of=at),
+        OrderImport(file_name="orders.csv", started_at=at),
+    ]
+    with timezone.override("Asia/Shanghai"):
+        assert all("2026-11-25 07:30" in str(run) for run in runs)

@@ -56,7 +56,7 @@ def download_customers(request: HttpRequest) -> HttpResponseBase:
     response = StreamingHttpResponse(
         stream_customers(ids, with_personal=with_personal, with_ids=with_ids), content_type="text/csv; charset=utf-8"
     )
-    response["Content-Disposition"] = f'attachment; filename="customers-{as_of:%Y-%m-%d}.csv"'
+    response["Content-Disposition"] = f'attachment; filename="customers-{timezone.localtime(as_of):%Y-%m-%d}.csv"'
     return response
 
 
