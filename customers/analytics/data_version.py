@@ -6,11 +6,13 @@ from django.db import connection
 
 from config.foundation.shop.profile import get_time_zone, get_time_zone_name
 
-# each changes with what can change a result: an export, appended events, orders, merged, split and erased customers, feedback
+# each changes with what can change a result: an export, appended events, new orders and changes of them,
+# merged, split and erased customers, feedback
 READ_VERSION = """
 SELECT (SELECT max(id) FROM warehouse_exportrun WHERE finished_at IS NOT NULL AND error = ''),
     (SELECT number FROM warehouse_appendmark WHERE "table" = 'events'),
-    (SELECT max(id) FROM orders_order),
+    hashtext(format('%s %s %s', (SELECT max(id) FROM orders_order), (SELECT max(id) FROM orders_orderevent),
+                    (SELECT max(id) FROM orders_orderchange))),
     (SELECT max(id) FROM identity_identitymerge),
     (SELECT count(*) FROM identity_identitymerge WHERE reverted_at IS NOT NULL),
     (SELECT count(*) FROM identity_customer WHERE erased_at IS NOT NULL),

@@ -18,6 +18,7 @@ from customers.analytics.vocabulary import get_recent_days, list_events, list_pr
 from customers.identity.merging.merge import merge_customers
 from customers.identity.models import Customer, Identifier
 from customers.lifecycle.facts.amounts import get_amount_currency
+from customers.orders.cancellation import cancel_orders
 from customers.warehouse.export import export_warehouse
 from tests.customers.processing.event_makers import NOW, process, product, send, track
 from tests.makers import make_customer, make_order, make_product
@@ -182,3 +183,18 @@ def test_orders_count_as_events() -> None:
     assert state.error == ""
     assert state.result.lines[0].values == (1.0,)
     assert order.pk
+
+
+def test_a_cancelled_order_makes_results_outdated() -> None:
+    order = make_order(make_customer(), placed_at=NOW, order_id="o-1")
+    export_warehouse(started_at=NOW)
+    parameters = {"since": str(NOW.date()), "until": str(NOW.date()), "series": [{"event": {"name": "$order"}}]}
+    compute_pending(read_state(question="trends", parameters=parameters))
+    state = read_state(question="trends", parameters=parameters)
+    assert (state.is_current, state.result.lines[0].total) == (True, 1)
+    cancel_orders(source=order.source, order_ids=["o-1"], at=NOW)
+    later = NOW + 2 * HOUR
+    state = read_state(question="trends", parameters=parameters, now=later)
+    assert not state.is_current
+    compute_pending(state, now=later)
+    assert read_state(question="trends", parameters=parameters, now=later).result.lines[0].total == 0
