@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet, TextField, Value
+from django.db.models.functions import MD5, Concat
 
 from config.foundation.array_types import Floats
 from config.foundation.database.advisory_locks import exclusive_lock
@@ -32,12 +33,28 @@ CONTRADICTION = 0.8  # sentiment beyond which a text contradicts its stars: a pr
 ORIGIN = SentimentModel.Origin
 
 WRITE_SENTIMENTS = """
+-- a text that was changed while it was scored keeps waiting for its own sentiment
 UPDATE feedback_review r
 SET sentiment = s.sentiment, scored_at = %(at)s,
     contradicts = COALESCE(r.rating >= 4 AND s.sentiment <= %(low)s OR r.rating <= 2 AND s.sentiment >= %(high)s, false)
-FROM (SELECT * FROM unnest(%(ids)s::bigint[], %(sentiments)s::float8[]) AS s (id, sentiment) ORDER BY id) s
-WHERE r.id = s.id
+FROM (
+    SELECT * FROM unnest(%(ids)s::bigint[], %(hashes)s::text[], %(sentiments)s::float8[]) AS s (id, text_hash, sentiment) ORDER BY id
+) s
+WHERE r.id = s.id AND md5(r.title || chr(10) || r.body) = s.text_hash
 """
+
+
+TEXT_HASH = MD5(Concat("title", Value("\n"), "body", output_field=TextField()))
+
+
+@dataclass(frozen=True)
+class ReviewText:
+    """A review as it was read. text_hash: of its title and body, which may change before its sentiment is written."""
+
+    id: int
+    rating: int
+    text: str
+    text_hash: str
 
 
 @dataclass(frozen=True)
@@ -55,20 +72,28 @@ def refresh_sentiment(*, now: datetime) -> ScoringResult:
         return ScoringResult(trained, score_reviews(now=now))
 
 
-def list_rated() -> list[tuple[int, int, str, str]]:
-    """Return ID, stars, title and text of the latest reviews with a clear rating and a text."""
-    rated = Review.objects.exclude(rating=3).exclude(title="", body="").order_by("-written_at", "-id")
-    return list(rated.values_list("id", "rating", "title", "body")[:MAX_TRAINING_REVIEWS])
+def query_rated() -> QuerySet[Review]:
+    """Return the reviews with a clear rating and a text."""
+    return Review.objects.exclude(rating=3).exclude(title="", body="")
+
+
+def read_texts(reviews: QuerySet[Review], *, limit: int) -> list[ReviewText]:
+    """Return the first reviews with their texts."""
+    rows = reviews.values_list("id", "rating", "title", "body", TEXT_HASH)[:limit]
+    return [ReviewText(pk, rating, join_text(title, body), text_hash) for pk, rating, title, body, text_hash in rows]
 
 
 def is_training_due(*, now: datetime) -> bool:
     """Return whether there are enough more rated reviews than when the models were trained."""
-    count = Review.objects.exclude(rating=3).exclude(title="", body="").count()
-    own = list(SentimentModel.objects.filter(origin=ORIGIN.REVIEWS).values_list("texts", "trained_at"))
-    if not own:
+    count = query_rated().count()
+    own = SentimentModel.objects.filter(origin=ORIGIN.REVIEWS).order_by("trained_at")
+    models = list(own.values_list("trained_at", "texts", "parameters__reviews"))
+    if not models:
         return count >= MIN_TEXTS
-    is_old = max(trained_at for _texts, trained_at in own) <= now - RETRAIN_AFTER
-    return is_old and min(count, MAX_TRAINING_REVIEWS) >= RETRAIN_GROWTH * sum(texts for texts, _at in own)
+    trained_at, _texts, reviews = models[-1]
+    if reviews is None:  # trained by a release that counted only the texts of languages with a model
+        reviews = sum(texts for _at, texts, _reviews in models)
+    return bool(trained_at <= now - RETRAIN_AFTER and count >= RETRAIN_GROWTH * reviews)
 
 
 def train_own_models(*, now: datetime) -> tuple[str, ...]:
@@ -76,9 +101,12 @@ def train_own_models(*, now: datetime) -> tuple[str, ...]:
 
     Reviews that a used model was trained on get their sentiment from the fold that left them out, since the model has seen their stars.
     """
-    rows = list_rated()
-    texts, labels = [join_text(*row[2:]) for row in rows], np.array([row[1] >= 4 for row in rows], np.bool_)
+    n_rated = query_rated().count()
+    rows = read_texts(query_rated().order_by("-written_at", "-id"), limit=MAX_TRAINING_REVIEWS)
+    texts, labels = [row.text for row in rows], np.array([row.rating >= 4 for row in rows], np.bool_)
     training = train_languages(texts, labels)
+    if not training.models:
+        return ()  # the sentiment of the start models stays
     start_models = load_models(Q(origin=ORIGIN.FILE))
     with transaction.atomic():
         for language, model in training.models.items():
@@ -87,9 +115,9 @@ def train_own_models(*, now: datetime) -> tuple[str, ...]:
             is_better = start is None or model.quality.brier <= measure_brier(
                 start, [texts[row] for row in own], labels[own]
             )
-            store_model(model, ORIGIN.REVIEWS, now=now, is_used=is_better)
+            store_model(model, ORIGIN.REVIEWS, now=now, is_used=is_better, reviews=n_rated)
         Review.objects.exclude(scored_at=None).update(scored_at=None)
-        write_held_out(training, [row[0] for row in rows], texts, now=now)
+        write_held_out(training, rows, now=now)
     return tuple(language.value for language in training.models)
 
 
@@ -98,17 +126,21 @@ def measure_brier(model: TextSentimentModel, texts: Sequence[str], labels: np.nd
     return float(np.mean((np.nan_to_num(model.predict(texts), nan=0.5) - labels) ** 2))
 
 
-def write_held_out(training: LanguageTraining, ids: Sequence[int], texts: Sequence[str], *, now: datetime) -> None:
+def write_held_out(training: LanguageTraining, reviews: Sequence[ReviewText], *, now: datetime) -> None:
     used = set(SentimentModel.objects.filter(origin=ORIGIN.REVIEWS, is_used=True).values_list("language", flat=True))
-    for language, rows in group_by_language(texts).items():
+    for language, rows in group_by_language([review.text for review in reviews]).items():
         if language.value in used and language in training.models:
             known = rows[~np.isnan(training.held_out[rows])]
-            write_sentiments([ids[row] for row in known], training.held_out[known], now=now)
+            write_sentiments([reviews[row] for row in known], training.held_out[known], now=now)
 
 
-def store_model(model: TextSentimentModel, origin: str, *, now: datetime, is_used: bool) -> None:
-    """Replace the model of this language and origin."""
+def store_model(
+    model: TextSentimentModel, origin: str, *, now: datetime, is_used: bool, reviews: int | None = None
+) -> None:
+    """Replace the model of this language and origin. reviews: how many rated ones there were in all languages."""
     content, parameters = serialize_model(model)
+    if reviews is not None:
+        parameters["reviews"] = reviews
     if is_used:
         SentimentModel.objects.filter(language=model.language.value).update(is_used=False)
     SentimentModel.objects.update_or_create(
@@ -157,24 +189,29 @@ def score_reviews(*, now: datetime) -> int:
         return 0
     scored = 0
     while True:
-        rows = list(
-            Review.objects.filter(scored_at=None).order_by("id").values_list("id", "title", "body")[:BATCH_SIZE]
-        )
-        if not rows:
+        reviews = read_texts(Review.objects.filter(scored_at=None).order_by("id"), limit=BATCH_SIZE)
+        if not reviews:
             return scored
-        probabilities = predict_positive(models, [join_text(title, body) for _id, title, body in rows])
-        write_sentiments([row[0] for row in rows], probabilities, now=now)
-        scored += len(rows)
+        probabilities = predict_positive(models, [review.text for review in reviews])
+        scored += write_sentiments(reviews, probabilities, now=now)
 
 
-def write_sentiments(ids: Sequence[int], probabilities: Floats, *, now: datetime) -> None:
-    """Write 2p − 1 as the sentiment of each review, nothing where the probability is NaN."""
+def write_sentiments(reviews: Sequence[ReviewText], probabilities: Floats, *, now: datetime) -> int:
+    """Write 2p − 1 as the sentiment of each review whose text is unchanged, nothing where the probability is NaN; return their number."""
     sentiments = [None if np.isnan(probability) else float(2 * probability - 1) for probability in probabilities]
     with connection.cursor() as cursor:
         cursor.execute(
             WRITE_SENTIMENTS,
-            {"ids": list(ids), "sentiments": sentiments, "at": now, "low": -CONTRADICTION, "high": CONTRADICTION},
+            {
+                "ids": [review.id for review in reviews],
+                "hashes": [review.text_hash for review in reviews],
+                "sentiments": sentiments,
+                "at": now,
+                "low": -CONTRADICTION,
+                "high": CONTRADICTION,
+            },
         )
+        return int(cursor.rowcount)
 
 
 def load_models(condition: Q) -> Mapping[Language, TextSentimentModel]:

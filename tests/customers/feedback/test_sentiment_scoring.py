@@ -3,12 +3,14 @@
 import csv
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from customers.feedback.models import Review, SentimentModel
 from customers.feedback.reviews import record_reviews
+from customers.feedback.sentiment.multilingual import predict_positive
 from customers.feedback.sentiment_scoring import refresh_sentiment
 from tests.makers import make_product
 
@@ -80,3 +82,47 @@ def test_with_too_few_reviews_there_is_no_sentiment_until_a_start_model_is_train
     path.write_text("stars,text\n", encoding="utf-8")
     with pytest.raises(CommandError, match="no column label"):
         call_command("train_sentiment", str(path))
+
+
+def test_a_text_that_changes_while_it_is_scored_gets_the_sentiment_of_the_new_text(monkeypatch: pytest.MonkeyPatch):
+    write_reviews(240)
+    refresh_sentiment(now=NOW)
+    good = {"review_id": "new", "product_id": "tea", "rating": 5, "body": "Great taste. We love it."}
+    record_reviews(items=[good], received_at=NOW)
+
+    def predict_slowly(models: Any, texts: list[str]) -> Any:
+        if texts == [good["body"]]:
+            record_reviews(items=[good | {"body": "Stale and dry. Never again."}], received_at=NOW)
+        return predict_positive(models, texts)
+
+    monkeypatch.setattr("customers.feedback.sentiment_scoring.predict_positive", predict_slowly)
+    assert refresh_sentiment(now=NOW + timedelta(minutes=10)).scored == 1
+    review = Review.objects.get(review_id="new")
+    assert review.sentiment < -0.5
+    assert review.contradicts
+
+
+def test_reviews_in_other_languages_do_not_start_training_again():
+    write_reviews(240)
+    items = [
+        {"review_id": f"ru{number}", "product_id": "tea", "rating": 5, "body": "Очень вкусный чай"}
+        for number in range(60)
+    ]
+    record_reviews(items=items, received_at=NOW)
+    assert refresh_sentiment(now=NOW).trained == ("en",)
+    later = NOW + timedelta(days=2)
+    assert refresh_sentiment(now=later).trained == ()
+    write_reviews(70, start=240)
+    assert refresh_sentiment(now=later).trained == ("en",)
+
+
+def test_without_enough_reviews_in_one_language_the_scores_stay():
+    write_reviews(30)
+    items = [
+        {"review_id": f"ru{number}", "product_id": "tea", "rating": 5, "body": "Очень вкусный чай"}
+        for number in range(210)
+    ]
+    record_reviews(items=items, received_at=NOW)
+    Review.objects.update(scored_at=NOW)
+    assert refresh_sentiment(now=NOW).trained == ()
+    assert not Review.objects.filter(scored_at=None).exists()
