@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import Count, Sum
 
 from customers.lifecycle.clv.queries import query_value_deciles, query_value_histogram
-from customers.lifecycle.models import CustomerProfile, LifecycleRun, RfmGroup, ScoreModel, Stage
+from customers.lifecycle.models import CustomerProfile, RfmGroup, ScoreModel, Stage
 from customers.lifecycle.refresh.score_models import load_latest_score_models
 from customers.lifecycle.rfm.queries import BASES, get_profiles_run, get_window_days, query_rfm_cells, query_rfm_groups
 from customers.lifecycle.stages.flows import count_stage_flows, sum_flows_by_stage
@@ -18,7 +18,7 @@ def summarize_lifecycle(*, since: datetime, until: datetime) -> dict[str, Any]:
     Errors: ValueError as for `count_stage_flows`.
     """
     rows = count_stage_flows(since=since, until=until)
-    latest = LifecycleRun.objects.filter(status=LifecycleRun.Status.DONE).order_by("-as_of", "-id").first()
+    latest = get_profiles_run()
     totals = CustomerProfile.objects.filter(value__isnull=False).aggregate(
         customers=Count("customer"), total=Sum("value")
     )

@@ -172,7 +172,7 @@ def build_flow(as_of: datetime) -> Context:
     n_at_risk = count_moves(flows, "to_stage", Stage.AT_RISK)
     return {
         "as_of": LifecycleRun.objects.filter(status=LifecycleRun.Status.DONE)
-        .order_by("-as_of")
+        .order_by("-id")
         .values_list("as_of", flat=True)
         .first(),
         "total": total,

@@ -10,6 +10,9 @@ from django.utils.translation import override
 from customers.lifecycle.alerts import find_model_alerts
 from customers.lifecycle.backoffice.labels.alert_messages import format_alert
 from customers.lifecycle.models import LifecycleRun, ScoreModel
+from customers.lifecycle.refresh.score_models import load_latest_score_models
+from customers.lifecycle.rfm.queries import get_profiles_run
+from customers.lifecycle.summary import summarize_lifecycle
 from tests.makers import NOON
 
 pytestmark = pytest.mark.django_db
@@ -77,3 +80,11 @@ def test_the_home_page_links_to_the_inaccurate_model(admin_client: Client) -> No
     page = admin_client.get("/admin/").content.decode()
     assert "Churn: the mean prediction of Sep 25, 2026 was 50%, but the actual rate is 30%." in page
     assert f'href="{PAGE}?prediction=churn"' in page
+
+
+def test_the_models_are_those_of_the_last_refresh_even_of_a_past_day() -> None:
+    for as_of in (NOON, NOON - timedelta(days=30)):
+        run = LifecycleRun.objects.create(as_of=as_of, started_at=NOON, status=LifecycleRun.Status.DONE)
+        ScoreModel.objects.create(run=run, kind="churn", algorithm="ensemble")
+    assert load_latest_score_models()["churn"].run == get_profiles_run() == run
+    assert summarize_lifecycle(since=NOON - timedelta(days=3), until=NOON)["as_of"] == run.as_of
