@@ -15,7 +15,7 @@ from django.db.models.expressions import CombinedExpression
 
 from config.foundation.slow_figures import get_figures
 from customers.lifecycle.models import CustomerProfile, LifecycleRun
-from customers.lifecycle.rfm.months import BITS_PER_MONTH
+from customers.lifecycle.rfm.months import BITS_PER_MONTH, list_month_ends
 from customers.lifecycle.scoring.rfm.rfm_scores import BINS, RFM_GROUPS, find_rfm_group
 
 CELLS_BY_GROUP: Mapping[str, list[int]] = {
@@ -149,13 +149,15 @@ def make_cell_expression(*, basis: RfmBasis, months_back: int) -> CombinedExpres
     return F(basis.months).bitrightshift(BITS_PER_MONTH * months_back).bitand(2**BITS_PER_MONTH - 1)
 
 
-def count_group_flows(*, basis: RfmBasis, since: int, until: int) -> list[dict[str, Any]]:
+def count_group_flows(*, basis: RfmBasis, as_of: datetime, since: int, until: int) -> list[dict[str, Any]]:
     """Return the customers per pair of groups at two month ends.
 
-    since, until: number of month ends before the last one. The group is "" for customers without one; customers without a group at
-    both month ends are left out.
+    as_of: of the run that wrote the profiles. since, until: number of month ends before the last one. The group is "" for customers
+    without one; customers without a group at both month ends are left out.
     """
-    key = f"rfm-flows:{basis.key}:{since}:{until}"
+    # the profiles count months back from the last month end, so that the same numbers mean other months in the next month
+    last_month = list_month_ends(as_of=as_of)[-1].date()
+    key = f"rfm-flows:{basis.key}:{last_month}:{since}:{until}"
     return get_figures(key, list[dict[str, Any]], lambda: _count_flows(basis, since, until))
 
 
@@ -181,8 +183,8 @@ def _count_flows(basis: RfmBasis, since: int, until: int) -> list[dict[str, Any]
     ]
 
 
-def count_groups_at(*, basis: RfmBasis, months_back: int) -> dict[str, int]:
-    """Return the customers per group at a month end."""
-    rows = count_group_flows(basis=basis, since=months_back, until=months_back)
+def count_groups_at(*, basis: RfmBasis, as_of: datetime, months_back: int) -> dict[str, int]:
+    """Return the customers per group at a month end. as_of: of the run that wrote the profiles."""
+    rows = count_group_flows(basis=basis, as_of=as_of, since=months_back, until=months_back)
     counts = {row["to_group"]: row["customers"] for row in rows}
     return {group: counts.get(group, 0) for group in RFM_GROUPS}

@@ -90,7 +90,7 @@ def build_rfm_panel(parameters: Mapping[str, str]) -> dict[str, Any]:
     if form.is_valid():
         months_by_key = {month.key: month for month in months}
         since, until = (months_by_key[form.cleaned_data[name]] for name in ("rfm_since", "rfm_until"))
-        panel["flows"] = format_group_flows(basis, since, until)
+        panel["flows"] = format_group_flows(basis, run, since, until)
     return panel
 
 
@@ -101,6 +101,7 @@ def format_basis(basis: RfmBasis, run: LifecycleRun, before: MonthEnd | None) ->
     total = sum((cell["total_revenue"] for cell in cells), Decimal(0))
     days = get_window_days(run)
     groups = query_rfm_groups(basis=basis, as_of=run.as_of)
+    counts_before = count_groups_at(basis=basis, as_of=run.as_of, months_back=before.months_back) if before else None
     cells_by_score = {(cell["r"], cell["f"]): cell for cell in cells}
     return {
         "empty": not customers,
@@ -111,7 +112,7 @@ def format_basis(basis: RfmBasis, run: LifecycleRun, before: MonthEnd | None) ->
         "customers": customers,
         "map": format_map(basis, cells_by_score, total),
         "chart": make_map_chart(basis, cells_by_score, total),
-        "groups": format_groups(basis, groups, before, customers, total),
+        "groups": format_groups(basis, groups, counts_before, customers, total),
         "verdict": describe_rfm(groups),
         "before": before.name if before else "",
     }
@@ -158,9 +159,12 @@ def make_map_chart(basis: RfmBasis, cells_by_score: dict[tuple[int, int], RfmCel
 
 
 def format_groups(
-    basis: RfmBasis, groups: Mapping[str, RfmGroupFigures], before: MonthEnd | None, customers: int, total: Decimal
+    basis: RfmBasis,
+    groups: Mapping[str, RfmGroupFigures],
+    counts_before: Mapping[str, int] | None,
+    customers: int,
+    total: Decimal,
 ) -> list[dict[str, Any]]:
-    counts_before = count_groups_at(basis=basis, months_back=before.months_back) if before else {}
     return [
         {
             "key": group,
@@ -174,7 +178,7 @@ def format_groups(
             "recency_days": row["recency_days"],
             "orders": row["orders"],
             "value": row["value"],
-            "change": row["customers"] - counts_before[group] if before else None,
+            "change": None if counts_before is None else row["customers"] - counts_before[group],
         }
         for group, row in groups.items()
     ]
@@ -188,9 +192,9 @@ def format_share(part: Decimal | int, whole: Decimal | int) -> str:
     return format_percent(float(part) / float(whole) if whole > 0 else None)
 
 
-def format_group_flows(basis: RfmBasis, since: MonthEnd, until: MonthEnd) -> dict[str, Any]:
+def format_group_flows(basis: RfmBasis, run: LifecycleRun, since: MonthEnd, until: MonthEnd) -> dict[str, Any]:
     """Return the matrix of groups before (rows) and after (columns), and its chart."""
-    rows = count_group_flows(basis=basis, since=since.months_back, until=until.months_back)
+    rows = count_group_flows(basis=basis, as_of=run.as_of, since=since.months_back, until=until.months_back)
     counts = {(row["from_group"], row["to_group"]): row["customers"] for row in rows}
 
     names = {"": NO_GROUP, ANY: ANY_GROUP}

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.test import Client
 
 from customers.lifecycle.models import CustomerProfile
@@ -109,7 +110,7 @@ def test_groups_have_averages(ten_customers: None) -> None:
 def test_the_change_is_against_the_month_end_nearest_to_a_month_ago(admin_client: Client, ten_customers: None) -> None:
     panel = get_panel(admin_client)
     assert panel["before"] == "end of October 2026"
-    counts_before = count_groups_at(basis=ALL_TIME, months_back=0)
+    counts_before = count_groups_at(basis=ALL_TIME, as_of=NOON, months_back=0)
     assert sum(counts_before.values()) == 9  # customer 0 first ordered in November
     assert {row["key"]: row["customers"] - row["change"] for row in panel["groups"]} == counts_before
 
@@ -122,10 +123,23 @@ def test_group_changes_are_between_the_chosen_months(admin_client: Client, ten_c
     assert matrix["rows"][0]["name"] == "no order yet"
     assert sum(row["total"] for row in matrix["rows"]) == sum(total["customers"] for total in matrix["totals"]) == 9
     assert sum(panel["flows"]["sankey"]["traces"][0]["link"]["value"]) == matrix["moved"]
-    rows = count_group_flows(basis=ALL_TIME, since=10, until=0)
+    rows = count_group_flows(basis=ALL_TIME, as_of=NOON, since=10, until=0)
     assert sum(row["customers"] for row in rows) == 9
-    window = count_group_flows(basis=WINDOW, since=10, until=0)
+    window = count_group_flows(basis=WINDOW, as_of=NOON, since=10, until=0)
     assert any(row["to_group"] == "" for row in window)  # in the window before and not after
+
+
+def test_kept_flows_of_a_month_are_not_shown_in_the_next_one(
+    ten_customers: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("config.foundation.slow_figures.SLOW_SECONDS", 0.0)
+    try:
+        before = count_group_flows(basis=ALL_TIME, as_of=NOON, since=1, until=0)
+        CustomerProfile.objects.update(rfm_months=0)
+        assert count_group_flows(basis=ALL_TIME, as_of=NOON + timedelta(hours=1), since=1, until=0) == before != []
+        assert count_group_flows(basis=ALL_TIME, as_of=NOON + timedelta(days=30), since=1, until=0) == []
+    finally:
+        cache.delete_many([f"figures:rfm-flows:all:2026-{month}-01:1:0" for month in (11, 12)])
 
 
 @pytest.mark.parametrize(
