@@ -43,7 +43,7 @@ def parse_aipl_filter(parameters: Mapping[str, str]) -> AiplFilter:
             return AiplFilter(problem=_("The condition of this segment is not valid. Open the segment and correct it."))
         labels.append(segment.name)
     if channel:
-        buyers = Order.objects.filter(channel=channel, customer__isnull=False).values("customer_id")
+        buyers = Order.objects.sales().known().filter(channel=channel).values("customer_id")
         within = (query_customers() if within is None else within).filter(pk__in=buyers)
         labels.append(channel)
     named = (("segment", key), ("channel", channel))
@@ -54,7 +54,9 @@ def list_channels() -> list[str]:
     """Return the channels of orders; they are read again after ten minutes."""
     channels: list[str] | None = cache.get(CHANNELS_KEY)
     if channels is None:
-        names = Order.objects.exclude(channel="").order_by("channel").values_list("channel", flat=True).distinct()
+        names = (
+            Order.objects.sales().exclude(channel="").order_by("channel").values_list("channel", flat=True).distinct()
+        )
         channels = list(names[:MAX_CHANNELS])
         cache.set(CHANNELS_KEY, channels, CHANNELS_SECONDS)
     return channels

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
+from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 from django.utils.timezone import localdate, now
@@ -13,11 +14,17 @@ from django.utils.timezone import localdate, now
 from customers.lifecycle.models import CustomerProfile, Stage, StageTransition
 from customers.lifecycle.refresh.nightly import refresh_profiles
 from customers.lifecycle.stages.aipl import STAGES_BY_GROUP, count_aipl_flows, count_aipl_history
+from customers.segments.backoffice.aipl_filter import CHANNELS_KEY
 from tests.customers.lifecycle.linked_customers import count_linked_customers
 from tests.makers import make_customer, make_order, make_segment
 
 pytestmark = pytest.mark.django_db
 PAGE = "/admin/segments/segment/aipl/"
+
+
+@pytest.fixture(autouse=True)
+def _channels_read_again() -> None:
+    cache.delete(CHANNELS_KEY)
 
 
 @pytest.fixture
@@ -116,3 +123,12 @@ def test_the_members_of_a_segment_need_the_permission_to_view_segments(client: C
         assert client.get(url, {**parameters, "segment": segment.key}).status_code == 403
     user.user_permissions.add(Permission.objects.get(codename="view_segment"))
     assert client.get(PAGE, {"segment": segment.key}).status_code == 200
+
+
+def test_a_cancelled_order_is_not_an_order_through_its_channel(admin_client: Client, shop: datetime) -> None:
+    eve = CustomerProfile.objects.get(customer__identifiers__value="eve").customer
+    make_order(eve, placed_at=shop - timedelta(days=5), channel="app", status="cancelled")
+    make_order(eve, placed_at=shop - timedelta(days=5), channel="phone", status="cancelled")
+    page = admin_client.get(PAGE, {"channel": "app", "range": "28d"})
+    assert sum(card["customers"] for card in page.context["cards"]) == 1
+    assert "phone" not in page.context["channels"]
