@@ -22,7 +22,11 @@ def summarize_lifecycle(*, since: datetime, until: datetime) -> dict[str, Any]:
     totals = CustomerProfile.objects.filter(value__isnull=False).aggregate(
         customers=Count("customer"), total=Sum("value")
     )
-    score_model = load_latest_score_models().get(ScoreModel.Kind.PURCHASE_MODEL)
+    score_models = load_latest_score_models()
+    purchase_model = score_models.get(ScoreModel.Kind.PURCHASE_MODEL)
+    # a value needs both models: how often customers order, and how much they spend
+    needed = [purchase_model, score_models.get(ScoreModel.Kind.SPEND)]
+    missing = next((score_model for score_model in needed if score_model and score_model.reason), None)
     return {
         "as_of": latest.as_of if latest else None,
         "since": since,
@@ -36,9 +40,9 @@ def summarize_lifecycle(*, since: datetime, until: datetime) -> dict[str, Any]:
         "value": {
             "customers": totals["customers"],
             "total": totals["total"] or 0,
-            "algorithm": score_model.algorithm if score_model else "",
-            "reason": score_model.reason if score_model else "",
-            "reason_name": str(score_model.get_reason_display()) if score_model else "",
+            "algorithm": purchase_model.algorithm if purchase_model else "",
+            "reason": missing.reason if missing else "",
+            "reason_name": str(missing.get_reason_display()) if missing else "",
         },
     }
 

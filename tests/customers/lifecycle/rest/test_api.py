@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 from config.access.grants import Grant
 from customers.identity.customer_upsert import CustomerChange, upsert_customers
 from customers.identity.models import Customer
-from customers.lifecycle.models import CustomerProfile
+from customers.lifecycle.models import CustomerProfile, LifecycleRun, ScoreModel
 from customers.lifecycle.refresh.nightly import refresh_profiles
 from tests.makers import NOON, make_consent, make_customer, make_order, make_product, make_profile
 
@@ -238,3 +238,12 @@ def test_the_summary_of_an_empty_shop_has_the_reason_for_the_missing_value(clien
     assert (body["as_of"], body["transitions"], body["value"]["customers"]) == (None, [], 0)
     assert body["rfm"] == {"all": [], "window": [], "window_days": None}
     assert make_client("catalog:read").get("/api/v1/lifecycle/").status_code == 403
+
+
+def test_the_summary_says_why_there_is_no_value_without_a_model_of_the_spend(client: APIClient) -> None:
+    run = LifecycleRun.objects.create(as_of=NOON, started_at=NOON, status=LifecycleRun.Status.DONE)
+    ScoreModel.objects.create(run=run, kind="purchase_model", algorithm="bg_nbd")
+    ScoreModel.objects.create(run=run, kind="spend", reason="no_paid_repeats")
+    value = client.get("/api/v1/lifecycle/").json()["value"]
+    assert (value["customers"], value["total"], value["algorithm"]) == (0, "0.00", "bg_nbd")
+    assert (value["reason"], value["reason_name"]) == ("no_paid_repeats", "all repeat orders have a total of 0")
