@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,30 @@ from config.storefront.keys import StorefrontKeys, write_storefront_keys
 from config.storefront.views import PAGES
 
 FOLDER = Path(texts.__file__).parent
+NODE = shutil.which("node")
+FULL_STORAGE = """
+const stored = new Map()
+let isFull = false
+const area = {
+  getItem: (name) => stored.get(name) ?? null,
+  setItem: (name, text) => {
+    if (isFull) throw new Error("QuotaExceededError")
+    stored.set(name, text)
+  },
+  removeItem: (name) => stored.delete(name),
+}
+globalThis.window = { localStorage: area, sessionStorage: area }
+const { lasting } = await import("./storage.mjs")
+const seen = []
+lasting.write("basket", [1])
+isFull = true
+lasting.write("basket", [1, 2])
+seen.push(lasting.read("basket"))
+isFull = false
+lasting.write("basket", [3])
+seen.push(lasting.read("basket"), JSON.parse(stored.get("perennial-shop:basket")))
+console.log(JSON.stringify(seen))
+"""
 SCRIPTS = sorted((FOLDER / "static" / "storefront").rglob("*.js"))
 KEYS = StorefrontKeys(publishable_key="pk_live_of_the_test", write_key="wk_of_the_test")
 
@@ -97,3 +123,13 @@ def test_scripts_use_only_the_public_api() -> None:
     assert set(re.findall(r'["`](/[a-z][^"`$?]*)', code)) == {"/perennial/v1/perennial.mjs", *api}
     assert not re.search(r"https?://(?!www\.w3\.org)", code)
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", code)
+
+
+@pytest.mark.skipif(NODE is None, reason="Node.js is not installed")
+def test_a_value_that_does_not_fit_into_the_storage_is_read_until_the_page_is_closed(tmp_path: Path) -> None:
+    shutil.copy(FOLDER / "static" / "storefront" / "storage.js", tmp_path / "storage.mjs")
+    (tmp_path / "test.mjs").write_text(FULL_STORAGE)
+    output = subprocess.run(
+        [str(NODE), "test.mjs"], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert json.loads(output.stdout) == [[1, 2], [3], [3]]

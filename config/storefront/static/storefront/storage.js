@@ -14,7 +14,8 @@ class Storage {
 
   read(name, otherwise) {
     try {
-      const text = this.area ? this.area.getItem(PREFIX + name) : this.memory.get(name)
+      // a value that did not fit into the storage is newer than the one there
+      const text = this.memory.get(name) ?? this.area?.getItem(PREFIX + name)
       return text === null || text === undefined ? otherwise : JSON.parse(text)
     } catch {
       return otherwise // someone else's text under our name
@@ -26,6 +27,7 @@ class Storage {
     try {
       if (!this.area) throw new Error("no storage")
       this.area.setItem(PREFIX + name, text)
+      this.memory.delete(name)
     } catch {
       this.memory.set(name, text)
     }
@@ -38,9 +40,8 @@ class Storage {
 
   names(beginning) {
     const kept = this.area ? Object.keys(this.area).filter((name) => name.startsWith(PREFIX)) : []
-    return [...kept.map((name) => name.slice(PREFIX.length)), ...this.memory.keys()].filter((name) =>
-      name.startsWith(beginning),
-    )
+    const names = [...kept.map((name) => name.slice(PREFIX.length)), ...this.memory.keys()]
+    return [...new Set(names)].filter((name) => name.startsWith(beginning))
   }
 }
 
