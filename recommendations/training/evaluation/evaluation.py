@@ -1,6 +1,7 @@
 """Evaluation of the tuned model on the test part, against its components, the baselines and the active version."""
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 from django.conf import settings
 
-from recommendations.engine import Algorithm, Interactions, Products, recommend
+from recommendations.engine import Algorithm, Interactions, NothingToLearnError, Products, recommend
 from recommendations.engine.algorithms.ensembles.weighted_ensemble import WeightedEnsemble
 from recommendations.engine.data.event_weights import DEFAULT_EVENT_WEIGHTS, EventWeights
 from recommendations.engine.evaluation import (
@@ -37,6 +38,7 @@ from recommendations.training.tuning.model_choice import (
     fit_component,
 )
 
+logger = logging.getLogger(__name__)
 SEGMENT_METRICS = ("ndcg", "hit_rate")
 LIST_LENGTHS = (5, 10, 20)
 EVALUATION_TIME_SHARE = 0.12  # of the time budget, for scoring the test users
@@ -51,7 +53,8 @@ class ModelEvaluation:
 
     cut_at: split time in seconds since 1970; served: the contestant that serves if promoted; ablation: NDCG lost
     without each component; new_products: see `measure_new_products`; components: fitted on everything before the split;
-    first_purchases: see `measure_first_purchases`.
+    first_purchases: see `measure_first_purchases`. is_active_omitted: the algorithms of the active version find nothing to learn from any
+    more, for example because all purchases were undone.
     """
 
     cut_at: float
@@ -62,6 +65,7 @@ class ModelEvaluation:
     new_products: dict[str, Any]
     components: dict[str, Algorithm] = field(default_factory=dict)
     first_purchases: dict[str, dict[str, Any]] = field(default_factory=dict)
+    is_active_omitted: bool = False
 
 
 def evaluate_choice(
@@ -75,8 +79,8 @@ def evaluate_choice(
 ) -> ModelEvaluation:
     """Evaluate the model once on the test part; nothing is tuned on it.
 
-    active: parameters of the active version, which is refitted on the same past and named "active". budget: limits the number of customers if scoring
-    all of them would take too long.
+    active: parameters of the active version, which is refitted on the same past and named "active", unless there is nothing left to learn for it.
+    budget: limits the number of customers if scoring all of them would take too long.
     """
     fits = _FitCache(time_split.test.train, products, step)
     parts = {name: fits.get_fitted(component, choice.event_weights) for name, component in choice.components.items()}
@@ -89,7 +93,11 @@ def evaluate_choice(
     test = sample_test_users(time_split.test.test, n_users)
     evaluation = _evaluate_contestants(contestants, past, test, time_split, step)
     if active is not None:
-        evaluation = _add_active_version(evaluation, fits, active, test, time_split, step)
+        try:
+            evaluation = _add_active_version(evaluation, fits, active, test, time_split, step)
+        except NothingToLearnError as error:
+            # otherwise this version would make all later trainings fail too
+            logger.warning("The active version cannot be evaluated again: %s", error)
     step("judging", 0.8)
     segments = evaluate_segments(evaluation, past, metrics=SEGMENT_METRICS, n=TOP_N)
     ablation = _measure_ablation(parts, choice, past, test, time_split)
@@ -99,7 +107,15 @@ def evaluate_choice(
     compared = {name: contestants[name] for name in ("popularity", served) if name in contestants}
     first_purchases = measure_first_purchases(contestants=compared, past=past, test=test, time_split=time_split)
     return ModelEvaluation(
-        time_split.test.train.as_of, served, evaluation, segments, ablation, new_products, parts, first_purchases
+        time_split.test.train.as_of,
+        served,
+        evaluation,
+        segments,
+        ablation,
+        new_products,
+        parts,
+        first_purchases,
+        is_active_omitted=active is not None and "active" not in evaluation.scores,
     )
 
 
@@ -206,7 +222,7 @@ def _add_active_version(
     time_split: TimeSplit,
     step: ReportStep,
 ) -> Evaluation:
-    """Add the active version to the evaluation, under its own event weights."""
+    """Add the active version to the evaluation, under its own event weights. Errors: NothingToLearnError."""
     event_weights = EventWeights(**parameters["weighing"]) if "weighing" in parameters else DEFAULT_EVENT_WEIGHTS
     weights = {name: weight for name, weight in parameters["weights"].items() if weight > 0}
     parts = {name: fits.get_fitted(parameters["components"][name], event_weights) for name in weights}

@@ -46,7 +46,8 @@ def evaluate_promotion(
 ) -> PromotionDecision:
     """Decide the promotion.
 
-    Without an active version the new one is always promoted: a weak model is better than none.
+    Without an active version the new one is always promoted: a weak model is better than none. An active version that cannot be compared is
+    replaced by one that meets the other criteria.
     """
     evaluation, served = model_evaluation.evaluation, model_evaluation.served
     failures = [
@@ -56,10 +57,9 @@ def evaluate_promotion(
         *_check_new_customers(model_evaluation, limits),
         *_check_latency(latency_ms, limits),
     ]
-    has_active = "active" in evaluation.scores
-    if failures and has_active:
+    if failures and ("active" in evaluation.scores or model_evaluation.is_active_omitted):
         return PromotionDecision(False, failures)
-    return PromotionDecision(True, [_explain_promotion(evaluation, served, has_active), *failures])
+    return PromotionDecision(True, [_explain_promotion(model_evaluation), *failures])
 
 
 def make_reason(code: str, **values: float | str | None) -> Reason:
@@ -67,7 +67,8 @@ def make_reason(code: str, **values: float | str | None) -> Reason:
     return {"code": code, "values": {name: _round_value(value) for name, value in values.items()}}
 
 
-def _explain_promotion(evaluation: Evaluation, served: str, has_active: bool) -> Reason:
+def _explain_promotion(model_evaluation: ModelEvaluation) -> Reason:
+    evaluation, served = model_evaluation.evaluation, model_evaluation.served
     result = evaluation.get_result(served, PRIMARY_METRIC, TOP_N)
     figures: dict[str, float | str | None] = {
         "algorithm": served,
@@ -75,8 +76,8 @@ def _explain_promotion(evaluation: Evaluation, served: str, has_active: bool) ->
         "low": result.low,
         "high": result.high,
     }
-    if not has_active:
-        return make_reason("first", **figures)
+    if "active" not in evaluation.scores:
+        return make_reason("not_compared" if model_evaluation.is_active_omitted else "first", **figures)
     difference = evaluation.compare(served, "active", PRIMARY_METRIC, TOP_N)
     code = "better" if difference.low > 0 else "as_good"
     return make_reason(

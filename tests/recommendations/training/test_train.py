@@ -57,6 +57,18 @@ def test_a_second_training_on_the_same_data_has_the_same_figures_and_is_promoted
     assert ModelVersion.objects.filter(status=Status.ACTIVE).count() == 1
 
 
+def test_a_training_succeeds_if_nothing_is_left_that_the_active_version_can_learn_from(trained: ModelVersion) -> None:
+    # the shop has only purchases: as if all interactions had been undone that this version learns from
+    trained.parameters["weighing"] = {**trained.parameters["weighing"], "kinds": {"purchase": 0.0}}
+    trained.save(update_fields=["parameters"])
+    newer = train_reproducibly(started_at=NOON + timedelta(hours=1))
+    assert "active" not in EvaluationRun.objects.get(model_version=newer).figures
+    assert [reason["code"] for reason in newer.reasons] == ["not_compared"]
+    assert "cannot be compared" in newer.explanation
+    trained.refresh_from_db()
+    assert (newer.status, trained.status) == (Status.ACTIVE, Status.RETIRED)
+
+
 def test_events_after_as_of_are_not_in_the_training_data(trained: ModelVersion) -> None:
     before = extract_training_data(as_of=NOON).fingerprint
     make_order(

@@ -27,6 +27,10 @@ REASON_LABELS: dict[str, str | Promise] = {
         "Newer data; fewer than 30 customers can be compared with the previous version, too few to say which is better: "
         "%(algorithm)s reaches NDCG@10 %(value)s."
     ),
+    "not_compared": _(
+        "Newer data; the previous version cannot be compared, because its algorithms find nothing to learn from any more: %(algorithm)s "
+        "reaches NDCG@10 %(value)s (%(low)s to %(high)s) on the test period."
+    ),
     "short_history": _("The history is too short for an evaluation, so all algorithms have equal weights."),
     "worse_than_active": _(
         "NDCG@10 is %(difference)s lower than the active version's (%(low)s to %(high)s) on the same customers."

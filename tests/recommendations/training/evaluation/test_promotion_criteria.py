@@ -87,6 +87,13 @@ def test_without_an_active_version_a_weak_one_is_promoted_and_its_failures_are_l
     assert decide(weak, latency_ms=500) == (True, ["first", "worse_than_baseline", "latency"])
 
 
+def test_a_weak_version_does_not_replace_an_active_one_that_cannot_be_compared() -> None:
+    weak = replace(make_evaluation({"blend": 0.1, "repeat": 0.3}), is_active_omitted=True)
+    assert decide(weak) == (False, ["worse_than_baseline"])
+    good = replace(make_evaluation({"blend": 0.4, "repeat": 0.3}), is_active_omitted=True)
+    assert decide(good) == (True, ["not_compared"])
+
+
 def test_reasons_are_shown_in_the_language_of_the_reader() -> None:
     decision = evaluate_promotion(
         model_evaluation=make_evaluation(GOOD | {"active": 0.5}), latency_ms=500.0, limits=LIMITS
