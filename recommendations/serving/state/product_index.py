@@ -183,7 +183,6 @@ class ProductIndex:
         self.currencies: dict[str, int] = {}
         self.values = ProductValues()
         self.known_until: datetime | None = None
-        self.known_count = 0
         self.known_recent_changes: RecentChanges = (0, None, None)
         self.generation = 0
         self.is_full = False  # if no row is left for a product, the loader replaces this index with a larger one
@@ -226,11 +225,7 @@ class ProductIndex:
         other.brands, other.categories, other.parents = dict(self.brands), dict(self.categories), dict(self.parents)
         other.parents_generation = self.parents_generation + 1
         other.currencies, other.values = dict(self.currencies), self.values.rearrange(old_rows)
-        other.known_until, other.known_count, other.known_recent_changes = (
-            self.known_until,
-            self.known_count,
-            self.known_recent_changes,
-        )
+        other.known_until, other.known_recent_changes = self.known_until, self.known_recent_changes
         other.generation = self.generation + 1
         if self.is_full:
             other.known_until = None  # read all products again, because some have no row here
@@ -274,24 +269,28 @@ class ProductIndex:
 
         The search for changes starts a minute before the newest known one, because a transaction may commit after another
         that began later; that minute is read again only when the products in it or their change times have changed.
-        thorough: also check whether products were deleted, which counts all products.
+        thorough: also check whether products were deleted, which counts all products. Only products of the database have a change time here.
         """
-        count = Product.objects.count() if thorough or self.known_until is None else self.known_count
-        read = 0
-        if self.known_until is None or count < self.known_count:
-            self.known_until, self.known_count = None, count
-            is_present = np.zeros(self.n, np.bool_)
-            read = self.load_rows(read_rows(Product.objects.all()), is_present=is_present)
-            self.active[~is_present] = False
-            self.known_recent_changes = self.read_recent_changes()
-        else:
-            self.known_count = count
-            if (changes := self.read_recent_changes()) != self.known_recent_changes:
-                self.known_recent_changes = changes
-                read = self.load_rows(self.read_changed_rows())
+        read, is_first = 0, self.known_until is None
+        if not is_first and (changes := self.read_recent_changes()) != self.known_recent_changes:
+            self.known_recent_changes = changes
+            read = self.load_rows(self.read_changed_rows())
+        # counted after new products were read, because they would hide that as many others were deleted
+        if is_first or (thorough and Product.objects.count() < np.isfinite(self.updated).sum()):
+            read = self.read_all_products()
         if self._has_new_skus:
             self._index_skus()
-        self._publish(now, changed=read > 0 or count == 0)
+        self._publish(now, changed=read > 0 or is_first)
+        return read
+
+    def read_all_products(self) -> int:
+        """Read all products and hide those that no longer exist; return how many were read."""
+        self.known_until = None
+        is_present = np.zeros(self.n, np.bool_)
+        read = self.load_rows(read_rows(Product.objects.all()), is_present=is_present)
+        self.active[~is_present] = False
+        self.updated[~is_present] = np.nan
+        self.known_recent_changes = self.read_recent_changes()
         return read
 
     def read_changed_rows(self) -> Iterator[ProductRow]:

@@ -163,6 +163,23 @@ def test_a_second_change_that_is_committed_late_is_read(db: None) -> None:
     assert index.price[index.find_row("a")] == 8.5
 
 
+def test_a_deletion_is_noticed_if_as_many_products_were_created_meanwhile(db: None) -> None:
+    make_product("a")
+    make_product("b")
+    index = ProductIndex(IdMap.of(["a", "model-only"]), more=2)
+    index.refresh(now=NOON)
+    Product.objects.filter(product_id="a").delete()
+    make_product("c")
+    assert index.refresh(now=NOON, thorough=False) == 1
+    assert index.shown[index.find_rows(["a", "b", "c"])].tolist() == [True, True, True], "not looked for every second"
+    assert index.refresh(now=NOON) == 2
+    assert index.shown[index.find_rows(["a", "b", "c"])].tolist() == [False, True, True]
+    assert index.refresh(now=NOON) == 0
+    Product.objects.all().delete()
+    index.refresh(now=NOON)
+    assert not index.shown.any()
+
+
 def test_products_keep_their_values_in_another_order(db: None) -> None:
     make_product("a", sku="A-1", brand="Alpha", tags=["new"], attributes={"color": "blue"})
     make_product("b", sku="B-1", brand="Beta")
