@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.apps import apps
+from django.db.models import QuerySet
 from django.utils.functional import Promise
 
 from config.foundation.retention.kinds import RetentionKind, get_retention_kind, list_retention_kinds
@@ -43,6 +45,16 @@ def get_retention_limit(key: str, *, now: datetime) -> datetime:
     return now - timedelta(days=get_retention_days(key))
 
 
+def get_undeleted_since(key: str, *, now: datetime) -> datetime:
+    """Return the moment since which nothing of a kind was deleted because of its age.
+
+    A period that was made longer does not bring back what is gone. How short it was before is not known, except that it was allowed.
+    """
+    limit = get_retention_limit(key, now=now)
+    changed_at = list_settings(key).values_list("changed_at", flat=True).first()
+    return limit if changed_at is None else max(limit, changed_at - timedelta(days=get_retention_kind(key).min_days))
+
+
 def find_days(kind: RetentionKind, stored: dict[str, int | None]) -> int | None:
     """Return the days of a kind: stored with its object, set on the page, or the default."""
     if kind.read_days is not None:
@@ -51,8 +63,11 @@ def find_days(kind: RetentionKind, stored: dict[str, int | None]) -> int | None:
 
 
 def read_stored_days(*keys: str) -> dict[str, int | None]:
-    """Return the periods that were set on the page; the table belongs to a higher layer."""
+    """Return the periods that were set on the page."""
+    return dict(list_settings(*keys).values_list("kind", "days"))
+
+
+def list_settings(*keys: str) -> QuerySet[Any]:
+    """Return what was set on the page for some kinds, or for all; the table belongs to a higher layer."""
     rows = apps.get_model("retention", "RetentionSetting")._default_manager.all()
-    if keys:
-        rows = rows.filter(kind__in=keys)
-    return dict(rows.values_list("kind", "days"))
+    return rows.filter(kind__in=keys) if keys else rows

@@ -22,7 +22,7 @@ from django.utils.timezone import localdate
 
 from config.foundation.database.advisory_locks import exclusive_lock
 from config.foundation.job_runs import JobStatus, record_run
-from config.foundation.retention.periods import get_retention_limit
+from config.foundation.retention.periods import get_undeleted_since
 from config.foundation.shop.profile import forget_shop, get_time_zone_change, get_time_zone_name
 from customers.events.event_taxonomy import EVENT_NAMES, Meaning
 from recommendations.serving.impressions.merge_receivers import update_impression_customers
@@ -188,9 +188,9 @@ def find_first_day_to_count(*, at: datetime) -> date | None:
 
 
 def find_first_kept_day(*, at: datetime) -> date:
-    """Return the oldest day of which no impression is deleted because of its age: counting others again would lower their figures."""
-    limit = get_retention_limit("impressions", now=at)
-    return localdate(limit, ZoneInfo(get_time_zone_name())) + timedelta(days=1)
+    """Return the oldest day of which no impression was deleted because of its age: counting others again would lower their figures."""
+    since = get_undeleted_since("impressions", now=at)
+    return localdate(since, ZoneInfo(get_time_zone_name())) + timedelta(days=1)
 
 
 def filter_current_runs() -> QuerySet[PerformanceRun]:

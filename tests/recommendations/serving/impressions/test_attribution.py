@@ -187,8 +187,13 @@ def test_closed_days_are_not_counted_again() -> None:
     assert list_days("day", "shown") == [(date(2026, 11, 24), 1)]
 
 
+def set_retention(days: int, *, at: datetime) -> None:
+    RetentionSetting.objects.update_or_create(kind="impressions", defaults={"days": days})
+    RetentionSetting.objects.update(changed_at=at)
+
+
 def test_open_days_whose_impressions_are_deleted_keep_their_figures() -> None:
-    RetentionSetting.objects.create(kind="impressions", days=7)
+    set_retention(7, at=NOON - 30 * DAY)
     insert_entries([make_entry("r1", products=["a"]), make_entry("r2", products=["a"], served_at=NOON + 7 * DAY)])
     count_performance(at=NOON + 2 * DAY)
     before = list_days("day", "shown")
@@ -198,6 +203,18 @@ def test_open_days_whose_impressions_are_deleted_keep_their_figures() -> None:
     after = [*before, (date(2026, 12, 1), 1)]
     assert list_days("day", "shown") == after
     assert sorted(ProductPerformanceDay.objects.values_list("day", "shown")) == after
+
+
+def test_days_whose_impressions_were_deleted_before_they_are_kept_for_longer_keep_their_figures() -> None:
+    set_retention(7, at=NOON - 30 * DAY)
+    insert_entries([make_entry("r1", products=["a"]), make_entry("r2", products=["a"], served_at=NOON + 7 * DAY)])
+    count_performance(at=NOON + 2 * DAY)
+    purge_impressions(before=NOON + DAY)
+    set_retention(400, at=NOON + 8 * DAY)
+    count_performance(at=NOON + 8 * DAY + HOUR)
+    counted = [(date(2026, 11, 24), 1), (date(2026, 12, 1), 1)]
+    assert list_days("day", "shown") == counted
+    assert sorted(ProductPerformanceDay.objects.values_list("day", "shown")) == counted
 
 
 def test_days_missed_while_they_were_open_are_counted_later() -> None:
@@ -275,8 +292,8 @@ def test_the_number_of_queries_does_not_depend_on_the_data(django_assert_num_que
         count_performance(at=LATER)
 
 
-QUERIES = 15
-PRODUCT_QUERIES = 6  # only in the first run of a day
+QUERIES = 16
+PRODUCT_QUERIES = 7  # only in the first run of a day
 
 
 def test_runs_are_recorded_with_their_days_and_their_errors(monkeypatch: pytest.MonkeyPatch) -> None:
