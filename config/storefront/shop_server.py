@@ -125,7 +125,7 @@ def read_browser_token_key() -> str:
 
 def build_order_event(order: PlacedOrder, now: datetime) -> dict[str, Any]:
     """Return the order as an event; products that the catalog lacks are left out."""
-    ids = [line.product_id for line in order.lines]
+    ids = [line.product_id for line in order.lines if "\0" not in line.product_id]  # PostgreSQL has no texts with NUL
     products = {product.product_id: product for product in Product.objects.filter(product_id__in=ids)}
     lines: list[dict[str, Any]] = [
         {

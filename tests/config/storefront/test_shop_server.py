@@ -44,6 +44,15 @@ def test_an_order_has_the_prices_of_the_catalog_and_comes_from_the_server() -> N
     assert Event.objects.filter(type="identify", user_id="mei").count() == 1
 
 
+def test_a_product_id_with_nul_is_left_out_like_any_other_that_the_catalog_lacks() -> None:
+    make_product("p1", price="4.50", currency="EUR")
+    order = build_order(order_id="o\0", anonymous_id="a\0")
+    order["lines"].append({"product_id": "p\0", "quantity": 1})
+    assert post("place-order", order).status_code == 200
+    event = Event.objects.get(name="Order Completed")
+    assert [line["product_id"] for line in event.properties["products"]] == ["p1"]
+
+
 def test_a_guest_who_types_an_address_is_not_identified_by_it() -> None:
     make_product("p1", price="4.50", currency="EUR")
     assert post("place-order", build_order(email="ana@shop.example")).status_code == 200
