@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from django.db import transaction
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -10,7 +11,7 @@ from recommendations.offers.models import Offer
 
 
 class OfferNotReadyError(Exception):
-    """The offer cannot be started yet; the message says what is missing."""
+    """The offer cannot be started or paused yet; the message says why."""
 
 
 def find_period_problem(*, starts_at: datetime | None, ends_at: datetime | None) -> str | Promise:
@@ -36,8 +37,22 @@ def start_offer(*, offer: Offer, now: datetime) -> None:
     clear_offer_cache()
 
 
+@transaction.atomic
 def pause_offer(*, offer: Offer) -> None:
-    """Stop showing the offer; it can be started again."""
-    offer.status = Offer.Status.PAUSED
-    offer.save(update_fields=["status"])
-    clear_offer_cache()
+    """Stop showing the offer; it can be started again. One that is paused or has ended stays as it is.
+
+    Raises:
+        OfferNotReadyError: it was never started.
+    """
+    lock_offer(offer)
+    if offer.status == Offer.Status.DRAFT:
+        raise OfferNotReadyError(_("Only a running offer can be paused."))
+    if offer.status == Offer.Status.RUNNING:
+        offer.status = Offer.Status.PAUSED
+        offer.save(update_fields=["status"])
+        clear_offer_cache()
+
+
+def lock_offer(offer: Offer) -> None:
+    """Lock an offer until the transaction ends, and read it again."""
+    offer.refresh_from_db(from_queryset=Offer.objects.select_for_update())

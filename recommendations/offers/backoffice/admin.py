@@ -55,6 +55,10 @@ class OfferAdmin(ModelAdmin):
     def get_prepopulated_fields(self, request: HttpRequest, obj: Offer | None = None) -> dict[str, Any]:
         return {} if obj else {"key": ("name",)}
 
+    def save_model(self, request: HttpRequest, obj: Offer, form: forms.ModelForm, change: bool) -> None:
+        # no other fields, so that an offer that was paused or ended while it was edited does not run again
+        obj.save(update_fields=list(form.cleaned_data) if change else None)
+
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
         clear_offer_cache()

@@ -171,6 +171,9 @@ def start(request: HttpRequest, offer_id: int) -> HttpResponse:
 def pause(request: HttpRequest, offer_id: int) -> HttpResponse:
     check_permissions(request, CHANGE)
     offer = get_object_or_404(Offer, pk=offer_id)
-    pause_offer(offer=offer)
-    messages.success(request, _("The offer is paused. Pages stop showing it within a few seconds."))
+    try:
+        pause_offer(offer=offer)
+        messages.success(request, _("The offer is paused. Pages stop showing it within a few seconds."))
+    except OfferNotReadyError as error:
+        messages.error(request, str(error))
     return HttpResponseRedirect(reverse("onsite_offers:offer", args=[offer.pk]))

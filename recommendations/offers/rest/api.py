@@ -4,6 +4,7 @@ from dataclasses import asdict
 from typing import Any, ClassVar
 from uuid import UUID
 
+from django.db import transaction
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -17,7 +18,7 @@ from rest_framework.views import APIView
 
 from customers.events.sources.user_tokens import is_valid_user_token, list_token_keys
 from recommendations.offers.decision import OfferDecision, OfferRequest, clear_offer_cache, decide_offer
-from recommendations.offers.editing import OfferNotReadyError, pause_offer, start_offer
+from recommendations.offers.editing import OfferNotReadyError, lock_offer, pause_offer, start_offer
 from recommendations.offers.models import Offer
 from recommendations.offers.reporting import Reaction, record_reaction
 from recommendations.offers.rest.serializers import (
@@ -152,7 +153,10 @@ class OfferDetail(generics.RetrieveUpdateAPIView[Offer]):
     http_method_names = ("get", "patch", "head", "options")
 
     def perform_update(self, serializer: Any) -> None:
-        super().perform_update(serializer)
+        with transaction.atomic():
+            # saving writes all fields: an offer that was paused or ended meanwhile would run again
+            lock_offer(serializer.instance)
+            super().perform_update(serializer)
         clear_offer_cache()
 
 
@@ -187,11 +191,16 @@ class OfferStart(OfferActionView):
 
 
 class OfferPause(OfferActionView):
-    """Stop showing the offer; it can be started again."""
+    """Stop showing the offer; it can be started again. A draft cannot be paused."""
+
+    conflicts = ("POST",)
 
     @extend_schema(operation_id="offers_pause", request=None, responses=OfferSerializer)
     def post(self, request: Request, key: str) -> Response:
-        pause_offer(offer=get_object_or_404(Offer, key=key))
+        try:
+            pause_offer(offer=get_object_or_404(Offer, key=key))
+        except OfferNotReadyError as error:
+            raise OfferNotReady(str(error)) from error
         return self.respond(key)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -10,7 +11,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from config.demo.offers import ensure_demo_offer
+from recommendations.offers.backoffice.admin import OfferAdmin
 from recommendations.offers.decision import clear_offer_cache
+from recommendations.offers.editing import pause_offer
 from recommendations.offers.models import Offer, OfferExposure
 from tests.makers import make_customer
 from tests.recommendations.offers.makers import make_offer
@@ -48,6 +51,9 @@ def test_an_offer_is_started_and_paused_and_needs_a_content(marketer: Client) ->
     marketer.post(pause)
     offer.refresh_from_db()
     assert offer.status == Offer.Status.PAUSED
+    draft = make_offer("draft", status=Offer.Status.DRAFT)
+    page = marketer.post(reverse("onsite_offers:pause", args=[draft.pk]), follow=True).content.decode()
+    assert "Only a running offer can be paused" in page
     offer.contents.all().delete()
     assert "Add content" in marketer.post(start, follow=True).content.decode()
     make_offer("over", ends_at=timezone.now() - timedelta(days=1))
@@ -63,34 +69,54 @@ def test_a_customer_can_be_tried_without_counting(marketer: Client) -> None:
     assert not OfferExposure.objects.exists()
 
 
-def test_an_offer_is_made_with_both_languages(marketer: Client) -> None:
-    data = {
-        **{
-            "name": "Sale",
-            "key": "sale",
-            "placement": "top",
-            "priority": "0",
-            "max_shows_per_day": "3",
-            "holdout_share": "0.1",
-        },
-        **{
-            "contents-TOTAL_FORMS": "2",
-            "contents-INITIAL_FORMS": "0",
-            "contents-MIN_NUM_FORMS": "0",
-            "contents-MAX_NUM_FORMS": "2",
-        },
-        **{
-            "contents-0-language": "en",
-            "contents-0-title": "Sale",
-            "contents-1-language": "zh-hans",
-            "contents-1-title": "大促",
-        },
+def build_form(**fields: str) -> dict[str, str]:
+    """Return what a browser sends from the form of an offer with both languages."""
+    return {
+        "name": "Sale",
+        "key": "sale",
+        "placement": "top",
+        "priority": "0",
+        "max_shows_per_day": "3",
+        "holdout_share": "0.1",
+        "contents-TOTAL_FORMS": "2",
+        "contents-INITIAL_FORMS": "0",
+        "contents-MIN_NUM_FORMS": "0",
+        "contents-MAX_NUM_FORMS": "2",
+        "contents-0-language": "en",
+        "contents-0-title": "Sale",
+        "contents-1-language": "zh-hans",
+        "contents-1-title": "大促",
+        "_save": "Save",
+        **fields,
     }
-    response = marketer.post(reverse("admin:offers_offer_add"), {**data, "_save": "Save"})
+
+
+def test_an_offer_is_made_with_both_languages(marketer: Client) -> None:
+    response = marketer.post(reverse("admin:offers_offer_add"), build_form())
     offer = Offer.objects.get()
     assert response["Location"] == reverse("onsite_offers:offer", args=[offer.pk])
     assert {content.title for content in offer.contents.all()} == {"Sale", "大促"}
     assert offer.status == Offer.Status.DRAFT
+
+
+def test_an_offer_that_a_colleague_pauses_while_it_is_edited_stays_paused(
+    marketer: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    offer = make_offer("sale")
+    offer.contents.all().delete()
+    find_offer = OfferAdmin.get_object
+
+    def find_before_pausing(*arguments: Any) -> Offer | None:
+        found = find_offer(*arguments)
+        pause_offer(offer=Offer.objects.get(pk=offer.pk))
+        return found
+
+    monkeypatch.setattr(OfferAdmin, "get_object", find_before_pausing)
+    url = reverse("admin:offers_offer_change", args=[offer.pk])
+    assert marketer.post(url, build_form(name="Later", priority="5")).status_code == 302
+    offer.refresh_from_db()
+    assert (offer.name, offer.priority, offer.status) == ("Later", 5, "paused")
+    assert offer.contents.count() == 2
 
 
 def test_readers_may_look_but_not_start(client: Client) -> None:

@@ -9,7 +9,9 @@ from django.test import Client
 
 from customers.events.sources.user_tokens import clear_token_key_cache, create_user_token, generate_token_key
 from recommendations.offers.decision import clear_offer_cache
+from recommendations.offers.editing import pause_offer
 from recommendations.offers.models import Offer, OfferExposure
+from recommendations.offers.rest.api import OfferDetail
 from tests.config.access.callers import make_client, make_key
 from tests.makers import make_customer, make_segment, make_source
 from tests.recommendations.offers.makers import make_offer
@@ -122,6 +124,37 @@ def test_an_offer_can_be_made_started_and_paused(offer: Offer) -> None:
     refused = client.post("/api/v1/offers/empty/start/", content_type="application/json")
     assert refused.status_code == 409
     assert "content" in refused.json()["detail"]
+
+
+def test_an_offer_that_is_paused_while_it_is_changed_stays_paused(
+    offer: Offer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    find_offer = OfferDetail.get_object
+
+    def find_before_pausing(view: OfferDetail) -> Offer:
+        found = find_offer(view)
+        pause_offer(offer=Offer.objects.get(pk=found.pk))
+        Offer.objects.update(priority=7)
+        return found
+
+    monkeypatch.setattr(OfferDetail, "get_object", find_before_pausing)
+    client = make_client("campaigns:read", "campaigns:write")
+    changed = client.patch("/api/v1/offers/welcome/", {"name": "Hello"}, content_type="application/json").json()
+    assert (changed["name"], changed["status"], changed["priority"]) == ("Hello", "paused", 7)
+    offer.refresh_from_db()
+    assert (offer.name, offer.status, offer.priority) == ("Hello", "paused", 7)
+
+
+def test_a_draft_cannot_be_paused(offer: Offer) -> None:
+    make_offer("sale", status=Offer.Status.DRAFT)
+    make_offer("over", status=Offer.Status.ENDED)
+    client = make_client("campaigns:write")
+    refused = client.post("/api/v1/offers/sale/pause/", content_type="application/json")
+    assert (refused.status_code, refused.json()["detail"]) == (409, "Only a running offer can be paused.")
+    assert client.post("/api/v1/offers/over/pause/", content_type="application/json").json()["status"] == "ended"
+    assert client.post("/api/v1/offers/welcome/pause/", content_type="application/json").json()["status"] == "paused"
+    assert client.post("/api/v1/offers/welcome/pause/", content_type="application/json").json()["status"] == "paused"
+    assert Offer.objects.get(key="sale").status == Offer.Status.DRAFT
 
 
 def test_a_publishable_key_cannot_list_offers(offer: Offer) -> None:
