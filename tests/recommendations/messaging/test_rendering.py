@@ -174,6 +174,19 @@ def test_problems_name_the_line_and_the_fix() -> None:
     assert {line for line, _message in problems} == {3, 4, 5, 6}
 
 
+@pytest.mark.parametrize("number", ["0", "13", "²", "9" * 5000])
+def test_a_wrong_number_of_products_is_named(number: str) -> None:
+    [(_line, message)] = find_problems(make_source("", sections=f'<mj-products n="{number}"/>'))
+    assert message == f"n is “{number[:100]}”; valid: 1 to 12."
+
+
+def test_a_position_that_a_list_does_not_have_is_empty() -> None:
+    event = {"names": ["Tea", "Cup"]}
+    for position, name in {"1": "Cup", "2": "", "²": "", "9" * 5000: ""}.items():
+        source = make_source(f"<mj-text>({{{{ event.names.{position} }}}})</mj-text>")
+        assert f"({name})" in render(source, Recipient(1, event=event)).text
+
+
 @pytest.mark.parametrize(
     "source",
     [
