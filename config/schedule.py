@@ -7,6 +7,7 @@ from cron_descriptor import FormatException, MissingFieldException, Options, Wro
 from django.apps import AppConfig, apps
 from django.conf import settings
 from django.db import connections, transaction
+from django.db.models import F
 from django.db.models.signals import post_migrate
 from django.utils.functional import Promise
 from django.utils.translation import get_language, ngettext, override
@@ -22,7 +23,7 @@ class ScheduledJob:
     """A scheduled job: its Celery task, when it runs, and what it does.
 
     ``cron`` has five fields in the shop's time zone; a job that runs more often than every minute has ``seconds`` instead. A start that no
-    worker accepted within those seconds is dropped, so that no queue builds up; the next start does the same work.
+    worker accepted in time is dropped, so that no queue builds up; the next start does the same work.
     """
 
     task: str
@@ -37,6 +38,9 @@ class ScheduledJob:
         with override("en"):
             return str(self.title)
 
+
+# On a busy machine, starts wait for some seconds: if they were dropped after an interval of two seconds, all of them could be.
+MIN_SECONDS_TO_START = 30
 
 # tasks that someone waits for, which are not scheduled
 AWAITED_TASKS = (
@@ -462,14 +466,16 @@ def sync_schedule(*, jobs: tuple[ScheduledJob, ...] = SCHEDULE) -> None:
         missing = [job for job in jobs if job.task not in scheduled]
         for job in missing:
             _create(job, time_zone=time_zone)
-        if removed or missing:
+        extended = _extend_short_expiries()
+        if removed or missing or extended:
             PeriodicTasks.update_changed()
 
 
 def _create(job: ScheduledJob, *, time_zone: str) -> None:
     if job.seconds:
         interval, _created = IntervalSchedule.objects.get_or_create(every=job.seconds, period=IntervalSchedule.SECONDS)
-        PeriodicTask.objects.create(name=job.name, task=job.task, interval=interval, expire_seconds=job.seconds)
+        expiry = max(job.seconds, MIN_SECONDS_TO_START)
+        PeriodicTask.objects.create(name=job.name, task=job.task, interval=interval, expire_seconds=expiry)
         return
     minute, hour, day_of_month, month_of_year, day_of_week = job.cron.split()
     crontab, _created = CrontabSchedule.objects.get_or_create(
@@ -481,6 +487,12 @@ def _create(job: ScheduledJob, *, time_zone: str) -> None:
         timezone=time_zone,
     )
     PeriodicTask.objects.create(name=job.name, task=job.task, crontab=crontab)
+
+
+def _extend_short_expiries() -> int:
+    """Extend the expiry that earlier releases gave to jobs with short intervals; return how many had it."""
+    tasks = PeriodicTask.objects.filter(interval__period=IntervalSchedule.SECONDS, expire_seconds=F("interval__every"))
+    return tasks.filter(expire_seconds__lt=MIN_SECONDS_TO_START).update(expire_seconds=MIN_SECONDS_TO_START)
 
 
 def describe_schedule(task: PeriodicTask) -> str:

@@ -97,7 +97,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("i18n/", include("django.conf.urls.i18n")),
     path("api/v1/", include(api)),
     *collector_urlpatterns,
-    # Without the secret, anybody could report bounces.
+    # Without the secret, anyone could report bounces.
     *([path("anymail/", include("anymail.urls"))] if settings.ANYMAIL.get("WEBHOOK_SECRET") else []),
     path("m/", include("recommendations.sending.tracking.urls")),
     path("m/card/<str:token>", show_card, name="message-card"),

@@ -45,7 +45,7 @@ def _parse_address(text: str) -> str:
 class AddressLimitHandler(AxesDatabaseHandler):
     """Counts failed log-ins per user and address, as django-axes does, and per address over all users.
 
-    A user is never locked out from every address; otherwise, anybody could lock out any user.
+    A user is never locked out from every address; otherwise, anyone could lock out any user.
     """
 
     def is_locked(self, request: Any, credentials: dict[str, Any] | None = None) -> bool:

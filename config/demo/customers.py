@@ -1,6 +1,6 @@
 """Gives the demo's households names, contact details and consents. All of them are invented; the package has none.
 
-The addresses end in example.com and the telephone numbers have an area code that does not exist, so that nothing can be sent to anybody.
+The addresses end in example.com and the telephone numbers have an area code that does not exist, so that nothing can be sent to anyone.
 """
 
 import tomllib

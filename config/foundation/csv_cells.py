@@ -76,7 +76,7 @@ def format_csv(rows: Iterable[Iterable[Any]]) -> str:
 
 
 def format_unescaped_row(cells: Iterable[str], *, delimiter: str, line_end: str) -> str:
-    """Return a row of a file that is only read back by an import and never given to anybody: its cells stay as they are."""
+    """Return a row of a file that is only read back by an import and never given to anyone: its cells stay as they are."""
     line = io.StringIO()
     csv.writer(line, delimiter=delimiter, lineterminator=line_end).writerow(cells)
     return line.getvalue()

@@ -9,6 +9,7 @@ from django.db import connection
 
 from catalog.sku_lookup import find_products_by_sku
 from config.foundation.database.array_parameters import format_bigint_list
+from config.foundation.database.time_loading import use_compiled_time_loader
 from customers.events.event_taxonomy import EVENT_NAMES, Meaning
 from customers.events.models import Source
 from customers.warehouse.index_lookup import prefer_index_scans
@@ -113,6 +114,7 @@ class OutboxClaim(NamedTuple):
 def claim_events(*, limit: int = 0, ids: Sequence[int] | None = None) -> OutboxClaim | None:
     """Lock the rows of the oldest events, or of the given ones; return None if there are none."""
     with connection.cursor() as cursor:
+        use_compiled_time_loader(cursor)
         if ids is None:
             cursor.execute(CLAIM_OLDEST, {"limit": limit})
         else:
@@ -139,6 +141,7 @@ def read_events(claim: OutboxClaim) -> list[OutboxEvent]:
     }
     # each event is found by its id: the planner might choose the index on the time, which does not cover the newest rows
     with prefer_index_scans(), connection.cursor() as cursor:
+        use_compiled_time_loader(cursor)
         cursor.execute(READ_EVENTS, parameters)
         return [OutboxEvent._make((*row, claim.deciders.get(row[0], ("", "")))) for row in cursor.fetchall()]
 

@@ -1,4 +1,4 @@
-"""What a variant would earn, estimated from the log before it serves anybody."""
+"""What a variant would earn, estimated from the log before it serves anyone."""
 
 from dataclasses import dataclass
 from datetime import timedelta

@@ -45,12 +45,13 @@ SELECT row.* FROM unnest(
 ) AS row
 ON CONFLICT (origin_kind, origin_id, customer_id) DO NOTHING
 """
+# FOR UPDATE: a delivery that a worker has claimed meanwhile is being sent and must not be canceled.
 UPDATE_ORIGIN = """
 UPDATE sending_delivery SET {changes}
 WHERE id IN (
     SELECT id FROM sending_delivery
     WHERE origin_kind = %(kind)s AND origin_id = %(id)s AND status = 'pending' AND {condition}
-    LIMIT %(rows)s
+    LIMIT %(rows)s FOR UPDATE
 )
 RETURNING id
 """

@@ -70,9 +70,9 @@ def test_the_migration_creates_every_job() -> None:
 
 
 @pytest.mark.django_db
-def test_a_job_with_a_short_interval_expires_before_its_next_run() -> None:
+def test_a_job_with_a_short_interval_has_half_a_minute_to_start() -> None:
     task = PeriodicTask.objects.get(task="customers.processing.tasks.process_events")
-    assert (task.interval.every, task.interval.period, task.expire_seconds, task.crontab) == (2, "seconds", 2, None)
+    assert (task.interval.every, task.interval.period, task.expire_seconds, task.crontab) == (2, "seconds", 30, None)
     with translation.override("en"):
         assert describe_schedule(task) == "every 2 seconds"
     with translation.override("zh-hans"):
@@ -94,6 +94,17 @@ def test_an_edited_job_is_kept() -> None:
     sync_schedule(jobs=(JOB,))
     task = PeriodicTask.objects.get(task=JOB.task)
     assert (task.name, task.enabled, task.interval.every) == ("Renamed", False, 3)
+
+
+@pytest.mark.django_db
+def test_a_job_of_an_earlier_release_that_expires_after_its_interval_gets_more_time_to_start() -> None:
+    tasks = PeriodicTask.objects.filter(
+        task__in=["customers.processing.tasks.process_events", "config.monitoring.tasks.check_alarms"]
+    )
+    tasks.filter(task__endswith="process_events").update(expire_seconds=2)
+    tasks.filter(task__endswith="check_alarms").update(expire_seconds=7)
+    sync_schedule()
+    assert list(tasks.order_by("-task").values_list("expire_seconds", flat=True)) == [30, 7]
 
 
 @pytest.mark.django_db

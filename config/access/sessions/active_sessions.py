@@ -16,7 +16,7 @@ from config.access.sessions.user_agents import describe_user_agent
 
 @dataclass(frozen=True)
 class ActiveSession:
-    """A session as a page shows it. Its name is a hash, because anybody who knows the key could use the session."""
+    """A session as a page shows it. Its name is a hash, because anyone who knows the key could use the session."""
 
     name: str
     device: str

@@ -1,4 +1,4 @@
-"""Programs that register themselves (RFC 7591): anybody may register one, within a limit; a person decides on the consent page."""
+"""Programs that register themselves (RFC 7591): anyone may register one, within a limit; a person decides on the consent page."""
 
 import json
 from typing import Any

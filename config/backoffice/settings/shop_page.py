@@ -124,7 +124,7 @@ def send_test_message(request: HttpRequest) -> None:
 
 
 def show_logo(request: HttpRequest) -> HttpResponse:
-    """Return the logo to anybody, because the log-in page shows it."""
+    """Return the logo to anyone, because the log-in page shows it."""
     stored = load_shop_settings()
     if not stored.logo:
         raise Http404

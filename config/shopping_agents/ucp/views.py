@@ -1,4 +1,4 @@
-"""The public addresses of UCP: the discovery document and the catalog queries, for anybody, without a key."""
+"""The public addresses of UCP: the discovery document and the catalog queries, for anyone, without a key."""
 
 from collections.abc import Callable
 from http import HTTPStatus

@@ -171,7 +171,7 @@ def count_in_lines(block: bytes, columns: Sequence[str], matcher: TextMatcher, c
 
 
 def is_in_tokens(value: bytes, matcher: TextMatcher) -> bool:
-    """Return whether an encrypted part of a value contains a search term; what no key decrypts cannot lead to anybody."""
+    """Return whether an encrypted part of a value contains a search term; what no key decrypts cannot lead to anyone."""
     for token in TOKEN.findall(value):
         try:
             if matcher.contains(decrypt(token.decode()).encode()):

@@ -3,7 +3,7 @@
 `recent:{kind}:{value}` is a sorted set. A member consists of a letter for the interaction, the second in base 36, a colon and the
 product id; its score is the second. A tilde and seconds in base 36 before the colon say how much later a late event was received,
 because what a model knows depends on when events were received. Writing an event twice changes nothing, and a late event is
-sorted by its time. An event of a known user is only on the user's list, an event of a visitor on the visitor's. Anybody can be a
+sorted by its time. An event of a known user is only on the user's list, an event of a visitor on the visitor's. Anyone can be a
 visitor, so their lists are shorter, with shorter product ids, and expire sooner.
 
 `group-of:{kind}:{value}` is the name of a group, `group:{name}` the set of the identifiers (`kind:value`) of one person. An

@@ -24,6 +24,8 @@ type WechatId = tuple[str, str]  # the kind of identifier, and the plain value
 
 def list_wechat_ids(traits: Mapping[str, Any]) -> tuple[WechatId, ...]:
     """Return the usable openids and unionids of traits; the unionid first, because it joins the others."""
+    if not traits:
+        return ()  # most events have none
     found = dict.fromkeys(
         (kind, value.strip())
         for name, given in traits.items()

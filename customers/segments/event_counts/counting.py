@@ -191,13 +191,13 @@ def count_events(events: Sequence[CountedEvent], *, received: tuple[datetime, da
 
 def add_facts(facts: Sequence[tuple[int, int, str, datetime, Sequence[str]]]) -> None:
     """Add events or orders to the counts. facts: the fields of a CountedEvent, and its product IDs."""
-    ids, customers, meanings, times, products = map(list, zip(*facts, strict=True))
+    ids, customers, meanings, times, products = zip(*facts, strict=True)
     parameters: dict[str, Any] = {
-        "ids": ids,
-        "customers": customers,
-        "meanings": meanings,
-        "times": times,
-        "products": [format_text_list(product_ids) for product_ids in products],
+        "ids": format_bigint_list(ids),
+        "customers": format_bigint_list(customers),
+        "meanings": format_text_list(meanings),
+        "times": format_text_list(map(datetime.isoformat, times)),
+        "products": format_text_list(map(format_text_list, products)),
         "names": format_text_list(sorted(set(chain.from_iterable(products)))),
     }
     facts_query = FACTS.format(zone=sql.Literal(read_time_zone_name()))

@@ -36,7 +36,7 @@ def find_delivery(token: str) -> Delivery | None:
 
 
 def record_feedback(feedback: Feedback, *, source: str) -> bool:
-    """Record a report; return whether it concerns one of our messages. Reports without a valid token change nothing: anybody can write them.
+    """Record a report; return whether it concerns one of our messages. Reports without a valid token change nothing: anyone can write them.
 
     A hard bounce or a complaint suppresses the address immediately, soft bounces after the number in the settings.
     """
@@ -80,5 +80,5 @@ def count_soft_bounces(customer_id: int) -> int:
 
 
 def read_email(delivery: Delivery) -> str:
-    """Return the address of the customer; what a report claims to be the recipient could be anybody's."""
+    """Return the address of the customer; what a report claims to be the recipient could be anyone's."""
     return Customer.objects.filter(pk=delivery.customer_id).values_list("email", flat=True).first() or ""

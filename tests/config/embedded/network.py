@@ -143,7 +143,7 @@ class Machine:
         )
 
     def lose(self) -> None:
-        """End the machine as if it had lost power: without a packet to anybody."""
+        """End the machine as if it had lost power: without a packet to anyone."""
         self.network.cut(self.number)
         self.kill()
 

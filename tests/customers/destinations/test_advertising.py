@@ -185,10 +185,10 @@ def test_people_leave_the_list_that_they_were_sent_to_when_the_settings_change(a
     SegmentMember.objects.bulk_create(SegmentMember(segment=segment, customer=person) for person in people)
     destination = make_google(key_file, segment)
     assert audiences.synchronize_audiences(at=NOON) == 2
-    everybody = ads.lists["77"].copy()
+    everyone = ads.lists["77"].copy()
     set_lists(destination, {segment: "88"})
     assert audiences.synchronize_audiences(at=NOON) == 4
-    assert (ads.lists["77"], ads.lists["88"]) == (set(), everybody)
+    assert (ads.lists["77"], ads.lists["88"]) == (set(), everyone)
     set_lists(destination, {})
     erase_customers([people[0].pk], requested_by="test", at=NOON)
     assert removals.send_removals(at=NOON + MINUTE) == 1

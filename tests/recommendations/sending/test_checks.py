@@ -5,11 +5,12 @@ from collections import Counter
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from importlib import import_module
+from time import monotonic
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from customers.identity.consent.restrictions import restrict_processing
 from customers.identity.models import Consent, Customer
@@ -197,6 +198,39 @@ def test_what_was_being_sent_at_the_cancellation_and_returns_to_the_queue_is_can
     assert set(Delivery.objects.values_list("status", "skip_reason")) == {("canceled", "canceled")}
     assert OriginState.objects.get().is_applied
     assert not smtp_sink.mails
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_message_that_a_worker_claims_during_the_cancellation_is_not_canceled(smtp_sink: SmtpSink) -> None:
+    make_subscriber("a@shop.example")
+    queue_all()
+
+    def work() -> None:
+        try:
+            cancel("campaign", 1)
+        finally:
+            connection.close()
+
+    canceling = threading.Thread(target=work)
+    with transaction.atomic():
+        Delivery.objects.update(status="sending", attempts=1, claim="other", claimed_at=NOON)
+        canceling.start()
+        wait_for_blocked_statement()
+    canceling.join()
+    assert Delivery.objects.get().status == "sending"
+    assert not OriginState.objects.get().is_applied
+
+
+def wait_for_blocked_statement() -> None:
+    """Wait until another connection waits for a lock of this transaction."""
+    query = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid)))"
+    deadline = monotonic() + 60
+    with connection.cursor() as cursor:
+        while monotonic() < deadline:
+            cursor.execute(query)
+            if cursor.fetchone()[0]:
+                return
+    pytest.fail("no statement waits for this transaction")
 
 
 @pytest.mark.django_db

@@ -19,7 +19,7 @@ MAX_NAME, MAX_ID, MAX_MESSAGE_ID, MAX_PRODUCT_ID = 200, 255, 99, 200
 MAX_SESSION_ID, MAX_RECOMMENDATION_ID = 100, 64
 MIN_RUN = 11  # digits, signs and separators, as in `recognition.may_have_number`
 MAX_NUMBER_LENGTH = MIN_RUN - 1  # a longer number can look personal, or is not stored as it is written
-# Texts that are cached must be short, because anybody can send many of them.
+# Texts that are cached must be short, because anyone can send many of them.
 MAX_TIME, MAX_AMOUNT, CURRENCY_LETTERS, MAX_CONSENT = 100, 40, 3, 2000
 
 QUOTE, BACKSLASH, COLON, COMMA, MINUS = 34, 92, 58, 44, 45

@@ -49,7 +49,7 @@ class NameTables:
     def get_properties(self) -> Table:
         """Return the table of the names of properties, built again when names became known or were forgotten."""
         known, now = len(plain_names), time.monotonic()
-        # immediately for many names, such as the first ones of a shop; later for a few, since anybody can invent names
+        # immediately for many names, such as the first ones of a shop; later for a few, since anyone can invent names
         if known > self._known + self._known // 8 or (known != self._known and now > self._built_at + REBUILD_SECONDS):
             self._known, self._built_at = known, now
             self._properties = build_property_table()

@@ -63,7 +63,7 @@ def build_card(state: PlacementState, comparison: FiguresComparison | None, samp
 
 
 def find_actual_source(state: PlacementState, sample: PlacementSample) -> ServedBy:
-    """Return what fills the placement; this is the fallback, too, if the placement has nothing to show to anybody."""
+    """Return what fills the placement; this is the fallback, too, if the placement has nothing to show to anyone."""
     is_empty = bool(sample.fallback) and not sample.is_for_customer and sample.start is None
     return ServedBy.FALLBACK if is_empty and state.served_by != ServedBy.OFF else state.served_by
 
