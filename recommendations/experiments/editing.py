@@ -120,6 +120,9 @@ def start_experiment(*, experiment: Experiment, user: User, now: datetime) -> No
     Raises:
         ExperimentNotReadyError: something is missing.
     """
+    # another experiment on the same subject that is started at the same time waits here, and then finds this one running
+    same = Experiment.objects.filter(kind=experiment.kind, subject=experiment.subject)
+    list(same.order_by("pk").select_for_update().values_list("pk"))
     experiment = _lock(experiment)
     if problem := find_start_problem(experiment):
         raise ExperimentNotReadyError(problem)

@@ -1,10 +1,12 @@
 """A marketer creates an experiment, sets it up, starts, stops and promotes it; others may only look."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.db import connection, connections, transaction
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -26,8 +28,9 @@ from recommendations.experiments.results import ExperimentResults
 from recommendations.experiments.running import read_running_experiments
 from recommendations.experiments.subjects import PreferenceCounts
 from recommendations.serving.models import PlacementSettings
-from tests.makers import make_customer, make_order, make_product
+from tests.makers import NOON, make_customer, make_order, make_product
 from tests.recommendations.experiments.makers import make_experiment
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db
 NEW = {
@@ -91,6 +94,33 @@ def test_a_second_experiment_on_the_same_placement_cannot_start(admin_client: Cl
     assert "“first” is already varying the same thing" in page.text
     second.refresh_from_db()
     assert second.status == "draft"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_experiments_on_the_same_placement_that_are_started_at_once_one_starts() -> None:
+    first, second = (make_experiment(key, status=Experiment.Status.DRAFT) for key in ("first", "second"))
+
+    def start_second() -> None:
+        try:
+            start_experiment(experiment=second, user=None, now=NOON)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as executor:
+        with transaction.atomic():
+            start_experiment(experiment=first, user=None, now=NOON)
+            started = executor.submit(start_second)
+            wait_until(is_anyone_waiting, what="the second start, which waits for the first")
+        with pytest.raises(ExperimentNotReadyError, match="already varying the same thing"):
+            started.result(timeout=30)
+    assert list(Experiment.objects.filter(status="running")) == [first]
+
+
+def is_anyone_waiting() -> bool:
+    """Return whether a connection waits for a lock; pg_stat_activity would show the same until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT FROM pg_locks WHERE NOT granted")
+        return cursor.rowcount > 0
 
 
 def test_an_experiment_that_someone_starts_meanwhile_keeps_its_variants() -> None:
