@@ -2,10 +2,11 @@
 
 Each chunk of customers is written to a temporary part file beside the target and then renamed; at the end the parts are
 joined into the target, which appears complete or not at all. An export with the same options resumes after the last
-complete part.
+complete part, and computes those parts again whose customers were erased or have refused meanwhile.
 """
 
 import csv
+import hashlib
 import json
 import os
 import shutil
@@ -28,8 +29,8 @@ from config.foundation.progress import Progress, ignore_progress
 from customers.identity.models import Customer, Identifier
 from customers.segments.membership import query_customers, query_members
 from customers.segments.models import Segment
-from recommendations.serving.batch.batch_scoring import BatchRecommendations, BatchRecommender
-from recommendations.serving.batch.customer_blocks import CustomerBlock
+from recommendations.serving.batch.batch_scoring import BatchRecommender
+from recommendations.serving.batch.customer_blocks import CustomerBlock, find_opted_out
 from recommendations.serving.state.loader import StateLoader, loader
 
 CHUNK_SIZE = 2_000  # customers
@@ -73,6 +74,20 @@ class ExportSummary:
     rows: int
     resumed_customers: int
     model: str
+
+
+@dataclass(frozen=True, eq=False)
+class ExportChunk:
+    """The customers of one part, with the first user id of each."""
+
+    customer_ids: Sequence[int]
+    user_ids: Sequence[str]
+    customers: CustomerBlock
+
+    def compute_digest(self, batch: BatchRecommender) -> str:
+        """Return a hash that is different once one of the customers is erased, restricted, merged, or refuses consent."""
+        opted_out = find_opted_out(batch.state, self.customers).tolist()
+        return hashlib.sha256(json.dumps([self.customer_ids, self.user_ids, opted_out]).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -120,12 +135,13 @@ def export_recommendations(
     total = customers.count()
     details = {"scenario": scenario, "segment": segment, "file": path.name}
     record_export(model=Customer, count=total, details=details)
-    done = resumed = customers.filter(pk__lte=after).count() if after else 0
-    progress(done, total)
-    while chunk := list(customers.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:CHUNK_SIZE]):
-        after = chunk[-1]
-        parts.write(compute_lines(batch, chunk), after=after)
-        done += len(chunk)
+    done, resumed = renew_parts(parts, batch, customers)
+    progress(min(done, total), total)
+    while customer_ids := list(customers.filter(pk__gt=after).order_by("pk").values_list("pk", flat=True)[:CHUNK_SIZE]):
+        after = customer_ids[-1]
+        chunk = read_chunk(customer_ids)
+        parts.write(compute_lines(batch, chunk), after=after, digest=chunk.compute_digest(batch))
+        done += len(customer_ids)
         progress(min(done, total), total)
     written = parts.finish()
     progress(total, total)
@@ -146,32 +162,49 @@ def select_customers(segment: str, *, now: datetime) -> QuerySet[Customer]:
     return query_members(segment=selected, as_of=now).filter(Exists(user_ids))
 
 
-def compute_lines(batch: BatchRecommender, chunk: Sequence[int]) -> list[ExportLine]:
-    """Compute the recommendations of a chunk of customers, with one query for their identifiers."""
-    number_by_customer = {pk: number for number, pk in enumerate(chunk)}
-    identifiers = Identifier.objects.filter(customer__in=chunk, kind__in=IDENTIFIER_KINDS).order_by("pk")
+def renew_parts(parts: "ExportParts", batch: BatchRecommender, customers: QuerySet[Customer]) -> tuple[int, int]:
+    """Compute the finished parts again whose customers have changed; return how many customers all parts and the unchanged ones have."""
+    start = done = resumed = 0
+    for end in parts.list_ends():
+        in_part = customers.filter(pk__gt=start, pk__lte=end).order_by("pk")
+        chunk = read_chunk(list(in_part.values_list("pk", flat=True)))
+        digest = chunk.compute_digest(batch)
+        if digest == parts.read_digest(end):
+            resumed += chunk.customers.n
+        else:
+            parts.write(compute_lines(batch, chunk), after=end, digest=digest)
+        done += chunk.customers.n
+        start = end
+    return done, resumed
+
+
+def read_chunk(customer_ids: Sequence[int]) -> ExportChunk:
+    """Return a chunk of customers, with one query for their identifiers."""
+    number_by_customer = {pk: number for number, pk in enumerate(customer_ids)}
+    identifiers = Identifier.objects.filter(customer__in=customer_ids, kind__in=IDENTIFIER_KINDS).order_by("pk")
     rows = sorted(
         (number_by_customer[customer], kind, value)
         for customer, kind, value in identifiers.values_list("customer", "kind", "value")
     )
     # reversed, so that the first user id of each customer is written last
-    user_ids = [""] * len(chunk)
+    user_ids = [""] * len(customer_ids)
     for number, kind, value in reversed(rows):
         if kind == Identifier.Kind.USER_ID:
             user_ids[number] = value
     names = [f"{kind}:{value}" for _number, kind, value in rows]
     owner = np.array([number for number, _kind, _value in rows], np.int32)
-    return make_lines(batch, user_ids, batch.recommend(CustomerBlock(len(chunk), names, owner)))
+    return ExportChunk(customer_ids, user_ids, CustomerBlock(len(customer_ids), names, owner))
 
 
-def make_lines(batch: BatchRecommender, user_ids: Sequence[str], result: BatchRecommendations) -> list[ExportLine]:
-    ids = batch.state.products.product_ids
+def compute_lines(batch: BatchRecommender, chunk: ExportChunk) -> list[ExportLine]:
+    """Compute the recommendations of a chunk of customers."""
+    ids, result = batch.state.products.product_ids, batch.recommend(chunk.customers)
     return [
         ExportLine(
             user_id, strategy, [ids[item] for item in items if item >= 0], scores[: sum(item >= 0 for item in items)]
         )
         for user_id, strategy, items, scores in zip(
-            user_ids, result.strategies, result.items.tolist(), result.scores.tolist(), strict=True
+            chunk.user_ids, result.strategies, result.items.tolist(), result.scores.tolist(), strict=True
         )
         if strategy
     ]
@@ -182,7 +215,8 @@ class ExportParts:
 
     ``options.json`` there has its options.
 
-    The name of a part is the last customer in it, so that the names alone say where to resume.
+    The name of a part is the last customer in it, so that the names alone say where to resume. A file beside it has the digest of its
+    customers.
     """
 
     def __init__(self, path: Path, options: ExportOptions) -> None:
@@ -206,18 +240,29 @@ class ExportParts:
                     )
                     % {"names": ", ".join(different)}
                 )
-            return max((after for after, _path in self._list_parts()), default=0)
+            return max(self.list_ends(), default=0)
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
         write_atomically(options_path, json.dumps(asdict(self.options)).encode())
         return 0
 
-    def write(self, lines: Sequence[ExportLine], *, after: int) -> None:
-        """Write one part. after: the last customer in it."""
+    def list_ends(self) -> list[int]:
+        """Return the last customer of each part, in ascending order."""
+        return [after for after, _path in self._list_parts()]
+
+    def write(self, lines: Sequence[ExportLine], *, after: int, digest: str) -> None:
+        """Write one part. after: the last customer in it. digest: of its customers."""
         target = self.folder / f"{after:020d}.{self.options.format}"
         draft = target.with_suffix(".new")
         WRITERS[self.options.format](draft, lines)
         draft.replace(target)
+        # last, so that a part that lacks it after an interruption is computed again
+        write_atomically(target.with_suffix(".customers"), digest.encode())
+
+    def read_digest(self, after: int) -> str:
+        """Return the digest of the customers of a part; empty without one."""
+        path = self.folder / f"{after:020d}.customers"
+        return path.read_text(encoding="utf-8") if path.exists() else ""
 
     def finish(self) -> tuple[int, int]:
         """Join the parts into the target; return its numbers of customers and recommendations."""

@@ -64,11 +64,7 @@ def load_block(
 
     Empty for those who opted out.
     """
-    # one comparison for the whole block instead of one for each customer
-    opted_out = np.zeros(customers.n, np.bool_)
-    if len(customers.names) and len(state.suppressions.hashes):
-        hashes = np.array(list_name_hashes(customers.names), np.uint64).reshape(-1, len(customers.names))
-        opted_out[customers.owner[np.isin(hashes, state.suppressions.hashes).any(axis=0)]] = True
+    opted_out = find_opted_out(state, customers)
     pairs = find_user_rows(model, customers)
     pairs = pairs[~opted_out[pairs[:, 0]]]
     rule_effects = [
@@ -77,6 +73,16 @@ def load_block(
     ]
     histories = build_histories(model, pairs, customers.n, now=now.timestamp())
     return BlockState(customers, histories, opted_out, build_dismissed_matrix(model, pairs, customers.n), rule_effects)
+
+
+def find_opted_out(state: ServingState, customers: CustomerBlock) -> npt.NDArray[np.bool_]:
+    """Return which customers refused consent or are erased."""
+    # one comparison for the whole block instead of one for each customer
+    opted_out = np.zeros(customers.n, np.bool_)
+    if len(customers.names) and len(state.suppressions.hashes):
+        hashes = np.array(list_name_hashes(customers.names), np.uint64).reshape(-1, len(customers.names))
+        opted_out[customers.owner[np.isin(hashes, state.suppressions.hashes).any(axis=0)]] = True
+    return opted_out
 
 
 def find_user_rows(model: ServingModel, customers: CustomerBlock) -> npt.NDArray[np.int64]:

@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from django.core.management import CommandError, call_command
@@ -22,6 +23,7 @@ from recommendations.serving.batch.batch_scoring import NoActiveModelError, Unsu
 from recommendations.serving.models import PlacementSettings
 from recommendations.serving.recommend import recommend
 from recommendations.serving.request import RecommendationRequest
+from recommendations.serving.state import loader as loader_module
 from recommendations.serving.state.loader import StateLoader
 from recommendations.training.models import ModelVersion
 from tests.child_processes import kill_after_output, start_child
@@ -196,28 +198,61 @@ def test_merchandising_rules_apply_as_in_a_request(
     assert products_by_user["user-1"][1][0] == "cake-3"
 
 
+@pytest.fixture
+def interrupt(export: Export, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Return a function that starts an export and interrupts it after two parts of ten customers."""
+    monkeypatch.setattr(batch_export, "CHUNK_SIZE", 10)
+
+    def run(**options: Any) -> None:
+        original, calls = batch_export.compute_lines, [0]
+
+        def interrupt_third_call(*args: Any) -> Any:
+            calls[0] += 1
+            if calls[0] == 3:
+                raise KeyboardInterrupt
+            return original(*args)
+
+        with monkeypatch.context() as context:
+            context.setattr(batch_export, "compute_lines", interrupt_third_call)
+            with pytest.raises(KeyboardInterrupt):
+                export(**options)
+
+    return run
+
+
 def test_an_interrupted_export_resumes_to_the_same_file(
-    trained: ModelVersion, export: Export, target: Path, monkeypatch: pytest.MonkeyPatch
+    trained: ModelVersion, export: Export, target: Path, interrupt: Callable[..., None]
 ) -> None:
     export()
     whole = target.read_bytes()
     target.unlink()
-    monkeypatch.setattr(batch_export, "CHUNK_SIZE", 10)
-    original, calls = batch_export.compute_lines, [0]
-
-    def interrupt_third_call(*args: Any) -> Any:
-        calls[0] += 1
-        if calls[0] == 3:
-            raise KeyboardInterrupt
-        return original(*args)
-
-    monkeypatch.setattr(batch_export, "compute_lines", interrupt_third_call)
-    with pytest.raises(KeyboardInterrupt):
-        export()
+    interrupt()
     assert not target.exists(), "an incomplete file must not appear under the final name"
     assert export(resume=True).resumed_customers == 20
     assert target.read_bytes() == whole
     assert not target.with_name(".out.parts").exists()
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])
+def test_a_resumed_export_is_as_of_now_for_customers_who_were_erased_or_refused_meanwhile(
+    trained: ModelVersion,
+    export: Export,
+    target: Path,
+    interrupt: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    format: str,
+) -> None:
+    monkeypatch.setattr(loader_module, "REFRESH_INTERVAL_SECONDS", -1.0)
+    interrupt(format=format)
+    Customer.objects.filter(pk=get_customer("user-1").pk).update(erased_at=NOON)
+    ConsentDenial.objects.create(kind="user_id", value="user-2", purpose=Consent.Purpose.PERSONALISATION)
+    assert export(format=format, resume=True).resumed_customers == 10, "the part without a change"
+    resumed = target.read_bytes()
+    export(format=format)
+    if format == "parquet":  # its row groups are those of the parts
+        assert pq.read_table(pa.BufferReader(resumed)).equals(pq.read_table(target))
+    else:
+        assert resumed == target.read_bytes()
 
 
 def test_an_export_with_other_options_does_not_resume(
@@ -312,8 +347,8 @@ from recommendations.merchandising.models import Rule
 from recommendations.serving.batch import batch_export
 batch_export.CHUNK_SIZE = 10
 original = batch_export.ExportParts.write
-def write_and_wait(self, lines, *, after):
-    original(self, lines, after=after)
+def write_and_wait(self, lines, *, after, digest):
+    original(self, lines, after=after, digest=digest)
     print("there", flush=True)
     sys.stdin.read()
 batch_export.ExportParts.write = write_and_wait
