@@ -15,6 +15,7 @@ from kombu.exceptions import OperationalError
 from config.foundation.database.valkey_address import open_valkey
 from recommendations.training.models import ModelVersion
 from recommendations.training.registry.artifact_copies import open_published_artifact
+from recommendations.training.registry.artifacts import DamagedArtifactError
 
 ACTIVE_MODELS_KEY = "active-models"
 REFRESH_TASK = "recommendations.training.tasks.refresh_model"
@@ -54,13 +55,15 @@ def promote_version(
 ) -> ModelVersion:
     """Make ``version`` the active one of its scenario and retire the previous one.
 
-    `reasons` are codes and values of a training, `why` is a user's comment; both are replaced.
+    `reasons` are codes and values of a training, `why` is a user's comment; both are replaced. A version whose last incremental update was
+    deleted while it was retired serves as it was trained.
 
     Raises:
         DamagedArtifactError: the folder is not what was saved; the active version stays.
     """
     # Before the transaction, because reading every array may take seconds and the rows would be locked meanwhile.
     open_published_artifact(name=version.artifact, checksum=version.checksum, verify_arrays=True)
+    clear_missing_refresh(version)
     with transaction.atomic():
         # The old version is retired first: a constraint allows one active version per scenario.
         scenario = ModelVersion.objects.select_for_update().filter(scenario=version.scenario)
@@ -74,6 +77,17 @@ def promote_version(
         # After the commit: workers read the version as soon as they see its name.
         transaction.on_commit(lambda: announce_promotion(version))
     return version
+
+
+def clear_missing_refresh(version: ModelVersion) -> None:
+    """Forget the incremental update of a version if its folder no longer exists: trainings keep only those of the active version."""
+    if version.refresh:
+        try:
+            open_published_artifact(name=version.refresh, checksum=version.refresh_checksum)
+        except DamagedArtifactError as error:
+            logger.info("%s is promoted without its last incremental update: %s", version.version, error)
+            version.refresh, version.refresh_checksum, version.refreshed_at = "", "", None
+            version.save(update_fields=["refresh", "refresh_checksum", "refreshed_at"])
 
 
 def announce_promotion(version: ModelVersion) -> None:

@@ -28,10 +28,16 @@ from recommendations.training.registry.incremental_update import (
     read_activity_update,
     refresh_active_version,
 )
-from recommendations.training.registry.promotion import get_artifact_folder, promote_version
+from recommendations.training.registry.promotion import (
+    copy_active_artifacts,
+    get_artifact_folder,
+    promote_version,
+    roll_back_version,
+)
 from recommendations.training.train import remove_old_artifacts, train
 from tests.makers import NOON, make_customer, make_order
 from tests.recommendations.shop import get_customer
+from tests.recommendations.trainings import promote_fitted_model
 
 LATER = NOON + timedelta(hours=2)
 
@@ -141,6 +147,24 @@ def test_a_second_refresh_replaces_the_first(outdated: ModelVersion, loader: Sta
     assert folders == {outdated.artifact, second, third}
     assert first not in folders
     assert loader.get_state(now=LATER).name == third
+
+
+@pytest.mark.parametrize("is_deleted", [True, False])
+def test_a_version_that_is_promoted_again_serves_its_update_only_if_it_still_exists(
+    outdated: ModelVersion, loader: StateLoader, is_deleted: bool
+) -> None:
+    refresh = refresh_active_version(as_of=LATER).refresh
+    promote_fitted_model("popularity", as_of=LATER)
+    if is_deleted:
+        remove_old_artifacts()
+    roll_back_version(scenario="for-you", at=LATER)
+    outdated.refresh_from_db()
+    assert outdated.status == ModelVersion.Status.ACTIVE
+    assert (outdated.refresh, outdated.refresh_checksum != "", outdated.refreshed_at is not None) == (
+        ("", False, False) if is_deleted else (refresh, True, True)
+    )
+    assert loader.get_state(now=LATER).name == (outdated.version if is_deleted else refresh)
+    copy_active_artifacts()  # a backup does so
 
 
 def test_without_new_activity_there_is_nothing_to_refresh(trained: ModelVersion) -> None:
