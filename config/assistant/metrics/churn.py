@@ -140,7 +140,7 @@ def compute_churn_rate(query: MetricQuery, caller: AssistantCaller) -> MetricAns
 
 
 def count_churned(
-    customers: QuerySet[Customer], churned: QuerySet[StageTransition, dict[str, Any]], query: MetricQuery
+    customers: QuerySet[Customer], churned: QuerySet[StageTransition, Any], query: MetricQuery
 ) -> dict[str, tuple[int, int]]:
     """Return the customers of each group and how many of them churned; without a grouping, of one group with an empty name."""
     counts = {"before": Count("pk"), "lost": Count("pk", filter=Q(pk__in=churned))}
@@ -163,7 +163,7 @@ def count_churned(
 
 
 def count_churned_by_city(
-    customers: QuerySet[Customer], churned: QuerySet[StageTransition, dict[str, Any]]
+    customers: QuerySet[Customer], churned: QuerySet[StageTransition, Any]
 ) -> dict[str, tuple[int, int]]:
     """Return the customers by city and how many of them churned. Only who has a city is read: cities are encrypted."""
     labels, unknown = label_cities(customers), _("No city known")

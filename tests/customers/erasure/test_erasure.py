@@ -31,7 +31,7 @@ from customers.erasure.proof.verification import prove_run, prove_runs, search_e
 from customers.erasure.runner import NobodyToEraseError, erase_customers, execute_run, resume_erasures
 from customers.events.models import Event, RejectedEvent
 from customers.feedback.models import Review, SurveyAnswer
-from customers.identity.erased.blocked_identifiers import blocked_index
+from customers.identity.erased.blocked_identifiers import blocked_index, release_identifiers
 from customers.identity.merging.merge import merge_customers
 from customers.identity.models import BlockedIdentifier, Customer, Identifier
 from customers.orders.models import Order
@@ -198,6 +198,20 @@ def test_an_erasure_leaves_the_links_of_a_running_backup_alone(folders: Path) ->
         assert store.erase([describe_person(ada)]) == 1
         assert not upload.exists()
         assert [file.copy.exists() for file in staged] == [True]
+
+
+def test_the_proof_does_not_erase_a_person_who_came_back_before_it(valkey: redis.Redis, folders: Path) -> None:
+    ada = make_ada()
+    make_traces(ada, valkey, folders)
+    run = erase_customers([ada.pk], requested_by="chen")
+    run = execute_run(run.pk)
+    release_identifiers([(Identifier.Kind.USER_ID.value, USER)], at=LATER, by="test")
+    back = make_customer(USER, name=NAME, email=EMAIL)
+    assert prove_runs() == 1
+    run.refresh_from_db()
+    assert (run.status, run.findings) == (ErasureRun.Status.PROVEN, [])
+    back.refresh_from_db()
+    assert (back.name, back.email, back.identifiers.get().value) == (NAME, EMAIL, USER)
 
 
 def test_a_failed_step_is_repeated_and_the_others_are_done(

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 from django.contrib.auth.models import Permission
-from django.db import connection, connections, transaction
+from django.db import connections, transaction
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -30,7 +30,7 @@ from recommendations.experiments.subjects import PreferenceCounts
 from recommendations.serving.models import PlacementSettings
 from tests.makers import NOON, make_customer, make_order, make_product
 from tests.recommendations.experiments.makers import make_experiment
-from tests.waiting import wait_until
+from tests.waiting import is_lock_awaited, wait_until
 
 pytestmark = pytest.mark.django_db
 NEW = {
@@ -110,17 +110,10 @@ def test_of_two_experiments_on_the_same_placement_that_are_started_at_once_one_s
         with transaction.atomic():
             start_experiment(experiment=first, user=None, now=NOON)
             started = executor.submit(start_second)
-            wait_until(is_anyone_waiting, what="the second start, which waits for the first")
+            wait_until(is_lock_awaited, what="the second start, which waits for the first")
         with pytest.raises(ExperimentNotReadyError, match="already varying the same thing"):
             started.result(timeout=30)
     assert list(Experiment.objects.filter(status="running")) == [first]
-
-
-def is_anyone_waiting() -> bool:
-    """Return whether a connection waits for a lock; pg_stat_activity would show the same until the transaction ends."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT FROM pg_locks WHERE NOT granted")
-        return cursor.rowcount > 0
 
 
 def test_an_experiment_that_someone_starts_meanwhile_keeps_its_variants() -> None:

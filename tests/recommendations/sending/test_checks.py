@@ -5,7 +5,6 @@ from collections import Counter
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from importlib import import_module
-from time import monotonic
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -24,6 +23,7 @@ from recommendations.sending.transport.journal import SendResult
 from tests.makers import NOON, make_consent
 from tests.recommendations.sending.fakes import make_subscriber
 from tests.smtp_sink import SmtpSink
+from tests.waiting import is_lock_awaited, wait_until
 
 BERLIN, SHANGHAI = ZoneInfo("Europe/Berlin"), ZoneInfo("Asia/Shanghai")
 
@@ -215,22 +215,10 @@ def test_a_message_that_a_worker_claims_during_the_cancellation_is_not_canceled(
     with transaction.atomic():
         Delivery.objects.update(status="sending", attempts=1, claim="other", claimed_at=NOON)
         canceling.start()
-        wait_for_blocked_statement()
+        wait_until(is_lock_awaited, what="the cancellation, which waits for the claim")
     canceling.join()
     assert Delivery.objects.get().status == "sending"
     assert not OriginState.objects.get().is_applied
-
-
-def wait_for_blocked_statement() -> None:
-    """Wait until another connection waits for a lock of this transaction."""
-    query = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid)))"
-    deadline = monotonic() + 60
-    with connection.cursor() as cursor:
-        while monotonic() < deadline:
-            cursor.execute(query)
-            if cursor.fetchone()[0]:
-                return
-    pytest.fail("no statement waits for this transaction")
 
 
 @pytest.mark.django_db
