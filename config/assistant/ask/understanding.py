@@ -1,7 +1,7 @@
 """Maps the words of a question to a named metric, days, grouping and filter, without any model.
 
 The longest known phrase wins at each place of the text. Words that are neither part of a phrase nor filler words are shown
-as not understood.
+as not understood. A question has one metric, and one of each kind of the other parts; words that name more are listed.
 """
 
 import re
@@ -12,14 +12,14 @@ from datetime import date, timedelta
 from functools import cache
 from typing import Any
 
-from config.assistant.ask.periods import CUSTOM, DEFAULT, PRESETS, Days, find_days, find_preset_days
+from config.assistant.ask.periods import CUSTOM, DEFAULT, PRESETS, YEAR_PRESETS, Days, find_all_days, find_preset_days
 from config.assistant.ask.vocabulary import FILLERS, GROUPINGS, INTERVALS, STAGES
 from config.assistant.metrics.metric import MetricQuery, NamedMetric
 from config.assistant.metrics.registry import METRICS
 from customers.analytics.expressions.periods import PeriodUnit, get_period_start, number_period
 
 MAX_CHARACTERS = 300
-WORD = re.compile(r"[a-z0-9][a-z0-9'’\-]*|[\u3400-\u9fff]+")
+WORD = re.compile(r"[a-z0-9\u3400-\u9fff][a-z0-9'’\-\u3400-\u9fff]*")
 HAN = re.compile(r"[\u3400-\u9fff]")
 MAX_SUGGESTIONS = 4
 # longer ranges are shown by week or month, if a question names no interval
@@ -30,6 +30,24 @@ METRIC, PRESET, INTERVAL, GROUPING, STAGE, SEGMENT, FILLER = (
 )
 # metrics that a segment of the same name replaces
 SHOP_DEFINED = ((METRIC, "vip_customers"),)
+# Metrics that count a group of customers. Beside another metric, such a name says whose figure is wanted; so do, even more, the names of
+# groups that exist now beside those of a period.
+CUSTOMER_GROUPS = {
+    **dict.fromkeys(
+        ("new_customers", "churned_customers", "became_at_risk", "won_back_customers", "active_customers"), 1
+    ),
+    **dict.fromkeys(("vip_customers", "customers_at_risk", "high_churn_risk"), 2),
+    "customers": 3,
+}
+# words that say nothing more beside the metric: the metric measures just them
+IMPLIED = {
+    "best_sellers": ("revenue",),
+    "open_rate": ("messages_sent",),
+    "click_rate": ("messages_sent",),
+    "conversion_rate": ("visits",),
+}
+# words for what is counted, which are no second metric or grouping
+COUNTED = ((METRIC, "customers"), (GROUPING, "product"))
 # where two readings are of the same length, the first of these wins
 ORDER = (SEGMENT, PRESET, INTERVAL, GROUPING, METRIC, STAGE, FILLER)
 
@@ -51,6 +69,7 @@ class Understanding:
     Attributes:
         metric: None if no word names one. unknown: words that match nothing known. suggestions: the nearest metrics.
         ignored: what was understood but does not apply to the metric, such as a grouping that it does not have.
+        period: the words that name the days. left_out: what names a second metric, period, grouping and so on: its key, and the words.
     """
 
     metric: NamedMetric | None = None
@@ -59,6 +78,8 @@ class Understanding:
     group_by: str = ""
     segment: str = ""
     stage: str = ""
+    period: str = ""
+    left_out: tuple[tuple[str, str], ...] = ()
     unknown: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
     suggestions: tuple[NamedMetric, ...] = field(default_factory=tuple)
@@ -77,10 +98,21 @@ class Understanding:
             stage=self.stage,
         )
 
+    def list_left_out(self) -> list[str]:
+        """Return the words that name a second metric, period or the like, unless the reader has chosen it since."""
+        used = [self.metric.key if self.metric else "", name_days(self.days) if self.days else ""]
+        used += [self.interval, self.group_by, self.segment, self.stage]
+        return list(dict.fromkeys(words for key, words in self.left_out if key not in used))
+
 
 def normalize(text: str) -> str:
     """Return a text in lower case with plain forms of all characters and single spaces."""
-    return " ".join(unicodedata.normalize("NFKC", text.replace("\0", " ")[:MAX_CHARACTERS]).casefold().split())
+    return " ".join(clean(text).casefold().split())
+
+
+def clean(text: str) -> str:
+    """Return a text with plain forms of all characters and single spaces, in the letters that the reader wrote."""
+    return " ".join(unicodedata.normalize("NFKC", text.replace("\0", " ")[:MAX_CHARACTERS]).split())
 
 
 def understand(text: str, *, today: date, segments: Mapping[str, str], metrics: Iterable[NamedMetric]) -> Understanding:
@@ -89,28 +121,81 @@ def understand(text: str, *, today: date, segments: Mapping[str, str], metrics: 
     Args:
         segments: names by key. metrics: those that the reader may see.
     """
-    plain = normalize(text)
-    days, span = find_days(plain, today)
-    rest = plain if span is None else f"{plain[: span[0]]}{' ' * (span[1] - span[0])}{plain[span[1] :]}"
+    plain, written = normalize(text), clean(text)
+    if len(written) != len(plain):  # lower case can be longer, such as that of ß
+        written = plain
+    rest, named = find_all_days(plain, today)
     phrases = find_phrases(rest, list_phrases(segments))
     allowed = {metric.key: metric for metric in metrics}
     values = {kind: [phrase.value for phrase in phrases if phrase.kind == kind] for kind in ORDER}
-    if days is None and values[PRESET]:
-        days = find_preset_days(values[PRESET][0], today)
     metric, stages = choose_metric(values, allowed)
     unknown = find_unknown_words(rest, phrases)
     if metric is None:
         return Understanding(unknown=unknown, suggestions=suggest_metrics(plain, allowed.values()))
+    periods = list_periods(named, phrases, today)
+    further = [phrase for phrase in phrases if is_further(phrase, metric, values)]
+    segment = values[SEGMENT][0] if values[SEGMENT] else ""
+    if not segment and "segment" in metric.filters:
+        segment = next((key for phrase in further if (key := find_segment_of(phrase, segments))), "")
+        further = [phrase for phrase in further if find_segment_of(phrase, segments) != segment or not segment]
     found = Understanding(
         metric=metric,
-        days=days,
+        days=periods[0][0] if periods else None,
         interval=values[INTERVAL][0] if values[INTERVAL] else "",
         group_by=values[GROUPING][0] if values[GROUPING] else "",
-        segment=values[SEGMENT][0] if values[SEGMENT] else "",
+        segment=segment,
         stage=stages[0] if stages else "",
+        period=cut(written, *periods[0][1]) if periods else "",
+        left_out=(
+            *((phrase.value, cut(written, phrase.start, phrase.end)) for phrase in further),
+            *((name_days(days), cut(written, *span)) for days, span in periods[1:] if days != periods[0][0]),
+        ),
         unknown=unknown,
     )
     return complete(fit(found), today)
+
+
+def name_days(days: Days) -> str:
+    return f"{days.since} {days.until}" if days.preset == CUSTOM else days.preset
+
+
+def cut(text: str, start: int, end: int) -> str:
+    return text[start:end].strip()
+
+
+def list_periods(
+    named: list[tuple[Days, tuple[int, int]]], phrases: Iterable[Phrase], today: date
+) -> list[tuple[Days, tuple[int, int]]]:
+    """Return the days of a question with their places, the days that it is about first.
+
+    Days in numbers or months come first. Beside them, “last year” only says in which year they are.
+    """
+    presets = [
+        (find_preset_days(phrase.value, today), (phrase.start, phrase.end))
+        for phrase in phrases
+        if phrase.kind == PRESET
+    ]
+    years = {days.since.year for days, _span in named}
+    return named + [
+        (days, span) for days, span in presets if days.preset not in YEAR_PRESETS or days.since.year not in years
+    ]
+
+
+def is_further(phrase: Phrase, metric: NamedMetric, values: Mapping[str, list[str]]) -> bool:
+    """Return whether a phrase names another metric, interval, grouping, segment or stage than the one that is used."""
+    if (phrase.kind, phrase.value) in COUNTED:
+        return False
+    if phrase.kind == METRIC:
+        return phrase.value not in (metric.key, *IMPLIED.get(metric.key, ()))
+    return phrase.kind in (INTERVAL, GROUPING, SEGMENT, STAGE) and phrase.value != values[phrase.kind][0]
+
+
+def find_segment_of(phrase: Phrase, segments: Mapping[str, str]) -> str:
+    """Return the segment that is named like a metric that counts a group of customers; empty if there is none."""
+    if phrase.kind != METRIC or phrase.value not in CUSTOMER_GROUPS:
+        return ""
+    fixed = list_fixed_phrases()
+    return next((key for key, name in segments.items() if fixed.get(normalize(name)) == (METRIC, phrase.value)), "")
 
 
 def list_phrases(segments: Mapping[str, str]) -> dict[str, tuple[str, str]]:
@@ -177,14 +262,13 @@ def choose_metric(
 ) -> tuple[NamedMetric | None, list[str]]:
     """Return the metric of a question, and the stages that filter it.
 
-    “Customers” names whom a question is about as well as what is counted, so any other metric wins. Without a metric, a stage or a
-    segment counts its customers.
+    “Customers” and names of groups, such as “VIP customers”, name whom a question is about as well as what is counted, so other metrics
+    win. Without a metric, a stage or a segment counts its customers.
     """
-    keys = [key for key in values[METRIC] if key in allowed]
-    specific = [key for key in keys if key != "customers"]
+    keys = sorted((key for key in values[METRIC] if key in allowed), key=lambda key: CUSTOMER_GROUPS.get(key, 0))
     stages = list(values[STAGE])
-    if specific:
-        return allowed[specific[0]], stages
+    if keys and keys[0] != "customers":
+        return allowed[keys[0]], stages
     if (keys or stages or values[SEGMENT]) and "customers" in allowed:
         return allowed["customers"], stages
     return None, stages
@@ -204,10 +288,17 @@ def fit(found: Understanding) -> Understanding:
         if getattr(found, name) and name not in metric.filters:
             changes[name] = ""
             ignored.append(getattr(found, name))
+    if metric.is_current_state and found.period and not is_today(found):
+        ignored.append(found.period)
     if (changes.get("group_by", found.group_by)) == "segment" and not changes.get("segment", found.segment):
         changes["group_by"] = ""
         ignored.append("segment")
     return replace(found, **changes, ignored=tuple(ignored))
+
+
+def is_today(found: Understanding) -> bool:
+    """Return whether the days are just today, on which figures of the present are known."""
+    return found.days is not None and found.days.preset == "today"
 
 
 def complete(found: Understanding, today: date) -> Understanding:

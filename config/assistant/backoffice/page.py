@@ -110,6 +110,7 @@ def show_ask(request: HttpRequest) -> HttpResponse:
         suggestions=[(metric.label, make_ask_url(metric=metric.key)) for metric in found.suggestions] if found else [],
         metrics=[(metric, make_ask_url(metric=metric.key)) for metric in list_metrics(caller)],
         ignored=", ".join(label_ignored(found.ignored)) if found else "",
+        left_out=", ".join(found.list_left_out()) if found else "",
         unknown=", ".join(found.unknown) if found else "",
         csv_url=f"{reverse('assistant:csv')}?{request.GET.urlencode()}",
         url=request.get_full_path(),

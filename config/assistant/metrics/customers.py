@@ -163,7 +163,9 @@ METRICS = (
         label=gettext_lazy("Customers at risk"),
         description=gettext_lazy("Customers whose lifecycle stage is At risk now."),
         synonyms=make_synonyms(
-            "customers at risk,at risk,at-risk customers,who is at risk,who is about to leave,who is leaving,about to churn,likely to churn",
+            "customers at risk,at risk,at-risk customers,who is at risk,who is about to leave,who is leaving,about to churn,likely to churn,"
+            "at risk of churn,at risk of churning,who is at risk of churn,who is at risk of churning,customers at risk of churn,"
+            "customers at risk of churning",
             "流失风险客户,有流失风险,谁有流失风险,谁要流失,即将流失,流失风险,快要流失",
         ),
     ),

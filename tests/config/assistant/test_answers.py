@@ -173,6 +173,8 @@ def test_the_page_says_how_it_understood_and_computes_in_the_background(admin_cl
     assert "Did you mean" in unknown
     partly = admin_client.get(url, {"q": "revenue by moon phase <b>"}).text
     assert "left out: moon, phase, b" in partly
+    assert "Left out: Orders, 上周." in admin_client.get(url, {"q": "revenue last month, Orders 上周"}).text
+    assert "Left out" not in admin_client.get(url, {"q": "revenue last month, Orders", "metric": "orders"}).text
     series = admin_client.get(url, {"q": "churn by month"})
     assert series.status_code == 200
     for text in (

@@ -62,6 +62,31 @@ CASES = [
     ("revenue by month in the last 12 months", "revenue", "2025-12-01", "2026-11-28", {"interval": "month"}),
     ("近12个月销售额", "revenue", "2025-12-01", "2026-11-28", {}),
     ("近一年销售额", "revenue", "2025-12-01", "2026-11-28", {}),
+    ("销售额 最近三个月", "revenue", "2026-08-01", "2026-10-31", {}),
+    ("销售额 最近3个月", "revenue", "2026-08-01", "2026-10-31", {}),
+    ("revenue in the last three months", "revenue", "2026-08-01", "2026-10-31", {}),
+    ("最近一个月销售额", "revenue", "2026-10-01", "2026-10-31", {}),
+    ("近1个月销售额", "revenue", "2026-10-01", "2026-10-31", {}),
+    ("revenue of the past month", "revenue", "2026-10-01", "2026-10-31", {}),
+    ("最近一周订单", "orders", "2026-11-16", "2026-11-22", {}),
+    ("最近1周订单", "orders", "2026-11-16", "2026-11-22", {}),
+    ("orders of the past week", "orders", "2026-11-16", "2026-11-22", {}),
+    ("orders in the last four weeks", "orders", "2026-10-26", "2026-11-22", {}),
+    ("近四个星期订单", "orders", "2026-10-26", "2026-11-22", {}),
+    ("近十五天订单", "orders", "2026-11-13", "2026-11-27", {}),
+    ("orders in the last thirty days", "orders", "2026-10-29", "2026-11-27", {}),
+    ("最近1年销售额", "revenue", "2025-12-01", "2026-11-28", {}),
+    ("revenue in the last two years", "revenue", "2024-11-01", "2026-10-31", {}),
+    ("近两个季度销售额", "revenue", "2026-04-01", "2026-09-30", {}),
+    ("双11销售额", "revenue", "2026-11-11", "2026-11-11", {}),
+    ("去年双十一销售额", "revenue", "2025-11-11", "2025-11-11", {}),
+    ("2025双11销售额", "revenue", "2025-11-11", "2025-11-11", {}),
+    ("2024年618订单", "orders", "2024-06-18", "2024-06-18", {}),
+    ("revenue on Black Friday 2025", "revenue", "2025-11-28", "2025-11-28", {}),
+    ("who is at risk of churn", "customers_at_risk", None, None, {}),
+    ("average order value of VIP customers", "average_order_value", None, None, {"segment": "vip"}),
+    ("new customers' average order value", "average_order_value", None, None, {"segment": "new-customers"}),
+    ("新客的客单价", "average_order_value", None, None, {"segment": "new-customers"}),
     ("ＮＰＳ 去年", "nps", "2025-01-01", "2025-12-31", {}),
 ]
 
@@ -79,6 +104,43 @@ def test_a_question_names_metric_days_grouping_and_filter(
         assert found.days is not None
         assert (found.days.since.isoformat(), found.days.until.isoformat()) == (since, until)
     assert {name: getattr(found, name) for name in more} == more
+    assert not (found.list_left_out() or found.ignored)
+
+
+# the question, its metric, its days, and the words that name a second metric, period or grouping
+MORE_THAN_ONE = [
+    ("average order value of VIP customers in October", "average_order_value", "2026-10-01", ["VIP customers"]),
+    ("VIP客户的客单价 10月", "average_order_value", "2026-10-01", ["VIP客户"]),
+    ("revenue and orders last month", "revenue", "2026-10-01", ["orders"]),
+    ("churn of VIP customers last month", "churned_customers", "2026-10-01", ["VIP customers"]),
+    ("上月VIP客户流失", "churned_customers", "2026-10-01", ["VIP客户"]),
+    ("orders this week vs last week", "orders", "2026-11-23", ["last week"]),
+    ("本周 vs 上周 订单", "orders", "2026-11-23", ["上周"]),
+    ("10月 vs 9月 销售额", "revenue", "2026-10-01", ["9月"]),
+    ("revenue in October vs September", "revenue", "2026-10-01", ["September"]),
+    ("revenue last month by city and by channel", "revenue", "2026-10-01", ["by channel"]),
+    ("best sellers by revenue last month", "best_sellers", "2026-10-01", []),
+]
+
+
+@pytest.mark.parametrize(("text", "metric", "since", "left_out"), MORE_THAN_ONE)
+def test_a_second_metric_or_period_is_named_as_left_out(
+    text: str, metric: str, since: str, left_out: list[str]
+) -> None:
+    found = understand(text, today=TODAY, segments={}, metrics=METRICS.values())
+    assert found.metric is not None
+    assert found.days is not None
+    assert (found.metric.key, found.days.since.isoformat(), found.list_left_out()) == (metric, since, left_out)
+
+
+def test_days_are_ignored_by_metrics_of_the_present() -> None:
+    for text, ignored in (("VIP customers in October", ("in October",)), ("how many VIP customers today", ())):
+        assert understand(text, today=TODAY, segments={}, metrics=METRICS.values()).ignored == ignored
+
+
+def test_unknown_words_are_not_cut_into_pieces() -> None:
+    for text, unknown in (("删除所有客户", ("删除",)), ("双13销售额", ("双13",)), ("今年双12销售额", ("双12",))):
+        assert understand(text, today=TODAY, segments={}, metrics=METRICS.values()).unknown == unknown
 
 
 def test_what_is_not_understood_is_named_and_the_nearest_metrics_are_suggested() -> None:
@@ -111,7 +173,19 @@ def test_a_metric_that_the_reader_may_not_see_is_not_found() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "   ", "\0", "a" * 100_000, "по-русски", "'; DROP TABLE x; --", "{{7*7}}", "2026-13-45", "0月", "last 0 days"],
+    [
+        "",
+        "   ",
+        "\0",
+        "11-11 revenue",
+        "a" * 100_000,
+        "по-русски",
+        "'; DROP TABLE x; --",
+        "{{7*7}}",
+        "2026-13-45",
+        "0月",
+        "last 0 days",
+    ],
 )
 def test_any_text_is_answered(text: str) -> None:
     found = understand(text, today=TODAY, segments=SEGMENTS, metrics=METRICS.values())
