@@ -19,6 +19,7 @@ from config.foundation.statistics import compute_change
 from customers.lifecycle.backoffice.drilldowns.drilldown import make_drilldown_url
 from customers.lifecycle.backoffice.drilldowns.stages import OTHER_STAGE, UNKNOWN_STAGE, get_stage_label
 from customers.lifecycle.models import LifecycleRun, Stage
+from customers.lifecycle.stages.counts import count_entries_and_exits
 from customers.lifecycle.stages.flows import count_stage_flows
 from customers.lifecycle.stages.freshness import find_missing_data_since
 from customers.orders.models import Order
@@ -142,13 +143,17 @@ def format_best_seller(product: sales.BestSeller, currency: str) -> Context:
 
 
 def build_flow(as_of: datetime) -> Context:
-    """Return the customers per stage with entries and exits of four weeks, and the largest changes between stages."""
+    """Return the customers per stage with entries and exits of four weeks, and the largest changes between the first and the last day.
+
+    Entries and exits include those of customers who have moved on since, as in Ask.
+    """
     today = timezone.localdate(as_of)
     days = DayRange(
         today - timedelta(days=FLOW_DAYS - 1), today
     )  # today included, as in the lists of people that the figures open
     period = {"since": days.first.isoformat(), "until": days.last.isoformat()}
     flows = count_stage_flows(since=days.start, until=days.end)
+    changes = count_entries_and_exits(since=days.start, until=days.end)
     total = sum(flow["customers"] for flow in flows)
     stages = []
     for stage in Stage.values:
@@ -160,16 +165,16 @@ def build_flow(as_of: datetime) -> Context:
                 "count": customers,
                 "customers": number_formats.format_count(customers),
                 "share": number_formats.format_percent(customers / total if total else None),
-                "entered": number_formats.format_count(count_moves(flows, "to_stage", stage)),
+                "entered": number_formats.format_count(changes[stage][0]),
                 "entered_url": make_drilldown_url("stage-flow", **{"from": OTHER_STAGE, "to": stage, **period}),
-                "left": number_formats.format_count(count_moves(flows, "from_stage", stage)),
+                "left": number_formats.format_count(changes[stage][1]),
                 "left_url": make_drilldown_url("stage-flow", **{"from": stage, "to": OTHER_STAGE, **period}),
             }
         )
     moves = sorted(
         (flow for flow in flows if flow["from_stage"] != flow["to_stage"]), key=lambda flow: -flow["customers"]
     )
-    n_at_risk = count_moves(flows, "to_stage", Stage.AT_RISK)
+    n_at_risk = changes[Stage.AT_RISK][0]
     return {
         "as_of": LifecycleRun.objects.filter(status=LifecycleRun.Status.DONE)
         .order_by("-id")
@@ -197,7 +202,3 @@ def build_flow(as_of: datetime) -> Context:
         if n_at_risk
         else "",
     }
-
-
-def count_moves(flows: list[dict[str, Any]], side: str, stage: str) -> int:
-    return sum(flow["customers"] for flow in flows if flow[side] == stage and flow["from_stage"] != flow["to_stage"])

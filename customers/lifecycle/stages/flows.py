@@ -31,7 +31,6 @@ COUNT_FLOWS = f"""
 SELECT_CUSTOMERS = f"""
     SELECT customer_id FROM ({STAGES_AT_BOTH_MOMENTS}) AS state
     WHERE from_stage = COALESCE(%s, from_stage) AND to_stage = COALESCE(%s, to_stage) AND to_stage <> ''
-    AND (from_stage <> to_stage OR NOT %s)
 """  # noqa: S608
 SELECT_IN_STAGES = f"SELECT customer_id FROM ({STAGES_AT_BOTH_MOMENTS}) AS state WHERE from_stage = ANY(%s)"  # noqa: S608
 
@@ -59,14 +58,11 @@ def count_stage_flows(*, since: datetime, until: datetime) -> list[dict[str, Any
 
 
 def find_customers_in_flow(
-    *, since: datetime, until: datetime, from_stage: str | None, to_stage: str | None, only_changes: bool = False
+    *, since: datetime, until: datetime, from_stage: str | None, to_stage: str | None
 ) -> QuerySet[CustomerProfile]:
-    """Return the profiles of the flows of `count_stage_flows` between two stages; None is any stage. Errors: as there.
-
-    only_changes: leave out customers who are in the same stage at both times.
-    """
+    """Return the profiles of the flows of `count_stage_flows` between two stages; None is any stage. Errors: as there."""
     validate_range(since, until)
-    customer_ids = RawSQL(SELECT_CUSTOMERS, [until, since, from_stage, to_stage, only_changes])  # noqa: S611
+    customer_ids = RawSQL(SELECT_CUSTOMERS, [until, since, from_stage, to_stage])  # noqa: S611
     return CustomerProfile.objects.filter(pk__in=customer_ids)
 
 

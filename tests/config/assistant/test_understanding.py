@@ -104,7 +104,7 @@ def test_a_question_names_metric_days_grouping_and_filter(
         assert found.days is not None
         assert (found.days.since.isoformat(), found.days.until.isoformat()) == (since, until)
     assert {name: getattr(found, name) for name in more} == more
-    assert not (found.list_left_out() or found.ignored)
+    assert (found.list_left_out(), found.ignored) == ([], ())
 
 
 # the question, its metric, its days, and the words that name a second metric, period or grouping

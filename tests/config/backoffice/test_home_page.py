@@ -112,6 +112,24 @@ def test_the_flow_counts_customers_entries_and_exits_of_four_weeks() -> None:
     assert [(move["from"], move["to"], move["customers"]) for move in flow["moves"]] == [("Active", "loyal", "1")]
 
 
+def test_entries_of_four_weeks_include_customers_who_have_moved_on(admin_client: Client) -> None:
+    rules, ann, ben = make_rules(), make_customer("ann"), make_customer("ben")
+    for customer, stage in ((ann, Stage.ACTIVE), (ben, Stage.AT_RISK)):
+        make_profile(customer, stage=stage)
+        make_stage_change(customer, Stage.ACTIVE, Stage.AT_RISK, days_ago=9, rules=rules)
+    make_stage_change(ann, Stage.AT_RISK, Stage.ACTIVE, days_ago=6, rules=rules)
+    make_stage_change(ann, Stage.ACTIVE, Stage.AT_RISK, days_ago=4, rules=rules)  # a customer counts once
+    make_stage_change(ann, Stage.AT_RISK, Stage.ACTIVE, days_ago=3, rules=rules)
+    flow = build_flow(NOON)
+    assert flow["sentence"] == "2 customers became at risk in the last four weeks."
+    counts = {row["name"]: (row["entered"], row["left"]) for row in flow["stages"]}
+    assert (counts["At risk"], counts["Active"], counts["Loyal"]) == (("2", "1"), ("1", "2"), ("0", "0"))
+    for row in flow["stages"]:
+        for side in ("entered", "left"):
+            assert str(len(admin_client.get(row[f"{side}_url"]).context["customers"])) == row[side]
+    assert [(move["from"], move["to"], move["customers"]) for move in flow["moves"]] == [("Active", "at risk", "1")]
+
+
 def make_rules() -> StageRules:
     gaps = {"second_gap_days": 40, "median_gap_days": 20, "active_gap_days": 30, "dormant_gap_days": 60}
     return StageRules.objects.create(version=999, measured_at=NOON, **gaps)
@@ -225,7 +243,7 @@ def test_the_home_page_needs_a_fixed_number_of_queries(
     client.force_login(make_user(superuser=True))
     for _number in range(3):
         make_home_order(make_customer(), days_ago=1, total="30")
-    with django_assert_max_num_queries(41):
+    with django_assert_max_num_queries(42):
         client.get(reverse("admin:index"))
 
 

@@ -18,11 +18,12 @@ from customers.lifecycle.backoffice.drilldowns.drilldown import (
     make_condition,
 )
 from customers.lifecycle.models import CustomerProfile, Stage
+from customers.lifecycle.stages.counts import find_customers_with_change
 from customers.lifecycle.stages.flows import find_customers_in_flow, has_changes_since
 
 UNKNOWN_STAGE = "unknown"  # URL value for customers who were not known yet
 ANY_STAGE = "any"  # URL value for customers of all stages before, or after
-OTHER_STAGE = "other"  # URL value for all other stages, before (customers who entered) or after (who left)
+OTHER_STAGE = "other"  # URL value for any other stage, before (customers who entered at any time) or after (who left)
 
 UNKNOWN_STAGE_LABEL = pgettext_lazy("stage", "not yet known")
 
@@ -32,7 +33,7 @@ def get_stage_label(stage: str) -> str:
 
 
 def parse_stage_flow(parameters: Mapping[str, str]) -> Drilldown:
-    """Parse a change between two stages, or all customers of one stage before or after.
+    """Parse a change between two stages, all customers of one stage before or after, or all who entered or left it in between.
 
     It depends on two days, so a segment condition can only select all customers of a stage, if no stage has changed since.
     """
@@ -66,16 +67,16 @@ def parse_stage_flow(parameters: Mapping[str, str]) -> Drilldown:
         title, note = capfirst(get_stage_label(stage)), _("at the start of %(day)s") % {"day": first_day}
     else:
         title, note = f"{capfirst(get_stage_label(stage))} → {get_stage_label(new)}", f"{first_day} – {last_day}"
+    stages = {
+        "from_stage": None if is_any[0] or is_other[0] else stage,
+        "to_stage": None if is_any[1] or is_other[1] else new,
+    }
     return Drilldown(
         title=title,
         note=note,
-        customers=find_customers_in_flow(
-            since=days.start,
-            until=days.end,
-            from_stage=None if is_any[0] or is_other[0] else stage,
-            to_stage=None if is_any[1] or is_other[1] else new,
-            only_changes=any(is_other),
-        ),
+        customers=find_customers_with_change(since=days.start, until=days.end, **stages)
+        if any(is_other)
+        else find_customers_in_flow(since=days.start, until=days.end, **stages),
         parameters={"figure": "stage-flow", "from": old, "to": new, **period},
         condition=condition,
         period=period,
