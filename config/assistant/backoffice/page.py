@@ -27,7 +27,7 @@ from config.foundation.charts.spec import ChartSpec
 from config.foundation.csv_cells import format_csv
 from config.foundation.number_formats import format_full_day
 from config.foundation.shop.profile import get_shop
-from customers.analytics.backoffice.building.vocabulary_choices import list_segments
+from customers.analytics.backoffice.building.vocabulary_choices import list_segment_filters, list_segments
 from customers.lifecycle.models import Stage
 
 VIEW = "analytics.view_analyticsresult"
@@ -135,7 +135,7 @@ def read_question(request: HttpRequest, question: str, caller: AssistantCaller, 
     chosen = next((metric for metric in metrics if metric.key == request.GET.get("metric")), None)
     if not question and chosen is None:
         return None
-    segments = list_segments()
+    segments = list_segment_filters()
     found = understand(question, today=today, segments=segments, metrics=metrics) if question else Understanding()
     if not any(request.GET.get(name) is not None for name in PARAMETERS):
         return found
@@ -251,7 +251,7 @@ def list_choices(found: Understanding, metrics: Iterable[NamedMetric], *, today:
             QuestionPart("group_by", _("Grouping"), make_options(_("None"), GROUPING_LABELS, valid, found.group_by))
         )
     if "segment" in metric.filters:
-        segments = list_segments()
+        segments = list_segment_filters()
         choices.append(
             QuestionPart("segment", _("Segment"), make_options(_("All customers"), segments, segments, found.segment))
         )

@@ -33,6 +33,7 @@ from customers.lifecycle.stages.aipl import (
     find_customers_in_aipl_flow,
 )
 from customers.segments.backoffice.aipl_filter import AiplFilter, list_channels, parse_aipl_filter
+from customers.segments.customer_list.list_filter import NO_CONDITION
 from customers.segments.models import Segment
 
 VIEW_PERMISSION = "lifecycle.view_customerprofile"
@@ -67,9 +68,10 @@ def show_aipl_page(request: HttpRequest) -> HttpResponse:
 
 def list_choices(request: HttpRequest) -> dict[str, Any]:
     """Return the segments and channels that can be chosen, and the parameters of the period, which the choice keeps."""
-    segments = (
-        Segment.objects.order_by("name") if request.user.has_perm(VIEW_SEGMENT_PERMISSION) else Segment.objects.none()
-    )
+    segments = Segment.objects.none()
+    if request.user.has_perm(VIEW_SEGMENT_PERMISSION):
+        # the list begins with all customers
+        segments = Segment.objects.exclude(kind=Segment.Kind.DYNAMIC, condition=NO_CONDITION).order_by("name")
     return {
         "segments": [(segment.key, segment.name) for segment in segments.only("key", "name")[:MAX_SEGMENTS]],
         "channels": sorted({*list_channels(), *filter(None, [request.GET.get("channel", "")[:100]])}),

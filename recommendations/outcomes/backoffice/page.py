@@ -19,7 +19,7 @@ from config.foundation.csv_cells import format_csv
 from config.foundation.number_formats import format_change, format_percent, format_whole_money
 from config.foundation.shop.profile import get_shop
 from customers.analytics.backoffice.access import VIEW, VIEW_CUSTOMERS
-from customers.analytics.backoffice.building.vocabulary_choices import list_segments
+from customers.analytics.backoffice.building.vocabulary_choices import list_segment_filters, list_segments
 from customers.analytics.backoffice.results.view import ResultContext
 from customers.analytics.expressions.parameters import ParameterError
 from customers.analytics.expressions.periods import PeriodUnit
@@ -100,7 +100,7 @@ def show_outcomes(request: HttpRequest) -> HttpResponse:
         problem=problem,
         units=[(unit.value, label, unit == parameters.unit) for unit, label in UNIT_LABELS.items()],
         splits=[(split, label, split == parameters.split) for split, label in SPLIT_LABELS.items()],
-        segments=[(key, name, key == parameters.segment) for key, name in list_segments().items()],
+        segments=[(key, name, key == parameters.segment) for key, name in list_segment_filters().items()],
         status=400 if problem else None,
         **context,
     )

@@ -1,5 +1,6 @@
 """The page Outcomes and its endpoint: four measures, their people and files, and the incremental lift of marketing."""
 
+import re
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -26,7 +27,7 @@ from recommendations.sending.global_holdout.measuring import measure_months
 from recommendations.sending.global_holdout.report import load_report
 from recommendations.sending.models import GlobalHoldoutChange
 from tests.customers.events.makers import make_event
-from tests.makers import make_consent, make_customer, make_order, make_product, make_profile, make_source
+from tests.makers import make_consent, make_customer, make_order, make_product, make_profile, make_segment, make_source
 
 pytestmark = pytest.mark.django_db
 PAGE, API = "/admin/analytics/outcomes/", "/api/v1/outcomes/"
@@ -98,6 +99,17 @@ def test_the_page_computes_in_the_background_and_opens_people_and_files(admin_cl
         assert admin_client.get(f"{PAGE}{key}.csv").text.startswith("group,period,is_complete")
     assert admin_client.get(f"{PAGE}incremental_lift.csv").status_code == 200
     assert admin_client.get(f"{PAGE}nothing.csv").status_code == 404
+
+
+def test_all_customers_are_one_choice_of_the_segment(admin_client: Client) -> None:
+    make_segment("everyone", {"all": []}, name="All customers")
+    make_segment("loyal", {"field": "stage", "op": "in", "value": ["loyal"]}, name="Loyal ones")
+    make_segment("chosen", {"all": []}, name="Chosen by hand", kind=Segment.Kind.STATIC)
+    for address in (PAGE, f"{reverse('assistant:ask')}?metric=revenue"):
+        select = admin_client.get(address).text.split('name="segment"')[1].split("</select>")[0]
+        assert re.findall("<option[^>]*>([^<]*)", select) == ["All customers", "Chosen by hand", "Loyal ones"], address
+    groups = admin_client.get(reverse("admin:segments_segment_aipl"))
+    assert groups.context["segments"] == [("chosen", "Chosen by hand"), ("loyal", "Loyal ones")]
 
 
 @pytest.mark.usefixtures("shop")

@@ -26,6 +26,7 @@ from customers.analytics.vocabulary import (
 )
 from customers.events.event_taxonomy import Meaning
 from customers.identity.personal_data.masking import is_personal_id
+from customers.segments.customer_list.list_filter import NO_CONDITION
 from customers.segments.models import Segment
 
 MAX_SEGMENTS = 200
@@ -136,6 +137,12 @@ def name_key(kind: str, event: EventMatch, days: DateRange) -> str:
 def list_segments() -> dict[str, str]:
     """Return the names of segments by key."""
     return dict(Segment.objects.order_by("name").values_list("key", "name")[:MAX_SEGMENTS])
+
+
+def list_segment_filters() -> dict[str, str]:
+    """Return the names of the segments by which a page with the choice “All customers” can filter: without those of all customers."""
+    segments = Segment.objects.exclude(kind=Segment.Kind.DYNAMIC, condition=NO_CONDITION).order_by("name")
+    return dict(segments.values_list("key", "name")[:MAX_SEGMENTS])
 
 
 def list_breakdown_options(properties: Sequence[tuple[str, str]], segments: dict[str, str]) -> list[OptionGroup]:
