@@ -22,8 +22,10 @@ PLACEMENT_LABELS: dict[str, str | Promise] = {
     "rank": _("Ranked list"),
     "search": pgettext_lazy("placement", "Search"),
 }
+# what responses name as their fallback if no placement has products; no placement, so it cannot be chosen
+LAST_RESORT_LABELS: dict[str, str | Promise] = {"catalogue": _("Newest products of the catalog")}
 
 
 def get_placement_label(placement: str) -> str:
-    """Return the name of a placement; its key if it has none."""
-    return str(PLACEMENT_LABELS.get(placement, placement))
+    """Return the name of a placement or of the last resort; the key if it has none."""
+    return str(PLACEMENT_LABELS.get(placement) or LAST_RESORT_LABELS.get(placement, placement))

@@ -17,6 +17,7 @@ from config.foundation.number_formats import (
     join_sentences,
 )
 from config.foundation.statistics import compute_change
+from recommendations.engine.placements import PLACEMENTS
 from recommendations.placement_labels import get_placement_label
 from recommendations.serving.backoffice.placements.samples import PlacementSample
 from recommendations.serving.backoffice.placements.states import FallbackCause, PlacementState, ServedBy
@@ -76,11 +77,7 @@ def describe_state(state: PlacementState, sample: PlacementSample) -> str:
     """Return the sentence on what is shown instead; empty if the placement shows its own products."""
     values = {"fallback": get_placement_label(state.fallback)}
     if state.served_by == ServedBy.OFF:
-        return (
-            _("You turned it off: “%(fallback)s” is shown instead.") % values
-            if state.fallback
-            else _("You turned it off.")
-        )
+        return _("You turned it off: “%(fallback)s” is shown instead.") % values
     if state.cause == FallbackCause.NO_MODEL:
         return _("No model is trained yet, so the newest products are shown.")
     if state.cause == FallbackCause.LOADING:
@@ -91,13 +88,25 @@ def describe_state(state: PlacementState, sample: PlacementSample) -> str:
             % values
         )
     if state.cause == FallbackCause.NOT_BETTER:
-        return _("“%(fallback)s” is shown instead: this placement was not better in the evaluation.") % values
+        return describe_evaluation(state)
     if sample.fallback:
         values = {"fallback": get_placement_label(sample.fallback)}
         if sample.is_for_customer:
             return _("Too little is known about this customer, so “%(fallback)s” is shown.") % values
         return _("It has nothing to show at the moment, so “%(fallback)s” is shown.") % values
     return ""
+
+
+def describe_evaluation(state: PlacementState) -> str:
+    """Return the sentence on a placement that the evaluation found no better than its usual fallback, which may be off itself."""
+    compared = PLACEMENTS[state.placement].fallback or state.fallback
+    values = {"fallback": get_placement_label(state.fallback), "compared": get_placement_label(compared)}
+    if compared == state.fallback:
+        return _("“%(fallback)s” is shown instead: in the evaluation, this placement was not better than it.") % values
+    return (
+        _("“%(fallback)s” is shown instead: in the evaluation, this placement was not better than “%(compared)s”.")
+        % values
+    )
 
 
 def was_skipped(state: PlacementState) -> bool:

@@ -11,6 +11,7 @@ from django.contrib.contenttypes.models import ContentType
 
 from recommendations.engine.placements import FOR_YOU, NEW, PLACEMENTS, RECENTLY_VIEWED
 from recommendations.serving.models import PlacementSettings
+from recommendations.serving.pipeline.context import LAST_RESORT
 from recommendations.serving.state.loader import ServingState
 from recommendations.training.models import EvaluationRun, ModelVersion
 
@@ -39,8 +40,8 @@ class FallbackCause(StrEnum):
 class PlacementState:
     """What fills a placement now.
 
-    fallback: the placement shown instead, or when this one is empty; "" without one. since: None if unknown. is_forced: the shop turned it
-    on or off. evaluation: the result of the placement in the evaluation of the active model, {} without one.
+    fallback: the placement shown instead, or when this one is empty; LAST_RESORT without one. since: None if unknown. is_forced: the shop
+    turned it on or off. evaluation: the result of the placement in the evaluation of the active model, {} without one.
     """
 
     placement: str
@@ -99,7 +100,7 @@ def find_placement_state(
     evaluation: Mapping[str, Any] | None,
     is_trained: bool,
 ) -> PlacementState:
-    fallback = state.placements[name].get_fallback() or ""
+    fallback = find_served_fallback(name, state)
     version = state.version
     is_forced = switch != PlacementSettings.Switch.AUTO
     if switch == PlacementSettings.Switch.OFF:
@@ -115,6 +116,19 @@ def find_placement_state(
     served_by = ServedBy.MODEL if is_on else ServedBy.FALLBACK
     switched_off_by = None if is_on else FallbackCause.NOT_BETTER
     return PlacementState(name, served_by, fallback, since, version, switched_off_by, is_forced, evaluation)
+
+
+def find_served_fallback(name: str, state: ServingState) -> str:
+    """Return the first fallback that is not off: what the storefront gets instead of the placement; LAST_RESORT if all are off."""
+    switched_off = state.blends.switched_off if state.blends is not None else frozenset()
+    tried = {name}
+    fallback = state.placements[name].get_fallback()
+    while fallback is not None and fallback not in tried:
+        if fallback not in switched_off:
+            return fallback
+        tried.add(fallback)
+        fallback = state.placements[fallback].get_fallback()
+    return LAST_RESORT
 
 
 def find_start(name: str, is_on: bool, activations: Sequence[Activation]) -> datetime | None:

@@ -19,6 +19,7 @@ from recommendations.serving.backoffice.placements.states import (
     PlacementState,
     ServedBy,
     find_placement_states,
+    find_served_fallback,
 )
 from recommendations.serving.models import PerformanceDay, PlacementSettings
 from recommendations.serving.pipeline.candidates import NO_MODEL
@@ -118,6 +119,38 @@ def test_a_placement_without_an_evaluation_is_not_called_worse() -> None:
     )
     assert "had no time to evaluate" in describe_state(state, PlacementSample([]))
     assert "was not better" in describe_state(replace(state, evaluation=None), PlacementSample([]))
+
+
+def test_a_placement_names_what_is_shown_and_what_it_was_compared_with() -> None:
+    cause = FallbackCause.NOT_BETTER
+    similar = PlacementState("similar", ServedBy.FALLBACK, "popular", None, "v1", cause)
+    together = replace(similar, placement="bought-together")
+    assert (
+        describe_state(similar, PlacementSample([]))
+        == "“Popular” is shown instead: in the evaluation, this placement was not better than it."
+    )
+    assert (
+        describe_state(together, PlacementSample([]))
+        == "“Popular” is shown instead: in the evaluation, this placement was not better than “Similar products”."
+    )
+
+
+def test_a_placement_without_products_never_shows_the_key_of_the_last_resort() -> None:
+    new = PlacementState("new", ServedBy.FACTS, "popular", None)
+    label = "“Newest products of the catalog” is shown"
+    assert label in describe_state(new, PlacementSample([], fallback=LAST_RESORT))
+    assert label in describe_state(replace(new, served_by=ServedBy.OFF, fallback=LAST_RESORT), PlacementSample([]))
+
+
+def test_a_state_names_the_fallback_that_is_really_served(trained: ModelVersion, loader: StateLoader) -> None:
+    rows = PlacementSettings.objects.filter(placement__in=("similar", "bought-together"))
+    rows.update(switch="off", updated_at=timezone.now())
+    state = loader.get_state(now=NOON)
+    assert [find_served_fallback(name, state) for name in ("similar", "bought-together")] == ["popular", "popular"]
+    assert find_placement_states(state)["bought-together"].fallback == "popular"
+    assert state.blends is not None
+    without_popular = replace(state, blends=replace(state.blends, switched_off=state.blends.switched_off | {"popular"}))
+    assert find_served_fallback("bought-together", without_popular) == LAST_RESORT
 
 
 def test_the_preview_tells_a_model_that_is_being_loaded_from_a_missing_one(db: None) -> None:
