@@ -55,7 +55,7 @@ def show_performance_page(request: HttpRequest, *, model_admin: ModelAdmin) -> H
         "admin/serving/performance.html",
         title=_("Performance"),
         verdict=write_verdict(total, choice),
-        figures=format_figures(total),
+        figures=format_figures(total, is_total=True),
         table=build_placements_table(request, comparisons, choice=choice, currency=total.currency),
         **build_shared_context(choice, daily, total, report=get_report(choice), scenario=""),
     )
@@ -161,7 +161,8 @@ def write_verdict(comparison: FiguresComparison, choice: DateChoice, label: str 
     text = (
         _("“%(placement)s” earned %(revenue)s in %(days)s: %(orders)s %(window)s") % values
         if label
-        else _("Recommendations earned %(revenue)s in %(days)s: %(orders)s %(window)s") % values
+        # without a number of orders: the sum over the placements counts an order once in each placement
+        else _("Recommendations earned %(revenue)s in %(days)s from orders %(window)s") % values
     )
     change = compute_change(comparison.revenue, comparison.revenue_before)
     if change is None or round(abs(change), 3) == 0:

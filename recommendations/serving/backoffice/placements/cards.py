@@ -141,8 +141,8 @@ def describe_window() -> str:
     }
 
 
-def format_figures(comparison: FiguresComparison) -> list[dict[str, Any]]:
-    """Return impressions, click-through rate, orders and revenue with their changes."""
+def format_figures(comparison: FiguresComparison, *, is_total: bool = False) -> list[dict[str, Any]]:
+    """Return impressions, click-through rate, orders and revenue with their changes. is_total: of all placements together."""
     now, before, currency = comparison.now, comparison.before, comparison.currency
 
     def build(label: str, value: Any, previous: Any, show: Any, note: str = "") -> dict[str, Any]:
@@ -165,7 +165,13 @@ def format_figures(comparison: FiguresComparison) -> list[dict[str, Any]]:
             comparison.click_rate_before,
             lambda rate: format_percent(rate, 2),
         ),
-        build(_("Orders"), now.orders, before.orders if before else None, format_count),
+        build(
+            _("Orders"),
+            now.orders,
+            before.orders if before else None,
+            format_count,
+            _("An order counts once in each placement that showed one of its products.") if is_total else "",
+        ),
         build(_("Revenue"), comparison.revenue, comparison.revenue_before, show_money),
     ]
 

@@ -51,8 +51,11 @@ def test_the_page_says_what_was_earned_and_compares_with_the_days_before() -> No
     make_day(1, "cart", currency="EUR", bought=1, orders=1, revenue=50)
     page = read_page()
     assert (
-        "Recommendations earned €200 in 28 days: 3 orders within 7 days of an impression, 100.0% more than in the compared period."
+        "Recommendations earned €200 in 28 days from orders within 7 days of an impression, 100.0% more than in the compared period."
         in page
+    )
+    assert "An order counts once in each placement that showed one of its products." in page, (
+        "the sum of 3 is not a number of orders"
     )
     assert "?scenario=cart&amp;range=28d&amp;compare=previous" in page
     assert (
@@ -72,6 +75,7 @@ def test_a_placement_shows_its_products_positions_and_models() -> None:
         )
     page = read_page(f"scenario=for-you&{DAYS}")
     assert "Performance of “For you”" in page
+    assert "An order counts once in each placement" not in page
     assert "€30.00 + $5.00" in page
     assert "Green tea" in page
     assert "€30.00" in page
