@@ -45,19 +45,21 @@ def build_columns(
     *,
     label: str,
     labels: Sequence[str],
-    values: Sequence[float],
+    values: Sequence[float | None],
     texts: Sequence[str],
     links: Sequence[str] = (),
-    compared: Sequence[float] = (),
+    compared: Sequence[float | None] = (),
     top: str = "",
 ) -> ColumnChart:
     """Return columns for the component `<c-columns>`.
 
     Args:
-        label: what the chart shows, for screen readers. texts: the values as texts. links: the page of each column. compared: values of the
-        comparable period, drawn as a line. top: the largest value of the chart as a text.
+        label: what the chart shows, for screen readers. values: None for one that is unknown; it has no column. texts: the values as texts.
+        links: the page of each column. compared: values of the comparable period, drawn as a line that skips those that are None. top: the
+        largest value of the chart as a text.
     """
-    highest = max([*values, *compared, 0.0]) or 1.0
+    highest = max([0.0, *(value for value in (*values, *compared) if value is not None)]) or 1.0
+    heights = [100 * max(value or 0, 0) / highest for value in values]
     step = 100 / max(len(values), 1)
     bars = [
         LightBar(
@@ -65,15 +67,16 @@ def build_columns(
             text=text,
             url=links[number] if links else "",
             x=round(step * (number + GAP / 2), 3),
-            y=round(100 - 100 * max(value, 0) / highest, 3),
+            y=round(100 - height, 3),
             width=round(step * (1 - GAP), 3),
-            height=round(100 * max(value, 0) / highest, 3),
+            height=round(height, 3),
         )
-        for number, (name, value, text) in enumerate(zip(labels, values, texts, strict=True))
+        for number, (name, height, text) in enumerate(zip(labels, heights, texts, strict=True))
     ]
     line = " ".join(
         f"{step * (number + 0.5):.3f},{100 - 100 * max(value, 0) / highest:.3f}"
         for number, value in enumerate(compared)
+        if value is not None
     )
     return ColumnChart(label, bars, line, top, choose_axis_labels(labels))
 

@@ -11,6 +11,7 @@ from config.foundation.charts import build_interval_chart, build_point_chart
 from config.foundation.number_formats import NO_VALUE, format_count, format_money, format_percent
 from recommendations.engine.evaluation import ConfidenceInterval
 from recommendations.placement_labels import get_placement_label
+from recommendations.serving.backoffice.automated_decisions import SIMULATED
 from recommendations.serving.impressions.models import PositionBias
 from recommendations.serving.impressions.performance import (
     PerformanceFigures,
@@ -19,6 +20,7 @@ from recommendations.serving.impressions.performance import (
     VersionPerformance,
     sum_figures,
 )
+from recommendations.training.backoffice.labels.algorithm_labels import get_algorithm_label, is_algorithm
 
 MAX_SHOWN_POSITIONS = 20  # lower positions are combined into one row
 
@@ -52,11 +54,18 @@ def format_version(version: VersionPerformance) -> dict[str, Any]:
     return {
         "placement": get_placement_label(version.scenario),
         "version": version.model_version or NO_VALUE,
-        "strategy": version.strategy,
+        "strategy": get_strategy_label(version.strategy),
         "estimate": format_rate(version.estimate),
         "estimate_interval": format_interval(version.estimate),
         **format_figures(version.figures),
     }
+
+
+def get_strategy_label(strategy: str) -> str:
+    """Return the name of a strategy, which is an algorithm, a placement or a simulation; its key if it has none."""
+    if strategy == SIMULATED:
+        return _("simulated")
+    return get_algorithm_label(strategy) if is_algorithm(strategy) else get_placement_label(strategy)
 
 
 def format_figures(figures: PerformanceFigures) -> dict[str, Any]:

@@ -36,7 +36,7 @@ from recommendations.serving.impressions.comparison import (
     list_products,
     sum_comparisons,
 )
-from recommendations.serving.impressions.performance import PerformanceReport, get_performance
+from recommendations.serving.impressions.performance import PerformanceFigures, PerformanceReport, get_performance
 
 
 def show_performance_page(request: HttpRequest, *, model_admin: ModelAdmin) -> HttpResponse:
@@ -111,7 +111,7 @@ def build_daily_charts(daily: DailyFigures, currency: str) -> list[tuple[str, Co
     # a longer comparison range is cut, so that both lines have the same length
     before = daily.before[: len(daily.days)] if any(figures.shown for figures in daily.before) else []
     revenue = [float(figures.revenue.get(currency, 0)) for figures in daily.now]
-    rates = [figures.clicked / figures.shown if figures.shown else 0.0 for figures in daily.now]
+    rates = [get_click_share(figures) for figures in daily.now]
     charts = [
         (
             _("Click-through rate by day"),
@@ -120,8 +120,8 @@ def build_daily_charts(daily: DailyFigures, currency: str) -> list[tuple[str, Co
                 labels=labels,
                 values=rates,
                 texts=[format_percent(rate, 2) for rate in rates],
-                compared=[figures.clicked / figures.shown if figures.shown else 0.0 for figures in before],
-                top=format_percent(max(rates, default=0.0), 2),
+                compared=[get_click_share(figures) for figures in before],
+                top=format_percent(max((rate for rate in rates if rate is not None), default=None), 2),
             ),
         )
     ]
@@ -141,6 +141,11 @@ def build_daily_charts(daily: DailyFigures, currency: str) -> list[tuple[str, Co
             ),
         )
     return charts
+
+
+def get_click_share(figures: PerformanceFigures) -> float | None:
+    """Return the click-through rate; None without impressions."""
+    return figures.clicked / figures.shown if figures.shown else None
 
 
 def write_verdict(comparison: FiguresComparison, choice: DateChoice, label: str = "") -> str:

@@ -28,6 +28,14 @@ def test_columns_without_values_or_only_zeros_are_flat() -> None:
     assert build_columns(label="x", labels=["a"], values=[0], texts=["0"]).bars[0].height == 0
 
 
+def test_unknown_values_have_no_column_and_no_point_of_the_line() -> None:
+    chart = build_columns(
+        label="x", labels=["a", "b"], values=[None, 10], texts=["–", "10"], compared=[None, 5], top="10"
+    )
+    assert [(bar.text, bar.height) for bar in chart.bars] == [("–", 0), ("10", 100)]
+    assert chart.line == "75.000,50.000"
+
+
 def test_the_axis_names_the_first_the_middle_and_the_last_column() -> None:
     labels = ["a", "b", "c", "d", "e"]
     assert build_columns(label="x", labels=labels, values=[1] * 5, texts=labels).axis == ["a", "c", "e"]

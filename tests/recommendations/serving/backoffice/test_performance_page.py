@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group, User
 from django.test import Client
-from django.utils import timezone
+from django.utils import timezone, translation
 
+from recommendations.serving.backoffice.performance.details import get_strategy_label
 from recommendations.serving.impressions.store import insert_entries
 from recommendations.serving.models import PerformanceDay, ProductPerformanceDay
+from recommendations.training.backoffice.labels.algorithm_labels import get_algorithm_label
 from tests.makers import make_product
 from tests.recommendations.serving.impressions.entries import make_entry
 from tests.recommendations.serving.impressions.test_performance import make_days, make_position_bias
@@ -83,6 +85,27 @@ def test_a_placement_shows_its_products_positions_and_models() -> None:
     spec = json.loads(re.search(r'<script id="clicks-by-position" type="application/json">(.*?)</script>', page)[1])  # type: ignore[index]
     assert (spec["traces"][0]["y"], spec["traces"][0]["x"]) == (["1", "2"], [0.15, 0.05])
     assert 'id="examined-by-position"' in page
+
+
+def test_a_day_without_impressions_has_no_click_through_rate() -> None:
+    make_day(1, shown=100, clicked=0)
+    make_day(30, shown=100, clicked=5)
+    response = log_in("Analyst").get(ADDRESS)
+    [(_title, rates)] = response.context["charts"]
+    assert [bar.text for bar in rates.bars] == [*["–"] * 27, "0.00%"]
+    assert len(rates.line.split()) == 1
+
+
+def test_strategies_have_names() -> None:
+    names = {name: get_strategy_label(name) for name in ("blend", "similar", "catalogue", "other")}
+    assert names == {
+        "blend": get_algorithm_label("blend"),
+        "similar": "Similar products",
+        "catalogue": "Newest products of the catalog",
+        "other": "other",
+    }
+    with translation.override("zh-hans"):
+        assert get_strategy_label("simulated") == "模拟"
 
 
 def test_low_positions_are_combined() -> None:
