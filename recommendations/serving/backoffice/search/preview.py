@@ -20,6 +20,11 @@ class SearchPreviewItem:
     card: ProductCard
     title: Sequence[tuple[str, bool]]
 
+    @property
+    def text_factor(self) -> float:
+        """What the match of the words contributes to the score, which is the product of all columns: the square, see `compute_order`."""
+        return self.hit.text**2
+
 
 @dataclass(frozen=True)
 class SearchPreview:

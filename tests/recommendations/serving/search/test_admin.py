@@ -1,5 +1,7 @@
 """Synonyms and the search preview in the back office."""
 
+import math
+import re
 from typing import Any
 
 import pytest
@@ -133,6 +135,17 @@ def test_the_preview_shows_how_each_product_was_ranked(administrator: Client) ->
     assert "?terms=%3Cb%3Exylophone" in nothing
     assert "<b>xylophone" not in nothing
     assert "12" in get_page(administrator, PREVIEW) or "10 products in " in get_page(administrator, PREVIEW)
+
+
+def test_the_columns_of_the_preview_multiply_to_the_score(administrator: Client) -> None:
+    page = get_page(administrator, PREVIEW, q="red kettles", personalised="on")
+    rows = re.findall(r"<tr class=.*?</tr>", page.split("<tbody>")[1], re.DOTALL)
+    assert rows
+    for row in rows:
+        _rank, _product, _price, score, text, *factors = re.findall(r"<td[^>]*>(.*?)</td>", row, re.DOTALL)
+        values = [float(re.search(r"[\d.]+", cell)[0]) for cell in (text, *factors)]  # type: ignore[index]
+        assert len(values) == 5
+        assert math.prod(values) == pytest.approx(float(score), rel=0.03), "factors have two decimals"
 
 
 def test_the_preview_needs_the_permission_to_view_models(client: Client, worker: Searcher) -> None:
