@@ -86,6 +86,13 @@ def format_change(value: float | None) -> str:
     return numbers.format_percent(value, format="+0.0%;−0.0%", locale=get_reader_locale())
 
 
+def format_count_change(value: Number | None) -> str:
+    """Return by how many a number has changed, with its sign: +11, −11, 0."""
+    if not value:
+        return format_count(value)
+    return numbers.format_decimal(value, format="+#,##0;−#,##0", locale=get_reader_locale())
+
+
 def format_factor(change: float) -> str:
     """Return a relative change as a factor: 2.43 is 3.4."""
     factor = change + 1

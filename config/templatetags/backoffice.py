@@ -104,6 +104,12 @@ def change(value: float | None) -> str:
 
 
 @register.filter
+def count_change(value: number_formats.Number | None) -> str:
+    """Return by how many a number has changed, with its sign: −11."""
+    return number_formats.format_count_change(value)
+
+
+@register.filter
 def change_direction(value: float, good: str) -> str:
     """Return the class of a change: up is good and down is bad, unless ``good`` is down or neutral."""
     if value == 0 or good == "neutral":

@@ -27,6 +27,11 @@ def test_large_changes_are_factors() -> None:
         assert number_formats.format_change(12.93) == "14 倍"
 
 
+def test_changes_of_counts_have_a_sign() -> None:
+    changes = [number_formats.format_count_change(value) for value in (1234, -11, 0, None)]
+    assert changes == ["+1,234", "−11", "0", "–"]
+
+
 def test_whole_and_exact_percentages() -> None:
     for language in ("en", "zh-hans"):
         with override(language):

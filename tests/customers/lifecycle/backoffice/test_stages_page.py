@@ -191,6 +191,9 @@ def test_the_preview_shows_the_stage_changes_and_saves_nothing(
         "at risk": -1,
         "active": 1,
     }
+    html = page.content.decode()
+    assert "<td>−1</td>" in html, "a minus, not a hyphen"
+    assert "<td>+1</td>" in html
     assert list(CustomerProfile.objects.order_by("pk").values_list("pk", "stage", "stage_since")) == before
     assert StageRules.objects.count() == 1
     assert not StageTransition.objects.filter(rules__version=2).exists()
