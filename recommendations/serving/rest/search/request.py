@@ -13,6 +13,7 @@ import msgspec
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from msgspec import Meta
+from rest_framework.exceptions import ErrorDetail
 
 from config.foundation.rest.known_names import find_unknown_names
 from config.foundation.text_encoding import make_encodable
@@ -113,8 +114,8 @@ def parse_search_pairs(pairs: Iterable[tuple[str, str]], *, language: str | None
     repeated = [name for name, given in values.items() if len(given) > 1 and name not in _LIST_NAMES]
     if not repeated:
         return parse_search_request(params, language=language)
-    message = _("Give this parameter once; only lists can be repeated.")
-    errors = {make_encodable(name): message for name in repeated}
+    message = ErrorDetail(_("Give this parameter once; only lists can be repeated."), "repeated")
+    errors: dict[str, str] = {make_encodable(name): message for name in repeated}
     try:
         parse_search_request(params)
     except InvalidSearchError as error:
@@ -155,10 +156,10 @@ def parse_search_request(params: Mapping[str, str], *, language: str | None = No
 
 
 def _find_unknown_parameters(params: Mapping[str, str]) -> dict[str, str]:
-    """Return an error for each parameter that does not exist."""
+    """Return an error for each parameter that does not exist, with its code for the REST API."""
     names = [name for name in params if not name.startswith(CATALOG_PREFIX)]
     valid = [spec.name if spec.kind != "dict" else f"{CATALOG_PREFIX}NAME" for spec in _QUERY_SPECS]
-    return {name: str(errors[0]) for name, errors in find_unknown_names(names, valid).items()}
+    return {name: errors[0] for name, errors in find_unknown_names(names, valid).items()}
 
 
 def _parse_attributes(params: Mapping[str, str], errors: dict[str, str]) -> dict[str, str]:
