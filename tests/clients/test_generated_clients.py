@@ -94,6 +94,8 @@ def run_python_snippets(server: str) -> None:
             names: dict[str, Any] = {}
             exec(compile(filled, page, "exec"), names)
             names["perennial"].close()
+            if "recommendations_batch" in code:
+                assert names["rows"].keys() == {"top", "bottom"}, "a row for each placement"
 
 
 def read_snippets(page: str, language: str) -> list[str]:
