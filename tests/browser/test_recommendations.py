@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Locator, expect
 from pytest_django.live_server_helper import LiveServer
 
 from recommendations.serving.models import PerformanceDay
+from recommendations.training.models import ModelVersion
 from tests.browser.conftest import MonitoredPage, open_monitored_page
 from tests.browser.tea_shop import make_trained_shop
 
@@ -29,6 +30,14 @@ def site(operator: User, valkey: redis.Redis, settings: Any, tmp_path: Path) -> 
     common = {"day": day, "scenario": "for-you", "model_version": "m", "strategy": "blend", "position": 1}
     PerformanceDay.objects.create(**common, shown=1000, clicked=40)
     PerformanceDay.objects.create(**common, currency="EUR", bought=6, orders=5, revenue=240)
+
+
+@pytest.fixture
+def active_version(operator: User) -> None:
+    now = timezone.now()
+    ModelVersion.objects.create(
+        version="v1", scenario="for-you", status="active", algorithm="blend", as_of=now, created_at=now
+    )
 
 
 class CountedClicks:
@@ -108,3 +117,11 @@ def test_the_picker_works_by_keyboard(site: None, live_server: LiveServer, chrom
     page.locator("button[name=_save], input[name=_save]").first.click()
     monitored.settle()
     assert not monitored.browser_errors
+
+
+def test_states_in_lists_are_not_in_capitals(active_version: None, live_server: LiveServer, chromium: Browser) -> None:
+    monitored = open_monitored_page(chromium, live_server.url, width=1440, language="en")
+    monitored.log_in()
+    monitored.open("/admin/training/modelversion/")
+    # the text as it is shown; whether a browser includes the style of the first letter differs
+    assert monitored.page.locator("#result_list .field-status_badge span").inner_text() in ("active", "Active")
