@@ -17,8 +17,9 @@ from config.campaign_simulation.population import (
     draw_population,
 )
 from config.campaign_simulation.sending import isolate_sending, send_all, send_to_sink
-from config.campaign_simulation.storage import CAMPAIGN_PREFIX, store_customers, store_orders
+from config.campaign_simulation.storage import CAMPAIGN_PREFIX, CONSENT_SOURCE, store_customers, store_orders
 from config.campaign_simulation.truth import TrueEffect, compare_with_truth
+from config.campaign_simulation.unsubscribes import withdraw_unsubscribed
 from config.foundation.array_types import Flags
 from config.foundation.progress import Progress, ignore_progress
 from config.foundation.shop.profile import get_time_zone
@@ -156,6 +157,7 @@ def send_campaign(plan: SimulationPlan, segment: Segment, *, number: int, at: da
     finish_run(run, now=at + timedelta(hours=1))
     with connection.cursor() as cursor:
         cursor.execute(SIMULATE_REACTIONS, {"run": run.pk, "seed": plan.seed * 1_000 + number * 2})
+    withdraw_unsubscribed(run.pk, source=CONSENT_SOURCE)
     Campaign.objects.filter(pk=campaign.pk).update(created_at=at - timedelta(days=1))
     run.refresh_from_db()
     return run

@@ -10,6 +10,7 @@ contact. The campaigns and the source of the orders are marked as simulated, and
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from decimal import Decimal
+from heapq import heapify, heappop, heappush
 from typing import Any
 
 from django.db import connection, transaction
@@ -18,6 +19,8 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from config.campaign_simulation.truth import TrueEffect, compare_with_truth
+from config.campaign_simulation.unsubscribes import withdraw_unsubscribed
+from config.demo.customers import CONSENT_SOURCES
 from config.demo.global_holdout import find_holdout_start
 from config.foundation.shop.profile import get_time_zone
 from customers.events.models import Source
@@ -236,35 +239,59 @@ CAMPAIGNS = (
 def load_campaigns(*, loaded_at: datetime, language: str = "en") -> int:
     """Create the campaigns that do not exist yet; return how many. Texts are in the active language.
 
-    The truth is stored only for campaigns with one run, because the results of several runs are combined.
+    The runs of all campaigns are made up in the order of time, so that who unsubscribes from one campaign gets no later message of any.
+    All of it is one transaction: the sender never sees the messages. The truth is stored only for campaigns with one run, because the
+    results of several runs are combined.
     """
-    truths, created = [], 0
-    for demo in CAMPAIGNS:
-        with transaction.atomic():
-            if not Campaign.objects.filter(key=demo.key).exists():
-                run, truth = load_campaign(demo, loaded_at=loaded_at, language=language)
-                truths += [] if run.campaign.runs.count() > 1 else [(run, truth)]
-                created += 1
-    if created:
+    known = set(Campaign.objects.filter(key__in=[demo.key for demo in CAMPAIGNS]).values_list("key", flat=True))
+    missing = {demo.key: demo for demo in CAMPAIGNS if demo.key not in known}
+    truths: dict[str, tuple[CampaignRun, TrueEffect]] = {}
+    with transaction.atomic():
+        due = [(find_start(demo, loaded_at), demo.key) for demo in missing.values()]
+        heapify(due)
+        while due:
+            at, key = heappop(due)
+            demo = missing[key]
+            campaign = start_campaign_run(demo, at=at)
+            result = simulate_run(demo, campaign, at=at, loaded_at=loaded_at, language=language)
+            truths.setdefault(key, result)
+            following = campaign.next_scheduled_for
+            if following is not None and following + timedelta(days=demo.attribution_days) <= loaded_at:
+                heappush(due, (following, key))
+    if missing:
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE sending_delivery, measurement_assignment")  # without it, the results take seconds
-    for run, truth in truths:
-        compare_with_truth(run, truth, as_of=loaded_at)
-    return created
+    for run, truth in truths.values():
+        if run.campaign.runs.count() == 1:
+            compare_with_truth(run, truth, as_of=loaded_at)
+    return len(missing)
 
 
-def load_campaign(demo: DemoCampaign, *, loaded_at: datetime, language: str) -> tuple[CampaignRun, TrueEffect]:
-    """Launch a campaign in the past and make up what followed, in the caller's transaction: the sender never sees its messages.
-
-    Returns its first run and the true effect.
-    """
+def find_start(demo: DemoCampaign, loaded_at: datetime) -> datetime:
+    """Return the time of the first run: ten in the morning of its day."""
     day = loaded_at.astimezone(get_time_zone()).date() - timedelta(days=demo.days_ago)
     if demo.holdout_days is not None:
         day = find_holdout_start(loaded_at).date() + timedelta(days=demo.holdout_days)
-    at = datetime.combine(day, time(10), get_time_zone())
+    return datetime.combine(day, time(10), get_time_zone())
+
+
+def start_campaign_run(demo: DemoCampaign, *, at: datetime) -> Campaign:
+    """Launch a campaign in the past, or start its next run if it exists already; return it."""
+    campaign = Campaign.objects.filter(key=demo.key).first()
+    if campaign is None:
+        campaign = create_campaign(demo, at=at)
+        launch(campaign, by=None, now=at)
+        Campaign.objects.filter(pk=campaign.pk).update(created_at=at - timedelta(days=1))
+    else:
+        start_due_run(campaign.pk, now=at)
+        campaign.refresh_from_db()
+    return campaign
+
+
+def create_campaign(demo: DemoCampaign, *, at: datetime) -> Campaign:
     known = {starter.key for starter in STARTERS}
     template_key = demo.template if demo.template in known else "welcome"
-    campaign = Campaign.objects.create(
+    return Campaign.objects.create(
         key=demo.key,
         name=str(demo.name),
         description=str(demo.truth),
@@ -276,19 +303,9 @@ def load_campaign(demo: DemoCampaign, *, loaded_at: datetime, language: str) -> 
         attribution_days=demo.attribution_days,
         kind=Campaign.Kind.RECURRING if demo.is_recurring else Campaign.Kind.ONCE,
         frequency=Campaign.Frequency.MONTHLY,
-        month_day=day.day,
+        month_day=at.day,
         is_simulated=True,
     )
-    launch(campaign, by=None, now=at)
-    window = timedelta(days=demo.attribution_days)
-    Campaign.objects.filter(pk=campaign.pk).update(created_at=at - timedelta(days=1))
-    first = simulate_run(demo, campaign, at=at, loaded_at=loaded_at, language=language)
-    while campaign.next_scheduled_for is not None and campaign.next_scheduled_for + window <= loaded_at:
-        at = campaign.next_scheduled_for
-        start_due_run(campaign.pk, now=at)
-        campaign.refresh_from_db()
-        simulate_run(demo, campaign, at=at, loaded_at=loaded_at, language=language)
-    return first
 
 
 def simulate_run(
@@ -310,6 +327,7 @@ def simulate_run(
     }
     with connection.cursor() as cursor:
         cursor.execute(SIMULATE_REACTIONS, values)
+        withdraw_unsubscribed(run.pk, source=CONSENT_SOURCES[language])
         cursor.execute(COUNT_GROUPS, [run.pk])
         customers, recipients = cursor.fetchone()
         orders, revenue = 0, Decimal(0)

@@ -69,7 +69,8 @@ UPDATE sending_delivery d SET
                       THEN d.due_at + x.delay * interval '30 hours' + interval '1 minute' END
 FROM (SELECT *, has_consent AND NOT is_held_out AS is_reachable FROM (
     SELECT d.id, c.email <> '' AND COALESCE((
-               SELECT k.status FROM identity_consent k WHERE k.customer_id = c.id AND k.purpose = 'email'
+               SELECT k.status FROM identity_consent k
+               WHERE k.customer_id = c.id AND k.purpose = 'email' AND k.recorded_at <= d.due_at
                ORDER BY k.recorded_at DESC, k.id DESC LIMIT 1
            ), '') = 'granted' AS has_consent,
            {HOLDOUT_BUCKET} < %(holdout_buckets)s AS is_held_out,

@@ -56,3 +56,9 @@ def test_the_campaigns_show_an_effect_none_too_few_customers_and_an_open_window(
     assert campaigns["demo-refill"].next_run_at > NOW  # type: ignore[operator]
     assert compute_results(campaigns["demo-top-customers"], as_of=NOW).comparison.control.customers < 30
     assert not Delivery.objects.filter(status="pending").exists()
+    unsubscribed = dict(Delivery.objects.exclude(unsubscribed_at=None).values_list("customer_id", "unsubscribed_at"))
+    withdrawn = Consent.objects.filter(status="withdrawn", purpose="email")
+    assert unsubscribed
+    assert dict(withdrawn.values_list("customer_id", "recorded_at")) == unsubscribed
+    sent = Delivery.objects.filter(customer_id__in=unsubscribed).exclude(sent_at=None)
+    assert all(delivery.sent_at <= unsubscribed[delivery.customer_id] for delivery in sent)  # type: ignore[operator]
