@@ -27,7 +27,8 @@ JOIN sending_delivery d ON d.origin_kind = 'flow' AND d.origin_id = r.id
 WHERE e.flow_id = %(scope)s
 """
 CLICKS = sql.SQL(
-    f"SELECT d.customer_id, min(d.clicked_at) AS clicked_at {FLOW_DELIVERIES} AND d.clicked_at IS NOT NULL GROUP BY 1"
+    "SELECT d.customer_id, range_agg(tstzrange(d.clicked_at, d.clicked_at + %(window)s)) AS click_windows "
+    f"{FLOW_DELIVERIES} AND d.clicked_at IS NOT NULL GROUP BY 1"
 )
 DELIVERIES = sql.SQL(f"SELECT d.id, d.customer_id, d.sent_at, d.choices {FLOW_DELIVERIES} AND d.sent_at IS NOT NULL")
 COUNT_COMPLAINTS = f"SELECT count(d.complained_at), count(d.sent_at) {FLOW_DELIVERIES}"

@@ -49,7 +49,7 @@ GROUP BY a.customer_id
 HAVING min(a.assigned_at) FILTER (WHERE a.is_held_out) IS DISTINCT FROM min(a.assigned_at) FILTER (WHERE NOT a.is_held_out)
 """)
 ADD_CLICKS = sql.SQL(
-    "SELECT m.*, click.clicked_at FROM ({members}) AS m LEFT JOIN ({clicks}) AS click ON click.customer_id = m.customer_id"
+    "SELECT m.*, click.click_windows FROM ({members}) AS m LEFT JOIN ({clicks}) AS click ON click.customer_id = m.customer_id"
 )
 
 
@@ -104,7 +104,7 @@ def build_assigned_members(
 
     Args:
         window: how long each of them counts; or until: the moment up to which all of them count.
-        clicks: SQL that selects customer_id and clicked_at, each customer once, with its parameters.
+        clicks: SQL that selects customer_id and click_windows, each customer once, with its parameters.
     """
     statement: sql.Composable = MEMBERS.format(
         until=sql.SQL("min(a.assigned_at) + %(window)s" if until is None else "%(until)s"),

@@ -52,5 +52,18 @@ def describe_schedule(campaign: Campaign) -> str:
     return text
 
 
+def describe_goal(campaign: Campaign) -> str:
+    """Return what counts as the goal, and when: with several runs, the same period for everyone, as it is measured."""
+    values = {"goal": campaign.get_goal_display(), "days": campaign.attribution_days}
+    if campaign.kind != Campaign.Kind.RECURRING:
+        return _("%(goal)s within %(days)d days") % values
+    text = ngettext(
+        "%(goal)s from the first run to %(days)d day after the latest one",
+        "%(goal)s from the first run to %(days)d days after the latest one",
+        campaign.attribution_days,
+    )
+    return text % values
+
+
 def describe_count(number: int) -> str:
     return ngettext("%(count)s customer", "%(count)s customers", number) % {"count": format_count(number)}

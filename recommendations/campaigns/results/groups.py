@@ -1,7 +1,7 @@
 """Who belongs to the result of a campaign: the recipients and the holdout group, as they were assigned when a run or export started."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from psycopg import sql
 
@@ -19,7 +19,7 @@ GOAL_MEANINGS = {
     Campaign.Goal.REVIEW: Meaning.REVIEW,
 }
 CLICKS = sql.SQL("""
-SELECT customer_id, min(clicked_at) AS clicked_at FROM sending_delivery
+SELECT customer_id, range_agg(tstzrange(clicked_at, clicked_at + %(click_window)s)) AS click_windows FROM sending_delivery
 WHERE origin_kind = 'campaign' AND origin_id = ANY(%(runs)s) AND clicked_at IS NOT NULL GROUP BY 1
 """)
 DELIVERIES = sql.SQL("""
@@ -39,5 +39,5 @@ def build_members(campaign: Campaign, runs: Sequence[CampaignRun], *, until: dat
         scope_id=campaign.pk,
         until=until,
         clicks=CLICKS,
-        parameters={"runs": [run.pk for run in runs]},
+        parameters={"runs": [run.pk for run in runs], "click_window": timedelta(days=campaign.attribution_days)},
     )

@@ -38,7 +38,7 @@ bought AS MATERIALIZED (
     SELECT m.customer_id, o.id AS order_number, o.currency, o.placed_at >= m.since AS is_counted,
            o.placed_at < m.assigned_at AS is_earlier, o.kind = 'sale' AS is_sale,
            o.kind = 'return' OR o.status IN ('refunded', 'partly_refunded') AS is_return,
-           coalesce(o.placed_at >= m.clicked_at, false) AS is_after_click, ({amount})::float8 AS amount,
+           coalesce(m.click_windows @> o.placed_at, false) AS is_after_click, ({amount})::float8 AS amount,
            ({kept})::float8 AS kept, (abs(o.tax) + abs(o.shipping))::float8 AS extras, abs(o.total)::float8 AS total
     FROM member m JOIN orders_order o ON o.customer_id = m.customer_id AND o.placed_at >= m.earlier AND o.placed_at < m.until
     WHERE o.status <> 'cancelled' AND o.placed_at >= (SELECT first FROM span) AND o.placed_at < (SELECT last FROM span)
@@ -68,7 +68,7 @@ withdrawn AS (
       AND c.recorded_at >= (SELECT min(since) FROM member) AND c.recorded_at < (SELECT last FROM span)
 ),
 valued AS (
-    SELECT m.member_group, m.parts, m.clicked_at IS NOT NULL AS has_clicked, coalesce(s.orders_after_click, 0) AS orders_after_click,
+    SELECT m.member_group, m.parts, m.click_windows IS NOT NULL AS has_clicked, coalesce(s.orders_after_click, 0) AS orders_after_click,
            coalesce(s.revenue_after_click, 0) AS revenue_after_click,
            {reached}::int::float8 AS x0, (coalesce(s.orders, 0) > 0)::int::float8 AS x1, coalesce(s.orders, 0) AS x2,
            coalesce(s.revenue, 0) AS x3,
@@ -112,8 +112,8 @@ class GroupOutcomes:
 
     Attributes:
         moments: the sums and products of the values of `OutcomeColumn`.
-        clicked: customers who clicked a link of the message. orders_after_click, revenue_after_click: theirs, from the click on; this
-            is attribution, not effect.
+        clicked: customers who clicked a link of a message. orders_after_click, revenue_after_click: theirs, each within the attribution
+            window after a click; this is attribution, not effect.
     """
 
     moments: GroupMoments

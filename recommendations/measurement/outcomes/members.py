@@ -21,7 +21,8 @@ class Members:
 
     Attributes:
         statement: SQL with named placeholders. parameters: their values; names that start with ``outcome_`` are reserved.
-        has_click: it also selects ``clicked_at``, the first click on a link of the message; null without one.
+        has_click: it also selects ``click_windows``, a multirange of the times after clicks on links of the messages in which orders are
+            attributed to them; null without a click.
         has_predicted_value: it also selects ``predicted_value`` as it was before ``since``; null if it was unknown.
         has_assigned_at: it also selects ``assigned_at``, from which on the group made a difference, if that was before ``since``; what
             happened between them is neither an outcome nor known before the assignment.
@@ -40,11 +41,11 @@ class Members:
         return sql.SQL(
             "SELECT s.customer_id::bigint, s.member_group::text, s.since, least(s.until, %(outcome_as_of)s) AS until, "
             "{assigned_at} AS assigned_at, {assigned_at} - greatest(s.until - s.since, %(outcome_earlier)s) AS earlier, "
-            "{clicked_at} AS clicked_at, "
+            "{click_windows} AS click_windows, "
             "{predicted} AS predicted_value, {parts} AS parts FROM ({statement}) AS s WHERE s.since <= %(outcome_as_of)s"
         ).format(
             assigned_at=sql.SQL("least(s.assigned_at, s.since)" if self.has_assigned_at else "s.since"),
-            clicked_at=sql.SQL("s.clicked_at" if self.has_click else "NULL::timestamptz"),
+            click_windows=sql.SQL("s.click_windows" if self.has_click else "NULL::tstzmultirange"),
             predicted=sql.SQL("coalesce(s.predicted_value, 0)::float8" if self.has_predicted_value else "0::float8"),
             parts=sql.SQL("ARRAY[''] || s.parts::text[]" if self.has_parts else "ARRAY['']"),
             statement=self.statement,

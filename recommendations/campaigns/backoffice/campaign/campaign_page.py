@@ -25,6 +25,7 @@ from recommendations.campaigns.backoffice.campaign.result_panels import (
 )
 from recommendations.campaigns.backoffice.labels import (
     STATUS_KINDS,
+    describe_goal,
     describe_schedule,
 )
 from recommendations.campaigns.backoffice.sms_costs import describe_sms_cost
@@ -153,12 +154,7 @@ def list_settings(campaign: Campaign) -> list[tuple[str, str, str]]:
         (_("Schedule"), describe_schedule(campaign), ""),
         (_("Next run"), format_moment(campaign.next_run_at), ""),
         (_("Holdout group"), format_percent(float(campaign.holdout_share)), ""),
-        (
-            _("Goal"),
-            _("%(goal)s within %(days)d days")
-            % {"goal": campaign.get_goal_display(), "days": campaign.attribution_days},
-            "",
-        ),
+        (_("Goal"), describe_goal(campaign), ""),
         (_("Created by"), str(campaign.created_by or "–"), ""),
     ]
     if campaign.approved_by:

@@ -66,6 +66,23 @@ def test_orders_in_the_window_count_for_the_group_that_chance_decided() -> None:
     assert describe_comparison(comparison, "EUR").startswith("Too few customers to tell")
 
 
+def test_orders_of_a_campaign_with_several_runs_are_attributed_within_the_window_after_a_click() -> None:
+    campaign = launch_with_orders()
+    run = CampaignRun.objects.get()
+    clicked = Delivery.objects.exclude(clicked_at=None).get()
+    run.pk, run.number = None, 2
+    run.started_at = run.scheduled_for = NOON + timedelta(days=30)
+    run.save()
+    clicked.pk, clicked.origin_id, clicked.clicked_at = None, run.pk, NOON + timedelta(days=31)
+    clicked.save()
+    product = make_product(price=Decimal(20))
+    for days in (9, 29, 32):  # after the window of the first click, before the second one, and after it
+        make_order(get_customer(clicked.customer_id), placed_at=NOON + timedelta(days=days), products=[product])
+    treated = compute_results(campaign, as_of=NOON + timedelta(days=60)).comparison.treated
+    assert (treated.orders, treated.clicked) == (6, 1)
+    assert (treated.orders_after_click, treated.revenue_after_click) == (2, 40)
+
+
 def test_what_was_bought_of_recommended_products_is_attributed_beside_the_effect() -> None:
     campaign = launch_with_orders()
     shown, opened, other = make_product(price=Decimal(7)), make_product(price=Decimal(5)), make_product()

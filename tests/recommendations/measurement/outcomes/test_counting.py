@@ -24,10 +24,11 @@ DAY = timedelta(days=1)
 
 
 def make_members(groups: dict[Customer, str], **values: object) -> Members:
-    """Return members who all started at noon, for a week; the first one clicked after a day."""
+    """Return members who all started at noon, for a week; the first one clicked after a day, and has two days to order."""
     statement = sql.SQL(
         "SELECT row.id AS customer_id, row.name AS member_group, %(noon)s::timestamptz AS since, %(noon)s + %(week)s AS until, "
-        "CASE WHEN row.id = %(clicker)s THEN %(noon)s + interval '1 day' END AS clicked_at, 10.0 AS predicted_value, "
+        "CASE WHEN row.id = %(clicker)s THEN tstzmultirange(tstzrange(%(noon)s + interval '1 day', %(noon)s + interval '3 days')) END "
+        "AS click_windows, 10.0 AS predicted_value, "
         "ARRAY['part ' || row.name] AS parts FROM unnest(%(ids)s::bigint[], %(names)s::text[]) AS row (id, name)"
     )
     customers = list(groups)
