@@ -24,6 +24,7 @@ FROM lifecycle_customerprofile p
 WHERE p.stage = 'loyal' AND p.average_gap_days IS NOT NULL
   AND p.last_order_at < %(at)s - (p.average_gap_days + %(late)s) * interval '1 day'
 """
+LOYAL = {"field": "stage", "op": "eq", "value": "loyal"}
 COUNT_LATE = f"SELECT count(*) {LATE}"
 ADD_LATE = f"""
 INSERT INTO segments_segmentmember (segment_id, customer_id, added_at)
@@ -37,7 +38,8 @@ class CampaignGroup:
 
     Attributes:
         key: key of the segment; prefix of the key if the segment is static. headline: plural forms with %(number)s.
-        template_key: a ready-made message. count: counts the customers now. ensure_segment: returns the segment, created if missing.
+        template_key: a ready-made message. condition: of the segment; if it is static, of the customers among whom its members are found.
+        count: counts the customers now. ensure_segment: returns the segment, created if missing.
     """
 
     key: str
@@ -45,6 +47,7 @@ class CampaignGroup:
     advice: str | Promise
     campaign_name: str | Promise
     template_key: str
+    condition: dict[str, Any]
     count: Callable[[str, Segment | None, datetime], int]
     ensure_segment: Callable[[str, datetime], Segment]
 
@@ -105,6 +108,7 @@ GROUPS = (
         gettext_lazy("They order at regular intervals, and their next order is due. A reminder is welcome now."),
         gettext_lazy("Reminder for late loyal customers"),
         "replenishment",
+        LOYAL,
         count_late,
         ensure_late,
     ),
@@ -118,6 +122,7 @@ GROUPS = (
         ),
         gettext_lazy("Reminder for customers at risk"),
         "win-back",
+        CONDITIONS["at-risk"],
         count_starter,
         ensure_starter,
     ),
@@ -131,6 +136,7 @@ GROUPS = (
         gettext_lazy("Each of them ordered five times or more. Ask what happened, and offer a reason to come back."),
         gettext_lazy("Win back formerly loyal customers"),
         "win-back",
+        CONDITIONS["dormant-loyal"],
         count_starter,
         ensure_starter,
     ),
@@ -144,6 +150,7 @@ GROUPS = (
         gettext_lazy("Encourage a second order: show what goes with the first one."),
         gettext_lazy("Second order of new customers"),
         "first-to-second-order",
+        CONDITIONS["new-customers"],
         count_starter,
         ensure_starter,
     ),
@@ -157,6 +164,7 @@ GROUPS = (
         gettext_lazy("Thank them, and show them new products first."),
         gettext_lazy("Thank the best customers"),
         "vip",
+        CONDITIONS["champions"],
         count_starter,
         ensure_starter,
     ),

@@ -11,9 +11,10 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from config.foundation.number_formats import format_count
+from config.foundation.number_formats import format_count, join_sentences
 from customers.segments.conditions.condition_tree import ConditionError
 from customers.segments.models import Segment
+from recommendations.campaigns.kept_previews import get_preview_soon
 from recommendations.campaigns.keys import find_free_key
 from recommendations.campaigns.launch.readiness import LaunchError
 from recommendations.campaigns.launch.transitions import launch
@@ -54,7 +55,11 @@ class CampaignSuggestions:
                 if expected is not None and expected.conversion.value <= 0:
                     continue  # the message has not helped so far
                 people = segments.get(group.key)
-                found = build_suggestion(group, size, expected, campaign=campaign, people=people)
+                recipients = None
+                if expected is not None:
+                    planned = campaign or plan_campaign(group, people)
+                    recipients = count_recipients(planned, size, as_of=as_of)
+                found = build_suggestion(group, size, expected, campaign=campaign, people=people, recipients=recipients)
                 suggestions.append(
                     found
                     if past is not None
@@ -124,26 +129,57 @@ def build_suggestion(
     *,
     campaign: Campaign | None,
     people: Segment | None,
+    recipients: int | None,
 ) -> Suggestion:
+    """Return the suggestion. recipients: who of the group would get the message; None while they are counted or if the effect is unknown."""
     effect = expected.conversion.value if expected else ASSUMED_EFFECT
     return Suggestion(
         kind=CampaignSuggestions.key,
         key=group.key,
         headline=str(group.headline % {"count": size, "number": format_count(size)}),
         advice=str(group.advice),
-        expectation=describe_expectation(expected, size),
-        value=max(effect, 0.0) * size,
+        expectation=describe_expectation(expected, size, recipients),
+        value=max(effect, 0.0) * (size if recipients is None else recipients),
         people_url=reverse("admin:segments_segment_change", args=[people.pk]) if people else "",
         draft_url=reverse("admin:campaigns_campaign_change", args=[campaign.pk]) if campaign else "",
         draft_name=campaign.name if campaign else "",
-        figures={"customers": size, "expected": asdict(expected.conversion) if expected else None},
+        figures={
+            "customers": size,
+            "recipients": recipients,
+            "expected": asdict(expected.conversion) if expected else None,
+        },
     )
 
 
-def describe_expectation(expected: ExpectedEffect | None, size: int) -> str:
+def plan_campaign(group: CampaignGroup, people: Segment | None) -> Campaign:
+    """Return the campaign of the draft that accepting the suggestion would create, without storing it.
+
+    Its holdout group is always the same one: the audience is counted once for many pages.
+    """
+    segment = people or Segment(key=group.key, condition=group.condition)
+    return Campaign(segment=segment, channel=Campaign.Channel.EMAIL, salt=f"suggestion-{group.key}")
+
+
+def count_recipients(campaign: Campaign, size: int, *, as_of: datetime) -> int | None:
+    """Return how many of a group of customers would get the message of a campaign; None while its audience is being counted.
+
+    Effects are measured per customer who was due to get the message, so only these customers can contribute to the total.
+    """
+    try:
+        preview = get_preview_soon(campaign=campaign, as_of=as_of)
+    except ConditionError:
+        return 0  # nothing can be sent until the segment is corrected
+    if preview is None:
+        return None
+    return round(size * preview.audience / preview.segment) if preview.segment else 0
+
+
+def describe_expectation(expected: ExpectedEffect | None, size: int, recipients: int | None) -> str:
     """Return the expected effect and the number of earlier campaigns it is based on, or that it is not known yet."""
     if expected is None:
         return _("Its effect is not known yet. The draft has a holdout group, so the effect will be measured.")
+    if recipients is None:
+        return _("Its expected effect is being computed.")
     effect = expected.conversion
     text = ngettext(
         "Expected: %(points)s percentage points, %(low)s to %(high)s, about %(orders)s additional customers with an order. From "
@@ -152,13 +188,19 @@ def describe_expectation(expected: ExpectedEffect | None, size: int) -> str:
         "%(campaigns)s campaigns with this message and a holdout group.",
         expected.campaigns,
     )
-    return text % {
+    sentence = text % {
         "points": format_points(effect.value),
         "low": format_points(effect.low),
         "high": format_points(effect.high),
-        "orders": format_count(max(round(effect.value * size), 0)),
+        "orders": format_count(max(round(effect.value * recipients), 0)),
         "campaigns": format_count(expected.campaigns),
     }
+    if recipients >= size:
+        return sentence
+    limits = _(
+        "%(count)s of these customers would get the message; the others lack an address or consent, or are held out."
+    )
+    return join_sentences([sentence, limits % {"count": format_count(recipients)}])
 
 
 def find_template(key: str) -> MessageTemplate | None:

@@ -11,17 +11,21 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from customers.lifecycle.models import Stage
+from customers.lifecycle.models import CustomerProfile, Stage
 from recommendations.campaigns.models import Campaign, CampaignSettings
 from recommendations.experiments.editing import start_experiment
 from recommendations.experiments.models import Experiment
+from recommendations.measurement.assignment import is_held_out
 from recommendations.merchandising.models import Rule
 from recommendations.serving.impressions.models import PerformanceDay, ProductPerformanceDay
 from recommendations.suggestions.deciding import list_suggestions
+from recommendations.suggestions.kinds import campaigns
 from recommendations.suggestions.models import SuggestionDecision
+from recommendations.suggestions.past_effects import PastEffect, expect_effect
 from recommendations.suggestions.registry import KINDS
 from recommendations.suggestions.suggestion import Draft, Suggestion
 from tests.makers import make_customer, make_product, make_profile
+from tests.recommendations.campaigns.makers import make_reachable
 
 pytestmark = pytest.mark.django_db
 CAMPAIGN_PERMISSIONS = ("segments.add_segment", "campaigns.add_campaign")
@@ -75,6 +79,27 @@ def test_the_late_are_kept_in_a_fixed_segment(client: Client) -> None:
     members = Campaign.objects.get().segment.members
     assert list(members.values_list("customer", flat=True)) == [late.pk]
     assert find_all()[0].draft_url
+
+
+def test_the_expected_total_counts_only_customers_who_would_get_the_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    customers = make_reachable(20)
+    CustomerProfile.objects.update(stage=Stage.AT_RISK)
+    for _number in range(10):  # without an address or consent
+        make_profile(make_customer(), stage=Stage.AT_RISK)
+    past = [PastEffect("win-back", 0.3, 0.001)] * 9
+    monkeypatch.setattr(campaigns, "load_past_effects", lambda **_arguments: past)
+    expected = expect_effect("win-back", past)
+    assert expected is not None
+    salt = "suggestion-at-risk"
+    held_out = sum(is_held_out(salt=salt, customer_id=each.pk, share=Decimal("0.1")) for each in customers)
+    [suggestion] = find_all()
+    recipients = 20 - held_out
+    assert (suggestion.figures["customers"], suggestion.figures["recipients"]) == (30, recipients)
+    assert suggestion.value == pytest.approx(expected.conversion.value * recipients)
+    assert f"about {round(expected.conversion.value * recipients)} additional customers" in suggestion.expectation
+    assert f"{recipients} of these customers would get the message" in suggestion.expectation
+    monkeypatch.setattr(campaigns, "get_preview_soon", lambda **_arguments: None)
+    assert find_all()[0].expectation == "Its expected effect is being computed."
 
 
 def test_only_who_may_launch_campaigns_starts_one_and_problems_open_the_draft(client: Client) -> None:
