@@ -1,5 +1,6 @@
 """The form of a campaign: audience, message, schedule and measurement."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any
@@ -20,6 +21,7 @@ from unfold.widgets import (
 from customers.segments.models import Segment
 from recommendations.campaigns.backoffice.labels import WEEKDAYS
 from recommendations.campaigns.keys import find_free_key
+from recommendations.campaigns.launch.readiness import LaunchProblem
 from recommendations.campaigns.locked_fields import get_locked_fields
 from recommendations.campaigns.models import Campaign
 from recommendations.messaging.models import MessageTemplate
@@ -130,6 +132,14 @@ class CampaignForm(forms.ModelForm):
             field = self.fields.get("holdout_percent" if name == "holdout_share" else name)
             if field is not None:
                 field.disabled = True
+
+    def mark_problems(self, problems: Sequence[LaunchProblem]) -> None:
+        """Mark the fields of a saved draft that have to be changed before its launch; the form has not been posted."""
+        self.full_clean()
+        self.cleaned_data = {}  # `add_error` expects it
+        for problem in problems:
+            name = "holdout_percent" if problem.field == "holdout_share" else problem.field
+            self.add_error(name if name in self.fields else None, problem.message)
 
     def capitalize_choices(self, name: str) -> None:
         field: Any = self.fields[name]

@@ -34,6 +34,7 @@ from recommendations.messaging.link_checks import read_link_check
 from recommendations.messaging.models import MessageTemplate
 
 PREVIEWS = 3
+REFUSED = "refused"  # in the URL after a launch that was refused
 
 
 def create_campaign(request: HttpRequest) -> HttpResponse:
@@ -79,16 +80,17 @@ def edit_campaign(request: HttpRequest, campaign_id: int) -> HttpResponse:
 
 def edit(request: HttpRequest, campaign: Campaign, *, initial: dict[str, Any]) -> HttpResponse:
     if request.method != "POST":
-        return show_form(request, campaign, CampaignForm(instance=campaign, initial=initial))
+        form = CampaignForm(instance=campaign, initial=initial)
+        if REFUSED in request.GET and campaign.pk and campaign.status == Campaign.Status.DRAFT:
+            form.mark_problems(find_launch_problems(campaign, now=timezone.now()))
+        return show_form(request, campaign, form)
     form, saved = save_form(request, campaign)
     if saved is None:
         return show_form(request, form.instance, form, status=422)
     if request.POST.get("action") == "launch" and saved.status == Campaign.Status.DRAFT:
         check_permissions(request, CHANGE)
-        if (response := try_launch(request, saved)) is not None:
-            return response
-    else:
-        messages.success(request, _("The campaign is saved."))
+        return try_launch(request, saved)
+    messages.success(request, _("The campaign is saved."))
     return HttpResponseRedirect(reverse("admin:campaigns_campaign_change", args=[saved.pk]))
 
 
@@ -114,20 +116,19 @@ def save_form(request: HttpRequest, campaign: Campaign) -> tuple[CampaignForm, C
     return form, saved
 
 
-def try_launch(request: HttpRequest, campaign: Campaign) -> HttpResponse | None:
-    """Launch a saved draft; if something is missing, show the form with the fields named."""
+def try_launch(request: HttpRequest, campaign: Campaign) -> HttpResponse:
+    """Launch a saved draft and go to its page, or to its form with the fields marked if something is missing.
+
+    The form has the address of the draft, so that sending or reloading it does not create a second campaign.
+    """
     user = request.user if isinstance(request.user, User) else None
     try:
         transitions.launch(campaign, by=user, now=timezone.now())
-    except LaunchError as error:
-        form = CampaignForm(request.POST, instance=campaign)
-        form.is_valid()
-        for problem in error.problems:
-            name = "holdout_percent" if problem.field == "holdout_share" else problem.field
-            form.add_error(name if name in form.fields else None, problem.message)
-        return show_form(request, campaign, form, status=422)
+    except LaunchError:
+        url = reverse("admin:campaigns_campaign_edit", args=[campaign.pk])
+        return HttpResponseRedirect(f"{url}?{REFUSED}=1")
     report_state(request, campaign)
-    return None
+    return HttpResponseRedirect(reverse("admin:campaigns_campaign_change", args=[campaign.pk]))
 
 
 def show_form(request: HttpRequest, campaign: Campaign, form: CampaignForm, *, status: int = 200) -> HttpResponse:

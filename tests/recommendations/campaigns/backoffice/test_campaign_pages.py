@@ -92,10 +92,19 @@ def test_a_draft_is_saved_and_launched_and_its_page_shows_what_happens(marketer:
 
 def test_a_launch_without_a_message_names_the_field_and_keeps_the_draft(marketer: Client) -> None:
     form = build_form(make_segment("everyone"), template="", action="launch")
-    response = marketer.post(reverse("admin:campaigns_campaign_add"), form)
-    assert response.status_code == 422
-    assert "Choose a message." in response.content.decode()
-    assert Campaign.objects.get().status == "draft"
+    response = marketer.post(reverse("admin:campaigns_campaign_add"), form, follow=True)
+    campaign = Campaign.objects.get()
+    edit = reverse("admin:campaigns_campaign_edit", args=[campaign.pk])
+    assert (campaign.status, response.request["PATH_INFO"]) == ("draft", edit)
+    page = response.content.decode()
+    assert "Choose a message." in page
+    assert "Saved as a draft, but not launched." in page
+    assert "Not saved yet" not in page
+    again = marketer.post(response.context["form_url"], form, follow=True)
+    assert "Choose a message." in again.content.decode()
+    fixed = marketer.post(edit, {**form, "template": make_template().pk}, follow=True)
+    assert "The campaign is running." in fixed.content.decode()
+    assert Campaign.objects.count() == 1
 
 
 @pytest.mark.parametrize(
