@@ -75,6 +75,7 @@ def show_campaign(request: HttpRequest, *, campaign_id: int | str) -> HttpRespon
             "conversion_text": describe_conversion(results.comparison, campaign.get_goal_display()),
             "path": build_path(campaign, results),
             "skips": build_skips(campaign, results),
+            "is_sending": results.deliveries.waiting > 0,
             "runs": build_runs_table(request, campaign),
             "exports": build_exports_table(request, campaign),
             "has_runs": bool(results.audience),

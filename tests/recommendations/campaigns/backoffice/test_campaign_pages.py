@@ -107,6 +107,18 @@ def test_a_launch_without_a_message_names_the_field_and_keeps_the_draft(marketer
     assert Campaign.objects.count() == 1
 
 
+def test_while_messages_are_sent_the_page_does_not_say_that_everyone_got_them(marketer: Client) -> None:
+    make_reachable(2)
+    campaign = make_campaign(holdout_share=0)
+    launch(campaign, by=None, now=timezone.now())
+    page = marketer.get(change_url(campaign)).content.decode()
+    assert "Nobody has been skipped so far." in page
+    assert "Everyone in the audience got the message." not in page
+    update_deliveries("status = 'sent', sent_at = now()")
+    page = marketer.get(change_url(campaign)).content.decode()
+    assert "Everyone in the audience got the message." in page
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
