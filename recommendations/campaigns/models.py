@@ -89,8 +89,8 @@ class Campaign(models.Model):
         choices=Consent.Purpose,
         blank=True,
         help_text=_(
-            "Only customers who granted this consent are in the audience. The email channel always requires "
-            "consent to email. Other channels require consent only if you select one here."
+            "Only customers who granted this consent are in the audience. Each channel except webhooks, on-site offers and CSV already "
+            "requires its own consent, unless the message is transactional. Select another one to require both."
         ),
     )
     salt = models.CharField(

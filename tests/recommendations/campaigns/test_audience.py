@@ -15,7 +15,7 @@ from customers.identity.models import Customer, Identifier
 from customers.segments.conditions.condition_tree import ConditionError
 from customers.segments.models import Segment
 from recommendations.campaigns import exports
-from recommendations.campaigns.audience import build_preview, preview_audience
+from recommendations.campaigns.audience import build_preview, list_required_consents, preview_audience
 from recommendations.campaigns.backoffice.audience_waterfall import build_waterfall, describe_effect
 from recommendations.campaigns.exports import (
     export_audience,
@@ -42,6 +42,15 @@ def make_campaign(segment: Segment, **fields: Any) -> Campaign:
         **fields,
     }
     return Campaign.objects.create(segment=segment, **fields)
+
+
+def test_channels_require_their_own_consent_as_the_form_says() -> None:
+    help_text = str(Campaign._meta.get_field("required_consent").help_text)
+    assert "Each channel except webhooks, on-site offers and CSV already requires its own consent" in help_text
+    required = {channel: list_required_consents(Campaign(channel=channel)) for channel in Campaign.Channel}
+    assert {channel for channel, purposes in required.items() if not purposes} == {"webhook", "on_site", "export"}
+    assert list_required_consents(Campaign(channel="sms", required_consent="email")) == ["email", "sms"]
+    assert not list_required_consents(Campaign(channel="sms", is_transactional=True))
 
 
 def export(campaign: Campaign) -> tuple[list[dict[str, str]], AudienceExport]:
