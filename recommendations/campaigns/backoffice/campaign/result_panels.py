@@ -58,7 +58,7 @@ def make_people_url(campaign: Campaign, group: str) -> str:
 
 
 def build_path(campaign: Campaign, results: CampaignResults) -> BarList:
-    """Return the customers at each step, from the segment to the click."""
+    """Return the customers at each step, from the segment to the click; of several runs, their messages added up."""
     audience, counts = results.audience, results.deliveries
     included = audience.get("segment", 0) - audience.get("excluded", 0)
     reachable = included - audience.get("not_reachable", 0)
@@ -75,7 +75,7 @@ def build_path(campaign: Campaign, results: CampaignResults) -> BarList:
         (_("Clicked"), counts.clicked, "clicked"),
     ]
     return build_bar_list(
-        label=_("Customers at each step"),
+        label=_("Messages at each step, all runs") if results.runs > 1 else _("Customers at each step"),
         labels=[label for label, _number, _group in steps],
         values=[number for _label, number, _group in steps],
         texts=[format_count(number) for _label, number, _group in steps],

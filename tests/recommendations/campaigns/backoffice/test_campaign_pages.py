@@ -14,6 +14,7 @@ from customers.segments.models import Segment
 from recommendations.campaigns.backoffice.campaign import campaign_page
 from recommendations.campaigns.backoffice.editor import wizard_page
 from recommendations.campaigns.backoffice.editor.campaign_form import SIGNATURE_SALT
+from recommendations.campaigns.launch.runs import start_due_run
 from recommendations.campaigns.launch.transitions import cancel, launch
 from recommendations.campaigns.models import Campaign, CampaignRun, CampaignSettings
 from recommendations.sending.models import Delivery
@@ -119,6 +120,25 @@ def test_while_messages_are_sent_the_page_does_not_say_that_everyone_got_them(ma
     assert "Everyone in the audience got the message." in page
 
 
+def test_the_results_of_several_runs_say_what_their_numbers_count(marketer: Client) -> None:
+    make_reachable(10)
+    campaign = make_campaign(kind="recurring", weekdays=[1, 2, 3, 4, 5, 6, 7])
+    now = timezone.now()
+    launch(campaign, by=None, now=now - timedelta(days=20))
+    for _number in range(2):
+        campaign.refresh_from_db()
+        assert campaign.next_run_at is not None
+        start_due_run(campaign.pk, now=campaign.next_run_at)
+    assert campaign.runs.count() == 2
+    update_deliveries("status = 'sent', sent_at = now(), clicked_at = now() WHERE status = 'pending'")
+    page = marketer.get(change_url(campaign)).content.decode()
+    assert "an order from the first run to 7 days after the latest one" in page
+    assert "Messages at each step, all runs" in page
+    assert "Attribution: orders after a click, not the effect of the messages" in page
+    campaign.runs.filter(number=2).delete()
+    assert "Messages at each step, all runs" not in marketer.get(change_url(campaign)).content.decode()
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -200,6 +220,7 @@ def test_an_analyst_reads_results_without_buttons_and_without_user_ids_that_are_
     analyst = login("view_campaign", "view_customerprofile")
     page = analyst.get(change_url(campaign)).content.decode()
     assert "Effect of the messages" in page
+    assert "an order within 7 days" in page
     assert "/do/" not in page
     people = analyst.get(reverse("admin:campaigns_campaign_people", args=[campaign.pk, "sent"])).content.decode()
     assert "mia@shop.example" not in people
