@@ -118,7 +118,7 @@ def choose_version(request: HttpRequest, flow: Flow) -> FlowVersion:
 
 def describe_state(flow: Flow) -> str:
     """Return one sentence on the state of a flow."""
-    inside = read_flow_figures([flow.pk], {})[flow.pk].inside
+    inside = read_flow_figures([flow.pk])[flow.pk].inside
     people = ngettext("%(count)s customer is in it.", "%(count)s customers are in it.", inside) % {
         "count": number_format(inside, force_grouping=True)
     }

@@ -13,18 +13,17 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.tables import Cell, Column, build_table
-from config.foundation.number_formats import format_percent
+from config.foundation.number_formats import format_count, format_percent
+from config.foundation.slow_figures import get_figures_soon
 from recommendations.flows.backoffice.access import ADD, check_flow_permissions, get_user
 from recommendations.flows.backoffice.flow_labels import describe_trigger
 from recommendations.flows.backoffice.reference_names import ReferenceNames, load_reference_names
 from recommendations.flows.machine.definition_parsing import list_problems
-from recommendations.flows.machine.definition_schema import MESSAGE_STEPS
-from recommendations.flows.machine.graph import build_graph
 from recommendations.flows.models import Flow, FlowVersion
 from recommendations.flows.publishing import FlowKeyTakenError, create_flow
 from recommendations.flows.recipes.recipe import FlowRecipe
 from recommendations.flows.recipes.registry import RECIPES, RecipeError, create_flow_from_recipe
-from recommendations.flows.statistics import FlowFigures, read_flow_figures
+from recommendations.flows.statistics import FlowFigures, count_sent_messages, read_flow_figures
 
 COLUMNS = (
     Column(key="name", label=gettext_lazy("Flow"), sort="name", align="text"),
@@ -32,19 +31,26 @@ COLUMNS = (
     Column(key="trigger", label=gettext_lazy("Trigger"), align="text wraps"),
     Column(key="entered", label=gettext_lazy("Entered"), sort="entered"),
     Column(key="inside", label=gettext_lazy("Inside"), sort="inside"),
-    Column(key="messages", label=gettext_lazy("Messages"), sort="messages"),
+    Column(key="sent", label=gettext_lazy("Sent"), sort="sent"),
     Column(key="goal_rate", label=gettext_lazy("Goal rate"), sort="goal_rate"),
 )
 
 
 def show_flows(request: HttpRequest) -> HttpResponse:
-    """Show all flows with the people inside, their messages and their goal rate."""
+    """Show all flows with the people inside, the messages sent and their goal rate."""
     check_flow_permissions(request)
     flows = list(Flow.objects.all())
     shown = choose_shown_versions(flows)
-    figures = read_flow_figures([flow.pk for flow in flows], find_message_steps(flows))
+    figures = read_flow_figures([flow.pk for flow in flows])
+    sent = get_figures_soon("flows.sent", dict[int, int], count_sent_messages)
     names = load_reference_names()
-    rows = [build_flow_row(flow, shown.get(flow.pk), figures[flow.pk], names) for flow in flows]
+    rows = [
+        {
+            **build_flow_row(flow, shown.get(flow.pk), figures[flow.pk], names),
+            "sent": None if sent is None else sent.get(flow.pk, 0),
+        }
+        for flow in flows
+    ]
     live = sum(flow.status == Flow.Status.LIVE for flow in flows)
     inside = sum(figure.inside for figure in figures.values())
     return render_page(
@@ -79,15 +85,6 @@ def choose_shown_versions(flows: list[Flow]) -> dict[int, FlowVersion]:
     return {version.flow_id: version for version in versions}
 
 
-def find_message_steps(flows: list[Flow]) -> dict[int, set[str]]:
-    """Return the keys of the message steps of each published version."""
-    versions = FlowVersion.objects.filter(flow__in=flows, published_at__isnull=False)
-    return {
-        version.pk: {step.key for step in build_graph(version.definition).steps.values() if step.kind in MESSAGE_STEPS}
-        for version in versions
-    }
-
-
 def build_flow_row(
     flow: Flow, version: FlowVersion | None, figures: FlowFigures, names: ReferenceNames
 ) -> dict[str, Any]:
@@ -101,7 +98,6 @@ def build_flow_row(
         "trigger": trigger,
         "entered": figures.entered,
         "inside": figures.inside,
-        "messages": figures.messages,
         "goal_rate": figures.goal_rate,
     }
 
@@ -112,7 +108,7 @@ def has_trigger_problem(definition: Any) -> bool:
 
 def format_flow_row(row: dict[str, Any]) -> dict[str, Any]:
     flow = row["flow"]
-    counts = {name: number_format(row[name], force_grouping=True) for name in ("entered", "inside", "messages")}
+    counts = {name: format_count(row[name]) for name in ("entered", "inside", "sent")}
     return {
         "name": Cell(flow.name, url=reverse("flows:flow", args=[flow.pk]), title=flow.description),
         "status": row["status"],

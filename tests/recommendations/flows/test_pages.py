@@ -209,6 +209,9 @@ def test_the_page_shows_who_is_at_each_step_and_saves_them_as_a_segment(marketer
 
 
 def test_a_flow_that_is_paused_while_its_holdout_group_is_saved_stays_paused(
+    Delivery.objects.filter(pk=deliveries[2].pk).update(status="sent", sent_at=now)
+    listed = marketer.get(reverse("flows:list")).context["table"]
+    assert [row[5].text for row in listed.rows] == ["1"]
     marketer: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_template()

@@ -68,7 +68,7 @@ def test_held_out_customers_get_nothing_and_are_recorded_with_what_was_known_the
     assert set(Delivery.objects.values_list("customer_id", flat=True)) == {each.pk for each in customers} - held_out
     assert set(Assignment.objects.filter(is_held_out=True).values_list("customer_id", flat=True)) == held_out
     assert set(Assignment.objects.values_list("stage", "language", "predicted_value")) == {("active", "en", 20.0)}
-    figures = read_flow_figures([flow.pk], {})[flow.pk]
+    figures = read_flow_figures([flow.pk])[flow.pk]
     assert (figures.entered, figures.inside) == (12 - len(held_out), 0)
 
 
