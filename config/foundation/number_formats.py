@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from babel import dates, numbers, units
+from babel import dates, lists, numbers, units
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import get_language, pgettext
@@ -112,6 +112,11 @@ def format_moment(value: datetime | None) -> str:
 def join_list(names: Iterable[object]) -> str:
     """Return names as a list in a sentence: many orders, order often; 订单多、下单频繁."""
     return pgettext("between names", ", ").join(map(str, names))
+
+
+def join_alternatives(names: Iterable[object]) -> str:
+    """Return names as alternatives in a sentence: at risk or dormant; 有流失风险或沉睡."""
+    return lists.format_list([str(name) for name in names], style="or", locale=get_reader_locale())
 
 
 def join_sentences(sentences: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
-from config.foundation.number_formats import join_list
+from config.foundation.number_formats import join_alternatives, join_list
 from customers.lifecycle.models import Stage
 from customers.segments.conditions.condition_labels import describe_condition as list_condition_lines
 from customers.segments.conditions.condition_tree import ConditionError
@@ -173,9 +173,9 @@ def describe_trigger(trigger: Mapping[str, Any], names: ReferenceNames) -> str:
         case "event":
             return _("%(event)s happens") % {"event": describe_event(trigger)}
         case "stage":
-            stages = join_list(label_choice(stage) for stage in trigger["to"])
+            stages = join_alternatives(label_choice(stage) for stage in trigger["to"])
             if trigger.get("from"):
-                before = join_list(label_choice(stage) for stage in trigger["from"])
+                before = join_alternatives(label_choice(stage) for stage in trigger["from"])
                 return _("The stage changes from %(before)s to %(after)s") % {"before": before, "after": stages}
             return _("The stage changes to %(after)s") % {"after": stages}
         case "segment":
@@ -204,7 +204,7 @@ def describe_trigger(trigger: Mapping[str, Any], names: ReferenceNames) -> str:
                 "direction": label_choice(trigger["direction"]),
                 "value": trigger["value"],
             }
-    interest = join_list(label_choice(name) for name in trigger["interest"])
+    interest = join_alternatives(label_choice(name) for name in trigger["interest"])
     change = label_choice(trigger["change"])
     if trigger["change"] == "price_drop":
         change = _("Price drop of at least %(percent)s%%") % {"percent": trigger.get("percent")}

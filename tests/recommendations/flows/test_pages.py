@@ -170,6 +170,16 @@ def test_exits_and_the_goal_are_added_changed_and_removed_one_by_one(marketer: C
     assert "Stage is loyal" in text
 
 
+def test_a_trigger_names_its_stages_and_interests_as_alternatives(marketer: Client) -> None:
+    trigger: dict[str, Any] = {"kind": "stage", "to": ["at_risk", "dormant"]}
+    create_flow(name="Leaving", definition={**make_definition([wait("pause", days=1)]), "trigger": trigger})
+    trigger = {"kind": "catalog", "change": "back_in_stock", "interest": ["viewed", "added"], "within_days": 7}
+    create_flow(name="Back", definition={**make_definition([wait("pause", days=1)]), "trigger": trigger})
+    text = read(marketer, reverse("flows:list"))
+    assert "The stage changes to at risk or dormant" in text
+    assert "viewed it or added it" in text
+
+
 def test_publishing_a_broken_draft_names_the_step_and_the_fix(marketer: Client) -> None:
     flow = make_draft(message("hello", "missing"))
     response = marketer.post(reverse("flows:state", args=[flow.pk]), {"action": "publish"}, follow=True)
@@ -199,6 +209,9 @@ def test_the_page_shows_who_is_at_each_step_and_saves_them_as_a_segment(marketer
     assert ("user-0" in skipped, "no consent" in skipped, "user-1" in skipped) == (True, True, False)
     failed = read(marketer, f"{people}?version=1&step=hello&state=failed")
     assert ("user-1" in failed, "The mailbox is full" in failed, "user-2" in failed) == (True, True, False)
+    Delivery.objects.filter(pk=deliveries[2].pk).update(status="sent", sent_at=now)
+    listed = marketer.get(reverse("flows:list")).context["table"]
+    assert [row[5].text for row in listed.rows] == ["1"]
     marketer.post(
         reverse("flows:save-people", args=[flow.pk]),
         {"version": 1, "step": "pause", "state": "waiting", "name": "Waiting"},
@@ -209,9 +222,6 @@ def test_the_page_shows_who_is_at_each_step_and_saves_them_as_a_segment(marketer
 
 
 def test_a_flow_that_is_paused_while_its_holdout_group_is_saved_stays_paused(
-    Delivery.objects.filter(pk=deliveries[2].pk).update(status="sent", sent_at=now)
-    listed = marketer.get(reverse("flows:list")).context["table"]
-    assert [row[5].text for row in listed.rows] == ["1"]
     marketer: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_template()
