@@ -1,5 +1,6 @@
 """The Lifecycle overview: customers per stage, and the summary sentence of each Lifecycle page."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.admin import ModelAdmin
@@ -41,7 +42,8 @@ def render_overview_page(request: HttpRequest, *, model_admin: ModelAdmin) -> Ht
     run = get_profiles_run()
     context: dict[str, Any] = {"run": run}
     if run is not None:
-        days = DayRange(make_last_days(DAYS)(localdate()).first, localdate())
+        # Today is one of the days, as on the page Stages and on Home: the nightly refresh changes stages in the morning.
+        days = make_last_days(DAYS)(localdate() + timedelta(days=1))
         rows = count_stage_flows(since=days.start, until=days.end)
         context |= {
             "verdict": describe_stages(rows, first_day=days.first),

@@ -8,6 +8,7 @@ from django.test import Client
 from django.utils.timezone import now
 
 from customers.lifecycle.backoffice.navigation import LIFECYCLE_PAGES
+from customers.lifecycle.models import StageTransition
 from customers.lifecycle.refresh.nightly import refresh_profiles
 from tests.customers.lifecycle.linked_customers import count_linked_customers
 from tests.makers import make_customer, make_order
@@ -48,6 +49,14 @@ def test_each_answer_is_the_sentence_of_the_page_that_it_links_to(
     assert [answer["title"] for answer in answers][:2] == ["Stages", "RFM"]
     for answer in answers:
         assert admin_client.get(answer["url"]).context["verdict"] == answer["text"]
+
+
+def test_the_days_are_those_that_the_page_stages_shows_first(admin_client: Client, three_customers: datetime) -> None:
+    """Bob became at risk 28 days ago, on the day before the 28 days that end today."""
+    StageTransition.objects.filter(to_stage="at_risk").update(at=three_customers - timedelta(days=28))
+    overview, stages = admin_client.get(OVERVIEW), admin_client.get(f"{OVERVIEW}stages/")
+    assert "0 became at risk" in overview.context["verdict"]
+    assert overview.context["answers"][0]["text"] == stages.context["verdict"]
 
 
 def test_only_pages_with_charts_load_the_script_of_charts(admin_client: Client, three_customers: datetime) -> None:
