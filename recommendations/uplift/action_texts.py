@@ -34,7 +34,10 @@ REASONS: Mapping[str, str | Promise] = {
 
 @dataclass(frozen=True)
 class NextAction:
-    """The next best action of one customer; kind is None without evidence. missing: what the evidence lacks."""
+    """The next best action of one customer; kind is None without evidence.
+
+    missing: what the evidence lacks. is_computed: whether a refresh has looked for evidence for this customer.
+    """
 
     kind: str | None
     target: ActionTarget | None
@@ -48,6 +51,7 @@ class NextAction:
     computed_at: datetime | None
     currency: str
     missing: str
+    is_computed: bool = True
 
 
 def find_next_action(customer_id: int) -> NextAction:
@@ -58,7 +62,10 @@ def find_next_action(customer_id: int) -> NextAction:
     if action is None:
         computed_at = model.computed_at if model else None
         missing = describe_problem(model) or str(_("The customer is newer than the last refresh."))
-        return NextAction(None, None, None, None, None, None, "", [NO_EVIDENCE], False, computed_at, currency, missing)
+        is_computed = model is not None and bool(model.problem)
+        return NextAction(
+            None, None, None, None, None, None, "", [NO_EVIDENCE], False, computed_at, currency, missing, is_computed
+        )
     kind = KINDS.get(action.kind)
     target = kind.find_target(action.key) if kind else None
     return NextAction(
@@ -85,7 +92,7 @@ def load_model(pool: Pool) -> UpliftModel | None:
 def describe_action(action: NextAction) -> str:
     """Return what to do, as a short sentence."""
     if action.kind is None:
-        return _("Not enough evidence")
+        return _("Not enough evidence") if action.is_computed else _("Not computed yet")
     if action.kind == NO_ACTION_KIND or action.target is None:
         return _("Do nothing for this customer now.")
     return str(KINDS[action.kind].instruction) % {"name": action.target.name}

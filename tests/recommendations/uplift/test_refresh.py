@@ -16,6 +16,7 @@ from customers.segments.membership import query_matching
 from customers.segments.models import Segment
 from recommendations.campaigns.models import Campaign, CampaignRun
 from recommendations.measurement.models import Assignment
+from recommendations.uplift.action_texts import describe_action, find_next_action
 from recommendations.uplift.models import CustomerAction, UpliftModel, UpliftSettings
 from recommendations.uplift.refresh import refresh_actions
 from tests.makers import NOON, make_source
@@ -152,8 +153,11 @@ def test_without_evidence_there_are_no_actions_and_the_page_says_what_is_missing
     client: Client, admin_user: User
 ) -> None:
     run_campaign(customers=60)
+    customer = Customer.objects.get(identifiers__value="u2")
+    assert describe_action(find_next_action(customer.pk)) == "Not computed yet"
     model = refresh_actions(as_of=NOON)
     assert model.problem == "few_customers"
+    assert describe_action(find_next_action(customer.pk)) == "Not enough evidence"
     assert not CustomerAction.objects.exists()
     client.force_login(admin_user)
     page = client.get(reverse("uplift:page")).content.decode()

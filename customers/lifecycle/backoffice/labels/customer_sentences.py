@@ -1,4 +1,7 @@
-"""Three sentences on one customer: who they are, where they stand and why, and the next best action."""
+"""Three sentences on one customer: who they are, where they stand and why, and the next step that follows from it.
+
+The step is a rule of thumb. The next best action, which is learned from past campaigns, is another panel of the page.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -74,7 +77,7 @@ def describe_customer(
     return [
         _describe_person(profile, [] if withheld_name else order_times),
         _describe_position(profile),
-        _("Next best action: %(action)s")
+        _("Suggested next step: %(action)s")
         % {
             "action": _("none, because data derived from behavior is not used: %(reason)s.") % {"reason": withheld_name}
             if withheld_name
