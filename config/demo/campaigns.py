@@ -22,6 +22,7 @@ from config.campaign_simulation.truth import TrueEffect, compare_with_truth
 from config.campaign_simulation.unsubscribes import withdraw_unsubscribed
 from config.demo.customers import CONSENT_SOURCES
 from config.demo.global_holdout import find_holdout_start
+from config.foundation.number_formats import format_full_day
 from config.foundation.shop.profile import get_time_zone
 from customers.events.models import Source
 from customers.segments.models import Segment
@@ -109,6 +110,8 @@ class DemoCampaign:
 
     Attributes:
         condition, order: SQL that chooses the members of a fixed segment by their orders before the start; without it, all customers.
+        segment_name: of the fixed segment; it may contain the day of the start.
+        later_condition: of the segment after the simulated runs, which makes it dynamic, so that real runs reach the customers who match then.
         opened, machine, clicked: shares of the recipients; clicked is one of those who open.
         days_ago: of the first run. holdout_days: instead, the first run is this many days after the global holdout group began.
         is_recurring: monthly; all runs whose attribution window is over are made up, and at least the first one.
@@ -127,6 +130,7 @@ class DemoCampaign:
     segment_name: str | Promise = ""
     condition: str = ""
     order: str = ""
+    later_condition: dict[str, Any] | None = None
     attribution_days: int = 7
     is_recurring: bool = False
     days_ago: int = 0
@@ -181,7 +185,7 @@ CAMPAIGNS = (
             "Simulated, with a known effect: customers who click and would not otherwise have ordered repeat their largest "
             "order of the previous three months."
         ),
-        segment_name=_("No order for a week"),
+        segment_name=_("No order in the week before %(day)s"),
         condition="max(o.placed_at) < %(at)s - interval '7 days'",
     ),
     DemoCampaign(
@@ -228,8 +232,14 @@ CAMPAIGNS = (
         has_effect=True,
         name=_("Time to refill"),
         truth=_("The first run is simulated: some customers place an order only because of the message."),
-        segment_name=_("No order for six days"),
+        segment_name=_("Last order 6 to 20 days ago"),
         condition="max(o.placed_at) < %(at)s - interval '6 days' AND max(o.placed_at) > %(at)s - interval '20 days'",
+        later_condition={
+            "all": [
+                {"field": "last_order_at", "op": "older_than_days", "value": 6},
+                {"field": "last_order_at", "op": "within_days", "value": 20},
+            ]
+        },
         attribution_days=14,
         is_recurring=True,
     ),
@@ -258,6 +268,9 @@ def load_campaigns(*, loaded_at: datetime, language: str = "en") -> int:
             following = campaign.next_scheduled_for
             if following is not None and following + timedelta(days=demo.attribution_days) <= loaded_at:
                 heappush(due, (following, key))
+        for demo in missing.values():
+            if demo.later_condition is not None:
+                make_dynamic(Segment.objects.get(key=f"{demo.key}-customers"), demo.later_condition)
     if missing:
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE sending_delivery, measurement_assignment")  # without it, the results take seconds
@@ -344,18 +357,27 @@ def ensure_segment(demo: DemoCampaign, at: datetime) -> Segment:
         return Segment.objects.get_or_create(
             key="all-customers", defaults={"name": gettext("All customers"), "condition": {"all": []}}
         )[0]
-    segment, _created = Segment.objects.get_or_create(
+    fixed: dict[str, Any] = {"kind": Segment.Kind.STATIC, "condition": {}}
+    segment, _created = Segment.objects.update_or_create(
         key=f"{demo.key}-customers",
-        defaults={
-            "name": str(demo.segment_name),
+        defaults=fixed,
+        create_defaults={
+            **fixed,
+            "name": str(demo.segment_name) % {"day": format_full_day(at.date())},
             "description": gettext("The customers of one of the demo's simulated campaigns."),
-            "kind": Segment.Kind.STATIC,
         },
     )
     with connection.cursor() as cursor:
         statement = ADD_MEMBERS.format(condition=demo.condition, order=demo.order)
         cursor.execute(statement, {"segment": segment.pk, "at": at})
     return segment
+
+
+def make_dynamic(segment: Segment, condition: dict[str, Any]) -> None:
+    """Replace the list of a segment by a condition."""
+    segment.members.all().delete()
+    segment.kind, segment.condition = Segment.Kind.DYNAMIC, condition
+    segment.save(update_fields=["kind", "condition"])
 
 
 def ensure_source() -> Source:

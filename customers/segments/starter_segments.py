@@ -32,7 +32,7 @@ STARTERS: tuple[tuple[str, Text, Text, Tree], ...] = (
     ),
     (
         "dormant-loyal",
-        _("Dormant, formerly loyal"),
+        _("Dormant or churned, at least five orders"),
         _("Five or more orders, then nothing for a long time: worth winning back."),
         {"all": [build_comparison("stage", "in", ["dormant", "churned"]), build_comparison("orders", "gte", 5)]},
     ),

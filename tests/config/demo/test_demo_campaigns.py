@@ -8,10 +8,12 @@ from config.campaign_simulation.models import SimulatedTruth
 from config.demo.campaigns import load_campaigns
 from customers.identity.models import Consent, Customer
 from customers.orders.models import Order
+from customers.segments.membership import query_members
+from customers.segments.models import Segment
 from recommendations.campaigns.models import Campaign
 from recommendations.campaigns.results.summary import compute_results
 from recommendations.sending.models import Delivery
-from tests.makers import make_order, make_product
+from tests.makers import make_order, make_product, make_profile
 
 NOW = datetime(2026, 11, 24, 15, tzinfo=UTC)
 
@@ -62,3 +64,15 @@ def test_the_campaigns_show_an_effect_none_too_few_customers_and_an_open_window(
     assert dict(withdrawn.values_list("customer_id", "recorded_at")) == unsubscribed
     sent = Delivery.objects.filter(customer_id__in=unsubscribed).exclude(sent_at=None)
     assert all(delivery.sent_at <= unsubscribed[delivery.customer_id] for delivery in sent)  # type: ignore[operator]
+    check_segments(customers)
+
+
+def check_segments(customers: list[Customer]) -> None:
+    """A list that stays as it was names its day; the segment of the running campaign has the customers whom its name describes now."""
+    assert Segment.objects.get(key="demo-win-back-customers").name == "No order in the week before Oct 20, 2026"
+    for customer, days in zip(customers, (2, 10, 30), strict=False):
+        make_profile(customer, last_order_at=NOW - timedelta(days=days))
+    refill = Segment.objects.get(key="demo-refill-customers")
+    assert (refill.name, refill.kind) == ("Last order 6 to 20 days ago", Segment.Kind.DYNAMIC)
+    assert list(query_members(segment=refill, as_of=NOW)) == [customers[1]]
+    assert not refill.members.exists()

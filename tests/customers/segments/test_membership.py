@@ -180,6 +180,7 @@ def test_starter_segments_match_the_described_customers() -> None:
     assert list_starter_members("champions") == ["champion"]
     assert list_starter_members("at-risk") == ["silent"]
     assert list_starter_members("dormant-loyal") == ["lost"]
+    assert Segment.objects.get(key="dormant-loyal").name == "Dormant or churned, at least five orders"
     assert list_starter_members("new-customers") == ["fresh"]
     assert list_starter_members("big-baskets") == ["champion"]
     assert "prospect" in list_starter_members("prospects")
