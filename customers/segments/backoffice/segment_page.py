@@ -1,6 +1,6 @@
 """The page of one segment: its size over time, who entered and left, and its overlap with another segment."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from django.contrib.admin import ModelAdmin
@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.tables import Cell, Column, Table, build_table
 from config.foundation.charts import build_line_chart
+from config.foundation.number_formats import format_full_day
 from customers.identity.personal_data.masking import mask_id, may_see_personal
 from customers.segments.conditions.condition_tree import ConditionError
 from customers.segments.history import count_overlap, list_days, query_entries, query_exits
@@ -40,7 +41,7 @@ def show_segment(request: HttpRequest, *, model_admin: ModelAdmin, segment_id: i
         request,
         "admin/segments/segment.html",
         title=segment.name,
-        verdict=build_verdict(segment, entered, left, has_history=bool(days)),
+        verdict=build_verdict(segment, entered, left, recorded_since=days[0].day if days else None),
         as_of=segment.last_evaluated_at,
         segment=segment,
         entered=entered,
@@ -55,8 +56,11 @@ def show_segment(request: HttpRequest, *, model_admin: ModelAdmin, segment_id: i
     )
 
 
-def build_verdict(segment: Segment, entered: int, left: int, *, has_history: bool) -> str:
-    """Return one sentence on the size of the segment and how it changes."""
+def build_verdict(segment: Segment, entered: int, left: int, *, recorded_since: date | None) -> str:
+    """Return one sentence on the size of the segment and how it changes.
+
+    recorded_since: the first day of the history; None without one.
+    """
     if segment.error:
         return _("This segment cannot be counted: %(reason)s") % {"reason": segment.error}
     if segment.size is None:
@@ -64,14 +68,18 @@ def build_verdict(segment: Segment, entered: int, left: int, *, has_history: boo
     size = ngettext("%(count)s customer", "%(count)s customers", segment.size) % {
         "count": number_format(segment.size, force_grouping=True)
     }
-    if not has_history:
+    if recorded_since is None:
         return _("%(size)s. The history starts with the next count, within ten minutes.") % {"size": size}
-    return _("%(size)s; in the last %(days)d days %(entered)s entered and %(left)s left.") % {
+    values = {
         "size": size,
         "days": SUMMARY_DAYS,
+        "day": format_full_day(recorded_since),
         "entered": number_format(entered, force_grouping=True),
         "left": number_format(left, force_grouping=True),
     }
+    if recorded_since > timezone.localdate() - timedelta(days=SUMMARY_DAYS - 1):
+        return _("%(size)s; since %(day)s, %(entered)s entered and %(left)s left.") % values
+    return _("%(size)s; in the last %(days)d days %(entered)s entered and %(left)s left.") % values
 
 
 def build_size_chart(days: list[SegmentDay]) -> Any:

@@ -1,6 +1,7 @@
 """Admin pages of segments."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,8 +11,11 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
-from customers.segments.models import Segment
+from config.foundation.number_formats import format_full_day
+from customers.segments.membership import count_members
+from customers.segments.models import Segment, SegmentDay
 from tests.makers import make_customer, make_profile, make_segment
 
 pytestmark = pytest.mark.django_db
@@ -174,6 +178,18 @@ def test_members_are_paged_a_hundred_at_a_time(marketer: Client) -> None:
     assert "u100" in second
     assert "u099" not in second
     assert marketer.get(address, {"after": "x'; --"}).status_code == 200
+
+
+def test_the_summary_of_a_short_history_names_its_first_day(marketer: Client) -> None:
+    segment, today = make_segment("loyal", LOYAL), timezone.localdate()
+    count_members(segment=segment, as_of=timezone.now(), with_history=True)
+    address = reverse("admin:segments_segment_overview", args=[segment.pk])
+    assert (
+        marketer.get(address).context["verdict"]
+        == f"0 customers; since {format_full_day(today)}, 0 entered and 0 left."
+    )
+    SegmentDay.objects.create(segment=segment, day=today - timedelta(days=27), size=2, entered=2, left=0)
+    assert marketer.get(address).context["verdict"] == "0 customers; in the last 28 days 2 entered and 0 left."
 
 
 def test_invalid_segment_shows_the_reason(marketer: Client) -> None:
