@@ -100,11 +100,14 @@ def describe_rfm(groups: Mapping[str, Mapping[str, Any]]) -> str:
         "second": capfirst(str(LAPSED_GROUPS[1].label)),
     }
     if best in LAPSED_GROUPS or lapsed <= 0:
-        return _("Most revenue comes from %(group)s: %(share)s of customers, %(revenue)s of revenue.") % values
+        return (
+            _("The RFM group with the most revenue is %(group)s: %(share)s of customers, %(revenue)s of revenue.")
+            % values
+        )
     return (
         _(
-            "Most revenue comes from %(group)s: %(share)s of customers, %(revenue)s of revenue; another %(lapsed)s comes from %(first)s "
-            "and %(second)s, who have stopped ordering."
+            "The RFM group with the most revenue is %(group)s: %(share)s of customers, %(revenue)s of revenue; another %(lapsed)s "
+            "comes from %(first)s and %(second)s, who have stopped ordering."
         )
         % values
     )

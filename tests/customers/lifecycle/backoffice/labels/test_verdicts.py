@@ -84,11 +84,13 @@ def test_rfm_names_the_group_with_the_most_revenue_and_what_lapsed_customers_bro
         "hibernating": {"customers": 6, "revenue": Decimal(250)},
     }
     assert describe_rfm(groups) == (
-        "Most revenue comes from Champions: 20% of customers, 50% of revenue; another 25% comes from At risk (RFM) and Can't lose them, "
-        "who have stopped ordering."
+        "The RFM group with the most revenue is Champions: 20% of customers, 50% of revenue; another 25% comes from At risk (RFM) and "
+        "Can't lose them, who have stopped ordering."
     )
     groups["cant_lose"]["revenue"] = Decimal(600)
-    assert describe_rfm(groups) == "Most revenue comes from Can't lose them: 10% of customers, 43% of revenue."
+    assert describe_rfm(groups) == (
+        "The RFM group with the most revenue is Can't lose them: 10% of customers, 43% of revenue."
+    )
     returned = {group: {**row, "revenue": Decimal(-1)} for group, row in groups.items()}
     assert describe_rfm(returned) == "The largest RFM group is Hibernating with 60% of customers."
     assert describe_rfm({group: {"customers": 0, "revenue": Decimal(0)} for group in groups}) == ""
