@@ -10,9 +10,10 @@ from config.foundation.statistics import ConfidenceInterval
 
 
 def format_signed(value: float, digits: int) -> str:
-    """Return a number with its sign: +1.9."""
+    """Return a number with its sign and separators of thousands: +1.9, −1,234."""
     rounded = round(value, digits)
-    return f"{'+' if rounded > 0 else '−' if rounded < 0 else ''}{number_format(abs(rounded), digits)}"
+    sign = "+" if rounded > 0 else "−" if rounded < 0 else ""
+    return f"{sign}{number_format(abs(rounded), digits, force_grouping=True)}"
 
 
 def format_points(difference: float) -> str:

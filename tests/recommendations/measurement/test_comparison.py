@@ -12,6 +12,7 @@ from recommendations.measurement.guards import Guard, GuardVerdict
 from recommendations.measurement.outcomes.columns import OutcomeColumn
 from recommendations.measurement.outcomes.counting import CountedOutcomes, GroupOutcomes
 from recommendations.measurement.outcomes.margins import MarginBasis
+from recommendations.measurement.presentation.formats import format_signed
 from recommendations.measurement.presentation.sentences import describe_comparison
 from recommendations.measurement.statistics.moments import make_moments
 from recommendations.measurement.timeline import Timeline
@@ -176,3 +177,10 @@ def test_the_intervals_of_a_breakdown_are_wider_because_there_are_many() -> None
     plain = comparison.revenue.effect.high - comparison.revenue.effect.low
     assert widths["language"] == pytest.approx(plain)
     assert widths["stage"] == pytest.approx(plain * 2.408 / 1.972, rel=0.01)  # level .95^(1/3)
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"), [(1337, 0, "+1,337"), (-12345.67, 1, "−12,345.7"), (0.04, 1, "0.0")]
+)
+def test_signed_numbers_separate_thousands(value: float, digits: int, text: str) -> None:
+    assert format_signed(value, digits) == text
