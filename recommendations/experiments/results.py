@@ -51,8 +51,9 @@ class ExperimentVerdict(StrEnum):
 
 @dataclass(frozen=True)
 class VariantMetric:
-    """One metric of a variant, per unit. effect: the difference to the control; relative: the same relative to it. None for the control.
+    """One metric of a variant, per unit. effect: the difference to the control; relative: the same relative to it.
 
+    Both are None for the control, and while everyone has the same value, such as no click.
     removed: the share of the variance that the adjustment for earlier orders has removed.
     """
 
@@ -273,8 +274,13 @@ class VariantComparer:
 
 
 def keep_known(interval: ConfidenceInterval) -> ConfidenceInterval | None:
-    """Return the interval unless one of its numbers is unknown or infinite."""
-    return interval if all(map(isfinite, (interval.value, interval.low, interval.high))) else None
+    """Return the interval unless one of its numbers is unknown or infinite.
+
+    If everyone has the same value, such as no click, the variance is 0, but that says nothing about how sure the difference is:
+    an interval without any width is therefore not returned either.
+    """
+    is_known = all(map(isfinite, (interval.value, interval.low, interval.high)))
+    return interval if is_known and interval.low < interval.high else None
 
 
 def choose_verdict(

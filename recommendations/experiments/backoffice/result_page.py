@@ -177,7 +177,8 @@ def build_others(experiment: Experiment, results: ExperimentResults, currency: s
             "name": variant.name,
             "mean": format_metric(metric.metric, metric.mean, currency),
             "effect": format_effect(metric.metric, metric, currency),
-            "interval": format_interval(metric.metric, metric, currency),
+            "interval": format_interval(metric.metric, metric, currency)
+            or ("" if variant.is_control or metric.mean else _("no data yet")),
         }
         for metric_name in METRIC_LABELS
         for variant in results.variants

@@ -159,6 +159,11 @@ def test_the_result_page_says_which_variant_is_better(admin_client: Client) -> N
     page = admin_client.get(reverse("experiments:experiment", args=[experiment.key]))
     assert "“Variant 1” is better than the control" in page.text
     assert "120" in page.text
+    returns = [row for row in page.context["others"] if row["metric"] == "Returns per person"]
+    assert [(row["mean"], row["effect"], row["interval"]) for row in returns] == [
+        ("0.000", "", ""),
+        ("0.000", "", "no data yet"),  # without any return, an interval from 0 to 0 would claim that there is no effect
+    ]
 
 
 def test_a_bandit_gives_the_better_variant_more_people(admin_client: Client) -> None:
