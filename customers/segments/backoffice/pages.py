@@ -21,6 +21,8 @@ from config.foundation.json_nesting import load_json
 from customers.identity.backoffice.customer_links import make_customers_url
 from customers.identity.models import Customer
 from customers.identity.personal_data.masking import mask_id, may_see_personal
+from customers.lifecycle.backoffice.customer_names import read_names
+from customers.lifecycle.facts.amounts import get_amount_currency
 from customers.segments.conditions.catalog_names import search_values, suggest_names
 from customers.segments.conditions.condition_tree import ConditionError
 from customers.segments.membership import annotate_list_columns, annotate_user_id, preview_condition, query_members
@@ -93,12 +95,10 @@ def show_members(request: HttpRequest, *, model_admin: ModelAdmin, segment_id: i
     try:
         matching = query_members(segment=segment, as_of=as_of)
         rows = fetch_page(annotate_list_columns(matching), int(after) if after.isdecimal() and len(after) < 19 else 0)
-        for member in rows:
-            # the page shows the customer number instead
-            member.user_id = mask_id(member.user_id or "", with_personal=with_personal, mask="")  # type: ignore[attr-defined]
         count = matching.count()
         context |= {
-            "rows": rows[:PAGE_SIZE],
+            "rows": name_members(rows[:PAGE_SIZE], with_personal=with_personal),
+            "currency": get_amount_currency(),
             "count": count,
             "shown_count": number_format(count, force_grouping=True),
             "next": rows[PAGE_SIZE - 1].pk if len(rows) > PAGE_SIZE else None,
@@ -125,6 +125,16 @@ def get_visible_segment(request: HttpRequest, model_admin: ModelAdmin, segment_i
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
     return get_object_or_404(Segment, pk=segment_id)
+
+
+def name_members(members: list[Customer], *, with_personal: bool) -> list[Customer]:
+    """Set ``shown_name``, the name or the user ID or the customer number, and ``detail``, the user ID below a name."""
+    names = read_names([member.pk for member in members]) if with_personal else {}
+    for member in members:
+        user_id = mask_id(member.user_id or "", with_personal=with_personal, mask="")  # type: ignore[attr-defined]
+        name = names.get(member.pk, "")
+        member.shown_name, member.detail = name or user_id or str(member), user_id if name else ""  # type: ignore[attr-defined]
+    return members
 
 
 def fetch_page(customers: QuerySet[Customer], after: int) -> list[Customer]:

@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -178,6 +179,20 @@ def test_members_are_paged_a_hundred_at_a_time(marketer: Client) -> None:
     assert "u100" in second
     assert "u099" not in second
     assert marketer.get(address, {"after": "x'; --"}).status_code == 200
+
+
+def test_members_have_names_for_who_may_see_them_and_amounts_of_money(marketer: Client, settings: Any) -> None:
+    settings.SHOP_CURRENCY = "EUR"
+    segment = make_segment("loyal", LOYAL)
+    customer = make_customer("household-9", name="Anna Secret")
+    make_profile(customer, stage="loyal", orders=1234, revenue=Decimal("9549.6"))
+    address = reverse("admin:segments_segment_members", args=[segment.pk])
+    page = body(login(superuser=True).get(address))
+    for text in ("Anna Secret", "household-9", "1,234", "€9,549.60"):
+        assert text in page
+    page = body(marketer.get(address))
+    assert "household-9" in page
+    assert "Secret" not in page
 
 
 def test_the_summary_of_a_short_history_names_its_first_day(marketer: Client) -> None:
