@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -153,3 +154,23 @@ def test_a_problem_is_shown_after_the_field_was_left(
     expect(page.locator(".cb-problem:visible")).to_have_count(0)
     page.locator("input[name=name]").focus()
     expect(page.locator(".cb-row .cb-problem")).to_have_count(1)
+
+
+def test_a_list_of_customers_is_uploaded(
+    coffee_shop: None, live_server: LiveServer, chromium: Browser, tmp_path: Path
+) -> None:
+    file = tmp_path / "customers.csv"
+    file.write_text("user_id\nlapsed\n")
+    monitored: MonitoredPage = open_monitored_page(chromium, live_server.url, width=1440, language="en")
+    monitored.log_in()
+    page = monitored.page
+    monitored.open(reverse("admin:segments_segment_add"))
+    page.locator("input[name=name]").fill("Chosen")
+    page.select_option("select[name=kind]", "static")
+    page.locator("input[name=list_file]").set_input_files(file)
+    expect(page.locator(".field-list_file input[type=text]")).to_have_value("customers.csv")
+    page.locator("[name=_save]").last.click()
+    monitored.settle()
+    monitored.open(reverse("admin:segments_segment_changelist") + "?q=Chosen")
+    expect(page.locator("a[href$='/members/']").first).to_have_text("1")
+    assert not monitored.browser_errors

@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from catalog.product_picker.fields import PickerMedia, ProductPicker
 from config.foundation.text_encoding import make_encodable
@@ -121,6 +122,7 @@ class SegmentForm(forms.ModelForm):
     list_file = forms.FileField(
         label=gettext_lazy("List of customers"),
         required=False,
+        widget=UnfoldAdminFileFieldWidget(),  # a script of django-unfold writes the name of the chosen file into its text field
         help_text=gettext_lazy(
             "For a static segment: a CSV file with a user_id column. It replaces the current list. Unknown user IDs are reported."
         ),

@@ -6,6 +6,7 @@ from django import forms
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from recommendations.messaging.channels import Channel
 from recommendations.messaging.coupons.pools import MAX_GENERATED
@@ -64,7 +65,9 @@ class ImportCodesForm(forms.Form):
     """A CSV file of codes."""
 
     file = forms.FileField(
-        label=gettext_lazy("CSV file"), help_text=gettext_lazy("One code on each line, or a column “code”.")
+        label=gettext_lazy("CSV file"),
+        help_text=gettext_lazy("One code on each line, or a column “code”."),
+        widget=UnfoldAdminFileFieldWidget(),  # a script of django-unfold writes the name of the chosen file into its text field
     )
 
     def clean_file(self) -> str:
