@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Count, Max, Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -20,7 +20,8 @@ from customers.analytics.expressions.periods import PeriodUnit, get_period_start
 from customers.analytics.sources import MIN_CITY_CUSTOMERS
 from customers.identity.models import Customer
 from customers.identity.personal_data.cities import read_cities
-from customers.lifecycle.models import LifecycleRun, Stage, StageTransition
+from customers.lifecycle.models import Stage, StageTransition
+from customers.lifecycle.rfm.queries import get_profiles_run
 from customers.lifecycle.stages.counts import count_entries_by_period, query_entries
 from customers.lifecycle.stages.flows import count_stage_flows, query_customers_in_stages, sum_flows_by_stage
 from customers.segments.membership import query_members
@@ -64,10 +65,10 @@ def count_stage_changes(query: MetricQuery, stage: Stage) -> MetricAnswer:
         rows = list_periods(entries, query)
     else:
         rows = [MetricRow(value=entries.aggregate(number=Count("customer", distinct=True))["number"])]
-    run = LifecycleRun.objects.filter(status=LifecycleRun.Status.DONE).aggregate(at=Max("as_of"))
+    run = get_profiles_run()
     return MetricAnswer(
         rows=tuple(rows),
-        as_of=run["at"] or now,
+        as_of=run.as_of if run else now,
         path=make_stages_path(query),
         query={"name": f"stage-entries:{stage.value}", "parameters": query.to_parameters()},
         notes=tuple(list_notes(query, stage, days)),
@@ -125,10 +126,10 @@ def compute_churn_rate(query: MetricQuery, caller: AssistantCaller) -> MetricAns
     rows = [MetricRow(value=lost / before, label=label, people=before) for label, (before, lost) in largest]
     if not rows and not query.group_by:
         rows = [MetricRow(value=None, people=0)]
-    run = LifecycleRun.objects.filter(status=LifecycleRun.Status.DONE).aggregate(at=Max("as_of"))
+    run = get_profiles_run()
     return MetricAnswer(
         rows=tuple(sorted(rows, key=lambda row: -(row.value or 0))),
-        as_of=run["at"] or timezone.now(),
+        as_of=run.as_of if run else timezone.now(),
         path=make_stages_path(query),
         query={"name": "churn-rate", "parameters": query.to_parameters()},
         notes=(

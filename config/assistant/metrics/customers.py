@@ -5,7 +5,7 @@ from collections import Counter
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Avg, Count, Max, QuerySet, Sum
+from django.db.models import Avg, Count, QuerySet, Sum
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -17,7 +17,8 @@ from config.assistant.metrics.synonyms import make_synonyms
 from customers.analytics.sources import MIN_CITY_CUSTOMERS
 from customers.identity.models import Customer
 from customers.identity.personal_data.cities import read_cities
-from customers.lifecycle.models import LifecycleRun, RfmGroup, Stage
+from customers.lifecycle.models import RfmGroup, Stage
+from customers.lifecycle.rfm.queries import get_profiles_run
 from customers.segments.conditions.condition_tree import ConditionError
 from customers.segments.membership import query_matching
 
@@ -75,12 +76,12 @@ def build_answer(
     query: MetricQuery, rows: list[MetricRow], condition: Condition, *notes: Text, name: str = "customers"
 ) -> MetricAnswer:
     """Return the rows with a link to the list of these customers."""
-    run = LifecycleRun.objects.filter(status=LifecycleRun.Status.DONE).aggregate(at=Max("as_of"))
+    run = get_profiles_run()
     values = {} if condition == {"all": []} else {"condition": json.dumps(condition, separators=(",", ":"))}
     url = reverse("customer_list:list")
     return MetricAnswer(
         rows=tuple(rows),
-        as_of=run["at"] or timezone.now(),
+        as_of=run.as_of if run else timezone.now(),
         path=f"{url}?{urlencode(values)}" if values else url,
         query={"name": name, "parameters": {"condition": condition, "group_by": query.group_by}},
         notes=notes,

@@ -8,12 +8,18 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import Group, User
 from django.db import connection
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from config.access.grants import Grant
+from config.assistant.caller import AssistantCaller
+from config.assistant.metrics.metric import MetricQuery
+from config.assistant.metrics.registry import METRICS
 from config.foundation.number_formats import format_money
+from customers.lifecycle.models import LifecycleRun
 from tests.config.assistant.sample_shop import compute_results, make_shop, start_month
+from tests.makers import NOON
 
 pytestmark = pytest.mark.django_db
 ORDERS = "SELECT {what} FROM orders_order o WHERE o.placed_at >= %(last)s AND o.placed_at < %(this)s"
@@ -199,3 +205,13 @@ def test_a_role_sees_only_its_metrics(client: Client) -> None:
     assert "This question is not understood" in client.get(url, {"q": "how many customers"}).text
     assert client.get(url, {"q": "expected demand"}).status_code == 200
     assert client.get(reverse("assistant:csv"), {"metric": "customers"}).status_code == 404
+
+
+@pytest.mark.parametrize("metric", ["customers", "churned_customers", "churn_rate"])
+def test_figures_of_profiles_state_the_time_of_the_run_that_wrote_them(metric: str) -> None:
+    """Someone has refreshed the profiles again as of an earlier day."""
+    for as_of in (NOON, NOON - timedelta(days=3)):
+        LifecycleRun.objects.create(as_of=as_of, started_at=NOON, status=LifecycleRun.Status.DONE)
+    query = MetricQuery(metric=metric, since=NOON.date() - timedelta(days=30), until=NOON.date())
+    caller = AssistantCaller(RequestFactory().get("/"), Grant(caller="", name="", scopes=frozenset()))
+    assert METRICS[metric].compute(query, caller).as_of == NOON - timedelta(days=3)
