@@ -30,6 +30,13 @@ class SharedScheduler(DatabaseScheduler):
         self._schedule[entry.name] = following
         return following
 
+    def sync(self) -> None:
+        """Do nothing: starts are stored when they are claimed.
+
+        Celery's scheduler calls this every three minutes, within ``apply_async`` and so within the transaction of a claim. That of
+        django-celery-beat would close the connection there, which undoes the claim.
+        """
+
     def apply_entry(self, entry: ModelEntry, producer: Any = None) -> None:
         following = self._schedule[entry.name]
         try:

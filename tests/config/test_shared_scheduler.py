@@ -36,6 +36,17 @@ class Beat(SharedScheduler):
                 return
 
 
+class QueuingBeat(SharedScheduler):
+    """A scheduler that starts jobs as in production, except that it only notes what it sends to Valkey."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+        super().__init__(app=app)
+
+    def send_task(self, name: str, *_arguments: Any, **_options: Any) -> None:
+        self.sent.append(name)
+
+
 @pytest.fixture
 def job(monkeypatch: pytest.MonkeyPatch) -> PeriodicTask:
     # it would close the connection of the test, with its transaction
@@ -92,3 +103,18 @@ def test_a_job_that_was_switched_off_meanwhile_is_not_started(job: PeriodicTask)
     PeriodicTask.objects.filter(pk=job.pk).update(enabled=False)
     beat.run_due()
     assert NAME not in beat.sent
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_claim_is_kept_although_celery_synchronizes_within_its_transaction() -> None:
+    hourly = IntervalSchedule.objects.create(every=1, period="hours")
+    started = timezone.now() - timedelta(hours=2)
+    job = PeriodicTask.objects.create(name=NAME, task="some.task", interval=hourly, last_run_at=started)
+    beat = QueuingBeat()
+    entry = beat.schedule[NAME]
+    beat.reserve(entry)
+    beat._last_sync = None  # celery's scheduler synchronizes with the next task
+    beat.apply_entry(entry)
+    assert beat.sent == ["some.task"]
+    job.refresh_from_db()
+    assert (job.total_run_count, job.last_run_at > started) == (1, True)
