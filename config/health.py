@@ -12,6 +12,7 @@ from config.access.protected_views import may_read_metrics
 from config.foundation.database.valkey_address import open_valkey
 from config.jobs.history import list_latest_runs
 from config.jobs.models import ScheduledRun
+from config.monitoring.check_age import MAX_CHECK_AGE_SECONDS, measure_check_age
 from config.monitoring.models import Alarm, AlarmState, MonitoringState, Severity
 from config.monitoring.server_state import list_disks
 from customers.processing.lag import measure_lag
@@ -38,7 +39,10 @@ def report_readiness(request: HttpRequest) -> JsonResponse:
 
 
 def report_details(request: HttpRequest) -> JsonResponse:
-    """Return the state of servers, jobs and data to clients that may read the metrics; 503 if something is down or an alarm is critical."""
+    """Return the state of servers, jobs and data to clients that may read the metrics; 503 if something is down or an alarm is critical.
+
+    It is 503 too if nobody checks the alarm rules, as no alarm would be raised then. Load balancers use `report_readiness` instead.
+    """
     if not may_read_metrics(request):
         return JsonResponse({"status": "refused"}, status=401)
     database, valkey = is_database_reachable(), is_valkey_reachable()
@@ -50,7 +54,7 @@ def report_details(request: HttpRequest) -> JsonResponse:
     }
     if database:
         details |= read_details()
-    is_well = database and valkey and not details.get("critical_alarms")
+    is_well = database and valkey and not details["critical_alarms"] and details["alarms_are_checked"]
     return JsonResponse({"status": "ok" if is_well else "failing", **details}, status=200 if is_well else 503)
 
 
@@ -71,6 +75,7 @@ def read_details() -> dict[str, Any]:
         "failed_jobs": sorted(run.task for run in list_latest_runs() if run.status == ScheduledRun.Status.FAILED),
         "alarms": alarms,
         "critical_alarms": sum(alarm["severity"] == Severity.CRITICAL for alarm in alarms),
+        "alarms_are_checked": measure_check_age(at=now) <= MAX_CHECK_AGE_SECONDS,
         "alarms_checked_seconds_ago": round((now - checked_at).total_seconds()) if checked_at else None,
     }
 

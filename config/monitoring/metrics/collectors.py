@@ -17,7 +17,8 @@ from config.backup.status import read_backup_status
 from config.foundation.circuit_breakers.breaker import list_breakers
 from config.jobs.history import list_last_success, list_latest_runs
 from config.jobs.models import ScheduledRun
-from config.monitoring.models import Alarm, AlarmState, MonitoringState, Severity
+from config.monitoring.check_age import measure_check_age
+from config.monitoring.models import Alarm, AlarmState, Severity
 from config.monitoring.server_state import list_disks, read_database_state, read_valkey_state
 from customers.privacy.models import PrivacyRequest
 from customers.warehouse.models import ExportRun
@@ -156,13 +157,11 @@ def read_alarms(now: datetime) -> Iterator[Metric]:
     yield labeled_gauge(
         "alarms", "Alarms that are not resolved.", "severity", {key: counts.get(key, 0) for key in Severity.values}
     )
-    checked_at = MonitoringState.objects.values_list("checked_at", flat=True).first()
-    if checked_at is not None:
-        yield gauge(
-            "alarm_check_age_seconds",
-            "Seconds since the alarm rules were last checked.",
-            (now - checked_at).total_seconds(),
-        )
+    yield gauge(
+        "alarm_check_age_seconds",
+        "Seconds since the alarm rules were last checked, or since the installation if they never were.",
+        measure_check_age(at=now),
+    )
 
 
 def read_breakers(now: datetime) -> Iterator[Metric]:

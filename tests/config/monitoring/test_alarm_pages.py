@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -114,3 +115,19 @@ def test_the_detailed_check_is_for_whoever_may_read_the_metrics(alarm: Alarm, se
     assert content["alarms"] == [{"rule": "disk_full", "subject": "/data", "severity": "critical"}]
     assert content["database"]
     assert content["disks"]
+
+
+def test_the_detailed_check_fails_if_nobody_checks_the_alarm_rules(db: None, settings: Any) -> None:
+    settings.METRICS_TOKEN = "scrape"
+    MigrationRecorder.Migration.objects.update(applied=timezone.now() - timedelta(minutes=30))
+
+    def read() -> tuple[int, Any]:
+        response = Client().get("/health/detailed", headers={"authorization": "Bearer scrape"})
+        return response.status_code, response.json()["status"]
+
+    assert read() == (503, "failing")
+    state = MonitoringState.objects.create(pk=1, checked_at=timezone.now())
+    assert read() == (200, "ok")
+    state.checked_at -= timedelta(minutes=11)
+    state.save()
+    assert read() == (503, "failing")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
@@ -16,12 +17,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from config.foundation.http.deferred_response import DeferredResponse
 from config.foundation.processes.log_context import get_log_context
 from config.jobs.models import ScheduledRun
+from config.monitoring.check_age import measure_check_age
 from config.monitoring.error_rate import measure_error_rate
 from config.monitoring.metrics.collectors import OperationMetrics
 from config.monitoring.metrics.exposition import remove_files_of_dead_processes
 from config.monitoring.metrics.request_classes import CLASSES, classify_path
 from config.monitoring.metrics.requests import MeasuredApplication
-from config.monitoring.models import Alarm, RequestCountSample
+from config.monitoring.models import Alarm, MonitoringState, RequestCountSample
 from config.settings import BASE_DIR
 from tests.config.monitoring.metric_names import read_metric_names
 
@@ -132,12 +134,17 @@ def test_metrics_show_the_state_and_name_everything_that_dashboards_and_rules_us
     assert unknown - OPTIONAL == set()
 
 
-# without data: a model, an export, a check of the alarms
-OPTIONAL = {
-    "perennial_model_age_seconds",
-    "perennial_warehouse_age_seconds",
-    "perennial_alarm_check_age_seconds",
-}
+# without data: a model, an export
+OPTIONAL = {"perennial_model_age_seconds", "perennial_warehouse_age_seconds"}
+
+@pytest.mark.django_db
+def test_rules_that_were_never_checked_are_as_old_as_the_installation() -> None:
+    installed_at = MigrationRecorder.Migration.objects.earliest("applied").applied
+    age = measure_check_age(at=installed_at + timedelta(hours=1))
+    assert age == 3600
+    MonitoringState.objects.create(pk=1, checked_at=installed_at + timedelta(minutes=50))
+    assert measure_check_age(at=installed_at + timedelta(hours=1)) == 600
+
 
 COUNT = """
 import sys
