@@ -23,6 +23,16 @@ from config.foundation.database.valkey_address import EXPECTED, SENTINEL, check_
 from config.foundation.keys.key_ids import check_field_keys, check_hash_keys, make_field_key
 from config.foundation.keys.key_stores import KeyStoreError, build_key_store, unwrap_text
 from config.foundation.keys.live_keys import KeyFileError, LiveKeys, split_keys
+from config.foundation.setting_values.parsing import (
+    read_currency,
+    read_existing_folder,
+    read_hosts,
+    read_product_address,
+    read_public_address,
+    read_storage_address,
+    read_time_zone,
+    read_variable_value,
+)
 
 # Modules are never garbage: without garbage collection, importing takes a fifth less time. `ConfigConfig.ready` enables it again.
 gc.disable()
@@ -33,14 +43,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 def read_variable[T](name: str, default: T, parse: Callable[[str], T], expected: str) -> T:
     """Return the parsed value of an environment variable, or ``default`` if it is unset or empty."""
     raw = os.environ.get(name, "").strip()
-    if not raw:
-        return default
-    try:
-        return parse(raw)
-    except ValueError as error:
-        raise ImproperlyConfigured(
-            f"{name}={raw!r} is invalid: {error or expected}. Set it to {expected}, or unset it."
-        ) from error
+    return read_variable_value(name, raw, parse, expected) if raw else default
 
 
 def read_bool(name: str, default: bool) -> bool:
@@ -260,14 +263,15 @@ HASH_KEYS = read_keys("HASH_KEYS", hash_key_entries, "hash-key", check_hash_keys
 HASH_KEY = HASH_KEYS[0].encode()
 # Keys of old hash keys that only verify seals of the audit log; a finished rotation adds them.
 SEAL_KEYS = read_list("SEAL_KEYS", [])
-ALLOWED_HOSTS = read_list("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+ALLOWED_HOSTS = read_variable(
+    "ALLOWED_HOSTS",
+    ["localhost", "127.0.0.1", "[::1]"],
+    read_hosts,
+    "host names separated by commas, such as shop.example,.shop.example",
+)
 CSRF_TRUSTED_ORIGINS = read_list("CSRF_TRUSTED_ORIGINS", [])
 SHOP_NAME = read_variable("SHOP_NAME", "Perennial", str, "a name")
-SHOP_CURRENCY = read_variable("SHOP_CURRENCY", "USD", str.upper, "a three-letter ISO currency")
-if len(SHOP_CURRENCY) != 3 or not SHOP_CURRENCY.isalpha():
-    raise ImproperlyConfigured(
-        f"SHOP_CURRENCY={SHOP_CURRENCY!r} is invalid. Set it to a three-letter ISO 4217 code such as EUR."
-    )
+SHOP_CURRENCY = read_variable("SHOP_CURRENCY", "USD", read_currency, "a three-letter ISO 4217 code such as EUR")
 
 # No event and no order can be older. The default is before the first web shops; stores with older order histories set it.
 SHOP_FOUNDED = read_variable(
@@ -471,7 +475,7 @@ LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
 LOCALE_PATHS = [BASE_DIR / "config" / "locale"]
 FORMAT_MODULE_PATH = "config.formats"
-TIME_ZONE = read_variable("TIME_ZONE", "UTC", str, "a name such as Europe/Berlin")
+TIME_ZONE = read_variable("TIME_ZONE", "UTC", read_time_zone, "a name such as Europe/Berlin or Asia/Shanghai")
 USE_I18N = True
 USE_TZ = True
 
@@ -655,7 +659,9 @@ ASSISTANT_URL = read_variable("ASSISTANT_URL", "", str, "an address such as http
 ASSISTANT_KEY = read_variable("ASSISTANT_KEY", "", str, "a secret text")
 ASSISTANT_MODEL = read_variable("ASSISTANT_MODEL", "", str, "the name of a model")
 
-WAREHOUSE_URL = read_variable("WAREHOUSE_URL", str(VAR_DIR / "warehouse"), str, "a folder or an fsspec address")
+WAREHOUSE_URL = read_variable(
+    "WAREHOUSE_URL", str(VAR_DIR / "warehouse"), read_storage_address, "a folder or an fsspec address"
+)
 # How the files of the warehouse are kept. DuckLake would allow several machines to write; it has no extension for DuckDB 2 yet.
 WAREHOUSE = read_choice("WAREHOUSE", "parquet", ("parquet", "ducklake"))
 if WAREHOUSE == "ducklake":
@@ -678,7 +684,7 @@ MERCHANDISING_DIR = read_path("MERCHANDISING_DIR", VAR_DIR / "merchandising")
 EXPORTS_DIR = read_path("EXPORTS_DIR", VAR_DIR / "exports")
 # Where machines with folders of their own exchange models and other files: any fsspec address, such as s3://bucket/perennial.
 # Empty: one machine, or all mount the folders above.
-FILE_STORE = read_variable("FILE_STORE", "", str, "an fsspec address such as s3://bucket/perennial")
+FILE_STORE = read_variable("FILE_STORE", "", read_storage_address, "an fsspec address such as s3://bucket/perennial")
 # The scheduled backup: its folder (empty: none), how many backups stay, and after how many hours without one an alarm is raised.
 # With a passphrase, a new folder is encrypted; if the passphrase is lost, so are the backups.
 BACKUP_DIR = read_variable("BACKUP_DIR", "", lambda raw: str(Path(raw).expanduser().resolve()), "a folder")
@@ -694,7 +700,7 @@ VALUE_MARGIN = read_float("VALUE_MARGIN", 1.0, low=0.0, high=1.0)
 VALUE_MONTHLY_DISCOUNT = read_float("VALUE_MONTHLY_DISCOUNT", 0.01, low=0.0, high=1.0)
 
 # The folder of a Chronos-2 model, which then competes with the other models for the demand forecast; it needs the package chronos-forecasting.
-CHRONOS_PATH = Path(os.environ["CHRONOS_PATH"]) if os.environ.get("CHRONOS_PATH") else None
+CHRONOS_PATH: Path | None = read_variable("CHRONOS_PATH", None, read_existing_folder, "the folder of a Chronos-2 model")
 
 # The window in days of the second RFM score, shown next to the all-time score.
 RFM_WINDOW_DAYS = read_int("RFM_WINDOW_DAYS", 365, low=1, high=36_500)
@@ -770,6 +776,7 @@ EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = read_variable(
     "DEFAULT_FROM_EMAIL", "perennial@localhost", str, "an address such as shop@example.com"
 )
+# config/apps.py imports it when it is set, because backends may need the settings
 EMAIL_BACKEND = read_variable(
     "EMAIL_BACKEND",
     f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'console'}.EmailBackend",
@@ -779,13 +786,13 @@ EMAIL_BACKEND = read_variable(
 
 # The address under which customers reach this server, for the links in messages; and how many connections send messages at once.
 PUBLIC_URL = read_variable(
-    "PUBLIC_URL", "http://127.0.0.1:8000", str, "an address such as https://mail.shop.example"
-).rstrip("/")
+    "PUBLIC_URL", "http://127.0.0.1:8000", read_public_address, "an address such as https://mail.shop.example"
+)
 # The page of a product in the shop, for products whose catalog entry has no link; {product_id} is replaced.
 PRODUCT_URL = read_variable(
     "PRODUCT_URL",
     f"{PUBLIC_URL}/shop/product/?id={{product_id}}" if DEMO else "",
-    str,
+    read_product_address,
     "an address such as https://shop.example/products/{product_id}",
 )
 # Host names of webhooks and providers that may have private addresses, for which plain http is allowed too.

@@ -1,14 +1,19 @@
-"""Settings that limit what a request may cost."""
+"""Settings that limit what a request may cost, and values that are refused at the start."""
 
+import gc
 import os
+import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 import config
+from config.apps import ConfigConfig
 from config.settings import read_database
 
 PROGRAM = """
@@ -48,3 +53,67 @@ def test_a_database_may_have_several_servers_of_which_the_writable_one_is_used()
     for url in ("postgresql://shop@db1:port/x", "postgresql://shop@db1,:1/x", "mysql://db1/x", "postgresql://db1"):
         with pytest.raises(ImproperlyConfigured, match="DATABASE_URL is invalid"):
             read_database(url)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("TIME_ZONE", "Beijing", "unknown time zone. Set it to a name such as Europe/Berlin"),
+        ("TIME_ZONE", "Europe", "unknown time zone"),
+        ("SHOP_CURRENCY", "QQQ", "unknown currency. Set it to a three-letter ISO 4217 code such as EUR"),
+        ("ALLOWED_HOSTS", "shop.example,https://x.example", "'https://x.example' is not a host name"),
+        ("ALLOWED_HOSTS", "x.example:8000", "'x.example:8000' is not a host name"),
+        ("PUBLIC_URL", "perennial.example", "not an http or https address. Set it to an address such as https://"),
+        ("PUBLIC_URL", "https://perennial.example:99999", "Port out of range"),
+        ("PUBLIC_URL", "https://perennial.example/?shop=1", "paths cannot be appended"),
+        ("PRODUCT_URL", "https://x/{product_id", "{product_id} is missing"),
+        ("PRODUCT_URL", "https://x/{product_id}/{shop}", "braces are allowed in {product_id} only"),
+        ("FILE_STORE", "s3:/bucket", "the two slashes after the protocol are missing. Set it to an fsspec address"),
+        ("WAREHOUSE_URL", "s3:bucket", "the two slashes after the protocol are missing"),
+        ("CHRONOS_PATH", "/nonexistent", "not an existing folder. Set it to the folder of a Chronos-2 model"),
+    ],
+)
+def test_an_invalid_value_is_refused_with_the_variable_and_what_is_valid(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, problem: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ImproperlyConfigured, match=re.escape(f"{name}={value!r} is invalid: ")) as error:
+        read_settings()
+    assert problem in str(error.value)
+
+
+def test_valid_values_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    valid = {
+        "TIME_ZONE": "Asia/Shanghai",
+        "SHOP_CURRENCY": "cny",
+        "ALLOWED_HOSTS": "shop.example, .shop.example,[::1],*",
+        "PUBLIC_URL": "https://perennial.example/mail/",
+        "PRODUCT_URL": "https://shop.example/?id={product_id}",
+        "FILE_STORE": "simplecache::s3://bucket/perennial",
+        "WAREHOUSE_URL": "/srv/warehouse",
+        "CHRONOS_PATH": str(tmp_path),
+    }
+    for name, value in valid.items():
+        monkeypatch.setenv(name, value)
+    settings = read_settings()
+    assert {name: settings[name] for name in valid} == valid | {
+        "SHOP_CURRENCY": "CNY",
+        "ALLOWED_HOSTS": ["shop.example", ".shop.example", "[::1]", "*"],
+        "PUBLIC_URL": "https://perennial.example/mail",
+        "CHRONOS_PATH": tmp_path.resolve(),
+    }
+
+
+@pytest.mark.parametrize("backend", ["nope.Backend", "anymail.backends.postmark.Backend", "smtp"])
+def test_an_email_backend_that_cannot_be_imported_is_refused(monkeypatch: pytest.MonkeyPatch, backend: str) -> None:
+    monkeypatch.setenv("EMAIL_BACKEND", backend)
+    with pytest.raises(ImproperlyConfigured, match=f"EMAIL_BACKEND='{backend}' is invalid: .* Set it to a class such"):
+        ConfigConfig("config", config).ready()
+
+
+def read_settings() -> dict[str, Any]:
+    """Return the settings of a process that starts with the present environment."""
+    try:
+        return runpy.run_path(str(Path(config.__file__).parent / "settings.py"))
+    finally:
+        gc.enable()

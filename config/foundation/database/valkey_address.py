@@ -7,7 +7,7 @@ transport for it.
 
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
 
 import redis
 from redis.sentinel import Sentinel
@@ -58,7 +58,25 @@ def check_valkey_address(url: str) -> str:
         return url
     if scheme not in ("redis", "rediss", "valkey", "valkeys", "unix"):
         raise ValueError(f"unknown scheme {scheme!r}")
-    return url.replace("valkeys://", "rediss://").replace("valkey://", "redis://")
+    address = url.replace("valkeys://", "rediss://").replace("valkey://", "redis://")
+    if scheme != "unix":
+        check_port_and_database(address)
+    redis.connection.parse_url(address)  # its errors name the options that are invalid
+    return address
+
+
+def check_port_and_database(url: str) -> None:
+    """Raise ValueError if the port or the number of the database cannot be used; the text may contain a password and is not repeated."""
+    parts = urlsplit(url)
+    try:
+        is_valid = parts.port != 0
+    except ValueError:  # not a number, or too large
+        is_valid = False
+    if not is_valid:
+        raise ValueError("the port must be a number from 1 to 65535")
+    database = parts.path.strip("/")
+    if database and not (database.isascii() and database.isdigit()):
+        raise ValueError("the database must be a number")
 
 
 def parse_sentinel_address(url: str) -> SentinelAddress:

@@ -137,6 +137,7 @@ def test_metrics_show_the_state_and_name_everything_that_dashboards_and_rules_us
 # without data: a model, an export
 OPTIONAL = {"perennial_model_age_seconds", "perennial_warehouse_age_seconds"}
 
+
 @pytest.mark.django_db
 def test_rules_that_were_never_checked_are_as_old_as_the_installation() -> None:
     installed_at = MigrationRecorder.Migration.objects.earliest("applied").applied

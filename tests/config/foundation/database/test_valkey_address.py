@@ -35,6 +35,10 @@ def test_the_parts_of_a_sentinel_address() -> None:
         ("sentinel://one:26379", "name of the service is missing"),
         ("sentinel://one:x/shop", "'one:x' is not a host and port of a sentinel"),
         ("sentinel://one:1/shop/first", "the database must be a number, not 'first'"),
+        ("redis://one:99999/0", "the port must be a number from 1 to 65535"),
+        ("valkey://:secret@one:abc/0", "the port must be a number from 1 to 65535"),
+        ("redis://one:1/first", "the database must be a number$"),
+        ("redis://one:1/0?socket_timeout=soon", "socket_timeout"),
     ],
 )
 def test_an_address_that_cannot_be_used_says_why(url: str, problem: str) -> None:
