@@ -13,7 +13,7 @@ from django.db import Error, transaction
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 
-from config.foundation.database.advisory_locks import exclusive_lock
+from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock
 from config.foundation.files.unpacked_size import is_larger_unpacked
 from config.foundation.job_runs import describe_error
 from config.foundation.progress import CACHE_SECONDS, PublishedProgress, read_published_progress
@@ -135,6 +135,36 @@ def begin(run: ImportRun, state: ImportState, *, allowed: tuple[ImportState, ...
 
 def request_cancel(run: ImportRun) -> None:
     cache.set(get_cancel_key(run.pk), True, CACHE_SECONDS)
+
+
+def is_being_cancelled(run: ImportRun) -> bool:
+    return run.is_running and bool(cache.get(get_cancel_key(run.pk)))
+
+
+def cancel_waiting(run: ImportRun, *, at: datetime) -> bool:
+    """Cancel a run that no worker has begun; return whether it was cancelled.
+
+    The lock of the run keeps a worker from beginning in the meantime; it then finds a cancelled run. A run that was killed after it had written
+    something is left to a worker, which removes that.
+    """
+    try:
+        with hold_run(run.pk) as held:
+            if held.state == ImportState.CHECKING:
+                held.state = ImportState.UPLOADED
+            elif held.state == ImportState.IMPORTING and not has_written(held):
+                held.state, held.finished_at = ImportState.CANCELLED, at
+            else:
+                return False
+            held.save(update_fields=["state", "finished_at"])
+    except AlreadyRunningError:
+        return False
+    run.refresh_from_db()
+    return True
+
+
+def has_written(run: ImportRun) -> bool:
+    """Return whether an attempt of an import has written anything that a cancellation must remove."""
+    return run.record_id is not None or run.changes.exists() or run.event_batches.exists()
 
 
 def get_cancel_key(pk: int) -> str:

@@ -10,10 +10,11 @@ from django.utils.translation import gettext_lazy
 
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.tables import Cell, Column, build_table
-from config.foundation.number_formats import format_count, format_moment
+from config.foundation.number_formats import NO_VALUE, format_count, format_moment
+from customers.imports import runs
 from customers.imports.backoffice.access import may_import, require_view
 from customers.imports.kinds.registry import KINDS
-from customers.imports.models import ImportRun
+from customers.imports.models import ImportRun, ImportState
 
 COLUMNS = (
     Column(key="file", label=gettext_lazy("File"), sort="file_name", align="text"),
@@ -25,6 +26,8 @@ COLUMNS = (
     Column(key="rejected", label=gettext_lazy("Rejected rows"), sort="rejected"),
     Column(key="at", label=gettext_lazy("Uploaded"), sort="created_at"),
 )
+
+IMPORTED = (ImportState.IMPORTED, ImportState.UNDOING, ImportState.UNDONE)
 
 
 @staff_member_required
@@ -49,9 +52,14 @@ def format_row(run: ImportRun) -> dict[str, Any]:
         "file": Cell(run.file_name, reverse("imports:run", args=[run.pk])),
         "kind": KINDS[run.kind].label,
         "source": run.source,
-        "state": run.get_state_display(),
-        "created": format_count(run.created),
-        "updated": format_count(run.updated),
-        "rejected": format_count(run.rejected),
+        "state": _("Canceling") if runs.is_being_cancelled(run) else run.get_state_display(),
+        "created": format_result(run, run.created),
+        "updated": format_result(run, run.updated),
+        "rejected": format_result(run, run.rejected),
         "at": format_moment(run.created_at),
     }
+
+
+def format_result(run: ImportRun, number: int) -> str:
+    """Return a count of an import; before the import it is only that of the check, which has changed nothing."""
+    return format_count(number) if run.state in IMPORTED else NO_VALUE

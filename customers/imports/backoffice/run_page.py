@@ -80,6 +80,7 @@ def build_context(request: HttpRequest, run: ImportRun, kind: ImportKind, *, has
         "run": run,
         "kind": kind,
         "percent": runs.read_progress(run) if run.is_running else None,
+        "is_being_cancelled": runs.is_being_cancelled(run),
         "can_import": can_import,
         "has_file": has_file,
         "has_columns": bool(kind.fields or kind.options_form),
@@ -235,7 +236,10 @@ def cancel(request: HttpRequest, run_id: int) -> HttpResponse:
     run = find_run(request, run_id, for_import=True)
     if run.state in (ImportState.CHECKING, ImportState.IMPORTING):
         cancel_run(run)
-        messages.info(request, _("The import is being canceled."))
+        if run.is_running:
+            messages.info(request, _("The import is being canceled."))
+        elif run.state == ImportState.UPLOADED:  # the page of a cancelled import says so itself
+            messages.info(request, _("The import was canceled."))
     return redirect_to_run(run)
 
 

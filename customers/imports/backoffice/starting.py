@@ -32,8 +32,10 @@ def start_import(run: ImportRun) -> None:
 
 
 def cancel(run: ImportRun) -> None:
-    """Ask the worker to stop. If it has not started or was killed, the next worker removes what was written."""
+    """Cancel a run that waits for a worker, or ask its worker to stop. If that was killed, the next worker removes what was written."""
     runs.request_cancel(run)
+    if runs.cancel_waiting(run, at=timezone.now()):
+        return
     task = tasks.check_file if run.state == ImportState.CHECKING else tasks.import_file
     enqueue(run, task, fallback=ImportState(run.state))
 

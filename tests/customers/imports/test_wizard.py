@@ -2,10 +2,12 @@
 
 import bz2
 import gzip
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
 
+import psycopg
 import pytest
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
@@ -14,10 +16,12 @@ from django.urls import reverse
 
 from catalog.feeds import product_import
 from catalog.models import Product
+from config.foundation.database.advisory_locks import compute_lock_key
 from customers.identity.models import Customer
-from customers.imports import runs
+from customers.imports import runs, tasks
 from customers.imports.models import ImportChange, ImportRun, ImportState
 from customers.orders.models import Order, OrderLine
+from tests.child_processes import get_test_database_url
 from tests.customers.imports.wizard_pages import Upload, check_columns, post, show
 from tests.makers import make_customer, make_order, make_product
 
@@ -157,9 +161,68 @@ def test_cancelled_import_in_batches_removes_what_it_has_written(
     make_product("tea", title="Old title")
     run = upload("products", "id,title\ntea,New title\npot,Pot\nmug,Mug\n")
     assert runs.begin(run, ImportState.IMPORTING, allowed=(ImportState.CHECKED,))
+    runs.request_cancel(run)
+    assert runs.import_run(run_id=run.pk, at=run.started_at).state == "cancelled"
+    assert list(Product.objects.values_list("product_id", "title")) == [("tea", "Old title")]
+
+
+def test_a_waiting_import_shows_no_results_and_is_cancelled_immediately(
+    boss: Client, upload: Upload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = upload("products", "id,title,price\ntea,Tea,4.50\npot,Pot,cheap\n")
+    assert (run.created, run.rejected) == (1, 1)
+    assert list_results(boss) == ["–", "–", "–"]
+    with monkeypatch.context() as patch:
+        patch.setattr(tasks.import_file, "delay", lambda pk: None)  # no worker
+        assert post(boss, "start", run).state == "importing"
+    assert list_results(boss) == ["–", "–", "–"]
     run = post(boss, "cancel", run)
     assert run.state == "cancelled"
-    assert list(Product.objects.values_list("product_id", "title")) == [("tea", "Old title")]
+    assert "Nothing was changed" in show(boss, run)
+    assert runs.import_run(run_id=run.pk, at=run.started_at).state == "cancelled"  # the task that was left
+    assert not Product.objects.exists()
+    run = post(boss, "start", run)
+    assert (run.state, list_results(boss)) == ("imported", ["1", "0", "1"])
+
+
+def test_a_check_that_waits_is_cancelled_immediately(
+    boss: Client, upload: Upload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks.check_file, "delay", lambda pk: None)
+    monkeypatch.setattr(type(runs.UPLOADS), "is_large", lambda self, run: True)
+    run = upload("products", "id,title\ntea,Tea\n")
+    assert run.state == "checking"
+    response = boss.post(reverse("imports:cancel", args=[run.pk]), follow=True)
+    assert "The import was canceled." in response.text
+    run.refresh_from_db()
+    assert run.state == "uploaded"
+
+
+def test_an_import_that_a_worker_has_begun_is_shown_as_being_cancelled(
+    boss: Client, upload: Upload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = upload("products", "id,title\ntea,Tea\n")
+    monkeypatch.setattr(tasks.import_file, "delay", lambda pk: None)
+    post(boss, "start", run)
+    with hold_in_another_session(f"imports.run:{run.pk}"):
+        assert post(boss, "cancel", run).state == "importing"
+        assert "Canceling" in show(boss, run)
+        assert reverse("imports:cancel", args=[run.pk]) not in show(boss, run)
+        assert "Canceling" in boss.get(reverse("imports:list")).text
+
+
+def list_results(client: Client) -> list[str]:
+    """Return what the list of imports shows as new, updated and rejected for its only import."""
+    [row] = client.get(reverse("imports:list")).context["table"].rows
+    return [str(cell.text) for cell in row[4:7]]
+
+
+@contextmanager
+def hold_in_another_session(name: str) -> Iterator[None]:
+    """Hold a lock as another process does."""
+    with psycopg.connect(get_test_database_url()) as session:
+        session.execute("SELECT pg_advisory_lock(%s)", [compute_lock_key(name)])
+        yield
 
 
 def test_unexpected_error_is_shown_and_the_import_can_be_repeated(
