@@ -1,16 +1,17 @@
 """The scheduled jobs with their latest run and their next start."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db.models import OuterRef, Subquery
 from django.utils.text import capfirst
 from django_celery_beat.models import PeriodicTask
 
 from config.jobs.models import ScheduledRun
-from config.schedule import describe_schedule, find_job
+from config.schedule import choose_queue, describe_schedule, find_job
 
 INTERNAL = "celery."  # tasks of Celery itself
+LONGEST_RUN = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,28 @@ class JobState:
     @property
     def has_failed(self) -> bool:
         return self.latest is not None and self.latest.status == ScheduledRun.Status.FAILED
+
+
+@dataclass(frozen=True)
+class RunningJob:
+    """A job that is running, with its name in the reader's language."""
+
+    name: str
+    started_at: datetime
+
+
+def list_running_long_jobs(*, now: datetime) -> list[RunningJob]:
+    """Return the running jobs for which other long work waits, such as an import, the longest-running first."""
+    jobs = {
+        job.task: job
+        for job in PeriodicTask.objects.exclude(task__startswith=INTERNAL).only("task", "name")
+        if choose_queue(job.task) is None
+    }
+    # the index has no status: only the runs of the last day are read
+    runs = ScheduledRun.objects.filter(
+        task__in=list(jobs), status=ScheduledRun.Status.RUNNING, started_at__gte=now - LONGEST_RUN
+    ).order_by("started_at")
+    return [RunningJob(get_job_name(run.task, jobs[run.task]), run.started_at) for run in runs]
 
 
 def list_job_states(*, now: datetime) -> list[JobState]:

@@ -6,6 +6,7 @@ from typing import Any
 from django.template import Context, Library
 from django.templatetags.static import static
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.html import format_html, json_script
 from django.utils.safestring import SafeString
@@ -17,6 +18,7 @@ from config.foundation import number_formats
 from config.foundation.backoffice.date_range import COMPARISONS, CUSTOM, PRESETS, DateChoice
 from config.foundation.backoffice.navigation import describe_empty_list, describe_location
 from config.foundation.charts import ChartSpec
+from config.jobs.overview import list_running_long_jobs
 
 register = Library()
 
@@ -61,6 +63,16 @@ def job_start_url(context: Context, task: str) -> str:
         return ""
     job = PeriodicTask.objects.filter(task=task).values_list("pk", flat=True).first()
     return reverse("jobs:start", args=[job]) if job else ""
+
+
+@register.simple_tag
+def running_jobs() -> str:
+    """Return a sentence about the jobs for which long work waits; "" without any."""
+    jobs = [
+        _("%(job)s (since %(at)s)") % {"job": job.name, "at": number_formats.format_moment(job.started_at)}
+        for job in list_running_long_jobs(now=timezone.now())
+    ]
+    return _("Now running: %(jobs)s.") % {"jobs": number_formats.join_list(jobs)} if jobs else ""
 
 
 @register.filter

@@ -13,10 +13,14 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from catalog.feeds import product_import
 from catalog.models import Product
 from config.foundation.database.advisory_locks import compute_lock_key
+from config.foundation.number_formats import format_moment
+from config.jobs.models import ScheduledRun
+from config.schedule import find_job
 from customers.identity.models import Customer
 from customers.imports import runs, tasks
 from customers.imports.models import ImportChange, ImportRun, ImportState
@@ -209,6 +213,25 @@ def test_an_import_that_a_worker_has_begun_is_shown_as_being_cancelled(
         assert "Canceling" in show(boss, run)
         assert reverse("imports:cancel", args=[run.pk]) not in show(boss, run)
         assert "Canceling" in boss.get(reverse("imports:list")).text
+
+
+def test_a_waiting_import_names_the_jobs_that_run(
+    boss: Client, upload: Upload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = upload("products", "id,title\ntea,Tea\n")
+    monkeypatch.setattr(tasks.import_file, "delay", lambda pk: None)
+    post(boss, "start", run)
+    assert "Now running" not in show(boss, run)
+    started_at = timezone.now()
+    for task, days, status in (
+        ("recommendations.training.tasks.train_nightly", 0, "running"),
+        ("customers.segments.tasks.evaluate_segments", 0, "done"),
+        ("customers.processing.tasks.process_events", 0, "running"),  # of the other queue
+        ("customers.feedback.tasks.score_new_reviews", 2, "running"),  # its process was killed
+    ):
+        ScheduledRun.objects.create(task=task, status=status, started_at=started_at - timedelta(days=days))
+    title = find_job("recommendations.training.tasks.train_nightly").title  # type: ignore[union-attr]
+    assert f"Now running: {title} (since {format_moment(started_at)})." in show(boss, run)
 
 
 def list_results(client: Client) -> list[str]:
