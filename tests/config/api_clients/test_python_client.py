@@ -1,14 +1,20 @@
 """The generated Python client: every operation of the document, time-outs, retries and fallbacks."""
 
 import inspect
+import json
 import logging
 import time
+import tomllib
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.conf import settings
+from packaging.version import Version
 
+from config.api_clients.python_writer import write_python_client
 from config.api_clients.types import Literals, Options, Scalar, TypeReader
+from config.api_clients.typescript_writer import write_typescript_client
 from tests.clients.faulty_server import FaultyAnswer, FaultyServer, refuse, run_faulty_server
 from tests.clients.generated import import_python_client, read_model
 from tests.ports import reserve_port
@@ -32,6 +38,13 @@ def test_every_operation_of_the_document_is_a_method() -> None:
     methods = {name for name, _method in inspect.getmembers(import_python_client().Client, inspect.isfunction)}
     assert {operation.name for operation in model.operations} <= methods
     assert len(model.operations) == len({operation.name for operation in model.operations}) > 130
+
+
+def test_packages_have_the_version_of_the_api_which_installers_accept() -> None:
+    version = settings.SPECTACULAR_SETTINGS["VERSION"]
+    project = tomllib.loads(write_python_client(read_model())["pyproject.toml"])["project"]
+    package = json.loads(write_typescript_client(read_model())["package.json"])
+    assert (str(Version(project["version"])), package["version"]) == (version, version)
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
