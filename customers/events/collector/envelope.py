@@ -78,6 +78,11 @@ def read_body(request: HttpRequest) -> CallBody:
         raise CollectorError(400, "incomplete_body", "The body is incomplete; send it again.") from error
     if data[:2] == GZIP_MAGIC:
         data = decompress(data)
+    elif "gzip" in request.META.get("HTTP_CONTENT_ENCODING", "").lower() and data.lstrip()[:1] != b"{":
+        # JSON is accepted: a proxy may have decompressed the body and kept the header
+        raise CollectorError(
+            400, "invalid_gzip", "The body is not valid gzip. Compress it, or leave out Content-Encoding."
+        )
     if len(data) > MAX_BATCH_BYTES:
         message = f"The call has more than {MAX_BATCH_BYTES} bytes; send smaller batches."
         raise CollectorError(413, "too_large", message)

@@ -241,6 +241,16 @@ def test_invalid_body_is_rejected_as_a_whole(body: bytes, status: int, code: str
     assert not RejectedEvent.objects.exists()
 
 
+def test_a_body_that_is_labeled_as_gzip_must_be_gzip_or_json() -> None:
+    _source, key = make_keyed_source()
+    labeled = {"Content-Encoding": "gzip"}
+    response = send(b"no gzip", key, **labeled)
+    assert (response.status_code, response.json()["code"]) == (400, "invalid_gzip")
+    assert "not valid gzip" in response.json()["message"]
+    assert send(gzip.compress(b"no JSON"), key, **labeled).json()["code"] == "invalid_json"
+    assert send({"batch": [track()]}, key, **labeled).json()["accepted"] == 1
+
+
 def test_empty_batch_is_accepted() -> None:
     _source, key = make_keyed_source()
     assert send({"batch": []}, key).json() == {"success": True, "accepted": 0, "duplicates": 0, "rejected": 0}
