@@ -8,8 +8,11 @@ class OrdersConfig(AppConfig):
     verbose_name = _("Orders")
 
     def ready(self) -> None:
+        from customers.events.sources.sandbox_checks import register_order_check
         from customers.identity.signals import customers_merged, merge_reverted
         from customers.orders.merge_receivers import move_orders, restore_orders
+        from customers.orders.order_events.sandbox_check import check_order_event
 
         customers_merged.connect(move_orders, dispatch_uid="orders.merge")
         merge_reverted.connect(restore_orders, dispatch_uid="orders.revert")
+        register_order_check(check_order_event)

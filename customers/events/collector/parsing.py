@@ -36,6 +36,7 @@ from customers.events.collector.items import EventItem, ItemError, abbreviate
 from customers.events.event_taxonomy import ORDER_MEANINGS, RECENT_MEANINGS, Meaning, lookup_meaning
 from customers.events.models import Event
 from customers.events.personal_parts import PERSONAL_PART, encode_sealed
+from customers.events.sources.sandbox_checks import NO_PROBLEM, Problem, find_order_problem
 from customers.events.sources.user_tokens import is_valid_user_token
 from customers.identity.models import Consent
 
@@ -115,6 +116,7 @@ class EventRow(msgspec.Struct, gc=False):
         is_personalized: whether it may influence recommendations; the consent ledger may still forbid it.
         consent: the consent that it carries where the ledger has none: see `choose_consent_level`.
         warning: code of the part of the event that was not accepted, see `ITEM_WARNINGS`; empty if all of it was.
+        warning_text: the text of a warning that is not in `ITEM_WARNINGS`.
         event_id: the number of the stored event; 0 before it is stored.
         agent: the automated visitor that the event claims to come from.
         page: the path of the page of an automated visitor.
@@ -136,6 +138,7 @@ class EventRow(msgspec.Struct, gc=False):
     page: str = ""
     is_counted_only: bool = False
     decider: tuple[str, str] | None = None
+    warning_text: str = ""
 
 
 def build_row(item: EventItem, *, index: int, raw: bytes, context: RequestContext) -> EventRow:
@@ -158,8 +161,7 @@ def build_row(item: EventItem, *, index: int, raw: bytes, context: RequestContex
         raise ItemError("missing_identity", describe_missing_identity(item))
     user_id, warning = verify_user_id(user_id, anonymous_id, call_type, item_context, context)
     name, meaning = read_meaning(item, call_type)
-    if meaning in ORDER_MEANINGS and not context.is_trusted:
-        warning = "needs_server_source"
+    order_warning, warning_text = check_order(properties, context, meaning, name)
     mark = mark_event(item_context, context, call_type, name, meaning, is_known=bool(user_id) or context.is_trusted)
     denied, granted = read_consents(item_context, context)
     session_id = read_short_text(item_context.get("sessionId") or properties.get("session_id"), MAX_SESSION_ID)
@@ -196,13 +198,23 @@ def build_row(item: EventItem, *, index: int, raw: bytes, context: RequestContex
         meaning if meaning in RECENT_MEANINGS and not mark.is_counted_only else "",
         properties.get("previousId", "") if call_type == "alias" else "",
         not denied,
-        warning or time_warning or item.warning,
+        order_warning or warning or time_warning or item.warning,
         consent=choose_consent_level(granted, is_account=context.is_trusted and is_account_call(call_type, meaning)),
         agent=mark.agent,
         page=mark.page,
         is_counted_only=mark.is_counted_only,
         decider=decider,
+        warning_text=warning_text,
     )
+
+
+def check_order(properties: dict[str, Any], context: RequestContext, meaning: str | None, name: str) -> Problem:
+    """Return the warning of an order event that its source may not report, or, in a sandbox, that processing would reject; else empty texts."""
+    if meaning not in ORDER_MEANINGS:
+        return NO_PROBLEM
+    if not context.is_trusted:
+        return "needs_server_source", ""
+    return find_order_problem(properties, Meaning(meaning), name) if context.is_sandbox else NO_PROBLEM
 
 
 def read_meaning(item: EventItem, call_type: str) -> tuple[str, str | None]:

@@ -321,7 +321,10 @@ def build_response(result: StoreResult | PendingResult) -> HttpResponse:
 def list_warnings(rows: Sequence[EventRow]) -> list[dict[str, Any]]:
     """Return what was not accepted of the first stored events, by position in the call."""
     warned = sorted((row for row in rows if row.warning), key=lambda row: row.index)[:MAX_ERRORS]
-    return [{"index": row.index, "code": row.warning, "message": ITEM_WARNINGS[row.warning]} for row in warned]
+    return [
+        {"index": row.index, "code": row.warning, "message": ITEM_WARNINGS.get(row.warning) or row.warning_text}
+        for row in warned
+    ]
 
 
 def list_errors(rejected: Sequence[RejectedItem]) -> list[dict[str, Any]]:

@@ -337,6 +337,31 @@ def _clear_source_cache() -> None:
     clear_source_cache()
 
 
+def test_a_sandbox_warns_of_orders_that_processing_would_reject() -> None:
+    sandbox, key = make_keyed_source("sandbox")
+    Source.objects.filter(pk=sandbox.pk).update(is_sandbox=True)
+    _live, live_key = make_keyed_source("live")
+    clear_source_cache()
+    orders = [
+        {},
+        {"order_id": "1", "total": "abc"},
+        {"order_id": "2", "total": 5, "currency": "Dollar"},
+        {"order_id": "3", "products": [{"price": 5}]},
+        {"order_id": "4", "total": 5, "currency": "EUR", "products": [{"product_id": "p1", "price": 5}]},
+    ]
+    body = {"batch": [track("Order Completed", properties=order) for order in orders]}
+    answer = send(body, key).json()
+    assert (answer["accepted"], answer["rejected"]) == (5, 0)
+    assert [(warning["index"], warning["code"]) for warning in answer["warnings"]] == [
+        (0, "missing_order_id"),
+        (1, "bad_number"),
+        (2, "unknown_currency"),
+        (3, "missing_product"),
+    ]
+    assert answer["warnings"][2]["message"] == "currency is 'Dollar'; use an ISO 4217 code such as EUR."
+    assert "warnings" not in send(body, live_key).json()
+
+
 def test_events_of_a_sandbox_are_validated_and_only_kept_to_be_looked_at() -> None:
     sandbox, key = make_keyed_source("sandbox")
     Source.objects.filter(pk=sandbox.pk).update(is_sandbox=True)
