@@ -105,7 +105,11 @@ def test_the_example_for_kubernetes_names_what_exists() -> None:
             mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
             claimed = [mounts[name] for name, volume in volumes.items() if "persistentVolumeClaim" in volume]
             # what one machine writes and another reads must not be in a folder of one pod
-            assert all(settings[name].startswith(f"{folder}/") for name in ("WAREHOUSE_URL", "EXPORTS_DIR") for folder in claimed)
+            assert all(
+                settings[name].startswith(f"{folder}/")
+                for name in ("WAREHOUSE_URL", "EXPORTS_DIR")
+                for folder in claimed
+            )
         command = container["command"]
         assert command[:2] == ["python", "manage.py"]
         if command[2] == "up":
