@@ -65,7 +65,7 @@ def test_stages_count_customers_with_orders_and_those_lost_and_won_back() -> Non
     assert describe_stages(FLOWS[5:6], first_day=date(2026, 10, 30)) == "No customer has ordered yet."
     with override("zh-hans"):
         assert describe_stages(FLOWS, first_day=date(2026, 10, 30)) == (
-            "在 9 位有订单的客户中，67%处于新客、活跃、忠诚或回流阶段；自 2026年10月30日以来，2 位转为流失风险、沉睡或已流失，1 位回流。"
+            "在 9 位有订单的客户中，67% 处于新客、活跃、忠诚或回流阶段；自 2026年10月30日以来，2 位转为流失风险、沉睡或已流失，1 位恢复正常下单。"
         )
 
 
