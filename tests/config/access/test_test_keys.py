@@ -87,7 +87,7 @@ REFUSALS = {
             "flows_resume",
             "models_roll_back",
         ),
-        *("offers_start", "segments_delete"),
+        *("offers_start", "offers_pause", "segments_delete"),
     ),
 }
 TABLES = """
