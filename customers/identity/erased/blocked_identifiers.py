@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from django.db import connection
+from django.db import connection, transaction
 
 from config.foundation.keys.adoption import register_adoption_listener
 from config.foundation.keys.hash_keys import get_hash_key, get_hash_keys
@@ -110,6 +110,7 @@ def find_last_block(keys: Iterable[Key]) -> datetime | None:
     return max(blocked.values_list("blocked_at", flat=True), default=None)
 
 
+@transaction.atomic
 def release_identifiers(keys: Iterable[Key], *, at: datetime, by: str) -> int:
     """Release identifiers because the person has come back at their own request; return how many were blocked.
 

@@ -21,6 +21,7 @@ from config.foundation.personal_data import registry
 from config.foundation.personal_data.file_roots import list_files
 from config.foundation.personal_data.inventory import list_unknown_names
 from config.foundation.personal_data.locations import LocationKind
+from config.foundation.personal_data.person import Person
 from config.foundation.personal_data.registry import find_store, list_stores
 from customers.erasure import runner
 from customers.erasure.model_flags import list_flagged_models
@@ -31,7 +32,7 @@ from customers.erasure.proof.verification import prove_run, prove_runs, search_e
 from customers.erasure.runner import NobodyToEraseError, erase_customers, execute_run, resume_erasures
 from customers.events.models import Event, RejectedEvent
 from customers.feedback.models import Review, SurveyAnswer
-from customers.identity.erased.blocked_identifiers import blocked_index, release_identifiers
+from customers.identity.erased.blocked_identifiers import block_identifiers, blocked_index, release_identifiers
 from customers.identity.merging.merge import merge_customers
 from customers.identity.models import BlockedIdentifier, Customer, Identifier
 from customers.orders.models import Order
@@ -212,6 +213,20 @@ def test_the_proof_does_not_erase_a_person_who_came_back_before_it(valkey: redis
     assert (run.status, run.findings) == (ErasureRun.Status.PROVEN, [])
     back.refresh_from_db()
     assert (back.name, back.email, back.identifiers.get().value) == (NAME, EMAIL, USER)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_command_releases_identifiers_of_an_erasure_that_is_not_proven_yet(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    block_identifiers([("user_id", USER)], at=NOON)
+    run = ErasureRun.objects.create(requested_by="test", finished_at=NOON)
+    person = Person(1, identifiers=(("user_id", USER), ("anonymous_id", VISITOR)), search_terms=(USER, VISITOR, NAME))
+    ErasedPerson.objects.create(run=run, customer_id=1, content=json.dumps(person.to_json()))
+    call_command("release_identifiers", f"user_id={USER}")
+    assert "1 of 1 identifiers" in capsys.readouterr().out
+    [kept] = read_people(run)
+    assert (kept.identifiers, kept.search_terms) == ((("anonymous_id", VISITOR),), (VISITOR,))
 
 
 def test_a_failed_step_is_repeated_and_the_others_are_done(
