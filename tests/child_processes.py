@@ -144,7 +144,7 @@ def kill_child(child: ChildProcess) -> str:
     sessions = list_sessions(child)
     child.kill()
     _out, problems = child.communicate()
-    wait_until(lambda: have_ended(sessions), within=120, what="the server to end the sessions of the child")
+    wait_until(lambda: have_ended(sessions), what="the server to end the sessions of the child")
     return problems
 
 

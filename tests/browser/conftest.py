@@ -80,7 +80,7 @@ class MonitoredPage:
 
     def settle(self) -> None:
         """Wait until the page is loaded, drawn, and has the responses to all requests that it has sent meanwhile."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while True:
             try:
                 self.page.wait_for_load_state()

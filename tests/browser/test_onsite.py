@@ -59,7 +59,7 @@ def read_events(site: SimpleNamespace) -> dict[str, dict[str, Any]]:
 
 
 def wait_for_events(site: SimpleNamespace, *names: str) -> dict[str, dict[str, Any]]:
-    wait_until(lambda: set(names) <= read_events(site).keys(), within=60, what=f"the events {names}")
+    wait_until(lambda: set(names) <= read_events(site).keys(), what=f"the events {names}")
     return read_events(site)
 
 

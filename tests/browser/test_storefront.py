@@ -87,7 +87,7 @@ def open_home(monitored: MonitoredPage, heading: str = "Recommended for you") ->
         monitored.open("/shop/")
         return get_row(monitored.page, "for-you").get_by_role("heading").inner_text() == heading
 
-    wait_until(has_heading, within=60, what=f"a row with the heading {heading}")
+    wait_until(has_heading, what=f"a row with the heading {heading}")
     return list_titles(monitored.page)
 
 
@@ -118,7 +118,7 @@ def wait_for_event(site: SimpleNamespace, name: str) -> dict[str, Any]:
     def list_matching() -> list[dict[str, Any]]:
         return [event for event in read_stored_events(site) if event["name"] == name]
 
-    wait_until(list_matching, within=60, what=f"a stored {name}")
+    wait_until(list_matching, what=f"a stored {name}")
     return list_matching()[-1]
 
 
@@ -479,7 +479,7 @@ def test_pin_and_hide_rules_take_effect_in_the_shop_within_two_seconds(
             guest.open("/shop/")
             return bool(matches(list_titles(guest.page)))
 
-        wait_until(has_changed, within=60, what="the shop to follow the rule")
+        wait_until(has_changed, what="the shop to follow the rule")
         delays.append(time.monotonic() - started)
 
     delays: list[float] = []
@@ -564,7 +564,7 @@ def test_a_visit_moves_the_row_of_a_customer_with_a_long_history(site: SimpleNam
         customer.open("/shop/")
         return len(set(list_titles(customer.page)[:10]) - set(before)) >= 3
 
-    wait_until(has_moved, within=60, what="three of ten products to change")
+    wait_until(has_moved, what="three of ten products to change")
     reasons = get_row(customer.page, "for-you").locator(".card-reason").all_inner_texts()
     assert any(title in reason for title in TOOLS[:3] for reason in reasons), reasons
     customer.save("shop-home-visit-en-1280")

@@ -15,7 +15,7 @@ from playwright.sync_api import Page, Response
 from tests.chromium import chromium
 
 SEGMENT = Path("node_modules", "@segment", "analytics-next", "dist", "umd")
-MAX_SECONDS = 40
+MAX_SECONDS = 300
 
 
 class StorefrontServer(ThreadingHTTPServer):

@@ -52,7 +52,7 @@ def test_events_of_a_visitor_who_leaves_at_once_are_stored(server: str) -> None:
         report = shop.page.evaluate("task => drive(task)", task)["made"]
         assert proxy.exchanges == []
         shop.page.goto("about:blank")
-        wait_until(lambda: proxy.exchanges, within=60, what="the last call of the closed page")
+        wait_until(lambda: proxy.exchanges, what="the last call of the closed page")
     stored = Event.objects.filter(source=source).values_list("message_id", flat=True)
     assert sorted(stored) == sorted(report)
 

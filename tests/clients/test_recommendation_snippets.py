@@ -62,7 +62,7 @@ def shop(transactional_db: None, valkey: redis.Redis, settings: Any, tmp_path: P
     _key, api_key = create_api_key(name="storefront", kind=ApiKey.Kind.PUBLISHABLE, now=now)
     _source, write_key = make_keyed_source()
     with run_web_server(MODELS_DIR=str(settings.MODELS_DIR), CORS_ALLOWED_ORIGINS=f"http://127.0.0.1:{port}") as url:
-        wait_until(lambda: is_ready(url, api_key), within=60, what="a first recommendation")
+        wait_until(lambda: is_ready(url, api_key), what="a first recommendation")
         yield Shop(url, api_key, write_key, port)
 
 

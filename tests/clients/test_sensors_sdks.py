@@ -15,6 +15,7 @@ from tests.clients.sdk_packages import install_node_packages
 from tests.clients.sdks import require_chromium, run_program
 from tests.clients.storefront import PageVisit, visit_page
 from tests.customers.events.client import make_keyed_source
+from tests.waiting import DEADLINE_SECONDS
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.django_db(transaction=True)]
 
@@ -33,7 +34,7 @@ CALLS = [
 
 def wait_for_page(opened: PageVisit, proxy: Proxy, calls: int = WEB_CALLS) -> None:
     """Let the page run until its calls are accepted. The SDK aborts images early, so only the proxy sees their responses."""
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + DEADLINE_SECONDS
     while time.monotonic() < deadline:
         opened.page.wait_for_timeout(50)
         counts = [

@@ -33,7 +33,7 @@ def run_web_server(*, log: Path | None = None, **settings: str) -> Iterator[str]
     with TemporaryFile() if log is None else log.open("wb") as output:
         process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=output, stderr=subprocess.STDOUT)
         try:
-            wait_until(lambda: is_ready(port, process), within=180, what="a response of the web server")
+            wait_until(lambda: is_ready(port, process), what="a response of the web server")
             yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()

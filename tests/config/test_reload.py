@@ -82,10 +82,10 @@ def supervisor(tmp_path: Path) -> Iterator[tuple[Path, int, subprocess.Popen[byt
         process = subprocess.Popen(
             [sys.executable, "-c", DRIVER, str(tmp_path), str(port)], cwd=PROJECT, stdout=output, stderr=output
         )
-    wait_until(lambda: ask(port) == "1", within=60, what="the first generation")
+    wait_until(lambda: ask(port) == "1", what="the first generation")
     yield tmp_path, port, process
     process.send_signal(signal.SIGTERM)
-    process.wait(timeout=60)
+    process.wait(timeout=300)
 
 
 def ask(port: int) -> str:
@@ -120,14 +120,13 @@ def test_a_reload_under_load_fails_no_request_and_takes_new_code_and_variables(
             process.send_signal(signal.SIGHUP)
             wait_until(
                 lambda: output.read_text().count("web: reloaded") == int(generation) - 1,  # noqa: B023 — awaited here
-                within=60,
                 what="the end of the old processes",
             )
             assert ask(port) == generation
             assert f"worker {generation}" in output.read_text()
         (folder / "broken").write_text("1")
         process.send_signal(signal.SIGHUP)
-        wait_until(lambda: "Nothing is reloaded" in output.read_text(), within=60, what="the refusal")
+        wait_until(lambda: "Nothing is reloaded" in output.read_text(), what="the refusal")
         assert ask(port) == "3"
     finally:
         for client in clients:

@@ -66,12 +66,12 @@ def supervise(folder: Path, *, wait_seconds: float) -> Iterator[Path]:
         yield output
     finally:
         process.send_signal(signal.SIGTERM)
-        process.wait(timeout=60)
+        process.wait(timeout=300)
 
 
 def wait_for(output: Path, text: str) -> str:
     """Wait for a text in the output; return the whole output."""
-    wait_until(lambda: text in output.read_text(), within=60, what=f"{text!r} in the output")
+    wait_until(lambda: text in output.read_text(), what=f"{text!r} in the output")
     return output.read_text()
 
 
@@ -101,7 +101,7 @@ def test_a_worker_announces_that_it_is_ready_when_its_application_is_prepared(mo
         announce_when_prepared(prepared)
         assert pipe.count_ready() == 0
         prepared.set()
-        wait_until(lambda: pipe.count_ready() == 1, within=30, what="the announcement")
+        wait_until(lambda: pipe.count_ready() == 1, what="the announcement")
         announce_when_prepared(None)
         assert pipe.count_ready() == 2, "an application without the event is ready immediately"
     finally:
@@ -114,6 +114,6 @@ def test_an_unprepared_worker_announces_itself_after_a_while(monkeypatch: pytest
         monkeypatch.setenv(READY_VARIABLE, str(pipe.writer))
         monkeypatch.setattr("config.web_server.shared_sockets.PREPARE_SECONDS", 0.05)
         announce_when_prepared(threading.Event())
-        wait_until(lambda: pipe.count_ready() == 1, within=30, what="the announcement")
+        wait_until(lambda: pipe.count_ready() == 1, what="the announcement")
     finally:
         pipe.close()

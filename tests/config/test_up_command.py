@@ -69,7 +69,10 @@ class Terminal:
             assert self.process.poll() is None or self._matches(pattern, count), self.text()
             return self._matches(pattern, count)
 
-        wait_until(is_printed, within=120, what=f"{pattern!r} in the output")
+        try:
+            wait_until(is_printed, what=f"{pattern!r} in the output")
+        except AssertionError as error:
+            raise AssertionError(f"{error}:\n{self.text()}") from None
         return re.findall(pattern, self.text())
 
     def pids(self, programs: int) -> list[int]:
@@ -258,7 +261,7 @@ def test_up_migrates_serves_until_ctrl_c_and_leaves_no_process_behind(
     # a request that crashes the interpreter ends a web worker: the next one takes over, nothing else stops
     worker = max(web.children(), key=lambda process: process.memory_info().rss)
     worker.kill()
-    wait_until(lambda: is_live(port), within=60, what="the respawned web worker")
+    wait_until(lambda: is_live(port), what="the respawned web worker")
     assert web.is_running()
     assert worker.pid not in [process.pid for process in web.children()]
     family = [process.pid for process in psutil.Process(terminal.process.pid).children(recursive=True)]

@@ -20,7 +20,6 @@ from tests.ports import reserve_port
 from tests.waiting import wait_until
 
 PROJECT = Path(project_settings.__file__).resolve().parents[1]
-PATIENCE = 400  # seconds; on a busy machine, compiling the kernels of a new clone takes minutes
 
 
 class Operator:
@@ -101,7 +100,7 @@ class Operator:
         psutil.wait_procs(programs, timeout=300)
 
     def wait_for_output(self, text: str) -> None:
-        wait_until(lambda: text in self.read_output(), within=PATIENCE, what=f"{text!r} in the output")
+        wait_until(lambda: text in self.read_output(), what=f"{text!r} in the output")
 
     def wait_for_exit(self) -> int:
         assert self.process is not None

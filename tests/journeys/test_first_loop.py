@@ -14,7 +14,7 @@ import pytest
 import requests
 
 from tests.journeys.command_process import CommandProcess
-from tests.journeys.operator import PATIENCE, Operator
+from tests.journeys.operator import Operator
 from tests.smtp_sink import SmtpSink, run_smtp_sink
 from tests.waiting import wait_until
 
@@ -113,17 +113,17 @@ def test_a_shop_turns_orders_into_recommendations_and_messages_and_erases_a_cust
         send_data(api)
         operator.send_task("customers.imports.tasks.import_file", shop("upload", str(write_customer_file(tmp_path))))
         imported = "SELECT created + updated, rejected FROM imports_importrun WHERE state = 'imported'"
-        wait_until(lambda: operator.query_value(imported) is not None, within=PATIENCE, what="the import")
+        wait_until(lambda: operator.query_value(imported) is not None, what="the import")
         assert operator.query_value(imported) == (1, 1)
         operator.send_task("customers.lifecycle.tasks.refresh_profiles")
         done = "SELECT count(*) FROM lifecycle_lifecyclerun WHERE status = 'done'"
-        wait_until(lambda: operator.query_value(done), within=PATIENCE, what="the refresh")
+        wait_until(lambda: operator.query_value(done), what="the refresh")
         operator.send_task("recommendations.training.tasks.train_nightly")
         check_segments(api)
         send_campaign(api, operator, sink)
         answer_email(api, operator, sink)
         active = "SELECT count(*) FROM training_modelversion WHERE status = 'active'"
-        wait_until(lambda: operator.query_value(active), within=PATIENCE, what="the training")
+        wait_until(lambda: operator.query_value(active), what="the training")
         check_recommendations(api, keys["write"])
         erase_and_search(api, operator, shop, sink)
 
@@ -173,9 +173,9 @@ def send_campaign(api: Api, operator: Operator, sink: SmtpSink) -> None:
     campaign = {"key": "win-back", "name": "Win back", "segment": "lost", "channel": "email", "template": "win-back"}
     api("POST", "/campaigns/", json={**campaign, "holdout_share": "0"})
     api("POST", "/campaigns/win-back/launch/")
-    wait_until(lambda: sink.mails, within=PATIENCE, what="the email")
+    wait_until(lambda: sink.mails, what="the email")
     sent = "SELECT count(*) FROM sending_delivery WHERE status = 'sent'"
-    wait_until(lambda: operator.query_value(sent) == 1, within=PATIENCE, what="the record of the email")
+    wait_until(lambda: operator.query_value(sent) == 1, what="the record of the email")
     assert [mail.recipient for mail in sink.mails] == [EMAIL]
 
 
@@ -200,7 +200,7 @@ def answer_email(api: Api, operator: Operator, sink: SmtpSink) -> None:
     answer = {"score": "3", "comment": COMMENT, "csrfmiddlewaretoken": token[1]}
     assert browser.post(survey, answer, headers={"Referer": survey}, timeout=60).status_code == 200
     counted = "SELECT count(*) FROM sending_delivery WHERE opened_at IS NOT NULL AND clicked_at IS NOT NULL"
-    wait_until(lambda: operator.query_value(counted) == 1, within=PATIENCE, what="the open and the click")
+    wait_until(lambda: operator.query_value(counted) == 1, what="the open and the click")
     summary = api("GET", "/campaigns/win-back/results/")["deliveries"]
     assert (summary["sent"], summary["opened"], summary["clicked"]) == (1, 1, 1)
     assert api("GET", "/feedback/summary/")["nps"]["answers"] == 1
@@ -226,7 +226,7 @@ def check_recommendations(api: Api, write_key: str) -> None:
             item["product_id"].startswith("tea") and item["reason"]["text"] for item in tea["items"]
         )
 
-    wait_until(is_trained, within=PATIENCE, what="recommendations by the model")
+    wait_until(is_trained, what="recommendations by the model")
     assert api("GET", f"/recommendations/for-you/?user_id={ADA}&n=3")["fallback"] is None
     similar = api("GET", "/recommendations/similar/?product_id=coffee-1&n=3")
     assert all(item["product_id"].startswith("coffee") for item in similar["items"])
@@ -250,15 +250,14 @@ def check_recommendations(api: Api, write_key: str) -> None:
         return response["fallback"] is None and response["items"][0]["product_id"].startswith("coffee")
 
     track(userId=ADA)
-    wait_until(view_and_recommend, within=PATIENCE, what="a recommendation based on the view")
+    wait_until(view_and_recommend, what="a recommendation based on the view")
 
 
 def erase_and_search(api: Api, operator: Operator, shop: CommandProcess, sink: SmtpSink) -> None:
     """Erase Ada by REST: nothing of her is found in any file, key, queue, table or log, and no sum changes."""
-    wait_until(lambda: operator.query_value(WAITING) == (0, 0), within=PATIENCE, what="events to be processed")
+    wait_until(lambda: operator.query_value(WAITING) == (0, 0), what="events to be processed")
     wait_until(
         lambda: operator.query_value(STORED, [*api.recommendation_ids]) == len(api.recommendation_ids),
-        within=PATIENCE,
         what="impressions to be stored",
     )
     known = shop("describe", ADA)
@@ -269,9 +268,9 @@ def erase_and_search(api: Api, operator: Operator, shop: CommandProcess, sink: S
     request = api("POST", "/privacy/requests/", json={"kind": "erasure", "user_id": ADA})
     path = f"/privacy/requests/{request['reference']}/"
     operator.send_task("customers.privacy.tasks.run_due_erasures")
-    wait_until(lambda: api("GET", path)["state"] == "done", within=PATIENCE, what="the erasure")
+    wait_until(lambda: api("GET", path)["state"] == "done", what="the erasure")
     # the last message that Ada gets confirms it; until then, a queue has her address, encrypted
-    wait_until(lambda: len(sink.mails) == 2, within=PATIENCE, what="the confirmation")
+    wait_until(lambda: len(sink.mails) == 2, what="the confirmation")
     assert sink.mails[1].recipient == EMAIL
     report = shop("search")
     assert report["findings"] == []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.journeys.operator import PATIENCE, Operator
+from tests.journeys.operator import Operator
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.acceptance
@@ -63,12 +63,12 @@ def test_killing_the_worker_web_server_or_beat_neither_loses_nor_duplicates_data
     # a killed worker is restarted and resumes its import
     operator.start(training_seconds=20)  # a training is killed in its first seconds
     operator.send_task("customers.imports.tasks.import_file", run)
-    wait_until(lambda: operator.query_value(WORKING, "%orders%") > 0, within=PATIENCE, what="the import to write")
+    wait_until(lambda: operator.query_value(WORKING, "%orders%") > 0, what="the import to write")
     operator.kill("worker")
     operator.wait_for_output("worker exited by SIGKILL: restarting it")
     assert operator.query_value("SELECT count(*) FROM orders_orderline") in (0, ORDERS * LINES_PER_ORDER)
     finished = "SELECT state = 'imported' FROM imports_importrun WHERE id = %s"
-    wait_until(lambda: operator.query_value(finished, run), within=PATIENCE, what="the import to end")
+    wait_until(lambda: operator.query_value(finished, run), what="the import to end")
     assert operator.query_value("SELECT count(*) FROM orders_order") == ORDERS
     assert operator.query_value("SELECT count(*), sum(total)::float FROM orders_orderline") == (
         ORDERS * LINES_PER_ORDER,
@@ -80,7 +80,6 @@ def test_killing_the_worker_web_server_or_beat_neither_loses_nor_duplicates_data
     operator.send_task("customers.lifecycle.tasks.refresh_profiles")
     wait_until(
         lambda: operator.query_value("SELECT count(*) FROM lifecycle_lifecyclerun") > 0,
-        within=PATIENCE,
         what="the refresh to begin",
     )
     operator.kill("web")
@@ -88,8 +87,8 @@ def test_killing_the_worker_web_server_or_beat_neither_loses_nor_duplicates_data
     assert operator.query_value("SELECT count(*) FROM lifecycle_customerprofile") in (0, CUSTOMERS)
     operator.send_task("customers.lifecycle.tasks.refresh_profiles")
     done = "SELECT count(*) FROM lifecycle_lifecyclerun WHERE status = 'done'"
-    wait_until(lambda: operator.query_value(done) > 0, within=PATIENCE, what="a refresh to end")
-    wait_until(lambda: operator.query_value(RUNNING) == 0, within=PATIENCE, what="every refresh to end")
+    wait_until(lambda: operator.query_value(done) > 0, what="a refresh to end")
+    wait_until(lambda: operator.query_value(RUNNING) == 0, what="every refresh to end")
     assert operator.query_value("SELECT count(*), sum(orders), sum(revenue)::float FROM lifecycle_customerprofile") == (
         CUSTOMERS,
         ORDERS,
@@ -108,7 +107,6 @@ def test_killing_the_worker_web_server_or_beat_neither_loses_nor_duplicates_data
     operator.send_task("recommendations.training.tasks.train_nightly")
     wait_until(
         lambda: operator.query_value("SELECT count(*) FROM training_evaluationrun") > 0,
-        within=PATIENCE,
         what="the training to begin",
     )
     operator.kill("beat")
@@ -119,8 +117,8 @@ def test_killing_the_worker_web_server_or_beat_neither_loses_nor_duplicates_data
     operator.start(training_seconds=2)
     operator.send_task("recommendations.training.tasks.train_nightly")
     active = "SELECT count(*) FROM training_modelversion WHERE status = 'active'"
-    wait_until(lambda: operator.query_value(active) == 1, within=PATIENCE, what="a model to serve")
-    wait_until(lambda: operator.query_value(TRAINING) == 0, within=PATIENCE, what="every training to end")
+    wait_until(lambda: operator.query_value(active) == 1, what="a model to serve")
+    wait_until(lambda: operator.query_value(TRAINING) == 0, what="every training to end")
     assert operator.query_value(active) == 1
     folders = {path.name for path in (operator.folder / "var" / "models").iterdir()}
     assert operator.query_value("SELECT artifact FROM training_modelversion WHERE status = 'active'") in folders

@@ -155,7 +155,7 @@ class Machine:
                 for process in family:
                     with suppress(psutil.NoSuchProcess):
                         process.send_signal(signal.SIGKILL)
-                psutil.wait_procs(family, timeout=30)
+                psutil.wait_procs(family, timeout=300)
             program.wait()
         self.programs.clear()
 

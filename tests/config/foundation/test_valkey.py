@@ -27,7 +27,6 @@ def test_short_lived_threads_do_not_exhaust_the_connections(client: ValkeyClient
     assert results == [1] * 250
     wait_until(
         lambda: valkey.info("clients")["connected_clients"] < before + 50,
-        within=60,
         what="the connections of threads that have ended to be closed",
     )
 
@@ -63,4 +62,4 @@ def test_a_late_reply_is_not_read_as_the_next_one(valkey: redis.Redis) -> None:
         except ValkeyDownError:  # calls are paused after a failure
             return False
 
-    wait_until(is_answered, within=60, what="an answer of the server")
+    wait_until(is_answered, what="an answer of the server")

@@ -34,11 +34,11 @@ def run_server(*options: str, application: str = SAMPLE) -> Iterator[int]:
     command = [sys.executable, "-m", "config.web_server", "--port", str(port), *options, application]
     process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        wait_until(lambda: is_listening(port, process), within=60, what="the web server")
+        wait_until(lambda: is_listening(port, process), what="the web server")
         yield port
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait(timeout=300)
 
 
 def is_listening(port: int, process: subprocess.Popen[bytes]) -> bool:

@@ -48,11 +48,11 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     with (folder / "log").open("w") as log:
         server = subprocess.Popen([str(SERVER), *common, *network], stdout=log, stderr=log)
         try:
-            wait_until(lambda: can_connect(port), within=60, what="MariaDB")
+            wait_until(lambda: can_connect(port), what="MariaDB")
             yield port
         finally:
             server.terminate()
-            server.wait(timeout=60)
+            server.wait(timeout=300)
 
 
 def can_connect(port: int) -> bool:

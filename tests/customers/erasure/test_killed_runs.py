@@ -23,6 +23,7 @@ from customers.erasure.runner import name_run_lock, resume_erasures
 from customers.identity.models import Customer
 from customers.orders.models import Order
 from tests.customers.erasure.shop_with_traces import make_ada, make_traces, use_own_folders
+from tests.waiting import DEADLINE_SECONDS
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.acceptance]
 PROGRAM = """
@@ -64,7 +65,7 @@ runner.execute_run(runner.erase_customers([{customer}], requested_by="test").pk)
 
 def wait_for_end_of_session() -> None:
     """Wait until PostgreSQL has noticed that the killed process is gone, and has released its lock."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + DEADLINE_SECONDS
     while any(is_locked(name_run_lock(run_id)) for run_id in ErasureRun.objects.values_list("pk", flat=True)):
         assert time.monotonic() < deadline, "PostgreSQL keeps the lock of a process that is gone"
         time.sleep(0.01)

@@ -90,7 +90,6 @@ def shop() -> Iterator[Shop]:
             lambda: shop.is_true_everywhere(
                 FOR_YOU, lambda response: response.get("model_version") and response["fallback"] is None
             ),
-            within=60,
             what="the model in both workers",
         )
         wait_until(lambda: all(shop.get("search/?q=tea")[0] == 200 for _time in range(12)), what="the search")
@@ -173,11 +172,10 @@ def test_without_postgresql_responses_come_from_memory_and_are_marked_stale(shop
     load = Load(shop)
     wait_until(lambda: len(load.statuses) > 40, what="calls to both workers")
     shop.running.find_server("postgres").stop()
-    wait_until(lambda: load.stale > 20, within=60, what="stale answers")
+    wait_until(lambda: load.stale > 20, what="stale answers")
     shop.running.find_server("postgres").ensure_running()
     wait_until(
         lambda: shop.is_true_everywhere(FOR_YOU, lambda response: response["stale"] is False),
-        within=60,
         what="fresh answers",
     )
     load.finish()
@@ -196,8 +194,8 @@ def test_a_frozen_postgresql_holds_no_request_for_ever_and_no_recommendation(sho
     try:
         for thread in waiting:
             thread.start()
-        wait_until(lambda: load.stale > 40, within=60, what="stale answers")
-        wait_until(lambda: len(shop.readiness) == len(waiting), within=90, what="the end of requests that wait")
+        wait_until(lambda: load.stale > 40, what="stale answers")
+        wait_until(lambda: len(shop.readiness) == len(waiting), what="the end of requests that wait")
     finally:
         continue_tree(server)
         load.finish()
@@ -206,7 +204,6 @@ def test_a_frozen_postgresql_holds_no_request_for_ever_and_no_recommendation(sho
     assert set(shop.readiness) == {503}
     wait_until(
         lambda: shop.is_true_everywhere(FOR_YOU, lambda response: response["stale"] is False),
-        within=60,
         what="fresh answers",
     )
     assert (set(load.statuses), load.empty) == ({200}, 0)
@@ -217,7 +214,7 @@ def test_without_valkey_responses_come_from_the_model_alone(shop: Shop) -> None:
     wait_until(lambda: len(load.statuses) > 20, what="calls to both workers")
     shop.running.find_server("valkey").stop()
     before = len(load.statuses)
-    wait_until(lambda: len(load.statuses) > before + 60, within=60, what="answers without Valkey")
+    wait_until(lambda: len(load.statuses) > before + 60, what="answers without Valkey")
     status, response, _seconds = shop.get(FOR_YOU)
     shop.running.find_server("valkey").ensure_running()
     load.finish()

@@ -64,7 +64,7 @@ def pooler(transactional_db: None) -> Iterator[str]:
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen([str(PGBOUNCER), *user, str(conf)], stdout=log, stderr=log)
         url = f"postgresql://{parts.netloc.rpartition('@')[0]}@127.0.0.1:{port}/shop"
-        wait_until(lambda: answers(url), within=60, what=f"PgBouncer: {(folder / 'log').read_text()}")
+        wait_until(lambda: answers(url), what=f"PgBouncer: {(folder / 'log').read_text()}")
         yield url
         process.kill()
         process.wait()

@@ -80,7 +80,7 @@ class Service:
         mode = ["--sentinel"] if name == "sentinel" else []
         with (self.folder / f"{name}.log").open("wb") as log:
             self.processes[name] = subprocess.Popen([str(get_binary_path()), str(conf), *mode], stdout=log, stderr=log)
-        wait_until(lambda: answers(port), within=60, what=name)
+        wait_until(lambda: answers(port), what=name)
 
     def close(self) -> None:
         for process in self.processes.values():
@@ -121,7 +121,7 @@ def test_commands_go_on_after_the_sentinels_have_promoted_a_replica(service: Ser
         except ValkeyDownError:
             return False
 
-    wait_until(count, within=60, what="a script on the new primary")
+    wait_until(count, what="a script on the new primary")
     assert client.call("GET", "known") == b"before"
     with open_valkey(service.url, socket_timeout=5) as other:
         assert other.connection_pool.get_master_address() == ("127.0.0.1", service.replica)

@@ -2,8 +2,6 @@
 
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -28,6 +26,7 @@ from recommendations.serving.state.loader import StateLoader
 from tests.makers import NOON, make_product
 from tests.recommendations.serving.search.conftest import make_shop
 from tests.recommendations.serving.search.test_searcher import find_ids, is_mapped
+from tests.waiting import wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -163,13 +162,6 @@ def test_a_build_that_is_done_ends_without_an_error() -> None:
     build = "from config.foundation.processes.dependent_process import end_with_starter; end_with_starter(); import time; time.sleep(.1)"
     for _run in range(3):
         run_dependent([sys.executable, "-c", build], folder=settings.BASE_DIR)
-
-
-def wait_until(is_met: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not is_met():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def test_the_builder_runs_its_command_once_for_all_processes(shop_of_twelve: None, tmp_path: Path) -> None:

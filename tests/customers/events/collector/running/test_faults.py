@@ -197,7 +197,7 @@ def test_valkey_flush_and_stop_lose_recent_interactions_and_no_event(shop: Colle
         view(next(more))
         return count_listed() > before
 
-    wait_until(view_and_check, within=30, what="recent interactions to be written again")
+    wait_until(view_and_check, what="recent interactions to be written again")
     sent = next(more) - 1
     assert shop.count_stored("valkey") == (sent, sent, sent)
 
