@@ -4,6 +4,7 @@ Without FILE_STORE there is no store: the machines share one folder, or there is
 """
 
 import posixpath
+import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from django.conf import settings
 # File systems on which a file that is being written can be seen; object stores show an object when it is complete.
 SHOWS_PARTIAL_FILES = frozenset({"file", "local", "sftp", "ssh", "ftp", "smb"})
 DRAFT_PREFIX = ".draft-"
+PASSWORD = re.compile(r"://[^/@\s:]*:([^/@\s]+)@")  # in an address, which may follow that of a cache: simplecache::ftp://…
 
 
 class SharedStoreError(Exception):
@@ -30,7 +32,7 @@ class SharedStore:
             # other machines can change the listings
             self.files, self.root = fsspec.core.url_to_fs(url, use_listings_cache=False)
         except (ImportError, ValueError) as error:
-            raise SharedStoreError(f"FILE_STORE cannot be used: {error}") from error
+            raise SharedStoreError(f"FILE_STORE cannot be used: {self.describe(error)}") from error
         protocols = {self.files.protocol} if isinstance(self.files.protocol, str) else set(self.files.protocol)
         self.shows_partial_files = bool(protocols & SHOWS_PARTIAL_FILES)
 
@@ -92,6 +94,13 @@ class SharedStore:
             except FileNotFoundError:
                 return
 
+    def describe(self, error: Exception) -> str:
+        """Return the text of a file system's error without the password of the address, which it may quote."""
+        text = str(error) or type(error).__name__
+        for password in PASSWORD.findall(self.url):
+            text = text.replace(password, "***")
+        return text
+
     def _build_path(self, name: str) -> str:
         return f"{self.root.rstrip('/')}/{name}"
 
@@ -107,8 +116,7 @@ class translate_errors:  # noqa: N801 — used like a function
 
     def __exit__(self, _kind: Any, error: BaseException | None, _trace: Any) -> None:
         if isinstance(error, Exception) and not isinstance(error, SharedStoreError):
-            reason = str(error) or type(error).__name__
-            raise SharedStoreError(f"{self.name} in FILE_STORE: {reason}") from error
+            raise SharedStoreError(f"{self.name} in FILE_STORE: {self.store.describe(error)}") from error
 
 
 @lru_cache(maxsize=4)
