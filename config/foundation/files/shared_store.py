@@ -16,7 +16,9 @@ from django.conf import settings
 # File systems on which a file that is being written can be seen; object stores show an object when it is complete.
 SHOWS_PARTIAL_FILES = frozenset({"file", "local", "sftp", "ssh", "ftp", "smb"})
 DRAFT_PREFIX = ".draft-"
-PASSWORD = re.compile(r"://[^/@\s:]*:([^/@\s]+)@")  # in an address, which may follow that of a cache: simplecache::ftp://…
+PASSWORD = re.compile(
+    r"://[^/@\s:]*:([^/@\s]+)@"
+)  # in an address, which may follow that of a cache: simplecache::ftp://…
 
 
 class SharedStoreError(Exception):

@@ -23,7 +23,9 @@ def format_points(difference: float) -> str:
 
 
 def format_interval(interval: ConfidenceInterval, form: Callable[[float], str]) -> str:
-    """Return "low to high"."""
+    """Return "low to high"; "unknown" for an interval without width, whose customers all did the same, for example ordered nothing."""
+    if interval.low == interval.high:
+        return _("unknown")
     return _("%(low)s to %(high)s") % {"low": form(interval.low), "high": form(interval.high)}
 
 

@@ -12,7 +12,7 @@ from recommendations.measurement.guards import Guard, GuardVerdict
 from recommendations.measurement.outcomes.columns import OutcomeColumn
 from recommendations.measurement.outcomes.counting import CountedOutcomes, GroupOutcomes
 from recommendations.measurement.outcomes.margins import MarginBasis
-from recommendations.measurement.presentation.formats import format_signed
+from recommendations.measurement.presentation.formats import format_interval, format_signed
 from recommendations.measurement.presentation.sentences import describe_comparison
 from recommendations.measurement.statistics.moments import make_moments
 from recommendations.measurement.timeline import Timeline
@@ -108,6 +108,14 @@ def test_too_few_customers_say_what_they_can_show_and_how_many_it_would_take() -
     text = describe_comparison(comparison, "USD")
     assert "The data so far is enough to detect an effect of $" in text
     assert "customers with the same holdout share to show an effect of 10%." in text
+
+
+def test_an_interval_is_unknown_if_nobody_ordered() -> None:
+    """From 0 to 0 would claim that there is no effect."""
+    comparison = compare(make_group([0] * 100), make_group([0] * 100))
+    assert comparison.revenue is not None
+    assert format_interval(comparison.revenue.effect, str) == "unknown"
+    assert format_interval(compare_shares(0, 100, 0, 100), lambda value: f"{value:.3f}") == "-0.037 to 0.037"
 
 
 def test_an_open_ended_test_says_when_it_can_show_ten_percent() -> None:
