@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from recommendations.engine import KIND_CODES
+from recommendations.engine.evaluation.evaluation_queries import QuerySample
 from recommendations.engine.evaluation.placement_evaluation import METRICS, compare_scores
 from recommendations.engine.placements import FOR_YOU, PLACEMENTS, POPULAR, SIMILAR, TRENDING
 from recommendations.training.budget import TrainingBudget
@@ -19,7 +20,7 @@ from recommendations.training.evaluation.placement_evaluation import (
 from recommendations.training.evaluation.promotion_criteria import Reason, make_reason
 from recommendations.training.evaluation.trending_evaluation import measure_trending
 from recommendations.training.tuning.model_choice import SEED, TOP_N, ModelChoice, ReportStep, fit_component
-from recommendations.training.tuning.placements.placement_result import PlacementResult
+from recommendations.training.tuning.placements.placement_result import FACTUAL_PLACEMENTS, PlacementResult
 from recommendations.training.tuning.placements.placement_tuning import TunedPlacements
 from recommendations.training.tuning.placements.timed_step import PLACEMENT_ORDER, TimedPlacementStep
 from recommendations.training.tuning.placements.trending_tuning import build_trending_windows, make_trending_queries
@@ -85,11 +86,12 @@ class _PlacementTester(TimedPlacementStep):
                 self.placements[TRENDING] = self.evaluate_trending(start)
             placement = self.placements[name]
             if placement.fixed_reason is None and placement.weights is not None:
-                self.placements[name] = (
-                    replace(placement, measurement=evaluator.measure(name, placement.weights))
-                    if self.has_time(0.84)
-                    else replace(placement, fixed_reason=make_reason("place_no_time"))
-                )
+                sample = self.choose_sample(name)
+                if sample is None:
+                    self.placements[name] = replace(placement, fixed_reason=make_reason("place_no_time"))
+                else:
+                    evaluator.sample = sample
+                    self.placements[name] = replace(placement, measurement=evaluator.measure(name, placement.weights))
             if name == SIMILAR:
                 # A fresh evaluator: that of `similar` may be limited to the later half of the visits.
                 evaluator = PlacementEvaluator(self.shop, self.choice, window, self.test_sample)
@@ -103,6 +105,17 @@ class _PlacementTester(TimedPlacementStep):
         self.placements[POPULAR] = self.compare_with_popularity(POPULAR, "popularity", make_reason("place_floor"))
         earlier, components = self.tuned.earlier, self.choice.components
         return {name: self.placements[name].with_earlier(earlier.get(name), components) for name in (*PLACEMENTS, RANK)}
+
+    def choose_sample(self, name: str) -> QuerySample | None:
+        """Return the sample to evaluate a placement on; None if it is not evaluated.
+
+        Without time, a placement keeps the decision of the active version. One about which nothing was decided yet would be off, and
+        the first training is the shortest one: so it is evaluated on a smaller sample.
+        """
+        if self.has_time(0.84):
+            return self.test_sample
+        is_decided = name in FACTUAL_PLACEMENTS or bool((self.tuned.earlier.get(name) or {}).get("is_judged"))
+        return None if is_decided else self.late_sample
 
     def split_late_visits(self, window: EvaluationWindow) -> tuple[PlacementResult, EvaluationWindow]:
         """Tune `similar` on the first half of visits that begin after the validation part.
@@ -124,7 +137,8 @@ class _PlacementTester(TimedPlacementStep):
     def evaluate_trending(self, start: float) -> PlacementResult:
         """Evaluate trending over several windows."""
         placement, shop = self.placements[TRENDING], self.shop
-        if placement.fixed_reason is not None or placement.weights is None or not self.has_time(0.84):
+        sample = self.choose_sample(TRENDING)
+        if placement.fixed_reason is not None or placement.weights is None or sample is None:
             return replace(placement, fixed_reason=make_reason("place_no_time"))
         component = self.choice.components[TRENDING]
         windows = [
@@ -134,7 +148,7 @@ class _PlacementTester(TimedPlacementStep):
             )
             for window in build_trending_windows(shop, self.choice, start=start, stop=shop.interactions.as_of)
         ]
-        query_sets = make_trending_queries(shop, windows, self.test_sample)
+        query_sets = make_trending_queries(shop, windows, sample)
         if not sum(queries.n_users for queries in query_sets):
             return placement
         weights, normalization = placement.weights.weights, self.choice.normalization

@@ -17,6 +17,7 @@ from recommendations.training.tuning.model_choice import SEED, ModelChoice, Repo
 from recommendations.training.tuning.placements.placement_result import PlacementResult
 
 MAX_TUNING_CELLS, MAX_EVALUATION_CELLS = 30_000_000, 40_000_000  # queries × products scored
+LATE_EVALUATION_CELLS = 20_000_000  # of a first evaluation for which no time is left
 # similar first, because it is the fallback of bought-together; the placements that are active anyway last
 PLACEMENT_ORDER = (SIMILAR, BUY_AGAIN, BOUGHT_TOGETHER, CART, CATEGORIES, RANK, RECENTLY_VIEWED, NEW)
 
@@ -33,6 +34,7 @@ class TimedPlacementStep:
         n_items = shop.interactions.n_items
         self.tuning_sample = QuerySample.of_cells(MAX_TUNING_CELLS, n_items, max_users=400, per_user=2, seed=SEED)
         self.test_sample = QuerySample.of_cells(MAX_EVALUATION_CELLS, n_items, max_users=1500, per_user=3, seed=SEED)
+        self.late_sample = QuerySample.of_cells(LATE_EVALUATION_CELLS, n_items, max_users=750, per_user=1, seed=SEED)
 
     def has_time(self, progress: float) -> bool:
         """Report progress and return whether there is time left."""

@@ -88,10 +88,14 @@ def tune_shop_model(*, views_from: float) -> tuple[ShopData, ModelChoice]:
 
 
 @cache
-def tune_shop(*, views_from: float = 0.0, seconds: float = 20.0) -> tuple[dict[str, PlacementResult], ModelChoice]:
+def tune_shop(
+    *, views_from: float = 0.0, seconds: float = 20.0, decided: frozenset[str] = frozenset()
+) -> tuple[dict[str, PlacementResult], ModelChoice]:
+    """Tune and evaluate the placements. decided: those that are active in the active version because they were better."""
     shop, choice = tune_shop_model(views_from=views_from)
     budget, step = TrainingBudget(seconds, 2000, clock=lambda: 0.0), ignore_step  # the clock does not move
-    tuned = tune_placements(shop=shop, choice=choice, budget=budget, step=step)
+    earlier = {name: {"on": True, "is_judged": True, "weights": {"item-knn": 1.0}} for name in decided}
+    tuned = tune_placements(shop=shop, choice=choice, budget=budget, step=step, earlier=earlier)
     model_evaluation = evaluate_choice(
         time_split=shop.split, choice=tuned.choice, products=PRODUCTS, active=None, step=step
     )
@@ -261,7 +265,10 @@ def test_without_views_similar_is_evaluated_by_the_next_basket_of_the_category()
 
 
 def test_without_time_a_placement_keeps_the_decision_and_the_weights_of_the_active_version() -> None:
-    cart = tune_shop(seconds=0.0)[0]["cart"]
+    cart = tune_shop(seconds=0.0, decided=frozenset({"cart"}))[0]["cart"]
+    assert (cart.decide()[0], cart.decide()[1]["code"]) == (True, "place_earlier_on")
+    assert cart.measurement.comparison is None
+    cart = replace(cart, earlier=None)
     is_active, reason = cart.decide()
     assert (is_active, reason["code"]) == (False, "place_no_time")
     weights, components = {"co-purchase": 0.7, "popularity": 0.3}, {"co-purchase", "popularity", "item-knn"}
@@ -275,6 +282,19 @@ def test_without_time_a_placement_keeps_the_decision_and_the_weights_of_the_acti
         assert cart.with_earlier(earlier, {"co-purchase"}) is cart, "the new version lacks an algorithm"
     assert cart.with_earlier({"on": True, "is_judged": False, "weights": weights}, components) is cart
     assert cart.with_earlier(None, components) is cart
+
+
+def test_without_time_a_placement_is_evaluated_on_a_smaller_sample_the_first_time() -> None:
+    """A first training is short. What it does not evaluate would show best sellers until the next one."""
+    placements = tune_shop(seconds=0.0)[0]
+    assert placements["trending"].measurement.comparison is not None
+    for name in ("similar", "bought-together", "cart", "categories"):
+        comparison = placements[name].measurement.comparison
+        assert comparison is not None, name
+        assert comparison.n_users >= 30, name
+        assert placements[name].decide()[1]["code"] in {"place_better", "place_no_better"}, name
+    assert placements["cart"].decide()[0]
+    assert placements["rank"].measurement.comparison is None, "active anyway, so it takes no time"
 
 
 def test_an_evaluated_placement_does_not_keep_the_earlier_decision() -> None:
