@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from config.foundation.backoffice.date_range import MAX_YEAR, MIN_YEAR
 from config.foundation.calendars.shopping_festivals import FESTIVALS
 from customers.analytics.expressions.periods import PeriodUnit, get_period_start, number_period
 
@@ -17,7 +18,6 @@ CUSTOM = "custom"
 MAX_NUMBER = 3650
 YEAR_MONTHS = 12
 YEAR_PRESETS = ("last_year", "this_year")  # beside the name of a month or festival, they only say in which year it is
-YEARS = range(1900, 3000)
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def parse_iso(text: str) -> date | None:
         day = date.fromisoformat(text)
     except ValueError:
         return None
-    return day if day.year in YEARS else None
+    return day if MIN_YEAR <= day.year <= MAX_YEAR else None
 
 
 def parse_date(text: str) -> tuple[date, date] | None:

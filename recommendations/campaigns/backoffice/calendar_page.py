@@ -13,6 +13,7 @@ from django.utils.formats import date_format, time_format
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from config.foundation.backoffice.date_range import MAX_YEAR, MIN_YEAR
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.calendars.public_holidays import name_holidays
@@ -24,7 +25,6 @@ from recommendations.campaigns.models import Campaign, CampaignRun
 from recommendations.campaigns.schedule import build_schedule, list_runs
 
 PLANNED_STATUSES = (Campaign.Status.SCHEDULED, Campaign.Status.RUNNING, Campaign.Status.WAITING)
-YEARS = range(1900, 3000)  # of whose months the days before and after can be computed
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def parse_month(text: str, today: date) -> date:
         month = datetime.strptime(text, "%Y-%m").date()  # noqa: DTZ007 — a month has no time zone
     except ValueError:
         return today.replace(day=1)
-    return month if month.year in YEARS else today.replace(day=1)
+    return month if MIN_YEAR <= month.year <= MAX_YEAR else today.replace(day=1)
 
 
 def build_weeks(first: date, today: date) -> list[list[CalendarDay]]:
