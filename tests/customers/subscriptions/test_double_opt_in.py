@@ -79,6 +79,15 @@ def test_nobody_is_subscribed_before_the_button_behind_the_link(browser: Client)
     assert Identifier.objects.get(value=event.anonymous_id).customer == consent.customer
 
 
+def test_the_button_works_in_browsers_that_send_no_origin_because_the_page_sends_no_referrer(browser: Client) -> None:
+    sign_up(browser)
+    strict = Client(enforce_csrf_checks=True)
+    page = strict.get(read_link())
+    assert (page["Referrer-Policy"], dict(page.cookies)) == ("no-referrer", {})
+    assert strict.post(read_link(), headers={"Origin": "null"}).status_code == 200
+    assert Consent.objects.get().status == "granted"
+
+
 def test_the_answer_does_not_reveal_whether_an_address_is_known(browser: Client) -> None:
     customer = make_customer("mei", email="mei@shop.example")
     make_identifier(customer, hash_email("mei@shop.example"), kind=Identifier.Kind.EMAIL_HASH)
