@@ -16,7 +16,7 @@ class CustomerPanel:
     """A panel of the customer page. key: also its anchor. position: panels of a tab are sorted by it. tab: key of its tab.
 
     permission: the panel is hidden from users without it. build: returns what the template gets as ``panel``, for a customer
-    as of a time.
+    as of a time; besides, the template gets only ``perms`` and ``csrf_token``.
     """
 
     key: str

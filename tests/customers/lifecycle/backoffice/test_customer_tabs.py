@@ -1,14 +1,16 @@
 """The tabs of the customer page: each computes only its own content, for users who may view it."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from customers.identity.consent.restrictions import restrict_processing
 from customers.identity.models import Customer
 from customers.lifecycle.refresh.nightly import refresh_profiles
 from tests.customers.lifecycle.customer_page import TABS, get_tab
@@ -63,6 +65,33 @@ def test_tabs_without_permission_are_hidden_and_show_the_overview(anna: Customer
     assert "privacy" not in list_tab_keys(page)
     assert "SMS" not in page.content.decode()
     assert get_tab(log_in_as("Privacy officer"), anna.pk, "messages").context["tab"].key == "overview"
+
+
+def test_requests_are_opened_and_restrictions_lifted_on_the_privacy_tab(admin_user: User, anna: Customer) -> None:
+    restriction = restrict_processing(customer=anna, scope="marketing", at=NOON, source="test")
+    officer = Client(enforce_csrf_checks=True)
+    officer.force_login(admin_user)
+    page = get_tab(officer, anna.pk, "privacy").content.decode()
+    for kind, label in (("access", "Export…"), ("erasure", "Erase…")):
+        [link] = re.findall(rf'href="([^"]+)"[^>]*>{label}</a>', page)
+        assert f"kind={kind}" in link
+        form = officer.get(link.replace("&amp;", "&")).content.decode()
+        assert f'value="#{anna.pk}"' in form
+    [(action, token)] = re.findall(
+        r'action="([^"]+/lift/)"><input[^>]+name="csrfmiddlewaretoken" value="([^"]+)"', page
+    )
+    assert officer.post(action, {"csrfmiddlewaretoken": token}).status_code == 302
+    restriction.refresh_from_db()
+    assert restriction.lifted_at is not None
+
+
+def test_the_privacy_tab_has_no_buttons_for_users_who_may_only_view_requests(anna: Customer) -> None:
+    restrict_processing(customer=anna, scope="marketing", at=NOON, source="test")
+    client = log_in_as("Analyst")
+    User.objects.get().user_permissions.add(Permission.objects.get(codename="view_privacyrequest"))
+    page = get_tab(client, anna.pk, "privacy").content.decode()
+    assert "Restricted since" in page
+    assert [label for label in ("Export…", "Erase…", "/lift/") if label in page] == []
 
 
 def test_an_unknown_tab_shows_the_overview(admin_client: Client, anna: Customer) -> None:
