@@ -8,6 +8,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 MAX_HOLDOUT_SHARE = Decimal("0.9")
 
@@ -125,7 +126,7 @@ class FlowEntry(models.Model):
 
     class Status(models.TextChoices):
         ACTIVE = "active", _("inside")
-        COMPLETED = "completed", _("completed")
+        COMPLETED = "completed", pgettext_lazy("flow entry", "completed")  # an order is also "completed"
         GOAL = "goal", _("reached the goal")
         EXITED = "exited", _("exited")
         REMOVED = "removed", _("removed")

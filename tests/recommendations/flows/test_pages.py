@@ -219,6 +219,12 @@ def test_the_page_shows_who_is_at_each_step_and_saves_them_as_a_segment(marketer
     assert Segment.objects.get(name="Waiting").size == 3
     panel = read(marketer, reverse("admin:lifecycle_customer", args=[customers[0].pk]) + "?tab=messages")
     assert "Basket" in panel
+    flow.entries.update(status="completed", finished_at=now)
+    panel = marketer.get(
+        reverse("admin:lifecycle_customer", args=[customers[0].pk]) + "?tab=messages",
+        headers={"accept-language": "zh-hans"},
+    )
+    assert "已下单" not in panel.content.decode(), "who reaches the end of a flow has not necessarily ordered"
 
 
 def test_a_flow_that_is_paused_while_its_holdout_group_is_saved_stays_paused(
