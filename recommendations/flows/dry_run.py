@@ -7,21 +7,27 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from recommendations.flows.execution.actions import find_template_version
 from recommendations.flows.execution.history import read_history
+from recommendations.flows.execution.holdout import EntryHoldout
 from recommendations.flows.execution.people import FlowPerson, read_people, select_matching
 from recommendations.flows.execution.stepping import compute_step_end
 from recommendations.flows.machine.decisions import choose_variant, may_enter
 from recommendations.flows.machine.graph import FlowStep, build_graph
 from recommendations.flows.models import Flow
+from recommendations.sending.checks.eligibility import preview_skip_reason
+
+SENDING_STEPS = ("message", "webhook")  # an on-site offer is shown in the shop, not sent
 
 
 @dataclass(frozen=True)
 class DryRunLine:
-    """One step that the customer would pass: when it begins, and its outcome."""
+    """One step that the customer would pass: when it begins, and its outcome. skip_reason: why its message would not be sent."""
 
     step: FlowStep
     at: datetime
     outcome: str
+    skip_reason: str = ""
 
 
 @dataclass
@@ -36,7 +42,8 @@ class DryRun:
 def run_dry(*, flow: Flow, definition: Mapping[str, Any], customer_id: int, now: datetime) -> DryRun:
     """Follow a customer who is triggered now through a valid definition.
 
-    Conditions are checked as of now. Events that the flow waits for are assumed not to happen, so their waits time out.
+    Conditions, consents, suppressions and holdout groups are checked as of now; frequency caps and quiet hours are not checked.
+    Events that the flow waits for are assumed not to happen, so their waits time out.
     """
     graph = build_graph(definition)
     result = DryRun()
@@ -54,12 +61,16 @@ def run_dry(*, flow: Flow, definition: Mapping[str, Any], customer_id: int, now:
             if is_inside
             else _("The re-entry rule does not allow another entry.")
         )
+    holdout = EntryHoldout()
+    holdout.load({flow.pk: {customer_id}})
+    if holdout.decide(flow_id=flow.pk, customer_id=customer_id):
+        result.refusals.append(_("The customer is in the holdout group of the flow."))
     key: str | None = graph.first if graph.steps else None
     at = now
     while key is not None:
         step = graph.steps[key]
         outcome, end = follow_step(step, at=at, now=now, person=person, customer_id=customer_id, salt=flow.salt)
-        result.lines.append(DryRunLine(step, at, outcome))
+        result.lines.append(DryRunLine(step, at, outcome, find_skip_reason(step, customer_id=customer_id, now=now)))
         at, key = end, graph.find_next(key, outcome)
     result.ends_at = at
     return result
@@ -79,3 +90,14 @@ def follow_step(
         weights = step.settings["weights"]
         return choose_variant(salt=salt, step_key=step.key, customer_id=customer_id, weights=weights), at
     return "done", at
+
+
+def find_skip_reason(step: FlowStep, *, customer_id: int, now: datetime) -> str:
+    """Return why sending would skip the message of a step, although the flow goes on; empty for other steps."""
+    version = find_template_version(step.settings["template"]) if step.kind in SENDING_STEPS else None
+    if version is None:
+        return ""
+    is_transactional = bool(step.settings.get("transactional", False))
+    return preview_skip_reason(
+        customer_id=customer_id, channel=version.template.channel, is_transactional=is_transactional, now=now
+    )

@@ -27,7 +27,7 @@ from recommendations.flows.backoffice.flow_labels import (
 )
 from recommendations.flows.backoffice.reference_names import ReferenceNames, load_reference_names
 from recommendations.flows.definition_checks import check_definition
-from recommendations.flows.dry_run import run_dry
+from recommendations.flows.dry_run import DryRunLine, run_dry
 from recommendations.flows.machine.definition_parsing import DefinitionProblem, list_problems
 from recommendations.flows.machine.definition_schema import MAX_EXITS, MESSAGE_STEPS
 from recommendations.flows.machine.graph import build_graph, list_branches
@@ -42,6 +42,7 @@ from recommendations.flows.statistics import (
     read_step_figures,
 )
 from recommendations.messaging.models import MessageTemplate
+from recommendations.sending.models import SkipReason
 
 NO_FIGURES = StepFigures()
 
@@ -249,6 +250,12 @@ def read_templates(definition: Mapping[str, Any]) -> dict[str, MessageTemplate]:
     return {template.key: template for template in MessageTemplate.objects.filter(key__in=keys)}
 
 
+def describe_outcome(line: DryRunLine) -> str:
+    if line.skip_reason:
+        return _("not sent: %(reason)s") % {"reason": SkipReason(line.skip_reason).label}
+    return label_outcome(line.outcome)
+
+
 def show_dry_run(request: HttpRequest, flow_id: int) -> HttpResponse:
     """Show what the flow would do for one customer; ``?user_id=`` chooses the customer."""
     flow = get_flow(request, flow_id, VIEW_PEOPLE)
@@ -268,7 +275,7 @@ def show_dry_run(request: HttpRequest, flow_id: int) -> HttpResponse:
                 {
                     "at": date_format(timezone.localtime(line.at), "DATETIME_FORMAT"),
                     "text": describe_step(line.step.settings, names),
-                    "outcome": label_outcome(line.outcome),
+                    "outcome": describe_outcome(line),
                     "depth": line.step.depth,
                 }
                 for line in result.lines

@@ -18,7 +18,7 @@ from recommendations.sending.checks.quiet_hours import choose_time_zone, find_qu
 from recommendations.sending.checks.rate_limits import check_rate_limits
 from recommendations.sending.email_format import normalize_address
 from recommendations.sending.models import SkipReason, Suppression
-from recommendations.sending.settings_model import SendingSettings
+from recommendations.sending.settings_model import SendingSettings, load_sending_settings
 from recommendations.sending.sms.legal_hours import find_legal_start
 
 PHONE, UNSUBSCRIBED = Suppression.Kind.PHONE, Suppression.Reason.UNSUBSCRIBED
@@ -40,6 +40,32 @@ def decide(candidates: Sequence[DueDelivery], *, settings: SendingSettings, now:
     zone = get_time_zone()
     check_frequency(candidates, caps=read_caps(settings.caps), now=now, zone=zone)
     check_rate_limits(candidates, settings=settings, now=now, zone=zone)
+
+
+def preview_skip_reason(*, customer_id: int, channel: str, is_transactional: bool, now: datetime) -> str:
+    """Return why a message that is due now would be skipped; empty if nothing lasting stops it.
+
+    Frequency caps, quiet hours and rate limits are not checked, because they depend on the moment.
+    """
+    candidate = DueDelivery(
+        id=0,
+        origin_kind="",
+        origin_id=0,
+        customer_id=customer_id,
+        template_version_id=0,
+        channel=channel,
+        is_transactional=is_transactional,
+        due_at=now,
+        expires_at=None,
+        attempts=0,
+        reserved=0,
+        event={},
+    )
+    load_customers([candidate])
+    check_customer(candidate, now=now)
+    check_suppressions([candidate])
+    check_global_holdout([candidate], settings=load_sending_settings())
+    return candidate.skip_reason
 
 
 def check_customer(candidate: DueDelivery, *, now: datetime) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -12,10 +13,15 @@ from django.utils import timezone
 
 from customers.segments.models import Segment
 from recommendations.flows.backoffice import results_page
+from recommendations.flows.execution.holdout import name_holdout_salt
 from recommendations.flows.models import Flow
 from recommendations.flows.publishing import create_flow, get_draft, pause_flow, publish_flow
+from recommendations.measurement.assignment import is_held_out
+from recommendations.measurement.models import Assignment
 from recommendations.sending.models import Delivery
-from tests.makers import make_customer, make_profile, make_segment
+from recommendations.sending.settings_model import SendingSettings
+from recommendations.sending.suppressions.suppression_list import suppress_email
+from tests.makers import NOON, make_consent, make_customer, make_profile, make_segment
 from tests.recommendations.flows.makers import make_definition, make_template, message, run, signal, wait
 
 pytestmark = pytest.mark.django_db
@@ -257,6 +263,38 @@ def test_a_test_run_shows_what_would_happen_with_dates(marketer: Client) -> None
     assert "Send a message: hello" in text
     assert "No customer has this user ID" in read(marketer, f"{url}?user_id=bob")
     assert flow.entries.count() == 0
+
+
+def test_a_test_run_shows_which_messages_would_not_be_sent(marketer: Client) -> None:
+    make_template()
+    ada = make_customer("ada", email="ada@shop.example")
+    flow = make_draft(message("hello"), message("order", transactional=True))
+    url = f"{reverse('flows:dry-run', args=[flow.pk])}?user_id=ada"
+
+    def read_outcomes() -> list[str]:
+        return [line["outcome"] for line in marketer.get(url).context["lines"]]
+
+    assert read_outcomes() == ["not sent: no consent", "done"]
+    make_consent(ada)
+    assert read_outcomes() == ["done", "done"]
+    SendingSettings.objects.create(pk=1, global_holdout_share=Decimal(1))
+    assert read_outcomes() == ["not sent: in the global holdout group", "done"]
+    suppress_email("ada@shop.example", reason="complaint", source="test", at=NOON)
+    assert read_outcomes() == ["not sent: on the suppression list"] * 2
+    Flow.objects.filter(pk=flow.pk).update(holdout_share=Decimal("0.9"), salt=find_holding_salt(ada.pk))
+    assert "The customer is in the holdout group of the flow." in read(marketer, url)
+    assert not Assignment.objects.exists()
+    assert not Delivery.objects.exists()
+
+
+def find_holding_salt(customer_id: int) -> str:
+    """Return a salt with which a flow with a holdout share of 0.9 holds the customer out."""
+    salts = (f"salt-{number}" for number in range(100))
+    return next(
+        salt
+        for salt in salts
+        if is_held_out(salt=name_holdout_salt(salt), customer_id=customer_id, share=Decimal("0.9"))
+    )
 
 
 def test_an_analyst_reads_flows_and_changes_nothing(client: Client) -> None:
