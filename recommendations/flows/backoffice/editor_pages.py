@@ -96,7 +96,7 @@ def edit_part(request: HttpRequest, flow_id: int, part: str) -> HttpResponse:
     fields = kinds[kind] if kinds else PLAIN_PARTS[part]
     values = present if not kinds or present.get("kind") == kind else {}
     form = PartForm(
-        request.POST if request.method == "POST" else None, part_kind=kind, part_fields=fields, values=values
+        request.POST if request.method == "POST" else None, part_kind=kind or part, part_fields=fields, values=values
     )
     if request.method == "POST" and form.is_valid():
         settings = form.read_settings()

@@ -72,6 +72,11 @@ FIELD_LABELS: Mapping[str, Text] = {
     "tag": gettext_lazy("tag"),
     "rule": gettext_lazy("can the same customer enter again"),
 }
+# the same field means something else in these parts
+PART_FIELD_LABELS: Mapping[tuple[str, str], Text] = {
+    ("reentry", "days"): gettext_lazy("days until the customer can enter again"),
+    ("points_expiring", "days"): gettext_lazy("points expire within (days)"),
+}
 CHOICE_LABELS: Mapping[str, Text] = {
     **{stage.value: stage.label for stage in Stage},
     "entered": gettext_lazy("enters it"),
@@ -126,6 +131,10 @@ OUTCOME_LABELS: Mapping[str, Text] = {
     "done": gettext_lazy("done"),
     "failed": gettext_lazy("failed"),
 }
+
+
+def label_field(name: str, part_kind: str) -> str:
+    return str(PART_FIELD_LABELS.get((part_kind, name)) or FIELD_LABELS.get(name, name))
 
 
 def label_choice(name: str, field: str = "") -> str:

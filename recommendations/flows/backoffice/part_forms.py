@@ -11,7 +11,7 @@ from customers.events.event_taxonomy import EVENT_NAMES
 from customers.segments.backoffice.forms import ConditionFormField, ConditionWidget
 from customers.segments.models import Segment
 from recommendations.flows.backoffice.filter_rows import FilterRowsField, parse_scalar
-from recommendations.flows.backoffice.flow_labels import FIELD_LABELS, label_choice
+from recommendations.flows.backoffice.flow_labels import label_choice, label_field
 from recommendations.flows.machine.definition_schema import (
     DURATION_UNITS,
     ORDER_PLACED,
@@ -34,7 +34,7 @@ EVERYONE: Mapping[str, Any] = {"all": []}
 
 
 class PartForm(forms.Form):
-    """The form of one trigger, step or goal."""
+    """The form of one part or step. part_kind: the kind of trigger, step, goal or exit, or the name of a part without kinds."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class PartForm(forms.Form):
 
 def build_fields(known: DefinitionField, kind: str, value: Any) -> dict[str, forms.Field]:
     """Return the form fields of one field of the definition, with its present value."""
-    label, required = str(FIELD_LABELS.get(known.name, known.name)).capitalize(), known.required
+    label, required = label_field(known.name, kind).capitalize(), known.required
     if known.kind == FieldKind.DURATION:
         present = value if isinstance(value, Mapping) else {"days": 1}
         return {

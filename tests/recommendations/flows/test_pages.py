@@ -138,6 +138,9 @@ def test_trigger_goal_and_reentry_are_edited(marketer: Client) -> None:
         },
     )
     marketer.post(reverse("flows:part", args=[flow.pk, "reentry"]), {"rule": "after", "days": "30"})
+    assert "Days until the customer can enter again" in read(marketer, reverse("flows:part", args=[flow.pk, "reentry"]))
+    assert "Points expire within (days)" in read(marketer, f"{part}?kind=points_expiring")
+    assert "Days after the date (negative: before)" in read(marketer, f"{part}?kind=date")
     text = read(marketer, reverse("flows:flow", args=[flow.pk]))
     assert "Price drop of at least 15" in text
     assert "Order placed (total is at least 20)" in text
