@@ -222,7 +222,7 @@ class DefinitionParser:
                 self.add(part, known.name, "unknown_choice", value=item, valid=", ".join(known.choices))
 
     def check_duration(self, part: str, name: str, value: object) -> None:
-        if not isinstance(value, Mapping) or not value or set(value) - set(DURATION_UNITS):
+        if not isinstance(value, Mapping) or set(value) - set(DURATION_UNITS):
             self.add(part, name, "bad_duration", value=value)
             return
         amounts = list(value.values())

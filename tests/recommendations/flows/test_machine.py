@@ -74,6 +74,7 @@ def test_a_valid_definition_has_no_problems() -> None:
         ({"steps": [make_wait("a"), make_wait("a")]}, "a", "key", "doubled_key"),
         ({"steps": [{"key": "a", "kind": "wait", "for": {"weeks": 1}}]}, "a", "for", "bad_duration"),
         ({"steps": [{"key": "a", "kind": "wait", "for": {"days": 0}}]}, "a", "for", "bad_length"),
+        ({"steps": [{"key": "a", "kind": "wait", "for": {}}]}, "a", "for", "bad_length"),
         ({"steps": [{"key": "a", "kind": "wait_until", "hour": "25:00"}]}, "a", "hour", "bad_hour"),
         ({"steps": [{"key": "a", "kind": "split", "weights": {"x": 0, "y": 0}}]}, "a", "weights", "bad_weights"),
         ({"steps": [{"key": "a", "kind": "message"}]}, "a", "template", "required"),
