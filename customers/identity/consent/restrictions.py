@@ -5,7 +5,7 @@ segments, scores and sending also check. Lifting it restores the consents that i
 another restriction still covers them: that one then restores them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from django.db import transaction
@@ -13,7 +13,7 @@ from django.db.models import Exists, OuterRef
 from psycopg import sql
 
 from customers.identity.consent.consent_denials import refresh_consent_denials
-from customers.identity.consent.ledger import PROFILING_PURPOSES, read_latest_consents
+from customers.identity.consent.ledger import PROFILING_PURPOSES, read_effective_consents, read_latest_consents
 from customers.identity.locking import lock_identities
 from customers.identity.models import Consent, Customer, ProcessingRestriction
 from customers.identity.signals import processing_restricted
@@ -136,6 +136,21 @@ def record_entries(
 def read_active_restrictions(*, customer: Customer) -> list[ProcessingRestriction]:
     """Return what limits the processing of a customer's data now, the oldest first."""
     return list(ProcessingRestriction.objects.active().filter(customer=customer).order_by("since", "pk"))
+
+
+def has_agreed_since_objecting(*, customer: Customer, restrictions: Collection[str]) -> bool:
+    """Return whether a customer who objected to marketing, which withdrew all consents to messages, has since granted one again.
+
+    Such a consent allows advertising on its channel, unless all processing is restricted.
+
+    Args:
+        restrictions: the scopes of the customer's active restrictions.
+    """
+    if Scope.MARKETING not in restrictions or Scope.ALL in restrictions:
+        return False
+    return any(
+        consent.is_allowed for consent in read_effective_consents(customer=customer, purposes=MESSAGE_PURPOSES).values()
+    )
 
 
 def find_restricted_customers(*, customer_ids: Iterable[int], scopes: Sequence[str] = (Scope.ALL,)) -> set[int]:

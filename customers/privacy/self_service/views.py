@@ -25,7 +25,7 @@ from config.foundation.automated_decisions.registry import explain_decisions
 from config.foundation.http.client_address import get_client_address
 from config.foundation.rate_limiter import count_locally
 from config.foundation.shop.profile import get_shop
-from customers.identity.consent.restrictions import read_active_restrictions
+from customers.identity.consent.restrictions import has_agreed_since_objecting, read_active_restrictions
 from customers.identity.models import Customer
 from customers.identity.personal_data.hashing import normalize_email
 from customers.privacy.export.downloads import ExportExpiredError, open_download
@@ -166,7 +166,7 @@ def find_done(done: str, context: Mapping[str, Any]) -> str:
         "export": context["is_export_waiting"],
         "object_profiling": "profiling" in restrictions,
         "allow_profiling": "profiling" not in restrictions,
-        "object_marketing": "marketing" in restrictions,
+        "object_marketing": "marketing" in restrictions and not context["has_agreed_again"],
         "allow_marketing": "marketing" not in restrictions,
         "restrict": "all" in restrictions,
         "allow_all": "all" not in restrictions,
@@ -198,11 +198,13 @@ def build_overview(customer: Customer, link: AccessLink, *, now: datetime) -> di
     exports = PrivacyExport.objects.filter(
         request__customer=customer, deleted_at=None, expires_at__gt=now, downloads_left__gt=0
     ).first()
+    restrictions = {restriction.scope for restriction in read_active_restrictions(customer=customer)}
     return {
         "kept": list_kept_kinds(build_person(customer)),
         "details": [(label, getattr(customer, name)) for name, label in FIELDS.items() if getattr(customer, name)],
         "decisions": explain_decisions(customer_id=customer.pk, as_of=now, limit=SHOWN_DECISIONS),
-        "restrictions": {restriction.scope for restriction in read_active_restrictions(customer=customer)},
+        "restrictions": restrictions,
+        "has_agreed_again": has_agreed_since_objecting(customer=customer, restrictions=restrictions),
         "requests": requests,
         "is_export_waiting": any(
             request.is_open and request.kind in (RequestKind.ACCESS, RequestKind.PORTABILITY) for request in requests

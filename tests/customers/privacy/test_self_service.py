@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from django.core import mail
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from config.foundation.personal_data.person import Finding, Person
@@ -170,6 +171,25 @@ def test_objections_take_effect_at_once_and_can_be_withdrawn(mei: Customer, page
     latest = {consent.purpose: consent.status for consent in mei.consents.order_by("recorded_at", "pk")}
     assert (latest["email"], latest["personalisation"], latest["sms"]) == ("granted", "granted", "withdrawn")
     assert not ProcessingRestriction.objects.active().exists()
+
+
+def test_an_objection_does_not_deny_a_consent_that_was_given_after_it(
+    admin_client: Client, mei: Customer, page: str
+) -> None:
+    press(page, "object_marketing")
+    decisions = reverse("privacy_requests:decisions", args=[mei.pk])
+    nothing, nothing_sent = "You get no advertising by email", "no advertising is sent"
+    shown = Client().get(page, {"done": "object_marketing"}).content.decode()
+    assert (nothing in shown, "You will get no more advertising" in shown) == (True, True)
+    assert nothing_sent in admin_client.get(decisions).content.decode()
+    make_consent(mei, Consent.Purpose.EMAIL, recorded_at=timezone.now())
+    shown = Client().get(page, {"done": "object_marketing"}).content.decode()
+    assert "You get only the advertising that you have agreed to since." in shown
+    assert (nothing in shown, "You will get no more advertising" in shown) == (False, False)
+    assert "only on channels that the customer has agreed to since" in admin_client.get(decisions).content.decode()
+    press(page, "restrict")
+    make_consent(mei, Consent.Purpose.EMAIL, recorded_at=timezone.now())
+    assert nothing in Client().get(page).content.decode(), "a restriction of everything also stops what was agreed to"
 
 
 def open_unproven(mei: Customer, kind: str) -> PrivacyRequest:
