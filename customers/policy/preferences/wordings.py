@@ -9,7 +9,7 @@ from customers.identity.models import Consent
 
 Purpose = Consent.Purpose
 # changes whenever a text changes, so that a proof shows which text the customer has read
-WORDING_VERSION = "2026-11-30"
+WORDING_VERSION = "2026-11-30-2"
 # shown only where the region needs the consent, or where the customer has an entry
 SEPARATE = (Purpose.AUTOMATED_MARKETING, Purpose.CROSS_BORDER, Purpose.SENSITIVE_DATA)
 
@@ -37,7 +37,7 @@ WORDINGS: dict[str, PurposeWording] = {
     ),
     Purpose.EMAIL: PurposeWording(_("Emails with offers and news"), ""),
     Purpose.SMS: PurposeWording(_("Text messages and WhatsApp"), ""),
-    Purpose.PUSH: PurposeWording(_("Push notifications"), ""),
+    Purpose.PUSH: PurposeWording(_("Push notifications and WeCom messages"), ""),
     Purpose.SHARING: PurposeWording(
         _("Sharing with partners"), _("We may give your data to companies that use it for their own purposes.")
     ),

@@ -47,7 +47,7 @@ def test_withdrawing_applies_at_once_and_leaves_a_proof(client: Client, valkey: 
     entries = Consent.objects.filter(status="withdrawn")
     assert {entry.purpose for entry in entries} == {"email", "personalisation"}
     proof = entries[0].proof
-    assert (proof["kind"], proof["reference"], proof["wording"]) == ("page", "self-service", "2026-11-30 en")
+    assert (proof["kind"], proof["reference"], proof["wording"]) == ("page", "self-service", "2026-11-30-2 en")
     assert len(proof["address"]) == 32
 
 
