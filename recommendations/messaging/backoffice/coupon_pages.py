@@ -23,6 +23,7 @@ from recommendations.messaging.coupons.pools import (
     count_codes,
     describe_state,
     generate_codes,
+    is_expired,
     read_codes,
 )
 from recommendations.messaging.models import CouponPool
@@ -101,7 +102,8 @@ def show_pool(request: HttpRequest, pool_id: int) -> HttpResponse:
             add_codes(pool=pool, codes=generate_codes(count=values["count"], prefix=values["code_prefix"])),
         )
         return HttpResponseRedirect(request.path)
-    state, kind = describe_state(pool, now=timezone.now())
+    now = timezone.now()
+    state, kind = describe_state(pool, now=now)
     return render_page(
         request,
         "admin/messaging/pool.html",
@@ -109,6 +111,7 @@ def show_pool(request: HttpRequest, pool_id: int) -> HttpResponse:
         pool=pool,
         state=state,
         kind=kind,
+        is_expired=is_expired(pool, now=now),
         redeemed_share=_("%(share)s of those handed out")
         % {"share": format_whole_percent(pool.redeemed_count / pool.claimed_count if pool.claimed_count else None)},
         form=form,

@@ -1,8 +1,10 @@
 """Forms of templates and coupon pools."""
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -58,7 +60,17 @@ class PoolForm(forms.ModelForm):
     class Meta:
         model = CouponPool
         fields = ["name", "key", "expires_at", "per_customer", "low_stock"]
+        error_messages = {
+            "key": {"invalid": gettext_lazy("Use only letters from A to Z, digits, hyphens and underscores.")}
+        }
         widgets = {"expires_at": forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")}
+
+    def clean_expires_at(self) -> datetime | None:
+        """Refuse a new pool that has expired already; an existing pool may be ended with a date in the past."""
+        expires_at: datetime | None = self.cleaned_data["expires_at"]
+        if self.instance.pk is None and expires_at is not None and expires_at <= timezone.now():
+            raise forms.ValidationError(_("The expiry date is in the past. Choose a later one."))
+        return expires_at
 
 
 class ImportCodesForm(forms.Form):

@@ -45,9 +45,13 @@ def count_codes(pools: QuerySet[CouponPool]) -> QuerySet[CouponPool]:
     return pools.annotate(total=F("code_count"), free=F("code_count") - F("claimed_count"))
 
 
+def is_expired(pool: CouponPool, *, now: datetime) -> bool:
+    return pool.expires_at is not None and pool.expires_at <= now
+
+
 def describe_state(pool: CouponPool, *, now: datetime) -> tuple[str, str]:
     """Return the state of an annotated pool and its kind for a badge."""
-    if pool.expires_at is not None and pool.expires_at <= now:
+    if is_expired(pool, now=now):
         return _("expired"), "warns"
     if not pool.total:  # type: ignore[attr-defined]
         return _("no codes"), "warns"

@@ -242,3 +242,20 @@ def test_coupon_codes_are_imported_once_and_generated(marketer: Client) -> None:
     with CaptureQueriesContext(connection) as queries:
         assert "used up" in marketer.get(reverse("message_templates:coupons")).text
     assert not [query for query in queries if "couponcode" in query["sql"]], "no page counts the codes"
+
+
+def test_an_expired_pool_shows_that_it_is_not_used_and_cannot_be_created(marketer: Client) -> None:
+    new = reverse("message_templates:new-pool")
+    refused = marketer.post(new, {"name": "Double twelve", "key": "双十二", "expires_at": "2020-01-01T00:00"})
+    assert refused.status_code == 400
+    assert "Use only letters from A to Z, digits, hyphens and underscores." in refused.text
+    assert "The expiry date is in the past. Choose a later one." in refused.text
+    marketer.post(new, {"name": "Welcome", "key": "welcome"})
+    pool = CouponPool.objects.get()
+    url = reverse("message_templates:coupon-pool", args=[pool.pk])
+    marketer.post(url, {"action": "generate", "count": 5, "code_prefix": ""})
+    assert "Messages show a code with the coupon block" in marketer.get(url).text
+    values = {"action": "save", "name": "Welcome", "key": "welcome", "expires_at": "2020-01-01T00:00"}
+    page = marketer.post(url, values, follow=True).text
+    assert "The pool has expired. Messages that need its codes are not sent; change the expiry date." in page
+    assert "Messages show a code with the coupon block" not in page
