@@ -71,6 +71,18 @@ def limit_pages(view: View) -> View:
     return limited
 
 
+def explain_invalid_links(view: View) -> View:
+    """Show a page of the shop for a damaged link, because it is customers who open it; the usual page leads to the back office."""
+
+    def explained(request: HttpRequest, token: str) -> HttpResponse:
+        try:
+            return view(request, token)
+        except Http404:
+            return render_page(request, "invalid", status=404)
+
+    return explained
+
+
 def record(request: HttpRequest, kind: str, delivery_id: int, url: str = "") -> None:
     """Record an open or click; a HEAD request, which link checkers send, counts as neither."""
     if request.method == "GET":
@@ -80,6 +92,7 @@ def record(request: HttpRequest, kind: str, delivery_id: int, url: str = "") -> 
 
 
 @require_safe
+@explain_invalid_links
 def open_link(request: HttpRequest, token: str) -> HttpResponse:
     """Count a click and redirect to the URL, which only the shop could put into the token."""
     delivery_id, url = read_token(tokens.CLICK, token)
@@ -100,6 +113,7 @@ def show_open_pixel(request: HttpRequest, token: str) -> HttpResponse:
 @csrf_exempt
 @require_http_methods(["GET", "HEAD", "POST"])
 @limit_pages
+@explain_invalid_links
 def show_unsubscribe_page(request: HttpRequest, token: str) -> HttpResponse:
     """Ask for a confirmation (GET), or unsubscribe (POST: the button, or one click in a mail program, RFC 8058).
 
@@ -119,6 +133,7 @@ def show_unsubscribe_page(request: HttpRequest, token: str) -> HttpResponse:
 @csrf_exempt
 @require_http_methods(["GET", "HEAD", "POST"])
 @limit_pages
+@explain_invalid_links
 def show_preferences_page(request: HttpRequest, token: str) -> HttpResponse:
     """Show and save what the customer of the message allows, in the preference center."""
     delivery = get_delivery(tokens.PREFERENCES, token)
@@ -129,6 +144,7 @@ def show_preferences_page(request: HttpRequest, token: str) -> HttpResponse:
 
 @require_safe
 @limit_pages
+@explain_invalid_links
 @protect
 def show_message(request: HttpRequest, token: str) -> HttpResponse:
     """Show the message as it was sent, without scripts."""
@@ -150,6 +166,7 @@ def show_product_image(request: HttpRequest, token: str) -> HttpResponse:
 
 
 @require_safe
+@explain_invalid_links
 def open_product(request: HttpRequest, token: str) -> HttpResponse:
     """Count a click on the card of a product chosen at open, and redirect to the product that it showed."""
     delivery_id, place = read_token(tokens.PRODUCT, token)

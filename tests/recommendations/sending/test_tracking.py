@@ -11,7 +11,7 @@ from customers.identity.models import Consent, Customer
 from recommendations.sending.models import Delivery, DeliveryEvent, OutboxMessage
 from recommendations.sending.queue import queue_audience
 from recommendations.sending.sender import send_due
-from recommendations.sending.tracking import tokens
+from recommendations.sending.tracking import tokens, views
 from recommendations.sending.tracking.entries import TrackedEntry
 from recommendations.sending.tracking.links import add_campaign_parameters
 from recommendations.sending.tracking.storing import store_entries, store_waiting_entries
@@ -64,6 +64,26 @@ def test_changed_or_foreign_tokens_lead_nowhere(sent: Delivery, client: Client) 
     assert client.get(f"/m/u/{token}").status_code == 404
     assert client.get("/m/c/https:%2F%2Fevil.example").status_code == 404
     assert "shop.example" not in token
+
+
+def test_a_damaged_link_shows_a_page_of_the_shop_and_not_the_way_to_the_back_office(
+    sent: Delivery, client: Client
+) -> None:
+    preferences = tokens.make_token(tokens.PREFERENCES, sent.pk)
+    for path in ("u/notatoken", f"p/{preferences}x", "c/notatoken", "v/notatoken", "r/notatoken"):
+        page = client.get(f"/m/{path}")
+        assert page.status_code == 404
+        assert "This link is not valid" in page.content.decode()
+        assert "/admin/" not in page.content.decode()
+    assert client.post("/m/u/notatoken").status_code == 404
+
+
+def test_too_many_requests_are_refused_in_the_language_of_the_browser(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(views, "PAGES_PER_MINUTE", 0)
+    refused = client.get("/m/u/notatoken", headers={"Accept-Language": "zh-hans"})
+    assert (refused.status_code, refused.content.decode()) == (429, "请求过于频繁。")
 
 
 def test_open_of_a_person_and_of_apple_are_told_apart(sent: Delivery, client: Client) -> None:
