@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone, translation
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
@@ -35,7 +36,7 @@ def show_preferences(request: HttpRequest, token: str) -> HttpResponse:
     """Show and save what the customer of the link allows."""
     wait = count_locally(f"preferences:{get_client_address(request.META)}", max_requests=REQUESTS_PER_MINUTE)
     if wait:
-        return HttpResponse("Too many requests.", status=429, headers={"Retry-After": str(wait)})
+        return HttpResponse(_("Too many requests."), status=429, headers={"Retry-After": str(wait)})
     try:
         content = read_token(token)
     except InvalidPreferencesLinkError:

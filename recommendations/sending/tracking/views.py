@@ -9,6 +9,7 @@ from csp.decorators import csp_replace
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils import timezone, translation
+from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -65,7 +66,7 @@ def limit_pages(view: View) -> View:
     def limited(request: HttpRequest, token: str) -> HttpResponse:
         wait = count_locally(f"message-page:{get_client_address(request.META)}", max_requests=PAGES_PER_MINUTE)
         if wait:
-            return HttpResponse("Too many requests.", status=429, headers={"Retry-After": str(wait)})
+            return HttpResponse(_("Too many requests."), status=429, headers={"Retry-After": str(wait)})
         return view(request, token)
 
     return limited
@@ -158,7 +159,7 @@ def show_product_image(request: HttpRequest, token: str) -> HttpResponse:
     delivery_id, place = read_token(tokens.IMAGE, token)
     wait = count_locally(f"message-image:{delivery_id}", max_requests=IMAGES_PER_MINUTE)
     if wait:
-        return HttpResponse("Too many requests.", status=429, headers={"Retry-After": str(wait)})
+        return HttpResponse(_("Too many requests."), status=429, headers={"Retry-After": str(wait)})
     shown = choose_opened_product(delivery_id, place, now=timezone.now())
     if shown is None:
         return HttpResponse(PIXEL, content_type="image/gif", headers=NOT_STORED)

@@ -13,6 +13,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 from customers.identity.consent.ledger import find_granted, record_consent
 from customers.identity.models import Consent, ConsentDenial, ConsentSettings, Customer, Identifier
 from customers.identity.personal_data.hashing import hash_email
+from customers.policy.preferences import page as preferences_page
 from customers.policy.preferences.links import InvalidPreferencesLinkError, make_preferences_link, read_token
 from customers.subscriptions.requests import InvalidLinkError, SubscriptionRequest, make_token
 from customers.subscriptions.subscribing import confirm_subscription
@@ -106,6 +107,18 @@ def test_an_outdated_consent_is_asked_for_again(client: Client) -> None:
     assert read_customer_states([anna.pk], purposes=["email"])[anna.pk].granted == frozenset()
     client.post(get_path(anna.pk), {"action": "save", "email": "on"})
     assert read_customer_states([anna.pk], purposes=["email"])[anna.pk].granted == {"email"}
+
+
+def test_consent_to_push_also_names_wecom_whose_messages_it_allows(client: Client) -> None:
+    assert "Push notifications and WeCom messages" in client.get(get_path(make_customer("anna").pk)).content.decode()
+
+
+def test_too_many_requests_are_refused_in_the_language_of_the_browser(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preferences_page, "REQUESTS_PER_MINUTE", 0)
+    refused = client.get(get_path(make_customer("anna").pk), headers={"Accept-Language": "zh-hans"})
+    assert (refused.status_code, refused.content.decode()) == (429, "请求过于频繁。")
 
 
 def test_links_of_others_are_refused(client: Client) -> None:
