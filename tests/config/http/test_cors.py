@@ -62,6 +62,20 @@ def test_a_preflight_request_passes_for_the_origins_of_all_keys() -> None:
     assert "Access-Control-Allow-Credentials" not in ask_first(SHOP)
 
 
+def test_a_page_on_another_host_can_set_up_browser_push() -> None:
+    key = make_page_key(SHOP)
+    for path in ("", "public-key/", "remove/"):
+        assert ask_first(SHOP, f"/api/v1/push-subscriptions/{path}")[NAME] == SHOP
+    headers = {"authorization": f"Bearer {key}", "origin": SHOP}
+    assert Client().get("/api/v1/push-subscriptions/public-key/", headers=headers)[NAME] == SHOP
+
+
+def test_a_page_can_read_when_to_try_again() -> None:
+    response = get(make_page_key(SHOP), SHOP)
+    exposed = {name.strip() for name in response["Access-Control-Expose-Headers"].split(",")}
+    assert exposed == {"Retry-After", "X-Request-ID", "Perennial-Test-Mode"}
+
+
 def test_a_response_is_readable_only_for_the_origins_of_its_own_key() -> None:
     key = make_page_key(SHOP)
     make_page_key(OTHER_SHOP)
