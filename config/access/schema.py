@@ -24,7 +24,7 @@ DESCRIPTIONS = {
     "415": "The Content-Type is not application/json.",
     "422": "The Idempotency-Key was used for a different request.",
     "429": "Too many requests. Retry after the number of seconds in Retry-After.",
-    "503": "The database is unavailable. Retry after the number of seconds in Retry-After.",
+    "503": "The database is unavailable or busy. Retry after the number of seconds in Retry-After.",
 }
 # Patterns of texts in requests: without NUL, which PostgreSQL cannot store; and not blank.
 STORABLE_PATTERN = r"^[^\u0000]*$"

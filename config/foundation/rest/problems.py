@@ -18,6 +18,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import as_serializer_error
 from rest_framework.views import set_rollback
 
+from config.foundation.database.statement_timeouts import QUERY_CANCELED
 from config.foundation.text_encoding import make_encodable
 
 logger = logging.getLogger(__name__)
@@ -26,6 +27,8 @@ CONTENT_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:perennial:problem:"
 RETRY_SECONDS = 5
 MAX_FIELD_LENGTH = 300
+LOCK_NOT_AVAILABLE = "55P03"
+WAITED_TOO_LONG = (QUERY_CANCELED, LOCK_NOT_AVAILABLE)
 
 
 class PayloadTooLarge(exceptions.APIException):
@@ -38,6 +41,12 @@ class DatabaseUnreachable(exceptions.APIException):
     status_code = 503
     default_detail = "The database is not reachable."
     default_code = "database_unreachable"
+
+
+class DatabaseBusy(exceptions.APIException):
+    status_code = 503
+    default_detail = "The request took too long."
+    default_code = "database_busy"
 
 
 def handle_api_error(exc: Exception, context: dict[str, Any]) -> Response:
@@ -70,6 +79,13 @@ def to_api_error(exc: Exception) -> exceptions.APIException | None:
         case RequestDataTooBig():
             limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
             return PayloadTooLarge(_("The request body is too large; the maximum is %(most)d bytes.") % {"most": limit})
+        case OperationalError() if getattr(exc.__cause__, "sqlstate", "") in WAITED_TOO_LONG:
+            logger.warning("Answered 503: %s", exc)
+            return DatabaseBusy(
+                _(
+                    "The request took too long, perhaps because other changes are in progress; try again in a few seconds."
+                )
+            )
         case OperationalError() | InterfaceError():
             logger.error("Answered 503: %s", exc)
             return DatabaseUnreachable(_("The database is not reachable; try again in a few seconds."))

@@ -5,16 +5,18 @@ from typing import Any
 import pytest
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.core.exceptions import ValidationError as ModelValidationError
-from django.db import DataError, OperationalError
+from django.db import DataError, OperationalError, connection
 from django.http import Http404
 from django.test import Client, override_settings
 from django.urls import path
+from psycopg.errors import LockNotAvailable, QueryCanceled
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, Throttled, ValidationError
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from config.access.scopes import KNOWN_SCOPES
+from config.foundation.database.statement_timeouts import limit_statements
 from config.foundation.rest.problems import iterate_field_errors
 from tests.config.access.callers import make_client
 
@@ -70,6 +72,12 @@ def post(body: Any, content_type: str = "application/json") -> Any:
         return make_client("orders:write").post("/failing/", body, content_type)
 
 
+def build_caused_error(cause: Exception) -> OperationalError:
+    error = OperationalError(str(cause))
+    error.__cause__ = cause
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "status", "kind", "retry"),
     [
@@ -79,6 +87,8 @@ def post(body: Any, content_type: str = "application/json") -> Any:
         (RequestDataTooBig(), 413, "too-large", None),
         (Throttled(wait=7.2), 429, "throttled", "8"),
         (OperationalError("gone"), 503, "database-unreachable", "5"),
+        (build_caused_error(QueryCanceled()), 503, "database-busy", "5"),
+        (build_caused_error(LockNotAvailable()), 503, "database-busy", "5"),
         (DataError("numeric overflow"), 400, "validation-failed", None),
         (UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogate"), 400, "validation-failed", None),
         (RecursionError(), 400, "parse-error", None),
@@ -98,6 +108,18 @@ def test_error_becomes_a_problem(
     assert (problem["type"], problem["status"]) == (f"urn:perennial:problem:{kind}", status)
     assert problem["detail"]
     assert "secret" not in response.content.decode()
+
+
+def test_a_statement_that_reaches_its_timeout_does_not_mean_that_the_database_is_unreachable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with (
+        pytest.raises(OperationalError) as caught,
+        limit_statements(20),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute("SELECT pg_sleep(5)")
+    assert "took too long" in get(caught.value, monkeypatch).json()["detail"]
 
 
 def test_every_invalid_field_is_named_with_its_path() -> None:
