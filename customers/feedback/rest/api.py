@@ -39,6 +39,7 @@ from customers.feedback.reviews import STARS, record_reviews
 from customers.feedback.survey_links.links import make_survey_link
 from customers.feedback.surveys import record_answers
 from customers.identity.resolution.user_ids import find_customers_by_user_id
+from customers.orders.models import Order
 
 
 class ReviewFilter(django_filters.FilterSet):
@@ -131,12 +132,19 @@ class SurveyLinks(APIView):
             if customer_id is None:
                 problem = _("Unknown customer %(value)s.") % {"value": repr(user_id)}
                 raise ValidationError({"user_id": problem}, code="does_not_exist")
+        order_id = values.get("order_id") or ""
+        orders = Order.objects.filter(order_id=order_id)
+        if customer_id is not None:  # without a customer, the order may be that of a guest
+            orders = orders.filter(customer_id=customer_id)
+        if order_id and not orders.exists():
+            problem = _("Unknown order %(value)s.") % {"value": repr(order_id)}
+            raise ValidationError({"order_id": problem}, code="does_not_exist")
         require_live_mode()
         expires_at = timezone.now() + timedelta(days=values["valid_days"])
         url = make_survey_link(
             kind=values["kind"],
             customer_id=customer_id,
-            order_id=values.get("order_id") or "",
+            order_id=order_id,
             language=values.get("language", ""),
             expires_at=expires_at,
         )

@@ -19,7 +19,7 @@ from customers.feedback.reviews import record_reviews, summarize_ratings
 from customers.feedback.surveys import record_answers
 from customers.identity.models import Customer
 from customers.segments.conditions.compiler import compile_condition
-from tests.makers import make_product
+from tests.makers import make_customer, make_order, make_product
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 pytestmark = pytest.mark.django_db
@@ -180,6 +180,18 @@ def test_a_survey_link_and_the_figures_are_available_over_rest(client: Client, r
     assert "/survey/" in answer.json()["url"]
     for body in ({"kind": "nps", "user_id": "nobody"}, {"kind": "ces"}, {"kind": "nps", "valid_days": 0}):
         assert client.post("/api/v1/survey-links/", body, content_type="application/json").status_code == 400
+    ada, ben = make_customer("ada"), make_customer("ben")
+    for customer in (ada, ben):
+        make_order(customer, order_id=f"o-{customer.pk}")
+    for body, status in (
+        ({"user_id": "ada", "order_id": f"o-{ada.pk}"}, 200),
+        ({"user_id": "ada", "order_id": f"o-{ben.pk}"}, 400),
+        ({"order_id": f"o-{ben.pk}"}, 200),
+        ({"order_id": "nope"}, 400),
+    ):
+        answer = client.post("/api/v1/survey-links/", {"kind": "csat", **body}, content_type="application/json")
+        assert answer.status_code == status
+        assert status == 200 or answer.json()["errors"][0]["field"] == "order_id"
     summary = client.get("/api/v1/feedback/summary/?since=2026-10-01&until=2026-11-30").json()
     assert "reviews" in summary, summary
     assert (summary["reviews"], summary["average_rating"], summary["ratings"]["1"]) == (2, 3.0, 1)
