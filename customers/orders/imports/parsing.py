@@ -94,18 +94,19 @@ class ParseQueryBuilder:
         """Return the whole query."""
         raw = ", ".join(f"{self._build_raw(name)} AS raw_{name}" for name in self.mapping.columns)
         typed = ", ".join(f"{expression} AS {name}" for name, expression in self._build_typed_columns().items())
+        # the product of two short decimals has at most 18 digits in DuckDB, and a longer one fails the whole batch
+        gross = f"CAST(quantity AS DECIMAL(19,{QUANTITY.places})) * unit_price"
         limit = f"TIMESTAMP {quote_text(f'{self._get_latest_time():%Y-%m-%d %H:%M:%S}')}"
         return f"""
             WITH raw AS (SELECT "file line" AS line, "file row" AS row, {raw} FROM batch),
             typed AS (SELECT *, {typed} FROM raw),
-            summed AS (SELECT *, quantity * unit_price AS gross, {self._build_signed_discount()} AS signed_discount,
+            summed AS (SELECT *, {gross} AS gross, {self._build_signed_discount()} AS signed_discount,
                               {self._build_signed_total()} AS signed_total FROM typed),
             netted AS (SELECT *, coalesce(signed_total, round(gross - coalesce(signed_discount, 0), 2)) AS net FROM summed),
             priced AS (SELECT *, {self._build_discount()} AS discount FROM netted)
             SELECT line, row, order_id, line_number, customer_id, email,
                    CASE WHEN placed_at <= {limit} THEN placed_at END AS placed_at, product_id, product_title, quantity,
-                   TRY_CAST(coalesce(unit_price, CASE WHEN quantity <> 0 THEN (net + discount) / quantity END, 0)
-                            AS {UNIT_PRICE.sql_type}) AS unit_price,
+                   {self._build_unit_price()} AS unit_price,
                    TRY_CAST(discount AS {MONEY.sql_type}) AS discount, TRY_CAST(net AS {MONEY.sql_type}) AS net, currency, status,
                    order_discount, shipping, tax, total, refunded, coupon, channel, country, category, brand,
                    {self._build_problem(limit)} AS problem
@@ -248,6 +249,11 @@ class ParseQueryBuilder:
         is_significant = f"abs(gross - net) > {self._build_tolerance()} AND sign(gross - net) = sign(quantity)"
         return f"coalesce(signed_discount, CASE WHEN {is_significant} THEN {difference} ELSE 0 END)"
 
+    def _build_unit_price(self) -> str:
+        """Return the expression of the unit price, NULL if it is too large; without a price column it is computed."""
+        computed = "CASE WHEN quantity <> 0 THEN (net + discount) / quantity END"
+        return f"TRY_CAST(coalesce(unit_price, {computed}, 0) AS {UNIT_PRICE.sql_type})"
+
     def _build_tolerance(self) -> str:
         """Return the expression of the largest difference that rounding explains.
 
@@ -285,7 +291,7 @@ class ParseQueryBuilder:
             )
         checks.append(
             (
-                f"abs(net) >= 1e12 OR TRY_CAST(discount AS {MONEY.sql_type}) IS NULL",
+                f"abs(net) >= 1e12 OR TRY_CAST(discount AS {MONEY.sql_type}) IS NULL OR {self._build_unit_price()} IS NULL",
                 f"bad_number:{self._get_price_field()}",
             )
         )

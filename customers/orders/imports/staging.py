@@ -210,7 +210,7 @@ class Staging:
     def sum_orders(self) -> None:
         """Sum the valid lines.
 
-        Leaves the table ``orders``, without the sales whose total is negative.
+        Leaves the table ``orders``, without the sales whose total is negative and the orders whose sums are too large.
         """
         return_total = "-abs(h.total)"  # files state the total of a return with either sign
         self.run(
@@ -224,10 +224,10 @@ class Staging:
                 FROM heads h JOIN sums s ON s.seq = h.seq
             )
             SELECT h.* EXCLUDE (order_discount, shipping, tax, total, refunded, status, currency, subtotal),
-                   CAST(h.subtotal AS {MONEY.sql_type}) AS subtotal,
+                   TRY_CAST(h.subtotal AS {MONEY.sql_type}) AS subtotal,
                    abs(coalesce(h.order_discount, 0)) AS discount,
                    coalesce(h.shipping, 0) AS shipping, coalesce(h.tax, 0) AS tax,
-                   CAST(coalesce(CASE WHEN h.kind = 'return' THEN {return_total} ELSE h.total END,
+                   TRY_CAST(coalesce(CASE WHEN h.kind = 'return' THEN {return_total} ELSE h.total END,
                         h.subtotal - abs(coalesce(h.order_discount, 0)) + coalesce(h.shipping, 0) + coalesce(h.tax, 0)
                        ) AS {MONEY.sql_type}) AS total,
                    abs(coalesce(h.refunded, 0)) AS refunded,
@@ -237,11 +237,14 @@ class Staging:
         )
         self.run(
             """
-            UPDATE lines SET problem = 'negative_total:total' FROM orders o
-            WHERE lines.seq = o.seq AND lines.problem IS NULL AND o.kind = 'sale' AND o.total < 0
+            UPDATE lines
+            SET problem = CASE WHEN o.subtotal + o.total IS NULL THEN 'bad_number:total' ELSE 'negative_total:total' END
+            FROM orders o
+            WHERE lines.seq = o.seq AND lines.problem IS NULL
+              AND (o.subtotal IS NULL OR o.total IS NULL OR o.kind = 'sale' AND o.total < 0)
             """
         )
-        self.run("DELETE FROM orders WHERE kind = 'sale' AND total < 0")
+        self.run("DELETE FROM orders WHERE subtotal IS NULL OR total IS NULL OR kind = 'sale' AND total < 0")
         self.run("UPDATE orders SET refunded = abs(total) WHERE status = 'refunded' AND refunded = 0")
 
     def count_problems(self) -> dict[str, int]:

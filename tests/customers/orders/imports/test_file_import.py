@@ -240,6 +240,14 @@ def test_line_total_must_match_price_quantity_and_discount(load: Load) -> None:
     assert lines_of("A1") == [(1, "tea", 3, Decimal("4.5"), Decimal("1.50"), Decimal("12.00"))]
 
 
+def test_a_line_whose_amount_is_too_large_is_rejected_alone(load: Load) -> None:
+    run = load(f"{THREE}B1,eve,2026-05-01,tea,Tea,999999999,9999999999\nB2,eve,2026-05-01,tea,Tea,100000000,1000000\n")
+    assert (run.loaded, run.problems) == (3, {"bad_number": 2})
+    large = "".join("B3,eve,2026-05-01,tea,Tea,50,9999999999\n" for _line in range(3))
+    run = load(f"{THREE}{large}")  # each line is small enough, and their sum is not
+    assert (run.rejected, run.problems) == (3, {"bad_number": 3})
+
+
 def test_missing_discount_is_computed_from_price_and_total(load: Load) -> None:
     load("order_id,placed_at,product_id,quantity,unit_price,line_total\nA1,2026-05-01,tea,3,4.50,10.00\n")
     assert lines_of("A1") == [(1, "tea", 3, Decimal("4.5"), Decimal("3.50"), Decimal("10.00"))]
