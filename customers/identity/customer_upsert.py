@@ -132,7 +132,11 @@ def write_upserts(
     if by_email or find_unproven(keys={key for change in changes for key in hash_change(change).values()}).exists():
         lock_identities()  # before any other lock, because identifiers will go from one customer to another
     if links_addresses:
-        named = [change for change in changes if change.user_id and change.fields.get("email")]
+        named = [
+            change
+            for change in changes
+            if change.user_id and change.fields.get("email") and not is_blocked_id(change.user_id)
+        ]
         known = find_customers_by_user_id(user_ids=[change.user_id for change in named])
         new = [change for change in named if change.user_id not in known]
         link_user_ids(pairs=[(change.user_id, hash_email(change.fields["email"])) for change in new], at=seen_at)
@@ -186,7 +190,12 @@ def find_conflicts(changes: Sequence[CustomerChange]) -> list[list[FieldProblem]
     claimed: dict[tuple[str, str], str] = {}
     for change, keys_by_field in zip(changes, hashes, strict=True):
         item_problems = list_erased_problems(change, keys_by_field, blocked)
-        if change.key in seen_keys and change.user_id:
+        if change.user_id and is_blocked_id(change.user_id):
+            message = _(
+                "Programs send this when they have no ID; send the customer's own ID, or leave out the customer."
+            )
+            item_problems.append(FieldProblem("user_id", "placeholder", message, change.user_id))
+        elif change.key in seen_keys and change.user_id:
             item_problems.append(
                 FieldProblem("user_id", "duplicate", _("This user_id appears earlier in the list."), change.user_id)
             )

@@ -2,6 +2,7 @@
 
 # ruff: noqa: S608 — the names in the statements are constants of this package, values are quoted
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -10,6 +11,7 @@ import pyarrow.compute as pc
 from django.conf import settings
 
 from config.foundation.currencies import get_known_currencies
+from customers.identity.resolution.blocklist import BLOCKED_IDS, MAX_BLOCKED_LENGTH
 from customers.orders.imports.column_mapping import ColumnMapping
 from customers.orders.models import Order
 from customers.orders.order_rules import (
@@ -49,6 +51,12 @@ STATUS_WORDS: dict[str, str] = {
     Order.Status.REFUNDED: "refunded returned",
     Order.Status.PARTLY_REFUNDED: "partly_refunded partially_refunded",
 }
+
+
+# the same IDs as in `blocklist.is_blocked_id`
+PLACEHOLDER_IDS = "|".join(
+    [*(re.escape(placeholder) for placeholder in sorted(BLOCKED_IDS) if placeholder), f"[0-]{{1,{MAX_BLOCKED_LENGTH}}}"]
+)
 
 
 @dataclass(frozen=True)
@@ -176,6 +184,8 @@ class ParseQueryBuilder:
         else:
             text = f"CAST({raw} AS VARCHAR)"
         if name == "customer_id":
+            # a customer called "null" would be the buyer of all orders of guests
+            text = f"CASE WHEN NOT regexp_full_match({text}, {quote_text(PLACEHOLDER_IDS)}, 'i') THEN {text} END"
             for guest in sorted(self.mapping.guest_ids):
                 text = f"nullif({text}, {quote_text(guest)})"
         return text

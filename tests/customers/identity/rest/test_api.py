@@ -84,6 +84,14 @@ def test_an_address_that_identifies_someone_else_stays_with_them() -> None:
     assert owners[hash_email("new@example.org")] == owners["u1"]
 
 
+@pytest.mark.parametrize("user_id", ["guest", "NULL", "0", "anonymous", "00000000-0000-0000-0000-000000000000"])
+def test_a_placeholder_is_no_customer(user_id: str) -> None:
+    response = upsert({"user_id": user_id, "email": "ada@shop.example"}, {"user_id": "u1"})
+    assert [error["field"] for error in response["results"][0]["errors"]] == ["user_id"]
+    assert "own ID" in response["results"][0]["errors"][0]["message"]
+    assert list(Identifier.objects.values_list("value", flat=True)) == ["u1"]
+
+
 def test_invalid_items_are_named_and_valid_ones_are_written() -> None:
     response = upsert(
         {"user_id": "u1"},

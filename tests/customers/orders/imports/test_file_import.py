@@ -402,6 +402,15 @@ def test_customer_ids_formatted_as_floats_are_read_as_integers(load: Load) -> No
     assert Identifier.objects.get(kind="user_id").value == "13085"
 
 
+def test_placeholders_instead_of_customer_ids_mean_guests(load: Load) -> None:
+    rows = "".join(
+        f"A{number},{text},2026-05-01,tea,Tea,1,4.50\n"
+        for number, text in enumerate(["guest", "NULL", "(not set)", "0.0", "00100", "-", "user7"])
+    )
+    assert load(f"{HEADER}\n{rows}").counts["guest_lines"] == 5
+    assert set(Identifier.objects.values_list("value", flat=True)) == {"00100", "user7"}
+
+
 def test_times_without_offset_are_in_the_given_time_zone(load: Load) -> None:
     load(f"{HEADER}\nA1,ada,2026-07-01 12:00,tea,Tea,1,4.50\n", timezone="Europe/Berlin")
     assert Order.objects.get().placed_at == datetime(2026, 7, 1, 10, tzinfo=UTC)

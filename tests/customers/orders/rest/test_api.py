@@ -54,6 +54,16 @@ def test_orders_are_created_with_customers_and_products(shop: Client) -> None:
     assert Product.objects.get().title == "Green tea"
 
 
+@pytest.mark.parametrize(
+    "user_id", ["guest", " Anonymous ", "null", "undefined", 0, "00000000-0000-0000-0000-000000000000"]
+)
+def test_orders_with_a_placeholder_belong_to_guests(shop: Client, user_id: Any) -> None:
+    answer = post(shop, order(user_id=user_id), order("A2", user_id="guest1"))
+    assert answer["created"] == 2
+    assert Order.objects.get(order_id="A1").customer is None
+    assert list(Identifier.objects.values_list("value", flat=True)) == ["guest1"]
+
+
 def test_second_call_changes_nothing(shop: Client) -> None:
     post(shop, order(), order("A2"))
     answer = post(shop, order(), order("A2"))
