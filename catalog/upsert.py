@@ -1,7 +1,7 @@
 """Creates and updates any number of products in one statement."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -105,7 +105,12 @@ def clean_product(
 
 
 def upsert_products(
-    *, items: Sequence[Mapping[str, Any]], at: datetime, currency: str, dry_run: bool = False
+    *,
+    items: Sequence[Mapping[str, Any]],
+    at: datetime,
+    currency: str,
+    dry_run: bool = False,
+    reserved_ids: Collection[str] = (),
 ) -> BulkResult:
     """Create new products and update changed ones; unchanged products are not touched.
 
@@ -118,10 +123,11 @@ def upsert_products(
         at: the time of the change.
         currency: for prices without a currency.
         dry_run: count, and write nothing.
+        reserved_ids: IDs that are rejected.
     """
     with transaction.atomic():
         known = lock_partial_products(items)
-        keys, problems, rows = clean_items(items, currency=currency, known=known)
+        keys, problems, rows = clean_items(items, currency=currency, known=known, reserved_ids=reserved_ids)
         written = write_products(rows, at=at)
         if dry_run:
             transaction.set_rollback(True)
@@ -139,7 +145,7 @@ def lock_partial_products(items: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def clean_items(
-    items: Sequence[Mapping[str, Any]], *, currency: str, known: Mapping[str, str]
+    items: Sequence[Mapping[str, Any]], *, currency: str, known: Mapping[str, str], reserved_ids: Collection[str]
 ) -> tuple[list[str], list[list[FieldProblem]], dict[str, dict[str, Any]]]:
     """Return each item's id and problems, and the valid rows by id.
 
@@ -153,6 +159,9 @@ def clean_items(
         required = select_named(item) if key in known else REQUIRED
         cleaned, item_problems = clean_product(item, currency=known.get(key) or currency, required=required)
         key = cleaned.get("product_id", "")
+        if key in reserved_ids:
+            message = _("This key is reserved by the REST API.")
+            item_problems.append(FieldProblem("product_id", "reserved", message, key))
         if not item_problems and key in rows:
             item_problems = [build_duplicate_problem(key)]
         if not item_problems:

@@ -31,6 +31,8 @@ from catalog.vectors import InvalidVectorNameError, list_vector_names, upsert_ve
 from config.foundation.rest.known_names import PAGINATION_PARAMETERS
 from config.foundation.shop.profile import get_shop
 
+RESERVED_IDS = ("missing", "vectors")  # the URL of such a product is another endpoint
+
 
 class ProductList(generics.ListAPIView):
     """Lists products with filters; creates and updates many products at once."""
@@ -57,7 +59,10 @@ class ProductList(generics.ListAPIView):
         serializer = ProductsWriteSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         result = upsert_products(
-            items=serializer.validated_data["products"], at=timezone.now(), currency=get_shop().currency
+            items=serializer.validated_data["products"],
+            at=timezone.now(),
+            currency=get_shop().currency,
+            reserved_ids=RESERVED_IDS,
         )
         return Response(result.build_response("product_id"))
 

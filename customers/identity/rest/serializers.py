@@ -23,6 +23,7 @@ from customers.identity.rest.masked_fields import MASKED_ID_HELP, MaskedIdField,
 from customers.identity.traits import MAX_TRAIT_NAME, MAX_TRAITS, find_trait_problem
 
 MAX_ITEMS = 1000
+RESERVED_IDS = ("merge",)  # the URL of such a customer is another endpoint
 
 
 @extend_schema_field(OpenApiTypes.OBJECT)
@@ -131,6 +132,11 @@ class CustomerItemSerializer(serializers.Serializer):
     language = serializers.CharField(max_length=20, required=False, allow_blank=True, allow_null=True)
     country = serializers.CharField(max_length=100, required=False, allow_blank=True, allow_null=True)
     traits = TraitsField(required=False, help_text=_("Merged with the existing traits; null removes a trait."))
+
+    def validate_user_id(self, user_id: str) -> str:
+        if user_id in RESERVED_IDS:
+            raise serializers.ValidationError(_("This key is reserved by the REST API."), code="reserved")
+        return user_id
 
     def validate_phone(self, phone: str | None) -> str | None:
         if phone and len(normalize_phone(phone).removeprefix("+")) < 5:

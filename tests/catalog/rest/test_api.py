@@ -122,6 +122,13 @@ def put(client: Client, body: object) -> Any:
     return client.put("/api/v1/products/", body, content_type="application/json")
 
 
+def test_a_product_whose_url_is_another_endpoint_is_rejected(shop: Client) -> None:
+    names = ("missing", "vectors", "missing-2")
+    answer = put(shop, {"products": [{"product_id": name, "title": "Tea"} for name in names]}).json()
+    codes = [[(error["field"], error["code"]) for error in result["errors"]] for result in answer["results"]]
+    assert codes == [[("product_id", "reserved")], [("product_id", "reserved")], []]
+
+
 def test_put_returns_a_result_for_each_item(shop: Client) -> None:
     answer = put(
         shop,

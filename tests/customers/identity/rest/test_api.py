@@ -60,6 +60,12 @@ def test_personal_fields_are_encrypted_in_the_database() -> None:
     assert not any(text in stored for text in ("Anna", "xample.org", "1234567", "1990"))
 
 
+def test_an_id_that_the_api_could_not_address_is_rejected() -> None:
+    response = upsert({"user_id": "merge"}, {"user_id": "merger"})
+    assert [error["field"] for error in response["results"][0]["errors"]] == ["user_id"]
+    assert list(Identifier.objects.values_list("value", flat=True)) == ["merger"]
+
+
 def test_omitted_field_stays_null_clears_and_traits_are_merged() -> None:
     upsert(ANNA)
     upsert({"user_id": "u1", "phone": None, "traits": {"plan": None, "size": 3}})
