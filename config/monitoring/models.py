@@ -1,6 +1,7 @@
 """Alarms, who is notified of them, and what was sent; the state of the monitoring itself."""
 
 import secrets
+from base64 import b64encode
 
 from django.conf import settings
 from django.db import models
@@ -83,7 +84,7 @@ class AlarmSubscription(models.Model):
 
 
 def make_alarm_secret() -> str:
-    return f"whsec_{secrets.token_urlsafe(24)}"
+    return f"whsec_{b64encode(secrets.token_bytes(24)).decode()}"
 
 
 class AlarmWebhook(models.Model):

@@ -1,6 +1,7 @@
 """Endpoints of the shop that are notified of changes, and the notifications to them."""
 
 import secrets
+from base64 import b64encode
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -12,7 +13,7 @@ from customers.identity.personal_data.encrypted_field import EncryptedTextField
 
 
 def make_secret() -> str:
-    return f"whsec_{secrets.token_urlsafe(24)}"
+    return f"whsec_{b64encode(secrets.token_bytes(24)).decode()}"
 
 
 class WebhookEndpoint(models.Model):

@@ -4,12 +4,14 @@ import hashlib
 import hmac
 import json
 import time
-from base64 import b64encode
+from base64 import b64decode, b64encode
 
 from recommendations.sending.channels.accounts import Account
 from recommendations.sending.channels.base import OutgoingMessage
 from recommendations.sending.channels.providers import ProviderRequest
 from recommendations.sending.transport.journal import SendResult
+
+SECRET_PREFIX = "whsec_"  # noqa: S105 — the beginning of a secret, which is not a part of its key
 
 
 class WebhookProvider:
@@ -51,9 +53,26 @@ class WebhookProvider:
 
 
 def sign_webhook(secret: str, identifier: str, timestamp: str, body: bytes) -> str:
-    """Return the signature "v1,<base64 of HMAC-SHA256 over id.timestamp.body>"."""
-    digest = hmac.new(secret.encode(), f"{identifier}.{timestamp}.".encode() + body, hashlib.sha256).digest()
-    return f"v1,{b64encode(digest).decode()}"
+    """Return the signatures "v1,<base64 of HMAC-SHA256 over id.timestamp.body>", separated by a space.
+
+    Standard Webhooks uses the decoded secret as the key, and lets receivers look for a signature that matches among several.
+    The one with the text of the secret as the key is for receivers that were written when it was the only one.
+    """
+    content = f"{identifier}.{timestamp}.".encode() + body
+    keys = [secret.encode()]
+    if decoded := decode_secret(secret):
+        keys.append(decoded)
+    digests = (hmac.new(key, content, hashlib.sha256).digest() for key in keys)
+    return " ".join(f"v1,{b64encode(digest).decode()}" for digest in digests)
+
+
+def decode_secret(secret: str) -> bytes:
+    """Return the bytes of a secret; empty if it is not base64. Secrets used to be made with - and _ instead of + and /."""
+    text = secret.removeprefix(SECRET_PREFIX).replace("-", "+").replace("_", "/")
+    try:
+        return b64decode(text, validate=True)
+    except ValueError:
+        return b""
 
 
 def read_json(text: str) -> object:

@@ -101,8 +101,9 @@ def test_an_opening_is_sent_once_by_mail_and_signed_webhook(
     assert f"/admin/settings/monitoring/alarms/{alarm.pk}/" in body.get_content()
     headers, content = webhook_receiver.calls[0]
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + content
-    digest = hmac.new(webhook.secret.encode(), signed, hashlib.sha256).digest()
-    assert headers["webhook-signature"] == f"v1,{base64.b64encode(digest).decode()}"
+    key = base64.b64decode(webhook.secret.removeprefix("whsec_"), validate=True)
+    digest = hmac.new(key, signed, hashlib.sha256).digest()
+    assert f"v1,{base64.b64encode(digest).decode()}" in headers["webhook-signature"].split(" ")
     assert [body["type"] for body in webhook_receiver.bodies] == ["alarm.opened", "alarm.opened"]
     assert webhook_receiver.bodies[0]["data"]["title"] == "glass is half"
 

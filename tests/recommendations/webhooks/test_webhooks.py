@@ -19,6 +19,7 @@ from django.utils import timezone
 from config.foundation.circuit_breakers.breaker import CircuitBreaker
 from customers.identity.models import Identifier
 from recommendations.campaigns.launch.transitions import launch, pause
+from recommendations.sending.channels.webhook import sign_webhook
 from recommendations.sending.models import Delivery, DeliveryEvent
 from recommendations.sending.queue import cancel
 from recommendations.sending.recording import write_results, write_rows
@@ -74,6 +75,10 @@ def make_endpoint(
     return WebhookEndpoint.objects.create(**{"name": "shop", "url": url, "event_types": list(types), **fields})
 
 
+def sign(key: bytes, content: bytes) -> str:
+    return f"v1,{base64.b64encode(hmac.new(key, content, hashlib.sha256).digest()).decode()}"
+
+
 def test_a_launch_is_signed_and_delivered_once(receiver: Any) -> None:
     make_reachable(2)
     endpoint = make_endpoint(receiver, types=("campaign.launched", "campaign.run_started"))
@@ -88,8 +93,27 @@ def test_a_launch_is_signed_and_delivered_once(receiver: Any) -> None:
     assert bodies[1]["data"]["campaign"] == "spring"
     headers, body = receiver.requests[0]
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
-    digest = hmac.new(endpoint.secret.encode(), signed, hashlib.sha256).digest()
-    assert headers["webhook-signature"] == f"v1,{base64.b64encode(digest).decode()}"
+    # as libraries of Standard Webhooks do
+    key = base64.b64decode(endpoint.secret.removeprefix("whsec_"), validate=True)
+    assert sign(key, signed) in headers["webhook-signature"].split(" ")
+    assert sign(endpoint.secret.encode(), signed) in headers["webhook-signature"].split(" ")  # for older receivers
+
+
+@pytest.mark.parametrize(
+    ("secret", "key"),
+    [
+        ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+        ("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+        ("whsec_-fKQ9r8GKYqrTwjUPD8ILPZIo2La_aSw", "+fKQ9r8GKYqrTwjUPD8ILPZIo2La/aSw"),
+        ("any text", None),
+    ],
+)
+def test_the_text_of_a_secret_and_its_bytes_sign(secret: str, key: str | None) -> None:
+    signed = b"evt_1.1700000000.{}"
+    expected = [sign(secret.encode(), signed)]
+    if key is not None:
+        expected.append(sign(base64.b64decode(key, validate=True), signed))
+    assert sign_webhook(secret, "evt_1", "1700000000", b"{}").split(" ") == expected
 
 
 def test_a_failing_endpoint_is_repeated_with_pauses_and_then_given_up(receiver: Any) -> None:
