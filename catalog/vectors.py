@@ -1,6 +1,6 @@
 """Creates and updates product vectors in one statement; all vectors of a name have the same dimension."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,7 @@ from config.foundation.database.advisory_locks import compute_lock_key
 
 MAX_DIMENSION = 4096
 MAX_NAME_LENGTH = 50
+FIELDS = ("product_id", "vector")  # of an item over REST
 
 
 class InvalidVectorNameError(InvalidValueError):
@@ -35,7 +36,12 @@ def clean_vector_name(name: Any) -> str:
 
 
 def upsert_vectors(
-    *, name: str, items: Sequence[tuple[Any, Any]], at: datetime, seen_ids: set[str] | None = None
+    *,
+    name: str,
+    items: Sequence[tuple[Any, Any]],
+    at: datetime,
+    seen_ids: set[str] | None = None,
+    other_fields: Mapping[int, Sequence[str]] | None = None,
 ) -> BulkResult:
     """Create new vectors and update changed ones; unchanged vectors are not touched.
 
@@ -46,6 +52,7 @@ def upsert_vectors(
         items: pairs of product id and numbers.
         at: the time of the change.
         seen_ids: products of earlier batches of the same file; the products of ``items`` are added to it.
+        other_fields: the unknown fields of items by index; these items are rejected.
 
     Raises:
         InvalidVectorNameError: no name, or one that cannot be stored.
@@ -55,13 +62,15 @@ def upsert_vectors(
         # without the lock, two first batches of a new name could both find no stored dimension and write two different ones
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [compute_lock_key(f"catalog.vectors.{name}")])
-        keys, problems, rows = clean_vectors(items, name=name, seen_ids=set() if seen_ids is None else seen_ids)
+        keys, problems, rows = clean_vectors(
+            items, name=name, seen_ids=set() if seen_ids is None else seen_ids, other_fields=other_fields or {}
+        )
         written = write_vectors(rows, name=name, at=at)
     return combine_results(keys=keys, problems=problems, written=written)
 
 
 def clean_vectors(
-    items: Sequence[tuple[Any, Any]], *, name: str, seen_ids: set[str]
+    items: Sequence[tuple[Any, Any]], *, name: str, seen_ids: set[str], other_fields: Mapping[int, Sequence[str]]
 ) -> tuple[list[str], list[list[FieldProblem]], dict[str, tuple[int, bytes]]]:
     """Return each item's product id and problems, and the rows to write.
 
@@ -74,8 +83,9 @@ def clean_vectors(
     dimension = ProductVector.objects.filter(name=name).values_list("dimension", flat=True).first()
     problems: list[list[FieldProblem]] = []
     rows: dict[str, tuple[int, bytes]] = {}
-    for key, (_product_id, numbers) in zip(keys, items, strict=True):
+    for index, (key, (_product_id, numbers)) in enumerate(zip(keys, items, strict=True)):
         vector, item_problems = clean_vector(numbers)
+        item_problems += [build_unknown_field_problem(field) for field in other_fields.get(index, ())]
         if not key:
             item_problems = [FieldProblem("product_id", "required", _("This field is required.")), *item_problems]
         elif key not in products:
@@ -124,6 +134,11 @@ def clean_vector(numbers: Any) -> tuple[npt.NDArray[np.float32] | None, list[Fie
     if not vector.any():
         return reject("all_zero", _("The vector contains only zeros; omit the product."))
     return vector, []
+
+
+def build_unknown_field_problem(field: str) -> FieldProblem:
+    message = _("Unknown field; valid: %(names)s.") % {"names": ", ".join(FIELDS)}
+    return FieldProblem(shorten_value(field), "unknown_field", message)
 
 
 def build_dimension_problem(name: str, length: int, stored_length: int) -> FieldProblem:

@@ -27,7 +27,7 @@ from catalog.rest.serializers import (
     VectorsWriteSerializer,
 )
 from catalog.upsert import deactivate_product, update_product, upsert_products
-from catalog.vectors import InvalidVectorNameError, list_vector_names, upsert_vectors
+from catalog.vectors import FIELDS, InvalidVectorNameError, list_vector_names, upsert_vectors
 from config.foundation.rest.known_names import PAGINATION_PARAMETERS
 from config.foundation.shop.profile import get_shop
 
@@ -94,7 +94,15 @@ class ProductVectors(APIView):
         body = serializer.validated_data
         items = [(item.get("product_id"), item.get("vector")) for item in body["vectors"]]
         try:
-            result = upsert_vectors(name=body["name"], items=items, at=timezone.now())
+            result = upsert_vectors(
+                name=body["name"],
+                items=items,
+                at=timezone.now(),
+                other_fields={
+                    index: [field for field in item if field not in FIELDS]
+                    for index, item in enumerate(body["vectors"])
+                },
+            )
         except InvalidVectorNameError as error:
             raise ValidationError({"name": error.message}, code=error.code) from error
         return Response(result.build_response("product_id"))

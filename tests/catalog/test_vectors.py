@@ -76,6 +76,7 @@ def test_vectors_are_stored_as_float32_and_a_second_write_changes_nothing(boss: 
         ({"product_id": "b", "vector": []}, "not_numbers"),
         ({"product_id": "b", "vector": [[1], [2, 3]]}, "not_numbers"),
         ({"product_id": "b"}, "not_numbers"),
+        ({"product_id": "b", "vector": [1, 2], "vectors": [1, 2]}, "unknown_field"),
         ({"product_id": "b", "vector": [1, 1e300]}, "not_finite"),
         ({"product_id": "b", "vector": [0, 0.0]}, "all_zero"),
         ({"product_id": "b", "vector": [1.0] * 4097}, "too_long"),

@@ -121,7 +121,7 @@ class CustomerSerializer(serializers.ModelSerializer):
         ]
 
 
-class CustomerItemSerializer(serializers.Serializer):
+class CustomerItemSerializer(KnownFieldsMixin, serializers.Serializer):
     """One customer to write. An omitted field keeps its value; null or an empty text clears it."""
 
     user_id = serializers.CharField(max_length=255)

@@ -110,8 +110,9 @@ def test_invalid_items_are_named_and_valid_ones_are_written() -> None:
         {"user_id": "u1"},
         {"user_id": "u8", "phone": "12"},
         {"user_id": "u9", "traits": {"big": 10**30}},
+        {"user_id": "u10", "emial": "a@shop.example"},
     )
-    assert (response["created"], response["rejected"]) == (1, 9)
+    assert (response["created"], response["rejected"]) == (1, 10)
     invalid_fields = [[error["field"] for error in result["errors"]] for result in response["results"]]
     assert invalid_fields == [
         [],
@@ -124,8 +125,9 @@ def test_invalid_items_are_named_and_valid_ones_are_written() -> None:
         ["user_id"],
         ["phone"],
         ["traits.big"],
+        ["emial"],
     ]
-    assert [result["index"] for result in response["results"]] == list(range(10))
+    assert [result["index"] for result in response["results"]] == list(range(11))
     assert Customer.objects.count() == 1
 
 
