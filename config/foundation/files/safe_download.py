@@ -146,6 +146,27 @@ def find_address(parts: SplitResult, private_hosts: Collection[str]) -> str:
     except (OSError, UnicodeError) as error:
         raise DownloadError(_("The host %(host)s is unknown. Check the URL.") % {"host": host}) from error
     addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    require_public(host, addresses, private_hosts)
+    return addresses[0]
+
+
+def check_public_url(url: str, private_hosts: Collection[str]) -> SplitResult:
+    """Return the parts of an https URL whose host is not visibly private. Raises DownloadError.
+
+    Only the text is checked: the addresses of a name are found, and checked, with each connection.
+    """
+    parts = check_url(url)
+    host = (parts.hostname or "").rstrip(".").lower()
+    if host == "localhost" or host.endswith(".localhost"):
+        require_public(host, ["127.0.0.1"], private_hosts)
+    with suppress(OSError, UnicodeError):  # a name, not an address in any of its forms
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        require_public(host, [str(entry[4][0]) for entry in found], private_hosts)
+    return parts
+
+
+def require_public(host: str, addresses: Collection[str], private_hosts: Collection[str]) -> None:
+    """Raise DownloadError if any address of the host is not public, unless the host is allowed."""
     if host not in private_hosts and not all(map(is_public, addresses)):
         raise DownloadError(
             _(
@@ -154,7 +175,6 @@ def find_address(parts: SplitResult, private_hosts: Collection[str]) -> str:
             )
             % {"host": host}
         )
-    return addresses[0]
 
 
 def is_public(text: str) -> bool:

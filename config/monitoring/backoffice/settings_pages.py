@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST
 
 from config.foundation.audit_log import record_action
 from config.foundation.backoffice.permissions import check_permissions
-from config.foundation.files.safe_download import DownloadError, check_url
+from config.foundation.files.safe_download import DownloadError, check_public_url
 from config.foundation.number_formats import format_count
 from config.monitoring.alarms.alarm_tests import open_test_alarm
 from config.monitoring.alarms.notifications import PERMISSION as VIEW
@@ -109,7 +109,7 @@ def add_webhook(request: HttpRequest) -> HttpResponse:
         messages.error(request, _("There are %(count)s webhooks already. Delete one first.") % {"count": MAX_WEBHOOKS})
         return go_back()
     try:
-        check_url(url)
+        check_public_url(url, settings.WEBHOOK_PRIVATE_HOSTS)
     except DownloadError as error:
         messages.error(request, str(error))
         return go_back()

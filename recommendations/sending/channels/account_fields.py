@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
 
-from config.foundation.files.safe_download import DownloadError, check_url
+from config.foundation.files.safe_download import DownloadError, check_public_url
 from recommendations.sending.channels.web_push import load_private_key
 
 MAX_PRICE = 100
@@ -44,7 +44,7 @@ def check_address(url: str) -> None:
     if host in settings.WEBHOOK_PRIVATE_HOSTS:
         return
     try:
-        check_url(url)
+        check_public_url(url, settings.WEBHOOK_PRIVATE_HOSTS)
     except DownloadError as error:
         raise FieldError(str(error)) from error
 

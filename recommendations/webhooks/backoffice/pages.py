@@ -4,6 +4,7 @@ from collections import defaultdict
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
@@ -18,7 +19,7 @@ from config.foundation.audit_log import record_action
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.backoffice.tables import Cell, Column, build_table
-from config.foundation.files.safe_download import DownloadError, check_url
+from config.foundation.files.safe_download import DownloadError, check_public_url
 from config.foundation.number_formats import format_moment
 from config.foundation.slow_figures import get_figures
 from recommendations.webhooks.delivering import retry_dead
@@ -52,7 +53,7 @@ class EndpointForm(forms.ModelForm):
     def clean_url(self) -> str:
         url = str(self.cleaned_data["url"])
         try:
-            check_url(url)
+            check_public_url(url, settings.WEBHOOK_PRIVATE_HOSTS)
         except DownloadError as error:
             raise forms.ValidationError(str(error)) from error
         return url

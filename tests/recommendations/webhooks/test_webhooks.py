@@ -207,6 +207,28 @@ def test_an_endpoint_is_added_with_a_secret_that_is_shown_once() -> None:
     assert not endpoint.is_active
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://127.0.0.1:8999/hook",
+        "https://10.0.0.1/",
+        "https://[::1]/",
+        "https://2130706433/",
+        "https://localhost/hook",
+    ],
+)
+def test_an_endpoint_with_a_private_address_is_refused_at_once(url: str, settings: Any) -> None:
+    settings.WEBHOOK_PRIVATE_HOSTS = ["192.168.1.20"]
+    client = Client()
+    client.force_login(User.objects.create_superuser("root"), backend="django.contrib.auth.backends.ModelBackend")
+    form = {"name": "shop", "event_types": ["campaign.ended"]}
+    page = client.post(reverse("webhooks:endpoints"), {**form, "url": url}).content.decode()
+    assert "has a private address" in page
+    assert not WebhookEndpoint.objects.exists()
+    client.post(reverse("webhooks:endpoints"), {**form, "url": "https://192.168.1.20/hook"})
+    assert WebhookEndpoint.objects.get().url == "https://192.168.1.20/hook"
+
+
 def test_an_endpoint_that_fails_again_and_again_is_left_alone_for_a_while(receiver: Any) -> None:
     receiver.status = 503
     endpoint = make_endpoint(receiver)
