@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from config.foundation.rest.known_names import KnownFieldsMixin
 from customers.analytics.outcomes.parameters import SPLITS, UNITS
+from customers.segments.models import Segment
 from recommendations.measurement.comparison import ComparisonVerdict
 from recommendations.measurement.result_serializers import IntervalSerializer
 from recommendations.outcomes.period_choice import MAX_PERIODS
@@ -33,6 +34,11 @@ class OutcomeQuerySerializer(KnownFieldsMixin, serializers.Serializer[Any]):
             "customers. stage, city: the customer's current stage or city."
         ),
     )
+
+    def validate_segment(self, key: str) -> str:
+        if not Segment.objects.filter(key=key).exists():
+            raise serializers.ValidationError(_("Unknown segment %(key)s.") % {"key": repr(key)}, code="does_not_exist")
+        return key
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if attrs.get("split") == "segment" and not attrs.get("segment"):

@@ -6,8 +6,10 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from config.foundation.rest.known_names import KnownFieldsMixin
+from recommendations.engine.placements import PLACEMENTS
 from recommendations.serving.impressions.models import PositionBias
 from recommendations.serving.impressions.performance import PerformanceFigures
+from recommendations.serving.request import describe_unknown_placement
 
 
 class PerformanceQuerySerializer(KnownFieldsMixin, serializers.Serializer):
@@ -16,6 +18,11 @@ class PerformanceQuerySerializer(KnownFieldsMixin, serializers.Serializer):
     )
     until = serializers.DateField(required=False, default=None, help_text="Last day, included; default: today.")
     scenario = serializers.SlugField(required=False, default="", max_length=50, help_text="Only this placement.")
+
+    def validate_scenario(self, name: str) -> str:
+        if name and name not in PLACEMENTS:
+            raise serializers.ValidationError(describe_unknown_placement(name), code="does_not_exist")
+        return name
 
 
 class ShareSerializer(serializers.Serializer):

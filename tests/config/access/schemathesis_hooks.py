@@ -22,8 +22,9 @@ EXPRESSION = frozenset({"invalid_expression"})
 ALLOWED_CODES: dict[str, frozenset[str]] = {
     # each question has its own parameters, and their limits depend on each other
     "POST /api/v1/analytics/queries/": frozenset({"invalid"}),
-    # a split by segment needs a segment
-    "GET /api/v1/outcomes/": frozenset({"required"}),
+    # a split by segment needs a segment, which must exist
+    "GET /api/v1/outcomes/": frozenset({"required", "does_not_exist"}),
+    "GET /api/v1/recommendations/performance/": frozenset({"does_not_exist"}),
     "POST /api/v1/campaigns/": DIGITS | {"does_not_exist", "unique"},
     # the type of a campaign or segment cannot change, and only the stored object has it
     "PATCH /api/v1/campaigns/{key}/": DIGITS | {"does_not_exist", "unique", "immutable"},

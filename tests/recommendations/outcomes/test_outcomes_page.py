@@ -112,6 +112,13 @@ def test_all_customers_are_one_choice_of_the_segment(admin_client: Client) -> No
     assert groups.context["segments"] == [("chosen", "Chosen by hand"), ("loyal", "Loyal ones")]
 
 
+def test_the_endpoint_rejects_an_unknown_segment(admin_client: Client) -> None:
+    response = admin_client.get(f"{API}?segment=nope")
+    assert response.status_code == 400
+    assert [error["field"] for error in response.json()["errors"]] == ["segment"]
+    assert not AnalyticsResult.objects.exists()
+
+
 @pytest.mark.usefixtures("shop")
 @pytest.mark.parametrize("query", ["unit=day", "periods=0", "periods=x", "split=segment", "unit=week&periods=9999"])
 def test_a_wrong_address_says_so_and_the_endpoint_rejects_it(admin_client: Client, query: str) -> None:

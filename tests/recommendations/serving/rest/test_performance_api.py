@@ -51,9 +51,14 @@ def test_a_report_without_data_is_empty(client: Client) -> None:
 
 @pytest.mark.parametrize(
     ("query", "field"),
-    [("since=yesterday", "since"), ("until=2026-13-01", "until"), ("since=2026-11-02&until=2026-11-01", "since")],
+    [
+        ("since=yesterday", "since"),
+        ("until=2026-13-01", "until"),
+        ("since=2026-11-02&until=2026-11-01", "since"),
+        ("scenario=foo", "scenario"),
+    ],
 )
-def test_invalid_days_are_reported(client: Client, query: str, field: str) -> None:
+def test_invalid_parameters_are_reported(client: Client, query: str, field: str) -> None:
     response = client.get(f"{ADDRESS}?{query}")
     assert response.status_code == 400
     assert [error["field"] for error in response.json()["errors"]] == [field]
