@@ -1,5 +1,7 @@
 """What is simulated: the size of the shop, its period and its seed; and the random numbers of each of its parts."""
 
+import hashlib
+import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Self
@@ -94,6 +96,15 @@ class ShopPlan:
         """Return random numbers that depend on seed, topic and block alone, so blocks can be drawn in any order."""
         words = np.frombuffer(topic.encode().ljust(16)[:16], np.uint32).tolist()
         return np.random.default_rng(np.random.SeedSequence([self.seed, block, *words]))
+
+    @property
+    def fingerprint(self) -> str:
+        """Eight characters that depend on all arguments: part of the IDs of messages, orders and reviews.
+
+        Two simulations in one shop share customers and products, but without it, the collector would take messages of the second for
+        repeated ones of the first, and its orders and reviews would replace those of the first.
+        """
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:8]
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self) | {"until": self.until.isoformat()}

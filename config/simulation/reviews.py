@@ -75,11 +75,13 @@ def draw_reviews(plan: ShopPlan, catalog: ShopCatalog, purchases: Purchases, blo
     )
 
 
-def format_review_ids(customers: SimulatedCustomers, purchases: Purchases, reviews: BlockReviews) -> pa.Array:
-    """Return IDs made of the customer's ID and the row of the line, which are unique in the shop."""
+def format_review_ids(
+    plan: ShopPlan, customers: SimulatedCustomers, purchases: Purchases, reviews: BlockReviews
+) -> pa.Array:
+    """Return IDs made of the customer's ID and the row of the line, which are unique in the simulation."""
     order = purchases.line_order[reviews.line]
     owner = format_customers(customers.first + purchases.customer[order])
-    return pc.binary_join_element_wise("r", owner, pa.array(reviews.line).cast(pa.string()), "-")
+    return pc.binary_join_element_wise(f"r-{plan.fingerprint}", owner, pa.array(reviews.line).cast(pa.string()), "-")
 
 
 def format_reviews(
@@ -90,7 +92,7 @@ def format_reviews(
     language = customers.language[customer]
     return pc.binary_join_element_wise(
         '{"review_id":"',
-        format_review_ids(customers, purchases, reviews),
+        format_review_ids(plan, customers, purchases, reviews),
         '","product_id":"',
         format_products(purchases.product[reviews.line]),
         '","user_id":"',
@@ -118,11 +120,13 @@ def take_texts(reviews: BlockReviews, language: Ints) -> pa.Array:
     return pc.binary_join_element_wise(parts[0], between, parts[1], "")
 
 
-def build_review_truth(customers: SimulatedCustomers, purchases: Purchases, reviews: BlockReviews) -> pa.Table:
+def build_review_truth(
+    plan: ShopPlan, customers: SimulatedCustomers, purchases: Purchases, reviews: BlockReviews
+) -> pa.Table:
     """Return stars, the mood of the text (−1, 0, 1), and whether the text says the opposite of the stars."""
     return pa.table(
         {
-            "review_id": format_review_ids(customers, purchases, reviews),
+            "review_id": format_review_ids(plan, customers, purchases, reviews),
             "rating": reviews.rating,
             "mood": reviews.mood,
             "is_mistaken": reviews.is_mistaken,

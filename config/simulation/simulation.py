@@ -133,7 +133,7 @@ def write_block(plan: ShopPlan, catalog: ShopCatalog, lines: EventLines, block: 
         "campaigns": lambda: build_campaign_truth(plan, customers, purchases),
         "demand": lambda: build_demand_truth(plan, catalog, customers, purchases),
         "rhythms": lambda: build_rhythm_truth(customers),
-        "reviews": lambda: build_review_truth(customers, purchases, reviews),
+        "reviews": lambda: build_review_truth(plan, customers, purchases, reviews),
         "dirty_rows": lambda: build_dirty_rows_truth(orders=orders.counts, events=items.counts),
     }
     for name, build in tables.items():

@@ -74,7 +74,7 @@ class EventLines:
 
     def format_messages(self, events: BlockEvents, customers: SimulatedCustomers) -> pa.Array:
         numbers = pa.array(np.arange(len(events))).cast(pa.string())
-        return pc.binary_join_element_wise(f"s{self.plan.seed}-{customers.first}-", numbers, "")
+        return pc.binary_join_element_wise(f"s{self.plan.fingerprint}-{customers.first}-", numbers, "")
 
     def format(self, events: BlockEvents, customers: SimulatedCustomers, skew: Ints) -> pa.Array:
         """Return one line per event, in their order. skew: milliseconds by which the clock of the device is wrong."""

@@ -24,7 +24,7 @@ SLICE = 100  # items that are sent together
 def send_simulation(plan: ShopPlan, *, host: str, write_key: str, rate: float, report: Callable[[int], None]) -> int:
     """Send everything; return the number of items. rate: items a second, 0 for no limit. Raises DeliveryError.
 
-    Message IDs are those of the plan, so a second run within 30 days changes nothing.
+    Message IDs depend on the whole plan, so a second run within 30 days changes nothing, and another plan is sent in full.
     """
     items = pace_items(build_items(plan, draw_catalog(plan)), rate)
     return send_over_http(items, host=host, write_key=write_key, report_progress=report)
@@ -75,9 +75,9 @@ def format_orders(plan: ShopPlan, customers: SimulatedCustomers, purchases: Purc
     starts = np.searchsorted(purchases.line_order, np.arange(len(purchases) + 1)).astype(np.int32)
     products = pc.binary_join(pa.ListArray.from_arrays(pa.array(starts), fragments), ",").take(pa.array(placed))
     discount = np.bincount(purchases.line_order, purchases.line_discount, minlength=len(purchases))[placed]
-    ids = format_order_ids(customers, purchases).take(pa.array(placed))
+    ids = format_order_ids(plan, customers, purchases).take(pa.array(placed))
     return pc.binary_join_element_wise(
-        f'{{"type":"track","event":"Order Completed","messageId":"s{plan.seed}-',
+        '{"type":"track","event":"Order Completed","messageId":"s-',
         ids,
         '","userId":"',
         format_customers(customers.first + purchases.customer[placed]),

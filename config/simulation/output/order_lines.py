@@ -33,9 +33,11 @@ COUNTRIES = (
 )  # one per language, in which events need no consent by default; otherwise most events would have no customer
 
 
-def format_order_ids(customers: SimulatedCustomers, purchases: Purchases) -> pa.Array:
+def format_order_ids(plan: ShopPlan, customers: SimulatedCustomers, purchases: Purchases) -> pa.Array:
     owner = format_customers(customers.first + purchases.customer)
-    return pc.binary_join_element_wise("o-", owner, "-", pa.array(purchases.day).cast(pa.string()), "")
+    return pc.binary_join_element_wise(
+        f"o-{plan.fingerprint}-", owner, "-", pa.array(purchases.day).cast(pa.string()), ""
+    )
 
 
 def format_amounts(amounts: np.ndarray) -> pa.Array:
@@ -51,7 +53,7 @@ def format_order_lines(plan: ShopPlan, customers: SimulatedCustomers, purchases:
     number = np.arange(len(purchases.line_order)) - np.searchsorted(purchases.line_order, purchases.line_order)
     orders = pa.array(order)
     return pc.binary_join_element_wise(
-        format_order_ids(customers, purchases).take(orders),
+        format_order_ids(plan, customers, purchases).take(orders),
         pa.array(1 + number[chosen]).cast(pa.string()),
         format_customers(customers.first + purchases.customer[order]),
         format_moments(plan.start_ms + purchases.at[order]),

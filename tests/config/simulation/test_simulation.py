@@ -2,9 +2,10 @@
 
 import hashlib
 import io
+import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -219,6 +220,26 @@ def test_a_folder_in_use_is_refused_without_force(shop: Path, tmp_path: Path) ->
     assert "230 customers, 100 products" in out.getvalue()
     assert (tmp_path / "letter.txt").exists()
     assert len((tmp_path / "products.jsonl").read_text().splitlines()) == PLAN.products
+
+
+def test_ids_of_messages_orders_and_reviews_depend_on_every_argument(tmp_path: Path) -> None:
+    """Two simulations in one shop: nothing of the second is taken for a repetition of the first."""
+    plan = ShopPlan(customers=60, products=40, days=28, seed=3, until=date(2026, 7, 1))
+    later = replace(plan, until=date(2026, 7, 2))
+    assert len({plan.fingerprint, later.fingerprint, replace(plan, seed=4).fingerprint}) == 3
+    messages, orders = [], []
+    for each in (plan, later):
+        items = [json.loads(line) for lines in build_items(each, draw_catalog(each)) for line in lines]
+        messages.append({item["messageId"] for item in items})
+        orders.append({item["properties"]["order_id"] for item in items if item.get("event") == "Order Completed"})
+        assert len(messages[-1]) == len(items)
+        write_simulation(each, tmp_path / each.fingerprint)
+    assert orders[0]
+    assert not orders[0] & orders[1]
+    assert not messages[0] & messages[1]
+    reviews = [set(read_truth(tmp_path / each.fingerprint, "reviews")["review_id"]) for each in (plan, later)]
+    assert reviews[0]
+    assert not reviews[0] & reviews[1]
 
 
 @pytest.mark.acceptance
