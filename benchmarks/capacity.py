@@ -22,6 +22,7 @@ from benchmarks.capacity_costs import (
     COSTS_FILE,
     FORMULAS,
     add_result,
+    describe_large_shop,
     get_measured,
     get_sizes,
     predict_cost,
@@ -33,6 +34,11 @@ MAX_ERROR = 0.25
 TABLE_CUSTOMERS = (100_000, 1_000_000, 10_000_000, 100_000_000)
 CHECKED_SHOPS = ((2_000, 600, 90), (5_000, 900, 60), (8_000, 500, 80))  # customers, products, days
 GB = 1e9
+IMPORT_COSTS = tuple(
+    f"{step}_{part}_cpu_s"
+    for step in ("load_customers", "load_orders", "import_events", "process_imported")
+    for part in ("app", "postgres")
+)
 
 
 @dataclass(frozen=True)
@@ -187,11 +193,7 @@ def predict_needs(
         "refresh_hours": (predict("refresh_app_cpu_s") + predict("refresh_postgres_cpu_s")) / 3600,
         "training_hours": predict("training_cpu_s") / 3600,
         "export_hours": predict_cost(costs["export_cpu_s"], {**sizes, "events": shop.events_per_day}) / 3600,
-        "import_hours": sum(
-            predict(f"{step}_{part}_cpu_s")
-            for step in ("load_orders", "import_events", "process_imported")
-            for part in ("app", "postgres")
-        ) / 3600,
+        "import_hours": sum(map(predict, IMPORT_COSTS)) / 3600,
         "funnel_cpu_s": predict("funnel_cpu_s"),
         "refresh_gb": predict("refresh_mb") / 1000,
         "training_gb": predict("training_mb") / 1000,
@@ -356,6 +358,43 @@ def compare_with_prediction(costs: Mapping[str, Any], shops: Sequence[Mapping[st
         "worst_error": round(worst, 3),
         "allowed": MAX_ERROR,
         "shops": lines,
+    }
+
+
+LARGE_TOTALS = {
+    "import_cpu_s": (IMPORT_COSTS, ("load", "total_cpu_s")),
+    "export_cpu_s": (("export_cpu_s",), ("export", "total_cpu_s")),
+    "training_cpu_s": (("training_cpu_s",), ("fit", "total_cpu_s")),
+    "valkey_bytes": (("valkey_bytes",), ("sizes", "valkey_bytes")),
+    "warehouse_bytes": (("warehouse_bytes",), ("sizes", "warehouse_bytes")),
+    "refresh_mb": (("refresh_mb",), ("refresh", "peak_mb")),
+    "training_mb": (("training_mb",), ("fit", "peak_mb")),
+    "request_us": (("request_web_cpu_us",), ("serve", "cpu_us")),
+}
+
+
+def compare_large_shop(costs: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """Return what was predicted and measured for the shop of benchmarks.large; nothing without such a run.
+
+    Its times are as measured: unlike those of the check, they are not divided by the slowness of the machine.
+    """
+    large = costs.get("large")
+    if not large:
+        return {}
+    stages = large["stages"]
+    sizes = get_sizes(describe_large_shop(large))
+    totals: dict[str, tuple[float, float]] = {
+        total: (sum(predict_cost(costs["costs"][name], sizes) for name in names), float(stages[stage][measure]))
+        for total, (names, (stage, measure)) in LARGE_TOTALS.items()
+    }
+    tables = [name for name in FORMULAS if name.startswith("postgres_") and name.endswith("_bytes")]
+    totals["postgres_bytes"] = (
+        sum(predict_cost(costs["costs"][name], sizes) for name in tables),
+        sum(get_measured(stages, FORMULAS[name]) for name in tables),
+    )
+    return {
+        total: {"predicted": predicted, "measured": measured, "error": predicted / measured - 1}
+        for total, (predicted, measured) in totals.items()
     }
 
 

@@ -33,6 +33,8 @@ class CostFormula:
 
 FORMULAS: dict[str, CostFormula] = {
     # processor seconds
+    "load_customers_app_cpu_s": CostFormula("load_customers", ("cpu_s",), ("customers",)),
+    "load_customers_postgres_cpu_s": CostFormula("load_customers", ("postgres_cpu_s", "valkey_cpu_s"), ("customers",)),
     "load_orders_app_cpu_s": CostFormula("load_orders", ("cpu_s",), ("lines",)),
     "load_orders_postgres_cpu_s": CostFormula("load_orders", ("postgres_cpu_s",), ("lines",)),
     "import_events_app_cpu_s": CostFormula("import_events", ("cpu_s",), ("events",)),

@@ -4,8 +4,17 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.capacity import PARTS, MachineSize, ShopNumbers, compare_with_prediction, find_limit, predict_needs
+from benchmarks.capacity import (
+    PARTS,
+    MachineSize,
+    ShopNumbers,
+    compare_large_shop,
+    compare_with_prediction,
+    find_limit,
+    predict_needs,
+)
 from benchmarks.capacity_costs import FORMULAS, add_result, fit_costs, predict_cost, read_costs, write_costs
+from benchmarks.capacity_docs import make_check_table
 from benchmarks.growth import COSTS, STEPS, fit_exponent, list_steps, remove_slowness, summarize
 from benchmarks.growth_charts import LANGUAGES, draw_growth
 from benchmarks.machine_speed import SpeedSampler
@@ -109,6 +118,36 @@ def test_costs_are_also_fitted_to_shops_in_which_only_some_steps_were_measured(t
     write_costs(path, shops, {})  # measured again: the large shop is kept
     again = read_costs(path)
     assert (again["large"], again["costs"]) == (content["large"], content["costs"])
+
+
+def test_the_import_of_a_history_includes_its_customers() -> None:
+    costs = fit_costs([make_shop(factor) for factor in (1, 2, 4)])
+    dear = {**costs, "load_customers_app_cpu_s": {"fixed": 0.0, "customers": 1.0}}
+    shop = ShopNumbers.of_customers(36_000)
+    cheap_hours, dear_hours = (predict_needs(each, shop, None)["import_hours"] for each in (costs, dear))
+    assert dear_hours > cheap_hours - predict_cost(costs["load_customers_app_cpu_s"], {"customers": 36_000}) / 3600 + 9
+
+
+def test_the_large_shop_counts_among_the_errors_of_the_prediction() -> None:
+    shops = [make_shop(factor) for factor in (1, 2, 4)]
+    costs = {"costs": fit_costs(shops), "date": "", "machine": ""}
+    check = compare_with_prediction(costs, [make_shop(8)])
+    assert compare_large_shop(costs) == {}
+    large = make_shop(50)
+    stages = {
+        "load": {"total_cpu_s": 1.0},
+        **{step: large[step] for step in ("export", "refresh", "fit", "serve", "sizes")},
+    }
+    stages["fit"]["interactions"] = large["interactions"]  # type: ignore[index]
+    sizes = {name: large[name] for name in ("customers", "products", "events")}
+    saved = {**costs, "check": check, "large": {**sizes, "lines": large["orders"], "stages": stages}}
+    errors = {name: figures["error"] for name, figures in compare_large_shop(saved).items()}
+    assert errors.pop("import_cpu_s") > 1  # the import is cheaper than predicted
+    assert all(abs(error) < 0.01 for error in errors.values())
+    assert "Worst: 0%" in make_check_table({**costs, "check": check}, 0)
+    table = make_check_table(saved, 0)
+    assert "| 50,000 | processor seconds of the import |" in table
+    assert "Worst: 0%" not in table
 
 
 def test_needs_grow_with_the_shop_until_one_machine_is_full() -> None:
