@@ -180,6 +180,7 @@ def predict_needs(
     web = predict_rate("ingest_web_cpu_s") + requests * predict("request_web_cpu_us") / 1e6
     worker = predict_rate("process_app_cpu_s") + predict_rate("sending_cpu_s")
     postgres = predict_rate("ingest_postgres_cpu_s") + predict_rate("process_postgres_cpu_s")
+    postgres += requests * predict("request_valkey_cpu_us") / 1e6
     disk = [name for name in costs if name.startswith("postgres_") and name.endswith("_bytes")]
     return {
         **vars(shop),

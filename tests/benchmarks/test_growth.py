@@ -1,5 +1,6 @@
 """The arithmetic of benchmarks.growth and benchmarks.capacity, on costs that are known."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,17 @@ def test_costs_are_also_fitted_to_shops_in_which_only_some_steps_were_measured(t
     write_costs(path, shops, {})  # measured again: the large shop is kept
     again = read_costs(path)
     assert (again["large"], again["costs"]) == (content["large"], content["costs"])
+
+
+def test_the_cores_of_postgresql_and_valkey_include_recommendations() -> None:
+    costs = fit_costs([make_shop(factor) for factor in (1, 2, 4)])
+    costs["request_valkey_cpu_us"] = {"fixed": 500.0}
+    shop = ShopNumbers.of_customers(100_000)
+    busy, quiet = (
+        predict_needs(costs, replace(shop, requests_per_day=requests), None)["postgres_cores"]
+        for requests in (86_400 * 100, 0)
+    )
+    assert busy - quiet == pytest.approx(100 * shop.peak * 500 / 1e6)
 
 
 def test_the_import_of_a_history_includes_its_customers() -> None:
