@@ -71,7 +71,10 @@ class ShopNumbers:
 
 @dataclass(frozen=True)
 class MachineSize:
-    """A machine, and the share of its processors that may be busy in the busiest hour. night_hours: time for jobs that run once a day."""
+    """A machine, and the share of its processors that may be busy in the busiest hour.
+
+    night_hours: time for the jobs that run once a day, on one core; they start one after the other.
+    """
 
     cores: int
     memory_gb: float
@@ -181,6 +184,11 @@ def predict_needs(
     worker = predict_rate("process_app_cpu_s") + predict_rate("sending_cpu_s")
     postgres = predict_rate("ingest_postgres_cpu_s") + predict_rate("process_postgres_cpu_s")
     postgres += requests * predict("request_valkey_cpu_us") / 1e6
+    night = {
+        "refresh_hours": (predict("refresh_app_cpu_s") + predict("refresh_postgres_cpu_s")) / 3600,
+        "training_hours": predict("training_cpu_s") / 3600,
+        "export_hours": predict_cost(costs["export_cpu_s"], {**sizes, "events": shop.events_per_day}) / 3600,
+    }
     disk = [name for name in costs if name.startswith("postgres_") and name.endswith("_bytes")]
     return {
         **vars(shop),
@@ -191,9 +199,8 @@ def predict_needs(
         "processing_events_per_s": events_per_second(costs["process_app_cpu_s"], costs["process_postgres_cpu_s"]),
         "peak_events_per_s": shop.events_per_day / DAY_SECONDS * shop.peak,
         "peak_requests_per_s": requests,
-        "refresh_hours": (predict("refresh_app_cpu_s") + predict("refresh_postgres_cpu_s")) / 3600,
-        "training_hours": predict("training_cpu_s") / 3600,
-        "export_hours": predict_cost(costs["export_cpu_s"], {**sizes, "events": shop.events_per_day}) / 3600,
+        **night,
+        "night_hours": sum(night.values()),
         "import_hours": sum(map(predict, IMPORT_COSTS)) / 3600,
         "funnel_cpu_s": predict("funnel_cpu_s"),
         "refresh_gb": predict("refresh_mb") / 1000,
@@ -223,16 +230,18 @@ class CapacityPart:
 PARTS = (
     CapacityPart("web", lambda needs, size: max(needs["web_cores"] / (size.cores * size.busy), needs["web_gb"] / (size.memory_gb * 0.7)),
                  "more web machines behind the proxy; each holds the model"),
-    CapacityPart("processing", lambda needs, size: needs["peak_events_per_s"] / needs["processing_events_per_s"],
-                 "one processing loop no longer keeps up with the busiest hour; the backlog is worked off afterwards"),
+    CapacityPart("processing", lambda needs, size: needs["peak_events_per_s"] / (needs["processing_events_per_s"] * size.busy),
+                 "one processing loop has little time to spare in the busiest hour; above its rate, a backlog grows and is worked off afterwards"),
     CapacityPart("postgres", lambda needs, size: max(needs["postgres_cores"] / (size.cores * size.busy), needs["postgres_gb"] / (size.disk_gb * 0.7)),
                  "shorter retention in PostgreSQL, or a larger machine"),
     CapacityPart("valkey", lambda needs, size: needs["valkey_gb"] / (size.memory_gb * 0.5),
                  "a larger machine for Valkey; Valkey Cluster is not supported"),
     CapacityPart("refresh", lambda needs, size: max(needs["refresh_hours"] / size.night_hours, needs["refresh_gb"] / (size.memory_gb * 0.7)),
                  "features on an engine (WAREHOUSE_ENGINE=spark), refresh on a larger machine"),
-    CapacityPart("training", lambda needs, size: max(needs["training_hours"] / (size.night_hours * 2), needs["training_gb"] / (size.memory_gb * 0.7)),
+    CapacityPart("training", lambda needs, size: max(needs["training_hours"] / size.night_hours, needs["training_gb"] / (size.memory_gb * 0.7)),
                  "fewer days of history (TRAINING_MEMORY_MB bounds it), or algorithms on an engine"),
+    CapacityPart("night", lambda needs, size: needs["night_hours"] / size.night_hours,
+                 "refresh, training and export take longer than the night; the same remedies as for refresh and training"),
     CapacityPart("warehouse", lambda needs, size: needs["warehouse_gb"] / (size.disk_gb * 0.7),
                  "a network folder that all machines mount (WAREHOUSE_URL)"),
 )  # fmt: skip

@@ -85,6 +85,7 @@ NEED_NAMES = {
     "refresh_hours": ("nightly refresh: hours of one core", "每日刷新：单核小时"),
     "training_hours": ("one fit of every algorithm, without tuning: hours of one core", "每种算法拟合一次（不含调参）：单核小时"),
     "export_hours": ("nightly export: hours of one core", "每日导出：单核小时"),
+    "night_hours": ("refresh, fit and export together: hours of one core", "刷新、拟合与导出合计：单核小时"),
     "import_hours": ("import of the history, once: hours of one core", "一次性导入历史：单核小时"),
     "funnel_cpu_s": ("funnel over everything: seconds of one core", "全量漏斗：单核秒"),
     "refresh_gb": ("refresh: GB of memory", "刷新：内存 GB"),
@@ -102,15 +103,17 @@ PART_NAMES = {
     "valkey": ("Valkey", "Valkey"),
     "refresh": ("refresh", "刷新"),
     "training": ("training", "训练"),
+    "night": ("nightly jobs together", "夜间任务合计"),
     "warehouse": ("warehouse", "数据仓库"),
 }
 BEYOND = {
     "web": "在代理后增加 Web 服务器；每台都持有模型",
-    "processing": "单个处理循环赶不上最忙的一小时；积压随后消化",
+    "processing": "单个处理循环在最忙一小时余量不足；超过其处理速度后会产生积压，随后消化",
     "postgres": "缩短 PostgreSQL 中的保留时间，或用更大的机器",
     "valkey": "为 Valkey 换用更大的机器；不支持 Valkey Cluster",
     "refresh": "在引擎上计算特征（WAREHOUSE_ENGINE=spark），或用更大的机器刷新",
     "training": "缩短历史天数（由 TRAINING_MEMORY_MB 限制），或在引擎上训练",
+    "night": "刷新、训练与导出一夜无法完成；办法同刷新和训练",
     "warehouse": "所有机器共同挂载的网络目录（WAREHOUSE_URL）",
 }
 TOTAL_NAMES = {

@@ -9,6 +9,7 @@ from benchmarks.capacity import (
     PARTS,
     MachineSize,
     ShopNumbers,
+    assess_needs,
     compare_large_shop,
     compare_with_prediction,
     find_limit,
@@ -130,6 +131,16 @@ def test_the_cores_of_postgresql_and_valkey_include_recommendations() -> None:
         for requests in (86_400 * 100, 0)
     )
     assert busy - quiet == pytest.approx(100 * shop.peak * 500 / 1e6)
+
+
+def test_the_limits_are_those_of_the_documentation() -> None:
+    needs = predict_needs(fit_costs([make_shop(1), make_shop(2)]), ShopNumbers.of_customers(1_000), None)
+    hours = {"refresh_hours": 2.0, "training_hours": 3.0, "export_hours": 0.5, "night_hours": 5.5}
+    assert needs["night_hours"] == pytest.approx(sum(needs[name] for name in list(hours)[:3]))
+    rates = {"peak_events_per_s": 60.0, "processing_events_per_s": 100.0}
+    shares = assess_needs({**needs, **hours, **rates}, MachineSize(cores=10**9, memory_gb=1e9, disk_gb=1e9))
+    parts = shares["share_of_one_machine"]
+    assert [parts[name] for name in ("processing", "refresh", "training", "night")] == [1.0, 0.333, 0.5, 0.917]
 
 
 def test_the_import_of_a_history_includes_its_customers() -> None:
