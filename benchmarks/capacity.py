@@ -32,6 +32,7 @@ from benchmarks.capacity_costs import (
 DAY_SECONDS = 86_400
 MAX_ERROR = 0.25
 TABLE_CUSTOMERS = (100_000, 1_000_000, 10_000_000, 100_000_000)
+DOCS_FILES = {"capacity.md": 0, "capacity.zh-hans.md": 1}  # column of the texts in benchmarks.capacity_docs
 CHECKED_SHOPS = ((2_000, 600, 90), (5_000, 900, 60), (8_000, 500, 80))  # customers, products, days
 GB = 1e9
 IMPORT_COSTS = tuple(
@@ -105,7 +106,7 @@ def main() -> None:
         print(json.dumps({"date": costs["date"], "machine": costs["machine"], **needs, **assess_needs(needs, machine)}))
 
 
-def parse_arguments() -> argparse.Namespace:
+def parse_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--customers", type=float)
     parser.add_argument("--products", type=float)
@@ -130,9 +131,11 @@ def parse_arguments() -> argparse.Namespace:
         "--docs", type=Path, metavar="FOLDER", help="write the tables of docs/capacity.md from the costs instead"
     )
     parser.add_argument("--folder", type=Path, help="with --check: keep the shops here")
-    arguments = parser.parse_args()
-    if not (arguments.table or arguments.check or arguments.docs or arguments.customers):
+    arguments = parser.parse_args(words)
+    if not (arguments.table or arguments.check or arguments.docs) and arguments.customers is None:
         parser.error("--customers is missing; or use --table, --check or --docs")
+    if arguments.docs and (missing := [name for name in DOCS_FILES if not (arguments.docs / name).is_file()]):
+        parser.error(f"--docs {arguments.docs} does not contain {missing[0]}")
     for name in (
         "customers",
         "products",
@@ -142,10 +145,15 @@ def parse_arguments() -> argparse.Namespace:
         "requests_per_day",
         "emails_per_day",
         "peak",
+        "interactions_per_event",
     ):
         value = getattr(arguments, name)
         if value is not None and not 0 <= value <= 1e12:
             parser.error(f"--{name.replace('_', '-')} must be between 0 and 1,000,000,000,000, got {value:g}")
+    for name in ("cores", "memory_gb", "disk_gb"):
+        value = getattr(arguments, name)
+        if not 0 < value <= 1e12:
+            parser.error(f"--{name.replace('_', '-')} must be above 0 and at most 1,000,000,000,000, got {value:g}")
     return arguments
 
 
@@ -279,7 +287,7 @@ def make_table(costs: Mapping[str, Any], machine: MachineSize) -> dict[str, Any]
     log(f"\n| part | one machine ({machine.cores} cores, {machine.memory_gb:g} GB) is full at | then |\n|---|---|---|")
     for part in PARTS:
         limit = limits[part.name]
-        log(f"| {part.name} | {f'{limit:,.0f} customers' if limit else 'never, up to 10⁹ customers'} | {part.beyond} |")
+        log(f"| {part.name} | {describe_limit(limit)} | {part.beyond} |")
     return {"date": costs["date"], "machine": costs["machine"], "rows": rows, "limits": limits}
 
 
@@ -287,11 +295,25 @@ def format_number(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
+def describe_limit(limit: float | None, language: int = 0) -> str:
+    """Return a result of find_limit in English or Chinese (1)."""
+    if limit is None:
+        return ("never, up to 10⁹ customers", "10⁹ 以内不会")[language]
+    if limit < 1:
+        return ("already too small", "已经不够用")[language]
+    return (f"{limit:,.0f} customers", f"{limit:,.0f} 位客户")[language]
+
+
 def find_limit(costs: Mapping[str, Mapping[str, float]], part: CapacityPart, machine: MachineSize) -> float | None:
-    """Return the number of customers at which the part fills one machine, rounded to two digits; None above a billion."""
-    low, high = 1e3, 1e9
+    """Return the number of customers at which the part fills one machine, rounded to two digits.
+
+    None above a billion; 0 if the machine is too small for a shop with a single customer.
+    """
+    low, high = 1.0, 1e9
     if part.get_share(predict_needs(costs, ShopNumbers.of_customers(high), None), machine) <= 1:
         return None
+    if part.get_share(predict_needs(costs, ShopNumbers.of_customers(low), None), machine) > 1:
+        return 0.0
     while high / low > 1.005:
         middle = (low * high) ** 0.5
         if part.get_share(predict_needs(costs, ShopNumbers.of_customers(middle), None), machine) <= 1:

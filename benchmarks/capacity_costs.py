@@ -148,10 +148,18 @@ def add_result(path: Path, name: str, result: Mapping[str, Any]) -> None:
 
 
 def read_costs(path: Path = COSTS_FILE) -> dict[str, Any]:
-    """Return the content of the file. Exits if nothing was measured yet."""
+    """Return the content of the file. Exits if nothing was measured yet, or if it is another file."""
     if not path.exists():
         sys.exit(f"{path} does not exist. Measure the costs: python -m benchmarks.growth --costs {path}")
-    return dict(json.loads(path.read_text(encoding="utf-8")))
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        sys.exit(f"{path}: {error.strerror}")
+    except ValueError:
+        content = None
+    if not isinstance(content, dict) or "costs" not in content:
+        sys.exit(f"{path} is not a file of costs. Use one that `python -m benchmarks.growth --costs FILE` wrote.")
+    return content
 
 
 def describe_machine() -> str:

@@ -5,19 +5,20 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.capacity import (
+    DOCS_FILES,
     MAX_ERROR,
     PARTS,
     TABLE_CUSTOMERS,
     MachineSize,
     ShopNumbers,
     compare_large_shop,
+    describe_limit,
     find_limit,
     format_number,
     predict_needs,
 )
 
 MARK = "<!-- {name} -->\n{text}\n<!-- end {name} -->"
-FILES = {"capacity.md": 0, "capacity.zh-hans.md": 1}  # column of the texts below
 
 # English, Chinese, cost, factor, unit
 COST_ROWS = (
@@ -133,7 +134,7 @@ TOTAL_NAMES = {
 
 def write_docs(costs: Mapping[str, Any], folder: Path) -> None:
     """Replace the marked tables in both files. Errors: ValueError names a file without a mark."""
-    for name, language in FILES.items():
+    for name, language in DOCS_FILES.items():
         path = folder / name
         content = path.read_text(encoding="utf-8")
         for mark, make in TABLES.items():
@@ -219,9 +220,8 @@ def make_size_table(costs: Mapping[str, Any], language: int) -> str:
     ]  # fmt: skip
     for part in PARTS:
         limit = find_limit(costs["costs"], part, machine)
-        full = (f"{limit:,.0f} customers", f"{limit:,.0f} 位客户") if limit else ("never, up to 10⁹", "10⁹ 以内不会")
         lines.append(
-            f"| {PART_NAMES[part.name][language]} | {full[language]} | {(part.beyond, BEYOND[part.name])[language]} |"
+            f"| {PART_NAMES[part.name][language]} | {describe_limit(limit, language)} | {(part.beyond, BEYOND[part.name])[language]} |"
         )
     return "\n".join(lines)
 

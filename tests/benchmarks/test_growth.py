@@ -12,7 +12,9 @@ from benchmarks.capacity import (
     assess_needs,
     compare_large_shop,
     compare_with_prediction,
+    describe_limit,
     find_limit,
+    parse_arguments,
     predict_needs,
 )
 from benchmarks.capacity_costs import FORMULAS, add_result, fit_costs, predict_cost, read_costs, write_costs
@@ -133,6 +135,43 @@ def test_the_cores_of_postgresql_and_valkey_include_recommendations() -> None:
     assert busy - quiet == pytest.approx(100 * shop.peak * 500 / 1e6)
 
 
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["--customers", "9", "--cores", "0"], "--cores must be above 0"),
+        (["--customers", "9", "--memory-gb", "0"], "--memory-gb must be above 0"),
+        (["--table", "--disk-gb", "-1"], "--disk-gb must be above 0 and at most 1,000,000,000,000, got -1"),
+        (["--customers", "9", "--interactions-per-event", "-3"], "--interactions-per-event must be between 0 and"),
+        (["--customers", "-1"], "--customers must be between 0 and"),
+        ([], "--customers is missing"),
+        (["--docs", "/nonexistent"], "--docs /nonexistent does not contain capacity.md"),
+    ],
+)
+def test_impossible_arguments_are_refused(words: list[str], problem: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parse_arguments(words)
+    assert problem in capsys.readouterr().err
+    assert parse_arguments(["--customers", "0"]).customers == 0
+
+
+@pytest.mark.parametrize("content", ["# Perennial\n", "[]", "{}"])
+def test_another_file_than_one_of_costs_is_refused(content: str, tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text(content)
+    with pytest.raises(SystemExit, match=r"README\.md is not a file of costs"):
+        read_costs(tmp_path / "README.md")
+    with pytest.raises(SystemExit, match="Is a directory"):
+        read_costs(tmp_path)
+
+
+def test_a_machine_that_is_too_small_for_any_shop_is_named_so() -> None:
+    costs = fit_costs([make_shop(factor) for factor in (1, 2, 4)])
+    [web] = [part for part in PARTS if part.name == "web"]
+    limit = find_limit(costs, web, MachineSize(cores=1, memory_gb=0.001, disk_gb=1))
+    assert (describe_limit(limit), describe_limit(limit, 1)) == ("already too small", "已经不够用")
+    assert describe_limit(None) == "never, up to 10⁹ customers"
+    assert describe_limit(2_500.0) == "2,500 customers"
+
+
 def test_the_limits_are_those_of_the_documentation() -> None:
     needs = predict_needs(fit_costs([make_shop(1), make_shop(2)]), ShopNumbers.of_customers(1_000), None)
     hours = {"refresh_hours": 2.0, "training_hours": 3.0, "export_hours": 0.5, "night_hours": 5.5}
@@ -183,6 +222,6 @@ def test_needs_grow_with_the_shop_until_one_machine_is_full() -> None:
     assert all(large[name] >= small[name] for name in small)
     for part in PARTS:
         limit = find_limit(costs, part, machine)
-        if limit is not None and limit > 1_000:  # the smallest shop that is tried
+        if limit:
             needs = predict_needs(costs, ShopNumbers.of_customers(limit), None)
             assert part.get_share(needs, machine) == pytest.approx(1, abs=0.1)
