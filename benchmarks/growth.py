@@ -1,6 +1,6 @@
 """How the cost of each piece of work grows with the shop: the same simulated shop at several sizes, and the exponent of each cost.
 
-    python -m benchmarks.growth [--customers N] [--factors 1 2 4 8] [--only refresh fit …] [--docs FOLDER] [--costs FILE]
+    python -m benchmarks.growth [--customers N] [--factors 1 2 4 8] [--only refresh training …] [--docs FOLDER] [--costs FILE]
 
 Each size has servers of its own. The number of customers, and with it of events and orders, is multiplied; products and days are not.
 

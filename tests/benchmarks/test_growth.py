@@ -1,10 +1,12 @@
 """The arithmetic of benchmarks.growth and benchmarks.capacity, on costs that are known."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from benchmarks import growth
 from benchmarks.capacity import (
     PARTS,
     MachineSize,
@@ -58,6 +60,11 @@ def test_the_steps_of_a_cost_are_those_it_needs_in_their_order() -> None:
         "load_products", "load_customers", "load_orders", "import_events", "process_imported", "export", "fit", "serve",
     ]  # fmt: skip
     assert list_steps([cost.name for cost in COSTS], with_sizes=True) == list(STEPS)
+
+
+def test_the_help_names_costs_that_exist() -> None:
+    [named] = re.findall(r"--only ([a-z_ ]+) …", growth.__doc__ or "")
+    assert set(named.split()) <= set(growth.NAMES)
 
 
 def test_exponents_and_charts_of_linear_costs() -> None:
