@@ -175,7 +175,10 @@ def build_session_options() -> str:
     return " ".join(f"-c {option}" for option in options)
 
 
-def read_database(url: str, *, variable: str = "DATABASE_URL") -> dict[str, object]:
+def read_database(
+    url: str, *, variable: str = "DATABASE_URL", without: str = "use the embedded server"
+) -> dict[str, object]:
+    """Return the parts of an address. variable: where it comes from; without: what happens if it is unset."""
     # by hand: urlsplit refuses the brackets of an IPv6 address that is not the only host
     scheme, _separator, rest = url.partition("://")
     place, _slash, path = rest.partition("/")
@@ -186,7 +189,7 @@ def read_database(url: str, *, variable: str = "DATABASE_URL") -> dict[str, obje
     if scheme not in ("postgres", "postgresql") or not all(hosts) or not name or not all(ports):
         raise ImproperlyConfigured(
             f"{variable} is invalid. Set it to postgresql://user:password@host:port/name, with several host:port separated by commas if "
-            "one takes over from the other, or unset it to use the embedded server."
+            f"one takes over from the other, or unset it to {without}."
         )
     # of several servers, the one that accepts writes
     attributes = {"target_session_attrs": "read-write"} if len(hosts) > 1 else {}
@@ -409,7 +412,9 @@ DATABASES = {
 # collector's prepared statement go to DATABASE_URL, the server itself.
 DATABASE_POOLER_URL = os.environ.get("DATABASE_POOLER_URL", "").strip()
 if DATABASE_POOLER_URL:
-    pooler = read_database(DATABASE_POOLER_URL, variable="DATABASE_POOLER_URL")
+    pooler = read_database(
+        DATABASE_POOLER_URL, variable="DATABASE_POOLER_URL", without="connect to DATABASE_URL directly"
+    )
     if os.environ.get("PERENNIAL_PROCESS") == "web":
         DATABASES["default"] |= {
             "ENGINE": "config.foundation.database.pooled",

@@ -51,8 +51,16 @@ def test_a_database_may_have_several_servers_of_which_the_writable_one_is_used()
     single = read_database("postgresql://shop@db1/perennial")
     assert (single["HOST"], single["PORT"], single["CONN_HEALTH_CHECKS"]) == ("db1", 5432, False)
     for url in ("postgresql://shop@db1:port/x", "postgresql://shop@db1,:1/x", "mysql://db1/x", "postgresql://db1"):
-        with pytest.raises(ImproperlyConfigured, match="DATABASE_URL is invalid"):
+        with pytest.raises(ImproperlyConfigured, match=r"DATABASE_URL is invalid.*unset it to use the embedded server"):
             read_database(url)
+
+
+def test_an_invalid_address_of_the_pooler_can_be_unset_to_do_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_POOLER_URL", "postgresql://shop@pooler")
+    with pytest.raises(
+        ImproperlyConfigured, match=r"DATABASE_POOLER_URL.*unset it to connect to DATABASE_URL directly\."
+    ):
+        read_settings()
 
 
 @pytest.mark.parametrize(
