@@ -5,7 +5,6 @@ Without any variable, Perennial runs with its embedded servers and stores everyt
 
 import gc
 import os
-import re
 import secrets
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -24,11 +23,16 @@ from config.foundation.keys.key_ids import check_field_keys, check_hash_keys, ma
 from config.foundation.keys.key_stores import KeyStoreError, build_key_store, unwrap_text
 from config.foundation.keys.live_keys import KeyFileError, LiveKeys, split_keys
 from config.foundation.setting_values.parsing import (
+    read_clickhouse_address,
     read_currency,
     read_existing_folder,
+    read_file_store,
+    read_first_day,
     read_hosts,
+    read_memory,
     read_product_address,
     read_public_address,
+    read_spark_master,
     read_storage_address,
     read_time_zone,
     read_variable_value,
@@ -59,7 +63,10 @@ def read_bool(name: str, default: bool) -> bool:
 
 def read_int(name: str, default: int, *, low: int, high: int) -> int:
     def parse(raw: str) -> int:
-        value = int(raw)
+        try:
+            value = int(raw)
+        except ValueError as error:
+            raise ValueError("not a whole number") from error
         if not low <= value <= high:
             raise ValueError(f"{value} is outside {low} to {high}")
         return value
@@ -69,7 +76,10 @@ def read_int(name: str, default: int, *, low: int, high: int) -> int:
 
 def read_float(name: str, default: float, *, low: float, high: float) -> float:
     def parse(raw: str) -> float:
-        value = float(raw)
+        try:
+            value = float(raw)
+        except ValueError as error:
+            raise ValueError("not a number") from error
         if not low <= value <= high:
             raise ValueError(f"{value} is outside {low} to {high}")
         return value
@@ -100,13 +110,6 @@ def read_choice(name: str, default: str, choices: tuple[str, ...]) -> str:
         return raw
 
     return read_variable(name, default, parse, "one of " + ", ".join(choices))
-
-
-def read_memory(raw: str) -> str:
-    """Return an amount of memory unchanged. Errors: ValueError for anything else."""
-    if not re.fullmatch(r"[0-9]{1,6}(MB|GB|TB)", raw):
-        raise ValueError("not an amount of memory")
-    return raw
 
 
 def read_path(name: str, default: Path) -> Path:
@@ -280,7 +283,7 @@ SHOP_CURRENCY = read_variable("SHOP_CURRENCY", "USD", read_currency, "a three-le
 SHOP_FOUNDED = read_variable(
     "SHOP_FOUNDED",
     date(1990, 1, 1),
-    lambda raw: date(int(raw), 1, 1) if len(raw) == 4 else date.fromisoformat(raw),
+    read_first_day,
     "a year such as 2009, or a date such as 2009-05-17",
 )
 
@@ -523,7 +526,8 @@ SESSION_COOKIE_NAME = f"{COOKIE_PREFIX}sessionid"
 CSRF_COOKIE_NAME = f"{COOKIE_PREFIX}csrftoken"
 LANGUAGE_COOKIE_SECURE = SECURE_SSL_REDIRECT
 SECURE_REDIRECT_EXEMPT = [r"^health/(live|ready)/?$"]
-SECURE_HSTS_SECONDS = read_int("HSTS_SECONDS", 31_536_000, low=0, high=63_072_000) if SECURE_SSL_REDIRECT else 0
+HSTS_SECONDS = read_int("HSTS_SECONDS", 31_536_000, low=0, high=63_072_000)
+SECURE_HSTS_SECONDS = HSTS_SECONDS if SECURE_SSL_REDIRECT else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = read_bool("HSTS_INCLUDE_SUBDOMAINS", False)
 SECURE_HSTS_PRELOAD = read_bool("HSTS_PRELOAD", False)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if read_bool("BEHIND_TLS_PROXY", False) else None
@@ -682,16 +686,24 @@ WAREHOUSE_ENGINE = read_choice("WAREHOUSE_ENGINE", "duckdb", ("duckdb", "spark",
 WAREHOUSE_MEMORY = read_variable("WAREHOUSE_MEMORY", "2GB", read_memory, "an amount such as 2GB or 800MB")
 WAREHOUSE_THREADS = read_int("WAREHOUSE_THREADS", 2, low=1, high=1024)
 # The master of a Spark cluster (spark://host:7077, local[2]) or the address of a Spark Connect server (sc://host:15002).
-SPARK_MASTER = read_variable("SPARK_MASTER", "local[2]", str, "an address such as spark://host:7077 or sc://host:15002")
+SPARK_MASTER = read_variable(
+    "SPARK_MASTER",
+    "local[2]",
+    read_spark_master,
+    "local[2], yarn, or an address such as spark://host:7077 or sc://host:15002",
+)
 CLICKHOUSE_URL = read_variable(
-    "CLICKHOUSE_URL", "http://127.0.0.1:8123/default", str, "an address such as http://user:password@host:8123/database"
+    "CLICKHOUSE_URL",
+    "http://127.0.0.1:8123/default",
+    read_clickhouse_address,
+    "an address such as http://user:password@host:8123/database",
 )
 MODELS_DIR = read_path("MODELS_DIR", VAR_DIR / "models")
 MERCHANDISING_DIR = read_path("MERCHANDISING_DIR", VAR_DIR / "merchandising")
 EXPORTS_DIR = read_path("EXPORTS_DIR", VAR_DIR / "exports")
 # Where machines with folders of their own exchange models and other files: any fsspec address, such as s3://bucket/perennial.
 # Empty: one machine, or all mount the folders above.
-FILE_STORE = read_variable("FILE_STORE", "", read_storage_address, "an fsspec address such as s3://bucket/perennial")
+FILE_STORE = read_variable("FILE_STORE", "", read_file_store, "an fsspec address such as s3://bucket/perennial")
 # The scheduled backup: its folder (empty: none), how many backups stay, and after how many hours without one an alarm is raised.
 # With a passphrase, a new folder is encrypted; if the passphrase is lost, so are the backups.
 BACKUP_DIR = read_variable("BACKUP_DIR", "", lambda raw: str(Path(raw).expanduser().resolve()), "a folder")

@@ -78,6 +78,18 @@ def test_an_invalid_address_of_the_pooler_can_be_unset_to_do_without_it(monkeypa
         ("PRODUCT_URL", "https://x/{product_id}/{shop}", "braces are allowed in {product_id} only"),
         ("FILE_STORE", "s3:/bucket", "the two slashes after the protocol are missing. Set it to an fsspec address"),
         ("WAREHOUSE_URL", "s3:bucket", "the two slashes after the protocol are missing"),
+        ("FILE_STORE", "foo://x", "unknown protocol 'foo'"),
+        ("FILE_STORE", "foo::s3://bucket", "unknown protocol 'foo'"),
+        ("CLICKHOUSE_URL", "ftp://x", "not an http or https address"),
+        ("CLICKHOUSE_URL", "127.0.0.1:8123", "not an http or https address. Set it to an address such as http://user"),
+        ("SPARK_MASTER", "foo", "not a master of Spark. Set it to local[2], yarn, or an address such as spark://"),
+        ("SPARK_MASTER", "local[0]", "not a master of Spark"),
+        ("WAREHOUSE_MEMORY", "0MB", "not an amount of memory"),
+        ("HSTS_SECONDS", "-1", "-1 is outside 0 to 63072000"),
+        ("SHOP_FOUNDED", "abc", "is invalid: not a date. Set it to a year such as 2009"),
+        ("SHOP_FOUNDED", "20xx", "is invalid: not a date."),
+        ("SLOW_QUERY_SECONDS", "x", "is invalid: not a number. Set it to a number from"),
+        ("TRAINING_SECONDS", "1.5", "is invalid: not a whole number. Set it to a whole number from"),
         ("CHRONOS_PATH", "/nonexistent", "not an existing folder. Set it to the folder of a Chronos-2 model"),
     ],
 )
@@ -88,6 +100,29 @@ def test_an_invalid_value_is_refused_with_the_variable_and_what_is_valid(
     with pytest.raises(ImproperlyConfigured, match=re.escape(f"{name}={value!r} is invalid: ")) as error:
         read_settings()
     assert problem in str(error.value)
+
+
+def test_a_password_in_an_invalid_address_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLICKHOUSE_URL", "ftp://shop:secret@clickhouse/shop")
+    with pytest.raises(ImproperlyConfigured, match=r"CLICKHOUSE_URL='ftp://shop:\*\*\*@clickhouse/shop' is invalid"):
+        read_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("CLICKHOUSE_URL", ["https://shop:secret@clickhouse:8443/shop", "chdb://memory", "chdb:///srv/clickhouse"]),
+        (
+            "SPARK_MASTER",
+            ["local", "local[*]", "local[4,2]", "yarn", "spark://a:7077,b:7077", "sc://a", "k8s://https://a"],
+        ),
+        ("FILE_STORE", ["/srv/store", "file:///srv/store", "gs://bucket/perennial"]),
+    ],
+)
+def test_every_form_of_an_address_is_accepted(monkeypatch: pytest.MonkeyPatch, name: str, values: list[str]) -> None:
+    for value in values:
+        monkeypatch.setenv(name, value)
+        assert read_settings()[name] == value
 
 
 def test_valid_values_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -84,8 +84,8 @@ def parse_sentinel_address(url: str) -> SentinelAddress:
     place, _slash, path = url.removeprefix(SENTINEL).partition("/")
     login, _at, hosts = place.rpartition("@")
     user, _colon, password = login.partition(":")
-    service, _slash, database = path.partition("?")[0].strip("/").partition("/")
-    if not service:
+    service, _slash, database = path.partition("?")[0].rstrip("/").partition("/")
+    if not service:  # also of //0, where the database must not be taken for it
         raise ValueError("the name of the service is missing after the sentinels")
     if database and not (database.isascii() and database.isdigit()):
         raise ValueError(f"the database must be a number, not {database!r}")

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -12,6 +13,8 @@ from django.utils.module_loading import import_string
 PRODUCT_ID = "{product_id}"
 # as Django matches the Host header: without a scheme and a port; ".shop.example" means all its subdomains
 HOST = re.compile(r"\*|\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\]", re.IGNORECASE)
+PASSWORD = re.compile(r"(//[^/@\s:]*:)[^/@\s]+@")
+SPARK_MASTER = re.compile(r"local(\[(\*|[1-9][0-9]*)(,\s*[1-9][0-9]*)?\])?|yarn|(spark|sc|k8s)://\S+")
 ONE_SLASH = re.compile(r"[a-z][a-z0-9+.-]*:(?!//|:)", re.IGNORECASE)
 
 
@@ -20,8 +23,9 @@ def read_variable_value[T](name: str, raw: str, parse: Callable[[str], T], expec
     try:
         return parse(raw)
     except ValueError as error:
+        shown = PASSWORD.sub(r"\1***@", raw)
         raise ImproperlyConfigured(
-            f"{name}={raw!r} is invalid: {error or expected}. Set it to {expected}, or unset it."
+            f"{name}={shown!r} is invalid: {error or expected}. Set it to {expected}, or unset it."
         ) from error
 
 
@@ -86,6 +90,46 @@ def read_storage_address(raw: str) -> str:
     if ONE_SLASH.match(raw):
         raise ValueError("the two slashes after the protocol are missing")
     return raw
+
+
+def read_file_store(raw: str) -> str:
+    """Return an fsspec address unchanged. Errors: ValueError for a protocol that fsspec does not know."""
+    # only here: most installations have no file store
+    from fsspec import available_protocols
+
+    read_storage_address(raw)
+    for part in raw.split("::"):  # simplecache::s3://bucket: a cache in front of a bucket
+        protocol, separator, _path = part.partition("://")
+        if (separator or part != raw) and protocol not in available_protocols():
+            raise ValueError(f"unknown protocol {protocol!r}")
+    return raw
+
+
+def read_clickhouse_address(raw: str) -> str:
+    """Return the address of a server, or of ClickHouse in this process. Errors: ValueError for anything else."""
+    return raw if raw.startswith("chdb://") else read_web_address(raw)
+
+
+def read_spark_master(raw: str) -> str:
+    """Return the master of Spark unchanged. Errors: ValueError for a text that Spark would refuse."""
+    if not SPARK_MASTER.fullmatch(raw):
+        raise ValueError("not a master of Spark")
+    return raw
+
+
+def read_memory(raw: str) -> str:
+    """Return an amount of memory unchanged. Errors: ValueError for anything else."""
+    if not re.fullmatch(r"[0-9]{1,6}(MB|GB|TB)", raw) or not int(raw[:-2]):
+        raise ValueError("not an amount of memory")
+    return raw
+
+
+def read_first_day(raw: str) -> date:
+    """Return a date, or the first day of a year. Errors: ValueError for anything else."""
+    try:
+        return date(int(raw), 1, 1) if len(raw) == 4 else date.fromisoformat(raw)
+    except ValueError as error:
+        raise ValueError("not a date") from error
 
 
 def read_existing_folder(raw: str) -> Path:

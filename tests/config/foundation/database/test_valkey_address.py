@@ -33,6 +33,7 @@ def test_the_parts_of_a_sentinel_address() -> None:
         ("rediscluster://one:7000", "Valkey Cluster cannot be used"),
         ("http://one", "unknown scheme 'http'"),
         ("sentinel://one:26379", "name of the service is missing"),
+        ("sentinel://one:26379//0", "name of the service is missing"),
         ("sentinel://one:x/shop", "'one:x' is not a host and port of a sentinel"),
         ("sentinel://one:1/shop/first", "the database must be a number, not 'first'"),
         ("redis://one:99999/0", "the port must be a number from 1 to 65535"),
