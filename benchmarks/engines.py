@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +26,23 @@ import psutil
 from benchmarks.neighbours import log
 
 LONG_S = 5.0
+MIN_SIZE = 1_000  # with fewer events, some computations have no rows to compare
 ENGINES = ("duckdb", "clickhouse", "spark")
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--size", type=int, default=50_000, help="events; a tenth as many orders (default 50,000)")
+    parser.add_argument(
+        "--size",
+        type=int,
+        default=50_000,
+        help=f"events, at least {MIN_SIZE:,}; a tenth as many orders (default 50,000)",
+    )
     parser.add_argument("--engines", nargs="+", choices=ENGINES, default=list(ENGINES))
     parser.add_argument("--measure", nargs=2, metavar=("ENGINE", "FOLDER"), help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
+    if arguments.size < MIN_SIZE:
+        parser.error(f"--size must be at least {MIN_SIZE:,}, got {arguments.size}")
     if arguments.measure:
         print(json.dumps(measure_engine(arguments.measure[0], Path(arguments.measure[1]))))
         return

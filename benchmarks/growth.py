@@ -32,6 +32,7 @@ from benchmarks.growth_charts import write_growth_charts
 from benchmarks.machine_speed import SpeedSampler
 from benchmarks.neighbours import log
 from benchmarks.shop_steps import UNTIL, Figures, copy_template, make_template, run_shop_servers, run_shop_steps
+from benchmarks.simulated_plan import make_plan
 from config.simulation.plan import ShopPlan
 
 CUSTOMERS, PRODUCTS, DAYS = 1_500, 500, 70
@@ -104,7 +105,7 @@ def main() -> None:
     arguments = parse_arguments()
     began = time.monotonic()
     steps = list_steps(arguments.only, with_sizes=bool(arguments.costs))
-    plan = ShopPlan(arguments.customers, arguments.products, arguments.days, arguments.seed, UNTIL)
+    plan: ShopPlan = arguments.plan
     with tempfile.TemporaryDirectory(prefix="perennial-growth-") as name, SpeedSampler() as sampler:
         folder = arguments.folder or Path(name)
         folder.mkdir(parents=True, exist_ok=True)
@@ -143,7 +144,7 @@ def main() -> None:
     )
 
 
-def parse_arguments() -> argparse.Namespace:
+def parse_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--customers", type=int, default=CUSTOMERS, help="customers of the shop at 1 ×")
     parser.add_argument("--products", type=int, default=PRODUCTS)
@@ -157,14 +158,28 @@ def parse_arguments() -> argparse.Namespace:
         "--docs", type=Path, metavar="FOLDER", help="write the charts of docs/capacity.md to this folder"
     )
     parser.add_argument("--costs", type=Path, metavar="FILE", help="replace the costs that benchmarks.capacity uses")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     if len(set(arguments.factors)) < 2 or min(arguments.factors) < 1:
         parser.error("--factors needs at least two different numbers from 1")
     if not 100 <= arguments.warm_up < arguments.customers:
         parser.error(f"--warm-up must be at least 100 and below --customers, got {arguments.warm_up}")
     if arguments.costs and set(arguments.only) != set(NAMES):
         parser.error("--costs needs all costs; leave out --only")
+    arguments.plan = check_plans(parser, arguments)
     return arguments
+
+
+def check_plans(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> ShopPlan:
+    """Return the plan of the shop at 1 ×; exit with a usage error if it, or a larger one, is impossible."""
+    numbers = {name: getattr(arguments, name) for name in ("customers", "products", "days", "seed")}
+    plan = make_plan(parser, **numbers, until=UNTIL)
+    largest = {"customers": max(arguments.factors)}
+    if arguments.costs:
+        largest = {**OTHER_FACTORS, "customers": max(largest["customers"], REFRESH_FACTOR)}
+    for name, factor in largest.items():
+        make_plan(parser, **{**numbers, name: numbers[name] * factor}, until=UNTIL)
+    make_plan(parser, **{**numbers, "seed": plan.seed + 1}, until=UNTIL)  # of the live events
+    return plan
 
 
 def list_steps(only: Sequence[str], *, with_sizes: bool) -> list[str]:

@@ -21,6 +21,7 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ import numpy as np
 from benchmarks.capacity_costs import COSTS_FILE, add_result, predict_cost, read_costs
 from benchmarks.neighbours import log
 from benchmarks.shop_steps import UNTIL, run_shop_servers, run_shop_steps
+from benchmarks.simulated_plan import make_plan
 from config.foundation.files.atomic_write import write_atomically
 from config.simulation.plan import ShopPlan
 
@@ -56,7 +58,7 @@ STAGES = (
 
 def main() -> None:
     arguments = parse_arguments()
-    plan = ShopPlan(arguments.customers, arguments.products, choose_days(arguments), arguments.seed, UNTIL)
+    plan: ShopPlan = arguments.plan
     with tempfile.TemporaryDirectory(prefix="perennial-large-") as name:
         folder = arguments.folder or Path(name)
         folder.mkdir(parents=True, exist_ok=True)
@@ -81,7 +83,7 @@ def main() -> None:
         print(json.dumps(result))
 
 
-def parse_arguments() -> argparse.Namespace:
+def parse_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=EVENTS)
     parser.add_argument("--customers", type=int, help="default: a twentieth of the events")
@@ -93,11 +95,13 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "--save", action="store_true", help="keep the result in benchmarks/capacity_costs.json, for docs/capacity.md"
     )
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     arguments.customers = arguments.customers or arguments.events // 20
     arguments.products = arguments.products or max(20, min(arguments.events // 500, PRODUCTS))
     if arguments.customers < 100 or arguments.events < arguments.customers:
         parser.error("--customers must be at least 100, and --events at least as many")
+    numbers = {name: getattr(arguments, name) for name in ("customers", "products", "seed")}
+    arguments.plan = make_plan(parser, **numbers, days=choose_days(arguments), until=UNTIL)
     return arguments
 
 

@@ -20,11 +20,13 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from benchmarks.embedded_servers import run_embedded_servers
+from benchmarks.simulated_plan import make_plan
 from benchmarks.truth_charts import write_charts
 from config.simulation.plan import ShopPlan
 from config.simulation.simulation import RECORD, write_simulation
@@ -32,7 +34,7 @@ from config.simulation.simulation import RECORD, write_simulation
 
 def main() -> None:
     arguments = parse_arguments()
-    plan = ShopPlan(arguments.customers, arguments.products, arguments.days, arguments.seed, arguments.until)
+    plan: ShopPlan = arguments.plan
     with tempfile.TemporaryDirectory(prefix="perennial-truth-") as name:
         folder = (arguments.folder or Path(name)) / "files"
         if not is_complete(folder):
@@ -42,7 +44,7 @@ def main() -> None:
             print(json.dumps(score_shop(plan, folder, arguments)))
 
 
-def parse_arguments() -> argparse.Namespace:
+def parse_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--customers", type=int, default=4_000)
     parser.add_argument("--products", type=int, default=500)
@@ -53,7 +55,10 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--docs", type=Path, metavar="FOLDER", help="write the charts of docs/truth.md to this folder")
     parser.add_argument("--seconds", type=float, default=60, help="time budget of the training (default 60)")
     parser.add_argument("--without-events", action="store_true", help="load products and orders only")
-    return parser.parse_args()
+    arguments = parser.parse_args(words)
+    numbers = {name: getattr(arguments, name) for name in ("customers", "products", "days", "seed")}
+    arguments.plan = make_plan(parser, **numbers, until=arguments.until)
+    return arguments
 
 
 def is_complete(folder: Path) -> bool:

@@ -44,11 +44,12 @@ class ShopPlan:
                 raise ImpossiblePlanError(f"--{name} {value} is not between {low:,} and {high:,}.")
         try:
             first = self.until - timedelta(days=self.days)
+            begin = f"on {first}"
         except OverflowError:
-            first = date.min
+            first, begin = date.min, "before the year 1"
         if first.year < 1990:
             raise ImpossiblePlanError(
-                f"--until {self.until} and --days {self.days} begin on {first}; choose a period that begins in 1990 or later."
+                f"--until {self.until} and --days {self.days} begin {begin}; choose a period that begins in 1990 or later."
             )
 
     @property

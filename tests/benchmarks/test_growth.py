@@ -1,12 +1,13 @@
 """The arithmetic of benchmarks.growth and benchmarks.capacity, on costs that are known."""
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from benchmarks import growth
+from benchmarks import engines, growth, large, truth
 from benchmarks.capacity import (
     PARTS,
     MachineSize,
@@ -60,6 +61,29 @@ def test_the_steps_of_a_cost_are_those_it_needs_in_their_order() -> None:
         "load_products", "load_customers", "load_orders", "import_events", "process_imported", "export", "fit", "serve",
     ]  # fmt: skip
     assert list_steps([cost.name for cost in COSTS], with_sizes=True) == list(STEPS)
+
+
+@pytest.mark.parametrize(
+    ("parse", "words", "problem"),
+    [
+        (growth.parse_arguments, ["--days", "5"], "--days 5 is not between 28 and 3,650"),
+        (growth.parse_arguments, ["--days", "1000", "--costs", "x"], "--days 4000 is not between 28 and 3,650"),
+        (growth.parse_arguments, ["--customers", "20000000"], "--customers 160000000 is not between 1 and"),
+        (growth.parse_arguments, ["--seed", "4294967295"], "--seed 4294967296 is not between 0 and"),
+        (large.parse_arguments, ["--products", "5"], "--products 5 is not between 20 and 1,000,000"),
+        (large.parse_arguments, ["--seed", "-1"], "--seed -1 is not between 0 and"),
+        (truth.parse_arguments, ["--customers", "0"], "--customers 0 is not between 1 and"),
+        (engines.main, ["--size", "0"], "--size must be at least 1,000, got 0"),
+        (engines.main, ["--size", "-4"], "--size must be at least 1,000, got -4"),
+    ],
+)
+def test_a_shop_that_cannot_be_simulated_is_a_usage_error(
+    parse: Callable[[list[str]], object], words: list[str], problem: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as error:
+        parse(words)
+    assert error.value.code == 2
+    assert problem in capsys.readouterr().err
 
 
 def test_the_help_names_costs_that_exist() -> None:

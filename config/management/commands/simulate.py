@@ -25,8 +25,9 @@ class Command(BaseCommand):
     requires_system_checks = ()  # nothing of the shop is used
     help = (
         "Simulate a shop whose truth is known: tastes, repeat purchases, rates that drift, customers who leave for good, seasons, promotions, "
-        "campaigns with known effects on each customer, visits, bots and dirty rows. Writes files for import_products, import_orders and "
-        "import_events, and the truth next to them as Parquet. The same arguments give the same files; an interrupted run continues."
+        "campaigns with known effects on each customer, visits, bots and dirty rows. Writes files for import_products, import_customers, "
+        "import_orders, import_events and import_reviews, and the truth next to them as Parquet. The same arguments give the same files; "
+        "an interrupted run continues."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

@@ -190,6 +190,7 @@ def test_importers_reject_exactly_the_planted_rows(shop: Path, tmp_path: Path, s
             {"until": date(1991, 1, 1), "days": 800},
             r"begin on 1988-10-23; choose a period that begins in 1990 or later\.",
         ),
+        ({"until": date(1, 1, 1)}, r"--until 0001-01-01 and --days 365 begin before the year 1; choose a period"),
     ],
 )
 def test_impossible_arguments_are_refused(options: dict[str, Any], message: str, tmp_path: Path) -> None:
