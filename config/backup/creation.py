@@ -100,7 +100,7 @@ def _store_moment(
         files,
         repository,
         earlier=earlier["files"] if earlier else {},
-        progress=make_progress("Files"),
+        progress=make_progress("Bytes of files"),
     )
     copy_ledger(repository)
     valkey, keys = valkey_dump.dump_keys(repository)

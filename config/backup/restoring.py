@@ -86,8 +86,8 @@ def restore_backup(
     get_restore_mark().write_text(json.dumps({"backup": manifest["name"], "folder": str(repository.folder)}))
     django_connection.close()
     django_connection.close_pool()  # type: ignore[attr-defined]  # only Django's PostgreSQL backend has it
-    stage_roots(repository, manifest, make_progress("Files"))
-    restore_database(repository, manifest, make_progress("Database"))
+    stage_roots(repository, manifest, make_progress("Bytes of files"))
+    restore_database(repository, manifest, make_progress("Bytes of the database"))
     for root in list_roots().values():
         swap_files(root)
     finish_restore(repository, manifest, report)

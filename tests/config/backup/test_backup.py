@@ -1,8 +1,10 @@
 """Backup and restore: parts, checks, and a whole database that is restored into another one."""
 
 import errno
+import io
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -24,7 +26,7 @@ from config.backup.status import read_backup_status
 from config.backup.verification import verify_backup
 from config.foundation.personal_data.inventory import list_unknown_names
 from config.foundation.personal_data.locations import LocationKind
-from config.foundation.progress import ignore_progress
+from config.foundation.progress import Progress, ignore_progress
 from customers.identity.models import Customer
 from tests.child_processes import get_test_database_url
 from tests.makers import make_customer
@@ -94,6 +96,22 @@ def test_a_backup_is_restored_with_all_rows_files_and_sequences(
         restored.rollback()
     with pytest.raises(BackupError, match="not empty"):
         restoring.restore_backup(repository)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_command_names_the_units_of_its_progress_and_what_it_added(
+    folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    progress: dict[str, list[int]] = {}
+
+    def record(label: str) -> Progress:
+        return lambda done, total: progress.setdefault(label, []).append(total)
+
+    monkeypatch.setattr("config.backup.management.commands.backup.ProgressBar", record)
+    out = io.StringIO()
+    call_command("backup", str(tmp_path / "backups"), stdout=out)
+    assert progress["Bytes of files"][-1] == 104_000  # two files
+    assert re.search(r"2 files, [\d.]+ MB, [\d.]+ s\. [\d.]+ MB were added to the folder: the parts", out.getvalue())
 
 
 def test_an_inserted_row_changes_only_the_part_around_it() -> None:

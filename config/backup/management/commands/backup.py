@@ -53,7 +53,8 @@ class Command(BaseCommand):
         result = create_backup(repository, at=timezone.now(), keep=options["keep"], make_progress=ProgressBar)
         self.stdout.write(
             f"Backup {result.name}: {result.tables} tables, {result.rows:,} rows, {result.files:,} files, "
-            f"{result.bytes / 1e6:,.1f} MB, of which {result.new_bytes / 1e6:,.1f} MB new in the folder, {result.seconds:.1f} s."
+            f"{result.bytes / 1e6:,.1f} MB, {result.seconds:.1f} s. {result.new_bytes / 1e6:,.1f} MB were added to the folder: the parts "
+            "that it did not have yet, compressed."
         )
         self.stdout.write("Keys are not included. Back them up separately: without them, addresses cannot be read.")
 
