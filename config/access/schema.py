@@ -100,6 +100,9 @@ class ProblemAwareSchema(AutoSchema):
             self.describe_decimal(field, schema)
             return
         super()._insert_field_validators(field, schema)
+        if getattr(field, "allow_blank", False) and "oneOf" in schema:
+            # an empty text matches both alternatives unless the validator checks formats, which is optional
+            schema["anyOf"] = schema.pop("oneOf")
         if self.direction == "request" and schema.get("type") == "string":
             describe_text(field, schema)
 

@@ -66,3 +66,14 @@ def test_an_empty_query_parameter_is_allowed() -> None:
     }
     assert all(parameter["allowEmptyValue"] for parameter in parameters.values())
     assert parameters["brand"]["schema"] == {"type": "string", "maxLength": 255, "pattern": r"^[^\u0000]*$"}
+
+
+def test_an_optional_url_or_email_address_may_be_empty_for_validators_that_do_not_check_formats() -> None:
+    schemas = SchemaGenerator().get_schema(request=None, public=True)["components"]["schemas"]
+    for schema in (
+        schemas["Product"]["properties"]["image_url"],
+        schemas["ProductItemRequest"]["properties"]["url"],
+        schemas["CustomerItemRequest"]["properties"]["email"],
+    ):
+        assert "oneOf" not in schema
+        assert [option["maxLength"] for option in schema["anyOf"]][1] == 0
