@@ -117,9 +117,9 @@ def find_problems(item: Mapping[str, Any], *, key: str, is_repeated: bool) -> li
         return [*problems, FieldProblem("lines", "invalid", message)]
     for position, line in enumerate(lines):
         if isinstance(line, Mapping):
-            problems += check_fields(line, LINE_FIELDS, prefix=f"lines.{position}.")
+            problems += check_fields(line, LINE_FIELDS, prefix=f"lines[{position}].")
         else:
-            problems.append(FieldProblem(f"lines.{position}", "invalid", _("Must be a JSON object.")))
+            problems.append(FieldProblem(f"lines[{position}]", "invalid", _("Must be a JSON object.")))
     return problems
 
 
@@ -230,6 +230,6 @@ def build_problem(problem: str, position: int, item: Mapping[str, Any]) -> Field
     for name, column in LINE_FIELDS.items():
         if column == field:
             value = shorten_value(item["lines"][position].get(name))
-            return FieldProblem(f"lines.{position}.{name}", code, str(REASONS[code]), value)
+            return FieldProblem(f"lines[{position}].{name}", code, str(REASONS[code]), value)
     name = next(name for name, column in ORDER_FIELDS.items() if column == field)
     return FieldProblem(name, code, str(REASONS[code]), shorten_value(item.get(name)))

@@ -109,7 +109,7 @@ def test_order_with_other_lines_of_the_same_total_is_updated(shop: Client) -> No
         ({"total": -5}, "total", "negative_total"),
         ({"lines": [{"product_id": "tea", "quantity": 50, "unit_price": 9999999999}] * 3}, "total", "bad_number"),
         ({"lines": []}, "lines", "invalid"),
-        ({"lines": ["tea"]}, "lines.0", "invalid"),
+        ({"lines": ["tea"]}, "lines[0]", "invalid"),
         ({"colour": "blue"}, "colour", "unknown_field"),
         ({"coupon": {"code": "A"}}, "coupon", "invalid"),
         ({"coupon": "A\0"}, "coupon", "bad_characters"),
@@ -127,14 +127,14 @@ def test_invalid_order_is_rejected_alone(shop: Client, fields: dict[str, Any], f
 @pytest.mark.parametrize(
     ("line", "field", "code"),
     [
-        ({"quantity": 0}, "lines.1.quantity", "zero_quantity"),
-        ({"quantity": "two"}, "lines.1.quantity", "bad_number"),
-        ({"quantity": 999999999, "unit_price": 9999999999}, "lines.1.unit_price", "bad_number"),
-        ({"quantity": 100000000, "unit_price": 1000000}, "lines.1.unit_price", "bad_number"),
-        ({"quantity": "0.001", "unit_price": None, "total": 99999999999}, "lines.1.unit_price", "bad_number"),
-        ({"unit_price": -1}, "lines.1.unit_price", "negative_price"),
-        ({"product_id": None}, "lines.1.product_id", "missing_product"),
-        ({"size": "L"}, "lines.1.size", "unknown_field"),
+        ({"quantity": 0}, "lines[1].quantity", "zero_quantity"),
+        ({"quantity": "two"}, "lines[1].quantity", "bad_number"),
+        ({"quantity": 999999999, "unit_price": 9999999999}, "lines[1].unit_price", "bad_number"),
+        ({"quantity": 100000000, "unit_price": 1000000}, "lines[1].unit_price", "bad_number"),
+        ({"quantity": "0.001", "unit_price": None, "total": 99999999999}, "lines[1].unit_price", "bad_number"),
+        ({"unit_price": -1}, "lines[1].unit_price", "negative_price"),
+        ({"product_id": None}, "lines[1].product_id", "missing_product"),
+        ({"size": "L"}, "lines[1].size", "unknown_field"),
     ],
 )
 def test_invalid_line_rejects_its_whole_order(shop: Client, line: dict[str, Any], field: str, code: str) -> None:
