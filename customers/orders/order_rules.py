@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 MAX_LINES = 1000  # of one order over REST or in an event; a file has no such limit
 MAX_FUTURE = timedelta(days=1)  # how far ahead of us the clock of a shop may be
-# an id that is longer is an error; a descriptive text that is longer is truncated
+# an id that is longer is an error; a descriptive text that is longer is truncated, and an error over REST
 ID_LENGTHS = {"order_id": 100, "product_id": 200, "customer_id": 255}
 TEXT_LENGTHS = {"product_title": 500, "coupon": 100, "channel": 100, "country": 100, "category": 1000, "brand": 200}
 EMAIL_LENGTH = 254

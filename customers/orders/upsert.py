@@ -13,16 +13,16 @@ from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
 from catalog.bulk_results import BulkResult, FieldProblem, ItemStatus, combine_results
-from catalog.field_cleaning import shorten_value
+from catalog.field_cleaning import InvalidValueError, clean_decimal, clean_price, clean_text, shorten_value
 from customers.events.models import Source
 from customers.orders.imports.arrow_arrays import build_integer_array, build_text_array
 from customers.orders.imports.column_mapping import ColumnMapping
 from customers.orders.imports.files.row_batches import RowBatch
 from customers.orders.imports.loading.orders import read_order_statuses
 from customers.orders.imports.loading.staged_load import load_staged_orders
-from customers.orders.imports.parsing import ImportOptions
+from customers.orders.imports.parsing import NUMBERS, ImportOptions
 from customers.orders.imports.staging import Staging
-from customers.orders.order_rules import MAX_LINES, REASONS
+from customers.orders.order_rules import EMAIL_LENGTH, MAX_LINES, REASONS, TEXT_LENGTHS
 from customers.orders.source_lock import lock_source
 
 # field of the REST API → field of a file
@@ -56,7 +56,13 @@ LINE_FIELDS = {
 OPTIONAL = frozenset({"line_discount", "line_total", "unit_price", "total"})
 
 
-def upsert_orders(*, items: Sequence[Mapping[str, Any]], source: Source, at: datetime, currency: str) -> BulkResult:
+# columns whose values are shortened if they are longer
+MAX_LENGTHS = {**TEXT_LENGTHS, "email": EMAIL_LENGTH}
+
+
+def upsert_orders(
+    *, items: Sequence[Mapping[str, Any]], source: Source, at: datetime, currency: str, is_exact: bool = False
+) -> BulkResult:
     """Create new orders, replace those that differ, and leave the others untouched.
 
     An item is a complete order: missing fields are empty or computed from the others, and its lines are all its lines. An
@@ -67,6 +73,8 @@ def upsert_orders(*, items: Sequence[Mapping[str, Any]], source: Source, at: dat
         items: fields as in ``ORDER_FIELDS``, and ``lines`` with fields as in ``LINE_FIELDS``.
         at: now; an order date may be at most a day later.
         currency: the currency of orders without one.
+        is_exact: reject values that could only be stored shortened, rounded or without their sign. The caller of the REST API
+            can correct them; the orders of another system are taken as they are.
 
     Raises:
         AlreadyRunningError: a file of this source is being imported.
@@ -74,7 +82,8 @@ def upsert_orders(*, items: Sequence[Mapping[str, Any]], source: Source, at: dat
     keys = [read_order_key(item) for item in items]
     first = {key: index for index, key in reversed(list(enumerate(keys)))}
     problems = [
-        find_problems(item, key=keys[index], is_repeated=first[keys[index]] < index) for index, item in enumerate(items)
+        find_problems(item, key=keys[index], is_repeated=first[keys[index]] < index, is_exact=is_exact)
+        for index, item in enumerate(items)
     ]
     valid = [index for index, item_problems in enumerate(problems) if not item_problems]
     written: dict[str, ItemStatus] = {}
@@ -99,12 +108,12 @@ def is_scalar(value: Any) -> bool:
     return value is None or (isinstance(value, str | int | float | Decimal) and not isinstance(value, bool))
 
 
-def find_problems(item: Mapping[str, Any], *, key: str, is_repeated: bool) -> list[FieldProblem]:
-    """Return the problems of an order's structure.
+def find_problems(item: Mapping[str, Any], *, key: str, is_repeated: bool, is_exact: bool) -> list[FieldProblem]:
+    """Return the problems of an order's structure, and of the values that are not stored as they are if these count.
 
     Its values are checked later, with those of the other orders.
     """
-    problems = check_fields(item, ORDER_FIELDS, prefix="", other_names=("lines",))
+    problems = check_fields(item, ORDER_FIELDS, prefix="", other_names=("lines",), is_exact=is_exact)
     if not key:
         problems.append(FieldProblem("order_id", "required", str(REASONS["missing_order_id"])))
     elif is_repeated:
@@ -117,14 +126,19 @@ def find_problems(item: Mapping[str, Any], *, key: str, is_repeated: bool) -> li
         return [*problems, FieldProblem("lines", "invalid", message)]
     for position, line in enumerate(lines):
         if isinstance(line, Mapping):
-            problems += check_fields(line, LINE_FIELDS, prefix=f"lines[{position}].")
+            problems += check_fields(line, LINE_FIELDS, prefix=f"lines[{position}].", is_exact=is_exact)
         else:
             problems.append(FieldProblem(f"lines[{position}]", "invalid", _("Must be a JSON object.")))
     return problems
 
 
 def check_fields(
-    values: Mapping[str, Any], known: Mapping[str, str], *, prefix: str, other_names: Sequence[str] = ()
+    values: Mapping[str, Any],
+    known: Mapping[str, str],
+    *,
+    prefix: str,
+    is_exact: bool,
+    other_names: Sequence[str] = (),
 ) -> list[FieldProblem]:
     problems = []
     for name, value in values.items():
@@ -142,7 +156,26 @@ def check_fields(
         elif isinstance(value, str) and has_bad_characters(value):
             message = _("Contains a NUL character or an unpaired surrogate; remove it.")
             problems.append(FieldProblem(f"{prefix}{name}", "bad_characters", message, shorten_value(value)))
+        elif is_exact and (error := find_inexact_value(known[name], value)):
+            problems.append(FieldProblem(f"{prefix}{name}", error.code, error.message, shorten_value(value)))
     return problems
+
+
+def find_inexact_value(column: str, value: Any) -> InvalidValueError | None:
+    """Return why a value would be stored shortened, rounded or without its sign; None if it is stored as it is.
+
+    Values that are not valid at all are found later, as in a file.
+    """
+    try:
+        if column in MAX_LENGTHS:
+            clean_text(value, MAX_LENGTHS[column])
+        elif column in NUMBERS and value is not None and not isinstance(value, int):
+            clean_decimal(str(value).replace(",", ""), places=NUMBERS[column].places)
+        if column == "refunded":
+            clean_price(value)
+    except InvalidValueError as error:
+        return error if error.code in ("too_long", "too_many_decimals", "negative") else None
+    return None
 
 
 def has_bad_characters(value: str) -> bool:

@@ -84,6 +84,7 @@ class OrderList(generics.ListAPIView):
                 source=source,
                 at=timezone.now(),
                 currency=get_shop().currency,
+                is_exact=True,
             )
         except AlreadyRunningError as error:
             raise ImportRunningError from error

@@ -143,7 +143,7 @@ class OrderItemSerializer(serializers.Serializer):
     total = serializers.DecimalField(
         **MONEY, help_text=_("Defaults to the sum of the lines − discount + shipping + tax.")
     )
-    refunded = serializers.DecimalField(**MONEY)
+    refunded = serializers.DecimalField(**MONEY, min_value=0)
     coupon = serializers.CharField(max_length=TEXT_LENGTHS["coupon"], required=False, allow_null=True, allow_blank=True)
     channel = serializers.CharField(
         max_length=TEXT_LENGTHS["channel"], required=False, allow_null=True, allow_blank=True

@@ -13,6 +13,7 @@ from django.utils import timezone
 from catalog.models import Product
 from customers.identity.models import Identifier
 from customers.orders.models import Order
+from customers.orders.upsert import upsert_orders
 from tests.makers import NOON, make_customer, make_order, make_product, make_source
 
 pytestmark = pytest.mark.django_db
@@ -113,6 +114,11 @@ def test_order_with_other_lines_of_the_same_total_is_updated(shop: Client) -> No
         ({"colour": "blue"}, "colour", "unknown_field"),
         ({"coupon": {"code": "A"}}, "coupon", "invalid"),
         ({"coupon": "A\0"}, "coupon", "bad_characters"),
+        ({"coupon": "A" * 101}, "coupon", "too_long"),
+        ({"channel": "web " * 40}, "channel", "too_long"),
+        ({"email": f"{'a' * 250}@shop.example"}, "email", "too_long"),
+        ({"shipping": "1,004.999"}, "shipping", "too_many_decimals"),
+        ({"refunded": -1}, "refunded", "negative"),
     ],
 )
 def test_invalid_order_is_rejected_alone(shop: Client, fields: dict[str, Any], field: str, code: str) -> None:
@@ -134,6 +140,9 @@ def test_invalid_order_is_rejected_alone(shop: Client, fields: dict[str, Any], f
         ({"quantity": "0.001", "unit_price": None, "total": 99999999999}, "lines[1].unit_price", "bad_number"),
         ({"unit_price": -1}, "lines[1].unit_price", "negative_price"),
         ({"product_id": None}, "lines[1].product_id", "missing_product"),
+        ({"quantity": 1.00049}, "lines[1].quantity", "too_many_decimals"),
+        ({"unit_price": "1.23456789"}, "lines[1].unit_price", "too_many_decimals"),
+        ({"title": "x" * 501}, "lines[1].title", "too_long"),
         ({"size": "L"}, "lines[1].size", "unknown_field"),
     ],
 )
@@ -142,6 +151,15 @@ def test_invalid_line_rejects_its_whole_order(shop: Client, line: dict[str, Any]
     answer = post(shop, order(lines=[good, good | line]), order("A2"))
     assert [(error["field"], error["code"]) for error in answer["results"][0]["errors"]] == [(field, code)]
     assert list(Order.objects.values_list("order_id", flat=True)) == ["A2"]
+
+
+def test_orders_of_another_system_are_shortened_and_rounded() -> None:
+    [line] = order()["lines"]
+    items = [order(coupon="A" * 101, refunded=-1, lines=[line | {"unit_price": "4.56789"}])]
+    result = upsert_orders(items=items, source=make_source("shop"), at=NOON, currency="EUR")
+    assert result.created == 1
+    stored = Order.objects.get()
+    assert (stored.coupon, stored.refunded, stored.lines.get().unit_price) == ("A" * 100, 1, Decimal("4.5679"))
 
 
 def test_future_orders_are_rejected(shop: Client) -> None:
