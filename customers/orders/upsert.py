@@ -260,9 +260,11 @@ def get_scratch_folder() -> Path:
 
 def build_problem(problem: str, position: int, item: Mapping[str, Any]) -> FieldProblem:
     code, _colon, field = problem.partition(":")
+    # there is no file whose date format could be chosen
+    reason = _("Not a valid time; use ISO 8601, such as 2026-05-17T09:30:00Z.") if code == "bad_date" else REASONS[code]
     for name, column in LINE_FIELDS.items():
         if column == field:
             value = shorten_value(item["lines"][position].get(name))
-            return FieldProblem(f"lines[{position}].{name}", code, str(REASONS[code]), value)
+            return FieldProblem(f"lines[{position}].{name}", code, str(reason), value)
     name = next(name for name, column in ORDER_FIELDS.items() if column == field)
-    return FieldProblem(name, code, str(REASONS[code]), shorten_value(item.get(name)))
+    return FieldProblem(name, code, str(reason), shorten_value(item.get(name)))

@@ -153,6 +153,11 @@ def test_invalid_line_rejects_its_whole_order(shop: Client, line: dict[str, Any]
     assert list(Order.objects.values_list("order_id", flat=True)) == ["A2"]
 
 
+def test_a_date_that_is_not_valid_is_explained_without_a_file(shop: Client) -> None:
+    [error] = post(shop, order(placed_at="yesterday"))["results"][0]["errors"]
+    assert error["message"] == "Not a valid time; use ISO 8601, such as 2026-05-17T09:30:00Z."
+
+
 def test_orders_of_another_system_are_shortened_and_rounded() -> None:
     [line] = order()["lines"]
     items = [order(coupon="A" * 101, refunded=-1, lines=[line | {"unit_price": "4.56789"}])]
