@@ -183,5 +183,8 @@ def build_problem_response(error: exceptions.APIException) -> JsonResponse:
 @csrf_exempt  # changes nothing, and must respond like the rest of the API to a POST without a token
 def respond_api_not_found(request: HttpRequest) -> JsonResponse:
     """Respond to unknown URLs below ``/api/``."""
-    message = _("Unknown URL %(path)s; all URLs of this API end with a slash.") % {"path": request.path}
+    if request.path.endswith("/"):
+        message = _("Unknown URL %(path)s.") % {"path": request.path}
+    else:
+        message = _("Unknown URL %(path)s; all URLs of this API end with a slash.") % {"path": request.path}
     return build_problem_response(exceptions.NotFound(message))

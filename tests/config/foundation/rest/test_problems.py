@@ -162,6 +162,8 @@ def test_other_content_type_is_415_and_other_method_405() -> None:
 def test_an_unknown_url_returns_problem_details() -> None:
     response = Client().get("/api/v1/nowhere")
     assert (response.status_code, response["Content-Type"]) == (404, "application/problem+json")
+    assert response.json()["detail"] == "Unknown URL /api/v1/nowhere; all URLs of this API end with a slash."
+    assert Client().get("/api/v1/rules/abc/").json()["detail"] == "Unknown URL /api/v1/rules/abc/."
 
 
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
