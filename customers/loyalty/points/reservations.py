@@ -40,7 +40,7 @@ def reserve_points(*, customer_id: int, points: int, reference: str, now: dateti
         if points > member.available:
             raise PointsError(
                 "insufficient_points",
-                _("The customer can spend %(available)s points, but %(points)s were requested.")
+                _("Points available: %(available)s; requested: %(points)s.")
                 % {"available": format_count(max(member.available, 0)), "points": format_count(points)},
             )
         member.reserved += points
