@@ -103,7 +103,7 @@ class QueryList(APIView):
 
 
 class QueryDetail(APIView):
-    """The status and the newest result of a question; POST it again to bring it up to date. DELETE cancels its computation."""
+    """The status and the newest result of a question; POST it again to bring it up to date."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": READ, "DELETE": READ}
 
@@ -113,7 +113,11 @@ class QueryDetail(APIView):
     def get(self, request: Request, query_id: str) -> Response:
         return respond(request, find_query(query_id))
 
-    @extend_schema(operation_id="analytics_cancel", responses={204: None})
+    @extend_schema(
+        operation_id="analytics_cancel",
+        description=gettext_lazy("Cancel the computation of the question."),
+        responses={204: None},
+    )
     def delete(self, request: Request, query_id: str) -> Response:
         state = find_query(query_id)
         if state.pending_id is not None:

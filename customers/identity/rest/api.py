@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.generics import ListAPIView
@@ -148,7 +149,7 @@ class CustomerDetail(APIView):
 
 
 class ConsentList(APIView):
-    """List the current consent for each purpose, or record a new one."""
+    """List the current consent for each purpose."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "customers:read", "POST": "customers:write"}
     idempotent = True
@@ -158,7 +159,10 @@ class ConsentList(APIView):
         return Response(ConsentSerializer(read_latest_consents(customer=get_customer_or_404(user_id)), many=True).data)
 
     @extend_schema(
-        operation_id="customers_consents_record", request=ConsentSerializer, responses={201: ConsentSerializer}
+        operation_id="customers_consents_record",
+        description=gettext_lazy("Record a consent, or its withdrawal, for one purpose."),
+        request=ConsentSerializer,
+        responses={201: ConsentSerializer},
     )
     def post(self, request: Request, user_id: str) -> Response:
         serializer = ConsentSerializer(data=request.data)

@@ -71,7 +71,10 @@ class SaveMembersMixin:
 @extend_schema_view(
     get=extend_schema(operation_id="segments_list", responses=SegmentSerializer(many=True)),
     post=extend_schema(
-        operation_id="segments_create", request=SegmentSerializer, responses={201: SavedSegmentSerializer}
+        operation_id="segments_create",
+        description=gettext_lazy("Create a segment."),
+        request=SegmentSerializer,
+        responses={201: SavedSegmentSerializer},
     ),
 )
 class SegmentList(SaveMembersMixin, generics.ListCreateAPIView[Segment]):
@@ -92,9 +95,23 @@ class SegmentList(SaveMembersMixin, generics.ListCreateAPIView[Segment]):
 
 @extend_schema_view(
     get=extend_schema(operation_id="segments_retrieve", responses=SegmentSerializer),
-    put=extend_schema(operation_id="segments_replace", request=SegmentSerializer, responses=SavedSegmentSerializer),
-    patch=extend_schema(operation_id="segments_change", request=SegmentSerializer, responses=SavedSegmentSerializer),
-    delete=extend_schema(operation_id="segments_delete", responses={204: None}),
+    put=extend_schema(
+        operation_id="segments_replace",
+        description=gettext_lazy("Replace the segment."),
+        request=SegmentSerializer,
+        responses=SavedSegmentSerializer,
+    ),
+    patch=extend_schema(
+        operation_id="segments_change",
+        description=gettext_lazy("Change the given fields of the segment."),
+        request=SegmentSerializer,
+        responses=SavedSegmentSerializer,
+    ),
+    delete=extend_schema(
+        operation_id="segments_delete",
+        description=gettext_lazy("Delete the segment. One that is in use cannot be deleted."),
+        responses={204: None},
+    ),
 )
 class SegmentDetail(SaveMembersMixin, generics.RetrieveUpdateDestroyAPIView[Segment]):
     """One segment."""

@@ -46,7 +46,8 @@ class CsvRenderer(BaseRenderer):
 
 
 @extend_schema_view(
-    get=extend_schema(operation_id="campaigns_list"), post=extend_schema(operation_id="campaigns_create")
+    get=extend_schema(operation_id="campaigns_list"),
+    post=extend_schema(operation_id="campaigns_create", description=gettext_lazy("Create a campaign as a draft.")),
 )
 class CampaignList(generics.ListCreateAPIView[Campaign]):
     """All campaigns by key."""
@@ -59,10 +60,16 @@ class CampaignList(generics.ListCreateAPIView[Campaign]):
 
 
 @extend_schema_view(
-    get=extend_schema(operation_id="campaigns_retrieve"), patch=extend_schema(operation_id="campaigns_change")
+    get=extend_schema(operation_id="campaigns_retrieve"),
+    patch=extend_schema(
+        operation_id="campaigns_change",
+        description=gettext_lazy(
+            "Change the given fields of the campaign. Channel, segment, holdout share and consent cannot be changed after its launch."
+        ),
+    ),
 )
 class CampaignDetail(generics.RetrieveUpdateAPIView[Campaign]):
-    """One campaign. Channel, segment, holdout share and consent cannot be changed after its launch."""
+    """One campaign."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "campaigns:read", "PATCH": "campaigns:write"}
     queryset = Campaign.objects.select_related("segment", "template").prefetch_related("excluded_segments")

@@ -54,9 +54,12 @@ class FlowConflictError(APIException):
     default_code = "conflict"
 
 
-@extend_schema_view(get=extend_schema(operation_id="flows_list"), post=extend_schema(operation_id="flows_create"))
+@extend_schema_view(
+    get=extend_schema(operation_id="flows_list"),
+    post=extend_schema(operation_id="flows_create", description=gettext_lazy("Create a flow as a draft.")),
+)
 class FlowList(generics.ListCreateAPIView[Flow]):
-    """All flows by key. A new flow is a draft."""
+    """All flows by key."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": READ, "POST": WRITE}
     idempotent = True
@@ -81,9 +84,17 @@ class FlowList(generics.ListCreateAPIView[Flow]):
             raise FlowConflictError(str(error)) from error
 
 
-@extend_schema_view(get=extend_schema(operation_id="flows_retrieve"), patch=extend_schema(operation_id="flows_change"))
+@extend_schema_view(
+    get=extend_schema(operation_id="flows_retrieve"),
+    patch=extend_schema(
+        operation_id="flows_change",
+        description=gettext_lazy(
+            "Change the given fields of the flow. A definition is stored as the draft, which is checked when it is published."
+        ),
+    ),
+)
 class FlowDetail(generics.RetrieveUpdateAPIView[Flow]):
-    """One flow. A definition is stored as the draft, which is checked when it is published."""
+    """One flow."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": READ, "PATCH": WRITE}
     conflicts = ("PATCH",)

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import generics
 from rest_framework.serializers import BaseSerializer
@@ -28,7 +29,10 @@ class RuleSavingMixin:
         save_rule(rule=rule, write_members=write_segment_members.delay)
 
 
-@extend_schema_view(get=extend_schema(operation_id="rules_list"), post=extend_schema(operation_id="rules_create"))
+@extend_schema_view(
+    get=extend_schema(operation_id="rules_list"),
+    post=extend_schema(operation_id="rules_create", description=_("Create a rule.")),
+)
 class RuleListView(RuleSavingMixin, generics.ListCreateAPIView[Rule]):
     """Lists all rules, including disabled ones, in the order of their creation."""
 
@@ -41,11 +45,16 @@ class RuleListView(RuleSavingMixin, generics.ListCreateAPIView[Rule]):
 
 @extend_schema_view(
     get=extend_schema(operation_id="rules_retrieve"),
-    patch=extend_schema(operation_id="rules_change"),
-    delete=extend_schema(operation_id="rules_remove"),
+    patch=extend_schema(
+        operation_id="rules_change",
+        description=_(
+            'Change the given fields of the rule. `{"enabled": false}` turns it off; its history stays in the audit log.'
+        ),
+    ),
+    delete=extend_schema(operation_id="rules_remove", description=_("Delete the rule.")),
 )
 class RuleDetailView(RuleSavingMixin, generics.RetrieveUpdateDestroyAPIView[Rule]):
-    """One rule. Disable it with ``{"enabled": false}``; its history stays in the audit log."""
+    """One rule."""
 
     required_scopes: ClassVar[dict[str, str]] = {
         "GET": "recommendations:read",

@@ -25,10 +25,12 @@ class NotPublishableError(APIException):
 
 @extend_schema_view(
     get=extend_schema(operation_id="message_templates_list"),
-    post=extend_schema(operation_id="message_templates_create"),
+    post=extend_schema(
+        operation_id="message_templates_create", description=gettext_lazy("Create a message template as a draft.")
+    ),
 )
 class MessageTemplateList(generics.ListCreateAPIView[MessageTemplate]):
-    """All message templates by key. A new one is a draft until it is published."""
+    """All message templates by key."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "campaigns:read", "POST": "campaigns:write"}
     idempotent = True

@@ -9,6 +9,7 @@ from django.http import Http404
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import generics
 from rest_framework.exceptions import APIException
@@ -129,9 +130,12 @@ class OfferReactionView(APIView):
         return Response(status=204)
 
 
-@extend_schema_view(get=extend_schema(operation_id="offers_list"), post=extend_schema(operation_id="offers_create"))
+@extend_schema_view(
+    get=extend_schema(operation_id="offers_list"),
+    post=extend_schema(operation_id="offers_create", description=_("Create an on-site offer as a draft.")),
+)
 class OfferList(generics.ListCreateAPIView[Offer]):
-    """All on-site offers by key; a new offer is a draft."""
+    """All on-site offers by key."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "campaigns:read", "POST": "campaigns:write"}
     idempotent = True
@@ -141,10 +145,14 @@ class OfferList(generics.ListCreateAPIView[Offer]):
 
 
 @extend_schema_view(
-    get=extend_schema(operation_id="offers_retrieve"), patch=extend_schema(operation_id="offers_change")
+    get=extend_schema(operation_id="offers_retrieve"),
+    patch=extend_schema(
+        operation_id="offers_change",
+        description=_("Change the given fields of the on-site offer; `contents` replaces all contents."),
+    ),
 )
 class OfferDetail(generics.RetrieveUpdateAPIView[Offer]):
-    """One on-site offer; `contents` replaces all contents."""
+    """One on-site offer."""
 
     required_scopes: ClassVar[dict[str, str]] = {"GET": "campaigns:read", "PATCH": "campaigns:write"}
     queryset = Offer.objects.select_related("segment").prefetch_related("contents")

@@ -77,3 +77,12 @@ def test_an_optional_url_or_email_address_may_be_empty_for_validators_that_do_no
     ):
         assert "oneOf" not in schema
         assert [option["maxLength"] for option in schema["anyOf"]][1] == 0
+
+
+def test_no_write_has_the_description_of_a_read() -> None:
+    document = SchemaGenerator().get_schema(request=None, public=True)
+    for path, operations in document["paths"].items():
+        reads = {operation["description"] for method, operation in operations.items() if method == "get"}
+        for method, operation in operations.items():
+            assert operation["description"], (path, method)
+            assert method == "get" or operation["description"] not in reads, (path, method)
