@@ -157,6 +157,7 @@ class PrivacyRequestCancel(APIView):
 
     required_scopes: ClassVar[dict[str, str]] = {"POST": "privacy:write"}
     methods_without_body: ClassVar[tuple[str, ...]] = ("POST",)
+    idempotent = True
     conflicts = ("POST",)
 
     @extend_schema(operation_id="privacy_requests_cancel", request=None, responses=PrivacyRequestSerializer)

@@ -63,6 +63,7 @@ class ExperimentActionView(APIView):
 
     required_scopes: ClassVar[dict[str, str]] = {"POST": "experiments:write"}
     methods_without_body: ClassVar[tuple[str, ...]] = ("POST",)
+    idempotent = True
     conflicts = ("POST",)
 
     def respond(self, key: str) -> Response:

@@ -172,6 +172,7 @@ class OfferActionView(APIView):
     """Base of the actions on one offer."""
 
     required_scopes: ClassVar[dict[str, str]] = {"POST": "campaigns:write"}
+    idempotent = True
     methods_without_body = ("POST",)
 
     def respond(self, key: str) -> Response:

@@ -86,3 +86,25 @@ def test_no_write_has_the_description_of_a_read() -> None:
         for method, operation in operations.items():
             assert operation["description"], (path, method)
             assert method == "get" or operation["description"] not in reads, (path, method)
+
+
+def test_every_post_that_changes_definitions_or_requests_takes_an_idempotency_key() -> None:
+    document = SchemaGenerator().get_schema(request=None, public=True)
+    areas = (
+        "campaigns",
+        "experiments",
+        "flows",
+        "message-templates",
+        "offers/{key}",
+        "privacy/requests",
+        "rules",
+        "segments",
+    )
+    posts = {path: item["post"] for path, item in document["paths"].items() if "post" in item}
+    changing = {
+        path: [parameter["name"] for parameter in post.get("parameters", [])]
+        for path, post in posts.items()
+        if path.startswith(tuple(f"/api/v1/{area}/" for area in areas)) and post["x-scope"].endswith(":write")
+    }
+    assert len(changing) > 20
+    assert [path for path, names in changing.items() if "Idempotency-Key" not in names] == []
