@@ -93,11 +93,12 @@ def validate_request(request: RecommendationRequest) -> None:
     if placement is None:
         errors["scenario"] = describe_unknown_placement(request.scenario)
     elif placement.start == PlacementInput.PRODUCTS and not request.product_ids:
-        field_name = "product_id" if request.scenario == SIMILAR else "product_ids"
-        errors[field_name] = _("%(scenario)s requires %(field)s, the products that recommendations are based on.") % {
-            "scenario": request.scenario,
-            "field": field_name,
-        }
+        if request.scenario == SIMILAR:
+            text = _("%(scenario)s requires %(field)s, the products that recommendations are based on.")
+            errors["product_id"] = text % {"scenario": SIMILAR, "field": "product_id"}
+        else:
+            text = _("%(scenario)s requires product_id or product_ids, the products that recommendations are based on.")
+            errors["product_ids"] = text % {"scenario": request.scenario}
     if not 1 <= request.n <= MAX_ITEMS:
         errors["n"] = _("n is %(n)s; valid: 1 to %(max)d.") % {"n": request.n, "max": MAX_ITEMS}
     low, high = request.price_min, request.price_max

@@ -307,7 +307,7 @@ def test_a_contradictory_request_names_the_field(loader: StateLoader) -> None:
             get_response(loader, "popular", **fields)
         assert list(caught.value.errors) == [field]
     for scenario in ("cart", "bought-together"):
-        with pytest.raises(InvalidRequestError) as caught:
+        with pytest.raises(InvalidRequestError, match="requires product_id or product_ids") as caught:
             get_response(loader, scenario)
         assert list(caught.value.errors) == ["product_ids"]
 
