@@ -79,10 +79,7 @@ def describe_empty_list(context: RecommendationContext, candidates: Candidates) 
     if context.offset and context.allowed.any():
         return EmptyListReason(END_OF_LIST, _("There are no more products after this page."))
     if filters and not context.has_relaxed_filters:
-        names = ", ".join(filters)
-        return EmptyListReason(
-            FILTERS, _("No product to show matches the filters %(names)s.") % {"names": names}, filters
-        )
+        return EmptyListReason(FILTERS, _("No product matches the filters."), filters)
     if not context.allowed.any():
         return EmptyListReason(
             NO_PRODUCTS, _("No product can be shown: there is no active product that is in stock and has a price.")

@@ -169,11 +169,9 @@ def describe_empty_page(page: SearchPage) -> EmptyListReason:
     if page.total:
         return EmptyListReason(END_OF_LIST, _("There are no more products after this page."))
     if filters:
-        text = _("No product to show matches the filters %(names)s.") % {"names": ", ".join(filters)}
+        text = _("No product matches the filters.")
         if page.request.q:
-            text = _("No product to show matches the search words and the filters %(names)s.") % {
-                "names": ", ".join(filters)
-            }
+            text = _("No product matches the search words and the filters.")
         return EmptyListReason(FILTERS, text, filters)
     return EmptyListReason(NOTHING_FOUND, _("No product matches the search words."))
 
