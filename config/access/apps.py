@@ -14,8 +14,10 @@ class AccessConfig(AppConfig):
         from config.access.roles import ensure_roles_after_migrate
         from config.access.sessions.active_sessions import end_sessions_after_password_change
         from config.access.sessions.lifetime import start_session
+        from config.foundation.rest.field_messages import replace_field_messages
 
         connect_audit_log()
+        replace_field_messages()
         # This app migrates after all others, so every permission exists by then.
         post_migrate.connect(ensure_roles_after_migrate, sender=self, dispatch_uid="config.access.roles")
         user_logged_in.connect(start_session, dispatch_uid="config.access.sessions.start")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from io import BytesIO
+from json import JSONDecodeError
 from typing import IO, Any
 
 from django.conf import settings
@@ -28,4 +29,15 @@ class BoundedJSONParser(JSONParser):
             raise ParseError(
                 _("The JSON is nested more than %(levels)d levels deep.") % {"levels": MAX_JSON_DEPTH}
             ) from error
-        return super().parse(BytesIO(body), media_type, parser_context)
+        try:
+            return super().parse(BytesIO(body), media_type, parser_context)
+        except ParseError as error:
+            raise ParseError(describe_syntax_error(error.__context__)) from error
+
+
+def describe_syntax_error(error: BaseException | None) -> str:
+    """Return the message for a body that cannot be parsed, with the place of the error if it is known."""
+    if isinstance(error, JSONDecodeError):
+        place = {"line": error.lineno, "column": error.colno}
+        return _("The body is not valid JSON: error in line %(line)d, column %(column)d.") % place
+    return _("The body is not valid JSON in UTF-8.")

@@ -18,6 +18,7 @@ from rest_framework.views import APIView
 from config.access.scopes import KNOWN_SCOPES
 from config.foundation.database.statement_timeouts import limit_statements
 from config.foundation.rest.problems import iterate_field_errors
+from customers.segments.models import Segment
 from tests.config.access.callers import make_client
 
 pytestmark = pytest.mark.django_db
@@ -25,7 +26,9 @@ pytestmark = pytest.mark.django_db
 
 class Line(serializers.Serializer):
     quantity = serializers.IntegerField(min_value=1)
-    tags = serializers.ListField(child=serializers.CharField(max_length=3), required=False)
+    tags = serializers.ListField(child=serializers.CharField(max_length=3), required=False, min_length=1)
+    key = serializers.SlugField(required=False)
+    segment = serializers.SlugRelatedField("key", queryset=Segment.objects.all(), required=False)
 
 
 class Order(serializers.Serializer):
@@ -144,6 +147,30 @@ def test_error_of_the_whole_object_has_no_field() -> None:
 def test_malformed_json_is_400(body: bytes) -> None:
     response = post(body)
     assert (response.status_code, response["Content-Type"]) == (400, "application/problem+json")
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"{", "The body is not valid JSON: error in line 1, column 2."),
+        (b"\xff", "The body is not valid JSON in UTF-8."),
+        (b"[]", "Must be a JSON object."),
+    ],
+)
+def test_a_body_that_is_not_a_json_object_is_described_without_terms_of_python(body: bytes, message: str) -> None:
+    assert post(body).json()["detail"] == message
+
+
+def test_invalid_fields_are_described_without_terms_of_python() -> None:
+    line = {"quantity": 1, "tags": [], "key": "a b", "segment": "nope"}
+    problem = post({"order_id": "A1", "lines": [line, "tea", {"quantity": 1, "tags": {}}]}).json()
+    assert [(error["field"], error["message"]) for error in problem["errors"]] == [
+        ("lines[0].tags", "Too few items; the minimum is 1."),
+        ("lines[0].key", "Use only letters, digits, hyphens and underscores."),
+        ("lines[0].segment", "No object has the key “nope”."),
+        ("lines[1]", "Must be a JSON object."),
+        ("lines[2].tags", "Must be a JSON array."),
+    ]
 
 
 def test_an_unpaired_surrogate_is_a_400() -> None:
