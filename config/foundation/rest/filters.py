@@ -1,11 +1,12 @@
 """Filters of list endpoints that reject invalid values, which django-filter's own filters ignore or pass on."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import django_filters
 from django import forms
 from django.core.validators import MaxValueValidator
+from django.utils.translation import gettext_lazy as _
 from django_filters.fields import IsoDateTimeField
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
@@ -17,6 +18,10 @@ FLAG_CHOICES = (("true", "true"), ("false", "false"))
 
 class UtcField(IsoDateTimeField):
     """A time in UTC, because PostgreSQL rejects offsets of 16 hours or more; years outside 1–9999 are clipped."""
+
+    default_error_messages: ClassVar[dict[str, Any]] = {
+        "invalid": _("Not a valid time; use ISO 8601, such as 2026-05-17T09:30:00Z.")
+    }
 
     def clean(self, value: Any) -> datetime | None:
         time: datetime | None = super().clean(value)

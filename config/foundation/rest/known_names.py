@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from django import forms
 from django.db.models import QuerySet
 from django.http import QueryDict
 from django.utils.translation import gettext as _
@@ -62,6 +63,11 @@ def find_repeated_names(params: Any, lists: Collection[str] = ()) -> dict[str, l
     }
 
 
+def describe_choices(values: Iterable[object]) -> str:
+    """Return the error of a value that is none of these."""
+    return _("Unknown value; valid: %(names)s.") % {"names": ", ".join(map(str, values))}
+
+
 class HasKnownParameters(BasePermission):
     """Rejects query parameters of endpoints that read none, and fields in the body of endpoints that read no body.
 
@@ -96,7 +102,15 @@ class HasKnownParameters(BasePermission):
 
 
 class StrictFilterBackend(DjangoFilterBackend):
-    """Filters lists, and rejects query parameters that are not filters of the list."""
+    """Filters lists, and rejects query parameters that are not filters of the list; an error names the choices of a filter."""
+
+    def get_filterset(self, request: Request, queryset: QuerySet, view: Any) -> Any:
+        filterset = super().get_filterset(request, queryset, view)
+        for field in filterset.form.fields.values() if filterset is not None else ():
+            if isinstance(field, forms.ChoiceField) and not isinstance(field, forms.ModelChoiceField):
+                valid = [value for value, _label in field.choices if value != ""]
+                field.error_messages["invalid_choice"] = describe_choices(valid)
+        return filterset
 
     def filter_queryset(self, request: Request, queryset: QuerySet, view: Any) -> QuerySet:
         filterset_class = self.get_filterset_class(view, queryset)
@@ -125,7 +139,19 @@ def merge_errors(error: ValidationError, others: Mapping[str, Any]) -> dict[str,
     return {**error.detail, **others}
 
 
-class KnownFieldsMixin(serializers.Serializer):
+class NamedChoicesMixin(serializers.Serializer):
+    # names the choices of a field in its error; no docstring: the OpenAPI document would show it as the description of each serializer
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        fields = super().get_fields()
+        for field in fields.values():
+            choice = field.child if isinstance(field, serializers.ListField) else field
+            if isinstance(choice, serializers.ChoiceField):
+                choice.error_messages["invalid_choice"] = describe_choices(choice.choices)
+        return fields
+
+
+class KnownFieldsMixin(NamedChoicesMixin):
     # no docstring: the OpenAPI document would show it as the description of each serializer
 
     def to_internal_value(self, data: Any) -> Any:

@@ -11,10 +11,10 @@ from typing import Any
 from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
-from config.foundation.rest.known_names import find_unknown_fields
+from config.foundation.rest.known_names import NamedChoicesMixin, find_unknown_fields
 
 
-class StrictTypesMixin(serializers.Serializer):
+class StrictTypesMixin(NamedChoicesMixin):
     # no docstring: the OpenAPI document would show it as the description of each serializer
 
     def to_internal_value(self, data: Any) -> Any:

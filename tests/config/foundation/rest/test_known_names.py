@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from customers.identity.models import Consent
+from recommendations.merchandising.choices import RuleAction
 from tests.config.access.callers import make_client
 from tests.makers import make_customer
 
@@ -58,3 +60,34 @@ def test_a_body_with_an_unknown_or_read_only_field_changes_nothing() -> None:
     assert client.post("/api/v1/segments/", segment, content_type="application/json").status_code == 201
     problems = get_problems(client.patch("/api/v1/segments/all/", {"size": 3}, content_type="application/json"))
     assert list(problems) == ["size"]
+
+
+@pytest.mark.parametrize(
+    ("path", "scope", "message"),
+    [
+        (
+            "products/?availability=foo",
+            "catalog:read",
+            "Unknown value; valid: in_stock, out_of_stock, preorder, backorder.",
+        ),
+        ("products/?is_active=foo", "catalog:read", "Unknown value; valid: true, false."),
+        ("orders/?kind=foo", "orders:read", "Unknown value; valid: sale, return."),
+        ("demand/restock/?state=foo", "demand:read", "Unknown value; valid: now, soon."),
+        ("suppressions/?kind=foo", "messages:read", "Unknown value; valid: email, phone."),
+        ("products/?updated_after=x", "catalog:read", "Not a valid time; use ISO 8601, such as 2026-05-17T09:30:00Z."),
+    ],
+)
+def test_a_filter_with_an_unknown_value_names_the_valid_ones(path: str, scope: str, message: str) -> None:
+    [found] = get_problems(make_client(scope).get(f"/api/v1/{path}")).values()
+    assert found == message
+
+
+def test_a_field_with_an_unknown_value_names_the_valid_ones() -> None:
+    make_customer("ada")
+    client = make_client("customers:write", "recommendations:write")
+    consent, rule = {"purpose": "foo", "status": "granted"}, {"name": "x", "action": "foo", "scenarios": ["bar"]}
+    problems = get_problems(client.post("/api/v1/customers/ada/consents/", consent, content_type="application/json"))
+    assert problems["purpose"] == f"Unknown value; valid: {', '.join(Consent.Purpose.values)}."
+    problems = get_problems(client.post("/api/v1/rules/", rule, content_type="application/json"))
+    assert problems["action"] == f"Unknown value; valid: {', '.join(RuleAction.values)}."
+    assert problems["scenarios[0]"].startswith("Unknown value; valid: for-you, ")
