@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework import generics
 from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -29,6 +31,7 @@ from catalog.rest.serializers import (
 from catalog.upsert import deactivate_product, update_product, upsert_products
 from catalog.vectors import FIELDS, InvalidVectorNameError, list_vector_names, upsert_vectors
 from config.foundation.rest.known_names import PAGINATION_PARAMETERS
+from config.foundation.rest.preconditions import require_match
 from config.foundation.shop.profile import get_shop
 
 RESERVED_IDS = ("missing", "vectors")  # the URL of such a product is another endpoint
@@ -124,6 +127,7 @@ class ProductDetail(generics.GenericAPIView):
     queryset = Product.objects.select_related("category")
     serializer_class = ProductSerializer
     lookup_field = "product_id"
+    has_etag = True
 
     def get_object(self) -> Product:
         product = Product.objects.select_related("category").find(self.kwargs["product_id"])
@@ -131,13 +135,23 @@ class ProductDetail(generics.GenericAPIView):
             raise NotFound
         return product
 
+    def lock_product(self, request: Request) -> Product:
+        """Return the product to change. With If-Match, it is locked, so that it is still the one that matches when it is written."""
+        product = self.get_object()
+        if "If-Match" in request.headers:
+            Product.objects.select_for_update().filter(pk=product.pk).first()
+            product = self.get_object()
+            require_match(request, content=JSONRenderer().render(self.get_serializer(product).data))
+        return product
+
     def get(self, request: Request, product_id: str) -> Response:
         """Returns the product."""
         return Response(self.get_serializer(self.get_object()).data)
 
+    @transaction.atomic
     def patch(self, request: Request, product_id: str) -> Response:
         """Changes the given fields of the product, and no others. A draft becomes a product when it is activated."""
-        product = self.get_object()
+        product = self.lock_product(request)
         if not isinstance(request.data, Mapping):
             raise ValidationError(_("The body must be a JSON object."))
         if "product_id" in request.data:
@@ -149,15 +163,17 @@ class ProductDetail(generics.GenericAPIView):
             raise ValidationError(build_field_errors(problems))
         return Response(self.get_serializer(self.get_object()).data)
 
+    @transaction.atomic
     def delete(self, request: Request, product_id: str) -> Response:
         """Deactivates the product, which orders and events still refer to; repeating it changes nothing."""
-        deactivate_product(product_id=self.get_object().product_id, at=timezone.now())
+        deactivate_product(product_id=self.lock_product(request).product_id, at=timezone.now())
         return Response(status=204)
 
 
 class CategoryList(generics.ListAPIView):
     """Lists all categories, parents before their children."""
 
+    has_etag = True
     required_scopes: ClassVar[dict[str, str]] = {"GET": "catalog:read"}
     ordering = "path"
     serializer_class = CategorySerializer

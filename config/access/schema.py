@@ -20,6 +20,7 @@ DESCRIPTIONS = {
     "403": "The key does not have the required scope.",
     "404": "The resource does not exist.",
     "409": "The request conflicts with stored data, or a request with the same Idempotency-Key is in progress.",
+    "412": "If-Match names another ETag than that of the present resource.",
     "413": "The request body is too large.",
     "415": "The Content-Type is not application/json.",
     "422": "The Idempotency-Key was used for a different request.",
@@ -147,6 +148,8 @@ class ProblemAwareSchema(AutoSchema):
                 responses[code] = {**problem, "description": DESCRIPTIONS[code]}
         if self.method == "GET":
             responses.setdefault("414", {"description": "The URL is longer than 65,534 bytes."})
+            if self.has_etag():
+                responses["304"] = {"description": "The resource is still that of the ETag in If-None-Match."}
         return responses
 
     def list_problem_codes(self) -> list[str]:
@@ -159,7 +162,13 @@ class ProblemAwareSchema(AutoSchema):
             codes += ["409", "422"]
         if self.method in getattr(self.view, "conflicts", ()):
             codes.append("409")
+        if self.has_etag() and self.method != "GET":
+            codes.append("412")
         return sorted(set(codes))
+
+    def has_etag(self) -> bool:
+        """Return whether the resource has an ETag, which If-None-Match and If-Match can name."""
+        return bool(getattr(self.view, "has_etag", False))
 
     def is_idempotent(self) -> bool:
         return bool(getattr(self.view, "idempotent", False)) and self.method in WRITES

@@ -218,6 +218,22 @@ def test_patch_activates_a_draft_without_replacing_it(shop: Client) -> None:
     assert (body["is_draft"], body["is_active"], body["title"], body["brand"]) == (False, True, "Mug", "Acme")
 
 
+def test_a_product_is_changed_and_deactivated_only_if_it_is_the_one_that_if_match_names(shop: Client) -> None:
+    address = "/api/v1/products/d/"
+
+    def send(method: str, tag: str) -> int:
+        body = {} if method == "delete" else {"data": {"stock": 3}, "content_type": "application/json"}
+        return getattr(shop, method)(address, headers={"if-match": tag}, **body).status_code
+
+    read = shop.get(address, headers={"accept-encoding": "gzip"})["ETag"]
+    assert [send(method, '"nope"') for method in ("patch", "delete")] == [412, 412]
+    assert Product.objects.filter(product_id="d", stock=None, is_active=True).exists()
+    assert [send("patch", read), send("patch", read)] == [200, 412]
+    assert send("patch", f'"nope", {shop.get(address)["ETag"]}') == 200
+    assert [send("delete", read), send("delete", "*")] == [412, 204]
+    assert not Product.objects.get(product_id="d").is_active
+
+
 def test_delete_deactivates_and_can_be_repeated(shop: Client) -> None:
     assert [shop.delete("/api/v1/products/a/1/").status_code for _ in range(2)] == [204, 204]
     assert Product.objects.get(product_id="a/1").is_active is False

@@ -108,3 +108,16 @@ def test_every_post_that_changes_definitions_or_requests_takes_an_idempotency_ke
     }
     assert len(changing) > 20
     assert [path for path, names in changing.items() if "Idempotency-Key" not in names] == []
+
+
+def test_a_resource_with_an_etag_documents_the_answers_to_it() -> None:
+    paths = SchemaGenerator().get_schema(request=None, public=True)["paths"]
+    product = paths["/api/v1/products/{product_id}/"]
+    assert "304" in paths["/api/v1/categories/"]["get"]["responses"]
+    assert {
+        method: sorted({"304", "412"} & operation["responses"].keys()) for method, operation in product.items()
+    } == {
+        "get": ["304"],
+        "patch": ["412"],
+        "delete": ["412"],
+    }
