@@ -43,3 +43,12 @@ def test_answers_are_used_and_checked() -> None:
         create_flow_from_recipe(key="price-drop", answers={"percent": 0}, now=NOON, by=None)
     with pytest.raises(RecipeError, match="valid: percent, days"):
         create_flow_from_recipe(key="price-drop", answers={"percentage": 1}, now=NOON, by=None)
+
+
+def test_the_sunset_email_promises_only_what_its_flow_does() -> None:
+    """The flow looks at clicks only, and tags those who do not respond: it unsubscribes nobody."""
+    texts = next(starter for starter in STARTERS if starter.key == "sunset").texts
+    english, chinese = ("".join(texts[language].paragraphs) for language in ("en", "zh-hans"))
+    assert "not clicked in our messages" in english
+    assert "last message" not in english
+    assert ("没有点击我们的邮件" in chinese, "最后一封" in chinese) == (True, False)

@@ -107,9 +107,9 @@ LIFECYCLE_STARTERS = (
                 preheader="Stay or go: one click is enough.",
                 heading="Shall we stay in touch?",
                 paragraphs=(
-                    'Hello {{ customer.first_name|default:"there" }}, you have not opened our messages for a while. '
+                    'Hello {{ customer.first_name|default:"there" }}, you have not clicked in our messages for a while. '
                     "We only want to write to people who enjoy hearing from us.",
-                    "To stay, click the button. Otherwise this is our last message.",
+                    "To stay, click the button.",
                 ),
                 button=("Keep me subscribed", "{{ links.preferences }}"),
                 reason="You are receiving this email because you signed up at {{ shop.name }}.",
@@ -119,8 +119,8 @@ LIFECYCLE_STARTERS = (
                 preheader="去或留，一键决定。",
                 heading="还想继续收到消息吗？",
                 paragraphs=(
-                    '{{ customer.name|default:"您好" }}，您已经有一段时间没有打开我们的邮件了。我们只想打扰愿意收到消息的人。',
-                    "如愿意继续接收，请点击下方按钮；否则这将是最后一封邮件。",
+                    '{{ customer.name|default:"您好" }}，您已经有一段时间没有点击我们的邮件了。我们只想打扰愿意收到消息的人。',
+                    "如愿意继续接收，请点击下方按钮。",
                 ),
                 button=("继续接收", "{{ links.preferences }}"),
                 reason="您收到这封邮件，是因为您订阅了{{ shop.name }}的消息。",
