@@ -40,7 +40,7 @@ from recommendations.flows.queued_messages import StoppedPerson, cancel_for_stop
 LOCK_NAME = "flows.signals"
 HELD_OUT = FlowEntry.Status.HELD_OUT.value
 CHUNK_SIZE = 2_000
-# an event that is uploaded later than this starts nothing: nobody wants a basket reminder for last week's basket
+# an event that is uploaded later than this starts nothing: nobody wants a cart reminder for last week's cart
 MAX_TRIGGER_AGE = timedelta(days=1)
 
 LOCK_FLOWS = "SELECT id, status FROM flows_flow WHERE status IN ('live', 'paused', 'ending') ORDER BY id FOR SHARE"

@@ -1,4 +1,4 @@
-"""The recipe “Basket abandonment”."""
+"""The recipe “Cart abandonment”."""
 
 from django.utils.translation import gettext_lazy as _
 
@@ -13,13 +13,17 @@ from recommendations.flows.recipes.recipe import (
 
 RECIPE = FlowRecipe(
     key="basket-abandonment",
-    name=_("Basket abandonment"),
-    description=_("Reminds customers of the products in their cart if they do not order within a few hours."),
+    name=_("Cart abandonment"),
+    description=_(
+        "Reminds customers of a product that they added to the cart, if they do not order within a few hours."
+    ),
     templates=("basket-abandonment",),
     questions=(RecipeQuestion("hours", _("Hours to wait"), _("After a product was added to the cart."), 3, 1, 72),),
     build=lambda answers: make_definition(
         {"kind": "event", "event": "Product Added", "where": []},
         [wait("pause", hours=answers["hours"]), message("reminder", "basket-abandonment"), wait_for_result(3)],
         reentry={"rule": "after", "days": 7},
+        # the removed product may be the one of the message, which says that it is in the cart
+        exits=[{"kind": "event", "event": "Product Removed", "where": []}],
     ),
 )

@@ -46,7 +46,7 @@ def make_draft(*steps: dict[str, Any]) -> Flow:
 
 
 def test_a_recipe_becomes_a_live_flow(marketer: Client) -> None:
-    assert "Basket abandonment" in read(marketer, reverse("flows:recipes"))
+    assert "Cart abandonment" in read(marketer, reverse("flows:recipes"))
     response = marketer.post(reverse("flows:recipe", args=["welcome"]), {}, follow=True)
     flow = Flow.objects.get()
     assert "The draft is ready" in response.content.decode()

@@ -1,14 +1,18 @@
 """Every recipe becomes a flow that can be published as it is, with its templates."""
 
+from datetime import timedelta
+
 import pytest
 
+from recommendations.flows.capture.event_names import normalize_event
 from recommendations.flows.machine.definition_parsing import list_problems
 from recommendations.flows.machine.graph import build_graph
 from recommendations.flows.publishing import get_draft, publish_flow
 from recommendations.flows.recipes.registry import RECIPES, RecipeError, create_flow_from_recipe
 from recommendations.messaging.models import MessageTemplate
 from recommendations.messaging.starters.texts import STARTERS
-from tests.recommendations.flows.makers import NOON
+from tests.makers import make_customer
+from tests.recommendations.flows.makers import NOON, list_messages, list_statuses, run, signal
 
 pytestmark = pytest.mark.django_db
 READY = {starter.key for starter in STARTERS}
@@ -52,3 +56,18 @@ def test_the_sunset_email_promises_only_what_its_flow_does() -> None:
     assert "not clicked in our messages" in english
     assert "last message" not in english
     assert ("没有点击我们的邮件" in chinese, "最后一封" in chinese) == (True, False)
+
+
+def test_the_cart_reminder_shows_the_added_product_and_ends_when_a_product_is_removed() -> None:
+    flow = create_flow_from_recipe(key="basket-abandonment", now=NOON, by=None)
+    publish_flow(flow=flow, now=NOON)
+    kept, removed = make_customer(), make_customer()
+    signal(kept.pk), signal(removed.pk)
+    signal(removed.pk, normalize_event("Product Removed"), at=NOON + timedelta(minutes=5))
+    run(NOON + timedelta(minutes=6))
+    run(NOON + timedelta(hours=4))
+    assert sorted(list_statuses(flow)) == ["active", "exited"]
+    assert [customer_id for customer_id, _at in list_messages(flow)] == [kept.pk]
+    texts = next(starter for starter in STARTERS if starter.key == "basket-abandonment").texts
+    assert 'button="View product"' in texts["en"].before
+    assert 'button="查看商品"' in texts["zh-hans"].before

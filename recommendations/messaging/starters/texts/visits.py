@@ -1,4 +1,4 @@
-"""Messages about visits of the shop: welcome, abandoned visits and baskets."""
+"""Messages about visits of the shop: welcome, abandoned visits and carts."""
 
 from recommendations.messaging.starters.layout import EVENT_PRODUCT, StarterText
 from recommendations.messaging.starters.starter import Starter
@@ -62,21 +62,21 @@ VISIT_STARTERS = (
     ),
     Starter(
         "basket-abandonment",
-        {"en": "Basket abandonment", "zh-hans": "加购未付"},
-        {"en": "For customers who put something into the basket and left.", "zh-hans": "发给已加购但没有下单的客户。"},
+        {"en": "Cart abandonment", "zh-hans": "弃购召回"},
+        {"en": "For customers who added a product to the cart and left.", "zh-hans": "发给已加购但没有下单的客户。"},
         {
             "en": StarterText(
-                subject="You left something in your basket",
-                preheader="Your basket is saved. Complete your order in a minute.",
-                heading="Your basket is waiting",
+                subject="You left something in your cart",
+                preheader="Your cart is saved. Complete your order in a minute.",
+                heading="Your cart is waiting",
                 paragraphs=(
-                    'Hello {{ customer.first_name|default:"there" }}, you put this into your basket and have not ordered yet. '
+                    'Hello {{ customer.first_name|default:"there" }}, you added this to your cart and have not ordered yet. '
                     "We saved it for you.",
                     "Was something unclear? Reply to this email, and we will help.",
                 ),
-                before=EVENT_PRODUCT.format(button="Complete your order"),
+                before=EVENT_PRODUCT.format(button="View product"),
                 products='placement="bought-together" n="3" columns="3" title="Goes well with this" button="View"',
-                reason="You are receiving this email because you put a product into your basket at {{ shop.name }}.",
+                reason="You are receiving this email because you added a product to your cart at {{ shop.name }}.",
             ),
             "zh-hans": StarterText(
                 subject="您的购物车里还有商品未下单",
@@ -86,7 +86,7 @@ VISIT_STARTERS = (
                     '{{ customer.name|default:"您好" }}，您加入购物车的商品还没有下单，我们已为您保留。',
                     "如有疑问，直接回复这封邮件即可联系我们。",
                 ),
-                before=EVENT_PRODUCT.format(button="去下单"),
+                before=EVENT_PRODUCT.format(button="查看商品"),
                 products='placement="bought-together" n="3" columns="3" title="搭配购买" button="去看看"',
                 reason="您收到这封邮件，是因为您在{{ shop.name }}加购了商品。",
             ),
