@@ -40,7 +40,7 @@ def show_pools(request: HttpRequest) -> HttpResponse:
         label=_("Coupons"),
         columns=[
             Column(key="name", label=pgettext("thing", "Name"), sort="name", align="text"),
-            Column(key="key", label=_("Key"), sort="key", align="text"),
+            Column(key="key", label=_("key"), sort="key", align="text"),
             Column(key="state", label=_("State"), align="text"),
             Column(key="free", label=_("Codes left"), sort="free"),
             Column(key="total", label=_("All codes"), sort="total"),

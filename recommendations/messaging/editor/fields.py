@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from django.utils.functional import Promise
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from recommendations.engine.placements import CATEGORIES, PLACEMENTS
@@ -137,7 +138,9 @@ KINDS: tuple[BlockKind, ...] = (
                 choices=((AT_SEND, _("when the message is sent")), (AT_OPEN, _("when it is opened, as images"))),
                 default=AT_SEND,
             ),
-            BlockField("key", _("Key"), help=_("Rows with the same key in both languages show the same products.")),
+            BlockField(
+                "key", capfirst(_("key")), help=_("Rows with the same key in both languages show the same products.")
+            ),
             BACKGROUND,
         ),
     ),

@@ -11,9 +11,11 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils.translation import override
 
 from recommendations.messaging.backoffice.editor_page import hash_source
 from recommendations.messaging.coupons.claims import claim_codes
+from recommendations.messaging.editor.fields import KINDS
 from recommendations.messaging.models import CouponCode, CouponPool, MessageTemplate
 from recommendations.messaging.starters import ensure_starter_templates
 from recommendations.sending.models import OutboxMessage
@@ -259,3 +261,13 @@ def test_an_expired_pool_shows_that_it_is_not_used_and_cannot_be_created(markete
     page = marketer.post(url, values, follow=True).text
     assert "The pool has expired. Messages that need its codes are not sent; change the expiry date." in page
     assert "Messages show a code with the coupon block" not in page
+
+
+def test_a_key_is_an_identifier_and_no_secret_in_chinese(marketer: Client) -> None:
+    template = make_template()
+    CouponPool.objects.create(name="Welcome", key="welcome")
+    for url in (get_url("settings", template), reverse("message_templates:coupons")):
+        assert "标识" in marketer.get(url, headers={"accept-language": "zh-hans"}).text, url
+    products = next(kind for kind in KINDS if kind.tag == "mj-products")
+    with override("zh-hans"):
+        assert str(next(field for field in products.fields if field.name == "key").label) == "标识"
