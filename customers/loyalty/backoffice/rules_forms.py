@@ -1,7 +1,9 @@
 """The forms of the program's rules, levels and category bonuses."""
 
 from collections import Counter
+from collections.abc import Mapping
 from decimal import Decimal
+from itertools import combinations
 from typing import Any
 
 from django import forms
@@ -10,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from catalog.models import Category
-from customers.loyalty.models import CategoryBonus, LoyaltyLevel, LoyaltyProgram
+from customers.loyalty.models import CategoryBonus, LoyaltyLevel, LoyaltyProgram, choose_language
 
 MAX_LEVELS = 20
 
@@ -82,9 +84,23 @@ class LevelFormSet(forms.BaseFormSet):
     def clean(self) -> None:
         if any(self.errors):
             return
-        names = Counter(form.cleaned_data["name"] for form in self.list_named())
-        if repeated := next((name for name, count in names.items() if count > 1), ""):
-            raise forms.ValidationError(_("Two levels have the name “%(name)s”. Rename one.") % {"name": repeated})
+        rows = [form.cleaned_data for form in self.list_named()]
+        # readers of Chinese see the name where there is none in Chinese
+        for names in ([row["name"] for row in rows], [row["name_zh"] or row["name"] for row in rows]):
+            if repeated := next((name for name, count in Counter(names).items() if count > 1), ""):
+                raise forms.ValidationError(_("Two levels have the name “%(name)s”. Rename one.") % {"name": repeated})
+        for lower, higher in combinations(rows, 2):
+            if is_included(lower, higher):
+                raise forms.ValidationError(
+                    _(
+                        "Nobody would be in the level “%(lower)s”: whoever reaches it also reaches the higher level “%(higher)s”. "
+                        "Change their thresholds or their order."
+                    )
+                    % {
+                        "lower": choose_language(lower["name"], lower["name_zh"]),
+                        "higher": choose_language(higher["name"], higher["name_zh"]),
+                    }
+                )
 
     def list_named(self) -> list[LevelForm]:
         return [form for form in self.forms if getattr(form, "cleaned_data", {}).get("name")]
@@ -98,6 +114,22 @@ class LevelFormSet(forms.BaseFormSet):
                 level.key = make_key(level.name, keys)
                 keys.add(level.key)
         return levels
+
+
+def is_included(lower: Mapping[str, Any], higher: Mapping[str, Any]) -> bool:
+    """Return whether every customer who reaches the lower level reaches the higher one too."""
+    return all(
+        any(spend >= min_spend and orders >= min_orders for min_spend, min_orders in list_thresholds(higher))
+        for spend, orders in list_thresholds(lower)
+    )
+
+
+def list_thresholds(level: Mapping[str, Any]) -> list[tuple[Decimal, int]]:
+    """Return the spend and orders that reach a level, as alternatives; 0 is no threshold."""
+    spend, orders = level["min_spend"] or Decimal(0), level["min_orders"] or 0
+    if level["requires_both"] or not spend or not orders:
+        return [(spend, orders)]
+    return [(spend, 0), (Decimal(0), orders)]
 
 
 LevelForms = forms.formset_factory(

@@ -110,6 +110,29 @@ def test_rules_are_previewed_then_saved_and_levels_rise(admin_client: Client, mo
     assert (same.status_code, "Two levels have the name" in same.text) == (400, True)
 
 
+@pytest.mark.parametrize(
+    ("base", "gold", "problem"),
+    [
+        ({"name_zh": "金卡"}, {}, "Two levels have the name “金卡”"),
+        ({"name": "金卡"}, {"name": "Gold"}, "Two levels have the name “金卡”"),
+        ({"min_spend": "300"}, {"min_spend": "200"}, "Nobody would be in the level “Base”"),
+        ({"min_spend": "300"}, {"min_spend": ""}, "also reaches the higher level “Gold”"),
+        ({"min_spend": "300", "min_orders": "5"}, {"min_spend": "200", "min_orders": "5"}, "Nobody would be in"),
+        ({"min_spend": "300", "min_orders": "5"}, {"min_spend": "200"}, ""),
+        ({"min_spend": "300", "min_orders": "5", "requires_both": "on"}, {"min_spend": "200"}, "Nobody would be in"),
+        ({"min_spend": "300"}, {"min_spend": "200", "min_orders": "5", "requires_both": "on"}, ""),
+    ],
+)
+def test_levels_that_nobody_can_tell_apart_or_be_in_are_refused(
+    admin_client: Client, base: dict[str, str], gold: dict[str, str], problem: str
+) -> None:
+    changes = {
+        f"levels-{number}-{name}": value for number, row in enumerate((base, gold)) for name, value in row.items()
+    }
+    page = admin_client.post(reverse("loyalty:rules"), build_form("preview", **changes))
+    assert (page.status_code, problem in page.text) == (400 if problem else 200, True)
+
+
 def test_pages_show_points_and_an_adjustment_is_posted_once(admin_client: Client) -> None:
     overview = reverse("loyalty:overview")
     assert "Set up the program" in admin_client.get(overview).text
