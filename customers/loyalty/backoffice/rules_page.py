@@ -39,7 +39,7 @@ from customers.loyalty.program import load_program
 logger = logging.getLogger(__name__)
 PREVIEW_COLUMNS = (
     Column(key="level", label=gettext_lazy("Level"), align="text"),
-    Column(key="now", label=gettext_lazy("Members now")),
+    Column(key="now", label=gettext_lazy("Customers now")),
     Column(key="then", label=gettext_lazy("Under these rules")),
     Column(key="rising", label=gettext_lazy("Would move up to it")),
     Column(key="falling", label=gettext_lazy("Would move down to it")),

@@ -93,6 +93,7 @@ def test_rules_are_previewed_then_saved_and_levels_rise(admin_client: Client, mo
     assert "example" in admin_client.get(url).text
     page = admin_client.post(url, build_form("preview"))
     assert (page.status_code, "Nothing has been saved" in page.text) == (200, True)
+    assert "Customers now" in page.text, "before the start, nobody is a member"
     assert not LoyaltyLevel.objects.exists()
     bonus = {"bonuses-0-category": drinks.pk, "bonuses-0-multiplier": "3"}
     unseen = admin_client.post(url, build_form("save", previewed=page.context["previewed"], **bonus))
