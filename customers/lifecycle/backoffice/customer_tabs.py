@@ -20,6 +20,7 @@ from customers.identity.backoffice.trait_forms import make_trait_forms
 from customers.identity.models import Consent, Customer, Identifier
 from customers.lifecycle.backoffice.labels.amount_labels import describe_left_out
 from customers.lifecycle.backoffice.labels.clv_labels import describe_value
+from customers.lifecycle.backoffice.labels.consent_labels import label_consent_source
 from customers.lifecycle.backoffice.labels.next_order_labels import describe_date_interval
 from customers.lifecycle.backoffice.panels.predictions_panel import build_predictions_panel
 from customers.lifecycle.backoffice.panels.registry import build_customer_panels, list_visible_panels
@@ -170,7 +171,10 @@ def build_loyalty_tab(view: CustomerView) -> Context:
 
 
 def build_privacy_tab(view: CustomerView) -> Context:
-    return {"panels": build_panels(view, "privacy")}
+    return {
+        "consent_lines": [(entry, label_consent_source(entry.source)) for entry in view.consents],
+        "panels": build_panels(view, "privacy"),
+    }
 
 
 def build_panels(view: CustomerView, tab: str) -> list[Any]:

@@ -58,7 +58,7 @@ FIELD_LABELS: Mapping[str, Text] = {
     "percent": gettext_lazy("smallest price drop in percent"),
     "interest": gettext_lazy("customers who"),
     "within_days": gettext_lazy("look-back period in days"),
-    "for": gettext_lazy("duration"),
+    "for": pgettext_lazy("wait", "duration"),
     "hour": gettext_lazy("time of day"),
     "weekdays": gettext_lazy("only on (empty: every day)"),
     "timeout": gettext_lazy("at most"),

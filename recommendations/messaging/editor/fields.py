@@ -7,10 +7,12 @@ from enum import StrEnum
 from django.utils.functional import Promise
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from recommendations.engine.placements import CATEGORIES, PLACEMENTS
 from recommendations.messaging.compilation.product_rows import AT_OPEN, AT_SEND, EVENT, FALLBACKS
 from recommendations.messaging.mjml.tree import Element
+from recommendations.placement_labels import RECOMMENDATION_PLACEMENT_LABELS
 
 CONTENT = "content"  # the name of the field for what is between the tags
 
@@ -61,7 +63,7 @@ SIZE = BlockField("font-size", _("Font size"), help=_("Such as 16px."))
 WIDTH = BlockField("width", _("Width"), help=_("Such as 300px; empty for the whole width."))
 PLACEMENT_CHOICES: tuple[tuple[str, str | Promise], ...] = (
     (EVENT, _("The product that triggered the message")),
-    *((name, name) for name in PLACEMENTS if name != CATEGORIES),
+    *((name, RECOMMENDATION_PLACEMENT_LABELS[name]) for name in PLACEMENTS if name != CATEGORIES),
 )
 FALLBACK_LABELS: dict[str, str | Promise] = {
     "popular": _("Show popular products"),
@@ -121,7 +123,7 @@ KINDS: tuple[BlockKind, ...] = (
             BlockField("title", _("Heading")),
             BlockField("placement", _("Products"), BlockFieldKind.CHOICE, choices=PLACEMENT_CHOICES, default="for-you"),
             BlockField("n", _("Number of products"), BlockFieldKind.NUMBER, default="3"),
-            BlockField("columns", _("Columns"), BlockFieldKind.NUMBER, default="3"),
+            BlockField("columns", pgettext_lazy("block", "Columns"), BlockFieldKind.NUMBER, default="3"),
             BlockField("filter", _("Filter"), help=_("Such as price < 20.")),
             BlockField("button", _("Button label"), help=_("Empty: no button.")),
             BlockField(
@@ -169,7 +171,7 @@ KINDS: tuple[BlockKind, ...] = (
     ),
     BlockKind("mj-spacer", _("Space"), "height", (BlockField("height", _("Height"), help=_("Such as 24px.")),)),
     BlockKind("mj-section", _("Section"), "view_agenda", (BACKGROUND, BlockField("padding", _("Padding")))),
-    BlockKind("mj-column", _("Column"), "view_column", (WIDTH, BACKGROUND)),
+    BlockKind("mj-column", pgettext_lazy("block", "Column"), "view_column", (WIDTH, BACKGROUND)),
 )
 CUSTOM = BlockKind("", _("Custom"), "code", (BlockField(CONTENT, _("MJML"), BlockFieldKind.LONG_TEXT),))
 _BY_TAG = {kind.tag: kind for kind in KINDS}

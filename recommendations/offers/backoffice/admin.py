@@ -1,11 +1,13 @@
 """The form of an on-site offer; the list and the page of an offer are in pages.py."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, StackedInline
 
 from recommendations.offers.decision import clear_offer_cache
@@ -14,6 +16,10 @@ from recommendations.offers.models import Offer, OfferContent
 
 
 class OfferForm(forms.ModelForm):
+    class Meta:
+        # elsewhere in the back office, placements are those of recommendations
+        labels: ClassVar[dict[str, str | Promise]] = {"placement": _("place")}
+
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
         if problem := find_period_problem(starts_at=values.get("starts_at"), ends_at=values.get("ends_at")):

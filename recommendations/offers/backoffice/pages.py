@@ -35,7 +35,7 @@ BADGES = {"draft": "neutral", "running": "good", "paused": "warns", "ended": "ne
 COLUMNS = (
     Column(key="name", label=gettext_lazy("name"), sort="name", align="text"),
     Column(key="status", label=gettext_lazy("status"), sort="status", align="text"),
-    Column(key="placement", label=gettext_lazy("placement"), sort="placement", align="text"),
+    Column(key="placement", label=gettext_lazy("place"), sort="placement", align="text"),
     Column(key="segment", label=gettext_lazy("segment"), sort="segment__name", align="text"),
     Column(key="priority", label=gettext_lazy("priority"), sort="priority"),
     Column(key="shows", label=gettext_lazy("Impressions, 30 days")),

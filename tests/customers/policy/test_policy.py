@@ -60,6 +60,8 @@ def test_a_change_is_shown_and_only_publishing_changes_the_page(admin_client: Cl
     page = admin_client.get(reverse("privacy_settings:policy")).content.decode()
     assert "The settings have changed since version 1" in page
     assert "<ins>Ad network" in page
+    chinese = admin_client.get(reverse("privacy_settings:policy"), headers={"accept-language": "zh-hans"}).text
+    assert ("发布时间" in chinese, "上架时间" in chinese) == (True, False), "products are published otherwise"
     answer = admin_client.post(reverse("privacy_settings:policy"), {"action": "publish", "note": "New recipient"})
     assert answer.status_code == 302
     forget_version()

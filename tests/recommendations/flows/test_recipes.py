@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.utils.translation import override
 
 from recommendations.flows.capture.event_names import normalize_event
 from recommendations.flows.machine.definition_parsing import list_problems
@@ -71,3 +72,12 @@ def test_the_cart_reminder_shows_the_added_product_and_ends_when_a_product_is_re
     texts = next(starter for starter in STARTERS if starter.key == "basket-abandonment").texts
     assert 'button="View product"' in texts["en"].before
     assert 'button="查看商品"' in texts["zh-hans"].before
+
+
+@pytest.mark.parametrize(
+    "key", ["back-in-stock", "browse-abandonment", "first-to-second-order", "replenishment", "vip", "win-back"]
+)
+def test_a_recipe_and_its_template_have_the_same_chinese_name(key: str) -> None:
+    names = {starter.key: starter.names["zh-hans"] for starter in STARTERS}
+    with override("zh-hans"):
+        assert [names[template] for template in RECIPES[key].templates] == [str(RECIPES[key].name)]

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recommendations.messaging.editor.blocks import EditorBlock, build_blocks, read_fields
+from recommendations.messaging.editor.fields import PLACEMENT_CHOICES
 from recommendations.messaging.editor.operations import (
     add_block,
     duplicate_block,
@@ -126,6 +127,11 @@ def test_what_the_editor_does_not_know_is_a_custom_block() -> None:
     assert edit_block(SOURCE, "0.0.2", {"content": "<mj-divider />"}).source == SOURCE.replace(
         '<mj-social><mj-social-element name="x" href="https://x.example"/></mj-social>', "<mj-divider />"
     )
+
+
+def test_placements_are_chosen_by_their_names() -> None:
+    assert ("bought-together", "Bought together") in [(name, str(label)) for name, label in PLACEMENT_CHOICES]
+    assert all(name != label for name, label in PLACEMENT_CHOICES)
 
 
 def test_fields_are_written_into_the_quotes_that_are_there() -> None:

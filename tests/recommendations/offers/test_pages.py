@@ -1,5 +1,6 @@
 """Campaigns › On-site offers: the list, the page of an offer, start and pause, and who may use them."""
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -40,6 +41,9 @@ def test_the_list_links_to_each_offer_and_says_what_to_do_without_one(marketer: 
     page = marketer.get(reverse("onsite_offers:list")).content.decode()
     assert reverse("onsite_offers:offer", args=[offer.pk]) in page
     assert "1 offer is running." in page
+    assert re.search(r">\s*place\b", page), "placements are those of recommendations"
+    page = marketer.get(reverse("onsite_offers:offer", args=[offer.pk])).content.decode()
+    assert f"Place: {offer.placement}" in page
 
 
 def test_an_offer_is_started_and_paused_and_needs_a_content(marketer: Client) -> None:

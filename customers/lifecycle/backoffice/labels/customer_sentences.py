@@ -77,7 +77,7 @@ def describe_customer(
     return [
         _describe_person(profile, [] if withheld_name else order_times),
         _describe_position(profile),
-        _("Suggested next step: %(action)s")
+        _("Rule of thumb: %(action)s")
         % {
             "action": _("none, because data derived from behavior is not used: %(reason)s.") % {"reason": withheld_name}
             if withheld_name

@@ -6,7 +6,7 @@ from recommendations.messaging.starters.starter import Starter
 CATALOG_STARTERS = (
     Starter(
         "back-in-stock",
-        {"en": "Back in stock", "zh-hans": "到货提醒"},
+        {"en": "Back in stock", "zh-hans": "到货通知"},
         {
             "en": "For customers who were interested in a product that is available again.",
             "zh-hans": "商品重新到货时，通知感兴趣的客户。",

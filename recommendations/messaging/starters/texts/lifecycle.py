@@ -38,7 +38,7 @@ LIFECYCLE_STARTERS = (
     ),
     Starter(
         "vip",
-        {"en": "VIP", "zh-hans": "VIP 客户"},
+        {"en": "VIP", "zh-hans": "VIP 关怀"},
         {"en": "Thanks the best customers.", "zh-hans": "感谢最有价值的客户。"},
         {
             "en": StarterText(

@@ -37,7 +37,7 @@ ORDER_STARTERS = (
     ),
     Starter(
         "replenishment",
-        {"en": "Replenishment", "zh-hans": "补货提醒"},
+        {"en": "Replenishment", "zh-hans": "复购提醒"},
         {
             "en": "Reminds customers of what they buy regularly, at the time when they usually buy it again.",
             "zh-hans": "按客户自己的购买节奏，提醒即将用完的商品。",
@@ -65,7 +65,7 @@ ORDER_STARTERS = (
     ),
     Starter(
         "first-to-second-order",
-        {"en": "First to second order", "zh-hans": "首单促复购"},
+        {"en": "First to second order", "zh-hans": "首单到二单"},
         {
             "en": "Brings customers back after their first order.",
             "zh-hans": "首单之后，引导客户完成第二单。",

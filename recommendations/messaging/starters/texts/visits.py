@@ -35,7 +35,7 @@ VISIT_STARTERS = (
     ),
     Starter(
         "browse-abandonment",
-        {"en": "Browse abandonment", "zh-hans": "浏览未购"},
+        {"en": "Browse abandonment", "zh-hans": "浏览未加购"},
         {"en": "For customers who looked at a product and left.", "zh-hans": "发给浏览了商品但没有下单的客户。"},
         {
             "en": StarterText(

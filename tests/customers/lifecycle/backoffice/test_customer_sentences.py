@@ -61,7 +61,7 @@ def test_a_loyal_customer_on_time_needs_no_message() -> None:
         "A loyal customer with 21 orders since March 2024 who usually orders every 6 days, mostly on Wednesdays in the "
         "evening; buys mostly Grocery.",
         "Loyal and on time: the last order was 4 days ago, and the usual gap is 6 days.",
-        "Suggested next step: show Buy again on the next visit; no message needed, the next order is likely around Jul 2, 2026.",
+        "Rule of thumb: show Buy again on the next visit; no message needed, the next order is likely around Jul 2, 2026.",
     ]
 
 
@@ -70,7 +70,7 @@ def test_a_customer_at_risk_who_will_probably_order_gets_a_reminder() -> None:
     assert describe(profile) == [
         "A customer at risk with 21 orders since March 2024 who usually orders every 6 days; buys Grocery most often.",
         "At risk: the last order was 20 days ago, the usual gap is 6 days, and only about 1 in 29 gaps is that long.",
-        "Suggested next step: send a reminder without a discount by email; 79% of customers with a similar history order "
+        "Rule of thumb: send a reminder without a discount by email; 79% of customers with a similar history order "
         "again within 30 days.",
     ]
 
@@ -107,12 +107,12 @@ def test_the_action_follows_stage_risk_and_consent(
     stage: str, churn: float | None, granted: set[str] | None, action: str
 ) -> None:
     profile = make_facts(stage, stage, gaps=make_gaps(**ON_TIME), churn=churn)
-    assert describe(profile, granted=granted)[2] == f"Suggested next step: {action}"
+    assert describe(profile, granted=granted)[2] == f"Rule of thumb: {action}"
 
 
 def test_a_date_of_the_next_order_in_the_past_is_left_out() -> None:
     profile = make_facts("active", "active", gaps=make_gaps(**ON_TIME), churn=0.1, likeliest=date(2026, 6, 29))
-    assert describe(profile)[2] == "Suggested next step: show Buy again on the next visit; no message needed."
+    assert describe(profile)[2] == "Rule of thumb: show Buy again on the next visit; no message needed."
 
 
 def test_a_visitor_and_a_first_order() -> None:
@@ -121,13 +121,13 @@ def test_a_visitor_and_a_first_order() -> None:
     assert describe(visitor, granted=()) == [
         "A visitor without an order so far.",
         "Visitor since May 4, 2026: first seen.",
-        "Suggested next step: show popular products on the next visit and ask for consent to messages.",
+        "Rule of thumb: show popular products on the next visit and ask for consent to messages.",
     ]
     new = make_facts("new", "new", orders=1, gaps=make_gaps(usual_days=30.0, days=3.2, longer_share=0.9, own_gaps=0))
     assert describe(new) == [
         "A new customer whose only order was on Mar 2, 2024.",
         "New and on time: the only day with an order was 3 days ago; customers who order again usually do so after 30 days.",
-        "Suggested next step: recommend products for a second order on the next visit; no message needed yet.",
+        "Rule of thumb: recommend products for a second order on the next visit; no message needed yet.",
     ]
 
 
@@ -144,7 +144,7 @@ def test_missing_orders_of_the_shop_are_named() -> None:
     assert describe(profile)[1:] == [
         "Loyal and on time: the last order was 4 days ago, and the usual gap is 6 days; this may be out of date, because "
         "orders of the whole shop have been overdue since Jun 28, 2026.",
-        "Suggested next step: check the order import before you write to this customer.",
+        "Rule of thumb: check the order import before you write to this customer.",
     ]
 
 
@@ -155,7 +155,7 @@ def test_withdrawn_consent_leaves_times_and_actions_out() -> None:
     first, _second, third = describe(profile, order_times=times, withheld_name="the customer has withdrawn consent")
     assert first == "A churned customer with 21 orders, the first in March 2024 and the last in June 2026."
     assert third == (
-        "Suggested next step: none, because data derived from behavior is not used: the customer has withdrawn consent."
+        "Rule of thumb: none, because data derived from behavior is not used: the customer has withdrawn consent."
     )
 
 

@@ -6,9 +6,14 @@ from django.test import Client
 from django.urls import reverse
 
 from customers.identity.models import Consent, Customer, Identifier
+from customers.lifecycle.backoffice.labels.consent_labels import label_consent_source
+from customers.policy.preferences.choices import SOURCE as PREFERENCES
+from customers.privacy.requests.fulfillment import RESTRICTION_REASON
+from customers.privacy.self_service.actions import SOURCE as PRIVACY_PAGE
 from recommendations.campaigns.backoffice.customer_panel import CampaignOutcome, list_campaign_outcomes
 from recommendations.campaigns.models import Campaign
 from recommendations.measurement.assignment import is_held_out
+from recommendations.sending.sms.replies import SOURCE as SMS_REPLY
 from tests.customers.events.makers import make_event
 from tests.customers.lifecycle.customer_page import read_all_tabs
 from tests.makers import NOON, make_consent, make_customer, make_identifier, make_profile, make_segment
@@ -84,6 +89,17 @@ def test_the_latest_status_of_each_consent_is_shown(admin_client: Client, anna: 
     make_consent(anna, Consent.Purpose.SMS, status=Consent.Status.WITHDRAWN)
     page = read_all_tabs(admin_client, anna.pk)
     assert "withdrawn" in page
+
+
+def test_the_source_of_a_consent_is_in_the_language_of_the_reader(admin_client: Client, anna: Customer) -> None:
+    Consent.objects.create(customer=anna, purpose="email", status="granted", recorded_at=NOON, source=PREFERENCES)
+    page = admin_client.get(
+        reverse("admin:lifecycle_customer", args=[anna.pk]), {"tab": "privacy"}, headers={"accept-language": "zh-hans"}
+    ).text
+    assert "<td>偏好中心</td>" in page
+    sources = (RESTRICTION_REASON.format(number="P-1"), PRIVACY_PAGE, SMS_REPLY, "privacy officer: ann", "web-shop")
+    labels = ["Request P-1", "Privacy page", "SMS reply", "Privacy officer: ann", "web-shop"]
+    assert [label_consent_source(source) for source in sources] == labels
 
 
 @pytest.mark.parametrize("number", ["0", "x", "-1", "99999999999999999999", "²"])
