@@ -25,6 +25,7 @@ from config.foundation.admin.paginators import CappedPaginator
 from config.foundation.admin.period_filter import PeriodFilter
 from config.foundation.admin.read_only import ReadOnlyAdmin
 from config.foundation.audit_log import record_access
+from config.foundation.number_formats import join_label
 from customers.identity.personal_data.masking import mask_json, mask_json_text, mask_text, may_see_personal
 
 MAX_SHOWN = 5
@@ -174,7 +175,7 @@ class AuditLogAdmin(ReadOnlyAdmin):
 
     @admin.display(description=pgettext_lazy("audit log", "details"))
     def summary(self, obj: LogEntry) -> str:
-        parts = [f"{DETAIL_LABELS.get(name, name)}: {shorten(value)}" for name, value in get_details(obj).items()]
+        parts = [join_label(DETAIL_LABELS.get(name, name), shorten(value)) for name, value in get_details(obj).items()]
         if obj.changes:
             parts.append(_("Fields: %(names)s") % {"names": ", ".join(obj.changes)})
         text = "; ".join(parts)

@@ -12,7 +12,7 @@ from config.encryption_keys.key_files import are_keys_in_files, find_older_uses,
 from config.encryption_keys.models import KeyRotation, KeyUse
 from config.encryption_keys.rotation import count_parts, find_open_rotation
 from config.foundation.keys.key_ids import compute_key_id
-from config.foundation.number_formats import format_count
+from config.foundation.number_formats import format_count, join_label
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def is_rotated() -> bool:
 def describe_column(use: KeyUse) -> str:
     """Return the readable name of a column."""
     model = apps.get_model(use.model)
-    return f"{model._meta.verbose_name_plural}: {model._meta.get_field(use.column).verbose_name}"
+    return join_label(model._meta.verbose_name_plural, model._meta.get_field(use.column).verbose_name)
 
 
 def find_count_time(uses: Sequence[KeyUse]) -> datetime | None:

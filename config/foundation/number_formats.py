@@ -7,7 +7,7 @@ from decimal import Decimal
 from babel import dates, lists, numbers, units
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
-from django.utils.translation import get_language, pgettext
+from django.utils.translation import get_language, gettext, pgettext
 
 NO_VALUE = "–"
 MIN_FACTOR = 3  # a change of +1293% is harder to read than 14×
@@ -117,6 +117,11 @@ def join_list(names: Iterable[object]) -> str:
 def join_alternatives(names: Iterable[object]) -> str:
     """Return names as alternatives in a sentence: at risk or dormant; 有流失风险或沉睡."""
     return lists.format_list([str(name) for name in names], style="or", locale=get_reader_locale())
+
+
+def join_label(label: object, text: object) -> str:
+    """Return a label and its text: Rating: 5; in Chinese with the colon of that language."""
+    return gettext("%(label)s: %(text)s") % {"label": label, "text": text}
 
 
 def join_sentences(sentences: Iterable[str]) -> str:

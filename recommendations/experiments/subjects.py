@@ -11,6 +11,7 @@ from typing import Any
 from django import forms
 from django.utils.functional import Promise
 
+from config.foundation.number_formats import join_label
 from recommendations.experiments.log_estimates import LogEstimate
 from recommendations.experiments.models import Experiment, Variant
 from recommendations.measurement.outcomes.members import Members
@@ -123,4 +124,4 @@ def describe_subject(kind: str, subject: str) -> str:
     if found is None:
         return f"{kind}: {subject}" if subject else kind
     name = found.find_name(subject) if found.find_name is not None else dict(found.list_choices()).get(subject)
-    return f"{found.label}: {name}" if name and subject else str(found.label)
+    return join_label(found.label, name) if name and subject else str(found.label)

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from catalog.models import FeedImport
 from config.foundation.job_runs import JobStatus
-from config.foundation.number_formats import format_age, format_count, format_duration
+from config.foundation.number_formats import format_age, format_count, format_duration, join_label
 from config.monitoring.alarms.messages import describe_alarm
 from config.monitoring.models import Alarm, AlarmState, MonitoringState
 from customers.anomalies.backoffice.listing import summarize_latest
@@ -163,7 +163,7 @@ def check_event_lag(as_of: datetime) -> Iterator[AttentionItem]:
 def check_breaches(as_of: datetime) -> Iterator[AttentionItem]:
     for breach in list_open_breaches():
         url = reverse("admin:policy_breach_change", args=[breach.pk])
-        yield AttentionItem(f"{breach.title}: {describe_clock(breach, now=as_of)}", url, _("Open the breach"))
+        yield AttentionItem(join_label(breach.title, describe_clock(breach, now=as_of)), url, _("Open the breach"))
 
 
 def check_profiles(as_of: datetime) -> Iterator[AttentionItem]:

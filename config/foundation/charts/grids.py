@@ -18,6 +18,7 @@ from config.foundation.charts.spec import (
     format_chart_number,
     summarize_values,
 )
+from config.foundation.number_formats import join_label
 
 type Grid[T] = Sequence[Sequence[T]]
 
@@ -56,7 +57,7 @@ def build_heatmap(
         hover_prefix: a Plotly template of the cell's position, such as "R %{x} · F %{y}".
     """
     hover = [
-        [f"{name}: {text.replace(chr(10), ' · ')}" for name, text in zip(*pair, strict=True)]
+        [join_label(name, text.replace("\n", " · ")) for name, text in zip(*pair, strict=True)]
         for pair in zip(names, texts, strict=True)
     ]
 

@@ -12,7 +12,13 @@ from typing import Any, NotRequired, TypedDict
 from babel import numbers
 from django.utils.translation import gettext as _
 
-from config.foundation.number_formats import format_count, format_full_day, format_short_number, get_reader_locale
+from config.foundation.number_formats import (
+    format_count,
+    format_full_day,
+    format_short_number,
+    get_reader_locale,
+    join_label,
+)
 
 type Trace = dict[str, Any]
 type Layout = dict[str, Any]
@@ -84,7 +90,7 @@ def summarize_values(labels: Sequence[str], values: Sequence[float], texts: Sequ
         return _("No values.")
     largest, smallest = values.index(max(values)), values.index(min(values))
     if len(values) == 1:
-        return f"{labels[0]}: {texts[0]}."
+        return _("%(text)s.") % {"text": join_label(labels[0], texts[0])}
     return _("%(count)s values. Largest: %(largest)s, %(most)s. Smallest: %(smallest)s, %(least)s.") % {
         "count": format_count(len(values)),
         "largest": labels[largest],

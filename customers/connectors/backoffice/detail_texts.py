@@ -7,6 +7,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from catalog.models import Availability
+from config.foundation.number_formats import join_label
 from customers.orders.models import Order
 
 FIELDS = {
@@ -38,4 +39,4 @@ def translate_detail(detail: str) -> str:
         return f"{found[1]}{found[2]}: {values.get(found[3], found[3])} → {values.get(found[4], found[4])}"
 
     detail = CHANGED_CODE.sub(translate_codes, detail)
-    return CHANGED_FIELD.sub(lambda found: f"{found[1]}{FIELDS[found[2]]}: ", detail)
+    return CHANGED_FIELD.sub(lambda found: found[1] + join_label(FIELDS[found[2]], ""), detail)

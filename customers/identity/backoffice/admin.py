@@ -17,6 +17,7 @@ from unfold.admin import ModelAdmin
 from config.foundation.admin.paginators import CappedPaginator
 from config.foundation.admin.read_only import ChangeDisabled, DeleteDisabled, ReadOnlyAdmin, ReadOnlyInline
 from config.foundation.admin.stored_values_filter import StoredValuesFilter
+from config.foundation.number_formats import join_label
 from customers.identity.backoffice import transfer_admin  # noqa: F401 — registers its model
 from customers.identity.backoffice.audited_reads import AuditedReads
 from customers.identity.backoffice.conflict_page import render_conflict
@@ -328,7 +329,7 @@ def format_first_identifier(conflict: IdentityConflict, *, with_personal: bool) 
     if not conflict.identifiers:
         return "–"
     kind, value = conflict.identifiers[0]["kind"], conflict.identifiers[0]["value"]
-    return f"{label_identifier_type(kind)}: {mask_identifier(kind, value, with_personal=with_personal)}"
+    return join_label(label_identifier_type(kind), mask_identifier(kind, value, with_personal=with_personal))
 
 
 def format_customer_link(customer_id: int) -> str:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.backoffice.tables import Cell, Column, build_table
-from config.foundation.number_formats import format_moment
+from config.foundation.number_formats import format_moment, join_label
 from customers.privacy.backoffice.permissions import CHANGE, VIEW
 from customers.privacy.backoffice.request_labels import describe_due
 from customers.privacy.models import PrivacyRequest
@@ -77,7 +77,7 @@ def format_row(request: PrivacyRequest, *, now: datetime) -> Mapping[str, Any]:
     url = reverse("privacy_requests:request", args=[request.pk])
     customer_url = reverse("admin:lifecycle_customer", args=[request.customer_id]) if request.customer_id else ""
     return {
-        "number": Cell(f"{request.number}: {request.get_kind_display()}", url),
+        "number": Cell(join_label(request.number, request.get_kind_display()), url),
         "customer": Cell(f"#{request.customer_id}", customer_url) if request.customer_id else None,
         "state": request.get_state_display(),
         "due": format_moment(request.due_at) if request.is_open else None,

@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 from config.foundation.audit_log import record_access
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.permissions import check_permissions
-from config.foundation.number_formats import format_count
+from config.foundation.number_formats import format_count, join_label
 from config.foundation.personal_data.registry import list_stores
 from customers.erasure.models import ErasureRun
 from customers.identity.models import Customer
@@ -48,7 +48,7 @@ def show_request(request: HttpRequest, request_id: int) -> HttpResponse:
     return render_page(
         request,
         "admin/privacy/request.html",
-        title=f"{found.number}: {found.get_kind_display()}",
+        title=join_label(found.number, found.get_kind_display()),
         verdict=describe_next_step(found, now=now),
         privacy_request=found,
         badge=BADGES[RequestState(found.state)],

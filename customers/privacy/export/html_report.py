@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 
 from config.foundation.automated_decisions.registry import Decision, DecisionExplainer, Objection
 from config.foundation.csv_cells import TextStream
-from config.foundation.number_formats import format_count
+from config.foundation.number_formats import format_count, join_label
 from config.foundation.personal_data.person import Person
 from config.foundation.personal_data.stores import PersonalDataStore
 from customers.identity.models import Identifier
@@ -93,10 +93,10 @@ def describe_rows(rows: int) -> str:
 def write_identifiers(target: TextStream, person: Person) -> None:
     target.write(f'<h2 id="identifiers">{escape(_("How you are recognized"))}</h2>\n<ul>\n')
     numbers = ", ".join(f"#{number}" for number in person.customer_ids)
-    target.write(f"<li>{escape(_('customer number'))}: {escape(numbers)}</li>\n")
+    target.write(f"<li>{escape(join_label(_('customer number'), numbers))}</li>\n")
     labels = dict(Identifier.Kind.choices)
     for kind, value in person.identifiers:
-        target.write(f"<li>{escape(labels.get(kind, kind))}: {escape(value)}</li>\n")
+        target.write(f"<li>{escape(join_label(labels.get(kind, kind), value))}</li>\n")
     target.write("</ul>\n")
 
 

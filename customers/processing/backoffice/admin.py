@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
 from config.foundation.admin.read_only import ReadOnlyPermissions
+from config.foundation.number_formats import join_label
 from customers.processing.lag import measure_lag
 from customers.processing.models import ProcessingRun
 
@@ -74,7 +75,7 @@ class ProcessingRunAdmin(ReadOnlyPermissions, ModelAdmin):
             for name, label in COUNT_LABELS.items()
             if run.counts.get(name)
         ]
-        return format_html_join("", "<div>{}: {}</div>", rows) or "–"
+        return format_html_join("", "<div>{}</div>", ((join_label(*row),) for row in rows)) or "–"
 
     @admin.display(description=_("Seconds per stage"))
     def stages(self, run: ProcessingRun) -> SafeString | str:
@@ -83,7 +84,7 @@ class ProcessingRunAdmin(ReadOnlyPermissions, ModelAdmin):
             for name, label in STAGE_LABELS.items()
             if name in run.stage_seconds
         ]
-        return format_html_join("", "<div>{}: {}</div>", rows) or "–"
+        return format_html_join("", "<div>{}</div>", ((join_label(*row),) for row in rows)) or "–"
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
         lag = measure_lag(at=timezone.now())

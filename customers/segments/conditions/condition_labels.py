@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
 from catalog.categories import format_path
+from config.foundation.number_formats import join_label
 from customers.segments.conditions.condition_tree import Comparison, EventSequence, Group, Negation, Node, Period
 from customers.segments.conditions.fields import OPERATORS, ConditionField, FieldType, Operand
 from customers.segments.conditions.parsing import parse_condition
@@ -53,7 +54,7 @@ def _describe_event(step: Comparison) -> str:
 
 
 def _describe_event_count(comparison: Comparison) -> str:
-    text = f"{_describe_event(comparison)}: {OPERATORS[comparison.op].label}"
+    text = join_label(_describe_event(comparison), OPERATORS[comparison.op].label)
     if comparison.op != "never":
         times = ngettext("%(times)d time", "%(times)d times", comparison.times) % {"times": comparison.times}
         text = f"{text} {times}"
@@ -72,7 +73,7 @@ def _describe_comparison(comparison: Comparison) -> str:
         operator = OPERATORS[SINGLE_OPERATORS[comparison.op]]
     if operator.takes == Operand.DAYS:
         words = str(operator.label).replace("…", number_format(comparison.value))
-        return f"{field.label}: {words}"
+        return join_label(field.label, words)
     value = "" if operator.takes == Operand.NOTHING else _join_values(field, comparison.value)
     return f"{field.label} {operator.label} {value}".strip()
 

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from catalog.categories import format_path
+from config.foundation.number_formats import join_label
 from customers.identity.personal_data.masking import MASK, is_hidden_trait, mask_json, mask_text
 from customers.identity.personal_data.sealed_traits import is_sealed
 from customers.segments.conditions.condition_tree import Comparison, EventSequence
@@ -59,7 +60,7 @@ def describe_event(label: str, value: EventValue) -> str:
             "count": number_format(value.times, force_grouping=True),
             "day": date_format(value.last, "DATE_FORMAT"),
         }
-    return f"{label}: {text}" if label else text
+    return join_label(label, text) if label else text
 
 
 def describe_trait(name: str, value: Any, *, with_personal: bool) -> str:

@@ -7,7 +7,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
-from config.foundation.number_formats import join_alternatives, join_list
+from config.foundation.number_formats import join_alternatives, join_label, join_list
 from customers.lifecycle.models import Stage
 from customers.segments.conditions.condition_labels import describe_condition as list_condition_lines
 from customers.segments.conditions.condition_tree import ConditionError
@@ -273,13 +273,13 @@ def describe_step(step: Mapping[str, Any], names: ReferenceNames) -> str:
             shares = (f"{name} {round(100 * weight / total)}%" for name, weight in step["weights"].items())
             return _("Random split: %(shares)s") % {"shares": ", ".join(shares)}
         case "message" | "offer" | "webhook":
-            return f"{STEP_LABELS[step['kind']]}: {names.name_template(step['template'])}"
+            return join_label(STEP_LABELS[step["kind"]], names.name_template(step["template"]))
         case "set_trait":
             return _("Set the trait %(trait)s to %(value)s") % {"trait": step["trait"], "value": step["value"]}
         case "add_tag" | "remove_tag":
-            return f"{STEP_LABELS[step['kind']]}: {step['tag']}"
+            return join_label(STEP_LABELS[step["kind"]], step["tag"])
         case "add_to_segment" | "remove_from_segment":
-            return f"{STEP_LABELS[step['kind']]}: {names.name_segment(step['segment'])}"
+            return join_label(STEP_LABELS[step["kind"]], names.name_segment(step["segment"]))
     return str(STEP_LABELS[step["kind"]])
 
 

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from config.foundation.backoffice.pages import render_page
+from config.foundation.number_formats import join_label
 from config.foundation.slow_figures import get_figures
 from customers.identity.models import Identifier
 from recommendations.flows.backoffice.access import CHANGE, VIEW_PEOPLE, get_flow
@@ -220,7 +221,7 @@ class ListBuilder:
         template = self.templates.get(step.get("template", "")) if step["kind"] in MESSAGE_STEPS else None
         text = str(STEP_LABELS.get(step["kind"], step["kind"])) if problems else describe_step(step, self.names)
         if template is not None:
-            text = f"{STEP_LABELS[step['kind']]}: {template.name}"
+            text = join_label(STEP_LABELS[step["kind"]], template.name)
         query = urlencode({"version": self.version.number, "step": step["key"]})
         return ShownStep(
             key=step["key"],

@@ -7,6 +7,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from config.foundation.number_formats import join_label
 from customers.events.event_taxonomy import EVENT_NAMES
 from customers.segments.backoffice.forms import ConditionFormField, ConditionWidget
 from customers.segments.models import Segment
@@ -67,7 +68,7 @@ def build_fields(known: DefinitionField, kind: str, value: Any) -> dict[str, for
         present = value if isinstance(value, Mapping) else {"days": 1}
         return {
             f"{known.name}_{unit}": forms.IntegerField(
-                label=f"{label}: {UNIT_LABELS[unit]}", min_value=0, required=False, initial=present.get(unit, 0)
+                label=join_label(label, UNIT_LABELS[unit]), min_value=0, required=False, initial=present.get(unit, 0)
             )
             for unit in DURATION_UNITS
         }

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from html import escape
 
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from recommendations.messaging.compilation.product_rows import MessageProductRow, expand_cell, read_row
 from recommendations.messaging.compilation.slots import SlotTable
@@ -90,7 +91,11 @@ class BlockExpander:
     def _expand_footer(self, element: Element) -> str:
         links = [("links.view_in_browser", _("View in browser"))]
         if not self.is_transactional:
-            links = [("links.unsubscribe", _("Unsubscribe")), ("links.preferences", _("Preferences")), *links]
+            links = [
+                ("links.unsubscribe", _("Unsubscribe")),
+                ("links.preferences", pgettext("link", "Preferences")),
+                *links,
+            ]
         style = "color:inherit;text-decoration:underline"
         joined = " · ".join(f'<a href="{{{{ {name} }}}}" style="{style}">{label}</a>' for name, label in links)
         content = self.tree.get_content(element).strip()

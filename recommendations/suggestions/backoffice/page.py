@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.backoffice.tables import Cell, Column, build_table
-from config.foundation.number_formats import format_count, format_moment, format_percent
+from config.foundation.number_formats import format_count, format_moment, format_percent, join_label
 from recommendations.suggestions.backoffice.cards import DECIDE, build_cards
 from recommendations.suggestions.learning import REASON_RULES, compute_acceptance, load_decisions
 from recommendations.suggestions.models import SuggestionDecision
@@ -93,7 +93,7 @@ def format_decision(decision: SuggestionDecision, *, as_of: datetime) -> dict[st
         "headline": Cell(decision.headline, title=decision.expectation),
         "kind": capfirst(str(kind.label)) if kind else decision.kind,
         "outcome": capfirst(status),
-        "reason": Cell(f"{reason}: {decision.note}" if decision.note else reason) if decision.reason else None,
+        "reason": Cell(join_label(reason, decision.note) if decision.note else reason) if decision.reason else None,
         "by": decision.decided_by.get_username() if decision.decided_by else None,
         "effect": Cell(effect.text, url=effect.url) if effect else None,
     }

@@ -83,3 +83,9 @@ def test_days_ages_and_durations_are_words() -> None:
         assert {seconds: number_formats.format_duration(seconds) for seconds in durations} == durations
     with override("zh-hans"):
         assert number_formats.format_day(date(2026, 11, 24)) == "11月24日"
+
+
+def test_a_label_and_its_text_have_the_colon_of_the_language() -> None:
+    assert number_formats.join_label("Rating", 5) == "Rating: 5"
+    with override("zh-hans"):
+        assert number_formats.join_label("评分", 5) == "评分：5"

@@ -32,10 +32,10 @@ pytestmark = pytest.mark.django_db
 
 def test_differences_name_their_fields_in_the_language_of_the_reader() -> None:
     with translation.override("zh-hans"):
-        assert translate_detail("price: 1.00 → 4.50; title: A; price → B") == "价格: 1.00 → 4.50; 标题: A; price → B"
+        assert translate_detail("price: 1.00 → 4.50; title: A; price → B") == "价格：1.00 → 4.50; 标题：A; price → B"
         assert (
             translate_detail("status: cancelled → placed; is_active: False → True")
-            == "状态: 已取消 → 已下单; 启用: 否 → 是"
+            == "状态：已取消 → 已下单; 启用：否 → 是"
         )
 
 

@@ -11,6 +11,7 @@ from django.db import Error
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, override
 
+from config.foundation.number_formats import join_label
 from config.foundation.shop.profile import get_shop
 from config.monitoring.doctor.base import Verdict
 from config.monitoring.doctor.running import CheckOutcome, compute_exit_code, run_checks
@@ -49,7 +50,7 @@ class Command(BaseCommand):
     def print_outcome(self, outcome: CheckOutcome) -> None:
         diagnosis = outcome.diagnosis
         styles = {Verdict.WARNING: self.style.WARNING, Verdict.ERROR: self.style.ERROR}
-        line = f"{SIGNS[diagnosis.verdict]} {outcome.check.label}: {diagnosis.text}"
+        line = f"{SIGNS[diagnosis.verdict]} {join_label(outcome.check.label, diagnosis.text)}"
         style = styles.get(diagnosis.verdict)
         self.stdout.write(style(line) if style else line)
         if diagnosis.fix:

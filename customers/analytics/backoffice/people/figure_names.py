@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from catalog.models import Product
-from config.foundation.number_formats import format_count, format_full_day
+from config.foundation.number_formats import format_count, format_full_day, join_label
 from customers.analytics.backoffice.addresses import make_question_url
 from customers.analytics.backoffice.event_texts import label_event, label_group, label_step, read_cluster_names
 from customers.analytics.backoffice.results.activity import STATE_LABELS
@@ -85,7 +85,7 @@ def name_trend_point(parameters: Any, selection: Any, with_personal: bool) -> st
 
 def name_product_stage(parameters: Any, selection: Any, with_personal: bool) -> str:
     name = _("Without a category") if selection.name is None else read_title(selection.name, parameters)
-    return f"{STAGE_LABELS[selection.stage]}: {name}"
+    return join_label(STAGE_LABELS[selection.stage], name)
 
 
 def read_title(name: str, parameters: Any) -> str:

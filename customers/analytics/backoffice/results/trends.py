@@ -18,7 +18,7 @@ from config.foundation.charts.spec import (
     get_hover_day_format,
     summarize_values,
 )
-from config.foundation.number_formats import NO_VALUE, format_change, get_reader_locale, join_sentences
+from config.foundation.number_formats import NO_VALUE, format_change, get_reader_locale, join_label, join_sentences
 from customers.analytics.backoffice.event_texts import label_event, label_group
 from customers.analytics.backoffice.results.view import ResultChart, ResultContext, ResultView, select_group
 from customers.analytics.expressions.formulas import LETTERS
@@ -58,7 +58,7 @@ def name_line(line: TrendLine, context: ResultContext) -> str:
     if number is not None:
         name = label_event(context.parameters.series[number].event)
         if len(context.parameters.series) > 1:
-            name = f"{line.name}: {name}"
+            name = join_label(line.name, name)
     if line.group is None or context.parameters.breakdown is None:
         return name
     group = label_group(

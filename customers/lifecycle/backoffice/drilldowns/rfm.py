@@ -8,6 +8,7 @@ from django.utils.formats import date_format, number_format
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
+from config.foundation.number_formats import join_label
 from customers.lifecycle.backoffice.drilldowns.drilldown import (
     Drilldown,
     DrilldownError,
@@ -47,7 +48,7 @@ def parse_rfm_cell(parameters: Mapping[str, str]) -> Drilldown:
         raise DrilldownError([_("R and F must be between 1 and 5.")])
     r, f = int(scores["r"]), int(scores["f"])
     return Drilldown(
-        title=f"R {r} · F {f}: {get_group_label(RFM_CELLS[r - 1][f - 1], basis)}",
+        title=join_label(f"R {r} · F {f}", get_group_label(RFM_CELLS[r - 1][f - 1], basis)),
         note=get_basis_label(basis),
         customers=CustomerProfile.objects.filter(**{basis.r: r, basis.f: f}),
         parameters={"figure": "rfm-cell", "basis": basis.key, **scores},

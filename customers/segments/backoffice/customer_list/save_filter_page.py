@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from config.foundation.backoffice.pages import render_page
+from config.foundation.number_formats import join_label
 from customers.segments.backoffice.customer_list.access import (
     ADD_SEGMENT_PERMISSION,
     check_list_permissions,
@@ -63,7 +64,7 @@ def show_save_filter_page(request: HttpRequest) -> HttpResponse:
 def make_name(list_filter: ListFilter) -> str:
     """Return a name that distinguishes the filter: the labels of the quick filters, then the conditions."""
     quick = [
-        f"{QUICK_FILTERS[name].label}: {QUICK_FILTERS[name].choices[key].label}"
+        join_label(QUICK_FILTERS[name].label, QUICK_FILTERS[name].choices[key].label)
         for name, key in list_filter.quick.items()
     ]
     lines = describe_condition(list_filter.condition) if list_filter.condition else []

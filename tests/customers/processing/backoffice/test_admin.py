@@ -39,7 +39,7 @@ def test_run_page_shows_the_results_of_its_events(admin_client: Client) -> None:
     assert "identities: 0" in page
     assert admin_client.post(address, {"events": 5}).status_code == 403
     chinese = admin_client.get(address, headers={"accept-language": "zh-hans"}).content.decode()
-    assert "新订单: 1" in chinese
+    assert "新订单：1" in chinese
     assert "各阶段用时（秒）" in chinese
 
 

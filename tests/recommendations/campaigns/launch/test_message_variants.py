@@ -193,4 +193,4 @@ def test_a_marketer_chooses_the_message_and_others_may_not(
     assert "Which message" in page.text
     with translation.override("zh-hans"):
         chinese = admin_client.get(started.request["PATH_INFO"], headers={"accept-language": "zh-hans"}).text
-    assert "营销活动的消息: News" in chinese
+    assert "营销活动的消息：News" in chinese
