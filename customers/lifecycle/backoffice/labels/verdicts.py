@@ -25,7 +25,7 @@ from customers.lifecycle.backoffice.labels.propensity_labels import describe_fal
 from customers.lifecycle.clv.backtest import MAX_RATIO_ERROR, is_forecast_off
 from customers.lifecycle.models import RfmGroup, ScoreModel
 
-LAPSED_GROUPS = (RfmGroup.AT_RISK, RfmGroup.CANT_LOSE)  # good customers of earlier times
+LAPSED_GROUPS = (RfmGroup.AT_RISK, RfmGroup.CANT_LOSE)  # their recency is relative: the last order may be days ago
 
 type Rows = Sequence[Mapping[str, Any]]
 
@@ -75,7 +75,7 @@ def describe_stage_changes(rows: Rows) -> str:
 
 
 def describe_rfm(groups: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return the group with the most revenue, and the revenue of good customers who stopped ordering; "" without customers.
+    """Return the group with the most revenue, and the revenue of good customers who ordered less recently; "" without customers.
 
     groups: customers and revenue by RFM group.
     """
@@ -107,7 +107,7 @@ def describe_rfm(groups: Mapping[str, Mapping[str, Any]]) -> str:
     return (
         _(
             "The RFM group with the most revenue is %(group)s: %(share)s of customers, %(revenue)s of revenue; another %(lapsed)s "
-            "comes from %(first)s and %(second)s, who have stopped ordering."
+            "comes from %(first)s and %(second)s, who ordered less recently than most other customers."
         )
         % values
     )

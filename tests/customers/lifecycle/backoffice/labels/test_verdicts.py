@@ -85,7 +85,7 @@ def test_rfm_names_the_group_with_the_most_revenue_and_what_lapsed_customers_bro
     }
     assert describe_rfm(groups) == (
         "The RFM group with the most revenue is Champions: 20% of customers, 50% of revenue; another 25% comes from At risk (RFM) and "
-        "Can't lose them, who have stopped ordering."
+        "Can't lose them, who ordered less recently than most other customers."
     )
     groups["cant_lose"]["revenue"] = Decimal(600)
     assert describe_rfm(groups) == (
