@@ -10,7 +10,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from config.foundation.number_formats import format_count, format_whole_percent
+from config.foundation.number_formats import format_count, format_whole_percent, join_sentences
 from customers.lifecycle.alerts import (
     MAX_CALIBRATION_ERROR,
     MIN_AUC,
@@ -57,7 +57,14 @@ def describe_stages(rows: Rows, *, first_day: date) -> str:
 
 
 def describe_stage_changes(rows: Rows) -> str:
-    """Return how many customers changed stage between the two days."""
+    """Return how many customers changed stage between the two days, and how many were not known before."""
+    known = [row for row in rows if row["from_stage"]]
+    return join_sentences(
+        [_describe_moves(known), _describe_new(sum(row["customers"] for row in rows if not row["from_stage"]))]
+    )
+
+
+def _describe_moves(rows: Rows) -> str:
     total = sum(row["customers"] for row in rows)
     moved = sum(row["customers"] for row in rows if row["from_stage"] != row["to_stage"])
     if not moved:
@@ -72,6 +79,14 @@ def describe_stage_changes(rows: Rows) -> str:
         "lost": format_count(count_flow(rows, from_stages=GOOD_STAGES, to_stages=QUIET_STAGES)),
         "back": format_count(count_flow(rows, from_stages=QUIET_STAGES, to_stages=GOOD_STAGES)),
     }
+
+
+def _describe_new(customers: int) -> str:
+    if not customers:
+        return ""
+    return ngettext(
+        "%(new)s customer was new in this period.", "%(new)s customers were new in this period.", customers
+    ) % {"new": format_count(customers)}
 
 
 def describe_rfm(groups: Mapping[str, Mapping[str, Any]]) -> str:

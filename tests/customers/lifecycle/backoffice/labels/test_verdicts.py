@@ -69,11 +69,15 @@ def test_stages_count_customers_with_orders_and_those_lost_and_won_back() -> Non
         )
 
 
-def test_stage_changes_count_newly_known_customers_as_moved() -> None:
+def test_stage_changes_count_newly_known_customers_apart() -> None:
     assert describe_stage_changes(FLOWS) == (
-        "4 of 10 customers changed stage: 2 became at risk, dormant or churned, and 1 came back."
+        "3 of 9 customers changed stage: 2 became at risk, dormant or churned, and 1 came back. 1 customer was new in this period."
     )
     assert describe_stage_changes(FLOWS[:1]) == "No customer changed stage in this period."
+    arrived = [{"from_stage": "", "to_stage": "visitor", "customers": 1200}]
+    assert describe_stage_changes([*FLOWS[:1], *arrived]) == (
+        "No customer changed stage in this period. 1,200 customers were new in this period."
+    )
 
 
 def test_rfm_names_the_group_with_the_most_revenue_and_what_lapsed_customers_brought() -> None:
