@@ -10,7 +10,8 @@ from django.utils.formats import date_format, number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, pgettext
 
-from config.foundation.number_formats import format_exact_percent, join_list
+from config.foundation.number_formats import format_exact_percent, format_money, join_list
+from config.foundation.shop.profile import get_shop
 from recommendations.merchandising.choices import RuleAction, RulePlacement, Weekday
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def describe_conditions(rule: "Rule", titles: Titles = NO_TITLES) -> Iterator[st
         yield _("with %(attribute)s = %(value)s") % {"attribute": rule.attribute_name, "value": rule.attribute_value}
     if rule.tag:
         yield _("tagged %(tag)s") % {"tag": rule.tag}
-    if price := describe_range(rule.price_from, rule.price_to):
+    if price := describe_range(format_price(rule.price_from), format_price(rule.price_to)):
         yield _("at a price of %(range)s") % {"range": price}
     if margin := describe_range(format_margin(rule.margin_from), format_margin(rule.margin_to)):
         yield _("with a margin of %(range)s") % {"range": margin}
@@ -112,6 +113,10 @@ def describe_range(low: Any, high: Any) -> str:
     if low is not None:
         return _("at least %(low)s") % {"low": format_plain(low)}
     return _("at most %(high)s") % {"high": format_plain(high)} if high is not None else ""
+
+
+def format_price(price: Decimal | None) -> str | None:
+    return None if price is None else format_money(price, get_shop().currency)
 
 
 def format_margin(share: Decimal | None) -> str | None:

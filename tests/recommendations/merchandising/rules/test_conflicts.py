@@ -1,11 +1,14 @@
 """Conflicts between rules, with a description of the outcome."""
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.utils import translation
 
+from config.foundation.number_formats import format_money
+from config.foundation.shop.profile import get_shop
 from recommendations.merchandising.backoffice.rule_labels import describe_rule
 from recommendations.merchandising.models import Rule
 from recommendations.merchandising.rules.conflicts import RuleConflict, find_conflicts
@@ -120,3 +123,11 @@ def test_a_rule_is_described_in_words() -> None:
     )
     with translation.override("zh-hans"):
         assert "Kitchen" in describe_rule(full)
+
+
+@pytest.mark.django_db
+def test_the_description_of_a_rule_has_prices_in_the_currency_of_the_shop() -> None:
+    low, high = (format_money(price, get_shop().currency) for price in (1000, Decimal("2000.5")))
+    priced = make_rule("hide", price_from=Decimal(1000), price_to=Decimal("2000.50"))
+    assert describe_rule(priced) == f"Hides products at a price of {low} to {high}."
+    assert low.endswith("1,000.00")
