@@ -188,6 +188,10 @@ def test_a_saved_report_on_a_dashboard_and_as_a_file(admin_client: Client) -> No
     assert "Orders by day" in saved.text
     admin_client.post(reverse("analytics:create-dashboard"), {"name": "Monday"})
     dashboard = Dashboard.objects.get()
+    overview = admin_client.get(reverse("analytics:overview")).text
+    assert "Choose one period for all of them, or keep the period of each report." in overview
+    empty = admin_client.get(reverse("analytics:dashboard", args=[dashboard.pk])).text
+    assert "Open a question under Analytics, save it as a report, and add it here." in empty
     admin_client.post(reverse("analytics:change-dashboard", args=[dashboard.pk]), {"report": report.pk})
     page = admin_client.get(reverse("analytics:dashboard", args=[dashboard.pk]), {"range": "7d"})
     assert reverse("analytics:report-card", args=[report.pk]) in page.text
