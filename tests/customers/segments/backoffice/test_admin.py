@@ -97,6 +97,7 @@ def test_marketer_creates_a_segment_with_the_builder(marketer: Client) -> None:
     assert (segment.condition, segment.size) == (LOYAL, 1)
     page = marketer.get(reverse("admin:segments_segment_change", args=[segment.pk]))
     assert page.status_code == 200
+    assert "Size and changes" in body(page), "the history of changes of the settings is another link"
 
 
 def test_link_can_prefill_a_condition(marketer: Client) -> None:
