@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from config.foundation.number_formats import format_percent
+from config.foundation.number_formats import format_count, format_percent
 from recommendations.engine.placements import POPULAR
 from recommendations.placement_labels import PLACEMENT_LABELS, get_placement_label
 from recommendations.training.backoffice.labels.algorithm_labels import get_algorithm_label, get_metric_label
@@ -197,11 +197,16 @@ def describe_sample(figures: Mapping[str, Any]) -> str:
     """Return the number of queries and customers behind a figure."""
     if not figures["queries"]:
         return ""
-    customers = ngettext("%(n)d customer", "%(n)d customers", figures["people"]) % {"n": figures["people"]}
+    customers = ngettext("%(count)s customer", "%(count)s customers", figures["people"]) % {
+        "count": format_count(figures["people"])
+    }
     if figures["queries"] == figures["people"]:
         return customers
     n = figures["queries"]
-    return ngettext("%(n)d query from %(people)s", "%(n)d queries from %(people)s", n) % {"n": n, "people": customers}
+    return ngettext("%(n)s query from %(people)s", "%(n)s queries from %(people)s", n) % {
+        "n": format_count(n),
+        "people": customers,
+    }
 
 
 def list_weights(placement: Mapping[str, Any]) -> list[str]:

@@ -57,6 +57,7 @@ def test_the_card_shows_everything_that_was_evaluated(operator: Client, trained:
     ):
         assert heading in page
     assert "First version:" in page
+    assert "5 or more purchases" in page
     assert "Infinity" not in page
     assert "NaN" not in page
 

@@ -63,9 +63,9 @@ EVENT_TYPE_LABELS: dict[str, str | Promise] = {
     "rating": _("ratings"),
 }
 SEGMENT_LABELS: dict[str, str | Promise] = {
-    "new": _("New: at most one purchase"),
-    "active": _("Active: two to four purchases"),
-    "loyal": _("Loyal: five or more purchases"),
+    "new": _("0–1 purchases"),
+    "active": _("2–4 purchases"),
+    "loyal": _("5 or more purchases"),
     "cold items": _("Cold products: fewer than five buyers"),
 }
 

@@ -5,7 +5,7 @@ from django.utils.translation import gettext as _
 from config.foundation.number_formats import format_count, format_whole_percent
 from recommendations.training.models import EvaluationRun, ModelVersion
 
-METRIC, PRODUCTS, BASELINE = "hit_rate@10", 10, "popularity"
+METRIC, LIMITED_METRIC, PRODUCTS, BASELINE = "hit_rate@10", "hit_rate_limited@10", 10, "popularity"
 
 
 def describe_active_model() -> str:
@@ -18,9 +18,13 @@ def describe_active_model() -> str:
 
 
 def describe_evaluation(run: EvaluationRun) -> str:
-    """Return the share of test customers who later bought one of their recommended products; "" without the figures."""
+    """Return the share of test customers who later bought at least one recommended product; "" without the figures.
+
+    The products are those of “For you”, which limits the purchased ones among them; runs before that limit have no figure for it.
+    """
     served = run.model_version.algorithm if run.model_version is not None else ""
-    model, baseline = (run.figures.get(name, {}).get(METRIC, {}).get("value") for name in (served, BASELINE))
+    limited, baseline = read_value(run, served, LIMITED_METRIC), read_value(run, BASELINE, METRIC)
+    model = read_value(run, served, METRIC) if limited is None else limited
     if model is None or baseline is None:
         return ""
     values = {
@@ -32,16 +36,21 @@ def describe_evaluation(run: EvaluationRun) -> str:
     if model > baseline:
         return (
             _(
-                "Recommendations are better than best sellers: of %(customers)s test customers, %(model)s later bought one of "
-                "their %(products)d recommended products; with the %(products)d best sellers, it would be %(baseline)s."
+                "Recommendations are better than best sellers: of %(customers)s test customers, %(model)s later bought at least "
+                "one of their %(products)d recommended products; with the %(products)d best sellers, it would be %(baseline)s."
             )
             % values
         )
     return (
         _(
-            "Recommendations are not better than best sellers: of %(customers)s test customers, %(model)s later bought one of "
-            "their %(products)d recommended products; with the %(products)d best sellers, it would be %(baseline)s. Train again "
+            "Recommendations are not better than best sellers: of %(customers)s test customers, %(model)s later bought at least "
+            "one of their %(products)d recommended products; with the %(products)d best sellers, it would be %(baseline)s. Train again "
             "when more orders have arrived."
         )
         % values
     )
+
+
+def read_value(run: EvaluationRun, algorithm: str, metric: str) -> float | None:
+    value: float | None = (run.figures.get(algorithm, {}).get(metric) or {}).get("value")
+    return value

@@ -6,7 +6,12 @@ import pytest
 from django.utils import translation
 
 from recommendations.training.backoffice.labels.decision_labels import get_reason_label
-from recommendations.training.backoffice.placements_card import build_placement_row, describe_result, describe_visit
+from recommendations.training.backoffice.placements_card import (
+    build_placement_row,
+    describe_result,
+    describe_sample,
+    describe_visit,
+)
 
 
 def make_figures(own: float, fallback: float, *, people: int = 100) -> dict[str, Any]:
@@ -99,3 +104,8 @@ def test_the_current_visit_has_a_sentence_where_it_was_evaluated() -> None:
     assert "in 5.0% of cases" in describe_visit({"figures": make_figures(0.05, 0.03)})
     assert describe_visit({"figures": make_figures(0.05, 0.03, people=3)}) == ""
     assert describe_visit(None) == ""
+
+
+def test_the_numbers_of_queries_and_customers_are_grouped_in_thousands() -> None:
+    assert describe_sample({"queries": 2500, "people": 1000}) == "2,500 queries from 1,000 customers"
+    assert describe_sample({"queries": 1000, "people": 1000}) == "1,000 customers"
