@@ -201,5 +201,6 @@ def test_incremental_lift_equals_a_computation_by_hand(admin_client: Client) -> 
     assert retention.effect.high == pytest.approx(0.25 + ((0.8422 - 0.75) ** 2 + (0.5 - 0.3774) ** 2) ** 0.5, abs=1e-3)
     page = admin_client.get(PAGE).text
     assert "Satisfaction cannot be compared:" in page
+    assert "Months are estimated separately and need not add up to the total." in page
     assert "+25.0 (" in page
     assert reverse("holdout_report:show") in page

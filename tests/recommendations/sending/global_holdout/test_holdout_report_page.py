@@ -128,6 +128,7 @@ def test_the_page_says_how_to_begin_then_when_it_begins_and_then_the_effect(admi
     page = admin_client.get(PAGE).content.decode()
     assert "of additional revenue since Jul 1, 2026" in page
     assert "+€22,500" in page
+    assert "Months are estimated separately and need not add up to the total." in page
     assert "varied=holdout:" in page
     with translation.override("zh-hans"):
         assert "营销增量提升" in admin_client.get(PAGE, headers={"accept-language": "zh-hans"}).content.decode()
