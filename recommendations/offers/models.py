@@ -50,7 +50,7 @@ class Offer(models.Model):
     is_individual = models.BooleanField(
         _("only for selected customers"),
         default=False,
-        help_text=_("Only customers for whom a flow or the API has queued this offer see it."),
+        help_text=_("Only customers for whom a flow has queued this offer see it."),
     )
     starts_at = models.DateTimeField(_("starts at"), null=True, blank=True)
     ends_at = models.DateTimeField(_("ends at"), null=True, blank=True)
@@ -119,7 +119,7 @@ class OfferContent(models.Model):
 
 
 class QueuedOffer(models.Model):
-    """An offer for one customer, shown until it expires; queued by a flow or the API."""
+    """An offer for one customer, shown until it expires; queued by a flow."""
 
     offer = models.ForeignKey(Offer, models.CASCADE, related_name="queued", verbose_name=_("on-site offer"))
     customer = models.ForeignKey(Customer, models.CASCADE, related_name="queued_offers", verbose_name=_("customer"))
