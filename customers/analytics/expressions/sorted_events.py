@@ -48,6 +48,29 @@ class SortedEvents:
         is_first[1:] |= np.diff(self.at) > gap_minutes * 60 * SECOND
         return is_first
 
+    def select(self, chosen: Flags) -> "SortedEvents":
+        """Return only the chosen events."""
+        return SortedEvents(self.customer[chosen], self.at[chosen], self.code[chosen])
+
+
+def number_visits(events: SortedEvents, is_order: Flags, gap_minutes: int) -> Integers:
+    """Return the number of the session of each event, from 0; -1 for orders without a session.
+
+    Only events make sessions: most orders of many shops are placed elsewhere. An order belongs to a session if it is placed between its
+    beginning and the gap after its last event, which is the case if the person's event before it is at most the gap away. Of rows
+    with the same time, orders come last.
+    """
+    if not is_order.any():
+        return np.cumsum(events.find_session_starts(gap_minutes)) - 1
+    visits = np.flatnonzero(~is_order)
+    if not len(visits):
+        return np.full(len(is_order), -1)
+    before = np.maximum(np.cumsum(~is_order) - 1, 0)
+    number = (np.cumsum(events.select(~is_order).find_session_starts(gap_minutes)) - 1)[before]
+    pause = events.at - events.at[visits[before]]
+    belongs = (events.customer == events.customer[visits[before]]) & (pause >= 0) & (pause <= gap_minutes * 60 * SECOND)
+    return np.where(belongs, number, -1)
+
 
 def read_sorted_events(
     tables: AnalyticsTables, days: DateRange, events: ir.Table, *, bits: int

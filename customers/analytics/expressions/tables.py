@@ -94,6 +94,20 @@ class AnalyticsTables:
             rows = rows.filter(condition)
         return self.keep_segment(rows, segment or (days.segment if days else ""))
 
+    def select_visits(self, days: DateRange, gap_minutes: int, *matches: EventMatch) -> ir.Table:
+        """Return all events of the days, and the orders that match one of the descriptions.
+
+        Orders are read until ``gap_minutes`` after the days: they can still belong to the last session.
+        """
+        rows = self._read_events(days)
+        if uses_orders(*matches):
+            orders = self._read_orders_as_events(None)
+            condition = ibis.or_(*(build_match(orders, match, self.engine) for match in matches))
+            low, high = self.get_bounds(days)
+            orders = orders.filter(condition, orders["at"] >= low, orders["at"] <= high + gap_minutes * 60 * SECOND)
+            rows = rows.union(orders)
+        return self.keep_segment(rows, days.segment)
+
     def keep_segment(self, rows: ir.Table, segment: str) -> ir.Table:
         """Return the rows of the customers of a segment; all without one."""
         return rows.semi_join(self.read_members(segment), "customer_id") if segment else rows

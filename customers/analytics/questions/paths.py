@@ -30,6 +30,7 @@ from customers.analytics.expressions.sorted_events import (
     SortedEvents,
     make_people,
     mark_changes,
+    number_visits,
     read_sorted_events,
 )
 from customers.analytics.expressions.tables import BEHAVIOR_TYPES, AnalyticsTables
@@ -41,7 +42,8 @@ MAX_EVENTS = 50
 GOAL_NAME = "$goal"
 # stands for all names that are not among the most frequent ones
 RARE_NAME = "$rare"
-MAX_NAMES = 4_000
+# their codes and three flags have to fit into the bits beside the time
+MAX_NAMES = 2_000
 # in place of a code: before the first step of a path, and after its last one
 START = END = -1
 # up to this many names are compared one by one, which is faster than a join
@@ -175,16 +177,17 @@ def find_names(tables: AnalyticsTables, parameters: PathParameters) -> StepNames
 
 
 def _select_step_events(tables: AnalyticsTables, parameters: PathParameters) -> ir.Table:
-    """Return all events of the sessions: customer_id, at, name, is_step and is_anchor."""
-    matches = [EventMatch(), *parameters.events]
+    """Return all events of the sessions: customer_id, at, name, is_step, is_anchor and is_order."""
+    matches = [*parameters.events]
     if parameters.anchor.label:
         matches.append(parameters.anchor)
     if parameters.goal:
         matches.append(parameters.goal)
-    events = tables.select_events(parameters, *matches)
+    events = tables.select_visits(parameters, parameters.gap_minutes, *matches)
     name = events.name.nullif("")
     if parameters.label:
         name = ibis.coalesce(build_property(events, parameters.label, tables.engine), name)
+    is_order = events.name == ORDER_EVENT
     is_step, is_anchor = ibis.literal(not parameters.events), ibis.literal(False)
     for match in parameters.events:
         is_step = is_step | build_match(events, match, tables.engine)
@@ -196,7 +199,7 @@ def _select_step_events(tables: AnalyticsTables, parameters: PathParameters) -> 
         is_step = is_step | is_goal
         name = ibis.ifelse(is_goal, GOAL_NAME, name)
     name = ibis.coalesce(name, events.type)
-    return events.select("customer_id", "at", name=name, is_step=is_step, is_anchor=is_anchor)
+    return events.select("customer_id", "at", name=name, is_step=is_step, is_anchor=is_anchor, is_order=is_order)
 
 
 @dataclass(frozen=True)
@@ -214,28 +217,32 @@ class SessionSteps:
 
 
 def build_coded_events(tables: AnalyticsTables, parameters: PathParameters, names: StepNames) -> ir.Table:
-    """Return customer_id, at and code: of the name of the event, then the bits is_anchor and is_step."""
+    """Return customer_id, at and code: of the name of the event, then the bits is_anchor and is_step; all codes of orders are larger."""
     events = names.build_code(_select_step_events(tables, parameters))
     flags = events.is_anchor.cast("int64") * 2 + events.is_step.cast("int64")
-    return events.select("customer_id", "at", code=events.step * 4 + flags)
+    code = (events.is_order.cast("int64") * names.size + events.step) * 4 + flags
+    return events.select("customer_id", "at", code=code)
 
 
 def read_steps(tables: AnalyticsTables, parameters: PathParameters, names: StepNames) -> Iterator[SessionSteps]:
     """Yield the steps of all sessions, in parts. Of events with the same time, the more frequent name comes first."""
-    events, bits = build_coded_events(tables, parameters, names), (names.size * 4).bit_length()
+    events, bits = build_coded_events(tables, parameters, names), (names.size * 8).bit_length()
     for part in read_sorted_events(tables, parameters, events, bits=bits):
-        yield collapse_steps(part, parameters)
+        yield collapse_steps(part, parameters, names)
 
 
-def collapse_steps(events: SortedEvents, parameters: PathParameters) -> SessionSteps:
-    """Return the steps of events whose code ends with the bits is_anchor and is_step."""
+def collapse_steps(events: SortedEvents, parameters: PathParameters, names: StepNames) -> SessionSteps:
+    """Return the steps of events whose code ends with the bits is_anchor and is_step. Orders without a session are left out."""
+    is_order = events.code >= names.size * 4
     # the pause is that between any two events, whether they are steps or not
-    is_first = events.find_session_starts(parameters.gap_minutes)
-    customer, code = events.customer, events.code
+    session = number_visits(events, is_order, parameters.gap_minutes)
+    code = np.where(is_order, events.code - names.size * 4, events.code)
+    has_session = session >= 0
+    customer, code, is_first = events.customer[has_session], code[has_session], mark_changes(session[has_session])
     if parameters.events:
         is_step = (code & 1).astype(bool)
-        session = np.cumsum(is_first)[is_step]
-        customer, code, is_first = customer[is_step], code[is_step], mark_changes(session)
+        number = np.cumsum(is_first)[is_step]
+        customer, code, is_first = customer[is_step], code[is_step], mark_changes(number)
     step = code >> 2
     starts = np.flatnonzero(is_first | mark_changes(step))
     is_anchor = (code & 2).astype(bool)

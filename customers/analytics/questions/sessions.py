@@ -9,7 +9,7 @@ import ibis.expr.types as ir
 import numpy as np
 import numpy.typing as npt
 
-from customers.analytics.expressions.matching import EventMatch, build_match
+from customers.analytics.expressions.matching import ORDER_EVENT, EventMatch, build_match
 from customers.analytics.expressions.parameters import DateRange, require_between
 from customers.analytics.expressions.periods import (
     SECOND,
@@ -25,6 +25,7 @@ from customers.analytics.expressions.sorted_events import (
     Integers,
     make_people,
     mark_changes,
+    number_visits,
     read_sorted_events,
 )
 from customers.analytics.expressions.tables import AnalyticsTables
@@ -35,7 +36,8 @@ class SessionParameters(DateRange):
     """Which sessions are counted.
 
     Attributes:
-        goal: sessions with such an event are conversions; without one, none are counted.
+        goal: sessions with such an event, or with such an order until ``gap_minutes`` after their last event, are conversions; without
+            one, none are counted.
     """
 
     gap_minutes: int = GAP_MINUTES
@@ -83,7 +85,7 @@ class SessionArrays:
 
     Attributes: of length (sessions,)
         customer: IDs. day: the number of the local day on which the session began. seconds: from the first to the last event.
-        events: their number. is_converted: whether one of them is the goal.
+        events: their number. is_converted: whether one of them, or an order that belongs to the session, is the goal.
     """
 
     customer: Integers
@@ -94,24 +96,28 @@ class SessionArrays:
 
 
 def build_coded_events(tables: AnalyticsTables, parameters: SessionParameters) -> ir.Table:
-    """Return customer_id, at and code: 1 for the goal."""
-    matches = (EventMatch(), parameters.goal) if parameters.goal else (EventMatch(),)
-    events = tables.select_events(parameters, *matches)
+    """Return customer_id, at and code: the bits is_order and is_goal."""
+    events = tables.select_visits(parameters, parameters.gap_minutes, *filter(None, [parameters.goal]))
     goal = build_match(events, parameters.goal, tables.engine) if parameters.goal else ibis.literal(False)
-    return events.select("customer_id", "at", code=goal.cast("int64"))
+    is_order = events.name == ORDER_EVENT
+    return events.select("customer_id", "at", code=is_order.cast("int64") * 2 + goal.cast("int64"))
 
 
 def read_sessions(tables: AnalyticsTables, parameters: SessionParameters) -> Iterator[SessionArrays]:
     """Yield the sessions, all of a person in the same part."""
     events = build_coded_events(tables, parameters)
     low = tables.get_bounds(parameters)[0]
-    for part in read_sorted_events(tables, parameters, events, bits=1):
-        starts = np.flatnonzero(part.find_session_starts(parameters.gap_minutes))
-        count = np.diff(starts, append=len(part.at))
-        seconds = (part.at[starts + count - 1] - part.at[starts]) / SECOND
-        day = count_local_days(part.at[starts] + low, tables.zone, parameters.since, parameters.until)
-        converted = np.logical_or.reduceat(part.code == 1, starts) if len(starts) else np.zeros(0, bool)
-        yield SessionArrays(part.customer[starts], day, seconds, count, converted)
+    for part in read_sorted_events(tables, parameters, events, bits=2):
+        is_order, is_goal = part.code >= 2, (part.code & 1).astype(bool)
+        session = number_visits(part, is_order, parameters.gap_minutes)
+        visits = part.select(~is_order)
+        starts = np.flatnonzero(mark_changes(session[~is_order]))
+        count = np.diff(starts, append=len(visits.at))
+        seconds = (visits.at[starts + count - 1] - visits.at[starts]) / SECOND
+        day = count_local_days(visits.at[starts] + low, tables.zone, parameters.since, parameters.until)
+        converted = np.zeros(len(starts), bool)
+        converted[session[is_goal & (session >= 0)]] = True
+        yield SessionArrays(visits.customer[starts], day, seconds, count, converted)
 
 
 def run_sessions(tables: AnalyticsTables, parameters: SessionParameters) -> SessionResult:

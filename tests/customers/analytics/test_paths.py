@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from customers.analytics.expressions import sorted_events
 from customers.analytics.expressions.matching import EventMatch, PropertyFilter
 from customers.analytics.expressions.sorted_events import sort_by_customer
+from customers.analytics.outcomes.conversion import build_visits
+from customers.analytics.outcomes.parameters import OutcomeParameters
 from customers.analytics.questions.funnel import FunnelParameters, run_funnel
 from customers.analytics.questions.markov import measure_removal_effects
 from customers.analytics.questions.paths import PathParameters, PathResult, PathSelection, run_paths, select_path_people
@@ -131,6 +133,34 @@ def test_a_session_over_midnight_and_the_change_of_clocks_is_one() -> None:
     assert [(row.day, row.sessions) for row in result.days] == [(date(2026, 3, 28), 1), (date(2026, 3, 29), 1)]
     converted = SessionSelection(day=date(2026, 3, 29), is_converted=True)
     assert fetch_ids(tables, select_session_people(tables, parameters, converted)) == [1]
+
+
+def make_order_row(customer: int, minute: float) -> dict[str, Any]:
+    return {"customer_id": customer, "placed_at": START + timedelta(minutes=minute), "total": 10}
+
+
+def test_only_events_make_sessions_and_orders_belong_to_those_they_are_placed_in() -> None:
+    # 1 orders at the limit of the first session, and within the second; 2 orders a moment too late, and 3 only in a store
+    events = [*log(1, "va"), Happening(1, "v", 40), Happening(1, "a", 60), *log(2, "v")]
+    orders = [make_order_row(*order) for order in ((1, -1), (1, 31), (1, 40), (2, 31), (2, 300), (3, 0))]
+    tables = make_tables(events, orders=orders)
+    plain, goal = SessionParameters(**DAYS), SessionParameters(**DAYS, goal=EventMatch(meaning="purchase"))
+    without, result = run_sessions(tables, plain), run_sessions(tables, goal)
+    assert (result.sessions, result.people, result.bounces, result.mean_seconds) == (3, 2, 1, 420)
+    assert (without.sessions, without.people, without.bounces, without.mean_seconds) == (3, 2, 1, 420)
+    assert result.conversions == 2
+    missed = SessionSelection(is_converted=False)
+    assert fetch_ids(tables, select_session_people(tables, goal, missed)) == [2]
+    visits = build_visits(tables, OutcomeParameters(since=DAYS["since"], until=DAYS["until"]))
+    counted = tables.fetch(visits.agg(visits=visits.count(), converted=visits.is_converted.sum()))[0]
+    assert (counted["visits"], counted["converted"]) == (result.sessions, result.conversions)
+    paths = run_paths(tables, make_paths(goal=EventMatch(name="$order")))
+    assert list_links(paths) == {(0, "v", "a"): 1, (1, "a", "$goal"): 1, (0, "v", "$goal"): 1, (1, "$goal", "a"): 1}
+    assert (paths.paths, paths.people, paths.conversion) == (3, 2, pytest.approx(1 / 2))
+    backward = run_paths(tables, make_paths(anchor=EventMatch(name="$order"), is_backward=True))
+    assert (backward.paths, backward.people) == (2, 1)
+    only_store = make_tables([], orders=[make_order_row(3, 0)])
+    assert (run_sessions(only_store, goal).sessions, run_paths(only_store, make_paths(goal=goal.goal)).paths) == (0, 0)
 
 
 def test_the_removal_effect_of_a_step_is_the_share_of_goals_lost_without_it() -> None:
