@@ -8,6 +8,8 @@ from typing import Any
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from customers.analytics.backoffice.results.retention import describe_retention
+from customers.analytics.backoffice.results.view import ResultContext
 from customers.analytics.expressions.matching import EventMatch
 from customers.analytics.expressions.periods import PeriodUnit
 from customers.analytics.questions.activity import (
@@ -21,7 +23,9 @@ from customers.analytics.questions.activity import (
     select_stickiness_people,
 )
 from customers.analytics.questions.retention import (
+    RetentionMean,
     RetentionParameters,
+    RetentionResult,
     RetentionSelection,
     run_retention,
     select_retention_people,
@@ -104,6 +108,28 @@ def test_cohorts_of_the_first_order_return_with_revenue() -> None:
     result = run_retention(tables, parameters)
     assert [cohort.people for cohort in result.cohorts] == [2]
     assert [(cell.people, cell.revenue) for cell in result.cohorts[0].cells] == [(2, 17.0), (1, 15.0)]
+
+
+def test_the_sentence_has_the_measure_of_the_chart() -> None:
+    days: dict[str, Any] = {"since": date(2026, 3, 1), "until": date(2026, 3, 4)}
+    parameters = RetentionParameters(**days, interval=PeriodUnit.DAY, periods=2)
+    means = [
+        RetentionMean(offset=offset, cohorts=1, people=4, share=share, share_or_after=later, revenue_per_person=revenue)
+        for offset, share, later, revenue in ((0, 1.0, 1.0, 9.0), (1, 0.25, 0.75, 2.5), (2, 0.5, 0.5, 1.25))
+    ]
+    result = RetentionResult(as_of=START, people=4, cohorts=(), means=tuple(means))
+    texts = {
+        "on": ["25.0% of the people who started came back in the first period after the start.", "it was 50.0%"],
+        "or_after": [
+            "75.0% of the people who started came back in the first period after the start or later.",
+            "50.0%",
+        ],
+        "revenue": ["each person spent €2.50 in the first period", "In period 2 it was €1.25"],
+    }
+    for measure, parts in texts.items():
+        context = ResultContext("retention", parameters, {"measure": measure}, START, currency="EUR")
+        sentence = describe_retention(result, context)
+        assert all(part in sentence for part in parts), sentence
 
 
 def test_the_first_cohort_is_of_its_whole_period() -> None:

@@ -51,17 +51,27 @@ def describe_retention(result: RetentionResult, context: ResultContext) -> str:
     people = {"count": format_count(result.people)}
     if not known:
         return _("%(count)s people started. No period after the start is over yet.") % people
-    first, last = known[0], known[-1]
-    texts = [
-        _("%(share)s of the people who started came back in the first period after the start.")
-        % {"share": format_percent(first.share, 1)}
-    ]
-    if last is not first:
-        texts.append(
-            _("In period %(number)s it was %(share)s.")
-            % {"number": last.offset, "share": format_percent(last.share, 1)}
-        )
+    texts = describe_means(known[0], known[-1], get_measure(context), context)
     return join_sentences([_("%(count)s people started.") % people, *texts])
+
+
+def describe_means(first: RetentionMean, last: RetentionMean, measure: str, context: ResultContext) -> list[str]:
+    """Return sentences on the first and the last period, in the measure of the chart."""
+    values = [format_value(read_value(mean, 0, measure), measure, context) for mean in (first, last)]
+    later = _("In period %(number)s it was %(share)s.")
+    if measure == "revenue":
+        text = _("On average, each person spent %(amount)s in the first period after the start.")
+    elif measure == "or_after":
+        text = _("%(share)s of the people who started came back in the first period after the start or later.")
+        later = _("In period %(number)s or later it was %(share)s.")
+    else:
+        text = _("%(share)s of the people who started came back in the first period after the start.")
+    texts = [text % {"share": values[0], "amount": values[0]}]
+    return texts if last is first else [*texts, later % {"number": last.offset, "share": values[1]}]
+
+
+def format_value(value: float | None, measure: str, context: ResultContext) -> str:
+    return format_money(value, context.currency) if measure == "revenue" else format_percent(value, 1)
 
 
 def read_value(cell: RetentionCell | RetentionMean, people: int, measure: str) -> float | None:
@@ -123,7 +133,7 @@ def format_cell(
 ) -> str:
     if cell is None or value is None:
         return ""
-    text = format_money(value, context.currency) if measure == "revenue" else format_percent(value, 1)
+    text = format_value(value, measure, context)
     return text if isinstance(cell, RetentionMean) or cell.is_complete else f"{text}*"
 
 
