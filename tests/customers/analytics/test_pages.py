@@ -206,6 +206,25 @@ def test_a_saved_report_on_a_dashboard_and_as_a_file(admin_client: Client) -> No
 
 
 @pytest.mark.usefixtures("shop")
+def test_a_report_and_a_dashboard_are_deleted_only_after_a_question(admin_client: Client) -> None:
+    report = SavedReport.objects.create(
+        name='Tea "to go"', question="trends", parameters=QUESTION_PAGES["trends"].start
+    )
+    dashboard = Dashboard.objects.create(name="Monday")
+    page = admin_client.get(reverse("analytics:dashboard", args=[dashboard.pk])).text
+    assert 'hx-confirm="Delete “Monday” for everyone?"' in page
+    page = admin_client.get(reverse("analytics:trends"), {"report": report.pk}).text
+    assert 'hx-confirm="Delete “Tea &quot;to go&quot;” for everyone?' in page
+    for url in (
+        reverse("analytics:delete-dashboard", args=[dashboard.pk]),
+        reverse("analytics:delete-report", args=[report.pk]),
+    ):
+        assert admin_client.post(url).status_code == 302
+    assert not Dashboard.objects.exists()
+    assert not SavedReport.objects.exists()
+
+
+@pytest.mark.usefixtures("shop")
 def test_a_computation_is_cancelled_and_started_again(admin_client: Client) -> None:
     url = reverse("analytics:funnel")
     shown = admin_client.get(url).context["shown"]
