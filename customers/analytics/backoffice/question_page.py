@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
@@ -14,6 +13,7 @@ from config.foundation.csv_cells import format_csv
 from customers.analytics.backoffice.access import (
     ADD_ANNOTATION,
     ADD_REPORT,
+    CHANGE_REPORT,
     DELETE_ANNOTATION,
     DELETE_REPORT,
     check_analytics_permissions,
@@ -59,17 +59,18 @@ def show_question(request: HttpRequest, question: str) -> HttpResponse:
     """Show the builder and the result; what the form sends is checked, and becomes an address that can be shared."""
     check_analytics_permissions(request)
     page, errors = get_page(question), FieldErrors()
+    report = find_report(request, question)
     if "built" in request.GET:
         draft = read_draft(request.GET)
         if change := request.GET.get("change"):
-            return render_question(request, page, change_rows(draft, change), errors)
+            return render_question(request, page, change_rows(draft, change), errors, report=report)
         content = build_parameters(page.form, draft, errors)
         if not errors:
             check_content(page, content, errors)
         if errors:
-            return render_question(request, page, draft, errors)
-        return HttpResponseRedirect(make_question_url(question, content))
-    report = find_report(request, question)
+            return render_question(request, page, draft, errors, report=report)
+        more = {"report": str(report.pk)} if report else {}
+        return HttpResponseRedirect(make_question_url(question, content, **more))
     try:
         content = read_content(request, page, report)
         parameters = read_parameters(question, content, now=timezone.now())
@@ -87,16 +88,19 @@ def show_question(request: HttpRequest, question: str) -> HttpResponse:
 
 
 def find_report(request: HttpRequest, question: str) -> SavedReport | None:
-    """Return the saved report of the URL. Raises Http404."""
+    """Return the saved report of the URL, whose question may have been changed in the builder. Raises Http404."""
     number = request.GET.get("report", "")
-    if "ask" in request.GET or not number.isdecimal() or len(number) > 9:
+    if not number.isdecimal() or len(number) > 9:
         return None
-    return get_object_or_404(SavedReport, pk=int(number), question=question)
+    report = SavedReport.objects.filter(pk=int(number), question=question).first()
+    if report is None and not ("ask" in request.GET or "built" in request.GET):
+        raise Http404
+    return report
 
 
 def read_content(request: HttpRequest, page: QuestionPage, report: SavedReport | None) -> dict[str, Any]:
     """Return the parameters in the URL, those of the saved report, or those with which the page opens. Raises ParameterError."""
-    if report is not None:
+    if report is not None and "ask" not in request.GET:
         check_report(request, report)
         return dict(report.parameters)
     return parse_json(request.GET["ask"], "ask") if request.GET.get("ask") else dict(page.start)
@@ -133,10 +137,12 @@ def render_question(
         builder_template=f"admin/analytics/builders/{page.question}.html",
         shown=shown,
         report=report,
+        is_changed=shown is not None and report is not None and shown.content != report.parameters,
         query="" if shown is None else shown.url.partition("?")[2],
         ask="" if shown is None else shown.query,
         measured_template=f"admin/analytics/measured/{page.question}.html",
         may_save=request.user.has_perm(ADD_REPORT),
+        may_change=request.user.has_perm(CHANGE_REPORT),
         may_delete=request.user.has_perm(DELETE_REPORT),
         annotations=Annotation.objects.order_by("-day")[:20] if page.question == "trends" else (),
         may_annotate=request.user.has_perm(ADD_ANNOTATION),

@@ -36,6 +36,7 @@ urlpatterns = [
     path("dashboards/<int:pk>/change/", wrap(actions.change_dashboard), name="change-dashboard"),
     path("dashboards/<int:pk>/delete/", wrap(actions.delete_dashboard), name="delete-dashboard"),
     path("reports/<int:pk>/card/", wrap(overview_page.show_report_card), name="report-card"),
+    path("reports/<int:pk>/change/", wrap(actions.change_report), name="change-report"),
     path("reports/<int:pk>/delete/", wrap(actions.delete_report), name="delete-report"),
     path("annotations/new/", wrap(actions.add_annotation), name="add-annotation"),
     path("annotations/<int:pk>/delete/", wrap(actions.delete_annotation), name="delete-annotation"),

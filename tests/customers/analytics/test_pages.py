@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -222,6 +222,45 @@ def test_a_report_and_a_dashboard_are_deleted_only_after_a_question(admin_client
         assert admin_client.post(url).status_code == 302
     assert not Dashboard.objects.exists()
     assert not SavedReport.objects.exists()
+
+
+@pytest.mark.usefixtures("shop")
+def test_a_report_is_changed_and_renamed_and_a_dashboard_too(admin_client: Client) -> None:
+    content, url = make_form(), reverse("analytics:funnel")
+    report = SavedReport.objects.create(name="Tea", question="funnel", parameters=QUESTION_PAGES["funnel"].start)
+    SavedReport.objects.create(name="Coffee", question="funnel", parameters=QUESTION_PAGES["funnel"].start)
+    change = reverse("analytics:change-report", args=[report.pk])
+    opened = admin_client.get(url, {"report": report.pk})
+    assert "Save changes" not in opened.text
+    assert f'<input type="hidden" name="report" value="{report.pk}">' in opened.text
+    built = admin_client.get(url, {**content, "report": str(report.pk)}, follow=True)
+    assert built.context["report"] == report
+    assert "Save changes" in built.text
+    saved = admin_client.post(change, {"ask": built.context["ask"]}, follow=True)
+    assert "The report is saved." in saved.text
+    report.refresh_from_db()
+    assert report.parameters["steps"][1]["meaning"] == "cart"
+    assert admin_client.post(change, {"ask": "[]"}).status_code == 400
+    taken = admin_client.post(change, {"action": "rename", "name": "Coffee"}, follow=True)
+    assert "A report with this name already exists. Choose another name." in taken.text
+    again = {"ask": built.context["ask"], "name": "Coffee"}
+    taken = admin_client.post(reverse("analytics:save-report", args=["funnel"]), again, follow=True)
+    assert "A report with this name already exists. Choose another name." in taken.text
+    assert admin_client.post(change, {"action": "rename", "name": "Black tea"}).status_code == 302
+    report.refresh_from_db()
+    assert report.name == "Black tea"
+    monday = Dashboard.objects.create(name="Monday")
+    Dashboard.objects.create(name="Friday")
+    rename = reverse("analytics:change-dashboard", args=[monday.pk])
+    taken = admin_client.post(rename, {"action": "rename", "name": "Friday"}, follow=True)
+    assert "A dashboard with this name already exists. Choose another name." in taken.text
+    admin_client.post(rename, {"action": "rename", "name": "Tuesday"})
+    monday.refresh_from_db()
+    assert monday.name == "Tuesday"
+    reader = User.objects.create_user("reader", is_staff=True)
+    reader.user_permissions.add(Permission.objects.get(codename="view_analyticsresult"))
+    admin_client.force_login(reader)
+    assert admin_client.post(change, {"action": "rename", "name": "Mine"}).status_code == 403
 
 
 @pytest.mark.usefixtures("shop")

@@ -23,7 +23,7 @@ type Draft = dict[str, Any]
 
 MAX_PARTS, MAX_ROWS = 5, 50
 WITHOUT_VALUE = ("is_set", "is_not_set")
-NO_NAMES = ("ask", "change", "csrfmiddlewaretoken")
+NO_NAMES = ("ask", "change", "report", "csrfmiddlewaretoken")
 
 
 @dataclass

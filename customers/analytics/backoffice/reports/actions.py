@@ -1,4 +1,6 @@
-"""The buttons of reports: save, delete, add to a dashboard, annotate a day."""
+"""The buttons of reports: save, rename, delete, add to a dashboard, annotate a day."""
+
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import messages
@@ -8,6 +10,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from customers.analytics.backoffice.access import (
@@ -15,6 +18,7 @@ from customers.analytics.backoffice.access import (
     ADD_DASHBOARD,
     ADD_REPORT,
     CHANGE_DASHBOARD,
+    CHANGE_REPORT,
     DELETE_ANNOTATION,
     DELETE_DASHBOARD,
     DELETE_REPORT,
@@ -22,6 +26,7 @@ from customers.analytics.backoffice.access import (
 )
 from customers.analytics.backoffice.addresses import make_question_url, parse_json
 from customers.analytics.backoffice.question_page import get_page
+from customers.analytics.backoffice.question_pages import QUESTION_PAGES
 from customers.analytics.backoffice.reports.overview_page import make_report_url
 from customers.analytics.backoffice.reports.presets import WEEKLY
 from customers.analytics.backoffice.shown_results import read_parameters
@@ -35,6 +40,9 @@ class ReportForm(forms.ModelForm):
     class Meta:
         model = SavedReport
         fields = ("name",)
+        error_messages: ClassVar[dict[str, Any]] = {
+            "name": {"unique": gettext_lazy("A report with this name already exists. Choose another name.")}
+        }
 
 
 class DashboardForm(forms.ModelForm):
@@ -43,6 +51,9 @@ class DashboardForm(forms.ModelForm):
     class Meta:
         model = Dashboard
         fields = ("name",)
+        error_messages: ClassVar[dict[str, Any]] = {
+            "name": {"unique": gettext_lazy("A dashboard with this name already exists. Choose another name.")}
+        }
 
 
 class AnnotationForm(forms.ModelForm):
@@ -82,6 +93,33 @@ def save_report(request: HttpRequest, question: str) -> HttpResponse:
 
 
 @require_POST
+def change_report(request: HttpRequest, pk: int) -> HttpResponse:
+    """Rename a report, or replace its question by the one that the page shows."""
+    check_analytics_permissions(request, CHANGE_REPORT)
+    report = get_object_or_404(SavedReport, pk=pk, question__in=QUESTION_PAGES)
+    if request.POST.get("action") == "rename":
+        save_name(request, ReportForm(request.POST, instance=report))
+        return HttpResponseRedirect(make_report_url(report))
+    try:
+        content = parse_json(request.POST.get("ask", ""), "ask")
+        read_parameters(report.question, content, now=timezone.now())
+    except ParameterError as error:
+        return HttpResponse(str(error), status=400, content_type="text/plain; charset=utf-8")
+    report.parameters = content
+    report.save(update_fields=["parameters"])
+    messages.success(request, _("The report is saved."))
+    return HttpResponseRedirect(make_report_url(report))
+
+
+def save_name(request: HttpRequest, form: forms.ModelForm) -> None:
+    """Save a new name, or show what is wrong with it."""
+    if form.is_valid():
+        form.save()
+    else:
+        show_errors(request, form)
+
+
+@require_POST
 def delete_report(request: HttpRequest, pk: int) -> HttpResponse:
     check_analytics_permissions(request, DELETE_REPORT)
     get_object_or_404(SavedReport, pk=pk).delete()
@@ -115,9 +153,12 @@ def create_weekly_dashboard(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def change_dashboard(request: HttpRequest, pk: int) -> HttpResponse:
-    """Add a report to a dashboard, or remove one."""
+    """Rename a dashboard, add a report to it, or remove one."""
     check_analytics_permissions(request, CHANGE_DASHBOARD)
     dashboard = get_object_or_404(Dashboard, pk=pk)
+    if request.POST.get("action") == "rename":
+        save_name(request, DashboardForm(request.POST, instance=dashboard))
+        return HttpResponseRedirect(reverse("analytics:dashboard", args=[pk]))
     number = request.POST.get("report", "")
     report = get_object_or_404(SavedReport, pk=int(number) if number.isdecimal() and len(number) < 10 else 0)
     if request.POST.get("action") == "remove":
