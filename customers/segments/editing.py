@@ -20,12 +20,13 @@ from customers.segments.conditions.condition_tree import ConditionError
 from customers.segments.conditions.fields import FieldType
 from customers.segments.conditions.parsing import parse_condition
 from customers.segments.models import Segment, SegmentMember
+from customers.segments.usage import list_segment_users
 
 RESERVED_KEYS = ("fields", "preview")
 
 
 class SegmentInUseError(Exception):
-    """Other segments refer to the segment."""
+    """Other segments, or reports, refer to the segment."""
 
 
 def check_condition(*, condition: object, key: str, as_of: datetime) -> None:
@@ -56,12 +57,14 @@ def list_referred_keys(segment: Segment) -> set[str]:
 
 
 def check_not_in_use(*, segment: Segment) -> None:
-    """Raise SegmentInUseError if other segments refer to the segment."""
+    """Raise SegmentInUseError if other segments, or reports, refer to the segment."""
     if keys := find_referring_keys(key=segment.key):
         raise SegmentInUseError(
             _("%(name)s is used by these segments: %(keys)s. Change them first.")
             % {"name": segment.name, "keys": ", ".join(keys)}
         )
+    if names := list_segment_users(segment.key):
+        raise SegmentInUseError(_("The segment is used by %(names)s.") % {"names": ", ".join(names)})
 
 
 @dataclass(frozen=True)

@@ -24,9 +24,10 @@ from customers.analytics.backoffice.building.builder import BuilderMaker
 from customers.analytics.backoffice.building.drafts import Draft, FieldErrors, change_rows, read_draft
 from customers.analytics.backoffice.building.question_forms import build_parameters, fill_draft
 from customers.analytics.backoffice.question_pages import QUESTION_PAGES, QuestionPage
-from customers.analytics.backoffice.shown_results import ShownResult, read_parameters, show_result
+from customers.analytics.backoffice.shown_results import ShownResult, parse_content, read_parameters, show_result
 from customers.analytics.expressions.parameters import ParameterError, dump_parameters
 from customers.analytics.models import Annotation, SavedReport
+from customers.analytics.report_segments import MissingSegmentError
 from customers.analytics.results import cancel_result
 from customers.identity.personal_data.masking import may_see_personal
 
@@ -73,8 +74,14 @@ def show_question(request: HttpRequest, question: str) -> HttpResponse:
         return HttpResponseRedirect(make_question_url(question, content, **more))
     try:
         content = read_content(request, page, report)
-        parameters = read_parameters(question, content, now=timezone.now())
+        parameters = parse_content(question, content, now=timezone.now())
+        options: dict[str, Any] = {name: content[name] for name in ("range", "measure") if name in content}
+        draft = fill_draft(page.form, {**dump_parameters(parameters), **options})
         shown = show_result(request, question, content, now=timezone.now())
+    except MissingSegmentError as error:
+        # the rest of the question stays, so that another segment can be chosen
+        errors.add(error.field, error.problem)
+        return render_question(request, page, draft, errors, report=report)
     except ParameterError as error:
         errors.add("", _("The URL is not valid: %(reason)s") % {"reason": error})
         return render_question(request, page, fill_draft(page.form, page.start), errors)
@@ -82,8 +89,6 @@ def show_question(request: HttpRequest, question: str) -> HttpResponse:
         return render_page(
             request, "admin/analytics/result.html", title=page.label, partial="admin/analytics/result.html", shown=shown
         )
-    options: dict[str, Any] = {name: content[name] for name in ("range", "measure") if name in content}
-    draft = fill_draft(page.form, {**dump_parameters(parameters), **options})
     return render_question(request, page, draft, errors, shown=shown, report=report)
 
 

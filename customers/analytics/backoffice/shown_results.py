@@ -17,6 +17,7 @@ from customers.analytics.expressions.parameters import parse_parameters
 from customers.analytics.models import Annotation
 from customers.analytics.named_days import VIEW_OPTIONS, resolve_days
 from customers.analytics.questions.registry import get_question
+from customers.analytics.report_segments import check_segments
 from customers.analytics.results import ResultState, get_result
 from customers.identity.personal_data.masking import may_see_personal
 from customers.lifecycle.facts.amounts import get_amount_currency
@@ -56,6 +57,13 @@ class ShownResult:
 
 
 def read_parameters(question: str, content: Mapping[str, Any], *, now: datetime) -> Any:
+    """Return the parameters of the content of an address, whose segments exist. Raises ParameterError."""
+    parameters = parse_content(question, content, now=now)
+    check_segments(parameters)
+    return parameters
+
+
+def parse_content(question: str, content: Mapping[str, Any], *, now: datetime) -> Any:
     """Return the parameters of the content of an address. Raises ParameterError."""
     days = resolve_days(content, today=timezone.localdate(now))
     return parse_parameters(get_question(question).parameters, days)

@@ -20,6 +20,7 @@ from customers.segments.backoffice.forms import SegmentForm
 from customers.segments.editing import MemberListResult, find_referring_keys, replace_members
 from customers.segments.membership import count_members
 from customers.segments.models import Segment
+from customers.segments.usage import list_segment_users
 
 EVALUATION = ("size", "last_evaluated_at", "duration", "error")
 
@@ -135,13 +136,14 @@ class SegmentAdmin(ModelAdmin):
             self.message_user(request, message % {"count": len(result.unknown), "names": names}, messages.WARNING)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Protect segments that other segments refer to."""
+        """Protect segments that other segments or reports refer to."""
         to_delete, counts, needed, protected = super().get_deleted_objects(objs, request)
         deleted_keys = {segment.key for segment in objs}
         for segment in objs:
             protected += [
                 f"{segment} ← {key}" for key in find_referring_keys(key=segment.key) if key not in deleted_keys
             ]
+            protected += [f"{segment} ← {name}" for name in list_segment_users(segment.key)]
         return to_delete, counts, needed, protected
 
     @admin.action(description=gettext_lazy("Count now"), permissions=["view"])

@@ -264,6 +264,19 @@ def test_a_report_is_changed_and_renamed_and_a_dashboard_too(admin_client: Clien
 
 
 @pytest.mark.usefixtures("shop")
+def test_a_report_whose_segment_is_gone_says_so_and_is_not_computed(admin_client: Client) -> None:
+    text = "The segment “gone” no longer exists. Choose another one."
+    for change in ({"segment": "gone"}, {"breakdown": {"kind": "segment", "name": "gone"}}):
+        content = QUESTION_PAGES["funnel"].start | {"window_seconds": 7 * 86_400} | change
+        report = SavedReport.objects.create(name=str(change), question="funnel", parameters=content)
+        page = admin_client.get(reverse("analytics:funnel"), {"report": report.pk})
+        assert (page.status_code, page.text.count(text)) == (422, 1)
+        assert 'name="window_count" min="1" value="7"' in page.text, "the rest of the question stays"
+        assert text in admin_client.get(reverse("analytics:report-card", args=[report.pk])).text
+    assert not AnalyticsResult.objects.exists()
+
+
+@pytest.mark.usefixtures("shop")
 def test_a_computation_is_cancelled_and_started_again(admin_client: Client) -> None:
     url = reverse("analytics:funnel")
     shown = admin_client.get(url).context["shown"]

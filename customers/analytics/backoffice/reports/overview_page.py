@@ -28,6 +28,7 @@ from customers.analytics.backoffice.reports.presets import PRESETS
 from customers.analytics.backoffice.shown_results import show_result
 from customers.analytics.expressions.parameters import ParameterError
 from customers.analytics.models import Dashboard, SavedReport
+from customers.analytics.report_segments import MissingSegmentError
 
 COLUMNS = (
     Column(key="name", label=gettext_lazy("name"), sort="name", align="text"),
@@ -114,6 +115,8 @@ def show_report_card(request: HttpRequest, pk: int) -> HttpResponse:
     try:
         check_report(request, report)
         shown = show_result(request, report.question, content, now=timezone.now())
+    except MissingSegmentError as error:
+        problem = error.problem
     except ParameterError as error:
         problem = str(error)
     return render_page(

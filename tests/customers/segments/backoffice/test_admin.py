@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from config.foundation.number_formats import format_full_day
+from customers.analytics.models import SavedReport
 from customers.segments.membership import count_members
 from customers.segments.models import Segment, SegmentDay
 from tests.makers import make_customer, make_profile, make_segment
@@ -254,6 +255,21 @@ def test_referenced_segment_is_protected(marketer: Client) -> None:
     chosen = {"action": "delete_selected", "_selected_action": [loyal.pk], "post": "yes"}
     marketer.post(reverse("admin:segments_segment_changelist"), chosen)
     assert Segment.objects.filter(key="loyal").exists()
+
+
+def test_a_segment_that_reports_use_is_protected(marketer: Client) -> None:
+    loyal, other = make_segment("loyal", LOYAL), make_segment("other", LOYAL)
+    by_segment = {"series": [{"event": {}}], "breakdown": {"kind": "segment", "name": "loyal"}}
+    SavedReport.objects.create(name="Loyal visits", question="trends", parameters=by_segment)
+    SavedReport.objects.create(name="Visits of loyal", question="trends", parameters={"segment": "loyal"})
+    url = reverse("admin:segments_segment_delete", args=[loyal.pk])
+    page = body(marketer.get(url))
+    assert "← Loyal visits" in page
+    assert "← Visits of loyal" in page
+    marketer.post(url, {"post": "yes"})
+    assert Segment.objects.filter(key="loyal").exists()
+    marketer.post(reverse("admin:segments_segment_delete", args=[other.pk]), {"post": "yes"})
+    assert not Segment.objects.filter(key="other").exists()
 
 
 def test_count_now_counts_the_selected_segments(marketer: Client) -> None:

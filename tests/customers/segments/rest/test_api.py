@@ -10,6 +10,7 @@ from django.utils import timezone
 from rest_framework.test import APIClient
 
 from config.access.grants import Grant
+from customers.analytics.models import SavedReport
 from customers.lifecycle.models import CustomerProfile
 from customers.segments.membership import evaluate_segments
 from customers.segments.models import Segment
@@ -182,6 +183,10 @@ def test_segment_in_use_is_not_deleted(client: APIClient) -> None:
     assert response.status_code == 409
     assert "both" in response.json()["detail"]
     client.delete("/api/v1/segments/both/")
+    report = SavedReport.objects.create(name="Visits", question="trends", parameters={"segment": "loyal"})
+    response = client.delete("/api/v1/segments/loyal/")
+    assert (response.status_code, response.json()["detail"]) == (409, "The segment is used by Visits.")
+    report.delete()
     Campaign.objects.create(key="c", name="Spring", segment=loyal)
     response = client.delete("/api/v1/segments/loyal/")
     assert response.status_code == 409
