@@ -20,6 +20,11 @@ from config.foundation.charts.spec import (
 )
 from config.foundation.number_formats import join_label
 
+# in pixels: of a character of 11 pixels with its share of the gaps, of the title of the rows with the margins, and of a small phone
+CHARACTER_WIDTH = 7
+SIDE_WIDTH = 40
+SMALL_PHONE_WIDTH = 360
+
 type Grid[T] = Sequence[Sequence[T]]
 
 RADAR_COLORS = (
@@ -53,7 +58,8 @@ def build_heatmap(
 
     Args:
         names: the name of each cell; left out on a phone, which has no room for it.
-        texts: what is written below the name; lines are separated by "\\n".
+        texts: what is written below the name; lines are separated by "\\n". Left out on a phone if the cells are too narrow for it: the
+            table below the chart has it too.
         hover_prefix: a Plotly template of the cell's position, such as "R %{x} · F %{y}".
     """
     hover = [
@@ -79,7 +85,9 @@ def build_heatmap(
         trace |= color_cells(colors)
     else:
         trace |= {"z": [list(row) for row in values or ()], "colorscale": "theme:scale"}
-    phone = [[text.replace("\n", "<br>") for text in row] for row in texts]
+    names_width = max(map(len, rows), default=0) * CHARACTER_WIDTH
+    fits = is_wide_enough(texts, len(columns), SMALL_PHONE_WIDTH - SIDE_WIDTH - names_width)
+    phone = [[text.replace("\n", "<br>") if fits else "" for text in row] for row in texts]
     narrow: list[NarrowVariant] = [
         {"below": PHONE_WIDTH, "traces": [{"text": phone}]},
         {"below": TABLET_WIDTH, "traces": [{"text": write_cells(names, texts, shorten_name=True)}]},
@@ -98,6 +106,12 @@ def build_heatmap(
         "summary": _("%(rows)s rows and %(columns)s columns: %(y)s by %(x)s.")
         % {"rows": len(rows), "columns": len(columns), "y": y_title, "x": x_title},
     }
+
+
+def is_wide_enough(texts: Grid[str], columns: int, width: int) -> bool:
+    """Return whether the longest line of the texts fits into one of the columns that share the width."""
+    longest = max((len(line) for row in texts for text in row for line in text.split("\n")), default=0)
+    return longest * CHARACTER_WIDTH * columns <= width
 
 
 def write_cells(names: Grid[str], texts: Grid[str], *, shorten_name: bool) -> list[list[str]]:

@@ -204,6 +204,25 @@ def test_a_cell_on_a_phone_has_no_name_and_shows_it_under_the_pointer() -> None:
     ]
 
 
+def test_the_cells_of_a_phone_have_no_text_that_would_be_cut_off() -> None:
+    for columns, expected in ((3, "72.7%*"), (8, "")):
+        row = [["72.7%*"] * columns]
+        numbers = [str(number) for number in range(columns)]
+        spec = build_heatmap(
+            columns=numbers,
+            rows=["1"],
+            names=row,
+            texts=row,
+            links=row,
+            values=[[0.7] * columns],
+            hover_prefix="",
+            **TITLES,
+        )
+        assert spec["narrow"][0]["traces"][0]["text"] == [[expected] * columns]
+        assert spec["narrow"][1]["traces"][0]["text"] == [["72.7%*<br>72.7%*"] * columns]
+        assert spec["table"]["rows"][0][1]["text"] == "72.7%*"
+
+
 def test_an_interval_chart_draws_the_distance_to_each_end_and_none_without_an_interval() -> None:
     spec = EXAMPLES["interval"]
     error = spec["traces"][0]["error_x"]
