@@ -42,6 +42,11 @@ def format_whole_money(value: Number | None, currency: str) -> str:
     )
 
 
+def round_amount(value: float | None) -> float | None:
+    """Return an amount for a file, without what computing with binary fractions adds: 303860.9100000003 is 303860.91."""
+    return None if value is None else round(value, 4)
+
+
 def format_money(value: Number | None, currency: str) -> str:
     """Return an amount with the currency's symbol and decimals."""
     return NO_VALUE if value is None else numbers.format_currency(value, currency or "XXX", locale=get_reader_locale())

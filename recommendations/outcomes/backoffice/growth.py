@@ -17,6 +17,7 @@ from config.foundation.number_formats import (
     format_whole_money,
     get_reader_locale,
     join_sentences,
+    round_amount,
 )
 from customers.analytics.backoffice.results.view import ResultChart, ResultContext
 from customers.analytics.outcomes.decomposition import RevenueChange
@@ -188,13 +189,19 @@ def list_growth_rows(result: GrowthResult, context: ResultContext) -> list[list[
         name = name_group(group.group, context, "")
         for period in group.periods:
             change, year = period.previous, period.year
+            amount = round_amount
             rows.append(
                 [
-                    *(name, period.start.isoformat(), int(period.is_complete), period.revenue, period.customers),
-                    *(period.orders, period.orders_per_customer, period.order_value, period.revenue_per_customer),
-                    *(change and change.change, change and change.relative, change and change.customers),
-                    *(change and change.orders_per_customer, change and change.order_value),
-                    *(year and year.change, year and year.relative),
+                    *(name, period.start.isoformat(), int(period.is_complete), amount(period.revenue)),
+                    *(period.customers, period.orders, period.orders_per_customer, amount(period.order_value)),
+                    amount(period.revenue_per_customer),
+                    *(
+                        change and amount(change.change),
+                        change and change.relative,
+                        change and amount(change.customers),
+                    ),
+                    *(change and amount(change.orders_per_customer), change and amount(change.order_value)),
+                    *(year and amount(year.change), year and year.relative),
                 ]
             )
     return rows

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from customers.analytics.backoffice.results.retention import describe_retention
+from customers.analytics.backoffice.results.retention import describe_retention, list_retention_rows
 from customers.analytics.backoffice.results.view import ResultContext
 from customers.analytics.expressions.matching import EventMatch
 from customers.analytics.expressions.periods import PeriodUnit
@@ -23,6 +23,8 @@ from customers.analytics.questions.activity import (
     select_stickiness_people,
 )
 from customers.analytics.questions.retention import (
+    RetentionCell,
+    RetentionCohort,
     RetentionMean,
     RetentionParameters,
     RetentionResult,
@@ -130,6 +132,16 @@ def test_the_sentence_has_the_measure_of_the_chart() -> None:
         context = ResultContext("retention", parameters, {"measure": measure}, START, currency="EUR")
         sentence = describe_retention(result, context)
         assert all(part in sentence for part in parts), sentence
+
+
+def test_amounts_in_the_file_have_no_noise_of_binary_fractions() -> None:
+    cell = RetentionCell(
+        offset=0, people=1, share=1, people_or_after=1, share_or_after=1, revenue=303860.9100000003, is_complete=True
+    )
+    cohort = RetentionCohort(start=date(2026, 3, 2), people=1, cells=(cell,))
+    result = RetentionResult(as_of=START, people=1, cohorts=(cohort,), means=())
+    context = ResultContext("retention", RetentionParameters(**DAYS), {}, START)
+    assert list(list_retention_rows(result, context))[1][7] == 303860.91
 
 
 def test_the_first_cohort_is_of_its_whole_period() -> None:

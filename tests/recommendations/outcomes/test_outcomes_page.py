@@ -1,7 +1,8 @@
 """The page Outcomes and its endpoint: four measures, their people and files, and the incremental lift of marketing."""
 
 import re
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,7 +15,10 @@ from django.utils import timezone
 
 from config.access.keys import create_api_key
 from config.access.models import ApiKey
+from customers.analytics.backoffice.results.view import ResultContext
 from customers.analytics.models import AnalyticsResult, ResultStatus
+from customers.analytics.outcomes.decomposition import RevenueChange
+from customers.analytics.outcomes.growth import GrowthGroup, GrowthPeriod, GrowthResult
 from customers.analytics.outcomes.registry import MEASURES
 from customers.analytics.results import compute_result
 from customers.feedback.models import Review, SurveyAnswer
@@ -22,6 +26,7 @@ from customers.identity.models import Customer
 from customers.segments.models import Segment
 from customers.warehouse.export import export_warehouse
 from recommendations.measurement.assignment import compute_bucket
+from recommendations.outcomes.backoffice.growth import list_growth_rows
 from recommendations.outcomes.incremental_lift import build_marketing_lift
 from recommendations.sending.global_holdout.measuring import measure_months
 from recommendations.sending.global_holdout.report import load_report
@@ -99,6 +104,27 @@ def test_the_page_computes_in_the_background_and_opens_people_and_files(admin_cl
         assert admin_client.get(f"{PAGE}{key}.csv").text.startswith("group,period,is_complete")
     assert admin_client.get(f"{PAGE}incremental_lift.csv").status_code == 200
     assert admin_client.get(f"{PAGE}nothing.csv").status_code == 404
+
+
+def test_amounts_in_the_file_have_no_noise_of_binary_fractions() -> None:
+    noisy = 19637.919999999984
+    change = RevenueChange(
+        before=1, change=noisy, relative=0.1, customers=noisy, orders_per_customer=noisy, order_value=noisy
+    )
+    period = GrowthPeriod(
+        start=date(2026, 3, 1), is_complete=True, customers=3, orders=4, revenue=noisy, revenue_per_customer=noisy,
+        orders_per_customer=4 / 3, order_value=noisy, previous=change, year=None,
+    )  # fmt: skip
+    groups = (GrowthGroup(group=None, periods=(period, replace(period, previous=None))),)
+    result = GrowthResult(as_of=timezone.now(), began_on=None, groups=groups, guest_revenue=0)
+    header, first, second = list_growth_rows(result, ResultContext("outcome-growth", None, {}, timezone.now()))
+    assert (len(first), len(second)) == (len(header), len(header))
+    rows = dict(zip(header, first, strict=True))
+    assert [name for name, value in rows.items() if value == 19637.92] == [
+        *("revenue", "order_value", "revenue_per_customer", "change", "from_customers", "from_orders_per_customer"),
+        "from_order_value",
+    ]
+    assert rows["orders_per_customer"] == 4 / 3
 
 
 def test_all_customers_are_one_choice_of_the_segment(admin_client: Client) -> None:

@@ -16,6 +16,7 @@ from config.foundation.number_formats import (
     format_percent,
     format_whole_money,
     join_sentences,
+    round_amount,
 )
 from customers.analytics.backoffice.results.view import ResultChart, ResultContext, ResultView
 from customers.analytics.questions.products import ProductPerformance, ProductResult
@@ -133,5 +134,6 @@ def list_product_rows(result: ProductResult, context: ResultContext) -> Iterator
     for row in result.rows:
         yield [
             *(row.name, name_row(row, titles), row.viewed, row.added, row.bought, row.returned, row.units),
-            *(row.returned_units, row.revenue, row.margin, row.add_rate, row.buy_rate, row.return_rate),
+            *(row.returned_units, round_amount(row.revenue), round_amount(row.margin)),
+            *(row.add_rate, row.buy_rate, row.return_rate),
         ]

@@ -7,7 +7,14 @@ from django.utils.translation import gettext as _
 
 from config.foundation.charts.grids import build_heatmap
 from config.foundation.charts.spec import ChartSpec
-from config.foundation.number_formats import format_count, format_full_day, format_money, format_percent, join_sentences
+from config.foundation.number_formats import (
+    format_count,
+    format_full_day,
+    format_money,
+    format_percent,
+    join_sentences,
+    round_amount,
+)
 from customers.analytics.backoffice.results.view import ResultChart, ResultContext, ResultView
 from customers.analytics.expressions.periods import PeriodUnit
 from customers.analytics.questions.retention import RetentionCell, RetentionCohort, RetentionMean, RetentionResult
@@ -163,5 +170,5 @@ def list_retention_rows(result: RetentionResult, context: ResultContext) -> Iter
         for cell in cohort.cells:
             yield [
                 *(cohort.start.isoformat(), cohort.people, cell.offset, cell.people, cell.share),
-                *(cell.people_or_after, cell.share_or_after, cell.revenue, int(cell.is_complete)),
+                *(cell.people_or_after, cell.share_or_after, round_amount(cell.revenue), int(cell.is_complete)),
             ]
