@@ -17,6 +17,7 @@ from customers.identity.personal_data.masking import mask_text
 from customers.lifecycle.backoffice.labels.cluster_labels import get_cluster_names
 from customers.lifecycle.models import ScoreModel, Stage
 from customers.lifecycle.refresh.score_models import load_latest_score_models
+from customers.warehouse.tables import TRAFFIC_SOURCE
 
 PROPERTY_LABELS = {
     "path": gettext_lazy("page path"),
@@ -27,6 +28,8 @@ PROPERTY_LABELS = {
     "name": gettext_lazy("event name"),
     "type": gettext_lazy("event type"),
     "value": gettext_lazy("value"),
+    "product_id": gettext_lazy("product ID"),
+    TRAFFIC_SOURCE: gettext_lazy("traffic source"),
 }
 CUSTOMER_LABELS = {
     "stage": gettext_lazy("lifecycle stage"),

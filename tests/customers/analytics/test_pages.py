@@ -12,6 +12,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from customers.analytics.backoffice.building.drafts import change_rows
+from customers.analytics.backoffice.building.vocabulary_choices import list_breakdown_options
+from customers.analytics.backoffice.event_texts import label_property
 from customers.analytics.backoffice.question_pages import QUESTION_PAGES
 from customers.analytics.backoffice.reports.presets import PRESETS
 from customers.analytics.models import AnalyticsResult, Annotation, Dashboard, ResultStatus, SavedReport
@@ -307,6 +309,16 @@ def test_a_row_of_a_form_whose_number_has_thousands_of_digits_is_not_removed() -
     assert change_rows(dict(rows), f"remove:steps.{'9' * 5_000}") == rows
     assert change_rows(dict(rows), "remove:steps.1") == {"steps": [{"name": "a"}]}
     assert change_rows(dict(rows), f"add:steps.{'9' * 5_000}.filters") == rows
+
+
+def test_results_are_split_by_properties_with_names_but_not_by_amounts() -> None:
+    names = ["brand", "value", "product_id", "$traffic_source"]
+    groups = list_breakdown_options([(name, label_property(name)) for name in names], {})
+    assert next(group.options for group in groups if group.label == "Event property") == [
+        ("event:brand", "brand"),
+        ("event:product_id", "product ID"),
+        ("event:$traffic_source", "traffic source"),
+    ]
 
 
 @pytest.mark.usefixtures("shop")

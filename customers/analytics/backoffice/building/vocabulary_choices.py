@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from config.foundation.number_formats import format_count
 from config.foundation.slow_figures import get_figures
 from customers.analytics.backoffice.event_texts import CUSTOMER_LABELS, label_meaning, label_name, label_property
-from customers.analytics.expressions.matching import ORDER_EVENT, EventMatch
+from customers.analytics.expressions.matching import NUMBER_COLUMNS, ORDER_EVENT, EventMatch
 from customers.analytics.expressions.parameters import DateRange
 from customers.analytics.sources import open_analytics_tables
 from customers.analytics.vocabulary import (
@@ -146,7 +146,8 @@ def list_segment_filters() -> dict[str, str]:
 
 
 def list_breakdown_options(properties: Sequence[tuple[str, str]], segments: dict[str, str]) -> list[OptionGroup]:
-    """Return what a result can be split by."""
+    """Return what a result can be split by; not by amounts, which are different for almost every event."""
+    properties = [choice for choice in properties if choice[0] not in NUMBER_COLUMNS]
     customers = [(f"customer:{name}", str(label)) for name, label in CUSTOMER_LABELS.items()]
     groups = [OptionGroup(_("Customers"), customers)]
     if properties:
