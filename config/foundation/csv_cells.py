@@ -7,7 +7,7 @@ With an apostrophe before it, a text is not a formula. A text that already start
 import csv
 import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Protocol
@@ -73,6 +73,12 @@ def format_csv(rows: Iterable[Iterable[Any]]) -> str:
     lines = io.StringIO()
     csv.writer(lines).writerows([escape_cell(value) for value in row] for row in rows)
     return lines.getvalue()
+
+
+def mark_encoding(blocks: Iterable[str]) -> Iterator[str]:
+    """Yield the blocks of a file that people open, after the mark without which Excel does not read it as UTF-8."""
+    yield "\ufeff"
+    yield from blocks
 
 
 def format_unescaped_row(cells: Iterable[str], *, delimiter: str, line_end: str) -> str:

@@ -24,7 +24,7 @@ from config.assistant.metrics.registry import METRICS, compute_metric, list_metr
 from config.assistant.model.client import is_configured
 from config.foundation.backoffice.pages import render_page
 from config.foundation.charts.spec import ChartSpec
-from config.foundation.csv_cells import format_csv
+from config.foundation.csv_cells import format_csv, mark_encoding
 from config.foundation.number_formats import format_full_day
 from config.foundation.shop.profile import get_shop
 from customers.analytics.backoffice.building.vocabulary_choices import list_segment_filters, list_segments
@@ -294,7 +294,7 @@ def download_answer(request: HttpRequest) -> HttpResponse:
         [query.metric, row.start and row.start.isoformat(), int(row.is_complete), row.label, row.value, row.people]
         for row in answer.rows
     ]
-    response = HttpResponse(format_csv(rows), content_type="text/csv; charset=utf-8")
+    response = HttpResponse(mark_encoding([format_csv(rows)]), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = (
         f'attachment; filename="{METRICS[query.metric].key}-{timezone.localtime(answer.as_of):%Y-%m-%d}.csv"'
     )

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from config.foundation.backoffice.pages import is_partial_request, render_page
-from config.foundation.csv_cells import format_csv
+from config.foundation.csv_cells import format_csv, mark_encoding
 from customers.analytics.backoffice.access import (
     ADD_ANNOTATION,
     ADD_REPORT,
@@ -187,7 +187,7 @@ def download_csv(request: HttpRequest, question: str) -> HttpResponse:
         text = _("The result is being computed. Try again in a moment.")
         return HttpResponse(text, status=409, content_type="text/plain; charset=utf-8")
     rows = page.list_rows(shown.state.result, shown.context)
-    response = HttpResponse(format_csv(rows), content_type="text/csv; charset=utf-8")
+    response = HttpResponse(mark_encoding([format_csv(rows)]), content_type="text/csv; charset=utf-8")
     name = slugify(report.name if report else question) or question
     response["Content-Disposition"] = (
         f'attachment; filename="{name}-{timezone.localtime(shown.context.as_of):%Y-%m-%d}.csv"'

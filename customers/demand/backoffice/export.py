@@ -8,7 +8,7 @@ from django.views.decorators.http import require_GET
 
 from config.foundation.audit_log import record_export
 from config.foundation.backoffice.permissions import check_permissions
-from config.foundation.csv_cells import format_csv
+from config.foundation.csv_cells import format_csv, mark_encoding
 from customers.demand.models import RestockItem
 from customers.demand.restock_list import query_restock_items
 
@@ -41,7 +41,7 @@ def download_restock_list(request: HttpRequest) -> StreamingHttpResponse:
     state = request.GET.get("state", "")
     state = state if state in STATES else ""
     record_export(model=RestockItem, count=query_restock_items(state).count(), details={"list": "restock"})
-    response = StreamingHttpResponse(stream_items(state), content_type="text/csv; charset=utf-8")
+    response = StreamingHttpResponse(mark_encoding(stream_items(state)), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="restock-{timezone.localdate():%Y-%m-%d}.csv"'
     return response
 

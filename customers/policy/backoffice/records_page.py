@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 from config.foundation.audit_log import record_export
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.permissions import check_permissions
+from config.foundation.csv_cells import mark_encoding
 from config.foundation.number_formats import format_count, format_moment
 from config.foundation.shop.profile import get_shop
 from customers.policy.models import ProcessingActivity
@@ -99,7 +100,7 @@ def download_csv(request: HttpRequest, kind: str) -> HttpResponse:
     """Return the records of a kind as a CSV file."""
     record = get_kind(request, kind)
     record_export(model=record.rows().model, count=record.rows().count(), details={"record": record.key})
-    response = HttpResponse(export_csv(record), content_type="text/csv; charset=utf-8")
+    response = HttpResponse(mark_encoding([export_csv(record)]), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{record.key}.csv"'
     return response
 

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from config.foundation.audit_log import record_export
-from config.foundation.csv_cells import format_csv
+from config.foundation.csv_cells import format_csv, mark_encoding
 from config.foundation.json_nesting import load_json
 from customers.identity.backoffice.customer_links import make_customers_url
 from customers.identity.models import Customer
@@ -158,7 +158,8 @@ def download_members(request: HttpRequest, *, model_admin: ModelAdmin, segment_i
     except ConditionError as error:
         return HttpResponse(str(error), status=409, content_type="text/plain; charset=utf-8")
     response = StreamingHttpResponse(
-        stream_csv(customers, with_personal, with_ids=may_see_personal(request)), content_type="text/csv; charset=utf-8"
+        mark_encoding(stream_csv(customers, with_personal, with_ids=may_see_personal(request))),
+        content_type="text/csv; charset=utf-8",
     )
     response["Content-Disposition"] = f'attachment; filename="segment-{segment.key}.csv"'
     return response

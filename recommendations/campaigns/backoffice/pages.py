@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.charts import build_funnel_chart
+from config.foundation.csv_cells import mark_encoding
 from customers.identity.personal_data.masking import may_see_personal
 from customers.segments.conditions.condition_tree import ConditionError
 from recommendations.campaigns.audience_hints import find_hints
@@ -77,7 +78,7 @@ def download_audience(request: HttpRequest, *, model_admin: ModelAdmin, campaign
         )
     except ConditionError as error:
         return HttpResponse(str(error), status=409, content_type="text/plain; charset=utf-8")
-    response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
+    response = StreamingHttpResponse(mark_encoding(lines), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="audience-{campaign.key}.csv"'
     return response
 
@@ -88,6 +89,6 @@ def download_holdout_group(request: HttpRequest, *, model_admin: ModelAdmin, exp
         raise PermissionDenied
     export = get_object_or_404(AudienceExport.objects.select_related("campaign"), pk=export_id)
     lines = stream_holdout_group(export=export, with_personal=may_see_personal(request))
-    response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
+    response = StreamingHttpResponse(mark_encoding(lines), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="holdout-{export.campaign.key}-{export.pk}.csv"'
     return response

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from config.foundation.backoffice.pages import render_page
+from config.foundation.csv_cells import mark_encoding
 from config.foundation.number_formats import format_percent
 from config.foundation.slow_figures import get_figures_soon
 from customers.events.event_labels import LABELS_BY_MEANING
@@ -77,7 +78,7 @@ def download_held_out(request: HttpRequest, flow_id: int) -> StreamingHttpRespon
     """Download who is held out of a flow; every download is recorded."""
     flow = get_flow(request, flow_id, EXPORT_PEOPLE)
     lines = stream_held_out(flow, with_personal=may_see_personal(request))
-    response = StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
+    response = StreamingHttpResponse(mark_encoding(lines), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="holdout-{flow.key}.csv"'
     return response
 

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.tables import Table, build_table
-from config.foundation.csv_cells import format_csv
+from config.foundation.csv_cells import format_csv, mark_encoding
 from config.foundation.number_formats import format_change, format_percent, format_whole_money
 from config.foundation.shop.profile import get_shop
 from customers.analytics.backoffice.access import VIEW, VIEW_CUSTOMERS
@@ -188,7 +188,7 @@ def download_csv(request: HttpRequest, key: str) -> HttpResponse:
     if as_of is None:
         text = _("The result is being computed. Try again in a moment.")
         return HttpResponse(text, status=409, content_type="text/plain; charset=utf-8")
-    response = HttpResponse(format_csv(rows), content_type="text/csv; charset=utf-8")
+    response = HttpResponse(mark_encoding([format_csv(rows)]), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="outcomes-{key}-{timezone.localtime(as_of):%Y-%m-%d}.csv"'
     return response
 

@@ -17,6 +17,7 @@ from unfold.widgets import UnfoldAdminFileFieldWidget
 
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.tables import Cell, Column, build_table
+from config.foundation.csv_cells import mark_encoding
 from customers.identity.personal_data.masking import mask_hash, may_see_personal
 from recommendations.sending.models import Suppression
 from recommendations.sending.suppressions.suppression_list import (
@@ -185,6 +186,6 @@ def undo_file(request: HttpRequest) -> HttpResponse:
 @require_safe
 @permission_required(VIEW, raise_exception=True)
 def download_suppressions(request: HttpRequest) -> HttpResponseBase:
-    response = StreamingHttpResponse(export_suppressions(), content_type="text/csv; charset=utf-8")
+    response = StreamingHttpResponse(mark_encoding(export_suppressions()), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = 'attachment; filename="suppressions.csv"'
     return response

@@ -204,7 +204,7 @@ def test_a_saved_report_on_a_dashboard_and_as_a_file(admin_client: Client) -> No
     trends = open_result(admin_client, f"{reverse('analytics:trends')}?report={report.pk}")
     assert '"text": "Sale"' in trends.text
     file = admin_client.get(reverse("analytics:csv", args=["trends"]), {"report": report.pk})
-    assert file.text.startswith("series,start,value")
+    assert file.text.startswith("\ufeffseries,start,value"), "Excel needs the mark to read UTF-8"
 
 
 @pytest.mark.usefixtures("shop")

@@ -101,7 +101,7 @@ def test_the_page_computes_in_the_background_and_opens_people_and_files(admin_cl
     for key in MEASURES:
         content = admin_client.get(f"{PAGE}{key}.csv?unit=quarter&split=channel")
         assert content.status_code in (200, 409)
-        assert admin_client.get(f"{PAGE}{key}.csv").text.startswith("group,period,is_complete")
+        assert admin_client.get(f"{PAGE}{key}.csv").text.startswith("\ufeffgroup,period,is_complete")
     assert admin_client.get(f"{PAGE}incremental_lift.csv").status_code == 200
     assert admin_client.get(f"{PAGE}nothing.csv").status_code == 404
 

@@ -83,6 +83,10 @@ def test_list_is_checked_imported_exported_and_undone(client: Client) -> None:
     assert "2 addresses were added." in upload("import")
     exported = client.get(f"{SUPPRESSIONS}suppressions.csv").getvalue().decode()
     assert exported.count("email,") == 2
+    assert exported.startswith("\ufeffkind,")
+    again = SimpleUploadedFile("suppressions.csv", exported.encode())
+    checked = client.post(f"{SUPPRESSIONS}import/", {"file": again, "action": "check"}).content.decode()
+    assert "0 addresses are new" in checked
     source = Suppression.objects.first()
     assert source is not None
     client.post(f"{SUPPRESSIONS}undo/", {"source": source.source})

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from config.foundation.audit_log import record_export
-from config.foundation.csv_cells import format_csv
+from config.foundation.csv_cells import format_csv, mark_encoding
 from customers.identity.consent.ledger import find_customers_without_profiling
 from customers.identity.models import Customer
 from customers.identity.personal_data.masking import mask_id, may_see_personal
@@ -54,7 +54,8 @@ def download_customers(request: HttpRequest) -> HttpResponseBase:
     }
     record_export(model=Customer, count=len(ids), details=details)
     response = StreamingHttpResponse(
-        stream_customers(ids, with_personal=with_personal, with_ids=with_ids), content_type="text/csv; charset=utf-8"
+        mark_encoding(stream_customers(ids, with_personal=with_personal, with_ids=with_ids)),
+        content_type="text/csv; charset=utf-8",
     )
     response["Content-Disposition"] = f'attachment; filename="customers-{timezone.localtime(as_of):%Y-%m-%d}.csv"'
     return response

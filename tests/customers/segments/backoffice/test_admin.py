@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from config.foundation.number_formats import format_full_day
 from customers.analytics.models import SavedReport
+from customers.segments.editing import read_user_ids
 from customers.segments.membership import count_members
 from customers.segments.models import Segment, SegmentDay
 from tests.makers import make_customer, make_profile, make_segment
@@ -220,7 +221,9 @@ def test_csv_contains_personal_data_only_with_permission(marketer: Client) -> No
     make_profile(make_customer("=anna", name="Anna Secret", email="anna@example.com"), stage="loyal", orders=3)
     address = reverse("admin:segments_segment_members_csv", args=[segment.pk])
     text = body(marketer.get(address))
+    assert text.startswith("\ufeffuser_id,")
     assert "'=anna,loyal,,,,,3," in text
+    assert read_user_ids(text.encode()) == ["'=anna"], "the list can be imported again"
     assert "Secret" not in text
     assert marketer.get(address, {"personal": ""}).status_code == 403
     officer = login(superuser=True)
