@@ -16,7 +16,7 @@ from catalog.product_picker.fields import ProductIdsField
 from catalog.product_picker.queries import MAX_ROWS, describe_products
 from recommendations.engine.placements import CATEGORIES, FOR_YOU
 from recommendations.merchandising.backoffice.forms import RuleForm
-from recommendations.merchandising.backoffice.overview import find_product_titles
+from recommendations.merchandising.backoffice.overview import build_overviews, find_product_titles
 from recommendations.merchandising.backoffice.rule_labels import describe_rule
 from recommendations.merchandising.choices import RulePlacement
 from recommendations.merchandising.models import Rule
@@ -64,6 +64,8 @@ def show_rule_preview_page(request: HttpRequest, *, model_admin: ModelAdmin) -> 
     context: dict[str, Any] = {"form": form, "problems": problems, "draft": draft, "preview": None}
     if draft is not None:
         context["description"] = describe_rule(draft, find_product_titles([draft]))
+        [overview] = build_overviews(rules=[draft], now=timezone.now())
+        context["warnings"] = overview.warnings
         if form.is_valid():
             context |= build_preview_context(form.make_request(), draft)
     if request.headers.get("X-Requested-With") == "fetch":

@@ -119,6 +119,11 @@ def test_the_panel_follows_the_form_and_saves_nothing(
     assert '<input type="hidden" name="product_ids" value="tea-0&#10;tea-1">' in whole.replace("\n", "&#10;")
     wrong = get_page(merchandiser.post(reverse(PAGE), FORM | {"action": "pin"}))
     assert "Position: A pin requires a position" in wrong
+    assert "The rule matches no products" not in page
+    nothing = FORM | preview_fields | {"action": "boost", "factor": "2.5", "brand": "None", "product_ids": ""}
+    response = merchandiser.post(reverse(PAGE), nothing, headers={"X-Requested-With": "fetch"})
+    assert response.context["preview"].changed_positions == 0
+    assert "The rule matches no products" in get_page(response)
     missing = get_page(merchandiser.post(reverse(PAGE), FORM | preview_fields | {"preview-scenario": "similar"}))
     assert "similar requires product_id" in missing
 
