@@ -154,6 +154,9 @@ def test_a_problem_is_shown_after_the_field_was_left(
     expect(page.locator(".cb-problem:visible")).to_have_count(0)
     page.locator("input[name=name]").focus()
     expect(page.locator(".cb-row .cb-problem")).to_have_count(1)
+    expect(page.locator(".cb-problem code")).to_have_count(0)
+    page.locator("[data-cb-toggle]").click()
+    expect(page.locator(".cb-problem:visible code")).to_contain_text(["$.all[0]"])
 
 
 def test_a_list_of_customers_is_uploaded(

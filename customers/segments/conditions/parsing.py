@@ -170,7 +170,7 @@ class ConditionParser(ValueParser):
             self.add_problem(
                 path,
                 "range",
-                _("The first value of %(value)s is greater than the second; swap them.") % {"value": format_json(raw)},
+                _("The first value is greater than the second. Swap them."),
             )
         return Period(first.start, last.end)
 

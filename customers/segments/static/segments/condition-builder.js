@@ -91,7 +91,8 @@
     switchView() {
       const asJson = this.root.classList.toggle("cb-json");
       this.toggle.textContent = asJson ? this.texts.builder : this.texts.json;
-      if (!asJson) this.draw();
+      if (asJson) this.markProblems();
+      else this.draw();
     }
 
     // Read the tree from the text area; return false if it is not valid JSON.
@@ -625,7 +626,9 @@
     }
 
     problemLine(problem) {
-      return element("p", { className: "cb-problem" }, element("code", {}, problem.path), problem.message);
+      // only those who edit the JSON know its paths
+      const path = this.root.classList.contains("cb-json") ? [element("code", {}, problem.path)] : [];
+      return element("p", { className: "cb-problem" }, ...path, problem.message);
     }
 
     // Show each problem next to the part of the form whose path is its longest prefix.
