@@ -42,5 +42,6 @@ def _list_stored_keys(content: Any) -> tuple[Any, ...]:
     if not isinstance(content, dict):
         return ()
     breakdown = content.get("breakdown")
-    is_split = isinstance(breakdown, dict) and breakdown.get("kind") == "segment"
-    return (content.get("segment"), breakdown.get("name") if is_split else None)
+    if not isinstance(breakdown, dict) or breakdown.get("kind") != "segment":
+        return (content.get("segment"),)
+    return (content.get("segment"), breakdown.get("name"))

@@ -108,7 +108,8 @@ class StrictFilterBackend(DjangoFilterBackend):
         filterset = super().get_filterset(request, queryset, view)
         for field in filterset.form.fields.values() if filterset is not None else ():
             if isinstance(field, forms.ChoiceField) and not isinstance(field, forms.ModelChoiceField):
-                valid = [value for value, _label in field.choices if value != ""]
+                choices: Any = field.choices  # for reading, always a list of pairs
+                valid = [value for value, _label in choices if value != ""]
                 field.error_messages["invalid_choice"] = describe_choices(valid)
         return filterset
 

@@ -156,7 +156,9 @@ class SegmentAdmin(ModelAdmin):
                 messages.ERROR,
             )
 
-    @action(description=gettext_lazy("Size and changes"), url_path="show-overview", permissions=["view"], icon="monitoring")
+    @action(
+        description=gettext_lazy("Size and changes"), url_path="show-overview", permissions=["view"], icon="monitoring"
+    )
     def show_overview(self, request: HttpRequest, object_id: int) -> HttpResponseRedirect:
         return HttpResponseRedirect(reverse("admin:segments_segment_overview", args=[object_id]))
 
