@@ -115,7 +115,7 @@ def test_forecasts_and_restock_list_reach_page_file_and_rest(
         assert "units are expected in the next 28 days" in admin_client.get(address).text
     product_page = admin_client.get(reverse("demand:product", args=[kettle.pk]), {"by": "week"})
     assert "Units sold and expected" in product_page.text
-    lines = b"".join(admin_client.get(reverse("demand:export"), {"state": "now"})).decode().splitlines()
+    lines = b"".join(admin_client.get(reverse("demand:export"), {"state": "now"})).decode("utf-8-sig").splitlines()
     assert [line.split(",")[0] for line in lines] == ["product_id", "kettle"]
     answer = admin_client.get("/api/v1/demand/restock/", {"state": "now"}).json()
     assert [row["product_id"] for row in answer["results"]] == ["kettle"]
