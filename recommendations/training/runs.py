@@ -14,6 +14,7 @@ from recommendations.training.models import EvaluationRun
 from recommendations.training.tuning.model_choice import PRIMARY_METRIC, TOP_N
 
 TRAINING_LOCK = "training.train"
+UPDATE_LOCK = "training.refresh"  # of the incremental update
 # pg_locks shows the 64-bit key of an advisory lock as two 32-bit halves
 LOCK_IS_HELD = """
     SELECT EXISTS (

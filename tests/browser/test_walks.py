@@ -23,7 +23,7 @@ TEXTS = {
         "entered": "Entered “at risk”",
         "why": "the time since the last order exceeds the usual gap",
         "quality": "Quality of recommendations",
-        "verdict": "89% later bought one of their 10 recommended products",
+        "verdict": "89% later bought at least one of their 10 recommended products",
         "sentence": "A customer at risk",
     },
     "zh-hans": {

@@ -1,6 +1,7 @@
 """Advisory locks of PostgreSQL, so that a job never runs twice at the same time; a killed process releases its lock immediately."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
@@ -101,6 +102,15 @@ def is_locked(name: str) -> bool:
             [compute_lock_key(name)],
         )
         return bool(cursor.fetchone()[0])
+
+
+def wait_until_released(name: str, *, seconds: float) -> None:
+    """Wait until no session of this database holds the lock. Raises AlreadyRunningError after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while is_locked(name):
+        if time.monotonic() > deadline:
+            raise AlreadyRunningError(name)
+        time.sleep(0.1)
 
 
 def compute_lock_key(name: str) -> int:

@@ -25,6 +25,7 @@ from recommendations.training.registry.activity_update import ActivityUpdate, jo
 from recommendations.training.registry.artifact_copies import STORE_FOLDER, open_published_artifact, publish_artifact
 from recommendations.training.registry.artifacts import Artifact
 from recommendations.training.registry.promotion import announce_active_version, get_serving_name
+from recommendations.training.runs import UPDATE_LOCK
 
 logger = logging.getLogger(__name__)
 Status = ModelVersion.Status
@@ -42,7 +43,7 @@ def refresh_active_version(*, as_of: datetime, scenario: str = "for-you") -> Mod
         NothingToRefreshError: there is nothing to add.
         DamagedArtifactError: the version's folder is not what was saved.
     """
-    with exclusive_lock("training.refresh"):
+    with exclusive_lock(UPDATE_LOCK):
         version = ModelVersion.objects.filter(scenario=scenario, status=Status.ACTIVE).first()
         if version is None:
             raise NothingToRefreshError("There is no active model; train one first.")

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from kombu.exceptions import OperationalError
 from redis import RedisError
 
+from config.foundation.database.advisory_locks import wait_until_released
 from config.foundation.files.private_files import make_private_folder
 from config.foundation.files.shared_store import SharedStore, SharedStoreError, get_shared_store
 from config.foundation.personal_data.locations import files, table
@@ -28,7 +29,9 @@ from config.foundation.personal_data.trained_models import register_trained_mode
 from recommendations.training.models import ModelVersion
 from recommendations.training.registry.artifact_copies import STORE_FOLDER, remove_unused_copies
 from recommendations.training.registry.artifacts import MANIFEST, compute_file_checksum
+from recommendations.training.runs import UPDATE_LOCK
 
+UPDATE_SECONDS = 60.0  # to wait for an incremental update; if it takes longer, the erasure is resumed later
 NEXT_MANIFEST = "manifest.next.json"  # complete before its checksum is in the database, renamed afterwards
 MASK, ZERO = ord("*"), ord("0")
 
@@ -46,6 +49,8 @@ class ModelFiles(PersonalDataStore):
     phase = ErasurePhase.DERIVED
 
     def erase(self, people: Sequence[Person]) -> int:
+        # An update that has read the activity before the people became unrecognizable would write their identifiers afterwards.
+        wait_until_released(UPDATE_LOCK, seconds=UPDATE_SECONDS)
         names = list_names(people)
         erased = sum(erase_from_artifact(folder, names) for folder in list_artifact_folders())
         store = get_shared_store()

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock
 from config.foundation.files.shared_store import SharedStore, SharedStoreError, get_shared_store
 from config.foundation.personal_data.person import Person
 from recommendations.training.models import ModelVersion
@@ -19,6 +20,8 @@ from recommendations.training.registry.artifact_copies import (
 )
 from recommendations.training.registry.artifacts import MANIFEST, Artifact, DamagedArtifactError
 from recommendations.training.registry.promotion import copy_active_artifacts
+from recommendations.training.runs import UPDATE_LOCK
+from recommendations.training.stored_data import personal_data_stores
 from recommendations.training.stored_data.personal_data_stores import ModelFiles
 from recommendations.training.tasks import remove_model_copies
 
@@ -150,6 +153,19 @@ def test_an_erasure_reaches_the_store_and_the_copies_of_all_machines(machines: M
     worker = machines.use("worker-1")
     assert remove_model_copies(None, kept={version.artifact: version.checksum}) == [version.artifact]
     assert not (worker / version.artifact).exists()
+
+
+@pytest.mark.django_db
+def test_an_erasure_waits_for_a_running_update_which_may_have_read_the_person(
+    machines: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machines.use("worker-1")
+    publish_active()
+    monkeypatch.setattr(personal_data_stores, "UPDATE_SECONDS", 0.3)
+    with exclusive_lock(UPDATE_LOCK), pytest.raises(AlreadyRunningError):
+        ModelFiles().erase([MEI])
+    assert [finding.count for finding in ModelFiles().find(MEI)] == [1]
+    assert ModelFiles().erase([MEI]) == 1
 
 
 @pytest.mark.django_db
