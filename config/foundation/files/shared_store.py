@@ -4,7 +4,6 @@ Without FILE_STORE there is no store: the machines share one folder, or there is
 """
 
 import posixpath
-import re
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,11 @@ from uuid import uuid4
 import fsspec
 from django.conf import settings
 
+from config.foundation.setting_values.parsing import ADDRESS_PASSWORD
+
 # File systems on which a file that is being written can be seen; object stores show an object when it is complete.
 SHOWS_PARTIAL_FILES = frozenset({"file", "local", "sftp", "ssh", "ftp", "smb"})
 DRAFT_PREFIX = ".draft-"
-PASSWORD = re.compile(
-    r"://[^/@\s:]*:([^/@\s]+)@"
-)  # in an address, which may follow that of a cache: simplecache::ftp://…
 
 
 class SharedStoreError(Exception):
@@ -99,7 +97,7 @@ class SharedStore:
     def describe(self, error: Exception) -> str:
         """Return the text of a file system's error without the password of the address, which it may quote."""
         text = str(error) or type(error).__name__
-        for password in PASSWORD.findall(self.url):
+        for _start, password in ADDRESS_PASSWORD.findall(self.url):
             text = text.replace(password, "***")
         return text
 

@@ -13,7 +13,8 @@ from django.utils.module_loading import import_string
 PRODUCT_ID = "{product_id}"
 # as Django matches the Host header: without a scheme and a port; ".shop.example" means all its subdomains
 HOST = re.compile(r"\*|\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\]", re.IGNORECASE)
-PASSWORD = re.compile(r"(//[^/@\s:]*:)[^/@\s]+@")
+# the part before the password, and the password of an address, which may follow that of a cache: simplecache::ftp://…
+ADDRESS_PASSWORD = re.compile(r"(//[^/@\s:]*:)([^/@\s]+)(?=@)")
 SPARK_MASTER = re.compile(r"local(\[(\*|[1-9][0-9]*)(,\s*[1-9][0-9]*)?\])?|yarn|(spark|sc|k8s)://\S+")
 ONE_SLASH = re.compile(r"[a-z][a-z0-9+.-]*:(?!//|:)", re.IGNORECASE)
 
@@ -23,7 +24,7 @@ def read_variable_value[T](name: str, raw: str, parse: Callable[[str], T], expec
     try:
         return parse(raw)
     except ValueError as error:
-        shown = PASSWORD.sub(r"\1***@", raw)
+        shown = ADDRESS_PASSWORD.sub(r"\1***", raw)
         raise ImproperlyConfigured(
             f"{name}={shown!r} is invalid: {error or expected}. Set it to {expected}, or unset it."
         ) from error
