@@ -105,11 +105,12 @@ def trained(shop: None) -> Any:
 
 
 @pytest.fixture
-def loader() -> Iterator[Any]:
-    """Return the loader of a new worker."""
-    from recommendations.serving.state.loader import StateLoader
+def loader(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Return the loader of a new worker, which refreshes its state only when a test sets ``refreshed_at`` or the interval."""
+    from recommendations.serving.state import loader as loader_module
 
-    fresh = StateLoader()
+    monkeypatch.setattr(loader_module, "REFRESH_INTERVAL_SECONDS", 3600.0)  # not after a second on a slow machine
+    fresh = loader_module.StateLoader()
     yield fresh
     fresh.valkey.close()
 

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from enum import IntEnum
 from typing import Any
 
@@ -54,6 +55,13 @@ class PersonalDataStore(ABC):
     def export(self, person: Person) -> Iterator[dict[str, Any]]:
         """Yield records about the person with readable field names; by default none."""
         return iter(())
+
+    def has_writer_since_before(self, at: datetime) -> bool:
+        """Return whether a job that began before ``at`` may still write what it has read about people; by default none does.
+
+        An erasure that became effective at that time is verified only after the job.
+        """
+        return False
 
     def make_finding(self, location: StoredLocation | str, count: int, recognized_by: str = "") -> Finding:
         """Return a finding of this store."""

@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -29,7 +30,7 @@ from config.foundation.personal_data.trained_models import register_trained_mode
 from recommendations.training.models import ModelVersion
 from recommendations.training.registry.artifact_copies import STORE_FOLDER, remove_unused_copies
 from recommendations.training.registry.artifacts import MANIFEST, compute_file_checksum
-from recommendations.training.runs import UPDATE_LOCK
+from recommendations.training.runs import UPDATE_LOCK, get_running_training
 
 UPDATE_SECONDS = 60.0  # to wait for an incremental update; if it takes longer, the erasure is resumed later
 NEXT_MANIFEST = "manifest.next.json"  # complete before its checksum is in the database, renamed afterwards
@@ -59,6 +60,10 @@ class ModelFiles(PersonalDataStore):
         stored = sum(erase_from_store(store, name, names) for name in store.list_folders(STORE_FOLDER))
         discard_copies()
         return max(erased, stored)
+
+    def has_writer_since_before(self, at: datetime) -> bool:
+        training = get_running_training()
+        return training is not None and training.started_at < at
 
     def find(self, person: Person) -> list[Finding]:
         names = list_names([person])

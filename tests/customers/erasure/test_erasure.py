@@ -17,6 +17,7 @@ from django.utils import timezone
 from config.access.audit.seals import seal_entries, verify_entries
 from config.backup.erasure_ledger import get_local_ledger, read_lines
 from config.backup.file_dump import stage_files, stage_folder
+from config.foundation.database.advisory_locks import exclusive_lock
 from config.foundation.personal_data import registry
 from config.foundation.personal_data.file_roots import list_files
 from config.foundation.personal_data.inventory import list_unknown_names
@@ -38,8 +39,9 @@ from customers.identity.models import BlockedIdentifier, Customer, Identifier
 from customers.orders.models import Order
 from recommendations.campaigns.models import Campaign
 from recommendations.campaigns.results.summary import compute_results
-from recommendations.training.models import ModelVersion
+from recommendations.training.models import EvaluationRun, ModelVersion
 from recommendations.training.registry.artifacts import open_artifact
+from recommendations.training.runs import TRAINING_LOCK
 from tests.customers.erasure.shop_with_traces import (
     EMAIL,
     NAME,
@@ -347,3 +349,15 @@ def test_the_command_erases_by_user_id_and_refuses_an_unknown_one(
     assert "1 customer erased" in capsys.readouterr().out
     assert not Customer.objects.filter(pk=ada.pk, erased_at=None).exists()
     assert not Identifier.objects.filter(value="ada").exists()
+
+
+def test_the_proof_waits_for_a_training_that_began_before_the_erasure(valkey: redis.Redis, folders: Path) -> None:
+    ada = make_ada()
+    training = EvaluationRun.objects.create(started_at=NOON)
+    run = execute_run(erase_customers([ada.pk], requested_by="test", at=LATER).pk)
+    with exclusive_lock(TRAINING_LOCK):
+        assert prove_runs() == 0
+        with pytest.raises(CommandError, match=r"training\.artifacts"):
+            call_command("verify_erasure", run=run.pk)
+        EvaluationRun.objects.filter(pk=training.pk).update(started_at=LATER)  # it has read nothing of the person
+        assert prove_runs() == 1

@@ -201,11 +201,7 @@ def test_a_loaded_state_answers_without_database_queries(
     trained: ModelVersion,
     loader: StateLoader,
     django_assert_num_queries: DjangoAssertNumQueries,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(
-        loader_module, "REFRESH_INTERVAL_SECONDS", 3600.0
-    )  # no refresh during the test, even on a slow machine
     recommend(request=FOR_TEA, now=NOON, source=loader)
     with django_assert_num_queries(0):
         for request in (

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from config.foundation.personal_data.person import Person
 from customers.erasure.models import ErasureRun
 from customers.erasure.people import describe_person
-from customers.erasure.proof.verification import ProofReport, prove_run, search_everything
+from customers.erasure.proof.verification import ProofReport, find_writers, prove_run, search_everything
 from customers.erasure.runner import find_running
 from customers.identity.models import Customer
 
@@ -39,6 +39,11 @@ class Command(BaseCommand):
                     f"Erasure {run.pk} was verified at {run.proven_at:%Y-%m-%d %H:%M}; the data needed to search for its people was deleted."
                 )
                 return
+            writers = find_writers(run)
+            if writers:
+                raise CommandError(
+                    f"A job that began before erasure {run.pk} is still writing to {', '.join(writers)}. Try again when it has finished."
+                )
             result = prove_run(run, report=self.stdout.write)
         else:
             result = search_everything([self.describe(options)], report=self.stdout.write)

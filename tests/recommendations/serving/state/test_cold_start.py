@@ -5,7 +5,6 @@ from recommendations.serving.backoffice.preview import build_preview
 from recommendations.serving.recommend import recommend
 from recommendations.serving.request import InvalidRequestError, RecommendationRequest
 from recommendations.serving.response import RecommendationResponse
-from recommendations.serving.state import loader as loader_module
 from recommendations.serving.state.loader import StateLoader
 from recommendations.training.models import ModelVersion
 from tests.makers import NOON
@@ -82,9 +81,7 @@ def test_a_new_customer_costs_no_query(
     trained_with_tastes: ModelVersion,
     loader: StateLoader,
     django_assert_num_queries: DjangoAssertNumQueries,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(loader_module, "REFRESH_INTERVAL_SECONDS", 3600.0)
     get_response(loader, user_id="new-tea")
     with django_assert_num_queries(0):
         get_response(loader, user_id="new-tea", landing_category="Drinks", language="en")
