@@ -21,7 +21,7 @@ from unfold.contrib.import_export.forms import ExportForm
 from unfold.decorators import action, display
 
 from catalog.backoffice import pages
-from catalog.backoffice.forms import CategoryForm
+from catalog.backoffice.forms import CategoryForm, ProductForm
 from catalog.backoffice.resources import ProductResource
 from catalog.categories import annotate_product_counts, delete_categories, save_category
 from catalog.models import Category, FeedImport, Product
@@ -63,6 +63,7 @@ class CategoryAdmin(ModelAdmin):
 
 @admin.register(Product)
 class ProductAdmin(ExportMixin, ModelAdmin):
+    form = ProductForm
     resource_classes = (ProductResource,)
     formats = TABLE_FORMATS
     export_form_class = ExportForm
@@ -133,6 +134,8 @@ class ProductAdmin(ExportMixin, ModelAdmin):
     def formfield_for_dbfield(self, db_field: Field, request: HttpRequest, **kwargs: Any) -> Any:
         if isinstance(db_field, URLField):
             kwargs["assume_scheme"] = "https"
+        if db_field.name in ("price", "cost"):
+            kwargs["min_value"] = 0  # as the constraints of the model, whose errors name no field
         if db_field.name == "parent_id":
             kwargs["widget"] = SingleProductPicker
         return super().formfield_for_dbfield(db_field, request, **kwargs)

@@ -6,7 +6,8 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from catalog.categories import build_category_path
-from catalog.models import Category
+from catalog.models import Category, Product
+from config.foundation.shop.profile import get_shop
 
 
 class CategoryForm(forms.ModelForm):
@@ -33,4 +34,18 @@ class CategoryForm(forms.ModelForm):
                 self.add_error("name", _("The path would exceed 1000 characters; use a shorter name."))
             elif Category.objects.filter(path=path).exclude(pk=self.instance.pk).exists():
                 self.add_error("name", _("A category with this path already exists."))
+        return data
+
+
+class ProductForm(forms.ModelForm):
+    """A product; a price without a currency is in the shop's, as in feeds and over REST."""
+
+    class Meta:
+        model = Product
+        fields = ("price", "currency", "cost")  # the admin adds the others
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if data.get("price") is not None and not data.get("currency") and "currency" not in self.errors:
+            data["currency"] = get_shop().currency
         return data

@@ -13,6 +13,7 @@ from django.utils import timezone
 from catalog.backoffice.resources import ProductResource
 from catalog.models import Category, FeedImport, Product
 from catalog.upsert import upsert_products
+from config.foundation.shop.profile import get_shop
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 pytestmark = pytest.mark.django_db
@@ -171,3 +172,21 @@ def test_an_export_has_categories_as_paths(boss: Client) -> None:
     exported = ProductResource().export().csv
     assert "蓝色水壶" in exported
     assert "厨房 > 水壶" in exported
+
+
+def test_a_negative_price_is_refused_at_its_field_and_a_price_without_currency_is_in_that_of_the_shop(
+    boss: Client,
+) -> None:
+    address = reverse("admin:catalog_product_add")
+    form = {
+        "product_id": "c",
+        "title": "Pot",
+        "availability": "in_stock",
+        "attributes": "{}",
+        "price": "-1",
+        "cost": "-2",
+    }
+    response = boss.post(address, form)
+    assert set(response.context["adminform"].form.errors) == {"price", "cost"}
+    assert boss.post(address, {**form, "price": "3", "cost": ""}).status_code == 302
+    assert Product.objects.values_list("price", "currency").get(product_id="c") == (3, get_shop().currency)
