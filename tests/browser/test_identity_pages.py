@@ -110,3 +110,16 @@ def test_identity_graph_fits_its_container(site: SimpleNamespace, live_server: L
         }"""
     )
     assert spills == []
+
+
+def test_the_current_tab_is_in_view_on_a_narrow_screen(
+    site: SimpleNamespace, live_server: LiveServer, chromium: Browser
+) -> None:
+    monitored = open_monitored_page(chromium, live_server.url, width=390)
+    monitored.log_in()
+    for tab in ("overview", "privacy"):
+        monitored.open(f"{site.customer}?tab={tab}")
+        box = monitored.page.locator(".page-tabs [aria-current]").first.bounding_box()
+        assert box is not None
+        assert box["x"] >= 0, tab
+        assert box["x"] + box["width"] <= 390, tab

@@ -1,4 +1,4 @@
-// Menus of the header, and the custom dates of the date-range picker.
+// Menus of the header, scrolling tabs and tables, and the custom dates of the date-range picker.
 "use strict";
 
 (() => {
@@ -24,6 +24,14 @@
   document.addEventListener("DOMContentLoaded", focusScrollable);
   document.addEventListener("htmx:afterSettle", focusScrollable);
   window.addEventListener("resize", focusScrollable);
+
+  // On a narrow screen, the tab of the page may be beyond the edge. Only the tabs scroll: `scrollIntoView` would also scroll the page.
+  document.addEventListener("DOMContentLoaded", () => {
+    document.querySelectorAll(".page-tabs [aria-current]").forEach((tab) => {
+      const tabs = tab.closest(".page-tabs");
+      tabs.scrollLeft += tab.getBoundingClientRect().right - tabs.getBoundingClientRect().right + 24;
+    });
+  });
 
   document.addEventListener("change", (event) => {
     const form = event.target.closest?.("[data-date-range]");
