@@ -63,6 +63,7 @@ class ExperimentSubject:
         list_choices: the subjects of this kind with their names; a kind without a choice has the subject "".
         build_form: the settings of a variant. read_config: from a valid form, the settings that differ from the present ones.
         promote: applies a config and returns what it has replaced, which restore takes; both None if nothing can be promoted.
+        describe_unpromoted: which settings of a config a promotion leaves as they are, in a sentence; empty if it applies all of them.
         find_traffic: the customers or visitors whom the experiment would have reached in a period, each since the first time.
         list_scenarios: the values of `Impression.scenario` that belong to a subject.
         count_clicks: the clicked lists per person, by the number of the variant.
@@ -87,6 +88,7 @@ class ExperimentSubject:
     restore: Callable[[str, Config], None] | None
     find_traffic: Callable[[str, str, datetime, datetime], Members]
     list_scenarios: Callable[[str], Sequence[str]]
+    describe_unpromoted: Callable[[Config], str | Promise] | None = None
     count_clicks: Callable[[Experiment, datetime], Mapping[str, GroupMoments]] | None = None
     estimate: Callable[[str, Config, datetime], LogEstimate] | None = None
     permission: str = ""

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from config.foundation.backoffice.permissions import check_permissions
+from config.foundation.number_formats import join_sentences
 from recommendations.experiments import editing
 from recommendations.experiments.backoffice.access import (
     CHANGE,
@@ -24,17 +25,21 @@ from recommendations.experiments.backoffice.access import (
     may_promote,
 )
 from recommendations.experiments.models import Experiment
+from recommendations.experiments.subjects import find_subject
 
 
 def run_action(
-    request: HttpRequest, key: str, change: Callable[[Experiment], None], success: str | Promise
+    request: HttpRequest, key: str, change: Callable[[Experiment], str | Promise | None], success: str | Promise
 ) -> HttpResponse:
-    """Run an action and show the experiment, with a message about what was done or why it was not possible."""
+    """Run an action and show the experiment, with a message about what was done or why it was not possible.
+
+    change: may return a sentence that the message about a success ends with.
+    """
     check_permissions(request, CHANGE)
     experiment = get_experiment(key)
     try:
-        change(experiment)
-        messages.success(request, str(success))
+        note = change(experiment)
+        messages.success(request, join_sentences([str(success), str(note or "")]))
     except editing.ExperimentNotReadyError as error:
         messages.error(request, str(error))
     return HttpResponseRedirect(reverse("experiments:experiment", args=[key]))
@@ -73,10 +78,13 @@ def stop(request: HttpRequest, key: str) -> HttpResponse:
 
 @require_POST
 def promote(request: HttpRequest, key: str) -> HttpResponse:
-    def change(experiment: Experiment) -> None:
+    def change(experiment: Experiment) -> str | Promise:
         check_promotion(request, experiment)
         variant = get_object_or_404(experiment.variants, key=request.POST.get("variant", ""))
         editing.promote_variant(experiment=experiment, variant=variant, user=request.user, now=timezone.now())
+        subject = find_subject(experiment.kind)
+        describe = subject.describe_unpromoted if subject is not None else None
+        return describe(variant.config) if describe is not None else ""
 
     return run_action(
         request, key, change, gettext_lazy("The settings of the variant now apply to everyone. You can undo this.")

@@ -9,6 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from recommendations.engine.placements import CATEGORIES, PLACEMENTS
+from recommendations.experiments.editing import ExperimentNotReadyError
 from recommendations.experiments.models import Experiment, Variant
 from recommendations.experiments.subjects import Config, ExperimentSubject, PreferenceSource, register_subject
 from recommendations.placement_labels import RECOMMENDATION_PLACEMENT_LABELS
@@ -77,9 +78,29 @@ def promote_placement(placement: str, config: Config) -> dict[str, Any]:
     """Write the settings of a variant into those of the placement; return what they were before.
 
     Merchandising rules are stored separately: promoting a variant without them does not turn any off.
+
+    Raises:
+        ExperimentNotReadyError: the variant changes nothing else.
     """
-    row = read_placement(placement)
     changed = {name: value for name, value in config.items() if name != RULES}
+    if config and not changed:
+        raise ExperimentNotReadyError(
+            _(
+                "This variant only turns off merchandising rules for the experiment. Disable the rules under Merchandising "
+                "instead."
+            )
+        )
+    return write_placement(placement, changed)
+
+
+def describe_unpromoted_rules(config: Config) -> str | Promise:
+    """Return that a promotion leaves the rules as they are, if the variant turns them off."""
+    return _("Merchandising rules are not changed.") if RULES in config else ""
+
+
+def write_placement(placement: str, changed: Config) -> dict[str, Any]:
+    """Write settings of a placement; return what they were before."""
+    row = read_placement(placement)
     replaced = {name: getattr(row, name) for name in changed}
     for name, value in changed.items():
         setattr(row, name, value)
@@ -98,7 +119,7 @@ def find_placement_problem(experiment: Experiment, variants: Sequence[Variant]) 
 
 
 def restore_placement(placement: str, replaced: Config) -> None:
-    promote_placement(placement, replaced)
+    write_placement(placement, replaced)
 
 
 def build_search_form(
@@ -163,6 +184,7 @@ PLACEMENT_SUBJECT = ExperimentSubject(
     read_config=read_placement_config,
     describe_config=describe_placement_config,
     promote=promote_placement,
+    describe_unpromoted=describe_unpromoted_rules,
     restore=restore_placement,
     permission="serving.change_placementsettings",
     scope="recommendations:write",

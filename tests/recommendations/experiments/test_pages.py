@@ -223,6 +223,19 @@ def test_who_may_not_change_a_placement_cannot_change_it_by_a_promotion(client: 
     assert "now apply to everyone" in response.text
 
 
+def test_a_variant_that_only_turns_off_rules_is_not_promoted(admin_client: Client) -> None:
+    experiment = make_experiment(configs=({}, {"rules": False}, {"rules": False, "diversity": 0.6}))
+    promote = reverse("experiments:promote", args=[experiment.key])
+    page = admin_client.post(promote, {"variant": "b"}, follow=True).text
+    assert "This variant only turns off merchandising rules for the experiment." in page
+    assert "now apply to everyone" not in page
+    experiment.refresh_from_db()
+    assert experiment.status == "running"
+    page = admin_client.post(promote, {"variant": "c"}, follow=True).text
+    assert "now apply to everyone. You can undo this. Merchandising rules are not changed." in page
+    assert PlacementSettings.objects.get(placement="for-you").diversity == 0.6
+
+
 @pytest.mark.parametrize(
     ("kind", "scopes", "statuses"),
     [
