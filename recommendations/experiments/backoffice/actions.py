@@ -1,4 +1,4 @@
-"""The buttons of an experiment: start, stop, promote, undo and delete."""
+"""The buttons of an experiment: start, stop, promote, undo and delete. Start also saves the draft, so `draft_page` calls it."""
 
 from collections.abc import Callable
 
@@ -50,7 +50,6 @@ def check_promotion(request: HttpRequest, experiment: Experiment) -> None:
         raise PermissionDenied(NOT_PERMITTED)
 
 
-@require_POST
 def start(request: HttpRequest, key: str) -> HttpResponse:
     def change(experiment: Experiment) -> None:
         check_setting_up(request, experiment.kind)

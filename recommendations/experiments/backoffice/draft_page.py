@@ -1,6 +1,6 @@
 """A draft: the settings and share of each variant, and what the experiment could show."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +16,7 @@ from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.number_formats import format_count, format_percent
 from config.foundation.slow_figures import get_figures_soon
 from recommendations.experiments.backoffice.access import CHANGE, DELETE, check_setting_up, get_experiment
+from recommendations.experiments.backoffice.actions import start
 from recommendations.experiments.backoffice.estimate_texts import EstimateText, describe_variant_estimate
 from recommendations.experiments.backoffice.preference_texts import describe_interleaving_power
 from recommendations.experiments.editing import (
@@ -78,7 +79,7 @@ class VariantForms:
 
 
 def show_draft(request: HttpRequest, key: str) -> HttpResponse:
-    """Show and save the variants of a draft."""
+    """Show the variants of a draft; a POST saves them, and starts the experiment if its button was pressed."""
     check_permissions(request, CHANGE)
     experiment = get_experiment(key)
     subject = find_subject(experiment.kind)
@@ -94,11 +95,7 @@ def show_draft(request: HttpRequest, key: str) -> HttpResponse:
     if all(are_valid):
         drafts = [form.make_draft() for form in forms_of]
         if sum(draft.share for draft in drafts) == 1:
-            try:
-                replace_variants(experiment=experiment, variants=drafts)
-            except ExperimentNotReadyError:  # started by someone else meanwhile
-                return HttpResponseRedirect(reverse("experiments:experiment", args=[key]))
-            return HttpResponseRedirect(reverse("experiments:draft", args=[key]))
+            return save_draft(request, experiment, drafts)
         problem = _("The shares must sum to 100%.")
     shares = [float(form.variant.share) for form in forms_of]
     power: ExperimentPower | None = get_figures_soon(
@@ -122,6 +119,17 @@ def show_draft(request: HttpRequest, key: str) -> HttpResponse:
         may_delete=request.user.has_perm(DELETE),
         status=422 if data is not None else None,
     )
+
+
+def save_draft(request: HttpRequest, experiment: Experiment, drafts: Sequence[VariantDraft]) -> HttpResponse:
+    """Save the variants, and start the experiment if its button was pressed, so that it never runs with older settings than those shown."""
+    try:
+        replace_variants(experiment=experiment, variants=drafts)
+    except ExperimentNotReadyError:  # started by someone else meanwhile
+        return HttpResponseRedirect(reverse("experiments:experiment", args=[experiment.key]))
+    if request.POST.get("action") == "start":
+        return start(request, experiment.key)
+    return HttpResponseRedirect(reverse("experiments:draft", args=[experiment.key]))
 
 
 def describe_plan(experiment: Experiment, power: ExperimentPower) -> str:

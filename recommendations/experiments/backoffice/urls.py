@@ -11,7 +11,6 @@ urlpatterns = [
     path("new/", own(create_page.show_new_experiment), name="new"),
     path("<slug:key>/", own(result_page.show_experiment), name="experiment"),
     path("<slug:key>/setup/", own(draft_page.show_draft), name="draft"),
-    path("<slug:key>/start/", own(actions.start), name="start"),
     path("<slug:key>/stop/", own(actions.stop), name="stop"),
     path("<slug:key>/promote/", own(actions.promote), name="promote"),
     path("<slug:key>/undo/", own(actions.undo), name="undo"),

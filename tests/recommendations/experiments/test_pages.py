@@ -63,7 +63,7 @@ def test_an_experiment_from_the_form_to_the_promotion(admin_client: Client) -> N
     variant = experiment.variants.get(key="b")
     assert (variant.name, variant.config) == ("Varied", {"diversity": 0.7})
     assert "must change at least one setting" not in saved.text
-    page = admin_client.post(reverse("experiments:start", args=["more-variety"]), follow=True)
+    page = admin_client.post(draft.request["PATH_INFO"], {**read_form(saved), "action": "start"}, follow=True)
     assert "The experiment is running" in page.text
     assert "Too few people to tell" in page.text
     admin_client.post(reverse("experiments:stop", args=["more-variety"]))
@@ -87,10 +87,25 @@ def test_shares_that_do_not_sum_up_are_refused_and_nothing_is_lost(admin_client:
     assert "field-error" in response.text
 
 
+def test_an_experiment_starts_with_the_settings_that_the_form_shows(admin_client: Client) -> None:
+    experiment = make_experiment(configs=({}, {"diversity": 0.5}), status=Experiment.Status.DRAFT)
+    path = reverse("experiments:draft", args=[experiment.key])
+    page = admin_client.get(path)
+    assert 'name="action" value="start"' in page.text
+    values = {**read_form(page), "action": "start"}
+    assert admin_client.post(path, {**values, "b-diversity": "much"}).status_code == 422
+    experiment.refresh_from_db()
+    assert experiment.status == "draft"
+    admin_client.post(path, {**values, "b-diversity": "0.9"})
+    experiment.refresh_from_db()
+    assert (experiment.status, experiment.variants.get(key="b").config) == ("running", {"diversity": 0.9})
+
+
 def test_a_second_experiment_on_the_same_placement_cannot_start(admin_client: Client) -> None:
     make_experiment("first")
     second = make_experiment("second", status=Experiment.Status.DRAFT)
-    page = admin_client.post(reverse("experiments:start", args=[second.key]), follow=True)
+    path = reverse("experiments:draft", args=[second.key])
+    page = admin_client.post(path, {**read_form(admin_client.get(path)), "action": "start"}, follow=True)
     assert "“first” is already varying the same thing" in page.text
     second.refresh_from_db()
     assert second.status == "draft"
@@ -133,7 +148,7 @@ def test_who_may_only_view_can_neither_change_nor_promote(client: Client, django
     page = client.get(reverse("experiments:experiment", args=[experiment.key]))
     assert page.status_code == 200
     assert "Promote" not in page.text
-    for action in ("start", "stop", "promote", "undo", "delete", "draft"):
+    for action in ("stop", "promote", "undo", "delete", "draft"):
         assert client.post(reverse(f"experiments:{action}", args=[experiment.key]), {"variant": "b"}).status_code == 403
     assert client.post(reverse("experiments:new"), NEW).status_code == 403
 
@@ -284,8 +299,7 @@ def test_interleaving_takes_two_lists_and_clicks_and_nothing_else(admin_client: 
     path = draft.request["PATH_INFO"]
     without_rules = {name: value for name, value in values.items() if name != "b-rules"}
     assert "Leave the rules on" in admin_client.post(path, without_rules, follow=True).text
-    admin_client.post(path, {**values, "b-diversity": "0.7"})
-    page = admin_client.post(reverse("experiments:start", args=["more-variety"]), follow=True)
+    page = admin_client.post(path, {**values, "b-diversity": "0.7", "action": "start"}, follow=True)
     assert "The experiment is running" in page.text
     assert "Too few people to tell" in page.text
     assert "does not show whether people order more" in page.text

@@ -216,7 +216,7 @@ def test_a_marketer_sets_up_the_texts_in_both_languages(admin_client: Client, of
         "zh-hans": {"title": "春天来了"},
     }
     assert read_settings(saved)["b-title_en"] == "Spring is here"
-    started = admin_client.post(reverse("experiments:start", args=[experiment.key]), follow=True)
+    started = admin_client.post(path, {**read_settings(saved), "action": "start"}, follow=True)
     assert "On-site offer: sale" in started.text
     assert "Title (English): Spring is here" in started.text
     assert experiment.name in admin_client.get(reverse("onsite_offers:offer", args=[offer.pk])).text
@@ -233,7 +233,7 @@ def test_only_who_may_change_offers_sets_up_starts_and_promotes(client: Client, 
     client.force_login(merchandiser)
     assert "offer:sale" not in client.get(reverse("experiments:new")).text
     assert client.get(reverse("experiments:draft", args=[draft.key])).status_code == 403
-    assert client.post(reverse("experiments:start", args=[draft.key])).status_code == 403
+    assert client.post(reverse("experiments:draft", args=[draft.key]), {"action": "start"}).status_code == 403
     assert client.post(reverse("experiments:promote", args=[running.key]), {"variant": "b"}).status_code == 403
     merchandiser.user_permissions.add(Permission.objects.get(codename="change_offer"))
     page = client.post(reverse("experiments:promote", args=[running.key]), {"variant": "b"}, follow=True)

@@ -185,8 +185,9 @@ def test_a_marketer_chooses_the_message_and_others_may_not(
     merchandiser = User.objects.create_user("merchandiser", is_staff=True)
     merchandiser.user_permissions.set(Permission.objects.filter(content_type__app_label="experiments"))
     client.force_login(merchandiser)
-    assert client.post(reverse("experiments:start", args=[experiment.key])).status_code == 403
-    started = admin_client.post(reverse("experiments:start", args=[experiment.key]), follow=True)
+    path, values = draft.request["PATH_INFO"], {**values, "action": "start"}
+    assert client.post(path, values).status_code == 403
+    started = admin_client.post(path, values, follow=True)
     assert "Message of a campaign: News" in started.text
     assert f"Message: {other.name}" in started.text
     page = admin_client.get(reverse("admin:campaigns_campaign_change", args=[campaign.pk]))
