@@ -18,6 +18,7 @@ def test_an_experiment_is_promoted(
     monitored = open_monitored_page(chromium, live_server.url, width=width, language=language)
     monitored.log_in(reverse("experiments:new"))
     page = monitored.page
+    page.on("dialog", lambda dialog: dialog.accept())
     page.fill("input[name=name]", "Variety")
     page.select_option("select[name=varied]", "placement:for-you")
     page.click("form.settings-form button")

@@ -6,6 +6,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from config.foundation.number_formats import format_count, format_percent
+from recommendations.experiments.backoffice.result_texts import ask_to_promote
 from recommendations.experiments.methods.interleaving import RELEVANT_PREFERENCE
 from recommendations.experiments.models import Experiment
 from recommendations.experiments.planning import ExperimentPower
@@ -95,6 +96,7 @@ def build_preference_rows(results: ExperimentResults) -> list[dict[str, Any]]:
     if preference is None:
         return []
     people = (preference.control, preference.variant)
+    question = ask_to_promote(is_significant=results.verdict in (ExperimentVerdict.BETTER, ExperimentVerdict.WORSE))
     return [
         {
             "key": variant.key,
@@ -104,6 +106,7 @@ def build_preference_rows(results: ExperimentResults) -> list[dict[str, Any]]:
             "people": format_count(people[team]),
             "clicks": format_count(preference.clicks[team]),
             "orders": format_count(preference.orders[team]),
+            "question": question,
         }
         for team, variant in enumerate(results.variants)
     ]

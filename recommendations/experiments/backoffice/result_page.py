@@ -22,6 +22,7 @@ from recommendations.experiments.backoffice.preference_texts import (
 )
 from recommendations.experiments.backoffice.result_texts import (
     METRIC_LABELS,
+    ask_to_promote,
     describe_results,
     format_effect,
     format_interval,
@@ -144,7 +145,7 @@ def build_figures(experiment: Experiment, results: ExperimentResults) -> list[di
 def build_row(experiment: Experiment, variant: VariantResult, currency: str) -> dict[str, Any]:
     """Return a row of the comparison by the primary metric."""
     metric = variant.get_metric(experiment.metric)
-    is_bandit = experiment.method == Experiment.Method.BANDIT
+    is_bandit, kind = experiment.method == Experiment.Method.BANDIT, get_effect_kind(metric)
     return {
         "key": variant.key,
         "name": variant.name,
@@ -157,7 +158,8 @@ def build_row(experiment: Experiment, variant: VariantResult, currency: str) -> 
         "effect": format_effect(experiment.metric, metric, currency),
         "interval": format_interval(experiment.metric, metric, currency),
         "relative": format_relative(metric),
-        "kind": get_effect_kind(metric),
+        "kind": kind,
+        "question": ask_to_promote(is_significant=bool(kind)),
         "best": "" if variant.best_probability is None else format_percent(variant.best_probability, 0),
     }
 

@@ -5,7 +5,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from config.foundation.number_formats import format_change, format_count, format_money
+from config.foundation.number_formats import format_change, format_count, format_money, join_sentences
 from recommendations.experiments.models import Experiment
 from recommendations.experiments.results import (
     RETURNS,
@@ -51,6 +51,12 @@ def format_interval(metric: str, result: VariantMetric | None, currency: str) ->
 
 def format_relative(result: VariantMetric | None) -> str:
     return "" if result is None or result.relative is None else format_change(result.relative.value)
+
+
+def ask_to_promote(*, is_significant: bool) -> str:
+    """Return the question that has to be confirmed before a variant is promoted."""
+    doubt = "" if is_significant else _("The result is not significant yet.")
+    return join_sentences([_("Apply this variant to everyone?"), doubt])
 
 
 def get_verdict_kind(results: ExperimentResults) -> str:

@@ -63,9 +63,12 @@ def test_an_experiment_from_the_form_to_the_promotion(admin_client: Client) -> N
     variant = experiment.variants.get(key="b")
     assert (variant.name, variant.config) == ("Varied", {"diversity": 0.7})
     assert "must change at least one setting" not in saved.text
+    assert 'hx-confirm="Delete this draft?"' in saved.text
     page = admin_client.post(draft.request["PATH_INFO"], {**read_form(saved), "action": "start"}, follow=True)
     assert "The experiment is running" in page.text
     assert "Too few people to tell" in page.text
+    assert 'hx-confirm="Stop this experiment? It cannot be started again."' in page.text
+    assert 'hx-confirm="Apply this variant to everyone? The result is not significant yet."' in page.text
     admin_client.post(reverse("experiments:stop", args=["more-variety"]))
     page = admin_client.post(reverse("experiments:promote", args=["more-variety"]), {"variant": "b"}, follow=True)
     assert PlacementSettings.objects.get(placement="for-you").diversity == 0.7
@@ -173,6 +176,7 @@ def test_the_result_page_says_which_variant_is_better(admin_client: Client) -> N
             make_order(customer, products=[product], placed_at=now - timedelta(days=5))
     page = admin_client.get(reverse("experiments:experiment", args=[experiment.key]))
     assert "“Variant 1” is better than the control" in page.text
+    assert 'hx-confirm="Apply this variant to everyone?"' in page.text
     assert "120" in page.text
     returns = [row for row in page.context["others"] if row["metric"] == "Returns per person"]
     assert [(row["mean"], row["effect"], row["interval"]) for row in returns] == [
@@ -303,6 +307,7 @@ def test_interleaving_takes_two_lists_and_clicks_and_nothing_else(admin_client: 
     assert "The experiment is running" in page.text
     assert "Too few people to tell" in page.text
     assert "does not show whether people order more" in page.text
+    assert 'hx-confirm="Apply this variant to everyone? The result is not significant yet."' in page.text
 
 
 @pytest.mark.parametrize(
