@@ -73,7 +73,10 @@ def test_an_experiment_from_the_form_to_the_promotion(admin_client: Client) -> N
     page = admin_client.post(reverse("experiments:promote", args=["more-variety"]), {"variant": "b"}, follow=True)
     assert PlacementSettings.objects.get(placement="for-you").diversity == 0.7
     assert "Undo promotion" in page.text
-    admin_client.post(reverse("experiments:undo", args=["more-variety"]))
+    assert "The settings before the promotion" in page.text
+    assert "The current settings" not in page.text
+    page = admin_client.post(reverse("experiments:undo", args=["more-variety"]), follow=True)
+    assert "The current settings" in page.text
     assert PlacementSettings.objects.get(placement="for-you").diversity == 0
     assert admin_client.get(reverse("experiments:list")).text.count("More variety") == 1
 
