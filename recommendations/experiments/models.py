@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from customers.identity.models import Customer
 
@@ -40,7 +41,10 @@ class Experiment(models.Model):
     class Metric(models.TextChoices):
         ORDERS = "orders", _("orders")
         REVENUE = "revenue", _("revenue")
-        MARGIN = "margin", _("margin")
+        MARGIN = (
+            "margin",
+            pgettext_lazy("amount", "margin"),
+        )  # in merchandising, "margin" is a rate, another word in Chinese
         CLICKS = "clicks", _("clicks")
 
     class Method(models.TextChoices):

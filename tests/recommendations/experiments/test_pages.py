@@ -9,7 +9,7 @@ from django.contrib.auth.models import Permission
 from django.db import connections, transaction
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 from rest_framework.test import APIClient
 
 from config.access.authentication import KeyCaller
@@ -79,6 +79,11 @@ def test_an_experiment_from_the_form_to_the_promotion(admin_client: Client) -> N
     assert "The current settings" in page.text
     assert PlacementSettings.objects.get(placement="for-you").diversity == 0
     assert admin_client.get(reverse("experiments:list")).text.count("More variety") == 1
+
+
+def test_the_metric_margin_is_an_amount_and_in_chinese_no_rate() -> None:
+    with translation.override("zh-hans"):
+        assert Experiment.Metric.MARGIN.label != translation.gettext("margin") == "毛利率"
 
 
 def test_shares_that_do_not_sum_up_are_refused_and_nothing_is_lost(admin_client: Client) -> None:
