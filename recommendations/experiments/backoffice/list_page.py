@@ -22,7 +22,7 @@ COLUMNS = (
     Column(key="name", label=gettext_lazy("name"), sort="name", align="text"),
     Column(key="subject", label=gettext_lazy("what is varied"), sort="kind", align="text"),
     Column(key="status", label=gettext_lazy("status"), sort="status", align="text"),
-    Column(key="variants", label=gettext_lazy("variants")),
+    Column(key="variants", label=gettext_lazy("Variants, with the control")),
     Column(key="metric", label=gettext_lazy("primary metric"), align="text"),
     Column(key="started", label=gettext_lazy("started at"), sort="started_at"),
 )

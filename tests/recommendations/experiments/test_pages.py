@@ -86,6 +86,13 @@ def test_the_metric_margin_is_an_amount_and_in_chinese_no_rate() -> None:
         assert Experiment.Metric.MARGIN.label != translation.gettext("margin") == "毛利率"
 
 
+def test_the_list_counts_the_control_and_says_so(admin_client: Client) -> None:
+    make_experiment()
+    assert "Variants, with the control" in admin_client.get(reverse("experiments:list")).text
+    page = admin_client.get(reverse("experiments:list"), headers={"accept-language": "zh-hans"}).text
+    assert "组数（含对照组）" in page
+
+
 def test_shares_that_do_not_sum_up_are_refused_and_nothing_is_lost(admin_client: Client) -> None:
     draft = admin_client.post(reverse("experiments:new"), NEW, follow=True)
     response = admin_client.post(
