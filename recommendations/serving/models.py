@@ -69,8 +69,7 @@ class PlacementSettings(models.Model):
         default=dict,
         blank=True,
         help_text=_(
-            "Weight of each algorithm, such as {“item-knn”: 0.6, “content”: 0.4}. If empty, the trained "
-            "weights are used."
+            'Weight of each algorithm, such as {"item-knn": 0.6, "content": 0.4}. If empty, the trained weights are used.'
         ),
     )
     fallback = models.CharField(

@@ -1,5 +1,7 @@
 """The form of the settings of a placement."""
 
+from typing import Any, ClassVar
+
 from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -7,6 +9,10 @@ from django.utils.translation import gettext_lazy
 from recommendations.engine.placements import FOR_YOU
 from recommendations.serving.models import PlacementSettings
 from recommendations.training.models import ModelVersion
+
+NO_WEIGHTS = gettext_lazy(
+    'Enter a JSON object of algorithms and weights, with straight quotes, such as {"item-knn": 0.6}.'
+)
 
 
 class PlacementSettingsForm(forms.ModelForm):
@@ -19,17 +25,18 @@ class PlacementSettingsForm(forms.ModelForm):
                 "evaluated stay off, except popular, new, recently viewed and similar products and “For you”. “On” shows it in any case."
             ),
             "weights": gettext_lazy(
-                "Weight of each algorithm, such as {“item-knn”: 0.6, “content”: 0.4}. If empty, the trained weights are used. Weights set "
+                'Weight of each algorithm, such as {"item-knn": 0.6, "content": 0.4}. If empty, the trained weights are used. Weights set '
                 "here are used even for algorithms that the training found unhelpful."
             ),
         }
+        error_messages: ClassVar[dict[str, dict[str, Any]]] = {"weights": {"invalid": NO_WEIGHTS}}
 
     def clean_weights(self) -> dict[str, float]:
         """Check that every key is an algorithm of the active model and every weight a number."""
         weights = self.cleaned_data["weights"] or {}
         known = list_active_components()
         if not isinstance(weights, dict):
-            raise forms.ValidationError(_("Enter a JSON object of algorithms and weights, such as {“item-knn”: 0.6}."))
+            raise forms.ValidationError(NO_WEIGHTS)
         for name, share in weights.items():
             if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= 1000:
                 raise forms.ValidationError(

@@ -14,6 +14,7 @@ from recommendations.engine.placements import PLACEMENTS
 from recommendations.serving.backoffice.pages import describe_response
 from recommendations.serving.backoffice.placements.cards import describe_state
 from recommendations.serving.backoffice.placements.samples import PlacementSample, build_samples
+from recommendations.serving.backoffice.placements.settings_form import PlacementSettingsForm
 from recommendations.serving.backoffice.placements.states import (
     FallbackCause,
     PlacementState,
@@ -85,6 +86,15 @@ def log_in_as_stranger() -> Client:
         User.objects.create(username="x", is_staff=True), backend="django.contrib.auth.backends.ModelBackend"
     )
     return client
+
+
+def test_the_example_of_weights_can_be_pasted_and_curly_quotes_are_explained(db: None) -> None:
+    row = PlacementSettings.objects.get(placement="for-you")
+    help_text = str(PlacementSettingsForm(instance=row).fields["weights"].help_text)
+    example = help_text[help_text.index("{") : help_text.index("}") + 1]
+    assert "weights" not in PlacementSettingsForm({"weights": example}, instance=row).errors
+    [error] = PlacementSettingsForm({"weights": "{“item-knn”: 0.6}"}, instance=row).errors["weights"]
+    assert 'with straight quotes, such as {"item-knn": 0.6}' in error
 
 
 def test_without_a_model_placements_show_the_newest_products(db: None, loader: StateLoader) -> None:
