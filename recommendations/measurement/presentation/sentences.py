@@ -4,7 +4,7 @@ from django.utils.formats import date_format, number_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
-from config.foundation.number_formats import format_count, format_percent, format_whole_money
+from config.foundation.number_formats import format_count, format_percent, format_whole_money, join_sentences
 from recommendations.measurement.comparison import ComparisonVerdict, GroupComparison
 from recommendations.measurement.detectability import Detectability
 from recommendations.measurement.presentation.formats import (
@@ -158,6 +158,9 @@ def describe_removed(comparison: GroupComparison) -> str:
         "narrower": format_percent(narrower, 0),
         "factor": number_format(1 / (1 - removed), 1) if removed < 1 else "∞",
     }
-    return f"{text} " + _(
+    adjusted = _(
         "The effect is adjusted for what customers ordered before the start, so it can differ from the difference of the two means."
+    )
+    return join_sentences(
+        [text, adjusted, _("The relative change is based on the adjusted mean of the control group.")]
     )

@@ -192,6 +192,7 @@ def test_the_result_page_says_which_variant_is_better(admin_client: Client) -> N
     page = admin_client.get(reverse("experiments:experiment", args=[experiment.key]))
     assert "“Variant 1” is better than the control" in page.text
     assert 'hx-confirm="Apply this variant to everyone?"' in page.text
+    assert "The relative change is based on the adjusted mean of the control group." in page.text
     assert "120" in page.text
     returns = [row for row in page.context["others"] if row["metric"] == "Returns per person"]
     assert [(row["mean"], row["effect"], row["interval"]) for row in returns] == [
@@ -227,6 +228,7 @@ def test_a_bandit_gives_the_better_variant_more_people(admin_client: Client) -> 
     page = admin_client.get(reverse("experiments:experiment", args=[experiment.key]))
     assert "“Variant 1” is better than the control" in page.text
     assert "Probability of being the best" in page.text
+    assert "adjusted mean" not in page.text, "a bandit adjusts no mean"
     assert "100%" in page.text
 
 

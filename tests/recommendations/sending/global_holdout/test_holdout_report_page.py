@@ -13,6 +13,7 @@ from rest_framework.test import APIClient
 from config.access.grants import Grant
 from recommendations.measurement.comparison import ComparisonVerdict
 from recommendations.measurement.outcomes.columns import OutcomeColumn
+from recommendations.measurement.presentation.sentences import describe_removed
 from recommendations.measurement.statistics.moments import GroupMoments, make_moments
 from recommendations.sending.backoffice.holdout.texts import describe_cost, describe_effect
 from recommendations.sending.global_holdout.measuring import StoredGroup
@@ -23,11 +24,15 @@ PAGE = "/admin/campaigns/marketing-effect/"
 JULY = datetime(2026, 7, 1, tzinfo=UTC)
 
 
-def make_group(buyers: int, idle: int, revenue: float = 50) -> GroupMoments:
-    """Return the moments of a group of whose buyers half spent 10 less and half 10 more than the mean, half of it margin."""
+def make_group(buyers: int, idle: int, revenue: float = 50, *, earlier: float = 0) -> GroupMoments:
+    """Return the moments of a group of whose buyers half spent 10 less and half 10 more than the mean, half of it margin.
+
+    earlier: what each buyer spent before.
+    """
     rows = np.zeros((buyers + idle, len(OutcomeColumn)))
     rows[:buyers, [OutcomeColumn.REACHED, OutcomeColumn.ORDERED, OutcomeColumn.ORDERS]] = 1
     rows[:buyers, OutcomeColumn.REVENUE] = revenue + 10 * (-1.0) ** np.arange(buyers)
+    rows[:buyers, OutcomeColumn.EARLIER_REVENUE] = earlier
     rows[:, OutcomeColumn.MARGIN] = rows[:, OutcomeColumn.REVENUE] / 2
     return make_moments(rows)
 
@@ -72,6 +77,18 @@ def test_the_effect_is_scaled_to_those_with_marketing_and_its_price_to_the_holdo
     assert "€22,500" in describe_effect(effect)
     assert "1,000 customers" in describe_cost(effect)
     assert "€2,500" in describe_cost(effect)
+
+
+def test_an_adjusted_effect_says_what_its_relative_change_is_based_on() -> None:
+    comparison = compute_effect(
+        make_result(make_group(1_800, 7_200, 60, earlier=5), make_group(150, 850, earlier=5))
+    ).comparison
+    revenue = comparison.revenue
+    assert revenue is not None
+    assert revenue.relative is not None
+    assert revenue.relative.value != pytest.approx(revenue.effect.value / revenue.control, rel=0.1)
+    assert "The relative change is based on the adjusted mean of the control group." in describe_removed(comparison)
+    assert describe_removed(compute_effect(make_clear_result()).comparison) == ""
 
 
 def test_a_running_month_and_the_total_have_wider_intervals() -> None:
