@@ -34,7 +34,13 @@ class PlacementVariantForm(PlacementSettingsForm):
         exclude = ["placement"]
 
     def _post_clean(self) -> None:
-        """Do not write the values into the instance: its current settings are needed to find out what a variant changes."""
+        """Check the values without writing them into the instance, whose current settings show what a variant changes."""
+        for field in PlacementSettings._meta.concrete_fields:
+            if field.name in self.cleaned_data:
+                try:
+                    field.run_validators(self.cleaned_data[field.name])
+                except forms.ValidationError as error:
+                    self.add_error(field.name, error)
 
 
 class SearchOrderVariantForm(VariantForm):

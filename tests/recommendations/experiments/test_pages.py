@@ -111,7 +111,8 @@ def test_an_experiment_starts_with_the_settings_that_the_form_shows(admin_client
     page = admin_client.get(path)
     assert 'name="action" value="start"' in page.text
     values = {**read_form(page), "action": "start"}
-    assert admin_client.post(path, {**values, "b-diversity": "much"}).status_code == 422
+    for wrong in ("much", "2", "-0.1"):
+        assert admin_client.post(path, {**values, "b-diversity": wrong}).status_code == 422
     experiment.refresh_from_db()
     assert experiment.status == "draft"
     admin_client.post(path, {**values, "b-diversity": "0.9"})
