@@ -36,16 +36,22 @@ def count_key_uses(*, at: datetime) -> list[KeyUse]:
     return uses
 
 
-def count_encrypted(table: EncryptedTable, at: datetime) -> Iterator[KeyUse]:
-    """Yield how many tokens of each column are under each key."""
-    keys, ids = get_field_keys(), [compute_key_id(key) for key in settings.FIELD_KEYS]
-    totals: Counter[tuple[str, str]] = Counter()
+def read_encrypted(table: EncryptedTable) -> Iterator[list[tuple[str | None, ...]]]:
+    """Yield the rows of the encrypted columns of a table, in ranges."""
     columns = sql.SQL(", ").join(sql.SQL("t.{}::text").format(sql.Identifier(c.column)) for c in table.columns)
     statement = sql.SQL(READ).format(**table.parts, columns=columns).as_string(None)
     for low, high in list_ranges(table.model):
         with connection.cursor() as cursor:
             cursor.execute(statement, {"low": low, "high": high})
             rows = cursor.fetchall()
+        yield rows
+
+
+def count_encrypted(table: EncryptedTable, at: datetime) -> Iterator[KeyUse]:
+    """Yield how many tokens of each column are under each key."""
+    keys, ids = get_field_keys(), [compute_key_id(key) for key in settings.FIELD_KEYS]
+    totals: Counter[tuple[str, str]] = Counter()
+    for rows in read_encrypted(table):
         for number, column in enumerate(table.columns):
             for used, count in Counter(count_keys([row[number] for row in rows], keys)).items():
                 totals[column.column, UNKNOWN if used is None else ids[used]] += count
@@ -60,8 +66,8 @@ def count_encrypted(table: EncryptedTable, at: datetime) -> Iterator[KeyUse]:
         )
 
 
-def count_hashed(column: HashedColumn, at: datetime) -> Iterator[KeyUse]:
-    """Yield how many hashes of a column are under each key."""
+def count_hash_tags(column: HashedColumn) -> list[tuple[str, int]]:
+    """Return how many hashes of a column have each tag, which is any text in hashes without one."""
     statement = sql.SQL(COUNT_JSON_HASHES if column.is_json else COUNT_HASHES).format(
         column=sql.Identifier(column.column),
         table=sql.Identifier(get_model(column.model)._meta.db_table),
@@ -69,15 +75,26 @@ def count_hashed(column: HashedColumn, at: datetime) -> Iterator[KeyUse]:
     )
     with connection.cursor() as cursor:
         cursor.execute(statement.as_string(None))
-        rows = cursor.fetchall()
-    yield from build_hash_uses(column.model, column.column, rows, at)
+        rows: list[tuple[str, int]] = cursor.fetchall()
+    return rows
+
+
+def count_erased_tags() -> Iterator[tuple[str, list[tuple[str, int]]]]:
+    """Yield the models of erased identifiers, each with the number of its hashes by tag."""
+    for model in (ErasedIdentifier, BlockedIdentifier):
+        counts = Counter(model._default_manager.values_list("key_id", flat=True).iterator())
+        yield model._meta.label, list(counts.items())
+
+
+def count_hashed(column: HashedColumn, at: datetime) -> Iterator[KeyUse]:
+    """Yield how many hashes of a column are under each key."""
+    yield from build_hash_uses(column.model, column.column, count_hash_tags(column), at)
 
 
 def count_erased(at: datetime) -> Iterator[KeyUse]:
     """Yield how many erased identifiers are blocked under each key."""
-    for model in (ErasedIdentifier, BlockedIdentifier):
-        counts = Counter(model._default_manager.values_list("key_id", flat=True).iterator())
-        yield from build_hash_uses(model._meta.label, "digest", list(counts.items()), at)
+    for model, rows in count_erased_tags():
+        yield from build_hash_uses(model, "digest", rows, at)
 
 
 def build_hash_uses(model: str, column: str, rows: list[tuple[str, int]], at: datetime) -> Iterator[KeyUse]:

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from django.conf import settings
 
 from config.access.audit.seals import read_seal_keys
+from config.encryption_keys.replaced_keys import are_keys_needed
 from config.foundation.keys.key_ids import compute_key_id
 from config.foundation.keys.live_keys import read_entries, write_entries, write_private_file
 
@@ -83,16 +84,19 @@ def restore_files(keys: dict[str, list[str]], *, folder: Path, force: bool = Fal
     """Write the keys of a backup to ``var/secrets``; return the names of the files that changed.
 
     Raises:
-        KeyBackupError: a file holds keys that the backup does not have, which would be lost.
+        KeyBackupError: a file holds keys that the backup does not have, and that data may need.
     """
-    for variable, name in FILES.items():
-        lost = [entry for entry in read_entries(folder / name) if entry not in keys.get(variable, [])]
-        if lost and not force:
-            ids = ", ".join(compute_key_id(key) for key in lost)
-            raise KeyBackupError(
-                f"{folder / name} holds keys that are not in the backup ({ids}). Data encrypted with them could no longer be read. "
-                "Move the file away, or use --force if nothing was encrypted with them."
-            )
+    lost = {
+        variable: [entry for entry in read_entries(folder / name) if entry not in keys.get(variable, [])]
+        for variable, name in FILES.items()
+    }
+    if any(lost.values()) and not force and are_keys_needed(lost, keys):
+        variable = next(variable for variable, entries in lost.items() if entries)
+        ids = ", ".join(compute_key_id(key) for key in lost[variable])
+        raise KeyBackupError(
+            f"{folder / FILES[variable]} holds keys that are not in the backup ({ids}). Data encrypted with them could no longer be read. "
+            "Move the file away, or use --force if nothing was encrypted with them."
+        )
     changed = []
     for variable, name in FILES.items():
         stored = keys.get(variable, [])

@@ -313,8 +313,35 @@ def test_keys_are_backed_up_apart_from_the_data(
     assert keys.folder.joinpath("field-keys").read_text().strip() == field
     other = make_field_key()
     write_entries(keys.fields.path, [other])
+    keys.fields.refresh()
+    make_customer(name="Ann")
     with pytest.raises(CommandError, match=compute_key_id(other)):
         call_command("restore_keys", str(path))
     monkeypatch.setenv("KEY_BACKUP_PASSPHRASE", "short")
     with pytest.raises(CommandError, match="too short"):
         call_command("backup_keys", str(tmp_path / "other.json"))
+
+
+def test_the_keys_that_a_new_installation_made_are_replaced_while_nothing_is_under_them(
+    shop: SimpleNamespace, keys: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("config.encryption_keys.key_backup.COST", 2**10)
+    monkeypatch.setenv("KEY_BACKUP_PASSPHRASE", "correct horse battery")
+    kept = (list(keys.fields), list(keys.hashes))
+    call_command("backup_keys", str(tmp_path / "keys.json"))
+
+    def start_new_installation(hash_key: str) -> None:
+        for name, key in (("field-keys", make_field_key()), ("hash-key", hash_key), ("secret-key", "another secret")):
+            write_entries(keys.folder / name, [key])
+        keys.fields.refresh(), keys.hashes.refresh()
+
+    start_new_installation("made up by the first command")  # the database is restored already
+    call_command("restore_keys", str(tmp_path / "keys.json"))
+    keys.fields.refresh(), keys.hashes.refresh()
+    assert (list(keys.fields), list(keys.hashes)) == kept
+    check_readable(shop)
+    start_new_installation(make_hash_key())
+    suppress_email("only-hashed@else.example", reason="manual", source="", at=NOON)
+    with pytest.raises(CommandError, match="not in the backup"):
+        call_command("restore_keys", str(tmp_path / "keys.json"))
+    assert list(keys.hashes) != kept[1]
