@@ -11,36 +11,55 @@ from django.utils.translation import gettext as _
 from config.encryption_keys.key_files import are_keys_in_files, find_older_uses, has_older_keys, list_removable_keys
 from config.encryption_keys.models import KeyRotation, KeyUse
 from config.encryption_keys.rotation import count_parts, find_open_rotation
-from config.foundation.keys.key_ids import compute_key_id
+from config.foundation.keys.key_ids import compute_key_id, get_hash_tag
 from config.foundation.number_formats import format_count, join_label
 
 
 @dataclass(frozen=True)
 class KeyLine:
-    """One key: its purpose, whether it writes, and how many values were under it at the last count; None if it was not counted."""
+    """One key: its purpose, whether it writes, and how many values were under it at the last count; None if it was not counted.
+
+    is_verified: False for hashes that name no key, while the values of which they were made cannot be read.
+    """
 
     purpose: str
     key_id: str
     is_current: bool
     values: int | None
+    is_verified: bool = True
 
 
 def list_keys(uses: Sequence[KeyUse]) -> list[KeyLine]:
     """Return the keys of both purposes, newest first; values that no key can read get a line of their own."""
     lines = []
+    is_readable = not find_unreadable(uses)
     for purpose, keys in ((KeyUse.Purpose.FIELD, settings.FIELD_KEYS), (KeyUse.Purpose.HASH, settings.HASH_KEYS)):
         own = [use for use in uses if use.purpose == purpose]
         ids = [compute_key_id(key) for key in keys]
         for number, key_id in enumerate(ids):
             total = sum(use.values_count for use in own if use.key_id == key_id)
-            lines.append(KeyLine(purpose, key_id, number == 0, total if uses else None))
+            is_verified = is_readable or purpose == KeyUse.Purpose.FIELD or bool(get_hash_tag(keys[number]))
+            lines.append(KeyLine(purpose, key_id, number == 0, total if uses else None, is_verified))
         if unknown := sum(use.values_count for use in own if use.key_id not in ids):
             lines.append(KeyLine(purpose, "", False, unknown))
     return lines
 
 
+def find_unreadable(uses: Sequence[KeyUse]) -> list[KeyUse]:
+    """Return the uses of keys that nobody has."""
+    ids = {
+        KeyUse.Purpose.FIELD: [compute_key_id(key) for key in settings.FIELD_KEYS],
+        KeyUse.Purpose.HASH: [compute_key_id(key) for key in settings.HASH_KEYS],
+    }
+    return [use for use in uses if use.values_count and use.key_id not in ids[KeyUse.Purpose(use.purpose)]]
+
+
 def describe_next_step(uses: Sequence[KeyUse]) -> str:
     """Return what to do next, in one or two sentences."""
+    if find_unreadable(uses):
+        return _(
+            "Some values cannot be read with the present keys. Restore the missing key with %(restore)s, then run %(check)s."
+        ) % {"restore": "manage.py restore_keys", "check": "manage.py check_keys"}
     if rotation := find_open_rotation():
         done, total = count_parts(rotation)
         return _(

@@ -48,9 +48,17 @@ def describe_key(line: KeyLine) -> dict[str, Any]:
     return {
         "purpose": KeyUse.Purpose(line.purpose).label,
         "id": line.key_id or _("unknown"),
-        "state": _("no key can decrypt these") if not line.key_id else _("in use") if line.is_current else _("older"),
+        "state": describe_state(line),
         "values": _("not counted") if line.values is None else format_count(line.values),
     }
+
+
+def describe_state(line: KeyLine) -> str:
+    if not line.key_id:
+        return _("no key can decrypt these")
+    if not line.is_verified:
+        return _("cannot be verified")
+    return _("in use") if line.is_current else _("older")
 
 
 def describe_store() -> str:

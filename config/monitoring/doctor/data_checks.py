@@ -1,4 +1,4 @@
-"""Checks of the data: model, warehouse, events, alarms and backup."""
+"""Checks of the data: model, warehouse, events, alarms, backup and encryption keys."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -20,6 +20,8 @@ from config.monitoring.doctor.base import (
     report_warning,
 )
 from config.monitoring.models import Alarm, AlarmState
+from customers.identity.models import Customer
+from customers.identity.personal_data.encrypted_field import UnreadableFieldError
 from customers.processing.lag import measure_lag
 from customers.warehouse.models import ExportRun
 from recommendations.training.models import ModelVersion
@@ -103,10 +105,28 @@ def check_backup() -> Iterator[Diagnosis]:
         yield report_ok(_("last backup %(ago)s") % {"ago": format_age(status.last_at, as_of=now)})
 
 
+def check_keys() -> Iterator[Diagnosis]:
+    """Decrypt the address of the oldest and of the newest customer: wrong keys are noticed before anything is sent."""
+    addresses = Customer.objects.exclude(email="").values_list("email", flat=True)
+    try:
+        values = [addresses.order_by(order).first() for order in ("pk", "-pk")]
+    except UnreadableFieldError:
+        yield report_error(
+            _("stored addresses cannot be read with the present keys"),
+            _("Restore the missing key with %(command)s.") % {"command": "manage.py restore_keys"},
+        )
+        return
+    if any(values):
+        yield report_ok(_("stored addresses can be read"))
+    else:
+        yield report_skipped(_("no addresses are stored yet"))
+
+
 DATA_CHECKS = (
     DoctorCheck("model", gettext_lazy("Model"), check_model),
     DoctorCheck("warehouse", gettext_lazy("Warehouse"), check_warehouse),
     DoctorCheck("events", gettext_lazy("Events"), check_events),
     DoctorCheck("alarms", gettext_lazy("Alarms"), check_alarms),
     DoctorCheck("backup", gettext_lazy("Backup"), check_backup),
+    DoctorCheck("keys", gettext_lazy("Encryption keys"), check_keys),
 )

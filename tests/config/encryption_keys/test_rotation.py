@@ -345,3 +345,23 @@ def test_the_keys_that_a_new_installation_made_are_replaced_while_nothing_is_und
     with pytest.raises(CommandError, match="not in the backup"):
         call_command("restore_keys", str(tmp_path / "keys.json"))
     assert list(keys.hashes) != kept[1]
+
+
+def test_with_wrong_keys_the_only_step_is_to_restore_the_right_ones(
+    shop: SimpleNamespace, keys: SimpleNamespace, capsys: Any
+) -> None:
+    call_command("check_keys")
+    assert "hashes       " + compute_key_id(keys.hashes[0]) + " current" in capsys.readouterr().out
+    write_entries(keys.fields.path, [make_field_key()])
+    write_entries(keys.hashes.path, ["made up by the first command"])
+    keys.fields.refresh(), keys.hashes.refresh()
+    with pytest.raises(SystemExit, match="1"):
+        call_command("check_keys")
+    shown = capsys.readouterr()
+    assert f"hashes       {compute_key_id(keys.hashes[0])} unverified" in shown.out
+    assert "encryption   -        unreadable" in shown.out
+    assert shown.out.splitlines()[-1].startswith(
+        "Some values cannot be read with the present keys. Restore the missing"
+    )
+    assert "nothing to do" not in shown.out
+    assert shown.err == ""

@@ -10,6 +10,7 @@ from django.core.management import call_command
 from django.db import OperationalError
 from django.utils import timezone
 
+from config.foundation.keys.key_ids import make_field_key
 from config.jobs.models import ScheduledRun
 from config.monitoring.doctor import data_checks, database_checks, machine_checks, network_checks, process_checks
 from config.monitoring.doctor.base import DoctorCheck, Verdict, list_checks
@@ -18,6 +19,7 @@ from config.monitoring.models import Alarm, MonitoringState
 from config.monitoring.server_state import DatabaseState, DiskState
 from config.schedule import sync_schedule
 from tests.config.access.passwords.mail_server import MailServer
+from tests.makers import make_customer
 
 pytestmark = pytest.mark.django_db
 
@@ -93,6 +95,16 @@ def test_problems_of_processes_and_data_are_found(monkeypatch: pytest.MonkeyPatc
     assert len(find(process_checks.check_queues)) == 1
     assert len(find(data_checks.check_alarms)) == 1
     assert len(find(database_checks.check_postgres)) == 2
+
+
+def test_wrong_keys_are_found_by_decrypting(settings: Any) -> None:
+    assert [row.verdict for row in data_checks.check_keys()] == [Verdict.SKIPPED]
+    make_customer(email="ann@shop.example")
+    assert [row.verdict for row in data_checks.check_keys()] == [Verdict.OK]
+    settings.FIELD_KEYS = [make_field_key()]
+    assert find(data_checks.check_keys) == [("error", "stored addresses cannot be read with the present keys")]
+    make_customer(email="bob@shop.example")  # a value under the new key does not hide the older ones
+    assert len(find(data_checks.check_keys)) == 1
 
 
 def test_the_proxy_and_the_mail_server_are_checked(settings: Any, mail_server: MailServer) -> None:

@@ -1,4 +1,4 @@
-"""``manage.py check_keys``: counts what each key is used for, and tells what to do next."""
+"""``manage.py check_keys``: counts what each key is used for, and shows what to do next."""
 
 import sys
 from argparse import ArgumentParser
@@ -9,7 +9,13 @@ from django.utils import timezone
 
 from config.encryption_keys.counts import count_key_uses
 from config.encryption_keys.models import KeyUse
-from config.encryption_keys.next_steps import describe_column, describe_next_step, list_keys
+from config.encryption_keys.next_steps import (
+    KeyLine,
+    describe_column,
+    describe_next_step,
+    find_unreadable,
+    list_keys,
+)
 
 
 class Command(BaseCommand):
@@ -21,14 +27,20 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         uses = count_key_uses(at=timezone.now())
         for line in list_keys(uses):
-            state = "unreadable" if not line.key_id else "current" if line.is_current else "older"
             self.stdout.write(
-                f"{KeyUse.Purpose(line.purpose).label:<12} {line.key_id or '-':<8} {state:<10} {line.values or 0:>12,}"
+                f"{KeyUse.Purpose(line.purpose).label:<12} {line.key_id or '-':<8} {name_state(line):<10} {line.values or 0:>12,}"
             )
         if options["columns"]:
             for use in sorted(uses, key=lambda use: (use.purpose, use.model, use.column, use.key_id)):
                 self.stdout.write(f"  {use.key_id or '-':<8} {use.values_count:>12,}  {describe_column(use)}")
         self.stdout.write(describe_next_step(uses))
-        if any(not line.key_id for line in list_keys(uses)):
-            self.stderr.write("Some values cannot be read. Restore the missing key with manage.py restore_keys.")
+        if find_unreadable(uses):
             sys.exit(1)
+
+
+def name_state(line: KeyLine) -> str:
+    if not line.key_id:
+        return "unreadable"
+    if not line.is_verified:
+        return "unverified"
+    return "current" if line.is_current else "older"
