@@ -1,15 +1,15 @@
 """Restores a backup: checks first, then the database in one transaction, the files by renaming, Valkey, and the erasures since the backup.
 
-A restore that is killed leaves a mark, and `manage.py up` refuses to start until a restore has ended.
+A restore that is killed leaves a mark, and `manage.py up` refuses to start until a restore has ended, or has failed without a change.
 """
 
-import json
 import os
 import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from config.backup.erasure_ledger import get_local_ledger, read_erasures
 from config.backup.file_dump import list_files, list_roots
 from config.backup.repeated_erasures import erase_again
 from config.backup.repository import BackupError, BackupRepository
-from config.backup.restore_mark import get_restore_mark
+from config.backup.restore_mark import get_restore_mark, has_restore_changed, write_restore_mark
 from config.backup.totals import compute_totals
 from config.backup.valkey_dump import restore_keys
 from config.foundation.progress import Progress, ignore_progress
@@ -83,17 +83,37 @@ def restore_backup(
     if dry_run:
         report.totals = manifest["totals"]
         return report
-    get_restore_mark().write_text(json.dumps({"backup": manifest["name"], "folder": str(repository.folder)}))
-    django_connection.close()
-    django_connection.close_pool()  # type: ignore[attr-defined]  # only Django's PostgreSQL backend has it
-    stage_roots(repository, manifest, make_progress("Bytes of files"))
-    restore_database(repository, manifest, make_progress("Bytes of the database"))
+    replace_database(repository, manifest, make_progress)
     for root in list_roots().values():
         swap_files(root)
     finish_restore(repository, manifest, report)
     get_restore_mark().unlink()
     report.seconds = round(time.monotonic() - started, 2)
     return report
+
+
+def replace_database(
+    repository: BackupRepository, manifest: dict[str, Any], make_progress: Callable[[str], Progress]
+) -> None:
+    """Stage the files and replace the database. If that fails, everything is as before, and the mark of this restore is removed."""
+    mark = partial(write_restore_mark, backup=manifest["name"], folder=str(repository.folder))
+    mark(is_changed=has_restore_changed())
+    django_connection.close()
+    django_connection.close_pool()  # type: ignore[attr-defined]  # only Django's PostgreSQL backend has it
+    try:
+        stage_roots(repository, manifest, make_progress("Bytes of files"))
+        restore_database(
+            repository,
+            manifest,
+            make_progress("Bytes of the database"),
+            before_commit=lambda: mark(is_changed=True),
+        )
+    except BaseException:  # also Ctrl-C
+        if not has_restore_changed():
+            for root in list_roots().values():
+                shutil.rmtree(root / RESTORING, ignore_errors=True)
+            get_restore_mark().unlink()
+        raise
 
 
 def finish_restore(repository: BackupRepository, manifest: dict[str, Any], report: RestoreReport) -> None:
@@ -175,7 +195,13 @@ def check_database(connection: Connection, manifest: dict[str, Any], *, force: b
         raise BackupError("Other programs use the database. Stop Perennial (`manage.py up`), then restore.")
 
 
-def restore_database(repository: BackupRepository, manifest: dict[str, Any], progress: Progress) -> None:
+def restore_database(
+    repository: BackupRepository,
+    manifest: dict[str, Any],
+    progress: Progress,
+    *,
+    before_commit: Callable[[], object],
+) -> None:
     """Replace the database in one transaction: until its end, everything stays as it was. Raises BackupError."""
     total, done = sum(table["bytes"] for table in manifest["tables"]), 0
     try:
@@ -191,6 +217,7 @@ def restore_database(repository: BackupRepository, manifest: dict[str, Any], pro
             for name, value in manifest["sequences"]:
                 if value is not None:
                     connection.execute("SELECT setval(%s::regclass, %s)", [f'public."{name}"', value])
+            before_commit()
         with open_connection(autocommit=True) as connection:
             connection.execute("ANALYZE")
     except psycopg.Error as error:

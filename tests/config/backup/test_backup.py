@@ -21,7 +21,7 @@ from config.backup.database_dump import cut_parts
 from config.backup.erasure_ledger import get_local_ledger, read_erasures, record_erasure
 from config.backup.repeated_erasures import erase_again, note_erasure
 from config.backup.repository import BackupError, BackupRepository
-from config.backup.restore_mark import get_restore_mark
+from config.backup.restore_mark import get_restore_mark, has_restore_changed, write_restore_mark
 from config.backup.status import read_backup_status
 from config.backup.verification import verify_backup
 from config.foundation.personal_data.inventory import list_unknown_names
@@ -96,6 +96,57 @@ def test_a_backup_is_restored_with_all_rows_files_and_sequences(
         restored.rollback()
     with pytest.raises(BackupError, match="not empty"):
         restoring.restore_backup(repository)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_only_a_restore_that_may_have_changed_something_leaves_a_mark(
+    folders: Path, tmp_path: Path, empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_customer()
+    repository = BackupRepository.create(tmp_path / "backups")
+    creation.create_backup(repository, at=NOW)
+    monkeypatch.setattr(database_dump, "build_address", lambda: empty_database)
+    tables = repository.load_manifest(repository.list_backups()[-1])["tables"]
+    part = next(table["parts"][0] for table in tables if table["name"] == "identity_customer")
+    path = tmp_path / "backups" / "parts" / part[:2] / part
+    content = path.read_bytes()
+
+    path.write_bytes(content[:-1])  # damaged
+    # the first attempt; another one was killed while it staged files; another one was killed after the database was replaced
+    for is_changed in (None, False, True):
+        if is_changed is not None:
+            write_restore_mark(backup="b", folder="f", is_changed=is_changed)
+        with pytest.raises(BackupError, match="damaged"):
+            restoring.restore_backup(repository, force=True)
+        assert get_restore_mark().exists() is (is_changed is True)
+    get_restore_mark().unlink()
+    assert (folders / "models_dir" / "m1" / "weights.npy").stat().st_size == 100_000
+
+    path.write_bytes(content)
+
+    def end(root: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(restoring, "swap_files", end)
+    with pytest.raises(KeyboardInterrupt):
+        restoring.restore_backup(repository, force=True)
+    assert has_restore_changed()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_failed_restore_leaves_no_copies_of_files(
+    folders: Path, tmp_path: Path, empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = BackupRepository.create(tmp_path / "backups")
+    creation.create_backup(repository, at=NOW)
+    before = sorted(folders.rglob("*"))
+    monkeypatch.setattr(database_dump, "build_address", lambda: empty_database)
+    files = repository.load_manifest(repository.list_backups()[-1])["files"]
+    part = next(file["parts"][0] for file in files["models"])
+    (tmp_path / "backups" / "parts" / part[:2] / part).unlink()
+    with pytest.raises(BackupError):
+        restoring.restore_backup(repository, force=True)
+    assert sorted(folders.rglob("*")) == before
 
 
 @pytest.mark.django_db(transaction=True)
