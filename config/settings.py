@@ -29,11 +29,11 @@ from config.foundation.setting_values.parsing import (
     read_file_store,
     read_first_day,
     read_hosts,
+    read_local_folder,
     read_memory,
     read_product_address,
     read_public_address,
     read_spark_master,
-    read_storage_address,
     read_time_zone,
     read_variable_value,
 )
@@ -671,7 +671,7 @@ ASSISTANT_KEY = read_variable("ASSISTANT_KEY", "", str, "a secret text")
 ASSISTANT_MODEL = read_variable("ASSISTANT_MODEL", "", str, "the name of a model")
 
 WAREHOUSE_URL = read_variable(
-    "WAREHOUSE_URL", str(VAR_DIR / "warehouse"), read_storage_address, "a folder or an fsspec address"
+    "WAREHOUSE_URL", str(VAR_DIR / "warehouse"), read_local_folder, "a folder, such as /srv/perennial/warehouse"
 )
 # How the files of the warehouse are kept. DuckLake would allow several machines to write; it has no extension for DuckDB 2 yet.
 WAREHOUSE = read_choice("WAREHOUSE", "parquet", ("parquet", "ducklake"))

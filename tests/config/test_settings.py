@@ -77,7 +77,13 @@ def test_an_invalid_address_of_the_pooler_can_be_unset_to_do_without_it(monkeypa
         ("PRODUCT_URL", "https://x/{product_id", "{product_id} is missing"),
         ("PRODUCT_URL", "https://x/{product_id}/{shop}", "braces are allowed in {product_id} only"),
         ("FILE_STORE", "s3:/bucket", "the two slashes after the protocol are missing. Set it to an fsspec address"),
-        ("WAREHOUSE_URL", "s3:bucket", "the two slashes after the protocol are missing"),
+        ("WAREHOUSE_URL", "s3:bucket", "only a folder of this machine is supported"),
+        (
+            "WAREHOUSE_URL",
+            "s3://bucket/wh",
+            "only a folder of this machine is supported. Set it to a folder, such as /",
+        ),
+        ("WAREHOUSE_URL", "file://other/wh", "only a folder of this machine is supported"),
         ("FILE_STORE", "foo://x", "unknown protocol 'foo'"),
         ("FILE_STORE", "foo::s3://bucket", "unknown protocol 'foo'"),
         ("CLICKHOUSE_URL", "ftp://x", "not an http or https address"),
@@ -117,6 +123,7 @@ def test_a_password_in_an_invalid_address_is_not_shown(monkeypatch: pytest.Monke
             ["local", "local[*]", "local[4,2]", "yarn", "spark://a:7077,b:7077", "sc://a", "k8s://https://a"],
         ),
         ("FILE_STORE", ["/srv/store", "file:///srv/store", "gs://bucket/perennial"]),
+        ("WAREHOUSE_URL", ["warehouse", "file:///srv/warehouse", "file://localhost/srv/warehouse"]),
     ],
 )
 def test_every_form_of_an_address_is_accepted(monkeypatch: pytest.MonkeyPatch, name: str, values: list[str]) -> None:

@@ -93,6 +93,15 @@ def read_storage_address(raw: str) -> str:
     return raw
 
 
+def read_local_folder(raw: str) -> str:
+    """Return a folder, or its file:// address, unchanged. Errors: ValueError for an address elsewhere, such as "s3://bucket"."""
+    address = urlsplit(raw)
+    is_file = address.scheme == "file" and address.netloc in ("", "localhost")
+    if ONE_SLASH.match(raw) or ("://" in raw and not is_file):
+        raise ValueError("only a folder of this machine is supported")
+    return raw
+
+
 def read_file_store(raw: str) -> str:
     """Return an fsspec address unchanged. Errors: ValueError for a protocol that fsspec does not know."""
     # only here: most installations have no file store
