@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from tempfile import NamedTemporaryFile
+from uuid import uuid4
 
 from django.conf import settings
 from django.core.checks import WARNING, run_checks
@@ -14,7 +16,7 @@ from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from config.foundation.files.shared_store import SharedStoreError, get_shared_store
+from config.foundation.files.shared_store import SharedStore, SharedStoreError, get_shared_store
 from config.foundation.number_formats import format_percent
 from config.monitoring.doctor.base import (
     Diagnosis,
@@ -25,6 +27,7 @@ from config.monitoring.doctor.base import (
     report_warning,
 )
 from config.monitoring.server_state import list_disks
+from customers.warehouse.parquet_files import get_warehouse_root
 
 MIN_PYTHON = (3, 12)
 PINNED = re.compile(r"^([A-Za-z0-9._\-]+)==([^ ;\\]+)([^\\\n]*)", re.MULTILINE)
@@ -119,24 +122,35 @@ def check_file_store() -> Iterator[Diagnosis]:
                 _("FILE_STORE is not set: fine for one machine, or if all machines mount the same folders")
             )
             return
-        store.read_fingerprint("doctor")
+        check_store_access(store)
     except SharedStoreError as error:
         yield report_error(
             str(error), _("Correct FILE_STORE, install the package of its file system, or check its permissions.")
         )
         return
     yield report_ok(_("FILE_STORE is reachable"))
-    folders = {
-        "EXPORTS_DIR": str(settings.EXPORTS_DIR),
-        "WAREHOUSE_URL": str(settings.WAREHOUSE_URL).removeprefix("file://"),
-    }
+    folders = {"EXPORTS_DIR": Path(settings.EXPORTS_DIR), "WAREHOUSE_URL": get_warehouse_root()}
     for name, folder in folders.items():
-        if Path(folder).is_relative_to(settings.VAR_DIR):
+        if folder.is_relative_to(settings.VAR_DIR):
             yield report_error(
                 _("%(name)s is %(path)s, a folder on this machine: the other machines cannot see its files")
                 % {"name": name, "path": folder},
                 _("Set %(name)s to a folder that all machines mount.") % {"name": name},
             )
+
+
+def check_store_access(store: SharedStore) -> None:
+    """Write, read and remove a small file: a path that does not exist would look like a store without files. Raises SharedStoreError."""
+    name, content = f"doctor-{uuid4().hex}", b"written by manage.py doctor"
+    with NamedTemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        store.put(name, Path(file.name))
+    try:
+        if store.read(name) != content:
+            raise SharedStoreError(f"{name} in FILE_STORE differs from what was written.")
+    finally:
+        store.remove(name)
 
 
 def check_secrets() -> Iterator[Diagnosis]:

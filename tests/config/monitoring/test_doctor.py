@@ -79,6 +79,21 @@ def test_problems_of_the_machine_are_found(settings: Any, tmp_path: Any, monkeyp
     assert [verdict for verdict, _text in find(machine_checks.check_static_files)] == ["warning"]
 
 
+def test_the_file_store_is_written_and_read(settings: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.VAR_DIR, settings.EXPORTS_DIR = tmp_path / "var", tmp_path / "shared" / "exports"
+    settings.WAREHOUSE_URL, settings.FILE_STORE = str(tmp_path / "shared" / "warehouse"), str(tmp_path / "store")
+    assert find(machine_checks.check_file_store) == []
+    assert list((tmp_path / "store").iterdir()) == []
+    (tmp_path / "file").touch()
+    settings.FILE_STORE = str(tmp_path / "file" / "store")  # no folder can be made there
+    assert [verdict for verdict, _text in find(machine_checks.check_file_store)] == ["error"]
+    (tmp_path / "var").mkdir()
+    monkeypatch.chdir(tmp_path / "var")
+    settings.FILE_STORE, settings.WAREHOUSE_URL = str(tmp_path / "store"), "warehouse"
+    [(verdict, text)] = find(machine_checks.check_file_store)
+    assert (verdict, text[:16]) == ("error", "WAREHOUSE_URL is")
+
+
 def test_problems_of_processes_and_data_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     sync_schedule()
     now = timezone.now()
