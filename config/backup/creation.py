@@ -8,13 +8,16 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from django.conf import settings
+from django.db import ProgrammingError
 from django.utils import timezone
 
 from config.backup import database_dump, file_dump, valkey_dump
 from config.backup.erasure_ledger import copy_ledger
 from config.backup.repository import BackupError, BackupRepository
 from config.backup.totals import compute_totals
+from config.foundation.database.missing_tables import is_table_missing
 from config.foundation.progress import Progress, ignore_progress
 from recommendations.training.registry.promotion import copy_active_artifacts
 
@@ -61,6 +64,12 @@ def create_backup(
             raise BackupError(
                 f"The backup in {repository.folder} could not be written: {error.strerror}. No backup was created; earlier "
                 "ones are unchanged. Free some space, then start it again: parts that are already stored are reused."
+            ) from error
+        except (ProgrammingError, psycopg.ProgrammingError) as error:
+            if not is_table_missing(error):
+                raise
+            raise BackupError(
+                "The tables of the database do not match this version. Run `manage.py migrate`, then start the backup again."
             ) from error
         removed = repository.remove_old(keep=keep)[0] if keep else 0
     return BackupResult(

@@ -104,8 +104,9 @@ def build_time_zone() -> sql.Composable:
 def _get_stored() -> ShopSettings:
     try:
         return _cache.get("") or ShopSettings()
-    except (DatabaseError, InterfaceError):
-        logger.warning("The shop settings cannot be read; the environment is used.", exc_info=True)
+    except (DatabaseError, InterfaceError) as error:
+        reason = str(error).split("\n")[0]
+        logger.warning("The shop settings cannot be read (%s); the environment is used.", reason)
         return ShopSettings()
 
 

@@ -7,6 +7,7 @@ import redis
 from django.db import Error
 from django.utils.translation import gettext as _
 
+from config.foundation.database.missing_tables import is_table_missing
 from config.foundation.valkey import ValkeyDownError
 from config.monitoring.doctor.base import Diagnosis, DoctorCheck, Verdict, list_checks, report_error, report_skipped
 
@@ -36,6 +37,8 @@ def run_safely(check: DoctorCheck) -> list[Diagnosis]:
         return list(check.run())
     except (Error, redis.RedisError, ValkeyDownError) as error:
         text = _("could not be checked: %(error)s") % {"error": str(error).split("\n")[0]}
+        if is_table_missing(error):
+            return [report_error(text, "manage.py migrate")]
         return [report_error(text, _("Start PostgreSQL and Valkey, or correct DATABASE_URL and VALKEY_URL."))]
     except (OSError, ValueError, LookupError) as error:
         text = _("could not be checked: %(error)s") % {"error": str(error).split("\n")[0] or type(error).__name__}

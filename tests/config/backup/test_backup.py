@@ -150,6 +150,19 @@ def test_a_failed_restore_leaves_no_copies_of_files(
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_backup_before_the_migrations_names_the_fix(
+    folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_missing_table() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM missing_table")
+
+    monkeypatch.setattr(creation, "copy_active_artifacts", read_missing_table)
+    with pytest.raises(CommandError, match=r"manage\.py migrate"):
+        call_command("backup", str(tmp_path / "backups"))
+
+
+@pytest.mark.django_db(transaction=True)
 def test_the_command_names_the_units_of_its_progress_and_what_it_added(
     folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

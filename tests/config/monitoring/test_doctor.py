@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import OperationalError
+from django.db import OperationalError, transaction
 from django.utils import timezone
 
 from config.foundation.keys.key_ids import make_field_key
@@ -149,3 +149,15 @@ def test_a_server_that_is_down_is_a_result_and_no_traceback() -> None:
 
     [result] = run_safely(DoctorCheck("x", "X", fail))
     assert (result.verdict, result.text) == (Verdict.ERROR, "could not be checked: connection refused")
+
+
+def test_a_table_that_does_not_exist_is_created_by_the_migrations() -> None:
+    def read_missing_table() -> Any:
+        with transaction.atomic():
+            yield from database_checks.select_rows("SELECT 1 FROM missing_table")
+
+    [result] = run_safely(DoctorCheck("x", "X", read_missing_table))
+    assert (result.text, result.fix) == (
+        'could not be checked: relation "missing_table" does not exist',
+        "manage.py migrate",
+    )
