@@ -61,6 +61,8 @@ def read_backup(path: Path, passphrase: str) -> dict[str, list[str]]:
     try:
         content = json.loads(path.read_text())
         salt, nonce, sealed = (base64.b64decode(content.pop(name)) for name in ("salt", "nonce", "keys"))
+    except FileNotFoundError as error:
+        raise KeyBackupError(f"{path} does not exist.") from error
     except (OSError, ValueError, KeyError, AttributeError) as error:
         raise KeyBackupError(f"{path} is not a backup of keys: {error}") from error
     if content.get("format") != FORMAT:

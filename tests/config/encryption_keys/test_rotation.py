@@ -320,6 +320,8 @@ def test_keys_are_backed_up_apart_from_the_data(
     monkeypatch.setenv("KEY_BACKUP_PASSPHRASE", "short")
     with pytest.raises(CommandError, match="too short"):
         call_command("backup_keys", str(tmp_path / "other.json"))
+    with pytest.raises(CommandError, match=r"missing\.json does not exist\.$"):
+        call_command("restore_keys", str(tmp_path / "missing.json"))
 
 
 def test_the_keys_that_a_new_installation_made_are_replaced_while_nothing_is_under_them(
