@@ -33,6 +33,7 @@ from config.foundation.setting_values.parsing import (
     read_memory,
     read_product_address,
     read_public_address,
+    read_sender,
     read_spark_master,
     read_time_zone,
     read_variable_value,
@@ -247,7 +248,20 @@ def read_wrapped_secret(name: str, file_name: str, make: Callable[[], str]) -> s
         raise ImproperlyConfigured(f"{name}: {error}") from error
 
 
+def make_counter_folder(name: str) -> None:
+    """Create the folder of a variable, if it is set, before the first counter is made: prometheus_client opens its files there."""
+    if not (folder := os.environ.get(name, "").strip()):
+        return
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImproperlyConfigured(
+            f"{name}={folder!r} cannot be created: {error.strerror}. Set it to a folder that can be written, or unset it."
+        ) from error
+
+
 VAR_DIR = read_path("PERENNIAL_VAR", BASE_DIR / "var")
+make_counter_folder("PROMETHEUS_MULTIPROC_DIR")
 DEBUG = read_bool("DEBUG", False)
 DEMO = read_bool("DEMO", False)
 try:
@@ -666,7 +680,7 @@ SILENCED_SYSTEM_CHECKS = ["oauth2_provider.W008"]
 
 # The OpenAI-compatible endpoint of a language model, for the page Ask; empty: none. ASSISTANT_URL is its base, such as
 # http://127.0.0.1:11434/v1, and ASSISTANT_KEY its key, if it needs one.
-ASSISTANT_URL = read_variable("ASSISTANT_URL", "", str, "an address such as http://127.0.0.1:11434/v1")
+ASSISTANT_URL = read_variable("ASSISTANT_URL", "", read_public_address, "an address such as http://127.0.0.1:11434/v1")
 ASSISTANT_KEY = read_variable("ASSISTANT_KEY", "", str, "a secret text")
 ASSISTANT_MODEL = read_variable("ASSISTANT_MODEL", "", str, "the name of a model")
 
@@ -793,7 +807,7 @@ EMAIL_HOST_USER = read_variable("EMAIL_USER", "", str, "the user name at the mai
 EMAIL_HOST_PASSWORD = read_variable("EMAIL_PASSWORD", "", str, "the password at the mail server")
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = read_variable(
-    "DEFAULT_FROM_EMAIL", "perennial@localhost", str, "an address such as shop@example.com"
+    "DEFAULT_FROM_EMAIL", "perennial@localhost", read_sender, "an address such as shop@example.com"
 )
 # config/apps.py imports it when it is set, because backends may need the settings
 EMAIL_BACKEND = read_variable(

@@ -84,6 +84,12 @@ def test_an_invalid_address_of_the_pooler_can_be_unset_to_do_without_it(monkeypa
             "only a folder of this machine is supported. Set it to a folder, such as /",
         ),
         ("WAREHOUSE_URL", "file://other/wh", "only a folder of this machine is supported"),
+        (
+            "ASSISTANT_URL",
+            "foo",
+            "not an http or https address. Set it to an address such as http://127.0.0.1:11434/v1",
+        ),
+        ("DEFAULT_FROM_EMAIL", "foo", "not an e-mail address. Set it to an address such as shop@example.com"),
         ("FILE_STORE", "foo://x", "unknown protocol 'foo'"),
         ("FILE_STORE", "foo::s3://bucket", "unknown protocol 'foo'"),
         ("CLICKHOUSE_URL", "ftp://x", "not an http or https address"),
@@ -124,6 +130,8 @@ def test_a_password_in_an_invalid_address_is_not_shown(monkeypatch: pytest.Monke
         ),
         ("FILE_STORE", ["/srv/store", "file:///srv/store", "gs://bucket/perennial"]),
         ("WAREHOUSE_URL", ["warehouse", "file:///srv/warehouse", "file://localhost/srv/warehouse"]),
+        ("ASSISTANT_URL", ["http://127.0.0.1:11434/v1"]),
+        ("DEFAULT_FROM_EMAIL", ["perennial@localhost", "Tea Shop <tea@shop.example>"]),
     ],
 )
 def test_every_form_of_an_address_is_accepted(monkeypatch: pytest.MonkeyPatch, name: str, values: list[str]) -> None:
@@ -152,6 +160,16 @@ def test_valid_values_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
         "PUBLIC_URL": "https://perennial.example/mail",
         "CHRONOS_PATH": tmp_path.resolve(),
     }
+
+
+def test_the_folder_of_the_counters_is_created(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path / "run" / "metrics"))
+    read_settings()
+    assert (tmp_path / "run" / "metrics").is_dir()
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path / "file" / "metrics"))
+    with pytest.raises(ImproperlyConfigured, match=r"PROMETHEUS_MULTIPROC_DIR=.* cannot be created: Not a directory"):
+        read_settings()
 
 
 @pytest.mark.parametrize("backend", ["nope.Backend", "anymail.backends.postmark.Backend", "smtp"])

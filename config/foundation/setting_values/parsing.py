@@ -16,6 +16,7 @@ HOST = re.compile(r"\*|\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\]", re.IGNOR
 # the part before the password, and the password of an address, which may follow that of a cache: simplecache::ftp://…
 ADDRESS_PASSWORD = re.compile(r"(//[^/@\s:]*:)([^/@\s]+)(?=@)")
 SPARK_MASTER = re.compile(r"local(\[(\*|[1-9][0-9]*)(,\s*[1-9][0-9]*)?\])?|yarn|(spark|sc|k8s)://\S+")
+EMAIL = re.compile(r"[^\s@<>]+@[^\s@<>]+")
 ONE_SLASH = re.compile(r"[a-z][a-z0-9+.-]*:(?!//|:)", re.IGNORECASE)
 
 
@@ -69,7 +70,7 @@ def read_web_address(raw: str) -> str:
 
 
 def read_public_address(raw: str) -> str:
-    """Return the address of this server, to which paths are appended. Errors: ValueError if that is impossible."""
+    """Return the address of a server, to which paths are appended. Errors: ValueError if that is impossible."""
     read_web_address(raw)
     if "?" in raw or "#" in raw:
         raise ValueError("paths cannot be appended to an address with ? or #")
@@ -99,6 +100,13 @@ def read_local_folder(raw: str) -> str:
     is_file = address.scheme == "file" and address.netloc in ("", "localhost")
     if ONE_SLASH.match(raw) or ("://" in raw and not is_file):
         raise ValueError("only a folder of this machine is supported")
+    return raw
+
+
+def read_sender(raw: str) -> str:
+    """Return an e-mail address, with or without a name, unchanged. Errors: ValueError for a text without one."""
+    if not EMAIL.search(raw):
+        raise ValueError("not an e-mail address")
     return raw
 
 
