@@ -1,10 +1,10 @@
 """Days of questions by name, such as 28d, so that the days of a saved report move with time."""
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
-from config.foundation.backoffice.date_range import MAX_YEAR, MIN_YEAR, PRESETS
+from config.foundation.backoffice.date_range import MAX_YEAR, MIN_YEAR, PRESETS, find_preset_days
 from customers.analytics.expressions.parameters import ParameterError
 
 DEFAULT_RANGE = "90d"
@@ -22,8 +22,7 @@ def resolve_days(content: Mapping[str, Any], *, today: date) -> dict[str, Any]:
     preset = content.get("range") or DEFAULT_RANGE
     if not isinstance(preset, str) or preset not in PRESETS:
         raise ParameterError("range", f"{preset!r} is not valid; valid: {', '.join(PRESETS)}.")
-    # today is part of the period, except that the last month is the one before the month of today
-    days = PRESETS[preset][1](today if preset == "last_month" else today + timedelta(days=1))
+    days = find_preset_days(preset, today=today, includes_today=True)
     return parameters | {"since": days.first.isoformat(), "until": days.last.isoformat()}
 
 

@@ -1,6 +1,6 @@
 """Ranges of whole days in the shop's time zone: presets, custom ranges, and the range to compare with.
 
-Today is never part of a preset, because it is not over.
+Today is not over, so it is part of a preset only on pages that ask for it.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,6 +18,7 @@ YEAR_DAYS = 364  # 52 weeks: the same weekdays a year before
 MIN_YEAR, MAX_YEAR = 1900, 2200  # years that every time zone and database has
 DEFAULT_PRESET = "28d"
 CUSTOM = "custom"
+LAST_MONTH = "last_month"
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ PRESETS: dict[str, tuple[str | Promise, Callable[[date], DayRange]]] = {
     "90d": (gettext_lazy("Last 90 days"), make_last_days(90)),
     "365d": (gettext_lazy("Last 365 days"), make_last_days(365)),
     "this_month": (gettext_lazy("This month"), make_this_month),
-    "last_month": (gettext_lazy("Last month"), make_last_month),
+    LAST_MONTH: (gettext_lazy("Last month"), make_last_month),
     "this_year": (gettext_lazy("This year"), make_this_year),
 }
 COMPARISONS: dict[str, str | Promise] = {
@@ -89,6 +90,11 @@ COMPARISONS: dict[str, str | Promise] = {
 }
 
 
+def find_preset_days(preset: str, *, today: date, includes_today: bool = False) -> DayRange:
+    """Return the days of a preset, up to yesterday or today; the last month is always the one before the month of today."""
+    return PRESETS[preset][1](today + DAY if includes_today and preset != LAST_MONTH else today)
+
+
 def go_back_a_year(day: date) -> date:
     """Return the same day of the previous year; February 28 for February 29."""
     return day.replace(year=day.year - 1, day=28) if (day.month, day.day) == (2, 29) else day.replace(year=day.year - 1)
@@ -96,7 +102,7 @@ def go_back_a_year(day: date) -> date:
 
 def find_previous_range(chosen: DayRange, *, preset: str = "") -> DayRange:
     """Return the comparable previous range: for a month, the same days of the previous month; otherwise, as many days directly before."""
-    if preset == "last_month":
+    if preset == LAST_MONTH:
         return make_last_month(chosen.first)
     if preset == "this_month":
         month = make_last_month(chosen.first)
@@ -123,11 +129,16 @@ class DateChoice:
 
 
 def parse_date_choice(
-    parameters: Mapping[str, Any], *, today: date, default: str = DEFAULT_PRESET, comparison: str = "previous"
+    parameters: Mapping[str, Any],
+    *,
+    today: date,
+    includes_today: bool = False,
+    default: str = DEFAULT_PRESET,
+    comparison: str = "previous",
 ) -> DateChoice:
     """Return the range that the parameters range, since, until and compare choose; wrong values are reported as errors and replaced by the default.
 
-    today: the shop's current day, `localdate()`.
+    today: the shop's current day, `localdate()`. includes_today: whether it is part of the presets.
     """
     errors: list[str] = []
     preset = parameters.get("range") or (CUSTOM if parameters.get("since") or parameters.get("until") else default)
@@ -137,9 +148,10 @@ def parse_date_choice(
             % {"value": preset, "names": ", ".join([*PRESETS, CUSTOM])}
         )
         preset = default
-    chosen = parse_custom_range(parameters, errors) if preset == CUSTOM else PRESETS[preset][1](today)
+    chosen = parse_custom_range(parameters, errors) if preset == CUSTOM else None
     if chosen is None:
-        preset, chosen = default, PRESETS[default][1](today)
+        preset = default if preset == CUSTOM else preset
+        chosen = find_preset_days(preset, today=today, includes_today=includes_today)
     compare = parameters.get("compare") or comparison
     if compare not in COMPARISONS:
         errors.append(

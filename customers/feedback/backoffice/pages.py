@@ -1,7 +1,6 @@
 """The pages Feedback: what customers think, and which products are reviewed worst and why."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -96,7 +95,7 @@ def build_answers_table(request: HttpRequest, satisfaction: Satisfaction, period
 
 def choose_dates(request: HttpRequest) -> DateChoice:
     """Return the period in the URL, by default 90 days; today is part of it."""
-    return parse_date_choice(request.GET, today=localdate() + timedelta(days=1), default="90d")
+    return parse_date_choice(request.GET, today=localdate(), includes_today=True, default="90d")
 
 
 def show_overview(request: HttpRequest) -> HttpResponse:

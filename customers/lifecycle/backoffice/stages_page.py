@@ -1,6 +1,5 @@
 """The Stages page: stage changes between two days, each with its customers."""
 
-from datetime import timedelta
 from typing import Any
 
 from django.contrib.admin import ModelAdmin
@@ -29,8 +28,8 @@ def render_stages_page(request: HttpRequest, *, model_admin: ModelAdmin) -> Http
     """Render the stage changes of the days in the URL, by default the last four weeks."""
     if not model_admin.has_view_permission(request):
         raise PermissionDenied
-    # Today is part of the presets, as on Home and the overview: the nightly refresh changes stages in the morning.
-    choice = parse_date_choice(request.GET, today=localdate() + timedelta(days=1), comparison="none")
+    # Today is part of the presets, as on the overview: the nightly refresh changes stages in the morning.
+    choice = parse_date_choice(request.GET, today=localdate(), includes_today=True, comparison="none")
     run = get_profiles_run()
     context: dict[str, Any] = {"dates": choice, "run": run}
     if run is not None and not choice.errors:

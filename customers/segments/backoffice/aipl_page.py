@@ -54,7 +54,7 @@ def show_aipl_page(request: HttpRequest) -> HttpResponse:
     check_permissions(request, VIEW_PERMISSION)
     if request.GET.get("segment"):
         check_permissions(request, VIEW_SEGMENT_PERMISSION)
-    choice = parse_date_choice(request.GET, today=localdate() + timedelta(days=1), comparison="none")
+    choice = parse_date_choice(request.GET, today=localdate(), includes_today=True, comparison="none")
     run, chosen = get_profiles_run(), parse_aipl_filter(request.GET)
     context: dict[str, Any] = {"dates": choice, "run": run, "chosen": chosen, **list_choices(request)}
     if run is not None and not choice.errors and not chosen.problem:
@@ -170,7 +170,7 @@ def parse_aipl_flow(parameters: Mapping[str, str]) -> Drilldown:
     old, new = parameters.get("from", ""), parameters.get("to", "")
     if old not in {UNKNOWN_STAGE, "any", *AiplGroup.values} or new not in {"any", *AiplGroup.values}:
         raise DrilldownError([_("The link has no valid groups. Choose a number on the AIPL page.")])
-    choice = parse_date_choice(parameters, today=localdate() + timedelta(days=1), comparison="none")
+    choice = parse_date_choice(parameters, today=localdate(), includes_today=True, comparison="none")
     chosen = parse_aipl_filter(parameters)
     if choice.errors or chosen.problem:
         raise DrilldownError([*choice.errors, *([chosen.problem] if chosen.problem else [])])

@@ -2,7 +2,7 @@
 
 import json
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from html import unescape
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -14,6 +14,8 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 
+from config.foundation.backoffice.date_range import DayRange
+from customers.feedback.backoffice import pages
 from customers.feedback.models import Review
 from customers.feedback.reviews import record_reviews, summarize_ratings
 from customers.feedback.surveys import record_answers
@@ -199,3 +201,11 @@ def test_a_survey_link_and_the_figures_are_available_over_rest(client: Client, r
     assert client.get("/api/v1/feedback/worst-products/?since=2026-10-01&until=2026-11-30").json()["products"] == []
     for query in ("since=2026-12-01&until=2026-11-01", "since=yesterday", "until=0001-01-01"):
         assert client.get(f"/api/v1/feedback/summary/?{query}").status_code == 400
+
+
+def test_the_last_month_on_the_last_day_of_a_month_is_the_month_before(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "localdate", lambda: date(2026, 11, 30))
+    page = log_in(client, "view_review").get(reverse("feedback:overview"), {"range": "last_month"})
+    assert page.context["dates"].range == DayRange(date(2026, 10, 1), date(2026, 10, 31))

@@ -1,6 +1,6 @@
 """The AIPL page: four groups of stages, their flows, the customers behind each number, and the filters."""
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,9 +11,11 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.timezone import localdate, now
 
+from config.foundation.backoffice.date_range import DayRange
 from customers.lifecycle.models import CustomerProfile, Stage, StageTransition
 from customers.lifecycle.refresh.nightly import refresh_profiles
 from customers.lifecycle.stages.aipl import STAGES_BY_GROUP, count_aipl_flows, count_aipl_history
+from customers.segments.backoffice import aipl_page
 from customers.segments.backoffice.aipl_filter import CHANNELS_KEY
 from tests.customers.lifecycle.linked_customers import count_linked_customers
 from tests.makers import make_customer, make_order, make_segment
@@ -77,6 +79,16 @@ def test_the_customers_behind_each_number_are_listed(admin_client: Client, shop:
         link for link in page.context["sankey"]["traces"][0]["link"]["customdata"] if "to=loyalty" in link
     )
     assert [row["name"] for row in admin_client.get(became_loyal).context["customers"]] == ["dan"]
+
+
+def test_the_last_month_on_the_last_day_of_a_month_is_the_month_before(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aipl_page, "localdate", lambda: date(2026, 11, 30))
+    page = admin_client.get(PAGE, {"range": "last_month"})
+    assert page.context["dates"].range == DayRange(date(2026, 10, 1), date(2026, 10, 31))
+    flow = aipl_page.parse_aipl_flow({"from": "any", "to": "loyalty", "range": "last_month"})
+    assert flow.period == {"since": "2026-10-01", "until": "2026-10-31"}
 
 
 @pytest.mark.parametrize("parameters", [{"channel": "app"}, {"segment": "handpicked"}])

@@ -1,7 +1,6 @@
 """Customers of a stage, and customers who changed stage."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 
 from django.utils.formats import date_format
 from django.utils.text import capfirst
@@ -46,7 +45,7 @@ def parse_stage_flow(parameters: Mapping[str, str]) -> Drilldown:
         or {old, new} <= {ANY_STAGE, OTHER_STAGE}
     ):
         raise DrilldownError([_("The link has no valid stages. Choose a number on the Lifecycle page.")])
-    choice = parse_date_choice(parameters, today=localdate() + timedelta(days=1), comparison="none")
+    choice = parse_date_choice(parameters, today=localdate(), includes_today=True, comparison="none")
     if choice.errors:
         raise DrilldownError(list(choice.errors))
     days, stage = choice.range, "" if old == UNKNOWN_STAGE else old

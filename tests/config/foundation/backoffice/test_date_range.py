@@ -35,6 +35,26 @@ def test_presets_are_whole_days_before_today_and_the_comparable_days_before_them
     assert not choice.errors
 
 
+@pytest.mark.parametrize(
+    ("today", "preset", "first", "last"),
+    [
+        ((2026, 11, 27), "7d", (2026, 11, 21), (2026, 11, 27)),
+        ((2026, 11, 30), "last_month", (2026, 10, 1), (2026, 10, 31)),
+        ((2026, 12, 1), "last_month", (2026, 11, 1), (2026, 11, 30)),
+        ((2026, 12, 31), "last_month", (2026, 11, 1), (2026, 11, 30)),
+        ((2026, 11, 30), "this_month", (2026, 11, 1), (2026, 11, 30)),
+        ((2026, 12, 1), "this_month", (2026, 12, 1), (2026, 12, 1)),
+        ((2026, 12, 31), "this_year", (2026, 1, 1), (2026, 12, 31)),
+        ((2027, 1, 1), "this_year", (2027, 1, 1), (2027, 1, 1)),
+    ],
+)
+def test_presets_can_include_today_and_the_last_month_is_the_one_before_today(
+    today: tuple[int, int, int], preset: str, first: tuple[int, int, int], last: tuple[int, int, int]
+) -> None:
+    choice = parse_date_choice({"range": preset}, today=date(*today), includes_today=True)
+    assert choice.range == DayRange(date(*first), date(*last))
+
+
 def test_the_first_day_of_a_month_has_the_month_before_as_this_month() -> None:
     choice = parse_date_choice({"range": "this_month"}, today=date(2026, 3, 1))
     assert choice.range == DayRange(date(2026, 2, 1), date(2026, 2, 28))

@@ -1,6 +1,6 @@
 """The Lifecycle page: stage changes, the customers of a cell, and the rules' preview."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +10,9 @@ from django.urls import reverse
 from django.utils.timezone import localdate, now
 
 from config.backoffice.home.page import build_flow
+from config.foundation.backoffice.date_range import DayRange
+from customers.lifecycle.backoffice import stages_page
+from customers.lifecycle.backoffice.drilldowns import stages as stage_drilldowns
 from customers.lifecycle.models import CustomerProfile, StageRules, StageTransition
 from customers.lifecycle.refresh.nightly import refresh_profiles
 from customers.lifecycle.stages.rules import get_active_rules
@@ -89,6 +92,17 @@ def test_the_days_can_be_chosen_and_invalid_ones_are_reported(
             == 200
         )
     assert "“from” is not a valid date: yesterday." in admin_client.get(PAGE, {"since": "yesterday"}).content.decode()
+
+
+def test_the_last_month_on_the_last_day_of_a_month_is_the_month_before(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (stages_page, stage_drilldowns):
+        monkeypatch.setattr(module, "localdate", lambda: date(2026, 11, 30))
+    page = admin_client.get(PAGE, {"range": "last_month"})
+    assert page.context["dates"].range == DayRange(date(2026, 10, 1), date(2026, 10, 31))
+    parameters = {"from": "new", "to": "active", "range": "last_month"}
+    assert stage_drilldowns.parse_stage_flow(parameters).note == "Oct 1, 2026 – Oct 31, 2026"
 
 
 def test_who_entered_a_stage_is_listed_with_the_reason(admin_client: Client, three_customers: dict[str, int]) -> None:
