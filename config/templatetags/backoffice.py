@@ -130,12 +130,13 @@ def change_direction(value: float, good: str) -> str:
 
 
 @register.simple_tag
-def date_options(choice: DateChoice) -> dict[str, list[tuple[str, str | Promise, bool]]]:
-    """Return the options of the date-range picker: value, text, whether it is chosen."""
+def date_options(choice: DateChoice) -> dict[str, Any]:
+    """Return the options of the date-range picker (value, text, whether it is chosen), and whether the range includes today."""
     presets = [(key, label, key == choice.preset) for key, (label, _make) in PRESETS.items()]
     return {
         "presets": [*presets, (CUSTOM, _("Custom"), choice.preset == CUSTOM)],
         "comparisons": [(key, label, key == choice.comparison) for key, label in COMPARISONS.items()],
+        "includes_today": choice.range.first <= timezone.localdate() <= choice.range.last,
     }
 
 

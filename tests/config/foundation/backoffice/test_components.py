@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 import pytest
 from django.template import engines
 from django.test import RequestFactory
+from django.utils.timezone import localdate
 from django_cotton.compiler_regex import CottonCompiler
 
 from config.foundation.backoffice.date_range import parse_date_choice
@@ -60,6 +61,13 @@ def test_the_date_range_picker_selects_the_choice_and_shows_both_ranges() -> Non
     assert '<option value="7d" selected>' in html
     assert "Nov 20, 2026 – Nov 26, 2026 · compared with Nov 13, 2026 – Nov 19, 2026" in html
     assert 'name="since" value="2026-11-20" disabled' in html
+
+
+@pytest.mark.parametrize("includes_today", [True, False])
+def test_the_date_range_picker_says_that_the_range_includes_today(includes_today: bool) -> None:
+    choice = parse_date_choice({"range": "7d"}, today=localdate(), includes_today=includes_today)
+    html = render('<c-dates :choice="choice" />', choice=choice)
+    assert (", including today" in html) is includes_today
 
 
 def test_wrong_dates_are_shown_as_errors() -> None:
