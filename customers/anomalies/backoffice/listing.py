@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from django.utils.timezone import localdate
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from config.foundation.number_formats import join_sentences
+from config.foundation.shop.profile import get_time_zone
 from customers.anomalies.backoffice.texts import AnomalyTexts, format_weekday, load_texts
 from customers.anomalies.models import Anomaly, AnomalyKind
 
@@ -75,7 +77,7 @@ def describe_duration(texts: AnomalyTexts, row: ShownAnomaly) -> None:
 
 def summarize_latest(*, as_of: datetime) -> tuple[str, Anomaly] | None:
     """Return a sentence on the latest day with anomalies without a known reason, for Home; None if there is none in three days."""
-    since = (as_of - ATTENTION).date()
+    since = localdate(as_of - ATTENTION, get_time_zone())
     rows = list(Anomaly.objects.filter(day__gte=since, annotation=None).order_by("-day", "p_value"))
     rows = [row for row in rows if row.day == rows[0].day]
     if not rows:

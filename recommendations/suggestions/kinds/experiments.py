@@ -7,11 +7,13 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.db.models import Sum
 from django.urls import reverse
+from django.utils.timezone import localdate
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from config.foundation.database.advisory_locks import compute_lock_key
 from config.foundation.number_formats import format_count
+from config.foundation.shop.profile import get_time_zone
 from config.foundation.slow_figures import get_figures, get_figures_soon
 from recommendations.experiments.editing import ExperimentNotReadyError, create_draft, start_experiment
 from recommendations.experiments.methods.registry import measure_experiment
@@ -96,7 +98,8 @@ def make_url(experiment: Experiment) -> str:
 
 
 def count_shown(*, as_of: datetime) -> int:
-    days = PerformanceDay.objects.filter(day__gte=(as_of - DAYS).date(), currency="", scenario__in=HELD_OUT_PLACEMENTS)
+    since = localdate(as_of - DAYS, get_time_zone())
+    days = PerformanceDay.objects.filter(day__gte=since, currency="", scenario__in=HELD_OUT_PLACEMENTS)
     return days.aggregate(shown=Sum("shown"))["shown"] or 0
 
 

@@ -7,11 +7,13 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.urls import reverse
+from django.utils.timezone import localdate
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from catalog.models import Product
 from config.foundation.number_formats import format_count, format_percent
+from config.foundation.shop.profile import get_time_zone, get_time_zone_name
 from config.foundation.slow_figures import get_figures
 from recommendations.merchandising.choices import RuleAction
 from recommendations.merchandising.models import Rule
@@ -42,8 +44,8 @@ COUNT_SINCE = """
 SELECT d.id, coalesce(sum(p.shown) FILTER (WHERE p.currency = ''), 0)::bigint,
        coalesce(sum(p.orders) FILTER (WHERE p.currency <> ''), 0)::bigint
 FROM suggestions_suggestiondecision d JOIN merchandising_rule r ON r.id = d.created_id
-JOIN serving_productperformanceday p ON p.product_id = ANY(r.product_ids) AND p.day >= d.decided_at::date
-WHERE d.id = ANY(%s) GROUP BY 1
+JOIN serving_productperformanceday p ON p.product_id = ANY(r.product_ids) AND p.day >= (d.decided_at AT TIME ZONE %(zone)s)::date
+WHERE d.id = ANY(%(decisions)s) GROUP BY 1
 """
 type ProductRow = tuple[int, str, int, float, float, float]
 
@@ -98,7 +100,7 @@ def make_rule_url(rule_id: int) -> str:
 
 def find_products(*, as_of: datetime) -> list[ProductRow]:
     values: dict[str, Any] = {
-        "since": (as_of - DAYS).date(),
+        "since": localdate(as_of - DAYS, get_time_zone()),
         "margin": MARGIN_FACTOR,
         "stock": STOCK_FACTOR,
         "limit": MAX_PRODUCTS,
@@ -135,15 +137,16 @@ def build_suggestion(row: ProductRow) -> Suggestion:
 
 def describe_rules(decisions: Sequence[SuggestionDecision], rules: Mapping[int, Rule]) -> dict[int, str]:
     """Return how often the products were shown and ordered since each decision; this is attribution, not effect."""
+    values: dict[str, Any] = {"decisions": [decision.pk for decision in decisions], "zone": get_time_zone_name()}
     with connection.cursor() as cursor:
-        cursor.execute(COUNT_SINCE, [[decision.pk for decision in decisions]])
+        cursor.execute(COUNT_SINCE, values)
         counts = {decision_id: (shown, orders) for decision_id, shown, orders in cursor.fetchall()}
     texts = {}
     for decision in decisions:
         shown, orders = counts.get(decision.pk, (0, 0))
-        values = {"shown": format_count(shown), "orders": format_count(orders)}
+        figures = {"shown": format_count(shown), "orders": format_count(orders)}
         is_enabled = rules[decision.created_id or 0].enabled
         texts[decision.pk] = (
-            _("Shown %(shown)s times, %(orders)s orders from placements") % values if is_enabled else _("Not enabled")
+            _("Shown %(shown)s times, %(orders)s orders from placements") % figures if is_enabled else _("Not enabled")
         )
     return texts

@@ -113,6 +113,18 @@ def test_missing_orders_are_no_drop() -> None:
     assert load_texts([anomaly]).describe(anomaly).startswith("No orders arrived on Tue, Nov 24.")
 
 
+@pytest.mark.django_db
+def test_an_anomaly_stays_on_home_for_three_days_of_the_shop(settings: Any) -> None:
+    settings.TIME_ZONE = "Asia/Shanghai"
+    at = datetime(2026, 11, 25, 20, tzinfo=UTC)  # November 26 in the shop
+    anomaly = Anomaly.objects.create(
+        metric="orders", day=date(2026, 11, 22), kind=Anomaly.Kind.MISSING, value=0, computed_at=at
+    )
+    assert not list(check_anomalies(at))
+    Anomaly.objects.filter(pk=anomaly.pk).update(day=date(2026, 11, 23))
+    assert len(list(check_anomalies(at))) == 1
+
+
 def test_a_new_shop_has_an_empty_page(settings: Any, tmp_path: Any, admin_client: Client) -> None:
     settings.WAREHOUSE_URL = str(tmp_path / "warehouse")
     assert "Every morning" in admin_client.get(reverse("anomalies:list")).text

@@ -1,8 +1,9 @@
 """Suggestions: found in the data, made a draft or started, dismissed with a reason, and followed up."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -19,7 +20,7 @@ from recommendations.measurement.assignment import is_held_out
 from recommendations.merchandising.models import Rule
 from recommendations.serving.impressions.models import PerformanceDay, ProductPerformanceDay
 from recommendations.suggestions.deciding import list_suggestions
-from recommendations.suggestions.kinds import campaigns
+from recommendations.suggestions.kinds import campaigns, experiments, rules
 from recommendations.suggestions.models import SuggestionDecision
 from recommendations.suggestions.past_effects import PastEffect, expect_effect
 from recommendations.suggestions.registry import KINDS
@@ -194,6 +195,34 @@ def test_recommendations_without_a_measured_effect_get_a_holdout_experiment(clie
     start_experiment(experiment=experiment, user=None, now=now)
     assert find_all() == []
     assert "Experiment: running, too few to tell" in client.get(reverse("suggestions:list")).text
+
+
+def test_the_days_of_suggestions_are_those_of_the_shop(settings: Any) -> None:
+    settings.TIME_ZONE = "Asia/Shanghai"
+    at = datetime(2026, 11, 25, 20, tzinfo=UTC)  # November 26 in the shop
+    for number, (cost, stock) in enumerate([(2, 900), (8, 10), (8, 10), (8, 10), (2, 900)]):
+        make_product(f"p{number}", price=10, currency="USD", cost=cost, stock=stock)
+    for product, day, shown in (
+        ("p0", date(2026, 10, 28), 9),
+        ("p4", date(2026, 10, 29), 9),
+        ("p0", date(2026, 11, 25), 9),
+        ("p0", date(2026, 11, 26), 31),
+    ):
+        ProductPerformanceDay.objects.create(day=day, scenario="popular", product_id=product, shown=shown)
+    PerformanceDay.objects.create(
+        day=date(2026, 10, 28), scenario="for-you", model_version="v", strategy="blend", position=1, shown=5_000
+    )
+    assert experiments.count_shown(as_of=at) == 0
+    rule = Rule.objects.create(name="Boost", enabled=True, action="boost", factor=2, product_ids=["p0"])
+    decision = SuggestionDecision.objects.create(
+        kind="rule", key="1", outcome="accepted", headline="Boost", created_id=rule.pk, decided_at=at
+    )
+    assert rules.describe_rules([decision], {rule.pk: rule}) == {
+        decision.pk: "Shown 31 times, 0 orders from placements"
+    }
+    rule.delete()
+    ProductPerformanceDay.objects.filter(product_id="p0", day__gte=date(2026, 11, 25)).delete()
+    assert [row[1] for row in rules.find_products(as_of=at)] == ["p0"]
 
 
 @pytest.mark.django_db(transaction=True)

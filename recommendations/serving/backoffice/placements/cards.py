@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.utils.functional import Promise
+from django.utils.timezone import localdate
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -16,6 +17,7 @@ from config.foundation.number_formats import (
     format_whole_money,
     join_sentences,
 )
+from config.foundation.shop.profile import get_time_zone
 from config.foundation.statistics import compute_change
 from recommendations.engine.placements import PLACEMENTS
 from recommendations.placement_labels import get_placement_label
@@ -70,7 +72,9 @@ def find_actual_source(state: PlacementState, sample: PlacementSample) -> Served
 
 
 def describe_since(state: PlacementState) -> str:
-    return _("since %(day)s") % {"day": format_full_day(state.since.date())} if state.since is not None else ""
+    if state.since is None:
+        return ""
+    return _("since %(day)s") % {"day": format_full_day(localdate(state.since, get_time_zone()))}
 
 
 def describe_state(state: PlacementState, sample: PlacementSample) -> str:

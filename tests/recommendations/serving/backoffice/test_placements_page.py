@@ -1,9 +1,10 @@
 """The page of placements: what each really shows, since when, what it earned, and the links to act on it."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from auditlog.models import LogEntry
 from django.contrib.auth.models import Group, User
 from django.test import Client
@@ -12,7 +13,7 @@ from django.utils import timezone
 
 from recommendations.engine.placements import PLACEMENTS
 from recommendations.serving.backoffice.pages import describe_response
-from recommendations.serving.backoffice.placements.cards import describe_state
+from recommendations.serving.backoffice.placements.cards import describe_since, describe_state
 from recommendations.serving.backoffice.placements.samples import PlacementSample, build_samples
 from recommendations.serving.backoffice.placements.settings_form import PlacementSettingsForm
 from recommendations.serving.backoffice.placements.states import (
@@ -210,6 +211,13 @@ def test_the_time_of_a_state_is_the_first_activation_that_agrees(trained: ModelV
         )
     states = find_placement_states(loader.get_state(now=NOON))
     assert states["trending"].since == NOON - timedelta(days=10)
+
+
+@pytest.mark.django_db
+def test_the_day_since_when_a_placement_shows_its_products_is_that_of_the_shop(settings: Any) -> None:
+    settings.TIME_ZONE = "Asia/Shanghai"
+    at = datetime(2026, 11, 25, 20, tzinfo=UTC)
+    assert describe_since(PlacementState("for-you", ServedBy.MODEL, "", at)) == "since Nov 26, 2026"
 
 
 def test_samples_show_products_for_a_customer_and_for_the_best_seller(
