@@ -130,8 +130,13 @@ def join_label(label: object, text: object) -> str:
 
 
 def join_sentences(sentences: Iterable[str]) -> str:
-    """Return sentences as one text; Chinese has no spaces between them."""
-    return ("" if get_reader_locale().startswith("zh") else " ").join(filter(None, sentences))
+    """Return sentences as one text."""
+    return get_sentence_space().join(filter(None, sentences))
+
+
+def get_sentence_space() -> str:
+    """Return what separates two sentences; in Chinese, nothing."""
+    return "" if get_reader_locale().startswith("zh") else " "
 
 
 def format_age(value: datetime | None, *, as_of: datetime) -> str:

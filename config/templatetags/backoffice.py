@@ -109,6 +109,12 @@ def exact_money(value: number_formats.Number | None, currency: str) -> str:
     return number_formats.format_money(value, currency)
 
 
+@register.simple_tag
+def sentence_space() -> str:
+    """Return what separates two sentences in the reader's language."""
+    return number_formats.get_sentence_space()
+
+
 @register.filter
 def change(value: float | None) -> str:
     """Return a relative change with its sign: 0.042 is +4.2%."""

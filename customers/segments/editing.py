@@ -13,6 +13,7 @@ from django.db import transaction
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
+from config.foundation.number_formats import get_sentence_space
 from customers.identity.models import Identifier
 from customers.segments.conditions.catalog_names import check_catalog_names
 from customers.segments.conditions.compiler import compile_condition, list_comparisons
@@ -151,7 +152,7 @@ def _read_rows(text: str) -> list[list[str]]:
     except csv.Error as error:
         message = _("The row cannot be read: %(reason)s.") % {"reason": error}
         if reader.line_num > line:
-            message += " " + _(
+            message += get_sentence_space() + _(
                 "Lines %(first)d to %(last)d were read as one row; check for an unclosed quotation mark."
             ) % {"first": line, "last": reader.line_num}
         raise MemberFileError(message) from error

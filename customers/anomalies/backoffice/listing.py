@@ -87,5 +87,5 @@ def summarize_latest(*, as_of: datetime) -> tuple[str, Anomaly] | None:
     text = load_texts(rows[:1]).describe(rows[0])
     if len(rows) > 1:
         more = ngettext("%(count)d more metric was unusual.", "%(count)d more metrics were unusual.", len(rows) - 1)
-        text = f"{text} {more % {'count': len(rows) - 1}}"
+        text = join_sentences([text, more % {"count": len(rows) - 1}])
     return text, rows[0]

@@ -176,7 +176,7 @@ def change_reason(request: HttpRequest, pk: int) -> HttpResponse:
         return HttpResponseRedirect(reverse("anomalies:anomaly", args=[pk]))
     form = ReasonForm(request.POST)
     if not form.is_valid():
-        messages.error(request, " ".join(str(error) for errors in form.errors.values() for error in errors))
+        messages.error(request, join_sentences(str(error) for errors in form.errors.values() for error in errors))
         return HttpResponseRedirect(reverse("anomalies:anomaly", args=[pk]))
     user: Any = request.user
     with transaction.atomic():

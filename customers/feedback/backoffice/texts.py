@@ -6,7 +6,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from catalog.categories import format_path
-from config.foundation.number_formats import format_count, format_percent, format_whole_percent, join_list
+from config.foundation.number_formats import (
+    format_count,
+    format_percent,
+    format_whole_percent,
+    join_list,
+    join_sentences,
+)
 from customers.feedback.analysis.categories import RatedCategory
 from customers.feedback.analysis.products import RatedProduct
 from customers.feedback.analysis.ratings import Ratings
@@ -38,7 +44,7 @@ def describe_ratings(ratings: Ratings, worst: Sequence[RatedProduct]) -> str:
         "share": format_whole_percent(ratings.low / ratings.count),
     }
     if worst and worst[0].low:
-        sentence += " " + describe_worst(worst[0])
+        return join_sentences([sentence, describe_worst(worst[0])])
     return sentence
 
 

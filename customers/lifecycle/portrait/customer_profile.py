@@ -7,6 +7,7 @@ from django.db.models import Count
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from config.foundation.number_formats import join_sentences
 from customers.lifecycle.backoffice.labels.cluster_labels import get_cluster_names
 from customers.lifecycle.backoffice.labels.difference_labels import LIKELY, describe_differences
 from customers.lifecycle.backoffice.labels.propensity_labels import FAMILY_LABELS, describe_level, format_reason
@@ -62,10 +63,8 @@ def build_customer_profile(
         return None
     score_models = load_latest_score_models() if score_models is None else score_models
     gaps, missing_since = _summarize_gaps(profile, as_of or timezone.now())
-    explanation = " ".join(
-        text
-        for text in (_explain_gap(profile, gaps, as_of or timezone.now()), describe_missing_orders(missing_since))
-        if text
+    explanation = join_sentences(
+        [_explain_gap(profile, gaps, as_of or timezone.now()), describe_missing_orders(missing_since)]
     )
     stage_guard = describe_guard(gaps) if gaps and profile.stage == Stage.AT_RISK else ""
     churn_model, currency = score_models.get(ScoreModel.Kind.CHURN), get_amount_currency()

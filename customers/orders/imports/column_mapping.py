@@ -6,6 +6,7 @@ from difflib import get_close_matches
 
 from django.utils.translation import gettext as _
 
+from config.foundation.number_formats import get_sentence_space
 from customers.orders.imports.order_fields import FIELDS, PRICE_FIELDS, REQUIRED_FIELDS
 from customers.orders.imports.presets.base import ColumnPreset
 from customers.orders.imports.presets.registry import DEFAULT_PRESET, PRESETS
@@ -168,7 +169,11 @@ def suggest(name: str, known: Sequence[str]) -> str:
     """Return "Did you mean …?" for the most similar known name, or an empty text."""
     by_name = {normalize_name(column): column for column in known}
     nearest = get_close_matches(normalize_name(name), list(by_name), n=1, cutoff=0.5)
-    return " " + _("Did you mean %(nearest)s?") % {"nearest": repr(by_name[nearest[0]])} if nearest else ""
+    return (
+        get_sentence_space() + _("Did you mean %(nearest)s?") % {"nearest": repr(by_name[nearest[0]])}
+        if nearest
+        else ""
+    )
 
 
 def suggest_any(names: Sequence[str], columns: Sequence[str]) -> str:

@@ -172,7 +172,7 @@ def describe_transfers(stored: PolicySettings) -> Iterator[str]:
             "data": transfer.data.rstrip(".。"),
             "mechanism": transfer.get_mechanism_display(),
         }
-        yield f"{line} {_('Only with your separate consent.')}" if transfer.needs_consent else line
+        yield join_sentences(line, _("Only with your separate consent.")) if transfer.needs_consent else line
 
 
 def describe_retention() -> Iterator[str]:

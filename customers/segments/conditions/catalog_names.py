@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from catalog.categories import format_path
 from catalog.models import Category, Product
+from config.foundation.number_formats import get_sentence_space
 from customers.identity.models import Customer
 from customers.segments.conditions.compiler import list_comparisons
 from customers.segments.conditions.condition_tree import ConditionError, ConditionProblem, Node
@@ -75,7 +76,7 @@ def find_unknown_names(node: Node, about: str) -> list[ConditionProblem]:
 
 
 def format_hint(names: Sequence[str] | None) -> str:
-    return " " + _("Did you mean %(names)s?") % {"names": ", ".join(names)} if names else ""
+    return get_sentence_space() + _("Did you mean %(names)s?") % {"names": ", ".join(names)} if names else ""
 
 
 def find_similar_names(about: str, values: Sequence[str]) -> dict[str, list[str]]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from config.foundation.number_formats import get_sentence_space, join_sentences
 from customers.identity.personal_data.personal_names import PERSONAL, PERSONAL_TRAIT, classify_name
 from customers.segments.conditions.condition_tree import (
     Comparison,
@@ -67,9 +68,12 @@ class ConditionParser(ValueParser):
             self.add_problem(
                 path,
                 "type",
-                _("%(value)s is not a condition; use an object.") % {"value": format_json(raw)}
-                + " "
-                + describe_shapes(),
+                join_sentences(
+                    [
+                        _("%(value)s is not a condition; use an object.") % {"value": format_json(raw)},
+                        describe_shapes(),
+                    ]
+                ),
             )
             return None
         heads = [head for head in ("all", "any", "not", "sequence", "field") if head in raw]
@@ -77,7 +81,7 @@ class ConditionParser(ValueParser):
             self.add_problem(
                 path,
                 "shape",
-                _("%(value)s is not a condition.") % {"value": format_json(raw)} + " " + describe_shapes(),
+                join_sentences([_("%(value)s is not a condition.") % {"value": format_json(raw)}, describe_shapes()]),
             )
             return None
         if heads[0] == "field":
@@ -224,7 +228,9 @@ class ConditionParser(ValueParser):
     def parse_field(self, raw: object, path: str) -> ConditionField | None:
         field = find_field(raw) if isinstance(raw, str) and "\0" not in raw else None
         if field is None:
-            hint = suggest_similar(str(raw), FIELDS) or " " + _("Valid fields: %(names)s and %(traits)s.") % {
+            hint = suggest_similar(str(raw), FIELDS) or get_sentence_space() + _(
+                "Valid fields: %(names)s and %(traits)s."
+            ) % {
                 "names": ", ".join(FIELDS),
                 "traits": f"{TRAIT_PREFIX}…",
             }

@@ -11,6 +11,7 @@ from typing import Any
 from django.utils.dateparse import parse_date, parse_datetime
 from django.utils.translation import gettext as _
 
+from config.foundation.number_formats import get_sentence_space
 from config.foundation.shop.profile import get_time_zone
 from config.foundation.text_encoding import make_encodable
 from customers.segments.conditions.condition_tree import ConditionProblem, Period
@@ -34,9 +35,9 @@ def format_json(value: object) -> str:
 
 
 def suggest_similar(name: str, names: Iterable[str]) -> str:
-    """Return " Did you mean …?" with the most similar names, or an empty text."""
+    """Return "Did you mean …?", for the end of another sentence, with the most similar names, or an empty text."""
     close = get_close_matches(name[:MAX_COMPARED], list(names), n=3, cutoff=0.5)
-    return " " + _("Did you mean %(names)s?") % {"names": ", ".join(close)} if close else ""
+    return get_sentence_space() + _("Did you mean %(names)s?") % {"names": ", ".join(close)} if close else ""
 
 
 class ValueParser:

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.backoffice.tables import Cell, Column, build_table
-from config.foundation.number_formats import format_count, format_money, format_whole_money
+from config.foundation.number_formats import format_count, format_money, format_whole_money, join_sentences
 from customers.lifecycle.facts.amounts import get_amount_currency
 from customers.lifecycle.models import CustomerProfile
 from customers.segments.editing import NameTakenError
@@ -105,7 +105,7 @@ def show_uplift(request: HttpRequest) -> HttpResponse:
     }
     if model is not None and learned:
         context |= build_choice(request, model)
-        context["sentence"] = " ".join(section["sentence"] for section in context["sections"])
+        context["sentence"] = join_sentences(section["sentence"] for section in context["sections"])
     return render_page(
         request,
         "admin/uplift/page.html",

@@ -5,12 +5,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.template.loader import render_to_string
 from django.test import Client
 from django.urls import reverse
 from django.utils.translation import override
 
 from config.backoffice.home.attention import check_anomalies
 from customers.analytics.models import Annotation
+from customers.anomalies.backoffice.listing import show_anomalies, summarize_latest
 from customers.anomalies.backoffice.texts import load_texts
 from customers.anomalies.facts.base import FactDays
 from customers.anomalies.facts.visits import read_visits
@@ -123,6 +125,24 @@ def test_an_anomaly_stays_on_home_for_three_days_of_the_shop(settings: Any) -> N
     assert not list(check_anomalies(at))
     Anomaly.objects.filter(pk=anomaly.pk).update(day=date(2026, 11, 23))
     assert len(list(check_anomalies(at))) == 1
+
+
+@pytest.mark.django_db
+def test_chinese_sentences_on_anomalies_have_no_spaces_between_them() -> None:
+    explanation = {"dimension": "", "segments": [], "tables": {"channel": []}}
+    for metric in ("orders", "revenue"):
+        figures = {"value": 31, "expected": 60, "low": 48, "high": 71, "p_value": 0.001}
+        Anomaly.objects.create(
+            metric=metric, day=LAST, kind=Anomaly.Kind.LOW, explanation=explanation, computed_at=AS_OF, **figures
+        )
+    with override("zh-hans"):
+        summary = summarize_latest(as_of=AS_OF)
+        assert summary is not None
+        assert summary[0].count("。") == 3
+        assert "。 " not in summary[0]
+        html = render_to_string("admin/anomalies/rows.html", {"shown": show_anomalies(list(Anomaly.objects.all()))})
+    assert "没有单一维度" in html
+    assert "。 " not in html
 
 
 def test_a_new_shop_has_an_empty_page(settings: Any, tmp_path: Any, admin_client: Client) -> None:

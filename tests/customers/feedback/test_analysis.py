@@ -5,6 +5,7 @@ from math import sqrt
 
 import pytest
 from django.db.models import Q
+from django.utils.translation import override
 
 from config.foundation.backoffice.date_range import DayRange
 from customers.feedback.analysis.categories import list_worst_categories
@@ -13,6 +14,7 @@ from customers.feedback.analysis.ratings import list_weeks, measure_ratings
 from customers.feedback.analysis.repeat_orders import Stratum, compare_strata, measure_repeat_orders
 from customers.feedback.analysis.satisfaction import compute_nps, measure_satisfaction, summarize_answers
 from customers.feedback.analysis.topics import count_phrases, list_topics
+from customers.feedback.backoffice.texts import describe_ratings
 from customers.feedback.models import Review, SurveyAnswer
 from tests.makers import make_customer, make_order, make_product
 
@@ -100,6 +102,9 @@ def test_the_worst_product_is_explained_by_what_its_bad_reviews_say():
     ratings = measure_ratings(NOVEMBER)
     assert (ratings.stars, ratings.low, ratings.unanswered) == ((7, 0, 0, 6, 12), 7, 7)
     assert ratings.average == pytest.approx((7 + 24 + 60) / 25)
+    assert "1–2★. Worst rated: soup" in describe_ratings(ratings, worst)
+    with override("zh-hans"):
+        assert "。 " not in describe_ratings(ratings, worst)
     assert [(week.week, week.count) for week in list_weeks(NOVEMBER)] == [(date(2026, 11, 23), 25)]
 
 

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.tables import Cell, Column, build_table
-from config.foundation.number_formats import format_count, format_moment
+from config.foundation.number_formats import format_count, format_moment, join_sentences
 from customers.analytics.backoffice.access import ADD_SEGMENT, VIEW_CUSTOMERS, check_analytics_permissions
 from customers.analytics.backoffice.addresses import HASH_LENGTH, parse_json
 from customers.analytics.backoffice.people.conditions import build_condition
@@ -153,7 +153,7 @@ def describe_people(people: PeopleOfFigure) -> str:
     if people.count <= len(people.customer_ids):
         return text
     shown = _("The list shows the first %(shown)s people; a saved segment includes all of them.")
-    return f"{text} {shown % {'shown': format_count(len(people.customer_ids))}}"
+    return join_sentences([text, shown % {"shown": format_count(len(people.customer_ids))}])
 
 
 def build_people_table(request: HttpRequest, ids: list[int], *, now: datetime) -> Any:

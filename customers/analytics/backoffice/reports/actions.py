@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
+from config.foundation.number_formats import join_label, join_sentences
 from customers.analytics.backoffice.access import (
     ADD_ANNOTATION,
     ADD_DASHBOARD,
@@ -68,7 +69,8 @@ def show_errors(request: HttpRequest, form: forms.ModelForm) -> None:
     """Show what is wrong with a form on the next page."""
     for name, errors in form.errors.items():
         label = form.fields[name].label if name in form.fields else ""
-        messages.error(request, " ".join(filter(None, (f"{label}:" if label else "", *map(str, errors)))))
+        text = join_sentences(map(str, errors))
+        messages.error(request, join_label(label, text) if label else text)
 
 
 @require_POST

@@ -10,7 +10,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
-from config.foundation.number_formats import format_money, format_whole_percent
+from config.foundation.number_formats import format_money, format_whole_percent, join_sentences
 from customers.lifecycle.models import ScoreModel
 from customers.lifecycle.propensity.explanations import PropensityReason
 from customers.lifecycle.propensity.levels import PropensityLevel
@@ -174,7 +174,7 @@ def describe_propensity_accuracy(score_model: ScoreModel) -> str:
         "Model: %(name)s (%(adjustment)s). On %(customers)s held-out customers: AUC %(auc)s, Brier score %(brier)s."
     )
     text = later if level.get("periods") else held_out
-    return f"{text % texts} {_describe_purchase_model(figures)}".rstrip()
+    return join_sentences([text % texts, _describe_purchase_model(figures)])
 
 
 def _describe_purchase_model(figures: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from config.foundation.number_formats import format_whole_percent
+from config.foundation.number_formats import format_whole_percent, join_sentences
 from customers.lifecycle.scoring.stages.gap_summary import GapSummary
 
 USUAL_SHARE = 0.4  # a gap is still usual if more than 40 % of the customer's gaps are longer
@@ -22,7 +22,7 @@ def describe_gaps(gaps: GapSummary) -> str:
         "since": _describe_days(gaps.days),
         "comparison": _describe_present_gap(gaps),
     }
-    return f"{text} {_describe_floor(gaps)}".rstrip()
+    return join_sentences([text, _describe_floor(gaps)])
 
 
 def describe_quantile_rules(*, days: float, active_days: float, dormant_days: float) -> str:

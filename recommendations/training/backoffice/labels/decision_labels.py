@@ -9,7 +9,7 @@ from typing import Any
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from config.foundation.number_formats import format_percent
+from config.foundation.number_formats import format_percent, join_sentences
 from recommendations.placement_labels import get_placement_label
 from recommendations.training.backoffice.labels.algorithm_labels import get_algorithm_label
 
@@ -122,4 +122,4 @@ def format_reason_value(code: str, name: str, value: Any) -> str:
 def explain_reasons(reasons: Sequence[Mapping[str, Any]], remark: str) -> str:
     """Return all reasons of a version, followed by the comment of the user."""
     labels = [get_reason_label(entry["code"], entry["values"]) for entry in reasons]
-    return " ".join([*labels, remark] if remark else labels)
+    return join_sentences([*labels, remark])

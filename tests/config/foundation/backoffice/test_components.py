@@ -6,6 +6,7 @@ import pytest
 from django.template import engines
 from django.test import RequestFactory
 from django.utils.timezone import localdate
+from django.utils.translation import override
 from django_cotton.compiler_regex import CottonCompiler
 
 from config.foundation.backoffice.date_range import parse_date_choice
@@ -68,6 +69,12 @@ def test_the_date_range_picker_says_that_the_range_includes_today(includes_today
     choice = parse_date_choice({"range": "7d"}, today=localdate(), includes_today=includes_today)
     html = render('<c-dates :choice="choice" />', choice=choice)
     assert (", including today" in html) is includes_today
+
+
+@pytest.mark.parametrize(("language", "text"), [("en", "One. Two."), ("zh-hans", "One.Two.")])
+def test_sentences_are_separated_as_in_the_language_of_the_reader(language: str, text: str) -> None:
+    with override(language):
+        assert render("{% load backoffice %}One.{% sentence_space %}Two.") == text
 
 
 def test_wrong_dates_are_shown_as_errors() -> None:
