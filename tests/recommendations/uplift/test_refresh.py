@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from django.contrib.auth.models import User
+from django.template.loader import render_to_string
 from django.test import Client
 from django.urls import reverse
 
@@ -17,6 +18,7 @@ from customers.segments.models import Segment
 from recommendations.campaigns.models import Campaign, CampaignRun
 from recommendations.measurement.models import Assignment
 from recommendations.uplift.action_texts import describe_action, find_next_action
+from recommendations.uplift.backoffice.customer_panel import build_action_panel
 from recommendations.uplift.models import CustomerAction, UpliftModel, UpliftSettings
 from recommendations.uplift.refresh import refresh_actions
 from tests.makers import NOON, make_source
@@ -155,6 +157,9 @@ def test_without_evidence_there_are_no_actions_and_the_page_says_what_is_missing
     run_campaign(customers=60)
     customer = Customer.objects.get(identifiers__value="u2")
     assert describe_action(find_next_action(customer.pk)) == "Not computed yet"
+    panel = render_to_string("admin/uplift/of_customer.html", {"panel": build_action_panel(customer, NOON)})
+    assert "Nothing has been computed yet. The job runs every night." in panel
+    assert "Not computed yet" not in panel
     model = refresh_actions(as_of=NOON)
     assert model.problem == "few_customers"
     assert describe_action(find_next_action(customer.pk)) == "Not enough evidence"
