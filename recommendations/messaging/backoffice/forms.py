@@ -60,6 +60,8 @@ class PoolForm(forms.ModelForm):
     class Meta:
         model = CouponPool
         fields = ["name", "key", "expires_at", "per_customer", "low_stock"]
+        # as in the list and the messages: Chinese has another word for the expiry of a coupon than for that of a token
+        labels = {"expires_at": gettext_lazy("Expires")}
         error_messages = {
             "key": {"invalid": gettext_lazy("Use only letters from A to Z, digits, hyphens and underscores.")}
         }

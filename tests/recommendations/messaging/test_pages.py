@@ -263,6 +263,18 @@ def test_an_expired_pool_shows_that_it_is_not_used_and_cannot_be_created(markete
     assert "Messages show a code with the coupon block" not in page
 
 
+def test_the_expiry_of_a_pool_has_the_same_name_everywhere_in_chinese(marketer: Client) -> None:
+    pool = CouponPool.objects.create(name="Welcome", key="welcome", expires_at=NOON)
+    for url in (
+        reverse("message_templates:coupon-pool", args=[pool.pk]),
+        reverse("message_templates:new-pool"),
+        reverse("message_templates:coupons"),
+    ):
+        page = marketer.get(url, headers={"accept-language": "zh-hans"}).text
+        assert "到期时间" in page, url
+        assert "过期时间" not in page, url
+
+
 def test_a_key_is_an_identifier_and_no_secret_in_chinese(marketer: Client) -> None:
     template = make_template()
     CouponPool.objects.create(name="Welcome", key="welcome")
