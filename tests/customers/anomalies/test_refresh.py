@@ -131,7 +131,7 @@ def test_an_anomaly_stays_on_home_for_three_days_of_the_shop(settings: Any) -> N
 def test_chinese_sentences_on_anomalies_have_no_spaces_between_them() -> None:
     explanation = {"dimension": "", "segments": [], "tables": {"channel": []}}
     for metric in ("orders", "revenue"):
-        figures = {"value": 31, "expected": 60, "low": 48, "high": 71, "p_value": 0.001}
+        figures: dict[str, Any] = {"value": 31, "expected": 60, "low": 48, "high": 71, "p_value": 0.001}
         Anomaly.objects.create(
             metric=metric, day=LAST, kind=Anomaly.Kind.LOW, explanation=explanation, computed_at=AS_OF, **figures
         )
