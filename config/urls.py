@@ -17,6 +17,7 @@ from config.foundation.rest.problems import respond_api_not_found
 from customers.events.rest.urls import collector_urlpatterns
 from customers.orders.rest.urls import product_urlpatterns
 from recommendations.messaging.cards.signed_cards import show_card
+from recommendations.sending.tracking.views import show_invalid_link
 
 # Each package lists its URLs in its own rest/urls.py.
 api: list[URLPattern | URLResolver] = [
@@ -107,6 +108,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("customers.connectors.urls")),
     path("", include("recommendations.sending.sms.urls")),
     path("", include("customers.feedback.survey_links.urls")),
+    # Links of messages that were cut off; where links end with a slash, Django first adds one that is lost.
+    re_path("^m/", show_invalid_link),
+    re_path("^(?:newsletter|survey)/(?:.*/)?$", show_invalid_link),
     path("shop/", include("config.storefront.urls")),
     path("product-image.svg", show_placeholder_image, name="catalog-placeholder-image"),
     path("product-image.png", show_placeholder_png, name="catalog-placeholder-png"),

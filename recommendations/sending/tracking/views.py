@@ -79,9 +79,15 @@ def explain_invalid_links(view: View) -> View:
         try:
             return view(request, token)
         except Http404:
-            return render_page(request, "invalid", status=404)
+            return show_invalid_link(request)
 
     return explained
+
+
+@csrf_exempt
+def show_invalid_link(request: HttpRequest) -> HttpResponse:
+    """Show the page for damaged links."""
+    return render_page(request, "invalid", status=404)
 
 
 def record(request: HttpRequest, kind: str, delivery_id: int, url: str = "") -> None:

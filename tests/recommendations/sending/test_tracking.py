@@ -78,6 +78,33 @@ def test_a_damaged_link_shows_a_page_of_the_shop_and_not_the_way_to_the_back_off
     assert client.post("/m/u/notatoken").status_code == 404
 
 
+@pytest.mark.parametrize("path", ["/m/", "/m/u/", "/m/u/x/y/", "/survey/", "/newsletter/", "/newsletter/confirm/"])
+def test_what_is_left_of_a_cut_link_shows_a_page_of_the_shop(client: Client, path: str) -> None:
+    for page in (client.get(path), client.get(path.removesuffix("/"), follow=True), client.post(path)):
+        assert page.status_code == 404
+        assert "This link is not valid" in page.text
+        assert "/admin/" not in page.text
+
+
+def test_only_unknown_pages_of_the_back_office_lead_back_to_it(admin_client: Client) -> None:
+    for path, leads_back in (("/nothing/", False), ("/admin/nothing/", True)):
+        page = admin_client.get(path)
+        assert page.status_code == 404
+        assert ('href="/admin/"' in page.text) is leads_back
+
+
+def test_a_link_with_a_slash_at_its_end_works(sent: Delivery, client: Client) -> None:
+    assert client.get(f"{find_link('c')}/").status_code == 302
+    for page, purpose in (("p", tokens.PREFERENCES), ("v", tokens.VIEW), ("u", tokens.UNSUBSCRIBE)):
+        path = f"/m/{page}/{tokens.make_token(purpose, sent.pk)}"
+        assert client.get(f"{path}/").status_code == client.get(path).status_code != 404
+    unsubscribed = client.post(
+        f"/m/u/{tokens.make_token(tokens.UNSUBSCRIBE, sent.pk)}/", {"List-Unsubscribe": "One-Click"}
+    )
+    assert (unsubscribed.status_code, unsubscribed.content) == (200, b"")
+    assert Consent.objects.latest("pk").status == "withdrawn"
+
+
 def test_too_many_requests_are_refused_in_the_language_of_the_browser(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
