@@ -102,3 +102,27 @@ def test_a_plain_page_shows_recommendations_and_sends_events_after_consent(
     assert clicked["properties"]["position"] == 1
     monitored.save("onsite-plain-page")
     assert monitored.browser_errors == []
+
+
+def test_nothing_is_promised_that_a_refusal_prevents(site: SimpleNamespace, chromium: Browser) -> None:
+    monitored = open_monitored_page(chromium, site.origin, width=1280)
+    page = monitored.page
+    monitored.open("/")
+    page.evaluate("perennial.consent(false)")
+    refused = "Allow analytics in the privacy settings of this site first."
+    quiz, button = page.locator("[data-perennial-form=quiz]"), page.locator("[data-perennial-back-in-stock]")
+    for _time in range(2):
+        button.click()
+        expect(page.locator("[data-perennial-back-in-stock] + [role=status]")).to_have_text(refused)
+    expect(button).to_have_text("Tell me when it is back")
+    quiz.get_by_label("Tea").check()
+    quiz.get_by_role("button").click()
+    expect(quiz.get_by_role("status")).to_have_text(refused)
+
+    page.evaluate("perennial.consent(true)")
+    button.click()
+    expect(button).to_have_text("Noted")
+    quiz.get_by_role("button").click()
+    expect(quiz.get_by_role("status")).to_have_text("Thank you. Your answers were saved.")
+    wait_for_events(site, "Back In Stock Requested", "Preferences Submitted")
+    assert monitored.browser_errors == []

@@ -362,7 +362,7 @@ def test_newsletter_quiz_and_back_in_stock_button_work_while_the_collector_is_sl
     guest.page.route("**/search/?**in_stock=true**", lambda route: route.fulfill(json={"items": [], "total": 0}))
     view_product(guest, "Blue kettle")
     guest.page.get_by_role("button", name="Tell me when it is back").click()
-    expect(guest.page.get_by_role("button", name="We will let you know")).to_be_visible()
+    expect(guest.page.get_by_role("button", name="Noted")).to_be_visible()
     expect(guest.page.get_by_role("button", name="Add to cart", exact=True)).to_have_count(0)
     newsletter = guest.page.locator("footer form")
     newsletter.get_by_label("Newsletter").fill("mei@shop.example")

@@ -46,9 +46,9 @@ function answer(form) {
     const values = given.getAll(name).filter((value) => typeof value === "string" && value !== "")
     if (values.length) traits[name] = form.querySelectorAll(`[type=checkbox][name="${CSS.escape(name)}"]`).length > 1 ? values : values[0]
   }
-  identify(traits)
-  track("Preferences Submitted", { form: form.dataset.name || "quiz", ...traits })
-  say(form, form.dataset.thanks || t("thanks"), "sent")
+  const isRecorded = identify(traits) && track("Preferences Submitted", { form: form.dataset.name || "quiz", ...traits })
+  if (isRecorded) say(form, form.dataset.thanks || t("thanks"), "sent")
+  else say(form, t("needs_consent"), "failed")
 }
 
 function say(form, text, kind) {

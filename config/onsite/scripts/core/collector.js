@@ -24,8 +24,9 @@ function page(name, properties = {}) {
   record({ type: "page", name: given, properties: { ...place, title, ...(typeof name === "object" ? name : properties) } })
 }
 
+/** Returns false if the visitor does not allow it, and the event is dropped. */
 function track(event, properties = {}) {
-  record({ type: "track", event, properties: { ...originOf(properties.product_id), ...properties } })
+  return record({ type: "track", event, properties: { ...originOf(properties.product_id), ...properties } })
 }
 
 /** `identify("customer-42", { plan: "gold" }, { userToken })`, or only traits. */
@@ -54,10 +55,13 @@ function describePage() {
   return { url: href, path: pathname, search, title: document.title, referrer: document.referrer }
 }
 
+/** Keeps an event, or holds it until the consent; returns false if the visitor has refused, and it is dropped. */
 function record(call, consent = null) {
   const event = { ...call, messageId: `onsite-${randomId()}`, timestamp: new Date().toISOString(), page: describePage() }
-  if (config !== null && isAllowed("analytics")) return keep(event, consent)
-  if (config === null || visitor.consent === null) held.splice(0, held.length, ...[...held, event].slice(-MOST_HELD))
+  if (config !== null && isAllowed("analytics")) keep(event, consent)
+  else if (config === null || visitor.consent === null) held.splice(0, held.length, ...[...held, event].slice(-MOST_HELD))
+  else return false
+  return true
 }
 
 /** Stores the events that waited for the configuration or the consent. */
