@@ -104,6 +104,21 @@ def test_a_plain_page_shows_recommendations_and_sends_events_after_consent(
     assert monitored.browser_errors == []
 
 
+def test_only_an_invalid_address_is_called_invalid(site: SimpleNamespace, chromium: Browser) -> None:
+    monitored = open_monitored_page(chromium, site.origin, width=1280)
+    page = monitored.page
+    monitored.open("/")
+    form = page.locator("[data-perennial-form=newsletter]")
+    form.get_by_label("Email").fill("mei@shop")
+    form.get_by_role("button").click()
+    expect(form.get_by_role("status")).to_contain_text("Enter a valid email address")
+    form.evaluate("form => { form.dataset.name = 'Footer form' }")
+    form.get_by_label("Email").fill("mei@shop.example")
+    form.get_by_role("button").click()
+    expect(form.get_by_role("status")).to_contain_text("That did not work.")
+    assert any("Perennial: newsletter:" in error and '"field":"form"' in error for error in monitored.browser_errors)
+
+
 def test_nothing_is_promised_that_a_refusal_prevents(site: SimpleNamespace, chromium: Browser) -> None:
     monitored = open_monitored_page(chromium, site.origin, width=1280)
     page = monitored.page

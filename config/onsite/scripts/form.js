@@ -32,10 +32,18 @@ async function subscribe(form) {
     track("Newsletter Requested", { form: form.dataset.name || "newsletter" })
     say(form, t("check_mail"), "sent")
   } catch (error) {
-    say(form, error.status === 429 ? t("too_many") : error.status === 400 ? t("invalid_address") : t("failed"), "failed")
+    say(form, t(describeFailure(error)), "failed")
   } finally {
     if (button) button.disabled = false
   }
+}
+
+/** Returns the name of the text for the visitor. The shop reads in the console what is wrong with its own values, such as data-name. */
+function describeFailure(error) {
+  if (error.status === 429) return "too_many"
+  if (error.status === 400 && /"field":\s*"email"/.test(error.message)) return "invalid_address"
+  console.warn(`Perennial: newsletter: ${error.message}`)
+  return "failed"
 }
 
 /** Writes the answers as traits of the visitor and as one event; a field with several answers becomes a list. */
