@@ -74,7 +74,9 @@ def test_changed_expired_and_foreign_links_are_gone(client: Client):
     foreign = make_token(SubscriptionRequest("a@b.example", "footer", "", "en", timezone.now()))
     for other in (changed, foreign, "x", "x" * 3000):
         for send in (client.get, client.post):
-            assert send(f"/survey/{other}/", {"score": "9"}).status_code == 410
+            page = send(f"/survey/{other}/", {"score": "9"})
+            assert page.status_code == 410
+            assert "The link is incomplete or has expired." in page.content.decode()
     assert client.post(make_path(days=-1), {"score": "9"}).status_code == 410
     assert not SurveyAnswer.objects.exists()
     link = read_survey_link(token, now=timezone.now())

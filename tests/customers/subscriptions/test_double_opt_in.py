@@ -166,6 +166,13 @@ def test_links_are_valid_for_seven_days_and_cannot_be_changed() -> None:
             read_token(damaged, now=now)
 
 
+def test_the_page_of_a_damaged_link_names_all_reasons(browser: Client) -> None:
+    sign_up(browser)
+    page = Client().get(f"{read_link().removesuffix('/')[:-4]}/")
+    assert page.status_code == 410
+    assert "The link is incomplete or older than seven days, or you have unsubscribed" in page.text
+
+
 def test_an_invalid_address_is_named(browser: Client) -> None:
     response = sign_up(browser, "not an address")
     assert response.status_code == 400
