@@ -15,7 +15,7 @@ TEXTS: dict[str, dict[str, str | Promise]] = {
         "invalid_address": _("Enter a valid email address, such as mei@shop.example."),
         "needs_consent": NEEDS_CONSENT,
         "thanks": _("Thank you. Your answers were saved."),
-        "too_many": _("Too many attempts. Try again in a few minutes."),
+        "too_many": _("Too many attempts. Try again in an hour."),
     },
     "back-in-stock": {
         "log_in": _("Log in or subscribe so that we can notify you."),

@@ -1,5 +1,7 @@
 """How many confirmation mails one browser can cause and one address can get; counted in Valkey, or in this process if Valkey is down."""
 
+from math import ceil
+
 from config.foundation.rate_limiter import count_locally
 from config.foundation.valkey import ValkeyDownError, run_pipeline
 
@@ -20,6 +22,11 @@ def count_request(subject: str, *, window: int) -> int:
 def is_client_limited(address: str, *, seconds: float) -> bool:
     """Count a request of a browser; return whether it has made too many, which the page may show to the visitor."""
     return count_request(f"client:{address}", window=int(seconds // WINDOW_SECONDS)) > MAX_PER_CLIENT
+
+
+def compute_limit_wait(*, seconds: float) -> int:
+    """Return the seconds until the next clock hour, in which a limited browser may try again."""
+    return ceil(WINDOW_SECONDS - seconds % WINDOW_SECONDS)
 
 
 def is_email_limited(email_hash: str, *, seconds: float) -> bool:

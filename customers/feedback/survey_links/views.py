@@ -23,7 +23,7 @@ from customers.feedback.survey_links.answers import (
     record_link_answer,
 )
 from customers.feedback.survey_links.links import SCORES, InvalidSurveyLinkError, SurveyLink, read_survey_link
-from customers.subscriptions.limits import is_client_limited
+from customers.subscriptions.limits import compute_limit_wait, is_client_limited
 
 
 # the signed link is the proof; as the page sends no referrer, browsers post `Origin: null`, which Django's check refuses
@@ -45,7 +45,9 @@ def respond(request: HttpRequest, link: SurveyLink) -> HttpResponse:
     now = timezone.now()
     if request.method == "POST":
         if is_client_limited(f"survey:{get_client_address(request.META)}", seconds=now.timestamp()):
-            return render_survey(request, {"state": "limited"}, status=429)
+            limited = render_survey(request, {"state": "limited"}, status=429)
+            limited["Retry-After"] = str(compute_limit_wait(seconds=now.timestamp()))
+            return limited
         score, comment = request.POST.get("score", ""), request.POST.get("comment", "")
         try:
             record_link_answer(link=link, score=score, comment=comment, now=now)

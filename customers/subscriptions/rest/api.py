@@ -17,7 +17,7 @@ from config.foundation.http.client_address import get_client_address
 from config.foundation.rest.known_names import KnownFieldsMixin
 from config.foundation.rest.strict_types import StrictTypesMixin
 from customers.identity.personal_data.hashing import normalize_email
-from customers.subscriptions.limits import WINDOW_SECONDS, is_client_limited
+from customers.subscriptions.limits import compute_limit_wait, is_client_limited
 from customers.subscriptions.requests import SubscriptionRequest
 from customers.subscriptions.subscribing import request_subscription
 
@@ -62,7 +62,7 @@ class NewsletterView(APIView):
         body.is_valid(raise_exception=True)
         values, seconds = body.validated_data, time.time()
         if is_client_limited(get_client_address(request.META), seconds=seconds):
-            raise Throttled(wait=WINDOW_SECONDS - seconds % WINDOW_SECONDS)
+            raise Throttled(wait=compute_limit_wait(seconds=seconds))
         if not values["website"]:
             request_subscription(
                 request=SubscriptionRequest(

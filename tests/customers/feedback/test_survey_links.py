@@ -11,6 +11,7 @@ from customers.feedback.models import SurveyAnswer
 from customers.feedback.survey_links.links import InvalidSurveyLinkError, make_survey_link, read_survey_link
 from customers.identity.merging.merge import merge_customers
 from customers.identity.models import Customer
+from customers.subscriptions.limits import WINDOW_SECONDS
 from customers.subscriptions.requests import SubscriptionRequest, make_token
 from tests.makers import make_customer, make_order, make_product
 
@@ -105,5 +106,6 @@ def test_answers_follow_merged_customers_and_end_with_erased_ones(client: Client
 
 def test_a_connection_that_answers_too_often_has_to_wait(client: Client):
     path = make_path()
-    statuses = [client.post(path, {"score": "9"}).status_code for _ in range(21)]
-    assert statuses == [200] * 20 + [429]
+    answers = [client.post(path, {"score": "9"}) for _ in range(21)]
+    assert [answer.status_code for answer in answers] == [200] * 20 + [429]
+    assert 0 < int(answers[-1]["Retry-After"]) <= WINDOW_SECONDS

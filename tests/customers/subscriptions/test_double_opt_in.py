@@ -11,6 +11,7 @@ from django.test import Client
 from django.utils import timezone
 
 from config.celery import app
+from config.onsite.texts import build_part_texts
 from customers.erasure.runner import erase_customers
 from customers.events.models import Event
 from customers.identity.consent.ledger import record_consent
@@ -120,6 +121,7 @@ def test_an_address_gets_few_mails_and_a_browser_is_limited(browser: Client) -> 
     statuses = [sign_up(browser, f"user-{number}@shop.example").status_code for number in range(MAX_PER_CLIENT)]
     assert statuses[-1] == 429
     assert set(statuses) == {202, 429}
+    assert build_part_texts("form")["en"]["too_many"] == "Too many attempts. Try again in an hour."
 
 
 def test_an_old_link_does_not_subscribe_again_after_a_withdrawal(browser: Client) -> None:
