@@ -31,7 +31,10 @@ LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 def check_mail() -> Iterator[Diagnosis]:
     if not is_mail_configured():
         yield report_warning(
-            _("no mail server: messages go to the outbox, and nobody gets alarms or password resets"),
+            _(
+                "no mail server: messages go to the outbox, newsletter confirmations and emails about privacy requests "
+                "are only written to the log, and nobody gets alarms or password resets"
+            ),
             _("Set EMAIL_HOST, EMAIL_USER and EMAIL_PASSWORD, or a provider with EMAIL_BACKEND."),
         )
         return

@@ -138,6 +138,10 @@ def test_the_proxy_and_the_mail_server_are_checked(settings: Any, mail_server: M
     assert find(network_checks.check_mail) == []
     settings.EMAIL_PORT = 1
     assert [verdict for verdict, _text in find(network_checks.check_mail)] == ["error"]
+    settings.EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+    [(verdict, text)] = find(network_checks.check_mail)
+    assert verdict == "warning"
+    assert "newsletter confirmations" in text
     settings.PUBLIC_URL = "http://127.0.0.1:8000"
     assert [verdict for verdict, _text in find(network_checks.check_public_url)] == ["warning"]
 
