@@ -26,6 +26,7 @@ from config.jobs.error_labels import describe_job_error
 from config.jobs.history import list_last_runs
 from config.jobs.models import ScheduledRun
 from config.jobs.overview import JobState, build_job_state, list_job_states
+from config.jobs.queued import find_queued_jobs, note_queued_job
 from config.jobs.retry_budgets import describe_budget
 from config.schedule import find_job
 
@@ -50,13 +51,14 @@ def show_jobs(request: HttpRequest) -> HttpResponse:
     check_permissions(request, VIEW)
     now = timezone.now()
     states = list_job_states(now=now)
+    queued = find_queued_jobs([state.job.task for state in states])
     return render_page(
         request,
         "admin/jobs/jobs.html",
         title=_("Jobs"),
         verdict=describe_jobs(states),
         as_of=now,
-        rows=[format_job(state, now=now) for state in states],
+        rows=[format_job(state, now=now, queued_at=queued.get(state.job.task)) for state in states],
         may_change=request.user.has_perm(CHANGE),
     )
 
@@ -82,7 +84,7 @@ def show_job(request: HttpRequest, job_id: int) -> HttpResponse:
         "admin/jobs/job.html",
         title=state.name,
         as_of=now,
-        row=format_job(state, now=now),
+        row=format_job(state, now=now, queued_at=find_queued_jobs([job.task]).get(job.task)),
         history=history,
         chart=build_duration_chart(list_last_runs(job.task, limit=CHART_RUNS)),
         budget=describe_budget(find_job(job.task)),
@@ -95,7 +97,8 @@ def start(request: HttpRequest, job_id: int) -> HttpResponse:
     """Put a job into the queue now."""
     check_permissions(request, CHANGE)
     job = get_object_or_404(PeriodicTask, pk=job_id)
-    name = build_job_state(job, None, now=timezone.now()).name
+    now = timezone.now()
+    name = build_job_state(job, None, now=now).name
     try:
         start_job(job, started_by=request.user.get_username())
     except QueueError:
@@ -103,6 +106,7 @@ def start(request: HttpRequest, job_id: int) -> HttpResponse:
             request, _("The job was not started, because the queue did not answer. Check Valkey, then try again.")
         )
     else:
+        note_queued_job(job.task, at=now)
         record_action("job.started", instance=job, label=job.name)
         messages.success(
             request, _("“%(job)s” was put into the queue. It starts as soon as the worker is free.") % {"job": name}
@@ -164,8 +168,8 @@ def describe_jobs(states: list[JobState]) -> str:
     return _("No job failed in its last run.")
 
 
-def format_job(state: JobState, *, now: datetime) -> dict[str, Any]:
-    """Return a job as a row of the page."""
+def format_job(state: JobState, *, now: datetime, queued_at: datetime | None) -> dict[str, Any]:
+    """Return a job as a row of the page. queued_at: when somebody last put it into the queue."""
     latest = state.latest
     return {
         "id": state.job.pk,
@@ -175,6 +179,7 @@ def format_job(state: JobState, *, now: datetime) -> dict[str, Any]:
         "schedule": state.schedule,
         "is_enabled": state.job.enabled,
         "is_running": state.is_running,
+        "is_queued": is_queued(latest, queued_at=queued_at),
         "can_cancel": state.is_running and bool(latest and latest.celery_id and not latest.cancelled_by),
         "status": latest.get_status_display() if latest else "",
         "badge": BADGES[latest.status] if latest else "",
@@ -191,6 +196,13 @@ def format_job(state: JobState, *, now: datetime) -> dict[str, Any]:
         "retry": describe_retry(latest, now=now) if latest and state.has_failed else "",
         "details": f"{latest.error_type}: {latest.error}".strip(": ") if latest and state.has_failed else "",
     }
+
+
+def is_queued(latest: ScheduledRun | None, *, queued_at: datetime | None) -> bool:
+    """Return whether a job still waits for the worker: no run of it is in progress or has ended since it was put into the queue."""
+    if queued_at is None or latest is None:
+        return queued_at is not None
+    return latest.finished_at is not None and latest.finished_at < queued_at
 
 
 def describe_retry(run: ScheduledRun, *, now: datetime) -> str:

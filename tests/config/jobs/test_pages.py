@@ -13,12 +13,13 @@ from kombu.exceptions import OperationalError
 
 from config.jobs.models import ScheduledRun
 from config.jobs.overview import build_job_state
+from config.jobs.recording import record_scheduled_run
 from config.schedule import SCHEDULE, sync_schedule
 from customers.lifecycle.models import LifecycleRun
 from customers.orders.models import OrderImport
 from tests.customers.events.makers import log_in_as
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("valkey")]  # which remembers what was put into the queue
 PAGE = reverse("jobs:list")
 TASK = "customers.lifecycle.tasks.refresh_profiles"
 
@@ -81,6 +82,24 @@ def test_run_now_puts_the_job_into_the_queue_and_is_recorded(
     assert sent[0][0] == TASK
     assert sent[0][1]["headers"] == {"started_by": "Operator"}
     assert LogEntry.objects.filter(additional_data__event="job.started").count() == 1
+
+
+def test_a_started_job_waits_for_the_worker_until_it_runs(
+    admin_client: Client, job: PeriodicTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("config.jobs.control.app.send_task", lambda _name, **_options: None)
+    own_page = reverse("jobs:job", args=[job.pk])
+    for _time in range(2):
+        page = admin_client.post(reverse("jobs:start", args=[job.pk]), {"page": "job"}, follow=True).text
+        assert "Waiting for the worker" in page
+        assert "The worker starts it on schedule." not in page
+        assert "Run Refresh profiles now" not in page
+        assert "Waiting for the worker" in admin_client.get(PAGE).text
+        with record_scheduled_run(TASK, celery_id="abc", started_by="admin"):
+            assert "Waiting for the worker" not in admin_client.get(own_page).text
+        page = admin_client.get(own_page).text
+        assert "Waiting for the worker" not in page
+        assert "Run Refresh profiles now" in page
 
 
 def test_a_running_job_can_be_cancelled_and_not_started(
