@@ -61,6 +61,16 @@ register_impersonal(
     reason="Keys, files of the pages, and process numbers.",
 )
 register_impersonal(
-    keys("*throttle*", "requests:*", "*limit*", "confirmations:*", "health*", "_kombu*", "unacked*", "lock:*"),
-    reason="Counts of requests and marks of running jobs.",
+    keys(
+        "*throttle*",
+        "requests:*",
+        "*limit*",
+        "confirmations:*",
+        "health*",
+        "_kombu*",
+        "unacked*",
+        "lock:*",
+        "jobs:queued:*",
+    ),
+    reason="Counts of requests, and marks of running and waiting jobs.",
 )
