@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from config.foundation.valkey import ValkeyDownError, run_pipeline
 from config.schedule import find_job
 
-KEPT_SECONDS = 86_400
+KEPT_SECONDS = 3600  # a job that was lost with the queue can then be started again
 
 
 def note_queued_job(task: str, *, at: datetime) -> None:
@@ -18,7 +18,7 @@ def note_queued_job(task: str, *, at: datetime) -> None:
 
 
 def find_queued_jobs(tasks: Sequence[str]) -> dict[str, datetime]:
-    """Return when those of the tasks that people started in the last day were put into the queue; none if Valkey is down."""
+    """Return when those of the tasks that people started in the last hour were put into the queue; none if Valkey is down."""
     if not tasks:
         return {}
     try:

@@ -109,7 +109,8 @@ def loader(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Return the loader of a new worker, which refreshes its state only when a test sets ``refreshed_at`` or the interval."""
     from recommendations.serving.state import loader as loader_module
 
-    monkeypatch.setattr(loader_module, "REFRESH_INTERVAL_SECONDS", 3600.0)  # not after a second on a slow machine
+    if loader_module.REFRESH_INTERVAL_SECONDS > 0:  # otherwise a fixture lets every request refresh it
+        monkeypatch.setattr(loader_module, "REFRESH_INTERVAL_SECONDS", 3600.0)  # not after a second on a slow machine
     fresh = loader_module.StateLoader()
     yield fresh
     fresh.valkey.close()

@@ -16,7 +16,7 @@ HOST = re.compile(r"\*|\.?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\]", re.IGNOR
 # the part before the password, and the password of an address, which may follow that of a cache: simplecache::ftp://…
 ADDRESS_PASSWORD = re.compile(r"(//[^/@\s:]*:)([^/@\s]+)(?=@)")
 SPARK_MASTER = re.compile(r"local(\[(\*|[1-9][0-9]*)(,\s*[1-9][0-9]*)?\])?|yarn|(spark|sc|k8s)://\S+")
-EMAIL = re.compile(r"[^\s@<>]+@[^\s@<>]+")
+EMAIL = re.compile(r"[^\s@<>]@[^\s@<>]")  # somewhere in a text
 ONE_SLASH = re.compile(r"[a-z][a-z0-9+.-]*:(?!//|:)", re.IGNORECASE)
 
 
