@@ -65,6 +65,16 @@ def rebuild_keys(cursor: CursorWrapper, tables: Sequence[str]) -> Iterator[bool]
         cursor.execute(f"ALTER TABLE {key.table} ADD CONSTRAINT {key.name} {key.definition}")
 
 
+@contextmanager
+def disable_triggers(cursor: CursorWrapper, table: str, triggers: Sequence[str]) -> Iterator[None]:
+    """Disable triggers of a table during the block; the caller has locked the table exclusively in the same transaction."""
+    for trigger in triggers:
+        cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER {trigger}")
+    yield
+    for trigger in triggers:
+        cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER {trigger}")
+
+
 def lock_tables(cursor: CursorWrapper, tables: Sequence[str], *, timeout: str = LOCK_TIMEOUT) -> bool:
     """Lock the tables exclusively until the transaction ends; return False when that takes longer than ``timeout``."""
     cursor.execute("SELECT current_setting('lock_timeout')")

@@ -62,6 +62,8 @@ class Staging:
         self.run(f"SET TimeZone = {quote_text(options.timezone)}")
         # rows carry their own numbers, so DuckDB need not preserve their order, which would cost memory
         self.run("SET preserve_insertion_order = false")
+        # the database is in memory: a checkpoint makes nothing durable, but would rewrite all tables, which takes a second per million rows
+        self.run("SET checkpoint_threshold = '1TB'")
         self.run("SET enable_progress_bar = false")  # it would write to standard output, even if that is not a terminal
         self.staged = 0
         self.has_parsed_table = False

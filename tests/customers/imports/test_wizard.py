@@ -24,6 +24,7 @@ from config.schedule import find_job
 from customers.identity.models import Customer
 from customers.imports import runs, tasks
 from customers.imports.models import ImportChange, ImportRun, ImportState
+from customers.orders.imports.loading import staged_load
 from customers.orders.models import Order, OrderLine
 from tests.child_processes import get_test_database_url
 from tests.customers.imports.wizard_pages import Upload, check_columns, post, show
@@ -98,6 +99,18 @@ def test_undo_removes_what_the_import_created_and_restores_what_it_changed(boss:
     assert OrderLine.objects.get().quantity == 1
     assert list(Product.objects.values_list("product_id", flat=True)) == ["tea"]
     assert not ImportChange.objects.exists()
+
+
+def test_undo_removes_a_large_import(boss: Client, upload: Upload, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large import builds the keys again and disables triggers that would record the same twice."""
+    monkeypatch.setattr(staged_load, "MIN_LINES_FOR_REBUILD", 1)
+    header = "order_id,customer_id,placed_at,product_id,quantity,unit_price\n"
+    run = post(boss, "start", upload("orders", header + "1,ada,2026-05-01,tea,1,4.50\n1,ada,2026-05-01,pot,1,20\n"))
+    assert OrderLine.objects.count() == 2
+    assert post(boss, "undo", run).state == "undone"
+    assert not Order.objects.exists()
+    assert not OrderLine.objects.exists()
+    assert not Product.objects.exists()
 
 
 def test_undone_prices_count_as_changed_and_the_earlier_import_can_be_undone_too(boss: Client, upload: Upload) -> None:

@@ -7,12 +7,15 @@ from typing import Any
 
 from django.db.backends.utils import CursorWrapper
 
+from config.foundation.database.index_rebuild import disable_triggers
 from customers.orders.imports.arrow_copy import copy_batches
 from customers.orders.imports.loading.load_result import COPY_ROWS, LoadResult
 from customers.orders.imports.staging import Staging
 
 LINE_COLUMNS = ("order_id", "line_number", "product_id", "quantity", "unit_price", "discount", "total")
 VALUE_COLUMNS = LINE_COLUMNS[2:]
+# What these triggers record of the lines of new orders, the triggers of the orders have recorded already.
+REDUNDANT_TRIGGERS = ("imports_inserted", "segments_counts_inserted")
 SELECT_LINES = """
 SELECT o.id AS order_id, l.line_number, p.id AS product_id, l.quantity, l.unit_price, l.discount, l.total
 FROM lines l JOIN order_ids o USING (seq) JOIN products p USING (product_id)
@@ -20,10 +23,16 @@ WHERE l.problem IS NULL AND {condition} ORDER BY o.id, l.line_number
 """
 
 
-def create_lines(cursor: CursorWrapper, staging: Staging, progress: Callable[[int], None]) -> int:
-    """Write the lines of new orders; return how many."""
+def create_lines(
+    cursor: CursorWrapper, staging: Staging, progress: Callable[[int], None], *, is_table_locked: bool
+) -> int:
+    """Write the lines of new orders; return how many.
+
+    is_table_locked: whether this transaction has locked the table of lines exclusively, so that its triggers can be disabled.
+    """
     batches = staging.stream(SELECT_LINES.format(condition="o.is_new"), COPY_ROWS)
-    return copy_batches(cursor, "orders_orderline", LINE_COLUMNS, batches, progress)
+    with disable_triggers(cursor, "orders_orderline", REDUNDANT_TRIGGERS if is_table_locked else ()):
+        return copy_batches(cursor, "orders_orderline", LINE_COLUMNS, batches, progress)
 
 
 def update_lines(cursor: CursorWrapper, staging: Staging, result: LoadResult, progress: Callable[[int], None]) -> None:

@@ -61,10 +61,11 @@ def load_orders(
     source_id: int,
     at: datetime,
     progress: Callable[[int], None],
+    are_tables_locked: bool = False,
 ) -> None:
     """Write new and changed orders with their lines, and add to the result's counts."""
     result.counts["orders_created"] = create_orders(cursor, staging, source_id=source_id, at=at)
-    new_lines = create_lines(cursor, staging, progress)
+    new_lines = create_lines(cursor, staging, progress, is_table_locked=are_tables_locked)
     cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
     result.counts |= dict.fromkeys(("lines_created", "lines_updated", "lines_unchanged", "lines_removed"), 0)
     update_lines(cursor, staging, result, lambda rows: progress(new_lines + rows))

@@ -57,8 +57,17 @@ def load_staged_orders(
             "SELECT count(*) FROM lines l JOIN order_ids o USING (seq) WHERE l.problem IS NULL AND o.is_new"
         )
         if new_lines >= MIN_LINES_FOR_REBUILD and has_fewer_rows(cursor, "orders_orderline", REBUILD_RATIO * new_lines):
-            with rebuild_keys(cursor, ["orders_order", "orders_orderline"]):
-                load_orders(cursor, staging, options, result, source_id=source_id, at=at, progress=progress)
+            with rebuild_keys(cursor, ["orders_order", "orders_orderline"]) as are_locked:
+                load_orders(
+                    cursor,
+                    staging,
+                    options,
+                    result,
+                    source_id=source_id,
+                    at=at,
+                    progress=progress,
+                    are_tables_locked=are_locked,
+                )
         else:
             load_orders(cursor, staging, options, result, source_id=source_id, at=at, progress=progress)
         if result.counts["products_created"]:
