@@ -39,7 +39,7 @@ SECTIONS = (
     DocsSection(
         "Analytics", "分析", ("analytics", "outcomes", "measurement", "demand", "anomalies", "assistant", "back-office")
     ),
-    DocsSection("Development", "开发", ("clients", "recipes", "extending", "architecture", "truth")),
+    DocsSection("Development", "开发", ("clients", "recipes", "warehouse", "extending", "architecture", "truth")),
     DocsSection(
         "Operation", "运维与合规", ("operations", "machines", "capacity", "engines", "security", "privacy", "glossary")
     ),
