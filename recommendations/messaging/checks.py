@@ -20,6 +20,7 @@ from recommendations.messaging.substitution.variables import VARIABLE, VariableE
 GMAIL_CLIP = 102 * 1024  # bytes of HTML, after which Gmail cuts a message
 MAX_SUBJECT = 70
 MIN_TEXT = 20  # characters; images alone are often filtered
+COUPON = re.compile(r"\{\{\s*coupon\.([\w-]+)|<mj-coupon[^>]*\spool=[\"']([^\"']*)")
 LINK = re.compile(r"\shref=(?:\"([^\"]*)\"|'([^']*)')")
 SPAM_WORDS = {
     "en": (
@@ -205,9 +206,13 @@ def _check_fallbacks(tree: SourceTree) -> Iterator[SourceProblem]:
             yield make_problem(tree.source, match.start(), message % {"name": variable.name}, WARNING)
 
 
+def find_pool_keys(source: str) -> list[str]:
+    """Return the keys of the coupon pools whose codes a message shows, in the order of their first use."""
+    return list(dict.fromkeys(first or second for first, second in COUPON.findall(source)))
+
+
 def _check_pools(content: TemplateContent, *, now: datetime) -> Iterator[SourceProblem]:
-    names = re.findall(r"\{\{\s*coupon\.([\w-]+)|<mj-coupon[^>]*\spool=[\"']([^\"']*)", content.source)
-    keys = list(dict.fromkeys(first or second for first, second in names))
+    keys = find_pool_keys(content.source)
     pools = {pool.key: pool for pool in CouponPool.objects.filter(key__in=keys)} if keys else {}
     for key in keys:
         pool = pools.get(key)

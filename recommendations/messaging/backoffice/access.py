@@ -11,7 +11,9 @@ from recommendations.messaging.models import LANGUAGES, MessageTemplate, Templat
 from recommendations.messaging.rendering.compiled_template import match_language
 
 VIEW, CHANGE, ADD = (f"messaging.{action}_messagetemplate" for action in ("view", "change", "add"))
-VIEW_POOL, CHANGE_POOL, ADD_POOL = (f"messaging.{action}_couponpool" for action in ("view", "change", "add"))
+VIEW_POOL, CHANGE_POOL, ADD_POOL, DELETE_POOL = (
+    f"messaging.{action}_couponpool" for action in ("view", "change", "add", "delete")
+)
 
 
 def load_template(request: HttpRequest, template_id: int, permission: str = VIEW) -> MessageTemplate:

@@ -14,8 +14,9 @@ from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.backoffice.tables import Cell, Column, build_table
 from config.foundation.number_formats import format_count, format_moment, format_whole_percent
-from recommendations.messaging.backoffice.access import ADD_POOL, CHANGE_POOL, VIEW_POOL
+from recommendations.messaging.backoffice.access import ADD_POOL, CHANGE_POOL, DELETE_POOL, VIEW_POOL
 from recommendations.messaging.backoffice.forms import GenerateCodesForm, ImportCodesForm, PoolForm
+from recommendations.messaging.coupons.pool_deletion import PoolInUseError, delete_pool
 from recommendations.messaging.coupons.pools import (
     AddedCodes,
     CouponFileError,
@@ -77,10 +78,13 @@ def add_pool(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def show_pool(request: HttpRequest, pool_id: int) -> HttpResponse:
-    """Show a pool; POST with ``action`` imports, generates or saves."""
-    check_permissions(request, CHANGE_POOL if request.method == "POST" else VIEW_POOL)
-    pool = get_object_or_404(count_codes(CouponPool.objects.all()), pk=pool_id)
+    """Show a pool; POST with ``action`` imports, generates, saves or deletes."""
     action = request.POST.get("action", "")
+    changes = DELETE_POOL if action == "delete" else CHANGE_POOL
+    check_permissions(request, changes if request.method == "POST" else VIEW_POOL)
+    pool = get_object_or_404(count_codes(CouponPool.objects.all()), pk=pool_id)
+    if action == "delete":
+        return remove_pool(request, pool)
     form = PoolForm(request.POST if action == "save" else None, instance=pool)
     import_form = ImportCodesForm(request.POST, request.FILES) if action == "import" else ImportCodesForm()
     generate_form = GenerateCodesForm(request.POST) if action == "generate" else GenerateCodesForm()
@@ -118,8 +122,20 @@ def show_pool(request: HttpRequest, pool_id: int) -> HttpResponse:
         import_form=import_form,
         generate_form=generate_form,
         may_change=request.user.has_perm(CHANGE_POOL),
+        may_delete=request.user.has_perm(DELETE_POOL) and not pool.claimed_count,
         status=400 if form.errors or import_form.errors or generate_form.errors else None,
     )
+
+
+def remove_pool(request: HttpRequest, pool: CouponPool) -> HttpResponse:
+    """Delete a pool and go to the list, or show why it cannot be deleted."""
+    try:
+        delete_pool(pool.pk)
+    except PoolInUseError as error:
+        messages.error(request, str(error))
+        return HttpResponseRedirect(request.path)
+    messages.success(request, _("The pool “%(name)s” was deleted.") % {"name": pool.name})
+    return HttpResponseRedirect(reverse("message_templates:coupons"))
 
 
 def report_added(request: HttpRequest, pool: CouponPool, added: AddedCodes) -> None:

@@ -246,6 +246,34 @@ def test_coupon_codes_are_imported_once_and_generated(marketer: Client) -> None:
     assert not [query for query in queries if "couponcode" in query["sql"]], "no page counts the codes"
 
 
+def test_a_pool_is_deleted_unless_customers_or_messages_need_it(
+    marketer: Client, client: Client, settings: Any
+) -> None:
+    pool = CouponPool.objects.create(name="Welcome", key="welcome")
+    url = reverse("message_templates:coupon-pool", args=[pool.pk])
+    marketer.post(url, {"action": "generate", "count": 5, "code_prefix": ""})
+    template = make_template(make_source("<mj-text>{{ coupon.welcome }}</mj-text>"))
+    page = marketer.post(url, {"action": "delete"}, follow=True).text
+    assert f"The pool is used by {template.name}. Remove its coupon there, or archive the template." in page
+    template.archived_at = NOON
+    template.save()
+    claim_codes(pool_key="welcome", deliveries={1: 1}, now=NOON)
+    assert "Delete this pool" not in marketer.get(url).text
+    page = marketer.post(url, {"action": "delete"}, follow=True).text
+    assert "Codes of this pool were handed out, so it cannot be deleted." in page
+    assert CouponCode.objects.count() == 5
+    other = CouponPool.objects.create(name="Mistake", key="mistake")
+    url = reverse("message_templates:coupon-pool", args=[other.pk])
+    marketer.post(url, {"action": "generate", "count": 2, "code_prefix": ""})
+    assert "Delete this pool" in marketer.get(url).text
+    assert "The pool “Mistake” was deleted." in marketer.post(url, {"action": "delete"}, follow=True).text
+    assert list(CouponPool.objects.all()) == [pool]
+    assert CouponCode.objects.count() == 5
+    log_in(client, settings, "Analyst")
+    url = reverse("message_templates:coupon-pool", args=[pool.pk])
+    assert client.post(url, {"action": "delete"}).status_code == 403
+
+
 def test_an_expired_pool_shows_that_it_is_not_used_and_cannot_be_created(marketer: Client) -> None:
     new = reverse("message_templates:new-pool")
     refused = marketer.post(new, {"name": "Double twelve", "key": "双十二", "expires_at": "2020-01-01T00:00"})
