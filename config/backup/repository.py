@@ -22,6 +22,7 @@ DESCRIPTION, PARTS, MANIFESTS, LEDGER = "repository.json", "parts", "backups", "
 SUFFIX = ".manifest"
 RAW, DEFLATED = b"\0", b"\1"
 COMPRESSION_LEVEL = 3
+MIN_PASSPHRASE = 12  # characters, of a new folder
 
 
 class BackupError(Exception):
@@ -59,6 +60,8 @@ class BackupRepository:
         if not cls.exists(folder):
             if folder.exists() and any(folder.iterdir()):
                 raise BackupError(f"{folder} is not empty and has no backups. Choose another folder for backups.")
+            if passphrase and len(passphrase) < MIN_PASSPHRASE:
+                raise BackupError(f"BACKUP_PASSPHRASE is too short. Use at least {MIN_PASSPHRASE} characters.")
             try:
                 make_private_folder(folder)
                 description: dict[str, Any] = {"format": FORMAT, "is_encrypted": bool(passphrase)}

@@ -187,7 +187,7 @@ def test_an_inserted_row_changes_only_the_part_around_it() -> None:
 
 
 def test_a_damaged_part_a_wrong_passphrase_and_a_foreign_folder_are_reported(tmp_path: Path) -> None:
-    repository = BackupRepository.create(tmp_path / "backups", passphrase="secret")
+    repository = BackupRepository.create(tmp_path / "backups", passphrase="correct horse")
     name = repository.store(b"personal data" * 100)
     assert b"personal" not in (tmp_path / "backups" / "parts" / name[:2] / name).read_bytes()
     path = tmp_path / "backups" / "parts" / name[:2] / name
@@ -201,6 +201,9 @@ def test_a_damaged_part_a_wrong_passphrase_and_a_foreign_folder_are_reported(tmp
     (tmp_path / "photos" / "a.jpg").touch()
     with pytest.raises(BackupError, match="not empty"):
         BackupRepository.create(tmp_path / "photos")
+    with pytest.raises(BackupError, match="BACKUP_PASSPHRASE is too short. Use at least 12 characters"):
+        BackupRepository.create(tmp_path / "more", passphrase="secret")
+    assert not (tmp_path / "more").exists()
     with pytest.raises(CommandError, match="has no backups"):
         call_command("restore", str(tmp_path / "photos"))
 
