@@ -102,6 +102,13 @@ def test_an_invalid_address_of_the_pooler_can_be_unset_to_do_without_it(monkeypa
         ("SHOP_FOUNDED", "20xx", "is invalid: not a date."),
         ("SLOW_QUERY_SECONDS", "x", "is invalid: not a number. Set it to a number from"),
         ("TRAINING_SECONDS", "1.5", "is invalid: not a whole number. Set it to a whole number from"),
+        (
+            "WEBHOOK_PRIVATE_HOSTS",
+            "erp.internal,http://x",
+            "'http://x' is not a host name without scheme, port and path",
+        ),
+        ("FEED_PRIVATE_HOSTS", ".internal", "'.internal' is not a whole host name; patterns are not supported"),
+        ("CARD_FONT", "/nonexistent.ttf", "not an existing file. Set it to the path of a font file"),
         ("CHRONOS_PATH", "/nonexistent", "not an existing folder. Set it to the folder of a Chronos-2 model"),
     ],
 )
@@ -150,6 +157,7 @@ def test_valid_values_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
         "FILE_STORE": "simplecache::s3://bucket/perennial",
         "WAREHOUSE_URL": "/srv/warehouse",
         "CHRONOS_PATH": str(tmp_path),
+        "WEBHOOK_PRIVATE_HOSTS": "ERP.internal, 10.0.0.5,[::1]",
     }
     for name, value in valid.items():
         monkeypatch.setenv(name, value)
@@ -159,6 +167,7 @@ def test_valid_values_are_read(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
         "ALLOWED_HOSTS": ["shop.example", ".shop.example", "[::1]", "*"],
         "PUBLIC_URL": "https://perennial.example/mail",
         "CHRONOS_PATH": tmp_path.resolve(),
+        "WEBHOOK_PRIVATE_HOSTS": ["erp.internal", "10.0.0.5", "::1"],
     }
 
 

@@ -59,6 +59,15 @@ def read_hosts(raw: str) -> list[str]:
     return hosts
 
 
+def read_private_hosts(raw: str) -> list[str]:
+    """Return the host names of a list as addresses contain them. Errors: ValueError for an entry that is not a whole host name."""
+    hosts = [host.strip("[]").lower() for host in read_hosts(raw)]
+    for host in hosts:
+        if host.startswith((".", "*")):
+            raise ValueError(f"{host!r} is not a whole host name; patterns are not supported")
+    return hosts
+
+
 def read_web_address(raw: str) -> str:
     """Return an http or https address unchanged. Errors: ValueError for anything else."""
     address = urlsplit(raw)
@@ -156,6 +165,14 @@ def read_existing_folder(raw: str) -> Path:
     if not path.is_dir():
         raise ValueError("not an existing folder")
     return path
+
+
+def read_existing_file(raw: str) -> str:
+    """Return the path of a file. Errors: ValueError if it does not exist."""
+    path = Path(raw).expanduser().resolve()
+    if not path.is_file():
+        raise ValueError("not an existing file")
+    return str(path)
 
 
 def check_email_backend(path: str) -> str:
