@@ -1,11 +1,13 @@
 """The preference of an interleaving in words and figures."""
 
+from datetime import timedelta
 from typing import Any
 
+from django.utils.timezone import localdate
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from config.foundation.number_formats import format_count, format_percent
+from config.foundation.number_formats import format_count, format_full_day, format_percent, join_sentences
 from recommendations.experiments.backoffice.result_texts import ask_to_promote
 from recommendations.experiments.methods.interleaving import RELEVANT_PREFERENCE
 from recommendations.experiments.models import Experiment
@@ -23,8 +25,8 @@ def format_share_interval(preference: VariantPreference) -> str:
     return _("%(low)s to %(high)s") % {"low": format_percent(share.low, 0), "high": format_percent(share.high, 0)}
 
 
-def describe_preference(results: ExperimentResults) -> str:
-    """Return what people prefer, in one sentence with the numbers."""
+def describe_preference(experiment: Experiment, results: ExperimentResults) -> str:
+    """Return what people prefer with the numbers, and whether the interval can still narrow."""
     preference, best = results.preference, results.get_best()
     assert preference is not None
     values = {
@@ -49,14 +51,27 @@ def describe_preference(results: ExperimentResults) -> str:
         case ExperimentVerdict.UNCLEAR:
             text = _(
                 "No clear preference: on average, %(share)s of a person’s clicks were on products of “%(name)s” (95%% interval: %(interval)s; "
-                "%(people)s people). A preference of %(split)s would probably have shown by now."
+                "%(people)s people)."
             )
+            # the number of people needed is that at the planned end; before, the interval is wider
+            if results.fraction >= 1:
+                text = join_sentences([text, _("A preference of %(split)s would probably have shown by now.")])
         case _other:
             text = _(
                 "Too few people to tell. People with a click that counts so far: %(people)s. Still needed to detect a "
                 "preference of %(split)s: about %(missing)s."
             )
-    return text % values
+    return join_sentences([text % values, describe_narrowing(experiment, results)])
+
+
+def describe_narrowing(experiment: Experiment, results: ExperimentResults) -> str:
+    """Return until when the interval narrows, while nothing is clear and the page shows one; empty for others."""
+    preference, started_at = results.preference, experiment.started_at
+    is_open = results.verdict in (ExperimentVerdict.UNCLEAR, ExperimentVerdict.TOO_FEW) and results.fraction < 1
+    if not is_open or not preference or not preference.credited or experiment.stopped_at or not started_at:
+        return ""
+    planned_end = localdate(started_at + timedelta(days=experiment.planned_days))
+    return _("The interval narrows until the planned end (%(day)s).") % {"day": format_full_day(planned_end)}
 
 
 def build_preference_figures(experiment: Experiment, results: ExperimentResults) -> list[dict[str, str]]:

@@ -91,7 +91,7 @@ def show_experiment(request: HttpRequest, key: str) -> HttpResponse:
 def describe_verdict(experiment: Experiment, results: ExperimentResults, currency: str) -> str:
     """Return what the experiment has shown, in one sentence."""
     if results.preference is not None:
-        return describe_preference(results)
+        return describe_preference(experiment, results)
     return describe_results(experiment, results, currency)
 
 

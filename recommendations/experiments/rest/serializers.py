@@ -111,7 +111,7 @@ class VariantPreferenceSerializer(serializers.Serializer[Any]):
         )
     )
     needed = serializers.IntegerField(
-        help_text=_("Number of credited people needed to detect a preference of 60% to 40%.")
+        help_text=_("Number of credited people needed at the planned end to detect a preference of 60% to 40%.")
     )
     missing = serializers.IntegerField(help_text=_("How many more of them are needed."))
     clicks = serializers.ListField(

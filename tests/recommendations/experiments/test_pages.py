@@ -338,10 +338,37 @@ def test_interleaving_takes_two_lists_and_clicks_and_nothing_else(admin_client: 
     ],
 )
 def test_the_verdict_of_an_interleaving_counts_people(control: int, variant: int, verdict: str, sentence: str) -> None:
-    people = control + variant
-    counts = PreferenceCounts(900, 400, people, variant - control, people, control, variant, (0, 0), (0, 0))
-    preference = assess_counts(counts, fraction=1.0)
-    variants = tuple(make_result(variant, preference) for variant in make_experiment().variants.all())
-    results = ExperimentResults(timezone.now(), choose_verdict(preference), "b", 1.0, 1.0, False, variants, preference)
+    experiment = make_experiment()
+    results = make_preference_results(experiment, control, variant, fraction=1.0)
     assert results.verdict == verdict
-    assert sentence in describe_preference(results)
+    assert sentence in describe_preference(experiment, results)
+
+
+def make_preference_results(
+    experiment: Experiment, control: int, variant: int, *, fraction: float, clicked: int = 400
+) -> ExperimentResults:
+    """Return the results with so many people who clicked one product of the control or of the variant."""
+    people = control + variant
+    counts = PreferenceCounts(900, clicked, people, variant - control, people, control, variant, (0, 0), (0, 0))
+    preference = assess_counts(counts, fraction=fraction)
+    verdict = choose_verdict(preference)
+    variants = tuple(make_result(variant, preference) for variant in experiment.variants.all())
+    return ExperimentResults(timezone.now(), verdict, "b", fraction, 1.0, False, variants, preference)
+
+
+def test_an_interleaving_claims_no_certainty_before_its_planned_end() -> None:
+    experiment = make_experiment(planned_days=14)
+    narrows = "The interval narrows until the planned end (Dec 8, 2026)."
+    early = describe_preference(experiment, make_preference_results(experiment, 150, 179, fraction=1 / 14))
+    assert "No clear preference" in early
+    assert "by now" not in early
+    assert early.endswith(narrows)
+    few = describe_preference(experiment, make_preference_results(experiment, 70, 80, fraction=1 / 14))
+    assert few.endswith(narrows)
+    nobody = describe_preference(experiment, make_preference_results(experiment, 0, 0, fraction=1 / 14))
+    assert "narrows" not in nobody
+    late = describe_preference(experiment, make_preference_results(experiment, 150, 150, fraction=1.0))
+    assert late.endswith("A preference of 60% to 40% would probably have shown by now.")
+    experiment.stopped_at = NOON + timedelta(days=1)
+    stopped = describe_preference(experiment, make_preference_results(experiment, 150, 179, fraction=1 / 14))
+    assert stopped.endswith("329 people).")
