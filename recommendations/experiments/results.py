@@ -25,7 +25,7 @@ from recommendations.measurement.statistics.moments import GroupMoments
 from recommendations.measurement.statistics.multiple_comparisons import compute_simultaneous_level
 from recommendations.measurement.statistics.relative_lift import compare_relative_means
 from recommendations.measurement.statistics.sample_ratio import SUSPICIOUS, compute_sample_ratio_p
-from recommendations.measurement.statistics.sequential import compute_always_valid_interval
+from recommendations.measurement.statistics.sequential import compute_always_valid_interval, compute_critical_value
 
 LEVEL = 0.95
 MIN_UNITS = 50  # of the smallest variant; with fewer, normal intervals are not reliable
@@ -258,19 +258,29 @@ class VariantComparer:
         if variant.is_control or control is None or min(moments.n, control.n) < 2:
             return VariantMetric(metric, mean, total)
         adjusted = compare_adjusted_means(moments, control, outcome=column, covariates=covariates, level=self.level)
+        effect, relative = self.build_intervals(
+            adjusted.value, adjusted.standard_error, adjusted.control_mean, adjusted.control_standard_error
+        )
+        return VariantMetric(metric, mean, total, effect, relative, max(0.0, 1 - adjusted.variance_ratio))
+
+    def build_intervals(
+        self, value: float, standard_error: float, control_mean: float, control_standard_error: float
+    ) -> tuple[ConfidenceInterval | None, ConfidenceInterval | None]:
+        """Return the difference and the relative change; with the same critical value, both intervals include 0, or neither does.
+
+        On the first days, the relative change may be unknown, because the control mean is not clearly above 0 by that value.
+        """
         effect = compute_always_valid_interval(
-            value=adjusted.value, standard_error=adjusted.standard_error, fraction=self.fraction, level=self.level
+            value=value, standard_error=standard_error, fraction=self.fraction, level=self.level
         )
         relative = compare_relative_means(
-            adjusted.value,
-            adjusted.standard_error,
-            adjusted.control_mean,
-            adjusted.control_standard_error,
-            level=self.level,
+            value,
+            standard_error,
+            control_mean,
+            control_standard_error,
+            critical_value=compute_critical_value(self.fraction, self.level),
         )
-        return VariantMetric(
-            metric, mean, total, keep_known(effect), keep_known(relative), max(0.0, 1 - adjusted.variance_ratio)
-        )
+        return keep_known(effect), keep_known(relative)
 
 
 def keep_known(interval: ConfidenceInterval) -> ConfidenceInterval | None:

@@ -19,7 +19,6 @@ from recommendations.experiments.results import (
     ExperimentResults,
     VariantComparer,
     VariantMetric,
-    keep_known,
     measure_variants,
 )
 from recommendations.measurement.outcomes.columns import OutcomeColumn
@@ -37,8 +36,6 @@ from recommendations.measurement.statistics.bandit import (
     compute_best_probabilities,
     estimate_means,
 )
-from recommendations.measurement.statistics.relative_lift import compare_relative_means
-from recommendations.measurement.statistics.sequential import compute_always_valid_interval
 
 MIN_PEOPLE = 100  # before the shares change for the first time
 MIN_AGE = timedelta(days=1)  # of an allocation before the next one
@@ -139,16 +136,10 @@ class BanditComparer(VariantComparer):
             return VariantMetric(metric, mean, total)
         control = means[self.variants.index(self.control)]
         difference = compare_weighted_means(own, control)
-        effect = compute_always_valid_interval(
-            value=difference.value,
-            standard_error=difference.standard_error,
-            fraction=self.fraction,
-            level=self.level,
+        effect, relative = self.build_intervals(
+            difference.value, difference.standard_error, control.value, control.standard_error
         )
-        relative = compare_relative_means(
-            difference.value, difference.standard_error, control.value, control.standard_error, level=self.level
-        )
-        return VariantMetric(metric, mean, total, keep_known(effect), keep_known(relative))
+        return VariantMetric(metric, mean, total, effect, relative)
 
 
 def measure_bandit(experiment: Experiment, as_of: datetime) -> ExperimentResults:

@@ -28,19 +28,25 @@ def compare_relative_shares(
 
 
 def compare_relative_means(
-    value: float, standard_error: float, control_mean: float, control_standard_error: float, *, level: float = 0.95
+    value: float,
+    standard_error: float,
+    control_mean: float,
+    control_standard_error: float,
+    *,
+    level: float = 0.95,
+    critical_value: float | None = None,
 ) -> ConfidenceInterval:
     """Return the relative lift of a mean over that of the control group, with Fieller's interval.
 
     The treated mean is control_mean + value and independent of the control mean; standard_error is that of value. The bounds are the
     ratios ρ with (m_T − ρ·m_C)² = z²(s_T² + ρ²·s_C²). Source: Fieller, JRSS B 1954. NaN bounds if the control mean is not clearly
-    above 0: then no ratio can be excluded.
+    above 0: then no ratio can be excluded. critical_value: z, instead of that of level, for an interval that may be looked at every day.
     """
     if not control_mean > 0:
         return UNKNOWN
     treated = control_mean + value
     treated_variance = max(standard_error**2 - control_standard_error**2, 0.0)
-    square = NormalDist().inv_cdf((1 + level) / 2) ** 2
+    square = (NormalDist().inv_cdf((1 + level) / 2) if critical_value is None else critical_value) ** 2
     quadratic = control_mean**2 - square * control_standard_error**2
     constant = treated**2 - square * treated_variance
     root = (treated * control_mean) ** 2 - quadratic * constant

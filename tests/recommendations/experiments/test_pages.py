@@ -23,6 +23,7 @@ from recommendations.experiments.editing import (
 )
 from recommendations.experiments.methods.bandit import update_allocations
 from recommendations.experiments.methods.interleaving import assess_counts, choose_verdict, make_result
+from recommendations.experiments.methods.registry import measure_experiment
 from recommendations.experiments.models import Experiment, ExperimentExposure
 from recommendations.experiments.results import ExperimentResults
 from recommendations.experiments.running import read_running_experiments
@@ -231,6 +232,35 @@ def test_a_bandit_gives_the_better_variant_more_people(admin_client: Client) -> 
     assert "Probability of being the best" in page.text
     assert "adjusted mean" not in page.text, "a bandit adjusts no mean"
     assert "100%" in page.text
+
+
+@pytest.mark.parametrize("method", ["fixed", "bandit"])
+def test_the_relative_change_is_as_certain_as_the_difference(method: str) -> None:
+    now = timezone.now()
+    experiment = make_experiment(method=method, status=Experiment.Status.DRAFT)
+    start_experiment(experiment=experiment, user=None, now=now - timedelta(days=1))
+    product = make_product("tea")
+    control, variant = experiment.variants.all()
+    for number in range(200):
+        customer = make_customer(f"u{number}")
+        ExperimentExposure.objects.create(
+            experiment=experiment,
+            variant=variant if number % 2 else control,
+            unit_key=f"user_id:u{number}",
+            customer=customer,
+            exposed_at=now - timedelta(hours=9),
+            propensity=0.5,
+        )
+        if number % 10 in (0, 2, 1, 3, 5):  # 40% and 60%: 2.9 standard errors, of a bandit 2.3
+            make_order(customer, products=[product], placed_at=now - timedelta(hours=8))
+    orders = measure_experiment(experiment, as_of=now).variants[1].get_metric("orders")
+    assert orders is not None
+    assert orders.effect is not None
+    assert orders.relative is not None
+    assert orders.effect.low < 0 < orders.effect.high
+    assert orders.relative.low < 0 < orders.relative.high, (
+        "as of the difference; with the value of a single look, above 0"
+    )
 
 
 def test_uneven_groups_stop_the_reading(admin_client: Client) -> None:

@@ -53,6 +53,9 @@ def test_relative_lift_of_means_is_fieller() -> None:
     for bound in (lift.low + 1, lift.high + 1):
         assert (12 - 10 * bound) ** 2 == pytest.approx(1.959964**2 * 0.25 * (1 + bound**2), rel=1e-5)
     assert lift.value == pytest.approx(0.2)
+    wider = compare_relative_means(2.0, math.sqrt(0.5), 10.0, 0.5, critical_value=3.0)
+    assert (12 - 10 * (wider.low + 1)) ** 2 == pytest.approx(9 * 0.25 * (1 + (wider.low + 1) ** 2))
+    assert wider.low < 0 < lift.low, "as of the difference: 2 is 2.8 standard errors"
     assert math.isnan(compare_relative_means(2.0, 1.0, 0.5, 0.9).low)  # the control mean may be 0
     assert math.isnan(compare_relative_means(2.0, 1.0, 0.0, 0.0).value)
 
