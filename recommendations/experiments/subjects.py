@@ -66,7 +66,7 @@ class ExperimentSubject:
         describe_unpromoted: which settings of a config a promotion leaves as they are, in a sentence; empty if it applies all of them.
         find_traffic: the customers or visitors whom the experiment would have reached in a period, each since the first time.
         list_scenarios: the values of `Impression.scenario` that belong to a subject.
-        count_clicks: the clicked lists per person, by the number of the variant.
+        count_clicks: the clicks per person, of a list its clicked products, by the number of the variant.
         estimate: what a subject would earn with the settings of a variant, as of a moment, from the log; None if it can't be estimated.
         permission: to change what a promotion changes; "" if everyone who may change experiments may do so.
         scope: of an API key, which stands for that permission.

@@ -31,7 +31,7 @@ from recommendations.serving.experiments.names import (
     SEARCH_ORDER,
 )
 from recommendations.serving.experiments.preferences import count_clickers, count_preferences
-from recommendations.serving.experiments.traffic import count_clicked_lists, find_traffic
+from recommendations.serving.experiments.traffic import count_clicked_products, find_traffic
 from recommendations.serving.models import PlacementSettings, SearchOrder
 from recommendations.serving.search.order.weights import load_order_weights
 
@@ -190,7 +190,7 @@ PLACEMENT_SUBJECT = ExperimentSubject(
     scope="recommendations:write",
     find_traffic=lambda placement, unit, since, until: find_traffic([placement], unit, since, until),
     list_scenarios=lambda placement: [placement],
-    count_clicks=count_clicked_lists,
+    count_clicks=count_clicked_products,
     estimate=lambda placement, config, at: estimate_placement(placement, config, at=at),
     find_problem=find_placement_problem,
     preferences=PreferenceSource(
@@ -215,7 +215,7 @@ SEARCH_ORDER_SUBJECT = ExperimentSubject(
     scope="recommendations:write",
     find_traffic=lambda _subject, unit, since, until: find_traffic([SEARCH], unit, since, until),
     list_scenarios=lambda _subject: [SEARCH],
-    count_clicks=count_clicked_lists,
+    count_clicks=count_clicked_products,
     preferences=PreferenceSource(
         is_ranking=lambda _subject: True,
         count=count_preferences,
@@ -237,7 +237,7 @@ HOLDOUT_SUBJECT = ExperimentSubject(
     restore=None,
     find_traffic=lambda _subject, unit, since, until: find_traffic(sorted(HELD_OUT_SCENARIOS), unit, since, until),
     list_scenarios=lambda _subject: sorted(HELD_OUT_SCENARIOS),
-    count_clicks=count_clicked_lists,
+    count_clicks=count_clicked_products,
     variant_names=(_("Held out"), _("Recommendations")),
     shares=("0.05", "0.95"),
     first_config={"recommendations": True},

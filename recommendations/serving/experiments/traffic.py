@@ -30,13 +30,15 @@ USER, DEVICE = (
 )
 CUSTOMER = sql.SQL(f"i.customer_id::text, {USER}, {DEVICE}")
 VISITOR = sql.SQL(f"{DEVICE}, {USER}, i.customer_id::text")
-# Lists of the experiment with a click on one of their products; a list counts once. People are identified as in the experiment.
+# The clicked products of the lists of the experiment; a product of a list counts once, as in `CLICKED_PRODUCTS`.
 CLICKED = sql.SQL("""
-SELECT DISTINCT i.recommendation_id, COALESCE(i.customer_id::text, NULLIF('user_id:' || i.user_id, 'user_id:'),
-                                              'anonymous_id:' || i.anonymous_id) AS person, i.served_at AS at
-FROM events_event e JOIN serving_impression i ON i.recommendation_id = e.recommendation_id
+SELECT DISTINCT i.recommendation_id, product.product_id, COALESCE(i.customer_id::text, NULLIF('user_id:' || i.user_id, 'user_id:'),
+                                                                  'anonymous_id:' || i.anonymous_id) AS person, i.served_at AS at
+FROM events_event e
+CROSS JOIN LATERAL unnest(e.product_ids) AS product (product_id)
+JOIN serving_impression i ON i.recommendation_id = e.recommendation_id AND product.product_id = ANY(i.product_ids)
 WHERE e.recommendation_id <> '' AND e.received_at >= %(since)s AND e.received_at < %(until)s AND e.type = 'track'
-  AND lower(btrim(e.name)) = ANY(%(click_names)s) AND e.product_ids && i.product_ids
+  AND lower(btrim(e.name)) = ANY(%(click_names)s)
   AND i.served_at >= %(since)s AND i.served_at < %(until)s AND i.scenario = ANY(%(scenarios)s) AND i.arm <> ''
 """)
 
@@ -52,8 +54,8 @@ def get_impression_retention() -> timedelta:
     return timedelta(days=settings.IMPRESSION_RETENTION_DAYS)
 
 
-def count_clicked_lists(experiment: Experiment, as_of: datetime) -> Mapping[str, GroupMoments]:
-    """Return the moments of the clicked lists per person, by variant."""
+def count_clicked_products(experiment: Experiment, as_of: datetime) -> Mapping[str, GroupMoments]:
+    """Return the moments of the clicked products per person, by variant."""
     subject = find_subject(experiment.kind)
     if subject is None or experiment.started_at is None or experiment.started_at < as_of - get_impression_retention():
         return {}  # impressions from its beginning are deleted

@@ -10,6 +10,7 @@ from pytest_django.fixtures import DjangoAssertNumQueries
 from customers.events.recent.interactions import RecentActivity, link_identifiers
 from customers.identity.models import ConsentDenial
 from recommendations.experiments.editing import promote_variant, stop_experiment, undo_promotion
+from recommendations.experiments.methods.registry import measure_experiment
 from recommendations.experiments.models import Experiment, ExperimentExposure
 from recommendations.experiments.running import compile_experiment
 from recommendations.serving.impressions import stream
@@ -22,6 +23,7 @@ from recommendations.serving.rest.serve import record_response
 from recommendations.serving.search.order.weights import load_order_weights
 from recommendations.serving.state.loader import StateLoader
 from recommendations.training.models import ModelVersion
+from tests.customers.events.makers import make_event
 from tests.makers import NOON
 from tests.recommendations.experiments.makers import make_experiment
 
@@ -42,6 +44,24 @@ def serve(request: RecommendationRequest, source: StateLoader, *, at=NOON):  # t
     process_queue.writer.flush()
     store_impressions(at=LATER)
     return response
+
+
+def click(response, *positions: int) -> None:  # type: ignore[no-untyped-def]
+    """Click the products at these positions, counted from 0, one after the other."""
+    for number, position in enumerate(positions):
+        make_event(
+            name="Product Clicked",
+            message_id=f"{response.recommendation_id}-{number}",
+            recommendation_id=response.recommendation_id,
+            product_ids=[response.items[position].product_id],
+            at=NOON + timedelta(seconds=30),
+        )
+
+
+def count_clicks(experiment: Experiment) -> float:
+    """Return the clicks of all variants."""
+    metrics = [variant.get_metric("clicks") for variant in measure_experiment(experiment, as_of=LATER).variants]
+    return sum(metric.total for metric in metrics if metric is not None)
 
 
 def test_lists_differ_by_variant_and_only_for_visitors_of_the_shop(trained: ModelVersion, loader: StateLoader) -> None:
@@ -82,6 +102,17 @@ def test_the_first_exposure_is_stored_once_with_its_propensity(
     assert exposure.propensity == (0.25 if exposure.variant.is_control else 0.75)
     assert exposure.customer is not None
     assert set(Impression.objects.values_list("arm", flat=True)) == {f"blend:{first.assignments[0].variant.key}"}
+
+
+def test_every_clicked_product_of_a_list_counts_once(
+    trained: ModelVersion, loader: StateLoader, valkey: redis.Redis
+) -> None:
+    experiment = make_experiment()
+    first, second = serve(FOR_TEA, loader), serve(FOR_TEA, loader, at=NOON + timedelta(seconds=5))
+    click(first, 0, 2, 2)
+    assert count_clicks(experiment) == 2
+    click(second, 0)
+    assert count_clicks(experiment) == 3
 
 
 def test_an_entry_that_is_stored_again_or_too_late_changes_nothing(
