@@ -24,7 +24,7 @@ from recommendations.serving.search.order.weights import load_order_weights
 from recommendations.serving.state.loader import StateLoader
 from recommendations.training.models import ModelVersion
 from tests.customers.events.makers import make_event
-from tests.makers import NOON
+from tests.makers import NOON, make_customer, make_identifier
 from tests.recommendations.experiments.makers import make_experiment
 
 LATER = NOON + timedelta(minutes=1)
@@ -113,6 +113,20 @@ def test_every_clicked_product_of_a_list_counts_once(
     assert count_clicks(experiment) == 2
     click(second, 0)
     assert count_clicks(experiment) == 3
+
+
+@pytest.mark.parametrize("unit", [Experiment.Unit.CUSTOMER, Experiment.Unit.VISITOR])
+def test_clicks_of_a_visitor_who_becomes_a_customer_count_at_once(
+    unit: str, trained: ModelVersion, loader: StateLoader, valkey: redis.Redis
+) -> None:
+    experiment = make_experiment(unit=unit)
+    visitor = RecommendationRequest("for-you", anonymous_id="phone", n=5)
+    click(serve(visitor, loader), 0)
+    click(serve(replace(visitor, user_id="newcomer"), loader, at=NOON + timedelta(seconds=1)), 1)
+    assert count_clicks(experiment) == 2
+    make_identifier(make_customer("newcomer"), "phone", kind="anonymous_id")
+    assert set(Impression.objects.values_list("customer_id", flat=True)) == {None}, "the attribution has not run yet"
+    assert count_clicks(experiment) == 2
 
 
 def test_an_entry_that_is_stored_again_or_too_late_changes_nothing(
