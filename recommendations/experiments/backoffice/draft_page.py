@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.permissions import check_permissions
-from config.foundation.number_formats import format_count, format_percent
+from config.foundation.number_formats import format_count, format_percent, join_sentences
 from config.foundation.slow_figures import get_figures_soon
 from recommendations.experiments.backoffice.access import CHANGE, DELETE, check_setting_up, get_experiment
 from recommendations.experiments.backoffice.actions import start
@@ -140,12 +140,13 @@ def describe_plan(experiment: Experiment, power: ExperimentPower) -> str:
 
 
 def describe_power(experiment: Experiment, power: ExperimentPower) -> str:
-    """Return what the experiment could show, in one sentence with the numbers."""
-    units = format_count(power.units)
+    """Return what the experiment could show with the numbers, and that those of an experiment on clicks are computed from orders."""
+    units, source = format_count(power.units), ""
+    if experiment.metric == Experiment.Metric.CLICKS:
+        source = _("Computed from orders; clicks are more frequent, so smaller changes can be detected.")
     if power.smallest is None:
-        return _(
-            "In the last 28 days, %(units)s people would have been in this experiment: too few to tell anything."
-        ) % {"units": units}
+        few = _("In the last 28 days, %(units)s people would have been in this experiment: too few to tell anything.")
+        return join_sentences([few % {"units": units}, source])
     shown = _(
         "With the traffic of the last 28 days (%(units)s people), running the experiment for %(days)s days detects a "
         "change of %(smallest)s or more in 4 out of 5 cases."
@@ -160,4 +161,4 @@ def describe_power(experiment: Experiment, power: ExperimentPower) -> str:
             "Detecting a change of %(lift)s takes %(days)s days.",
             power.days,
         ) % {"lift": format_percent(RELEVANT_LIFT, 0), "days": format_count(power.days)}
-    return f"{shown} {needed}"
+    return join_sentences([f"{shown} {needed}", source])

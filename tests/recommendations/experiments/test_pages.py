@@ -14,6 +14,7 @@ from rest_framework.test import APIClient
 
 from config.access.authentication import KeyCaller
 from config.access.grants import Grant
+from recommendations.experiments.backoffice.draft_page import describe_power
 from recommendations.experiments.backoffice.preference_texts import describe_preference
 from recommendations.experiments.editing import (
     ExperimentNotReadyError,
@@ -25,6 +26,7 @@ from recommendations.experiments.methods.bandit import update_allocations
 from recommendations.experiments.methods.interleaving import assess_counts, choose_verdict, make_result
 from recommendations.experiments.methods.registry import measure_experiment
 from recommendations.experiments.models import Experiment, ExperimentExposure
+from recommendations.experiments.planning import ExperimentPower
 from recommendations.experiments.results import ExperimentResults
 from recommendations.experiments.running import read_running_experiments
 from recommendations.experiments.subjects import PreferenceCounts
@@ -92,6 +94,14 @@ def test_the_list_counts_the_control_and_says_so(admin_client: Client) -> None:
     assert "Variants, with the control" in admin_client.get(reverse("experiments:list")).text
     page = admin_client.get(reverse("experiments:list"), headers={"accept-language": "zh-hans"}).text
     assert "组数（含对照组）" in page
+
+
+@pytest.mark.parametrize("smallest", [0.36, None])
+def test_a_draft_on_clicks_says_that_its_numbers_are_those_of_orders(smallest: float | None) -> None:
+    power = ExperimentPower(900, 0.1, smallest, 177)
+    source = "Computed from orders; clicks are more frequent, so smaller changes can be detected."
+    assert describe_power(Experiment(metric="clicks"), power).endswith(f". {source}")
+    assert source not in describe_power(Experiment(metric="orders"), power)
 
 
 def test_shares_that_do_not_sum_up_are_refused_and_nothing_is_lost(admin_client: Client) -> None:
