@@ -9,7 +9,7 @@ from django.utils.translation import ngettext
 
 from config.foundation.number_formats import format_count, format_full_day, format_percent, join_sentences
 from recommendations.experiments.backoffice.result_texts import ask_to_promote
-from recommendations.experiments.methods.interleaving import RELEVANT_PREFERENCE
+from recommendations.experiments.methods.interleaving import MIN_CREDITED, RELEVANT_PREFERENCE
 from recommendations.experiments.models import Experiment
 from recommendations.experiments.planning import ExperimentPower
 from recommendations.experiments.results import ExperimentResults, ExperimentVerdict, VariantPreference
@@ -34,6 +34,7 @@ def describe_preference(experiment: Experiment, results: ExperimentResults) -> s
         "share": format_percent(preference.share.value, 0),
         "interval": format_share_interval(preference),
         "people": format_count(preference.credited),
+        "clicked": format_count(preference.clicked),
         "missing": format_count(preference.missing),
         "split": format_split(RELEVANT_PREFERENCE),
     }
@@ -56,6 +57,12 @@ def describe_preference(experiment: Experiment, results: ExperimentResults) -> s
             # the number of people needed is that at the planned end; before, the interval is wider
             if results.fraction >= 1:
                 text = join_sentences([text, _("A preference of %(split)s would probably have shown by now.")])
+        case _other if not preference.credited and preference.clicked >= MIN_CREDITED:
+            # clicks on pinned products, or on those at the top of both rankings, are also possible, so this is not certain
+            text = _(
+                "None of the %(clicked)s people with a click chose a product that belongs to one of the variants. The variants probably "
+                "show the same products in the same order."
+            )
         case _other:
             text = _(
                 "Too few people to tell. People with a click that counts so far: %(people)s. Still needed to detect a "

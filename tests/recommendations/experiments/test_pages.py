@@ -412,3 +412,12 @@ def test_an_interleaving_claims_no_certainty_before_its_planned_end() -> None:
     experiment.stopped_at = NOON + timedelta(days=1)
     stopped = describe_preference(experiment, make_preference_results(experiment, 150, 179, fraction=1 / 14))
     assert stopped.endswith("329 people).")
+
+
+@pytest.mark.parametrize(("clicked", "sentence"), [(60, "None of the 60 people"), (5, "Still needed to detect")])
+def test_an_interleaving_of_equal_rankings_gives_a_hint(clicked: int, sentence: str) -> None:
+    experiment = make_experiment()
+    results = make_preference_results(experiment, 0, 0, fraction=0.5, clicked=clicked)
+    text = describe_preference(experiment, results)
+    assert sentence in text
+    assert ("the same products in the same order" in text) == (clicked == 60)
