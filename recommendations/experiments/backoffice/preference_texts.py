@@ -35,6 +35,7 @@ def describe_preference(experiment: Experiment, results: ExperimentResults) -> s
         "interval": format_share_interval(preference),
         "people": format_count(preference.credited),
         "clicked": format_count(preference.clicked),
+        "needed": format_count(preference.needed),
         "missing": format_count(preference.missing),
         "split": format_split(RELEVANT_PREFERENCE),
     }
@@ -62,6 +63,11 @@ def describe_preference(experiment: Experiment, results: ExperimentResults) -> s
             text = _(
                 "None of the %(clicked)s people with a click chose a product that belongs to one of the variants. The variants probably "
                 "show the same products in the same order."
+            )
+        case _other if experiment.stopped_at is not None:
+            text = _(
+                "Too few people to tell. People with a click that counts: %(people)s. Needed to detect a preference of %(split)s: about "
+                "%(needed)s."
             )
         case _other:
             text = _(
@@ -112,13 +118,14 @@ def build_preference_figures(experiment: Experiment, results: ExperimentResults)
     return figures
 
 
-def build_preference_rows(results: ExperimentResults) -> list[dict[str, Any]]:
+def build_preference_rows(experiment: Experiment, results: ExperimentResults) -> list[dict[str, Any]]:
     """Return per variant who prefers it, and the clicks on its products; empty for other methods."""
     preference = results.preference
     if preference is None:
         return []
     people = (preference.control, preference.variant)
-    question = ask_to_promote(is_significant=results.verdict in (ExperimentVerdict.BETTER, ExperimentVerdict.WORSE))
+    is_significant = results.verdict in (ExperimentVerdict.BETTER, ExperimentVerdict.WORSE)
+    question = ask_to_promote(experiment, is_significant=is_significant)
     return [
         {
             "key": variant.key,

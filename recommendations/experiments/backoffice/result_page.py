@@ -70,7 +70,7 @@ def show_experiment(request: HttpRequest, key: str) -> HttpResponse:
         if preference is None
         else build_preference_figures(experiment, results),
         preference=preference,
-        preferred=build_preference_rows(results),
+        preferred=build_preference_rows(experiment, results),
         ties=format_count(preference.ties) if preference is not None else "",
         metric=METRIC_LABELS[experiment.metric],
         rows=[build_row(experiment, variant, currency) for variant in results.variants],
@@ -159,7 +159,7 @@ def build_row(experiment: Experiment, variant: VariantResult, currency: str) -> 
         "interval": format_interval(experiment.metric, metric, currency),
         "relative": format_relative(metric),
         "kind": kind,
-        "question": ask_to_promote(is_significant=bool(kind)),
+        "question": ask_to_promote(experiment, is_significant=bool(kind)),
         "best": "" if variant.best_probability is None else format_percent(variant.best_probability, 0),
     }
 

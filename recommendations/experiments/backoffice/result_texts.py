@@ -53,9 +53,12 @@ def format_relative(result: VariantMetric | None) -> str:
     return "" if result is None or result.relative is None else format_change(result.relative.value)
 
 
-def ask_to_promote(*, is_significant: bool) -> str:
+def ask_to_promote(experiment: Experiment, *, is_significant: bool) -> str:
     """Return the question that has to be confirmed before a variant is promoted."""
-    doubt = "" if is_significant else _("The result is not significant yet.")
+    doubt = ""
+    if not is_significant:
+        is_final = experiment.stopped_at is not None
+        doubt = _("The result is not significant.") if is_final else _("The result is not significant yet.")
     return join_sentences([_("Apply this variant to everyone?"), doubt])
 
 
@@ -79,7 +82,10 @@ def describe_results(experiment: Experiment, results: ExperimentResults, currenc
                 "is counted, so the results cannot be trusted."
             )
         case ExperimentVerdict.TOO_FEW:
-            return _("Too few people to tell: %(count)s so far.") % {"count": format_count(results.units)}
+            few = _("Too few people to tell: %(count)s so far.")
+            if experiment.stopped_at is not None:
+                few = _("Too few people to tell: %(count)s in total.")
+            return few % {"count": format_count(results.units)}
     best = results.get_best()
     metric = best.get_metric(experiment.metric) if best is not None else None
     if best is None or metric is None or metric.effect is None:
@@ -96,9 +102,11 @@ def describe_results(experiment: Experiment, results: ExperimentResults, currenc
         )
     if results.verdict == ExperimentVerdict.WORSE:
         return _("No variant is better than the control. %(metric)s of “%(name)s”: %(effect)s (%(interval)s).") % values
-    return (
-        _(
-            "Not clear yet whether “%(name)s” is better than the control. %(metric)s: %(effect)s (95%% interval: %(interval)s)."
-        )
-        % values
+    text = _(
+        "Not clear yet whether “%(name)s” is better than the control. %(metric)s: %(effect)s (95%% interval: %(interval)s)."
     )
+    if experiment.stopped_at is not None:
+        text = _(
+            "Not clear whether “%(name)s” is better than the control. %(metric)s: %(effect)s (95%% interval: %(interval)s)."
+        )
+    return text % values

@@ -141,5 +141,6 @@ def describe_experiment(experiment: Experiment, *, as_of: datetime) -> str:
         ExperimentVerdict.UNEVEN_GROUPS: _("the group sizes do not match the planned shares"),
         ExperimentVerdict.TOO_FEW: _("too few to tell"),
     }
-    finding = texts.get(results.verdict, _("not clear yet")) if results else _("being counted")
+    unclear = _("not clear yet") if experiment.stopped_at is None else _("not clear")
+    finding = texts.get(results.verdict, unclear) if results else _("being counted")
     return _("Experiment: %(status)s, %(finding)s") % {"status": status, "finding": finding}

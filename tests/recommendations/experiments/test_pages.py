@@ -31,6 +31,7 @@ from recommendations.experiments.results import ExperimentResults
 from recommendations.experiments.running import read_running_experiments
 from recommendations.experiments.subjects import PreferenceCounts
 from recommendations.serving.models import PlacementSettings
+from recommendations.suggestions.kinds.experiments import describe_experiment
 from tests.makers import NOON, make_customer, make_order, make_product
 from tests.recommendations.experiments.makers import make_experiment
 from tests.waiting import is_lock_awaited, wait_until
@@ -285,6 +286,38 @@ def test_uneven_groups_stop_the_reading(admin_client: Client) -> None:
     assert "cannot be trusted" in admin_client.get(reverse("experiments:experiment", args=[experiment.key])).text
 
 
+@pytest.mark.parametrize(("people", "sentence"), [(40, "Too few people to tell: 40"), (120, "Not clear")])
+def test_a_stopped_experiment_waits_for_nothing(admin_client: Client, people: int, sentence: str) -> None:
+    now = timezone.now()
+    experiment = make_experiment()
+    Experiment.objects.update(started_at=now - timedelta(days=9))
+    product, variants = make_product("tea"), list(experiment.variants.all())
+    for number in range(people):
+        customer = make_customer(f"u{number}")
+        ExperimentExposure.objects.create(
+            experiment=experiment,
+            variant=variants[number % 2],
+            unit_key=f"user_id:u{number}",
+            customer=customer,
+            exposed_at=now - timedelta(days=5),
+        )
+        if number % 4 < 2:
+            make_order(customer, products=[product], placed_at=now - timedelta(days=2))
+    path = reverse("experiments:experiment", args=[experiment.key])
+    running = admin_client.get(path)
+    assert running.context["verdict"].startswith(sentence)
+    assert "so far" in running.context["verdict"] or "Not clear yet" in running.context["verdict"]
+    assert "The result is not significant yet." in running.text
+    admin_client.post(reverse("experiments:stop", args=[experiment.key]))
+    stopped = admin_client.get(path)
+    assert stopped.context["verdict"].startswith(sentence)
+    assert "so far" not in stopped.context["verdict"]
+    assert " yet" not in stopped.context["verdict"]
+    assert 'hx-confirm="Apply this variant to everyone? The result is not significant."' in stopped.text
+    experiment.refresh_from_db()
+    assert " yet" not in describe_experiment(experiment, as_of=now)
+
+
 def test_who_may_not_change_a_placement_cannot_change_it_by_a_promotion(client: Client, django_user_model) -> None:  # type: ignore[no-untyped-def]
     experiment = make_experiment()
     marketer = django_user_model.objects.create_user("marketer", is_staff=True)
@@ -412,6 +445,8 @@ def test_an_interleaving_claims_no_certainty_before_its_planned_end() -> None:
     experiment.stopped_at = NOON + timedelta(days=1)
     stopped = describe_preference(experiment, make_preference_results(experiment, 150, 179, fraction=1 / 14))
     assert stopped.endswith("329 people).")
+    few = describe_preference(experiment, make_preference_results(experiment, 3, 9, fraction=1 / 14))
+    assert few.endswith("People with a click that counts: 12. Needed to detect a preference of 60% to 40%: about 283.")
 
 
 @pytest.mark.parametrize(("clicked", "sentence"), [(60, "None of the 60 people"), (5, "Still needed to detect")])
