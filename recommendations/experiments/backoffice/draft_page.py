@@ -161,4 +161,4 @@ def describe_power(experiment: Experiment, power: ExperimentPower) -> str:
             "Detecting a change of %(lift)s takes %(days)s days.",
             power.days,
         ) % {"lift": format_percent(RELEVANT_LIFT, 0), "days": format_count(power.days)}
-    return join_sentences([f"{shown} {needed}", source])
+    return join_sentences([shown, needed, source])

@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from config.foundation.number_formats import format_count, format_percent
+from config.foundation.number_formats import format_count, format_percent, join_sentences
 from config.foundation.slow_figures import get_figures_later
 from config.foundation.statistics import ConfidenceInterval
 from recommendations.experiments.log_estimates import (
@@ -88,7 +88,7 @@ def describe_estimate(estimate: LogEstimate) -> EstimateText:
         % values
     )
     if change.low <= 0 <= change.high:
-        sentence = f"{sentence} {_('This is too uncertain to tell which is better.')}"
+        sentence = join_sentences([sentence, _("This is too uncertain to tell which is better.")])
     rows = [
         build_row(_("Measured with the current settings"), estimate.measured),
         build_row(_("Inverse propensity score (IPS)"), estimate.ips),

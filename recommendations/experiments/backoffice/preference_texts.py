@@ -157,15 +157,13 @@ def describe_interleaving_power(experiment: Experiment, power: ExperimentPower) 
         % values
     )
     if not power.units:
-        return f"{needed} " + _("In the last 28 days, nobody clicked a product in these lists.")
+        return join_sentences([needed, _("In the last 28 days, nobody clicked a product in these lists.")])
     if power.days is None:
-        return f"{needed} " + (
-            _(
-                "In the last 28 days, %(people)s people clicked a product in these lists. At this rate, the experiment would "
-                "take more than half a year."
-            )
-            % values
+        slow = _(
+            "In the last 28 days, %(people)s people clicked a product in these lists. At this rate, the experiment would "
+            "take more than half a year."
         )
+        return join_sentences([needed, slow % values])
     clicked = ngettext(
         "In the last 28 days, %(people)s people clicked a product in these lists, so the experiment takes at least %(days)s day.",
         "In the last 28 days, %(people)s people clicked a product in these lists, so the experiment takes at least %(days)s days.",
@@ -177,4 +175,4 @@ def describe_interleaving_power(experiment: Experiment, power: ExperimentPower) 
             _("In %(planned)s days, a preference of %(split)s or more can be detected.")
             % {**values, "split": format_split(power.smallest)}
         )
-    return " ".join(sentences)
+    return join_sentences(sentences)

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
+from config.foundation.number_formats import join_sentences
 from recommendations.flows.backoffice.access import ADD, CHANGE, DELETE, get_flow, get_user
 from recommendations.flows.definition_checks import DefinitionError
 from recommendations.flows.models import Flow
@@ -39,13 +40,13 @@ def change_state(request: HttpRequest, flow_id: int) -> HttpResponse:
                 messages.success(request, text % {"number": version.number})
             case "pause":
                 held = pause_flow(flow=flow)
-                messages.success(request, " ".join([_("The flow is paused."), describe_held(held)]).strip())
+                messages.success(request, join_sentences([_("The flow is paused."), describe_held(held)]))
             case "resume":
                 resume_flow(flow=flow)
                 messages.success(request, _("The flow is live again."))
             case "end" | "end-now":
                 canceled = end_flow(flow=flow, now=now, removes_people=action == "end-now")
-                messages.success(request, " ".join([describe_end(flow), describe_canceled(canceled)]).strip())
+                messages.success(request, join_sentences([describe_end(flow), describe_canceled(canceled)]))
             case "discard":
                 discard_draft(flow=flow)
                 messages.success(request, _("The draft was discarded."))

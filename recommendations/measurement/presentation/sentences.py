@@ -36,7 +36,7 @@ def describe_comparison(comparison: GroupComparison, currency: str) -> str:
         sentences.append(describe_waiting(comparison))
     if comparison.verdict == Verdict.TOO_FEW and comparison.detectability is not None:
         sentences.append(describe_detectability(comparison, comparison.detectability, currency))
-    return " ".join(filter(None, sentences))
+    return join_sentences(sentences)
 
 
 def describe_revenue(comparison: GroupComparison, currency: str) -> str:
@@ -95,12 +95,12 @@ def describe_detectability(comparison: GroupComparison, possible: Detectability,
         return text
     if possible.possible_at is not None:
         day = date_format(localtime(possible.possible_at))
-        return f"{text} " + _("An effect of 10%% can be detected from about %(day)s onward.") % {"day": day}
+        wanted = _("An effect of 10%% can be detected from about %(day)s onward.") % {"day": day}
+        return join_sentences([text, wanted])
     customers = round((comparison.treated.customers + comparison.control.customers) * possible.factor)
     digits = max(len(str(customers)) - 2, 0)
-    return f"{text} " + _(
-        "It would take about %(customers)s customers with the same holdout share to show an effect of 10%%."
-    ) % {"customers": format_count(round(customers, -digits))}
+    wanted = _("It would take about %(customers)s customers with the same holdout share to show an effect of 10%%.")
+    return join_sentences([text, wanted % {"customers": format_count(round(customers, -digits))}])
 
 
 def describe_conversion(comparison: GroupComparison, goal: str) -> str:

@@ -20,6 +20,7 @@ from config.foundation.number_formats import (
     format_money,
     format_percent,
     format_whole_money,
+    join_sentences,
 )
 from config.foundation.slow_figures import get_figures
 from customers.lifecycle.facts.amounts import get_amount_currency
@@ -120,10 +121,9 @@ def describe_selection(evidence: PastEvidence) -> str:
     if evidence.ratio is None or not evidence.recipients.customers:
         return unknown
     if 1 / DIFFERENT < evidence.ratio < DIFFERENT:
-        return f"{unknown} " + _("Recipients spent about as much as other customers before the campaign.")
-    return f"{unknown} " + _(
-        "Recipients had already spent %(factor)s times as much as other customers before the campaign."
-    ) % {"factor": number_format(round(evidence.ratio, 1), 1)}
+        return join_sentences([unknown, _("Recipients spent about as much as other customers before the campaign.")])
+    spent = _("Recipients had already spent %(factor)s times as much as other customers before the campaign.")
+    return join_sentences([unknown, spent % {"factor": number_format(round(evidence.ratio, 1), 1)}])
 
 
 def build_figures(campaign: PastCampaign, evidence: PastEvidence, currency: str) -> list[dict[str, str]]:

@@ -14,7 +14,7 @@ from rest_framework.test import APIClient
 
 from config.access.authentication import KeyCaller
 from config.access.grants import Grant
-from recommendations.experiments.backoffice.draft_page import describe_power
+from recommendations.experiments.backoffice.draft_page import describe_plan, describe_power
 from recommendations.experiments.backoffice.preference_texts import describe_preference
 from recommendations.experiments.editing import (
     ExperimentNotReadyError,
@@ -103,6 +103,16 @@ def test_a_draft_on_clicks_says_that_its_numbers_are_those_of_orders(smallest: f
     source = "Computed from orders; clicks are more frequent, so smaller changes can be detected."
     assert describe_power(Experiment(metric="clicks"), power).endswith(f". {source}")
     assert source not in describe_power(Experiment(metric="orders"), power)
+
+
+@pytest.mark.parametrize(("method", "days"), [("fixed", 177), ("interleaving", 9), ("interleaving", None)])
+def test_in_chinese_nothing_separates_the_sentences_about_a_draft(method: str, days: int | None) -> None:
+    plan = describe_plan(Experiment(method=method, metric="clicks"), ExperimentPower(900, 0.1, 0.36, days, 283))
+    assert plan.count(". ") >= 1
+    with translation.override("zh-hans"):
+        plan = describe_plan(Experiment(method=method, metric="orders"), ExperimentPower(900, 0.1, 0.36, days, 283))
+        assert plan.count("。") >= 2
+        assert "。 " not in plan
 
 
 def test_shares_that_do_not_sum_up_are_refused_and_nothing_is_lost(admin_client: Client) -> None:

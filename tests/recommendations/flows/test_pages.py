@@ -22,7 +22,15 @@ from recommendations.sending.models import Delivery
 from recommendations.sending.settings_model import SendingSettings
 from recommendations.sending.suppressions.suppression_list import suppress_email
 from tests.makers import NOON, make_consent, make_customer, make_profile, make_segment
-from tests.recommendations.flows.makers import make_definition, make_template, message, run, signal, wait
+from tests.recommendations.flows.makers import (
+    make_definition,
+    make_live_flow,
+    make_template,
+    message,
+    run,
+    signal,
+    wait,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -254,6 +262,18 @@ def test_a_flow_that_is_paused_while_its_holdout_group_is_saved_stays_paused(
     assert response.status_code == 302
     flow.refresh_from_db()
     assert (flow.status, float(flow.holdout_share), flow.attribution_days) == ("paused", 0.2, 14)
+
+
+def test_in_chinese_nothing_separates_the_sentences_about_a_paused_flow(marketer: Client) -> None:
+    make_template()
+    flow = make_live_flow([message("hello"), wait("end", days=1)])
+    signal(make_customer().pk)
+    run(NOON)
+    url, chinese = reverse("flows:state", args=[flow.pk]), {"accept-language": "zh-hans"}
+    paused = marketer.post(url, {"action": "pause"}, follow=True, headers=chinese)
+    assert "流程已暂停。1 条排队中的消息" in paused.text
+    ended = marketer.post(url, {"action": "end-now"}, follow=True, headers=chinese)
+    assert "。已取消 1 条排队中的消息" in ended.text
 
 
 def test_a_test_run_shows_what_would_happen_with_dates(marketer: Client) -> None:

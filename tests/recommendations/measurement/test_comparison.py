@@ -5,6 +5,7 @@ from math import sqrt
 
 import numpy as np
 import pytest
+from django.utils import translation
 
 from config.foundation.statistics import compare_shares
 from recommendations.measurement.comparison import GroupComparison, compare_groups
@@ -108,6 +109,8 @@ def test_too_few_customers_say_what_they_can_show_and_how_many_it_would_take() -
     text = describe_comparison(comparison, "USD")
     assert "The data so far is enough to detect an effect of $" in text
     assert "customers with the same holdout share to show an effect of 10%." in text
+    with translation.override("zh-hans"):
+        assert "。 " not in describe_comparison(comparison, "USD")
 
 
 def test_an_interval_is_unknown_if_nobody_ordered() -> None:

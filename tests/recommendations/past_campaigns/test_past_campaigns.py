@@ -62,7 +62,9 @@ def test_the_page_says_that_the_effect_is_unknown_in_both_languages(
     assert "The effect of this campaign is unknown" in page
     assert "had already spent 3.0 times as much as other customers" in page
     assert "This campaign was targeted" in page
-    assert "效果未知" in admin_client.get(url, headers={"accept-language": "zh-hans"}).text
+    verdict = admin_client.get(url, headers={"accept-language": "zh-hans"}).context["verdict"]
+    assert "效果未知" in verdict
+    assert "。 " not in verdict
     listed = admin_client.get(reverse("past_campaigns:list")).text
     assert "Type A, targeted" in listed
     assert "50.0%" in listed

@@ -7,6 +7,7 @@ import pytest
 import redis
 from django.test import Client
 from django.urls import reverse
+from django.utils import translation
 
 from customers.events.models import Event
 from customers.events.recent.interactions import RecentActivity
@@ -73,6 +74,8 @@ def test_the_present_settings_are_estimated_to_earn_what_they_earned(rotated: St
     assert same.ips.value == pytest.approx(same.measured.value, abs=1e-4)
     assert same.effective == pytest.approx(LISTS, rel=1e-4)
     assert "too uncertain to tell" in describe_estimate(same).sentence
+    with translation.override("zh-hans"):
+        assert "。 " not in describe_estimate(same).sentence
     narrower = estimate_placement("popular", {"rotation": 0.5}, at=at, source=rotated)
     assert narrower.dr is not None
     assert narrower.dr.low < narrower.dr.value < narrower.dr.high
