@@ -116,7 +116,8 @@ app.autodiscover_tasks()
 def return_interrupted_tasks(queues: Collection[str]) -> int:
     """Put tasks of queues that a worker reserved and did not finish back into their queues; return their number.
 
-    Call this only when no worker of these queues runs. Otherwise, the tasks return when the visibility timeout is over.
+    Call this only when no worker of these queues runs, which `lock_workers` ensures: the tasks of a running one would start a second time.
+    If it is not called, they return when the visibility timeout is over.
     """
     with app.connection_for_write() as connection, connection.channel() as channel:
         with channel.conn_or_acquire() as client:

@@ -136,7 +136,8 @@ class Supervisor:
     ``MAX_EARLY_EXITS`` times ends everything, because a restart does not correct a wrong setting.
 
     Every program leads its own process group, so its children end with it. If the supervisor is killed, its guard process
-    ends the groups; on Linux, the kernel also signals each program directly.
+    ends the groups; on Linux, the kernel also signals each program directly. The guard keeps the file descriptors in
+    ``guarded`` open until then, so that their locks are not free while a program runs.
     """
 
     def __init__(
@@ -152,6 +153,7 @@ class Supervisor:
         read_environment: Callable[[], Mapping[str, str]] = dict,
         each_tick: Callable[["Supervisor"], None] = lambda supervisor: None,
         cwd: Path | None = None,
+        guarded: Sequence[int] = (),
         stream: TextIO | None = None,
     ) -> None:
         self.programs = programs
@@ -166,6 +168,7 @@ class Supervisor:
         self.server_state = RestartState()
         self.each_tick = each_tick
         self.cwd = cwd
+        self.guarded = guarded
         self.followers = {name: LogFollower(path) for name, path in (logs or {}).items()}
         names = ["up", *(program.name for program in programs), *self.followers]
         names += [preparation.name] if preparation else []
@@ -215,6 +218,7 @@ class Supervisor:
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            pass_fds=self.guarded,
             start_new_session=True,
         )
 

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -20,6 +21,7 @@ import config
 from config.embedded.server_process import is_alive
 from config.management.commands.up import choose_port
 from config.supervisor import processes
+from config.supervisor.worker_lock import WorkersRunningError, lock_workers
 from tests.collected_files import collect_uncompressed
 from tests.ports import reserve_port
 from tests.waiting import wait_until
@@ -48,6 +50,14 @@ from config.supervisor.processes import Program, RestartPolicy, Supervisor
 programs = [Program(f"p{number}", [sys.executable, "-c", code]) for number, code in enumerate(sys.argv[2:])]
 policy = RestartPolicy(first_delay=0.1, max_delay=0.4)
 sys.exit(Supervisor(programs, grace=float(sys.argv[1]), policy=policy).run())
+"""
+LOCKING_DRIVER = """
+import sys
+from pathlib import Path
+from config.supervisor.processes import Program, Supervisor
+from config.supervisor.worker_lock import lock_workers
+lock = lock_workers(Path(sys.argv[1]))
+sys.exit(Supervisor([Program("p0", [sys.executable, "-c", sys.argv[2]])], guarded=[lock]).run())
 """
 
 
@@ -116,6 +126,12 @@ def outdated_database(django_db_setup: None) -> Iterator[str]:
     with create_database(os.environ["TEST_TEMPLATE_DATABASE"]) as url:
         with psycopg.connect(url) as connection:
             assert connection.execute(f"DELETE {PENDING}".encode()).rowcount == 1
+        yield url
+
+
+@pytest.fixture
+def migrated_database(django_db_setup: None) -> Iterator[str]:
+    with create_database(os.environ["TEST_TEMPLATE_DATABASE"]) as url:
         yield url
 
 
@@ -269,6 +285,50 @@ def test_up_migrates_serves_until_ctrl_c_and_leaves_no_process_behind(
     assert terminal.process.wait(timeout=300) == 0
     assert "killing" not in terminal.text()
     wait_until(lambda: not any(map(is_alive, family)), what="the end of all processes")
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)  # as above
+def test_a_second_up_does_not_start_the_tasks_that_the_first_is_running(
+    terminals: list[Terminal], tmp_path: Path, migrated_database: str
+) -> None:
+    var = tmp_path / "var"
+    environment = {"DATABASE_URL": migrated_database, "VALKEY_URL": "", "PERENNIAL_VAR": str(var)}
+
+    def start(name: str) -> Terminal:
+        (tmp_path / name).mkdir()
+        command = ["manage.py", "up", "--no-web", "--no-beat", "--worker-concurrency", "1", "--grace", "1"]
+        terminals.append(Terminal(tmp_path / name, command, environment))
+        return terminals[-1]
+
+    first = start("first")
+    first.wait_for("worker@.* ready")
+    second = start("second")
+    assert second.process.wait(timeout=300) == 1
+    assert f"Perennial already runs its workers in {var} (process {first.process.pid}). Stop it first," in second.text()
+    assert "Traceback" not in second.text()
+    assert first.process.poll() is None
+    first.process.kill()
+    start("third").wait_for("worker@.* ready")
+
+
+def test_the_lock_of_the_workers_is_free_when_the_programs_of_a_killed_up_have_ended(
+    terminals: list[Terminal], tmp_path: Path
+) -> None:
+    (tmp_path / "run").mkdir()
+    terminals.append(Terminal(tmp_path, ["-c", LOCKING_DRIVER, str(tmp_path), STUBBORN]))
+    [terminal] = terminals
+    [pid] = terminal.pids(1)
+    with pytest.raises(WorkersRunningError, match=f"process {terminal.process.pid}"):
+        lock_workers(tmp_path)
+    terminal.process.kill()
+    terminal.process.wait(timeout=300)
+    lock = lock_workers(tmp_path)
+    limit = time.monotonic() + 2  # less than the program would go on
+    while is_alive(pid):
+        assert time.monotonic() < limit
+        time.sleep(0.02)
+    os.close(lock)
 
 
 def test_the_programs_are_known_before_the_apps_are_loaded() -> None:

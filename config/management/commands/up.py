@@ -31,6 +31,7 @@ from config.migration_checks.applying import LockedTableError, apply_with_retrie
 from config.monitoring.metrics.exposition import FOLDER_VARIABLE, remove_files_of_dead_processes
 from config.supervisor.processes import Program, Supervisor
 from config.supervisor.reload import EnvironmentFileError, read_environment_file
+from config.supervisor.worker_lock import WorkersRunningError, lock_workers
 from config.web_server.shared_sockets import open_sockets
 
 DEFAULT_PORT = 8000
@@ -88,17 +89,12 @@ class Command(BaseCommand):
             collect_files(report=self.stderr.write)
         if options["prepare_only"]:
             return
+        locks = [self.claim_tasks()] if "valkey" in list_server_logs() and not options["no_worker"] else []
         port = choose_port(options["host"], options["port"], report=self.stderr.write) if not options["no_web"] else 0
         listeners = open_listeners(options, port)
         programs = build_programs(options, port, [listener.fileno() for listener in listeners])
         if not programs:
             raise CommandError("Nothing to run. Remove one of --no-web, --no-worker, --no-beat.")
-        if (
-            "valkey" in list_server_logs()
-            and not options["no_worker"]
-            and (tasks := return_interrupted_tasks((settings.LONG_QUEUE, settings.FREQUENT_QUEUE)))
-        ):
-            self.stderr.write(f"Interrupted tasks that will run again: {tasks}")
         if port and not os.environ.get("PUBLIC_URL"):
             address = {"PUBLIC_URL": f"http://{format_local_host(options['host'])}:{port}"}
             programs = [replace(program, environment={**address, **program.environment}) for program in programs]
@@ -117,12 +113,28 @@ class Command(BaseCommand):
             cwd=settings.BASE_DIR,
             preparation=Program("prepare", build_preparation(options)),
             read_environment=partial(read_environment, options["env_file"]),
+            guarded=locks,
         )
         status = supervisor.run()
         for listener in listeners:
             listener.close()
+        for lock in locks:
+            os.close(lock)
         if status:
             sys.exit(status)
+
+    def claim_tasks(self) -> int:
+        """Let no other `up` run the workers of this folder, and put the tasks back that the last one did not finish.
+
+        Return the lock, which the caller holds as long as workers run. Raises CommandError.
+        """
+        try:
+            lock = lock_workers(settings.VAR_DIR)
+        except WorkersRunningError as error:
+            raise CommandError(str(error)) from error
+        if tasks := return_interrupted_tasks((settings.LONG_QUEUE, settings.FREQUENT_QUEUE)):
+            self.stderr.write(f"Interrupted tasks that will run again: {tasks}")
+        return lock
 
 
 def share_metrics(program: Program) -> Program:
