@@ -12,7 +12,7 @@ from config.encryption_keys.key_files import are_keys_in_files, find_older_uses,
 from config.encryption_keys.models import KeyRotation, KeyUse
 from config.encryption_keys.rotation import count_parts, find_open_rotation
 from config.foundation.keys.key_ids import compute_key_id, get_hash_tag
-from config.foundation.number_formats import format_count, join_label
+from config.foundation.number_formats import format_count, join_label, join_sentences
 
 
 @dataclass(frozen=True)
@@ -78,18 +78,31 @@ def describe_next_step(uses: Sequence[KeyUse]) -> str:
         return _("Run %(command)s to count what the older keys are still used for.") % {
             "command": "manage.py check_keys"
         }
-    if any(list_removable_keys(uses).values()):
-        if are_keys_in_files():
-            return _("An older key is not used any more. Back up the keys, then run %(command)s.") % {
-                "command": "manage.py rotate_keys --finish"
-            }
-        return _("An older key is not used any more. Back up the keys, then remove it from the environment.")
+    if any((removable := list_removable_keys(uses)).values()):
+        return join_sentences([describe_removal(), describe_lost_links() if removable[KeyUse.Purpose.FIELD] else ""])
     older = sum(use.values_count for use in find_older_uses(uses))
     return _(
         "Older keys are still needed for %(count)s values whose plain text is not stored, such as suppressed addresses "
         "and recovery codes. Keep the keys: each value moves to the new key when its address appears again, or is "
         "deleted when its retention period ends."
     ) % {"count": format_count(older)}
+
+
+def describe_removal() -> str:
+    """Return how to remove an older key that nothing in the database uses."""
+    if are_keys_in_files():
+        return _("An older key is not used any more. Back up the keys, then run %(command)s.") % {
+            "command": "manage.py rotate_keys --finish"
+        }
+    return _("An older key is not used any more. Back up the keys, then remove it from the environment.")
+
+
+def describe_lost_links() -> str:
+    """Return what stops working with an older encryption key, although nothing in the database uses it."""
+    return _(
+        "Links to privacy choices, surveys and subscription forms in messages that were already sent stop working then: wait until "
+        "customers no longer need them."
+    )
 
 
 def is_rotated() -> bool:

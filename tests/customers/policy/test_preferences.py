@@ -127,7 +127,9 @@ def test_too_many_requests_are_refused_in_the_language_of_the_browser(
 def test_links_of_others_are_refused(client: Client) -> None:
     anna = make_customer("anna")
     path = get_path(anna.pk)
-    assert client.get(path.replace("preferences/", "preferences/x")).status_code == 404
+    refused = client.get(path.replace("preferences/", "preferences/x"))
+    assert refused.status_code == 404
+    assert "use the link in a newer message, or contact us." in refused.text
     assert client.get("/privacy/preferences/" + "a" * 2000 + "/").status_code == 404
     anna.erased_at = NOON
     anna.save()

@@ -74,6 +74,7 @@ def test_a_damaged_link_shows_a_page_of_the_shop_and_not_the_way_to_the_back_off
         page = client.get(f"/m/{path}")
         assert page.status_code == 404
         assert "This link is not valid" in page.content.decode()
+        assert "use the link in a newer message, or contact us." in page.content.decode()
         assert "/admin/" not in page.content.decode()
     assert client.post("/m/u/notatoken").status_code == 404
 
