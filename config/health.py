@@ -25,7 +25,7 @@ def report_liveness(request: HttpRequest) -> JsonResponse:
 
 
 def report_readiness(request: HttpRequest) -> JsonResponse:
-    """Return 200 if PostgreSQL is reachable and this process has loaded the model, otherwise 503.
+    """Return 200 if PostgreSQL is reachable and this process has loaded the catalog and, if there is one, the model; otherwise 503.
 
     Valkey is reported too, but serving works without it. Recommendations are answered before the model is loaded, with fallbacks.
     """
