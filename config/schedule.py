@@ -519,7 +519,9 @@ def _describe_crontab(crontab: CrontabSchedule) -> str:
         description = get_description(expression, options)
     except (FormatException, MissingFieldException, WrongArgumentException):
         description = expression
-    return f"{description} ({crontab.timezone})"
+    # an interval such as every 15 minutes is the same in every time zone
+    has_time_of_day = not crontab.hour.startswith("*") or not expression.endswith(" * * *")
+    return f"{description} ({crontab.timezone})" if has_time_of_day else description
 
 
 def _describe_interval(interval: IntervalSchedule) -> str:

@@ -130,6 +130,24 @@ def test_a_crontab_is_described_in_words(language: str, description: str) -> Non
         assert description in describe_schedule(PeriodicTask(crontab=crontab))
 
 
+@pytest.mark.parametrize(
+    ("crontab", "description"),
+    [
+        ("*/15 * * * *", "Every 15 minutes"),
+        ("20 * * * *", "At 20 minutes past the hour"),
+        ("0 */2 * * *", "Every 2 hours"),
+        ("30 7-17 * * *", "At 30 minutes past the hour, between 07:00 and 17:59 (Asia/Shanghai)"),
+        ("0 * * * 1", "Every hour, only on Monday (Asia/Shanghai)"),
+        ("0 9,18 * * *", "At 09:00 and 18:00 (Asia/Shanghai)"),
+    ],
+)
+def test_only_a_time_of_day_names_its_time_zone(crontab: str, description: str) -> None:
+    minute, hour, _day, _month, weekday = crontab.split()
+    schedule = CrontabSchedule(minute=minute, hour=hour, day_of_week=weekday, timezone="Asia/Shanghai")
+    with translation.override("en"):
+        assert describe_schedule(PeriodicTask(crontab=schedule)) == description
+
+
 def test_an_interval_is_described_in_words() -> None:
     with translation.override("en"):
         assert (
