@@ -31,7 +31,7 @@ DATA = gettext_lazy(
 
 ERRORS: dict[str, str | Promise] = {
     INTERRUPTED: gettext_lazy(
-        "The process ended before the job was done, for example because of a restart. Run the job again."
+        "The process ended before the job was done, for example because of a restart. The job runs again by itself."
     ),
     "OperationalError": DATABASE,
     "InterfaceError": DATABASE,

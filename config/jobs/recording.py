@@ -95,8 +95,12 @@ def fail_run(run: ScheduledRun, error: BaseException, *, seconds: float) -> None
     is_cancelled = isinstance(error, SoftTimeLimitExceeded) or (
         run.pk is not None and ScheduledRun.objects.filter(pk=run.pk).exclude(cancelled_by="").exists()
     )
-    run.error_type, run.error = type(error).__name__[:100], mask_text(str(error)[:MAX_ERROR])
-    if not is_cancelled:
+    # a signal ended the process: Celery puts the task back into its queue, so that no retry is needed
+    if isinstance(error, (SystemExit, KeyboardInterrupt)):
+        run.error_type = INTERRUPTED
+    else:
+        run.error_type, run.error = type(error).__name__[:100], mask_text(str(error)[:MAX_ERROR])
+    if not is_cancelled and run.error_type != INTERRUPTED:
         run.retry_at = plan_retry(
             run.task,
             attempt=run.attempt,

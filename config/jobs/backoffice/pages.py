@@ -27,6 +27,7 @@ from config.jobs.history import list_last_runs
 from config.jobs.models import ScheduledRun
 from config.jobs.overview import JobState, build_job_state, list_job_states
 from config.jobs.queued import find_queued_jobs, note_queued_job
+from config.jobs.recording import INTERRUPTED
 from config.jobs.retry_budgets import describe_budget
 from config.schedule import find_job
 
@@ -194,7 +195,7 @@ def format_job(state: JobState, *, now: datetime, queued_at: datetime | None) ->
         "has_failed": state.has_failed,
         "error": describe_job_error(latest) if latest else "",
         "retry": describe_retry(latest, now=now) if latest and state.has_failed else "",
-        "details": f"{latest.error_type}: {latest.error}".strip(": ") if latest and state.has_failed else "",
+        "details": describe_details(latest) if latest and state.has_failed else "",
     }
 
 
@@ -205,6 +206,11 @@ def is_queued(latest: ScheduledRun | None, *, queued_at: datetime | None) -> boo
     return latest.finished_at is not None and latest.finished_at < queued_at
 
 
+def describe_details(run: ScheduledRun) -> str:
+    """Return the error of a failed run as Python names it; "" for an interrupted one, which has none."""
+    return f"{run.error_type}: {run.error}".strip(": ") if run.error_type != INTERRUPTED else ""
+
+
 def describe_retry(run: ScheduledRun, *, now: datetime) -> str:
     """Return when a failed run is repeated, or after how many attempts it was given up."""
     if run.retry_at is not None:
@@ -212,7 +218,7 @@ def describe_retry(run: ScheduledRun, *, now: datetime) -> str:
             "attempt": format_count(run.attempt),
             "when": format_age(run.retry_at, as_of=now) if run.retry_at > now else _("in a moment"),
         }
-    if run.attempt > 1:
+    if run.attempt > 1 and run.error_type != INTERRUPTED:
         return _("Gave up after %(count)s attempts. The job starts again on schedule, or manually.") % {
             "count": format_count(run.attempt)
         }

@@ -13,7 +13,7 @@ from kombu.exceptions import OperationalError
 
 from config.jobs.models import ScheduledRun
 from config.jobs.overview import build_job_state
-from config.jobs.recording import record_scheduled_run
+from config.jobs.recording import INTERRUPTED, record_scheduled_run
 from config.schedule import SCHEDULE, sync_schedule
 from customers.lifecycle.models import LifecycleRun
 from customers.orders.models import OrderImport
@@ -61,6 +61,15 @@ def test_a_failed_job_comes_first_with_its_reason_and_its_history(admin_client: 
     assert admin_client.get(PAGE).context["verdict"] == "No job failed in its last run."
     history = admin_client.get(reverse("jobs:job", args=[job.pk])).context["history"]
     assert [str(row[1].text) for row in history.rows] == ["done", "failed"]
+
+
+def test_a_job_that_was_interrupted_while_it_was_retried_was_not_given_up(
+    admin_client: Client, job: PeriodicTask
+) -> None:
+    make_run("failed", error_type=INTERRUPTED, attempt=2)
+    row = admin_client.get(reverse("jobs:job", args=[job.pk])).context["row"]
+    assert (row["retry"], row["details"]) == ("", "")
+    assert "The job runs again by itself." in row["error"]
 
 
 def test_the_next_start_follows_the_schedule_and_a_paused_job_has_none(job: PeriodicTask) -> None:

@@ -78,6 +78,14 @@ def test_a_killed_run_is_marked_when_the_job_starts_again() -> None:
     assert "because of a restart" in describe_job_error(killed)
 
 
+def test_a_run_that_a_signal_ended_waits_for_its_task_to_run_again() -> None:
+    run = fail(NIGHTLY, SystemExit(-241))  # which Celery raises in the process when it gets SIGTERM
+    assert (run.status, run.error_type, run.error) == ("failed", INTERRUPTED, "")
+    assert run.retry_at is None  # the worker has put the task back into the queue
+    assert describe_job_error(run).endswith("The job runs again by itself.")
+    assert fail(NIGHTLY, SystemExit(-241), cancelled_by="olga").status == "cancelled"
+
+
 def test_a_job_goes_on_if_its_record_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
     def break_down(run: ScheduledRun) -> None:
         raise OperationalError("no space left on device")
