@@ -137,6 +137,16 @@ def find_slow_imports(modules: Sequence[str], limits: CodeLimits, root: Path = R
                 yield f"{path}:{node.lineno}: {slow[0]} takes a second to import; import it in the function that needs it"
 
 
+def find_cut_numbers(modules: Sequence[str], root: Path = ROOT) -> Iterator[str]:
+    """Report calls of Django's number_format with a number of decimals: it cuts further digits off instead of rounding."""
+    for path in modules:
+        for node in ast.walk(ast.parse((root / path).read_text(encoding="utf-8"))):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "number_format"):
+                continue
+            if len(node.args) > 1 or any(keyword.arg == "decimal_pos" for keyword in node.keywords):
+                yield f"{path}:{node.lineno}: number_format() cuts decimals off; use format_decimals() of number_formats.py"
+
+
 def find_problems(limits: CodeLimits, root: Path = ROOT) -> list[str]:
     """Return one line for each violation of the rules."""
     files = list_files(root)
@@ -153,6 +163,7 @@ def find_problems(limits: CodeLimits, root: Path = ROOT) -> list[str]:
         *find_bad_definitions(definitions, limits),
         *find_full_folders(modules, limits),
         *find_slow_imports(modules, limits, root),
+        *find_cut_numbers(modules, root),
     ]
 
 

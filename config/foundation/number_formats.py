@@ -23,6 +23,15 @@ def format_count(value: Number | None) -> str:
     return NO_VALUE if value is None else numbers.format_decimal(value, format="#,##0", locale=get_reader_locale())
 
 
+def format_decimals(value: Number | None, places: int) -> str:
+    """Return a rounded number with this many decimals and separators of thousands; Django's number_format cuts digits off."""
+    if value is None:
+        return NO_VALUE
+    pattern = "#,##0." + "0" * places if places else "#,##0"
+    rounded = round(float(value), places) or 0  # a negative zero would have a sign
+    return numbers.format_decimal(rounded, format=pattern, locale=get_reader_locale())
+
+
 def format_short_number(value: Number) -> str:
     """Return a number as the axis of a chart shows it: 1.5K, 20M; in Chinese 1,500, 1.5万."""
     locale = get_reader_locale()

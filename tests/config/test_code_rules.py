@@ -104,3 +104,15 @@ def test_a_slow_package_is_imported_only_by_functions(tree: Path) -> None:
     assert find_problems(limits, tree) == [
         f"catalog/trees.py:1: scipy.stats {advice}", f"catalog/trees.py:2: sklearn.tree {advice}",
     ]  # fmt: skip
+
+
+def test_numbers_with_decimals_are_rounded_and_not_cut(tree: Path) -> None:
+    write(
+        tree,
+        "catalog/numbers.py",
+        "a = number_format(1.5)\nb = number_format(1.99, 1)\nc = number_format(1.99, decimal_pos=1)\n",
+    )
+    assert [problem.split(": ")[0] for problem in find_problems(LIMITS, tree)] == [
+        "catalog/numbers.py:2",
+        "catalog/numbers.py:3",
+    ]

@@ -10,7 +10,6 @@ from django.db.models import Max, Sum
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
@@ -19,7 +18,7 @@ from kombu.exceptions import OperationalError
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.backoffice.tables import Column, build_table
-from config.foundation.number_formats import format_count, format_moment
+from config.foundation.number_formats import format_count, format_decimals, format_moment
 from config.shopping_agents import tasks
 from config.shopping_agents.backoffice.access import CHANGE, VIEW
 from config.shopping_agents.backoffice.agent_labels import EVIDENCE_LABELS, get_agent_label
@@ -83,7 +82,7 @@ def show_agents(request: HttpRequest) -> HttpResponse:
         as_of=now,
         form=form,
         feed=feed,
-        feed_size=number_format(feed.size / 1e6, 1) if feed else "",
+        feed_size=format_decimals(feed.size / 1e6, 1) if feed else "",
         left_out_total=sum(number for _reason, number in left_out),
         is_enabled=current.is_enabled,
         is_local="://127." in settings.PUBLIC_URL or "://localhost" in settings.PUBLIC_URL,

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from config.foundation.charts import build_stacked_chart
 from config.foundation.charts.bars import Series
+from config.foundation.number_formats import format_decimals
 from customers.events.backoffice.activity import MINUTE, MinuteCounts, SourceMinuteCounts, count_events_by_minute
 from customers.events.backoffice.event_page import render_page
 
@@ -91,6 +92,6 @@ def build_total_row(name: str, total: int, peak: int, minutes: int, *, url: str)
         "name": name,
         "url": url,
         "total": number_format(total, force_grouping=True),
-        "average": number_format(total / minutes, decimal_pos=1, force_grouping=True),
+        "average": format_decimals(total / minutes, 1),
         "peak": number_format(peak, force_grouping=True),
     }

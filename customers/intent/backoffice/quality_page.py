@@ -5,14 +5,13 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.charts import build_calibration_chart
 from config.foundation.charts.spec import ChartSpec
-from config.foundation.number_formats import format_count, format_whole_percent
+from config.foundation.number_formats import format_count, format_decimals, format_whole_percent
 from customers.intent.backoffice.texts import (
     ALGORITHMS,
     describe_calibration,
@@ -87,11 +86,6 @@ def describe_outcome(name: str, title: str, quality: Mapping[str, Any]) -> dict[
         "chart": build_chart(name, quality),
         "effects": [describe_effect(effect["feature"], raises=effect["raises"]) for effect in quality["effects"]],
     }
-
-
-def format_decimals(value: float, places: int) -> str:
-    """Return a rounded number; Django's function cuts digits off."""
-    return number_format(round(value, places), places)
 
 
 def build_chart(name: str, quality: Mapping[str, Any]) -> ChartSpec:

@@ -3,12 +3,11 @@
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from config.foundation.number_formats import format_whole_percent
+from config.foundation.number_formats import format_decimals, format_whole_percent
 from config.foundation.statistics import compute_wilson_bounds
 from customers.lifecycle.facts.histories import from_microseconds
 from customers.lifecycle.portrait.line import (
@@ -154,7 +153,10 @@ def _make_breadth_line(interests: Interests, as_of: datetime) -> PortraitLine:
         format=ValueFormat.BREADTH,
         value={"effective": round(interests.breadth, 2), "categories": categories},
         text=_("equivalent to %(effective)s equally preferred categories, of %(categories)s in total")
-        % {"effective": number_format(interests.breadth, 1 if interests.breadth < 10 else 0), "categories": categories},
+        % {
+            "effective": format_decimals(interests.breadth, 1 if interests.breadth < 10 else 0),
+            "categories": categories,
+        },
         source=FactSource.ORDERS_AND_EVENTS,
         facts=facts,
         newest=from_microseconds(round(interests.newest.max() * DAY)) if facts else None,

@@ -5,7 +5,6 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
@@ -13,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
 from config.foundation.admin.read_only import ReadOnlyPermissions
-from config.foundation.number_formats import join_label
+from config.foundation.number_formats import format_decimals, join_label
 from customers.processing.lag import measure_lag
 from customers.processing.models import ProcessingRun
 
@@ -61,17 +60,16 @@ class ProcessingRunAdmin(ReadOnlyPermissions, ModelAdmin):
 
     @admin.display(description=_("seconds"))
     def duration(self, run: ProcessingRun) -> str:
-        return "–" if run.duration_seconds is None else number_format(run.duration_seconds, 1)
+        return format_decimals(run.duration_seconds, 1)
 
     @admin.display(description=_("events per second"))
     def speed(self, run: ProcessingRun) -> str:
-        speed = run.events_per_second
-        return "–" if speed is None else number_format(speed, 0, force_grouping=True)
+        return format_decimals(run.events_per_second, 0)
 
     @admin.display(description=_("Results"))
     def results(self, run: ProcessingRun) -> SafeString | str:
         rows = [
-            (label, number_format(run.counts[name], 0, force_grouping=True))
+            (label, format_decimals(run.counts[name], 0))
             for name, label in COUNT_LABELS.items()
             if run.counts.get(name)
         ]
@@ -80,7 +78,7 @@ class ProcessingRunAdmin(ReadOnlyPermissions, ModelAdmin):
     @admin.display(description=_("Seconds per stage"))
     def stages(self, run: ProcessingRun) -> SafeString | str:
         rows = [
-            (label, number_format(run.stage_seconds[name], 2))
+            (label, format_decimals(run.stage_seconds[name], 2))
             for name, label in STAGE_LABELS.items()
             if name in run.stage_seconds
         ]

@@ -6,7 +6,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from config.foundation.number_formats import join_list
+from config.foundation.number_formats import format_decimals, join_list
 from customers.identity.models import Consent
 from recommendations.campaigns.audience import AudiencePreview
 from recommendations.campaigns.audience_hints import find_hints
@@ -111,7 +111,7 @@ def describe_holdout(preview: AudiencePreview) -> str:
         "%(count)s customer is in the holdout group (%(share)s%%).",
         "%(count)s customers are in the holdout group (%(share)s%%).",
         preview.held_out,
-    ) % {"count": format_count(preview.held_out), "share": number_format(preview.holdout_share * 100, 2)}
+    ) % {"count": format_count(preview.held_out), "share": format_decimals(preview.holdout_share * 100, 2)}
 
 
 def describe_effect(preview: AudiencePreview) -> str:
@@ -123,11 +123,11 @@ def describe_effect(preview: AudiencePreview) -> str:
         "%(held_out)s customers in the holdout group, a difference of %(mde)s percentage points or more is "
         "detected with %(power)d%% probability. A smaller effect may not be detected."
     ) % {
-        "rate": number_format(round(preview.rate * 100, 2), 2),
+        "rate": format_decimals(preview.rate * 100, 2),
         "days": preview.rate_days,
         "audience": format_count(preview.audience),
         "held_out": format_count(preview.held_out),
-        "mde": number_format(round(preview.mde * 100, 2), 2),
+        "mde": format_decimals(preview.mde * 100, 2),
         "power": round(preview.power * 100),
     }
 
@@ -151,7 +151,7 @@ def describe_missing_effect(preview: AudiencePreview) -> str:
             "%(power)d%% probability, because the rate cannot exceed 100%%. Use a larger segment or a larger holdout group."
         )
         % {
-            "rate": number_format(round((preview.rate or 0) * 100, 2), 2),
+            "rate": format_decimals((preview.rate or 0) * 100, 2),
             "audience": format_count(preview.audience),
             "held_out": format_count(preview.held_out),
             "power": round(preview.power * 100),

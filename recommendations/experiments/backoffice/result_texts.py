@@ -1,11 +1,10 @@
 """The results of an experiment in words."""
 
-from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from config.foundation.number_formats import format_change, format_count, format_money, join_sentences
+from config.foundation.number_formats import format_change, format_count, format_decimals, format_money, join_sentences
 from recommendations.experiments.models import Experiment
 from recommendations.experiments.results import (
     RETURNS,
@@ -31,7 +30,7 @@ def format_metric(metric: str, value: float, currency: str, *, is_signed: bool =
     if metric in MONEY:
         return format_signed_money(value, currency, exact=True) if is_signed else format_money(value, currency)
     digits = 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3
-    return format_signed(value, digits) if is_signed else number_format(value, decimal_pos=digits)
+    return format_signed(value, digits) if is_signed else format_decimals(value, digits)
 
 
 def format_effect(metric: str, result: VariantMetric | None, currency: str) -> str:

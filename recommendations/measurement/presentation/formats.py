@@ -5,7 +5,7 @@ from collections.abc import Callable
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
-from config.foundation.number_formats import format_money, format_whole_money
+from config.foundation.number_formats import format_decimals, format_money, format_whole_money
 from config.foundation.statistics import ConfidenceInterval
 
 
@@ -13,7 +13,7 @@ def format_signed(value: float, digits: int) -> str:
     """Return a number with its sign and separators of thousands: +1.9, −1,234."""
     rounded = round(value, digits)
     sign = "+" if rounded > 0 else "−" if rounded < 0 else ""
-    return f"{sign}{number_format(abs(rounded), digits, force_grouping=True)}"
+    return f"{sign}{format_decimals(abs(rounded), digits)}"
 
 
 def format_points(difference: float) -> str:

@@ -1,10 +1,16 @@
 """What a comparison says, in sentences: what the messages earned, how sure that is, and what to do about too few customers."""
 
-from django.utils.formats import date_format, number_format
+from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
-from config.foundation.number_formats import format_count, format_percent, format_whole_money, join_sentences
+from config.foundation.number_formats import (
+    format_count,
+    format_decimals,
+    format_percent,
+    format_whole_money,
+    join_sentences,
+)
 from recommendations.measurement.comparison import ComparisonVerdict, GroupComparison
 from recommendations.measurement.detectability import Detectability
 from recommendations.measurement.presentation.formats import (
@@ -156,7 +162,7 @@ def describe_removed(comparison: GroupComparison) -> str:
     ) % {
         "removed": format_percent(removed, 0),
         "narrower": format_percent(narrower, 0),
-        "factor": number_format(1 / (1 - removed), 1) if removed < 1 else "∞",
+        "factor": format_decimals(1 / (1 - removed), 1) if removed < 1 else "∞",
     }
     adjusted = _(
         "The effect is adjusted for what customers ordered before the start, so it can differ from the difference of the two means."

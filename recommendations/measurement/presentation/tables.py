@@ -4,12 +4,17 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from babel import Locale, UnknownLocaleError
-from django.utils.formats import number_format
 from django.utils.text import capfirst
 from django.utils.translation import get_language, ngettext, to_locale
 from django.utils.translation import gettext as _
 
-from config.foundation.number_formats import format_count, format_money, format_percent, format_whole_money
+from config.foundation.number_formats import (
+    format_count,
+    format_decimals,
+    format_money,
+    format_percent,
+    format_whole_money,
+)
 from customers.lifecycle.models import RfmGroup, Stage
 from recommendations.measurement.attribution import RecommendedSales
 from recommendations.measurement.comparison import GroupComparison
@@ -71,7 +76,7 @@ def build_measures(comparison: GroupComparison, currency: str) -> list[dict[str,
     ]
     measures: list[tuple[str, MeasureComparison | None, Callable[[float], str], Any, Any]] = [
         (_("Conversion rate"), comparison.conversion, lambda value: format_percent(value, 2), format_points, count),
-        (_("Orders per customer"), comparison.orders, lambda value: number_format(value, 3), decimals, count),
+        (_("Orders per customer"), comparison.orders, lambda value: format_decimals(value, 3), decimals, count),
         (
             _("Revenue per customer"),
             comparison.revenue,

@@ -10,7 +10,6 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_POST
@@ -18,7 +17,7 @@ from django.views.decorators.http import require_POST
 from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.backoffice.tables import Cell, Column, build_table
-from config.foundation.number_formats import format_count, format_percent
+from config.foundation.number_formats import format_count, format_decimals, format_percent
 from config.foundation.slow_figures import get_figures
 from recommendations.experiments.models import Experiment
 from recommendations.offers.backoffice.result_texts import describe_order_effect, describe_results
@@ -140,7 +139,7 @@ def build_groups(results: OfferResults) -> list[dict[str, str]]:
             "people": format_count(group.people),
             "buyers": format_count(group.buyers),
             "orders": format_count(group.orders),
-            "per_person": "" if group.orders_per_person is None else number_format(group.orders_per_person, 2),
+            "per_person": "" if group.orders_per_person is None else format_decimals(group.orders_per_person, 2),
             "rate": format_percent(group.conversion_rate),
         }
         for name, group in ((_("Saw the offer"), results.shown), (_("Holdout"), results.held_out))

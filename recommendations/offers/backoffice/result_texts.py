@@ -1,9 +1,8 @@
 """The sentence about the results of an offer."""
 
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
-from config.foundation.number_formats import format_count
+from config.foundation.number_formats import format_count, format_decimals
 from recommendations.offers.models import Offer
 from recommendations.offers.results import OfferResults
 
@@ -19,9 +18,9 @@ def describe_results(offer: Offer, results: OfferResults) -> str:
             "shows": format_count(results.shows)
         }
     interval = {
-        "difference": number_format(results.difference * 100, 1),
-        "low": number_format(results.low * 100, 1),
-        "high": number_format(results.high * 100, 1),
+        "difference": format_decimals(results.difference * 100, 1),
+        "low": format_decimals(results.low * 100, 1),
+        "high": format_decimals(results.high * 100, 1),
         "days": results.window_days,
     }
     if results.low > 0:
@@ -45,4 +44,4 @@ def describe_order_effect(results: OfferResults) -> str:
         return ""
     text = _("Orders per customer: %(difference)s compared with the holdout group (95%% interval %(low)s to %(high)s).")
     numbers = {"difference": results.order_difference, "low": results.order_low, "high": results.order_high}
-    return text % {name: f"{'+' if value > 0 else ''}{number_format(value, 2)}" for name, value in numbers.items()}
+    return text % {name: f"{'+' if value > 0 else ''}{format_decimals(value, 2)}" for name, value in numbers.items()}

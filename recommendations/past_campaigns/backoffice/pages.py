@@ -7,7 +7,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -16,6 +15,7 @@ from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.backoffice.tables import Cell, Column, build_table
 from config.foundation.number_formats import (
     format_count,
+    format_decimals,
     format_full_day,
     format_money,
     format_percent,
@@ -123,7 +123,7 @@ def describe_selection(evidence: PastEvidence) -> str:
     if 1 / DIFFERENT < evidence.ratio < DIFFERENT:
         return join_sentences([unknown, _("Recipients spent about as much as other customers before the campaign.")])
     spent = _("Recipients had already spent %(factor)s times as much as other customers before the campaign.")
-    return join_sentences([unknown, spent % {"factor": number_format(round(evidence.ratio, 1), 1)}])
+    return join_sentences([unknown, spent % {"factor": format_decimals(evidence.ratio, 1)}])
 
 
 def build_figures(campaign: PastCampaign, evidence: PastEvidence, currency: str) -> list[dict[str, str]]:
@@ -145,7 +145,7 @@ def build_row(label: str, group: GroupSpending, currency: str) -> dict[str, str]
     return {
         "label": label,
         "customers": format_count(group.customers),
-        "orders": number_format(round(group.orders_before, 1), 1),
+        "orders": format_decimals(group.orders_before, 1),
         "before": format_money(group.revenue_before, currency),
         "during": format_money(group.revenue_during, currency),
     }

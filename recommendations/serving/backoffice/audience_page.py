@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextInputWidget
 
 from catalog.models import Product
+from config.foundation.number_formats import format_decimals
 from customers.identity.personal_data.masking import mask_id, may_see_personal
 from customers.segments.editing import NameTakenError
 from recommendations.serving.batch.audience import MAX_AUDIENCE, Audience, find_audience, save_audience
@@ -54,7 +55,7 @@ def show_audience_page(request: HttpRequest, *, model_admin: ModelAdmin, product
             "customer_id": member.customer_id,
             # without a user ID, the page shows the customer number
             "user_id": mask_id(member.user_id, with_personal=with_personal, mask=""),
-            "score": number_format(member.score, 3),
+            "score": format_decimals(member.score, 3),
             "reason": member.reason,
         }
         for member in audience.customers[:MAX_SHOWN_CUSTOMERS]

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
+from config.foundation.number_formats import format_decimals
 from recommendations.engine.placements import FOR_YOU, PLACEMENTS
 from recommendations.training.backoffice.model_card_tables import MIN_RELIABLE_CUSTOMERS, get_served_algorithm
 from recommendations.training.models import EvaluationRun
@@ -29,7 +29,7 @@ def describe_first_purchases(run: EvaluationRun) -> list[str]:
             "have found a product that they later bought among the first ten; without it, %(unlimited)s. The other "
             "metrics are without the limit."
         )
-        share = number_format(100 * PLACEMENTS[FOR_YOU].max_purchased_share, 0)
+        share = format_share(PLACEMENTS[FOR_YOU].max_purchased_share)
         values = {"share": share, "limited": format_share(limited), "unlimited": format_share(unlimited)}
         sentences.append(text % values)
     return sentences
@@ -47,4 +47,4 @@ def read_value(figures: dict[str, dict[str, float | None]], metric: str) -> floa
 
 def format_share(value: float | None) -> str:
     """Return a share as a number out of 100."""
-    return "–" if value is None else number_format(100 * value, 0)
+    return format_decimals(None if value is None else 100 * value, 0)

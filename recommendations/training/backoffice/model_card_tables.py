@@ -7,7 +7,7 @@ from typing import Any
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
-from config.foundation.number_formats import join_list
+from config.foundation.number_formats import format_decimals, join_list
 from recommendations.training.backoffice.labels.algorithm_labels import (
     get_algorithm_label,
     get_event_type_label,
@@ -203,10 +203,7 @@ def build_excluded_table(run: EvaluationRun) -> list[dict[str, str]]:
 
 def explain_exclusion(code: str, values: Mapping[str, float]) -> str:
     """Return why an algorithm is excluded, in the active language."""
-    texts = {
-        name: number_format(value, 0 if name in WHOLE_VALUES else 4, force_grouping=True)
-        for name, value in values.items()
-    }
+    texts = {name: format_decimals(value, 0 if name in WHOLE_VALUES else 4) for name, value in values.items()}
     match code:
         case "no_memory":
             return (

@@ -18,6 +18,18 @@ def test_percentages_have_no_space_and_the_given_digits() -> None:
             assert number_formats.format_percent(None) == "–"
 
 
+def test_decimals_are_rounded_and_not_cut() -> None:
+    for language in ("en", "zh-hans"):
+        with override(language):
+            assert number_formats.format_decimals(1 / 178, 3) == "0.006"
+            assert number_formats.format_decimals(69 / 178, 3) == "0.388"
+            assert number_formats.format_decimals(1.9999, 2) == "2.00"
+            assert number_formats.format_decimals(Decimal("-1234.56"), 1) == "-1,234.6"
+            assert number_formats.format_decimals(-0.004, 2) == "0.00"
+            assert number_formats.format_decimals(12.7, 0) == "13"
+            assert number_formats.format_decimals(None, 1) == "–"
+
+
 def test_large_changes_are_factors() -> None:
     assert number_formats.format_change(0.042) == "+4.2%"
     assert number_formats.format_change(-0.5) == "−50.0%"

@@ -10,7 +10,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
-from config.foundation.number_formats import format_money, format_whole_percent, join_sentences
+from config.foundation.number_formats import format_decimals, format_money, format_whole_percent, join_sentences
 from customers.lifecycle.models import ScoreModel
 from customers.lifecycle.propensity.explanations import PropensityReason
 from customers.lifecycle.propensity.levels import PropensityLevel
@@ -164,8 +164,8 @@ def describe_propensity_accuracy(score_model: ScoreModel) -> str:
         "name": CANDIDATE_LABELS[figures["winner"]],
         "adjustment": ADJUSTMENT_LABELS[level.get("adjustment", "none")],
         "customers": number_format(quality["customers"], force_grouping=True),
-        "auc": "–" if quality["auc"] is None else number_format(round(quality["auc"], 3), 3),
-        "brier": number_format(round(quality["brier"], 3), 3),
+        "auc": format_decimals(quality["auc"], 3),
+        "brier": format_decimals(quality["brier"], 3),
     }
     later = _(
         "Model: %(name)s (%(adjustment)s). On %(customers)s customers of a later date: AUC %(auc)s, Brier score %(brier)s."
@@ -187,7 +187,7 @@ def _describe_purchase_model(figures: Mapping[str, Any]) -> str:
     ]
     if not briers or briers[0] is None:
         return ""
-    return _("Purchase model without adjustment: %(brier)s.") % {"brier": number_format(round(briers[0], 3), 3)}
+    return _("Purchase model without adjustment: %(brier)s.") % {"brier": format_decimals(briers[0], 3)}
 
 
 def describe_choice(score_model: ScoreModel) -> str:
@@ -225,7 +225,7 @@ def describe_difference(level: PropensityLevel) -> str:
         "On %(cutoffs)s earlier date, the predicted and the actual rate differed by %(points)s percentage points.",
         "On %(cutoffs)s earlier dates, predicted and actual rates differed by at most %(points)s percentage points.",
         level.cutoffs,
-    ) % {"cutoffs": number_format(level.cutoffs), "points": number_format(round(100 * level.difference, 1), 1)}
+    ) % {"cutoffs": number_format(level.cutoffs), "points": format_decimals(100 * level.difference, 1)}
 
 
 def describe_level(level: PropensityLevel) -> str:

@@ -12,7 +12,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from config.foundation.charts import build_bar_chart, build_calibration_chart
-from config.foundation.number_formats import format_whole_percent
+from config.foundation.number_formats import format_decimals, format_whole_percent
 from config.foundation.slow_figures import get_figures
 from customers.lifecycle.alerts import is_miscalibrated
 from customers.lifecycle.backoffice.drilldowns import make_drilldown_url
@@ -330,7 +330,3 @@ def format_next_category(score_model: ScoreModel | None) -> dict[str, Any] | Non
             for name, figures in score_model.figures.get("judged", {}).items()
         ],
     }
-
-
-def format_decimals(value: float | None, places: int) -> str:
-    return "–" if value is None else number_format(round(value, places), decimal_pos=places, use_l10n=True)

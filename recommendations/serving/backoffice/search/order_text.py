@@ -3,6 +3,7 @@
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
+from config.foundation.number_formats import format_decimals
 from recommendations.serving.search.models import SearchOrder
 from recommendations.serving.search.order.learning import MIN_PAGES, MIN_PEOPLE
 
@@ -15,8 +16,8 @@ def describe_order() -> str:
             "Products that match equally well are ordered with the weights of a promoted experiment: popularity counts %(popularity)s times "
             "and personal taste %(personal)s times as much as by default."
         ) % {
-            "popularity": number_format(order.popularity, decimal_pos=1),
-            "personal": number_format(order.personal, decimal_pos=1),
+            "popularity": format_decimals(order.popularity, 1),
+            "personal": format_decimals(order.personal, 1),
         }
     if order is None or order.gain is None:
         return _(
@@ -40,7 +41,7 @@ def describe_order() -> str:
         "share of product pairs in the same order as the clicks was %(gain)s percentage points higher."
     ) % {
         "pages": number_format(order.pages, force_grouping=True),
-        "popularity": number_format(order.popularity, decimal_pos=1),
-        "personal": number_format(order.personal, decimal_pos=1),
-        "gain": number_format(100 * order.gain, decimal_pos=1),
+        "popularity": format_decimals(order.popularity, 1),
+        "personal": format_decimals(order.personal, 1),
+        "gain": format_decimals(100 * order.gain, 1),
     }
