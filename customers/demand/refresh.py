@@ -74,6 +74,7 @@ def refresh_demand(
         forecast = forecast_shop(
             series.panel,
             len(series.category),
+            others=series.others,
             service_level=float(options.service_level),
             models=models or tuple(MODELS),
             report=report,
@@ -98,11 +99,11 @@ def replace_forecasts(forecasts: list[DemandForecast], items: list[RestockItem])
 
 
 def build_forecasts(series: ShopSeries, forecast: ShopForecast, as_of: datetime) -> list[DemandForecast]:
-    """Return the rows of products, categories and the shop; there is no category row for products without a category."""
-    products, categories = series.product.tolist(), series.category
-    n_products = len(products)
-    keys: list[dict[str, Any]] = [{"product_id": key} for key in products]
-    keys += [{"category_id": key} for key in categories] + [{}]
+    """Return the rows of products, categories and the shop, but none for the other products, or for those without a category."""
+    categories = series.category
+    keys: list[dict[str, Any] | None] = [{"product_id": key} for key in series.product.tolist()]
+    keys += [None] * len(series.others)
+    keys += [{"category_id": key} if key != NO_CATEGORY else None for key in categories] + [{}]
     start = (series.panel.start + np.timedelta64(series.panel.n_periods, "D")).item()
     arrays = {
         name: np.round(getattr(forecast, name), 3).tolist() for name in ("mean", "low", "high", "week_low", "week_high")
@@ -110,7 +111,6 @@ def build_forecasts(series: ShopSeries, forecast: ShopForecast, as_of: datetime)
     sold = series.sold[:, -HISTORY_DAYS:]
     by_category = add_up(sold, series.panel.group, len(categories))
     arrays["history"] = np.round(np.vstack([sold, by_category, sold.sum(axis=0)]), 3).tolist()
-    skipped = n_products + categories.index(NO_CATEGORY) if NO_CATEGORY in categories else -1
     return [
         DemandForecast(
             **key,
@@ -122,7 +122,7 @@ def build_forecasts(series: ShopSeries, forecast: ShopForecast, as_of: datetime)
             computed_at=as_of,
         )
         for row, key in enumerate(keys)
-        if row != skipped
+        if key is not None
     ]
 
 

@@ -1,5 +1,6 @@
 """Reads the daily series of products from the order lines of the warehouse, in the shop's time zone."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -17,7 +18,7 @@ from customers.warehouse.connection import Warehouse
 
 MAX_DAYS = 760  # two years, so that the same weeks of last year are known
 SOLD_WITHIN = 365
-MAX_PRODUCTS = 5_000
+MAX_PRODUCTS = 5_000  # with a series of their own
 NO_CATEGORY = 0
 SEASON = 7
 MIN_DAILY_UNITS = 20.0  # a Poisson demand of 20 is 0 once in 500 million days
@@ -25,16 +26,31 @@ RESTOCK_ATTRIBUTES = ("lead_time_days", "pack_size", "minimum_order_quantity", "
 
 
 @dataclass(frozen=True, eq=False)
+class OtherProducts:
+    """Products without a series of their own, whose sales are added up by category.
+
+    product: (k,), primary keys. row: (k,), row of their category. category: (m,), primary keys, 0 for none. count: (m,), products.
+    """
+
+    product: Ints
+    row: Ints
+    category: Ints
+    count: Ints
+
+
+@dataclass(frozen=True, eq=False)
 class ShopSeries:
     """The panel of the products that sold within a year, and what restocking needs of them; arrays of shape (n,).
 
-    sold: (n, T), units; for days without stock or with the shop closed, the panel has the estimated demand instead. product: primary
+    The last m series of the panel are the sums of the other products of a category. others: (m,), the number of products in each of them.
+    sold: (n + m, T), units; for days without stock or with the shop closed, the panel has the estimated demand instead. product: primary
     keys, ascending. category: primary keys by row of the panel's groups, 0 for none. price, cost: of a unit, NaN if unknown. stock: units,
     NaN if it is not tracked. lead_days, pack_size, minimum, incoming: attributes of the product, NaN without one. return_rate: units that
     come back per unit sold.
     """
 
     panel: SeriesPanel
+    others: Ints
     sold: Floats
     product: Ints
     category: list[int]
@@ -137,46 +153,62 @@ def read_shop_series(
     columns = {name: sales[name].to_numpy() for name in sales.column_names if name != "day"}
     day = sales["day"].to_numpy().astype("datetime64[D]")
     last = np.datetime64(today, "D")
-    products = choose_products(columns["product_pk"], day, columns["units"], last)
+    category_of = dict(Product.objects.filter(is_active=True).values_list("pk", "category_id"))
+    active = np.array(sorted(category_of), np.int64)
+    products, rest = choose_products(columns["product_pk"], day, columns["units"], last, active=active)
     if not len(products):
         return None
-    keep = np.isin(columns["product_pk"], products)
+    others = group_by_category(rest, category_of)
+    keys = np.concatenate([products, others.product])
+    keep = np.isin(columns["product_pk"], keys)
     columns, day = {name: values[keep] for name, values in columns.items()}, day[keep]
-    row = np.searchsorted(products, columns["product_pk"])
+    order = np.argsort(keys)
+    row_of = np.concatenate([np.arange(len(products)), len(products) + others.row])[order]
+    row = row_of[np.searchsorted(keys[order], columns["product_pk"])]
     start = day.min()
     period = (day - start).astype(np.int64)
-    shape = (len(products), int((last - start).astype(np.int64)))
+    shape = (len(products) + len(others.category), int((last - start).astype(np.int64)))
 
     def spread(name: str) -> Floats:
-        values = np.zeros(shape)
-        values[row, period] = columns[name]
-        return values
+        sums = np.bincount(row * shape[1] + period, columns[name], shape[0] * shape[1])
+        return sums.astype(np.float64).reshape(shape)
 
     units, priced = spread("units"), spread("priced")
+    is_priced = (priced > 0) & (np.arange(len(priced)) < len(products))[:, None]  # a sum of products has no price
     panel = SeriesPanel(
         units,
         start,
         DAY,
         np.where(units.any(axis=1), (units > 0).argmax(axis=1), 0),
-        np.zeros(len(products), np.int64),
-        np.where(priced > 0, spread("revenue") / np.maximum(priced, 1e-9), np.nan),
+        np.zeros(len(units), np.int64),
+        np.where(is_priced, spread("revenue") / np.maximum(priced, 1e-9), np.nan),
         spread("discounted") / np.maximum(units, 1e-9),
         country=country,
     )
-    return_rate = estimate_return_rates(units.sum(axis=1), spread("returned").sum(axis=1))
-    return add_catalog(panel, products, return_rate, currency=currency)
+    own = slice(len(products))
+    return_rate = estimate_return_rates(units[own].sum(axis=1), spread("returned")[own].sum(axis=1))
+    return add_catalog(panel, products, others, return_rate, currency=currency)
 
 
-def choose_products(product: Ints, day: Any, units: Floats, today: np.datetime64) -> Ints:
-    """Return the keys of active products that sold within a year, ascending; at most `MAX_PRODUCTS`, those that sold most."""
-    active = np.array(sorted(Product.objects.filter(is_active=True).values_list("pk", flat=True)), np.int64)
+def choose_products(product: Ints, day: Any, units: Floats, today: np.datetime64, *, active: Ints) -> tuple[Ints, Ints]:
+    """Return the keys of active products that sold within a year: the `MAX_PRODUCTS` that sold most, ascending, and the others."""
     recent = (day >= today - np.timedelta64(SOLD_WITHIN, "D")) & (units > 0) & np.isin(product, active)
     keys, row = np.unique(product[recent], return_inverse=True)
     sold = np.bincount(row, units[recent], len(keys))
-    return np.sort(keys[np.argsort(-sold, kind="stable")[:MAX_PRODUCTS]]).astype(np.int64)
+    ranked = keys[np.argsort(-sold, kind="stable")].astype(np.int64)
+    return np.sort(ranked[:MAX_PRODUCTS]), ranked[MAX_PRODUCTS:]
 
 
-def add_catalog(panel: SeriesPanel, products: Ints, return_rate: Floats, *, currency: str) -> ShopSeries:
+def group_by_category(products: Ints, category_of: Mapping[int, int | None]) -> OtherProducts:
+    """Return the products with their categories; without them, categories and the shop would lack a part of their sales."""
+    own = np.array([category_of[key] or NO_CATEGORY for key in products.tolist()], np.int64)
+    categories, row, count = np.unique(own, return_inverse=True, return_counts=True)
+    return OtherProducts(products, row.astype(np.int64), categories, count.astype(np.int64))
+
+
+def add_catalog(
+    panel: SeriesPanel, products: Ints, others: OtherProducts, return_rate: Floats, *, currency: str
+) -> ShopSeries:
     """Return the series with category, price, cost, stock and lead time of each product.
 
     Demand is unknown while a product is out of stock (since its last sale) or the shop is closed; it is then that of earlier days of that weekday.
@@ -193,10 +225,11 @@ def add_catalog(panel: SeriesPanel, products: Ints, return_rate: Floats, *, curr
     }
     is_priced = np.array([value[7] in ("", currency) for value in values])
     category_of = np.array([value[1] or NO_CATEGORY for value in values], np.int64)
-    categories, group = np.unique(category_of, return_inverse=True)
+    categories, group = np.unique(np.concatenate([category_of, others.category]), return_inverse=True)
     stock = np.array([np.nan if value[4] is None else float(value[4]) for value in values])
     is_out = (stock <= 0) | np.array([value[5] == "out_of_stock" for value in values])
     after_last = np.arange(panel.n_periods)[None, :] > last_sale(panel.quantity)[:, None]
+    is_out = np.append(is_out, np.zeros(len(others.category), bool))
     is_unknown = (after_last & is_out[:, None]) | find_closed_days(panel.quantity)[None, :]
     quantity = fill_stock_outs(panel.quantity, is_unknown, SEASON)
     filled = SeriesPanel(
@@ -211,6 +244,7 @@ def add_catalog(panel: SeriesPanel, products: Ints, return_rate: Floats, *, curr
     )
     return ShopSeries(
         filled,
+        others.count,
         panel.quantity,
         products,
         [int(key) for key in categories],

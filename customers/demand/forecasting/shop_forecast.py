@@ -30,13 +30,14 @@ WEEK_DAYS = 7
 COUNTS = OriginCounts(validation=3, calibration=3, slow_sample=40, max_slow=150)
 INTERVAL = np.array([0.1, 0.9])
 GRID = np.arange(1, 20) / 20  # evenly spaced, for expectations
+NO_OTHERS: Ints = np.zeros(0, np.int64)
 NEW = "category"  # the "model" of products that are too new
 MAX_SHIFT = 3.0  # largest factor by which reconciliation shifts a median
 
 
 @dataclass(frozen=True, eq=False)
 class ShopForecast:
-    """Forecasts of n products, c categories and the shop, in this order: N = n + c + 1 rows.
+    """Forecasts of n products or sums of products, c categories and the shop, in this order: N = n + c + 1 rows.
 
     mean, low, high: (N, 28), per day; the means add up, low and high are the ends of 80% intervals. week_low, week_high: (N, 4), of the
     sums of seven days. cumulated: (n, 28, levels), quantiles of a product's demand over the first days, at the levels of `list_levels`.
@@ -88,13 +89,15 @@ def forecast_shop(
     n_categories: int,
     *,
     service_level: float,
+    others: Ints = NO_OTHERS,
     models: Sequence[str] = tuple(MODELS),
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> ShopForecast:
     """Return the forecasts of the next 28 days. Errors: ValueError if the history is shorter than `count_needed_days`.
 
     Args:
-        panel: daily series of products; group is the row of the category. report: gets the number of finished series forecasts, and of all.
+        panel: daily series of products; group is the row of the category. others: (m,), number of products in each of the last m series,
+            which are sums. report: gets the number of finished series forecasts, and of all.
     Models are chosen at validation origins that end 28 days before the end. These 28 days test the choice, and then also calibrate.
     """
     if panel.n_periods < count_needed_days():
@@ -118,10 +121,10 @@ def forecast_shop(
         slow_classes=choice.list_slow_classes(),
     )
     report_step(n_steps - 1)
-    quality = measure_quality(choice, tested[0], panel.n_series)
+    quality = measure_quality(choice, tested[0], panel.n_series - len(others))
     results = [*choice.results, *tested]
     base = forecast_panel(stacked, HORIZON, choice)
-    assembled = assemble(stacked, panel, n_categories, base, choice, results, service_level)
+    assembled = assemble(stacked, panel, n_categories, base, choice, results, service_level, others)
     report_step(n_steps)
     return ShopForecast(**assembled, quality=quality)
 
@@ -134,14 +137,17 @@ def assemble(
     choice: Choice,
     results: Sequence[OriginResult],
     service_level: float,
+    others: Ints,
 ) -> dict[str, Any]:
     """Return the parts of `ShopForecast`: new products, reconciliation, then intervals around the reconciled means."""
     n_products = panel.n_series
     scale = compute_scale(stacked.quantity, stacked.first, stacked.rhythm.season)
     demand_class = classify_demand(stacked.quantity, np.minimum(stacked.first, stacked.n_periods - 1))
-    is_new = find_new(panel)
+    n_own = n_products - len(others)
+    is_new = find_new(panel) & (np.arange(n_products) < n_own)  # a sum of products has a model, like a category
+    sizes = np.concatenate([np.ones(n_own), others])
     mean = base.mean.copy()
-    mean[:n_products][is_new] = forecast_new(panel, n_categories, base.mean[n_products:-1], is_new)
+    mean[:n_products][is_new] = forecast_new(panel, n_categories, base.mean[n_products:-1], is_new, sizes)
     variance = measure_variance(choice, results, mean)
     parts = mean[:n_products], mean[n_products:-1], mean[-1]
     weights = variance[:n_products], variance[n_products:-1], float(variance[-1])
@@ -183,8 +189,9 @@ def find_new(panel: SeriesPanel) -> Flags:
     return np.asarray((panel.n_periods - panel.first < panel.rhythm.min_history) | (sold < 3))
 
 
-def forecast_new(panel: SeriesPanel, n_categories: int, category_mean: Floats, is_new: Flags) -> Floats:
-    counts = np.bincount(panel.group[~is_new], minlength=n_categories)
+def forecast_new(panel: SeriesPanel, n_categories: int, category_mean: Floats, is_new: Flags, sizes: Floats) -> Floats:
+    """Return the forecasts of new products, (new, 28). sizes: (n,), the number of products in each series."""
+    counts = np.bincount(panel.group[~is_new], sizes[~is_new], n_categories).astype(np.int64)
     periods = panel.n_periods - panel.first[is_new]
     return forecast_new_products(
         category_mean,

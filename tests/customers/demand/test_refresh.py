@@ -17,7 +17,7 @@ from django.urls import reverse
 from catalog.models import Category, Product
 from config.foundation.database.advisory_locks import exclusive_lock
 from config.foundation.progress import PublishedProgress
-from customers.demand import refresh
+from customers.demand import refresh, series_reading
 from customers.demand.models import DemandForecast, DemandRun, DemandSettings, RestockItem
 from customers.demand.refresh import refresh_demand
 from customers.demand.restock_list import summarize_restock
@@ -134,6 +134,24 @@ def test_forecasts_and_restock_list_reach_page_file_and_rest(
     refresh_demand(as_of=AS_OF, models=MODELS)
     assert DemandForecast.objects.count() == len(before)
     assert RestockItem.objects.count() == 2
+
+
+def test_categories_and_the_shop_contain_products_that_are_too_many_for_forecasts_of_their_own(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _kettle, pan, _sock = make_sales()
+    export_warehouse(started_at=AS_OF - timedelta(days=1))
+    monkeypatch.setattr(series_reading, "MAX_PRODUCTS", 1)  # the pan, which sells most
+    run = refresh_demand(as_of=AS_OF, models=MODELS)
+    assert (run.products, run.categories) == (1, 1)
+    forecasts = {str(row): row for row in DemandForecast.objects.all()}
+    assert forecasts.keys() == {"pan", "Kitchen", "Shop"}
+    for name, factor in (("pan", 2), ("Kitchen", 3), ("Shop", 4)):
+        assert forecasts[name].history[-28:] == [factor * count_units(day) for day in range(DAYS - 28, DAYS)]
+        assert sum(forecasts[name].mean) == pytest.approx(factor * 4 * 30, rel=0.1)
+    assert [item.product_id for item in RestockItem.objects.all()] == [pan.pk]
+    answer = admin_client.get("/api/v1/demand/forecasts/").json()
+    assert [row["product_id"] for row in answer["results"]] == ["pan"]
 
 
 def test_costs_in_another_currency_are_not_added_to_those_of_the_shop(admin_client: Client) -> None:
