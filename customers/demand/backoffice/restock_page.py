@@ -134,7 +134,8 @@ def build_results(request: HttpRequest, run: DemandRun) -> dict[str, Any]:
             ),
             "lead_demand": Cell(
                 format_count(round(item.lead_demand)),
-                title=_("Lead time: %(days)s days") % {"days": format_count(item.lead_days)},
+                title=ngettext("Lead time: %(days)s day", "Lead time: %(days)s days", item.lead_days)
+                % {"days": format_count(item.lead_days)},
             ),
             "reorder_point": format_count(item.reorder_point),
             "when": describe_when(item),

@@ -5,6 +5,7 @@ from typing import Any
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
 from catalog.categories import format_path
@@ -93,6 +94,14 @@ def describe_series(forecast: DemandForecast) -> str:
     )
 
 
+def describe_days_left(days: int) -> str:
+    return ngettext(
+        "The reorder point is expected to be reached in %(days)s day.",
+        "The reorder point is expected to be reached in %(days)s days.",
+        days,
+    ) % {"days": format_count(days)}
+
+
 def describe_item(item: RestockItem) -> dict[str, Any]:
     return {
         "stock": format_count(item.stock),
@@ -102,6 +111,6 @@ def describe_item(item: RestockItem) -> dict[str, Any]:
         "safety_stock": format_count(round(item.safety_stock)),
         "lead_days": format_count(item.lead_days),
         "quantity": format_count(item.order_quantity) if item.order_quantity else "",
-        "days_left": None if item.days_left is None else format_count(item.days_left),
+        "reached": "" if item.days_left is None else describe_days_left(item.days_left),
         "risk": format_money(item.money_at_risk, get_amount_currency()),
     }

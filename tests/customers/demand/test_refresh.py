@@ -24,6 +24,7 @@ from customers.demand.restock_list import summarize_restock
 from customers.demand.series_reading import build_local_day
 from customers.orders.models import Order, OrderLine
 from customers.warehouse.export import export_warehouse
+from tests.customers.demand.makers import make_forecast, make_restock_item, make_run
 from tests.makers import make_product, make_source
 
 pytestmark = pytest.mark.django_db
@@ -197,6 +198,17 @@ def test_the_page_shows_the_progress_of_a_running_forecast(admin_client: Client)
     DemandRun.objects.update(status=DemandRun.Status.DONE)
     assert admin_client.get(url, {"run": run.pk}).headers["HX-Refresh"] == "true"
     assert "HX-Refresh" not in admin_client.get(url, {"run": run.pk + 1}).headers
+
+
+def test_one_day_is_singular(admin_client: Client) -> None:
+    make_run(as_of=AS_OF)
+    product = make_product("kettle", stock=12)
+    make_forecast(product, as_of=AS_OF)
+    item = make_restock_item(product, as_of=AS_OF, quantity=0)
+    for days, words in ((1, "1 day"), (2, "2 days")):
+        RestockItem.objects.filter(pk=item.pk).update(days_left=days, lead_days=days)
+        assert f"reached in {words}." in admin_client.get(reverse("demand:product", args=[product.pk])).text
+        assert f'Lead time: {words}"' in admin_client.get(reverse("demand:restock"), {"state": "all"}).text
 
 
 def test_settings_need_a_permission_and_are_validated(admin_client: Client, client: Client) -> None:
