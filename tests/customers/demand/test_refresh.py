@@ -193,7 +193,9 @@ def test_the_page_shows_the_progress_of_a_running_forecast(admin_client: Client)
         assert "The sales are being read." in admin_client.get(reverse("demand:restock")).text
         DemandRun.objects.update(products=700, categories=76)
         PublishedProgress(refresh.get_progress_key(run.pk))(1, 4)
-        assert "194 of 776 products and categories" in admin_client.get(url).text
+        progress = admin_client.get(url).text
+        assert "194 of 776 products and categories" in progress
+        assert "The forecast can take several minutes." in progress
         assert refresh.find_running() is not None
     DemandRun.objects.update(status=DemandRun.Status.DONE)
     assert admin_client.get(url, {"run": run.pk}).headers["HX-Refresh"] == "true"
