@@ -66,3 +66,12 @@ def test_every_guide_has_its_translation() -> None:
     }
     chinese = {page.name.removesuffix(".zh-hans.md") for page in (BASE_DIR / "docs").glob("*.zh-hans.md")}
     assert english - {"errata"} == chinese
+
+
+def test_every_translated_page_links_to_the_other_language_under_its_title() -> None:
+    pairs = [(page, chinese) for page in PAGES if (chinese := page.with_name(f"{page.stem}.zh-hans.md")).exists()]
+    links = [(page, f"[简体中文]({chinese.name})") for page, chinese in pairs]
+    links += [(chinese, f"[English]({page.name})") for page, chinese in pairs]
+    missing = [page.name for page, link in links if link not in page.read_text(encoding="utf-8").splitlines()[1:3]]
+    assert pairs
+    assert missing == []
