@@ -37,9 +37,13 @@ class ItemResult:
 
 @dataclass(frozen=True, slots=True)
 class BulkResult:
-    """The results of a list of items, in their order."""
+    """The results of a list of items, in their order.
+
+    inactive: of products, how many are inactive and stay so, because their items do not say otherwise.
+    """
 
     results: tuple[ItemResult, ...]
+    inactive: int = 0
 
     def count(self, status: ItemStatus) -> int:
         return sum(result.status is status for result in self.results)

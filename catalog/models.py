@@ -191,6 +191,12 @@ class FeedImport(FileImport):
     deactivated = models.PositiveBigIntegerField(
         _("deactivated"), default=0, help_text=_("Products missing from the feed, if the import deactivates them.")
     )
+    inactive = models.PositiveBigIntegerField(
+        _("inactive"),
+        default=0,
+        db_default=0,
+        help_text=_("Products of the feed that are inactive and stay hidden."),
+    )
 
     class Meta(FileImport.Meta):
         verbose_name = _("feed import")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -129,9 +130,10 @@ def upsert_products(
         known = lock_partial_products(items)
         keys, problems, rows = clean_items(items, currency=currency, known=known, reserved_ids=reserved_ids)
         written = write_products(rows, at=at)
+        inactive = count_inactive(rows)
         if dry_run:
             transaction.set_rollback(True)
-    return combine_results(keys=keys, problems=problems, written=written)
+    return replace(combine_results(keys=keys, problems=problems, written=written), inactive=inactive)
 
 
 def lock_partial_products(items: Sequence[Mapping[str, Any]]) -> dict[str, str]:
@@ -258,6 +260,14 @@ def write_products(
         statement = build_upsert_statement(tuple(columns), replaces_drafts=replaces_drafts)
         cursor.execute(statement, {"rows": json.dumps(payload, default=str), "at": at})
         return {key: ItemStatus.CREATED if created else ItemStatus.UPDATED for key, created in cursor.fetchall()}
+
+
+def count_inactive(rows: Mapping[str, Mapping[str, Any]]) -> int:
+    """Count the products that are inactive after the write although their rows do not say so: their users may expect to see them."""
+    product_ids = [key for key, row in rows.items() if "is_active" not in row]
+    return Product.objects.filter(
+        product_id__in=product_ids, is_active=False
+    ).count()  # without IDs, Django asks nothing
 
 
 def build_row_columns(row: Mapping[str, Any], categories: Mapping[str, int]) -> dict[str, Any]:

@@ -239,6 +239,7 @@ class FeedImportAdmin(FileImportAdmin):
         "unchanged",
         "rejected",
         "deactivated",
+        "inactive",
         "error",
         "problem_table",
         "error_download",

@@ -23,7 +23,7 @@ from catalog.feeds.presets.registry import DEFAULT_PRESET
 from catalog.feeds.row_mapping import FeedRow, build_item
 from catalog.field_cleaning import shorten_value
 from catalog.models import FeedImport, Product
-from catalog.upsert import build_duplicate_problem, clean_product, get_change_time, write_products
+from catalog.upsert import build_duplicate_problem, clean_product, count_inactive, get_change_time, write_products
 from config.foundation.currencies import get_known_currencies
 from config.foundation.database.advisory_locks import AlreadyRunningError, exclusive_lock
 from config.foundation.files.gzip_files import open_text
@@ -103,7 +103,8 @@ def import_feed(
 
 def reset_record(record: FeedImport) -> None:
     """Reset a record to its initial state: an earlier import of it may have been killed."""
-    record.rows = record.created = record.updated = record.unchanged = record.rejected = record.deactivated = 0
+    record.rows = record.created = record.updated = record.unchanged = record.rejected = 0
+    record.deactivated = record.inactive = 0
     record.problems, record.error_file, record.error, record.finished_at = {}, "", "", None
     record.save()
 
@@ -244,6 +245,7 @@ class FeedImporter:
             return {}
         with transaction.atomic():
             written = write_products(rows, at=get_change_time(self.record.started_at))
+            self.record.inactive += count_inactive(rows)
             if self.record.dry_run:
                 transaction.set_rollback(True)
         return written

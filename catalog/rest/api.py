@@ -23,6 +23,7 @@ from catalog.rest.serializers import (
     CategorySerializer,
     ProductChangeSerializer,
     ProductSerializer,
+    ProductsUpsertedSerializer,
     ProductsWriteSerializer,
     ProductsWrittenSerializer,
     VectorNameSerializer,
@@ -50,14 +51,15 @@ class ProductList(generics.ListAPIView):
     @extend_schema(
         operation_id="products_upsert",
         request=ProductsWriteSerializer,
-        responses=ProductsWrittenSerializer,
+        responses=ProductsUpsertedSerializer,
         filters=False,
         parameters=[],
     )
     def put(self, request: Request) -> Response:
         """Creates or updates up to 1000 products. For an existing product, only the given fields change.
 
-        An invalid product is rejected without affecting the others; unchanged products are not touched.
+        An invalid product is rejected without affecting the others; unchanged products are not touched. An inactive product stays inactive
+        unless `is_active` is given.
         """
         serializer = ProductsWriteSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
@@ -67,7 +69,7 @@ class ProductList(generics.ListAPIView):
             currency=get_shop().currency,
             reserved_ids=RESERVED_IDS,
         )
-        return Response(result.build_response("product_id"))
+        return Response({**result.build_response("product_id"), "inactive": result.inactive})
 
 
 class ProductVectors(APIView):

@@ -183,3 +183,9 @@ class ProductsWrittenSerializer(serializers.Serializer):
     unchanged = serializers.IntegerField()
     rejected = serializers.IntegerField()
     results = ProductResultSerializer(many=True)
+
+
+class ProductsUpsertedSerializer(ProductsWrittenSerializer):
+    inactive = serializers.IntegerField(
+        help_text=_("Products that are inactive and stay hidden, because is_active is missing.")
+    )

@@ -69,5 +69,5 @@ class Command(ImportCommand):
             problems=record.problems,
             error_file=record.error_file,
             dry_run=record.dry_run,
-            further=f" Missing from the file and {to_be}deactivated: {record.deactivated}.",
+            further=f" Missing from the file and {to_be}deactivated: {record.deactivated}. Inactive and still hidden: {record.inactive}.",
         )

@@ -117,7 +117,7 @@ def import_product_file(task: ImportTask) -> ImportOutcome:
             record.error = _("The import was canceled.")
             record.save(update_fields=["error"])
             raise
-    return build_outcome(record, counts={"deactivated": record.deactivated})
+    return build_outcome(record, counts={"deactivated": record.deactivated, "inactive": record.inactive})
 
 
 PRODUCTS = ImportKind(
@@ -149,7 +149,10 @@ PRODUCTS = ImportKind(
         for preset in PRESETS.values()
     },
     options_form=ProductOptionsForm,
-    count_labels={"deactivated": gettext_lazy("deactivated products")},
+    count_labels={
+        "deactivated": gettext_lazy("deactivated products"),
+        "inactive": gettext_lazy("products that are inactive and stay hidden"),
+    },
     counts_changes=True,
     undo_removes=(gettext_lazy("Products that this import created. Changed products get their earlier values back."),),
     undo_keeps=(

@@ -241,6 +241,21 @@ def test_delete_deactivates_and_can_be_repeated(shop: Client) -> None:
     assert patch(shop, "none", {"stock": 1}).status_code == 404
 
 
+def test_a_put_says_how_many_products_stay_inactive(shop: Client) -> None:
+    shop.delete("/api/v1/products/a/1/")
+    items = [
+        {"product_id": "a/1", "title": "Blue kettle 2"},
+        {"product_id": "b", "is_active": False},
+        {"product_id": "d"},
+    ]
+    body = put(shop, {"products": items}).json()
+    assert (body["updated"], body["inactive"]) == (1, 1)
+    assert Product.objects.get(product_id="a/1").is_active is False
+    body = put(shop, {"products": [{**items[0], "is_active": True}]}).json()
+    assert (body["updated"], body["inactive"]) == (1, 0)
+    assert Product.objects.get(product_id="a/1").is_active is True
+
+
 def test_changing_and_deleting_a_product_requires_the_scope_to_write(shop: Client) -> None:
     reader = make_client("catalog:read")
     assert reader.get("/api/v1/products/a/1/").status_code == 200

@@ -101,6 +101,15 @@ def test_undo_removes_what_the_import_created_and_restores_what_it_changed(boss:
     assert not ImportChange.objects.exists()
 
 
+def test_the_check_counts_the_products_that_stay_inactive(boss: Client, upload: Upload) -> None:
+    make_product("tea", is_active=False)
+    run = upload("products", "product_id,title\ntea,Green tea\npot,Pot\n")
+    assert (run.updated, run.counts) == (1, {"inactive": 1})
+    assert "Products that are inactive and stay hidden: 1" in show(boss, run)
+    run = post(boss, "start", run)
+    assert (run.updated, run.counts) == (1, {"inactive": 1})
+
+
 def test_undo_removes_a_large_import(boss: Client, upload: Upload, monkeypatch: pytest.MonkeyPatch) -> None:
     """A large import builds the keys again and disables triggers that would record the same twice."""
     monkeypatch.setattr(staged_load, "MIN_LINES_FOR_REBUILD", 1)
