@@ -130,7 +130,7 @@ class FieldValueError(Exception):
 
 
 def read_prices(fields: Mapping[str, Any], attributes: dict[str, Any], *, at: datetime) -> dict[str, Any]:
-    """Return the current price; during a sale, the regular price becomes an attribute."""
+    """Return the current price; during a sale, the regular price becomes an attribute. Two equal prices are no sale."""
     if "price" not in fields:
         return {}
     price, currency = read_money("price", fields["price"])
@@ -145,6 +145,11 @@ def read_prices(fields: Mapping[str, Any], attributes: dict[str, Any], *, at: da
             _("The sale price must have the currency of the price, %(currency)s.") % {"currency": currency},
             fields.get("sale_price"),
         )
+    if price is not None and sale > price:
+        message = _("The sale price must be lower than the price.")
+        raise FieldValueError("sale_price", "not_lower", message, fields.get("sale_price"))
+    if sale == price:
+        return regular
     if price is not None:
         attributes["regular_price"] = str(price)
     return regular | {"price": sale}

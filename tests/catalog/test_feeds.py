@@ -149,6 +149,15 @@ def test_a_sale_price_applies_only_during_the_sale(write: Callable[..., Path]) -
     assert "regular_price" not in kettle.attributes
 
 
+def test_a_sale_price_above_the_price_is_rejected_and_an_equal_one_is_no_sale(write: Callable[..., Path]) -> None:
+    record = load(write("id,title,price,sale_price\na,A,20,25\nb,B,20,20\nc,C,20,15\n"))
+    assert counts(record) == (3, 2, 0, 0, 1)
+    assert read_errors(record) == [("2", "sale_price", "25", "not_lower")]
+    products = {product.product_id: product for product in Product.objects.all()}
+    assert (products["b"].price, products["b"].attributes) == (Decimal(20), {})
+    assert (products["c"].price, products["c"].attributes) == (Decimal(15), {"regular_price": "20.00"})
+
+
 def test_an_atom_feed_is_imported(write: Callable[..., Path]) -> None:
     load(write(ATOM, "feed.xml"))
     kettle = Product.objects.get()
