@@ -14,7 +14,6 @@ from recommendations.measurement.statistics.uplift.targeting import choose_targe
 from recommendations.uplift.kinds.action_kind import Pool
 from recommendations.uplift.models import NO_ACTION_KIND, CustomerAction, MessageEffect, UpliftSettings
 from recommendations.uplift.scoring import NO_ACTION, ActionCandidate, ActionScores
-from recommendations.uplift.training import EffectModel
 
 # codes of `action_texts.REASONS`; the choice uses their positions
 REASONS = (
@@ -98,6 +97,7 @@ def choose_actions(scores: ActionScores, *, settings: UpliftSettings, seed: int)
         OVER_BUDGET,
     )
     acts = plan.chosen | shown
+    low, high = pick("low"), pick("high")
     figures = {
         "customers": len(scores.customer),
         "possible": int((message.is_possible | offer.is_possible).sum()),
@@ -106,22 +106,23 @@ def choose_actions(scores: ActionScores, *, settings: UpliftSettings, seed: int)
         "offers": int(shown.sum()),
         "explored": int(plan.explored.sum()),
         "expected_margin": round(float(np.nansum(margin[acts])), 2),
+        # all customers of a group share its error, so the ends of their intervals add up
+        "expected_low": round(float(np.nansum(low[acts])), 2),
+        "expected_high": round(float(np.nansum(high[acts])), 2),
         "cost": round(plan.cost, 2),
         "negative": int((scores.effect < 0).sum()),
     }
-    return ActionChoice(candidate, reason.astype(np.int64), margin, pick("low"), pick("high"), figures)
+    return ActionChoice(candidate, reason.astype(np.int64), margin, low, high, figures)
 
 
 def store_actions(
     scores: ActionScores,
     choice: ActionChoice,
     candidates: Sequence[ActionCandidate],
-    message_model: EffectModel | None,
     *,
     as_of: datetime,
 ) -> None:
     """Replace the actions of all customers in one transaction: readers see the old or the new ones, and a killed job changes nothing."""
-    effects = [classify_effect(group.low, group.high) for group in message_model.groups] if message_model else []
     with transaction.atomic(), connection.cursor() as cursor:
         load_temporary_table(
             TABLE,
@@ -129,7 +130,7 @@ def store_actions(
                 "customer": scores.customer,
                 "candidate": choice.candidate.astype(np.int64),
                 "reason": choice.reason,
-                "message_effect": scores.group + 1,
+                "message_effect": classify_effects(scores.low, scores.high),
                 "margin": choice.margin,
                 "low": choice.low,
                 "high": choice.high,
@@ -142,7 +143,7 @@ def store_actions(
                 table=sql.Identifier(TABLE), none=sql.Literal(NO_ACTION_KIND), explored=sql.Literal(EXPLORED)
             ),
             {
-                "effects": ["", *(effect.value for effect in effects)],
+                "effects": ["", *MessageEffect.values],
                 "reasons": list(REASONS),
                 "kinds": [candidate.action.kind for candidate in candidates],
                 "keys": [candidate.action.key for candidate in candidates],
@@ -151,11 +152,10 @@ def store_actions(
         )
 
 
-def classify_effect(low: float, high: float) -> MessageEffect:
-    """Return what the interval of an effect shows."""
-    if low > 0:
-        return MessageEffect.POSITIVE
-    return MessageEffect.NEGATIVE if high < 0 else MessageEffect.NONE
+def classify_effects(low: Floats, high: Floats) -> Ints:
+    """Return what the interval of each effect shows: the position in MessageEffect from 1, or 0 for an unknown effect."""
+    positive, none, negative = (MessageEffect.values.index(effect) + 1 for effect in ("positive", "none", "negative"))
+    return np.select([np.isnan(low), low > 0, high < 0], [0, positive, negative], none).astype(np.int64)
 
 
 def count_chosen(choice: ActionChoice, candidates: Sequence[ActionCandidate]) -> list[int]:

@@ -93,7 +93,8 @@ class CustomerAction(models.Model):
         kind: a key of `kinds.registry.KINDS`, or NO_ACTION_KIND. key: of the campaign, flow or offer.
         expected_margin, low, high: incremental margin of the action without its cost, with the interval measured on customers with a
             similar prediction; without an action, that of the best one that was possible.
-        effect: of a message on the probability of an order; null, with an empty message_effect, without enough evidence of messages.
+        effect, message_effect: of the best message on the probability of an order, or of messages in general if the customer can get none;
+            null and empty without enough evidence of messages.
         reasons: codes of `action_texts.REASONS`. is_explored: chosen at random.
     """
 

@@ -68,7 +68,7 @@ def refresh_actions(*, as_of: datetime) -> UpliftModel:
         "actions": describe_candidates(candidates, count_chosen(choice, candidates)),
     }
     with transaction.atomic():
-        store_actions(scores, choice, candidates, message_model, as_of=as_of)
+        store_actions(scores, choice, candidates, as_of=as_of)
         timer.record("write")
         return store_models(pools, {**shared, "seconds": dict(timer)}, as_of=as_of)
 

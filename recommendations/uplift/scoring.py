@@ -43,12 +43,16 @@ class PoolScores:
     """The best candidate of a pool for n customers.
 
     candidate: row numbers, NO_ACTION if none is possible. margin, low, high: its expected incremental margin with the measured interval.
+    effect, effect_low, effect_high: on the probability of an order, likewise. NaN without a candidate.
     """
 
     candidate: Ints
     margin: Floats
     low: Floats
     high: Floats
+    effect: Floats
+    effect_low: Floats
+    effect_high: Floats
 
     @property
     def is_possible(self) -> Flags:
@@ -58,12 +62,17 @@ class PoolScores:
 
 @dataclass(frozen=True, eq=False)
 class ActionScores:
-    """Scores of n customers. effect, group: of a message in general, by the model of all messages; NaN and −1 without it."""
+    """Scores of n customers.
+
+    effect, low, high: of the best message on the probability of an order, with the measured interval; where no message is possible, of a
+    message in general, by the model of all messages; NaN without it.
+    """
 
     customer: Ints
     pools: Mapping[Pool, PoolScores]
     effect: Floats
-    group: Ints
+    low: Floats
+    high: Floats
 
 
 def list_allowed_ids(action: PastAction, as_of: datetime) -> Ints | None:
@@ -86,8 +95,7 @@ def score_customers(
     return ActionScores(
         np.concatenate([block.customer for block in blocks]),
         {pool: join_scores([block.pools[pool] for block in blocks]) for pool in Pool},
-        np.concatenate([block.effect for block in blocks]),
-        np.concatenate([block.group for block in blocks]),
+        *(np.concatenate([getattr(block, name) for block in blocks]) for name in ("effect", "low", "high")),
     )
 
 
@@ -106,11 +114,14 @@ def score_block(
     customer: Ints, matrix: Floats, message_model: EffectModel | None, candidates: Sequence[ActionCandidate]
 ) -> ActionScores:
     """Return the best candidate of each pool for the customers of a block."""
-    n = len(customer)
     predictions = BlockPredictions(matrix)
-    effect, group = predictions.predict(message_model) if message_model else (np.full(n, np.nan), np.full(n, -1))
     pools = {pool: score_pool(pool, customer, matrix, predictions, candidates) for pool in Pool}
-    return ActionScores(customer, pools, effect, group)
+    message = pools[Pool.MESSAGE]
+    unknown = np.full(len(customer), np.nan)
+    general = predictions.predict(message_model) if message_model else (unknown, unknown, unknown)
+    own = (message.effect, message.effect_low, message.effect_high)
+    effect, low, high = np.where(message.is_possible, own, general)
+    return ActionScores(customer, pools, effect, low, high)
 
 
 class BlockPredictions:
@@ -118,13 +129,13 @@ class BlockPredictions:
 
     def __init__(self, matrix: Floats) -> None:
         self.matrix = matrix
-        self.known: dict[int, tuple[Floats, Ints]] = {}
+        self.known: dict[int, tuple[Floats, Floats, Floats]] = {}
 
-    def predict(self, model: EffectModel) -> tuple[Floats, Ints]:
-        """Return the effect and the group of each customer."""
+    def predict(self, model: EffectModel) -> tuple[Floats, Floats, Floats]:
+        """Return the effect of each customer and the ends of its interval."""
         if id(model) not in self.known:
             self.known[id(model)] = (
-                model.predict(self.matrix) if len(self.matrix) else (np.empty(0), np.empty(0, np.int64))
+                model.predict(self.matrix) if len(self.matrix) else (np.empty(0), np.empty(0), np.empty(0))
             )
         return self.known[id(model)]
 
@@ -134,19 +145,17 @@ def score_pool(
 ) -> PoolScores:
     n = len(customer)
     best, margin = np.full(n, NO_ACTION), np.full(n, -np.inf)
-    low, high = np.full(n, np.nan), np.full(n, np.nan)
+    shown = np.full((5, n), np.nan)  # the other fields of PoolScores
     for number, candidate in enumerate(candidates):
         if candidate.action.pool != pool:
             continue
-        effect, group = predictions.predict(candidate.model)
+        effect, low, high = predictions.predict(candidate.model)
         worth = candidate.margin * compute_reach(candidate.action, matrix)
         value = np.where(contains(candidate.allowed, customer) & (worth > 0), effect * worth, -np.inf)
         is_better = value > margin
-        ends = np.array([(entry.low, entry.high) for entry in candidate.model.groups])
         best[is_better], margin[is_better] = number, value[is_better]
-        low[is_better] = np.minimum(ends[group, 0] * worth, value)[is_better]
-        high[is_better] = np.maximum(ends[group, 1] * worth, value)[is_better]
-    return PoolScores(best, np.where(best < 0, np.nan, margin), low, high)
+        shown[:, is_better] = np.stack([low * worth, high * worth, effect, low, high])[:, is_better]
+    return PoolScores(best, np.where(best < 0, np.nan, margin), *shown)
 
 
 def compute_reach(action: PastAction, matrix: Floats) -> Floats:

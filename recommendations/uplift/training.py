@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from config.foundation.array_types import Floats, Ints
+from config.foundation.array_types import Floats
 from recommendations.measurement.statistics.off_policy import compute_skewed_mean_interval
 from recommendations.measurement.statistics.uplift.cross_fitting import (
     TrainingRows,
@@ -25,6 +25,7 @@ from recommendations.uplift.past_customers import PastCustomers
 MIN_CUSTOMERS = 500  # in each group
 MIN_ORDERS = 50  # customers with an order in each group: with fewer, an interval is wider than any effect of a message
 GROUPS = 5
+DIGITS = 9  # of predictions, for the groups
 TEST_PARTS = 5  # two of them are set aside
 CURVE_POINTS = 40
 DRAWS = 100
@@ -76,10 +77,15 @@ class EffectModel:
     groups: Sequence[EffectGroup]
     figures: dict[str, Any]
 
-    def predict(self, matrix: Floats) -> tuple[Floats, Ints]:
-        """Return the effect and the group of each row."""
-        effect = self.learner.predict(matrix)
-        return effect, np.searchsorted(self.thresholds, effect, side="right").astype(np.int64)
+    def predict(self, matrix: Floats) -> tuple[Floats, Floats, Floats]:
+        """Return the effect of each row, and the interval measured on its group.
+
+        A prediction outside the interval contradicts what was measured on similar customers, so the measured effect replaces it.
+        """
+        predicted = self.learner.predict(matrix)
+        group = np.searchsorted(self.thresholds, predicted, side="right")
+        measured, low, high = np.array([(entry.effect, entry.low, entry.high) for entry in self.groups])[group].T
+        return np.where((predicted < low) | (predicted > high), measured, predicted), low, high
 
 
 def count_evidence(customers: PastCustomers) -> Evidence:
@@ -104,11 +110,23 @@ def train_model(customers: PastCustomers, *, seed: int = 1) -> EffectModel:
     chosen = fit_and_choose(known)
     learner = chosen.learners[chosen.best]
     known_effect = learner.predict(known.matrix)
-    thresholds = np.unique(np.quantile(known_effect, np.arange(1, GROUPS) / GROUPS))
-    thresholds = thresholds[thresholds > known_effect.min()]  # customers with the same prediction are in one group
+    thresholds = find_thresholds(known_effect)
     effect = learner.predict(aside.matrix)
     groups = measure_groups(aside, chosen, effect, thresholds)
     return EffectModel(learner, thresholds, groups, measure_figures(aside, chosen, effect))
+
+
+def find_thresholds(effect: Floats) -> Floats:
+    """Return the limits between the groups, ascending; customers with the same prediction are in one group.
+
+    Each is halfway between two predictions: later predictions lie between those of the past, and belong to the group of the nearer one.
+    """
+    rounded = effect.round(DIGITS)  # the same customer is predicted slightly differently in another matrix
+    values = np.unique(rounded)
+    place = np.unique(np.searchsorted(values, np.quantile(rounded, np.arange(1, GROUPS) / GROUPS)))
+    place = place[place > 0]
+    limits: Floats = (values[place - 1] + values[place]) / 2
+    return limits
 
 
 def to_training_rows(customers: PastCustomers) -> TrainingRows:

@@ -14,7 +14,10 @@ from recommendations.uplift.kinds.registry import KINDS
 
 @dataclass(frozen=True)
 class ActionPanel:
-    """margin, low, high: formatted amounts, empty if unknown. effect: in percentage points. url: of the campaign, flow or offer."""
+    """margin, low, high: formatted amounts, empty if unknown. effect: in percentage points. url: of the campaign, flow or offer.
+
+    is_reliable: whether the interval of the margin shows that the action adds or costs some.
+    """
 
     action: str
     has_evidence: bool
@@ -22,6 +25,7 @@ class ActionPanel:
     margin: str
     low: str
     high: str
+    is_reliable: bool
     effect: str
     url: str
     reasons: list[str]
@@ -41,6 +45,7 @@ def build_action_panel(customer: Customer, _as_of: datetime) -> ActionPanel:
         write(found.expected_margin),
         write(found.low),
         write(found.high),
+        found.low is None or found.high is None or not found.low <= 0 <= found.high,
         "" if found.effect is None else format_points(found.effect),
         reverse(KINDS[found.kind].url_name, args=[found.target.pk])
         if found.kind and found.target and found.target.pk

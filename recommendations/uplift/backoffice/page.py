@@ -17,12 +17,13 @@ from config.foundation.backoffice.pages import render_page
 from config.foundation.backoffice.permissions import check_permissions
 from config.foundation.backoffice.tables import Cell, Column, build_table
 from config.foundation.number_formats import format_count, format_money, format_whole_money, join_sentences
+from config.foundation.statistics import ConfidenceInterval
 from customers.lifecycle.facts.amounts import get_amount_currency
 from customers.lifecycle.models import CustomerProfile
 from customers.segments.editing import NameTakenError
 from customers.segments.saved_customers import save_customers
 from recommendations.campaigns.backoffice.access import ADD_SEGMENT, CHANGE, VIEW
-from recommendations.measurement.presentation.formats import format_points
+from recommendations.measurement.presentation.formats import format_interval, format_points, format_signed_money
 from recommendations.uplift.action_texts import describe_problem
 from recommendations.uplift.backoffice.charts import build_group_chart, build_qini_chart
 from recommendations.uplift.kinds.action_kind import Pool
@@ -135,6 +136,11 @@ def build_choice(request: HttpRequest, model: UpliftModel) -> dict[str, Any]:
         }
 
     nothing = choice["customers"] - choice["chosen"] - choice["offers"]
+    low, high = (
+        choice.get("expected_low"),
+        choice.get("expected_high"),
+    )  # unknown before the first refresh after an update
+    is_known = low is not None and high is not None and low < high
     return {
         "actions": build_table(
             request, actions, id="actions", label=_("Actions"), columns=ACTION_COLUMNS, format_row=format_action
@@ -144,6 +150,13 @@ def build_choice(request: HttpRequest, model: UpliftModel) -> dict[str, Any]:
         "leave": format_count(nothing),
         "explored": format_count(choice["explored"]),
         "margin": format_whole_money(choice["expected_margin"], currency),
+        "margin_interval": format_interval(
+            ConfidenceInterval(choice["expected_margin"], low, high),
+            lambda value: format_signed_money(value, currency),
+        )
+        if is_known
+        else "",
+        "is_margin_reliable": not is_known or not low <= 0 <= high,
         "cost": format_whole_money(choice["cost"], currency),
     }
 

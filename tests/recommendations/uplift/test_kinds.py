@@ -13,6 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from config.foundation.array_types import Floats
 from customers.identity.models import Customer
 from customers.segments.membership import query_matching
 from customers.segments.models import Segment, SegmentMember
@@ -20,12 +21,21 @@ from recommendations.flows.models import Flow, FlowEntry
 from recommendations.measurement.models import Assignment
 from recommendations.offers.models import Offer, OfferExposure
 from recommendations.uplift.choosing import REASONS, choose_actions, store_actions
+from recommendations.uplift.features import FEATURES
 from recommendations.uplift.kinds.action_kind import PastAction, Pool
 from recommendations.uplift.kinds.flow import list_past_flows
 from recommendations.uplift.kinds.offer import list_past_offers
 from recommendations.uplift.models import CustomerAction, UpliftSettings
 from recommendations.uplift.past_customers import read_past_customers, share_rows
-from recommendations.uplift.scoring import ActionCandidate, ActionScores, PoolScores, compute_reach, list_allowed_ids
+from recommendations.uplift.scoring import (
+    ActionCandidate,
+    ActionScores,
+    PoolScores,
+    compute_reach,
+    list_allowed_ids,
+    score_block,
+)
+from recommendations.uplift.training import EffectGroup, EffectModel, find_thresholds
 from tests.makers import NOON, make_customer
 from tests.recommendations.flows.makers import make_live_flow, make_template
 from tests.recommendations.offers.makers import make_offer
@@ -138,15 +148,12 @@ def make_scores(message: list[float], offer: list[float]) -> ActionScores:
 
     def build(margin: list[float], number: int) -> PoolScores:
         values = np.array(margin)
-        return PoolScores(np.where(np.isnan(values), -1, number), values, values - 1, values + 1)
+        low, high = values - 1, values + 1
+        return PoolScores(np.where(np.isnan(values), -1, number), values, low, high, values, low, high)
 
-    n = len(message)
-    return ActionScores(
-        np.arange(n),
-        {Pool.MESSAGE: build(message, 0), Pool.OFFER: build(offer, 1)},
-        np.zeros(n),
-        np.full(n, -1),
-    )
+    pools = {Pool.MESSAGE: build(message, 0), Pool.OFFER: build(offer, 1)}
+    unknown = np.full(len(message), np.nan)
+    return ActionScores(np.arange(len(message)), pools, unknown, unknown, unknown)
 
 
 def test_the_action_with_the_largest_margin_above_its_cost_is_chosen() -> None:
@@ -195,17 +202,66 @@ def test_a_job_that_dies_while_it_writes_keeps_the_actions_and_the_next_one_repl
     people = make_people("a", "b", "c")
     scores = replace(make_scores([2.0, -1.0, 3.0], [0.0] * 3), customer=np.array([person.pk for person in people]))
     choice = choose_actions(scores, settings=UpliftSettings(exploration_share=0), seed=1)
-    store_actions(scores, choice, [make_candidate("autumn")], None, as_of=NOON)
+    store_actions(scores, choice, [make_candidate("autumn")], as_of=NOON)
     Customer.objects.filter(pk=people[2].pk).update(erased_at=NOON)
     with pytest.raises(DataError):  # after the old rows were deleted
-        store_actions(scores, choice, [make_candidate("x" * 101)], None, as_of=NOON + timedelta(days=1))
+        store_actions(scores, choice, [make_candidate("x" * 101)], as_of=NOON + timedelta(days=1))
     assert dict(CustomerAction.objects.values_list("customer_id", "key")) == {
         people[0].pk: "autumn",
         people[1].pk: "",
         people[2].pk: "autumn",
     }
-    store_actions(scores, choice, [make_candidate("winter")], None, as_of=NOON + timedelta(days=1))
+    store_actions(scores, choice, [make_candidate("winter")], as_of=NOON + timedelta(days=1))
     assert dict(CustomerAction.objects.values_list("customer_id", "key")) == {people[0].pk: "winter", people[1].pk: ""}
+
+
+class FirstColumn:
+    """Predicts the first feature."""
+
+    def predict(self, matrix: Floats) -> Floats:
+        return matrix[:, 0]
+
+
+def test_the_measured_effect_of_a_group_replaces_predictions_outside_its_interval() -> None:
+    groups = [EffectGroup(100, -0.05, -0.04, -0.06, 0.01), EffectGroup(100, 0.2, -0.1, -0.15, -0.05)]
+    model = EffectModel(FirstColumn(), np.array([0.1]), groups, {})
+    effect, low, high = model.predict(np.array([[-0.05], [0.05], [0.2]]))
+    assert effect.tolist() == [-0.05, -0.04, -0.1]
+    assert low.tolist() == [-0.06, -0.06, -0.15]
+    assert high.tolist() == [0.01, 0.01, -0.05]
+
+
+def test_groups_are_divided_halfway_between_predictions() -> None:
+    effect = np.repeat([-0.2, 0.0, 0.3], 100)
+    effect[:50] += 1e-16  # rounding divides no group
+    np.testing.assert_allclose(find_thresholds(effect), [-0.1, 0.15])
+    assert find_thresholds(np.full(9, 0.1)).tolist() == []
+
+
+@pytest.mark.django_db
+def test_effect_and_margin_of_a_message_come_from_the_same_model(client: Client, admin_user: User) -> None:
+    people = make_people("certain", "uncertain", "impossible")
+    numbers = np.array([person.pk for person in people])
+    general = EffectModel(FirstColumn(), np.array([]), [EffectGroup(100, -0.08, -0.08, -0.09, -0.07)], {})
+    groups = [EffectGroup(100, 0.05, 0.05, -0.1, 0.15), EffectGroup(100, 0.2, 0.2, 0.1, 0.3)]
+    own = EffectModel(FirstColumn(), np.array([0.1]), groups, {})
+    candidate = replace(make_candidate("autumn"), model=own, margin=10.0, allowed=np.sort(numbers[:2]))
+    matrix = np.zeros((3, len(FEATURES)))
+    matrix[:, 0] = [0.2, 0.05, -0.08]
+    scores = score_block(numbers, matrix, general, [candidate])
+    choice = choose_actions(scores, settings=UpliftSettings(exploration_share=0), seed=1)
+    assert [choice.figures[f"expected_{name}"] for name in ("low", "margin", "high")] == [0.0, 2.5, 4.5]
+    store_actions(scores, choice, [candidate], as_of=NOON)
+    figures = ("kind", "expected_margin", "low", "high", "effect", "message_effect")
+    stored = {row[0]: row[1:] for row in CustomerAction.objects.values_list("customer_id", *figures)}
+    assert stored == {
+        people[0].pk: ("campaign", 2.0, 1.0, 3.0, 0.2, "positive"),
+        people[1].pk: ("campaign", 0.5, -1.0, 1.5, 0.05, "none"),
+        people[2].pk: ("none", None, None, None, -0.08, "negative"),
+    }
+    client.force_login(admin_user)
+    pages = [client.get(reverse("admin:lifecycle_customer", args=[person.pk])).content.decode() for person in people]
+    assert ["The expected margin is not reliable yet." in page for page in pages] == [False, True, False]
 
 
 def make_candidate(key: str) -> ActionCandidate:

@@ -139,6 +139,15 @@ def check_page(client: Client, admin_user: User) -> None:
     client.force_login(admin_user)
     page = client.get(reverse("uplift:page")).content.decode()
     assert "It matters whom you message" in page
+    assert "The expected margin is not reliable yet." not in page
+    model = UpliftModel.objects.get(pool="message", key="")
+    choice = model.figures["choice"]
+    assert 0 < choice["expected_low"] < choice["expected_margin"] < choice["expected_high"]
+    choice["expected_low"] = -5.0
+    model.save()
+    page = client.get(reverse("uplift:page")).content.decode()
+    assert "−€5 to +€" in page
+    assert "The expected margin is not reliable yet." in page
     customer = Customer.objects.get(identifiers__value="u2")
     panel = client.get(reverse("admin:lifecycle_customer", args=[customer.pk])).content.decode()
     assert "Next best action" in panel
