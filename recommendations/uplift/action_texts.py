@@ -27,6 +27,7 @@ REASONS: Mapping[str, str | Promise] = {
     ),
     "lowers_orders": gettext_lazy("Customers like this one order less after a message."),
     "below_cost": gettext_lazy("The additional margin does not cover the cost of a contact."),
+    "displaced": gettext_lazy("Left out in favor of the random share, so that later estimates stay unbiased."),
     "over_budget": gettext_lazy("Other customers use up the budget or the number of contacts."),
     NO_EVIDENCE: gettext_lazy("There is too little evidence from past campaigns, flows and offers."),
 }

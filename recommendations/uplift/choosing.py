@@ -23,9 +23,10 @@ REASONS = (
     "no_action",
     "lowers_orders",
     "below_cost",
+    "displaced",
     "over_budget",
 )
-INCREMENT, OFFER_INCREMENT, EXPLORED, IMPOSSIBLE, LOWERS, BELOW_COST, OVER_BUDGET = range(len(REASONS))
+INCREMENT, OFFER_INCREMENT, EXPLORED, IMPOSSIBLE, LOWERS, BELOW_COST, DISPLACED, OVER_BUDGET = range(len(REASONS))
 TABLE = "uplift_chosen"
 # leaves out customers who were erased or deleted since they were read, or have objected to profiling
 INSERT = sql.SQL("""
@@ -92,8 +93,9 @@ def choose_actions(scores: ActionScores, *, settings: UpliftSettings, seed: int)
             ~message.is_possible & ~offer.is_possible,
             margin < 0,
             margin <= np.where(message.is_possible, cost, 0.0),
+            plan.displaced,
         ],
-        [EXPLORED, INCREMENT, OFFER_INCREMENT, IMPOSSIBLE, LOWERS, BELOW_COST],
+        [EXPLORED, INCREMENT, OFFER_INCREMENT, IMPOSSIBLE, LOWERS, BELOW_COST, DISPLACED],
         OVER_BUDGET,
     )
     acts = plan.chosen | shown

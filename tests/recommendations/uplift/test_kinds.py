@@ -1,5 +1,6 @@
 """Which campaigns, flows and offers are actions, who could get them, and how one of them is chosen."""
 
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -183,6 +184,18 @@ def test_the_action_with_the_largest_margin_above_its_cost_is_chosen() -> None:
     tight = choose_actions(scores, settings=settings, seed=1)
     assert tight.candidate.tolist() == [-1, 1, -1, -1, 1, -1, 0]
     assert REASONS[tight.reason[0]] == "over_budget"
+
+
+def test_only_a_limit_is_given_as_the_reason_of_too_few_contacts() -> None:
+    scores = make_scores(message=[3.0, 2.5, 2.0, 1.5, *[0.1] * 6], offer=[float("nan")] * 10)
+
+    def count_reasons(**limits: Any) -> dict[str, int]:
+        settings = UpliftSettings(contact_cost=Decimal("0.5"), exploration_share=Decimal("0.5"), **limits)
+        choice = choose_actions(scores, settings=settings, seed=1)
+        return dict(Counter(REASONS[code] for code in choice.reason[:4]))
+
+    assert count_reasons() == {"largest_increment": 2, "displaced": 2}
+    assert count_reasons(max_customers=2) == {"largest_increment": 1, "displaced": 1, "over_budget": 2}
 
 
 def test_an_offer_counts_by_the_probability_of_a_visit() -> None:

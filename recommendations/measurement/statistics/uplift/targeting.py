@@ -9,10 +9,15 @@ from config.foundation.array_types import Flags, Floats, Ints
 
 @dataclass(frozen=True, eq=False)
 class TargetingPlan:
-    """chosen: (n,). explored: (n,), chosen at random, so that later campaigns can learn. expected_margin: Σ of the chosen."""
+    """Whom to treat.
+
+    chosen: (n,). explored: (n,), chosen at random, so that later campaigns can learn. displaced: (n,), left out in favor of the explored.
+    expected_margin: Σ of the chosen.
+    """
 
     chosen: Flags
     explored: Flags
+    displaced: Flags
     expected_margin: float
     cost: float
 
@@ -77,7 +82,10 @@ def choose_targets(
     chosen = explored.copy()
     remaining = best[~explored[best]][: max(wanted - drawn, 0)]
     chosen[remaining] = True
-    return TargetingPlan(chosen, explored, float(margin[chosen].sum()), cost * int(chosen.sum()))
+    displaced = np.zeros(len(margin), np.bool_)
+    displaced[best[:wanted]] = True
+    displaced &= ~chosen
+    return TargetingPlan(chosen, explored, displaced, float(margin[chosen].sum()), cost * int(chosen.sum()))
 
 
 def count_places(n: int, cost: float, budget: float | None, limit: int | None) -> int:

@@ -63,6 +63,9 @@ def test_targets_are_the_most_profitable_within_budget_and_caps() -> None:
     assert explored.explored.sum() == 50
     assert explored.chosen.sum() == 500
     assert explored.chosen[:500].any()
+    assert explored.displaced.sum() == explored.chosen[:500].sum()  # whose places the explored with less margin have
+    assert not (explored.displaced & explored.chosen).any()
+    assert not choose_targets(margin, cost=0.8, limit=1).displaced.any()
 
 
 @pytest.fixture(scope="module")
